@@ -1,0 +1,37 @@
+# `make demo` and `make test` set up everything they need inside this folder.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+
+.PHONY: demo test rules lint bench lock clean
+demo: $(STAMP)
+	$(BIN)/lodestone demo
+
+test: $(STAMP) lint
+	$(BIN)/pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+rules: $(STAMP)
+	$(BIN)/python -m tests.rules
+
+lock: $(UV)
+	$(UV) pip compile --universal --generate-hashes --no-header -q pyproject.toml -o requirements.lock
+	$(UV) pip compile --universal --generate-hashes --no-header -q pyproject.toml --group dev -o requirements-dev.lock
+
+$(STAMP): requirements-dev.lock pyproject.toml | $(UV)
+	$(UV) venv -q --clear --python $(PYTHON) .venv
+	$(UV) pip sync -q --require-hashes --python $(BIN)/python requirements-dev.lock
+	$(UV) pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e .
+	@touch $@
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install -q --disable-pip-version-check uv
+
+clean:
+	rm -rf .venv .tools .lodestone
