@@ -1,0 +1,37 @@
+"""Errors named for what happens next. No text here may carry anything of a mail or an address (D2)."""
+
+from datetime import timedelta
+
+
+class TryAgain(Exception):
+    """The provider is limiting or away (E87): the work stays in the ledger and is done later.
+
+    `after` is the provider's own wish, None when it gave none; `reason` is Google's reason word.
+    `whole_mailbox` says that every other call for this mailbox would meet the same refusal.
+    """
+
+    def __init__(self, reason: str, *, after: timedelta | None = None, whole_mailbox: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.after = after
+        self.whole_mailbox = whole_mailbox
+
+
+class GiveUp(Exception):
+    """Repeating cannot help: a permanent refusal, by Google's reason word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CursorExpired(Exception):
+    """history.list no longer knows the cursor: only a re-list will do (E84). No other 404 means this."""
+
+
+class AccessRevoked(Exception):
+    """The grant is gone (invalid_grant, E86): this connection needs its user to sign in again."""
+
+
+class LabelUnknown(Exception):
+    """A label id that the mailbox no longer has (W12): make it again, then retry."""

@@ -1,0 +1,35 @@
+"""What has happened to a mailbox's mail, as one room of the pipeline tells the next (workers/routes.py)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxChanged:
+    """Gmail has something new for this mailbox, by push or by the sweep's clock."""
+
+    mailbox_id: int
+    came_by: str = "push"
+
+
+@dataclass(frozen=True, slots=True)
+class MailFound:
+    """The ledger has new rows of this mailbox that nobody has matched yet."""
+
+    mailbox_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailMatched:
+    """Mail of this mailbox belongs to somebody in the CRM and waits to be announced."""
+
+    mailbox_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailAnnounced:
+    """Mail of this mailbox is announced, or was never due to be, and may now be sorted (I5)."""
+
+    mailbox_id: int
+
+
+Event = MailboxChanged | MailFound | MailMatched | MailAnnounced

@@ -1,0 +1,35 @@
+"""The words a message's decision ends with (Part J), and how the last one follows from the steps."""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """One word per decision, as Part J spells them."""
+
+    SKIP_INACTIVE = "skip.inactive"
+    SKIP_OUTBOUND = "skip.outbound"
+    SKIP_GONE = "skip.gone"
+    SKIP_DRAFT = "skip.draft"
+    SKIP_SPAM = "skip.spam"
+    SKIP_TRASH = "skip.trash"
+    SKIP_CHAT = "skip.chat"
+    SKIP_TOO_OLD = "skip.too_old"
+    SKIP_SELF = "skip.self"
+    SKIP_INTERNAL = "skip.internal"
+    SKIP_EXCLUDED = "skip.excluded"
+    SKIP_NO_CONTACT = "skip.no_contact"
+    MAGNET_NOTIFIED = "magnet.notified"
+    MAGNET_NOT_ADDRESSED = "magnet.not_addressed"
+    MAGNET_AUTOMATED = "magnet.automated"
+    MAGNET_OFF = "magnet.off"
+    LABEL_CTM = "label.ctm"
+    LABEL_OPEN = "label.open"
+    LABEL_CUSTOMER = "label.customer"
+    LABEL_NONE = "label.none"
+    LABEL_USER_CHOICE = "label.user_choice"
+    LABEL_OFF = "label.off"
+    LABEL_FAILED = "label.failed"
+
+
+PROVISIONAL = frozenset({Outcome.SKIP_SPAM, Outcome.SKIP_TRASH, Outcome.SKIP_DRAFT})
+"""Outcomes that a later one replaces when the user rescues or sends the mail (E36, W9)."""
