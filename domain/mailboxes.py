@@ -1,0 +1,105 @@
+"""A mailbox: how we may enter it, what its history tells, and what that asks of the ledger (W5, W7–W9)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from domain.messages import gate_by_labels
+from domain.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Access to one Google account, as an authorized-user file gives it. Never printed, stored encrypted (I10)."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    token_uri: str
+    access_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A push registration (users.watch). `answered_at` is the provider's clock, by the Date header (W14)."""
+
+    history_id: str
+    expires_at: datetime
+    answered_at: datetime
+
+
+class ChangeKind(StrEnum):
+    """The four history types of users.history.list."""
+
+    ADDED = "messageAdded"
+    DELETED = "messageDeleted"
+    LABELS_ADDED = "labelAdded"
+    LABELS_REMOVED = "labelRemoved"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one message. `label_ids` are the labels added or removed, or for ADDED those the
+    message carried; None when Gmail left them out, which is not the same as none."""
+
+    kind: ChangeKind
+    gmail_id: str
+    label_ids: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """One page of history. `cursor` is where a walk may resume once this page is dealt with (W8)."""
+
+    changes: tuple[Change, ...]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a stretch of history asks of the ledger, each message once.
+
+    `new` waits to be matched; `dropped` ends at once, unpaid, by the labels history showed;
+    `reopened` left Spam, Trash or Drafts (W9); `deleted` is gone for good (W7);
+    `touched` had one of the CRM labels put on or taken off, by the user or by us (W5).
+    """
+
+    new: tuple[str, ...]
+    dropped: tuple[tuple[str, Outcome], ...]
+    reopened: tuple[str, ...]
+    deleted: tuple[str, ...]
+    touched: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return any((self.new, self.dropped, self.reopened, self.deleted, self.touched))
+
+
+REOPENING = frozenset({"SPAM", "TRASH", "DRAFT"})
+
+
+def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
+    """History repeats records and mixes kinds; the ledger wants each message once, at its latest."""
+    seen: dict[str, Outcome | None] = {}
+    reopened, deleted, touched = dict[str, None](), dict[str, None](), dict[str, None]()
+    for change in changes:
+        gmail_id, labels = change.gmail_id, change.label_ids or frozenset()
+        if change.kind is ChangeKind.ADDED:
+            seen.setdefault(gmail_id, gate_by_labels(labels))
+        elif change.kind is ChangeKind.DELETED:
+            deleted[gmail_id] = None
+        else:
+            if labels & crm_labels:
+                touched[gmail_id] = None
+            if change.kind is ChangeKind.LABELS_REMOVED and labels & REOPENING:
+                reopened[gmail_id] = None
+    seen |= {gmail_id: None for gmail_id in reopened if gmail_id in seen}
+    seen |= {gmail_id: Outcome.SKIP_GONE for gmail_id in deleted if gmail_id in seen}
+    return Found(
+        new=tuple(i for i, verdict in seen.items() if verdict is None),
+        dropped=tuple((i, verdict) for i, verdict in seen.items() if verdict is not None),
+        reopened=tuple(i for i in reopened if i not in seen and i not in deleted),
+        deleted=tuple(i for i in deleted if i not in seen),
+        touched=tuple(touched),
+    )
