@@ -32,4 +32,11 @@ class MailAnnounced:
     mailbox_id: int
 
 
-Event = MailboxChanged | MailFound | MailMatched | MailAnnounced
+@dataclass(frozen=True, slots=True)
+class WatchDue:
+    """The push registration of this mailbox is to be renewed, and its aliases read again (E85, E14)."""
+
+    mailbox_id: int
+
+
+Event = WatchDue | MailboxChanged | MailFound | MailMatched | MailAnnounced

@@ -1,8 +1,15 @@
 """Sorting: a contact's category (D9) and what that changes in Gmail (D10)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from domain.ids import id_order
+from domain.mail_classes import MailClass
+from domain.messages import DRAFT, INBOX, SPAM, TRASH, Message
+from domain.outcomes import Outcome
 
 
 class DealCategory(StrEnum):
@@ -53,3 +60,108 @@ class LabelChange:
 
     add: frozenset[str]
     remove: frozenset[str]
+
+
+_OUTCOMES = {
+    Category.CTM: Outcome.LABEL_CTM,
+    Category.OPEN: Outcome.LABEL_OPEN,
+    Category.CUSTOMER: Outcome.LABEL_CUSTOMER,
+    Category.NONE: Outcome.LABEL_NONE,
+}
+_BEST_FIRST = tuple(Category)
+_NEVER_SORTED = frozenset({MailClass.CALENDAR, MailClass.BOUNCE, MailClass.RECEIPT})
+_OUT_OF_REACH = frozenset({SPAM, TRASH, DRAFT})
+
+
+def category(deals: Iterable[Deal], today: date) -> Sorted:
+    """D9 over all of a contact's deals, whoever owns them and in whatever currency (E4, E10).
+
+    `today` is the organisation's date (`local_date`). Of several deals that decide alike the one that closes
+    first is named, so that the explanation is the same every time.
+    """
+    decided = [
+        (_BEST_FIRST.index(found), deal.closing_date or date.max, id_order(deal.id), deal.id)
+        for deal in deals
+        if (found := _category_of(deal, today)) is not Category.NONE
+    ]
+    if not decided:
+        return Sorted(Category.NONE, None)
+    place, _, _, deal_id = min(decided)
+    return Sorted(_BEST_FIRST[place], deal_id)
+
+
+def _category_of(deal: Deal, today: date) -> Category:
+    """Only a deal that is still open can close this month, overdue or not (Z32, E3)."""
+    if deal.category is DealCategory.WON:
+        return Category.CUSTOMER
+    if deal.category is DealCategory.LOST:
+        return Category.NONE
+    closing = deal.closing_date
+    closes_now = closing is not None and (closing.year, closing.month) == (today.year, today.month)
+    return Category.CTM if closes_now else Category.OPEN
+
+
+def highest(found: Iterable[Sorted]) -> Sorted:
+    """Several contacts share one address: the best of them counts, the first given where equal (D9, E11)."""
+    nothing = Sorted(Category.NONE, None)
+    return min(found, key=lambda one: _BEST_FIRST.index(one.category), default=nothing)
+
+
+def zone(time_zone: str | None) -> ZoneInfo | None:
+    """None when the organisation has no time zone that is one: then UTC counts and is warned of once (E2)."""
+    try:
+        return ZoneInfo(time_zone) if time_zone else None
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def local_date(now: datetime, time_zone: str | None) -> date:
+    """The day it is for the organisation; neither the user's nor the server's zone plays a part (E2)."""
+    return now.astimezone(zone(time_zone) or UTC).date()
+
+
+def outcome(found: Category) -> Outcome:
+    return _OUTCOMES[found]
+
+
+def sortable(message: Message) -> bool:
+    """D16: invitations stay where they can be answered; bounces and receipts are nobody's mail."""
+    return message.mail_class not in _NEVER_SORTED
+
+
+def change(
+    message_label_ids: frozenset[str],
+    own_label: str,
+    crm_labels: frozenset[str],
+    put_by_us: frozenset[str],
+) -> LabelChange | None:
+    """What sorting does to a message that gets `own_label`, None when the user's choice wins (D10).
+
+    `put_by_us` are the CRM labels that we have put on this message and not taken off again. The user has
+    chosen when it carries another CRM label (E60), lacks one of ours (E59; the wanted one may merely not have
+    been set before a crash), or has gone to Spam or Trash meanwhile. Inbox is removed only where it is: who
+    moves a mail back between our look and our call keeps it there (E58).
+    """
+    ours = put_by_us & crm_labels
+    if (message_label_ids & crm_labels) - ours or (ours - {own_label}) - message_label_ids:
+        return None
+    if message_label_ids & _OUT_OF_REACH:
+        return None
+    return LabelChange(
+        add=frozenset({own_label}),
+        remove=message_label_ids & ((ours - {own_label}) | {INBOX}),
+    )
+
+
+def replacement(
+    message_label_ids: frozenset[str],
+    own_label: str,
+    crm_labels: frozenset[str],
+    put_by_us: frozenset[str],
+) -> LabelChange | None:
+    """The same for an earlier mail of the contact's thread: only where another label of ours is, and without
+    touching its place in the Inbox (D10, E47)."""
+    found = change(message_label_ids, own_label, crm_labels, put_by_us)
+    if found is None or not found.remove - {INBOX}:
+        return None
+    return LabelChange(add=found.add, remove=found.remove - {INBOX})

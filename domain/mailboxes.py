@@ -11,7 +11,7 @@ from domain.outcomes import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Access to one Google account, as an authorized-user file gives it. Never printed, stored encrypted (I10)."""
+    """Access to one Google account, as an authorized-user file gives it. Stored encrypted, never shown (I10)."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -51,10 +51,21 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """One page of history. `cursor` is where a walk may resume once this page is dealt with (W8)."""
+    """One page of history. `cursor` is where a walk may resume once this page is dealt with (W8);
+    `last` says that history ends here."""
 
     changes: tuple[Change, ...]
     cursor: str
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A CRM label put on or taken off a message, by the user or by us."""
+
+    gmail_id: str
+    label_id: str
+    added: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +74,14 @@ class Found:
 
     `new` waits to be matched; `dropped` ends at once, unpaid, by the labels history showed;
     `reopened` left Spam, Trash or Drafts (W9); `deleted` is gone for good (W7);
-    `touched` had one of the CRM labels put on or taken off, by the user or by us (W5).
+    `touched` are changes of CRM labels, to be told apart into the user's and ours (W5).
     """
 
     new: tuple[str, ...]
     dropped: tuple[tuple[str, Outcome], ...]
     reopened: tuple[str, ...]
     deleted: tuple[str, ...]
-    touched: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return any((self.new, self.dropped, self.reopened, self.deleted, self.touched))
+    touched: tuple[Touch, ...]
 
 
 REOPENING = frozenset({"SPAM", "TRASH", "DRAFT"})
@@ -82,7 +90,9 @@ REOPENING = frozenset({"SPAM", "TRASH", "DRAFT"})
 def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
     """History repeats records and mixes kinds; the ledger wants each message once, at its latest."""
     seen: dict[str, Outcome | None] = {}
-    reopened, deleted, touched = dict[str, None](), dict[str, None](), dict[str, None]()
+    reopened: dict[str, None] = {}
+    deleted: dict[str, None] = {}
+    touched: dict[Touch, None] = {}
     for change in changes:
         gmail_id, labels = change.gmail_id, change.label_ids or frozenset()
         if change.kind is ChangeKind.ADDED:
@@ -90,8 +100,8 @@ def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
         elif change.kind is ChangeKind.DELETED:
             deleted[gmail_id] = None
         else:
-            if labels & crm_labels:
-                touched[gmail_id] = None
+            added = change.kind is ChangeKind.LABELS_ADDED
+            touched |= {Touch(gmail_id, label, added): None for label in labels & crm_labels}
             if change.kind is ChangeKind.LABELS_REMOVED and labels & REOPENING:
                 reopened[gmail_id] = None
     seen |= {gmail_id: None for gmail_id in reopened if gmail_id in seen}
@@ -103,3 +113,8 @@ def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
         deleted=tuple(i for i in deleted if i not in seen),
         touched=tuple(touched),
     )
+
+
+def is_ours(touch: Touch, intended_label: str | None) -> bool:
+    """A change that equals an intent of ours is ours, every other one is the user's (W5, I6)."""
+    return intended_label is not None and touch.added == (touch.label_id == intended_label)

@@ -3,15 +3,30 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
+from domain.address_lists import read_list, read_lists
+from domain.addresses import is_one_of, is_under
+from domain.authors import is_rewritten, original_author
+from domain.headers import Fields, by_name
+from domain.mail_classes import MailClass as MailClass
+from domain.mail_classes import Part as Part
+from domain.mail_classes import classify, is_precedence_marked
+from domain.outcomes import Outcome
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A node of Gmail's payload tree: MIME type, headers in written order, nested parts. Never a body."""
+SENT: Final = "SENT"
+INBOX: Final = "INBOX"
+DRAFT: Final = "DRAFT"
+SPAM: Final = "SPAM"
+TRASH: Final = "TRASH"
+CHAT: Final = "CHAT"
 
-    mime_type: str
-    headers: tuple[tuple[str, str], ...]
-    parts: tuple["Part", ...] = ()
+_STOPPED_BY_LABEL = (
+    (DRAFT, Outcome.SKIP_DRAFT),
+    (SPAM, Outcome.SKIP_SPAM),
+    (TRASH, Outcome.SKIP_TRASH),
+    (CHAT, Outcome.SKIP_CHAT),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +37,6 @@ class Fetched:
     label_ids: frozenset[str]
     received_at: datetime
     payload: Part
-
-
-class MailClass(StrEnum):
-    """The classes of D16."""
-
-    HUMAN = "human"
-    AUTO_REPLY = "auto_reply"
-    LIST = "list"
-    CALENDAR = "calendar"
-    BOUNCE = "bounce"
-    RECEIPT = "receipt"
 
 
 class Direction(StrEnum):
@@ -85,3 +89,118 @@ class Insiders:
     own: frozenset[str]
     users: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()
+
+
+def read(fetched: Fetched) -> Message:
+    """Whatever the header holds, there is a message to decide on (E42, E102)."""
+    fields = by_name(fetched.payload.headers)
+    from_addresses = read_lists(fields.get("from", ()))
+    sender, author, rewritten = _writers(fields)
+    return Message(
+        gmail_id=fetched.gmail_id,
+        label_ids=fetched.label_ids,
+        received_at=fetched.received_at,
+        sender=sender,
+        author=author,
+        rewritten=rewritten,
+        to=read_lists(fields.get("to", ())),
+        cc=read_lists(fields.get("cc", ())),
+        bcc=read_lists(fields.get("bcc", ())),
+        mail_class=classify(fetched.payload, fields, from_addresses),
+        precedence_marked=is_precedence_marked(fields),
+    )
+
+
+def _writers(fields: Fields) -> tuple[str | None, str | None, bool]:
+    """Sender, author, rewritten.
+
+    A group often shows the writer's address as the display name of its own ("'ann@example.com' via Sales").
+    That leaves the sender uncertain (E105) but not the author, whom another header names (E100).
+    """
+    froms = fields.get("from", ())
+    if len(froms) != 1:
+        return None, None, False
+    found = read_list(froms[0])
+    if len(found.addresses) != 1:
+        return None, None, False
+    only = found.addresses[0]
+    sender = only if found.certain else None
+    if is_rewritten(fields, only):
+        return sender, original_author(fields, only), True
+    return sender, sender, False
+
+
+def direction(message: Message, insiders: Insiders) -> Direction:
+    """D4, first row that fits. A sender who cannot be read is nobody's own address (E105).
+
+    Rows 1-3 look at the raw From, rows 4-6 at the author (E100). A list's post by an own address or a CRM
+    user is internal, whoever else reads the list.
+    """
+    recipients = message.to + message.cc + message.bcc
+    if message.sender and is_one_of(message.sender, insiders.own):
+        is_self = all(is_one_of(address, insiders.own) for address in recipients)
+        return Direction.SELF if is_self else Direction.OUTBOUND
+    if SENT in message.label_ids:
+        return Direction.OUTBOUND
+    if message.author is None or _is_outside(message.author, insiders):
+        return Direction.INBOUND
+    if message.rewritten and _is_own_or_user(message.author, insiders):
+        return Direction.INTERNAL
+    is_mixed = any(_is_outside(address, insiders) for address in recipients)
+    return Direction.OUTBOUND if is_mixed else Direction.INTERNAL
+
+
+def gate_by_labels(label_ids: frozenset[str]) -> Outcome | None:
+    """D3 rows 3-6, which history's labels can answer before a get is paid for."""
+    for label_id, outcome in _STOPPED_BY_LABEL:
+        if label_id in label_ids:
+            return outcome
+    return None
+
+
+def gate(message: Message, insiders: Insiders, exclusions: Exclusions, since: datetime) -> Outcome | None:
+    """D3 rows 3-10 for LIVE, then what LIVE does not handle; None means: go on and find the contact.
+
+    Rows 1-2 are the caller's, who knows the connection and whether Gmail still has the mail.
+    """
+    if stopped := gate_by_labels(message.label_ids):
+        return stopped
+    if message.received_at < since:
+        return Outcome.SKIP_TOO_OLD
+    way = direction(message, insiders)
+    if way is Direction.SELF:
+        return Outcome.SKIP_SELF
+    if way is Direction.INTERNAL or not _has_outsider(message, insiders):
+        return Outcome.SKIP_INTERNAL
+    if _is_excluded(message, way, insiders, exclusions):
+        return Outcome.SKIP_EXCLUDED
+    if way is Direction.OUTBOUND:
+        return Outcome.SKIP_OUTBOUND
+    return None if message.author else Outcome.SKIP_NO_CONTACT
+
+
+def _is_own_or_user(address: str, insiders: Insiders) -> bool:
+    return is_one_of(address, insiders.own) or is_one_of(address, insiders.users)
+
+
+def _is_outside(address: str, insiders: Insiders) -> bool:
+    return not (_is_own_or_user(address, insiders) or is_under(address, insiders.domains))
+
+
+def _has_outsider(message: Message, insiders: Insiders) -> bool:
+    """D3 row 9. A writer who cannot be read may be anybody, so he is left."""
+    if message.author is None:
+        return True
+    return any(_is_outside(a, insiders) for a in (message.author, *message.to, *message.cc, *message.bcc))
+
+
+def _is_excluded(message: Message, way: Direction, insiders: Insiders, exclusions: Exclusions) -> bool:
+    """D3 row 10. Who sent an outbound mail, be it under an unknown alias, is no participant to be matched."""
+    if way is Direction.INBOUND:
+        people = [message.author] if message.author else []
+    else:
+        recipients = message.to + message.cc + message.bcc
+        people = [address for address in recipients if _is_outside(address, insiders)]
+    return bool(people) and all(
+        is_one_of(a, exclusions.addresses) or is_under(a, exclusions.domains) for a in people
+    )

@@ -1,22 +1,33 @@
 """What the handlers need of the outside, in the domain's words. infra provides it; no handler knows how."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from domain.connections import Connection, MailboxState
+from domain.contacts import ContactAddress
 from domain.errors import GiveUp, TryAgain
-from domain.labels import Category, LabelChange
-from domain.mailboxes import Grant, HistoryPage, Watch
+from domain.events import Event
+from domain.labels import Category, Deal, LabelChange, Sorted
+from domain.ledger import Claim, Cost, Link, Planned, Step
+from domain.mailboxes import Found, Grant, HistoryPage, Watch
 from domain.messages import Fetched
+from domain.organisations import Organisation
+from domain.outcomes import Outcome
+from domain.turns import Turn
 
 
-@dataclass(slots=True)
-class Spent:
-    """What a job cost at Gmail so far: quota units (FACTS: cost table is a setting) and HTTP requests."""
+class Spent(Protocol):
+    """What a job cost at Gmail so far."""
 
-    units: int = 0
-    requests: int = 0
+    @property
+    def units(self) -> int:
+        """Quota units, by the cost table of the settings."""
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests; a batch is one."""
 
 
 class Mailbox(Protocol):
@@ -48,9 +59,7 @@ class Mailbox(Protocol):
     def fetch(self, gmail_ids: Sequence[str]) -> Mapping[str, Fetched | TryAgain | GiveUp | None]:
         """One batched get for at most 25 messages, headers and structure only; None where Gmail answers 404."""
 
-    def labels_of(
-        self, gmail_ids: Sequence[str]
-    ) -> Mapping[str, frozenset[str] | TryAgain | GiveUp | None]:
+    def labels_of(self, gmail_ids: Sequence[str]) -> Mapping[str, frozenset[str] | TryAgain | GiveUp | None]:
         """The labels the messages carry now (format=minimal), None where Gmail answers 404."""
 
     def change_labels(
@@ -88,27 +97,152 @@ class Gmail(Protocol):
 
 
 class Queue(Protocol):
-    """The hint that there is work: dirty marks and locks per mailbox (W1). Nothing here is the truth (W13)."""
+    """Dirty marks and locks per mailbox (W1). A hint: nothing here is the truth (W13)."""
 
-    def mark_dirty(self, mailbox_id: int) -> int:
-        """Raise the mailbox's generation; returns the new one. 1 means it was clean."""
+    def mark(self, kind: str, mailbox_id: int) -> bool:
+        """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
 
-    def generation(self, mailbox_id: int) -> int:
-        """0 when clean."""
+    def enter(self, kind: str, mailbox_id: int, seconds: float) -> Turn | None:
+        """Take the lock for so many seconds at most, None when somebody else holds it."""
 
-    def clear_if(self, mailbox_id: int, generation: int) -> bool:
-        """Clean again if no push came since; False when one did."""
+    def leave(self, turn: Turn, *, done: bool) -> bool:
+        """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""
 
-    def stalled(self, older_than_seconds: float, limit: int) -> Collection[int]:
-        """Dirty, unlocked mailboxes whose catch_up was last asked for longer ago; asking counts from now."""
+    def stalled(self, kind: str, older_than: float, limit: int) -> Sequence[int]:
+        """Dirty mailboxes without a run that were last asked for so many seconds ago; asked for again from now."""
 
-    def lock(self, name: str, seconds: float) -> "Lock": ...
+    def emit(self, event: Event, copies: int = 1) -> None:
+        """Wake those who wait for the event (workers/routes.py). Called after the commit, never before."""
 
 
-class Lock(Protocol):
-    """A token-checked lock: released only by its holder, given up by itself after its seconds."""
+class MailboxRows(Protocol):
+    def get(self, mailbox_id: int) -> MailboxState | None: ...
+    def own_addresses(self, mailbox_id: int) -> frozenset[str]: ...
+    def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None: ...
+    def advance(self, mailbox_id: int, old: str | None, new: str) -> bool: ...
+    def synced(self, mailbox_id: int, began_at: datetime, due_after: float) -> None: ...
+    def rest(self, mailbox_id: int, reason: str, seconds: float) -> None: ...
+    def keep_labels(self, mailbox_id: int, labels: Mapping[Category, str]) -> None: ...
+    def add(self, address: str) -> int: ...
+    def id_of(self, address: str) -> int | None: ...
+    def pushed(self, address: str) -> int | None: ...
+    def start_watch(self, mailbox_id: int, watch: Watch, due_after: float) -> None: ...
+    def watch_failed(self, mailbox_id: int, retry_after: float) -> None: ...
+    def forget(self, mailbox_id: int) -> None: ...
+    def pause(self, mailbox_id: int) -> None: ...
+    def resume(self, mailbox_id: int) -> None: ...
+    def delete(self, mailbox_id: int) -> None: ...
+    def take_due(self, limit: int, again_after: float) -> tuple[int, ...]: ...
+    def take_watch_due(self, limit: int, again_after: float) -> tuple[int, ...]: ...
 
-    def __enter__(self) -> bool:
-        """True when taken, False when somebody else holds it."""
 
-    def __exit__(self, *error: object) -> None: ...
+class ConnectionRows(Protocol):
+    def working(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]: ...
+    def get(self, connection_id: int) -> Connection | None: ...
+    def of_user(self, user_id: str) -> tuple[Connection, ...]: ...
+    def of_mailbox(self, mailbox_id: int) -> tuple[Connection, ...]: ...
+    def add(self, user_id: str, mailbox_id: int, grant: Grant) -> int: ...
+    def change(
+        self,
+        connection_id: int,
+        *,
+        magnet_since: datetime | None,
+        sorting_since: datetime | None,
+        dry_run: bool,
+    ) -> None: ...
+    def keep_grant(self, connection_id: int, grant: Grant) -> None: ...
+    def sign_in_again(self, connection_id: int, grant: Grant) -> None: ...
+    def need_sign_in(self, connection_id: int) -> bool: ...
+    def switch_off(self, connection_id: int) -> None: ...
+    def delete_mail(self, connection_id: int) -> None: ...
+    def delete_mailbox_mail(self, mailbox_id: int) -> None: ...
+    def delete(self, connection_id: int) -> None: ...
+
+
+class ContactRows(Protocol):
+    def candidates(self, addresses: Collection[str]) -> tuple[ContactAddress, ...]: ...
+    def users_among(self, addresses: Collection[str]) -> frozenset[str]: ...
+    def deals_of(self, contact_ids: Collection[str]) -> Mapping[str, tuple[Deal, ...]]: ...
+    def organisation(self) -> Organisation: ...
+
+
+class DecisionRows(Protocol):
+    def skip(
+        self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]
+    ) -> None: ...
+    def link(self, mailbox_id: int, linked: Sequence[tuple[str, int, Link, Outcome | None]]) -> None: ...
+    def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]: ...
+    def intend(self, intents: Mapping[Claim, Sorted]) -> None: ...
+    def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None: ...
+    def conclude_announced(self, claims: Collection[Claim]) -> None: ...
+    def notify(
+        self, user_id: str, claims: Collection[Claim], links: Mapping[tuple[str, int], Link]
+    ) -> list[str]: ...
+
+
+class LedgerRows(Protocol):
+    def record(
+        self,
+        mailbox_id: int,
+        found: Found,
+        came_by: str,
+        connection_ids: Collection[int],
+        labels: Mapping[Category, str],
+    ) -> tuple[str, ...]: ...
+    def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None: ...
+    def claim(
+        self, mailbox_id: int, step: Step, limit: int, owner: str, lease: float
+    ) -> tuple[Claim, ...]: ...
+    def held(
+        self, mailbox_id: int, step: Step, claims: Collection[Claim], owner: str
+    ) -> frozenset[tuple[str, int]]: ...
+    def finish(
+        self,
+        mailbox_id: int,
+        step: Step,
+        done: Mapping[Claim, Outcome | None],
+        cost: Mapping[str, Cost],
+    ) -> None: ...
+    def release(
+        self,
+        mailbox_id: int,
+        step: Step,
+        claims: Collection[Claim],
+        owner: str,
+        after: float,
+        *,
+        counted: bool,
+    ) -> None: ...
+    def set_aside(
+        self, mailbox_id: int, step: Step, claims: Collection[Claim], connection_ids: Collection[int]
+    ) -> None: ...
+    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> None: ...
+    def is_waiting(self, mailbox_id: int, *which: Step) -> bool: ...
+    def stalled(self, limit: int) -> tuple[tuple[int, Step], ...]: ...
+    def hold(self, mailbox_id: int, seconds: float) -> None: ...
+    def missing(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]: ...
+    def touched(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]: ...
+    def purge(self, days: int, limit: int) -> int: ...
+
+
+class Transaction(Protocol):
+    """One short transaction, by noun; what each method means stands at infra/db."""
+
+    @property
+    def mailboxes(self) -> MailboxRows: ...
+    @property
+    def connections(self) -> ConnectionRows: ...
+    @property
+    def contacts(self) -> ContactRows: ...
+    @property
+    def decisions(self) -> DecisionRows: ...
+    @property
+    def ledger(self) -> LedgerRows: ...
+
+    def now(self) -> datetime:
+        """The database's clock (W14)."""
+
+
+class Store(Protocol):
+    def begin(self, name: str) -> AbstractContextManager[Transaction]:
+        """Commit at the end, roll back on any error. Never held open across the network (I8)."""

@@ -1,0 +1,59 @@
+"""Bare addresses: when two of them are the same (D5). All arguments are in their exact form."""
+
+from functools import lru_cache
+
+from domain.address_lists import AddressList, read_list, read_one
+from domain.canonical import canonical
+
+__all__ = [
+    "AddressList",
+    "canonical",
+    "domain_of",
+    "is_one_of",
+    "is_under",
+    "loose",
+    "read_list",
+    "read_one",
+    "untagged",
+]
+
+_GMAIL = frozenset({"gmail.com", "googlemail.com"})
+
+
+def domain_of(address: str) -> str:
+    return address.rpartition("@")[2]
+
+
+def is_under(address: str, domains: frozenset[str]) -> bool:
+    """The very domain: the rules say "domain", and `mail.example.com` may be somebody else's (D3-9, E19)."""
+    return domain_of(address) in domains
+
+
+def untagged(address: str) -> str:
+    """Without its `+tag` (D5 step 3). What is quoted, or would leave nothing, is no tag."""
+    local, _, domain = address.rpartition("@")
+    name = local.partition("+")[0]
+    return address if not name or local.startswith('"') else f"{name}@{domain}"
+
+
+def loose(address: str) -> str:
+    """The key under which D5 step 3 compares. Only Gmail ignores dots and has two names."""
+    local, _, domain = untagged(address).rpartition("@")
+    if domain not in _GMAIL or local.startswith('"'):
+        return f"{local}@{domain}"
+    return f"{local.replace('.', '') or local}@gmail.com"
+
+
+def is_one_of(address: str, known: frozenset[str]) -> bool:
+    """Own, colleague's or excluded, by the same comparison that finds a contact (E13, E14).
+
+    A comparison that is narrower here than there would notify a colleague's `+tag` as a contact (E16) and let
+    an excluded person back in by one (E19).
+    """
+    return address in known or loose(address) in _loosened(known)
+
+
+@lru_cache(maxsize=64)
+def _loosened(known: frozenset[str]) -> frozenset[str]:
+    """Kept, because a location's users are compared with every address of every mail of a slice."""
+    return frozenset(map(loose, known))

@@ -1,0 +1,56 @@
+"""A connection: one user's use of one mailbox, and the settings that rule it (Part A, D1, Part I)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from domain.labels import Category
+from domain.mailboxes import Grant
+
+
+class ConnectionState(StrEnum):
+    """`reauth_needed`: Google ended the grant, the user must sign in again (D12)."""
+
+    ACTIVE = "active"
+    REAUTH_NEEDED = "reauth_needed"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Settings as they are now; `version` grows with every change (W6).
+
+    `magnet_since` and `sorting_since` are the moments the features were switched on by the provider's
+    clock (W14), None when off. `dry_run` decides and explains but changes nothing in Gmail.
+    """
+
+    id: int
+    user_id: str
+    mailbox_id: int
+    state: ConnectionState
+    version: int
+    magnet_since: datetime | None
+    sorting_since: datetime | None
+    dry_run: bool
+    grant: Grant | None = field(repr=False)
+
+    @property
+    def works(self) -> bool:
+        """Only an active connection with MailMagnet on has anything to do (D2, D3 row 1, Z36)."""
+        return self.state is ConnectionState.ACTIVE and self.magnet_since is not None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxState:
+    """What we know of a mailbox between jobs. `resting_until` is set while Gmail limits it (E87)."""
+
+    id: int
+    address: str
+    cursor: str | None
+    synced_at: datetime | None
+    resting_until: datetime | None
+    failures: int
+    labels: dict[Category, str]
+
+    def rests(self, now: datetime) -> bool:
+        return self.resting_until is not None and self.resting_until > now

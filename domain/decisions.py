@@ -1,0 +1,74 @@
+"""The whole decision about one mail for one connection, in Part B's order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.contacts import Hit, Kind, best
+from domain.labels import sortable
+from domain.ledger import Planned, State, Step
+from domain.messages import Exclusions, Insiders, Message, gate
+from domain.notifications import verdict
+from domain.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Either a final `skip`, or the record the mail belongs to and the steps that follow."""
+
+    skip: Outcome | None
+    hit: Hit | None = None
+    steps: tuple[Planned, ...] = ()
+
+    @property
+    def final(self) -> Outcome | None:
+        """The outcome the message ends with, None while a step is still to be done (Part J)."""
+        if self.skip is not None or any(step.state is not State.DONE for step in self.steps):
+            return self.skip
+        return next(step.outcome for step in self.steps if step.step is Step.SORT)
+
+
+def decide(
+    message: Message,
+    *,
+    insiders: Insiders,
+    exclusions: Exclusions,
+    hits: Sequence[Hit],
+    magnet_since: datetime,
+    sorting_since: datetime | None,
+    crm_labels: frozenset[str],
+) -> Decision:
+    """Gate, direction, match, then what is due; announcing always comes before sorting (Part B, I5)."""
+    skip = gate(message, insiders, exclusions, magnet_since)
+    hit = best(hits)
+    if skip is None and hit is None:
+        skip = Outcome.SKIP_NO_CONTACT
+    if skip is not None or hit is None:
+        return Decision(skip)
+    magnet = verdict(message, insiders.own)
+    label = _label_known_already(message, hit, sorting_since, crm_labels)
+    announce_due = magnet is Outcome.MAGNET_NOTIFIED
+    return Decision(
+        None,
+        hit,
+        (
+            Planned(Step.ANNOUNCE, State.WAITING)
+            if announce_due
+            else Planned(Step.ANNOUNCE, State.DONE, magnet),
+            Planned(Step.SORT, State.DONE, label)
+            if label
+            else Planned(Step.SORT, State.BLOCKED if announce_due else State.WAITING),
+        ),
+    )
+
+
+def _label_known_already(
+    message: Message, hit: Hit, sorting_since: datetime | None, crm_labels: frozenset[str]
+) -> Outcome | None:
+    """Sorting that needs no look at deals: off (Part J), a lead (Z28), a class that stays put (D16), or a
+    mail that the user or a filter of his has put under a CRM label before us (D10, E60)."""
+    if sorting_since is None or message.received_at < sorting_since:
+        return Outcome.LABEL_OFF
+    if hit.contact.kind is Kind.LEAD or not sortable(message):
+        return Outcome.LABEL_NONE
+    return Outcome.LABEL_USER_CHOICE if message.label_ids & crm_labels else None

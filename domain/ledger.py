@@ -1,0 +1,84 @@
+"""The ledger's words: the steps a message goes through, and how long a failed one waits (E87, W3, W4)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.contacts import MatchedBy
+from domain.outcomes import Outcome
+
+SLICE = 25
+"""Messages matched together: Gmail's batches stay clear of its concurrency limit up to here (FACTS §4)."""
+
+TRIES = 8
+"""After so many tries a message is set aside and its mailbox goes on (E88)."""
+
+ALONE_AFTER = 2
+"""After so many tries in company a message runs alone, so that it cannot exhaust its neighbours (W3)."""
+
+LONGEST_WAIT = timedelta(seconds=64)
+
+
+class Step(StrEnum):
+    """The rooms of the pipeline. MATCH is done once per mailbox for all connections (I7)."""
+
+    MATCH = "match"
+    ANNOUNCE = "announce"
+    SORT = "sort"
+
+
+class State(StrEnum):
+    """`BLOCKED` waits for an earlier step (I5); `SET_ASIDE` has used up its tries (E88)."""
+
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    DONE = "done"
+    SET_ASIDE = "set_aside"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One step of one message, ours until its lease ends (W2). `connection_id` is 0 for MATCH."""
+
+    gmail_id: str
+    connection_id: int
+    attempts: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.gmail_id, self.connection_id
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a step cost: quota units, seconds of the slice, and how many messages shared the slice."""
+
+    units: float
+    seconds: float
+    shared_by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What the ledger keeps of a mail whose author is somebody in the CRM (D2, LIVE with MailMagnet on)."""
+
+    contact_id: str
+    contact_address: str
+    matched_by: MatchedBy
+    author: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A step as the matching decides it: waiting, blocked, or ended at once with an outcome."""
+
+    step: Step
+    state: State
+    outcome: Outcome | None = None
+
+
+def wait_before(attempt: int, jitter: float) -> timedelta:
+    """1 s, doubling to 64 s, spread by `jitter` (0 to 1) over the upper half, as Gmail asks (FACTS §4)."""
+    longest = min(LONGEST_WAIT, timedelta(seconds=2.0 ** min(attempt, 10) / 2))
+    return longest * (0.5 + jitter / 2)

@@ -1,0 +1,165 @@
+"""Matching: the only room in which a mail's headers are read (DESIGN §3)."""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from domain.connections import Connection, MailboxState
+from domain.contacts import hits
+from domain.decisions import Decision, decide
+from domain.errors import GiveUp, TryAgain
+from domain.events import MailMatched
+from domain.ledger import SLICE, Cost, Link, Planned, State, Step
+from domain.messages import Fetched, Insiders, Message, read
+from domain.outcomes import Outcome
+from handlers.ports import Transaction
+from handlers.slices import Slice, put_aside
+from handlers.work import Work, enter
+
+log = structlog.get_logger()
+
+MISSING_WAIT = 25.0
+"""Seconds between two looks at a message that Gmail lists but does not have yet (W7)."""
+
+
+def match(mailbox_id: int, work: Work) -> None:
+    """Slice by slice, until nothing of this mailbox waits to be matched."""
+    matched = False
+    while (found := _match_slice(mailbox_id, work)) is not None:
+        matched = matched or found
+    if matched:
+        work.queue.emit(MailMatched(mailbox_id))
+
+
+def _match_slice(mailbox_id: int, work: Work) -> bool | None:
+    """None when there was nothing to do; else whether anything now waits to be announced or sorted."""
+    with work.store.begin("contacts.claim") as tx:
+        mailbox = tx.mailboxes.get(mailbox_id)
+        connections = tx.connections.working(mailbox_id)
+        if mailbox is None or not connections or mailbox.rests(tx.now()):
+            return None
+        claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, work.owner, work.pace.lease)
+        claims = put_aside(mailbox_id, Step.MATCH, claims, connections, tx)
+    if not claims:
+        return None
+    piece = Slice(mailbox, Step.MATCH, claims, work)
+    with piece.given_back_on_failure():
+        return _match(piece, connections, work)
+    return None
+
+
+def _match(piece: Slice, connections: Sequence[Connection], work: Work) -> bool | None:
+    began = time.monotonic()
+    ids = [claim.gmail_id for claim in piece.claims]
+    answer = enter(connections, work, lambda gmail: (gmail.fetch(ids), gmail.spent))
+    if answer is None:
+        piece.give_back(piece.claims, 0, counted=False)
+        return None
+    fetched, spent = answer
+    piece.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
+    messages = [read(message) for message in fetched.values() if isinstance(message, Fetched)]
+    missing = [gmail_id for gmail_id, message in fetched.items() if message is None]
+    cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
+    return _record(piece, messages, missing, cost, work)
+
+
+def _record(
+    piece: Slice, messages: Sequence[Message], missing: Collection[str], cost: Cost, work: Work
+) -> bool:
+    """Settings are read and decisions written in one transaction, so that none is made on old ones (W6)."""
+    mailbox_id = piece.mailbox.id
+    with work.store.begin("contacts.record") as tx:
+        connections = tx.connections.working(mailbox_id, locked=True)
+        held = {gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, work.owner)}
+        messages = [message for message in messages if message.gmail_id in held]
+        gone = tx.ledger.missing(mailbox_id, missing) & held if missing else frozenset[str]()
+        decided = _decide_all(tx, piece.mailbox, connections, messages) if messages else []
+        ended = {message.gmail_id for message in messages} | gone
+        claims = [claim for claim in piece.claims if claim.gmail_id in ended]
+        tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), dict.fromkeys(ended, cost))
+        tx.decisions.skip(mailbox_id, dict.fromkeys(gone, Outcome.SKIP_GONE), [c.id for c in connections])
+        _write(tx, mailbox_id, decided)
+    waiting = [claim for claim in piece.claims if claim.gmail_id in set(missing) - gone]
+    if waiting:
+        piece.give_back(waiting, MISSING_WAIT, counted=False)
+    for gmail_id in gone:
+        log.info("message.lost", mailbox_id=mailbox_id, message_id=gmail_id, outcome=Outcome.SKIP_GONE.value)
+    for one in decided:
+        _say(one, piece, cost)
+    return any(step.state is not State.DONE for one in decided for step in one.decision.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    message: Message
+    connection: Connection
+    decision: Decision
+
+
+def _decide_all(
+    tx: Transaction, mailbox: MailboxState, connections: Sequence[Connection], messages: Sequence[Message]
+) -> list[_Decided]:
+    """One look into the CRM for the whole slice, then every decision in memory."""
+    people = {a for m in messages for a in (m.sender, m.author, *m.to, *m.cc, *m.bcc) if a is not None}
+    organisation = tx.contacts.organisation()
+    insiders = Insiders(
+        own=tx.mailboxes.own_addresses(mailbox.id),
+        users=tx.contacts.users_among(people),
+        domains=organisation.internal_domains,
+    )
+    directory = tx.contacts.candidates({message.author for message in messages if message.author})
+    found = {m.author: hits(m.author, directory) for m in messages if m.author}
+    return [
+        _Decided(
+            message,
+            connection,
+            decide(
+                message,
+                insiders=insiders,
+                exclusions=organisation.exclusions,
+                hits=found.get(message.author or "", ()),
+                magnet_since=connection.magnet_since,
+                sorting_since=connection.sorting_since,
+                crm_labels=frozenset(mailbox.labels.values()),
+            ),
+        )
+        for message in messages
+        for connection in connections
+        if connection.magnet_since is not None
+    ]
+
+
+def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> None:
+    """Decisions and the steps that follow from them; content stays behind in memory (D2)."""
+    skipped: dict[int, dict[str, Outcome]] = {}
+    linked: list[tuple[str, int, Link, Outcome | None]] = []
+    planned: list[tuple[str, int, Planned]] = []
+    for one in decided:
+        gmail_id, connection_id, hit = one.message.gmail_id, one.connection.id, one.decision.hit
+        if one.decision.skip is not None:
+            skipped.setdefault(connection_id, {})[gmail_id] = one.decision.skip
+        if hit is None or one.message.author is None:
+            continue
+        link = Link(hit.contact.id, hit.address, hit.matched_by, one.message.author, one.message.received_at)
+        linked.append((gmail_id, connection_id, link, one.decision.final))
+        planned += [(gmail_id, connection_id, step) for step in one.decision.steps]
+    for connection_id, outcomes in skipped.items():
+        tx.decisions.skip(mailbox_id, outcomes, [connection_id])
+    tx.decisions.link(mailbox_id, linked)
+    tx.ledger.plan(mailbox_id, planned)
+
+
+def _say(one: _Decided, piece: Slice, cost: Cost) -> None:
+    skip, hit = one.decision.skip, one.decision.hit
+    say = log.bind(
+        mailbox_id=piece.mailbox.id,
+        message_id=one.message.gmail_id,
+        connection_id=one.connection.id,
+        milliseconds=round(cost.seconds * 1000),
+    )
+    if skip is not None or hit is None:
+        say.info("contact.unmatched", outcome=skip and skip.value)
+    else:
+        say.info("contact.matched", contact_id=hit.contact.id, matched_by=hit.matched_by.value)

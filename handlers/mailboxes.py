@@ -1,0 +1,111 @@
+"""Catching up with a mailbox: from our cursor to now, every mail into the ledger (DESIGN §3, W8)."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import ceil
+
+import structlog
+
+from domain.connections import Connection, MailboxState
+from domain.errors import CursorExpired, GiveUp, TryAgain
+from domain.events import MailboxChanged, MailFound
+from domain.ledger import SLICE
+from domain.mailboxes import Found, digest
+from handlers.ports import Mailbox
+from handlers.work import Work, enter, in_turn, rest
+
+log = structlog.get_logger()
+
+SIDE_BY_SIDE = 4
+"""Slices of one mailbox worked on at once: more would meet Gmail's limit on concurrent requests."""
+
+LOOK_BACK = timedelta(hours=1)
+LONGEST_LOOK_BACK = timedelta(days=30)
+
+
+class CursorLost(Exception):
+    """Another run has moved the cursor: it does our work."""
+
+
+def catch_up(mailbox_id: int, came_by: str, work: Work) -> None:
+    """Everything since our cursor goes into the ledger; one run at a time (W1)."""
+    in_turn(
+        "sync", mailbox_id, MailboxChanged(mailbox_id), work, lambda: _catch_up(mailbox_id, came_by, work)
+    )
+
+
+def _catch_up(mailbox_id: int, came_by: str, work: Work) -> bool:
+    with work.store.begin("mailboxes.enter") as tx:
+        began_at = tx.now()
+        mailbox = tx.mailboxes.get(mailbox_id)
+        connections = tx.connections.working(mailbox_id)
+    if mailbox is None or mailbox.cursor is None or not connections:
+        return True
+    if mailbox.rests(began_at):
+        return False
+    walk = _Walk(mailbox, connections, came_by, began_at, work)
+    try:
+        enter(connections, work, walk.to_the_end)
+    except CursorLost:
+        log.info("cursor.lost", mailbox_id=mailbox_id)
+    except (TryAgain, GiveUp) as error:
+        rest(mailbox, error, work)
+        return False
+    return True
+
+
+class _Walk:
+    """One run through a mailbox's history. The cursor is ours alone; nothing else is kept between pages."""
+
+    def __init__(
+        self,
+        mailbox: MailboxState,
+        connections: Sequence[Connection],
+        came_by: str,
+        began_at: datetime,
+        work: Work,
+    ) -> None:
+        self._mailbox = mailbox
+        self._connection_ids = [connection.id for connection in connections]
+        self._crm_labels = frozenset(mailbox.labels.values())
+        self._came_by = came_by
+        self._began_at = began_at
+        self._cursor = mailbox.cursor or ""
+        self._work = work
+
+    def to_the_end(self, gmail: Mailbox) -> None:
+        try:
+            for page in gmail.changes_since(self._cursor):
+                self._record(digest(page.changes, self._crm_labels), page.cursor, last=page.last)
+        except CursorExpired:
+            self._list_again(gmail)
+
+    def _list_again(self, gmail: Mailbox) -> None:
+        """History is gone: list what came since the last success, then go on from before the listing (E84, W8)."""
+        cursor_then = gmail.cursor_now()
+        since = (self._mailbox.synced_at or self._began_at) - LOOK_BACK
+        since = max(since, self._began_at - LONGEST_LOOK_BACK)
+        log.warning("history.expired", mailbox_id=self._mailbox.id, since=since.isoformat())
+        self._came_by = "relist"
+        for gmail_ids in gmail.listed_since(since):
+            self._record(Found(gmail_ids, (), (), (), ()), self._cursor, last=False)
+        self._record(Found((), (), (), (), ()), cursor_then, last=True)
+
+    def _record(self, found: Found, cursor: str, *, last: bool) -> None:
+        """Ledger rows and the cursor that covers them, in one transaction (I1)."""
+        mailbox_id, work = self._mailbox.id, self._work
+        with work.store.begin("mailboxes.advance") as tx:
+            if not tx.mailboxes.advance(mailbox_id, self._cursor, cursor):
+                raise CursorLost
+            waiting = tx.ledger.record(
+                mailbox_id, found, self._came_by, self._connection_ids, self._mailbox.labels
+            )
+            if last:
+                tx.mailboxes.synced(mailbox_id, self._began_at, work.pace.sync_due_after)
+        self._cursor = cursor
+        for gmail_id in waiting:
+            log.info("message.found", mailbox_id=mailbox_id, message_id=gmail_id, came_by=self._came_by)
+        for gmail_id, outcome in found.dropped:
+            log.info("message.dropped", mailbox_id=mailbox_id, message_id=gmail_id, outcome=outcome.value)
+        if waiting:
+            work.queue.emit(MailFound(mailbox_id), min(ceil(len(waiting) / SLICE), SIDE_BY_SIDE))

@@ -1,0 +1,79 @@
+"""MailMagnet: telling the user that somebody of the CRM has written (D11, Z21)."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from domain.connections import Connection
+from domain.events import MailAnnounced
+from domain.ledger import Claim, Link, Step
+from domain.outcomes import Outcome
+from handlers.ports import Transaction
+from handlers.work import Work
+
+log = structlog.get_logger()
+
+AT_ONCE = 500
+
+
+def announce(mailbox_id: int, work: Work) -> None:
+    """Everything of this mailbox that is due goes on the user's list; then sorting may begin (I5)."""
+    full = True
+    while full:
+        with work.store.begin("notifications.record") as tx:
+            announced = _announce(mailbox_id, tx, work)
+            full = len(announced) == AT_ONCE
+            more_to_come = full or tx.ledger.is_waiting(mailbox_id, Step.MATCH)
+            sortable = tx.ledger.is_waiting(mailbox_id, Step.SORT)
+        for one in announced:
+            _say(one, mailbox_id)
+    # One label call for many mails: sorting waits for the last slice, the re-driver's clock is its limit.
+    if sortable and not more_to_come:
+        work.queue.emit(MailAnnounced(mailbox_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Announced:
+    claim: Claim
+    outcome: Outcome
+    contact_id: str
+    new: bool
+
+
+def _announce(mailbox_id: int, tx: Transaction, work: Work) -> list[_Announced]:
+    connections = {
+        connection.id: connection for connection in tx.connections.working(mailbox_id, locked=True)
+    }
+    claims = tx.ledger.claim(mailbox_id, Step.ANNOUNCE, AT_ONCE, work.owner, work.pace.lease)
+    claims = tuple(claim for claim in claims if claim.connection_id in connections)
+    if not claims:
+        return []
+    links = tx.decisions.links(claims)
+    outcomes = {claim: _outcome(connections[claim.connection_id], links[claim.key]) for claim in claims}
+    new: set[tuple[str, int]] = set()
+    for connection in connections.values():
+        due = [
+            c for c in claims if c.connection_id == connection.id and outcomes[c] is Outcome.MAGNET_NOTIFIED
+        ]
+        new |= {(gmail_id, connection.id) for gmail_id in tx.decisions.notify(connection.user_id, due, links)}
+    tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, {})
+    tx.ledger.unblock_sorting(mailbox_id, claims)
+    tx.decisions.conclude_announced(claims)
+    return [_Announced(c, outcomes[c], links[c.key].contact_id, c.key in new) for c in claims]
+
+
+def _outcome(connection: Connection, link: Link) -> Outcome:
+    """The settings are those of this moment, not those of the match (Part B, W6)."""
+    since = connection.magnet_since
+    return Outcome.MAGNET_NOTIFIED if since and link.received_at >= since else Outcome.MAGNET_OFF
+
+
+def _say(one: _Announced, mailbox_id: int) -> None:
+    say = log.bind(
+        mailbox_id=mailbox_id, message_id=one.claim.gmail_id, connection_id=one.claim.connection_id
+    )
+    event = say.bind(contact_id=one.contact_id, outcome=one.outcome.value, attempt=one.claim.attempts)
+    if one.new:
+        event.info("notification.committed")
+    else:
+        event.info("notification.omitted")

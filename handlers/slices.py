@@ -1,0 +1,80 @@
+"""A slice of claimed steps, and what becomes of it when something goes wrong (W2–W4, E87, E88)."""
+
+import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from domain.connections import Connection, MailboxState
+from domain.errors import GiveUp, TryAgain
+from domain.ledger import TRIES, Claim, Step, wait_before
+from handlers.ports import Transaction
+from handlers.work import Work, rest
+
+log = structlog.get_logger()
+
+
+def put_aside(
+    mailbox_id: int,
+    step: Step,
+    claims: Sequence[Claim],
+    connections: Collection[Connection],
+    tx: Transaction,
+) -> tuple[Claim, ...]:
+    """Set aside what has used up its tries, so that the mailbox goes on (E88); returns the rest."""
+    spent = [claim for claim in claims if claim.attempts > TRIES]
+    if spent:
+        tx.ledger.set_aside(mailbox_id, step, spent, [connection.id for connection in connections])
+    for claim in spent:
+        log.error("message.abandoned", mailbox_id=mailbox_id, message_id=claim.gmail_id, step=step.value)
+    return tuple(claim for claim in claims if claim.attempts <= TRIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Steps of one kind and mailbox that this process has claimed."""
+
+    mailbox: MailboxState
+    step: Step
+    claims: Sequence[Claim]
+    work: Work
+
+    @contextmanager
+    def given_back_on_failure(self) -> Iterator[None]:
+        """The ledger alone retries (W4): a limit costs the mailbox a rest, anything else the slice a try."""
+        try:
+            yield
+        except (TryAgain, GiveUp) as error:
+            self.give_back(self.claims, 0, counted=False)
+            rest(self.mailbox, error, self.work)
+        except Exception:
+            self.give_back(self.claims, self._pause(self.claims), counted=True)
+            raise
+
+    def failed(self, errors: Mapping[str, TryAgain | GiveUp]) -> None:
+        """Messages that Gmail refused one by one: back they go, and the rest of the slice goes on."""
+        limited = [error for error in errors.values() if isinstance(error, TryAgain) and error.whole_mailbox]
+        mine = [claim for claim in self.claims if claim.gmail_id in errors]
+        if limited:
+            self.give_back(mine, 0, counted=False)
+            rest(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.work)
+        elif mine:
+            self.give_back(mine, self._pause(mine), counted=True)
+
+    def give_back(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
+        """To be tried again after so many seconds; a try that is nobody's fault is not counted."""
+        with self.work.store.begin(f"{self.step.value}.give_back") as tx:
+            tx.ledger.release(self.mailbox.id, self.step, claims, self.work.owner, after, counted=counted)
+        log.info(
+            "step.postponed",
+            mailbox_id=self.mailbox.id,
+            step=self.step.value,
+            message_ids=[claim.gmail_id for claim in claims],
+            seconds=round(after, 1),
+        )
+
+    def _pause(self, claims: Sequence[Claim]) -> float:
+        return wait_before(max(claim.attempts for claim in claims), random.random()).total_seconds()  # noqa: S311

@@ -1,0 +1,70 @@
+"""The sweep's four duties: catch up, renew, re-drive, purge (DESIGN §3). Each may run at any time, twice too."""
+
+from collections.abc import Callable
+
+import structlog
+
+from domain.events import Event, MailAnnounced, MailboxChanged, MailFound, MailMatched, WatchDue
+from domain.ledger import Step
+from handlers.work import Work
+
+log = structlog.get_logger()
+
+RETENTION_DAYS = 35
+AT_ONCE = 500
+ASK_AGAIN = 60.0
+
+_WAKES: dict[Step, Callable[[int], Event]] = {
+    Step.MATCH: MailFound,
+    Step.ANNOUNCE: MailMatched,
+    Step.SORT: MailAnnounced,
+}
+
+
+def catch_up_due(work: Work) -> int:
+    """Wake the mailboxes whose last successful sync began too long ago (Z33, E82); returns how many."""
+    with work.store.begin("sweep.due") as tx:
+        due = tx.mailboxes.take_due(AT_ONCE, ASK_AGAIN)
+    for mailbox_id in due:
+        work.queue.mark("sync", mailbox_id)
+        work.queue.emit(MailboxChanged(mailbox_id, "sweep"))
+    if due:
+        log.info("mailboxes.swept", mailboxes=len(due))
+    return len(due)
+
+
+def renew_watches(work: Work) -> int:
+    """Wake the mailboxes whose push registration is a day old (E85); returns how many."""
+    with work.store.begin("sweep.watches") as tx:
+        due = tx.mailboxes.take_watch_due(AT_ONCE, ASK_AGAIN)
+    for mailbox_id in due:
+        work.queue.emit(WatchDue(mailbox_id))
+    return len(due)
+
+
+def redrive(work: Work) -> int:
+    """Ask again for what the queue has lost (W2, W13); returns how much that was."""
+    with work.store.begin("sweep.redrive") as tx:
+        stalled = tx.ledger.stalled(AT_ONCE)
+    for mailbox_id, step in stalled:
+        log.info("step.redriven", mailbox_id=mailbox_id, step=step.value)
+        work.queue.emit(_WAKES[step](mailbox_id))
+    dirty = work.queue.stalled("sync", ASK_AGAIN, AT_ONCE)
+    for mailbox_id in dirty:
+        log.info("mailbox.redriven", mailbox_id=mailbox_id)
+        work.queue.emit(MailboxChanged(mailbox_id))
+    return len(stalled) + len(dirty)
+
+
+def purge(work: Work) -> int:
+    """Forget what is past its retention, a thousand rows at a time (W11); returns how many mails."""
+    total = 0
+    while True:
+        with work.store.begin("sweep.purge") as tx:
+            forgotten = tx.ledger.purge(RETENTION_DAYS, 1_000)
+        total += forgotten
+        if forgotten < 1_000:
+            break
+    if total:
+        log.info("ledger.purged", messages=total)
+    return total

@@ -1,0 +1,111 @@
+"""What every handler works with, and what they all do when Gmail refuses."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from domain.connections import Connection, MailboxState
+from domain.errors import AccessRevoked, GiveUp, TryAgain
+from domain.events import Event
+from domain.ledger import wait_before
+from handlers.ports import Gmail, Mailbox, Queue, Store
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+REFUSED_WAIT = timedelta(hours=1)
+"""A permanent refusal (domain policy, Gmail switched off) is worth another look now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often and how long, in seconds (Part I and DESIGN §3 to §5)."""
+
+    sync_due_after: float = 540
+    watch_due_after: float = 86_400
+    lease: float = 60
+    turn: float = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One process's way to the outside. `owner` names the process in its claims (W2).
+
+    `as_of` fixes the moment for which "this month" is evaluated (D9); None means now.
+    """
+
+    store: Store
+    gmail: Gmail
+    queue: Queue
+    owner: str
+    pace: Pace = Pace()
+    topic: str = ""
+    as_of: datetime | None = None
+
+    def today_is(self) -> datetime:
+        """The moment D9 is evaluated for."""
+        return self.as_of or datetime.now(UTC)
+
+
+def enter(connections: Sequence[Connection], work: Work, action: Callable[[Mailbox], T]) -> T | None:
+    """Do something in the mailbox with the first grant that still works; None when none does (W15, E86)."""
+    for connection in connections:
+        if connection.grant is None:
+            continue
+        mailbox = work.gmail.open(connection.grant)
+        try:
+            return action(mailbox)
+        except AccessRevoked:
+            need_sign_in(connection, work)
+        finally:
+            if mailbox.grant != connection.grant:
+                with work.store.begin("mailboxes.keep_grant") as tx:
+                    tx.connections.keep_grant(connection.id, mailbox.grant)
+    return None
+
+
+def need_sign_in(connection: Connection, work: Work) -> None:
+    """Stop at once and say so once: nothing is retried until the user signs in again (E86)."""
+    with work.store.begin("mailboxes.need_sign_in") as tx:
+        first = tx.connections.need_sign_in(connection.id)
+        if not tx.connections.working(connection.mailbox_id):
+            tx.mailboxes.pause(connection.mailbox_id)
+    if first:
+        log.warning("connection.expired", connection_id=connection.id, user_id=connection.user_id)
+
+
+def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
+    """Leave this mailbox alone for as long as Gmail wants, or for a growing while (E87); others go on (I4)."""
+    wait = wait_before(mailbox.failures + 1, random.random())  # noqa: S311 - jitter, no secret
+    if isinstance(error, GiveUp):
+        wait = REFUSED_WAIT
+    elif error.after is not None:
+        wait = max(wait, error.after)
+    with work.store.begin("mailboxes.rest") as tx:
+        tx.mailboxes.rest(mailbox.id, error.reason, wait.total_seconds())
+        tx.ledger.hold(mailbox.id, wait.total_seconds())
+    log.warning(
+        "mailbox.rested", mailbox_id=mailbox.id, reason=error.reason, seconds=round(wait.total_seconds(), 1)
+    )
+
+
+def in_turn(kind: str, mailbox_id: int, again: Event, work: Work, run: Callable[[], bool]) -> None:
+    """One run at a time per mailbox; a mark that comes while it is on causes exactly one more (W1).
+
+    `run` says whether it dealt with everything. A run that dies leaves the mailbox dirty.
+    """
+    turn = work.queue.enter(kind, mailbox_id, work.pace.turn)
+    if turn is None:
+        log.debug("mailbox.busied", mailbox_id=mailbox_id, kind=kind)
+        return
+    done = False
+    try:
+        done = run()
+    finally:
+        dirty = work.queue.leave(turn, done=done)
+    if done and dirty:
+        work.queue.emit(again)

@@ -1,0 +1,87 @@
+"""The CRM's records as the rules ask for them: who an address belongs to, and which deals somebody has."""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, or_, select, union_all
+
+from domain.addresses import loose
+from domain.contacts import Contact, ContactAddress, Kind
+from domain.labels import Deal, DealCategory
+from domain.organisations import Organisation, exclusions
+from infra.db.schema import (
+    contact_addresses,
+    contacts,
+    deal_contacts,
+    deals,
+    mailbox_addresses,
+    organisation,
+    user_addresses,
+)
+from infra.db.sql import chunks, upsert
+
+
+class ContactRows:
+    """The CRM within one transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def candidates(self, addresses: Collection[str]) -> tuple[ContactAddress, ...]:
+        """Every address of a record that may be one of these, by D5's exact or loose form."""
+        found: list[ContactAddress] = []
+        for chunk in chunks(set(addresses)):
+            rows = self._db.execute(
+                select(contact_addresses.c.address, contacts.c.id, contacts.c.kind, contacts.c.created_at)
+                .join(contacts, contacts.c.id == contact_addresses.c.contact_id)
+                .where(
+                    or_(
+                        contact_addresses.c.address.in_(chunk),
+                        contact_addresses.c.loose.in_({loose(address) for address in chunk}),
+                    )
+                )
+            )
+            found += [
+                ContactAddress(Contact(row.id, Kind(row.kind), row.created_at), row.address) for row in rows
+            ]
+        return tuple(found)
+
+    def users_among(self, addresses: Collection[str]) -> frozenset[str]:
+        """Those that are login or mailbox addresses of the CRM's users (D3 row 9)."""
+        found: set[str] = set()
+        for chunk in chunks(set(addresses)):
+            found.update(
+                self._db.scalars(
+                    union_all(
+                        select(user_addresses.c.address).where(user_addresses.c.address.in_(chunk)),
+                        select(mailbox_addresses.c.address).where(mailbox_addresses.c.address.in_(chunk)),
+                    )
+                )
+            )
+        return frozenset(found)
+
+    def deals_of(self, contact_ids: Collection[str]) -> Mapping[str, tuple[Deal, ...]]:
+        """Deals in which the contact is the main contact or has a role (Part A), by contact."""
+        found: dict[str, list[Deal]] = {}
+        for chunk in chunks(set(contact_ids)):
+            rows = self._db.execute(
+                select(deal_contacts.c.contact_id, deals.c.id, deals.c.category, deals.c.closing_date)
+                .join(deals, deals.c.id == deal_contacts.c.deal_id)
+                .where(deal_contacts.c.contact_id.in_(chunk))
+            )
+            for row in rows:
+                deal = Deal(row.id, DealCategory(row.category), row.closing_date)
+                found.setdefault(row.contact_id, []).append(deal)
+        return {contact_id: tuple(those) for contact_id, those in found.items()}
+
+    def organisation(self) -> Organisation:
+        """The settings of Part I, at their defaults where none were set."""
+        rows = dict(self._db.execute(select(organisation.c.name, organisation.c.value)).tuples().all())
+        return Organisation(
+            time_zone=rows.get("time-zone"),
+            internal_domains=frozenset(rows.get("internal-domain", ())),
+            exclusions=exclusions(rows.get("exclude", ())),
+        )
+
+    def set_organisation(self, name: str, value: object) -> None:
+        """Set `time-zone` (a name), `internal-domain` or `exclude` (lists)."""
+        upsert(self._db, organisation, [{"name": name, "value": value}])

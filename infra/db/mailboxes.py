@@ -1,0 +1,159 @@
+"""Mailboxes: where we stand in their history, and when each is next due (DESIGN §3, W8)."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from domain.connections import MailboxState
+from domain.labels import Category
+from domain.mailboxes import Watch
+from infra.db.schema import mailbox_addresses, mailboxes
+from infra.db.sql import insert_new
+from infra.db.types import db_now
+
+
+class MailboxRows:
+    """Mailboxes within one transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def get(self, mailbox_id: int) -> MailboxState | None:
+        row = self._db.execute(select(mailboxes).where(mailboxes.c.id == mailbox_id)).one_or_none()
+        if row is None:
+            return None
+        return MailboxState(
+            id=row.id,
+            address=row.address,
+            cursor=row.cursor,
+            synced_at=row.synced_at,
+            resting_until=row.resting_until,
+            failures=row.failures,
+            labels={Category(name): label_id for name, label_id in row.labels.items()},
+        )
+
+    def id_of(self, address: str) -> int | None:
+        """The mailbox of this primary address, in its exact form."""
+        return self._db.scalar(select(mailboxes.c.id).where(mailboxes.c.address == address))
+
+    def add(self, address: str) -> int:
+        """The mailbox of this address, made when there is none."""
+        insert_new(self._db, mailboxes, [{"address": address, "labels": {}}])
+        mailbox_id = self.id_of(address)
+        if mailbox_id is None:
+            raise LookupError("mailbox vanished while it was added")
+        return mailbox_id
+
+    def own_addresses(self, mailbox_id: int) -> frozenset[str]:
+        """Primary address and aliases (E14)."""
+        column = mailbox_addresses.c.address
+        return frozenset(self._db.scalars(select(column).where(mailbox_addresses.c.mailbox_id == mailbox_id)))
+
+    def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
+        """What was an own address stays one: a renamed primary becomes an alias (E99)."""
+        rows = [{"mailbox_id": mailbox_id, "address": address} for address in addresses]
+        insert_new(self._db, mailbox_addresses, rows)
+
+    def advance(self, mailbox_id: int, old: str | None, new: str) -> bool:
+        """Move the cursor by compare-and-set; False when another run has moved it meanwhile (W1)."""
+        if old == new:
+            return True
+        where = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_not_distinct_from(old))
+        return self._db.execute(update(mailboxes).where(*where).values(cursor=new)).rowcount == 1
+
+    def synced(self, mailbox_id: int, began_at: datetime, due_after: float) -> None:
+        """A walk reached the end: next due so many seconds after it began (Z33)."""
+        self._set(
+            mailbox_id,
+            synced_at=began_at,
+            sync_due_at=began_at + timedelta(seconds=due_after),
+            resting_until=None,
+            failures=0,
+            trouble=None,
+        )
+
+    def rest(self, mailbox_id: int, reason: str, seconds: float) -> None:
+        """Gmail limits or refuses this mailbox: leave it alone for a while (E87, I4)."""
+        self._set(
+            mailbox_id,
+            resting_until=db_now(seconds),
+            sync_due_at=db_now(seconds),
+            failures=mailboxes.c.failures + 1,
+            trouble=reason,
+        )
+
+    def keep_labels(self, mailbox_id: int, labels: Mapping[Category, str]) -> None:
+        """The ids of the three CRM labels (E54)."""
+        self._set(mailbox_id, labels={category.value: label_id for category, label_id in labels.items()})
+
+    def pushed(self, address: str) -> int | None:
+        """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it."""
+        this = (mailboxes.c.address == address, mailboxes.c.cursor.is_not(None))
+        pushed = update(mailboxes).where(*this).values(pushed_at=db_now()).returning(mailboxes.c.id)
+        return self._db.scalars(pushed).one_or_none()
+
+    def start_watch(self, mailbox_id: int, watch: Watch, due_after: float) -> None:
+        """A watch is active; it sets the cursor only where there is none (W8)."""
+        self._set(
+            mailbox_id,
+            watch_until=watch.expires_at,
+            watch_due_at=db_now(due_after),
+            cursor=func.coalesce(mailboxes.c.cursor, watch.history_id),
+            synced_at=func.coalesce(mailboxes.c.synced_at, db_now()),
+            sync_due_at=func.coalesce(mailboxes.c.sync_due_at, db_now()),
+        )
+
+    def watch_failed(self, mailbox_id: int, retry_after: float) -> None:
+        """The sweep carries on, and renewal is tried again (E85)."""
+        self._set(mailbox_id, watch_due_at=db_now(retry_after))
+
+    def forget(self, mailbox_id: int) -> None:
+        """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
+        self._set(
+            mailbox_id,
+            cursor=None,
+            synced_at=None,
+            sync_due_at=None,
+            pushed_at=None,
+            swept_at=None,
+            watch_until=None,
+            watch_due_at=None,
+            resting_until=None,
+            failures=0,
+            trouble=None,
+        )
+
+    def pause(self, mailbox_id: int) -> None:
+        """Nobody is signed in: nothing is due until somebody is (E86)."""
+        self._set(mailbox_id, sync_due_at=None, watch_due_at=None)
+
+    def resume(self, mailbox_id: int) -> None:
+        """Somebody has signed in again: catch up now (D12)."""
+        self._set(mailbox_id, sync_due_at=db_now(), watch_due_at=db_now(), resting_until=None)
+
+    def delete(self, mailbox_id: int) -> None:
+        """Nobody uses the mailbox any more."""
+        self._db.execute(delete(mailboxes).where(mailboxes.c.id == mailbox_id))
+
+    def take_due(self, limit: int, again_after: float) -> tuple[int, ...]:
+        """Mailboxes to catch up now, the longest due first; each is named again after so many seconds at most."""
+        return self._take(mailboxes.c.sync_due_at, limit, again_after, swept_at=db_now())
+
+    def take_watch_due(self, limit: int, again_after: float) -> tuple[int, ...]:
+        """Mailboxes whose watch is to be renewed now (E85)."""
+        return self._take(mailboxes.c.watch_due_at, limit, again_after)
+
+    def _take(self, due_at: Any, limit: int, again_after: float, **values: Any) -> tuple[int, ...]:
+        due = select(mailboxes.c.id).where(due_at <= db_now()).order_by(due_at).limit(limit)
+        taken = self._db.scalars(
+            update(mailboxes)
+            .where(mailboxes.c.id.in_(due.with_for_update(skip_locked=True)))
+            .values({due_at: db_now(again_after), **{mailboxes.c[name]: v for name, v in values.items()}})
+            .returning(mailboxes.c.id)
+        )
+        return tuple(taken)
+
+    def _set(self, mailbox_id: int, **values: Any) -> None:
+        self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(**values))

@@ -1,0 +1,208 @@
+"""The tables. What may stand in them is bounded by table D2: see docs/ARCHITECTURE.md, "What is kept"."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    false,
+)
+
+from infra.db.types import Instant, Json
+
+metadata = MetaData()
+_id = BigInteger().with_variant(Integer, "sqlite")
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Json, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+)
+
+user_addresses = Table(
+    "user_addresses",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("address", String, primary_key=True, index=True),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("assigned_to", String),
+    Column("created_at", Instant, nullable=False),
+)
+
+contact_addresses = Table(
+    "contact_addresses",
+    metadata,
+    Column("contact_id", ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True),
+    Column("address", String, primary_key=True, index=True),
+    Column("loose", String, nullable=False, index=True),
+)
+
+deals = Table(
+    "deals",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("stage", String, nullable=False),
+    Column("category", String, nullable=False),
+    Column("closing_date", Date),
+)
+
+deal_contacts = Table(
+    "deal_contacts",
+    metadata,
+    Column("deal_id", ForeignKey("deals.id", ondelete="CASCADE"), primary_key=True),
+    Column("contact_id", String, primary_key=True, index=True),
+)
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("address", String, nullable=False, unique=True),
+    Column("cursor", String),
+    Column("labels", Json, nullable=False),
+    Column("synced_at", Instant),
+    Column("pushed_at", Instant),
+    Column("swept_at", Instant),
+    Column("sync_due_at", Instant),
+    Column("watch_until", Instant),
+    Column("watch_due_at", Instant),
+    Column("resting_until", Instant),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("trouble", String),
+    Index("mailboxes_sync_due", "sync_due_at"),
+    Index("mailboxes_watch_due", "watch_due_at"),
+)
+
+mailbox_addresses = Table(
+    "mailbox_addresses",
+    metadata,
+    Column("mailbox_id", ForeignKey("mailboxes.id", ondelete="CASCADE"), primary_key=True),
+    Column("address", String, primary_key=True, index=True),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("user_id", String, nullable=False),
+    Column("mailbox_id", ForeignKey("mailboxes.id"), nullable=False, index=True),
+    Column("mode", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("magnet_since", Instant),
+    Column("sorting_since", Instant),
+    Column("dry_run", Boolean, nullable=False, server_default=false()),
+    Column("grant", LargeBinary),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("user_id", "mailbox_id"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("mailbox_id", _id, primary_key=True),
+    Column("gmail_id", String, primary_key=True),
+    Column("came_by", String, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("missing", Integer, nullable=False, server_default="0"),
+    Column("missing_since", Instant),
+    Column("touched", Boolean, nullable=False, server_default=false()),
+    Index("messages_seen", "seen_at"),
+)
+"""One row per mail that history named: dedupe key. `touched`: the user has changed a CRM label on it (I6)."""
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("mailbox_id", _id, primary_key=True),
+    Column("gmail_id", String, primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("connection_id", _id, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("outcome", String),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("owner", String),
+    Column("ready_at", Instant, nullable=False),
+    Column("redrive_at", Instant, nullable=False),
+    Column("units", Float, nullable=False, server_default="0"),
+    Column("seconds", Float, nullable=False, server_default="0"),
+    Column("shared_by", Integer, nullable=False, server_default="1"),
+)
+Index(
+    "steps_waiting",
+    steps.c.mailbox_id,
+    steps.c.step,
+    steps.c.ready_at,
+    sqlite_where=steps.c.state == "waiting",
+    postgresql_where=steps.c.state == "waiting",
+)
+Index(
+    "steps_redrive",
+    steps.c.redrive_at,
+    sqlite_where=steps.c.state == "waiting",
+    postgresql_where=steps.c.state == "waiting",
+)
+"""Outbox, retry queue and audit trail in one. `ready_at` is the end of a lease or of a wait, `redrive_at`
+the moment from which the re-driver may ask for the step again (W2)."""
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("connection_id", _id, primary_key=True),
+    Column("gmail_id", String, primary_key=True),
+    Column("mailbox_id", _id, nullable=False),
+    Column("outcome", String),
+    Column("contact_id", String),
+    Column("contact_address", String),
+    Column("matched_by", String),
+    Column("author", String),
+    Column("received_at", Instant),
+    Column("category", String),
+    Column("deal_id", String),
+    Column("changed", Json),
+    Column("decided_at", Instant, nullable=False),
+    Index("decisions_decided", "decided_at"),
+)
+"""What was decided for one mail and one connection. `category` is committed before Gmail is called (W5);
+`changed` is what the call then added and removed. Author and time only when the author matched (D2)."""
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("connection_id", _id, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("gmail_id", String, nullable=False),
+    Column("contact_id", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("connection_id", "gmail_id"),
+    Index("notifications_user", "user_id", "id"),
+    sqlite_autoincrement=True,
+)
+"""What the CRM shows to a user (Z3, Z25): exactly three details of the mail, and whose it is."""

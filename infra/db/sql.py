@@ -1,0 +1,55 @@
+"""Small helpers for SQL that both dialects understand."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, Connection, Table
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+T = TypeVar("T")
+MANY = 5_000
+"""Values bound at once; SQLite's own bound is 32,766."""
+
+
+def chunks(items: Iterable[T], size: int = MANY) -> Iterator[list[T]]:
+    """The items in lists of at most `size`."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _insert(db: Connection, table: Table) -> Any:
+    return (sqlite_insert if db.dialect.name == "sqlite" else postgresql_insert)(table)
+
+
+def insert_new(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], **same: Any) -> None:
+    """Insert what is not there yet, by primary or unique key: every job may run twice.
+
+    `same` are values or SQL expressions that every row gets.
+    """
+    for chunk in chunks(rows, 1_000):
+        db.execute(_insert(db, table).values(same).on_conflict_do_nothing(), chunk)
+
+
+def insert_returning(
+    db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], column: Column[T], **same: Any
+) -> list[T]:
+    """As `insert_new`; returns the column of the rows that were new."""
+    found: list[T] = []
+    for chunk in chunks(rows, 1_000):
+        statement = _insert(db, table).values(same).on_conflict_do_nothing().returning(column)
+        found.extend(db.scalars(statement, chunk))
+    return found
+
+
+def upsert(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert, or bring what stands under the same primary key up to date."""
+    if not rows:
+        return
+    statement = _insert(db, table)
+    keys = [column.name for column in table.primary_key]
+    changes = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    for chunk in chunks(rows, 1_000):
+        db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), chunk)

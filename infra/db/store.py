@@ -1,0 +1,89 @@
+"""The database: one short transaction at a time, on SQLite (WAL) or PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+
+from infra.db.connections import ConnectionRows
+from infra.db.contacts import ContactRows
+from infra.db.decisions import DecisionRows
+from infra.db.ledger import LedgerRows
+from infra.db.mailboxes import MailboxRows
+from infra.db.types import db_now
+from infra.faults import reach
+from infra.secrets import Cipher
+
+COMMITS = (
+    "mailboxes.enter",
+    "mailboxes.advance",
+    "mailboxes.rest",
+    "contacts.claim",
+    "contacts.record",
+    "notifications.record",
+    "labels.intend",
+    "labels.record",
+)
+"""The commits of the pipeline, each a named fault point before and after."""
+
+
+class Transaction:
+    """What one transaction can see and change, by noun."""
+
+    def __init__(self, db: Connection, cipher: Cipher, redrive_after: float) -> None:
+        self.db = db
+        self.mailboxes = MailboxRows(db)
+        self.connections = ConnectionRows(db, cipher)
+        self.contacts = ContactRows(db)
+        self.decisions = DecisionRows(db)
+        self.ledger = LedgerRows(db, redrive_after)
+
+    def now(self) -> datetime:
+        """The database's clock (W14)."""
+        return self.db.execute(select(db_now())).scalar_one()
+
+
+class Store:
+    """Opens transactions. `redrive_after`: seconds after which unfinished work is asked for again (W2)."""
+
+    def __init__(self, url: str, cipher: Cipher, *, redrive_after: float = 60) -> None:
+        self.engine = open_engine(url)
+        self._cipher = cipher
+        self._redrive_after = redrive_after
+
+    @contextmanager
+    def begin(self, name: str) -> Iterator[Transaction]:
+        """Commits at the end, rolls back on any error. `name` is the fault point (COMMITS).
+
+        Never hold one open across the network (I8).
+        """
+        with self.engine.connect() as db, db.begin() as transaction:
+            yield Transaction(db, self._cipher, self._redrive_after)
+            reach(f"{name}.before")
+            transaction.commit()
+        reach(f"{name}.after")
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for SQLite or PostgreSQL, by SQLAlchemy URL."""
+    where = make_url(url)
+    if where.get_backend_name() == "postgresql":
+        return create_engine(where, pool_pre_ping=True, pool_size=20, hide_parameters=True)
+    engine = create_engine(where, hide_parameters=True, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _set_up_sqlite(db: Any, _: object) -> None:
+    """WAL and waiting for several processes (W11); what is deleted is overwritten at once (D12)."""
+    db.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "foreign_keys=ON"):
+        db.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(db: Connection) -> None:
+    """A writer that began as a reader cannot wait its turn: SQLite would refuse it at once (W11)."""
+    db.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,158 @@
+"""Sending requests, alone or up to 25 in one batch, and sorting what comes back."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from google_auth_httplib2 import AuthorizedHttp
+from googleapiclient.errors import BatchError, HttpError
+
+from domain.errors import AccessRevoked, GiveUp, TryAgain
+from infra.gmail.api import Api, call_name
+from infra.gmail.envelopes import Batch
+from infra.gmail.lines import Access, Meter, remote
+from infra.gmail.refusals import BROKEN, Kind, Refusal, read
+
+T = TypeVar("T")
+Answer = dict[str, Any]
+Trouble = Refusal | TryAgain
+
+BATCH = 25
+"""Calls per batch: more meet "Too many concurrent requests for user" (FACTS §4)."""
+
+_SILENT = frozenset({"messages.batchModify", "stop"})
+_UNREADABLE = (BatchError, LookupError, ValueError, TypeError, AttributeError)
+
+
+def slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """In order, at most `size` at a time."""
+    return (items[i : i + size] for i in range(0, len(items), size))
+
+
+class Calls:
+    """The one way out for a mailbox's calls. Nothing is repeated here but for a fresh token:
+    retries belong to the ledger (W4)."""
+
+    def __init__(self, api: Api, meter: Meter, access: Access, costs: Mapping[str, int]) -> None:
+        self.api = api
+        self.costs = costs
+        self._meter = meter
+        self._http = AuthorizedHttp(access, http=meter, max_refresh_attempts=1)
+
+    def one(self, request: Any) -> Answer:
+        """Raises LookupError for 404, FileExistsError for 409, else what Mailbox names."""
+        outcome = self._alone(request)
+        if isinstance(outcome, dict):
+            return outcome
+        settled = _settle([outcome])[0]
+        raise settled if isinstance(settled, Exception) else GiveUp("unexpected")
+
+    def many(self, requests: Sequence[Any]) -> list[Answer | Exception]:
+        """An answer for each, in order: TryAgain, GiveUp, LookupError for 404, LabelUnknown.
+
+        Once the mailbox as a whole is refused the rest is not sent, for it would meet the same.
+        """
+        answers: list[Answer | Exception] = []
+        for batch in slices(requests, BATCH):
+            stopped = whole_mailbox_trouble(answers)
+            answers += [stopped] * len(batch) if stopped else _settle(self._together(batch))
+        return answers
+
+    def _alone(self, request: Any) -> Answer | Trouble:
+        name = call_name(request)
+        content = self._exchange(name, 1, lambda: request.execute(http=self._http, num_retries=0))
+        return content if isinstance(content, Trouble) else _decode(name, content)
+
+    def _together(self, requests: Sequence[Any]) -> list[Answer | Trouble]:
+        if len(requests) == 1:
+            return [self._alone(requests[0])]
+        name = call_name(requests[0])
+        got: dict[str, bytes | HttpError] = {}
+
+        def send() -> None:
+            batch = Batch(batch_uri=self.api.batch_uri)
+            for number, request in enumerate(requests):
+                request.headers = {k: v for k, v in request.headers.items() if k == "content-type"}
+                batch.add(request, callback=_keep_in(got), request_id=str(number))
+            batch.execute(http=self._http)
+
+        trouble = self._exchange(name, len(requests), send)
+        if trouble is not None:
+            return [_of_batch(trouble)] * len(requests)
+        return [self._part(name, got.get(str(number), b"")) for number in range(len(requests))]
+
+    def _part(self, name: str, part: bytes | HttpError) -> Answer | Trouble:
+        return self._refusal(name, part) if isinstance(part, HttpError) else _decode(name, part)
+
+    def _exchange(self, name: str, calls: int, send: Callable[[], T]) -> T | Trouble:
+        """Errors leave as values: raised anew, they drag along no frame and no answer of Google's (D2)."""
+        self._meter.due = self.costs[name] * calls
+        try:
+            return remote(name, send)
+        except _UNREADABLE:  # BatchError, although it is an HttpError
+            return BROKEN
+        except HttpError as error:
+            return self._refusal(name, error)
+        except TryAgain as error:
+            return error.with_traceback(None)
+        except AccessRevoked as error:
+            reason = str(error)
+        raise AccessRevoked(reason)
+
+    def _refusal(self, name: str, error: HttpError) -> Refusal:
+        return read(name, int(error.resp.status), error.resp, error.content, self._meter.now())
+
+
+def whole_mailbox_trouble(answers: Sequence[object]) -> TryAgain | None:
+    """The refusal that everything else would meet too, if there was one."""
+    return next((a for a in answers if isinstance(a, TryAgain) and a.whole_mailbox), None)
+
+
+def _keep_in(got: dict[str, bytes | HttpError]) -> Callable[[str, bytes, HttpError | None], None]:
+    def keep(number: str, content: bytes, error: HttpError | None) -> None:
+        got[number] = error or content
+
+    return keep
+
+
+def _decode(name: str, content: bytes) -> Answer | Refusal:
+    if name in _SILENT and not content.strip():
+        return {}
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return BROKEN
+    return answer if isinstance(answer, dict) else BROKEN
+
+
+def _of_batch(trouble: Trouble) -> Trouble:
+    """A refusal of the envelope says nothing about any one message in it."""
+    if isinstance(trouble, TryAgain) or trouble.kind in (Kind.LIMIT, Kind.REVOKED, Kind.MAILBOX):
+        return trouble
+    return Refusal(Kind.ODD, trouble.reason, trouble.after)
+
+
+def _settle(outcomes: Sequence[Answer | Trouble]) -> list[Answer | Exception]:
+    """Refusals as errors. One message's is its own while others get through; all of them, the mailbox's."""
+    refused = [o for o in outcomes if isinstance(o, Refusal)]
+    for refusal in refused:
+        if refusal.kind in (Kind.REVOKED, Kind.MAILBOX):
+            raise refusal.error()
+    everyone = len(outcomes) > 1 and all(isinstance(o, Trouble) and _passing(o) for o in outcomes)
+    return [_settled(o, alone=len(outcomes) == 1, everyone=everyone) for o in outcomes]
+
+
+def _settled(outcome: Answer | Trouble, *, alone: bool, everyone: bool) -> Answer | Exception:
+    if not isinstance(outcome, Refusal):
+        return outcome
+    if outcome.kind is Kind.MISSING:
+        return LookupError(outcome.reason)
+    if outcome.kind is Kind.CONFLICT:
+        return FileExistsError(outcome.reason)
+    if alone:
+        return outcome.error()
+    return outcome.error(whole_mailbox=everyone or outcome.kind is Kind.LIMIT)
+
+
+def _passing(trouble: Trouble) -> bool:
+    return isinstance(trouble, TryAgain) or trouble.passing

@@ -1,0 +1,38 @@
+"""What a call costs at Gmail, and the names of the calls that we make (FACTS §4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+NEW_COSTS: Mapping[str, int] = MappingProxyType(
+    {
+        "getProfile": 1,
+        "history.list": 2,
+        "labels.create": 5,
+        "labels.list": 1,
+        "messages.batchModify": 50,
+        "messages.get": 20,
+        "messages.list": 5,
+        "messages.modify": 5,
+        "settings.sendAs.list": 1,
+        "stop": 50,
+        "watch": 100,
+    }
+)
+"""Units per call for projects that began after 2026-05-01."""
+
+OLD_COSTS: Mapping[str, int] = MappingProxyType({**NEW_COSTS, "messages.get": 5})
+"""Units per call for the projects that were active before."""
+
+TOKEN, REVOKE = "oauth2.token", "oauth2.revoke"
+
+REMOTE_CALLS = (*NEW_COSTS, TOKEN, REVOKE)
+"""Every call that can be made; `gmail.<name>.before` and `.after` are its fault points."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """What was spent through one mailbox so far: quota units and HTTP requests, token requests included."""
+
+    units: int = 0
+    requests: int = 0

@@ -1,0 +1,96 @@
+"""Putting labels on, at the lower price, and having them in the first place."""
+
+from collections.abc import Mapping, Sequence
+
+from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.labels import Category, LabelChange
+from infra.gmail.api import ME
+from infra.gmail.calls import Answer, Calls, slices, whole_mailbox_trouble
+from infra.gmail.reading import sense
+from infra.gmail.refusals import ODD_ANSWER
+
+Verdict = TryAgain | GiveUp | LookupError | None
+
+BATCH_MODIFY = 1_000
+"""Ids that one batchModify takes (FACTS §3)."""
+
+
+def change_labels(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, Verdict]:
+    """batchModify where it costs no more than modify; the rest in batches, whatever group it is of."""
+    verdicts: dict[str, Verdict] = dict.fromkeys(changes)
+    groups: dict[LabelChange, list[str]] = {}
+    for gmail_id, change in changes.items():
+        if change.add or change.remove:
+            groups.setdefault(change, []).append(gmail_id)
+    singly: list[str] = []
+    for change, gmail_ids in groups.items():
+        for some in slices(gmail_ids, BATCH_MODIFY):
+            singly += _all_at_once(calls, some, change, verdicts)
+    stopped = whole_mailbox_trouble(list(verdicts.values()))
+    if stopped:
+        return verdicts | dict.fromkeys(singly, stopped)
+    answers = calls.many([calls.api.modify(gmail_id, changes[gmail_id]) for gmail_id in singly])
+    return verdicts | {i: _verdict(i, answer) for i, answer in zip(singly, answers, strict=True)}
+
+
+def _all_at_once(
+    calls: Calls, gmail_ids: Sequence[str], change: LabelChange, verdicts: dict[str, Verdict]
+) -> Sequence[str]:
+    """Returns the ids that are left for modify: too few to pay for it, or one of them spoils the call."""
+    if stopped := whole_mailbox_trouble(list(verdicts.values())):
+        verdicts |= dict.fromkeys(gmail_ids, stopped)
+        return ()
+    if calls.costs["messages.batchModify"] > len(gmail_ids) * calls.costs["messages.modify"]:
+        return gmail_ids
+    answer = calls.many([calls.api.batch_modify(gmail_ids, change)])[0]
+    if isinstance(answer, LabelUnknown):
+        raise answer
+    if isinstance(answer, GiveUp | LookupError):
+        return gmail_ids
+    if isinstance(answer, TryAgain):
+        verdicts |= dict.fromkeys(gmail_ids, answer)
+    return ()
+
+
+def _verdict(gmail_id: str, answer: Answer | Exception) -> Verdict:
+    if isinstance(answer, TryAgain | GiveUp | LookupError):
+        return answer
+    if isinstance(answer, Exception):
+        raise answer
+    return None if answer.get("id") == gmail_id else TryAgain(ODD_ANSWER, whole_mailbox=False)
+
+
+def ensure_labels(
+    calls: Calls, names: Mapping[Category, str], known: Mapping[Category, str]
+) -> dict[Category, str]:
+    """By known id (E54), else by name (E56), else made (Z14). Listed once, unless somebody was faster."""
+    ids, by_name = _listed(calls)
+    found: dict[Category, str] = {}
+    for category, name in names.items():
+        if known.get(category) in ids:
+            found[category] = known[category]
+        else:
+            key = name.casefold()
+            found[category] = by_name[key] = by_name.get(key) or _create(calls, name)
+    return found
+
+
+def _create(calls: Calls, name: str) -> str:
+    body = {"name": name, "labelListVisibility": "labelShow", "messageListVisibility": "show"}
+    try:
+        label_id = calls.one(calls.api.labels.create(userId=ME, body=body, fields="id")).get("id")
+    except FileExistsError:
+        label_id = _listed(calls)[1].get(name.casefold())
+    except LookupError:
+        label_id = None
+    if not isinstance(label_id, str):
+        raise TryAgain("label_conflict", whole_mailbox=False)
+    return label_id
+
+
+def _listed(calls: Calls) -> tuple[frozenset[str], dict[str, str]]:
+    """All ids of the user's labels, and those by name, case aside. System labels are not ours to use."""
+    answer = calls.one(calls.api.labels.list(userId=ME, fields="labels(id,name,type)", prettyPrint=False))
+    with sense():
+        mine = [label for label in answer["labels"] if label.get("type") != "system"]
+        return frozenset(label["id"] for label in mine), {la["name"].casefold(): la["id"] for la in mine}

@@ -1,0 +1,175 @@
+"""One Gmail account, entered with one connection's grant: the port `Mailbox`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from domain.addresses import canonical
+from domain.errors import GiveUp, TryAgain
+from domain.labels import Category, LabelChange
+from domain.mailboxes import Grant, HistoryPage, Watch
+from domain.messages import Fetched
+from infra.gmail import labels, reading
+from infra.gmail.api import GOOGLE, ME, Api
+from infra.gmail.calls import Answer, Calls
+from infra.gmail.costs import REVOKE, Spent
+from infra.gmail.lines import Access, Lines, Meter, remote
+from infra.gmail.reading import from_epoch, sense
+from infra.gmail.refusals import ODD_ANSWER, PUSH_TAKEN
+
+T = TypeVar("T")
+GOOGLE_REVOKE = "https://oauth2.googleapis.com/revoke"
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+class GmailMailbox:
+    """Cheap to open; for one thread at a time. Nothing is sent before the first call."""
+
+    def __init__(self, grant: Grant, api: Api, lines: Lines, costs: Mapping[str, int]) -> None:
+        self._api = api
+        self._spent = Spent()
+        self._meter = Meter(lines, self._spent)
+        self._access = Access(grant, self._meter)
+        self._calls = Calls(api, self._meter, self._access, costs)
+
+    @property
+    def spent(self) -> Spent:
+        """What this mailbox cost since it was opened."""
+        return self._spent
+
+    @property
+    def grant(self) -> Grant:
+        """The grant as it is now: refreshed access tokens included."""
+        return self._access.grant
+
+    def cursor_now(self) -> str:
+        """Where history stands now."""
+        answer = self._profile("historyId")
+        with sense():
+            return str(int(answer["historyId"]))
+
+    def address(self) -> str:
+        """The account's address, in its exact form."""
+        answer = self._profile("emailAddress")
+        with sense():
+            address = canonical(answer["emailAddress"])
+        if address is None:
+            raise TryAgain(ODD_ANSWER)
+        return address
+
+    def _profile(self, field: str) -> Answer:
+        return self._ask(self._api.users.getProfile(userId=ME, fields=field))
+
+    def changes_since(self, cursor: str) -> Iterator[HistoryPage]:
+        """Oldest first, one request a page."""
+        return reading.history_pages(self._calls, cursor)
+
+    def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
+        """Ids of what was received since, whole seconds, Spam and Trash left out."""
+        token: str | None = None
+        while True:
+            answer = self._ask(
+                self._api.messages.list(
+                    userId=ME,
+                    q=f"after:{int(moment.timestamp())}",
+                    maxResults=500,
+                    pageToken=token,
+                    fields="messages(id),nextPageToken",
+                    prettyPrint=False,
+                )
+            )
+            with sense():
+                page = tuple(str(message["id"]) for message in answer.get("messages", ()))
+            yield page
+            token = answer.get("nextPageToken")
+            if not token:
+                return
+
+    def fetch(self, gmail_ids: Sequence[str]) -> dict[str, Fetched | TryAgain | GiveUp | None]:
+        """Headers and structure, at most 25 messages a request."""
+        return self._each(gmail_ids, self._api.get_full, reading.fetched)
+
+    def labels_of(self, gmail_ids: Sequence[str]) -> dict[str, frozenset[str] | TryAgain | GiveUp | None]:
+        """The labels the messages carry now."""
+        return self._each(gmail_ids, self._api.get_labels, reading.labels)
+
+    def _each(
+        self,
+        gmail_ids: Sequence[str],
+        request: Callable[[str], Any],
+        read: Callable[[str, Answer], T | TryAgain],
+    ) -> dict[str, T | TryAgain | GiveUp | None]:
+        ids = list(dict.fromkeys(gmail_ids))
+        found: dict[str, T | TryAgain | GiveUp | None] = {}
+        for gmail_id, answer in zip(ids, self._calls.many([request(i) for i in ids]), strict=True):
+            if isinstance(answer, LookupError):
+                found[gmail_id] = None
+            elif isinstance(answer, TryAgain | GiveUp):
+                found[gmail_id] = answer
+            elif isinstance(answer, Exception):
+                found[gmail_id] = GiveUp(str(answer))
+            else:
+                found[gmail_id] = read(gmail_id, answer)
+        return found
+
+    def change_labels(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.Verdict]:
+        """By the cheaper of modify and batchModify; None means done."""
+        return labels.change_labels(self._calls, changes)
+
+    def ensure_labels(
+        self, names: Mapping[Category, str], known: Mapping[Category, str]
+    ) -> dict[Category, str]:
+        """Ids of the CRM labels, made where they are missing."""
+        return labels.ensure_labels(self._calls, names, known)
+
+    def own_addresses(self) -> tuple[str, ...]:
+        """The primary address and every alias that Google has verified, in their exact form (E14)."""
+        mask = "sendAs(sendAsEmail,isPrimary,verificationStatus)"
+        answer = self._ask(self._api.send_as.list(userId=ME, fields=mask))
+        with sense():
+            verified = [
+                canonical(alias["sendAsEmail"])
+                for alias in sorted(answer["sendAs"], key=lambda alias: not alias.get("isPrimary"))
+                if alias.get("isPrimary") or alias.get("verificationStatus") == "accepted"
+            ]
+        return tuple(dict.fromkeys(filter(None, verified)))
+
+    def watch(self, topic: str) -> Watch:
+        """For every label: replies do not inherit them (FACTS §1)."""
+        request = self._api.users.watch(userId=ME, body={"topicName": topic})
+        try:
+            answer = self._ask(request)
+        except GiveUp as error:
+            if error.reason != PUSH_TAKEN:
+                raise
+            self.stop_watch()
+            answer = self._ask(request)
+        answered_at = self._meter.answered_at
+        if answered_at is None:
+            raise TryAgain(ODD_ANSWER)
+        with sense():
+            return Watch(str(int(answer["historyId"])), from_epoch(answer["expiration"]), answered_at)
+
+    def stop_watch(self) -> None:
+        """Google answers the same whether there was one or not."""
+        self._ask(self._api.users.stop(userId=ME))
+
+    def revoke(self) -> None:
+        """Google answers 400 invalid_token for a grant that is already gone."""
+        body = urlencode({"token": self.grant.refresh_token})
+        response, _ = remote(REVOKE, lambda: self._meter.post(self._revoke_uri(), body=body, headers=_FORM))
+        if response.status not in (200, 400):
+            raise TryAgain(f"revoke_http_{response.status}")
+
+    def _revoke_uri(self) -> str:
+        if self._api.root == GOOGLE:
+            return GOOGLE_REVOKE
+        place = urlsplit(self.grant.token_uri)
+        return f"{place.scheme}://{place.netloc}/revoke"
+
+    def _ask(self, request: Any) -> Answer:
+        try:
+            return self._calls.one(request)
+        except (LookupError, FileExistsError) as error:
+            raise GiveUp(str(error)) from None

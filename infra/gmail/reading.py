@@ -1,0 +1,116 @@
+"""Google's answers as domain values. What cannot be read is an odd answer, never a guess."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.errors import CursorExpired, TryAgain
+from domain.mailboxes import Change, ChangeKind, HistoryPage
+from domain.messages import Fetched, Part
+from infra.gmail.api import HISTORY, ME
+from infra.gmail.calls import Answer, Calls
+from infra.gmail.refusals import ODD_ANSWER
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError)
+_KINDS = (
+    ("messagesAdded", ChangeKind.ADDED),
+    ("labelsAdded", ChangeKind.LABELS_ADDED),
+    ("labelsRemoved", ChangeKind.LABELS_REMOVED),
+    ("messagesDeleted", ChangeKind.DELETED),
+)
+
+
+@contextmanager
+def sense() -> Iterator[None]:
+    """Reading an answer that lacks what it must have ends in TryAgain, and says nothing of what was in it."""
+    try:
+        yield
+    except _MALFORMED:
+        raise TryAgain(ODD_ANSWER) from None
+
+
+def from_epoch(milliseconds: object) -> datetime:
+    """Epoch milliseconds, as number or text, without a float's rounding."""
+    return EPOCH + timedelta(milliseconds=int(str(milliseconds)))
+
+
+def fetched(gmail_id: str, answer: Answer) -> Fetched | TryAgain:
+    """A message; of another id than the one asked for it is nobody's."""
+    try:
+        if answer["id"] == gmail_id:
+            return Fetched(
+                gmail_id,
+                frozenset(answer.get("labelIds", ())),
+                from_epoch(answer["internalDate"]),
+                _part(answer.get("payload", {})),
+            )
+    except _MALFORMED:
+        return TryAgain(ODD_ANSWER, whole_mailbox=False)
+    return TryAgain(ODD_ANSWER, whole_mailbox=False)
+
+
+def _part(node: dict[str, Any]) -> Part:
+    return Part(
+        node.get("mimeType", ""),
+        tuple((header["name"], header.get("value", "")) for header in node.get("headers", ())),
+        tuple(_part(part) for part in node.get("parts", ())),
+    )
+
+
+def labels(gmail_id: str, answer: Answer) -> frozenset[str] | TryAgain:
+    """The labels of the message asked for."""
+    if answer.get("id") != gmail_id:
+        return TryAgain(ODD_ANSWER, whole_mailbox=False)
+    return frozenset(answer.get("labelIds", ()))
+
+
+def history_pages(calls: Calls, cursor: str) -> Iterator[HistoryPage]:
+    """Pages oldest first, one request each. A 404 here, and only here, means that the cursor expired."""
+    token: str | None = None
+    reached = int(cursor)
+    while True:
+        request = calls.api.history.list(
+            userId=ME,
+            startHistoryId=cursor,
+            maxResults=500,
+            historyTypes=[kind.value for kind in ChangeKind],
+            pageToken=token,
+            fields=HISTORY,
+            prettyPrint=False,
+        )
+        answer = _history(calls, request)
+        token = answer.get("nextPageToken")
+        page, reached = _page(answer, reached, last=not token)
+        yield page
+        if not token:
+            return
+
+
+def _history(calls: Calls, request: Any) -> Answer:
+    try:
+        return calls.one(request)
+    except LookupError:
+        raise CursorExpired from None
+
+
+def _page(answer: Answer, reached: int, *, last: bool) -> tuple[HistoryPage, int]:
+    """In the middle the cursor is the last record's id; the answer's own only once all is read (W8)."""
+    with sense():
+        records = answer.get("history", ())
+        ends = [int(record["id"]) for record in records]
+        if last:
+            ends.append(int(answer["historyId"]))
+        changes = tuple(change for record in records for change in _changes(record))
+    reached = max([reached, *ends])
+    return HistoryPage(changes, str(reached), last), reached
+
+
+def _changes(record: dict[str, Any]) -> Iterator[Change]:
+    for name, kind in _KINDS:
+        for entry in record.get(name, ()):
+            message = entry["message"]
+            source = message if kind is ChangeKind.ADDED else entry
+            labels = source.get("labelIds")
+            yield Change(kind, message["id"], None if labels is None else frozenset(labels))

@@ -1,0 +1,165 @@
+"""What an answer other than success means for us (FACTS §4). Only reason words leave this module (D2)."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from domain.errors import AccessRevoked, GiveUp, LabelUnknown, TryAgain
+
+ODD_ANSWER = "odd_answer"
+"""The reason for what no Gmail should say: not JSON, cut, or without the parts it must have."""
+
+LIMITS = frozenset(
+    {
+        "rateLimitExceeded",
+        "userRateLimitExceeded",
+        "dailyLimitExceeded",
+        "quotaExceeded",
+        "accessNotConfigured",
+    }
+)
+"""403 that passes. `accessNotConfigured` is the operator's slip in the Cloud console, not the user's."""
+
+MAILBOX_WIDE = frozenset({"domainPolicy", "insufficientPermissions"})
+"""403 that every call for the mailbox would meet."""
+
+PUSH_TAKEN = "onlyOnePushClient"
+"""Our word for 400 "Only one user push notification client allowed per developer", which has none."""
+
+OUTAGE = frozenset({502, 503, 504})
+LONGEST = timedelta(hours=25)
+"""No wish is obeyed for longer: a day's quota comes back within it, whatever the clocks were put to."""
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+_RETRY_AT = re.compile(r"retry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)", re.IGNORECASE)
+_LABEL = re.compile(r"^invalid label:|^label ?id not found|^label not found", re.IGNORECASE)
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,63}")
+_LABELLING = frozenset({"messages.modify", "messages.batchModify"})
+
+
+class Kind(Enum):
+    """What happens next."""
+
+    LIMIT = auto()
+    AWAY = auto()
+    ODD = auto()
+    REVOKED = auto()
+    MISSING = auto()
+    CONFLICT = auto()
+    LABEL = auto()
+    MAILBOX = auto()
+    REFUSED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One call's answer, when it was not the one asked for."""
+
+    kind: Kind
+    reason: str
+    after: timedelta | None = None
+    outage: bool = False
+
+    @property
+    def passing(self) -> bool:
+        """It may go better another time."""
+        return self.kind in (Kind.LIMIT, Kind.AWAY, Kind.ODD)
+
+    def error(self, *, whole_mailbox: bool | None = None) -> Exception:
+        """The refusal as the handlers know it. Left open, only limits and outages are the whole mailbox's."""
+        if self.passing:
+            whole = self.kind is Kind.LIMIT or self.outage if whole_mailbox is None else whole_mailbox
+            return TryAgain(self.reason, after=self.after, whole_mailbox=whole)
+        if self.kind is Kind.REVOKED:
+            return AccessRevoked(self.reason)
+        if self.kind is Kind.LABEL:
+            return LabelUnknown(self.reason)
+        return GiveUp(self.reason)
+
+
+BROKEN = Refusal(Kind.ODD, ODD_ANSWER)
+
+
+def read(call: str, status: int, headers: Mapping[str, Any], content: bytes, now: datetime) -> Refusal:
+    """Sort a refusal. `now` is the provider's clock where it showed one: its waits are told in it."""
+    reason, text = _words(content)
+    reason = PUSH_TAKEN if text.lower().startswith("only one user push") else reason or f"http_{status}"
+    kind = _kind(call, status, reason, text)
+    after = _after(headers, text, reason, now) if kind in (Kind.LIMIT, Kind.AWAY) else None
+    return Refusal(kind, reason, after, outage=status in OUTAGE)
+
+
+def _kind(call: str, status: int, reason: str, text: str) -> Kind:
+    plain = {401: Kind.REVOKED, 408: Kind.AWAY, 409: Kind.CONFLICT, 429: Kind.LIMIT}
+    if status in plain:
+        return plain[status]
+    if status >= 500:
+        return Kind.AWAY
+    if status < 400:
+        return Kind.ODD
+    if call in _LABELLING and _LABEL.search(text):
+        return Kind.LABEL
+    if status == 404:
+        return Kind.MISSING
+    if status == 403 and reason in LIMITS:
+        return Kind.LIMIT
+    if reason in MAILBOX_WIDE or text.lower().startswith("mail service not enabled"):
+        return Kind.MAILBOX
+    return Kind.REFUSED
+
+
+def _words(content: bytes) -> tuple[str, str]:
+    """Google's reason word, and its text, which stays in here."""
+    try:
+        error = json.loads(content)["error"]
+        entries = error.get("errors") or [{}]
+        reason, text = entries[0].get("reason") or error.get("status") or "", str(error.get("message", ""))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return "", ""
+    return (reason if isinstance(reason, str) and _WORD.fullmatch(reason) else ""), text
+
+
+def _after(headers: Mapping[str, Any], text: str, reason: str, now: datetime) -> timedelta | None:
+    waits = [_retry_after(str(headers.get("retry-after", "")), now)]
+    if named := _RETRY_AT.search(text):
+        waits.append(_until(named[1], now))
+    if reason == "dailyLimitExceeded":
+        waits.append(_pacific_midnight(now) - now)
+    told = [wait for wait in waits if wait is not None]
+    return min(max(timedelta(), *told), LONGEST) if told else None
+
+
+def _retry_after(value: str, now: datetime) -> timedelta | None:
+    if _SECONDS.fullmatch(value):
+        return timedelta(seconds=int(value))
+    moment = http_date(value)
+    return moment - now if moment else None
+
+
+def _until(text: str, now: datetime) -> timedelta | None:
+    try:
+        return datetime.fromisoformat(text) - now
+    except ValueError:
+        return None
+
+
+def _pacific_midnight(now: datetime) -> datetime:
+    """Daily quotas begin anew at midnight Pacific Time."""
+    tomorrow = now.astimezone(PACIFIC).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), PACIFIC)
+
+
+def http_date(value: str) -> datetime | None:
+    """The moment of a Date or Retry-After header, None when it holds none."""
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

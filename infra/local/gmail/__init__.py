@@ -1,0 +1,23 @@
+"""A Gmail on loopback: real clients, real sockets, Google's own manners (DESIGN.md §7)."""
+
+from infra.local.gmail.client import (
+    ControlError,
+    Counters,
+    Delivered,
+    Dump,
+    DumpedMessage,
+    GmailControl,
+    Mail,
+)
+from infra.local.gmail.server import GmailServer
+
+__all__ = [
+    "ControlError",
+    "Counters",
+    "Delivered",
+    "Dump",
+    "DumpedMessage",
+    "GmailControl",
+    "GmailServer",
+    "Mail",
+]

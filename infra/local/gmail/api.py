@@ -1,0 +1,139 @@
+"""/gmail/v1: from an HTTP request to a method's handler and back (paths from the discovery document)."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from urllib.parse import unquote
+
+from infra.local.gmail import discovery, fields, messages, params, users
+from infra.local.gmail.call import Call
+from infra.local.gmail.discovery import Method
+from infra.local.gmail.errors import ApiError, Json, delegation_denied, insufficient_scope, not_built
+from infra.local.gmail.mailbox import Mailbox
+from infra.local.gmail.wire import Answer, Request
+from infra.local.gmail.world import World
+
+Handler = Callable[[Call], Json | None]
+
+HANDLERS: Mapping[str, Handler] = {
+    "getProfile": users.get_profile,
+    "history.list": users.list_history,
+    "labels.create": users.create_label,
+    "labels.delete": users.delete_label,
+    "labels.get": users.get_label,
+    "labels.list": users.list_labels,
+    "labels.patch": users.patch_label,
+    "labels.update": users.update_label,
+    "messages.batchModify": messages.batch_modify,
+    "messages.delete": messages.delete,
+    "messages.get": messages.get,
+    "messages.list": messages.list_messages,
+    "messages.modify": messages.modify,
+    "messages.trash": messages.trash,
+    "messages.untrash": messages.untrash,
+    "settings.sendAs.list": users.list_send_as,
+    "stop": users.stop,
+    "watch": users.watch,
+}
+
+
+class Routes:
+    """The methods that are built, found by verb and path."""
+
+    def __init__(self) -> None:
+        methods = discovery.load().methods
+        self._by_shape: dict[tuple[str, int], list[Method]] = {}
+        for name in HANDLERS:
+            method = methods[name]
+            self._by_shape.setdefault((method.verb, len(method.path)), []).append(method)
+
+    def find(self, verb: str, path: str) -> tuple[Method, dict[str, str]]:
+        """The method and the values in its path; raises 501 when there is none."""
+        segments = path.strip("/").split("/")
+        for method in self._by_shape.get((verb, len(segments)), ()):
+            values = _match(method.path, segments)
+            if values is not None:
+                return method, values
+        raise not_built(verb, path)
+
+
+def _match(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
+    values: dict[str, str] = {}
+    for want, have in zip(template, segments, strict=True):
+        if want.startswith("{"):
+            values[want[1:-1]] = unquote(have)
+        elif want != have:
+            return None
+    return values
+
+
+class Api:
+    """Answers calls, alone or out of a batch."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._routes = Routes()
+
+    def answer(self, request: Request) -> Answer:
+        """The call's answer, Google's error body when it is refused."""
+        try:
+            found = self._call(request)
+            answer = Answer(204) if found is None else Answer(200, _dump(found))
+        except ApiError as error:
+            answer = refusal(error)
+        self._world.meter.answered(answer.status)
+        return answer
+
+    def _call(self, request: Request) -> Json | None:
+        if request.verb == "POST" and "x-http-method-override" in request.headers:
+            request = _overridden(request)
+        method, path = self._routes.find(request.verb, request.path)
+        mailbox = self._authorised(request, method, path)
+        self._world.meter.charge(mailbox.address, method.name)
+        concerned = _message_ids(method, path, request)
+        self._world.faults.check(method.name, mailbox.address.lower(), concerned)
+        query = params.parse_query(method, request.query)
+        body = params.parse_body(method, request.body)
+        mask = fields.parse(query.get("fields", [""])[-1], method.response)
+        found = HANDLERS[method.name](Call(self._world, mailbox, method, path, query, body, mask))
+        return None if found is None else mask.apply(found)
+
+    def _authorised(self, request: Request, method: Method, path: dict[str, str]) -> Mailbox:
+        grant = self._world.accounts.holder(request.headers.get("authorization", ""))
+        if method.scopes.isdisjoint(grant.scopes):
+            raise insufficient_scope()
+        if path["userId"] != "me" and path["userId"].lower() != grant.address.lower():
+            raise delegation_denied(path["userId"])
+        return self._world.mailbox(grant.address)
+
+
+def refusal(error: ApiError) -> Answer:
+    """An error as an HTTP answer."""
+    return Answer(error.code, _dump(error.body()), headers=error.headers)
+
+
+def _overridden(request: Request) -> Request:
+    """The client library sends a call of more than 2,048 characters as a form in a POST."""
+    verb = request.headers["x-http-method-override"].upper()
+    return replace(request, verb=verb, query=request.body.decode("latin-1"), body=b"")
+
+
+def _dump(value: Json) -> bytes:
+    """ASCII only, so that even a lone surrogate out of a broken mail can be sent."""
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def _message_ids(method: Method, path: Mapping[str, str], request: Request) -> list[str]:
+    """The messages a call concerns, for faults that are tied to one of them."""
+    if not method.name.startswith("messages."):
+        return []
+    return [path["id"]] if "id" in path else list(_ids_in(request.body))
+
+
+def _ids_in(body: bytes) -> Iterator[str]:
+    try:
+        value = json.loads(body) if body else {}
+    except (ValueError, RecursionError):
+        return
+    ids = value.get("ids") if isinstance(value, dict) else None
+    yield from (item for item in ids or () if isinstance(item, str))

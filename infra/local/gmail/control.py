@@ -1,0 +1,260 @@
+"""/control: the hand behind the scenes. It makes mailboxes, delivers mail, acts as the user, causes
+trouble and reads the meters. `GmailControl` in client.py is its other end."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from infra.local.gmail.accounts import Grant, OAuthError
+from infra.local.gmail.errors import ApiError, Json
+from infra.local.gmail.mailbox import Mailbox, Message, Rule
+from infra.local.gmail.quota import TABLES
+from infra.local.gmail.wire import Answer, Request
+from infra.local.gmail.world import World
+
+PREFIX = "/control/"
+RAW_TYPE = "message/rfc822"
+Query = dict[str, list[str]]
+
+
+class Control:
+    """`stop` ends the whole server; `token_uri` goes into the credentials handed out."""
+
+    def __init__(self, world: World, token_uri: Callable[[], str], stop: Callable[[], None]) -> None:
+        self._world = world
+        self._token_uri = token_uri
+        self._stop = stop
+
+    def answer(self, request: Request) -> Answer:
+        """JSON in and out; 404 for an unknown mailbox, message or command, 400 for a bad value."""
+        name, _, rest = request.path.removeprefix(PREFIX).partition("/")
+        try:
+            if name == "mailboxes" and rest:
+                return self._mailbox(request, rest)
+            command = COMMANDS.get(f"{request.verb} {name}")
+            if command is None or rest:
+                return _error(404, f"no such command: {request.verb} {request.path}")
+            return _json(command(self, _body(request), request))
+        except KeyError as error:
+            return _error(404, f"not found: {error}")
+        except (ValueError, TypeError) as error:
+            return _error(400, str(error))
+        except (ApiError, OAuthError) as error:
+            return _error(error.code, str(error))
+
+    def credentials(self, grant: Grant) -> Json:
+        """What google-auth calls an authorized user."""
+        return {
+            "type": "authorized_user",
+            "client_id": grant.client_id,
+            "client_secret": grant.client_secret,
+            "refresh_token": grant.refresh_token,
+            "token_uri": self._token_uri(),
+            "scopes": list(grant.scopes),
+        }
+
+    def _mailbox(self, request: Request, rest: str) -> Answer:
+        address, *tail = rest.split("/")
+        mailbox = self._world.mailbox(unquote(address))
+        if request.verb == "GET" and len(tail) == 3 and (tail[0], tail[2]) == ("messages", "raw"):
+            return Answer(200, self._world.raw(mailbox.get(tail[1])), RAW_TYPE)
+        if request.verb == "POST" and tail == ["deliver"]:
+            return _json(self._deliver(mailbox, request))
+        command = MAILBOX_COMMANDS.get(f"{request.verb} {'/'.join(tail)}")
+        if command is None:
+            raise KeyError(request.path)
+        return _json(command(self, mailbox, _body(request)))
+
+    def _deliver(self, mailbox: Mailbox, request: Request) -> Json:
+        query: Query = parse_qs(request.query, keep_blank_values=True)
+        date = query.get("internal_date")
+        labels = query.get("labels")
+        message = self._world.deliver(
+            mailbox.address,
+            request.body,
+            [label for label in labels if label] if labels else None,
+            int(date[0]) if date else None,
+            query.get("thread_id", [None])[0],
+        )
+        return _delivered(message)
+
+    def deliver_many(self, _: Json, request: Request) -> Json:
+        """Frames of one JSON line {mailbox, size, labels?, internal_date?, thread_id?} and the raw mail."""
+        found: list[Json] = []
+        body, at = request.body, 0
+        while at < len(body):
+            line_end = body.index(b"\n", at)
+            head: Json = json.loads(body[at:line_end])
+            at = line_end + 1 + int(head["size"])
+            message = self._world.deliver(
+                head["mailbox"],
+                body[line_end + 1 : at],
+                head.get("labels"),
+                head.get("internal_date"),
+                head.get("thread_id"),
+            )
+            found.append(_delivered(message))
+        return {"delivered": found}
+
+    def create_mailbox(self, body: Json, _: Request) -> Json:
+        """A mailbox, or one more consent for one that exists."""
+        mailbox = self._world.create_mailbox(body["address"], body.get("aliases", ()))
+        return self.credentials(self._world.accounts.grant(mailbox.address, tuple(body.get("scopes", ()))))
+
+    def list_mailboxes(self, _: Json, __: Request) -> Json:
+        """The addresses."""
+        return {"mailboxes": [mailbox.address for mailbox in self._world.mailboxes()]}
+
+    def revoke(self, body: Json, _: Request) -> Json:
+        """One consent by its refresh token, or all of a mailbox."""
+        if "refresh_token" in body:
+            self._world.accounts.revoke(body["refresh_token"])
+        else:
+            self._world.accounts.revoke_all(self._world.mailbox(body["mailbox"]).address)
+        return {}
+
+    def add_fault(self, body: Json, _: Request) -> Json:
+        """The fields of Faults.add."""
+        return self._world.faults.add(body.pop("kind"), **body).as_json()
+
+    def list_faults(self, _: Json, __: Request) -> Json:
+        """Those switched on."""
+        return {"faults": [fault.as_json() for fault in self._world.faults.all()]}
+
+    def remove_faults(self, body: Json, _: Request) -> Json:
+        """One by id, or all."""
+        self._world.faults.remove(body.get("id"))
+        return {}
+
+    def set_quota(self, body: Json, _: Request) -> Json:
+        """Cost table, limit on or off, units a minute, and whether it answers 403 or 429."""
+        meter = self._world.meter
+        if body.get("table", meter.table) not in TABLES or body.get("refusal", 403) not in (403, 429):
+            raise ValueError("table is new or old, refusal is 403 or 429")
+        meter.table = body.get("table", meter.table)
+        meter.enforced = bool(body.get("enforced", meter.enforced))
+        meter.per_minute = int(body.get("per_minute", meter.per_minute))
+        meter.refusal = int(body.get("refusal", meter.refusal))
+        return {}
+
+    def counters(self, _: Json, __: Request) -> Json:
+        """What the meter counted."""
+        return self._world.meter.snapshot()
+
+    def reset_counters(self, _: Json, __: Request) -> Json:
+        """Back to zero."""
+        self._world.meter.reset()
+        return {}
+
+    def set_push(self, body: Json, _: Request) -> Json:
+        """Seconds between two notifications of a mailbox; `lost` loses them all."""
+        push = self._world.push
+        push.interval = float(body.get("interval", push.interval))
+        push.lost = bool(body.get("lost", push.lost))
+        return {}
+
+    def shutdown(self, _: Json, __: Request) -> Json:
+        """End the server after this answer."""
+        self._stop()
+        return {}
+
+    def dump(self, mailbox: Mailbox, _: Json) -> Json:
+        """The mailbox as it stands, oldest message first, no mail content."""
+        with mailbox.lock:
+            names = {label.id: label.name for label in mailbox.labels.all()}
+            watch = mailbox.watch
+            return {
+                "address": mailbox.address,
+                "aliases": list(mailbox.aliases),
+                "historyId": str(mailbox.history_id),
+                "watch": {"topic": watch.topic, "expiration": watch.expiration} if watch else None,
+                "labels": names,
+                "messages": [_shown(message, names) for message in mailbox.messages()],
+            }
+
+    def change_labels(self, mailbox: Mailbox, body: Json) -> Json:
+        """The user's own hand: labels by id or name, new names are created."""
+        add = [mailbox.label_for(label).id for label in body.get("add", ())]
+        remove = [mailbox.label_for(label).id for label in body.get("remove", ())]
+        for message_id in body["ids"]:
+            mailbox.relabel(mailbox.get(message_id), add, remove)
+        return {}
+
+    def delete_messages(self, mailbox: Mailbox, body: Json) -> Json:
+        """The user empties the trash."""
+        for message_id in body["ids"]:
+            mailbox.delete(mailbox.get(message_id))
+        return {}
+
+    def add_filter(self, mailbox: Mailbox, body: Json) -> Json:
+        """From address → label and/or archive, for mail that arrives from now on."""
+        label = mailbox.label_for(body["label"]).id if body.get("label") else None
+        mailbox.rules.append(Rule(body["sender"].lower(), label, bool(body.get("archive"))))
+        return {"label_id": label}
+
+    def expire_history(self, mailbox: Mailbox, _: Json) -> Json:
+        """Every history id so far answers 404 from now on."""
+        return {"historyId": str(mailbox.expire_history())}
+
+    def expire_access(self, mailbox: Mailbox, _: Json) -> Json:
+        """The access tokens end; the refresh tokens stay good."""
+        self._world.accounts.expire(mailbox.address)
+        return {}
+
+
+def _shown(message: Message, names: Mapping[str, str]) -> Json:
+    return {
+        "id": message.id,
+        "threadId": message.thread_id,
+        "labelIds": sorted(message.labels),
+        "labels": sorted(names.get(label, label) for label in message.labels),
+        "internalDate": message.internal_date,
+        "historyId": str(message.history_id),
+        "size": message.place.length,
+    }
+
+
+def _delivered(message: Message) -> Json:
+    return {"id": message.id, "threadId": message.thread_id, "historyId": str(message.history_id)}
+
+
+def _body(request: Request) -> Json:
+    if not request.body or request.path == f"{PREFIX}deliver":
+        return {}
+    value: Any = json.loads(request.body)
+    if not isinstance(value, dict):
+        raise TypeError("a JSON object is needed")
+    return value
+
+
+def _json(value: Json, status: int = 200) -> Answer:
+    return Answer(status, json.dumps(value, separators=(",", ":")).encode("ascii"))
+
+
+def _error(status: int, message: str) -> Answer:
+    return _json({"error": message}, status)
+
+
+COMMANDS: Mapping[str, Callable[[Control, Json, Request], Json]] = {
+    "POST mailboxes": Control.create_mailbox,
+    "GET mailboxes": Control.list_mailboxes,
+    "POST deliver": Control.deliver_many,
+    "POST revoke": Control.revoke,
+    "POST faults": Control.add_fault,
+    "GET faults": Control.list_faults,
+    "DELETE faults": Control.remove_faults,
+    "PUT quota": Control.set_quota,
+    "GET counters": Control.counters,
+    "DELETE counters": Control.reset_counters,
+    "PUT push": Control.set_push,
+    "POST shutdown": Control.shutdown,
+}
+MAILBOX_COMMANDS: Mapping[str, Callable[[Control, Mailbox, Json], Json]] = {
+    "GET ": Control.dump,
+    "POST labels": Control.change_labels,
+    "POST delete": Control.delete_messages,
+    "POST filters": Control.add_filter,
+    "POST expire_history": Control.expire_history,
+    "POST expire_access": Control.expire_access,
+}

@@ -1,0 +1,123 @@
+"""Gmail's refusals, in Google's own error body (Gmail "Resolve errors"; FACTS §4)."""
+
+from typing import Any
+
+Json = dict[str, Any]
+Headers = tuple[tuple[str, str], ...]
+
+STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+}
+
+
+class ApiError(Exception):
+    """One refused call; `body()` is what the client gets to read."""
+
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        *,
+        domain: str = "global",
+        status: str = "",
+        headers: Headers = (),
+        entry: Json | None = None,
+        details: list[Json] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.domain = domain
+        self.status = status or STATUS.get(code, "UNKNOWN")
+        self.headers = headers
+        self.entry = entry or {}
+        self.details = details or []
+
+    def body(self) -> Json:
+        """{"error": …} with code, message, status and the older `errors` list beside them."""
+        first = {"message": self.message, "domain": self.domain, "reason": self.reason, **self.entry}
+        error: Json = {
+            "code": self.code,
+            "message": self.message,
+            "errors": [first],
+            "status": self.status,
+        }
+        if self.details:
+            error["details"] = self.details
+        return {"error": error}
+
+
+def invalid(message: str) -> ApiError:
+    """400: a value Gmail will not take."""
+    return ApiError(400, "invalidArgument", message)
+
+
+def failed_precondition(message: str) -> ApiError:
+    """400: right in form, not possible on this message or mailbox."""
+    return ApiError(400, "failedPrecondition", message, status="FAILED_PRECONDITION")
+
+
+def unreadable(message: str, field: str = "") -> ApiError:
+    """400 of Google's front end: the request does not fit the method's schema."""
+    violation: Json = {"description": message, **({"field": field} if field else {})}
+    detail: Json = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
+    return ApiError(400, "badRequest", message, details=[detail])
+
+
+def not_found() -> ApiError:
+    """404, the same words for a message, a label and an expired history id."""
+    return ApiError(404, "notFound", "Requested entity was not found.")
+
+
+def conflict() -> ApiError:
+    """409 for a label name that exists, be it in another case (FACTS §3)."""
+    return ApiError(409, "aborted", "Label name exists or conflicts")
+
+
+def unauthenticated() -> ApiError:
+    """401 for an access token that is missing, unknown, expired or revoked."""
+    message = (
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, "
+        "login cookie or other valid authentication credential."
+    )
+    return ApiError(
+        401,
+        "authError",
+        message,
+        headers=(("WWW-Authenticate", 'Bearer realm="https://accounts.google.com/", error="invalid_token"'),),
+        entry={"location": "Authorization", "locationType": "header"},
+    )
+
+
+def delegation_denied(address: str) -> ApiError:
+    """403 when userId names another mailbox than the token's."""
+    return ApiError(403, "forbidden", f"Delegation denied for {address}")
+
+
+def insufficient_scope() -> ApiError:
+    """403 when the user granted none of the scopes the method asks for (FACTS §5)."""
+    return ApiError(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
+
+
+def not_built(verb: str, path: str) -> ApiError:
+    """501 for everything real Gmail has and this server has not, so that no test passes by luck."""
+    return ApiError(501, "notImplemented", f"The local Gmail does not implement {verb} {path}")
+
+
+def rate_limited(status: int, retry_at: str) -> ApiError:
+    """403 or 429 once a mailbox is over its units, with the time in the text (FACTS §4)."""
+    message = f"User-rate limit exceeded.  Retry after {retry_at}"
+    if status == 429:
+        return ApiError(429, "rateLimitExceeded", message)
+    return ApiError(403, "userRateLimitExceeded", message, domain="usageLimits")

@@ -1,0 +1,108 @@
+"""Header blocks read from raw bytes, whatever they hold: each step is linear and nothing raises."""
+
+import re
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.header import decode_header, make_header
+
+HEAD_END = re.compile(rb"\r?\n\r?\n")
+FACT = re.compile(
+    rb"^(from|subject|message-id|in-reply-to|references)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.I | re.M
+)
+MESSAGE_ID = re.compile(rb"<[^<>\s]+>")
+ANGLE_ADDRESS = re.compile(r"<\s*([^<>\s@]+@[^<>\s]+)\s*>")
+BARE_ADDRESS = re.compile(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+")
+REPLY_PREFIX = re.compile(r"^(?:\s*(?:re|fwd?|aw|wg|sv|vs|antw|tr|rv)\s*(?:\[\d+\])?\s*:)+", re.I)
+NAME = re.compile(rb"[!-9;-~]+")
+
+MAX_FACT = 4_000
+MAX_REFERENCES = 50
+
+Header = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What delivery needs to know of a mail: who, which ids, which subject."""
+
+    sender: str
+    message_id: int
+    references: tuple[int, ...]
+    subject: int
+
+
+def body_start(raw: bytes, start: int, end: int) -> tuple[int, int]:
+    """(end of the header block, start of the body); without an empty line all is header."""
+    if raw[start : start + 1] == b"\n":
+        return start, start + 1
+    if raw[start : start + 2] == b"\r\n":
+        return start, start + 2
+    found = HEAD_END.search(raw, start, end)
+    return (found.start(), found.end()) if found else (end, end)
+
+
+def read(raw: bytes, start: int, end: int) -> list[Header]:
+    """Names and values in order: unfolded, raw text as UTF-8, encoded words left as they are."""
+    found: list[tuple[str, list[bytes]]] = []
+    for line in raw[start:end].split(b"\n"):
+        line = line.removesuffix(b"\r")
+        if line[:1] in (b" ", b"\t"):
+            if found:
+                found[-1][1].append(line)
+            continue
+        name, colon, value = line.partition(b":")
+        name = name.rstrip(b" \t")
+        if colon and NAME.fullmatch(name):
+            found.append((name.decode("ascii"), [value]))
+    return [(name, text(b"".join(lines))) for name, lines in found]
+
+
+def text(value: bytes) -> str:
+    """Header bytes as Gmail shows them; what is not UTF-8 becomes the replacement character."""
+    return value.decode("utf-8", "replace").strip(" \t\r\n")
+
+
+def decoded(value: str) -> str:
+    """RFC 2047 words decoded where that works, else the value itself."""
+    if "=?" not in value:
+        return value
+    try:
+        return str(make_header(decode_header(value)))
+    except (ValueError, LookupError, MessageError):
+        return value
+
+
+def key(message_id: str | bytes) -> int:
+    """A Message-ID as a small number; brackets and white space around it do not count."""
+    if isinstance(message_id, bytes):
+        message_id = message_id.decode("utf-8", "replace")
+    return hash(message_id.strip().strip("<>"))
+
+
+def facts(raw: bytes) -> Facts:
+    """Read at delivery, so cheap: one pass of a regular expression over the header block."""
+    head_end, _ = body_start(raw, 0, len(raw))
+    first: dict[bytes, bytes] = {}
+    for match in FACT.finditer(raw, 0, head_end):
+        first.setdefault(match[1].lower(), match[2][:MAX_FACT])
+        if len(first) == 5:
+            break
+    related = first.get(b"references", b"") + b" " + first.get(b"in-reply-to", b"")
+    own = first.get(b"message-id", b"").strip()
+    return Facts(
+        sender=_address(text(first.get(b"from", b""))),
+        message_id=key(own) if own else 0,
+        references=tuple(key(found) for found in reversed(MESSAGE_ID.findall(related)[-MAX_REFERENCES:])),
+        subject=hash(normal_subject(text(first.get(b"subject", b"")))),
+    )
+
+
+def normal_subject(subject: str) -> str:
+    """The subject by which Gmail keeps a thread together: no Re: and Fwd:, case and spaces aside."""
+    plain = " ".join(decoded(subject).split())
+    return REPLY_PREFIX.sub("", plain).strip().casefold()
+
+
+def _address(value: str) -> str:
+    found = ANGLE_ADDRESS.findall(value) or BARE_ADDRESS.findall(value)
+    return str(found[-1]).lower() if found else ""

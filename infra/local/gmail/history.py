@@ -1,0 +1,80 @@
+"""What changed in a mailbox, as history.list tells it (FACTS §2)."""
+
+from bisect import bisect_right
+from collections.abc import Collection
+from operator import attrgetter
+from typing import NamedTuple
+
+from infra.local.gmail.errors import Json
+
+NONE: frozenset[str] = frozenset()
+
+
+class Record(NamedTuple):
+    """One change of one message; `labels` are those it had afterwards."""
+
+    id: int
+    message_id: str
+    thread_id: str
+    labels: frozenset[str]
+    kind: str = "labels"
+    plus: frozenset[str] = NONE
+    minus: frozenset[str] = NONE
+
+    def types(self) -> set[str]:
+        """The historyTypes values this record answers to."""
+        if self.kind != "labels":
+            return {self.kind}
+        return {name for name, delta in (("labelAdded", self.plus), ("labelRemoved", self.minus)) if delta}
+
+    def as_json(self, *, label_ids: bool) -> Json:
+        """The History resource; without `label_ids` a messagesAdded omits them, as happens."""
+        bare = {"id": self.message_id, "threadId": self.thread_id}
+        labelled: Json = {**bare, "labelIds": sorted(self.labels)} if self.labels else dict(bare)
+        shown: Json = {"id": str(self.id), "messages": [bare]}
+        if self.kind == "messageAdded":
+            shown["messagesAdded"] = [{"message": labelled if label_ids else bare}]
+        elif self.kind == "messageDeleted":
+            shown["messagesDeleted"] = [{"message": labelled}]
+        if self.plus:
+            shown["labelsAdded"] = [{"message": labelled, "labelIds": sorted(self.plus)}]
+        if self.minus:
+            shown["labelsRemoved"] = [{"message": labelled, "labelIds": sorted(self.minus)}]
+        return shown
+
+
+class History:
+    """The records of one mailbox, oldest first. Not locked: the mailbox's lock guards it."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self.floor = 0
+
+    def append(self, record: Record) -> None:
+        """Records arrive with growing ids."""
+        self._records.append(record)
+
+    def expire(self, floor: int) -> None:
+        """Forget everything; start ids below `floor` are too old from now on."""
+        self._records.clear()
+        self.floor = floor
+
+    def page(
+        self, after: int, limit: int, types: Collection[str] = (), label: str = ""
+    ) -> tuple[list[Record], bool]:
+        """Up to `limit` records with ids above `after`, and whether more follow.
+
+        A record is left out when none of its changes is among `types` or its message has not `label`.
+        """
+        wanted = set(types)
+        found: list[Record] = []
+        for at in range(bisect_right(self._records, after, key=attrgetter("id")), len(self._records)):
+            record = self._records[at]
+            if wanted and not wanted & record.types():
+                continue
+            if label and label not in record.labels | record.plus | record.minus:
+                continue
+            if len(found) == limit:
+                return found, True
+            found.append(record)
+        return found, False

@@ -1,0 +1,226 @@
+"""One person's Gmail: messages, threads, labels, history. Everything here happens under its lock."""
+
+import random
+import sys
+import threading
+from bisect import bisect_left, insort
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from infra.local.gmail.errors import Json, invalid, not_found
+from infra.local.gmail.headers import Facts
+from infra.local.gmail.history import NONE, History, Record
+from infra.local.gmail.labels import Label, Labels
+from infra.local.gmail.spool import Place
+
+HISTORY_STEP = 40
+"""History ids grow by up to this much: never contiguous, as real ones."""
+
+
+@dataclass(slots=True)
+class Message:
+    """What RAM keeps of a mail; the text lies in the spool. `key` and `subject` are hashes."""
+
+    id: str
+    thread_id: str
+    internal_date: int
+    place: Place
+    sender: str
+    key: int
+    subject: int
+    labels: frozenset[str] = NONE
+    history_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A user's filter: mail from `sender` gets a label, or skips the inbox, or both."""
+
+    sender: str
+    label_id: str | None
+    archive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An active users.watch: where notifications go, until when (epoch ms), for which labels."""
+
+    topic: str
+    expiration: int
+    label_ids: frozenset[str] = NONE
+    exclude: bool = False
+
+    def concerns(self, labels: Collection[str]) -> bool:
+        """Whether a change of a message with these labels is announced."""
+        return not self.label_ids or self.exclude != (not self.label_ids.isdisjoint(labels))
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """`on_change` is told the labels concerned after every change, with the lock held."""
+
+    address: str
+    aliases: tuple[str, ...]
+    on_change: Callable[["Mailbox", frozenset[str]], None]
+    rng: random.Random
+    history_id: int
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    labels: Labels = field(default_factory=Labels)
+    history: History = field(default_factory=History)
+    rules: list[Rule] = field(default_factory=list)
+    watch: Watch | None = None
+    _messages: dict[str, Message] = field(default_factory=dict)
+    _order: list[tuple[int, str]] = field(default_factory=list)
+    _threads: dict[str, int] = field(default_factory=dict)
+    _by_message_id: dict[int, str] = field(default_factory=dict)
+    _label_sets: dict[frozenset[str], frozenset[str]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def threads(self) -> int:
+        """How many threads have a message."""
+        return len(self._threads)
+
+    def get(self, message_id: str) -> Message:
+        """Raises 400 for what cannot be an id and 404 for a message that is not there."""
+        message = self._messages.get(message_id)
+        if message is None:
+            raise not_found() if _is_hex(message_id) else invalid("Invalid id value")
+        return message
+
+    def find(self, message_id: str) -> Message | None:
+        """The message, or None when it is gone."""
+        return self._messages.get(message_id)
+
+    def messages(self) -> Iterator[Message]:
+        """All of them, oldest first."""
+        return (self._messages[message_id] for _, message_id in self._order)
+
+    def newest(self, before: tuple[int, str] | None = None) -> Iterator[Message]:
+        """Newest first, from below the given (internalDate, id): what messages.list pages through."""
+        end = len(self._order) if before is None else bisect_left(self._order, before)
+        return (self._messages[self._order[at][1]] for at in range(end - 1, -1, -1))
+
+    def add(
+        self,
+        message_id: str,
+        facts: Facts,
+        place: Place,
+        date: int,
+        labels: Iterable[str],
+        thread_id: str | None,
+    ) -> Message:
+        """Put a mail into the mailbox: thread it, run the filters over it, record it."""
+        with self.lock:
+            thread = thread_id or self._thread_for(facts) or message_id
+            message = Message(
+                message_id, thread, date, place, sys.intern(facts.sender), facts.message_id, facts.subject
+            )
+            self._messages[message_id] = message
+            insort(self._order, (date, message_id))
+            self._threads[thread] = self._threads.get(thread, 0) + 1
+            if facts.message_id:
+                self._by_message_id.setdefault(facts.message_id, message_id)
+            message.labels = self._shared(self._filtered(facts.sender, frozenset(labels)))
+            self._record(message, kind="messageAdded")
+            return message
+
+    def relabel(self, message: Message, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
+        """Labels on and off; no record when nothing changes, as in Gmail."""
+        with self.lock:
+            before = message.labels
+            after = (before | frozenset(add)) - frozenset(remove)
+            if after == before:
+                return
+            message.labels = self._shared(after)
+            self._record(message, plus=after - before, minus=before - after)
+
+    def delete(self, message: Message) -> None:
+        """For good: a messageDeleted record, the id answers 404 from now on."""
+        with self.lock:
+            if self._messages.pop(message.id, None) is None:
+                return
+            del self._order[bisect_left(self._order, (message.internal_date, message.id))]
+            self._threads[message.thread_id] -= 1
+            if not self._threads[message.thread_id]:
+                del self._threads[message.thread_id]
+            if self._by_message_id.get(message.key) == message.id:
+                del self._by_message_id[message.key]
+            self._record(message, kind="messageDeleted")
+
+    def delete_label(self, label_id: str) -> None:
+        """labels.delete: the label leaves every message that has it."""
+        with self.lock:
+            self.labels.delete(label_id)
+            for message in [m for m in self._messages.values() if label_id in m.labels]:
+                self.relabel(message, remove=(label_id,))
+
+    def label_for(self, name_or_id: str) -> Label:
+        """For the user's own hand: by id, by name, or newly created under that name."""
+        with self.lock:
+            if name_or_id in self.labels:
+                return self.labels.get(name_or_id)
+            return self.labels.named(name_or_id) or self.labels.create({"name": name_or_id})
+
+    def count(self, label_id: str) -> Json:
+        """The counters of labels.get."""
+        with self.lock:
+            having = [m for m in self._messages.values() if label_id in m.labels]
+            unread = [m for m in having if "UNREAD" in m.labels]
+            return {
+                "messagesTotal": len(having),
+                "messagesUnread": len(unread),
+                "threadsTotal": len({m.thread_id for m in having}),
+                "threadsUnread": len({m.thread_id for m in unread}),
+            }
+
+    def expire_history(self) -> int:
+        """Make every history id handed out so far too old; returns the first good one."""
+        with self.lock:
+            self._next_history_id()
+            self.history.expire(self.history_id)
+            return self.history_id
+
+    def _next_history_id(self) -> int:
+        self.history_id += self.rng.randint(2, HISTORY_STEP)
+        return self.history_id
+
+    def _record(
+        self,
+        message: Message,
+        kind: str = "labels",
+        plus: frozenset[str] = NONE,
+        minus: frozenset[str] = NONE,
+    ) -> None:
+        message.history_id = self._next_history_id()
+        plus, minus = self._shared(plus), self._shared(minus)
+        self.history.append(
+            Record(message.history_id, message.id, message.thread_id, message.labels, kind, plus, minus)
+        )
+        self.on_change(self, message.labels | minus)
+
+    def _shared(self, labels: frozenset[str]) -> frozenset[str]:
+        return self._label_sets.setdefault(labels, labels)
+
+    def _filtered(self, sender: str, labels: frozenset[str]) -> frozenset[str]:
+        if "INBOX" not in labels:
+            return labels
+        for rule in self.rules:
+            if rule.sender == sender:
+                labels |= {rule.label_id} if rule.label_id else NONE
+                labels -= {"INBOX"} if rule.archive else NONE
+        return labels
+
+    def _thread_for(self, facts: Facts) -> str | None:
+        """A reply joins when it refers to a known Message-ID and keeps the subject (FACTS §3)."""
+        for reference in facts.references:
+            known = self._messages.get(self._by_message_id.get(reference, ""))
+            if known is not None and known.subject == facts.subject:
+                return known.thread_id
+        return None
+
+
+def _is_hex(message_id: str) -> bool:
+    return len(message_id) <= 16 and all(char in "0123456789abcdefABCDEF" for char in message_id)

@@ -1,0 +1,142 @@
+"""users.messages (FACTS §3): list, get, modify, batchModify, trash, untrash, delete."""
+
+from collections.abc import Collection, Iterator
+from itertools import islice
+
+from infra.local.gmail import mime, payload, search
+from infra.local.gmail.call import Call
+from infra.local.gmail.errors import Json, failed_precondition, invalid
+from infra.local.gmail.labels import FIXED
+from infra.local.gmail.mailbox import Message
+from infra.local.gmail.params import is_number
+
+MAX_MODIFIED_LABELS = 100
+MAX_BATCH_IDS = 1_000
+ID_DIGITS = 20
+
+
+def list_messages(call: Call) -> Json:
+    """Newest first; a page token is the place of the page's last message, so arrivals shift nothing."""
+    with call.mailbox.lock:
+        size = call.page_size()
+        found = list(islice(_found(call), size + 1))
+    page = found[:size]
+    answer: Json = {"messages": [{"id": m.id, "threadId": m.thread_id} for m in page]} if page else {}
+    if len(found) > size:
+        answer["nextPageToken"] = f"{page[-1].internal_date}{int(page[-1].id, 16):0{ID_DIGITS}d}"
+    return {**answer, "resultSizeEstimate": len(found)}
+
+
+def _found(call: Call) -> Iterator[Message]:
+    wanted = search.parse(call.text("q"), call.mailbox.labels)
+    for label_id in call.many("labelIds"):
+        if label_id not in call.mailbox.labels:
+            raise invalid(f"Invalid label: {label_id}")
+        wanted.labels.add(label_id)
+    wanted.anywhere = wanted.anywhere or call.flag("includeSpamTrash")
+    for message in call.mailbox.newest(_before(call.text("pageToken"))):
+        if message.internal_date < wanted.since:
+            return
+        if wanted.matches(message):
+            yield message
+
+
+def _before(token: str) -> tuple[int, str] | None:
+    if not token:
+        return None
+    if not is_number(token) or len(token) <= ID_DIGITS:
+        raise invalid("Invalid pageToken")
+    return int(token[:-ID_DIGITS]), f"{int(token[-ID_DIGITS:]):016x}"
+
+
+def get(call: Call) -> Json:
+    """In the format asked for; what `fields` leaves out is not even read from the spool."""
+    form = call.text("format", "full").lower()
+    with call.mailbox.lock:
+        message = call.message()
+        answer = _envelope(message)
+    answer |= {
+        "historyId": str(message.history_id),
+        "internalDate": str(message.internal_date),
+        "sizeEstimate": message.place.length,
+    }
+    in_payload = form in ("full", "metadata") and call.mask.wants("payload")
+    if not (in_payload or call.mask.wants("snippet") or (form == "raw" and call.mask.wants("raw"))):
+        return answer
+    raw = call.world.raw(message)
+    tree = mime.parse(raw)
+    if call.mask.wants("snippet"):
+        answer["snippet"] = payload.snippet(raw, tree)
+    if form == "raw":
+        answer["raw"] = payload.encoded(raw)
+    elif form == "full" and in_payload:
+        answer["payload"] = payload.full(raw, tree, bodies=call.mask.mentions("body"))
+    elif form == "metadata" and in_payload:
+        answer["payload"] = payload.metadata(tree, call.many("metadataHeaders"))
+    return answer
+
+
+def modify(call: Call) -> Json:
+    """Labels on and off one message. 400 for an unknown label, too many, or a draft."""
+    with call.mailbox.lock:
+        message = call.message()
+        add, remove = _changes(call)
+        if "DRAFT" in message.labels:
+            raise failed_precondition("Labels cannot be applied to drafts.")
+        call.mailbox.relabel(message, add, remove)
+        return _envelope(message)
+
+
+def batch_modify(call: Call) -> None:
+    """The same for up to 1,000 ids; ids of messages that are gone, and drafts, are passed over."""
+    ids = call.listed("ids", MAX_BATCH_IDS, f"Number of ids cannot exceed {MAX_BATCH_IDS}")
+    if not ids:
+        raise invalid("No message ids specified")
+    with call.mailbox.lock:
+        add, remove = _changes(call)
+        for message in filter(None, map(call.mailbox.find, ids)):
+            if "DRAFT" not in message.labels:
+                call.mailbox.relabel(message, add, remove)
+
+
+def trash(call: Call) -> Json:
+    """A label change: TRASH on, INBOX and SPAM off."""
+    with call.mailbox.lock:
+        message = call.message()
+        call.mailbox.relabel(message, ("TRASH",), ("INBOX", "SPAM"))
+        return _envelope(message)
+
+
+def untrash(call: Call) -> Json:
+    """TRASH off; the message does not come back into INBOX by itself."""
+    with call.mailbox.lock:
+        message = call.message()
+        call.mailbox.relabel(message, (), ("TRASH",))
+        return _envelope(message)
+
+
+def delete(call: Call) -> None:
+    """For good, past the trash."""
+    with call.mailbox.lock:
+        call.mailbox.delete(call.message())
+
+
+def _envelope(message: Message) -> Json:
+    answer: Json = {"id": message.id, "threadId": message.thread_id}
+    if message.labels:  # an empty list is left out of Google's JSON
+        answer["labelIds"] = sorted(message.labels)
+    return answer
+
+
+def _changes(call: Call) -> tuple[Collection[str], Collection[str]]:
+    too_many = f"Cannot modify more than {MAX_MODIFIED_LABELS} labels"
+    add = call.listed("addLabelIds", MAX_MODIFIED_LABELS, too_many)
+    remove = call.listed("removeLabelIds", MAX_MODIFIED_LABELS, too_many)
+    if not add and not remove:
+        raise invalid("No label add or removes specified")
+    if set(add) & set(remove):
+        raise invalid("Cannot both add and remove the same label")
+    for label_id in (*add, *remove):
+        if label_id not in call.mailbox.labels or label_id in FIXED:
+            raise invalid(f"Invalid label: {label_id}")
+    return add, remove

@@ -1,0 +1,42 @@
+"""POST /token and POST /revoke, as oauth2.googleapis.com answers them (FACTS §5)."""
+
+import json
+from urllib.parse import parse_qs
+
+from infra.local.gmail.accounts import OAuthError
+from infra.local.gmail.errors import ApiError, Json
+from infra.local.gmail.wire import Answer, Request
+from infra.local.gmail.world import World
+
+
+def token(request: Request, world: World) -> Answer:
+    """A new access token for a refresh token. Faults for "token" strike here."""
+    world.meter.note("token_requests")
+    try:
+        world.faults.check("token")
+        _, answer = world.accounts.refresh(_form(request))
+    except OAuthError as error:
+        return _answer(error.code, error.body())
+    except ApiError as error:
+        body = {"error": "internal_failure", "error_description": error.message}
+        return Answer(error.code, json.dumps(body).encode(), headers=error.headers)
+    return _answer(200, answer)
+
+
+def revoke(request: Request, world: World) -> Answer:
+    """Ends the consent behind a token."""
+    try:
+        world.accounts.revoke(_form(request).get("token", ""))
+    except OAuthError as error:
+        return _answer(error.code, error.body())
+    return _answer(200, {})
+
+
+def _answer(status: int, body: Json) -> Answer:
+    return Answer(status, json.dumps(body).encode(), headers=(("Cache-Control", "no-store"),))
+
+
+def _form(request: Request) -> dict[str, str]:
+    """Parameters from the form body and the query together."""
+    text = "&".join(filter(None, (request.query, request.body.decode("latin-1"))))
+    return {name: values[-1] for name, values in parse_qs(text).items()}

@@ -1,0 +1,137 @@
+"""The server itself: one port for OAuth, the Gmail API, its batch endpoint and control."""
+
+import threading
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from infra.local.gmail import batch, discovery, oauth
+from infra.local.gmail.api import Api, refusal
+from infra.local.gmail.control import PREFIX, Control
+from infra.local.gmail.errors import ApiError, Json
+from infra.local.gmail.mailbox import Message
+from infra.local.gmail.wire import Answer, HttpServer, Request
+from infra.local.gmail.world import World
+
+API = ("/gmail/v1/", "/upload/")
+
+
+class GmailServer:
+    """A Gmail on a loopback port; a context manager.
+
+    `port` 0 takes a free one. `pubsub_host` is HOST:PORT of a Pub/Sub emulator; without it watches
+    work and notifications go nowhere. `push_interval` is Gmail's one notification a second and
+    mailbox. `seed` makes ids and history steps repeatable. All state ends with `stop()`.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        pubsub_host: str | None = None,
+        *,
+        spool_folder: Path | None = None,
+        push_interval: float = 1.0,
+        token_lifetime: float = 3599,
+        seed: int = 0,
+    ) -> None:
+        discovery.load()
+        self.world = World(
+            pubsub_host,
+            spool_folder=spool_folder,
+            push_interval=push_interval,
+            token_lifetime=token_lifetime,
+            seed=seed,
+        )
+        self._api = Api(self.world)
+        self._control = Control(self.world, lambda: f"{self.url}/token", self._stop_soon)
+        self._ended = threading.Event()
+        self._stopping = threading.Lock()
+        try:
+            self._http = HttpServer(host, port, self._answer)
+        except OSError:
+            self.world.close()
+            raise
+        self._thread = threading.Thread(target=self._http.serve, name="gmail-http", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """http://HOST:PORT, without a slash at the end."""
+        host, port = self._http.server_address[:2]
+        return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
+
+    def start(self) -> Self:
+        """Serve, on threads of its own."""
+        self.world.push.start()
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection, publish what is queued, remove the spool. May be called twice."""
+        with self._stopping:
+            if self._ended.is_set():
+                return
+            if self._thread.is_alive():
+                self._http.close()
+                self._thread.join()
+            self._http.server_close()
+            self.world.close()
+            self._ended.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until somebody called stop(), in this process or through control."""
+        return self._ended.wait(timeout)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def create_mailbox(
+        self, address: str, aliases: Collection[str] = (), scopes: Collection[str] = ()
+    ) -> Json:
+        """A mailbox, or one more consent for it; returns the authorized-user credentials."""
+        mailbox = self.world.create_mailbox(address, aliases)
+        return self._control.credentials(self.world.accounts.grant(mailbox.address, tuple(scopes)))
+
+    def deliver(
+        self,
+        mailbox: str,
+        raw: bytes,
+        labels: Collection[str] | None = None,
+        internal_date: int | None = None,
+        thread_id: str | None = None,
+    ) -> Message:
+        """As World.deliver: into INBOX and UNREAD, or with exactly these labels (ids or names)."""
+        return self.world.deliver(mailbox, raw, labels, internal_date, thread_id)
+
+    def _answer(self, request: Request) -> Answer:
+        path = request.path
+        if path.startswith(API):
+            self.world.meter.note("http_requests")
+            return self._api.answer(request)
+        if path in batch.PATHS and request.verb == "POST":
+            return self._batch(request)
+        if path == "/token" and request.verb == "POST":
+            return oauth.token(request, self.world)
+        if path == "/revoke" and request.verb == "POST":
+            return oauth.revoke(request, self.world)
+        if path.startswith(PREFIX):
+            return self._control.answer(request)
+        return refusal(ApiError(404, "notFound", f"Not found: {request.verb} {path}"))
+
+    def _batch(self, request: Request) -> Answer:
+        self.world.meter.note("http_requests")
+        try:
+            self.world.faults.check("batch")
+        except ApiError as error:
+            return refusal(error)
+        return batch.answer(request, self._api)
+
+    def _stop_soon(self) -> None:
+        """Stop from outside the thread that answers, so that the answer still goes out."""
+        threading.Timer(0.05, self.stop).start()

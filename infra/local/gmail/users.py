@@ -1,0 +1,139 @@
+"""users.getProfile, watch, stop, history.list, labels and settings.sendAs (FACTS §1-§3)."""
+
+import re
+import time
+
+from infra.local.gmail.call import Call
+from infra.local.gmail.errors import Json, invalid, not_found
+from infra.local.gmail.mailbox import Watch
+from infra.local.gmail.params import is_number
+from infra.local.gmail.world import WATCH_LIFE
+
+TOPIC = re.compile(r"projects/[^/\s]+/topics/[^/\s]+")
+
+
+def get_profile(call: Call) -> Json:
+    """The address and where history stands now."""
+    mailbox = call.mailbox
+    with mailbox.lock:
+        return {
+            "emailAddress": mailbox.address,
+            "messagesTotal": len(mailbox),
+            "threadsTotal": mailbox.threads,
+            "historyId": str(mailbox.history_id),
+        }
+
+
+def watch(call: Call) -> Json:
+    """Seven days of notifications, the first at once. 400 while another topic is watched."""
+    topic = str(call.body.get("topicName", ""))
+    if not TOPIC.fullmatch(topic):
+        raise invalid("Invalid topicName does not match projects/*/topics/*")
+    mailbox = call.mailbox
+    now = int(time.time() * 1000)
+    behaviour = call.body.get("labelFilterBehavior") or call.body.get("labelFilterAction", "include")
+    with mailbox.lock:
+        active = mailbox.watch is not None and mailbox.watch.expiration > now
+        if active and mailbox.watch is not None and mailbox.watch.topic != topic:
+            raise invalid(
+                "Only one user push notification client allowed per developer (call /stop then try again)"
+            )
+        labels = frozenset(call.body.get("labelIds", ()))
+        for label_id in labels:
+            if label_id not in mailbox.labels:
+                raise invalid(f"Invalid label: {label_id}")
+        mailbox.watch = Watch(topic, now + WATCH_LIFE, labels, str(behaviour).lower() == "exclude")
+        call.world.announce(mailbox, mailbox.watch)
+        return {"historyId": str(mailbox.history_id), "expiration": str(mailbox.watch.expiration)}
+
+
+def stop(call: Call) -> None:
+    """No more notifications; no error when there were none."""
+    call.mailbox.watch = None
+
+
+def list_history(call: Call) -> Json:
+    """What happened after startHistoryId, oldest first. 404 when that is too old or from nowhere."""
+    mailbox = call.mailbox
+    start = call.text("startHistoryId")
+    if not start:
+        raise invalid("Missing required parameter: startHistoryId")
+    token = call.text("pageToken")
+    if token and not is_number(token):
+        raise invalid("Invalid pageToken")
+    label_ids = not call.world.faults.strikes("omit_label_ids", mailbox.address.lower())
+    with mailbox.lock:
+        if not mailbox.history.floor <= int(start) <= mailbox.history_id:
+            raise not_found()
+        after = max(int(start), int(token or 0))
+        records, more = mailbox.history.page(
+            after, call.page_size(), call.many("historyTypes"), call.text("labelId")
+        )
+        answer: Json = {"historyId": str(mailbox.history_id)}
+    if records:
+        answer["history"] = [record.as_json(label_ids=label_ids) for record in records]
+    if more:
+        answer["nextPageToken"] = str(records[-1].id)
+    return answer
+
+
+def list_labels(call: Call) -> Json:
+    """All labels, without counts."""
+    with call.mailbox.lock:
+        return {"labels": [label.as_json() for label in call.mailbox.labels.all()]}
+
+
+def get_label(call: Call) -> Json:
+    """One label with its counts."""
+    with call.mailbox.lock:
+        label = call.mailbox.labels.get(call.path["id"])
+        return {**label.as_json(), **call.mailbox.count(label.id)}
+
+
+def create_label(call: Call) -> Json:
+    """409 for a name that exists, 400 for one Gmail keeps to itself."""
+    with call.mailbox.lock:
+        return call.mailbox.labels.create(call.body).as_json()
+
+
+def update_label(call: Call) -> Json:
+    """PUT: what is not sent goes back to its default."""
+    with call.mailbox.lock:
+        return call.mailbox.labels.change(call.path["id"], call.body, replace=True).as_json()
+
+
+def patch_label(call: Call) -> Json:
+    """PATCH: what is not sent stays."""
+    with call.mailbox.lock:
+        return call.mailbox.labels.change(call.path["id"], call.body, replace=False).as_json()
+
+
+def delete_label(call: Call) -> None:
+    """The label leaves the mailbox and every message."""
+    call.mailbox.delete_label(call.path["id"])
+
+
+def list_send_as(call: Call) -> Json:
+    """The primary address and the aliases, all verified."""
+    mailbox = call.mailbox
+    primary: Json = {
+        "sendAsEmail": mailbox.address,
+        "displayName": "",
+        "replyToAddress": "",
+        "signature": "",
+        "isPrimary": True,
+        "isDefault": True,
+        "verificationStatus": "accepted",
+    }
+    others: list[Json] = [
+        {
+            "sendAsEmail": alias,
+            "displayName": "",
+            "replyToAddress": "",
+            "signature": "",
+            "treatAsAlias": True,
+            "verificationStatus": "accepted",
+        }
+        for alias in mailbox.aliases
+    ]
+    return {"sendAs": [primary, *others]}

@@ -1,0 +1,114 @@
+"""Everything the server holds: mailboxes, consents, spool, meter, faults, push. Lost at the end."""
+
+import random
+import threading
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from infra.local.gmail import headers
+from infra.local.gmail.accounts import Accounts
+from infra.local.gmail.faults import Faults
+from infra.local.gmail.mailbox import Mailbox, Message, Watch
+from infra.local.gmail.push import Push
+from infra.local.gmail.quota import Meter
+from infra.local.gmail.spool import Spool
+
+WATCH_LIFE = 7 * 24 * 3600 * 1000
+"""A watch ends after seven days at the latest (FACTS §1)."""
+
+ARRIVING = ("INBOX", "UNREAD")
+
+
+class World:
+    """Shared by the API, the batch endpoint and control. Safe for many threads."""
+
+    def __init__(
+        self,
+        pubsub_host: str | None = None,
+        *,
+        spool_folder: Path | None = None,
+        push_interval: float = 1.0,
+        token_lifetime: float = 3599,
+        seed: int = 0,
+    ) -> None:
+        self.meter = Meter()
+        self.faults = Faults()
+        self.accounts = Accounts(token_lifetime)
+        self.push = Push(pubsub_host, self.meter.note, push_interval)
+        self.spool = Spool(spool_folder)
+        self._rng = random.Random(seed)  # noqa: S311 - ids that can be repeated
+        self._guard = threading.Lock()
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._last_id = 0
+
+    def close(self) -> None:
+        """Publish what is queued and remove the spool."""
+        self.push.stop()
+        self.spool.close()
+
+    def create_mailbox(self, address: str, aliases: Collection[str] = ()) -> Mailbox:
+        """The mailbox of that address, made if there is none; aliases are its other sendAs addresses."""
+        with self._guard:
+            mailbox = self._mailboxes.get(address.lower())
+            if mailbox is None:
+                rng = random.Random(self._rng.random())  # noqa: S311
+                mailbox = Mailbox(
+                    address, tuple(aliases), self._changed, rng, history_id=rng.randint(10**6, 10**7)
+                )
+                self._mailboxes[address.lower()] = mailbox
+            return mailbox
+
+    def mailbox(self, address: str) -> Mailbox:
+        """Raises KeyError for an address without a mailbox."""
+        return self._mailboxes[address.lower()]
+
+    def mailboxes(self) -> list[Mailbox]:
+        """All of them, in order of creation."""
+        with self._guard:
+            return list(self._mailboxes.values())
+
+    def deliver(
+        self,
+        address: str,
+        raw: bytes,
+        labels: Collection[str] | None = None,
+        internal_date: int | None = None,
+        thread_id: str | None = None,
+    ) -> Message:
+        """Put raw bytes into a mailbox: into INBOX and UNREAD, or with exactly these labels.
+
+        Labels are ids or names (a new name makes a label); `internal_date` is epoch ms, now by
+        default. Raises KeyError for an address without a mailbox, ApiError for an impossible label.
+        """
+        mailbox = self.mailbox(address)
+        date = int(time.time() * 1000) if internal_date is None else internal_date
+        label_ids = ARRIVING if labels is None else [mailbox.label_for(label).id for label in labels]
+        facts, place = headers.facts(raw), self.spool.append(raw)
+        return mailbox.add(self._new_id(), facts, place, date, label_ids, thread_id)
+
+    def raw(self, message: Message) -> bytes:
+        """The mail as it was delivered."""
+        return self.spool.read(message.place)
+
+    def announce(self, mailbox: Mailbox, watch: Watch) -> None:
+        """The notification every successful watch sends at once."""
+        self._notify(mailbox, watch, at_once=True)
+
+    def _changed(self, mailbox: Mailbox, labels: frozenset[str]) -> None:
+        watch = mailbox.watch
+        if watch is None or not watch.concerns(labels) or watch.expiration <= time.time() * 1000:
+            return
+        self._notify(mailbox, watch)
+
+    def _notify(self, mailbox: Mailbox, watch: Watch, *, at_once: bool = False) -> None:
+        if self.faults.strikes("lose_push", mailbox.address.lower()):
+            self.meter.note("pushes_lost")
+        else:
+            self.push.notify(mailbox.address, watch.topic, mailbox.history_id, at_once=at_once)
+
+    def _new_id(self) -> str:
+        """16 hex digits that grow with time, as Gmail's do; unique in this server."""
+        with self._guard:
+            self._last_id = max(self._last_id + self._rng.randint(1, 1000), int(time.time() * 1000) << 20)
+            return f"{self._last_id:016x}"

@@ -1,0 +1,144 @@
+"""Servers as child processes on loopback ports: a free port, start, wait until open, and a sure end."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+POLL_SECONDS = 0.02
+START_SECONDS = 20.0
+START_ATTEMPTS = 5
+LAST_WORDS = 300
+
+# Ends the server, and removes the folder, when the pipe to the process that started it breaks: a test run
+# that is killed leaves nothing behind.
+_GUARD = """read _
+kill -INT "$0" 2>/dev/null
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$0" 2>/dev/null || break; sleep 0.2; done
+kill -KILL "$0" 2>/dev/null
+[ -z "$1" ] || rm -rf "$1"
+"""
+
+
+class LocalServerError(RuntimeError):
+    """A local server cannot be started; the message, one line, says why or what to do."""
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago: whoever uses it must be ready to find it taken."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_open(port: int) -> bool:
+    """Whether something accepts connections on this loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def wait_until(ready: Callable[[], bool], *, seconds: float = START_SECONDS) -> bool:
+    """Asks every 20 ms; False when the time is over first."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+@dataclass(frozen=True)
+class RunAs:
+    """The account of a server that refuses to run as root."""
+
+    user: int
+    group: int
+
+
+class ServerProcess:
+    """A server as our child, in a process group of its own: Ctrl-C is for us, and we end it in our order.
+
+    `log` takes its output, `environment` replaces ours. `throw_away` is a folder that must go even when
+    we are killed.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        run_as: RunAs | None = None,
+        throw_away: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=log.parent,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=run_as.user if run_as else None,
+                group=run_as.group if run_as else None,
+                extra_groups=[] if run_as else None,
+                process_group=0,
+            )
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, str(self._process.pid), str(throw_away or "")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,  # whoever reads our output is not to wait for the guard
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server."""
+        return self._process.pid
+
+    def is_running(self) -> bool:
+        """False from the moment it has ended."""
+        return self._process.poll() is None
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, *, seconds: float = 10.0) -> None:
+        """Returns when the server has ended; after `seconds` it is killed. Twice is fine."""
+        if self.is_running():
+            os.kill(self.pid, how)
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._guard.kill()
+        self._guard.communicate()
+
+
+def start_on_port(
+    port: int, start: Callable[[int], ServerProcess], answers: Callable[[int, int], bool], *, log: Path
+) -> tuple[int, ServerProcess]:
+    """The port and the running server. Port 0 takes a free one, and another when it was lost in between.
+
+    `start` is given the port, `answers` the port and the server's process id: somebody else's server may
+    answer there. `LocalServerError` with the server's last words when it does not come up.
+    """
+    for _ in range(1 if port else START_ATTEMPTS):
+        chosen = port or free_port()
+        process = start(chosen)
+        if _comes_up(process, chosen, answers):
+            return chosen, process
+        process.stop(signal.SIGKILL)
+    words = " ".join(log.read_text(errors="replace").split())[-LAST_WORDS:]
+    raise LocalServerError(f"The server did not start on port {chosen}; its last words: {words}")
+
+
+def _comes_up(process: ServerProcess, port: int, answers: Callable[[int, int], bool]) -> bool:
+    wait_until(lambda: not process.is_running() or answers(port, process.pid))
+    return process.is_running() and answers(port, process.pid)

@@ -1,0 +1,40 @@
+"""Logs: one line per event, JSON when nobody is watching at a terminal (docs/LOGS.md)."""
+
+import logging
+import sys
+
+import structlog
+
+
+def set_up(level: str = "INFO", *, process: str) -> None:
+    """Log to standard output; `process` stands on every line. Libraries log warnings and worse, without text
+    that could carry content: their messages are ours only by name."""
+    terminal = sys.stdout.isatty()
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            lambda logger, name, event: {"process": process} | event,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers = [_Bridge()]
+    root.setLevel(logging.WARNING)
+
+
+class _Bridge(logging.Handler):
+    """What libraries have to say, by logger and place. Their texts and tracebacks may hold content (I3)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        structlog.get_logger().warning(
+            "library.warned", logger=record.name, place=f"{record.module}:{record.lineno}", error=kind
+        )

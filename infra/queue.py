@@ -1,0 +1,101 @@
+"""Redis: which mailboxes are dirty, who is at work on which (W1), and the way to the actors.
+
+All of it may be lost at any moment: the ledger and the sweep rebuild it (W13).
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+
+from redis import Redis
+
+from domain.events import Event
+from domain.turns import Turn
+
+_MARK = """
+local generation = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+if generation > 1 then return 0 end
+redis.call('ZADD', KEYS[2], redis.call('TIME')[1], ARGV[1])
+return 1
+"""
+
+_ENTER = """
+if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return -1 end
+return tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
+"""
+
+_LEAVE = """
+if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('DEL', KEYS[3]) end
+local generation = redis.call('HGET', KEYS[1], ARGV[1])
+if not generation then return 0 end
+if generation ~= ARGV[3] then return 1 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+return 0
+"""
+
+_STALLED = """
+local now = tonumber(redis.call('TIME')[1])
+local asked = redis.call('ZRANGE', KEYS[1], '-inf', now - ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[2])
+local free = {}
+for _, id in ipairs(asked) do
+    redis.call('ZADD', KEYS[1], now, id)
+    if redis.call('EXISTS', ARGV[3] .. id) == 0 then free[#free + 1] = id end
+end
+return free
+"""
+
+
+class RedisQueue:
+    """The hints that there is work. `send` hands an event to the broker; every call may raise RedisError."""
+
+    def __init__(self, redis: Redis, send: Callable[[Event], None]) -> None:
+        self.redis = redis
+        self._send = send
+        self._mark = redis.register_script(_MARK)
+        self._enter = redis.register_script(_ENTER)
+        self._leave = redis.register_script(_LEAVE)
+        self._stalled = redis.register_script(_STALLED)
+
+    def mark(self, kind: str, mailbox_id: int) -> bool:
+        """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
+        return bool(self._mark(keys=_marks(kind), args=[mailbox_id]))
+
+    def enter(self, kind: str, mailbox_id: int, seconds: float) -> Turn | None:
+        """Take the lock for so many seconds at most, None when somebody else holds it."""
+        token = uuid.uuid4().hex
+        keys = [_marks(kind)[0], _lock(kind, mailbox_id)]
+        generation = int(self._enter(keys=keys, args=[mailbox_id, token, round(seconds * 1000)]))
+        return None if generation < 0 else Turn(kind, mailbox_id, generation, token)
+
+    def leave(self, turn: Turn, *, done: bool) -> bool:
+        """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""
+        keys = [*_marks(turn.kind), _lock(turn.kind, turn.mailbox_id)]
+        seen = turn.generation if done else -1
+        return bool(self._leave(keys=keys, args=[turn.mailbox_id, turn.token, seen]))
+
+    def stalled(self, kind: str, older_than: float, limit: int) -> Sequence[int]:
+        """Dirty mailboxes without a run that were last asked for so many seconds ago; asked for again from now."""
+        found = self._stalled(keys=[_marks(kind)[1]], args=[older_than, limit, _lock(kind, "")])
+        return [int(mailbox_id) for mailbox_id in found]
+
+    def emit(self, event: Event, copies: int = 1) -> None:
+        """Wake those who wait for the event. Called after the commit, never before."""
+        for _ in range(copies):
+            self._send(event)
+
+    def leads(self, token: str, seconds: float) -> bool:
+        """Whether this process is, or now becomes, the one that keeps the clock."""
+        key = "lodestone:clock"
+        if self.redis.set(key, token, nx=True, px=round(seconds * 1000)):
+            return True
+        if self.redis.get(key) != token.encode():
+            return False
+        return bool(self.redis.pexpire(key, round(seconds * 1000)))
+
+
+def _marks(kind: str) -> list[str]:
+    return [f"lodestone:dirty:{kind}", f"lodestone:asked:{kind}"]
+
+
+def _lock(kind: str, mailbox_id: int | str) -> str:
+    return f"lodestone:turn:{kind}:{mailbox_id}"

@@ -1,0 +1,35 @@
+"""Tokens at rest (I10): MultiFernet, so that keys can be rotated."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from domain.mailboxes import Grant
+
+
+class WrongKey(Exception):
+    """A stored token cannot be read with the keys of the settings: never a reason to ask users again."""
+
+
+class Cipher:
+    """Encrypts grants with the first key, reads those of every key.
+
+    Raises ValueError for a key that is no Fernet key (32 bytes, URL-safe base64).
+    """
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, grant: Grant) -> bytes:
+        plain = asdict(grant) | {"expires_at": grant.expires_at and grant.expires_at.isoformat()}
+        return self._fernet.encrypt(json.dumps(plain).encode())
+
+    def unseal(self, sealed: bytes) -> Grant:
+        try:
+            plain = json.loads(self._fernet.decrypt(sealed))
+        except InvalidToken:
+            raise WrongKey("a stored token cannot be read with the keys in LODESTONE_TOKEN_KEYS") from None
+        moment = plain.pop("expires_at")
+        return Grant(**plain, expires_at=moment and datetime.fromisoformat(moment))

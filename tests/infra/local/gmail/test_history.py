@@ -1,0 +1,116 @@
+"""History: what it tells, in pages, by type, and when it has forgotten."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from infra.local.gmail import GmailControl
+
+ANA = "ana@example.com"
+RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\n"
+Refused = Callable[[Any], tuple[int, str]]
+
+
+@pytest.fixture
+def start(users: Any) -> str:
+    return str(users.getProfile(userId="me").execute()["historyId"])
+
+
+def history(users: Any, start: str, **wanted: Any) -> Any:
+    return users.history().list(userId="me", startHistoryId=start, **wanted).execute()
+
+
+def kinds(answer: Any) -> list[list[str]]:
+    return [sorted(set(record) - {"id", "messages"}) for record in answer.get("history", [])]
+
+
+def test_it_tells_what_happened_in_order(users: Any, control: GmailControl, start: str) -> None:
+    one = control.deliver(ANA, RAW).id
+    control.change_labels(ANA, [one], add=["STARRED"])
+    users.messages().modify(
+        userId="me", id=one, body={"addLabelIds": ["SPAM"], "removeLabelIds": ["INBOX"]}
+    ).execute()
+    control.change_labels(ANA, [one], add=["STARRED"])
+    control.delete(ANA, [one])
+    answer = history(users, start)
+    assert kinds(answer) == [
+        ["messagesAdded"],
+        ["labelsAdded"],
+        ["labelsAdded", "labelsRemoved"],
+        ["messagesDeleted"],
+    ]
+    added, starred, moved, _ = answer["history"]
+    message = {"id": one, "threadId": one}
+    assert added["messages"] == [message]
+    assert added["messagesAdded"] == [{"message": {**message, "labelIds": ["INBOX", "UNREAD"]}}]
+    assert starred["labelsAdded"][0]["labelIds"] == ["STARRED"]
+    assert starred["labelsAdded"][0]["message"]["labelIds"] == ["INBOX", "STARRED", "UNREAD"]
+    assert moved["labelsRemoved"][0]["labelIds"] == ["INBOX"]
+    ids = [int(record["id"]) for record in answer["history"]]
+    assert all(2 <= later - earlier <= 40 for earlier, later in pairwise([int(start), *ids]))
+    assert answer["historyId"] == str(ids[-1])
+    assert history(users, answer["historyId"]) == {"historyId": answer["historyId"]}
+
+
+@pytest.mark.parametrize(
+    ("types", "count"),
+    [
+        (["messageAdded"], 2),
+        (["labelAdded"], 1),
+        (["labelRemoved"], 1),
+        (["messageDeleted"], 1),
+        (["messageAdded", "messageDeleted"], 3),
+    ],
+)
+def test_by_type(types: list[str], count: int, users: Any, control: GmailControl, start: str) -> None:
+    one, two = control.deliver(ANA, RAW).id, control.deliver(ANA, RAW).id
+    control.change_labels(ANA, [one], add=["STARRED"])
+    control.change_labels(ANA, [one], remove=["UNREAD"])
+    control.delete(ANA, [two])
+    assert len(history(users, start, historyTypes=types)["history"]) == count
+
+
+def test_by_label(users: Any, control: GmailControl, start: str) -> None:
+    control.deliver(ANA, RAW)
+    sent = control.deliver(ANA, RAW, ["SENT"]).id
+    found = history(users, start, labelId="SENT")["history"]
+    assert [record["messages"][0]["id"] for record in found] == [sent]
+
+
+def test_in_pages(users: Any, control: GmailControl, start: str) -> None:
+    ids = [control.deliver(ANA, RAW).id for _ in range(7)]
+    request, seen, pages = users.history().list(userId="me", startHistoryId=start, maxResults=3), [], 0
+    while request is not None:
+        answer = request.execute()
+        seen += [record["messages"][0]["id"] for record in answer["history"]]
+        pages += 1
+        request = users.history().list_next(request, answer)
+    assert (seen, pages) == (ids, 3)
+
+
+def test_an_expired_start_is_404_and_so_is_one_from_nowhere(
+    users: Any, control: GmailControl, start: str, refused: Refused
+) -> None:
+    control.deliver(ANA, RAW)
+    latest = users.getProfile(userId="me").execute()["historyId"]
+    fresh = control.expire_history(ANA)
+    for old in (start, latest, "1"):
+        assert refused(users.history().list(userId="me", startHistoryId=old)) == (404, "notFound")
+    assert refused(users.history().list(userId="me", startHistoryId="9" * 30)) == (404, "notFound")
+    assert users.getProfile(userId="me").execute()["historyId"] == str(fresh)
+    control.deliver(ANA, RAW)
+    assert kinds(history(users, str(fresh))) == [["messagesAdded"]]
+
+
+def test_bad_requests(http: Callable[..., Any], token: str) -> None:
+    for query in ("", "startHistoryId=x", "startHistoryId=1&pageToken=x", f"startHistoryId={'9' * 5000}"):
+        assert http("GET", f"/gmail/v1/users/me/history?{query}", Authorization=token).status == 400
+
+
+def test_added_messages_can_come_without_their_labels(users: Any, control: GmailControl, start: str) -> None:
+    control.deliver(ANA, RAW)
+    control.fault("omit_label_ids", times=1)
+    assert "labelIds" not in history(users, start)["history"][0]["messagesAdded"][0]["message"]
+    assert "labelIds" in history(users, start)["history"][0]["messagesAdded"][0]["message"]

@@ -1,0 +1,175 @@
+"""Notifications: what users.watch publishes, and how seldom."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from google.pubsub_v1.types import PublishRequest, PublishResponse
+
+from infra.local.gmail import GmailControl, GmailServer
+
+ANA = "ana@example.com"
+TOPIC = "projects/lodestone/topics/gmail"
+RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\n"
+Json = dict[str, Any]
+
+
+class Topic:
+    """A Pub/Sub that only remembers what was published."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, Json]] = []
+        self._news = threading.Condition()
+
+    def publish(self, request: PublishRequest, context: grpc.ServicerContext) -> PublishResponse:
+        with self._news:
+            self.published += [(request.topic, json.loads(message.data)) for message in request.messages]
+            self._news.notify_all()
+        return PublishResponse(message_ids=["1"] * len(request.messages))
+
+    def after(self, count: int) -> list[Json]:
+        """What was published, once there are so many."""
+        with self._news:
+            assert self._news.wait_for(lambda: len(self.published) >= count, timeout=10), self.published
+            return [data for _, data in self.published]
+
+
+@pytest.fixture(scope="module")
+def pubsub() -> Iterator[tuple[str, Topic]]:
+    topic = Topic()
+    handler = grpc.unary_unary_rpc_method_handler(
+        topic.publish,
+        request_deserializer=PublishRequest.deserialize,
+        response_serializer=PublishResponse.serialize,
+    )
+    service = grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": handler})
+    with ThreadPoolExecutor(2) as threads:
+        server = grpc.server(threads, handlers=[service])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield f"127.0.0.1:{port}", topic
+        server.stop(grace=None).wait()
+
+
+@pytest.fixture
+def topic(pubsub: tuple[str, Topic]) -> Topic:
+    pubsub[1].published.clear()
+    return pubsub[1]
+
+
+@pytest.fixture
+def server(pubsub: tuple[str, Topic]) -> Iterator[GmailServer]:
+    """In this file the local Gmail has a Pub/Sub."""
+    with GmailServer(pubsub_host=pubsub[0], push_interval=0) as server:
+        yield server
+
+
+def watch(users: Any, **body: Any) -> Any:
+    return users.watch(userId="me", body={"topicName": TOPIC, **body})
+
+
+def test_a_watch_publishes_at_once_and_then_every_change(
+    users: Any, control: GmailControl, topic: Topic
+) -> None:
+    answer = watch(users).execute()
+    assert topic.after(1) == [{"emailAddress": ANA, "historyId": int(answer["historyId"])}]
+    week = 7 * 24 * 3600
+    assert week - 60 < int(answer["expiration"]) / 1000 - time.time() <= week
+    delivered = control.deliver(ANA, RAW)
+    control.change_labels(ANA, [delivered.id], add=["STARRED"])
+    users.messages().modify(userId="me", id=delivered.id, body={"removeLabelIds": ["INBOX"]}).execute()
+    history_ids = [data["historyId"] for data in topic.after(4)]
+    assert history_ids[1] == delivered.history_id
+    assert history_ids == sorted(set(history_ids))
+    assert {name for name, _ in topic.published} == {TOPIC}
+    assert control.dump(ANA).watched_topic == TOPIC
+
+
+def test_without_a_watch_nothing_is_published(users: Any, control: GmailControl, topic: Topic) -> None:
+    control.deliver(ANA, RAW)
+    watch(users).execute()
+    users.stop(userId="me").execute()
+    control.deliver(ANA, RAW)
+    watch(users).execute()
+    assert len(topic.after(2)) == 2
+
+
+def test_the_first_goes_at_once_and_the_excess_is_dropped(
+    users: Any, control: GmailControl, topic: Topic
+) -> None:
+    watch(users).execute()
+    control.push(interval=0.5)
+    topic.after(1)
+    time.sleep(0.5)
+    for _ in range(5):
+        control.deliver(ANA, RAW)
+    assert len(topic.after(2)) == 2
+    assert control.counters().pushes["throttled"] == 4
+    time.sleep(0.5)
+    control.deliver(ANA, RAW)
+    assert len(topic.after(3)) == 3
+
+
+def test_pushes_can_be_lost(users: Any, control: GmailControl, topic: Topic) -> None:
+    watch(users).execute()
+    fault = control.fault("lose_push", mailbox=ANA)
+    control.deliver(ANA, RAW)
+    control.clear_faults(fault)
+    control.push(lost=True)
+    control.deliver(ANA, RAW)
+    control.push(lost=False)
+    last = control.deliver(ANA, RAW)
+    assert [data["historyId"] for data in topic.after(2)][1:] == [last.history_id]
+    assert control.counters().pushes["lost"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"labelIds": ["SENT"], "labelFilterBehavior": "include"}, False),
+        ({"labelIds": ["INBOX"], "labelFilterBehavior": "include"}, True),
+        ({"labelIds": ["INBOX"], "labelFilterBehavior": "exclude"}, False),
+        ({"labelIds": ["SENT"], "labelFilterAction": "exclude"}, True),
+    ],
+)
+def test_label_filters(body: Json, told: bool, users: Any, control: GmailControl, topic: Topic) -> None:
+    watch(users, **body).execute()
+    control.deliver(ANA, RAW)
+    users.stop(userId="me").execute()
+    watch(users).execute()
+    assert len(topic.after(3 if told else 2)) == (3 if told else 2)
+
+
+def test_one_topic_at_a_time(
+    users: Any, refused: Callable[[Any], tuple[int, str]], topic: Topic, control: GmailControl
+) -> None:
+    watch(users).execute()
+    watch(users).execute()
+    other = "projects/lodestone/topics/other"
+    assert refused(watch(users, topicName=other)) == (400, "invalidArgument")
+    users.stop(userId="me").execute()
+    watch(users, topicName=other).execute()
+    topic.after(3)
+    assert [name for name, _ in topic.published] == [TOPIC, TOPIC, other]
+    assert refused(watch(users, topicName="gmail")) == (400, "invalidArgument")
+    assert refused(watch(users, topicName="")) == (400, "invalidArgument")
+    assert refused(watch(users, topicName=other, labelIds=["Label_9"])) == (400, "invalidArgument")
+
+
+def test_a_pubsub_that_is_away_holds_nobody_up(document: Json) -> None:
+    with GmailServer(pubsub_host="127.0.0.1:1", push_interval=0) as server:
+        control = GmailControl(server.url)
+        server.create_mailbox(ANA)
+        mailbox = server.world.mailbox(ANA)
+        began = time.monotonic()
+        for _ in range(50):
+            server.world.push.notify(mailbox.address, TOPIC, mailbox.history_id)
+        assert time.monotonic() - began < 0.5
+        while control.counters().pushes["failed"] < 50:
+            assert time.monotonic() - began < 10
+            time.sleep(0.02)

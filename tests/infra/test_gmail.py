@@ -1,0 +1,264 @@
+"""The Gmail adapter against the local Gmail, over real sockets: reading and push."""
+
+import inspect
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from itertools import count
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from googleapiclient.http import BatchHttpRequest
+
+from domain.errors import CursorExpired, GiveUp
+from domain.mailboxes import Change, ChangeKind, Grant
+from domain.messages import Fetched, Part
+from handlers import ports
+from infra.gmail import NEW_COSTS, OLD_COSTS, REMOTE_CALLS, Gmail, GmailMailbox
+from infra.gmail.api import api_at
+from infra.gmail.envelopes import Batch
+from infra.local.gmail import GmailControl, GmailServer
+from infra.local.gmail.client import Mail
+from infra.local.gmail.quota import TABLES
+
+NUMBERS = count(1)
+TOPIC = "projects/lodestone/topics/gmail"
+RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nA secret.\r\n"
+INVITATION = (
+    b"From: bob@example.com\r\nSubject: Lunch\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/mixed; boundary=outer\r\n\r\n"
+    b"--outer\r\nContent-Type: multipart/alternative; boundary=inner\r\n\r\n"
+    b"--inner\r\nContent-Type: text/plain\r\n\r\nA secret.\r\n"
+    b"--inner\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\n"
+    b"--inner--\r\n--outer--\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[GmailServer]:
+    with GmailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def control(server: GmailServer) -> GmailControl:
+    control = GmailControl(server.url)
+    control.clear_faults()
+    control.reset_counters()
+    return control
+
+
+@pytest.fixture
+def gmail(server: GmailServer) -> Iterator[Gmail]:
+    gmail = Gmail(server.url, timeout_seconds=5)
+    yield gmail
+    gmail.close()
+
+
+@pytest.fixture
+def address() -> str:
+    return f"ana{next(NUMBERS)}@example.com"
+
+
+@pytest.fixture
+def grant(control: GmailControl, address: str) -> Grant:
+    return grant_of(control.create_mailbox(address, aliases=["Ana.Sales@Example.org"]))
+
+
+@pytest.fixture
+def mailbox(gmail: Gmail, grant: Grant) -> GmailMailbox:
+    return gmail.open(grant)
+
+
+def grant_of(user: dict[str, Any]) -> Grant:
+    return Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
+
+
+def assert_counted(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
+    """What we say that we spent is what the server saw."""
+    counters = control.counters()
+    assert mailbox.spent.units == counters.by_mailbox.get(address, {"units": 0})["units"]
+    assert mailbox.spent.requests == counters.http_requests + counters.token_requests
+
+
+def test_it_has_the_ports_methods_with_the_ports_arguments() -> None:
+    wanted = {n: m for n, m in vars(ports.Mailbox).items() if inspect.isfunction(m) and n[0] != "_"}
+    for name, method in wanted.items():
+        ours = inspect.signature(getattr(GmailMailbox, name))
+        assert list(ours.parameters) == list(inspect.signature(method).parameters), name
+    assert len(wanted) == 12
+
+
+def test_prices_are_those_of_the_facts() -> None:
+    for ours, servers in ((NEW_COSTS, TABLES["new"]), (OLD_COSTS, TABLES["old"])):
+        assert dict(ours) == {name: servers[name] for name in ours}
+    assert set(REMOTE_CALLS) == {*NEW_COSTS, "oauth2.token", "oauth2.revoke"}
+
+
+def test_the_library_still_takes_the_steps_that_we_replaced() -> None:
+    for step in ("_serialize_request", "_deserialize_response"):
+        assert inspect.signature(getattr(Batch, step)).parameters.keys() == (
+            inspect.signature(getattr(BatchHttpRequest, step)).parameters.keys()
+        )
+
+
+def test_where_history_stands_and_whose_it_is(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    assert mailbox.cursor_now() == str(control.dump(address).history_id)
+    assert mailbox.address() == address
+    assert mailbox.own_addresses() == (address, "ana.sales@example.org")
+    assert_counted(mailbox, control, address)
+    assert (mailbox.spent.units, mailbox.spent.requests) == (3, 4)
+
+
+def test_history_tells_what_happened_in_order(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    start = mailbox.cursor_now()
+    one, two = control.deliver(address, RAW).id, control.deliver(address, RAW, labels=["SPAM"]).id
+    control.change_labels(address, [one], add=["STARRED"], remove=["UNREAD"])
+    control.delete(address, [two])
+    (page,) = mailbox.changes_since(start)
+    assert page.changes == (
+        Change(ChangeKind.ADDED, one, frozenset({"INBOX", "UNREAD"})),
+        Change(ChangeKind.ADDED, two, frozenset({"SPAM"})),
+        Change(ChangeKind.LABELS_ADDED, one, frozenset({"STARRED"})),
+        Change(ChangeKind.LABELS_REMOVED, one, frozenset({"UNREAD"})),
+        Change(ChangeKind.DELETED, two, None),
+    )
+    assert page.last
+    assert page.cursor == str(control.dump(address).history_id)
+    assert_counted(mailbox, control, address)
+
+
+def test_labels_that_history_leaves_out_are_not_no_labels(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    start = mailbox.cursor_now()
+    control.fault("omit_label_ids")
+    control.deliver(address, RAW)
+    (page,) = mailbox.changes_since(start)
+    assert page.changes[0].label_ids is None
+
+
+@pytest.mark.rule("W8")
+def test_a_long_history_comes_a_page_at_a_time(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    start = mailbox.cursor_now()
+    delivered = control.deliver_many(Mail(address, RAW) for _ in range(501))
+    control.reset_counters()
+    pages = mailbox.changes_since(start)
+    first = next(pages)
+    assert control.counters().http_requests == 1
+    assert (len(first.changes), first.cursor, first.last) == (500, str(delivered[499].history_id), False)
+    (second,) = pages
+    assert [change.gmail_id for change in second.changes] == [delivered[500].id]
+    assert (second.cursor, second.last) == (str(control.dump(address).history_id), True)
+
+
+@pytest.mark.rule("E84", "W8")
+def test_only_a_404_of_history_means_that_the_cursor_expired(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    start = mailbox.cursor_now()
+    control.expire_history(address)
+    with pytest.raises(CursorExpired):
+        next(mailbox.changes_since(start))
+    control.fault("404")
+    assert mailbox.fetch(["18a"]) == {"18a": None}
+    with pytest.raises(GiveUp):
+        next(mailbox.listed_since(datetime.now(UTC)))
+
+
+def test_listing_again_finds_what_was_received_since(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    moment = datetime(2026, 3, 1, 12, 0, 0, 900_000, UTC)
+    for age, labels in ((-1, None), (0, None), (1, ["SPAM"]), (2, [])):
+        date = round((moment + timedelta(seconds=age)).timestamp() * 1000)
+        control.deliver(address, RAW, labels=labels, internal_date=date)
+    _, same, _, later = (message.id for message in control.dump(address).messages)
+    assert list(mailbox.listed_since(moment)) == [(later, same)]
+    assert list(mailbox.listed_since(moment + timedelta(days=1))) == [()]
+    control.deliver_many(Mail(address, RAW) for _ in range(501))
+    assert [len(page) for page in mailbox.listed_since(moment)] == [500, 3]
+    assert_counted(mailbox, control, address)
+
+
+def test_a_fetched_message_shows_headers_and_structure(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    gmail_id = control.deliver(address, INVITATION, internal_date=1_772_366_400_123).id
+    found = mailbox.fetch([gmail_id])[gmail_id]
+    assert isinstance(found, Fetched)
+    assert (found.gmail_id, found.label_ids) == (gmail_id, frozenset({"INBOX", "UNREAD"}))
+    assert found.received_at == datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
+    assert found.payload.mime_type == "multipart/mixed"
+    assert found.payload.headers[:2] == (("From", "bob@example.com"), ("Subject", "Lunch"))
+    (inner,) = found.payload.parts
+    assert inner.parts[1] == Part("text/calendar", (("Content-Type", "text/calendar; method=REQUEST"),))
+
+
+def test_the_text_of_a_mail_is_never_asked_for(
+    mailbox: GmailMailbox, control: GmailControl, server: GmailServer, address: str
+) -> None:
+    gmail_id = control.deliver(address, INVITATION).id
+    mailbox.cursor_now()
+    place = urlsplit(api_at(f"{server.url}/").get_full(gmail_id).uri)
+    connection = HTTPConnection(place.netloc)
+    headers = {"Authorization": f"Bearer {mailbox.grant.access_token}"}
+    connection.request("GET", f"{place.path}?{place.query}", headers=headers)
+    answer = connection.getresponse().read()
+    connection.close()
+    assert b"text/calendar" in answer
+    for forbidden in (b"secret", b"data", b"snippet", b"body", urlsafe_b64encode(b"A secret.")[:10]):
+        assert forbidden not in answer
+
+
+@pytest.mark.parametrize(
+    ("messages", "requests"), [(0, 0), (1, 1), (25, 1), (26, 2), (51, 3)], ids=lambda value: str(value)
+)
+def test_at_most_25_messages_share_a_request(
+    mailbox: GmailMailbox, control: GmailControl, address: str, messages: int, requests: int
+) -> None:
+    mailbox.cursor_now()
+    ids = [found.id for found in control.deliver_many(Mail(address, RAW) for _ in range(messages))]
+    control.reset_counters()
+    before = mailbox.spent.units
+    found = mailbox.fetch([*ids, *ids[:3]])
+    assert list(found) == ids
+    assert all(isinstance(message, Fetched) for message in found.values())
+    assert control.counters().http_requests == requests
+    assert mailbox.spent.units - before == control.counters().units == 20 * messages
+
+
+def test_labels_can_be_looked_at_again(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
+    one, two = control.deliver(address, RAW).id, control.deliver(address, RAW, labels=[]).id
+    labels = frozenset({"INBOX", "UNREAD"})
+    assert mailbox.labels_of([one, "18a", two]) == {one: labels, "18a": None, two: frozenset()}
+    assert mailbox.labels_of([one]) == {one: labels}
+    assert_counted(mailbox, control, address)
+
+
+@pytest.mark.rule("W14")
+def test_watching_tells_the_providers_time(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    mailbox.stop_watch()
+    watch = mailbox.watch(TOPIC)
+    assert watch.history_id == str(control.dump(address).history_id)
+    assert watch.answered_at.microsecond == 0
+    assert abs(datetime.now(UTC) - watch.answered_at) < timedelta(seconds=5)
+    assert timedelta(days=6) < watch.expires_at - watch.answered_at <= timedelta(days=7, seconds=1)
+    other = mailbox.watch(f"{TOPIC}-2")
+    assert other.expires_at >= watch.expires_at
+    assert control.dump(address).watched_topic == f"{TOPIC}-2"
+    assert_counted(mailbox, control, address)
+    mailbox.stop_watch()
+    assert control.dump(address).watched_topic is None
+    with pytest.raises(GiveUp, match=r"^invalidArgument$"):
+        mailbox.watch("no topic")

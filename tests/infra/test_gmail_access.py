@@ -1,0 +1,197 @@
+"""The Gmail adapter against the local Gmail, over real sockets: tokens, threads and secrets."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import pytest
+
+import infra
+from domain.errors import AccessRevoked, TryAgain
+from domain.mailboxes import Grant
+from domain.messages import Fetched
+from infra.gmail import Gmail, GmailMailbox
+from infra.local.gmail import GmailControl, GmailServer
+
+NUMBERS = count(1)
+TOPIC = "projects/lodestone/topics/gmail"
+RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nA secret.\r\n"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[GmailServer]:
+    with GmailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def control(server: GmailServer) -> GmailControl:
+    control = GmailControl(server.url)
+    control.clear_faults()
+    control.reset_counters()
+    return control
+
+
+@pytest.fixture
+def gmail(server: GmailServer) -> Iterator[Gmail]:
+    gmail = Gmail(server.url, timeout_seconds=5)
+    yield gmail
+    gmail.close()
+
+
+@pytest.fixture
+def address() -> str:
+    return f"ana{next(NUMBERS)}@example.com"
+
+
+@pytest.fixture
+def grant(control: GmailControl, address: str) -> Grant:
+    return grant_of(control.create_mailbox(address, aliases=["Ana.Sales@Example.org"]))
+
+
+@pytest.fixture
+def mailbox(gmail: Gmail, grant: Grant) -> GmailMailbox:
+    return gmail.open(grant)
+
+
+def grant_of(user: dict[str, Any]) -> Grant:
+    return Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
+
+
+@pytest.mark.rule("E86")
+def test_a_revoked_grant_is_gone(gmail: Gmail, grant: Grant, mailbox: GmailMailbox) -> None:
+    mailbox.cursor_now()
+    mailbox.revoke()
+    mailbox.revoke()
+    for opened in (mailbox, gmail.open(grant)):
+        with pytest.raises(AccessRevoked, match=r"^invalid_grant$") as caught:
+            opened.fetch(["18a", "18b"])
+        assert caught.value.__context__ is None
+
+
+def test_an_access_token_is_kept_until_it_expires(
+    gmail: Gmail, mailbox: GmailMailbox, control: GmailControl
+) -> None:
+    assert mailbox.grant.access_token is None
+    mailbox.cursor_now()
+    kept = mailbox.grant
+    assert kept.expires_at is not None
+    assert timedelta(minutes=59) < kept.expires_at - datetime.now(UTC) <= timedelta(hours=1)
+    again = gmail.open(kept)
+    again.cursor_now()
+    assert again.grant == kept
+    assert control.counters().token_requests == 1
+    late = gmail.open(replace(kept, expires_at=datetime.now(UTC) + timedelta(minutes=1)))
+    late.fetch(["18a", "18b"])
+    assert late.grant.access_token != kept.access_token
+    assert control.counters().token_requests == 2
+
+
+@pytest.mark.parametrize("messages", [1, 2], ids=["alone", "in a batch"])
+def test_a_token_that_is_no_longer_good_is_renewed_once(
+    mailbox: GmailMailbox, control: GmailControl, address: str, messages: int
+) -> None:
+    ids = [control.deliver(address, RAW).id for _ in range(messages)]
+    mailbox.cursor_now()
+    control.expire_access_tokens(address)
+    assert all(isinstance(message, Fetched) for message in mailbox.fetch(ids).values())
+    assert mailbox.spent.units == 1 + 20 * messages
+    assert mailbox.spent.requests == 2 + 3
+    control.fault("401")
+    with pytest.raises(AccessRevoked, match=r"^authError$"):
+        mailbox.fetch(ids)
+    assert control.counters().token_requests == 3
+
+
+def test_a_token_server_that_is_away_is_asked_once_and_later(
+    gmail: Gmail, grant: Grant, control: GmailControl
+) -> None:
+    control.fault("503", ["token"])
+    for messages in (1, 30):
+        mailbox = gmail.open(grant)
+        troubles = mailbox.fetch([f"18{n}" for n in range(messages)]).values()
+        assert {(str(t), t.whole_mailbox) for t in troubles if isinstance(t, TryAgain)} == {
+            ("token_http_503", True)
+        }
+        assert (mailbox.spent.units, mailbox.spent.requests) == (0, 1)
+    control.clear_faults()
+    with pytest.raises(TryAgain, match=r"^token_http_401$"):
+        gmail.open(replace(grant, client_secret="another")).cursor_now()
+
+
+def test_threads_do_not_mix_their_mailboxes(gmail: Gmail, control: GmailControl) -> None:
+    def own_mail(number: int) -> bool:
+        address = f"thread{number}@example.com"
+        mailbox = gmail.open(grant_of(control.create_mailbox(address)))
+        ids = [control.deliver(address, RAW.replace(b"Hello", address.encode())).id for _ in range(5)]
+        found = [m for _ in range(10) for m in mailbox.fetch(ids).values()]
+        return all(isinstance(m, Fetched) and ("Subject", address) in m.payload.headers for m in found)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(own_mail, range(8))) == [True] * 8
+
+
+def test_no_secret_shows(mailbox: GmailMailbox, grant: Grant) -> None:
+    mailbox.cursor_now()
+    shown = "".join(repr(value) for value in (mailbox, mailbox.grant, *vars(mailbox).values()))
+    assert mailbox.grant.access_token
+    for secret in (grant.refresh_token, grant.client_secret, mailbox.grant.access_token):
+        assert secret not in shown
+
+
+DYING = """
+import sys
+from domain.labels import LabelChange
+from domain.mailboxes import Grant
+from infra.gmail import Gmail
+url, gmail_id, *grant = sys.argv[1:]
+Gmail(url).open(Grant(*grant)).change_labels({gmail_id: LabelChange(frozenset({"STARRED"}), frozenset())})
+"""
+
+
+@pytest.mark.rule("W5")
+@pytest.mark.parametrize(
+    ("place", "code", "starred"),
+    [
+        ("gmail.messages.modify.before", -SIGKILL, False),
+        ("gmail.messages.modify.after", -SIGKILL, True),
+        ("gmail.oauth2.token.after", -SIGKILL, False),
+        ("gmail.history.list.before", 0, True),
+    ],
+)
+def test_a_test_can_make_us_die_on_either_side_of_a_call(
+    server: GmailServer,
+    control: GmailControl,
+    grant: Grant,
+    address: str,
+    place: str,
+    code: int,
+    starred: bool,
+) -> None:
+    gmail_id = control.deliver(address, RAW).id
+    arguments = [
+        server.url,
+        gmail_id,
+        grant.client_id,
+        grant.client_secret,
+        grant.refresh_token,
+        grant.token_uri,
+    ]
+    root = str(Path(infra.__path__[0]).parent)
+    ended = subprocess.run(
+        [sys.executable, "-c", DYING, *arguments],
+        env={**os.environ, "LODESTONE_DIE_AT": place, "PYTHONPATH": root},
+        check=False,
+    )
+    assert ended.returncode == code
+    message = control.dump(address).message(gmail_id)
+    assert message is not None
+    assert ("STARRED" in message.label_ids) == starred

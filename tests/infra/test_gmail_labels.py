@@ -1,0 +1,241 @@
+"""The Gmail adapter against the local Gmail: putting labels on at the lower price, and having them."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Barrier
+
+import pytest
+
+from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.labels import LABEL_NAMES, Category, LabelChange
+from domain.mailboxes import Grant
+from infra.gmail import Gmail, GmailMailbox
+from infra.local.gmail import GmailControl, GmailServer
+from infra.local.gmail.client import Mail
+from infra.local.gmail.labels import MAX_LABELS
+
+NUMBERS = count(1)
+RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n"
+STAR = LabelChange(frozenset({"STARRED"}), frozenset())
+ARCHIVE = LabelChange(frozenset({"STARRED"}), frozenset({"INBOX"}))
+UNKNOWN = LabelChange(frozenset({"Label_999"}), frozenset())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[GmailServer]:
+    with GmailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def control(server: GmailServer) -> GmailControl:
+    control = GmailControl(server.url)
+    control.clear_faults()
+    control.quota(enforced=False, per_minute=6_000, refusal=403)
+    return control
+
+
+@pytest.fixture
+def gmail(server: GmailServer) -> Iterator[Gmail]:
+    gmail = Gmail(server.url, timeout_seconds=5)
+    yield gmail
+    gmail.close()
+
+
+@pytest.fixture
+def address() -> str:
+    return f"ana{next(NUMBERS)}@example.com"
+
+
+@pytest.fixture
+def grant(control: GmailControl, address: str) -> Grant:
+    user = control.create_mailbox(address)
+    return Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
+
+
+@pytest.fixture
+def mailbox(gmail: Gmail, grant: Grant, control: GmailControl) -> GmailMailbox:
+    mailbox = gmail.open(grant)
+    mailbox.cursor_now()
+    control.reset_counters()
+    mailbox.spent.units = mailbox.spent.requests = 0
+    return mailbox
+
+
+def deliver(control: GmailControl, address: str, messages: int) -> list[str]:
+    return [found.id for found in control.deliver_many(Mail(address, RAW) for _ in range(messages))]
+
+
+def starred(control: GmailControl, address: str) -> int:
+    return sum("STARRED" in message.label_ids for message in control.dump(address).messages)
+
+
+@pytest.mark.parametrize(
+    ("messages", "requests", "units"),
+    [
+        pytest.param(0, 0, 0, id="nothing to do is no request"),
+        pytest.param(1, 1, 5, id="one modify, alone"),
+        pytest.param(9, 1, 45, id="nine modify in a batch are cheaper"),
+        pytest.param(10, 1, 50, id="ten cost what one batchModify does"),
+        pytest.param(60, 1, 50, id="sixty are a bargain"),
+    ],
+)
+def test_the_cheaper_way_is_taken(
+    mailbox: GmailMailbox, control: GmailControl, address: str, messages: int, requests: int, units: int
+) -> None:
+    ids = deliver(control, address, messages)
+    assert mailbox.change_labels(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
+    assert starred(control, address) == messages
+    assert (mailbox.spent.requests, mailbox.spent.units) == (requests, units)
+    counters = control.counters()
+    assert (counters.http_requests, counters.units) == (requests, units)
+
+
+def test_small_groups_share_their_batches(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
+    ids = deliver(control, address, 41)
+    changes = dict.fromkeys(ids[:25], STAR) | dict.fromkeys(ids[25:33], ARCHIVE)
+    changes |= {ids[n]: LabelChange(frozenset({"STARRED", "IMPORTANT"}), frozenset()) for n in range(33, 40)}
+    changes[ids[40]] = LabelChange(frozenset(), frozenset())
+    assert mailbox.change_labels(changes) == dict.fromkeys(ids)
+    counters = control.counters()
+    assert (counters.calls_of("messages.batchModify"), counters.calls_of("messages.modify")) == (1, 15)
+    assert counters.http_requests == mailbox.spent.requests == 2
+    assert counters.units == mailbox.spent.units == 50 + 15 * 5
+    archived = [m for m in control.dump(address).messages if "INBOX" not in m.label_ids]
+    assert [m.id for m in archived] == ids[25:33]
+
+
+def test_the_prices_decide(gmail: Gmail, server: GmailServer, control: GmailControl, grant: Grant) -> None:
+    cheap = Gmail(server.url, costs={"messages.batchModify": 10})
+    mailbox = cheap.open(grant)
+    mailbox.change_labels(dict.fromkeys(["18a", "18b"], STAR))
+    assert mailbox.spent.units == 10
+    cheap.close()
+
+
+def test_batch_modify_takes_a_thousand_at_most(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    ids = deliver(control, address, 1_002)
+    assert mailbox.change_labels(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
+    assert starred(control, address) == 1_002
+    assert mailbox.spent.units == control.counters().units == 50 + 2 * 5
+
+
+@pytest.mark.rule("W12")
+@pytest.mark.parametrize("messages", [1, 3, 12], ids=["modify", "modify in a batch", "batchModify"])
+def test_a_label_that_is_gone_is_told_apart(
+    mailbox: GmailMailbox, control: GmailControl, address: str, messages: int
+) -> None:
+    ids = deliver(control, address, messages)
+    with pytest.raises(LabelUnknown) as caught:
+        mailbox.change_labels(dict.fromkeys(ids, UNKNOWN))
+    assert str(caught.value) == "invalidArgument"
+    assert mailbox.change_labels(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
+
+
+def test_a_message_fails_by_itself(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
+    good, poisoned = deliver(control, address, 2)
+    draft = control.deliver(address, RAW, labels=["DRAFT"]).id
+    control.poison(address, poisoned)
+    verdicts = mailbox.change_labels(dict.fromkeys([good, poisoned, draft, "18a"], STAR))
+    assert verdicts[good] is None
+    assert isinstance(verdicts["18a"], LookupError)
+    later, never = verdicts[poisoned], verdicts[draft]
+    assert isinstance(later, TryAgain)
+    assert (later.reason, later.whole_mailbox) == ("backendError", False)
+    assert isinstance(never, GiveUp)
+    assert never.reason == "failedPrecondition"
+    assert isinstance(mailbox.change_labels({"18a": STAR})["18a"], LookupError)
+    assert mailbox.spent.units == control.counters().units
+
+
+def test_a_refusal_of_batch_modify_leaves_each_to_itself(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    ids = deliver(control, address, 10)
+    control.fault("404", ["messages.batchModify"])
+    assert mailbox.change_labels(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
+    control.clear_faults()
+    control.fault("503", ["messages.batchModify"])
+    verdicts = mailbox.change_labels(dict.fromkeys([*ids, "18a"], ARCHIVE))
+    assert {str(verdict) for verdict in verdicts.values()} == {"backendError"}
+
+
+@pytest.mark.rule("E87")
+def test_once_the_mailbox_is_limited_nothing_more_is_sent(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    ids = deliver(control, address, 60)
+    control.quota(enforced=True, per_minute=3 * 20)
+    found = list(mailbox.fetch(ids).values())
+    assert mailbox.spent.requests == 1
+    assert not any(isinstance(message, TryAgain) for message in found[:3])
+    for trouble in found[3:]:
+        assert isinstance(trouble, TryAgain)
+        assert trouble.whole_mailbox
+        assert trouble.after is not None
+        assert 50 < trouble.after.total_seconds() <= 62
+    groups = dict.fromkeys(ids[:12], STAR) | dict.fromkeys(ids[12:24], ARCHIVE) | {ids[30]: UNKNOWN}
+    verdicts = mailbox.change_labels(groups)
+    assert mailbox.spent.requests == 2
+    assert {type(verdict) for verdict in verdicts.values()} == {TryAgain}
+
+
+@pytest.mark.rule("Z14")
+def test_labels_are_made_once_and_shown(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
+    made = mailbox.ensure_labels(LABEL_NAMES, {})
+    assert {category: control.dump(address).labels[i] for category, i in made.items()} == LABEL_NAMES
+    assert mailbox.spent.units == control.counters().units == 1 + 3 * 5
+    assert mailbox.ensure_labels(LABEL_NAMES, {}) == mailbox.ensure_labels(LABEL_NAMES, made) == made
+    assert mailbox.spent.requests == 4 + 2
+
+
+@pytest.mark.rule("E56")
+def test_a_label_of_the_name_is_used(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
+    gmail_id = control.deliver(address, RAW).id
+    control.change_labels(address, [gmail_id], add=["oPEN deals"])
+    made = mailbox.ensure_labels(LABEL_NAMES, {})
+    names = control.dump(address).labels
+    assert names[made[Category.OPEN]] == "oPEN deals"
+    assert sum(name.casefold() == "open deals" for name in names.values()) == 1
+
+
+@pytest.mark.rule("E54")
+def test_a_known_label_is_kept_under_its_new_name(
+    mailbox: GmailMailbox, server: GmailServer, control: GmailControl, address: str
+) -> None:
+    made = mailbox.ensure_labels(LABEL_NAMES, {})
+    labels = server.world.mailbox(address).labels
+    labels.change(made[Category.CUSTOMER], {"name": "Good people"}, replace=False)
+    assert mailbox.ensure_labels(LABEL_NAMES, made) == made
+    labels.delete(made[Category.CTM])
+    again = mailbox.ensure_labels(LABEL_NAMES, made)
+    assert again[Category.CTM] != made[Category.CTM]
+    assert control.dump(address).labels[again[Category.CTM]] == LABEL_NAMES[Category.CTM]
+
+
+@pytest.mark.rule("W12", "Z14")
+def test_all_at_once_make_each_label_once(gmail: Gmail, grant: Grant, control: GmailControl) -> None:
+    start = Barrier(4)
+
+    def ensure(_: int) -> frozenset[str]:
+        mailbox = gmail.open(grant)
+        mailbox.cursor_now()
+        start.wait()
+        return frozenset(mailbox.ensure_labels(LABEL_NAMES, {}).values())
+
+    with ThreadPoolExecutor(4) as threads:
+        (made,) = set(threads.map(ensure, range(4)))
+    assert len(made) == 3
+
+
+def test_a_name_or_label_too_many_is_final(mailbox: GmailMailbox, server: GmailServer, address: str) -> None:
+    with pytest.raises(GiveUp, match=r"^invalidArgument$"):
+        mailbox.ensure_labels({Category.OPEN: "Inbox"}, {})
+    labels = server.world.mailbox(address).labels
+    for number in range(MAX_LABELS - len(labels.all())):
+        labels.create({"name": f"Number {number}"})
+    with pytest.raises(GiveUp, match=r"^invalidArgument$"):
+        mailbox.ensure_labels(LABEL_NAMES, {})

@@ -1,0 +1,83 @@
+"""From settings to a process that can work: the only place that knows every part."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+from dramatiq.brokers.redis import RedisBroker
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
+
+from handlers.work import Pace, Work
+from infra import logs
+from infra.db.migrate import WrongSchema, check_schema
+from infra.db.store import Store
+from infra.gmail import NEW_COSTS, OLD_COSTS, Gmail
+from infra.queue import RedisQueue
+from infra.secrets import Cipher
+from infra.settings import Settings, load
+from workers.broker import make_broker, send
+
+log = structlog.get_logger()
+
+RETRY_EVERY = 2.0
+
+
+class App:
+    """The parts of one process, made from its settings and shared by its threads."""
+
+    def __init__(self, settings: Settings, process: str) -> None:
+        self.settings = settings
+        self.redis: Redis = Redis.from_url(
+            settings.redis_url.get_secret_value(), socket_timeout=30, socket_connect_timeout=5
+        )
+        self.broker: RedisBroker = make_broker(self.redis)
+        self.cipher = Cipher(tuple(key.get_secret_value() for key in settings.token_keys))
+        self.store = Store(
+            settings.database_url.get_secret_value(), self.cipher, redrive_after=settings.redrive_after
+        )
+        self.queue = RedisQueue(self.redis, partial(send, self.broker))
+        self.work = Work(
+            store=self.store,
+            gmail=Gmail(
+                endpoint=settings.gmail_endpoint,
+                costs=OLD_COSTS if settings.gmail_costs == "2025" else NEW_COSTS,
+                timeout_seconds=settings.gmail_timeout,
+            ),
+            queue=self.queue,
+            owner=f"{socket.gethostname()}:{os.getpid()}:{process}",
+            pace=Pace(sync_due_after=settings.sweep_due_after, lease=settings.lease),
+            topic=settings.topic,
+            as_of=settings.as_of,
+        )
+
+    def wait_until_ready(self, *, redis: bool = True) -> None:
+        """Wait for what is away and say so (W13). Raises WrongSchema for a database that is not ours (W16)."""
+        _wait_for("database", lambda: check_schema(self.store.engine), OperationalError)
+        if redis:
+            _wait_for("redis", self.redis.ping, RedisError)
+
+
+def start(process: str) -> App:
+    """Settings, logs, parts. Raises WrongSetting before anything starts."""
+    settings = load()
+    logs.set_up(settings.log_level, process=process)
+    return App(settings, process)
+
+
+def _wait_for(part: str, look: Callable[[], object], away: type[Exception]) -> None:
+    while True:
+        try:
+            look()
+        except away as error:
+            log.warning("part.awaited", part=part, error=type(error).__name__)
+            time.sleep(RETRY_EVERY)
+        else:
+            return
+
+
+__all__ = ["App", "WrongSchema", "start"]

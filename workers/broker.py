@@ -1,0 +1,49 @@
+"""Dramatiq on Redis, set up for many short jobs and a ledger that retries (FACTS §7, W4)."""
+
+import logging
+from dataclasses import asdict
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import TimeLimit
+from redis import Redis
+
+from domain.events import Event
+from workers.routes import ROUTES
+
+HEARTBEAT = 10_000
+MAINTENANCE_CHANCE = 50_000
+"""Out of a million commands: a killed worker's jobs come back in seconds, and `KEYS` stays rare enough."""
+
+QUEUES = {"mailboxes.renew_watch": "upkeep"}
+"""Everything else shares `mail`: one queue polls Redis once, and a day's renewals never delay a mail."""
+
+
+def make_broker(redis: Redis) -> RedisBroker:
+    """The broker; Dramatiq's own retries stay out of it, because the ledger alone retries (W4)."""
+    logging.getLogger("dramatiq").setLevel(logging.ERROR)
+    broker = RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq annotates nothing here
+        client=redis,
+        namespace="lodestone:queue",
+        middleware=[TimeLimit()],
+        heartbeat_timeout=HEARTBEAT,
+        maintenance_chance=MAINTENANCE_CHANCE,
+    )
+    dramatiq.set_broker(broker)
+    for queue in ("mail", "upkeep"):
+        broker.declare_queue(queue)
+    return broker
+
+
+def send(broker: RedisBroker, event: Event) -> None:
+    """Wake the actors of the event: names and ids only, because Dramatiq prints what it carries (D2)."""
+    for name in ROUTES[type(event)]:
+        broker.enqueue(
+            dramatiq.Message(
+                queue_name=QUEUES.get(name, "mail"),
+                actor_name=name,
+                args=(),
+                kwargs=asdict(event),
+                options={},
+            )
+        )

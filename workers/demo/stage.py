@@ -1,0 +1,140 @@
+"""Everything Lodestone needs, as real processes on this machine: Redis, Pub/Sub, Gmail, a database, itself."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography.fernet import Fernet
+
+from infra.local.gmail import GmailControl
+from infra.local.ports import ServerProcess, free_port, is_open, wait_until
+from infra.local.redis import RedisServer
+
+ROOT = Path(__file__).resolve().parents[2]
+PROCESSES = ("dispatcher", "worker", "sweep")
+
+
+class CommandFailed(Exception):
+    """A `lodestone` command ended with another code than 0; the text is what it said."""
+
+
+def procfile() -> dict[str, list[str]]:
+    """The Procfile's processes and their commands."""
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return {name: shlex.split(command) for name, _, command in (line.partition(": ") for line in lines)}
+
+
+class Stage:
+    """A folder with a running world in it. `settings` are LODESTONE_… values on top of the stage's own.
+
+    Entering starts the surroundings and migrates the database; `start` starts Lodestone's own processes.
+    """
+
+    def __init__(self, folder: Path, *, database_url: str | None = None, **settings: str) -> None:
+        self.folder = folder
+        self.logs = folder / "logs"
+        self.redis = RedisServer(folder / "redis")
+        self.database_url = database_url or f"sqlite:///{folder / 'lodestone.db'}"
+        self.settings = settings
+        self.servers: dict[str, ServerProcess] = {}
+        self._ports = {"pubsub": free_port(), "gmail": free_port()}
+        self._key = Fernet.generate_key().decode()
+        self.gmail = GmailControl(f"http://127.0.0.1:{self._ports['gmail']}/")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Lodestone's processes see: none of the settings of the shell they were started from."""
+        foreign = ("LODESTONE_", "DATABASE_URL", "REDIS_URL", "PUBSUB_EMULATOR_HOST")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        own = {
+            "LODESTONE_DATABASE_URL": self.database_url,
+            "LODESTONE_REDIS_URL": self.redis.url,
+            "LODESTONE_TOKEN_KEYS": self._key,
+            "LODESTONE_GMAIL_ENDPOINT": self.gmail.base_url + "/",
+            "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{self._ports['pubsub']}",
+            "PYTHONUNBUFFERED": "1",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}",
+        }
+        return inherited | own | {f"LODESTONE_{name.upper()}": value for name, value in self.settings.items()}
+
+    def __enter__(self) -> Self:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        try:
+            self.redis.start()
+            self.start_pubsub()
+            self.start_gmail()
+            self.run(*procfile()["release"][1:])
+            self.run("topic")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop everything, ours first, in order."""
+        ours = [name for name in self.servers if name not in self._ports]
+        for name in (*ours, *(name for name in self._ports if name in self.servers)):
+            self.stop(name)
+        self.redis.stop()
+
+    def start_pubsub(self) -> None:
+        """Pub/Sub on its port, the same again after a stop."""
+        self._serve("pubsub", "infra.local.pubsub")
+
+    def start_gmail(self) -> None:
+        """Gmail on its port; its mailboxes live as long as the process."""
+        self._serve("gmail", "infra.local.gmail", "--pubsub", f"127.0.0.1:{self._ports['pubsub']}")
+
+    def start(self, *names: str, **extra: str) -> None:
+        """Start processes of the Procfile, all without names; `extra` goes into their environment."""
+        commands = procfile()
+        for name in names or PROCESSES:
+            self._spawn(name, [sys.executable, "-m", "workers", *commands[name][1:]], extra)
+
+    def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
+        """End a process; SIGKILL is a crash."""
+        self.servers.pop(name).stop(how, seconds=30)
+
+    def run(self, *words: str, **extra: str) -> str:
+        """What a `lodestone` command prints. Raises CommandFailed with its error line."""
+        command = [sys.executable, "-m", "workers", *words]
+        done = subprocess.run(
+            command,
+            env=self.environment | extra,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandFailed(done.stderr.strip() or done.stdout.strip())
+        return done.stdout
+
+    def connect(self, user: str, address: str, *options: str, aliases: Collection[str] = ()) -> None:
+        """A new mailbox at the local Gmail, connected for the user with the options of `lodestone connect`."""
+        token = self.folder / f"{user}.token.json"
+        token.write_text(json.dumps(self.gmail.create_mailbox(address, aliases)))
+        self.run("connect", "--user", user, "--token-file", str(token), *options)
+
+    def _serve(self, name: str, module: str, *words: str) -> None:
+        port = self._ports[name]
+        self._spawn(name, [sys.executable, "-m", module, "--port", str(port), *words], {})
+        if not wait_until(lambda: is_open(port)):
+            raise CommandFailed(f"{name} did not start; see {self.logs / name}.log")
+
+    def _spawn(self, name: str, command: list[str], extra: Mapping[str, str]) -> None:
+        self.servers[name] = ServerProcess(
+            command, log=self.logs / f"{name}.log", environment=self.environment | dict(extra)
+        )

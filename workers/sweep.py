@@ -1,0 +1,51 @@
+"""The sweep process: the clock of the pipeline. Several may run; one of them acts (DESIGN §6)."""
+
+import signal
+import uuid
+from collections.abc import Callable
+from datetime import UTC
+
+import structlog
+from apscheduler.schedulers.blocking import BlockingScheduler
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from handlers import sweep
+from handlers.work import Work
+from workers.bootstrap import App, start
+
+log = structlog.get_logger()
+
+WATCHES_EVERY = 15
+PURGE_EVERY = 3600
+
+
+def main() -> None:
+    """Keep the clock until SIGTERM or Ctrl-C."""
+    app = start("sweep")
+    app.wait_until_ready()
+    scheduler = BlockingScheduler(timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1})
+    token = uuid.uuid4().hex
+    tick = app.settings.sweep_tick
+    duties: tuple[tuple[Callable[[Work], int], float], ...] = (
+        (sweep.catch_up_due, tick),
+        (sweep.redrive, tick),
+        (sweep.renew_watches, WATCHES_EVERY),
+        (sweep.purge, PURGE_EVERY),
+    )
+    for duty, seconds in duties:
+        scheduler.add_job(_run, "interval", seconds=seconds, args=(duty, app, token), misfire_grace_time=None)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: scheduler.shutdown(wait=False))
+    log.info("process.started")
+    scheduler.start()
+    log.info("process.stopped")
+
+
+def _run(duty: Callable[[Work], int], app: App, token: str) -> None:
+    """One duty, if this process keeps the clock. What is away is said and waited for: the next tick is near."""
+    try:
+        if app.queue.leads(token, seconds=10 * app.settings.sweep_tick):
+            duty(app.work)
+    except (RedisError, DBAPIError) as error:
+        log.warning("duty.postponed", duty=duty.__name__, error=type(error).__name__)
