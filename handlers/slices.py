@@ -66,7 +66,7 @@ class Slice:
 
     def give_back(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
         """To be tried again after so many seconds; a try that is nobody's fault is not counted."""
-        with self.work.store.begin(f"{self.step.value}.give_back") as tx:
+        with self.work.store.begin("steps.give_back") as tx:
             tx.ledger.release(self.mailbox.id, self.step, claims, self.work.owner, after, counted=counted)
         log.info(
             "step.postponed",

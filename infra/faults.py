@@ -2,9 +2,11 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-_at, _, _after = os.environ.get("LODESTONE_DIE_AT", "").partition("#")
-_left = int(_after or 1)
+_at, _, _count = os.environ.get("LODESTONE_DIE_AT", "").partition("#")
+_left = int(_count or 1)
 
 
 def reach(name: str) -> None:
@@ -15,3 +17,11 @@ def reach(name: str) -> None:
     _left -= 1
     if _left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextmanager
+def reached(name: str) -> Iterator[None]:
+    """A commit or a remote call: one place before it, one after it."""
+    reach(f"{name}.before")
+    yield
+    reach(f"{name}.after")

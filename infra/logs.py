@@ -16,7 +16,7 @@ def set_up(level: str = "INFO", *, process: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            lambda logger, name, event: {"process": process} | event,
+            lambda logger, name, event: {"process": process, **event},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,

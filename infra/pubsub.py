@@ -9,7 +9,7 @@ import structlog
 from google.api_core.exceptions import AlreadyExists, GoogleAPICallError
 from google.cloud import pubsub_v1
 
-from infra.faults import reach
+from infra.faults import reached
 
 log = structlog.get_logger()
 
@@ -78,9 +78,8 @@ class Subscription:
             self._unready.set()
             message.nack()
             return
-        reach("pubsub.ack.before")
-        message.ack()
-        reach("pubsub.ack.after")
+        with reached("pubsub.ack"):
+            message.ack()
 
 
 def ensure_subscription(project: str, topic: str, name: str) -> None:

@@ -10,6 +10,7 @@ from redis import Redis
 
 from domain.events import Event
 from domain.turns import Turn
+from infra.faults import reached
 
 _MARK = """
 local generation = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
@@ -58,30 +59,35 @@ class RedisQueue:
 
     def mark(self, kind: str, mailbox_id: int) -> bool:
         """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
-        return bool(self._mark(keys=_marks(kind), args=[mailbox_id]))
+        with reached("queue.mark"):
+            return bool(self._mark(keys=_marks(kind), args=[mailbox_id]))
 
     def enter(self, kind: str, mailbox_id: int, seconds: float) -> Turn | None:
         """Take the lock for so many seconds at most, None when somebody else holds it."""
         token = uuid.uuid4().hex
         keys = [_marks(kind)[0], _lock(kind, mailbox_id)]
-        generation = int(self._enter(keys=keys, args=[mailbox_id, token, round(seconds * 1000)]))
+        with reached("queue.enter"):
+            generation = int(self._enter(keys=keys, args=[mailbox_id, token, round(seconds * 1000)]))
         return None if generation < 0 else Turn(kind, mailbox_id, generation, token)
 
     def leave(self, turn: Turn, *, done: bool) -> bool:
         """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""
         keys = [*_marks(turn.kind), _lock(turn.kind, turn.mailbox_id)]
         seen = turn.generation if done else -1
-        return bool(self._leave(keys=keys, args=[turn.mailbox_id, turn.token, seen]))
+        with reached("queue.leave"):
+            return bool(self._leave(keys=keys, args=[turn.mailbox_id, turn.token, seen]))
 
     def stalled(self, kind: str, older_than: float, limit: int) -> Sequence[int]:
         """Dirty mailboxes without a run that were last asked for so many seconds ago; asked for again from now."""
-        found = self._stalled(keys=[_marks(kind)[1]], args=[older_than, limit, _lock(kind, "")])
+        with reached("queue.stalled"):
+            found = self._stalled(keys=[_marks(kind)[1]], args=[older_than, limit, _lock(kind, "")])
         return [int(mailbox_id) for mailbox_id in found]
 
     def emit(self, event: Event, copies: int = 1) -> None:
         """Wake those who wait for the event. Called after the commit, never before."""
         for _ in range(copies):
-            self._send(event)
+            with reached("queue.emit"):
+                self._send(event)
 
     def leads(self, token: str, seconds: float) -> bool:
         """Whether this process is, or now becomes, the one that keeps the clock."""

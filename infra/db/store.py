@@ -13,21 +13,8 @@ from infra.db.decisions import DecisionRows
 from infra.db.ledger import LedgerRows
 from infra.db.mailboxes import MailboxRows
 from infra.db.types import db_now
-from infra.faults import reach
+from infra.faults import reached
 from infra.secrets import Cipher
-
-COMMITS = (
-    "mailboxes.enter",
-    "mailboxes.advance",
-    "mailboxes.rest",
-    "contacts.claim",
-    "contacts.record",
-    "notifications.record",
-    "labels.intend",
-    "labels.record",
-)
-"""The commits of the pipeline, each a named fault point before and after."""
-
 
 class Transaction:
     """What one transaction can see and change, by noun."""
@@ -55,15 +42,14 @@ class Store:
 
     @contextmanager
     def begin(self, name: str) -> Iterator[Transaction]:
-        """Commits at the end, rolls back on any error. `name` is the fault point (COMMITS).
+        """Commits at the end, rolls back on any error. `name` is its fault point.
 
         Never hold one open across the network (I8).
         """
         with self.engine.connect() as db, db.begin() as transaction:
             yield Transaction(db, self._cipher, self._redrive_after)
-            reach(f"{name}.before")
-            transaction.commit()
-        reach(f"{name}.after")
+            with reached(name):
+                transaction.commit()
 
 
 def open_engine(url: str) -> Engine:
