@@ -99,7 +99,7 @@ class _Scan:
                     return text[at:].replace("(", " ").replace(")", " ")
                 self.display.append(text[at : end - 1])
                 at = end
-            elif kind == "mark":
+            elif kind == "mark" and found != "[":
                 self._mark(found[0])
             else:
                 self._text(kind, found)
@@ -111,10 +111,10 @@ class _Scan:
         elif kind != "space":
             self._start_anew()
             self.display.append(found[1:-1] if kind == "quoted" else found)
-            if kind == "word":
-                self.words.append(found)
-            else:
+            if kind in ("quoted", "encoded"):
                 self.quoted = True
+            else:
+                self.words.append(found)
 
     def _mark(self, mark: str) -> None:
         if self.angle_open and self.angle is not None:

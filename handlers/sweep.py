@@ -12,7 +12,6 @@ log = structlog.get_logger()
 
 RETENTION_DAYS = 35
 AT_ONCE = 500
-ASK_AGAIN = 60.0
 
 _WAKES: dict[Step, Callable[[int], Event]] = {
     Step.MATCH: MailFound,
@@ -24,7 +23,7 @@ _WAKES: dict[Step, Callable[[int], Event]] = {
 def catch_up_due(work: Work) -> int:
     """Wake the mailboxes whose last successful sync began too long ago (Z33, E82); returns how many."""
     with work.store.begin("sweep.due") as tx:
-        due = tx.mailboxes.take_due(AT_ONCE, ASK_AGAIN)
+        due = tx.mailboxes.take_due(AT_ONCE, work.pace.redrive_after)
     for mailbox_id in due:
         work.queue.mark("sync", mailbox_id)
         work.queue.emit(MailboxChanged(mailbox_id, "sweep"))
@@ -36,7 +35,7 @@ def catch_up_due(work: Work) -> int:
 def renew_watches(work: Work) -> int:
     """Wake the mailboxes whose push registration is a day old (E85); returns how many."""
     with work.store.begin("sweep.watches") as tx:
-        due = tx.mailboxes.take_watch_due(AT_ONCE, ASK_AGAIN)
+        due = tx.mailboxes.take_watch_due(AT_ONCE, work.pace.redrive_after)
     for mailbox_id in due:
         work.queue.emit(WatchDue(mailbox_id))
     return len(due)
@@ -49,7 +48,7 @@ def redrive(work: Work) -> int:
     for mailbox_id, step in stalled:
         log.info("step.redriven", mailbox_id=mailbox_id, step=step.value)
         work.queue.emit(_WAKES[step](mailbox_id))
-    dirty = work.queue.stalled("sync", ASK_AGAIN, AT_ONCE)
+    dirty = work.queue.stalled("sync", work.pace.redrive_after, AT_ONCE)
     for mailbox_id in dirty:
         log.info("mailbox.redriven", mailbox_id=mailbox_id)
         work.queue.emit(MailboxChanged(mailbox_id))

@@ -28,7 +28,7 @@ class Pace:
     sync_due_after: float = 540
     watch_due_after: float = 86_400
     lease: float = 60
-    turn: float = 120
+    redrive_after: float = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def in_turn(kind: str, mailbox_id: int, again: Event, work: Work, run: Callable[
 
     `run` says whether it dealt with everything. A run that dies leaves the mailbox dirty.
     """
-    turn = work.queue.enter(kind, mailbox_id, work.pace.turn)
+    turn = work.queue.enter(kind, mailbox_id, work.pace.lease)
     if turn is None:
         log.debug("mailbox.busied", mailbox_id=mailbox_id, kind=kind)
         return

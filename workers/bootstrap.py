@@ -50,7 +50,11 @@ class App:
             ),
             queue=self.queue,
             owner=f"{socket.gethostname()}:{os.getpid()}:{process}",
-            pace=Pace(sync_due_after=settings.sweep_due_after, lease=settings.lease),
+            pace=Pace(
+                sync_due_after=settings.sweep_due_after,
+                lease=settings.lease,
+                redrive_after=settings.redrive_after,
+            ),
             topic=settings.topic,
             as_of=settings.as_of,
         )

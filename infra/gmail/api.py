@@ -12,13 +12,14 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
 
 from domain.labels import LabelChange
+from domain.mailboxes import ChangeKind
 
 GOOGLE = "https://gmail.googleapis.com/"
 ME = "me"
 DEPTH = 10
 """Nesting of MIME parts that we look into."""
 
-_HERE = "MESSAGE-ID"
+_HERE = "GOES-HERE"
 
 
 def _payload_mask() -> str:
@@ -42,6 +43,9 @@ def answer_as_sent(response: object, content: bytes) -> bytes:
 
 
 def _request(_http: object, _postproc: object, uri: str, **kwargs: Any) -> Any:
+    """A shorter address: httplib2 looks at each of its letters for every request."""
+    for escaped, plain in (("%2C", ","), ("%28", "("), ("%29", ")")):
+        uri = uri.replace(escaped, plain)
     return HttpRequest(None, answer_as_sent, uri, **kwargs)
 
 
@@ -61,25 +65,39 @@ class Api:
         )
         self.users = service.users()
         self.messages = self.users.messages()
-        self.history = self.users.history()
         self.labels = self.users.labels()
         self.send_as = self.users.settings().sendAs()
         here = {"userId": ME, "id": _HERE, "prettyPrint": False}
         self._full = self.messages.get(format="full", fields=FULL, **here)
         self._minimal = self.messages.get(format="minimal", fields="id,labelIds", **here)
+        self._history = self.users.history().list(
+            userId=ME,
+            startHistoryId=_HERE,
+            maxResults=500,
+            historyTypes=[kind.value for kind in ChangeKind],
+            fields=HISTORY,
+            prettyPrint=False,
+        )
         self._modify = self.messages.modify(fields="id", body={}, **here)
 
     def get_full(self, gmail_id: str) -> Any:
         """The message without its text."""
-        return _for_message(self._full, gmail_id)
+        return _copy(self._full, gmail_id)
 
     def get_labels(self, gmail_id: str) -> Any:
         """The message's labels alone."""
-        return _for_message(self._minimal, gmail_id)
+        return _copy(self._minimal, gmail_id)
+
+    def history_since(self, cursor: str, page_token: str | None) -> Any:
+        """A page of at most 500 records of all four kinds."""
+        request = _copy(self._history, cursor)
+        if page_token:
+            request.uri += f"&pageToken={quote(str(page_token), safe='')}"
+        return request
 
     def modify(self, gmail_id: str, change: LabelChange) -> Any:
         """One message's labels changed."""
-        return _for_message(self._modify, gmail_id, json.dumps(_change(change)))
+        return _copy(self._modify, gmail_id, json.dumps(_change(change)))
 
     def batch_modify(self, gmail_ids: Sequence[str], change: LabelChange) -> Any:
         """The labels of at most 1,000 messages changed; the answer is empty."""
@@ -91,12 +109,12 @@ def _change(change: LabelChange) -> dict[str, list[str]]:
     return {name: ids for name, ids in body.items() if ids}
 
 
-def _for_message(pattern: Any, gmail_id: str, body: str | None = None) -> Any:
-    """A copy for one message: building each through the library costs half of the whole request."""
+def _copy(pattern: Any, here: str, body: str | None = None) -> Any:
+    """The same request for another message: building each through the library is a third of its cost."""
     return HttpRequest(
         None,
         answer_as_sent,
-        pattern.uri.replace(_HERE, quote(gmail_id, safe=""), 1),
+        pattern.uri.replace(_HERE, quote(here, safe=""), 1),
         method=pattern.method,
         body=body,
         headers=dict(pattern.headers),

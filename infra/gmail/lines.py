@@ -64,23 +64,23 @@ class Meter:
     def __init__(self, lines: Lines, spent: Spent) -> None:
         self._lines = lines
         self._spent = spent
-        self._answered_at: datetime | None = None
+        self._date = ""
         self.due = 0
 
     @property
     def answered_at(self) -> datetime | None:
         """The Date of the last answer: the provider's clock (W14)."""
-        return self._answered_at
+        return http_date(self._date)
 
     def now(self) -> datetime:
         """The provider's clock, ours where it showed none."""
-        return self._answered_at or datetime.now(UTC)
+        return self.answered_at or datetime.now(UTC)
 
     def request(self, uri: str, method: str = "GET", **kwargs: Any) -> tuple[httplib2.Response, bytes]:
         """httplib2's own request. What is due is paid once the API is reached: a 401 was turned away at the
         door, and a batch whose parts were is not paid again when they are repeated."""
         self._spent.requests += 1
-        self._answered_at = None
+        self._date = ""
         line = self._lines.mine()
         try:
             response, content = line.request(uri, method, **kwargs)
@@ -91,7 +91,7 @@ class Meter:
         except (OSError, httplib2.HttpLib2Error, http.client.HTTPException):
             trouble = "connection_broken"
         else:
-            self._answered_at = http_date(response.get("date", ""))
+            self._date = response.get("date", "")
             if response.status != 401:
                 self._pay()
             return response, content

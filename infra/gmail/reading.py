@@ -8,7 +8,6 @@ from typing import Any
 from domain.errors import CursorExpired, TryAgain
 from domain.mailboxes import Change, ChangeKind, HistoryPage
 from domain.messages import Fetched, Part
-from infra.gmail.api import HISTORY, ME
 from infra.gmail.calls import Answer, Calls
 from infra.gmail.refusals import ODD_ANSWER
 
@@ -71,16 +70,7 @@ def history_pages(calls: Calls, cursor: str) -> Iterator[HistoryPage]:
     token: str | None = None
     reached = int(cursor)
     while True:
-        request = calls.api.history.list(
-            userId=ME,
-            startHistoryId=cursor,
-            maxResults=500,
-            historyTypes=[kind.value for kind in ChangeKind],
-            pageToken=token,
-            fields=HISTORY,
-            prettyPrint=False,
-        )
-        answer = _history(calls, request)
+        answer = _history(calls, cursor, token)
         token = answer.get("nextPageToken")
         page, reached = _page(answer, reached, last=not token)
         yield page
@@ -88,9 +78,9 @@ def history_pages(calls: Calls, cursor: str) -> Iterator[HistoryPage]:
             return
 
 
-def _history(calls: Calls, request: Any) -> Answer:
+def _history(calls: Calls, cursor: str, token: str | None) -> Answer:
     try:
-        return calls.one(request)
+        return calls.one(calls.api.history_since(cursor, token))
     except LookupError:
         raise CursorExpired from None
 

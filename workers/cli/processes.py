@@ -1,4 +1,7 @@
-"""The Procfile's processes, and the keys they need."""
+"""The Procfile's processes, and the keys they need.
+
+Each imports its own parts only when it runs: Pub/Sub alone would double a worker's memory and start.
+"""
 
 import typer
 from cryptography.fernet import Fernet
@@ -6,7 +9,6 @@ from cryptography.fernet import Fernet
 from infra import logs
 from infra.db.migrate import migrate as bring_up
 from infra.db.store import open_engine
-from infra.pubsub import ensure_subscription
 from infra.settings import load
 from workers.cli.output import say
 
@@ -22,6 +24,8 @@ def migrate() -> None:
 
 def topic() -> None:
     """Make the Pub/Sub topic and subscription where they are missing. Example: `lodestone topic`"""
+    from infra.pubsub import ensure_subscription
+
     settings = load()
     ensure_subscription(settings.pubsub_project, settings.pubsub_topic, settings.pubsub_subscription)
     say(f"{settings.topic} and its subscription {settings.pubsub_subscription} are there")

@@ -166,6 +166,10 @@ class GmailControl:
         body = {"ids": list(message_ids), "add": list(add), "remove": list(remove)}
         self._json("POST", f"{_mailbox(mailbox)}/labels", body)
 
+    def delete_label(self, mailbox: str, label_id: str) -> None:
+        """As the user: the label is gone, from every message too."""
+        self._json("POST", f"{_mailbox(mailbox)}/delete_label", {"id": label_id})
+
     def delete(self, mailbox: str, message_ids: Collection[str]) -> None:
         """As the user, for good."""
         self._json("POST", f"{_mailbox(mailbox)}/delete", {"ids": list(message_ids)})

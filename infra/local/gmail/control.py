@@ -173,6 +173,11 @@ class Control:
                 "messages": [_shown(message, names) for message in mailbox.messages()],
             }
 
+    def delete_label(self, mailbox: Mailbox, body: Json) -> Json:
+        """The user throws a label away; it leaves every message."""
+        mailbox.delete_label(str(body["id"]))
+        return {}
+
     def change_labels(self, mailbox: Mailbox, body: Json) -> Json:
         """The user's own hand: labels by id or name, new names are created."""
         add = [mailbox.label_for(label).id for label in body.get("add", ())]
@@ -253,6 +258,7 @@ COMMANDS: Mapping[str, Callable[[Control, Json, Request], Json]] = {
 MAILBOX_COMMANDS: Mapping[str, Callable[[Control, Mailbox, Json], Json]] = {
     "GET ": Control.dump,
     "POST labels": Control.change_labels,
+    "POST delete_label": Control.delete_label,
     "POST delete": Control.delete_messages,
     "POST filters": Control.add_filter,
     "POST expire_history": Control.expire_history,

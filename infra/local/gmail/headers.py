@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from email.errors import MessageError
 from email.header import decode_header, make_header
 
-HEAD_END = re.compile(rb"\r?\n\r?\n")
 FACT = re.compile(
     rb"^(from|subject|message-id|in-reply-to|references)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.I | re.M
 )
@@ -37,8 +36,11 @@ def body_start(raw: bytes, start: int, end: int) -> tuple[int, int]:
         return start, start + 1
     if raw[start : start + 2] == b"\r\n":
         return start, start + 2
-    found = HEAD_END.search(raw, start, end)
-    return (found.start(), found.end()) if found else (end, end)
+    crlf = raw.find(b"\n\r\n", start, end)
+    lf = raw.find(b"\n\n", start, end if crlf < 0 else crlf)
+    if lf >= 0:
+        return lf, lf + 2
+    return (crlf, crlf + 3) if crlf >= 0 else (end, end)
 
 
 def read(raw: bytes, start: int, end: int) -> list[Header]:

@@ -16,6 +16,9 @@ from infra.local.gmail.headers import Header
 MAX_DEPTH = 50
 MAX_PARTS = 2_000
 MAX_VALUE = 5_000
+MAX_DELIMITER = 200
+MAX_LOOKS = 100_000
+"""How many lines may be looked at for being a delimiter; bounds what nested boundaries can cost."""
 
 TYPE = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+-]+)")
 PARAMETER = re.compile(r";\s*([^\s=;]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\s]*))")
@@ -67,6 +70,7 @@ class _Tree:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self._left = MAX_PARTS
+        self._looks = MAX_LOOKS
 
     def part(self, start: int, end: int, part_id: str, depth: int) -> Part:
         self._left -= 1
@@ -105,14 +109,22 @@ class _Tree:
 
     def _split(self, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The ranges between delimiter lines; the preamble and what follows the last are dropped."""
-        line = re.compile(rb"\n--" + re.escape(boundary) + rb"(--)?[ \t]*\r?(?=\n|\Z)")
+        raw, mark = self._raw, b"\n--" + boundary
         opened = -1
-        for found in line.finditer(self._raw, start - 1, end):  # the byte before a body ends a line
-            if opened >= 0:
-                yield opened, max(opened, _before_return(self._raw, found.start()))
-            opened = min(found.end() + 1, end)
-            if found[1]:
-                return
+        at = raw.find(mark, start - 1, end)  # the byte before a body ends a line
+        while at >= 0 and self._looks > 0:
+            self._looks -= 1
+            after = at + len(mark)
+            line_end = raw.find(b"\n", after, min(end, after + MAX_DELIMITER))
+            line_end = line_end if line_end >= 0 else min(end, after + MAX_DELIMITER)
+            rest = raw[after:line_end].strip()
+            if rest in (b"", b"--"):
+                if opened >= 0:
+                    yield opened, max(opened, _before_return(raw, at))
+                opened = min(line_end + 1, end)
+                if rest:
+                    return
+            at = raw.find(mark, after, end)
         if opened >= 0:
             yield opened, end
 

@@ -82,7 +82,7 @@ def upgrade() -> None:
         sa.Column("seen_at", infra.db.types.Instant(), nullable=False),
         sa.Column("missing", sa.Integer(), server_default="0", nullable=False),
         sa.Column("missing_since", infra.db.types.Instant(), nullable=True),
-        sa.Column("touched", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("touched", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("mailbox_id", "gmail_id"),
     )
     with op.batch_alter_table("messages", schema=None) as batch_op:
@@ -164,7 +164,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("magnet_since", infra.db.types.Instant(), nullable=True),
         sa.Column("sorting_since", infra.db.types.Instant(), nullable=True),
-        sa.Column("dry_run", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("dry_run", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("grant", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", infra.db.types.Instant(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,171 @@
+"""Who wrote what a list or group sends on under its own address."""
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.messages import Fetched, Message, Part, read
+
+ANN = "ann@example.com"
+LIST = "users@lists.example"
+GROUP = "sales@firm.example"
+
+POST = ("List-Post", f"<mailto:{LIST}>")
+LIST_ID = ("List-Id", '"Users" <users.lists.example>')
+GOOGLE = (
+    ("Mailing-list", f"list {GROUP}; contact sales+owners@firm.example"),
+    ("List-ID", "<sales.firm.example>"),
+    ("X-Google-Group-Id", "123456789012"),
+    ("List-Post", f"<https://groups.google.com/a/firm.example/group/sales/post>, <mailto:{GROUP}>"),
+)
+BY_ANN = ("X-Original-From", f"Ann <{ANN}>")
+SENT_BY_ANN = ("X-Original-Sender", ANN)
+REPLY_ANN = ("Reply-To", f"Ann <{ANN}>")
+
+Header = tuple[str, str]
+
+
+def mail(*headers: Header) -> Message:
+    return read(Fetched("id", frozenset(), datetime(2026, 3, 15, tzinfo=UTC), Part("text/plain", headers)))
+
+
+def by_list(*headers: Header) -> Message:
+    return mail(("From", f"Ann via Users <{LIST}>"), *headers)
+
+
+@pytest.mark.rule("E100")
+@pytest.mark.parametrize(
+    ("headers", "author"),
+    [
+        pytest.param([POST, BY_ANN], ANN, id="the original From"),
+        pytest.param([POST, SENT_BY_ANN], ANN, id="else the original sender"),
+        pytest.param([POST, REPLY_ANN], ANN, id="else the one to reply to"),
+        pytest.param([POST, ("Reply-To", f"{LIST}, Ann <{ANN}>")], ANN, id="who is not the list"),
+        pytest.param(
+            [REPLY_ANN, ("X-Original-Sender", "bob@example.com"), POST, BY_ANN],
+            ANN,
+            id="From before the others",
+        ),
+        pytest.param(
+            [("Reply-To", "bob@example.com"), POST, SENT_BY_ANN],
+            ANN,
+            id="the sender before the one to reply to",
+        ),
+        pytest.param([POST, ("X-Original-From", " "), SENT_BY_ANN], ANN, id="an empty header is none"),
+        pytest.param(
+            [POST, ("X-Original-From", LIST), SENT_BY_ANN], ANN, id="the list is never its own author"
+        ),
+        pytest.param([POST], None, id="nobody is named"),
+        pytest.param([POST, ("Reply-To", LIST)], None, id="only the list to reply to"),
+        pytest.param([POST, ("Reply-To", f"{ANN}, bob@example.com")], None, id="two to reply to"),
+        pytest.param([POST, REPLY_ANN, REPLY_ANN], None, id="two headers to reply to"),
+        pytest.param([POST, ("Reply-To", f"bob@example.com <{ANN}>")], None, id="a dubious one to reply to"),
+        pytest.param([POST, ("X-Original-Sender", LIST)], None, id="only the list as the sender"),
+        pytest.param(
+            [POST, ("X-Original-From", f"bob@example.com <{ANN}>"), SENT_BY_ANN],
+            None,
+            id="a dubious original From",
+        ),
+        pytest.param([POST, BY_ANN, BY_ANN], None, id="two original Froms"),
+    ],
+)
+def test_the_author_behind_a_list(headers: list[Header], author: str | None) -> None:
+    message = by_list(*headers)
+    assert message.rewritten
+    assert message.sender == LIST
+    assert message.author == author
+
+
+@pytest.mark.rule("E100")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([("List-Post", f"<mailto:{LIST}>")], id="List-Post"),
+        pytest.param(
+            [("List-Post", f"<https://lists.example/users>, <MAILTO:{LIST}?subject=x>")], id="among links"
+        ),
+        pytest.param([("List-Post", "<mailto:users%40lists.example> (write here)")], id="with an escaped @"),
+        pytest.param([LIST_ID], id="List-Id"),
+        pytest.param([("List-ID", "Users.Lists.Example")], id="List-Id without brackets"),
+        pytest.param([("List-Id", "<users@lists.example>")], id="List-Id as an address"),
+        pytest.param(
+            [("List-Id", "<u.lists.example>"), ("X-BeenThere", LIST)], id="List-Id and where it has been"
+        ),
+        pytest.param(
+            [("X-Google-Group-Id", "1"), ("Mailing-list", f"list {LIST}; contact x@y.example")], id="group"
+        ),
+        pytest.param([("X-Google-Group-Id", "1"), ("To", f"Users <{LIST}>")], id="a group, addressed to it"),
+        pytest.param([("X-Google-Group-Id", "1"), ("Cc", LIST)], id="a group, in copy"),
+    ],
+)
+def test_the_list_is_known_by_its_headers(headers: list[Header]) -> None:
+    message = by_list(*headers, BY_ANN)
+    assert message.rewritten
+    assert message.author == ANN
+
+
+@pytest.mark.rule("E100", "E24", "E25")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([("Reply-To", "bob@example.com")], id="Reply-To alone changes nothing"),
+        pytest.param([("Sender", "bob@example.com")], id="nor does Sender"),
+        pytest.param([("X-Original-From", "bob@example.com")], id="nor an original From without a list"),
+        pytest.param(
+            [LIST_ID, POST, ("X-Original-Sender", "bob@example.com")], id="a list that left From alone"
+        ),
+        pytest.param([("List-Id", "<news.example>"), ("Reply-To", "bob@example.com")], id="a newsletter"),
+        pytest.param([*GOOGLE, ("To", GROUP), SENT_BY_ANN], id="a group that left From alone"),
+        pytest.param(
+            [("List-Post", "NO"), ("X-Original-From", "bob@example.com")], id="a list nobody may write to"
+        ),
+        pytest.param(
+            [("To", ANN), ("X-BeenThere", ANN), ("Mailing-list", f"list {ANN}")], id="no list at all"
+        ),
+    ],
+)
+def test_a_from_that_is_the_persons_own_decides(headers: list[Header]) -> None:
+    message = mail(("From", f"Ann via Users <{ANN}>"), *headers)
+    assert not message.rewritten
+    assert message.sender == message.author == ANN
+
+
+@pytest.mark.rule("E100", "E105")
+def test_a_group_that_shows_the_writers_address_as_its_name() -> None:
+    message = mail(("From", f"\"'{ANN}' via Sales\" <{GROUP}>"), *GOOGLE, BY_ANN)
+    assert message.sender is None
+    assert message.author == ANN
+
+
+@pytest.mark.rule("E105", "E23")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([], id="no From"),
+        pytest.param([("From", ANN), ("From", ANN)], id="two From headers"),
+        pytest.param([("From", f"{ANN}, bob@example.com")], id="two addresses"),
+        pytest.param([("From", f"bob@example.com <{ANN}>")], id="another's address as the name"),
+        pytest.param([("From", f"{LIST}, {ANN}"), POST, BY_ANN], id="two addresses, one of them a list's"),
+    ],
+)
+def test_nobody_is_the_author_of_a_dubious_from(headers: list[Header]) -> None:
+    message = mail(*headers)
+    assert message.sender is None
+    assert message.author is None
+
+
+@pytest.mark.rule("E42")
+def test_the_order_of_headers_means_nothing() -> None:
+    headers = [
+        ("From", f"Ann via Sales <{GROUP}>"),
+        ("To", GROUP),
+        ("Cc", "bob@example.com"),
+        *GOOGLE,
+        BY_ANN,
+    ]
+    expected = mail(*headers)
+    shuffle = random.Random(1).shuffle
+    for _ in range(20):
+        shuffle(headers)
+        assert mail(*headers) == expected

@@ -1,0 +1,67 @@
+"""Every commit and remote call of the pipeline: where it happens, and what brings it about."""
+
+from dataclasses import dataclass
+
+WORKER, DISPATCHER, SWEEP = "worker", "dispatcher", "sweep"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPoint:
+    """`name` as in LODESTONE_DIE_AT, without .before and .after; `brought_about_by` is the method of
+    `test_crashes.Scene` after which it is reached."""
+
+    name: str
+    process: str
+    brought_about_by: str = "mail"
+
+    @property
+    def is_commit(self) -> bool:
+        return not self.name.startswith(("gmail.", "queue.", "pubsub."))
+
+
+FAULT_POINTS = (
+    # The dispatcher
+    FaultPoint("pushes.look", DISPATCHER),
+    FaultPoint("queue.mark", DISPATCHER),
+    FaultPoint("queue.emit", DISPATCHER),
+    FaultPoint("pubsub.ack", DISPATCHER),
+    # Catching up
+    FaultPoint("queue.enter", WORKER),
+    FaultPoint("mailboxes.enter", WORKER),
+    FaultPoint("gmail.history.list", WORKER),
+    FaultPoint("mailboxes.advance", WORKER),
+    FaultPoint("queue.leave", WORKER),
+    FaultPoint("gmail.getProfile", WORKER, "expired_history"),
+    FaultPoint("gmail.messages.list", WORKER, "expired_history"),
+    FaultPoint("gmail.oauth2.token", WORKER, "expired_token"),
+    FaultPoint("mailboxes.keep_grant", WORKER, "expired_token"),
+    FaultPoint("mailboxes.rest", WORKER, "limit"),
+    # Matching
+    FaultPoint("contacts.claim", WORKER),
+    FaultPoint("gmail.messages.get", WORKER),
+    FaultPoint("steps.give_back", WORKER, "limited_get"),
+    FaultPoint("contacts.record", WORKER),
+    FaultPoint("queue.emit", WORKER),
+    # Announcing and sorting
+    FaultPoint("notifications.record", WORKER),
+    FaultPoint("queue.mark", WORKER),
+    FaultPoint("labels.intend", WORKER),
+    FaultPoint("gmail.messages.modify", WORKER),
+    FaultPoint("gmail.messages.batchModify", WORKER, "many_mails"),
+    FaultPoint("gmail.labels.list", WORKER, "deleted_label"),
+    FaultPoint("gmail.labels.create", WORKER, "deleted_label"),
+    FaultPoint("labels.keep", WORKER, "deleted_label"),
+    FaultPoint("labels.record", WORKER),
+    # The watch
+    FaultPoint("watch.enter", WORKER, "watch_due"),
+    FaultPoint("gmail.watch", WORKER, "watch_due"),
+    FaultPoint("gmail.settings.sendAs.list", WORKER, "watch_due"),
+    FaultPoint("watch.record", WORKER, "watch_due"),
+    # The sweep
+    FaultPoint("sweep.due", SWEEP),
+    FaultPoint("sweep.redrive", SWEEP),
+    FaultPoint("sweep.watches", SWEEP),
+    FaultPoint("queue.stalled", SWEEP),
+    FaultPoint("queue.mark", SWEEP),
+    FaultPoint("queue.emit", SWEEP),
+)

@@ -1,0 +1,108 @@
+"""What the journeys share: a running stage with a small CRM, and the look at how it all ended."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, insert, select
+
+from domain.addresses import loose
+from infra.db.schema import contact_addresses, contacts, deal_contacts, deals, decisions, notifications, steps
+from infra.db.store import open_engine
+from workers.demo.stage import Stage
+
+UWE = "uwe@firm.example"
+OPEN, CUSTOMERS = "Open Deals", "Customers"
+
+# Quick to notice what was lost, so that a test need not wait a minute for it.
+IMPATIENT = {"lease": "1", "redrive_after": "0.5", "sweep_tick": "0.1", "sweep_due_after": "2"}
+
+
+def crm(engine: Engine) -> None:
+    """Ann has an open deal, Cid a won one, Lea is a lead; Nora is nobody's contact."""
+    people = {"ann": "contact", "cid": "contact", "lea": "lead"}
+    now = datetime.now(UTC)
+    with engine.begin() as db:
+        for name, kind in people.items():
+            address = f"{name}@example.com"
+            db.execute(insert(contacts).values(id=name, kind=kind, name=name.title(), created_at=now))
+            row = {"contact_id": name, "address": address, "loose": loose(address)}
+            db.execute(insert(contact_addresses).values(row))
+        for deal, owner, category in (("d1", "ann", "OPEN"), ("d2", "cid", "WON")):
+            db.execute(insert(deals).values(id=deal, stage="s", category=category))
+            db.execute(insert(deal_contacts).values(deal_id=deal, contact_id=owner))
+
+
+def mail(sender: str, number: int, *, to: str = UWE) -> bytes:
+    """A plain mail."""
+    return (
+        f"From: {sender.title()} <{sender}@example.com>\r\nTo: {to}\r\n"
+        f"Subject: mail {number}\r\nMessage-ID: <{sender}.{number}@example.com>\r\n\r\nText.\r\n"
+    ).encode()
+
+
+EXPECTED: Mapping[str, tuple[list[str], str, bool]] = {
+    "ann": (["magnet.notified", "label.open"], OPEN, False),
+    "cid": (["magnet.notified", "label.customer"], CUSTOMERS, False),
+    "lea": (["magnet.notified", "label.none"], "", True),
+    "nora": (["skip.no_contact"], "", True),
+}
+"""What becomes of a mail by its sender: outcomes, label, still in the Inbox."""
+
+
+class Ending:
+    """How every mail ended, by the ledger and by the mailbox."""
+
+    def __init__(self, stage: Stage) -> None:
+        with closing_engine(stage) as engine, engine.connect() as db:
+            self.outcomes: dict[str, str | None] = {
+                row.gmail_id: row.outcome for row in db.execute(select(decisions))
+            }
+            self.open_steps = Counter(
+                row.gmail_id for row in db.execute(select(steps)) if row.state in ("waiting", "blocked")
+            )
+            self.notified = Counter(db.scalars(select(notifications.c.gmail_id)))
+        self.mailbox = stage.gmail.dump(UWE)
+
+    def missing(self, ids: Iterable[str]) -> list[str]:
+        """Mails without a final outcome."""
+        return [i for i in ids if self.outcomes.get(i) is None or self.open_steps[i]]
+
+    def check(self, sent: Mapping[str, str]) -> None:
+        """One outcome, one notification, one label per mail; `sent` is sender by message id (I1, I2, I9)."""
+        assert self.missing(sent) == []
+        for gmail_id, sender in sent.items():
+            outcomes, label, in_inbox = EXPECTED[sender]
+            message = self.mailbox.message(gmail_id)
+            assert message is not None
+            assert self.outcomes[gmail_id] == outcomes[-1], sender
+            assert self.notified[gmail_id] == outcomes.count("magnet.notified"), sender
+            assert message.labels & {OPEN, CUSTOMERS} == {label} - {""}, sender
+            assert ("INBOX" in message.labels) is in_inbox, sender
+
+
+@contextmanager
+def closing_engine(stage: Stage) -> Iterator[Engine]:
+    """The stage's database, looked at from outside."""
+    engine = open_engine(stage.database_url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def wait_for(done: Callable[[], bool], seconds: float = 40) -> bool:
+    """Asks every 50 ms; False when the time is over first."""
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def deliver(stage: Stage, senders: Collection[str], number: int = 0) -> dict[str, str]:
+    """One mail of each sender; returns sender by message id."""
+    return {stage.gmail.deliver(UWE, mail(sender, number)).id: sender for sender in senders}

@@ -1,0 +1,106 @@
+"""What tests begin with: a user, his mailbox, his connection, and mail in the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from domain.contacts import MatchedBy
+from domain.labels import Category
+from domain.ledger import Link, Planned, State, Step
+from domain.mailboxes import Found, Grant, Watch
+from infra.db.store import Store, Transaction
+
+KEY = "bG9kZXN0b25lIHRlc3RzIGtleSBvZiAzMiBieXRlcyE="
+"""A Fernet key that opens nothing but test databases."""
+
+START = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
+"""When the features of `make_world` were switched on; mail received from here on is handled."""
+
+LABELS = {Category.CTM: "Label_1", Category.OPEN: "Label_2", Category.CUSTOMER: "Label_3"}
+
+GRANT = Grant(
+    client_id="client.apps.example.com",
+    client_secret="client-secret-1",
+    refresh_token="refresh-token-1",
+    token_uri="https://oauth.example.com/token",
+    access_token="access-token-1",
+    expires_at=START + timedelta(hours=1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A store with a connected mailbox in it."""
+
+    store: Store
+    mailbox_id: int
+    connection_id: int
+
+
+def make_world(
+    store: Store, address: str = "uwe@firm.example", user_id: str = "uwe", *, sorting: bool = True
+) -> World:
+    """One user's mailbox, connected and watched, with MailMagnet on and its cursor at "100"."""
+    with store.begin("tests.world") as tx:
+        mailbox_id = tx.mailboxes.add(address)
+        tx.mailboxes.keep_own_addresses(mailbox_id, [address])
+        tx.mailboxes.keep_labels(mailbox_id, LABELS)
+        tx.mailboxes.start_watch(mailbox_id, Watch("100", START + timedelta(days=7), START), 86_400)
+        connection_id = connect(tx, mailbox_id, user_id, sorting=sorting)
+    return World(store, mailbox_id, connection_id)
+
+
+def connect(tx: Transaction, mailbox_id: int, user_id: str, *, sorting: bool = True) -> int:
+    """One more connection to the mailbox, with MailMagnet on."""
+    connection_id = tx.connections.add(user_id, mailbox_id, GRANT)
+    tx.connections.change(
+        connection_id, magnet_since=START, sorting_since=START if sorting else None, dry_run=False
+    )
+    return connection_id
+
+
+def found(*gmail_ids: str) -> Found:
+    """History that names new mail and nothing else."""
+    return Found(gmail_ids, (), (), (), ())
+
+
+def arrive(world: World, *gmail_ids: str) -> tuple[str, ...]:
+    """New mail enters the ledger; returns what waits to be matched."""
+    with world.store.begin("tests.arrive") as tx:
+        return tx.ledger.record(world.mailbox_id, found(*gmail_ids), "push", [world.connection_id], LABELS)
+
+
+def link(author: str = "ann@example.com", minute: int = 0, contact_id: str = "ann") -> Link:
+    """A mail of a contact, received so many minutes after START."""
+    return Link(contact_id, author, MatchedBy.EXACT, author, START + timedelta(minutes=minute))
+
+
+def match(world: World, *gmail_ids: str, steps: Sequence[Planned] | None = None) -> None:
+    """The mails are matched to Ann, a minute apart, and wait to be announced, then sorted (unless `steps`)."""
+    due = steps or (Planned(Step.ANNOUNCE, State.WAITING), Planned(Step.SORT, State.BLOCKED))
+    connection_id = world.connection_id
+    with world.store.begin("tests.match") as tx:
+        claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, len(gmail_ids), "matcher", 60)
+        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), {})
+        tx.decisions.link(
+            world.mailbox_id, [(i, connection_id, link(minute=n), None) for n, i in enumerate(gmail_ids)]
+        )
+        tx.ledger.plan(world.mailbox_id, [(i, connection_id, step) for i in gmail_ids for step in due])
+
+
+def let_pass(store: Store, seconds: float) -> None:
+    """As if so many seconds had passed: every moment that the database keeps is moved back."""
+    moments = {
+        "messages": ("seen_at", "missing_since"),
+        "steps": ("ready_at", "redrive_at"),
+        "decisions": ("decided_at",),
+        "notifications": ("created_at",),
+        "mailboxes": ("synced_at", "pushed_at", "swept_at", "sync_due_at", "watch_due_at", "resting_until"),
+    }
+    back = round(seconds * 1000)
+    with store.begin("tests.let_pass") as tx:
+        for table, columns in moments.items():
+            for column in columns:
+                tx.db.execute(text(f"UPDATE {table} SET {column} = {column} - :back"), {"back": back})  # noqa: S608
