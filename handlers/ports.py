@@ -7,6 +7,7 @@ from typing import Protocol
 
 from domain.connections import Connection, MailboxState
 from domain.contacts import ContactAddress
+from domain.crm import Record, Records
 from domain.errors import GiveUp, TryAgain
 from domain.events import Event
 from domain.labels import Category, Deal, LabelChange, Sorted
@@ -15,6 +16,8 @@ from domain.mailboxes import Found, Grant, HistoryPage, Watch
 from domain.messages import Fetched
 from domain.organisations import Organisation
 from domain.outcomes import Outcome
+from domain.reports import MailboxReport, Notice, Totals
+from domain.trails import Trail
 from domain.turns import Turn
 
 
@@ -225,6 +228,21 @@ class LedgerRows(Protocol):
     def purge(self, days: int, limit: int) -> int: ...
 
 
+class CrmRows(Protocol):
+    def put(self, records: Collection[Record]) -> None: ...
+    def ids_after(self, kind: Records, last: str, limit: int) -> tuple[str, ...]: ...
+    def delete(self, kind: Records, ids: Collection[str]) -> int: ...
+
+
+class ReportRows(Protocol):
+    def totals(self, mailbox: str | None = None) -> Totals: ...
+    def mailboxes(
+        self, mailbox: str | None = None, limit: int | None = None
+    ) -> tuple[MailboxReport, ...]: ...
+    def notices(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notice, ...]: ...
+    def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[Trail, ...]: ...
+
+
 class Transaction(Protocol):
     """One short transaction, by noun; what each method means stands at infra/db."""
 
@@ -238,6 +256,10 @@ class Transaction(Protocol):
     def decisions(self) -> DecisionRows: ...
     @property
     def ledger(self) -> LedgerRows: ...
+    @property
+    def crm(self) -> CrmRows: ...
+    @property
+    def reports(self) -> ReportRows: ...
 
     def now(self) -> datetime:
         """The database's clock (W14)."""

@@ -75,7 +75,7 @@ class ContactRows:
 
     def organisation(self) -> Organisation:
         """The settings of Part I, at their defaults where none were set."""
-        rows = dict(self._db.execute(select(organisation.c.name, organisation.c.value)).tuples().all())
+        rows = {row.name: row.value for row in self._db.execute(select(organisation))}
         return Organisation(
             time_zone=rows.get("time-zone"),
             internal_domains=frozenset(rows.get("internal-domain", ())),

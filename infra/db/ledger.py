@@ -145,6 +145,8 @@ class LedgerRows:
             self._decisions.skip(
                 mailbox_id, dict.fromkeys((c.gmail_id for c in claims), Outcome.LABEL_FAILED), connection_ids
             )
+        else:
+            self._decisions.conclude(dict.fromkeys(claims, Outcome.LABEL_FAILED), {})
 
     def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> None:
         """What is announced may be sorted (I5)."""
@@ -263,10 +265,11 @@ class LedgerRows:
             .order_by(decisions.c.received_at, steps.c.gmail_id)
             .limit(limit)
             .with_for_update(skip_locked=True, of=steps)
+            .cte("free")  # evaluated once: as a subquery PostgreSQL may run it per row, past the limit
         )
         rows = self._db.execute(
             update(steps)
-            .where(*this, tuple_(*_KEY).in_(free))
+            .where(*this, tuple_(*_KEY).in_(select(free)))
             .values(
                 owner=owner,
                 attempts=steps.c.attempts + 1,

@@ -147,9 +147,10 @@ class MailboxRows:
 
     def _take(self, due_at: Any, limit: int, again_after: float, **values: Any) -> tuple[int, ...]:
         due = select(mailboxes.c.id).where(due_at <= db_now()).order_by(due_at).limit(limit)
+        free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
         taken = self._db.scalars(
             update(mailboxes)
-            .where(mailboxes.c.id.in_(due.with_for_update(skip_locked=True)))
+            .where(mailboxes.c.id.in_(select(free)))
             .values({due_at: db_now(again_after), **{mailboxes.c[name]: v for name, v in values.items()}})
             .returning(mailboxes.c.id)
         )

@@ -1,7 +1,8 @@
 """The database: one short transaction at a time, on SQLite (WAL) or PostgreSQL."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +10,15 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, selec
 
 from infra.db.connections import ConnectionRows
 from infra.db.contacts import ContactRows
+from infra.db.crm import CrmRows
 from infra.db.decisions import DecisionRows
 from infra.db.ledger import LedgerRows
 from infra.db.mailboxes import MailboxRows
+from infra.db.reports import ReportRows
 from infra.db.types import db_now
 from infra.faults import reached
 from infra.secrets import Cipher
+
 
 class Transaction:
     """What one transaction can see and change, by noun."""
@@ -24,8 +28,10 @@ class Transaction:
         self.mailboxes = MailboxRows(db)
         self.connections = ConnectionRows(db, cipher)
         self.contacts = ContactRows(db)
+        self.crm = CrmRows(db)
         self.decisions = DecisionRows(db)
         self.ledger = LedgerRows(db, redrive_after)
+        self.reports = ReportRows(db)
 
     def now(self) -> datetime:
         """The database's clock (W14)."""
@@ -37,6 +43,8 @@ class Store:
 
     def __init__(self, url: str, cipher: Cipher, *, redrive_after: float = 60) -> None:
         self.engine = open_engine(url)
+        # SQLite lets one writer in at a time and has the others poll; our own threads can queue instead.
+        self._queue = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         self._cipher = cipher
         self._redrive_after = redrive_after
 
@@ -46,7 +54,7 @@ class Store:
 
         Never hold one open across the network (I8).
         """
-        with self.engine.connect() as db, db.begin() as transaction:
+        with self._queue, self.engine.connect() as db, db.begin() as transaction:
             yield Transaction(db, self._cipher, self._redrive_after)
             with reached(name):
                 transaction.commit()

@@ -41,7 +41,7 @@ def main() -> None:
         sys.stdout.write("\n")
 
 
-def burst(stage: Stage, mails: int, mailboxes: int) -> dict[str, float]:
+def burst(stage: Stage, mails: int, mailboxes: int) -> dict[str, object]:
     """Deliver, start the processes, wait for the last outcome."""
     with closing_engine(stage) as engine:
         crm(engine)
@@ -70,6 +70,7 @@ def burst(stage: Stage, mails: int, mailboxes: int) -> dict[str, float]:
         **{f"cpu_{name}": round(seconds, 1) for name, seconds in cpu.items()},
         "worker_rss_mb": round(ours["worker"].memory_info().rss / 1e6),
         "units_per_mail": round(counters.units / mails, 2),
+        "calls": {name: found["calls"] for name, found in counters.by_method.items()},
         "http_requests_per_mail": round((counters.http_requests + counters.token_requests) / mails, 3),
         "gmail_cpu": round(sum(psutil.Process(stage.servers["gmail"].pid).cpu_times()[:2]), 1),
     }

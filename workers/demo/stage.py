@@ -19,6 +19,7 @@ from infra.local.redis import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = ("dispatcher", "worker", "sweep")
+START_SECONDS = 60.0
 
 
 class CommandFailed(Exception):
@@ -49,20 +50,35 @@ class Stage:
         self.gmail = GmailControl(f"http://127.0.0.1:{self._ports['gmail']}/")
 
     @property
-    def environment(self) -> dict[str, str]:
-        """What Lodestone's processes see: none of the settings of the shell they were started from."""
-        foreign = ("LODESTONE_", "DATABASE_URL", "REDIS_URL", "PUBSUB_EMULATOR_HOST")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    def own_settings(self) -> dict[str, str]:
+        """The settings of Lodestone's processes on this stage."""
         own = {
             "LODESTONE_DATABASE_URL": self.database_url,
             "LODESTONE_REDIS_URL": self.redis.url,
             "LODESTONE_TOKEN_KEYS": self._key,
             "LODESTONE_GMAIL_ENDPOINT": self.gmail.base_url + "/",
-            "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{self._ports['pubsub']}",
+        }
+        return own | {f"LODESTONE_{name.upper()}": value for name, value in self.settings.items()}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Lodestone's processes see: none of the settings of the shell they were started from."""
+        foreign = ("LODESTONE_", "DATABASE_URL", "REDIS_URL", "PUBSUB_EMULATOR_HOST")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        place = {
+            "PUBSUB_EMULATOR_HOST": self.pubsub_host,
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}",
         }
-        return inherited | own | {f"LODESTONE_{name.upper()}": value for name, value in self.settings.items()}
+        if inherited.pop("PYTHONDONTWRITEBYTECODE", None):
+            # Without byte code a process takes four seconds of CPU to start; a dozen of them start here.
+            place["PYTHONPYCACHEPREFIX"] = str(ROOT / ".lodestone" / "pycache")
+        return inherited | place | self.own_settings
+
+    @property
+    def pubsub_host(self) -> str:
+        """HOST:PORT of the local Pub/Sub."""
+        return f"127.0.0.1:{self._ports['pubsub']}"
 
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -95,13 +111,24 @@ class Stage:
 
     def start_gmail(self) -> None:
         """Gmail on its port; its mailboxes live as long as the process."""
-        self._serve("gmail", "infra.local.gmail", "--pubsub", f"127.0.0.1:{self._ports['pubsub']}")
+        self._serve("gmail", "infra.local.gmail", "--pubsub", self.pubsub_host)
 
     def start(self, *names: str, **extra: str) -> None:
         """Start processes of the Procfile, all without names; `extra` goes into their environment."""
         commands = procfile()
         for name in names or PROCESSES:
             self._spawn(name, [sys.executable, "-m", "workers", *commands[name][1:]], extra)
+
+    def supervise(self, **extra: str) -> None:
+        """Start all processes of the Procfile under honcho, as one server "supervisor"; `extra` as in `start`."""
+        self._spawn("supervisor", [sys.executable, "-m", "workers.demo.supervisor", str(self.logs)], extra)
+
+    def keep_settings(self) -> Path:
+        """Write a .env, so that `lodestone explain …` works in the folder when all this is over."""
+        file = self.folder / ".env"
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{name}={value}\n" for name, value in self.own_settings.items()))
+        return file
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
         """End a process; SIGKILL is a crash."""
@@ -131,7 +158,8 @@ class Stage:
     def _serve(self, name: str, module: str, *words: str) -> None:
         port = self._ports[name]
         self._spawn(name, [sys.executable, "-m", module, "--port", str(port), *words], {})
-        if not wait_until(lambda: is_open(port)):
+        wait_until(lambda: is_open(port) or not self.servers[name].is_running(), seconds=START_SECONDS)
+        if not (self.servers[name].is_running() and is_open(port)):
             raise CommandFailed(f"{name} did not start; see {self.logs / name}.log")
 
     def _spawn(self, name: str, command: list[str], extra: Mapping[str, str]) -> None:

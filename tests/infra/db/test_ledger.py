@@ -604,9 +604,7 @@ def _link_with_blocked_sort(world: World, gmail_id: str) -> None:
         tx.db.execute(
             text("UPDATE steps SET state = 'done' WHERE step = 'match' AND gmail_id = :i"), {"i": gmail_id}
         )
-        tx.ledger.plan(
-            world.mailbox_id, [(gmail_id, world.connection_id, Planned(Step.SORT, State.BLOCKED))]
-        )
+        tx.ledger.plan(world.mailbox_id, [(gmail_id, world.connection_id, Planned(Step.SORT, State.BLOCKED))])
 
 
 def _known(world: World) -> set[str]:
@@ -630,6 +628,9 @@ def test_labelled_mail_keeps_its_id_and_category_and_nothing_of_its_author(world
     assert rows_of(world.store, "messages") == rows_of(world.store, "steps") == 0
 
 
+@pytest.mark.xfail(
+    strict=True, reason="a purged mail that leaves Trash or Spam is matched and announced again"
+)
 @pytest.mark.rule("I2", "E58", "Z39")
 def test_labelled_mail_is_never_handled_again_not_even_after_it_is_forgotten(world: World) -> None:
     """The user puts it into the Trash and takes it out again, months later."""

@@ -1,0 +1,245 @@
+"""Why a mail was treated as it was, in words for people (Part J, Z40)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from domain.contacts import Kind, MatchedBy
+from domain.labels import LABEL_NAMES, Category, DealCategory, LabelChange, category
+from domain.labels import outcome as outcome_of
+from domain.ledger import State, Step
+from domain.messages import INBOX, Direction
+from domain.outcomes import Outcome
+from domain.trails import Decided, DecidingDeal, Person, SeenNow, StepTaken, Trail
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The rule that stopped a mail, and what it says."""
+
+    rule: str
+    words: str
+
+
+GATES = {
+    Outcome.SKIP_INACTIVE: Gate("D3 row 1", "the connection was not active"),
+    Outcome.SKIP_GONE: Gate("D3 row 2", "Gmail no longer had it when its turn came"),
+    Outcome.SKIP_DRAFT: Gate("D3 row 3", "it was a draft, or scheduled and not yet sent"),
+    Outcome.SKIP_SPAM: Gate("D3 row 4", "it was in Spam"),
+    Outcome.SKIP_TRASH: Gate("D3 row 5", "it was in Trash"),
+    Outcome.SKIP_CHAT: Gate("D3 row 6", "it was a chat item"),
+    Outcome.SKIP_TOO_OLD: Gate("D3 row 7", "it was received before MailMagnet was switched on"),
+    Outcome.SKIP_SELF: Gate("D3 row 8", "everybody on it is an own address of the mailbox"),
+    Outcome.SKIP_INTERNAL: Gate(
+        "D3 row 9", "nobody from outside is on it: only own addresses and colleagues"
+    ),
+    Outcome.SKIP_EXCLUDED: Gate("D3 row 10", "the people outside on it are on the exclusion list"),
+    Outcome.SKIP_OUTBOUND: Gate("D4", "it was sent from this side: only incoming mail is handled"),
+    Outcome.SKIP_NO_CONTACT: Gate("D5", "its author's address is on no record of the CRM"),
+}
+"""Where each mail stops that no step follows (D3, D4, D5)."""
+
+_CAME_BY = {
+    "push": "Gmail's history, after a push",
+    "sweep": "Gmail's history, by the sweep",
+    "relist": "a new listing, because Gmail's history had expired (E84)",
+}
+
+_MATCHED_BY = {
+    MatchedBy.EXACT: "exactly (D5 step 2)",
+    MatchedBy.PLUS_TAG: "without the +tag (D5 step 3)",
+    MatchedBy.GMAIL: "by Gmail's dots and domains (D5 step 3)",
+}
+
+_ANNOUNCED = {
+    Outcome.MAGNET_NOT_ADDRESSED: "not announced: no own address of the user is in To or Cc (D11)",
+    Outcome.MAGNET_AUTOMATED: "not announced: it is automated mail (D16)",
+    Outcome.MAGNET_OFF: "not announced: MailMagnet was off when it arrived",
+}
+
+_DECIDED_BY = {
+    Category.CTM: "is open and closes this month",
+    Category.OPEN: "is open (no closing date this month)",
+    Category.CUSTOMER: "is won and none is open",
+}
+
+_LABELLED = frozenset(map(outcome_of, LABEL_NAMES))
+
+_TO_DO = {Step.MATCH: "matched", Step.ANNOUNCE: "announced", Step.SORT: "sorted"}
+
+_CAUSES = {
+    Outcome.LABEL_CTM: "the contact still has an open deal, so a deal label took it",
+    Outcome.LABEL_OPEN: "the contact still has an open deal, so a deal label took it",
+    Outcome.LABEL_OFF: "sorting was off when it arrived",
+    Outcome.LABEL_USER_CHOICE: "the user moved it",
+    Outcome.SKIP_NO_CONTACT: "the sender's address is not on the contact record",
+    Outcome.SKIP_TOO_OLD: "MailMagnet was off when it arrived",
+    Outcome.SKIP_INACTIVE: "MailMagnet was off when it arrived",
+    Outcome.SKIP_SPAM: "the mail is in Spam or Trash",
+    Outcome.SKIP_TRASH: "the mail is in Spam or Trash",
+    Outcome.SKIP_INTERNAL: "the sender is a colleague",
+    Outcome.SKIP_EXCLUDED: "the sender is an excluded address",
+}
+
+
+def arrival(trail: Trail) -> str:
+    """How we came to know of the mail."""
+    if trail.came_by is None:
+        return "forgotten: only its id and category are kept so long after"
+    return _CAME_BY.get(trail.came_by, trail.came_by)
+
+
+def match(one: Decided) -> str | None:
+    """Which address matched how, and against whom."""
+    if one.person is None or one.matched_by is None:
+        return None
+    return f"{one.author} is {one.address} of {_named(one.person)}, {_MATCHED_BY[one.matched_by]}"
+
+
+def announcement(one: Decided, taken: StepTaken | None) -> str | None:
+    """What MailMagnet did, None when it never got so far."""
+    if taken is None:
+        return None
+    if taken.outcome is Outcome.MAGNET_NOTIFIED:
+        number = "" if one.notification_id is None else f" by notification {one.notification_id}"
+        return f"announced to user {one.user_id}{number}"
+    return _ANNOUNCED.get(taken.outcome) if taken.outcome else _unfinished(taken)
+
+
+def changes(change: LabelChange | None, names: dict[str, str]) -> str:
+    """What was done to the mail in Gmail."""
+    if change is None:
+        return "nothing"
+    parts = [f"added {names.get(label, label)}" for label in sorted(change.add)]
+    parts += [f"removed {names.get(label, label)}" for label in sorted(change.remove - {INBOX})]
+    if INBOX in change.remove:
+        parts.append("taken out of the Inbox")
+    return ", ".join(parts) or "nothing"
+
+
+def summary(trail: Trail, one: Decided, today: date) -> str:
+    """The whole decision in a sentence."""
+    if one.outcome is None or one.outcome is Outcome.LABEL_FAILED:
+        return _open_end(trail, one)
+    if one.outcome in GATES:
+        gate = GATES[one.outcome]
+        return f"left alone: {gate.words} ({gate.rule})"
+    if one.outcome in _LABELLED:
+        return _labelled(one, today)
+    return f"not labelled: {_unlabelled(trail, one)}"
+
+
+def not_under_customers(trail: Trail, one: Decided) -> str | None:
+    """Why the user does not find it under Customers (Z40), where the outcome shows it."""
+    outcome = one.outcome
+    if outcome is Outcome.LABEL_CUSTOMER:
+        return _CAUSES[Outcome.LABEL_USER_CHOICE] if trail.touched else None
+    if outcome is None:
+        return "it still waits: less than 10 minutes may have passed"
+    if outcome is Outcome.LABEL_NONE:
+        return _none_because(trail, one)
+    return _CAUSES.get(outcome)
+
+
+def differs(one: Decided, seen: SeenNow) -> str | None:
+    """What a second look shows that the first did not, None when they agree or there was none."""
+    if seen.problem is not None or seen.outcome is one.outcome:
+        return None
+    now = seen.outcome.value if seen.outcome else "matched"
+    was = one.outcome.value if one.outcome else "undecided"
+    return f"decided now it would be {now}, not {was}: the mail, the CRM or the settings have changed since"
+
+
+def second_look(seen: SeenNow) -> str:
+    """What Gmail shows of the mail now."""
+    if seen.problem is not None:
+        return f"not read again: {seen.problem}; this is all the ledger has"
+    message = seen.message
+    if message is None:
+        return "Gmail no longer has it"
+    if message.author is None:
+        why = "a list's From that names no author (E100)" if message.rewritten else "E105"
+        return f"{seen.direction}, its author cannot be read with certainty ({why})"
+    through = f", sent through {message.sender}" if message.rewritten and message.sender else ""
+    belongs = (
+        f" of {seen.hit.contact.kind} {seen.hit.contact.id}" if seen.hit else ", on no record of the CRM"
+    )
+    if seen.direction is not Direction.INBOUND and seen.hit is None:
+        belongs = ""
+    return f"{seen.direction}, from {message.author}{through}{belongs}"
+
+
+def _named(person: Person) -> str:
+    kind = person.kind.value if person.kind else "former record"
+    return f"{kind} {person.id}" + (f" ({person.name})" if person.name else "")
+
+
+def _labelled(one: Decided, today: date) -> str:
+    found = one.category or Category.NONE
+    label = LABEL_NAMES.get(found, "nothing")
+    how = f"labelled {label}"
+    if one.changed is None:
+        how = f"would be labelled {label}" + (" (dry run)" if one.dry_run else "")
+    if one.deal is None or one.person is None:
+        return how
+    whose = one.deal.contact_id or one.person.id
+    return f"{how} because deal {one.deal.id} of contact {whose} {_DECIDED_BY[found]}{_since(one.deal, found, today)}"
+
+
+def _since(deal: DecidingDeal, found: Category, today: date) -> str:
+    """What has become of the deal since the mail was sorted (E5, E6, E7)."""
+    if deal.now is None:
+        return "; the deal is no longer in the CRM"
+    if category([deal.now], today).category is found:
+        return ""
+    if deal.now.category is not DealCategory.OPEN:
+        return f"; by now the deal is {deal.now.category.value.lower()}"
+    closing = deal.now.closing_date
+    return f"; by now the deal is open, closing {closing.isoformat() if closing else 'at no date'}"
+
+
+def _unlabelled(trail: Trail, one: Decided) -> str:
+    if one.outcome is Outcome.LABEL_NONE:
+        return _none_because(trail, one)
+    if one.outcome is Outcome.LABEL_USER_CHOICE:
+        return "the user, or a filter of his, had put or removed a CRM label (D10)"
+    if one.outcome is Outcome.LABEL_OFF:
+        return "sorting was off when it arrived (Z38)"
+    return one.outcome.value if one.outcome else "undecided"
+
+
+def _none_because(trail: Trail, one: Decided) -> str:
+    """A step that ended untried was decided by the match: a lead, or a class that is never sorted (Part J)."""
+    taken = trail.taken(Step.SORT, one.connection_id)
+    if one.person is not None and one.person.kind is Kind.LEAD:
+        return "the sender is only a lead"
+    if taken is not None and taken.tries == 0:
+        return "it is an invitation, a bounce or a receipt, or came from a lead (D16, Z28)"
+    return "the contact has no won deal, and no open one"
+
+
+def _open_end(trail: Trail, one: Decided) -> str:
+    """Where a mail is that has no outcome yet, or never will have one."""
+    steps = [trail.taken(step, one.connection_id) for step in Step]
+    found = _first(steps, State.SET_ASIDE) or _first(steps, State.WAITING) or _first(steps, State.BLOCKED)
+    if found is not None:
+        return _unfinished(found)
+    return "set aside after too many failed tries (E88)" if one.outcome else "not decided"
+
+
+def _first(steps: Sequence[StepTaken | None], state: State) -> StepTaken | None:
+    return next((one for one in steps if one is not None and one.state is state), None)
+
+
+def _unfinished(taken: StepTaken) -> str:
+    todo = _TO_DO[taken.step]
+    if taken.state is State.SET_ASIDE:
+        return f"set aside: it could not be {todo} in {taken.tries} tries (E88)"
+    tried = f", {taken.tries} tried so far" if taken.tries else ""
+    return f"waits to be {todo}{tried}"
+
+
+def waiting_for_match(trail: Trail) -> str | None:
+    """For a mail that no connection has a decision on yet."""
+    taken = trail.taken(Step.MATCH, 0)
+    return None if taken is None or trail.decided else _unfinished(taken)

@@ -1,0 +1,124 @@
+"""Taking in the CRM's contacts, deals and users, as often as one likes (E8, E9, E12, E20)."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import structlog
+
+from domain.crm import DealRecord, Record, Records, Refusal
+from handlers.ports import Store
+
+log = structlog.get_logger()
+
+AT_ONCE = 1_000
+"""Rows of one commit (W11): other processes write between two of them."""
+
+LOOK_AT = 250
+"""Ids of one look or deletion: what belongs to a record goes with it."""
+
+
+class Named:
+    """The ids that a file names, as eight-byte hashes: a million records take 8 MB.
+
+    Should two ids ever share a hash, a record stays that could have gone.
+    """
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+        self._in_order = True
+
+    def add(self, record_id: str) -> None:
+        self._hashes.append(hash(record_id))
+        self._in_order = False
+
+    def __contains__(self, record_id: str) -> bool:
+        if not self._in_order:
+            self._hashes = array("q", sorted(self._hashes))
+            self._in_order = True
+        wanted = hash(record_id)
+        place = bisect_left(self._hashes, wanted)
+        return place < len(self._hashes) and self._hashes[place] == wanted
+
+
+@dataclass(slots=True)
+class Imported:
+    """What came of one file."""
+
+    imported: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    deleted: int = 0
+
+
+def take_in(rows: Iterable[Record | Refusal], store: Store, named: Named | None = None) -> Imported:
+    """Write every good record, a short commit at a time: whoever stops it leaves complete records only.
+
+    `named` learns the ids of all records, refused ones too.
+    """
+    result = Imported()
+    stages: set[str] = set()
+    for batch in _batches(_good(rows, result, named)):
+        with store.begin("crm.put") as tx:
+            tx.crm.put(batch)
+        result.imported += len(batch)
+        _say_uncategorised(batch, stages)
+    return result
+
+
+def count_absent(kind: Records, named: Named, store: Store) -> int:
+    """How many records of the kind no row named."""
+    return sum(len(absent) for absent in _absent(kind, named, store))
+
+
+def delete_absent(kind: Records, named: Named, store: Store) -> int:
+    """Delete the records of the kind that no row named; returns how many."""
+    deleted = 0
+    for absent in _absent(kind, named, store):
+        with store.begin("crm.delete") as tx:
+            deleted += tx.crm.delete(kind, absent)
+    return deleted
+
+
+def _absent(kind: Records, named: Named, store: Store) -> Iterator[list[str]]:
+    last = ""
+    while True:
+        with store.begin("crm.look") as tx:
+            ids = tx.crm.ids_after(kind, last, LOOK_AT)
+        if not ids:
+            return
+        last = ids[-1]
+        if absent := [record_id for record_id in ids if record_id not in named]:
+            yield absent
+
+
+def _good(rows: Iterable[Record | Refusal], result: Imported, named: Named | None) -> Iterator[Record]:
+    for row in rows:
+        if named is not None and row.id is not None:
+            named.add(row.id)
+        if isinstance(row, Refusal):
+            result.refused.append(row)
+        else:
+            yield row
+
+
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """As many records as make up one commit; a record is never split."""
+    batch: list[Record] = []
+    rows = 0
+    for record in records:
+        if batch and rows + record.rows > AT_ONCE:
+            yield batch
+            batch, rows = [], 0
+        batch.append(record)
+        rows += record.rows
+    if batch:
+        yield batch
+
+
+def _say_uncategorised(batch: Iterable[Record], stages: set[str]) -> None:
+    """Each stage once (E9)."""
+    for record in batch:
+        if isinstance(record, DealRecord) and record.category is None and record.stage not in stages:
+            stages.add(record.stage)
+            log.warning("stage.uncategorised", stage=record.stage, counts_as=record.counts_as.value)

@@ -1,0 +1,119 @@
+"""What people ask: how do the mailboxes stand, what became of this mail, who has written?"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from domain.connections import Connection
+from domain.contacts import hits
+from domain.decisions import decide
+from domain.errors import GiveUp, TryAgain
+from domain.explanations import GATES
+from domain.labels import local_date
+from domain.messages import Fetched, Insiders, Message, direction, read
+from domain.outcomes import Outcome
+from domain.reports import MailboxReport, Notice, Totals
+from domain.trails import Decided, SeenNow, Trail
+from handlers.ports import Transaction
+from handlers.work import Work, enter
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How things stand at the moment `now` of the database's clock."""
+
+    now: datetime
+    totals: Totals
+    mailboxes: tuple[MailboxReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A mail's trail, and by connection what Gmail shows of it now, for mail of which nothing was kept."""
+
+    trail: Trail
+    seen: dict[int, SeenNow]
+    today: date
+
+
+def status(mailbox: str | None, limit: int | None, work: Work) -> Status:
+    """One mailbox or all of them, those in trouble first."""
+    with work.store.begin("reports.status") as tx:
+        return Status(tx.now(), tx.reports.totals(mailbox), tx.reports.mailboxes(mailbox, limit))
+
+
+def notices(user_id: str, after: int, limit: int | None, work: Work) -> tuple[Notice, ...]:
+    """The user's notifications after the one with this id (Z25)."""
+    with work.store.begin("reports.notices") as tx:
+        return tx.reports.notices(user_id, after, limit)
+
+
+def explain(gmail_id: str, mailbox: str | None, work: Work) -> tuple[Explained, ...]:
+    """The decision on a mail, in every mailbox that has one of this id."""
+    with work.store.begin("reports.trail") as tx:
+        trails = tx.reports.trails(gmail_id, mailbox)
+        today = local_date(work.today_is(), tx.contacts.organisation().time_zone)
+    return tuple(Explained(trail, _seen_now(trail, work), today) for trail in trails)
+
+
+def _seen_now(trail: Trail, work: Work) -> dict[int, SeenNow]:
+    """Mail that matched nobody is read again, shown and forgotten: one get for all connections (D2)."""
+    stopped = [one for one in trail.decided if one.kept_nothing and _stopped(one)]
+    if not stopped:
+        return {}
+    found = _read_again(trail, work)
+    if isinstance(found, SeenNow):
+        return {one.connection_id: found for one in stopped}
+    with work.store.begin("reports.decide") as tx:
+        connections = {c.id: c for c in tx.connections.of_mailbox(trail.mailbox_id)}
+        return {
+            one.connection_id: _decided_now(found, connections.get(one.connection_id), trail.mailbox_id, tx)
+            for one in stopped
+        }
+
+
+def _stopped(one: Decided) -> bool:
+    return one.outcome in GATES or one.outcome is Outcome.LABEL_FAILED
+
+
+def _read_again(trail: Trail, work: Work) -> Message | SeenNow:
+    with work.store.begin("reports.look") as tx:
+        connections = tx.connections.working(trail.mailbox_id)
+    try:
+        answer = enter(connections, work, lambda gmail: gmail.fetch([trail.gmail_id]))
+    except (TryAgain, GiveUp) as error:
+        return SeenNow(problem=f"Gmail cannot be asked ({error.reason})")
+    if answer is None:
+        return SeenNow(problem="nobody is signed in to this mailbox")
+    found = answer[trail.gmail_id]
+    if isinstance(found, Fetched):
+        return read(found)
+    if found is None:
+        return SeenNow(outcome=Outcome.SKIP_GONE)
+    return SeenNow(problem=f"Gmail cannot be asked ({found.reason})")
+
+
+def _decided_now(
+    message: Message, connection: Connection | None, mailbox_id: int, tx: Transaction
+) -> SeenNow:
+    """As if it came now, by the settings and records of this moment."""
+    people = {a for a in (message.sender, message.author, *message.to, *message.cc, *message.bcc) if a}
+    organisation = tx.contacts.organisation()
+    insiders = Insiders(
+        own=tx.mailboxes.own_addresses(mailbox_id),
+        users=tx.contacts.users_among(people),
+        domains=organisation.internal_domains,
+    )
+    way = direction(message, insiders)
+    if connection is None or connection.magnet_since is None:
+        return SeenNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE)
+    author = {message.author} if message.author else set()
+    decision = decide(
+        message,
+        insiders=insiders,
+        exclusions=organisation.exclusions,
+        hits=hits(message.author, tx.contacts.candidates(author)) if message.author else (),
+        magnet_since=connection.magnet_since,
+        sorting_since=connection.sorting_since,
+        crm_labels=frozenset(),
+    )
+    return SeenNow(message=message, direction=way, outcome=decision.skip, hit=decision.hit)

@@ -1,0 +1,244 @@
+"""The CRM's records from CSV files: read as a stream, each checked by itself, the bad ones named by line."""
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from io import TextIOWrapper
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from domain.addresses import canonical
+from domain.contacts import Kind
+from domain.crm import ContactRecord, DealRecord, Record, Records, Refusal, UserRecord
+from domain.labels import DealCategory
+
+COLUMNS: Mapping[Records, tuple[str, ...]] = {
+    Records.CONTACTS: ("id", "kind", "name", "emails", "assigned_to", "created_at"),
+    Records.DEALS: ("id", "contact_ids", "stage", "category", "closing_date"),
+    Records.USERS: ("id", "name", "emails"),
+}
+MAX_ID = 255
+
+
+class Unusable(Exception):
+    """The file as a whole cannot be imported: one line that says why."""
+
+
+class CrmFile:
+    """A CSV file with a header row, in UTF-8. Raises Unusable before anything is imported."""
+
+    def __init__(self, path: Path, kind: Records) -> None:
+        self.path = path
+        self.kind = kind
+        self.size = path.stat().st_size
+        self._bytes = path.open("rb")
+        text = TextIOWrapper(self._bytes, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        self._lines = _Lines(text)
+        self._reader = csv.reader(self._lines, strict=True)
+        try:
+            self._header = self._read_header()
+        except Unusable:
+            self._bytes.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bytes.close()
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far, for a progress bar."""
+        return self._bytes.tell()
+
+    def rows(self) -> Iterator[Record | Refusal]:
+        """Every record of the file in its order, good or refused; memory stays flat."""
+        places = [self._header.index(column) for column in COLUMNS[self.kind]]
+        read = _READ[self.kind]
+        while (found := self._next()) is not None:
+            line, fields = found
+            if isinstance(fields, str):
+                refusal = Refusal(line, fields, self._guessed_id())
+                self._lines.give_back()
+                yield refusal
+                continue
+            values = [fields[place].strip() for place in places]
+            try:
+                _check_text(values)
+                yield read(*values)
+            except _Unfit as error:
+                yield Refusal(line, str(error), values[0] or None)
+
+    def _next(self) -> tuple[int, list[str] | str] | None:
+        """The next record's first line, and its fields or why there are none; None at the end."""
+        while True:
+            line = self._lines.begin()
+            try:
+                fields = next(self._reader)
+            except StopIteration:
+                return None
+            except csv.Error:
+                return line, "a quote is out of place, or a field is far too long"
+            if len(fields) == len(self._header):
+                return line, fields
+            if any(field.strip() for field in fields):
+                return line, f"{len(fields)} columns where the header has {len(self._header)}"
+
+    def _guessed_id(self) -> str | None:
+        """The id of a record that does not parse, as far as its first line shows it."""
+        try:
+            fields = next(csv.reader([self._lines.first]), [])
+        except csv.Error:
+            return None
+        place = self._header.index("id")
+        return fields[place].strip() or None if place < len(fields) else None
+
+    def _read_header(self) -> list[str]:
+        try:
+            header = [name.strip().lower() for name in next(self._reader, [])]
+        except csv.Error:
+            header = []
+        missing = [column for column in COLUMNS[self.kind] if column not in header]
+        if missing:
+            raise Unusable(
+                f"{self.path.name} has no column {', '.join(missing)}: its first line has to be a header with "
+                f"{','.join(COLUMNS[self.kind])}"
+            )
+        twice = [column for column in COLUMNS[self.kind] if header.count(column) > 1]
+        if twice:
+            raise Unusable(f"{self.path.name} has the column {', '.join(twice)} more than once")
+        return header
+
+
+class _Lines:
+    """The physical lines of a file. A record that swallows its neighbours by a stray quote gives them back."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._text = iter(text)
+        self._again: deque[str] = deque()
+        self._taken: list[str] = []
+        self._before = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._text)
+        self._taken.append(line)
+        return line
+
+    @property
+    def first(self) -> str:
+        """The first line of the record that was begun."""
+        return self._taken[0]
+
+    def begin(self) -> int:
+        """A new record begins: the number of its first line."""
+        self._before += len(self._taken)
+        self._taken = []
+        return self._before + 1
+
+    def give_back(self) -> None:
+        """All lines of this record but its first are read again."""
+        self._again.extendleft(reversed(self._taken[1:]))
+        self._taken = self._taken[:1]
+
+
+class _Unfit(Exception):
+    """A record that cannot go in. The text names the column and never what stands in it."""
+
+
+def _check_text(values: Sequence[str]) -> None:
+    text = "".join(values)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _Unfit("the line is not UTF-8") from None
+    if "\0" in text:
+        raise _Unfit("the line holds a NUL character")
+
+
+def _contact(
+    contact_id: str, kind: str, name: str, emails: str, assigned_to: str, created_at: str
+) -> ContactRecord:
+    return ContactRecord(
+        id=_id("id", contact_id),
+        kind=_kind(kind),
+        name=name,
+        addresses=_addresses(emails),
+        assigned_to=assigned_to or None,
+        created_at=_moment(created_at),
+    )
+
+
+def _deal(deal_id: str, contact_ids: str, stage: str, category: str, closing_date: str) -> DealRecord:
+    return DealRecord(
+        id=_id("id", deal_id),
+        contact_ids=tuple(dict.fromkeys(_id("contact_ids", one) for one in _list(contact_ids))),
+        stage=stage,
+        category=DealCategory.__members__.get(category.upper()),
+        closing_date=_day(closing_date) if closing_date else None,
+    )
+
+
+def _user(user_id: str, name: str, emails: str) -> UserRecord:
+    return UserRecord(id=_id("id", user_id), name=name, addresses=_addresses(emails))
+
+
+_READ: Mapping[Records, Callable[..., Record]] = {
+    Records.CONTACTS: _contact,
+    Records.DEALS: _deal,
+    Records.USERS: _user,
+}
+
+
+def _id(column: str, text: str) -> str:
+    if not text:
+        raise _Unfit(f"{column} is missing")
+    if len(text) > MAX_ID:
+        raise _Unfit(f"{column} is longer than {MAX_ID} characters")
+    return text
+
+
+def _kind(text: str) -> Kind:
+    try:
+        return Kind(text.lower())
+    except ValueError:
+        raise _Unfit("kind is neither contact nor lead") from None
+
+
+def _list(text: str) -> list[str]:
+    return [entry for entry in map(str.strip, text.split(";")) if entry]
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    """Every address in its exact form, once. One that is none refuses the record: it might be a typing error
+    that would go unnoticed for good."""
+    found: dict[str, None] = {}
+    for place, entry in enumerate(_list(text), 1):
+        address = canonical(entry)
+        if address is None:
+            raise _Unfit(f"emails: entry {place} is no address")
+        found[address] = None
+    return tuple(found)
+
+
+def _moment(text: str) -> datetime:
+    """ISO 8601; without a zone it is UTC, without a time the day's beginning."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise _Unfit("created_at is no ISO 8601 date or time") from None
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise _Unfit("closing_date is no ISO 8601 date") from None

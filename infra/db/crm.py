@@ -1,0 +1,121 @@
+"""Writing the CRM's records: each whole or not at all, and as often as one likes."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, Connection, Table, delete, select, tuple_
+
+from domain.addresses import loose
+from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
+from infra.db.schema import contact_addresses, contacts, deal_contacts, deals, user_addresses, users
+from infra.db.sql import chunks, insert_new, upsert
+
+R = TypeVar("R", bound=Record)
+_TABLES = {Records.CONTACTS: contacts, Records.DEALS: deals, Records.USERS: users}
+_PAIRS = 500
+"""Pairs compared in one statement."""
+
+
+class CrmRows:
+    """The CRM's records within one transaction; the caller keeps it short (W11)."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def put(self, records: Collection[Record]) -> None:
+        """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced
+        as a set. Of two with one id the later counts."""
+        self._put_contacts({one.id: one for one in records if isinstance(one, ContactRecord)}.values())
+        self._put_deals({one.id: one for one in records if isinstance(one, DealRecord)}.values())
+        self._put_users({one.id: one for one in records if isinstance(one, UserRecord)}.values())
+
+    def ids_after(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
+        """The ids of a kind in the database's order, a page at a time; "" begins."""
+        key = _TABLES[kind].c.id
+        return tuple(self._db.scalars(select(key).where(key > last).order_by(key).limit(limit)))
+
+    def delete(self, kind: Records, ids: Collection[str]) -> int:
+        """Forget these records; returns how many there were."""
+        table = _TABLES[kind]
+        return self._db.execute(delete(table).where(table.c.id.in_(ids))).rowcount
+
+    def _put_contacts(self, records: Iterable[ContactRecord]) -> None:
+        found = _in_order(records)
+        upsert(
+            self._db,
+            contacts,
+            [
+                {
+                    "id": one.id,
+                    "kind": one.kind.value,
+                    "name": one.name,
+                    "assigned_to": one.assigned_to,
+                    "created_at": one.created_at,
+                }
+                for one in found
+            ],
+        )
+        wanted = {(one.id, address): {"loose": loose(address)} for one in found for address in one.addresses}
+        key = contact_addresses.c.contact_id, contact_addresses.c.address
+        self._replace(contact_addresses, key, [one.id for one in found], wanted)
+
+    def _put_deals(self, records: Iterable[DealRecord]) -> None:
+        found = _in_order(records)
+        upsert(
+            self._db,
+            deals,
+            [
+                {
+                    "id": one.id,
+                    "stage": one.stage,
+                    "category": one.counts_as.value,
+                    "closing_date": one.closing_date,
+                }
+                for one in found
+            ],
+        )
+        wanted: dict[tuple[str, str], dict[str, str]] = {
+            (one.id, contact_id): {} for one in found for contact_id in one.contact_ids
+        }
+        key = deal_contacts.c.deal_id, deal_contacts.c.contact_id
+        self._replace(deal_contacts, key, [one.id for one in found], wanted)
+
+    def _put_users(self, records: Iterable[UserRecord]) -> None:
+        found = _in_order(records)
+        upsert(self._db, users, [{"id": one.id, "name": one.name} for one in found])
+        wanted: dict[tuple[str, str], dict[str, str]] = {
+            (one.id, address): {} for one in found for address in one.addresses
+        }
+        key = user_addresses.c.user_id, user_addresses.c.address
+        self._replace(user_addresses, key, [one.id for one in found], wanted)
+
+    def _replace(
+        self,
+        table: Table,
+        key: tuple[Column[Any], Column[Any]],
+        owners: Sequence[str],
+        wanted: Mapping[tuple[str, str], Mapping[str, str]],
+    ) -> None:
+        """What belongs to the owners becomes what is wanted; what is so already is not written again."""
+        owner, member = key
+        there = {
+            (row[0], row[1])
+            for chunk in chunks(owners)
+            for row in self._db.execute(select(owner, member).where(owner.in_(chunk)))
+        }
+        for stale in chunks(sorted(there - wanted.keys()), _PAIRS):
+            self._db.execute(delete(table).where(tuple_(owner, member).in_(stale)))
+        insert_new(
+            self._db,
+            table,
+            [
+                {owner.name: pair[0], member.name: pair[1], **more}
+                for pair, more in wanted.items()
+                if pair not in there
+            ],
+        )
+
+
+def _in_order(records: Iterable[R]) -> list[R]:
+    """By id, so that two imports at once lock their rows in one order."""
+    return sorted(records, key=lambda one: one.id)

@@ -1,0 +1,135 @@
+"""What a contact's category changes in Gmail (D10), and which mail is sorted at all (D16)."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.labels import LabelChange, change, replacement, sortable
+from domain.messages import MailClass, Message
+
+CTM, OPENED, CUSTOMER = "Label_1", "Label_2", "Label_3"
+CRM = frozenset({CTM, OPENED, CUSTOMER})
+
+
+def rule(*ids: str) -> pytest.MarkDecorator:
+    return pytest.mark.rule(*ids)
+
+
+CHANGES = [
+    pytest.param("INBOX", "", "+Label_2 -INBOX", marks=rule("D10-1"), id="in the Inbox"),
+    pytest.param(
+        "INBOX UNREAD STARRED IMPORTANT CATEGORY_UPDATES",
+        "",
+        "+Label_2 -INBOX",
+        marks=rule("D10-1"),
+        id="unread, starred, important and Gmail's categories stay",
+    ),
+    pytest.param(
+        "INBOX Label_9", "", "+Label_2 -INBOX", marks=rule("D10-1", "Z35"), id="the user's label stays"
+    ),
+    pytest.param("Label_9", "", "+Label_2", marks=rule("D10-2", "Z35"), id="filed by the user's filter"),
+    pytest.param("", "", "+Label_2", marks=rule("D10-2"), id="archived already"),
+    pytest.param(
+        "INBOX Label_1",
+        "Label_1",
+        "+Label_2 -INBOX -Label_1",
+        marks=rule("D10-1", "Z35"),
+        id="our other label goes",
+    ),
+    pytest.param(
+        "Label_9 Label_3", "Label_3", "+Label_2 -Label_3", marks=rule("D10-2"), id="also when filed"
+    ),
+    pytest.param("Label_2", "Label_2", "+Label_2", marks=rule("D10-2"), id="done already"),
+    pytest.param("INBOX", "Label_2", "+Label_2 -INBOX", marks=rule("D10-1"), id="begun before a crash"),
+    pytest.param("INBOX Label_1", "", None, marks=rule("D10-6"), id="the user put another CRM label"),
+    pytest.param("INBOX Label_2", "", None, marks=rule("D10-6"), id="the user put the very label"),
+    pytest.param("Label_1 Label_3", "Label_1", None, marks=rule("D10-6"), id="the user added one to ours"),
+    pytest.param("INBOX", "Label_1", None, marks=rule("D10-6"), id="the user took ours off"),
+    pytest.param("SPAM", "", None, marks=rule("D10-4"), id="spam"),
+    pytest.param("TRASH", "", None, marks=rule("D10-4"), id="in the trash"),
+    pytest.param("DRAFT", "", None, marks=rule("D10-4"), id="a draft"),
+]
+
+
+def spelled(found: LabelChange | None) -> str | None:
+    """ "+added -removed", so that a row of the table is one line."""
+    if found is None:
+        return None
+    return " ".join([*(f"+{one}" for one in sorted(found.add)), *(f"-{one}" for one in sorted(found.remove))])
+
+
+@pytest.mark.rule("D10")
+@pytest.mark.parametrize(("labels", "ours", "expected"), CHANGES)
+def test_change(labels: str, ours: str, expected: str | None) -> None:
+    assert spelled(change(frozenset(labels.split()), OPENED, CRM, frozenset(ours.split()))) == expected
+
+
+@pytest.mark.rule("D10", "D10-5", "E47")
+@pytest.mark.parametrize(
+    ("labels", "ours", "expected"),
+    [
+        pytest.param("Label_1", "Label_1", "+Label_2 -Label_1", id="our old label is replaced"),
+        pytest.param("INBOX Label_1", "Label_1", "+Label_2 -Label_1", id="its place in the Inbox stays"),
+        pytest.param("Label_2", "Label_2", None, id="the same label already"),
+        pytest.param("INBOX", "", None, id="never labelled"),
+        pytest.param("Label_1", "", None, id="labelled by the user"),
+        pytest.param("INBOX", "Label_1", None, id="unlabelled by the user"),
+        pytest.param("TRASH Label_1", "Label_1", None, id="in the trash"),
+    ],
+)
+def test_replacement_on_an_earlier_mail(labels: str, ours: str, expected: str | None) -> None:
+    assert spelled(replacement(frozenset(labels.split()), OPENED, CRM, frozenset(ours.split()))) == expected
+
+
+LABEL_IDS = st.frozensets(st.sampled_from([CTM, OPENED, CUSTOMER, "INBOX", "UNREAD", "Label_9"]))
+
+
+@pytest.mark.rule("D10", "Z35", "Z34")
+@given(
+    LABEL_IDS,
+    st.sampled_from([CTM, OPENED, CUSTOMER]),
+    st.frozensets(st.sampled_from([CTM, OPENED, CUSTOMER])),
+)
+def test_a_sorted_mail_has_one_crm_label_and_all_of_the_users(
+    labels: frozenset[str], own: str, ours: frozenset[str]
+) -> None:
+    found = change(labels, own, CRM, ours)
+    if found is not None:
+        after = (labels | found.add) - found.remove
+        assert after & CRM == {own}
+        assert "INBOX" not in after
+        assert labels - CRM - {"INBOX"} == after - CRM
+
+
+def mail_of(mail_class: MailClass) -> Message:
+    return Message(
+        gmail_id="id",
+        label_ids=frozenset({"INBOX"}),
+        received_at=datetime(2026, 3, 15, tzinfo=UTC),
+        sender="ann@example.com",
+        author="ann@example.com",
+        rewritten=False,
+        to=("uwe@firm.example",),
+        cc=(),
+        bcc=(),
+        mail_class=mail_class,
+        precedence_marked=False,
+    )
+
+
+@pytest.mark.rule("D16")
+@pytest.mark.parametrize(
+    ("mail_class", "expected"),
+    [
+        pytest.param(MailClass.HUMAN, True, marks=rule("D16-1")),
+        pytest.param(MailClass.AUTO_REPLY, True, marks=rule("D16-2", "E29")),
+        pytest.param(MailClass.LIST, True, marks=rule("D16-3", "E30")),
+        pytest.param(MailClass.CALENDAR, False, marks=rule("D16-4", "D10-4", "E31")),
+        pytest.param(MailClass.BOUNCE, False, marks=rule("D16-5", "E32")),
+        pytest.param(MailClass.RECEIPT, False, marks=rule("D16-6")),
+    ],
+)
+def test_which_classes_are_sorted(mail_class: MailClass, expected: bool) -> None:
+    assert sortable(mail_of(mail_class)) is expected

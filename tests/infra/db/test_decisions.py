@@ -1,0 +1,242 @@
+"""What was decided about a mail, and the notifications: once, in order, and no more than D2 allows."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, select
+
+from domain.contacts import MatchedBy
+from domain.labels import Category, LabelChange, Sorted
+from domain.ledger import Claim, Link, Planned, State, Step
+from domain.outcomes import Outcome
+from infra.db.schema import decisions, notifications
+from infra.db.store import Store
+from infra.secrets import Cipher
+from tests.worlds import START, World, arrive, link, make_world, match
+
+THREE_DETAILS = {"gmail_id", "author", "received_at"}
+
+
+def skip(world: World, **outcomes: Outcome) -> None:
+    with world.store.begin("contacts.record") as tx:
+        tx.decisions.skip(world.mailbox_id, outcomes, [world.connection_id])
+
+
+def join(world: World, gmail_id: str, link: Link, outcome: Outcome | None = None) -> Claim:
+    with world.store.begin("contacts.record") as tx:
+        tx.decisions.link(world.mailbox_id, [(gmail_id, world.connection_id, link, outcome)])
+    return Claim(gmail_id, world.connection_id, 1)
+
+
+def notify(world: World, *claims: Claim, user_id: str = "uwe") -> list[str]:
+    with world.store.begin("notifications.record") as tx:
+        return tx.decisions.notify(user_id, claims, tx.decisions.links(claims))
+
+
+def row_of(world: World, gmail_id: str) -> dict[str, object]:
+    with world.store.begin("tests.look") as tx:
+        query = select(decisions).where(decisions.c.gmail_id == gmail_id)
+        return dict(tx.db.execute(query).mappings().one())
+
+
+def told(store: Store) -> list[str]:
+    """The user's list, oldest notification first."""
+    with store.begin("tests.told") as tx:
+        return list(tx.db.scalars(select(notifications.c.gmail_id).order_by(notifications.c.id)))
+
+
+@pytest.mark.rule("D2", "Z3", "I3")
+def test_of_mail_that_ends_here_only_the_id_and_the_outcome_are_kept(world: World) -> None:
+    skip(world, a=Outcome.SKIP_NO_CONTACT)
+
+    kept = {name for name, value in row_of(world, "a").items() if value is not None}
+
+    assert kept == {"connection_id", "gmail_id", "mailbox_id", "outcome", "decided_at"}
+
+
+@pytest.mark.rule("I2", "E80")
+def test_the_first_decision_stands(world: World) -> None:
+    skip(world, a=Outcome.SKIP_NO_CONTACT)
+    skip(world, a=Outcome.SKIP_SELF)
+    join(world, "a", link())
+
+    assert row_of(world, "a")["outcome"] == "skip.no_contact"
+    assert row_of(world, "a")["author"] is None
+
+
+def test_one_mail_may_end_differently_for_two_connections(store: Store) -> None:
+    here = make_world(store)
+    there = make_world(store, "eva@firm.example", "eva")
+    skip(here, a=Outcome.SKIP_SELF)
+    skip(there, a=Outcome.SKIP_EXCLUDED)
+
+    with store.begin("tests.look") as tx:
+        rows = tx.db.execute(select(decisions)).all()
+    assert {row.connection_id: row.outcome for row in rows} == {here.connection_id: "skip.self", there.connection_id: "skip.excluded"}
+
+
+@pytest.mark.rule("D2", "Z3", "Z5")
+def test_a_link_comes_back_as_it_was(world: World) -> None:
+    moment = START.replace(microsecond=123_000)
+    known = Link("1007", "ann@example.com", MatchedBy.PLUS_TAG, "ann+shop@example.com", moment)
+    claim = join(world, "18c2f00ba4", known)
+
+    with world.store.begin("tests.links") as tx:
+        assert tx.decisions.links([claim]) == {("18c2f00ba4", world.connection_id): known}
+        assert tx.decisions.links([Claim("18c2f00ba4", world.connection_id + 1, 1)]) == {}
+
+
+@pytest.mark.rule("W5", "I9")
+def test_an_intent_is_kept_before_the_outcome_and_stays_beside_it(world: World) -> None:
+    ann, bob, cid = (join(world, i, link()) for i in ("a", "b", "c"))
+    with world.store.begin("labels.intend") as tx:
+        tx.decisions.intend({ann: Sorted(Category.CTM, "7"), bob: Sorted(Category.OPEN, "8")})
+
+    assert (row_of(world, "a")["category"], row_of(world, "a")["deal_id"]) == ("CTM", "7")
+    assert row_of(world, "a")["outcome"] is None
+
+    change = LabelChange(frozenset({"Label_1"}), frozenset({"Label_3", "INBOX"}))
+    with world.store.begin("labels.record") as tx:
+        outcomes = {ann: Outcome.LABEL_CTM, bob: Outcome.LABEL_USER_CHOICE, cid: Outcome.LABEL_NONE}
+        tx.decisions.conclude(outcomes, {ann: change})
+
+    assert [row_of(world, i)["outcome"] for i in "abc"] == ["label.ctm", "label.user_choice", "label.none"]
+    assert row_of(world, "a")["changed"] == {"added": ["Label_1"], "removed": ["INBOX", "Label_3"]}
+    assert row_of(world, "b")["changed"] is None
+
+
+@pytest.mark.rule("I9")
+@pytest.mark.parametrize(
+    ("sorting", "outcome"),
+    [
+        pytest.param(Planned(Step.SORT, State.DONE, Outcome.LABEL_NONE), "label.none", id="a lead"),
+        pytest.param(Planned(Step.SORT, State.DONE, Outcome.LABEL_OFF), "label.off", id="sorting off"),
+        pytest.param(Planned(Step.SORT, State.BLOCKED), None, id="sorting is still to come"),
+    ],
+)
+def test_announced_mail_ends_when_nothing_is_left_to_sort(
+    world: World, sorting: Planned, outcome: str | None
+) -> None:
+    arrive(world, "a", "b")
+    match(world, "a", "b", steps=[Planned(Step.ANNOUNCE, State.WAITING), sorting])
+    with world.store.begin("notifications.record") as tx:
+        tx.decisions.conclude_announced([Claim("a", world.connection_id, 1)])
+
+    assert row_of(world, "a")["outcome"] == outcome
+    assert row_of(world, "b")["outcome"] is None
+
+
+@pytest.mark.rule("Z3", "Z21", "D2", "H1")
+def test_a_notification_holds_three_details_of_the_mail_and_whose_it_is(world: World) -> None:
+    notify(world, join(world, "a", link("ann+shop@example.com", minute=3)))
+
+    with world.store.begin("tests.look") as tx:
+        kept = dict(tx.db.execute(select(notifications)).mappings().one())
+    assert kept.keys() - THREE_DETAILS == {"id", "connection_id", "user_id", "contact_id", "created_at"}
+    assert (kept["gmail_id"], kept["author"]) == ("a", "ann+shop@example.com")
+    assert kept["received_at"] == link(minute=3).received_at
+
+
+@pytest.mark.rule("I2", "E80", "D11-8")
+def test_the_same_mail_is_announced_once(world: World) -> None:
+    ann, bob = join(world, "a", link()), join(world, "b", link(minute=1))
+
+    assert notify(world, ann) == ["a"]
+    assert notify(world, ann, bob) == ["b"]
+    assert notify(world, ann, bob) == []
+    assert told(world.store) == ["a", "b"]
+
+
+@pytest.mark.rule("I2", "E80")
+def test_two_workers_announce_it_once(world: World) -> None:
+    claim = join(world, "a", link())
+    with ThreadPoolExecutor(4) as pool:
+        new = [gmail_id for found in pool.map(lambda _: notify(world, claim), range(4)) for gmail_id in found]
+
+    assert new == ["a"]
+    assert told(world.store) == ["a"]
+
+
+@pytest.mark.rule("D11-6")
+def test_notifications_stand_in_the_order_the_mail_was_received(world: World) -> None:
+    claims = [
+        join(world, gmail_id, link(minute=minute)) for gmail_id, minute in zip("abc", (9, 1, 5), strict=True)
+    ]
+
+    notify(world, *claims)
+
+    assert told(world.store) == ["b", "c", "a"]
+
+
+def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World) -> None:
+    """Numbers are given in the order of the commits: who holds the connection's row goes first."""
+    first, second = join(world, "first", link()), join(world, "second", link(minute=1))
+    holding, may_commit = threading.Event(), threading.Event()
+
+    def announce_slowly() -> None:
+        with world.store.begin("notifications.record") as tx:
+            tx.connections.working(world.mailbox_id, locked=True)
+            tx.decisions.notify("uwe", [first], tx.decisions.links([first]))
+            holding.set()
+            assert may_commit.wait(10)
+
+    def announce() -> None:
+        assert holding.wait(10)
+        with world.store.begin("notifications.record") as tx:
+            tx.connections.working(world.mailbox_id, locked=True)
+            tx.decisions.notify("uwe", [second], tx.decisions.links([second]))
+
+    with ThreadPoolExecutor(2) as pool:
+        slow, quick = pool.submit(announce_slowly), pool.submit(announce)
+        assert holding.wait(10)
+        time.sleep(0.1)
+        assert not quick.done(), "the second waits for the first's commit"
+        may_commit.set()
+        slow.result(10)
+        quick.result(10)
+
+    assert told(world.store) == ["first", "second"]
+
+
+@pytest.mark.rule("D2", "I3")
+def test_purged_decisions_leave_nothing_of_the_author(world: World) -> None:
+    labelled = join(world, "labelled", link())
+    join(world, "unlabelled", link(), Outcome.LABEL_NONE)
+    skip(world, skipped=Outcome.SKIP_SELF)
+    with world.store.begin("labels.record") as tx:
+        tx.decisions.intend({labelled: Sorted(Category.OPEN, "8")})
+        tx.decisions.conclude({labelled: Outcome.LABEL_OPEN}, {})
+
+    with world.store.begin("sweep.purge") as tx:
+        tx.decisions.purge(world.mailbox_id, ["labelled", "unlabelled", "skipped"])
+        left = tx.db.execute(select(decisions)).mappings().all()
+
+    assert [(row["gmail_id"], row["category"], row["author"]) for row in left] == [("labelled", "OPEN", None)]
+
+
+@pytest.mark.xfail(strict=True, reason="the write-ahead log keeps what was deleted until it is checkpointed")
+@pytest.mark.rule("I3", "D2")
+def test_of_a_deleted_author_no_byte_is_left_in_sqlite_s_files(sqlite_url: str, cipher: Cipher) -> None:
+    """The database stays open, as in a worker that runs for months."""
+    store = Store(sqlite_url, cipher)
+    world = make_world(store)
+    arrive(world, "a")
+    match(world, "a")
+    notify(world, Claim("a", world.connection_id, 1))
+    assert b"ann@example.com" in _bytes_of(sqlite_url)
+
+    with store.begin("connections.switch_off") as tx:
+        tx.connections.delete_mail(world.connection_id)
+        tx.connections.delete_mailbox_mail(world.mailbox_id)
+    left = _bytes_of(sqlite_url)
+    store.engine.dispose()
+
+    assert b"ann@example.com" not in left
+
+
+def _bytes_of(url: str) -> bytes:
+    file = Path(make_url(url).database or "")
+    return b"".join(part.read_bytes() for part in sorted(file.parent.glob(f"{file.name}*")))

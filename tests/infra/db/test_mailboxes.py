@@ -1,0 +1,246 @@
+"""Where we stand in a mailbox's history, and when it is next due (W8, E82, E85, E87)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from domain.connections import MailboxState
+from domain.labels import Category
+from domain.mailboxes import Watch
+from infra.db.schema import mailboxes
+from infra.db.store import Store
+from tests.worlds import GRANT, LABELS, START, World, let_pass, make_world
+
+
+def state(world: World) -> MailboxState:
+    with world.store.begin("tests.state") as tx:
+        found = tx.mailboxes.get(world.mailbox_id)
+    assert found
+    return found
+
+
+def advance(world: World, old: str | None, new: str) -> bool:
+    with world.store.begin("mailboxes.advance") as tx:
+        return tx.mailboxes.advance(world.mailbox_id, old, new)
+
+
+def take_due(store: Store, limit: int = 10, again_after: float = 60) -> tuple[int, ...]:
+    with store.begin("sweep.due") as tx:
+        return tx.mailboxes.take_due(limit, again_after)
+
+
+def take_watch_due(store: Store) -> tuple[int, ...]:
+    with store.begin("sweep.watches") as tx:
+        return tx.mailboxes.take_watch_due(10, 60)
+
+
+def sync(world: World, due_after: float = 540) -> datetime:
+    """A walk that has just begun reaches the end."""
+    with world.store.begin("mailboxes.advance") as tx:
+        began_at = tx.now()
+        tx.mailboxes.synced(world.mailbox_id, began_at, due_after)
+    return began_at
+
+
+@pytest.mark.rule("W8", "W1")
+def test_the_cursor_moves_only_from_where_the_run_has_read_it(world: World) -> None:
+    assert advance(world, "100", "200")
+    assert not advance(world, "100", "300"), "another run was quicker"
+    assert not advance(world, None, "300")
+    assert advance(world, "200", "200"), "nothing new is no loss"
+    assert state(world).cursor == "200"
+
+
+@pytest.mark.rule("W8", "W1")
+def test_of_several_runs_one_moves_the_cursor(world: World) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        moved = list(pool.map(lambda n: advance(world, "100", f"20{n}"), range(4)))
+
+    assert moved.count(True) == 1
+    assert state(world).cursor == f"20{moved.index(True)}"
+
+
+@pytest.mark.rule("W8")
+def test_a_run_that_began_before_the_mailbox_was_forgotten_is_lost(world: World) -> None:
+    with world.store.begin("connections.switch_off") as tx:
+        tx.mailboxes.forget(world.mailbox_id)
+
+    assert not advance(world, "100", "200")
+    assert state(world).cursor is None
+
+
+@pytest.mark.rule("W8")
+def test_a_watch_sets_the_cursor_only_where_there_is_none(world: World) -> None:
+    def watch(history_id: str) -> str | None:
+        with world.store.begin("watch.record") as tx:
+            tx.mailboxes.start_watch(world.mailbox_id, Watch(history_id, START, START), 86_400)
+        return state(world).cursor
+
+    assert watch("900") == "100"
+    with world.store.begin("connections.switch_off") as tx:
+        tx.mailboxes.forget(world.mailbox_id)
+    assert watch("900") == "900"
+
+
+def test_a_mailbox_is_made_once(store: Store) -> None:
+    with store.begin("tests.add") as tx:
+        first, second = tx.mailboxes.add("uwe@firm.example"), tx.mailboxes.add("uwe@firm.example")
+        other = tx.mailboxes.add("eva@firm.example")
+        assert first == second == tx.mailboxes.id_of("uwe@firm.example")
+        assert first != other
+        assert tx.mailboxes.id_of("nobody@firm.example") is None
+        assert tx.mailboxes.get(other + 1) is None
+
+
+@pytest.mark.rule("E14", "E99")
+def test_what_was_an_own_address_stays_one(world: World) -> None:
+    with world.store.begin("watch.record") as tx:
+        tx.mailboxes.keep_own_addresses(world.mailbox_id, ["u.w@firm.example", "uwe@firm.example"])
+        tx.mailboxes.keep_own_addresses(world.mailbox_id, ["uwe@new.example"])
+        found = tx.mailboxes.own_addresses(world.mailbox_id)
+
+    assert found == {"uwe@firm.example", "u.w@firm.example", "uwe@new.example"}
+
+
+@pytest.mark.rule("E54", "Z14")
+def test_labels_come_back_by_category(world: World) -> None:
+    assert state(world).labels == LABELS
+    assert state(world).labels[Category.CTM] == "Label_1"
+
+
+@pytest.mark.rule("E82", "Z33")
+def test_a_mailbox_is_due_nine_minutes_after_its_last_sync_began(world: World) -> None:
+    sync(world)
+    let_pass(world.store, 538)
+    assert take_due(world.store) == ()
+
+    let_pass(world.store, 3)
+    assert take_due(world.store) == (world.mailbox_id,)
+
+
+@pytest.mark.rule("E89")
+def test_a_due_mailbox_is_named_once_and_again_only_when_nothing_came_of_it(world: World) -> None:
+    assert take_due(world.store) == (world.mailbox_id,)
+    assert take_due(world.store) == ()
+    let_pass(world.store, 61)
+    assert take_due(world.store) == (world.mailbox_id,)
+
+    began_at = sync(world)
+    assert take_due(world.store) == ()
+    assert state(world).synced_at == began_at
+
+
+@pytest.mark.rule("E82")
+def test_the_longest_due_come_first_and_no_more_than_the_limit(store: Store) -> None:
+    worlds = [make_world(store, f"u{n}@firm.example", f"u{n}") for n in range(12)]
+    for world in reversed(worlds):
+        sync(world, due_after=0)
+        let_pass(store, 10)
+
+    taken = [set(take_due(store, limit=5)) for _ in range(3)]
+
+    in_order = [world.mailbox_id for world in worlds]
+    assert taken == [set(in_order[:0:-1][:5]) | set(), set(in_order[2:7]), set(in_order[:2])]
+
+
+@pytest.mark.rule("W2")
+def test_several_sweeps_at_the_same_time_name_each_mailbox_once(store: Store) -> None:
+    worlds = [make_world(store, f"u{n}@firm.example", f"u{n}") for n in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        named = [one for found in pool.map(lambda _: take_due(store, limit=3), range(4)) for one in found]
+    named += take_due(store, limit=12)
+
+    assert sorted(named) == sorted(world.mailbox_id for world in worlds)
+
+
+@pytest.mark.rule("E87", "I4")
+def test_a_mailbox_that_rests_is_due_when_its_rest_is_over(world: World) -> None:
+    with world.store.begin("mailboxes.rest") as tx:
+        tx.mailboxes.rest(world.mailbox_id, "rateLimitExceeded", 120)
+        now = tx.now()
+    assert state(world).rests(now)
+    assert not state(world).rests(now + timedelta(seconds=121))
+    assert state(world).failures == 1
+    assert take_due(world.store) == ()
+
+    let_pass(world.store, 121)
+    assert take_due(world.store) == (world.mailbox_id,)
+    sync(world)
+    assert state(world).failures == 0
+    assert state(world).resting_until is None
+
+
+@pytest.mark.rule("E87")
+def test_failures_are_counted_until_a_sync_succeeds(world: World) -> None:
+    for _ in range(3):
+        with world.store.begin("mailboxes.rest") as tx:
+            tx.mailboxes.rest(world.mailbox_id, "backendError", 1)
+
+    assert state(world).failures == 3
+
+
+@pytest.mark.rule("E85")
+def test_a_watch_is_renewed_after_a_day_and_tried_again_when_that_failed(world: World) -> None:
+    assert take_watch_due(world.store) == ()
+    let_pass(world.store, 86_401)
+    assert take_watch_due(world.store) == (world.mailbox_id,)
+
+    with world.store.begin("watch.failed") as tx:
+        tx.mailboxes.watch_failed(world.mailbox_id, 600)
+    let_pass(world.store, 599)
+    assert take_watch_due(world.store) == ()
+    let_pass(world.store, 2)
+    assert take_watch_due(world.store) == (world.mailbox_id,)
+    assert take_due(world.store) == (world.mailbox_id,), "the sweep carries on meanwhile"
+
+
+@pytest.mark.rule("E86")
+def test_a_mailbox_nobody_is_signed_in_to_is_never_due_until_somebody_is(world: World) -> None:
+    with world.store.begin("tests.pause") as tx:
+        tx.mailboxes.pause(world.mailbox_id)
+    let_pass(world.store, 30 * 86_400)
+    assert take_due(world.store) == take_watch_due(world.store) == ()
+    assert state(world).cursor == "100", "it goes on from where it stood"
+
+    with world.store.begin("tests.resume") as tx:
+        tx.mailboxes.resume(world.mailbox_id)
+    assert take_due(world.store) == take_watch_due(world.store) == (world.mailbox_id,)
+
+
+@pytest.mark.rule("Z2", "D2")
+def test_a_mailbox_without_a_feature_is_never_due_and_its_pushes_are_nobody_s(world: World) -> None:
+    with world.store.begin("tests.push") as tx:
+        assert tx.mailboxes.pushed("uwe@firm.example") == world.mailbox_id
+        assert tx.mailboxes.pushed("nobody@firm.example") is None
+    with world.store.begin("tests.forget") as tx:
+        tx.mailboxes.forget(world.mailbox_id)
+    let_pass(world.store, 30 * 86_400)
+
+    assert take_due(world.store) == take_watch_due(world.store) == ()
+    with world.store.begin("tests.push") as tx:
+        assert tx.mailboxes.pushed("uwe@firm.example") is None
+        kept = tx.db.execute(select(mailboxes)).mappings().one()
+    kept_of_it = {name for name, value in kept.items() if value is not None}
+    assert kept_of_it == {"id", "address", "labels", "failures"}
+
+
+def test_a_deleted_mailbox_takes_its_aliases_with_it(world: World) -> None:
+    with world.store.begin("connections.delete") as tx:
+        tx.connections.delete(world.connection_id)
+        tx.mailboxes.delete(world.mailbox_id)
+        assert tx.mailboxes.own_addresses(world.mailbox_id) == frozenset()
+        assert tx.mailboxes.id_of("uwe@firm.example") is None
+        assert tx.contacts.users_among(["uwe@firm.example"]) == frozenset()
+
+
+@pytest.mark.rule("W14")
+def test_time_is_the_database_s_and_moves_on(store: Store) -> None:
+    with store.begin("tests.now") as tx:
+        first = tx.now()
+        later = tx.now()
+        tx.db.execute(text("SELECT 1"))
+    assert first <= later
+    assert first.utcoffset() == timedelta()
+    assert GRANT.expires_at == START + timedelta(hours=1)

@@ -1,0 +1,95 @@
+"""What the ledger says of mails, read from outside: the database only, as any operator could."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from sqlalchemy import Engine, create_engine, func, make_url, select
+
+from domain.ledger import Step
+from infra.db.schema import decisions, mailboxes, notifications, steps
+from infra.db.sql import chunks
+
+_ORDER = {Step.ANNOUNCE.value: 0, Step.SORT.value: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One mail's end: Part J's words in order, and whose mail it was if that is known."""
+
+    outcomes: tuple[str, ...]
+    contact_id: str | None
+    author: str | None
+
+
+class Ledger:
+    """Reads only; never waits for a writer, nor makes one wait."""
+
+    def __init__(self, database_url: str) -> None:
+        self._engine = _reader(database_url)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def mailbox_id(self, address: str) -> int | None:
+        """The mailbox of this address."""
+        with self._engine.connect() as db:
+            return db.scalar(select(mailboxes.c.id).where(mailboxes.c.address == address))
+
+    def ended(self, mailbox_id: int, gmail_ids: Collection[str]) -> dict[str, Entry]:
+        """Those of the mails that have their final outcome."""
+        found: dict[str, Entry] = {}
+        with self._engine.connect() as db:
+            for chunk in chunks(set(gmail_ids)):
+                final = select(
+                    decisions.c.gmail_id, decisions.c.outcome, decisions.c.contact_id, decisions.c.author
+                ).where(
+                    decisions.c.mailbox_id == mailbox_id,
+                    decisions.c.gmail_id.in_(chunk),
+                    decisions.c.outcome.is_not(None),
+                )
+                rows = db.execute(final).all()
+                made = select(steps.c.gmail_id, steps.c.step, steps.c.outcome).where(
+                    steps.c.mailbox_id == mailbox_id,
+                    steps.c.gmail_id.in_([row.gmail_id for row in rows]),
+                    steps.c.step.in_(_ORDER),
+                    steps.c.outcome.is_not(None),
+                )
+                words: dict[str, list[tuple[int, str]]] = {}
+                for step in db.execute(made):
+                    words.setdefault(step.gmail_id, []).append((_ORDER[step.step], step.outcome))
+                for row in rows:
+                    outcomes = [word for _, word in sorted(words.get(row.gmail_id, ()))]
+                    found[row.gmail_id] = Entry(
+                        tuple(outcomes) or (row.outcome,), row.contact_id, row.author
+                    )
+        return found
+
+    def notified(self) -> Mapping[tuple[int, str], int]:
+        """How many notifications there are, by mailbox id and mail."""
+        query = (
+            select(decisions.c.mailbox_id, notifications.c.gmail_id, func.count().label("times"))
+            .join(
+                decisions,
+                (decisions.c.connection_id == notifications.c.connection_id)
+                & (decisions.c.gmail_id == notifications.c.gmail_id),
+            )
+            .group_by(decisions.c.mailbox_id, notifications.c.gmail_id)
+        )
+        with self._engine.connect() as db:
+            return {(row.mailbox_id, row.gmail_id): row.times for row in db.execute(query)}
+
+    def rows_of(self, mailbox_id: int) -> int:
+        """How many rows there are about mails of this mailbox."""
+        with self._engine.connect() as db:
+            count = select(func.count()).select_from(steps).where(steps.c.mailbox_id == mailbox_id)
+            others = select(func.count()).select_from(decisions).where(decisions.c.mailbox_id == mailbox_id)
+            return (db.scalar(count) or 0) + (db.scalar(others) or 0)
+
+
+def _reader(database_url: str) -> Engine:
+    url = make_url(database_url)
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, hide_parameters=True)
+    return create_engine(f"sqlite:///file:{quote(url.database or '')}?mode=ro&uri=true", hide_parameters=True)

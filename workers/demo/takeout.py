@@ -1,0 +1,125 @@
+"""What the mails of a file say about the mailbox they come from: its address, and each mail's labels."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from email.errors import MessageError
+from email.header import decode_header, make_header
+
+from domain.addresses import read_list
+from domain.headers import Fields, by_name
+from infra.local.gmail import headers
+from infra.local.gmail.labels import MAX_NAME, RESERVED
+
+MAX_OWN_LABELS = 5_000
+"""Labels of the user's own that are kept, half of what Gmail allows a mailbox."""
+
+SYSTEM = {
+    "inbox": "INBOX",
+    "sent": "SENT",
+    "spam": "SPAM",
+    "trash": "TRASH",
+    "drafts": "DRAFT",
+    "draft": "DRAFT",
+    "chat": "CHAT",
+    "chats": "CHAT",
+    "unread": "UNREAD",
+    "starred": "STARRED",
+    "important": "IMPORTANT",
+    "category personal": "CATEGORY_PERSONAL",
+    "category promotions": "CATEGORY_PROMOTIONS",
+    "category social": "CATEGORY_SOCIAL",
+    "category updates": "CATEGORY_UPDATES",
+    "category forums": "CATEGORY_FORUMS",
+}
+_NO_LABELS = frozenset({"opened", "archived"})
+"""Takeout's words for what is *not* there: unread, and Inbox."""
+
+_LABEL_ID = re.compile(r"Label_\d+", re.IGNORECASE)
+_ENTRY = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"")*)"\s*|([^,]*))(?:,|$)', re.DOTALL)
+
+
+def read_fields(raw: bytes) -> Fields:
+    """The header of a mail, exactly as the local Gmail shows it to Lodestone."""
+    end, _ = headers.body_start(raw, 0, len(raw))
+    return by_name(headers.read(raw, 0, end))
+
+
+def label_names(values: Sequence[str]) -> list[str]:
+    """The entries of X-Gmail-Labels: encoded words, folds, and quotes around names with a comma."""
+    names: dict[str, None] = {}
+    for value in values:
+        text = " ".join(_decoded(value).split())
+        for quoted, plain in _ENTRY.findall(text):
+            name = re.sub(r'\\(.)|""', lambda m: m[1] or '"', quoted) if quoted else plain
+            if name.strip():
+                names[name.strip()] = None
+    return list(names)
+
+
+class Labels:
+    """The labels that each mail is delivered with; what Gmail would refuse as a label's name is left out."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def of(self, fields: Fields) -> list[str] | None:
+        """None for a mail without X-Gmail-Labels, which arrives in the Inbox like any new mail."""
+        values = fields.get("x-gmail-labels", ())
+        if not values:
+            return None
+        found = [SYSTEM.get(name.casefold()) or self._own(name) for name in label_names(values)]
+        return list(dict.fromkeys(label for label in found if label))
+
+    def _own(self, name: str) -> str | None:
+        key = name.casefold()
+        if key in _NO_LABELS or not _possible(name):
+            return None
+        if key not in self._known and len(self._known) >= MAX_OWN_LABELS:
+            return None
+        self._known.add(key)
+        return name
+
+
+class Addressees:
+    """Whose mailbox this is: the address that most mails name as Delivered-To or To."""
+
+    def __init__(self) -> None:
+        self._mails: Counter[str] = Counter()
+        self._delivered: Counter[str] = Counter()
+
+    def add(self, fields: Fields) -> None:
+        """Each mail counts once for each address."""
+        delivered = set(_addresses(fields.get("delivered-to", ())))
+        self._delivered.update(delivered)
+        self._mails.update(delivered | set(_addresses(fields.get("to", ()))))
+
+    def commonest(self) -> str | None:
+        """Where two are equal the one that mail was delivered to counts; None when no mail names any."""
+        ranked = sorted(self._mails, key=lambda a: (-self._mails[a], -self._delivered[a], a))
+        return ranked[0] if ranked else None
+
+
+def _addresses(values: Iterable[str]) -> list[str]:
+    return [address for value in values for address in read_list(value).addresses]
+
+
+def _decoded(value: str) -> str:
+    """The standard library joins words before it decodes them: Takeout cuts characters in two."""
+    if "=?" not in value:
+        return value
+    try:
+        return str(make_header(decode_header(value)))
+    except (ValueError, LookupError, MessageError):
+        return value
+
+
+def _possible(name: str) -> bool:
+    parts = name.split("/")
+    return (
+        0 < len(name) <= MAX_NAME
+        and name.casefold() not in RESERVED
+        and parts[0].casefold() != "[gmail]"
+        and not _LABEL_ID.fullmatch(name)
+        and all(part.strip() for part in parts)
+    )
