@@ -172,7 +172,9 @@ class _Scan:
 
     def _bracketed(self) -> str | None:
         text = "".join(self.angle or ()).strip()
-        return canonical(_AROUND_MARKS.sub(r"\1", text)) if len(text) <= 2 * MAX_ADDRESS else None
+        if len(text) > 2 * MAX_ADDRESS:
+            return None
+        return canonical(_AROUND_MARKS.sub(r"\1", text) if " " in text else text)
 
     def _bare(self) -> str | None:
         """Without brackets, every word with an `@` is an address, and any other word a defect."""

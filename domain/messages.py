@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from domain.address_lists import read_list, read_lists
+from domain.address_lists import AddressList, read_list, read_lists
 from domain.addresses import is_one_of, is_under
 from domain.authors import is_rewritten, original_author
 from domain.headers import Fields, by_name
@@ -94,8 +94,9 @@ class Insiders:
 def read(fetched: Fetched) -> Message:
     """Whatever the header holds, there is a message to decide on (E42, E102)."""
     fields = by_name(fetched.payload.headers)
-    from_addresses = read_lists(fields.get("from", ()))
-    sender, author, rewritten = _writers(fields)
+    froms = fields.get("from", ())
+    found = read_list(froms[0]) if len(froms) == 1 else AddressList(read_lists(froms), certain=False)
+    sender, author, rewritten = _writers(fields, found)
     return Message(
         gmail_id=fetched.gmail_id,
         label_ids=fetched.label_ids,
@@ -106,22 +107,18 @@ def read(fetched: Fetched) -> Message:
         to=read_lists(fields.get("to", ())),
         cc=read_lists(fields.get("cc", ())),
         bcc=read_lists(fields.get("bcc", ())),
-        mail_class=classify(fetched.payload, fields, from_addresses),
+        mail_class=classify(fetched.payload, fields, found.addresses),
         precedence_marked=is_precedence_marked(fields),
     )
 
 
-def _writers(fields: Fields) -> tuple[str | None, str | None, bool]:
+def _writers(fields: Fields, found: AddressList) -> tuple[str | None, str | None, bool]:
     """Sender, author, rewritten.
 
     A group often shows the writer's address as the display name of its own ("'ann@example.com' via Sales").
     That leaves the sender uncertain (E105) but not the author, whom another header names (E100).
     """
-    froms = fields.get("from", ())
-    if len(froms) != 1:
-        return None, None, False
-    found = read_list(froms[0])
-    if len(found.addresses) != 1:
+    if len(fields.get("from", ())) != 1 or len(found.addresses) != 1:
         return None, None, False
     only = found.addresses[0]
     sender = only if found.certain else None

@@ -23,8 +23,8 @@ def announce(mailbox_id: int, work: Work) -> None:
         with work.store.begin("notifications.record") as tx:
             announced = _announce(mailbox_id, tx, work)
             full = len(announced) == AT_ONCE
-            more_to_come = full or tx.ledger.is_waiting(mailbox_id, Step.MATCH)
-            sortable = tx.ledger.is_waiting(mailbox_id, Step.SORT)
+            more_to_come = full or tx.ledger.is_coming(mailbox_id, Step.MATCH)
+            sortable = tx.ledger.is_coming(mailbox_id, Step.SORT)
         for one in announced:
             _say(one, mailbox_id)
     # One label call for many mails: sorting waits for the last slice, the re-driver's clock is its limit.

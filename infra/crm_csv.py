@@ -32,8 +32,11 @@ class CrmFile:
     def __init__(self, path: Path, kind: Records) -> None:
         self.path = path
         self.kind = kind
+        try:
+            self._bytes = path.open("rb")
+        except OSError as error:
+            raise Unusable(f"{path} cannot be read: {error.strerror}") from None
         self.size = path.stat().st_size
-        self._bytes = path.open("rb")
         text = TextIOWrapper(self._bytes, encoding="utf-8-sig", errors="surrogateescape", newline="")
         self._lines = _Lines(text)
         self._reader = csv.reader(self._lines, strict=True)

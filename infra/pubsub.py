@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
+import grpc
 import structlog
 from google.api_core.exceptions import AlreadyExists, GoogleAPICallError
 from google.cloud import pubsub_v1
@@ -31,6 +32,8 @@ class Subscription:
         self, project: str, name: str, take: Callable[[bytes], None], ready: Callable[[], None]
     ) -> None:
         self._client = pubsub_v1.SubscriberClient()
+        self._away = False
+        self._client.transport.grpc_channel.subscribe(self._connectivity)
         self._path = self._client.subscription_path(project, name)
         self._take = take
         self._ready = ready
@@ -66,6 +69,15 @@ class Subscription:
                 continue
         stream.cancel()
         stream.result()
+
+    def _connectivity(self, state: grpc.ChannelConnectivity) -> None:
+        """The client reconnects in silence; the operator wants to know."""
+        if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE and not self._away:
+            self._away = True
+            log.warning("part.awaited", part="pubsub", error=state.name)
+        elif state is grpc.ChannelConnectivity.READY and self._away:
+            self._away = False
+            log.info("part.returned", part="pubsub")
 
     def _received(self, message: Any) -> None:
         """Never raises: an exception here would nack and end the stream (FACTS §6)."""

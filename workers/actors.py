@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,26 @@ log = structlog.get_logger()
 LONGEST_JOB = 15 * 60 * 1000
 
 
+HANDLERS: dict[str, Callable[..., None]] = {
+    "mailboxes.catch_up": mailboxes.catch_up,
+    "mailboxes.renew_watch": connections.renew_watch,
+    "contacts.match": contacts.match,
+    "notifications.announce": notifications.announce,
+    "labels.sort": labels.sort,
+}
+"""A renamed actor would strand the jobs that are queued under its old name."""
+
+
 def register(app: App) -> None:
-    """Give the broker its actors. A renamed actor would strand the jobs that are queued under its old name."""
-    work = app.work
-    _actor(
-        app, "mailboxes.catch_up", lambda mailbox_id, came_by: mailboxes.catch_up(mailbox_id, came_by, work)
-    )
-    _actor(app, "mailboxes.renew_watch", lambda mailbox_id: connections.renew_watch(mailbox_id, work))
-    _actor(app, "contacts.match", lambda mailbox_id: contacts.match(mailbox_id, work))
-    _actor(app, "notifications.announce", lambda mailbox_id: notifications.announce(mailbox_id, work))
-    _actor(app, "labels.sort", lambda mailbox_id: labels.sort(mailbox_id, work))
+    """Give the broker its actors."""
+    for name, handler in HANDLERS.items():
+        _register(app, name, handler)
 
 
-def _actor(app: App, name: str, handler: Callable[..., None]) -> None:
+def _register(app: App, name: str, handler: Callable[..., None]) -> None:
     def job(**ids: Any) -> None:
         with structlog.contextvars.bound_contextvars(job=name):
-            _run(handler, ids)
+            _run(partial(handler, work=app.work), ids)
 
     queue = QUEUES.get(name, "mail")
     dramatiq.actor(actor_name=name, queue_name=queue, broker=app.broker, time_limit=LONGEST_JOB)(job)

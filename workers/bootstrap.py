@@ -9,7 +9,9 @@ from functools import partial
 import structlog
 from dramatiq.brokers.redis import RedisBroker
 from redis import Redis
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from sqlalchemy.exc import OperationalError
 
 from handlers.work import Pace, Work
@@ -33,7 +35,10 @@ class App:
     def __init__(self, settings: Settings, process: str) -> None:
         self.settings = settings
         self.redis: Redis = Redis.from_url(
-            settings.redis_url.get_secret_value(), socket_timeout=30, socket_connect_timeout=5
+            settings.redis_url.get_secret_value(),
+            socket_timeout=30,
+            socket_connect_timeout=5,
+            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
         )
         self.broker: RedisBroker = make_broker(self.redis)
         self.cipher = Cipher(tuple(key.get_secret_value() for key in settings.token_keys))

@@ -46,9 +46,9 @@ class ContactRows:
         return tuple(found)
 
     def users_among(self, addresses: Collection[str]) -> frozenset[str]:
-        """Those that are login or mailbox addresses of the CRM's users (D3 row 9)."""
+        """The login and mailbox addresses of the CRM's users that these are, with or without a +tag (D3 row 9, E13)."""
         found: set[str] = set()
-        for chunk in chunks(set(addresses)):
+        for chunk in chunks({*addresses, *map(loose, addresses)}):
             found.update(
                 self._db.scalars(
                     union_all(

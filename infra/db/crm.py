@@ -7,8 +7,9 @@ from sqlalchemy import Column, Connection, Table, delete, select, tuple_
 
 from domain.addresses import loose
 from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
+from infra.db.bulk import add, put
 from infra.db.schema import contact_addresses, contacts, deal_contacts, deals, user_addresses, users
-from infra.db.sql import chunks, insert_new, upsert
+from infra.db.sql import chunks
 
 R = TypeVar("R", bound=Record)
 _TABLES = {Records.CONTACTS: contacts, Records.DEALS: deals, Records.USERS: users}
@@ -41,7 +42,7 @@ class CrmRows:
 
     def _put_contacts(self, records: Iterable[ContactRecord]) -> None:
         found = _in_order(records)
-        upsert(
+        put(
             self._db,
             contacts,
             [
@@ -61,7 +62,7 @@ class CrmRows:
 
     def _put_deals(self, records: Iterable[DealRecord]) -> None:
         found = _in_order(records)
-        upsert(
+        put(
             self._db,
             deals,
             [
@@ -82,7 +83,7 @@ class CrmRows:
 
     def _put_users(self, records: Iterable[UserRecord]) -> None:
         found = _in_order(records)
-        upsert(self._db, users, [{"id": one.id, "name": one.name} for one in found])
+        put(self._db, users, [{"id": one.id, "name": one.name} for one in found])
         wanted: dict[tuple[str, str], dict[str, str]] = {
             (one.id, address): {} for one in found for address in one.addresses
         }
@@ -105,7 +106,7 @@ class CrmRows:
         }
         for stale in chunks(sorted(there - wanted.keys()), _PAIRS):
             self._db.execute(delete(table).where(tuple_(owner, member).in_(stale)))
-        insert_new(
+        add(
             self._db,
             table,
             [

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, tuple_, update
 
 from domain.connections import ConnectionState
 from domain.labels import Category
@@ -156,21 +156,15 @@ class LedgerRows:
             .values(state=State.WAITING.value, ready_at=db_now(), redrive_at=db_now(self._redrive_after))
         )
 
-    def is_waiting(self, mailbox_id: int, *which: Step) -> bool:
-        """Whether a step of these kinds waits that has not failed yet."""
-        return bool(
-            self._db.scalar(
-                select(
-                    exists().where(
-                        steps.c.mailbox_id == mailbox_id,
-                        steps.c.step.in_([step.value for step in which]),
-                        steps.c.state == State.WAITING.value,
-                        steps.c.attempts < ALONE_AFTER,
-                        steps.c.ready_at <= db_now(self._redrive_after),
-                    )
-                )
-            )
+    def is_coming(self, mailbox_id: int, step: Step) -> bool:
+        """Whether a step of this kind is being worked on or waits for its first try; one that failed has no part."""
+        coming = exists().where(
+            steps.c.mailbox_id == mailbox_id,
+            steps.c.step == step.value,
+            steps.c.state == State.WAITING.value,
+            or_(steps.c.attempts == 0, steps.c.owner.is_not(None)),
         )
+        return bool(self._db.scalar(select(coming)))
 
     def stalled(self, limit: int) -> tuple[tuple[int, Step], ...]:
         """Mailboxes and steps that nobody works on although their time has come; asked for again from now (W2).

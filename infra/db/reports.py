@@ -231,7 +231,7 @@ class ReportRows:
             .where(deal_contacts.c.deal_id == row.deal_id, key.in_(same_address))
             .order_by(case((key == row.contact_id, 0), else_=1), key)
         ).first()
-        now = deal and Deal(deal.id, DealCategory(deal.category), deal.closing_date)
+        now = Deal(deal.id, DealCategory(deal.category), deal.closing_date) if deal else None
         return DecidingDeal(row.deal_id, on_it, now)
 
 

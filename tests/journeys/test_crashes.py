@@ -2,22 +2,15 @@
 
 import ast
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from sqlalchemy import update
 
-from infra.db.schema import mailboxes
-from infra.db.types import db_now
 from infra.gmail import REMOTE_CALLS
-from infra.local.postgres import fresh_database, postgres_or_start
+from tests.journeys.conftest import Scene
 from tests.journeys.fault_points import FAULT_POINTS, FaultPoint
-from tests.journeys.fleet import Fleet
-from tests.journeys.world import IMPATIENT, UWE, Ending, closing_engine, crm, deliver, wait_for
-from workers.demo.stage import PROCESSES, Stage
+from tests.journeys.world import SENDERS, deliver
 
 BESIDE_THE_PIPELINE = frozenset(
     {
@@ -34,80 +27,6 @@ BESIDE_THE_PIPELINE = frozenset(
     }
 )
 """Commands that a person repeats when they die half-way, and what has no mail in its hands."""
-
-SENDERS = ("ann", "cid", "lea", "nora")
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A world, Lodestone's processes in it, and what can happen there; each method returns its mails."""
-
-    stage: Stage
-    fleet: Fleet
-
-    def mail(self) -> dict[str, str]:
-        return deliver(self.stage, SENDERS)
-
-    def many_mails(self) -> dict[str, str]:
-        return deliver(self.stage, ("ann",) * 12)
-
-    def expired_history(self) -> dict[str, str]:
-        sent = self.mail()
-        self.stage.gmail.expire_history(UWE)
-        return sent
-
-    def expired_token(self) -> dict[str, str]:
-        self.stage.gmail.expire_access_tokens(UWE)
-        return self.mail()
-
-    def limit(self) -> dict[str, str]:
-        self.stage.gmail.fault("429", ["history.list"], times=1)
-        return self.mail()
-
-    def limited_get(self) -> dict[str, str]:
-        self.stage.gmail.fault("403.userRateLimitExceeded", ["messages.get"], times=1)
-        return self.mail()
-
-    def deleted_label(self) -> dict[str, str]:
-        for label_id, name in self.stage.gmail.dump(UWE).labels.items():
-            if name == "Open Deals":
-                self.stage.gmail.delete_label(UWE, label_id)
-        return self.mail()
-
-    def watch_due(self) -> dict[str, str]:
-        with closing_engine(self.stage) as engine, engine.begin() as db:
-            db.execute(update(mailboxes).values(watch_due_at=db_now()))
-        return self.mail()
-
-    def check(self, sent: dict[str, str]) -> None:
-        """Every mail came to its one end, in the ledger and in Gmail."""
-        assert wait_for(lambda: not Ending(self.stage).missing(sent)), Ending(self.stage).missing(sent)
-        Ending(self.stage).check(sent)
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A world with a connected mailbox and healthy processes."""
-    folder = tmp_path_factory.mktemp("stage")
-    if request.param == "sqlite":
-        yield from _scene(Stage(folder, **IMPATIENT))
-        return
-    with postgres_or_start(folder / "postgres") as server, fresh_database(server) as url:
-        yield from _scene(Stage(folder, database_url=url, **IMPATIENT))
-
-
-def _scene(stage: Stage) -> Iterator[Scene]:
-    fleet = Fleet(stage)
-    with stage:
-        with closing_engine(stage) as engine:
-            crm(engine)
-        stage.connect("uwe", UWE, "--magnet", "--sorting")
-        for name in PROCESSES:
-            fleet.start(name)
-        try:
-            yield Scene(stage, fleet)
-        finally:
-            fleet.close()
 
 
 @pytest.mark.parametrize(

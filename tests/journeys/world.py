@@ -15,6 +15,7 @@ from workers.demo.stage import Stage
 
 UWE = "uwe@firm.example"
 OPEN, CUSTOMERS = "Open Deals", "Customers"
+SENDERS = ("ann", "cid", "lea", "nora")
 
 # Quick to notice what was lost, so that a test need not wait a minute for it.
 IMPATIENT = {"lease": "1", "redrive_after": "0.5", "sweep_tick": "0.1", "sweep_due_after": "2"}

@@ -10,7 +10,7 @@ from handlers.connections import Refused
 from infra.db.migrate import WrongSchema
 from infra.secrets import WrongKey
 from infra.settings import WrongSetting
-from workers.cli import accounts, processes
+from workers.cli import accounts, crm, demo, processes, reports
 from workers.cli.output import fail
 
 app = typer.Typer(
@@ -21,6 +21,9 @@ app = typer.Typer(
 )
 processes.add_to(app)
 accounts.add_to(app)
+crm.add_to(app)
+reports.add_to(app)
+demo.add_to(app)
 
 _CALLERS = (WrongSetting, WrongSchema, WrongKey, Refused)
 

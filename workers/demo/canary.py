@@ -60,6 +60,7 @@ class Proof:
     redis_keys: int = 0
     size: int = 0
     found: list[tuple[str, str]] = field(default_factory=list)
+    tested: bool = True
 
     def add(self, other: "Proof") -> None:
         """Two searches as one."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, func, make_url, select
 
 from domain.ledger import Step
-from infra.db.schema import decisions, mailboxes, notifications, steps
+from infra.db.schema import decisions, mailboxes, messages, notifications, steps
 from infra.db.sql import chunks
 
 _ORDER = {Step.ANNOUNCE.value: 0, Step.SORT.value: 1}
@@ -61,10 +62,34 @@ class Ledger:
                     words.setdefault(step.gmail_id, []).append((_ORDER[step.step], step.outcome))
                 for row in rows:
                     outcomes = [word for _, word in sorted(words.get(row.gmail_id, ()))]
-                    found[row.gmail_id] = Entry(
-                        tuple(outcomes) or (row.outcome,), row.contact_id, row.author
-                    )
+                    found[row.gmail_id] = Entry(tuple(outcomes) or (row.outcome,), row.contact_id, row.author)
         return found
+
+    def came_by(self, mailbox_id: int, gmail_id: str) -> str | None:
+        """Whether push or the sweep has brought it."""
+        these = (messages.c.mailbox_id == mailbox_id, messages.c.gmail_id == gmail_id)
+        with self._engine.connect() as db:
+            return db.scalar(select(messages.c.came_by).where(*these))
+
+    def last_sweep(self, mailbox_id: int) -> datetime | None:
+        """When the last sweep of this mailbox began, if it has ended."""
+        with self._engine.connect() as db:
+            row = db.execute(
+                select(mailboxes.c.swept_at, mailboxes.c.synced_at).where(mailboxes.c.id == mailbox_id)
+            ).one_or_none()
+        done = row is not None and row.swept_at is not None and row.synced_at >= row.swept_at
+        return row.swept_at if row is not None and done else None
+
+    def is_calm(self, mailbox_ids: Collection[int]) -> bool:
+        """Whether nothing but new mail will make these mailboxes speak: a renewed watch pushes, too."""
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        calm = select(func.count()).where(
+            mailboxes.c.id.in_(mailbox_ids),
+            mailboxes.c.swept_at <= mailboxes.c.synced_at,
+            mailboxes.c.watch_due_at > soon,
+        )
+        with self._engine.connect() as db:
+            return db.scalar(calm) == len(mailbox_ids)
 
     def notified(self) -> Mapping[tuple[int, str], int]:
         """How many notifications there are, by mailbox id and mail."""

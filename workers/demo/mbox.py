@@ -17,7 +17,7 @@ _DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _FROM_LINE = re.compile(
     rb"From (?:[^\r\n]{0,400}? )??\s{0,8}(?:"
-    + rb"(?:" + _DAY + rb",?\s{1,4})?(?:" + _MONTH + rb"\s{1,4}\d{1,2}|\d{1,2}[ -]" + _MONTH + rb"[ -]\d{2,4})"
+     rb"(?:" + _DAY + rb",?\s{1,4})?(?:" + _MONTH + rb"\s{1,4}\d{1,2}|\d{1,2}[ -]" + _MONTH + rb"[ -]\d{2,4})"
     + rb"|\d{4}-\d\d-\d\d"
     + rb")[\sT]{1,4}\d{1,2}:\d\d",
     re.IGNORECASE,
@@ -89,7 +89,7 @@ class _Collected:
                 if raw.endswith(end):
                     del raw[1 - len(end) :]
                     break
-            if raw in (b"\n", b"\r\n"):
+            if bytes(raw[:3]) in (b"\n", b"\r\n"):
                 raw.clear()
         return Mail(self.n, bytes(raw), self._cut)
 

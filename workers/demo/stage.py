@@ -23,7 +23,11 @@ START_SECONDS = 60.0
 
 
 class CommandFailed(Exception):
-    """A `lodestone` command ended with another code than 0; the text is what it said."""
+    """A `lodestone` command ended with `code`, another one than 0; the text is what it said."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def procfile() -> dict[str, list[str]]:
@@ -146,7 +150,7 @@ class Stage:
             check=False,
         )
         if done.returncode:
-            raise CommandFailed(done.stderr.strip() or done.stdout.strip())
+            raise CommandFailed(done.stderr.strip() or done.stdout.strip(), done.returncode)
         return done.stdout
 
     def connect(self, user: str, address: str, *options: str, aliases: Collection[str] = ()) -> None:

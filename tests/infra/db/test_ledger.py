@@ -454,17 +454,19 @@ def test_sorting_that_ended_at_the_match_is_not_opened_again(world: World) -> No
 
 
 def test_more_to_come_means_work_that_has_not_failed(world: World) -> None:
-    def waits() -> bool:
-        with world.store.begin("tests.is_waiting") as tx:
-            return tx.ledger.is_waiting(world.mailbox_id, Step.MATCH)
+    def comes() -> bool:
+        with world.store.begin("tests.is_coming") as tx:
+            return tx.ledger.is_coming(world.mailbox_id, Step.MATCH)
 
-    assert not waits()
+    assert not comes()
     arrive(world, "a")
-    assert waits()
-    release(world, claim(world))
-    assert waits(), "tried once: it comes back any moment"
-    release(world, claim(world))
-    assert not waits(), "what runs alone holds up nobody"
+    assert comes()
+    mine = claim(world)
+    assert comes(), "somebody is at work on it"
+    release(world, mine)
+    assert not comes(), "what has failed holds up nobody"
+    finish(world, claim(world))
+    assert not comes()
 
 
 # --- Gone (W7), reopened (W9), touched (W5, I6)

@@ -1,0 +1,204 @@
+"""What a stretch of history asks of the ledger, whatever way Gmail tells it (E81, W5, W7, W9)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.mailboxes import Change, ChangeKind, Found, Touch, digest, is_ours
+from domain.outcomes import Outcome
+
+CRM = frozenset({"Label_1", "Label_2", "Label_3"})
+
+ADDED, DELETED = ChangeKind.ADDED, ChangeKind.DELETED
+LABELLED, UNLABELLED = ChangeKind.LABELS_ADDED, ChangeKind.LABELS_REMOVED
+
+
+def change(kind: ChangeKind, *labels: str, gmail_id: str = "a") -> Change:
+    return Change(kind, gmail_id, frozenset(labels))
+
+
+def found(*changes: Change) -> Found:
+    return digest(changes, CRM)
+
+
+def asked(
+    *,
+    new: tuple[str, ...] = (),
+    dropped: tuple[tuple[str, Outcome], ...] = (),
+    reopened: tuple[str, ...] = (),
+    deleted: tuple[str, ...] = (),
+    touched: tuple[Touch, ...] = (),
+) -> Found:
+    return Found(new, dropped, reopened, deleted, touched)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param([], asked(), id="nothing happened"),
+        pytest.param([change(ADDED, "INBOX", "UNREAD")], asked(new=("a",)), id="a mail arrives"),
+        pytest.param([Change(ADDED, "a", None)], asked(new=("a",)), id="Gmail leaves its labels out"),
+        pytest.param([change(ADDED, "INBOX")] * 3, asked(new=("a",)), id="Gmail repeats itself"),
+        pytest.param(
+            [change(ADDED, gmail_id="b"), change(ADDED, gmail_id="a")],
+            asked(new=("b", "a")),
+            id="mails in the order they came",
+        ),
+        pytest.param(
+            [change(ADDED, "SPAM")], asked(dropped=(("a", Outcome.SKIP_SPAM),)), id="it arrives in Spam"
+        ),
+        pytest.param(
+            [change(ADDED, "TRASH", "SENT")],
+            asked(dropped=(("a", Outcome.SKIP_TRASH),)),
+            id="a filter puts it into the Trash",
+        ),
+        pytest.param(
+            [change(ADDED, "DRAFT")], asked(dropped=(("a", Outcome.SKIP_DRAFT),)), id="a draft is begun"
+        ),
+        pytest.param([change(ADDED, "CHAT")], asked(dropped=(("a", Outcome.SKIP_CHAT),)), id="a chat item"),
+        pytest.param(
+            [change(ADDED, "INBOX"), change(LABELLED, "STARRED"), change(UNLABELLED, "UNREAD")],
+            asked(new=("a",)),
+            id="it is read and starred meanwhile",
+        ),
+        pytest.param(
+            [change(ADDED, "INBOX"), change(LABELLED, "TRASH"), change(UNLABELLED, "INBOX")],
+            asked(new=("a",)),
+            id="it is thrown away meanwhile: the get will tell",
+        ),
+        pytest.param(
+            [change(ADDED, "INBOX"), change(DELETED)],
+            asked(dropped=(("a", Outcome.SKIP_GONE),)),
+            id="it arrives and is deleted",
+        ),
+        pytest.param([change(DELETED)], asked(deleted=("a",)), id="an older mail is deleted"),
+        pytest.param([change(DELETED, "SPAM")] * 2, asked(deleted=("a",)), id="deleted out of Spam"),
+        pytest.param(
+            [change(LABELLED, "Label_2", "STARRED")],
+            asked(touched=(Touch("a", "Label_2", added=True),)),
+            id="a CRM label is put on",
+        ),
+        pytest.param(
+            [change(LABELLED, "Label_9"), change(UNLABELLED, "INBOX", "Label_8")],
+            asked(),
+            id="the user's own labels are not ours to see",
+        ),
+        pytest.param(
+            [change(LABELLED, "Label_2"), change(UNLABELLED, "Label_2"), change(LABELLED, "Label_2")],
+            asked(touched=(Touch("a", "Label_2", added=True), Touch("a", "Label_2", added=False))),
+            id="a CRM label comes and goes",
+        ),
+    ],
+)
+def test_history_asks_for_each_mail_once(changes: list[Change], expected: Found) -> None:
+    assert digest(changes, CRM) == expected
+
+
+@pytest.mark.rule("W9", "E34", "E36", "E37")
+@pytest.mark.parametrize("label", ["SPAM", "TRASH", "DRAFT"])
+def test_mail_that_leaves_spam_trash_or_drafts_is_looked_at(label: str) -> None:
+    assert found(change(UNLABELLED, label)) == asked(reopened=("a",))
+    assert found(change(ADDED, label), change(UNLABELLED, label)) == asked(new=("a",))
+    assert found(change(UNLABELLED, label), change(DELETED)) == asked(deleted=("a",))
+    assert found(change(UNLABELLED, label, "Label_1")).touched == (Touch("a", "Label_1", added=False),)
+
+
+@pytest.mark.rule("W9")
+@pytest.mark.parametrize("label", ["INBOX", "UNREAD", "CHAT", "Label_1"])
+def test_other_labels_that_go_reopen_nothing(label: str) -> None:
+    assert found(change(UNLABELLED, label)).reopened == ()
+    assert found(change(LABELLED, "SPAM"), change(LABELLED, "TRASH")).reopened == ()
+
+
+@pytest.mark.rule("W5", "I6", "E59", "E60")
+@pytest.mark.parametrize(
+    ("label_id", "added", "intended", "ours"),
+    [
+        pytest.param("Label_1", True, "Label_1", True, id="we put the label we meant to put"),
+        pytest.param("Label_2", False, "Label_1", True, id="we took another label of ours away for it"),
+        pytest.param("Label_2", True, "Label_1", False, id="the user put another one"),
+        pytest.param("Label_1", False, "Label_1", False, id="the user took ours off"),
+        pytest.param("Label_1", True, None, False, id="we meant nothing"),
+        pytest.param("Label_1", False, None, False, id="we meant nothing, and it went"),
+    ],
+)
+def test_a_change_that_equals_our_intent_is_ours(
+    label_id: str, added: bool, intended: str | None, ours: bool
+) -> None:
+    assert is_ours(Touch("a", label_id, added), intended) is ours
+
+
+# Gmail may repeat records and tell them in another order (E81); what one record says stays the same.
+_LABELS = st.frozensets(st.sampled_from(["INBOX", "UNREAD", "SPAM", "TRASH", "DRAFT", "CHAT", *sorted(CRM)]))
+_IDS = st.sampled_from("abcd")
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Change]:
+    """Every mail arrives at most once, under the labels it then had; the rest may happen at any time."""
+    arrived = draw(st.dictionaries(_IDS, st.none() | _LABELS))
+    arrivals = [Change(ADDED, gmail_id, labels) for gmail_id, labels in arrived.items()]
+    kinds = st.sampled_from([DELETED, LABELLED, UNLABELLED])
+    rest = draw(st.lists(st.builds(Change, kinds, _IDS, _LABELS), max_size=12))
+    return draw(st.permutations(arrivals + rest))
+
+
+def unordered(result: Found) -> tuple[frozenset[object], ...]:
+    return tuple(
+        frozenset(part)
+        for part in (result.new, result.dropped, result.reopened, result.deleted, result.touched)
+    )
+
+
+@pytest.mark.rule("E80")
+@given(histories(), st.data())
+def test_repeats_change_nothing(history: list[Change], data: st.DataObject) -> None:
+    repeats = data.draw(st.lists(st.sampled_from(history)) if history else st.just([]))
+
+    assert digest([*history, *repeats], CRM) == digest(history, CRM)
+
+
+@pytest.mark.rule("E81")
+@given(histories(), st.data())
+def test_the_order_in_which_history_is_told_changes_nothing(
+    history: list[Change], data: st.DataObject
+) -> None:
+    told_otherwise = data.draw(st.permutations(history))
+
+    assert unordered(digest(told_otherwise, CRM)) == unordered(digest(history, CRM))
+
+
+@pytest.mark.rule("I9")
+@given(histories())
+def test_every_mail_is_asked_for_in_one_way_only(history: list[Change]) -> None:
+    result = digest(history, CRM)
+    dropped = [gmail_id for gmail_id, _ in result.dropped]
+    asked_for = [*result.new, *dropped, *result.reopened, *result.deleted]
+
+    assert len(asked_for) == len(set(asked_for))
+    assert {change.gmail_id for change in history if change.kind is ADDED} == {*result.new, *dropped}
+    assert set(asked_for) <= {change.gmail_id for change in history}
+    assert {touch.label_id for touch in result.touched} <= CRM
+
+
+@pytest.mark.rule("W7")
+@given(histories())
+def test_what_is_deleted_is_never_asked_of_gmail(history: list[Change]) -> None:
+    deleted = {change.gmail_id for change in history if change.kind is DELETED}
+    result = digest(history, CRM)
+
+    assert not deleted & {*result.new, *result.reopened}
+
+
+@pytest.mark.rule("W9")
+@given(histories())
+def test_what_left_spam_trash_or_drafts_is_never_forgotten(history: list[Change]) -> None:
+    left = {
+        change.gmail_id
+        for change in history
+        if change.kind is UNLABELLED and (change.label_ids or frozenset()) & {"SPAM", "TRASH", "DRAFT"}
+    }
+    deleted = {change.gmail_id for change in history if change.kind is DELETED}
+    result = digest(history, CRM)
+
+    assert left - deleted <= {*result.new, *result.reopened}

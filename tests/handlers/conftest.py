@@ -1,0 +1,114 @@
+"""A house without walls: the handlers on a real store, a real Redis and the local Gmail, run by hand."""
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from domain.events import Event, MailboxChanged
+from domain.mailboxes import Grant
+from handlers import connections, pushes
+from handlers.work import Pace, Work
+from infra.db.schema import decisions, mailboxes, notifications, steps
+from infra.db.store import Store
+from infra.gmail import Gmail
+from infra.local.gmail import GmailControl, GmailServer
+from infra.queue import RedisQueue
+from tests.journeys.world import UWE, crm, mail
+from workers.actors import HANDLERS
+from workers.routes import ROUTES
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One Gmail, one store, one queue; jobs run one after the other when `pump` is called."""
+
+    work: Work
+    store: Store
+    queue: RedisQueue
+    gmail: GmailControl
+    sent: list[Event]
+
+    def connect(self, user: str = "uwe", address: str = UWE, **options: Any) -> int:
+        """A connected mailbox with both features on; returns the connection's id."""
+        chosen = {"magnet": True, "sorting": True, "dry_run": False} | options
+        connection_id, _ = connections.connect(user, self.grant(address), **chosen, work=self.work)
+        return connection_id
+
+    def grant(self, address: str, aliases: Collection[str] = ()) -> Grant:
+        """One more grant for a mailbox, which is made when it is missing."""
+        made = self.gmail.create_mailbox(address, aliases)
+        return Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
+
+    def deliver(self, sender: str, number: int = 0, *, to: str = UWE, **options: Any) -> str:
+        """A plain mail; returns its id."""
+        return self.gmail.deliver(to, mail(sender, number, to=to), **options).id
+
+    def push(self, address: str = UWE) -> None:
+        """Gmail's notification reaches the dispatcher."""
+        pushes.take(json.dumps({"emailAddress": address, "historyId": 1}).encode(), self.work)
+
+    def run_next(self) -> list[str]:
+        """Run what the oldest queued event wakes; returns the names of the jobs."""
+        if not self.sent:
+            return []
+        event = self.sent.pop(0)
+        for name in ROUTES[type(event)]:
+            HANDLERS[name](**asdict(event), work=self.work)
+        return list(ROUTES[type(event)])
+
+    def pump(self) -> list[str]:
+        """Run what is queued until nothing is; returns the names of the jobs."""
+        jobs = []
+        while ran := self.run_next():
+            jobs += ran
+        return jobs
+
+    def catch_up(self, mailbox_id: int = 1) -> list[str]:
+        """As if a push had come, then everything that follows."""
+        self.queue.emit(MailboxChanged(mailbox_id))
+        return self.pump()
+
+    def outcomes(self) -> dict[str, str | None]:
+        """Final outcomes by message."""
+        with self.store.engine.connect() as db:
+            return {row.gmail_id: row.outcome for row in db.execute(select(decisions))}
+
+    def notified(self) -> list[str]:
+        """The messages on the user's list, in its order."""
+        with self.store.engine.connect() as db:
+            return list(db.scalars(select(notifications.c.gmail_id).order_by(notifications.c.id)))
+
+    def labels(self, gmail_id: str, address: str = UWE) -> frozenset[str]:
+        """The labels the message carries in Gmail, by name."""
+        message = self.gmail.dump(address).message(gmail_id)
+        return message.labels if message else frozenset()
+
+    def let_time_pass(self) -> None:
+        """Every wait and lease is over."""
+        with self.store.engine.begin() as db:
+            db.execute(update(steps).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
+            db.execute(update(mailboxes).values(resting_until=None))
+
+
+@pytest.fixture
+def gmail_server() -> Iterator[GmailServer]:
+    """A Gmail of the test's own."""
+    with GmailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def house(gmail_server: GmailServer, store: Store, queue: RedisQueue, sent: list[Event]) -> Iterator[House]:
+    """An empty house with a CRM in it: Ann (open deal), Cid (won deal), Lea (lead)."""
+    crm(store.engine)
+    gmail = Gmail(endpoint=gmail_server.url)
+    work = Work(store, gmail, queue, owner="test", pace=Pace(), topic="projects/p/topics/gmail")
+    yield House(work, store, queue, GmailControl(gmail_server.url), sent)
+    gmail.close()

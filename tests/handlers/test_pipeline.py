@@ -1,0 +1,143 @@
+"""The way of a mail, room by room, with every port real."""
+
+import pytest
+
+from domain.events import MailboxChanged
+from tests.handlers.conftest import House
+from tests.journeys.world import EXPECTED, UWE
+
+
+@pytest.mark.rule("I9", "Z3", "Z21", "Z28", "Z29", "Z34", "Z37", "H1", "H4")
+def test_every_mail_ends_as_its_sender_deserves(house: House) -> None:
+    house.connect()
+    sent = {house.deliver(sender): sender for sender in EXPECTED}
+    house.push()
+    house.pump()
+    for gmail_id, sender in sent.items():
+        outcomes, label, in_inbox = EXPECTED[sender]
+        assert house.outcomes()[gmail_id] == outcomes[-1]
+        assert house.notified().count(gmail_id) == outcomes.count("magnet.notified")
+        assert house.labels(gmail_id) == {"UNREAD", label or "INBOX"} | ({"INBOX"} if in_inbox else set())
+
+
+@pytest.mark.rule("I7")
+def test_a_message_is_paid_for_once(house: House) -> None:
+    house.connect()
+    for number in range(60):
+        house.deliver(("ann", "nora")[number % 2], number)
+    house.gmail.reset_counters()
+    house.catch_up()
+    counters = house.gmail.counters()
+    assert counters.calls_of("messages.get") == 60
+    assert counters.calls_of("messages.batchModify") == 1
+    assert counters.http_requests == 1 + 3 + 1
+
+
+@pytest.mark.rule("I5", "E90")
+def test_nothing_leaves_the_inbox_before_it_is_announced(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.queue.emit(MailboxChanged(1))
+    jobs = []
+    while ran := house.run_next():
+        jobs += ran
+        assert "INBOX" in house.labels(gmail_id) or gmail_id in house.notified()
+        if ran == ["notifications.announce"]:
+            assert "INBOX" in house.labels(gmail_id)
+    assert jobs == ["mailboxes.catch_up", "contacts.match", "notifications.announce", "labels.sort"]
+
+
+@pytest.mark.rule("E80", "E81", "I2", "W1")
+def test_the_same_push_twice_and_out_of_order_changes_nothing(house: House) -> None:
+    house.connect()
+    first, second = house.deliver("ann", 1), house.deliver("cid", 2)
+    house.push()
+    house.push()
+    house.pump()
+    house.push()
+    house.catch_up()
+    assert house.notified() == [first, second]
+    assert house.outcomes() == {first: "label.open", second: "label.customer"}
+
+
+@pytest.mark.rule("W1")
+def test_many_pushes_are_one_job_and_one_that_comes_meanwhile_causes_one_more(house: House) -> None:
+    house.connect()
+    for _ in range(5):
+        house.push()
+    assert house.sent == [MailboxChanged(1)]
+    turn = house.queue.enter("sync", 1, 60)
+    assert turn is not None
+    house.push()
+    assert house.queue.leave(turn, done=True), "dirty still: one more run"
+    assert house.pump() == ["mailboxes.catch_up"]
+
+
+@pytest.mark.rule("Z2", "H8", "D2")
+def test_with_magnet_off_nothing_is_stored_and_nothing_is_watched(house: House) -> None:
+    house.connect(magnet=False, sorting=False)
+    house.deliver("ann")
+    house.push()
+    house.catch_up()
+    assert house.sent == []
+    assert house.outcomes() == {}
+    assert house.gmail.dump(UWE).watched_topic is None
+
+
+@pytest.mark.rule("H7", "Z36")
+def test_with_sorting_off_there_is_a_notification_only(house: House) -> None:
+    house.connect(sorting=False)
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    assert house.notified() == [gmail_id]
+    assert house.outcomes() == {gmail_id: "label.off"}
+    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+
+
+def test_a_dry_run_decides_and_changes_nothing_in_gmail(house: House) -> None:
+    house.connect(dry_run=True)
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert "Open Deals" not in house.gmail.dump(UWE).labels.values()
+
+
+@pytest.mark.rule("H17", "E58", "Z39", "I6")
+def test_a_mail_moved_back_to_the_inbox_stays_there(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"])
+    house.catch_up()
+    house.catch_up()
+    assert house.labels(gmail_id) == {"INBOX", "UNREAD", "Open Deals"}
+
+
+@pytest.mark.rule("I6", "D10-6", "E60")
+def test_a_crm_label_that_the_user_put_first_is_left_alone(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann", labels=["INBOX", "Customers"])
+    house.catch_up()
+    assert house.outcomes() == {gmail_id: "label.user_choice"}
+    assert house.labels(gmail_id) == {"INBOX", "Customers"}
+
+
+@pytest.mark.rule("I6", "D10-6", "E59", "W5")
+def test_a_crm_label_taken_off_again_before_we_sorted_is_the_users_choice(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.gmail.change_labels(UWE, [gmail_id], add=["Customers"])
+    house.gmail.change_labels(UWE, [gmail_id], remove=["Customers"])
+    house.catch_up()
+    assert house.outcomes() == {gmail_id: "label.user_choice"}
+    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+
+
+@pytest.mark.rule("H6", "D10-2", "Z35", "E61", "E39")
+def test_a_mail_that_a_filter_has_filed_is_found_under_both(house: House) -> None:
+    house.connect()
+    house.gmail.add_filter(UWE, "ann@example.com", label="Projects", archive=True)
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    assert house.labels(gmail_id) == {"UNREAD", "Projects", "Open Deals"}

@@ -1,0 +1,161 @@
+"""Settings: what they are without being set, and one line for each that cannot work."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from infra.settings import Settings, WrongSetting, load
+from tests.worlds import KEY
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """Only the token key is set, and no .env file lies about."""
+    for name in os.environ:
+        if name.startswith("LODESTONE_") or name in ("DATABASE_URL", "REDIS_URL"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("LODESTONE_TOKEN_KEYS", KEY)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+def test_one_key_is_all_that_must_be_set() -> None:
+    settings = load()
+
+    assert settings.database_url.get_secret_value() == "sqlite:///lodestone.db"
+    assert settings.topic == "projects/lodestone/topics/gmail"
+    assert (settings.worker_threads, settings.sweep_due_after, settings.redrive_after) == (8, 540, 60)
+    assert (settings.gmail_endpoint, settings.as_of) == (None, None)
+
+
+def test_settings_are_read_from_the_environment_first_then_from_a_file(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("LODESTONE_WORKER_THREADS=3\nLODESTONE_PUBSUB_TOPIC=mail\nOTHER=1\n")
+    environment.setenv("LODESTONE_WORKER_THREADS", "5")
+    environment.setenv("LODESTONE_AS_OF", "2026-03-15T10:00:00+01:00")
+    settings = load()
+
+    assert (settings.worker_threads, settings.pubsub_topic) == (5, "mail")
+    assert settings.as_of == datetime(2026, 3, 15, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["LODESTONE_DATABASE_URL", "DATABASE_URL"])
+def test_the_usual_names_of_urls_are_understood(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(name, "postgresql+psycopg://me:secret@db.example.com/crm")
+
+    assert load().database_url.get_secret_value() == "postgresql+psycopg://me:secret@db.example.com/crm"
+
+
+def test_settings_do_not_change_under_a_running_process() -> None:
+    with pytest.raises(ValidationError):
+        load().worker_threads = 9  # type: ignore[misc]  # that is the point
+
+
+@pytest.mark.rule("I10")
+def test_no_secret_stands_in_what_python_shows(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql+psycopg://me:secret-1@db.example.com/crm")
+    environment.setenv("REDIS_URL", "redis://:secret-2@redis.example.com:6379/0")
+    settings = load()
+
+    assert not [s for s in (KEY, "secret-1", "secret-2") if s in f"{settings!r} {settings} {[settings]}"]
+
+
+WRONG = [
+    ("TOKEN_KEYS", "", "Fernet keys separated by commas"),
+    ("TOKEN_KEYS", "secret", "Fernet keys separated by commas"),
+    ("TOKEN_KEYS", f"{KEY},secret", "Fernet keys separated by commas"),
+    ("DATABASE_URL", "", "sqlite:///FILE or postgresql+psycopg://"),
+    ("DATABASE_URL", "mysql://me:secret@db.example.com/crm", "sqlite:///FILE or postgresql+psycopg://"),
+    ("GMAIL_COSTS", "2027", "2026 or 2025"),
+    ("GMAIL_TIMEOUT", "0", "seconds"),
+    ("GMAIL_TIMEOUT", "301", "seconds"),
+    ("GMAIL_TIMEOUT", "soon", "seconds"),
+    ("WORKER_THREADS", "0", "threads"),
+    ("WORKER_THREADS", "65", "threads"),
+    ("WORKER_THREADS", "", "threads"),
+    ("SWEEP_DUE_AFTER", "-1", "seconds"),
+    ("SWEEP_TICK", "0", "seconds"),
+    ("REDRIVE_AFTER", "0", "seconds"),
+    ("LEASE", "nan", "seconds"),
+    ("AS_OF", "yesterday", "moment"),
+    ("AS_OF", "2026-03-15T09:00:00", "moment"),
+    ("LOG_LEVEL", "LOUD", "DEBUG to ERROR"),
+]
+UNNOTICED = [
+    ("DATABASE_URL", "postgresql+psycopg://me:secret@db.example.com:port/crm", "postgresql+psycopg://"),
+    ("REDIS_URL", "secret", "redis://HOST:PORT/DB"),
+    ("REDIS_URL", "redis://secret@redis.example.com:port/0", "redis://HOST:PORT/DB"),
+    ("GMAIL_ENDPOINT", "nonsense", "URL"),
+    ("PUBSUB_PROJECT", "", "id of the Google Cloud project"),
+    ("PUBSUB_TOPIC", "a/b", "name of the topic"),
+    ("LEASE", "inf", "seconds"),
+]
+unnoticed = pytest.mark.xfail(strict=True, reason="only found out later, by a traceback or by no answer")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [*WRONG, *(pytest.param(*wrong, marks=unnoticed) for wrong in UNNOTICED)],
+)
+def test_a_setting_that_cannot_work_is_named_with_what_it_should_be(
+    environment: pytest.MonkeyPatch, name: str, value: str, wanted: str
+) -> None:
+    environment.setenv(f"LODESTONE_{name}", value)
+    with pytest.raises(WrongSetting) as caught:
+        load()
+
+    line = str(caught.value)
+    assert line.startswith(f"LODESTONE_{name} is wrong: it should be ")
+    assert wanted in line
+    assert "\n" not in line
+    assert "secret" not in line, "a wrong secret is a secret still"
+
+
+def test_a_setting_that_is_missing_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("LODESTONE_TOKEN_KEYS")
+    with pytest.raises(WrongSetting, match=r"^LODESTONE_TOKEN_KEYS is not set: .*`lodestone keys new`$"):
+        load()
+
+
+@pytest.mark.parametrize("name", ["worker_threads", "gmail_timeout"])
+@pytest.mark.xfail(
+    strict=True, reason="the line says what the setting is, not within which bounds it must be"
+)
+def test_bounds_are_told(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(f"LODESTONE_{name.upper()}", "1000")
+    with pytest.raises(WrongSetting, match=r"300|64"):
+        load()
+
+
+def test_every_setting_says_what_it_should_be() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_a_process_with_a_wrong_setting_ends_before_it_starts(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.setenv("LODESTONE_WORKER_THREADS", "many")
+    environment.setenv("PYTHONPATH", str(ROOT))
+    ended = subprocess.run(
+        [sys.executable, "-m", "workers", "worker"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        "lodestone: LODESTONE_WORKER_THREADS is wrong: it should be threads of one worker process\n"
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,104 @@
+"""A running world for the journeys, once on SQLite and once on PostgreSQL."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from google.pubsub_v1 import PublisherClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from sqlalchemy import update
+
+from infra.db.schema import mailboxes
+from infra.db.types import db_now
+from infra.local.postgres import fresh_database
+from tests.journeys.fleet import Fleet
+from tests.journeys.world import IMPATIENT, SENDERS, UWE, Ending, closing_engine, crm, deliver, wait_for
+from workers.demo.stage import PROCESSES, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A world, Lodestone's processes in it, and what can happen there; each method returns its mails."""
+
+    stage: Stage
+    fleet: Fleet
+
+    def mail(self) -> dict[str, str]:
+        return deliver(self.stage, SENDERS)
+
+    def many_mails(self) -> dict[str, str]:
+        return deliver(self.stage, ("ann",) * 12)
+
+    def expired_history(self) -> dict[str, str]:
+        sent = self.mail()
+        self.stage.gmail.expire_history(UWE)
+        return sent
+
+    def expired_token(self) -> dict[str, str]:
+        self.stage.gmail.expire_access_tokens(UWE)
+        return self.mail()
+
+    def limit(self) -> dict[str, str]:
+        self.stage.gmail.fault("429", ["history.list"], times=1)
+        return self.mail()
+
+    def limited_get(self) -> dict[str, str]:
+        self.stage.gmail.fault("403.userRateLimitExceeded", ["messages.get"], times=1)
+        return self.mail()
+
+    def deleted_label(self) -> dict[str, str]:
+        for label_id, name in self.stage.gmail.dump(UWE).labels.items():
+            if name == "Open Deals":
+                self.stage.gmail.delete_label(UWE, label_id)
+        return self.mail()
+
+    def watch_due(self) -> dict[str, str]:
+        with closing_engine(self.stage) as engine, engine.begin() as db:
+            db.execute(update(mailboxes).values(watch_due_at=db_now()))
+        return self.mail()
+
+    def publish(self, data: bytes) -> None:
+        """As anybody with the right to publish could."""
+        host = self.stage.environment["PUBSUB_EMULATOR_HOST"]
+        with grpc.insecure_channel(host) as channel:
+            publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+            request = {
+                "topic": "projects/lodestone/topics/gmail",
+                "messages": [{"data": data, "attributes": {"a": "b"}}],
+            }
+            publisher.publish(request=request)
+
+    def log(self, process: str) -> str:
+        """All that a process has logged so far."""
+        return (self.stage.logs / f"{process}.log").read_text()
+
+    def check(self, sent: dict[str, str]) -> None:
+        """Every mail came to its one end, in the ledger and in Gmail."""
+        assert wait_for(lambda: not Ending(self.stage).missing(sent)), Ending(self.stage).missing(sent)
+        Ending(self.stage).check(sent)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A world with a connected mailbox and healthy processes."""
+    folder = tmp_path_factory.mktemp("stage")
+    if request.param == "sqlite":
+        yield from _scene(Stage(folder, **IMPATIENT))
+        return
+    with fresh_database(request.getfixturevalue("postgres_server")) as url:
+        yield from _scene(Stage(folder, database_url=url, **IMPATIENT))
+
+
+def _scene(stage: Stage) -> Iterator[Scene]:
+    fleet = Fleet(stage)
+    with stage:
+        with closing_engine(stage) as engine:
+            crm(engine)
+        stage.connect("uwe", UWE, "--magnet", "--sorting")
+        for name in PROCESSES:
+            fleet.start(name)
+        try:
+            yield Scene(stage, fleet)
+        finally:
+            fleet.close()

@@ -1,0 +1,94 @@
+"""What Lodestone stands on goes away and comes back: it says so, waits, loses nothing, resumes alone."""
+
+import signal
+import time
+
+import pytest
+from redis import Redis
+from sqlalchemy import text
+
+from tests.journeys.conftest import Scene
+from tests.journeys.world import SENDERS, closing_engine, deliver, wait_for
+
+
+@pytest.mark.rule("W13", "I1", "E82")
+def test_redis_away_for_a_while(scene: Scene) -> None:
+    sent = scene.mail()
+    scene.stage.redis.kill()
+    sent |= scene.mail()
+    said = wait_for(lambda: "duty.postponed" in scene.log("sweep"), 20)
+    scene.stage.redis.start()
+    sent |= scene.mail()
+    scene.check(sent)
+    assert said
+
+
+@pytest.mark.rule("E87", "I1")
+@pytest.mark.parametrize("kind", ["503", "429", "500"])
+def test_gmail_answers_nothing_but_errors_for_a_while(scene: Scene, kind: str) -> None:
+    fault = scene.stage.gmail.fault(kind)
+    sent = scene.mail()
+    time.sleep(1)
+    scene.stage.gmail.clear_faults(fault)
+    scene.check(sent)
+
+
+@pytest.mark.rule("E82", "I1")
+def test_pubsub_dies_and_forgets_everything(scene: Scene) -> None:
+    scene.stage.stop("pubsub", signal.SIGKILL)
+    sent = scene.mail()
+    scene.stage.start_pubsub()
+    scene.stage.run("topic")
+    sent |= scene.mail()
+    scene.check(sent)
+    assert '"part": "pubsub"' in scene.log("dispatcher")
+
+
+@pytest.mark.rule("I1", "W11")
+def test_the_database_cuts_or_locks_everybody_out(scene: Scene) -> None:
+    sent = scene.mail()
+    with closing_engine(scene.stage) as engine, engine.begin() as db:
+        if engine.dialect.name == "sqlite":
+            time.sleep(2)  # `begin` took the only write lock
+        else:
+            others = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            )
+            db.execute(text(f"{others} AND pid <> pg_backend_pid()"))
+    sent |= scene.mail()
+    scene.check(sent)
+
+
+@pytest.mark.rule("W16", "I1", "I2")
+def test_sigterm_in_a_burst_ends_the_worker_in_time_and_the_next_one_finishes(scene: Scene) -> None:
+    sent = {}
+    for number in range(25):
+        sent |= deliver(scene.stage, SENDERS, number)
+    starts = scene.log("worker").count("process.started")
+    worker = scene.fleet.start("worker")
+    assert wait_for(lambda: scene.log("worker").count("process.started") > starts)
+    worker.terminate()
+    worker.join(25)
+    ended = worker.exitcode
+    scene.fleet.start("worker")
+    assert ended == 0, "not within 25 s"
+    scene.check(sent)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff\xfe{", id="no JSON"),
+        pytest.param(b"[" * 100_000, id="nested too deep"),
+        pytest.param(b'{"emailAddress": "who@example.com", "historyId": 7}', id="unknown mailbox"),
+        pytest.param(b'{"emailAddress": ["x"], "historyId": {}}', id="wrong types"),
+    ],
+)
+def test_a_malformed_foreign_or_forged_push_is_logged_and_no_more(scene: Scene, data: bytes) -> None:
+    scene.publish(data)
+    sent = scene.mail()
+    scene.check(sent)
+    assert "push.rejected" in scene.log("dispatcher")
+    with Redis.from_url(scene.stage.redis.url) as redis:
+        assert not any(b"who@example.com" in key for key in redis.keys())

@@ -1,0 +1,137 @@
+"""An explanation as words for people and as JSON for programs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from domain import explanations
+from domain.explanations import GATES
+from domain.ledger import Step
+from domain.trails import Decided, SeenNow, StepTaken, Trail
+from handlers.reports import Explained
+
+
+def in_words(one: Explained) -> Iterator[str]:
+    """Line by line, the answer first."""
+    trail = one.trail
+    yield f"{trail.gmail_id} in {trail.mailbox}"
+    waiting = explanations.waiting_for_match(trail)
+    if waiting:
+        yield f"  {waiting}"
+    for decided in trail.decided:
+        yield from _decision(one, decided)
+    seen = f", first seen {trail.seen_at:%Y-%m-%d %H:%M:%S} UTC" if trail.seen_at else ""
+    yield f"  came by: {explanations.arrival(trail)}{seen}"
+    if trail.missing:
+        yield f"  missing: Gmail answered {trail.missing} times that it does not have it (yet)"
+    if trail.touched:
+        yield "  by hand: the user has put or removed a CRM label; nothing is changed any more"
+    yield from (f"  {_cost(step, trail)}" for step in trail.steps)
+
+
+def as_json(one: Explained) -> dict[str, Any]:
+    """The same, by name."""
+    trail = one.trail
+    return {
+        "message_id": trail.gmail_id,
+        "mailbox": trail.mailbox,
+        "came_by": trail.came_by,
+        "seen_at": trail.seen_at and trail.seen_at.isoformat(timespec="milliseconds"),
+        "touched_by_user": trail.touched,
+        "summary": explanations.waiting_for_match(trail),
+        "decisions": [_decision_as_json(one, decided) for decided in trail.decided],
+        "steps": [_step_as_json(step) for step in trail.steps],
+    }
+
+
+def _decision(one: Explained, decided: Decided) -> Iterator[str]:
+    trail, seen = one.trail, one.seen.get(decided.connection_id)
+    yield f"  {explanations.summary(trail, decided, one.today)}"
+    outcome = decided.outcome.value if decided.outcome else "none yet"
+    yield f"  outcome: {outcome}, for user {decided.user_id}"
+    passed = None if decided.kept_nothing or decided.outcome is None else "passed (D3 row 11)"
+    facts = {
+        "gate": passed,
+        "match": explanations.match(decided),
+        "received": decided.received_at and f"{decided.received_at:%Y-%m-%d %H:%M:%S} UTC",
+        "notice": explanations.announcement(decided, trail.taken(Step.ANNOUNCE, decided.connection_id)),
+        "in Gmail": None
+        if decided.kept_nothing
+        else explanations.changes(decided.changed, trail.label_names),
+        "in Gmail now": seen and explanations.second_look(seen),
+        "changed": seen and explanations.differs(decided, seen),
+        "not under Customers because": explanations.not_under_customers(trail, decided),
+    }
+    yield from (f"  {name}: {words}" for name, words in facts.items() if words)
+
+
+def _decision_as_json(one: Explained, decided: Decided) -> dict[str, Any]:
+    trail, seen = one.trail, one.seen.get(decided.connection_id)
+    gate = GATES.get(decided.outcome) if decided.outcome else None
+    deal, change = decided.deal, decided.changed
+    return {
+        "connection_id": decided.connection_id,
+        "user": decided.user_id,
+        "outcome": decided.outcome and decided.outcome.value,
+        "summary": explanations.summary(trail, decided, one.today),
+        "not_under_customers": explanations.not_under_customers(trail, decided),
+        "gate": gate and {"rule": gate.rule, "reason": gate.words},
+        "match": _match_as_json(decided),
+        "received_at": decided.received_at and decided.received_at.isoformat(timespec="milliseconds"),
+        "category": decided.category and decided.category.value,
+        "deal": deal and {"id": deal.id, "contact_id": deal.contact_id},
+        "notification_id": decided.notification_id,
+        "changed": change and {"added": sorted(change.add), "removed": sorted(change.remove)},
+        "changed_in_words": explanations.changes(change, trail.label_names),
+        "dry_run": decided.dry_run,
+        "now": seen and _seen_as_json(decided, seen),
+    }
+
+
+def _match_as_json(decided: Decided) -> dict[str, Any] | None:
+    if decided.person is None:
+        return None
+    return {
+        "from": decided.author,
+        "address": decided.address,
+        "matched_by": decided.matched_by and decided.matched_by.value,
+        "contact_id": decided.person.id,
+        "kind": decided.person.kind and decided.person.kind.value,
+        "name": decided.person.name,
+    }
+
+
+def _seen_as_json(decided: Decided, seen: SeenNow) -> dict[str, Any]:
+    return {
+        "read": seen.problem is None,
+        "words": explanations.second_look(seen),
+        "from": seen.message and seen.message.author,
+        "direction": seen.direction and seen.direction.value,
+        "outcome": seen.outcome and seen.outcome.value,
+        "contact_id": seen.hit and seen.hit.contact.id,
+        "differs": explanations.differs(decided, seen),
+    }
+
+
+def _cost(step: StepTaken, trail: Trail) -> str:
+    who = next(
+        (f" for {one.user_id}" for one in trail.decided if one.connection_id == step.connection_id), ""
+    )
+    shared = f", with {step.shared_by - 1} others" if step.shared_by > 1 else ""
+    outcome = f" {step.outcome.value}" if step.outcome else ""
+    return (
+        f"step {step.step.value}{who}: {step.state.value}{outcome}; {step.units:g} units, "
+        f"{step.tries} {'try' if step.tries == 1 else 'tries'}, {step.seconds:.3f} s{shared}"
+    )
+
+
+def _step_as_json(step: StepTaken) -> dict[str, Any]:
+    return {
+        "step": step.step.value,
+        "connection_id": step.connection_id or None,
+        "state": step.state.value,
+        "outcome": step.outcome and step.outcome.value,
+        "units": step.units,
+        "tries": step.tries,
+        "seconds": round(step.seconds, 3),
+        "shared_by": step.shared_by,
+    }

@@ -1,0 +1,18 @@
+"""How commands that only work on the database begin."""
+
+import sys
+from contextlib import redirect_stdout
+
+from infra.db.migrate import check_schema
+from workers.bootstrap import App, start
+
+
+def open_app() -> App:
+    """The parts of this process, its log on standard error: standard output is the command's answer.
+
+    Whoever typed a command is told at once that the database is away; only processes wait for it.
+    """
+    with redirect_stdout(sys.stderr):
+        app = start("cli")
+    check_schema(app.store.engine)
+    return app

@@ -1,0 +1,210 @@
+"""What people ask: `lodestone status`, `lodestone explain` and `lodestone notifications`."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from domain.addresses import canonical
+from domain.reports import MailboxReport, Notice
+from handlers import reports
+from handlers.reports import Status
+from workers.cli import explaining
+from workers.cli.opening import open_app
+from workers.cli.output import Json, fail, say, show_json, show_table
+
+SHOWN = 100
+"""Mailboxes in a table for people; whoever wants all of them takes JSON."""
+
+
+def status(
+    mailbox: Annotated[str | None, typer.Argument(help="Only this mailbox, by its address.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="End with 1 when the oldest waiting mail is over 10 minutes old.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=0, help=f"At most so many mailboxes [{SHOWN} in tables, all in JSON]."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how the mailboxes stand, those in trouble first.
+
+    Example: `lodestone status --check`
+    """
+    address = _address(mailbox)
+    found = reports.status(address, limit if limit is not None or as_json else SHOWN, open_app().work)
+    if address is not None and not found.totals.mailboxes:
+        fail("there is no such mailbox", code=1)
+    if as_json:
+        show_json(_status_as_json(found))
+    else:
+        _show_status(found)
+    if check and found.totals.late(found.now):
+        raise typer.Exit(1)
+
+
+def notifications(
+    user: Annotated[str, typer.Option("--user", help="The CRM's id of the user.")],
+    after: Annotated[int, typer.Option("--after", min=0, help="Only those with a higher id.")] = 0,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a user's notifications, the oldest first; ask for more with the last id.
+
+    Example: `lodestone notifications --user uwe --after 41 --json`
+    """
+    found = reports.notices(user, after, limit, open_app().work)
+    if as_json:
+        show_json([_notice(one) for one in found])
+    elif found:
+        columns = ("id", "name", "from", "received_at", "message_id", "contact_id")
+        show_table([_readable(_notice(one)) for one in found], columns)
+    else:
+        say(f"no notifications for {user}" + (f" after {after}" if after else ""))
+
+
+def explain(
+    message_id: Annotated[str, typer.Argument(help="Gmail's id of the mail.")],
+    mailbox: Annotated[
+        str | None, typer.Option("--mailbox", help="Only in this mailbox: ids are per mailbox.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Explain what was decided about a mail, and why: how it came, its gate, its contact, its deal, its cost.
+
+    Of mail that matched nobody only the outcome is kept: it is read again from Gmail, shown, and not kept.
+
+    Example: `lodestone explain 18f3a2b4c5d6e7f8 --mailbox uwe@firm.example`
+    """
+    found = reports.explain(message_id, _address(mailbox), open_app().work)
+    if not found:
+        fail("the ledger knows no mail of this id" + (" in this mailbox" if mailbox else ""), code=1)
+    if as_json:
+        show_json([explaining.as_json(one) for one in found])
+        return
+    for one in found:
+        for line in explaining.in_words(one):
+            say(plain(line))
+
+
+def _address(text: str | None) -> str | None:
+    if text is None:
+        return None
+    address = canonical(text)
+    if address is None:
+        fail("that is no mailbox address", code=2)
+    return address
+
+
+def _status_as_json(found: Status) -> dict[str, Any]:
+    totals = found.totals
+    return {
+        "organisation": {
+            "mailboxes": totals.mailboxes,
+            "waiting": totals.waiting,
+            "set_aside": totals.set_aside,
+            "oldest_waiting_seconds": _age(totals.oldest_waiting_at, found.now),
+            "late": totals.late(found.now),
+        },
+        "mailboxes": [_mailbox(one, found.now) for one in found.mailboxes],
+    }
+
+
+def _mailbox(one: MailboxReport, now: datetime) -> dict[str, Any]:
+    return {
+        "mailbox": one.address,
+        "state": one.state(now),
+        "cursor_age_seconds": _age(one.synced_at, now),
+        "watch_expires_at": _moment(one.watch_until),
+        "last_push_at": _moment(one.pushed_at),
+        "last_sweep_at": _moment(one.swept_at),
+        "waiting": one.waiting,
+        "set_aside": one.set_aside,
+        "oldest_waiting_seconds": _age(one.oldest_waiting_at, now),
+    }
+
+
+def _show_status(found: Status) -> None:
+    columns = (
+        "mailbox",
+        "state",
+        "cursor_age",
+        "watch_expires",
+        "last_push",
+        "last_sweep",
+        "waiting",
+        "set_aside",
+    )
+    rows = [
+        {
+            "mailbox": one.address,
+            "state": one.state(found.now),
+            "cursor_age": _span(one.synced_at, found.now),
+            "watch_expires": _span(found.now, one.watch_until, before="in "),
+            "last_push": _span(one.pushed_at, found.now, after=" ago"),
+            "last_sweep": _span(one.swept_at, found.now, after=" ago"),
+            "waiting": one.waiting,
+            "set_aside": one.set_aside,
+        }
+        for one in found.mailboxes
+    ]
+    if rows:
+        show_table([_readable(row) for row in rows], columns)
+    totals = found.totals
+    more = totals.mailboxes - len(rows)
+    if more:
+        say(f"... and {more} more: name one, or raise --limit")
+    oldest = _span(totals.oldest_waiting_at, found.now)
+    say(
+        f"{totals.mailboxes} mailboxes, {totals.waiting} mails waiting"
+        f"{f' (the oldest for {oldest})' if oldest else ''}, {totals.set_aside} set aside"
+    )
+
+
+def _notice(one: Notice) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "from": one.author,
+        "received_at": _moment(one.received_at),
+        "message_id": one.gmail_id,
+        "contact_id": one.contact_id,
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds") if moment else None
+
+
+def _age(since: datetime | None, now: datetime) -> float | None:
+    return None if since is None else round(max((now - since).total_seconds(), 0), 1)
+
+
+def _span(start: datetime | None, end: datetime | None, before: str = "", after: str = "") -> str | None:
+    """How long from one moment to the other, as people say it."""
+    if start is None or end is None:
+        return None
+    seconds = round((end - start).total_seconds())
+    if seconds < 0:
+        return "expired" if before else f"0 s{after}"
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{before}{seconds // length} {unit}{after}"
+    return f"{before}{seconds} s{after}"
+
+
+def plain(text: str) -> str:
+    """What a terminal may be given: names come from web forms, and may hold control sequences."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: escape(plain(value)) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(status)
+    app.command()(explain)
+    app.command()(notifications)

@@ -1,0 +1,158 @@
+"""`lodestone demo`: everything set up by itself, two hundred mails, what becomes of each, and the summary."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from redis import Redis
+
+from workers.demo import authors, cases, kinds, latency
+from workers.demo.canary import Canaries, Proof, Search, self_test
+from workers.demo.ledger import Ledger
+from workers.demo.letters import Letter, Pen
+from workers.demo.people import (
+    BY_ID,
+    CARLA,
+    DOMAIN,
+    DRY,
+    EXCLUDED,
+    NOTHING,
+    TEAM,
+    TIME_ZONE,
+    UWE,
+    UWE_ALIAS,
+    write_crm,
+)
+from workers.demo.scenes import trouble
+from workers.demo.screen import Screen
+from workers.demo.show import Sent, Show
+from workers.demo.stage import PROCESSES, CommandFailed, Stage
+from workers.demo.summary import Summary, sum_up
+
+SWEEP_AFTER = 8
+"""Seconds from one sync of a mailbox to its sweep, in place of nine minutes: nobody would watch for that long."""
+
+RUSH = 60
+READY_WITHIN = 90.0
+ACTS: Sequence[tuple[str, Callable[[Pen], list[Letter]]]] = (
+    ("Categories and matching (D9, D5): nothing to sort, or nobody we know", cases.contacts_and_strangers),
+    ("The gate (D3)", kinds.gates),
+    ("Who wrote it to whom (D4)", kinds.directions),
+    ("Who is told (D11)", cases.addressed),
+    ("The user's own order comes first (D10)", cases.filtered),
+    ("Automated mail (D16)", kinds.classes),
+    ("Lists that rewrite From (E100)", authors.rewritten),
+    ("Authors who cannot be told (E105)", authors.uncertain),
+    ("Hostile mail (E42, E102)", authors.hostile),
+    ("Other settings: MailMagnet only, a dry run, nothing at all", cases.elsewhere),
+)
+
+
+def run_demo(folder: Path, screen: Screen) -> Summary:
+    """Set up, play, prove, and clean up; what stays is in the folder."""
+    began = datetime.now(UTC)
+    today = began.astimezone(ZoneInfo(TIME_ZONE)).date()
+    settings = {"sweep_due_after": str(SWEEP_AFTER), "sweep_tick": "1", "redrive_after": "10"}
+    screen.step("starting Redis, Pub/Sub and Gmail on this machine, and a database")
+    with Stage(folder, as_of=began.isoformat(), **settings) as stage:
+        stage.keep_settings()
+        _set_up(stage, screen, write_crm(folder, today))
+        ledger = Ledger(stage.database_url)
+        try:
+            _start(stage, ledger, screen)
+            return _play(Show(stage, ledger, screen))
+        finally:
+            ledger.close()
+
+
+def _set_up(stage: Stage, screen: Screen, files: tuple[Path, Path, Path]) -> None:
+    contacts, deals, users = map(str, files)
+    screen.step(f"taking {len(BY_ID)} contacts and leads, their deals and the users into the CRM tables")
+    stage.run("crm", "import", "--contacts", contacts, "--deals", deals, "--users", users)
+    stage.run("settings", "set", "time-zone", TIME_ZONE)
+    stage.run("settings", "set", "internal-domain", DOMAIN)
+    stage.run("settings", "set", "exclude", *EXCLUDED)
+    screen.step(f"connecting {len(TEAM) + 3} mailboxes")
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(_connect, stage, box, "--magnet", "--sorting") for box in TEAM]
+        jobs.append(pool.submit(_connect, stage, CARLA, "--magnet"))
+        jobs.append(pool.submit(_connect, stage, DRY, "--magnet", "--sorting", "--dry-run"))
+        jobs.append(pool.submit(_connect, stage, NOTHING))
+    for job in jobs:
+        job.result()
+    for contact, label, archive in cases.FILTERS:
+        stage.gmail.add_filter(UWE, BY_ID[contact].address, label, archive)
+
+
+def _connect(stage: Stage, address: str, *options: str) -> None:
+    aliases = [UWE_ALIAS] if address == UWE else []
+    stage.connect(address.partition("@")[0], address, *options, aliases=aliases)
+
+
+def _start(stage: Stage, ledger: Ledger, screen: Screen) -> None:
+    """Until every process works, every mailbox has been swept once, and no watch is about to be renewed."""
+    screen.step(f"starting {', '.join(PROCESSES)} under honcho")
+    stage.supervise()
+    watched = [ledger.mailbox_id(box) or 0 for box in (*TEAM, CARLA, DRY)]
+    end = time.monotonic() + READY_WITHIN
+    while not (_all_started(stage) and ledger.is_calm(watched)):
+        if time.monotonic() > end or not stage.servers["supervisor"].is_running():
+            raise CommandFailed(f"Lodestone's processes did not start; see {stage.logs}")
+        time.sleep(0.05)
+    stage.gmail.reset_counters()
+
+
+def _all_started(stage: Stage) -> bool:
+    logs = [stage.logs / f"{name}.log" for name in PROCESSES]
+    return all(log.exists() and "process.started" in log.read_text(errors="replace") for log in logs)
+
+
+def _play(show: Show) -> Summary:
+    """All acts, then the proof while everything still runs, then the proof of what is left."""
+    stage, screen = show.stage, show.screen
+    set_up_seconds = time.monotonic() - screen.began
+    pen = Pen(Canaries())
+    proof = Proof()
+    screen.heading("One at a time, each on an idle queue: what a user feels")
+    alone = [sent for letter in cases.one_at_a_time(pen) for sent in show.play([letter])]
+    for title, write in ACTS:
+        screen.heading(title)
+        show.play(write(pen))
+    trouble(show, pen)
+    screen.heading(f"A rush: {RUSH} mails at once into {len(TEAM) - 1} mailboxes")
+    show.play(cases.rush(pen, RUSH))
+    counters = stage.gmail.counters()
+    announced = show.judge_notifications()
+    show.judge_unconnected(NOTHING)
+    moments = latency.labelled_at(stage.logs / "worker.log")
+    proof = _prove(stage, pen.canaries)
+    singly = {id(one) for one in alone}
+    return sum_up(
+        show.sent,
+        alone=latency.measure(alone, moments),
+        together=latency.measure((one for one in show.sent if id(one) not in singly), moments),
+        counters=counters,
+        announced=announced,
+        proof=proof,
+        seconds=(set_up_seconds, time.monotonic() - screen.began - set_up_seconds),
+        folder=stage.folder,
+    )
+
+
+def _prove(stage: Stage, canaries: Canaries) -> Proof:
+    """The words of all mails against everything that is kept, while it is open and once more when closed."""
+    search = Search(canaries.words)
+    tested = self_test(canaries.words, stage.folder)
+    with Redis.from_url(stage.redis.url) as redis:
+        proof = search.in_redis(redis)
+    proof.add(search.in_folder(stage.folder))
+    stage.stop("supervisor")
+    proof.add(search.in_folder(stage.folder))
+    proof.tested = tested
+    return proof
+
+
+__all__ = ["Sent", "run_demo"]

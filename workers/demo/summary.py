@@ -1,0 +1,134 @@
+"""The demo's figures: how the mails ended, how long it took, what it cost, and what was not found."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.local.gmail.client import Counters
+from workers.demo.canary import Proof
+from workers.demo.latency import Latency
+from workers.demo.screen import Screen
+from workers.demo.show import Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`failures` are (mail id, what it was to show, faults)."""
+
+    mails: int
+    outcomes: dict[str, int]
+    notifications: int
+    failures: list[tuple[str, str, list[str]]]
+    alone: Latency | None
+    together: Latency | None
+    units_per_mail: float
+    requests_per_mail: float
+    proof: Proof
+    set_up_seconds: float
+    seconds: float
+    folder: Path
+
+    @property
+    def good(self) -> bool:
+        """Every mail ended as expected, no canary was found, and the search was shown to find."""
+        return not self.failures and not self.proof.found and self.proof.tested
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "ok": self.good,
+            "mails": self.mails,
+            "as_expected": self.mails - len(self.failures),
+            "failures": [
+                {"gmail_id": gmail_id, "shows": says, "faults": faults}
+                for gmail_id, says, faults in self.failures
+            ],
+            "outcomes": self.outcomes,
+            "notifications": self.notifications,
+            "latency_ms": {
+                name: {"mails": found.mails, "p50": round(found.p50), "p99": round(found.p99)}
+                for name, found in (("one_at_a_time", self.alone), ("in_bursts", self.together))
+                if found
+            },
+            "units_per_mail": round(self.units_per_mail, 2),
+            "http_requests_per_mail": round(self.requests_per_mail, 3),
+            "privacy": {
+                "files": self.proof.files,
+                "redis_keys": self.proof.redis_keys,
+                "bytes": self.proof.size,
+                "self_test": self.proof.tested,
+                "found": [{"where": where, "canary": word} for where, word in self.proof.found],
+            },
+            "set_up_seconds": round(self.set_up_seconds, 1),
+            "seconds": round(self.seconds, 1),
+        }
+
+    def show(self, screen: Screen) -> None:
+        """In words."""
+        screen.heading("Summary")
+        for outcome, times in sorted(self.outcomes.items()):
+            screen.say(f"  {outcome:<24}{times:>5}")
+        screen.say("")
+        good = self.mails - len(self.failures)
+        screen.say(f"  {good} of {self.mails} mails ended as expected, {self.notifications} notifications")
+        for text, found in (("one at a time", self.alone), ("in bursts", self.together)):
+            if found:
+                screen.say(
+                    f"  push to label, {text}: p50 {found.p50:.0f} ms, p99 {found.p99:.0f} ms ({found.mails} mails)"
+                )
+        screen.say(
+            f"  per mail: {self.units_per_mail:.1f} quota units, {self.requests_per_mail:.2f} HTTP requests"
+        )
+        self._show_proof(screen)
+        screen.say(f"  {self.seconds:.0f} s, after {self.set_up_seconds:.0f} s of set-up")
+        for gmail_id, says, faults in self.failures:
+            screen.say(f"  ✗ {gmail_id} ({says}): {'; '.join(faults)}", "red")
+        if self.good:
+            screen.say("Everything is as it should be.", "bold green")
+        else:
+            screen.say(
+                f"Not as it should be: {self.folder} is kept, `lodestone explain ID` there.", "bold red"
+            )
+
+    def _show_proof(self, screen: Screen) -> None:
+        proof = self.proof
+        where = f"{proof.files} files ({proof.size / 1e6:.1f} MB) and {proof.redis_keys} Redis keys"
+        if not proof.tested:
+            screen.say("  privacy: the search missed a word that was planted for it", "red")
+        if not proof.found:
+            screen.say(
+                "  privacy: none of the words from subjects, bodies, attachment names and third parties' addresses"
+                f" in {where}: database with its -wal, Redis with its append-only file, logs"
+            )
+        for place, word in proof.found:
+            screen.say(f"  privacy: {word} stands in {place}", "red")
+
+
+def sum_up(
+    sent: Sequence[Sent],
+    *,
+    alone: Latency | None,
+    together: Latency | None,
+    counters: Counters,
+    announced: int,
+    proof: Proof,
+    seconds: tuple[float, float],
+    folder: Path,
+) -> Summary:
+    """From what was delivered and measured."""
+    return Summary(
+        mails=len(sent),
+        outcomes=dict(Counter(one.outcomes[-1] if one.outcomes else "(nothing kept)" for one in sent)),
+        notifications=announced,
+        failures=[(one.gmail_id, one.letter.says, one.faults) for one in sent if one.faults],
+        alone=alone,
+        together=together,
+        units_per_mail=counters.units / len(sent),
+        requests_per_mail=counters.http_requests / len(sent),
+        proof=proof,
+        set_up_seconds=seconds[0],
+        seconds=seconds[1],
+        folder=folder,
+    )
