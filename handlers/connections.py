@@ -49,7 +49,9 @@ def connect(
         if labels:
             tx.mailboxes.keep_labels(mailbox_id, labels)
         connection = _signed_in(user_id, mailbox_id, gmail.grant, tx)
-        _switch(connection, watch, sorting, dry_run, tx, work)
+        watched = _switch(connection, watch, sorting, dry_run, tx, work)
+    if state and state.cursor and not watched:
+        gmail.stop_watch()
     log.info(
         "connection.made",
         connection_id=connection.id,
@@ -85,8 +87,11 @@ def _signed_in(user_id: str, mailbox_id: int, grant: Grant, tx: Transaction) -> 
 
 def _switch(
     connection: Connection, watch: Watch | None, sorting: bool, dry_run: bool, tx: Transaction, work: Work
-) -> None:
-    """Features start at the provider's time of switching on (W14) and keep their start while they stay on."""
+) -> bool:
+    """Features start at the provider's time of switching on (W14) and keep their start while they stay on.
+
+    Returns whether the mailbox still needs its watch.
+    """
     since: datetime | None = watch.answered_at if watch else None
     tx.connections.change(
         connection.id,
@@ -97,11 +102,13 @@ def _switch(
     if watch:
         tx.mailboxes.start_watch(connection.mailbox_id, watch, work.pace.watch_due_after)
         tx.mailboxes.resume(connection.mailbox_id)
-        return
+        return True
     tx.connections.delete_mail(connection.id)
-    if not tx.connections.working(connection.mailbox_id):
-        tx.connections.delete_mailbox_mail(connection.mailbox_id)
-        tx.mailboxes.forget(connection.mailbox_id)
+    if tx.connections.working(connection.mailbox_id):
+        return True
+    tx.connections.delete_mailbox_mail(connection.mailbox_id)
+    tx.mailboxes.forget(connection.mailbox_id)
+    return False
 
 
 def renew_watch(mailbox_id: int, work: Work) -> None:

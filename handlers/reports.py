@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from domain.connections import Connection
-from domain.contacts import hits
+from domain.contacts import best, hits
 from domain.decisions import decide
 from domain.errors import GiveUp, TryAgain
 from domain.explanations import GATES
@@ -106,14 +106,14 @@ def _decided_now(
     way = direction(message, insiders)
     if connection is None or connection.magnet_since is None:
         return SeenNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE)
-    author = {message.author} if message.author else set()
+    found = hits(message.author, tx.contacts.candidates({message.author})) if message.author else ()
     decision = decide(
         message,
         insiders=insiders,
         exclusions=organisation.exclusions,
-        hits=hits(message.author, tx.contacts.candidates(author)) if message.author else (),
+        hits=found,
         magnet_since=connection.magnet_since,
         sorting_since=connection.sorting_since,
         crm_labels=frozenset(),
     )
-    return SeenNow(message=message, direction=way, outcome=decision.skip, hit=decision.hit)
+    return SeenNow(message=message, direction=way, outcome=decision.skip, hit=best(found))

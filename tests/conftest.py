@@ -111,6 +111,14 @@ def store(database_url: str, cipher: Cipher) -> Iterator[Store]:
 
 
 @pytest.fixture
+def second_store(store: Store, database_url: str, cipher: Cipher) -> Iterator[Store]:
+    """The same database as another process opens it."""
+    second = Store(database_url, cipher)
+    yield second
+    second.engine.dispose()
+
+
+@pytest.fixture
 def world(store: Store) -> World:
     """One user whose mailbox is connected, with MailMagnet and sorting on, in `store`."""
     return make_world(store)

@@ -40,7 +40,11 @@ class Terminal:
 
     def run(self, *words: str) -> Done:
         """Run a command to its end."""
-        environment = {"LODESTONE_DATABASE_URL": self.database_url, "LODESTONE_TOKEN_KEYS": KEY, **self.settings}
+        environment = {
+            "LODESTONE_DATABASE_URL": self.database_url,
+            "LODESTONE_TOKEN_KEYS": KEY,
+            **self.settings,
+        }
         with tempfile.TemporaryDirectory() as told:
             process = _forkserver.Process(target=_run, args=(words, str(self.folder), environment, told))
             process.start()

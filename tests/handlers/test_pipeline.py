@@ -84,6 +84,18 @@ def test_with_magnet_off_nothing_is_stored_and_nothing_is_watched(house: House) 
     assert house.gmail.dump(UWE).watched_topic is None
 
 
+@pytest.mark.rule("D12", "D2", "Z36")
+def test_magnet_switched_off_deletes_what_was_kept_and_ends_the_watch(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    house.connect(magnet=False, sorting=False)
+    assert house.outcomes() == {}
+    assert house.notified() == []
+    assert house.gmail.dump(UWE).watched_topic is None
+    assert house.labels(gmail_id) == {"UNREAD", "Open Deals"}
+
+
 @pytest.mark.rule("H7", "Z36")
 def test_with_sorting_off_there_is_a_notification_only(house: House) -> None:
     house.connect(sorting=False)

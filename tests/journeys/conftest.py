@@ -71,7 +71,8 @@ class Scene:
 
     def log(self, process: str) -> str:
         """All that a process has logged so far."""
-        return (self.stage.logs / f"{process}.log").read_text()
+        file = self.stage.logs / f"{process}.log"
+        return file.read_text() if file.exists() else ""
 
     def check(self, sent: dict[str, str]) -> None:
         """Every mail came to its one end, in the ledger and in Gmail."""
@@ -98,7 +99,9 @@ def _scene(stage: Stage) -> Iterator[Scene]:
         stage.connect("uwe", UWE, "--magnet", "--sorting")
         for name in PROCESSES:
             fleet.start(name)
+        scene = Scene(stage, fleet)
         try:
-            yield Scene(stage, fleet)
+            assert wait_for(lambda: all("process.started" in scene.log(name) for name in PROCESSES))
+            yield scene
         finally:
             fleet.close()

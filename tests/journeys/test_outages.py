@@ -61,7 +61,7 @@ def test_the_database_cuts_or_locks_everybody_out(scene: Scene) -> None:
 
 @pytest.mark.rule("W16", "I1", "I2")
 def test_sigterm_in_a_burst_ends_the_worker_in_time_and_the_next_one_finishes(scene: Scene) -> None:
-    sent = {}
+    sent: dict[str, str] = {}
     for number in range(25):
         sent |= deliver(scene.stage, SENDERS, number)
     starts = scene.log("worker").count("process.started")

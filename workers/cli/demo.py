@@ -1,66 +1,190 @@
-"""The demo: `lodestone demo`."""
+"""The demo, and a person's own mail through the whole product: `lodestone demo`."""
 
 import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from domain.addresses import canonical
 from workers.cli.output import Json, fail, show_json
 
 
+def _option(name: str, text: str) -> Any:
+    return typer.Option(name, help=text, rich_help_panel="A person's own mail")
+
+
 def demo(
+    mbox: Annotated[
+        Path | None, _option("--mbox", "A Google Takeout mbox, a list archive, any mbox.")
+    ] = None,
+    contacts: Annotated[Path | None, _option("--contacts", "CSV as of `crm import`.")] = None,
+    deals: Annotated[Path | None, _option("--deals", "CSV as of `crm import`.")] = None,
+    users: Annotated[Path | None, _option("--users", "CSV as of `crm import`.")] = None,
+    mailbox: Annotated[
+        str | None, _option("--mailbox", "Whose mail it is; else the commonest Delivered-To or To address.")
+    ] = None,
+    now: Annotated[
+        str | None, _option("--now", "The moment to evaluate 'this month' for: 2026-03-15T12:00:00Z")
+    ] = None,
+    quota: Annotated[bool, _option("--quota", "Gmail's limits are enforced, not only counted.")] = False,
+    report: Annotated[Path | None, _option("--report", "Where to write one JSON line per mail.")] = None,
     keep: Annotated[
         Path | None, typer.Option("--keep", help="A new or empty folder for database, logs and Redis.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the whole product on this machine, on about 200 mails written for it.
+    """Show the whole product on this machine, on about 200 mails written for it, or with --mbox on your own.
 
     Needs nothing: a local Google, Redis and the processes of the Procfile are started and ended again. Ends with
     0 when every mail ended as the rules say and none of its words was found in anything that is kept, else 1.
+    With --mbox: 0 when every mail has an outcome, 2 when a file cannot be used.
 
     Example: `lodestone demo`
-    """
-    from infra.local.ports import LocalServerError
-    from workers.demo.run import run_demo
-    from workers.demo.screen import Screen
-    from workers.demo.show import Interrupted
-    from workers.demo.stage import CommandFailed
 
-    folder = _folder(keep)
-    signal.signal(signal.SIGTERM, _end)
-    screen = Screen(aside=as_json)
-    good = False
-    try:
-        summary = run_demo(folder, screen)
-        summary.show(screen)
-        if as_json:
-            show_json(summary.as_json())
-        good = summary.good
-    except (CommandFailed, Interrupted, LocalServerError) as error:
-        fail(str(error), code=1)
-    finally:
-        if keep is None and good:
-            shutil.rmtree(folder, ignore_errors=True)
+    Example: `lodestone demo --mbox mail.mbox --contacts contacts.csv --deals deals.csv --report report.jsonl`
+    """
+    if mbox is None:
+        if any((contacts, deals, users, mailbox, now, quota, report)):
+            fail("--mbox is missing: the other options are about a person's own mail", code=2)
+        good = _show(keep, as_json=as_json)
+    else:
+        if contacts is None or deals is None or report is None:
+            fail("--mbox needs --contacts, --deals and --report", code=2)
+        good = _replay(mbox, contacts, deals, users, mailbox, now, report, keep, quota=quota, as_json=as_json)
     raise typer.Exit(0 if good else 1)
 
 
-def _folder(keep: Path | None) -> Path:
-    if keep is None:
-        return Path(tempfile.mkdtemp(prefix="lodestone-demo-"))
-    if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        fail(f"{keep} is not empty: name a new folder", code=2)
-    keep.mkdir(parents=True, exist_ok=True)
-    return keep.absolute()
+def _show(keep: Path | None, *, as_json: bool) -> bool:
+    from workers.demo.run import run_demo
+    from workers.demo.screen import Screen
+
+    screen = Screen(aside=as_json)
+    with _folder(keep) as folder:
+        summary = run_demo(folder.path, screen)
+        summary.show(screen)
+        folder.needed = not summary.good
+    if as_json:
+        show_json(summary.as_json())
+    return summary.good
+
+
+def _replay(
+    mbox: Path,
+    contacts: Path,
+    deals: Path,
+    users: Path | None,
+    mailbox: str | None,
+    now: str | None,
+    report: Path,
+    keep: Path | None,
+    *,
+    quota: bool,
+    as_json: bool,
+) -> bool:
+    from workers.demo.mbox import NoMbox
+    from workers.demo.replay import Wish, replay, survey
+    from workers.demo.screen import Screen
+
+    for file in filter(None, (mbox, contacts, deals, users)):
+        _check_readable(file)
+    wish = Wish(mbox, contacts, deals, users, _address(mailbox), _moment(now), quota, report)
+    _check_writable(report)
+    try:
+        found = survey(mbox)
+    except NoMbox as error:
+        fail(f"{mbox} {error}", code=2)
+    address = wish.mailbox or found.mailbox
+    if address is None:
+        fail(f"{mbox} names no recipient: say with --mailbox whose mail it is", code=2)
+    screen = Screen(aside=as_json)
+    with _folder(keep) as folder:
+        result = replay(wish, found.mails, address, folder.path, screen)
+        result.show(screen, report)
+        folder.needed = bool(result.unfinished)
+    if as_json:
+        show_json(result.as_json())
+    return not result.unfinished
+
+
+class _Folder:
+    """Where the stage stands. `needed`: it stays when all is over."""
+
+    def __init__(self, path: Path, *, needed: bool) -> None:
+        self.path = path
+        self.needed = needed
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[_Folder]:
+    """A folder of its own for the stage; what fails is told in one line and leaves the folder to look into."""
+    from infra.local.ports import LocalServerError
+    from workers.demo.show import Interrupted
+    from workers.demo.stage import CommandFailed
+
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        fail(f"{keep} is not an empty folder: name a new one", code=2)
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+    folder = _Folder(
+        keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="lodestone-demo-")), needed=False
+    )
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        yield folder
+    except (CommandFailed, Interrupted, LocalServerError) as error:
+        folder.needed = True
+        code = error.code if isinstance(error, CommandFailed) else 1
+        fail(str(error).removeprefix("lodestone: "), code=code)
+    finally:
+        if keep is None and not folder.needed:
+            shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def _end(number: int, frame: object) -> None:
     """SIGTERM ends everything as cleanly as Ctrl-C does."""
     sys.exit(128 + number)
+
+
+def _check_readable(file: Path) -> None:
+    try:
+        with file.open("rb"):
+            return
+    except OSError as error:
+        fail(f"{file}: {(error.strerror or 'cannot be read').lower()}", code=2)
+
+
+def _check_writable(file: Path) -> None:
+    try:
+        with file.open("a"):
+            return
+    except OSError as error:
+        fail(f"{file}: {(error.strerror or 'cannot be written').lower()}", code=2)
+
+
+def _address(text: str | None) -> str | None:
+    address = canonical(text) if text is not None else None
+    if text is not None and address is None:
+        fail(f"--mailbox {text} is no address", code=2)
+    return address
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--now {text} is no ISO 8601 time; 2026-03-15T12:00:00Z is one", code=2)
+    if moment.tzinfo is None:
+        fail(f"--now {text} has no zone; 2026-03-15T12:00:00Z has one", code=2)
+    return moment.astimezone(UTC)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -116,7 +116,7 @@ def _cost(step: StepTaken, trail: Trail) -> str:
     who = next(
         (f" for {one.user_id}" for one in trail.decided if one.connection_id == step.connection_id), ""
     )
-    shared = f", with {step.shared_by - 1} others" if step.shared_by > 1 else ""
+    shared = f" for {step.shared_by} mails" if step.shared_by > 1 else ""
     outcome = f" {step.outcome.value}" if step.outcome else ""
     return (
         f"step {step.step.value}{who}: {step.state.value}{outcome}; {step.units:g} units, "

@@ -1,10 +1,10 @@
 """What people ask: `lodestone status`, `lodestone explain` and `lodestone notifications`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from domain.addresses import canonical
 from domain.reports import MailboxReport, Notice
@@ -12,7 +12,7 @@ from handlers import reports
 from handlers.reports import Status
 from workers.cli import explaining
 from workers.cli.opening import open_app
-from workers.cli.output import Json, fail, say, show_json, show_table
+from workers.cli.output import Json, fail, say, show_json
 
 SHOWN = 100
 """Mailboxes in a table for people; whoever wants all of them takes JSON."""
@@ -59,8 +59,7 @@ def notifications(
     if as_json:
         show_json([_notice(one) for one in found])
     elif found:
-        columns = ("id", "name", "from", "received_at", "message_id", "contact_id")
-        show_table([_readable(_notice(one)) for one in found], columns)
+        _show([_notice(one) | {"received_at": f"{one.received_at:%Y-%m-%d %H:%M:%S} UTC"} for one in found])
     else:
         say(f"no notifications for {user}" + (f" after {after}" if after else ""))
 
@@ -127,16 +126,6 @@ def _mailbox(one: MailboxReport, now: datetime) -> dict[str, Any]:
 
 
 def _show_status(found: Status) -> None:
-    columns = (
-        "mailbox",
-        "state",
-        "cursor_age",
-        "watch_expires",
-        "last_push",
-        "last_sweep",
-        "waiting",
-        "set_aside",
-    )
     rows = [
         {
             "mailbox": one.address,
@@ -150,16 +139,15 @@ def _show_status(found: Status) -> None:
         }
         for one in found.mailboxes
     ]
-    if rows:
-        show_table([_readable(row) for row in rows], columns)
+    _show(rows)
     totals = found.totals
     more = totals.mailboxes - len(rows)
     if more:
         say(f"... and {more} more: name one, or raise --limit")
     oldest = _span(totals.oldest_waiting_at, found.now)
     say(
-        f"{totals.mailboxes} mailboxes, {totals.waiting} mails waiting"
-        f"{f' (the oldest for {oldest})' if oldest else ''}, {totals.set_aside} set aside"
+        f"{totals.mailboxes} {'mailbox' if totals.mailboxes == 1 else 'mailboxes'}, mails waiting: {totals.waiting}"
+        f"{f' (the oldest for {oldest})' if oldest else ''}, set aside: {totals.set_aside}"
     )
 
 
@@ -195,13 +183,20 @@ def _span(start: datetime | None, end: datetime | None, before: str = "", after:
     return f"{before}{seconds} s{after}"
 
 
+def _show(rows: Sequence[dict[str, Any]]) -> None:
+    """Columns that stay whole however narrow the terminal is: they are searched and copied from."""
+    if not rows:
+        return
+    lines = [[name.replace("_", " ") for name in rows[0]]]
+    lines += [["-" if value is None else plain(str(value)) for value in row.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
 def plain(text: str) -> str:
     """What a terminal may be given: names come from web forms, and may hold control sequences."""
     return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _readable(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: escape(plain(value)) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def add_to(app: typer.Typer) -> None:

@@ -29,14 +29,14 @@ from workers.demo.people import (
 from workers.demo.scenes import trouble
 from workers.demo.screen import Screen
 from workers.demo.show import Sent, Show
-from workers.demo.stage import PROCESSES, CommandFailed, Stage
+from workers.demo.stage import PROCESSES, Stage
+from workers.demo.start import start_processes
 from workers.demo.summary import Summary, sum_up
 
 SWEEP_AFTER = 8
 """Seconds from one sync of a mailbox to its sweep, in place of nine minutes: nobody would watch for that long."""
 
 RUSH = 60
-READY_WITHIN = 90.0
 ACTS: Sequence[tuple[str, Callable[[Pen], list[Letter]]]] = (
     ("Categories and matching (D9, D5): nothing to sort, or nobody we know", cases.contacts_and_strangers),
     ("The gate (D3)", kinds.gates),
@@ -62,7 +62,9 @@ def run_demo(folder: Path, screen: Screen) -> Summary:
         _set_up(stage, screen, write_crm(folder, today))
         ledger = Ledger(stage.database_url)
         try:
-            _start(stage, ledger, screen)
+            screen.step(f"starting {', '.join(PROCESSES)} under honcho")
+            watched = [ledger.mailbox_id(box) or 0 for box in (*TEAM, CARLA, DRY)]
+            start_processes(stage, ledger, watched)
             return _play(Show(stage, ledger, screen))
         finally:
             ledger.close()
@@ -92,48 +94,29 @@ def _connect(stage: Stage, address: str, *options: str) -> None:
     stage.connect(address.partition("@")[0], address, *options, aliases=aliases)
 
 
-def _start(stage: Stage, ledger: Ledger, screen: Screen) -> None:
-    """Until every process works, every mailbox has been swept once, and no watch is about to be renewed."""
-    screen.step(f"starting {', '.join(PROCESSES)} under honcho")
-    stage.supervise()
-    watched = [ledger.mailbox_id(box) or 0 for box in (*TEAM, CARLA, DRY)]
-    end = time.monotonic() + READY_WITHIN
-    while not (_all_started(stage) and ledger.is_calm(watched)):
-        if time.monotonic() > end or not stage.servers["supervisor"].is_running():
-            raise CommandFailed(f"Lodestone's processes did not start; see {stage.logs}")
-        time.sleep(0.05)
-    stage.gmail.reset_counters()
-
-
-def _all_started(stage: Stage) -> bool:
-    logs = [stage.logs / f"{name}.log" for name in PROCESSES]
-    return all(log.exists() and "process.started" in log.read_text(errors="replace") for log in logs)
-
-
 def _play(show: Show) -> Summary:
     """All acts, then the proof while everything still runs, then the proof of what is left."""
     stage, screen = show.stage, show.screen
     set_up_seconds = time.monotonic() - screen.began
     pen = Pen(Canaries())
-    proof = Proof()
     screen.heading("One at a time, each on an idle queue: what a user feels")
     alone = [sent for letter in cases.one_at_a_time(pen) for sent in show.play([letter])]
+    together: list[Sent] = []
     for title, write in ACTS:
         screen.heading(title)
-        show.play(write(pen))
+        together += show.play(write(pen))
     trouble(show, pen)
     screen.heading(f"A rush: {RUSH} mails at once into {len(TEAM) - 1} mailboxes")
-    show.play(cases.rush(pen, RUSH))
+    together += show.play(cases.rush(pen, RUSH))
     counters = stage.gmail.counters()
     announced = show.judge_notifications()
     show.judge_unconnected(NOTHING)
     moments = latency.labelled_at(stage.logs / "worker.log")
     proof = _prove(stage, pen.canaries)
-    singly = {id(one) for one in alone}
     return sum_up(
         show.sent,
         alone=latency.measure(alone, moments),
-        together=latency.measure((one for one in show.sent if id(one) not in singly), moments),
+        together=latency.measure(together, moments),
         counters=counters,
         announced=announced,
         proof=proof,
@@ -153,6 +136,3 @@ def _prove(stage: Stage, canaries: Canaries) -> Proof:
     proof.add(search.in_folder(stage.folder))
     proof.tested = tested
     return proof
-
-
-__all__ = ["Sent", "run_demo"]

@@ -2,17 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from email.errors import MessageError
 from email.header import decode_header, make_header
 
 from domain.addresses import read_list
 from domain.headers import Fields, by_name
 from infra.local.gmail import headers
-from infra.local.gmail.labels import MAX_NAME, RESERVED
-
-MAX_OWN_LABELS = 5_000
-"""Labels of the user's own that are kept, half of what Gmail allows a mailbox."""
 
 SYSTEM = {
     "inbox": "INBOX",
@@ -58,10 +54,12 @@ def label_names(values: Sequence[str]) -> list[str]:
 
 
 class Labels:
-    """The labels that each mail is delivered with; what Gmail would refuse as a label's name is left out."""
+    """The labels that each mail is delivered with. `make` makes one of the user's own and says whether Gmail
+    takes the name; a name that it does not take is left out."""
 
-    def __init__(self) -> None:
-        self._known: set[str] = set()
+    def __init__(self, make: Callable[[str], bool]) -> None:
+        self._make = make
+        self._known: dict[str, bool] = {}
 
     def of(self, fields: Fields) -> list[str] | None:
         """None for a mail without X-Gmail-Labels, which arrives in the Inbox like any new mail."""
@@ -73,12 +71,11 @@ class Labels:
 
     def _own(self, name: str) -> str | None:
         key = name.casefold()
-        if key in _NO_LABELS or not _possible(name):
+        if key in _NO_LABELS or _LABEL_ID.fullmatch(name):
             return None
-        if key not in self._known and len(self._known) >= MAX_OWN_LABELS:
-            return None
-        self._known.add(key)
-        return name
+        if key not in self._known:
+            self._known[key] = self._make(name)
+        return name if self._known[key] else None
 
 
 class Addressees:
@@ -112,14 +109,3 @@ def _decoded(value: str) -> str:
         return str(make_header(decode_header(value)))
     except (ValueError, LookupError, MessageError):
         return value
-
-
-def _possible(name: str) -> bool:
-    parts = name.split("/")
-    return (
-        0 < len(name) <= MAX_NAME
-        and name.casefold() not in RESERVED
-        and parts[0].casefold() != "[gmail]"
-        and not _LABEL_ID.fullmatch(name)
-        and all(part.strip() for part in parts)
-    )

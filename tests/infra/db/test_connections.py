@@ -99,13 +99,15 @@ def test_the_end_of_one_connection_leaves_the_mailbox_s_others(world: World) -> 
 
 
 @pytest.mark.rule("E86")
-def test_the_first_who_sees_the_grant_gone_tells_the_user_and_nobody_else(world: World) -> None:
-    def expire(_: int) -> bool:
-        with world.store.begin("mailboxes.need_sign_in") as tx:
+def test_the_first_who_sees_the_grant_gone_tells_the_user_and_nobody_else(
+    world: World, second_store: Store
+) -> None:
+    def expire(store: Store) -> bool:
+        with store.begin("mailboxes.need_sign_in") as tx:
             return tx.connections.need_sign_in(world.connection_id)
 
     with ThreadPoolExecutor(4) as pool:
-        first = list(pool.map(expire, range(4)))
+        first = list(pool.map(expire, 2 * (world.store, second_store)))
 
     assert first.count(True) == 1
     assert get(world).state is ConnectionState.REAUTH_NEEDED
@@ -133,7 +135,7 @@ def test_every_change_of_settings_makes_a_new_version_and_a_token_does_not(world
 
 
 @pytest.mark.rule("W6")
-def test_settings_do_not_change_while_a_commit_checks_them(world: World) -> None:
+def test_settings_do_not_change_while_a_commit_checks_them(world: World, second_store: Store) -> None:
     checked, may_commit = threading.Event(), threading.Event()
 
     def commit_slowly() -> int:
@@ -146,7 +148,7 @@ def test_settings_do_not_change_while_a_commit_checks_them(world: World) -> None
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(commit_slowly)
         assert checked.wait(10)
-        changing = pool.submit(change, world, sorting=False)
+        changing = pool.submit(change, replace(world, store=second_store), sorting=False)
         time.sleep(0.1)
         assert not changing.done()
         may_commit.set()

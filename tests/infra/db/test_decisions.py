@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,10 +156,13 @@ def test_the_same_mail_is_announced_once(world: World) -> None:
 
 
 @pytest.mark.rule("I2", "E80")
-def test_two_workers_announce_it_once(world: World) -> None:
+def test_two_workers_announce_it_once(world: World, second_store: Store) -> None:
     claim = join(world, "a", link())
+    processes = 2 * (world, replace(world, store=second_store))
     with ThreadPoolExecutor(4) as pool:
-        new = [gmail_id for found in pool.map(lambda _: notify(world, claim), range(4)) for gmail_id in found]
+        new = [
+            gmail_id for found in pool.map(lambda one: notify(one, claim), processes) for gmail_id in found
+        ]
 
     assert new == ["a"]
     assert told(world.store) == ["a"]
@@ -175,7 +179,7 @@ def test_notifications_stand_in_the_order_the_mail_was_received(world: World) ->
     assert told(world.store) == ["b", "c", "a"]
 
 
-def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World) -> None:
+def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World, second_store: Store) -> None:
     """Numbers are given in the order of the commits: who holds the connection's row goes first."""
     first, second = join(world, "first", link()), join(world, "second", link(minute=1))
     holding, may_commit = threading.Event(), threading.Event()
@@ -189,7 +193,7 @@ def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World) -> N
 
     def announce() -> None:
         assert holding.wait(10)
-        with world.store.begin("notifications.record") as tx:
+        with second_store.begin("notifications.record") as tx:
             tx.connections.working(world.mailbox_id, locked=True)
             tx.decisions.notify("uwe", [second], tx.decisions.links([second]))
 

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, text
@@ -143,10 +144,11 @@ def test_mail_that_is_named_again_does_not_wait_again(world: World) -> None:
 
 
 @pytest.mark.rule("I2", "E80")
-def test_two_runs_that_find_the_same_mail_record_it_once(world: World) -> None:
+def test_two_runs_that_find_the_same_mail_record_it_once(world: World, second_store: Store) -> None:
+    processes = (world, replace(world, store=second_store))
     waiting: list[str] = []
 
-    at_the_same_time(4, lambda _: waiting.extend(arrive(world, *THIRTY)))
+    at_the_same_time(4, lambda number: waiting.extend(arrive(processes[number % 2], *THIRTY)))
 
     assert sorted(waiting) == sorted(THIRTY)
     assert rows_of(world.store, "messages") == rows_of(world.store, "steps") == 30
@@ -212,13 +214,14 @@ def test_the_oldest_mail_is_sorted_first_whatever_its_id(world: World) -> None:
 
 
 @pytest.mark.rule("W2")
-def test_workers_at_the_same_time_never_get_the_same_mail(world: World) -> None:
+def test_workers_at_the_same_time_never_get_the_same_mail(world: World, second_store: Store) -> None:
+    processes = (world, replace(world, store=second_store))
     arrive(world, *THIRTY)
     taken: Counter[str] = Counter()
     lock = threading.Lock()
 
     def work(number: int) -> None:
-        while mine := claim(world, f"worker {number}", limit=4):
+        while mine := claim(processes[number % 2], f"worker {number}", limit=4):
             with lock:
                 taken.update(one.gmail_id for one in mine)
 

@@ -1,17 +1,18 @@
 """Where we stand in a mailbox's history, and when it is next due (W8, E82, E85, E87)."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from domain.connections import MailboxState
 from domain.labels import Category
 from domain.mailboxes import Watch
 from infra.db.schema import mailboxes
 from infra.db.store import Store
-from tests.worlds import GRANT, LABELS, START, World, let_pass, make_world
+from tests.worlds import LABELS, START, World, let_pass, make_world
 
 
 def state(world: World) -> MailboxState:
@@ -54,9 +55,10 @@ def test_the_cursor_moves_only_from_where_the_run_has_read_it(world: World) -> N
 
 
 @pytest.mark.rule("W8", "W1")
-def test_of_several_runs_one_moves_the_cursor(world: World) -> None:
+def test_of_several_runs_one_moves_the_cursor(world: World, second_store: Store) -> None:
+    processes = (world, replace(world, store=second_store))
     with ThreadPoolExecutor(4) as pool:
-        moved = list(pool.map(lambda n: advance(world, "100", f"20{n}"), range(4)))
+        moved = list(pool.map(lambda n: advance(processes[n % 2], "100", f"20{n}"), range(4)))
 
     assert moved.count(True) == 1
     assert state(world).cursor == f"20{moved.index(True)}"
@@ -142,14 +144,15 @@ def test_the_longest_due_come_first_and_no_more_than_the_limit(store: Store) -> 
     taken = [set(take_due(store, limit=5)) for _ in range(3)]
 
     in_order = [world.mailbox_id for world in worlds]
-    assert taken == [set(in_order[:0:-1][:5]) | set(), set(in_order[2:7]), set(in_order[:2])]
+    assert taken == [set(in_order[7:]), set(in_order[2:7]), set(in_order[:2])]
 
 
 @pytest.mark.rule("W2")
-def test_several_sweeps_at_the_same_time_name_each_mailbox_once(store: Store) -> None:
+def test_several_sweeps_at_the_same_time_name_each_mailbox_once(store: Store, second_store: Store) -> None:
     worlds = [make_world(store, f"u{n}@firm.example", f"u{n}") for n in range(12)]
     with ThreadPoolExecutor(4) as pool:
-        named = [one for found in pool.map(lambda _: take_due(store, limit=3), range(4)) for one in found]
+        taken = pool.map(lambda one: take_due(one, limit=3), 2 * (store, second_store))
+        named = [mailbox_id for found in taken for mailbox_id in found]
     named += take_due(store, limit=12)
 
     assert sorted(named) == sorted(world.mailbox_id for world in worlds)
@@ -238,9 +241,8 @@ def test_a_deleted_mailbox_takes_its_aliases_with_it(world: World) -> None:
 @pytest.mark.rule("W14")
 def test_time_is_the_database_s_and_moves_on(store: Store) -> None:
     with store.begin("tests.now") as tx:
-        first = tx.now()
-        later = tx.now()
-        tx.db.execute(text("SELECT 1"))
+        first, later = tx.now(), tx.now()
+
     assert first <= later
     assert first.utcoffset() == timedelta()
-    assert GRANT.expires_at == START + timedelta(hours=1)
+    assert abs(datetime.now(UTC) - later) < timedelta(minutes=1)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from infra.db.migrate import WrongSchema, check_schema, migrate
+from infra.db.migrate import FOLDER, HEAD, WrongSchema, check_schema, migrate
 from infra.db.schema import metadata
 from infra.db.store import open_engine
 from tests.worlds import KEY
@@ -32,6 +33,11 @@ def test_migrating_makes_the_schema_of_the_code_and_may_be_repeated(bare_databas
 
     assert differences == []
     assert set(tables) == {*metadata.tables, "alembic_version"}
+
+
+@pytest.mark.rule("W16")
+def test_the_release_names_its_newest_migration() -> None:
+    assert ScriptDirectory(str(FOLDER)).get_current_head() == HEAD
 
 
 @pytest.mark.rule("W16")

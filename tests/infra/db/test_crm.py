@@ -1,0 +1,123 @@
+"""The CRM's records in the database: each as the last file had it."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlalchemy import event, select
+
+from domain.contacts import Kind
+from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.labels import Deal, DealCategory
+from infra.db.schema import contact_addresses, contacts, deal_contacts, deals, user_addresses, users
+from infra.db.store import Store
+
+THEN = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def person(contact_id: str, *addresses: str, name: str = "Ann", kind: Kind = Kind.CONTACT) -> ContactRecord:
+    return ContactRecord(contact_id, kind, name, addresses, "uwe", THEN)
+
+
+def put(store: Store, *records: Record) -> None:
+    with store.begin("tests.put") as tx:
+        tx.crm.put(records)
+
+
+def addresses(store: Store) -> set[tuple[str, str, str]]:
+    with store.begin("tests.look") as tx:
+        return {(row[0], row[1], row[2]) for row in tx.db.execute(select(contact_addresses))}
+
+
+@pytest.mark.rule("E12", "E13", "E15", "D5")
+def test_a_contact_is_found_by_each_of_its_addresses(store: Store) -> None:
+    put(
+        store,
+        person("c1", "ann@example.com", "a.nn+x@gmail.com"),
+        person("c2", "bob@example.com", kind=Kind.LEAD),
+    )
+    with store.begin("tests.look") as tx:
+        found = tx.contacts.candidates({"ann@example.com", "ann@googlemail.com", "bob@example.com"})
+    assert {(one.contact.id, one.contact.kind, one.address) for one in found} == {
+        ("c1", Kind.CONTACT, "ann@example.com"),
+        ("c1", Kind.CONTACT, "a.nn+x@gmail.com"),
+        ("c2", Kind.LEAD, "bob@example.com"),
+    }
+    assert {one.contact.created_at for one in found} == {THEN}
+
+
+@pytest.mark.rule("E12", "E20", "E22")
+def test_the_addresses_of_a_contact_are_replaced_as_a_set(store: Store) -> None:
+    put(store, person("c1", "ann@example.com", "ann@home.example"), person("c2", "bob@example.com"))
+    put(store, person("c1", "ann@home.example", "ann@new.example"), person("c2"))
+    assert addresses(store) == {
+        ("c1", "ann@home.example", "ann@home.example"),
+        ("c1", "ann@new.example", "ann@new.example"),
+    }
+
+
+def test_a_known_record_becomes_what_the_file_says(store: Store) -> None:
+    put(
+        store,
+        person("c1", kind=Kind.LEAD),
+        UserRecord("uwe", "Uwe", ("uwe@firm.example", "old@firm.example")),
+    )
+    put(
+        store,
+        ContactRecord("c1", Kind.CONTACT, "Anna", (), None, THEN),
+        UserRecord("uwe", "U", ("uwe@firm.example",)),
+    )
+    with store.begin("tests.look") as tx:
+        assert tx.db.execute(select(contacts)).all() == [("c1", "contact", "Anna", None, THEN)]
+        assert tx.db.execute(select(users)).all() == [("uwe", "U")]
+        assert tx.db.execute(select(user_addresses)).all() == [("uwe", "uwe@firm.example")]
+
+
+@pytest.mark.rule("E4", "E8", "E9")
+def test_a_deal_counts_for_all_its_contacts_even_those_who_come_later(store: Store) -> None:
+    put(
+        store,
+        DealRecord("d1", ("c1", "c2"), "Idea", None, None),
+        DealRecord("d2", ("c1",), "Offer", DealCategory.WON, date(2026, 3, 5)),
+    )
+    put(store, DealRecord("d1", ("c2", "c3"), "Idea", None, date(2026, 4, 1)))
+    with store.begin("tests.look") as tx:
+        found = tx.contacts.deals_of({"c1", "c2", "c3"})
+    moved = Deal("d1", DealCategory.OPEN, date(2026, 4, 1))
+    assert found == {"c1": (Deal("d2", DealCategory.WON, date(2026, 3, 5)),), "c2": (moved,), "c3": (moved,)}
+
+
+def test_of_two_records_with_one_id_the_later_counts(store: Store) -> None:
+    put(store, person("c1", "old@example.com", name="Old"), person("c1", "new@example.com", name="New"))
+    assert addresses(store) == {("c1", "new@example.com", "new@example.com")}
+    with store.begin("tests.look") as tx:
+        assert tx.db.scalars(select(contacts.c.name)).all() == ["New"]
+
+
+def test_what_is_so_already_is_not_written_again(store: Store) -> None:
+    records = (person("c1", "ann@example.com"), DealRecord("d1", ("c1",), "Idea", None, None))
+    put(store, *records)
+    written: list[str] = []
+
+    def note(_c: object, cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith("SELECT"):
+            written.append(f"{getattr(cursor, 'rowcount', '?')} {statement.split()[0]}")
+
+    event.listen(store.engine, "after_cursor_execute", note)
+    put(store, *records)
+    assert [line for line in written if not line.startswith(("0 ", "-1 BEGIN"))] == []
+
+
+def test_hundreds_of_records_go_in_at_once_and_out_again(store: Store) -> None:
+    people = [person(f"c{n}", f"c{n}@example.com", f"c{n}@home.example") for n in range(700)]
+    put(store, *people, *(DealRecord(f"d{n}", (f"c{n}", "c0"), "Idea", None, None) for n in range(700)))
+    with store.begin("tests.look") as tx:
+        first = tx.crm.ids_after(Records.CONTACTS, "", 400)
+        rest = tx.crm.ids_after(Records.CONTACTS, first[-1], 400)
+        assert set(first + rest) == {one.id for one in people}
+        assert tx.crm.ids_after(Records.CONTACTS, rest[-1], 400) == ()
+        assert tx.crm.delete(Records.CONTACTS, first) == 400
+        assert tx.crm.delete(Records.DEALS, [f"d{n}" for n in range(700)]) == 700
+    assert {row[0] for row in addresses(store)} == set(rest)
+    with store.begin("tests.look") as tx:
+        assert tx.db.execute(select(deals)).all() == []
+        assert tx.db.execute(select(deal_contacts)).all() == []

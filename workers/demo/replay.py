@@ -1,0 +1,269 @@
+"""A person's own mail through the whole product: delivered in order, never far ahead of the work, and reported."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from domain.headers import Fields
+from domain.messages import Fetched, Part, read
+from infra.local.gmail import ControlError
+from infra.local.gmail import Mail as Delivery
+from workers.demo.ledger import Entry, Ledger
+from workers.demo.mbox import Mail, find_separator, read_mbox
+from workers.demo.report import Report, Row
+from workers.demo.screen import Progress, Screen
+from workers.demo.show import Interrupted
+from workers.demo.stage import CommandFailed, Stage
+from workers.demo.start import start_processes
+from workers.demo.takeout import Addressees, Labels, read_fields
+
+USER = "owner"
+CHUNK_MAILS, CHUNK_BYTES = 100, 8 << 20
+MOST_UNDONE = 1_000
+LOOK_EVERY = 0.2
+PATIENCE, PATIENCE_WITH_QUOTA = 120.0, 300.0
+"""Seconds without any progress after which the mails that wait are given up."""
+
+SETTINGS = {"sweep_due_after": "3", "sweep_tick": "1", "redrive_after": "15"}
+_NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The options of `lodestone demo --mbox`. `mailbox` is in its exact form; `now` sets only D9's date."""
+
+    mbox: Path
+    contacts: Path
+    deals: Path
+    users: Path | None
+    mailbox: str | None
+    now: datetime | None
+    quota: bool
+    report: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a first look at the file shows."""
+
+    mails: int
+    mailbox: str | None
+
+
+@dataclass(slots=True)
+class Result:
+    """The figures. `unfinished`: the numbers of the mails that nothing became of."""
+
+    mailbox: str
+    mails: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    unfinished: list[int] = field(default_factory=list)
+    cut: list[int] = field(default_factory=list)
+    refused_rows: bool = False
+    units: int = 0
+    http_requests: int = 0
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return {
+            "ok": not self.unfinished,
+            "mailbox": self.mailbox,
+            "mails": self.mails,
+            "outcomes": dict(sorted(self.outcomes.items())),
+            "unfinished": self.unfinished,
+            "cut_short": self.cut,
+            "refused_rows": self.refused_rows,
+            "units_per_mail": round(self.units / max(self.mails, 1), 2),
+            "http_requests_per_mail": round(self.http_requests / max(self.mails, 1), 3),
+            "seconds": round(self.seconds, 1),
+        }
+
+    def show(self, screen: Screen, report: Path) -> None:
+        """In words."""
+        screen.heading("Summary")
+        for outcome, times in sorted(self.outcomes.items()):
+            screen.say(f"  {outcome:<24}{times:>7,}")
+        pace = self.mails / max(self.seconds, 0.001)
+        screen.say(
+            f"\n  {self.mails:,} mails in {self.seconds:.0f} s, {pace:.0f} a second; {report} tells of each"
+        )
+        figures = self.as_json()
+        screen.say(
+            f"  per mail: {figures['units_per_mail']} quota units, {figures['http_requests_per_mail']} HTTP requests"
+        )
+        if self.refused_rows:
+            screen.say("  some rows of the CRM files were refused, see above", "yellow")
+        if self.cut:
+            screen.say(f"  cut short, because Gmail takes in none so large: {_numbers(self.cut)}", "yellow")
+        if self.unfinished:
+            screen.say(f"  nothing became of {_numbers(self.unfinished)}", "bold red")
+
+
+def survey(mbox: Path) -> Survey:
+    """How many mails there are, and whose. Raises NoMbox."""
+    mails, addressees = 0, Addressees()
+    for mail in read_mbox(mbox, find_separator(mbox)):
+        mails += 1
+        addressees.add(read_fields(mail.raw))
+    return Survey(mails, addressees.commonest())
+
+
+def replay(wish: Wish, mails: int, mailbox: str, folder: Path, screen: Screen) -> Result:
+    """Everything from the start to the report. Raises CommandFailed, Interrupted."""
+    result = Result(mailbox)
+    as_of = {"as_of": wish.now.isoformat()} if wish.now else {}
+    screen.step(f"{mails:,} mails of {mailbox}; starting Redis, Pub/Sub and Gmail on this machine")
+    with wish.report.open("w", encoding="utf-8") as file, Stage(folder, **SETTINGS, **as_of) as stage:
+        _take_in_crm(stage, wish, result, screen)
+        screen.step("connecting the mailbox with MailMagnet and sorting on, starting Lodestone")
+        stage.connect(USER, mailbox, "--magnet", "--sorting")
+        ledger = Ledger(stage.database_url)
+        try:
+            mailbox_id = ledger.mailbox_id(mailbox)
+            if mailbox_id is None:
+                raise CommandFailed(f"{mailbox} could not be connected; see {stage.logs}")
+            start_processes(stage, ledger, [mailbox_id])
+            stage.gmail.quota(enforced=wish.quota)
+            began = time.monotonic()
+            report = Report(file, stage.gmail, mailbox)
+            feed = _Feed(stage, ledger, mailbox_id, report, result, quota=wish.quota)
+            with Progress(screen, mails) as progress:
+                feed.run(_chunks(wish.mbox), progress)
+            counters = stage.gmail.counters()
+        finally:
+            ledger.close()
+        result.seconds = time.monotonic() - began
+        result.units, result.http_requests = counters.units, counters.http_requests
+    return result
+
+
+def _take_in_crm(stage: Stage, wish: Wish, result: Result, screen: Screen) -> None:
+    """Rows that are refused are told and left out; files that cannot be used end it."""
+    words = ["--contacts", str(wish.contacts.absolute()), "--deals", str(wish.deals.absolute())]
+    words += ["--users", str(wish.users.absolute())] if wish.users else []
+    screen.step("taking contacts, deals and users into the CRM tables")
+    try:
+        told = stage.run("crm", "import", *words)
+    except CommandFailed as error:
+        if error.code != 1:
+            raise
+        result.refused_rows, told = True, str(error)
+    screen.say(told.rstrip())
+
+
+def _chunks(mbox: Path) -> Iterator[list[Mail]]:
+    """Some mails at a time, bounded in number and size."""
+    chunk: list[Mail] = []
+    for mail in read_mbox(mbox, find_separator(mbox)):
+        if chunk and (
+            len(chunk) >= CHUNK_MAILS or sum(len(m.raw) for m in chunk) + len(mail.raw) > CHUNK_BYTES
+        ):
+            yield chunk
+            chunk = []
+        chunk.append(mail)
+    if chunk:
+        yield chunk
+
+
+class _Feed:
+    """Delivers while less than MOST_UNDONE mails wait, and hands over to the report what has ended, in order."""
+
+    def __init__(
+        self, stage: Stage, ledger: Ledger, mailbox_id: int, report: Report, result: Result, *, quota: bool
+    ) -> None:
+        self._stage = stage
+        self._ledger = ledger
+        self._mailbox_id = mailbox_id
+        self._report = report
+        self._result = result
+        self._patience = PATIENCE_WITH_QUOTA if quota else PATIENCE
+        self._labels = Labels(self._make_label)
+        self._undone: dict[str, Row] = {}
+        self._last_progress = time.monotonic()
+
+    def run(self, chunks: Iterator[list[Mail]], progress: Progress) -> None:
+        """Until the last mail is reported."""
+        more = True
+        while more or self._undone:
+            if more and len(self._undone) <= MOST_UNDONE - CHUNK_MAILS:
+                chunk = next(chunks, None)
+                more = chunk is not None
+                if chunk:
+                    self._deliver(chunk)
+            else:
+                self._pause()
+            ended = self._look()
+            progress.advance(ended)
+        self._report.finish()
+
+    def _deliver(self, chunk: list[Mail]) -> None:
+        rows, deliveries = [], []
+        for mail in chunk:
+            fields = read_fields(mail.raw)
+            author = read(Fetched("", frozenset(), _NO_DATE, Part("", _headers(fields)))).author
+            rows.append(Row(mail.n, _first(fields.get("message-id", ())), author))
+            deliveries.append(Delivery(self._result.mailbox, mail.raw, self._labels.of(fields)))
+            if mail.cut:
+                self._result.cut.append(mail.n)
+        for row, where in zip(rows, self._stage.gmail.deliver_many(deliveries), strict=True):
+            row.gmail_id, row.thread_id = where.id, where.thread_id
+            self._undone[where.id] = row
+            self._report.expect(row)
+        self._result.mails += len(rows)
+        self._last_progress = time.monotonic()
+
+    def _look(self) -> int:
+        """How many have ended since."""
+        ended = self._ledger.ended(self._mailbox_id, self._undone)
+        for gmail_id, entry in ended.items():
+            self._end(gmail_id, entry)
+        if ended:
+            self._last_progress = time.monotonic()
+        elif self._undone and time.monotonic() - self._last_progress > self._patience:
+            return len(ended) + self._give_up()
+        self._report.write()
+        return len(ended)
+
+    def _end(self, gmail_id: str, entry: Entry) -> None:
+        row = self._undone.pop(gmail_id)
+        row.end(entry.outcomes, entry.contact_id, entry.author)
+        self._result.outcomes[entry.outcomes[-1]] += 1
+
+    def _give_up(self) -> int:
+        """The mails that nothing became of are reported without outcome; the rest of the file goes on."""
+        given_up = len(self._undone)
+        for row in self._undone.values():
+            row.end((), None, None)
+            self._result.unfinished.append(row.n)
+        self._undone.clear()
+        self._last_progress = time.monotonic()
+        return given_up
+
+    def _make_label(self, name: str) -> bool:
+        try:
+            self._stage.gmail.change_labels(self._result.mailbox, [], add=[name])
+        except ControlError:
+            return False
+        return True
+
+    def _pause(self) -> None:
+        if not self._stage.servers["supervisor"].is_running():
+            raise Interrupted(f"a process of Lodestone has ended; see {self._stage.logs}")
+        time.sleep(LOOK_EVERY)
+
+
+def _headers(fields: Fields) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, values in fields.items() for value in values)
+
+
+def _first(values: Sequence[str]) -> str | None:
+    return (values[0].strip() or None) if values else None
+
+
+def _numbers(found: Sequence[int]) -> str:
+    more = f" and {len(found) - 20:,} more" if len(found) > 20 else ""
+    return f"n = {', '.join(map(str, found[:20]))}{more}"

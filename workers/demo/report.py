@@ -1,0 +1,85 @@
+"""`lodestone demo --mbox`'s report: one JSON line per mail, in the order of the file."""
+
+import json
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from infra.local.gmail import GmailControl
+
+AT_ONCE = 1_000
+"""Lines written together, since the labels come from one look at the whole mailbox; a tenth of it where that is
+more, so that the looks cost the same in the end however many mails there are."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One mail on its way. What the ledger may not hold (D2) is known from the mail itself."""
+
+    n: int
+    message_id_header: str | None
+    author: str | None
+    gmail_id: str = ""
+    thread_id: str = ""
+    contact_id: str | None = None
+    outcomes: tuple[str, ...] = ()
+    ended: bool = False
+
+    def end(self, outcomes: tuple[str, ...], contact_id: str | None, author: str | None) -> None:
+        """What the ledger says in the end; it knows the author of contacts' mail only."""
+        self.outcomes, self.contact_id, self.ended = outcomes, contact_id, True
+        self.author = author or self.author
+
+
+class Report:
+    """Rows are expected in the file's order and written in it, each when all before it have ended."""
+
+    def __init__(self, file: TextIO, gmail: GmailControl, mailbox: str) -> None:
+        self._file = file
+        self._gmail = gmail
+        self._mailbox = mailbox
+        self._waiting: deque[Row] = deque()
+        self._ended: list[Row] = []
+        self._written = 0
+
+    def expect(self, row: Row) -> None:
+        """The next mail of the file."""
+        self._waiting.append(row)
+
+    def write(self) -> None:
+        """What has ended, as soon as that is enough."""
+        while self._waiting and self._waiting[0].ended:
+            self._ended.append(self._waiting.popleft())
+        if len(self._ended) >= max(AT_ONCE, self._written // 10):
+            self._flush()
+
+    def finish(self) -> None:
+        """The rest."""
+        self.write()
+        self._flush()
+
+    def _flush(self) -> None:
+        if not self._ended:
+            return
+        wanted = {row.gmail_id for row in self._ended}
+        labels = {m.id: m.labels for m in self._gmail.dump(self._mailbox).messages if m.id in wanted}
+        for row in self._ended:
+            self._file.write(json.dumps(_line(row, sorted(labels.get(row.gmail_id, ())))) + "\n")
+        self._file.flush()
+        self._written += len(self._ended)
+        self._ended = []
+
+
+def _line(row: Row, labels: Sequence[str]) -> dict[str, object]:
+    return {
+        "n": row.n,
+        "gmail_id": row.gmail_id,
+        "thread_id": row.thread_id,
+        "message_id_header": row.message_id_header,
+        "author": row.author,
+        "contact_id": row.contact_id,
+        "outcomes": row.outcomes,
+        "labels": labels,
+        "in_inbox": "INBOX" in labels,
+    }
