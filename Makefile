@@ -19,6 +19,11 @@ lint: $(STAMP)
 rules: $(STAMP)
 	$(BIN)/python -m tests.rules
 
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench.latency --mails 60
+	$(BIN)/python -m tests.bench.burst --mails 1000 --mailboxes 10
+	$(BIN)/python -m tests.bench.burst --mails 5000 --mailboxes 50
+
 lock: $(UV)
 	$(UV) pip compile --universal --generate-hashes --no-header -q pyproject.toml -o requirements.lock
 	$(UV) pip compile --universal --generate-hashes --no-header -q pyproject.toml --group dev -o requirements-dev.lock

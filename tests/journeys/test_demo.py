@@ -1,4 +1,4 @@
-"""The demo as an outsider starts it: as a command, by itself, and on a file of somebody's mail."""
+"""The demo as an outsider starts it: as a command, by itself and on a file of somebody's mail."""
 
 import json
 import os
@@ -12,116 +12,108 @@ from typing import Any
 import psutil
 import pytest
 
-ME = "me@firm.example"
-CTM, OPEN, CUSTOMERS = "Deals Closing This Month (CTM)", "Open Deals", "Customers"
-NEW = ("INBOX", "UNREAD")
+from tests.journeys.mbox_cases import CASES, CONTACTS, DEALS, REFUSED_CONTACT, USERS
+
 FROM_LINE = b"From 1234567890@xxx Sun Mar 15 12:00:00 +0000 2026\n"
-
-CONTACTS = """id,kind,name,emails,assigned_to,created_at
-ann,contact,Ann,ann@example.com;ann.old@example.com,,2024-01-01
-bob,contact,Bob,bob@example.com,,2024-01-01
-cid,contact,Cid,cid@example.com,,2024-01-01
-dora,contact,Dora,dora@example.com,,2024-01-01
-lea,lead,Lea,lea@example.com,,2024-01-01
-broken,contact,Broken,this is no address,,2024-01-01
-"""
-DEALS = """id,contact_ids,stage,category,closing_date
-1,ann,offer,OPEN,2026-03-28
-2,bob,closed,LOST,2026-03-20
-3,cid,closed,WON,2025-11-05
-4,dora,offer,OPEN,2026-05-04
-"""
-USERS = """id,name,emails
-carla,Carla,carla@firm.example
-"""
-
-Case = tuple[bytes, dict[str, Any]]
+DEMO = (sys.executable, "-m", "workers", "demo")
 
 
-def mail(sender: str, *headers: str, to: str = ME) -> bytes:
-    """A mail as a file holds it: line feeds only, or whatever `headers` bring along."""
-    lines = [f"From: {sender}"] if sender else []
-    return "\n".join([*lines, f"To: {to}", *headers, "", "Hello.", ""]).encode()
-
-
-def case(
-    raw: bytes,
-    *outcomes: str,
-    author: str | None = None,
-    contact: str | None = None,
-    labels: tuple[str, ...] = NEW,
-    message_id: str | None = None,
-) -> Case:
-    """A mail and its line in the report."""
-    return raw, {
-        "message_id_header": message_id,
-        "author": author,
-        "contact_id": contact,
-        "outcomes": list(outcomes),
-        "labels": sorted(labels),
-        "in_inbox": "INBOX" in labels,
-    }
-
-
-def anns(raw: bytes, *labels: str, magnet: str = "magnet.notified", **more: Any) -> Case:
-    """A mail of Ann's that ends under CTM."""
-    labelled = (CTM, *(labels or ("UNREAD",)))
-    return case(
-        raw, magnet, "label.ctm", author="ann@example.com", contact="ann", labels=labelled, **more
+def run(*words: str, seconds: float = 240) -> "subprocess.CompletedProcess[str]":
+    """`lodestone demo …`, not at a terminal."""
+    return subprocess.run(
+        [*DEMO, *words], capture_output=True, text=True, timeout=seconds, check=False, env=os.environ
     )
 
 
-def nobodys(raw: bytes, author: str | None = None, labels: tuple[str, ...] = NEW) -> Case:
-    """A mail whose author is not in the CRM, or not to be told."""
-    return case(raw, "skip.no_contact", author=author, labels=labels)
+@pytest.mark.rule("D3", "D4", "D5", "D9", "D10", "D11", "D16", "E80", "E82", "E100", "E105", "D2")
+def test_the_demo_shows_every_table_and_finds_no_canary(tmp_path: Path) -> None:
+    done = run("--json", "--keep", str(tmp_path / "kept"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    summary: dict[str, Any] = json.loads(done.stdout)
+    assert summary["as_expected"] == summary["mails"] >= 200
+    assert summary["failures"] == []
+    assert summary["privacy"]["found"] == []
+    assert summary["privacy"]["self_test"] is True
+    assert {"one_at_a_time", "in_bursts"} == summary["latency_ms"].keys()
+    assert done.stderr.count("✓") == summary["mails"] + CHANGED_BY_SCENES
 
 
-def labelled(*names: str) -> str:
-    """Takeout's header."""
-    return f"X-Gmail-Labels: {','.join(names)}"
+CHANGED_BY_SCENES = 6
+"""Mails that are shown twice, because something happens to them after they were handled."""
 
 
-ANN = "Ann <ann@example.com>"
-LIST = "users@lists.example"
-VIA = f"'Ann' via Users <{LIST}>"
-POST = f"List-Post: <mailto:{LIST}>"
-INVITATION = (
-    "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/calendar; method=REQUEST\n\nx\n--b--"
-)
+@pytest.mark.rule("D3", "D4", "D5", "D9", "D10", "D11", "D16", "E100", "E102", "E105")
+def test_a_file_of_mail_becomes_a_report_in_its_order(tmp_path: Path) -> None:
+    words = ["--mbox", _write(tmp_path, "mail.mbox", b"".join(_entry(raw) for raw, _ in CASES))]
+    words += ["--contacts", _write(tmp_path, "contacts.csv", (CONTACTS + REFUSED_CONTACT).encode())]
+    words += ["--deals", _write(tmp_path, "deals.csv", DEALS.encode())]
+    words += ["--users", _write(tmp_path, "users.csv", USERS.encode())]
+    words += ["--report", str(tmp_path / "report.jsonl"), "--now", "2026-03-15T12:00:00Z"]
+    done = run(*words)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "1 refused" in done.stdout
+    lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    for line, (n, (_, expected)) in zip(lines, enumerate(CASES, 1), strict=True):
+        assert line.pop("gmail_id")
+        assert line.pop("thread_id")
+        assert line == {"n": n, **expected}
 
-CASES: list[Case] = [
-    # customers, leads and strangers
-    anns(mail(ANN, "Message-ID: <1@x>"), message_id="<1@x>"),
-    anns(mail("ANN@Example.COM", "Message-ID:\n <folded@x> "), message_id="<folded@x>"),
-    anns(mail("Ann <ann+tag@example.com>"))
-    if False
-    else case(
-        mail("Ann <ann+tag@example.com>"),
-        *("magnet.notified", "label.ctm"),
-        author="ann+tag@example.com",
-        contact="ann",
-        labels=(CTM, "UNREAD"),
-    ),
-    case(
-        mail("bob@example.com"), "magnet.notified", "label.none", author="bob@example.com", contact="bob"
-    ),
-    case(
-        mail("cid@example.com"),
-        *("magnet.notified", "label.customer"),
-        author="cid@example.com",
-        contact="cid",
-        labels=(CUSTOMERS, "UNREAD"),
-    ),
-    case(
-        mail("dora@example.com"),
-        *("magnet.notified", "label.open"),
-        author="dora@example.com",
-        contact="dora",
-        labels=(OPEN, "UNREAD"),
-    ),
-    case(
-        mail("lea@example.com"), "magnet.notified", "label.none", author="lea@example.com", contact="lea"
-    ),
-    nobodys(mail("Stranger <x@example.org>"), "x@example.org"),
-    nobodys(mail("a.nn@example.com"), "a.nn@example.com"),
-]
+
+def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        demo = subprocess.Popen([*DEMO], stdout=out, stderr=out)
+        try:
+            children = _wait_for_children(demo.pid)
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(60) == 130
+        finally:
+            demo.kill()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "said"),
+    [
+        pytest.param(b"", (), "has no mail in it", id="an empty file"),
+        pytest.param(bytes(range(256)) * 50, (), "has no mail in it", id="garbage"),
+        pytest.param(FROM_LINE + b"From: ann@example.com\n\nx\n", (), "--mailbox", id="nobody is named"),
+        pytest.param(FROM_LINE + b"To: x@example.com\n\nx\n", ("--mailbox", "nobody"), "no address", id="no address"),
+        pytest.param(FROM_LINE + b"To: x@example.com\n\nx\n", ("--now", "soon"), "ISO 8601", id="no time"),
+        pytest.param(FROM_LINE + b"To: x@example.com\n\nx\n", ("--now", "2026-03-15T12:00"), "zone", id="no zone"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_told_in_one_line(
+    tmp_path: Path, content: bytes, words: tuple[str, ...], said: str
+) -> None:
+    mbox = _write(tmp_path, "mail.mbox", content)
+    records = (
+        _write(tmp_path, "contacts.csv", CONTACTS.encode()),
+        _write(tmp_path, "deals.csv", DEALS.encode()),
+    )
+    files = ("--mbox", mbox, "--contacts", records[0], "--deals", records[1], "--report", str(tmp_path / "r"))
+    done = run(*files, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+
+
+def _entry(raw: bytes) -> bytes:
+    return FROM_LINE + raw + (b"\n" if raw.endswith(b"\n") else b"\n\n")
+
+
+def _write(folder: Path, name: str, content: bytes) -> str:
+    file = folder / name
+    file.write_bytes(content)
+    return str(file)
+
+
+def _wait_for_children(pid: int) -> list[psutil.Process]:
+    """Those of a demo in the middle of its set-up."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        children = psutil.Process(pid).children(recursive=True)
+        if len(children) >= 6:
+            return children
+        time.sleep(0.1)
+    raise AssertionError("the demo did not start its servers")

@@ -110,29 +110,23 @@ def contacts_and_strangers(pen: Pen) -> list[Letter]:
 def addressed(pen: Pen) -> list[Letter]:
     """D11: who is told of a mail, and what sorting makes of it all the same."""
     other = "Chef <chef@example.com>"
-    thread = "Message-ID: <thread@mail.example>"
-    reply = ("Message-ID: <thread-2@mail.example>", "In-Reply-To: <thread@mail.example>")
+    answer = pen.of("ann", UWE, f"Reply-To: {pen.canaries.third_party('formular')}")
+    sent_for = pen.of("ann", UWE, f"Sender: {pen.canaries.third_party('sekretariat')}")
+    in_copy = pen.of("ann", other, f"Cc: {UWE}")
+    subject = f"Subject: Re: {pen.subject(1)}"
+    thread = ("Message-ID: <thread@mail.example>", subject)
+    reply = ("Message-ID: <thread-2@mail.example>", "In-Reply-To: <thread@mail.example>", subject)
     return [
-        written(
-            "D11", "ann", "to somebody else, Uwe in Cc", pen.of("ann", other, f"Cc: {UWE}"), NOTIFIED, CTM
-        ),
+        written("D11", "ann", "somebody else's, Uwe in Cc", in_copy, NOTIFIED, CTM),
         written("D11 E14", "ann", "to Uwe's alias", pen.of("ann", UWE_ALIAS), NOTIFIED, CTM),
         written("D11", "ann", "Uwe only in Bcc", pen.of("ann", other), NOT_ADDRESSED, CTM),
         written("D11", "ann", "Bcc, and no recipient shown", pen.of("ann", ""), NOT_ADDRESSED, CTM),
         written("D11 H5", "cid", "to the group sales@", pen.of("cid", SALES), NOT_ADDRESSED, CUSTOMER),
-        written("D11", "hugo", "a first mail of a thread", pen.of("hugo", UWE, thread), NOTIFIED, OPEN),
+        written("D11", "hugo", "a first mail of a thread", pen.of("hugo", UWE, *thread), NOTIFIED, OPEN),
         written("D11", "hugo", "a second: told again", pen.of("hugo", UWE, *reply), NOTIFIED, OPEN),
-        written("E24", "ann", "From decides, not Reply-To", _replies_elsewhere(pen), NOTIFIED, CTM),
-        written("E25", "ann", "From decides, not Sender", _sent_for(pen), NOTIFIED, CTM),
+        written("E24", "ann", "From decides, not Reply-To", answer, NOTIFIED, CTM),
+        written("E25", "ann", "From decides, not Sender", sent_for, NOTIFIED, CTM),
     ]
-
-
-def _replies_elsewhere(pen: Pen) -> bytes:
-    return pen.of("ann", UWE, f"Reply-To: {pen.canaries.third_party('formular')}")
-
-
-def _sent_for(pen: Pen) -> bytes:
-    return pen.of("ann", UWE, f"Sender: {pen.canaries.third_party('sekretariat')}")
 
 
 def filtered(pen: Pen) -> list[Letter]:
@@ -140,21 +134,17 @@ def filtered(pen: Pen) -> list[Letter]:
     kept = {"UNREAD", PROJECTS}
     projects = "Uwe's filter filed it under Projects: found under both"
     in_inbox = "his filter labelled it, still in the Inbox: found under both"
-    chosen = "his filter has put one of our labels on it: left alone"
+    ours = "his filter has put one of our labels on it: left alone"
+    other = "he has put another of our labels on it: left alone"
+    choice = "label.user_choice"
     by_hand = ("INBOX", "UNREAD", "Open Deals")
     return [
         written("D10 H6", "dora", projects, pen.of("dora"), NOTIFIED, OPEN, after=(*kept, "Open Deals")),
         written("D10 E61", "rolf", in_inbox, pen.of("rolf"), NOTIFIED, CUSTOMER, after=(*kept, "Customers")),
         written(
-            *("D10 E60", "mona", chosen, pen.of("mona"), NOTIFIED, "label.user_choice"),
-            after=("INBOX", "UNREAD", "Customers"),
+            "D10 E60", "mona", ours, pen.of("mona"), NOTIFIED, choice, after=("INBOX", "UNREAD", "Customers")
         ),
-        written(
-            *("D10 E60", "kim", "he has put another of our labels on it", pen.of("kim")),
-            *(NOTIFIED, "label.user_choice"),
-            labels=by_hand,
-            after=by_hand,
-        ),
+        written("D10 E60", "kim", other, pen.of("kim"), NOTIFIED, choice, labels=by_hand, after=by_hand),
     ]
 
 
@@ -164,7 +154,8 @@ def elsewhere(pen: Pen) -> list[Letter]:
     inbox = ("INBOX", "UNREAD")
     nothing = "nothing switched on: nothing is stored"
     only = "MailMagnet on, sorting off"
-    invitation = parts("multipart/mixed", ("text/calendar; method=REQUEST", "BEGIN:VCALENDAR"))
+    calendar = parts("multipart/mixed", ("text/calendar; method=REQUEST", "BEGIN:VCALENDAR"))
+    invitation = pen.mail("ann@example.com", CARLA, content=calendar)
     sent = Letter(
         "D4", "Carla", "her own mail", pen.mail(CARLA, "ann@example.com"), ("skip.outbound",), CARLA
     )
@@ -173,11 +164,7 @@ def elsewhere(pen: Pen) -> list[Letter]:
         written("H7", "bob", only, pen.of("bob", CARLA), NOTIFIED, off, mailbox=CARLA),
         written("H7", "lea", only, pen.of("lea", CARLA), NOTIFIED, off, mailbox=CARLA),
         written("H7 D11", "cid", "to the group", pen.of("cid", SALES), NOT_ADDRESSED, off, mailbox=CARLA),
-        written(
-            *("H7 D16", "ann", "invitation", pen.mail("ann@example.com", CARLA, content=invitation)),
-            *(AUTOMATED, off),
-            mailbox=CARLA,
-        ),
+        written("H7 D16", "ann", "an invitation", invitation, AUTOMATED, off, mailbox=CARLA),
         sent,
         written("dry run", "ann", dry, pen.of("ann", DRY), NOTIFIED, CTM, mailbox=DRY, after=inbox),
         written("dry run", "dora", dry, pen.of("dora", DRY), NOTIFIED, OPEN, mailbox=DRY, after=inbox),

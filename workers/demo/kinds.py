@@ -23,6 +23,8 @@ _STAFF = f"pia@{DOMAIN}"
 def gates(pen: Pen) -> list[Letter]:
     """Every row of D3 that a mail can meet by itself."""
     to_ann = pen.mail(UWE, _ANN)
+    to_excluded = pen.mail(UWE, "eva@excluded.example, max@example.org", third=False)
+    coras = pen.mail(f"Cora <{SECOND_LOGIN}>", UWE, third=False)
     return [
         skipped("D3 E34", "Uwe", "a draft", to_ann, "skip.draft", labels=("DRAFT",)),
         skipped("D3 E36", "Ann", "in Spam", pen.of("ann"), "skip.spam", labels=("SPAM", "UNREAD")),
@@ -41,17 +43,8 @@ def gates(pen: Pen) -> list[Letter]:
         skipped("D3 E19", "Eva", "of an excluded domain", pen.of("eva"), "skip.excluded"),
         skipped("D3 E19", "Max", "of an excluded address", pen.of("max"), "skip.excluded"),
         skipped("D3 E19", "Max", "with a +tag", pen.mail("max+1@example.org"), "skip.excluded"),
-        skipped(
-            *("D3 E19", "Uwe", "to excluded people only"),
-            pen.mail(UWE, "eva@excluded.example, max@example.org", third=False),
-            "skip.excluded",
-            labels=("SENT",),
-        ),
-        skipped(
-            *("H16", "Cora", "her address is Carla's login, too: a colleague"),
-            pen.mail(f"Cora <{SECOND_LOGIN}>", UWE, third=False),
-            "skip.internal",
-        ),
+        skipped("D3 E19", "Uwe", "to excluded people only", to_excluded, "skip.excluded", labels=("SENT",)),
+        skipped("H16", "Cora", "her address is Carla's login, too: a colleague", coras, "skip.internal"),
     ]
 
 
@@ -99,13 +92,9 @@ def _automatic(pen: Pen) -> list[Letter]:
 def _lists(pen: Pen) -> list[Letter]:
     list_id, users = "List-Id: Users <users.lists.example>", "users@lists.example"
     elsewhere = pen.of("ann", users, list_id)
+    marked = {f"Precedence: {word}" for word in ("bulk", "list", "junk")}
     bulk = [
-        written(
-            *("D16 E30", "ann", f"Precedence: {word}"),
-            pen.of("ann", UWE, f"Precedence: {word}"),
-            *(AUTOMATED, CTM),
-        )
-        for word in ("bulk", "list", "junk")
+        written("D16 E30", "ann", sign, pen.of("ann", UWE, sign), AUTOMATED, CTM) for sign in sorted(marked)
     ]
     return [
         *bulk,

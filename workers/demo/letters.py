@@ -77,7 +77,8 @@ class Pen:
         lines += headers
         if not any(header.lower().startswith("message-id:") for header in headers):
             lines.append(f"Message-ID: <{number}.{self.canaries.token}@mail.example>")
-        lines.append(f"Subject: {self.subject(number)}")
+        if not any(header.lower().startswith("subject:") for header in headers):
+            lines.append(f"Subject: {self.subject(number)}")
         lines.append("MIME-Version: 1.0")
         kind, body = content or self._content(number)
         return "\r\n".join([*lines, f"Content-Type: {kind}", "", body, ""]).encode()

@@ -1,0 +1,158 @@
+"""`lodestone status`, `explain` and `notifications` as an operator and a CRM run them: as processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from domain.contacts import Kind
+from domain.crm import ContactRecord
+from domain.ledger import Step
+from domain.outcomes import Outcome
+from infra.db.store import Store
+from infra.local.ports import free_port
+from infra.secrets import Cipher
+from tests.terminals import Terminal
+from tests.worlds import START, World, arrive, let_pass, make_world, match
+
+UWE = "uwe@firm.example"
+
+
+@pytest.fixture
+def world(sqlite_url: str, cipher: Cipher) -> Iterator[World]:
+    """Uwe's mailbox: Ann's mail m1 and m2 wait to be announced, m3 matched nobody, m4 is to be matched."""
+    store = Store(sqlite_url, cipher)
+    world = make_world(store)
+    with store.begin("tests.crm") as tx:
+        tx.crm.put(
+            [ContactRecord("ann", Kind.CONTACT, "[/b] \x1b[31mAnn", ("ann@example.com",), None, START)]
+        )
+    arrive(world, "m1", "m2")
+    match(world, "m1", "m2")
+    arrive(world, "m3")
+    with store.begin("tests.skip") as tx:
+        claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, 1, "matcher", 60)
+        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), {})
+        tx.decisions.skip(world.mailbox_id, {"m3": Outcome.SKIP_NO_CONTACT}, [world.connection_id])
+    arrive(world, "m4")
+    yield world
+    store.engine.dispose()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, sqlite_url: str, world: World) -> Terminal:
+    """A shell beside the world, from which Gmail cannot be reached."""
+    return Terminal(tmp_path, sqlite_url, {"LODESTONE_GMAIL_ENDPOINT": f"http://127.0.0.1:{free_port()}/"})
+
+
+def announce(world: World) -> None:
+    """What waits to be announced is on Uwe's list."""
+    with world.store.begin("tests.announce") as tx:
+        claims = tx.ledger.claim(world.mailbox_id, Step.ANNOUNCE, 10, "announcer", 60)
+        tx.decisions.notify("uwe", claims, tx.decisions.links(claims))
+
+
+@pytest.mark.rule("Z25")
+def test_the_crm_reads_the_notifications_of_a_user_and_asks_for_those_after(
+    terminal: Terminal, world: World
+) -> None:
+    announce(world)
+    found = terminal.run("notifications", "--user", "uwe", "--json").json
+    assert found == [
+        {
+            "id": number,
+            "name": "[/b] \x1b[31mAnn",
+            "from": "ann@example.com",
+            "received_at": f"2026-03-15T09:0{number - 1}:00.000+00:00",
+            "message_id": f"m{number}",
+            "contact_id": "ann",
+        }
+        for number in (1, 2)
+    ]
+    assert terminal.run("notifications", "--user", "uwe", "--after", "1", "--json").json == found[1:]
+    assert terminal.run("notifications", "--user", "uwe", "--after", "2", "--json").json == []
+    assert (
+        terminal.run("notifications", "--user", "uwe", "--after", "2").out
+        == "no notifications for uwe after 2\n"
+    )
+
+
+def test_a_name_cannot_play_with_the_terminal(terminal: Terminal, world: World) -> None:
+    announce(world)
+    done = terminal.run("notifications", "--user", "uwe")
+    assert [line.split() for line in done.out.splitlines()[:2]] == [
+        ["id", "name", "from", "received", "at", "message", "id", "contact", "id"],
+        ["1", "[/b]", "[31mAnn", "ann@example.com", "2026-03-15", "09:00:00", "UTC", "m1", "ann"],
+    ]
+    assert "\x1b" not in done.out + terminal.run("explain", "m1").out
+
+
+@pytest.mark.rule("Z33")
+def test_status_shows_the_mailboxes_and_check_fails_when_mail_waits_too_long(
+    terminal: Terminal, world: World
+) -> None:
+    done = terminal.run("status", "--check", "--json")
+    assert done.code == 0
+    organisation, [mailbox] = done.json["organisation"], done.json["mailboxes"]
+    assert (organisation["mailboxes"], organisation["waiting"], organisation["set_aside"]) == (1, 3, 0)
+    assert 0 <= organisation["oldest_waiting_seconds"] < 600
+    assert (mailbox["mailbox"], mailbox["state"], mailbox["waiting"]) == (UWE, "active", 3)
+    assert mailbox["watch_expires_at"] == "2026-03-22T09:00:00.000+00:00"
+    assert (mailbox["last_push_at"], mailbox["last_sweep_at"]) == (None, None)
+    let_pass(world.store, 660)
+    late = terminal.run("status", "--check")
+    assert late.code == 1
+    assert late.out.splitlines()[-1] == "1 mailbox, mails waiting: 3 (the oldest for 11 min), set aside: 0"
+    assert late.out.splitlines()[1].split()[:2] == [UWE, "active"]
+    assert terminal.run("status", UWE.upper(), "--limit", "0").code == 0, "only --check fails"
+
+
+def test_an_unknown_mailbox_and_a_word_that_is_none_are_told_in_one_line(terminal: Terminal) -> None:
+    unknown = terminal.run("status", "carla@firm.example", "--json")
+    assert (unknown.code, unknown.out, unknown.err) == (1, "", "lodestone: there is no such mailbox\n")
+    none = terminal.run("status", "carla")
+    assert (none.code, none.err) == (2, "lodestone: that is no mailbox address\n")
+
+
+@pytest.mark.rule("I9")
+def test_explain_tells_people_the_answer_first(terminal: Terminal) -> None:
+    lines = terminal.run("explain", "m1", "--mailbox", UWE).out.splitlines()
+    assert lines[:2] == [f"m1 in {UWE}", "  waits to be announced"]
+    assert (
+        "  match: ann@example.com is ann@example.com of contact ann ([/b]  [31mAnn), exactly (D5 step 2)"
+        in lines
+    )
+    assert "  step announce for uwe: waiting; 0 units, 0 tries, 0.000 s" in lines
+    assert terminal.run("explain", "m4").out.splitlines()[1] == "  waits to be matched"
+
+
+@pytest.mark.rule("Z40")
+def test_explain_without_gmail_shows_what_the_ledger_has_and_says_so(terminal: Terminal) -> None:
+    [found] = terminal.run("explain", "m3", "--json").json
+    [decision] = found["decisions"]
+    assert (found["mailbox"], found["came_by"], found["steps"][0]["step"]) == (UWE, "push", "match")
+    assert decision["outcome"] == "skip.no_contact"
+    assert decision["gate"]["rule"] == "D5"
+    assert decision["not_under_customers"] == "the sender's address is not on the contact record"
+    assert decision["now"]["read"] is False
+    assert "not read again: Gmail cannot be asked" in decision["now"]["words"]
+
+
+def test_an_id_that_nobody_knows_is_told_in_one_line(terminal: Terminal) -> None:
+    done = terminal.run("explain", "m9", "--json")
+    assert (done.code, done.out, done.err) == (1, "", "lodestone: the ledger knows no mail of this id\n")
+    elsewhere = terminal.run("explain", "m1", "--mailbox", "carla@firm.example")
+    assert elsewhere.err == "lodestone: the ledger knows no mail of this id in this mailbox\n"
+
+
+@pytest.mark.parametrize("command", ["status", "explain", "notifications"])
+def test_help_shows_an_example(terminal: Terminal, command: str) -> None:
+    assert f"Example: lodestone {command} " in " ".join(terminal.run(command, "--help").out.split())
+
+
+@pytest.mark.rule("I10")
+def test_no_answer_shows_a_token(terminal: Terminal) -> None:
+    for words in (("status",), ("explain", "m1"), ("explain", "m3", "--json")):
+        done = terminal.run(*words)
+        assert done.out
+        assert "token-1" not in done.out + done.err
