@@ -34,7 +34,7 @@ def connect(
     gmail = work.gmail.open(grant)
     address = gmail.address()
     own = gmail.own_addresses()
-    with work.store.begin("connections.look") as tx:
+    with work.store.begin("connections.look", reads_only=True) as tx:
         _check(user_id, address, magnet, tx)
         mailbox_id = tx.mailboxes.id_of(address)
         state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
@@ -51,6 +51,7 @@ def connect(
         connection = _signed_in(user_id, mailbox_id, gmail.grant, tx)
         watched = _switch(connection, watch, sorting, dry_run, tx, work)
     if state and state.cursor and not watched:
+        work.store.scrub()
         gmail.stop_watch()
     log.info(
         "connection.made",
@@ -113,7 +114,7 @@ def _switch(
 
 def renew_watch(mailbox_id: int, work: Work) -> None:
     """A new registration and a fresh look at the aliases, daily (E85, E14). A failure holds up nothing else."""
-    with work.store.begin("watch.enter") as tx:
+    with work.store.begin("watch.enter", reads_only=True) as tx:
         connections = tx.connections.working(mailbox_id)
 
     def renew(gmail: Mailbox) -> tuple[Watch, Sequence[str]]:
@@ -141,7 +142,7 @@ def disconnect(user_id: str, work: Work) -> int:
     First nothing more is done and what was kept is deleted, then Google is told, then the grant is
     deleted: whoever dies in between calls it again (D12, Z42–Z44).
     """
-    with work.store.begin("connections.look") as tx:
+    with work.store.begin("connections.look", reads_only=True) as tx:
         connections = tx.connections.of_user(user_id)
     for connection in connections:
         _disconnect(connection, work)
@@ -157,6 +158,7 @@ def _disconnect(connection: Connection, work: Work) -> None:
         if not watched:
             tx.connections.delete_mailbox_mail(connection.mailbox_id)
             tx.mailboxes.forget(connection.mailbox_id)
+    work.store.scrub()
     _leave(
         connection, stop=not watched, revoke=all(o.state is ConnectionState.OFF for o in others), work=work
     )
@@ -178,4 +180,4 @@ def _leave(connection: Connection, *, stop: bool, revoke: bool, work: Work) -> N
         if revoke:
             gmail.revoke()
     except AccessRevoked:
-        log.info("grant.missing", connection_id=connection.id)
+        log.info("grant.lost", connection_id=connection.id)

@@ -74,7 +74,7 @@ def _record(
         connections = tx.connections.working(mailbox_id, locked=True)
         held = {gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, work.owner)}
         messages = [message for message in messages if message.gmail_id in held]
-        gone = tx.ledger.missing(mailbox_id, missing) & held if missing else frozenset[str]()
+        gone = tx.messages.missing(mailbox_id, missing) & held if missing else frozenset[str]()
         decided = _decide_all(tx, piece.mailbox, connections, messages) if messages else []
         ended = {message.gmail_id for message in messages} | gone
         claims = [claim for claim in piece.claims if claim.gmail_id in ended]

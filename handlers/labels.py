@@ -72,7 +72,7 @@ def _plan(mailbox_id: int, work: Work) -> _Plan | None:
         if not claims:
             return None
         links = tx.decisions.links(claims)
-        touched = tx.ledger.touched(mailbox_id, [claim.gmail_id for claim in claims])
+        touched = tx.messages.touched(mailbox_id, [claim.gmail_id for claim in claims])
         sorted_ = _categories(links, tx, work)
         outcomes: dict[Claim, Outcome] = {}
         intents: dict[Claim, Sorted] = {}

@@ -35,7 +35,7 @@ def catch_up(mailbox_id: int, came_by: str, work: Work) -> None:
 
 
 def _catch_up(mailbox_id: int, came_by: str, work: Work) -> bool:
-    with work.store.begin("mailboxes.enter") as tx:
+    with work.store.begin("mailboxes.enter", reads_only=True) as tx:
         began_at = tx.now()
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
@@ -97,11 +97,12 @@ class _Walk:
         with work.store.begin("mailboxes.advance") as tx:
             if not tx.mailboxes.advance(mailbox_id, self._cursor, cursor):
                 raise CursorLost
-            waiting = tx.ledger.record(
+            waiting = tx.messages.record(
                 mailbox_id, found, self._came_by, self._connection_ids, self._mailbox.labels
             )
             if last:
-                tx.mailboxes.synced(mailbox_id, self._began_at, work.pace.sync_due_after)
+                due_after = work.pace.echo_after if self._came_by == "push" else work.pace.sync_due_after
+                tx.mailboxes.synced(mailbox_id, self._began_at, due_after)
         self._cursor = cursor
         for gmail_id in waiting:
             log.info("message.found", mailbox_id=mailbox_id, message_id=gmail_id, came_by=self._came_by)

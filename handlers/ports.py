@@ -184,14 +184,6 @@ class DecisionRows(Protocol):
 
 
 class LedgerRows(Protocol):
-    def record(
-        self,
-        mailbox_id: int,
-        found: Found,
-        came_by: str,
-        connection_ids: Collection[int],
-        labels: Mapping[Category, str],
-    ) -> tuple[str, ...]: ...
     def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None: ...
     def claim(
         self, mailbox_id: int, step: Step, limit: int, owner: str, lease: float
@@ -223,6 +215,17 @@ class LedgerRows(Protocol):
     def is_coming(self, mailbox_id: int, step: Step) -> bool: ...
     def stalled(self, limit: int) -> tuple[tuple[int, Step], ...]: ...
     def hold(self, mailbox_id: int, seconds: float) -> None: ...
+
+
+class MessageRows(Protocol):
+    def record(
+        self,
+        mailbox_id: int,
+        found: Found,
+        came_by: str,
+        connection_ids: Collection[int],
+        labels: Mapping[Category, str],
+    ) -> tuple[str, ...]: ...
     def missing(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]: ...
     def touched(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]: ...
     def purge(self, days: int, limit: int) -> int: ...
@@ -255,6 +258,8 @@ class Transaction(Protocol):
     @property
     def decisions(self) -> DecisionRows: ...
     @property
+    def messages(self) -> MessageRows: ...
+    @property
     def ledger(self) -> LedgerRows: ...
     @property
     def crm(self) -> CrmRows: ...
@@ -266,5 +271,8 @@ class Transaction(Protocol):
 
 
 class Store(Protocol):
-    def begin(self, name: str) -> AbstractContextManager[Transaction]:
+    def begin(self, name: str, *, reads_only: bool = False) -> AbstractContextManager[Transaction]:
         """Commit at the end, roll back on any error. Never held open across the network (I8)."""
+
+    def scrub(self) -> None:
+        """What was deleted leaves the disk too, as far as the database leaves that to us (D12)."""

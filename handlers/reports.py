@@ -37,19 +37,19 @@ class Explained:
 
 def status(mailbox: str | None, limit: int | None, work: Work) -> Status:
     """One mailbox or all of them, those in trouble first."""
-    with work.store.begin("reports.status") as tx:
+    with work.store.begin("reports.status", reads_only=True) as tx:
         return Status(tx.now(), tx.reports.totals(mailbox), tx.reports.mailboxes(mailbox, limit))
 
 
 def notices(user_id: str, after: int, limit: int | None, work: Work) -> tuple[Notice, ...]:
     """The user's notifications after the one with this id (Z25)."""
-    with work.store.begin("reports.notices") as tx:
+    with work.store.begin("reports.notices", reads_only=True) as tx:
         return tx.reports.notices(user_id, after, limit)
 
 
 def explain(gmail_id: str, mailbox: str | None, work: Work) -> tuple[Explained, ...]:
     """The decision on a mail, in every mailbox that has one of this id."""
-    with work.store.begin("reports.trail") as tx:
+    with work.store.begin("reports.trail", reads_only=True) as tx:
         trails = tx.reports.trails(gmail_id, mailbox)
         today = local_date(work.today_is(), tx.contacts.organisation().time_zone)
     return tuple(Explained(trail, _seen_now(trail, work), today) for trail in trails)
@@ -63,7 +63,7 @@ def _seen_now(trail: Trail, work: Work) -> dict[int, SeenNow]:
     found = _read_again(trail, work)
     if isinstance(found, SeenNow):
         return {one.connection_id: found for one in stopped}
-    with work.store.begin("reports.decide") as tx:
+    with work.store.begin("reports.decide", reads_only=True) as tx:
         connections = {c.id: c for c in tx.connections.of_mailbox(trail.mailbox_id)}
         return {
             one.connection_id: _decided_now(found, connections.get(one.connection_id), trail.mailbox_id, tx)
@@ -76,7 +76,7 @@ def _stopped(one: Decided) -> bool:
 
 
 def _read_again(trail: Trail, work: Work) -> Message | SeenNow:
-    with work.store.begin("reports.look") as tx:
+    with work.store.begin("reports.look", reads_only=True) as tx:
         connections = tx.connections.working(trail.mailbox_id)
     try:
         answer = enter(connections, work, lambda gmail: gmail.fetch([trail.gmail_id]))

@@ -60,10 +60,11 @@ def purge(work: Work) -> int:
     total = 0
     while True:
         with work.store.begin("sweep.purge") as tx:
-            forgotten = tx.ledger.purge(RETENTION_DAYS, 1_000)
+            forgotten = tx.messages.purge(RETENTION_DAYS, 1_000)
         total += forgotten
         if forgotten < 1_000:
             break
+    work.store.scrub()
     if total:
         log.info("ledger.purged", messages=total)
     return total

@@ -23,9 +23,14 @@ REFUSED_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often and how long, in seconds (Part I and DESIGN §3 to §5)."""
+    """How often and how long, in seconds (Part I and DESIGN §3 to §5).
+
+    `echo_after`: Gmail pushes once a second and mailbox and drops what comes between, so that a push says
+    nothing of the mail that came within a second after it (FACTS §1). One more look finds that.
+    """
 
     sync_due_after: float = 540
+    echo_after: float = 1.5
     watch_due_after: float = 86_400
     lease: float = 60
     redrive_after: float = 60
@@ -96,7 +101,7 @@ def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
 def in_turn(kind: str, mailbox_id: int, again: Event, work: Work, run: Callable[[], bool]) -> None:
     """One run at a time per mailbox; a mark that comes while it is on causes exactly one more (W1).
 
-    `run` says whether it dealt with everything. A run that dies leaves the mailbox dirty.
+    `run` says whether it dealt with everything. A run that dies leaves a marked mailbox dirty.
     """
     turn = work.queue.enter(kind, mailbox_id, work.pace.lease)
     if turn is None:

@@ -1,30 +1,76 @@
 """The settings of a process, read once from the environment (LODESTONE_…) and a .env file."""
 
+import difflib
+import os
+from collections.abc import Callable
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from pydantic import AliasChoices, AwareDatetime, Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AwareDatetime,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from redis.connection import parse_url
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "LODESTONE_"
+FOR_TESTS = frozenset({"LODESTONE_DIE_AT"})
 
 
 class WrongSetting(Exception):
     """A setting that cannot work: one line that names it and what it should be."""
 
 
+def _accepted_by(look: Callable[[str], object]) -> AfterValidator:
+    """What the library that will use it can read."""
+
+    def check(value: SecretStr) -> SecretStr:
+        try:
+            look(value.get_secret_value())
+        except ArgumentError:
+            raise ValueError("not readable") from None
+        return value
+
+    return AfterValidator(check)
+
+
+def _database(url: str) -> None:
+    if make_url(url).drivername not in ("sqlite", "postgresql+psycopg"):
+        raise ValueError("unknown database")
+
+
+def _root_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("no URL")
+    return url
+
+
+Seconds = Annotated[float, Field(gt=0, le=7 * 86_400, allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._~+%:-]{2,254}$")]
+
+
 class Settings(BaseSettings):
     """Every setting, with its default. Times are in seconds."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LODESTONE_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, populate_by_name=True
     )
 
-    database_url: SecretStr = Field(
+    database_url: Annotated[SecretStr, _accepted_by(_database)] = Field(
         SecretStr("sqlite:///lodestone.db"),
         validation_alias=AliasChoices("LODESTONE_DATABASE_URL", "DATABASE_URL"),
         description="sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
     )
-    redis_url: SecretStr = Field(
+    redis_url: Annotated[SecretStr, _accepted_by(parse_url)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
         validation_alias=AliasChoices("LODESTONE_REDIS_URL", "REDIS_URL"),
         description="redis://HOST:PORT/DB of a Redis (6.2 or newer) of its own",
@@ -32,19 +78,21 @@ class Settings(BaseSettings):
     token_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         description="Fernet keys separated by commas, the first encrypts; make one with `lodestone keys new`"
     )
-    pubsub_project: str = Field("lodestone", description="id of the Google Cloud project")
-    pubsub_topic: str = Field("gmail", description="name of the topic that Gmail publishes to")
-    pubsub_subscription: str = Field("lodestone", description="name of our subscription to that topic")
-    gmail_endpoint: str | None = Field(None, description="root URL instead of Google's, for a local Gmail")
+    pubsub_project: Name = Field("lodestone", description="id of the Google Cloud project")
+    pubsub_topic: Name = Field("gmail", description="name of the topic that Gmail publishes to")
+    pubsub_subscription: Name = Field("lodestone", description="name of our subscription to that topic")
+    gmail_endpoint: Annotated[str, AfterValidator(_root_url)] | None = Field(
+        None, description="root URL instead of Google's, for a local Gmail"
+    )
     gmail_costs: str = Field("2026", pattern="^(2025|2026)$", description="Gmail's cost table: 2026 or 2025")
-    gmail_timeout: float = Field(30, gt=0, le=300, description="seconds for one answer of Gmail")
-    worker_threads: int = Field(8, ge=1, le=64, description="threads of one worker process")
-    sweep_due_after: float = Field(540, gt=0, description="seconds from one sync of a mailbox to its sweep")
-    sweep_tick: float = Field(2, gt=0, description="seconds between two looks of the sweep")
+    gmail_timeout: float = Field(30, gt=0, le=300, description="seconds for one answer of Gmail, at most 300")
+    worker_threads: int = Field(8, ge=1, le=64, description="threads of one worker process, 1 to 64")
+    sweep_due_after: Seconds = Field(540, description="seconds from one sync of a mailbox to its sweep")
+    sweep_tick: Seconds = Field(2, description="seconds between two looks of the sweep")
     redrive_after: float = Field(
         60, gt=0, description="seconds after which unfinished work is asked for again"
     )
-    lease: float = Field(60, gt=0, description="seconds a worker may take for a slice")
+    lease: Seconds = Field(60, description="seconds a worker may take for a slice")
     as_of: AwareDatetime | None = Field(
         None, description="a moment to evaluate 'this month' for, for replays"
     )
@@ -64,13 +112,6 @@ class Settings(BaseSettings):
             Fernet(key.get_secret_value())
         return value
 
-    @field_validator("database_url")
-    @classmethod
-    def _is_known_database(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("unknown database")
-        return value
-
     @property
     def topic(self) -> str:
         """The topic's full name, as Gmail and Pub/Sub want it."""
@@ -79,23 +120,27 @@ class Settings(BaseSettings):
 
 def load() -> Settings:
     """The settings of this process. Raises WrongSetting before anything starts."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | FOR_TESTS
+    for name in sorted(os.environ.keys() - known):
+        if name.startswith(PREFIX):
+            alike = difflib.get_close_matches(name, known, n=1)
+            raise WrongSetting(f"{name} is no setting" + (f"; did you mean {alike[0]}?" if alike else ""))
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        field = Settings.model_fields.get(name) or _by_alias(name)
-        variable = name if name.isupper() else f"LODESTONE_{name.upper()}"
-        wanted = field.description if field is not None else first["msg"]
-        raise WrongSetting(f"{variable} is {_what(first['type'])}: it should be {wanted}") from None
+        variable, wanted = _variable(str(first["loc"][0]))
+        what = "not set" if first["type"] == "missing" else "wrong"
+        raise WrongSetting(f"{variable} is {what}: it should be {wanted}") from None
 
 
-def _by_alias(name: str) -> FieldInfo | None:
-    for field in Settings.model_fields.values():
-        if isinstance(field.validation_alias, AliasChoices) and name in field.validation_alias.choices:
-            return field
-    return None
-
-
-def _what(kind: str) -> str:
-    return "not set" if kind == "missing" else "wrong"
+def _variable(place: str) -> tuple[str, str | None]:
+    """The variable that was read, and what it should be; aliases are tried in the order of their list."""
+    for name, field in Settings.model_fields.items():
+        choices = (
+            field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else [name]
+        )
+        if place in choices or place == name:
+            given = [str(choice) for choice in choices if str(choice) in os.environ]
+            return given[0] if given else f"{PREFIX}{name.upper()}", field.description
+    return place, None

@@ -69,7 +69,7 @@ def found(*gmail_ids: str) -> Found:
 def arrive(world: World, *gmail_ids: str) -> tuple[str, ...]:
     """New mail enters the ledger; returns what waits to be matched."""
     with world.store.begin("tests.arrive") as tx:
-        return tx.ledger.record(world.mailbox_id, found(*gmail_ids), "push", [world.connection_id], LABELS)
+        return tx.messages.record(world.mailbox_id, found(*gmail_ids), "push", [world.connection_id], LABELS)
 
 
 def link(author: str = "ann@example.com", minute: int = 0, contact_id: str = "ann") -> Link:

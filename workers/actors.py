@@ -9,6 +9,7 @@ from typing import Any
 
 import dramatiq
 import structlog
+from dramatiq.middleware import CurrentMessage
 
 from handlers import connections, contacts, labels, mailboxes, notifications
 from workers.bootstrap import App
@@ -37,7 +38,8 @@ def register(app: App) -> None:
 
 def _register(app: App, name: str, handler: Callable[..., None]) -> None:
     def job(**ids: Any) -> None:
-        with structlog.contextvars.bound_contextvars(job=name):
+        message = CurrentMessage.get_current_message()
+        with structlog.contextvars.bound_contextvars(job=name, job_id=message and message.message_id):
             _run(partial(handler, work=app.work), ids)
 
     queue = QUEUES.get(name, "mail")

@@ -64,11 +64,10 @@ class App:
             as_of=settings.as_of,
         )
 
-    def wait_until_ready(self, *, redis: bool = True) -> None:
+    def wait_until_ready(self) -> None:
         """Wait for what is away and say so (W13). Raises WrongSchema for a database that is not ours (W16)."""
         _wait_for("database", lambda: check_schema(self.store.engine), OperationalError)
-        if redis:
-            _wait_for("redis", self.redis.ping, RedisError)
+        _wait_for("redis", self.redis.ping, RedisError)
 
 
 def start(process: str) -> App:

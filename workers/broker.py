@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import TimeLimit
+from dramatiq.middleware import CurrentMessage, TimeLimit
 from redis import Redis
 
 from domain.events import Event
@@ -25,7 +25,7 @@ def make_broker(redis: Redis) -> RedisBroker:
     broker = RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq annotates nothing here
         client=redis,
         namespace="lodestone:queue",
-        middleware=[TimeLimit()],
+        middleware=[TimeLimit(), CurrentMessage()],
         heartbeat_timeout=HEARTBEAT,
         maintenance_chance=MAINTENANCE_CHANCE,
     )

@@ -81,7 +81,13 @@ class ConnectionRows:
         sorting_since: datetime | None,
         dry_run: bool,
     ) -> None:
-        """New settings, at once also for jobs in flight: the version grows (W6)."""
+        """New settings, at once also for jobs in flight: the version grows (W6).
+
+        With sorting goes what is kept for it alone: old mail's id and category.
+        """
+        if sorting_since is None:
+            old = (decisions.c.connection_id == connection_id, decisions.c.author.is_(None))
+            self._db.execute(delete(decisions).where(*old, decisions.c.category.is_not(None)))
         self._update(
             connection_id,
             magnet_since=magnet_since,

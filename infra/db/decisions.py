@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, exists, select, tuple_, update
 
 from domain.labels import LabelChange, Sorted
 from domain.ledger import Claim, Link, State, Step
 from domain.outcomes import Outcome
-from infra.db.schema import decisions, notifications, steps
+from infra.db.schema import connections, decisions, notifications, steps
 from infra.db.sql import insert_new, insert_returning
 from infra.db.types import db_now
 
@@ -112,9 +112,11 @@ class DecisionRows:
         return insert_returning(self._db, notifications, rows, notifications.c.gmail_id, created_at=db_now())
 
     def purge(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
-        """Forget these decisions, but for the id and category of labelled mail."""
+        """Forget these decisions, but for the id and category of labelled mail while sorting is on."""
         these = (decisions.c.mailbox_id == mailbox_id, decisions.c.gmail_id.in_(gmail_ids))
-        self._db.execute(delete(decisions).where(*these, decisions.c.category.is_(None)))
+        sorts = select(connections.c.id).where(connections.c.sorting_since.is_not(None))
+        kept = (decisions.c.category.is_not(None), decisions.c.connection_id.in_(sorts))
+        self._db.execute(delete(decisions).where(*these, ~and_(*kept)))
         private = dict.fromkeys(
             ("contact_id", "contact_address", "matched_by", "author", "received_at", "deal_id")
         )

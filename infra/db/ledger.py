@@ -1,24 +1,19 @@
-"""The ledger's queue: which mail waits for which step, and who is working on it (W2–W4, W7, W9)."""
+"""The ledger's queue: which mail waits for which step, and who is working on it (W2–W4)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, tuple_, update
 
 from domain.connections import ConnectionState
-from domain.labels import Category
 from domain.ledger import ALONE_AFTER, Claim, Cost, Planned, State, Step
-from domain.mailboxes import Found, is_ours
-from domain.outcomes import PROVISIONAL, Outcome
+from domain.outcomes import Outcome
 from infra.db.decisions import DecisionRows
-from infra.db.schema import connections, decisions, messages, steps
-from infra.db.sql import insert_new, insert_returning
+from infra.db.schema import connections, decisions, steps
+from infra.db.sql import insert_new
 from infra.db.types import db_now
 
 _KEY = (steps.c.gmail_id, steps.c.connection_id)
-
-GONE_AFTER_TIMES = 3
-GONE_AFTER_SECONDS = 60
 
 
 class LedgerRows:
@@ -28,32 +23,6 @@ class LedgerRows:
         self._db = db
         self._decisions = DecisionRows(db)
         self._redrive_after = redrive_after
-
-    def record(
-        self,
-        mailbox_id: int,
-        found: Found,
-        came_by: str,
-        connection_ids: Collection[int],
-        labels: Mapping[Category, str],
-    ) -> tuple[str, ...]:
-        """Take in what a stretch of history asks; returns the messages that now wait to be matched.
-
-        `labels` are the mailbox's CRM labels, which tell our own changes from the user's (W5).
-        """
-        self._forget_provisional(mailbox_id, found.reopened)
-        verdicts: dict[str, Outcome | None] = dict.fromkeys((*found.new, *found.reopened)) | dict(
-            found.dropped
-        )
-        fresh = self._add_messages(mailbox_id, verdicts, came_by)
-        waiting = tuple(i for i, verdict in verdicts.items() if verdict is None and i in fresh)
-        ended = {i: verdict for i, verdict in verdicts.items() if verdict is not None and i in fresh}
-        self.plan(mailbox_id, [(i, 0, Planned(Step.MATCH, State.WAITING)) for i in waiting])
-        self.plan(mailbox_id, [(i, 0, Planned(Step.MATCH, State.DONE)) for i in ended])
-        ended |= dict.fromkeys(self._end_deleted(mailbox_id, found.deleted), Outcome.SKIP_GONE)
-        self._decisions.skip(mailbox_id, ended, connection_ids)
-        self._mark_touched(mailbox_id, found, labels)
-        return waiting
 
     def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None:
         """Add steps as (message, connection, plan); a step that is there already stays as it is (I2)."""
@@ -194,55 +163,6 @@ class LedgerRows:
             .values(redrive_at=db_now(seconds))
         )
 
-    def missing(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
-        """Count one more 404 for each; returns those gone for good: three in at least 60 s (W7)."""
-        self._db.execute(
-            update(messages)
-            .where(messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(gmail_ids))
-            .values(
-                missing=messages.c.missing + 1,
-                missing_since=func.coalesce(messages.c.missing_since, db_now()),
-            )
-        )
-        gone = select(messages.c.gmail_id).where(
-            messages.c.mailbox_id == mailbox_id,
-            messages.c.gmail_id.in_(gmail_ids),
-            messages.c.missing >= GONE_AFTER_TIMES,
-            messages.c.missing_since <= db_now(-GONE_AFTER_SECONDS),
-        )
-        return frozenset(self._db.scalars(gone))
-
-    def touched(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
-        """Those on which the user has put or removed a CRM label (I6)."""
-        rows = select(messages.c.gmail_id).where(
-            messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(gmail_ids), messages.c.touched
-        )
-        return frozenset(self._db.scalars(rows))
-
-    def purge(self, days: int, limit: int) -> int:
-        """Forget mail seen longer ago and done with; returns how many. Mail that sorting has labelled keeps
-        its id and category while sorting is on, so that it is never labelled again (DESIGN §3)."""
-        unfinished = exists().where(
-            steps.c.mailbox_id == messages.c.mailbox_id,
-            steps.c.gmail_id == messages.c.gmail_id,
-            steps.c.state.in_([State.WAITING.value, State.BLOCKED.value]),
-        )
-        old = (
-            select(messages.c.mailbox_id, messages.c.gmail_id)
-            .where(messages.c.seen_at < db_now(-86_400 * days), ~unfinished)
-            .order_by(messages.c.seen_at)
-            .limit(limit)
-        )
-        rows = self._db.execute(old).all()
-        for mailbox_id in {row.mailbox_id for row in rows}:
-            ids = [row.gmail_id for row in rows if row.mailbox_id == mailbox_id]
-            for table in (messages, steps):
-                self._db.execute(
-                    delete(table).where(table.c.mailbox_id == mailbox_id, table.c.gmail_id.in_(ids))
-                )
-            self._decisions.purge(mailbox_id, ids)
-        return len(rows)
-
     def _claim(
         self, mailbox_id: int, step: Step, limit: int, owner: str, lease: float, which: ColumnElement[bool]
     ) -> tuple[Claim, ...]:
@@ -281,59 +201,3 @@ class LedgerRows:
             steps.c.step == step.value,
             tuple_(*_KEY).in_(pairs),
         )
-
-    def _add_messages(self, mailbox_id: int, gmail_ids: Iterable[str], came_by: str) -> frozenset[str]:
-        rows = [{"mailbox_id": mailbox_id, "gmail_id": i, "came_by": came_by} for i in gmail_ids]
-        fresh = insert_returning(self._db, messages, rows, messages.c.gmail_id, seen_at=db_now())
-        return frozenset(fresh)
-
-    def _forget_provisional(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
-        """Mail that left Spam, Trash or Drafts is handled as if it had just arrived (E36, E37, W9)."""
-        if not gmail_ids:
-            return
-        provisional = [outcome.value for outcome in PROVISIONAL]
-        forgotten = self._db.scalars(
-            delete(decisions)
-            .where(
-                decisions.c.mailbox_id == mailbox_id,
-                decisions.c.gmail_id.in_(gmail_ids),
-                decisions.c.outcome.in_(provisional),
-            )
-            .returning(decisions.c.gmail_id)
-        ).all()
-        for table in (messages, steps):
-            these = (table.c.mailbox_id == mailbox_id, table.c.gmail_id.in_(set(forgotten)))
-            self._db.execute(delete(table).where(*these))
-
-    def _end_deleted(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
-        if not gmail_ids:
-            return ()
-        ended = self._db.scalars(
-            update(steps)
-            .where(
-                steps.c.mailbox_id == mailbox_id,
-                steps.c.gmail_id.in_(gmail_ids),
-                steps.c.step == Step.MATCH.value,
-                steps.c.state == State.WAITING.value,
-            )
-            .values(state=State.DONE.value, owner=None)
-            .returning(steps.c.gmail_id)
-        )
-        return ended.all()
-
-    def _mark_touched(self, mailbox_id: int, found: Found, labels: Mapping[Category, str]) -> None:
-        if not found.touched:
-            return
-        ids = {touch.gmail_id for touch in found.touched}
-        rows = self._db.execute(
-            select(decisions.c.gmail_id, decisions.c.category).where(
-                decisions.c.mailbox_id == mailbox_id,
-                decisions.c.gmail_id.in_(ids),
-                decisions.c.category.is_not(None),
-            )
-        )
-        intended = {row.gmail_id: labels.get(Category(row.category)) for row in rows}
-        by_user = {t.gmail_id for t in found.touched if not is_ours(t, intended.get(t.gmail_id))}
-        if by_user:
-            these = (messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(by_user))
-            self._db.execute(update(messages).where(*these).values(touched=True))

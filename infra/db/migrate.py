@@ -14,15 +14,22 @@ class WrongSchema(Exception):
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database to the newest migration; does nothing when it is there."""
+    """Bring the database to the newest migration; does nothing when it is there.
+
+    Raises WrongSchema for a database of a newer release.
+    """
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     with engine.connect() as db:
         config.attributes["connection"] = db
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError:
+            raise WrongSchema("the database belongs to a newer release than this one: run that") from None
         db.commit()
 
 

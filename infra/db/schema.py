@@ -161,6 +161,14 @@ Index(
     postgresql_where=steps.c.state == "waiting",
 )
 Index(
+    "steps_undone",
+    steps.c.mailbox_id,
+    steps.c.gmail_id,
+    steps.c.state,
+    sqlite_where=steps.c.state != "done",
+    postgresql_where=steps.c.state != "done",
+)
+Index(
     "steps_redrive",
     steps.c.redrive_at,
     sqlite_where=steps.c.state == "waiting",

@@ -1,9 +1,9 @@
 """The database: one short transaction at a time, on SQLite (WAL) or PostgreSQL."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
+from threading import RLock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
@@ -14,10 +14,13 @@ from infra.db.crm import CrmRows
 from infra.db.decisions import DecisionRows
 from infra.db.ledger import LedgerRows
 from infra.db.mailboxes import MailboxRows
+from infra.db.messages import MessageRows
 from infra.db.reports import ReportRows
 from infra.db.types import db_now
 from infra.faults import reached
 from infra.secrets import Cipher
+
+_READS_ONLY = "lodestone_reads_only"
 
 
 class Transaction:
@@ -31,6 +34,7 @@ class Transaction:
         self.crm = CrmRows(db)
         self.decisions = DecisionRows(db)
         self.ledger = LedgerRows(db, redrive_after)
+        self.messages = MessageRows(db, self.ledger, self.decisions)
         self.reports = ReportRows(db)
 
     def now(self) -> datetime:
@@ -44,20 +48,31 @@ class Store:
     def __init__(self, url: str, cipher: Cipher, *, redrive_after: float = 60) -> None:
         self.engine = open_engine(url)
         # SQLite lets one writer in at a time and has the others poll; our own threads can queue instead.
-        self._queue = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
+        self._writers = RLock() if self.engine.dialect.name == "sqlite" else nullcontext()
         self._cipher = cipher
         self._redrive_after = redrive_after
 
     @contextmanager
-    def begin(self, name: str) -> Iterator[Transaction]:
-        """Commits at the end, rolls back on any error. `name` is its fault point.
+    def begin(self, name: str, *, reads_only: bool = False) -> Iterator[Transaction]:
+        """Commits at the end, rolls back on any error. `name` is its fault point; `reads_only` holds up no writer.
 
-        Never hold one open across the network (I8).
+        Never hold one open across the network (I8), nor one within another.
         """
-        with self._queue, self.engine.connect() as db, db.begin() as transaction:
-            yield Transaction(db, self._cipher, self._redrive_after)
-            with reached(name):
-                transaction.commit()
+        with nullcontext() if reads_only else self._writers, self.engine.connect() as db:
+            db = db.execution_options(**{_READS_ONLY: reads_only})
+            with db.begin() as transaction:
+                yield Transaction(db, self._cipher, self._redrive_after)
+                with reached(name):
+                    transaction.commit()
+
+    def scrub(self) -> None:
+        """SQLite's write-ahead log keeps what was deleted until it is written back and cut off (D12).
+
+        A reader may prevent that; whoever deletes calls it, and the sweep's purge calls it again.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with closing(self.engine.raw_connection()) as db:
+                db.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def open_engine(url: str) -> Engine:
@@ -80,4 +95,5 @@ def _set_up_sqlite(db: Any, _: object) -> None:
 
 def _begin_immediate(db: Connection) -> None:
     """A writer that began as a reader cannot wait its turn: SQLite would refuse it at once (W11)."""
-    db.exec_driver_sql("BEGIN IMMEDIATE")
+    reads_only = db.get_execution_options().get(_READS_ONLY)
+    db.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.journeys.world import closing_engine, crm, mail
 from workers.demo.stage import PROCESSES, Stage
 
-MAILBOXES = 4
+MAILBOXES = 8
 """Gmail pushes once a second and mailbox: several of them let mails follow one another sooner."""
 
 
@@ -47,7 +47,7 @@ def _one(stage: Stage, box: str, number: int) -> float:
     while not _labelled(stage, box, gmail_id):
         time.sleep(0.002)
     took = time.monotonic() - began
-    time.sleep(max(0.0, 1.2 / MAILBOXES - took))
+    time.sleep(max(0.0, 2.4 / MAILBOXES - took))
     return took
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from domain.events import MailAnnounced, MailFound
+from domain.events import MailAnnounced, MailboxChanged, MailFound
 from domain.labels import LabelChange
 from domain.mailboxes import Grant
 from handlers import connections, contacts, labels, sweep
@@ -335,7 +335,8 @@ def test_when_labelling_failed_only_labelling_is_retried(house: House) -> None:
 @pytest.mark.rule("E82", "Z33", "Z26")
 def test_a_lost_push_is_made_good_by_the_sweep(house: House) -> None:
     house.connect()
-    house.catch_up()
+    house.queue.emit(MailboxChanged(1, "sweep"))
+    house.pump()
     gmail_id = house.deliver("ann")
     assert sweep.catch_up_due(house.work) == 0, "synced a moment ago: no cost"
     with house.store.engine.begin() as db:
@@ -345,6 +346,22 @@ def test_a_lost_push_is_made_good_by_the_sweep(house: House) -> None:
     assert sweep.catch_up_due(house.work) == 1
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
+
+
+@pytest.mark.rule("E82", "Z26")
+def test_a_push_is_followed_by_one_more_look_for_mail_whose_own_push_gmail_dropped(house: House) -> None:
+    house.connect()
+    house.push()
+    house.pump()
+    gmail_id = house.deliver("ann")
+    with house.store.engine.begin() as db:
+        row = db.execute(select(mailboxes.c.sync_due_at, mailboxes.c.synced_at)).one()
+        assert row.sync_due_at - row.synced_at == timedelta(seconds=house.work.pace.echo_after)
+        db.execute(update(mailboxes).values(sync_due_at=LONG_AGO))
+    assert sweep.catch_up_due(house.work) == 1
+    house.pump()
+    assert house.outcomes() == {gmail_id: "label.open"}
+    assert sweep.catch_up_due(house.work) == 0, "once"
 
 
 @pytest.mark.rule("E89")

@@ -11,8 +11,10 @@ from typing import Any
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from tests.journeys.mbox_cases import CASES, CONTACTS, DEALS, REFUSED_CONTACT, USERS
+from workers.cli.app import build
 
 FROM_LINE = b"From 1234567890@xxx Sun Mar 15 12:00:00 +0000 2026\n"
 DEMO = (sys.executable, "-m", "workers", "demo")
@@ -92,8 +94,8 @@ def test_what_cannot_be_used_is_told_in_one_line(
         _write(tmp_path, "deals.csv", DEALS.encode()),
     )
     files = ("--mbox", mbox, "--contacts", records[0], "--deals", records[1], "--report", str(tmp_path / "r"))
-    done = run(*files, *words)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = CliRunner().invoke(build("demo"), ["demo", *files, *words])
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
 

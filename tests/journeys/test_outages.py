@@ -91,4 +91,4 @@ def test_a_malformed_foreign_or_forged_push_is_logged_and_no_more(scene: Scene, 
     scene.check(sent)
     assert "push.rejected" in scene.log("dispatcher")
     with Redis.from_url(scene.stage.redis.url) as redis:
-        assert not any(b"who@example.com" in key for key in redis.keys())
+        assert not any(b"who@example.com" in key for key in redis.scan_iter())

@@ -12,7 +12,7 @@ from domain.mailboxes import Grant
 from handlers.connections import Refused
 from handlers.connections import connect as make_connection
 from handlers.connections import disconnect as end_connections
-from workers.bootstrap import start
+from workers.cli.opening import open_app
 from workers.cli.output import Json, say, show_json
 
 User = Annotated[str, typer.Option("--user", help="The CRM's id of the user.")]
@@ -36,8 +36,7 @@ def connect(
     Example: `lodestone connect --user uwe --token-file uwe.json --magnet --sorting`
     """
     grant = _read_grant(token_file)
-    app = start("cli")
-    app.wait_until_ready(redis=False)
+    app = open_app()
     connection_id, address = make_connection(
         user, grant, magnet=magnet, sorting=sorting, dry_run=dry_run, work=app.work
     )
@@ -53,8 +52,7 @@ def disconnect(user: User, as_json: Json = False) -> None:
 
     Example: `lodestone disconnect --user uwe`
     """
-    app = start("cli")
-    app.wait_until_ready(redis=False)
+    app = open_app()
     ended = end_connections(user, app.work)
     if as_json:
         show_json({"user": user, "ended": ended})
@@ -75,8 +73,7 @@ def set_setting(
     Example: `lodestone settings set time-zone Europe/Berlin`
     """
     value = _zone(values) if name == "time-zone" else _list(name, values)
-    app = start("cli")
-    app.wait_until_ready(redis=False)
+    app = open_app()
     with app.store.begin("settings.set") as tx:
         tx.contacts.set_organisation(name, value)
     say(f"{name} is {value if isinstance(value, str) else ', '.join(value) or 'empty'}")
@@ -84,8 +81,7 @@ def set_setting(
 
 def show_settings(as_json: Json = False) -> None:
     """Show the organisation's settings. Example: `lodestone settings show`"""
-    app = start("cli")
-    app.wait_until_ready(redis=False)
+    app = open_app()
     with app.store.begin("settings.show") as tx:
         organisation = tx.contacts.organisation()
     settings = {

@@ -1,46 +1,67 @@
 """The command line: one line for an error, exit 2 for what the caller can mend, 1 for what failed."""
 
 import sys
+from importlib import import_module
 
 import typer
-from sqlalchemy.exc import DBAPIError
 
-from domain.errors import AccessRevoked, GiveUp, TryAgain
-from handlers.connections import Refused
-from infra.db.migrate import WrongSchema
-from infra.secrets import WrongKey
-from infra.settings import WrongSetting
-from workers.cli import accounts, crm, demo, processes, reports
 from workers.cli.output import fail
 
-app = typer.Typer(
-    help="Join Gmail mailboxes to the contacts and deals of a CRM.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-processes.add_to(app)
-accounts.add_to(app)
-crm.add_to(app)
-reports.add_to(app)
-demo.add_to(app)
+MODULES = {
+    "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "keys"),
+    "accounts": ("connect", "disconnect", "settings"),
+    "crm": ("crm",),
+    "reports": ("status", "explain", "notifications"),
+    "demo": ("demo",),
+}
+"""Which module has which commands: only that one is imported, because all together take seconds to start."""
 
-_CALLERS = (WrongSetting, WrongSchema, WrongKey, Refused)
+
+def build(command: str | None) -> typer.Typer:
+    """The application with the module of one command, or with all of them to show its help."""
+    app = typer.Typer(
+        help="Join Gmail mailboxes to the contacts and deals of a CRM.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        callback=lambda: None,
+    )
+    needed = [module for module, commands in MODULES.items() if command in commands] or MODULES
+    for module in needed:
+        import_module(f"workers.cli.{module}").add_to(app)
+    return app
 
 
 def main() -> None:
     """Run the command; errors that have a way out are told in one line."""
     try:
-        app()
-    except _CALLERS as error:
-        fail(str(error), code=2)
-    except AccessRevoked:
-        fail("Google no longer accepts this grant: the user has to sign in again", code=1)
-    except TryAgain as error:
-        fail(f"Gmail cannot be reached or limits us ({error.reason}): try again in a minute", code=1)
-    except GiveUp as error:
-        fail(f"Gmail refuses ({error.reason}); see the log and Google's admin console", code=1)
-    except DBAPIError as error:
-        fail(f"the database does not answer ({type(error).__name__}): check LODESTONE_DATABASE_URL", code=1)
+        build(sys.argv[1] if len(sys.argv) > 1 else None)()
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        text, code = _way_out(error)
+        fail(text, code=code)
+
+
+def _way_out(error: Exception) -> tuple[str, int]:
+    """What to do about an error and the exit code; one that nobody foresaw is raised again."""
+    from sqlalchemy.exc import DBAPIError
+
+    from domain.errors import AccessRevoked, GiveUp, TryAgain
+    from handlers.connections import Refused
+    from infra.db.migrate import WrongSchema
+    from infra.secrets import WrongKey
+    from infra.settings import WrongSetting
+
+    match error:
+        case WrongSetting() | WrongSchema() | WrongKey() | Refused():
+            return str(error), 2
+        case AccessRevoked():
+            return "Google no longer accepts this grant: the user has to sign in again", 1
+        case TryAgain():
+            return f"Gmail cannot be reached or limits us ({error.reason}): try again in a minute", 1
+        case GiveUp():
+            return f"Gmail refuses ({error.reason}); see the log and Google's admin console", 1
+        case DBAPIError():
+            return f"the database does not answer ({type(error).__name__}): check LODESTONE_DATABASE_URL", 1
+    raise error

@@ -2,12 +2,10 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words and tables.")]
 
@@ -28,13 +26,3 @@ def say(text: str) -> None:
 def show_json(value: object) -> None:
     """One JSON value on standard output."""
     sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")
-
-
-def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """A table of the named columns; what is empty stays empty."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
-    console.print(table)

@@ -4,17 +4,17 @@ Each imports its own parts only when it runs: Pub/Sub alone would double a worke
 """
 
 import typer
-from cryptography.fernet import Fernet
 
-from infra import logs
-from infra.db.migrate import migrate as bring_up
-from infra.db.store import open_engine
-from infra.settings import load
 from workers.cli.output import say
 
 
 def migrate() -> None:
     """Bring the database to this release. Example: `lodestone migrate`"""
+    from infra import logs
+    from infra.db.migrate import migrate as bring_up
+    from infra.db.store import open_engine
+    from infra.settings import load
+
     settings = load()
     logs.set_up(settings.log_level, process="release")
     engine = open_engine(settings.database_url.get_secret_value())
@@ -25,6 +25,7 @@ def migrate() -> None:
 def topic() -> None:
     """Make the Pub/Sub topic and subscription where they are missing. Example: `lodestone topic`"""
     from infra.pubsub import ensure_subscription
+    from infra.settings import load
 
     settings = load()
     ensure_subscription(settings.pubsub_project, settings.pubsub_topic, settings.pubsub_subscription)
@@ -54,6 +55,8 @@ def sweep() -> None:
 
 def new_key() -> None:
     """Make a key for LODESTONE_TOKEN_KEYS. Example: `lodestone keys new`"""
+    from cryptography.fernet import Fernet
+
     say(Fernet.generate_key().decode())
 
 

@@ -1,7 +1,10 @@
 """Mails whose author is hard to tell, or hidden on purpose: E100, E105, and headers as attackers write them."""
 
+from collections.abc import Callable
+from itertools import cycle
+
 from workers.demo.letters import CTM, NOT_ADDRESSED, NOTIFIED, OPEN, Letter, Pen, skipped, written
-from workers.demo.people import CARLA, SALES, UWE
+from workers.demo.people import CARLA, SALES, TEAM, UWE
 
 _LIST = "users@lists.example"
 _ANN_VIA = f"'Ann' via Users <{_LIST}>"
@@ -65,25 +68,34 @@ def uncertain(pen: Pen) -> list[Letter]:
 
 def hostile(pen: Pen) -> list[Letter]:
     """E42, E43, E102: whatever the header holds, there is an outcome, and soon."""
-    many = ", ".join(f"gast{n}.{pen.canaries.token}@elsewhere.example" for n in range(2_000))
+    boxes = cycle(TEAM)
+    token = pen.canaries.token
+    many = ", ".join(f"gast{n}.{token}@elsewhere.example" for n in range(2_000))
     deep = "(" * 5_000 + ")" * 5_000
     mazes = "".join(f"--m{n}\r\nContent-Type: multipart/mixed; boundary=m{n + 1}\r\n\r\n" for n in range(80))
+    nested = ("multipart/mixed; boundary=m0", mazes)
     garbage = bytes(range(256)) * 40
-    jan = pen.of("jan", UWE, f"Date: Thu, 01 Jan 1970 00:00:00 +0000 ({pen.canaries.name})")
-    says = (
-        ("a date from 1970: Gmail's own time counts", jan),
-        ("2,000 recipients, Uwe the last", pen.of("jan", f"{many}, {UWE}")),
-        ("comments nested 5,000 deep", pen.of("jan", f"{deep} {UWE}")),
-        ("a field of 300,000 characters", pen.of("jan", UWE, f"X-Field: {pen.canaries.token * 30_000}")),
-        ("10,000 header lines", pen.of("jan", UWE, *(f"X-{n}: {pen.canaries.token}" for n in range(10_000)))),
-        ("parts nested 80 deep", pen.mail("jan@example.com", UWE, content=("multipart/mixed; boundary=m0", mazes))),
-        ("8-bit garbage for a body", pen.of("jan") + garbage),
-        ("bare line feeds", pen.of("jan").replace(b"\r\n", b"\n")),
-        ("an unknown charset", pen.of("jan", UWE, "X-Name: =?klingon-9?q?=FF?=", "Comments: =?utf-8?b?%%%?=")),
-    )  # fmt: skip
+    words = ("X-Name: =?klingon-9?q?=FF?=", "Comments: =?utf-8?b?%%%?=")
+    writers: list[tuple[str, Callable[[str], bytes]]] = [
+        (
+            "a date from 1970: Gmail's own time counts",
+            lambda box: pen.of("jan", box, "Date: 1 Jan 1970 00:00"),
+        ),
+        ("2,000 recipients, the user the last", lambda box: pen.of("jan", f"{many}, {box}")),
+        ("comments nested 5,000 deep", lambda box: pen.of("jan", f"{deep} {box}")),
+        ("a field of 300,000 characters", lambda box: pen.of("jan", box, f"X-Field: {token * 30_000}")),
+        ("10,000 fields", lambda box: pen.of("jan", box, *(f"X-{n}: {token}" for n in range(10_000)))),
+        ("parts nested 80 deep", lambda box: pen.mail("jan@example.com", box, content=nested)),
+        ("8-bit garbage for a body", lambda box: pen.of("jan", box) + garbage),
+        ("bare line feeds", lambda box: pen.of("jan", box).replace(b"\r\n", b"\n")),
+        ("an unknown charset", lambda box: pen.of("jan", box, *words)),
+    ]
     nobody = "skip.no_contact"
     return [
-        *(written("E102", "jan", text, raw, NOTIFIED, OPEN) for text, raw in says),
-        skipped("E102", "?", "an empty mail", b"", nobody),
-        skipped("E102", "?", "nothing but garbage", garbage + pen.canaries.body.encode(), nobody),
+        *(
+            written("E102", "jan", text, write(box), NOTIFIED, OPEN, mailbox=box)
+            for (text, write), box in zip(writers, boxes, strict=False)
+        ),
+        skipped("E102", "?", "an empty mail", b"", nobody, mailbox=next(boxes)),
+        skipped("E102", "?", "nothing but garbage", garbage + token.encode(), nobody, mailbox=next(boxes)),
     ]

@@ -89,6 +89,7 @@ def _rescue(show: Show, pen: Pen) -> None:
             skipped("E34", "Hanna", "a draft", to_ann, "skip.draft", mailbox=box, labels=("DRAFT",)),
         ]
     )  # fmt: skip
+    show.rest(box)
     for one, (away, there) in zip(
         sent, (("SPAM", "INBOX"), ("TRASH", "INBOX"), ("DRAFT", "SENT")), strict=True
     ):

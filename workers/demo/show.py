@@ -56,13 +56,18 @@ class Show:
     def deliver(self, letters: Sequence[Letter]) -> list[Sent]:
         """All at once, not before Gmail would announce their mailboxes."""
         boxes = {letter.mailbox for letter in letters}
-        self._sleep_until(max((self._quiet_since.get(box, 0) for box in boxes), default=0) + PUSH_REST)
+        self.rest(*boxes)
         at = datetime.now(UTC)
         delivered = self.stage.gmail.deliver_many(_mail(letter, at) for letter in letters)
         found = [Sent(one, where.id, at) for one, where in zip(letters, delivered, strict=True)]
         self.sent += found
         self._quiet_since |= dict.fromkeys(boxes, time.monotonic())
         return found
+
+    def rest(self, *boxes: str) -> None:
+        """Until Gmail would announce the mailboxes again."""
+        free = max((self._quiet_since.get(box, 0) for box in boxes), default=0) + PUSH_REST
+        time.sleep(max(0.0, free - time.monotonic()))
 
     def play(self, letters: Sequence[Letter]) -> list[Sent]:
         """Deliver, and show each mail as it ends."""
@@ -156,9 +161,6 @@ class Show:
         if supervisor is not None and not supervisor.is_running():
             raise Interrupted(f"a process of Lodestone has ended; see {self.stage.logs}")
         time.sleep(seconds)
-
-    def _sleep_until(self, moment: float) -> None:
-        time.sleep(max(0.0, moment - time.monotonic()))
 
 
 def _mail(letter: Letter, at: datetime) -> Mail:

@@ -6,7 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -88,10 +88,11 @@ class Stage:
         self.logs.mkdir(parents=True, exist_ok=True)
         try:
             self.redis.start()
-            self.start_pubsub()
-            self.start_gmail()
-            self.run(*procfile()["release"][1:])
-            self.run("topic")
+            self._spawn_pubsub()
+            self._spawn_gmail()
+            self._await("pubsub")
+            self._await("gmail")
+            self.run_all(procfile()["release"][1:], ["topic"])
         except BaseException:
             self.close()
             raise
@@ -111,11 +112,13 @@ class Stage:
 
     def start_pubsub(self) -> None:
         """Pub/Sub on its port, the same again after a stop."""
-        self._serve("pubsub", "infra.local.pubsub")
+        self._spawn_pubsub()
+        self._await("pubsub")
 
     def start_gmail(self) -> None:
         """Gmail on its port; its mailboxes live as long as the process."""
-        self._serve("gmail", "infra.local.gmail", "--pubsub", self.pubsub_host)
+        self._spawn_gmail()
+        self._await("gmail")
 
     def start(self, *names: str, **extra: str) -> None:
         """Start processes of the Procfile, all without names; `extra` goes into their environment."""
@@ -140,11 +143,29 @@ class Stage:
 
     def run(self, *words: str, **extra: str) -> str:
         """What a `lodestone` command prints. Raises CommandFailed with its error line."""
-        command = [sys.executable, "-m", "workers", *words]
+        return self._run(["workers", *words], "", extra)
+
+    def run_all(self, *commands: Sequence[str]) -> str:
+        """The same for several, one after the other until one fails, in one process: starting it costs the most."""
+        return self._run(["workers.demo.commands"], json.dumps(commands), {})
+
+    def connect(self, user: str, address: str, *options: str, aliases: Collection[str] = ()) -> None:
+        """A new mailbox at the local Gmail, connected for the user with the options of `lodestone connect`."""
+        self.run("connect", *self.sign_in(user, address, aliases), *options)
+
+    def sign_in(self, user: str, address: str, aliases: Collection[str] = ()) -> list[str]:
+        """A new mailbox, and the user's grant for it as words of `lodestone connect`."""
+        token = self.folder / f"{user}.token.json"
+        token.touch(mode=0o600)
+        token.write_text(json.dumps(self.gmail.create_mailbox(address, aliases)))
+        return ["--user", user, "--token-file", str(token)]
+
+    def _run(self, words: Sequence[str], given: str, extra: Mapping[str, str]) -> str:
         done = subprocess.run(
-            command,
-            env=self.environment | extra,
+            [sys.executable, "-m", *words],
+            env=self.environment | dict(extra),
             cwd=self.folder,
+            input=given,
             capture_output=True,
             text=True,
             check=False,
@@ -153,15 +174,16 @@ class Stage:
             raise CommandFailed(done.stderr.strip() or done.stdout.strip(), done.returncode)
         return done.stdout
 
-    def connect(self, user: str, address: str, *options: str, aliases: Collection[str] = ()) -> None:
-        """A new mailbox at the local Gmail, connected for the user with the options of `lodestone connect`."""
-        token = self.folder / f"{user}.token.json"
-        token.write_text(json.dumps(self.gmail.create_mailbox(address, aliases)))
-        self.run("connect", "--user", user, "--token-file", str(token), *options)
+    def _spawn_pubsub(self) -> None:
+        port = str(self._ports["pubsub"])
+        self._spawn("pubsub", [sys.executable, "-m", "infra.local.pubsub", "--port", port], {})
 
-    def _serve(self, name: str, module: str, *words: str) -> None:
+    def _spawn_gmail(self) -> None:
+        words = ["--port", str(self._ports["gmail"]), "--pubsub", self.pubsub_host]
+        self._spawn("gmail", [sys.executable, "-m", "infra.local.gmail", *words], {})
+
+    def _await(self, name: str) -> None:
         port = self._ports[name]
-        self._spawn(name, [sys.executable, "-m", module, "--port", str(port), *words], {})
         wait_until(lambda: is_open(port) or not self.servers[name].is_running(), seconds=START_SECONDS)
         if not (self.servers[name].is_running() and is_open(port)):
             raise CommandFailed(f"{name} did not start; see {self.logs / name}.log")

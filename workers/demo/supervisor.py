@@ -29,7 +29,7 @@ def main() -> int:
     manager = Manager(LogFiles(Path(sys.argv[1])))
     for name in PROCESSES:
         words = [sys.executable, "-m", "workers", *procfile()[name][1:]]
-        manager.add_process(name, shlex.join(words))
+        manager.add_process(name, f"exec {shlex.join(words)}")
     manager.loop()
     return int(manager.returncode or 0)
 

@@ -225,7 +225,6 @@ def test_purged_decisions_leave_nothing_of_the_author(world: World) -> None:
     assert [(row["gmail_id"], row["category"], row["author"]) for row in left] == [("labelled", "OPEN", None)]
 
 
-@pytest.mark.xfail(strict=True, reason="the write-ahead log keeps what was deleted until it is checkpointed")
 @pytest.mark.rule("I3", "D2")
 @pytest.mark.parametrize("settled", [True, False], ids=["in the file", "in the log"])
 def test_of_a_deleted_author_no_byte_is_left_in_sqlite_s_files(
@@ -244,6 +243,7 @@ def test_of_a_deleted_author_no_byte_is_left_in_sqlite_s_files(
     with store.begin("connections.switch_off") as tx:
         tx.connections.delete_mail(world.connection_id)
         tx.connections.delete_mailbox_mail(world.mailbox_id)
+    store.scrub()
     after = _bytes_of(sqlite_url)
     store.engine.dispose()
 

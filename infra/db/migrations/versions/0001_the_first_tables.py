@@ -139,6 +139,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'waiting'"),
         )
         batch_op.create_index(
+            "steps_undone",
+            ["mailbox_id", "gmail_id", "state"],
+            unique=False,
+            sqlite_where=sa.text("state != 'done'"),
+            postgresql_where=sa.text("state != 'done'"),
+        )
+        batch_op.create_index(
             "steps_waiting",
             ["mailbox_id", "step", "ready_at"],
             unique=False,
@@ -251,6 +258,11 @@ def downgrade() -> None:
             "steps_waiting",
             sqlite_where=sa.text("state = 'waiting'"),
             postgresql_where=sa.text("state = 'waiting'"),
+        )
+        batch_op.drop_index(
+            "steps_undone",
+            sqlite_where=sa.text("state != 'done'"),
+            postgresql_where=sa.text("state != 'done'"),
         )
         batch_op.drop_index(
             "steps_redrive",
