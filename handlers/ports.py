@@ -114,6 +114,9 @@ class Queue(Protocol):
     def stalled(self, kind: str, older_than: float, limit: int) -> Sequence[int]:
         """Dirty mailboxes without a run that were last asked for so many seconds ago; asked for again from now."""
 
+    def backlog(self) -> int:
+        """How many jobs are queued and not yet taken."""
+
     def emit(self, event: Event, copies: int = 1) -> None:
         """Wake those who wait for the event (workers/routes.py). Called after the commit, never before."""
 

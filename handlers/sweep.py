@@ -11,7 +11,9 @@ from handlers.work import Work
 log = structlog.get_logger()
 
 RETENTION_DAYS = 35
-AT_ONCE = 500
+AT_ONCE = 1_000
+CROWDED = 10_000
+"""With so many jobs queued, asking again would only add to them: what is due stays due in the ledger."""
 
 _WAKES: dict[Step, Callable[[int], Event]] = {
     Step.MATCH: MailFound,
@@ -22,6 +24,8 @@ _WAKES: dict[Step, Callable[[int], Event]] = {
 
 def catch_up_due(work: Work) -> int:
     """Wake the mailboxes whose last successful sync began too long ago (Z33, E82); returns how many."""
+    if work.queue.backlog() > CROWDED:
+        return 0
     with work.store.begin("sweep.due") as tx:
         due = tx.mailboxes.take_due(AT_ONCE, work.pace.redrive_after)
     for mailbox_id in due:
@@ -43,6 +47,8 @@ def renew_watches(work: Work) -> int:
 
 def redrive(work: Work) -> int:
     """Ask again for what the queue has lost (W2, W13); returns how much that was."""
+    if work.queue.backlog() > CROWDED:
+        return 0
     with work.store.begin("sweep.redrive") as tx:
         stalled = tx.ledger.stalled(AT_ONCE)
     for mailbox_id, step in stalled:

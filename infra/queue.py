@@ -12,6 +12,9 @@ from domain.events import Event
 from domain.turns import Turn
 from infra.faults import reached
 
+BACKLOG = "lodestone:queue:mail"
+"""Where Dramatiq keeps the jobs of the pipeline that nobody has fetched (workers/broker.py)."""
+
 _MARK = """
 local generation = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
 if generation > 1 then return 0 end
@@ -82,6 +85,10 @@ class RedisQueue:
         with reached("queue.stalled"):
             found = self._stalled(keys=[_marks(kind)[1]], args=[older_than, limit, _lock(kind, "")])
         return [int(mailbox_id) for mailbox_id in found]
+
+    def backlog(self) -> int:
+        """How many jobs are queued and not yet taken."""
+        return int(self.redis.llen(BACKLOG))
 
     def emit(self, event: Event, copies: int = 1) -> None:
         """Wake those who wait for the event. Called after the commit, never before."""

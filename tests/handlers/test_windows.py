@@ -14,6 +14,7 @@ from domain.mailboxes import Grant
 from handlers import connections, contacts, labels, sweep
 from infra.db.schema import connections as connection_table
 from infra.db.schema import decisions, mailboxes, messages, steps
+from infra.queue import BACKLOG
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN, UWE, mail
 
@@ -436,3 +437,12 @@ def test_a_slice_of_hostile_mail_ends_in_outcomes(house: House) -> None:
     house.catch_up()
     assert house.outcomes() == dict.fromkeys(ids, "skip.no_contact") | {plain: "label.open"}
     assert MailFound(1) not in house.sent
+
+
+@pytest.mark.rule("W2")
+def test_while_the_queue_is_crowded_the_sweep_asks_for_nothing(house: House) -> None:
+    house.connect()
+    house.queue.redis.rpush(BACKLOG, *range(sweep.CROWDED + 1))
+    assert sweep.catch_up_due(house.work) == sweep.redrive(house.work) == 0
+    house.queue.redis.delete(BACKLOG)
+    assert sweep.catch_up_due(house.work) == 1

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,7 @@ from domain.events import Event, MailboxChanged, MailFound
 from domain.turns import Turn
 from infra.local.ports import wait_until
 from infra.queue import RedisQueue
+from workers.broker import make_broker, send
 
 HERE, THERE = 7, 8
 
@@ -234,3 +236,13 @@ def test_no_order_of_pushes_and_runs_loses_a_push(queue: RedisQueue) -> None:
     machine = type("Machine", (Coalescing,), {"queue": queue})
 
     run_state_machine_as_test(machine, settings=settings(max_examples=50, stateful_step_count=25))
+
+
+@pytest.mark.rule("W2", "W13")
+def test_a_crowded_queue_is_not_asked_for_more(redis: Redis) -> None:
+    """Jobs are hints: asking again for what is queued anyway would only fill Redis."""
+    broker = make_broker(redis)
+    queue = RedisQueue(redis, partial(send, broker))
+    for mailbox_id in range(7):
+        queue.emit(MailboxChanged(mailbox_id))
+    assert queue.backlog() == 7

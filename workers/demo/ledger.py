@@ -80,16 +80,15 @@ class Ledger:
         done = row is not None and row.swept_at is not None and row.synced_at >= row.swept_at
         return row.swept_at if row is not None and done else None
 
-    def is_calm(self, mailbox_ids: Collection[int]) -> bool:
-        """Whether nothing but new mail will make these mailboxes speak: a renewed watch pushes, too."""
-        soon = datetime.now(UTC) + timedelta(hours=1)
-        calm = select(func.count()).where(
-            mailboxes.c.id.in_(mailbox_ids),
-            mailboxes.c.swept_at <= mailboxes.c.synced_at,
-            mailboxes.c.watch_due_at > soon,
+    def is_swept(self, mailbox_ids: Collection[int], *, calm: bool) -> bool:
+        """Whether the last sweep of these mailboxes is over, and when `calm` no watch is due within the hour."""
+        swept = select(func.count()).where(
+            mailboxes.c.id.in_(mailbox_ids), mailboxes.c.swept_at <= mailboxes.c.synced_at
         )
+        if calm:
+            swept = swept.where(mailboxes.c.watch_due_at > datetime.now(UTC) + timedelta(hours=1))
         with self._engine.connect() as db:
-            return db.scalar(calm) == len(mailbox_ids)
+            return db.scalar(swept) == len(mailbox_ids)
 
     def notified(self) -> Mapping[tuple[int, str], int]:
         """How many notifications there are, by mailbox id and mail."""

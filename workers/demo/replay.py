@@ -126,7 +126,7 @@ def replay(wish: Wish, mails: int, mailbox: str, folder: Path, screen: Screen) -
             mailbox_id = ledger.mailbox_id(mailbox)
             if mailbox_id is None:
                 raise CommandFailed(f"{mailbox} could not be connected; see {stage.logs}")
-            start_processes(stage, ledger, [mailbox_id])
+            start_processes(stage, ledger, [mailbox_id], calm=False)
             stage.gmail.quota(enforced=wish.quota)
             began = time.monotonic()
             report = Report(file, stage.gmail, mailbox)

@@ -62,7 +62,7 @@ def run_demo(folder: Path, screen: Screen) -> Summary:
         try:
             screen.step(f"starting {', '.join(PROCESSES)} under honcho, and waiting for a first sweep")
             watched = [ledger.mailbox_id(box) or 0 for box in (*TEAM, CARLA, DRY)]
-            start_processes(stage, ledger, watched)
+            start_processes(stage, ledger, watched, calm=True)
             return _play(Show(stage, ledger, screen))
         finally:
             ledger.close()
