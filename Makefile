@@ -30,7 +30,7 @@ lock: $(UV)
 
 $(STAMP): requirements-dev.lock pyproject.toml | $(UV)
 	$(UV) venv -q --clear --python $(PYTHON) .venv
-	$(UV) pip sync -q --require-hashes --python $(BIN)/python requirements-dev.lock
+	$(UV) pip sync -q --require-hashes --compile-bytecode --python $(BIN)/python requirements-dev.lock
 	$(UV) pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e .
 	@touch $@
 

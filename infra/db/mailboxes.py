@@ -131,7 +131,7 @@ class MailboxRows:
 
     def resume(self, mailbox_id: int) -> None:
         """Somebody has signed in again: catch up now (D12)."""
-        self._set(mailbox_id, sync_due_at=db_now(), watch_due_at=db_now(), resting_until=None)
+        self._set(mailbox_id, sync_due_at=db_now(), resting_until=None)
 
     def delete(self, mailbox_id: int) -> None:
         """Nobody uses the mailbox any more."""

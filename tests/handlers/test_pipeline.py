@@ -7,7 +7,7 @@ from tests.handlers.conftest import House
 from tests.journeys.world import EXPECTED, UWE
 
 
-@pytest.mark.rule("I9", "Z3", "Z21", "Z28", "Z29", "Z34", "Z37", "H1", "H4")
+@pytest.mark.rule("I9", "Z3", "Z21", "Z28", "Z29", "Z34", "Z37", "H1", "H3", "H4", "D10-1", "D10-3")
 def test_every_mail_ends_as_its_sender_deserves(house: House) -> None:
     house.connect()
     sent = {house.deliver(sender): sender for sender in EXPECTED}

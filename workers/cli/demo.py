@@ -15,6 +15,9 @@ import typer
 from domain.addresses import canonical
 from workers.cli.output import Json, fail, show_json
 
+WORTH_SAYING = 100 << 20
+"""Bytes of a file whose first reading takes a while."""
+
 
 def _option(name: str, text: str) -> Any:
     return typer.Option(name, help=text, rich_help_panel="A person's own mail")
@@ -95,15 +98,17 @@ def _replay(
     for file in filter(None, (mbox, contacts, deals, users)):
         _check_readable(file)
     wish = Wish(mbox, contacts, deals, users, _address(mailbox), _moment(now), quota, report)
-    _check_writable(report)
+    screen = Screen(aside=as_json)
     try:
+        if mbox.stat().st_size > WORTH_SAYING:
+            screen.step(f"looking through {mbox}")
         found = survey(mbox)
     except NoMbox as error:
         fail(f"{mbox} {error}", code=2)
     address = wish.mailbox or found.mailbox
     if address is None:
         fail(f"{mbox} names no recipient: say with --mailbox whose mail it is", code=2)
-    screen = Screen(aside=as_json)
+    _check_writable(report)
     with _folder(keep) as folder:
         result = replay(wish, found.mails, address, folder.path, screen)
         result.show(screen, report)
@@ -124,6 +129,7 @@ class _Folder:
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[_Folder]:
     """A folder of its own for the stage; what fails is told in one line and leaves the folder to look into."""
+    from infra.local.gmail import ControlError
     from infra.local.ports import LocalServerError
     from workers.demo.show import Interrupted
     from workers.demo.stage import CommandFailed
@@ -138,7 +144,7 @@ def _folder(keep: Path | None) -> Iterator[_Folder]:
     signal.signal(signal.SIGTERM, _end)
     try:
         yield folder
-    except (CommandFailed, Interrupted, LocalServerError) as error:
+    except (CommandFailed, Interrupted, LocalServerError, ControlError, ConnectionError) as error:
         folder.needed = True
         code = error.code if isinstance(error, CommandFailed) else 1
         fail(str(error).removeprefix("lodestone: "), code=code)

@@ -45,7 +45,8 @@ class Stage:
     def __init__(self, folder: Path, *, database_url: str | None = None, **settings: str) -> None:
         self.folder = folder
         self.logs = folder / "logs"
-        self.redis = RedisServer(folder / "redis")
+        self.redis_folder = folder / "redis"
+        self.redis = RedisServer(self.redis_folder)
         self.database_url = database_url or f"sqlite:///{folder / 'lodestone.db'}"
         self.settings = settings
         self.servers: dict[str, ServerProcess] = {}

@@ -102,6 +102,7 @@ class Summary:
                 "  privacy: none of the words from subjects, bodies, attachment names and third parties' addresses"
                 f" in {where}: database with its -wal, Redis with its append-only file, logs"
             )
+            screen.say("  privacy: no contact's address in the logs or in Redis either")
         for place, word in proof.found:
             screen.say(f"  privacy: {word} stands in {place}", "red")
 
