@@ -131,7 +131,8 @@ class MailboxRows:
 
     def resume(self, mailbox_id: int) -> None:
         """Somebody has signed in again: catch up now (D12)."""
-        self._set(mailbox_id, sync_due_at=db_now(), resting_until=None)
+        watch_due_at = func.coalesce(mailboxes.c.watch_due_at, db_now())
+        self._set(mailbox_id, sync_due_at=db_now(), watch_due_at=watch_due_at, resting_until=None)
 
     def delete(self, mailbox_id: int) -> None:
         """Nobody uses the mailbox any more."""
