@@ -16,25 +16,29 @@ log = structlog.get_logger()
 
 WATCH_RETRY = 600.0
 
+NEEDS_MAGNET = "sorting needs MailMagnet: add --magnet (rule Z12)"
+
 
 class Refused(Exception):
     """The rules do not allow it; the text says which way out there is."""
 
 
 def connect(
-    user_id: str, grant: Grant, *, magnet: bool, sorting: bool, dry_run: bool, work: Work
+    user_id: str, grant: Grant, *, magnet: bool | None, sorting: bool | None, dry_run: bool | None, work: Work
 ) -> tuple[int, str]:
     """Make or change a LIVE connection; returns its id and the mailbox's address.
 
+    None leaves a setting as it is: off for a new connection, and sorting goes off with MailMagnet (Z36).
     Everything asked of Gmail comes first and may be asked again; the database is changed last, at once.
     Raises Refused, and what `Mailbox` raises.
     """
-    if sorting and not magnet:
-        raise Refused("sorting needs MailMagnet: add --magnet (rule Z12)")
+    if sorting and magnet is False:
+        raise Refused(NEEDS_MAGNET)
     gmail = work.gmail.open(grant)
     address = gmail.address()
     own = gmail.own_addresses()
     with work.store.begin("connections.look", reads_only=True) as tx:
+        magnet, sorting, dry_run = _settings(user_id, address, magnet, sorting, dry_run, tx)
         _check(user_id, address, magnet, tx)
         mailbox_id = tx.mailboxes.id_of(address)
         state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
@@ -63,6 +67,35 @@ def connect(
         dry_run=dry_run,
     )
     return connection.id, address
+
+
+def _settings(
+    user_id: str,
+    address: str,
+    magnet: bool | None,
+    sorting: bool | None,
+    dry_run: bool | None,
+    tx: Transaction,
+) -> tuple[bool, bool, bool]:
+    """What was asked for, and for the rest what the user's connection has. One that is being ended has nothing."""
+    mailbox_id = tx.mailboxes.id_of(address)
+    now = next(
+        (
+            one
+            for one in tx.connections.of_user(user_id)
+            if one.mailbox_id == mailbox_id and one.state is not ConnectionState.OFF
+        ),
+        None,
+    )
+    if magnet is None:
+        magnet = now is not None and now.magnet_since is not None
+    if sorting and not magnet:
+        raise Refused(NEEDS_MAGNET)
+    if sorting is None:
+        sorting = magnet and now is not None and now.sorting_since is not None
+    if dry_run is None:
+        dry_run = now is not None and now.dry_run
+    return magnet, sorting, dry_run
 
 
 def _check(user_id: str, address: str, magnet: bool, tx: Transaction) -> None:
@@ -104,18 +137,27 @@ def _switch(
         tx.mailboxes.start_watch(connection.mailbox_id, watch, work.pace.watch_due_after)
         tx.mailboxes.resume(connection.mailbox_id)
         return True
-    tx.connections.delete_mail(connection.id)
     if tx.connections.working(connection.mailbox_id):
+        tx.connections.delete_mail(connection)
         return True
-    tx.connections.delete_mailbox_mail(connection.mailbox_id)
-    tx.mailboxes.forget(connection.mailbox_id)
+    _forget(connection, tx)
     return False
+
+
+def _forget(connection: Connection, tx: Transaction) -> None:
+    """Nobody needs the mailbox's mail any more. Its row is locked first: a catch_up that is about to commit
+    rows for it is waited for, a later one finds no cursor."""
+    tx.mailboxes.forget(connection.mailbox_id)
+    tx.connections.delete_mail(connection)
+    tx.connections.delete_mailbox_mail(connection.mailbox_id)
 
 
 def renew_watch(mailbox_id: int, work: Work) -> None:
     """A new registration and a fresh look at the aliases, daily (E85, E14). A failure holds up nothing else."""
     with work.store.begin("watch.enter", reads_only=True) as tx:
         connections = tx.connections.working(mailbox_id)
+        if not tx.mailboxes.is_watch_due(mailbox_id, work.pace.redrive_after):
+            return
 
     def renew(gmail: Mailbox) -> tuple[Watch, Sequence[str]]:
         return gmail.watch(work.topic), gmail.own_addresses()
@@ -131,8 +173,13 @@ def renew_watch(mailbox_id: int, work: Work) -> None:
         return
     watch, own = answer
     with work.store.begin("watch.record") as tx:
-        tx.mailboxes.start_watch(mailbox_id, watch, work.pace.watch_due_after)
-        tx.mailboxes.keep_own_addresses(mailbox_id, own)
+        wanted = bool(tx.connections.working(mailbox_id, locked=True))
+        if wanted:
+            tx.mailboxes.start_watch(mailbox_id, watch, work.pace.watch_due_after)
+            tx.mailboxes.keep_own_addresses(mailbox_id, own)
+    if not wanted:
+        enter(connections, work, lambda gmail: gmail.stop_watch())
+        return
     log.info("watch.renewed", mailbox_id=mailbox_id, until=watch.expires_at.isoformat())
 
 
@@ -151,13 +198,13 @@ def disconnect(user_id: str, work: Work) -> int:
 
 def _disconnect(connection: Connection, work: Work) -> None:
     with work.store.begin("connections.switch_off") as tx:
-        tx.connections.switch_off(connection.id)
-        tx.connections.delete_mail(connection.id)
         others = [c for c in tx.connections.of_mailbox(connection.mailbox_id) if c.id != connection.id]
         watched = any(other.works for other in others)
-        if not watched:
-            tx.connections.delete_mailbox_mail(connection.mailbox_id)
-            tx.mailboxes.forget(connection.mailbox_id)
+        tx.connections.switch_off(connection.id)
+        if watched:
+            tx.connections.delete_mail(connection)
+        else:
+            _forget(connection, tx)
     work.store.scrub()
     _leave(
         connection, stop=not watched, revoke=all(o.state is ConnectionState.OFF for o in others), work=work
@@ -174,10 +221,9 @@ def _leave(connection: Connection, *, stop: bool, revoke: bool, work: Work) -> N
     if connection.grant is None:
         return
     gmail = work.gmail.open(connection.grant)
-    try:
-        if stop:
-            gmail.stop_watch()
-        if revoke:
-            gmail.revoke()
-    except AccessRevoked:
-        log.info("grant.lost", connection_id=connection.id)
+    for wanted, end in ((stop, gmail.stop_watch), (revoke, gmail.revoke)):
+        try:
+            if wanted:
+                end()
+        except (AccessRevoked, GiveUp) as error:
+            log.info("grant.lost", connection_id=connection.id, error=type(error).__name__)

@@ -11,7 +11,7 @@ from domain.contacts import hits
 from domain.decisions import Decision, decide
 from domain.errors import GiveUp, TryAgain
 from domain.events import MailMatched
-from domain.ledger import SLICE, Cost, Link, Planned, State, Step
+from domain.ledger import SLICE, Cost, Link, Planned, Step
 from domain.messages import Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
 from handlers.ports import Transaction
@@ -25,38 +25,44 @@ MISSING_WAIT = 25.0
 
 
 def match(mailbox_id: int, work: Work) -> None:
-    """Slice by slice, until nothing of this mailbox waits to be matched."""
+    """Slice by slice, until nothing of this mailbox waits to be matched.
+
+    Sorting waits for the last slice, and that may be one in which nobody was matched.
+    """
     matched = False
-    while (found := _match_slice(mailbox_id, work)) is not None:
-        matched = matched or found
+    while not work.stopping() and _match_slice(mailbox_id, work):
+        matched = True
+    if matched:
+        with work.store.begin("contacts.look", reads_only=True) as tx:
+            matched = any(tx.ledger.is_coming(mailbox_id, step) for step in (Step.ANNOUNCE, Step.SORT))
     if matched:
         work.queue.emit(MailMatched(mailbox_id))
 
 
-def _match_slice(mailbox_id: int, work: Work) -> bool | None:
-    """None when there was nothing to do; else whether anything now waits to be announced or sorted."""
+def _match_slice(mailbox_id: int, work: Work) -> bool:
+    """Whether a slice was matched; there may be more."""
     with work.store.begin("contacts.claim") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
         if mailbox is None or not connections or mailbox.rests(tx.now()):
-            return None
-        claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, work.owner, work.pace.lease)
+            return False
+        claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, work.me(), work.pace.lease)
         claims = put_aside(mailbox_id, Step.MATCH, claims, connections, tx)
     if not claims:
-        return None
+        return False
     piece = Slice(mailbox, Step.MATCH, claims, work)
     with piece.given_back_on_failure():
         return _match(piece, connections, work)
-    return None
+    return False
 
 
-def _match(piece: Slice, connections: Sequence[Connection], work: Work) -> bool | None:
+def _match(piece: Slice, connections: Sequence[Connection], work: Work) -> bool:
     began = time.monotonic()
     ids = [claim.gmail_id for claim in piece.claims]
     answer = enter(connections, work, lambda gmail: (gmail.fetch(ids), gmail.spent))
     if answer is None:
         piece.give_back(piece.claims, 0, counted=False)
-        return None
+        return False
     fetched, spent = answer
     piece.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
     messages = [read(message) for message in fetched.values() if isinstance(message, Fetched)]
@@ -72,7 +78,10 @@ def _record(
     mailbox_id = piece.mailbox.id
     with work.store.begin("contacts.record") as tx:
         connections = tx.connections.working(mailbox_id, locked=True)
-        held = {gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, work.owner)}
+        if not connections:  # the grant ended meanwhile: the mail waits for the sign-in
+            tx.ledger.release(mailbox_id, Step.MATCH, piece.claims, work.me(), 0, counted=False)
+            return False
+        held = {gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, work.me())}
         messages = [message for message in messages if message.gmail_id in held]
         gone = tx.messages.missing(mailbox_id, missing) & held if missing else frozenset[str]()
         decided = _decide_all(tx, piece.mailbox, connections, messages) if messages else []
@@ -88,7 +97,7 @@ def _record(
         log.info("message.lost", mailbox_id=mailbox_id, message_id=gmail_id, outcome=Outcome.SKIP_GONE.value)
     for one in decided:
         _say(one, piece, cost)
-    return any(step.state is not State.DONE for one in decided for step in one.decision.steps)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ AT_ONCE = 1_000
 LOOK_AT = 250
 """Ids of one look or deletion: what belongs to a record goes with it."""
 
+MANY = 10
+"""Deletions that are worth a question."""
+
 
 class Named:
     """The ids that a file names, as eight-byte hashes: a million records take 8 MB.
@@ -69,6 +72,16 @@ def take_in(rows: Iterable[Record | Refusal], store: Store, named: Named | None 
 def count_absent(kind: Records, named: Named, store: Store) -> int:
     """How many records of the kind no row named."""
     return sum(len(absent) for absent in _absent(kind, named, store))
+
+
+def count_all(kind: Records, store: Store) -> int:
+    """How many records of the kind there are."""
+    return count_absent(kind, Named(), store)
+
+
+def too_many(absent: int, there: int) -> bool:
+    """More than half, and more than a handful: rather the wrong file than so many losses."""
+    return absent > MANY and 2 * absent > there
 
 
 def delete_absent(kind: Records, named: Named, store: Store) -> int:

@@ -1,7 +1,7 @@
 """Sorting: a contact's mail under the label of its category (D9, D10, Z29–Z39)."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -32,26 +32,34 @@ _UNSEEN = frozenset({"INBOX"})
 def sort(mailbox_id: int, work: Work) -> None:
     """Everything of this mailbox that may be sorted, oldest first, one run at a time (W10)."""
     work.queue.mark("sort", mailbox_id)
-    in_turn("sort", mailbox_id, MailAnnounced(mailbox_id), work, lambda: _sort(mailbox_id, work))
+    in_turn("sort", mailbox_id, MailAnnounced(mailbox_id), work, lambda keep: _sort(mailbox_id, work, keep))
 
 
-def _sort(mailbox_id: int, work: Work) -> bool:
-    while plan := _plan(mailbox_id, work):
+def _sort(mailbox_id: int, work: Work, keep: Callable[[], None]) -> bool:
+    while not work.stopping():
+        plan = _plan(mailbox_id, work)
+        if plan is None:
+            return True
         with plan.piece.given_back_on_failure():
             _carry_out(plan, work)
+            keep()
             continue
         return False
-    return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a slice is to become: an outcome for each mail, and for those to be labelled the intent."""
+    """What a slice is to become: an outcome for each mail, and for those to be labelled the intent.
+
+    `again` are those for which an intent was committed before: Gmail may have been called already.
+    """
 
     piece: Slice
     connections: Mapping[int, Connection]
     outcomes: Mapping[Claim, Outcome]
     intents: Mapping[Claim, Sorted]
+    again: frozenset[tuple[str, int]]
 
     @property
     def to_change(self) -> list[Claim]:
@@ -66,9 +74,10 @@ def _plan(mailbox_id: int, work: Work) -> _Plan | None:
         connections = {connection.id: connection for connection in tx.connections.working(mailbox_id)}
         if mailbox is None or not connections or mailbox.rests(tx.now()):
             return None
-        claims = tx.ledger.claim(mailbox_id, Step.SORT, AT_ONCE, work.owner, work.pace.lease)
+        claims = tx.ledger.claim(
+            mailbox_id, Step.SORT, AT_ONCE, work.me(), work.pace.lease, list(connections)
+        )
         claims = put_aside(mailbox_id, Step.SORT, claims, connections.values(), tx)
-        claims = tuple(claim for claim in claims if claim.connection_id in connections)
         if not claims:
             return None
         links = tx.decisions.links(claims)
@@ -83,8 +92,9 @@ def _plan(mailbox_id: int, work: Work) -> _Plan | None:
             )
             if outcomes[claim] is outcome_of(intent.category) and intent.category is not Category.NONE:
                 intents[claim] = intent
+        again = tx.decisions.intended(claims)
         tx.decisions.intend(intents)
-    return _Plan(Slice(mailbox, Step.SORT, claims, work), connections, outcomes, intents)
+    return _Plan(Slice(mailbox, Step.SORT, claims, work), connections, outcomes, intents, again)
 
 
 def _categories(links: Mapping[tuple[str, int], Link], tx: Transaction, work: Work) -> Mapping[str, Sorted]:
@@ -159,8 +169,8 @@ def _ensure_labels(
 
 
 def _look_again(gmail: Mailbox, plan: _Plan, result: _Result) -> Mapping[str, frozenset[str]]:
-    """A second try first looks at what became of the first, and of the mail meanwhile (W5)."""
-    again = [claim.gmail_id for claim in plan.to_change if claim.attempts > 1]
+    """Where an intent stood before this one, first look at what became of it, and of the mail meanwhile (W5)."""
+    again = [claim.gmail_id for claim in plan.to_change if claim.key in plan.again]
     seen: dict[str, frozenset[str]] = {}
     for gmail_id, labels in (gmail.labels_of(again) if again else {}).items():
         if isinstance(labels, TryAgain | GiveUp):
@@ -202,16 +212,21 @@ def _modify(
 
 
 def _record(plan: _Plan, result: _Result, cost: Cost, work: Work) -> None:
-    """What was done; a result for settings that have changed since is dropped and looked at again (W6)."""
+    """What was done; a result for settings that have changed since is dropped (W6), unless Gmail has it already."""
     piece, mailbox_id = plan.piece, plan.piece.mailbox.id
     with work.store.begin("labels.record") as tx:
         now = {
             connection.id: connection.version
             for connection in tx.connections.working(mailbox_id, locked=True)
         }
-        held = tx.ledger.held(mailbox_id, Step.SORT, piece.claims, work.owner)
+        held = tx.ledger.held(mailbox_id, Step.SORT, piece.claims, work.me())
         mine = [claim for claim in piece.claims if claim.key in held and claim.gmail_id not in result.errors]
-        current = {c for c in mine if now.get(c.connection_id) == plan.connections[c.connection_id].version}
+        current = {
+            claim
+            for claim in mine
+            if claim in result.changed
+            or now.get(claim.connection_id) == plan.connections[claim.connection_id].version
+        }
         outcomes = {claim: result.outcomes[claim] for claim in mine if claim in current}
         changed = {claim: made for claim, made in result.changed.items() if claim in outcomes}
         costs = {claim.gmail_id: cost for claim in plan.to_change}
@@ -219,7 +234,7 @@ def _record(plan: _Plan, result: _Result, cost: Cost, work: Work) -> None:
         tx.decisions.conclude(outcomes, changed)
         stale = [claim for claim in mine if claim not in current]
         if stale:
-            tx.ledger.release(mailbox_id, Step.SORT, stale, work.owner, 0, counted=True)
+            tx.ledger.release(mailbox_id, Step.SORT, stale, work.me(), 0, counted=True)
     for claim, outcome in outcomes.items():
         log.info(
             "message.sorted",

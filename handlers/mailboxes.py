@@ -1,6 +1,6 @@
 """Catching up with a mailbox: from our cursor to now, every mail into the ledger (DESIGN §3, W8)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -30,28 +30,38 @@ class CursorLost(Exception):
 def catch_up(mailbox_id: int, came_by: str, work: Work) -> None:
     """Everything since our cursor goes into the ledger; one run at a time (W1)."""
     in_turn(
-        "sync", mailbox_id, MailboxChanged(mailbox_id), work, lambda: _catch_up(mailbox_id, came_by, work)
+        "sync",
+        mailbox_id,
+        MailboxChanged(mailbox_id),
+        work,
+        lambda keep: _catch_up(mailbox_id, came_by, work, keep),
     )
 
 
-def _catch_up(mailbox_id: int, came_by: str, work: Work) -> bool:
+def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], None]) -> bool:
     with work.store.begin("mailboxes.enter", reads_only=True) as tx:
         began_at = tx.now()
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
-    if mailbox is None or mailbox.cursor is None or not connections:
+    if mailbox is None:
+        return True
+    if mailbox.cursor is None or not connections:
+        with work.store.begin("mailboxes.pause") as tx:
+            if not tx.connections.working(mailbox_id):
+                tx.mailboxes.pause(mailbox_id)
         return True
     if mailbox.rests(began_at):
         return False
-    walk = _Walk(mailbox, connections, came_by, began_at, work)
+    walk = _Walk(mailbox, connections, came_by, began_at, work, keep)
     try:
         enter(connections, work, walk.to_the_end)
     except CursorLost:
         log.info("cursor.lost", mailbox_id=mailbox_id)
+        return True
     except (TryAgain, GiveUp) as error:
         rest(mailbox, error, work)
         return False
-    return True
+    return walk.ended
 
 
 class _Walk:
@@ -64,6 +74,7 @@ class _Walk:
         came_by: str,
         began_at: datetime,
         work: Work,
+        keep: Callable[[], None],
     ) -> None:
         self._mailbox = mailbox
         self._connection_ids = [connection.id for connection in connections]
@@ -72,11 +83,16 @@ class _Walk:
         self._began_at = began_at
         self._cursor = mailbox.cursor or ""
         self._work = work
+        self._keep = keep
+        self._woken = 0
+        self.ended = False
 
     def to_the_end(self, gmail: Mailbox) -> None:
         try:
             for page in gmail.changes_since(self._cursor):
                 self._record(digest(page.changes, self._crm_labels), page.cursor, last=page.last)
+                if self._work.stopping():
+                    return
         except CursorExpired:
             self._list_again(gmail)
 
@@ -104,9 +120,13 @@ class _Walk:
                 due_after = work.pace.echo_after if self._came_by == "push" else work.pace.sync_due_after
                 tx.mailboxes.synced(mailbox_id, self._began_at, due_after)
         self._cursor = cursor
+        self.ended = last
+        self._keep()
         for gmail_id in waiting:
             log.info("message.found", mailbox_id=mailbox_id, message_id=gmail_id, came_by=self._came_by)
         for gmail_id, outcome in found.dropped:
             log.info("message.dropped", mailbox_id=mailbox_id, message_id=gmail_id, outcome=outcome.value)
         if waiting:
-            work.queue.emit(MailFound(mailbox_id), min(ceil(len(waiting) / SLICE), SIDE_BY_SIDE))
+            copies = min(ceil(len(waiting) / SLICE), max(SIDE_BY_SIDE - self._woken, 1))
+            self._woken += copies
+            work.queue.emit(MailFound(mailbox_id), copies)

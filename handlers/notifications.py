@@ -44,8 +44,9 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> list[_Announced]:
     connections = {
         connection.id: connection for connection in tx.connections.working(mailbox_id, locked=True)
     }
-    claims = tx.ledger.claim(mailbox_id, Step.ANNOUNCE, AT_ONCE, work.owner, work.pace.lease)
-    claims = tuple(claim for claim in claims if claim.connection_id in connections)
+    claims = tx.ledger.claim(
+        mailbox_id, Step.ANNOUNCE, AT_ONCE, work.me(), work.pace.lease, list(connections)
+    )
     if not claims:
         return []
     links = tx.decisions.links(claims)

@@ -67,7 +67,7 @@ class Slice:
     def give_back(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
         """To be tried again after so many seconds; a try that is nobody's fault is not counted."""
         with self.work.store.begin("steps.give_back") as tx:
-            tx.ledger.release(self.mailbox.id, self.step, claims, self.work.owner, after, counted=counted)
+            tx.ledger.release(self.mailbox.id, self.step, claims, self.work.me(), after, counted=counted)
         log.info(
             "step.postponed",
             mailbox_id=self.mailbox.id,

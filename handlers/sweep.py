@@ -38,6 +38,8 @@ def catch_up_due(work: Work) -> int:
 
 def renew_watches(work: Work) -> int:
     """Wake the mailboxes whose push registration is a day old (E85); returns how many."""
+    if work.queue.backlog("upkeep") > CROWDED:
+        return 0
     with work.store.begin("sweep.watches") as tx:
         due = tx.mailboxes.take_watch_due(AT_ONCE, work.pace.redrive_after)
     for mailbox_id in due:

@@ -1,6 +1,7 @@
 """What every handler works with, and what they all do when Gmail refuses."""
 
 import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,7 @@ class Pace:
 class Work:
     """One process's way to the outside. `owner` names the process in its claims (W2).
 
+    `stopping` says that the process is to end: long jobs ask between two slices (W16).
     `as_of` fixes the moment for which "this month" is evaluated (D9); None means now.
     """
 
@@ -50,6 +52,11 @@ class Work:
     pace: Pace = Pace()
     topic: str = ""
     as_of: datetime | None = None
+    stopping: Callable[[], bool] = lambda: False
+
+    def me(self) -> str:
+        """Whose claims these are: another thread of the same process is somebody else."""
+        return f"{self.owner}:{threading.get_ident()}"
 
     def today_is(self) -> datetime:
         """The moment D9 is evaluated for."""
@@ -69,14 +76,14 @@ def enter(connections: Sequence[Connection], work: Work, action: Callable[[Mailb
         finally:
             if mailbox.grant != connection.grant:
                 with work.store.begin("mailboxes.keep_grant") as tx:
-                    tx.connections.keep_grant(connection.id, mailbox.grant)
+                    tx.connections.keep_grant(connection, mailbox.grant)
     return None
 
 
 def need_sign_in(connection: Connection, work: Work) -> None:
     """Stop at once and say so once: nothing is retried until the user signs in again (E86)."""
     with work.store.begin("mailboxes.need_sign_in") as tx:
-        first = tx.connections.need_sign_in(connection.id)
+        first = tx.connections.need_sign_in(connection)
         if not tx.connections.working(connection.mailbox_id):
             tx.mailboxes.pause(connection.mailbox_id)
     if first:
@@ -98,10 +105,13 @@ def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
     )
 
 
-def in_turn(kind: str, mailbox_id: int, again: Event, work: Work, run: Callable[[], bool]) -> None:
+def in_turn(
+    kind: str, mailbox_id: int, again: Event, work: Work, run: Callable[[Callable[[], None]], bool]
+) -> None:
     """One run at a time per mailbox; a mark that comes while it is on causes exactly one more (W1).
 
-    `run` says whether it dealt with everything. A run that dies leaves a marked mailbox dirty.
+    `run` is given what it calls between two pieces of work to keep its turn, and says whether it dealt with
+    everything. A run that dies leaves a marked mailbox dirty.
     """
     turn = work.queue.enter(kind, mailbox_id, work.pace.lease)
     if turn is None:
@@ -109,7 +119,7 @@ def in_turn(kind: str, mailbox_id: int, again: Event, work: Work, run: Callable[
         return
     done = False
     try:
-        done = run()
+        done = run(lambda: work.queue.keep(turn, work.pace.lease))
     finally:
         dirty = work.queue.leave(turn, done=done)
     if done and dirty:

@@ -22,14 +22,20 @@ class Unready(Exception):
 
 
 class Subscription:
-    """Pulls one subscription until stopped.
+    """Pulls one subscription until `stopping` is set; what is being taken in is finished first.
 
     `take` gets a message's data; when it returns the message is acked, when it raises Unready nothing more
-    is pulled until `ready` returns. `take` must not raise anything else.
+    is pulled until `ready` returns, which must not wait on when `stopping` is set. `take` must not raise
+    anything else.
     """
 
     def __init__(
-        self, project: str, name: str, take: Callable[[bytes], None], ready: Callable[[], None]
+        self,
+        project: str,
+        name: str,
+        take: Callable[[bytes], None],
+        ready: Callable[[], object],
+        stopping: threading.Event,
     ) -> None:
         self._client = pubsub_v1.SubscriberClient()
         self._away = False
@@ -37,17 +43,15 @@ class Subscription:
         self._path = self._client.subscription_path(project, name)
         self._take = take
         self._ready = ready
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._unready = threading.Event()
 
-    def stop(self) -> None:
-        """Stop pulling; what is being taken in is finished first."""
-        self._stopping.set()
-
     def run(self) -> None:
-        """Pull until `stop`. A stream that ends is opened again; that it could not be is said each time."""
+        """Pull until stopped. A stream that ends is opened again; that it could not be is said each time."""
         while not self._stopping.is_set():
             self._ready()
+            if self._stopping.is_set():
+                break
             self._unready.clear()
             stream = self._client.subscribe(
                 self._path, callback=self._received, await_callbacks_on_shutdown=True

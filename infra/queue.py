@@ -12,8 +12,8 @@ from domain.events import Event
 from domain.turns import Turn
 from infra.faults import reached
 
-BACKLOG = "lodestone:queue:mail"
-"""Where Dramatiq keeps the jobs of the pipeline that nobody has fetched (workers/broker.py)."""
+BACKLOG = "lodestone:queue:"
+"""Where Dramatiq keeps the jobs of a queue that nobody has fetched (workers/broker.py)."""
 
 _MARK = """
 local generation = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
@@ -25,6 +25,10 @@ return 1
 _ENTER = """
 if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return -1 end
 return tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
+"""
+
+_KEEP = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 """
 
 _LEAVE = """
@@ -57,6 +61,7 @@ class RedisQueue:
         self._send = send
         self._mark = redis.register_script(_MARK)
         self._enter = redis.register_script(_ENTER)
+        self._keep = redis.register_script(_KEEP)
         self._leave = redis.register_script(_LEAVE)
         self._stalled = redis.register_script(_STALLED)
 
@@ -73,6 +78,12 @@ class RedisQueue:
             generation = int(self._enter(keys=keys, args=[mailbox_id, token, round(seconds * 1000)]))
         return None if generation < 0 else Turn(kind, mailbox_id, generation, token)
 
+    def keep(self, turn: Turn, seconds: float) -> None:
+        """The lock for so many seconds more, if it is still ours."""
+        keys = [_lock(turn.kind, turn.mailbox_id)]
+        with reached("queue.keep"):
+            self._keep(keys=keys, args=[turn.token, round(seconds * 1000)])
+
     def leave(self, turn: Turn, *, done: bool) -> bool:
         """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""
         keys = [*_marks(turn.kind), _lock(turn.kind, turn.mailbox_id)]
@@ -86,9 +97,9 @@ class RedisQueue:
             found = self._stalled(keys=[_marks(kind)[1]], args=[older_than, limit, _lock(kind, "")])
         return [int(mailbox_id) for mailbox_id in found]
 
-    def backlog(self) -> int:
+    def backlog(self, queue: str = "mail") -> int:
         """How many jobs are queued and not yet taken."""
-        return int(self.redis.llen(BACKLOG))
+        return int(self.redis.llen(BACKLOG + queue))
 
     def emit(self, event: Event, copies: int = 1) -> None:
         """Wake those who wait for the event. Called after the commit, never before."""

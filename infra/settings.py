@@ -2,11 +2,12 @@
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
+from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -22,6 +23,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "LODESTONE_"
+ENV_FILE = ".env"
 FOR_TESTS = frozenset({"LODESTONE_DIE_AT"})
 
 
@@ -62,7 +64,7 @@ class Settings(BaseSettings):
     """Every setting, with its default. Times are in seconds."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, populate_by_name=True
     )
 
     database_url: Annotated[SecretStr, _accepted_by(_database)] = Field(
@@ -89,9 +91,7 @@ class Settings(BaseSettings):
     worker_threads: int = Field(8, ge=1, le=64, description="threads of one worker process, 1 to 64")
     sweep_due_after: Seconds = Field(540, description="seconds from one sync of a mailbox to its sweep")
     sweep_tick: Seconds = Field(2, description="seconds between two looks of the sweep")
-    redrive_after: float = Field(
-        60, gt=0, description="seconds after which unfinished work is asked for again"
-    )
+    redrive_after: Seconds = Field(60, description="seconds after which unfinished work is asked for again")
     lease: Seconds = Field(60, description="seconds a worker may take for a slice")
     as_of: AwareDatetime | None = Field(
         None, description="a moment to evaluate 'this month' for, for replays"
@@ -120,11 +120,7 @@ class Settings(BaseSettings):
 
 def load() -> Settings:
     """The settings of this process. Raises WrongSetting before anything starts."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | FOR_TESTS
-    for name in sorted(os.environ.keys() - known):
-        if name.startswith(PREFIX):
-            alike = difflib.get_close_matches(name, known, n=1)
-            raise WrongSetting(f"{name} is no setting" + (f"; did you mean {alike[0]}?" if alike else ""))
+    _refuse_unknown(os.environ.keys() | dotenv_values(ENV_FILE).keys())
     try:
         return Settings()
     except ValidationError as error:
@@ -132,6 +128,14 @@ def load() -> Settings:
         variable, wanted = _variable(str(first["loc"][0]))
         what = "not set" if first["type"] == "missing" else "wrong"
         raise WrongSetting(f"{variable} is {what}: it should be {wanted}") from None
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | FOR_TESTS
+    for name in sorted(names):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            alike = difflib.get_close_matches(name.upper(), known, n=1)
+            raise WrongSetting(f"{name} is no setting" + (f"; did you mean {alike[0]}?" if alike else ""))
 
 
 def _variable(place: str) -> tuple[str, str | None]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
+from domain.connections import Connection
 from domain.contacts import MatchedBy
 from domain.labels import Category
 from domain.ledger import Link, Planned, State, Step
@@ -59,6 +60,14 @@ def connect(tx: Transaction, mailbox_id: int, user_id: str, *, sorting: bool = T
         connection_id, magnet_since=START, sorting_since=START if sorting else None, dry_run=False
     )
     return connection_id
+
+
+def connection_of(tx: Transaction, world: World) -> Connection:
+    """The world's connection as it stands now."""
+    connection = tx.connections.get(world.connection_id)
+    if connection is None:
+        raise LookupError("the world has no connection")
+    return connection
 
 
 def found(*gmail_ids: str) -> Found:

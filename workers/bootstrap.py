@@ -2,7 +2,7 @@
 
 import os
 import socket
-import time
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -64,10 +64,15 @@ class App:
             as_of=settings.as_of,
         )
 
-    def wait_until_ready(self) -> None:
-        """Wait for what is away and say so (W13). Raises WrongSchema for a database that is not ours (W16)."""
-        _wait_for("database", lambda: check_schema(self.store.engine), OperationalError)
-        _wait_for("redis", self.redis.ping, RedisError)
+    def wait_until_ready(self, stopping: threading.Event | None = None) -> bool:
+        """Wait for what is away and say so (W13); False when the process is to stop before it is there.
+
+        Raises WrongSchema for a database that is not ours (W16).
+        """
+        stopping = stopping or threading.Event()
+        return _wait_for(
+            "database", lambda: check_schema(self.store.engine), OperationalError, stopping
+        ) and _wait_for("redis", self.redis.ping, RedisError, stopping)
 
 
 def start(process: str) -> App:
@@ -77,15 +82,18 @@ def start(process: str) -> App:
     return App(settings, process)
 
 
-def _wait_for(part: str, look: Callable[[], object], away: type[Exception]) -> None:
-    while True:
+def _wait_for(
+    part: str, look: Callable[[], object], away: type[Exception], stopping: threading.Event
+) -> bool:
+    while not stopping.is_set():
         try:
             look()
         except away as error:
             log.warning("part.awaited", part=part, error=type(error).__name__)
-            time.sleep(RETRY_EVERY)
+            stopping.wait(RETRY_EVERY)
         else:
-            return
+            return True
+    return False
 
 
 __all__ = ["App", "WrongSchema", "start"]

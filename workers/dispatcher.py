@@ -1,6 +1,7 @@
 """The dispatcher process: Pub/Sub in, one catch_up per mailbox out. It never calls Gmail."""
 
 import signal
+import threading
 
 import structlog
 from redis.exceptions import RedisError
@@ -16,19 +17,24 @@ log = structlog.get_logger()
 def main() -> None:
     """Pull until SIGTERM or Ctrl-C. While Redis or the database is away nothing is pulled (W13)."""
     app = start("dispatcher")
-    app.wait_until_ready()
-    settings = app.settings
-    subscription = Subscription(
-        settings.pubsub_project,
-        settings.pubsub_subscription,
-        take=lambda data: _take(data, app),
-        ready=app.wait_until_ready,
-    )
+    stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: subscription.stop())
+        signal.signal(name, lambda *_: stopping.set())
+    if app.wait_until_ready(stopping):
+        _pull(app, stopping)
+    log.info("process.stopped")
+
+
+def _pull(app: App, stopping: threading.Event) -> None:
+    subscription = Subscription(
+        app.settings.pubsub_project,
+        app.settings.pubsub_subscription,
+        take=lambda data: _take(data, app),
+        ready=lambda: app.wait_until_ready(stopping),
+        stopping=stopping,
+    )
     log.info("process.started")
     subscription.run()
-    log.info("process.stopped")
 
 
 def _take(data: bytes, app: App) -> None:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy import Connection as Database
-from sqlalchemy import delete, insert, select, update
 
 from domain.connections import Connection, ConnectionState
 from domain.mailboxes import Grant
@@ -105,22 +105,35 @@ class ConnectionRows:
             version=connections.c.version + 1,
         )
 
-    def keep_grant(self, connection_id: int, grant: Grant) -> None:
-        """A refreshed access token, so that other processes need no refresh of their own."""
-        self._update(connection_id, grant=self._cipher.seal(grant))
+    def keep_grant(self, connection: Connection, grant: Grant) -> None:
+        """A refreshed access token, so that other processes need no refresh of their own.
 
-    def need_sign_in(self, connection_id: int) -> bool:
-        """The grant is gone (E86); True for the one who noticed first and tells the user."""
-        return self._move(connection_id, ConnectionState.ACTIVE, ConnectionState.REAUTH_NEEDED)
+        Not if the connection has changed since it was read: its user may have signed in again.
+        """
+        self._update(
+            connection.id, connections.c.version == connection.version, grant=self._cipher.seal(grant)
+        )
+
+    def need_sign_in(self, connection: Connection) -> bool:
+        """The grant that the connection was read with is gone (E86); True for the one who noticed first."""
+        return self._update(
+            connection.id,
+            connections.c.version == connection.version,
+            connections.c.state == ConnectionState.ACTIVE.value,
+            state=ConnectionState.REAUTH_NEEDED.value,
+            version=connections.c.version + 1,
+        )
 
     def switch_off(self, connection_id: int) -> None:
         """Nothing more is done for it; the row stays until the grant is ended at the provider."""
         self._update(connection_id, state=ConnectionState.OFF.value, version=connections.c.version + 1)
 
-    def delete_mail(self, connection_id: int) -> None:
+    def delete_mail(self, connection: Connection) -> None:
         """All that was kept of mail for this connection (D12, Z44)."""
-        for table in (notifications, decisions, steps):
-            self._db.execute(delete(table).where(table.c.connection_id == connection_id))
+        for table in (notifications, decisions):
+            self._db.execute(delete(table).where(table.c.connection_id == connection.id))
+        theirs = (steps.c.mailbox_id == connection.mailbox_id, steps.c.connection_id == connection.id)
+        self._db.execute(delete(steps).where(*theirs))
 
     def delete_mailbox_mail(self, mailbox_id: int) -> None:
         """The rows of mail that no connection waits for any more."""
@@ -131,13 +144,9 @@ class ConnectionRows:
         """The connection and its grant."""
         self._db.execute(delete(connections).where(connections.c.id == connection_id))
 
-    def _move(self, connection_id: int, old: ConnectionState, new: ConnectionState) -> bool:
-        where = (connections.c.id == connection_id, connections.c.state == old.value)
-        values = {"state": new.value, "version": connections.c.version + 1}
-        return self._db.execute(update(connections).where(*where).values(values)).rowcount == 1
-
-    def _update(self, connection_id: int, **values: Any) -> None:
-        self._db.execute(update(connections).where(connections.c.id == connection_id).values(**values))
+    def _update(self, connection_id: int, *where: ColumnElement[bool], **values: Any) -> bool:
+        these = (connections.c.id == connection_id, *where)
+        return self._db.execute(update(connections).where(*these).values(**values)).rowcount == 1
 
     def _read(self, row: Any) -> Connection:
         return Connection(

@@ -46,14 +46,14 @@ class ContactRows:
         return tuple(found)
 
     def users_among(self, addresses: Collection[str]) -> frozenset[str]:
-        """The login and mailbox addresses of the CRM's users that these are, with or without a +tag (D3 row 9, E13)."""
+        """The login and mailbox addresses of the CRM's users that these are, in either form of D5 (D3 row 9, E13)."""
         found: set[str] = set()
-        for chunk in chunks({*addresses, *map(loose, addresses)}):
+        for chunk in chunks(set(map(loose, addresses))):
             found.update(
                 self._db.scalars(
                     union_all(
-                        select(user_addresses.c.address).where(user_addresses.c.address.in_(chunk)),
-                        select(mailbox_addresses.c.address).where(mailbox_addresses.c.address.in_(chunk)),
+                        select(user_addresses.c.address).where(user_addresses.c.loose.in_(chunk)),
+                        select(mailbox_addresses.c.address).where(mailbox_addresses.c.loose.in_(chunk)),
                     )
                 )
             )

@@ -85,7 +85,7 @@ class CrmRows:
         found = _in_order(records)
         put(self._db, users, [{"id": one.id, "name": one.name} for one in found])
         wanted: dict[tuple[str, str], dict[str, str]] = {
-            (one.id, address): {} for one in found for address in one.addresses
+            (one.id, address): {"loose": loose(address)} for one in found for address in one.addresses
         }
         key = user_addresses.c.user_id, user_addresses.c.address
         self._replace(user_addresses, key, [one.id for one in found], wanted)

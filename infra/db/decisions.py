@@ -58,6 +58,12 @@ class DecisionRows:
             for row in rows
         }
 
+    def intended(self, claims: Collection[Claim]) -> frozenset[tuple[str, int]]:
+        """Those for which an intent was committed before, as (message, connection) (W5)."""
+        known = select(decisions.c.gmail_id, decisions.c.connection_id)
+        rows = self._db.execute(known.where(_of(claims), decisions.c.category.is_not(None)))
+        return frozenset((row.gmail_id, row.connection_id) for row in rows)
+
     def intend(self, intents: Mapping[Claim, Sorted]) -> None:
         """What sorting is about to do, committed before it does it (W5)."""
         alike: dict[Sorted, list[Claim]] = {}

@@ -44,13 +44,26 @@ class LedgerRows:
             redrive_at=db_now(self._redrive_after),
         )
 
-    def claim(self, mailbox_id: int, step: Step, limit: int, owner: str, lease: float) -> tuple[Claim, ...]:
+    def claim(
+        self,
+        mailbox_id: int,
+        step: Step,
+        limit: int,
+        owner: str,
+        lease: float,
+        connection_ids: Collection[int] = (0,),
+    ) -> tuple[Claim, ...]:
         """Take up to `limit` waiting steps for `lease` seconds, oldest mail first; others skip them (W2).
 
         What has already failed in company is taken alone, after all the rest (W3).
         """
-        in_company = self._claim(mailbox_id, step, limit, owner, lease, steps.c.attempts < ALONE_AFTER)
-        return in_company or self._claim(mailbox_id, step, 1, owner, lease, steps.c.attempts >= ALONE_AFTER)
+        theirs = (
+            steps.c.mailbox_id == mailbox_id,
+            steps.c.step == step.value,
+            steps.c.connection_id.in_(connection_ids),
+        )
+        in_company = self._claim(limit, owner, lease, *theirs, steps.c.attempts < ALONE_AFTER)
+        return in_company or self._claim(1, owner, lease, *theirs, steps.c.attempts >= ALONE_AFTER)
 
     def held(
         self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str
@@ -126,12 +139,12 @@ class LedgerRows:
         )
 
     def is_coming(self, mailbox_id: int, step: Step) -> bool:
-        """Whether a step of this kind is being worked on or waits for its first try; one that failed has no part."""
+        """Whether a step of this kind is being worked on or is ready for its first try."""
         coming = exists().where(
             steps.c.mailbox_id == mailbox_id,
             steps.c.step == step.value,
             steps.c.state == State.WAITING.value,
-            or_(steps.c.attempts == 0, steps.c.owner.is_not(None)),
+            or_(steps.c.owner.is_not(None), (steps.c.attempts == 0) & (steps.c.ready_at <= db_now())),
         )
         return bool(self._db.scalar(select(coming)))
 
@@ -163,10 +176,7 @@ class LedgerRows:
             .values(redrive_at=db_now(seconds))
         )
 
-    def _claim(
-        self, mailbox_id: int, step: Step, limit: int, owner: str, lease: float, which: ColumnElement[bool]
-    ) -> tuple[Claim, ...]:
-        this = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
+    def _claim(self, limit: int, owner: str, lease: float, *which: ColumnElement[bool]) -> tuple[Claim, ...]:
         free = (
             select(*_KEY)
             .join(
@@ -175,7 +185,7 @@ class LedgerRows:
                 & (decisions.c.gmail_id == steps.c.gmail_id),
                 isouter=True,
             )
-            .where(*this, steps.c.state == State.WAITING.value, steps.c.ready_at <= db_now(), which)
+            .where(*which, steps.c.state == State.WAITING.value, steps.c.ready_at <= db_now())
             .order_by(decisions.c.received_at, steps.c.gmail_id)
             .limit(limit)
             .with_for_update(skip_locked=True, of=steps)
@@ -183,7 +193,7 @@ class LedgerRows:
         )
         rows = self._db.execute(
             update(steps)
-            .where(*this, tuple_(*_KEY).in_(select(free)))
+            .where(*which, tuple_(*_KEY).in_(select(free)))
             .values(
                 owner=owner,
                 attempts=steps.c.attempts + 1,

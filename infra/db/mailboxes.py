@@ -4,14 +4,15 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, case, delete, func, literal, select, update
 
+from domain.addresses import loose
 from domain.connections import MailboxState
 from domain.labels import Category
 from domain.mailboxes import Watch
 from infra.db.schema import mailbox_addresses, mailboxes
 from infra.db.sql import insert_new
-from infra.db.types import db_now
+from infra.db.types import Instant, db_now
 
 
 class MailboxRows:
@@ -53,33 +54,38 @@ class MailboxRows:
 
     def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
         """What was an own address stays one: a renamed primary becomes an alias (E99)."""
-        rows = [{"mailbox_id": mailbox_id, "address": address} for address in addresses]
+        rows = [{"mailbox_id": mailbox_id, "address": a, "loose": loose(a)} for a in addresses]
         insert_new(self._db, mailbox_addresses, rows)
 
     def advance(self, mailbox_id: int, old: str | None, new: str) -> bool:
         """Move the cursor by compare-and-set; False when another run has moved it meanwhile (W1)."""
-        if old == new:
-            return True
         where = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_not_distinct_from(old))
         return self._db.execute(update(mailboxes).where(*where).values(cursor=new)).rowcount == 1
 
     def synced(self, mailbox_id: int, began_at: datetime, due_after: float) -> None:
-        """A walk reached the end: next due so many seconds after it began (Z33)."""
+        """A walk reached the end: next due so many seconds after it began (Z33).
+
+        A rest that another job asked for meanwhile stays: Gmail's wish outlives our luck (E87).
+        """
+        rests = mailboxes.c.resting_until > db_now()
+        due_at = literal(began_at + timedelta(seconds=due_after), Instant())
         self._set(
             mailbox_id,
             synced_at=began_at,
-            sync_due_at=began_at + timedelta(seconds=due_after),
-            resting_until=None,
-            failures=0,
-            trouble=None,
+            sync_due_at=case((rests, mailboxes.c.resting_until), else_=due_at),
+            resting_until=case((rests, mailboxes.c.resting_until), else_=None),
+            failures=case((rests, mailboxes.c.failures), else_=0),
+            trouble=case((rests, mailboxes.c.trouble), else_=None),
         )
 
     def rest(self, mailbox_id: int, reason: str, seconds: float) -> None:
-        """Gmail limits or refuses this mailbox: leave it alone for a while (E87, I4)."""
+        """Gmail limits or refuses this mailbox: leave it alone for a while (E87, I4), the longer one of two."""
+        until = db_now(seconds)
+        longer = case((mailboxes.c.resting_until > until, mailboxes.c.resting_until), else_=until)
         self._set(
             mailbox_id,
-            resting_until=db_now(seconds),
-            sync_due_at=db_now(seconds),
+            resting_until=longer,
+            sync_due_at=longer,
             failures=mailboxes.c.failures + 1,
             trouble=reason,
         )
@@ -137,6 +143,13 @@ class MailboxRows:
     def delete(self, mailbox_id: int) -> None:
         """Nobody uses the mailbox any more."""
         self._db.execute(delete(mailboxes).where(mailboxes.c.id == mailbox_id))
+
+    def is_watch_due(self, mailbox_id: int, within: float) -> bool:
+        """Whether the watch is to be renewed within so many seconds: one of several jobs has done it."""
+        due = select(mailboxes.c.id).where(
+            mailboxes.c.id == mailbox_id, mailboxes.c.watch_due_at <= db_now(within)
+        )
+        return self._db.scalar(due) is not None
 
     def take_due(self, limit: int, again_after: float) -> tuple[int, ...]:
         """Mailboxes to catch up now, the longest due first; each is named again after so many seconds at most."""

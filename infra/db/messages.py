@@ -38,6 +38,7 @@ class MessageRows:
 
         `labels` are the mailbox's CRM labels, which tell our own changes from the user's (W5).
         """
+        retaken = self._take_back(mailbox_id, found.reopened)
         self._forget_provisional(mailbox_id, found.reopened)
         verdicts: dict[str, Outcome | None] = dict.fromkeys((*found.new, *found.reopened)) | dict(
             found.dropped
@@ -52,7 +53,7 @@ class MessageRows:
         ended |= dict.fromkeys(self._end_deleted(mailbox_id, found.deleted), Outcome.SKIP_GONE)
         self._decisions.skip(mailbox_id, ended, connection_ids)
         self._mark_touched(mailbox_id, found, labels)
-        return waiting
+        return (*waiting, *retaken)
 
     def missing(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
         """Count one more 404 for each; returns those gone for good: three in at least 60 s (W7)."""
@@ -114,6 +115,24 @@ class MessageRows:
         rows = [{"mailbox_id": mailbox_id, "gmail_id": i, "came_by": came_by} for i in gmail_ids]
         fresh = insert_returning(self._db, messages, rows, messages.c.gmail_id, seen_at=db_now())
         return frozenset(fresh)
+
+    def _take_back(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
+        """Mail that is being matched while it leaves Spam: what was fetched before is not to be recorded (W9)."""
+        if not gmail_ids:
+            return ()
+        taken = self._db.scalars(
+            update(steps)
+            .where(
+                steps.c.mailbox_id == mailbox_id,
+                steps.c.gmail_id.in_(gmail_ids),
+                steps.c.step == Step.MATCH.value,
+                steps.c.state == State.WAITING.value,
+                steps.c.owner.is_not(None),
+            )
+            .values(owner=None, ready_at=db_now())
+            .returning(steps.c.gmail_id)
+        )
+        return taken.all()
 
     def _forget_provisional(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
         """Mail that left Spam, Trash or Drafts is handled as if it had just arrived (E36, E37, W9)."""

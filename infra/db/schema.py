@@ -40,7 +40,8 @@ user_addresses = Table(
     "user_addresses",
     metadata,
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    Column("address", String, primary_key=True, index=True),
+    Column("address", String, primary_key=True),
+    Column("loose", String, nullable=False, index=True),
 )
 
 contacts = Table(
@@ -95,13 +96,15 @@ mailboxes = Table(
     Column("trouble", String),
     Index("mailboxes_sync_due", "sync_due_at"),
     Index("mailboxes_watch_due", "watch_due_at"),
+    sqlite_autoincrement=True,
 )
 
 mailbox_addresses = Table(
     "mailbox_addresses",
     metadata,
     Column("mailbox_id", ForeignKey("mailboxes.id", ondelete="CASCADE"), primary_key=True),
-    Column("address", String, primary_key=True, index=True),
+    Column("address", String, primary_key=True),
+    Column("loose", String, nullable=False, index=True),
 )
 
 connections = Table(
@@ -119,6 +122,7 @@ connections = Table(
     Column("grant", LargeBinary),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("user_id", "mailbox_id"),
+    sqlite_autoincrement=True,
 )
 
 messages = Table(
@@ -193,7 +197,7 @@ decisions = Table(
     Column("deal_id", String),
     Column("changed", Json),
     Column("decided_at", Instant, nullable=False),
-    Index("decisions_decided", "decided_at"),
+    Index("decisions_mail", "mailbox_id", "gmail_id"),
 )
 """What was decided for one mail and one connection. `category` is committed before Gmail is called (W5);
 `changed` is what the call then added and removed. Author and time only when the author matched (D2)."""

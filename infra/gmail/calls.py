@@ -127,7 +127,7 @@ def _decode(name: str, content: bytes) -> Answer | Refusal:
 
 def _of_batch(trouble: Trouble) -> Trouble:
     """A refusal of the envelope says nothing about any one message in it."""
-    if isinstance(trouble, TryAgain) or trouble.kind in (Kind.LIMIT, Kind.REVOKED, Kind.MAILBOX):
+    if isinstance(trouble, TryAgain) or trouble.kind in (Kind.LIMIT, Kind.MAILBOX):
         return trouble
     return Refusal(Kind.ODD, trouble.reason, trouble.after)
 
@@ -136,7 +136,7 @@ def _settle(outcomes: Sequence[Answer | Trouble]) -> list[Answer | Exception]:
     """Refusals as errors. One message's is its own while others get through; all of them, the mailbox's."""
     refused = [o for o in outcomes if isinstance(o, Refusal)]
     for refusal in refused:
-        if refusal.kind in (Kind.REVOKED, Kind.MAILBOX):
+        if refusal.kind is Kind.MAILBOX:
             raise refusal.error()
     everyone = len(outcomes) > 1 and all(isinstance(o, Trouble) and _passing(o) for o in outcomes)
     return [_settled(o, alone=len(outcomes) == 1, everyone=everyone) for o in outcomes]

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from domain.errors import AccessRevoked, GiveUp, LabelUnknown, TryAgain
+from domain.errors import GiveUp, LabelUnknown, TryAgain
 
 ODD_ANSWER = "odd_answer"
 """The reason for what no Gmail should say: not JSON, cut, or without the parts it must have."""
@@ -50,7 +50,6 @@ class Kind(Enum):
     LIMIT = auto()
     AWAY = auto()
     ODD = auto()
-    REVOKED = auto()
     MISSING = auto()
     CONFLICT = auto()
     LABEL = auto()
@@ -77,8 +76,6 @@ class Refusal:
         if self.passing:
             whole = self.kind is Kind.LIMIT or self.outage if whole_mailbox is None else whole_mailbox
             return TryAgain(self.reason, after=self.after, whole_mailbox=whole)
-        if self.kind is Kind.REVOKED:
-            return AccessRevoked(self.reason)
         if self.kind is Kind.LABEL:
             return LabelUnknown(self.reason)
         return GiveUp(self.reason)
@@ -97,7 +94,8 @@ def read(call: str, status: int, headers: Mapping[str, Any], content: bytes, now
 
 
 def _kind(call: str, status: int, reason: str, text: str) -> Kind:
-    plain = {401: Kind.REVOKED, 408: Kind.AWAY, 409: Kind.CONFLICT, 429: Kind.LIMIT}
+    # A fresh access token that is refused is Google's trouble: only invalid_grant ends a connection (E86).
+    plain = {401: Kind.LIMIT, 408: Kind.AWAY, 409: Kind.CONFLICT, 429: Kind.LIMIT}
     if status in plain:
         return plain[status]
     if status >= 500:

@@ -75,6 +75,11 @@ class House:
         self.queue.emit(MailboxChanged(mailbox_id))
         return self.pump()
 
+    def catch_up_only(self) -> None:
+        """The ledger learns what history tells; nothing that follows is run."""
+        self.queue.emit(MailboxChanged(1))
+        self.run_next()
+
     def outcomes(self) -> dict[str, str | None]:
         """Final outcomes by message."""
         with self.store.engine.connect() as db:

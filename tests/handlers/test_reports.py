@@ -16,7 +16,7 @@ from handlers.reports import Explained
 from infra.db.schema import connections, contacts, deals, metadata, steps
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail
-from tests.worlds import World, arrive, connect, let_pass, make_world, match
+from tests.worlds import World, arrive, connect, connection_of, let_pass, make_world, match
 
 
 def explained(house: House, gmail_id: str) -> tuple[Explained, Decided]:
@@ -283,7 +283,7 @@ def test_mail_that_waits_for_a_sign_in_is_shown_but_not_late(
     arrive(uwe, "m1")
     let_pass(house.store, 3_600)
     with house.store.begin("tests.revoke") as tx:
-        tx.connections.need_sign_in(uwe.connection_id)
+        tx.connections.need_sign_in(connection_of(tx, uwe))
     status = reports.status(None, None, work=house.work)
     assert status.totals.waiting == 1
     assert not status.totals.late(status.now)
@@ -308,7 +308,9 @@ def test_a_mailbox_with_one_of_two_users_signed_in_is_active(house: House) -> No
     world = make_world(house.store)
     with house.store.begin("tests.second") as tx:
         second = connect(tx, world.mailbox_id, "carla", sorting=False)
-        tx.connections.need_sign_in(second)
+        joined = tx.connections.get(second)
+        assert joined is not None
+        tx.connections.need_sign_in(joined)
         tx.connections.change(world.connection_id, magnet_since=None, sorting_since=None, dry_run=False)
     status = reports.status(None, None, work=house.work)
     assert status.mailboxes[0].state(status.now) == "reauth needed"

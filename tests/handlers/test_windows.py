@@ -442,7 +442,7 @@ def test_a_slice_of_hostile_mail_ends_in_outcomes(house: House) -> None:
 @pytest.mark.rule("W2")
 def test_while_the_queue_is_crowded_the_sweep_asks_for_nothing(house: House) -> None:
     house.connect()
-    house.queue.redis.rpush(BACKLOG, *range(sweep.CROWDED + 1))
+    house.queue.redis.rpush(BACKLOG + "mail", *range(sweep.CROWDED + 1))
     assert sweep.catch_up_due(house.work) == sweep.redrive(house.work) == 0
-    house.queue.redis.delete(BACKLOG)
+    house.queue.redis.delete(BACKLOG + "mail")
     assert sweep.catch_up_due(house.work) == 1

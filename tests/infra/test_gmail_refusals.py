@@ -176,7 +176,7 @@ def test_errors_carry_reasons_and_nothing_else(
         ("getProfile", 403, "forbidden", "Delegation denied for ana@example.com", GiveUp),
         ("getProfile", 403, "accessNotConfigured", "Gmail API has not been used", TryAgain),
         ("getProfile", 429, "rateLimitExceeded", "Too many concurrent requests for user", TryAgain),
-        ("getProfile", 401, "authError", "Invalid Credentials", AccessRevoked),
+        ("getProfile", 401, "authError", "Invalid Credentials", TryAgain),
     ],
 )
 def test_google_s_words(call: str, status: int, reason: str, text: str, expected: type[Exception]) -> None:

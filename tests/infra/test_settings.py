@@ -95,6 +95,7 @@ WRONG = [
     ("PUBSUB_PROJECT", "", "id of the Google Cloud project"),
     ("PUBSUB_TOPIC", "a/b", "name of the topic"),
     ("LEASE", "inf", "seconds"),
+    ("REDRIVE_AFTER", "inf", "seconds"),
 ]
 
 
@@ -135,6 +136,19 @@ def test_a_misspelt_setting_is_named_with_what_it_might_have_been(environment: p
         WrongSetting, match=r"^LODESTONE_LEESE is no setting; did you mean LODESTONE_LEASE\?$"
     ):
         load()
+
+
+@pytest.mark.parametrize("name", ["LODESTONE_LEESE", "lodestone_leese"])
+def test_a_misspelt_setting_is_named_in_the_file_too(tmp_path: Path, name: str) -> None:
+    (tmp_path / ".env").write_text(f"OTHER=1\nexport {name}=10\n")
+    with pytest.raises(WrongSetting, match=rf"^{name} is no setting; did you mean LODESTONE_LEASE\?$"):
+        load()
+
+
+def test_names_are_read_in_small_letters_too(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("lodestone_lease=10\n")
+    environment.setenv("lodestone_sweep_tick", "3")
+    assert (load().lease, load().sweep_tick) == (10, 3)
 
 
 def test_a_wrong_setting_is_named_as_it_was_given(environment: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ FAULT_POINTS = (
     FaultPoint("mailboxes.enter", WORKER),
     FaultPoint("gmail.history.list", WORKER),
     FaultPoint("mailboxes.advance", WORKER),
+    FaultPoint("queue.keep", WORKER),
     FaultPoint("queue.leave", WORKER),
     FaultPoint("gmail.getProfile", WORKER, "expired_history"),
     FaultPoint("gmail.messages.list", WORKER, "expired_history"),
@@ -41,6 +42,7 @@ FAULT_POINTS = (
     FaultPoint("gmail.messages.get", WORKER),
     FaultPoint("steps.give_back", WORKER, "limited_get"),
     FaultPoint("contacts.record", WORKER),
+    FaultPoint("contacts.look", WORKER),
     FaultPoint("queue.emit", WORKER),
     # Announcing and sorting
     FaultPoint("notifications.record", WORKER),

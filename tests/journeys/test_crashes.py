@@ -22,6 +22,7 @@ BESIDE_THE_PIPELINE = frozenset(
         "gmail.stop",
         "gmail.oauth2.revoke",
         "mailboxes.need_sign_in",
+        "mailboxes.pause",
         "sweep.purge",
         "watch.failed",
     }

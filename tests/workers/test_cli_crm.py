@@ -110,6 +110,35 @@ def test_with_replace_the_number_comes_before_the_summary(terminal: Terminal) ->
     ]
 
 
+def test_replacing_more_than_half_is_refused_unless_it_is_meant(terminal: Terminal) -> None:
+    header = "id,contact_ids,stage,category,closing_date\n"
+    deals = terminal.folder / "deals.csv"
+    deals.write_text(header + "".join(f"d{number},ann,Offer,OPEN,\n" for number in range(21)))
+    terminal.run("crm", "import", "--deals", "deals.csv", "--users", "users.csv")
+    deals.write_text(header + "".join(f"d{number},ann,Won,WON,\n" for number in range(11, 40)))
+    (terminal.folder / "users.csv").write_text("id,name,emails\nbob,Bob,\n")
+    words = ("crm", "import", "--deals", "deals.csv", "--users", "users.csv", "--replace")
+
+    refused = terminal.run(*words)
+    assert (refused.code, refused.out.splitlines(), refused.err) == (
+        2,
+        ["users: 1 imported", "deals: 29 imported"],
+        "lodestone: 11 of 21 deals would be deleted, so nothing was: add --yes if that is meant\n",
+    )
+    assert len(rows(terminal, "SELECT id FROM deals")) == 40
+    assert rows(terminal, "SELECT id FROM users ORDER BY id") == [("bob",), ("uwe",)]
+    done = terminal.run(*words, "--yes")
+    assert (done.code, done.out.splitlines()[:2]) == (
+        0,
+        [
+            "users: 1 that the file does not name are deleted",
+            "deals: 11 that the file does not name are deleted",
+        ],
+    )
+    assert len(rows(terminal, "SELECT id FROM deals")) == 29
+    assert rows(terminal, "SELECT id FROM users") == [("bob",)]
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

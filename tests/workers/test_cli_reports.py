@@ -48,7 +48,7 @@ def terminal(tmp_path: Path, sqlite_url: str, world: World) -> Terminal:
 def announce(world: World) -> None:
     """What waits to be announced is on Uwe's list."""
     with world.store.begin("tests.announce") as tx:
-        claims = tx.ledger.claim(world.mailbox_id, Step.ANNOUNCE, 10, "announcer", 60)
+        claims = tx.ledger.claim(world.mailbox_id, Step.ANNOUNCE, 10, "announcer", 60, [world.connection_id])
         tx.decisions.notify("uwe", claims, tx.decisions.links(claims))
 
 

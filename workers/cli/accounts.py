@@ -12,6 +12,7 @@ from domain.mailboxes import Grant
 from handlers.connections import Refused
 from handlers.connections import connect as make_connection
 from handlers.connections import disconnect as end_connections
+from handlers.ports import Store
 from workers.cli.opening import open_app
 from workers.cli.output import Json, say, show_json
 
@@ -24,14 +25,22 @@ def connect(
     token_file: Annotated[
         Path, typer.Option("--token-file", exists=True, dir_okay=False, help="A Google authorized-user file.")
     ],
-    magnet: Annotated[bool, typer.Option("--magnet", help="Notify the user of contacts' mail.")] = False,
-    sorting: Annotated[bool, typer.Option("--sorting", help="Sort customers' mail under labels.")] = False,
+    magnet: Annotated[
+        bool | None, typer.Option("--magnet/--no-magnet", help="Notify the user of contacts' mail.")
+    ] = None,
+    sorting: Annotated[
+        bool | None, typer.Option("--sorting/--no-sorting", help="Sort customers' mail under labels.")
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Decide and explain, change nothing in Gmail.")
-    ] = False,
+        bool | None,
+        typer.Option("--dry-run/--no-dry-run", help="Decide and explain, change nothing in Gmail."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Connect a user's mailbox, or change the settings of the connection.
+    """Connect a user's mailbox, sign in again, or change the settings of the connection.
+
+    What is not named stays as it is, and is off for a new connection. MailMagnet takes sorting with it when it
+    is switched off.
 
     Example: `lodestone connect --user uwe --token-file uwe.json --magnet --sorting`
     """
@@ -43,8 +52,17 @@ def connect(
     if as_json:
         show_json({"connection_id": connection_id, "mailbox": address, "user": user})
     else:
-        features = [name for name, on in (("MailMagnet", magnet), ("sorting", sorting)) if on]
-        say(f"{address} is connected for {user}: {' and '.join(features) or 'nothing switched on'}")
+        say(f"{address} is connected for {user}: {_features(connection_id, app.store)}")
+
+
+def _features(connection_id: int, store: Store) -> str:
+    with store.begin("connections.look", reads_only=True) as tx:
+        made = tx.connections.get(connection_id)
+    if made is None or made.magnet_since is None:
+        return "nothing switched on"
+    return ("MailMagnet and sorting" if made.sorting_since else "MailMagnet") + (
+        ", changing nothing in Gmail" if made.dry_run else ""
+    )
 
 
 def disconnect(user: User, as_json: Json = False) -> None:
@@ -54,12 +72,12 @@ def disconnect(user: User, as_json: Json = False) -> None:
     """
     app = open_app()
     ended = end_connections(user, app.work)
+    if not ended:
+        raise Refused(f"user {user} has no connection")
     if as_json:
         show_json({"user": user, "ended": ended})
-    elif ended:
-        say(f"{user} is disconnected; mail and labels in Gmail stay as they are")
     else:
-        raise Refused(f"user {user} has no connection")
+        say(f"{user} is disconnected; mail and labels in Gmail stay as they are")
 
 
 def set_setting(
@@ -112,9 +130,11 @@ def _read_grant(file: Path) -> Grant:
 
 
 def _zone(values: list[str]) -> str:
+    if len(values) > 1:
+        raise Refused(f"time-zone is one zone, not {len(values)}")
     try:
         return ZoneInfo(values[0]).key
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Refused(f"{values[0]} is no time zone; Europe/Berlin is one") from None
 
 

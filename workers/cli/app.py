@@ -53,6 +53,8 @@ def _way_out(error: Exception) -> tuple[str, int]:
     from infra.secrets import WrongKey
     from infra.settings import WrongSetting
 
+    if type(error).__module__.startswith("google."):
+        return _google_way_out(error)
     match error:
         case WrongSetting() | WrongSchema() | WrongKey() | Refused():
             return str(error), 2
@@ -64,4 +66,23 @@ def _way_out(error: Exception) -> tuple[str, int]:
             return f"Gmail refuses ({error.reason}); see the log and Google's admin console", 1
         case DBAPIError():
             return f"the database does not answer ({type(error).__name__}): check LODESTONE_DATABASE_URL", 1
+    raise error
+
+
+def _google_way_out(error: Exception) -> tuple[str, int]:
+    """The same for what Pub/Sub's client raises; other commands do not pay for these imports."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+
+    name = type(error).__name__
+    match error:
+        case DefaultCredentialsError():
+            return f"there are no Google credentials ({name}): check GOOGLE_APPLICATION_CREDENTIALS", 2
+        case GoogleAuthError():
+            return f"Google does not accept the credentials ({name}): check GOOGLE_APPLICATION_CREDENTIALS", 1
+        case GoogleAPIError():
+            return (
+                f"Pub/Sub refuses ({name}): check LODESTONE_PUBSUB_PROJECT and the service account's rights",
+                1,
+            )
     raise error

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from domain.crm import Record, Records, Refusal
-from handlers.crm import Imported, Named, count_absent, delete_absent, take_in
+from handlers.connections import Refused
+from handlers.crm import Imported, Named, count_absent, count_all, delete_absent, take_in, too_many
 from handlers.ports import Store
 from infra.crm_csv import CrmFile, Unusable
 from workers.cli.opening import open_app
@@ -36,12 +37,15 @@ def import_(
     replace: Annotated[
         bool, typer.Option("--replace", help="Delete the records that a given file does not name.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --replace: also when that is more than half of them.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take in contacts, deals and users from CSV files (UTF-8, with a header), as often as you like.
 
     Bad rows are reported by line and left out, the rest goes in. Ends with 0 when all rows went in, 1 when some
-    were refused, 2 when a file cannot be used.
+    were refused, 2 when a file cannot be used or --replace would delete more than half without --yes.
 
     Example: `lodestone crm import --contacts contacts.csv --deals deals.csv --users users.csv`
     """
@@ -53,29 +57,42 @@ def import_(
             files = [stack.enter_context(CrmFile(path, kind)) for kind, path in given.items() if path]
         except Unusable as error:
             fail(str(error), code=2)
-        results = _import(files, open_app().store, replace=replace, aside=as_json)
+        results, refusals = _import(files, open_app().store, replace=replace, yes=yes, aside=as_json)
     if as_json:
         show_json({kind.value: _as_json(result) for kind, result in results.items()})
     else:
         _show(results)
+    if refusals:
+        raise Refused(
+            f"{' and '.join(refusals)} would be deleted, so nothing was: add --yes if that is meant"
+        )
     if any(result.refused for result in results.values()):
         raise typer.Exit(1)
 
 
-def _import(files: list[CrmFile], store: Store, *, replace: bool, aside: bool) -> dict[Records, Imported]:
+def _import(
+    files: list[CrmFile], store: Store, *, replace: bool, yes: bool, aside: bool
+) -> tuple[dict[Records, Imported], list[str]]:
+    """What came of each file, and how many of what were not deleted because they are so many."""
     results: dict[Records, Imported] = {}
-    named: dict[Records, Named] = {}
+    named = {file.kind: Named() for file in files if replace}
+    before = {kind: count_all(kind, store) for kind in named}
     with _progress() as progress:
         for file in files:
             task = progress.add_task(file.kind.value, total=file.size)
-            names = named.setdefault(file.kind, Named()) if replace else None
-            results[file.kind] = take_in(_watched(file, progress, task), store, names)
+            results[file.kind] = take_in(_watched(file, progress, task), store, named.get(file.kind))
             progress.update(task, completed=file.size)
+    absent = {kind: count_absent(kind, names, store) for kind, names in named.items()}
+    if refusals := [
+        f"{number} of {before[kind]} {kind.value}"
+        for kind, number in absent.items()
+        if too_many(number, before[kind]) and not yes
+    ]:
+        return results, refusals
     for kind, names in named.items():
-        absent = count_absent(kind, names, store)
-        _announce(f"{kind.value}: {absent} that the file does not name are deleted", aside=aside)
+        _announce(f"{kind.value}: {absent[kind]} that the file does not name are deleted", aside=aside)
         results[kind].deleted = delete_absent(kind, names, store)
-    return results
+    return results, []
 
 
 def _progress() -> Progress:

@@ -14,7 +14,7 @@ from domain.ledger import Claim
 from domain.outcomes import Outcome
 from infra.db.schema import connections, decisions, messages, notifications, steps
 from infra.db.store import Store
-from tests.worlds import GRANT, START, World, arrive, connect, make_world, match
+from tests.worlds import GRANT, START, World, arrive, connect, connection_of, make_world, match
 
 
 def get(world: World, connection_id: int | None = None) -> Connection:
@@ -80,7 +80,7 @@ def test_a_connection_that_is_not_active_is_not_worked_for(world: World, ends: s
             if ends == "off":
                 tx.connections.switch_off(world.connection_id)
             else:
-                tx.connections.need_sign_in(world.connection_id)
+                tx.connections.need_sign_in(connection_of(tx, world))
 
     assert working(world) == []
     assert not get(world).works
@@ -93,7 +93,7 @@ def test_the_end_of_one_connection_leaves_the_mailbox_s_others(world: World) -> 
     assert working(world) == [world.connection_id, second], "the first made comes first"
 
     with world.store.begin("tests.expire") as tx:
-        tx.connections.need_sign_in(world.connection_id)
+        tx.connections.need_sign_in(connection_of(tx, world))
 
     assert working(world) == [second]
 
@@ -104,7 +104,7 @@ def test_the_first_who_sees_the_grant_gone_tells_the_user_and_nobody_else(
 ) -> None:
     def expire(store: Store) -> bool:
         with store.begin("mailboxes.need_sign_in") as tx:
-            return tx.connections.need_sign_in(world.connection_id)
+            return tx.connections.need_sign_in(connection_of(tx, world))
 
     with ThreadPoolExecutor(4) as pool:
         first = list(pool.map(expire, 2 * (world.store, second_store)))
@@ -119,7 +119,7 @@ def test_every_change_of_settings_makes_a_new_version_and_a_token_does_not(world
     change(world, sorting=False)
     versions.append(get(world).version)
     with world.store.begin("tests.expire") as tx:
-        tx.connections.need_sign_in(world.connection_id)
+        tx.connections.need_sign_in(connection_of(tx, world))
     versions.append(get(world).version)
     with world.store.begin("tests.sign_in") as tx:
         tx.connections.sign_in_again(world.connection_id, GRANT)
@@ -130,7 +130,7 @@ def test_every_change_of_settings_makes_a_new_version_and_a_token_does_not(world
     assert versions == [versions[0] + step for step in range(5)]
 
     with world.store.begin("tests.keep") as tx:
-        tx.connections.keep_grant(world.connection_id, GRANT)
+        tx.connections.keep_grant(connection_of(tx, world), GRANT)
     assert get(world).version == versions[-1]
 
 
@@ -162,7 +162,7 @@ def test_settings_do_not_change_while_a_commit_checks_them(world: World, second_
 def test_a_grant_comes_back_whole_and_is_nowhere_in_clear(world: World) -> None:
     refreshed = replace(GRANT, access_token="access-token-2")
     with world.store.begin("tests.keep") as tx:
-        tx.connections.keep_grant(world.connection_id, refreshed)
+        tx.connections.keep_grant(connection_of(tx, world), refreshed)
         sealed = tx.db.scalars(select(connections.c.grant)).one()
 
     assert get(world).grant == refreshed
@@ -190,7 +190,7 @@ def test_what_was_kept_of_mail_goes_when_mailmagnet_goes(world: World) -> None:
     assert kept(world.store) == {"messages": 1, "steps": 3, "decisions": 2, "notifications": 1}
 
     with world.store.begin("connections.record") as tx:
-        tx.connections.delete_mail(world.connection_id)
+        tx.connections.delete_mail(connection_of(tx, world))
         tx.connections.delete_mailbox_mail(world.mailbox_id)
 
     assert kept(world.store) == NOTHING
@@ -207,7 +207,7 @@ def test_another_connection_keeps_what_is_its_own(world: World) -> None:
     assert before["notifications"] == 2
 
     with world.store.begin("connections.record") as tx:
-        tx.connections.delete_mail(world.connection_id)
+        tx.connections.delete_mail(connection_of(tx, world))
 
     with world.store.begin("tests.left") as tx:
         for table in (decisions, notifications):
@@ -224,7 +224,7 @@ def test_mail_of_other_mailboxes_stays(store: Store) -> None:
 
     with store.begin("connections.switch_off") as tx:
         tx.connections.switch_off(ending.connection_id)
-        tx.connections.delete_mail(ending.connection_id)
+        tx.connections.delete_mail(connection_of(tx, ending))
         tx.connections.delete_mailbox_mail(ending.mailbox_id)
         tx.connections.delete(ending.connection_id)
         tx.mailboxes.delete(ending.mailbox_id)

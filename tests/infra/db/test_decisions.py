@@ -17,7 +17,7 @@ from domain.outcomes import Outcome
 from infra.db.schema import decisions, notifications
 from infra.db.store import Store
 from infra.secrets import Cipher
-from tests.worlds import START, World, arrive, link, make_world, match
+from tests.worlds import START, World, arrive, connection_of, link, make_world, match
 
 THREE_DETAILS = {"gmail_id", "author", "received_at"}
 
@@ -241,7 +241,7 @@ def test_of_a_deleted_author_no_byte_is_left_in_sqlite_s_files(
     before = _bytes_of(sqlite_url)
 
     with store.begin("connections.switch_off") as tx:
-        tx.connections.delete_mail(world.connection_id)
+        tx.connections.delete_mail(connection_of(tx, world))
         tx.connections.delete_mailbox_mail(world.mailbox_id)
     store.scrub()
     after = _bytes_of(sqlite_url)

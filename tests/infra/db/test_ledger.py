@@ -15,7 +15,7 @@ from domain.mailboxes import Found, Touch
 from domain.outcomes import Outcome
 from infra.db.schema import decisions, messages, notifications, steps
 from infra.db.store import Store
-from tests.worlds import LABELS, START, World, arrive, found, let_pass, link, make_world, match
+from tests.worlds import LABELS, START, World, arrive, connection_of, found, let_pass, link, make_world, match
 
 THIRTY = tuple(f"m{number:02}" for number in range(30))
 
@@ -24,7 +24,7 @@ def claim(
     world: World, owner: str = "me", *, step: Step = Step.MATCH, limit: int = SLICE, lease: float = 60
 ) -> tuple[Claim, ...]:
     with world.store.begin("tests.claim") as tx:
-        return tx.ledger.claim(world.mailbox_id, step, limit, owner, lease)
+        return tx.ledger.claim(world.mailbox_id, step, limit, owner, lease, (0, world.connection_id))
 
 
 def held(world: World, claims: tuple[Claim, ...], owner: str = "me", *, step: Step = Step.MATCH) -> set[str]:
@@ -417,7 +417,7 @@ def test_a_mailbox_with_a_great_backlog_is_named_once_and_then_others(store: Sto
 def test_mail_of_a_mailbox_nobody_is_signed_in_to_waits_without_being_asked_for(world: World) -> None:
     arrive(world, "a")
     with world.store.begin("tests.expire") as tx:
-        assert tx.connections.need_sign_in(world.connection_id)
+        assert tx.connections.need_sign_in(connection_of(tx, world))
     let_pass(world.store, 61)
     assert stalled(world.store) == set()
 
@@ -543,12 +543,14 @@ def test_mail_that_was_matched_while_in_spam_is_reopened_as_if_it_had_just_arriv
 
 
 @pytest.mark.rule("W9", "E37")
-def test_mail_that_waits_is_not_reopened_a_second_time(world: World) -> None:
+def test_mail_that_leaves_spam_while_it_is_matched_is_taken_back_and_matched_anew(world: World) -> None:
+    """What was fetched may still have been in Spam."""
     arrive(world, "a")
     mine = claim(world)
 
-    assert record(world, Found((), (), ("a",), (), ())) == ()
-    assert held(world, mine) == {"a"}
+    assert record(world, Found((), (), ("a",), (), ())) == ("a",)
+    assert held(world, mine) == frozenset()
+    assert record(world, Found((), (), ("a",), (), ())) == (), "it waits already"
 
 
 @pytest.mark.rule("W5", "I6", "E59", "E60")

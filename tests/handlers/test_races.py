@@ -1,0 +1,237 @@
+"""What happens when two things meet at the worst moment; each once lost, doubled or undid something."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from domain.errors import TryAgain
+from domain.labels import LabelChange
+from domain.mailboxes import Grant
+from handlers import connections, contacts, labels
+from infra.db.schema import connections as connection_table
+from infra.db.schema import mailboxes, messages, steps
+from tests.handlers.conftest import LONG_AGO, House
+from tests.handlers.test_windows import interrupted
+from tests.journeys.world import OPEN, UWE
+
+
+@pytest.mark.rule("I1", "I9", "E86")
+def test_mail_whose_grant_ends_while_it_is_matched_waits_for_the_sign_in(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+
+    def end(name: str) -> None:
+        with house.store.begin("tests.end") as tx:
+            for connection in tx.connections.working(1):
+                tx.connections.need_sign_in(connection)
+
+    interrupted(house, end).catch_up()
+    assert house.outcomes() == {}
+    house.connect()
+    house.let_time_pass()
+    house.catch_up()
+    contacts.match(1, house.work)
+    house.pump()
+    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.notified() == [gmail_id]
+
+
+@pytest.mark.rule("E86", "W6")
+@pytest.mark.parametrize("ended", [False, True], ids=["refreshed", "revoked"])
+def test_a_job_in_flight_does_not_undo_a_new_sign_in(house: House, ended: bool) -> None:
+    connection_id = house.connect()
+    new = house.grant(UWE)
+    house.deliver("ann")
+    happened: list[str] = []
+
+    def sign_in(name: str) -> None:
+        if happened:
+            return
+        happened.append(name)
+        with house.store.begin("tests.old") as tx:
+            connection = tx.connections.get(connection_id)
+        assert connection is not None
+        assert connection.grant is not None
+        connections.connect("uwe", new, magnet=True, sorting=True, dry_run=False, work=house.work)
+        if ended:
+            house.gmail.revoke(refresh_token=connection.grant.refresh_token)
+        else:
+            house.gmail.expire_access_tokens(UWE)
+
+    interrupted(house, sign_in).catch_up()
+    with house.store.begin("tests.now") as tx:
+        connection = tx.connections.get(connection_id)
+    assert connection is not None
+    assert connection.grant is not None
+    assert connection.grant.refresh_token == new.refresh_token
+    assert connection.works
+
+
+@dataclass(frozen=True, slots=True)
+class _Deaf:
+    """Gmail changes the labels, and its answer is lost."""
+
+    gmail: Any
+
+    def open(self, grant: Grant) -> Any:
+        return _DeafMailbox(self.gmail.open(grant))
+
+
+@dataclass(frozen=True, slots=True)
+class _DeafMailbox:
+    mailbox: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.mailbox, name)
+
+    def change_labels(self, changes: Mapping[str, LabelChange]) -> Any:
+        self.mailbox.change_labels(changes)
+        raise TryAgain("timeout")
+
+
+@pytest.mark.rule("W5", "E58", "I6")
+def test_a_mail_moved_back_after_a_label_call_without_answer_stays_in_the_inbox(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    replace(house, work=replace(house.work, gmail=_Deaf(house.work.gmail))).catch_up()
+    assert house.labels(gmail_id) == {"UNREAD", OPEN}
+    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"])
+    house.let_time_pass()
+    labels.sort(1, house.work)
+    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.labels(gmail_id) == {"UNREAD", OPEN, "INBOX"}
+
+
+@pytest.mark.rule("W9", "E36")
+def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.gmail.change_labels(UWE, [gmail_id], add=["SPAM"], remove=["INBOX"])
+    house.catch_up_only()
+
+    class Rescuing:
+        """The message is fetched in Spam; then the user rescues it and history tells us at once."""
+
+        def open(self, grant: Grant) -> Any:
+            mailbox = house.work.gmail.open(grant)
+            fetch = mailbox.fetch
+
+            class It:
+                def __getattr__(self, name: str) -> Any:
+                    return getattr(mailbox, name)
+
+                def fetch(self, gmail_ids: Sequence[str]) -> Any:
+                    answer = fetch(gmail_ids)
+                    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"], remove=["SPAM"])
+                    house.catch_up_only()
+                    return answer
+
+            return It()
+
+    contacts.match(1, replace(house.work, gmail=Rescuing()))
+    house.pump()
+    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.notified() == [gmail_id]
+
+
+@pytest.mark.rule("D12", "D2", "Z44")
+def test_disconnecting_frees_no_id_for_somebody_else(house: House) -> None:
+    first = house.connect()
+    connections.disconnect("uwe", house.work)
+    assert house.connect("eva", "eva@firm.example") != first
+    with house.store.engine.connect() as db:
+        assert db.scalar(select(mailboxes.c.id)) != 1
+
+
+@pytest.mark.rule("D12", "Z42")
+def test_a_refusal_of_gmail_does_not_keep_a_user_from_leaving(house: House) -> None:
+    house.connect()
+    house.gmail.fault("403.domainPolicy")
+    connections.disconnect("uwe", house.work)
+    with house.store.engine.connect() as db:
+        assert db.scalar(select(func.count()).select_from(connection_table)) == 0
+
+
+@pytest.mark.rule("E87", "I4")
+def test_a_long_rest_is_not_cut_short_by_a_short_one_nor_by_a_run_that_ends(house: House) -> None:
+    house.connect()
+    with house.store.begin("tests.rest") as tx:
+        began = tx.now()
+        tx.mailboxes.rest(1, "rateLimitExceeded", 900)
+        tx.mailboxes.rest(1, "backendError", 1)
+        tx.mailboxes.synced(1, began, 540)
+        state = tx.mailboxes.get(1)
+        assert state is not None
+        assert state.resting_until is not None
+        assert (state.resting_until - began).total_seconds() >= 899
+        assert state.failures == 2
+
+
+@pytest.mark.rule("W7", "Z33")
+def test_one_missing_mail_does_not_hold_up_the_sorting_of_the_others(house: House) -> None:
+    house.connect()
+    gone, good = house.deliver("ann", 1), house.deliver("ann", 2)
+    house.gmail.fault("404", ["messages.get"], message_id=gone)
+    house.catch_up()
+    assert house.outcomes() == {good: "label.open"}
+
+
+@pytest.mark.rule("W8", "D2")
+def test_a_watch_renewed_in_flight_does_not_revive_a_mailbox_that_was_switched_off(house: House) -> None:
+    house.connect()
+    with house.store.engine.begin() as db:
+        db.execute(update(mailboxes).values(watch_due_at=LONG_AGO))
+
+    class Off:
+        def open(self, grant: Grant) -> Any:
+            mailbox = house.work.gmail.open(grant)
+
+            class It:
+                def __getattr__(self, name: str) -> Any:
+                    return getattr(mailbox, name)
+
+                def own_addresses(self) -> Any:
+                    house.connect(magnet=False, sorting=False)
+                    return mailbox.own_addresses()
+
+            return It()
+
+    connections.renew_watch(1, replace(house.work, gmail=Off()))
+    assert house.gmail.dump(UWE).watched_topic is None
+    with house.store.engine.connect() as db:
+        row = db.execute(select(mailboxes.c.cursor, mailboxes.c.sync_due_at, mailboxes.c.watch_due_at)).one()
+    assert tuple(row) == (None, None, None)
+
+
+@pytest.mark.rule("W6")
+def test_what_gmail_has_already_is_recorded_although_sorting_was_switched_off_meanwhile(house: House) -> None:
+    connection_id = house.connect()
+    gmail_id = house.deliver("ann")
+
+    def off(name: str) -> None:
+        if name == "change_labels":
+            with house.store.begin("tests.off") as tx:
+                connection = tx.connections.get(connection_id)
+                assert connection is not None
+                since = connection.magnet_since
+                tx.connections.change(connection_id, magnet_since=since, sorting_since=None, dry_run=False)
+
+    interrupted(house, off).catch_up()
+    assert house.labels(gmail_id) == {"UNREAD", OPEN}
+    assert house.outcomes() == {gmail_id: "label.open"}
+
+
+@pytest.mark.rule("D12", "W8")
+def test_a_relist_in_flight_leaves_no_rows_for_a_mailbox_that_was_switched_off(house: House) -> None:
+    house.connect()
+    with house.store.begin("tests.late") as tx:
+        assert not tx.mailboxes.advance(1, "no such cursor", "no such cursor")
+    house.connect(magnet=False, sorting=False)
+    with house.store.begin("tests.late") as tx:
+        assert not tx.mailboxes.advance(1, "100", "100")
+    with house.store.engine.connect() as db:
+        for table in (messages, steps):
+            assert db.scalar(select(func.count()).select_from(table)) == 0

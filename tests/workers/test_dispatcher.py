@@ -1,0 +1,96 @@
+"""The dispatcher obeys SIGTERM also while what it needs is away."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from google.cloud.pubsub_v1 import PublisherClient
+
+from infra.db.store import Store
+from infra.local.ports import free_port, wait_until
+from infra.local.pubsub import PubSubServer
+from infra.local.redis import RedisServer
+from infra.pubsub import ensure_subscription
+from infra.secrets import Cipher
+from tests.worlds import KEY, make_world
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0
+SOON = 5.0
+
+
+@contextmanager
+def dispatcher(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The process and its log; it is killed when it does not end."""
+    foreign = ("LODESTONE_", "DATABASE_URL", "REDIS_URL", "PUBSUB_EMULATOR_HOST", "GOOGLE_APPLICATION")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    log = folder / "dispatcher.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers", "dispatcher"],
+            cwd=folder,
+            env=inherited | {"LODESTONE_TOKEN_KEYS": KEY, "PYTHONPATH": str(ROOT), **settings},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process, log
+    finally:
+        process.kill()
+        process.wait()
+
+
+def says(log: Path, event: str, **fields: str) -> bool:
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return any({"event": event, **fields}.items() <= line.items() for line in lines)
+
+
+@pytest.mark.rule("W13", "W16")
+@pytest.mark.parametrize("part", ["redis", "database"])
+def test_sigterm_ends_it_before_what_it_waits_for_is_there(
+    tmp_path: Path, sqlite_url: str, part: str
+) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    database = f"postgresql+psycopg://me:secret@{nowhere}/crm" if part == "database" else sqlite_url
+    settings = {"LODESTONE_REDIS_URL": f"redis://{nowhere}/0", "LODESTONE_DATABASE_URL": database}
+    with dispatcher(tmp_path, settings) as (process, log):
+        assert wait_until(lambda: says(log, "part.awaited", part=part), seconds=PATIENCE)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SOON) == 0
+    assert says(log, "process.stopped")
+    assert not says(log, "process.started")
+
+
+@pytest.mark.rule("W13", "W16")
+def test_sigterm_ends_it_while_redis_is_away_in_the_middle_of_work(
+    tmp_path: Path, sqlite_url: str, cipher: Cipher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(sqlite_url, cipher)
+    make_world(store)
+    store.engine.dispose()
+    with PubSubServer() as pubsub, RedisServer(tmp_path / "redis") as redis:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.host)
+        ensure_subscription("lodestone", "gmail", "lodestone")
+        settings = {
+            "LODESTONE_REDIS_URL": redis.url,
+            "LODESTONE_DATABASE_URL": sqlite_url,
+            "PUBSUB_EMULATOR_HOST": pubsub.host,
+        }
+        with dispatcher(tmp_path, settings) as (process, log):
+            with PublisherClient() as publisher:
+                publisher.publish("projects/lodestone/topics/gmail", b"it pulls").result(PATIENCE)
+                assert wait_until(lambda: says(log, "push.rejected"), seconds=PATIENCE)
+                redis.kill()
+                push = json.dumps({"emailAddress": "uwe@firm.example", "historyId": 7}).encode()
+                publisher.publish("projects/lodestone/topics/gmail", push).result(PATIENCE)
+            assert wait_until(lambda: says(log, "part.awaited", part="redis"), seconds=PATIENCE)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(SOON) == 0
+    assert says(log, "push.returned")
+    assert says(log, "process.stopped")
