@@ -34,6 +34,7 @@ class App:
 
     def __init__(self, settings: Settings, process: str) -> None:
         self.settings = settings
+        self.stopping = threading.Event()
         self.redis: Redis = Redis.from_url(
             settings.redis_url.get_secret_value(),
             socket_timeout=30,
@@ -62,6 +63,7 @@ class App:
             ),
             topic=settings.topic,
             as_of=settings.as_of,
+            stopping=self.stopping.is_set,
         )
 
     def wait_until_ready(self, stopping: threading.Event | None = None) -> bool:

@@ -16,7 +16,8 @@ from workers.bootstrap import App, start
 
 log = structlog.get_logger()
 
-WATCHES_EVERY = 15
+WATCHES_EVERY = 5
+"""Ticks."""
 PURGE_EVERY = 3600
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     duties: tuple[tuple[Callable[[Work], int], float], ...] = (
         (sweep.catch_up_due, tick),
         (sweep.redrive, tick),
-        (sweep.renew_watches, WATCHES_EVERY),
+        (sweep.renew_watches, WATCHES_EVERY * tick),
         (sweep.purge, PURGE_EVERY),
     )
     for duty, seconds in duties:

@@ -1,7 +1,6 @@
 """The worker process: one Dramatiq worker, many threads. More processes is how it grows (DESIGN §6)."""
 
 import signal
-import threading
 
 import dramatiq
 import structlog
@@ -25,11 +24,10 @@ def main() -> None:
         app.broker, worker_timeout=WORKER_TIMEOUT, worker_threads=app.settings.worker_threads
     )
     worker.queue_prefetch = PREFETCH
-    stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stopping.set())
+        signal.signal(name, lambda *_: app.stopping.set())
     worker.start()
     log.info("process.started", threads=app.settings.worker_threads)
-    stopping.wait()
+    app.stopping.wait()
     worker.stop(timeout=STOP_WITHIN)
     log.info("process.stopped")
