@@ -113,7 +113,7 @@ def changes(change: LabelChange | None, names: dict[str, str]) -> str:
     parts = [f"added {names.get(label, label)}" for label in sorted(change.add)]
     parts += [f"removed {names.get(label, label)}" for label in sorted(change.remove - {INBOX})]
     if INBOX in change.remove:
-        parts.append("taken out of the Inbox")
+        parts.append("out of the Inbox")
     return ", ".join(parts) or "nothing"
 
 

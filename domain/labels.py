@@ -108,7 +108,7 @@ def highest(found: Iterable[Sorted]) -> Sorted:
 
 
 def zone(time_zone: str | None) -> ZoneInfo | None:
-    """None when the organisation has no time zone that is one: then UTC counts and is warned of once (E2)."""
+    """None when the organisation has no time zone that is one: then UTC counts (E2)."""
     try:
         return ZoneInfo(time_zone) if time_zone else None
     except (KeyError, ValueError, OSError):

@@ -276,7 +276,7 @@ def test_what_mailmagnet_did(outcome: Outcome, words: str) -> None:
 def test_what_was_changed_in_gmail_is_told_by_the_labels_names() -> None:
     names = {"Label_1": "Customers", "Label_2": "Open Deals"}
     both = LabelChange(frozenset({"Label_2"}), frozenset({"INBOX", "Label_1"}))
-    assert explanations.changes(both, names) == "added Open Deals, removed Customers, taken out of the Inbox"
+    assert explanations.changes(both, names) == "added Open Deals, removed Customers, out of the Inbox"
     assert explanations.changes(None, names) == "nothing"
 
 
