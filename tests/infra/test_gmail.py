@@ -2,11 +2,8 @@
 
 import inspect
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
-from itertools import count
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,7 +20,6 @@ from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.client import Mail
 from infra.local.gmail.quota import TABLES
 
-NUMBERS = count(1)
 TOPIC = "projects/lodestone/topics/gmail"
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nA secret.\r\n"
 INVITATION = (
@@ -34,46 +30,6 @@ INVITATION = (
     b"--inner\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\n"
     b"--inner--\r\n--outer--\r\n"
 )
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GmailServer]:
-    with GmailServer() as server:
-        yield server
-
-
-@pytest.fixture
-def control(server: GmailServer) -> GmailControl:
-    control = GmailControl(server.url)
-    control.clear_faults()
-    control.reset_counters()
-    return control
-
-
-@pytest.fixture
-def gmail(server: GmailServer) -> Iterator[Gmail]:
-    gmail = Gmail(server.url, timeout_seconds=5)
-    yield gmail
-    gmail.close()
-
-
-@pytest.fixture
-def address() -> str:
-    return f"ana{next(NUMBERS)}@example.com"
-
-
-@pytest.fixture
-def grant(control: GmailControl, address: str) -> Grant:
-    return grant_of(control.create_mailbox(address, aliases=["Ana.Sales@Example.org"]))
-
-
-@pytest.fixture
-def mailbox(gmail: Gmail, grant: Grant) -> GmailMailbox:
-    return gmail.open(grant)
-
-
-def grant_of(user: dict[str, Any]) -> Grant:
-    return Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
 
 
 def assert_counted(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:

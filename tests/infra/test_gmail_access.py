@@ -3,14 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any
 
 import pytest
 
@@ -20,50 +17,10 @@ from domain.mailboxes import Grant
 from domain.messages import Fetched
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer
+from tests.infra.conftest import grant_of
 
-NUMBERS = count(1)
 TOPIC = "projects/lodestone/topics/gmail"
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nA secret.\r\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GmailServer]:
-    with GmailServer() as server:
-        yield server
-
-
-@pytest.fixture
-def control(server: GmailServer) -> GmailControl:
-    control = GmailControl(server.url)
-    control.clear_faults()
-    control.reset_counters()
-    return control
-
-
-@pytest.fixture
-def gmail(server: GmailServer) -> Iterator[Gmail]:
-    gmail = Gmail(server.url, timeout_seconds=5)
-    yield gmail
-    gmail.close()
-
-
-@pytest.fixture
-def address() -> str:
-    return f"ana{next(NUMBERS)}@example.com"
-
-
-@pytest.fixture
-def grant(control: GmailControl, address: str) -> Grant:
-    return grant_of(control.create_mailbox(address, aliases=["Ana.Sales@Example.org"]))
-
-
-@pytest.fixture
-def mailbox(gmail: Gmail, grant: Grant) -> GmailMailbox:
-    return gmail.open(grant)
-
-
-def grant_of(user: dict[str, Any]) -> Grant:
-    return Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
 
 
 @pytest.mark.rule("E86")

@@ -1,8 +1,6 @@
 """The Gmail adapter against the local Gmail: putting labels on at the lower price, and having them."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from threading import Barrier
 
 import pytest
@@ -15,37 +13,10 @@ from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.client import Mail
 from infra.local.gmail.labels import MAX_LABELS
 
-NUMBERS = count(1)
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n"
 STAR = LabelChange(frozenset({"STARRED"}), frozenset())
 ARCHIVE = LabelChange(frozenset({"STARRED"}), frozenset({"INBOX"}))
 UNKNOWN = LabelChange(frozenset({"Label_999"}), frozenset())
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GmailServer]:
-    with GmailServer() as server:
-        yield server
-
-
-@pytest.fixture
-def control(server: GmailServer) -> GmailControl:
-    control = GmailControl(server.url)
-    control.clear_faults()
-    control.quota(enforced=False, per_minute=6_000, refusal=403)
-    return control
-
-
-@pytest.fixture
-def gmail(server: GmailServer) -> Iterator[Gmail]:
-    gmail = Gmail(server.url, timeout_seconds=5)
-    yield gmail
-    gmail.close()
-
-
-@pytest.fixture
-def address() -> str:
-    return f"ana{next(NUMBERS)}@example.com"
 
 
 @pytest.fixture

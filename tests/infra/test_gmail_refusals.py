@@ -5,7 +5,6 @@ import logging
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import pytest
@@ -17,27 +16,8 @@ from infra.gmail import Gmail, GmailMailbox
 from infra.gmail.refusals import read
 from infra.local.gmail import GmailControl, GmailServer
 
-NUMBERS = count(1)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RAW = b"From: Bob <bob@example.com>\r\nSubject: Hello\r\n\r\nHi.\r\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GmailServer]:
-    with GmailServer() as server:
-        yield server
-
-
-@pytest.fixture
-def control(server: GmailServer) -> GmailControl:
-    control = GmailControl(server.url)
-    control.clear_faults()
-    return control
-
-
-@pytest.fixture
-def address() -> str:
-    return f"ana{next(NUMBERS)}@example.com"
 
 
 @pytest.fixture
