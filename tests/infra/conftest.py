@@ -22,9 +22,10 @@ def server() -> Iterator[GmailServer]:
 
 @pytest.fixture
 def control(server: GmailServer) -> GmailControl:
-    """Its control, without faults and at zero."""
+    """Its control, without faults, limits and counts."""
     control = GmailControl(server.url)
     control.clear_faults()
+    control.quota(enforced=False, per_minute=6_000, refusal=403)
     control.reset_counters()
     return control
 
