@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, text
 
 FOLDER = Path(__file__).parent / "migrations"
-HEAD = "0001"
+HEAD = "0002"
 """This release's migration. A constant, because every process checks it and Alembic is slow to start."""
 
 
@@ -13,8 +13,8 @@ class WrongSchema(Exception):
     """The database is not at this release's migration."""
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the database to the newest migration; does nothing when it is there.
+def migrate(engine: Engine, to: str = "head") -> None:
+    """Bring the database to the newest migration, or to an older one on the way there; may be repeated.
 
     Raises WrongSchema for a database of a newer release.
     """
@@ -27,7 +27,7 @@ def migrate(engine: Engine) -> None:
     with engine.connect() as db:
         config.attributes["connection"] = db
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
         except CommandError:
             raise WrongSchema("the database belongs to a newer release than this one: run that") from None
         db.commit()

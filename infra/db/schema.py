@@ -94,6 +94,7 @@ mailboxes = Table(
     Column("resting_until", Instant),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("trouble", String),
+    Column("paused_at", Instant),
     Index("mailboxes_sync_due", "sync_due_at"),
     Index("mailboxes_watch_due", "watch_due_at"),
     sqlite_autoincrement=True,
@@ -119,6 +120,7 @@ connections = Table(
     Column("magnet_since", Instant),
     Column("sorting_since", Instant),
     Column("dry_run", Boolean, nullable=False, server_default=false()),
+    Column("sorting_trouble", String),
     Column("grant", LargeBinary),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("user_id", "mailbox_id"),
@@ -195,26 +197,97 @@ decisions = Table(
     Column("received_at", Instant),
     Column("category", String),
     Column("deal_id", String),
+    Column("in_inbox", Boolean),
+    Column("replaces", String),
     Column("changed", Json),
+    Column("changed_at", Instant),
+    Column("undone_at", Instant),
     Column("decided_at", Instant, nullable=False),
     Index("decisions_mail", "mailbox_id", "gmail_id"),
 )
+Index(
+    "decisions_labelled",
+    decisions.c.mailbox_id,
+    decisions.c.contact_id,
+    sqlite_where=decisions.c.category.is_not(None),
+    postgresql_where=decisions.c.category.is_not(None),
+)
 """What was decided for one mail and one connection. `category` is committed before Gmail is called (W5);
-`changed` is what the call then added and removed. Author and time only when the author matched (D2)."""
+`changed` is what the calls then added and removed in all. `replaces` is the category whose label is being taken
+off for that of `category`, until Gmail has done it (E47). Author and time only when the author matched (D2)."""
 
 notifications = Table(
     "notifications",
     metadata,
     Column("id", _id, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False, server_default="mail"),
     Column("connection_id", _id, nullable=False),
     Column("user_id", String, nullable=False),
-    Column("gmail_id", String, nullable=False),
-    Column("contact_id", String, nullable=False),
-    Column("author", String, nullable=False),
-    Column("received_at", Instant, nullable=False),
+    Column("gmail_id", String),
+    Column("contact_id", String),
+    Column("author", String),
+    Column("received_at", Instant),
+    Column("late", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("connection_id", "gmail_id"),
     Index("notifications_user", "user_id", "id"),
     sqlite_autoincrement=True,
 )
-"""What the CRM shows to a user (Z3, Z25): exactly three details of the mail, and whose it is."""
+"""What the CRM shows to a user (Z3, Z25): exactly three details of the mail, and whose it is. Of another kind
+than "mail" it tells of the connection (E67, E86) and has none of them. `late`: part of a summary (E91)."""
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("user_id", String),
+    Column("kind", String, nullable=False),
+    Column("target", LargeBinary, nullable=False),
+    Column("state", String, nullable=False),
+    Column("resting_until", Instant),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("trouble", String),
+    Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Where notifications go besides the list: one user's, or everybody's without a user. `target` is encrypted."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("channel_id", ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "notification_id", ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True, index=True
+    ),
+    Column("state", String, nullable=False),
+    Column("batch", String),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("owner", String),
+    Column("trouble", String),
+    Column("ready_at", Instant, nullable=False),
+    Column("redrive_at", Instant, nullable=False),
+)
+Index(
+    "deliveries_waiting",
+    deliveries.c.channel_id,
+    deliveries.c.ready_at,
+    sqlite_where=deliveries.c.state == "waiting",
+    postgresql_where=deliveries.c.state == "waiting",
+)
+Index(
+    "deliveries_redrive",
+    deliveries.c.redrive_at,
+    sqlite_where=deliveries.c.state == "waiting",
+    postgresql_where=deliveries.c.state == "waiting",
+)
+"""The ledger of the channels: a step of its own per notification and channel, that holds up nothing else (I5).
+Those with one `batch` go out as one event, and with the same id whenever it is tried again."""
+
+crm_versions = Table(
+    "crm_versions",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+"""The newest change of a record that the CRM has sent, deletions included: an older one that comes late is void."""

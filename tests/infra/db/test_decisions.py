@@ -140,7 +140,15 @@ def test_a_notification_holds_three_details_of_the_mail_and_whose_it_is(world: W
 
     with world.store.begin("tests.look") as tx:
         kept = dict(tx.db.execute(select(notifications)).mappings().one())
-    assert kept.keys() - THREE_DETAILS == {"id", "connection_id", "user_id", "contact_id", "created_at"}
+    assert kept.keys() - THREE_DETAILS == {
+        "id",
+        "kind",
+        "connection_id",
+        "user_id",
+        "contact_id",
+        "late",
+        "created_at",
+    }
     assert (kept["gmail_id"], kept["author"]) == ("a", "ann+shop@example.com")
     assert kept["received_at"] == link(minute=3).received_at
 

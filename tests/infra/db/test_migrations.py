@@ -36,6 +36,30 @@ def test_migrating_makes_the_schema_of_the_code_and_may_be_repeated(bare_databas
 
 
 @pytest.mark.rule("W16")
+def test_the_first_release_is_brought_up_to_date_with_all_it_holds(bare_database_url: str) -> None:
+    engine = open_engine(bare_database_url)
+    migrate(engine, "0001")
+    add = (
+        "INSERT INTO notifications (connection_id, user_id, gmail_id, contact_id, author, received_at, created_at)"
+        " VALUES (1, 'uwe', :id, 'ann', 'ann@example.com', 5, 6)"
+    )
+    with engine.begin() as db:
+        db.execute(text(add), [{"id": "m1"}, {"id": "m2"}, {"id": "m3"}])
+        db.execute(text("DELETE FROM notifications WHERE gmail_id = 'm3'"))
+    migrate(engine)
+    with engine.begin() as db:
+        db.execute(text(add), {"id": "m4"})
+        rows = db.execute(text("SELECT id, gmail_id, kind, late FROM notifications ORDER BY id")).all()
+    engine.dispose()
+
+    assert [(row.id, row.gmail_id, row.kind, bool(row.late)) for row in rows] == [
+        (1, "m1", "mail", False),
+        (2, "m2", "mail", False),
+        (4, "m4", "mail", False),
+    ], "ids that were given away once are never given again: readers ask for what came after one"
+
+
+@pytest.mark.rule("W16")
 def test_the_release_names_its_newest_migration() -> None:
     assert ScriptDirectory(str(FOLDER)).get_current_head() == HEAD
 
