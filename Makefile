@@ -21,7 +21,7 @@ rules: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench.latency --mails 60
-	$(BIN)/python -m tests.bench.burst --mails 1000 --mailboxes 10
+	$(BIN)/python -m tests.bench.textbook --mails 1000 --mailboxes 10
 	$(BIN)/python -m tests.bench.burst --mails 5000 --mailboxes 50
 
 lock: $(UV)
