@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
-.PHONY: demo test rules lint bench lock clean
+.PHONY: demo test rules lint bench chaos lock clean
 demo: $(STAMP)
 	$(BIN)/lodestone demo
 
@@ -23,6 +23,9 @@ bench: $(STAMP)
 	$(BIN)/python -m tests.bench.latency --mails 60
 	$(BIN)/python -m tests.bench.textbook --mails 1000 --mailboxes 10
 	$(BIN)/python -m tests.bench.burst --mails 5000 --mailboxes 50
+
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),1) --seed $(or $(SEED),1)
 
 lock: $(UV)
 	$(UV) pip compile --universal --generate-hashes --no-header -q pyproject.toml -o requirements.lock

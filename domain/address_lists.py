@@ -44,10 +44,8 @@ def read_list(value: str) -> AddressList:
     semicolons between addresses. Everything else is a defect, and what can be saved is still returned,
     since recipients need no certainty.
     """
-    text, certain = value, not _CONTROL.search(value, 0, MAX_HEADER)
-    if len(value) > MAX_HEADER:
-        text, certain = value[: value.rfind(",", 0, MAX_HEADER) + 1], False
-    scan = _Scan(certain=certain)
+    text = _cut(value, MAX_HEADER)
+    scan = _Scan(certain=text is value and not _CONTROL.search(value, 0, MAX_HEADER))
     while text:
         text = scan.read(text)
     scan.finish_entry()
@@ -216,6 +214,11 @@ def read_lists(values: Iterable[str]) -> tuple[str, ...]:
     """The addresses of several fields of one name. Mail may hold only one; what it does hold counts."""
     left, found = MAX_HEADER, dict[str, None]()
     for value in values:
-        found.update(dict.fromkeys(read_list(value[:left]).addresses))
+        found.update(dict.fromkeys(read_list(_cut(value, left)).addresses))
         left = max(0, left - len(value))
     return tuple(found)
+
+
+def _cut(value: str, length: int) -> str:
+    """At a comma: half an address may be somebody else's."""
+    return value if len(value) <= length else value[: value.rfind(",", 0, length) + 1]

@@ -22,6 +22,7 @@ class Connection:
 
     `magnet_since` and `sorting_since` are the moments the features were switched on by the provider's
     clock (W14), None when off. `dry_run` decides and explains but changes nothing in Gmail.
+    `sorting_trouble` is Google's reason word while sorting is in state "error" (E67).
     """
 
     id: int
@@ -33,11 +34,17 @@ class Connection:
     sorting_since: datetime | None
     dry_run: bool
     grant: Grant | None = field(repr=False)
+    sorting_trouble: str | None = None
 
     @property
     def works(self) -> bool:
         """Only an active connection with MailMagnet on has anything to do (D2, D3 row 1, Z36)."""
         return self.state is ConnectionState.ACTIVE and self.magnet_since is not None
+
+    @property
+    def sorts(self) -> bool:
+        """Whether mail is moved in Gmail for it: not in a dry run, nor while sorting is in state "error" (E67)."""
+        return self.sorting_since is not None and not self.dry_run and self.sorting_trouble is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,19 @@ Record = ContactRecord | DealRecord | UserRecord
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What has become of one record; `record` is None when it was deleted.
+
+    `version` grows with every change of the record, so that what comes late or twice is known for what it is.
+    """
+
+    kind: Records
+    id: str
+    version: int
+    record: Record | None
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A record that does not go in: the line it begins on and why, never what stood there (D2).
 

@@ -25,6 +25,10 @@ class GiveUp(Exception):
         self.reason = reason
 
 
+class LabelRefused(GiveUp):
+    """Gmail makes no new label in this mailbox: it has too many (E67)."""
+
+
 class CursorExpired(Exception):
     """history.list no longer knows the cursor: only a re-list will do (E84). No other 404 means this."""
 

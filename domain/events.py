@@ -39,4 +39,11 @@ class WatchDue:
     mailbox_id: int
 
 
-Event = WatchDue | MailboxChanged | MailFound | MailMatched | MailAnnounced
+@dataclass(frozen=True, slots=True)
+class DeliveryDue:
+    """Notifications wait to leave the list by this channel."""
+
+    channel_id: int
+
+
+Event = DeliveryDue | WatchDue | MailboxChanged | MailFound | MailMatched | MailAnnounced

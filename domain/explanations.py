@@ -7,7 +7,7 @@ from datetime import date
 from domain.contacts import Kind, MatchedBy
 from domain.labels import LABEL_NAMES, Category, DealCategory, LabelChange, category
 from domain.labels import outcome as outcome_of
-from domain.ledger import State, Step
+from domain.ledger import TRIES, State, Step
 from domain.messages import INBOX, Direction
 from domain.outcomes import Outcome
 from domain.trails import Decided, DecidingDeal, Person, SeenNow, StepTaken, Trail
@@ -63,7 +63,7 @@ _DECIDED_BY = {
     Category.CUSTOMER: "is won and none is open",
 }
 
-_LABELLED = frozenset(map(outcome_of, LABEL_NAMES))
+_LABELLED = {outcome_of(found): found for found in LABEL_NAMES}
 
 _TO_DO = {Step.MATCH: "matched", Step.ANNOUNCE: "announced", Step.SORT: "sorted"}
 
@@ -103,7 +103,7 @@ def announcement(one: Decided, taken: StepTaken | None) -> str | None:
     if taken.outcome is Outcome.MAGNET_NOTIFIED:
         number = "" if one.notification_id is None else f" by notification {one.notification_id}"
         return f"announced to user {one.user_id}{number}"
-    return _ANNOUNCED.get(taken.outcome) if taken.outcome else _unfinished(taken)
+    return _ANNOUNCED.get(taken.outcome) if taken.outcome else unfinished(taken)
 
 
 def changes(change: LabelChange | None, names: dict[str, str]) -> str:
@@ -125,17 +125,23 @@ def summary(trail: Trail, one: Decided, today: date) -> str:
         gate = GATES[one.outcome]
         return f"left alone: {gate.words} ({gate.rule})"
     if one.outcome in _LABELLED:
-        return _labelled(one, today)
+        return _labelled(_LABELLED[one.outcome], one, today)
     return f"not labelled: {_unlabelled(trail, one)}"
 
 
 def not_under_customers(trail: Trail, one: Decided) -> str | None:
     """Why the user does not find it under Customers (Z40), where the outcome shows it."""
     outcome = one.outcome
-    if outcome is Outcome.LABEL_CUSTOMER:
-        return _CAUSES[Outcome.LABEL_USER_CHOICE] if trail.touched else None
+    if outcome in _LABELLED and one.category:
+        outcome = outcome_of(one.category)
+    if outcome is None and trail.paused_at is not None:
+        return "it still waits: the mailbox is paused"
     if outcome is None:
         return "it still waits: less than 10 minutes may have passed"
+    if outcome in _LABELLED and one.undone_at is not None:
+        return "what sorting had done to it was undone"
+    if outcome is Outcome.LABEL_CUSTOMER:
+        return _CAUSES[Outcome.LABEL_USER_CHOICE] if trail.touched else None
     if outcome is Outcome.LABEL_NONE:
         return _none_because(trail, one)
     return _CAUSES.get(outcome)
@@ -174,16 +180,19 @@ def _named(person: Person) -> str:
     return f"{kind} {person.id}" + (f" ({person.name})" if person.name else "")
 
 
-def _labelled(one: Decided, today: date) -> str:
-    found = one.category or Category.NONE
-    label = LABEL_NAMES.get(found, "nothing")
-    how = f"labelled {label}"
+def _labelled(first: Category, one: Decided, today: date) -> str:
+    """With what has become of the label since: replaced by that of a later mail (E47), or taken off again."""
+    found = one.category or first
+    how = f"labelled {LABEL_NAMES[first]}"
     if one.changed is None:
-        how = f"would be labelled {label}" + (" (dry run)" if one.dry_run else "")
-    if one.deal is None or one.person is None:
-        return how
-    whose = one.deal.contact_id or one.person.id
-    return f"{how} because deal {one.deal.id} of contact {whose} {_DECIDED_BY[found]}{_since(one.deal, found, today)}"
+        how = f"would be labelled {LABEL_NAMES[first]}" + (" (dry run)" if one.dry_run else "")
+    if found is not first:
+        how += f"; its label was replaced since by {LABEL_NAMES[found]} (E47)"
+    if one.deal is not None and one.person is not None:
+        whose = one.deal.contact_id or one.person.id
+        how += f" because deal {one.deal.id} of contact {whose} {_DECIDED_BY[found]}"
+        how += _since(one.deal, found, today)
+    return how + (f"; undone at {one.undone_at:%Y-%m-%d %H:%M:%S} UTC" if one.undone_at else "")
 
 
 def _since(deal: DecidingDeal, found: Category, today: date) -> str:
@@ -223,23 +232,41 @@ def _open_end(trail: Trail, one: Decided) -> str:
     steps = [trail.taken(step, one.connection_id) for step in Step]
     found = _first(steps, State.SET_ASIDE) or _first(steps, State.WAITING) or _first(steps, State.BLOCKED)
     if found is not None:
-        return _unfinished(found)
+        return unfinished(found)
+    if steps[-1] is not None and steps[-1].outcome is Outcome.LABEL_FAILED:
+        return f"not sorted: {_stopped(one)} (E67)"
     return "set aside after too many failed tries (E88)" if one.outcome else "not decided"
+
+
+def _stopped(one: Decided) -> str:
+    if one.sorting_trouble is None:
+        return "Gmail made no more labels then; it does by now, and `lodestone retry` sorts the mail"
+    return f"Gmail makes no more labels ({one.sorting_trouble}); sorting is stopped until some are deleted"
 
 
 def _first(steps: Sequence[StepTaken | None], state: State) -> StepTaken | None:
     return next((one for one in steps if one is not None and one.state is state), None)
 
 
-def _unfinished(taken: StepTaken) -> str:
+def unfinished(taken: StepTaken) -> str:
+    """What a mail hangs on."""
     todo = _TO_DO[taken.step]
     if taken.state is State.SET_ASIDE:
-        return f"set aside: it could not be {todo} in {taken.tries} tries (E88)"
+        return f"set aside: it could not be {todo} in {min(taken.tries, TRIES)} tries (E88)"
     tried = f", {taken.tries} tried so far" if taken.tries else ""
     return f"waits to be {todo}{tried}"
+
+
+def standing(trail: Trail) -> str:
+    """How far the mail is, in a few words."""
+    words = [
+        f"it ended with {one.outcome.value}" if one.outcome else _open_end(trail, one)
+        for one in trail.decided
+    ]
+    return ", ".join(dict.fromkeys(words)) or waiting_for_match(trail) or "not decided"
 
 
 def waiting_for_match(trail: Trail) -> str | None:
     """For a mail that no connection has a decision on yet."""
     taken = trail.taken(Step.MATCH, 0)
-    return None if taken is None or trail.decided else _unfinished(taken)
+    return None if taken is None or trail.decided else unfinished(taken)

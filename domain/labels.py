@@ -62,15 +62,75 @@ class LabelChange:
     remove: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a mail is now: the labels it carries, and its thread. Lives in memory only (D2)."""
+
+    label_ids: frozenset[str]
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A contact has mail that we have put under this category's label, from this address."""
+
+    connection_id: int
+    contact_id: str
+    category: Category
+    author: str
+
+    @property
+    def contact(self) -> tuple[int, str]:
+        return self.connection_id, self.contact_id
+
+
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """An earlier mail whose label `old` makes way for that of `new` (E47), unless the user has touched it."""
+
+    gmail_id: str
+    connection_id: int
+    contact_id: str
+    old: Category
+    new: Category
+    touched: bool = False
+
+    @property
+    def contact(self) -> tuple[int, str]:
+        return self.connection_id, self.contact_id
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A mail that sorting has changed, and what it added and removed in all."""
+
+    gmail_id: str
+    connection_id: int
+    made: LabelChange
+
+
+class Left(StrEnum):
+    """Why undoing leaves a mail as it is: the user has changed it since (I6)."""
+
+    LABEL_GONE = "label_gone"
+    OTHER_LABEL = "other_label"
+    IN_INBOX = "in_inbox"
+    SPAM_OR_TRASH = "spam_or_trash"
+    GONE = "gone"
+
+
 _OUTCOMES = {
     Category.CTM: Outcome.LABEL_CTM,
     Category.OPEN: Outcome.LABEL_OPEN,
     Category.CUSTOMER: Outcome.LABEL_CUSTOMER,
     Category.NONE: Outcome.LABEL_NONE,
 }
+LABELLED = frozenset(_OUTCOMES[found] for found in LABEL_NAMES)
+"""The outcomes of mail that gets a label."""
+
 _BEST_FIRST = tuple(Category)
 _NEVER_SORTED = frozenset({MailClass.CALENDAR, MailClass.BOUNCE, MailClass.RECEIPT})
-_OUT_OF_REACH = frozenset({SPAM, TRASH, DRAFT})
+OUT_OF_REACH = frozenset({SPAM, TRASH, DRAFT})
 
 
 def category(deals: Iterable[Deal], today: date) -> Sorted:
@@ -124,6 +184,11 @@ def outcome(found: Category) -> Outcome:
     return _OUTCOMES[found]
 
 
+def category_of(found: Outcome) -> Category | None:
+    """The category that a mail was first sorted by, None where it got no label."""
+    return next((category for category in LABEL_NAMES if _OUTCOMES[category] is found), None)
+
+
 def sortable(message: Message) -> bool:
     """D16: invitations stay where they can be answered; bounces and receipts are nobody's mail."""
     return message.mail_class not in _NEVER_SORTED
@@ -145,7 +210,7 @@ def change(
     ours = put_by_us & crm_labels
     if (message_label_ids & crm_labels) - ours or (ours - {own_label}) - message_label_ids:
         return None
-    if message_label_ids & _OUT_OF_REACH:
+    if message_label_ids & OUT_OF_REACH:
         return None
     return LabelChange(
         add=frozenset({own_label}),
@@ -165,3 +230,22 @@ def replacement(
     if found is None or not found.remove - {INBOX}:
         return None
     return LabelChange(add=found.add, remove=found.remove - {INBOX})
+
+
+def restoration(
+    message_label_ids: frozenset[str], made: LabelChange, crm_labels: frozenset[str]
+) -> LabelChange | Left:
+    """What undoes `made`; nothing to add or remove where that has been done already.
+
+    A CRM label that we have replaced meanwhile is not put back: it was as wrong as the one after it (E47).
+    """
+    back = made.remove - crm_labels
+    if message_label_ids & OUT_OF_REACH:
+        return Left.SPAM_OR_TRASH
+    if (message_label_ids & crm_labels) - made.add:
+        return Left.OTHER_LABEL
+    if not message_label_ids & made.add:
+        return LabelChange(frozenset(), frozenset()) if back <= message_label_ids else Left.LABEL_GONE
+    if INBOX in message_label_ids:
+        return Left.IN_INBOX
+    return LabelChange(add=back, remove=made.add)

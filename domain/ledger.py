@@ -60,13 +60,17 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What the ledger keeps of a mail whose author is somebody in the CRM (D2, LIVE with MailMagnet on)."""
+    """What the ledger keeps of a mail whose author is somebody in the CRM (D2, LIVE with MailMagnet on).
+
+    `in_inbox`: the mail was in the Inbox when it was matched.
+    """
 
     contact_id: str
     contact_address: str
     matched_by: MatchedBy
     author: str
     received_at: datetime
+    in_inbox: bool = True
 
 
 @dataclass(frozen=True, slots=True)

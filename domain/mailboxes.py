@@ -1,6 +1,6 @@
 """A mailbox: how we may enter it, what its history tells, and what that asks of the ledger (W5, W7–W9)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -115,6 +115,15 @@ def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
     )
 
 
-def is_ours(touch: Touch, intended_label: str | None) -> bool:
-    """A change that equals an intent of ours is ours, every other one is the user's (W5, I6)."""
-    return intended_label is not None and touch.added == (touch.label_id == intended_label)
+def is_ours(
+    touch: Touch, intended_label: str | None, former_labels: Collection[str | None] = frozenset()
+) -> bool:
+    """A change that equals an intent of ours is ours, every other one is the user's (W5, I6).
+
+    History tells late: `former_labels` are those that we have put there and replaced since (E47).
+    """
+    if intended_label is None:
+        return False
+    if touch.added:
+        return touch.label_id == intended_label or touch.label_id in former_labels
+    return touch.label_id != intended_label

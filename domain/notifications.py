@@ -1,9 +1,33 @@
-"""MailMagnet: which mail the user is told of (D11)."""
+"""MailMagnet: which mail the user is told of (D11), and what else he is told (E67, E86)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from domain.addresses import is_one_of
 from domain.mail_classes import MailClass
 from domain.messages import Message
 from domain.outcomes import Outcome
+
+LATE_AFTER = timedelta(hours=24)
+"""Older notifications are delivered as one summary (E91)."""
+
+
+class NoticeKind(StrEnum):
+    """What a notification is about: a mail, or the connection itself, and then without a word of any mail."""
+
+    MAIL = "mail"
+    SIGN_IN_NEEDED = "sign_in_needed"
+    SORTING_FAILED = "sorting_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The mails that are new on the user's list, and the channels to wake after the commit."""
+
+    gmail_ids: tuple[str, ...]
+    channels: frozenset[int]
+
 
 _NEVER_ANNOUNCED = frozenset({MailClass.CALENDAR, MailClass.BOUNCE, MailClass.RECEIPT})
 
@@ -22,3 +46,8 @@ def verdict(message: Message, own: frozenset[str]) -> Outcome:
     if message.mail_class is MailClass.AUTO_REPLY or (is_list and message.precedence_marked):
         return Outcome.MAGNET_AUTOMATED
     return Outcome.MAGNET_NOTIFIED
+
+
+def is_late(received_at: datetime, now: datetime) -> bool:
+    """Whether the mail is too old to be told of by itself (E91)."""
+    return now - received_at > LATE_AFTER

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from domain.ledger import State
+from domain.notifications import NoticeKind
+from domain.outcomes import Outcome
+from domain.trails import StepTaken
+
 TOO_LONG = timedelta(minutes=10)
 """A mail is sorted at most so long after it arrived (Z33)."""
 
@@ -15,6 +20,7 @@ class MailboxReport:
     address: str
     signed_in: bool
     needs_sign_in: bool
+    paused_at: datetime | None
     resting_until: datetime | None
     trouble: str | None
     synced_at: datetime | None
@@ -26,7 +32,9 @@ class MailboxReport:
     oldest_waiting_at: datetime | None
 
     def state(self, now: datetime) -> str:
-        """In one word, or a few."""
+        """In one word, or a few. What pauses it, comes first: it is what the operator can end."""
+        if self.paused_at is not None:
+            return f"paused since {self.paused_at:%Y-%m-%d %H:%M:%S} UTC"
         if not self.signed_in:
             return "reauth needed" if self.needs_sign_in else "off"
         if self.resting_until is None or self.resting_until <= now:
@@ -38,9 +46,11 @@ class MailboxReport:
 @dataclass(frozen=True, slots=True)
 class Totals:
     """All mailboxes together. `oldest_waiting_at` is when the mail was first seen that waits the longest; mail
-    of a mailbox that nobody is signed in to waits for its user and is not counted there (E86)."""
+    of a mailbox that nobody is signed in to waits for its user and is not counted there (E86), nor is that of
+    one that is paused."""
 
     mailboxes: int
+    paused: int
     waiting: int
     set_aside: int
     oldest_waiting_at: datetime | None
@@ -52,11 +62,57 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notification as the CRM shows it; `name` is the contact record's, None when that is gone (Z25)."""
+    """A notification as the CRM shows it; `name` is the contact record's, None when that is gone (Z25).
+
+    Only mail has the last four. `late` ones are shown together (E91).
+    """
 
     id: int
-    name: str | None
-    author: str
-    received_at: datetime
-    gmail_id: str
-    contact_id: str
+    kind: NoticeKind
+    late: bool
+    name: str | None = None
+    author: str | None = None
+    received_at: datetime | None = None
+    gmail_id: str | None = None
+    contact_id: str | None = None
+
+
+Bookmark = tuple[datetime, int, str]
+"""Where a mail stands among all the others of the ledger, newest first: seen at, mailbox, Gmail id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which mail of the ledger is asked for, by its mailbox, outcome, the time it was first seen, and the state
+    of a step that is not done. What is None or empty asks for all."""
+
+    mailbox: str | None = None
+    outcomes: frozenset[Outcome] = frozenset()
+    since: datetime | None = None
+    until: datetime | None = None
+    states: frozenset[State] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One mail and one connection in the ledger; `user_id` is None while no connection has a decision on it.
+
+    `unfinished` is the step it hangs on. Author and time stand here only where they are kept (D2).
+    """
+
+    bookmark: Bookmark
+    mailbox: str
+    came_by: str
+    user_id: str | None
+    outcome: Outcome | None
+    author: str | None
+    received_at: datetime | None
+    unfinished: StepTaken | None
+
+    @property
+    def seen_at(self) -> datetime:
+        return self.bookmark[0]
+
+    @property
+    def gmail_id(self) -> str:
+        return self.bookmark[2]

@@ -46,7 +46,8 @@ class DecidingDeal:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What the ledger holds of one mail for one connection."""
+    """What the ledger holds of one mail for one connection. `category` is that of the label it was given last;
+    `sorting_trouble` is the connection's, while its sorting is stopped (E67)."""
 
     connection_id: int
     user_id: str
@@ -61,6 +62,8 @@ class Decided:
     deal: DecidingDeal | None
     changed: LabelChange | None
     notification_id: int | None
+    undone_at: datetime | None = None
+    sorting_trouble: str | None = None
 
     @property
     def kept_nothing(self) -> bool:
@@ -82,6 +85,7 @@ class Trail:
     missing: int
     steps: tuple[StepTaken, ...]
     decided: tuple[Decided, ...]
+    paused_at: datetime | None = None
 
     def taken(self, step: Step, connection_id: int) -> StepTaken | None:
         """The step, None when it was never planned."""

@@ -1,13 +1,13 @@
 """Connecting a mailbox, its settings, its watch, and the end of it (D12, Z10–Z15, Z36, Z41–Z44)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
 
-from domain.connections import Connection, ConnectionState
-from domain.errors import AccessRevoked, GiveUp, TryAgain
-from domain.labels import LABEL_NAMES
+from domain.connections import Connection, ConnectionState, MailboxState
+from domain.errors import AccessRevoked, GiveUp, LabelRefused, TryAgain
+from domain.labels import LABEL_NAMES, Category
 from domain.mailboxes import Grant, Watch
 from handlers.ports import Mailbox, Transaction
 from handlers.work import Work, enter
@@ -42,11 +42,10 @@ def connect(
         _check(user_id, address, magnet, tx)
         mailbox_id = tx.mailboxes.id_of(address)
         state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
-    labels = (
-        gmail.ensure_labels(LABEL_NAMES, state.labels if state else {}) if sorting and not dry_run else None
-    )
+    labels = _labels(gmail, state) if sorting and not dry_run else None
     watch = gmail.watch(work.topic) if magnet else None
     with work.store.begin("connections.record") as tx:
+        tx.mailboxes.reserve(address)
         _check(user_id, address, magnet, tx)
         mailbox_id = tx.mailboxes.add(address)
         tx.mailboxes.keep_own_addresses(mailbox_id, {address, *own})
@@ -67,6 +66,16 @@ def connect(
         dry_run=dry_run,
     )
     return connection.id, address
+
+
+def _labels(gmail: Mailbox, state: MailboxState | None) -> Mapping[Category, str]:
+    """The CRM labels; who has too many labels is told so before anything is switched on (E67)."""
+    try:
+        return gmail.ensure_labels(LABEL_NAMES, state.labels if state else {})
+    except LabelRefused:
+        raise Refused(
+            "Gmail makes no more labels in this mailbox: delete some there, then connect again (rule E67)"
+        ) from None
 
 
 def _settings(
@@ -104,7 +113,7 @@ def _check(user_id: str, address: str, magnet: bool, tx: Transaction) -> None:
         if theirs and theirs.address != address:
             raise Refused(f"user {user_id} has another mailbox connected: disconnect it first (rule Z15)")
     mailbox_id = tx.mailboxes.id_of(address)
-    for other in tx.connections.working(mailbox_id) if mailbox_id and magnet else ():
+    for other in tx.connections.switched_on(mailbox_id) if mailbox_id and magnet else ():
         if other.user_id != user_id:
             raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")
 
@@ -137,7 +146,7 @@ def _switch(
         tx.mailboxes.start_watch(connection.mailbox_id, watch, work.pace.watch_due_after)
         tx.mailboxes.resume(connection.mailbox_id)
         return True
-    if tx.connections.working(connection.mailbox_id):
+    if tx.connections.switched_on(connection.mailbox_id):
         tx.connections.delete_mail(connection)
         return True
     _forget(connection, tx)
@@ -173,7 +182,7 @@ def renew_watch(mailbox_id: int, work: Work) -> None:
         return
     watch, own = answer
     with work.store.begin("watch.record") as tx:
-        wanted = bool(tx.connections.working(mailbox_id, locked=True))
+        wanted = bool(tx.connections.switched_on(mailbox_id, locked=True))
         if wanted:
             tx.mailboxes.start_watch(mailbox_id, watch, work.pace.watch_due_after)
             tx.mailboxes.keep_own_addresses(mailbox_id, own)

@@ -1,18 +1,18 @@
 """Matching: the only room in which a mail's headers are read (DESIGN §3)."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from domain.connections import Connection, MailboxState
-from domain.contacts import hits
+from domain.contacts import Hit, hits
 from domain.decisions import Decision, decide
 from domain.errors import GiveUp, TryAgain
 from domain.events import MailMatched
 from domain.ledger import SLICE, Cost, Link, Planned, Step
-from domain.messages import Fetched, Insiders, Message, read
+from domain.messages import INBOX, Exclusions, Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
 from handlers.ports import Transaction
 from handlers.slices import Slice, put_aside
@@ -101,6 +101,31 @@ def _record(
 
 
 @dataclass(frozen=True, slots=True)
+class People:
+    """What the CRM knows of everybody on some mails; `hits` by author."""
+
+    insiders: Insiders
+    exclusions: Exclusions
+    hits: Mapping[str | None, tuple[Hit, ...]]
+
+
+def look_up(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> People:
+    """One look for all of them."""
+    people = {a for m in messages for a in (m.sender, m.author, *m.to, *m.cc, *m.bcc) if a is not None}
+    organisation = tx.contacts.organisation()
+    directory = tx.contacts.candidates({message.author for message in messages if message.author})
+    return People(
+        Insiders(
+            own=tx.mailboxes.own_addresses(mailbox_id),
+            users=tx.contacts.users_among(people),
+            domains=organisation.internal_domains,
+        ),
+        organisation.exclusions,
+        {m.author: hits(m.author, directory) for m in messages if m.author},
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class _Decided:
     message: Message
     connection: Connection
@@ -111,24 +136,16 @@ def _decide_all(
     tx: Transaction, mailbox: MailboxState, connections: Sequence[Connection], messages: Sequence[Message]
 ) -> list[_Decided]:
     """One look into the CRM for the whole slice, then every decision in memory."""
-    people = {a for m in messages for a in (m.sender, m.author, *m.to, *m.cc, *m.bcc) if a is not None}
-    organisation = tx.contacts.organisation()
-    insiders = Insiders(
-        own=tx.mailboxes.own_addresses(mailbox.id),
-        users=tx.contacts.users_among(people),
-        domains=organisation.internal_domains,
-    )
-    directory = tx.contacts.candidates({message.author for message in messages if message.author})
-    found = {m.author: hits(m.author, directory) for m in messages if m.author}
+    people = look_up(mailbox.id, messages, tx)
     return [
         _Decided(
             message,
             connection,
             decide(
                 message,
-                insiders=insiders,
-                exclusions=organisation.exclusions,
-                hits=found.get(message.author or "", ()),
+                insiders=people.insiders,
+                exclusions=people.exclusions,
+                hits=people.hits.get(message.author, ()),
                 magnet_since=connection.magnet_since,
                 sorting_since=connection.sorting_since,
                 crm_labels=frozenset(mailbox.labels.values()),
@@ -146,14 +163,17 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
     linked: list[tuple[str, int, Link, Outcome | None]] = []
     planned: list[tuple[str, int, Planned]] = []
     for one in decided:
-        gmail_id, connection_id, hit = one.message.gmail_id, one.connection.id, one.decision.hit
+        message, connection_id, hit = one.message, one.connection.id, one.decision.hit
         if one.decision.skip is not None:
-            skipped.setdefault(connection_id, {})[gmail_id] = one.decision.skip
-        if hit is None or one.message.author is None:
+            skipped.setdefault(connection_id, {})[message.gmail_id] = one.decision.skip
+        if hit is None or message.author is None:
             continue
-        link = Link(hit.contact.id, hit.address, hit.matched_by, one.message.author, one.message.received_at)
-        linked.append((gmail_id, connection_id, link, one.decision.final))
-        planned += [(gmail_id, connection_id, step) for step in one.decision.steps]
+        in_inbox = INBOX in message.label_ids
+        link = Link(
+            hit.contact.id, hit.address, hit.matched_by, message.author, message.received_at, in_inbox
+        )
+        linked.append((message.gmail_id, connection_id, link, one.decision.final))
+        planned += [(message.gmail_id, connection_id, step) for step in one.decision.steps]
     for connection_id, outcomes in skipped.items():
         tx.decisions.skip(mailbox_id, outcomes, [connection_id])
     tx.decisions.link(mailbox_id, linked)

@@ -4,10 +4,11 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from threading import Lock
 
 import structlog
 
-from domain.crm import DealRecord, Record, Records, Refusal
+from domain.crm import Change, DealRecord, Record, Records, Refusal
 from handlers.ports import Store
 
 log = structlog.get_logger()
@@ -17,6 +18,9 @@ AT_ONCE = 1_000
 
 LOOK_AT = 250
 """Ids of one look or deletion: what belongs to a record goes with it."""
+
+TOLD_AT_MOST = 1_000
+"""Stages: a CRM has dozens, and a process that remembers lives long."""
 
 MANY = 10
 """Deletions that are worth a question."""
@@ -45,6 +49,26 @@ class Named:
         return place < len(self._hashes) and self._hashes[place] == wanted
 
 
+class Stages:
+    """The stages without category that were told of, each once (E9)."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self._lock = Lock()
+
+    def say_uncategorised(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if isinstance(record, DealRecord) and record.category is None and self._is_first(record.stage):
+                log.warning("stage.uncategorised", stage=record.stage, counts_as=record.counts_as.value)
+
+    def _is_first(self, stage: str) -> bool:
+        with self._lock:
+            if stage in self._told or len(self._told) == TOLD_AT_MOST:
+                return False
+            self._told.add(stage)
+            return True
+
+
 @dataclass(slots=True)
 class Imported:
     """What came of one file."""
@@ -60,13 +84,29 @@ def take_in(rows: Iterable[Record | Refusal], store: Store, named: Named | None 
     `named` learns the ids of all records, refused ones too.
     """
     result = Imported()
-    stages: set[str] = set()
+    stages = Stages()
     for batch in _batches(_good(rows, result, named)):
         with store.begin("crm.put") as tx:
             tx.crm.put(batch)
         result.imported += len(batch)
-        _say_uncategorised(batch, stages)
+        stages.say_uncategorised(batch)
     return result
+
+
+def change(change: Change, store: Store, stages: Stages) -> None:
+    """Make one change of the CRM, unless a newer one of the same record came before it.
+
+    Repeated, reordered and interleaved in any way, changes leave each record as its newest one has it.
+    """
+    with store.begin("crm.change") as tx:
+        is_new = tx.crm.change(change)
+    say = log.bind(kind=change.kind.value, record_id=change.id, version=change.version)
+    if not is_new:
+        say.info("crm.ignored")
+        return
+    say.info("crm.changed", deleted=change.record is None)
+    if change.record is not None:
+        stages.say_uncategorised([change.record])
 
 
 def count_absent(kind: Records, named: Named, store: Store) -> int:
@@ -127,11 +167,3 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
         rows += record.rows
     if batch:
         yield batch
-
-
-def _say_uncategorised(batch: Iterable[Record], stages: set[str]) -> None:
-    """Each stage once (E9)."""
-    for record in batch:
-        if isinstance(record, DealRecord) and record.category is None and record.stage not in stages:
-            stages.add(record.stage)
-            log.warning("stage.uncategorised", stage=record.stage, counts_as=record.counts_as.value)

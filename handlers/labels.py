@@ -1,32 +1,29 @@
 """Sorting: a contact's mail under the label of its category (D9, D10, Z29–Z39)."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
 from domain.connections import Connection
 from domain.contacts import Kind, hits
-from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.errors import LabelRefused
 from domain.events import MailAnnounced
-from domain.labels import LABEL_NAMES, Category, LabelChange, Sorted, category, change, highest, local_date
+from domain.labels import LABELLED, Category, Sorted, category, highest, local_date
 from domain.labels import outcome as outcome_of
 from domain.ledger import Claim, Cost, Link, Step
+from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
-from handlers.ports import Mailbox, Spent, Transaction
+from handlers import threads
+from handlers.labelling import Plan, Result, label
+from handlers.ports import Transaction
 from handlers.slices import Slice, put_aside
-from handlers.work import Work, enter, in_turn
+from handlers.work import Work, enter, in_turn, wake_channels
 
 log = structlog.get_logger()
 
 AT_ONCE = 1_000
 """What one batchModify takes."""
-
-LEFT_ALONE = frozenset({"SPAM", "TRASH"})
-
-_UNSEEN = frozenset({"INBOX"})
-"""A first try does not pay for another look: taking INBOX off a mail that is not there changes nothing."""
 
 
 def sort(mailbox_id: int, work: Work) -> None:
@@ -48,53 +45,56 @@ def _sort(mailbox_id: int, work: Work, keep: Callable[[], None]) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a slice is to become: an outcome for each mail, and for those to be labelled the intent.
-
-    `again` are those for which an intent was committed before: Gmail may have been called already.
-    """
-
-    piece: Slice
-    connections: Mapping[int, Connection]
-    outcomes: Mapping[Claim, Outcome]
-    intents: Mapping[Claim, Sorted]
-    again: frozenset[tuple[str, int]]
-
-    @property
-    def to_change(self) -> list[Claim]:
-        """Mails to be labelled in Gmail; a dry run ends with the intent."""
-        return [c for c in self.intents if not self.connections[c.connection_id].dry_run]
-
-
-def _plan(mailbox_id: int, work: Work) -> _Plan | None:
+def _plan(mailbox_id: int, work: Work) -> Plan | None:
     """Decide and commit the intent before Gmail is called, so that a crash can be told from the user's hand (W5)."""
     with work.store.begin("labels.intend") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = {connection.id: connection for connection in tx.connections.working(mailbox_id)}
         if mailbox is None or not connections or mailbox.rests(tx.now()):
             return None
-        claims = tx.ledger.claim(
+        claims: Sequence[Claim] = tx.ledger.claim(
             mailbox_id, Step.SORT, AT_ONCE, work.me(), work.pace.lease, list(connections)
         )
         claims = put_aside(mailbox_id, Step.SORT, claims, connections.values(), tx)
         if not claims:
             return None
         links = tx.decisions.links(claims)
-        touched = tx.messages.touched(mailbox_id, [claim.gmail_id for claim in claims])
         sorted_ = _categories(links, tx, work)
-        outcomes: dict[Claim, Outcome] = {}
-        intents: dict[Claim, Sorted] = {}
-        for claim in claims:
-            intent = sorted_[links[claim.key].author]
-            outcomes[claim] = _outcome(
-                connections[claim.connection_id], links[claim.key], intent, claim.gmail_id in touched
+        wanted = {claim: sorted_[links[claim.key].author] for claim in claims}
+        claims, later = _in_order(claims, links, wanted)
+        if later:
+            tx.ledger.release(mailbox_id, Step.SORT, later, work.me(), 0, counted=False)
+        touched = tx.messages.touched(mailbox_id, [claim.gmail_id for claim in claims])
+        outcomes = {
+            claim: _outcome(
+                connections[claim.connection_id], links[claim.key], wanted[claim], claim.gmail_id in touched
             )
-            if outcomes[claim] is outcome_of(intent.category) and intent.category is not Category.NONE:
-                intents[claim] = intent
+            for claim in claims
+        }
+        intents = {claim: wanted[claim] for claim, outcome in outcomes.items() if outcome in LABELLED}
         again = tx.decisions.intended(claims)
         tx.decisions.intend(intents)
-    return _Plan(Slice(mailbox, Step.SORT, claims, work), connections, outcomes, intents, again)
+        earlier, halves = tx.decisions.labelled_before(mailbox_id, {links[c.key].contact_id for c in claims})
+    sorting = {connection.id for connection in connections.values() if connection.sorts}
+    halves = tuple(one for one in halves if one.connection_id in sorting)
+    piece = Slice(mailbox, Step.SORT, claims, work)
+    return Plan(piece, connections, links, outcomes, intents, again, earlier, halves)
+
+
+def _in_order(
+    claims: Collection[Claim], links: Mapping[tuple[str, int], Link], wanted: Mapping[Claim, Sorted]
+) -> tuple[list[Claim], list[Claim]]:
+    """Oldest first, and what waits for the next slice: a contact's mail of another category than his oldest, as
+    it comes from another address of his (E47, W10)."""
+    ordered = sorted(claims, key=lambda claim: (links[claim.key].received_at, claim.gmail_id))
+    first: dict[threads.Contact, Category] = {}
+    now: list[Claim] = []
+    later: list[Claim] = []
+    for claim in ordered:
+        found = wanted[claim].category
+        same = first.setdefault((claim.connection_id, links[claim.key].contact_id), found) is found
+        (now if same else later).append(claim)
+    return now, later
 
 
 def _categories(links: Mapping[tuple[str, int], Link], tx: Transaction, work: Work) -> Mapping[str, Sorted]:
@@ -113,105 +113,41 @@ def _categories(links: Mapping[tuple[str, int], Link], tx: Transaction, work: Wo
     }
 
 
-def _outcome(connection: Connection, link: Link, intent: Sorted, touched: bool) -> Outcome:
+def _outcome(connection: Connection, link: Link, wanted: Sorted, touched: bool) -> Outcome:
     """The settings are those of this moment (Part B); the user's hand wins over every category (I6)."""
     if connection.sorting_since is None or link.received_at < connection.sorting_since:
         return Outcome.LABEL_OFF
-    return Outcome.LABEL_USER_CHOICE if touched else outcome_of(intent.category)
+    if touched:
+        return Outcome.LABEL_USER_CHOICE
+    if connection.sorting_trouble and wanted.category is not Category.NONE:
+        return Outcome.LABEL_FAILED
+    return outcome_of(wanted.category)
 
 
-@dataclass(slots=True)
-class _Result:
-    """What came of the slice in Gmail."""
-
-    outcomes: dict[Claim, Outcome]
-    changed: dict[Claim, LabelChange]
-    errors: dict[str, TryAgain | GiveUp]
-
-
-def _carry_out(plan: _Plan, work: Work) -> None:
+def _carry_out(plan: Plan, work: Work) -> None:
     began = time.monotonic()
-    result = _Result(dict(plan.outcomes), {}, {})
+    result = Result(dict(plan.outcomes))
+    result.older.begun.update(plan.halves)
     units = 0
-    if plan.to_change:
+    if plan.to_change or plan.halves:
         connections = list(plan.connections.values())
-        spent = enter(connections, work, lambda gmail: _change(gmail, plan, result, work))
-        if spent is None:
-            plan.piece.give_back(plan.piece.claims, 0, counted=False)
-            return
-        units = spent.units
-    cost = Cost(units / (len(plan.to_change) or 1), time.monotonic() - began, len(plan.piece.claims))
-    plan.piece.failed(result.errors)
-    _record(plan, result, cost, work)
-
-
-def _change(gmail: Mailbox, plan: _Plan, result: _Result, work: Work) -> Spent:
-    """Label the mails and return what that cost; a label the user has deleted is made again, once (E55, W12)."""
-    labels: Mapping[Category, str] = plan.piece.mailbox.labels
-    if not {plan.intents[claim].category for claim in plan.to_change} <= labels.keys():
-        labels = _ensure_labels(gmail, plan, labels, work)
-    seen = _look_again(gmail, plan, result)
-    try:
-        _modify(gmail, plan, result, labels, seen)
-    except LabelUnknown:
-        labels = _ensure_labels(gmail, plan, labels, work)
-        _modify(gmail, plan, result, labels, seen)
-    return gmail.spent
-
-
-def _ensure_labels(
-    gmail: Mailbox, plan: _Plan, known: Mapping[Category, str], work: Work
-) -> Mapping[Category, str]:
-    labels = gmail.ensure_labels(LABEL_NAMES, known)
-    with work.store.begin("labels.keep") as tx:
-        tx.mailboxes.keep_labels(plan.piece.mailbox.id, labels)
-    return labels
-
-
-def _look_again(gmail: Mailbox, plan: _Plan, result: _Result) -> Mapping[str, frozenset[str]]:
-    """Where an intent stood before this one, first look at what became of it, and of the mail meanwhile (W5)."""
-    again = [claim.gmail_id for claim in plan.to_change if claim.key in plan.again]
-    seen: dict[str, frozenset[str]] = {}
-    for gmail_id, labels in (gmail.labels_of(again) if again else {}).items():
-        if isinstance(labels, TryAgain | GiveUp):
-            result.errors[gmail_id] = labels
-        elif labels is None:
-            result.outcomes |= {c: Outcome.SKIP_GONE for c in plan.to_change if c.gmail_id == gmail_id}
+        try:
+            spent = enter(connections, work, lambda gmail: label(gmail, plan, result, work))
+        except LabelRefused as error:
+            result = Result({**plan.outcomes, **dict.fromkeys(plan.to_change, Outcome.LABEL_FAILED)})
+            result.refused = error.reason
         else:
-            seen[gmail_id] = labels
-    return seen
+            if spent is None:
+                plan.piece.give_back(plan.piece.claims, 0, counted=False)
+                return
+            units = spent.units
+    paid = plan.to_change or plan.piece.claims
+    cost = Cost(units / len(paid), time.monotonic() - began, len(plan.piece.claims))
+    plan.piece.failed(result.errors)
+    _record(plan, result, {claim.gmail_id: cost for claim in paid}, work)
 
 
-def _modify(
-    gmail: Mailbox,
-    plan: _Plan,
-    result: _Result,
-    labels: Mapping[Category, str],
-    seen: Mapping[str, frozenset[str]],
-) -> None:
-    changes: dict[str, LabelChange] = {}
-    for claim in plan.to_change:
-        if claim.gmail_id in result.errors or result.outcomes[claim] is Outcome.SKIP_GONE:
-            continue
-        label = labels[plan.intents[claim].category]
-        now = seen.get(claim.gmail_id, _UNSEEN)
-        if label in now:
-            result.changed[claim] = LabelChange(frozenset({label}), frozenset({"INBOX"}))
-            continue
-        wanted = change(now, label, frozenset(labels.values()), frozenset({label}))
-        if wanted is None or now & LEFT_ALONE:
-            result.outcomes[claim] = Outcome.LABEL_USER_CHOICE
-            continue
-        changes[claim.gmail_id] = wanted
-        result.changed[claim] = wanted
-    for gmail_id, error in gmail.change_labels(changes).items():
-        if isinstance(error, TryAgain | GiveUp):
-            result.errors[gmail_id] = error
-        elif error is not None:
-            result.outcomes |= {c: Outcome.SKIP_GONE for c in plan.to_change if c.gmail_id == gmail_id}
-
-
-def _record(plan: _Plan, result: _Result, cost: Cost, work: Work) -> None:
+def _record(plan: Plan, result: Result, costs: Mapping[str, Cost], work: Work) -> None:
     """What was done; a result for settings that have changed since is dropped (W6), unless Gmail has it already."""
     piece, mailbox_id = plan.piece, plan.piece.mailbox.id
     with work.store.begin("labels.record") as tx:
@@ -229,9 +165,10 @@ def _record(plan: _Plan, result: _Result, cost: Cost, work: Work) -> None:
         }
         outcomes = {claim: result.outcomes[claim] for claim in mine if claim in current}
         changed = {claim: made for claim, made in result.changed.items() if claim in outcomes}
-        costs = {claim.gmail_id: cost for claim in plan.to_change}
         tx.ledger.finish(mailbox_id, Step.SORT, outcomes, costs)
         tx.decisions.conclude(outcomes, changed)
+        threads.record(mailbox_id, result.older, tx)
+        stopped, channels = _stop(plan, result, tx)
         stale = [claim for claim in mine if claim not in current]
         if stale:
             tx.ledger.release(mailbox_id, Step.SORT, stale, work.me(), 0, counted=True)
@@ -244,5 +181,26 @@ def _record(plan: _Plan, result: _Result, cost: Cost, work: Work) -> None:
             outcome=outcome.value,
             changed=claim in changed,
             attempt=claim.attempts,
-            milliseconds=round(cost.seconds * 1000),
+            milliseconds=round(costs[claim.gmail_id].seconds * 1000) if claim.gmail_id in costs else 0,
         )
+    for connection in stopped:
+        log.warning(
+            "sorting.stopped",
+            mailbox_id=mailbox_id,
+            connection_id=connection.id,
+            user_id=connection.user_id,
+            reason=result.refused,
+        )
+    wake_channels(channels, work)
+
+
+def _stop(plan: Plan, result: Result, tx: Transaction) -> tuple[list[Connection], frozenset[int]]:
+    """Gmail makes no label more: sorting ends in state "error" until the settings are saved again, and the user
+    is told once; MailMagnet goes on (E67). Returns the connections and the channels to wake."""
+    stopped: list[Connection] = []
+    channels: frozenset[int] = frozenset()
+    for connection in plan.connections.values():
+        if result.refused and connection.sorts and tx.connections.stop_sorting(connection, result.refused):
+            stopped.append(connection)
+            channels |= tx.notifications.tell(connection, NoticeKind.SORTING_FAILED)
+    return stopped, channels

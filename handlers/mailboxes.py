@@ -97,14 +97,17 @@ class _Walk:
             self._list_again(gmail)
 
     def _list_again(self, gmail: Mailbox) -> None:
-        """History is gone: list what came since the last success, then go on from before the listing (E84, W8)."""
+        """History is gone: list what came since the last success, then go on from before the listing (E84, W8).
+
+        Nobody tells any more what has left Spam, but what is listed is in neither Spam nor Trash (E36, W9).
+        """
         cursor_then = gmail.cursor_now()
         since = (self._mailbox.synced_at or self._began_at) - LOOK_BACK
         since = max(since, self._began_at - LONGEST_LOOK_BACK)
         log.warning("history.expired", mailbox_id=self._mailbox.id, since=since.isoformat())
         self._came_by = "relist"
         for gmail_ids in gmail.listed_since(since):
-            self._record(Found(gmail_ids, (), (), (), ()), self._cursor, last=False)
+            self._record(Found(gmail_ids, (), gmail_ids, (), ()), self._cursor, last=False)
         self._record(Found((), (), (), (), ()), cursor_then, last=True)
 
     def _record(self, found: Found, cursor: str, *, last: bool) -> None:

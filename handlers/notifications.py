@@ -9,7 +9,7 @@ from domain.events import MailAnnounced
 from domain.ledger import Claim, Link, Step
 from domain.outcomes import Outcome
 from handlers.ports import Transaction
-from handlers.work import Work
+from handlers.work import Work, wake_channels
 
 log = structlog.get_logger()
 
@@ -21,12 +21,13 @@ def announce(mailbox_id: int, work: Work) -> None:
     full = True
     while full:
         with work.store.begin("notifications.record") as tx:
-            announced = _announce(mailbox_id, tx, work)
+            announced, channels = _announce(mailbox_id, tx, work)
             full = len(announced) == AT_ONCE
             more_to_come = full or tx.ledger.is_coming(mailbox_id, Step.MATCH)
             sortable = tx.ledger.is_coming(mailbox_id, Step.SORT)
         for one in announced:
             _say(one, mailbox_id)
+        wake_channels(channels, work)
     # One label call for many mails: sorting waits for the last slice, the re-driver's clock is its limit.
     if sortable and not more_to_come:
         work.queue.emit(MailAnnounced(mailbox_id))
@@ -40,7 +41,7 @@ class _Announced:
     new: bool
 
 
-def _announce(mailbox_id: int, tx: Transaction, work: Work) -> list[_Announced]:
+def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Announced], frozenset[int]]:
     connections = {
         connection.id: connection for connection in tx.connections.working(mailbox_id, locked=True)
     }
@@ -48,19 +49,22 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> list[_Announced]:
         mailbox_id, Step.ANNOUNCE, AT_ONCE, work.me(), work.pace.lease, list(connections)
     )
     if not claims:
-        return []
+        return [], frozenset()
     links = tx.decisions.links(claims)
     outcomes = {claim: _outcome(connections[claim.connection_id], links[claim.key]) for claim in claims}
     new: set[tuple[str, int]] = set()
+    channels: frozenset[int] = frozenset()
     for connection in connections.values():
         due = [
             c for c in claims if c.connection_id == connection.id and outcomes[c] is Outcome.MAGNET_NOTIFIED
         ]
-        new |= {(gmail_id, connection.id) for gmail_id in tx.decisions.notify(connection.user_id, due, links)}
+        told = tx.notifications.notify(connection.user_id, due, links)
+        new |= {(gmail_id, connection.id) for gmail_id in told.gmail_ids}
+        channels |= told.channels
     tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, {})
     tx.ledger.unblock_sorting(mailbox_id, claims)
     tx.decisions.conclude_announced(claims)
-    return [_Announced(c, outcomes[c], links[c.key].contact_id, c.key in new) for c in claims]
+    return [_Announced(c, outcomes[c], links[c.key].contact_id, c.key in new) for c in claims], channels
 
 
 def _outcome(connection: Connection, link: Link) -> Outcome:

@@ -1,20 +1,25 @@
 """What people ask: how do the mailboxes stand, what became of this mail, who has written?"""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from domain.connections import Connection
-from domain.contacts import best, hits
+from domain.contacts import best
 from domain.decisions import decide
 from domain.errors import GiveUp, TryAgain
 from domain.explanations import GATES
 from domain.labels import local_date
-from domain.messages import Fetched, Insiders, Message, direction, read
+from domain.messages import Fetched, Message, direction, read
 from domain.outcomes import Outcome
-from domain.reports import MailboxReport, Notice, Totals
+from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.trails import Decided, SeenNow, Trail
+from handlers.contacts import look_up
 from handlers.ports import Transaction
 from handlers.work import Work, enter
+
+PAGE = 500
+"""Mails read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,18 @@ def notices(user_id: str, after: int, limit: int | None, work: Work) -> tuple[No
         return tx.reports.notices(user_id, after, limit)
 
 
+def ledger(query: Query, work: Work) -> Iterator[Entry]:
+    """The mail asked for, the newest first, a page at a time: there may be millions."""
+    after: Bookmark | None = None
+    while True:
+        with work.store.begin("reports.ledger", reads_only=True) as tx:
+            page = tx.reports.entries(query, after, PAGE)
+        yield from page
+        if not page:
+            return
+        after = page[-1].bookmark
+
+
 def explain(gmail_id: str, mailbox: str | None, work: Work) -> tuple[Explained, ...]:
     """The decision on a mail, in every mailbox that has one of this id."""
     with work.store.begin("reports.trail", reads_only=True) as tx:
@@ -76,6 +93,8 @@ def _stopped(one: Decided) -> bool:
 
 
 def _read_again(trail: Trail, work: Work) -> Message | SeenNow:
+    if trail.paused_at is not None:
+        return SeenNow(problem="the mailbox is paused")
     with work.store.begin("reports.look", reads_only=True) as tx:
         connections = tx.connections.working(trail.mailbox_id)
     try:
@@ -96,21 +115,15 @@ def _decided_now(
     message: Message, connection: Connection | None, mailbox_id: int, tx: Transaction
 ) -> SeenNow:
     """As if it came now, by the settings and records of this moment."""
-    people = {a for a in (message.sender, message.author, *message.to, *message.cc, *message.bcc) if a}
-    organisation = tx.contacts.organisation()
-    insiders = Insiders(
-        own=tx.mailboxes.own_addresses(mailbox_id),
-        users=tx.contacts.users_among(people),
-        domains=organisation.internal_domains,
-    )
-    way = direction(message, insiders)
-    if connection is None or connection.magnet_since is None:
+    people = look_up(mailbox_id, [message], tx)
+    way = direction(message, people.insiders)
+    if connection is None or not connection.works or connection.magnet_since is None:
         return SeenNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE)
-    found = hits(message.author, tx.contacts.candidates({message.author})) if message.author else ()
+    found = people.hits.get(message.author, ())
     decision = decide(
         message,
-        insiders=insiders,
-        exclusions=organisation.exclusions,
+        insiders=people.insiders,
+        exclusions=people.exclusions,
         hits=found,
         magnet_since=connection.magnet_since,
         sorting_since=connection.sorting_since,

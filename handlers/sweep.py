@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from domain.events import Event, MailAnnounced, MailboxChanged, MailFound, MailMatched, WatchDue
+from domain.events import DeliveryDue, Event, MailAnnounced, MailboxChanged, MailFound, MailMatched, WatchDue
 from domain.ledger import Step
 from handlers.work import Work
 
@@ -53,14 +53,18 @@ def redrive(work: Work) -> int:
         return 0
     with work.store.begin("sweep.redrive") as tx:
         stalled = tx.ledger.stalled(AT_ONCE)
+        channels = tx.deliveries.stalled(AT_ONCE)
     for mailbox_id, step in stalled:
         log.info("step.redriven", mailbox_id=mailbox_id, step=step.value)
         work.queue.emit(_WAKES[step](mailbox_id))
+    for channel_id in channels:
+        log.info("channel.redriven", channel_id=channel_id)
+        work.queue.emit(DeliveryDue(channel_id))
     dirty = work.queue.stalled("sync", work.pace.redrive_after, AT_ONCE)
     for mailbox_id in dirty:
         log.info("mailbox.redriven", mailbox_id=mailbox_id)
         work.queue.emit(MailboxChanged(mailbox_id))
-    return len(stalled) + len(dirty)
+    return len(stalled) + len(channels) + len(dirty)
 
 
 def purge(work: Work) -> int:

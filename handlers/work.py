@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -11,9 +11,10 @@ import structlog
 
 from domain.connections import Connection, MailboxState
 from domain.errors import AccessRevoked, GiveUp, TryAgain
-from domain.events import Event
+from domain.events import DeliveryDue, Event
 from domain.ledger import wait_before
-from handlers.ports import Gmail, Mailbox, Queue, Store
+from domain.notifications import NoticeKind
+from handlers.ports import Gmail, Mailbox, Outside, Queue, Store
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -35,6 +36,7 @@ class Pace:
     watch_due_after: float = 86_400
     lease: float = 60
     redrive_after: float = 60
+    channel_rest: float = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Work:
     topic: str = ""
     as_of: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
+    outside: Outside | None = None
 
     def me(self) -> str:
         """Whose claims these are: another thread of the same process is somebody else."""
@@ -86,8 +89,20 @@ def need_sign_in(connection: Connection, work: Work) -> None:
         first = tx.connections.need_sign_in(connection)
         if not tx.connections.working(connection.mailbox_id):
             tx.mailboxes.pause(connection.mailbox_id)
+        channels = tx.notifications.tell(connection, NoticeKind.SIGN_IN_NEEDED) if first else ()
     if first:
         log.warning("connection.expired", connection_id=connection.id, user_id=connection.user_id)
+    wake_channels(channels, work)
+
+
+def wake_channels(channel_ids: Collection[int], work: Work) -> None:
+    """After the commit: what was put on a user's list leaves it by these channels too.
+
+    One job takes all that waits; a second is asked for only when none is on its way (W1).
+    """
+    for channel_id in sorted(channel_ids):
+        if work.queue.mark("deliver", channel_id):
+            work.queue.emit(DeliveryDue(channel_id))
 
 
 def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:

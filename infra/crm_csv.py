@@ -2,24 +2,14 @@
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from domain.addresses import canonical
-from domain.contacts import Kind
-from domain.crm import ContactRecord, DealRecord, Record, Records, Refusal, UserRecord
-from domain.labels import DealCategory
-
-COLUMNS: Mapping[Records, tuple[str, ...]] = {
-    Records.CONTACTS: ("id", "kind", "name", "emails", "assigned_to", "created_at"),
-    Records.DEALS: ("id", "contact_ids", "stage", "category", "closing_date"),
-    Records.USERS: ("id", "name", "emails"),
-}
-MAX_ID = 255
+from domain.crm import Record, Records, Refusal
+from infra.crm_fields import FIELDS, LISTS, Unfit, read
 
 
 class Unusable(Exception):
@@ -61,8 +51,7 @@ class CrmFile:
 
     def rows(self) -> Iterator[Record | Refusal]:
         """Every record of the file in its order, good or refused; memory stays flat."""
-        places = [self._header.index(column) for column in COLUMNS[self.kind]]
-        read = _READ[self.kind]
+        places = [(self._header.index(column), column in LISTS) for column in FIELDS[self.kind]]
         while (found := self._next()) is not None:
             line, fields = found
             if isinstance(fields, str):
@@ -70,12 +59,11 @@ class CrmFile:
                 self._lines.give_back()
                 yield refusal
                 continue
-            values = [fields[place].strip() for place in places]
+            values = [_list(fields[place]) if several else fields[place] for place, several in places]
             try:
-                _check_text(values)
-                yield read(*values)
-            except _Unfit as error:
-                yield Refusal(line, str(error), values[0] or None)
+                yield read(self.kind, values)
+            except Unfit as error:
+                yield Refusal(line, str(error), fields[places[0][0]].strip() or None)
 
     def _next(self) -> tuple[int, list[str] | str] | None:
         """The next record's first line, and its fields or why there are none; None at the end."""
@@ -106,13 +94,13 @@ class CrmFile:
             header = [name.strip().lower() for name in next(self._reader, [])]
         except csv.Error:
             header = []
-        missing = [column for column in COLUMNS[self.kind] if column not in header]
+        missing = [column for column in FIELDS[self.kind] if column not in header]
         if missing:
             raise Unusable(
                 f"{self.path.name} has no column {', '.join(missing)}: its first line has to be a header with "
-                f"{','.join(COLUMNS[self.kind])}"
+                f"{','.join(FIELDS[self.kind])}"
             )
-        twice = [column for column in COLUMNS[self.kind] if header.count(column) > 1]
+        twice = [column for column in FIELDS[self.kind] if header.count(column) > 1]
         if twice:
             raise Unusable(f"{self.path.name} has the column {', '.join(twice)} more than once")
         return header
@@ -152,96 +140,5 @@ class _Lines:
         self._taken = self._taken[:1]
 
 
-class _Unfit(Exception):
-    """A record that cannot go in. The text names the column and never what stands in it."""
-
-
-def _check_text(values: Sequence[str]) -> None:
-    text = "".join(values)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _Unfit("the line is not UTF-8") from None
-    if "\0" in text:
-        raise _Unfit("the line holds a NUL character")
-
-
-def _contact(
-    contact_id: str, kind: str, name: str, emails: str, assigned_to: str, created_at: str
-) -> ContactRecord:
-    return ContactRecord(
-        id=_id("id", contact_id),
-        kind=_kind(kind),
-        name=name,
-        addresses=_addresses(emails),
-        assigned_to=assigned_to or None,
-        created_at=_moment(created_at),
-    )
-
-
-def _deal(deal_id: str, contact_ids: str, stage: str, category: str, closing_date: str) -> DealRecord:
-    return DealRecord(
-        id=_id("id", deal_id),
-        contact_ids=tuple(dict.fromkeys(_id("contact_ids", one) for one in _list(contact_ids))),
-        stage=stage,
-        category=DealCategory.__members__.get(category.upper()),
-        closing_date=_day(closing_date) if closing_date else None,
-    )
-
-
-def _user(user_id: str, name: str, emails: str) -> UserRecord:
-    return UserRecord(id=_id("id", user_id), name=name, addresses=_addresses(emails))
-
-
-_READ: Mapping[Records, Callable[..., Record]] = {
-    Records.CONTACTS: _contact,
-    Records.DEALS: _deal,
-    Records.USERS: _user,
-}
-
-
-def _id(column: str, text: str) -> str:
-    if not text:
-        raise _Unfit(f"{column} is missing")
-    if len(text) > MAX_ID:
-        raise _Unfit(f"{column} is longer than {MAX_ID} characters")
-    return text
-
-
-def _kind(text: str) -> Kind:
-    try:
-        return Kind(text.lower())
-    except ValueError:
-        raise _Unfit("kind is neither contact nor lead") from None
-
-
 def _list(text: str) -> list[str]:
     return [entry for entry in map(str.strip, text.split(";")) if entry]
-
-
-def _addresses(text: str) -> tuple[str, ...]:
-    """Every address in its exact form, once. One that is none refuses the record: it might be a typing error
-    that would go unnoticed for good."""
-    found: dict[str, None] = {}
-    for place, entry in enumerate(_list(text), 1):
-        address = canonical(entry)
-        if address is None:
-            raise _Unfit(f"emails: entry {place} is no address")
-        found[address] = None
-    return tuple(found)
-
-
-def _moment(text: str) -> datetime:
-    """ISO 8601; without a zone it is UTC, without a time the day's beginning."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise _Unfit("created_at is no ISO 8601 date or time") from None
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise _Unfit("closing_date is no ISO 8601 date") from None

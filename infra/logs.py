@@ -25,9 +25,10 @@ def set_up(level: str = "INFO", *, process: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
         cache_logger_on_first_use=True,
     )
-    root = logging.getLogger()
-    root.handlers = [_Bridge()]
-    root.setLevel(logging.WARNING)
+    logging.getLogger().setLevel(logging.WARNING)
+    for name in ("", "google"):  # Google's clients keep their own loggers from the root: in plain text, then
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [_Bridge()], False
 
 
 class _Bridge(logging.Handler):

@@ -1,13 +1,15 @@
 """Google Cloud Pub/Sub: a streaming pull that stops pulling while we cannot take anything in."""
 
+import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
 import grpc
 import structlog
-from google.api_core.exceptions import AlreadyExists, GoogleAPICallError
+from google.api_core.exceptions import AlreadyExists
 from google.cloud import pubsub_v1
 
 from infra.faults import reached
@@ -15,6 +17,8 @@ from infra.faults import reached
 log = structlog.get_logger()
 
 RETRY_EVERY = 2.0
+CONNECT_SECONDS = 5.0
+LOOK_EVERY = 0.2
 
 
 class Unready(Exception):
@@ -37,48 +41,75 @@ class Subscription:
         ready: Callable[[], object],
         stopping: threading.Event,
     ) -> None:
-        self._client = pubsub_v1.SubscriberClient()
+        self._path = pubsub_v1.SubscriberClient.subscription_path(project, name)
         self._away = False
-        self._client.transport.grpc_channel.subscribe(self._connectivity)
-        self._path = self._client.subscription_path(project, name)
         self._take = take
         self._ready = ready
         self._stopping = stopping
         self._unready = threading.Event()
+        # The threads of a stream that is cut log their own end; how a stream ends we hear from itself.
+        logging.getLogger("google.api_core.bidi").setLevel(logging.CRITICAL)
 
     def run(self) -> None:
         """Pull until stopped. A stream that ends is opened again; that it could not be is said each time."""
         while not self._stopping.is_set():
             self._ready()
-            if self._stopping.is_set():
+            cut = threading.Event()
+            client = self._connect(cut)
+            if client is None:
                 break
             self._unready.clear()
-            stream = self._client.subscribe(
-                self._path, callback=self._received, await_callbacks_on_shutdown=True
-            )
+            stream = client.subscribe(self._path, callback=self._received, await_callbacks_on_shutdown=True)
+            stream.add_done_callback(lambda _, client=client: client.close())
             try:
-                self._watch(stream)
-            except GoogleAPICallError as error:
+                self._watch(stream, cut)
+            except Exception as error:  # whatever ended it: the client wraps some ends in a bare Exception
                 log.warning("part.awaited", part="pubsub", error=type(error).__name__)
                 self._stopping.wait(RETRY_EVERY)
             finally:
                 stream.cancel()
-        self._client.close()
 
-    def _watch(self, stream: Any) -> None:
+    def _connect(self, cut: threading.Event) -> Any:
+        """A client with an open connection, None when stopped first; `cut` is set when it breaks.
+
+        A new one each time and each few seconds: after an outage an old one lets up to two minutes pass between
+        two tries, and its stream ten seconds.
+        """
+        while not self._stopping.is_set():
+            client = pubsub_v1.SubscriberClient()
+            channel = client.transport.grpc_channel
+            channel.subscribe(lambda state: self._connectivity(state, cut))
+            connected = grpc.channel_ready_future(channel)
+            end = time.monotonic() + CONNECT_SECONDS
+            while not self._stopping.is_set() and time.monotonic() < end:
+                try:
+                    connected.result(timeout=LOOK_EVERY)
+                except grpc.FutureTimeoutError:
+                    continue
+                cut.clear()
+                return client
+            connected.cancel()
+            client.close()
+        return None
+
+    def _watch(self, stream: Any, cut: threading.Event) -> None:
         while not (self._stopping.is_set() or self._unready.is_set()):
+            if cut.is_set():
+                return  # what is in hand is finished, and comes again when that cannot be said
             try:
-                stream.result(timeout=0.2)
+                stream.result(timeout=LOOK_EVERY)
             except NotYet:
                 continue
         stream.cancel()
         stream.result()
 
-    def _connectivity(self, state: grpc.ChannelConnectivity) -> None:
+    def _connectivity(self, state: grpc.ChannelConnectivity, cut: threading.Event) -> None:
         """The client reconnects in silence; the operator wants to know."""
-        if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE and not self._away:
-            self._away = True
-            log.warning("part.awaited", part="pubsub", error=state.name)
+        if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            cut.set()
+            if not self._away:
+                self._away = True
+                log.warning("part.awaited", part="pubsub", error=state.name)
         elif state is grpc.ChannelConnectivity.READY and self._away:
             self._away = False
             log.info("part.returned", part="pubsub")
@@ -99,7 +130,10 @@ class Subscription:
 
 
 def ensure_subscription(project: str, topic: str, name: str) -> None:
-    """Make topic and subscription where they are missing, the subscription without expiry (FACTS §6)."""
+    """Make topic and subscription where they are missing, the subscription without expiry (FACTS §6).
+
+    What goes back waits longer each time, so that it does not come in a circle (W13).
+    """
     with pubsub_v1.PublisherClient() as publisher:
         path = publisher.topic_path(project, topic)
         _unless_there(lambda: publisher.create_topic(name=path))
@@ -109,6 +143,7 @@ def ensure_subscription(project: str, topic: str, name: str) -> None:
             "topic": path,
             "ack_deadline_seconds": 60,
             "expiration_policy": {},
+            "retry_policy": {"minimum_backoff": {"seconds": 1}, "maximum_backoff": {"seconds": 60}},
         }
         _unless_there(lambda: subscriber.create_subscription(request=request))
 

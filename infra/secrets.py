@@ -1,11 +1,14 @@
 """Tokens at rest (I10): MultiFernet, so that keys can be rotated."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from domain.channels import Target
 from domain.mailboxes import Grant
 
 
@@ -14,7 +17,7 @@ class WrongKey(Exception):
 
 
 class Cipher:
-    """Encrypts grants with the first key, reads those of every key.
+    """Encrypts grants and the targets of channels with the first key, reads those of every key.
 
     Raises ValueError for a key that is no Fernet key (32 bytes, URL-safe base64).
     """
@@ -23,13 +26,25 @@ class Cipher:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def seal(self, grant: Grant) -> bytes:
-        plain = asdict(grant) | {"expires_at": grant.expires_at and grant.expires_at.isoformat()}
-        return self._fernet.encrypt(json.dumps(plain).encode())
+        return self._seal(asdict(grant) | {"expires_at": grant.expires_at and grant.expires_at.isoformat()})
 
     def unseal(self, sealed: bytes) -> Grant:
-        try:
-            plain = json.loads(self._fernet.decrypt(sealed))
-        except InvalidToken:
-            raise WrongKey("a stored token cannot be read with the keys in LODESTONE_TOKEN_KEYS") from None
+        plain = self._unseal(sealed)
         moment = plain.pop("expires_at")
         return Grant(**plain, expires_at=moment and datetime.fromisoformat(moment))
+
+    def seal_target(self, target: Target) -> bytes:
+        return self._seal(asdict(target))
+
+    def unseal_target(self, sealed: bytes) -> Target:
+        return Target(**self._unseal(sealed))
+
+    def _seal(self, plain: Mapping[str, Any]) -> bytes:
+        return self._fernet.encrypt(json.dumps(plain).encode())
+
+    def _unseal(self, sealed: bytes) -> dict[str, Any]:
+        try:
+            plain: dict[str, Any] = json.loads(self._fernet.decrypt(sealed))
+        except InvalidToken:
+            raise WrongKey("a stored token cannot be read with the keys in LODESTONE_TOKEN_KEYS") from None
+        return plain

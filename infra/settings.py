@@ -93,6 +93,12 @@ class Settings(BaseSettings):
     sweep_tick: Seconds = Field(2, description="seconds between two looks of the sweep")
     redrive_after: Seconds = Field(60, description="seconds after which unfinished work is asked for again")
     lease: Seconds = Field(60, description="seconds a worker may take for a slice")
+    channels_may_be_private: bool = Field(
+        False, description="true or false: may webhooks and apprise URLs lead into a private network?"
+    )
+    channel_rest: Seconds = Field(60, description="seconds a receiver that is down is first left alone")
+    gather: Seconds = Field(60, description="seconds that late notifications are given to become one summary")
+    notifier_threads: int = Field(8, ge=1, le=64, description="threads of one notifier process, 1 to 64")
     as_of: AwareDatetime | None = Field(
         None, description="a moment to evaluate 'this month' for, for replays"
     )

@@ -11,7 +11,7 @@ import dramatiq
 import structlog
 from dramatiq.middleware import CurrentMessage
 
-from handlers import connections, contacts, labels, mailboxes, notifications
+from handlers import channels, connections, contacts, labels, mailboxes, notifications
 from workers.bootstrap import App
 from workers.broker import QUEUES
 
@@ -26,6 +26,7 @@ HANDLERS: dict[str, Callable[..., None]] = {
     "contacts.match": contacts.match,
     "notifications.announce": notifications.announce,
     "labels.sort": labels.sort,
+    "channels.deliver": channels.deliver,
 }
 """A renamed actor would strand the jobs that are queued under its old name."""
 
@@ -59,4 +60,5 @@ def _run(handler: Callable[..., None], ids: dict[str, Any]) -> None:
             place=f"{Path(place.filename).name}:{place.lineno}",
             milliseconds=round((time.monotonic() - began) * 1000),
             mailbox_id=ids.get("mailbox_id"),
+            channel_id=ids.get("channel_id"),
         )

@@ -19,6 +19,7 @@ from infra import logs
 from infra.db.migrate import WrongSchema, check_schema
 from infra.db.store import Store
 from infra.gmail import NEW_COSTS, OLD_COSTS, Gmail
+from infra.notifiers import Notifiers
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
 from infra.settings import Settings, load
@@ -44,7 +45,10 @@ class App:
         self.broker: RedisBroker = make_broker(self.redis)
         self.cipher = Cipher(tuple(key.get_secret_value() for key in settings.token_keys))
         self.store = Store(
-            settings.database_url.get_secret_value(), self.cipher, redrive_after=settings.redrive_after
+            settings.database_url.get_secret_value(),
+            self.cipher,
+            redrive_after=settings.redrive_after,
+            gather=settings.gather,
         )
         self.queue = RedisQueue(self.redis, partial(send, self.broker))
         self.work = Work(
@@ -60,10 +64,12 @@ class App:
                 sync_due_after=settings.sweep_due_after,
                 lease=settings.lease,
                 redrive_after=settings.redrive_after,
+                channel_rest=settings.channel_rest,
             ),
             topic=settings.topic,
             as_of=settings.as_of,
             stopping=self.stopping.is_set,
+            outside=Notifiers(may_be_private=settings.channels_may_be_private),
         )
 
     def wait_until_ready(self, stopping: threading.Event | None = None) -> bool:

@@ -9,28 +9,36 @@ from dramatiq.middleware import CurrentMessage, TimeLimit
 from redis import Redis
 
 from domain.events import Event
+from workers.intake import CRM, Broker
 from workers.routes import ROUTES
 
 HEARTBEAT = 10_000
 MAINTENANCE_CHANCE = 50_000
 """Out of a million commands: a killed worker's jobs come back in seconds, and `KEYS` stays rare enough."""
 
-QUEUES = {"mailboxes.renew_watch": "upkeep"}
+DEAD_FOR = 60_000
+"""Milliseconds that Dramatiq keeps what it cannot deliver: nobody reads it, and it may be anything (I3)."""
+
+OUTSIDE = "outside"
+"""The notifier takes these jobs and no other, so that a slow receiver outside never holds a worker's thread (I5)."""
+
+QUEUES = {"mailboxes.renew_watch": "upkeep", "channels.deliver": OUTSIDE}
 """Everything else shares `mail`: one queue polls Redis once, and a day's renewals never delay a mail."""
 
 
 def make_broker(redis: Redis) -> RedisBroker:
     """The broker; Dramatiq's own retries stay out of it, because the ledger alone retries (W4)."""
     logging.getLogger("dramatiq").setLevel(logging.ERROR)
-    broker = RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq annotates nothing here
+    broker = Broker(
         client=redis,
         namespace="lodestone:queue",
         middleware=[TimeLimit(), CurrentMessage()],
         heartbeat_timeout=HEARTBEAT,
         maintenance_chance=MAINTENANCE_CHANCE,
+        dead_message_ttl=DEAD_FOR,
     )
     dramatiq.set_broker(broker)
-    for queue in ("mail", "upkeep"):
+    for queue in ("mail", "upkeep", CRM, OUTSIDE):
         broker.declare_queue(queue)
     return broker
 

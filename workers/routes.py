@@ -1,6 +1,6 @@
 """The pipeline on one screen: which event wakes which actors."""
 
-from domain.events import Event, MailAnnounced, MailboxChanged, MailFound, MailMatched, WatchDue
+from domain.events import DeliveryDue, Event, MailAnnounced, MailboxChanged, MailFound, MailMatched, WatchDue
 
 ROUTES: dict[type[Event], tuple[str, ...]] = {
     MailboxChanged: ("mailboxes.catch_up",),
@@ -8,4 +8,5 @@ ROUTES: dict[type[Event], tuple[str, ...]] = {
     MailMatched: ("notifications.announce",),
     MailAnnounced: ("labels.sort",),
     WatchDue: ("mailboxes.renew_watch",),
+    DeliveryDue: ("channels.deliver",),
 }

@@ -1,33 +1,34 @@
 """The worker process: one Dramatiq worker, many threads. More processes is how it grows (DESIGN §6)."""
 
-import signal
-
-import dramatiq
 import structlog
 
+from domain.labels import zone
+from infra.db.store import Store
+from workers import crm_actors
 from workers.actors import register
 from workers.bootstrap import start
+from workers.broker import OUTSIDE
+from workers.consumer import take_jobs
 
 log = structlog.get_logger()
 
 WORKER_TIMEOUT = 20
-PREFETCH = 64
-STOP_WITHIN = 25_000
 
 
 def main() -> None:
     """Work until SIGTERM or Ctrl-C; then finish or release what was begun within 25 s (W16)."""
     app = start("worker")
     app.wait_until_ready()
+    say_assumed_zone(app.store)
     register(app)
-    worker = dramatiq.Worker(
-        app.broker, worker_timeout=WORKER_TIMEOUT, worker_threads=app.settings.worker_threads
-    )
-    worker.queue_prefetch = PREFETCH
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: app.stopping.set())
-    worker.start()
-    log.info("process.started", threads=app.settings.worker_threads)
-    app.stopping.wait()
-    worker.stop(timeout=STOP_WITHIN)
-    log.info("process.stopped")
+    crm_actors.register(app)
+    queues = app.broker.get_declared_queues() - {OUTSIDE}
+    take_jobs(app, queues, threads=app.settings.worker_threads, poll=WORKER_TIMEOUT)
+
+
+def say_assumed_zone(store: Store) -> None:
+    """Once per process: nobody has set the organisation's time zone, so UTC decides which month it is (E2)."""
+    with store.begin("worker.look", reads_only=True) as tx:
+        time_zone = tx.contacts.organisation().time_zone
+    if zone(time_zone) is None:
+        log.warning("time_zone.assumed", zone="UTC")

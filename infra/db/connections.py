@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 from sqlalchemy import Connection as Database
 
 from domain.connections import Connection, ConnectionState
 from domain.mailboxes import Grant
-from infra.db.schema import connections, decisions, messages, notifications, steps
+from infra.db.schema import connections, decisions, mailboxes, messages, notifications, steps
 from infra.db.types import db_now
 from infra.secrets import Cipher
 
@@ -21,17 +21,28 @@ class ConnectionRows:
         self._cipher = cipher
 
     def working(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
-        """Active connections of the mailbox with MailMagnet on, the first made first.
+        """Those that are switched on; nobody while the mailbox is paused (D3 row 1)."""
+        paused = exists().where(mailboxes.c.id == mailbox_id, mailboxes.c.paused_at.is_not(None))
+        return self._switched_on(mailbox_id, ~paused, locked=locked)
+
+    def switched_on(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+        """Active connections of the mailbox with MailMagnet on, paused or not, the first made first.
 
         `locked` keeps their settings as they are until the commit (W6), and puts the notifications of one
         connection into the order of their commits, so that a reader who asks for "after" misses none.
         """
+        return self._switched_on(mailbox_id, locked=locked)
+
+    def _switched_on(
+        self, mailbox_id: int, *where: ColumnElement[bool], locked: bool
+    ) -> tuple[Connection, ...]:
         query = (
             select(connections)
             .where(
                 connections.c.mailbox_id == mailbox_id,
                 connections.c.state == ConnectionState.ACTIVE.value,
                 connections.c.magnet_since.is_not(None),
+                *where,
             )
             .order_by(connections.c.id)
         )
@@ -81,7 +92,7 @@ class ConnectionRows:
         sorting_since: datetime | None,
         dry_run: bool,
     ) -> None:
-        """New settings, at once also for jobs in flight: the version grows (W6).
+        """New settings, at once also for jobs in flight: the version grows (W6). Sorting begins afresh (E67).
 
         With sorting goes what is kept for it alone: old mail's id and category.
         """
@@ -93,6 +104,7 @@ class ConnectionRows:
             magnet_since=magnet_since,
             sorting_since=sorting_since,
             dry_run=dry_run,
+            sorting_trouble=None,
             version=connections.c.version + 1,
         )
 
@@ -122,6 +134,16 @@ class ConnectionRows:
             connections.c.state == ConnectionState.ACTIVE.value,
             state=ConnectionState.REAUTH_NEEDED.value,
             version=connections.c.version + 1,
+        )
+
+    def stop_sorting(self, connection: Connection, reason: str) -> bool:
+        """Sorting is in state "error" until the settings are saved again (E67); True for the one who noticed
+        first. Not if they have been since."""
+        return self._update(
+            connection.id,
+            connections.c.version == connection.version,
+            connections.c.sorting_trouble.is_(None),
+            sorting_trouble=reason,
         )
 
     def switch_off(self, connection_id: int) -> None:
@@ -159,4 +181,5 @@ class ConnectionRows:
             sorting_since=row.sorting_since,
             dry_run=row.dry_run,
             grant=row.grant and self._cipher.unseal(row.grant),
+            sorting_trouble=row.sorting_trouble,
         )

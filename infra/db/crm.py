@@ -6,10 +6,18 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Connection, Table, delete, select, tuple_
 
 from domain.addresses import loose
-from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserRecord
 from infra.db.bulk import add, put
-from infra.db.schema import contact_addresses, contacts, deal_contacts, deals, user_addresses, users
-from infra.db.sql import chunks
+from infra.db.schema import (
+    contact_addresses,
+    contacts,
+    crm_versions,
+    deal_contacts,
+    deals,
+    user_addresses,
+    users,
+)
+from infra.db.sql import chunks, insert_or_raise
 
 R = TypeVar("R", bound=Record)
 _TABLES = {Records.CONTACTS: contacts, Records.DEALS: deals, Records.USERS: users}
@@ -39,6 +47,20 @@ class CrmRows:
         """Forget these records; returns how many there were."""
         table = _TABLES[kind]
         return self._db.execute(delete(table).where(table.c.id.in_(ids))).rowcount
+
+    def change(self, change: Change) -> bool:
+        """Make it so; False when it, or a newer change of the record, is known already.
+
+        The version comes first: its row makes two changes of one record wait for each other.
+        """
+        known = {"kind": change.kind.value, "record_id": change.id, "version": change.version}
+        if not insert_or_raise(self._db, crm_versions, known, crm_versions.c.version):
+            return False
+        if change.record is None:
+            self.delete(change.kind, [change.id])
+        else:
+            self.put([change.record])
+        return True
 
     def _put_contacts(self, records: Iterable[ContactRecord]) -> None:
         found = _in_order(records)

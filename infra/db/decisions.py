@@ -1,15 +1,28 @@
-"""What was decided about each mail, and the notifications that came of it."""
+"""What was decided about each mail."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
-from domain.labels import LabelChange, Sorted
+from domain.labels import Category, Earlier, LabelChange, Labelled, Replacing, Sorted
 from domain.ledger import Claim, Link, State, Step
 from domain.outcomes import Outcome
-from infra.db.schema import connections, decisions, notifications, steps
-from infra.db.sql import insert_new, insert_returning
+from infra.db.schema import connections, decisions, messages, steps
+from infra.db.sql import insert_new
 from infra.db.types import db_now
 
 
@@ -43,6 +56,7 @@ class DecisionRows:
                     "matched_by": link.matched_by.value,
                     "author": link.author,
                     "received_at": link.received_at,
+                    "in_inbox": link.in_inbox,
                 }
                 for gmail_id, connection_id, link, outcome in linked
             ]
@@ -53,16 +67,21 @@ class DecisionRows:
         rows = self._db.execute(select(decisions).where(_of(claims)))
         return {
             (row.gmail_id, row.connection_id): Link(
-                row.contact_id, row.contact_address, row.matched_by, row.author, row.received_at
+                row.contact_id,
+                row.contact_address,
+                row.matched_by,
+                row.author,
+                row.received_at,
+                row.in_inbox is not False,
             )
             for row in rows
         }
 
-    def intended(self, claims: Collection[Claim]) -> frozenset[tuple[str, int]]:
-        """Those for which an intent was committed before, as (message, connection) (W5)."""
-        known = select(decisions.c.gmail_id, decisions.c.connection_id)
+    def intended(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Category]:
+        """The intents that were committed before, by (message, connection) (W5)."""
+        known = select(decisions.c.gmail_id, decisions.c.connection_id, decisions.c.category)
         rows = self._db.execute(known.where(_of(claims), decisions.c.category.is_not(None)))
-        return frozenset((row.gmail_id, row.connection_id) for row in rows)
+        return {(row.gmail_id, row.connection_id): Category(row.category) for row in rows}
 
     def intend(self, intents: Mapping[Claim, Sorted]) -> None:
         """What sorting is about to do, committed before it does it (W5)."""
@@ -82,6 +101,7 @@ class DecisionRows:
             values: dict[str, Any] = {"outcome": outcome.value}
             if change:
                 values["changed"] = {"added": sorted(change.add), "removed": sorted(change.remove)}
+                values["changed_at"] = db_now()
             self._db.execute(update(decisions).where(_of(claims)).values(values))
 
     def conclude_announced(self, claims: Collection[Claim]) -> None:
@@ -98,24 +118,129 @@ class DecisionRows:
             update(decisions).where(_of(claims), exists().where(*sorting)).values(outcome=outcome)
         )
 
-    def notify(
-        self, user_id: str, claims: Collection[Claim], links: Mapping[tuple[str, int], Link]
-    ) -> list[str]:
-        """Put notifications on the user's list, each once (I2); returns the messages newly announced."""
-        rows = []
-        for claim in sorted(claims, key=lambda claim: links[claim.gmail_id, claim.connection_id].received_at):
-            link = links[claim.gmail_id, claim.connection_id]
-            rows.append(
-                {
-                    "connection_id": claim.connection_id,
-                    "user_id": user_id,
-                    "gmail_id": claim.gmail_id,
-                    "contact_id": link.contact_id,
-                    "author": link.author,
-                    "received_at": link.received_at,
-                }
+    def labelled_before(
+        self, mailbox_id: int, contact_ids: Collection[str]
+    ) -> tuple[frozenset[Earlier], tuple[Replacing, ...]]:
+        """What of these contacts' mail we have labelled and nobody has touched since, and what a crash has left
+        half replaced, touched or not (E47)."""
+        open_ = decisions.c.replaces.is_not(None)
+        gmail_id = case((open_, decisions.c.gmail_id))
+        rows = self._db.execute(
+            select(
+                decisions.c.connection_id,
+                decisions.c.contact_id,
+                decisions.c.category,
+                decisions.c.author,
+                decisions.c.replaces,
+                gmail_id.label("gmail_id"),
+                _TOUCHED.label("touched"),
             )
-        return insert_returning(self._db, notifications, rows, notifications.c.gmail_id, created_at=db_now())
+            .where(
+                decisions.c.mailbox_id == mailbox_id,
+                decisions.c.category.is_not(None),
+                decisions.c.contact_id.in_(contact_ids),
+                decisions.c.changed.is_not(None),
+                decisions.c.undone_at.is_(None),
+                or_(open_, ~_TOUCHED),
+            )
+            .distinct()
+        ).all()
+        earlier = {
+            Earlier(row.connection_id, row.contact_id, Category(row.category), row.author)
+            for row in rows
+            if row.replaces is None
+        }
+        halves = [
+            Replacing(
+                row.gmail_id,
+                row.connection_id,
+                row.contact_id,
+                Category(row.replaces),
+                Category(row.category),
+                bool(row.touched),
+            )
+            for row in rows
+            if row.replaces is not None
+        ]
+        return frozenset(earlier), tuple(halves)
+
+    def replace(
+        self, connection_id: int, contact_id: str, wanted: Sorted, gmail_ids: Collection[str]
+    ) -> tuple[Replacing, ...]:
+        """Which of these mails are the contact's and under another label of ours, that of `wanted` from now on:
+        the intent, committed before Gmail is called, so that history's news of it is known as ours (W5, E47)."""
+        rows = self._db.execute(
+            update(decisions)
+            .where(
+                decisions.c.connection_id == connection_id,
+                decisions.c.gmail_id.in_(gmail_ids),
+                decisions.c.contact_id == contact_id,
+                decisions.c.category != wanted.category.value,
+                decisions.c.changed.is_not(None),
+                decisions.c.replaces.is_(None),
+                decisions.c.undone_at.is_(None),
+                ~_TOUCHED,
+            )
+            .values(category=wanted.category.value, deal_id=wanted.deal_id, replaces=decisions.c.category)
+            .returning(decisions.c.gmail_id, decisions.c.replaces)
+        ).all()
+        return tuple(
+            Replacing(row.gmail_id, connection_id, contact_id, Category(row.replaces), wanted.category)
+            for row in rows
+        )
+
+    def replaced(self, replaced: Mapping[Replacing, str]) -> None:
+        """Gmail has done it; by mail the id of the label that it carries now. `changed` stays what the calls
+        added and removed in all."""
+        for one, label_id in replaced.items():
+            these = _intent(one)
+            changed = self._db.scalar(select(decisions.c.changed).where(*these).with_for_update())
+            if changed:
+                values = {
+                    "changed": changed | {"added": [label_id]},
+                    "changed_at": db_now(),
+                    "replaces": None,
+                }
+                self._db.execute(update(decisions).where(*these).values(values))
+
+    def not_replaced(self, replacing: Collection[Replacing]) -> None:
+        """These mails stay under their old label, or without it: the intent is taken back."""
+        for one in replacing:
+            back = {"category": one.old.value, "deal_id": None, "replaces": None}
+            self._db.execute(update(decisions).where(*_intent(one)).values(back))
+
+    def count_labelled(self, since: datetime) -> Mapping[int, int]:
+        """By mailbox, how many mails sorting has changed since and nobody after it."""
+        rows = select(decisions.c.mailbox_id, func.count()).where(*_labelled_since(since))
+        return dict(self._db.execute(rows.group_by(decisions.c.mailbox_id)).all())
+
+    def labelled_since(
+        self, mailbox_id: int, since: datetime, after: str, limit: int
+    ) -> tuple[Labelled, ...]:
+        """Those of one mailbox, by message id, of which only higher ones than `after`."""
+        rows = self._db.execute(
+            select(decisions.c.gmail_id, decisions.c.connection_id, decisions.c.changed)
+            .where(
+                decisions.c.mailbox_id == mailbox_id,
+                decisions.c.gmail_id > after,
+                *_labelled_since(since),
+            )
+            .order_by(decisions.c.gmail_id)
+            .limit(limit)
+        )
+        return tuple(
+            Labelled(
+                row.gmail_id,
+                row.connection_id,
+                LabelChange(frozenset(row.changed["added"]), frozenset(row.changed["removed"])),
+            )
+            for row in rows
+        )
+
+    def undone(self, labelled: Collection[Labelled]) -> None:
+        """What sorting changed on these mails is restored."""
+        these = _of(Claim(one.gmail_id, one.connection_id, 0) for one in labelled)
+        self._db.execute(update(decisions).where(these).values(undone_at=db_now()))
 
     def purge(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
         """Forget these decisions, but for the id and category of labelled mail while sorting is on."""
@@ -124,7 +249,7 @@ class DecisionRows:
         kept = (decisions.c.category.is_not(None), decisions.c.connection_id.in_(sorts))
         self._db.execute(delete(decisions).where(*these, ~and_(*kept)))
         private = dict.fromkeys(
-            ("contact_id", "contact_address", "matched_by", "author", "received_at", "deal_id")
+            ("contact_id", "contact_address", "matched_by", "author", "received_at", "in_inbox", "deal_id")
         )
         self._db.execute(update(decisions).where(*these).values(private))
 
@@ -132,6 +257,32 @@ class DecisionRows:
         insert_new(self._db, decisions, rows, decided_at=db_now())
 
 
-def _of(claims: Collection[Claim]) -> Any:
+_TOUCHED = exists().where(
+    messages.c.mailbox_id == decisions.c.mailbox_id,
+    messages.c.gmail_id == decisions.c.gmail_id,
+    messages.c.touched,
+)
+"""The user has changed a CRM label on the mail (I6)."""
+
+
+def _labelled_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        decisions.c.changed.is_not(None),
+        decisions.c.changed_at >= since,
+        decisions.c.undone_at.is_(None),
+        ~_TOUCHED,
+    )
+
+
+def _intent(one: Replacing) -> tuple[ColumnElement[bool], ...]:
+    return (
+        decisions.c.connection_id == one.connection_id,
+        decisions.c.gmail_id == one.gmail_id,
+        decisions.c.category == one.new.value,
+        decisions.c.replaces == one.old.value,
+    )
+
+
+def _of(claims: Iterable[Claim]) -> ColumnElement[bool]:
     pairs = [(claim.connection_id, claim.gmail_id) for claim in claims]
     return tuple_(decisions.c.connection_id, decisions.c.gmail_id).in_(pairs)

@@ -3,17 +3,39 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    or_,
+    select,
+    tuple_,
+    union,
+    update,
+)
 
 from domain.connections import ConnectionState
 from domain.ledger import ALONE_AFTER, Claim, Cost, Planned, State, Step
 from domain.outcomes import Outcome
 from infra.db.decisions import DecisionRows
-from infra.db.schema import connections, decisions, steps
+from infra.db.schema import connections, decisions, mailboxes, steps
 from infra.db.sql import insert_new
 from infra.db.types import db_now
 
 _KEY = (steps.c.gmail_id, steps.c.connection_id)
+_UNDONE = steps.c.state != bindparam(None, State.DONE.value, literal_execute=True)
+"""Written out, so that a partial index fits every statement."""
+
+_STOPPED = and_(
+    steps.c.step == Step.SORT.value,
+    steps.c.state == State.DONE.value,
+    steps.c.outcome == Outcome.LABEL_FAILED.value,
+    exists().where(connections.c.id == steps.c.connection_id, connections.c.sorting_trouble.is_(None)),
+)
+"""Not sorted because sorting was stopped, which it no longer is (E67)."""
 
 
 class LedgerRows:
@@ -130,6 +152,53 @@ class LedgerRows:
         else:
             self._decisions.conclude(dict.fromkeys(claims, Outcome.LABEL_FAILED), {})
 
+    def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
+        """Up to so many mails that `retry` is good for, as (mailbox, message)."""
+        named = () if mailbox is None else (mailboxes.c.address == mailbox,)
+        theirs = steps.c.mailbox_id.in_(select(mailboxes.c.id).where(*named))
+        mail = select(steps.c.mailbox_id, steps.c.gmail_id)
+        decided = (decisions.c.connection_id == steps.c.connection_id) & (
+            decisions.c.gmail_id == steps.c.gmail_id
+        )
+        found = union(
+            mail.where(theirs, _UNDONE, steps.c.state == State.SET_ASIDE.value),
+            mail.join(decisions, decided).where(
+                theirs,
+                decisions.c.mailbox_id == steps.c.mailbox_id,
+                decisions.c.outcome == Outcome.LABEL_FAILED.value,
+                _STOPPED,
+            ),
+        )
+        return tuple((row.mailbox_id, row.gmail_id) for row in self._db.execute(found.limit(limit)))
+
+    def retry(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+        """What was set aside waits again as if never tried, and may come to another outcome (E88); so does what
+        was not sorted because sorting was stopped, if it no longer is (E67). Returns the mails it was so for."""
+        rows = self._db.execute(
+            update(steps)
+            .where(steps.c.mailbox_id == mailbox_id, steps.c.gmail_id.in_(gmail_ids))
+            .where(or_(steps.c.state == State.SET_ASIDE.value, _STOPPED))
+            .values(
+                state=State.WAITING.value,
+                outcome=None,
+                attempts=0,
+                owner=None,
+                ready_at=db_now(),
+                redrive_at=db_now(),
+            )
+            .returning(steps.c.gmail_id, steps.c.step, steps.c.connection_id)
+        ).all()
+        unmatched = {row.gmail_id for row in rows if row.step == Step.MATCH.value}
+        others = [(row.connection_id, row.gmail_id) for row in rows if row.step != Step.MATCH.value]
+        failures = (
+            decisions.c.mailbox_id == mailbox_id,
+            decisions.c.outcome == Outcome.LABEL_FAILED.value,
+        )
+        self._db.execute(delete(decisions).where(*failures, decisions.c.gmail_id.in_(unmatched)))
+        theirs = tuple_(decisions.c.connection_id, decisions.c.gmail_id).in_(others)
+        self._db.execute(update(decisions).where(*failures, theirs).values(outcome=None))
+        return frozenset(row.gmail_id for row in rows)
+
     def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> None:
         """What is announced may be sorted (I5)."""
         self._db.execute(
@@ -151,7 +220,8 @@ class LedgerRows:
     def stalled(self, limit: int) -> tuple[tuple[int, Step], ...]:
         """Mailboxes and steps that nobody works on although their time has come; asked for again from now (W2).
 
-        A mailbox that nobody is signed in to is not named: its mail waits for the sign-in (E86).
+        A mailbox that nobody is signed in to is not named: its mail waits for the sign-in (E86). Nor is one
+        that is paused.
         """
         due = (steps.c.state == State.WAITING.value, steps.c.redrive_at <= db_now())
         oldest = (
@@ -161,6 +231,8 @@ class LedgerRows:
         active = exists().where(
             connections.c.mailbox_id == stuck.c.mailbox_id,
             connections.c.state == ConnectionState.ACTIVE.value,
+            mailboxes.c.id == stuck.c.mailbox_id,
+            mailboxes.c.paused_at.is_(None),
         )
         rows = self._db.execute(select(stuck.c.mailbox_id, stuck.c.step, active).distinct()).all()
         for mailbox_id, step, _ in rows:

@@ -4,15 +4,17 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, literal, or_, select, update
 
 from domain.addresses import loose
-from domain.connections import MailboxState
+from domain.connections import ConnectionState, MailboxState
 from domain.labels import Category
 from domain.mailboxes import Watch
-from infra.db.schema import mailbox_addresses, mailboxes
+from infra.db.schema import connections, mailbox_addresses, mailboxes
 from infra.db.sql import insert_new
 from infra.db.types import Instant, db_now
+
+_PAUSED = mailboxes.c.paused_at.is_not(None)
 
 
 class MailboxRows:
@@ -47,6 +49,14 @@ class MailboxRows:
             raise LookupError("mailbox vanished while it was added")
         return mailbox_id
 
+    def reserve(self, address: str) -> None:
+        """One at a time may connect this mailbox, until the commit (E76). SQLite has one writer anyway.
+
+        No row's lock: those are taken from the connection to the mailbox, and here it would be the other way.
+        """
+        if self._db.dialect.name == "postgresql":
+            self._db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(address, 0))))
+
     def own_addresses(self, mailbox_id: int) -> frozenset[str]:
         """Primary address and aliases (E14)."""
         column = mailbox_addresses.c.address
@@ -58,8 +68,9 @@ class MailboxRows:
         insert_new(self._db, mailbox_addresses, rows)
 
     def advance(self, mailbox_id: int, old: str | None, new: str) -> bool:
-        """Move the cursor by compare-and-set; False when another run has moved it meanwhile (W1)."""
-        where = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_not_distinct_from(old))
+        """Move the cursor by compare-and-set; False when another run has moved it meanwhile (W1), or the
+        mailbox has been paused: then the walk ends here."""
+        where = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_not_distinct_from(old), ~_PAUSED)
         return self._db.execute(update(mailboxes).where(*where).values(cursor=new)).rowcount == 1
 
     def synced(self, mailbox_id: int, began_at: datetime, due_after: float) -> None:
@@ -85,7 +96,7 @@ class MailboxRows:
         self._set(
             mailbox_id,
             resting_until=longer,
-            sync_due_at=longer,
+            sync_due_at=_unless_paused(longer),
             failures=mailboxes.c.failures + 1,
             trouble=reason,
         )
@@ -105,15 +116,15 @@ class MailboxRows:
         self._set(
             mailbox_id,
             watch_until=watch.expires_at,
-            watch_due_at=db_now(due_after),
+            watch_due_at=_unless_paused(db_now(due_after)),
             cursor=func.coalesce(mailboxes.c.cursor, watch.history_id),
             synced_at=func.coalesce(mailboxes.c.synced_at, db_now()),
-            sync_due_at=func.coalesce(mailboxes.c.sync_due_at, db_now()),
+            sync_due_at=_unless_paused(func.coalesce(mailboxes.c.sync_due_at, db_now())),
         )
 
     def watch_failed(self, mailbox_id: int, retry_after: float) -> None:
         """The sweep carries on, and renewal is tried again (E85)."""
-        self._set(mailbox_id, watch_due_at=db_now(retry_after))
+        self._set(mailbox_id, watch_due_at=_unless_paused(db_now(retry_after)))
 
     def forget(self, mailbox_id: int) -> None:
         """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
@@ -132,13 +143,45 @@ class MailboxRows:
         )
 
     def pause(self, mailbox_id: int) -> None:
-        """Nobody is signed in: nothing is due until somebody is (E86)."""
-        self._set(mailbox_id, sync_due_at=None, watch_due_at=None)
+        """Nobody is signed in, or the mailbox is paused: nothing is due until that changes (E86).
+
+        It may just have changed: the row is locked before the look, so that what is due by then stays due.
+        """
+        self._db.execute(select(mailboxes.c.id).where(mailboxes.c.id == mailbox_id).with_for_update())
+        working = exists().where(
+            connections.c.mailbox_id == mailbox_id,
+            connections.c.state == ConnectionState.ACTIVE.value,
+            connections.c.magnet_since.is_not(None),
+        )
+        idle = (mailboxes.c.id == mailbox_id, or_(_PAUSED, ~working))
+        self._db.execute(update(mailboxes).where(*idle).values(sync_due_at=None, watch_due_at=None))
 
     def resume(self, mailbox_id: int) -> None:
-        """Somebody has signed in again: catch up now (D12)."""
-        watch_due_at = func.coalesce(mailboxes.c.watch_due_at, db_now())
-        self._set(mailbox_id, sync_due_at=db_now(), watch_due_at=watch_due_at, resting_until=None)
+        """Somebody has signed in again: catch up now (D12), unless the mailbox is paused."""
+        self._set(
+            mailbox_id,
+            sync_due_at=_unless_paused(db_now()),
+            watch_due_at=_unless_paused(func.coalesce(mailboxes.c.watch_due_at, db_now())),
+            resting_until=None,
+        )
+
+    def brake(self, address: str | None, limit: int) -> tuple[int, ...]:
+        """Pause this mailbox, or so many of all, by hand; returns those that were not paused before."""
+        return self._brake(~_PAUSED, address, limit, paused_at=db_now(), sync_due_at=None, watch_due_at=None)
+
+    def release(self, address: str | None, limit: int) -> tuple[int, ...]:
+        """The pause is over: catch up now, and renew the watch that may have ended meanwhile (E85)."""
+        now = case((mailboxes.c.cursor.is_not(None), db_now()))
+        return self._brake(_PAUSED, address, limit, paused_at=None, sync_due_at=now, watch_due_at=now)
+
+    def _brake(
+        self, which: ColumnElement[bool], address: str | None, limit: int, **values: Any
+    ) -> tuple[int, ...]:
+        named = () if address is None else (mailboxes.c.address == address,)
+        these = select(mailboxes.c.id).where(which, *named).order_by(mailboxes.c.id).limit(limit)
+        locked = these.with_for_update().cte("these")
+        changed = update(mailboxes).where(mailboxes.c.id.in_(select(locked))).values(values)
+        return tuple(self._db.scalars(changed.returning(mailboxes.c.id)))
 
     def delete(self, mailbox_id: int) -> None:
         """Nobody uses the mailbox any more."""
@@ -172,3 +215,8 @@ class MailboxRows:
 
     def _set(self, mailbox_id: int, **values: Any) -> None:
         self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(**values))
+
+
+def _unless_paused(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    """When something is due; never while the mailbox is paused."""
+    return case((~_PAUSED, moment))

@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, case, delete, exists, func, or_, select, update
 
-from domain.labels import Category
+from domain.labels import Category, category_of
 from domain.ledger import Planned, State, Step
 from domain.mailboxes import Found, is_ours
 from domain.outcomes import PROVISIONAL, Outcome
 from infra.db.decisions import DecisionRows
 from infra.db.ledger import LedgerRows
-from infra.db.schema import decisions, messages, steps
+from infra.db.schema import decisions, mailboxes, messages, steps
 from infra.db.sql import insert_returning
 from infra.db.types import db_now
 
@@ -79,6 +79,11 @@ class MessageRows:
             messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(gmail_ids), messages.c.touched
         )
         return frozenset(self._db.scalars(rows))
+
+    def touch(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
+        """From now on these are the user's: we neither label nor unlabel them again (I6)."""
+        these = (messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(gmail_ids))
+        self._db.execute(update(messages).where(*these).values(touched=True))
 
     def purge(self, days: int, limit: int) -> int:
         """Forget mail seen longer ago and done with; returns how many. Mail that sorting has labelled keeps
@@ -172,15 +177,35 @@ class MessageRows:
         if not found.touched:
             return
         ids = {touch.gmail_id for touch in found.touched}
+        # What was replaced before the last walk through history began, that walk has told already.
+        untold = or_(mailboxes.c.synced_at.is_(None), decisions.c.changed_at >= mailboxes.c.synced_at)
         rows = self._db.execute(
-            select(decisions.c.gmail_id, decisions.c.category).where(
+            select(
+                decisions.c.gmail_id,
+                decisions.c.category,
+                decisions.c.replaces,
+                case((untold, decisions.c.outcome)).label("outcome"),
+            )
+            .join(mailboxes, mailboxes.c.id == decisions.c.mailbox_id)
+            .where(
                 decisions.c.mailbox_id == mailbox_id,
                 decisions.c.gmail_id.in_(ids),
                 decisions.c.category.is_not(None),
             )
         )
-        intended = {row.gmail_id: labels.get(Category(row.category)) for row in rows}
-        by_user = {t.gmail_id for t in found.touched if not is_ours(t, intended.get(t.gmail_id))}
+        intended: dict[str, str | None] = {}
+        former: dict[str, set[str | None]] = {}
+        for row in rows:
+            intended[row.gmail_id] = labels.get(Category(row.category))
+            before = (
+                row.replaces and Category(row.replaces),
+                row.outcome and category_of(Outcome(row.outcome)),
+            )
+            former[row.gmail_id] = {labels.get(category) for category in before if category}
+        by_user = {
+            t.gmail_id
+            for t in found.touched
+            if not is_ours(t, intended.get(t.gmail_id), former.get(t.gmail_id, ()))
+        }
         if by_user:
-            these = (messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(by_user))
-            self._db.execute(update(messages).where(*these).values(touched=True))
+            self.touch(mailbox_id, by_user)

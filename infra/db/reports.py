@@ -3,16 +3,18 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, exists, func, select, union
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, select, union
 
 from domain.addresses import loose
 from domain.connections import ConnectionState
 from domain.contacts import Kind, MatchedBy
 from domain.labels import LABEL_NAMES, Category, Deal, DealCategory, LabelChange
 from domain.ledger import State, Step
+from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
-from domain.reports import MailboxReport, Notice, Totals
+from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.trails import Decided, DecidingDeal, Person, StepTaken, Trail
+from infra.db.entries import UNDONE, entries, step_taken
 from infra.db.schema import (
     connections,
     contact_addresses,
@@ -27,8 +29,6 @@ from infra.db.schema import (
 )
 
 _WAITS = steps.c.state.in_([State.WAITING.value, State.BLOCKED.value])
-_UNDONE = steps.c.state != bindparam(None, State.DONE.value, literal_execute=True)
-"""Written out, so that a partial index on it fits every statement."""
 
 
 class ReportRows:
@@ -43,6 +43,8 @@ class ReportRows:
         signed_in = exists().where(
             connections.c.mailbox_id == open_mail.c.mailbox_id,
             connections.c.state == ConnectionState.ACTIVE.value,
+            mailboxes.c.id == open_mail.c.mailbox_id,
+            mailboxes.c.paused_at.is_(None),
         )
         row = self._db.execute(
             select(
@@ -51,8 +53,9 @@ class ReportRows:
                 func.min(case((signed_in, open_mail.c.oldest))),
             )
         ).one()
-        these = select(func.count()).select_from(mailboxes).where(*_named(mailbox))
-        return Totals(self._db.scalars(these).one(), int(row[0]), int(row[1]), row[2])
+        these = select(func.count(), func.count(mailboxes.c.paused_at)).where(*_named(mailbox))
+        known, paused = self._db.execute(these.select_from(mailboxes)).one()
+        return Totals(known, paused, int(row[0]), int(row[1]), row[2])
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
         """One mailbox, or all of them, those in trouble first."""
@@ -86,6 +89,7 @@ class ReportRows:
                 address=row.address,
                 signed_in=bool(row.signed_in),
                 needs_sign_in=bool(row.lost),
+                paused_at=row.paused_at,
                 resting_until=row.resting_until,
                 trouble=row.trouble,
                 synced_at=row.synced_at,
@@ -109,9 +113,22 @@ class ReportRows:
             .limit(limit)
         )
         return tuple(
-            Notice(row.id, row.name, row.author, row.received_at, row.gmail_id, row.contact_id)
+            Notice(
+                row.id,
+                NoticeKind(row.kind),
+                row.late,
+                row.name,
+                row.author,
+                row.received_at,
+                row.gmail_id,
+                row.contact_id,
+            )
             for row in rows
         )
+
+    def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
+        """A page of the ledger: so many mails at most, the newest first, from after a place on."""
+        return entries(self._db, query, after, mails)
 
     def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[Trail, ...]:
         """What the ledger holds of the mail, in every mailbox that has one of this id."""
@@ -155,6 +172,7 @@ class ReportRows:
             missing=row.missing or 0,
             steps=self._steps(row.id, gmail_id),
             decided=self._decided(row.id, gmail_id),
+            paused_at=row.paused_at,
         )
 
     def _steps(self, mailbox_id: int, gmail_id: str) -> tuple[StepTaken, ...]:
@@ -163,17 +181,7 @@ class ReportRows:
         ).all()
         order = list(Step)
         return tuple(
-            StepTaken(
-                step=Step(row.step),
-                connection_id=row.connection_id,
-                state=State(row.state),
-                outcome=Outcome(row.outcome) if row.outcome else None,
-                tries=row.attempts,
-                units=row.units,
-                seconds=row.seconds,
-                shared_by=row.shared_by,
-                ready_at=row.ready_at,
-            )
+            step_taken(row)
             for row in sorted(rows, key=lambda row: (row.connection_id, order.index(Step(row.step))))
         )
 
@@ -183,6 +191,7 @@ class ReportRows:
                 decisions,
                 connections.c.user_id,
                 connections.c.dry_run,
+                connections.c.sorting_trouble,
                 contacts.c.kind,
                 contacts.c.name,
                 notifications.c.id.label("notification_id"),
@@ -217,6 +226,8 @@ class ReportRows:
             deal=self._deal(row) if row.deal_id else None,
             changed=_change(row.changed),
             notification_id=row.notification_id,
+            undone_at=row.undone_at,
+            sorting_trouble=row.sorting_trouble,
         )
 
     def _deal(self, row: Row[Any]) -> DecidingDeal:
@@ -255,7 +266,7 @@ def _open_mail(mailbox: str | None) -> Select[Any]:
             (messages.c.mailbox_id == steps.c.mailbox_id) & (messages.c.gmail_id == steps.c.gmail_id),
             isouter=True,
         )
-        .where(_UNDONE)
+        .where(UNDONE)
         .group_by(steps.c.mailbox_id)
     )
     return found.where(steps.c.mailbox_id.in_(_ids(mailbox))) if mailbox else found

@@ -138,6 +138,7 @@ messages = Table(
     Column("missing_since", Instant),
     Column("touched", Boolean, nullable=False, server_default=false()),
     Index("messages_seen", "seen_at"),
+    Index("messages_of_mailbox", "mailbox_id", "seen_at", "gmail_id"),
 )
 """One row per mail that history named: dedupe key. `touched`: the user has changed a CRM label on it (I6)."""
 

@@ -53,3 +53,15 @@ def upsert(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> N
     changes = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     for chunk in chunks(rows, 1_000):
         db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), chunk)
+
+
+def insert_or_raise(db: Connection, table: Table, row: Mapping[str, Any], column: Column[Any]) -> bool:
+    """Insert the row, or bring `column` of what stands under the same primary key up to its value; False when
+    that is as high already. Whoever comes second waits for the first to commit, and sees what he wrote."""
+    statement = _insert(db, table).values(row)
+    raised = statement.on_conflict_do_update(
+        index_elements=[key.name for key in table.primary_key],
+        set_={column.name: statement.excluded[column.name]},
+        where=column < statement.excluded[column.name],
+    )
+    return db.execute(raised.returning(column)).first() is not None

@@ -8,13 +8,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 
+from infra.db.channels import ChannelRows
 from infra.db.connections import ConnectionRows
 from infra.db.contacts import ContactRows
 from infra.db.crm import CrmRows
 from infra.db.decisions import DecisionRows
+from infra.db.deliveries import DeliveryRows
 from infra.db.ledger import LedgerRows
 from infra.db.mailboxes import MailboxRows
 from infra.db.messages import MessageRows
+from infra.db.notifications import NotificationRows
 from infra.db.reports import ReportRows
 from infra.db.types import db_now
 from infra.faults import reached
@@ -22,17 +25,29 @@ from infra.secrets import Cipher
 
 _READS_ONLY = "lodestone_reads_only"
 
+_PATIENCE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""A PostgreSQL host that has vanished is noticed within a minute or so; the URL may say otherwise."""
+
 
 class Transaction:
     """What one transaction can see and change, by noun."""
 
-    def __init__(self, db: Connection, cipher: Cipher, redrive_after: float) -> None:
+    def __init__(self, db: Connection, cipher: Cipher, redrive_after: float, gather: float) -> None:
         self.db = db
         self.mailboxes = MailboxRows(db)
         self.connections = ConnectionRows(db, cipher)
         self.contacts = ContactRows(db)
         self.crm = CrmRows(db)
         self.decisions = DecisionRows(db)
+        self.notifications = NotificationRows(db, redrive_after, gather)
+        self.channels = ChannelRows(db, cipher)
+        self.deliveries = DeliveryRows(db, self.channels, redrive_after)
         self.ledger = LedgerRows(db, redrive_after)
         self.messages = MessageRows(db, self.ledger, self.decisions)
         self.reports = ReportRows(db)
@@ -43,14 +58,16 @@ class Transaction:
 
 
 class Store:
-    """Opens transactions. `redrive_after`: seconds after which unfinished work is asked for again (W2)."""
+    """Opens transactions. `redrive_after`: seconds after which unfinished work is asked for again (W2);
+    `gather`: seconds that late notifications are given to become one summary (E91)."""
 
-    def __init__(self, url: str, cipher: Cipher, *, redrive_after: float = 60) -> None:
+    def __init__(self, url: str, cipher: Cipher, *, redrive_after: float = 60, gather: float = 60) -> None:
         self.engine = open_engine(url)
         # SQLite lets one writer in at a time and has the others poll; our own threads can queue instead.
         self._writers = RLock() if self.engine.dialect.name == "sqlite" else nullcontext()
         self._cipher = cipher
         self._redrive_after = redrive_after
+        self._gather = gather
 
     @contextmanager
     def begin(self, name: str, *, reads_only: bool = False) -> Iterator[Transaction]:
@@ -61,7 +78,7 @@ class Store:
         with nullcontext() if reads_only else self._writers, self.engine.connect() as db:
             db = db.execution_options(**{_READS_ONLY: reads_only})
             with db.begin() as transaction:
-                yield Transaction(db, self._cipher, self._redrive_after)
+                yield Transaction(db, self._cipher, self._redrive_after, self._gather)
                 with reached(name):
                     transaction.commit()
 
@@ -79,7 +96,10 @@ def open_engine(url: str) -> Engine:
     """An engine for SQLite or PostgreSQL, by SQLAlchemy URL."""
     where = make_url(url)
     if where.get_backend_name() == "postgresql":
-        return create_engine(where, pool_pre_ping=True, pool_size=20, hide_parameters=True)
+        patience = {name: value for name, value in _PATIENCE.items() if name not in where.query}
+        return create_engine(
+            where, pool_pre_ping=True, pool_size=20, hide_parameters=True, connect_args=patience
+        )
     engine = create_engine(where, hide_parameters=True, connect_args={"timeout": 30})
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediate)

@@ -69,7 +69,7 @@ class Api:
         self.send_as = self.users.settings().sendAs()
         here = {"userId": ME, "id": _HERE, "prettyPrint": False}
         self._full = self.messages.get(format="full", fields=FULL, **here)
-        self._minimal = self.messages.get(format="minimal", fields="id,labelIds", **here)
+        self._minimal = self.messages.get(format="minimal", fields="id,threadId,labelIds", **here)
         self._history = self.users.history().list(
             userId=ME,
             startHistoryId=_HERE,
@@ -78,14 +78,14 @@ class Api:
             fields=HISTORY,
             prettyPrint=False,
         )
-        self._modify = self.messages.modify(fields="id", body={}, **here)
+        self._modify = self.messages.modify(fields="id,threadId", body={}, **here)
 
     def get_full(self, gmail_id: str) -> Any:
         """The message without its text."""
         return _copy(self._full, gmail_id)
 
     def get_labels(self, gmail_id: str) -> Any:
-        """The message's labels alone."""
+        """The message's labels and thread alone."""
         return _copy(self._minimal, gmail_id)
 
     def history_since(self, cursor: str, page_token: str | None) -> Any:

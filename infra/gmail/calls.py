@@ -77,9 +77,20 @@ class Calls:
             batch.execute(http=self._http)
 
         trouble = self._exchange(name, len(requests), send)
+        if trouble is BROKEN:
+            return self._one_by_one(requests)
         if trouble is not None:
             return [_of_batch(trouble)] * len(requests)
         return [self._part(name, got.get(str(number), b"")) for number in range(len(requests))]
+
+    def _one_by_one(self, requests: Sequence[Any]) -> list[Answer | Trouble]:
+        """When the answers in a batch cannot be told apart (FACTS §1): were it tried again in the same way,
+        a Gmail that keeps doing so would hold the mailbox up for good."""
+        found: list[Answer | Trouble] = []
+        for request in requests:
+            stopped = found[-1] if found and _stops(found[-1]) else None
+            found.append(stopped or self._alone(request))
+        return found
 
     def _part(self, name: str, part: bytes | HttpError) -> Answer | Trouble:
         return self._refusal(name, part) if isinstance(part, HttpError) else _decode(name, part)
@@ -152,6 +163,10 @@ def _settled(outcome: Answer | Trouble, *, alone: bool, everyone: bool) -> Answe
     if alone:
         return outcome.error()
     return outcome.error(whole_mailbox=everyone or outcome.kind is Kind.LIMIT)
+
+
+def _stops(outcome: Answer | Trouble) -> bool:
+    return isinstance(outcome, TryAgain) or (isinstance(outcome, Refusal) and outcome.kind is Kind.LIMIT)
 
 
 def _passing(trouble: Trouble) -> bool:

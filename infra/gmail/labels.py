@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.errors import GiveUp, LabelRefused, LabelUnknown, TryAgain
 from domain.labels import Category, LabelChange
 from infra.gmail.api import ME
 from infra.gmail.calls import Answer, Calls, slices, whole_mailbox_trouble
-from infra.gmail.reading import sense
+from infra.gmail.reading import sense, thread_id
 from infra.gmail.refusals import ODD_ANSWER
 
 Verdict = TryAgain | GiveUp | LookupError | None
+InThread = str | TryAgain | GiveUp | LookupError
 
 BATCH_MODIFY = 1_000
 """Ids that one batchModify takes (FACTS §3)."""
@@ -33,6 +34,20 @@ def change_labels(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str,
     return verdicts | {i: _verdict(i, answer) for i, answer in zip(singly, answers, strict=True)}
 
 
+def change_in_threads(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, InThread]:
+    """One modify each, in batches; its answer names the message's thread."""
+    answers = calls.many([calls.api.modify(gmail_id, change) for gmail_id, change in changes.items()])
+    return {i: _in_thread(i, answer) for i, answer in zip(changes, answers, strict=True)}
+
+
+def _in_thread(gmail_id: str, answer: Answer | Exception) -> InThread:
+    if isinstance(answer, dict):
+        return thread_id(gmail_id, answer)
+    if isinstance(answer, TryAgain | GiveUp | LookupError):
+        return answer
+    raise answer
+
+
 def _all_at_once(
     calls: Calls, gmail_ids: Sequence[str], change: LabelChange, verdicts: dict[str, Verdict]
 ) -> Sequence[str]:
@@ -53,11 +68,11 @@ def _all_at_once(
 
 
 def _verdict(gmail_id: str, answer: Answer | Exception) -> Verdict:
+    if isinstance(answer, dict):
+        return None if answer.get("id") == gmail_id else TryAgain(ODD_ANSWER, whole_mailbox=False)
     if isinstance(answer, TryAgain | GiveUp | LookupError):
         return answer
-    if isinstance(answer, Exception):
-        raise answer
-    return None if answer.get("id") == gmail_id else TryAgain(ODD_ANSWER, whole_mailbox=False)
+    raise answer
 
 
 def ensure_labels(
@@ -76,13 +91,17 @@ def ensure_labels(
 
 
 def _create(calls: Calls, name: str) -> str:
+    """A refusal of the whole mailbox is raised as such; one of the label alone is E67's."""
     body = {"name": name, "labelListVisibility": "labelShow", "messageListVisibility": "show"}
-    try:
-        label_id = calls.one(calls.api.labels.create(userId=ME, body=body, fields="id")).get("id")
-    except FileExistsError:
+    answer = calls.many([calls.api.labels.create(userId=ME, body=body, fields="id")])[0]
+    if isinstance(answer, GiveUp):
+        raise LabelRefused(answer.reason)
+    if isinstance(answer, TryAgain):
+        raise answer
+    if isinstance(answer, FileExistsError):
         label_id = _listed(calls)[1].get(name.casefold())
-    except LookupError:
-        label_id = None
+    else:
+        label_id = None if isinstance(answer, Exception) else answer.get("id")
     if not isinstance(label_id, str):
         raise TryAgain("label_conflict", whole_mailbox=False)
     return label_id

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from domain.addresses import canonical
-from domain.errors import GiveUp, TryAgain
-from domain.labels import Category, LabelChange
+from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.labels import Category, LabelChange, Place
 from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
 from infra.gmail import labels, reading
@@ -67,32 +67,27 @@ class GmailMailbox:
 
     def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of what was received since, whole seconds, Spam and Trash left out."""
-        token: str | None = None
-        while True:
-            answer = self._ask(
-                self._api.messages.list(
-                    userId=ME,
-                    q=f"after:{int(moment.timestamp())}",
-                    maxResults=500,
-                    pageToken=token,
-                    fields="messages(id),nextPageToken",
-                    prettyPrint=False,
-                )
-            )
-            with sense():
-                page = tuple(str(message["id"]) for message in answer.get("messages", ()))
-            yield page
-            token = answer.get("nextPageToken")
-            if not token:
-                return
+        for messages in reading.listed(self._calls, q=f"after:{int(moment.timestamp())}"):
+            yield tuple(messages)
+
+    def labelled(self, label_id: str, sender: str) -> dict[str, str]:
+        """Threads by message id, Spam and Trash left out; none where the label is gone."""
+        found: dict[str, str] = {}
+        name = sender.replace('"', "")
+        try:
+            for messages in reading.listed(self._calls, labelIds=[label_id], q=f'from:"{name}"'):
+                found |= messages
+        except LabelUnknown:
+            return {}
+        return found
 
     def fetch(self, gmail_ids: Sequence[str]) -> dict[str, Fetched | TryAgain | GiveUp | None]:
         """Headers and structure, at most 25 messages a request."""
         return self._each(gmail_ids, self._api.get_full, reading.fetched)
 
-    def labels_of(self, gmail_ids: Sequence[str]) -> dict[str, frozenset[str] | TryAgain | GiveUp | None]:
-        """The labels the messages carry now."""
-        return self._each(gmail_ids, self._api.get_labels, reading.labels)
+    def labels_of(self, gmail_ids: Sequence[str]) -> dict[str, Place | TryAgain | GiveUp | None]:
+        """The labels the messages carry now, and their threads."""
+        return self._each(gmail_ids, self._api.get_labels, reading.place)
 
     def _each(
         self,
@@ -116,6 +111,10 @@ class GmailMailbox:
     def change_labels(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.Verdict]:
         """By the cheaper of modify and batchModify; None means done."""
         return labels.change_labels(self._calls, changes)
+
+    def change_in_threads(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.InThread]:
+        """By modify alone: batchModify does not name the threads."""
+        return labels.change_in_threads(self._calls, changes)
 
     def ensure_labels(
         self, names: Mapping[Category, str], known: Mapping[Category, str]

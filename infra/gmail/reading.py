@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.errors import CursorExpired, TryAgain
+from domain.errors import CursorExpired, GiveUp, TryAgain
+from domain.labels import Place
 from domain.mailboxes import Change, ChangeKind, HistoryPage
 from domain.messages import Fetched, Part
+from infra.gmail.api import ME
 from infra.gmail.calls import Answer, Calls
 from infra.gmail.refusals import ODD_ANSWER
 
@@ -58,11 +60,20 @@ def _part(node: dict[str, Any]) -> Part:
     )
 
 
-def labels(gmail_id: str, answer: Answer) -> frozenset[str] | TryAgain:
-    """The labels of the message asked for."""
-    if answer.get("id") != gmail_id:
+def place(gmail_id: str, answer: Answer) -> Place | TryAgain:
+    """The labels of the message asked for, and its thread."""
+    thread = thread_id(gmail_id, answer)
+    if isinstance(thread, TryAgain):
+        return thread
+    return Place(frozenset(answer.get("labelIds", ())), thread)
+
+
+def thread_id(gmail_id: str, answer: Answer) -> str | TryAgain:
+    """The thread of the message asked for."""
+    thread = answer.get("threadId")
+    if answer.get("id") != gmail_id or not isinstance(thread, str):
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
-    return frozenset(answer.get("labelIds", ()))
+    return thread
 
 
 def history_pages(calls: Calls, cursor: str) -> Iterator[HistoryPage]:
@@ -74,6 +85,30 @@ def history_pages(calls: Calls, cursor: str) -> Iterator[HistoryPage]:
         token = answer.get("nextPageToken")
         page, reached = _page(answer, reached, last=not token)
         yield page
+        if not token:
+            return
+
+
+def listed(calls: Calls, **query: Any) -> Iterator[dict[str, str]]:
+    """Pages of messages.list, as threads by message id; a query that Gmail does not take is refused for good."""
+    token: str | None = None
+    while True:
+        request = calls.api.messages.list(
+            userId=ME,
+            maxResults=500,
+            pageToken=token,
+            fields="messages(id,threadId),nextPageToken",
+            prettyPrint=False,
+            **query,
+        )
+        try:
+            answer = calls.one(request)
+        except LookupError as error:
+            raise GiveUp(str(error)) from None
+        with sense():
+            page = {str(one["id"]): str(one["threadId"]) for one in answer.get("messages", ())}
+        yield page
+        token = answer.get("nextPageToken")
         if not token:
             return
 

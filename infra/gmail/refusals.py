@@ -41,7 +41,7 @@ _RETRY_AT = re.compile(r"retry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)
 _LABEL = re.compile(r"^invalid label:|^label ?id not found|^label not found", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,63}")
-_LABELLING = frozenset({"messages.modify", "messages.batchModify"})
+_LABELLING = frozenset({"messages.modify", "messages.batchModify", "messages.list"})
 
 
 class Kind(Enum):
@@ -89,6 +89,8 @@ def read(call: str, status: int, headers: Mapping[str, Any], content: bytes, now
     reason, text = _words(content)
     reason = PUSH_TAKEN if text.lower().startswith("only one user push") else reason or f"http_{status}"
     kind = _kind(call, status, reason, text)
+    if kind is Kind.REFUSED and not _whole(content):
+        kind = Kind.ODD
     after = _after(headers, text, reason, now) if kind in (Kind.LIMIT, Kind.AWAY) else None
     return Refusal(kind, reason, after, outage=status in OUTAGE)
 
@@ -111,6 +113,15 @@ def _kind(call: str, status: int, reason: str, text: str) -> Kind:
     if reason in MAILBOX_WIDE or text.lower().startswith("mail service not enabled"):
         return Kind.MAILBOX
     return Kind.REFUSED
+
+
+def _whole(content: bytes) -> bool:
+    """Half a refusal may have been of a limit, or of a label: nobody can tell."""
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _words(content: bytes) -> tuple[str, str]:

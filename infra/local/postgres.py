@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +20,15 @@ from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, make_url, text
 
-from infra.local.ports import LOOPBACK, LocalServerError, RunAs, ServerProcess, start_on_port
+from infra.local.ports import (
+    LOOPBACK,
+    POLL_SECONDS,
+    START_SECONDS,
+    LocalServerError,
+    RunAs,
+    ServerProcess,
+    start_on_port,
+)
 
 DRIVER = "postgresql+psycopg"
 SUPERUSER = "postgres"
@@ -62,6 +71,13 @@ def postgres_or_start(folder: Path) -> Iterator[str]:
         rest = given.partition("://")[2]
         yield f"{DRIVER}://{rest}"
         return
+    with own_postgres(folder) as server:
+        yield server.url
+
+
+@contextmanager
+def own_postgres(folder: Path) -> Iterator["PostgresServer"]:
+    """A new empty server whatever DATABASE_URL says, for those who want to kill it; as `postgres_or_start`."""
     binaries = find_postgres_binaries()
     if binaries is None:
         raise LocalServerError(
@@ -71,8 +87,12 @@ def postgres_or_start(folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="lodestone-postgres-", dir=None if run_as else folder))
     try:
-        with _server(binaries, home, run_as) as url:
-            yield url
+        server = PostgresServer(binaries, home, run_as)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(home)
 
@@ -92,25 +112,65 @@ def fresh_database(url: str) -> Iterator[str]:
         engine.dispose()
 
 
-@contextmanager
-def _server(binaries: Path, home: Path, run_as: RunAs | None) -> Iterator[str]:
-    data, log, password = home / "data", home / "postgres.log", secrets.token_hex(16)
-    if run_as:
-        os.chown(home, run_as.user, run_as.group)
-        binaries = _reachable(binaries, home, run_as)
-    _initdb(binaries, data, password, run_as)
-    words = [str(binaries / "postgres"), "-D", str(data)]
-    words += [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    port, process = start_on_port(
-        0,
-        lambda port: ServerProcess([*words, "-p", str(port)], log=log, run_as=run_as, throw_away=home),
-        partial(_is_ready, data),
-        log=log,
-    )
-    try:
-        yield f"{DRIVER}://{SUPERUSER}:{password}@{LOOPBACK}:{port}/postgres"
-    finally:
-        process.stop(signal.SIGINT)  # "fast": clients are cut off
+class PostgresServer:
+    """A PostgreSQL with its data under `home`, on the same port again after kill()."""
+
+    def __init__(self, binaries: Path, home: Path, run_as: RunAs | None) -> None:
+        self.data = home / "data"
+        self._home = home
+        self._run_as = run_as
+        self._port = 0
+        self._password = secrets.token_hex(16)
+        self._process: ServerProcess | None = None
+        if run_as:
+            os.chown(home, run_as.user, run_as.group)
+            binaries = _reachable(binaries, home, run_as)
+        _initdb(binaries, self.data, self._password, run_as)
+        self._words = [str(binaries / "postgres"), "-D", str(self.data)]
+        self._words += [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy URL of its first database; the port is known from start() on."""
+        return f"{DRIVER}://{SUPERUSER}:{self._password}@{LOOPBACK}:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Returns when it is ready, else `LocalServerError`.
+
+        After a kill its old children hold the shared memory for a moment, and a new server refuses until then.
+        """
+        end = time.monotonic() + START_SECONDS
+        while self._process is None:
+            try:
+                self._start()
+            except LocalServerError:
+                if not self._port or time.monotonic() > end:
+                    raise
+                time.sleep(POLL_SECONDS)
+
+    def _start(self) -> None:
+        log = self._home / "postgres.log"
+        self._port, self._process = start_on_port(
+            self._port,
+            lambda port: ServerProcess(
+                [*self._words, "-p", str(port)], log=log, run_as=self._run_as, throw_away=self._home
+            ),
+            partial(_is_ready, self.data),
+            log=log,
+        )
+
+    def stop(self) -> None:
+        """The "fast" end: clients are cut off. Twice is fine."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash: what was committed with synchronous_commit on is back after start()."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.stop(how)
+            self._process = None
 
 
 def _initdb(binaries: Path, data: Path, password: str, run_as: RunAs | None) -> None:
@@ -142,13 +202,13 @@ def _run(command: list[str], cwd: Path, run_as: RunAs | None) -> subprocess.Comp
     )
 
 
-def _is_ready(data: Path, _port: int, _pid: int) -> bool:
-    """PostgreSQL says so in its own folder, so no other server can be taken for it."""
+def _is_ready(data: Path, _port: int, pid: int) -> bool:
+    """PostgreSQL says so in its own folder, so no other server can be taken for it, nor the one before a kill."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
         return False
-    return len(lines) > READY_LINE and lines[READY_LINE].strip() == "ready"
+    return len(lines) > READY_LINE and lines[0].strip() == str(pid) and lines[READY_LINE].strip() == "ready"
 
 
 def _other_account() -> RunAs | None:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,14 @@ from google.pubsub_v1.types import PubsubMessage, ReceivedMessage
 
 from infra.local.pubsub import PubSubServer
 from infra.local.pubsub.emulator import find_emulator, googles_emulator
+from infra.pubsub import ensure_subscription
 
 PATIENCE = 10.0
 A_WHILE = 0.3  # long enough for a message that should not come
+OWN_AND_UNLIMITED = [  # as the official client makes its channels
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", -1),
+]
 
 
 @contextmanager
@@ -40,7 +46,7 @@ def our_server(_: Path) -> Iterator[str]:
 @pytest.fixture(scope="module", params=[our_server, googles_emulator], ids=["ours", "googles"])
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if request.param is googles_emulator and find_emulator() is None:
-        pytest.skip("Google's Pub/Sub emulator is not here (gcloud component pubsub-emulator, and Java)")
+        pytest.skip("Google's Pub/Sub emulator is not here (see find_emulator for where it is looked for)")
     with request.param(tmp_path_factory.mktemp("pubsub")) as address:
         yield address
 
@@ -65,6 +71,32 @@ class Room:
 
     def create_subscription(self, name: str, **settings: Any) -> None:
         self.subscriber.create_subscription(request={"name": name, "topic": self.topic, **settings})
+
+    def with_subscription(self, name: str, **settings: Any) -> "Room":
+        """The same with one more subscription in place of the first."""
+        there = replace(self, subscription=f"{self.project}/subscriptions/{name}")
+        there.create_subscription(there.subscription, **settings)
+        return there
+
+    def with_dead_letters(self, **settings: Any) -> tuple["Room", "Room"]:
+        """A subscription whose messages die after five attempts, and the place where they go then."""
+        graves = replace(self, topic=f"{self.project}/topics/dead")
+        self.publisher.create_topic(name=graves.topic)
+        policy = {"dead_letter_topic": graves.topic, "max_delivery_attempts": 5}
+        mortal = self.with_subscription("mortal", dead_letter_policy=policy, **settings)
+        return mortal, graves.with_subscription("graves")
+
+    def update(self, *paths: str, **settings: Any) -> Any:
+        return self.subscriber.update_subscription(
+            request={
+                "subscription": {"name": self.subscription, **settings},
+                "update_mask": {"paths": paths},
+            }
+        )
+
+    def update_dead_letters(self, topic: str, attempts: int) -> Any:
+        policy = {"dead_letter_topic": topic, "max_delivery_attempts": attempts}
+        return self.update("dead_letter_policy", dead_letter_policy=policy)
 
     def publish(self, *texts: str) -> list[str]:
         messages = [PubsubMessage(data=text.encode()) for text in texts]
@@ -108,9 +140,7 @@ class Room:
 
 
 def subscriber_client(host: str, stack: ExitStack) -> Any:
-    channel = stack.enter_context(
-        grpc.insecure_channel(host, options=[("grpc.use_local_subchannel_pool", 1)])
-    )
+    channel = stack.enter_context(grpc.insecure_channel(host, options=OWN_AND_UNLIMITED))
     return SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
 
 
@@ -233,6 +263,161 @@ def test_what_a_stream_nacks_comes_again(room: Room) -> None:
     assert seen == [message_id, message_id]
 
 
+def test_a_nack_and_a_passed_deadline_are_attempts_and_the_fifth_is_the_last(room: Room) -> None:
+    mortal, graves = room.with_dead_letters()
+    before = time.time()
+    [message_id] = mortal.publish("poison")
+    attempts = []
+    for seconds in (0, 1, 0, 1, 0):
+        [received] = mortal.pull()
+        attempts.append(received.delivery_attempt)
+        mortal.hold(received, seconds)
+    assert mortal.pull(within=A_WHILE) == []  # only now does Google's emulator see that it is dead
+    [dead] = graves.pull()
+
+    assert attempts == [1, 2, 3, 4, 5]
+    assert dead.message.data == b"poison"
+    assert dead.message.message_id != message_id
+    attributes = dict(dead.message.attributes)
+    published = datetime.fromisoformat(attributes.pop("CloudPubSubDeadLetterSourceTopicPublishTime"))
+    assert attributes == {
+        "CloudPubSubDeadLetterSourceDeliveryCount": "5",
+        "CloudPubSubDeadLetterSourceSubscription": "mortal",
+        "CloudPubSubDeadLetterSourceSubscriptionProject": room.project.removeprefix("projects/"),
+    }
+    assert abs(published.timestamp() - before) < PATIENCE
+    assert [m.message.data for m in room.pull()] == [b"poison"]  # another subscription's life is its own
+
+
+def test_attempts_are_counted_on_a_stream_too(room: Room) -> None:
+    mortal, graves = room.with_dead_letters()
+    attempts: queue.Queue[int] = queue.Queue()
+
+    def callback(message: Any) -> None:
+        attempts.put(message.delivery_attempt)
+        message.nack()
+
+    mortal.publish("poison")
+    stream = mortal.subscribe(callback)
+    [dead] = graves.pull()
+    stream.cancel()
+    stream.result(PATIENCE)
+
+    assert dead.message.data == b"poison"
+    assert [attempts.get_nowait() for _ in range(attempts.qsize())] == [1, 2, 3, 4, 5]
+
+
+def test_an_acknowledged_message_never_dies(room: Room) -> None:
+    mortal, graves = room.with_dead_letters()
+    mortal.publish("good")
+    for _ in range(4):
+        [received] = mortal.pull()
+        mortal.hold(received, 0)
+    [received] = mortal.pull()
+    mortal.ack(received)
+
+    assert received.delivery_attempt == 5
+    assert graves.pull(within=A_WHILE) == []
+
+
+def test_without_a_dead_letter_policy_attempts_are_not_counted(room: Room) -> None:
+    room.publish("one")
+    for _ in range(7):
+        [received] = room.pull()
+        assert received.delivery_attempt == 0
+        room.hold(received, 0)
+
+
+def test_a_policy_can_be_given_and_taken_away_later(room: Room) -> None:
+    mortal, _ = room.with_dead_letters()
+    policy = {"dead_letter_topic": f"{room.project}/topics/dead", "max_delivery_attempts": 7}
+    changed = room.update("dead_letter_policy", "ack_deadline_seconds", dead_letter_policy=policy)
+    cleared = mortal.update("dead_letter_policy")
+
+    assert changed.dead_letter_policy.max_delivery_attempts == 7
+    assert changed.ack_deadline_seconds == 10
+    assert not cleared.dead_letter_policy
+    assert mortal.subscriber.get_subscription(subscription=mortal.subscription) == cleared
+
+
+def test_a_retry_policy_makes_a_nacked_message_wait(room: Room) -> None:
+    """Google's emulator gives the first nack back at once."""
+    policy = {"minimum_backoff": {"seconds": 1}, "maximum_backoff": {"seconds": 2}}
+    slow = room.with_subscription("slow", retry_policy=policy)
+    slow.publish("one")
+    began = time.monotonic()
+    for _ in range(3):
+        [received] = slow.pull()
+        slow.hold(received, 0)
+    slow.pull()
+
+    assert 1.5 < time.monotonic() - began < 4 * PATIENCE
+
+
+def test_a_nack_does_not_hold_up_what_is_new(room: Room) -> None:
+    policy = {"minimum_backoff": {"seconds": 60}, "maximum_backoff": {"seconds": 60}}
+    slow = room.with_subscription("slow", retry_policy=policy)
+    slow.publish("bad")
+    for _ in range(2):  # the emulator gives the first nack back at once
+        for received in slow.pull(within=A_WHILE):
+            slow.hold(received, 0)
+    slow.publish("new")
+
+    assert [m.message.data for m in slow.pull()] == [b"new"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        pytest.param({}, (10, 600), id="the defaults"),
+        pytest.param({"minimum_backoff": {"seconds": 20}}, (20, 600), id="one of the two"),
+        pytest.param({"minimum_backoff": {}, "maximum_backoff": {}}, (0, 0), id="none"),
+    ],
+)
+def test_a_retry_policy_is_completed(room: Room, policy: dict[str, Any], expected: tuple[int, int]) -> None:
+    made = room.with_subscription("slow", retry_policy=policy)
+    found = room.subscriber.get_subscription(subscription=made.subscription).retry_policy
+
+    assert (found.minimum_backoff.seconds, found.maximum_backoff.seconds) == expected
+
+
+def test_a_message_may_be_as_large_as_google_says(room: Room) -> None:
+    [message_id] = room.publish("x" * 9_900_000)
+    got: queue.Queue[Any] = queue.Queue()
+    stream = room.subscribe(got.put)
+    message = got.get(timeout=PATIENCE)
+    message.ack()
+    stream.cancel()
+    stream.result(PATIENCE)
+
+    assert (message.message_id, len(message.data)) == (message_id, 9_900_000)
+
+
+def test_every_message_comes_whatever_the_order(room: Room) -> None:
+    """Without ordering keys none is promised, and none is asserted."""
+    sent = [f"{number:03}" for number in range(500)]
+    for start in range(0, len(sent), 50):
+        room.publish(*sent[start : start + 50])
+
+    assert sorted(m.message.data.decode() for m in room.pull_until(len(sent))) == sent
+
+
+@pytest.mark.rule("W13")
+def test_lodestones_own_subscription_is_made_once_and_lasts(
+    room: Room, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
+    project = room.project.removeprefix("projects/")
+    for _ in range(2):
+        ensure_subscription(project, "pushes", "lodestone")
+    found = room.subscriber.get_subscription(subscription=f"{room.project}/subscriptions/lodestone")
+
+    assert found.topic == f"{room.project}/topics/pushes"
+    assert found.ack_deadline_seconds == 60
+    assert not found.expiration_policy.ttl
+    assert (found.retry_policy.minimum_backoff.seconds, found.retry_policy.maximum_backoff.seconds) == (1, 60)
+
+
 def test_two_streams_share_the_messages(room: Room, host: str, clients: ExitStack) -> None:
     taken: queue.Queue[tuple[str, str]] = queue.Queue()
 
@@ -276,8 +461,7 @@ def test_a_subscriber_has_no_more_in_hand_than_it_asked_for(room: Room) -> None:
 
 def test_every_subscription_gets_every_message_from_its_creation_on(room: Room) -> None:
     room.publish("early")
-    later = replace(room, subscription=f"{room.project}/subscriptions/later")
-    room.create_subscription(later.subscription)
+    later = room.with_subscription("later")
     room.publish("late")
 
     assert {m.message.data for m in room.pull_until(2)} == {b"early", b"late"}
@@ -325,6 +509,31 @@ REFUSALS: dict[str, tuple[type[Exception], Callable[[Room], object]]] = {
     "a deadline over 600 s": (
         exceptions.InvalidArgument,
         lambda r: r.create_subscription(r.subscription + "x", ack_deadline_seconds=601),
+    ),
+    "too few attempts": (exceptions.OutOfRange, lambda r: r.update_dead_letters(r.topic, 4)),
+    "too many attempts": (exceptions.OutOfRange, lambda r: r.update_dead_letters(r.topic, 101)),
+    "dead letters to no topic": (exceptions.NotFound, lambda r: r.update_dead_letters(r.topic + "x", 5)),
+    "a back-off over 600 s": (
+        exceptions.InvalidArgument,
+        lambda r: r.update("retry_policy", retry_policy={"maximum_backoff": {"seconds": 601}}),
+    ),
+    "a back-off that shrinks": (
+        exceptions.InvalidArgument,
+        lambda r: r.update("retry_policy", retry_policy={"maximum_backoff": {"seconds": 5}}),
+    ),
+    "an update of nothing": (exceptions.InvalidArgument, lambda r: r.update()),
+    "an update of an unknown field": (exceptions.InvalidArgument, lambda r: r.update("colour")),
+    "another topic": (exceptions.InvalidArgument, lambda r: r.update("topic", topic=r.topic)),
+    "update no subscription": (exceptions.NotFound, lambda r: r.elsewhere().update("labels")),
+    "1,001 messages at once": (exceptions.InvalidArgument, lambda r: r.publish(*["x"] * 1_001)),
+    "acknowledge nothing": (exceptions.InvalidArgument, lambda r: r.ack()),
+    "acknowledge at no subscription": (
+        exceptions.NotFound,
+        lambda r: r.elsewhere().ack(ReceivedMessage(ack_id="x")),
+    ),
+    "a new deadline below zero": (
+        exceptions.InvalidArgument,
+        lambda r: r.hold(ReceivedMessage(ack_id="x"), -1),
     ),
     "a new deadline over 600 s": (
         exceptions.InvalidArgument,

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from domain.address_lists import read_lists
 from domain.addresses import canonical, read_list, read_one
+from domain.headers import MAX_HEADER
 
 ANN = "ann@example.com"
 BOB = "bob@other.example"
@@ -167,6 +168,15 @@ def test_several_fields_of_one_name_are_one_list() -> None:
         BOB,
         "carla@example.com",
     )
+
+
+@pytest.mark.rule("E43", "E102")
+def test_what_is_cut_ends_with_a_whole_address() -> None:
+    filling, other = "," * (MAX_HEADER - len(ANN)), f"{ANN}.other.example"
+    assert read_list(filling + other).addresses == ()
+    assert read_lists([filling + other]) == ()
+    assert read_lists([filling, other]) == ()
+    assert read_lists([filling, ANN]) == (ANN,)
 
 
 HOSTILE = ["(", "()", "((a)", "<", "<>", "<,", "<@", ",", ";", ":", '"', '""', '"\\', '"a"@', "(\\", "\\"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.labels import LabelChange, change, replacement, sortable
+from domain.labels import LabelChange, Left, change, replacement, restoration, sortable
 from domain.messages import MailClass, Message
 
 CTM, OPENED, CUSTOMER = "Label_1", "Label_2", "Label_3"
@@ -81,6 +81,35 @@ def test_change(labels: str, ours: str, expected: str | None) -> None:
 )
 def test_replacement_on_an_earlier_mail(labels: str, ours: str, expected: str | None) -> None:
     assert spelled(replacement(frozenset(labels.split()), OPENED, CRM, frozenset(ours.split()))) == expected
+
+
+@pytest.mark.rule("D10", "E58", "E59", "E60", "I6")
+@pytest.mark.parametrize(
+    ("labels", "made", "expected"),
+    [
+        pytest.param("UNREAD Label_2", "+Label_2 -INBOX", "+INBOX -Label_2", id="back into the Inbox"),
+        pytest.param("Label_9 Label_2", "+Label_2", "-Label_2", id="it was filed before us"),
+        pytest.param(
+            "Label_2", "+Label_2 -INBOX -Label_1", "+INBOX -Label_2", id="a replaced label is not put back"
+        ),
+        pytest.param("INBOX", "+Label_2 -INBOX", "", id="restored already"),
+        pytest.param("Label_9", "+Label_2", "", id="restored already, filed"),
+        pytest.param("UNREAD", "+Label_2 -INBOX", Left.LABEL_GONE, id="the user took our label off"),
+        pytest.param("INBOX Label_2", "+Label_2 -INBOX", Left.IN_INBOX, id="he moved it back"),
+        pytest.param("Label_1 Label_2", "+Label_2 -INBOX", Left.OTHER_LABEL, id="he added another"),
+        pytest.param("INBOX Label_3", "+Label_2 -INBOX", Left.OTHER_LABEL, id="he chose another"),
+        pytest.param("TRASH Label_2", "+Label_2 -INBOX", Left.SPAM_OR_TRASH, id="in the trash"),
+        pytest.param("SPAM", "+Label_2 -INBOX", Left.SPAM_OR_TRASH, id="in spam"),
+    ],
+)
+def test_what_undoes_a_change(labels: str, made: str, expected: str) -> None:
+    signs = made.split()
+    change = LabelChange(
+        frozenset(one[1:] for one in signs if one[0] == "+"),
+        frozenset(one[1:] for one in signs if one[0] == "-"),
+    )
+    found = restoration(frozenset(labels.split()), change, CRM)
+    assert (found if isinstance(found, Left) else spelled(found)) == expected
 
 
 LABEL_IDS = st.frozensets(st.sampled_from([CTM, OPENED, CUSTOMER, "INBOX", "UNREAD", "Label_9"]))

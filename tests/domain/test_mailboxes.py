@@ -129,6 +129,20 @@ def test_a_change_that_equals_our_intent_is_ours(
     assert is_ours(Touch("a", label_id, added), intended) is ours
 
 
+@pytest.mark.rule("W5", "I6", "E47")
+@pytest.mark.parametrize(
+    ("label_id", "added", "ours"),
+    [
+        pytest.param("Label_2", True, True, id="history tells late that we had put it"),
+        pytest.param("Label_2", False, True, id="we have replaced it"),
+        pytest.param("Label_3", True, False, id="the user put a third one"),
+        pytest.param("Label_1", False, False, id="the user took the new one off"),
+    ],
+)
+def test_a_label_that_we_have_replaced_was_ours(label_id: str, added: bool, ours: bool) -> None:
+    assert is_ours(Touch("a", label_id, added), "Label_1", {"Label_2"}) is ours
+
+
 # Gmail may repeat records and tell them in another order (E81); what one record says stays the same.
 _LABELS = st.frozensets(st.sampled_from(["INBOX", "UNREAD", "SPAM", "TRASH", "DRAFT", "CHAT", *sorted(CRM)]))
 _IDS = st.sampled_from("abcd")

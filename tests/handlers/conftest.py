@@ -13,10 +13,11 @@ from domain.events import Event, MailboxChanged
 from domain.mailboxes import Grant
 from handlers import connections, pushes
 from handlers.work import Pace, Work
-from infra.db.schema import decisions, mailboxes, notifications, steps
+from infra.db.schema import channels, decisions, deliveries, mailboxes, notifications, steps
 from infra.db.store import Store
 from infra.gmail import Gmail
 from infra.local.gmail import GmailControl, GmailServer
+from infra.notifiers import Notifiers
 from infra.queue import RedisQueue
 from tests.journeys.world import UWE, crm, mail
 from workers.actors import HANDLERS
@@ -99,7 +100,9 @@ class House:
         """Every wait and lease is over."""
         with self.store.engine.begin() as db:
             db.execute(update(steps).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
-            db.execute(update(mailboxes).values(resting_until=None))
+            db.execute(update(deliveries).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
+            for table in (mailboxes, channels):
+                db.execute(update(table).values(resting_until=None))
 
 
 @pytest.fixture
@@ -114,6 +117,14 @@ def house(gmail_server: GmailServer, store: Store, queue: RedisQueue, sent: list
     """An empty house with a CRM in it: Ann (open deal), Cid (won deal), Lea (lead)."""
     crm(store.engine)
     gmail = Gmail(endpoint=gmail_server.url)
-    work = Work(store, gmail, queue, owner="test", pace=Pace(), topic="projects/p/topics/gmail")
+    work = Work(
+        store,
+        gmail,
+        queue,
+        owner="test",
+        pace=Pace(),
+        topic="projects/p/topics/gmail",
+        outside=Notifiers(may_be_private=True),
+    )
     yield House(work, store, queue, GmailControl(gmail_server.url), sent)
     gmail.close()

@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert, select, update
 from domain.contacts import MatchedBy
 from domain.explanations import differs, second_look, summary
 from domain.ledger import State, Step
+from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.reports import Notice
 from domain.trails import Decided
@@ -216,6 +217,8 @@ def test_notifications_show_the_records_name_the_address_and_the_time(house: Hou
     received = house.gmail.dump(UWE).messages[0].internal_date
     assert found[0] == Notice(
         id=found[0].id,
+        kind=NoticeKind.MAIL,
+        late=False,
         name="Ann",
         author="ann@example.com",
         received_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=received),

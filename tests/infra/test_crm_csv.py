@@ -118,7 +118,7 @@ def test_times_of_creation(tmp_path: Path, text: str, moment: datetime) -> None:
             id="a comma without quotes",
         ),
         pytest.param("c1,contact", "2 columns where the header has 6", id="half a row"),
-        pytest.param("c1,contact,A\0n,,,2024-01-02", "the line holds a NUL character", id="NUL"),
+        pytest.param("c1,contact,A\0n,,,2024-01-02", "the record holds a NUL character", id="NUL"),
     ],
 )
 def test_a_bad_row_is_refused_by_its_line_and_the_rest_goes_in(
@@ -157,7 +157,7 @@ def test_a_stray_quote_costs_its_own_row_and_no_other(tmp_path: Path, broken: st
 
 def test_a_row_that_is_not_utf8_is_refused_alone(tmp_path: Path) -> None:
     text = f"{CONTACTS}\n{GOOD}\nc2,contact,B\xf6b,,,2024-01-02\n{GOOD}\n".encode("latin-1")
-    assert rows(tmp_path, text) == [ANN, Refusal(3, "the line is not UTF-8", "c2"), ANN]
+    assert rows(tmp_path, text) == [ANN, Refusal(3, "the record is not UTF-8", "c2"), ANN]
 
 
 @pytest.mark.rule("E8", "E9")

@@ -10,6 +10,7 @@ import pytest
 from googleapiclient.http import BatchHttpRequest
 
 from domain.errors import CursorExpired, GiveUp
+from domain.labels import Place
 from domain.mailboxes import Change, ChangeKind, Grant
 from domain.messages import Fetched, Part
 from handlers import ports
@@ -197,8 +198,9 @@ def test_at_most_25_messages_share_a_request(
 def test_labels_can_be_looked_at_again(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
     one, two = control.deliver(address, RAW).id, control.deliver(address, RAW, labels=[]).id
     labels = frozenset({"INBOX", "UNREAD"})
-    assert mailbox.labels_of([one, "18a", two]) == {one: labels, "18a": None, two: frozenset()}
-    assert mailbox.labels_of([one]) == {one: labels}
+    places = {one: Place(labels, one), two: Place(frozenset(), two)}
+    assert mailbox.labels_of([one, "18a", two]) == places | {"18a": None}
+    assert mailbox.labels_of([one]) == {one: Place(labels, one)}
     assert_counted(mailbox, control, address)
 
 

@@ -5,7 +5,7 @@ from threading import Barrier
 
 import pytest
 
-from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.errors import GiveUp, LabelRefused, LabelUnknown, TryAgain
 from domain.labels import LABEL_NAMES, Category, LabelChange
 from domain.mailboxes import Grant
 from infra.gmail import Gmail, GmailMailbox
@@ -154,6 +154,51 @@ def test_once_the_mailbox_is_limited_nothing_more_is_sent(
     assert {type(verdict) for verdict in verdicts.values()} == {TryAgain}
 
 
+@pytest.mark.rule("E47")
+@pytest.mark.parametrize("messages", [0, 1, 3, 30])
+def test_a_change_in_threads_names_them(
+    mailbox: GmailMailbox, control: GmailControl, address: str, messages: int
+) -> None:
+    found = control.deliver_many(Mail(address, RAW) for _ in range(messages))
+    threads = {one.id: one.thread_id for one in found}
+    assert mailbox.change_in_threads(dict.fromkeys(threads, STAR)) == threads
+    assert starred(control, address) == messages
+    assert mailbox.spent.units == control.counters().units == 5 * messages
+
+
+@pytest.mark.rule("E47")
+def test_in_a_change_in_threads_a_message_fails_by_itself(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    good, poisoned = deliver(control, address, 2)
+    control.poison(address, poisoned)
+    found = mailbox.change_in_threads(dict.fromkeys([good, poisoned, "18a"], STAR))
+    assert found[good] == good
+    assert isinstance(found[poisoned], TryAgain)
+    assert isinstance(found["18a"], LookupError)
+    with pytest.raises(LabelUnknown):
+        mailbox.change_in_threads({good: UNKNOWN})
+
+
+@pytest.mark.rule("E47")
+def test_mail_under_a_label_is_listed_by_its_sender(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    ids = deliver(control, address, 502)
+    control.deliver(address, RAW.replace(b"bob@", b"eva@"), labels=["Ours"])
+    control.deliver(address, RAW, labels=["Ours", "TRASH"])
+    control.change_labels(address, ids[:501], add=["Ours"])
+    label = next(i for i, name in control.dump(address).labels.items() if name == "Ours")
+    found = mailbox.labelled(label, "bob@example.com")
+    assert found == {gmail_id: gmail_id for gmail_id in ids[:501]}
+    assert (mailbox.spent.requests, mailbox.spent.units) == (2, 10)
+    assert mailbox.labelled("Label_999", "bob@example.com") == {}
+    assert mailbox.labelled(label, 'odd"one @example.com') == {}
+    control.fault("503", ["messages.list"], times=1)
+    with pytest.raises(TryAgain):
+        mailbox.labelled(label, "bob@example.com")
+
+
 @pytest.mark.rule("Z14")
 def test_labels_are_made_once_and_shown(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
     made = mailbox.ensure_labels(LABEL_NAMES, {})
@@ -203,10 +248,27 @@ def test_all_at_once_make_each_label_once(gmail: Gmail, grant: Grant, control: G
 
 
 def test_a_name_or_label_too_many_is_final(mailbox: GmailMailbox, server: GmailServer, address: str) -> None:
-    with pytest.raises(GiveUp, match=r"^invalidArgument$"):
+    with pytest.raises(LabelRefused, match=r"^invalidArgument$"):
         mailbox.ensure_labels({Category.OPEN: "Inbox"}, {})
     labels = server.world.mailbox(address).labels
     for number in range(MAX_LABELS - len(labels.all())):
         labels.create({"name": f"Number {number}"})
-    with pytest.raises(GiveUp, match=r"^invalidArgument$"):
+    with pytest.raises(LabelRefused, match=r"^invalidArgument$"):
         mailbox.ensure_labels(LABEL_NAMES, {})
+
+
+@pytest.mark.rule("E67")
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        pytest.param("403.domainPolicy", GiveUp, id="the whole mailbox is refused"),
+        pytest.param("503", TryAgain, id="Gmail is away"),
+    ],
+)
+def test_another_refusal_of_a_label_is_told_apart(
+    mailbox: GmailMailbox, control: GmailControl, fault: str, error: type[Exception]
+) -> None:
+    control.fault(fault, ["labels.create"], times=1)
+    with pytest.raises(error) as caught:
+        mailbox.ensure_labels(LABEL_NAMES, {})
+    assert not isinstance(caught.value, LabelRefused)

@@ -167,7 +167,8 @@ def test_google_s_words(call: str, status: int, reason: str, text: str, expected
 @pytest.mark.parametrize(
     ("status", "body", "reason", "expected"),
     [
-        (403, b"<html>ana@example.com</html>", "http_403", GiveUp),
+        (403, b"<html>ana@example.com</html>", "http_403", TryAgain),
+        (400, google(400, "invalidArgument", "Invalid label: x")[:-9], "http_400", TryAgain),
         (502, b"<html>ana@example.com</html>", "http_502", TryAgain),
         (302, b"", "http_302", TryAgain),
         (408, b"", "http_408", TryAgain),

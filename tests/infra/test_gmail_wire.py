@@ -74,7 +74,12 @@ def http(body: object = None, status: int = 200, **headers: str) -> bytes:
 
 
 def message(gmail_id: str) -> dict[str, Any]:
-    return {"id": gmail_id, "internalDate": 1_767_225_600_000, "payload": {"mimeType": "text/plain"}}
+    return {
+        "id": gmail_id,
+        "threadId": "t",
+        "internalDate": 1_767_225_600_000,
+        "payload": {"mimeType": "text/plain"},
+    }
 
 
 def parts(bodies: Mapping[str, bytes], content_id: str = "response-{}", end: str = "--b--\r\n") -> Answer:
@@ -132,7 +137,23 @@ def test_a_batch_answer_that_cannot_be_told_apart_is_nobody_s(
     found = troubles(mailbox.fetch(ids))
     assert list(found) == ids
     assert {whole for _, whole in found.values()} == {True}
-    assert len(google.requests) == 1
+    assert all(b"/messages/a?" in request for request in google.requests[1:]), "the first, alone, and no more"
+
+
+@pytest.mark.rule("E87")
+def test_what_cannot_be_told_apart_is_asked_for_one_by_one(google: Script, mailbox: GmailMailbox) -> None:
+    nameless = parts(good("a", "b", "c"), content_id="response-")
+    limited = http({"error": {"errors": [{"reason": "rateLimitExceeded"}]}}, status=429)
+    alone = [http(message("a")), http({"error": {}}, status=500), http(message("c")), limited]
+    google.script = [nameless, *alone]
+    found = mailbox.fetch(["a", "b", "c", "d", "e"])
+    assert [gmail_id for gmail_id, message in found.items() if isinstance(message, Fetched)] == ["a", "c"]
+    assert troubles(found) == {
+        "b": ("http_500", False),
+        "d": ("rateLimitExceeded", True),
+        "e": ("rateLimitExceeded", True),
+    }
+    assert len(google.requests) == 5, "the last is not sent any more"
 
 
 def test_a_part_that_is_odd_is_one_message_s_trouble(google: Script, mailbox: GmailMailbox) -> None:

@@ -29,6 +29,9 @@ try:
     raise ValueError("ann@example.com")
 except ValueError:
     library.exception("while reading ann@example.com")
+from google.api_core.client_logging import initialize_logging
+initialize_logging()  # as Google's clients do when they are made
+logging.getLogger("google.api_core.bidi").error("while handing out ann@example.com")
 """
 
 
@@ -56,14 +59,15 @@ def test_every_line_says_what_happened_where_and_when(written: list[dict[str, An
         "job.failed",
         "library.warned",
         "library.warned",
+        "library.warned",
     ]
     assert {line["process"] for line in written} == {"worker"}
     assert all(line["timestamp"].endswith("Z") for line in written)
-    assert [line["level"] for line in written] == ["info", "error", "warning", "warning"]
+    assert [line["level"] for line in written] == ["info", "error", "warning", "warning", "warning"]
 
 
 def test_what_is_bound_to_the_job_stands_on_its_lines_and_on_no_others(written: list[dict[str, Any]]) -> None:
-    assert [line.get("job") for line in written] == ["labels.sort", None, None, None]
+    assert [line.get("job") for line in written] == ["labels.sort", None, None, None, None]
     first = written[0]
     assert (first["mailbox_id"], first["message_id"], first["outcome"]) == (7, "18c2f0", "label.open")
 
@@ -77,6 +81,7 @@ def test_libraries_are_heard_by_name_and_place_and_never_by_their_words(
     assert [(line["logger"], line["error"]) for line in warned] == [
         ("some.library", None),
         ("some.library", "ValueError"),
+        ("google.api_core.bidi", None),
     ]
     assert all(line["place"] for line in warned)
     assert "ann@example.com" not in json.dumps(written)

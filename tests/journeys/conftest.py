@@ -1,5 +1,6 @@
 """A running world for the journeys, once on SQLite and once on PostgreSQL."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,13 +8,25 @@ import grpc
 import pytest
 from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from infra.db.schema import mailboxes
+from infra.db.schema import connections, decisions, mailboxes
+from infra.db.sql import upsert
 from infra.db.types import db_now
 from infra.local.postgres import fresh_database
 from tests.journeys.fleet import Fleet
-from tests.journeys.world import IMPATIENT, SENDERS, UWE, Ending, closing_engine, crm, deliver, wait_for
+from tests.journeys.world import (
+    IMPATIENT,
+    OPEN,
+    SENDERS,
+    UWE,
+    Ending,
+    closing_engine,
+    crm,
+    deliver,
+    mail,
+    wait_for,
+)
 from workers.demo.stage import PROCESSES, Stage
 
 
@@ -52,6 +65,34 @@ class Scene:
             if name == "Open Deals":
                 self.stage.gmail.delete_label(UWE, label_id)
         return self.mail()
+
+    def other_category(self) -> dict[str, str]:
+        """Cid answers in a thread whose earlier mails we had put under another label than he gets now (E47)."""
+        old = int(time.time() - 3600) * 1000
+        thread = None
+        earlier = []
+        for _ in range(12):
+            one = self.stage.gmail.deliver(UWE, mail("cid", 0), internal_date=old, thread_id=thread)
+            thread = one.thread_id
+            earlier.append(one.id)
+        label = next(i for i, name in self.stage.gmail.dump(UWE).labels.items() if name == OPEN)
+        with closing_engine(self.stage) as engine, engine.begin() as db:
+            [connection] = db.execute(select(connections.c.id, connections.c.mailbox_id))
+            now = db.scalar(select(db_now()))
+            labelled = {
+                "connection_id": connection.id,
+                "mailbox_id": connection.mailbox_id,
+                "outcome": "label.open",
+                "contact_id": "cid",
+                "author": "cid@example.com",
+                "category": "OPEN",
+                "changed": {"added": [label], "removed": []},
+                "changed_at": now,
+                "decided_at": now,
+            }
+            upsert(db, decisions, [labelled | {"gmail_id": gmail_id} for gmail_id in earlier])
+        self.stage.gmail.change_labels(UWE, earlier, add=[OPEN])
+        return {self.stage.gmail.deliver(UWE, mail("cid", 0), thread_id=thread).id: "cid"}
 
     def watch_due(self) -> dict[str, str]:
         with closing_engine(self.stage) as engine, engine.begin() as db:

@@ -54,6 +54,12 @@ FAULT_POINTS = (
     FaultPoint("gmail.labels.create", WORKER, "deleted_label"),
     FaultPoint("labels.keep", WORKER, "deleted_label"),
     FaultPoint("labels.record", WORKER),
+    # Another label in a thread
+    FaultPoint("gmail.messages.modify", WORKER, "other_category"),
+    FaultPoint("gmail.messages.list", WORKER, "other_category"),
+    FaultPoint("labels.replace", WORKER, "other_category"),
+    FaultPoint("gmail.messages.batchModify", WORKER, "other_category"),
+    FaultPoint("labels.record", WORKER, "other_category"),
     # The watch
     FaultPoint("watch.enter", WORKER, "watch_due"),
     FaultPoint("gmail.watch", WORKER, "watch_due"),

@@ -12,7 +12,16 @@ from tests.journeys.conftest import Scene
 from tests.journeys.fault_points import FAULT_POINTS, FaultPoint
 from tests.journeys.world import SENDERS, deliver
 
-BESIDE_THE_PIPELINE = ("connections.", "crm.", "reports.", "settings.", "gmail.stop", "gmail.oauth2.revoke")
+BESIDE_THE_PIPELINE = (
+    "brakes.",
+    "connections.",
+    "crm.",
+    "reports.",
+    "settings.",
+    "undoing.",
+    "gmail.stop",
+    "gmail.oauth2.revoke",
+)
 NO_MAIL_IN_HAND = ("mailboxes.need_sign_in", "mailboxes.pause", "sweep.purge", "watch.failed")
 """The first are commands that a person repeats when they die half-way."""
 

@@ -1,5 +1,6 @@
 """What Lodestone stands on goes away and comes back: it says so, waits, loses nothing, resumes alone."""
 
+import shutil
 import signal
 import time
 
@@ -36,12 +37,28 @@ def test_gmail_answers_nothing_but_errors_for_a_while(scene: Scene, kind: str) -
 @pytest.mark.rule("E82", "I1")
 def test_pubsub_dies_and_forgets_everything(scene: Scene) -> None:
     scene.stage.stop("pubsub", signal.SIGKILL)
+    shutil.rmtree(scene.stage.pubsub_folder)
     sent = scene.mail()
     scene.stage.start_pubsub()
     scene.stage.run("topic")
     sent |= scene.mail()
     scene.check(sent)
     assert '"part": "pubsub"' in scene.log("dispatcher")
+
+
+@pytest.mark.rule("E82", "I1")
+def test_pubsub_dies_and_remembers(scene: Scene) -> None:
+    """Nobody makes the topic and the subscription again: the dispatcher finds them, and what waits there."""
+    before = scene.log("dispatcher").count("push.rejected")
+    scene.stage.stop("pubsub", signal.SIGKILL)
+    sent = scene.mail()
+    scene.stage.start_pubsub()
+    scene.publish(b"no push, but somebody must say so")
+    scene.stage.stop("pubsub", signal.SIGKILL)
+    scene.stage.start_pubsub()
+    sent |= scene.mail()
+    scene.check(sent)
+    assert wait_for(lambda: scene.log("dispatcher").count("push.rejected") > before)
 
 
 @pytest.mark.rule("I1", "W11")

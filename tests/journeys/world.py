@@ -65,6 +65,8 @@ class Ending:
             self.open_steps = Counter(
                 row.gmail_id for row in db.execute(select(steps)) if row.state in ("waiting", "blocked")
             )
+            half = select(decisions.c.gmail_id).where(decisions.c.replaces.is_not(None))
+            self.half_replaced = list(db.scalars(half))
             self.notified = Counter(db.scalars(select(notifications.c.gmail_id)))
         self.mailbox = stage.gmail.dump(UWE)
 
@@ -83,6 +85,9 @@ class Ending:
             assert self.notified[gmail_id] == outcomes.count("magnet.notified"), sender
             assert message.labels & {OPEN, CUSTOMERS} == {label} - {""}, sender
             assert ("INBOX" in message.labels) is in_inbox, sender
+            thread = [one for one in self.mailbox.messages if one.thread_id == message.thread_id]
+            assert {one.labels & {OPEN, CUSTOMERS} for one in thread} == {frozenset({label} - {""})}, sender
+        assert self.half_replaced == []
 
 
 @contextmanager

@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from domain.contacts import Kind
 from domain.crm import ContactRecord
 from domain.ledger import Step
+from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
+from infra.db.schema import notifications
 from infra.db.store import Store
 from infra.local.ports import free_port
 from infra.secrets import Cipher
 from tests.terminals import Terminal
-from tests.worlds import START, World, arrive, let_pass, make_world, match
+from tests.worlds import START, World, arrive, connection_of, let_pass, make_world, match
 
 UWE = "uwe@firm.example"
 
@@ -45,11 +48,13 @@ def terminal(tmp_path: Path, sqlite_url: str, world: World) -> Terminal:
     return Terminal(tmp_path, sqlite_url, {"LODESTONE_GMAIL_ENDPOINT": f"http://127.0.0.1:{free_port()}/"})
 
 
-def announce(world: World) -> None:
-    """What waits to be announced is on Uwe's list."""
+def announce(world: World, *, in_time: bool = False) -> None:
+    """What waits to be announced is on Uwe's list, as late as it is or as if it had been announced at once."""
     with world.store.begin("tests.announce") as tx:
         claims = tx.ledger.claim(world.mailbox_id, Step.ANNOUNCE, 10, "announcer", 60, [world.connection_id])
-        tx.decisions.notify("uwe", claims, tx.decisions.links(claims))
+        tx.notifications.notify("uwe", claims, tx.decisions.links(claims))
+        if in_time:
+            tx.db.execute(update(notifications).values(late=False))
 
 
 @pytest.mark.rule("Z25")
@@ -61,6 +66,8 @@ def test_the_crm_reads_the_notifications_of_a_user_and_asks_for_those_after(
     assert found == [
         {
             "id": number,
+            "kind": "mail",
+            "late": True,
             "name": "[/b] \x1b[31mAnn",
             "from": "ann@example.com",
             "received_at": f"2026-03-15T09:0{number - 1}:00.000+00:00",
@@ -78,13 +85,29 @@ def test_the_crm_reads_the_notifications_of_a_user_and_asks_for_those_after(
 
 
 def test_a_name_cannot_play_with_the_terminal(terminal: Terminal, world: World) -> None:
-    announce(world)
+    announce(world, in_time=True)
     done = terminal.run("notifications", "--user", "uwe")
     assert [line.split() for line in done.out.splitlines()[:2]] == [
         ["id", "name", "from", "received", "at", "message", "id", "contact", "id"],
         ["1", "[/b]", "[31mAnn", "ann@example.com", "2026-03-15", "09:00:00", "UTC", "m1", "ann"],
     ]
     assert "\x1b" not in done.out + terminal.run("explain", "m1").out
+
+
+@pytest.mark.rule("E91", "E86")
+def test_late_mails_are_one_line_and_a_lost_sign_in_is_told_in_words(
+    terminal: Terminal, world: World
+) -> None:
+    announce(world)
+    with world.store.begin("tests.tell") as tx:
+        tx.notifications.tell(connection_of(tx, world), NoticeKind.SIGN_IN_NEEDED)
+    lines = terminal.run("notifications", "--user", "uwe").out.splitlines()
+    assert [line.split("  ")[1].strip() for line in lines if line[0].isdigit()] == [
+        "Google no longer lets us in: please sign in again",
+        "2 mails from 2026-03-15 09:00:00 UTC on, told late",
+    ]
+    told = terminal.run("notifications", "--user", "uwe", "--json").json[-1]
+    assert (told["kind"], told["from"], told["message_id"]) == ("sign_in_needed", None, None)
 
 
 @pytest.mark.rule("Z33")

@@ -8,10 +8,14 @@ import typer
 from workers.cli.output import fail
 
 MODULES = {
-    "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "keys"),
+    "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier", "keys"),
     "accounts": ("connect", "disconnect", "settings"),
     "crm": ("crm",),
+    "channels": ("channels",),
+    "labels": ("labels",),
     "reports": ("status", "explain", "notifications"),
+    "brakes": ("pause", "resume", "retry"),
+    "ledger": ("ledger",),
     "demo": ("demo",),
 }
 """Which module has which commands: only that one is imported, because all together take seconds to start."""

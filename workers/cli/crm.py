@@ -1,4 +1,4 @@
-"""The CRM's records in: `lodestone crm import`."""
+"""The CRM's records in: `lodestone crm import`, and `lodestone crm send` (crm_send.py)."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
 from domain.crm import Record, Records, Refusal
 from handlers.connections import Refused
 from handlers.crm import Imported, Named, count_absent, count_all, delete_absent, take_in, too_many
 from handlers.ports import Store
 from infra.crm_csv import CrmFile, Unusable
+from workers.cli.crm_send import send
 from workers.cli.opening import open_app
 from workers.cli.output import Json, fail, say, show_json
-
-EVERY = 500
-"""Records between two looks at the progress bar."""
+from workers.cli.progress import EVERY, bar
 
 
 def _file(name: str, columns: str) -> Any:
@@ -77,7 +75,7 @@ def _import(
     results: dict[Records, Imported] = {}
     named = {file.kind: Named() for file in files if replace}
     before = {kind: count_all(kind, store) for kind in named}
-    with _progress() as progress:
+    with bar() as progress:
         for file in files:
             task = progress.add_task(file.kind.value, total=file.size)
             results[file.kind] = take_in(_watched(file, progress, task), store, named.get(file.kind))
@@ -93,12 +91,6 @@ def _import(
         _announce(f"{kind.value}: {absent[kind]} that the file does not name are deleted", aside=aside)
         results[kind].deleted = delete_absent(kind, names, store)
     return results, []
-
-
-def _progress() -> Progress:
-    """A bar on standard error, if somebody is there to see it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
 def _watched(file: CrmFile, progress: Progress, task: TaskID) -> Iterator[Record | Refusal]:
@@ -136,6 +128,7 @@ def _show(results: Mapping[Records, Imported]) -> None:
 def add_to(app: typer.Typer) -> None:
     crm = typer.Typer(help="The CRM's records.", no_args_is_help=True)
     crm.command("import")(import_)
+    crm.command("send")(send)
 
     @crm.callback()
     def group() -> None:

@@ -17,6 +17,8 @@ def in_words(one: Explained) -> Iterator[str]:
     waiting = explanations.waiting_for_match(trail)
     if waiting:
         yield f"  {waiting}"
+    if trail.paused_at:
+        yield f"  paused: nothing is done in this mailbox since {trail.paused_at:%Y-%m-%d %H:%M:%S} UTC"
     for decided in trail.decided:
         yield from _decision(one, decided)
     seen = f", first seen {trail.seen_at:%Y-%m-%d %H:%M:%S} UTC" if trail.seen_at else ""
@@ -37,6 +39,7 @@ def as_json(one: Explained) -> dict[str, Any]:
         "came_by": trail.came_by,
         "seen_at": trail.seen_at and trail.seen_at.isoformat(timespec="milliseconds"),
         "touched_by_user": trail.touched,
+        "paused_since": trail.paused_at and trail.paused_at.isoformat(timespec="milliseconds"),
         "summary": explanations.waiting_for_match(trail),
         "decisions": [_decision_as_json(one, decided) for decided in trail.decided],
         "steps": [_step_as_json(step) for step in trail.steps],
@@ -82,6 +85,7 @@ def _decision_as_json(one: Explained, decided: Decided) -> dict[str, Any]:
         "notification_id": decided.notification_id,
         "changed": change and {"added": sorted(change.add), "removed": sorted(change.remove)},
         "changed_in_words": explanations.changes(change, trail.label_names),
+        "undone_at": decided.undone_at and decided.undone_at.isoformat(timespec="milliseconds"),
         "dry_run": decided.dry_run,
         "now": seen and _seen_as_json(decided, seen),
     }

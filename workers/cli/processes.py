@@ -53,6 +53,13 @@ def sweep() -> None:
     main()
 
 
+def notifier() -> None:
+    """Send notifications to webhooks and by apprise URLs. Example: `lodestone notifier`"""
+    from workers.notifier import main
+
+    main()
+
+
 def new_key() -> None:
     """Make a key for LODESTONE_TOKEN_KEYS. Example: `lodestone keys new`"""
     from cryptography.fernet import Fernet
@@ -61,7 +68,7 @@ def new_key() -> None:
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (migrate, topic, dispatcher, worker, sweep):
+    for command in (migrate, topic, dispatcher, worker, sweep, notifier):
         app.command()(command)
     keys = typer.Typer(help="Keys that encrypt the stored tokens.", no_args_is_help=True)
     keys.command("new")(new_key)

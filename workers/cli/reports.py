@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.addresses import canonical
+from domain.notifications import NoticeKind
 from domain.reports import MailboxReport, Notice
 from handlers import reports
 from handlers.reports import Status
@@ -21,7 +22,12 @@ SHOWN = 100
 def status(
     mailbox: Annotated[str | None, typer.Argument(help="Only this mailbox, by its address.")] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="End with 1 when the oldest waiting mail is over 10 minutes old.")
+        bool,
+        typer.Option(
+            "--check",
+            help="End with 1 when the oldest waiting mail is over 10 minutes old; not for mail of a mailbox that "
+            "is paused or that nobody is signed in to.",
+        ),
     ] = False,
     limit: Annotated[
         int | None,
@@ -33,7 +39,7 @@ def status(
 
     Example: `lodestone status --check`
     """
-    address = _address(mailbox)
+    address = mailbox_address(mailbox)
     found = reports.status(address, limit if limit is not None or as_json else SHOWN, open_app().work)
     if address is not None and not found.totals.mailboxes:
         fail("there is no such mailbox", code=1)
@@ -59,7 +65,7 @@ def notifications(
     if as_json:
         show_json([_notice(one) for one in found])
     elif found:
-        _show([_notice(one) | {"received_at": f"{one.received_at:%Y-%m-%d %H:%M:%S} UTC"} for one in found])
+        _show_notices(found)
     else:
         say(f"no notifications for {user}" + (f" after {after}" if after else ""))
 
@@ -77,7 +83,7 @@ def explain(
 
     Example: `lodestone explain 18f3a2b4c5d6e7f8 --mailbox uwe@firm.example`
     """
-    found = reports.explain(message_id, _address(mailbox), open_app().work)
+    found = reports.explain(message_id, mailbox_address(mailbox), open_app().work)
     if not found:
         fail("the ledger knows no mail of this id" + (" in this mailbox" if mailbox else ""), code=1)
     if as_json:
@@ -88,7 +94,8 @@ def explain(
             say(plain(line))
 
 
-def _address(text: str | None) -> str | None:
+def mailbox_address(text: str | None) -> str | None:
+    """A mailbox as somebody has typed it, in its exact form."""
     if text is None:
         return None
     address = canonical(text)
@@ -102,6 +109,7 @@ def _status_as_json(found: Status) -> dict[str, Any]:
     return {
         "organisation": {
             "mailboxes": totals.mailboxes,
+            "paused": totals.paused,
             "waiting": totals.waiting,
             "set_aside": totals.set_aside,
             "oldest_waiting_seconds": _age(totals.oldest_waiting_at, found.now),
@@ -115,6 +123,7 @@ def _mailbox(one: MailboxReport, now: datetime) -> dict[str, Any]:
     return {
         "mailbox": one.address,
         "state": one.state(now),
+        "paused_since": _moment(one.paused_at),
         "cursor_age_seconds": _age(one.synced_at, now),
         "watch_expires_at": _moment(one.watch_until),
         "last_push_at": _moment(one.pushed_at),
@@ -139,11 +148,13 @@ def _show_status(found: Status) -> None:
         }
         for one in found.mailboxes
     ]
-    _show(rows)
+    show_table(rows)
     totals = found.totals
     more = totals.mailboxes - len(rows)
     if more:
         say(f"... and {more} more: name one, or raise --limit")
+    if totals.paused:
+        say(f"paused: {totals.paused}; their mail waits for `lodestone resume` and does not count as late")
     oldest = _span(totals.oldest_waiting_at, found.now)
     say(
         f"{totals.mailboxes} {'mailbox' if totals.mailboxes == 1 else 'mailboxes'}, mails waiting: {totals.waiting}"
@@ -154,12 +165,55 @@ def _show_status(found: Status) -> None:
 def _notice(one: Notice) -> dict[str, Any]:
     return {
         "id": one.id,
+        "kind": one.kind.value,
+        "late": one.late,
         "name": one.name,
         "from": one.author,
         "received_at": _moment(one.received_at),
         "message_id": one.gmail_id,
         "contact_id": one.contact_id,
     }
+
+
+_WORDS = {
+    NoticeKind.SIGN_IN_NEEDED: "Google no longer lets us in: please sign in again",
+    NoticeKind.SORTING_FAILED: "mail is no longer sorted: Gmail makes no more labels",
+}
+
+
+def _show_notices(found: Sequence[Notice]) -> None:
+    """Each in a line of its own, but for what came late: that is told in one (E91)."""
+    late = [one for one in found if one.late]
+    rows = [_line(one) for one in found if not one.late]
+    if late:
+        rows.append(
+            {
+                "id": late[-1].id,
+                "name": f"{len(late)} mails from {_said(late[0].received_at)} on, told late",
+                "from": None,
+                "received_at": _said(late[-1].received_at),
+                "message_id": None,
+                "contact_id": None,
+            }
+        )
+    show_table(rows)
+
+
+def _line(one: Notice) -> dict[str, Any]:
+    """Of a mail its three details, of anything else what it is about."""
+    about = one.name if one.kind is NoticeKind.MAIL else _WORDS[one.kind]
+    return {
+        "id": one.id,
+        "name": about,
+        "from": one.author,
+        "received_at": _said(one.received_at),
+        "message_id": one.gmail_id,
+        "contact_id": one.contact_id,
+    }
+
+
+def _said(moment: datetime | None) -> str | None:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else None
 
 
 def _moment(moment: datetime | None) -> str | None:
@@ -183,7 +237,7 @@ def _span(start: datetime | None, end: datetime | None, before: str = "", after:
     return f"{before}{seconds} s{after}"
 
 
-def _show(rows: Sequence[dict[str, Any]]) -> None:
+def show_table(rows: Sequence[dict[str, Any]]) -> None:
     """Columns that stay whole however narrow the terminal is: they are searched and copied from."""
     if not rows:
         return

@@ -18,7 +18,7 @@ from infra.local.ports import ServerProcess, free_port, is_open, wait_until
 from infra.local.redis import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
-PROCESSES = ("dispatcher", "worker", "sweep")
+PROCESSES = ("dispatcher", "worker", "sweep", "notifier")
 START_SECONDS = 60.0
 
 
@@ -46,6 +46,7 @@ class Stage:
         self.folder = folder
         self.logs = folder / "logs"
         self.redis_folder = folder / "redis"
+        self.pubsub_folder = folder / "pubsub"
         self.redis = RedisServer(self.redis_folder)
         self.database_url = database_url or f"sqlite:///{folder / 'lodestone.db'}"
         self.settings = settings
@@ -112,7 +113,7 @@ class Stage:
         self.redis.stop()
 
     def start_pubsub(self) -> None:
-        """Pub/Sub on its port, the same again after a stop."""
+        """Pub/Sub on its port, the same again after a stop, with what it had."""
         self._spawn_pubsub()
         self._await("pubsub")
 
@@ -176,8 +177,8 @@ class Stage:
         return done.stdout
 
     def _spawn_pubsub(self) -> None:
-        port = str(self._ports["pubsub"])
-        self._spawn("pubsub", [sys.executable, "-m", "infra.local.pubsub", "--port", port], {})
+        words = ["--port", str(self._ports["pubsub"]), "--data", str(self.pubsub_folder)]
+        self._spawn("pubsub", [sys.executable, "-m", "infra.local.pubsub", *words], {})
 
     def _spawn_gmail(self) -> None:
         words = ["--port", str(self._ports["gmail"]), "--pubsub", self.pubsub_host]

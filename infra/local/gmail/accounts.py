@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from infra.local.gmail.errors import Json, unauthenticated
 
@@ -23,6 +23,7 @@ class Grant:
     client_secret: str
     refresh_token: str
     scopes: tuple[str, ...]
+    made: float = field(default_factory=time.monotonic)
 
 
 class OAuthError(Exception):
@@ -55,6 +56,10 @@ class Accounts:
         with self._guard:
             self._grants[token] = grant
         return grant
+
+    def granted(self, refresh_token: str) -> Grant | None:
+        """The consent behind a refresh token, None when there is none (any more)."""
+        return self._grants.get(refresh_token)
 
     def refresh(self, form: dict[str, str]) -> tuple[Grant, Json]:
         """POST /token. Raises OAuthError: invalid_grant is final, the user must consent again."""
@@ -95,6 +100,11 @@ class Accounts:
             grant = held[0] if held else self._grants.get(token)
             if grant is None:
                 raise OAuthError(400, "invalid_token", "Token expired or revoked")
+            self._drop(lambda have: have is grant)
+
+    def drop(self, grant: Grant) -> None:
+        """This consent alone ends."""
+        with self._guard:
             self._drop(lambda have: have is grant)
 
     def revoke_all(self, address: str) -> None:

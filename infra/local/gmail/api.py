@@ -8,7 +8,15 @@ from urllib.parse import unquote
 from infra.local.gmail import discovery, fields, messages, params, users
 from infra.local.gmail.call import Call
 from infra.local.gmail.discovery import Method
-from infra.local.gmail.errors import ApiError, Json, delegation_denied, insufficient_scope, not_built
+from infra.local.gmail.errors import (
+    ApiError,
+    Json,
+    delegation_denied,
+    insufficient_scope,
+    not_built,
+    unauthenticated,
+)
+from infra.local.gmail.faults import PARTS
 from infra.local.gmail.mailbox import Mailbox
 from infra.local.gmail.wire import Answer, Request
 from infra.local.gmail.world import World
@@ -74,32 +82,50 @@ class Api:
         self._world = world
         self._routes = Routes()
 
-    def answer(self, request: Request) -> Answer:
-        """The call's answer, Google's error body when it is refused."""
+    def answer(self, request: Request, *, part: bool = False) -> Answer:
+        """The call's answer, Google's error body when it is refused; `part` is one out of a batch."""
         try:
-            found = self._call(request)
+            found = self._call(request, part=part)
             answer = Answer(204) if found is None else Answer(200, _dump(found))
         except ApiError as error:
             answer = refusal(error)
         self._world.meter.answered(answer.status)
         return answer
 
-    def _call(self, request: Request) -> Json | None:
-        if request.verb == "POST" and "x-http-method-override" in request.headers:
-            request = _overridden(request)
+    def concerned(self, request: Request) -> tuple[str, list[str]]:
+        """The method's name and the messages it is about, for faults; nothing when there is no such method."""
+        request = _overridden(request)
+        try:
+            method, path = self._routes.find(request.verb, request.path)
+        except ApiError:
+            return "", []
+        return method.name, _message_ids(method, path, request)
+
+    def _call(self, request: Request, *, part: bool) -> Json | None:
+        request = _overridden(request)
         method, path = self._routes.find(request.verb, request.path)
         mailbox = self._authorised(request, method, path)
         self._world.meter.charge(mailbox.address, method.name)
-        concerned = _message_ids(method, path, request)
-        self._world.faults.check(method.name, mailbox.address.lower(), concerned)
+        if self._world.faults:
+            self._strike(request, method, path, mailbox, part=part)
         query = params.parse_query(method, request.query)
         body = params.parse_body(method, request.body)
         mask = fields.parse(query.get("fields", [""])[-1], method.response)
         found = HANDLERS[method.name](Call(self._world, mailbox, method, path, query, body, mask))
         return None if found is None else mask.apply(found)
 
+    def _strike(
+        self, request: Request, method: Method, path: Mapping[str, str], mailbox: Mailbox, *, part: bool
+    ) -> None:
+        faults = self._world.faults
+        faults.check(method.name, mailbox.address.lower(), _message_ids(method, path, request))
+        if part:
+            faults.check_one_of("batch_part", PARTS, mailbox.address, (method.name,))
+
     def _authorised(self, request: Request, method: Method, path: dict[str, str]) -> Mailbox:
         grant = self._world.accounts.holder(request.headers.get("authorization", ""))
+        if self._world.kills(grant):
+            raise unauthenticated()
         if method.scopes.isdisjoint(grant.scopes):
             raise insufficient_scope()
         if path["userId"] != "me" and path["userId"].lower() != grant.address.lower():
@@ -114,6 +140,8 @@ def refusal(error: ApiError) -> Answer:
 
 def _overridden(request: Request) -> Request:
     """The client library sends a call of more than 2,048 characters as a form in a POST."""
+    if request.verb != "POST" or "x-http-method-override" not in request.headers:
+        return request
     verb = request.headers["x-http-method-override"].upper()
     return replace(request, verb=verb, query=request.body.decode("latin-1"), body=b"")
 

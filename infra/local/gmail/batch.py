@@ -5,10 +5,11 @@ Every part is a call of its own: it is authorised, charged, and fails by itself.
 
 import re
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from infra.local.gmail.api import Api, refusal
-from infra.local.gmail.errors import ApiError, invalid
+from infra.local.gmail.errors import invalid
+from infra.local.gmail.faults import Fault
 from infra.local.gmail.mime import Part, parse
 from infra.local.gmail.wire import Answer, BadRequestError, Request, parse_head, parse_request_line
 
@@ -17,19 +18,34 @@ MAX_CALLS = 100
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
-def answer(request: Request, api: Api) -> Answer:
-    """A multipart/mixed answer with one part per call; 400 for a broken or too large batch."""
-    try:
-        parts = _parts(request)
-    except ApiError as error:
-        return refusal(error)
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The calls of one request; what cannot be read as a call is its own answer."""
+
+    calls: list[tuple[Part, Request | Answer]]
+
+    def concerned(self, api: Api) -> tuple[set[str], list[str]]:
+        """The methods, "batch" among them, and the messages it is about, for faults."""
+        found = [api.concerned(call) for _, call in self.calls if isinstance(call, Request)]
+        return {"batch", *(name for name, _ in found)}, [one for _, ids in found for one in ids]
+
+
+def opened(request: Request) -> Batch:
+    """Raises 400 for a broken or too large batch."""
+    return Batch([(part, _inner(body, request)) for part, body in _parts(request)])
+
+
+def answer(batch: Batch, api: Api, nameless: Fault | None = None, shuffled: Fault | None = None) -> Answer:
+    """A multipart/mixed answer with one part per call; the faults leave its ids or its order without meaning."""
     boundary = f"batch_{secrets.token_urlsafe(16)}"
     pieces: list[bytes] = []
-    for part, body in parts:
-        inner = _inner(body, request)
-        found = inner if isinstance(inner, Answer) else api.answer(inner)
-        head = f"--{boundary}\r\nContent-Type: application/http\r\n{_content_id(part)}\r\n"
-        pieces += (head.encode("latin-1", "replace"), found.head(inner=True), found.body, b"\r\n")
+    for part, call in batch.calls:
+        found = call if isinstance(call, Answer) else api.answer(call, part=True)
+        content_id = "Content-ID: response-\r\n" if nameless else _content_id(part)
+        head = f"--{boundary}\r\nContent-Type: application/http\r\n{content_id}\r\n"
+        pieces.append(head.encode("latin-1", "replace") + found.head(inner=True) + found.body + b"\r\n")
+    if shuffled:
+        shuffled.rng.shuffle(pieces)
     pieces.append(f"--{boundary}--\r\n".encode())
     return Answer(200, b"".join(pieces), f"multipart/mixed; boundary={boundary}")
 

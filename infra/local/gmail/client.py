@@ -1,14 +1,25 @@
 """The other end of /control, for tests, the demo and benchmarks. Standard library only."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-Json = dict[str, Any]
+from infra.local.gmail.shapes import (
+    Counters,
+    Delivered,
+    Dump,
+    DumpedMessage,
+    Json,
+    Mail,
+    delivered,
+    dumped,
+)
+
+__all__ = ["ControlError", "Counters", "Delivered", "Dump", "DumpedMessage", "GmailControl", "Mail"]
+
 TIMEOUT = 60.0
 
 
@@ -18,75 +29,6 @@ class ControlError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
         self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Where a delivered mail went."""
-
-    id: str
-    thread_id: str
-    history_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One mail of a bulk delivery; fields as in `GmailControl.deliver`."""
-
-    mailbox: str
-    raw: bytes
-    labels: Collection[str] | None = None
-    internal_date: int | None = None
-    thread_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DumpedMessage:
-    """One message of a mailbox dump; `labels` are the names of `label_ids`."""
-
-    id: str
-    thread_id: str
-    label_ids: frozenset[str]
-    labels: frozenset[str]
-    internal_date: int
-    history_id: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Dump:
-    """A mailbox as it stands; messages oldest first, `labels` maps id to name."""
-
-    address: str
-    history_id: int
-    watched_topic: str | None
-    watched_until: int | None
-    labels: Mapping[str, str]
-    messages: tuple[DumpedMessage, ...]
-
-    def message(self, message_id: str) -> DumpedMessage | None:
-        """By id; None when it is not there."""
-        return next((message for message in self.messages if message.id == message_id), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """Since the start or the last reset. `http_requests` counts API and batch requests, not tokens
-    or control; `calls` counts what was called, in batches too. by_mailbox and by_method hold
-    {"calls", "units"}; statuses is per call."""
-
-    http_requests: int
-    token_requests: int
-    calls: int
-    units: int
-    pushes: Mapping[str, int]
-    by_mailbox: Mapping[str, Mapping[str, int]]
-    by_method: Mapping[str, Mapping[str, int]]
-    statuses: Mapping[str, int]
-
-    def calls_of(self, method: str) -> int:
-        """How often a method was called."""
-        return self.by_method.get(method, {}).get("calls", 0)
 
 
 class GmailControl:
@@ -124,7 +66,7 @@ class GmailControl:
             query.append(("internal_date", str(internal_date)))
         if thread_id is not None:
             query.append(("thread_id", thread_id))
-        return _delivered(self._json("POST", f"{_mailbox(mailbox)}/deliver?{urlencode(query)}", raw))
+        return delivered(self._json("POST", f"{_mailbox(mailbox)}/deliver?{urlencode(query)}", raw))
 
     def deliver_many(self, mails: Iterable[Mail]) -> list[Delivered]:
         """Many mails, to any mailboxes, in one request and in this order."""
@@ -136,7 +78,7 @@ class GmailControl:
                 "thread_id": mail.thread_id,
             }
             pieces += (json.dumps(head).encode(), b"\n", mail.raw)
-        return [_delivered(found) for found in self._json("POST", "deliver", b"".join(pieces))["delivered"]]
+        return [delivered(found) for found in self._json("POST", "deliver", b"".join(pieces))["delivered"]]
 
     def dump(self, mailbox: str) -> Dump:
         """The mailbox as it stands."""
@@ -148,7 +90,7 @@ class GmailControl:
             watched_topic=watch["topic"],
             watched_until=watch["expiration"],
             labels=found["labels"],
-            messages=tuple(_dumped(message) for message in found["messages"]),
+            messages=tuple(dumped(message) for message in found["messages"]),
         )
 
     def raw(self, mailbox: str, message_id: str) -> bytes:
@@ -158,21 +100,52 @@ class GmailControl:
     def change_labels(
         self,
         mailbox: str,
-        message_ids: Collection[str],
+        message_ids: str | Collection[str],
         add: Collection[str] = (),
         remove: Collection[str] = (),
     ) -> None:
         """As the user, by hand; labels by id or name, new names are created."""
-        body = {"ids": list(message_ids), "add": list(add), "remove": list(remove)}
-        self._json("POST", f"{_mailbox(mailbox)}/labels", body)
+        self._by_hand(mailbox, "labels", message_ids, add=list(add), remove=list(remove))
+
+    def archive(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: out of the Inbox."""
+        self.change_labels(mailbox, message_ids, remove=("INBOX",))
+
+    def unarchive(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: back into the Inbox."""
+        self.change_labels(mailbox, message_ids, add=("INBOX",))
+
+    def spam(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: reported as spam."""
+        self.change_labels(mailbox, message_ids, add=("SPAM",), remove=("INBOX",))
+
+    def unspam(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: not spam, back into the Inbox."""
+        self.change_labels(mailbox, message_ids, add=("INBOX",), remove=("SPAM",))
+
+    def trash(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: into the trash."""
+        self.change_labels(mailbox, message_ids, add=("TRASH",), remove=("INBOX", "SPAM"))
+
+    def untrash(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: out of the trash, which puts nothing back into the Inbox."""
+        self.change_labels(mailbox, message_ids, remove=("TRASH",))
+
+    def delete(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user, for good."""
+        self._by_hand(mailbox, "delete", message_ids)
+
+    def rename_label(self, mailbox: str, label_id: str, name: str) -> None:
+        """As the user: its id stays, and so do its messages."""
+        self._json("POST", f"{_mailbox(mailbox)}/rename_label", {"id": label_id, "name": name})
 
     def delete_label(self, mailbox: str, label_id: str) -> None:
         """As the user: the label is gone, from every message too."""
         self._json("POST", f"{_mailbox(mailbox)}/delete_label", {"id": label_id})
 
-    def delete(self, mailbox: str, message_ids: Collection[str]) -> None:
-        """As the user, for good."""
-        self._json("POST", f"{_mailbox(mailbox)}/delete", {"ids": list(message_ids)})
+    def limit_labels(self, mailbox: str, most: int | None = None) -> None:
+        """How many labels the mailbox takes, its 14 system labels among them; Gmail's 10,000 when left out."""
+        self._json("POST", f"{_mailbox(mailbox)}/limit_labels", {} if most is None else {"most": most})
 
     def add_filter(
         self, mailbox: str, sender: str, label: str | None = None, archive: bool = False
@@ -205,11 +178,22 @@ class GmailControl:
         share: float = 1.0,
         times: int | None = None,
         seed: int = 0,
-        retry_after: float = 1.0,
+        retry_after: float | None = None,
+        seconds: float | None = None,
+        delay: float | None = None,
+        after: bool | None = None,
+        half: str | None = None,
     ) -> int:
-        """Switch trouble on (faults.KINDS and PASSIVE); returns its id. No methods means every one."""
+        """Switch trouble on (faults.KINDS and PASSIVE); returns its id. No methods means every one.
+
+        It ends after `times` strikes or `seconds`. `delay` is how long what comes late is late; `after` says
+        whether a "cut" or "timeout" call had its effect; `half` is one of faults.HALVES, left out any of them.
+        """
+        given: Json = {"times": times, "retry_after": retry_after, "seconds": seconds, "delay": delay}
+        given |= {"after": after, "half": half}
         body: Json = {"kind": kind, "methods": list(methods), "mailbox": mailbox, "message_id": message_id}
-        body |= {"share": share, "times": times, "seed": seed, "retry_after": retry_after}
+        body |= {"share": share, "seed": seed}
+        body |= {name: value for name, value in given.items() if value is not None}
         return int(self._json("POST", "faults", body)["id"])
 
     def poison(self, mailbox: str, message_id: str) -> int:
@@ -229,11 +213,20 @@ class GmailControl:
         *,
         enforced: bool | None = None,
         per_minute: int | None = None,
+        per_project: int | None = None,
         table: str | None = None,
         refusal: int | None = None,
+        window: float | None = None,
     ) -> None:
-        """The limit on or off, its units a minute and mailbox, "new" or "old" costs, 403 or 429."""
-        body = {"enforced": enforced, "per_minute": per_minute, "table": table, "refusal": refusal}
+        """The limits on or off, units a minute of a mailbox and of all, "new" or "old" costs, 403 or 429, and
+        the seconds that a minute has. A table brings its own limits; those named go before them."""
+        body: Json = {
+            "enforced": enforced,
+            "per_minute": per_minute,
+            "per_project": per_project,
+            "table": table,
+        }
+        body |= {"refusal": refusal, "window": window}
         self._json("PUT", "quota", {name: value for name, value in body.items() if value is not None})
 
     def push(self, *, interval: float | None = None, lost: bool | None = None) -> None:
@@ -253,6 +246,10 @@ class GmailControl:
         """End the server."""
         self._json("POST", "shutdown")
 
+    def _by_hand(self, mailbox: str, what: str, ids: str | Collection[str], **more: list[str]) -> None:
+        body: Json = {"ids": [ids] if isinstance(ids, str) else list(ids), **more}
+        self._json("POST", f"{_mailbox(mailbox)}/{what}", body)
+
     def _json(self, verb: str, path: str, body: Json | bytes | None = None) -> Json:
         found: Json = json.loads(self._call(verb, path, body))
         return found
@@ -270,19 +267,3 @@ class GmailControl:
 
 def _mailbox(address: str) -> str:
     return f"mailboxes/{quote(address, safe='@')}"
-
-
-def _delivered(found: Json) -> Delivered:
-    return Delivered(found["id"], found["threadId"], int(found["historyId"]))
-
-
-def _dumped(found: Json) -> DumpedMessage:
-    return DumpedMessage(
-        id=found["id"],
-        thread_id=found["threadId"],
-        label_ids=frozenset(found["labelIds"]),
-        labels=frozenset(found["labels"]),
-        internal_date=found["internalDate"],
-        history_id=int(found["historyId"]),
-        size=found["size"],
-    )

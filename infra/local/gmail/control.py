@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from infra.local.gmail import hand
 from infra.local.gmail.accounts import Grant, OAuthError
 from infra.local.gmail.errors import ApiError, Json
-from infra.local.gmail.mailbox import Mailbox, Message, Rule
-from infra.local.gmail.quota import TABLES
+from infra.local.gmail.mailbox import Mailbox, Message
 from infra.local.gmail.wire import Answer, Request
 from infra.local.gmail.world import World
 
@@ -61,10 +61,13 @@ class Control:
             return Answer(200, self._world.raw(mailbox.get(tail[1])), RAW_TYPE)
         if request.verb == "POST" and tail == ["deliver"]:
             return _json(self._deliver(mailbox, request))
-        command = MAILBOX_COMMANDS.get(f"{request.verb} {'/'.join(tail)}")
+        if request.verb == "POST" and tail == ["expire_access"]:
+            self._world.accounts.expire(mailbox.address)
+            return _json({})
+        command = hand.COMMANDS.get(f"{request.verb} {'/'.join(tail)}")
         if command is None:
             raise KeyError(request.path)
-        return _json(command(self, mailbox, _body(request)))
+        return _json(command(mailbox, _body(request)))
 
     def _deliver(self, mailbox: Mailbox, request: Request) -> Json:
         query: Query = parse_qs(request.query, keep_blank_values=True)
@@ -128,14 +131,8 @@ class Control:
         return {}
 
     def set_quota(self, body: Json, _: Request) -> Json:
-        """Cost table, limit on or off, units a minute, and whether it answers 403 or 429."""
-        meter = self._world.meter
-        if body.get("table", meter.table) not in TABLES or body.get("refusal", 403) not in (403, 429):
-            raise ValueError("table is new or old, refusal is 403 or 429")
-        meter.table = body.get("table", meter.table)
-        meter.enforced = bool(body.get("enforced", meter.enforced))
-        meter.per_minute = int(body.get("per_minute", meter.per_minute))
-        meter.refusal = int(body.get("refusal", meter.refusal))
+        """The fields of Meter.set."""
+        self._world.meter.set(**body)
         return {}
 
     def counters(self, _: Json, __: Request) -> Json:
@@ -158,66 +155,6 @@ class Control:
         """End the server after this answer."""
         self._stop()
         return {}
-
-    def dump(self, mailbox: Mailbox, _: Json) -> Json:
-        """The mailbox as it stands, oldest message first, no mail content."""
-        with mailbox.lock:
-            names = {label.id: label.name for label in mailbox.labels.all()}
-            watch = mailbox.watch
-            return {
-                "address": mailbox.address,
-                "aliases": list(mailbox.aliases),
-                "historyId": str(mailbox.history_id),
-                "watch": {"topic": watch.topic, "expiration": watch.expiration} if watch else None,
-                "labels": names,
-                "messages": [_shown(message, names) for message in mailbox.messages()],
-            }
-
-    def delete_label(self, mailbox: Mailbox, body: Json) -> Json:
-        """The user throws a label away; it leaves every message."""
-        mailbox.delete_label(str(body["id"]))
-        return {}
-
-    def change_labels(self, mailbox: Mailbox, body: Json) -> Json:
-        """The user's own hand: labels by id or name, new names are created."""
-        add = [mailbox.label_for(label).id for label in body.get("add", ())]
-        remove = [mailbox.label_for(label).id for label in body.get("remove", ())]
-        for message_id in body["ids"]:
-            mailbox.relabel(mailbox.get(message_id), add, remove)
-        return {}
-
-    def delete_messages(self, mailbox: Mailbox, body: Json) -> Json:
-        """The user empties the trash."""
-        for message_id in body["ids"]:
-            mailbox.delete(mailbox.get(message_id))
-        return {}
-
-    def add_filter(self, mailbox: Mailbox, body: Json) -> Json:
-        """From address → label and/or archive, for mail that arrives from now on."""
-        label = mailbox.label_for(body["label"]).id if body.get("label") else None
-        mailbox.rules.append(Rule(body["sender"].lower(), label, bool(body.get("archive"))))
-        return {"label_id": label}
-
-    def expire_history(self, mailbox: Mailbox, _: Json) -> Json:
-        """Every history id so far answers 404 from now on."""
-        return {"historyId": str(mailbox.expire_history())}
-
-    def expire_access(self, mailbox: Mailbox, _: Json) -> Json:
-        """The access tokens end; the refresh tokens stay good."""
-        self._world.accounts.expire(mailbox.address)
-        return {}
-
-
-def _shown(message: Message, names: Mapping[str, str]) -> Json:
-    return {
-        "id": message.id,
-        "threadId": message.thread_id,
-        "labelIds": sorted(message.labels),
-        "labels": sorted(names.get(label, label) for label in message.labels),
-        "internalDate": message.internal_date,
-        "historyId": str(message.history_id),
-        "size": message.place.length,
-    }
 
 
 def _delivered(message: Message) -> Json:
@@ -254,13 +191,4 @@ COMMANDS: Mapping[str, Callable[[Control, Json, Request], Json]] = {
     "DELETE counters": Control.reset_counters,
     "PUT push": Control.set_push,
     "POST shutdown": Control.shutdown,
-}
-MAILBOX_COMMANDS: Mapping[str, Callable[[Control, Mailbox, Json], Json]] = {
-    "GET ": Control.dump,
-    "POST labels": Control.change_labels,
-    "POST delete_label": Control.delete_label,
-    "POST delete": Control.delete_messages,
-    "POST filters": Control.add_filter,
-    "POST expire_history": Control.expire_history,
-    "POST expire_access": Control.expire_access,
 }

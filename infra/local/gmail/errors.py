@@ -121,3 +121,13 @@ def rate_limited(status: int, retry_at: str) -> ApiError:
     if status == 429:
         return ApiError(429, "rateLimitExceeded", message)
     return ApiError(403, "userRateLimitExceeded", message, domain="usageLimits")
+
+
+def project_limited(status: int) -> ApiError:
+    """403 or 429 once all mailboxes of a project together are over its units; it names no time. The words are
+    those that users report."""
+    message = (
+        "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service "
+        "'gmail.googleapis.com' for consumer 'project_number:1234567890'."
+    )
+    return ApiError(status, "rateLimitExceeded", message, domain="usageLimits")

@@ -1,17 +1,21 @@
-"""Trouble on demand: Gmail's failures by kind, by method, by mailbox, by share or for the next calls.
+"""Trouble on demand: Gmail's failures by kind, method, mailbox, share and seed, for some calls or some time.
 
-A kind is one entry in KINDS: a function that raises what Gmail would answer. A kind of another
-sort (a delay, a cut connection) is one more entry with a function that does that instead.
-PASSIVE kinds do not fail a call; whoever is concerned asks `strikes`.
+A kind in KINDS makes a call fail: a function that raises what Gmail would answer. PASSIVE kinds do something
+else, or later; whoever is concerned asks `struck`, a wire fault through `line`.
 """
 
 import random
 import threading
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from infra.local.gmail.errors import ApiError, Json, not_found, rate_limited, unauthenticated
 from infra.local.gmail.quota import retry_text
+
+HALVES = ("short", "long", "json")
+"""What half an answer looks like: the line ends before Content-Length is reached; the whole answer under half
+its Content-Length, the rest left on the line; half the JSON, with the length that this has."""
 
 
 @dataclass(slots=True)
@@ -25,7 +29,13 @@ class Fault:
     message_id: str = ""
     share: float = 1.0
     left: int | None = None
+    seed: int = 0
     retry_after: float = 1.0
+    delay: float = 0.0
+    after: bool = False
+    half: str = ""
+    began: float = field(default_factory=time.monotonic)
+    until: float = float("inf")
     rng: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - chosen, not secret
     struck: int = 0
 
@@ -39,8 +49,31 @@ class Fault:
             "message_id": self.message_id,
             "share": self.share,
             "left": self.left,
+            "seed": self.seed,
+            "delay": self.delay,
+            "after": self.after,
+            "half": self.half,
+            "over": self.over,
             "struck": self.struck,
         }
+
+    @property
+    def over(self) -> bool:
+        """Whether it will strike no more."""
+        return self.left == 0 or time.monotonic() >= self.until
+
+    def concerns(self, methods: Collection[str], mailbox: str, message_ids: Collection[str]) -> bool:
+        """Whether it is about such a call. "*" is every API method, but not "token", nor "batch" alone."""
+        everywhere = "*" in self.methods and not OUTSIDE.issuperset(methods)
+        return (
+            (everywhere or not self.methods.isdisjoint(methods))
+            and self.mailbox in ("", mailbox)
+            and (not self.message_id or self.message_id in message_ids)
+        )
+
+    def picks(self, thing: str) -> bool:
+        """Whether this thing is in its share: the same answer for it every time."""
+        return self.share >= 1 or random.Random(f"{self.seed} {thing}").random() < self.share  # noqa: S311
 
 
 Effect = Callable[[Fault], None]
@@ -83,7 +116,23 @@ KINDS: dict[str, Effect] = {
     "500": _backend(500, "Internal error encountered."),
     "503": _backend(503, "The service is currently unavailable."),
 }
-PASSIVE = frozenset({"lose_push", "omit_label_ids"})
+PARTS = ("403.rateLimitExceeded", "403.userRateLimitExceeded", "429", "500", "503")
+"""What "batch_part" chooses from, call by call."""
+LIMITED = ("429", "500", "503")
+"""What "token_limited" chooses from."""
+
+LINE = frozenset({"slow", "timeout", "cut", "half_answer"})
+PUSHES = frozenset({"lose_push", "late_push", "double_push", "reorder_push"})
+HISTORY = frozenset({"omit_label_ids", "empty_page", "repeat_page", "expire_history"})
+BATCHES = frozenset({"batch_part", "batch_no_ids", "batch_shuffled"})
+TOKENS = frozenset({"token_death", "token_limited"})
+PASSIVE = LINE | PUSHES | HISTORY | BATCHES | TOKENS | {"read_lag"}
+
+DELAYS = {"late_push": 5.0, "reorder_push": 2.0, "read_lag": 3.0, "slow": 1.0, "timeout": 60.0}
+"""Seconds, where no other delay is asked for."""
+OUTSIDE = frozenset({"token", "batch"})
+BY_METHOD = frozenset({*KINDS, *LINE, *BATCHES})
+"""The others are of one method, or of none."""
 
 
 class Faults:
@@ -93,6 +142,10 @@ class Faults:
         self._guard = threading.Lock()
         self._faults: dict[int, Fault] = {}
         self._number = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is any: all that an untroubled call asks."""
+        return bool(self._faults)
 
     def add(
         self,
@@ -105,26 +158,41 @@ class Faults:
         times: int | None = None,
         seed: int = 0,
         retry_after: float = 1.0,
+        seconds: float | None = None,
+        delay: float | None = None,
+        after: bool | None = None,
+        half: str = "",
     ) -> Fault:
-        """Switch a fault on. Method names are the discovery ids without "gmail.users.", "token" or
-        "batch" (the whole request), or "*" for every API method. Raises ValueError for an unknown kind."""
+        """Switch a fault on, for `times` strikes or `seconds` at most. Method names are the discovery ids
+        without "gmail.users.", "token" or "batch" (the whole request), or "*" for every API method; they
+        choose among BY_METHOD only. Raises ValueError for an unknown kind or a value that makes no sense."""
         if kind not in KINDS and kind not in PASSIVE:
             raise ValueError(f"unknown fault {kind}; known: {', '.join(sorted([*KINDS, *PASSIVE]))}")
+        if not 0 <= share <= 1 or min(times or 0, seconds or 0, delay or 0) < 0:
+            raise ValueError("share is from 0 to 1; times, seconds and delay are not negative")
+        if half and half not in HALVES:
+            raise ValueError(f"half is one of {', '.join(HALVES)}")
+        fault = Fault(
+            0,
+            kind,
+            frozenset(methods if kind in BY_METHOD else ()) or frozenset({"*"}),
+            mailbox.lower(),
+            message_id,
+            share,
+            times,
+            seed,
+            retry_after,
+            DELAYS.get(kind, 0.0) if delay is None else float(delay),
+            kind == "timeout" if after is None else after,
+            half,
+            rng=random.Random(seed),  # noqa: S311 - repeatable on purpose
+        )
+        fault.until = float("inf") if seconds is None else fault.began + seconds
         with self._guard:
             self._number += 1
-            fault = Fault(
-                self._number,
-                kind,
-                frozenset(methods) or frozenset({"*"}),
-                mailbox.lower(),
-                message_id,
-                share,
-                times,
-                retry_after,
-                random.Random(seed),  # noqa: S311 - repeatable on purpose
-            )
+            fault.id = self._number
             self._faults[fault.id] = fault
-            return fault
+        return fault
 
     def remove(self, fault_id: int | None = None) -> None:
         """Switch one fault off, or all."""
@@ -140,32 +208,57 @@ class Faults:
             return list(self._faults.values())
 
     def check(self, method: str, mailbox: str = "", message_ids: Collection[str] = ()) -> None:
-        """Let the faults happen that concern this call."""
+        """Let the faults happen that make this call fail."""
         for fault in self.all() if self._faults else ():
-            if fault.kind in KINDS and self._strikes(fault, method, mailbox, message_ids):
+            if fault.kind in KINDS and self._strikes(fault, (method,), mailbox, message_ids):
                 KINDS[fault.kind](fault)
 
-    def strikes(self, kind: str, mailbox: str) -> bool:
-        """Whether a passive fault of this kind happens now."""
-        faults = self.all() if self._faults else ()
-        return any(fault.kind == kind and self._strikes(fault, "*", mailbox, ()) for fault in faults)
+    def check_one_of(
+        self, kind: str, kinds: Collection[str], mailbox: str, methods: Collection[str] = ("*",)
+    ) -> None:
+        """Let a fault of `kind` happen as one of `kinds`, by its seed."""
+        fault = self.struck(kind, mailbox, methods)
+        if fault:
+            KINDS[fault.rng.choice(list(kinds))](fault)
 
-    def _strikes(self, fault: Fault, method: str, mailbox: str, message_ids: Collection[str]) -> bool:
+    def struck(
+        self,
+        kind: str,
+        mailbox: str,
+        methods: Collection[str] = ("*",),
+        message_ids: Collection[str] = (),
+        thing: str = "",
+        since: float = 0.0,
+        age: float = -1.0,
+    ) -> Fault | None:
+        """The fault of this kind that happens now, if it was switched on `since` then and its delay is longer
+        than `age`. For a named `thing` the share is one of things, not of calls."""
+        if not self._faults:
+            return None
+        mine = (f for f in self.all() if f.kind == kind and f.began >= since and f.delay > age)
+        return next((f for f in mine if self._strikes(f, methods, mailbox, message_ids, thing)), None)
+
+    def line(self, methods: Collection[str], mailbox: str, message_ids: Collection[str]) -> Fault | None:
+        """What happens to this request and its answer on their way."""
+        mine = (fault for fault in self.all() if fault.kind in LINE)
+        return next((f for f in mine if self._strikes(f, methods, mailbox, message_ids)), None)
+
+    def _strikes(
+        self,
+        fault: Fault,
+        methods: Collection[str],
+        mailbox: str,
+        message_ids: Collection[str],
+        thing: str = "",
+    ) -> bool:
         with self._guard:
-            return _concerns(fault, method, mailbox, message_ids) and _hits(fault)
+            return fault.concerns(methods, mailbox.lower(), message_ids) and _hits(fault, thing)
 
 
-def _concerns(fault: Fault, method: str, mailbox: str, message_ids: Collection[str]) -> bool:
-    everywhere = "*" in fault.methods and method not in ("token", "batch")
-    return (
-        (everywhere or method in fault.methods)
-        and fault.mailbox in ("", mailbox)
-        and (not fault.message_id or fault.message_id in message_ids)
-    )
-
-
-def _hits(fault: Fault) -> bool:
-    if fault.left == 0 or (fault.share < 1 and fault.rng.random() >= fault.share):
+def _hits(fault: Fault, thing: str) -> bool:
+    if fault.over:
+        return False
+    if not (fault.picks(thing) if thing else fault.share >= 1 or fault.rng.random() < fault.share):
         return False
     fault.left = None if fault.left is None else fault.left - 1
     fault.struck += 1

@@ -1,8 +1,10 @@
 """One person's Gmail: messages, threads, labels, history. Everything here happens under its lock."""
 
+import math
 import random
 import sys
 import threading
+import time
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +21,8 @@ HISTORY_STEP = 40
 
 @dataclass(slots=True)
 class Message:
-    """What RAM keeps of a mail; the text lies in the spool. `key` and `subject` are hashes."""
+    """What RAM keeps of a mail; the text lies in the spool. `key` and `subject` are hashes, `before` the labels
+    it had until the last change of them."""
 
     id: str
     thread_id: str
@@ -30,6 +33,9 @@ class Message:
     subject: int
     labels: frozenset[str] = NONE
     history_id: int = 0
+    before: frozenset[str] = NONE
+    arrived: float = field(default_factory=time.monotonic)
+    changed: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ class Mailbox:
             after = (before | frozenset(add)) - frozenset(remove)
             if after == before:
                 return
-            message.labels = self._shared(after)
+            message.labels, message.before, message.changed = self._shared(after), before, time.monotonic()
             self._record(message, plus=after - before, minus=before - after)
 
     def delete(self, message: Message) -> None:

@@ -1,11 +1,12 @@
 """users.messages (FACTS §3): list, get, modify, batchModify, trash, untrash, delete."""
 
+import time
 from collections.abc import Collection, Iterator
 from itertools import islice
 
 from infra.local.gmail import mime, payload, search
 from infra.local.gmail.call import Call
-from infra.local.gmail.errors import Json, failed_precondition, invalid
+from infra.local.gmail.errors import Json, failed_precondition, invalid, not_found
 from infra.local.gmail.labels import FIXED
 from infra.local.gmail.mailbox import Message
 from infra.local.gmail.params import is_number
@@ -54,12 +55,12 @@ def get(call: Call) -> Json:
     form = call.text("format", "full").lower()
     with call.mailbox.lock:
         message = call.message()
-        answer = _envelope(message)
-    answer |= {
-        "historyId": str(message.history_id),
-        "internalDate": str(message.internal_date),
-        "sizeEstimate": message.place.length,
-    }
+        answer = _envelope(message, _labels_seen(call, message) if call.world.faults else message.labels)
+        answer |= {
+            "historyId": str(message.history_id),
+            "internalDate": str(message.internal_date),
+            "sizeEstimate": message.place.length,
+        }
     in_payload = form in ("full", "metadata") and call.mask.wants("payload")
     if not (in_payload or call.mask.wants("snippet") or (form == "raw" and call.mask.wants("raw"))):
         return answer
@@ -74,6 +75,16 @@ def get(call: Call) -> Json:
     elif form == "metadata" and in_payload:
         answer["payload"] = payload.metadata(tree, call.many("metadataHeaders"))
     return answer
+
+
+def _labels_seen(call: Call, message: Message) -> frozenset[str]:
+    """Behind time while reads lag: 404 for a message that has just come, the labels of before a change."""
+    now = time.monotonic()
+    about = (call.mailbox.address, (call.method.name,), (message.id,), message.id)
+    if call.world.faults.struck("read_lag", *about, age=now - message.arrived):
+        raise not_found()
+    lags = call.world.faults.struck("read_lag", *about, age=now - message.changed)
+    return message.before if lags else message.labels
 
 
 def modify(call: Call) -> Json:
@@ -121,10 +132,11 @@ def delete(call: Call) -> None:
         call.mailbox.delete(call.message())
 
 
-def _envelope(message: Message) -> Json:
+def _envelope(message: Message, labels: frozenset[str] | None = None) -> Json:
     answer: Json = {"id": message.id, "threadId": message.thread_id}
-    if message.labels:  # an empty list is left out of Google's JSON
-        answer["labelIds"] = sorted(message.labels)
+    labels = message.labels if labels is None else labels
+    if labels:  # an empty list is left out of Google's JSON
+        answer["labelIds"] = sorted(labels)
     return answer
 
 

@@ -1,15 +1,20 @@
 """Notifications to Pub/Sub, as users.watch causes them (FACTS §1): at most one a second and mailbox.
 
-Publishing happens on a thread of its own; no request ever waits for Pub/Sub.
+Publishing happens on one thread of its own; no request ever waits for Pub/Sub, and what it does not take
+within seconds, or there is no more room for, is dropped, as Gmail does.
 """
 
 import json
 import logging
-import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count, islice
 from typing import Any
+
+from infra.local.gmail.faults import Faults
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +32,29 @@ Note = Callable[..., None]
 """Counts what became of a notification: "pushes_published", "…_throttled", "…_lost", "…_failed"."""
 
 
+@dataclass(slots=True)
+class Item:
+    """A notification that waits; `data` is empty once it is on its way."""
+
+    topic: str
+    data: bytes
+
+
 class Push:
     """`host` is the emulator's HOST:PORT, None for no Pub/Sub at all."""
 
-    def __init__(self, host: str | None, note: Note, interval: float = 1.0) -> None:
+    def __init__(self, host: str | None, note: Note, faults: Faults, interval: float = 1.0) -> None:
         self.interval = interval
         self.lost = False
         self._host = host
         self._note = note
-        self._queue: queue.Queue[tuple[str, bytes] | None] = queue.Queue(BACKLOG)
+        self._faults = faults
+        self._news = threading.Condition()
+        self._waiting: list[tuple[float, int, Item]] = []
+        self._number = count()
+        self._held: dict[str, Item] = {}
         self._last: dict[str, float] = {}
+        self._ending = self._away = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -46,32 +64,51 @@ class Push:
             self._thread.start()
 
     def stop(self) -> None:
-        """Publish what is queued, within a few seconds, and end the thread."""
+        """Publish what waits, within a few seconds, unless Pub/Sub is away, and end the thread."""
         if self._thread is not None:
-            self._queue.put(None)
+            with self._news:
+                self._ending = True
+                self._news.notify()
             self._thread.join(CALL_TIMEOUT)
             self._thread = None
 
     def notify(self, address: str, topic: str, history_id: int, *, at_once: bool = False) -> None:
         """Queue one notification; drops it within `interval` of the last, unless `at_once`."""
         now = time.monotonic()
-        if self.lost:
-            self._note("pushes_lost")
-        elif not at_once and now - self._last.get(address, -self.interval) < self.interval:
-            self._note("pushes_throttled")
-        else:
-            self._last[address] = now
-            data = json.dumps({"emailAddress": address, "historyId": history_id}, separators=(",", ":"))
-            self._enqueue(topic, data.encode())
+        with self._news:
+            if self.lost or self._faults.struck("lose_push", address):
+                self._note("pushes_lost")
+            elif not at_once and now - self._last.get(address, -self.interval) < self.interval:
+                self._note("pushes_throttled")
+            else:
+                self._last[address] = now
+                data = json.dumps({"emailAddress": address, "historyId": history_id}, separators=(",", ":"))
+                self._queue(address, Item(topic, data.encode()), now)
+                self._news.notify()
 
-    def _enqueue(self, topic: str, data: bytes) -> None:
-        try:
-            if self._host:
-                self._queue.put_nowait((topic, data))
-                return
-        except queue.Full:
-            log.warning("local gmail: more than %d notifications wait for Pub/Sub", BACKLOG)
-        self._note("pushes_failed")
+    def _queue(self, address: str, item: Item, now: float) -> None:
+        """In its turn, or as the faults will have it: later, twice, after the one that comes next."""
+        if not self._faults:
+            self._put(now, item)
+            return
+        earlier = self._held.pop(address, None)
+        late = self._faults.struck("late_push", address)
+        due = now + late.delay if late else now
+        if held := self._faults.struck("reorder_push", address):
+            self._held[address] = item
+            due = now + held.delay
+        self._put(due, item)
+        if self._faults.struck("double_push", address):
+            self._put(due, Item(item.topic, item.data))
+        if earlier and earlier.data:
+            self._put(due, Item(earlier.topic, earlier.data))
+            earlier.data = b""
+
+    def _put(self, due: float, item: Item) -> None:
+        if self._host and len(self._waiting) < BACKLOG:
+            heappush(self._waiting, (due, next(self._number), item))
+        else:
+            self._note("pushes_failed")
 
     def _run(self) -> None:
         import grpc
@@ -93,22 +130,32 @@ class Push:
     ) -> None:
         try:
             publish(request, timeout=CALL_TIMEOUT)
-            self._note("pushes_published", count)
         except refused as error:
             self._note("pushes_failed", count)
-            log.warning("local gmail: %d notifications to %s dropped: %s", count, request.topic, error)
+            if not self._away:
+                log.warning("local gmail: notifications to %s are dropped: %s", request.topic, error)
+            self._away = True
+        else:
+            self._note("pushes_published", count)
+            self._away = False
 
     def _next(self) -> dict[str, list[bytes]]:
-        """What is queued now, by topic, after waiting for a first; empty at the end."""
-        items = [self._queue.get()]
-        while items[-1] is not None and len(items) < AT_ONCE:
-            try:
-                items.append(self._queue.get_nowait())
-            except queue.Empty:
-                break
-        if items[-1] is None and len(items) > 1:
-            self._queue.put(None)  # the end comes after what was queued before it
-        batch: dict[str, list[bytes]] = {}
-        for topic, data in filter(None, items):
-            batch.setdefault(topic, []).append(data)
-        return batch
+        """What is due, by topic, after waiting for a first; empty at the end."""
+        with self._news:
+            while not (self._ending and self._away):
+                items = list(islice(self._due(), AT_ONCE))
+                batch: dict[str, list[bytes]] = {}
+                for item in items:
+                    batch.setdefault(item.topic, []).append(item.data)
+                    item.data = b""
+                if batch or self._ending:
+                    return batch
+                first = self._waiting[0][0] - time.monotonic() if self._waiting else None
+                self._news.wait(first)
+            return {}
+
+    def _due(self) -> Iterator[Item]:
+        while self._waiting and (self._ending or self._waiting[0][0] <= time.monotonic()):
+            item = heappop(self._waiting)[2]
+            if item.data:
+                yield item

@@ -1,11 +1,11 @@
-"""Quota units: what each method costs, what was spent, and the limit when it is on (FACTS §4)."""
+"""Quota units: what each method costs, what was spent, and the limits when they are on (FACTS §4)."""
 
 import threading
 import time
 from collections import Counter, deque
 from datetime import UTC, datetime, timedelta
 
-from infra.local.gmail.errors import Json, rate_limited
+from infra.local.gmail.errors import Json, project_limited, rate_limited
 
 OLD = {
     "getProfile": 1,
@@ -31,29 +31,88 @@ NEW = {**OLD, "messages.get": 20, "messages.trash": 20, "messages.untrash": 20, 
 """Since 2026-05-01. untrash and delete are not in our sources; taken to cost what trash does."""
 
 TABLES = {"new": NEW, "old": OLD}
-WINDOW = 60.0
+PER_MINUTE = {"new": 6_000, "old": 15_000}
+PER_PROJECT = 1_200_000
+MINUTE = 60.0
+
+
+class Window:
+    """The units of the last minute."""
+
+    __slots__ = ("_spent", "_total")
+
+    def __init__(self) -> None:
+        self._spent: deque[tuple[float, int]] = deque()
+        self._total = 0
+
+    def add(self, now: float, cost: int) -> None:
+        """Spend it."""
+        self._spent.append((now, cost))
+        self._total += cost
+
+    def wait(self, now: float, cost: int, most: int, minute: float) -> float:
+        """Seconds until `cost` fits under `most`, 0 when it does now."""
+        while self._spent and self._spent[0][0] <= now - minute:
+            self._total -= self._spent.popleft()[1]
+        excess = self._total + cost - most
+        if excess <= 0:
+            return 0.0
+        for moment, units in self._spent:
+            excess -= units
+            if excess <= 0:
+                return moment + minute - now
+        return minute
 
 
 class Meter:
-    """Counts always; refuses only when `enforced`. Safe for many threads."""
+    """Counts always; refuses only when `enforced`. Safe for many threads.
+
+    All mailboxes here are of one project: their calls share `per_project` units a minute.
+    """
 
     def __init__(self) -> None:
         self.table = "new"
         self.enforced = False
-        self.per_minute = 6_000
+        self.per_minute = PER_MINUTE[self.table]
+        self.per_project = PER_PROJECT
         self.refusal = 403
+        self.minute = MINUTE
         self._guard = threading.Lock()
-        self._spent: dict[str, deque[tuple[float, int]]] = {}
+        self._spent: dict[str, Window] = {}
+        self._project = Window()
         self.reset()
 
+    def set(
+        self,
+        *,
+        table: str | None = None,
+        enforced: bool | None = None,
+        per_minute: int | None = None,
+        per_project: int | None = None,
+        refusal: int | None = None,
+        window: float | None = None,
+    ) -> None:
+        """Change what is named. A table brings its own limits. Raises ValueError for what there is not."""
+        if (table or self.table) not in TABLES or (refusal or self.refusal) not in (403, 429):
+            raise ValueError("table is new or old, refusal is 403 or 429")
+        with self._guard:
+            if table is not None:
+                self.table, self.per_minute, self.per_project = table, PER_MINUTE[table], PER_PROJECT
+            self.enforced = self.enforced if enforced is None else bool(enforced)
+            self.per_minute = self.per_minute if per_minute is None else int(per_minute)
+            self.per_project = self.per_project if per_project is None else int(per_project)
+            self.refusal = refusal or self.refusal
+            self.minute = self.minute if window is None else float(window)
+
     def reset(self) -> None:
-        """All counters to zero; the window of the limit is emptied too."""
+        """All counters to zero; the minutes of the limits are emptied too."""
         with self._guard:
             self._totals: Counter[str] = Counter()
             self._by_mailbox: dict[str, Counter[str]] = {}
             self._by_method: dict[str, Counter[str]] = {}
             self._statuses: Counter[str] = Counter()
             self._spent.clear()
+            self._project = Window()
 
     def note(self, what: str, amount: int = 1) -> None:
         """Count something that costs no units: HTTP requests, token refreshes, pushes."""
@@ -87,20 +146,13 @@ class Meter:
 
     def _spend(self, address: str, cost: int) -> None:
         now = time.monotonic()
-        spent = self._spent.setdefault(address, deque())
-        while spent and spent[0][0] <= now - WINDOW:
-            spent.popleft()
-        excess = sum(units for _, units in spent) + cost - self.per_minute
-        if excess <= 0:
-            spent.append((now, cost))
-            return
-        wait = WINDOW
-        for moment, units in spent:
-            excess -= units
-            if excess <= 0:
-                wait = moment + WINDOW - now
-                break
-        raise rate_limited(self.refusal, retry_text(wait))
+        mine = self._spent.setdefault(address, Window())
+        if wait := mine.wait(now, cost, self.per_minute, self.minute):
+            raise rate_limited(self.refusal, retry_text(wait))
+        if self._project.wait(now, cost, self.per_project, self.minute):
+            raise project_limited(self.refusal)
+        mine.add(now, cost)
+        self._project.add(now, cost)
 
     def snapshot(self) -> Json:
         """Everything counted since the start or the last reset."""

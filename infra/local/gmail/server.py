@@ -1,7 +1,8 @@
 """The server itself: one port for OAuth, the Gmail API, its batch endpoint and control."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,6 +11,8 @@ from infra.local.gmail import batch, discovery, oauth
 from infra.local.gmail.api import Api, refusal
 from infra.local.gmail.control import PREFIX, Control
 from infra.local.gmail.errors import ApiError, Json
+from infra.local.gmail.faults import Fault
+from infra.local.gmail.line import trouble_of
 from infra.local.gmail.mailbox import Message
 from infra.local.gmail.wire import Answer, HttpServer, Request
 from infra.local.gmail.world import World
@@ -112,26 +115,60 @@ class GmailServer:
     def _answer(self, request: Request) -> Answer:
         path = request.path
         if path.startswith(API):
-            self.world.meter.note("http_requests")
-            return self._api.answer(request)
+            return self._single(request)
         if path in batch.PATHS and request.verb == "POST":
             return self._batch(request)
         if path == "/token" and request.verb == "POST":
-            return oauth.token(request, self.world)
+            return self._token(request)
         if path == "/revoke" and request.verb == "POST":
             return oauth.revoke(request, self.world)
         if path.startswith(PREFIX):
             return self._control.answer(request)
         return refusal(ApiError(404, "notFound", f"Not found: {request.verb} {path}"))
 
+    def _single(self, request: Request) -> Answer:
+        self.world.meter.note("http_requests")
+        if not self.world.faults:
+            return self._api.answer(request)
+        method, message_ids = self._api.concerned(request)
+        fault = self.world.faults.line(
+            (method,), self.world.caller(request.headers.get("authorization", "")), message_ids
+        )
+        return _on_line(fault, lambda: self._api.answer(request))
+
     def _batch(self, request: Request) -> Answer:
         self.world.meter.note("http_requests")
+        faults = self.world.faults
         try:
-            self.world.faults.check("batch")
+            calls = batch.opened(request)
+            if not faults:
+                return batch.answer(calls, self._api)
+            caller = self.world.caller(request.headers.get("authorization", ""))
+            faults.check("batch", caller)
         except ApiError as error:
             return refusal(error)
-        return batch.answer(request, self._api)
+        methods, message_ids = calls.concerned(self._api)
+        nameless = faults.struck("batch_no_ids", caller, methods, message_ids)
+        shuffled = faults.struck("batch_shuffled", caller, methods, message_ids)
+        fault = faults.line(methods, caller, message_ids)
+        return _on_line(fault, lambda: batch.answer(calls, self._api, nameless, shuffled))
+
+    def _token(self, request: Request) -> Answer:
+        if not self.world.faults:
+            return oauth.token(request, self.world)
+        fault = self.world.faults.line(("token",), oauth.address_of(request, self.world), ())
+        return _on_line(fault, lambda: oauth.token(request, self.world))
 
     def _stop_soon(self) -> None:
         """Stop from outside the thread that answers, so that the answer still goes out."""
         threading.Timer(0.05, self.stop).start()
+
+
+def _on_line(fault: Fault | None, answer: Callable[[], Answer]) -> Answer:
+    """The answer with what befalls it on its way; a request that never got through is not even worked on."""
+    if fault is None:
+        return answer()
+    if fault.kind in ("cut", "timeout") and not fault.after:
+        return Answer(200, trouble=trouble_of(fault, empty=True))
+    found = answer()
+    return replace(found, trouble=trouble_of(fault, empty=not found.body))

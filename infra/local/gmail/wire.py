@@ -17,6 +17,7 @@ from http import HTTPStatus
 from typing import BinaryIO, cast
 
 from infra.local.gmail.errors import Headers
+from infra.local.gmail.line import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +51,17 @@ class Answer:
     body: bytes = b""
     content_type: str = JSON_TYPE
     headers: Headers = ()
+    trouble: Trouble | None = None
 
-    def head(self, *, inner: bool = False) -> bytes:
-        """Status line and headers with the empty line; `inner` is a part of a batch answer."""
+    def head(self, length: int | None = None, *, inner: bool = False) -> bytes:
+        """Status line and headers with the empty line; `inner` is a part of a batch answer, `length` a wrong one."""
         lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, 'Unknown')}"]
         if self.body:
             lines.append(f"Content-Type: {self.content_type}")
         # a part of a batch must have a header, or the client library cannot find its body
         lines.append("Vary: Origin" if inner else f"Date: {_date(int(time.time()))}")
         if self.status != 204:
-            lines.append(f"Content-Length: {len(self.body)}")
+            lines.append(f"Content-Length: {len(self.body) if length is None else length}")
         lines.extend(f"{name}: {value}" for name, value in self.headers)
         return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
@@ -113,7 +115,11 @@ class _Connection(socketserver.StreamRequestHandler):
             return False
         if request is None:
             return False
-        self._write(server.answer(request))
+        answer = server.answer(request)
+        if answer.trouble is None:
+            self._write(answer)
+        elif not answer.trouble.send(self.connection, answer.head, answer.body):
+            return False
         return request.headers.get("connection", "").lower() != "close"
 
     def _write(self, answer: Answer) -> None:

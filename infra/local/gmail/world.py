@@ -7,7 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from infra.local.gmail import headers
-from infra.local.gmail.accounts import Accounts
+from infra.local.gmail.accounts import Accounts, Grant
+from infra.local.gmail.errors import ApiError
 from infra.local.gmail.faults import Faults
 from infra.local.gmail.mailbox import Mailbox, Message, Watch
 from infra.local.gmail.push import Push
@@ -35,7 +36,7 @@ class World:
         self.meter = Meter()
         self.faults = Faults()
         self.accounts = Accounts(token_lifetime)
-        self.push = Push(pubsub_host, self.meter.note, push_interval)
+        self.push = Push(pubsub_host, self.meter.note, self.faults, push_interval)
         self.spool = Spool(spool_folder)
         self._rng = random.Random(seed)  # noqa: S311 - ids that can be repeated
         self._guard = threading.Lock()
@@ -91,6 +92,20 @@ class World:
         """The mail as it was delivered."""
         return self.spool.read(message.place)
 
+    def caller(self, authorization: str) -> str:
+        """The mailbox whose access token this is, in lower case; nothing for none that is good."""
+        try:
+            return self.accounts.holder(authorization).address.lower()
+        except ApiError:
+            return ""
+
+    def kills(self, grant: Grant) -> bool:
+        """Whether a fault ends this consent now, with all its tokens; one given after it began lives."""
+        if not self.faults.struck("token_death", grant.address, thing=grant.address, since=grant.made):
+            return False
+        self.accounts.drop(grant)
+        return True
+
     def announce(self, mailbox: Mailbox, watch: Watch) -> None:
         """The notification every successful watch sends at once."""
         self._notify(mailbox, watch, at_once=True)
@@ -102,10 +117,7 @@ class World:
         self._notify(mailbox, watch)
 
     def _notify(self, mailbox: Mailbox, watch: Watch, *, at_once: bool = False) -> None:
-        if self.faults.strikes("lose_push", mailbox.address.lower()):
-            self.meter.note("pushes_lost")
-        else:
-            self.push.notify(mailbox.address, watch.topic, mailbox.history_id, at_once=at_once)
+        self.push.notify(mailbox.address, watch.topic, mailbox.history_id, at_once=at_once)
 
     def _new_id(self) -> str:
         """16 hex digits that grow with time, as Gmail's do; unique in this server."""

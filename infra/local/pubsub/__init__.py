@@ -1,5 +1,6 @@
-"""A Pub/Sub on loopback that the official client uses unmodified; the state is in memory."""
+"""A Pub/Sub on loopback that the official client uses unmodified."""
 
+from infra.local.pubsub.client import PubsubControl, PubsubControlError, PubsubCounters
 from infra.local.pubsub.server import PubSubServer, pubsub_or_start
 
-__all__ = ["PubSubServer", "pubsub_or_start"]
+__all__ = ["PubSubServer", "PubsubControl", "PubsubControlError", "PubsubCounters", "pubsub_or_start"]

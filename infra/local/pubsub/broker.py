@@ -1,35 +1,43 @@
-"""The topics and subscriptions of one server, in memory."""
+"""The topics and subscriptions of one server: in memory, and in a journal when it has one."""
 
 import itertools
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
-from infra.local.pubsub import checks
+from infra.local.pubsub import checks, journal, wire
+from infra.local.pubsub.entry import Entry
+from infra.local.pubsub.faults import Faults
+from infra.local.pubsub.journal import Journal
+from infra.local.pubsub.kept import DELETED_TOPIC, Kept
+from infra.local.pubsub.settings import settle, updated
 from infra.local.pubsub.subscription import Subscription
 from infra.local.pubsub.wire import Wire
 
-DELETED_TOPIC = "_deleted-topic_"
 PAGE_SIZE = 100
-WEEK_SECONDS = 7 * 24 * 3600
 TOPIC_FIELDS = frozenset({"name", "labels", "message_storage_policy"})
-SUBSCRIPTION_FIELDS = frozenset(
-    {"name", "topic", "ack_deadline_seconds", "labels", "message_retention_duration", "expiration_policy"}
-)
 
 
 class Broker:
     """Every change of what exists, and publishing. Calls raise `StatusError` where Google refuses.
 
-    Retention and expiry of idle subscriptions are recorded and not acted on: no local run lasts days.
+    With a journal it begins where the journal ends; what was in somebody's hand is delivered again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.faults = Faults()
+        self._journal = journal
         self._lock = threading.Lock()
         self._topics: dict[str, Wire] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._of_topic: dict[str, list[Subscription]] = {}
+        self._with_dead_letters: set[Subscription] = set()
         self._message_ids = itertools.count(time.time_ns() // 1_000)  # never the ids of an earlier run
+        if journal:
+            kept = Kept.of(journal.records())
+            journal.begin(kept.records())
+            self._restore(kept)
 
     def create_topic(self, topic: Wire) -> Wire:
         """The topic as asked for; ALREADY_EXISTS when there is one of that name."""
@@ -38,6 +46,7 @@ class Broker:
         with self._lock:
             if topic.name in self._topics:
                 raise checks.already_exists(topic.name)
+            self._record(journal.TOPIC, topic)
             self._topics[topic.name] = topic
             self._of_topic[topic.name] = []
         return topic
@@ -53,9 +62,13 @@ class Broker:
         checks.check_name(name, "topics")
         with self._lock:
             self._known_topic(name)
+            self._record(journal.TOPIC_DELETED, wire.DeleteTopicRequest(topic=name))
             del self._topics[name]
             for subscription in self._of_topic.pop(name):
-                subscription.settings.topic = DELETED_TOPIC
+                settings = wire.Subscription()
+                settings.CopyFrom(subscription.settings)
+                settings.topic = DELETED_TOPIC
+                subscription.configure(settings)
 
     def topics(self, request: Wire) -> tuple[list[Wire], str]:
         """One page of a project's topics and the token of the next."""
@@ -66,19 +79,24 @@ class Broker:
         """It gets what is published from now on; Google's defaults are filled in."""
         checks.check_name(settings.name, "subscriptions")
         checks.check_name(settings.topic, "topics")
-        checks.check_fields(settings, SUBSCRIPTION_FIELDS)
-        settings.ack_deadline_seconds = settings.ack_deadline_seconds or checks.DEFAULT_ACK_SECONDS
-        checks.check_ack_seconds(settings.ack_deadline_seconds)
-        if not settings.HasField("message_retention_duration"):
-            settings.message_retention_duration.seconds = WEEK_SECONDS
-        settings.state = settings.State.ACTIVE
         with self._lock:
+            settle(settings, self._topics)
             if settings.name in self._subscriptions:
                 raise checks.already_exists(settings.name)
             self._known_topic(settings.topic)
-            subscription = Subscription(settings)
-            self._subscriptions[settings.name] = subscription
-            self._of_topic[settings.topic].append(subscription)
+            self._record(journal.SUBSCRIPTION, settings)
+            self._add(settings)
+        return settings
+
+    def update_subscription(self, request: Wire) -> Wire:
+        """The settings its mask names, for every delivery from now on."""
+        checks.check_name(request.subscription.name, "subscriptions")
+        with self._lock:
+            subscription = self._known_subscription(request.subscription.name)
+            settings = updated(subscription.settings, request, self._topics)
+            self._record(journal.SUBSCRIPTION, settings)
+            subscription.configure(settings)
+            self._note_dead_letters(subscription)
         return settings
 
     def subscription(self, name: str) -> Subscription:
@@ -92,7 +110,9 @@ class Broker:
         checks.check_name(name, "subscriptions")
         with self._lock:
             subscription = self._known_subscription(name)
+            self._record(journal.SUBSCRIPTION_DELETED, wire.DeleteSubscriptionRequest(subscription=name))
             del self._subscriptions[name]
+            self._with_dead_letters.discard(subscription)
             if subscription in (siblings := self._of_topic.get(subscription.settings.topic, [])):
                 siblings.remove(subscription)
         subscription.close()
@@ -108,12 +128,25 @@ class Broker:
         checks.check_messages(messages)
         with self._lock:
             self._known_topic(topic)
-            for message in messages:
-                message.message_id = str(next(self._message_ids))
-                message.publish_time.FromNanoseconds(time.time_ns())
-            for subscription in self._of_topic[topic]:
-                subscription.put(messages)
+            self._identify(messages)
+            if self.faults.on:
+                self._spread(topic, [m for m in messages if self.faults.strike("lose") is None])
+            else:
+                self._spread(topic, messages)
+        self.faults.meter.note("published", len(messages))
         return [message.message_id for message in messages]
+
+    def bury(self) -> None:
+        """Takes what has failed too often to its dead-letter topic. The server calls it again and again."""
+        with self._lock:
+            for subscription in self._with_dead_letters:
+                if dead := subscription.take_dead():
+                    self._bury(subscription, dead)
+
+    def backlog(self) -> int:
+        """How many messages are not acknowledged, in all subscriptions together."""
+        with self._lock:
+            return sum(subscription.backlog() for subscription in self._subscriptions.values())
 
     def open(self) -> None:
         """After close(): everything is as it was."""
@@ -127,6 +160,56 @@ class Broker:
             for subscription in self._subscriptions.values():
                 subscription.close()
 
+    def _restore(self, kept: Kept) -> None:
+        self._topics = kept.topics
+        self._of_topic = {name: [] for name in kept.topics}
+        for name, settings in kept.subscriptions.items():
+            self._add(settings).restore(kept.waiting(name))
+
+    def _add(self, settings: Wire) -> Subscription:
+        subscription = Subscription(settings, faults=self.faults, journal=self._journal)
+        self._subscriptions[settings.name] = subscription
+        if settings.topic in self._of_topic:
+            self._of_topic[settings.topic].append(subscription)
+        self._note_dead_letters(subscription)
+        return subscription
+
+    def _note_dead_letters(self, subscription: Subscription) -> None:
+        if subscription.settings.HasField("dead_letter_policy"):
+            self._with_dead_letters.add(subscription)
+        else:
+            self._with_dead_letters.discard(subscription)
+
+    def _identify(self, messages: Iterable[Wire]) -> None:
+        for message in messages:
+            message.message_id = str(next(self._message_ids))
+            message.publish_time.FromNanoseconds(time.time_ns())
+
+    def _spread(self, topic: str, messages: Sequence[Wire]) -> None:
+        if not (messages and self._of_topic[topic]):
+            return
+        if self._journal:
+            self._record(journal.PUBLISHED, wire.PublishRequest(topic=topic, messages=messages))
+        for subscription in self._of_topic[topic]:
+            subscription.put(messages)
+
+    def _bury(self, subscription: Subscription, dead: Sequence[Entry]) -> None:
+        topic = subscription.settings.dead_letter_policy.dead_letter_topic
+        letters = [_dead_letter(entry, subscription.settings.name) for entry in dead]
+        self._identify(letters)
+        try:
+            self._known_topic(topic)
+            self._spread(topic, letters)
+        except checks.StatusError:
+            subscription.give_back(dead)
+            return
+        subscription.bury(dead)
+        self.faults.meter.note("dead_lettered", len(dead))
+
+    def _record(self, kind: bytes, message: Wire) -> None:
+        if self._journal:
+            self._journal.write(kind, message)
+
     def _known_topic(self, name: str) -> Wire:
         if name not in self._topics:
             raise checks.not_found(name)
@@ -136,6 +219,23 @@ class Broker:
         if name not in self._subscriptions:
             raise checks.not_found(name)
         return self._subscriptions[name]
+
+
+def _dead_letter(entry: Entry, subscription: str) -> Wire:
+    """The message, and what Google adds to it: https://cloud.google.com/pubsub/docs/dead-letter-topics"""
+    _, project, _, name = subscription.split("/")
+    published = datetime.fromtimestamp(entry.message.publish_time.ToNanoseconds() / 1e9, UTC)
+    letter = wire.PubsubMessage()
+    letter.CopyFrom(entry.message)
+    letter.attributes.update(
+        {
+            "CloudPubSubDeadLetterSourceDeliveryCount": str(entry.attempts),
+            "CloudPubSubDeadLetterSourceSubscription": name,
+            "CloudPubSubDeadLetterSourceSubscriptionProject": project,
+            "CloudPubSubDeadLetterSourceTopicPublishTime": published.isoformat(timespec="milliseconds"),
+        }
+    )
+    return letter
 
 
 def _page(resources: Iterable[Wire], request: Wire) -> tuple[list[Wire], str]:

@@ -49,6 +49,11 @@ def already_exists(name: str) -> StatusError:
     )
 
 
+def unavailable(message: str) -> StatusError:
+    """The answer when another try may be taken: clients come again."""
+    return StatusError(StatusCode.UNAVAILABLE, message)
+
+
 def check_name(name: str, kind: str) -> None:
     """`kind` is `topics` or `subscriptions`; the name must read projects/{project}/{kind}/{id}."""
     parent, _, resource_id = name.rpartition(f"/{kind}/")

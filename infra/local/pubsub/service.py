@@ -5,14 +5,18 @@ answered with UNIMPLEMENTED and its name.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import grpc
 
 from infra.local.pubsub import checks, wire
 from infra.local.pubsub.broker import Broker
+from infra.local.pubsub.client import SERVICE
+from infra.local.pubsub.control import COMMANDS, Control
+from infra.local.pubsub.entry import Puller
 from infra.local.pubsub.streaming import streaming_pull
-from infra.local.pubsub.subscription import BATCH_MESSAGES, Puller
+from infra.local.pubsub.subscription import BATCH_MESSAGES
 from infra.local.pubsub.wire import Wire
 
 PULL_WAIT_SECONDS = 20.0  # Google waits "a bounded amount of time" and then answers with no messages
@@ -33,6 +37,9 @@ class PubSubService:
             publisher + "Publish": _unary(wire.PublishRequest, self._publish),
             subscriber + "CreateSubscription": _unary(wire.Subscription, self._create_subscription),
             subscriber + "GetSubscription": _unary(wire.GetSubscriptionRequest, self._get_subscription),
+            subscriber + "UpdateSubscription": _unary(
+                wire.UpdateSubscriptionRequest, self._update_subscription
+            ),
             subscriber + "DeleteSubscription": _unary(
                 wire.DeleteSubscriptionRequest, self._delete_subscription
             ),
@@ -48,6 +55,9 @@ class PubSubService:
                 response_serializer=wire.StreamingPullResponse.SerializeToString,
             ),
         }
+        control = Control(broker)
+        for command in COMMANDS:
+            self._handlers[SERVICE + command] = _plain(partial(control.answer, command))
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         """The handler of a method, called by grpc."""
@@ -76,6 +86,9 @@ class PubSubService:
 
     def _get_subscription(self, request: Wire, _: grpc.ServicerContext) -> Wire:
         return self._broker.subscription(request.subscription).settings
+
+    def _update_subscription(self, request: Wire, _: grpc.ServicerContext) -> Wire:
+        return self._broker.update_subscription(request)
 
     def _delete_subscription(self, request: Wire, _: grpc.ServicerContext) -> Wire:
         self._broker.delete_subscription(request.subscription)
@@ -126,15 +139,24 @@ class PubSubService:
 def _unary(request: Any, answer: Callable[[Wire, grpc.ServicerContext], Wire]) -> grpc.RpcMethodHandler:
     """A handler of one request and one answer; `StatusError` becomes the status of the call."""
 
+    return grpc.unary_unary_rpc_method_handler(
+        _or_status(answer), request_deserializer=request.FromString, response_serializer=_serialize
+    )
+
+
+def _plain(answer: Callable[[bytes], bytes]) -> grpc.RpcMethodHandler:
+    """The same on bare bytes."""
+    return grpc.unary_unary_rpc_method_handler(_or_status(lambda message, _: answer(message)))
+
+
+def _or_status(answer: Callable[[Wire, grpc.ServicerContext], Wire]) -> Callable[..., Wire]:
     def handle(message: Wire, context: grpc.ServicerContext) -> Wire:
         try:
             return answer(message, context)
         except checks.StatusError as refused:
             context.abort(refused.code, str(refused))
 
-    return grpc.unary_unary_rpc_method_handler(
-        handle, request_deserializer=request.FromString, response_serializer=_serialize
-    )
+    return handle
 
 
 def _serialize(message: Wire) -> bytes:

@@ -10,7 +10,8 @@ import grpc
 
 from infra.local.pubsub import checks
 from infra.local.pubsub.broker import Broker
-from infra.local.pubsub.subscription import Puller, Subscription
+from infra.local.pubsub.entry import Puller
+from infra.local.pubsub.subscription import Subscription
 from infra.local.pubsub.wire import StreamingPullResponse, Wire
 
 FIRST_REQUEST_ONLY = ("subscription", "max_outstanding_messages", "max_outstanding_bytes", "protocol_version")

@@ -1,8 +1,8 @@
 """One subscription: what waits, who holds what until when, and what comes back.
 
-Deadlines and leases: https://cloud.google.com/pubsub/docs/lease-management. A message leaves only by
-acknowledgement. `_hand_out` is the one place where messages go out and `_put_back` the one place where
-they return; what is to happen to a delivery (dead letter, doubling, another order) belongs there.
+Deadlines and leases: https://cloud.google.com/pubsub/docs/lease-management. A message leaves by
+acknowledgement or, once it has failed too often, for the dead-letter topic; the broker takes it there.
+`_hand_out` is the one place where messages go out and `_put_back` the one place where they return.
 """
 
 import heapq
@@ -11,69 +11,73 @@ import math
 import secrets
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 
-from infra.local.pubsub.wire import ReceivedMessage, Wire
+from infra.local.pubsub.entry import Entry, Lease, Puller
+from infra.local.pubsub.faults import Faults
+from infra.local.pubsub.journal import ACKNOWLEDGED, ATTEMPTS, Journal
+from infra.local.pubsub.kept import attempts
+from infra.local.pubsub.settings import backoff_seconds
+from infra.local.pubsub.wire import AcknowledgeRequest, ReceivedMessage, Wire
 
 BATCH_MESSAGES = 1_000
 BATCH_BYTES = 1_000_000  # a plain gRPC channel takes answers of up to 4 MiB
 STALE_EXPIRIES = 1_000
 
 
-@dataclass(slots=True)
-class Entry:
-    """A message on its way through one subscription."""
-
-    message: Wire
-    size: int
-
-
-@dataclass(slots=True, eq=False)
-class Puller:
-    """Who takes messages: one stream, or one pull call. A limit of 0 is none."""
-
-    ack_seconds: int
-    max_messages: int = 0
-    max_bytes: int = 0
-    held_messages: int = 0
-    held_bytes: int = 0
-    gone: bool = False
-
-    def has_room(self) -> bool:
-        """Google stops sending at the limit, whatever the size of the message that reached it."""
-        return not (0 < self.max_messages <= self.held_messages or 0 < self.max_bytes <= self.held_bytes)
-
-
-@dataclass(slots=True)
-class Lease:
-    """A delivery that is neither acknowledged nor given back."""
-
-    entry: Entry
-    puller: Puller
-    until: float
-
-
 class Subscription:
     """A queue with leases, safe to use from any thread. `settings` is Pub/Sub's Subscription resource."""
 
-    def __init__(self, settings: Wire, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        settings: Wire,
+        *,
+        faults: Faults | None = None,
+        journal: Journal | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.closed = False
+        self._faults = faults or Faults()
+        self._meter = self._faults.meter
+        self._journal = journal
         self._clock = clock
         self._changed = threading.Condition()
         self._ready: deque[Entry] = deque()
+        self._held_back: list[tuple[float, int, Entry]] = []  # a heap, by the time they are ready
+        self._dead: list[Entry] = []
         self._leases: dict[str, Lease] = {}
         self._expiries: list[tuple[float, str]] = []  # a heap; entries of ended leases are stale
         self._streams: set[Puller] = set()
         self._prefix = secrets.token_hex(4)  # so that ids of an earlier subscription mean nothing here
         self._numbers = itertools.count(1)
+        self.configure(settings)
+
+    def configure(self, settings: Wire) -> None:
+        """New settings, for every delivery from now on. Who was to leave under the old ones gets another try."""
+        with self._changed:
+            self.settings = settings
+            self._max_attempts = settings.dead_letter_policy.max_delivery_attempts
+            self._backoff = backoff_seconds(settings)
+            self._ready.extend(self._dead)
+            self._dead.clear()
+            self._changed.notify_all()
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """What an earlier server had not had acknowledged."""
+        with self._changed:
+            self._ready.extend(entries)
 
     def put(self, messages: Iterable[Wire]) -> None:
         """Newly published messages, in the order of publishing."""
         with self._changed:
-            self._ready.extend(Entry(message, message.ByteSize()) for message in messages)
+            entries = (Entry(message, message.ByteSize()) for message in messages)
+            if self._faults.on:
+                for entry in entries:
+                    self._hold_back(entry, self._faults.strike("late", "reorder") or 0.0)
+            else:
+                self._ready.extend(entries)
             self._changed.notify_all()
 
     def join(self, stream: Puller) -> None:
@@ -100,6 +104,11 @@ class Subscription:
             self.closed = True
             self._changed.notify_all()
 
+    def backlog(self) -> int:
+        """How many messages are not acknowledged, the second of a doubled one included."""
+        with self._changed:
+            return len(self._ready) + len(self._held_back) + len(self._dead) + len(self._leases)
+
     def take(
         self, puller: Puller, *, at_most: int = BATCH_MESSAGES, wait_seconds: float = math.inf
     ) -> list[Wire]:
@@ -110,10 +119,10 @@ class Subscription:
         end = self._clock() + wait_seconds
         with self._changed:
             while not puller.gone and not self.closed:
-                self._expire()
+                self._wake()
                 if batch := self._hand_out(puller, at_most):
                     return batch
-                wait = min(end, self._next_expiry()) - self._clock()
+                wait = min(end, self._next_change()) - self._clock()
                 if self._clock() >= end:
                     break
                 self._changed.wait(None if wait == math.inf else max(wait, 0.0))
@@ -122,8 +131,10 @@ class Subscription:
     def acknowledge(self, ack_ids: Iterable[str]) -> None:
         """Done for good. Ids that are past or unknown are ignored."""
         with self._changed:
-            for ack_id in ack_ids:
-                self._end_lease(ack_id)
+            known = [ack_id for ack_id in ack_ids if ack_id in self._leases]
+            self._record_end(self._leases[ack_id].entry for ack_id in known)
+            ended = sum(self._end_lease(ack_id) is not None for ack_id in known)
+            self._meter.note("acked", ended)
             if self._ready:
                 self._changed.notify_all()
 
@@ -132,13 +143,37 @@ class Subscription:
         with self._changed:
             if seconds == 0:
                 if lease := self._end_lease(ack_id):
+                    self._meter.note("nacked")
                     self._put_back(lease.entry)
                     self._changed.notify_all()
             elif lease := self._leases.get(ack_id):
+                before = lease.until
                 self._hold(ack_id, lease, seconds)
+                if lease.until < before:
+                    self._changed.notify_all()  # who waits, waits for the old deadline
+
+    def take_dead(self) -> list[Entry]:
+        """Those that have failed as often as the dead-letter policy allows; they wait for nobody any more."""
+        with self._changed:
+            if self._wake():
+                self._changed.notify_all()
+            dead, self._dead = self._dead, []
+            return dead
+
+    def give_back(self, dead: Iterable[Entry]) -> None:
+        """They could not be taken away: another try."""
+        with self._changed:
+            self._ready.extend(dead)
+            self._changed.notify_all()
+
+    def bury(self, dead: Iterable[Entry]) -> None:
+        """They have left for the dead-letter topic."""
+        with self._changed:
+            self._record_end(dead)
 
     def _hand_out(self, puller: Puller, at_most: int) -> list[Wire]:
         batch: list[Wire] = []
+        entries: list[Entry] = []
         size = 0
         share = (
             math.ceil(len(self._ready) / max(len(self._streams), 1)) if puller in self._streams else at_most
@@ -150,11 +185,41 @@ class Subscription:
             puller.held_messages += 1
             puller.held_bytes += entry.size
             self._hold(ack_id, Lease(entry, puller, 0.0), puller.ack_seconds)
-            batch.append(ReceivedMessage(ack_id=ack_id, message=entry.message))
+            received = ReceivedMessage(ack_id=ack_id, message=entry.message)
+            if self._max_attempts:
+                entry.attempts += 1
+                received.delivery_attempt = entry.attempts
+            entries.append(entry)
+            batch.append(received)
+        if batch:
+            self._meter.note("delivered", len(batch))
+            self._record_attempts(entries)
+            self._double(entries)
         return batch
 
+    def _double(self, entries: Iterable[Entry]) -> None:
+        if not self._faults.on:
+            return
+        for entry in entries:
+            if not entry.doubled and (held := self._faults.strike("double")) is not None:
+                entry.doubled = True
+                self._hold_back(replace(entry), held)
+
     def _put_back(self, entry: Entry) -> None:
-        self._ready.append(entry)
+        entry.failures += 1
+        if 0 < self._max_attempts <= entry.attempts:
+            self._dead.append(entry)
+        elif self._backoff:
+            least, longest = self._backoff
+            self._hold_back(entry, min(longest, least * 2.0 ** min(entry.failures - 1, 20)))
+        else:
+            self._ready.append(entry)
+
+    def _hold_back(self, entry: Entry, seconds: float) -> None:
+        if seconds:
+            heapq.heappush(self._held_back, (self._clock() + seconds, next(self._numbers), entry))
+        else:
+            self._ready.append(entry)
 
     def _hold(self, ack_id: str, lease: Lease, seconds: int) -> None:
         lease.until = self._clock() + seconds
@@ -171,10 +236,21 @@ class Subscription:
             lease.puller.held_bytes -= lease.entry.size
         return lease
 
-    def _expire(self) -> None:
-        while self._next_expiry() <= self._clock():
+    def _wake(self) -> bool:
+        """What is due by now: deadlines that have passed, messages that were held back long enough.
+
+        Whether there is more to hand out than before."""
+        now, before = self._clock(), len(self._ready)
+        while self._next_expiry() <= now:
             if lease := self._end_lease(heapq.heappop(self._expiries)[1]):
+                self._meter.note("expired")
                 self._put_back(lease.entry)
+        while self._held_back and self._held_back[0][0] <= now:
+            self._ready.append(heapq.heappop(self._held_back)[2])
+        return len(self._ready) > before
+
+    def _next_change(self) -> float:
+        return min(self._next_expiry(), self._held_back[0][0] if self._held_back else math.inf)
 
     def _next_expiry(self) -> float:
         while self._expiries:
@@ -184,3 +260,18 @@ class Subscription:
                 return until
             heapq.heappop(self._expiries)
         return math.inf
+
+    def _record_end(self, entries: Iterable[Entry]) -> None:
+        if self._journal and (ids := [entry.message.message_id for entry in entries]):
+            self._journal.write(
+                ACKNOWLEDGED, AcknowledgeRequest(subscription=self.settings.name, ack_ids=ids)
+            )
+
+    def _record_attempts(self, entries: Iterable[Entry]) -> None:
+        if not (self._journal and self._max_attempts):
+            return
+        by_count: defaultdict[int, list[str]] = defaultdict(list)
+        for entry in entries:
+            by_count[entry.attempts].append(entry.message.message_id)
+        for count, ids in by_count.items():
+            self._journal.write(ATTEMPTS, attempts(self.settings.name, ids, count))

@@ -23,6 +23,7 @@ PublishRequest: Any = pubsub.PublishRequest.pb()
 PublishResponse: Any = pubsub.PublishResponse.pb()
 
 GetSubscriptionRequest: Any = pubsub.GetSubscriptionRequest.pb()
+UpdateSubscriptionRequest: Any = pubsub.UpdateSubscriptionRequest.pb()
 DeleteSubscriptionRequest: Any = pubsub.DeleteSubscriptionRequest.pb()
 ListSubscriptionsRequest: Any = pubsub.ListSubscriptionsRequest.pb()
 ListSubscriptionsResponse: Any = pubsub.ListSubscriptionsResponse.pb()

@@ -44,7 +44,7 @@ def announce(world: World, gmail_id: str) -> None:
     match(world, gmail_id)
     with world.store.begin("notifications.record") as tx:
         claims = [Claim(gmail_id, world.connection_id, 1)]
-        tx.decisions.notify("uwe", claims, tx.decisions.links(claims))
+        tx.notifications.notify("uwe", claims, tx.decisions.links(claims))
 
 
 def kept(store: Store) -> dict[str, int]:

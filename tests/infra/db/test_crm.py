@@ -1,14 +1,24 @@
 """The CRM's records in the database: each as the last file had it."""
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import event, select
 
 from domain.contacts import Kind
-from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.labels import Deal, DealCategory
-from infra.db.schema import contact_addresses, contacts, deal_contacts, deals, user_addresses, users
+from infra.db.schema import (
+    contact_addresses,
+    contacts,
+    crm_versions,
+    deal_contacts,
+    deals,
+    user_addresses,
+    users,
+)
 from infra.db.store import Store
 
 THEN = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -123,3 +133,59 @@ def test_hundreds_of_records_go_in_at_once_and_out_again(store: Store) -> None:
     with store.begin("tests.look") as tx:
         assert tx.db.execute(select(deals)).all() == []
         assert tx.db.execute(select(deal_contacts)).all() == []
+
+
+def test_only_a_newer_version_changes_a_record(store: Store) -> None:
+    def change(version: int, record: Record | None) -> bool:
+        with store.begin("tests.change") as tx:
+            return tx.crm.change(Change(Records.CONTACTS, "c1", version, record))
+
+    steps = [
+        (0, person("c1", "ann@example.com"), True),
+        (0, person("c1", "bob@example.com"), False),
+        (5, None, True),
+        (4, person("c1", "cid@example.com"), False),
+        (5, person("c1", "cid@example.com"), False),
+        (2**63 - 1, person("c1", "dan@example.com"), True),
+        (6, None, False),
+    ]
+    assert [change(version, record) for version, record, _ in steps] == [new for *_, new in steps]
+    assert addresses(store) == {("c1", "dan@example.com", "dan@example.com")}
+
+
+def test_records_of_two_kinds_with_one_id_have_versions_of_their_own(store: Store) -> None:
+    with store.begin("tests.change") as tx:
+        assert tx.crm.change(Change(Records.CONTACTS, "1", 5, person("1")))
+        assert tx.crm.change(Change(Records.DEALS, "1", 4, DealRecord("1", (), "Idea", None, None)))
+        assert tx.crm.change(Change(Records.USERS, "1", 3, UserRecord("1", "Uwe", ())))
+
+
+def test_a_file_neither_asks_for_versions_nor_changes_them(store: Store) -> None:
+    with store.begin("tests.change") as tx:
+        tx.crm.change(Change(Records.CONTACTS, "c1", 5, None))
+    put(store, person("c1", "ann@example.com"))
+    with store.begin("tests.change") as tx:
+        assert not tx.crm.change(Change(Records.CONTACTS, "c1", 5, None))
+        assert tx.db.execute(select(crm_versions)).all() == [("contacts", "c1", 5)]
+    assert addresses(store) == {("c1", "ann@example.com", "ann@example.com")}
+
+
+def test_workers_that_change_one_record_at_once_end_with_the_newest(
+    store: Store, second_store: Store
+) -> None:
+    def change(where: Store, versions: Iterable[int]) -> None:
+        for version in versions:
+            record = person("c1", f"v{version}@example.com") if version % 3 else None
+            with where.begin("tests.change") as tx:
+                tx.crm.change(Change(Records.CONTACTS, "c1", version, record))
+
+    newest = 100
+    with ThreadPoolExecutor() as pool:
+        jobs = [
+            pool.submit(change, where, versions)
+            for where in (store, second_store)
+            for versions in (range(0, newest + 1, 2), range(newest - 1, 0, -2))
+        ]
+    for job in jobs:
+        job.result()
+    assert addresses(store) == {("c1", "v100@example.com", "v100@example.com")}

@@ -35,7 +35,7 @@ def join(world: World, gmail_id: str, link: Link, outcome: Outcome | None = None
 
 def notify(world: World, *claims: Claim, user_id: str = "uwe") -> list[str]:
     with world.store.begin("notifications.record") as tx:
-        return tx.decisions.notify(user_id, claims, tx.decisions.links(claims))
+        return list(tx.notifications.notify(user_id, claims, tx.decisions.links(claims)).gmail_ids)
 
 
 def row_of(world: World, gmail_id: str) -> dict[str, object]:
@@ -195,7 +195,7 @@ def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World, seco
     def announce_slowly() -> None:
         with world.store.begin("notifications.record") as tx:
             tx.connections.working(world.mailbox_id, locked=True)
-            tx.decisions.notify("uwe", [first], tx.decisions.links([first]))
+            tx.notifications.notify("uwe", [first], tx.decisions.links([first]))
             holding.set()
             assert may_commit.wait(10)
 
@@ -203,7 +203,7 @@ def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World, seco
         assert holding.wait(10)
         with second_store.begin("notifications.record") as tx:
             tx.connections.working(world.mailbox_id, locked=True)
-            tx.decisions.notify("uwe", [second], tx.decisions.links([second]))
+            tx.notifications.notify("uwe", [second], tx.decisions.links([second]))
 
     with ThreadPoolExecutor(2) as pool:
         slow, quick = pool.submit(announce_slowly), pool.submit(announce)

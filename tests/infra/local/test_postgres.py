@@ -8,7 +8,7 @@ import psutil
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 
-from infra.local.postgres import fresh_database, postgres_or_start
+from infra.local.postgres import fresh_database, own_postgres, postgres_or_start
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +90,14 @@ def test_the_postgresql_that_is_given_is_used(
     monkeypatch.setenv("DATABASE_URL", f"{scheme}://me:secret@db.example.com:5433/crm?sslmode=require")
     with postgres_or_start(tmp_path) as url:
         assert url == "postgresql+psycopg://me:secret@db.example.com:5433/crm?sslmode=require"
+
+
+def test_what_was_committed_is_back_after_a_kill(tmp_path: Path) -> None:
+    with own_postgres(tmp_path) as server:
+        ask(server.url, "ALTER DATABASE postgres SET synchronous_commit = on")
+        ask(server.url, "CREATE TABLE mails (id text)")
+        ask(server.url, "INSERT INTO mails VALUES ('a')")
+        url = server.url
+        server.kill()
+        server.start()
+        assert (server.url, ask(url, "SELECT id FROM mails")) == (url, [("a",)])

@@ -73,6 +73,9 @@ def upgrade() -> None:
     with op.batch_alter_table("mailboxes", schema=None) as batch_op:
         batch_op.add_column(sa.Column("paused_at", infra.db.types.Instant(), nullable=True))
 
+    with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.create_index("messages_of_mailbox", ["mailbox_id", "seen_at", "gmail_id"], unique=False)
+
     with (
         _keeping_ids(),
         op.batch_alter_table(
@@ -149,6 +152,9 @@ def downgrade() -> None:
         batch_op.alter_column("gmail_id", existing_type=sa.VARCHAR(), nullable=False)
         batch_op.drop_column("late")
         batch_op.drop_column("kind")
+
+    with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.drop_index("messages_of_mailbox")
 
     with op.batch_alter_table("mailboxes", schema=None) as batch_op:
         batch_op.drop_column("paused_at")

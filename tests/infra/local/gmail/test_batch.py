@@ -1,6 +1,8 @@
 """The batch endpoints: parts that answer, and fail, by themselves."""
 
+import re
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from infra.local.gmail import GmailControl
 ANA = "ana@example.com"
 RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\nbody"
 Json = dict[str, Any]
+NUMBERS = count()
 
 
 @pytest.fixture
@@ -131,3 +134,57 @@ def test_the_whole_batch_can_fail(service: Any, users: Any, control: GmailContro
         run(service, {"a": users.getProfile(userId="me")})
     assert (caught.value.resp.status, caught.value.resp["retry-after"]) == (429, "7")
     assert run(service, {"a": users.getProfile(userId="me")})["a"]["emailAddress"] == ANA
+
+
+def statuses(reply: Any) -> list[bytes]:
+    return re.findall(rb"HTTP/1.1 (\d+) ", reply.body)
+
+
+def sent(http: Callable[..., Any], token: str, count: int = 20) -> Any:
+    named = re.sub(rb"<p>", lambda _: b"<p%d>" % next(NUMBERS), batch_of(count))
+    return http("POST", "/batch", named, Authorization=token, Content_Type="multipart/mixed; boundary=b")
+
+
+def test_parts_fail_one_by_one_each_with_an_error_of_its_own(
+    http: Callable[..., Any], token: str, control: GmailControl
+) -> None:
+    def met(seed: int) -> list[bytes]:
+        control.clear_faults()
+        control.fault("batch_part", share=0.5, seed=seed)
+        return statuses(sent(http, token, 60))
+
+    first = met(5)
+    assert set(first) == {b"200", b"403", b"429", b"500", b"503"}
+    assert met(5) == first
+    assert http("GET", "/gmail/v1/users/me/profile", Authorization=token).status == 200
+
+
+def test_a_part_that_fails_has_had_no_effect(service: Any, users: Any, control: GmailControl) -> None:
+    ids = [control.deliver(ANA, RAW).id for _ in range(20)]
+    control.fault("batch_part", ["messages.modify"], share=0.5, mailbox=ANA)
+    found = run(
+        service,
+        {i: users.messages().modify(userId="me", id=i, body={"addLabelIds": ["STARRED"]}) for i in ids},
+    )
+    done = {i for i, answer in found.items() if isinstance(answer, dict)}
+    assert 0 < len(done) < 20
+    assert {m.id for m in control.dump(ANA).messages if "STARRED" in m.label_ids} == done
+
+
+def test_parts_without_ids_of_their_own(http: Callable[..., Any], token: str, control: GmailControl) -> None:
+    control.fault("batch_no_ids", times=1)
+    reply = sent(http, token)
+    assert reply.body.count(b"Content-ID: response-\r\n") == len(statuses(reply)) == 20
+    assert b"Content-ID: response-\r\n" not in sent(http, token).body
+
+
+def test_parts_in_another_order_are_still_told_apart(
+    service: Any, users: Any, control: GmailControl, http: Callable[..., Any], token: str
+) -> None:
+    control.fault("batch_shuffled", seed=2)
+    ids = [control.deliver(ANA, RAW).id for _ in range(9)]
+    found = run(service, {i: users.messages().get(userId="me", id=i, format="minimal") for i in ids})
+    assert {i: answer["id"] for i, answer in found.items()} == {i: i for i in ids}
+    order = [int(number) for number in re.findall(rb"<response-p(\d+)>", sent(http, token).body)]
+    assert sorted(order) == list(range(min(order), min(order) + 20))
+    assert order != sorted(order)

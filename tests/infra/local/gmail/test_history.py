@@ -114,3 +114,46 @@ def test_added_messages_can_come_without_their_labels(users: Any, control: Gmail
     control.fault("omit_label_ids", times=1)
     assert "labelIds" not in history(users, start)["history"][0]["messagesAdded"][0]["message"]
     assert "labelIds" in history(users, start)["history"][0]["messagesAdded"][0]["message"]
+
+
+def walk(users: Any, start: str, **wanted: Any) -> list[Any]:
+    """All the pages, as a client goes through them."""
+    request, pages = users.history().list(userId="me", startHistoryId=start, **wanted), []
+    while request is not None:
+        pages.append(request.execute())
+        request = users.history().list_next(request, pages[-1])
+    return pages
+
+
+def ids_of(pages: list[Any]) -> list[str]:
+    return [record["messages"][0]["id"] for page in pages for record in page.get("history", ())]
+
+
+def test_pages_can_be_empty_and_not_the_last(users: Any, control: GmailControl, start: str) -> None:
+    ids = [control.deliver(ANA, RAW).id for _ in range(5)]
+    control.fault("empty_page")
+    pages = walk(users, start, maxResults=2)
+    assert ids_of(pages) == ids
+    assert [len(page.get("history", ())) for page in pages] == [0, 2, 0, 2, 0, 1]
+    assert ["nextPageToken" in page for page in pages] == [True] * 5 + [False]
+
+
+def test_records_can_come_again_in_a_page_and_in_the_next(
+    users: Any, control: GmailControl, start: str
+) -> None:
+    one, two, three = (control.deliver(ANA, RAW).id for _ in range(3))
+    control.fault("repeat_page")
+    pages = walk(users, start, maxResults=2)
+    assert ids_of(pages[:1]) == [one, one, two, two]
+    assert ids_of(pages[1:]) == [two, three, three]
+    assert pages[0]["history"][0] == pages[0]["history"][1]
+    assert ids_of(walk(users, pages[-1]["historyId"])) == []
+
+
+def test_one_walk_is_told_that_its_start_is_too_old(
+    users: Any, control: GmailControl, start: str, refused: Refused
+) -> None:
+    one = control.deliver(ANA, RAW).id
+    control.fault("expire_history", times=1)
+    assert refused(users.history().list(userId="me", startHistoryId=start)) == (404, "notFound")
+    assert ids_of(walk(users, start)) == [one]

@@ -1,10 +1,12 @@
 """Notifications: what users.watch publishes, and how seldom."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import grpc
@@ -12,6 +14,8 @@ import pytest
 from google.pubsub_v1.types import PublishRequest, PublishResponse
 
 from infra.local.gmail import GmailControl, GmailServer
+from infra.local.gmail.mailbox import Watch
+from infra.local.gmail.push import BACKLOG
 
 ANA = "ana@example.com"
 TOPIC = "projects/lodestone/topics/gmail"
@@ -39,17 +43,20 @@ class Topic:
             return [data for _, data in self.published]
 
 
-@pytest.fixture(scope="module")
-def pubsub() -> Iterator[tuple[str, Topic]]:
-    topic = Topic()
+def publisher(topic: Topic) -> grpc.GenericRpcHandler:
     handler = grpc.unary_unary_rpc_method_handler(
         topic.publish,
         request_deserializer=PublishRequest.deserialize,
         response_serializer=PublishResponse.serialize,
     )
-    service = grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": handler})
+    return grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": handler})
+
+
+@pytest.fixture(scope="module")
+def pubsub() -> Iterator[tuple[str, Topic]]:
+    topic = Topic()
     with ThreadPoolExecutor(2) as threads:
-        server = grpc.server(threads, handlers=[service])
+        server = grpc.server(threads, handlers=[publisher(topic)])
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         yield f"127.0.0.1:{port}", topic
@@ -128,6 +135,50 @@ def test_pushes_can_be_lost(users: Any, control: GmailControl, topic: Topic) -> 
     assert control.counters().pushes["lost"] == 2
 
 
+def test_a_late_push_comes_after_those_that_are_in_time(
+    users: Any, control: GmailControl, topic: Topic
+) -> None:
+    watch(users).execute()
+    control.fault("late_push", mailbox=ANA, times=1, delay=0.3)
+    late, soon = control.deliver(ANA, RAW), control.deliver(ANA, RAW)
+    assert [data["historyId"] for data in topic.after(3)][1:] == [soon.history_id, late.history_id]
+
+
+def test_a_push_comes_twice(users: Any, control: GmailControl, topic: Topic) -> None:
+    watch(users).execute()
+    control.fault("double_push", mailbox=ANA, times=1)
+    twice, once = control.deliver(ANA, RAW), control.deliver(ANA, RAW)
+    ids = [data["historyId"] for data in topic.after(4)]
+    assert ids[1:] == [twice.history_id, twice.history_id, once.history_id]
+    assert control.counters().pushes["published"] == 4
+
+
+def test_a_push_is_overtaken_by_the_next_of_its_mailbox(
+    users: Any, control: GmailControl, topic: Topic
+) -> None:
+    watch(users).execute()
+    control.create_mailbox("bea@example.com")
+    control.fault("reorder_push", mailbox=ANA, times=1, delay=60)
+    first = control.deliver(ANA, RAW)
+    control.deliver("bea@example.com", RAW)
+    second = control.deliver(ANA, RAW)
+    third = control.deliver(ANA, RAW)
+    ids = [data["historyId"] for data in topic.after(4)][1:]
+    assert ids == [second.history_id, first.history_id, third.history_id]
+
+
+def test_a_push_that_nothing_overtakes_comes_in_the_end(
+    users: Any, control: GmailControl, topic: Topic
+) -> None:
+    watch(users).execute()
+    control.fault("reorder_push", delay=0.2)
+    only = control.deliver(ANA, RAW)
+    assert topic.after(2)[1]["historyId"] == only.history_id
+    control.clear_faults()
+    after = control.deliver(ANA, RAW)
+    assert [data["historyId"] for data in topic.after(3)][1:] == [only.history_id, after.history_id]
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
@@ -161,15 +212,57 @@ def test_one_topic_at_a_time(
     assert refused(watch(users, topicName=other, labelIds=["Label_9"])) == (400, "invalidArgument")
 
 
-def test_a_pubsub_that_is_away_holds_nobody_up(document: Json) -> None:
-    with GmailServer(pubsub_host="127.0.0.1:1", push_interval=0) as server:
+@pytest.fixture
+def deaf() -> Iterator[str]:
+    """A Pub/Sub that takes connections and never says a word, as one that hangs."""
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("away", ["nobody there", "nobody answers"])
+def test_a_pubsub_that_is_away_holds_nobody_up(
+    away: str, deaf: str, document: Json, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = "127.0.0.1:1" if away == "nobody there" else deaf
+    with GmailServer(pubsub_host=host, push_interval=0) as server:
         control = GmailControl(server.url)
         server.create_mailbox(ANA)
         mailbox = server.world.mailbox(ANA)
-        began = time.monotonic()
-        for _ in range(50):
-            server.world.push.notify(mailbox.address, TOPIC, mailbox.history_id)
-        assert time.monotonic() - began < 0.5
-        while control.counters().pushes["failed"] < 50:
-            assert time.monotonic() - began < 10
+        mailbox.watch = Watch(TOPIC, int(time.time() * 1000) + 60_000)
+        threads = threading.active_count()
+        for _ in range(3):
+            dropped = control.counters().pushes["failed"]
+            for _ in range(BACKLOG // 2):
+                server.world.push.notify(mailbox.address, TOPIC, mailbox.history_id)
+            control.deliver(ANA, RAW)
+            assert len(server.world.push._waiting) <= BACKLOG
+            deadline = time.monotonic() + 20
+            while control.counters().pushes["failed"] == dropped:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        assert threading.active_count() <= threads + 2  # the control's own connections
+        assert control.counters().pushes["published"] == 0
+    assert len([r for r in caplog.records if "are dropped" in r.message]) == 1
+
+
+def test_pushes_go_on_when_pubsub_is_back(document: Json) -> None:
+    topic = Topic()
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    with GmailServer(pubsub_host=f"127.0.0.1:{port}", push_interval=0) as server:
+        push, control = server.world.push, GmailControl(server.url)
+        push.notify(ANA, TOPIC, 1)
+        deadline = time.monotonic() + 20
+        while not control.counters().pushes["failed"]:
+            assert time.monotonic() < deadline
             time.sleep(0.02)
+        with ThreadPoolExecutor(2) as threads:
+            pubsub = grpc.server(threads, handlers=[publisher(topic)])
+            pubsub.add_insecure_port(f"127.0.0.1:{port}")
+            pubsub.start()
+            while not topic.published:
+                assert time.monotonic() < deadline
+                push.notify(ANA, TOPIC, 2)
+                time.sleep(0.02)
+            pubsub.stop(grace=None).wait()
+    assert {data["historyId"] for _, data in topic.published} == {2}

@@ -122,3 +122,54 @@ def test_control_knows_its_mailboxes(control: GmailControl, ana: Json) -> None:
     with pytest.raises(ControlError) as caught:
         control.dump("nobody@example.com")
     assert caught.value.status == 404
+
+
+def test_a_dead_consent_stays_dead_and_a_new_one_lives(
+    users: Any, control: GmailControl, connect: Callable[[Json], Any]
+) -> None:
+    users.getProfile(userId="me").execute()
+    fault = control.fault("token_death", mailbox=ANA)
+    for _ in range(2):
+        with pytest.raises(RefreshError, match="invalid_grant"):
+            users.getProfile(userId="me").execute()
+    again = connect(control.create_mailbox(ANA)).users()
+    assert again.getProfile(userId="me").execute()["emailAddress"] == ANA
+    control.clear_faults(fault)
+    assert again.getProfile(userId="me").execute()["emailAddress"] == ANA
+    with pytest.raises(RefreshError, match="invalid_grant"):
+        users.getProfile(userId="me").execute()
+
+
+def test_consents_die_by_a_share_of_the_mailboxes(
+    control: GmailControl, connect: Callable[[Json], Any]
+) -> None:
+    people = [connect(control.create_mailbox(f"p{number}@example.com")).users() for number in range(12)]
+
+    def living() -> list[bool]:
+        found = []
+        for users in people:
+            try:
+                users.getProfile(userId="me").execute()
+            except RefreshError:
+                found.append(False)
+            else:
+                found.append(True)
+        return found
+
+    control.fault("token_death", share=0.5, seed=1)
+    first = living()
+    assert set(first) == {True, False}
+    assert living() == first
+
+
+def test_the_token_endpoint_is_busy(
+    users: Any, control: GmailControl, ana: Json, http: Callable[..., Any]
+) -> None:
+    control.fault("token_limited", mailbox=ANA)
+    names = ("client_id", "client_secret", "refresh_token")
+    form = "&".join(["grant_type=refresh_token", *(f"{name}={ana[name]}" for name in names)]).encode()
+    assert {http("POST", "/token", form).status for _ in range(30)} == {429, 500, 503}
+    control.clear_faults()
+    control.fault("token_limited", mailbox="bea@example.com")
+    control.fault("503", ["token"], mailbox="bea@example.com")
+    assert users.getProfile(userId="me").execute()["emailAddress"] == ANA

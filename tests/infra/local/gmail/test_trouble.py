@@ -1,15 +1,13 @@
-"""Quota, limits, counters and faults on demand."""
+"""Faults on demand."""
 
-import json
-import re
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from googleapiclient.errors import HttpError
 
-from infra.local.gmail import ControlError, GmailControl
+from infra.local.gmail import ControlError, GmailControl, GmailServer
 from infra.local.gmail.faults import KINDS
 
 ANA, BEA = "ana@example.com", "bea@example.com"
@@ -25,66 +23,6 @@ def profile(users: Any) -> Any:
 @pytest.fixture
 def bea(control: GmailControl, connect: Callable[[Json], Any]) -> Any:
     return connect(control.create_mailbox(BEA)).users()
-
-
-def test_units_of_the_new_table_and_of_the_old(users: Any, control: GmailControl) -> None:
-    one = control.deliver(ANA, RAW).id
-    calls = {
-        "getProfile": (profile(users), 1, 1),
-        "messages.get": (users.messages().get(userId="me", id=one), 20, 5),
-        "messages.list": (users.messages().list(userId="me"), 5, 5),
-        "messages.trash": (users.messages().trash(userId="me", id=one), 20, 5),
-        "history.list": (users.history().list(userId="me", startHistoryId="1"), 2, 2),
-        "watch": (users.watch(userId="me", body={"topicName": "projects/p/topics/t"}), 100, 100),
-        "stop": (users.stop(userId="me"), 50, 50),
-    }
-    for table, column in (("new", 1), ("old", 2)):
-        control.quota(table=table)
-        control.reset_counters()
-        for call in calls.values():
-            call[0].execute()
-        spent = {name: counts["units"] for name, counts in control.counters().by_method.items()}
-        assert spent == {name: call[column] for name, call in calls.items()}
-        assert control.counters().units == sum(spent.values())
-
-
-def test_counters_by_mailbox_and_the_reset(users: Any, bea: Any, control: GmailControl) -> None:
-    profile(users).execute()
-    for _ in range(2):
-        profile(bea).execute()
-    counters = control.counters()
-    assert counters.by_mailbox == {ANA: {"calls": 1, "units": 1}, BEA: {"calls": 2, "units": 2}}
-    assert (counters.http_requests, counters.token_requests, counters.calls) == (3, 2, 3)
-    control.reset_counters()
-    assert control.counters().units == 0
-    assert control.counters().by_mailbox == {}
-
-
-def test_no_limit_unless_switched_on(users: Any, control: GmailControl) -> None:
-    control.quota(per_minute=1)
-    for _ in range(3):
-        profile(users).execute()
-
-
-@pytest.mark.parametrize(("status", "reason"), [(403, "userRateLimitExceeded"), (429, "rateLimitExceeded")])
-def test_the_limit_is_per_mailbox_and_says_when(
-    status: int, reason: str, users: Any, bea: Any, control: GmailControl
-) -> None:
-    control.quota(enforced=True, per_minute=3, refusal=status)
-    for _ in range(3):
-        profile(users).execute()
-    with pytest.raises(HttpError) as caught:
-        profile(users).execute()
-    error = json.loads(caught.value.content)["error"]
-    assert (error["code"], error["errors"][0]["reason"]) == (status, reason)
-    found = re.fullmatch(r"User-rate limit exceeded\.  Retry after (\S+Z)", error["message"])
-    assert found
-    wait = datetime.fromisoformat(found[1]) - datetime.now(UTC)
-    assert timedelta(seconds=50) < wait <= timedelta(seconds=60)
-    profile(bea).execute()
-    assert control.counters().by_mailbox[ANA] == {"calls": 4, "units": 3}
-    control.quota(enforced=False)
-    profile(users).execute()
 
 
 EXPECTED = {
@@ -156,6 +94,61 @@ def test_a_share_of_calls_is_the_same_for_the_same_seed(users: Any, control: Gma
     assert 5 < sum(first) < 35
 
 
+def test_a_fault_ends_by_itself(users: Any, control: GmailControl, refused: Refused) -> None:
+    control.fault("500", seconds=0.5)
+    assert refused(profile(users))[0] == 500
+    deadline = time.monotonic() + 10
+    while not control.faults()[0]["over"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    profile(users).execute()
+
+
+def test_a_mail_that_has_just_come_is_not_there_yet(
+    users: Any, control: GmailControl, refused: Refused, server: GmailServer
+) -> None:
+    start = profile(users).execute()["historyId"]
+    control.fault("read_lag", mailbox=ANA, delay=60)
+    new = control.deliver(ANA, RAW).id
+    (told,) = users.history().list(userId="me", startHistoryId=start).execute()["history"]
+    assert told["messagesAdded"][0]["message"]["id"] == new
+    assert refused(users.messages().get(userId="me", id=new)) == (404, "notFound")
+    server.world.mailbox(ANA).get(new).arrived -= 60
+    assert users.messages().get(userId="me", id=new).execute()["id"] == new
+
+
+def test_labels_are_seen_as_they_were(users: Any, control: GmailControl, server: GmailServer) -> None:
+    def seen() -> set[str]:
+        return set(users.messages().get(userId="me", id=one, format="minimal").execute()["labelIds"])
+
+    one = control.deliver(ANA, RAW).id
+    message = server.world.mailbox(ANA).get(one)
+    message.arrived -= 60
+    control.fault("read_lag", delay=60)
+    assert seen() == {"INBOX", "UNREAD"}
+    users.messages().modify(userId="me", id=one, body={"removeLabelIds": ["INBOX"]}).execute()
+    assert seen() == {"INBOX", "UNREAD"}
+    message.changed -= 60
+    assert seen() == {"UNREAD"}
+
+
+def test_reads_lag_for_a_share_of_the_mails(users: Any, control: GmailControl) -> None:
+    def missing() -> set[str]:
+        found = set()
+        for message_id in ids:
+            try:
+                users.messages().get(userId="me", id=message_id, format="minimal").execute()
+            except HttpError:
+                found.add(message_id)
+        return found
+
+    control.fault("read_lag", delay=600, share=0.4, seed=1)
+    ids = [control.deliver(ANA, RAW).id for _ in range(30)]
+    first = missing()
+    assert 0 < len(first) < 30
+    assert missing() == first
+
+
 def test_a_poisoned_message_fails_in_every_call_that_names_it(
     users: Any, control: GmailControl, refused: Refused
 ) -> None:
@@ -172,5 +165,18 @@ def test_a_poisoned_message_fails_in_every_call_that_names_it(
 def test_an_unknown_kind_or_setting_is_refused(control: GmailControl) -> None:
     with pytest.raises(ControlError, match="unknown fault"):
         control.fault("418")
+    for wrong in (
+        {"share": 1.5},
+        {"share": -1},
+        {"times": -1},
+        {"seconds": -1},
+        {"delay": -1},
+        {"half": "a"},
+    ):
+        with pytest.raises(ControlError, match=r"share is|half is"):
+            control.fault("500", **wrong)
+    assert control.faults() == []
     with pytest.raises(ControlError, match="table"):
         control.quota(table="older")
+    with pytest.raises(ControlError, match="refusal"):
+        control.quota(refusal=418)

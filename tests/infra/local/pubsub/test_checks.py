@@ -66,8 +66,9 @@ def test_messages_that_are_refused(messages: Callable[[], list[wire.Wire]]) -> N
         pytest.param({"push_config": {"push_endpoint": "https://example.com"}}, "push_config", id="push"),
         pytest.param({"filter": "attributes.a"}, "filter", id="filter"),
         pytest.param(
-            {"dead_letter_policy": {"max_delivery_attempts": 5}}, "dead_letter_policy", id="dead letter"
+            {"dead_letter_policy": {"dead_letter_topic": "projects/p/topics/gmail"}}, None, id="dead letter"
         ),
+        pytest.param({"retry_policy": {}}, None, id="retry"),
         pytest.param(
             {"enable_exactly_once_delivery": True}, "enable_exactly_once_delivery", id="exactly once"
         ),

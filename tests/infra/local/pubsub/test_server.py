@@ -2,6 +2,7 @@
 
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from infra.local.ports import LOOPBACK, free_port
-from infra.local.pubsub import PubSubServer, pubsub_or_start, wire
+from infra.local.pubsub import PubsubControl, PubSubServer, pubsub_or_start, wire
 
 ROOT = Path(__file__).parents[4]
 TOPIC, SUBSCRIPTION = "projects/p/topics/gmail", "projects/p/subscriptions/ours"
@@ -26,7 +27,9 @@ class Client:
     """The bare calls."""
 
     def __init__(self, host: str) -> None:
-        self.channel = grpc.insecure_channel(host, options=[("grpc.use_local_subchannel_pool", 1)])
+        self.host = host
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
+        self.channel = grpc.insecure_channel(host, options=options)
 
     def call(self, method: str, request: wire.Wire, response: Any = wire.Empty) -> wire.Wire:
         stub = self.channel.unary_unary(
@@ -48,8 +51,8 @@ class Client:
         messages = [wire.PubsubMessage(data=text.encode()) for text in texts]
         self.call("Publisher/Publish", wire.PublishRequest(topic=TOPIC, messages=messages))
 
-    def pull(self) -> list[wire.Wire]:
-        request = wire.PullRequest(subscription=SUBSCRIPTION, max_messages=1_000)
+    def pull(self, subscription: str = SUBSCRIPTION) -> list[wire.Wire]:
+        request = wire.PullRequest(subscription=subscription, max_messages=1_000)
         return list(self.call("Subscriber/Pull", request, wire.PullResponse).received_messages)
 
     def ack(self, *ack_ids: str) -> None:
@@ -216,27 +219,37 @@ def test_a_server_is_started_when_none_is_given(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_acknowledged_messages_leave_nothing_in_memory(client: Client) -> None:
-    size = psutil.Process().memory_info().rss
-    text = "x" * 1_000
-    for _ in range(40):
-        client.publish(*[text] * 500)
-        client.ack(*[received.ack_id for received in client.pull()])
+    sizes = []
+    for rounds in (20, 40):  # the first are for the threads and their heaps
+        for _ in range(rounds):
+            client.publish(*["x" * 1_000] * 500)
+            client.ack(*[received.ack_id for received in client.pull()])
+        sizes.append(psutil.Process().memory_info().rss)
 
-    assert psutil.Process().memory_info().rss - size < 12_000_000
+    assert sizes[1] - sizes[0] < 12_000_000
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_says_when_it_is_ready_and_stops_quietly(how: signal.Signals) -> None:
-    port = free_port()
+def started(*words: str) -> tuple[subprocess.Popen[str], str]:
+    """The process and the line with which it says that it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "infra.local.pubsub", "--port", str(port)],
+        [sys.executable, "-m", "infra.local.pubsub", *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
-    ready = process.stdout.readline()
+    return process, process.stdout.readline()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("kept", [False, True], ids=["memory", "folder"])
+def test_the_process_says_when_it_is_ready_and_stops_quietly(
+    how: signal.Signals, kept: bool, tmp_path: Path
+) -> None:
+    data = ("--data", str(tmp_path)) if kept else ()
+    port = free_port()
+    process, ready = started("--port", str(port), *data)
     client = Client(f"{LOOPBACK}:{port}")
     client.prepare()
     stream = Stream(client)
@@ -249,3 +262,158 @@ def test_the_process_says_when_it_is_ready_and_stops_quietly(how: signal.Signals
 
     assert ready == f"Pub/Sub is ready on {LOOPBACK}:{port}\n"
     assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_what_a_killed_process_had_is_there_again_on_its_port(tmp_path: Path) -> None:
+    port = free_port()
+    words = ("--port", str(port), "--data", str(tmp_path))
+    process, _ = started(*words)
+    client = Client(f"{LOOPBACK}:{port}")
+    client.prepare()
+    stream = Stream(client)
+    client.publish(*"abc")
+    first = [stream.get() for _ in range(3)]
+    client.ack(first[1].ack_id)
+    process.kill()
+    process.communicate()
+    again, ready = started(*words)
+    left = client.pull()
+    again.terminate()
+    _, errors = again.communicate(timeout=PATIENCE)
+    stream.cancel()
+    client.channel.close()
+
+    assert ready == f"Pub/Sub is ready on {LOOPBACK}:{port}\n"
+    assert [received.message for received in left] == [first[0].message, first[2].message]
+    assert errors == ""
+
+
+def test_a_process_refuses_a_damaged_journal_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_bytes(b"something else")
+    process, ready = started("--port", str(free_port()), "--data", str(tmp_path))
+    _, errors = process.communicate(timeout=PATIENCE)
+
+    assert (process.returncode, ready) == (1, "")
+    assert errors == f"{tmp_path}/journal is damaged at byte 0: move it away to start with nothing.\n"
+
+
+def test_a_client_that_dies_with_messages_in_hand_gets_no_more_and_they_come_back(client: Client) -> None:
+    host = client.host
+    code = f"""if True:
+        from tests.infra.local.pubsub.test_server import Client, Stream
+        stream = Stream(Client({host!r}), max_outstanding_messages=2)
+        print(stream.get().ack_id, stream.get().ack_id, flush=True)
+        stream.get(600)
+    """
+    client.publish(*"ab")
+    dying = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert dying.stdout is not None
+    in_hand = dying.stdout.readline().split()
+    dying.kill()
+    dying.communicate()
+    survivor = Stream(client)
+    client.publish("c")
+    after = survivor.get()
+    survivor.send(modify_deadline_ack_ids=in_hand, modify_deadline_seconds=[0, 0])  # so as not to wait 10 s
+    back = {survivor.get().message.data for _ in in_hand}
+    survivor.cancel()
+
+    assert after.message.data == b"c"
+    assert back == {b"a", b"b"}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        pytest.param(b"\x00\xff" * 5_000, id="bytes"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", id="another protocol"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 5_000, id="broken frames"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_garbage_on_the_port_disturbs_nobody(client: Client, garbage: bytes) -> None:
+    stream = Stream(client)
+    address, _, port = client.host.rpartition(":")
+    for _ in range(20):
+        with socket.create_connection((address, int(port)), timeout=PATIENCE) as connection:
+            connection.sendall(garbage)
+    client.publish("a")
+    received = stream.get()
+    stream.cancel()
+
+    assert received.message.data == b"a"
+
+
+@pytest.mark.parametrize("method", ["Publisher/Publish", "Subscriber/Pull", "Subscriber/Acknowledge"])
+def test_a_request_that_is_no_message_is_refused(client: Client, method: str) -> None:
+    call = client.channel.unary_unary(f"/google.pubsub.v1.{method}")
+    with pytest.raises(grpc.RpcError):
+        call(b"\xff" * 1_000, timeout=PATIENCE)
+    client.publish("a")
+
+    assert len(client.pull()) == 1
+
+
+def test_the_largest_message_arrives_and_one_byte_more_is_refused(client: Client) -> None:
+    largest = 10_000_000 - 5  # and what protobuf adds
+    client.publish("x" * largest)
+    with pytest.raises(grpc.RpcError) as refused:
+        client.publish("x" * (largest + 1))
+    stream = Stream(client)
+    received = stream.get()
+    stream.cancel()
+
+    assert len(received.message.data) == largest
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_request_beyond_every_limit_leaves_the_server_alive(client: Client) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        client.publish("x" * 30_000_000)
+    client.publish("a")
+
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert len(client.pull()) == 1
+
+
+def test_thousands_of_subscriptions_each_get_the_message_and_come_back(tmp_path: Path) -> None:
+    names = [f"projects/p/subscriptions/s{number:05}" for number in range(2_000)]
+    with PubSubServer(data=tmp_path) as server:
+        client = Client(server.host)
+        client.prepare()
+        for name in names:
+            request = wire.Subscription(name=name, topic=TOPIC)
+            client.call("Subscriber/CreateSubscription", request, wire.Subscription)
+        client.publish("a")
+        server.stop()
+        server.start()
+        for name in names[::500]:
+            request = wire.PullRequest(subscription=name, max_messages=5)
+            answer = client.call("Subscriber/Pull", request, wire.PullResponse)
+            assert [received.message.data for received in answer.received_messages] == [b"a"]
+        client.channel.close()
+
+
+def test_a_dead_letter_leaves_though_nobody_pulls(client: Client) -> None:
+    graves = "projects/p/subscriptions/graves"
+    dead_letter_topic = "projects/p/topics/dead"
+    client.call("Publisher/CreateTopic", wire.Topic(name=dead_letter_topic), wire.Topic)
+    for settings in (
+        wire.Subscription(name=graves, topic=dead_letter_topic),
+        wire.Subscription(
+            name=SUBSCRIPTION + "-2", topic=TOPIC, dead_letter_policy={"dead_letter_topic": dead_letter_topic}
+        ),
+    ):
+        client.call("Subscriber/CreateSubscription", settings, wire.Subscription)
+    client.publish("a")
+    for _ in range(5):
+        [received] = client.pull(SUBSCRIPTION + "-2")
+        client.call(
+            "Subscriber/ModifyAckDeadline",
+            wire.ModifyAckDeadlineRequest(subscription=SUBSCRIPTION + "-2", ack_ids=[received.ack_id]),
+        )
+
+    assert [received.message.data for received in client.pull(graves)] == [b"a"]
+    assert PubsubControl(client.host).counters().dead_lettered == 1

@@ -2,10 +2,12 @@
 
 import queue
 import threading
+from typing import Any
 
 import pytest
 
-from infra.local.pubsub.subscription import Puller, Subscription
+from infra.local.pubsub.entry import Puller
+from infra.local.pubsub.subscription import Subscription
 from infra.local.pubsub.wire import PubsubMessage, Wire
 from infra.local.pubsub.wire import Subscription as Settings
 
@@ -87,6 +89,101 @@ def test_the_acknowledgement_of_an_earlier_delivery_means_nothing(
     clock.now += 10
     assert texts(take(subscription)) == ["a"]
     assert first.ack_id != second.ack_id
+
+
+def with_settings(clock: Clock, **settings: Any) -> Subscription:
+    return Subscription(Settings(name="projects/p/subscriptions/s", **settings), clock=clock)
+
+
+DEAD_LETTERS = {"dead_letter_topic": "projects/p/topics/dead", "max_delivery_attempts": 5}
+
+
+def fail(subscription: Subscription, clock: Clock, times: int, *, by: str) -> list[int]:
+    """The delivery attempts that came to nothing."""
+    attempts = []
+    for _ in range(times):
+        [received] = take(subscription)
+        attempts.append(received.delivery_attempt)
+        if by == "nack":
+            subscription.modify(received.ack_id, 0)
+        else:
+            clock.now += 10
+    return attempts
+
+
+@pytest.mark.parametrize("by", ["nack", "deadline"])
+def test_a_message_that_fails_too_often_is_dead(clock: Clock, by: str) -> None:
+    subscription = with_settings(clock, dead_letter_policy=DEAD_LETTERS)
+    put(subscription, "a")
+
+    assert fail(subscription, clock, 4, by=by) == [1, 2, 3, 4]
+    assert subscription.take_dead() == []
+    assert fail(subscription, clock, 1, by=by) == [5]
+    assert take(subscription) == []
+    [dead] = subscription.take_dead()
+    assert (dead.message.data, dead.attempts) == (b"a", 5)
+    assert subscription.take_dead() == []
+
+
+def test_without_a_policy_nobody_counts_and_nothing_dies(subscription: Subscription, clock: Clock) -> None:
+    put(subscription, "a")
+
+    assert fail(subscription, clock, 20, by="nack") == [0] * 20
+    assert subscription.take_dead() == []
+
+
+def test_a_policy_that_is_taken_away_lets_the_dying_live(clock: Clock) -> None:
+    subscription = with_settings(clock, dead_letter_policy=DEAD_LETTERS)
+    put(subscription, "a")
+    fail(subscription, clock, 5, by="nack")
+    subscription.configure(Settings(name="projects/p/subscriptions/s"))
+
+    assert subscription.take_dead() == []
+    assert texts(take(subscription)) == ["a"]
+
+
+def test_the_dead_that_could_not_leave_are_tried_again(clock: Clock) -> None:
+    subscription = with_settings(clock, dead_letter_policy=DEAD_LETTERS)
+    put(subscription, "a")
+    fail(subscription, clock, 5, by="nack")
+    subscription.give_back(subscription.take_dead())
+
+    assert fail(subscription, clock, 1, by="nack") == [6]
+    assert len(subscription.take_dead()) == 1
+
+
+@pytest.mark.parametrize("by", ["nack", "deadline"])
+def test_each_failure_doubles_the_wait_up_to_the_longest(clock: Clock, by: str) -> None:
+    subscription = with_settings(
+        clock, retry_policy={"minimum_backoff": {"seconds": 2}, "maximum_backoff": {"seconds": 7}}
+    )
+    put(subscription, "a")
+    for wait in (2, 4, 7, 7):
+        [received] = take(subscription)
+        if by == "nack":
+            subscription.modify(received.ack_id, 0)
+        else:
+            clock.now += 10
+        assert take(subscription) == []
+        clock.now += wait - 0.5
+        assert take(subscription) == []
+        clock.now += 0.5
+    assert texts(take(subscription)) == ["a"]
+
+
+def test_who_waits_for_a_deadline_learns_that_it_was_moved_nearer() -> None:
+    subscription = Subscription(Settings(name="projects/p/subscriptions/s"))
+    put(subscription, "a")
+    [held] = take(subscription, Puller(ack_seconds=600))
+    got: queue.Queue[list[Wire]] = queue.Queue()
+    waiting = threading.Thread(target=lambda: got.put(subscription.take(Puller(ack_seconds=10))))
+    waiting.start()
+    with pytest.raises(queue.Empty):
+        got.get(timeout=0.2)
+    subscription.modify(held.ack_id, 1)
+
+    assert texts(got.get(timeout=5)) == ["a"]
+    waiting.join(5)
 
 
 @pytest.mark.parametrize(

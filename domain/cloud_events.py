@@ -1,0 +1,115 @@
+"""What an event says: CloudEvents 1.0, bounded by table D2 to three details of a mail, and a line for people."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.channels import Item, Parcel, event_id
+from domain.notifications import NoticeKind
+
+SOURCE = "urn:lodestone"
+SUMMARISED = "lodestone.mail.summarised"
+TESTED = "lodestone.channel.tested"
+TYPES = {
+    NoticeKind.MAIL: "lodestone.mail.received",
+    NoticeKind.SIGN_IN_NEEDED: "lodestone.connection.expired",
+    NoticeKind.SORTING_FAILED: "lodestone.sorting.failed",
+}
+
+_SENTENCES = {
+    NoticeKind.SIGN_IN_NEEDED: "Google no longer lets the CRM into the mailbox of {user}: please sign in again",
+    NoticeKind.SORTING_FAILED: "Mail of {user} is no longer sorted: Gmail makes no more labels in this mailbox",
+}
+_MEANINGFUL = str.maketrans("", "", "<>@*_`|[]")
+"""Signs that chat services read as mentions, links or style; names come from web forms."""
+
+
+def event(parcel: Parcel) -> Mapping[str, Any]:
+    """The event as a JSON object in CloudEvents' structured mode."""
+    if parcel.summary:
+        return _summary(parcel)
+    [item] = parcel.items
+    of_mail = item.kind is NoticeKind.MAIL
+    subject = {"subject": item.gmail_id} if of_mail else {}
+    data: dict[str, Any] = {
+        "user_id": item.user_id,
+        "connection_id": item.connection_id,
+        "notification_id": item.id,
+    }
+    if of_mail:
+        data |= {
+            "contact_id": item.contact_id,
+            "name": item.name,
+            "from": item.author,
+            "received_at": item.received_at and moment(item.received_at),
+            "message_id": item.gmail_id,
+        }
+    return envelope(event_id(parcel), TYPES[item.kind], item.received_at or item.created_at, data, **subject)
+
+
+def envelope(
+    event_id: str, kind: str, at: datetime, data: Mapping[str, Any], **subject: str | None
+) -> Mapping[str, Any]:
+    """The attributes that every event has."""
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": SOURCE,
+        "type": kind,
+        **subject,
+        "time": moment(at),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+def line(parcel: Parcel) -> str:
+    """The event in one line for people."""
+    if parcel.summary:
+        times = _times(parcel)
+        many = len(parcel.items)
+        return (
+            f"{many} {'mail' if many == 1 else 'mails'} of your leads and contacts came between "
+            f"{_said(min(times))} and {_said(max(times))}"
+        )
+    [item] = parcel.items
+    if item.kind is not NoticeKind.MAIL:
+        return _SENTENCES[item.kind].format(user=_plain(item.user_id))
+    name = _plain(item.name or "")
+    author = "".join(char for char in item.author or "" if char.isprintable() and char not in "<>")
+    who = f"{name} ({author})" if name else author
+    return f"{who} has written" + (f", {_said(item.received_at)}" if item.received_at else "")
+
+
+def moment(at: datetime) -> str:
+    """RFC 3339, in UTC, to the millisecond."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _summary(parcel: Parcel) -> Mapping[str, Any]:
+    times = _times(parcel)
+    data = {
+        "user_id": parcel.items[0].user_id,
+        "count": len(parcel.items),
+        "message_ids": [item.gmail_id for item in parcel.items],
+        "oldest_received_at": moment(min(times)),
+        "newest_received_at": moment(max(times)),
+    }
+    return envelope(event_id(parcel), SUMMARISED, max(times), data)
+
+
+def _times(parcel: Parcel) -> list[datetime]:
+    return [_time(item) for item in parcel.items]
+
+
+def _time(item: Item) -> datetime:
+    return item.received_at or item.created_at
+
+
+def _said(at: datetime) -> str:
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%B %H:%M} UTC"
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).translate(_MEANINGFUL).split())

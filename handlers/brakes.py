@@ -1,0 +1,86 @@
+"""The operator's hand: mailboxes paused and resumed, mail that was set aside tried again (D3 row 1, E88)."""
+
+import structlog
+
+from domain.explanations import standing
+from handlers.connections import Refused
+from handlers.ports import Transaction
+from handlers.work import Work
+
+log = structlog.get_logger()
+
+AT_ONCE = 1_000
+
+UNTIL_RESUMED = 10 * 365 * 86_400.0
+"""Seconds: what waits in a paused mailbox stays out of the re-driver's way."""
+
+
+def pause(mailbox: str | None, work: Work) -> int:
+    """Nothing more is read or changed in the mailbox, or in any; returns how many were not paused before.
+
+    Its mail waits. A call to Gmail that is under way ends, and what it has changed there is recorded.
+    """
+    return _brake(mailbox, work, paused=True)
+
+
+def resume(mailbox: str | None, work: Work) -> int:
+    """What waited is due now, and the sweep wakes its workers; returns how many mailboxes were paused."""
+    return _brake(mailbox, work, paused=False)
+
+
+def _brake(mailbox: str | None, work: Work, *, paused: bool) -> int:
+    """A thousand mailboxes a transaction, so that nobody waits long for one (W11)."""
+    total, full = 0, True
+    while full:
+        with work.store.begin("brakes.change") as tx:
+            _look_up(mailbox, tx)
+            change = tx.mailboxes.brake if paused else tx.mailboxes.release
+            changed = change(mailbox, AT_ONCE)
+            for mailbox_id in changed:
+                tx.ledger.hold(mailbox_id, UNTIL_RESUMED if paused else 0)
+        for mailbox_id in changed:
+            if paused:
+                log.info("mailbox.paused", mailbox_id=mailbox_id)
+            else:
+                log.info("mailbox.resumed", mailbox_id=mailbox_id)
+        total += len(changed)
+        full = len(changed) == AT_ONCE
+    return total
+
+
+def retry(gmail_id: str, mailbox: str | None, work: Work) -> int:
+    """A mail that was set aside, or whose sorting was stopped, is tried again as if for the first time.
+
+    Returns in how many mailboxes; 0 when the ledger does not know it. Raises Refused where it stands elsewhere.
+    """
+    with work.store.begin("brakes.retry") as tx:
+        _look_up(mailbox, tx)
+        trails = tx.reports.trails(gmail_id, mailbox)
+        retried = [trail.mailbox_id for trail in trails if tx.ledger.retry(trail.mailbox_id, [gmail_id])]
+    if trails and not retried:
+        where = "; ".join(f"in {trail.mailbox} {standing(trail)}" for trail in trails)
+        raise Refused(f"{gmail_id} is not set aside: {where}")
+    for mailbox_id in retried:
+        log.info("message.retried", mailbox_id=mailbox_id, message_id=gmail_id)
+    return len(retried)
+
+
+def retry_all(mailbox: str | None, work: Work) -> int:
+    """The same for all that is set aside, after what was wrong is mended; returns how many mails."""
+    total, full = 0, True
+    while full:
+        with work.store.begin("brakes.retry") as tx:
+            _look_up(mailbox, tx)
+            mails = tx.ledger.aside(mailbox, AT_ONCE)
+            for mailbox_id in {mailbox_id for mailbox_id, _ in mails}:
+                tx.ledger.retry(mailbox_id, [gmail_id for its, gmail_id in mails if its == mailbox_id])
+        for mailbox_id, gmail_id in mails:
+            log.info("message.retried", mailbox_id=mailbox_id, message_id=gmail_id)
+        total += len(mails)
+        full = len(mails) == AT_ONCE
+    return total
+
+
+def _look_up(mailbox: str | None, tx: Transaction) -> None:
+    if mailbox is not None and tx.mailboxes.id_of(mailbox) is None:
+        raise Refused("there is no such mailbox")

@@ -1,0 +1,175 @@
+"""What sorting does in Gmail: labels made, mails looked at again after a crash, mails moved (D10, W5, W12)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from domain.connections import Connection
+from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.labels import (
+    LABEL_NAMES,
+    Category,
+    Earlier,
+    LabelChange,
+    Place,
+    Replacing,
+    Sorted,
+    change,
+    replacement,
+)
+from domain.ledger import Claim, Link
+from domain.messages import INBOX
+from domain.outcomes import Outcome
+from handlers import threads
+from handlers.ports import Mailbox, Spent
+from handlers.slices import Slice
+from handlers.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a slice is to become: an outcome for each mail, and for those to be labelled the intent.
+
+    `again` are the intents that were committed before: Gmail may have been called already. `earlier` and
+    `halves` are what is under other labels of mail of the same contacts (E47).
+    """
+
+    piece: Slice
+    connections: Mapping[int, Connection]
+    links: Mapping[tuple[str, int], Link]
+    outcomes: Mapping[Claim, Outcome]
+    intents: Mapping[Claim, Sorted]
+    again: Mapping[tuple[str, int], Category]
+    earlier: frozenset[Earlier]
+    halves: tuple[Replacing, ...]
+
+    @property
+    def to_change(self) -> list[Claim]:
+        """Mails to be labelled in Gmail; a dry run ends with the intent."""
+        return [c for c in self.intents if not self.connections[c.connection_id].dry_run]
+
+    def contact(self, claim: Claim) -> threads.Contact:
+        """Whose mail it is, for which connection."""
+        return claim.connection_id, self.links[claim.key].contact_id
+
+    def others(self, claim: Claim) -> frozenset[Earlier]:
+        """The contact's mail under other labels than the claim is to get: only then its thread matters."""
+        category = self.intents[claim].category
+        return frozenset(
+            e for e in self.earlier if e.contact == self.contact(claim) and e.category is not category
+        )
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of the slice in Gmail. `found_in` are the threads of mails for which they matter; in memory only."""
+
+    outcomes: dict[Claim, Outcome]
+    changed: dict[Claim, LabelChange] = field(default_factory=dict)
+    errors: dict[str, TryAgain | GiveUp] = field(default_factory=dict)
+    found_in: dict[Claim, str] = field(default_factory=dict, repr=False)
+    older: threads.Older = field(default_factory=threads.Older)
+    refused: str | None = None
+
+
+def label(gmail: Mailbox, plan: Plan, result: Result, work: Work) -> Spent:
+    """Label the mails and return what that cost; a label the user has deleted is made again, once (E55, W12).
+
+    May be called again with the same result when a grant ends half-way.
+    """
+    labels: Mapping[Category, str] = plan.piece.mailbox.labels
+    if not {plan.intents[claim].category for claim in plan.to_change} <= labels.keys():
+        labels = _ensure_labels(gmail, plan, labels, work)
+    seen = _look_again(gmail, plan, result)
+    try:
+        _modify(gmail, plan, result, labels, seen)
+    except LabelUnknown:
+        labels = _ensure_labels(gmail, plan, labels, work)
+        _modify(gmail, plan, result, labels, seen)
+    sought = [
+        threads.Sought(plan.contact(claim), plan.intents[claim], thread_id, plan.others(claim))
+        for claim, thread_id in result.found_in.items()
+        if plan.others(claim)
+    ]
+    threads.replace_labels(plan.piece.mailbox.id, sought, labels, gmail, result.older, work)
+    for claim in plan.piece.claims:
+        if error := result.older.failed.get(plan.contact(claim)):
+            result.errors.setdefault(claim.gmail_id, error)
+    return gmail.spent
+
+
+def _ensure_labels(
+    gmail: Mailbox, plan: Plan, known: Mapping[Category, str], work: Work
+) -> Mapping[Category, str]:
+    labels = gmail.ensure_labels(LABEL_NAMES, known)
+    with work.store.begin("labels.keep") as tx:
+        tx.mailboxes.keep_labels(plan.piece.mailbox.id, labels)
+    return labels
+
+
+def _look_again(gmail: Mailbox, plan: Plan, result: Result) -> Mapping[str, Place]:
+    """Where an intent stood before this one, first look at what became of it, and of the mail meanwhile (W5)."""
+    again = [claim.gmail_id for claim in plan.to_change if claim.key in plan.again]
+    seen: dict[str, Place] = {}
+    for gmail_id, place in (gmail.labels_of(again) if again else {}).items():
+        if isinstance(place, TryAgain | GiveUp):
+            result.errors[gmail_id] = place
+        elif place is None:
+            result.outcomes |= {c: Outcome.SKIP_GONE for c in plan.to_change if c.gmail_id == gmail_id}
+        else:
+            seen[gmail_id] = place
+    return seen
+
+
+def _modify(
+    gmail: Mailbox, plan: Plan, result: Result, labels: Mapping[Category, str], seen: Mapping[str, Place]
+) -> None:
+    changes: dict[Claim, LabelChange] = {}
+    for claim in plan.to_change:
+        if claim.gmail_id in result.errors or result.outcomes[claim] is Outcome.SKIP_GONE:
+            continue
+        place = seen.get(claim.gmail_id)
+        wanted, made = _change(plan, claim, place, labels)
+        if wanted is None:
+            result.outcomes[claim] = Outcome.LABEL_USER_CHOICE
+            continue
+        result.changed[claim] = made
+        if wanted.add or wanted.remove:
+            changes[claim] = wanted
+        elif place:
+            result.found_in[claim] = place.thread_id
+    in_threads = {c.gmail_id: wanted for c, wanted in changes.items() if plan.others(c)}
+    alone = {c.gmail_id: wanted for c, wanted in changes.items() if c.gmail_id not in in_threads}
+    answers: dict[str, str | TryAgain | GiveUp | LookupError | None] = {}
+    answers |= gmail.change_labels(alone) if alone else {}
+    answers |= gmail.change_in_threads(in_threads) if in_threads else {}
+    for claim in changes:
+        answer = answers[claim.gmail_id]
+        if isinstance(answer, TryAgain | GiveUp):
+            result.errors[claim.gmail_id] = answer
+        elif isinstance(answer, LookupError):
+            result.outcomes[claim] = Outcome.SKIP_GONE
+        elif answer is not None:
+            result.found_in[claim] = answer
+
+
+def _change(
+    plan: Plan, claim: Claim, place: Place | None, labels: Mapping[Category, str]
+) -> tuple[LabelChange | None, LabelChange]:
+    """What is still to be changed, None when the user has chosen, and what that makes of all tries together.
+
+    A first try does not pay for a look: the mail is where the match saw it. Who has moved it into the Inbox
+    since keeps it there, also where a label of ours is on it already (E58).
+    """
+    own = labels[plan.intents[claim].category]
+    inbox = frozenset({INBOX}) if plan.links[claim.key].in_inbox else frozenset[str]()
+    made = LabelChange(frozenset({own}), inbox)
+    if place is None:
+        return change(inbox, own, frozenset(labels.values()), frozenset({own})), made
+    if own in place.label_ids:
+        return LabelChange(frozenset(), frozenset()), made
+    before = labels.get(plan.again[claim.key])
+    crm = frozenset(labels.values())
+    if before in place.label_ids:  # the category has changed since the try that was cut off
+        return replacement(place.label_ids, own, crm, frozenset({before or ""})), made
+    wanted = change(place.label_ids - (frozenset({INBOX}) - inbox), own, crm, frozenset({own}))
+    return wanted, wanted or made

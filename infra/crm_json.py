@@ -1,0 +1,118 @@
+"""The CRM's changes as JSON, the way docs/CRM.md tells other programs to write them."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.crm import Change, Records, Refusal
+from infra.crm_fields import FIELDS, LISTS, Unfit, Value, read, read_id
+
+CHANGES: Mapping[str, tuple[Records, bool]] = {
+    "crm.upsert_contact": (Records.CONTACTS, True),
+    "crm.delete_contact": (Records.CONTACTS, False),
+    "crm.upsert_deal": (Records.DEALS, True),
+    "crm.delete_deal": (Records.DEALS, False),
+    "crm.upsert_user": (Records.USERS, True),
+}
+"""By the name of the actor: which records, and whether there is one afterwards."""
+
+OPTIONAL = frozenset({"assigned_to", "category", "closing_date"})
+"""Fields that may be null."""
+
+MAX_VERSION = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a file of changes: the actor it is for and the fields that actor gets."""
+
+    actor: str
+    fields: Mapping[str, Any]
+
+
+def read_change(actor: str, fields: Mapping[str, object]) -> Change:
+    """The change that a message to this actor asks for. Raises Unfit."""
+    kind, upsert = CHANGES[actor]
+    names = FIELDS[kind] if upsert else ("id",)
+    _check_names(fields, ("version", *names))
+    version = _version(fields["version"])
+    if not upsert:
+        return Change(kind, read_id(_text("id", fields["id"])), version, None)
+    record = read(kind, [_value(name, fields[name]) for name in names])
+    return Change(kind, record.id, version, record)
+
+
+def id_of(fields: Mapping[str, object]) -> str | None:
+    """The id of a record that is refused, as far as it can be read."""
+    try:
+        return read_id(_text("id", fields.get("id")))
+    except Unfit:
+        return None
+
+
+def read_lines(lines: Iterable[bytes]) -> Iterator[Line | Refusal]:
+    """JSON Lines, each a change with its actor's name as "actor", good or refused; empty ones do not count."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield _read_line(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+        except Unfit as error:
+            yield Refusal(number, str(error))
+
+
+def _read_line(line: bytes) -> Line:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        raise Unfit("the line is no JSON") from None
+    if not isinstance(fields, dict):
+        raise Unfit("the line is no JSON object")
+    actor = fields.pop("actor", None)
+    if not isinstance(actor, str) or actor not in CHANGES:
+        raise Unfit(f"actor is none of {', '.join(CHANGES)}")
+    read_change(actor, fields)
+    return Line(actor, fields)
+
+
+def _check_names(fields: Mapping[str, object], names: Iterable[str]) -> None:
+    """A field that is not there is rather a mistake of the sender's than a wish to empty it."""
+    for name in names:
+        if name not in fields:
+            raise Unfit(f"{name} is missing")
+    if fields.keys() - names:
+        raise Unfit(f"there is a field besides {', '.join(names)}")
+
+
+def _version(value: object) -> int:
+    """A whole number as it is, a time as its microseconds since 1970."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_VERSION:
+        return value
+    if isinstance(value, str) and _RFC_3339.fullmatch(value.upper()):
+        try:
+            since = datetime.fromisoformat(value.upper()) - _EPOCH
+        except ValueError:
+            pass
+        else:
+            if since >= timedelta():
+                return since // timedelta(microseconds=1)
+    raise Unfit("version is neither a whole number from 0 to 2^63-1 nor an RFC 3339 time since 1970")
+
+
+def _value(name: str, value: object) -> Value:
+    if name not in LISTS:
+        return "" if value is None and name in OPTIONAL else _text(name, value)
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise Unfit(f"{name} is no list of texts")
+    return value
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise Unfit(f"{name} is no text")
+    return value

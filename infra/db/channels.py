@@ -1,0 +1,139 @@
+"""Channels: where notifications go besides the list, and how those receivers fare (I4, I10)."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
+
+from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
+from domain.ledger import State
+from infra.db.schema import channels, deliveries
+from infra.db.types import db_now
+from infra.secrets import Cipher
+
+
+class ChannelRows:
+    """Channels within one transaction."""
+
+    def __init__(self, db: Connection, cipher: Cipher) -> None:
+        self._db = db
+        self._cipher = cipher
+
+    def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> int:
+        """A new channel, for this user or for everybody; what is on a list already does not go there."""
+        added = self._db.scalars(
+            insert(channels)
+            .values(
+                user_id=user_id,
+                kind=kind.value,
+                target=self._cipher.seal_target(target),
+                state=ChannelState.ACTIVE.value,
+                created_at=db_now(),
+            )
+            .returning(channels.c.id)
+        )
+        return int(added.one())
+
+    def get(self, channel_id: int) -> Channel | None:
+        """One channel, whatever its state."""
+        row = self._db.execute(select(channels).where(channels.c.id == channel_id)).one_or_none()
+        return self._read(row) if row else None
+
+    def ready(self, channel_id: int) -> Channel | None:
+        """The channel if something may be sent there now. Who asks has it for himself until the commit; lists go
+        on growing meanwhile."""
+        row = self._db.execute(
+            select(channels)
+            .where(
+                channels.c.id == channel_id,
+                channels.c.state == ChannelState.ACTIVE.value,
+                is_awake(),
+            )
+            .with_for_update(key_share=True)
+        ).one_or_none()
+        return self._read(row) if row else None
+
+    def rest(self, channel_id: int, seconds: float, trouble: str) -> None:
+        """The receiver is left alone for so long."""
+        self._update(
+            channel_id,
+            resting_until=db_now(seconds),
+            failures=channels.c.failures + 1,
+            trouble=trouble,
+        )
+
+    def answered(self, channel_id: int, trouble: str | None) -> None:
+        """The receiver is there; `trouble` if it refuses what it gets."""
+        self._update(channel_id, resting_until=None, failures=0, trouble=trouble)
+
+    def switch_off(self, channel_id: int, trouble: str) -> None:
+        """Nothing goes there any more, and nothing is added for it."""
+        self._update(channel_id, state=ChannelState.OFF.value, trouble=trouble)
+
+    def retry(self, channel_id: int) -> int | None:
+        """Switched on and awake, what was set aside waits again; returns how much that was, None for no channel."""
+        if not self._update(
+            channel_id, state=ChannelState.ACTIVE.value, resting_until=None, failures=0, trouble=None
+        ):
+            return None
+        of_it = (deliveries.c.channel_id == channel_id,)
+        self._db.execute(
+            update(deliveries)
+            .where(*of_it, deliveries.c.state == State.WAITING.value, deliveries.c.owner.is_(None))
+            .values(ready_at=db_now(), redrive_at=db_now())
+        )
+        return self._db.execute(
+            update(deliveries)
+            .where(*of_it, deliveries.c.state == State.SET_ASIDE.value)
+            .values(
+                state=State.WAITING.value, attempts=0, trouble=None, ready_at=db_now(), redrive_at=db_now()
+            )
+        ).rowcount
+
+    def remove(self, channel_id: int) -> bool:
+        """The channel and what waits for it; False when there is none."""
+        return self._db.execute(delete(channels).where(channels.c.id == channel_id)).rowcount == 1
+
+    def reports(self) -> tuple[ChannelReport, ...]:
+        """All channels, the first made first."""
+        waiting = case((deliveries.c.state == State.WAITING.value, 1))
+        set_aside = case((deliveries.c.state == State.SET_ASIDE.value, 1))
+        counted = (
+            select(
+                deliveries.c.channel_id,
+                func.count(waiting).label("waiting"),
+                func.count(set_aside).label("set_aside"),
+            )
+            .group_by(deliveries.c.channel_id)
+            .subquery()
+        )
+        rows = self._db.execute(
+            select(channels, counted.c.waiting, counted.c.set_aside)
+            .join(counted, counted.c.channel_id == channels.c.id, isouter=True)
+            .order_by(channels.c.id)
+        )
+        return tuple(
+            ChannelReport(
+                id=row.id,
+                user_id=row.user_id,
+                kind=ChannelKind(row.kind),
+                host=self._read(row).host,
+                state=ChannelState(row.state),
+                resting_until=row.resting_until,
+                trouble=row.trouble,
+                waiting=row.waiting or 0,
+                set_aside=row.set_aside or 0,
+            )
+            for row in rows
+        )
+
+    def _update(self, channel_id: int, **values: Any) -> bool:
+        these = update(channels).where(channels.c.id == channel_id)
+        return self._db.execute(these.values(**values)).rowcount == 1
+
+    def _read(self, row: Any) -> Channel:
+        return Channel(row.id, ChannelKind(row.kind), self._cipher.unseal_target(row.target), row.failures)
+
+
+def is_awake() -> ColumnElement[bool]:
+    """Of a channel: it does not rest."""
+    return channels.c.resting_until.is_(None) | (channels.c.resting_until <= db_now())

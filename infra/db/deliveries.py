@@ -1,0 +1,220 @@
+"""The ledger of the channels: which notification waits for which, and who is sending it (W2–W4, E91, E92)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
+
+from domain.channels import Channel, ChannelState, Item, Parcel, batch_of
+from domain.connections import ConnectionState
+from domain.ledger import State
+from domain.notifications import LATE_AFTER, NoticeKind
+from infra.db.channels import ChannelRows, is_awake
+from infra.db.schema import channels, connections, contacts, deliveries, notifications
+from infra.db.sql import chunks
+from infra.db.types import db_now
+
+_WAITS = deliveries.c.state == State.WAITING.value
+_OF_MAIL = notifications.c.kind == NoticeKind.MAIL.value
+_WORKS = and_(
+    connections.c.state == ConnectionState.ACTIVE.value,
+    connections.c.magnet_since.is_not(None),
+)
+_MAY_GO = or_(~_OF_MAIL, _WORKS)
+"""Of a mail nothing is told while nobody is signed in to its mailbox (D12): it waits, with its three details."""
+
+
+class DeliveryRows:
+    """Deliveries within one transaction. `redrive_after`: seconds, see W2."""
+
+    def __init__(self, db: Connection, channel_rows: ChannelRows, redrive_after: float) -> None:
+        self._db = db
+        self._channels = channel_rows
+        self._redrive_after = redrive_after
+
+    def take(self, channel_id: int, owner: str, lease: float) -> Parcel | None:
+        """What is to be sent next, for `lease` seconds ours (W2); None when nothing may be sent now.
+
+        What was sent before goes out in the same shape again (I2). Late mails of one user are taken together, as
+        soon as all that are there have waited for others (E91).
+        """
+        channel = self._channels.ready(channel_id)
+        first = self._first(channel_id) if channel else None
+        if channel is None or first is None:
+            return None
+        batch = first.batch or str(first.notification_id)
+        if first.batch is None and first.late:
+            batch = self._gather(channel_id, first.user_id)
+        elif first.batch is None:
+            self._name(channel_id, [first.notification_id], batch)
+        attempts = self._db.scalars(
+            update(deliveries)
+            .where(self._these(channel_id, batch), _WAITS)
+            .values(
+                owner=owner,
+                attempts=deliveries.c.attempts + 1,
+                ready_at=db_now(lease),
+                redrive_at=db_now(lease),
+            )
+            .returning(deliveries.c.attempts)
+        ).all()
+        return self._parcel(channel, batch, max(attempts)) if attempts else None
+
+    def finish(self, parcel: Parcel, owner: str) -> bool:
+        """It has gone out, or need not any more; False when it is somebody else's meanwhile."""
+        return self._end(parcel, owner, state=State.DONE.value, trouble=None)
+
+    def set_aside(self, parcel: Parcel, owner: str, trouble: str) -> bool:
+        """It has used up its tries; the channel goes on (W3)."""
+        return self._end(parcel, owner, state=State.SET_ASIDE.value, trouble=trouble)
+
+    def give_back(
+        self, parcel: Parcel, owner: str, after: float, trouble: str, *, counted: bool, untouched: bool
+    ) -> bool:
+        """To be sent again after so many seconds. What the receiver has certainly not taken may go out in another
+        shape then; a try that is not its fault is not counted."""
+        values: dict[str, Any] = {"ready_at": db_now(after), "redrive_at": db_now(after), "trouble": trouble}
+        if not counted:
+            values["attempts"] = deliveries.c.attempts - 1
+        if untouched:
+            values["batch"] = None
+        return self._end(parcel, owner, **values)
+
+    def stalled(self, limit: int) -> tuple[int, ...]:
+        """Channels for which something waits although its time has come; asked for again from now (W2)."""
+        due = (_WAITS, deliveries.c.redrive_at <= db_now())
+        found = self._db.scalars(
+            _joined(select(deliveries.c.channel_id))
+            .join(channels, channels.c.id == deliveries.c.channel_id)
+            .where(*due, channels.c.state == ChannelState.ACTIVE.value, is_awake(), _MAY_GO)
+            .distinct()
+            .limit(limit)
+        ).all()
+        if found:
+            self._db.execute(
+                update(deliveries)
+                .where(deliveries.c.channel_id.in_(found), *due)
+                .values(redrive_at=db_now(self._redrive_after))
+            )
+        return tuple(found)
+
+    def _first(self, channel_id: int) -> Any:
+        """The delivery that has been ready the longest, with its user and whether it is late."""
+        late = and_(_OF_MAIL, or_(notifications.c.late, _is_old()))
+        others, their = deliveries.alias(), notifications.alias()
+        gathering = exists().where(
+            others.c.channel_id == channel_id,
+            others.c.state == State.WAITING.value,
+            others.c.batch.is_(None),
+            others.c.ready_at > db_now(),
+            their.c.id == others.c.notification_id,
+            their.c.user_id == notifications.c.user_id,
+            their.c.late,
+        )
+        return self._db.execute(
+            _joined(
+                select(
+                    deliveries.c.notification_id,
+                    deliveries.c.batch,
+                    notifications.c.user_id,
+                    late.label("late"),
+                )
+            )
+            .where(
+                deliveries.c.channel_id == channel_id,
+                _WAITS,
+                deliveries.c.ready_at <= db_now(),
+                _MAY_GO,
+                or_(deliveries.c.batch.is_not(None), ~late, ~gathering),
+            )
+            .order_by(deliveries.c.ready_at, deliveries.c.notification_id)
+            .limit(1)
+        ).one_or_none()
+
+    def _gather(self, channel_id: int, user_id: str) -> str:
+        """All late mails of the user that are not part of an event yet become one; returns its batch."""
+        ids = self._db.scalars(
+            _joined(select(deliveries.c.notification_id)).where(
+                deliveries.c.channel_id == channel_id,
+                _WAITS,
+                deliveries.c.batch.is_(None),
+                deliveries.c.ready_at <= db_now(),
+                notifications.c.user_id == user_id,
+                _OF_MAIL,
+                or_(notifications.c.late, _is_old()),
+                _MAY_GO,
+            )
+        ).all()
+        batch = batch_of(channel_id, ids)
+        self._name(channel_id, ids, batch)
+        return batch
+
+    def _name(self, channel_id: int, notification_ids: Sequence[int], batch: str) -> None:
+        for chunk in chunks(notification_ids):
+            self._db.execute(
+                update(deliveries)
+                .where(deliveries.c.channel_id == channel_id, deliveries.c.notification_id.in_(chunk))
+                .values(batch=batch)
+            )
+
+    def _parcel(self, channel: Channel, batch: str, attempts: int) -> Parcel:
+        rows = self._db.execute(
+            _joined(
+                select(
+                    notifications,
+                    contacts.c.name,
+                    connections.c.state,
+                    connections.c.sorting_since,
+                    _WORKS.label("works"),
+                )
+            )
+            .join(contacts, contacts.c.id == notifications.c.contact_id, isouter=True)
+            .where(self._these(channel.id, batch), _WAITS)
+            .order_by(notifications.c.id)
+        )
+        items = tuple(_item(row) for row in rows)
+        return Parcel(channel, batch, batch != str(items[0].id), items, attempts)
+
+    def _these(self, channel_id: int, batch: str) -> ColumnElement[bool]:
+        return and_(deliveries.c.channel_id == channel_id, deliveries.c.batch == batch)
+
+    def _end(self, parcel: Parcel, owner: str, **values: Any) -> bool:
+        mine = (self._these(parcel.channel.id, parcel.batch), deliveries.c.owner == owner, _WAITS)
+        return self._db.execute(update(deliveries).where(*mine).values(owner=None, **values)).rowcount > 0
+
+
+def _joined(query: Any) -> Any:
+    """Deliveries with their notifications and those with their connections: without one nothing is sent."""
+    return (
+        query.select_from(deliveries)
+        .join(notifications, notifications.c.id == deliveries.c.notification_id)
+        .join(connections, connections.c.id == notifications.c.connection_id)
+    )
+
+
+def _is_old() -> ColumnElement[bool]:
+    return notifications.c.received_at < db_now(-LATE_AFTER.total_seconds())
+
+
+def _item(row: Any) -> Item:
+    kind = NoticeKind(row.kind)
+    return Item(
+        id=row.id,
+        kind=kind,
+        connection_id=row.connection_id,
+        user_id=row.user_id,
+        created_at=row.created_at,
+        due=_is_due(kind, row),
+        gmail_id=row.gmail_id,
+        contact_id=row.contact_id,
+        name=row.name,
+        author=row.author,
+        received_at=row.received_at,
+    )
+
+
+def _is_due(kind: NoticeKind, row: Any) -> bool:
+    """What was mended meanwhile need not be told any more (E92)."""
+    if kind is NoticeKind.SIGN_IN_NEEDED:
+        return bool(row.state == ConnectionState.REAUTH_NEEDED.value)
+    return bool(row.works and (kind is NoticeKind.MAIL or row.sorting_since is not None))

@@ -1,0 +1,100 @@
+"""The users' lists of notifications, and the deliveries that go out from there (D11, E86, I5)."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Connection as Database
+from sqlalchemy import insert, or_, select
+
+from domain.channels import ChannelState
+from domain.connections import Connection
+from domain.ledger import Claim, Link, State
+from domain.notifications import NoticeKind, Told, is_late
+from infra.db.schema import channels, deliveries, notifications
+from infra.db.sql import insert_new, insert_returning
+from infra.db.types import db_now
+
+
+class NotificationRows:
+    """Notifications within one transaction. `redrive_after` and `gather` are seconds: see W2, and E91 for how
+    long a backlog of late mail is given to come together."""
+
+    def __init__(self, db: Database, redrive_after: float, gather: float) -> None:
+        self._db = db
+        self._redrive_after = redrive_after
+        self._gather = gather
+
+    def notify(self, user_id: str, claims: Collection[Claim], links: Mapping[tuple[str, int], Link]) -> Told:
+        """Put mails on the user's list, each once (I2), and what is new there on its way to his channels."""
+        now = self._db.scalar(select(db_now()))
+        rows = []
+        for claim in sorted(claims, key=lambda claim: links[claim.key].received_at):
+            link = links[claim.key]
+            rows.append(
+                {
+                    "connection_id": claim.connection_id,
+                    "user_id": user_id,
+                    "gmail_id": claim.gmail_id,
+                    "contact_id": link.contact_id,
+                    "author": link.author,
+                    "received_at": link.received_at,
+                    "late": now is not None and is_late(link.received_at, now),
+                }
+            )
+        new = insert_returning(self._db, notifications, rows, notifications.c.id, created_at=db_now())
+        told = self._db.execute(
+            select(notifications.c.id, notifications.c.gmail_id, notifications.c.late)
+            .where(notifications.c.id.in_(new))
+            .order_by(notifications.c.id)
+        ).all()
+        return Told(
+            tuple(row.gmail_id for row in told), self._send_out(user_id, {row.id: row.late for row in told})
+        )
+
+    def tell(self, connection: Connection, kind: NoticeKind) -> frozenset[int]:
+        """Put a notice about the connection on its user's list; returns the channels to wake after the commit.
+
+        The caller sees to it that it is told once, by a change of state in the same transaction (E67, E86).
+        """
+        [new] = self._db.scalars(
+            insert(notifications)
+            .values(
+                kind=kind.value,
+                connection_id=connection.id,
+                user_id=connection.user_id,
+                created_at=db_now(),
+            )
+            .returning(notifications.c.id)
+        )
+        return self._send_out(connection.user_id, {new: False})
+
+    def _send_out(self, user_id: str, new: Mapping[int, bool]) -> frozenset[int]:
+        """A delivery per channel for each new notification, by id and whether it is late; returns the channels.
+
+        The channels are locked against their removal until the commit, and against nothing else.
+        """
+        if not new:
+            return frozenset()
+        found = self._db.scalars(
+            select(channels.c.id)
+            .where(
+                channels.c.state == ChannelState.ACTIVE.value,
+                or_(channels.c.user_id.is_(None), channels.c.user_id == user_id),
+            )
+            .with_for_update(read=True, key_share=True)
+        ).all()
+        for late in (False, True):
+            rows: list[dict[str, Any]] = [
+                {"channel_id": channel_id, "notification_id": notification_id, "state": State.WAITING.value}
+                for channel_id in found
+                for notification_id, its_late in new.items()
+                if its_late is late
+            ]
+            insert_new(
+                self._db,
+                deliveries,
+                rows,
+                ready_at=db_now(self._gather if late else 0),
+                redrive_at=db_now(self._gather if late else self._redrive_after),
+            )
+        return frozenset(found)

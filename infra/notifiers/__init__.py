@@ -1,0 +1,40 @@
+"""The ways out: webhooks, and what apprise can reach. Loaded when first used, because only one process needs them."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from domain.channels import Answer, Channel, ChannelKind
+
+if TYPE_CHECKING:
+    from infra.notifiers.chat import ChatSender
+    from infra.notifiers.webhook import WebhookSender
+
+
+class Notifiers:
+    """Sends events to channels of every kind. `may_be_private` allows targets in our own network."""
+
+    def __init__(self, *, may_be_private: bool) -> None:
+        self._may_be_private = may_be_private
+
+    def check(self, kind: ChannelKind, url: str) -> None:
+        """Raises Unusable for a target that nothing may be sent to."""
+        (self._webhook if kind is ChannelKind.WEBHOOK else self._chat).check(url)
+
+    def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> Answer:
+        """One event, once: a webhook gets the event, people get the line."""
+        if channel.kind is ChannelKind.WEBHOOK:
+            return self._webhook.send(channel.target, event)
+        return self._chat.send(channel.target, line)
+
+    @cached_property
+    def _webhook(self) -> "WebhookSender":
+        from infra.notifiers.webhook import WebhookSender
+
+        return WebhookSender(may_be_private=self._may_be_private)
+
+    @cached_property
+    def _chat(self) -> "ChatSender":
+        from infra.notifiers.chat import ChatSender
+
+        return ChatSender(may_be_private=self._may_be_private)

@@ -1,0 +1,98 @@
+"""Chat, mail and telephones by apprise URLs: one line of text each.
+
+Such a service knows no event ids: a process that dies between sending and its commit sends the line again.
+Imported by the notifier alone, and by the command that tests a channel: apprise is large.
+"""
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+import apprise
+
+from domain.channels import Answer, Target, Unusable, Verdict
+from infra.faults import reached
+from infra.notifiers.addresses import checked, system_resolve
+from infra.notifiers.guard import guarded
+
+SECONDS = 5.0
+"""For connecting, and for each piece of an answer."""
+
+_LOCAL = frozenset({"syslog", "dbus", "kde", "qt", "glib", "gnome", "macosx", "windows", "file"})
+"""They write on this machine, where no address may stand in a log (D2)."""
+
+_NO_URL = "that is no apprise URL that can be used here; slack://… and mailtos://… are some"
+
+
+class ChatSender:
+    """Sends lines. `may_be_private` allows services in our own network."""
+
+    def __init__(self, *, may_be_private: bool) -> None:
+        self._may_be_private = may_be_private
+        # Its lines name URLs and texts; what is worth knowing is in the answer (I3, I10).
+        logger = logging.getLogger("apprise")
+        logger.setLevel(logging.CRITICAL + 1)
+        logger.propagate = False
+
+    def check(self, url: str) -> None:
+        """Raises Unusable for a URL that nothing may be sent to."""
+        service = _service(url)
+        if service is None:
+            raise Unusable(_NO_URL)
+        if _names_a_host(service.host):
+            with suppress(OSError):  # it may be a token all the same; sending is guarded anyway
+                checked(
+                    service.host,
+                    service.port or 443,
+                    may_be_private=self._may_be_private,
+                    resolve=system_resolve,
+                )
+
+    def send(self, target: Target, line: str) -> Answer:
+        """One line, as text."""
+        service = _service(target.url)
+        if service is None:
+            return Answer(Verdict.LATER, "no usable URL", untouched=True)
+        with guarded(may_be_private=self._may_be_private) as seen:
+            try:
+                with reached("deliveries.post"):
+                    sent = service.notify(body=line, body_format=apprise.NotifyFormat.TEXT)
+                reason = "not accepted"
+            except Exception as error:  # a hundred and fifty services by as many authors
+                sent, reason = False, type(error).__name__
+        if sent:
+            return Answer(Verdict.TAKEN, "accepted")
+        if seen.private:
+            return Answer(Verdict.LATER, "private address", untouched=True)
+        # It does not say why: a try is used up if anything was sent at all, and the channel rests anyway.
+        return Answer(
+            Verdict.LATER,
+            reason if seen.asked else "not reached",
+            counted=seen.asked,
+            untouched=not seen.asked,
+        )
+
+
+def _names_a_host(host: str | None) -> bool:
+    """Many services have tokens there, which nobody should ask a name server for."""
+    return host is not None and ("." in host or ":" in host or host.lower() == "localhost")
+
+
+def _service(url: str) -> Any:
+    """The service of a URL; None for one that is malformed, or local to this machine."""
+    if url.partition("://")[0].lower() in _LOCAL:
+        return None
+    asset = apprise.AppriseAsset(
+        app_id="Lodestone",
+        app_desc="Lodestone",
+        async_mode=False,
+        http_redirects=False,
+        secure_logging=True,
+        allow_templates=False,
+        storage_mode=apprise.PersistentStoreMode.MEMORY,
+    )
+    service = apprise.Apprise.instantiate(url, asset=asset)
+    if service is not None:
+        service.redirects = False
+        service.socket_connect_timeout = service.socket_read_timeout = SECONDS
+    return service

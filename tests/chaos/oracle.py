@@ -1,0 +1,215 @@
+"""What must have become of a mail, written from the rules alone: none of the product's own decisions is asked."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.chaos.letters import Letter
+from tests.chaos.people import (
+    BY_NAME,
+    CTM,
+    CUSTOMER,
+    FILED,
+    FILED_UNDER,
+    NONE,
+    OPEN,
+    PEOPLE,
+    Box,
+    oldest_with,
+)
+
+OUTCOME = {CTM: "label.ctm", OPEN: "label.open", CUSTOMER: "label.customer", NONE: "label.none"}
+_BEST_FIRST = (CTM, OPEN, CUSTOMER, NONE)
+_GATE = {
+    "own": "skip.outbound",
+    "self": "skip.self",
+    "colleague": "skip.internal",
+    "colleague_out": "skip.outbound",
+    "spam": "skip.spam",
+    "trash": "skip.trash",
+    "draft": "skip.draft",
+    "chat": "skip.chat",
+}
+_MAGNET = {
+    "group": "magnet.not_addressed",
+    "auto_reply": "magnet.automated",
+    "bulk": "magnet.automated",
+    "calendar": "magnet.automated",
+    "receipt": "magnet.automated",
+}
+_STAYS = ("calendar", "receipt")
+TAKEN_OUT = {"rescue": "spam", "restore": "trash"}
+"""What the user did that makes a mail one that has just arrived (E36, E37), and of which kind it was."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """A mail in a mailbox, and what its user has done with it since.
+
+    `others` are the labels that are no business of ours, as they must be in the end. `settled` says that sorting
+    was over when the user's hand came, so that nothing may have happened to the mail afterwards;
+    `sorting_switched` that sorting was off, or was switched, while the mail was there and not sorted.
+    """
+
+    letter: Letter
+    id: str
+    thread_id: str
+    at: float
+    others: set[str]
+    in_inbox: bool
+    hand: str = ""
+    hand_label: str = ""
+    settled: bool = False
+    sorting_switched: bool = False
+
+    @property
+    def deleted(self) -> bool:
+        return self.hand == "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One skip, or what the user is told and the categories of which one was valid when the mail was sorted."""
+
+    skip: str = ""
+    magnet: str = ""
+    categories: frozenset[str] = frozenset()
+    contact: str = ""
+
+    @property
+    def finals(self) -> frozenset[str]:
+        """The outcomes the mail may end with."""
+        return frozenset({self.skip} if self.skip else {OUTCOME.get(c, c) for c in self.categories})
+
+
+@dataclass(slots=True)
+class Categories:
+    """Of which category the contacts were, and since when."""
+
+    since: dict[str, list[tuple[float, str]]] = field(
+        default_factory=lambda: {person.name: [(0.0, person.category)] for person in PEOPLE}
+    )
+
+    def change(self, contact: str, category: str, at: float) -> None:
+        """`at` is the moment before the change, and nobody knows how much later it counted."""
+        self.since[contact].append((at, category))
+
+    def valid(self, contact: str, after: float) -> frozenset[str]:
+        """Every category that counted at that moment or has since."""
+        changes = self.since[contact]
+        first = max(at for at, _ in changes if at <= after)
+        return frozenset(category for at, category in changes if at >= first)
+
+
+@dataclass(slots=True)
+class Case:
+    """All that a judge must know of what happened: every mail, and what else people and history did.
+
+    `forgetful` are the mailboxes whose history was lost at some time, `deleted_labels` by mailbox the categories
+    whose label a user has thrown away, `strangers` users who have connected a mailbox and switched nothing on.
+    """
+
+    boxes: Sequence[Box]
+    sent: list[Sent] = field(default_factory=list)
+    categories: Categories = field(default_factory=Categories)
+    forgetful: set[str] = field(default_factory=set)
+    deleted_labels: dict[str, set[str]] = field(default_factory=dict)
+    strangers: frozenset[str] = frozenset()
+
+
+def arrives(letter: Letter) -> tuple[set[str], bool]:
+    """The labels a mail has on arrival, Inbox apart, and whether it is in the Inbox."""
+    if letter.labels is not None:
+        return set(letter.labels) - {"INBOX"}, "INBOX" in letter.labels
+    filed = letter.author == FILED and letter.address.lower() == BY_NAME[FILED].address
+    if filed and not letter.kind.startswith("colleague"):
+        return {"UNREAD", FILED_UNDER}, False
+    return {"UNREAD"}, True
+
+
+def due(sent: Sent, categories: Categories) -> Due:
+    """Gate, match, MailMagnet, sorting (Part B), for the user's one connection that has something switched on."""
+    letter, box = sent.letter, sent.letter.box
+    if letter.kind in _GATE and TAKEN_OUT.get(sent.hand) != letter.kind:
+        return Due(skip=_GATE[letter.kind])
+    if not BY_NAME[letter.author].kind:
+        return Due(skip="skip.no_contact")
+    person = oldest_with(BY_NAME[letter.author].address)
+    magnet = _MAGNET.get(letter.kind, "magnet.notified")
+    return Due("", magnet, _categories(letter, box, sent.at, categories), person.name)
+
+
+def _categories(letter: Letter, box: Box, at: float, categories: Categories) -> frozenset[str]:
+    """Of all contacts with the address the highest counts (E11); no lead and no invitation is sorted."""
+    if not box.sorts:
+        return frozenset({"label.off"})
+    if letter.kind in _STAYS or BY_NAME[letter.author].kind == "lead":
+        return frozenset({NONE})
+    address = BY_NAME[letter.author].address
+    sharing = [person.name for person in PEOPLE if person.address == address]
+    if len(sharing) == 1:
+        return categories.valid(letter.author, at)
+    best = min(
+        (category for name in sharing for category in categories.valid(name, at)), key=_BEST_FIRST.index
+    )
+    return frozenset({best})
+
+
+def may_end_with(sent: Sent, due: Due) -> frozenset[str]:
+    """Where the user was faster than the sorting, the outcome may tell of what he did instead."""
+    finals = due.finals
+    if sent.sorting_switched and not due.skip:
+        finals |= {"label.off"}
+    if sent.settled:
+        return finals
+    if sent.hand == "label":
+        return finals | {"label.user_choice"}
+    if sent.hand == "trash":
+        return finals | {"skip.trash", "label.user_choice"}
+    if sent.hand == "delete":
+        return finals | {"skip.gone", "label.user_choice", "skip.spam", "skip.trash"}
+    return finals
+
+
+def may_carry(
+    sent: Sent, due: Due, outcome: str, thread: Collection[str], deleted_labels: Collection[str]
+) -> Collection[frozenset[str]]:
+    """The sets of CRM labels that the mail may have in the end; `thread` are the categories that later mails of
+    its contact in its thread may have brought (E47), `deleted_labels` those the user has thrown away."""
+    box = sent.letter.box
+    ours = {category for category, word in OUTCOME.items() if word == outcome and category != NONE}
+    ends = {frozenset(ours)} if box.sorts and not box.dry else {frozenset[str]()}
+    if ours and thread and box.sorts and not box.dry:
+        ends |= {frozenset({category}) for category in thread}
+    if sent.hand == "unlabel":
+        ends = {frozenset()}
+    elif sent.hand == "relabel":
+        ends = {frozenset({sent.hand_label})}
+    elif sent.hand == "label":
+        ends = {end | {sent.hand_label} for end in ends}
+    elif sent.hand == "trash" and not sent.settled:
+        ends |= {frozenset()}
+    return {end - set(gone) for end in ends for gone in _subsets(deleted_labels)}
+
+
+def _subsets(labels: Collection[str]) -> list[frozenset[str]]:
+    found = [frozenset[str]()]
+    for label in labels:
+        found += [one | {label} for one in found]
+    return found
+
+
+def inbox(sent: Sent, outcome: str) -> frozenset[bool]:
+    """Whether the mail may be in the Inbox, and whether it may be elsewhere."""
+    sorted_away = outcome in {OUTCOME[c] for c in (CTM, OPEN, CUSTOMER)}
+    if sent.hand in ("archive", "trash"):
+        return frozenset({False})
+    if sent.hand == "back":
+        return frozenset({True})
+    if sorted_away and sent.letter.box.sorts and not sent.letter.box.dry:
+        return frozenset({False})
+    return frozenset({sent.in_inbox})
+
+
+def one_label_a_thread(found: Mapping[str, frozenset[str]]) -> bool:
+    """One contact's mail never sits under two CRM labels in a thread (E47); CRM labels by message."""
+    return len({label for labels in found.values() for label in labels}) <= 1

@@ -1,0 +1,488 @@
+"""Notifications that leave the list: each receiver gets each of them once by its id, however it behaves."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+from sqlalchemy import select, text
+
+from domain.channels import TRIES, Channel, ChannelKind, ChannelState, Target
+from domain.cloud_events import event, line
+from domain.events import DeliveryDue
+from handlers import channels, connections, sweep
+from handlers.connections import Refused
+from handlers.work import Pace, Work
+from infra.db.schema import channels as channel_table
+from infra.db.schema import deliveries, notifications
+from infra.local.ports import free_port
+from infra.notifiers import Notifiers
+from tests.handlers.conftest import LONG_AGO, House
+from workers.demo.receiver import Receiver
+
+SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+SINGLE, SUMMARY = "lodestone.mail.received", "lodestone.mail.summarised"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver([SECRET]) as receiver:
+        yield receiver
+
+
+def add(house: House, receiver: Receiver, user: str | None = None) -> Channel:
+    """A webhook channel to the receiver."""
+    return channels.add(user, ChannelKind.WEBHOOK, Target(receiver.url, SECRET), house.work)
+
+
+def told(receiver: Receiver, kind: str = SINGLE) -> list[str]:
+    """The mails that the receiver was told of, in its order; repeats are dropped by their id, as it would."""
+    seen = {event["id"]: event for event in receiver.taken if event["type"] == kind}
+    return [event["subject"] for event in seen.values()]
+
+
+def old_mail(house: House, sender: str, number: int = 0) -> str:
+    """A mail of the day before yesterday, after the features were switched on."""
+    with house.store.begin("tests.magnet") as tx:
+        for one in tx.connections.of_user("uwe"):
+            tx.connections.change(one.id, magnet_since=LONG_AGO, sorting_since=LONG_AGO, dry_run=False)
+    at = datetime.now(UTC) - timedelta(hours=49)
+    return house.deliver(sender, number, internal_date=round(at.timestamp() * 1000))
+
+
+def grow_old(house: House) -> None:
+    """As if the mails on the lists had come two days ago."""
+    with house.store.engine.begin() as db:
+        db.execute(text("UPDATE notifications SET received_at = received_at - 172800000"))
+
+
+def states(house: House) -> list[tuple[str, int]]:
+    """State and tries of each delivery, in the order of the list."""
+    with house.store.engine.connect() as db:
+        query = select(deliveries.c.state, deliveries.c.attempts).order_by(deliveries.c.notification_id)
+        return [(row.state, row.attempts) for row in db.execute(query)]
+
+
+def try_again(house: House, channel: Channel) -> None:
+    """Every wait is over and the sweep has asked."""
+    house.let_time_pass()
+    sweep.redrive(house.work)
+    assert DeliveryDue(channel.id) in house.sent
+    house.pump()
+
+
+@pytest.mark.rule("Z21", "Z25", "D2", "I5")
+def test_a_customers_mail_goes_out_with_its_three_details_and_nothing_more(
+    house: House, receiver: Receiver
+) -> None:
+    connection_id = house.connect()
+    channel = add(house, receiver)
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    [event] = receiver.taken
+    received = house.gmail.dump("uwe@firm.example").messages[0].internal_date
+    at = datetime.fromtimestamp(received / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    assert event == {
+        "specversion": "1.0",
+        "id": event["id"],
+        "source": "urn:lodestone",
+        "type": SINGLE,
+        "subject": gmail_id,
+        "time": at,
+        "datacontenttype": "application/json",
+        "data": {
+            "user_id": "uwe",
+            "connection_id": connection_id,
+            "notification_id": 1,
+            "contact_id": "ann",
+            "name": "Ann",
+            "from": "ann@example.com",
+            "received_at": at,
+            "message_id": gmail_id,
+        },
+    }
+    assert receiver.got[0].headers["content-type"].startswith("application/cloudevents+json")
+    assert receiver.got[0].headers["webhook-id"] == event["id"]
+    assert states(house) == [("done", 1)]
+    assert channels.reports(house.work)[0].waiting == 0
+    assert channel.host == "127.0.0.1"
+
+
+def test_a_channel_is_one_users_or_everybodys_and_begins_with_what_comes_next(
+    house: House, receiver: Receiver
+) -> None:
+    house.connect()
+    house.deliver("ann")
+    house.catch_up()
+    add(house, receiver, "carla")
+    mine, everybodys = add(house, receiver, "uwe"), add(house, receiver)
+    next_mail = house.deliver("ann", 1)
+    house.catch_up()
+    assert [event["subject"] for event in receiver.taken] == [next_mail, next_mail]
+    assert len({event["id"] for event in receiver.taken}) == 1, "the same event, by two ways"
+    with house.store.engine.connect() as db:
+        assert set(db.scalars(select(deliveries.c.channel_id))) == {mine.id, everybodys.id}
+
+
+@pytest.mark.rule("I5")
+def test_a_receiver_that_hangs_holds_up_no_announcement_and_no_sorting(
+    house: House, receiver: Receiver
+) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    receiver.open.clear()
+    first = house.deliver("ann")
+    house.queue.emit(DeliveryDue(channel.id))
+    house.sent.clear()
+    jobs = []
+    house.catch_up_only()
+    while house.sent and not isinstance(house.sent[0], DeliveryDue):
+        jobs += house.run_next()
+    notifier = threading.Thread(target=channels.deliver, args=(channel.id, house.work))
+    notifier.start()
+    second = house.deliver("cid")
+    house.sent.clear()
+    house.catch_up()
+    assert house.outcomes() == {first: "label.open", second: "label.customer"}
+    assert notifier.is_alive(), "the receiver has answered too early"
+    receiver.open.set()
+    notifier.join(20)
+    house.pump()
+    assert told(receiver) == [first, second]
+
+
+@pytest.mark.rule("I2", "W4")
+@pytest.mark.parametrize(
+    ("status", "headers"), [(503, {}), (500, {}), (429, {"Retry-After": "2"}), (408, {})]
+)
+def test_a_receiver_that_is_down_rests_and_then_gets_everything_once(
+    house: House, receiver: Receiver, status: int, headers: dict[str, str]
+) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    receiver.answers.extend([(status, headers)] * 3)
+    first = house.deliver("ann")
+    house.catch_up()
+    second = house.deliver("cid")
+    house.catch_up()
+    assert len(receiver.got) == 1, "while it rests nobody asks it"
+    report = channels.reports(house.work)[0]
+    assert (report.waiting, report.set_aside, report.trouble) == (2, 0, f"http {status}")
+    assert report.resting_until is not None
+    wait = (report.resting_until - datetime.now(UTC)).total_seconds()
+    assert wait < 3 if headers else 50 < wait <= 60
+    for _ in range(3):
+        try_again(house, channel)
+    assert told(receiver) == [first, second]
+    assert len({one.headers["webhook-id"] for one in receiver.got[:4]}) == 1
+    assert states(house) == [("done", 1), ("done", 1)], "what was not their fault is not counted"
+    assert channels.reports(house.work)[0].trouble is None
+
+
+def test_a_receiver_that_nobody_answers_for_rests_longer_each_time(house: House, receiver: Receiver) -> None:
+    house.connect()
+    dead = Target(f"http://127.0.0.1:{free_port()}/", SECRET)
+    channel = channels.add(None, ChannelKind.WEBHOOK, dead, house.work)
+    house.deliver("ann")
+    house.catch_up()
+    waits = []
+    for _ in range(3):
+        until = channels.reports(house.work)[0].resting_until
+        waits.append(round((until - datetime.now(UTC)).total_seconds() / 60) if until else 0)
+        try_again(house, channel)
+    assert waits == [1, 2, 4]
+    assert states(house) == [("waiting", 0)]
+
+
+@pytest.mark.rule("I4")
+def test_one_receivers_trouble_is_not_anothers(house: House, receiver: Receiver) -> None:
+    house.connect()
+    dead = Target(f"http://127.0.0.1:{free_port()}/", SECRET)
+    channels.add(None, ChannelKind.WEBHOOK, dead, house.work)
+    add(house, receiver)
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    assert told(receiver) == [gmail_id]
+
+
+@pytest.mark.rule("W3", "E88")
+@pytest.mark.parametrize(("status", "headers"), [(400, {}), (302, {"Location": "/elsewhere"})])
+def test_an_event_that_is_refused_again_and_again_is_set_aside_and_the_next_goes_on(
+    house: House, receiver: Receiver, status: int, headers: dict[str, str]
+) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    receiver.answers.extend([(status, headers)] * TRIES)
+    house.deliver("ann")
+    house.catch_up()
+    for _ in range(TRIES - 1):
+        try_again(house, channel)
+    assert len(receiver.got) == TRIES, "a redirect is not followed"
+    second = house.deliver("cid")
+    house.catch_up()
+    assert told(receiver) == [second]
+    assert states(house) == [("set_aside", TRIES), ("done", 1)]
+    assert channels.retry(channel.id, house.work) == 1
+    house.pump()
+    assert len(told(receiver)) == 2
+
+
+@pytest.mark.rule("W3")
+def test_an_event_that_kills_its_process_is_set_aside_unsent(house: House, receiver: Receiver) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    house.deliver("ann")
+    house.catch_up_only()
+    house.run_next()
+    house.run_next()
+    for _ in range(TRIES):
+        with house.store.begin("tests.die") as tx:
+            assert tx.deliveries.take(channel.id, "dead", 0) is not None
+        house.let_time_pass()
+    channels.deliver(channel.id, house.work)
+    assert receiver.got == []
+    assert states(house) == [("set_aside", TRIES + 1)]
+
+
+def test_a_receiver_that_is_gone_for_good_is_switched_off_until_somebody_retries(
+    house: House, receiver: Receiver
+) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    receiver.answers.append((410, {}))
+    first = house.deliver("ann")
+    house.catch_up()
+    house.deliver("cid")
+    house.catch_up()
+    house.let_time_pass()
+    sweep.redrive(house.work)
+    house.pump()
+    assert len(receiver.got) == 1
+    assert channels.reports(house.work)[0].state is ChannelState.OFF
+    channels.retry(channel.id, house.work)
+    house.pump()
+    assert told(receiver) == [first], "what came while it was off does not go there"
+
+
+@pytest.mark.rule("I2", "W2")
+def test_a_process_that_dies_between_sending_and_its_commit_sends_the_same_event_again(
+    house: House, receiver: Receiver
+) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    gmail_id = house.deliver("ann")
+    house.catch_up_only()
+    house.run_next()
+    house.run_next()
+    with house.store.begin("tests.take") as tx:
+        parcel = tx.deliveries.take(channel.id, "dead", 60)
+    assert parcel is not None
+    assert house.work.outside is not None
+    house.work.outside.send(channel, event(parcel), line(parcel))
+    grow_old(house)
+    house.pump()
+    assert len(receiver.got) == 1, "leased"
+    try_again(house, channel)
+    assert len(receiver.got) == 2
+    assert [e["type"] for e in receiver.taken] == [SINGLE, SINGLE], "what may have arrived keeps its shape"
+    assert len({e["id"] for e in receiver.taken}) == 1
+    assert told(receiver) == [gmail_id]
+    with house.store.begin("tests.late") as tx:
+        assert not tx.deliveries.finish(parcel, "dead"), "the dead one's commit comes too late"
+
+
+@pytest.mark.rule("E91")
+def test_after_a_long_outage_of_ours_late_mails_are_told_as_one(house: House, receiver: Receiver) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    late = [old_mail(house, "ann", 1), old_mail(house, "cid", 2)]
+    fresh = house.deliver("lea")
+    house.catch_up()
+    assert told(receiver) == [fresh], "the backlog gathers first"
+    late.append(old_mail(house, "ann", 3))
+    house.catch_up()
+    house.run_next()
+    assert len(receiver.taken) == 1
+    try_again(house, channel)
+    [summary] = [event for event in receiver.taken if event["type"] == SUMMARY]
+    assert sorted(summary["data"].pop("message_ids")) == sorted(late)
+    assert summary["data"].keys() == {"user_id", "count", "oldest_received_at", "newest_received_at"}
+    assert (summary["data"]["user_id"], summary["data"]["count"]) == ("uwe", 3)
+    with house.store.engine.connect() as db:
+        assert list(db.scalars(select(notifications.c.late).order_by(notifications.c.id))).count(True) == 3
+
+
+@pytest.mark.rule("E91")
+def test_after_a_long_outage_of_theirs_what_has_grown_old_is_told_as_one(
+    house: House, receiver: Receiver
+) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    receiver.answers.extend([(503, {})] * 3)
+    gone_by = [house.deliver("ann", 1), house.deliver("cid", 2)]
+    house.catch_up()
+    grow_old(house)
+    fresh = house.deliver("lea")
+    house.catch_up()
+    while channels.reports(house.work)[0].waiting:
+        try_again(house, channel)
+    assert told(receiver) == [fresh]
+    [summary] = [event for event in receiver.taken if event["type"] == SUMMARY]
+    assert sorted(summary["data"]["message_ids"]) == sorted(gone_by)
+
+
+@pytest.mark.rule("I2", "E91")
+def test_a_summary_that_may_have_arrived_is_sent_again_as_it_was(house: House, receiver: Receiver) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    receiver.answers.append((500, {}))
+    first = old_mail(house, "ann", 1)
+    house.catch_up()
+    try_again(house, channel)
+    second = old_mail(house, "ann", 2)
+    house.catch_up()
+    try_again(house, channel)
+    shapes = [
+        (one.headers["webhook-id"], one.event and one.event["data"]["message_ids"]) for one in receiver.got
+    ]
+    assert shapes[0] == shapes[1]
+    assert [ids for _, ids in shapes] == [[first], [first], [second]]
+
+
+@pytest.mark.rule("D12", "E92", "Z44")
+@pytest.mark.parametrize("end", ["disconnect", "magnet off"])
+def test_what_waits_when_the_connection_ends_is_never_told(
+    house: House, receiver: Receiver, end: str
+) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    receiver.answers.append((503, {}))
+    house.deliver("ann")
+    house.catch_up()
+    if end == "disconnect":
+        connections.disconnect("uwe", house.work)
+    else:
+        house.connect(magnet=False, sorting=False)
+    house.let_time_pass()
+    channels.deliver(channel.id, house.work)
+    assert len(receiver.got) == 1
+    assert states(house) == []
+
+
+@pytest.mark.rule("E86", "D12")
+def test_a_lost_sign_in_is_told_once_and_mail_waits_until_it_is_back(
+    house: House, receiver: Receiver
+) -> None:
+    connection_id = house.connect()
+    channel = add(house, receiver)
+    receiver.answers.append((503, {}))
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    house.gmail.revoke("uwe@firm.example")
+    house.deliver("cid")
+    house.catch_up()
+    house.catch_up()
+    try_again(house, channel)
+    assert [event["type"] for event in receiver.taken] == ["lodestone.connection.expired"]
+    assert receiver.taken[0]["data"] == {
+        "user_id": "uwe",
+        "connection_id": connection_id,
+        "notification_id": 2,
+    }
+    house.connect()
+    house.let_time_pass()
+    house.catch_up()
+    channels.deliver(channel.id, house.work)
+    assert gmail_id in told(receiver)
+    assert len([e for e in receiver.taken if e["type"] == "lodestone.connection.expired"]) == 1
+
+
+@pytest.mark.rule("E92")
+def test_a_lost_sign_in_that_was_mended_meanwhile_is_not_told(house: House, receiver: Receiver) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    receiver.answers.append((503, {}))
+    house.gmail.revoke("uwe@firm.example")
+    house.catch_up()
+    house.connect()
+    try_again(house, channel)
+    assert receiver.taken == []
+    assert states(house) == [("done", 1)]
+
+
+@pytest.mark.rule("I1", "W13")
+def test_what_redis_has_forgotten_the_sweep_brings_back(
+    house: House, receiver: Receiver, redis: Redis
+) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    gmail_id = house.deliver("ann")
+    house.catch_up_only()
+    house.run_next()
+    house.run_next()
+    house.sent.clear()
+    redis.flushall()
+    assert sweep.redrive(house.work) == 0, "not before its time"
+    try_again(house, channel)
+    assert told(receiver) == [gmail_id]
+
+
+def test_a_private_target_is_refused_when_it_is_added_and_at_each_send(
+    house: House, receiver: Receiver
+) -> None:
+    strict = Work(
+        house.store,
+        house.work.gmail,
+        house.queue,
+        owner="strict",
+        pace=Pace(),
+        outside=Notifiers(may_be_private=False),
+    )
+    with pytest.raises(Refused, match="https"):
+        channels.add(None, ChannelKind.WEBHOOK, Target(receiver.url, SECRET), strict)
+    with pytest.raises(Refused, match="private network"):
+        channels.add(None, ChannelKind.WEBHOOK, Target("https://127.0.0.1/x", SECRET), strict)
+    house.connect()
+    channel = channels.add(None, ChannelKind.WEBHOOK, Target("https://127.0.0.1/x", SECRET), house.work)
+    house.deliver("ann")
+    house.catch_up_only()
+    house.run_next()
+    house.run_next()
+    channels.deliver(channel.id, strict)
+    assert channels.reports(house.work)[0].trouble == "private address"
+    assert states(house) == [("waiting", 0)]
+
+
+@pytest.mark.rule("I10")
+def test_neither_the_url_nor_the_secret_is_in_the_database_or_a_report(
+    house: House, receiver: Receiver
+) -> None:
+    add(house, receiver)
+    with house.store.engine.connect() as db:
+        row = db.execute(select(channel_table)).one()
+    assert all(word not in repr(row) for word in ("127.0.0.1", "whsec", "/hook"))
+    assert "/hook" not in repr(channels.reports(house.work))
+
+
+def test_a_removed_channel_takes_its_deliveries_along(house: House, receiver: Receiver) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    receiver.answers.append((503, {}))
+    house.deliver("ann")
+    house.catch_up()
+    channels.remove(channel.id, house.work)
+    assert states(house) == []
+    assert len(house.notified()) == 1
+    for act in (channels.remove, channels.retry, channels.send_test):
+        with pytest.raises(Refused, match="no channel"):
+            act(channel.id, house.work)
+    channels.deliver(channel.id, house.work)
+
+
+def test_a_test_says_what_came_back(house: House, receiver: Receiver) -> None:
+    channel = add(house, receiver)
+    receiver.answers.append((418, {}))
+    assert channels.send_test(channel.id, house.work).reason == "http 418"
+    assert channels.send_test(channel.id, house.work).reason == "http 204"
+    assert receiver.taken[0]["type"] == "lodestone.channel.tested"

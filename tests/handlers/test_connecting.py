@@ -1,0 +1,63 @@
+"""Two people connect one mailbox at the same moment."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from domain.mailboxes import Grant
+from handlers import connections
+from handlers.connections import Refused
+from infra.db.store import Store
+from tests.handlers.conftest import House
+from tests.journeys.world import UWE, wait_for
+from tests.worlds import connect
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """The real way into Gmail, that tells when a watch was asked for: then only the recording is left."""
+
+    gmail: Any
+    asked: Event
+
+    def open(self, grant: Grant) -> Any:
+        mailbox, asked = self.gmail.open(grant), self.asked
+
+        class It:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(mailbox, name)
+
+            def watch(self, topic: str) -> Any:
+                watch = mailbox.watch(topic)
+                asked.set()
+                return watch
+
+        return It()
+
+
+@pytest.mark.rule("E76")
+def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, second_store: Store) -> None:
+    grant, asked = house.grant(UWE), Event()
+    work = replace(house.work, store=second_store, gmail=Watching(house.work.gmail, asked))
+    with ThreadPoolExecutor(1) as thread:
+        with house.store.begin("tests.first") as tx:
+            tx.mailboxes.reserve(UWE)
+            connect(tx, tx.mailboxes.add(UWE), "uwe")
+            other = thread.submit(
+                connections.connect, "carla", grant, magnet=True, sorting=False, dry_run=None, work=work
+            )
+            assert asked.wait(30)
+            if house.store.engine.dialect.name == "postgresql":
+                assert wait_for(lambda: is_waited_for(house.store)), "the second does not wait for the first"
+        with pytest.raises(Refused, match="MailMagnet is on for this mailbox with user uwe"):
+            other.result()
+
+
+def is_waited_for(store: Store) -> bool:
+    """Whether anybody waits for a lock of PostgreSQL's."""
+    with store.engine.connect() as db:
+        return bool(db.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))

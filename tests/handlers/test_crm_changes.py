@@ -1,0 +1,230 @@
+"""The CRM's changes as they come in: in any order, as often as one likes, and what they mean for the next mail."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from domain.contacts import Kind
+from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.labels import DealCategory
+from handlers.crm import Stages, change
+from infra.crm_json import read_change
+from infra.db.schema import (
+    contact_addresses,
+    contacts,
+    crm_versions,
+    deal_contacts,
+    deals,
+    decisions,
+    user_addresses,
+    users,
+)
+from infra.db.store import Store
+from tests.handlers.conftest import House
+
+TABLES = (contact_addresses, deal_contacts, user_addresses, contacts, deals, users, crm_versions)
+WRITTEN_AT = "2024-01-02T03:04:05Z"
+
+
+def tell(house: House, actor: str, **fields: Any) -> None:
+    """What a worker makes of a message."""
+    change(read_change(actor, fields), house.store, Stages())
+
+
+def tell_contact(house: House, contact_id: str, version: int, *emails: str, **other: Any) -> None:
+    fields = {"kind": "contact", "name": "N", "assigned_to": None, "created_at": WRITTEN_AT} | other
+    tell(house, "crm.upsert_contact", id=contact_id, version=version, emails=list(emails), **fields)
+
+
+def tell_deal(house: House, deal_id: str, version: int, category: str | None, *contact_ids: str) -> None:
+    fields = {"contact_ids": list(contact_ids), "stage": "s", "category": category, "closing_date": None}
+    tell(house, "crm.upsert_deal", id=deal_id, version=version, **fields)
+
+
+def outcome(house: House, sender: str, number: int = 0) -> str | None:
+    """What becomes of a mail that comes now."""
+    gmail_id = house.deliver(sender, number)
+    house.catch_up()
+    return house.outcomes()[gmail_id]
+
+
+def owner(house: House, sender: str, number: int = 0) -> str | None:
+    """Whose mail it is."""
+    gmail_id = house.deliver(sender, number)
+    house.catch_up()
+    with house.store.engine.connect() as db:
+        return db.scalar(select(decisions.c.contact_id).where(decisions.c.gmail_id == gmail_id))
+
+
+def states(kind: Records, record_id: str) -> st.SearchStrategy[Record | None]:
+    """What a record may be at one time; None is deleted. No user is ever deleted."""
+    several = st.lists(st.sampled_from(("a@example.com", "b@example.com", "c@example.com")), unique=True)
+    name = st.sampled_from(("Ann", "Bob", ""))
+    if kind is Records.USERS:
+        return st.builds(UserRecord, st.just(record_id), name, several.map(tuple))
+    days = st.none() | st.just(date(2026, 3, 31))
+    record: st.SearchStrategy[Record] = (
+        st.builds(
+            ContactRecord,
+            st.just(record_id),
+            st.sampled_from(Kind),
+            name,
+            several.map(tuple),
+            st.none() | st.just("uwe"),
+            st.just(datetime(2024, 1, 2, tzinfo=UTC)),
+        )
+        if kind is Records.CONTACTS
+        else st.builds(
+            DealRecord,
+            st.just(record_id),
+            several.map(tuple),
+            name,
+            st.none() | st.sampled_from(DealCategory),
+            days,
+        )
+    )
+    return st.none() | record
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Change], list[Change]]:
+    """Changes of some records in their order, and the same as a queue may deliver them."""
+    kept = ((Records.CONTACTS, "1"), (Records.CONTACTS, "2"), (Records.DEALS, "1"), (Records.USERS, "1"))
+    in_order = []
+    for kind, record_id in kept:
+        found = draw(st.lists(states(kind, record_id), max_size=4))
+        versions = sorted(draw(st.sets(st.integers(0, 2**63 - 1), min_size=len(found), max_size=len(found))))
+        in_order += [Change(kind, record_id, *pair) for pair in zip(versions, found, strict=True)]
+    repeats = draw(st.lists(st.sampled_from(in_order), max_size=6)) if in_order else []
+    return in_order, draw(st.permutations(in_order + repeats))
+
+
+def end_of(changes: Sequence[Change], store: Store) -> list[list[Any]]:
+    """All that an empty CRM is after these."""
+    with store.begin("tests.empty") as tx:
+        for table in TABLES:
+            tx.db.execute(table.delete())
+    for one in changes:
+        change(one, store, Stages())
+    with store.begin("tests.look") as tx:
+        return [sorted(map(repr, tx.db.execute(select(table)))) for table in TABLES]
+
+
+@pytest.mark.rule("I2")
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories())
+def test_any_order_with_any_repeats_ends_like_the_right_one(
+    store: Store, history: tuple[list[Change], list[Change]]
+) -> None:
+    in_order, delivered = history
+    assert end_of(delivered, store) == end_of(in_order, store)
+
+
+@pytest.mark.rule("E9")
+def test_a_stage_without_category_counts_as_open_and_is_logged_once(house: House) -> None:
+    house.connect()
+    stages = Stages()
+    with structlog.testing.capture_logs() as logs:
+        for number in range(3):
+            deal = DealRecord(f"x{number}", ("ann", "bob"), "Dream", None, None)
+            change(Change(Records.DEALS, deal.id, 1, deal), house.store, stages)
+    assert [line["stage"] for line in logs if line["event"] == "stage.uncategorised"] == ["Dream"]
+    assert outcome(house, "bob") == "label.open"
+
+
+def test_the_log_says_what_became_of_a_change(store: Store) -> None:
+    deal = DealRecord("d1", (), "Offer", DealCategory.WON, None)
+    with structlog.testing.capture_logs() as logs:
+        for record, version in ((deal, 2), (None, 1), (None, 3)):
+            change(Change(Records.DEALS, "d1", version, record), store, Stages())
+    assert [(line["event"], line["record_id"], line["version"], line.get("deleted")) for line in logs] == [
+        ("crm.changed", "d1", 2, False),
+        ("crm.ignored", "d1", 1, None),
+        ("crm.changed", "d1", 3, True),
+    ]
+
+
+@pytest.mark.rule("E22")
+@pytest.mark.parametrize("first", ["from", "to"])
+def test_an_address_that_has_moved_takes_future_mail_with_it(house: House, first: str) -> None:
+    house.connect()
+    tell_contact(house, "old", 1, "eve@example.com")
+    assert owner(house, "eve", 1) == "old"
+    moves = {"from": ("old", ()), "to": ("new", ("eve@example.com",))}
+    for side in sorted(moves, key=lambda side: side != first):
+        contact_id, emails = moves[side]
+        tell_contact(house, contact_id, 2, *emails)
+    tell_contact(house, "old", 1, "eve@example.com")
+    assert owner(house, "eve", 2) == "new"
+
+
+@pytest.mark.rule("E12", "E20")
+def test_each_address_of_a_contact_is_its_own_and_it_may_have_none(house: House) -> None:
+    house.connect()
+    tell_contact(house, "eve", 1)
+    assert outcome(house, "eve", 1) == "skip.no_contact"
+    tell_contact(house, "eve", 2, "eve@example.com", "e@example.com")
+    assert owner(house, "eve", 2) == owner(house, "e", 3) == "eve"
+
+
+@pytest.mark.rule("E11", "E15")
+def test_of_several_records_with_one_address_the_contact_and_of_those_the_oldest(house: House) -> None:
+    house.connect()
+    tell_contact(house, "lead", 1, "eve@example.com", kind="lead", created_at="2020-01-01")
+    tell_contact(house, "young", 1, "eve@example.com", created_at="2025-01-01")
+    tell_contact(house, "old", 1, "eve@example.com", created_at="2021-01-01")
+    assert owner(house, "eve", 1) == "old"
+    tell(house, "crm.delete_contact", id="old", version=2)
+    assert owner(house, "eve", 2) == "young"
+
+
+@pytest.mark.rule("E21")
+def test_a_contact_that_is_made_later_changes_nothing_about_earlier_mail(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("eve", 1)
+    house.catch_up()
+    tell_contact(house, "eve", 1, "eve@example.com")
+    house.catch_up()
+    assert house.outcomes() == {gmail_id: "skip.no_contact"}
+    assert house.notified() == []
+
+
+@pytest.mark.rule("E4", "E5", "E6", "E8")
+def test_the_next_mail_is_sorted_by_the_deals_as_they_are_by_then(house: House) -> None:
+    house.connect()
+    tell_contact(house, "eve", 1, "eve@example.com")
+    tell_deal(house, "x", 1, "OPEN", "ann")
+    assert outcome(house, "eve", 1) == "label.none", "another contact's deal"
+    tell_deal(house, "x", 2, "OPEN", "ann", "eve")
+    assert outcome(house, "eve", 2) == "label.open", "a role in the deal"
+    tell_deal(house, "y", 1, "WON", "eve")
+    assert outcome(house, "eve", 3) == "label.open", "the highest row, not the newest deal"
+    tell_deal(house, "x", 4, "LOST", "ann", "eve")
+    tell_deal(house, "x", 3, "OPEN", "ann", "eve")
+    assert outcome(house, "eve", 4) == "label.customer"
+    tell(house, "crm.delete_deal", id="y", version=2)
+    assert outcome(house, "eve", 5) == "label.none"
+
+
+@pytest.mark.rule("E8")
+def test_a_deal_may_come_before_its_contact(house: House) -> None:
+    house.connect()
+    tell_deal(house, "x", 1, "OPEN", "eve")
+    tell_contact(house, "eve", 1, "eve@example.com")
+    assert outcome(house, "eve") == "label.open"
+
+
+@pytest.mark.rule("D3-9", "D4-5")
+def test_the_addresses_of_a_user_are_insiders_from_the_next_match_on(house: House) -> None:
+    house.connect()
+    assert outcome(house, "ann", 1) == "label.open"
+    tell(house, "crm.upsert_user", id="ann", version=1, name="Ann", emails=["ann@example.com"])
+    assert outcome(house, "ann", 2) == "skip.internal"
+    tell(house, "crm.upsert_user", id="ann", version=2, name="Ann", emails=[])
+    assert outcome(house, "ann", 3) == "label.open"

@@ -1,0 +1,350 @@
+"""Any order of things: hypothesis plays Gmail, the users, the clock and the queue; the chaos's oracle judges."""
+
+import itertools
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from redis import Redis
+from sqlalchemy import delete, update
+
+from domain.events import Event, MailboxChanged
+from domain.mailboxes import Grant
+from handlers import connections, pushes, sweep
+from handlers.ports import Transaction
+from handlers.work import Pace, Work
+from infra.db.schema import decisions, mailboxes, notifications, steps
+from infra.db.store import Store
+from infra.gmail import Gmail
+from infra.local.gmail import GmailControl, GmailServer
+from infra.queue import RedisQueue
+from infra.secrets import Cipher
+from tests.chaos.judge import Books, Judge
+from tests.chaos.letters import KINDS, Letter, write
+from tests.chaos.oracle import Case, Sent, arrives
+from tests.chaos.people import (
+    AS_OF,
+    BY_NAME,
+    CATEGORIES,
+    CHANGING,
+    FILED,
+    FILED_UNDER,
+    Box,
+    write_crm,
+    write_deals,
+)
+from tests.chaos.plan import HANDS, LABELS, Hand, Upheaval
+from tests.chaos.user import User
+from tests.handlers.conftest import LONG_AGO
+from workers.actors import HANDLERS
+from workers.demo.canary import Canaries
+from workers.routes import ROUTES
+
+EXAMPLES = int(os.environ.get("LODESTONE_EXAMPLES", "25"))
+"""Set it to more for a longer search."""
+
+ROUNDS = 12
+"""Of looking after what waits, until all that can end has ended."""
+
+FAULTS = (
+    "401",
+    "403.userRateLimitExceeded",
+    "429",
+    "500",
+    "503",
+    "cut",
+    "batch_part",
+    "empty_page",
+    "repeat_page",
+)
+METHODS = ((), ("history.list",), ("messages.get",), ("messages.modify", "messages.batchModify"), ("batch",))
+
+
+class Died(BaseException):
+    """The process is gone: nobody catches this."""
+
+
+@dataclass(slots=True)
+class Mortal:
+    """A store in which a process dies at the so-manieth commit: just before it, or just after."""
+
+    store: Store
+    commits: int
+    after: bool
+
+    @contextmanager
+    def begin(self, name: str, *, reads_only: bool = False) -> Iterator[Transaction]:
+        self.commits -= 1
+        with self.store.begin(name, reads_only=reads_only) as tx:
+            if self.commits < 0:
+                raise Died
+            yield tx
+            if self.commits == 0 and not self.after:
+                raise Died
+        if self.commits == 0:
+            raise Died
+
+    def scrub(self) -> None:
+        self.store.scrub()
+
+
+@dataclass(slots=True)
+class Parts:
+    """What all examples share."""
+
+    gmail: GmailServer
+    redis: Redis
+    template: Path
+    folder: Path
+    cipher: Cipher
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+
+class Life(RuleBasedStateMachine):
+    """One mailbox with MailMagnet and sorting, from its connection to the moment when nothing waits any more."""
+
+    parts: Parts
+
+    def __init__(self) -> None:
+        super().__init__()
+        number = next(self.parts.numbers)
+        file = self.parts.folder / f"{number}.db"
+        shutil.copyfile(self.parts.template, file)
+        self.url = f"sqlite:///{file}"
+        self.store = Store(self.url, self.parts.cipher, redrive_after=0)
+        write_crm(self.store.engine)
+        self.box = Box(f"user{number}@firm.example")
+        self.parts.redis.flushall()
+        self.events: list[Event] = []
+        self.api = Gmail(endpoint=self.parts.gmail.url)
+        self.gmail = GmailControl(self.parts.gmail.url)
+        self.work = Work(
+            self.store,
+            self.api,
+            RedisQueue(self.parts.redis, self.events.append),
+            owner="test",
+            pace=Pace(redrive_after=0),
+            topic="projects/p/topics/gmail",
+            as_of=datetime.fromisoformat(AS_OF),
+        )
+        self.connect(magnet=True, sorting=True, dry_run=False)
+        self.gmail.add_filter(self.box.address, BY_NAME[FILED].address, FILED_UNDER, archive=True)
+        self.case = Case((self.box,))
+        self.user = User(self.case, self.url, self.gmail)
+        self.letters = itertools.count(1)
+        self.thread: tuple[str, str] | None = None
+        self.sorting = True
+
+    def connect(self, **options: bool | None) -> None:
+        made = self.gmail.create_mailbox(self.box.address, [self.box.alias])
+        grant = Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
+        connections.connect(self.box.user, grant, **options, work=self.work)
+
+    @rule(kind=st.sampled_from(sorted(KINDS)), author=st.sampled_from(sorted(BY_NAME)))
+    def a_mail_arrives(self, kind: str, author: str) -> None:
+        self.deliver(kind, author, "")
+
+    @rule(author=st.sampled_from([*CHANGING, "ann"]), new=st.booleans())
+    def a_mail_arrives_in_a_conversation(self, author: str, *, new: bool) -> None:
+        self.deliver("plain", author, "t")
+
+    def deliver(self, kind: str, author: str, thread: str) -> None:
+        letter = Letter(next(self.letters), self.box, kind, author, BY_NAME[author].address, thread)
+        thread_id, answers = self.thread if thread and self.thread else (None, "")
+        raw = write(letter, Canaries("token"), answers)
+        where = self.gmail.deliver(self.box.address, raw, letter.labels, thread_id=thread_id)
+        sent = Sent(letter, where.id, where.thread_id, time.monotonic(), *arrives(letter))
+        sent.sorting_switched = not self.sorting
+        self.case.sent.append(sent)
+        if thread:
+            self.thread = where.thread_id, letter.message_id
+
+    @rule()
+    def gmail_pushes(self) -> None:
+        pushes.take(json.dumps({"emailAddress": self.box.address, "historyId": 1}).encode(), self.work)
+
+    @rule()
+    def the_sweep_looks_in(self) -> None:
+        self.work.queue.emit(MailboxChanged(1, "sweep"))
+        sweep.redrive(self.work)
+
+    @precondition(lambda self: self.events)
+    @rule(which=st.integers(0, 9))
+    def a_job_runs(self, which: int) -> None:
+        self.run(self.events.pop(which % len(self.events)), self.work)
+
+    @precondition(lambda self: self.events)
+    @rule()
+    def the_queue_brings_a_job_twice(self) -> None:
+        self.events.append(self.events[0])
+
+    @precondition(lambda self: self.events)
+    @rule(commits=st.integers(1, 4), after=st.booleans())
+    def a_job_dies(self, commits: int, *, after: bool) -> None:
+        """What it had emitted by then is in the queue."""
+        store = Mortal(self.store, commits, after)
+        with suppress(Died):
+            self.run(self.events.pop(0), replace(self.work, store=store))
+
+    @rule()
+    def redis_loses_everything(self) -> None:
+        self.events.clear()
+        self.parts.redis.flushall()
+
+    @rule()
+    def time_passes(self) -> None:
+        """Every wait and lease is over."""
+        with self.store.engine.begin() as db:
+            db.execute(update(steps).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
+            db.execute(update(mailboxes).values(resting_until=None))
+
+    @rule(kind=st.sampled_from(FAULTS), methods=st.sampled_from(METHODS), seed=st.integers(0, 9))
+    def gmail_will_have_trouble(self, kind: str, methods: tuple[str, ...], seed: int) -> None:
+        self.gmail.fault(kind, methods, mailbox=self.box.address, times=1, seed=seed)
+
+    @rule()
+    def gmail_forgets_its_history(self) -> None:
+        self.gmail.expire_history(self.box.address)
+        self.case.forgetful.add(self.box.address)
+
+    @rule(what=st.sampled_from(sorted(HANDS)), pick=st.floats(0, 0.99), label=st.sampled_from(LABELS))
+    def the_user_does_something(self, what: str, pick: float, label: str) -> None:
+        self.user.use(Hand(what, pick, label))
+
+    @rule(what=st.sampled_from(["rename_label", "delete_label"]), label=st.sampled_from(LABELS))
+    def the_user_changes_a_label(self, what: str, label: str) -> None:
+        self.user.change_label(Upheaval(what, self.box, label))
+
+    @rule(contact=st.sampled_from(CHANGING), category=st.sampled_from(CATEGORIES))
+    def a_contacts_deals_change(self, contact: str, category: str) -> None:
+        self.case.categories.change(contact, category, time.monotonic())
+        write_deals(self.store.engine, contact, category)
+
+    @rule()
+    def the_grant_ends_and_the_user_signs_in_again(self) -> None:
+        self.gmail.revoke(self.box.address)
+        while self.events:
+            self.run(self.events.pop(0), self.work)
+        self.connect(magnet=None, sorting=None, dry_run=None)
+
+    @rule()
+    def sorting_is_switched(self) -> None:
+        """Off or on; Gmail's clock shows whole seconds, so that who is in between may count as either."""
+        self.sorting = not self.sorting
+        self.gmail.clear_faults()
+        self.connect(magnet=True, sorting=self.sorting, dry_run=None)
+        for sent in self.case.sent:
+            sent.sorting_switched = sent.sorting_switched or not self.user.is_settled(sent.id)
+
+    def teardown(self) -> None:
+        """Calm: everything that can happen still happens. Then every mail is as it must be."""
+        try:
+            self.gmail.clear_faults()
+            self.go_on()
+            assert self.judge() == []
+        finally:
+            self.api.close()
+            self.store.engine.dispose()
+
+    def go_on(self) -> None:
+        for _ in range(ROUNDS):
+            self.time_passes()
+            self.the_sweep_looks_in()
+            while self.events:
+                self.run(self.events.pop(0), self.work)
+
+    def judge(self) -> list[str]:
+        books = Books.read(self.case, self.url, self.gmail)
+        return [one.what for one in Judge(self.case, books).judge()]
+
+    def run(self, event: Event, work: Work) -> None:
+        for name in ROUTES[type(event)]:
+            HANDLERS[name](**asdict(event), work=work)
+
+
+@pytest.fixture
+def life(
+    sqlite_template: Path, redis: Redis, gmail_server: GmailServer, tmp_path: Path, cipher: Cipher
+) -> type[Life]:
+    class Here(Life):
+        parts = Parts(gmail_server, redis, sqlite_template, tmp_path, cipher)
+
+    return Here
+
+
+@pytest.mark.rule("I1", "I2", "I4", "I5", "I6", "I9", "E47", "E80", "E81", "E82", "E83", "E84", "E87", "E90")
+def test_whatever_the_order_every_mail_ends_as_it_must(life: type[Life]) -> None:
+    run_state_machine_as_test(
+        life,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            print_blob=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def _forget_the_notification(life: Life, _: str) -> None:
+    with life.store.engine.begin() as db:
+        db.execute(delete(notifications))
+
+
+def _forget_the_outcome(life: Life, _: str) -> None:
+    with life.store.engine.begin() as db:
+        db.execute(update(decisions).values(outcome=None))
+
+
+def _leave_a_step_open(life: Life, _: str) -> None:
+    with life.store.engine.begin() as db:
+        db.execute(update(steps).where(steps.c.step == "sort").values(state="waiting"))
+
+
+def _change(life: Life, gmail_id: str, add: str, remove: str) -> None:
+    life.gmail.change_labels(
+        life.box.address, gmail_id, add=[add] if add else [], remove=[remove] if remove else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        pytest.param(lambda *_: None, None, id="nothing"),
+        pytest.param(_forget_the_notification, "0 notifications", id="no notification"),
+        pytest.param(_forget_the_outcome, "has no outcome", id="no outcome"),
+        pytest.param(_leave_a_step_open, "waits: sort", id="a step that waits"),
+        pytest.param(lambda life, i: _change(life, i, "Open Deals", ""), "carries", id="a second label"),
+        pytest.param(lambda life, i: _change(life, i, "", "Customers"), "carries none", id="no label"),
+        pytest.param(lambda life, i: _change(life, i, "INBOX", ""), "is in the Inbox", id="the Inbox"),
+        pytest.param(lambda life, i: _change(life, i, "", "UNREAD"), "other labels", id="read"),
+        pytest.param(lambda life, i: life.gmail.delete(life.box.address, i), "is gone", id="deleted"),
+        pytest.param(
+            lambda life, _: life.gmail.deliver(life.box.address, b"From: x@example.com\r\n\r\n"),
+            "nobody has sent it",
+            id="a mail from nowhere",
+        ),
+    ],
+)
+def test_the_judge_sees_what_is_wrong(
+    life: type[Life], spoil: Callable[[Life, str], object], found: str | None
+) -> None:
+    one = life()
+    one.deliver("plain", "cid", "")
+    one.go_on()
+    spoil(one, one.case.sent[0].id)
+    faults = one.judge()
+    one.store.engine.dispose()
+    one.api.close()
+    assert (found is None and not faults) or (found is not None and any(found in what for what in faults))

@@ -1,0 +1,237 @@
+"""What sorting did is taken back, and nothing that the user did."""
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from domain.labels import Left
+from domain.mailboxes import Grant
+from handlers.undoing import TURN_TRIES, Busy, Undoing, Undone, labelled
+from handlers.work import Work
+from infra.db.schema import connections, decisions, messages
+from tests.handlers.conftest import House
+from tests.handlers.test_threads import Breaking, Cut, answered
+from tests.journeys.world import CUSTOMERS, OPEN, UWE
+
+UNREAD = "UNREAD"
+AGES_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def undo(
+    house: House,
+    since: datetime = AGES_AGO,
+    *,
+    dry_run: bool = False,
+    work: Work | None = None,
+    wait: Any = lambda _: None,
+) -> Undone:
+    """In Uwe's mailbox; waits are over at once."""
+    work = work or house.work
+    with house.store.begin("tests.mailbox") as tx:
+        mailbox = tx.mailboxes.get(1)
+    assert mailbox is not None
+    return Undoing(mailbox, since, work, dry_run, wait, lambda _: None).undo()
+
+
+def undone(house: House) -> set[str]:
+    with house.store.engine.connect() as db:
+        return set(db.scalars(select(decisions.c.gmail_id).where(decisions.c.undone_at.is_not(None))))
+
+
+def count(house: House, since: datetime = AGES_AGO) -> dict[str, int]:
+    return {mailbox.address: number for mailbox, number in labelled(since, house.work)}
+
+
+@pytest.mark.rule("D10", "I6", "I2")
+def test_labels_go_and_mail_is_back_where_it_was(house: House) -> None:
+    house.connect()
+    house.gmail.add_filter(UWE, "cid@example.com", label="Projects", archive=True)
+    ann = [house.deliver("ann", number) for number in range(12)]
+    filed, none = house.deliver("cid", 20), house.deliver("bob", 21)
+    house.catch_up()
+    assert count(house) == {UWE: 13}
+    told: list[int] = []
+    with house.store.begin("tests.mailbox") as tx:
+        mailbox = tx.mailboxes.get(1)
+    assert mailbox is not None
+    done = Undoing(mailbox, AGES_AGO, house.work, False, lambda _: None, told.append).undo()
+    assert done == Undone(restored=13)
+    assert told == [13]
+    assert {house.labels(gmail_id) for gmail_id in (*ann, none)} == {frozenset({UNREAD, "INBOX"})}
+    assert house.labels(filed) == {UNREAD, "Projects"}
+    assert undone(house) == {*ann, filed}
+    assert count(house) == {}
+    assert undo(house) == Undone()
+    house.catch_up()
+    house.pump()
+    assert house.labels(ann[0]) == {UNREAD, "INBOX"}, "it is not sorted again"
+
+
+@pytest.mark.rule("I6", "E58", "E59", "E60")
+@pytest.mark.parametrize("told", [False, True], ids=["before history tells", "known from history"])
+def test_what_the_user_has_changed_since_stays(house: House, told: bool) -> None:
+    house.connect()
+    moved, bare, other, binned, gone, plain = (house.deliver("ann", number) for number in range(6))
+    house.catch_up()
+    house.gmail.change_labels(UWE, [moved], add=["INBOX"])
+    house.gmail.change_labels(UWE, [bare], remove=[OPEN])
+    house.gmail.change_labels(UWE, [other], add=[CUSTOMERS])
+    house.gmail.trash(UWE, [binned])
+    house.gmail.delete(UWE, [gone])
+    if told:
+        house.catch_up()
+    done = undo(house)
+    left = Counter({Left.IN_INBOX: 1, Left.SPAM_OR_TRASH: 1, Left.GONE: 1})
+    if not told:
+        left.update([Left.LABEL_GONE, Left.OTHER_LABEL])
+    assert done == Undone(restored=1, left=left)
+    assert house.labels(moved) == {UNREAD, OPEN, "INBOX"}
+    assert house.labels(bare) == {UNREAD}
+    assert house.labels(other) == {UNREAD, OPEN, CUSTOMERS}
+    assert house.labels(binned) >= {OPEN, "TRASH"}
+    assert house.labels(plain) == {UNREAD, "INBOX"}
+    assert undone(house) == {plain}
+
+
+@pytest.mark.rule("E47")
+def test_what_was_restored_is_no_earlier_mail_any_more(house: House) -> None:
+    first, second = answered(house)
+    undo(house)
+    house.catch_up()
+    assert house.labels(first.id) == {UNREAD, "INBOX"}
+    assert house.labels(second.id) == {UNREAD, CUSTOMERS}
+
+
+@pytest.mark.rule("E47")
+def test_a_replaced_label_is_not_put_back(house: House) -> None:
+    first, second = answered(house)
+    house.catch_up()
+    assert undo(house) == Undone(restored=2)
+    assert house.labels(first.id) == house.labels(second.id) == {UNREAD, "INBOX"}
+
+
+def test_only_what_was_changed_since_then(house: House) -> None:
+    house.connect()
+    old = house.deliver("ann", 1)
+    house.catch_up()
+    with house.store.engine.begin() as db:
+        db.execute(update(decisions).values(changed_at=datetime.now(UTC) - timedelta(hours=3)))
+    new = house.deliver("ann", 2)
+    house.catch_up()
+    hours_ago = datetime.now(UTC) - timedelta(hours=2)
+    assert count(house, hours_ago) == {UWE: 1}
+    assert undo(house, hours_ago) == Undone(restored=1)
+    assert house.labels(old) == {UNREAD, OPEN}
+    assert house.labels(new) == {UNREAD, "INBOX"}
+
+
+def test_a_dry_run_looks_and_changes_nothing(house: House) -> None:
+    house.connect()
+    moved, plain = house.deliver("ann", 1), house.deliver("ann", 2)
+    house.catch_up()
+    house.gmail.change_labels(UWE, [moved], add=["INBOX"])
+    assert undo(house, dry_run=True) == Undone(restored=1, left=Counter({Left.IN_INBOX: 1}))
+    assert house.labels(plain) == {UNREAD, OPEN}
+    assert undone(house) == set()
+    with house.store.engine.connect() as db:
+        assert db.scalar(select(func.count()).where(messages.c.touched)) == 0
+
+
+@pytest.mark.rule("I2", "W5")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("told", [False, True], ids=["at once", "after history has told"])
+def test_whoever_is_killed_half_way_begins_again(house: House, when: str, told: bool) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    broken = Breaking(house.work.gmail, "change_labels", when, Cut())
+    with suppress(Cut):
+        undo(house, work=replace(house.work, gmail=broken))
+    assert undone(house) == set()
+    if told:
+        house.catch_up()
+    done = undo(house)
+    assert house.labels(gmail_id) == {UNREAD, "INBOX"}
+    assert done == Undone(restored=0 if told and when == "after" else 1)
+
+
+@pytest.mark.rule("E87")
+def test_what_gmail_limits_is_waited_for(house: House) -> None:
+    house.connect()
+    ids = [house.deliver("ann", number) for number in range(3)]
+    house.catch_up()
+    house.gmail.fault("403.userRateLimitExceeded", ["messages.get"], times=1, retry_after=40)
+    house.gmail.fault("503", ["messages.modify"], times=1)
+    waits: list[float] = []
+    assert undo(house, wait=waits.append) == Undone(restored=3)
+    assert {house.labels(gmail_id) for gmail_id in ids} == {frozenset({UNREAD, "INBOX"})}
+    assert sum(waits) >= 40
+    assert max(waits) <= 15, "the turn is kept up meanwhile"
+
+
+@pytest.mark.rule("E88")
+def test_what_gmail_refuses_on_every_try_has_failed(house: House) -> None:
+    house.connect()
+    bad, good = house.deliver("ann", 1), house.deliver("ann", 2)
+    house.catch_up()
+    house.gmail.poison(UWE, bad)
+    assert undo(house) == Undone(restored=1, failed=1)
+    assert house.labels(bad) == {UNREAD, OPEN}
+    assert house.labels(good) == {UNREAD, "INBOX"}
+
+
+@pytest.mark.rule("E86")
+def test_a_mailbox_that_nobody_is_signed_in_to_is_named(house: House) -> None:
+    house.connect()
+    house.deliver("ann")
+    house.catch_up()
+    house.gmail.revoke(UWE)
+    assert undo(house).needs_sign_in
+    with house.store.engine.connect() as db:
+        assert db.scalar(select(connections.c.state)) == "reauth_needed"
+    assert undo(house).needs_sign_in
+
+
+@pytest.mark.rule("W10")
+def test_nobody_sorts_meanwhile_and_whoever_came_is_asked_again(house: House) -> None:
+    house.connect()
+    house.deliver("ann", 1)
+    house.catch_up()
+    new = house.deliver("ann", 2)
+
+    class Meanwhile:
+        def open(self, grant: Grant) -> Any:
+            mailbox = house.work.gmail.open(grant)
+
+            class It:
+                def __getattr__(self, name: str) -> Any:
+                    return getattr(mailbox, name)
+
+                def labels_of(self, gmail_ids: Any) -> Any:
+                    house.catch_up()
+                    assert house.labels(new) == {UNREAD, "INBOX"}
+                    return mailbox.labels_of(gmail_ids)
+
+            return It()
+
+    undo(house, work=replace(house.work, gmail=Meanwhile()))
+    house.pump()
+    assert house.labels(new) == {UNREAD, OPEN}
+
+
+@pytest.mark.rule("W10")
+def test_a_mailbox_that_is_sorted_all_the_time_is_left(house: House) -> None:
+    house.connect()
+    house.deliver("ann")
+    house.catch_up()
+    assert house.queue.enter("sort", 1, 60) is not None
+    waits: list[float] = []
+    with pytest.raises(Busy):
+        undo(house, wait=waits.append)
+    assert len(waits) == TURN_TRIES
+    assert undone(house) == set()

@@ -1,0 +1,68 @@
+"""Reads mails, each in a process of its own that may use little memory and little time (E102).
+
+Takes {"url", "grant", "ids"} on standard input and answers {id: reading}, None where the process was ended.
+"""
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from domain.mailboxes import Grant
+from domain.messages import Fetched, read
+from infra.gmail import Gmail
+from tests.hostile.huge import SHOWN
+
+SECONDS = 10
+MEGABYTES = 100
+
+
+def main() -> None:
+    """One process after the other."""
+    asked = json.load(sys.stdin)
+    json.dump({gmail_id: _alone(gmail_id, asked) for gmail_id in asked["ids"]}, sys.stdout)
+
+
+def _alone(gmail_id: str, asked: dict[str, Any]) -> dict[str, Any] | None:
+    here, there = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            _limit()
+            os.write(there, json.dumps(_read(gmail_id, asked)).encode())
+        finally:
+            os._exit(0)
+    os.close(there)
+    with os.fdopen(here, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(process, 0)
+    found: dict[str, Any] | None = json.loads(said) if said else None
+    return found
+
+
+def _limit() -> None:
+    """Beyond what the process, with all that it has imported, uses before it reads a mail."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    size = pages * resource.getpagesize() + MEGABYTES * 1_048_576
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
+def _read(gmail_id: str, asked: dict[str, Any]) -> dict[str, Any]:
+    gmail = Gmail(asked["url"], timeout_seconds=60)
+    found = gmail.open(Grant(**asked["grant"])).fetch([gmail_id])[gmail_id]
+    if not isinstance(found, Fetched):
+        return {"refused": str(found)}
+    message = read(found)
+    return {
+        "author": message.author,
+        "to": message.to[:SHOWN],
+        "cc": message.cc[:SHOWN],
+        "mail_class": message.mail_class,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""`lodestone crm send` as an integrator runs it: lines in, messages on the queue."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from infra.crm_json import CHANGES, read_change
+from infra.local.ports import free_port
+from infra.local.redis import RedisServer
+from tests.terminals import Terminal
+from tests.worlds import KEY
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "CRM.md").read_text(), re.DOTALL)[0]
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, sqlite_url: str, redis: Redis, redis_server: RedisServer) -> Terminal:
+    """A shell in a folder with a file of changes, and an empty queue."""
+    (tmp_path / "changes.jsonl").write_text(EXAMPLES)
+    return Terminal(tmp_path, sqlite_url, {"LODESTONE_REDIS_URL": redis_server.url})
+
+
+def queued(redis: Redis) -> list[tuple[str, object]]:
+    """Actors and fields, in the order of the queue."""
+    ids = redis.lrange("lodestone:queue:crm", 0, -1)
+    messages = [json.loads(data or "") for data in redis.hmget("lodestone:queue:crm.msgs", ids)]
+    return [(message["actor_name"], message["kwargs"]) for message in messages]
+
+
+def test_each_line_becomes_a_message_for_its_actor(terminal: Terminal, redis: Redis) -> None:
+    done = terminal.run("crm", "send", "changes.jsonl")
+    assert (done.code, done.out) == (0, "5 queued\n")
+    found = queued(redis)
+    assert [actor for actor, _ in found] == list(CHANGES)
+    for actor, fields in found:
+        assert isinstance(fields, dict)
+        read_change(actor, fields)
+    assert [{"actor": actor, **fields} for actor, fields in found if isinstance(fields, dict)] == [
+        json.loads(line) for line in EXAMPLES.splitlines()
+    ]
+
+
+@pytest.mark.rule("D2", "I3")
+def test_bad_lines_are_named_by_number_and_the_rest_goes(terminal: Terminal, redis: Redis) -> None:
+    lines = EXAMPLES.splitlines()
+    lines[1] = '{"actor": "crm.delete_contact", "id": "secret", "version": "secret"}'
+    lines[3] = "secret"
+    (terminal.folder / "changes.jsonl").write_text("\n".join(lines))
+    done = terminal.run("crm", "send", "changes.jsonl")
+    assert done.code == 1, "lines were refused"
+    assert done.out.splitlines() == [
+        "3 queued, 2 refused",
+        "  line 2: version is neither a whole number from 0 to 2^63-1 nor an RFC 3339 time since 1970",
+        "  line 4: the line is no JSON",
+    ]
+    assert "secret" not in done.err
+    assert [actor for actor, _ in queued(redis)] == [list(CHANGES)[n] for n in (0, 2, 4)]
+
+
+def test_lines_come_from_standard_input_and_the_answer_as_json(
+    redis: Redis, redis_server: RedisServer
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "workers", "crm", "send", "-", "--json"],
+        env={"LODESTONE_REDIS_URL": redis_server.url, "LODESTONE_TOKEN_KEYS": KEY},
+        cwd=ROOT,
+        input=EXAMPLES + "{}",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    reason = f"actor is none of {', '.join(CHANGES)}"
+    assert json.loads(done.stdout) == {"queued": 5, "refused": [{"line": 6, "reason": reason}]}
+    assert len(queued(redis)) == 5
+
+
+def test_a_file_that_is_not_there_ends_with_2_in_one_line(terminal: Terminal) -> None:
+    done = terminal.run("crm", "send", "nowhere.jsonl")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[-1] == "lodestone: nowhere.jsonl cannot be read: No such file or directory"
+
+
+def test_without_redis_it_ends_with_1_and_says_what_to_do(terminal: Terminal) -> None:
+    nowhere = Terminal(
+        terminal.folder,
+        terminal.database_url,
+        {"LODESTONE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"},
+    )
+    done = nowhere.run("crm", "send", "changes.jsonl")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines()[-1] == (
+        "lodestone: Redis does not answer (ConnectionError) after 0 changes: check LODESTONE_REDIS_URL and send "
+        "the file again"
+    )
+
+
+def test_help_shows_an_example(terminal: Terminal) -> None:
+    done = terminal.run("crm", "send", "--help")
+    assert done.code == 0
+    assert "Example: lodestone crm send changes.jsonl" in " ".join(done.out.split())

@@ -1,0 +1,30 @@
+"""What the processes that take jobs share: one Dramatiq worker, many threads, and a clean end (W16)."""
+
+import signal
+from collections.abc import Collection
+
+import dramatiq
+import structlog
+
+from workers.bootstrap import App
+
+log = structlog.get_logger()
+
+PREFETCH = 64
+STOP_WITHIN = 25_000
+
+
+def take_jobs(app: App, queues: Collection[str], *, threads: int, poll: int) -> None:
+    """Take the jobs of these queues until SIGTERM or Ctrl-C, then finish or release what was begun within 25 s.
+
+    `poll`: milliseconds between two looks at an empty queue at most.
+    """
+    worker = dramatiq.Worker(app.broker, queues=set(queues), worker_timeout=poll, worker_threads=threads)
+    worker.queue_prefetch = PREFETCH
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: app.stopping.set())
+    worker.start()
+    log.info("process.started", threads=threads)
+    app.stopping.wait()
+    worker.stop(timeout=STOP_WITHIN)
+    log.info("process.stopped")

@@ -1,0 +1,100 @@
+"""The CRM's actors. No ledger stands behind their jobs: what cannot be done now goes back on the queue."""
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq.middleware import CurrentMessage
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from domain.crm import Change
+from handlers import crm
+from infra.crm_fields import Unfit
+from infra.crm_json import CHANGES, id_of, read_change
+from workers.bootstrap import App
+from workers.intake import CRM, TRIES
+
+log = structlog.get_logger()
+
+MAX_TRIES = 5
+PAUSE = 1.0
+NO_LIMIT = float("inf")
+"""Dramatiq ends a job that takes too long and counts it as done; a change would be lost."""
+
+
+def register(app: App) -> None:
+    """Give the broker the actors of docs/CRM.md."""
+    stages = crm.Stages()
+    for name in CHANGES:
+        _register(app, name, stages)
+
+
+def _register(app: App, name: str, stages: crm.Stages) -> None:
+    def job(*args: Any, **fields: Any) -> None:
+        message = CurrentMessage.get_current_message()
+        if message is None:
+            raise LookupError("an actor runs within a worker")
+        with structlog.contextvars.bound_contextvars(job=name, job_id=message.message_id):
+            _run(message, args, fields, app, stages)
+
+    dramatiq.actor(actor_name=name, queue_name=CRM, broker=app.broker, time_limit=NO_LIMIT)(job)
+
+
+def _run(
+    message: dramatiq.Message[Any],
+    args: Sequence[Any],
+    fields: Mapping[str, Any],
+    app: App,
+    stages: crm.Stages,
+) -> None:
+    """Every error ends here, without its text: Dramatiq would print the fields, and drop the job (I3)."""
+    kind, record_id = CHANGES[message.actor_name][0].value, id_of(fields)
+    say = log.bind(kind=kind, record_id=record_id)
+    try:
+        crm.change(_read(message.actor_name, args, fields), app.store, stages)
+    except Unfit as error:
+        say.warning("crm.refused", reason=str(error))
+    except Exception as error:
+        tries = message.options[TRIES] + (not _is_away(error))
+        if tries >= MAX_TRIES:
+            say.error("crm.abandoned", error=type(error).__name__, place=_place(error))
+            return
+        say.warning("crm.postponed", error=type(error).__name__, place=_place(error), attempt=tries)
+        _put_back(message, tries, app)
+
+
+def _read(name: str, args: Sequence[Any], fields: Mapping[str, Any]) -> Change:
+    if args:
+        raise Unfit("fields are given by name only")
+    return read_change(name, fields)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether it is the database's trouble, and not that of the record: then no number of tries is too many."""
+    about_the_record = isinstance(error, DataError | IntegrityError)
+    return isinstance(error, DBAPIError | PoolExhausted) and not about_the_record
+
+
+def _place(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
+
+
+def _put_back(message: dramatiq.Message[Any], tries: int, app: App) -> None:
+    """On the queue first; Dramatiq acknowledges when this returns, so while Redis is away it does not."""
+    app.stopping.wait(PAUSE)
+    again = message.copy(options={TRIES: tries})
+    while True:
+        try:
+            app.broker.enqueue(again)
+        except RedisError as error:
+            log.warning("part.awaited", part="redis", error=type(error).__name__)
+            time.sleep(PAUSE)
+        else:
+            return

@@ -1,0 +1,110 @@
+"""The queue that other programs write to: what lies in it is looked at before Dramatiq sees it.
+
+Dramatiq trusts its messages. One that is no JSON costs it all it has fetched, one that names another queue a
+thread, and one for an actor that is not there stands in the dead letters for a week, with its values (I3).
+"""
+
+import json
+import time
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
+
+CRM = "crm"
+TRIES = "tries"
+"""How often a job has failed, in its message's options."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks for messages whose fetch was not answered, while nothing comes."""
+
+log = structlog.get_logger()
+
+
+class _Unreadable(Exception):
+    """A message that no actor can be given; the text says why, without what stands in it."""
+
+
+class Broker(RedisBroker):
+    """Dramatiq's broker, for which nothing in the queue "crm" is ever a surprise."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq annotates nothing here
+        self._handed: set[bytes] = set()
+        self._looked_at = 0.0
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5_000) -> dramatiq.Consumer:
+        """What was handed to a consumer that an outage has ended is handed to the next as well."""
+        if queue_name == CRM:
+            self._handed.clear()
+        return super().consume(queue_name, prefetch, timeout)
+
+    def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
+        """Messages that Dramatiq can work with; the others are gone from Redis, and said.
+
+        Of "crm" also those whose fetch was never answered (FACTS §7): no ledger would bring them back.
+        """
+        found: list[bytes] = self._dispatch("fetch")(queue_name, prefetch)  # type: ignore[no-untyped-call]
+        if queue_name != CRM:
+            return found
+        if not found and time.monotonic() - self._looked_at < LOOK_EVERY:
+            return []
+        self._looked_at = time.monotonic()
+        return self._sound()
+
+    def do_ack(self, queue_name: str, redis_id: str | bytes) -> None:
+        """The job is done. Should Redis not hear it, the message is handed out again."""
+        try:
+            self._dispatch("ack")(queue_name, redis_id)  # type: ignore[no-untyped-call]
+        finally:
+            if queue_name == CRM:
+                self._handed.discard(redis_id.encode() if isinstance(redis_id, str) else redis_id)
+
+    def _sound(self) -> list[bytes]:
+        """What this process has fetched, not acknowledged, and not yet handed out."""
+        handed = self._handed.copy()  # first: what is acknowledged meanwhile is not new
+        new = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{CRM}") - handed)
+        there = self.client.hmget(f"{self.namespace}:{CRM}.msgs", new) if new else []
+        sound = []
+        for redis_id, data in zip(new, there, strict=True):
+            try:
+                sound.append(self._read(data, redis_id))
+                self._handed.add(redis_id)
+            except _Unreadable as error:
+                self.do_ack(CRM, redis_id)
+                log.warning(
+                    "job.refused", queue=CRM, job_id=redis_id.decode(errors="replace"), reason=str(error)
+                )
+        return sound
+
+    def _read(self, data: bytes | None, redis_id: bytes) -> bytes:
+        """The message with what we and Dramatiq need of it, and nothing else that steers Dramatiq."""
+        if data is None:
+            raise _Unreadable("there is no message of this id")
+        try:
+            fields, key = json.loads(data), redis_id.decode()
+        except (ValueError, RecursionError):
+            raise _Unreadable("the message is no JSON") from None
+        if not isinstance(fields, dict):
+            raise _Unreadable("the message is no JSON object")
+        name, args, kwargs = fields.get("actor_name"), fields.get("args", []), fields.get("kwargs", {})
+        if not isinstance(name, str) or name not in self.actors or self.actors[name].queue_name != CRM:
+            raise _Unreadable("actor_name is no actor of this queue")
+        if not isinstance(args, list) or not isinstance(kwargs, dict) or "self" in kwargs:
+            raise _Unreadable("args or kwargs cannot be given to an actor")
+        message_id = fields.get("message_id")
+        return Message[None](
+            queue_name=CRM,
+            actor_name=name,
+            args=tuple(args),
+            kwargs=kwargs,
+            options={"redis_message_id": key, TRIES: _tries(fields.get("options"))},
+            message_id=message_id if isinstance(message_id, str) else key,
+        ).encode()
+
+
+def _tries(options: object) -> int:
+    tries = options.get(TRIES) if isinstance(options, dict) else None
+    return tries if isinstance(tries, int) and tries > 0 else 0
