@@ -74,14 +74,8 @@ class Place:
 class Earlier:
     """A contact has mail that we have put under this category's label, from this address."""
 
-    connection_id: int
-    contact_id: str
     category: Category
     author: str
-
-    @property
-    def contact(self) -> tuple[int, str]:
-        return self.connection_id, self.contact_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,6 @@ from handlers.work import Work, in_turn
 
 log = structlog.get_logger()
 
-LONGEST_POST = 15.0
-"""Seconds within which a sender gives up, and some to spare."""
-
 TURN = 20.0
 """Seconds after which a channel lets others have the thread."""
 
@@ -58,8 +55,9 @@ def _deliver(channel_id: int, work: Work, keep: Callable[[], None]) -> bool:
 
 def _take(channel_id: int, work: Work) -> Parcel | None:
     """What is to be sent next, with the settings and names of this moment (E92); its tries are committed (W3)."""
+    lease = work.pace.lease + 2 * work.pace.channel_timeout
     with work.store.begin("deliveries.take") as tx:
-        return tx.deliveries.take(channel_id, work.me(), work.pace.lease + LONGEST_POST)
+        return tx.deliveries.take(channel_id, work.me(), lease)
 
 
 def _send(parcel: Parcel, work: Work) -> None:
@@ -175,12 +173,11 @@ def remove(channel_id: int, work: Work) -> None:
 
 
 def retry(channel_id: int, work: Work) -> int:
-    """Switch it on and try all again, at once; returns how many notifications had been set aside."""
+    """Switch it on and try all again: the sweep asks for it; returns how many notifications had been set aside."""
     with work.store.begin("channels.retry") as tx:
         again = tx.channels.retry(channel_id)
     if again is None:
         raise _unknown(channel_id)
-    work.queue.emit(DeliveryDue(channel_id))
     return again
 
 

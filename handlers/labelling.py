@@ -1,6 +1,6 @@
 """What sorting does in Gmail: labels made, mails looked at again after a crash, mails moved (D10, W5, W12)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.connections import Connection
@@ -39,7 +39,7 @@ class Plan:
     outcomes: Mapping[Claim, Outcome]
     intents: Mapping[Claim, Sorted]
     again: Mapping[tuple[str, int], Category]
-    earlier: frozenset[Earlier]
+    earlier: Mapping[threads.Contact, frozenset[Earlier]]
     halves: tuple[Replacing, ...]
 
     @property
@@ -47,16 +47,19 @@ class Plan:
         """Mails to be labelled in Gmail; a dry run ends with the intent."""
         return [c for c in self.intents if not self.connections[c.connection_id].dry_run]
 
+    @property
+    def paid(self) -> Sequence[Claim]:
+        """Those that share what the slice cost."""
+        return self.to_change or (self.piece.claims if self.halves else [])
+
     def contact(self, claim: Claim) -> threads.Contact:
         """Whose mail it is, for which connection."""
         return claim.connection_id, self.links[claim.key].contact_id
 
     def others(self, claim: Claim) -> frozenset[Earlier]:
         """The contact's mail under other labels than the claim is to get: only then its thread matters."""
-        category = self.intents[claim].category
-        return frozenset(
-            e for e in self.earlier if e.contact == self.contact(claim) and e.category is not category
-        )
+        category, earlier = self.intents[claim].category, self.earlier.get(self.contact(claim), frozenset())
+        return frozenset(one for one in earlier if one.category is not category)
 
 
 @dataclass(slots=True)
@@ -86,9 +89,9 @@ def label(gmail: Mailbox, plan: Plan, result: Result, work: Work) -> Spent:
         labels = _ensure_labels(gmail, plan, labels, work)
         _modify(gmail, plan, result, labels, seen)
     sought = [
-        threads.Sought(plan.contact(claim), plan.intents[claim], thread_id, plan.others(claim))
+        threads.Sought(plan.contact(claim), plan.intents[claim], thread_id, others)
         for claim, thread_id in result.found_in.items()
-        if plan.others(claim)
+        if (others := plan.others(claim))
     ]
     threads.replace_labels(plan.piece.mailbox.id, sought, labels, gmail, result.older, work)
     for claim in plan.piece.claims:
@@ -148,6 +151,7 @@ def _modify(
             result.errors[claim.gmail_id] = answer
         elif isinstance(answer, LookupError):
             result.outcomes[claim] = Outcome.SKIP_GONE
+            del result.changed[claim]
         elif answer is not None:
             result.found_in[claim] = answer
 

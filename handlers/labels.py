@@ -141,13 +141,12 @@ def _carry_out(plan: Plan, work: Work) -> None:
                 plan.piece.give_back(plan.piece.claims, 0, counted=False)
                 return
             units = spent.units
-    paid = plan.to_change or plan.piece.claims
-    cost = Cost(units / len(paid), time.monotonic() - began, len(plan.piece.claims))
+    cost = Cost(units / (len(plan.paid) or 1), time.monotonic() - began, len(plan.piece.claims))
     plan.piece.failed(result.errors)
-    _record(plan, result, {claim.gmail_id: cost for claim in paid}, work)
+    _record(plan, result, cost, work)
 
 
-def _record(plan: Plan, result: Result, costs: Mapping[str, Cost], work: Work) -> None:
+def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:
     """What was done; a result for settings that have changed since is dropped (W6), unless Gmail has it already."""
     piece, mailbox_id = plan.piece, plan.piece.mailbox.id
     with work.store.begin("labels.record") as tx:
@@ -165,7 +164,7 @@ def _record(plan: Plan, result: Result, costs: Mapping[str, Cost], work: Work) -
         }
         outcomes = {claim: result.outcomes[claim] for claim in mine if claim in current}
         changed = {claim: made for claim, made in result.changed.items() if claim in outcomes}
-        tx.ledger.finish(mailbox_id, Step.SORT, outcomes, costs)
+        tx.ledger.finish(mailbox_id, Step.SORT, outcomes, {claim.gmail_id: cost for claim in plan.paid})
         tx.decisions.conclude(outcomes, changed)
         threads.record(mailbox_id, result.older, tx)
         stopped, channels = _stop(plan, result, tx)
@@ -181,7 +180,7 @@ def _record(plan: Plan, result: Result, costs: Mapping[str, Cost], work: Work) -
             outcome=outcome.value,
             changed=claim in changed,
             attempt=claim.attempts,
-            milliseconds=round(costs[claim.gmail_id].seconds * 1000) if claim.gmail_id in costs else 0,
+            milliseconds=round(cost.seconds * 1000),
         )
     for connection in stopped:
         log.warning(

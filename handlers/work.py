@@ -29,6 +29,8 @@ class Pace:
 
     `echo_after`: Gmail pushes once a second and mailbox and drops what comes between, so that a push says
     nothing of the mail that came within a second after it (FACTS §1). One more look finds that.
+    `channel_rest`: a receiver outside that is down is left alone for so long, then for twice as long, and so on;
+    one event takes `channel_timeout` at most.
     """
 
     sync_due_after: float = 540
@@ -37,6 +39,7 @@ class Pace:
     lease: float = 60
     redrive_after: float = 60
     channel_rest: float = 60
+    channel_timeout: float = 10
 
 
 @dataclass(frozen=True, slots=True)

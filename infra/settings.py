@@ -97,6 +97,7 @@ class Settings(BaseSettings):
         False, description="true or false: may webhooks and apprise URLs lead into a private network?"
     )
     channel_rest: Seconds = Field(60, description="seconds a receiver that is down is first left alone")
+    channel_timeout: float = Field(10, gt=0, le=60, description="seconds for one event, at most 60")
     gather: Seconds = Field(60, description="seconds that late notifications are given to become one summary")
     notifier_threads: int = Field(8, ge=1, le=64, description="threads of one notifier process, 1 to 64")
     as_of: AwareDatetime | None = Field(

@@ -65,11 +65,14 @@ class App:
                 lease=settings.lease,
                 redrive_after=settings.redrive_after,
                 channel_rest=settings.channel_rest,
+                channel_timeout=settings.channel_timeout,
             ),
             topic=settings.topic,
             as_of=settings.as_of,
             stopping=self.stopping.is_set,
-            outside=Notifiers(may_be_private=settings.channels_may_be_private),
+            outside=Notifiers(
+                may_be_private=settings.channels_may_be_private, seconds=settings.channel_timeout
+            ),
         )
 
     def wait_until_ready(self, stopping: threading.Event | None = None) -> bool:

@@ -95,14 +95,18 @@ class Broker(RedisBroker):
         if not isinstance(args, list) or not isinstance(kwargs, dict) or "self" in kwargs:
             raise _Unreadable("args or kwargs cannot be given to an actor")
         message_id = fields.get("message_id")
-        return Message[None](
+        message = Message[None](
             queue_name=CRM,
             actor_name=name,
             args=tuple(args),
             kwargs=kwargs,
             options={"redis_message_id": key, TRIES: _tries(fields.get("options"))},
             message_id=message_id if isinstance(message_id, str) else key,
-        ).encode()
+        )
+        try:
+            return message.encode()
+        except RecursionError:
+            raise _Unreadable("the message is nested too deep") from None
 
 
 def _tries(options: object) -> int:

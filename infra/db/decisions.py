@@ -120,9 +120,9 @@ class DecisionRows:
 
     def labelled_before(
         self, mailbox_id: int, contact_ids: Collection[str]
-    ) -> tuple[frozenset[Earlier], tuple[Replacing, ...]]:
+    ) -> tuple[Mapping[tuple[int, str], frozenset[Earlier]], tuple[Replacing, ...]]:
         """What of these contacts' mail we have labelled and nobody has touched since, and what a crash has left
-        half replaced, touched or not (E47)."""
+        half replaced, touched or not (E47). The former by connection and contact."""
         open_ = decisions.c.replaces.is_not(None)
         gmail_id = case((open_, decisions.c.gmail_id))
         rows = self._db.execute(
@@ -145,11 +145,12 @@ class DecisionRows:
             )
             .distinct()
         ).all()
-        earlier = {
-            Earlier(row.connection_id, row.contact_id, Category(row.category), row.author)
-            for row in rows
-            if row.replaces is None
-        }
+        earlier: dict[tuple[int, str], frozenset[Earlier]] = {}
+        for row in rows:
+            if row.replaces is None:
+                one = Earlier(Category(row.category), row.author)
+                contact = row.connection_id, row.contact_id
+                earlier[contact] = earlier.get(contact, frozenset()) | {one}
         halves = [
             Replacing(
                 row.gmail_id,
@@ -162,7 +163,7 @@ class DecisionRows:
             for row in rows
             if row.replaces is not None
         ]
-        return frozenset(earlier), tuple(halves)
+        return earlier, tuple(halves)
 
     def replace(
         self, connection_id: int, contact_id: str, wanted: Sorted, gmail_ids: Collection[str]

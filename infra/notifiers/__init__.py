@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 
 class Notifiers:
-    """Sends events to channels of every kind. `may_be_private` allows targets in our own network."""
+    """Sends events to channels of every kind, each within so many seconds. `may_be_private` allows targets in our
+    own network."""
 
-    def __init__(self, *, may_be_private: bool) -> None:
+    def __init__(self, *, may_be_private: bool, seconds: float = 10) -> None:
         self._may_be_private = may_be_private
+        self._seconds = seconds
 
     def check(self, kind: ChannelKind, url: str) -> None:
         """Raises Unusable for a target that nothing may be sent to."""
@@ -31,10 +33,10 @@ class Notifiers:
     def _webhook(self) -> "WebhookSender":
         from infra.notifiers.webhook import WebhookSender
 
-        return WebhookSender(may_be_private=self._may_be_private)
+        return WebhookSender(may_be_private=self._may_be_private, seconds=self._seconds)
 
     @cached_property
     def _chat(self) -> "ChatSender":
         from infra.notifiers.chat import ChatSender
 
-        return ChatSender(may_be_private=self._may_be_private)
+        return ChatSender(may_be_private=self._may_be_private, seconds=self._seconds)

@@ -15,9 +15,6 @@ from infra.faults import reached
 from infra.notifiers.addresses import checked, system_resolve
 from infra.notifiers.guard import guarded
 
-SECONDS = 5.0
-"""For connecting, and for each piece of an answer."""
-
 _LOCAL = frozenset({"syslog", "dbus", "kde", "qt", "glib", "gnome", "macosx", "windows", "file"})
 """They write on this machine, where no address may stand in a log (D2)."""
 
@@ -25,10 +22,12 @@ _NO_URL = "that is no apprise URL that can be used here; slack://… and mailtos
 
 
 class ChatSender:
-    """Sends lines. `may_be_private` allows services in our own network."""
+    """Sends lines; connecting and each piece of an answer take half of so many seconds at most. `may_be_private`
+    allows services in our own network."""
 
-    def __init__(self, *, may_be_private: bool) -> None:
+    def __init__(self, *, may_be_private: bool, seconds: float = 10) -> None:
         self._may_be_private = may_be_private
+        self._seconds = seconds
         # Its lines name URLs and texts; what is worth knowing is in the answer (I3, I10).
         logger = logging.getLogger("apprise")
         logger.setLevel(logging.CRITICAL + 1)
@@ -53,6 +52,7 @@ class ChatSender:
         service = _service(target.url)
         if service is None:
             return Answer(Verdict.LATER, "no usable URL", untouched=True)
+        service.socket_connect_timeout = service.socket_read_timeout = self._seconds / 2
         with guarded(may_be_private=self._may_be_private) as seen:
             try:
                 with reached("deliveries.post"):
@@ -94,5 +94,4 @@ def _service(url: str) -> Any:
     service = apprise.Apprise.instantiate(url, asset=asset)
     if service is not None:
         service.redirects = False
-        service.socket_connect_timeout = service.socket_read_timeout = SECONDS
     return service

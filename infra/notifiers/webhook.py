@@ -24,9 +24,6 @@ from domain.channels import Answer, Target, Unusable, Verdict, judge
 from infra.faults import reached
 from infra.notifiers.addresses import Resolve, checked, system_resolve
 
-SECONDS = 10.0
-"""For connecting, sending and the answer together."""
-
 MOST = 64 << 10
 """Bytes of an answer that are read, and dropped."""
 
@@ -40,13 +37,14 @@ class _Place:
 
 
 class WebhookSender:
-    """Sends events. `may_be_private` allows targets in our own network, and http there."""
+    """Sends events; connecting, sending and the answer take so many seconds together at most. `may_be_private` allows
+    targets in our own network, and http there."""
 
     def __init__(
         self,
         *,
         may_be_private: bool,
-        seconds: float = SECONDS,
+        seconds: float = 10,
         resolve: Resolve = system_resolve,
         tls: ssl.SSLContext | None = None,
     ) -> None:

@@ -134,7 +134,8 @@ def _shown(world: World, faults: Sequence[Fault]) -> list[str]:
     """What is wrong with the first few mails, and all that is known of each."""
     mails: dict[tuple[str, str], list[str]] = {}
     for one in faults:
-        mails.setdefault((one.box, one.message_id), []).append(one.what)
+        if one.message_id:
+            mails.setdefault((one.box, one.message_id), []).append(one.what)
     lines = []
     for (box, message_id), wrong in list(mails.items())[:WRONG_SHOWN]:
         lines += [f"{box} {message_id}: {'; '.join(wrong)}"]
@@ -194,7 +195,9 @@ def _search(world: World, postgres: PostgresServer | None) -> tuple[str, list[st
     """The canaries of all mails in all that is kept, first while it is open, then in the files it leaves."""
     stage, words = world.stage, world.canaries.words
     search = Search(words)
-    found = [] if self_test(words, stage.folder) else ["the search for canaries does not find planted ones"]
+    scratch = stage.folder / "planted"
+    scratch.mkdir()
+    found = [] if self_test(words, scratch) else ["the search for canaries does not find planted ones"]
     with reading(stage.database_url) as db:
         for table in metadata.sorted_tables:
             rows = repr([tuple(row) for row in db.execute(table.select())]).encode()

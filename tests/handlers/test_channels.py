@@ -224,6 +224,7 @@ def test_an_event_that_is_refused_again_and_again_is_set_aside_and_the_next_goes
     assert told(receiver) == [second]
     assert states(house) == [("set_aside", TRIES), ("done", 1)]
     assert channels.retry(channel.id, house.work) == 1
+    sweep.redrive(house.work)
     house.pump()
     assert len(told(receiver)) == 2
 
@@ -261,6 +262,7 @@ def test_a_receiver_that_is_gone_for_good_is_switched_off_until_somebody_retries
     assert len(receiver.got) == 1
     assert channels.reports(house.work)[0].state is ChannelState.OFF
     channels.retry(channel.id, house.work)
+    sweep.redrive(house.work)
     house.pump()
     assert told(receiver) == [first], "what came while it was off does not go there"
 

@@ -212,6 +212,24 @@ def test_what_the_user_has_touched_is_left_alone(
     assert row(house, first.id).category == "OPEN"
 
 
+@pytest.mark.rule("E47", "I6", "E60")
+def test_an_old_label_that_the_user_puts_back_is_his(house: House) -> None:
+    first, second = answered(house)
+    house.catch_up()
+    house.catch_up()
+    house.gmail.change_labels(UWE, [first.id], add=[OPEN], remove=[CUSTOMERS])
+    house.catch_up()
+    assert touched(house) == {first.id}
+    deal(house, "d1", "OPEN")
+    third = writes(house, "ann", 3, first)
+    house.catch_up()
+    assert house.labels(second.id) == house.labels(third.id) == {UNREAD, OPEN}
+    deal(house, "d1", "WON")
+    writes(house, "ann", 4, first)
+    house.catch_up()
+    assert house.labels(first.id) == {UNREAD, OPEN}
+
+
 @pytest.mark.rule("E47", "D10-4")
 @pytest.mark.parametrize("place", ["SPAM", "TRASH"])
 def test_an_earlier_mail_in_spam_or_trash_is_left_alone(house: House, place: str) -> None:

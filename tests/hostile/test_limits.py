@@ -15,6 +15,8 @@ from tests.hostile.readings import UWE
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")
+
 
 @pytest.fixture(scope="module")
 def readings(server: GmailServer, control: GmailControl, grant: Grant) -> dict[str, Any]:

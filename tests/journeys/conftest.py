@@ -1,5 +1,6 @@
 """A running world for the journeys, once on SQLite and once on PostgreSQL."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from infra.db.types import db_now
 from infra.local.postgres import fresh_database
 from tests.journeys.fleet import Fleet
 from tests.journeys.world import (
+    EXPECTED,
     IMPATIENT,
     OPEN,
     SENDERS,
@@ -27,6 +29,7 @@ from tests.journeys.world import (
     mail,
     wait_for,
 )
+from workers.demo.receiver import Receiver
 from workers.demo.stage import PROCESSES, Stage
 
 
@@ -36,6 +39,7 @@ class Scene:
 
     stage: Stage
     fleet: Fleet
+    receiver: Receiver
 
     def mail(self) -> dict[str, str]:
         return deliver(self.stage, SENDERS)
@@ -119,6 +123,23 @@ class Scene:
         """Every mail came to its one end, in the ledger and in Gmail."""
         assert wait_for(lambda: not Ending(self.stage).missing(sent)), Ending(self.stage).missing(sent)
         Ending(self.stage).check(sent)
+        self.check_told(sent)
+
+    def check_told(self, sent: dict[str, str]) -> None:
+        """The receiver outside was told of every announced mail, however often by one id (I2)."""
+        due = {gmail_id for gmail_id, sender in sent.items() if "magnet.notified" in EXPECTED[sender][0]}
+        assert wait_for(lambda: due <= self.told().keys()), due - self.told().keys()
+        assert [i for i, ids in self.told().items() if len(ids) > 1] == []
+        assert self.told().keys() & (sent.keys() - due) == set()
+        assert self.receiver.unsigned == 0
+
+    def told(self) -> dict[str, set[str]]:
+        """Event ids by the mail they tell of."""
+        found: dict[str, set[str]] = {}
+        for event in self.receiver.taken:
+            if "subject" in event:
+                found.setdefault(event["subject"], set()).add(event["id"])
+        return found
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -134,13 +155,15 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def _scene(stage: Stage) -> Iterator[Scene]:
     fleet = Fleet(stage)
-    with stage:
+    with stage, Receiver() as receiver:
         with closing_engine(stage) as engine:
             crm(engine)
         stage.connect("uwe", UWE, "--magnet", "--sorting")
+        made = stage.run("channels", "add", "--webhook", receiver.url, "--json")
+        receiver.secrets.append(json.loads(made)["secret"])
         for name in PROCESSES:
             fleet.start(name)
-        scene = Scene(stage, fleet)
+        scene = Scene(stage, fleet, receiver)
         try:
             assert wait_for(lambda: all("process.started" in scene.log(name) for name in PROCESSES))
             yield scene

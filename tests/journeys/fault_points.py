@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-WORKER, DISPATCHER, SWEEP = "worker", "dispatcher", "sweep"
+WORKER, DISPATCHER, SWEEP, NOTIFIER = "worker", "dispatcher", "sweep", "notifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class FaultPoint:
 
     @property
     def is_commit(self) -> bool:
-        return not self.name.startswith(("gmail.", "queue.", "pubsub."))
+        return not self.name.startswith(("gmail.", "queue.", "pubsub.", "deliveries.post"))
 
 
 FAULT_POINTS = (
@@ -65,6 +65,12 @@ FAULT_POINTS = (
     FaultPoint("gmail.watch", WORKER, "watch_due"),
     FaultPoint("gmail.settings.sendAs.list", WORKER, "watch_due"),
     FaultPoint("watch.record", WORKER, "watch_due"),
+    # The notifier
+    FaultPoint("queue.enter", NOTIFIER),
+    FaultPoint("deliveries.take", NOTIFIER),
+    FaultPoint("deliveries.post", NOTIFIER),
+    FaultPoint("deliveries.record", NOTIFIER),
+    FaultPoint("queue.leave", NOTIFIER),
     # The sweep
     FaultPoint("sweep.due", SWEEP),
     FaultPoint("sweep.redrive", SWEEP),

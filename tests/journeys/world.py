@@ -18,7 +18,16 @@ OPEN, CUSTOMERS = "Open Deals", "Customers"
 SENDERS = ("ann", "cid", "lea", "nora")
 
 # Quick to notice what was lost, so that a test need not wait a minute for it.
-IMPATIENT = {"lease": "1", "redrive_after": "0.5", "sweep_tick": "0.1", "sweep_due_after": "2"}
+IMPATIENT = {
+    "lease": "1",
+    "redrive_after": "0.5",
+    "sweep_tick": "0.1",
+    "sweep_due_after": "2",
+    "channels_may_be_private": "true",
+    "channel_rest": "0.5",
+    "channel_timeout": "1",
+    "gather": "1",
+}
 
 
 def crm(engine: Engine) -> None:

@@ -63,7 +63,9 @@ def test_one_mailbox_is_paused_shown_so_and_resumed(terminal: Terminal, world: W
     status = terminal.run("status", "--check")
     assert status.code == 0, "what waits in a paused mailbox is not late"
     assert "paused: 1; their mail waits for `lodestone resume` and does not count as late" in status.out
-    assert f"{UWE}      paused since 20" in status.out
+    assert [line.split()[1:3] for line in status.out.splitlines() if line.startswith(UWE)] == [
+        ["paused", "since"]
+    ]
     mailboxes = terminal.run("status", "--json").json["mailboxes"]
     assert [bool(one["paused_since"]) for one in mailboxes] == [one["mailbox"] == UWE for one in mailboxes]
     assert terminal.run("resume", UWE, "--json").json == {"mailbox": UWE, "resumed": 1}
@@ -110,13 +112,13 @@ def test_the_ledger_is_asked_by_outcome_time_and_state(terminal: Terminal, world
     let_pass(world.store, 7_200)
     assert found("--outcome", "skip.spam,label.ctm") == ["m3"]
     assert found("--set-aside") == ["m1"]
-    assert found(UWE, "--waiting") == ["m2"]
+    assert found(UWE, "--waiting") == ["m2", "m1"], "sorting waits behind what is set aside"
     assert found(UWE, "--since", "1h") == []
     assert found(UWE, "--since", "3h", "--until", "1h") == ["m3", "m2", "m1"]
     assert found(UWE, "--limit", "2") == ["m3", "m2"]
     [spam] = terminal.run("ledger", "--outcome", "skip.spam", "--json").json
     assert (spam["from"], spam["received_at"], spam["unfinished"]) == (None, None, None)
-    [waits] = terminal.run("ledger", "--waiting", "--json").json
+    [waits, _] = terminal.run("ledger", "--waiting", "--json").json
     assert (waits["from"], waits["unfinished"]["step"]) == ("ann@example.com", "announce")
 
 

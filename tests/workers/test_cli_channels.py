@@ -34,7 +34,8 @@ def test_a_webhook_is_added_tested_listed_and_removed(terminal: Terminal, receiv
     assert terminal.run("channels", "test", "1").out == "channel 1 has taken the test: http 204\n"
     assert receiver.taken[0]["data"] == {"channel_id": 1}
     receiver.answers.append((500, {}))
-    failed = terminal.run("channels", "test", "1", "--json", code=1)
+    failed = terminal.run("channels", "test", "1", "--json")
+    assert failed.code == 1
     assert failed.json == {"channel_id": 1, "taken": False, "answer": "http 500"}
     [listed] = terminal.run("channels", "list", "--json").json
     assert listed == {
@@ -82,7 +83,8 @@ def test_of_an_apprise_url_nothing_is_shown_but_the_service(terminal: Terminal) 
 def test_what_the_caller_can_mend_is_told_in_one_line(
     terminal: Terminal, words: tuple[str, ...], text: str
 ) -> None:
-    done = terminal.run("channels", *words, code=2)
+    done = terminal.run("channels", *words)
+    assert done.code == 2
     assert text in done.err
     assert len(done.err.splitlines()) == 1
     assert "t0ken" not in done.err
@@ -90,6 +92,7 @@ def test_what_the_caller_can_mend_is_told_in_one_line(
 
 def test_a_private_target_needs_the_setting(tmp_path: Path, sqlite_url: str, receiver: Receiver) -> None:
     done = Terminal(tmp_path, sqlite_url, {}).run(
-        "channels", "add", "--webhook", f"https://127.0.0.1:{receiver.port}/", code=2
+        "channels", "add", "--webhook", f"https://127.0.0.1:{receiver.port}/"
     )
+    assert done.code == 2
     assert "LODESTONE_CHANNELS_MAY_BE_PRIVATE" in done.err

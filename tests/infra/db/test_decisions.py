@@ -86,7 +86,9 @@ def test_one_mail_may_end_differently_for_two_connections(store: Store) -> None:
 @pytest.mark.rule("D2", "Z3", "Z5")
 def test_a_link_comes_back_as_it_was(world: World) -> None:
     moment = START.replace(microsecond=123_000)
-    known = Link("1007", "ann@example.com", MatchedBy.PLUS_TAG, "ann+shop@example.com", moment)
+    known = Link(
+        "1007", "ann@example.com", MatchedBy.PLUS_TAG, "ann+shop@example.com", moment, in_inbox=False
+    )
     claim = join(world, "18c2f00ba4", known)
 
     with world.store.begin("tests.links") as tx:
@@ -110,7 +112,8 @@ def test_an_intent_is_kept_before_the_outcome_and_stays_beside_it(world: World) 
 
     assert [row_of(world, i)["outcome"] for i in "abc"] == ["label.ctm", "label.user_choice", "label.none"]
     assert row_of(world, "a")["changed"] == {"added": ["Label_1"], "removed": ["INBOX", "Label_3"]}
-    assert row_of(world, "b")["changed"] is None
+    assert row_of(world, "a")["changed_at"] is not None
+    assert (row_of(world, "b")["changed"], row_of(world, "b")["changed_at"]) == (None, None)
 
 
 @pytest.mark.rule("I9")
@@ -231,6 +234,7 @@ def test_purged_decisions_leave_nothing_of_the_author(world: World) -> None:
         left = tx.db.execute(select(decisions)).mappings().all()
 
     assert [(row["gmail_id"], row["category"], row["author"]) for row in left] == [("labelled", "OPEN", None)]
+    assert left[0]["in_inbox"] is None
 
 
 @pytest.mark.rule("I3", "D2")
