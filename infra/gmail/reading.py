@@ -1,6 +1,6 @@
 """Google's answers as domain values. What cannot be read is an odd answer, never a guess."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from infra.gmail.calls import Answer, Calls
 from infra.gmail.refusals import ODD_ANSWER
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError)
+_MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 _KINDS = (
     ("messagesAdded", ChangeKind.ADDED),
     ("labelsAdded", ChangeKind.LABELS_ADDED),
@@ -43,7 +43,7 @@ def fetched(gmail_id: str, answer: Answer) -> Fetched | TryAgain:
         if answer["id"] == gmail_id:
             return Fetched(
                 gmail_id,
-                frozenset(answer.get("labelIds", ())),
+                _texts(answer.get("labelIds", ())),
                 from_epoch(answer["internalDate"]),
                 _part(answer.get("payload", {})),
             )
@@ -54,10 +54,21 @@ def fetched(gmail_id: str, answer: Answer) -> Fetched | TryAgain:
 
 def _part(node: dict[str, Any]) -> Part:
     return Part(
-        node.get("mimeType", ""),
-        tuple((header["name"], header.get("value", "")) for header in node.get("headers", ())),
+        _text(node.get("mimeType", "")),
+        tuple((_text(header["name"]), _text(header.get("value", ""))) for header in node.get("headers", ())),
         tuple(_part(part) for part in node.get("parts", ())),
     )
+
+
+def _text(value: object) -> str:
+    """A value of another kind would be an error wherever it is used."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _texts(values: Iterable[object]) -> frozenset[str]:
+    return frozenset(map(_text, values))
 
 
 def place(gmail_id: str, answer: Answer) -> Place | TryAgain:
@@ -65,7 +76,10 @@ def place(gmail_id: str, answer: Answer) -> Place | TryAgain:
     thread = thread_id(gmail_id, answer)
     if isinstance(thread, TryAgain):
         return thread
-    return Place(frozenset(answer.get("labelIds", ())), thread)
+    try:
+        return Place(_texts(answer.get("labelIds", ())), thread)
+    except _MALFORMED:
+        return TryAgain(ODD_ANSWER, whole_mailbox=False)
 
 
 def thread_id(gmail_id: str, answer: Answer) -> str | TryAgain:
@@ -138,4 +152,4 @@ def _changes(record: dict[str, Any]) -> Iterator[Change]:
             message = entry["message"]
             source = message if kind is ChangeKind.ADDED else entry
             labels = source.get("labelIds")
-            yield Change(kind, message["id"], None if labels is None else frozenset(labels))
+            yield Change(kind, _text(message["id"]), None if labels is None else _texts(labels))
