@@ -9,7 +9,7 @@ from redis import Redis
 from sqlalchemy import text
 
 from tests.journeys.conftest import Scene
-from tests.journeys.world import SENDERS, closing_engine, deliver, wait_for
+from tests.journeys.world import SENDERS, Ending, closing_engine, deliver, wait_for
 
 
 @pytest.mark.rule("W13", "I1", "E82")
@@ -59,6 +59,19 @@ def test_pubsub_dies_and_remembers(scene: Scene) -> None:
     sent |= scene.mail()
     scene.check(sent)
     assert wait_for(lambda: scene.log("dispatcher").count("push.rejected") > before)
+
+
+@pytest.mark.rule("I5", "I4")
+def test_a_receiver_outside_that_hangs_holds_up_no_mail(scene: Scene) -> None:
+    scene.receiver.open.clear()
+    try:
+        sent = scene.mail()
+        assert wait_for(lambda: not Ending(scene.stage).missing(sent))
+        Ending(scene.stage).check(sent)
+        assert sent.keys() & scene.told().keys() == set()
+    finally:
+        scene.receiver.open.set()
+    scene.check(sent)
 
 
 @pytest.mark.rule("I1", "W11")

@@ -104,6 +104,11 @@ class Ledger:
         with self._engine.connect() as db:
             return {(row.mailbox_id, row.gmail_id): row.times for row in db.execute(query)}
 
+    def notification_ids(self) -> frozenset[int]:
+        """Every notification that was committed."""
+        with self._engine.connect() as db:
+            return frozenset(db.scalars(select(notifications.c.id)))
+
     def rows_of(self, mailbox_id: int) -> int:
         """How many rows there are about mails of this mailbox."""
         with self._engine.connect() as db:

@@ -1,5 +1,6 @@
 """`lodestone demo`: everything set up by itself, two hundred mails, what becomes of each, and the summary."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from workers.demo import authors, cases, kinds, latency
 from workers.demo.canary import Canaries, Proof, Search, self_test
 from workers.demo.ledger import Ledger
 from workers.demo.letters import Letter, Pen
+from workers.demo.outside import look_outside
 from workers.demo.people import (
     BY_ID,
     CARLA,
@@ -26,6 +28,7 @@ from workers.demo.people import (
     UWE_ALIAS,
     write_crm,
 )
+from workers.demo.receiver import Receiver
 from workers.demo.scenes import trouble
 from workers.demo.screen import Screen
 from workers.demo.show import Sent, Show
@@ -55,16 +58,19 @@ def run_demo(folder: Path, screen: Screen) -> Summary:
     began = datetime.now(UTC)
     today = began.astimezone(ZoneInfo(TIME_ZONE)).date()
     settings = {"sweep_due_after": str(SWEEP_AFTER), "sweep_tick": "1", "redrive_after": "10"}
+    settings["channels_may_be_private"] = "true"
     screen.step("starting Redis, Pub/Sub and Gmail on this machine, and a database")
-    with Stage(folder, as_of=began.isoformat(), **settings) as stage:
+    with Receiver() as receiver, Stage(folder, as_of=began.isoformat(), **settings) as stage:
         stage.keep_settings()
         _set_up(stage, screen, write_crm(folder, today))
+        made = stage.run("channels", "add", "--webhook", receiver.url, "--json")
+        receiver.secrets.append(json.loads(made)["secret"])
         ledger = Ledger(stage.database_url)
         try:
             screen.step(f"starting {', '.join(PROCESSES)} under honcho, and waiting for a first sweep")
             watched = [ledger.mailbox_id(box) or 0 for box in (*TEAM, CARLA, DRY)]
             start_processes(stage, ledger, watched, calm=True)
-            return _play(Show(stage, ledger, screen))
+            return _play(Show(stage, ledger, screen), receiver)
         finally:
             ledger.close()
 
@@ -94,7 +100,7 @@ def _connect(stage: Stage, address: str, *options: str) -> list[str]:
     return ["connect", *stage.sign_in(address.partition("@")[0], address, aliases), *options]
 
 
-def _play(show: Show) -> Summary:
+def _play(show: Show, receiver: Receiver) -> Summary:
     """All acts, then the proof while everything still runs, then the proof of what is left."""
     stage, screen = show.stage, show.screen
     set_up_seconds = time.monotonic() - screen.began
@@ -114,6 +120,7 @@ def _play(show: Show) -> Summary:
     counters = stage.gmail.counters()
     announced = show.judge_notifications()
     show.judge_unconnected(NOTHING)
+    left = look_outside(show, receiver, Search(pen.canaries.words))
     moments = latency.labelled_at(stage.logs / "worker.log")
     proof = _prove(stage, pen.canaries)
     return sum_up(
@@ -122,6 +129,7 @@ def _play(show: Show) -> Summary:
         together=latency.measure(together, moments),
         counters=counters,
         announced=announced,
+        left=left,
         proof=proof,
         seconds=(set_up_seconds, time.monotonic() - screen.began - set_up_seconds),
         folder=stage.folder,

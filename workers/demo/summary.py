@@ -9,6 +9,7 @@ from typing import Any
 from infra.local.gmail.client import Counters
 from workers.demo.canary import Proof
 from workers.demo.latency import Latency
+from workers.demo.outside import Left
 from workers.demo.screen import Screen
 from workers.demo.show import Sent
 
@@ -25,6 +26,7 @@ class Summary:
     together: Latency | None
     units_per_mail: float
     requests_per_mail: float
+    left: Left
     proof: Proof
     set_up_seconds: float
     seconds: float
@@ -32,8 +34,9 @@ class Summary:
 
     @property
     def good(self) -> bool:
-        """Every mail ended as expected, no canary was found, and the search was shown to find."""
-        return not self.failures and not self.proof.found and self.proof.tested
+        """Every mail ended as expected, the webhook was told of each notification, no canary was found, and the
+        search was shown to find."""
+        return not self.failures and self.left.good and not self.proof.found and self.proof.tested
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -47,6 +50,7 @@ class Summary:
             ],
             "outcomes": self.outcomes,
             "notifications": self.notifications,
+            "webhook": self.left.as_json(),
             "latency_ms": {
                 name: {"mails": found.mails, "p50": round(found.p50), "p99": round(found.p99)}
                 for name, found in (("one_at_a_time", self.alone), ("in_bursts", self.together))
@@ -73,6 +77,7 @@ class Summary:
         screen.say("")
         good = self.mails - len(self.failures)
         screen.say(f"  {good} of {self.mails} mails ended as expected, {self.notifications} notifications")
+        screen.say(f"  {self.left}", "" if self.left.good else "red")
         for text, found in (("one at a time", self.alone), ("in bursts", self.together)):
             if found:
                 screen.say(
@@ -114,6 +119,7 @@ def sum_up(
     together: Latency | None,
     counters: Counters,
     announced: int,
+    left: Left,
     proof: Proof,
     seconds: tuple[float, float],
     folder: Path,
@@ -128,6 +134,7 @@ def sum_up(
         together=together,
         units_per_mail=counters.units / len(sent),
         requests_per_mail=counters.http_requests / len(sent),
+        left=left,
         proof=proof,
         set_up_seconds=seconds[0],
         seconds=seconds[1],

@@ -12,7 +12,7 @@ from domain.labels import Category
 from domain.mailboxes import Watch
 from infra.db.schema import mailboxes
 from infra.db.store import Store
-from tests.worlds import LABELS, START, World, let_pass, make_world
+from tests.worlds import LABELS, START, World, connection_of, let_pass, make_world
 
 
 def state(world: World) -> MailboxState:
@@ -202,6 +202,7 @@ def test_a_watch_is_renewed_after_a_day_and_tried_again_when_that_failed(world: 
 @pytest.mark.rule("E86")
 def test_a_mailbox_nobody_is_signed_in_to_is_never_due_until_somebody_is(world: World) -> None:
     with world.store.begin("tests.pause") as tx:
+        tx.connections.need_sign_in(connection_of(tx, world))
         tx.mailboxes.pause(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
     assert take_due(world.store) == take_watch_due(world.store) == ()
@@ -209,6 +210,32 @@ def test_a_mailbox_nobody_is_signed_in_to_is_never_due_until_somebody_is(world: 
 
     with world.store.begin("tests.resume") as tx:
         tx.mailboxes.resume(world.mailbox_id)
+    assert take_due(world.store) == take_watch_due(world.store) == (world.mailbox_id,)
+
+
+@pytest.mark.rule("E86", "I1")
+def test_a_mailbox_that_somebody_has_signed_in_to_meanwhile_stays_due(world: World) -> None:
+    with world.store.begin("tests.late") as tx:
+        tx.mailboxes.pause(world.mailbox_id)
+    assert take_due(world.store) == (world.mailbox_id,)
+
+
+@pytest.mark.rule("D3-1", "W8")
+def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World) -> None:
+    with world.store.begin("tests.brake") as tx:
+        assert tx.mailboxes.brake("uwe@firm.example", 10) == (world.mailbox_id,)
+        assert tx.mailboxes.brake(None, 10) == (), "it is paused already"
+        assert not tx.mailboxes.advance(world.mailbox_id, "100", "101")
+        tx.mailboxes.rest(world.mailbox_id, "rateLimitExceeded", 1)
+        tx.mailboxes.watch_failed(world.mailbox_id, 1)
+        tx.mailboxes.start_watch(world.mailbox_id, Watch("200", START, START), 1)
+        tx.mailboxes.resume(world.mailbox_id)
+    let_pass(world.store, 30 * 86_400)
+    assert take_due(world.store) == take_watch_due(world.store) == ()
+
+    with world.store.begin("tests.release") as tx:
+        assert tx.mailboxes.release(None, 10) == (world.mailbox_id,)
+        assert tx.mailboxes.advance(world.mailbox_id, "100", "101")
     assert take_due(world.store) == take_watch_due(world.store) == (world.mailbox_id,)
 
 

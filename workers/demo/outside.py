@@ -1,0 +1,69 @@
+"""What left the house: the demo's receiver beside the notifications that were committed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from workers.demo.canary import Search
+from workers.demo.receiver import Receiver
+from workers.demo.show import Show
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How many events came, by how many ids; `unsigned` were signed by nobody known; `lost` notifications were
+    committed and never told, `foreign` ones told and never committed; `words` are canaries among what was told."""
+
+    events: int
+    ids: int
+    unsigned: int
+    lost: int
+    foreign: int
+    words: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        """Each notification once by its id, all signed, and of the mails nothing that must not leave."""
+        return not (self.unsigned or self.lost or self.foreign or self.words)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "events": self.events,
+            "distinct_ids": self.ids,
+            "signatures_failed": self.unsigned,
+            "notifications_lost": self.lost,
+            "notifications_never_committed": self.foreign,
+            "canaries": list(self.words),
+        }
+
+    def __str__(self) -> str:
+        said = f"webhook: {self.events} events, {self.ids} ids, "
+        if self.good:
+            return f"{said}every signature held, and they are the notifications committed"
+        return (
+            f"{said}{self.unsigned} not signed, {self.lost} lost, {self.foreign} never committed,"
+            f" {len(self.words)} words of mails"
+        )
+
+
+def look_outside(show: Show, receiver: Receiver, search: Search) -> Left:
+    """Once everything that was committed has arrived, or patience has ended."""
+    committed = show.ledger.notification_ids()
+    show.wait(lambda: committed <= _told(receiver).keys())
+    told = _told(receiver)
+    return Left(
+        events=len(receiver.taken),
+        ids=len({event["id"] for event in receiver.taken}),
+        unsigned=receiver.unsigned,
+        lost=len(committed - told.keys()),
+        foreign=len(told.keys() - committed) + sum(len(ids) > 1 for ids in told.values()),
+        words=tuple(sorted({word for one in receiver.got for word in search.in_bytes(one.body)})),
+    )
+
+
+def _told(receiver: Receiver) -> dict[int, set[str]]:
+    """Event ids by the notification they tell of."""
+    found: dict[int, set[str]] = {}
+    for event in receiver.taken:
+        found.setdefault(event["data"]["notification_id"], set()).add(event["id"])
+    return found
