@@ -23,6 +23,7 @@ class Cipher:
     """
 
     def __init__(self, keys: tuple[str, ...]) -> None:
+        self._first = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def seal(self, grant: Grant) -> bytes:
@@ -38,6 +39,14 @@ class Cipher:
 
     def unseal_target(self, sealed: bytes) -> Target:
         return Target(**self._unseal(sealed))
+
+    def renewed(self, sealed: bytes) -> bytes | None:
+        """The same under the first key, None when it is already."""
+        try:
+            self._first.decrypt(sealed)
+        except InvalidToken:
+            return self._fernet.rotate(sealed)
+        return None
 
     def _seal(self, plain: Mapping[str, Any]) -> bytes:
         return self._fernet.encrypt(json.dumps(plain).encode())

@@ -40,7 +40,7 @@ class ChannelRows:
 
     def ready(self, channel_id: int) -> Channel | None:
         """The channel if something may be sent there now. Who asks has it for himself until the commit; lists go
-        on growing meanwhile."""
+        on growing meanwhile. Its target comes under the first key, if another one has sealed it (I10)."""
         row = self._db.execute(
             select(channels)
             .where(
@@ -50,7 +50,11 @@ class ChannelRows:
             )
             .with_for_update(key_share=True)
         ).one_or_none()
-        return self._read(row) if row else None
+        if row is None:
+            return None
+        if renewed := self._cipher.renewed(row.target):
+            self._update(channel_id, target=renewed)
+        return self._read(row)
 
     def rest(self, channel_id: int, seconds: float, trouble: str) -> None:
         """The receiver is left alone for so long."""

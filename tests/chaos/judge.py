@@ -85,6 +85,7 @@ class Judge:
     faults: list[Fault] = field(default_factory=list)
 
     def judge(self) -> list[Fault]:
+        """Everything that is not as it must be, now."""
         for sent in self.case.sent:
             for what in self._mail(sent) if sent.letter.box.announces else ():
                 self.faults.append(Fault(what, sent.id, sent.letter.box.address))

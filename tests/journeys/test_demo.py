@@ -36,6 +36,9 @@ def test_the_demo_shows_every_table_and_finds_no_canary(tmp_path: Path) -> None:
     assert summary["failures"] == []
     assert summary["privacy"]["found"] == []
     assert summary["privacy"]["self_test"] is True
+    webhook = summary["webhook"]
+    assert webhook["distinct_ids"] == summary["notifications"] > 100
+    assert (webhook["signatures_failed"], webhook["canaries"]) == (0, [])
     assert {"one_at_a_time", "in_bursts"} == summary["latency_ms"].keys()
     assert done.stderr.count("✓") == summary["mails"] + CHANGED_BY_SCENES
 
