@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.messages import gate_by_labels
+from domain.messages import DRAFT, SPAM, TRASH, gate_by_labels
 from domain.outcomes import Outcome
 
 
@@ -74,7 +74,8 @@ class Found:
 
     `new` waits to be matched; `dropped` ends at once, unpaid, by the labels history showed;
     `reopened` left Spam, Trash or Drafts (W9); `deleted` is gone for good (W7);
-    `touched` are changes of CRM labels, to be told apart into the user's and ours (W5).
+    `touched` are changes of CRM labels, to be told apart into the user's and ours (W5), and what the user has
+    put into Spam or Trash after it came and not taken out again (D10).
     """
 
     new: tuple[str, ...]
@@ -84,7 +85,8 @@ class Found:
     touched: tuple[Touch, ...]
 
 
-REOPENING = frozenset({"SPAM", "TRASH", "DRAFT"})
+REOPENING = frozenset({SPAM, TRASH, DRAFT})
+PUT_AWAY = frozenset({SPAM, TRASH})
 
 
 def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
@@ -101,8 +103,9 @@ def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
             deleted[gmail_id] = None
         else:
             added = change.kind is ChangeKind.LABELS_ADDED
-            touched |= {Touch(gmail_id, label, added): None for label in labels & crm_labels}
-            if change.kind is ChangeKind.LABELS_REMOVED and labels & REOPENING:
+            telling = crm_labels | PUT_AWAY if added else crm_labels
+            touched |= {Touch(gmail_id, label, added): None for label in labels & telling}
+            if not added and labels & REOPENING:
                 reopened[gmail_id] = None
     seen |= {gmail_id: None for gmail_id in reopened if gmail_id in seen}
     seen |= {gmail_id: Outcome.SKIP_GONE for gmail_id in deleted if gmail_id in seen}
@@ -111,7 +114,9 @@ def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
         dropped=tuple((i, verdict) for i, verdict in seen.items() if verdict is not None),
         reopened=tuple(i for i in reopened if i not in seen and i not in deleted),
         deleted=tuple(i for i in deleted if i not in seen),
-        touched=tuple(touched),
+        touched=tuple(
+            t for t in touched if t.label_id not in PUT_AWAY or t.gmail_id not in {*seen, *reopened}
+        ),
     )
 
 

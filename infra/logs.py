@@ -2,6 +2,10 @@
 
 import logging
 import sys
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
 
 import structlog
 
@@ -29,6 +33,26 @@ def set_up(level: str = "INFO", *, process: str) -> None:
     for name in ("", "google"):  # Google's clients keep their own loggers from the root: in plain text, then
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [_Bridge()], False
+    threading.excepthook = _say_thread_crashed
+    if process != "cli":  # its errors are for the person at the terminal
+        sys.excepthook = _say_process_crashed
+
+
+def _say_thread_crashed(died: threading.ExceptHookArgs) -> None:
+    """An error that nobody caught, by its kind and place: Python would print its text (I3)."""
+    if not issubclass(died.exc_type, SystemExit):
+        place = place_of(died.exc_traceback)
+        structlog.get_logger().error("thread.crashed", error=died.exc_type.__name__, place=place)
+
+
+def _say_process_crashed(kind: type[BaseException], _: BaseException, trace: TracebackType | None) -> None:
+    structlog.get_logger().error("process.crashed", error=kind.__name__, place=place_of(trace))
+
+
+def place_of(trace: TracebackType | None) -> str | None:
+    """File and line of the place where an error was raised."""
+    steps = traceback.extract_tb(trace)
+    return f"{Path(steps[-1].filename).name}:{steps[-1].lineno}" if steps else None
 
 
 class _Bridge(logging.Handler):

@@ -23,8 +23,9 @@ class Cipher:
     """
 
     def __init__(self, keys: tuple[str, ...]) -> None:
-        self._first = Fernet(keys[0])
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        fernets = [Fernet(key) for key in keys]
+        self._fernet = MultiFernet(fernets)
+        self._first = fernets[0]
 
     def seal(self, grant: Grant) -> bytes:
         return self._seal(asdict(grant) | {"expires_at": grant.expires_at and grant.expires_at.isoformat()})

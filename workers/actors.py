@@ -1,10 +1,8 @@
 """The actors: each opens a job and calls its handler. A job that fails leaves its work in the ledger (W4)."""
 
 import time
-import traceback
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -12,6 +10,7 @@ import structlog
 from dramatiq.middleware import CurrentMessage
 
 from handlers import channels, connections, contacts, labels, mailboxes, notifications
+from infra.logs import place_of
 from workers.bootstrap import App
 from workers.broker import QUEUES
 
@@ -53,11 +52,10 @@ def _run(handler: Callable[..., None], ids: dict[str, Any]) -> None:
     try:
         handler(**ids)
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
         log.error(
             "job.failed",
             error=type(error).__name__,
-            place=f"{Path(place.filename).name}:{place.lineno}",
+            place=place_of(error.__traceback__),
             milliseconds=round((time.monotonic() - began) * 1000),
             mailbox_id=ids.get("mailbox_id"),
             channel_id=ids.get("channel_id"),

@@ -1,9 +1,7 @@
 """The CRM's actors. No ledger stands behind their jobs: what cannot be done now goes back on the queue."""
 
 import time
-import traceback
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -17,6 +15,7 @@ from domain.crm import Change
 from handlers import crm
 from infra.crm_fields import Unfit
 from infra.crm_json import CHANGES, id_of, read_change
+from infra.logs import place_of
 from workers.bootstrap import App
 from workers.intake import CRM, TRIES
 
@@ -63,9 +62,11 @@ def _run(
     except Exception as error:
         tries = message.options[TRIES] + (not _is_away(error))
         if tries >= MAX_TRIES:
-            say.error("crm.abandoned", error=type(error).__name__, place=_place(error))
+            say.error("crm.abandoned", error=type(error).__name__, place=place_of(error.__traceback__))
             return
-        say.warning("crm.postponed", error=type(error).__name__, place=_place(error), attempt=tries)
+        say.warning(
+            "crm.postponed", error=type(error).__name__, place=place_of(error.__traceback__), attempt=tries
+        )
         _put_back(message, tries, app)
 
 
@@ -79,11 +80,6 @@ def _is_away(error: Exception) -> bool:
     """Whether it is the database's trouble, and not that of the record: then no number of tries is too many."""
     about_the_record = isinstance(error, DataError | IntegrityError)
     return isinstance(error, DBAPIError | PoolExhausted) and not about_the_record
-
-
-def _place(error: Exception) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def _put_back(message: dramatiq.Message[Any], tries: int, app: App) -> None:

@@ -164,7 +164,7 @@ class DeliveryRows:
                     notifications,
                     contacts.c.name,
                     connections.c.state,
-                    connections.c.sorting_since,
+                    connections.c.sorting_trouble,
                     _WORKS.label("works"),
                 )
             )
@@ -217,4 +217,4 @@ def _is_due(kind: NoticeKind, row: Any) -> bool:
     """What was mended meanwhile need not be told any more (E92)."""
     if kind is NoticeKind.SIGN_IN_NEEDED:
         return bool(row.state == ConnectionState.REAUTH_NEEDED.value)
-    return bool(row.works and (kind is NoticeKind.MAIL or row.sorting_since is not None))
+    return bool(row.works and (kind is NoticeKind.MAIL or row.sorting_trouble is not None))

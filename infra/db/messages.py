@@ -6,7 +6,7 @@ from sqlalchemy import Connection, case, delete, exists, func, or_, select, upda
 
 from domain.labels import Category, category_of
 from domain.ledger import Planned, State, Step
-from domain.mailboxes import Found, is_ours
+from domain.mailboxes import PUT_AWAY, Found, is_ours
 from domain.outcomes import PROVISIONAL, Outcome
 from infra.db.decisions import DecisionRows
 from infra.db.ledger import LedgerRows
@@ -177,6 +177,16 @@ class MessageRows:
         if not found.touched:
             return
         ids = {touch.gmail_id for touch in found.touched}
+        # Spam and Trash are the match's to see; only what it has seen elsewhere has been put away since.
+        matched = set(
+            self._db.scalars(
+                select(decisions.c.gmail_id).where(
+                    decisions.c.mailbox_id == mailbox_id,
+                    decisions.c.gmail_id.in_({t.gmail_id for t in found.touched if t.label_id in PUT_AWAY}),
+                    decisions.c.contact_id.is_not(None),
+                )
+            )
+        )
         # What was replaced before the last walk through history began, that walk has told already.
         untold = or_(mailboxes.c.synced_at.is_(None), decisions.c.changed_at >= mailboxes.c.synced_at)
         rows = self._db.execute(
@@ -206,6 +216,7 @@ class MessageRows:
             t.gmail_id
             for t in found.touched
             if not is_ours(t, intended.get(t.gmail_id), former.get(t.gmail_id, ()))
+            and (t.label_id not in PUT_AWAY or t.gmail_id in matched)
         }
         if by_user:
             self.touch(mailbox_id, by_user)

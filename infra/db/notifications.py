@@ -26,7 +26,7 @@ class NotificationRows:
 
     def notify(self, user_id: str, claims: Collection[Claim], links: Mapping[tuple[str, int], Link]) -> Told:
         """Put mails on the user's list, each once (I2), and what is new there on its way to his channels."""
-        now = self._db.scalar(select(db_now()))
+        now = self._db.execute(select(db_now())).scalar_one()
         rows = []
         for claim in sorted(claims, key=lambda claim: links[claim.key].received_at):
             link = links[claim.key]
@@ -38,7 +38,7 @@ class NotificationRows:
                     "contact_id": link.contact_id,
                     "author": link.author,
                     "received_at": link.received_at,
-                    "late": now is not None and is_late(link.received_at, now),
+                    "late": is_late(link.received_at, now),
                 }
             )
         new = insert_returning(self._db, notifications, rows, notifications.c.id, created_at=db_now())

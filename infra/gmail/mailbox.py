@@ -67,7 +67,8 @@ class GmailMailbox:
 
     def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of what was received since, whole seconds, Spam and Trash left out."""
-        for messages in reading.listed(self._calls, q=f"after:{int(moment.timestamp())}"):
+        since = f"after:{int(moment.timestamp())}"
+        for messages in reading.listed(self._calls, q=since):
             yield tuple(messages)
 
     def labelled(self, label_id: str, sender: str) -> dict[str, str]:

@@ -104,6 +104,15 @@ def test_mail_that_leaves_spam_trash_or_drafts_is_looked_at(label: str) -> None:
     assert found(change(UNLABELLED, label, "Label_1")).touched == (Touch("a", "Label_1", added=False),)
 
 
+@pytest.mark.rule("D10-4")
+@pytest.mark.parametrize("label", ["SPAM", "TRASH"])
+def test_mail_that_is_put_away_is_touched_by_the_user_unless_he_takes_it_out_again(label: str) -> None:
+    away = change(LABELLED, label)
+    assert found(away).touched == (Touch("a", label, added=True),)
+    assert found(change(UNLABELLED, label), away).touched == ()
+    assert found(change(ADDED, "INBOX"), away).touched == (), "its match will see it"
+
+
 @pytest.mark.rule("W9")
 @pytest.mark.parametrize("label", ["INBOX", "UNREAD", "CHAT", "Label_1"])
 def test_other_labels_that_go_reopen_nothing(label: str) -> None:
@@ -199,4 +208,6 @@ def test_every_mail_is_asked_for_in_one_way_and_none_is_forgotten(history: list[
     assert set(result.deleted) == gone - arrived
     assert rescued & set(dropped) <= gone, "what left Spam, Trash or Drafts is looked at"
     assert not gone & set(result.new), "what is gone is never asked of Gmail"
-    assert {touch.label_id for touch in result.touched} <= CRM
+    put_away = {touch for touch in result.touched if touch.label_id not in CRM}
+    assert put_away <= {Touch(i, label, added=True) for i in "abcd" for label in ("SPAM", "TRASH")}
+    assert not {touch.gmail_id for touch in put_away} & {*arrived, *rescued}

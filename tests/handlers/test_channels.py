@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 from domain.channels import TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
 from domain.events import DeliveryDue
+from domain.notifications import NoticeKind
 from handlers import channels, connections, sweep
 from handlers.connections import Refused
 from handlers.work import Pace, Work
@@ -410,6 +411,26 @@ def test_a_lost_sign_in_that_was_mended_meanwhile_is_not_told(house: House, rece
     house.connect()
     try_again(house, channel)
     assert receiver.taken == []
+    assert states(house) == [("done", 1)]
+
+
+@pytest.mark.rule("E67", "E92")
+@pytest.mark.parametrize("mended", [False, True])
+def test_that_sorting_has_stopped_is_told_unless_it_was_mended_meanwhile(
+    house: House, receiver: Receiver, mended: bool
+) -> None:
+    connection_id = house.connect()
+    channel = add(house, receiver)
+    with house.store.begin("tests.stop") as tx:
+        connection = tx.connections.get(connection_id)
+        assert connection is not None
+        tx.connections.stop_sorting(connection, "too many labels")
+        assert tx.notifications.tell(connection, NoticeKind.SORTING_FAILED) == {channel.id}
+    if mended:
+        house.connect()
+    channels.deliver(channel.id, house.work)
+    told_of = [event["type"] for event in receiver.taken]
+    assert told_of == ([] if mended else ["lodestone.sorting.failed"])
     assert states(house) == [("done", 1)]
 
 

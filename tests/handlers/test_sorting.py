@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from domain.events import MailAnnounced, MailFound
 from handlers import labels
 from handlers.connections import Refused
 from infra.db.schema import connections as connection_table
@@ -55,6 +56,39 @@ def test_a_mail_thrown_away_after_it_was_handled_is_not_handled_again(house: Hou
     assert house.outcomes() == {gmail_id: "label.open"}
     assert house.notified() == [gmail_id]
     assert house.labels(gmail_id) == {UNREAD, "INBOX", OPEN}
+
+
+@pytest.mark.rule("D10-4", "I6")
+@pytest.mark.parametrize("place", ["TRASH", "SPAM"])
+def test_a_mail_put_away_between_its_match_and_its_sorting_stays_as_it_is(house: House, place: str) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.catch_up_only()
+    for _ in ("match", "announce"):
+        house.run_next()
+    house.sent.clear()
+    house.gmail.change_labels(UWE, [gmail_id], add=[place], remove=["INBOX"])
+    house.catch_up_only()
+    house.queue.emit(MailAnnounced(1))
+    house.pump()
+
+    assert house.outcomes() == {gmail_id: "label.user_choice"}
+    assert house.labels(gmail_id) & {OPEN, CUSTOMERS} == set()
+
+
+@pytest.mark.rule("E37", "I6")
+def test_a_mail_put_away_and_taken_out_again_before_its_match_is_handled(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.catch_up_only()
+    house.sent.clear()
+    for add, remove in ((["TRASH"], ["INBOX"]), (["INBOX"], ["TRASH"])):
+        house.gmail.change_labels(UWE, [gmail_id], add=add, remove=remove)
+        house.catch_up_only()
+    house.queue.emit(MailFound(1))
+    house.pump()
+
+    assert house.outcomes() == {gmail_id: "label.open"}
 
 
 @pytest.mark.rule("E38")

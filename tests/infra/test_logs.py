@@ -32,6 +32,13 @@ except ValueError:
 from google.api_core.client_logging import initialize_logging
 initialize_logging()  # as Google's clients do when they are made
 logging.getLogger("google.api_core.bidi").error("while handing out ann@example.com")
+import threading
+def die():
+    raise ValueError("ann@example.com")
+thread = threading.Thread(target=die)
+thread.start()
+thread.join()
+die()
 """
 
 
@@ -42,7 +49,7 @@ def lines(level: str) -> list[dict[str, Any]]:
         capture_output=True,
         text=True,
         timeout=30,
-        check=True,
+        check=False,
     )
     assert done.stderr == ""
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -60,14 +67,24 @@ def test_every_line_says_what_happened_where_and_when(written: list[dict[str, An
         "library.warned",
         "library.warned",
         "library.warned",
+        "thread.crashed",
+        "process.crashed",
     ]
     assert {line["process"] for line in written} == {"worker"}
     assert all(line["timestamp"].endswith("Z") for line in written)
-    assert [line["level"] for line in written] == ["info", "error", "warning", "warning", "warning"]
+    assert [line["level"] for line in written] == [
+        "info",
+        "error",
+        "warning",
+        "warning",
+        "warning",
+        "error",
+        "error",
+    ]
 
 
 def test_what_is_bound_to_the_job_stands_on_its_lines_and_on_no_others(written: list[dict[str, Any]]) -> None:
-    assert [line.get("job") for line in written] == ["labels.sort", None, None, None, None]
+    assert [line.get("job") for line in written] == ["labels.sort", *[None] * 6]
     first = written[0]
     assert (first["mailbox_id"], first["message_id"], first["outcome"]) == (7, "18c2f0", "label.open")
 
@@ -89,4 +106,4 @@ def test_libraries_are_heard_by_name_and_place_and_never_by_their_words(
 
 def test_the_level_of_the_settings_counts() -> None:
     assert next(line["event"] for line in lines("DEBUG")) == "push.coalesced"
-    assert [line["event"] for line in lines("ERROR")] == ["job.failed"]
+    assert [line["event"] for line in lines("ERROR")] == ["job.failed", "thread.crashed", "process.crashed"]

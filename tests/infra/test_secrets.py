@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from cryptography.fernet import Fernet
 
+from domain.channels import Target
 from infra.secrets import Cipher, WrongKey
 from tests.worlds import GRANT, KEY
 
@@ -25,6 +26,19 @@ def test_a_grant_that_was_never_used_has_no_access_token() -> None:
     fresh = replace(GRANT, access_token=None, expires_at=None)
 
     assert Cipher((KEY,)).unseal(Cipher((KEY,)).seal(fresh)) == fresh
+
+
+@pytest.mark.rule("I10")
+def test_a_channels_target_is_sealed_and_comes_under_the_first_key() -> None:
+    target = Target("https://hooks.example.com/t0ken", "whsec_t0ken")
+    old = Cipher((KEY,)).seal_target(target)
+    rotating = Cipher((OTHER_KEY, KEY))
+    new = rotating.renewed(old)
+
+    assert b"t0ken" not in old
+    assert new is not None
+    assert Cipher((OTHER_KEY,)).unseal_target(new) == target
+    assert rotating.renewed(new) is None
 
 
 @pytest.mark.rule("I10")

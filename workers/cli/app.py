@@ -49,6 +49,7 @@ def main() -> None:
 
 def _way_out(error: Exception) -> tuple[str, int]:
     """What to do about an error and the exit code; one that nobody foresaw is raised again."""
+    from redis.exceptions import RedisError
     from sqlalchemy.exc import DBAPIError
 
     from domain.errors import AccessRevoked, GiveUp, TryAgain
@@ -70,6 +71,8 @@ def _way_out(error: Exception) -> tuple[str, int]:
             return f"Gmail refuses ({error.reason}); see the log and Google's admin console", 1
         case DBAPIError():
             return f"the database does not answer ({type(error).__name__}): check LODESTONE_DATABASE_URL", 1
+        case RedisError():
+            return f"Redis does not answer ({type(error).__name__}): check LODESTONE_REDIS_URL", 1
     raise error
 
 

@@ -85,10 +85,14 @@ class Search:
             word for word, form in self._exact if form in data
         }
 
-    def in_folder(self, folder: Path) -> Proof:
-        """Every file below the folder, whatever its name: database, -wal, -shm, append-only files, logs."""
+    def in_folder(self, folder: Path, but: Path | None = None) -> Proof:
+        """Every file below the folder, whatever its name: database, -wal, -shm, append-only files, logs.
+
+        `but` is a folder in it that is not ours.
+        """
         proof = Proof()
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        files = (path for path in folder.rglob("*") if path.is_file())
+        for file in sorted(path for path in files if but is None or but not in path.parents):
             with suppress(FileNotFoundError):
                 words, size = self._in_file(file)
                 proof.files += 1
