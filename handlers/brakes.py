@@ -36,7 +36,7 @@ def _brake(mailbox: str | None, work: Work, *, paused: bool) -> int:
             _look_up(mailbox, tx)
             change = tx.mailboxes.brake if paused else tx.mailboxes.release
             changed = change(mailbox, AT_ONCE)
-            for mailbox_id in changed:
+            for mailbox_id in sorted(changed):  # in the re-driver's order: no deadlock
                 tx.ledger.hold(mailbox_id, UNTIL_RESUMED if paused else 0)
         for mailbox_id in changed:
             if paused:

@@ -48,10 +48,12 @@ def connect(
         tx.mailboxes.reserve(address)
         _check(user_id, address, magnet, tx)
         mailbox_id = tx.mailboxes.add(address)
+        connection = _signed_in(
+            user_id, mailbox_id, gmail.grant, tx
+        )  # locked before its mailbox, as everywhere
         tx.mailboxes.keep_own_addresses(mailbox_id, {address, *own})
         if labels:
             tx.mailboxes.keep_labels(mailbox_id, labels)
-        connection = _signed_in(user_id, mailbox_id, gmail.grant, tx)
         watched = _switch(connection, watch, sorting, dry_run, tx, work)
     if state and state.cursor and not watched:
         work.store.scrub()

@@ -16,6 +16,7 @@ from domain.labels import (
     change,
     replacement,
 )
+from domain.labels import outcome as outcome_of
 from domain.ledger import Claim, Link
 from domain.messages import INBOX
 from domain.outcomes import Outcome
@@ -23,6 +24,8 @@ from handlers import threads
 from handlers.ports import Mailbox, Spent
 from handlers.slices import Slice
 from handlers.work import Work
+
+_NO_LABEL = frozenset({Outcome.LABEL_NONE, Outcome.LABEL_OFF, Outcome.LABEL_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,12 @@ class Plan:
     @property
     def paid(self) -> Sequence[Claim]:
         """Those that share what the slice cost."""
-        return self.to_change or (self.piece.claims if self.halves else [])
+        return self.to_change or (self.piece.claims if self.halves or self.in_doubt else [])
+
+    @property
+    def in_doubt(self) -> list[Claim]:
+        """Mails that are to have no label now, while a try that was cut off may have given them one."""
+        return [c for c, outcome in self.outcomes.items() if c.key in self.again and outcome in _NO_LABEL]
 
     def contact(self, claim: Claim) -> threads.Contact:
         """Whose mail it is, for which connection."""
@@ -80,9 +88,10 @@ def label(gmail: Mailbox, plan: Plan, result: Result, work: Work) -> Spent:
     May be called again with the same result when a grant ends half-way.
     """
     labels: Mapping[Category, str] = plan.piece.mailbox.labels
+    seen = _look_again(gmail, plan, result)
+    _acknowledge(plan, result, labels, seen)
     if not {plan.intents[claim].category for claim in plan.to_change} <= labels.keys():
         labels = _ensure_labels(gmail, plan, labels, work)
-    seen = _look_again(gmail, plan, result)
     try:
         _modify(gmail, plan, result, labels, seen)
     except LabelUnknown:
@@ -111,16 +120,35 @@ def _ensure_labels(
 
 def _look_again(gmail: Mailbox, plan: Plan, result: Result) -> Mapping[str, Place]:
     """Where an intent stood before this one, first look at what became of it, and of the mail meanwhile (W5)."""
-    again = [claim.gmail_id for claim in plan.to_change if claim.key in plan.again]
+    concerned = [*(claim for claim in plan.to_change if claim.key in plan.again), *plan.in_doubt]
+    again = [claim.gmail_id for claim in concerned]
     seen: dict[str, Place] = {}
     for gmail_id, place in (gmail.labels_of(again) if again else {}).items():
         if isinstance(place, TryAgain | GiveUp):
             result.errors[gmail_id] = place
         elif place is None:
-            result.outcomes |= {c: Outcome.SKIP_GONE for c in plan.to_change if c.gmail_id == gmail_id}
+            result.outcomes |= {c: Outcome.SKIP_GONE for c in concerned if c.gmail_id == gmail_id}
         else:
             seen[gmail_id] = place
     return seen
+
+
+def _acknowledge(
+    plan: Plan, result: Result, labels: Mapping[Category, str], seen: Mapping[str, Place]
+) -> None:
+    """A mail is sorted once (Z39): the label that a try put there before it was cut off stands, whatever the
+    deals and settings have become since."""
+    for claim in plan.in_doubt:
+        category, place = plan.again[claim.key], seen.get(claim.gmail_id)
+        if place and labels.get(category) in place.label_ids:
+            result.outcomes[claim] = outcome_of(category)
+            result.changed[claim] = _made(plan, claim, labels[category])
+
+
+def _made(plan: Plan, claim: Claim, label_id: str) -> LabelChange:
+    """What all tries together come to."""
+    inbox = frozenset({INBOX}) if plan.links[claim.key].in_inbox else frozenset[str]()
+    return LabelChange(frozenset({label_id}), inbox)
 
 
 def _modify(
@@ -165,8 +193,8 @@ def _change(
     since keeps it there, also where a label of ours is on it already (E58).
     """
     own = labels[plan.intents[claim].category]
-    inbox = frozenset({INBOX}) if plan.links[claim.key].in_inbox else frozenset[str]()
-    made = LabelChange(frozenset({own}), inbox)
+    made = _made(plan, claim, own)
+    inbox = made.remove
     if place is None:
         return change(inbox, own, frozenset(labels.values()), frozenset({own})), made
     if own in place.label_ids:

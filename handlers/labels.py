@@ -129,13 +129,14 @@ def _carry_out(plan: Plan, work: Work) -> None:
     result = Result(dict(plan.outcomes))
     result.older.begun.update(plan.halves)
     units = 0
-    if plan.to_change or plan.halves:
+    if plan.to_change or plan.halves or plan.in_doubt:
         connections = list(plan.connections.values())
         try:
             spent = enter(connections, work, lambda gmail: label(gmail, plan, result, work))
         except LabelRefused as error:
-            result = Result({**plan.outcomes, **dict.fromkeys(plan.to_change, Outcome.LABEL_FAILED)})
-            result.refused = error.reason
+            outcomes = result.outcomes | dict.fromkeys(plan.to_change, Outcome.LABEL_FAILED)
+            changed = {claim: made for claim, made in result.changed.items() if claim in plan.in_doubt}
+            result = Result(outcomes, changed, result.errors, refused=error.reason)
         else:
             if spent is None:
                 plan.piece.give_back(plan.piece.claims, 0, counted=False)

@@ -51,9 +51,10 @@ def redrive(work: Work) -> int:
     """Ask again for what the queue has lost (W2, W13); returns how much that was."""
     if work.queue.backlog() > CROWDED:
         return 0
+    outside_crowded = work.queue.backlog("outside") > CROWDED  # nobody need run a notifier
     with work.store.begin("sweep.redrive") as tx:
         stalled = tx.ledger.stalled(AT_ONCE)
-        channels = tx.deliveries.stalled(AT_ONCE)
+        channels = () if outside_crowded else tx.deliveries.stalled(AT_ONCE)
     for mailbox_id, step in stalled:
         log.info("step.redriven", mailbox_id=mailbox_id, step=step.value)
         work.queue.emit(_WAKES[step](mailbox_id))

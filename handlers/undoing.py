@@ -79,6 +79,7 @@ class Undoing:
                 if done.needs_sign_in:
                     break
                 last = some[-1].gmail_id
+                keep()
                 self.told(len(some))
         return done
 

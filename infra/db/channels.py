@@ -82,7 +82,8 @@ class ChannelRows:
         of_it = (deliveries.c.channel_id == channel_id,)
         self._db.execute(
             update(deliveries)
-            .where(*of_it, deliveries.c.state == State.WAITING.value, deliveries.c.owner.is_(None))
+            .where(*of_it, deliveries.c.state == State.WAITING.value)
+            .where(deliveries.c.owner.is_(None) | (deliveries.c.ready_at <= db_now()))
             .values(ready_at=db_now(), redrive_at=db_now())
         )
         return self._db.execute(

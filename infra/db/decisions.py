@@ -99,6 +99,8 @@ class DecisionRows:
             alike.setdefault((outcome, changed.get(claim)), []).append(claim)
         for (outcome, change), claims in alike.items():
             values: dict[str, Any] = {"outcome": outcome.value}
+            if outcome in (Outcome.LABEL_NONE, Outcome.LABEL_OFF):
+                values |= {"category": None, "deal_id": None}  # an intent that came to nothing
             if change:
                 values["changed"] = {"added": sorted(change.add), "removed": sorted(change.remove)}
                 values["changed_at"] = db_now()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, or_, select, update
 
 from domain.channels import Channel, ChannelState, Item, Parcel, batch_of
 from domain.connections import ConnectionState
@@ -13,6 +13,9 @@ from infra.db.channels import ChannelRows, is_awake
 from infra.db.schema import channels, connections, contacts, deliveries, notifications
 from infra.db.sql import chunks
 from infra.db.types import db_now
+
+_OFF_FOR = 86_400.0
+"""Seconds until the re-driver looks again at what waits for a channel that is off."""
 
 _WAITS = deliveries.c.state == State.WAITING.value
 _OF_MAIL = notifications.c.kind == NoticeKind.MAIL.value
@@ -81,22 +84,33 @@ class DeliveryRows:
         return self._end(parcel, owner, **values)
 
     def stalled(self, limit: int) -> tuple[int, ...]:
-        """Channels for which something waits although its time has come; asked for again from now (W2)."""
+        """Channels for which something waits although its time has come; asked for again from now (W2).
+
+        What waits for a channel that rests or is off steps aside, so that no tick reads a backlog twice.
+        """
         due = (_WAITS, deliveries.c.redrive_at <= db_now())
-        found = self._db.scalars(
-            _joined(select(deliveries.c.channel_id))
-            .join(channels, channels.c.id == deliveries.c.channel_id)
-            .where(*due, channels.c.state == ChannelState.ACTIVE.value, is_awake(), _MAY_GO)
+        oldest = select(deliveries.c.channel_id).where(*due).order_by(deliveries.c.redrive_at).limit(limit)
+        stuck = oldest.subquery()
+        may_go = _joined(select(deliveries.c.channel_id)).where(
+            deliveries.c.channel_id == stuck.c.channel_id, *due, _MAY_GO
+        )
+        active = channels.c.state == ChannelState.ACTIVE.value
+        again = case(
+            (~active, db_now(_OFF_FOR)),
+            (~is_awake(), channels.c.resting_until),
+            else_=db_now(self._redrive_after),
+        )
+        rows = self._db.execute(
+            select(stuck.c.channel_id, and_(active, is_awake(), may_go.exists()))
+            .join(channels, channels.c.id == stuck.c.channel_id)
             .distinct()
-            .limit(limit)
+            .order_by(stuck.c.channel_id)
         ).all()
-        if found:
-            self._db.execute(
-                update(deliveries)
-                .where(deliveries.c.channel_id.in_(found), *due)
-                .values(redrive_at=db_now(self._redrive_after))
-            )
-        return tuple(found)
+        for channel_id, _ in rows:
+            of_it = select(again).where(channels.c.id == channel_id).scalar_subquery()
+            these = (deliveries.c.channel_id == channel_id, *due)
+            self._db.execute(update(deliveries).where(*these).values(redrive_at=of_it))
+        return tuple(channel_id for channel_id, can_go in rows if can_go)
 
     def _first(self, channel_id: int) -> Any:
         """The delivery that has been ready the longest, with its user and whether it is late."""

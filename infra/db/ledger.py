@@ -7,7 +7,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
-    bindparam,
     delete,
     exists,
     or_,
@@ -21,14 +20,12 @@ from domain.connections import ConnectionState
 from domain.ledger import ALONE_AFTER, Claim, Cost, Planned, State, Step
 from domain.outcomes import Outcome
 from infra.db.decisions import DecisionRows
+from infra.db.entries import UNDONE
 from infra.db.schema import connections, decisions, mailboxes, steps
 from infra.db.sql import insert_new
 from infra.db.types import db_now
 
 _KEY = (steps.c.gmail_id, steps.c.connection_id)
-_UNDONE = steps.c.state != bindparam(None, State.DONE.value, literal_execute=True)
-"""Written out, so that a partial index fits every statement."""
-
 _STOPPED = and_(
     steps.c.step == Step.SORT.value,
     steps.c.state == State.DONE.value,
@@ -161,7 +158,7 @@ class LedgerRows:
             decisions.c.gmail_id == steps.c.gmail_id
         )
         found = union(
-            mail.where(theirs, _UNDONE, steps.c.state == State.SET_ASIDE.value),
+            mail.where(theirs, UNDONE, steps.c.state == State.SET_ASIDE.value),
             mail.join(decisions, decided).where(
                 theirs,
                 decisions.c.mailbox_id == steps.c.mailbox_id,
@@ -235,7 +232,7 @@ class LedgerRows:
             mailboxes.c.paused_at.is_(None),
         )
         rows = self._db.execute(select(stuck.c.mailbox_id, stuck.c.step, active).distinct()).all()
-        for mailbox_id, step, _ in rows:
+        for mailbox_id, step, _ in sorted(rows):
             these = (steps.c.mailbox_id == mailbox_id, steps.c.step == step)
             self._db.execute(update(steps).where(*these, *due).values(redrive_at=db_now(self._redrive_after)))
         return tuple((mailbox_id, Step(step)) for mailbox_id, step, signed_in in rows if signed_in)

@@ -178,15 +178,8 @@ class MessageRows:
             return
         ids = {touch.gmail_id for touch in found.touched}
         # Spam and Trash are the match's to see; only what it has seen elsewhere has been put away since.
-        matched = set(
-            self._db.scalars(
-                select(decisions.c.gmail_id).where(
-                    decisions.c.mailbox_id == mailbox_id,
-                    decisions.c.gmail_id.in_({t.gmail_id for t in found.touched if t.label_id in PUT_AWAY}),
-                    decisions.c.contact_id.is_not(None),
-                )
-            )
-        )
+        put_away = {touch.gmail_id for touch in found.touched if touch.label_id in PUT_AWAY}
+        matched = self._matched(mailbox_id, put_away) if put_away else frozenset[str]()
         # What was replaced before the last walk through history began, that walk has told already.
         untold = or_(mailboxes.c.synced_at.is_(None), decisions.c.changed_at >= mailboxes.c.synced_at)
         rows = self._db.execute(
@@ -220,3 +213,8 @@ class MessageRows:
         }
         if by_user:
             self.touch(mailbox_id, by_user)
+
+    def _matched(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+        these = (decisions.c.mailbox_id == mailbox_id, decisions.c.gmail_id.in_(gmail_ids))
+        found = select(decisions.c.gmail_id).where(*these, decisions.c.contact_id.is_not(None))
+        return frozenset(self._db.scalars(found))

@@ -26,6 +26,8 @@ class NotificationRows:
 
     def notify(self, user_id: str, claims: Collection[Claim], links: Mapping[tuple[str, int], Link]) -> Told:
         """Put mails on the user's list, each once (I2), and what is new there on its way to his channels."""
+        if not claims:
+            return Told((), frozenset())
         now = self._db.execute(select(db_now())).scalar_one()
         rows = []
         for claim in sorted(claims, key=lambda claim: links[claim.key].received_at):

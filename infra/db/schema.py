@@ -276,6 +276,13 @@ Index(
     postgresql_where=deliveries.c.state == "waiting",
 )
 Index(
+    "deliveries_batch",
+    deliveries.c.channel_id,
+    deliveries.c.batch,
+    sqlite_where=deliveries.c.state == "waiting",
+    postgresql_where=deliveries.c.state == "waiting",
+)
+Index(
     "deliveries_redrive",
     deliveries.c.redrive_at,
     sqlite_where=deliveries.c.state == "waiting",

@@ -117,7 +117,7 @@ def listed(calls: Calls, **query: Any) -> Iterator[dict[str, str]]:
         )
         try:
             answer = calls.one(request)
-        except LookupError as error:
+        except (LookupError, FileExistsError) as error:
             raise GiveUp(str(error)) from None
         with sense():
             page = {str(one["id"]): str(one["threadId"]) for one in answer.get("messages", ())}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text, update
 
 from domain.channels import TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
@@ -19,7 +19,9 @@ from infra.db.schema import channels as channel_table
 from infra.db.schema import deliveries, notifications
 from infra.local.ports import free_port
 from infra.notifiers import Notifiers
+from infra.queue import BACKLOG
 from tests.handlers.conftest import LONG_AGO, House
+from workers.broker import OUTSIDE
 from workers.demo.receiver import Receiver
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -449,6 +451,55 @@ def test_what_redis_has_forgotten_the_sweep_brings_back(
     assert sweep.redrive(house.work) == 0, "not before its time"
     try_again(house, channel)
     assert told(receiver) == [gmail_id]
+
+
+@pytest.mark.rule("W2")
+def test_without_a_notifier_its_jobs_do_not_pile_up(house: House, receiver: Receiver, redis: Redis) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    gmail_id = house.deliver("ann")
+    house.catch_up_only()
+    house.run_next()
+    house.run_next()
+    house.sent.clear()
+    house.let_time_pass()
+    redis.rpush(BACKLOG + OUTSIDE, *range(sweep.CROWDED + 1))
+    sweep.redrive(house.work)
+    assert DeliveryDue(channel.id) not in house.sent
+    redis.delete(BACKLOG + OUTSIDE)
+    try_again(house, channel)
+    assert told(receiver) == [gmail_id]
+
+
+@pytest.mark.rule("W2")
+@pytest.mark.parametrize("status", [503, 410], ids=["rests", "is off"])
+def test_what_waits_for_a_channel_that_takes_nothing_is_not_read_at_every_tick(
+    house: House, receiver: Receiver, status: int
+) -> None:
+    house.connect()
+    channel = add(house, receiver)
+    for number in range(2):
+        house.deliver("ann", number)
+    house.catch_up_only()
+    house.run_next()
+    house.run_next()
+    with house.store.begin("tests.die") as tx:
+        assert tx.deliveries.take(channel.id, "dead", 0) is not None
+    receiver.answers.append((status, {}))
+    channels.deliver(channel.id, house.work)
+    house.sent.clear()
+    with house.store.engine.begin() as db:
+        db.execute(update(deliveries).values(redrive_at=LONG_AGO))
+    assert sweep.redrive(house.work) == 0
+    with house.store.engine.connect() as db:
+        soonest = db.scalar(select(func.min(deliveries.c.redrive_at)))
+        until = db.scalar(select(channel_table.c.resting_until))
+    assert soonest is not None
+    assert soonest == until if status == 503 else soonest - datetime.now(UTC) > timedelta(hours=23)
+    channels.retry(channel.id, house.work)
+    sweep.redrive(house.work)
+    house.pump()
+    assert len(told(receiver)) == 2
 
 
 def test_a_private_target_is_refused_when_it_is_added_and_at_each_send(

@@ -57,6 +57,24 @@ def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, secon
             other.result()
 
 
+@pytest.mark.rule("E86", "W2")
+def test_signing_in_again_and_losing_the_old_sign_in_never_wait_for_each_other(house: House) -> None:
+    connection_id = house.connect()
+    if house.store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer")
+    with ThreadPoolExecutor(1) as other:
+        with house.store.begin("tests.lose") as tx:
+            connection = tx.connections.get(connection_id)
+            assert connection is not None
+            assert tx.connections.need_sign_in(connection)
+            again = other.submit(house.connect)
+            assert wait_for(lambda: is_waited_for(house.store))
+            tx.mailboxes.pause(connection.mailbox_id)
+        assert again.result() == connection_id
+    with house.store.begin("tests.look") as tx:
+        assert [c.id for c in tx.connections.working(1)] == [connection_id]
+
+
 def is_waited_for(store: Store) -> bool:
     """Whether anybody waits for a lock of PostgreSQL's."""
     with store.engine.connect() as db:

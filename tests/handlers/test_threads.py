@@ -422,3 +422,35 @@ def test_a_category_that_changed_since_a_crash_replaces_our_own_label(house: Hou
     assert house.outcomes() == {first.id: "label.customer"}
     assert house.labels(first.id) == {UNREAD, CUSTOMERS}
     assert row(house, first.id).changed["removed"] == ["INBOX"]
+
+
+@pytest.mark.rule("Z39", "W5", "I2")
+@pytest.mark.parametrize(
+    ("when", "outcome", "labels_then"),
+    [
+        pytest.param("before", "label.none", {UNREAD, "INBOX"}, id="Gmail was not called"),
+        pytest.param("after", "label.open", {UNREAD, OPEN}, id="Gmail was called"),
+    ],
+)
+@pytest.mark.parametrize("since", ["the deal is lost", "sorting is off"])
+def test_a_label_put_before_a_crash_stands_and_is_known_when_none_is_due_any_more(
+    house: House, when: str, outcome: str, labels_then: set[str], since: str
+) -> None:
+    house.connect()
+    first = writes(house, "ann", 1)
+    cut(house, "change_labels", when)
+    if since == "sorting is off":
+        house.connect(sorting=False)
+        outcome = outcome.replace("none", "off")
+    else:
+        deal(house, "d1", "LOST")
+    house.let_time_pass()
+    house.queue.redis.flushall()
+    labels.sort(1, house.work)
+    assert house.outcomes() == {first.id: outcome}
+    assert house.labels(first.id) == labels_then
+    found = row(house, first.id)
+    if when == "after":
+        assert (found.category, found.changed["removed"]) == ("OPEN", ["INBOX"])
+    else:
+        assert (found.category, found.deal_id, found.changed) == (None, None, None)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from domain.errors import TryAgain
+from domain.errors import GiveUp, TryAgain
 from domain.labels import LABEL_NAMES, Category, LabelChange
 from domain.mailboxes import ChangeKind, Grant
 from domain.messages import Fetched
@@ -268,6 +268,15 @@ def test_a_label_that_another_made_first_is_used(google: Script, mailbox: GmailM
     with pytest.raises(TryAgain, match=r"^label_conflict$"):
         mailbox.ensure_labels(names, {})
     assert b'"labelListVisibility": "labelShow", "messageListVisibility": "show"' in google.requests[1]
+
+
+@pytest.mark.rule("E84", "E87")
+def test_a_list_that_gmail_refuses_as_a_conflict_is_refused_for_good(
+    google: Script, mailbox: GmailMailbox
+) -> None:
+    google.script = [http({"error": {"code": 409, "message": "Conflict"}}, status=409)]
+    with pytest.raises(GiveUp):
+        next(mailbox.listed_since(datetime(2026, 1, 1, tzinfo=UTC)))
 
 
 @pytest.mark.rule("E14")

@@ -106,6 +106,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index(
+            "deliveries_batch",
+            ["channel_id", "batch"],
+            unique=False,
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
+        batch_op.create_index(
             "deliveries_redrive",
             ["redrive_at"],
             unique=False,
@@ -135,6 +142,11 @@ def downgrade() -> None:
         )
         batch_op.drop_index(
             "deliveries_redrive",
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
+        batch_op.drop_index(
+            "deliveries_batch",
             sqlite_where=sa.text("state = 'waiting'"),
             postgresql_where=sa.text("state = 'waiting'"),
         )
