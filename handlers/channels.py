@@ -22,6 +22,7 @@ from domain.channels import (
 )
 from domain.cloud_events import TESTED, envelope, event, line
 from domain.events import DeliveryDue
+from domain.notifications import NoticeKind
 from handlers.connections import Refused
 from handlers.ports import Outside, Transaction
 from handlers.work import Work, in_turn
@@ -64,7 +65,12 @@ def _send(parcel: Parcel, work: Work) -> None:
     began = time.monotonic()
     if not all(item.due for item in parcel.items):
         with work.store.begin("deliveries.omit") as tx:
-            tx.deliveries.finish(parcel, work.me())
+            if (
+                parcel.items[0].kind is NoticeKind.MAIL
+            ):  # it waits for the sign-in, and is not taken until then (D12)
+                tx.deliveries.give_back(parcel, work.me(), 0, "sign_in", counted=False, untouched=True)
+            else:
+                tx.deliveries.finish(parcel, work.me())
         log.info("delivery.omitted", channel_id=parcel.channel.id, notification_id=parcel.items[0].id)
         return
     if parcel.attempts > TRIES:

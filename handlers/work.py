@@ -133,7 +133,7 @@ def in_turn(
     """
     turn = work.queue.enter(kind, mailbox_id, work.pace.lease)
     if turn is None:
-        log.debug("mailbox.busied", mailbox_id=mailbox_id, kind=kind)
+        log.debug("turn.refused", kind=kind, of=mailbox_id)
         return
     done = False
     try:

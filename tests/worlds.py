@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import text
 
 from domain.connections import Connection
@@ -15,6 +16,9 @@ from infra.db.store import Store, Transaction
 
 KEY = "bG9kZXN0b25lIHRlc3RzIGtleSBvZiAzMiBieXRlcyE="
 """A Fernet key that opens nothing but test databases."""
+
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For a test in which nothing depends on the database: `database_url` is SQLite alone."""
 
 START = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
 """When the features of `make_world` were switched on; mail received from here on is handled."""

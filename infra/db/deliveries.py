@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, or_, select, update
 
 from domain.channels import Channel, ChannelState, Item, Parcel, batch_of
 from domain.connections import ConnectionState
@@ -64,8 +64,8 @@ class DeliveryRows:
         return self._parcel(channel, batch, max(attempts)) if attempts else None
 
     def finish(self, parcel: Parcel, owner: str) -> bool:
-        """It has gone out, or need not any more; False when it is somebody else's meanwhile."""
-        return self._end(parcel, owner, state=State.DONE.value, trouble=None)
+        """It has gone out, or need not any more: nothing is kept of it. False when it is somebody else's meanwhile."""
+        return self._db.execute(delete(deliveries).where(*self._mine(parcel, owner))).rowcount > 0
 
     def set_aside(self, parcel: Parcel, owner: str, trouble: str) -> bool:
         """It has used up its tries; the channel goes on (W3)."""
@@ -193,8 +193,11 @@ class DeliveryRows:
         return and_(deliveries.c.channel_id == channel_id, deliveries.c.batch == batch)
 
     def _end(self, parcel: Parcel, owner: str, **values: Any) -> bool:
-        mine = (self._these(parcel.channel.id, parcel.batch), deliveries.c.owner == owner, _WAITS)
-        return self._db.execute(update(deliveries).where(*mine).values(owner=None, **values)).rowcount > 0
+        changed = update(deliveries).where(*self._mine(parcel, owner)).values(owner=None, **values)
+        return self._db.execute(changed).rowcount > 0
+
+    def _mine(self, parcel: Parcel, owner: str) -> tuple[ColumnElement[bool], ...]:
+        return self._these(parcel.channel.id, parcel.batch), deliveries.c.owner == owner, _WAITS
 
 
 def _joined(query: Any) -> Any:

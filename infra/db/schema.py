@@ -268,28 +268,16 @@ deliveries = Table(
     Column("ready_at", Instant, nullable=False),
     Column("redrive_at", Instant, nullable=False),
 )
-Index(
-    "deliveries_waiting",
-    deliveries.c.channel_id,
-    deliveries.c.ready_at,
-    sqlite_where=deliveries.c.state == "waiting",
-    postgresql_where=deliveries.c.state == "waiting",
-)
-Index(
-    "deliveries_batch",
-    deliveries.c.channel_id,
-    deliveries.c.batch,
-    sqlite_where=deliveries.c.state == "waiting",
-    postgresql_where=deliveries.c.state == "waiting",
-)
-Index(
-    "deliveries_redrive",
-    deliveries.c.redrive_at,
-    sqlite_where=deliveries.c.state == "waiting",
-    postgresql_where=deliveries.c.state == "waiting",
-)
+_waiting = deliveries.c.state == "waiting"
+for _name, _columns in {
+    "deliveries_waiting": (deliveries.c.channel_id, deliveries.c.ready_at),
+    "deliveries_batch": (deliveries.c.channel_id, deliveries.c.batch),
+    "deliveries_redrive": (deliveries.c.redrive_at,),
+}.items():
+    Index(_name, *_columns, sqlite_where=_waiting, postgresql_where=_waiting)
 """The ledger of the channels: a step of its own per notification and channel, that holds up nothing else (I5).
-Those with one `batch` go out as one event, and with the same id whenever it is tried again."""
+Those with one `batch` go out as one event, with the same id whenever it is tried again. What has gone out is
+deleted."""
 
 crm_versions = Table(
     "crm_versions",

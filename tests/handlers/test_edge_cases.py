@@ -25,6 +25,12 @@ ALIAS, CARLA = "u.w@firm.example", "carla@firm.example"
 MARCH, APRIL = datetime(2026, 3, 31, 12, tzinfo=UTC), datetime(2026, 4, 1, 12, tzinfo=UTC)
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """The rules decide here, and what they are told comes through SQL that other tests run on both."""
+    return sqlite_url
+
+
 def record(house: House, *records: Record) -> None:
     """What the CRM hands us."""
     with house.store.begin("tests.crm") as tx:

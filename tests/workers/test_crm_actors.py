@@ -23,7 +23,7 @@ from sqlalchemy import text
 from infra.crm_json import CHANGES, Line, read_lines
 from infra.db.store import Store
 from tests.journeys.world import wait_for
-from tests.worlds import KEY
+from tests.worlds import KEY, ONE_DATABASE
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "CRM.md").read_text()
 QUEUE = "lodestone:queue:crm"
@@ -262,6 +262,7 @@ def test_what_the_database_cannot_take_goes_round_until_it_can(
 
 @pytest.mark.rule("I1", "I2")
 @pytest.mark.parametrize("side", ["before", "after"])
+@ONE_DATABASE
 def test_a_worker_that_is_killed_leaves_the_change_to_the_next(factory: Factory, side: str) -> None:
     doomed = factory.start(LODESTONE_DIE_AT=f"crm.change.{side}")
     factory.put("crm.upsert_contact", **person("ann"))
@@ -274,6 +275,7 @@ def test_a_worker_that_is_killed_leaves_the_change_to_the_next(factory: Factory,
 
 
 @pytest.mark.rule("W13", "I1")
+@ONE_DATABASE
 def test_a_message_whose_fetch_was_never_answered_is_not_stranded(factory: Factory) -> None:
     factory.start()
     assert wait_for(lambda: "process.started" in factory.log())
@@ -288,6 +290,7 @@ def test_a_message_whose_fetch_was_never_answered_is_not_stranded(factory: Facto
     assert wait_for(lambda: not [key for key in factory.in_redis() if key.startswith(QUEUE)])
 
 
+@ONE_DATABASE
 def test_the_document_says_it_right(factory: Factory) -> None:
     blocks = dict(re.findall(r"```(\w+)\n(.*?)```", DOCUMENT, re.DOTALL))
 

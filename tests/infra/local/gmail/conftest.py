@@ -18,8 +18,10 @@ from googleapiclient.errors import HttpError
 
 from infra.local.gmail import GmailControl, GmailServer
 
-ANA = "ana@example.com"
+ANA, BEA = "ana@example.com", "bea@example.com"
 Json = dict[str, Any]
+Refused = Callable[[Any], tuple[int, str]]
+"""The status and the reason of a request that must fail."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,17 @@ def refused() -> Callable[[Any], tuple[int, str]]:
         return error["code"], error["errors"][0]["reason"]
 
     return refused
+
+
+@pytest.fixture
+def bea(control: GmailControl, connect: Callable[[Json], Any]) -> Any:
+    """The client of somebody else's mailbox."""
+    return connect(control.create_mailbox(BEA)).users()
+
+
+def profile(users: Any) -> Any:
+    """A small request."""
+    return users.getProfile(userId="me")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,20 +10,9 @@ import pytest
 from googleapiclient.errors import HttpError
 
 from infra.local.gmail import GmailControl, GmailServer
+from tests.infra.local.gmail.conftest import ANA, BEA, Refused, profile
 
-ANA, BEA = "ana@example.com", "bea@example.com"
 RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\nbody"
-Json = dict[str, Any]
-Refused = Callable[[Any], tuple[int, str]]
-
-
-def profile(users: Any) -> Any:
-    return users.getProfile(userId="me")
-
-
-@pytest.fixture
-def bea(control: GmailControl, connect: Callable[[Json], Any]) -> Any:
-    return connect(control.create_mailbox(BEA)).users()
 
 
 def test_units_of_the_new_table_and_of_the_old(users: Any, control: GmailControl) -> None:

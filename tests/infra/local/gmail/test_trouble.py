@@ -1,7 +1,6 @@
 """Faults on demand."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,20 +8,9 @@ from googleapiclient.errors import HttpError
 
 from infra.local.gmail import ControlError, GmailControl, GmailServer
 from infra.local.gmail.faults import KINDS
+from tests.infra.local.gmail.conftest import ANA, Refused, profile
 
-ANA, BEA = "ana@example.com", "bea@example.com"
 RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\nbody"
-Json = dict[str, Any]
-Refused = Callable[[Any], tuple[int, str]]
-
-
-def profile(users: Any) -> Any:
-    return users.getProfile(userId="me")
-
-
-@pytest.fixture
-def bea(control: GmailControl, connect: Callable[[Json], Any]) -> Any:
-    return connect(control.create_mailbox(BEA)).users()
 
 
 EXPECTED = {
