@@ -147,6 +147,13 @@ def not_under_customers(trail: Trail, one: Decided) -> str | None:
     return _CAUSES.get(outcome)
 
 
+def by_hand(trail: Trail) -> str:
+    """Why sorting leaves it alone from now on: the user's hand wins, and what was undone counts as his (I6)."""
+    if any(one.undone_at for one in trail.decided):
+        return "as by hand: what sorting had done to it was undone"
+    return "by hand: the user has changed its CRM label, or put it into Spam or Trash"
+
+
 def differs(one: Decided, seen: SeenNow) -> str | None:
     """What a second look shows that the first did not, None when they agree or there was none."""
     if seen.problem is not None or seen.outcome is one.outcome:

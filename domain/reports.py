@@ -47,17 +47,24 @@ class MailboxReport:
 class Totals:
     """All mailboxes together. `oldest_waiting_at` is when the mail was first seen that waits the longest; mail
     of a mailbox that nobody is signed in to waits for its user and is not counted there (E86), nor is that of
-    one that is paused."""
+    one that is paused. `look_due_at` is when the mailbox was due, or will be, that was looked at the longest ago:
+    what no worker has looked for, does not wait in the ledger."""
 
     mailboxes: int
     paused: int
     waiting: int
     set_aside: int
     oldest_waiting_at: datetime | None
+    look_due_at: datetime | None
 
     def late(self, now: datetime) -> bool:
-        """Whether a mail waits longer than the rules allow."""
-        return self.oldest_waiting_at is not None and now - self.oldest_waiting_at > TOO_LONG
+        """Whether a mail waits longer than the rules allow, or may wait unseen."""
+        waits = self.oldest_waiting_at is not None and now - self.oldest_waiting_at > TOO_LONG
+        return waits or self.overlooked(now)
+
+    def overlooked(self, now: datetime) -> bool:
+        """Whether nobody has looked into a mailbox for too long after it was due: no worker runs, or no sweep."""
+        return self.look_due_at is not None and now - self.look_due_at > TOO_LONG
 
 
 @dataclass(frozen=True, slots=True)

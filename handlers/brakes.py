@@ -9,6 +9,8 @@ from handlers.work import Work
 
 log = structlog.get_logger()
 
+NO_MAILBOX = "there is no such mailbox; `lodestone status` lists them"
+
 AT_ONCE = 1_000
 
 UNTIL_RESUMED = 10 * 365 * 86_400.0
@@ -83,4 +85,4 @@ def retry_all(mailbox: str | None, work: Work) -> int:
 
 def _look_up(mailbox: str | None, tx: Transaction) -> None:
     if mailbox is not None and tx.mailboxes.id_of(mailbox) is None:
-        raise Refused("there is no such mailbox")
+        raise Refused(NO_MAILBOX)

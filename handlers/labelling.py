@@ -41,7 +41,7 @@ class Plan:
     links: Mapping[tuple[str, int], Link]
     outcomes: Mapping[Claim, Outcome]
     intents: Mapping[Claim, Sorted]
-    again: Mapping[tuple[str, int], Category]
+    again: Mapping[tuple[str, int], tuple[Category, ...]]
     earlier: Mapping[threads.Contact, frozenset[Earlier]]
     halves: tuple[Replacing, ...]
 
@@ -139,10 +139,16 @@ def _acknowledge(
     """A mail is sorted once (Z39): the label that a try put there before it was cut off stands, whatever the
     deals and settings have become since."""
     for claim in plan.in_doubt:
-        category, place = plan.again[claim.key], seen.get(claim.gmail_id)
-        if place and labels.get(category) in place.label_ids:
+        place = seen.get(claim.gmail_id)
+        category = _put_before(plan, claim, place, labels) if place else None
+        if category:
             result.outcomes[claim] = outcome_of(category)
             result.changed[claim] = _made(plan, claim, labels[category])
+
+
+def _put_before(plan: Plan, claim: Claim, place: Place, labels: Mapping[Category, str]) -> Category | None:
+    """Whose label an earlier try has left on the mail."""
+    return next((c for c in plan.again[claim.key] if labels.get(c) in place.label_ids), None)
 
 
 def _made(plan: Plan, claim: Claim, label_id: str) -> LabelChange:
@@ -199,9 +205,9 @@ def _change(
         return change(inbox, own, frozenset(labels.values()), frozenset({own})), made
     if own in place.label_ids:
         return LabelChange(frozenset(), frozenset()), made
-    before = labels.get(plan.again[claim.key])
     crm = frozenset(labels.values())
-    if before in place.label_ids:  # the category has changed since the try that was cut off
-        return replacement(place.label_ids, own, crm, frozenset({before or ""})), made
+    before = _put_before(plan, claim, place, labels)
+    if before:  # the category has changed since the try that was cut off
+        return replacement(place.label_ids, own, crm, frozenset({labels[before]})), made
     wanted = change(place.label_ids - (frozenset({INBOX}) - inbox), own, crm, frozenset({own}))
     return wanted, wanted or made

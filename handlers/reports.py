@@ -43,7 +43,8 @@ class Explained:
 def status(mailbox: str | None, limit: int | None, work: Work) -> Status:
     """One mailbox or all of them, those in trouble first."""
     with work.store.begin("reports.status", reads_only=True) as tx:
-        return Status(tx.now(), tx.reports.totals(mailbox), tx.reports.mailboxes(mailbox, limit))
+        totals = tx.reports.totals(mailbox, work.pace.sync_due_after)
+        return Status(tx.now(), totals, tx.reports.mailboxes(mailbox, limit))
 
 
 def notices(user_id: str, after: int, limit: int | None, work: Work) -> tuple[Notice, ...]:

@@ -77,19 +77,29 @@ class DecisionRows:
             for row in rows
         }
 
-    def intended(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Category]:
-        """The intents that were committed before, by (message, connection) (W5)."""
-        known = select(decisions.c.gmail_id, decisions.c.connection_id, decisions.c.category)
+    def intended(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], tuple[Category, ...]]:
+        """The intents that were committed before, by (message, connection), the last one first (W5)."""
+        known = select(
+            decisions.c.gmail_id, decisions.c.connection_id, decisions.c.category, decisions.c.replaces
+        )
         rows = self._db.execute(known.where(_of(claims), decisions.c.category.is_not(None)))
-        return {(row.gmail_id, row.connection_id): Category(row.category) for row in rows}
+        return {
+            (row.gmail_id, row.connection_id): tuple(
+                Category(name) for name in (row.category, row.replaces) if name
+            )
+            for row in rows
+        }
 
     def intend(self, intents: Mapping[Claim, Sorted]) -> None:
-        """What sorting is about to do, committed before it does it (W5)."""
+        """What sorting is about to do, committed before it does it (W5). What a try before intended instead is
+        not forgotten: Gmail may have done it, and history tell of it only now."""
         alike: dict[Sorted, list[Claim]] = {}
         for claim, intent in intents.items():
             alike.setdefault(intent, []).append(claim)
         for intent, claims in alike.items():
-            values = {"category": intent.category.value, "deal_id": intent.deal_id}
+            other = decisions.c.category != intent.category.value
+            former = case((other, decisions.c.category), else_=decisions.c.replaces)
+            values = {"category": intent.category.value, "deal_id": intent.deal_id, "replaces": former}
             self._db.execute(update(decisions).where(_of(claims)).values(values))
 
     def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None:
@@ -98,7 +108,7 @@ class DecisionRows:
         for claim, outcome in outcomes.items():
             alike.setdefault((outcome, changed.get(claim)), []).append(claim)
         for (outcome, change), claims in alike.items():
-            values: dict[str, Any] = {"outcome": outcome.value}
+            values: dict[str, Any] = {"outcome": outcome.value, "replaces": None}
             if outcome in (Outcome.LABEL_NONE, Outcome.LABEL_OFF):
                 values |= {"category": None, "deal_id": None}  # an intent that came to nothing
             if change:

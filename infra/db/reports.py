@@ -1,6 +1,7 @@
 """Reading for people: how the mailboxes stand, what became of a mail, who has written (Z25)."""
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, select, union
@@ -37,8 +38,8 @@ class ReportRows:
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def totals(self, mailbox: str | None = None) -> Totals:
-        """All mailboxes together, or one."""
+    def totals(self, mailbox: str | None, due_after: float) -> Totals:
+        """All mailboxes together, or one; each is due so many seconds after it was looked at, or has rested."""
         open_mail = _open_mail(mailbox).subquery()
         signed_in = exists().where(
             connections.c.mailbox_id == open_mail.c.mailbox_id,
@@ -55,7 +56,9 @@ class ReportRows:
         ).one()
         these = select(func.count(), func.count(mailboxes.c.paused_at)).where(*_named(mailbox))
         known, paused = self._db.execute(these.select_from(mailboxes)).one()
-        return Totals(known, paused, int(row[0]), int(row[1]), row[2])
+        looked_at = self._db.scalar(_looked_at(mailbox))
+        due_at = looked_at and looked_at + timedelta(seconds=due_after)
+        return Totals(known, paused, int(row[0]), int(row[1]), row[2], due_at)
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
         """One mailbox, or all of them, those in trouble first."""
@@ -282,6 +285,15 @@ def _sign_ins(mailbox: str | None) -> Select[Any]:
         func.max(case((lost, 1), else_=0)).label("lost"),
     ).group_by(connections.c.mailbox_id)
     return found.where(connections.c.mailbox_id.in_(_ids(mailbox))) if mailbox else found
+
+
+def _looked_at(mailbox: str | None) -> Select[Any]:
+    """When the mailbox was looked at, or its rest ended, of which that is the longest ago."""
+    synced, rested = mailboxes.c.synced_at, mailboxes.c.resting_until
+    users = _sign_ins(mailbox).subquery()
+    found = select(func.min(case((rested > synced, rested), else_=synced)))
+    found = found.join(users, users.c.mailbox_id == mailboxes.c.id)
+    return found.where(users.c.signed_in == 1, mailboxes.c.paused_at.is_(None))
 
 
 def _ids(mailbox: str) -> Select[tuple[int]]:

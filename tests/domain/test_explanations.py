@@ -185,6 +185,16 @@ def test_a_mail_under_customers_is_there_unless_the_user_moved_it(touched: bool,
     assert explanations.not_under_customers(trail(decided=one, touched=touched), one) == cause
 
 
+@pytest.mark.rule("I6")
+@pytest.mark.parametrize(
+    ("undone_at", "words"),
+    [(None, "put it into Spam or Trash"), (NOW, "what sorting had done to it was undone")],
+)
+def test_what_is_left_alone_says_whose_hand_it_was(undone_at: datetime | None, words: str) -> None:
+    one = decided(Outcome.LABEL_CUSTOMER, undone_at=undone_at)
+    assert words in explanations.by_hand(trail(decided=one, touched=True))
+
+
 @pytest.mark.parametrize(
     ("one", "tries", "words"),
     [
@@ -404,4 +414,5 @@ def test_the_state_of_a_mailbox(
 @pytest.mark.parametrize(("minutes", "late"), [(None, False), (9, False), (10, False), (11, True)])
 def test_ten_minutes_are_the_limit(minutes: int | None, late: bool) -> None:
     oldest = None if minutes is None else NOW - timedelta(minutes=minutes)
-    assert Totals(1, 0, 1, 0, oldest).late(NOW) is late
+    assert Totals(1, 0, 1, 0, oldest, None).late(NOW) is late
+    assert Totals(1, 0, 0, 0, None, oldest).late(NOW) is late, "a look that is due"

@@ -278,6 +278,30 @@ def test_status_is_late_when_a_mail_waits_longer_than_ten_minutes(
     assert not carla.totals.late(carla.now)
 
 
+@pytest.mark.rule("Z33", "E82")
+def test_status_is_late_when_nobody_looks_into_a_mailbox_that_is_due(
+    store_of_two: tuple[World, World], house: House
+) -> None:
+    """What no worker has found waits in no ledger."""
+    let_pass(house.store, 540 + 590)
+    status = reports.status(None, None, work=house.work)
+    assert not status.totals.late(status.now)
+    let_pass(house.store, 20)
+    status = reports.status(None, None, work=house.work)
+    assert (status.totals.waiting, status.totals.late(status.now)) == (0, True)
+    with house.store.begin("tests.rest") as tx:
+        for world in store_of_two:
+            tx.mailboxes.rest(world.mailbox_id, "rateLimitExceeded", 60)
+    status = reports.status(None, None, work=house.work)
+    assert not status.totals.late(status.now), "nor is it to be looked into while it rests"
+    let_pass(house.store, 3_600)
+    assert reports.status(None, None, work=house.work).totals.late(status.now)
+    with house.store.begin("tests.pause") as tx:
+        tx.mailboxes.brake(None, 9)
+    status = reports.status(None, None, work=house.work)
+    assert not status.totals.late(status.now), "paused"
+
+
 @pytest.mark.rule("E86")
 def test_mail_that_waits_for_a_sign_in_is_shown_but_not_late(
     store_of_two: tuple[World, World], house: House
@@ -287,7 +311,7 @@ def test_mail_that_waits_for_a_sign_in_is_shown_but_not_late(
     let_pass(house.store, 3_600)
     with house.store.begin("tests.revoke") as tx:
         tx.connections.need_sign_in(connection_of(tx, uwe))
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(UWE, None, work=house.work)
     assert status.totals.waiting == 1
     assert not status.totals.late(status.now)
     assert status.mailboxes[0].state(status.now) == "reauth needed", "trouble comes first"

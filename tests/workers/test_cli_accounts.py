@@ -115,6 +115,15 @@ def test_without_credentials_topic_says_so_in_one_line(away: Terminal) -> None:
     assert (done.code, done.out, done.err) == (2, "", f"lodestone: {line}\n")
 
 
+def test_a_topic_is_made_once(tmp_path: Path, sqlite_url: str) -> None:
+    there = "projects/lodestone/topics/gmail and its subscription lodestone are there"
+    with PubSubServer() as server:
+        terminal = Terminal(tmp_path, sqlite_url, {"PUBSUB_EMULATOR_HOST": server.host})
+        assert terminal.run("topic").out.splitlines()[-1] == there
+        again = terminal.run("topic")
+    assert (again.code, again.out, again.err) == (0, f"{there}\n", "")
+
+
 def test_a_topic_that_pubsub_refuses_is_told_in_one_line(tmp_path: Path, sqlite_url: str) -> None:
     with PubSubServer() as server:
         settings = {"PUBSUB_EMULATOR_HOST": server.host, "LODESTONE_PUBSUB_TOPIC": "google-mail"}

@@ -86,7 +86,8 @@ def test_a_mail_is_tried_again_or_refused_with_what_became_of_it(terminal: Termi
     assert again.err == f"lodestone: m1 is not set aside: in {UWE} waits to be announced\n"
     assert "it ended with skip.spam" in terminal.run("retry", "m3").err
     unknown = terminal.run("retry", "m9")
-    assert (unknown.code, unknown.err) == (1, "lodestone: the ledger knows no mail of this id\n")
+    assert unknown.code == 2
+    assert unknown.err.startswith("lodestone: the ledger knows no mail of this id; ")
     assert terminal.run("retry", "--all-set-aside", "--json").json == {"retried": 0}
     for words in (("retry",), ("retry", "m1", "--all-set-aside")):
         assert terminal.run(*words).err == "lodestone: name one message, or say --all-set-aside\n"
@@ -131,7 +132,12 @@ def test_what_the_ledger_cannot_be_asked_is_told_in_one_line(terminal: Terminal)
     for command in ("pause", "resume", "ledger", "retry"):
         words = (command, "m1", "--mailbox", "nobody") if command == "retry" else (command, "nobody")
         assert terminal.run(*words).err == "lodestone: that is no mailbox address\n"
-    assert terminal.run("pause", "eva@firm.example").err == "lodestone: there is no such mailbox\n"
+    for command in ("pause", "ledger"):
+        nobodys = terminal.run(command, "eva@firm.example")
+        assert (nobodys.code, nobodys.out) == (2, "")
+        assert nobodys.err == "lodestone: there is no such mailbox; `lodestone status` lists them\n"
+    backwards = terminal.run("ledger", "--since", "1h", "--until", "2h")
+    assert (backwards.code, backwards.err) == (2, "lodestone: --until is not after --since\n")
 
 
 def test_json_is_one_array_however_long(terminal: Terminal) -> None:

@@ -80,7 +80,7 @@ def test_what_was_not_done_ends_with_1(house: House, terminal: Terminal) -> None
     ("words", "code", "said"),
     [
         pytest.param(["--since", "2 weeks"], 2, "2 weeks is no time", id="no time"),
-        pytest.param(["--since", "2h", "--mailbox", "eva@firm.example"], 1, "no such mailbox", id="nobody's"),
+        pytest.param(["--since", "2h", "--mailbox", "eva@firm.example"], 2, "no such mailbox", id="nobody's"),
         pytest.param(["--since", "2h", "--mailbox", "eva"], 2, "no mailbox address", id="no address"),
     ],
 )

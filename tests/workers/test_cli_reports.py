@@ -19,6 +19,7 @@ from tests.terminals import Terminal
 from tests.worlds import START, World, arrive, connection_of, let_pass, make_world, match
 
 UWE = "uwe@firm.example"
+LISTS = "`lodestone ledger` lists what it knows"
 
 
 @pytest.fixture
@@ -102,10 +103,10 @@ def test_late_mails_are_one_line_and_a_lost_sign_in_is_told_in_words(
     with world.store.begin("tests.tell") as tx:
         tx.notifications.tell(connection_of(tx, world), NoticeKind.SIGN_IN_NEEDED)
     lines = terminal.run("notifications", "--user", "uwe").out.splitlines()
-    assert [line.split("  ")[1].strip() for line in lines if line[0].isdigit()] == [
-        "Google no longer lets us in: please sign in again",
-        "2 mails from 2026-03-15 09:00:00 UTC on, told late",
-    ]
+    assert [line.split("  ")[:2] for line in lines if line[0].isdigit()] == [
+        ["2", "2 mails from 2026-03-15 09:00:00 UTC on, told late"],
+        ["3", "Google no longer lets us in: please sign in again"],
+    ], "so that the last line has the id to ask on from"
     told = terminal.run("notifications", "--user", "uwe", "--json").json[-1]
     assert (told["kind"], told["from"], told["message_id"]) == ("sign_in_needed", None, None)
 
@@ -130,9 +131,18 @@ def test_status_shows_the_mailboxes_and_check_fails_when_mail_waits_too_long(
     assert terminal.run("status", UWE.upper(), "--limit", "0").code == 0, "only --check fails"
 
 
+@pytest.mark.rule("Z33", "E82")
+def test_check_fails_when_nobody_looks_into_a_mailbox(terminal: Terminal, world: World) -> None:
+    let_pass(world.store, 540 + 660)
+    done = terminal.run("status", "--check")
+    assert done.code == 1
+    assert done.out.splitlines()[-2].startswith("a mailbox should have been looked into 11 min ago: ")
+
+
 def test_an_unknown_mailbox_and_a_word_that_is_none_are_told_in_one_line(terminal: Terminal) -> None:
     unknown = terminal.run("status", "carla@firm.example", "--json")
-    assert (unknown.code, unknown.out, unknown.err) == (1, "", "lodestone: there is no such mailbox\n")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert unknown.err == "lodestone: there is no such mailbox; `lodestone status` lists them\n"
     none = terminal.run("status", "carla")
     assert (none.code, none.err) == (2, "lodestone: that is no mailbox address\n")
 
@@ -163,9 +173,10 @@ def test_explain_without_gmail_shows_what_the_ledger_has_and_says_so(terminal: T
 
 def test_an_id_that_nobody_knows_is_told_in_one_line(terminal: Terminal) -> None:
     done = terminal.run("explain", "m9", "--json")
-    assert (done.code, done.out, done.err) == (1, "", "lodestone: the ledger knows no mail of this id\n")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"lodestone: the ledger knows no mail of this id; {LISTS}\n"
     elsewhere = terminal.run("explain", "m1", "--mailbox", "carla@firm.example")
-    assert elsewhere.err == "lodestone: the ledger knows no mail of this id in this mailbox\n"
+    assert elsewhere.err == f"lodestone: the ledger knows no mail of this id in this mailbox; {LISTS}\n"
 
 
 @pytest.mark.parametrize("command", ["status", "explain", "notifications"])

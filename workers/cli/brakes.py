@@ -8,7 +8,7 @@ import typer
 from handlers import brakes
 from workers.cli.opening import open_app
 from workers.cli.output import Json, fail, say, show_json
-from workers.cli.reports import mailbox_address
+from workers.cli.reports import mailbox_address, unknown_mail
 
 Mailbox = Annotated[str | None, typer.Argument(help="Only this mailbox, by its address; else all of them.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, not even when it is about all mailboxes.")]
@@ -73,7 +73,7 @@ def retry(
     else:
         retried = brakes.retry(message_id, address, work)
         if not retried:
-            fail("the ledger knows no mail of this id" + (" in this mailbox" if mailbox else ""), code=1)
+            unknown_mail(mailbox)
     if as_json:
         show_json({"retried": retried})
     else:

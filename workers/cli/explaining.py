@@ -26,7 +26,7 @@ def in_words(one: Explained) -> Iterator[str]:
     if trail.missing:
         yield f"  missing: Gmail answered {trail.missing} times that it does not have it (yet)"
     if trail.touched:
-        yield "  by hand: the user has put or removed a CRM label; nothing is changed any more"
+        yield f"  {explanations.by_hand(trail)}; nothing is changed any more"
     yield from (f"  {_cost(step, trail)}" for step in trail.steps)
 
 

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from domain.connections import MailboxState
 from domain.labels import Left
+from handlers.brakes import NO_MAILBOX
 from handlers.connections import Refused
 from handlers.undoing import Busy, Undoing, Undone, labelled
 from workers.cli.opening import open_app
@@ -54,7 +55,7 @@ def undo(
     with app.store.begin("undoing.look", reads_only=True) as tx:
         start = moment(since, tx.now())
         if address and tx.mailboxes.id_of(address) is None:
-            fail("there is no such mailbox", code=1)
+            fail(NO_MAILBOX, code=2)
     found = [(box, number) for box, number in labelled(start, app.work) if address in (None, box.address)]
     total = sum(number for _, number in found)
     if not (yes or dry_run or not total):

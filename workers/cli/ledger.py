@@ -14,6 +14,7 @@ from domain.ledger import State
 from domain.outcomes import Outcome
 from domain.reports import Entry, Query
 from handlers import reports
+from handlers.brakes import NO_MAILBOX
 from handlers.connections import Refused
 from workers.cli.opening import open_app
 from workers.cli.output import Json, say
@@ -56,7 +57,14 @@ def ledger(
         until=moment(until, now) if until else None,
         states=_states(set_aside=set_aside, waiting=waiting),
     )
-    found = reports.ledger(query, open_app().work)
+    if query.since and query.until and query.since >= query.until:
+        raise Refused("--until is not after --since")
+    app = open_app()
+    if query.mailbox:
+        with app.store.begin("reports.look", reads_only=True) as tx:
+            if tx.mailboxes.id_of(query.mailbox) is None:
+                raise Refused(NO_MAILBOX)
+    found = reports.ledger(query, app.work)
     if as_json:
         _stream(islice(found, limit))
     else:

@@ -24,10 +24,12 @@ def migrate() -> None:
 
 def topic() -> None:
     """Make the Pub/Sub topic and subscription where they are missing. Example: `lodestone topic`"""
+    from infra import logs
     from infra.pubsub import ensure_subscription
     from infra.settings import load
 
     settings = load()
+    logs.set_up(settings.log_level, process="release")
     ensure_subscription(settings.pubsub_project, settings.pubsub_topic, settings.pubsub_subscription)
     say(f"{settings.topic} and its subscription {settings.pubsub_subscription} are there")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -10,6 +10,7 @@ from domain.addresses import canonical
 from domain.notifications import NoticeKind
 from domain.reports import MailboxReport, Notice
 from handlers import reports
+from handlers.brakes import NO_MAILBOX
 from handlers.reports import Status
 from workers.cli import explaining
 from workers.cli.opening import open_app
@@ -25,8 +26,8 @@ def status(
         bool,
         typer.Option(
             "--check",
-            help="End with 1 when the oldest waiting mail is over 10 minutes old; not for mail of a mailbox that "
-            "is paused or that nobody is signed in to.",
+            help="End with 1 when the oldest waiting mail is over 10 minutes old, or nobody has looked into a "
+            "mailbox when it was due; not for a mailbox that is paused or that nobody is signed in to.",
         ),
     ] = False,
     limit: Annotated[
@@ -42,7 +43,7 @@ def status(
     address = mailbox_address(mailbox)
     found = reports.status(address, limit if limit is not None or as_json else SHOWN, open_app().work)
     if address is not None and not found.totals.mailboxes:
-        fail("there is no such mailbox", code=1)
+        fail(NO_MAILBOX, code=2)
     if as_json:
         show_json(_status_as_json(found))
     else:
@@ -85,13 +86,19 @@ def explain(
     """
     found = reports.explain(message_id, mailbox_address(mailbox), open_app().work)
     if not found:
-        fail("the ledger knows no mail of this id" + (" in this mailbox" if mailbox else ""), code=1)
+        unknown_mail(mailbox)
     if as_json:
         show_json([explaining.as_json(one) for one in found])
         return
     for one in found:
         for line in explaining.in_words(one):
             say(plain(line))
+
+
+def unknown_mail(mailbox: str | None) -> NoReturn:
+    """The end of a command that was asked about it."""
+    where = " in this mailbox" if mailbox else ""
+    fail(f"the ledger knows no mail of this id{where}; `lodestone ledger` lists what it knows", code=2)
 
 
 def mailbox_address(text: str | None) -> str | None:
@@ -113,6 +120,7 @@ def _status_as_json(found: Status) -> dict[str, Any]:
             "waiting": totals.waiting,
             "set_aside": totals.set_aside,
             "oldest_waiting_seconds": _age(totals.oldest_waiting_at, found.now),
+            "look_due_at": _moment(totals.look_due_at),
             "late": totals.late(found.now),
         },
         "mailboxes": [_mailbox(one, found.now) for one in found.mailboxes],
@@ -155,6 +163,9 @@ def _show_status(found: Status) -> None:
         say(f"... and {more} more: name one, or raise --limit")
     if totals.paused:
         say(f"paused: {totals.paused}; their mail waits for `lodestone resume` and does not count as late")
+    if totals.overlooked(found.now):
+        due = _span(totals.look_due_at, found.now)
+        say(f"a mailbox should have been looked into {due} ago: does a worker run, and the sweep?")
     oldest = _span(totals.oldest_waiting_at, found.now)
     say(
         f"{totals.mailboxes} {'mailbox' if totals.mailboxes == 1 else 'mailboxes'}, mails waiting: {totals.waiting}"
@@ -182,7 +193,7 @@ _WORDS = {
 
 
 def _show_notices(found: Sequence[Notice]) -> None:
-    """Each in a line of its own, but for what came late: that is told in one (E91)."""
+    """Each in a line of its own, but for what came late: that is told in one, at the last of it (E91)."""
     late = [one for one in found if one.late]
     rows = [_line(one) for one in found if not one.late]
     if late:
@@ -196,7 +207,7 @@ def _show_notices(found: Sequence[Notice]) -> None:
                 "contact_id": None,
             }
         )
-    show_table(rows)
+    show_table(sorted(rows, key=lambda row: int(row["id"])))
 
 
 def _line(one: Notice) -> dict[str, Any]:
