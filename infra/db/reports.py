@@ -54,9 +54,13 @@ class ReportRows:
                 func.min(case((signed_in, open_mail.c.oldest))),
             )
         ).one()
-        these = select(func.count(), func.count(mailboxes.c.paused_at)).where(*_named(mailbox))
-        known, paused = self._db.execute(these.select_from(mailboxes)).one()
-        looked_at = self._db.scalar(_looked_at(mailbox))
+        users = _sign_ins(mailbox).subquery()
+        synced, rests = mailboxes.c.synced_at, mailboxes.c.resting_until
+        watched = (users.c.signed_in == 1) & mailboxes.c.paused_at.is_(None)
+        looked = func.min(case((watched & (rests > synced), rests), (watched, synced)))
+        these = select(func.count(), func.count(mailboxes.c.paused_at), looked).select_from(mailboxes)
+        these = these.join(users, users.c.mailbox_id == mailboxes.c.id, isouter=True)
+        known, paused, looked_at = self._db.execute(these.where(*_named(mailbox))).one()
         due_at = looked_at and looked_at + timedelta(seconds=due_after)
         return Totals(known, paused, int(row[0]), int(row[1]), row[2], due_at)
 
@@ -285,15 +289,6 @@ def _sign_ins(mailbox: str | None) -> Select[Any]:
         func.max(case((lost, 1), else_=0)).label("lost"),
     ).group_by(connections.c.mailbox_id)
     return found.where(connections.c.mailbox_id.in_(_ids(mailbox))) if mailbox else found
-
-
-def _looked_at(mailbox: str | None) -> Select[Any]:
-    """When the mailbox was looked at, or its rest ended, of which that is the longest ago."""
-    synced, rested = mailboxes.c.synced_at, mailboxes.c.resting_until
-    users = _sign_ins(mailbox).subquery()
-    found = select(func.min(case((rested > synced, rested), else_=synced)))
-    found = found.join(users, users.c.mailbox_id == mailboxes.c.id)
-    return found.where(users.c.signed_in == 1, mailboxes.c.paused_at.is_(None))
 
 
 def _ids(mailbox: str) -> Select[tuple[int]]:

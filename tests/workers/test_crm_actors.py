@@ -262,7 +262,6 @@ def test_what_the_database_cannot_take_goes_round_until_it_can(
 
 @pytest.mark.rule("I1", "I2")
 @pytest.mark.parametrize("side", ["before", "after"])
-@ONE_DATABASE
 def test_a_worker_that_is_killed_leaves_the_change_to_the_next(factory: Factory, side: str) -> None:
     doomed = factory.start(LODESTONE_DIE_AT=f"crm.change.{side}")
     factory.put("crm.upsert_contact", **person("ann"))
