@@ -25,7 +25,9 @@ from handlers.ports import Mailbox, Spent
 from handlers.slices import Slice
 from handlers.work import Work
 
-_NO_LABEL = frozenset({Outcome.LABEL_NONE, Outcome.LABEL_OFF, Outcome.LABEL_FAILED})
+_NO_LABEL = frozenset(
+    {Outcome.LABEL_NONE, Outcome.LABEL_OFF, Outcome.LABEL_FAILED, Outcome.LABEL_USER_CHOICE}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -463,3 +463,28 @@ def test_a_label_put_before_a_crash_stands_and_is_known_when_none_is_due_any_mor
         assert (found.category, found.changed["removed"]) == ("OPEN", ["INBOX"])
     else:
         assert (found.category, found.deal_id, found.changed) == (None, None, None)
+
+
+@pytest.mark.rule("W5", "I6", "I9")
+@pytest.mark.parametrize(
+    ("hand", "outcome", "labels_then"),
+    [
+        pytest.param({"add": [CUSTOMERS]}, "label.open", {UNREAD, OPEN, CUSTOMERS}, id="another beside it"),
+        pytest.param({"remove": [OPEN]}, "label.user_choice", {UNREAD}, id="ours is gone"),
+    ],
+)
+def test_the_users_hand_after_a_cut_off_try_hides_nothing_that_we_did(
+    house: House, hand: dict[str, list[str]], outcome: str, labels_then: set[str]
+) -> None:
+    house.connect()
+    first = writes(house, "ann", 1)
+    cut(house, "change_labels", "after")
+    house.gmail.change_labels(UWE, [first.id], **hand)
+    house.catch_up_only()
+    assert touched(house) == {first.id}
+    house.let_time_pass()
+    house.queue.redis.flushall()
+    labels.sort(1, house.work)
+    assert house.outcomes() == {first.id: outcome}
+    assert house.labels(first.id) == labels_then
+    assert (row(house, first.id).changed is None) is (outcome == "label.user_choice")
