@@ -60,7 +60,7 @@ def test_one_mailbox_is_paused_shown_so_and_resumed(terminal: Terminal, world: W
     assert (done.code, done.out) == (0, f"{UWE} is paused\n")
     assert "mailbox.paused" in done.err
     assert terminal.run("pause", UWE).out == f"{UWE} is paused, as it was before\n"
-    status = terminal.run("status", "--check")
+    status = terminal.run("status", UWE, "--check")
     assert status.code == 0, "what waits in a paused mailbox is not late"
     assert "paused: 1; their mail waits for `lodestone resume` and does not count as late" in status.out
     assert [line.split()[1:3] for line in status.out.splitlines() if line.startswith(UWE)] == [

@@ -104,8 +104,8 @@ def test_late_mails_are_one_line_and_a_lost_sign_in_is_told_in_words(
         tx.notifications.tell(connection_of(tx, world), NoticeKind.SIGN_IN_NEEDED)
     lines = terminal.run("notifications", "--user", "uwe").out.splitlines()
     assert [line.split("  ")[:2] for line in lines if line[0].isdigit()] == [
-        ["2", "2 mails from 2026-03-15 09:00:00 UTC on, told late"],
-        ["3", "Google no longer lets us in: please sign in again"],
+        ["2", " 2 mails from 2026-03-15 09:00:00 UTC on, told late"],
+        ["3", " Google no longer lets us in: please sign in again"],
     ], "so that the last line has the id to ask on from"
     told = terminal.run("notifications", "--user", "uwe", "--json").json[-1]
     assert (told["kind"], told["from"], told["message_id"]) == ("sign_in_needed", None, None)
