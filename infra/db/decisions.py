@@ -79,15 +79,12 @@ class DecisionRows:
 
     def intended(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], tuple[Category, ...]]:
         """The intents that were committed before, by (message, connection), the last one first (W5)."""
-        known = select(
-            decisions.c.gmail_id, decisions.c.connection_id, decisions.c.category, decisions.c.replaces
-        )
-        rows = self._db.execute(known.where(_of(claims), decisions.c.category.is_not(None)))
+        known = select(decisions).where(_of(claims), decisions.c.category.is_not(None))
         return {
             (row.gmail_id, row.connection_id): tuple(
                 Category(name) for name in (row.category, row.replaces) if name
             )
-            for row in rows
+            for row in self._db.execute(known)
         }
 
     def intend(self, intents: Mapping[Claim, Sorted]) -> None:
