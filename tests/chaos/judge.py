@@ -150,7 +150,7 @@ class Judge:
         crm = self.books.crm_labels[sent.letter.box.address]
         carried = frozenset(crm[label] for label in message.label_ids if label in crm)
         thread = due.categories - {"NONE"} if sent.letter.thread else frozenset[str]()
-        gone = self.case.deleted_labels.get(sent.letter.box.address, ())
+        gone = {label for label, _ in self.case.deleted_labels.get(sent.letter.box.address, ())}
         allowed = oracle.may_carry(sent, due, outcome, thread, gone)
         if carried not in allowed:
             yield f"carries {_all(carried)}, should be {' or '.join(map(_all, allowed))}"
@@ -162,11 +162,12 @@ class Judge:
             yield f"has the other labels {_all(others)}, should be {_all(sent.others)}"
 
     def _threads(self) -> None:
-        """E47, for what the user has left to us."""
+        """E47, for what the user has left to us: that no label was thrown away while a mail waited, either."""
         found: dict[tuple[str, str, str], dict[str, frozenset[str]]] = {}
         for sent in self.case.sent:
             box = sent.letter.box
-            if box.sorts and sent.letter.thread and not sent.hand and sent.letter.kind != "own":
+            left_to_us = not sent.hand and not self._lost_a_label(sent)
+            if box.sorts and sent.letter.thread and left_to_us and sent.letter.kind != "own":
                 message = self.books.dumps[box.address].message(sent.id)
                 crm = self.books.crm_labels[box.address]
                 carried = frozenset(crm[i] for i in message.label_ids if i in crm) if message else frozenset()
@@ -176,6 +177,15 @@ class Judge:
                 each = ", ".join(f"{i} {_all(carried)}" for i, carried in labels.items())
                 what = f"{author}'s mail in thread {thread_id} sits under several labels: {each}"
                 self.faults.append(Fault(what, next(iter(labels)), box_address))
+
+    def _lost_a_label(self, sent: Sent) -> bool:
+        """Whether a label was thrown away between two tries to sort the mail. To history that is the user's hand
+        on every mail that had it from the first, and such a mail is not replaced later (I6, E55)."""
+        address = sent.letter.box.address
+        key = self.books.connection_ids[sent.letter.box.user], sent.id
+        decision = self.books.decisions.get(key)
+        done = decision.changed_at.timestamp() if decision and decision.changed_at else sent.at
+        return any(sent.at <= at <= done for _, at in self.case.deleted_labels.get(address, ()))
 
     def _nothing_else(self) -> None:
         """Rows for mails that there are, and for connections that want them."""

@@ -105,14 +105,15 @@ class Case:
     """All that a judge must know of what happened: every mail, and what else people and history did.
 
     `forgetful` are the mailboxes whose history was lost at some time, `deleted_labels` by mailbox the categories
-    whose label a user has thrown away, `strangers` users who have connected a mailbox and switched nothing on.
+    whose label a user has thrown away, and when, `strangers` users who have connected a mailbox and switched
+    nothing on.
     """
 
     boxes: Sequence[Box]
     sent: list[Sent] = field(default_factory=list)
     categories: Categories = field(default_factory=Categories)
     forgetful: set[str] = field(default_factory=set)
-    deleted_labels: dict[str, set[str]] = field(default_factory=dict)
+    deleted_labels: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
     strangers: frozenset[str] = frozenset()
 
 

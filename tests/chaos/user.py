@@ -1,5 +1,6 @@
 """The users' own hands: what they do with single mails, and with the CRM labels."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
@@ -56,7 +57,7 @@ class User:
             if deed.what == "rename_label":
                 gmail.rename_label(address, label_id, f"{name} {sum(self.hands.values())}")
             else:
-                self._case.deleted_labels.setdefault(address, set()).add(deed.label)
+                self._case.deleted_labels.setdefault(address, []).append((deed.label, time.time()))
                 gmail.delete_label(address, label_id)
         except (DBAPIError, ControlError):
             return False
