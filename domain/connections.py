@@ -16,13 +16,22 @@ class ConnectionState(StrEnum):
     OFF = "off"
 
 
+class Sharing(StrEnum):
+    """Who besides the owner may see a mailbox's mail (D13). Exactly one is set on every LIVE connection."""
+
+    PRIVATE = "private"
+    CUSTOM = "custom"
+    PUBLIC = "public"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """Settings as they are now; `version` grows with every change (W6).
 
     `magnet_since` and `sorting_since` are the moments the features were switched on by the provider's
     clock (W14), None when off. `dry_run` decides and explains but changes nothing in Gmail.
-    `sorting_trouble` is Google's reason word while sorting is in state "error" (E67).
+    `sorting_trouble` is Google's reason word while sorting is in state "error" (E67). `sharing` and
+    `excluded_domains`, in their exact form, are the owner's own choice (D13).
     """
 
     id: int
@@ -35,6 +44,8 @@ class Connection:
     dry_run: bool
     grant: Grant | None = field(repr=False)
     sorting_trouble: str | None = None
+    sharing: Sharing = Sharing.PRIVATE
+    excluded_domains: frozenset[str] = frozenset()
 
     @property
     def works(self) -> bool:

@@ -11,7 +11,11 @@ from domain.outcomes import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Access to one Google account, as an authorized-user file gives it. Stored encrypted, never shown (I10)."""
+    """Access to one Google account. Stored encrypted, never shown (I10).
+
+    `scopes` are those that were granted, empty where nobody told us. `subject` is the account that a service
+    account with domain-wide delegation acts for; such a grant has no refresh token.
+    """
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -19,6 +23,8 @@ class Grant:
     token_uri: str
     access_token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
+    scopes: tuple[str, ...] = ()
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

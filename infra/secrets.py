@@ -32,8 +32,8 @@ class Cipher:
 
     def unseal(self, sealed: bytes) -> Grant:
         plain = self._unseal(sealed)
-        moment = plain.pop("expires_at")
-        return Grant(**plain, expires_at=moment and datetime.fromisoformat(moment))
+        moment, scopes = plain.pop("expires_at"), plain.pop("scopes", ())
+        return Grant(**plain, expires_at=moment and datetime.fromisoformat(moment), scopes=tuple(scopes))
 
     def seal_target(self, target: Target) -> bytes:
         return self._seal(asdict(target))

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 from sqlalchemy import Connection as Database
 
-from domain.connections import Connection, ConnectionState
+from domain.connections import Connection, ConnectionState, Sharing
 from domain.mailboxes import Grant
 from infra.db.schema import connections, decisions, mailboxes, messages, notifications, steps
 from infra.db.types import db_now
@@ -182,4 +182,6 @@ class ConnectionRows:
             dry_run=row.dry_run,
             grant=row.grant and self._cipher.unseal(row.grant),
             sorting_trouble=row.sorting_trouble,
+            sharing=Sharing(row.sharing),
+            excluded_domains=frozenset(row.excluded_domains),
         )

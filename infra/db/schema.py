@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    true,
 )
 
 from infra.db.types import Instant, Json
@@ -34,7 +35,13 @@ users = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False),
+    Column("role", String),
+    Column("roles_above", Json, nullable=False, server_default="[]"),
+    Column("may_connect", Boolean, nullable=False, server_default=true()),
+    Column("active", Boolean, nullable=False, server_default=true()),
 )
+"""`may_connect`: the user's profile grants the mail-integration permission (Z6). `roles_above` are the roles
+of the user's superiors in the CRM's hierarchy (D13)."""
 
 user_addresses = Table(
     "user_addresses",
@@ -61,6 +68,14 @@ contact_addresses = Table(
     Column("address", String, primary_key=True, index=True),
     Column("loose", String, nullable=False, index=True),
 )
+
+contact_viewers = Table(
+    "contact_viewers",
+    metadata,
+    Column("contact_id", ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", String, primary_key=True),
+)
+"""Who may open the record (D13); everybody where nobody is named."""
 
 deals = Table(
     "deals",
@@ -91,6 +106,9 @@ mailboxes = Table(
     Column("sync_due_at", Instant),
     Column("watch_until", Instant),
     Column("watch_due_at", Instant),
+    Column("watch_renewed_at", Instant),
+    Column("watch_failed_at", Instant),
+    Column("watch_trouble", String),
     Column("resting_until", Instant),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("trouble", String),
@@ -121,11 +139,68 @@ connections = Table(
     Column("sorting_since", Instant),
     Column("dry_run", Boolean, nullable=False, server_default=false()),
     Column("sorting_trouble", String),
+    Column("sharing", String, nullable=False, server_default="private"),
+    Column("excluded_domains", Json, nullable=False, server_default="[]"),
     Column("grant", LargeBinary),
+    Column("leave_due_at", Instant),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("user_id", "mailbox_id"),
     sqlite_autoincrement=True,
 )
+
+"""`sharing` and `excluded_domains` are the owner's own (D13). `leave_due_at`: from when on the sweep asks again
+that a connection which is off be ended at Google and deleted."""
+
+shared_contacts = Table(
+    "shared_contacts",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True),
+    Column("contact_id", String, primary_key=True),
+)
+"""The records for which the owner of a mailbox has switched on "share e-mails" (D13, Custom)."""
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("state", String, primary_key=True),
+    Column("user_id", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+"""Sign-ins that were begun on Google's page: `state` is the hash of OAuth's, good for one time. `sealed` holds
+what the answer needs: PKCE's verifier, the redirect URI, the scopes asked for."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("mailbox_id", _id, nullable=False),
+    Column("connection_id", _id, nullable=False),
+    Column("contact_id", String),
+    Column("key", String, nullable=False, unique=True),
+    Column("draft_id", String),
+    Column("draft_message_id", String),
+    Column("sent_id", String),
+    Column("state", String, nullable=False),
+    Column("reason", String),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("owner", String),
+    Column("ready_at", Instant, nullable=False),
+    Column("redrive_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Index("outbox_mailbox", "mailbox_id", "created_at"),
+    Index("outbox_connection", "connection_id"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "outbox_redrive",
+    outbox.c.redrive_at,
+    sqlite_where=outbox.c.ended_at.is_(None),
+    postgresql_where=outbox.c.ended_at.is_(None),
+)
+"""Mail that a user sends from the CRM: ids and state only, its words are in the draft at Gmail (Z16, D2). `key`
+stands in a header of the mail, so that the sent one can be found after a crash."""
 
 messages = Table(
     "messages",
