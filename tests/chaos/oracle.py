@@ -207,7 +207,9 @@ def inbox(sent: Sent, outcome: str) -> frozenset[bool]:
     if sent.hand == "back":
         return frozenset({True})
     if sorted_away and sent.letter.box.sorts and not sent.letter.box.dry:
-        return frozenset({False})
+        # A label that the user puts between two of our tries, the very one we meant, is his (E60).
+        by_hand = sent.hand == "label" and not sent.settled and outcome == OUTCOME[sent.hand_label]
+        return frozenset({False, True} if by_hand else {False})
     return frozenset({sent.in_inbox})
 
 
