@@ -44,6 +44,16 @@ def loose(address: str) -> str:
     return f"{local.replace('.', '') or local}@gmail.com"
 
 
+def spellings(address: str) -> tuple[str, ...]:
+    """Under which untagged addresses mail of the same person may be found, as far as they can be named: at Gmail
+    dots may stand anywhere, so the address's own and none are tried (D5 step 3)."""
+    local, _, domain = untagged(address).rpartition("@")
+    if domain not in _GMAIL or local.startswith('"'):
+        return (f"{local}@{domain}",)
+    names = dict.fromkeys((local, local.replace(".", "") or local))
+    return tuple(f"{name}@{place}" for name in names for place in sorted(_GMAIL))
+
+
 def is_one_of(address: str, known: frozenset[str]) -> bool:
     """Own, colleague's or excluded, by the same comparison that finds a contact (E13, E14).
 

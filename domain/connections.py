@@ -1,17 +1,21 @@
 """A connection: one user's use of one mailbox, and the settings that rule it (Part A, D1, Part I)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from domain.labels import Category
 from domain.mailboxes import Grant
+from domain.watches import WatchState
 
 
 class ConnectionState(StrEnum):
-    """`reauth_needed`: Google ended the grant, the user must sign in again (D12)."""
+    """`reauth_needed`: Google ended the grant, the user must sign in again. `paused`: the CRM has withdrawn the
+    user's permission; it goes on when that is given back (D12)."""
 
     ACTIVE = "active"
+    PAUSED = "paused"
     REAUTH_NEEDED = "reauth_needed"
     OFF = "off"
 
@@ -53,9 +57,29 @@ class Connection:
         return self.state is ConnectionState.ACTIVE and self.magnet_since is not None
 
     @property
+    def keeps_mail(self) -> bool:
+        """Whether MailMagnet's data stays: it works, or will go on when its user or the CRM lets it (D12)."""
+        return self.state is not ConnectionState.OFF and self.magnet_since is not None
+
+    @property
     def sorts(self) -> bool:
         """Whether mail is moved in Gmail for it: not in a dry run, nor while sorting is in state "error" (E67)."""
         return self.sorting_since is not None and not self.dry_run and self.sorting_trouble is None
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a user changes of his connection's settings, all at once; None leaves one as it is (Z13).
+
+    `contacts` are the records whose "share e-mails" is switched on or off (D13).
+    """
+
+    magnet: bool | None = None
+    sorting: bool | None = None
+    dry_run: bool | None = None
+    sharing: Sharing | None = None
+    excluded_domains: frozenset[str] | None = None
+    contacts: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +93,7 @@ class MailboxState:
     resting_until: datetime | None
     failures: int
     labels: dict[Category, str]
+    watch: WatchState = field(default_factory=WatchState)
 
     def rests(self, now: datetime) -> bool:
         return self.resting_until is not None and self.resting_until > now

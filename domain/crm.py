@@ -18,7 +18,10 @@ class Records(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContactRecord:
-    """A contact or lead. One without any address is a record all the same: nothing can match it (E20)."""
+    """A contact or lead. One without any address is a record all the same: nothing can match it (E20).
+
+    `visible_to` are the users who may open it besides the assigned one (D13); everybody where nobody is named.
+    """
 
     id: str
     kind: Kind
@@ -26,11 +29,12 @@ class ContactRecord:
     addresses: tuple[str, ...]
     assigned_to: str | None
     created_at: datetime
+    visible_to: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """How many rows of the database it takes."""
-        return 1 + len(self.addresses)
+        return 1 + len(self.addresses) + len(self.visible_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,19 @@ class DealRecord:
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """A user of the CRM, whose addresses are insiders (D3 row 9)."""
+    """A user of the CRM, whose addresses are insiders (D3 row 9).
+
+    `may_connect`: his profile grants the mail-integration permission (Z6). `roles_above` are the roles of his
+    superiors in the hierarchy (D13).
+    """
 
     id: str
     name: str
     addresses: tuple[str, ...]
+    role: str | None = None
+    roles_above: tuple[str, ...] = ()
+    may_connect: bool = True
+    active: bool = True
 
     @property
     def rows(self) -> int:

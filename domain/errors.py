@@ -17,6 +17,10 @@ class TryAgain(Exception):
         self.whole_mailbox = whole_mailbox
 
 
+class Unanswered(TryAgain):
+    """Nobody can tell whether the provider has done it: look before it is done again (I2)."""
+
+
 class GiveUp(Exception):
     """Repeating cannot help: a permanent refusal, by Google's reason word."""
 

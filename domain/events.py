@@ -46,4 +46,18 @@ class DeliveryDue:
     channel_id: int
 
 
-Event = DeliveryDue | WatchDue | MailboxChanged | MailFound | MailMatched | MailAnnounced
+@dataclass(frozen=True, slots=True)
+class ConnectionEnded:
+    """The connection is switched off here, and not yet at Google (D12)."""
+
+    connection_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendingDue:
+    """Mail of this mailbox's users waits to be sent."""
+
+    mailbox_id: int
+
+
+Event = SendingDue | ConnectionEnded | DeliveryDue | WatchDue | MailboxChanged | MailFound | MailMatched | MailAnnounced

@@ -267,7 +267,9 @@ def unfinished(taken: StepTaken) -> str:
 def standing(trail: Trail) -> str:
     """How far the mail is, in a few words."""
     words = [
-        f"it ended with {one.outcome.value}" if one.outcome else _open_end(trail, one)
+        _open_end(trail, one)
+        if one.outcome in (None, Outcome.LABEL_FAILED)
+        else f"it ended with {one.outcome.value}"
         for one in trail.decided
     ]
     return ", ".join(dict.fromkeys(words)) or waiting_for_match(trail) or "not decided"

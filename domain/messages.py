@@ -176,6 +176,17 @@ def gate(message: Message, insiders: Insiders, exclusions: Exclusions, since: da
     return None if message.author else Outcome.SKIP_NO_CONTACT
 
 
+def people(message: Message) -> tuple[str, ...]:
+    """Everybody on the mail whose address can be read, each once (E105)."""
+    writers = [address for address in (message.sender, message.author) if address]
+    return tuple(dict.fromkeys((*writers, *message.to, *message.cc, *message.bcc)))
+
+
+def outsiders(message: Message, insiders: Insiders) -> tuple[str, ...]:
+    """Those of them who are outside participants (D3 row 9)."""
+    return tuple(address for address in people(message) if _is_outside(address, insiders))
+
+
 def _is_own_or_user(address: str, insiders: Insiders) -> bool:
     return is_one_of(address, insiders.own) or is_one_of(address, insiders.users)
 

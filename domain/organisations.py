@@ -1,9 +1,25 @@
-"""The organisation's settings (Part I)."""
+"""The organisation's settings (Part I, D13)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from domain.connections import Sharing
 from domain.messages import Exclusions
+
+
+@dataclass(frozen=True, slots=True)
+class SharingPolicy:
+    """What administrators say of sharing (D13); where they say nothing it is the owner's choice.
+
+    `only_users` and `only_roles`: Custom and Public are narrowed to these, unless both are empty.
+    `excluded_domains`, in their exact form, count for everybody's mailbox.
+    """
+
+    by_role: Mapping[str, Sharing] = field(default_factory=dict)
+    by_user: Mapping[str, Sharing] = field(default_factory=dict)
+    only_users: frozenset[str] = frozenset()
+    only_roles: frozenset[str] = frozenset()
+    excluded_domains: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +29,7 @@ class Organisation:
     time_zone: str | None = None
     internal_domains: frozenset[str] = frozenset()
     exclusions: Exclusions = field(default_factory=Exclusions)
+    sharing: SharingPolicy = field(default_factory=SharingPolicy)
 
 
 def exclusions(entries: Collection[str]) -> Exclusions:

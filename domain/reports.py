@@ -1,12 +1,13 @@
 """What the operator sees of the mailboxes, and the user of his notifications (Z25)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from domain.ledger import State
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.trails import StepTaken
+from domain.watches import WatchState
 
 TOO_LONG = timedelta(minutes=10)
 """A mail is sorted at most so long after it arrived (Z33)."""
@@ -15,7 +16,8 @@ TOO_LONG = timedelta(minutes=10)
 @dataclass(frozen=True, slots=True)
 class MailboxReport:
     """One mailbox as it stands. `signed_in`: an active connection with MailMagnet on; `needs_sign_in`: one
-    whose grant has ended. `waiting` and `set_aside` count mails."""
+    whose grant has ended. `sorting_trouble`: Google's reason word while sorting is stopped (E67). `waiting` and
+    `set_aside` count mails."""
 
     address: str
     signed_in: bool
@@ -30,6 +32,8 @@ class MailboxReport:
     waiting: int
     set_aside: int
     oldest_waiting_at: datetime | None
+    sorting_trouble: str | None = None
+    watch: WatchState = field(default_factory=WatchState)
 
     def state(self, now: datetime) -> str:
         """In one word, or a few. What pauses it, comes first: it is what the operator can end."""
@@ -38,7 +42,7 @@ class MailboxReport:
         if not self.signed_in:
             return "reauth needed" if self.needs_sign_in else "off"
         if self.resting_until is None or self.resting_until <= now:
-            return "active"
+            return "active" if self.sorting_trouble is None else f"sorting stopped ({self.sorting_trouble})"
         why = f" ({self.trouble})" if self.trouble else ""
         return f"resting until {self.resting_until:%Y-%m-%d %H:%M:%S} UTC{why}"
 
@@ -48,7 +52,8 @@ class Totals:
     """All mailboxes together. `oldest_waiting_at` is when the mail was first seen that waits the longest; mail
     of a mailbox that nobody is signed in to waits for its user and is not counted there (E86), nor is that of
     one that is paused. `look_due_at` is when the mailbox was due, or will be, that was looked at the longest ago:
-    what no worker has looked for, does not wait in the ledger."""
+    what no worker has looked for, does not wait in the ledger. `unsorted` mailboxes are those in which sorting
+    is stopped (E67), `unwatched` ones those whose push registration has ended (E85)."""
 
     mailboxes: int
     paused: int
@@ -56,6 +61,8 @@ class Totals:
     set_aside: int
     oldest_waiting_at: datetime | None
     look_due_at: datetime | None
+    unsorted: int = 0
+    unwatched: int = 0
 
     def late(self, now: datetime) -> bool:
         """Whether a mail waits longer than the rules allow, or may wait unseen."""

@@ -23,7 +23,7 @@ from domain.channels import (
 from domain.cloud_events import TESTED, envelope, event, line
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
-from handlers.connections import Refused
+from handlers.connections import Refused, check_known
 from handlers.ports import Outside, Transaction
 from handlers.work import Work, in_turn
 
@@ -152,12 +152,15 @@ def _say(parcel: Parcel, answer: Answer, work: Work, milliseconds: int) -> None:
 
 
 def add(user_id: str | None, kind: ChannelKind, target: Target, work: Work) -> Channel:
-    """A new channel, for what comes from now on. Raises Refused for a target that nothing may be sent to."""
+    """A new channel, for what comes from now on. Raises Refused for a target that nothing may be sent to, and for
+    a user whom nobody knows."""
     try:
         _outside(work).check(kind, target.url)
     except Unusable as error:
         raise Refused(str(error)) from None
     with work.store.begin("channels.add") as tx:
+        if user_id is not None:
+            check_known(user_id, tx)
         channel_id = tx.channels.add(user_id, kind, target)
     log.info("channel.made", channel_id=channel_id, user_id=user_id, kind=kind.value)
     return Channel(channel_id, kind, target)

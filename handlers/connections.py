@@ -1,60 +1,104 @@
-"""Connecting a mailbox, its settings, its watch, and the end of it (D12, Z10–Z15, Z36, Z41–Z44)."""
+"""Connecting a mailbox, and its settings (D12, Z6, Z10–Z15, Z36)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from domain.connections import Connection, ConnectionState, MailboxState
-from domain.errors import AccessRevoked, GiveUp, LabelRefused, TryAgain
+from domain.connections import Connection, ConnectionState, MailboxState, Sharing, Wishes
+from domain.errors import GiveUp, LabelRefused
 from domain.labels import LABEL_NAMES, Category
 from domain.mailboxes import Grant, Watch
+from domain.scopes import Scope, missing, named, needed
+from handlers import leaving
 from handlers.ports import Mailbox, Transaction
 from handlers.work import Work, enter
 
 log = structlog.get_logger()
 
-WATCH_RETRY = 600.0
+NEEDS_MAGNET = "sorting needs MailMagnet: switch that on as well (rule Z12)"
 
-NEEDS_MAGNET = "sorting needs MailMagnet: add --magnet (rule Z12)"
+MOST_DOMAINS = 5
+"""Domains that a user may exclude from sharing (D13)."""
 
 
 class Refused(Exception):
     """The rules do not allow it; the text says which way out there is."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """The settings of a connection as they are to be."""
+
+    magnet: bool
+    sorting: bool
+    dry_run: bool
+
+
 def connect(
-    user_id: str, grant: Grant, *, magnet: bool | None, sorting: bool | None, dry_run: bool | None, work: Work
+    user_id: str,
+    grant: Grant | None,
+    *,
+    magnet: bool | None,
+    sorting: bool | None,
+    dry_run: bool | None,
+    sharing: Sharing | None = None,
+    replace: bool = False,
+    work: Work,
 ) -> tuple[int, str]:
     """Make or change a LIVE connection; returns its id and the mailbox's address.
 
-    None leaves a setting as it is: off for a new connection, and sorting goes off with MailMagnet (Z36).
-    Everything asked of Gmail comes first and may be asked again; the database is changed last, at once.
+    None leaves a setting as it is: off for a new connection, which has to be given a sharing option (Z10), and
+    sorting goes off with MailMagnet (Z36). Without a grant it is the one that the user's connection has. With
+    `replace` another mailbox of the user's ends when this one is connected (Z15).
     Raises Refused, and what `Mailbox` raises.
     """
-    if sorting and magnet is False:
+    return save(user_id, grant, Wishes(magnet, sorting, dry_run, sharing), replace=replace, work=work)
+
+
+def save(
+    user_id: str, grant: Grant | None, wishes: Wishes, *, replace: bool = False, work: Work
+) -> tuple[int, str]:
+    """As `connect`. Everything asked of Gmail comes first and may be asked again; the database is changed last,
+    all at once (Z13)."""
+    if wishes.sorting and wishes.magnet is False:
         raise Refused(NEEDS_MAGNET)
+    with work.store.begin("connections.look", reads_only=True) as tx:
+        check_permission(user_id, tx)
+    kept = None
+    if grant is None:
+        kept, grant = _kept(user_id, work)
     gmail = work.gmail.open(grant)
     address = gmail.address()
     own = gmail.own_addresses()
+    _follow_rename(user_id, address, work)
     with work.store.begin("connections.look", reads_only=True) as tx:
-        magnet, sorting, dry_run = _settings(user_id, address, magnet, sorting, dry_run, tx)
-        _check(user_id, address, magnet, tx)
+        features = _features(user_id, address, wishes, tx)
+        check_scopes(gmail.grant, needed(labels=features.sorting and not features.dry_run))
+        _check(user_id, address, features, wishes, replace, tx)
         mailbox_id = tx.mailboxes.id_of(address)
         state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
-    labels = _labels(gmail, state) if sorting and not dry_run else None
-    watch = gmail.watch(work.topic) if magnet else None
+    labels = _labels(gmail, state) if features.sorting and not features.dry_run else None
+    watch = gmail.watch(work.topic) if features.magnet else None
     with work.store.begin("connections.record") as tx:
         tx.mailboxes.reserve(address)
-        _check(user_id, address, magnet, tx)
+        check_permission(user_id, tx, locked=True)
+        _check(user_id, address, features, wishes, replace, tx)
         mailbox_id = tx.mailboxes.add(address)
-        connection = _signed_in(
-            user_id, mailbox_id, gmail.grant, tx
-        )  # locked before its mailbox, as everywhere
+        connection = (  # locked before its mailbox, as everywhere
+            _unchanged(kept, gmail.grant, tx)
+            if kept
+            else _signed_in(user_id, mailbox_id, gmail.grant, wishes.sharing, tx)
+        )
         tx.mailboxes.keep_own_addresses(mailbox_id, {address, *own})
         if labels:
             tx.mailboxes.keep_labels(mailbox_id, labels)
-        watched = _switch(connection, watch, sorting, dry_run, tx, work)
+        watched = _switch(connection, watch, features, tx, work)
+        keep_sharing(connection, wishes, tx)
+        former = [one for one in _living(user_id, tx) if one.mailbox_id != mailbox_id]
+        for one in former:
+            leaving.end(one, tx)
     if state and state.cursor and not watched:
         work.store.scrub()
         gmail.stop_watch()
@@ -63,11 +107,50 @@ def connect(
         connection_id=connection.id,
         user_id=user_id,
         mailbox_id=mailbox_id,
-        magnet=magnet,
-        sorting=sorting,
-        dry_run=dry_run,
+        magnet=features.magnet,
+        sorting=features.sorting,
+        dry_run=features.dry_run,
     )
+    for one in former:
+        leaving.leave(one.id, work)
     return connection.id, address
+
+
+def check_permission(user_id: str, tx: Transaction, *, locked: bool = False) -> None:
+    """Raises Refused for a user whom the CRM has deactivated, or whose profile lacks the permission (Z6)."""
+    user = tx.users.get(user_id, locked=locked)
+    if user and not user.active:
+        raise Refused(f"user {user_id} is deactivated in the CRM (table D12)")
+    if user and not user.may_connect:
+        raise Refused(
+            f"user {user_id} may not connect a mailbox: his profile in the CRM lacks the permission (rule Z6)"
+        )
+
+
+def check_scopes(grant: Grant, wanted: Collection[Scope]) -> None:
+    """Raises Refused for what Google was not allowed, by name (Z9). A grant that names no scopes is taken."""
+    if grant.scopes and (lacking := missing(wanted, grant.scopes)):
+        raise Refused(
+            f"Google was not allowed {named(lacking)}: sign in again and leave every box ticked (rule Z9)"
+        )
+
+
+def _follow_rename(user_id: str, address: str, work: Work) -> None:
+    """The user's account may have another primary address by now: then its mailbox is still the same (E99).
+
+    Only the account itself tells that: an alias by the former name may be anybody's.
+    """
+    with work.store.begin("connections.look", reads_only=True) as tx:
+        known = tx.mailboxes.id_of(address) is not None
+        mine = [one for one in tx.connections.of_user(user_id) if one.state is ConnectionState.ACTIVE]
+    for connection in () if known else mine:
+        try:
+            now = enter([connection], work, lambda gmail: gmail.address())
+        except GiveUp:
+            continue
+        if now == address:
+            with work.store.begin("connections.rename") as tx:
+                tx.mailboxes.rename(connection.mailbox_id, address)
 
 
 def _labels(gmail: Mailbox, state: MailboxState | None) -> Mapping[Category, str]:
@@ -80,24 +163,16 @@ def _labels(gmail: Mailbox, state: MailboxState | None) -> Mapping[Category, str
         ) from None
 
 
-def _settings(
-    user_id: str,
-    address: str,
-    magnet: bool | None,
-    sorting: bool | None,
-    dry_run: bool | None,
-    tx: Transaction,
-) -> tuple[bool, bool, bool]:
+def _living(user_id: str, tx: Transaction) -> list[Connection]:
+    """The user's connections but those that are being ended."""
+    return [one for one in tx.connections.of_user(user_id) if one.state is not ConnectionState.OFF]
+
+
+def _features(user_id: str, address: str, wishes: Wishes, tx: Transaction) -> _Features:
     """What was asked for, and for the rest what the user's connection has. One that is being ended has nothing."""
     mailbox_id = tx.mailboxes.id_of(address)
-    now = next(
-        (
-            one
-            for one in tx.connections.of_user(user_id)
-            if one.mailbox_id == mailbox_id and one.state is not ConnectionState.OFF
-        ),
-        None,
-    )
+    now = next((one for one in _living(user_id, tx) if one.mailbox_id == mailbox_id), None)
+    magnet, sorting, dry_run = wishes.magnet, wishes.sorting, wishes.dry_run
     if magnet is None:
         magnet = now is not None and now.magnet_since is not None
     if sorting and not magnet:
@@ -106,32 +181,75 @@ def _settings(
         sorting = magnet and now is not None and now.sorting_since is not None
     if dry_run is None:
         dry_run = now is not None and now.dry_run
-    return magnet, sorting, dry_run
+    return _Features(magnet, sorting, dry_run)
 
 
-def _check(user_id: str, address: str, magnet: bool, tx: Transaction) -> None:
-    for other in tx.connections.of_user(user_id):
-        theirs = tx.mailboxes.get(other.mailbox_id)
-        if theirs and theirs.address != address:
-            raise Refused(f"user {user_id} has another mailbox connected: disconnect it first (rule Z15)")
+def _check(
+    user_id: str, address: str, features: _Features, wishes: Wishes, replace: bool, tx: Transaction
+) -> None:
     mailbox_id = tx.mailboxes.id_of(address)
-    for other in tx.connections.switched_on(mailbox_id) if mailbox_id and magnet else ():
-        if other.user_id != user_id:
+    mine = _living(user_id, tx)
+    if not replace and any(one.mailbox_id != mailbox_id for one in mine):
+        raise Refused(
+            f"user {user_id} has another mailbox connected: `lodestone connect … --replace` puts this one in its "
+            "place (rule Z15)"
+        )
+    if wishes.sharing is None and not any(one.mailbox_id == mailbox_id for one in mine):
+        raise Refused("a new connection needs a sharing option: private, custom or public (rule Z10)")
+    check_sharing(user_id, wishes, tx)
+    if mailbox_id is None:
+        return
+    if tx.connections.is_left(mailbox_id):
+        raise Refused("this mailbox is just being disconnected: try again in a minute")
+    for other in tx.connections.of_mailbox(mailbox_id) if features.magnet else ():
+        if other.user_id != user_id and other.keeps_mail:
             raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")
 
 
-def _signed_in(user_id: str, mailbox_id: int, grant: Grant, tx: Transaction) -> Connection:
-    known = [c for c in tx.connections.of_user(user_id) if c.mailbox_id == mailbox_id]
-    if known:
-        tx.connections.sign_in_again(known[0].id, grant)
-    connection = tx.connections.get(known[0].id if known else tx.connections.add(user_id, mailbox_id, grant))
+def _kept(user_id: str, work: Work) -> tuple[Connection, Grant]:
+    """The user's connection and its grant; who is not signed in has none to go on with."""
+    with work.store.begin("connections.look", reads_only=True) as tx:
+        for connection in tx.connections.of_user(user_id):
+            if connection.state is ConnectionState.ACTIVE and connection.grant:
+                return connection, connection.grant
+    raise Refused(
+        f"user {user_id} is not signed in: set LODESTONE_OAUTH_CLIENT_FILE, or add --token-file FILE"
+    )
+
+
+def check_known(user_id: str, tx: Transaction) -> None:
+    """Raises Refused for a user that nobody has named to us: it is a slip of the pen."""
+    if not tx.reports.knows_user(user_id):
+        raise Refused(
+            f"there is no user {user_id}: `lodestone crm import --users FILE` or `lodestone connect` makes one known"
+        )
+
+
+def _unchanged(kept: Connection, grant: Grant, tx: Transaction) -> Connection:
+    """The same connection, locked, unless somebody has changed it since it was read (W6)."""
+    tx.connections.keep_grant(kept, grant)
+    connection = tx.connections.get(kept.id)
+    if connection is None or connection.version != kept.version:
+        raise Refused("the connection was changed meanwhile: connect again")
+    return connection
+
+
+def _signed_in(
+    user_id: str, mailbox_id: int, grant: Grant, sharing: Sharing | None, tx: Transaction
+) -> Connection:
+    known = next((c.id for c in tx.connections.of_user(user_id) if c.mailbox_id == mailbox_id), None)
+    if known is not None:
+        tx.connections.sign_in_again(known, grant)
+    elif sharing is not None:
+        known = tx.connections.add(user_id, mailbox_id, grant, sharing)
+    connection = None if known is None else tx.connections.get(known)
     if connection is None:
         raise Refused("the connection was ended meanwhile: connect again")
     return connection
 
 
 def _switch(
-    connection: Connection, watch: Watch | None, sorting: bool, dry_run: bool, tx: Transaction, work: Work
+    connection: Connection, watch: Watch | None, features: _Features, tx: Transaction, work: Work
 ) -> bool:
     """Features start at the provider's time of switching on (W14) and keep their start while they stay on.
 
@@ -141,100 +259,27 @@ def _switch(
     tx.connections.change(
         connection.id,
         magnet_since=since and (connection.magnet_since or since),
-        sorting_since=(connection.sorting_since or since) if sorting else None,
-        dry_run=dry_run,
+        sorting_since=(connection.sorting_since or since) if features.sorting else None,
+        dry_run=features.dry_run,
     )
     if watch:
         tx.mailboxes.start_watch(connection.mailbox_id, watch, work.pace.watch_due_after)
         tx.mailboxes.resume(connection.mailbox_id)
         return True
-    if tx.connections.switched_on(connection.mailbox_id):
-        tx.connections.delete_mail(connection)
-        return True
-    _forget(connection, tx)
-    return False
+    return leaving.forget(connection, tx)
 
 
-def _forget(connection: Connection, tx: Transaction) -> None:
-    """Nobody needs the mailbox's mail any more. Its row is locked first: a catch_up that is about to commit
-    rows for it is waited for, a later one finds no cursor."""
-    tx.mailboxes.forget(connection.mailbox_id)
-    tx.connections.delete_mail(connection)
-    tx.connections.delete_mailbox_mail(connection.mailbox_id)
+def check_sharing(user_id: str, wishes: Wishes, tx: Transaction) -> None:
+    """Raises Refused for what D13 does not have: more than five domains, a record that the user cannot open."""
+    if len(wishes.excluded_domains or ()) > MOST_DOMAINS:
+        raise Refused(f"at most {MOST_DOMAINS} domains can be excluded from sharing (table D13)")
+    for contact_id, shared in wishes.contacts.items():
+        if shared and not tx.contacts.may_open(contact_id, user_id):
+            raise Refused(f"there is no contact {contact_id}")
 
 
-def renew_watch(mailbox_id: int, work: Work) -> None:
-    """A new registration and a fresh look at the aliases, daily (E85, E14). A failure holds up nothing else."""
-    with work.store.begin("watch.enter", reads_only=True) as tx:
-        connections = tx.connections.working(mailbox_id)
-        if not tx.mailboxes.is_watch_due(mailbox_id, work.pace.redrive_after):
-            return
-
-    def renew(gmail: Mailbox) -> tuple[Watch, Sequence[str]]:
-        return gmail.watch(work.topic), gmail.own_addresses()
-
-    try:
-        answer = enter(connections, work, renew)
-    except (TryAgain, GiveUp) as error:
-        with work.store.begin("watch.failed") as tx:
-            tx.mailboxes.watch_failed(mailbox_id, WATCH_RETRY)
-        log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
-        return
-    if answer is None:
-        return
-    watch, own = answer
-    with work.store.begin("watch.record") as tx:
-        wanted = bool(tx.connections.switched_on(mailbox_id, locked=True))
-        if wanted:
-            tx.mailboxes.start_watch(mailbox_id, watch, work.pace.watch_due_after)
-            tx.mailboxes.keep_own_addresses(mailbox_id, own)
-    if not wanted:
-        enter(connections, work, lambda gmail: gmail.stop_watch())
-        return
-    log.info("watch.renewed", mailbox_id=mailbox_id, until=watch.expires_at.isoformat())
-
-
-def disconnect(user_id: str, work: Work) -> int:
-    """End all connections of the user; returns how many there were.
-
-    First nothing more is done and what was kept is deleted, then Google is told, then the grant is
-    deleted: whoever dies in between calls it again (D12, Z42–Z44).
-    """
-    with work.store.begin("connections.look", reads_only=True) as tx:
-        connections = tx.connections.of_user(user_id)
-    for connection in connections:
-        _disconnect(connection, work)
-    return len(connections)
-
-
-def _disconnect(connection: Connection, work: Work) -> None:
-    with work.store.begin("connections.switch_off") as tx:
-        others = [c for c in tx.connections.of_mailbox(connection.mailbox_id) if c.id != connection.id]
-        watched = any(other.works for other in others)
-        tx.connections.switch_off(connection.id)
-        if watched:
-            tx.connections.delete_mail(connection)
-        else:
-            _forget(connection, tx)
-    work.store.scrub()
-    _leave(
-        connection, stop=not watched, revoke=all(o.state is ConnectionState.OFF for o in others), work=work
-    )
-    with work.store.begin("connections.delete") as tx:
-        tx.connections.delete(connection.id)
-        if not tx.connections.of_mailbox(connection.mailbox_id):
-            tx.mailboxes.delete(connection.mailbox_id)
-    log.info("connection.ended", connection_id=connection.id, mailbox_id=connection.mailbox_id)
-
-
-def _leave(connection: Connection, *, stop: bool, revoke: bool, work: Work) -> None:
-    """Stop the watch and end the grant, unless another connection of the mailbox needs them (D12)."""
-    if connection.grant is None:
-        return
-    gmail = work.gmail.open(connection.grant)
-    for wanted, end in ((stop, gmail.stop_watch), (revoke, gmail.revoke)):
-        try:
-            if wanted:
-                end()
-        except (AccessRevoked, GiveUp) as error:
-            log.info("grant.lost", connection_id=connection.id, error=type(error).__name__)
+def keep_sharing(connection: Connection, wishes: Wishes, tx: Transaction) -> None:
+    """Record what the owner wants of D13."""
+    tx.connections.share(connection.id, wishes.sharing, wishes.excluded_domains)
+    for contact_id, shared in wishes.contacts.items():
+        tx.connections.share_contact(connection.id, contact_id, shared=shared)

@@ -12,6 +12,7 @@ from domain.decisions import Decision, decide
 from domain.errors import GiveUp, TryAgain
 from domain.events import MailMatched
 from domain.ledger import SLICE, Cost, Link, Planned, Step
+from domain.mailboxes import PUT_AWAY
 from domain.messages import INBOX, Exclusions, Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
 from handlers.ports import Transaction
@@ -21,7 +22,7 @@ from handlers.work import Work, enter
 log = structlog.get_logger()
 
 MISSING_WAIT = 25.0
-"""Seconds between two looks at a message that Gmail lists but does not have yet (W7)."""
+"""Seconds between two looks at a message that Gmail lists but does not have yet, or shows as it was (W7)."""
 
 
 def match(mailbox_id: int, work: Work) -> None:
@@ -83,6 +84,8 @@ def _record(
             return False
         held = {gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, work.me())}
         messages = [message for message in messages if message.gmail_id in held]
+        behind = _shown_as_before(mailbox_id, messages, tx)
+        messages = [message for message in messages if message.gmail_id not in behind]
         gone = tx.messages.missing(mailbox_id, missing) & held if missing else frozenset[str]()
         decided = _decide_all(tx, piece.mailbox, connections, messages) if messages else []
         ended = {message.gmail_id for message in messages} | gone
@@ -90,7 +93,7 @@ def _record(
         tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), dict.fromkeys(ended, cost))
         tx.decisions.skip(mailbox_id, dict.fromkeys(gone, Outcome.SKIP_GONE), [c.id for c in connections])
         _write(tx, mailbox_id, decided)
-    waiting = [claim for claim in piece.claims if claim.gmail_id in set(missing) - gone]
+    waiting = [claim for claim in piece.claims if claim.gmail_id in behind | (set(missing) - gone)]
     if waiting:
         piece.give_back(waiting, MISSING_WAIT, counted=False)
     for gmail_id in gone:
@@ -98,6 +101,12 @@ def _record(
     for one in decided:
         _say(one, piece, cost)
     return True
+
+
+def _shown_as_before(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> frozenset[str]:
+    """Mail that has just left Spam or Trash by history, while Gmail still shows it there (W9)."""
+    put_away = {m.gmail_id for m in messages if not PUT_AWAY.isdisjoint(m.label_ids)}
+    return tx.messages.just_reopened(mailbox_id, put_away) if put_away else frozenset()
 
 
 @dataclass(frozen=True, slots=True)

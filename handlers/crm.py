@@ -8,8 +8,9 @@ from threading import Lock
 
 import structlog
 
-from domain.crm import Change, DealRecord, Record, Records, Refusal
-from handlers.ports import Store
+from domain.crm import Change, DealRecord, Record, Records, Refusal, UserRecord
+from handlers import profiles
+from handlers.ports import Store, Transaction
 
 log = structlog.get_logger()
 
@@ -88,6 +89,8 @@ def take_in(rows: Iterable[Record | Refusal], store: Store, named: Named | None 
     for batch in _batches(_good(rows, result, named)):
         with store.begin("crm.put") as tx:
             tx.crm.put(batch)
+            followed = profiles.follow(_users(batch), (), tx)
+        followed.say()
         result.imported += len(batch)
         stages.say_uncategorised(batch)
     return result
@@ -100,13 +103,28 @@ def change(change: Change, store: Store, stages: Stages) -> None:
     """
     with store.begin("crm.change") as tx:
         is_new = tx.crm.change(change)
+        followed = _follow(change, tx) if is_new else profiles.Followed()
     say = log.bind(kind=change.kind.value, record_id=change.id, version=change.version)
     if not is_new:
         say.info("crm.ignored")
         return
     say.info("crm.changed", deleted=change.record is None)
+    followed.say()
     if change.record is not None:
         stages.say_uncategorised([change.record])
+
+
+def _follow(change: Change, tx: Transaction) -> profiles.Followed:
+    if change.kind is not Records.USERS:
+        return profiles.Followed()
+    if change.record is None:
+        return profiles.follow((), [change.id], tx)
+    return profiles.follow(_users([change.record]), (), tx)
+
+
+def _users(records: Iterable[Record]) -> list[UserRecord]:
+    """The users among the records, each as the last of that id has him."""
+    return list({one.id: one for one in records if isinstance(one, UserRecord)}.values())
 
 
 def count_absent(kind: Records, named: Named, store: Store) -> int:
@@ -130,6 +148,8 @@ def delete_absent(kind: Records, named: Named, store: Store) -> int:
     for absent in _absent(kind, named, store):
         with store.begin("crm.delete") as tx:
             deleted += tx.crm.delete(kind, absent)
+            followed = profiles.follow((), absent if kind is Records.USERS else (), tx)
+        followed.say()
     return deleted
 
 

@@ -11,6 +11,7 @@ from domain.errors import CursorExpired, GiveUp, TryAgain
 from domain.events import MailboxChanged, MailFound
 from domain.ledger import SLICE
 from domain.mailboxes import Found, digest
+from handlers import watches
 from handlers.ports import Mailbox
 from handlers.work import Work, enter, in_turn, rest
 
@@ -85,6 +86,7 @@ class _Walk:
         self._work = work
         self._keep = keep
         self._woken = 0
+        self._new = 0
         self.ended = False
 
     def to_the_end(self, gmail: Mailbox) -> None:
@@ -113,15 +115,19 @@ class _Walk:
     def _record(self, found: Found, cursor: str, *, last: bool) -> None:
         """Ledger rows and the cursor that covers them, in one transaction (I1)."""
         mailbox_id, work = self._mailbox.id, self._work
+        deaf = False
         with work.store.begin("mailboxes.advance") as tx:
             if not tx.mailboxes.advance(mailbox_id, self._cursor, cursor):
                 raise CursorLost
             waiting = tx.messages.record(
                 mailbox_id, found, self._came_by, self._connection_ids, self._mailbox.labels
             )
+            self._new += len(waiting)
             if last:
                 due_after = work.pace.echo_after if self._came_by == "push" else work.pace.sync_due_after
                 tx.mailboxes.synced(mailbox_id, self._began_at, due_after)
+                if self._new and self._came_by != "relist":
+                    deaf = watches.judge_push(self._mailbox, self._new, self._began_at, tx, work)
         self._cursor = cursor
         self.ended = last
         self._keep()
@@ -133,3 +139,5 @@ class _Walk:
             copies = min(ceil(len(waiting) / SLICE), max(SIDE_BY_SIDE - self._woken, 1))
             self._woken += copies
             work.queue.emit(MailFound(mailbox_id), copies)
+        if deaf:
+            watches.hasten_watch(mailbox_id, work)

@@ -1,6 +1,6 @@
 """What the handlers need of the outside, in the domain's words. infra provides it; no handler knows how."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -9,8 +9,12 @@ from domain.channels import Answer, Channel, ChannelKind
 from domain.errors import GiveUp, TryAgain
 from domain.events import Event
 from domain.labels import Category, LabelChange, Place
+from domain.letters import Letter, Sought
 from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
+from domain.outbox import Draft
+from domain.outgoing import Original
+from domain.sign_ins import SignIn
 from domain.turns import Turn
 from handlers.rows import (
     ChannelRows,
@@ -23,7 +27,11 @@ from handlers.rows import (
     MailboxRows,
     MessageRows,
     NotificationRows,
+    OutboxRows,
     ReportRows,
+    SharingRows,
+    SignInRows,
+    UserRows,
 )
 
 
@@ -74,6 +82,19 @@ class Mailbox(Protocol):
         None where the mailbox has the label no more.
         """
 
+    def found(self, sought: Sought, page: str | None) -> tuple[tuple[str, ...], str | None]:
+        """Ids of mail, newest first, a page at a time: more than what is sought, as far as Gmail's search is
+        fuzzy (Z17). The token leads to the next page, None after the last."""
+
+    def previews(self, gmail_ids: Sequence[str]) -> Mapping[str, Letter | TryAgain | GiveUp | None]:
+        """One batched get for at most 25 messages, to be shown in a list; None where Gmail answers 404."""
+
+    def letter(self, gmail_id: str) -> Letter | TryAgain | GiveUp | None:
+        """One mail whole, None when Gmail does not have it."""
+
+    def attachment(self, gmail_id: str, attachment_id: str) -> bytes | None:
+        """What an attachment holds, None when Gmail does not have it."""
+
     def labels_of(self, gmail_ids: Sequence[str]) -> Mapping[str, Place | TryAgain | GiveUp | None]:
         """The labels the messages carry now and their threads (format=minimal), None where Gmail answers 404."""
 
@@ -98,6 +119,28 @@ class Mailbox(Protocol):
         a label of the name, differing in case or not, is reused (E56); else it is created (Z14, W12).
         Raises LabelRefused when Gmail makes no more labels (E67)."""
 
+    def create_draft(self, raw: bytes, thread_id: str | None, progress: Callable[[int, int], None]) -> Draft:
+        """Write a draft, once. Raises Unanswered when nobody can tell whether it is there now."""
+
+    def send_draft(self, draft_id: str) -> str:
+        """Send a draft, once; returns the sent message's id. LookupError where there is no such draft; raises
+        Unanswered when nobody can tell whether it was sent."""
+
+    def has_draft(self, draft_id: str) -> bool:
+        """Whether the draft is still there, so that it was not sent."""
+
+    def delete_draft(self, draft_id: str) -> None:
+        """No error when it is gone."""
+
+    def draft_with(self, key: str, since: datetime) -> str | None:
+        """The draft written since that carries this key in its header."""
+
+    def sent_with(self, key: str, since: datetime) -> str | None:
+        """The message sent since that carries this key in its header."""
+
+    def original(self, gmail_id: str) -> Original | None:
+        """What an answer needs of the mail it answers; None where Gmail answers 404."""
+
     def own_addresses(self) -> tuple[str, ...]:
         """Primary address and verified send-as aliases, in their exact form (E14)."""
 
@@ -115,6 +158,19 @@ class Gmail(Protocol):
     """The way into mailboxes."""
 
     def open(self, grant: Grant) -> Mailbox: ...
+
+
+class SignInPage(Protocol):
+    """Google's own page, on which a user signs in and grants access: no password ever reaches us (Z8)."""
+
+    def url(self, sign_in: SignIn, state: str, account: str | None) -> str:
+        """Where the user goes; `account` is suggested there."""
+
+    def exchange(self, sign_in: SignIn, code: str) -> Grant:
+        """The grant for the code that Google sent the user back with; its scopes are those that were granted.
+
+        Raises AccessRevoked for a code that is no longer good, GiveUp when Google refuses us, TryAgain.
+        """
 
 
 class Outside(Protocol):
@@ -172,11 +228,19 @@ class Transaction(Protocol):
     @property
     def messages(self) -> MessageRows: ...
     @property
+    def outbox(self) -> OutboxRows: ...
+    @property
     def ledger(self) -> LedgerRows: ...
     @property
     def crm(self) -> CrmRows: ...
     @property
     def reports(self) -> ReportRows: ...
+    @property
+    def users(self) -> UserRows: ...
+    @property
+    def sharing(self) -> SharingRows: ...
+    @property
+    def sign_ins(self) -> SignInRows: ...
 
     def now(self) -> datetime:
         """The database's clock (W14)."""

@@ -14,6 +14,7 @@ from domain.messages import Fetched, Message, direction, read
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.trails import Decided, SeenNow, Trail
+from handlers.connections import check_known
 from handlers.contacts import look_up
 from handlers.ports import Transaction
 from handlers.work import Work, enter
@@ -48,8 +49,9 @@ def status(mailbox: str | None, limit: int | None, work: Work) -> Status:
 
 
 def notices(user_id: str, after: int, limit: int | None, work: Work) -> tuple[Notice, ...]:
-    """The user's notifications after the one with this id (Z25)."""
+    """The user's notifications after the one with this id (Z25). Raises Refused for one whom nobody knows."""
     with work.store.begin("reports.notices", reads_only=True) as tx:
+        check_known(user_id, tx)
         return tx.reports.notices(user_id, after, limit)
 
 

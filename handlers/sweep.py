@@ -1,10 +1,20 @@
-"""The sweep's four duties: catch up, renew, re-drive, purge (DESIGN §3). Each may run at any time, twice too."""
+"""The sweep's duties: catch up, renew, end, re-drive, purge (DESIGN §3). Each may run at any time, twice too."""
 
 from collections.abc import Callable
 
 import structlog
 
-from domain.events import DeliveryDue, Event, MailAnnounced, MailboxChanged, MailFound, MailMatched, WatchDue
+from domain.events import (
+    ConnectionEnded,
+    DeliveryDue,
+    Event,
+    MailAnnounced,
+    MailboxChanged,
+    MailFound,
+    MailMatched,
+    SendingDue,
+    WatchDue,
+)
 from domain.ledger import Step
 from handlers.work import Work
 
@@ -47,6 +57,17 @@ def renew_watches(work: Work) -> int:
     return len(due)
 
 
+def end_left(work: Work) -> int:
+    """Wake whoever ends at Google what is switched off here (D12), until it is done; returns how many."""
+    if work.queue.backlog("upkeep") > CROWDED:
+        return 0
+    with work.store.begin("sweep.leaving") as tx:
+        due = tx.connections.take_leaving(AT_ONCE, work.pace.redrive_after)
+    for connection_id in due:
+        work.queue.emit(ConnectionEnded(connection_id))
+    return len(due)
+
+
 def redrive(work: Work) -> int:
     """Ask again for what the queue has lost (W2, W13); returns how much that was."""
     if work.queue.backlog() > CROWDED:
@@ -55,17 +76,21 @@ def redrive(work: Work) -> int:
     with work.store.begin("sweep.redrive") as tx:
         stalled = tx.ledger.stalled(AT_ONCE)
         channels = () if outside_crowded else tx.deliveries.stalled(AT_ONCE)
+        sending = tx.outbox.stalled(AT_ONCE)
     for mailbox_id, step in stalled:
         log.info("step.redriven", mailbox_id=mailbox_id, step=step.value)
         work.queue.emit(_WAKES[step](mailbox_id))
     for channel_id in channels:
         log.info("channel.redriven", channel_id=channel_id)
         work.queue.emit(DeliveryDue(channel_id))
+    for mailbox_id in sending:
+        log.info("sending.redriven", mailbox_id=mailbox_id)
+        work.queue.emit(SendingDue(mailbox_id))
     dirty = work.queue.stalled("sync", work.pace.redrive_after, AT_ONCE)
     for mailbox_id in dirty:
         log.info("mailbox.redriven", mailbox_id=mailbox_id)
         work.queue.emit(MailboxChanged(mailbox_id))
-    return len(stalled) + len(channels) + len(dirty)
+    return len(stalled) + len(channels) + len(sending) + len(dirty)
 
 
 def purge(work: Work) -> int:
@@ -74,6 +99,7 @@ def purge(work: Work) -> int:
     while True:
         with work.store.begin("sweep.purge") as tx:
             forgotten = tx.messages.purge(RETENTION_DAYS, 1_000)
+            tx.outbox.purge(RETENTION_DAYS, 1_000)
         total += forgotten
         if forgotten < 1_000:
             break

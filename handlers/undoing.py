@@ -1,11 +1,11 @@
 """Undoing what sorting changed since a moment, after wrong deals or a mistake of ours; the user's hand wins (I6)."""
 
 import random
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -13,7 +13,7 @@ from domain.connections import Connection, MailboxState
 from domain.errors import GiveUp, LabelUnknown, TryAgain
 from domain.events import MailAnnounced
 from domain.labels import LabelChange, Labelled, Left, Place, restoration
-from domain.ledger import TRIES, wait_before
+from domain.ledger import wait_before
 from handlers.ports import Mailbox
 from handlers.work import Work, enter
 
@@ -29,6 +29,12 @@ TURN_TRIES = 60
 KEEP_EVERY = 15.0
 """Seconds after which a turn is prolonged while Gmail wants us to wait."""
 
+TRIES = 3
+"""Of one slice: somebody waits for the answer, and may give the command again."""
+
+NEAR = timedelta(minutes=1)
+"""A limit whose end Gmail names is waited for when it is so near: its quota is one of a minute (FACTS §4)."""
+
 Verdict = LabelChange | Left | TryAgain | GiveUp
 
 
@@ -38,19 +44,30 @@ class Busy(Exception):
 
 @dataclass(slots=True)
 class Undone:
-    """What came of a mailbox. `needs_sign_in`: nobody's grant works, so that not all was done."""
+    """What came of a mailbox: `left` and `by_hand` are Gmail's ids of mail that the user has changed since, the
+    second as history has told. Not all was done when `stopped` is what Gmail refuses the mailbox with, or when
+    it `needs_sign_in`: nobody's grant works."""
 
     restored: int = 0
-    left: Counter[Left] = field(default_factory=Counter)
+    left: dict[Left, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_hand: tuple[str, ...] = ()
     failed: int = 0
+    stopped: TryAgain | GiveUp | None = None
     needs_sign_in: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the rest would meet the same."""
+        return self.needs_sign_in or self.stopped is not None
 
 
 def labelled(since: datetime, work: Work) -> Sequence[tuple[MailboxState, int]]:
-    """The mailboxes with mail that sorting has changed since, and nobody after it, and how many those are."""
+    """The mailboxes with mail that sorting has changed since, and how much of it nobody has changed after it."""
     with work.store.begin("undoing.look", reads_only=True) as tx:
-        numbers = sorted(tx.decisions.count_labelled(since).items())
-        return [(mailbox, n) for i, n in numbers if (mailbox := tx.mailboxes.get(i))]
+        numbers = dict.fromkeys(tx.reports.changed_by_hand(since), 0) | dict(
+            tx.decisions.count_labelled(since)
+        )
+        return [(mailbox, n) for i, n in sorted(numbers.items()) if (mailbox := tx.mailboxes.get(i))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +81,23 @@ class Undoing:
     dry_run: bool
     wait: Callable[[float], None]
     told: Callable[[int], None]
+    at_once: int = AT_ONCE
 
     def undo(self) -> Undone:
-        """Slice by slice, oldest id first; whoever is killed half-way begins again without harm. Raises Busy."""
-        done, last = Undone(), ""
+        """Slice by slice, oldest id first, to the first answer that all the rest would get too; whoever is
+        stopped or killed half-way begins again without harm. Raises Busy."""
+        with self.work.store.begin("undoing.look", reads_only=True) as tx:
+            by_hand = tx.reports.changed_by_hand(self.since, self.mailbox.id)
+        done, last = Undone(by_hand=by_hand.get(self.mailbox.id, ())), ""
         with self._turn() as keep:
             while not self.work.stopping():
                 with self.work.store.begin("undoing.look", reads_only=True) as tx:
                     connections = [c for c in tx.connections.of_mailbox(self.mailbox.id) if c.works]
-                    some = tx.decisions.labelled_since(self.mailbox.id, self.since, last, AT_ONCE)
+                    some = tx.decisions.labelled_since(self.mailbox.id, self.since, last, self.at_once)
                 if not some:
                     break
                 self._slice(some, connections, done, keep)
-                if done.needs_sign_in:
+                if done.ended:
                     break
                 last = some[-1].gmail_id
                 keep()
@@ -110,27 +131,50 @@ class Undoing:
         keep: Callable[[], None],
     ) -> None:
         waiting: Collection[Labelled] = some
+        refused: dict[Labelled, TryAgain | GiveUp] = {}
         for attempt in range(1, TRIES + 1):
-            verdicts = self._ask(waiting, connections)
-            if verdicts is None:
-                done.needs_sign_in = True
-                return
+            verdicts = self._ask(waiting, connections, done)
             self._record(verdicts, done)
+            refused |= {one: v for one, v in verdicts.items() if isinstance(v, GiveUp)}
             later = {one: v for one, v in verdicts.items() if isinstance(v, TryAgain)}
-            if not later:
-                return
+            if later and not done.stopped:
+                stuck = attempt == TRIES or (attempt > 1 and len(later) == len(waiting))
+                done.stopped = _whole([*later.values()], stuck=stuck)
+            if not later or done.ended or attempt == TRIES:
+                refused |= later
+                break
             waiting = list(later)
-            if attempt < TRIES:
-                self._pause(attempt, list(later.values()), keep)
-        done.failed += len(waiting)
+            self._pause(attempt, list(later.values()), keep)
+        if not done.stopped:
+            done.failed += len(refused)
+        self._tell(refused)
 
     def _ask(
-        self, waiting: Collection[Labelled], connections: Sequence[Connection]
-    ) -> Mapping[Labelled, Verdict] | None:
+        self, waiting: Collection[Labelled], connections: Sequence[Connection], done: Undone
+    ) -> Mapping[Labelled, Verdict]:
         try:
-            return enter(connections, self.work, lambda gmail: self._restore(gmail, waiting))
-        except (TryAgain, GiveUp) as error:
+            verdicts = enter(connections, self.work, lambda gmail: self._restore(gmail, waiting))
+        except TryAgain as error:
             return dict.fromkeys(waiting, error)
+        except GiveUp as error:
+            done.stopped = error
+            return dict.fromkeys(waiting, error)
+        done.needs_sign_in = verdicts is None
+        return verdicts or {}
+
+    def _tell(self, refused: Mapping[Labelled, TryAgain | GiveUp]) -> None:
+        """What was not restored, and why: a line for each reason."""
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for one, error in refused.items():
+            reasons.setdefault((type(error).__name__, error.reason), []).append(one.gmail_id)
+        for (kind, reason), gmail_ids in reasons.items():
+            log.warning(
+                "messages.not_restored",
+                mailbox_id=self.mailbox.id,
+                message_ids=gmail_ids,
+                error=kind,
+                reason=reason,
+            )
 
     def _restore(self, gmail: Mailbox, waiting: Collection[Labelled]) -> Mapping[Labelled, Verdict]:
         """What the mails carry now decides; a label that goes between look and call is looked at again."""
@@ -154,8 +198,9 @@ class Undoing:
         """Whatever was restored is the user's from now on: never sorted again, nor relabelled by E47."""
         restored = [one for one, verdict in verdicts.items() if isinstance(verdict, LabelChange)]
         done.restored += len(restored)
-        done.left.update(verdict for verdict in verdicts.values() if isinstance(verdict, Left))
-        done.failed += sum(isinstance(verdict, GiveUp) for verdict in verdicts.values())
+        for one, verdict in verdicts.items():
+            if isinstance(verdict, Left):
+                done.left[verdict].append(one.gmail_id)
         if self.dry_run or not restored:
             return
         with self.work.store.begin("undoing.record") as tx:
@@ -172,11 +217,20 @@ class Undoing:
     def _pause(self, attempt: int, errors: Sequence[TryAgain], keep: Callable[[], None]) -> None:
         """For as long as Gmail wants, or for a growing while (E87)."""
         left = wait_before(attempt, random.random()).total_seconds()  # noqa: S311 - jitter, no secret
-        left = max([left, *(error.after.total_seconds() for error in errors if error.after)])
+        left = max([left, *(min(error.after, NEAR).total_seconds() for error in errors if error.after)])
         while left > 0 and not self.work.stopping():
             self.wait(min(left, KEEP_EVERY))
             left -= KEEP_EVERY
             keep()
+
+
+def _whole(errors: Sequence[TryAgain], *, stuck: bool) -> TryAgain | None:
+    """What the rest of the mailbox would meet too. A limit that ends soon is waited for, unless waiting has not
+    helped."""
+    return next(
+        (e for e in errors if e.whole_mailbox and (stuck or e.after is None or e.after > NEAR)),
+        None,
+    )
 
 
 def _verdict(one: Labelled, place: Place | TryAgain | GiveUp | None, crm: frozenset[str]) -> Verdict:

@@ -14,7 +14,7 @@ from domain.errors import AccessRevoked, GiveUp, TryAgain
 from domain.events import DeliveryDue, Event
 from domain.ledger import wait_before
 from domain.notifications import NoticeKind
-from handlers.ports import Gmail, Mailbox, Outside, Queue, Store
+from handlers.ports import Gmail, Mailbox, Outside, Queue, SignInPage, Store
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -29,17 +29,22 @@ class Pace:
 
     `echo_after`: Gmail pushes once a second and mailbox and drops what comes between, so that a push says
     nothing of the mail that came within a second after it (FACTS §1). One more look finds that.
+    `push_recall`: where push brings a smaller share of the mail the watch is made anew, once in `watch_rest` at most.
     `channel_rest`: a receiver outside that is down is left alone for so long, then for twice as long, and so on;
     one event takes `channel_timeout` at most.
+    `hand_over`: a mail that takes longer on its way to Gmail's drafts counts as interrupted.
     """
 
     sync_due_after: float = 540
     echo_after: float = 1.5
     watch_due_after: float = 86_400
+    push_recall: float = 0.5
+    watch_rest: float = 10_800
     lease: float = 60
     redrive_after: float = 60
     channel_rest: float = 60
     channel_timeout: float = 10
+    hand_over: float = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class Work:
     as_of: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
     outside: Outside | None = None
+    sign_in: SignInPage | None = None
+    daily_limit: int = 500
 
     def me(self) -> str:
         """Whose claims these are: another thread of the same process is somebody else."""

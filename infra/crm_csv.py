@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from domain.crm import Record, Records, Refusal
-from infra.crm_fields import FIELDS, LISTS, Unfit, read
+from infra.crm_fields import FIELDS, LISTS, OPTIONAL, Unfit, Value, read
 
 
 class Unusable(Exception):
@@ -51,7 +51,7 @@ class CrmFile:
 
     def rows(self) -> Iterator[Record | Refusal]:
         """Every record of the file in its order, good or refused; memory stays flat."""
-        places = [(self._header.index(column), column in LISTS) for column in FIELDS[self.kind]]
+        columns = {column: self._header.index(column) for column in self._known() if column in self._header}
         while (found := self._next()) is not None:
             line, fields = found
             if isinstance(fields, str):
@@ -59,11 +59,17 @@ class CrmFile:
                 self._lines.give_back()
                 yield refusal
                 continue
-            values = [_list(fields[place]) if several else fields[place] for place, several in places]
+            values: list[Value] = [
+                _value(column, fields[columns[column]]) if column in columns else OPTIONAL[self.kind][column]
+                for column in self._known()
+            ]
             try:
                 yield read(self.kind, values)
             except Unfit as error:
-                yield Refusal(line, str(error), fields[places[0][0]].strip() or None)
+                yield Refusal(line, str(error), fields[columns["id"]].strip() or None)
+
+    def _known(self) -> tuple[str, ...]:
+        return *FIELDS[self.kind], *OPTIONAL[self.kind]
 
     def _next(self) -> tuple[int, list[str] | str] | None:
         """The next record's first line, and its fields or why there are none; None at the end."""
@@ -100,7 +106,7 @@ class CrmFile:
                 f"{self.path.name} has no column {', '.join(missing)}: its first line has to be a header with "
                 f"{','.join(FIELDS[self.kind])}"
             )
-        twice = [column for column in FIELDS[self.kind] if header.count(column) > 1]
+        twice = [column for column in self._known() if header.count(column) > 1]
         if twice:
             raise Unusable(f"{self.path.name} has the column {', '.join(twice)} more than once")
         return header
@@ -140,5 +146,7 @@ class _Lines:
         self._taken = self._taken[:1]
 
 
-def _list(text: str) -> list[str]:
+def _value(column: str, text: str) -> Value:
+    if column not in LISTS:
+        return text
     return [entry for entry in map(str.strip, text.split(";")) if entry]

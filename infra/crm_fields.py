@@ -8,16 +8,24 @@ from domain.contacts import Kind
 from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.labels import DealCategory
 
+Value = str | Sequence[str]
+"""Text, or for a field of LISTS its entries."""
+
 FIELDS: Mapping[Records, tuple[str, ...]] = {
     Records.CONTACTS: ("id", "kind", "name", "emails", "assigned_to", "created_at"),
     Records.DEALS: ("id", "contact_ids", "stage", "category", "closing_date"),
     Records.USERS: ("id", "name", "emails"),
 }
-LISTS = frozenset({"emails", "contact_ids"})
-MAX_ID = 255
+OPTIONAL: Mapping[Records, Mapping[str, Value]] = {
+    Records.CONTACTS: {"visible_to": ()},
+    Records.DEALS: {},
+    Records.USERS: {"role": "", "roles_above": (), "may_connect": "true", "active": "true"},
+}
+"""Fields that may be absent, after those of FIELDS, and what they count as then."""
 
-Value = str | Sequence[str]
-"""Text, or for a field of LISTS its entries."""
+LISTS = frozenset({"emails", "contact_ids", "visible_to", "roles_above"})
+YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+MAX_ID = 255
 
 
 class Unfit(Exception):
@@ -25,9 +33,8 @@ class Unfit(Exception):
 
 
 def read(kind: Records, values: Sequence[Value]) -> Record:
-    """The record whose fields these are, in the order of FIELDS; space around them does not count.
-
-    Raises Unfit.
+    """The record whose fields these are, in the order of FIELDS and then OPTIONAL; space around them does not
+    count. Raises Unfit.
     """
     stripped = [
         value.strip() if isinstance(value, str) else [entry.strip() for entry in value] for value in values
@@ -54,7 +61,13 @@ def _check_text(values: Iterable[str]) -> None:
 
 
 def _contact(
-    contact_id: str, kind: str, name: str, emails: Sequence[str], assigned_to: str, created_at: str
+    contact_id: str,
+    kind: str,
+    name: str,
+    emails: Sequence[str],
+    assigned_to: str,
+    created_at: str,
+    visible_to: Sequence[str],
 ) -> ContactRecord:
     return ContactRecord(
         id=_id("id", contact_id),
@@ -63,24 +76,40 @@ def _contact(
         addresses=_addresses(emails),
         assigned_to=assigned_to or None,
         created_at=_moment(created_at),
+        visible_to=_ids("visible_to", visible_to),
     )
 
 
 def _deal(
     deal_id: str, contact_ids: Sequence[str], stage: str, category: str, closing_date: str
 ) -> DealRecord:
-    ids = (_id(f"contact_ids: entry {place}", one) for place, one in enumerate(contact_ids, 1))
     return DealRecord(
         id=_id("id", deal_id),
-        contact_ids=tuple(dict.fromkeys(ids)),
+        contact_ids=_ids("contact_ids", contact_ids),
         stage=stage,
         category=DealCategory.__members__.get(category.upper()),
         closing_date=_day(closing_date) if closing_date else None,
     )
 
 
-def _user(user_id: str, name: str, emails: Sequence[str]) -> UserRecord:
-    return UserRecord(id=_id("id", user_id), name=name, addresses=_addresses(emails))
+def _user(
+    user_id: str,
+    name: str,
+    emails: Sequence[str],
+    role: str,
+    roles_above: Sequence[str],
+    may_connect: str,
+    active: str,
+) -> UserRecord:
+    return UserRecord(
+        id=_id("id", user_id),
+        name=name,
+        addresses=_addresses(emails),
+        role=role or None,
+        roles_above=_ids("roles_above", roles_above),
+        may_connect=_yes_or_no("may_connect", may_connect),
+        active=_yes_or_no("active", active),
+    )
 
 
 _READ: Mapping[Records, Callable[..., Record]] = {
@@ -96,6 +125,19 @@ def _id(field: str, text: str) -> str:
     if len(text) > MAX_ID:
         raise Unfit(f"{field} is longer than {MAX_ID} characters")
     return text
+
+
+def _ids(field: str, entries: Sequence[str]) -> tuple[str, ...]:
+    """Each once, in their order."""
+    return tuple(dict.fromkeys(_id(f"{field}: entry {place}", one) for place, one in enumerate(entries, 1)))
+
+
+def _yes_or_no(field: str, text: str) -> bool:
+    """A word that is neither refuses the record: it might take a permission away, or give one."""
+    try:
+        return YES_OR_NO[text.lower()]
+    except KeyError:
+        raise Unfit(f"{field} is neither true nor false") from None
 
 
 def _kind(text: str) -> Kind:

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.crm import Change, Records, Refusal
-from infra.crm_fields import FIELDS, LISTS, Unfit, Value, read, read_id
+from infra.crm_fields import FIELDS, LISTS, OPTIONAL, Unfit, Value, read, read_id
 
 CHANGES: Mapping[str, tuple[Records, bool]] = {
     "crm.upsert_contact": (Records.CONTACTS, True),
@@ -16,11 +16,14 @@ CHANGES: Mapping[str, tuple[Records, bool]] = {
     "crm.upsert_deal": (Records.DEALS, True),
     "crm.delete_deal": (Records.DEALS, False),
     "crm.upsert_user": (Records.USERS, True),
+    "crm.delete_user": (Records.USERS, False),
 }
 """By the name of the actor: which records, and whether there is one afterwards."""
 
-OPTIONAL = frozenset({"assigned_to", "category", "closing_date"})
+NULLABLE = frozenset({"assigned_to", "category", "closing_date", "role"})
 """Fields that may be null."""
+
+YES_OR_NO = frozenset({"may_connect", "active"})
 
 MAX_VERSION = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,11 +42,14 @@ def read_change(actor: str, fields: Mapping[str, object]) -> Change:
     """The change that a message to this actor asks for. Raises Unfit."""
     kind, upsert = CHANGES[actor]
     names = FIELDS[kind] if upsert else ("id",)
-    _check_names(fields, ("version", *names))
+    optional = OPTIONAL[kind] if upsert else {}
+    _check_names(fields, ("version", *names), optional)
     version = _version(fields["version"])
     if not upsert:
         return Change(kind, read_id(_text("id", fields["id"])), version, None)
-    record = read(kind, [_value(name, fields[name]) for name in names])
+    values = [_value(name, fields[name]) for name in names]
+    values += [_value(name, fields[name]) if name in fields else value for name, value in optional.items()]
+    record = read(kind, values)
     return Change(kind, record.id, version, record)
 
 
@@ -80,13 +86,13 @@ def _read_line(line: bytes) -> Line:
     return Line(actor, fields)
 
 
-def _check_names(fields: Mapping[str, object], names: Iterable[str]) -> None:
+def _check_names(fields: Mapping[str, object], names: Sequence[str], optional: Iterable[str]) -> None:
     """A field that is not there is rather a mistake of the sender's than a wish to empty it."""
     for name in names:
         if name not in fields:
             raise Unfit(f"{name} is missing")
-    if fields.keys() - names:
-        raise Unfit(f"there is a field besides {', '.join(names)}")
+    if fields.keys() - {*names, *optional}:
+        raise Unfit(f"there is a field besides {', '.join((*names, *optional))}")
 
 
 def _version(value: object) -> int:
@@ -105,11 +111,19 @@ def _version(value: object) -> int:
 
 
 def _value(name: str, value: object) -> Value:
+    if name in YES_OR_NO:
+        return _yes_or_no(name, value)
     if name not in LISTS:
-        return "" if value is None and name in OPTIONAL else _text(name, value)
+        return "" if value is None and name in NULLABLE else _text(name, value)
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
         raise Unfit(f"{name} is no list of texts")
     return value
+
+
+def _yes_or_no(name: str, value: object) -> str:
+    if not isinstance(value, bool):
+        raise Unfit(f"{name} is neither true nor false")
+    return "true" if value else "false"
 
 
 def _text(name: str, value: object) -> str:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
@@ -19,10 +19,24 @@ log = structlog.get_logger()
 RETRY_EVERY = 2.0
 CONNECT_SECONDS = 5.0
 LOOK_EVERY = 0.2
+CALL_SECONDS = 10.0
+ONCE: Mapping[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
+
+ACK_SECONDS = 60
+LEAST_BACKOFF, MOST_BACKOFF = 1, 60
+"""Seconds that what goes back waits, longer each time, so that it does not come in a circle (W13)."""
+ATTEMPTS = 100
+"""As many as Google allows: an outage of ours returns a message a few times, what crashes us comes again and again."""
+
+SETTINGS = ("ack_deadline_seconds", "expiration_policy", "retry_policy", "dead_letter_policy")
 
 
 class Unready(Exception):
     """What the callback needs is away: the message goes back and the stream is closed until it is there (W13)."""
+
+
+class OtherTopic(Exception):
+    """The subscription is there, and belongs to another topic, or to one that was deleted: that cannot be changed."""
 
 
 class Subscription:
@@ -129,27 +143,76 @@ class Subscription:
             message.ack()
 
 
-def ensure_subscription(project: str, topic: str, name: str) -> None:
-    """Make topic and subscription where they are missing, the subscription without expiry (FACTS §6).
+def dead(name: str) -> str:
+    """The topic, or its subscription, for what is taken in by nobody after so many tries."""
+    return f"{name}-dead"
 
-    What goes back waits longer each time, so that it does not come in a circle (W13).
+
+def wanted(project: str, topic: str, name: str) -> Any:
+    """Our subscription as it should be. It never expires (FACTS §6)."""
+    return pubsub_v1.types.Subscription(
+        name=pubsub_v1.SubscriberClient.subscription_path(project, name),
+        topic=pubsub_v1.PublisherClient.topic_path(project, topic),
+        ack_deadline_seconds=ACK_SECONDS,
+        expiration_policy={},
+        retry_policy={
+            "minimum_backoff": {"seconds": LEAST_BACKOFF},
+            "maximum_backoff": {"seconds": MOST_BACKOFF},
+        },
+        dead_letter_policy={
+            "dead_letter_topic": pubsub_v1.PublisherClient.topic_path(project, dead(topic)),
+            "max_delivery_attempts": ATTEMPTS,
+        },
+    )
+
+
+def wanted_dead(project: str, topic: str, name: str) -> Any:
+    """The subscription that keeps the dead letters: without one they would be lost."""
+    return pubsub_v1.types.Subscription(
+        name=pubsub_v1.SubscriberClient.subscription_path(project, dead(name)),
+        topic=pubsub_v1.PublisherClient.topic_path(project, dead(topic)),
+        ack_deadline_seconds=ACK_SECONDS,
+        expiration_policy={},
+    )
+
+
+def ensure_subscription(project: str, topic: str, name: str) -> tuple[str, ...]:
+    """Make topic and subscription, and those for dead letters, where they are missing; returns which settings of
+    an old subscription were changed.
+
+    Each call is made once and has its time: whoever started this is told soon when Pub/Sub is away. Raises
+    OtherTopic.
     """
     with pubsub_v1.PublisherClient() as publisher:
-        path = publisher.topic_path(project, topic)
-        _unless_there(lambda: publisher.create_topic(name=path))
+        for one in (dead(topic), topic):
+            try:
+                publisher.create_topic(name=publisher.topic_path(project, one), **ONCE)
+            except AlreadyExists:
+                log.debug("pubsub.found")
     with pubsub_v1.SubscriberClient() as subscriber:
-        request = {
-            "name": subscriber.subscription_path(project, name),
-            "topic": path,
-            "ack_deadline_seconds": 60,
-            "expiration_policy": {},
-            "retry_policy": {"minimum_backoff": {"seconds": 1}, "maximum_backoff": {"seconds": 60}},
-        }
-        _unless_there(lambda: subscriber.create_subscription(request=request))
+        letters = _ensure(wanted_dead(project, topic, name), subscriber)
+        changed = _ensure(wanted(project, topic, name), subscriber)
+    return (*changed, *(f"{dead(name)}: {setting}" for setting in letters))
 
 
-def _unless_there(create: Callable[[], object]) -> None:
+def _ensure(one: Any, subscriber: Any) -> tuple[str, ...]:
     try:
-        create()
+        subscriber.create_subscription(request=one, **ONCE)
     except AlreadyExists:
         log.debug("pubsub.found")
+    else:
+        return ()
+    found = subscriber.get_subscription(subscription=one.name, **ONCE)
+    if found.topic != one.topic:
+        raise OtherTopic(found.topic)
+    changed = differences(one, found)
+    if changed:
+        mask = {"paths": changed}
+        subscriber.update_subscription(request={"subscription": one, "update_mask": mask}, **ONCE)
+    return changed
+
+
+def differences(wished: Any, found: Any) -> tuple[str, ...]:
+    """The settings in which a subscription is not as we would make it."""
+    ours, theirs = type(wished).pb(wished), type(found).pb(found)
+    return tuple(name for name in SETTINGS if getattr(ours, name) != getattr(theirs, name))

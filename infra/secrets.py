@@ -9,7 +9,12 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from domain.channels import Target
+from domain.connections import Sharing, Wishes
 from domain.mailboxes import Grant
+from domain.scopes import Scope
+from domain.sign_ins import SignIn
+
+UNREADABLE = "a stored token cannot be read with the keys in LODESTONE_TOKEN_KEYS"
 
 
 class WrongKey(Exception):
@@ -17,7 +22,7 @@ class WrongKey(Exception):
 
 
 class Cipher:
-    """Encrypts grants and the targets of channels with the first key, reads those of every key.
+    """Encrypts grants, the targets of channels and sign-ins with the first key, reads those of every key.
 
     Raises ValueError for a key that is no Fernet key (32 bytes, URL-safe base64).
     """
@@ -41,12 +46,35 @@ class Cipher:
     def unseal_target(self, sealed: bytes) -> Target:
         return Target(**self._unseal(sealed))
 
+    def seal_sign_in(self, sign_in: SignIn) -> bytes:
+        plain = asdict(sign_in)
+        domains = sign_in.wishes.excluded_domains
+        plain["wishes"]["excluded_domains"] = None if domains is None else sorted(domains)
+        return self._seal(plain)
+
+    def unseal_sign_in(self, sealed: bytes) -> SignIn:
+        plain = self._unseal(sealed)
+        scopes, wishes = plain.pop("scopes"), plain.pop("wishes")
+        sharing, domains = wishes.pop("sharing"), wishes.pop("excluded_domains")
+        return SignIn(
+            **plain,
+            scopes=tuple(map(Scope, scopes)),
+            wishes=Wishes(
+                **wishes,
+                sharing=sharing and Sharing(sharing),
+                excluded_domains=None if domains is None else frozenset(domains),
+            ),
+        )
+
     def renewed(self, sealed: bytes) -> bytes | None:
-        """The same under the first key, None when it is already."""
+        """The same under the first key, None when it is already. Raises WrongKey."""
         try:
             self._first.decrypt(sealed)
         except InvalidToken:
-            return self._fernet.rotate(sealed)
+            try:
+                return self._fernet.rotate(sealed)
+            except InvalidToken:
+                raise WrongKey(UNREADABLE) from None
         return None
 
     def _seal(self, plain: Mapping[str, Any]) -> bytes:
@@ -56,5 +84,5 @@ class Cipher:
         try:
             plain: dict[str, Any] = json.loads(self._fernet.decrypt(sealed))
         except InvalidToken:
-            raise WrongKey("a stored token cannot be read with the keys in LODESTONE_TOKEN_KEYS") from None
+            raise WrongKey(UNREADABLE) from None
         return plain

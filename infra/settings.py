@@ -2,7 +2,8 @@
 
 import difflib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -88,6 +89,12 @@ class Settings(BaseSettings):
     )
     gmail_costs: str = Field("2026", pattern="^(2025|2026)$", description="Gmail's cost table: 2026 or 2025")
     gmail_timeout: float = Field(30, gt=0, le=300, description="seconds for one answer of Gmail, at most 300")
+    oauth_client_file: Path | None = Field(
+        None, description="a file: client_secret.json of the OAuth client, from the Cloud console"
+    )
+    service_account_file: Path | None = Field(
+        None, description="a file: the JSON key of a service account with domain-wide delegation"
+    )
     worker_threads: int = Field(8, ge=1, le=64, description="threads of one worker process, 1 to 64")
     sweep_due_after: Seconds = Field(540, description="seconds from one sync of a mailbox to its sweep")
     sweep_tick: Seconds = Field(2, description="seconds between two looks of the sweep")
@@ -98,8 +105,15 @@ class Settings(BaseSettings):
     )
     channel_rest: Seconds = Field(60, description="seconds a receiver that is down is first left alone")
     channel_timeout: float = Field(10, gt=0, le=60, description="seconds for one event, at most 60")
+    push_recall: float = Field(
+        0.5, ge=0, le=1, description="share of new mail, 0 to 1; if push brings less its watch is made anew"
+    )
     gather: Seconds = Field(60, description="seconds that late notifications are given to become one summary")
     notifier_threads: int = Field(8, ge=1, le=64, description="threads of one notifier process, 1 to 64")
+    daily_limit: int = Field(
+        500, ge=0, le=10_000, description="mails a mailbox may send from the CRM in 24 hours, at most 10000"
+    )
+    hand_over: Seconds = Field(900, description="seconds a mail may take on its way to Gmail's drafts")
     as_of: AwareDatetime | None = Field(
         None, description="a moment to evaluate 'this month' for, for replays"
     )
@@ -124,34 +138,71 @@ class Settings(BaseSettings):
         """The topic's full name, as Gmail and Pub/Sub want it."""
         return f"projects/{self.pubsub_project}/topics/{self.pubsub_topic}"
 
+    @property
+    def command_log_level(self) -> str:
+        """For commands that people type: warnings and worse, unless a level was asked for."""
+        return self.log_level if "log_level" in self.model_fields_set else "WARNING"
+
+
+def wrong(name: str) -> WrongSetting:
+    """What to say of a setting that was found wrong only when it was used."""
+    return WrongSetting(
+        f"{PREFIX}{name.upper()} is wrong: it should be {Settings.model_fields[name].description}"
+    )
+
 
 def load() -> Settings:
     """The settings of this process. Raises WrongSetting before anything starts."""
-    _refuse_unknown(os.environ.keys() | dotenv_values(ENV_FILE).keys())
+    for trouble in _unknown():
+        raise WrongSetting(trouble)
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        variable, wanted = _variable(str(first["loc"][0]))
-        what = "not set" if first["type"] == "missing" else "wrong"
-        raise WrongSetting(f"{variable} is {what}: it should be {wanted}") from None
+        _, trouble = _troubles(error)[0]
+        raise WrongSetting(trouble) from None
 
 
-def _refuse_unknown(names: Iterable[str]) -> None:
+def examine() -> tuple[Settings, Mapping[str, str]]:
+    """For who looks at everything: the settings with a default in place of what is wrong, and by name what is
+    wrong with each. Keys that are wrong are replaced by one that opens nothing."""
+    strange = {trouble.partition(" ")[0]: trouble for trouble in _unknown()}
+    try:
+        return Settings(), strange
+    except ValidationError as error:
+        wrong = dict(_troubles(error))
+    defaults = {name: Settings.model_fields[name].default for name in wrong}
+    if "token_keys" in wrong:
+        defaults["token_keys"] = Fernet.generate_key().decode()
+    return Settings(**defaults), strange | wrong
+
+
+def _troubles(error: ValidationError) -> list[tuple[str, str]]:
+    """Which settings are wrong, and what they should be."""
+    found = []
+    for one in error.errors(include_input=False, include_url=False):
+        name, variable, wanted = _variable(str(one["loc"][0]))
+        what = "not set" if one["type"] == "missing" else "wrong"
+        found.append((name, f"{variable} is {what}: it should be {wanted}"))
+    return found
+
+
+def _unknown() -> Iterator[str]:
+    """What begins as ours do and is none."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | FOR_TESTS
-    for name in sorted(names):
+    for name in sorted(os.environ.keys() | dotenv_values(ENV_FILE).keys()):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             alike = difflib.get_close_matches(name.upper(), known, n=1)
-            raise WrongSetting(f"{name} is no setting" + (f"; did you mean {alike[0]}?" if alike else ""))
+            yield f"{name} is no setting" + (f"; did you mean {alike[0]}?" if alike else "")
 
 
-def _variable(place: str) -> tuple[str, str | None]:
-    """The variable that was read, and what it should be; aliases are tried in the order of their list."""
+def _variable(place: str) -> tuple[str, str, str | None]:
+    """The setting, the variable that was read, and what it should be; aliases are tried in the order of their
+    list."""
     for name, field in Settings.model_fields.items():
         choices = (
             field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else [name]
         )
         if place in choices or place == name:
             given = [str(choice) for choice in choices if str(choice) in os.environ]
-            return given[0] if given else f"{PREFIX}{name.upper()}", field.description
-    return place, None
+            return name, given[0] if given else f"{PREFIX}{name.upper()}", field.description
+    return place, place, None

@@ -16,6 +16,7 @@ PARTICIPLES = {
     "found",
     "lost",
     "made",
+    "shown",
     "swept",
     "redriven",
     "begun",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from domain.connections import Connection
+from domain.connections import Connection, Sharing
 from domain.contacts import MatchedBy
 from domain.labels import Category
 from domain.ledger import Link, Planned, State, Step
@@ -59,7 +59,7 @@ def make_world(
 
 def connect(tx: Transaction, mailbox_id: int, user_id: str, *, sorting: bool = True) -> int:
     """One more connection to the mailbox, with MailMagnet on."""
-    connection_id = tx.connections.add(user_id, mailbox_id, GRANT)
+    connection_id = tx.connections.add(user_id, mailbox_id, GRANT, Sharing.PRIVATE)
     tx.connections.change(
         connection_id, magnet_since=START, sorting_since=START if sorting else None, dry_run=False
     )

@@ -9,7 +9,7 @@ import dramatiq
 import structlog
 from dramatiq.middleware import CurrentMessage
 
-from handlers import channels, connections, contacts, labels, mailboxes, notifications
+from handlers import channels, contacts, labels, leaving, mailboxes, notifications, outbox, watches
 from infra.logs import place_of
 from workers.bootstrap import App
 from workers.broker import QUEUES
@@ -21,11 +21,13 @@ LONGEST_JOB = 15 * 60 * 1000
 
 HANDLERS: dict[str, Callable[..., None]] = {
     "mailboxes.catch_up": mailboxes.catch_up,
-    "mailboxes.renew_watch": connections.renew_watch,
+    "mailboxes.leave": leaving.leave,
+    "mailboxes.renew_watch": watches.renew_watch,
     "contacts.match": contacts.match,
     "notifications.announce": notifications.announce,
     "labels.sort": labels.sort,
     "channels.deliver": channels.deliver,
+    "sending.deliver": outbox.deliver,
 }
 """A renamed actor would strand the jobs that are queued under its old name."""
 

@@ -18,11 +18,12 @@ from handlers.work import Pace, Work
 from infra import logs
 from infra.db.migrate import WrongSchema, check_schema
 from infra.db.store import Store
-from infra.gmail import NEW_COSTS, OLD_COSTS, Gmail
+from infra.gmail import NEW_COSTS, OLD_COSTS, Gmail, NoServiceAccount, ServiceAccount
+from infra.google_sign_in import GoogleSignIn, NoClient
 from infra.notifiers import Notifiers
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
-from infra.settings import Settings, load
+from infra.settings import Settings, load, wrong
 from workers.broker import make_broker, send
 
 log = structlog.get_logger()
@@ -50,6 +51,8 @@ class App:
             redrive_after=settings.redrive_after,
             gather=settings.gather,
         )
+        self.sign_in = _sign_in(settings)
+        self.service_account = _service_account(settings)
         self.queue = RedisQueue(self.redis, partial(send, self.broker))
         self.work = Work(
             store=self.store,
@@ -57,22 +60,27 @@ class App:
                 endpoint=settings.gmail_endpoint,
                 costs=OLD_COSTS if settings.gmail_costs == "2025" else NEW_COSTS,
                 timeout_seconds=settings.gmail_timeout,
+                service_account=self.service_account,
             ),
             queue=self.queue,
             owner=f"{socket.gethostname()}:{os.getpid()}:{process}",
             pace=Pace(
                 sync_due_after=settings.sweep_due_after,
+                push_recall=settings.push_recall,
                 lease=settings.lease,
                 redrive_after=settings.redrive_after,
                 channel_rest=settings.channel_rest,
                 channel_timeout=settings.channel_timeout,
+                hand_over=settings.hand_over,
             ),
+            daily_limit=settings.daily_limit,
             topic=settings.topic,
             as_of=settings.as_of,
             stopping=self.stopping.is_set,
             outside=Notifiers(
                 may_be_private=settings.channels_may_be_private, seconds=settings.channel_timeout
             ),
+            sign_in=self.sign_in,
         )
 
     def wait_until_ready(self, stopping: threading.Event | None = None) -> bool:
@@ -86,10 +94,26 @@ class App:
         ) and _wait_for("redis", self.redis.ping, RedisError, stopping)
 
 
+def _sign_in(settings: Settings) -> GoogleSignIn | None:
+    file = settings.oauth_client_file
+    try:
+        return GoogleSignIn(file, settings.gmail_timeout) if file else None
+    except NoClient:
+        raise wrong("oauth_client_file") from None
+
+
+def _service_account(settings: Settings) -> ServiceAccount | None:
+    file = settings.service_account_file
+    try:
+        return ServiceAccount(file) if file else None
+    except NoServiceAccount:
+        raise wrong("service_account_file") from None
+
+
 def start(process: str) -> App:
-    """Settings, logs, parts. Raises WrongSetting before anything starts."""
+    """Settings, logs, parts; "cli" is a command that somebody types. Raises WrongSetting before anything starts."""
     settings = load()
-    logs.set_up(settings.log_level, process=process)
+    logs.set_up(settings.command_log_level if process == "cli" else settings.log_level, process=process)
     return App(settings, process)
 
 

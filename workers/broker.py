@@ -9,7 +9,7 @@ from dramatiq.middleware import CurrentMessage, TimeLimit
 from redis import Redis
 
 from domain.events import Event
-from workers.intake import CRM, Broker
+from workers.intake import GUARDED, Broker
 from workers.routes import ROUTES
 
 HEARTBEAT = 10_000
@@ -22,8 +22,14 @@ DEAD_FOR = 60_000
 OUTSIDE = "outside"
 """The notifier takes these jobs and no other, so that a slow receiver outside never holds a worker's thread (I5)."""
 
-QUEUES = {"mailboxes.renew_watch": "upkeep", "channels.deliver": OUTSIDE}
-"""Everything else shares `mail`: one queue polls Redis once, and a day's renewals never delay a mail."""
+QUEUES = {
+    "mailboxes.renew_watch": "upkeep",
+    "mailboxes.leave": "upkeep",
+    "sending.deliver": "upkeep",
+    "channels.deliver": OUTSIDE,
+}
+"""Everything else shares `mail`: one queue polls Redis once, and a day's renewals never delay a mail. What a user
+sends does not wait behind a burst of what he gets, and takes one thread per mailbox at most."""
 
 
 def make_broker(redis: Redis) -> RedisBroker:
@@ -38,7 +44,7 @@ def make_broker(redis: Redis) -> RedisBroker:
         dead_message_ttl=DEAD_FOR,
     )
     dramatiq.set_broker(broker)
-    for queue in ("mail", "upkeep", CRM, OUTSIDE):
+    for queue in ("mail", "upkeep", *sorted(GUARDED), OUTSIDE):
         broker.declare_queue(queue)
     return broker
 

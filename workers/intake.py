@@ -1,4 +1,4 @@
-"""The queue that other programs write to: what lies in it is looked at before Dramatiq sees it.
+"""The queues that other programs write to: what lies in them is looked at before Dramatiq sees it.
 
 Dramatiq trusts its messages. One that is no JSON costs it all it has fetched, one that names another queue a
 thread, and one for an actor that is not there stands in the dead letters for a week, with its values (I3).
@@ -13,7 +13,8 @@ import structlog
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
-CRM = "crm"
+CRM, SIGN_IN = "crm", "sign_in"
+GUARDED = frozenset({CRM, SIGN_IN})
 TRIES = "tries"
 """How often a job has failed, in its message's options."""
 
@@ -28,58 +29,61 @@ class _Unreadable(Exception):
 
 
 class Broker(RedisBroker):
-    """Dramatiq's broker, for which nothing in the queue "crm" is ever a surprise."""
+    """Dramatiq's broker, for which nothing in a guarded queue is ever a surprise."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq annotates nothing here
-        self._handed: set[bytes] = set()
-        self._looked_at = 0.0
+        self._handed: dict[str, set[bytes]] = {name: set() for name in GUARDED}
+        self._looked_at = dict.fromkeys(GUARDED, 0.0)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5_000) -> dramatiq.Consumer:
         """What was handed to a consumer that an outage has ended is handed to the next as well."""
-        if queue_name == CRM:
-            self._handed.clear()
+        if queue_name in GUARDED:
+            self._handed[queue_name].clear()
         return super().consume(queue_name, prefetch, timeout)
 
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
         """Messages that Dramatiq can work with; the others are gone from Redis, and said.
 
-        Of "crm" also those whose fetch was never answered (FACTS §7): no ledger would bring them back.
+        Of guarded queues also those whose fetch was never answered (FACTS §7): no ledger would bring them back.
         """
         found: list[bytes] = self._dispatch("fetch")(queue_name, prefetch)  # type: ignore[no-untyped-call]
-        if queue_name != CRM:
+        if queue_name not in GUARDED:
             return found
-        if not found and time.monotonic() - self._looked_at < LOOK_EVERY:
+        if not found and time.monotonic() - self._looked_at[queue_name] < LOOK_EVERY:
             return []
-        self._looked_at = time.monotonic()
-        return self._sound()
+        self._looked_at[queue_name] = time.monotonic()
+        return self._sound(queue_name)
 
     def do_ack(self, queue_name: str, redis_id: str | bytes) -> None:
         """The job is done. Should Redis not hear it, the message is handed out again."""
         try:
             self._dispatch("ack")(queue_name, redis_id)  # type: ignore[no-untyped-call]
         finally:
-            if queue_name == CRM:
-                self._handed.discard(redis_id.encode() if isinstance(redis_id, str) else redis_id)
+            if queue_name in GUARDED:
+                self._handed[queue_name].discard(redis_id.encode() if isinstance(redis_id, str) else redis_id)
 
-    def _sound(self) -> list[bytes]:
+    def _sound(self, queue_name: str) -> list[bytes]:
         """What this process has fetched, not acknowledged, and not yet handed out."""
-        handed = self._handed.copy()  # first: what is acknowledged meanwhile is not new
-        new = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{CRM}") - handed)
-        there = self.client.hmget(f"{self.namespace}:{CRM}.msgs", new) if new else []
+        handed = self._handed[queue_name].copy()  # first: what is acknowledged meanwhile is not new
+        new = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}") - handed)
+        there = self.client.hmget(f"{self.namespace}:{queue_name}.msgs", new) if new else []
         sound = []
         for redis_id, data in zip(new, there, strict=True):
             try:
-                sound.append(self._read(data, redis_id))
-                self._handed.add(redis_id)
+                sound.append(self._read(queue_name, data, redis_id))
+                self._handed[queue_name].add(redis_id)
             except _Unreadable as error:
-                self.do_ack(CRM, redis_id)
+                self.do_ack(queue_name, redis_id)
                 log.warning(
-                    "job.refused", queue=CRM, job_id=redis_id.decode(errors="replace"), reason=str(error)
+                    "job.refused",
+                    queue=queue_name,
+                    job_id=redis_id.decode(errors="replace"),
+                    reason=str(error),
                 )
         return sound
 
-    def _read(self, data: bytes | None, redis_id: bytes) -> bytes:
+    def _read(self, queue_name: str, data: bytes | None, redis_id: bytes) -> bytes:
         """The message with what we and Dramatiq need of it, and nothing else that steers Dramatiq."""
         if data is None:
             raise _Unreadable("there is no message of this id")
@@ -90,13 +94,13 @@ class Broker(RedisBroker):
         if not isinstance(fields, dict):
             raise _Unreadable("the message is no JSON object")
         name, args, kwargs = fields.get("actor_name"), fields.get("args", []), fields.get("kwargs", {})
-        if not isinstance(name, str) or name not in self.actors or self.actors[name].queue_name != CRM:
+        if not isinstance(name, str) or name not in self.actors or self.actors[name].queue_name != queue_name:
             raise _Unreadable("actor_name is no actor of this queue")
         if not isinstance(args, list) or not isinstance(kwargs, dict) or "self" in kwargs:
             raise _Unreadable("args or kwargs cannot be given to an actor")
         message_id = fields.get("message_id")
         message = Message[None](
-            queue_name=CRM,
+            queue_name=queue_name,
             actor_name=name,
             args=tuple(args),
             kwargs=kwargs,

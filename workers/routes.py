@@ -1,12 +1,24 @@
 """The pipeline on one screen: which event wakes which actors."""
 
-from domain.events import DeliveryDue, Event, MailAnnounced, MailboxChanged, MailFound, MailMatched, WatchDue
+from domain.events import (
+    ConnectionEnded,
+    DeliveryDue,
+    Event,
+    MailAnnounced,
+    MailboxChanged,
+    MailFound,
+    MailMatched,
+    SendingDue,
+    WatchDue,
+)
 
 ROUTES: dict[type[Event], tuple[str, ...]] = {
     MailboxChanged: ("mailboxes.catch_up",),
     MailFound: ("contacts.match",),
     MailMatched: ("notifications.announce",),
     MailAnnounced: ("labels.sort",),
+    ConnectionEnded: ("mailboxes.leave",),
     WatchDue: ("mailboxes.renew_watch",),
     DeliveryDue: ("channels.deliver",),
+    SendingDue: ("sending.deliver",),
 }

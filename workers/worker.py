@@ -4,7 +4,7 @@ import structlog
 
 from domain.labels import zone
 from infra.db.store import Store
-from workers import crm_actors
+from workers import crm_actors, sign_in_actors
 from workers.actors import register
 from workers.bootstrap import start
 from workers.broker import OUTSIDE
@@ -22,6 +22,7 @@ def main() -> None:
     say_assumed_zone(app.store)
     register(app)
     crm_actors.register(app)
+    sign_in_actors.register(app)
     queues = app.broker.get_declared_queues() - {OUTSIDE}
     take_jobs(app, queues, threads=app.settings.worker_threads, poll=WORKER_TIMEOUT)
 

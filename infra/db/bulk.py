@@ -38,7 +38,7 @@ def _insert(db: Connection, table: Table, rows: Rows) -> tuple[Any, Any]:
     if db.dialect.name == "sqlite":
         return sqlite_insert(table), rows
     names = list(rows[0])
-    arrays = [bindparam(f"all_{name}", type_=ARRAY(table.c[name].type)) for name in names]
+    arrays = [bindparam(f"all_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
     source = func.unnest(*arrays).table_valued(*names).render_derived()
     statement = postgresql_insert(table).from_select(names, select(*(source.c[name] for name in names)))
     return statement, {f"all_{name}": [row[name] for row in rows] for name in names}

@@ -1,5 +1,6 @@
 """Connections: who uses which mailbox, by which settings, with which grant (D1, D12, W6, W15)."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,17 @@ from sqlalchemy import Connection as Database
 
 from domain.connections import Connection, ConnectionState, Sharing
 from domain.mailboxes import Grant
-from infra.db.schema import connections, decisions, mailboxes, messages, notifications, steps
+from infra.db.schema import (
+    connections,
+    decisions,
+    mailboxes,
+    messages,
+    notifications,
+    shared_contacts,
+    sign_ins,
+    steps,
+)
+from infra.db.sql import chunks, insert_new
 from infra.db.types import db_now
 from infra.secrets import Cipher
 
@@ -68,7 +79,15 @@ class ConnectionRows:
         )
         return tuple(self._read(row) for row in rows)
 
-    def add(self, user_id: str, mailbox_id: int, grant: Grant) -> int:
+    def of_users(self, user_ids: Collection[str]) -> tuple[Connection, ...]:
+        """All connections of these users, locked until the commit, the first made first."""
+        found: list[Connection] = []
+        for chunk in chunks(sorted(set(user_ids))):
+            mine = select(connections).where(connections.c.user_id.in_(chunk)).order_by(connections.c.id)
+            found += [self._read(row) for row in self._db.execute(mine.with_for_update())]
+        return tuple(found)
+
+    def add(self, user_id: str, mailbox_id: int, grant: Grant, sharing: Sharing) -> int:
         """A new LIVE connection with both features off (Z11)."""
         added = self._db.scalars(
             insert(connections)
@@ -77,6 +96,7 @@ class ConnectionRows:
                 mailbox_id=mailbox_id,
                 mode="LIVE",
                 state=ConnectionState.ACTIVE.value,
+                sharing=sharing.value,
                 grant=self._cipher.seal(grant),
                 created_at=db_now(),
             )
@@ -114,8 +134,17 @@ class ConnectionRows:
             connection_id,
             state=ConnectionState.ACTIVE.value,
             grant=self._cipher.seal(grant),
+            leave_due_at=None,
             version=connections.c.version + 1,
         )
+
+    def pause(self, connection_id: int) -> bool:
+        """The CRM has withdrawn its user's permission (D12); True when it was active."""
+        return self._turn(connection_id, ConnectionState.ACTIVE, ConnectionState.PAUSED)
+
+    def resume(self, connection_id: int) -> bool:
+        """The permission is back; True when it was paused."""
+        return self._turn(connection_id, ConnectionState.PAUSED, ConnectionState.ACTIVE)
 
     def keep_grant(self, connection: Connection, grant: Grant) -> None:
         """A refreshed access token, so that other processes need no refresh of their own.
@@ -147,8 +176,71 @@ class ConnectionRows:
         )
 
     def switch_off(self, connection_id: int) -> None:
-        """Nothing more is done for it; the row stays until the grant is ended at the provider."""
-        self._update(connection_id, state=ConnectionState.OFF.value, version=connections.c.version + 1)
+        """Nothing more is done for it, and its settings go; the row stays until the grant is ended at Google."""
+        owner = select(connections.c.user_id).where(connections.c.id == connection_id).scalar_subquery()
+        self._db.execute(delete(sign_ins).where(sign_ins.c.user_id == owner))
+        self._db.execute(delete(shared_contacts).where(shared_contacts.c.connection_id == connection_id))
+        self._update(
+            connection_id,
+            state=ConnectionState.OFF.value,
+            magnet_since=None,
+            sorting_since=None,
+            dry_run=False,
+            sharing=Sharing.PRIVATE.value,
+            excluded_domains=[],
+            leave_due_at=db_now(),
+            version=connections.c.version + 1,
+        )
+
+    def is_left(self, mailbox_id: int) -> bool:
+        """Whether somebody may be ending a grant of this mailbox at Google right now."""
+        left = (connections.c.mailbox_id == mailbox_id, connections.c.leave_due_at > db_now())
+        return self._db.scalar(select(exists().where(*left))) or False
+
+    def take_leave(self, connection_id: int, seconds: float) -> bool:
+        """Whoever ends the connection at Google has so many seconds; False when it is not off any more."""
+        return self._update(
+            connection_id,
+            connections.c.state == ConnectionState.OFF.value,
+            leave_due_at=db_now(seconds),
+        )
+
+    def take_leaving(self, limit: int, again_after: float) -> tuple[int, ...]:
+        """Connections to be ended at Google now; each is named again after so many seconds."""
+        due = (
+            select(connections.c.id)
+            .where(connections.c.leave_due_at <= db_now())
+            .order_by(connections.c.leave_due_at)
+            .limit(limit)
+        )
+        free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
+        taken = update(connections).where(connections.c.id.in_(select(free)))
+        return tuple(
+            self._db.scalars(taken.values(leave_due_at=db_now(again_after)).returning(connections.c.id))
+        )
+
+    def share(
+        self, connection_id: int, sharing: Sharing | None = None, excluded: Collection[str] | None = None
+    ) -> None:
+        """The owner's own choice (D13); None leaves it as it is."""
+        if sharing is not None:
+            self._update(connection_id, sharing=sharing.value)
+        if excluded is not None:
+            self._update(connection_id, excluded_domains=sorted(excluded))
+
+    def share_contact(self, connection_id: int, contact_id: str, *, shared: bool) -> None:
+        """Switch "share e-mails" for a record on or off (D13, Custom)."""
+        tick = {"connection_id": connection_id, "contact_id": contact_id}
+        if shared:
+            insert_new(self._db, shared_contacts, [tick])
+        else:
+            these = [shared_contacts.c[name] == value for name, value in tick.items()]
+            self._db.execute(delete(shared_contacts).where(*these))
+
+    def shared_contacts(self, connection_id: int) -> frozenset[str]:
+        """The records for which the owner has switched on "share e-mails"."""
+        ticks = select(shared_contacts.c.contact_id).where(shared_contacts.c.connection_id == connection_id)
+        return frozenset(self._db.scalars(ticks))
 
     def delete_mail(self, connection: Connection) -> None:
         """All that was kept of mail for this connection (D12, Z44)."""
@@ -162,9 +254,18 @@ class ConnectionRows:
         for table in (steps, messages):
             self._db.execute(delete(table).where(table.c.mailbox_id == mailbox_id))
 
-    def delete(self, connection_id: int) -> None:
-        """The connection and its grant."""
-        self._db.execute(delete(connections).where(connections.c.id == connection_id))
+    def delete(self, connection: Connection) -> bool:
+        """The connection and its grant, unless it was made anew since it was read."""
+        this = (connections.c.id == connection.id, connections.c.version == connection.version)
+        return self._db.execute(delete(connections).where(*this)).rowcount == 1
+
+    def _turn(self, connection_id: int, old: ConnectionState, new: ConnectionState) -> bool:
+        return self._update(
+            connection_id,
+            connections.c.state == old.value,
+            state=new.value,
+            version=connections.c.version + 1,
+        )
 
     def _update(self, connection_id: int, *where: ColumnElement[bool], **values: Any) -> bool:
         these = (connections.c.id == connection_id, *where)

@@ -2,14 +2,16 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, or_, select, union_all
+from sqlalchemy import Connection, exists, or_, select, union_all
 
 from domain.addresses import loose
+from domain.connections import Sharing
 from domain.contacts import Contact, ContactAddress, Kind
 from domain.labels import Deal, DealCategory
-from domain.organisations import Organisation, exclusions
+from domain.organisations import Organisation, SharingPolicy, exclusions
 from infra.db.schema import (
     contact_addresses,
+    contact_viewers,
     contacts,
     deal_contacts,
     deals,
@@ -44,6 +46,25 @@ class ContactRows:
                 ContactAddress(Contact(row.id, Kind(row.kind), row.created_at), row.address) for row in rows
             ]
         return tuple(found)
+
+    def addresses_of(self, contact_id: str) -> tuple[str, ...] | None:
+        """The addresses that the record has now, in their exact form (Z45); None when there is no such record."""
+        rows = self._db.scalars(
+            select(contact_addresses.c.address)
+            .select_from(contacts.outerjoin(contact_addresses))
+            .where(contacts.c.id == contact_id)
+            .order_by(contact_addresses.c.address)
+        ).all()
+        return tuple(address for address in rows if address) if rows else None
+
+    def may_open(self, contact_id: str, user_id: str) -> bool:
+        """Whether the user may open the record (D13): it is his, he is named, or nobody is."""
+        viewers = exists().where(contact_viewers.c.contact_id == contacts.c.id)
+        allowed = or_(
+            contacts.c.assigned_to == user_id, viewers.where(contact_viewers.c.user_id == user_id), ~viewers
+        )
+        found = self._db.scalar(select(contacts.c.id).where(contacts.c.id == contact_id, allowed))
+        return found is not None
 
     def users_among(self, addresses: Collection[str]) -> frozenset[str]:
         """The login and mailbox addresses of the CRM's users that these are, in either form of D5 (D3 row 9, E13)."""
@@ -80,8 +101,17 @@ class ContactRows:
             time_zone=rows.get("time-zone"),
             internal_domains=frozenset(rows.get("internal-domain", ())),
             exclusions=exclusions(rows.get("exclude", ())),
+            sharing=SharingPolicy(
+                by_role={role: Sharing(option) for role, option in rows.get("sharing-roles", {}).items()},
+                by_user={
+                    user_id: Sharing(option) for user_id, option in rows.get("sharing-users", {}).items()
+                },
+                only_users=frozenset(rows.get("sharing-only", {}).get("users", ())),
+                only_roles=frozenset(rows.get("sharing-only", {}).get("roles", ())),
+                excluded_domains=frozenset(rows.get("sharing-exclude", ())),
+            ),
         )
 
     def set_organisation(self, name: str, value: object) -> None:
-        """Set `time-zone` (a name), `internal-domain` or `exclude` (lists)."""
+        """Set one by its name on the command line; handlers/settings.py knows their values."""
         upsert(self._db, organisation, [{"name": name, "value": value}])

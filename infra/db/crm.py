@@ -10,10 +10,13 @@ from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserR
 from infra.db.bulk import add, put
 from infra.db.schema import (
     contact_addresses,
+    contact_viewers,
     contacts,
     crm_versions,
     deal_contacts,
     deals,
+    shared_contacts,
+    sign_ins,
     user_addresses,
     users,
 )
@@ -46,6 +49,10 @@ class CrmRows:
     def delete(self, kind: Records, ids: Collection[str]) -> int:
         """Forget these records; returns how many there were."""
         table = _TABLES[kind]
+        if kind is Records.CONTACTS:  # a record of the same id that is made anew is another one's to share
+            self._db.execute(delete(shared_contacts).where(shared_contacts.c.contact_id.in_(ids)))
+        if kind is Records.USERS:
+            self._db.execute(delete(sign_ins).where(sign_ins.c.user_id.in_(ids)))
         return self._db.execute(delete(table).where(table.c.id.in_(ids))).rowcount
 
     def change(self, change: Change) -> bool:
@@ -81,6 +88,11 @@ class CrmRows:
         wanted = {(one.id, address): {"loose": loose(address)} for one in found for address in one.addresses}
         key = contact_addresses.c.contact_id, contact_addresses.c.address
         self._replace(contact_addresses, key, [one.id for one in found], wanted)
+        viewers: dict[tuple[str, str], dict[str, str]] = {
+            (one.id, user_id): {} for one in found for user_id in one.visible_to
+        }
+        key = contact_viewers.c.contact_id, contact_viewers.c.user_id
+        self._replace(contact_viewers, key, [one.id for one in found], viewers)
 
     def _put_deals(self, records: Iterable[DealRecord]) -> None:
         found = _in_order(records)
@@ -105,7 +117,21 @@ class CrmRows:
 
     def _put_users(self, records: Iterable[UserRecord]) -> None:
         found = _in_order(records)
-        put(self._db, users, [{"id": one.id, "name": one.name} for one in found])
+        put(
+            self._db,
+            users,
+            [
+                {
+                    "id": one.id,
+                    "name": one.name,
+                    "role": one.role,
+                    "roles_above": list(one.roles_above),
+                    "may_connect": one.may_connect,
+                    "active": one.active,
+                }
+                for one in found
+            ],
+        )
         wanted: dict[tuple[str, str], dict[str, str]] = {
             (one.id, address): {"loose": loose(address)} for one in found for address in one.addresses
         }

@@ -10,6 +10,7 @@ from domain.addresses import loose
 from domain.connections import ConnectionState, MailboxState
 from domain.labels import Category
 from domain.mailboxes import Watch
+from domain.watches import Recall, WatchState
 from infra.db.schema import connections, mailbox_addresses, mailboxes
 from infra.db.sql import insert_new
 from infra.db.types import Instant, db_now
@@ -35,11 +36,22 @@ class MailboxRows:
             resting_until=row.resting_until,
             failures=row.failures,
             labels={Category(name): label_id for name, label_id in row.labels.items()},
+            watch=watch_state(row),
         )
 
     def id_of(self, address: str) -> int | None:
         """The mailbox of this primary address, in its exact form."""
         return self._db.scalar(select(mailboxes.c.id).where(mailboxes.c.address == address))
+
+    def ids(self, address: str | None = None) -> tuple[int, ...]:
+        """The mailbox of this address, or all of them."""
+        named = () if address is None else (mailboxes.c.address == address,)
+        return tuple(self._db.scalars(select(mailboxes.c.id).where(*named).order_by(mailboxes.c.id)))
+
+    def is_paused(self, mailbox_id: int) -> bool:
+        """Whether an operator has paused it."""
+        paused = select(mailboxes.c.id).where(mailboxes.c.id == mailbox_id, _PAUSED)
+        return self._db.scalar(paused) is not None
 
     def add(self, address: str) -> int:
         """The mailbox of this address, made when there is none."""
@@ -56,6 +68,18 @@ class MailboxRows:
         """
         if self._db.dialect.name == "postgresql":
             self._db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(address, 0))))
+
+    def rename(self, mailbox_id: int, address: str) -> bool:
+        """The account's administrator has given it another primary address; the former one stays its own (E99).
+
+        False when the address is another mailbox's with us.
+        """
+        if self.id_of(address) not in (None, mailbox_id):
+            return False
+        former = select(mailboxes.c.address).where(mailboxes.c.id == mailbox_id)
+        self.keep_own_addresses(mailbox_id, {address, *self._db.scalars(former)})
+        self._set(mailbox_id, address=address)
+        return True
 
     def own_addresses(self, mailbox_id: int) -> frozenset[str]:
         """Primary address and aliases (E14)."""
@@ -111,20 +135,36 @@ class MailboxRows:
         pushed = update(mailboxes).where(*this).values(pushed_at=db_now()).returning(mailboxes.c.id)
         return self._db.scalars(pushed).one_or_none()
 
-    def start_watch(self, mailbox_id: int, watch: Watch, due_after: float) -> None:
-        """A watch is active; it sets the cursor only where there is none (W8)."""
+    def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
+        """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made
+        anew."""
         self._set(
             mailbox_id,
+            **({"mails_pushed": 0, "mails_missed": 0} if anew else {}),
             watch_until=watch.expires_at,
+            watch_renewed_at=db_now(),
+            watch_failed_at=None,
+            watch_trouble=None,
             watch_due_at=_unless_paused(db_now(due_after)),
             cursor=func.coalesce(mailboxes.c.cursor, watch.history_id),
             synced_at=func.coalesce(mailboxes.c.synced_at, db_now()),
             sync_due_at=_unless_paused(func.coalesce(mailboxes.c.sync_due_at, db_now())),
         )
 
-    def watch_failed(self, mailbox_id: int, retry_after: float) -> None:
+    def watch_failed(self, mailbox_id: int, reason: str, retry_after: float) -> None:
         """The sweep carries on, and renewal is tried again (E85)."""
-        self._set(mailbox_id, watch_due_at=_unless_paused(db_now(retry_after)))
+        due_at = _unless_paused(db_now(retry_after))
+        self._set(mailbox_id, watch_failed_at=db_now(), watch_trouble=reason, watch_due_at=due_at)
+
+    def keep_recall(self, mailbox_id: int, old: Recall, new: Recall) -> None:
+        """What push has brought by now, unless the watch was made anew meanwhile."""
+        counts = (mailboxes.c.mails_pushed == old.pushed, mailboxes.c.mails_missed == old.missed)
+        changed = update(mailboxes).where(mailboxes.c.id == mailbox_id, *counts)
+        self._db.execute(changed.values(mails_pushed=new.pushed, mails_missed=new.missed))
+
+    def hasten_watch(self, mailbox_id: int) -> None:
+        """The watch is to be renewed now."""
+        self._set(mailbox_id, watch_due_at=_unless_paused(db_now()))
 
     def forget(self, mailbox_id: int) -> None:
         """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
@@ -137,6 +177,11 @@ class MailboxRows:
             swept_at=None,
             watch_until=None,
             watch_due_at=None,
+            watch_renewed_at=None,
+            watch_failed_at=None,
+            watch_trouble=None,
+            mails_pushed=0,
+            mails_missed=0,
             resting_until=None,
             failures=0,
             trouble=None,
@@ -215,6 +260,18 @@ class MailboxRows:
 
     def _set(self, mailbox_id: int, **values: Any) -> None:
         self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(**values))
+
+
+def watch_state(row: Any) -> WatchState:
+    """The watch of a mailbox's row."""
+    return WatchState(
+        until=row.watch_until,
+        renewed_at=row.watch_renewed_at,
+        failed_at=row.watch_failed_at,
+        trouble=row.watch_trouble,
+        pushed_at=row.pushed_at,
+        recall=Recall(row.mails_pushed, row.mails_missed),
+    )
 
 
 def _unless_paused(moment: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -46,6 +46,7 @@ class MessageRows:
         for gmail_id in self._decided(mailbox_id, verdicts):
             del verdicts[gmail_id]
         fresh = self._add_messages(mailbox_id, verdicts, came_by)
+        self._reopen(mailbox_id, found.reopened)
         waiting = tuple(i for i, verdict in verdicts.items() if verdict is None and i in fresh)
         ended = {i: verdict for i, verdict in verdicts.items() if verdict is not None and i in fresh}
         self._ledger.plan(mailbox_id, [(i, 0, Planned(Step.MATCH, State.WAITING)) for i in waiting])
@@ -72,6 +73,16 @@ class MessageRows:
             messages.c.missing_since <= db_now(-GONE_AFTER_SECONDS),
         )
         return frozenset(self._db.scalars(gone))
+
+    def just_reopened(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+        """Those of which history has said less than a minute ago that they left Spam, Trash or Drafts: should Gmail
+        show them there still, it lags behind (W7, W9)."""
+        rows = select(messages.c.gmail_id).where(
+            messages.c.mailbox_id == mailbox_id,
+            messages.c.gmail_id.in_(gmail_ids),
+            messages.c.reopened_at > db_now(-GONE_AFTER_SECONDS),
+        )
+        return frozenset(self._db.scalars(rows))
 
     def touched(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
         """Those on which the user has put or removed a CRM label (I6)."""
@@ -156,6 +167,11 @@ class MessageRows:
         for table in (messages, steps):
             these = (table.c.mailbox_id == mailbox_id, table.c.gmail_id.in_(set(forgotten)))
             self._db.execute(delete(table).where(*these))
+
+    def _reopen(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
+        if gmail_ids:
+            these = (messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(gmail_ids))
+            self._db.execute(update(messages).where(*these).values(reopened_at=db_now()))
 
     def _end_deleted(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
         if not gmail_ids:

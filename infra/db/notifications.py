@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from sqlalchemy import ColumnElement, delete, insert, or_, select
 from sqlalchemy import Connection as Database
-from sqlalchemy import insert, or_, select
 
 from domain.channels import ChannelState
 from domain.connections import Connection
 from domain.ledger import Claim, Link, State
 from domain.notifications import NoticeKind, Told, is_late
+from domain.reports import Notice
 from infra.db.schema import channels, deliveries, notifications
 from infra.db.sql import insert_new, insert_returning
 from infra.db.types import db_now
@@ -70,6 +71,27 @@ class NotificationRows:
         )
         return self._send_out(connection.user_id, {new: False})
 
+    def get(self, notification_id: int, user_id: str) -> Notice | None:
+        """One notification of the user's own list, without its contact's name."""
+        row = self._db.execute(select(notifications).where(*_his(notification_id, user_id))).one_or_none()
+        if row is None:
+            return None
+        return Notice(
+            row.id,
+            NoticeKind(row.kind),
+            row.late,
+            None,
+            row.author,
+            row.received_at,
+            row.gmail_id,
+            row.contact_id,
+        )
+
+    def remove(self, notification_id: int, user_id: str) -> bool:
+        """Off his list, and off its way to his channels (Z27); False when it was not there any more."""
+        removed = self._db.execute(delete(notifications).where(*_his(notification_id, user_id)))
+        return removed.rowcount == 1
+
     def _send_out(self, user_id: str, new: Mapping[int, bool]) -> frozenset[int]:
         """A delivery per channel for each new notification, by id and whether it is late; returns the channels.
 
@@ -100,3 +122,7 @@ class NotificationRows:
                 redrive_at=db_now(self._gather if late else self._redrive_after),
             )
         return frozenset(found)
+
+
+def _his(notification_id: int, user_id: str) -> tuple[ColumnElement[bool], ...]:
+    return notifications.c.id == notification_id, notifications.c.user_id == user_id

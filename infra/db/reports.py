@@ -1,33 +1,30 @@
 """Reading for people: how the mailboxes stand, what became of a mail, who has written (Z25)."""
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, select, union
+from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, select
 
-from domain.addresses import loose
 from domain.connections import ConnectionState
-from domain.contacts import Kind, MatchedBy
-from domain.labels import LABEL_NAMES, Category, Deal, DealCategory, LabelChange
-from domain.ledger import State, Step
+from domain.ledger import State
 from domain.notifications import NoticeKind
-from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
-from domain.trails import Decided, DecidingDeal, Person, StepTaken, Trail
-from infra.db.entries import UNDONE, entries, step_taken
+from domain.trails import Trail
+from infra.db.entries import UNDONE, entries
+from infra.db.mailboxes import watch_state
 from infra.db.schema import (
     connections,
-    contact_addresses,
     contacts,
-    deal_contacts,
-    deals,
     decisions,
     mailboxes,
     messages,
     notifications,
     steps,
 )
+from infra.db.schema import users as crm_users
+from infra.db.trails import trails
+from infra.db.types import db_now
 
 _WAITS = steps.c.state.in_([State.WAITING.value, State.BLOCKED.value])
 
@@ -58,11 +55,16 @@ class ReportRows:
         synced, rests = mailboxes.c.synced_at, mailboxes.c.resting_until
         watched = (users.c.signed_in == 1) & mailboxes.c.paused_at.is_(None)
         looked = func.min(case((watched & (rests > synced), rests), (watched, synced)))
-        these = select(func.count(), func.count(mailboxes.c.paused_at), looked).select_from(mailboxes)
+        expired = watched & (mailboxes.c.watch_until <= db_now())
+        counts = (
+            *(func.count(), func.count(mailboxes.c.paused_at), func.count(users.c.unsorted)),
+            func.count(case((expired, 1))),
+        )
+        these = select(*counts, looked).select_from(mailboxes)
         these = these.join(users, users.c.mailbox_id == mailboxes.c.id, isouter=True)
-        known, paused, looked_at = self._db.execute(these.where(*_named(mailbox))).one()
+        known, paused, unsorted, unwatched, looked_at = self._db.execute(these.where(*_named(mailbox))).one()
         due_at = looked_at and looked_at + timedelta(seconds=due_after)
-        return Totals(known, paused, int(row[0]), int(row[1]), row[2], due_at)
+        return Totals(known, paused, int(row[0]), int(row[1]), row[2], due_at, unsorted, unwatched)
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
         """One mailbox, or all of them, those in trouble first."""
@@ -75,6 +77,7 @@ class ReportRows:
                 mailboxes,
                 func.coalesce(users.c.signed_in, 0).label("signed_in"),
                 lost.label("lost"),
+                users.c.unsorted,
                 waiting.label("waiting"),
                 set_aside.label("set_aside"),
                 open_mail.c.oldest,
@@ -84,7 +87,7 @@ class ReportRows:
             .where(*_named(mailbox))
             .order_by(
                 lost.desc(),
-                case((mailboxes.c.trouble.is_not(None), 0), else_=1),
+                case((mailboxes.c.trouble.is_not(None) | users.c.unsorted.is_not(None), 0), else_=1),
                 set_aside.desc(),
                 waiting.desc(),
                 mailboxes.c.address,
@@ -99,6 +102,7 @@ class ReportRows:
                 paused_at=row.paused_at,
                 resting_until=row.resting_until,
                 trouble=row.trouble,
+                sorting_trouble=row.unsorted,
                 synced_at=row.synced_at,
                 watch_until=row.watch_until,
                 pushed_at=row.pushed_at,
@@ -106,6 +110,7 @@ class ReportRows:
                 waiting=row.waiting,
                 set_aside=row.set_aside,
                 oldest_waiting_at=row.oldest,
+                watch=watch_state(row),
             )
             for row in rows
         )
@@ -139,118 +144,38 @@ class ReportRows:
 
     def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[Trail, ...]:
         """What the ledger holds of the mail, in every mailbox that has one of this id."""
-        known = union(
-            select(mailboxes.c.id)
-            .join(messages, (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id))
-            .where(*_named(mailbox)),
-            select(mailboxes.c.id)
-            .join(connections, connections.c.mailbox_id == mailboxes.c.id)
-            .join(
-                decisions,
-                (decisions.c.connection_id == connections.c.id) & (decisions.c.gmail_id == gmail_id),
-            )
-            .where(*_named(mailbox)),
-        )
+        return trails(self._db, gmail_id, mailbox)
+
+    def changed_by_hand(
+        self, since: datetime, mailbox_id: int | None = None
+    ) -> Mapping[int, tuple[str, ...]]:
+        """By mailbox: mail that sorting has changed since and the user after it, as far as history has told (I6)."""
+        named = () if mailbox_id is None else (decisions.c.mailbox_id == mailbox_id,)
         rows = self._db.execute(
-            select(mailboxes, messages.c.came_by, messages.c.seen_at, messages.c.touched, messages.c.missing)
+            select(decisions.c.mailbox_id, decisions.c.gmail_id)
             .join(
                 messages,
-                (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id),
-                isouter=True,
+                (messages.c.mailbox_id == decisions.c.mailbox_id)
+                & (messages.c.gmail_id == decisions.c.gmail_id),
             )
-            .where(mailboxes.c.id.in_(known))
-            .order_by(mailboxes.c.address)
-        ).all()
-        return tuple(self._trail(row, gmail_id) for row in rows)
-
-    def _trail(self, row: Row[Any], gmail_id: str) -> Trail:
-        return Trail(
-            mailbox_id=row.id,
-            mailbox=row.address,
-            gmail_id=gmail_id,
-            label_names={
-                label_id: LABEL_NAMES[Category(name)]
-                for name, label_id in row.labels.items()
-                if Category(name) in LABEL_NAMES
-            },
-            came_by=row.came_by,
-            seen_at=row.seen_at,
-            touched=bool(row.touched),
-            missing=row.missing or 0,
-            steps=self._steps(row.id, gmail_id),
-            decided=self._decided(row.id, gmail_id),
-            paused_at=row.paused_at,
-        )
-
-    def _steps(self, mailbox_id: int, gmail_id: str) -> tuple[StepTaken, ...]:
-        rows = self._db.execute(
-            select(steps).where(steps.c.mailbox_id == mailbox_id, steps.c.gmail_id == gmail_id)
-        ).all()
-        order = list(Step)
-        return tuple(
-            step_taken(row)
-            for row in sorted(rows, key=lambda row: (row.connection_id, order.index(Step(row.step))))
-        )
-
-    def _decided(self, mailbox_id: int, gmail_id: str) -> tuple[Decided, ...]:
-        rows = self._db.execute(
-            select(
-                decisions,
-                connections.c.user_id,
-                connections.c.dry_run,
-                connections.c.sorting_trouble,
-                contacts.c.kind,
-                contacts.c.name,
-                notifications.c.id.label("notification_id"),
+            .where(
+                decisions.c.changed.is_not(None),
+                decisions.c.changed_at >= since,
+                decisions.c.undone_at.is_(None),
+                messages.c.touched,
+                *named,
             )
-            .join(connections, connections.c.id == decisions.c.connection_id)
-            .join(contacts, contacts.c.id == decisions.c.contact_id, isouter=True)
-            .join(
-                notifications,
-                (notifications.c.connection_id == decisions.c.connection_id)
-                & (notifications.c.gmail_id == decisions.c.gmail_id),
-                isouter=True,
-            )
-            .where(connections.c.mailbox_id == mailbox_id, decisions.c.gmail_id == gmail_id)
-            .order_by(decisions.c.connection_id)
-        ).all()
-        return tuple(self._read(row) for row in rows)
-
-    def _read(self, row: Row[Any]) -> Decided:
-        return Decided(
-            connection_id=row.connection_id,
-            user_id=row.user_id,
-            dry_run=row.dry_run,
-            outcome=Outcome(row.outcome) if row.outcome else None,
-            person=Person(row.contact_id, Kind(row.kind) if row.kind else None, row.name)
-            if row.contact_id
-            else None,
-            address=row.contact_address,
-            matched_by=MatchedBy(row.matched_by) if row.matched_by else None,
-            author=row.author,
-            received_at=row.received_at,
-            category=Category(row.category) if row.category else None,
-            deal=self._deal(row) if row.deal_id else None,
-            changed=_change(row.changed),
-            notification_id=row.notification_id,
-            undone_at=row.undone_at,
-            sorting_trouble=row.sorting_trouble,
+            .order_by(decisions.c.mailbox_id, decisions.c.gmail_id)
         )
+        found: dict[int, list[str]] = {}
+        for row in rows:
+            found.setdefault(row.mailbox_id, []).append(row.gmail_id)
+        return {mailbox_id: tuple(ids) for mailbox_id, ids in found.items()}
 
-    def _deal(self, row: Row[Any]) -> DecidingDeal:
-        """The deal as it is now, and which of the records with the author's address it belongs to (E11)."""
-        deal = self._db.execute(select(deals).where(deals.c.id == row.deal_id)).one_or_none()
-        same_address = select(contact_addresses.c.contact_id).where(
-            contact_addresses.c.loose == loose(row.contact_address or "")
-        )
-        key = deal_contacts.c.contact_id
-        on_it = self._db.scalars(
-            select(key)
-            .where(deal_contacts.c.deal_id == row.deal_id, key.in_(same_address))
-            .order_by(case((key == row.contact_id, 0), else_=1), key)
-        ).first()
-        now = Deal(deal.id, DealCategory(deal.category), deal.closing_date) if deal else None
-        return DecidingDeal(row.deal_id, on_it, now)
+    def knows_user(self, user_id: str) -> bool:
+        """Whether the CRM has such a user, or one is connected."""
+        named = exists().where(crm_users.c.id == user_id) | exists().where(connections.c.user_id == user_id)
+        return bool(self._db.scalar(select(named)))
 
 
 def _named(mailbox: str | None) -> Collection[ColumnElement[bool]]:
@@ -280,20 +205,18 @@ def _open_mail(mailbox: str | None) -> Select[Any]:
 
 
 def _sign_ins(mailbox: str | None) -> Select[Any]:
-    """By mailbox: is anybody signed in for whom there is something to do, and has anybody's grant ended?"""
+    """By mailbox: is anybody signed in for whom there is something to do, has anybody's grant ended,
+    and why is mail of anybody no longer sorted (E67)?"""
     works = (connections.c.state == ConnectionState.ACTIVE.value) & connections.c.magnet_since.is_not(None)
     lost = connections.c.state == ConnectionState.REAUTH_NEEDED.value
     found = select(
         connections.c.mailbox_id,
         func.max(case((works, 1), else_=0)).label("signed_in"),
         func.max(case((lost, 1), else_=0)).label("lost"),
+        func.max(case((works, connections.c.sorting_trouble))).label("unsorted"),
     ).group_by(connections.c.mailbox_id)
     return found.where(connections.c.mailbox_id.in_(_ids(mailbox))) if mailbox else found
 
 
 def _ids(mailbox: str) -> Select[tuple[int]]:
     return select(mailboxes.c.id).where(mailboxes.c.address == mailbox)
-
-
-def _change(found: Mapping[str, list[str]] | None) -> LabelChange | None:
-    return LabelChange(frozenset(found["added"]), frozenset(found["removed"])) if found else None

@@ -4,94 +4,30 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Date,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     UniqueConstraint,
     false,
-    true,
 )
 
+from infra.db.crm_schema import contact_addresses as contact_addresses
+from infra.db.crm_schema import contact_viewers as contact_viewers
+from infra.db.crm_schema import contacts as contacts
+from infra.db.crm_schema import crm_versions as crm_versions
+from infra.db.crm_schema import deal_contacts as deal_contacts
+from infra.db.crm_schema import deals as deals
+from infra.db.crm_schema import metadata as metadata
+from infra.db.crm_schema import organisation as organisation
+from infra.db.crm_schema import user_addresses as user_addresses
+from infra.db.crm_schema import users as users
 from infra.db.types import Instant, Json
 
-metadata = MetaData()
 _id = BigInteger().with_variant(Integer, "sqlite")
-
-organisation = Table(
-    "organisation",
-    metadata,
-    Column("name", String, primary_key=True),
-    Column("value", Json, nullable=False),
-)
-
-users = Table(
-    "users",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("role", String),
-    Column("roles_above", Json, nullable=False, server_default="[]"),
-    Column("may_connect", Boolean, nullable=False, server_default=true()),
-    Column("active", Boolean, nullable=False, server_default=true()),
-)
-"""`may_connect`: the user's profile grants the mail-integration permission (Z6). `roles_above` are the roles
-of the user's superiors in the CRM's hierarchy (D13)."""
-
-user_addresses = Table(
-    "user_addresses",
-    metadata,
-    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    Column("address", String, primary_key=True),
-    Column("loose", String, nullable=False, index=True),
-)
-
-contacts = Table(
-    "contacts",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("kind", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("assigned_to", String),
-    Column("created_at", Instant, nullable=False),
-)
-
-contact_addresses = Table(
-    "contact_addresses",
-    metadata,
-    Column("contact_id", ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True),
-    Column("address", String, primary_key=True, index=True),
-    Column("loose", String, nullable=False, index=True),
-)
-
-contact_viewers = Table(
-    "contact_viewers",
-    metadata,
-    Column("contact_id", ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True),
-    Column("user_id", String, primary_key=True),
-)
-"""Who may open the record (D13); everybody where nobody is named."""
-
-deals = Table(
-    "deals",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("stage", String, nullable=False),
-    Column("category", String, nullable=False),
-    Column("closing_date", Date),
-)
-
-deal_contacts = Table(
-    "deal_contacts",
-    metadata,
-    Column("deal_id", ForeignKey("deals.id", ondelete="CASCADE"), primary_key=True),
-    Column("contact_id", String, primary_key=True, index=True),
-)
 
 mailboxes = Table(
     "mailboxes",
@@ -109,6 +45,8 @@ mailboxes = Table(
     Column("watch_renewed_at", Instant),
     Column("watch_failed_at", Instant),
     Column("watch_trouble", String),
+    Column("mails_pushed", Integer, nullable=False, server_default="0"),
+    Column("mails_missed", Integer, nullable=False, server_default="0"),
     Column("resting_until", Instant),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("trouble", String),
@@ -147,7 +85,8 @@ connections = Table(
     UniqueConstraint("user_id", "mailbox_id"),
     sqlite_autoincrement=True,
 )
-
+_left = connections.c.leave_due_at.is_not(None)
+Index("connections_leaving", connections.c.leave_due_at, sqlite_where=_left, postgresql_where=_left)
 """`sharing` and `excluded_domains` are the owner's own (D13). `leave_due_at`: from when on the sweep asks again
 that a connection which is off be ended at Google and deleted."""
 
@@ -155,7 +94,7 @@ shared_contacts = Table(
     "shared_contacts",
     metadata,
     Column("connection_id", ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True),
-    Column("contact_id", String, primary_key=True),
+    Column("contact_id", String, primary_key=True, index=True),
 )
 """The records for which the owner of a mailbox has switched on "share e-mails" (D13, Custom)."""
 
@@ -184,6 +123,7 @@ outbox = Table(
     Column("state", String, nullable=False),
     Column("reason", String),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("looks", Integer, nullable=False, server_default="0"),
     Column("owner", String),
     Column("ready_at", Instant, nullable=False),
     Column("redrive_at", Instant, nullable=False),
@@ -211,6 +151,7 @@ messages = Table(
     Column("seen_at", Instant, nullable=False),
     Column("missing", Integer, nullable=False, server_default="0"),
     Column("missing_since", Instant),
+    Column("reopened_at", Instant),
     Column("touched", Boolean, nullable=False, server_default=false()),
     Index("messages_seen", "seen_at"),
     Index("messages_of_mailbox", "mailbox_id", "seen_at", "gmail_id"),
@@ -353,12 +294,3 @@ for _name, _columns in {
 """The ledger of the channels: a step of its own per notification and channel, that holds up nothing else (I5).
 Those with one `batch` go out as one event, with the same id whenever it is tried again. What has gone out is
 deleted."""
-
-crm_versions = Table(
-    "crm_versions",
-    metadata,
-    Column("kind", String, primary_key=True),
-    Column("record_id", String, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-)
-"""The newest change of a record that the CRM has sent, deletions included: an older one that comes late is void."""

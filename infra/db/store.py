@@ -18,8 +18,12 @@ from infra.db.ledger import LedgerRows
 from infra.db.mailboxes import MailboxRows
 from infra.db.messages import MessageRows
 from infra.db.notifications import NotificationRows
+from infra.db.outbox import OutboxRows
 from infra.db.reports import ReportRows
+from infra.db.sharing import SharingRows
+from infra.db.sign_ins import SignInRows
 from infra.db.types import db_now
+from infra.db.users import UserRows
 from infra.faults import reached
 from infra.secrets import Cipher
 
@@ -50,7 +54,11 @@ class Transaction:
         self.deliveries = DeliveryRows(db, self.channels, redrive_after)
         self.ledger = LedgerRows(db, redrive_after)
         self.messages = MessageRows(db, self.ledger, self.decisions)
+        self.outbox = OutboxRows(db, redrive_after)
         self.reports = ReportRows(db)
+        self.sign_ins = SignInRows(db, cipher)
+        self.users = UserRows(db)
+        self.sharing = SharingRows(db)
 
     def now(self) -> datetime:
         """The database's clock (W14)."""

@@ -65,9 +65,12 @@ class Api:
         )
         self.users = service.users()
         self.messages = self.users.messages()
+        self.attachments = self.messages.attachments()
+        self.drafts = self.users.drafts()
         self.labels = self.users.labels()
         self.send_as = self.users.settings().sendAs()
         here = {"userId": ME, "id": _HERE, "prettyPrint": False}
+        self._letters: dict[str, Any] = {}
         self._full = self.messages.get(format="full", fields=FULL, **here)
         self._minimal = self.messages.get(format="minimal", fields="id,threadId,labelIds", **here)
         self._history = self.users.history().list(
@@ -83,6 +86,14 @@ class Api:
     def get_full(self, gmail_id: str) -> Any:
         """The message without its text."""
         return _copy(self._full, gmail_id)
+
+    def get_letter(self, gmail_id: str, fields: str) -> Any:
+        """The message with these fields of its full format, to be shown to a person."""
+        if fields not in self._letters:
+            self._letters[fields] = self.messages.get(
+                userId=ME, id=_HERE, format="full", fields=fields, prettyPrint=False
+            )
+        return _copy(self._letters[fields], gmail_id)
 
     def get_labels(self, gmail_id: str) -> Any:
         """The message's labels and thread alone."""

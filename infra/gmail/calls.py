@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from google_auth_httplib2 import AuthorizedHttp
 from googleapiclient.errors import BatchError, HttpError
 
-from domain.errors import AccessRevoked, GiveUp, TryAgain
+from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
 from infra.gmail.api import Api, call_name
 from infra.gmail.envelopes import Batch
-from infra.gmail.lines import Access, Meter, remote
+from infra.gmail.lines import TOKEN_TROUBLE, UNREACHABLE, Access, Meter, remote
 from infra.gmail.refusals import BROKEN, Kind, Refusal, read
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ Trouble = Refusal | TryAgain
 BATCH = 25
 """Calls per batch: more meet "Too many concurrent requests for user" (FACTS §4)."""
 
-_SILENT = frozenset({"messages.batchModify", "stop"})
+_SILENT = frozenset({"messages.batchModify", "stop", "drafts.delete"})
 _UNREADABLE = (BatchError, LookupError, ValueError, TypeError, AttributeError)
 
 
@@ -37,15 +37,30 @@ class Calls:
         self.api = api
         self.costs = costs
         self._meter = meter
+        self._access = access
         self._http = AuthorizedHttp(access, http=meter, max_refresh_attempts=1)
 
     def one(self, request: Any) -> Answer:
         """Raises LookupError for 404, FileExistsError for 409, else what Mailbox names."""
-        outcome = self._alone(request)
+        return self._only(self._alone(request))
+
+    def _only(self, outcome: Answer | Trouble) -> Answer:
         if isinstance(outcome, dict):
             return outcome
         settled = _settle([outcome])[0]
         raise settled if isinstance(settled, Exception) else GiveUp("unexpected")
+
+    def once(self, request: Any) -> Answer:
+        """As `one`, for what must not be done twice: nothing on the way repeats it, and Unanswered is raised when
+        nobody can tell whether it was done."""
+        line = self._meter.once()
+        try:
+            outcome = self._alone(request, AuthorizedHttp(self._access, http=line, max_refresh_attempts=1))
+        finally:
+            line.close()
+        if isinstance(outcome, Trouble) and not _is_certain(outcome):
+            raise Unanswered(outcome.reason, after=outcome.after)
+        return self._only(outcome)
 
     def many(self, requests: Sequence[Any]) -> list[Answer | Exception]:
         """An answer for each, in order: TryAgain, GiveUp, LookupError for 404, LabelUnknown.
@@ -58,9 +73,9 @@ class Calls:
             answers += [stopped] * len(batch) if stopped else _settle(self._together(batch))
         return answers
 
-    def _alone(self, request: Any) -> Answer | Trouble:
+    def _alone(self, request: Any, http: AuthorizedHttp | None = None) -> Answer | Trouble:
         name = call_name(request)
-        content = self._exchange(name, 1, lambda: request.execute(http=self._http, num_retries=0))
+        content = self._exchange(name, 1, lambda: request.execute(http=http or self._http, num_retries=0))
         return content if isinstance(content, Trouble) else _decode(name, content)
 
     def _together(self, requests: Sequence[Any]) -> list[Answer | Trouble]:
@@ -163,6 +178,13 @@ def _settled(outcome: Answer | Trouble, *, alone: bool, everyone: bool) -> Answe
     if alone:
         return outcome.error()
     return outcome.error(whole_mailbox=everyone or outcome.kind is Kind.LIMIT)
+
+
+def _is_certain(trouble: Trouble) -> bool:
+    """Whether the call has certainly not been done: it was refused, or never got there."""
+    if isinstance(trouble, Refusal):
+        return trouble.kind not in (Kind.AWAY, Kind.ODD)
+    return trouble.reason == UNREACHABLE or trouble.reason.startswith(TOKEN_TROUBLE)
 
 
 def _stops(outcome: Answer | Trouble) -> bool:

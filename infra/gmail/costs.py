@@ -6,10 +6,16 @@ from types import MappingProxyType
 
 NEW_COSTS: Mapping[str, int] = MappingProxyType(
     {
+        "drafts.create": 10,
+        "drafts.delete": 10,
+        "drafts.get": 20,
+        "drafts.list": 5,
+        "drafts.send": 100,
         "getProfile": 1,
         "history.list": 2,
         "labels.create": 5,
         "labels.list": 1,
+        "messages.attachments.get": 20,
         "messages.batchModify": 50,
         "messages.get": 20,
         "messages.list": 5,
@@ -21,7 +27,9 @@ NEW_COSTS: Mapping[str, int] = MappingProxyType(
 )
 """Units per call for projects that began after 2026-05-01."""
 
-OLD_COSTS: Mapping[str, int] = MappingProxyType({**NEW_COSTS, "messages.get": 5})
+OLD_COSTS: Mapping[str, int] = MappingProxyType(
+    {**NEW_COSTS, "drafts.get": 5, "messages.attachments.get": 5, "messages.get": 5}
+)
 """Units per call for the projects that were active before."""
 
 TOKEN, REVOKE = "oauth2.token", "oauth2.revoke"

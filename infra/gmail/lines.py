@@ -6,8 +6,9 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
 
 import httplib2
 from google.auth.exceptions import GoogleAuthError
@@ -17,9 +18,14 @@ from domain.errors import AccessRevoked, TryAgain
 from domain.mailboxes import Grant
 from infra.faults import reach
 from infra.gmail.costs import TOKEN, Spent
+from infra.gmail.delegation import JWT_BEARER, ServiceAccount
 from infra.gmail.refusals import ODD_ANSWER, http_date
 
 T = TypeVar("T")
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+BAD_ASSERTION = "Invalid JWT"
+"""How Google calls a signature it cannot check and a clock that is wrong: no user's access has ended."""
 
 # It warns with the whole body of a 403 that it cannot read.
 logging.getLogger("googleapiclient.http").setLevel(logging.ERROR)
@@ -31,6 +37,32 @@ def remote(name: str, send: Callable[[], T]) -> T:
     answer = send()
     reach(f"gmail.{name}.after")
     return answer
+
+
+UNREACHABLE, TOKEN_TROUBLE = "unreachable", "token_http_"
+
+PATIENCE = 5
+"""Times the usual timeout that Gmail may take for a mail of its full size."""
+
+
+class _DialOnce:
+    """A connection that is not made a second time."""
+
+    dialled = False
+
+    def connect(self) -> None:
+        if self.dialled:
+            raise ConnectionAbortedError
+        self.dialled = True
+        super().connect()  # type: ignore[misc]  # httplib2's, which comes after this class
+
+
+class _PlainOnce(_DialOnce, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]  # httplib2 has no types
+    pass
+
+
+class _SecureOnce(_DialOnce, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]  # httplib2 has no types
+    pass
 
 
 class Lines:
@@ -50,6 +82,14 @@ class Lines:
             line = self._mine.line = httplib2.Http(timeout=self._timeout, **options)
             line.follow_redirects = False
             self._all.append(line)
+        return line
+
+    def once(self) -> httplib2.Http:
+        """A line for one request that may take long. httplib2 sends a request again by itself when a line that it
+        had kept open breaks under it (FACTS §3): here it can dial once only."""
+        options = {} if self._proxied else {"proxy_info": None}
+        line = httplib2.Http(timeout=self._timeout * PATIENCE, **options)
+        line.follow_redirects = False
         return line
 
     def close(self) -> None:
@@ -76,16 +116,19 @@ class Meter:
         """The provider's clock, ours where it showed none."""
         return self.answered_at or datetime.now(UTC)
 
-    def request(self, uri: str, method: str = "GET", **kwargs: Any) -> tuple[httplib2.Response, bytes]:
-        """httplib2's own request. What is due is paid once the API is reached: a 401 was turned away at the
-        door, and a batch whose parts were is not paid again when they are repeated."""
+    def request(
+        self, uri: str, method: str = "GET", *, line: httplib2.Http | None = None, **kwargs: Any
+    ) -> tuple[httplib2.Response, bytes]:
+        """httplib2's own request, on another line than the thread's where one is given. What is due is paid once
+        the API is reached: a 401 was turned away at the door, and a batch whose parts were is not paid again when
+        they are repeated."""
         self._spent.requests += 1
         self._date = ""
-        line = self._lines.mine()
+        line = line or self._lines.mine()
         try:
             response, content = line.request(uri, method, **kwargs)
         except (ConnectionRefusedError, httplib2.ServerNotFoundError):
-            trouble = "unreachable"
+            trouble = UNREACHABLE
         except TimeoutError:
             trouble = "timeout"
         except (OSError, httplib2.HttpLib2Error, http.client.HTTPException):
@@ -96,13 +139,17 @@ class Meter:
                 self._pay()
             return response, content
         line.close()  # half an answer may still be in it
-        if trouble != "unreachable":
+        if trouble != UNREACHABLE:
             self._pay()
         raise TryAgain(trouble)
 
     def _pay(self) -> None:
         self._spent.units += self.due
         self.due = 0
+
+    def once(self) -> "Once":
+        """A line for one request."""
+        return Once(self, self._lines.once())
 
     def post(self, uri: str, **kwargs: Any) -> tuple[httplib2.Response, bytes]:
         """A request that costs no units."""
@@ -111,6 +158,23 @@ class Meter:
             return self.request(uri, "POST", **kwargs)
         finally:
             self.due = due
+
+
+class Once:
+    """The meter, for a request that must not go out twice."""
+
+    def __init__(self, meter: Meter, line: httplib2.Http) -> None:
+        self._meter = meter
+        self._line = line
+
+    def request(self, uri: str, method: str = "GET", **kwargs: Any) -> tuple[httplib2.Response, bytes]:
+        """A token that is refused at the door may be replaced and the request repeated on the line that is open."""
+        kwargs["connection_type"] = _SecureOnce if uri.startswith("https:") else _PlainOnce
+        return self._meter.request(uri, method, line=self._line, **kwargs)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._line.close()
 
 
 class _TokenAnswer(NamedTuple):
@@ -123,9 +187,12 @@ class _TokenAnswer(NamedTuple):
 
 class Access(Credentials):
     """A grant at work. Whoever asks for a refresh, it runs over the mailbox's own wire and is tried once:
-    google-auth would repeat it with sleeps, googleapiclient's batch would open a wire of its own."""
+    google-auth would repeat it with sleeps, googleapiclient's batch would open a wire of its own.
 
-    def __init__(self, grant: Grant, meter: Meter) -> None:
+    A grant with a subject is the service account's: it asks for its tokens with a signed assertion.
+    """
+
+    def __init__(self, grant: Grant, meter: Meter, service_account: ServiceAccount | None = None) -> None:
         super().__init__(  # type: ignore[no-untyped-call]  # google-auth types parts only
             grant.access_token,
             refresh_token=grant.refresh_token,
@@ -136,37 +203,61 @@ class Access(Credentials):
         )
         self._grant = grant
         self._meter = meter
+        self._service_account = service_account
+        self._told = grant.scopes
 
     @property
     def grant(self) -> Grant:
-        """The grant with the tokens as they are now."""
+        """The grant with the tokens as they are now, and the scopes that Google last said it has."""
         expiry: datetime | None = self.expiry
         return replace(
             self._grant,
             refresh_token=self.refresh_token,
             access_token=self.token,
             expires_at=expiry and expiry.replace(tzinfo=UTC),
+            scopes=self._told,
         )
 
     def refresh(self, request: object) -> None:
-        """Raises AccessRevoked for invalid_grant (E86), TryAgain for anything else that goes wrong."""
+        """Raises AccessRevoked for a grant that Google has ended (E86), TryAgain for anything else that goes
+        wrong."""
         remote(TOKEN, lambda: self._refresh())
 
     def _refresh(self) -> None:
         try:
-            super().refresh(self._ask)  # type: ignore[no-untyped-call]  # google-auth types parts only
+            if self._grant.subject is not None:
+                self._refresh_delegated()
+            else:
+                super().refresh(self._ask)  # type: ignore[no-untyped-call]  # google-auth types parts only
         except (GoogleAuthError, ValueError, LookupError, TypeError):
             raise TryAgain(ODD_ANSWER) from None
+
+    def _refresh_delegated(self) -> None:
+        if self._service_account is None:  # the operator's slip, which no user could mend
+            raise TryAgain("no_service_account")
+        now = self._meter.now()
+        assertion = self._service_account.assertion(self._grant, now)
+        body = urlencode({"grant_type": JWT_BEARER, "assertion": assertion}).encode()
+        answer = self._ask(self._service_account.token_uri, "POST", body, dict(FORM))
+        said = json.loads(answer.data)
+        self.token = said["access_token"]
+        self.expiry = (now + timedelta(seconds=int(said["expires_in"]))).replace(tzinfo=None)
 
     def _ask(self, url: str, method: str, body: bytes, headers: dict[str, str], **_: object) -> _TokenAnswer:
         response, content = self._meter.post(url, body=body, headers=headers)
         try:
             said = json.loads(content)
             error, token = said.get("error"), said.get("access_token")
+            why = str(said.get("error_description", ""))
         except (ValueError, AttributeError):
             error = token = None
+            why = ""
         if response.status == 200 and isinstance(token, str) and token:
+            if self._grant.subject is None and isinstance(said.get("scope"), str):
+                self._told = tuple(said["scope"].split()) or self._told
             return _TokenAnswer(response.status, response, content)
-        if error == "invalid_grant":
-            raise AccessRevoked("invalid_grant")
-        raise TryAgain(f"token_http_{response.status}")
+        if why.startswith(BAD_ASSERTION):
+            raise TryAgain("invalid_jwt")
+        if error == "invalid_grant" or (error == "unauthorized_client" and self._grant.subject is not None):
+            raise AccessRevoked(error)
+        raise TryAgain(f"{TOKEN_TROUBLE}{response.status}")

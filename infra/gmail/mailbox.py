@@ -1,6 +1,7 @@
 """One Gmail account, entered with one connection's grant: the port `Mailbox`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -8,29 +9,39 @@ from urllib.parse import urlencode, urlsplit
 from domain.addresses import canonical
 from domain.errors import GiveUp, LabelUnknown, TryAgain
 from domain.labels import Category, LabelChange, Place
+from domain.letters import Letter, Sought
 from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
-from infra.gmail import labels, reading
+from domain.outbox import Draft
+from domain.outgoing import Original
+from infra.gmail import labels, live, reading, sending
 from infra.gmail.api import GOOGLE, ME, Api
 from infra.gmail.calls import Answer, Calls
 from infra.gmail.costs import REVOKE, Spent
-from infra.gmail.lines import Access, Lines, Meter, remote
+from infra.gmail.delegation import ServiceAccount
+from infra.gmail.lines import FORM, Access, Lines, Meter, remote
 from infra.gmail.reading import from_epoch, sense
 from infra.gmail.refusals import ODD_ANSWER, PUSH_TAKEN
 
 T = TypeVar("T")
 GOOGLE_REVOKE = "https://oauth2.googleapis.com/revoke"
-_FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 class GmailMailbox:
     """Cheap to open; for one thread at a time. Nothing is sent before the first call."""
 
-    def __init__(self, grant: Grant, api: Api, lines: Lines, costs: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        grant: Grant,
+        api: Api,
+        lines: Lines,
+        costs: Mapping[str, int],
+        service_account: ServiceAccount | None = None,
+    ) -> None:
         self._api = api
         self._spent = Spent()
         self._meter = Meter(lines, self._spent)
-        self._access = Access(grant, self._meter)
+        self._access = Access(grant, self._meter, service_account)
         self._calls = Calls(api, self._meter, self._access, costs)
 
     @property
@@ -85,6 +96,53 @@ class GmailMailbox:
     def fetch(self, gmail_ids: Sequence[str]) -> dict[str, Fetched | TryAgain | GiveUp | None]:
         """Headers and structure, at most 25 messages a request."""
         return self._each(gmail_ids, self._api.get_full, reading.fetched)
+
+    def found(self, sought: Sought, page: str | None) -> tuple[tuple[str, ...], str | None]:
+        """A page of ids, newest first, and the token of the next one."""
+        return live.found(self._calls, sought, page)
+
+    def previews(self, gmail_ids: Sequence[str]) -> dict[str, Letter | TryAgain | GiveUp | None]:
+        """Headers and snippet, at most 25 messages a request."""
+        return self._each(gmail_ids, lambda i: self._api.get_letter(i, live.PREVIEW), live.letter)
+
+    def letter(self, gmail_id: str) -> Letter | TryAgain | GiveUp | None:
+        """One mail with its texts."""
+        return self._each([gmail_id], lambda i: self._api.get_letter(i, live.WHOLE), live.letter)[gmail_id]
+
+    def attachment(self, gmail_id: str, attachment_id: str) -> bytes | None:
+        """What the part holds."""
+        return live.attachment(self._calls, gmail_id, attachment_id)
+
+    def create_draft(self, raw: bytes, thread_id: str | None, progress: sending.Progress) -> Draft:
+        """The mail as a draft, in a thread where one is given."""
+        with _at_all():
+            return sending.create_draft(self._calls, raw, thread_id, progress)
+
+    def send_draft(self, draft_id: str) -> str:
+        """Returns the sent message's id."""
+        return sending.send_draft(self._calls, draft_id)
+
+    def has_draft(self, draft_id: str) -> bool:
+        """Whether it is there still."""
+        return sending.has_draft(self._calls, draft_id)
+
+    def delete_draft(self, draft_id: str) -> None:
+        """It is gone, or was."""
+        sending.delete_draft(self._calls, draft_id)
+
+    def draft_with(self, key: str, since: datetime) -> str | None:
+        """The draft with this key."""
+        with _at_all():
+            return sending.draft_with(self._calls, key, since)
+
+    def sent_with(self, key: str, since: datetime) -> str | None:
+        """The sent mail with this key."""
+        with _at_all():
+            return sending.sent_with(self._calls, key, since)
+
+    def original(self, gmail_id: str) -> Original | None:
+        """What an answer needs of the mail it answers."""
+        return sending.original(self._calls, gmail_id)
 
     def labels_of(self, gmail_ids: Sequence[str]) -> dict[str, Place | TryAgain | GiveUp | None]:
         """The labels the messages carry now, and their threads."""
@@ -156,9 +214,12 @@ class GmailMailbox:
         self._ask(self._api.users.stop(userId=ME))
 
     def revoke(self) -> None:
-        """Google answers 400 invalid_token for a grant that is already gone."""
+        """Google answers 400 invalid_token for a grant that is already gone. A service account's ends nowhere
+        but with the administrator."""
+        if self.grant.subject is not None:
+            return
         body = urlencode({"token": self.grant.refresh_token})
-        response, _ = remote(REVOKE, lambda: self._meter.post(self._revoke_uri(), body=body, headers=_FORM))
+        response, _ = remote(REVOKE, lambda: self._meter.post(self._revoke_uri(), body=body, headers=FORM))
         if response.status not in (200, 400):
             raise TryAgain(f"revoke_http_{response.status}")
 
@@ -169,7 +230,14 @@ class GmailMailbox:
         return f"{place.scheme}://{place.netloc}/revoke"
 
     def _ask(self, request: Any) -> Answer:
-        try:
+        with _at_all():
             return self._calls.one(request)
-        except (LookupError, FileExistsError) as error:
-            raise GiveUp(str(error)) from None
+
+
+@contextmanager
+def _at_all() -> Iterator[None]:
+    """Where nothing can be missing or be there already, both are refusals."""
+    try:
+        yield
+    except (LookupError, FileExistsError) as error:
+        raise GiveUp(str(error)) from None

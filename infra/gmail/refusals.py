@@ -32,6 +32,9 @@ MAILBOX_WIDE = frozenset({"domainPolicy", "insufficientPermissions"})
 PUSH_TAKEN = "onlyOnePushClient"
 """Our word for 400 "Only one user push notification client allowed per developer", which has none."""
 
+SENDING_LIMIT = "sendingLimit"
+"""Our word for a 429 whose text ends with "(Mail sending)": Gmail's own limit of mails a day (D15)."""
+
 OUTAGE = frozenset({502, 503, 504})
 LONGEST = timedelta(hours=25)
 """No wish is obeyed for longer: a day's quota comes back within it, whatever the clocks were put to."""
@@ -87,6 +90,8 @@ BROKEN = Refusal(Kind.ODD, ODD_ANSWER)
 def read(call: str, status: int, headers: Mapping[str, Any], content: bytes, now: datetime) -> Refusal:
     """Sort a refusal. `now` is the provider's clock where it showed one: its waits are told in it."""
     reason, text = _words(content)
+    if status == 429 and "(mail sending)" in text.lower():
+        reason = SENDING_LIMIT
     reason = PUSH_TAKEN if text.lower().startswith("only one user push") else reason or f"http_{status}"
     kind = _kind(call, status, reason, text)
     if kind is Kind.REFUSED and not _whole(content):
@@ -98,6 +103,8 @@ def read(call: str, status: int, headers: Mapping[str, Any], content: bytes, now
 def _kind(call: str, status: int, reason: str, text: str) -> Kind:
     # A fresh access token that is refused is Google's trouble: only invalid_grant ends a connection (E86).
     plain = {401: Kind.LIMIT, 408: Kind.AWAY, 409: Kind.CONFLICT, 429: Kind.LIMIT}
+    if reason == SENDING_LIMIT:
+        return Kind.REFUSED
     if status in plain:
         return plain[status]
     if status >= 500:

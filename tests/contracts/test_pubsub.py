@@ -416,6 +416,11 @@ def test_lodestones_own_subscription_is_made_once_and_lasts(
     assert found.ack_deadline_seconds == 60
     assert not found.expiration_policy.ttl
     assert (found.retry_policy.minimum_backoff.seconds, found.retry_policy.maximum_backoff.seconds) == (1, 60)
+    assert found.dead_letter_policy.dead_letter_topic == f"{room.project}/topics/pushes-dead"
+    assert found.dead_letter_policy.max_delivery_attempts == 100
+    dead = room.subscriber.get_subscription(subscription=f"{room.project}/subscriptions/lodestone-dead")
+    assert dead.topic == f"{room.project}/topics/pushes-dead"
+    assert not dead.expiration_policy.ttl
 
 
 def test_two_streams_share_the_messages(room: Room, host: str, clients: ExitStack) -> None:

@@ -86,7 +86,10 @@ DIRECTIONS = [
         id="under an unregistered alias",
     ),
     pytest.param(
-        mail(CARLA, [ANN], labels=("SENT",)), Direction.OUTBOUND, marks=rule("D4-3"), id="by a delegate"
+        mail(CARLA, [ANN], labels=("SENT",)),
+        Direction.OUTBOUND,
+        marks=rule("D4-3", "E75"),
+        id="by a delegate",
     ),
     pytest.param(
         mail(None, [ANN], labels=("SENT",)), Direction.OUTBOUND, marks=rule("D4-3"), id="by nobody known"

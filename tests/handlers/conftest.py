@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from domain.connections import Sharing
 from domain.events import Event, MailboxChanged
 from domain.mailboxes import Grant
 from handlers import connections, pushes
 from handlers.work import Pace, Work
 from infra.db.schema import channels, decisions, deliveries, mailboxes, notifications, steps
+from infra.db.schema import connections as connection_table
 from infra.db.store import Store
 from infra.gmail import Gmail
 from infra.local.gmail import GmailControl, GmailServer
@@ -38,7 +40,12 @@ class House:
 
     def connect(self, user: str = "uwe", address: str = UWE, **options: Any) -> int:
         """A connected mailbox with both features on; returns the connection's id."""
-        chosen = {"magnet": True, "sorting": True, "dry_run": False} | options
+        chosen: dict[str, Any] = {
+            "magnet": True,
+            "sorting": True,
+            "dry_run": False,
+            "sharing": Sharing.PRIVATE,
+        } | options
         connection_id, _ = connections.connect(user, self.grant(address), **chosen, work=self.work)
         return connection_id
 
@@ -103,6 +110,8 @@ class House:
             db.execute(update(deliveries).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
             for table in (mailboxes, channels):
                 db.execute(update(table).values(resting_until=None))
+            left = connection_table.c.leave_due_at.is_not(None)
+            db.execute(update(connection_table).where(left).values(leave_due_at=LONG_AGO))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.mailboxes import Grant
-from handlers import brakes, connections, contacts, labels, notifications, reports, sweep
+from handlers import brakes, contacts, labels, leaving, notifications, reports, sweep, watches
 from handlers.connections import Refused
 from infra.db.schema import connections as connection_table
 from infra.db.schema import mailboxes, steps
@@ -160,7 +160,7 @@ def test_a_watch_renewed_while_the_mailbox_is_paused_stays_and_is_not_due(house:
             brakes.pause(UWE, house.work)
             return house.work.gmail.open(grant)
 
-    connections.renew_watch(1, replace(house.work, gmail=Pausing()))
+    watches.renew_watch(1, replace(house.work, gmail=Pausing()))
     assert house.gmail.dump(UWE).watched_topic is not None
     with house.store.engine.connect() as db:
         row = db.execute(select(mailboxes.c.watch_until, mailboxes.c.watch_due_at)).one()
@@ -208,7 +208,7 @@ def test_a_paused_mailbox_still_belongs_to_its_user(house: House) -> None:
         mailbox = tx.mailboxes.get(1)
         assert mailbox is not None
         assert mailbox.cursor is not None, "one that wants nothing does not make the other forget"
-    assert connections.disconnect("uwe", house.work) == 1
+    assert leaving.disconnect("uwe", house.work) == 1
     assert house.gmail.dump(UWE).watched_topic is None
 
 

@@ -12,7 +12,7 @@ from domain.channels import TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
-from handlers import channels, connections, sweep
+from handlers import channels, leaving, sweep
 from handlers.connections import Refused
 from handlers.work import Pace, Work
 from infra.db.schema import channels as channel_table
@@ -124,6 +124,7 @@ def test_a_channel_is_one_users_or_everybodys_and_begins_with_what_comes_next(
     house: House, receiver: Receiver
 ) -> None:
     house.connect()
+    house.connect("carla", "carla@firm.example")
     house.deliver("ann")
     house.catch_up()
     add(house, receiver, "carla")
@@ -372,7 +373,7 @@ def test_what_waits_when_the_connection_ends_is_never_told(
     house.deliver("ann")
     house.catch_up()
     if end == "disconnect":
-        connections.disconnect("uwe", house.work)
+        leaving.disconnect("uwe", house.work)
     else:
         house.connect(magnet=False, sorting=False)
     house.let_time_pass()

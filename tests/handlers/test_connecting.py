@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from domain.connections import Sharing
 from domain.mailboxes import Grant
 from handlers import connections
 from handlers.connections import Refused
@@ -48,7 +49,14 @@ def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, secon
             tx.mailboxes.reserve(UWE)
             connect(tx, tx.mailboxes.add(UWE), "uwe")
             other = thread.submit(
-                connections.connect, "carla", grant, magnet=True, sorting=False, dry_run=None, work=work
+                connections.connect,
+                "carla",
+                grant,
+                magnet=True,
+                sorting=False,
+                dry_run=None,
+                sharing=Sharing.PRIVATE,
+                work=work,
             )
             assert asked.wait(30)
             if house.store.engine.dialect.name == "postgresql":

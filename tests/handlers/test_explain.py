@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
+from domain.connections import Sharing
 from domain.crm import UserRecord
 from domain.outcomes import Outcome
 from handlers import brakes, contacts, labels, reports
@@ -126,7 +127,7 @@ def second_user_signed_out(house: House) -> str:
     house.connect()
     with house.store.begin("tests.second") as tx:
         [first] = tx.connections.working(1)
-        second = tx.connections.add("carla", 1, house.grant(UWE))
+        second = tx.connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
         tx.connections.change(second, magnet_since=first.magnet_since, sorting_since=None, dry_run=False)
     gmail_id = house.deliver("nora")
     house.catch_up()

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from domain.errors import TryAgain
 from domain.labels import LabelChange
 from domain.mailboxes import Grant
-from handlers import connections, contacts, labels
+from handlers import connections, contacts, labels, leaving, watches
 from infra.db.schema import connections as connection_table
 from infra.db.schema import mailboxes, messages, steps
 from tests.handlers.conftest import LONG_AGO, House
@@ -140,7 +140,7 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
 @pytest.mark.rule("D12", "D2", "Z44")
 def test_disconnecting_frees_no_id_for_somebody_else(house: House) -> None:
     first = house.connect()
-    connections.disconnect("uwe", house.work)
+    leaving.disconnect("uwe", house.work)
     assert house.connect("eva", "eva@firm.example") != first
     with house.store.engine.connect() as db:
         assert db.scalar(select(mailboxes.c.id)) != 1
@@ -150,7 +150,7 @@ def test_disconnecting_frees_no_id_for_somebody_else(house: House) -> None:
 def test_a_refusal_of_gmail_does_not_keep_a_user_from_leaving(house: House) -> None:
     house.connect()
     house.gmail.fault("403.domainPolicy")
-    connections.disconnect("uwe", house.work)
+    leaving.disconnect("uwe", house.work)
     with house.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(connection_table)) == 0
 
@@ -199,7 +199,7 @@ def test_a_watch_renewed_in_flight_does_not_revive_a_mailbox_that_was_switched_o
 
             return It()
 
-    connections.renew_watch(1, replace(house.work, gmail=Off()))
+    watches.renew_watch(1, replace(house.work, gmail=Off()))
     assert house.gmail.dump(UWE).watched_topic is None
     with house.store.engine.connect() as db:
         row = db.execute(select(mailboxes.c.cursor, mailboxes.c.sync_due_at, mailboxes.c.watch_due_at)).one()

@@ -13,6 +13,7 @@ from domain.outcomes import Outcome
 from domain.reports import Notice
 from domain.trails import Decided
 from handlers import reports
+from handlers.connections import Refused
 from handlers.reports import Explained
 from infra.db.schema import connections, contacts, deals, metadata, steps
 from tests.handlers.conftest import House
@@ -229,7 +230,10 @@ def test_notifications_show_the_records_name_the_address_and_the_time(house: Hou
     assert found[0].id < found[1].id
     assert reports.notices("uwe", found[0].id, None, work=house.work) == found[1:]
     assert reports.notices("uwe", 0, 1, work=house.work) == found[:1]
+    house.connect("carla", "carla@firm.example")
     assert reports.notices("carla", 0, None, work=house.work) == ()
+    with pytest.raises(Refused, match="there is no user eva"):
+        reports.notices("eva", 0, None, work=house.work)
 
 
 @pytest.mark.rule("Z25")
@@ -328,6 +332,29 @@ def test_a_mailbox_that_rests_says_until_when_and_why(
     assert states[UWE].startswith("resting until ")
     assert states[UWE].endswith("(rateLimitExceeded)")
     assert states["carla@firm.example"] == "active"
+
+
+@pytest.mark.rule("E67")
+def test_a_mailbox_in_which_sorting_is_stopped_comes_first_and_says_why(
+    store_of_two: tuple[World, World], house: House
+) -> None:
+    uwe, carla = store_of_two
+    with house.store.begin("tests.stop") as tx:
+        assert tx.connections.stop_sorting(connection_of(tx, uwe), "invalidArgument")
+    status = reports.status(None, None, work=house.work)
+    assert [(one.address, one.state(status.now), one.sorting_trouble) for one in status.mailboxes] == [
+        (UWE, "sorting stopped (invalidArgument)", "invalidArgument"),
+        ("carla@firm.example", "active", None),
+    ]
+    assert status.totals.unsorted == 1
+    with house.store.begin("tests.switch") as tx:
+        assert tx.connections.stop_sorting(connection_of(tx, carla), "invalidArgument")
+        tx.connections.need_sign_in(connection_of(tx, uwe))
+        tx.connections.change(carla.connection_id, magnet_since=None, sorting_since=None, dry_run=False)
+    status = reports.status(None, None, work=house.work)
+    assert status.totals.unsorted == 0, (
+        "who is not signed in, or wants no sorting, has another trouble or none"
+    )
 
 
 @pytest.mark.rule("W15")

@@ -1,6 +1,6 @@
 """What sorting did is taken back, and nothing that the user did."""
 
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from redis import Redis
 from sqlalchemy import func, select, update
+from structlog.testing import capture_logs
 
 from domain.labels import Left
 from domain.mailboxes import Grant
-from handlers.undoing import TURN_TRIES, Busy, Undoing, Undone, labelled
+from handlers.undoing import AT_ONCE, TURN_TRIES, Busy, Undoing, Undone, labelled
 from handlers.work import Work
 from infra.db.schema import connections, decisions, messages
 from tests.handlers.conftest import House
@@ -30,13 +31,14 @@ def undo(
     dry_run: bool = False,
     work: Work | None = None,
     wait: Any = lambda _: None,
+    at_once: int = AT_ONCE,
 ) -> Undone:
     """In Uwe's mailbox; waits are over at once."""
     work = work or house.work
     with house.store.begin("tests.mailbox") as tx:
         mailbox = tx.mailboxes.get(1)
     assert mailbox is not None
-    return Undoing(mailbox, since, work, dry_run, wait, lambda _: None).undo()
+    return Undoing(mailbox, since, work, dry_run, wait, lambda _: None, at_once).undo()
 
 
 def undone(house: House) -> set[str]:
@@ -87,10 +89,11 @@ def test_what_the_user_has_changed_since_stays(house: House, told: bool) -> None
     if told:
         house.catch_up()
     done = undo(house)
-    left = Counter([Left.IN_INBOX, Left.GONE])
+    left = {Left.IN_INBOX: [moved], Left.GONE: [gone]}
+    by_hand = tuple(sorted([bare, other, binned])) if told else ()
     if not told:
-        left.update([Left.LABEL_GONE, Left.OTHER_LABEL, Left.SPAM_OR_TRASH])
-    assert done == Undone(restored=1, left=left)
+        left |= {Left.LABEL_GONE: [bare], Left.OTHER_LABEL: [other], Left.SPAM_OR_TRASH: [binned]}
+    assert done == Undone(restored=1, left=left, by_hand=by_hand)
     assert house.labels(moved) == {UNREAD, OPEN, "INBOX"}
     assert house.labels(bare) == {UNREAD}
     assert house.labels(other) == {UNREAD, OPEN, CUSTOMERS}
@@ -136,7 +139,7 @@ def test_a_dry_run_looks_and_changes_nothing(house: House) -> None:
     moved, plain = house.deliver("ann", 1), house.deliver("ann", 2)
     house.catch_up()
     house.gmail.change_labels(UWE, [moved], add=["INBOX"])
-    assert undo(house, dry_run=True) == Undone(restored=1, left=Counter({Left.IN_INBOX: 1}))
+    assert undo(house, dry_run=True) == Undone(restored=1, left={Left.IN_INBOX: [moved]})
     assert house.labels(plain) == {UNREAD, OPEN}
     assert undone(house) == set()
     with house.store.engine.connect() as db:
@@ -158,21 +161,70 @@ def test_whoever_is_killed_half_way_begins_again(house: House, when: str, told: 
         house.catch_up()
     done = undo(house)
     assert house.labels(gmail_id) == {UNREAD, "INBOX"}
-    assert done == Undone(restored=0 if told and when == "after" else 1)
+    assert done.restored == (0 if told and when == "after" else 1)
 
 
 @pytest.mark.rule("E87")
-def test_what_gmail_limits_is_waited_for(house: House) -> None:
+def test_a_limit_that_ends_soon_is_waited_for(house: House) -> None:
     house.connect()
     ids = [house.deliver("ann", number) for number in range(3)]
     house.catch_up()
     house.gmail.fault("403.userRateLimitExceeded", ["messages.get"], times=1, retry_after=40)
-    house.gmail.fault("503", ["messages.modify"], times=1)
     waits: list[float] = []
     assert undo(house, wait=waits.append) == Undone(restored=3)
     assert {house.labels(gmail_id) for gmail_id in ids} == {frozenset({UNREAD, "INBOX"})}
     assert sum(waits) >= 40
     assert max(waits) <= 15, "the turn is kept up meanwhile"
+
+
+def not_restored(logs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    """What the log says of mails that were not restored: the kind of error, Google's word, how many mails."""
+    said = [line for line in logs if line["event"] == "messages.not_restored"]
+    return [(line["error"], line["reason"], len(line["message_ids"])) for line in said]
+
+
+@pytest.mark.rule("E87")
+@pytest.mark.parametrize(
+    ("kind", "seconds", "error"),
+    [
+        pytest.param("503", None, "TryAgain", id="away"),
+        pytest.param("500", None, "TryAgain", id="failing for every mail"),
+        pytest.param("403.rateLimitExceeded", None, "TryAgain", id="a limit without an end"),
+        pytest.param("429", 3_600, "TryAgain", id="a limit that lasts"),
+        pytest.param("403.domainPolicy", None, "GiveUp", id="refused for good"),
+    ],
+)
+def test_the_first_answer_that_the_rest_would_get_too_ends_the_walk(
+    house: House, kind: str, seconds: float | None, error: str
+) -> None:
+    house.connect()
+    ids = [house.deliver("ann", number) for number in range(6)]
+    house.catch_up()
+    fault = house.gmail.fault(kind, ["messages.get"], retry_after=seconds)
+    house.gmail.reset_counters()
+    waits: list[float] = []
+    with capture_logs() as logs:
+        done = undo(house, wait=waits.append, at_once=2)
+    assert (done.restored, done.failed, waits) == (0, 0, [])
+    assert type(done.stopped).__name__ == error
+    assert done.stopped is not None
+    assert not_restored(logs) == [(error, done.stopped.reason, 2)], "one line, of the first slice"
+    assert house.gmail.counters().calls_of("messages.get") == 2
+    house.gmail.clear_faults(fault)
+    assert undo(house) == Undone(restored=6), "when it is given again"
+    assert {house.labels(gmail_id) for gmail_id in ids} == {frozenset({UNREAD, "INBOX"})}
+
+
+@pytest.mark.rule("E87")
+def test_waiting_that_does_not_help_ends_the_walk(house: House) -> None:
+    house.connect()
+    house.deliver("ann")
+    house.catch_up()
+    house.gmail.fault("429", ["messages.get"], retry_after=40)
+    waits: list[float] = []
+    done = undo(house, wait=waits.append)
+    assert done.stopped is not None
+    assert 40 <= sum(waits) < 80, "once"
 
 
 @pytest.mark.rule("E88")
@@ -181,9 +233,22 @@ def test_what_gmail_refuses_on_every_try_has_failed(house: House) -> None:
     bad, good = house.deliver("ann", 1), house.deliver("ann", 2)
     house.catch_up()
     house.gmail.poison(UWE, bad)
-    assert undo(house) == Undone(restored=1, failed=1)
+    with capture_logs() as logs:
+        assert undo(house) == Undone(restored=1, failed=1)
+    assert [(error, mails) for error, _, mails in not_restored(logs)] == [("TryAgain", 1)]
     assert house.labels(bad) == {UNREAD, OPEN}
     assert house.labels(good) == {UNREAD, "INBOX"}
+
+
+@pytest.mark.rule("I6")
+def test_a_mailbox_in_which_the_user_has_changed_everything_is_named_too(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    house.gmail.change_labels(UWE, [gmail_id], remove=[OPEN])
+    house.catch_up()
+    assert count(house) == {UWE: 0}
+    assert undo(house) == Undone(by_hand=(gmail_id,))
 
 
 @pytest.mark.rule("E86")

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from domain.connections import Sharing
 from domain.events import MailAnnounced, MailboxChanged, MailFound
 from domain.labels import LabelChange
 from domain.mailboxes import Grant
-from handlers import connections, contacts, labels, sweep
+from handlers import connections, contacts, labels, leaving, sweep
 from infra.db.schema import connections as connection_table
 from infra.db.schema import decisions, mailboxes, messages, steps
 from infra.queue import BACKLOG
@@ -251,7 +252,7 @@ def test_when_one_grant_is_gone_the_next_is_tried(house: House) -> None:
     with house.store.begin("tests.second") as tx:
         connection = tx.connections.get(first)
         assert connection is not None
-        second = tx.connections.add("carla", 1, house.grant(UWE))
+        second = tx.connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
         since = connection.magnet_since
         tx.connections.change(second, magnet_since=since, sorting_since=None, dry_run=False)
         assert connection.grant is not None
@@ -414,7 +415,7 @@ def test_disconnecting_leaves_nothing_but_gmail_as_it_is(house: House) -> None:
     house.catch_up()
     house.deliver("cid")
     house.push()
-    connections.disconnect("uwe", house.work)
+    leaving.disconnect("uwe", house.work)
     house.pump()
     assert house.labels(gmail_id) == {"UNREAD", OPEN}
     assert house.gmail.dump(UWE).watched_topic is None

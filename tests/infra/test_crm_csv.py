@@ -186,6 +186,28 @@ def test_a_user_has_addresses(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.rule("Z6", "D13")
+def test_columns_of_profiles_and_viewers_may_be_there(tmp_path: Path) -> None:
+    text = "active,id,name,emails,roles_above,role,may_connect\nYES,uwe,Uwe,,CEO; Head ;,Sales,0\n"
+    assert rows(tmp_path, text, Records.USERS) == [
+        UserRecord("uwe", "Uwe", (), "Sales", ("CEO", "Head"), may_connect=False, active=True)
+    ]
+    found = rows(tmp_path, f"{CONTACTS},visible_to\n{GOOD},eva;uwe\n{GOOD.replace('c1', 'c2')},\n")
+    assert [one.visible_to for one in found if isinstance(one, ContactRecord)] == [("eva", "uwe"), ()]
+
+
+@pytest.mark.rule("Z6")
+@pytest.mark.parametrize("word", ["", "maybe", "2"])
+def test_a_permission_that_is_neither_given_nor_withdrawn_refuses_the_row(tmp_path: Path, word: str) -> None:
+    [refusal] = rows(tmp_path, f"id,name,emails,may_connect\nuwe,Uwe,,{word}\n", Records.USERS)
+    assert refusal == Refusal(2, "may_connect is neither true nor false", "uwe")
+
+
+def test_an_optional_column_stands_there_once(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="the column role more than once"):
+        rows(tmp_path, "id,name,emails,role,role\n", Records.USERS)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -36,6 +36,7 @@ EXAMPLES = {
     "crm.upsert_deal": DEAL,
     "crm.delete_deal": {"id": "d1", "version": 7},
     "crm.upsert_user": USER,
+    "crm.delete_user": {"id": "uwe", "version": 7},
 }
 
 
@@ -63,6 +64,7 @@ def test_each_message_says_what_has_become_of_a_record() -> None:
         Change(Records.DEALS, "d1", 7, deal),
         Change(Records.DEALS, "d1", 7, None),
         Change(Records.USERS, "uwe", 7, uwe),
+        Change(Records.USERS, "uwe", 7, None),
     ]
     assert EXAMPLES.keys() == CHANGES.keys()
 
@@ -82,6 +84,25 @@ def test_what_may_be_empty_may_be_empty() -> None:
     ]
     assert found[0] == found[1]
     assert found[2] == found[3] == DealRecord("d1", (), "", None, None)
+
+
+@pytest.mark.rule("Z6", "D13")
+def test_what_profiles_and_viewers_say_may_be_left_out() -> None:
+    full = USER | {
+        "role": "Sales",
+        "roles_above": ["Head", "CEO", "Head"],
+        "may_connect": False,
+        "active": False,
+    }
+    assert read_change("crm.upsert_user", full).record == UserRecord(
+        "uwe", "Uwe", ("uwe@firm.example",), "Sales", ("Head", "CEO"), may_connect=False, active=False
+    )
+    assert read_change("crm.upsert_user", USER | {"role": None, "roles_above": []}) == read_change(
+        "crm.upsert_user", USER
+    )
+    contact = read_change("crm.upsert_contact", CONTACT | {"visible_to": ["uwe", "eva"]}).record
+    assert isinstance(contact, ContactRecord)
+    assert contact.visible_to == ("uwe", "eva")
 
 
 def test_ids_and_addresses_lose_the_space_around_them_and_are_named_once() -> None:
@@ -134,6 +155,16 @@ def test_nothing_else_is_a_version(version: object) -> None:
 @pytest.mark.parametrize(
     ("actor", "other", "reason"),
     [
+        pytest.param("crm.upsert_user", {"may_connect": "yes"}, "may_connect is neither true nor false", id="yes"),
+        pytest.param("crm.upsert_user", {"active": None}, "active is neither true nor false", id="null as switch"),
+        pytest.param("crm.upsert_user", {"roles_above": "CEO"}, "roles_above is no list of texts", id="one role"),
+        pytest.param("crm.upsert_contact", {"visible_to": [""]}, "visible_to: entry 1 is missing", id="nobody"),
+        pytest.param(
+            "crm.upsert_deal",
+            {"visible_to": []},
+            "there is a field besides version, id, contact_ids, stage, category, closing_date",
+            id="a deal's viewers",
+        ),
         pytest.param("crm.upsert_contact", {"id": ""}, "id is missing", id="no id"),
         pytest.param("crm.upsert_contact", {"id": 17}, "id is no text", id="a number as id"),
         pytest.param("crm.delete_contact", {"id": None}, "id is no text", id="null as id"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from infra.settings import Settings, WrongSetting, load
+from infra.settings import Settings, WrongSetting, examine, load
 from tests.worlds import KEY
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +52,34 @@ def test_the_usual_names_of_urls_are_understood(environment: pytest.MonkeyPatch,
     environment.setenv(name, "postgresql+psycopg://me:secret@db.example.com/crm")
 
     assert load().database_url.get_secret_value() == "postgresql+psycopg://me:secret@db.example.com/crm"
+
+
+def test_for_the_doctor_everything_wrong_is_named_and_the_rest_is_as_set(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("LODESTONE_GMAIL_COSTS=cheap\nLODESTONE_LAESE=1\n")
+    environment.setenv("DATABASE_URL", "mysql://me:hunter2@db.example.com/crm")
+    environment.setenv("LODESTONE_TOKEN_KEYS", "short")
+    environment.setenv("LODESTONE_WORKER_THREADS", "5")
+    settings, wrong = examine()
+
+    assert {name: says.partition(" is ")[0] for name, says in wrong.items()} == {
+        "database_url": "DATABASE_URL",
+        "token_keys": "LODESTONE_TOKEN_KEYS",
+        "gmail_costs": "LODESTONE_GMAIL_COSTS",
+        "LODESTONE_LAESE": "LODESTONE_LAESE",
+    }
+    assert "hunter2" not in repr(wrong)
+    assert (settings.worker_threads, settings.gmail_costs) == (5, "2026")
+    assert settings.database_url.get_secret_value() == "sqlite:///lodestone.db"
+    assert settings.token_keys[0].get_secret_value() != "short"
+
+
+def test_where_nothing_is_wrong_the_doctor_sees_what_every_process_sees(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("LODESTONE_PUSH_RECALL", "0")
+    assert examine() == (load(), {})
 
 
 def test_settings_do_not_change_under_a_running_process() -> None:

@@ -64,6 +64,7 @@ FAULT_POINTS = (
     FaultPoint("watch.enter", WORKER, "watch_due"),
     FaultPoint("gmail.watch", WORKER, "watch_due"),
     FaultPoint("gmail.settings.sendAs.list", WORKER, "watch_due"),
+    FaultPoint("gmail.getProfile", WORKER, "watch_due"),
     FaultPoint("watch.record", WORKER, "watch_due"),
     # The notifier
     FaultPoint("queue.enter", NOTIFIER),
@@ -75,6 +76,7 @@ FAULT_POINTS = (
     FaultPoint("sweep.due", SWEEP),
     FaultPoint("sweep.redrive", SWEEP),
     FaultPoint("sweep.watches", SWEEP),
+    FaultPoint("sweep.leaving", SWEEP),
     FaultPoint("queue.stalled", SWEEP),
     FaultPoint("queue.mark", SWEEP),
     FaultPoint("queue.emit", SWEEP),

@@ -9,8 +9,9 @@ from multiprocessing.context import ForkServerProcess
 
 from workers.demo.stage import PROCESSES, Stage
 
-_forkserver = multiprocessing.get_context("forkserver")
-_forkserver.set_forkserver_preload([f"workers.{name}" for name in PROCESSES])
+forkserver = multiprocessing.get_context("forkserver")
+"""Its processes have imported all of ours."""
+forkserver.set_forkserver_preload([f"workers.{name}" for name in PROCESSES])
 
 
 class Fleet:
@@ -24,7 +25,7 @@ class Fleet:
         """Start a process of the Procfile; one that runs under this name is killed first."""
         self.kill(name)
         log = str(self._stage.logs / f"{name}.log")
-        process = _forkserver.Process(
+        process = forkserver.Process(
             target=_run, args=(name, self._stage.environment | extra, log), daemon=True
         )
         process.start()

@@ -6,8 +6,10 @@ import time
 
 import pytest
 from redis import Redis
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
+from infra.db.schema import mailboxes
+from infra.db.types import db_now
 from tests.journeys.conftest import Scene
 from tests.journeys.world import SENDERS, Ending, closing_engine, deliver, wait_for
 
@@ -124,3 +126,34 @@ def test_a_malformed_foreign_or_forged_push_is_logged_and_no_more(scene: Scene, 
     assert wait_for(lambda: scene.log("dispatcher").count("push.rejected") > before)
     with Redis.from_url(scene.stage.redis.url) as redis:
         assert not any(b"who@example.com" in key for key in redis.scan_iter())
+
+
+@pytest.mark.rule("E82", "E85")
+def test_where_gmail_pushes_nothing_the_watch_is_made_anew_and_push_comes_back(scene: Scene) -> None:
+    sent = scene.mail()
+    scene.check(sent)
+    restarts = scene.log("worker").count("watch.restarted")
+    with closing_engine(scene.stage) as engine, engine.begin() as db:
+        db.execute(update(mailboxes).values(watch_renewed_at=db_now(-4 * 3_600), mails_pushed=0))
+    fault = scene.stage.gmail.fault("lose_push")
+    assert wait_for(lambda: _quiet(scene))
+    sent |= scene.many_mails()
+    restarted = wait_for(lambda: scene.log("worker").count("watch.restarted") > restarts)
+    scene.stage.gmail.clear_faults(fault)
+    pushed = wait_for(lambda: _pushed(scene, sent))
+    scene.check(sent)
+    assert (restarted, pushed) == (True, True)
+
+
+def _quiet(scene: Scene) -> bool:
+    """The last push is so long ago that its echo has been looked for: only a sweep will look again."""
+    with closing_engine(scene.stage) as engine, engine.connect() as db:
+        quiet = mailboxes.c.synced_at - mailboxes.c.pushed_at > 1_600
+        return bool(db.scalar(select(mailboxes.c.id).where(quiet)))
+
+
+def _pushed(scene: Scene, sent: dict[str, str]) -> bool:
+    """One more mail, and whether push has brought any since the watch is new."""
+    sent |= deliver(scene.stage, ("ann",))
+    with closing_engine(scene.stage) as engine, engine.connect() as db:
+        return bool(db.scalar(select(mailboxes.c.mails_pushed)))

@@ -1,13 +1,20 @@
-"""`lodestone connect`, `disconnect`, `settings` and `topic` as an operator runs them: as processes."""
+"""`lodestone connect`, `disconnect`, `settings`, `topic` and more as an operator runs them: as processes."""
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from google.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 from sqlalchemy import create_engine, text
 
+from infra.db.migrate import HEAD
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.ports import free_port
 from infra.local.pubsub import PubSubServer
@@ -40,7 +47,9 @@ def away(tmp_path: Path, sqlite_url: str) -> Terminal:
 
 
 def connect(terminal: Terminal, *flags: str) -> Done:
-    return terminal.run("connect", "--user", "uwe", "--token-file", "uwe.json", *flags)
+    return terminal.run(
+        "connect", "--user", "uwe", "--token-file", "uwe.json", "--sharing", "private", *flags
+    )
 
 
 def features(terminal: Terminal) -> tuple[Any, ...]:
@@ -77,9 +86,29 @@ def test_sorting_goes_off_with_mailmagnet(terminal: Terminal) -> None:
     assert features(terminal) == (None, None, 0)
 
 
+def test_while_the_user_is_signed_in_his_settings_change_without_a_token_file(terminal: Terminal) -> None:
+    def change(*flags: str) -> Done:
+        return terminal.run("connect", "--user", "uwe", *flags)
+
+    missing = change("--magnet")
+    assert (missing.code, missing.out) == (2, "")
+    way_out = "set LODESTONE_OAUTH_CLIENT_FILE, or add --token-file FILE"
+    assert missing.err == f"lodestone: user uwe is not signed in: {way_out}\n"
+    connect(terminal, "--magnet", "--sorting")
+    before = features(terminal)
+    assert change("--no-sorting").out == f"{UWE} is connected for uwe: MailMagnet\n"
+    assert features(terminal) == (before[0], None, 0)
+    assert change("--no-magnet", "--json").json["mailbox"] == UWE
+    assert features(terminal) == (None, None, 0)
+    GmailControl(terminal.settings["LODESTONE_GMAIL_ENDPOINT"]).revoke(UWE)
+    revoked = change("--magnet")
+    assert revoked.code == 1
+    assert revoked.err == ("lodestone: Google no longer accepts this grant: the user has to sign in again\n")
+
+
 @pytest.mark.rule("Z12")
 def test_sorting_without_mailmagnet_is_refused(terminal: Terminal) -> None:
-    line = "lodestone: sorting needs MailMagnet: add --magnet (rule Z12)\n"
+    line = "lodestone: sorting needs MailMagnet: switch that on as well (rule Z12)\n"
     for flags in (("--sorting",), ("--sorting", "--no-magnet")):
         refused = connect(terminal, *flags)
         assert (refused.code, refused.err) == (2, line)
@@ -115,13 +144,95 @@ def test_without_credentials_topic_says_so_in_one_line(away: Terminal) -> None:
     assert (done.code, done.out, done.err) == (2, "", f"lodestone: {line}\n")
 
 
-def test_a_topic_is_made_once(tmp_path: Path, sqlite_url: str) -> None:
-    there = "projects/lodestone/topics/gmail and its subscription lodestone are there"
+TOPIC = "projects/lodestone/topics/gmail"
+SUBSCRIPTION = "projects/lodestone/subscriptions/lodestone"
+
+
+@pytest.fixture
+def pubsub() -> Iterator[PubSubServer]:
     with PubSubServer() as server:
-        terminal = Terminal(tmp_path, sqlite_url, {"PUBSUB_EMULATOR_HOST": server.host})
-        assert terminal.run("topic").out.splitlines()[-1] == there
-        again = terminal.run("topic")
+        yield server
+
+
+@contextmanager
+def by_hand(server: PubSubServer) -> Iterator[tuple[Any, Any]]:
+    """What somebody has done to topics and subscriptions in Google's console."""
+    with grpc.insecure_channel(server.host) as channel:
+        yield (
+            PublisherClient(transport=PublisherGrpcTransport(channel=channel)),
+            SubscriberClient(transport=SubscriberGrpcTransport(channel=channel)),
+        )
+
+
+def test_a_topic_is_made_once(tmp_path: Path, sqlite_url: str, pubsub: PubSubServer) -> None:
+    there = f"{TOPIC} and its subscription lodestone are there"
+    terminal = Terminal(tmp_path, sqlite_url, {"PUBSUB_EMULATOR_HOST": pubsub.host})
+    assert terminal.run("topic").out.splitlines()[-1] == there
+    again = terminal.run("topic")
     assert (again.code, again.out, again.err) == (0, f"{there}\n", "")
+    assert terminal.run("topic", "--json").json == {
+        "topic": TOPIC,
+        "subscription": "lodestone",
+        "changed": [],
+    }
+
+
+@pytest.mark.rule("W13")
+def test_an_old_subscription_gets_the_settings_of_a_new_one(
+    tmp_path: Path, sqlite_url: str, pubsub: PubSubServer
+) -> None:
+    terminal = Terminal(tmp_path, sqlite_url, {"PUBSUB_EMULATOR_HOST": pubsub.host})
+    with by_hand(pubsub) as (topics, subscriptions):
+        for name in (TOPIC, f"{TOPIC}-dead"):
+            topics.create_topic(name=name)
+        subscriptions.create_subscription(
+            request={
+                "name": SUBSCRIPTION,
+                "topic": TOPIC,
+                "ack_deadline_seconds": 20,
+                "expiration_policy": {"ttl": {"seconds": 31 * 86_400}},
+                "dead_letter_policy": {"dead_letter_topic": f"{TOPIC}-dead"},
+                "labels": {"team": "crm"},
+            }
+        )
+        said = terminal.run("topic")
+        fresh = replace(
+            terminal, settings={**terminal.settings, "LODESTONE_PUBSUB_SUBSCRIPTION": "lodestone-new"}
+        )
+        fresh.run("topic")
+        old, new = (
+            subscriptions.get_subscription(subscription=name)
+            for name in (SUBSCRIPTION, f"{SUBSCRIPTION}-new")
+        )
+    assert said.out.splitlines()[-1] == (
+        "changed on the subscription: ack_deadline_seconds, expiration_policy, retry_policy, dead_letter_policy"
+    )
+    for setting in ("ack_deadline_seconds", "expiration_policy", "retry_policy", "dead_letter_policy"):
+        assert getattr(old, setting) == getattr(new, setting)
+    assert old.ack_deadline_seconds == 60
+    assert old.labels == {"team": "crm"}, "what is not ours stays"
+    assert terminal.run("topic", "--json").json["changed"] == []
+
+
+def test_a_subscription_of_another_topic_cannot_be_used(
+    tmp_path: Path, sqlite_url: str, pubsub: PubSubServer
+) -> None:
+    terminal = Terminal(tmp_path, sqlite_url, {"PUBSUB_EMULATOR_HOST": pubsub.host})
+    terminal.run("topic")
+    with by_hand(pubsub) as (topics, _):
+        topics.delete_topic(topic=TOPIC)
+    done = terminal.run("topic")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "lodestone: subscription lodestone belongs to topic _deleted-topic_, which cannot be changed: delete it, "
+        "or name another with LODESTONE_PUBSUB_SUBSCRIPTION\n"
+    )
+
+
+def test_while_pubsub_is_away_topic_says_so_in_one_line(tmp_path: Path, sqlite_url: str) -> None:
+    done = Terminal(tmp_path, sqlite_url, {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}"}).run("topic")
+    line = "Pub/Sub cannot be reached (ServiceUnavailable): check the network, then try again"
+    assert (done.code, done.out, done.err) == (1, "", f"lodestone: {line}\n")
 
 
 def test_a_topic_that_pubsub_refuses_is_told_in_one_line(tmp_path: Path, sqlite_url: str) -> None:
@@ -132,3 +243,20 @@ def test_a_topic_that_pubsub_refuses_is_told_in_one_line(tmp_path: Path, sqlite_
         "Pub/Sub refuses (InvalidArgument): check LODESTONE_PUBSUB_PROJECT and the service account's rights"
     )
     assert (done.code, done.out, done.err) == (1, "", f"lodestone: {line}\n")
+
+
+def test_what_is_set_up_can_be_read_by_a_program(away: Terminal) -> None:
+    key = away.run("keys", "new", "--json").json["key"]
+    assert len(key) == 44
+    assert away.run("migrate", "--json").json == {"migration": HEAD}
+    assert away.run("settings", "set", "exclude", "shop.example", "a@b.example", "--json").json == {
+        "exclude": ["a@b.example", "shop.example"]
+    }
+    assert away.run("settings", "set", "time-zone", "Europe/Berlin", "--json").json == {
+        "time-zone": "Europe/Berlin"
+    }
+
+
+@pytest.mark.parametrize("group", ["settings", "keys", "crm", "channels", "labels"])
+def test_the_help_of_a_group_shows_an_example(away: Terminal, group: str) -> None:
+    assert f"Example: lodestone {group} " in " ".join(away.run(group, "--help").out.split())

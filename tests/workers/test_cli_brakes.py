@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,12 @@ from sqlalchemy import update
 
 from domain.ledger import State, Step
 from domain.outcomes import Outcome
-from infra.db.schema import steps
+from infra.db.schema import decisions, steps
 from infra.db.store import Store
 from infra.local.ports import free_port
 from infra.secrets import Cipher
 from tests.terminals import Terminal
-from tests.worlds import World, arrive, let_pass, make_world, match
+from tests.worlds import World, arrive, connection_of, let_pass, make_world, match
 
 UWE = "uwe@firm.example"
 CARLA = "carla@firm.example"
@@ -58,7 +59,7 @@ def test_one_mailbox_is_paused_shown_so_and_resumed(terminal: Terminal, world: W
     assert terminal.run("status", "--check").code == 1
     done = terminal.run("pause", UWE.upper())
     assert (done.code, done.out) == (0, f"{UWE} is paused\n")
-    assert "mailbox.paused" in done.err
+    assert done.err == "", "what goes well is logged only where that is asked for"
     assert terminal.run("pause", UWE).out == f"{UWE} is paused, as it was before\n"
     status = terminal.run("status", UWE, "--check")
     assert status.code == 0, "what waits in a paused mailbox is not late"
@@ -136,6 +137,9 @@ def test_what_the_ledger_cannot_be_asked_is_told_in_one_line(terminal: Terminal)
         nobodys = terminal.run(command, "eva@firm.example")
         assert (nobodys.code, nobodys.out) == (2, "")
         assert nobodys.err == "lodestone: there is no such mailbox; `lodestone status` lists them\n"
+    none = terminal.run("ledger", "--limit", "0")
+    assert (none.code, none.out) == (2, "")
+    assert "--limit" in none.err
     backwards = terminal.run("ledger", "--since", "1h", "--until", "2h")
     assert (backwards.code, backwards.err) == (2, "lodestone: --until is not after --since\n")
 
@@ -150,3 +154,48 @@ def test_json_is_one_array_however_long(terminal: Terminal) -> None:
 @pytest.mark.parametrize("command", ["pause", "resume", "retry", "ledger"])
 def test_help_shows_an_example(terminal: Terminal, command: str) -> None:
     assert f"Example: lodestone {command} " in " ".join(terminal.run(command, "--help").out.split())
+
+
+@pytest.mark.parametrize(("level", "told"), [("INFO", True), ("WARNING", False)])
+def test_a_level_that_is_asked_for_counts_for_commands_too(
+    terminal: Terminal, level: str, told: bool
+) -> None:
+    asked = replace(terminal, settings={**terminal.settings, "LODESTONE_LOG_LEVEL": level})
+    assert ("mailbox.paused" in asked.run("pause", UWE).err) is told
+
+
+@pytest.mark.rule("E67")
+def test_mail_left_unsorted_because_sorting_is_stopped_says_so_and_is_sorted_once_it_goes_on(
+    terminal: Terminal, world: World
+) -> None:
+    with world.store.begin("tests.stop") as tx:
+        tx.connections.stop_sorting(connection_of(tx, world), "labelLimit")
+        sort = (steps.c.gmail_id == "m2", steps.c.step == Step.SORT.value)
+        failed = Outcome.LABEL_FAILED.value
+        tx.db.execute(update(steps).where(steps.c.gmail_id == "m2").values(state=State.DONE.value))
+        tx.db.execute(update(steps).where(*sort).values(outcome=failed))
+        tx.db.execute(update(decisions).where(decisions.c.gmail_id == "m2").values(outcome=failed))
+    stopped = terminal.run("retry", "m2")
+    assert stopped.code == 2
+    assert stopped.err == (
+        f"lodestone: m2 is not set aside: in {UWE} not sorted: Gmail makes no more labels (labelLimit); "
+        "sorting is stopped until some are deleted (E67)\n"
+    )
+    status = terminal.run("status")
+    [line] = [line for line in status.out.splitlines() if line.startswith(UWE)]
+    assert "sorting stopped (labelLimit)" in line
+    assert "mailboxes in which sorting is stopped: 1; Gmail makes no more labels there" in status.out
+    found = terminal.run("status", "--json").json
+    assert found["organisation"]["sorting_stopped"] == 1
+    assert {one["mailbox"]: one["sorting_trouble"] for one in found["mailboxes"]} == {
+        UWE: "labelLimit",
+        CARLA: None,
+    }
+    assert found["mailboxes"][0]["mailbox"] == UWE, "trouble comes first"
+    with world.store.begin("tests.save_settings") as tx:
+        now = connection_of(tx, world)
+        tx.connections.change(
+            now.id, magnet_since=now.magnet_since, sorting_since=now.sorting_since, dry_run=False
+        )
+    assert terminal.run("status", "--json").json["organisation"]["sorting_stopped"] == 0
+    assert terminal.run("retry", "m2").out == "mails that wait again: 1\n"

@@ -27,6 +27,8 @@ def terminal(tmp_path: Path, sqlite_url: str) -> Terminal:
 
 @pytest.mark.rule("I10")
 def test_a_webhook_is_added_tested_listed_and_removed(terminal: Terminal, receiver: Receiver) -> None:
+    (terminal.folder / "users.csv").write_text("id,name,emails\nuwe,Uwe,uwe@firm.example\n")
+    terminal.run("crm", "import", "--users", "users.csv")
     made = terminal.run("channels", "add", "--webhook", receiver.url, "--user", "uwe", "--json").json
     secret = made.pop("secret")
     assert made == {"channel_id": 1, "kind": "webhook", "host": "127.0.0.1", "user": "uwe"}
@@ -75,6 +77,11 @@ def test_of_an_apprise_url_nothing_is_shown_but_the_service(terminal: Terminal) 
         ),
         pytest.param(("add", "--webhook", "hooks.example.com/t0ken"), "no URL", id="no URL"),
         pytest.param(("add", "--apprise", "nosuch://t0ken"), "no apprise URL", id="no such service"),
+        pytest.param(
+            ("add", "--webhook", "https://127.0.0.1/t0ken", "--user", "nosuch"),
+            "there is no user nosuch: `lodestone crm import --users FILE` or `lodestone connect` makes one known",
+            id="nobody's",
+        ),
         pytest.param(("remove", "7"), "no channel 7", id="nothing to remove"),
         pytest.param(("retry", "7"), "no channel 7", id="nothing to retry"),
         pytest.param(("test", "7"), "no channel 7", id="nothing to test"),

@@ -35,7 +35,7 @@ def queued(redis: Redis) -> list[tuple[str, object]]:
 
 def test_each_line_becomes_a_message_for_its_actor(terminal: Terminal, redis: Redis) -> None:
     done = terminal.run("crm", "send", "changes.jsonl")
-    assert (done.code, done.out) == (0, "5 queued\n")
+    assert (done.code, done.out) == (0, "6 queued\n")
     found = queued(redis)
     assert [actor for actor, _ in found] == list(CHANGES)
     for actor, fields in found:

@@ -1,6 +1,7 @@
 """`lodestone status`, `explain` and `notifications` as an operator and a CRM run them: as processes."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from sqlalchemy import update
 from domain.contacts import Kind
 from domain.crm import ContactRecord
 from domain.ledger import Step
+from domain.mailboxes import Watch
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
+from domain.watches import Recall
 from infra.db.schema import notifications
 from infra.db.store import Store
 from infra.local.ports import free_port
@@ -85,6 +88,15 @@ def test_the_crm_reads_the_notifications_of_a_user_and_asks_for_those_after(
     )
 
 
+def test_a_user_whom_nobody_knows_has_no_list(terminal: Terminal) -> None:
+    done = terminal.run("notifications", "--user", "nosuch", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "lodestone: there is no user nosuch: `lodestone crm import --users FILE` or `lodestone connect` "
+        "makes one known\n"
+    )
+
+
 def test_a_name_cannot_play_with_the_terminal(terminal: Terminal, world: World) -> None:
     announce(world, in_time=True)
     done = terminal.run("notifications", "--user", "uwe")
@@ -129,6 +141,30 @@ def test_status_shows_the_mailboxes_and_check_fails_when_mail_waits_too_long(
     assert late.out.splitlines()[-1] == "1 mailbox, mails waiting: 3 (the oldest for 11 min), set aside: 0"
     assert late.out.splitlines()[1].split()[:2] == [UWE, "active"]
     assert terminal.run("status", UWE.upper(), "--limit", "0").code == 0, "only --check fails"
+
+
+@pytest.mark.rule("E85", "E82")
+def test_status_shows_the_watch_its_last_error_and_push_recall(terminal: Terminal, world: World) -> None:
+    with world.store.begin("tests.watch") as tx:
+        tx.mailboxes.keep_recall(world.mailbox_id, Recall(), Recall(pushed=9, missed=3))
+        tx.mailboxes.watch_failed(world.mailbox_id, "domainPolicy", 600)
+    found = terminal.run("status", "--json").json
+    [mailbox] = found["mailboxes"]
+    assert (mailbox["push_recall"], mailbox["push_recall_of"]) == (0.75, 12)
+    assert mailbox["watch_trouble"] == "domainPolicy"
+    assert mailbox["watch_renewed_at"] <= mailbox["watch_failed_at"]
+    assert found["organisation"]["watch_expired"] == 1, "the world's watch ended long ago"
+    lines = terminal.run("status").out.splitlines()
+    assert "75% of 12" in lines[1]
+    assert next(line for line in lines if "could not be renewed" in line).endswith("ago (domainPolicy)")
+    assert any(line.startswith("mailboxes whose watch has expired: 1;") for line in lines)
+
+    with world.store.begin("tests.watch") as tx:
+        watch = Watch("100", tx.now() + timedelta(days=7), tx.now())
+        tx.mailboxes.start_watch(world.mailbox_id, watch, 86_400)
+    found = terminal.run("status", "--json").json
+    assert found["mailboxes"][0]["watch_trouble"] is None
+    assert found["organisation"]["watch_expired"] == 0
 
 
 @pytest.mark.rule("Z33", "E82")

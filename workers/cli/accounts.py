@@ -1,30 +1,38 @@
-"""Connecting and ending mailboxes, and the organisation's settings."""
+"""Connecting and ending mailboxes."""
 
 import json
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from domain.addresses import canonical
+from domain.connections import Sharing, Wishes
 from domain.mailboxes import Grant
-from handlers.connections import Refused
-from handlers.connections import connect as make_connection
-from handlers.connections import disconnect as end_connections
+from handlers import sign_in
+from handlers.connections import Refused, save
+from handlers.leaving import disconnect as end_connections
 from handlers.ports import Store
+from infra.google_sign_in import GoogleSignIn
+from workers.bootstrap import App
 from workers.cli.opening import open_app
 from workers.cli.output import Json, say, show_json
+from workers.cli.sign_in import by_browser, by_pasting
 
 User = Annotated[str, typer.Option("--user", help="The CRM's id of the user.")]
-_LISTS = ("internal-domain", "exclude")
 
 
 def connect(
     user: User,
     token_file: Annotated[
-        Path, typer.Option("--token-file", exists=True, dir_okay=False, help="A Google authorized-user file.")
-    ],
+        Path | None,
+        typer.Option(
+            "--token-file",
+            exists=True,
+            dir_okay=False,
+            help="A Google authorized-user file; not needed while the user is signed in.",
+        ),
+    ] = None,
     magnet: Annotated[
         bool | None, typer.Option("--magnet/--no-magnet", help="Notify the user of contacts' mail.")
     ] = None,
@@ -35,20 +43,49 @@ def connect(
         bool | None,
         typer.Option("--dry-run/--no-dry-run", help="Decide and explain, change nothing in Gmail."),
     ] = None,
+    sharing: Annotated[
+        Sharing | None,
+        typer.Option(help="Who else may see the mail; a new connection needs it."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="In place of another mailbox of the user's, which ends.")
+    ] = False,
+    no_browser: Annotated[
+        bool,
+        typer.Option("--no-browser", help="Print Google's URL, and read where it led from the terminal."),
+    ] = False,
+    delegate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Enter this mailbox with the service account's domain-wide delegation."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Connect a user's mailbox, sign in again, or change the settings of the connection.
 
+    Google's page opens in the browser, unless the user is signed in and has granted what the settings need.
     What is not named stays as it is, and is off for a new connection. MailMagnet takes sorting with it when it
     is switched off.
 
-    Example: `lodestone connect --user uwe --token-file uwe.json --magnet --sorting`
+    Example: `lodestone connect --user uwe --sharing private --magnet --sorting`
+
+    Example: `lodestone connect --user uwe --no-sorting`
     """
-    grant = _read_grant(token_file)
+    if (token_file is not None) + (delegate is not None) + no_browser > 1:
+        raise Refused("--token-file, --delegate and --no-browser are three ways of signing in: choose one")
     app = open_app()
-    connection_id, address = make_connection(
-        user, grant, magnet=magnet, sorting=sorting, dry_run=dry_run, work=app.work
-    )
+    wishes = Wishes(magnet, sorting, dry_run, sharing)
+    if delegate is not None:
+        grant = _delegated(user, delegate, wishes, app)
+        connection_id, address = sign_in.delegate(user, grant, wishes, replace=replace, work=app.work)
+    elif no_browser:
+        connection_id, address = by_pasting(user, wishes, replace=replace, app=app)
+    elif token_file is None and app.sign_in and (replace or sign_in.is_needed(user, wishes, app.work)):
+        connection_id, address = by_browser(user, wishes, replace=replace, app=app)
+    else:
+        kept = _read_grant(token_file, app.sign_in) if token_file else None
+        connection_id, address = save(user, kept, wishes, replace=replace, work=app.work)
     if as_json:
         show_json({"connection_id": connection_id, "mailbox": address, "user": user})
     else:
@@ -80,88 +117,35 @@ def disconnect(user: User, as_json: Json = False) -> None:
         say(f"{user} is disconnected; mail and labels in Gmail stay as they are")
 
 
-def set_setting(
-    name: Annotated[str, typer.Argument(help="time-zone, internal-domain or exclude")],
-    values: Annotated[
-        list[str], typer.Argument(help="One zone, or all domains (and addresses) of the list.")
-    ],
-) -> None:
-    """Change a setting of the organisation; lists are replaced as a whole, `-` empties them.
-
-    Example: `lodestone settings set time-zone Europe/Berlin`
-    """
-    value = _zone(values) if name == "time-zone" else _list(name, values)
-    app = open_app()
-    with app.store.begin("settings.set") as tx:
-        tx.contacts.set_organisation(name, value)
-    say(f"{name} is {value if isinstance(value, str) else ', '.join(value) or 'empty'}")
-
-
-def show_settings(as_json: Json = False) -> None:
-    """Show the organisation's settings. Example: `lodestone settings show`"""
-    app = open_app()
-    with app.store.begin("settings.show") as tx:
-        organisation = tx.contacts.organisation()
-    settings = {
-        "time-zone": organisation.time_zone,
-        "internal-domain": sorted(organisation.internal_domains),
-        "exclude": sorted(organisation.exclusions.addresses | organisation.exclusions.domains),
-    }
-    if as_json:
-        show_json(settings)
-        return
-    for name, value in settings.items():
-        say(f"{name}: {', '.join(value) if isinstance(value, list) else value or 'UTC (not set)'}")
-
-
-def _read_grant(file: Path) -> Grant:
+def _read_grant(file: Path, client: GoogleSignIn | None) -> Grant:
+    """Only of our own client: Gmail publishes to topics of the client's project and no other (FACTS §1)."""
     try:
         found = json.loads(file.read_text())
-        return Grant(
+        grant = Grant(
             client_id=found["client_id"],
             client_secret=found["client_secret"],
             refresh_token=found["refresh_token"],
             token_uri=found.get("token_uri", "https://oauth2.googleapis.com/token"),
+            scopes=tuple(map(str, found.get("scopes") or ())),
         )
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise Refused(
             f"{file} is no Google authorized-user file (client_id, client_secret, refresh_token)"
         ) from None
+    if client and grant.client_id != client.client_id:
+        raise Refused(f"{file} is of another OAuth client than LODESTONE_OAUTH_CLIENT_FILE")
+    return grant
 
 
-def _zone(values: list[str]) -> str:
-    if len(values) > 1:
-        raise Refused(f"time-zone is one zone, not {len(values)}")
-    try:
-        return ZoneInfo(values[0]).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Refused(f"{values[0]} is no time zone; Europe/Berlin is one") from None
-
-
-def _list(name: str, values: list[str]) -> list[str]:
-    if name not in _LISTS:
-        raise Refused(f"{name} is no setting; time-zone, internal-domain and exclude are")
-    if values == ["-"]:
-        return []
-    return sorted({_entry(value, may_be_address=name == "exclude") for value in values})
-
-
-def _entry(value: str, *, may_be_address: bool) -> str:
-    """An address in its exact form, or a domain as an address of it would carry it."""
-    if "@" in value and may_be_address:
-        entry = canonical(value)
-    else:
-        probe = canonical(f"x@{value.removeprefix('@')}")
-        entry = probe and probe.partition("@")[2]
-    if entry is None:
-        raise Refused(f"{value} is no domain{' or address' if may_be_address else ''}")
-    return entry
+def _delegated(user: str, address: str, wishes: Wishes, app: App) -> Grant:
+    mailbox = canonical(address)
+    if mailbox is None:
+        raise Refused(f"{address} is no address")
+    if app.service_account is None:
+        raise Refused("--delegate needs the key of a service account: set LODESTONE_SERVICE_ACCOUNT_FILE")
+    return app.service_account.grant(mailbox, sign_in.delegated_scopes(user, wishes, app.work))
 
 
 def add_to(app: typer.Typer) -> None:
     app.command()(connect)
     app.command()(disconnect)
-    settings = typer.Typer(help="Settings of the organisation.", no_args_is_help=True)
-    settings.command("set")(set_setting)
-    settings.command("show")(show_settings)
-    app.add_typer(settings, name="settings")

@@ -8,14 +8,20 @@ import typer
 from workers.cli.output import fail
 
 MODULES = {
-    "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier", "keys"),
-    "accounts": ("connect", "disconnect", "settings"),
+    "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier"),
+    "keys": ("keys",),
+    "accounts": ("connect", "disconnect"),
+    "settings": ("settings",),
     "crm": ("crm",),
     "channels": ("channels",),
     "labels": ("labels",),
     "reports": ("status", "explain", "notifications"),
+    "mail": ("mail", "open"),
     "brakes": ("pause", "resume", "retry"),
     "ledger": ("ledger",),
+    "setup": ("setup",),
+    "doctor": ("doctor",),
+    "sending": ("send", "outbox"),
     "demo": ("demo",),
 }
 """Which module has which commands: only that one is imported, because all together take seconds to start."""
@@ -78,7 +84,7 @@ def _way_out(error: Exception) -> tuple[str, int]:
 
 def _google_way_out(error: Exception) -> tuple[str, int]:
     """The same for what Pub/Sub's client raises; other commands do not pay for these imports."""
-    from google.api_core.exceptions import GoogleAPIError
+    from google.api_core.exceptions import GatewayTimeout, GoogleAPIError, ServiceUnavailable
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
     name = type(error).__name__
@@ -87,6 +93,8 @@ def _google_way_out(error: Exception) -> tuple[str, int]:
             return f"there are no Google credentials ({name}): check GOOGLE_APPLICATION_CREDENTIALS", 2
         case GoogleAuthError():
             return f"Google does not accept the credentials ({name}): check GOOGLE_APPLICATION_CREDENTIALS", 1
+        case ServiceUnavailable() | GatewayTimeout():
+            return f"Pub/Sub cannot be reached ({name}): check the network, then try again", 1
         case GoogleAPIError():
             return (
                 f"Pub/Sub refuses ({name}): check LODESTONE_PUBSUB_PROJECT and the service account's rights",

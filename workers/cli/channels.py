@@ -130,7 +130,9 @@ def _new_secret() -> str:
 
 def add_to(app: typer.Typer) -> None:
     commands = typer.Typer(
-        help="Where notifications go besides the users' lists: webhooks, chat, mail.", no_args_is_help=True
+        help="Where notifications go besides the users' lists: webhooks, chat, mail. "
+        "Example: `lodestone channels list`",
+        no_args_is_help=True,
     )
     commands.command("add")(add)
     commands.command("list")(show_all)

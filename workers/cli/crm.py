@@ -26,12 +26,17 @@ def _file(name: str, columns: str) -> Any:
 
 def import_(
     contacts: Annotated[
-        Path | None, _file("contacts", "id,kind,name,emails,assigned_to,created_at (emails separated by ;)")
+        Path | None,
+        _file(
+            "contacts", "id,kind,name,emails,assigned_to,created_at; also visible_to (lists separated by ;)"
+        ),
     ] = None,
     deals: Annotated[
         Path | None, _file("deals", "id,contact_ids,stage,category,closing_date (contact_ids separated by ;)")
     ] = None,
-    users: Annotated[Path | None, _file("users", "id,name,emails (emails separated by ;)")] = None,
+    users: Annotated[
+        Path | None, _file("users", "id,name,emails; also role,roles_above,may_connect,active")
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Delete the records that a given file does not name.")
     ] = False,
@@ -126,7 +131,10 @@ def _show(results: Mapping[Records, Imported]) -> None:
 
 
 def add_to(app: typer.Typer) -> None:
-    crm = typer.Typer(help="The CRM's records.", no_args_is_help=True)
+    crm = typer.Typer(
+        help="The CRM's records. Example: `lodestone crm import --contacts contacts.csv`",
+        no_args_is_help=True,
+    )
     crm.command("import")(import_)
     crm.command("send")(send)
 

@@ -10,6 +10,7 @@ import typer
 from redis.exceptions import RedisError
 
 from domain.connections import MailboxState
+from domain.errors import GiveUp, TryAgain
 from domain.labels import Left
 from handlers.brakes import NO_MAILBOX
 from handlers.connections import Refused
@@ -29,6 +30,12 @@ WORDS = {
 }
 """Why a mail is left as it is."""
 
+NAMED = 3
+"""Ids named in words; JSON has all."""
+
+AWAY_IN_A_ROW = 3
+"""Mailboxes without any answer, one after the other: Gmail is away, and the rest is not tried."""
+
 
 def undo(
     since: Annotated[
@@ -46,7 +53,9 @@ def undo(
     """Take our labels off again and put mails back into the Inbox, where sorting took them out of it.
 
     What the user has changed since stays as he has it; what is undone is never sorted again. When wrong deals
-    are the cause, `lodestone pause` first, or new mail goes on being sorted by them.
+    are the cause, `lodestone pause` first, or new mail goes on being sorted by them. When Gmail cannot be reached
+    or limits a mailbox, the rest of it is left for when the command is given again. Ends with 1 when not all was
+    done.
 
     Example: `lodestone labels undo --since 2h --mailbox uwe@firm.example --dry-run`
     """
@@ -59,7 +68,7 @@ def undo(
     found = [(box, number) for box, number in labelled(start, app.work) if address in (None, box.address)]
     total = sum(number for _, number in found)
     if not (yes or dry_run or not total):
-        _ask(total, len(found), as_json=as_json)
+        _ask(total, sum(number > 0 for _, number in found), as_json=as_json)
 
     def one(box: MailboxState, told: Callable[[int], None]) -> Undone:
         return Undoing(box, start, app.work, dry_run, time.sleep, told).undo()
@@ -74,12 +83,24 @@ def undo(
                 results.append((box.address, None))
             except RedisError:
                 fail("Redis cannot be reached: check LODESTONE_REDIS_URL", code=1)
+            if _away(results[-AWAY_IN_A_ROW:]):
+                break
+    not_begun = [box.address for box, _ in found[len(results) :]]
     if as_json:
-        show_json({"dry_run": dry_run, "mailboxes": [_as_json(*result) for result in results]})
+        mailboxes = [_as_json(*result) for result in results]
+        show_json({"dry_run": dry_run, "mailboxes": mailboxes, "not_begun": not_begun})
     else:
-        _show(results, dry_run=dry_run)
-    if any(done is None or done.failed or done.needs_sign_in for _, done in results):
+        _show(results, len(not_begun), dry_run=dry_run)
+    if not_begun or any(done is None or done.failed or done.ended for _, done in results):
         raise typer.Exit(1)
+
+
+def _away(last: Sequence[tuple[str, Undone | None]]) -> bool:
+    """Whether none of so many mailboxes got an answer."""
+    return len(last) == AWAY_IN_A_ROW and all(
+        done is not None and isinstance(done.stopped, TryAgain) and not (done.restored or done.left)
+        for _, done in last
+    )
 
 
 def _ask(mails: int, mailboxes: int, *, as_json: bool) -> None:
@@ -95,26 +116,48 @@ def _as_json(address: str, done: Undone | None) -> dict[str, Any]:
     return {
         "mailbox": address,
         "restored": done.restored,
-        "left": {reason.value: number for reason, number in done.left.items()},
+        "left": {reason.value: ids for reason, ids in done.left.items()},
+        "changed_by_user": list(done.by_hand),
         "failed": done.failed,
+        "stopped": done.stopped and done.stopped.reason,
         "needs_sign_in": done.needs_sign_in,
         "busy": busy,
     }
 
 
-def _show(results: Sequence[tuple[str, Undone | None]], *, dry_run: bool) -> None:
+def _show(results: Sequence[tuple[str, Undone | None]], not_begun: int, *, dry_run: bool) -> None:
     verb = "would be restored" if dry_run else "restored"
     for address, done in results:
         if done is None:
             say(f"{address}: nothing done, it is being sorted all the time: pause it, then try again")
             continue
         parts = [f"{done.restored} {verb}"]
-        parts += [f"{number} left: {WORDS[reason]}" for reason, number in done.left.most_common()]
-        parts += [f"{done.failed} failed: see the log, then try again"] if done.failed else []
+        parts += [
+            f"{_named(ids)} left: {WORDS[reason]}"
+            for reason, ids in sorted(done.left.items(), key=lambda item: -len(item[1]))
+        ]
+        parts += [f"{_named(done.by_hand)} left: the user has changed it since"] if done.by_hand else []
+        parts += [f"{done.failed} failed: see `messages.not_restored`, then try again"] if done.failed else []
+        parts += [_stopped(done.stopped)] if done.stopped else []
         parts += ["the user has to sign in again, then try again"] if done.needs_sign_in else []
         say(f"{address}: {'; '.join(parts)}")
+    if not_begun:
+        say(f"{not_begun} more {_mailboxes(not_begun)} not begun: Gmail seems to be away, try again later")
     restored = sum(done.restored for _, done in results if done)
     say(f"{len(results)} {_mailboxes(len(results))}, mails {verb}: {restored}")
+
+
+def _named(ids: Sequence[str]) -> str:
+    """How many, and which, or the first of them."""
+    more = len(ids) - NAMED
+    return f"{len(ids)} ({', '.join(ids[:NAMED])}{f' and {more} more' if more > 0 else ''})"
+
+
+def _stopped(error: TryAgain | GiveUp) -> str:
+    """Why the walk through a mailbox has ended early, and how to go on."""
+    if isinstance(error, TryAgain):
+        return f"stopped, Gmail cannot be reached or limits us ({error.reason}): give the command again later"
+    return f"stopped, Gmail refuses ({error.reason}): see Google's admin console, then give the command again"
 
 
 def _mailboxes(number: int) -> str:
@@ -122,7 +165,10 @@ def _mailboxes(number: int) -> str:
 
 
 def add_to(app: typer.Typer) -> None:
-    labels = typer.Typer(help="The labels that sorting puts on mail in Gmail.", no_args_is_help=True)
+    labels = typer.Typer(
+        help="The labels that sorting puts on mail in Gmail. Example: `lodestone labels undo --since 2h --dry-run`",
+        no_args_is_help=True,
+    )
     labels.command("undo")(undo)
     labels.callback()(lambda: None)
     app.add_typer(labels, name="labels")

@@ -39,7 +39,7 @@ def ledger(
     waiting: Annotated[bool, typer.Option("--waiting", help="Only mail that waits for a step.")] = False,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=0, help=f"At most so many lines [{SHOWN} in tables, all in JSON]."),
+        typer.Option("--limit", min=1, help=f"At most so many lines [{SHOWN} in tables, all in JSON]."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -23,6 +23,11 @@ def say(text: str) -> None:
     console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
+def tell(text: str) -> None:
+    """Lines for whoever types, beside the answer: on standard error, at once."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
+
+
 def show_json(value: object) -> None:
     """One JSON value on standard output."""
     sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")

@@ -1,37 +1,71 @@
-"""The Procfile's processes, and the keys they need.
+"""The Procfile's processes, and what they need before they start.
 
 Each imports its own parts only when it runs: Pub/Sub alone would double a worker's memory and start.
 """
 
+import sys
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
+
 import typer
 
-from workers.cli.output import say
+from workers.cli.output import Json, fail, say, show_json
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
 
 
-def migrate() -> None:
+def migrate(as_json: Json = False) -> None:
     """Bring the database to this release. Example: `lodestone migrate`"""
-    from infra import logs
+    from infra.db.migrate import HEAD
     from infra.db.migrate import migrate as bring_up
     from infra.db.store import open_engine
-    from infra.settings import load
 
-    settings = load()
-    logs.set_up(settings.log_level, process="release")
-    engine = open_engine(settings.database_url.get_secret_value())
-    bring_up(engine)
-    say("the database is at this release's migration")
+    settings = _settings()
+    bring_up(open_engine(settings.database_url.get_secret_value()))
+    if as_json:
+        show_json({"migration": HEAD})
+    else:
+        say("the database is at this release's migration")
 
 
-def topic() -> None:
-    """Make the Pub/Sub topic and subscription where they are missing. Example: `lodestone topic`"""
+def topic(as_json: Json = False) -> None:
+    """Make the Pub/Sub topic and subscription where they are missing, and set the subscription's settings right.
+
+    Its ack deadline, expiry, retry policy and dead letters become those that Lodestone needs; it says which it
+    changed.
+
+    Example: `lodestone topic`
+    """
+    from infra.pubsub import OtherTopic, ensure_subscription
+
+    settings = _settings()
+    project, name = settings.pubsub_project, settings.pubsub_subscription
+    try:
+        changed = ensure_subscription(project, settings.pubsub_topic, name)
+    except OtherTopic as error:
+        fail(
+            f"subscription {name} belongs to topic {error}, which cannot be changed: delete it, or name another "
+            "with LODESTONE_PUBSUB_SUBSCRIPTION",
+            code=2,
+        )
+    if as_json:
+        show_json({"topic": settings.topic, "subscription": name, "changed": changed})
+        return
+    say(f"{settings.topic} and its subscription {name} are there")
+    if changed:
+        say(f"changed on the subscription: {', '.join(changed)}")
+
+
+def _settings() -> "Settings":
+    """The settings of this process, its log on standard error: standard output is the command's answer."""
     from infra import logs
-    from infra.pubsub import ensure_subscription
     from infra.settings import load
 
     settings = load()
-    logs.set_up(settings.log_level, process="release")
-    ensure_subscription(settings.pubsub_project, settings.pubsub_topic, settings.pubsub_subscription)
-    say(f"{settings.topic} and its subscription {settings.pubsub_subscription} are there")
+    with redirect_stdout(sys.stderr):
+        logs.set_up(settings.log_level, process="release")
+    return settings
 
 
 def dispatcher() -> None:
@@ -62,16 +96,6 @@ def notifier() -> None:
     main()
 
 
-def new_key() -> None:
-    """Make a key for LODESTONE_TOKEN_KEYS. Example: `lodestone keys new`"""
-    from cryptography.fernet import Fernet
-
-    say(Fernet.generate_key().decode())
-
-
 def add_to(app: typer.Typer) -> None:
     for command in (migrate, topic, dispatcher, worker, sweep, notifier):
         app.command()(command)
-    keys = typer.Typer(help="Keys that encrypt the stored tokens.", no_args_is_help=True)
-    keys.command("new")(new_key)
-    app.add_typer(keys, name="keys")

@@ -9,10 +9,12 @@ import typer
 from domain.addresses import canonical
 from domain.notifications import NoticeKind
 from domain.reports import MailboxReport, Notice
+from domain.watches import Recall
 from handlers import reports
 from handlers.brakes import NO_MAILBOX
+from handlers.notices import glance
 from handlers.reports import Status
-from workers.cli import explaining
+from workers.cli import explaining, letters
 from workers.cli.opening import open_app
 from workers.cli.output import Json, fail, say, show_json
 
@@ -56,15 +58,23 @@ def notifications(
     user: Annotated[str, typer.Option("--user", help="The CRM's id of the user.")],
     after: Annotated[int, typer.Option("--after", min=0, help="Only those with a higher id.")] = 0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="With subject and preview, fetched from Gmail now and not kept.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show a user's notifications, the oldest first; ask for more with the last id.
 
     Example: `lodestone notifications --user uwe --after 41 --json`
+
+    Example: `lodestone notifications --user uwe --live`
     """
-    found = reports.notices(user, after, limit, open_app().work)
-    if as_json:
-        show_json([_notice(one) for one in found])
+    work = open_app().work
+    found = reports.notices(user, after, limit, work)
+    if live and found:
+        letters.show_glance(found, glance(user, found, work), as_json=as_json)
+    elif as_json:
+        show_json([letters.notice_as_json(one) for one in found])
     elif found:
         _show_notices(found)
     else:
@@ -117,6 +127,8 @@ def _status_as_json(found: Status) -> dict[str, Any]:
         "organisation": {
             "mailboxes": totals.mailboxes,
             "paused": totals.paused,
+            "sorting_stopped": totals.unsorted,
+            "watch_expired": totals.unwatched,
             "waiting": totals.waiting,
             "set_aside": totals.set_aside,
             "oldest_waiting_seconds": _age(totals.oldest_waiting_at, found.now),
@@ -128,12 +140,20 @@ def _status_as_json(found: Status) -> dict[str, Any]:
 
 
 def _mailbox(one: MailboxReport, now: datetime) -> dict[str, Any]:
+    recall = one.watch.recall
+    share = recall.share
     return {
         "mailbox": one.address,
         "state": one.state(now),
         "paused_since": _moment(one.paused_at),
+        "sorting_trouble": one.sorting_trouble,
         "cursor_age_seconds": _age(one.synced_at, now),
         "watch_expires_at": _moment(one.watch_until),
+        "watch_renewed_at": _moment(one.watch.renewed_at),
+        "watch_failed_at": _moment(one.watch.failed_at),
+        "watch_trouble": one.watch.trouble,
+        "push_recall": share if share is None else round(share, 3),
+        "push_recall_of": recall.pushed + recall.missed,
         "last_push_at": _moment(one.pushed_at),
         "last_sweep_at": _moment(one.swept_at),
         "waiting": one.waiting,
@@ -149,6 +169,8 @@ def _show_status(found: Status) -> None:
             "state": one.state(found.now),
             "cursor_age": _span(one.synced_at, found.now),
             "watch_expires": _span(found.now, one.watch_until, before="in "),
+            "renewed": _span(one.watch.renewed_at, found.now, after=" ago"),
+            "push_recall": _share(one.watch.recall),
             "last_push": _span(one.pushed_at, found.now, after=" ago"),
             "last_sweep": _span(one.swept_at, found.now, after=" ago"),
             "waiting": one.waiting,
@@ -163,6 +185,20 @@ def _show_status(found: Status) -> None:
         say(f"... and {more} more: name one, or raise --limit")
     if totals.paused:
         say(f"paused: {totals.paused}; their mail waits for `lodestone resume` and does not count as late")
+    if totals.unsorted:
+        say(
+            f"mailboxes in which sorting is stopped: {totals.unsorted}; Gmail makes no more labels there: the user "
+            "deletes some, then `lodestone connect --user USER --sorting` and `lodestone retry --all-set-aside`"
+        )
+    for one in found.mailboxes:
+        if one.watch.trouble:
+            when = _span(one.watch.failed_at, found.now)
+            say(f"{one.address}: its watch could not be renewed {when} ago ({plain(one.watch.trouble)})")
+    if totals.unwatched:
+        say(
+            f"mailboxes whose watch has expired: {totals.unwatched}; the sweep carries on, `lodestone doctor` says "
+            "more"
+        )
     if totals.overlooked(found.now):
         due = _span(totals.look_due_at, found.now)
         say(f"a mailbox should have been looked into {due} ago: does a worker run, and the sweep?")
@@ -171,25 +207,6 @@ def _show_status(found: Status) -> None:
         f"{totals.mailboxes} {'mailbox' if totals.mailboxes == 1 else 'mailboxes'}, mails waiting: {totals.waiting}"
         f"{f' (the oldest for {oldest})' if oldest else ''}, set aside: {totals.set_aside}"
     )
-
-
-def _notice(one: Notice) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "kind": one.kind.value,
-        "late": one.late,
-        "name": one.name,
-        "from": one.author,
-        "received_at": _moment(one.received_at),
-        "message_id": one.gmail_id,
-        "contact_id": one.contact_id,
-    }
-
-
-_WORDS = {
-    NoticeKind.SIGN_IN_NEEDED: "Google no longer lets us in: please sign in again",
-    NoticeKind.SORTING_FAILED: "mail is no longer sorted: Gmail makes no more labels",
-}
 
 
 def _show_notices(found: Sequence[Notice]) -> None:
@@ -212,7 +229,7 @@ def _show_notices(found: Sequence[Notice]) -> None:
 
 def _line(one: Notice) -> dict[str, Any]:
     """Of a mail its three details, of anything else what it is about."""
-    about = one.name if one.kind is NoticeKind.MAIL else _WORDS[one.kind]
+    about = one.name if one.kind is NoticeKind.MAIL else letters.WORDS[one.kind]
     return {
         "id": one.id,
         "name": about,
@@ -246,6 +263,11 @@ def _span(start: datetime | None, end: datetime | None, before: str = "", after:
         if seconds >= 2 * length:
             return f"{before}{seconds // length} {unit}{after}"
     return f"{before}{seconds} s{after}"
+
+
+def _share(recall: Recall) -> str | None:
+    share = recall.share
+    return None if share is None else f"{share:.0%} of {recall.pushed + recall.missed}"
 
 
 def show_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -160,7 +160,7 @@ class Stage:
         token = self.folder / f"{user}.token.json"
         token.touch(mode=0o600)
         token.write_text(json.dumps(self.gmail.create_mailbox(address, aliases)))
-        return ["--user", user, "--token-file", str(token)]
+        return ["--user", user, "--token-file", str(token), "--sharing", "private"]
 
     def _run(self, words: Sequence[str], given: str, extra: Mapping[str, str]) -> str:
         done = subprocess.run(

@@ -3,20 +3,43 @@
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from infra.local.gmail.errors import Json, unauthenticated
+from infra.local.gmail.consents import Consents
+from infra.local.gmail.errors import Json, OAuthError, unauthenticated
+from infra.local.gmail.service_accounts import ServiceAccounts
 
 FULL_SCOPE = "https://mail.google.com/"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CLIENT_ID = "local-client.apps.googleusercontent.com"
 CLIENT_SECRET = "local-client-secret"  # noqa: S105 - opens nothing but this server
 PRUNE_ABOVE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """An OAuth client of the Cloud console; `kind` is "installed" or "web"."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    kind: str = "installed"
+    redirect_uris: tuple[str, ...] = ()
+
+    def may_lead_to(self, redirect_uri: str) -> bool:
+        """An installed program may listen on any loopback port, a web page is named letter by letter."""
+        if self.kind == "web":
+            return redirect_uri in self.redirect_uris
+        place = urlsplit(redirect_uri)
+        return place.scheme == "http" and place.hostname in LOOPBACK
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
-    """One consent: this client may use that mailbox within these scopes."""
+    """One consent: this client may use that mailbox within these scopes. Without a refresh token it ends with
+    its access tokens."""
 
     address: str
     client_id: str
@@ -26,59 +49,92 @@ class Grant:
     made: float = field(default_factory=time.monotonic)
 
 
-class OAuthError(Exception):
-    """What /token and /revoke answer in OAuth's own form."""
-
-    def __init__(self, code: int, error: str, description: str) -> None:
-        super().__init__(f"{error}: {description}")
-        self.code = code
-        self.error = error
-        self.description = description
-
-    def body(self) -> Json:
-        """RFC 6749 §5.2."""
-        return {"error": self.error, "error_description": self.description}
-
-
 class Accounts:
-    """All grants and access tokens. Safe for many threads."""
+    """All clients, grants and access tokens. Safe for many threads."""
 
     def __init__(self, lifetime: float) -> None:
         self.lifetime = lifetime
+        self.consents = Consents(self)
+        self.service_accounts = ServiceAccounts(self)
+        self._clients = {CLIENT_ID: Client(CLIENT_ID, CLIENT_SECRET)}
         self._grants: dict[str, Grant] = {}
         self._access: dict[str, tuple[Grant, float]] = {}
         self._guard = threading.Lock()
 
-    def grant(self, address: str, scopes: tuple[str, ...] = ()) -> Grant:
-        """A new consent with a refresh token of its own."""
-        token = f"1//local-{secrets.token_urlsafe(24)}"
-        grant = Grant(address, CLIENT_ID, CLIENT_SECRET, token, scopes or (FULL_SCOPE,))
+    def add_client(self, kind: str, redirect_uris: tuple[str, ...]) -> Client:
+        """One more client of the project."""
+        if kind not in ("installed", "web"):
+            raise ValueError("a client is installed or web")
+        client_id = f"{secrets.token_hex(6)}.apps.googleusercontent.com"
+        client = Client(client_id, f"GOCSPX-{secrets.token_urlsafe(18)}", kind, redirect_uris)
         with self._guard:
-            self._grants[token] = grant
+            self._clients[client_id] = client
+        return client
+
+    def client(self, client_id: str) -> Client:
+        """Raises OAuthError for an unknown one."""
+        client = self._clients.get(client_id)
+        if client is None:
+            raise OAuthError(401, "invalid_client", "The OAuth client was not found.")
+        return client
+
+    def check_secret(self, form: dict[str, str]) -> Client:
+        """The client that asks. Raises OAuthError when it cannot prove who it is."""
+        client = self.client(form.get("client_id", ""))
+        if form.get("client_secret") != client.client_secret:
+            raise OAuthError(401, "invalid_client", "Unauthorized")
+        return client
+
+    def grant(
+        self, address: str, scopes: tuple[str, ...] = (), client_id: str = CLIENT_ID, *, lasting: bool = True
+    ) -> Grant:
+        """A new consent, with a refresh token of its own when it is lasting."""
+        client = self.client(client_id)
+        token = f"1//local-{secrets.token_urlsafe(24)}" if lasting else ""
+        grant = Grant(address, client_id, client.client_secret, token, scopes or (FULL_SCOPE,))
+        if lasting:
+            with self._guard:
+                self._grants[token] = grant
         return grant
+
+    def grant_to_program(self, address: str, scopes: tuple[str, ...], email: str) -> Grant:
+        """What a service account may do in a mailbox; it lasts as long as its access tokens."""
+        return Grant(address, email, "", "", scopes)
+
+    def count(self) -> Counter[str]:
+        """Lasting consents by mailbox."""
+        with self._guard:
+            return Counter(grant.address for grant in self._grants.values())
+
+    def knows(self, address: str, client_id: str) -> bool:
+        """Whether this client has a lasting consent for the mailbox."""
+        with self._guard:
+            return any((g.address, g.client_id) == (address, client_id) for g in self._grants.values())
 
     def granted(self, refresh_token: str) -> Grant | None:
         """The consent behind a refresh token, None when there is none (any more)."""
         return self._grants.get(refresh_token)
 
     def refresh(self, form: dict[str, str]) -> tuple[Grant, Json]:
-        """POST /token. Raises OAuthError: invalid_grant is final, the user must consent again."""
-        if form.get("grant_type") != "refresh_token":
-            raise OAuthError(
-                400, "unsupported_grant_type", "Invalid grant_type: " + form.get("grant_type", "")
-            )
+        """POST /token for a refresh token. Raises OAuthError: invalid_grant is final, the user must consent again."""
+        grant = self._grants.get(form.get("refresh_token", ""))
+        if grant is None:
+            raise OAuthError(400, "invalid_grant", "Token has been expired or revoked.")
+        if (form.get("client_id"), form.get("client_secret")) != (grant.client_id, grant.client_secret):
+            raise OAuthError(401, "invalid_client", "The OAuth client was not found.")
+        return grant, self.access(grant)
+
+    def access(self, grant: Grant) -> Json:
+        """A new access token of the consent, as /token answers."""
+        token = f"ya29.local-{secrets.token_urlsafe(24)}"
+        now = time.monotonic()
         with self._guard:
-            grant = self._grants.get(form.get("refresh_token", ""))
-            if grant is None:
+            if grant.refresh_token and grant.refresh_token not in self._grants:
                 raise OAuthError(400, "invalid_grant", "Token has been expired or revoked.")
-            if (form.get("client_id"), form.get("client_secret")) != (grant.client_id, grant.client_secret):
-                raise OAuthError(401, "invalid_client", "The OAuth client was not found.")
-            token = f"ya29.local-{secrets.token_urlsafe(24)}"
-            now = time.monotonic()
             if len(self._access) > PRUNE_ABOVE:
                 self._access = {t: (g, until) for t, (g, until) in self._access.items() if until > now}
             self._access[token] = (grant, now + self.lifetime)
-        return grant, {
+        return {
             "access_token": token,
             "expires_in": int(self.lifetime),
             "scope": " ".join(grant.scopes),
@@ -94,13 +150,22 @@ class Accounts:
         return grant
 
     def revoke(self, token: str) -> None:
-        """POST /revoke with either kind of token: the grant ends, with all its access tokens."""
+        """POST /revoke with either kind of token: the account's access by this client ends, whichever consent
+        of its the token belongs to (D12)."""
         with self._guard:
             held = self._access.get(token)
             grant = held[0] if held else self._grants.get(token)
             if grant is None:
                 raise OAuthError(400, "invalid_token", "Token expired or revoked")
-            self._drop(lambda have: have is grant)
+            whose = (grant.address, grant.client_id)
+            self._drop(lambda have: (have.address, have.client_id) == whose)
+
+    def revoke_one(self, refresh_token: str) -> None:
+        """One consent alone ends, as the oldest of too many does (FACTS §5)."""
+        grant = self.granted(refresh_token)
+        if grant is None:
+            raise OAuthError(400, "invalid_token", "Token expired or revoked")
+        self.drop(grant)
 
     def drop(self, grant: Grant) -> None:
         """This consent alone ends."""

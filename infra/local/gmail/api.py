@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
-from infra.local.gmail import discovery, fields, messages, params, users
+from infra.local.gmail import discovery, drafts, fields, messages, params, sending, uploads, users
 from infra.local.gmail.call import Call
 from infra.local.gmail.discovery import Method
 from infra.local.gmail.errors import (
@@ -24,6 +24,12 @@ from infra.local.gmail.world import World
 Handler = Callable[[Call], Json | None]
 
 HANDLERS: Mapping[str, Handler] = {
+    "drafts.create": drafts.create,
+    "drafts.delete": drafts.delete,
+    "drafts.get": drafts.get,
+    "drafts.list": drafts.list_drafts,
+    "drafts.send": drafts.send,
+    "drafts.update": drafts.update,
     "getProfile": users.get_profile,
     "history.list": users.list_history,
     "labels.create": users.create_label,
@@ -32,13 +38,18 @@ HANDLERS: Mapping[str, Handler] = {
     "labels.list": users.list_labels,
     "labels.patch": users.patch_label,
     "labels.update": users.update_label,
+    "messages.attachments.get": messages.get_attachment,
     "messages.batchModify": messages.batch_modify,
     "messages.delete": messages.delete,
     "messages.get": messages.get,
+    "messages.import": sending.insert,
+    "messages.insert": sending.insert,
     "messages.list": messages.list_messages,
     "messages.modify": messages.modify,
+    "messages.send": sending.send,
     "messages.trash": messages.trash,
     "messages.untrash": messages.untrash,
+    "settings.sendAs.get": users.get_send_as,
     "settings.sendAs.list": users.list_send_as,
     "stop": users.stop,
     "watch": users.watch,
@@ -81,12 +92,15 @@ class Api:
     def __init__(self, world: World) -> None:
         self._world = world
         self._routes = Routes()
+        self._uploads = uploads.Uploads()
 
     def answer(self, request: Request, *, part: bool = False) -> Answer:
         """The call's answer, Google's error body when it is refused; `part` is one out of a batch."""
         try:
-            found = self._call(request, part=part)
-            answer = Answer(204) if found is None else Answer(200, _dump(found))
+            if uploads.is_upload(request) and not part:
+                answer = self._upload(request)
+            else:
+                answer = self._call(request, part=part)
         except ApiError as error:
             answer = refusal(error)
         self._world.meter.answered(answer.status)
@@ -96,12 +110,33 @@ class Api:
         """The method's name and the messages it is about, for faults; nothing when there is no such method."""
         request = _overridden(request)
         try:
+            session = self._uploads.session(request)
+            request = session.request if session else uploads.meant(request)
             method, path = self._routes.find(request.verb, request.path)
         except ApiError:
             return "", []
         return method.name, _message_ids(method, path, request)
 
-    def _call(self, request: Request, *, part: bool) -> Json | None:
+    def _upload(self, request: Request) -> Answer:
+        """A call with a mail in its own form; the pieces of a resumable one make one call at the end."""
+        session = self._uploads.session(request)
+        if session is not None:
+            with session.lock:
+                if session.answer is None and session.take(request):
+                    session.answer = self._call(session.request, media=bytes(session.media))
+                    session.media.clear()
+                return session.answer or session.progress()
+        plain = uploads.meant(request)
+        method, path = self._routes.find(plain.verb, plain.path)
+        if not method.max_upload:
+            raise not_built(request.verb, request.path)
+        if uploads.kind(request) == "resumable":
+            self._authorised(plain, method, path)
+            return self._uploads.begin(request, method)
+        body, media = uploads.opened(request)
+        return self._call(replace(plain, body=body), media=media)
+
+    def _call(self, request: Request, *, part: bool = False, media: bytes | None = None) -> Answer:
         request = _overridden(request)
         method, path = self._routes.find(request.verb, request.path)
         mailbox = self._authorised(request, method, path)
@@ -111,8 +146,8 @@ class Api:
         query = params.parse_query(method, request.query)
         body = params.parse_body(method, request.body)
         mask = fields.parse(query.get("fields", [""])[-1], method.response)
-        found = HANDLERS[method.name](Call(self._world, mailbox, method, path, query, body, mask))
-        return None if found is None else mask.apply(found)
+        found = HANDLERS[method.name](Call(self._world, mailbox, method, path, query, body, mask, media))
+        return Answer(204) if found is None else Answer(200, _dump(mask.apply(found)))
 
     def _strike(
         self, request: Request, method: Method, path: Mapping[str, str], mailbox: Mailbox, *, part: bool
@@ -128,9 +163,10 @@ class Api:
             raise unauthenticated()
         if method.scopes.isdisjoint(grant.scopes):
             raise insufficient_scope()
-        if path["userId"] != "me" and path["userId"].lower() != grant.address.lower():
+        mailbox = self._world.mailbox(grant.address)
+        if path["userId"] != "me" and path["userId"].lower() != mailbox.address.lower():
             raise delegation_denied(path["userId"])
-        return self._world.mailbox(grant.address)
+        return mailbox
 
 
 def refusal(error: ApiError) -> Answer:
@@ -152,10 +188,11 @@ def _dump(value: Json) -> bytes:
 
 
 def _message_ids(method: Method, path: Mapping[str, str], request: Request) -> list[str]:
-    """The messages a call concerns, for faults that are tied to one of them."""
-    if not method.name.startswith("messages."):
+    """The messages or the draft that a call concerns, for faults that are tied to one of them."""
+    if not method.name.startswith(("messages.", "drafts.")):
         return []
-    return [path["id"]] if "id" in path else list(_ids_in(request.body))
+    named = path.get("messageId", path.get("id"))
+    return [named] if named else list(_ids_in(request.body))
 
 
 def _ids_in(body: bytes) -> Iterator[str]:
@@ -163,5 +200,6 @@ def _ids_in(body: bytes) -> Iterator[str]:
         value = json.loads(body) if body else {}
     except (ValueError, RecursionError):
         return
-    ids = value.get("ids") if isinstance(value, dict) else None
-    yield from (item for item in ids or () if isinstance(item, str))
+    if isinstance(value, dict):
+        ids = value.get("ids")
+        yield from (i for i in (ids if isinstance(ids, list) else [value.get("id")]) if isinstance(i, str))

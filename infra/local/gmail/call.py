@@ -12,7 +12,7 @@ from infra.local.gmail.world import World
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Handlers return the answer's JSON, or None for 204 without a body."""
+    """Handlers return the answer's JSON, or None for 204 without a body. `media` is an uploaded mail."""
 
     world: World
     mailbox: Mailbox
@@ -21,6 +21,7 @@ class Call:
     query: Query
     body: Json
     mask: Mask
+    media: bytes | None = None
 
     def text(self, name: str, default: str = "") -> str:
         """A query parameter; the last one sent counts."""

@@ -17,6 +17,7 @@ from infra.local.gmail.shapes import (
     delivered,
     dumped,
 )
+from infra.local.gmail.sign_in_control import SignInControl
 
 __all__ = ["ControlError", "Counters", "Delivered", "Dump", "DumpedMessage", "GmailControl", "Mail"]
 
@@ -31,7 +32,7 @@ class ControlError(Exception):
         self.status = status
 
 
-class GmailControl:
+class GmailControl(SignInControl):
     """`base_url` is the server's url. Every command is one short connection; safe for many threads."""
 
     def __init__(self, base_url: str) -> None:
@@ -91,6 +92,7 @@ class GmailControl:
             watched_until=watch["expiration"],
             labels=found["labels"],
             messages=tuple(dumped(message) for message in found["messages"]),
+            drafts=found["drafts"],
         )
 
     def raw(self, mailbox: str, message_id: str) -> bytes:
@@ -146,6 +148,19 @@ class GmailControl:
     def limit_labels(self, mailbox: str, most: int | None = None) -> None:
         """How many labels the mailbox takes, its 14 system labels among them; Gmail's 10,000 when left out."""
         self._json("POST", f"{_mailbox(mailbox)}/limit_labels", {} if most is None else {"most": most})
+
+    def limit_sending(self, mailbox: str, most: int) -> None:
+        """How many mails may leave within a day, those of today counted; 2,000 from the beginning."""
+        self._json("POST", f"{_mailbox(mailbox)}/limit_sending", {"most": most})
+
+    def set_aliases(self, mailbox: str, aliases: Collection[str], pending: Collection[str] = ()) -> None:
+        """Its other sendAs addresses from now on, and those that nobody has verified yet."""
+        body = {"aliases": list(aliases), "pending": list(pending)}
+        self._json("POST", f"{_mailbox(mailbox)}/aliases", body)
+
+    def rename_mailbox(self, mailbox: str, address: str) -> None:
+        """As an administrator: the account stays, with its consents and mails; the old address is an alias."""
+        self._json("POST", f"{_mailbox(mailbox)}/rename", {"address": address})
 
     def add_filter(
         self, mailbox: str, sender: str, label: str | None = None, archive: bool = False

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from infra.local.gmail import hand
-from infra.local.gmail.accounts import Grant, OAuthError
-from infra.local.gmail.errors import ApiError, Json
+from infra.local.gmail import hand, oauth
+from infra.local.gmail.accounts import Grant
+from infra.local.gmail.errors import ApiError, Json, OAuthError
 from infra.local.gmail.mailbox import Mailbox, Message
 from infra.local.gmail.wire import Answer, Request
 from infra.local.gmail.world import World
@@ -19,11 +19,11 @@ Query = dict[str, list[str]]
 
 
 class Control:
-    """`stop` ends the whole server; `token_uri` goes into the credentials handed out."""
+    """`stop` ends the whole server; `root` is its URL, for the credentials handed out."""
 
-    def __init__(self, world: World, token_uri: Callable[[], str], stop: Callable[[], None]) -> None:
+    def __init__(self, world: World, root: Callable[[], str], stop: Callable[[], None]) -> None:
         self._world = world
-        self._token_uri = token_uri
+        self._root = root
         self._stop = stop
 
     def answer(self, request: Request) -> Answer:
@@ -32,6 +32,8 @@ class Control:
         try:
             if name == "mailboxes" and rest:
                 return self._mailbox(request, rest)
+            if consent := oauth.CONTROLS.get(f"{request.verb} {name}{rest}"):
+                return _json(consent(_body(request), self._world, self._root()))
             command = COMMANDS.get(f"{request.verb} {name}")
             if command is None or rest:
                 return _error(404, f"no such command: {request.verb} {request.path}")
@@ -50,7 +52,7 @@ class Control:
             "client_id": grant.client_id,
             "client_secret": grant.client_secret,
             "refresh_token": grant.refresh_token,
-            "token_uri": self._token_uri(),
+            "token_uri": f"{self._root()}{oauth.TOKEN_PATH}",
             "scopes": list(grant.scopes),
         }
 
@@ -62,7 +64,15 @@ class Control:
         if request.verb == "POST" and tail == ["deliver"]:
             return _json(self._deliver(mailbox, request))
         if request.verb == "POST" and tail == ["expire_access"]:
-            self._world.accounts.expire(mailbox.address)
+            for name in (mailbox.address, *mailbox.former):
+                self._world.accounts.expire(name)
+            return _json({})
+        if request.verb == "POST" and tail == ["aliases"]:
+            body = _body(request)
+            self._world.set_aliases(mailbox, body["aliases"], body.get("pending", ()))
+            return _json({})
+        if request.verb == "POST" and tail == ["rename"]:
+            self._world.rename(mailbox, str(_body(request)["address"]))
             return _json({})
         command = hand.COMMANDS.get(f"{request.verb} {'/'.join(tail)}")
         if command is None:
@@ -112,9 +122,11 @@ class Control:
     def revoke(self, body: Json, _: Request) -> Json:
         """One consent by its refresh token, or all of a mailbox."""
         if "refresh_token" in body:
-            self._world.accounts.revoke(body["refresh_token"])
+            self._world.accounts.revoke_one(body["refresh_token"])
         else:
-            self._world.accounts.revoke_all(self._world.mailbox(body["mailbox"]).address)
+            mailbox = self._world.mailbox(body["mailbox"])
+            for name in (mailbox.address, *mailbox.former):
+                self._world.accounts.revoke_all(name)
         return {}
 
     def add_fault(self, body: Json, _: Request) -> Json:

@@ -18,7 +18,10 @@ PREFIX = "gmail.users."
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One API method; `name` is its id without "gmail.users.", e.g. "messages.get"."""
+    """One API method; `name` is its id without "gmail.users.", e.g. "messages.get".
+
+    `max_upload` is how many bytes a mail may have that is uploaded to it, 0 where none can be.
+    """
 
     name: str
     verb: str
@@ -27,6 +30,7 @@ class Method:
     request: str | None
     response: str | None
     scopes: frozenset[str]
+    max_upload: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ def _method(spec: Json) -> Method:
         request=spec.get("request", {}).get("$ref"),
         response=spec.get("response", {}).get("$ref"),
         scopes=frozenset(spec.get("scopes", ())),
+        max_upload=int(spec.get("mediaUpload", {}).get("maxSize", 0)),
     )
 
 

@@ -58,6 +58,20 @@ class ApiError(Exception):
         return {"error": error}
 
 
+class OAuthError(Exception):
+    """What /token and /revoke answer in OAuth's own form."""
+
+    def __init__(self, code: int, error: str, description: str) -> None:
+        super().__init__(f"{error}: {description}")
+        self.code = code
+        self.error = error
+        self.description = description
+
+    def body(self) -> Json:
+        """RFC 6749 §5.2."""
+        return {"error": self.error, "error_description": self.description}
+
+
 def invalid(message: str) -> ApiError:
     """400: a value Gmail will not take."""
     return ApiError(400, "invalidArgument", message)
@@ -115,12 +129,28 @@ def not_built(verb: str, path: str) -> ApiError:
     return ApiError(501, "notImplemented", f"The local Gmail does not implement {verb} {path}")
 
 
+def unknown_term(term: str) -> ApiError:
+    """501 for a part of the search language that is not built."""
+    return ApiError(501, "notImplemented", f"The local Gmail does not know the search term {term}")
+
+
 def rate_limited(status: int, retry_at: str) -> ApiError:
     """403 or 429 once a mailbox is over its units, with the time in the text (FACTS §4)."""
     message = f"User-rate limit exceeded.  Retry after {retry_at}"
     if status == 429:
         return ApiError(429, "rateLimitExceeded", message)
     return ApiError(403, "userRateLimitExceeded", message, domain="usageLimits")
+
+
+def sending_limited(retry_at: str) -> ApiError:
+    """429 once a mailbox has sent its day's mails (FACTS §4). The words are those that users report."""
+    message = f"User-rate limit exceeded.  Retry after {retry_at} (Mail sending)"
+    return ApiError(429, "rateLimitExceeded", message)
+
+
+def too_large(most: int) -> ApiError:
+    """413 for a mail of more than so many bytes."""
+    return ApiError(413, "uploadTooLarge", f"Request is too large. Maximum allowed: {most} bytes.")
 
 
 def project_limited(status: int) -> ApiError:

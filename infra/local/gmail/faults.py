@@ -126,12 +126,22 @@ PUSHES = frozenset({"lose_push", "late_push", "double_push", "reorder_push"})
 HISTORY = frozenset({"omit_label_ids", "empty_page", "repeat_page", "expire_history"})
 BATCHES = frozenset({"batch_part", "batch_no_ids", "batch_shuffled"})
 TOKENS = frozenset({"token_death", "token_limited"})
+SEARCHES = frozenset({"search_lag"})
+"""Lists and searches do not know yet what has come within the delay."""
+
 PASSIVE = LINE | PUSHES | HISTORY | BATCHES | TOKENS | {"read_lag"}
 
-DELAYS = {"late_push": 5.0, "reorder_push": 2.0, "read_lag": 3.0, "slow": 1.0, "timeout": 60.0}
+DELAYS = {
+    "late_push": 5.0,
+    "reorder_push": 2.0,
+    "read_lag": 3.0,
+    "search_lag": 3.0,
+    "slow": 1.0,
+    "timeout": 60.0,
+}
 """Seconds, where no other delay is asked for."""
 OUTSIDE = frozenset({"token", "batch"})
-BY_METHOD = frozenset({*KINDS, *LINE, *BATCHES})
+BY_METHOD = frozenset({*KINDS, *LINE, *BATCHES, *SEARCHES})
 """The others are of one method, or of none."""
 
 
@@ -166,8 +176,9 @@ class Faults:
         """Switch a fault on, for `times` strikes or `seconds` at most. Method names are the discovery ids
         without "gmail.users.", "token" or "batch" (the whole request), or "*" for every API method; they
         choose among BY_METHOD only. Raises ValueError for an unknown kind or a value that makes no sense."""
-        if kind not in KINDS and kind not in PASSIVE:
-            raise ValueError(f"unknown fault {kind}; known: {', '.join(sorted([*KINDS, *PASSIVE]))}")
+        known = {*KINDS, *PASSIVE, *SEARCHES}
+        if kind not in known:
+            raise ValueError(f"unknown fault {kind}; known: {', '.join(sorted(known))}")
         if not 0 <= share <= 1 or min(times or 0, seconds or 0, delay or 0) < 0:
             raise ValueError("share is from 0 to 1; times, seconds and delay are not negative")
         if half and half not in HALVES:

@@ -15,6 +15,7 @@ def dump(mailbox: Mailbox, _: Json) -> Json:
         return {
             "address": mailbox.address,
             "aliases": list(mailbox.aliases),
+            "drafts": dict(mailbox.drafts),
             "historyId": str(mailbox.history_id),
             "watch": {"topic": watch.topic, "expiration": watch.expiration} if watch else None,
             "labels": names,
@@ -71,6 +72,12 @@ def limit_labels(mailbox: Mailbox, body: Json) -> Json:
     return {}
 
 
+def limit_sending(mailbox: Mailbox, body: Json) -> Json:
+    """How many mails may leave within a day; those of today count."""
+    mailbox.sending.most = int(body["most"])
+    return {}
+
+
 def add_filter(mailbox: Mailbox, body: Json) -> Json:
     """From address → label and/or archive, for mail that arrives from now on."""
     label = mailbox.label_for(body["label"]).id if body.get("label") else None
@@ -90,6 +97,7 @@ COMMANDS: Mapping[str, Callable[[Mailbox, Json], Json]] = {
     "POST rename_label": rename_label,
     "POST delete_label": delete_label,
     "POST limit_labels": limit_labels,
+    "POST limit_sending": limit_sending,
     "POST filters": add_filter,
     "POST expire_history": expire_history,
 }

@@ -1,13 +1,17 @@
 """Header blocks read from raw bytes, whatever they hold: each step is linear and nothing raises."""
 
 import re
+import sys
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.header import decode_header, make_header
+from functools import lru_cache
 
 FACT = re.compile(
-    rb"^(from|subject|message-id|in-reply-to|references)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.I | re.M
+    rb"^(from|to|cc|bcc|subject|message-id|in-reply-to|references)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
+    re.I | re.M,
 )
+NAMES = (b"from", b"to", b"cc", b"bcc", b"subject", b"message-id", b"in-reply-to", b"references")
 MESSAGE_ID = re.compile(rb"<[^<>\s]+>")
 ANGLE_ADDRESS = re.compile(r"<\s*([^<>\s@]+@[^<>\s]+)\s*>")
 BARE_ADDRESS = re.compile(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+")
@@ -15,19 +19,29 @@ REPLY_PREFIX = re.compile(r"^(?:\s*(?:re|fwd?|aw|wg|sv|vs|antw|tr|rv)\s*(?:\[\d+
 NAME = re.compile(rb"[!-9;-~]+")
 
 MAX_FACT = 4_000
+MAX_PEOPLE = 20_000
+"""Of a From, To, Cc or Bcc as much can be searched."""
 MAX_REFERENCES = 50
 
 Header = tuple[str, str]
+People = tuple[str, str, str, str]
+NOBODY: People = ("", "", "", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What delivery needs to know of a mail: who, which ids, which subject."""
+    """What delivery and search need to know of a mail: who, which ids, which subject.
+
+    `people` are From, To, Cc and Bcc as text in small letters, names included; `references` are the ids of
+    References and In-Reply-To, the nearest first, and `replying` says that the mail has both.
+    """
 
     sender: str
     message_id: int
     references: tuple[int, ...]
     subject: int
+    people: People = NOBODY
+    replying: bool = False
 
 
 def body_start(raw: bytes, start: int, end: int) -> tuple[int, int]:
@@ -86,16 +100,20 @@ def facts(raw: bytes) -> Facts:
     head_end, _ = body_start(raw, 0, len(raw))
     first: dict[bytes, bytes] = {}
     for match in FACT.finditer(raw, 0, head_end):
-        first.setdefault(match[1].lower(), match[2][:MAX_FACT])
-        if len(first) == 5:
+        first.setdefault(match[1].lower(), match[2][:MAX_PEOPLE])
+        if len(first) == len(NAMES):
             break
-    related = first.get(b"references", b"") + b" " + first.get(b"in-reply-to", b"")
-    own = first.get(b"message-id", b"").strip()
+    found = [first.get(name, b"") for name in NAMES]
+    people = _people(*found[:4])
+    subject, own, parent, chain = (value[:MAX_FACT] for value in found[4:])
+    related, own = chain + b" " + parent, own.strip()
     return Facts(
-        sender=_address(text(first.get(b"from", b""))),
+        sender=_address(text(found[0][:MAX_FACT])),
         message_id=key(own) if own else 0,
         references=tuple(key(found) for found in reversed(MESSAGE_ID.findall(related)[-MAX_REFERENCES:])),
-        subject=hash(normal_subject(text(first.get(b"subject", b"")))),
+        subject=hash(normal_subject(text(subject))),
+        people=people,
+        replying=bool(parent.strip() and chain.strip()),
     )
 
 
@@ -103,6 +121,17 @@ def normal_subject(subject: str) -> str:
     """The subject by which Gmail keeps a thread together: no Re: and Fwd:, case and spaces aside."""
     plain = " ".join(decoded(subject).split())
     return REPLY_PREFIX.sub("", plain).strip().casefold()
+
+
+@lru_cache(maxsize=1024)
+def _people(sender: bytes, to: bytes, cc: bytes, bcc: bytes) -> People:
+    """Kept once: the same people write to each other again and again."""
+    return _named(sender), _named(to), _named(cc), _named(bcc)
+
+
+def _named(value: bytes) -> str:
+    whole = text(value)
+    return sys.intern((decoded(whole[:MAX_FACT]) + whole[MAX_FACT:]).lower())
 
 
 def _address(value: str) -> str:

@@ -2,19 +2,22 @@
 
 import math
 import random
-import sys
 import threading
 import time
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from infra.local.gmail.errors import Json, invalid, not_found
-from infra.local.gmail.headers import Facts
+from infra.local.gmail.headers import Facts, People
 from infra.local.gmail.history import NONE, History, Record
 from infra.local.gmail.labels import Label, Labels
+from infra.local.gmail.quota import Sending
 from infra.local.gmail.spool import Place
 
+REMEMBERED = 100
+DRAFT_IDS = 1 << 62
 HISTORY_STEP = 40
 """History ids grow by up to this much: never contiguous, as real ones."""
 
@@ -28,7 +31,7 @@ class Message:
     thread_id: str
     internal_date: int
     place: Place
-    sender: str
+    people: People
     key: int
     subject: int
     labels: frozenset[str] = NONE
@@ -47,6 +50,13 @@ class Rule:
     archive: bool
 
 
+class Gone(NamedTuple):
+    """A draft's last message, and when it was sent, changed or thrown away."""
+
+    message: Message
+    when: float
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """An active users.watch: where notifications go, until when (epoch ms), for which labels."""
@@ -63,7 +73,11 @@ class Watch:
 
 @dataclass(slots=True)
 class Mailbox:
-    """`on_change` is told the labels concerned after every change, with the lock held."""
+    """`on_change` is told the labels concerned after every change, with the lock held.
+
+    `aliases` are verified, `pending` are not yet, `former` addresses were its own before it was renamed.
+    `drafts` leads from a draft's id to its present message, `gone` to the last one of a draft that ended.
+    """
 
     address: str
     aliases: tuple[str, ...]
@@ -75,6 +89,11 @@ class Mailbox:
     history: History = field(default_factory=History)
     rules: list[Rule] = field(default_factory=list)
     watch: Watch | None = None
+    pending: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
+    drafts: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, Gone] = field(default_factory=dict)
+    sending: Sending = field(default_factory=Sending)
     _messages: dict[str, Message] = field(default_factory=dict)
     _order: list[tuple[int, str]] = field(default_factory=list)
     _threads: dict[str, int] = field(default_factory=dict)
@@ -117,19 +136,20 @@ class Mailbox:
         date: int,
         labels: Iterable[str],
         thread_id: str | None,
+        draft_id: str = "",
     ) -> Message:
-        """Put a mail into the mailbox: thread it, run the filters over it, record it."""
+        """Put a mail into the mailbox: thread it, run the filters over it, record it. A draft keeps its id."""
         with self.lock:
             thread = thread_id or self._thread_for(facts) or message_id
-            message = Message(
-                message_id, thread, date, place, sys.intern(facts.sender), facts.message_id, facts.subject
-            )
+            message = Message(message_id, thread, date, place, facts.people, facts.message_id, facts.subject)
             self._messages[message_id] = message
             insort(self._order, (date, message_id))
             self._threads[thread] = self._threads.get(thread, 0) + 1
             if facts.message_id:
                 self._by_message_id.setdefault(facts.message_id, message_id)
             message.labels = self._shared(self._filtered(facts.sender, frozenset(labels)))
+            if "DRAFT" in message.labels:
+                self.drafts[draft_id or f"r{self.rng.randint(-DRAFT_IDS, DRAFT_IDS)}"] = message_id
             self._record(message, kind="messageAdded")
             return message
 
@@ -154,7 +174,15 @@ class Mailbox:
                 del self._threads[message.thread_id]
             if self._by_message_id.get(message.key) == message.id:
                 del self._by_message_id[message.key]
+            if draft_id := self.draft_of(message):
+                del self.drafts[draft_id]
+                self._remember(draft_id, message)
             self._record(message, kind="messageDeleted")
+
+    def draft_of(self, message: Message) -> str:
+        """The id of the draft whose message this is; nothing when it is none's."""
+        found = (draft_id for draft_id, inner in self.drafts.items() if inner == message.id)
+        return next(found, "") if "DRAFT" in message.labels else ""
 
     def delete_label(self, label_id: str) -> None:
         """labels.delete: the label leaves every message that has it."""
@@ -188,6 +216,22 @@ class Mailbox:
             self._next_history_id()
             self.history.expire(self.history_id)
             return self.history_id
+
+    def thread_of(self, thread_id: str, facts: Facts) -> str | None:
+        """The thread asked for, if the mail fits into it: both reply headers, one of its mails, its subject.
+
+        None when it does not fit. Raises 400 for what cannot be an id and 404 for no such thread.
+        """
+        if thread_id not in self._threads:
+            raise not_found() if _is_hex(thread_id) else invalid("Invalid thread_id value")
+        known = (self._messages.get(self._by_message_id.get(one, "")) for one in facts.references)
+        fits = any(m and (m.thread_id, m.subject) == (thread_id, facts.subject) for m in known)
+        return thread_id if facts.replying and fits else None
+
+    def _remember(self, draft_id: str, message: Message) -> None:
+        self.gone[draft_id] = Gone(message, time.monotonic())
+        while len(self.gone) > REMEMBERED:
+            del self.gone[next(iter(self.gone))]
 
     def _next_history_id(self) -> int:
         self.history_id += self.rng.randint(2, HISTORY_STEP)

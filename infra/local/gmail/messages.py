@@ -1,5 +1,6 @@
-"""users.messages (FACTS §3): list, get, modify, batchModify, trash, untrash, delete."""
+"""users.messages (FACTS §3): list, get, attachments, modify, batchModify, trash, untrash, delete."""
 
+import math
 import time
 from collections.abc import Collection, Iterator
 from itertools import islice
@@ -7,9 +8,11 @@ from itertools import islice
 from infra.local.gmail import mime, payload, search
 from infra.local.gmail.call import Call
 from infra.local.gmail.errors import Json, failed_precondition, invalid, not_found
+from infra.local.gmail.fields import Mask
 from infra.local.gmail.labels import FIXED
 from infra.local.gmail.mailbox import Message
 from infra.local.gmail.params import is_number
+from infra.local.gmail.terms import Given
 
 MAX_MODIFIED_LABELS = 100
 MAX_BATCH_IDS = 1_000
@@ -18,27 +21,39 @@ ID_DIGITS = 20
 
 def list_messages(call: Call) -> Json:
     """Newest first; a page token is the place of the page's last message, so arrivals shift nothing."""
+    page, more = found(call)
+    answer: Json = {"messages": [{"id": m.id, "threadId": m.thread_id} for m in page]} if page else {}
+    return {**answer, **more}
+
+
+def found(call: Call, among: Collection[str] | None = None) -> tuple[list[Message], Json]:
+    """A page of the messages searched for, and what an answer says of its size and what follows it."""
     with call.mailbox.lock:
         size = call.page_size()
-        found = list(islice(_found(call), size + 1))
-    page = found[:size]
-    answer: Json = {"messages": [{"id": m.id, "threadId": m.thread_id} for m in page]} if page else {}
-    if len(found) > size:
-        answer["nextPageToken"] = f"{page[-1].internal_date}{int(page[-1].id, 16):0{ID_DIGITS}d}"
-    return {**answer, "resultSizeEstimate": len(found)}
+        page = list(islice(_found(call, among), size + 1))
+    more: Json = {"resultSizeEstimate": len(page)}
+    if len(page) > size:
+        last = page[size - 1]
+        more["nextPageToken"] = f"{last.internal_date}{int(last.id, 16):0{ID_DIGITS}d}"
+    return page[:size], more
 
 
-def _found(call: Call) -> Iterator[Message]:
-    wanted = search.parse(call.text("q"), call.mailbox.labels)
+def _found(call: Call, among: Collection[str] | None) -> Iterator[Message]:
+    mailbox = call.mailbox
+    given = Given(mailbox.labels, (mailbox.address, *mailbox.aliases), call.world.raw)
+    wanted = search.parse(call.text("q"), given)
     for label_id in call.many("labelIds"):
-        if label_id not in call.mailbox.labels:
+        if label_id not in mailbox.labels:
             raise invalid(f"Invalid label: {label_id}")
         wanted.labels.add(label_id)
     wanted.anywhere = wanted.anywhere or call.flag("includeSpamTrash")
-    for message in call.mailbox.newest(_before(call.text("pageToken"))):
+    lag = call.world.faults.struck("search_lag", mailbox.address, (call.method.name,))
+    known = time.monotonic() - lag.delay if lag else math.inf
+    for message in mailbox.newest(_before(call.text("pageToken"))):
         if message.internal_date < wanted.since:
             return
-        if wanted.matches(message):
+        there = message.arrived <= known and (among is None or message.id in among)
+        if there and wanted.matches(message):
             yield message
 
 
@@ -51,30 +66,42 @@ def _before(token: str) -> tuple[int, str] | None:
 
 
 def get(call: Call) -> Json:
+    """The message that the path names."""
+    return shown(call, call.message(), call.mask)
+
+
+def shown(call: Call, message: Message, mask: Mask) -> Json:
     """In the format asked for; what `fields` leaves out is not even read from the spool."""
     form = call.text("format", "full").lower()
     with call.mailbox.lock:
-        message = call.message()
-        answer = _envelope(message, _labels_seen(call, message) if call.world.faults else message.labels)
+        answer = envelope(message, _labels_seen(call, message) if call.world.faults else message.labels)
         answer |= {
             "historyId": str(message.history_id),
             "internalDate": str(message.internal_date),
             "sizeEstimate": message.place.length,
         }
-    in_payload = form in ("full", "metadata") and call.mask.wants("payload")
-    if not (in_payload or call.mask.wants("snippet") or (form == "raw" and call.mask.wants("raw"))):
+    in_payload = form in ("full", "metadata") and mask.wants("payload")
+    if not (in_payload or mask.wants("snippet") or (form == "raw" and mask.wants("raw"))):
         return answer
     raw = call.world.raw(message)
     tree = mime.parse(raw)
-    if call.mask.wants("snippet"):
+    if mask.wants("snippet"):
         answer["snippet"] = payload.snippet(raw, tree)
     if form == "raw":
         answer["raw"] = payload.encoded(raw)
     elif form == "full" and in_payload:
-        answer["payload"] = payload.full(raw, tree, bodies=call.mask.mentions("body"))
+        answer["payload"] = payload.full(raw, tree, bodies=mask.mentions("body"))
     elif form == "metadata" and in_payload:
         answer["payload"] = payload.metadata(tree, call.many("metadataHeaders"))
     return answer
+
+
+def get_attachment(call: Call) -> Json:
+    """A part by the id that any get of its message gave."""
+    content = payload.attachment(call.world.raw(call.mailbox.get(call.path["messageId"])), call.path["id"])
+    if content is None:
+        raise invalid("Invalid attachment token")
+    return {"size": len(content), "data": payload.encoded(content)}
 
 
 def _labels_seen(call: Call, message: Message) -> frozenset[str]:
@@ -95,7 +122,7 @@ def modify(call: Call) -> Json:
         if "DRAFT" in message.labels:
             raise failed_precondition("Labels cannot be applied to drafts.")
         call.mailbox.relabel(message, add, remove)
-        return _envelope(message)
+        return envelope(message)
 
 
 def batch_modify(call: Call) -> None:
@@ -115,7 +142,7 @@ def trash(call: Call) -> Json:
     with call.mailbox.lock:
         message = call.message()
         call.mailbox.relabel(message, ("TRASH",), ("INBOX", "SPAM"))
-        return _envelope(message)
+        return envelope(message)
 
 
 def untrash(call: Call) -> Json:
@@ -123,7 +150,7 @@ def untrash(call: Call) -> Json:
     with call.mailbox.lock:
         message = call.message()
         call.mailbox.relabel(message, (), ("TRASH",))
-        return _envelope(message)
+        return envelope(message)
 
 
 def delete(call: Call) -> None:
@@ -132,7 +159,8 @@ def delete(call: Call) -> None:
         call.mailbox.delete(call.message())
 
 
-def _envelope(message: Message, labels: frozenset[str] | None = None) -> Json:
+def envelope(message: Message, labels: frozenset[str] | None = None) -> Json:
+    """Ids and labels: what a change of a message answers."""
     answer: Json = {"id": message.id, "threadId": message.thread_id}
     labels = message.labels if labels is None else labels
     if labels:  # an empty list is left out of Google's JSON

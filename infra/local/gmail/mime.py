@@ -34,6 +34,7 @@ class Part:
     mime_type: str
     charset: str
     filename: str
+    attached: bool
     encoding: str
     start: int
     end: int
@@ -77,13 +78,15 @@ class _Tree:
         head_end, body = headers.body_start(self._raw, start, end)
         fields = headers.read(self._raw, start, head_end)
         mime_type, parameters = _value(_first(fields, "content-type"))
-        _, disposition = _value(_first(fields, "content-disposition"))
+        placing = _first(fields, "content-disposition")
+        _, disposition = _value(placing)
         part = Part(
             part_id=part_id,
             headers=fields,
             mime_type=mime_type or "text/plain",
             charset=parameters.get("charset", "utf-8"),
             filename=_filename(disposition, "filename") or _filename(parameters, "name"),
+            attached=placing.lstrip().lower().startswith("attachment"),
             encoding=_first(fields, "content-transfer-encoding").strip().lower()[:40],
             start=min(body, end),
             end=end,

@@ -1,102 +1,140 @@
-"""The part of Gmail's search language that the local server knows; the rest answers 501."""
+"""Gmail's search language, as far as the local server knows it; the rest answers 501.
+
+All terms must hold; `OR` and braces mean any of them, and OR binds closer than a space; `-` means not;
+a field before a group is each of its words' field.
+"""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from infra.local.gmail import headers
-from infra.local.gmail.errors import ApiError
-from infra.local.gmail.labels import Labels
+from infra.local.gmail.errors import invalid, unknown_term
 from infra.local.gmail.mailbox import Message
-from infra.local.gmail.params import is_number
+from infra.local.gmail.terms import HIDDEN, TERMS, WORDS, Given, Node
 
-TERM = re.compile(r"(\w+):(?:\"([^\"]*)\"|(\S+))|(\S+)")
-Test = Callable[[Message], bool]
+TOKEN = re.compile(
+    r"\s*(?:(?P<bracket>[(){}])"
+    r"|(?P<minus>-)(?=\S)"
+    r"|(?P<field>\w+):(?=[^\s)}])"
+    r"|\"(?P<quoted>[^\"]*)\"?"
+    r"|(?P<word>(?:<[^<>\s]*>|[^\s(){}\"])+))"
+)
+MAX_DEPTH = 20
+CLOSING = {"(": ")", "{": "}"}
 
 
 @dataclass(slots=True)
 class Search:
-    """A parsed `q`: every test must hold. `since` and `until` are epoch ms."""
+    """A parsed `q`. No message from before `since` (epoch ms) is found."""
 
-    since: int = 0
-    until: int | None = None
+    node: Node
     anywhere: bool = False
     labels: set[str] = field(default_factory=set)
-    tests: list[Test] = field(default_factory=list)
+
+    @property
+    def since(self) -> int:
+        """Where a list that goes back in time may end."""
+        return self.node.since
 
     def matches(self, message: Message) -> bool:
         """Whether the message is found; Trash and Spam only when asked for."""
         if not self.labels <= message.labels:
             return False
-        if not self.anywhere and (message.labels & {"SPAM", "TRASH"}) - self.labels:
+        if not self.anywhere and (message.labels & HIDDEN) - self.labels - self.node.places:
             return False
-        if message.internal_date < self.since or (self.until and message.internal_date >= self.until):
-            return False
-        return all(test(message) for test in self.tests)
+        return self.node.test(message)
 
 
-def parse(q: str, labels: Labels) -> Search:
-    """Knows after:/before: with epoch seconds, from:, label:, rfc822msgid:, in:anywhere.
-
-    Raises 501 that names the first term it does not know.
-    """
-    search = Search()
-    for match in TERM.finditer(q):
-        name, value = (match[1] or "").lower(), match[2] or match[3] or ""
-        known = TERMS.get(name)
-        if known is None or not known(search, value, labels):
-            raise ApiError(501, "notImplemented", f"The local Gmail does not know the search term {match[0]}")
-    return search
+def parse(q: str, given: Given) -> Search:
+    """Raises 501 that names the first term it does not know, 400 for brackets without end."""
+    return Search(_Parser(q, given).whole())
 
 
-def _after(search: Search, value: str, labels: Labels) -> bool:
-    search.since = max(search.since, _ms(value))
-    return is_number(value)
+def every(nodes: list[Node]) -> Node:
+    """All of them hold; those that read the mail's text are asked last."""
+    if len(nodes) == 1:
+        return nodes[0]
+    tests = [node.test for node in sorted(nodes, key=lambda node: node.slow)]
+    return Node(
+        lambda message: all(test(message) for test in tests),
+        slow=any(node.slow for node in nodes),
+        since=max((node.since for node in nodes), default=0),
+        places=frozenset[str]().union(*(node.places for node in nodes)),
+    )
 
 
-def _before(search: Search, value: str, labels: Labels) -> bool:
-    search.until = min(search.until or _ms(value), _ms(value))
-    return is_number(value)
+def some(nodes: list[Node]) -> Node:
+    """One of them at least holds."""
+    if len(nodes) == 1:
+        return nodes[0]
+    tests = [node.test for node in sorted(nodes, key=lambda node: node.slow)]
+    return Node(
+        lambda message: any(test(message) for test in tests),
+        slow=any(node.slow for node in nodes),
+        since=min((node.since for node in nodes), default=0),
+        places=frozenset[str]().union(*(node.places for node in nodes)),
+    )
 
 
-def _from(search: Search, value: str, labels: Labels) -> bool:
-    wanted = value.lower().strip("<>")
-    search.tests.append(lambda message: wanted in message.sender)
-    return True
+def none(node: Node) -> Node:
+    """It does not hold; a place that is not wanted is not asked for either."""
+    return Node(lambda message: not node.test(message), slow=node.slow)
 
 
-def _label(search: Search, value: str, labels: Labels) -> bool:
-    """By name with spaces and slashes as hyphens, as Gmail's search box writes it."""
-    wanted = _hyphened(value)
-    found = [label.id for label in labels.all() if _hyphened(label.name) == wanted or label.id == value]
-    search.labels.add(found[0] if found else value)
-    return True
+class _Parser:
+    def __init__(self, q: str, given: Given) -> None:
+        self._given = given
+        self._tokens = list(TOKEN.finditer(q))
+        self._at = 0
 
+    def whole(self) -> Node:
+        """The search; a bracket that closes nothing is passed over, as Gmail does."""
+        nodes: list[Node] = []
+        while self._at < len(self._tokens):
+            nodes += self._group("", "", 0)
+            self._at += 1
+        return every(nodes)
 
-def _message_id(search: Search, value: str, labels: Labels) -> bool:
-    wanted = headers.key(value)
-    search.tests.append(lambda message: message.key == wanted)
-    return True
+    def _group(self, name: str, closing: str, depth: int) -> list[Node]:
+        """What stands before `closing`, each OR chain as one."""
+        if depth > MAX_DEPTH:
+            raise invalid("Invalid query")
+        nodes: list[Node] = []
+        either = False
+        while (token := self._next()) is not None and token["bracket"] not in (")", "}"):
+            if token["word"] in ("OR", "AND"):
+                self._at += 1
+                either = bool(nodes) and token["word"] == "OR"
+                continue
+            node = self._item(name, depth)
+            nodes.append(some([nodes.pop(), node]) if either else node)
+            either = False
+        if closing and token is not None:
+            self._at += 1
+        return nodes
 
+    def _item(self, name: str, depth: int) -> Node:
+        token = self._tokens[self._at]
+        self._at += 1
+        if self._next() is None and (token["minus"] or token["field"]):
+            raise unknown_term(token[0].strip())
+        if depth > MAX_DEPTH:
+            raise invalid("Invalid query")
+        if token["minus"]:
+            return none(self._item(name, depth + 1))
+        if token["bracket"]:
+            nodes = self._group(name, CLOSING.get(token["bracket"], ""), depth + 1)
+            return every(nodes) if token["bracket"] == "(" else some(nodes or [every([])])
+        if token["field"]:
+            return self._item(token["field"].lower(), depth + 1)
+        value = token["word"] if token["quoted"] is None else token["quoted"]
+        return self._term(name, value)
 
-def _in(search: Search, value: str, labels: Labels) -> bool:
-    search.anywhere = value.lower() == "anywhere"
-    return search.anywhere
+    def _term(self, name: str, value: str) -> Node:
+        known = TERMS.get(name) if name else WORDS
+        found = known(value, self._given) if known else None
+        if found is None:
+            raise unknown_term(f"{name}:{value}" if name else value)
+        return found
 
-
-def _ms(value: str) -> int:
-    return int(value) * 1000 if is_number(value) else 0
-
-
-def _hyphened(name: str) -> str:
-    return re.sub(r"[\s/]", "-", name).casefold()
-
-
-TERMS: dict[str, Callable[[Search, str, Labels], bool]] = {
-    "after": _after,
-    "before": _before,
-    "from": _from,
-    "label": _label,
-    "rfc822msgid": _message_id,
-    "in": _in,
-}
+    def _next(self) -> re.Match[str] | None:
+        return self._tokens[self._at] if self._at < len(self._tokens) else None

@@ -14,10 +14,11 @@ from infra.local.gmail.errors import ApiError, Json
 from infra.local.gmail.faults import Fault
 from infra.local.gmail.line import trouble_of
 from infra.local.gmail.mailbox import Message
+from infra.local.gmail.uploads import PREFIXES
 from infra.local.gmail.wire import Answer, HttpServer, Request
 from infra.local.gmail.world import World
 
-API = ("/gmail/v1/", "/upload/")
+API = ("/gmail/v1/", *PREFIXES)
 
 
 class GmailServer:
@@ -48,7 +49,7 @@ class GmailServer:
             seed=seed,
         )
         self._api = Api(self.world)
-        self._control = Control(self.world, lambda: f"{self.url}/token", self._stop_soon)
+        self._control = Control(self.world, lambda: self.url, self._stop_soon)
         self._ended = threading.Event()
         self._stopping = threading.Lock()
         try:
@@ -118,9 +119,11 @@ class GmailServer:
             return self._single(request)
         if path in batch.PATHS and request.verb == "POST":
             return self._batch(request)
-        if path == "/token" and request.verb == "POST":
+        if path == oauth.AUTH_PATH and request.verb == "GET":
+            return oauth.page(request, self.world)
+        if path == oauth.TOKEN_PATH and request.verb == "POST":
             return self._token(request)
-        if path == "/revoke" and request.verb == "POST":
+        if path == oauth.REVOKE_PATH and request.verb == "POST":
             return oauth.revoke(request, self.world)
         if path.startswith(PREFIX):
             return self._control.answer(request)
@@ -154,10 +157,11 @@ class GmailServer:
         return _on_line(fault, lambda: batch.answer(calls, self._api, nameless, shuffled))
 
     def _token(self, request: Request) -> Answer:
+        token_uri = f"{self.url}{oauth.TOKEN_PATH}"
         if not self.world.faults:
-            return oauth.token(request, self.world)
+            return oauth.token(request, self.world, token_uri)
         fault = self.world.faults.line(("token",), oauth.address_of(request, self.world), ())
-        return _on_line(fault, lambda: oauth.token(request, self.world))
+        return _on_line(fault, lambda: oauth.token(request, self.world, token_uri))
 
     def _stop_soon(self) -> None:
         """Stop from outside the thread that answers, so that the answer still goes out."""

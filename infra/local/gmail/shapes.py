@@ -42,7 +42,8 @@ class DumpedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """A mailbox as it stands; messages oldest first, `labels` maps id to name."""
+    """A mailbox as it stands; messages oldest first, `labels` maps id to name, `drafts` a draft's id to its
+    message's."""
 
     address: str
     history_id: int
@@ -50,10 +51,15 @@ class Dump:
     watched_until: int | None
     labels: Mapping[str, str]
     messages: tuple[DumpedMessage, ...]
+    drafts: Mapping[str, str]
 
     def message(self, message_id: str) -> DumpedMessage | None:
         """By id; None when it is not there."""
         return next((message for message in self.messages if message.id == message_id), None)
+
+    def having(self, label: str) -> tuple[DumpedMessage, ...]:
+        """The messages with a label of that name: "SENT", say."""
+        return tuple(message for message in self.messages if label in message.labels)
 
 
 @dataclass(frozen=True, slots=True)

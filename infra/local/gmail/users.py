@@ -127,26 +127,34 @@ def delete_label(call: Call) -> None:
 
 
 def list_send_as(call: Call) -> Json:
-    """The primary address and the aliases, all verified."""
+    """The primary address and the aliases, verified or not yet."""
+    return {"sendAs": _send_as(call)}
+
+
+def get_send_as(call: Call) -> Json:
+    """One of them; raises 404."""
+    wanted = call.path["sendAsEmail"].lower()
+    for one in _send_as(call):
+        if str(one["sendAsEmail"]).lower() == wanted:
+            return one
+    raise not_found()
+
+
+def _send_as(call: Call) -> list[Json]:
     mailbox = call.mailbox
+    empty = {"displayName": "", "replyToAddress": "", "signature": ""}
     primary: Json = {
         "sendAsEmail": mailbox.address,
-        "displayName": "",
-        "replyToAddress": "",
-        "signature": "",
+        **empty,
         "isPrimary": True,
         "isDefault": True,
         "verificationStatus": "accepted",
     }
-    others: list[Json] = [
-        {
-            "sendAsEmail": alias,
-            "displayName": "",
-            "replyToAddress": "",
-            "signature": "",
-            "treatAsAlias": True,
-            "verificationStatus": "accepted",
-        }
-        for alias in mailbox.aliases
+    others = [*((a, "accepted") for a in mailbox.aliases), *((a, "pending") for a in mailbox.pending)]
+    return [
+        primary,
+        *(
+            {"sendAsEmail": alias, **empty, "treatAsAlias": True, "verificationStatus": status}
+            for alias, status in others
+        ),
     ]
-    return {"sendAs": [primary, *others]}

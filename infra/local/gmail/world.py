@@ -41,6 +41,8 @@ class World:
         self._rng = random.Random(seed)  # noqa: S311 - ids that can be repeated
         self._guard = threading.Lock()
         self._mailboxes: dict[str, Mailbox] = {}
+        self._former: dict[str, Mailbox] = {}
+        self._aliases: dict[str, Mailbox] = {}
         self._last_id = 0
 
     def close(self) -> None:
@@ -51,18 +53,56 @@ class World:
     def create_mailbox(self, address: str, aliases: Collection[str] = ()) -> Mailbox:
         """The mailbox of that address, made if there is none; aliases are its other sendAs addresses."""
         with self._guard:
-            mailbox = self._mailboxes.get(address.lower())
+            mailbox = self._mailboxes.get(address.lower(), self._former.get(address.lower()))
             if mailbox is None:
                 rng = random.Random(self._rng.random())  # noqa: S311
                 mailbox = Mailbox(
                     address, tuple(aliases), self._changed, rng, history_id=rng.randint(10**6, 10**7)
                 )
                 self._mailboxes[address.lower()] = mailbox
+                self._aliases |= {alias.lower(): mailbox for alias in aliases}
             return mailbox
 
     def mailbox(self, address: str) -> Mailbox:
-        """Raises KeyError for an address without a mailbox."""
-        return self._mailboxes[address.lower()]
+        """By its address, or one it had before. Raises KeyError for an address without a mailbox."""
+        found = self._mailboxes.get(address.lower(), self._former.get(address.lower()))
+        if found is None:
+            raise KeyError(address.lower())
+        return found
+
+    def receiver(self, address: str) -> Mailbox | None:
+        """Whose mailbox gets what is sent there: by address, alias, former address, or one with a +tag."""
+        name, at, domain = address.lower().rpartition("@")
+        for one in (f"{name}{at}{domain}", f"{name.partition('+')[0]}{at}{domain}"):
+            for known in (self._mailboxes, self._former, self._aliases):
+                if one in known:
+                    return known[one]
+        return None
+
+    def set_aliases(self, mailbox: Mailbox, aliases: Collection[str], pending: Collection[str] = ()) -> None:
+        """Its other sendAs addresses from now on, and those whose owner has not yet agreed."""
+        with self._guard:
+            self._aliases = {alias: whose for alias, whose in self._aliases.items() if whose is not mailbox}
+            self._aliases |= {alias.lower(): mailbox for alias in aliases}
+            mailbox.aliases, mailbox.pending = tuple(aliases), tuple(pending)
+
+    def rename(self, mailbox: Mailbox, address: str) -> None:
+        """By an administrator: the account, its consents and its mails stay, the old address is an alias."""
+        with self._guard:
+            old, new = mailbox.address, address
+            for known in (self._mailboxes, self._former):
+                if known.get(new.lower(), mailbox) is not mailbox:
+                    raise ValueError(f"there is a mailbox {new}")
+            renamed = {new.lower() if m is mailbox else name: m for name, m in self._mailboxes.items()}
+            self._mailboxes = renamed
+            self._former[old.lower()] = mailbox
+            self._former.pop(new.lower(), None)
+            mailbox.former = (*mailbox.former, old)
+            mailbox.aliases = (
+                old,
+                *(a for a in mailbox.aliases if a.lower() not in (old.lower(), new.lower())),
+            )
+            mailbox.address = new
 
     def mailboxes(self) -> list[Mailbox]:
         """All of them, in order of creation."""
@@ -83,10 +123,23 @@ class World:
         default. Raises KeyError for an address without a mailbox, ApiError for an impossible label.
         """
         mailbox = self.mailbox(address)
-        date = int(time.time() * 1000) if internal_date is None else internal_date
         label_ids = ARRIVING if labels is None else [mailbox.label_for(label).id for label in labels]
-        facts, place = headers.facts(raw), self.spool.append(raw)
-        return mailbox.add(self._new_id(), facts, place, date, label_ids, thread_id)
+        return self.put(mailbox, raw, label_ids, internal_date, thread_id)
+
+    def put(
+        self,
+        mailbox: Mailbox,
+        raw: bytes,
+        label_ids: Collection[str],
+        date: int | None = None,
+        thread_id: str | None = None,
+        draft_id: str = "",
+    ) -> Message:
+        """A new message; `thread_id` None finds its thread by what it refers to, "" gives it one of its own."""
+        message_id, facts, place = self._new_id(), headers.facts(raw), self.spool.append(raw)
+        date = int(time.time() * 1000) if date is None else date
+        thread_id = thread_id if thread_id is None else thread_id or message_id
+        return mailbox.add(message_id, facts, place, date, label_ids, thread_id, draft_id)
 
     def raw(self, message: Message) -> bytes:
         """The mail as it was delivered."""
@@ -95,13 +148,14 @@ class World:
     def caller(self, authorization: str) -> str:
         """The mailbox whose access token this is, in lower case; nothing for none that is good."""
         try:
-            return self.accounts.holder(authorization).address.lower()
+            return self.mailbox(self.accounts.holder(authorization).address).address.lower()
         except ApiError:
             return ""
 
     def kills(self, grant: Grant) -> bool:
         """Whether a fault ends this consent now, with all its tokens; one given after it began lives."""
-        if not self.faults.struck("token_death", grant.address, thing=grant.address, since=grant.made):
+        address = self.mailbox(grant.address).address
+        if not self.faults.struck("token_death", address, thing=address, since=grant.made):
             return False
         self.accounts.drop(grant)
         return True

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from domain.connections import Connection, ConnectionState
+from domain.connections import Connection, ConnectionState, Sharing
 from domain.ledger import Claim
 from domain.outcomes import Outcome
 from infra.db.schema import connections, decisions, messages, notifications, steps
@@ -60,7 +60,7 @@ NOTHING = {"messages": 0, "steps": 0, "decisions": 0, "notifications": 0}
 def test_a_new_connection_has_nothing_to_do_until_a_feature_is_on(store: Store) -> None:
     with store.begin("tests.add") as tx:
         mailbox_id = tx.mailboxes.add("uwe@firm.example")
-        connection_id = tx.connections.add("uwe", mailbox_id, GRANT)
+        connection_id = tx.connections.add("uwe", mailbox_id, GRANT, Sharing.PRIVATE)
         made = tx.connections.get(connection_id)
         assert made
         assert (made.state, made.magnet_since, made.sorting_since) == (ConnectionState.ACTIVE, None, None)
@@ -226,7 +226,7 @@ def test_mail_of_other_mailboxes_stays(store: Store) -> None:
         tx.connections.switch_off(ending.connection_id)
         tx.connections.delete_mail(connection_of(tx, ending))
         tx.connections.delete_mailbox_mail(ending.mailbox_id)
-        tx.connections.delete(ending.connection_id)
+        tx.connections.delete(connection_of(tx, ending))
         tx.mailboxes.delete(ending.mailbox_id)
 
     assert kept(store) == {"messages": 1, "steps": 3, "decisions": 1, "notifications": 1}

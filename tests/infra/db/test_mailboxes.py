@@ -191,7 +191,7 @@ def test_a_watch_is_renewed_after_a_day_and_tried_again_when_that_failed(world: 
     assert take_watch_due(world.store) == (world.mailbox_id,)
 
     with world.store.begin("watch.failed") as tx:
-        tx.mailboxes.watch_failed(world.mailbox_id, 600)
+        tx.mailboxes.watch_failed(world.mailbox_id, "backendError", 600)
     let_pass(world.store, 599)
     assert take_watch_due(world.store) == ()
     let_pass(world.store, 2)
@@ -227,7 +227,7 @@ def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World)
         assert tx.mailboxes.brake(None, 10) == (), "it is paused already"
         assert not tx.mailboxes.advance(world.mailbox_id, "100", "101")
         tx.mailboxes.rest(world.mailbox_id, "rateLimitExceeded", 1)
-        tx.mailboxes.watch_failed(world.mailbox_id, 1)
+        tx.mailboxes.watch_failed(world.mailbox_id, "backendError", 1)
         tx.mailboxes.start_watch(world.mailbox_id, Watch("200", START, START), 1)
         tx.mailboxes.resume(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
@@ -253,12 +253,14 @@ def test_a_mailbox_without_a_feature_is_never_due_and_its_pushes_are_nobody_s(wo
         assert tx.mailboxes.pushed("uwe@firm.example") is None
         kept = tx.db.execute(select(mailboxes)).mappings().one()
     kept_of_it = {name for name, value in kept.items() if value is not None}
-    assert kept_of_it == {"id", "address", "labels", "failures"}
+    assert kept_of_it == {"id", "address", "labels", "failures", "mails_pushed", "mails_missed"}
 
 
 def test_a_deleted_mailbox_takes_its_aliases_with_it(world: World) -> None:
     with world.store.begin("connections.delete") as tx:
-        tx.connections.delete(world.connection_id)
+        connection = tx.connections.get(world.connection_id)
+        assert connection is not None
+        tx.connections.delete(connection)
         tx.mailboxes.delete(world.mailbox_id)
         assert tx.mailboxes.own_addresses(world.mailbox_id) == frozenset()
         assert tx.mailboxes.id_of("uwe@firm.example") is None

@@ -32,12 +32,23 @@ def upgrade() -> None:
     for name in ("watch_renewed_at", "watch_failed_at"):
         op.add_column("mailboxes", sa.Column(name, infra.db.types.Instant(), nullable=True))
     op.add_column("mailboxes", sa.Column("watch_trouble", sa.String(), nullable=True))
+    for name in ("mails_pushed", "mails_missed"):
+        op.add_column("mailboxes", sa.Column(name, sa.Integer(), server_default="0", nullable=False))
+    op.add_column("messages", sa.Column("reopened_at", infra.db.types.Instant(), nullable=True))
     op.add_column("connections", sa.Column("sharing", sa.String(), server_default="private", nullable=False))
     op.add_column(
         "connections",
         sa.Column("excluded_domains", infra.db.types.Json(), server_default="[]", nullable=False),
     )
     op.add_column("connections", sa.Column("leave_due_at", infra.db.types.Instant(), nullable=True))
+    op.create_index(
+        "connections_leaving",
+        "connections",
+        ["leave_due_at"],
+        sqlite_where=sa.text("leave_due_at IS NOT NULL"),
+        postgresql_where=sa.text("leave_due_at IS NOT NULL"),
+    )
+    op.execute("UPDATE connections SET leave_due_at = created_at WHERE state = 'off'")
     op.create_table(
         "shared_contacts",
         sa.Column("connection_id", _id(), nullable=False),
@@ -45,6 +56,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["connection_id"], ["connections.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("connection_id", "contact_id"),
     )
+    op.create_index("ix_shared_contacts_contact_id", "shared_contacts", ["contact_id"])
     op.create_table(
         "sign_ins",
         sa.Column("state", sa.String(), nullable=False),
@@ -66,6 +78,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("looks", sa.Integer(), server_default="0", nullable=False),
         sa.Column("owner", sa.String(), nullable=True),
         sa.Column("ready_at", infra.db.types.Instant(), nullable=False),
         sa.Column("redrive_at", infra.db.types.Instant(), nullable=False),
@@ -89,9 +102,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("outbox", "sign_ins", "shared_contacts", "contact_viewers"):
         op.drop_table(table)
+    op.drop_index("connections_leaving", "connections")
     for table, columns in {
         "connections": ("leave_due_at", "excluded_domains", "sharing"),
-        "mailboxes": ("watch_trouble", "watch_failed_at", "watch_renewed_at"),
+        "mailboxes": ("mails_missed", "mails_pushed", "watch_trouble", "watch_failed_at", "watch_renewed_at"),
         "users": ("active", "may_connect", "roles_above", "role"),
     }.items():
         for column in columns:

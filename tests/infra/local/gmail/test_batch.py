@@ -53,7 +53,7 @@ def test_parts_fail_by_themselves(service: Any, users: Any, control: GmailContro
             "empty answer": messages.batchModify(
                 userId="me", body={"ids": [one], "removeLabelIds": ["INBOX"]}
             ),
-            "not built": users.drafts().list(userId="me"),
+            "not built": users.threads().list(userId="me"),
         },
     )
     assert found.pop("good one")["id"] == one

@@ -2,7 +2,7 @@
 
 import json
 import re
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 from googleapiclient.discovery_cache import DISCOVERY_DOC_DIR
 
-from infra.local.gmail import GmailControl
+from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.api import HANDLERS
 from infra.local.gmail.quota import TABLES
 
 Json = dict[str, Any]
 ANA = "ana@example.com"
+ATTACHMENT_ID = "ANGjdJ8MS8"
+"""Of the second part."""
+
+DRAFT_ID = "r1"
+RAW = urlsafe_b64encode(b"To: bea@example.com\r\nSubject: x\r\n\r\nbody").decode()
+
 DOCUMENT: Json = json.loads(Path(DISCOVERY_DOC_DIR, "gmail.v1.json").read_text(encoding="utf-8"))
 NESTED = b"""\
 From: Bob <bob@client.example>
@@ -78,21 +84,32 @@ def check(value: Any, spec: Json, path: str) -> None:
 
 def target(method: Json, message_id: str, label_id: str, query: str = "") -> str:
     last = label_id if "labels" in method["id"] else message_id
+    last = ATTACHMENT_ID if "attachments" in method["id"] else last
+    last = DRAFT_ID if "drafts" in method["id"] else last
     path = str(method["path"]).replace("{userId}", "me").replace("{id}", last)
+    path = path.replace("{messageId}", message_id).replace("{sendAsEmail}", ANA)
     return f"/{path}?{query}" if query else f"/{path}"
 
 
 @pytest.fixture
-def state(control: GmailControl, ana: Json) -> tuple[str, str]:
+def state(control: GmailControl, ana: Json, server: GmailServer) -> tuple[str, str]:
     """A mailbox with something of everything: (message id, label id)."""
     first = control.deliver(ANA, NESTED)
     gone = control.deliver(ANA, NESTED, labels=["INBOX", "Customers"])
     control.change_labels(ANA, [first.id], add=["Customers", "STARRED"], remove=["UNREAD"])
     control.delete(ANA, [gone.id])
+    mailbox = server.world.mailbox(ANA)
+    server.world.put(mailbox, urlsafe_b64decode(RAW), ["DRAFT"], draft_id=DRAFT_ID)
     return first.id, next(i for i, name in control.dump(ANA).labels.items() if name == "Customers")
 
 
 SAMPLES: dict[str, list[tuple[str, Json | None]]] = {
+    "drafts.create": [("", {"message": {"raw": RAW, "threadId": "{id}"}})],
+    "drafts.delete": [("", None)],
+    "drafts.get": [*((f"format={form}", None) for form in ("minimal", "full", "raw", "metadata"))],
+    "drafts.list": [("q=in:anywhere&includeSpamTrash=true&maxResults=1", None)],
+    "drafts.send": [("", {"id": DRAFT_ID}), ("", {"id": DRAFT_ID, "message": {"raw": RAW}})],
+    "drafts.update": [("", {"message": {"raw": RAW}})],
     "getProfile": [("", None)],
     "history.list": [
         ("startHistoryId=1", None),
@@ -105,6 +122,7 @@ SAMPLES: dict[str, list[tuple[str, Json | None]]] = {
     "labels.list": [("", None)],
     "labels.patch": [("", {"labelListVisibility": "labelHide"})],
     "labels.update": [("", {"name": "Other", "messageListVisibility": "hide"})],
+    "messages.attachments.get": [("", None)],
     "messages.batchModify": [
         ("", {"ids": ["{id}"], "addLabelIds": ["IMPORTANT"], "removeLabelIds": ["INBOX"]})
     ],
@@ -113,10 +131,14 @@ SAMPLES: dict[str, list[tuple[str, Json | None]]] = {
         *((f"format={form}", None) for form in ("minimal", "full", "raw")),
         ("format=metadata&metadataHeaders=Subject&metadataHeaders=From", None),
     ],
+    "messages.import": [("internalDateSource=dateHeader&neverMarkSpam=true", {"raw": RAW})],
+    "messages.insert": [("internalDateSource=dateHeader", {"raw": RAW, "labelIds": ["INBOX"]})],
     "messages.list": [("q=in:anywhere&labelIds=INBOX&includeSpamTrash=true&maxResults=1", None)],
     "messages.modify": [("", {"addLabelIds": ["IMPORTANT"], "removeLabelIds": ["INBOX"]})],
+    "messages.send": [("", {"raw": RAW, "threadId": "{id}"})],
     "messages.trash": [("", None)],
     "messages.untrash": [("", None)],
+    "settings.sendAs.get": [("", None)],
     "settings.sendAs.list": [("", None)],
     "stop": [("", None)],
     "watch": [
@@ -194,6 +216,6 @@ def test_what_is_not_built_says_so(name: str, http: Callable[..., Any], token: s
     assert f"{method['httpMethod']} {path}" in error["message"]
 
 
-def test_uploads_say_so_too(http: Callable[..., Any], token: str) -> None:
-    reply = http("POST", "/upload/gmail/v1/users/me/messages/send?uploadType=multipart", Authorization=token)
+def test_uploads_to_other_methods_say_so_too(http: Callable[..., Any], token: str) -> None:
+    reply = http("POST", "/upload/gmail/v1/users/me/labels?uploadType=multipart", Authorization=token)
     assert reply.status == 501

@@ -97,6 +97,13 @@ def test_a_watch_publishes_at_once_and_then_every_change(
     assert control.dump(ANA).watched_topic == TOPIC
 
 
+def test_after_a_renaming_the_new_address_is_told(users: Any, control: GmailControl, topic: Topic) -> None:
+    watch(users).execute()
+    control.rename_mailbox(ANA, "ana.maria@example.com")
+    control.deliver("ana.maria@example.com", RAW)
+    assert [data["emailAddress"] for data in topic.after(2)] == [ANA, "ana.maria@example.com"]
+
+
 def test_without_a_watch_nothing_is_published(users: Any, control: GmailControl, topic: Topic) -> None:
     control.deliver(ANA, RAW)
     watch(users).execute()

@@ -1,0 +1,130 @@
+"""What `lodestone doctor` finds: per line ok, warning or failed, and the next step."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.connections import Connection, ConnectionState
+from domain.reports import TOO_LONG
+from domain.scopes import missing, needed
+from domain.watches import RENEWED_WITHIN, WatchState
+
+
+class Verdict(StrEnum):
+    """A warning may be meant so; what failed is in the way."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line. `says` is what is so, `next_step` what to do about it."""
+
+    check: str
+    verdict: Verdict
+    says: str
+    next_step: str | None = None
+
+
+def ok(check: str, says: str) -> Finding:
+    return Finding(check, Verdict.OK, says)
+
+
+def warning(check: str, says: str, next_step: str) -> Finding:
+    return Finding(check, Verdict.WARNING, says, next_step)
+
+
+def failed(check: str, says: str, next_step: str) -> Finding:
+    return Finding(check, Verdict.FAILED, says, next_step)
+
+
+A_LITTLE, TOO_MUCH = timedelta(seconds=10), timedelta(minutes=5)
+"""Between clocks: beyond the first, times in logs and leases mislead; beyond the second Google refuses what we sign."""
+
+
+def of_clocks(check: str, whose: str, theirs: datetime, ours: datetime) -> Finding:
+    """How far another clock is from this machine's (W14)."""
+    apart = theirs - ours
+    way = "ahead of" if apart > timedelta() else "behind"
+    says = f"{whose} clock is {abs(apart).total_seconds():.1f} s {way} this machine's"
+    if abs(apart) <= A_LITTLE:
+        return ok(check, says)
+    judge = failed if abs(apart) > TOO_MUCH else warning
+    return judge(check, says, "set the clocks by NTP")
+
+
+def of_watch(watch: WatchState, now: datetime, push_recall: float) -> Finding:
+    """Whether the push registration stands, is renewed daily, and brings what it should (E85)."""
+    why = f" ({watch.trouble})" if watch.trouble else ""
+    if watch.until is None or watch.until <= now:
+        since = f"since {_minute(watch.until)}" if watch.until else "yet"
+        says = f"there is no watch {since}{why}; the sweep carries on"
+        return failed(
+            "watch", says, "does a worker run, and the sweep? `watch.failed` in the log gives Gmail's word"
+        )
+    until = f"watch until {_minute(watch.until)}"
+    if watch.trouble:
+        says = f"{until}, but its renewal failed{why}"
+        return warning(
+            "watch", says, "it is tried again every 10 minutes; see `watch.failed` in docs/LOGS.md"
+        )
+    if watch.renewed_at is None or now - watch.renewed_at > RENEWED_WITHIN:
+        when = _minute(watch.renewed_at) if watch.renewed_at else "an unknown time"
+        return warning("watch", f"{until}, last renewed at {when}", "does a worker run, and the sweep?")
+    if watch.recall.is_low(push_recall):
+        says = f"{until}, but push brings only {watch.recall.share:.0%} of new mail"
+        return warning("watch", says, "the watch is made anew by itself; does a dispatcher run?")
+    return ok("watch", until)
+
+
+def of_sync(synced_at: datetime | None, due_after: timedelta, now: datetime) -> Finding:
+    """Whether the mailbox was looked into when it was due (Z33)."""
+    if synced_at is None:
+        return warning("sync", "nobody has looked into it yet", "does a worker run, and the sweep?")
+    says = f"last looked into {_span(now - synced_at)} ago"
+    if now - synced_at > due_after + TOO_LONG:
+        return failed(
+            "sync", says, "does a worker run, and the sweep? see `duty.postponed` and `mailbox.rested`"
+        )
+    return ok("sync", says)
+
+
+def of_scopes(connection: Connection, granted: Collection[str]) -> Finding:
+    """Whether what the user has granted is enough for what is switched on (Z9)."""
+    again = f"the user signs in again: `lodestone connect --user {connection.user_id}`"
+    if not granted:
+        return warning("scopes", "nobody told which scopes were granted", again)
+    lacking = missing(needed(labels=connection.sorting_since is not None and not connection.dry_run), granted)
+    if lacking:
+        names = ", ".join(scope.rpartition("/")[2] for scope in lacking)
+        return failed("scopes", f"the grant lacks {names}", again)
+    return ok("scopes", "the grant has every scope it needs")
+
+
+def of_state(connection: Connection) -> Finding | None:
+    """Why Google need not be asked about a connection; None when it is active."""
+    user = connection.user_id
+    match connection.state:
+        case ConnectionState.REAUTH_NEEDED:
+            says = f"Google has ended the grant of user {user}; he was told"
+            return failed("token", says, f"he signs in again: `lodestone connect --user {user}`")
+        case ConnectionState.PAUSED:
+            says = f"the CRM has withdrawn the permission of user {user}"
+            return warning("token", says, "nothing, if that is meant so; else give it back in the CRM")
+        case ConnectionState.OFF:
+            says = f"the connection of user {user} is being ended"
+            return warning("token", says, f"if it stays: `lodestone disconnect --user {user}`")
+        case ConnectionState.ACTIVE:
+            return None
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _span(span: timedelta) -> str:
+    seconds = max(round(span.total_seconds()), 0)
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

@@ -1,0 +1,126 @@
+"""What becomes of a mail between asking and sending: the row that is kept of it, ids and state only (Z16, D15, D2)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4, uuid5
+
+from domain.connections import Connection, ConnectionState
+from domain.users import User
+
+DAY = timedelta(hours=24)
+"""What counts against the daily limit, and how long Gmail may be away before a mail is sent no more."""
+
+LOOKS = 5
+"""Times that a mail is looked for once its draft is gone: lists lag behind by seconds (FACTS §2)."""
+
+INTERRUPTED, SIGN_IN, SWITCHED_OFF, NO_PERMISSION = "interrupted", "sign_in", "switched_off", "no_permission"
+DRAFT_GONE, TOO_LATE, LOOKED_FOR = "draft_gone", "too_late", "looked_for"
+"""Why a mail was not sent, or waits, beside Google's own reason words. `draft_gone`: neither the draft nor the sent
+mail is there, so that somebody has deleted the draft, or changed and sent it by hand in Gmail."""
+
+SENDING_SCOPES = frozenset(
+    {
+        "https://mail.google.com/",
+        "https://www.googleapis.com/auth/gmail.modify",
+        "https://www.googleapis.com/auth/gmail.compose",
+    }
+)
+"""Any of them lets us write drafts and send them."""
+
+_OURS = UUID("0f6e2c38-8a05-5d7e-9b1c-4f2d6a7e9c11")
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=15)
+
+
+class SendState(StrEnum):
+    """`DRAFTING`: being handed over to Gmail, nobody has an answer yet. `WAITING`: it certainly was not sent so far.
+    `SENDING`: it may have been, and whoever takes it up looks first. The last two are for good."""
+
+    DRAFTING = "drafting"
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One mail on its way. `key` stands in a header of it, `looks` counts those in vain since the draft is gone.
+
+    Of one that was claimed `state` is that of before.
+    """
+
+    id: int
+    mailbox_id: int
+    connection_id: int
+    key: str
+    state: SendState
+    contact_id: str | None
+    draft_id: str | None
+    sent_id: str | None
+    reason: str | None
+    attempts: int
+    looks: int
+    created_at: datetime
+    ended_at: datetime | None
+
+    def is_late(self, now: datetime) -> bool:
+        """Nobody expects it to go out any more."""
+        return now - self.created_at > DAY
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """A mail on its way as its user or the operator sees it."""
+
+    sending: Sending
+    mailbox: str
+    user_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much of a mailbox's daily limit is used, and when the oldest of those mails counts no more."""
+
+    used: int
+    free_at: datetime | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What Gmail made of the mail that was handed over."""
+
+    id: str
+    message_id: str
+
+
+def key_of(user_id: str, given: str | None) -> str:
+    """The mail's key: the same for the same user and key that the caller gave, so that asking twice sends once.
+
+    Never the caller's own text: it stands in a header that all recipients get.
+    """
+    return str(uuid4() if given is None else uuid5(_OURS, f"{len(user_id)}/{user_id}/{given}"))
+
+
+def hindrance(connection: Connection | None, user: User | None) -> str | None:
+    """Why nothing may be sent over this connection now, None when it may (Z6, D12, D15)."""
+    if connection is None or connection.state is ConnectionState.OFF:
+        return SWITCHED_OFF
+    withdrawn = user is not None and not (user.may_connect and user.active)
+    if withdrawn or connection.state is ConnectionState.PAUSED:
+        return NO_PERMISSION
+    if connection.state is ConnectionState.REAUTH_NEEDED or connection.grant is None:
+        return SIGN_IN
+    return None
+
+
+def may_send(scopes: tuple[str, ...]) -> bool:
+    """Whether the grant lets us send, as far as we were told what was granted."""
+    return not scopes or not SENDING_SCOPES.isdisjoint(scopes)
+
+
+def wait_before(attempt: int, jitter: float) -> timedelta:
+    """2 s, doubling to 15 minutes, spread by `jitter` (0 to 1) over the upper half (E87)."""
+    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt - 1, 20))
+    return longest * (0.5 + jitter / 2)

@@ -1,0 +1,51 @@
+"""Paging through mail that is kept nowhere: where a page of the live view ended (Z17)."""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+MAX_TOKEN: Final = 100_000
+_LAST_SECOND: Final = 1 << 40
+_MAX_ID: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Everything received after the second `second` has been shown, and of that second itself `seen`: mailbox
+    and Gmail id. It is the same for all mailboxes, so it holds when one of them fails."""
+
+    second: int
+    seen: frozenset[tuple[int, str]]
+
+    def token(self) -> str:
+        """Opaque text for the caller to bring back."""
+        by_mailbox: dict[int, list[str]] = {}
+        for mailbox_id, gmail_id in sorted(self.seen):
+            by_mailbox.setdefault(mailbox_id, []).append(gmail_id)
+        content = json.dumps([self.second, *([key, *ids] for key, ids in by_mailbox.items())])
+        return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+
+
+def read_place(token: str) -> Place:
+    """The place of a token. Raises ValueError for what no page has given out."""
+    if len(token) > MAX_TOKEN or not token.isascii():
+        raise ValueError("no token")
+    try:
+        content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        second, *rows = json.loads(content)
+        seen = frozenset((int(key), gmail_id) for key, *ids in rows for gmail_id in _ids(ids))
+    except (binascii.Error, TypeError, ValueError, RecursionError):
+        raise ValueError("no token") from None
+    if type(second) is not int or not 0 <= second < _LAST_SECOND:
+        raise ValueError("no token")
+    return Place(second, seen)
+
+
+def _ids(values: Iterable[object]) -> Iterable[str]:
+    for value in values:
+        if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID:
+            raise ValueError("no id")
+        yield value

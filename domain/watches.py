@@ -1,0 +1,70 @@
+"""A mailbox's push registration: does it stand, and does it bring what it should (E82, E85)?"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+NEWEST = 50
+"""Push recall is of so many mails at most: beyond that all count half, so that older ones fade."""
+
+ENOUGH = 10
+"""With fewer mails push recall says nothing."""
+
+RENEWED_WITHIN = timedelta(hours=26)
+"""A watch is renewed daily; one that was not for so long is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Push recall: of the new mail since the watch was last made anew, how much push has brought, and how much
+    only a sweep."""
+
+    pushed: int = 0
+    missed: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """From 0 to 1, None without a mail."""
+        return self.pushed / (self.pushed + self.missed) if self.pushed + self.missed else None
+
+    def after(self, mails: int, *, pushed: bool) -> "Recall":
+        """So many mails later. What is old fades, or a year of good push would hide a week of none."""
+        got, lost = (self.pushed + mails, self.missed) if pushed else (self.pushed, self.missed + mails)
+        if got + lost <= NEWEST:
+            return Recall(got, lost)
+        faded = NEWEST / 2 / (got + lost)
+        return Recall(round(got * faded), round(lost * faded))
+
+    def is_low(self, threshold: float) -> bool:
+        """Whether enough mail was seen to say that push fails."""
+        return self.share is not None and self.pushed + self.missed >= ENOUGH and self.share < threshold
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """The watch as we know it. `trouble` is why the last renewal failed, None when it did not."""
+
+    until: datetime | None = None
+    renewed_at: datetime | None = None
+    failed_at: datetime | None = None
+    trouble: str | None = None
+    pushed_at: datetime | None = None
+    recall: Recall = Recall()
+
+    def has_told(self, synced_at: datetime | None, now: datetime, sweep_after: timedelta) -> bool | None:
+        """Whether push has told of the mail that came since the last look.
+
+        None when it need not have: the watch has not stood since then, or the last look was not a sweep ago, as
+        after a push that Gmail may have dropped another one behind (FACTS §1).
+        """
+        if synced_at is None:
+            return None
+        if self.pushed_at is not None and self.pushed_at > synced_at:
+            return True
+        began_before = self.renewed_at is not None and self.renewed_at <= synced_at
+        stands = self.until is not None and now < self.until
+        return False if began_before and stands and now - synced_at >= sweep_after else None
+
+    def is_deaf(self, threshold: float, now: datetime, rest: timedelta) -> bool:
+        """Whether to stop and watch again; not while it was renewed within `rest`."""
+        rested = self.renewed_at is None or now - self.renewed_at >= rest
+        return rested and self.recall.is_low(threshold)

@@ -1,0 +1,151 @@
+"""How every mailbox really stands: what Google says when it is asked, beside what we know (D12, E84–E86, E99)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from domain.checks import Finding, Verdict, failed, of_scopes, of_state, of_sync, of_watch, ok, warning
+from domain.connections import Connection, ConnectionState, MailboxState
+from domain.errors import CursorExpired, GiveUp, TryAgain
+from handlers.ports import Mailbox
+from handlers.work import Work, enter
+
+OUT_OF_REACH = frozenset({"unreachable", "timeout", "connection_broken"})
+"""What a Gmail that is away answers every mailbox."""
+
+OPERATORS = {
+    "accessNotConfigured": (
+        "the Gmail API is not enabled in the OAuth client's project",
+        "enable it: `lodestone setup google` prints the command",
+    ),
+    "no_service_account": (
+        "its access is delegated to a service account, and we have no key",
+        "set LODESTONE_SERVICE_ACCOUNT_FILE",
+    ),
+    "invalid_jwt": (
+        "Google does not accept what the service account's key has signed",
+        "set this machine's clock by NTP; else make another key",
+    ),
+}
+"""Words that pass only when the operator does something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One mailbox. `out_of_reach` says that Gmail itself could not be reached."""
+
+    address: str
+    findings: tuple[Finding, ...]
+    out_of_reach: bool = False
+
+    @property
+    def worst(self) -> Verdict:
+        """The worst verdict on it."""
+        found = {finding.verdict for finding in self.findings}
+        return next((v for v in (Verdict.FAILED, Verdict.WARNING) if v in found), Verdict.OK)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a look into the mailbox showed."""
+
+    address: str
+    scopes: tuple[str, ...]
+    history: bool
+
+
+def mailboxes(address: str | None, work: Work) -> Sequence[int]:
+    """The ids of the one with this address, or of all."""
+    with work.store.begin("doctor.list", reads_only=True) as tx:
+        return tx.mailboxes.ids(address)
+
+
+def examine(mailbox_id: int, work: Work, *, ask: bool = True) -> Examined | None:
+    """Look at one mailbox; None when it has gone meanwhile. Unless `ask`, by what we know alone.
+
+    Every grant is refreshed; one that Google has ended is dealt with as everywhere (E86). Nothing is asked for a
+    mailbox that is paused or rests.
+    """
+    with work.store.begin("doctor.look", reads_only=True) as tx:
+        mailbox = tx.mailboxes.get(mailbox_id)
+        if mailbox is None:
+            return None
+        connections = tx.connections.of_mailbox(mailbox_id)
+        paused = tx.mailboxes.is_paused(mailbox_id)
+        now = tx.now()
+    found: list[Finding] = []
+    if paused:
+        found.append(warning("paused", "it is paused", "`lodestone resume` when it may go on"))
+    elif mailbox.rests(now):
+        until = f"{mailbox.resting_until:%Y-%m-%d %H:%M} UTC"
+        found.append(
+            warning("gmail", f"Gmail limits or refuses it; it rests until {until}", "see docs/RUNBOOK.md")
+        )
+    away = False
+    for connection in connections:
+        state = of_state(connection)
+        if state is not None:
+            found.append(state)
+        elif ask and not paused and not mailbox.rests(now) and not away:
+            answers, away = _ask(connection, mailbox, work)
+            found += answers
+    if not paused and any(connection.works for connection in connections):
+        found.append(of_watch(mailbox.watch, now, work.pace.push_recall))
+        found.append(of_sync(mailbox.synced_at, timedelta(seconds=work.pace.sync_due_after), now))
+    return Examined(mailbox.address, tuple(found), away)
+
+
+def _ask(connection: Connection, mailbox: MailboxState, work: Work) -> tuple[list[Finding], bool]:
+    """What Google says of the connection, and whether it was out of reach."""
+    if connection.grant is None:
+        return [
+            failed("token", "there is no grant", f"`lodestone connect --user {connection.user_id}`")
+        ], False
+    # A grant without its access token has to be refreshed: that is the question.
+    stale = replace(connection, grant=replace(connection.grant, access_token=None, expires_at=None))
+    try:
+        seen = enter([stale], work, lambda gmail: _look(gmail, mailbox))
+    except TryAgain as error:
+        return [_refused(error.reason)], error.reason in OUT_OF_REACH
+    except GiveUp as error:
+        step = "the domain's administrator decides which apps may enter: docs/GOOGLE.md"
+        return [failed("gmail", f"Gmail refuses: {error.reason}", step)], False
+    if seen is None:
+        ended = of_state(replace(connection, state=ConnectionState.REAUTH_NEEDED))
+        return [ended] if ended else [], False
+    token = ok("token", "its token could be refreshed")
+    return [token, of_scopes(connection, seen.scopes), *_compare(seen, mailbox)], False
+
+
+def _refused(reason: str) -> Finding:
+    if reason in OUT_OF_REACH:
+        return failed("gmail", f"it cannot be reached ({reason})", "check the network and the proxy")
+    if reason in OPERATORS:
+        return failed("gmail", *OPERATORS[reason])
+    return warning("gmail", f"Gmail says {reason}", "it passes by itself; look again in some minutes")
+
+
+def _look(gmail: Mailbox, mailbox: MailboxState) -> _Seen:
+    history = True
+    address = gmail.address()
+    if mailbox.cursor is not None:
+        try:
+            next(iter(gmail.changes_since(mailbox.cursor)), None)
+        except CursorExpired:
+            history = False
+    return _Seen(address, gmail.grant.scopes, history)
+
+
+def _compare(seen: _Seen, mailbox: MailboxState) -> list[Finding]:
+    found = [ok("address", "Gmail knows it by the same address")]
+    if seen.address != mailbox.address:
+        says = "Gmail knows it by another address: it was renamed (E99)"
+        found = [warning("address", says, "nothing: the next renewal of its watch takes the new one over")]
+    if mailbox.cursor is not None and not seen.history:
+        says = "its cursor is older than Gmail's history"
+        found.append(
+            warning("cursor", says, "nothing: what came since the last success is listed again (E84)")
+        )
+    elif mailbox.cursor is not None:
+        found.append(ok("cursor", "Gmail's history goes back to its cursor"))
+    return found

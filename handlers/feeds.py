@@ -1,0 +1,240 @@
+"""The mail of several mailboxes as one list, newest first, for as few of Gmail's units as that takes (Z17)."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from domain.connections import Connection
+from domain.errors import AccessRevoked, GiveUp, TryAgain
+from domain.letters import Letter, Sought
+from domain.messages import Direction
+from domain.pages import Place
+from domain.sharing import Share
+from handlers.connections import Refused
+from handlers.ports import Mailbox
+from handlers.work import Work, enter
+
+T = TypeVar("T")
+log = structlog.get_logger()
+BATCH: Final = 25
+SIGN_IN_NEEDED: Final = "sign_in_needed"
+PAUSED: Final = "paused"
+
+_HIDDEN_BATCHES = 3
+"""Batches beyond the page's own that are fetched for mail which then is not shown, before the page ends early."""
+
+_THREADS = ThreadPoolExecutor(8, thread_name_prefix="live")
+"""All views share them, and with them their lines to Gmail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A mailbox that the viewer may look into, and by whose shares. Nobody is asked while there is `trouble`."""
+
+    mailbox_id: int
+    address: str
+    shares: tuple[Share, ...]
+    connections: tuple[Connection, ...]
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A mail that the viewer may see, and where it lies."""
+
+    mailbox_id: int
+    mailbox: str
+    direction: Direction
+    letter: Letter = field(repr=False)
+
+    @property
+    def order(self) -> tuple[datetime, int, str]:
+        """Newest first, when it is sorted backwards."""
+        return self.letter.received_at, self.mailbox_id, self.letter.gmail_id
+
+
+class Sight(Protocol):
+    """Which of a mailbox's mails the viewer may see."""
+
+    def __call__(self, door: Door, letters: Sequence[Letter]) -> Sequence[Shown]: ...
+
+
+@dataclass(slots=True)
+class Entry:
+    """One mailbox during one view: entered once, with the first grant that works (W15), for one thread at a time.
+
+    `trouble` is why nothing more comes from it, in Google's word or ours; other mailboxes go on. `unread` counts
+    single mails that Gmail did not give.
+    """
+
+    door: Door
+    work: Work
+    gmail: Mailbox | None = None
+    trouble: str | None = None
+    unread: int = 0
+
+    def __post_init__(self) -> None:
+        self.trouble = self.door.trouble
+
+    def ask(self, action: Callable[[Mailbox], T]) -> T | None:
+        """None when there is trouble."""
+        if self.trouble is not None:
+            return None
+        try:
+            answer = self._answer(action)
+        except (TryAgain, GiveUp) as error:
+            self.trouble = error.reason
+            return None
+        except AccessRevoked:
+            self.trouble = SIGN_IN_NEEDED
+            return None
+        if answer is None:
+            self.trouble = SIGN_IN_NEEDED
+            return None
+        return answer[0]
+
+    def _answer(self, action: Callable[[Mailbox], T]) -> tuple[T] | None:
+        def run(gmail: Mailbox) -> tuple[T]:
+            self.gmail = gmail
+            return (action(gmail),)
+
+        return run(self.gmail) if self.gmail else enter(self.door.connections, self.work, run)
+
+    def hindrance(self) -> Exception:
+        """The trouble, for whoever cannot do without this mailbox."""
+        if self.trouble == SIGN_IN_NEEDED:
+            return AccessRevoked(SIGN_IN_NEEDED)
+        if self.trouble == PAUSED:
+            return Refused("the mailbox is paused: `lodestone resume` ends that")
+        return TryAgain(self.trouble or "unknown")
+
+
+@dataclass(slots=True)
+class Feed:
+    """A mailbox's mail, a batch at a time. `waiting` is what has been fetched, may be seen and is not shown yet;
+    `looked_at` everything that has been fetched, be it shown or not."""
+
+    entry: Entry
+    sought: Sought
+    seen: frozenset[str]
+    sight: Sight
+    waiting: deque[Shown] = field(default_factory=deque, repr=False)
+    looked_at: list[tuple[datetime, str]] = field(default_factory=list)
+    batches: int = 0
+    _ids: deque[str] = field(default_factory=deque)
+    _page: str | None = None
+    _listed: bool = False
+    _all_shown: bool = True
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more can come."""
+        return self.entry.trouble is not None or (self._listed and not self._ids)
+
+    @property
+    def reached(self) -> datetime | None:
+        """Whatever comes yet is not newer than this."""
+        return min(self.looked_at)[0] if self.looked_at else None
+
+    def is_behind(self, head: Shown | None) -> bool:
+        """Whether its next mail may be newer than `head`, so that it has to be asked first."""
+        if self.waiting or self.is_over:
+            return False
+        return head is None or self.reached is None or self.reached > head.letter.received_at
+
+    def fill(self, wanted: int) -> None:
+        """The next batch; no more than the page has room for, unless what came was not to be shown."""
+        size = min(BATCH, wanted) if self._all_shown else BATCH
+        self.batches += 1
+        letters = self.entry.ask(lambda gmail: self._next(gmail, size)) or ()
+        self.looked_at += [(letter.received_at, letter.gmail_id) for letter in letters]
+        shown = self.sight(self.entry.door, letters)
+        self._all_shown = len(shown) == len(letters)
+        self.waiting.extend(sorted(shown, key=lambda one: one.order, reverse=True))
+
+    def _next(self, gmail: Mailbox, size: int) -> list[Letter]:
+        while len(self._ids) < size and not self._listed:
+            ids, self._page = gmail.found(self.sought, self._page)
+            self._ids.extend(gmail_id for gmail_id in ids if gmail_id not in self.seen)
+            self._listed = self._page is None
+        batch = [self._ids.popleft() for _ in range(min(size, len(self._ids)))]
+        answers = gmail.previews(batch) if batch else {}
+        refused = [one for one in answers.values() if isinstance(one, TryAgain | GiveUp)]
+        letters = [one for one in answers.values() if isinstance(one, Letter)]
+        if refused and (not letters or any(isinstance(e, TryAgain) and e.whole_mailbox for e in refused)):
+            raise refused[0]
+        self.entry.unread += len(refused)
+        return letters
+
+
+def merge(feeds: Sequence[Feed], limit: int, place: Place | None = None) -> tuple[list[Shown], Place | None]:
+    """At most so many mails after the place, newest first, and where the next page begins; None after the last.
+
+    A mailbox is asked for more only when what it has sent is used up. Where much is fetched that may not be
+    shown, the page ends before it is full, so that no page costs without bound.
+    """
+    most = -(-limit // BATCH) + _HIDDEN_BATCHES
+    shown: list[Shown] = []
+    while len(shown) < limit:
+        heads = [feed.waiting[0] for feed in feeds if feed.waiting]
+        head = max(heads, key=lambda one: one.order, default=None)
+        behind = [feed for feed in feeds if feed.is_behind(head)]
+        if any(feed.batches >= most for feed in behind):
+            break
+        if behind:
+            at_once([_filling(feed, limit - len(shown)) for feed in behind])
+        elif head is None:
+            return shown, None
+        else:
+            shown.append(next(f for f in feeds if f.waiting and f.waiting[0] is head).waiting.popleft())
+    if all(feed.is_over and not feed.waiting for feed in feeds):
+        return shown, None
+    return shown, _end(feeds, shown if len(shown) == limit else [], place)
+
+
+def tell(user_id: str, contact_id: str | None, entries: Sequence[Entry], began: float) -> tuple[int, int]:
+    """Say who has looked where, and what it cost; returns units and requests."""
+    spent = [entry.gmail.spent for entry in entries if entry.gmail]
+    units, requests = sum(one.units for one in spent), sum(one.requests for one in spent)
+    log.info(
+        "mail.shown",
+        user_id=user_id,
+        contact_id=contact_id,
+        mailbox_ids=[entry.door.mailbox_id for entry in entries],
+        units=units,
+        requests=requests,
+        milliseconds=round((time.monotonic() - began) * 1000),
+    )
+    return units, requests
+
+
+def at_once(actions: Sequence[Callable[[], T]]) -> list[T]:
+    """Done in parallel, because each is the network; one alone needs no other thread."""
+    if len(actions) == 1:
+        return [actions[0]()]
+    return [running.result() for running in [_THREADS.submit(action) for action in actions]]
+
+
+def _filling(feed: Feed, wanted: int) -> Callable[[], None]:
+    return lambda: feed.fill(wanted)
+
+
+def _end(feeds: Sequence[Feed], full: Sequence[Shown], place: Place | None) -> Place | None:
+    """After the last mail of a full page; else after what was fetched last where most was hidden."""
+    ends = [feed.reached for feed in feeds if not feed.is_over and not feed.waiting and feed.reached]
+    end = full[-1].letter.received_at if full else max(ends, default=None)
+    if end is None:
+        return None
+    second = int(end.timestamp())
+    seen = set(place.seen) if place and place.second == second else set()
+    for feed in feeds:
+        waiting = {one.letter.gmail_id for one in feed.waiting}
+        of_second = {i for moment, i in feed.looked_at if int(moment.timestamp()) == second}
+        seen |= {(feed.entry.door.mailbox_id, gmail_id) for gmail_id in of_second - waiting}
+    return Place(second, frozenset(seen))

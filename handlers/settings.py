@@ -1,0 +1,126 @@
+"""The settings of the organisation and of a user's connection, saved all at once or not at all (Z13, D13, Part I)."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from domain.connections import Connection, ConnectionState, Sharing, Wishes
+from domain.errors import GiveUp, TryAgain
+from domain.organisations import Organisation
+from domain.public_mail import proposed_internal
+from domain.sharing import option
+from domain.users import User
+from handlers import connections, leaving
+from handlers.connections import Refused
+from handlers.ports import Store, Transaction
+from handlers.work import Work, enter
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A connection's settings. `option` is the sharing option that counts, by role, user or the owner's choice;
+    `proposed` is a domain that may be internal (E18)."""
+
+    connection: Connection
+    address: str
+    option: Sharing
+    contacts: frozenset[str]
+    proposed: str | None
+
+
+def change_organisation(
+    values: Mapping[str, object], store: Store, *, users: Collection[str] = (), roles: Collection[str] = ()
+) -> None:
+    """Set these by their names; `users` and `roles` are those that the values name. Raises Refused."""
+    with store.begin("settings.set") as tx:
+        for user_id in sorted(users):
+            connections.check_known(user_id, tx)
+        for role in sorted(roles):
+            if not tx.users.has_role(role):
+                raise Refused(
+                    f"no user has the role {role}: `lodestone crm import --users FILE` tells of roles"
+                )
+        for name, value in values.items():
+            tx.contacts.set_organisation(name, value)
+    log.info("settings.changed", names=sorted(values))
+
+
+def organisation(store: Store) -> Organisation:
+    """The organisation's settings as they are now."""
+    with store.begin("settings.show", reads_only=True) as tx:
+        return tx.contacts.organisation()
+
+
+def show(user_id: str, store: Store) -> Shown:
+    """The settings of the user's connection. Raises Refused when he has none."""
+    with store.begin("settings.show", reads_only=True) as tx:
+        connection = _the_one(user_id, tx.connections.of_user(user_id))
+        mailbox = tx.mailboxes.get(connection.mailbox_id)
+        rules = tx.contacts.organisation()
+        return Shown(
+            connection=connection,
+            address=mailbox.address if mailbox else "",
+            option=option(tx.users.get(user_id) or User(user_id), connection.sharing, rules.sharing),
+            contacts=tx.connections.shared_contacts(connection.id),
+            proposed=proposed_internal(mailbox.address, rules.internal_domains) if mailbox else None,
+        )
+
+
+def change(user_id: str, wishes: Wishes, work: Work) -> None:
+    """Change a connection's settings, at once also for jobs that wait (E92).
+
+    Only what is switched on needs Gmail; the rest is done while it is away, or the user has to sign in again.
+    Raises Refused, and what `Mailbox` raises.
+    """
+    if wishes.magnet or wishes.sorting or wishes.dry_run is False:
+        connections.save(user_id, None, wishes, work=work)
+        return
+    with work.store.begin("settings.save") as tx:
+        connections.check_permission(user_id, tx, locked=True)
+        connections.check_sharing(user_id, wishes, tx)
+        connection = _the_one(user_id, tx.connections.of_users([user_id]))
+        watched = _switch_off(connection, wishes, tx)
+        connections.keep_sharing(connection, wishes, tx)
+    log.info("connection.changed", connection_id=connection.id, user_id=user_id)
+    if not watched:
+        work.store.scrub()
+        _stop_watch(connection.id, work)
+
+
+def _the_one(user_id: str, mine: Collection[Connection]) -> Connection:
+    for connection in mine:
+        if connection.state is not ConnectionState.OFF:
+            return connection
+    raise Refused(f"user {user_id} has no connection: `lodestone connect --user {user_id}` makes one")
+
+
+def _switch_off(connection: Connection, wishes: Wishes, tx: Transaction) -> bool:
+    """The features as they are to be (Z36); False when the mailbox needs its watch no more."""
+    if wishes.magnet is None and wishes.sorting is None and wishes.dry_run is None:
+        return True
+    magnet_since = connection.magnet_since if wishes.magnet is None else None
+    sorts = magnet_since is not None and wishes.sorting is None
+    tx.connections.change(
+        connection.id,
+        magnet_since=magnet_since,
+        sorting_since=connection.sorting_since if sorts else None,
+        dry_run=connection.dry_run if wishes.dry_run is None else wishes.dry_run,
+    )
+    if magnet_since is not None or connection.magnet_since is None:
+        return True
+    return leaving.forget(connection, tx)
+
+
+def _stop_watch(connection_id: int, work: Work) -> None:
+    """Gmail's registration ends by itself within a week, and what it pushes until then finds no cursor."""
+    with work.store.begin("settings.look", reads_only=True) as tx:
+        connection = tx.connections.get(connection_id)
+    if connection is None or connection.state is not ConnectionState.ACTIVE:
+        return
+    try:
+        enter([connection], work, lambda gmail: gmail.stop_watch())
+    except (TryAgain, GiveUp) as error:
+        log.warning("watch.abandoned", mailbox_id=connection.mailbox_id, reason=error.reason)

@@ -1,0 +1,100 @@
+"""The push registration of a mailbox: renewed daily, made anew where push fails (E82, E85)."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from domain.connections import MailboxState
+from domain.errors import GiveUp, TryAgain
+from domain.events import WatchDue
+from domain.mailboxes import Watch
+from handlers.ports import Mailbox, Transaction
+from handlers.work import Work, enter, in_turn
+
+log = structlog.get_logger()
+
+WATCH_RETRY = 600.0
+
+ANEW_EVERY = 5.0
+"""Seconds between two watches that are made anew, over all mailboxes: while nobody pulls what Pub/Sub has, push
+seems to fail everywhere, and no new watch mends that."""
+
+ALMOST = 0.9
+"""Of the time between two sweeps: one comes a little early now and then."""
+
+
+def renew_watch(mailbox_id: int, work: Work) -> None:
+    """A new registration and a fresh look at the addresses, daily (E85, E14, E99). A failure holds up nothing else.
+
+    One at a time: two calls of `watch` for one mailbox are more than Gmail takes (FACTS §1).
+    """
+    in_turn("watch", mailbox_id, WatchDue(mailbox_id), work, lambda _: _renew(mailbox_id, work))
+
+
+def _renew(mailbox_id: int, work: Work) -> bool:
+    with work.store.begin("watch.enter", reads_only=True) as tx:
+        mailbox = tx.mailboxes.get(mailbox_id)
+        connections = tx.connections.working(mailbox_id)
+        if mailbox is None or not tx.mailboxes.is_watch_due(mailbox_id, work.pace.redrive_after):
+            return True
+        anew = mailbox.watch.is_deaf(work.pace.push_recall, tx.now(), timedelta(seconds=work.pace.watch_rest))
+
+    def renew(gmail: Mailbox) -> tuple[Watch, frozenset[str], str]:
+        if anew:
+            gmail.stop_watch()
+        return gmail.watch(work.topic), frozenset(gmail.own_addresses()), gmail.address()
+
+    try:
+        answer = enter(connections, work, renew)
+    except (TryAgain, GiveUp) as error:
+        with work.store.begin("watch.failed") as tx:
+            tx.mailboxes.watch_failed(mailbox_id, error.reason, WATCH_RETRY)
+        log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
+        return True
+    if answer is None:
+        return True
+    watch, own, address = answer
+    with work.store.begin("watch.record") as tx:
+        wanted = bool(tx.connections.switched_on(mailbox_id, locked=True))
+        if wanted:
+            tx.mailboxes.start_watch(mailbox_id, watch, work.pace.watch_due_after, anew=anew)
+            tx.mailboxes.keep_own_addresses(mailbox_id, own)
+            renamed = address != mailbox.address and tx.mailboxes.rename(mailbox_id, address)
+    if not wanted:
+        enter(connections, work, lambda gmail: gmail.stop_watch())
+        return True
+    if address != mailbox.address:
+        log.warning("mailbox.renamed", mailbox_id=mailbox_id, taken_over=renamed)
+    if anew:
+        recall = mailbox.watch.recall
+        log.warning("watch.restarted", mailbox_id=mailbox_id, pushed=recall.pushed, missed=recall.missed)
+    else:
+        log.info("watch.renewed", mailbox_id=mailbox_id, until=watch.expires_at.isoformat())
+    return True
+
+
+def judge_push(mailbox: MailboxState, mails: int, now: datetime, tx: Transaction, work: Work) -> bool:
+    """Count so many new mails for push or against it; True when it brings so little that it is to be mended.
+
+    `mailbox` is as it was before they were found.
+    """
+    watch = mailbox.watch
+    told = watch.has_told(mailbox.synced_at, now, timedelta(seconds=ALMOST * work.pace.sync_due_after))
+    if told is None:
+        return False
+    recall = watch.recall.after(mails, pushed=told)
+    tx.mailboxes.keep_recall(mailbox.id, watch.recall, recall)
+    if told:
+        return False
+    log.info("push.missed", mailbox_id=mailbox.id, mails=mails)
+    after = replace(watch, recall=recall)
+    return after.is_deaf(work.pace.push_recall, now, timedelta(seconds=work.pace.watch_rest))
+
+
+def hasten_watch(mailbox_id: int, work: Work) -> None:
+    """Have the watch made anew, unless another mailbox's is just now: this one's turn comes with its next mail."""
+    if work.queue.enter("anew", 0, ANEW_EVERY) is None:
+        return
+    with work.store.begin("watch.hasten") as tx:
+        tx.mailboxes.hasten_watch(mailbox_id)

@@ -1,0 +1,70 @@
+"""Everything that is stored encrypted, brought under the first key (I10)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Column, Table, delete, select, update
+
+from infra.db.schema import channels, connections, sign_ins
+from infra.db.store import Store
+from infra.db.types import db_now
+from infra.secrets import Cipher, WrongKey
+
+AT_ONCE = 100
+"""Values of one commit (W11)."""
+
+SEALED: dict[str, tuple[Table, Column[bytes]]] = {
+    "grants": (connections, connections.c.grant),
+    "channels": (channels, channels.c.target),
+    "sign-ins": (sign_ins, sign_ins.c.sealed),
+}
+"""What is encrypted, and where it stands."""
+
+
+@dataclass(slots=True)
+class Rotated:
+    """How many values were brought under the first key, and how many no key reads."""
+
+    renewed: int = 0
+    unreadable: int = 0
+
+
+def rotate(store: Store, cipher: Cipher) -> dict[str, Rotated]:
+    """A short commit at a time: whoever stops it calls it again. What changes meanwhile is left as it then is:
+    it was written under the first key by a process that has the new keys."""
+    with store.begin("keys.forget") as tx:
+        tx.db.execute(delete(sign_ins).where(sign_ins.c.expires_at <= db_now()))
+    return {name: _rotate(table, sealed, store, cipher) for name, (table, sealed) in SEALED.items()}
+
+
+def _rotate(table: Table, sealed: Column[bytes], store: Store, cipher: Cipher) -> Rotated:
+    done = Rotated()
+    [key] = table.primary_key.columns
+    for rows in _batches(table, key, sealed, store):
+        new: list[tuple[int, bytes, bytes]] = []
+        for row_id, old in rows:
+            try:
+                found = cipher.renewed(old)
+            except WrongKey:
+                done.unreadable += 1
+            else:
+                new += [(row_id, old, found)] if found else []
+        with store.begin("keys.rotate") as tx:
+            for row_id, old, found in new:
+                same = update(table).where(key == row_id, sealed == old)
+                done.renewed += tx.db.execute(same.values({sealed: found})).rowcount
+    return done
+
+
+def _batches(
+    table: Table, key: Column[int], sealed: Column[bytes], store: Store
+) -> Iterator[list[tuple[int, bytes]]]:
+    last = None
+    while True:
+        query = select(key, sealed).where(sealed.is_not(None)).order_by(key).limit(AT_ONCE)
+        with store.begin("keys.look", reads_only=True) as tx:
+            found = tx.db.execute(query if last is None else query.where(key > last)).all()
+        if not found:
+            return
+        last = found[-1][0]
+        yield [(row[0], row[1]) for row in found]

@@ -1,0 +1,152 @@
+"""What the ledger holds of one mail, in every mailbox that has one of its id: what `explain` tells."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, select, union
+
+from domain.addresses import loose
+from domain.contacts import Kind, MatchedBy
+from domain.labels import LABEL_NAMES, Category, Deal, DealCategory, LabelChange
+from domain.ledger import Step
+from domain.outcomes import Outcome
+from domain.trails import Decided, DecidingDeal, Person, StepTaken, Trail
+from infra.db.entries import step_taken
+from infra.db.schema import (
+    connections,
+    contact_addresses,
+    contacts,
+    deal_contacts,
+    deals,
+    decisions,
+    mailboxes,
+    messages,
+    notifications,
+    steps,
+)
+
+
+def trails(db: Connection, gmail_id: str, mailbox: str | None) -> tuple[Trail, ...]:
+    """One for each mailbox, or for the one of this address."""
+    named = () if mailbox is None else (mailboxes.c.address == mailbox,)
+    known = union(
+        select(mailboxes.c.id)
+        .join(messages, (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id))
+        .where(*named),
+        select(mailboxes.c.id)
+        .join(connections, connections.c.mailbox_id == mailboxes.c.id)
+        .join(
+            decisions,
+            (decisions.c.connection_id == connections.c.id) & (decisions.c.gmail_id == gmail_id),
+        )
+        .where(*named),
+    )
+    rows = db.execute(
+        select(mailboxes, messages.c.came_by, messages.c.seen_at, messages.c.touched, messages.c.missing)
+        .join(
+            messages,
+            (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id),
+            isouter=True,
+        )
+        .where(mailboxes.c.id.in_(known))
+        .order_by(mailboxes.c.address)
+    ).all()
+    return tuple(_trail(db, row, gmail_id) for row in rows)
+
+
+def _trail(db: Connection, row: Row[Any], gmail_id: str) -> Trail:
+    return Trail(
+        mailbox_id=row.id,
+        mailbox=row.address,
+        gmail_id=gmail_id,
+        label_names={
+            label_id: LABEL_NAMES[Category(name)]
+            for name, label_id in row.labels.items()
+            if Category(name) in LABEL_NAMES
+        },
+        came_by=row.came_by,
+        seen_at=row.seen_at,
+        touched=bool(row.touched),
+        missing=row.missing or 0,
+        steps=_steps(db, row.id, gmail_id),
+        decided=_decided(db, row.id, gmail_id),
+        paused_at=row.paused_at,
+    )
+
+
+def _steps(db: Connection, mailbox_id: int, gmail_id: str) -> tuple[StepTaken, ...]:
+    rows = db.execute(
+        select(steps).where(steps.c.mailbox_id == mailbox_id, steps.c.gmail_id == gmail_id)
+    ).all()
+    order = list(Step)
+    return tuple(
+        step_taken(row)
+        for row in sorted(rows, key=lambda row: (row.connection_id, order.index(Step(row.step))))
+    )
+
+
+def _decided(db: Connection, mailbox_id: int, gmail_id: str) -> tuple[Decided, ...]:
+    rows = db.execute(
+        select(
+            decisions,
+            connections.c.user_id,
+            connections.c.dry_run,
+            connections.c.sorting_trouble,
+            contacts.c.kind,
+            contacts.c.name,
+            notifications.c.id.label("notification_id"),
+        )
+        .join(connections, connections.c.id == decisions.c.connection_id)
+        .join(contacts, contacts.c.id == decisions.c.contact_id, isouter=True)
+        .join(
+            notifications,
+            (notifications.c.connection_id == decisions.c.connection_id)
+            & (notifications.c.gmail_id == decisions.c.gmail_id),
+            isouter=True,
+        )
+        .where(connections.c.mailbox_id == mailbox_id, decisions.c.gmail_id == gmail_id)
+        .order_by(decisions.c.connection_id)
+    ).all()
+    return tuple(_read(db, row) for row in rows)
+
+
+def _read(db: Connection, row: Row[Any]) -> Decided:
+    return Decided(
+        connection_id=row.connection_id,
+        user_id=row.user_id,
+        dry_run=row.dry_run,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        person=Person(row.contact_id, Kind(row.kind) if row.kind else None, row.name)
+        if row.contact_id
+        else None,
+        address=row.contact_address,
+        matched_by=MatchedBy(row.matched_by) if row.matched_by else None,
+        author=row.author,
+        received_at=row.received_at,
+        category=Category(row.category) if row.category else None,
+        deal=_deal(db, row) if row.deal_id else None,
+        changed=_change(row.changed),
+        notification_id=row.notification_id,
+        undone_at=row.undone_at,
+        sorting_trouble=row.sorting_trouble,
+    )
+
+
+def _deal(db: Connection, row: Row[Any]) -> DecidingDeal:
+    """The deal as it is now, and which of the records with the author's address it belongs to (E11)."""
+    deal = db.execute(select(deals).where(deals.c.id == row.deal_id)).one_or_none()
+    same_address = select(contact_addresses.c.contact_id).where(
+        contact_addresses.c.loose == loose(row.contact_address or "")
+    )
+    key = deal_contacts.c.contact_id
+    on_it = db.scalars(
+        select(key)
+        .where(deal_contacts.c.deal_id == row.deal_id, key.in_(same_address))
+        .order_by(case((key == row.contact_id, 0), else_=1), key)
+    ).first()
+    now = Deal(deal.id, DealCategory(deal.category), deal.closing_date) if deal else None
+    return DecidingDeal(row.deal_id, on_it, now)
+
+
+def _change(found: Mapping[str, list[str]] | None) -> LabelChange | None:
+    return LabelChange(frozenset(found["added"]), frozenset(found["removed"])) if found else None

@@ -1,0 +1,208 @@
+"""Writing a draft, sending it, and finding out what became of it (FACTS §3). Nothing here repeats a call."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from googleapiclient.http import HttpRequest
+
+from domain.errors import TryAgain, Unanswered
+from domain.headers import by_name
+from domain.outbox import Draft
+from domain.outgoing import KEY_HEADER, Original
+from infra.gmail.api import ME, answer_as_sent
+from infra.gmail.calls import Answer, Calls, slices
+from infra.gmail.reading import sense
+
+Progress = Callable[[int, int], None]
+
+_UPLOAD = "upload/gmail/v1/users/me/drafts?uploadType=multipart&fields=id,message(id)&prettyPrint=false"
+_FOR_AN_ANSWER = ("Message-ID", "References", "Subject")
+_CLOCKS = timedelta(minutes=5)
+"""By so much our clock and Gmail's may differ where we look for what came since."""
+
+_AT_ONCE = 100
+
+
+class _Body:
+    """A draft as multipart/related: its thread as JSON, then the mail as it is. Read piece by piece, so that a
+    mail of 35 MB is not copied; `progress` is told how much of it has gone, and how much it is."""
+
+    def __init__(self, raw: bytes, thread_id: str | None, progress: Progress) -> None:
+        self.boundary = secrets.token_hex(16)
+        about = json.dumps({"message": {"threadId": thread_id} if thread_id else {}})
+        head = (
+            f"--{self.boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{about}\r\n"
+            f"--{self.boundary}\r\nContent-Type: message/rfc822\r\n\r\n"
+        )
+        self._pieces = (head.encode(), raw, f"\r\n--{self.boundary}--\r\n".encode())
+        self._progress = progress
+        self._at = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._pieces))
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most `size` of them."""
+        start = self._at
+        for piece in self._pieces:
+            if start < len(piece):
+                found = piece[start : len(piece) if size < 0 else start + size]
+                self._at += len(found)
+                self._progress(self._at, len(self))
+                return found
+            start -= len(piece)
+        return b""
+
+    def tell(self) -> int:
+        """Where the next read begins."""
+        return self._at
+
+    def seek(self, at: int) -> None:
+        """Begin there again: a request is repeated with a fresh token."""
+        self._at = at
+
+
+def create_draft(calls: Calls, raw: bytes, thread_id: str | None, progress: Progress) -> Draft:
+    """By the upload endpoint; the library's own way there leads to https only (FACTS §8). Raises Unanswered."""
+    body = _Body(raw, thread_id, progress)
+    request = HttpRequest(
+        None,
+        answer_as_sent,
+        f"{calls.api.root}{_UPLOAD}",
+        method="POST",
+        body=body,
+        headers={
+            "content-type": f"multipart/related; boundary={body.boundary}",
+            "content-length": str(len(body)),
+            "accept": "application/json",
+        },
+        methodId="gmail.users.drafts.create",
+    )
+    answer = calls.once(request)
+    return Draft(_id_of(answer), _id_of(answer.get("message")))
+
+
+def send_draft(calls: Calls, draft_id: str) -> str:
+    """Send it; returns the sent message's id. LookupError where there is no such draft; raises Unanswered."""
+    request = calls.api.drafts.send(userId=ME, body={"id": draft_id}, fields="id", prettyPrint=False)
+    try:
+        return _id_of(calls.once(request))
+    except FileExistsError as error:
+        raise TryAgain(str(error)) from None
+
+
+def _id_of(answer: object) -> str:
+    """It was done, and we cannot read by which id."""
+    found = answer.get("id") if isinstance(answer, dict) else None
+    if not isinstance(found, str) or not found:
+        raise Unanswered("odd_answer")
+    return found
+
+
+def has_draft(calls: Calls, draft_id: str) -> bool:
+    """Whether the draft is still there."""
+    try:
+        calls.one(calls.api.drafts.get(userId=ME, id=draft_id, format="minimal", fields="id"))
+    except LookupError:
+        return False
+    return True
+
+
+def delete_draft(calls: Calls, draft_id: str) -> None:
+    """No error when it is gone."""
+    try:
+        calls.one(calls.api.drafts.delete(userId=ME, id=draft_id))
+    except LookupError:
+        return
+
+
+def draft_with(calls: Calls, key: str, since: datetime) -> str | None:
+    """The draft that carries this key, among those written since; None when there is none."""
+    for page in _pages(calls, calls.api.drafts, "drafts", "id,message(id)", q=_after(since)):
+        with sense():
+            drafts = {str(one["message"]["id"]): str(one["id"]) for one in page}
+        if found := _carrying(calls, key, list(drafts)):
+            return drafts[found]
+    return None
+
+
+def sent_with(calls: Calls, key: str, since: datetime) -> str | None:
+    """The mail sent since that carries this key, wherever its user has put it; None when there is none."""
+    query = {"q": _after(since), "labelIds": ["SENT"], "includeSpamTrash": True}
+    for page in _pages(calls, calls.api.messages, "messages", "id", **query):
+        with sense():
+            ids = [str(one["id"]) for one in page]
+        if found := _carrying(calls, key, ids):
+            return found
+    return None
+
+
+def original(calls: Calls, gmail_id: str) -> Original | None:
+    """What an answer needs of the mail it answers; None when the mailbox has no such mail."""
+    try:
+        answer = calls.one(_headers_of(calls, gmail_id, "id,threadId,", _FOR_AN_ANSWER))
+    except LookupError:
+        return None
+    with sense():
+        fields = _fields(answer)
+        first = {name: fields.get(name.lower(), ("",))[0] for name in _FOR_AN_ANSWER}
+        return Original(str(answer["threadId"]), first["Message-ID"], first["References"], first["Subject"])
+
+
+def _carrying(calls: Calls, key: str, ids: list[str]) -> str | None:
+    for some in slices(ids, _AT_ONCE):
+        answers = calls.many([_headers_of(calls, one, "", (KEY_HEADER,)) for one in some])
+        for gmail_id, answer in zip(some, answers, strict=True):
+            if isinstance(answer, LookupError):
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            with sense():
+                if key in _fields(answer).get(KEY_HEADER.lower(), ()):
+                    return gmail_id
+    return None
+
+
+def _headers_of(calls: Calls, gmail_id: str, more: str, names: tuple[str, ...]) -> Any:
+    return calls.api.messages.get(
+        userId=ME,
+        id=gmail_id,
+        format="metadata",
+        metadataHeaders=list(names),
+        fields=f"{more}payload(headers)",
+        prettyPrint=False,
+    )
+
+
+def _fields(answer: Answer) -> Mapping[str, Any]:
+    headers = answer.get("payload", {}).get("headers", ())
+    return by_name((str(one["name"]), str(one.get("value", ""))) for one in headers)
+
+
+def _pages(calls: Calls, of: Any, name: str, mask: str, **query: Any) -> Iterator[list[dict[str, Any]]]:
+    token: str | None = None
+    while True:
+        answer = calls.one(
+            of.list(
+                userId=ME,
+                maxResults=500,
+                pageToken=token,
+                fields=f"{name}({mask}),nextPageToken",
+                prettyPrint=False,
+                **query,
+            )
+        )
+        page = answer.get(name, [])
+        if not isinstance(page, list):
+            raise TryAgain("odd_answer")
+        yield page
+        token = answer.get("nextPageToken")
+        if not token:
+            return
+
+
+def _after(since: datetime) -> str:
+    return f"after:{int((since - _CLOCKS).timestamp())}"

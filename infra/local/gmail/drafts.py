@@ -1,0 +1,87 @@
+"""users.drafts: mails that are not sent yet. A draft keeps its id; every save makes it another message."""
+
+import time
+
+from infra.local.gmail import sending
+from infra.local.gmail.call import Call
+from infra.local.gmail.errors import Json, not_found
+from infra.local.gmail.fields import ALL
+from infra.local.gmail.mailbox import Message
+from infra.local.gmail.messages import envelope, found, shown
+
+LABELS = ("DRAFT",)
+
+
+def create(call: Call) -> Json:
+    """A new draft; it may be without recipients."""
+    inner: Json = call.body.get("message", {})
+    raw = sending.brought(call, inner)
+    with call.mailbox.lock:
+        message = call.world.put(call.mailbox, raw, LABELS, thread_id=sending.thread(call, raw, inner))
+        return {"id": call.mailbox.draft_of(message), "message": envelope(message)}
+
+
+def update(call: Call) -> Json:
+    """Other content under the same id; the thread stays unless another is asked for."""
+    inner: Json = call.body.get("message", {})
+    raw = sending.brought(call, inner)
+    with call.mailbox.lock:
+        draft_id, message = _draft(call, call.path["id"])
+        thread_id = sending.thread(call, raw, inner) if "threadId" in inner else message.thread_id
+        call.mailbox.delete(message)
+        message = call.world.put(call.mailbox, raw, LABELS, thread_id=thread_id, draft_id=draft_id)
+        return {"id": draft_id, "message": envelope(message)}
+
+
+def get(call: Call) -> Json:
+    """The draft as it is; as it was before it was sent or thrown away, while reads lag."""
+    draft_id = call.path["id"]
+    message = _lagging(call, draft_id) if call.world.faults else None
+    if message is None:
+        draft_id, message = _draft(call, draft_id)
+    return {"id": draft_id, "message": shown(call, message, ALL)}
+
+
+def list_drafts(call: Call) -> Json:
+    """Newest first."""
+    with call.mailbox.lock:
+        ids = {message_id: draft_id for draft_id, message_id in call.mailbox.drafts.items()}
+        page, more = found(call, ids)
+    drafts = [{"id": ids[m.id], "message": {"id": m.id, "threadId": m.thread_id}} for m in page]
+    return {**({"drafts": drafts} if drafts else {}), **more}
+
+
+def delete(call: Call) -> None:
+    """For good, past the trash."""
+    with call.mailbox.lock:
+        call.mailbox.delete(_draft(call, call.path["id"])[1])
+
+
+def send(call: Call) -> Json:
+    """The draft goes and the sent message comes in one step; what is given beside the id is saved before."""
+    inner: Json = call.body.get("message", {})
+    with call.mailbox.lock:
+        _, draft = _draft(call, str(call.body.get("id", "")))
+        given = call.media is not None or "raw" in inner
+        raw = sending.brought(call, inner) if given else call.world.raw(draft)
+        sent, copies = sending.posted(call, raw, draft.thread_id)
+        call.mailbox.delete(draft)
+    sending.deliver(call, sent, copies)
+    return envelope(sent)
+
+
+def _draft(call: Call, draft_id: str) -> tuple[str, Message]:
+    with call.mailbox.lock:
+        message_id = call.mailbox.drafts.get(draft_id)
+        if message_id is None:
+            raise not_found()
+        return draft_id, call.mailbox.get(message_id)
+
+
+def _lagging(call: Call, draft_id: str) -> Message | None:
+    gone = call.mailbox.gone.get(draft_id)
+    if gone is None:
+        return None
+    about = (call.mailbox.address, (call.method.name,), (draft_id,), draft_id)
+    lags = call.world.faults.struck("read_lag", *about, age=time.monotonic() - gone.when)
+    return gone.message if lags else None

@@ -1,0 +1,60 @@
+"""What is kept of a mail on its way, and who may send it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from domain.connections import Connection, ConnectionState
+from domain.mailboxes import Grant
+from domain.outbox import NO_PERMISSION, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, wait_before
+from domain.users import User
+
+GRANT = Grant("client", "secret", "refresh", "https://oauth2.example.com/token")
+ACTIVE = Connection(1, "uwe", 1, ConnectionState.ACTIVE, 1, None, None, dry_run=False, grant=GRANT)
+UWE = User("uwe")
+
+
+@pytest.mark.rule("D15", "D12", "Z6")
+@pytest.mark.parametrize(
+    ("connection", "user", "expected"),
+    [
+        pytest.param(ACTIVE, None, None, id="the CRM has told nothing of him"),
+        pytest.param(ACTIVE, UWE, None, id="he may"),
+        pytest.param(None, UWE, SWITCHED_OFF, id="gone"),
+        pytest.param(replace(ACTIVE, state=ConnectionState.OFF), UWE, SWITCHED_OFF, id="off"),
+        pytest.param(replace(ACTIVE, state=ConnectionState.PAUSED), UWE, NO_PERMISSION, id="withdrawn"),
+        pytest.param(replace(ACTIVE, state=ConnectionState.REAUTH_NEEDED), UWE, SIGN_IN, id="reauth_needed"),
+        pytest.param(replace(ACTIVE, grant=None), UWE, SIGN_IN, id="no grant"),
+        pytest.param(ACTIVE, replace(UWE, may_connect=False), NO_PERMISSION, id="no permission"),
+        pytest.param(ACTIVE, replace(UWE, active=False), NO_PERMISSION, id="deactivated"),
+    ],
+)
+def test_over_which_connection_something_may_be_sent(
+    connection: Connection | None, user: User | None, expected: str | None
+) -> None:
+    assert hindrance(connection, user) == expected
+
+
+@pytest.mark.rule("Z9")
+def test_the_scopes_that_let_us_send() -> None:
+    google = "https://www.googleapis.com/auth/"
+    assert may_send(())
+    assert may_send((f"{google}gmail.readonly", f"{google}gmail.compose"))
+    assert may_send((f"{google}gmail.modify",))
+    assert may_send(("https://mail.google.com/",))
+    assert not may_send((f"{google}gmail.readonly", f"{google}gmail.send"))
+
+
+def test_a_key_is_the_same_for_the_same_user_and_name_only() -> None:
+    assert key_of("uwe", "a") == key_of("uwe", "a")
+    assert len({key_of("uwe", "a"), key_of("uwe", "b"), key_of("eva", "a"), key_of("uw", "e/a")}) == 4
+    assert key_of("uwe", None) != key_of("uwe", None)
+    assert "secret" not in key_of("uwe", "secret")
+
+
+@pytest.mark.rule("E87")
+def test_waits_grow_to_a_quarter_of_an_hour() -> None:
+    waits = [wait_before(attempt, 1.0) for attempt in (1, 2, 3, 10, 1_000)]
+    assert waits == [timedelta(seconds=s) for s in (2, 4, 8, 900, 900)]
+    assert wait_before(3, 0.0) == timedelta(seconds=4)

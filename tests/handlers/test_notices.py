@@ -1,0 +1,63 @@
+"""Opening a notification: the mail is fetched then, and one that is gone takes the notification with it."""
+
+import pytest
+from sqlalchemy import func, select
+
+from domain.channels import ChannelKind, Target
+from handlers.connections import Refused
+from handlers.notices import glance, open_notice
+from handlers.reports import notices
+from infra.db.schema import deliveries
+from infra.local.ports import free_port
+from tests.handlers.conftest import House
+from tests.journeys.world import UWE
+
+SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+
+
+def deliveries_left(house: House) -> int:
+    with house.store.engine.connect() as db:
+        return int(db.scalars(select(func.count()).select_from(deliveries)).one())
+
+
+@pytest.mark.rule("Z25", "Z27", "E37")
+@pytest.mark.parametrize("put_away", ["delete", "trash", "spam"])
+def test_a_notification_goes_with_its_mail_and_with_what_was_to_be_sent_of_it(
+    house: House, put_away: str
+) -> None:
+    house.connect()
+    with house.store.begin("tests.channel") as tx:
+        tx.channels.add(None, ChannelKind.WEBHOOK, Target(f"http://127.0.0.1:{free_port()}/", SECRET))
+    first, second = house.deliver("ann", 1), house.deliver("ann", 2)
+    house.catch_up()
+    listed = notices("uwe", 0, None, house.work)
+    assert {one.gmail_id for one in listed} == {first, second}
+    assert glance("uwe", listed, house.work).letters[first].header("Subject") == "mail 1"
+
+    assert deliveries_left(house) == 2
+    getattr(house.gmail, put_away)(UWE, first)
+    seen = glance("uwe", listed, house.work)
+    assert (set(seen.gone), set(seen.letters), seen.trouble) == ({first}, {second}, None)
+    by_mail = {one.gmail_id: one.id for one in listed}
+    _, opened = open_notice(by_mail[first], "uwe", house.work)
+    assert opened is None
+    assert deliveries_left(house) == 1
+    assert [one.gmail_id for one in notices("uwe", 0, None, house.work)] == [second]
+    with pytest.raises(Refused, match="there is no notification"):
+        open_notice(by_mail[first], "uwe", house.work)
+    _, opened = open_notice(by_mail[second], "uwe", house.work)
+    assert opened is not None
+    assert opened.shown.letter.text() == "Text."
+
+
+@pytest.mark.rule("Z27")
+def test_a_mail_that_was_put_back_in_time_keeps_its_notification(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    [notice] = notices("uwe", 0, None, house.work)
+    house.gmail.trash(UWE, gmail_id)
+    house.gmail.untrash(UWE, gmail_id)
+    _, opened = open_notice(notice.id, "uwe", house.work)
+    assert opened is not None
+    assert len(notices("uwe", 0, None, house.work)) == 1

@@ -1,0 +1,701 @@
+"""Mail that a user writes in the CRM: refused before anything leaves, or in Gmail's Sent exactly once."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from redis import Redis
+from sqlalchemy import delete, insert, select, update
+
+from domain.addresses import loose
+from domain.connections import ConnectionState
+from domain.errors import GiveUp, TryAgain, Unanswered
+from domain.outbox import LOOKS, SendState
+from domain.outgoing import MAX_SIZE, Attachment, MailKind, Person, Written
+from handlers import leaving, outbox, sending, sweep
+from handlers.connections import Refused
+from handlers.work import Work
+from infra.db.schema import connections as connection_table
+from infra.db.schema import contact_addresses, contact_viewers, mailboxes, users
+from infra.db.schema import outbox as outbox_table
+from infra.db.store import Store
+from infra.local.gmail.client import DumpedMessage
+from tests.handlers.conftest import LONG_AGO, House
+from tests.journeys.world import UWE
+from tests.worlds import ONE_DATABASE
+
+ANN = "ann@example.com"
+TO_ANN = Written("uwe", "Dear Ann,\nour offer.\n", "Our offer", contact_id="ann")
+
+
+@pytest.fixture
+def uwe(house: House) -> int:
+    """Uwe's mailbox without MailMagnet, and Ann's; returns his connection's id."""
+    house.gmail.create_mailbox(ANN)
+    return house.connect(magnet=False, sorting=False)
+
+
+def due(house: House) -> None:
+    """Whatever waits is due, and the sweep asks for it."""
+    with house.store.engine.begin() as db:
+        db.execute(update(outbox_table).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
+    sweep.redrive(house.work)
+    house.pump()
+
+
+def rows(house: House) -> list[Any]:
+    with house.store.engine.connect() as db:
+        return list(db.execute(select(outbox_table).order_by(outbox_table.c.id)))
+
+
+def states(house: House) -> list[tuple[str, str | None]]:
+    return [(row.state, row.reason) for row in rows(house)]
+
+
+def in_label(house: House, label: str, address: str = UWE) -> list[DumpedMessage]:
+    return [one for one in house.gmail.dump(address).messages if label in one.label_ids]
+
+
+def read(house: House, message_id: str, address: str = UWE) -> EmailMessage:
+    found = message_from_bytes(house.gmail.raw(address, message_id), policy=policy.default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+def nothing_left(house: House) -> bool:
+    """Neither a row, nor a draft, nor a mail."""
+    return rows(house) == [] and list(house.gmail.dump(UWE).messages) == []
+
+
+@pytest.mark.rule("Z16", "D15")
+def test_a_mail_to_a_contact_goes_out_through_the_users_gmail_and_lies_in_his_sent(
+    house: House, uwe: int
+) -> None:
+    asked = sending.ask(replace(TO_ANN, attachments=(Attachment("Preis.pdf", b"%PDF"),)), house.work)
+
+    assert asked.state is SendState.WAITING
+    assert house.pump() == ["sending.deliver"]
+    [sent] = in_label(house, "SENT")
+    mail = read(house, sent.id)
+    assert mail["From"] == UWE
+    assert mail["To"] == ANN
+    assert mail["Subject"] == "Our offer"
+    body = mail.get_body()
+    assert body is not None
+    assert body.get_content().replace("\r\n", "\n") == TO_ANN.text
+    [attachment] = mail.iter_attachments()
+    assert attachment.get_content() == b"%PDF"
+    [arrived] = in_label(house, "INBOX", ANN)
+    assert read(house, arrived.id, ANN)["Subject"] == "Our offer"
+    assert in_label(house, "DRAFT") == []
+    [row] = rows(house)
+    assert (row.state, row.sent_id, row.contact_id, row.reason) == ("sent", sent.id, "ann", None)
+
+
+@pytest.mark.rule("Z17a")
+def test_the_owner_may_write_to_any_address_and_copy_anybody(house: House, uwe: int) -> None:
+    to, cc = (Person("nora@example.com", "Nora Müller"),), (Person("max@example.org"),)
+
+    sending.ask(Written("uwe", "Hello.", "Hello", to=to, cc=cc), house.work)
+
+    house.pump()
+    [sent] = in_label(house, "SENT")
+    mail = read(house, sent.id)
+    assert mail["To"] == "Nora Müller <nora@example.com>"
+    assert mail["Cc"] == "max@example.org"
+    assert rows(house)[0].contact_id is None
+
+
+@pytest.mark.rule("Z16")
+def test_of_a_contact_with_two_addresses_one_has_to_be_named(house: House, uwe: int) -> None:
+    with house.store.engine.begin() as db:
+        more = {"contact_id": "ann", "address": "ann@home.example", "loose": loose("ann@home.example")}
+        db.execute(insert(contact_addresses).values(more))
+
+    with pytest.raises(Refused, match="has 2 addresses"):
+        sending.ask(TO_ANN, house.work)
+    sending.ask(replace(TO_ANN, to=(Person("Ann@Home.example", "Ann"),)), house.work)
+
+    house.pump()
+    [sent] = in_label(house, "SENT")
+    assert read(house, sent.id)["To"].addresses[0].addr_spec == "Ann@home.example"
+
+
+@pytest.mark.rule("Z16", "Z45", "D13")
+def test_an_address_that_the_contact_has_no_more_is_refused(house: House, uwe: int) -> None:
+    written = replace(TO_ANN, to=(Person(ANN),))
+    with house.store.engine.begin() as db:
+        moved = {"address": "ann@new.example", "loose": "ann@new.example"}
+        db.execute(update(contact_addresses).where(contact_addresses.c.contact_id == "ann").values(moved))
+
+    with pytest.raises(Refused, match="does not have this address now"):
+        sending.ask(written, house.work)
+    assert nothing_left(house)
+
+
+@pytest.mark.rule("D13")
+def test_a_contact_that_does_not_exist_and_one_that_may_not_be_opened_get_the_same_answer(
+    house: House, uwe: int
+) -> None:
+    with house.store.engine.begin() as db:
+        db.execute(insert(contact_viewers).values(contact_id="cid", user_id="eve"))
+    said = set()
+    for contact_id in ("cid", "nobody"):
+        with pytest.raises(Refused) as refused:
+            sending.ask(replace(TO_ANN, contact_id=contact_id), house.work)
+        said.add(str(refused.value).replace(contact_id, "…"))
+
+    assert len(said) == 1
+    assert nothing_left(house)
+
+
+def test_a_contact_without_an_address_is_refused(house: House, uwe: int) -> None:
+    with house.store.engine.begin() as db:
+        db.execute(delete(contact_addresses).where(contact_addresses.c.contact_id == "ann"))
+    with pytest.raises(Refused, match="has no e-mail address"):
+        sending.ask(TO_ANN, house.work)
+
+
+KINDS = [
+    pytest.param(MailKind.INDIVIDUAL, ConnectionState.ACTIVE, None, id="individual, connected: his mailbox"),
+    pytest.param(MailKind.INDIVIDUAL, None, "own provider", id="individual, no connection: the provider"),
+    pytest.param(MailKind.INDIVIDUAL, ConnectionState.OFF, "own provider", id="individual, switched off"),
+    pytest.param(MailKind.INDIVIDUAL, ConnectionState.REAUTH_NEEDED, "sign in again", id="reauth_needed"),
+    pytest.param(MailKind.INDIVIDUAL, ConnectionState.PAUSED, "no permission", id="permission withdrawn"),
+    pytest.param(MailKind.BULK, ConnectionState.ACTIVE, "rule D15", id="bulk, connected: the provider"),
+    pytest.param(MailKind.BULK, None, "rule D15", id="bulk, no connection: the provider"),
+    pytest.param(MailKind.WORKFLOW, ConnectionState.ACTIVE, "rule D15", id="workflow, connected"),
+    pytest.param(MailKind.WORKFLOW, None, "rule D15", id="workflow, no connection"),
+]
+
+
+@pytest.mark.rule("D15", "Z6")
+@ONE_DATABASE
+@pytest.mark.parametrize(("kind", "state", "refused"), KINDS)
+def test_which_channel_sends_a_mail(
+    house: House, kind: MailKind, state: ConnectionState | None, refused: str | None
+) -> None:
+    house.gmail.create_mailbox(UWE)
+    if state is not None:
+        house.connect(magnet=False, sorting=False)
+        with house.store.engine.begin() as db:
+            db.execute(update(connection_table).values(state=state.value))
+    written = replace(TO_ANN, kind=kind)
+    if refused is None:
+        sending.ask(written, house.work)
+        house.pump()
+        assert states(house) == [("sent", None)]
+        return
+    with pytest.raises(Refused, match=refused):
+        sending.ask(written, house.work)
+    assert nothing_left(house)
+
+
+@pytest.mark.rule("Z6")
+def test_a_user_without_the_permission_sends_nothing(house: House, uwe: int) -> None:
+    with house.store.engine.begin() as db:
+        db.execute(insert(users).values(id="uwe", name="Uwe", roles_above=[], may_connect=False))
+    with pytest.raises(Refused, match="no permission"):
+        sending.ask(TO_ANN, house.work)
+    assert nothing_left(house)
+
+
+@pytest.mark.rule("Z9")
+def test_a_grant_that_lets_us_only_read_is_refused(house: House, uwe: int) -> None:
+    with house.store.begin("tests.scopes") as tx:
+        [one] = tx.connections.of_user("uwe")
+        assert one.grant is not None
+        scopes = ("https://www.googleapis.com/auth/gmail.readonly",)
+        tx.connections.keep_grant(one, replace(one.grant, scopes=scopes))
+    with pytest.raises(Refused, match="only read"):
+        sending.ask(TO_ANN, house.work)
+    assert nothing_left(house)
+
+
+BAD = [
+    pytest.param({"subject": "Offer\r\nBcc: eve@example.com"}, "the subject has a line break", id="subject"),
+    pytest.param({"subject": "Offer\x00"}, "the subject has", id="NUL in the subject"),
+    pytest.param({"subject": "Offer\u2028X: y"}, "the subject has", id="line separator"),
+    pytest.param({"contact_id": None, "to": (Person("ann"),)}, "no e-mail address", id="no address"),
+    pytest.param({"contact_id": None, "to": ()}, "needs a recipient", id="nobody"),
+    pytest.param({"cc": (Person("a@x.example\nBcc: b@x.example"),)}, "no e-mail address", id="in an address"),
+    pytest.param({"cc": (Person("a@x.example", "A\nBcc: b"),)}, "a name has a line break", id="in a name"),
+    pytest.param(
+        {"attachments": (Attachment("a\r\nX: y", b""),)}, "name of an attachment has", id="in a file's name"
+    ),
+    pytest.param({"attachments": (Attachment("a", b"0" * MAX_SIZE),)}, "larger than Gmail", id="too large"),
+    pytest.param(
+        {"cc": tuple(Person(f"a{n}@x.example") for n in range(500))}, "500 recipients", id="too many"
+    ),
+    pytest.param({"reply_to": "18c2f0aa00bb11cc"}, "no mail 18c2f0aa00bb11cc", id="nothing to answer"),
+]
+
+
+@pytest.mark.rule("D14", "Z16")
+@ONE_DATABASE
+@pytest.mark.parametrize(("change", "said"), BAD)
+def test_what_may_not_be_sent_is_refused_before_anything_leaves(
+    house: House, uwe: int, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Refused, match=said):
+        sending.ask(replace(TO_ANN, **change), house.work)
+    assert nothing_left(house)
+    assert house.sent == []
+
+
+@pytest.mark.rule("D15")
+def test_beyond_the_daily_limit_a_mail_fails_at_once_and_is_not_queued(house: House, uwe: int) -> None:
+    work = replace(house.work, daily_limit=2)
+    sending.ask(TO_ANN, work)
+    sending.ask(TO_ANN, work)
+
+    with pytest.raises(Refused, match=r"its 2 mails of 24 hours; the next may go at: \d{4}-"):
+        sending.ask(TO_ANN, work)
+    house.pump()
+    assert [state for state, _ in states(house)] == ["sent", "sent"]
+    assert len(in_label(house, "SENT")) == 2
+
+    a_day_ago = rows(house)[0].created_at - timedelta(hours=24)
+    with house.store.engine.begin() as db:
+        db.execute(update(outbox_table).where(outbox_table.c.id == 1).values(created_at=a_day_ago))
+    sending.ask(TO_ANN, work)
+    with pytest.raises(Refused, match="its 2 mails"):
+        sending.ask(TO_ANN, work)
+
+
+@pytest.mark.rule("D15")
+def test_the_limit_is_one_for_all_connections_of_a_mailbox(house: House, uwe: int) -> None:
+    house.connect(user="eva", magnet=False, sorting=False)
+    work = replace(house.work, daily_limit=1)
+    sending.ask(TO_ANN, work)
+    with pytest.raises(Refused, match="its 1 mails"):
+        sending.ask(replace(TO_ANN, user_id="eva"), work)
+
+
+@pytest.mark.rule("D15")
+def test_two_who_ask_at_once_do_not_both_get_the_last_place(
+    house: House, uwe: int, second_store: Store
+) -> None:
+    works = [replace(house.work, daily_limit=1, store=store) for store in (house.store, second_store)]
+    together = threading.Barrier(2)
+    refused: list[str] = []
+
+    def ask(work: Work) -> None:
+        together.wait()
+        try:
+            sending.ask(TO_ANN, work)
+        except Refused as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=ask, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(refused) == 1
+    assert len(rows(house)) == 1
+
+
+@pytest.mark.rule("D15")
+def test_gmails_own_limit_is_final_and_visible(house: House, uwe: int) -> None:
+    house.gmail.limit_sending(UWE, 0)
+    sending.ask(TO_ANN, house.work)
+    house.pump()
+    assert states(house) == [("failed", "sendingLimit")]
+    house.gmail.limit_sending(UWE, 10)
+    due(house)
+    assert states(house) == [("failed", "sendingLimit")]
+    assert in_label(house, "SENT") == []
+    assert len(in_label(house, "DRAFT")) == 1, "the words are the user's, and nowhere else"
+
+
+@pytest.mark.rule("E87", "W4")
+def test_while_gmail_limits_the_mail_waits_and_goes_out_then(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    house.gmail.fault("403.userRateLimitExceeded", ["drafts.send"], times=2)
+    house.pump()
+    assert states(house) == [("waiting", "userRateLimitExceeded")]
+    due(house)
+    due(house)
+    assert states(house) == [("sent", None)]
+    assert len(in_label(house, "SENT")) == 1
+
+
+@pytest.mark.rule("D15", "E86")
+def test_access_that_is_revoked_meanwhile_ends_in_sign_in_again(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    house.gmail.expire_access_tokens(UWE)
+    house.gmail.revoke(UWE)
+    house.pump()
+    assert states(house) == [("failed", "sign_in")]
+    with pytest.raises(Refused, match="sign in again"):
+        sending.ask(TO_ANN, house.work)
+
+
+@pytest.mark.rule("D15", "E86")
+def test_access_that_is_revoked_before_the_draft_leaves_nothing(house: House, uwe: int) -> None:
+    house.gmail.expire_access_tokens(UWE)
+    house.gmail.revoke(UWE)
+    with pytest.raises(Refused, match="sign in again"):
+        sending.ask(TO_ANN, house.work)
+    assert house.pump() == []
+    assert in_label(house, "DRAFT") == []
+
+
+@pytest.mark.rule("E92", "D12")
+def test_a_permission_withdrawn_meanwhile_holds_for_mail_that_waits(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    with house.store.engine.begin() as db:
+        db.execute(insert(users).values(id="uwe", name="Uwe", roles_above=[], active=False))
+    house.pump()
+    assert states(house) == [("failed", "no_permission")]
+    assert in_label(house, "SENT") == []
+
+
+@pytest.mark.rule("D12")
+def test_disconnecting_deletes_what_was_kept_of_sent_mail(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    leaving.disconnect("uwe", house.work)
+    house.pump()
+    assert rows(house) == []
+    assert in_label(house, "SENT") == []
+
+
+def test_a_paused_mailbox_sends_nothing_until_it_goes_on(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    with house.store.engine.begin() as db:
+        db.execute(update(mailboxes).values(paused_at=LONG_AGO))
+    due(house)
+    assert states(house) == [("waiting", None)]
+    with pytest.raises(Refused, match="paused"):
+        sending.ask(TO_ANN, house.work)
+    with house.store.engine.begin() as db:
+        db.execute(update(mailboxes).values(paused_at=None))
+    due(house)
+    assert states(house) == [("sent", None)]
+
+
+# What was sent, and what may have been
+
+
+LOST = [
+    pytest.param("cut", {"after": True}, id="the answer is cut off"),
+    pytest.param("timeout", {"after": True, "delay": 4}, id="the answer never comes"),
+    pytest.param("half_answer", {"half": "json"}, id="half an answer"),
+    pytest.param("cut", {"after": False}, id="the request never got through"),
+    pytest.param("503", {}, id="away"),
+]
+
+
+@pytest.mark.rule("I2", "E83")
+@ONE_DATABASE
+@pytest.mark.parametrize(("kind", "how"), LOST)
+def test_an_answer_that_is_lost_is_looked_up_and_the_mail_is_sent_once(
+    house: House, uwe: int, kind: str, how: dict[str, Any]
+) -> None:
+    sending.ask(TO_ANN, house.work)
+    house.gmail.fault(kind, ["drafts.send"], times=1, **how)
+    house.pump()
+    assert [state for state, _ in states(house)] == ["sending"]
+    due(house)
+    assert states(house) == [("sent", None)]
+    [sent] = in_label(house, "SENT")
+    assert rows(house)[0].sent_id == sent.id
+    assert len(in_label(house, "INBOX", ANN)) == 1
+
+
+@pytest.mark.rule("I2")
+def test_a_connection_that_goes_stale_under_the_request_is_not_used_again_by_the_library(
+    house: House, uwe: int
+) -> None:
+    """httplib2 repeats what was cut off without an answer; then Gmail would have two drafts."""
+    house.gmail.fault("cut", ["drafts.create"], times=1, after=True)
+    with pytest.raises(Unanswered):
+        sending.ask(TO_ANN, house.work)
+    assert len(in_label(house, "DRAFT")) == 1
+    due(house)
+    assert states(house) == [("failed", "interrupted")]
+    assert in_label(house, "DRAFT") == []
+    assert in_label(house, "SENT") == []
+
+
+@pytest.mark.rule("I2", "W7")
+def test_a_sent_mail_is_found_although_lists_lag(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    house.gmail.fault("cut", ["drafts.send"], times=1, after=True)
+    house.pump()
+    lag = house.gmail.fault("search_lag", ["messages.list"], delay=600)
+    due(house)
+    assert states(house) == [("sending", "looked_for")]
+    house.gmail.clear_faults(lag)
+    due(house)
+    assert states(house) == [("sent", None)]
+    assert len(in_label(house, "SENT")) == 1
+
+
+@pytest.mark.rule("I2")
+def test_a_draft_that_reads_show_although_it_was_sent_is_not_sent_again(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    house.gmail.fault("cut", ["drafts.send"], times=1, after=True)
+    house.pump()
+    house.gmail.fault("read_lag", ["drafts.get"], delay=600)
+    due(house)
+    house.gmail.clear_faults()
+    due(house)
+    assert states(house) == [("sent", None)]
+    assert len(in_label(house, "SENT")) == 1
+
+
+@pytest.mark.rule("I2")
+def test_a_draft_that_its_user_deleted_is_never_sent(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    [draft] = in_label(house, "DRAFT")
+    house.gmail.delete(UWE, draft.id)
+    house.pump()
+    for _ in range(LOOKS - 1):
+        assert states(house) == [("sending", "looked_for")]
+        due(house)
+    assert states(house) == [("sending", "looked_for")]
+    due(house)
+    assert states(house) == [("failed", "draft_gone")]
+    assert in_label(house, "SENT") == []
+
+
+@pytest.mark.rule("D15", "E86")
+def test_what_may_have_been_sent_is_not_called_failed_before_gmail_was_asked(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    house.gmail.fault("cut", ["drafts.send"], times=1, after=True)
+    house.pump()
+    house.gmail.expire_access_tokens(UWE)
+    house.gmail.revoke(UWE)
+    due(house)
+    assert states(house) == [("sending", "sign_in")]
+    house.connect(magnet=False, sorting=False)
+    due(house)
+    assert states(house) == [("sent", None)]
+
+
+@pytest.mark.rule("D15")
+def test_a_mail_that_could_not_be_sent_for_a_day_is_sent_no_more(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    with house.store.engine.begin() as db:
+        db.execute(update(outbox_table).values(created_at=LONG_AGO))
+    house.pump()
+    assert states(house) == [("failed", "too_late")]
+    assert in_label(house, "SENT") == []
+    assert len(in_label(house, "DRAFT")) == 1
+
+
+@pytest.mark.rule("I2")
+def test_whoever_takes_too_long_to_hand_it_over_sends_nothing(house: House, uwe: int) -> None:
+    """The cleaner came first: its caller is told, and the draft goes."""
+
+    def clean(sent: int, total: int) -> None:
+        with house.store.engine.begin() as db:
+            db.execute(update(outbox_table).values(ready_at=LONG_AGO))
+        outbox.deliver(1, replace(house.work, owner="worker"))
+
+    with pytest.raises(Refused, match="too long"):
+        sending.ask(TO_ANN, house.work, progress=clean)
+    assert states(house) == [("failed", "interrupted")]
+    assert list(house.gmail.dump(UWE).messages) == []
+
+
+@pytest.mark.rule("W2")
+def test_what_another_has_claimed_is_left_to_him_until_his_lease_is_over(
+    house: House, uwe: int, second_store: Store
+) -> None:
+    sending.ask(TO_ANN, house.work)
+    with second_store.begin("tests.claim") as tx:
+        assert tx.outbox.claim(1, "another", 60) is not None
+    house.pump()
+    assert states(house) == [("sending", None)]
+    assert in_label(house, "SENT") == []
+    due(house)
+    assert states(house) == [("sent", None)]
+
+
+@pytest.mark.rule("W13", "I1")
+def test_redis_away_at_the_end_does_not_make_the_caller_ask_again(
+    house: House, uwe: int, redis: Redis
+) -> None:
+    class Deaf:
+        def mark(self, kind: str, mailbox_id: int) -> bool:
+            raise ConnectionError
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(house.queue, name)
+
+    asked = sending.ask(TO_ANN, replace(house.work, queue=Deaf()))
+    assert asked.state is SendState.WAITING
+    redis.flushall()
+    due(house)
+    assert states(house) == [("sent", None)]
+
+
+# Keys
+
+
+@pytest.mark.rule("I2")
+def test_asked_twice_with_one_key_it_is_sent_once(house: House, uwe: int) -> None:
+    first = sending.ask(TO_ANN, house.work, key="offer-17")
+    again = sending.ask(TO_ANN, house.work, key="offer-17")
+    house.pump()
+    late = sending.ask(TO_ANN, house.work, key="offer-17")
+    other = sending.ask(TO_ANN, house.work, key="offer-18")
+
+    assert {first.id, again.id, late.id} == {first.id}
+    assert late.state is SendState.SENT
+    assert other.id != first.id
+    assert len(in_label(house, "SENT")) == 1
+
+
+def test_a_key_is_one_users_own_and_never_leaves_as_it_is(house: House, uwe: int) -> None:
+    house.connect(user="eva", magnet=False, sorting=False)
+    first = sending.ask(TO_ANN, house.work, key="secret-17")
+    second = sending.ask(replace(TO_ANN, user_id="eva"), house.work, key="secret-17")
+    house.pump()
+    assert first.id != second.id
+    for one in in_label(house, "INBOX", ANN):
+        assert b"secret-17" not in house.gmail.raw(ANN, one.id)
+
+
+@pytest.mark.rule("I2")
+def test_what_gmail_never_had_may_be_asked_for_again_with_its_key(house: House, uwe: int) -> None:
+    fault = house.gmail.fault("403.userRateLimitExceeded", ["drafts.create"])
+    with pytest.raises(TryAgain):
+        sending.ask(TO_ANN, house.work, key="offer-17")
+    house.gmail.clear_faults(fault)
+    sending.ask(TO_ANN, house.work, key="offer-17")
+    house.pump()
+    assert states(house) == [("sent", None)]
+
+
+@pytest.mark.rule("I2")
+def test_a_key_whose_caller_was_interrupted_is_free_again_after_the_clearing(house: House, uwe: int) -> None:
+    house.gmail.fault("cut", ["drafts.create"], times=1, after=True)
+    with pytest.raises(Unanswered):
+        sending.ask(TO_ANN, house.work, key="offer-17")
+    with pytest.raises(Refused, match="ask again in a few minutes"):
+        sending.ask(TO_ANN, house.work, key="offer-17")
+    due(house)
+    sending.ask(TO_ANN, house.work, key="offer-17")
+    house.pump()
+    assert states(house) == [("sent", None)]
+    assert len(in_label(house, "SENT")) == 1
+
+
+def test_a_mail_that_gmail_refuses_for_good_is_told_at_once(house: House, uwe: int) -> None:
+    house.gmail.fault("403.domainPolicy", ["drafts.create"], times=1)
+    with pytest.raises(GiveUp):
+        sending.ask(TO_ANN, house.work)
+    assert states(house) == [("failed", "domainPolicy")]
+    work = replace(house.work, daily_limit=1)
+    sending.ask(TO_ANN, work)  # what never went out does not count
+
+
+# Answers
+
+
+@pytest.mark.rule("Z16")
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        pytest.param("Question", "Re: Question", id="first answer"),
+        pytest.param("Re: Question", "Re: Question", id="Re once"),
+        pytest.param("RE: re:Question", "Re: Question", id="Re of others"),
+        pytest.param("=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Re: Grüße", id="encoded words"),
+    ],
+)
+@ONE_DATABASE
+def test_an_answer_lands_in_its_thread(house: House, uwe: int, subject: str, expected: str) -> None:
+    raw = (
+        f"From: ann@example.com\r\nTo: {UWE}\r\nSubject: {subject}\r\nMessage-ID: <2@example.com>\r\n"
+        "References: <0@example.com>\r\n <1@example.com>\r\n\r\nHow much?\r\n"
+    )
+    asked = house.gmail.deliver(UWE, raw.encode())
+
+    sending.ask(replace(TO_ANN, subject=None, reply_to=asked.id), house.work)
+
+    house.pump()
+    [sent] = in_label(house, "SENT")
+    mail = read(house, sent.id)
+    assert sent.thread_id == asked.thread_id
+    assert mail["Subject"] == expected
+    assert mail["In-Reply-To"] == "<2@example.com>"
+    assert mail["References"].split() == ["<0@example.com>", "<1@example.com>", "<2@example.com>"]
+
+
+def test_an_answer_with_another_subject_is_refused(house: House, uwe: int) -> None:
+    raw = f"From: ann@example.com\r\nTo: {UWE}\r\nSubject: Question\r\nMessage-ID: <2@x.example>\r\n\r\nA\r\n"
+    asked = house.gmail.deliver(UWE, raw.encode())
+    with pytest.raises(Refused, match="keeps the subject"):
+        sending.ask(replace(TO_ANN, subject="Other", reply_to=asked.id), house.work)
+    sending.ask(replace(TO_ANN, subject="re: Question", reply_to=asked.id), house.work)
+
+
+# Nothing is kept
+
+
+@pytest.mark.rule("D2", "I3")
+def test_nothing_of_the_content_is_kept_or_logged(
+    house: House,
+    uwe: int,
+    redis: Redis,
+    database_url: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    canary = f"canary{uuid4().hex}"
+    written = Written(
+        "uwe",
+        f"text {canary}",
+        f"subject {canary}",
+        contact_id="ann",
+        to=(Person(ANN, f"name {canary}"),),
+        cc=(Person(f"{canary}@example.com"),),
+        attachments=(Attachment(f"{canary}.txt", canary.encode()),),
+    )
+    sending.ask(written, house.work, key=canary)
+    house.gmail.fault("cut", ["drafts.send"], times=1, after=True)
+    house.pump()
+    due(house)
+    assert states(house) == [("sent", None)]
+    with house.store.engine.connect() as db:
+        tables = db.execute(select(outbox_table)).mappings().all()
+    assert canary not in str(tables)
+    if database_url.startswith("sqlite"):
+        folder = Path(database_url.removeprefix("sqlite:///")).parent
+        for file in folder.glob("lodestone.db*"):
+            assert canary.encode() not in file.read_bytes()
+    assert canary not in str(list(map(redis.dump, redis.scan_iter())))
+    assert canary not in caplog.text
+    said = capsys.readouterr()
+    assert "sending.sent" in said.out
+    assert canary not in said.out + said.err
+
+
+def test_an_interrupted_one_says_so_in_the_report(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    house.pump()
+    [report] = outbox.reports("uwe", UWE, SendState.SENT, 10, house.work)
+    assert (report.user_id, report.mailbox, report.sending.contact_id) == ("uwe", UWE, "ann")
+    assert outbox.reports("eva", None, None, 10, house.work) == ()
+    assert outbox.look_up(report.sending.id, house.work) == report.sending
+
+
+def test_what_was_asked_for_35_days_ago_is_forgotten(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    house.pump()
+    sending.ask(TO_ANN, house.work)
+    with house.store.engine.begin() as db:
+        db.execute(update(outbox_table).where(outbox_table.c.id == 1).values(created_at=LONG_AGO))
+    sweep.purge(house.work)
+    assert [row.id for row in rows(house)] == [2]

@@ -1,0 +1,403 @@
+"""Signing in on Google's own page: what becomes of every answer (Z6–Z10, Z15, E86, D12)."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from sqlalchemy import func, insert, select, text
+
+from domain.connections import Sharing, Wishes
+from domain.errors import TryAgain
+from domain.mailboxes import Grant
+from domain.scopes import Scope
+from handlers import sign_in
+from handlers.connections import Refused, save
+from handlers.leaving import disconnect
+from handlers.work import Work
+from infra.db.schema import connections, mailboxes, sign_ins, users
+from infra.gmail import Gmail, ServiceAccount
+from infra.google_sign_in import GoogleSignIn
+from infra.local.gmail import GmailServer
+from tests.browser import grant_access
+from tests.handlers.conftest import House
+from tests.journeys.world import UWE
+
+BEA = "bea@firm.example"
+BACK = "http://127.0.0.1:4711/"
+PRIVATE = Wishes(sharing=Sharing.PRIVATE)
+SORTING = Wishes(magnet=True, sorting=True, sharing=Sharing.PRIVATE)
+SERVICE = "lodestone@local.iam.gserviceaccount.com"
+
+
+@pytest.fixture
+def work(house: House, tmp_path: Path) -> Work:
+    """The house's, with an OAuth client; Uwe's account is there."""
+    house.gmail.create_mailbox(UWE)
+    return replace(house.work, sign_in=GoogleSignIn(client_file(house, tmp_path)))
+
+
+@pytest.fixture
+def serving(house: House, gmail_server: GmailServer, tmp_path: Path) -> Iterator[Work]:
+    """The house's, with a service account to which nothing is delegated yet."""
+    house.gmail.create_mailbox(UWE)
+    key = tmp_path / "service.json"
+    key.write_text(json.dumps(house.gmail.service_account(SERVICE)))
+    gmail = Gmail(gmail_server.url, service_account=ServiceAccount(key))
+    yield replace(house.work, gmail=gmail)
+    gmail.close()
+
+
+def client_file(house: House, folder: Path) -> Path:
+    file = folder / "client_secret.json"
+    file.write_text(json.dumps(house.gmail.client_file()))
+    return file
+
+
+def begin(work: Work, wishes: Wishes = PRIVATE, user: str = "uwe", **options: Any) -> tuple[str, str]:
+    return sign_in.begin(user, BACK, wishes, **options, work=work)
+
+
+def asked(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def sign_in_fully(work: Work, wishes: Wishes = PRIVATE, user: str = "uwe", **options: Any) -> int:
+    """From the first page to the connection; returns its id."""
+    url, state = begin(work, wishes, user, **options)
+    return sign_in.complete(user, state, grant_access(url)["code"], work=work)[0]
+
+
+def set_user(house: House, user_id: str, **profile: bool) -> None:
+    """As the CRM tells of the user."""
+    values = {"id": user_id, "name": "", "roles_above": [], "may_connect": True, "active": True}
+    with house.store.engine.begin() as db:
+        db.execute(users.delete().where(users.c.id == user_id))
+        db.execute(insert(users).values(values | profile))
+
+
+def rows(house: House) -> tuple[int, int, int]:
+    """How many sign-ins, connections and mailboxes there are."""
+    with house.store.engine.connect() as db:
+        counts = [db.scalar(select(func.count()).select_from(t)) for t in (sign_ins, connections, mailboxes)]
+    return counts[0] or 0, counts[1] or 0, counts[2] or 0
+
+
+def grant_of(house: House, connection_id: int) -> Grant:
+    with house.store.begin("tests.look") as tx:
+        connection = tx.connections.get(connection_id)
+    assert connection is not None
+    assert connection.grant is not None
+    return connection.grant
+
+
+def lives(grant: Grant, work: Work) -> bool:
+    """Whether Google still gives an access token for it."""
+    try:
+        work.gmail.open(replace(grant, access_token=None, expires_at=None)).address()
+    except Exception:
+        return False
+    return True
+
+
+@pytest.mark.rule("Z7", "Z8")
+def test_whoever_signs_in_on_googles_page_is_connected(house: House, work: Work) -> None:
+    url, state = begin(work)
+    page = asked(url)
+    assert (page["access_type"], page["prompt"], page["code_challenge_method"]) == (
+        "offline",
+        "consent",
+        "S256",
+    )
+    assert page["state"] == state
+    assert rows(house) == (1, 0, 0)
+    answer = grant_access(url)
+    connection_id, address = sign_in.complete("uwe", state, answer["code"], work=work)
+    assert address == UWE
+    assert rows(house) == (0, 1, 1)
+    grant = grant_of(house, connection_id)
+    assert lives(grant, work)
+    assert set(grant.scopes) == {Scope.READONLY, Scope.COMPOSE}
+
+
+@pytest.mark.rule("I10")
+def test_nothing_of_a_begun_sign_in_stands_in_clear(house: House, work: Work) -> None:
+    _, state = begin(work)
+    with house.store.engine.connect() as db:
+        [row] = db.execute(select(sign_ins))
+    shown = " ".join(map(str, row)).encode() + bytes(row.sealed)
+    assert state.encode() not in shown
+    assert BACK.encode() not in shown
+    assert row.user_id == "uwe"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "scopes"),
+    [
+        pytest.param(PRIVATE, {Scope.READONLY, Scope.COMPOSE}, id="viewing and sending"),
+        pytest.param(replace(PRIVATE, magnet=True), {Scope.READONLY, Scope.COMPOSE}, id="MailMagnet"),
+        pytest.param(SORTING, {Scope.MODIFY}, id="sorting needs one that covers the others"),
+        pytest.param(replace(SORTING, dry_run=True), {Scope.READONLY, Scope.COMPOSE}, id="a dry run"),
+    ],
+)
+def test_google_is_asked_for_the_smallest_set(work: Work, wishes: Wishes, scopes: set[Scope]) -> None:
+    assert set(asked(begin(work, wishes)[0])["scope"].split()) == scopes
+
+
+@pytest.mark.rule("Z9", "H3")
+@pytest.mark.parametrize(
+    ("wishes", "left_out", "words"),
+    [
+        pytest.param(PRIVATE, Scope.COMPOSE, r"gmail\.compose \(to send", id="sending"),
+        pytest.param(PRIVATE, Scope.READONLY, r"gmail\.readonly \(to show", id="viewing"),
+    ],
+)
+def test_a_scope_that_was_left_out_is_named_and_nothing_remains(
+    house: House, work: Work, wishes: Wishes, left_out: Scope, words: str
+) -> None:
+    house.gmail.consent(without=[left_out])
+    url, state = begin(work, wishes)
+    answer = grant_access(url)
+    with pytest.raises(Refused, match=words):
+        sign_in.complete("uwe", state, answer["code"], work=work)
+    assert rows(house) == (0, 0, 0)
+    assert not house.gmail.consents(UWE), "the grant is given back"
+
+
+@pytest.mark.rule("Z9")
+def test_a_refusal_on_googles_page_leaves_nothing(house: House, work: Work) -> None:
+    house.gmail.consent(refuses=True)
+    answer = grant_access(begin(work)[0])
+    assert answer["error"] == "access_denied"
+    with pytest.raises(Refused, match="access was refused on Google's page"):
+        sign_in.complete("uwe", answer["state"], None, error=answer["error"], work=work)
+    assert rows(house) == (0, 0, 0)
+
+
+@pytest.mark.rule("Z9")
+@pytest.mark.parametrize(("code", "error"), [(None, None), ("", None), ("4/x", "server_error")])
+def test_an_answer_without_a_code_leaves_nothing(
+    house: House, work: Work, code: str | None, error: str | None
+) -> None:
+    _, state = begin(work)
+    with pytest.raises(Refused, match="did not end with a code"):
+        sign_in.complete("uwe", state, code, error=error, work=work)
+    assert rows(house) == (0, 0, 0)
+
+
+@pytest.mark.rule("Z9")
+def test_a_page_that_was_closed_leaves_nothing(house: House, work: Work) -> None:
+    _, state = begin(work)
+    sign_in.abandon("uwe", state, work)
+    assert rows(house) == (0, 0, 0)
+    begin(work)
+    with house.store.engine.begin() as db:
+        db.execute(text("UPDATE sign_ins SET expires_at = expires_at - 600000"))
+    begin(work)
+    assert rows(house) == (1, 0, 0), "the next one clears away what nobody came back for"
+
+
+def test_a_code_is_used_once(house: House, work: Work) -> None:
+    url, state = begin(work)
+    code = grant_access(url)["code"]
+    connection_id, _ = sign_in.complete("uwe", state, code, work=work)
+    with pytest.raises(Refused, match="unknown, was used already or is older than ten minutes"):
+        sign_in.complete("uwe", state, code, work=work)
+    assert lives(grant_of(house, connection_id), work), "Google never saw the code again"
+    _, state = begin(work)
+    with pytest.raises(Refused, match="Google does not take the code"):
+        sign_in.complete("uwe", state, code, work=work)
+    assert rows(house) == (0, 1, 1)
+
+
+def test_a_wrong_state_is_refused_before_google_is_asked(house: House, work: Work) -> None:
+    url, state = begin(work)
+    code = grant_access(url)["code"]
+    house.gmail.reset_counters()
+    for user, wrong in (("uwe", "another"), ("uwe", ""), ("uwe", "\ud800"), ("bea", state)):
+        with pytest.raises(Refused, match="unknown"):
+            sign_in.complete(user, wrong, code, work=work)
+    assert house.gmail.counters().token_requests == 0
+    assert sign_in.complete("uwe", state, code, work=work)[1] == UWE, "nobody else used it up"
+
+
+def test_a_sign_in_is_good_for_ten_minutes(house: House, work: Work) -> None:
+    url, state = begin(work)
+    with house.store.engine.begin() as db:
+        db.execute(text("UPDATE sign_ins SET expires_at = expires_at - 600000"))
+    with pytest.raises(Refused, match="older than ten minutes"):
+        sign_in.complete("uwe", state, grant_access(url)["code"], work=work)
+    assert rows(house) == (0, 0, 0)
+
+
+@pytest.mark.rule("Z6")
+@pytest.mark.parametrize("profile", [{"may_connect": False}, {"active": False}])
+def test_without_the_permission_the_page_is_not_even_shown(
+    house: House, work: Work, profile: dict[str, bool]
+) -> None:
+    set_user(house, "uwe", **profile)
+    with pytest.raises(Refused, match=r"Z6|D12"):
+        begin(work)
+    assert rows(house) == (0, 0, 0)
+
+
+@pytest.mark.rule("Z6")
+def test_a_permission_withdrawn_meanwhile_gives_the_grant_back(house: House, work: Work) -> None:
+    url, state = begin(work)
+    code = grant_access(url)["code"]
+    set_user(house, "uwe", may_connect=False)
+    with pytest.raises(Refused, match="Z6"):
+        sign_in.complete("uwe", state, code, work=work)
+    assert rows(house) == (0, 0, 0)
+    assert not house.gmail.consents(UWE)
+
+
+@pytest.mark.rule("Z10", "Z12")
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        pytest.param(Wishes(), "Z10", id="no sharing option"),
+        pytest.param(replace(PRIVATE, sorting=True), "Z12", id="sorting alone"),
+        pytest.param(replace(PRIVATE, sorting=True, magnet=False), "Z12", id="sorting without MailMagnet"),
+    ],
+)
+def test_what_would_be_refused_in_the_end_is_refused_first(
+    house: House, work: Work, wishes: Wishes, words: str
+) -> None:
+    with pytest.raises(Refused, match=words):
+        begin(work, wishes)
+    assert rows(house) == (0, 0, 0)
+
+
+def test_without_a_client_nobody_signs_in(house: House) -> None:
+    for call in (
+        lambda: begin(house.work),
+        lambda: sign_in.complete("uwe", "state", "code", work=house.work),
+    ):
+        with pytest.raises(Refused, match="set LODESTONE_OAUTH_CLIENT_FILE"):
+            call()
+
+
+@pytest.mark.rule("Z15")
+def test_another_account_than_the_connected_one_is_refused_and_given_back(house: House, work: Work) -> None:
+    connection_id = sign_in_fully(work)
+    house.gmail.create_mailbox(BEA)
+    house.gmail.revoke(BEA)
+    house.gmail.consent(BEA)
+    url, state = begin(work, Wishes())
+    assert asked(url)["login_hint"] == UWE
+    answer = grant_access(url)
+    with pytest.raises(Refused, match=r"another mailbox connected.*--replace"):
+        sign_in.complete("uwe", state, answer["code"], work=work)
+    assert rows(house) == (0, 1, 1)
+    assert not house.gmail.consents(BEA)
+    assert lives(grant_of(house, connection_id), work)
+
+
+@pytest.mark.rule("Z15")
+def test_with_replace_the_other_account_takes_its_place(house: House, work: Work) -> None:
+    sign_in_fully(work)
+    house.gmail.create_mailbox(BEA)
+    house.gmail.consent(BEA)
+    with pytest.raises(Refused, match="Z10"):
+        begin(work, Wishes(), replace=True)
+    url, state = begin(work, PRIVATE, replace=True)
+    assert "login_hint" not in asked(url)
+    assert sign_in.complete("uwe", state, grant_access(url)["code"], work=work)[1] == BEA
+    assert rows(house) == (0, 1, 1)
+    assert not house.gmail.consents(UWE), "the former one is signed out of"
+
+
+@pytest.mark.rule("D12")
+def test_a_grant_is_not_given_back_while_a_connection_lives_by_the_account(house: House, work: Work) -> None:
+    connection_id = sign_in_fully(work)
+    house.gmail.consent(without=[Scope.COMPOSE])
+    url, state = begin(work, Wishes())
+    with pytest.raises(Refused, match=r"gmail\.compose"):
+        sign_in.complete("uwe", state, grant_access(url)["code"], work=work)
+    assert lives(grant_of(house, connection_id), work)
+
+
+@pytest.mark.rule("E86", "D12")
+def test_signing_in_again_with_the_same_account_catches_up(house: House, work: Work) -> None:
+    connection_id = sign_in_fully(work, replace(PRIVATE, magnet=True))
+    house.catch_up()
+    house.gmail.revoke(UWE)
+    house.gmail.expire_access_tokens(UWE)
+    missed = house.deliver("ann")
+    house.catch_up()
+    assert sign_in.is_needed("uwe", Wishes(), work)
+    assert missed not in house.notified()
+    assert sign_in_fully(work, Wishes()) == connection_id
+    assert not sign_in.is_needed("uwe", Wishes(), work)
+    house.let_time_pass()
+    house.catch_up()
+    assert missed in house.notified()
+
+
+@pytest.mark.rule("Z9")
+def test_a_feature_that_needs_more_sends_the_user_to_google_again(house: House, work: Work) -> None:
+    sign_in_fully(work, replace(PRIVATE, magnet=True))
+    more = Wishes(sorting=True)
+    assert sign_in.is_needed("uwe", more, work)
+    assert not sign_in.is_needed("uwe", replace(more, dry_run=True), work)
+    sign_in_fully(work, more)
+    assert not sign_in.is_needed("uwe", more, work)
+    assert set(asked(begin(work, Wishes())[0])["scope"].split()) == {Scope.MODIFY}, "as it is now"
+    assert Scope.MODIFY not in asked(begin(work, Wishes(magnet=False))[0])["scope"].split()
+
+
+@pytest.mark.rule("Z9")
+def test_a_grant_of_too_few_scopes_switches_nothing_on(house: House) -> None:
+    made = house.gmail.create_mailbox(UWE, scopes=[Scope.READONLY, Scope.COMPOSE])
+    grant = replace(house.grant(UWE), refresh_token=made["refresh_token"], scopes=tuple(made["scopes"]))
+    with pytest.raises(Refused, match=r"gmail\.modify \(to put customers' mail under labels"):
+        save("uwe", grant, SORTING, work=house.work)
+    assert rows(house) == (0, 0, 0)
+
+
+def test_google_away_is_said_and_leaves_nothing(house: House, work: Work) -> None:
+    url, state = begin(work)
+    code = grant_access(url)["code"]
+    house.gmail.fault("503", ["token"])
+    with pytest.raises(TryAgain, match=r"^token_http_503$"):
+        sign_in.complete("uwe", state, code, work=work)
+    house.gmail.clear_faults()
+    url, state = begin(work)
+    code = grant_access(url)["code"]
+    house.gmail.fault("503", ["settings.sendAs.list"], times=1)
+    with pytest.raises(TryAgain):
+        sign_in.complete("uwe", state, code, work=work)
+    assert rows(house) == (0, 0, 0)
+    assert not house.gmail.consents(UWE)
+
+
+class TestDelegation:
+    """A service account enters where the administrator lets it; nobody signs in."""
+
+    def delegate(self, house: House, work: Work, wishes: Wishes, address: str = UWE) -> tuple[int, str]:
+        account = work.gmail._service_account  # type: ignore[attr-defined]
+        grant = account.grant(address, sign_in.delegated_scopes("uwe", wishes, work))
+        return sign_in.delegate("uwe", grant, wishes, work=work)
+
+    def test_a_mailbox_is_entered_watched_and_left(self, house: House, serving: Work) -> None:
+        house.gmail.service_account(SERVICE, [Scope.MODIFY])
+        connection_id, address = self.delegate(house, serving, SORTING)
+        assert address == UWE
+        grant = grant_of(house, connection_id)
+        assert (grant.subject, grant.refresh_token) == (UWE, "")
+        assert house.gmail.dump(UWE).watched_topic == serving.topic
+        assert disconnect("uwe", serving) == 1
+        assert house.gmail.dump(UWE).watched_topic is None
+        assert rows(house) == (0, 0, 0)
+
+    def test_what_is_not_delegated_is_told_to_the_administrator(self, house: House, serving: Work) -> None:
+        house.gmail.service_account(SERVICE, [Scope.READONLY])
+        with pytest.raises(Refused, match=r"domain-wide delegation for .*gmail\.modify"):
+            self.delegate(house, serving, SORTING)
+        with pytest.raises(Refused, match="domain-wide delegation"):
+            self.delegate(house, serving, SORTING, "nobody@firm.example")
+        assert rows(house) == (0, 0, 0)

@@ -1,0 +1,180 @@
+"""The outbox's rows: claims, leases, what counts, what is due (W2, D15)."""
+
+import threading
+
+import pytest
+from sqlalchemy import text, update
+
+from domain.outbox import DRAFT_GONE, Draft, Sending, SendState
+from infra.db.schema import mailboxes, outbox
+from infra.db.store import Store
+from tests.worlds import World
+
+DRAFT = Draft("r1", "m1")
+
+
+def add(world: World, key: str = "k1", within: float = 60) -> Sending:
+    with world.store.begin("tests.add") as tx:
+        added = tx.outbox.add(world.mailbox_id, world.connection_id, "ann", key, within)
+    assert added is not None
+    return added
+
+
+def waiting(world: World, key: str = "k1") -> Sending:
+    """One that was handed over."""
+    sending = add(world, key)
+    with world.store.begin("tests.drafted") as tx:
+        assert tx.outbox.drafted(sending.id, DRAFT)
+    return sending
+
+
+def claim(world: World, owner: str = "me", lease: float = 60) -> Sending | None:
+    with world.store.begin("tests.claim") as tx:
+        return tx.outbox.claim(world.mailbox_id, owner, lease)
+
+
+def now(world: World, sending: Sending) -> Sending:
+    with world.store.begin("tests.get", reads_only=True) as tx:
+        found = tx.outbox.get(sending.id)
+    assert found is not None
+    return found
+
+
+def let_pass(store: Store, seconds: float) -> None:
+    columns = ("ready_at", "redrive_at", "created_at")
+    moved = ", ".join(f"{name} = {name} - {round(seconds * 1000)}" for name in columns)
+    with store.engine.begin() as db:
+        db.execute(text(f"UPDATE outbox SET {moved}"))  # noqa: S608 - numbers and names of our own
+
+
+@pytest.mark.rule("W2")
+def test_they_are_claimed_in_the_order_of_asking_and_each_by_one(world: World) -> None:
+    first, second = waiting(world, "k1"), waiting(world, "k2")
+    claimed = [claim(world, owner) for owner in ("one", "two", "three")]
+    assert [one and one.id for one in claimed] == [first.id, second.id, None]
+    assert [one and one.state for one in claimed] == [SendState.WAITING, SendState.WAITING, None]
+    assert now(world, first).state is SendState.SENDING
+    assert now(world, first).attempts == 1
+
+
+@pytest.mark.rule("W2")
+def test_two_who_claim_at_once_do_not_get_the_same(world: World, second_store: Store) -> None:
+    waiting(world)
+    together = threading.Barrier(2)
+    got: list[Sending | None] = []
+
+    def run(store: Store) -> None:
+        together.wait()
+        with store.begin("tests.claim") as tx:
+            got.append(tx.outbox.claim(world.mailbox_id, str(store), 60))
+
+    threads = [threading.Thread(target=run, args=(store,)) for store in (world.store, second_store)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(one is None for one in got) == [False, True]
+
+
+@pytest.mark.rule("W2", "I2")
+def test_after_the_lease_it_is_taken_up_as_one_that_may_have_been_sent(world: World) -> None:
+    waiting(world)
+    mine = claim(world, "me", lease=60)
+    assert mine is not None
+    let_pass(world.store, 61)
+    theirs = claim(world, "they")
+    assert theirs is not None
+    assert theirs.state is SendState.SENDING
+    with world.store.begin("tests.late") as tx:
+        assert not tx.outbox.sent(mine, "me", "s1")
+        assert not tx.outbox.failed(mine, "me", "x")
+        assert tx.outbox.sent(theirs, "they", "s1")
+        assert not tx.outbox.failed(theirs, "they", "x")
+    assert now(world, mine).state is SendState.SENT
+    assert claim(world) is None
+
+
+@pytest.mark.rule("I2")
+def test_what_was_taken_for_interrupted_is_not_drafted_any_more(world: World) -> None:
+    sending = add(world, within=60)
+    assert claim(world) is None
+    let_pass(world.store, 61)
+    taken = claim(world)
+    assert taken is not None
+    assert taken.state is SendState.DRAFTING
+    with world.store.begin("tests.drafted") as tx:
+        assert not tx.outbox.drafted(sending.id, DRAFT)
+        assert not tx.outbox.not_drafted(sending.id, "x")
+
+
+def test_a_key_is_taken_once(world: World) -> None:
+    add(world)
+    with world.store.begin("tests.add") as tx:
+        assert tx.outbox.add(world.mailbox_id, world.connection_id, None, "k1", 60) is None
+
+
+@pytest.mark.rule("D15")
+@pytest.mark.parametrize(
+    ("state", "reason", "counts"),
+    [
+        (SendState.DRAFTING, None, True),
+        (SendState.WAITING, None, True),
+        (SendState.SENDING, None, True),
+        (SendState.SENT, None, True),
+        (SendState.FAILED, "sendingLimit", False),
+        (SendState.FAILED, DRAFT_GONE, True),
+    ],
+)
+def test_against_the_limit_counts_what_has_gone_out_may_have_or_will(
+    world: World, state: SendState, reason: str | None, counts: bool
+) -> None:
+    add(world)
+    with world.store.engine.begin() as db:
+        db.execute(update(outbox).values(state=state.value, reason=reason))
+    with world.store.begin("tests.room") as tx:
+        room = tx.outbox.room(world.mailbox_id)
+        assert tx.outbox.room(99) is None
+    assert room is not None
+    assert (room.used, room.free_at is not None) == (int(counts), counts)
+    let_pass(world.store, 86_401)
+    with world.store.begin("tests.room") as tx:
+        later = tx.outbox.room(world.mailbox_id)
+    assert later is not None
+    assert (later.used, later.free_at, later.paused) == (0, None, False)
+
+
+@pytest.mark.rule("W2", "W13")
+def test_what_nobody_takes_is_asked_for_again_once_in_a_while(world: World) -> None:
+    waiting(world, "k1")
+    waiting(world, "k2")
+    with world.store.begin("tests.stalled") as tx:
+        assert tx.outbox.stalled(10) == ()
+    let_pass(world.store, 61)
+    with world.store.begin("tests.stalled") as tx:
+        assert tx.outbox.stalled(10) == (world.mailbox_id,)
+        assert tx.outbox.stalled(10) == ()
+
+
+def test_a_paused_mailbox_gives_nothing_out(world: World) -> None:
+    waiting(world)
+    with world.store.engine.begin() as db:
+        db.execute(update(mailboxes).values(paused_at=mailboxes.c.synced_at))
+    assert claim(world) is None
+    with world.store.begin("tests.room") as tx:
+        room = tx.outbox.room(world.mailbox_id)
+    assert room is not None
+    assert room.paused
+
+
+@pytest.mark.rule("E87")
+def test_what_is_given_back_waits_so_long_in_its_state(world: World) -> None:
+    waiting(world)
+    mine = claim(world)
+    assert mine is not None
+    with world.store.begin("tests.back") as tx:
+        assert tx.outbox.give_back(mine, "me", SendState.WAITING, "limit", 30, 2)
+    assert claim(world) is None
+    let_pass(world.store, 31)
+    again = claim(world)
+    assert again is not None
+    assert (again.state, again.reason, again.looks, again.attempts) == (SendState.WAITING, "limit", 2, 1)

@@ -1,0 +1,147 @@
+"""The Gmail adapter as the live view uses it: what is searched for, what comes back, and what it costs."""
+
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import TryAgain
+from domain.letters import Letter, Sought
+from infra.gmail import GmailMailbox
+from infra.gmail.live import letter, query
+from infra.local.gmail import GmailControl
+
+ANN = "ann@example.com"
+
+
+def plain(subject: str = "hello", sender: str = ANN, text: str = "Text.") -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = sender, "uwe@firm.example", subject
+    mail.set_content(text)
+    return mail
+
+
+def found(mailbox: GmailMailbox, *addresses: str, before: int | None = None) -> tuple[str, ...]:
+    ids, more = mailbox.found(Sought(addresses, before=before), None)
+    assert more is None
+    return ids
+
+
+@pytest.mark.rule("Z17", "Z18")
+def test_the_search_names_every_field_and_leaves_out_what_is_not_shown() -> None:
+    asked = query(Sought((ANN,), before=7))
+    for name in ("from", "to", "cc", "bcc"):
+        assert f'{name}:"ann@example.com"' in asked
+        assert f'{name}:("ann" "example.com")' in asked
+    assert asked.endswith("-in:drafts -in:spam -in:trash -in:chats before:7")
+
+
+@pytest.mark.parametrize(
+    ("words", "before", "asked"),
+    [
+        pytest.param("", None, "", id="everything"),
+        pytest.param("", 7, "before:7", id="everything older"),
+        pytest.param("a OR b", None, "a OR b", id="his words"),
+        pytest.param("a OR b", 7, "(a OR b) before:7", id="his words, older"),
+    ],
+)
+def test_the_owners_words_are_passed_on(words: str, before: int | None, asked: str) -> None:
+    assert query(Sought(words=words, before=before)) == asked
+
+
+def test_an_address_cannot_write_the_search() -> None:
+    asked = query(Sought(('"x} in:anywhere {\\"@example.com',)))
+    assert asked.count("{") == asked.count("}") == 1
+    assert 'from:"x in:anywhere @example.com"' in asked
+
+
+def test_a_search_for_many_addresses_gets_there(
+    control: GmailControl, mailbox: GmailMailbox, address: str
+) -> None:
+    gmail_id = control.deliver(address, plain().as_bytes()).id
+    assert found(mailbox, *(f"nobody{n}@example.net" for n in range(60)), ANN) == (gmail_id,)
+
+
+def test_pages_of_a_search_come_one_by_one(
+    control: GmailControl, mailbox: GmailMailbox, address: str
+) -> None:
+    for number in range(101):
+        control.deliver(address, plain(f"{number}").as_bytes(), internal_date=1_000_000 + number)
+    first, token = mailbox.found(Sought((ANN,)), None)
+    second, end = mailbox.found(Sought((ANN,)), token)
+    assert (len(first), len(second), end) == (100, 1, None)
+    assert found(mailbox, ANN, before=1) == ()
+
+
+@pytest.mark.rule("Z25")
+def test_previews_come_25_a_request_and_without_texts(
+    control: GmailControl, mailbox: GmailMailbox, address: str
+) -> None:
+    mail = plain("=?utf-8?q?Gr=C3=BC=C3=9Fe?=", text="Tom & Jerry's <first> words.")
+    mail.add_attachment(b"file", maintype="application", subtype="pdf", filename="a.pdf")
+    ids = [control.deliver(address, mail.as_bytes()).id for _ in range(26)]
+    control.reset_counters()
+    previews = mailbox.previews([*ids, "f" * 16])
+    assert control.counters().http_requests == 2
+    assert mailbox.spent.units == 20 * 27
+    assert previews["f" * 16] is None
+    one = previews[ids[0]]
+    assert isinstance(one, Letter)
+    assert one.snippet == "Tom & Jerry's <first> words."
+    assert one.text() == ""
+    assert [piece.filename for piece in one.attachments()] == ["a.pdf"]
+    assert {piece.content for piece in (one.body, *one.body.parts)} == {None}
+    assert one.label_ids == {"INBOX", "UNREAD"}
+
+
+def test_one_mail_whole_and_its_attachment(
+    control: GmailControl, mailbox: GmailMailbox, address: str
+) -> None:
+    mail = plain(text="Grüße, all of it.")
+    mail.add_attachment(bytes(range(256)), maintype="application", subtype="pdf", filename="a.pdf")
+    gmail_id = control.deliver(address, mail.as_bytes()).id
+    one = mailbox.letter(gmail_id)
+    assert isinstance(one, Letter)
+    assert one.text() == "Grüße, all of it."
+    [piece] = one.attachments()
+    assert (piece.size, piece.content) == (256, None)
+    assert mailbox.attachment(gmail_id, str(piece.attachment_id)) == bytes(range(256))
+    assert mailbox.attachment("f" * 16, str(piece.attachment_id)) is None
+    assert mailbox.letter("f" * 16) is None
+    assert mailbox.spent.units == 4 * 20
+
+
+@pytest.mark.rule("E102", "I3")
+@pytest.mark.parametrize("half", ["short", "long", "json"])
+@pytest.mark.parametrize("call", ["previews", "letter"])
+def test_half_an_answer_is_trouble_and_says_nothing_of_the_mail(
+    control: GmailControl, mailbox: GmailMailbox, address: str, half: str, call: str
+) -> None:
+    gmail_id = control.deliver(address, plain("canary").as_bytes()).id
+    control.fault("half_answer", ["messages.get"], half=half)
+    trouble: object
+    try:
+        trouble = mailbox.letter(gmail_id) if call == "letter" else mailbox.previews([gmail_id])[gmail_id]
+    except TryAgain as error:
+        trouble = error
+    assert isinstance(trouble, TryAgain)
+    assert "canary" not in f"{trouble!r}{trouble.__context__!r}{trouble.__cause__!r}"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["parts", "body", "headers", "data", "size", "name"]), inner)
+    ),
+)
+FIELDS = ("id", "threadId", "labelIds", "internalDate", "snippet", "payload")
+
+
+@pytest.mark.rule("E102")
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)))
+def test_no_answer_breaks_the_reading(answer: dict[str, object]) -> None:
+    usual = {"id": "1", "threadId": "t", "internalDate": "1", "payload": {}}
+    assert isinstance(letter("1", answer), Letter | TryAgain)
+    assert isinstance(letter("1", usual | answer | {"id": "1"}), Letter | TryAgain)

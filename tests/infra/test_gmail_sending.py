@@ -1,0 +1,216 @@
+"""Drafts and sending through the adapter, against the local Gmail: each request goes out once."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
+from domain.outgoing import KEY_HEADER, MAX_SIZE, Outgoing, Person, encode
+from infra.gmail import Gmail, GmailMailbox
+from infra.gmail.refusals import SENDING_LIMIT
+from infra.local.gmail import GmailControl
+
+SINCE = datetime.now(UTC) - timedelta(minutes=1)
+
+
+def mail(address: str, key: str = "key-1", to: str = "bob@example.com", text: str = "A secret.") -> bytes:
+    return encode(Outgoing(Person(address), (Person(to),), "Hello", text), key)
+
+
+def silent(sent: int, total: int) -> None:
+    pass
+
+
+def labels(control: GmailControl, address: str) -> list[str]:
+    """The label of each message of the mailbox that is a draft or was sent."""
+    found = [one.label_ids & {"DRAFT", "SENT"} for one in control.dump(address).messages]
+    return sorted(label for one in found for label in one)
+
+
+@pytest.mark.rule("Z16")
+def test_a_draft_is_written_as_it_is_found_and_sent(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    raw = mail(address)
+    draft = mailbox.create_draft(raw, None, silent)
+    assert control.raw(address, draft.message_id) == raw
+    assert mailbox.has_draft(draft.id)
+    assert mailbox.draft_with("key-1", SINCE) == draft.id
+    assert mailbox.draft_with("key-2", SINCE) is None
+    assert mailbox.sent_with("key-1", SINCE) is None
+
+    sent_id = mailbox.send_draft(draft.id)
+
+    assert not mailbox.has_draft(draft.id)
+    assert mailbox.sent_with("key-1", SINCE) == sent_id
+    assert mailbox.draft_with("key-1", SINCE) is None
+    assert labels(control, address) == ["SENT"]
+    with pytest.raises(LookupError):
+        mailbox.send_draft(draft.id)
+
+
+def test_what_it_costs_is_what_the_server_counts(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    draft = mailbox.create_draft(mail(address), None, silent)
+    mailbox.has_draft(draft.id)
+    mailbox.draft_with("key-1", SINCE)
+    mailbox.send_draft(draft.id)
+    mailbox.sent_with("key-1", SINCE)
+    mailbox.delete_draft(draft.id)
+    counters = control.counters()
+    assert mailbox.spent.units == counters.by_mailbox[address]["units"]
+    assert mailbox.spent.requests == counters.http_requests + counters.token_requests
+
+
+def test_a_mail_of_gmails_full_size_goes_up_and_says_how_far_it_is(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    told: list[tuple[int, int]] = []
+    raw = mail(address) + b"x" * (MAX_SIZE - len(mail(address)))
+    draft = mailbox.create_draft(raw, None, lambda sent, total: told.append((sent, total)))
+    assert control.raw(address, draft.message_id) == raw
+    sent, total = told[-1]
+    assert sent == total > MAX_SIZE
+    assert [one for one, _ in told] == sorted({one for one, _ in told})
+    with pytest.raises(GiveUp):
+        mailbox.create_draft(raw + b"x", None, silent)
+
+
+def test_an_expired_token_is_replaced_and_the_whole_mail_goes_again(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    mailbox.cursor_now()
+    control.expire_access_tokens(address)
+    raw = mail(address)
+    draft = mailbox.create_draft(raw, None, silent)
+    assert control.raw(address, draft.message_id) == raw
+    control.expire_access_tokens(address)
+    mailbox.send_draft(draft.id)
+    assert labels(control, address) == ["SENT"]
+
+
+@pytest.mark.rule("I2")
+@pytest.mark.parametrize("kind", ["cut", "timeout", "half_answer"])
+def test_a_request_whose_answer_is_lost_is_not_sent_again_by_any_library(
+    gmail: Gmail, mailbox: GmailMailbox, control: GmailControl, address: str, kind: str
+) -> None:
+    """httplib2 would: on a line that it had kept open it takes a lost answer for a stale line."""
+    how = {"after": True, "delay": 0.1 * (kind == "timeout")} if kind != "half_answer" else {"half": "short"}
+    mailbox.cursor_now()
+    control.fault(kind, ["drafts.create", "drafts.send"], mailbox=address, **how)
+    with pytest.raises(Unanswered):
+        mailbox.create_draft(mail(address), None, silent)
+    assert labels(control, address) == ["DRAFT"]
+    draft_id = mailbox.draft_with("key-1", SINCE)
+    assert draft_id is not None
+    with pytest.raises(Unanswered):
+        mailbox.send_draft(draft_id)
+    control.clear_faults()
+    assert labels(control, address) == ["SENT"]
+    counted = control.counters().by_method
+    assert (counted["drafts.create"]["calls"], counted["drafts.send"]["calls"]) == (1, 1)
+
+
+@pytest.mark.rule("I2", "E87")
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        ("403.userRateLimitExceeded", True),
+        ("429", True),
+        ("500", False),
+        ("503", False),
+    ],
+)
+def test_a_refusal_is_certain_and_an_outage_is_not(
+    mailbox: GmailMailbox, control: GmailControl, address: str, kind: str, known: bool
+) -> None:
+    control.fault(kind, ["drafts.create"], mailbox=address)
+    with pytest.raises(TryAgain) as error:
+        mailbox.create_draft(mail(address), None, silent)
+    assert isinstance(error.value, Unanswered) is not known
+
+
+def test_what_cannot_be_reached_was_certainly_not_done(gmail: Gmail, mailbox: GmailMailbox) -> None:
+    gone = Gmail("http://127.0.0.1:9", timeout_seconds=1)
+    mailbox.cursor_now()
+    with pytest.raises(TryAgain) as error:
+        gone.open(mailbox.grant).send_draft("r1")
+    assert not isinstance(error.value, Unanswered)
+    gone.close()
+
+
+@pytest.mark.rule("D15")
+def test_gmails_own_limit_of_mails_is_no_limit_that_passes(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    control.limit_sending(address, 0)
+    draft = mailbox.create_draft(mail(address), None, silent)
+    with pytest.raises(GiveUp) as refused:
+        mailbox.send_draft(draft.id)
+    assert refused.value.reason == SENDING_LIMIT
+
+
+@pytest.mark.rule("E86")
+def test_access_that_is_revoked_is_told_as_such(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    control.revoke(address)
+    with pytest.raises(AccessRevoked):
+        mailbox.create_draft(mail(address), None, silent)
+
+
+def test_a_draft_that_is_gone_may_be_deleted_again(mailbox: GmailMailbox, address: str) -> None:
+    draft = mailbox.create_draft(mail(address), None, silent)
+    mailbox.delete_draft(draft.id)
+    mailbox.delete_draft(draft.id)
+    assert not mailbox.has_draft(draft.id)
+
+
+def test_the_sent_mail_is_found_among_many_and_in_the_trash(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    sent = [
+        mailbox.send_draft(mailbox.create_draft(mail(address, f"key-{n}"), None, silent).id)
+        for n in range(30)
+    ]
+    control.trash(address, sent[3])
+    control.delete(address, sent[4])
+    assert mailbox.sent_with("key-3", SINCE) == sent[3]
+    assert mailbox.sent_with("key-4", SINCE) is None
+    assert mailbox.sent_with("key-29", SINCE) == sent[29]
+
+
+def test_a_mail_that_came_with_our_key_is_not_taken_for_a_sent_one(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    control.deliver(address, b"From: eve@example.com\r\n" + mail(address))
+    assert mailbox.sent_with("key-1", SINCE) is None
+
+
+@pytest.mark.rule("E44")
+def test_of_a_mail_to_answer_its_headers_and_thread_are_read(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    raw = (
+        b"From: bob@example.com\r\nSubject: Lunch\r\nMessage-ID: <2@example.com>\r\n"
+        b"References: <1@example.com>\r\n\r\nA secret.\r\n"
+    )
+    came = control.deliver(address, raw)
+    found = mailbox.original(came.id)
+    assert found is not None
+    assert found.thread_id == came.thread_id
+    assert (found.message_id, found.references, found.subject) == (
+        "<2@example.com>",
+        "<1@example.com>",
+        "Lunch",
+    )
+    bare = control.deliver(address, b"From: bob@example.com\r\n\r\nA secret.\r\n")
+    empty = mailbox.original(bare.id)
+    assert empty is not None
+    assert (empty.message_id, empty.subject) == ("", "")
+    assert mailbox.original("18c2f0aa00bb11cc") is None
+
+
+def test_the_key_stands_in_the_header_that_we_look_for(address: str) -> None:
+    assert f"\r\n{KEY_HEADER}: key-1\r\n".encode() in mail(address)

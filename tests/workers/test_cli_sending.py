@@ -1,0 +1,150 @@
+"""`lodestone send` and `lodestone outbox` as people run them: as processes; the worker's part is done by hand."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from domain.outgoing import MAX_SIZE
+from handlers import outbox
+from handlers.work import Work
+from infra.db.store import Store
+from infra.gmail import Gmail
+from infra.local.gmail import GmailControl, GmailServer
+from infra.local.redis import RedisServer
+from infra.queue import RedisQueue
+from infra.secrets import Cipher
+from tests.journeys.world import UWE, crm
+from tests.terminals import Terminal
+from tests.worlds import KEY
+
+
+@pytest.fixture
+def control() -> Iterator[GmailControl]:
+    with GmailServer() as server:
+        yield GmailControl(server.url)
+
+
+@pytest.fixture
+def work(control: GmailControl, sqlite_url: str, redis: Redis) -> Iterator[Work]:
+    """The worker's."""
+    store = Store(sqlite_url, Cipher((KEY,)))
+    crm(store.engine)
+    gmail = Gmail(control.base_url)
+    yield Work(store, gmail, RedisQueue(redis, lambda event: None), owner="worker")
+    gmail.close()
+    store.engine.dispose()
+
+
+@pytest.fixture
+def terminal(
+    tmp_path: Path, sqlite_url: str, control: GmailControl, redis_server: RedisServer, work: Work
+) -> Terminal:
+    """A shell of Uwe's, whose mailbox is connected; offer.txt is a text, offer.pdf a file."""
+    (tmp_path / "uwe.json").write_text(json.dumps(control.create_mailbox(UWE)))
+    (tmp_path / "offer.txt").write_text("Dear Ann,\nour offer.\n", encoding="utf-8")
+    (tmp_path / "offer.pdf").write_bytes(b"%PDF")
+    settings = {"LODESTONE_GMAIL_ENDPOINT": control.base_url, "LODESTONE_REDIS_URL": redis_server.url}
+    shell = Terminal(tmp_path, sqlite_url, settings)
+    made = shell.run("connect", "--user", "uwe", "--token-file", "uwe.json", "--sharing", "private")
+    assert made.code == 0, made.err
+    return shell
+
+
+TO_ANN = (
+    "send",
+    "--as",
+    "uwe",
+    "--to",
+    "ann",
+    "--subject",
+    "Our offer",
+    "--body-file",
+    "offer.txt",
+    "--no-wait",
+)
+
+
+@pytest.mark.rule("Z16")
+def test_a_mail_is_asked_for_sent_and_shown(terminal: Terminal, control: GmailControl, work: Work) -> None:
+    asked = terminal.run(*TO_ANN, "--attach", "offer.pdf", "--key", "offer-17", "--json").json
+    assert (asked["sending_id"], asked["state"], asked["contact"]) == (1, "waiting", "ann")
+    assert terminal.run("outbox").out.splitlines()[1].split()[:3] == ["1", "uwe", "ann"]
+
+    outbox.deliver(1, work)
+
+    [sent] = terminal.run("outbox", "--as", "uwe", "--state", "sent", "--json").json
+    [message] = control.dump(UWE).messages
+    assert (sent["message_id"], sent["mailbox"], sent["user"]) == (message.id, UWE, "uwe")
+    again = terminal.run(*TO_ANN, "--key", "offer-17")
+    assert again.out == f"sent; Gmail's id is {message.id}\n"
+    assert len(control.dump(UWE).messages) == 1
+    assert b"offer.pdf" in control.raw(UWE, message.id)
+
+
+@pytest.mark.rule("D15")
+def test_what_failed_says_why(terminal: Terminal, control: GmailControl, work: Work) -> None:
+    control.limit_sending(UWE, 0)
+    terminal.run(*TO_ANN, "--key", "offer-17")
+    outbox.deliver(1, work)
+
+    assert "Gmail's own limit of mails a day" in terminal.run("outbox").out
+    failed = terminal.run(*TO_ANN, "--key", "offer-17")
+    assert failed.code == 1
+    assert failed.err == (
+        "lodestone: not sent: Gmail's own limit of mails a day is reached; the draft is still there\n"
+    )
+    told = terminal.run(*TO_ANN, "--key", "offer-17", "--json")
+    assert (told.code, told.json["reason"]) == (1, "sendingLimit")
+
+
+def test_an_empty_outbox_says_so(terminal: Terminal) -> None:
+    assert terminal.run("outbox", "--mailbox", UWE).out == "nothing was sent from the CRM\n"
+    assert terminal.run("outbox", "--json").json == []
+
+
+REFUSED = [
+    pytest.param({"--to": None}, "name who it goes to", id="nobody"),
+    pytest.param({"--subject": None}, "needs --subject", id="no subject"),
+    pytest.param({"--subject": "a\nBcc: eve@example.com"}, "the subject has a line break", id="line break"),
+    pytest.param({"--to": None, "--to-address": "ann"}, "no e-mail address", id="no address"),
+    pytest.param({"--to": "nobody"}, "there is no contact nobody", id="no contact"),
+    pytest.param({"--as": "eva"}, "no mailbox connected", id="no connection"),
+    pytest.param({"--attach": "missing.pdf"}, "missing.pdf cannot be read", id="missing attachment"),
+    pytest.param({"--attach": "large.bin"}, "larger than Gmail takes", id="attachment too large"),
+    pytest.param({"--body-file": "missing.txt"}, "missing.txt cannot be read", id="missing text"),
+    pytest.param({"--body-file": "offer.bin"}, "no text in UTF-8", id="a binary file"),
+    pytest.param({"--reply-to": "18c2f0aa00bb11cc", "--subject": None}, "no mail 18c2", id="no such mail"),
+]
+
+
+@pytest.mark.rule("D15", "Z16")
+@pytest.mark.parametrize(("change", "said"), REFUSED)
+def test_what_the_caller_can_mend_is_told_in_one_line_before_anything_leaves(
+    terminal: Terminal, control: GmailControl, change: dict[str, str | None], said: str
+) -> None:
+    (terminal.folder / "offer.bin").write_bytes(b"\xff\xfe\x00")
+    with (terminal.folder / "large.bin").open("wb") as file:
+        file.truncate(MAX_SIZE + 1)
+    words = {"--as": "uwe", "--to": "ann", "--subject": "Our offer", "--body-file": "offer.txt"} | change
+    done = terminal.run(
+        "send", *(word for name, value in words.items() if value is not None for word in (name, value))
+    )
+    assert done.code == 2
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+    assert control.dump(UWE).messages == ()
+    assert terminal.run("outbox", "--json").json == []
+
+
+@pytest.mark.rule("Z17a")
+def test_an_address_may_have_a_name(terminal: Terminal, control: GmailControl) -> None:
+    words = ("--to-address", "Nora Müller <nora@example.com>", "--cc", "max@example.org")
+    done = terminal.run(
+        "send", "--as", "uwe", *words, "--subject", "Hello", "--body-file", "offer.txt", "--no-wait"
+    )
+    assert done.code == 0
+    [draft] = control.dump(UWE).messages
+    assert b"=?utf-8?q?Nora_M=C3=BCller?= <nora@example.com>" in control.raw(UWE, draft.id)

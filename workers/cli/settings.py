@@ -1,0 +1,134 @@
+"""`lodestone settings`: of the organisation, and of a user's connection."""
+
+from typing import Annotated, Any
+
+import typer
+
+from handlers import settings
+from workers.cli.opening import open_app
+from workers.cli.output import Json, say, show_json
+from workers.cli.settings_words import CONNECTION, ORGANISATION, grouped, read_organisation, read_wishes
+
+User = Annotated[str | None, typer.Option("--user", help="The CRM's id of the user whose connection it is.")]
+
+
+def set_setting(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME VALUE...",
+            help=f"Of the organisation: {', '.join(ORGANISATION)}. With --user: {', '.join(CONNECTION)}.",
+        ),
+    ],
+    user: User = None,
+    as_json: Json = False,
+) -> None:
+    """Change settings, several at once if you like: all are saved, or none. Lists are replaced as a whole, `-`
+    empties them.
+
+    Example: `lodestone settings set time-zone Europe/Berlin`
+
+    Example: `lodestone settings set sharing-roles Sales=public sharing-only user:uwe role:Head`
+
+    Example: `lodestone settings set --user uwe magnet on sorting on sharing custom share-contact c17 on`
+
+    Example: `lodestone settings set --user uwe exclude-from-sharing lawyer.example`
+    """
+    groups = grouped(words, CONNECTION if user else ORGANISATION)
+    if user:
+        wishes = read_wishes(groups)
+        app = open_app()
+        settings.change(user, wishes, app.work)
+        _show_connection(user, settings.show(user, app.store), as_json=as_json)
+        return
+    values, users, roles = read_organisation(groups)
+    settings.change_organisation(values, open_app().store, users=users, roles=roles)
+    if as_json:
+        show_json(values)
+        return
+    for name, value in values.items():
+        say(f"{name} is {_in_words(value)}")
+
+
+def show_settings(user: User = None, as_json: Json = False) -> None:
+    """Show the organisation's settings, or with --user those of his connection.
+
+    Example: `lodestone settings show --user uwe`
+    """
+    app = open_app()
+    if user:
+        _show_connection(user, settings.show(user, app.store), as_json=as_json)
+        return
+    found = settings.organisation(app.store)
+    sharing = found.sharing
+    shown: dict[str, Any] = {
+        "time-zone": found.time_zone,
+        "internal-domain": sorted(found.internal_domains),
+        "exclude": sorted(found.exclusions.addresses | found.exclusions.domains),
+        "sharing-roles": {role: option.value for role, option in sorted(sharing.by_role.items())},
+        "sharing-users": {user_id: option.value for user_id, option in sorted(sharing.by_user.items())},
+        "sharing-only": {"users": sorted(sharing.only_users), "roles": sorted(sharing.only_roles)},
+        "sharing-exclude": sorted(sharing.excluded_domains),
+    }
+    if as_json:
+        show_json(shown)
+        return
+    for name, value in shown.items():
+        say(f"{name}: {_in_words(value)}" if value is not None else f"{name}: UTC (not set)")
+
+
+def _show_connection(user_id: str, shown: settings.Shown, *, as_json: bool) -> None:
+    connection = shown.connection
+    values: dict[str, Any] = {
+        "mailbox": shown.address,
+        "state": connection.state.value,
+        "sharing": connection.sharing.value,
+        "magnet": connection.magnet_since is not None,
+        "sorting": connection.sorting_since is not None,
+        "dry-run": connection.dry_run,
+        "exclude-from-sharing": sorted(connection.excluded_domains),
+        "share-contact": sorted(shown.contacts),
+    }
+    if as_json:
+        show_json(
+            {
+                "user": user_id,
+                **values,
+                "sharing_that_counts": shown.option,
+                "proposed_internal": shown.proposed,
+            }
+        )
+        return
+    for name, value in values.items():
+        say(f"{name}: {_in_words(value)}")
+    if shown.option is not connection.sharing:
+        say(f"By the organisation's settings this mailbox is {shown.option.value}, whatever its owner chose")
+    if shown.proposed:
+        say(
+            f"{shown.proposed} may be an internal domain: `lodestone settings set internal-domain …` makes mail "
+            "from there nobody's contact (rule E18)"
+        )
+
+
+def _in_words(value: Any) -> str:
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case list():
+            return ", ".join(value) or "empty"
+        case {"users": users, "roles": roles}:
+            return _in_words([f"user:{one}" for one in users] + [f"role:{one}" for one in roles])
+        case dict():
+            return _in_words([f"{key}={option}" for key, option in value.items()])
+    return str(value)
+
+
+def add_to(app: typer.Typer) -> None:
+    group = typer.Typer(
+        help="Settings of the organisation and of connections. "
+        "Example: `lodestone settings set time-zone Europe/Berlin`",
+        no_args_is_help=True,
+    )
+    group.command("set")(set_setting)
+    group.command("show")(show_settings)
+    app.add_typer(group, name="settings")

@@ -1,0 +1,148 @@
+"""The words of `lodestone settings set`, read into what is to be saved; odd ones are refused before anything is."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from domain.addresses import canonical
+from domain.connections import Sharing, Wishes
+from handlers.connections import Refused
+
+Words = list[str]
+EMPTY = ["-"]
+
+
+def grouped(words: Words, names: Collection[str]) -> dict[str, list[Words]]:
+    """The values by the name they follow. A record's id may look like a name."""
+    if words[0] not in names:
+        raise Refused(f"{words[0]} is no setting here; {', '.join(names)} are")
+    groups: dict[str, list[Words]] = {}
+    values: Words = []
+    for word in words:
+        if word in names and not (values and values[0] == "share-contact" and len(values) == 1):
+            values = [word]
+            groups.setdefault(word, []).append(values)
+        else:
+            values.append(word)
+    for name, several in groups.items():
+        if len(several) > 1 and name != "share-contact":
+            raise Refused(f"{name} is named twice")
+        if any(len(one) == 1 for one in several):
+            raise Refused(f"{name} is given no value")
+    return {name: [one[1:] for one in several] for name, several in groups.items()}
+
+
+def read_organisation(groups: Mapping[str, list[Words]]) -> tuple[dict[str, Any], set[str], set[str]]:
+    """The values by name, and the users and roles that they name."""
+    values = {name: ORGANISATION[name](several[0]) for name, several in groups.items()}
+    only = values.get("sharing-only", {})
+    users = {*values.get("sharing-users", ()), *only.get("users", ())}
+    roles = {*values.get("sharing-roles", ()), *only.get("roles", ())}
+    return values, users, roles
+
+
+def read_wishes(groups: Mapping[str, list[Words]]) -> Wishes:
+    """What is to become of a connection."""
+    return Wishes(
+        magnet=_switch(groups, "magnet"),
+        sorting=_switch(groups, "sorting"),
+        dry_run=_switch(groups, "dry-run"),
+        sharing=_option(_one("sharing", groups["sharing"][0])) if "sharing" in groups else None,
+        excluded_domains=frozenset(_domains(groups["exclude-from-sharing"][0]))
+        if "exclude-from-sharing" in groups
+        else None,
+        contacts=dict(_tick(words) for words in groups.get("share-contact", ())),
+    )
+
+
+def _switch(groups: Mapping[str, list[Words]], name: str) -> bool | None:
+    return _is_on(name, _one(name, groups[name][0])) if name in groups else None
+
+
+def _is_on(name: str, word: str) -> bool:
+    if word not in ("on", "off"):
+        raise Refused(f"{name} is on or off, not {word}")
+    return word == "on"
+
+
+def _tick(words: Words) -> tuple[str, bool]:
+    if len(words) != 2:
+        raise Refused("share-contact needs a contact's id and on or off")
+    return words[0], _is_on("share-contact", words[1])
+
+
+def _one(name: str, words: Words) -> str:
+    if len(words) > 1:
+        raise Refused(f"{name} is one word, not {len(words)}")
+    return words[0]
+
+
+def _option(word: str) -> Sharing:
+    try:
+        return Sharing(word)
+    except ValueError:
+        raise Refused(f"{word} is no sharing option; {', '.join(Sharing)} are") from None
+
+
+def _zone(words: Words) -> str:
+    if len(words) > 1:
+        raise Refused(f"time-zone is one zone, not {len(words)}")
+    try:
+        return ZoneInfo(words[0]).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Refused(f"{words[0]} is no time zone; Europe/Berlin is one") from None
+
+
+def _domains(words: Words) -> list[str]:
+    return [] if words == EMPTY else sorted({_domain(word) for word in words})
+
+
+def _domain(word: str, *, wanted: str = "domain") -> str:
+    """As an address of the domain would carry it."""
+    probe = canonical(f"x@{word.removeprefix('@')}")
+    if probe is None:
+        raise Refused(f"{word} is no {wanted}")
+    return probe.partition("@")[2]
+
+
+def _domains_and_addresses(words: Words) -> list[str]:
+    wanted = "domain or address"
+    entries = set()
+    for word in () if words == EMPTY else words:
+        entry = canonical(word) if "@" in word else _domain(word, wanted=wanted)
+        if entry is None:
+            raise Refused(f"{word} is no {wanted}")
+        entries.add(entry)
+    return sorted(entries)
+
+
+def _options(words: Words) -> dict[str, str]:
+    found = {}
+    for word in () if words == EMPTY else words:
+        who, _, option = word.rpartition("=")
+        if not who:
+            raise Refused(f"{word} is no choice; Sales=private is one")
+        found[who] = _option(option).value
+    return found
+
+
+def _only(words: Words) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {"user": set(), "role": set()}
+    for word in () if words == EMPTY else words:
+        kind, _, who = word.partition(":")
+        if kind not in found or not who:
+            raise Refused(f"{word} names nobody; user:uwe or role:Head does")
+        found[kind].add(who)
+    return {f"{kind}s": sorted(those) for kind, those in found.items()}
+
+
+ORGANISATION: Mapping[str, Callable[[Words], Any]] = {
+    "time-zone": _zone,
+    "internal-domain": _domains,
+    "exclude": _domains_and_addresses,
+    "sharing-roles": _options,
+    "sharing-users": _options,
+    "sharing-only": _only,
+    "sharing-exclude": _domains,
+}
+CONNECTION = ("sharing", "magnet", "sorting", "dry-run", "exclude-from-sharing", "share-contact")

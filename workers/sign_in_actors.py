@@ -1,0 +1,102 @@
+"""The actors of a CRM's own sign-in page. Somebody waits before a browser: there is an answer, and no second try."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq.middleware import CurrentMessage
+from redis.exceptions import RedisError
+
+from domain.errors import AccessRevoked, GiveUp, TryAgain
+from handlers import sign_in
+from handlers.connections import Refused
+from infra.crm_fields import Unfit
+from infra.logs import place_of
+from infra.sign_in_json import read_beginning, read_completion
+from workers.bootstrap import App
+from workers.intake import SIGN_IN
+
+log = structlog.get_logger()
+
+ANSWERS = "lodestone:answer:"
+"""With the message's id behind it: a list with the answer in it, for whoever waits there (BLPOP)."""
+
+KEPT_FOR = 120
+NO_LIMIT = float("inf")
+"""What Dramatiq ends it puts among its dead letters, with the code; Google's answers have a timeout of their own."""
+
+Answer = dict[str, Any]
+
+
+def begin(fields: Mapping[str, Any], app: App) -> Answer:
+    """Where the user's browser is to go."""
+    asked = read_beginning(fields)
+    url, _ = sign_in.begin(
+        asked.user_id, asked.redirect_uri, asked.wishes, replace=asked.replace, work=app.work
+    )
+    return {"url": url}
+
+
+def complete(fields: Mapping[str, Any], app: App) -> Answer:
+    """The connection that came of it."""
+    told = read_completion(fields)
+    connection_id, address = sign_in.complete(
+        told.user_id, told.state, told.code, error=told.error, work=app.work
+    )
+    return {"connection_id": connection_id, "mailbox": address}
+
+
+ACTORS: Mapping[str, Callable[[Mapping[str, Any], App], Answer]] = {
+    "mailboxes.begin_sign_in": begin,
+    "mailboxes.complete_sign_in": complete,
+}
+
+
+def register(app: App) -> None:
+    """Give the broker the actors of docs/SIGN_IN.md."""
+    for name in ACTORS:
+        _register(app, name)
+
+
+def _register(app: App, name: str) -> None:
+    def job(*args: Any, **fields: Any) -> None:
+        message = CurrentMessage.get_current_message()
+        if message is None:
+            raise LookupError("an actor runs within a worker")
+        with structlog.contextvars.bound_contextvars(job=name, job_id=message.message_id):
+            _say(message.message_id, _answer(name, args, fields, app), app)
+
+    dramatiq.actor(actor_name=name, queue_name=SIGN_IN, broker=app.broker, time_limit=NO_LIMIT)(job)
+
+
+def _answer(name: str, args: Sequence[Any], fields: Mapping[str, Any], app: App) -> Answer:
+    """Every error ends here: code and state stand in the arguments, and Dramatiq would print them (I10)."""
+    try:
+        return {"ok": True} | ACTORS[name]({"args": args, **fields} if args else fields, app)
+    except (Refused, Unfit) as error:
+        answer = {"error": "refused", "reason": str(error)}
+    except TryAgain as error:
+        answer = {"error": "try_again", "reason": error.reason}
+    except GiveUp as error:
+        answer = {"error": "google_refuses", "reason": error.reason}
+    except AccessRevoked as error:
+        answer = {"error": "google_refuses", "reason": str(error)}
+    except Exception as error:
+        log.error("sign_in.failed", error=type(error).__name__, place=place_of(error.__traceback__))
+        return {"ok": False, "error": "failed", "reason": "see the log"}
+    log.warning("sign_in.refused", reason=answer["error"])
+    return {"ok": False} | answer
+
+
+def _say(message_id: str, answer: Answer, app: App) -> None:
+    """Behind an answer that is there already: a message that comes a second time finds its sign-in used up."""
+    key = f"{ANSWERS}{message_id}"
+    try:
+        with app.redis.pipeline() as both:
+            both.rpush(key, json.dumps(answer))
+            both.expire(key, KEPT_FOR)
+            both.execute()
+    except RedisError as error:
+        log.error("sign_in.failed", error=type(error).__name__, place=place_of(error.__traceback__))
