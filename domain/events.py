@@ -60,4 +60,13 @@ class SendingDue:
     mailbox_id: int
 
 
-Event = SendingDue | ConnectionEnded | DeliveryDue | WatchDue | MailboxChanged | MailFound | MailMatched | MailAnnounced
+Event = (
+    SendingDue
+    | ConnectionEnded
+    | DeliveryDue
+    | WatchDue
+    | MailboxChanged
+    | MailFound
+    | MailMatched
+    | MailAnnounced
+)

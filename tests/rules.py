@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BEHAVIOUR = ROOT / "docs" / "BEHAVIOUR.md"
 
-_ID = r"[A-Z]\d+(?:-\d+)?"
+_ID = r"[A-Z]\d+(?:-\d+|a)?"
 _RANGE = re.compile(rf"({_ID})(?: to ({_ID}))?")
 _NAMED = re.compile(r"^- \*\*([A-Z]\d+a?)\*\*|^### (D\d+)\.", re.MULTILINE)
 
@@ -37,9 +37,11 @@ def known(text: str) -> set[str]:
 
 def _written_out(first: str, last: str | None) -> Iterator[str]:
     """`Z29 to Z31` and `D9-1 to D9-4`: only the last number counts up."""
+    if last is None:
+        yield first
+        return
     stem, low = re.fullmatch(r"(.*?)(\d+)", first, re.DOTALL).groups()  # type: ignore[union-attr]
-    high = low if last is None else last.removeprefix(stem)
-    for number in range(int(low), int(high) + 1):
+    for number in range(int(low), int(last.removeprefix(stem)) + 1):
         yield f"{stem}{number}"
 
 

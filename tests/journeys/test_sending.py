@@ -74,11 +74,13 @@ def ask(environment: Mapping[str, str], subject: str) -> None:
 
 @dataclass(slots=True)
 class Post:
-    """A world in which Uwe writes to Ann; `asked` are the subjects so far, each a mail of its own."""
+    """A world in which Uwe writes to Ann; `asked` are the subjects so far, each a mail of its own, `died` those
+    whose asker was killed."""
 
     stage: Stage
     fleet: Fleet
     asked: list[str] = field(default_factory=list)
+    died: list[str] = field(default_factory=list)
     kills: int = 0
 
     def ask(self, subject: str, **extra: str) -> int | None:
@@ -88,7 +90,9 @@ class Post:
         process.join(60)
         ended = process.exitcode
         process.close()
-        self.kills += ended == -signal.SIGKILL
+        if ended == -signal.SIGKILL:
+            self.kills += 1
+            self.died.append(subject)
         if subject not in self.asked:
             self.asked.append(subject)
         return ended
@@ -130,7 +134,7 @@ class Post:
 
     def ask_again(self) -> None:
         """Everybody who died comes back and asks with the same key."""
-        for subject in self.asked:
+        for subject in self.died:
             assert self.ask(subject) == 0, subject
         self.settle()
 

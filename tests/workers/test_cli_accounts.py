@@ -62,6 +62,9 @@ def features(terminal: Terminal) -> tuple[Any, ...]:
 
 def test_signing_in_again_leaves_the_features_as_they_are(terminal: Terminal) -> None:
     done = connect(terminal, "--magnet", "--sorting", "--dry-run")
+    assert done.err == (
+        "firm.example may be an internal domain (rule E18): `lodestone settings set internal-domain …`\n"
+    )
     said = f"{UWE} is connected for uwe: MailMagnet and sorting, changing nothing in Gmail\n"
     assert (done.code, done.out) == (0, said)
     before = features(terminal)

@@ -55,12 +55,12 @@ def test_bad_lines_are_named_by_number_and_the_rest_goes(terminal: Terminal, red
     done = terminal.run("crm", "send", "changes.jsonl")
     assert done.code == 1, "lines were refused"
     assert done.out.splitlines() == [
-        "3 queued, 2 refused",
+        "4 queued, 2 refused",
         "  line 2: version is neither a whole number from 0 to 2^63-1 nor an RFC 3339 time since 1970",
         "  line 4: the line is no JSON",
     ]
     assert "secret" not in done.err
-    assert [actor for actor, _ in queued(redis)] == [list(CHANGES)[n] for n in (0, 2, 4)]
+    assert [actor for actor, _ in queued(redis)] == [list(CHANGES)[n] for n in (0, 2, 4, 5)]
 
 
 def test_lines_come_from_standard_input_and_the_answer_as_json(
@@ -77,8 +77,8 @@ def test_lines_come_from_standard_input_and_the_answer_as_json(
     )
     assert done.returncode == 1
     reason = f"actor is none of {', '.join(CHANGES)}"
-    assert json.loads(done.stdout) == {"queued": 5, "refused": [{"line": 6, "reason": reason}]}
-    assert len(queued(redis)) == 5
+    assert json.loads(done.stdout) == {"queued": 6, "refused": [{"line": 7, "reason": reason}]}
+    assert len(queued(redis)) == 6
 
 
 def test_a_file_that_is_not_there_ends_with_2_in_one_line(terminal: Terminal) -> None:

@@ -9,14 +9,14 @@ import typer
 from domain.addresses import canonical
 from domain.connections import Sharing, Wishes
 from domain.mailboxes import Grant
-from handlers import sign_in
+from handlers import settings, sign_in
 from handlers.connections import Refused, save
 from handlers.leaving import disconnect as end_connections
 from handlers.ports import Store
 from infra.google_sign_in import GoogleSignIn
 from workers.bootstrap import App
 from workers.cli.opening import open_app
-from workers.cli.output import Json, say, show_json
+from workers.cli.output import Json, say, show_json, tell
 from workers.cli.sign_in import by_browser, by_pasting
 
 User = Annotated[str, typer.Option("--user", help="The CRM's id of the user.")]
@@ -90,6 +90,10 @@ def connect(
         show_json({"connection_id": connection_id, "mailbox": address, "user": user})
     else:
         say(f"{address} is connected for {user}: {_features(connection_id, app.store)}")
+        if proposed := settings.show(user, app.store).proposed:
+            tell(
+                f"{proposed} may be an internal domain (rule E18): `lodestone settings set internal-domain …`"
+            )
 
 
 def _features(connection_id: int, store: Store) -> str:

@@ -5,11 +5,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, func, make_url, select
+from sqlalchemy import Engine, create_engine, false, func, make_url, or_, select
 
 from domain.ledger import Step
-from infra.db.schema import decisions, mailboxes, messages, notifications, steps
+from infra.db.schema import (
+    connections,
+    decisions,
+    deliveries,
+    mailboxes,
+    messages,
+    metadata,
+    notifications,
+    steps,
+)
 from infra.db.sql import chunks
+
+CRM = frozenset(
+    {
+        *("organisation", "users", "user_addresses", "contacts", "contact_addresses", "contact_viewers"),
+        *("deals", "deal_contacts", "crm_versions"),
+    }
+)
+"""The CRM's own records: they do not end with a connection."""
 
 _ORDER = {Step.ANNOUNCE.value: 0, Step.SORT.value: 1}
 
@@ -21,6 +38,18 @@ class Entry:
     outcomes: tuple[str, ...]
     contact_id: str | None
     author: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A user's connection as it stands; `granted`: we hold a grant for it."""
+
+    connection_id: int
+    mailbox_id: int
+    user_id: str
+    address: str
+    state: str
+    granted: bool
 
 
 class Ledger:
@@ -65,6 +94,35 @@ class Ledger:
                     found[row.gmail_id] = Entry(tuple(outcomes) or (row.outcome,), row.contact_id, row.author)
         return found
 
+    def link(self, user_id: str) -> Link | None:
+        """The user's connection, None without one."""
+        found = select(
+            connections.c.id, mailboxes.c.id, connections.c.user_id, mailboxes.c.address, connections.c.state,
+            connections.c.grant.is_not(None),
+        ).join(mailboxes, mailboxes.c.id == connections.c.mailbox_id)  # fmt: skip
+        with self._engine.connect() as db:
+            row = db.execute(found.where(connections.c.user_id == user_id)).one_or_none()
+        return Link(*row) if row else None
+
+    def rows_about(self, **ids: int | str) -> dict[str, int]:
+        """How many rows of each table but the CRM's have one of these: connection_id=, mailbox_id=, user_id=, address=."""
+        these = select(notifications.c.id).where(notifications.c.connection_id == ids.get("connection_id"))
+        own = {
+            "connections": connections.c.id == ids.get("connection_id"),
+            "mailboxes": mailboxes.c.id == ids.get("mailbox_id"),
+            "deliveries": deliveries.c.notification_id.in_(these),
+        }
+        with self._engine.connect() as db:
+            return {
+                name: db.scalar(
+                    select(func.count()).select_from(table).where(
+                        or_(own.get(name, false()), *(table.c[key] == ids[key] for key in ids if key in table.c))
+                    )
+                ) or 0
+                for name, table in metadata.tables.items()
+                if name not in CRM
+            }  # fmt: skip
+
     def came_by(self, mailbox_id: int, gmail_id: str) -> str | None:
         """Whether push or the sweep has brought it."""
         these = (messages.c.mailbox_id == mailbox_id, messages.c.gmail_id == gmail_id)
@@ -103,6 +161,12 @@ class Ledger:
         )
         with self._engine.connect() as db:
             return {(row.mailbox_id, row.gmail_id): row.times for row in db.execute(query)}
+
+    def notices(self, connection_id: int, kind: str) -> int:
+        """How many notifications of this kind there are of a connection."""
+        these = (notifications.c.connection_id == connection_id, notifications.c.kind == kind)
+        with self._engine.connect() as db:
+            return db.scalar(select(func.count()).where(*these)) or 0
 
     def notification_ids(self) -> frozenset[int]:
         """Every notification that was committed."""

@@ -48,8 +48,7 @@ class Left:
 
 def look_outside(show: Show, receiver: Receiver, search: Search) -> Left:
     """Once everything that was committed has arrived, or patience has ended."""
-    committed = show.ledger.notification_ids()
-    show.wait(lambda: committed <= _told(receiver).keys())
+    committed = await_told(show, receiver)
     told = _told(receiver)
     return Left(
         events=len(receiver.taken),
@@ -59,6 +58,13 @@ def look_outside(show: Show, receiver: Receiver, search: Search) -> Left:
         foreign=len(told.keys() - committed) + sum(len(ids) > 1 for ids in told.values()),
         words=tuple(sorted({word for one in receiver.got for word in search.in_bytes(one.body)})),
     )
+
+
+def await_told(show: Show, receiver: Receiver) -> frozenset[int]:
+    """The notifications that were committed, once the receiver has them all, or patience has ended."""
+    show.take_stock()
+    show.wait(lambda: show.committed <= _told(receiver).keys())
+    return show.committed
 
 
 def _told(receiver: Receiver) -> dict[int, set[str]]:

@@ -13,11 +13,17 @@ UWE_ALIAS = f"u.w@{DOMAIN}"
 CARLA = f"carla@{DOMAIN}"
 DRY = f"dieter@{DOMAIN}"
 NOTHING = f"nora@{DOMAIN}"
+WANDA = f"wanda@{DOMAIN}"
+"""She signs in on Google's page, and leaves in the end."""
+
 TEAM = (UWE, *(f"{name}@{DOMAIN}" for name in ("emil", "frida", "gert", "hanna", "ida")))
 """Those with MailMagnet and sorting on; several, because Gmail announces a mailbox once a second at most."""
 
 SALES = f"sales@{DOMAIN}"
 """A group of the firm: none of Uwe's own addresses."""
+
+LAWYER = "lawyer.example"
+"""The domain that Wanda keeps to herself."""
 
 EXCLUDED = ("excluded.example", "max@example.org")
 SECOND_LOGIN = "carla.privat@example.net"
@@ -26,7 +32,8 @@ SECOND_LOGIN = "carla.privat@example.net"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A contact or lead. `shows` is what the demo says of them beside the name."""
+    """A contact or lead. `shows` is what the demo says of them beside the name; `visible_to` the one user whose
+    record it is, where not everybody may open it."""
 
     id: str
     name: str
@@ -34,6 +41,7 @@ class Person:
     shows: str = ""
     kind: str = "contact"
     created: str = "2024-02-01"
+    visible_to: str = ""
 
     @property
     def address(self) -> str:
@@ -109,6 +117,8 @@ PEOPLE: Sequence[Person] = (
     Person("tag", "Toni's shop", ("toni+shop@example.com",), "an address with a tag"),
     Person("early", "Vera, a lead", ("vera@example.com",), "lead", kind="lead", created="2020-01-01"),
     Person("late", "Vera", ("vera@example.com",), "lead and contact", created="2025-01-01"),
+    Person("zoe", "Zoe", ("zoe@example.com", f"zoe@{LAWYER}"), "writes to Wanda from two addresses"),
+    Person("yara", "Yara", ("yara@example.com",), "only Wanda may open her record", visible_to="wanda"),
     Person("lost", "Nobody", (), "a contact without address"),
 )
 BY_ID = {person.id: person for person in PEOPLE}
@@ -139,7 +149,7 @@ def deals(today: date) -> list[Deal]:
         Deal(("quirin",), "", None),
         Deal(("rolf",), "WON", month.before),
         Deal(("ma",), "OPEN", month.first_of(4)),
-        *(Deal((who,), "OPEN", month.last) for who in ("cora", "pia", "eva", "max")),
+        *(Deal((who,), "OPEN", month.last) for who in ("cora", "pia", "eva", "max", "zoe")),
         *(Deal((who,), "WON", long_ago) for who in ("gmx", "idn", "shop")),
         Deal(("tag",), "OPEN", month.last),
         Deal(("late",), "OPEN", month.last),
@@ -148,18 +158,21 @@ def deals(today: date) -> list[Deal]:
 
 def write_crm(folder: Path, today: date) -> tuple[Path, Path, Path]:
     """The three files of `lodestone crm import`: contacts, deals, users."""
-    contacts = [(p.id, p.kind, p.name, ";".join(p.emails), "uwe", p.created) for p in PEOPLE]
+    contacts = [
+        (p.id, p.kind, p.name, ";".join(p.emails), p.visible_to or "uwe", p.created, p.visible_to)
+        for p in PEOPLE
+    ]
     sold = [
         (f"d{n}", ";".join(deal.contacts), deal.category.lower() or "idea", deal.category, deal.closing or "")
         for n, deal in enumerate(deals(today), 1)
     ]
     users = [
         (address.partition("@")[0], address.partition("@")[0].title(), address)
-        for address in (*TEAM, DRY, NOTHING)
+        for address in (*TEAM, DRY, NOTHING, WANDA)
     ]
     users.append(("carla", "Carla", f"{CARLA};{SECOND_LOGIN}"))
     return (
-        _write(folder / "contacts.csv", "id,kind,name,emails,assigned_to,created_at", contacts),
+        _write(folder / "contacts.csv", "id,kind,name,emails,assigned_to,created_at,visible_to", contacts),
         _write(folder / "deals.csv", "id,contact_ids,stage,category,closing_date", sold),
         _write(folder / "users.csv", "id,name,emails", users),
     )

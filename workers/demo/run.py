@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from redis import Redis
 
-from workers.demo import authors, cases, kinds, latency
+from workers.demo import accounts, authors, cases, endings, kinds, latency
 from workers.demo.canary import Canaries, Proof, Search, self_test
 from workers.demo.ledger import Ledger
 from workers.demo.letters import Letter, Pen
@@ -61,6 +61,7 @@ def run_demo(folder: Path, screen: Screen) -> Summary:
     settings["channels_may_be_private"] = "true"
     screen.step("starting Redis, Pub/Sub and Gmail on this machine, and a database")
     with Receiver() as receiver, Stage(folder, as_of=began.isoformat(), **settings) as stage:
+        stage.make_oauth_client()
         stage.keep_settings()
         _set_up(stage, screen, write_crm(folder, today))
         made = stage.run("channels", "add", "--webhook", receiver.url, "--json")
@@ -117,14 +118,17 @@ def _play(show: Show, receiver: Receiver) -> Summary:
     trouble(show, pen)
     screen.heading(f"A rush: {RUSH} mails at once into {len(TEAM) - 1} mailboxes")
     together += show.play(cases.rush(pen, RUSH))
-    counters = stage.gmail.counters()
+    counters, handled = stage.gmail.counters(), len(show.sent)
+    accounts.join(show, pen)
+    endings.leave(show, pen, receiver)
     announced = show.judge_notifications()
     show.judge_unconnected(NOTHING)
     left = look_outside(show, receiver, Search(pen.canaries.words))
     moments = latency.labelled_at(stage.logs / "worker.log")
     proof = _prove(stage, pen.canaries)
     return sum_up(
-        show.sent,
+        show,
+        handled=handled,
         alone=latency.measure(alone, moments),
         together=latency.measure(together, moments),
         counters=counters,

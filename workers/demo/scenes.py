@@ -116,7 +116,7 @@ def _push_again(show: Show, pen: Pen) -> None:
     foreign = json.dumps(
         {"emailAddress": f"wer.{pen.canaries.token}@elsewhere.example", "historyId": 2}
     ).encode()
-    _publish(show.stage.pubsub_host, [data, data, data, foreign, b"{", pen.canaries.subject.encode()])
+    publish(show.stage.pubsub_host, [data, data, data, foreign, b"{", pen.canaries.subject.encode()])
     again = show.deliver(
         [written("E80", "nils", "a next mail", pen.of("nils", IDA), NOTIFIED, CTM, mailbox=IDA)]
     )
@@ -135,7 +135,8 @@ def _version(show: Show, sent: Sent) -> int:
     return found.history_id if found else 0
 
 
-def _publish(host: str, messages: list[bytes]) -> None:
+def publish(host: str, messages: list[bytes]) -> None:
+    """Notifications as if Gmail had sent them."""
     with grpc.insecure_channel(host) as channel:
         publish = channel.unary_unary(
             PUBLISH, request_serializer=PublishRequest.serialize, response_deserializer=lambda data: data

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -72,6 +72,11 @@ class Screen:
         self.console.print(text, soft_wrap=True)
         for fault in faults:
             self.say(f"       ✗ {fault}", "red")
+
+    def table(self, rows: Mapping[str, tuple[int, int]]) -> None:
+        """Numbers before and after, each row under its name."""
+        for name, (before, after) in rows.items():
+            self.say(f"         {name:<20}{before:>4} → {after}", "dim")
 
     def _time(self) -> str:
         return f"{time.monotonic() - self.began:5.1f}s"

@@ -36,6 +36,14 @@ class Sent:
     faults: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something shown beside the mails, and where it does not hold."""
+
+    says: str
+    faults: tuple[str, ...]
+
+
 class Show:
     """The stage with Lodestone on it, and everything that was delivered there."""
 
@@ -44,6 +52,9 @@ class Show:
         self.ledger = ledger
         self.screen = screen
         self.sent: list[Sent] = []
+        self.claims: list[Claim] = []
+        self.committed: frozenset[int] = frozenset()
+        self._notified: dict[tuple[int, str], int] = {}
         self._mailbox_ids: dict[str, int | None] = {}
         self._quiet_since = dict.fromkeys(TEAM, time.monotonic())
 
@@ -99,15 +110,26 @@ class Show:
             self._pause(POLL)
         return over
 
+    def claim(self, rule: str, who: str, says: str, outcome: str, **expected: bool) -> None:
+        """Show something and judge it: whatever is expected has to be true."""
+        faults = tuple(f"not so: {name.replace('_', ' ')}" for name, true in expected.items() if not true)
+        self.claims.append(Claim(says, faults))
+        self.screen.line(rule, who, says, outcome, "", faults)
+
+    def take_stock(self) -> None:
+        """Remember the notifications there are: those of a connection that ends are deleted with it."""
+        self._notified |= self.ledger.notified()
+        self.committed |= self.ledger.notification_ids()
+
     def judge_notifications(self) -> int:
-        """Every announced mail is on the user's list once, and nothing else is; returns how many there are."""
-        notified = self.ledger.notified()
+        """Every announced mail is on the user's list once; returns how many notifications there were of any kind."""
+        self.take_stock()
         for one in self.sent:
-            times = notified.get((self.mailbox_id(one.letter.mailbox) or 0, one.gmail_id), 0)
+            times = self._notified.get((self.mailbox_id(one.letter.mailbox) or 0, one.gmail_id), 0)
             due = int("magnet.notified" in one.letter.outcomes)
             if times != due:
                 one.faults.append(f"expected {due} notification(s), found {times}")
-        return sum(notified.values())
+        return len(self.committed)
 
     def judge_unconnected(self, address: str) -> None:
         """A mailbox with nothing switched on leaves no rows."""

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from cryptography.fernet import Fernet
 
@@ -34,6 +35,20 @@ def procfile() -> dict[str, list[str]]:
     """The Procfile's processes and their commands."""
     lines = (ROOT / "Procfile").read_text().splitlines()
     return {name: shlex.split(command) for name, _, command in (line.partition(": ") for line in lines)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a `lodestone` command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def values(self) -> list[Any]:
+        """What it printed with --json, one value for each command."""
+        return [json.loads(line) for line in self.out.split("\n") if line]
 
 
 class Stage:
@@ -132,6 +147,13 @@ class Stage:
         """Start all processes of the Procfile under honcho, as one server "supervisor"; `extra` as in `start`."""
         self._spawn("supervisor", [sys.executable, "-m", "workers.demo.supervisor", str(self.logs)], extra)
 
+    def make_oauth_client(self) -> None:
+        """From now on users can sign in on the local Google's page."""
+        file = self.folder / "client_secret.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(self.gmail.client_file()))
+        self.settings["oauth_client_file"] = str(file)
+
     def keep_settings(self) -> Path:
         """Write a .env, so that `lodestone explain …` works in the folder when all this is over."""
         file = self.folder / ".env"
@@ -145,11 +167,15 @@ class Stage:
 
     def run(self, *words: str, **extra: str) -> str:
         """What a `lodestone` command prints. Raises CommandFailed with its error line."""
+        return _good(self.ask(*words, **extra)).out
+
+    def ask(self, *words: str, **extra: str) -> Answer:
+        """The same, however it ends."""
         return self._run(["workers", *words], "", extra)
 
-    def run_all(self, *commands: Sequence[str]) -> str:
-        """The same for several, one after the other until one fails, in one process: starting it costs the most."""
-        return self._run(["workers.demo.commands"], json.dumps(commands), {})
+    def run_all(self, *commands: Sequence[str]) -> Answer:
+        """`run` for several, one after the other until one fails, in one process: starting it costs the most."""
+        return _good(self._run(["workers.demo.commands"], json.dumps(commands), {}))
 
     def connect(self, user: str, address: str, *options: str, aliases: Collection[str] = ()) -> None:
         """A new mailbox at the local Gmail, connected for the user with the options of `lodestone connect`."""
@@ -162,7 +188,7 @@ class Stage:
         token.write_text(json.dumps(self.gmail.create_mailbox(address, aliases)))
         return ["--user", user, "--token-file", str(token), "--sharing", "private"]
 
-    def _run(self, words: Sequence[str], given: str, extra: Mapping[str, str]) -> str:
+    def _run(self, words: Sequence[str], given: str, extra: Mapping[str, str]) -> Answer:
         done = subprocess.run(
             [sys.executable, "-m", *words],
             env=self.environment | dict(extra),
@@ -172,9 +198,7 @@ class Stage:
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise CommandFailed(done.stderr.strip() or done.stdout.strip(), done.returncode)
-        return done.stdout
+        return Answer(done.returncode, done.stdout, done.stderr)
 
     def _spawn_pubsub(self) -> None:
         words = ["--port", str(self._ports["pubsub"]), "--data", str(self.pubsub_folder)]
@@ -194,3 +218,9 @@ class Stage:
         self.servers[name] = ServerProcess(
             command, log=self.logs / f"{name}.log", environment=self.environment | dict(extra)
         )
+
+
+def _good(answer: Answer) -> Answer:
+    if answer.code:
+        raise CommandFailed(answer.err.strip() or answer.out.strip(), answer.code)
+    return answer

@@ -1,7 +1,6 @@
 """The demo's figures: how the mails ended, how long it took, what it cost, and what was not found."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,18 @@ from workers.demo.canary import Proof
 from workers.demo.latency import Latency
 from workers.demo.outside import Left
 from workers.demo.screen import Screen
-from workers.demo.show import Sent
+from workers.demo.show import Claim, Show
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`failures` are (mail id, what it was to show, faults)."""
+    """`failures` are (mail id, what it was to show, faults); `claims` what was shown beside the mails."""
 
     mails: int
     outcomes: dict[str, int]
     notifications: int
     failures: list[tuple[str, str, list[str]]]
+    claims: list[Claim]
     alone: Latency | None
     together: Latency | None
     units_per_mail: float
@@ -34,9 +34,15 @@ class Summary:
 
     @property
     def good(self) -> bool:
-        """Every mail ended as expected, the webhook was told of each notification, no canary was found, and the
-        search was shown to find."""
-        return not self.failures and self.left.good and not self.proof.found and self.proof.tested
+        """Every mail ended as expected, every claim holds, the webhook was told of each notification, no canary was
+        found, and the search was shown to find."""
+        mails = not self.failures and self.left.good
+        return mails and not self.broken and not self.proof.found and self.proof.tested
+
+    @property
+    def broken(self) -> list[Claim]:
+        """The claims that do not hold."""
+        return [claim for claim in self.claims if claim.faults]
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -48,6 +54,8 @@ class Summary:
                 {"gmail_id": gmail_id, "shows": says, "faults": faults}
                 for gmail_id, says, faults in self.failures
             ],
+            "claims": len(self.claims),
+            "broken_claims": [{"says": claim.says, "faults": claim.faults} for claim in self.broken],
             "outcomes": self.outcomes,
             "notifications": self.notifications,
             "webhook": self.left.as_json(),
@@ -77,6 +85,10 @@ class Summary:
         screen.say("")
         good = self.mails - len(self.failures)
         screen.say(f"  {good} of {self.mails} mails ended as expected, {self.notifications} notifications")
+        holding = len(self.claims) - len(self.broken)
+        screen.say(
+            f"  {holding} of {len(self.claims)} claims hold about signing in, seeing, sending and leaving"
+        )
         screen.say(f"  {self.left}", "" if self.left.good else "red")
         for text, found in (("one at a time", self.alone), ("in bursts", self.together)):
             if found:
@@ -113,8 +125,9 @@ class Summary:
 
 
 def sum_up(
-    sent: Sequence[Sent],
+    show: Show,
     *,
+    handled: int,
     alone: Latency | None,
     together: Latency | None,
     counters: Counters,
@@ -124,16 +137,18 @@ def sum_up(
     seconds: tuple[float, float],
     folder: Path,
 ) -> Summary:
-    """From what was delivered and measured."""
+    """From what was delivered and measured; `counters` are of the first `handled` mails."""
+    sent = show.sent
     return Summary(
         mails=len(sent),
         outcomes=dict(Counter(one.outcomes[-1] if one.outcomes else "(nothing kept)" for one in sent)),
         notifications=announced,
         failures=[(one.gmail_id, one.letter.says, one.faults) for one in sent if one.faults],
+        claims=show.claims,
         alone=alone,
         together=together,
-        units_per_mail=counters.units / len(sent),
-        requests_per_mail=counters.http_requests / len(sent),
+        units_per_mail=counters.units / handled,
+        requests_per_mail=counters.http_requests / handled,
         left=left,
         proof=proof,
         set_up_seconds=seconds[0],
