@@ -16,8 +16,8 @@ TOO_LONG = timedelta(minutes=10)
 @dataclass(frozen=True, slots=True)
 class MailboxReport:
     """One mailbox as it stands. `signed_in`: an active connection with MailMagnet on; `needs_sign_in`: one
-    whose grant has ended. `sorting_trouble`: Google's reason word while sorting is stopped (E67). `waiting` and
-    `set_aside` count mails."""
+    whose grant has ended, `not_permitted`: one whose user may not have it now (D12). `sorting_trouble`: Google's
+    reason word while sorting is stopped (E67). `waiting` and `set_aside` count mails."""
 
     address: str
     signed_in: bool
@@ -33,6 +33,7 @@ class MailboxReport:
     set_aside: int
     oldest_waiting_at: datetime | None
     sorting_trouble: str | None = None
+    not_permitted: bool = False
     watch: WatchState = field(default_factory=WatchState)
 
     def state(self, now: datetime) -> str:
@@ -40,7 +41,9 @@ class MailboxReport:
         if self.paused_at is not None:
             return f"paused since {self.paused_at:%Y-%m-%d %H:%M:%S} UTC"
         if not self.signed_in:
-            return "reauth needed" if self.needs_sign_in else "off"
+            if self.needs_sign_in:
+                return "reauth needed"
+            return "permission withdrawn" if self.not_permitted else "off"
         if self.resting_until is None or self.resting_until <= now:
             return "active" if self.sorting_trouble is None else f"sorting stopped ({self.sorting_trouble})"
         why = f" ({self.trouble})" if self.trouble else ""

@@ -77,6 +77,7 @@ class ReportRows:
                 mailboxes,
                 func.coalesce(users.c.signed_in, 0).label("signed_in"),
                 lost.label("lost"),
+                users.c.withdrawn,
                 users.c.unsorted,
                 waiting.label("waiting"),
                 set_aside.label("set_aside"),
@@ -99,6 +100,7 @@ class ReportRows:
                 address=row.address,
                 signed_in=bool(row.signed_in),
                 needs_sign_in=bool(row.lost),
+                not_permitted=bool(row.withdrawn),
                 paused_at=row.paused_at,
                 resting_until=row.resting_until,
                 trouble=row.trouble,
@@ -205,14 +207,16 @@ def _open_mail(mailbox: str | None) -> Select[Any]:
 
 
 def _sign_ins(mailbox: str | None) -> Select[Any]:
-    """By mailbox: is anybody signed in for whom there is something to do, has anybody's grant ended,
-    and why is mail of anybody no longer sorted (E67)?"""
+    """By mailbox: is anybody signed in for whom there is something to do, has anybody's grant ended, has anybody
+    lost the permission, and why is mail of anybody no longer sorted (E67)?"""
     works = (connections.c.state == ConnectionState.ACTIVE.value) & connections.c.magnet_since.is_not(None)
     lost = connections.c.state == ConnectionState.REAUTH_NEEDED.value
+    withdrawn = connections.c.state == ConnectionState.PAUSED.value
     found = select(
         connections.c.mailbox_id,
         func.max(case((works, 1), else_=0)).label("signed_in"),
         func.max(case((lost, 1), else_=0)).label("lost"),
+        func.max(case((withdrawn, 1), else_=0)).label("withdrawn"),
         func.max(case((works, connections.c.sorting_trouble))).label("unsorted"),
     ).group_by(connections.c.mailbox_id)
     return found.where(connections.c.mailbox_id.in_(_ids(mailbox))) if mailbox else found

@@ -409,6 +409,8 @@ def test_the_state_of_a_mailbox(
         oldest_waiting_at=None,
     )
     assert report.state(NOW) == state
+    withdrawn = replace(report, not_permitted=True).state(NOW)
+    assert withdrawn == ("permission withdrawn" if state == "off" else state)
 
 
 @pytest.mark.parametrize(("minutes", "late"), [(None, False), (9, False), (10, False), (11, True)])

@@ -15,7 +15,7 @@ from domain.errors import AccessRevoked, TryAgain
 from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
 from domain.sign_ins import SignIn
-from handlers import connections, crm, leaving, settings, sweep
+from handlers import connections, crm, leaving, reports, settings, sweep
 from handlers.connections import Refused
 from infra.db.schema import connections as connection_table
 from infra.db.schema import (
@@ -466,6 +466,8 @@ def test_a_withdrawn_permission_pauses_and_goes_on_when_it_is_given_back(house: 
     profile(house, may_connect=False)
 
     assert the(house).state is ConnectionState.PAUSED
+    status = reports.status(None, None, work=house.work)
+    assert status.mailboxes[0].state(status.now) == "permission withdrawn"
     house.gmail.reset_counters()
     during = house.deliver("ann", 2)
     house.push()
