@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import ItemsView
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +30,36 @@ def run(*words: str, seconds: float = 240) -> "subprocess.CompletedProcess[str]"
 
 
 @pytest.mark.rule("D3", "D4", "D5", "D9", "D10", "D11", "D16", "E80", "E82", "E100", "E105", "D2")
+@pytest.mark.rule("D12", "D13", "E86", "Z1", "Z6", "Z8", "Z9", "Z16", "Z17", "Z19", "Z42", "Z43", "Z44")
 def test_the_demo_shows_every_table_and_finds_no_canary(tmp_path: Path) -> None:
     done = run("--json", "--keep", str(tmp_path / "kept"))
     assert done.returncode == 0, done.stderr[-3000:]
     summary: dict[str, Any] = json.loads(done.stdout)
     assert summary["as_expected"] == summary["mails"] >= 200
     assert summary["failures"] == []
+    assert (summary["claims"], summary["broken_claims"]) == (CLAIMS, [])
     assert summary["privacy"]["found"] == []
     assert summary["privacy"]["self_test"] is True
     webhook = summary["webhook"]
     assert webhook["distinct_ids"] == summary["notifications"] > 100
     assert (webhook["signatures_failed"], webhook["canaries"]) == (0, [])
     assert {"one_at_a_time", "in_bursts"} == summary["latency_ms"].keys()
-    assert done.stderr.count("✓") == summary["mails"] + CHANGED_BY_SCENES
+    assert done.stderr.count("✓") == summary["mails"] + CHANGED_BY_SCENES + CLAIMS
+    assert (
+        _left_after_switching_off(done.stderr) >= {"connections": 0, "notifications": 0, "outbox": 0}.items()
+    )
 
 
 CHANGED_BY_SCENES = 6
 """Mails that are shown twice, because something happens to them after they were handled."""
+
+CLAIMS = 16
+"""What is shown of signing in, of seeing mail, of sending it and of the end, each in a line."""
+
+
+def _left_after_switching_off(said: str) -> ItemsView[str, int]:
+    """The rows of a connection that has ended, by table."""
+    return {name: int(left) for name, left in re.findall(r"^ +(\w+) +[1-9]\d* → (\d+)$", said, re.M)}.items()
 
 
 @pytest.mark.rule("D3", "D4", "D5", "D9", "D10", "D11", "D16", "E100", "E102", "E105")

@@ -46,7 +46,7 @@ def demo(
     """Show the whole product on this machine, on about 200 mails written for it, or with --mbox on your own.
 
     Needs nothing: a local Google, Redis and the processes of the Procfile are started and ended again. Ends with
-    0 when every mail ended as the rules say and none of its words was found in anything that is kept, else 1.
+    0 when all went as the rules say and no word of any mail was found in anything that is kept, else 1.
     With --mbox: 0 when every mail has an outcome, 2 when a file cannot be used.
 
     Example: `lodestone demo`

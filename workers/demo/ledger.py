@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, false, func, make_url, or_, select
+from sqlalchemy import ColumnElement, Engine, Table, create_engine, false, func, make_url, or_, select
 
 from domain.ledger import Step
 from infra.db.schema import (
@@ -46,8 +46,6 @@ class Link:
 
     connection_id: int
     mailbox_id: int
-    user_id: str
-    address: str
     state: str
     granted: bool
 
@@ -97,31 +95,20 @@ class Ledger:
     def link(self, user_id: str) -> Link | None:
         """The user's connection, None without one."""
         found = select(
-            connections.c.id, mailboxes.c.id, connections.c.user_id, mailboxes.c.address, connections.c.state,
-            connections.c.grant.is_not(None),
-        ).join(mailboxes, mailboxes.c.id == connections.c.mailbox_id)  # fmt: skip
+            connections.c.id, connections.c.mailbox_id, connections.c.state, connections.c.grant.is_not(None)
+        )
         with self._engine.connect() as db:
             row = db.execute(found.where(connections.c.user_id == user_id)).one_or_none()
         return Link(*row) if row else None
 
     def rows_about(self, **ids: int | str) -> dict[str, int]:
-        """How many rows of each table but the CRM's have one of these: connection_id=, mailbox_id=, user_id=, address=."""
-        these = select(notifications.c.id).where(notifications.c.connection_id == ids.get("connection_id"))
-        own = {
-            "connections": connections.c.id == ids.get("connection_id"),
-            "mailboxes": mailboxes.c.id == ids.get("mailbox_id"),
-            "deliveries": deliveries.c.notification_id.in_(these),
-        }
+        """How many rows of each table but the CRM's have one of `ids`, which are named as columns are."""
         with self._engine.connect() as db:
             return {
-                name: db.scalar(
-                    select(func.count()).select_from(table).where(
-                        or_(own.get(name, false()), *(table.c[key] == ids[key] for key in ids if key in table.c))
-                    )
-                ) or 0
+                name: db.scalar(select(func.count()).select_from(table).where(_is_about(table, ids))) or 0
                 for name, table in metadata.tables.items()
                 if name not in CRM
-            }  # fmt: skip
+            }
 
     def came_by(self, mailbox_id: int, gmail_id: str) -> str | None:
         """Whether push or the sweep has brought it."""
@@ -179,6 +166,14 @@ class Ledger:
             count = select(func.count()).select_from(steps).where(steps.c.mailbox_id == mailbox_id)
             others = select(func.count()).select_from(decisions).where(decisions.c.mailbox_id == mailbox_id)
             return (db.scalar(count) or 0) + (db.scalar(others) or 0)
+
+
+def _is_about(table: Table, ids: Mapping[str, int | str]) -> ColumnElement[bool]:
+    """Columns are named for what they hold; a delivery is about what its notification is about."""
+    if table is deliveries:
+        told = select(notifications.c.id).where(_is_about(notifications, ids))
+        return deliveries.c.notification_id.in_(told)
+    return or_(false(), *(table.c[name] == value for name, value in ids.items() if name in table.c))
 
 
 def _reader(database_url: str) -> Engine:

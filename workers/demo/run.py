@@ -1,15 +1,15 @@
 """`lodestone demo`: everything set up by itself, two hundred mails, what becomes of each, and the summary."""
 
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from redis import Redis
 
-from workers.demo import accounts, authors, cases, endings, kinds, latency
+from workers.demo import accounts, authors, browser, cases, endings, kinds, latency
 from workers.demo.canary import Canaries, Proof, Search, self_test
 from workers.demo.ledger import Ledger
 from workers.demo.letters import Letter, Pen
@@ -31,6 +31,7 @@ from workers.demo.people import (
 from workers.demo.receiver import Receiver
 from workers.demo.scenes import trouble
 from workers.demo.screen import Screen
+from workers.demo.shell import Shell
 from workers.demo.show import Sent, Show
 from workers.demo.stage import PROCESSES, Stage
 from workers.demo.start import start_processes
@@ -40,6 +41,14 @@ SWEEP_AFTER = 6
 """Seconds from one sync of a mailbox to its sweep, in place of nine minutes: nobody would watch for that long."""
 
 RUSH = 60
+CONNECTED: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(TEAM, ("--magnet", "--sorting")),
+    CARLA: ("--magnet",),
+    DRY: ("--magnet", "--sorting", "--dry-run"),
+    NOTHING: (),
+}
+"""The mailboxes that are connected with a token file before the first mail, and how."""
+
 ACTS: Sequence[tuple[str, Callable[[Pen], list[Letter]]]] = (
     ("Categories and matching (D9, D5): nothing to sort, or nobody we know", cases.contacts_and_strangers),
     ("The gate (D3)", kinds.gates),
@@ -63,42 +72,32 @@ def run_demo(folder: Path, screen: Screen) -> Summary:
     with Receiver() as receiver, Stage(folder, as_of=began.isoformat(), **settings) as stage:
         stage.make_oauth_client()
         stage.keep_settings()
-        _set_up(stage, screen, write_crm(folder, today))
-        made = stage.run("channels", "add", "--webhook", receiver.url, "--json")
-        receiver.secrets.append(json.loads(made)["secret"])
-        ledger = Ledger(stage.database_url)
-        try:
+        with _shell(stage) as shell, closing(Ledger(stage.database_url)) as ledger:
+            _set_up(stage, shell, screen, write_crm(folder, today))
+            made = shell.run("channels", "add", "--webhook", receiver.url, "--json")
+            receiver.secrets.append(made.value["secret"])
             screen.step(f"starting {', '.join(PROCESSES)} under honcho, and waiting for a first sweep")
             watched = [ledger.mailbox_id(box) or 0 for box in (*TEAM, CARLA, DRY)]
             start_processes(stage, ledger, watched, calm=True)
-            return _play(Show(stage, ledger, screen), receiver)
-        finally:
-            ledger.close()
+            return _play(Show(stage, ledger, screen, shell), receiver)
 
 
-def _set_up(stage: Stage, screen: Screen, files: tuple[Path, Path, Path]) -> None:
+def _shell(stage: Stage) -> Shell:
+    """With a browser in it, and with all that commands log."""
+    return stage.shell(BROWSER=browser.IN_PLACE, LODESTONE_LOG_LEVEL="INFO")
+
+
+def _set_up(stage: Stage, shell: Shell, screen: Screen, files: tuple[Path, Path, Path]) -> None:
     contacts, deals, users = map(str, files)
     screen.step(f"taking {len(BY_ID)} contacts and leads, their deals and the users into the CRM tables")
-    stage.run_all(
-        ["crm", "import", "--contacts", contacts, "--deals", deals, "--users", users],
-        ["settings", "set", "time-zone", TIME_ZONE],
-        ["settings", "set", "internal-domain", DOMAIN],
-        ["settings", "set", "exclude", *EXCLUDED],
-    )
-    screen.step(f"connecting {len(TEAM) + 3} mailboxes")
-    stage.run_all(
-        *(_connect(stage, box, "--magnet", "--sorting") for box in TEAM),
-        _connect(stage, CARLA, "--magnet"),
-        _connect(stage, DRY, "--magnet", "--sorting", "--dry-run"),
-        _connect(stage, NOTHING),
-    )
+    shell.run("crm", "import", "--contacts", contacts, "--deals", deals, "--users", users)
+    shell.run("settings", "set", "time-zone", TIME_ZONE, "internal-domain", DOMAIN, "exclude", *EXCLUDED)
+    screen.step(f"connecting {len(CONNECTED)} mailboxes")
+    for box, options in CONNECTED.items():
+        aliases = [UWE_ALIAS] if box == UWE else []
+        shell.run("connect", *stage.sign_in(box.partition("@")[0], box, aliases), *options)
     for contact, label, archive in cases.FILTERS:
         stage.gmail.add_filter(UWE, BY_ID[contact].address, label, archive)
-
-
-def _connect(stage: Stage, address: str, *options: str) -> list[str]:
-    aliases = [UWE_ALIAS] if address == UWE else []
-    return ["connect", *stage.sign_in(address.partition("@")[0], address, aliases), *options]
 
 
 def _play(show: Show, receiver: Receiver) -> Summary:

@@ -10,6 +10,7 @@ from workers.demo.ledger import Entry, Ledger
 from workers.demo.letters import Letter
 from workers.demo.people import TEAM
 from workers.demo.screen import Screen
+from workers.demo.shell import Shell
 from workers.demo.stage import Stage
 
 PATIENCE = 30.0
@@ -47,8 +48,9 @@ class Claim:
 class Show:
     """The stage with Lodestone on it, and everything that was delivered there."""
 
-    def __init__(self, stage: Stage, ledger: Ledger, screen: Screen) -> None:
+    def __init__(self, stage: Stage, ledger: Ledger, screen: Screen, shell: Shell) -> None:
         self.stage = stage
+        self.shell = shell
         self.ledger = ledger
         self.screen = screen
         self.sent: list[Sent] = []

@@ -7,48 +7,27 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from cryptography.fernet import Fernet
 
 from infra.local.gmail import GmailControl
 from infra.local.ports import ServerProcess, free_port, is_open, wait_until
 from infra.local.redis import RedisServer
+from workers.demo.shell import Answer, Shell
+from workers.demo.shell import CommandFailed as CommandFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = ("dispatcher", "worker", "sweep", "notifier")
 START_SECONDS = 60.0
 
 
-class CommandFailed(Exception):
-    """A `lodestone` command ended with `code`, another one than 0; the text is what it said."""
-
-    def __init__(self, text: str, code: int = 1) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 def procfile() -> dict[str, list[str]]:
     """The Procfile's processes and their commands."""
     lines = (ROOT / "Procfile").read_text().splitlines()
     return {name: shlex.split(command) for name, _, command in (line.partition(": ") for line in lines)}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How a `lodestone` command ended and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def values(self) -> list[Any]:
-        """What it printed with --json, one value for each command."""
-        return [json.loads(line) for line in self.out.split("\n") if line]
 
 
 class Stage:
@@ -167,15 +146,25 @@ class Stage:
 
     def run(self, *words: str, **extra: str) -> str:
         """What a `lodestone` command prints. Raises CommandFailed with its error line."""
-        return _good(self.ask(*words, **extra)).out
+        done = subprocess.run(
+            [sys.executable, "-m", "workers", *words],
+            env=self.environment | extra,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr).good().out
 
-    def ask(self, *words: str, **extra: str) -> Answer:
-        """The same, however it ends."""
-        return self._run(["workers", *words], "", extra)
+    def shell(self, **extra: str) -> Shell:
+        """A process for many commands."""
+        return Shell(self.environment | extra, self.folder, self.logs / "commands.log")
 
-    def run_all(self, *commands: Sequence[str]) -> Answer:
-        """`run` for several, one after the other until one fails, in one process: starting it costs the most."""
-        return _good(self._run(["workers.demo.commands"], json.dumps(commands), {}))
+    def run_all(self, *commands: Sequence[str]) -> None:
+        """Several commands, one after the other until one fails."""
+        with self.shell() as shell:
+            for words in commands:
+                shell.run(*words)
 
     def connect(self, user: str, address: str, *options: str, aliases: Collection[str] = ()) -> None:
         """A new mailbox at the local Gmail, connected for the user with the options of `lodestone connect`."""
@@ -187,18 +176,6 @@ class Stage:
         token.touch(mode=0o600)
         token.write_text(json.dumps(self.gmail.create_mailbox(address, aliases)))
         return ["--user", user, "--token-file", str(token), "--sharing", "private"]
-
-    def _run(self, words: Sequence[str], given: str, extra: Mapping[str, str]) -> Answer:
-        done = subprocess.run(
-            [sys.executable, "-m", *words],
-            env=self.environment | dict(extra),
-            cwd=self.folder,
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
 
     def _spawn_pubsub(self) -> None:
         words = ["--port", str(self._ports["pubsub"]), "--data", str(self.pubsub_folder)]
@@ -218,9 +195,3 @@ class Stage:
         self.servers[name] = ServerProcess(
             command, log=self.logs / f"{name}.log", environment=self.environment | dict(extra)
         )
-
-
-def _good(answer: Answer) -> Answer:
-    if answer.code:
-        raise CommandFailed(answer.err.strip() or answer.out.strip(), answer.code)
-    return answer

@@ -102,6 +102,8 @@ class Summary:
         screen.say(f"  {self.seconds:.0f} s, after {self.set_up_seconds:.0f} s of set-up")
         for gmail_id, says, faults in self.failures:
             screen.say(f"  ✗ {gmail_id} ({says}): {'; '.join(faults)}", "red")
+        for claim in self.broken:
+            screen.say(f"  ✗ {claim.says}: {'; '.join(claim.faults)}", "red")
         if self.good:
             screen.say("Everything is as it should be.", "bold green")
         else:
