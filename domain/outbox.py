@@ -87,14 +87,6 @@ class Room:
     paused: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What Gmail made of the mail that was handed over."""
-
-    id: str
-    message_id: str
-
-
 def key_of(user_id: str, given: str | None) -> str:
     """The mail's key: the same for the same user and key that the caller gave, so that asking twice sends once.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from domain.connections import Connection, ConnectionState, MailboxState, Sharing, Wishes
-from domain.errors import GiveUp, LabelRefused
+from domain.errors import AccessRevoked, GiveUp, LabelRefused, TryAgain
 from domain.labels import LABEL_NAMES, Category
 from domain.mailboxes import Grant, Watch
 from domain.scopes import Scope, missing, named, needed
@@ -82,11 +82,13 @@ def save(
     labels = _labels(gmail, state) if features.sorting and not features.dry_run else None
     watch = gmail.watch(work.topic) if features.magnet else None
     with work.store.begin("connections.record") as tx:
+        tx.users.reserve(user_id)
         tx.mailboxes.reserve(address)
         check_permission(user_id, tx, locked=True)
+        tx.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
         _check(user_id, address, features, wishes, replace, tx)
         mailbox_id = tx.mailboxes.add(address)
-        connection = (  # locked before its mailbox, as everywhere
+        connection = (
             _unchanged(kept, gmail.grant, tx)
             if kept
             else _signed_in(user_id, mailbox_id, gmail.grant, wishes.sharing, tx)
@@ -101,7 +103,10 @@ def save(
             leaving.end(one, tx)
     if state and state.cursor and not watched:
         work.store.scrub()
-        gmail.stop_watch()
+        try:
+            gmail.stop_watch()
+        except (AccessRevoked, GiveUp, TryAgain) as error:  # all is saved, and Gmail ends it in a week
+            log.warning("watch.abandoned", mailbox_id=mailbox_id, reason=str(error))
     log.info(
         "connection.made",
         connection_id=connection.id,
@@ -200,7 +205,7 @@ def _check(
     if mailbox_id is None:
         return
     if tx.connections.is_left(mailbox_id):
-        raise Refused("this mailbox is just being disconnected: try again in a minute")
+        raise Refused("this mailbox is just being disconnected: try again in a few minutes")
     for other in tx.connections.of_mailbox(mailbox_id) if features.magnet else ():
         if other.user_id != user_id and other.keeps_mail:
             raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")

@@ -70,7 +70,7 @@ def leave_now(connection_id: int, work: Work) -> None:
         if connection is None or mailbox is None:
             return
         tx.mailboxes.reserve(mailbox.address)
-        if not tx.connections.take_leave(connection_id, work.pace.redrive_after):
+        if not tx.connections.take_leave(connection_id, work.pace.long_lease):
             return
         others = [one for one in tx.connections.of_mailbox(mailbox.id) if one.id != connection_id]
     _sign_out(

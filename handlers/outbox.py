@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -47,7 +47,7 @@ def _deliver(mailbox_id: int, work: Work, keep: Callable[[], None]) -> bool:
             work.queue.mark("send", mailbox_id)  # one more run, behind all that is queued now
             return True
         with work.store.begin("sending.claim") as tx:
-            sending = tx.outbox.claim(mailbox_id, work.me(), work.pace.lease)
+            sending = tx.outbox.claim(mailbox_id, work.me(), work.pace.long_lease)
             if sending is None:
                 return True
             connection = tx.connections.get(sending.connection_id)
@@ -112,8 +112,9 @@ def _send(sending: Sending, gmail: Mailbox, work: Work, *, late: bool) -> _End:
         return _End(SendState.SENT, sent_id=gmail.send_draft(sending.draft_id))
     except LookupError:  # sent or deleted meanwhile, by whomever: from here on it is looked for
         return _End(SendState.SENDING, LOOKED_FOR, after=work.pace.redrive_after, looks=sending.looks)
-    except Unanswered as error:
-        return _again(sending, SendState.SENDING, error)
+    except Unanswered as error:  # Gmail may be at it still
+        later = _again(sending, SendState.SENDING, error)
+        return replace(later, after=max(later.after, work.pace.long_lease / 10))
     except TryAgain as error:
         return _again(sending, SendState.WAITING, error)
     except GiveUp as error:

@@ -12,7 +12,6 @@ from domain.labels import Category, LabelChange, Place
 from domain.letters import Letter, Sought
 from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
-from domain.outbox import Draft
 from domain.outgoing import Original
 from domain.sign_ins import SignIn
 from domain.turns import Turn
@@ -119,8 +118,8 @@ class Mailbox(Protocol):
         a label of the name, differing in case or not, is reused (E56); else it is created (Z14, W12).
         Raises LabelRefused when Gmail makes no more labels (E67)."""
 
-    def create_draft(self, raw: bytes, thread_id: str | None, progress: Callable[[int, int], None]) -> Draft:
-        """Write a draft, once. Raises Unanswered when nobody can tell whether it is there now."""
+    def create_draft(self, raw: bytes, thread_id: str | None, progress: Callable[[int, int], None]) -> str:
+        """Write a draft, once; returns its id. Raises Unanswered when nobody can tell whether it is there now."""
 
     def send_draft(self, draft_id: str) -> str:
         """Send a draft, once; returns the sent message's id. LookupError where there is no such draft; raises

@@ -193,9 +193,9 @@ def _hand_over(
     work: Work,
     progress: Callable[[int, int], None],
 ) -> None:
-    """The draft is written and its ids recorded. Whatever goes wrong, nothing is sent after the caller was told so."""
+    """The draft is written and its id recorded. Whatever goes wrong, nothing is sent after the caller was told so."""
     try:
-        draft = gmail.create_draft(raw, thread_id, progress)
+        draft_id = gmail.create_draft(raw, thread_id, progress)
     except Unanswered:
         with work.store.begin("sending.abandon") as tx:
             tx.outbox.abandon(sending.id)
@@ -206,9 +206,9 @@ def _hand_over(
             tx.outbox.not_drafted(sending.id, reason)
         raise
     with work.store.begin("sending.drafted") as tx:
-        in_time = tx.outbox.drafted(sending.id, draft)
+        in_time = tx.outbox.drafted(sending.id, draft_id)
     if not in_time:
-        gmail.delete_draft(draft.id)
+        gmail.delete_draft(draft_id)
         raise Refused("the mail took too long on its way to Gmail and was not sent: ask again")
     log.info(
         "sending.accepted",

@@ -20,6 +20,9 @@ GOOD_FOR = 600.0
 
 REFUSED_BY_USER = "access_denied"
 
+_LIVES = frozenset({ConnectionState.ACTIVE, ConnectionState.PAUSED})
+"""A paused connection goes on with the grant it has once the permission is back (D12)."""
+
 NO_CLIENT = (
     "signing in needs an OAuth client: set LODESTONE_OAUTH_CLIENT_FILE to the client_secret.json of the Cloud "
     "console, or add --token-file FILE"
@@ -150,7 +153,7 @@ def _give_back(grant: Grant, work: Work) -> None:
         with work.store.begin("sign_ins.look", reads_only=True) as tx:
             mailbox_id = tx.mailboxes.id_of(address)
             others = tx.connections.of_mailbox(mailbox_id) if mailbox_id else ()
-        if not any(other.state is ConnectionState.ACTIVE for other in others):
+        if not any(other.state in _LIVES for other in others):
             gmail.revoke()
     except (AccessRevoked, GiveUp, TryAgain) as error:
         log.warning("grant.abandoned", error=type(error).__name__)

@@ -32,6 +32,7 @@ class Pace:
     `push_recall`: where push brings a smaller share of the mail the watch is made anew, once in `watch_rest` at most.
     `channel_rest`: a receiver outside that is down is left alone for so long, then for twice as long, and so on;
     one event takes `channel_timeout` at most.
+    `long_lease`: for what asks Gmail once and must not be asked twice at a time, however long the answer takes.
     `hand_over`: a mail that takes longer on its way to Gmail's drafts counts as interrupted.
     """
 
@@ -45,6 +46,7 @@ class Pace:
     channel_rest: float = 60
     channel_timeout: float = 10
     hand_over: float = 900
+    long_lease: float = 300
 
 
 @dataclass(frozen=True, slots=True)

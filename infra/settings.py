@@ -114,6 +114,10 @@ class Settings(BaseSettings):
         500, ge=0, le=10_000, description="mails a mailbox may send from the CRM in 24 hours, at most 10000"
     )
     hand_over: Seconds = Field(900, description="seconds a mail may take on its way to Gmail's drafts")
+    long_lease: Seconds = Field(
+        300,
+        description="seconds a worker may take to send a draft or to end a grant; over six gmail_timeouts",
+    )
     as_of: AwareDatetime | None = Field(
         None, description="a moment to evaluate 'this month' for, for replays"
     )

@@ -72,6 +72,7 @@ class App:
                 channel_rest=settings.channel_rest,
                 channel_timeout=settings.channel_timeout,
                 hand_over=settings.hand_over,
+                long_lease=settings.long_lease,
             ),
             daily_limit=settings.daily_limit,
             topic=settings.topic,

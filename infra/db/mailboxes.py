@@ -12,7 +12,7 @@ from domain.labels import Category
 from domain.mailboxes import Watch
 from domain.watches import Recall, WatchState
 from infra.db.schema import connections, mailbox_addresses, mailboxes
-from infra.db.sql import insert_new
+from infra.db.sql import insert_new, take_turn
 from infra.db.types import Instant, db_now
 
 _PAUSED = mailboxes.c.paused_at.is_not(None)
@@ -62,12 +62,11 @@ class MailboxRows:
         return mailbox_id
 
     def reserve(self, address: str) -> None:
-        """One at a time may connect this mailbox, until the commit (E76). SQLite has one writer anyway.
+        """One at a time may connect this mailbox, until the commit (E76).
 
         No row's lock: those are taken from the connection to the mailbox, and here it would be the other way.
         """
-        if self._db.dialect.name == "postgresql":
-            self._db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(address, 0))))
+        take_turn(self._db, address)
 
     def rename(self, mailbox_id: int, address: str) -> bool:
         """The account's administrator has given it another primary address; the former one stays its own (E99).

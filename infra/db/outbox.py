@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
-from domain.outbox import DAY, DRAFT_GONE, Draft, Room, Sending, SendReport, SendState
+from domain.outbox import DAY, DRAFT_GONE, Room, Sending, SendReport, SendState
 from infra.db.schema import connections, mailboxes, outbox
 from infra.db.sql import insert_returning
 from infra.db.types import db_now
@@ -64,13 +64,12 @@ class OutboxRows:
         """As if it had never been asked for."""
         self._db.execute(delete(outbox).where(outbox.c.id == sending.id))
 
-    def drafted(self, sending_id: int, draft: Draft) -> bool:
+    def drafted(self, sending_id: int, draft_id: str) -> bool:
         """Gmail has it: it waits to be sent. False when it was taken for interrupted meanwhile."""
         return self._of_caller(
             sending_id,
             state=SendState.WAITING.value,
-            draft_id=draft.id,
-            draft_message_id=draft.message_id,
+            draft_id=draft_id,
             ready_at=db_now(),
             redrive_at=db_now(self._redrive_after),
         )

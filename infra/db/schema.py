@@ -118,7 +118,6 @@ outbox = Table(
     Column("contact_id", String),
     Column("key", String, nullable=False, unique=True),
     Column("draft_id", String),
-    Column("draft_message_id", String),
     Column("sent_id", String),
     Column("state", String, nullable=False),
     Column("reason", String),

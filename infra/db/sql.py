@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Table
+from sqlalchemy import Column, Connection, Table, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -65,3 +65,9 @@ def insert_or_raise(db: Connection, table: Table, row: Mapping[str, Any], column
         where=column < statement.excluded[column.name],
     )
     return db.execute(raised.returning(column)).first() is not None
+
+
+def take_turn(db: Connection, name: str) -> None:
+    """Whoever else takes this turn waits until we commit. SQLite has one writer anyway."""
+    if db.dialect.name == "postgresql":
+        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))

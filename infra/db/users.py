@@ -4,6 +4,7 @@ from sqlalchemy import Connection, select
 
 from domain.users import User
 from infra.db.schema import users
+from infra.db.sql import take_turn
 
 
 class UserRows:
@@ -30,6 +31,11 @@ class UserRows:
             may_connect=row.may_connect,
             active=row.active,
         )
+
+    def reserve(self, user_id: str) -> None:
+        """One at a time may connect a mailbox for this user, until the commit (Z15): his row may be missing. Before
+        a mailbox is reserved."""
+        take_turn(self._db, f"user {user_id}")
 
     def has_role(self, role: str) -> bool:
         """Whether anybody has it."""

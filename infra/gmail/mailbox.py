@@ -12,7 +12,6 @@ from domain.labels import Category, LabelChange, Place
 from domain.letters import Letter, Sought
 from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
-from domain.outbox import Draft
 from domain.outgoing import Original
 from infra.gmail import labels, live, reading, sending
 from infra.gmail.api import GOOGLE, ME, Api
@@ -113,7 +112,7 @@ class GmailMailbox:
         """What the part holds."""
         return live.attachment(self._calls, gmail_id, attachment_id)
 
-    def create_draft(self, raw: bytes, thread_id: str | None, progress: sending.Progress) -> Draft:
+    def create_draft(self, raw: bytes, thread_id: str | None, progress: sending.Progress) -> str:
         """The mail as a draft, in a thread where one is given."""
         with _at_all():
             return sending.create_draft(self._calls, raw, thread_id, progress)

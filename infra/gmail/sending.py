@@ -10,7 +10,6 @@ from googleapiclient.http import HttpRequest
 
 from domain.errors import TryAgain, Unanswered
 from domain.headers import by_name
-from domain.outbox import Draft
 from domain.outgoing import KEY_HEADER, Original
 from infra.gmail.api import ME, answer_as_sent
 from infra.gmail.calls import Answer, Calls, slices
@@ -65,8 +64,9 @@ class _Body:
         self._at = at
 
 
-def create_draft(calls: Calls, raw: bytes, thread_id: str | None, progress: Progress) -> Draft:
-    """By the upload endpoint; the library's own way there leads to https only (FACTS §8). Raises Unanswered."""
+def create_draft(calls: Calls, raw: bytes, thread_id: str | None, progress: Progress) -> str:
+    """By the upload endpoint; the library's own way there leads to https only (FACTS §8). Returns the draft's id;
+    raises Unanswered."""
     body = _Body(raw, thread_id, progress)
     request = HttpRequest(
         None,
@@ -82,7 +82,7 @@ def create_draft(calls: Calls, raw: bytes, thread_id: str | None, progress: Prog
         methodId="gmail.users.drafts.create",
     )
     answer = calls.once(request)
-    return Draft(_id_of(answer), _id_of(answer.get("message")))
+    return _id_of(answer)
 
 
 def send_draft(calls: Calls, draft_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from domain.connections import Sharing
+from domain.connections import Sharing, Wishes
 from domain.mailboxes import Grant
 from handlers import connections
 from handlers.connections import Refused
@@ -62,6 +62,26 @@ def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, secon
             if house.store.engine.dialect.name == "postgresql":
                 assert wait_for(lambda: is_waited_for(house.store)), "the second does not wait for the first"
         with pytest.raises(Refused, match="MailMagnet is on for this mailbox with user uwe"):
+            other.result()
+
+
+@pytest.mark.rule("Z15")
+def test_of_two_mailboxes_that_a_user_connects_at_once_one_is_refused(
+    house: House, second_store: Store
+) -> None:
+    grant, asked = house.grant(UWE), Event()
+    work = replace(house.work, store=second_store, gmail=Watching(house.work.gmail, asked))
+    with ThreadPoolExecutor(1) as thread:
+        with house.store.begin("tests.first") as tx:
+            tx.users.reserve("uwe")
+            connect(tx, tx.mailboxes.add("other@firm.example"), "uwe")
+            other = thread.submit(
+                connections.save, "uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), work=work
+            )
+            assert asked.wait(30)
+            if house.store.engine.dialect.name == "postgresql":
+                assert wait_for(lambda: is_waited_for(house.store)), "the second does not wait for the first"
+        with pytest.raises(Refused, match="another mailbox connected"):
             other.result()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Table, func, insert, select
 
 from domain.connections import Connection, ConnectionState, Sharing, Wishes
 from domain.crm import Change, Records, UserRecord
-from domain.errors import AccessRevoked, TryAgain
+from domain.errors import AccessRevoked, GiveUp, TryAgain
 from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
 from domain.sign_ins import SignIn
@@ -131,6 +131,16 @@ def test_magnet_can_be_switched_off_without_gmail(house: House, trouble: str) ->
         assert the(house).state is ConnectionState.REAUTH_NEEDED
     settings.change("uwe", Wishes(magnet=False), house.work)
     assert rows(house, MAIL) == {}
+    assert the(house).magnet_since is None
+
+
+@pytest.mark.rule("D12-1", "Z13")
+@pytest.mark.parametrize("error", [TryAgain("backendError"), GiveUp("domainPolicy"), AccessRevoked("x")])
+def test_what_is_saved_is_saved_although_gmail_does_not_end_the_watch(house: House, error: Exception) -> None:
+    connection_id = house.connect()
+    work = replace(house.work, gmail=Failing(house.work.gmail, "stop_watch", after=False, error=error))
+    saved = connections.save("uwe", house.grant(UWE), Wishes(magnet=False), work=work)
+    assert saved == (connection_id, UWE)
     assert the(house).magnet_since is None
 
 
@@ -283,7 +293,7 @@ def test_nobody_connects_a_mailbox_anew_while_its_grant_is_being_revoked(house: 
             return It()
 
     leaving.disconnect("uwe", replace(house.work, gmail=Meanwhile()))
-    assert refusals == ["this mailbox is just being disconnected: try again in a minute"] * 2
+    assert refusals == ["this mailbox is just being disconnected: try again in a few minutes"] * 2
     house.connect()
     assert is_signed_in(house, the(house))
 

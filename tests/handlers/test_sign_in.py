@@ -321,6 +321,19 @@ def test_a_grant_is_not_given_back_while_a_connection_lives_by_the_account(house
     assert lives(grant_of(house, connection_id), work)
 
 
+@pytest.mark.rule("D12-7")
+def test_a_grant_is_not_given_back_while_a_paused_connection_waits_for_it(house: House, work: Work) -> None:
+    connection_id = sign_in_fully(work)
+    url, state = begin(work, Wishes())
+    code = grant_access(url)["code"]
+    set_user(house, "uwe", may_connect=False)
+    with house.store.begin("tests.pause") as tx:
+        assert tx.connections.pause(connection_id)
+    with pytest.raises(Refused, match="Z6"):
+        sign_in.complete("uwe", state, code, work=work)
+    assert lives(grant_of(house, connection_id), work)
+
+
 @pytest.mark.rule("E86", "D12")
 def test_signing_in_again_with_the_same_account_catches_up(house: House, work: Work) -> None:
     connection_id = sign_in_fully(work, replace(PRIVATE, magnet=True))

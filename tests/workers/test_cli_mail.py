@@ -216,8 +216,9 @@ def test_a_hostile_mail_is_shown_as_harmless_text(desk: Desk) -> None:
             "--before is no token of a page: take it from the end of the page before",
             id="a token of nothing",
         ),
-        pytest.param(("mail", "ann", "../../x"), "that is no mailbox address", id="no mailbox"),
+        pytest.param(("mail", "ann", "../../ff"), "that is no mailbox address", id="no mailbox"),
         pytest.param(("mail", "ann", "x y"), "there is no such mail here", id="no id"),
+        pytest.param(("mail", "ann", "nosuchid"), "there is no such mail here", id="no id of Gmail's"),
         pytest.param(("mail", "ann", "ffff"), "there is no such mail here", id="no such mail"),
         pytest.param(
             ("mail", "ann", "--search", "x"),

@@ -117,6 +117,7 @@ REFUSED = [
     pytest.param({"--body-file": "missing.txt"}, "missing.txt cannot be read", id="missing text"),
     pytest.param({"--body-file": "offer.bin"}, "no text in UTF-8", id="a binary file"),
     pytest.param({"--reply-to": "18c2f0aa00bb11cc", "--subject": None}, "no mail 18c2", id="no such mail"),
+    pytest.param({"--reply-to": "uwe@firm.example/18c2f0"}, "no id of Gmail's", id="no id of a mail"),
 ]
 
 
@@ -127,7 +128,7 @@ def test_what_the_caller_can_mend_is_told_in_one_line_before_anything_leaves(
 ) -> None:
     (terminal.folder / "offer.bin").write_bytes(b"\xff\xfe\x00")
     with (terminal.folder / "large.bin").open("wb") as file:
-        file.truncate(MAX_SIZE + 1)
+        file.truncate(MAX_SIZE * 3 // 4 + 1)
     words = {"--as": "uwe", "--to": "ann", "--subject": "Our offer", "--body-file": "offer.txt"} | change
     done = terminal.run(
         "send", *(word for name, value in words.items() if value is not None for word in (name, value))

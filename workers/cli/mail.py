@@ -16,7 +16,8 @@ from workers.cli.opening import open_app
 from workers.cli.output import Json, fail, say
 from workers.cli.reports import mailbox_address
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ID = re.compile(r"[0-9A-Fa-f]{1,32}")
+"""Gmail's ids; it calls any other an invalid argument."""
 
 As = Annotated[
     str | None,
@@ -170,9 +171,10 @@ def _place(token: str | None) -> Place | None:
 def _named(text: str, mailbox: str | None) -> tuple[str | None, str]:
     """MAILBOX/ID or ID."""
     where, slash, gmail_id = text.rpartition("/")
+    address = mailbox_address(where if slash else mailbox)
     if not _ID.fullmatch(gmail_id):
         raise Refused("there is no such mail here")
-    return mailbox_address(where if slash else mailbox), gmail_id
+    return address, gmail_id
 
 
 def add_to(app: typer.Typer) -> None:

@@ -26,12 +26,13 @@ from handlers import outbox, sending
 from handlers.connections import Refused
 from handlers.work import Work
 from workers.cli.opening import open_app
-from workers.cli.output import Json, fail, say, show_json
+from workers.cli.output import Json, fail, say, show_json, tell
 from workers.cli.progress import bar
 from workers.cli.reports import mailbox_address, show_table
 
 PATIENCE = 60.0
 LOOK_EVERY = 0.2
+_ID = re.compile(r"[0-9A-Fa-f]{1,32}")
 _NAMED = re.compile(r'\s*"?(?P<name>[^<>"]*?)"?\s*<(?P<address>[^<>]*)>\s*')
 
 _WORDS = {
@@ -97,6 +98,10 @@ def send(
         raise Refused("name who it goes to: --to CONTACT or --to-address ADDRESS")
     if subject is None and reply_to is None:
         raise Refused("a mail needs --subject; only an answer (--reply-to) has one already")
+    if reply_to is not None and not _ID.fullmatch(reply_to):
+        raise Refused(
+            "--reply-to is no id of Gmail's: `lodestone mail` shows it, behind the / if there is one"
+        )
     written = Written(
         user_id=user,
         text=_text(body),
@@ -137,15 +142,19 @@ def show_outbox(
     elif found:
         show_table([_row(one) for one in found])
     else:
-        say("nothing was sent from the CRM")
+        say("no mail sent from the CRM is like this" if user or state else "nothing was sent from the CRM")
 
 
 def _awaited(asked: Sending, work: Work) -> Sending:
     end = time.monotonic() + PATIENCE
     now = asked
-    while now.ended_at is None and time.monotonic() < end:
-        time.sleep(LOOK_EVERY)
-        now = outbox.look_up(asked.id, work) or now
+    try:
+        while now.ended_at is None and time.monotonic() < end:
+            time.sleep(LOOK_EVERY)
+            now = outbox.look_up(asked.id, work) or now
+    except KeyboardInterrupt:  # ends the waiting: the mail is on its way
+        tell(f"number {asked.id} will be sent all the same; `lodestone outbox` shows what becomes of it")
+        raise
     return now
 
 
@@ -181,7 +190,7 @@ def _text(file: Path) -> str:
 def _attachments(files: list[Path]) -> tuple[Attachment, ...]:
     """Nothing is read that Gmail could not take."""
     try:
-        if sum(file.stat().st_size for file in files) > MAX_SIZE:
+        if sum(file.stat().st_size for file in files) * 4 > MAX_SIZE * 3:  # base64 makes four of three
             raise Refused(f"the attachments are larger than Gmail takes: {MAX_SIZE} bytes, encoded")
         return tuple(Attachment(file.name, file.read_bytes()) for file in files)
     except OSError as error:

@@ -101,7 +101,7 @@ def _domain(word: str, *, wanted: str = "domain") -> str:
     """As an address of the domain would carry it."""
     probe = canonical(f"x@{word.removeprefix('@')}")
     if probe is None:
-        raise Refused(f"{word} is no {wanted}")
+        raise Refused(f"{word or 'an empty word'} is no {wanted}; - alone empties the list")
     return probe.partition("@")[2]
 
 

@@ -5,12 +5,12 @@ import threading
 import pytest
 from sqlalchemy import text, update
 
-from domain.outbox import DRAFT_GONE, Draft, Sending, SendState
+from domain.outbox import DRAFT_GONE, Sending, SendState
 from infra.db.schema import mailboxes, outbox
 from infra.db.store import Store
 from tests.worlds import World
 
-DRAFT = Draft("r1", "m1")
+DRAFT = "r1"
 
 
 def add(world: World, key: str = "k1", within: float = 60) -> Sending:

@@ -73,7 +73,6 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.String(), nullable=True),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("draft_id", sa.String(), nullable=True),
-        sa.Column("draft_message_id", sa.String(), nullable=True),
         sa.Column("sent_id", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=True),
