@@ -234,6 +234,10 @@ def _of_owner(viewer_id: str, work: Work) -> _View:
         viewer = _viewer(viewer_id, tx)
         policy = tx.contacts.organisation().sharing
         doors = _doors(viewer, tx.sharing.mailboxes(viewer_id, None, policy), policy, tx)
+    if not doors and not viewer.may_connect:
+        raise Refused(
+            f"user {viewer_id} has no permission for mail; the CRM's administrator gives it (rule Z6)"
+        )
     if not doors:
         raise Refused(f"user {viewer_id} has no mailbox connected: `lodestone connect --user {viewer_id}`")
     return _View(viewer, None, (), doors, policy)

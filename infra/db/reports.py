@@ -118,11 +118,17 @@ class ReportRows:
         )
 
     def notices(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notice, ...]:
-        """The user's notifications with a higher id, in the order of their ids."""
+        """The user's notifications with a higher id, in the order of their ids. Of mail none is shown while he
+        has no permission (D12)."""
+        withdrawn = exists().where(
+            connections.c.id == notifications.c.connection_id,
+            connections.c.state == ConnectionState.PAUSED.value,
+        )
         rows = self._db.execute(
             select(notifications, contacts.c.name)
             .join(contacts, contacts.c.id == notifications.c.contact_id, isouter=True)
             .where(notifications.c.user_id == user_id, notifications.c.id > after)
+            .where((notifications.c.kind != NoticeKind.MAIL.value) | ~withdrawn)
             .order_by(notifications.c.id)
             .limit(limit)
         )

@@ -15,7 +15,7 @@ from domain.errors import AccessRevoked, GiveUp, TryAgain
 from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
 from domain.sign_ins import SignIn
-from handlers import connections, crm, leaving, reports, settings, sweep
+from handlers import connections, crm, leaving, live, reports, settings, sweep
 from handlers.connections import Refused
 from infra.db.schema import connections as connection_table
 from infra.db.schema import (
@@ -488,6 +488,8 @@ def test_a_withdrawn_permission_pauses_and_goes_on_when_it_is_given_back(house: 
     assert house.gmail.counters().calls == 0
     assert house.notified() == []
     assert house.labels(matched) == {"INBOX", "UNREAD"}
+    with pytest.raises(Refused, match="no permission"):
+        live.show_own("uwe", house.work, limit=1)
     with pytest.raises(Refused, match="Z6"):
         settings.change("uwe", Wishes(sharing=Sharing.PUBLIC), house.work)
 
@@ -502,6 +504,9 @@ def test_a_withdrawn_permission_pauses_and_goes_on_when_it_is_given_back(house: 
     assert (after.magnet_since, after.sorting_since) == (before.magnet_since, before.sorting_since)
     assert house.outcomes() == {matched: "label.open", during: "label.open"}
     assert sorted(house.notified()) == sorted([matched, during])
+    assert len(reports.notices("uwe", 0, None, house.work)) == 2
+    profile(house, may_connect=False)
+    assert reports.notices("uwe", 0, None, house.work) == ()
 
 
 @pytest.mark.rule("D12-7", "W6")
