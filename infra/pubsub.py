@@ -73,15 +73,24 @@ class Subscription:
             if client is None:
                 break
             self._unready.clear()
-            stream = client.subscribe(self._path, callback=self._received, await_callbacks_on_shutdown=True)
-            stream.add_done_callback(lambda _, client=client: client.close())
             try:
-                self._watch(stream, cut)
+                self._pull(client, cut)
             except Exception as error:  # whatever ended it: the client wraps some ends in a bare Exception
                 log.warning("part.awaited", part="pubsub", error=type(error).__name__)
                 self._stopping.wait(RETRY_EVERY)
-            finally:
-                stream.cancel()
+
+    def _pull(self, client: Any, cut: threading.Event) -> None:
+        """One stream, until it ends. The client stumbles over one that ends while it is being opened."""
+        try:
+            stream = client.subscribe(self._path, callback=self._received, await_callbacks_on_shutdown=True)
+        except Exception:
+            client.close()
+            raise
+        stream.add_done_callback(lambda _: client.close())
+        try:
+            self._watch(stream, cut)
+        finally:
+            stream.cancel()
 
     def _connect(self, cut: threading.Event) -> Any:
         """A client with an open connection, None when stopped first; `cut` is set when it breaks.
