@@ -16,26 +16,10 @@ _TAG = re.compile(r"<(?:(?P<comment>!--)|(?P<close>/)?(?P<name>[a-zA-Z][a-zA-Z0-
 _UNSEEN_END = {
     name: re.compile(rf"</{name}\b", re.IGNORECASE) for name in ("script", "style", "template", "title")
 }
-_BREAKS = frozenset(
-    (
-        *(
-            "address",
-            "article",
-            "blockquote",
-            "br",
-            "dd",
-            "div",
-            "dl",
-            "dt",
-            "footer",
-            "h1",
-            "h2",
-            "h3",
-            "h4",
-        ),
-        *("h5", "h6", "header", "hr", "li", "ol", "p", "pre", "section", "table", "tr", "ul"),
-    )
-)
+_BREAKS = frozenset({
+    "address", "article", "blockquote", "br", "dd", "div", "dl", "dt", "footer", "h1", "h2", "h3", "h4", "h5", "h6",
+    "header", "hr", "li", "ol", "p", "pre", "section", "table", "tr", "ul",
+})  # fmt: skip
 _CELLS = frozenset({"td", "th"})
 _LONG_NUMBER = re.compile(r"&#[0-9]{8,}+;?")
 

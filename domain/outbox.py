@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID, uuid4, uuid5
 
 from domain.connections import Connection, ConnectionState
+from domain.scopes import Scope, missing
 from domain.users import User
 
 DAY = timedelta(hours=24)
@@ -18,15 +19,6 @@ INTERRUPTED, SIGN_IN, SWITCHED_OFF, NO_PERMISSION = "interrupted", "sign_in", "s
 DRAFT_GONE, TOO_LATE, LOOKED_FOR = "draft_gone", "too_late", "looked_for"
 """Why a mail was not sent, or waits, beside Google's own reason words. `draft_gone`: neither the draft nor the sent
 mail is there, so that somebody has deleted the draft, or changed and sent it by hand in Gmail."""
-
-SENDING_SCOPES = frozenset(
-    {
-        "https://mail.google.com/",
-        "https://www.googleapis.com/auth/gmail.modify",
-        "https://www.googleapis.com/auth/gmail.compose",
-    }
-)
-"""Any of them lets us write drafts and send them."""
 
 _OURS = UUID("0f6e2c38-8a05-5d7e-9b1c-4f2d6a7e9c11")
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=15)
@@ -109,7 +101,7 @@ def hindrance(connection: Connection | None, user: User | None) -> str | None:
 
 def may_send(scopes: tuple[str, ...]) -> bool:
     """Whether the grant lets us send, as far as we were told what was granted."""
-    return not scopes or not SENDING_SCOPES.isdisjoint(scopes)
+    return not scopes or not missing({Scope.COMPOSE}, scopes)
 
 
 def wait_before(attempt: int, jitter: float) -> timedelta:

@@ -65,9 +65,8 @@ def _send(parcel: Parcel, work: Work) -> None:
     began = time.monotonic()
     if not all(item.due for item in parcel.items):
         with work.store.begin("deliveries.omit") as tx:
-            if (
-                parcel.items[0].kind is NoticeKind.MAIL
-            ):  # it waits for the sign-in, and is not taken until then (D12)
+            # A mail's notification waits for the sign-in, and is not taken until then (D12).
+            if parcel.items[0].kind is NoticeKind.MAIL:
                 tx.deliveries.give_back(parcel, work.me(), 0, "sign_in", counted=False, untouched=True)
             else:
                 tx.deliveries.finish(parcel, work.me())

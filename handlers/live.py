@@ -14,7 +14,7 @@ from domain.organisations import SharingPolicy
 from domain.pages import Place
 from domain.sharing import SharedMailbox, may_see, shows
 from domain.users import User
-from handlers.connections import Refused, check_known
+from handlers.connections import Refused, check_known, check_permission
 from handlers.feeds import PAUSED, SIGN_IN_NEEDED, Door, Entry, Feed, Shown, Sight, at_once, merge, tell
 from handlers.ports import Transaction
 from handlers.work import Work
@@ -234,10 +234,8 @@ def _of_owner(viewer_id: str, work: Work) -> _View:
         viewer = _viewer(viewer_id, tx)
         policy = tx.contacts.organisation().sharing
         doors = _doors(viewer, tx.sharing.mailboxes(viewer_id, None, policy), policy, tx)
-    if not doors and not viewer.may_connect:
-        raise Refused(
-            f"user {viewer_id} has no permission for mail; the CRM's administrator gives it (rule Z6)"
-        )
+        if not doors:
+            check_permission(viewer_id, tx)
     if not doors:
         raise Refused(f"user {viewer_id} has no mailbox connected: `lodestone connect --user {viewer_id}`")
     return _View(viewer, None, (), doors, policy)

@@ -98,10 +98,10 @@ def purge(work: Work) -> int:
     total = 0
     while True:
         with work.store.begin("sweep.purge") as tx:
-            forgotten = tx.messages.purge(RETENTION_DAYS, 1_000)
-            tx.outbox.purge(RETENTION_DAYS, 1_000)
-        total += forgotten
-        if forgotten < 1_000:
+            messages = tx.messages.purge(RETENTION_DAYS, 1_000)
+            sent = tx.outbox.purge(RETENTION_DAYS, 1_000)
+        total += messages
+        if max(messages, sent) < 1_000:
             break
     work.store.scrub()
     if total:

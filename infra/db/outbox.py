@@ -164,10 +164,10 @@ class OutboxRows:
         )
         return tuple(sorted(set(asked)))
 
-    def purge(self, days: int, limit: int) -> None:
-        """Forget what was asked for so long ago, at most so many."""
+    def purge(self, days: int, limit: int) -> int:
+        """Forget what was asked for so long ago, at most so many; returns how many."""
         old = select(outbox.c.id).where(outbox.c.created_at < db_now(-days * 86_400)).limit(limit)
-        self._db.execute(delete(outbox).where(outbox.c.id.in_(old)))
+        return self._db.execute(delete(outbox).where(outbox.c.id.in_(old))).rowcount
 
     def delete(self, connection_id: int) -> None:
         """All that was kept of mail sent over this connection (D12)."""

@@ -13,7 +13,7 @@ from domain.errors import GiveUp, TryAgain
 from domain.letters import Letter, Piece, Sought
 from infra.gmail.api import DEPTH, ME
 from infra.gmail.calls import Answer, Calls
-from infra.gmail.reading import from_epoch, sense
+from infra.gmail.reading import from_epoch, list_page, sense
 from infra.gmail.refusals import ODD_ANSWER
 
 PAGE = 100
@@ -70,22 +70,8 @@ def _plain(text: str) -> str:
 
 def found(calls: Calls, sought: Sought, page: str | None) -> tuple[tuple[str, ...], str | None]:
     """A page of ids, newest first, and the token of the next one."""
-    request = calls.api.messages.list(
-        userId=ME,
-        q=query(sought) or None,
-        maxResults=PAGE,
-        pageToken=page,
-        fields="messages(id),nextPageToken",
-        prettyPrint=False,
-    )
-    try:
-        answer = calls.one(request)
-    except (LookupError, FileExistsError) as error:
-        raise GiveUp(str(error)) from None
-    with sense():
-        ids = tuple(str(one["id"]) for one in answer.get("messages", ()))
-        token = answer.get("nextPageToken")
-    return ids, token if isinstance(token, str) else None
+    threads, token = list_page(calls, page, PAGE, q=query(sought) or None)
+    return tuple(threads), token
 
 
 def attachment(calls: Calls, gmail_id: str, attachment_id: str) -> bytes | None:

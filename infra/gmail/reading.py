@@ -107,24 +107,30 @@ def listed(calls: Calls, **query: Any) -> Iterator[dict[str, str]]:
     """Pages of messages.list, as threads by message id; a query that Gmail does not take is refused for good."""
     token: str | None = None
     while True:
-        request = calls.api.messages.list(
-            userId=ME,
-            maxResults=500,
-            pageToken=token,
-            fields="messages(id,threadId),nextPageToken",
-            prettyPrint=False,
-            **query,
-        )
-        try:
-            answer = calls.one(request)
-        except (LookupError, FileExistsError) as error:
-            raise GiveUp(str(error)) from None
-        with sense():
-            page = {str(one["id"]): str(one["threadId"]) for one in answer.get("messages", ())}
+        page, token = list_page(calls, token, 500, **query)
         yield page
-        token = answer.get("nextPageToken")
         if not token:
             return
+
+
+def list_page(calls: Calls, token: str | None, size: int, **query: Any) -> tuple[dict[str, str], str | None]:
+    """One page of messages.list, newest first, as threads by message id, and the token of the next."""
+    request = calls.api.messages.list(
+        userId=ME,
+        maxResults=size,
+        pageToken=token,
+        fields="messages(id,threadId),nextPageToken",
+        prettyPrint=False,
+        **query,
+    )
+    try:
+        answer = calls.one(request)
+    except (LookupError, FileExistsError) as error:
+        raise GiveUp(str(error)) from None
+    with sense():
+        page = {str(one["id"]): str(one["threadId"]) for one in answer.get("messages", ())}
+        following = answer.get("nextPageToken")
+    return page, following if isinstance(following, str) else None
 
 
 def _history(calls: Calls, cursor: str, token: str | None) -> Answer:

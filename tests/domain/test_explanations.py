@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def step(
     return StepTaken(which, connection_id, state, outcome, tries, 5, 0.1, 1, NOW)
 
 
-def decided(outcome: Outcome | None, **more: object) -> Decided:
+def decided(outcome: Outcome | None, **more: Any) -> Decided:
     """A mail of Ann's, unless told otherwise."""
     of_ann = Decided(
         connection_id=CONNECTION,
@@ -46,7 +47,7 @@ def decided(outcome: Outcome | None, **more: object) -> Decided:
         changed=None,
         notification_id=None,
     )
-    return replace(of_ann, **more)  # type: ignore[arg-type]
+    return replace(of_ann, **more)
 
 
 def skipped(outcome: Outcome) -> Decided:
@@ -54,7 +55,7 @@ def skipped(outcome: Outcome) -> Decided:
     return decided(outcome, person=None, address=None, matched_by=None, author=None, received_at=None)
 
 
-def sorted_under(category: Category, outcome: Outcome, deal: Deal | None = None, **more: object) -> Decided:
+def sorted_under(category: Category, outcome: Outcome, deal: Deal | None = None, **more: Any) -> Decided:
     deciding = DecidingDeal("d7", "c12", deal)
     changed = LabelChange(frozenset({"Label_2"}), frozenset({"INBOX"}))
     return decided(outcome, **{"category": category, "deal": deciding, "changed": changed} | more)

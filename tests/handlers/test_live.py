@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, update
@@ -54,8 +55,8 @@ def subjects(page: Page) -> list[str]:
     return [one.letter.header("Subject") for one in page.mails]
 
 
-def see(house: House, viewer: str = "uwe", contact: str = "ann", **options: object) -> Page:
-    return show(contact, viewer, house.work, **{"limit": 50} | options)  # type: ignore[arg-type]
+def see(house: House, viewer: str = "uwe", contact: str = "ann", **options: Any) -> Page:
+    return show(contact, viewer, house.work, **{"limit": 50} | options)
 
 
 @pytest.mark.rule("Z1", "Z17", "E21")

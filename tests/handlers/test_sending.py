@@ -699,3 +699,14 @@ def test_what_was_asked_for_35_days_ago_is_forgotten(house: House, uwe: int) -> 
         db.execute(update(outbox_table).where(outbox_table.c.id == 1).values(created_at=LONG_AGO))
     sweep.purge(house.work)
     assert [row.id for row in rows(house)] == [2]
+
+
+def test_of_more_than_a_transaction_takes_nothing_stays_behind(house: House, uwe: int) -> None:
+    sending.ask(TO_ANN, house.work)
+    house.pump()
+    with house.store.engine.begin() as db:
+        kept = dict(db.execute(select(outbox_table)).one()._mapping) | {"created_at": LONG_AGO}
+        many = [kept | {"id": n, "key": f"key-{n}"} for n in range(2, 1_503)]
+        db.execute(insert(outbox_table), many)
+    sweep.purge(house.work)
+    assert [row.id for row in rows(house)] == [1]

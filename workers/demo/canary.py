@@ -12,9 +12,6 @@ from urllib.parse import quote
 
 from redis import Redis
 
-PIECE = 4 << 20
-"""Bytes of a file that are searched at once; pieces overlap."""
-
 
 @dataclass(frozen=True, slots=True)
 class Canaries:
@@ -71,9 +68,13 @@ class Proof:
 
 
 class Search:
-    """Looks for words in every form in which a program may have kept them. Nothing is decompressed."""
+    """Looks for words in every form in which a program may have kept them. Nothing is decompressed.
 
-    def __init__(self, words: Sequence[str]) -> None:
+    `piece` is how many bytes of a file are searched at once; pieces overlap.
+    """
+
+    def __init__(self, words: Sequence[str], piece: int = 4 << 20) -> None:
+        self._piece = piece
         self._plain = [(word, form.lower()) for word in words for form in _plain_forms(word)]
         self._exact = [(word, form) for word in words for form in _base64_forms(word)]
         self._overlap = max(len(form) for _, form in (*self._plain, *self._exact))
@@ -115,7 +116,7 @@ class Search:
         words: set[str] = set()
         size, rest = 0, b""
         with file.open("rb") as content:
-            while piece := content.read(PIECE):
+            while piece := content.read(self._piece):
                 size += len(piece)
                 words |= self.in_bytes(rest + piece)
                 rest = (rest + piece)[-self._overlap :]

@@ -53,15 +53,15 @@ def find_separator(path: Path) -> Callable[[bytes], bool]:
     raise NoMbox("has no mail in it: an mbox is made of mails that each begin with a line `From …`")
 
 
-def read_mbox(path: Path, separates: Callable[[bytes], bool]) -> Iterator[Mail]:
-    """Every mail in the file's order, counted from 1."""
+def read_mbox(path: Path, separates: Callable[[bytes], bool], longest: int = MAX_MAIL) -> Iterator[Mail]:
+    """Every mail in the file's order, counted from 1; of each at most `longest` bytes."""
     with path.open("rb") as file:
         collected: _Collected | None = None
         for line, follows_empty in _lines(file):
             if follows_empty and line.startswith(b"From ") and separates(line):
                 if collected is not None:
                     yield collected.mail()
-                collected = _Collected(collected.n + 1 if collected else 1)
+                collected = _Collected(collected.n + 1 if collected else 1, longest)
             elif collected is not None:
                 collected.add(line)
         if collected is not None:
@@ -71,13 +71,14 @@ def read_mbox(path: Path, separates: Callable[[bytes], bool]) -> Iterator[Mail]:
 class _Collected:
     """The lines of one mail. The first piece of an overlong From_ line is enough: its rest begins the mail."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, longest: int) -> None:
         self.n = n
+        self._longest = longest
         self._raw = bytearray()
         self._cut = False
 
     def add(self, line: bytes) -> None:
-        room = MAX_MAIL - len(self._raw)
+        room = self._longest - len(self._raw)
         self._raw += line[:room]
         self._cut = self._cut or len(line) > room
 

@@ -1,12 +1,13 @@
 """What control can say about signing in: OAuth clients, the person at the consent page, service accounts."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any
 
 from infra.local.gmail.shapes import Json
 
 
-class SignInControl:
+class SignInControl(ABC):
     """The part of GmailControl that is about signing in."""
 
     def client_file(self) -> dict[str, Any]:
@@ -41,5 +42,6 @@ class SignInControl:
         body: Json = {"email": email, "scopes": list(scopes), "new_key": new_key}
         return self._json("PUT", "service_account", body)
 
+    @abstractmethod
     def _json(self, verb: str, path: str, body: Json | bytes | None = None) -> Json:
-        raise NotImplementedError
+        """One command to /control, and its answer."""

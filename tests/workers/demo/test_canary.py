@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from workers.demo import canary
 from workers.demo.canary import Canaries, Search, self_test
 
 WORD = "Grüße-bdfgklm"
@@ -37,11 +36,10 @@ def test_what_is_not_there_is_not_found() -> None:
     assert Search([WORD]).in_bytes(data) == set()
 
 
-def test_a_word_across_two_pieces_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canary, "PIECE", 64)
+def test_a_word_across_two_pieces_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "lodestone.db-wal").write_bytes(b"x" * 60 + WORD.encode() + b"x" * 60)
-    proof = Search([WORD]).in_folder(tmp_path)
+    proof = Search([WORD], piece=64).in_folder(tmp_path)
     assert proof.found == [("deep/lodestone.db-wal", WORD)]
     assert (proof.files, proof.size) == (1, 120 + len(WORD.encode()))
 

@@ -16,6 +16,7 @@ from google.pubsub_v1.types import PublishRequest, PublishResponse
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.mailbox import Watch
 from infra.local.gmail.push import BACKLOG
+from infra.local.ports import wait_until
 
 ANA = "ana@example.com"
 TOPIC = "projects/lodestone/topics/gmail"
@@ -157,7 +158,7 @@ def test_a_push_comes_twice(users: Any, control: GmailControl, topic: Topic) -> 
     twice, once = control.deliver(ANA, RAW), control.deliver(ANA, RAW)
     ids = [data["historyId"] for data in topic.after(4)]
     assert ids[1:] == [twice.history_id, twice.history_id, once.history_id]
-    assert control.counters().pushes["published"] == 4
+    assert wait_until(lambda: control.counters().pushes["published"] == 4)
 
 
 def test_a_push_is_overtaken_by_the_next_of_its_mailbox(
