@@ -9,7 +9,7 @@ from dramatiq.middleware import CurrentMessage, TimeLimit
 from redis import Redis
 
 from domain.events import Event
-from workers.intake import GUARDED, Broker
+from workers.intake import GUARDED, MAIL, Broker
 from workers.routes import ROUTES
 
 HEARTBEAT = 10_000
@@ -44,7 +44,7 @@ def make_broker(redis: Redis) -> RedisBroker:
         dead_message_ttl=DEAD_FOR,
     )
     dramatiq.set_broker(broker)
-    for queue in ("mail", "upkeep", *sorted(GUARDED), OUTSIDE):
+    for queue in (MAIL, "upkeep", *sorted(GUARDED), OUTSIDE):
         broker.declare_queue(queue)
     return broker
 
@@ -54,7 +54,7 @@ def send(broker: RedisBroker, event: Event) -> None:
     for name in ROUTES[type(event)]:
         broker.enqueue(
             dramatiq.Message(
-                queue_name=QUEUES.get(name, "mail"),
+                queue_name=QUEUES.get(name, MAIL),
                 actor_name=name,
                 args=(),
                 kwargs=asdict(event),

@@ -17,7 +17,7 @@ STOP_WITHIN = 25_000
 def take_jobs(app: App, queues: Collection[str], *, threads: int, poll: int) -> None:
     """Take the jobs of these queues until SIGTERM or Ctrl-C, then finish or release what was begun within 25 s.
 
-    `poll`: milliseconds between two looks at an empty queue at most.
+    `poll`: milliseconds between two looks at an empty queue at most; mail is looked for oftener.
     """
     worker = dramatiq.Worker(app.broker, queues=set(queues), worker_timeout=poll, worker_threads=threads)
     worker.queue_prefetch = PREFETCH

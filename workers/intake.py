@@ -13,10 +13,13 @@ import structlog
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
-CRM, SIGN_IN = "crm", "sign_in"
+MAIL, CRM, SIGN_IN = "mail", "crm", "sign_in"
 GUARDED = frozenset({CRM, SIGN_IN})
 TRIES = "tries"
 """How often a job has failed, in its message's options."""
+
+MAIL_TIMEOUT = 20
+"""Milliseconds between two looks at the empty mail queue at most: half of it is added at each of a mail's steps."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks for messages whose fetch was not answered, while nothing comes."""
@@ -29,7 +32,9 @@ class _Unreadable(Exception):
 
 
 class Broker(RedisBroker):
-    """Dramatiq's broker, for which nothing in a guarded queue is ever a surprise."""
+    """Dramatiq's broker, for which nothing in a guarded queue is ever a surprise, and which looks for mail oftener
+    than for anything else: each look costs Redis a script, and Dramatiq looks at every queue and its delayed twin.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq annotates nothing here
@@ -40,7 +45,7 @@ class Broker(RedisBroker):
         """What was handed to a consumer that an outage has ended is handed to the next as well."""
         if queue_name in GUARDED:
             self._handed[queue_name].clear()
-        return super().consume(queue_name, prefetch, timeout)
+        return super().consume(queue_name, prefetch, MAIL_TIMEOUT if queue_name == MAIL else timeout)
 
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
         """Messages that Dramatiq can work with; the others are gone from Redis, and said.

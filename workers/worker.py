@@ -12,7 +12,7 @@ from workers.consumer import take_jobs
 
 log = structlog.get_logger()
 
-WORKER_TIMEOUT = 20
+POLL = 250
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     crm_actors.register(app)
     sign_in_actors.register(app)
     queues = app.broker.get_declared_queues() - {OUTSIDE}
-    take_jobs(app, queues, threads=app.settings.worker_threads, poll=WORKER_TIMEOUT)
+    take_jobs(app, queues, threads=app.settings.worker_threads, poll=POLL)
 
 
 def say_assumed_zone(store: Store) -> None:

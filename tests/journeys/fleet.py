@@ -1,17 +1,9 @@
-"""Lodestone's processes, forked from one that has imported everything: a crash test needs a hundred of them."""
+"""Lodestone's processes on a stage, forked and killed by name."""
 
-import multiprocessing
-import os
-import sys
-from collections.abc import Mapping
-from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 
-from workers.demo.stage import PROCESSES, Stage
-
-forkserver = multiprocessing.get_context("forkserver")
-"""Its processes have imported all of ours."""
-forkserver.set_forkserver_preload([f"workers.{name}" for name in PROCESSES])
+from tests.forks import fork_process
+from workers.demo.stage import Stage
 
 
 class Fleet:
@@ -24,11 +16,8 @@ class Fleet:
     def start(self, name: str, **extra: str) -> ForkServerProcess:
         """Start a process of the Procfile; one that runs under this name is killed first."""
         self.kill(name)
-        log = str(self._stage.logs / f"{name}.log")
-        process = forkserver.Process(
-            target=_run, args=(name, self._stage.environment | extra, log), daemon=True
-        )
-        process.start()
+        log = self._stage.logs / f"{name}.log"
+        process = fork_process(name, self._stage.environment | extra, log)
         self._running[name] = process
         return process
 
@@ -44,12 +33,3 @@ class Fleet:
         """Kill them all."""
         for name in list(self._running):
             self.kill(name)
-
-
-def _run(name: str, environment: Mapping[str, str], log: str) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, sys.stdout.fileno())
-    os.dup2(output, sys.stderr.fileno())
-    import_module(f"workers.{name}").main()

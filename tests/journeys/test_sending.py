@@ -1,11 +1,9 @@
 """Sent once: whoever asks, sends or sweeps is killed with SIGKILL at every commit and remote call on the way."""
 
 import ast
-import os
 import signal
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -15,14 +13,12 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from domain.outgoing import Attachment, Written
-from handlers import sending
 from infra.db.schema import outbox
 from infra.gmail import REMOTE_CALLS
 from infra.local.postgres import fresh_database
-from tests.journeys.fleet import Fleet, forkserver
+from tests.forks import fork_asker
+from tests.journeys.fleet import Fleet
 from tests.journeys.world import IMPATIENT, UWE, closing_engine, crm, wait_for
-from workers.bootstrap import start
 from workers.demo.stage import Stage
 
 ANN = "ann@example.com"
@@ -60,19 +56,6 @@ REFUSED = {"sending.abandon": "cut", "sending.not_drafted": "403.userRateLimitEx
 NOTHING_IN_HAND = {"sending.reports"}
 
 
-def ask(environment: Mapping[str, str], subject: str) -> None:
-    """A process that asks for one mail, with its subject as the key; ends with 1 when it is told of an error."""
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
-    attachment = Attachment("offer.bin", b"x" * 100_000)
-    written = Written("uwe", "Dear Ann.", subject, contact_id="ann", attachments=(attachment,))
-    try:
-        sending.ask(written, start("cli").work, key=subject)
-    except Exception:
-        sys.exit(1)
-
-
 @dataclass(slots=True)
 class Post:
     """A world in which Uwe writes to Ann; `asked` are the subjects so far, each a mail of its own, `died` those
@@ -86,8 +69,7 @@ class Post:
 
     def ask(self, subject: str, **extra: str) -> int | None:
         """Ask for this mail; returns how the process ended."""
-        process = forkserver.Process(target=ask, args=(self.stage.environment | extra, subject))
-        process.start()
+        process = fork_asker(self.stage.environment | extra, subject)
         process.join(60)
         ended = process.exitcode
         process.close()

@@ -4,12 +4,9 @@ The worker has one thread and logs at DEBUG: what kills a thread or is printed d
 """
 
 import json
-import multiprocessing
-import os
 import re
 import shlex
 import signal
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.context import ForkServerProcess
@@ -22,6 +19,7 @@ from sqlalchemy import text
 
 from infra.crm_json import CHANGES, Line, read_lines
 from infra.db.store import Store
+from tests.forks import fork_process
 from tests.journeys.world import wait_for
 from tests.worlds import KEY, ONE_DATABASE
 
@@ -29,10 +27,6 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "CRM.md").read_text()
 QUEUE = "lodestone:queue:crm"
 CANARY = "zephyrine"
 """Stands in every value that must not get out."""
-
-_forkserver = multiprocessing.get_context("forkserver")
-_forkserver.set_forkserver_preload([f"workers.{name}" for name in ("cli", "worker", "dispatcher", "sweep")])
-"""There is one for all tests of a process, so it knows what those of other modules start too."""
 
 
 class Factory:
@@ -53,10 +47,7 @@ class Factory:
 
     def start(self, **extra: str) -> ForkServerProcess:
         """One more worker."""
-        process = _forkserver.Process(
-            target=_run, args=(self.environment | extra, str(self._log)), daemon=True
-        )
-        process.start()
+        process = fork_process("worker", self.environment | extra, self._log)
         self._running.append(process)
         return process
 
@@ -111,18 +102,6 @@ class Factory:
             b"none": lambda key: None,  # gone meanwhile
         }
         return {key.decode(): look[self.redis.type(key)](key) for key in self.redis.scan_iter()}
-
-
-def _run(environment: Mapping[str, str], log: str) -> None:
-    for name in [name for name in os.environ if name.startswith(("LODESTONE_", "DATABASE_URL", "REDIS_URL"))]:
-        del os.environ[name]
-    os.environ.update(environment)
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, sys.stdout.fileno())
-    os.dup2(output, sys.stderr.fileno())
-    from workers.worker import main
-
-    main()
 
 
 def envelope(actor: str, fields: object, **other: object) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""Lodestone's processes, forked from one that has imported everything: the suite needs a thousand of them.
+
+What a fork runs stands here and not in a module of tests: with those it would import pytest each time.
+"""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from domain.outgoing import Attachment, Written
+from handlers import sending
+from workers.bootstrap import start
+from workers.cli.app import MODULES, main
+from workers.demo.stage import PROCESSES
+
+FOREIGN = ("LODESTONE_", "DATABASE_URL", "REDIS_URL")
+
+_forkserver = multiprocessing.get_context("forkserver")
+_forkserver.set_forkserver_preload(
+    [
+        "tests.forks",
+        *(f"workers.{name}" for name in PROCESSES),
+        *(f"workers.cli.{name}" for name in MODULES),
+    ]
+)
+
+
+def fork_process(name: str, environment: Mapping[str, str], log: Path) -> ForkServerProcess:
+    """A process of the Procfile; what it says is appended to the log."""
+    return _fork(_process, name, environment, log)
+
+
+def fork_command(
+    words: Sequence[str], environment: Mapping[str, str], folder: Path, told: Path
+) -> ForkServerProcess:
+    """`lodestone` with these words, in that folder; what it says stands in the files `out` and `err` of `told`."""
+    return _fork(_command, words, environment, folder, told)
+
+
+def fork_asker(environment: Mapping[str, str], subject: str) -> ForkServerProcess:
+    """A process that asks for one mail to Ann, with its subject as the key; ends with 1 when it is told of an
+    error."""
+    return _fork(_ask, environment, subject)
+
+
+def _fork(target: Callable[..., None], *args: object) -> ForkServerProcess:
+    process = _forkserver.Process(target=target, args=args, daemon=True)
+    process.start()
+    return process
+
+
+def _process(name: str, environment: Mapping[str, str], log: Path) -> None:
+    _become(environment, log, log)
+    import_module(f"workers.{name}").main()
+
+
+def _command(words: Sequence[str], environment: Mapping[str, str], folder: Path, told: Path) -> None:
+    _become(environment, told / "out", told / "err")
+    os.chdir(folder)
+    sys.argv = ["lodestone", *words]
+    main()
+
+
+def _ask(environment: Mapping[str, str], subject: str) -> None:
+    _become(environment, Path(os.devnull), Path(os.devnull))
+    attachment = Attachment("offer.bin", b"x" * 100_000)
+    written = Written("uwe", "Dear Ann.", subject, contact_id="ann", attachments=(attachment,))
+    try:
+        sending.ask(written, start("cli").work, key=subject)
+    except Exception:
+        sys.exit(1)
+
+
+def _become(environment: Mapping[str, str], out: Path, err: Path) -> None:
+    """None of the settings of the shell that the tests were started from."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        del os.environ[name]
+    os.environ.update(environment)
+    for stream, file in ((1, out), (2, err)):
+        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(opened, stream)
+        os.close(opened)
