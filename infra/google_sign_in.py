@@ -86,7 +86,7 @@ class GoogleSignIn:
                 expires_at=datetime.fromtimestamp(answer["expires_at"], UTC),
                 scopes=tuple(answer.get("scope") or sign_in.scopes),  # none named: as asked (RFC 6749 §5.1)
             )
-        except (LookupError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError, OverflowError, OSError):  # a moment beyond the calendar
             raise TryAgain(ODD_ANSWER) from None
 
     def _flow(self, sign_in: SignIn, scopes: object) -> "Flow":

@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,10 @@ hypothesis.settings.register_profile("lodestone", deadline=None)
 hypothesis.settings.load_profile("lodestone")
 
 DATABASES = ("sqlite", "postgresql")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell without job control starts us like that in the background; what tests interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # One round trip empties the database in 2 ms, a new one from a template takes 60: CI pays for it 200 times.
 # Whoever is connected still is left over from the last test.
@@ -108,10 +113,17 @@ def cipher() -> Cipher:
     return Cipher((KEY,))
 
 
+@pytest.fixture(scope="session")
+def postgresql_store(postgres_database: tuple[str, Engine], cipher: Cipher) -> Store:
+    """One for all tests on this database: it knows their statements compiled."""
+    return Store(postgres_database[0], cipher)
+
+
 @pytest.fixture
-def store(database_url: str, cipher: Cipher) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, database_url: str, cipher: Cipher) -> Iterator[Store]:
     """The store on `database_url`."""
-    store = Store(database_url, cipher)
+    shared = not database_url.startswith("sqlite")
+    store = request.getfixturevalue("postgresql_store") if shared else Store(database_url, cipher)
     yield store
     store.engine.dispose()
 

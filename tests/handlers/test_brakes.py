@@ -14,7 +14,9 @@ from infra.db.schema import mailboxes, steps
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import OPEN, UWE
-from tests.worlds import let_pass
+from tests.worlds import ONE_DATABASE, let_pass
+
+pytestmark = ONE_DATABASE
 
 CARLA = "carla@firm.example"
 

@@ -15,7 +15,9 @@ from infra.gmail import Gmail
 from infra.local.ports import free_port
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
-from tests.worlds import let_pass
+from tests.worlds import ONE_DATABASE, let_pass
+
+pytestmark = ONE_DATABASE
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 

@@ -13,7 +13,10 @@ from handlers import brakes, contacts, labels, reports
 from infra.db.schema import connections, deals, decisions
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
+from tests.worlds import ONE_DATABASE
 from workers.cli import explaining
+
+pytestmark = ONE_DATABASE
 
 Case = Callable[[House], str]
 """Brings it about; returns the mail's id."""

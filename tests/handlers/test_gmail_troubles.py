@@ -8,6 +8,9 @@ import pytest
 from handlers import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import EXPECTED, UWE
+from tests.worlds import ONE_DATABASE
+
+pytestmark = ONE_DATABASE
 
 TROUBLES: dict[str, dict[str, Any]] = {
     "parts fail": {"kind": "batch_part", "share": 0.4},

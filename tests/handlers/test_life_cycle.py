@@ -488,7 +488,7 @@ def test_a_withdrawn_permission_pauses_and_goes_on_when_it_is_given_back(house: 
     assert house.gmail.counters().calls == 0
     assert house.notified() == []
     assert house.labels(matched) == {"INBOX", "UNREAD"}
-    with pytest.raises(Refused, match="no permission"):
+    with pytest.raises(Refused, match="lacks the permission"):
         live.show_own("uwe", house.work, limit=1)
     with pytest.raises(Refused, match="Z6"):
         settings.change("uwe", Wishes(sharing=Sharing.PUBLIC), house.work)

@@ -11,6 +11,9 @@ from infra.db.schema import deliveries
 from infra.local.ports import free_port
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
+from tests.worlds import ONE_DATABASE
+
+pytestmark = ONE_DATABASE
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 

@@ -18,7 +18,9 @@ from handlers.reports import Explained
 from infra.db.schema import connections, contacts, deals, metadata, steps
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail
-from tests.worlds import World, arrive, connect, connection_of, let_pass, make_world, match
+from tests.worlds import ONE_DATABASE, World, arrive, connect, connection_of, let_pass, make_world, match
+
+pytestmark = ONE_DATABASE
 
 
 def explained(house: House, gmail_id: str) -> tuple[Explained, Decided]:

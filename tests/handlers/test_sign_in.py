@@ -25,6 +25,9 @@ from infra.local.gmail import GmailServer
 from tests.browser import grant_access
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
+from tests.worlds import ONE_DATABASE
+
+pytestmark = ONE_DATABASE
 
 BEA = "bea@firm.example"
 BACK = "http://127.0.0.1:4711/"

@@ -15,6 +15,9 @@ from infra.db.schema import decisions, notifications, steps
 from tests.handlers.conftest import House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
+from tests.worlds import ONE_DATABASE
+
+pytestmark = ONE_DATABASE
 
 UNREAD = "UNREAD"
 

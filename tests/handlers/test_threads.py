@@ -16,6 +16,9 @@ from infra.db.schema import contact_addresses, deal_contacts, deals, decisions, 
 from infra.local.gmail.client import Delivered
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
+from tests.worlds import ONE_DATABASE
+
+pytestmark = ONE_DATABASE
 
 UNREAD = "UNREAD"
 

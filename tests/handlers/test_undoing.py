@@ -19,6 +19,9 @@ from infra.db.schema import connections, decisions, messages
 from tests.handlers.conftest import House
 from tests.handlers.test_threads import Breaking, Cut, answered
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
+from tests.worlds import ONE_DATABASE
+
+pytestmark = ONE_DATABASE
 
 UNREAD = "UNREAD"
 AGES_AGO = datetime(2026, 1, 1, tzinfo=UTC)

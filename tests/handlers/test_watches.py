@@ -16,7 +16,9 @@ from infra.db.schema import mailboxes, messages
 from infra.db.types import db_now
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
-from tests.worlds import let_pass
+from tests.worlds import ONE_DATABASE, let_pass
+
+pytestmark = ONE_DATABASE
 
 HOUR, DAY = 3_600, 86_400
 

@@ -18,6 +18,9 @@ from infra.db.schema import decisions, mailboxes, messages, steps
 from infra.queue import BACKLOG
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN, UWE, mail
+from tests.worlds import ONE_DATABASE
+
+pytestmark = ONE_DATABASE
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def test_other_scopes_than_asked_for_are_seen_and_none_named_means_all(answering
         pytest.param({}, 200, TryAgain("odd_answer"), id="nothing"),
         pytest.param({"refresh_token": None}, 200, GiveUp("no_refresh_token"), id="no refresh token"),
         pytest.param({"expires_in": "soon"}, 200, TryAgain("odd_answer"), id="no time"),
+        pytest.param({"expires_in": 10**30}, 200, TryAgain("odd_answer"), id="no time that there is"),
     ],
 )
 def test_what_google_answers_is_sorted(

@@ -221,7 +221,10 @@ def test_as_a_process_it_says_where_it_is_and_ends_quietly(ending: str) -> None:
             control.shutdown()
         else:
             process.send_signal(signal.Signals[ending])
-        assert process.wait(timeout=10) == 0
+        try:
+            assert process.wait(timeout=10) == 0
+        finally:
+            process.kill()  # else what does not end is waited for without end
         assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
 
 
