@@ -25,6 +25,8 @@ from tests.worlds import ONE_DATABASE
 from workers.broker import OUTSIDE
 from workers.demo.receiver import Receiver
 
+pytestmark = ONE_DATABASE
+
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 SINGLE, SUMMARY = "lodestone.mail.received", "lodestone.mail.summarised"
 
@@ -167,7 +169,6 @@ def test_a_receiver_that_hangs_holds_up_no_announcement_and_no_sorting(
 @pytest.mark.parametrize(
     ("status", "headers"), [(503, {}), (500, {}), (429, {"Retry-After": "2"}), (408, {})]
 )
-@ONE_DATABASE
 def test_a_receiver_that_is_down_rests_and_then_gets_everything_once(
     house: House, receiver: Receiver, status: int, headers: dict[str, str]
 ) -> None:
@@ -221,7 +222,6 @@ def test_one_receivers_trouble_is_not_anothers(house: House, receiver: Receiver)
 
 @pytest.mark.rule("W3", "E88")
 @pytest.mark.parametrize(("status", "headers"), [(400, {}), (302, {"Location": "/elsewhere"})])
-@ONE_DATABASE
 def test_an_event_that_is_refused_again_and_again_is_set_aside_and_the_next_goes_on(
     house: House, receiver: Receiver, status: int, headers: dict[str, str]
 ) -> None:

@@ -299,7 +299,7 @@ def test_whatever_the_order_every_mail_ends_as_it_must(life: type[Life]) -> None
     run_state_machine_as_test(
         life,
         settings=settings(
-            max_examples=int(EXAMPLES or 20),
+            max_examples=int(EXAMPLES or 15),
             stateful_step_count=30,
             deadline=None,
             derandomize=EXAMPLES is None,

@@ -27,6 +27,7 @@ from tests.journeys.world import (
     crm,
     deliver,
     mail,
+    missing,
     wait_for,
 )
 from workers.demo.receiver import Receiver
@@ -121,7 +122,7 @@ class Scene:
 
     def check(self, sent: dict[str, str]) -> None:
         """Every mail came to its one end, in the ledger and in Gmail."""
-        assert wait_for(lambda: not Ending(self.stage).missing(sent)), Ending(self.stage).missing(sent)
+        assert wait_for(lambda: not missing(self.stage, sent)), missing(self.stage, sent)
         Ending(self.stage).check(sent)
         self.check_told(sent)
 
@@ -142,6 +143,10 @@ class Scene:
         return found
 
 
+ON_SQLITE = pytest.mark.parametrize("scene", ["sqlite"], indirect=True)
+"""For what goes away beside the database."""
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A world with a connected mailbox and healthy processes."""
@@ -159,6 +164,7 @@ def _scene(stage: Stage) -> Iterator[Scene]:
         with closing_engine(stage) as engine:
             crm(engine)
         stage.connect("uwe", UWE, "--magnet", "--sorting")
+        stage.gmail.push(interval=0.1)
         made = stage.run("channels", "add", "--webhook", receiver.url, "--json")
         receiver.secrets.append(json.loads(made)["secret"])
         for name in PROCESSES:

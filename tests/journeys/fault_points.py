@@ -15,8 +15,9 @@ class FaultPoint:
     brought_about_by: str = "mail"
 
     @property
-    def is_commit(self) -> bool:
-        return not self.name.startswith(("gmail.", "queue.", "pubsub.", "deliveries.post"))
+    def is_every_mails_commit(self) -> bool:
+        remote = self.name.startswith(("gmail.", "queue.", "pubsub.", "deliveries.post"))
+        return self.brought_about_by == "mail" and not remote
 
 
 FAULT_POINTS = (

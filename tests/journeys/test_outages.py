@@ -10,8 +10,8 @@ from sqlalchemy import select, text, update
 
 from infra.db.schema import mailboxes
 from infra.db.types import db_now
-from tests.journeys.conftest import Scene
-from tests.journeys.world import SENDERS, Ending, closing_engine, deliver, wait_for
+from tests.journeys.conftest import ON_SQLITE, Scene
+from tests.journeys.world import SENDERS, Ending, closing_engine, deliver, missing, wait_for
 
 
 @pytest.mark.rule("W13", "I1", "E82")
@@ -26,6 +26,7 @@ def test_redis_away_for_a_while(scene: Scene) -> None:
     assert said
 
 
+@ON_SQLITE
 @pytest.mark.rule("E87", "I1")
 @pytest.mark.parametrize("kind", ["503", "429", "500"])
 def test_gmail_answers_nothing_but_errors_for_a_while(scene: Scene, kind: str) -> None:
@@ -36,6 +37,7 @@ def test_gmail_answers_nothing_but_errors_for_a_while(scene: Scene, kind: str) -
     scene.check(sent)
 
 
+@ON_SQLITE
 @pytest.mark.rule("E82", "I1")
 def test_pubsub_dies_and_forgets_everything(scene: Scene) -> None:
     scene.stage.stop("pubsub", signal.SIGKILL)
@@ -48,6 +50,7 @@ def test_pubsub_dies_and_forgets_everything(scene: Scene) -> None:
     assert '"part": "pubsub"' in scene.log("dispatcher")
 
 
+@ON_SQLITE
 @pytest.mark.rule("E82", "I1")
 def test_pubsub_dies_and_remembers(scene: Scene) -> None:
     """Nobody makes the topic and the subscription again: the dispatcher finds them, and what waits there."""
@@ -63,12 +66,13 @@ def test_pubsub_dies_and_remembers(scene: Scene) -> None:
     assert wait_for(lambda: scene.log("dispatcher").count("push.rejected") > before)
 
 
+@ON_SQLITE
 @pytest.mark.rule("I5", "I4")
 def test_a_receiver_outside_that_hangs_holds_up_no_mail(scene: Scene) -> None:
     scene.receiver.open.clear()
     try:
         sent = scene.mail()
-        assert wait_for(lambda: not Ending(scene.stage).missing(sent))
+        assert wait_for(lambda: not missing(scene.stage, sent))
         Ending(scene.stage).check(sent)
         assert sent.keys() & scene.told().keys() == set()
     finally:
@@ -107,6 +111,7 @@ def test_sigterm_in_a_burst_ends_the_worker_in_time_and_the_next_one_finishes(sc
     scene.check(sent)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "data",
     [
@@ -128,6 +133,7 @@ def test_a_malformed_foreign_or_forged_push_is_logged_and_no_more(scene: Scene, 
         assert not any(b"who@example.com" in key for key in redis.scan_iter())
 
 
+@ON_SQLITE
 @pytest.mark.rule("E82", "E85")
 def test_where_gmail_pushes_nothing_the_watch_is_made_anew_and_push_comes_back(scene: Scene) -> None:
     sent = scene.mail()

@@ -70,9 +70,6 @@ class Stage:
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}",
         }
-        if inherited.pop("PYTHONDONTWRITEBYTECODE", None):
-            # Without byte code a process takes four seconds of CPU to start; a dozen of them start here.
-            place["PYTHONPYCACHEPREFIX"] = str(ROOT / ".lodestone" / "pycache")
         return inherited | place | self.own_settings
 
     @property
