@@ -3,6 +3,7 @@
 `database_url` and what stands on it (`store`) run twice: on SQLite and on PostgreSQL.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -46,6 +47,11 @@ SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'
 def pytest_xdist_auto_num_workers() -> int:
     """Twice the cores: half of the suite's time is waiting for processes to die and to start."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_finish() -> None:
+    """What collecting has made stays to the end: the garbage collector need not look at it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,8 @@ from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
 from tests.worlds import ONE_DATABASE
 
+pytestmark = ONE_DATABASE
+
 ANN = "ann@example.com"
 TO_ANN = Written("uwe", "Dear Ann,\nour offer.\n", "Our offer", contact_id="ann")
 
@@ -176,7 +178,6 @@ KINDS = [
 
 
 @pytest.mark.rule("D15", "Z6")
-@ONE_DATABASE
 @pytest.mark.parametrize(("kind", "state", "refused"), KINDS)
 def test_which_channel_sends_a_mail(
     house: House, kind: MailKind, state: ConnectionState | None, refused: str | None
@@ -238,7 +239,6 @@ BAD = [
 
 
 @pytest.mark.rule("D14", "Z16")
-@ONE_DATABASE
 @pytest.mark.parametrize(("change", "said"), BAD)
 def test_what_may_not_be_sent_is_refused_before_anything_leaves(
     house: House, uwe: int, change: dict[str, Any], said: str
@@ -395,7 +395,6 @@ LOST = [
 
 
 @pytest.mark.rule("I2", "E83")
-@ONE_DATABASE
 @pytest.mark.parametrize(("kind", "how"), LOST)
 def test_an_answer_that_is_lost_is_looked_up_and_the_mail_is_sent_once(
     house: House, uwe: int, kind: str, how: dict[str, Any]
@@ -614,7 +613,6 @@ def test_a_mail_that_gmail_refuses_for_good_is_told_at_once(house: House, uwe: i
         pytest.param("=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Re: Grüße", id="encoded words"),
     ],
 )
-@ONE_DATABASE
 def test_an_answer_lands_in_its_thread(house: House, uwe: int, subject: str, expected: str) -> None:
     raw = (
         f"From: ann@example.com\r\nTo: {UWE}\r\nSubject: {subject}\r\nMessage-ID: <2@example.com>\r\n"

@@ -15,7 +15,7 @@ from infra.db.schema import connections, decisions, mailboxes
 from infra.db.sql import upsert
 from infra.db.types import db_now
 from infra.local.postgres import fresh_database
-from tests.journeys.fleet import Fleet
+from tests.journeys.fleet import Fleet, ForkedStage
 from tests.journeys.world import (
     EXPECTED,
     IMPATIENT,
@@ -152,10 +152,10 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A world with a connected mailbox and healthy processes."""
     folder = tmp_path_factory.mktemp("stage")
     if request.param == "sqlite":
-        yield from _scene(Stage(folder, **IMPATIENT))
+        yield from _scene(ForkedStage(folder, **IMPATIENT))
         return
     with fresh_database(request.getfixturevalue("postgres_server")) as url:
-        yield from _scene(Stage(folder, database_url=url, **IMPATIENT))
+        yield from _scene(ForkedStage(folder, database_url=url, **IMPATIENT))
 
 
 def _scene(stage: Stage) -> Iterator[Scene]:

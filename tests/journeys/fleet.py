@@ -1,9 +1,24 @@
 """Lodestone's processes on a stage, forked and killed by name."""
 
+from collections.abc import Sequence
 from multiprocessing.context import ForkServerProcess
 
 from tests.forks import fork_process
+from tests.terminals import Terminal
+from workers.demo.shell import Answer
 from workers.demo.stage import Stage
+
+
+class ForkedStage(Stage):
+    """A stage whose commands are forked too."""
+
+    def run(self, *words: str, **extra: str) -> str:
+        done = Terminal(self.folder, self.database_url, self.environment | extra).run(*words)
+        return Answer(1 if done.code is None else done.code, done.out, done.err).good().out
+
+    def run_all(self, *commands: Sequence[str]) -> None:
+        for words in commands:
+            self.run(*words)
 
 
 class Fleet:

@@ -17,7 +17,7 @@ from infra.db.schema import outbox
 from infra.gmail import REMOTE_CALLS
 from infra.local.postgres import fresh_database
 from tests.forks import fork_asker
-from tests.journeys.fleet import Fleet
+from tests.journeys.fleet import Fleet, ForkedStage
 from tests.journeys.world import IMPATIENT, UWE, closing_engine, crm, wait_for
 from workers.demo.stage import Stage
 
@@ -150,10 +150,10 @@ def post(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("post")
     settings = IMPATIENT | {"hand_over": "6"}
     if request.param == "sqlite":
-        yield from _post(Stage(folder, **settings))
+        yield from _post(ForkedStage(folder, **settings))
         return
     with fresh_database(request.getfixturevalue("postgres_server")) as url:
-        yield from _post(Stage(folder, database_url=url, **settings))
+        yield from _post(ForkedStage(folder, database_url=url, **settings))
 
 
 def _post(stage: Stage) -> Iterator[Post]:

@@ -23,7 +23,7 @@ IMPATIENT = {
     "lease": "1",
     "long_lease": "1",
     "redrive_after": "0.5",
-    "sweep_tick": "0.15",
+    "sweep_tick": "0.3",
     "sweep_due_after": "2",
     "channels_may_be_private": "true",
     "channel_rest": "0.5",
