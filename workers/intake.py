@@ -19,7 +19,7 @@ TRIES = "tries"
 """How often a job has failed, in its message's options."""
 
 MAIL_TIMEOUT = 20
-"""Milliseconds between two looks at the empty mail queue at most: half of it is added at each of a mail's steps."""
+"""Milliseconds between two looks at the empty mail queue at most: a mail may wait as long at each of its steps."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks for messages whose fetch was not answered, while nothing comes."""

@@ -27,7 +27,7 @@ class ServiceAccount:
             info: dict[str, Any] = json.loads(file.read_text())
             self.email = str(info["client_email"])
             self.token_uri = str(info["token_uri"])
-            self._signer = crypt.RSASigner.from_service_account_info(info)  # type: ignore[no-untyped-call]
+            self._signer = crypt.RSASigner.from_service_account_info(info)
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             raise NoServiceAccount(str(file)) from None
 
@@ -46,5 +46,5 @@ class ServiceAccount:
             "iat": begins,
             "exp": begins + GOOD_FOR,
         }
-        signed: bytes = jwt.encode(self._signer, claims)  # type: ignore[no-untyped-call]
+        signed: bytes = jwt.encode(self._signer, claims)
         return signed.decode()

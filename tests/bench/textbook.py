@@ -106,14 +106,14 @@ def _watched(stage: Stage, box: str) -> dict[str, str]:
 
 def _service(root: str, grant: dict[str, str]) -> Any:
     names = ("refresh_token", "token_uri", "client_id", "client_secret")
-    credentials = Credentials(None, **{name: grant[name] for name in names})  # type: ignore[no-untyped-call]
+    credentials = Credentials(None, **{name: grant[name] for name in names})
     return build(
         "gmail", "v1", credentials=credentials, client_options={"api_endpoint": root}, static_discovery=True
     )
 
 
 def _broker() -> Any:
-    broker = RedisBroker(url=os.environ["REDIS"])  # type: ignore[no-untyped-call]
+    broker = RedisBroker(url=os.environ["REDIS"])
     dramatiq.set_broker(broker)
     return broker
 

@@ -1,6 +1,7 @@
 """Settings of a connection and of the organisation: saved all at once or not at all, and obeyed at once."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -100,7 +101,7 @@ def test_both_features_and_the_sharing_are_saved_together(house: House) -> None:
     ],
 )
 def test_with_one_odd_setting_nothing_is_saved(
-    house: House, odd: dict[str, object], reason: str, magnet: bool | None
+    house: House, odd: dict[str, Any], reason: str, magnet: bool | None
 ) -> None:
     record = ContactRecord(
         "hidden", Kind.CONTACT, "H", (), "eva", datetime(2024, 1, 1, tzinfo=UTC), ("eva", "paul")
@@ -110,7 +111,7 @@ def test_with_one_odd_setting_nothing_is_saved(
     house.connect(magnet=magnet is False, sorting=False)
     before = the(house)
     with pytest.raises(Refused, match=reason):
-        settings.change("uwe", Wishes(magnet=magnet, sharing=Sharing.PUBLIC, **odd), house.work)  # type: ignore[arg-type]
+        settings.change("uwe", Wishes(magnet=magnet, sharing=Sharing.PUBLIC, **odd), house.work)
     assert the(house) == before
     assert ticks(house) == frozenset()
 

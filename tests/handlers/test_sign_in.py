@@ -44,12 +44,18 @@ def work(house: House, tmp_path: Path) -> Work:
 
 
 @pytest.fixture
-def serving(house: House, gmail_server: GmailServer, tmp_path: Path) -> Iterator[Work]:
-    """The house's, with a service account to which nothing is delegated yet."""
-    house.gmail.create_mailbox(UWE)
+def account(house: House, tmp_path: Path) -> ServiceAccount:
+    """A service account to which nothing is delegated yet."""
     key = tmp_path / "service.json"
     key.write_text(json.dumps(house.gmail.service_account(SERVICE)))
-    gmail = Gmail(gmail_server.url, service_account=ServiceAccount(key))
+    return ServiceAccount(key)
+
+
+@pytest.fixture
+def serving(house: House, gmail_server: GmailServer, account: ServiceAccount) -> Iterator[Work]:
+    """The house's, with that service account."""
+    house.gmail.create_mailbox(UWE)
+    gmail = Gmail(gmail_server.url, service_account=account)
     yield replace(house.work, gmail=gmail)
     gmail.close()
 
@@ -394,14 +400,17 @@ def test_google_away_is_said_and_leaves_nothing(house: House, work: Work) -> Non
 class TestDelegation:
     """A service account enters where the administrator lets it; nobody signs in."""
 
-    def delegate(self, house: House, work: Work, wishes: Wishes, address: str = UWE) -> tuple[int, str]:
-        account = work.gmail._service_account  # type: ignore[attr-defined]
+    def delegate(
+        self, account: ServiceAccount, work: Work, wishes: Wishes, address: str = UWE
+    ) -> tuple[int, str]:
         grant = account.grant(address, sign_in.delegated_scopes("uwe", wishes, work))
         return sign_in.delegate("uwe", grant, wishes, work=work)
 
-    def test_a_mailbox_is_entered_watched_and_left(self, house: House, serving: Work) -> None:
+    def test_a_mailbox_is_entered_watched_and_left(
+        self, house: House, serving: Work, account: ServiceAccount
+    ) -> None:
         house.gmail.service_account(SERVICE, [Scope.MODIFY])
-        connection_id, address = self.delegate(house, serving, SORTING)
+        connection_id, address = self.delegate(account, serving, SORTING)
         assert address == UWE
         grant = grant_of(house, connection_id)
         assert (grant.subject, grant.refresh_token) == (UWE, "")
@@ -410,10 +419,12 @@ class TestDelegation:
         assert house.gmail.dump(UWE).watched_topic is None
         assert rows(house) == (0, 0, 0)
 
-    def test_what_is_not_delegated_is_told_to_the_administrator(self, house: House, serving: Work) -> None:
+    def test_what_is_not_delegated_is_told_to_the_administrator(
+        self, house: House, serving: Work, account: ServiceAccount
+    ) -> None:
         house.gmail.service_account(SERVICE, [Scope.READONLY])
         with pytest.raises(Refused, match=r"domain-wide delegation for .*gmail\.modify"):
-            self.delegate(house, serving, SORTING)
+            self.delegate(account, serving, SORTING)
         with pytest.raises(Refused, match="domain-wide delegation"):
-            self.delegate(house, serving, SORTING, "nobody@firm.example")
+            self.delegate(account, serving, SORTING, "nobody@firm.example")
         assert rows(house) == (0, 0, 0)

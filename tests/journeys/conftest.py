@@ -164,7 +164,7 @@ def _scene(stage: Stage) -> Iterator[Scene]:
         with closing_engine(stage) as engine:
             crm(engine)
         stage.connect("uwe", UWE, "--magnet", "--sorting")
-        stage.gmail.push(interval=0.1)
+        stage.gmail.push(interval=0.1)  # not Gmail's second, for which every kill would wait; chaos keeps it
         made = stage.run("channels", "add", "--webhook", receiver.url, "--json")
         receiver.secrets.append(json.loads(made)["secret"])
         for name in PROCESSES:

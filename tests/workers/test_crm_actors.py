@@ -276,7 +276,7 @@ def test_the_document_says_it_right(factory: Factory) -> None:
     assert [example.actor for example in examples] == list(CHANGES)
 
     for line in blocks["redis"].splitlines():
-        factory.redis.execute_command(*shlex.split(line))  # type: ignore[no-untyped-call]
+        factory.redis.execute_command(*shlex.split(line))
     own = factory.environment["LODESTONE_REDIS_URL"]
     exec(blocks["python"].replace("redis://127.0.0.1:6379/0", own), {})  # noqa: S102 - ours
     factory.start()

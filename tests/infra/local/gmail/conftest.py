@@ -69,7 +69,7 @@ def connect(server: GmailServer, document: Json) -> Iterator[Callable[[Json], An
 
     def connect(info: Json) -> Any:
         names = ("client_id", "client_secret", "refresh_token", "token_uri")
-        credentials = Credentials(None, **{name: info[name] for name in names})  # type: ignore[no-untyped-call]
+        credentials = Credentials(None, **{name: info[name] for name in names})
         plain = httplib2.Http(timeout=10)
         plain.redirect_codes -= {308}  # as build_http does: in uploads it means "go on"
         http = AuthorizedHttp(credentials, http=plain)

@@ -262,7 +262,7 @@ class TestServiceAccounts:
     """Checked with google-auth's own service account credentials."""
 
     def credentials(self, info: Json, scopes: list[str], subject: str = ANA) -> Any:
-        made: Any = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+        made: Any = service_account.Credentials.from_service_account_info(
             info, scopes=scopes, subject=subject
         )
         return made
@@ -325,10 +325,10 @@ class TestServiceAccounts:
         info, now = control.service_account(SERVICE, [READONLY]), int(time.time())
         good = {"iss": SERVICE, "sub": ANA, "scope": READONLY, "aud": info["token_uri"]}
         good |= {"iat": now, "exp": now + 3_600}
-        signer: Any = crypt.RSASigner.from_service_account_info(info)  # type: ignore[no-untyped-call]
+        signer: Any = crypt.RSASigner.from_service_account_info(info)
 
         def ask(claims: Json) -> Any:
-            assertion = jwt.encode(signer, claims)  # type: ignore[no-untyped-call]
+            assertion = jwt.encode(signer, claims)
             form = {"grant_type": JWT_BEARER, "assertion": assertion}
             return http("POST", "/token", urlencode(form).encode())
 
