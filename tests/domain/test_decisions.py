@@ -81,7 +81,7 @@ ENDS = [
         replace(MAIL, sender=CARLA, author=CARLA),
         [CONTACT],
         "skip.internal",
-        marks=pytest.mark.rule("D3-9", "D4-5", "H16"),
+        marks=pytest.mark.rule("D3-9", "D4-5", "X16"),
         id="a colleague, even one who is a contact",
     ),
     pytest.param(
@@ -137,7 +137,7 @@ def not_sorted(outcome: Outcome) -> Planned:
 
 FOLLOWS = [
     pytest.param(
-        MAIL, CONTACT, NOTIFY, SORT_LATER, marks=pytest.mark.rule("H1", "I5"), id="a contact to the user"
+        MAIL, CONTACT, NOTIFY, SORT_LATER, marks=pytest.mark.rule("X1", "I5"), id="a contact to the user"
     ),
     pytest.param(
         replace(MAIL, to=(ALIAS,)),
@@ -160,7 +160,7 @@ FOLLOWS = [
         CONTACT,
         NOT_ADDRESSED,
         SORT_NOW,
-        marks=pytest.mark.rule("H5", "D11-4", "Z23"),
+        marks=pytest.mark.rule("X5", "D11-4", "Z23"),
         id="reached through a group",
     ),
     pytest.param(
@@ -168,7 +168,7 @@ FOLLOWS = [
         LEAD,
         NOTIFY,
         not_sorted(Outcome.LABEL_NONE),
-        marks=pytest.mark.rule("H4", "D11-3", "Z37"),
+        marks=pytest.mark.rule("X4", "D11-3", "Z37"),
         id="a lead",
     ),
     pytest.param(
@@ -257,7 +257,7 @@ def test_what_follows_for_mail_of_somebody_in_the_crm(
     assert found.final == (sort.outcome if announce.state is State.DONE else None)
 
 
-@pytest.mark.rule("H7", "I9")
+@pytest.mark.rule("X7", "I9")
 def test_without_sorting_mail_ends_when_it_is_announced() -> None:
     assert decision(MAIL, CONTACT, sorting=False).steps == (NOTIFY, not_sorted(Outcome.LABEL_OFF))
     assert decision(replace(MAIL, to=(SALES,)), CONTACT, sorting=False).final is Outcome.LABEL_OFF
@@ -275,7 +275,7 @@ def test_the_moment_of_switching_on_counts_as_on() -> None:
     assert decision(replace(MAIL, received_at=START), CONTACT).skip is None
 
 
-@pytest.mark.rule("E11", "E15", "H15", "D5")
+@pytest.mark.rule("E11", "E15", "X15", "D5")
 def test_a_contact_counts_before_a_lead_and_the_oldest_before_the_others() -> None:
     younger = Hit(Contact("0", Kind.CONTACT, START + timedelta(days=1)), ANN, MatchedBy.EXACT)
 

@@ -199,7 +199,7 @@ def test_which_deals_are_a_contacts(house: House, record_: DealRecord, outcome: 
     assert house.outcomes() == {gmail_id: outcome}
 
 
-@pytest.mark.rule("E11", "E15", "H15")
+@pytest.mark.rule("E11", "E15", "X15")
 def test_an_address_of_several_is_announced_as_the_oldest_contact_and_sorted_by_the_best(
     house: House,
 ) -> None:
@@ -244,7 +244,7 @@ def test_an_alias_is_the_user_from_the_day_it_is_seen(house: House) -> None:
     assert house.outcomes() == {before: "label.open", after: "label.open", to_himself: "skip.self"}
 
 
-@pytest.mark.rule("E16", "E17", "H16")
+@pytest.mark.rule("E16", "E17", "X16")
 @pytest.mark.parametrize(
     ("raw", "outcome"),
     [
@@ -490,7 +490,7 @@ def test_a_push_of_noise_wakes_nobody(house: House, data: bytes) -> None:
     assert house.sent == []
 
 
-@pytest.mark.rule("H19", "Z44", "Z43")
+@pytest.mark.rule("X19", "Z44", "Z43")
 def test_a_connection_that_is_switched_off_keeps_nothing_and_leaves_gmail_as_it_is(house: House) -> None:
     house.connect()
     sorted_, waiting = arrives(house, mail("cid", 1)), house.deliver("ann", 2)

@@ -7,7 +7,7 @@ from tests.handlers.conftest import House
 from tests.journeys.world import EXPECTED, UWE
 
 
-@pytest.mark.rule("I9", "Z3", "Z21", "Z28", "Z29", "Z34", "Z37", "H1", "H3", "H4", "D10-1", "D10-3")
+@pytest.mark.rule("I9", "Z3", "Z21", "Z28", "Z29", "Z34", "Z37", "X1", "X3", "X4", "D10-1", "D10-3")
 def test_every_mail_ends_as_its_sender_deserves(house: House) -> None:
     house.connect()
     sent = {house.deliver(sender): sender for sender in EXPECTED}
@@ -73,7 +73,7 @@ def test_many_pushes_are_one_job_and_one_that_comes_meanwhile_causes_one_more(ho
     assert house.pump() == ["mailboxes.catch_up"]
 
 
-@pytest.mark.rule("Z2", "H8", "D2")
+@pytest.mark.rule("Z2", "X8", "D2")
 def test_with_magnet_off_nothing_is_stored_and_nothing_is_watched(house: House) -> None:
     house.connect(magnet=False, sorting=False)
     house.deliver("ann")
@@ -96,7 +96,7 @@ def test_magnet_switched_off_deletes_what_was_kept_and_ends_the_watch(house: Hou
     assert house.labels(gmail_id) == {"UNREAD", "Open Deals"}
 
 
-@pytest.mark.rule("H7", "Z36")
+@pytest.mark.rule("X7", "Z36")
 def test_with_sorting_off_there_is_a_notification_only(house: House) -> None:
     house.connect(sorting=False)
     gmail_id = house.deliver("ann")
@@ -115,7 +115,7 @@ def test_a_dry_run_decides_and_changes_nothing_in_gmail(house: House) -> None:
     assert "Open Deals" not in house.gmail.dump(UWE).labels.values()
 
 
-@pytest.mark.rule("H17", "E58", "Z39", "I6")
+@pytest.mark.rule("X17", "E58", "Z39", "I6")
 def test_a_mail_moved_back_to_the_inbox_stays_there(house: House) -> None:
     house.connect()
     gmail_id = house.deliver("ann")
@@ -146,7 +146,7 @@ def test_a_crm_label_taken_off_again_before_we_sorted_is_the_users_choice(house:
     assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
 
 
-@pytest.mark.rule("H6", "D10-2", "Z35", "E61", "E39")
+@pytest.mark.rule("X6", "D10-2", "Z35", "E61", "E39")
 def test_a_mail_that_a_filter_has_filed_is_found_under_both(house: House) -> None:
     house.connect()
     house.gmail.add_filter(UWE, "ann@example.com", label="Projects", archive=True)

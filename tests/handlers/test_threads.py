@@ -59,7 +59,7 @@ def answered(house: House, happens: Callable[[], object] = lambda: None, *, cate
     return first, second
 
 
-@pytest.mark.rule("E47", "H2", "D10-5")
+@pytest.mark.rule("E47", "X2", "D10-5")
 def test_the_earlier_mails_of_the_thread_get_the_new_mails_label(house: House) -> None:
     first, second = answered(house)
     elsewhere = writes(house, "ann", 3)

@@ -51,13 +51,13 @@ def one_at_a_time(pen: Pen) -> list[Letter]:
     found = []
     for contact, label in _CATEGORIES:
         box = next(boxes)
-        rule = {"ann": "D9 H1", "petra": "D9 E8", "quirin": "D9 E9"}.get(contact, "D9")
+        rule = {"ann": "D9 X1", "petra": "D9 E8", "quirin": "D9 E9"}.get(contact, "D9")
         raw = pen.of(contact, box)
         says = BY_ID[contact].shows
         found.append(written(rule, contact, says, raw, NOTIFIED, label, mailbox=box, alone=True))
     for contact, sender, says, label in _MATCHES:
         box = next(boxes)
-        rule = "D5 H15" if contact == "pa" else "D5"
+        rule = "D5 X15" if contact == "pa" else "D5"
         raw = pen.mail(sender, box)
         found.append(written(rule, contact, says, raw, NOTIFIED, label, mailbox=box, alone=True))
     return [*found, *_states(pen, boxes)]
@@ -87,10 +87,10 @@ def _states(pen: Pen, boxes: Iterator[str]) -> Iterator[Letter]:
 def contacts_and_strangers(pen: Pen) -> list[Letter]:
     """The rows of D9 and D5 that end without a label."""
     none = (
-        ("D9 H3", "bob", "only a lost deal: stays in the Inbox"),
+        ("D9 X3", "bob", "only a lost deal: stays in the Inbox"),
         ("D9", "lutz", "lost deal, closing this month"),
         ("D9", "olaf", "a contact without deals"),
-        ("D9 H4", "lea", "a lead is announced, never sorted"),
+        ("D9 X4", "lea", "a lead is announced, never sorted"),
     )
     strangers = (
         ("D5", "a.nn@example.com", "dots matter outside Gmail"),
@@ -121,7 +121,7 @@ def addressed(pen: Pen) -> list[Letter]:
         written("D11 E14", "ann", "to Uwe's alias", pen.of("ann", UWE_ALIAS), NOTIFIED, CTM),
         written("D11", "ann", "Uwe only in Bcc", pen.of("ann", other), NOT_ADDRESSED, CTM),
         written("D11", "ann", "Bcc, and no recipient shown", pen.of("ann", ""), NOT_ADDRESSED, CTM),
-        written("D11 H5", "cid", "to the group sales@", pen.of("cid", SALES), NOT_ADDRESSED, CUSTOMER),
+        written("D11 X5", "cid", "to the group sales@", pen.of("cid", SALES), NOT_ADDRESSED, CUSTOMER),
         written("D11", "hugo", "a first mail of a thread", pen.of("hugo", UWE, *thread), NOTIFIED, OPEN),
         written("D11", "hugo", "a second: told again", pen.of("hugo", UWE, *reply), NOTIFIED, OPEN),
         written("E24", "ann", "From decides, not Reply-To", answer, NOTIFIED, CTM),
@@ -139,7 +139,7 @@ def filtered(pen: Pen) -> list[Letter]:
     choice = "label.user_choice"
     by_hand = ("INBOX", "UNREAD", "Open Deals")
     return [
-        written("D10 H6", "dora", projects, pen.of("dora"), NOTIFIED, OPEN, after=(*kept, "Open Deals")),
+        written("D10 X6", "dora", projects, pen.of("dora"), NOTIFIED, OPEN, after=(*kept, "Open Deals")),
         written("D10 E61", "rolf", in_inbox, pen.of("rolf"), NOTIFIED, CUSTOMER, after=(*kept, "Customers")),
         written(
             "D10 E60", "mona", ours, pen.of("mona"), NOTIFIED, choice, after=("INBOX", "UNREAD", "Customers")
@@ -160,21 +160,21 @@ def elsewhere(pen: Pen) -> list[Letter]:
         "D4", "Carla", "her own mail", pen.mail(CARLA, "ann@example.com"), ("skip.outbound",), CARLA
     )
     return [
-        written("H7", "ann", only, pen.of("ann", CARLA), NOTIFIED, off, mailbox=CARLA),
-        written("H7", "bob", only, pen.of("bob", CARLA), NOTIFIED, off, mailbox=CARLA),
-        written("H7", "lea", only, pen.of("lea", CARLA), NOTIFIED, off, mailbox=CARLA),
-        written("H7 D11", "cid", "to the group", pen.of("cid", SALES), NOT_ADDRESSED, off, mailbox=CARLA),
-        written("H7 D16", "ann", "an invitation", invitation, AUTOMATED, off, mailbox=CARLA),
+        written("X7", "ann", only, pen.of("ann", CARLA), NOTIFIED, off, mailbox=CARLA),
+        written("X7", "bob", only, pen.of("bob", CARLA), NOTIFIED, off, mailbox=CARLA),
+        written("X7", "lea", only, pen.of("lea", CARLA), NOTIFIED, off, mailbox=CARLA),
+        written("X7 D11", "cid", "to the group", pen.of("cid", SALES), NOT_ADDRESSED, off, mailbox=CARLA),
+        written("X7 D16", "ann", "an invitation", invitation, AUTOMATED, off, mailbox=CARLA),
         sent,
         written("dry run", "ann", dry, pen.of("ann", DRY), NOTIFIED, CTM, mailbox=DRY, after=inbox),
         written("dry run", "dora", dry, pen.of("dora", DRY), NOTIFIED, OPEN, mailbox=DRY, after=inbox),
         written("dry run", "cid", dry, pen.of("cid", DRY), NOTIFIED, CUSTOMER, mailbox=DRY, after=inbox),
         written("dry run", "bob", dry, pen.of("bob", DRY), NOTIFIED, NONE, mailbox=DRY),
         *(
-            Letter("H8", BY_ID[who].name, nothing, pen.of(who, NOTHING), (), NOTHING)
+            Letter("X8", BY_ID[who].name, nothing, pen.of(who, NOTHING), (), NOTHING)
             for who in ("ann", "cid")
         ),
-        Letter("H8", "stranger", nothing, pen.mail("x@example.org", NOTHING), (), NOTHING),
+        Letter("X8", "stranger", nothing, pen.mail("x@example.org", NOTHING), (), NOTHING),
     ]
 
 

@@ -44,7 +44,7 @@ def gates(pen: Pen) -> list[Letter]:
         skipped("D3 E19", "Max", "of an excluded address", pen.of("max"), "skip.excluded"),
         skipped("D3 E19", "Max", "with a +tag", pen.mail("max+1@example.org"), "skip.excluded"),
         skipped("D3 E19", "Uwe", "to excluded people only", to_excluded, "skip.excluded", labels=("SENT",)),
-        skipped("H16", "Cora", "her address is Carla's login, too: a colleague", coras, "skip.internal"),
+        skipped("X16", "Cora", "her address is Carla's login, too: a colleague", coras, "skip.internal"),
     ]
 
 

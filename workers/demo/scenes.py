@@ -21,7 +21,7 @@ def trouble(show: Show, pen: Pen) -> None:
     show.screen.heading("The user's own hand, and trouble on the way")
     moved = show.play(
         [
-            written("D10 H17", "ann", "a mail that he will move", pen.of("ann", EMIL), NOTIFIED, CTM, mailbox=EMIL),
+            written("D10 X17", "ann", "a mail that he will move", pen.of("ann", EMIL), NOTIFIED, CTM, mailbox=EMIL),
             written("E59", "kim", "one whose label he will remove", pen.of("kim", EMIL), NOTIFIED, CTM, mailbox=EMIL),
         ]
     )  # fmt: skip

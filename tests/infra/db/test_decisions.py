@@ -137,7 +137,7 @@ def test_announced_mail_ends_when_nothing_is_left_to_sort(
     assert row_of(world, "b")["outcome"] is None
 
 
-@pytest.mark.rule("Z3", "Z21", "D2", "H1")
+@pytest.mark.rule("Z3", "Z21", "D2", "X1")
 def test_a_notification_holds_three_details_of_the_mail_and_whose_it_is(world: World) -> None:
     notify(world, join(world, "a", link("ann+shop@example.com", minute=3)))
 
