@@ -20,8 +20,7 @@ def upgrade() -> None:
 def _authors() -> None:
     """Who was found by E100."""
     for table in ("decisions", "notifications"):
-        column = sa.Column("via_list", sa.Boolean(), server_default=sa.false(), nullable=False)
-        op.add_column(table, column)
+        op.add_column(table, sa.Column("via_list", sa.Boolean(), server_default=sa.false(), nullable=False))
 
 
 def _history() -> None:
