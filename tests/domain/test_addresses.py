@@ -9,7 +9,7 @@ from domain.addresses import canonical, domain_of, is_one_of, is_under, loose
 ANN = "ann@example.com"
 
 
-@pytest.mark.rule("D5", "E13")
+@pytest.mark.rule("D5-1", "D5", "E13")
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [

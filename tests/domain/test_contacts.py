@@ -24,7 +24,7 @@ def found(address: str, *known: ContactAddress) -> list[str]:
     return [hit.contact.id for hit in hits(address, known)]
 
 
-@pytest.mark.rule("D5", "E13")
+@pytest.mark.rule("D5-2", "D5-3", "D5-5", "D5", "E13")
 @pytest.mark.parametrize(
     ("written", "recorded", "matched_by"),
     [
@@ -58,7 +58,7 @@ def test_every_address_of_a_record_counts_and_the_record_once() -> None:
     assert [hit.matched_by for hit in hits("ann@gmail.com", gmail)] == [MatchedBy.PLUS_TAG]
 
 
-@pytest.mark.rule("D5")
+@pytest.mark.rule("D5-3", "D5")
 def test_an_exact_record_keeps_the_loose_ones_out() -> None:
     loose_but_older = contact(ANN, "1")
     assert found(
@@ -68,7 +68,7 @@ def test_an_exact_record_keeps_the_loose_ones_out() -> None:
     assert found("ann+shop@example.com", loose_but_older, lead) == ["3"]
 
 
-@pytest.mark.rule("D5", "E11", "E15")
+@pytest.mark.rule("D5-4", "D5", "E11", "E15")
 @pytest.mark.parametrize(
     ("known", "expected"),
     [

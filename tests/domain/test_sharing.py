@@ -34,7 +34,7 @@ def share(choice: Sharing, *, owner: User = OWNER, ticked: bool = False, exclude
     return Share(owner, choice, frozenset(excluded.split()), ticked)
 
 
-@pytest.mark.rule("D13", "Z19")
+@pytest.mark.rule("D13-1", "D13-2", "D13-3", "D13", "Z19")
 @pytest.mark.parametrize(
     ("choice", "ticked", "viewer", "expected"),
     [

@@ -177,7 +177,7 @@ KINDS = [
 ]
 
 
-@pytest.mark.rule("D15", "Z6")
+@pytest.mark.rule("D15-1", "D15-2", "D15-3", "D15", "Z6")
 @pytest.mark.parametrize(("kind", "state", "refused"), KINDS)
 def test_which_channel_sends_a_mail(
     house: House, kind: MailKind, state: ConnectionState | None, refused: str | None
@@ -642,7 +642,7 @@ def test_an_answer_with_another_subject_is_refused(house: House, uwe: int) -> No
 # Nothing is kept
 
 
-@pytest.mark.rule("D2", "I3")
+@pytest.mark.rule("D2-4", "D2", "I3")
 def test_nothing_of_the_content_is_kept_or_logged(
     house: House,
     uwe: int,

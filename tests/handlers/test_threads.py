@@ -283,7 +283,7 @@ def test_two_addresses_of_one_contact_end_under_the_newest_mails_label(house: Ho
     assert touched(house) == set(), "history tells late of the label that was there for a moment"
 
 
-@pytest.mark.rule("E47", "D2", "I3")
+@pytest.mark.rule("D2-4", "E47", "D2", "I3")
 def test_no_thread_id_is_kept_or_logged(house: House, capfd: pytest.CaptureFixture[str]) -> None:
     """A thread has the id of its first mail: here one that came before anything was switched on."""
     house.grant(UWE)

@@ -56,7 +56,7 @@ def kept(store: Store) -> dict[str, int]:
 NOTHING = {"messages": 0, "steps": 0, "decisions": 0, "notifications": 0}
 
 
-@pytest.mark.rule("D2", "Z2")
+@pytest.mark.rule("D2-6", "D2", "Z2")
 def test_a_new_connection_has_nothing_to_do_until_a_feature_is_on(store: Store) -> None:
     with store.begin("tests.add") as tx:
         mailbox_id = tx.mailboxes.add("uwe@firm.example")

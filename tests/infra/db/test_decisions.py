@@ -83,7 +83,7 @@ def test_one_mail_may_end_differently_for_two_connections(store: Store) -> None:
     }
 
 
-@pytest.mark.rule("D2", "Z3", "Z5")
+@pytest.mark.rule("D2-5", "D2", "Z3", "Z5")
 def test_a_link_comes_back_as_it_was(world: World) -> None:
     moment = START.replace(microsecond=123_000)
     known = Link(
@@ -137,7 +137,7 @@ def test_announced_mail_ends_when_nothing_is_left_to_sort(
     assert row_of(world, "b")["outcome"] is None
 
 
-@pytest.mark.rule("Z3", "Z21", "D2", "X1")
+@pytest.mark.rule("D2-1", "D2-2", "D2-3", "Z3", "Z21", "D2", "X1")
 def test_a_notification_holds_three_details_of_the_mail_and_whose_it_is(world: World) -> None:
     notify(world, join(world, "a", link("ann+shop@example.com", minute=3)))
 
