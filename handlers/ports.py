@@ -141,7 +141,7 @@ class Mailbox(Protocol):
         """What an answer needs of the mail it answers; None where Gmail answers 404."""
 
     def own_addresses(self) -> tuple[str, ...]:
-        """Primary address and verified send-as aliases, in their exact form (E14)."""
+        """Primary address and send-as aliases but those that are known as not verified, in their exact form (E14)."""
 
     def watch(self, topic: str) -> Watch:
         """Register for push. Stops and registers anew when another topic is active."""

@@ -181,16 +181,19 @@ class GmailMailbox:
         return labels.ensure_labels(self._calls, names, known)
 
     def own_addresses(self) -> tuple[str, ...]:
-        """The primary address and every alias that Google has verified, in their exact form (E14)."""
+        """The primary address first, and every other that Google knows as verified, in their exact form (E14).
+
+        Of the primary and of aliases of its domain Google says nothing about that: nobody else could have them.
+        """
         mask = "sendAs(sendAsEmail,isPrimary,verificationStatus)"
         answer = self._ask(self._api.send_as.list(userId=ME, fields=mask))
         with sense():
-            verified = [
+            own = [
                 canonical(alias["sendAsEmail"])
                 for alias in sorted(answer["sendAs"], key=lambda alias: not alias.get("isPrimary"))
-                if alias.get("isPrimary") or alias.get("verificationStatus") == "accepted"
+                if alias.get("verificationStatus") in (None, "accepted")
             ]
-        return tuple(dict.fromkeys(filter(None, verified)))
+        return tuple(dict.fromkeys(filter(None, own)))
 
     def watch(self, topic: str) -> Watch:
         """For every label: replies do not inherit them (FACTS §1)."""

@@ -280,15 +280,26 @@ def test_a_list_that_gmail_refuses_as_a_conflict_is_refused_for_good(
 
 
 @pytest.mark.rule("E14")
-def test_an_alias_counts_once_it_is_verified(google: Script, mailbox: GmailMailbox) -> None:
+def test_an_alias_counts_unless_google_says_that_it_is_not_verified(
+    google: Script, mailbox: GmailMailbox
+) -> None:
     aliases = [
         {"sendAsEmail": "Sales@Example.org", "verificationStatus": "accepted"},
         {"sendAsEmail": "boss@example.org", "verificationStatus": "pending"},
+        {"sendAsEmail": "odd@example.org", "verificationStatus": "verificationStatusUnspecified"},
+        {"sendAsEmail": "new@example.org", "verificationStatus": "a word that is new"},
         {"sendAsEmail": "no address", "verificationStatus": "accepted"},
+        {"sendAsEmail": "A.Maria@example.com"},
+        {"sendAsEmail": "am@example.com", "verificationStatus": None},
         {"sendAsEmail": "ana@example.com", "isPrimary": True},
     ]
     google.script = [http({"sendAs": aliases})]
-    assert mailbox.own_addresses() == ("ana@example.com", "sales@example.org")
+    assert mailbox.own_addresses() == (
+        "ana@example.com",
+        "sales@example.org",
+        "a.maria@example.com",
+        "am@example.com",
+    )
 
 
 @pytest.mark.rule("W14")

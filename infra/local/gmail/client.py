@@ -1,7 +1,7 @@
 """The other end of /control, for tests, the demo and benchmarks. Standard library only."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import Any
@@ -153,9 +153,16 @@ class GmailControl(SignInControl):
         """How many mails may leave within a day, those of today counted; 2,000 from the beginning."""
         self._json("POST", f"{_mailbox(mailbox)}/limit_sending", {"most": most})
 
-    def set_aliases(self, mailbox: str, aliases: Collection[str], pending: Collection[str] = ()) -> None:
-        """Its other sendAs addresses from now on, and those that nobody has verified yet."""
-        body = {"aliases": list(aliases), "pending": list(pending)}
+    def set_aliases(
+        self,
+        mailbox: str,
+        aliases: Collection[str] = (),
+        pending: Collection[str] = (),
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """Its other sendAs addresses from now on, those that nobody has verified yet, and the display names of
+        any, the primary one among them."""
+        body: Json = {"aliases": list(aliases), "pending": list(pending), "names": dict(names or {})}
         self._json("POST", f"{_mailbox(mailbox)}/aliases", body)
 
     def rename_mailbox(self, mailbox: str, address: str) -> None:

@@ -69,7 +69,8 @@ class Control:
             return _json({})
         if request.verb == "POST" and tail == ["aliases"]:
             body = _body(request)
-            self._world.set_aliases(mailbox, body["aliases"], body.get("pending", ()))
+            named = body.get("pending", ()), body.get("names")
+            self._world.set_aliases(mailbox, body["aliases"], *named)
             return _json({})
         if request.verb == "POST" and tail == ["rename"]:
             self._world.rename(mailbox, str(_body(request)["address"]))

@@ -75,7 +75,8 @@ class Watch:
 class Mailbox:
     """`on_change` is told the labels concerned after every change, with the lock held.
 
-    `aliases` are verified, `pending` are not yet, `former` addresses were its own before it was renamed.
+    `aliases` are verified, `pending` are not yet, `former` addresses were its own before it was renamed;
+    `names` are the display names of those that have one, by address in lower case.
     `drafts` leads from a draft's id to its present message, `gone` to the last one of a draft that ended.
     """
 
@@ -91,6 +92,7 @@ class Mailbox:
     watch: Watch | None = None
     pending: tuple[str, ...] = ()
     former: tuple[str, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
     drafts: dict[str, str] = field(default_factory=dict)
     gone: dict[str, Gone] = field(default_factory=dict)
     sending: Sending = field(default_factory=Sending)

@@ -5,7 +5,7 @@ import time
 
 from infra.local.gmail.call import Call
 from infra.local.gmail.errors import Json, invalid, not_found
-from infra.local.gmail.mailbox import Watch
+from infra.local.gmail.mailbox import Mailbox, Watch
 from infra.local.gmail.params import is_number
 from infra.local.gmail.world import WATCH_LIFE
 
@@ -141,20 +141,23 @@ def get_send_as(call: Call) -> Json:
 
 
 def _send_as(call: Call) -> list[Json]:
+    """What Google leaves out is left out here: a status and `treatAsAlias` are of custom "from" addresses alone,
+    not of the primary nor of aliases of its domain (FACTS §5), and an address without a name has none."""
     mailbox = call.mailbox
-    empty = {"displayName": "", "replyToAddress": "", "signature": ""}
-    primary: Json = {
-        "sendAsEmail": mailbox.address,
-        **empty,
-        "isPrimary": True,
-        "isDefault": True,
-        "verificationStatus": "accepted",
-    }
-    others = [*((a, "accepted") for a in mailbox.aliases), *((a, "pending") for a in mailbox.pending)]
-    return [
-        primary,
-        *(
-            {"sendAsEmail": alias, **empty, "treatAsAlias": True, "verificationStatus": status}
-            for alias, status in others
-        ),
-    ]
+    domain = mailbox.address.lower().rpartition("@")[2]
+    found = [_one(mailbox, mailbox.address) | {"isPrimary": True, "isDefault": True}]
+    for alias in mailbox.aliases:
+        is_custom = alias.lower().rpartition("@")[2] != domain
+        found.append(_one(mailbox, alias) | (_custom("accepted") if is_custom else {}))
+    return found + [_one(mailbox, alias) | _custom("pending") for alias in mailbox.pending]
+
+
+def _one(mailbox: Mailbox, address: str) -> Json:
+    name = mailbox.names.get(address.lower())
+    return {"sendAsEmail": address, "replyToAddress": "", "signature": ""} | (
+        {"displayName": name} if name else {}
+    )
+
+
+def _custom(status: str) -> Json:
+    return {"treatAsAlias": True, "verificationStatus": status}

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from infra.local.gmail import headers
@@ -79,12 +79,19 @@ class World:
                     return known[one]
         return None
 
-    def set_aliases(self, mailbox: Mailbox, aliases: Collection[str], pending: Collection[str] = ()) -> None:
-        """Its other sendAs addresses from now on, and those whose owner has not yet agreed."""
+    def set_aliases(
+        self,
+        mailbox: Mailbox,
+        aliases: Collection[str],
+        pending: Collection[str] = (),
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """Its other sendAs addresses from now on, those whose owner has not yet agreed, and the names of any."""
         with self._guard:
             self._aliases = {alias: whose for alias, whose in self._aliases.items() if whose is not mailbox}
             self._aliases |= {alias.lower(): mailbox for alias in aliases}
             mailbox.aliases, mailbox.pending = tuple(aliases), tuple(pending)
+            mailbox.names = {address.lower(): name for address, name in (names or {}).items()}
 
     def rename(self, mailbox: Mailbox, address: str) -> None:
         """By an administrator: the account, its consents and its mails stay, the old address is an alias."""
@@ -98,6 +105,8 @@ class World:
             self._former[old.lower()] = mailbox
             self._former.pop(new.lower(), None)
             mailbox.former = (*mailbox.former, old)
+            if old.lower() in mailbox.names:
+                mailbox.names[new.lower()] = mailbox.names[old.lower()]
             mailbox.aliases = (
                 old,
                 *(a for a in mailbox.aliases if a.lower() not in (old.lower(), new.lower())),

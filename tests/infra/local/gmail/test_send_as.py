@@ -13,21 +13,35 @@ NEW = "ana.maria@example.com"
 RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\nbody"
 
 
-def send_as(users: Any) -> list[tuple[str, str, bool]]:
+def send_as(users: Any) -> list[tuple[str, str | None, bool]]:
     found = users.settings().sendAs().list(userId="me").execute()["sendAs"]
-    return [(one["sendAsEmail"], one["verificationStatus"], one.get("isPrimary", False)) for one in found]
+    return [(one["sendAsEmail"], one.get("verificationStatus"), one.get("isPrimary", False)) for one in found]
 
 
 def test_aliases_are_verified_or_pending(users: Any, control: GmailControl, refused: Refused) -> None:
-    control.set_aliases(ANA, ["sales@example.com"], pending=["new@example.com"])
+    control.set_aliases(ANA, ["sales@example.com", "ana@other.example"], pending=["new@example.com"])
     assert send_as(users) == [
-        (ANA, "accepted", True),
-        ("sales@example.com", "accepted", False),
+        (ANA, None, True),
+        ("sales@example.com", None, False),
+        ("ana@other.example", "accepted", False),
         ("new@example.com", "pending", False),
     ]
     get = users.settings().sendAs().get
     assert get(userId="me", sendAsEmail="NEW@example.com").execute()["verificationStatus"] == "pending"
     assert refused(get(userId="me", sendAsEmail="other@example.com")) == (404, "notFound")
+
+
+def test_a_name_is_there_where_the_address_has_one(users: Any, control: GmailControl) -> None:
+    control.set_aliases(ANA, ["sales@example.com"], names={ANA: "Ana Example"})
+    found = users.settings().sendAs().list(userId="me").execute()["sendAs"]
+    assert [one.get("displayName") for one in found] == ["Ana Example", None]
+    assert [sorted(one) for one in found] == [
+        ["displayName", "isDefault", "isPrimary", "replyToAddress", "sendAsEmail", "signature"],
+        ["replyToAddress", "sendAsEmail", "signature"],
+    ]
+    control.rename_mailbox(ANA, NEW)
+    get = users.settings().sendAs().get
+    assert get(userId="me", sendAsEmail=NEW).execute()["displayName"] == "Ana Example"
 
 
 def test_a_renamed_mailbox_is_the_same_account(
@@ -37,9 +51,9 @@ def test_a_renamed_mailbox_is_the_same_account(
     control.rename_mailbox(ANA, NEW)
     assert profile(users).execute()["emailAddress"] == NEW
     assert send_as(users) == [
-        (NEW, "accepted", True),
-        (ANA, "accepted", False),
-        ("sales@example.com", "accepted", False),
+        (NEW, None, True),
+        (ANA, None, False),
+        ("sales@example.com", None, False),
     ]
     assert users.messages().get(userId=NEW, id=one).execute()["id"] == one
     assert refused(users.getProfile(userId=ANA)) == (403, "forbidden")
