@@ -4,46 +4,66 @@ import re
 from urllib.parse import unquote
 
 from domain.address_lists import read_list, read_lists, read_one
+from domain.addresses import is_one_of
 from domain.canonical import MAX_ADDRESS, canonical
 from domain.headers import MAX_HEADER, Fields, filled
 
 _MAILTO = re.compile(rf"mailto:([^\s>?,;]{{1,{MAX_ADDRESS * 3}}}+)", re.IGNORECASE)
 _GROUP = re.compile(r"\s*+list\s++([^\s;]++)", re.IGNORECASE)
 _LIST_ID = re.compile(r"<([^<>]*+)>")
+_ORIGINALS = ("x-original-from", "x-original-sender")
 
 
-def is_rewritten(fields: Fields, from_address: str) -> bool:
+def list_addresses(fields: Fields, own: frozenset[str]) -> frozenset[str]:
+    """The addresses of the list a mail came through, none where it came through none.
+
+    A group known by several names tells only one of them in its headers, and a post was addressed to the one
+    that stands in From. So with a Google group To and Cc count too, unless its headers tell all there is to
+    tell: there the writer himself may stand in copy. Whom an original header names is no list.
+    """
+    named = _named(fields)
+    if not filled(fields, "x-google-group-id"):
+        return named
+    shown = read_lists(fields.get("from", ()))
+    originals = {name: read_one(*filled(fields, name)) for name in _ORIGINALS}
+    sender = originals["x-original-sender"]
+    if named and (sender is None or sender in shown):
+        return named
+    writers = frozenset(originals.values()) - frozenset(shown)
+    addressed = frozenset(read_lists([*fields.get("to", ()), *fields.get("cc", ())])) - writers
+    return named | {address for address in addressed if not is_one_of(address, own)}
+
+
+def is_rewritten(fields: Fields, from_address: str, own: frozenset[str]) -> bool:
     """Only when a header shows that the From address is the list's own.
 
     Never by the words "via ..." in a display name, which anybody may write, and never by the mere presence of
     List-Id or of X-Original-From: most lists leave From alone, and some relays name an original author on
-    mail that is the author's own.
+    mail that is the author's own. Nor where the list says that From is the one who sent it.
     """
-    return from_address in _list_addresses(fields) or _is_list_id(fields, from_address)
+    if from_address not in list_addresses(fields, own):
+        return False
+    return read_one(*filled(fields, "x-original-sender")) != from_address
 
 
-def original_author(fields: Fields, from_address: str) -> str | None:
-    """The first header that names somebody other than the list decides, even if it cannot be read (E105)."""
-    ours = _list_addresses(fields) | {from_address}
-    for name in ("x-original-from", "x-original-sender"):
-        if values := filled(fields, name):
-            author = read_one(*values)
-            if author not in ours:
-                return author
-    replies = filled(fields, "reply-to")
-    if len(replies) != 1:
-        return None
-    found = read_list(replies[0])
-    others = [address for address in found.addresses if address not in ours]
-    return others[0] if found.certain and len(others) == 1 else None
+def original_author(fields: Fields, from_address: str, own: frozenset[str]) -> str | None:
+    """The first header that names somebody other than the list, with certainty (E105)."""
+    lists = list_addresses(fields, own) | {from_address}
+    for name in _ORIGINALS:
+        author = read_one(*filled(fields, name))
+        if author is not None and author not in lists:
+            return author
+    replies = [read_list(value) for value in filled(fields, "reply-to")]
+    others = {address for one in replies for address in one.addresses} - lists
+    return others.pop() if len(others) == 1 and all(one.certain for one in replies) else None
 
 
-def _list_addresses(fields: Fields) -> frozenset[str]:
-    """List-Post by itself; where a List-Id or a Google group is named, what else tells that one's address."""
+def _named(fields: Fields) -> frozenset[str]:
+    """What the headers of a list say of its address."""
     found = {canonical(unquote(m[1])) for value in fields.get("list-post", ()) for m in _mailtos(value)}
-    if filled(fields, "list-id") or filled(fields, "x-google-group-id"):
-        found |= {canonical(value) for value in fields.get("x-beenthere", ())}
-        found |= {canonical(m[1]) for value in fields.get("mailing-list", ()) if (m := _GROUP.match(value))}
+    found |= {canonical(m[1]) for value in fields.get("mailing-list", ()) if (m := _GROUP.match(value))}
+    found |= {*read_lists(fields.get("x-beenthere", ()))}
+    found |= {_by_id(value) for value in filled(fields, "list-id")}
     return frozenset(address for address in found if address)
 
 
@@ -51,13 +71,8 @@ def _mailtos(value: str) -> list[re.Match[str]]:
     return list(_MAILTO.finditer(value[:MAX_HEADER]))
 
 
-def _is_list_id(fields: Fields, from_address: str) -> bool:
-    """A list's id is its address with a dot for the `@`. A group's post was addressed to the group."""
-    dotted = from_address.replace("@", ".")
-    for value in filled(fields, "list-id"):
-        bracketed = _LIST_ID.findall(value[:MAX_HEADER])
-        if (bracketed[-1] if bracketed else value).strip().lower().replace("@", ".") == dotted:
-            return True
-    if not filled(fields, "x-google-group-id"):
-        return False
-    return from_address in read_lists([*fields.get("to", ()), *fields.get("cc", ())])
+def _by_id(value: str) -> str | None:
+    """A list's id is its address with a dot for the `@`; some have an `@` all the same."""
+    bracketed = _LIST_ID.findall(value[:MAX_HEADER])
+    found = str(bracketed[-1] if bracketed else value).strip()
+    return canonical(found if "@" in found else found.replace(".", "@", 1))

@@ -67,15 +67,16 @@ class Letter:
     snippet: str = field(repr=False)
     body: Piece = field(repr=False)
 
-    def message(self) -> Message:
-        """The same as the rules see it."""
+    def message(self, own: frozenset[str]) -> Message:
+        """The same as the rules see it, in the mailbox whose addresses are `own`."""
         return read(
             Fetched(
                 self.gmail_id,
                 self.label_ids,
                 self.received_at,
                 Part(self.body.mime_type, self.body.headers),
-            )
+            ),
+            own,
         )
 
     def header(self, name: str) -> str:

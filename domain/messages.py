@@ -91,12 +91,13 @@ class Insiders:
     domains: frozenset[str] = frozenset()
 
 
-def read(fetched: Fetched) -> Message:
-    """Whatever the header holds, there is a message to decide on (E42, E102)."""
+def read(fetched: Fetched, own: frozenset[str]) -> Message:
+    """Whatever the header holds, there is a message to decide on (E42, E102). `own` are the mailbox's addresses:
+    no list is one of them (E100)."""
     fields = by_name(fetched.payload.headers)
     froms = fields.get("from", ())
     found = read_list(froms[0]) if len(froms) == 1 else AddressList(read_lists(froms), certain=False)
-    sender, author, rewritten = _writers(fields, found)
+    sender, author, rewritten = _writers(fields, found, own)
     return Message(
         gmail_id=fetched.gmail_id,
         label_ids=fetched.label_ids,
@@ -112,7 +113,7 @@ def read(fetched: Fetched) -> Message:
     )
 
 
-def _writers(fields: Fields, found: AddressList) -> tuple[str | None, str | None, bool]:
+def _writers(fields: Fields, found: AddressList, own: frozenset[str]) -> tuple[str | None, str | None, bool]:
     """Sender, author, rewritten.
 
     A group often shows the writer's address as the display name of its own ("'ann@example.com' via Sales").
@@ -122,8 +123,8 @@ def _writers(fields: Fields, found: AddressList) -> tuple[str | None, str | None
         return None, None, False
     only = found.addresses[0]
     sender = only if found.certain else None
-    if is_rewritten(fields, only):
-        return sender, original_author(fields, only), True
+    if is_rewritten(fields, only, own):
+        return sender, original_author(fields, only, own), True
     return sender, sender, False
 
 

@@ -49,15 +49,16 @@ def _match_slice(mailbox_id: int, work: Work) -> bool:
             return False
         claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, work.me(), work.pace.lease)
         claims = put_aside(mailbox_id, Step.MATCH, claims, connections, tx)
+        own = tx.mailboxes.own_addresses(mailbox_id) if claims else frozenset[str]()
     if not claims:
         return False
     piece = Slice(mailbox, Step.MATCH, claims, work)
     with piece.given_back_on_failure():
-        return _match(piece, connections, work)
+        return _match(piece, connections, own, work)
     return False
 
 
-def _match(piece: Slice, connections: Sequence[Connection], work: Work) -> bool:
+def _match(piece: Slice, connections: Sequence[Connection], own: frozenset[str], work: Work) -> bool:
     began = time.monotonic()
     ids = [claim.gmail_id for claim in piece.claims]
     answer = enter(connections, work, lambda gmail: (gmail.fetch(ids), gmail.spent))
@@ -66,7 +67,7 @@ def _match(piece: Slice, connections: Sequence[Connection], work: Work) -> bool:
         return False
     fetched, spent = answer
     piece.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
-    messages = [read(message) for message in fetched.values() if isinstance(message, Fetched)]
+    messages = [read(message, own) for message in fetched.values() if isinstance(message, Fetched)]
     missing = [gmail_id for gmail_id, message in fetched.items() if message is None]
     cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
     return _record(piece, messages, missing, cost, work)

@@ -173,12 +173,13 @@ class _Sight:
         """By the settings and records of this moment (E78)."""
         if not letters:
             return ()
-        read = [(letter, letter.message()) for letter in letters]
         keys = {loose(address) for address in self.view.addresses}
-        meant = {address for _, message in read for address in people(message) if loose(address) in keys}
         with self.work.store.begin("live.look", reads_only=True) as tx:
+            own = tx.mailboxes.own_addresses(door.mailbox_id)
+            read = [(letter, letter.message(own)) for letter in letters]
+            meant = {address for _, message in read for address in people(message) if loose(address) in keys}
             insiders = Insiders(
-                own=tx.mailboxes.own_addresses(door.mailbox_id),
+                own=own,
                 users=tx.contacts.users_among({a for _, message in read for a in people(message)}),
                 domains=tx.contacts.organisation().internal_domains,
             )

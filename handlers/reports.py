@@ -100,6 +100,7 @@ def _read_again(trail: Trail, work: Work) -> Message | SeenNow:
         return SeenNow(problem="the mailbox is paused")
     with work.store.begin("reports.look", reads_only=True) as tx:
         connections = tx.connections.working(trail.mailbox_id)
+        own = tx.mailboxes.own_addresses(trail.mailbox_id)
     try:
         answer = enter(connections, work, lambda gmail: gmail.fetch([trail.gmail_id]))
     except (TryAgain, GiveUp) as error:
@@ -108,7 +109,7 @@ def _read_again(trail: Trail, work: Work) -> Message | SeenNow:
         return SeenNow(problem="nobody is signed in to this mailbox")
     found = answer[trail.gmail_id]
     if isinstance(found, Fetched):
-        return read(found)
+        return read(found, own)
     if found is None:
         return SeenNow(outcome=Outcome.SKIP_GONE)
     return SeenNow(problem=f"Gmail cannot be asked ({found.reason})")

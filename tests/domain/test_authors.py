@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from domain.authors import list_addresses
+from domain.headers import by_name
 from domain.messages import Fetched, Message, Part, read
 
-ANN = "ann@example.com"
+ANN, UWE = "ann@example.com", "uwe@firm.example"
+OWN = frozenset({UWE})
 LIST = "users@lists.example"
 GROUP = "sales@firm.example"
 
@@ -21,13 +24,16 @@ GOOGLE = (
 )
 BY_ANN = ("X-Original-From", f"Ann <{ANN}>")
 SENT_BY_ANN = ("X-Original-Sender", ANN)
+GROUP_ID = ("X-Google-Group-Id", "1")
 REPLY_ANN = ("Reply-To", f"Ann <{ANN}>")
 
 Header = tuple[str, str]
 
 
 def mail(*headers: Header) -> Message:
-    return read(Fetched("id", frozenset(), datetime(2026, 3, 15, tzinfo=UTC), Part("text/plain", headers)))
+    return read(
+        Fetched("id", frozenset(), datetime(2026, 3, 15, tzinfo=UTC), Part("text/plain", headers)), OWN
+    )
 
 
 def by_list(*headers: Header) -> Message:
@@ -59,15 +65,29 @@ def by_list(*headers: Header) -> Message:
         pytest.param([POST], None, id="nobody is named"),
         pytest.param([POST, ("Reply-To", LIST)], None, id="only the list to reply to"),
         pytest.param([POST, ("Reply-To", f"{ANN}, bob@example.com")], None, id="two to reply to"),
-        pytest.param([POST, REPLY_ANN, REPLY_ANN], None, id="two headers to reply to"),
+        pytest.param([POST, REPLY_ANN, REPLY_ANN], ANN, id="two headers, one to reply to"),
+        pytest.param([POST, REPLY_ANN, ("Reply-To", "bob@example.com")], None, id="two headers that differ"),
+        pytest.param([POST, REPLY_ANN, ("Reply-To", LIST)], ANN, id="two headers, one of them the list's"),
         pytest.param([POST, ("Reply-To", f"bob@example.com <{ANN}>")], None, id="a dubious one to reply to"),
-        pytest.param([POST, ("X-Original-Sender", LIST)], None, id="only the list as the sender"),
+        pytest.param([POST, ("X-Original-From", LIST)], None, id="only the list as the original From"),
         pytest.param(
             [POST, ("X-Original-From", f"bob@example.com <{ANN}>"), SENT_BY_ANN],
-            None,
-            id="a dubious original From",
+            ANN,
+            id="a dubious original From is passed over",
         ),
-        pytest.param([POST, BY_ANN, BY_ANN], None, id="two original Froms"),
+        pytest.param(
+            [POST, ("X-Original-From", "=?utf-8?Q?Ann_=3Cann=40example=2Ecom=3E?="), REPLY_ANN],
+            ANN,
+            id="so is one that is encoded whole",
+        ),
+        pytest.param(
+            [POST, ("X-Original-Sender", f"{ANN} bob@example.com"), REPLY_ANN],
+            ANN,
+            id="so is a dubious original sender",
+        ),
+        pytest.param(
+            [POST, BY_ANN, ("X-Original-From", ""), SENT_BY_ANN], ANN, id="an empty one counts for none"
+        ),
     ],
 )
 def test_the_author_behind_a_list(headers: list[Header], author: str | None) -> None:
@@ -92,11 +112,19 @@ def test_the_author_behind_a_list(headers: list[Header], author: str | None) -> 
         pytest.param(
             [("List-Id", "<u.lists.example>"), ("X-BeenThere", LIST)], id="List-Id and where it has been"
         ),
+        pytest.param([("X-BeenThere", LIST)], id="where it has been, alone"),
+        pytest.param([("Mailing-List", f"list {LIST}; contact x@y.example")], id="Mailing-list"),
+        pytest.param([("List-Id", "Users of our things <users.lists.example>")], id="List-Id with a name"),
+        pytest.param([GROUP_ID, ("To", f"Users <{LIST}>")], id="a group, addressed to it"),
+        pytest.param([GROUP_ID, ("Cc", LIST)], id="a group, in copy"),
+        pytest.param([GROUP_ID, ("List-Id", "x"), ("Cc", LIST)], id="a group whose List-Id says nothing"),
         pytest.param(
-            [("X-Google-Group-Id", "1"), ("Mailing-list", f"list {LIST}; contact x@y.example")], id="group"
+            [*GOOGLE, ("To", LIST), SENT_BY_ANN], id="a group's other name, as somebody else is its sender"
         ),
-        pytest.param([("X-Google-Group-Id", "1"), ("To", f"Users <{LIST}>")], id="a group, addressed to it"),
-        pytest.param([("X-Google-Group-Id", "1"), ("Cc", LIST)], id="a group, in copy"),
+        pytest.param(
+            [*GOOGLE, ("To", LIST), ("Cc", f"Ann <{ANN}>"), SENT_BY_ANN], id="the same, the writer in copy"
+        ),
+        pytest.param([GROUP_ID, ("To", LIST), ("Cc", ANN)], id="a group without headers, the writer in copy"),
     ],
 )
 def test_the_list_is_known_by_its_headers(headers: list[Header]) -> None:
@@ -120,8 +148,23 @@ def test_the_list_is_known_by_its_headers(headers: list[Header]) -> None:
         pytest.param(
             [("List-Post", "NO"), ("X-Original-From", "bob@example.com")], id="a list nobody may write to"
         ),
+        pytest.param([("To", ANN), ("X-Original-Sender", LIST)], id="no list at all"),
         pytest.param(
-            [("To", ANN), ("X-BeenThere", ANN), ("Mailing-list", f"list {ANN}")], id="no list at all"
+            [("List-Id", "<ann.example.net>"), ("X-BeenThere", "x")], id="the list of somebody else"
+        ),
+        pytest.param(
+            [*GOOGLE, ("To", GROUP), ("Cc", f"{ANN}, {UWE}"), SENT_BY_ANN], id="a group, the writer in copy"
+        ),
+        pytest.param(
+            [*GOOGLE, ("To", GROUP), ("Cc", ANN), SENT_BY_ANN, ("Reply-To", "bob@example.com")],
+            id="the same, with another to reply to",
+        ),
+        pytest.param([*GOOGLE, ("To", GROUP), ("Cc", ANN)], id="a group that names no sender"),
+        pytest.param(
+            [GROUP_ID, ("To", ANN), SENT_BY_ANN], id="a group without headers that names the writer"
+        ),
+        pytest.param(
+            [("List-Post", f"<mailto:{ANN}>"), SENT_BY_ANN], id="who writes under his list's address"
         ),
     ],
 )
@@ -136,6 +179,41 @@ def test_a_group_that_shows_the_writers_address_as_its_name() -> None:
     message = mail(("From", f"\"'{ANN}' via Sales\" <{GROUP}>"), *GOOGLE, BY_ANN)
     assert message.sender is None
     assert message.author == ANN
+
+
+LISTS = [
+    pytest.param([], [], id="no list"),
+    pytest.param([("To", LIST), ("Reply-To", LIST)], [], id="recipients alone are none"),
+    pytest.param([POST], [LIST], id="List-Post"),
+    pytest.param(
+        [("List-Post", f"<mailto:{LIST}?subject=a>, <mailto:b@lists.example>")],
+        [LIST, "b@lists.example"],
+        id="two of them",
+    ),
+    pytest.param([LIST_ID], [LIST], id="List-Id"),
+    pytest.param([("List-Id", "<all.staff.firm.example>")], ["all@staff.firm.example"], id="its first dot"),
+    pytest.param([("List-Id", "<1a2b3c>")], [], id="no address at all"),
+    pytest.param([("X-BeenThere", f"{LIST}, {GROUP}")], [LIST, GROUP], id="two that it has been at"),
+    pytest.param([("Mailing-list", "contact help@lists.example; run by ezmlm")], [], id="only whom to ask"),
+    pytest.param([POST, *GOOGLE], [LIST, GROUP], id="several lists, one after the other"),
+    pytest.param(
+        [*GOOGLE, ("To", f"{GROUP}, {UWE}"), ("Cc", "ed@example.net")], [GROUP], id="a group's post"
+    ),
+    pytest.param(
+        [*GOOGLE, ("To", f"{LIST}, {UWE}"), ("Cc", ANN), SENT_BY_ANN], [GROUP, LIST], id="under another name"
+    ),
+    pytest.param(
+        [GROUP_ID, ("To", LIST), ("Cc", "Uwe+group@firm.example")], [LIST], id="no own address is a list"
+    ),
+    pytest.param([("X-Google-Group-Id", " "), ("To", LIST)], [], id="an empty group"),
+]
+
+
+@pytest.mark.rule("E100", "H45")
+@pytest.mark.parametrize(("headers", "expected"), LISTS)
+def test_the_addresses_of_the_list(headers: list[Header], expected: list[str]) -> None:
+    fields = by_name([("From", f"Ann via Users <{LIST}>"), *headers])
+    assert list_addresses(fields, OWN) == set(expected)
 
 
 @pytest.mark.rule("E105", "E23")

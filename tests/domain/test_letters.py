@@ -94,7 +94,7 @@ def test_headers_as_they_read() -> None:
     mail = letter(text(""), Subject="=?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n and more", From="Ann <a@example.com>")
     assert mail.header("subject") == "Grüße and more"
     assert mail.header("Cc") == ""
-    assert mail.message().sender == "a@example.com"
+    assert mail.message(frozenset()).sender == "a@example.com"
 
 
 def test_what_is_attached() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from domain.messages import Fetched, MailClass, Part, read
 
+OWN = frozenset({"uwe@firm.example"})
 HUMAN = Part("text/plain", ())
 Header = tuple[str, str]
 
@@ -19,7 +20,7 @@ def class_of(*headers: Header, payload: Part = HUMAN) -> MailClass:
     if not any(name.lower() == "from" for name, _ in headers):
         headers = (("From", "Ann <ann@example.com>"), *headers)
     whole = Part(payload.mime_type, headers, payload.parts)
-    return read(Fetched("id", frozenset(), datetime(2026, 3, 15, tzinfo=UTC), whole)).mail_class
+    return read(Fetched("id", frozenset(), datetime(2026, 3, 15, tzinfo=UTC), whole), OWN).mail_class
 
 
 @pytest.mark.rule("D16", "D16-1")
@@ -117,7 +118,7 @@ def test_bounce_by_its_sender(header: Header) -> None:
 def test_bounce_by_its_empty_return_path(path: str) -> None:
     def returned(*headers: Header, payload: Part = HUMAN) -> MailClass:
         whole = Part(payload.mime_type, (("Return-Path", path), *headers, *payload.headers), payload.parts)
-        return read(Fetched("id", frozenset(), datetime(2026, 3, 15, tzinfo=UTC), whole)).mail_class
+        return read(Fetched("id", frozenset(), datetime(2026, 3, 15, tzinfo=UTC), whole), OWN).mail_class
 
     assert returned() is MailClass.BOUNCE
     assert returned(("List-Id", "<x.example>")) is MailClass.BOUNCE

@@ -47,7 +47,8 @@ def test_what_is_read_from_the_headers() -> None:
             ("Precedence", "bulk"),
             ("Subject", "\udcff\x00"),
             labels=("INBOX",),
-        )
+        ),
+        frozenset({ME}),
     )
     assert message == Message(
         gmail_id="18c0ffee",
@@ -66,7 +67,7 @@ def test_what_is_read_from_the_headers() -> None:
 
 @pytest.mark.rule("E42", "E105")
 def test_a_mail_without_headers_is_a_mail() -> None:
-    message = read(fetched())
+    message = read(fetched(), frozenset())
     assert (message.author, message.to, message.mail_class) == (None, (), MailClass.HUMAN)
     assert gate(message, INSIDERS, NOBODY, START) is Outcome.SKIP_NO_CONTACT
 
@@ -108,7 +109,7 @@ VALUES = st.text(max_size=40) | st.sampled_from(
 def test_every_mail_ends_in_an_outcome(
     headers: list[tuple[str, str]], mime_type: str, labels: frozenset[str]
 ) -> None:
-    message = read(Fetched("id", labels, START, Part(mime_type, tuple(headers))))
+    message = read(Fetched("id", labels, START, Part(mime_type, tuple(headers))), INSIDERS.own)
     outcome = gate(message, INSIDERS, EXCLUDED, START)
     assert (outcome is None) <= (
         message.author is not None and direction(message, INSIDERS) is Direction.INBOUND
@@ -121,5 +122,7 @@ def test_every_mail_ends_in_an_outcome(
 )
 def test_a_mail_of_hostile_headers_comes_to_an_end(piece: str) -> None:
     value = piece * (200_000 // len(piece))
-    message = read(fetched(*((name, value) for name in NAMES), ("From", ANN), *[("To", value)] * 20))
+    message = read(
+        fetched(*((name, value) for name in NAMES), ("From", ANN), *[("To", value)] * 20), INSIDERS.own
+    )
     assert gate(message, INSIDERS, EXCLUDED, START) is not None

@@ -137,7 +137,7 @@ def test_the_same_mail_twice_has_the_same_verdict() -> None:
 
 
 def received(*headers: tuple[str, str]) -> Message:
-    return read(Fetched("id", frozenset({"INBOX"}), NOW, Part("text/plain", headers)))
+    return read(Fetched("id", frozenset({"INBOX"}), NOW, Part("text/plain", headers)), OWN)
 
 
 @pytest.mark.rule("D11", "D11-5", "Z22", "Z37", "E16", "E17")

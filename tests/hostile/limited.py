@@ -14,6 +14,7 @@ from domain.mailboxes import Grant
 from domain.messages import Fetched, read
 from infra.gmail import Gmail
 from tests.hostile.huge import SHOWN
+from tests.hostile.readings import UWE
 
 SECONDS = 10
 MEGABYTES = 100
@@ -55,7 +56,7 @@ def _read(gmail_id: str, asked: dict[str, Any]) -> dict[str, Any]:
     found = gmail.open(Grant(**asked["grant"])).fetch([gmail_id])[gmail_id]
     if not isinstance(found, Fetched):
         return {"refused": str(found)}
-    message = read(found)
+    message = read(found, frozenset({UWE}))
     return {
         "author": message.author,
         "to": message.to[:SHOWN],

@@ -107,7 +107,7 @@ def test_any_history_is_read_as_texts_or_tried_again(pages: list[Answer]) -> Non
 def test_any_message_is_read_or_tried_again(answer: Answer) -> None:
     found = reading.fetched("18c0ffee", answer)
     if isinstance(found, Fetched):
-        read(found)
+        read(found, frozenset())
         assert all(isinstance(label, str) for label in found.label_ids)
     else:
         assert not found.whole_mailbox

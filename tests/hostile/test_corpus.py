@@ -29,7 +29,7 @@ def test_the_table_and_the_corpus_name_the_same_mails() -> None:
 def test_each_mail_is_read_as_the_table_says(
     name: str, reading: Reading, control: GmailControl, mailbox: GmailMailbox
 ) -> None:
-    message = read(fetch(name, control, mailbox))
+    message = read(fetch(name, control, mailbox), frozenset({UWE}))
     assert (message.author, message.to, message.cc, message.mail_class) == (
         reading.author,
         reading.to,

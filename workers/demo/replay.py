@@ -204,7 +204,8 @@ class _Feed:
         rows, deliveries = [], []
         for mail in chunk:
             fields = read_fields(mail.raw)
-            author = read(Fetched("", frozenset(), _NO_DATE, Part("", _headers(fields)))).author
+            fetched = Fetched("", frozenset(), _NO_DATE, Part("", _headers(fields)))
+            author = read(fetched, frozenset({self._result.mailbox})).author
             rows.append(Row(mail.n, _first(fields.get("message-id", ())), author))
             deliveries.append(Delivery(self._result.mailbox, mail.raw, self._labels.of(fields)))
             if mail.cut:
