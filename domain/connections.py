@@ -84,7 +84,8 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class MailboxState:
-    """What we know of a mailbox between jobs. `resting_until` is set while Gmail limits it (E87)."""
+    """What we know of a mailbox between jobs. `resting_until` is set while Gmail limits it (E87); `own_name` is
+    what its owner shows there beside his address, where he shows anything."""
 
     id: int
     address: str
@@ -94,6 +95,7 @@ class MailboxState:
     failures: int
     labels: dict[Category, str]
     watch: WatchState = field(default_factory=WatchState)
+    own_name: str = field(default="", repr=False)
 
     def rests(self, now: datetime) -> bool:
         return self.resting_until is not None and self.resting_until > now

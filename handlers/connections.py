@@ -94,6 +94,7 @@ def save(
             else _signed_in(user_id, mailbox_id, gmail.grant, wishes.sharing, tx)
         )
         tx.mailboxes.keep_own_addresses(mailbox_id, {address, *own})
+        tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
         if labels:
             tx.mailboxes.keep_labels(mailbox_id, labels)
         watched = _switch(connection, watch, features, tx, work)

@@ -81,6 +81,10 @@ class Mailbox(Protocol):
         None where the mailbox has the label no more.
         """
 
+    def searches(self, sought: Sought) -> tuple[Sought, ...]:
+        """The same as several searches where one would be longer than Gmail takes. Asks nobody; a mail may be
+        found by more than one of them."""
+
     def found(self, sought: Sought, page: str | None) -> tuple[tuple[str, ...], str | None]:
         """Ids of mail, newest first, a page at a time: more than what is sought, as far as Gmail's search is
         fuzzy (Z17). The token leads to the next page, None after the last."""
@@ -140,8 +144,9 @@ class Mailbox(Protocol):
     def original(self, gmail_id: str) -> Original | None:
         """What an answer needs of the mail it answers; None where Gmail answers 404."""
 
-    def own_addresses(self) -> tuple[str, ...]:
-        """Primary address and send-as aliases but those that are known as not verified, in their exact form (E14)."""
+    def own_addresses(self) -> Mapping[str, str]:
+        """Primary address and send-as aliases but those that are known as not verified, in their exact form (E14),
+        each with the name that its owner shows beside it, "" where there is none."""
 
     def watch(self, topic: str) -> Watch:
         """Register for push. Stops and registers anew when another topic is active."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from domain.addresses import canonical
-from domain.connections import Connection, ConnectionState
+from domain.connections import Connection, ConnectionState, MailboxState
 from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
 from domain.events import SendingDue
 from domain.outbox import (
@@ -19,7 +19,17 @@ from domain.outbox import (
     key_of,
     may_send,
 )
-from domain.outgoing import MailKind, Original, Outgoing, Person, Unsendable, Written, answering, encode
+from domain.outgoing import (
+    MAX_NAME,
+    MailKind,
+    Original,
+    Outgoing,
+    Person,
+    Unsendable,
+    Written,
+    answering,
+    encode,
+)
 from domain.users import User
 from handlers.connections import Refused
 from handlers.ports import Mailbox, Transaction
@@ -90,13 +100,18 @@ def _way(written: Written, tx: Transaction) -> _Way:
     mailbox = tx.mailboxes.get(mine[0].mailbox_id)
     if mailbox is None:
         raise Refused("the mailbox was disconnected meanwhile")
-    return _Way(mine[0], _sender(mailbox.address, user), _recipients(written, tx))
+    return _Way(mine[0], _sender(mailbox, user), _recipients(written, tx))
 
 
-def _sender(address: str, user: User | None) -> Person:
-    """What the CRM calls him is no text of his: what a header cannot hold is left out."""
-    name = "".join(char for char in user.name if char.isprintable()) if user else ""
-    return Person(address, name)
+def _sender(mailbox: MailboxState, user: User | None) -> Person:
+    """By the name that the CRM has for him, else by the one he shows in Gmail, which adds none by itself. Neither
+    was written for this mail: what a header cannot hold is left out."""
+    names = (_printable(name) for name in (user.name if user else "", mailbox.own_name))
+    return Person(mailbox.address, next(filter(None, names), "")[:MAX_NAME])
+
+
+def _printable(name: str) -> str:
+    return "".join(char for char in name if char.isprintable()).strip()
 
 
 def _recipients(written: Written, tx: Transaction) -> tuple[Person, ...]:

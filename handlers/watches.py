@@ -1,5 +1,6 @@
 """The push registration of a mailbox: renewed daily, made anew where push fails (E82, E85)."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -40,10 +41,10 @@ def _renew(mailbox_id: int, work: Work) -> bool:
             return True
         anew = mailbox.watch.is_deaf(work.pace.push_recall, tx.now(), timedelta(seconds=work.pace.watch_rest))
 
-    def renew(gmail: Mailbox) -> tuple[Watch, frozenset[str], str]:
+    def renew(gmail: Mailbox) -> tuple[Watch, Mapping[str, str], str]:
         if anew:
             gmail.stop_watch()
-        return gmail.watch(work.topic), frozenset(gmail.own_addresses()), gmail.address()
+        return gmail.watch(work.topic), gmail.own_addresses(), gmail.address()
 
     try:
         answer = enter(connections, work, renew)
@@ -59,7 +60,8 @@ def _renew(mailbox_id: int, work: Work) -> bool:
         wanted = bool(tx.connections.switched_on(mailbox_id, locked=True))
         if wanted:
             tx.mailboxes.start_watch(mailbox_id, watch, work.pace.watch_due_after, anew=anew)
-            tx.mailboxes.keep_own_addresses(mailbox_id, own)
+            tx.mailboxes.keep_own_addresses(mailbox_id, own.keys())
+            tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
             renamed = address != mailbox.address and tx.mailboxes.rename(mailbox_id, address)
     if not wanted:
         enter(connections, work, lambda gmail: gmail.stop_watch())

@@ -37,6 +37,7 @@ class MailboxRows:
             failures=row.failures,
             labels={Category(name): label_id for name, label_id in row.labels.items()},
             watch=watch_state(row),
+            own_name=row.own_name or "",
         )
 
     def id_of(self, address: str) -> int | None:
@@ -89,6 +90,10 @@ class MailboxRows:
         """What was an own address stays one: a renamed primary becomes an alias (E99)."""
         rows = [{"mailbox_id": mailbox_id, "address": a, "loose": loose(a)} for a in addresses]
         insert_new(self._db, mailbox_addresses, rows)
+
+    def keep_own_name(self, mailbox_id: int, name: str) -> None:
+        """What its owner shows beside the primary address, "" for nothing."""
+        self._set(mailbox_id, own_name=name or None)
 
     def advance(self, mailbox_id: int, old: str | None, new: str) -> bool:
         """Move the cursor by compare-and-set; False when another run has moved it meanwhile (W1), or the

@@ -34,6 +34,7 @@ mailboxes = Table(
     metadata,
     Column("id", _id, primary_key=True, autoincrement=True),
     Column("address", String, nullable=False, unique=True),
+    Column("own_name", String),
     Column("cursor", String),
     Column("labels", Json, nullable=False),
     Column("synced_at", Instant),

@@ -6,6 +6,7 @@ Nothing of it is kept here, and no error carries a word of it (D2).
 import binascii
 import html
 from base64 import urlsafe_b64decode
+from dataclasses import replace
 from typing import Any
 
 from domain.addresses import spellings
@@ -15,6 +16,9 @@ from infra.gmail.api import DEPTH, ME
 from infra.gmail.calls import Answer, Calls
 from infra.gmail.reading import from_epoch, list_page, sense
 from infra.gmail.refusals import ODD_ANSWER
+
+LONGEST = 6_000
+"""Characters of one search: with more Gmail's own way in may refuse the request before anybody has read it."""
 
 PAGE = 100
 """Ids of one search; more come a page at a time, each at the price of a search."""
@@ -37,6 +41,23 @@ PREVIEW = f"{_ENVELOPE},payload(headers,{_tree('mimeType,filename')})"
 """The header of the mail, and of its parts what tells an attachment."""
 
 WHOLE = f"{_ENVELOPE},payload({_tree('mimeType,filename,headers,body')})"
+
+
+def searches(sought: Sought) -> tuple[Sought, ...]:
+    """The same in as many searches as it takes for none to be longer than LONGEST. The owner's words are one."""
+    if not sought.addresses:
+        return (sought,)
+    room = LONGEST - len(query(replace(sought, addresses=("",)))) + len(_of_address(""))
+    groups: list[list[str]] = []
+    left = 0
+    for address in sought.addresses:
+        needed = len(_of_address(address)) + 1
+        if needed > left:
+            groups.append([])
+            left = room
+        groups[-1].append(address)
+        left -= needed
+    return tuple(replace(sought, addresses=tuple(group)) for group in groups)
 
 
 def query(sought: Sought) -> str:

@@ -96,6 +96,10 @@ class GmailMailbox:
         """Headers and structure, at most 25 messages a request."""
         return self._each(gmail_ids, self._api.get_full, reading.fetched)
 
+    def searches(self, sought: Sought) -> tuple[Sought, ...]:
+        """As many as it takes for none to be too long."""
+        return live.searches(sought)
+
     def found(self, sought: Sought, page: str | None) -> tuple[tuple[str, ...], str | None]:
         """A page of ids, newest first, and the token of the next one."""
         return live.found(self._calls, sought, page)
@@ -180,20 +184,21 @@ class GmailMailbox:
         """Ids of the CRM labels, made where they are missing."""
         return labels.ensure_labels(self._calls, names, known)
 
-    def own_addresses(self) -> tuple[str, ...]:
+    def own_addresses(self) -> dict[str, str]:
         """The primary address first, and every other that Google knows as verified, in their exact form (E14).
 
         Of the primary and of aliases of its domain Google says nothing about that: nobody else could have them.
+        Where somebody has set no name, it says nothing of one either.
         """
-        mask = "sendAs(sendAsEmail,isPrimary,verificationStatus)"
+        mask = "sendAs(sendAsEmail,displayName,isPrimary,verificationStatus)"
         answer = self._ask(self._api.send_as.list(userId=ME, fields=mask))
+        found: dict[str, str] = {}
         with sense():
-            own = [
-                canonical(alias["sendAsEmail"])
-                for alias in sorted(answer["sendAs"], key=lambda alias: not alias.get("isPrimary"))
-                if alias.get("verificationStatus") in (None, "accepted")
-            ]
-        return tuple(dict.fromkeys(filter(None, own)))
+            for alias in sorted(answer["sendAs"], key=lambda alias: not alias.get("isPrimary")):
+                address = canonical(alias["sendAsEmail"])
+                if address and alias.get("verificationStatus") in (None, "accepted"):
+                    found.setdefault(address, str(alias.get("displayName") or ""))
+        return found
 
     def watch(self, topic: str) -> Watch:
         """For every label: replies do not inherit them (FACTS §1)."""

@@ -110,6 +110,23 @@ def test_only_the_very_domain_counts() -> None:
     assert domain_of('"a@b"@example.com') == "example.com"
 
 
+@pytest.mark.rule("D5", "D13", "E18", "E19")
+@pytest.mark.parametrize(
+    ("address", "domains", "expected"),
+    [
+        pytest.param("a@googlemail.com", "gmail.com", True, id="Gmail's other name"),
+        pytest.param("a@gmail.com", "googlemail.com", True, id="and the other way"),
+        pytest.param("a@gmail.com", "gmail.com googlemail.com", True, id="both named"),
+        pytest.param("a@gmail.com", "example.com", False, id="another domain"),
+        pytest.param("a@gmail.com.example", "googlemail.com", False, id="not what merely begins so"),
+        pytest.param("a@example.com", "gmail.com googlemail.com", False, id="not everybody"),
+        pytest.param("a@gmail.com", "", False, id="nothing named"),
+    ],
+)
+def test_gmails_two_names_are_one_domain(address: str, domains: str, expected: bool) -> None:
+    assert is_under(address, frozenset(domains.split())) is expected
+
+
 @pytest.mark.rule("D5", "E13", "E14")
 @pytest.mark.parametrize(
     ("address", "known", "expected"),

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, update
 from domain.addresses import loose
 from domain.connections import Sharing
 from domain.errors import AccessRevoked, TryAgain
+from domain.letters import Sought
 from domain.messages import Direction
 from domain.pages import Place, read_place
 from handlers import live
@@ -338,6 +339,71 @@ def test_a_page_of_50_over_three_mailboxes_keeps_its_budget(house: House) -> Non
     assert page.requests <= 3 * 3
     assert page.requests == counted.http_requests
     assert page.units == counted.units
+
+
+MANY = tuple(f"ann.of.department.{n}@example.com" for n in range(50))
+
+
+def with_many_addresses(house: House) -> int:
+    """Ann has 50 addresses more; returns how many searches that takes."""
+    with house.store.engine.begin() as db:
+        more = [{"contact_id": "ann", "address": one, "loose": loose(one)} for one in MANY]
+        db.execute(insert(contact_addresses), more)
+    found = house.work.gmail.open
+    with house.store.begin("tests.look") as tx:
+        [connection] = tx.connections.of_user("uwe")
+        known = tx.contacts.addresses_of("ann")
+    assert connection.grant is not None
+    assert known is not None
+    return len(found(connection.grant).searches(Sought(known)))
+
+
+@ONE_DATABASE
+@pytest.mark.rule("Z17")
+@pytest.mark.parametrize("limit", [1, 7, 50])
+def test_a_record_with_more_addresses_than_one_search_takes_is_shown_in_order_and_once(
+    house: House, limit: int
+) -> None:
+    """What one search finds is old, what another finds is young, and some mail is found by several."""
+    connect(house, "uwe", UWE)
+    searches = with_many_addresses(house)
+    assert searches > 1
+    mails = [
+        Mail(
+            UWE,
+            letter(MANY[n * 7 % 50 if n % 3 else n // 2], subject=f"{n}", Cc=MANY[-1 - n % 5]),
+            internal_date=NOON + 400 * n,
+        )
+        for n in range(60)
+    ]
+    house.gmail.deliver_many(mails)
+    seen: list[str] = []
+    place: Place | None = None
+    for _ in range(200):
+        page = see(house, limit=limit, place=place)
+        seen += subjects(page)
+        if page.place is None:
+            break
+        place = read_place(page.place.token())
+    assert seen == [f"{n}" for n in reversed(range(60))]
+
+
+@ONE_DATABASE
+@pytest.mark.rule("Z17")
+def test_a_page_that_takes_several_searches_keeps_its_budget(house: House) -> None:
+    connect(house, "uwe", UWE)
+    searches = with_many_addresses(house)
+    house.gmail.deliver_many(
+        [Mail(UWE, letter(MANY[n % 50], subject=f"{n}"), internal_date=NOON + 1000 * n) for n in range(150)]
+    )
+    house.gmail.reset_counters()
+    page = see(house)
+    counted = house.gmail.counters()
+    assert subjects(page) == [f"{n}" for n in reversed(range(100, 150))]
+    assert page.units <= 5 * searches + 20 * (50 + 25)
+    assert (page.units, page.requests) == (counted.units, counted.http_requests)
+    assert counted.calls_of("messages.list") == searches
+    assert page.requests <= searches + 75 // (25 // searches) + 1
 
 
 @pytest.mark.rule("Z17", "D13")

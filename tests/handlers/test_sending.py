@@ -100,6 +100,39 @@ def test_a_mail_to_a_contact_goes_out_through_the_users_gmail_and_lies_in_his_se
     assert (row.state, row.sent_id, row.contact_id, row.reason) == ("sent", sent.id, "ann", None)
 
 
+NAMES = [
+    pytest.param(None, "Uwe Müller", "Uwe Müller", id="the CRM knows no user"),
+    pytest.param("", "Uwe Müller", "Uwe Müller", id="the CRM has no name"),
+    pytest.param(" \u200b\r\n", "Uwe", "Uwe", id="the CRM has a name of nothing"),
+    pytest.param("Uwe of the CRM", "Uwe Müller", "Uwe of the CRM", id="the CRM's name comes first"),
+    pytest.param(None, "", "", id="nobody has one"),
+    pytest.param(None, "U\r\nBcc: eve@example.com", "UBcc: eve@example.com", id="no header of its own"),
+    pytest.param(None, "Uwe " * 70, "Uwe " * 63 + "Uwe", id="no longer than a header takes"),
+]
+
+
+@pytest.mark.rule("Z16")
+@pytest.mark.parametrize(("in_crm", "in_gmail", "shown"), NAMES)
+def test_the_senders_name_is_the_crms_or_the_one_he_shows_in_gmail(
+    house: House, in_crm: str | None, in_gmail: str, shown: str
+) -> None:
+    house.gmail.create_mailbox(UWE)
+    house.gmail.set_aliases(UWE, (), names={UWE: in_gmail})
+    house.connect(magnet=False, sorting=False)
+    if in_crm is not None:
+        with house.store.engine.begin() as db:
+            db.execute(insert(users).values(id="uwe", name=in_crm, roles_above=[], may_connect=True))
+    house.gmail.reset_counters()
+
+    sending.ask(TO_ANN, house.work)
+
+    counted = house.gmail.counters()
+    assert counted.calls == counted.calls_of("drafts.create") == 1, "nothing is asked for the name's sake"
+    [draft] = in_label(house, "DRAFT")
+    [sender] = read(house, draft.id)["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == (shown, UWE)
+
+
 @pytest.mark.rule("Z17a")
 def test_the_owner_may_write_to_any_address_and_copy_anybody(house: House, uwe: int) -> None:
     to, cc = (Person("nora@example.com", "Nora Müller"),), (Person("max@example.org"),)

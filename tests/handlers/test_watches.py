@@ -236,6 +236,17 @@ def test_a_renamed_mailbox_is_known_by_its_new_address_and_the_old_stays_its_own
     assert watched.outcomes()[gmail_id] == "label.open"
 
 
+@pytest.mark.rule("E85", "Z16")
+def test_a_name_changed_in_gmail_is_known_at_the_next_renewal(watched: House) -> None:
+    assert state(watched).own_name == ""
+    watched.gmail.set_aliases(UWE, (), names={UWE: "Uwe Müller"})
+    renew(watched)
+    assert state(watched).own_name == "Uwe Müller"
+    watched.gmail.set_aliases(UWE, (), names={UWE: ""})
+    renew(watched)
+    assert state(watched).own_name == ""
+
+
 @pytest.mark.rule("E85")
 def test_a_daily_renewal_costs_its_watch_and_two_looks(watched: House) -> None:
     renew(watched)

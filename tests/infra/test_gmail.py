@@ -68,7 +68,7 @@ def test_where_history_stands_and_whose_it_is(
 ) -> None:
     assert mailbox.cursor_now() == str(control.dump(address).history_id)
     assert mailbox.address() == address
-    assert mailbox.own_addresses() == (address, "ana.sales@example.org")
+    assert tuple(mailbox.own_addresses()) == (address, "ana.sales@example.org")
     assert_counted(mailbox, control, address)
     assert (mailbox.spent.units, mailbox.spent.requests) == (3, 4)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.errors import TryAgain
 from domain.letters import Letter, Sought
 from infra.gmail import GmailMailbox
-from infra.gmail.live import letter, query
+from infra.gmail.live import letter, query, searches
 from infra.local.gmail import GmailControl
 
 ANN = "ann@example.com"
@@ -60,7 +60,38 @@ def test_a_search_for_many_addresses_gets_there(
     control: GmailControl, mailbox: GmailMailbox, address: str
 ) -> None:
     gmail_id = control.deliver(address, plain().as_bytes()).id
-    assert found(mailbox, *(f"nobody{n}@example.net" for n in range(60)), ANN) == (gmail_id,)
+    sought = Sought((*(f"nobody{n}@example.net" for n in range(60)), ANN))
+    pages = [mailbox.found(one, None) for one in mailbox.searches(sought)]
+    assert len(pages) > 1
+    assert [ids for ids, _ in pages if ids] == [(gmail_id,)]
+    assert {more for _, more in pages} == {None}
+
+
+MANY = {
+    "nobody": (),
+    "one": (ANN,),
+    "fifty": tuple(f"nobody.number.{n}@department.example.net" for n in range(50)),
+    "fifty at Gmail": tuple(f"no.body.{n}@gmail.com" for n in range(50)),
+    "the longest there are": tuple(f"{n}{'x' * 300}@example.net"[-320:] for n in range(5)),
+    "the longest at Gmail": tuple(f"{n}.{'x' * 62}@googlemail.com" for n in range(5)),
+    "no name of Gmail's": ("x." * 150 + "x@googlemail.com",),
+}
+
+
+@pytest.mark.rule("Z17")
+@pytest.mark.parametrize("addresses", MANY.values(), ids=MANY.keys())
+def test_no_search_is_longer_than_gmail_takes_and_none_is_left_out(addresses: tuple[str, ...]) -> None:
+    parts = searches(Sought(addresses, before=1_796_000_000))
+    assert max(len(query(one)) for one in parts) <= 6_000
+    assert tuple(address for one in parts for address in one.addresses) == addresses
+    assert {one.before for one in parts} == {1_796_000_000}
+    whole = len(query(Sought(addresses)))
+    assert len(parts) <= 1 + whole // 4_000, "no more searches than it takes"
+
+
+@pytest.mark.rule("Z17a")
+def test_the_owners_words_are_one_search() -> None:
+    assert searches(Sought(words="word " * 3_000)) == (Sought(words="word " * 3_000),)
 
 
 def test_pages_of_a_search_come_one_by_one(

@@ -294,12 +294,32 @@ def test_an_alias_counts_unless_google_says_that_it_is_not_verified(
         {"sendAsEmail": "ana@example.com", "isPrimary": True},
     ]
     google.script = [http({"sendAs": aliases})]
-    assert mailbox.own_addresses() == (
+    assert tuple(mailbox.own_addresses()) == (
         "ana@example.com",
         "sales@example.org",
         "a.maria@example.com",
         "am@example.com",
     )
+
+
+@pytest.mark.rule("E14", "Z16")
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        pytest.param({"displayName": "Ana López"}, "Ana López", id="a name"),
+        pytest.param({"displayName": ""}, "", id="an empty one"),
+        pytest.param({}, "", id="none at all"),
+        pytest.param({"displayName": None}, "", id="null"),
+    ],
+)
+def test_the_name_beside_an_own_address_comes_along(
+    google: Script, mailbox: GmailMailbox, more: dict[str, object], name: str
+) -> None:
+    primary = {"sendAsEmail": "ana@example.com", "isPrimary": True} | more
+    google.script = [http({"sendAs": [primary]})]
+    assert mailbox.own_addresses() == {"ana@example.com": name}
+    assert len(google.requests) == 1
+    assert "displayName" in google.requests[0].decode()
 
 
 @pytest.mark.rule("W14")

@@ -36,9 +36,11 @@ def _words() -> None:
 
 
 def _aliases() -> None:
-    """Own addresses that Gmail does not list (E14)."""
+    """Own addresses that Gmail does not list (E14), and the name that Gmail has for the mailbox's owner."""
+    op.add_column("mailboxes", sa.Column("own_name", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("mailboxes", "own_name")
     for table in ("notifications", "decisions"):
         op.drop_column(table, "via_list")
