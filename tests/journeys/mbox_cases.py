@@ -119,6 +119,8 @@ TAKEOUT = [
     anns(mail(ANN, labelled("Inbox", '"Berlin, Mitte"', "a/b")), "Berlin, Mitte", "a/b"),
     anns(mail(ANN, "X-Gmail-Labels: =?UTF-8?Q?Inbox,Gr=C3=BC=C3?=\n =?UTF-8?Q?=9Fe?="), "Grüße"),
     anns(mail(ANN, labelled("Inbox", "Snoozed", "a//b", "[Gmail]/x", "z" * 300)), READ),
+    anns(mail(ANN, labelled("=?UTF-8?Q?Bo=C3=AEte_de_r=C3=A9ception,Non_lus?="))),
+    stopped("trash", mail(ANN, labelled("Papierkorb", "=?UTF-8?Q?Ge=C3=B6ffnet?=")), "ann@example.com", ("TRASH",)),
     stopped("spam", mail(ANN, labelled("Spam", "Unread")), "ann@example.com", ("SPAM", "UNREAD")),
     stopped("trash", mail(ANN, labelled("Trash")), "ann@example.com", ("TRASH",)),
     stopped("draft", mail(ME, labelled("Drafts"), to=ANN), ME, ("DRAFT",)),
@@ -172,6 +174,12 @@ UNCERTAIN = [
 HOSTILE = [
     anns(mail(ANN).replace(b"\n", b"\r\n")),
     anns(mail(ANN) + b"\n>From here on it is quoted\n\nFrom now on at 12:30 there is no new mail\n"),
+    anns(
+        mail(ANN)
+        + b"\nFrom "
+        + b"0123456789" * 4
+        + b" Mon Sep 17 00:00:00 2001\nFrom: dev@example.org\n\n---\n"
+    ),
     anns(mail(ANN, "Subject: \x00\x01\x02")),
     anns(mail(ANN) + bytes(range(256)) * 20),
     anns(mail(ANN, "X-Long: " + "x" * 300_000)),

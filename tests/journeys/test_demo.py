@@ -85,10 +85,21 @@ def test_a_file_of_mail_becomes_a_report_in_its_order(tmp_path: Path) -> None:
     words += ["--contacts", _write(tmp_path, "contacts.csv", (CONTACTS + REFUSED_CONTACT).encode())]
     words += ["--deals", _write(tmp_path, "deals.csv", DEALS.encode())]
     words += ["--users", _write(tmp_path, "users.csv", USERS.encode())]
-    words += ["--report", str(tmp_path / "report.jsonl"), "--now", "2026-03-15T12:00:00Z"]
+    words += ["--report", str(tmp_path / "report.jsonl"), "--json"]
+    words += [
+        "--now",
+        "2026-02-28T18:30:00-05:00",
+        "--time-zone",
+        "Europe/Berlin",
+    ]  # where it is March already
     done = run(*words)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "1 refused" in done.stdout
+    summary = json.loads(done.stdout)
+    assert (summary["refused_rows"], summary["from_lines_inside"]["times"]) == (True, 1)
+    assert summary["from_lines_not_taken"] == {"times": 0, "lines": []}
+    assert summary["own_labels"]["Berlin, Mitte"] == 1
+    for said in ("1 refused", "Berlin, Mitte (1)", "1 `From ` lines looked like a mail"):
+        assert said in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
     for line, (n, (_, expected)) in zip(lines, enumerate(CASES, 1), strict=True):
         assert line.pop("gmail_id")
@@ -118,6 +129,8 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
         pytest.param(FROM_LINE + b"To: x@example.com\n\nx\n", ("--mailbox", "nobody"), "no address", id="no address"),
         pytest.param(FROM_LINE + b"To: x@example.com\n\nx\n", ("--now", "soon"), "ISO 8601", id="no time"),
         pytest.param(FROM_LINE + b"To: x@example.com\n\nx\n", ("--now", "2026-03-15T12:00"), "zone", id="no zone"),
+        pytest.param(FROM_LINE + b"To: x@example.com\n\nx\n", ("--time-zone", "Mars/Base"), "Europe/Berlin is one",
+                     id="no such zone"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_told_in_one_line(

@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from domain.addresses import canonical
 from workers.cli.output import Json, fail, show_json
+
+if TYPE_CHECKING:
+    from workers.demo.replay import Wish
 
 WORTH_SAYING = 100 << 20
 """Bytes of a file whose first reading takes a while."""
@@ -36,6 +40,9 @@ def demo(
     now: Annotated[
         str | None, _option("--now", "The moment to evaluate 'this month' for: 2026-03-15T12:00:00Z")
     ] = None,
+    time_zone: Annotated[
+        str | None, _option("--time-zone", "Where it is this month: Europe/Berlin; else UTC.")
+    ] = None,
     quota: Annotated[bool, _option("--quota", "Gmail's limits are enforced, not only counted.")] = False,
     report: Annotated[Path | None, _option("--report", "Where to write one JSON line per mail.")] = None,
     keep: Annotated[
@@ -47,20 +54,26 @@ def demo(
 
     Needs nothing: a local Google, Redis and the processes of the Procfile are started and ended again. Ends with
     0 when all went as the rules say and no word of any mail was found in anything that is kept, else 1.
-    With --mbox: 0 when every mail has an outcome, 2 when a file cannot be used.
+    With --mbox: 0 when every mail has an outcome and nothing that may be a mail was left out, 2 when a file cannot
+    be used.
 
     Example: `lodestone demo`
 
     Example: `lodestone demo --mbox mail.mbox --contacts contacts.csv --deals deals.csv --report report.jsonl`
     """
     if mbox is None:
-        if any((contacts, deals, users, mailbox, now, quota, report)):
+        if any((contacts, deals, users, mailbox, now, time_zone, quota, report)):
             fail("--mbox is missing: the other options are about a person's own mail", code=2)
         good = _show(keep, as_json=as_json)
     else:
+        from workers.demo.replay import Wish
+
         if contacts is None or deals is None or report is None:
             fail("--mbox needs --contacts, --deals and --report", code=2)
-        good = _replay(mbox, contacts, deals, users, mailbox, now, report, keep, quota=quota, as_json=as_json)
+        wish = Wish(
+            mbox, contacts, deals, users, _address(mailbox), _moment(now), _zone(time_zone), quota, report
+        )
+        good = _replay(wish, keep, as_json=as_json)
     raise typer.Exit(0 if good else 1)
 
 
@@ -78,44 +91,31 @@ def _show(keep: Path | None, *, as_json: bool) -> bool:
     return summary.good
 
 
-def _replay(
-    mbox: Path,
-    contacts: Path,
-    deals: Path,
-    users: Path | None,
-    mailbox: str | None,
-    now: str | None,
-    report: Path,
-    keep: Path | None,
-    *,
-    quota: bool,
-    as_json: bool,
-) -> bool:
+def _replay(wish: "Wish", keep: Path | None, *, as_json: bool) -> bool:
     from workers.demo.mbox import NoMbox
-    from workers.demo.replay import Wish, replay, survey
+    from workers.demo.replay import replay, survey
     from workers.demo.screen import Screen
 
-    for file in filter(None, (mbox, contacts, deals, users)):
+    for file in filter(None, (wish.mbox, wish.contacts, wish.deals, wish.users)):
         _check_readable(file)
-    wish = Wish(mbox, contacts, deals, users, _address(mailbox), _moment(now), quota, report)
     screen = Screen(aside=as_json)
     try:
-        if mbox.stat().st_size > WORTH_SAYING:
-            screen.step(f"looking through {mbox}")
-        found = survey(mbox)
+        if wish.mbox.stat().st_size > WORTH_SAYING:
+            screen.step(f"looking through {wish.mbox}")
+        found = survey(wish.mbox)
     except NoMbox as error:
-        fail(f"{mbox} {error}", code=2)
+        fail(f"{wish.mbox} {error}", code=2)
     address = wish.mailbox or found.mailbox
     if address is None:
-        fail(f"{mbox} names no recipient: say with --mailbox whose mail it is", code=2)
-    _check_writable(report)
+        fail(f"{wish.mbox} names no recipient: say with --mailbox whose mail it is", code=2)
+    _check_writable(wish.report)
     with _folder(keep) as folder:
-        result = replay(wish, found.mails, address, folder.path, screen)
-        result.show(screen, report)
+        result = replay(wish, found, address, folder.path, screen)
+        result.show(screen, wish.report)
         folder.needed = bool(result.unfinished)
     if as_json:
         show_json(result.as_json())
-    return not result.unfinished
+    return result.good
 
 
 class _Folder:
@@ -191,6 +191,13 @@ def _moment(text: str | None) -> datetime | None:
     if moment.tzinfo is None:
         fail(f"--now {text} has no zone; 2026-03-15T12:00:00Z has one", code=2)
     return moment.astimezone(UTC)
+
+
+def _zone(text: str | None) -> str | None:
+    try:
+        return text and ZoneInfo(text).key
+    except (KeyError, ValueError, OSError):
+        fail(f"--time-zone {text} is no time zone; Europe/Berlin is one", code=2)
 
 
 def add_to(app: typer.Typer) -> None:

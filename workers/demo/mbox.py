@@ -1,11 +1,12 @@
 """An mbox file, mail by mail, as a stream: what memory holds is one mail, and of that no more than MAX_MAIL."""
 
-import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from workers.demo.mbox_bounds import EMPTY, Bounds, Kind, Verdict, looks_like_a_header
 
 MAX_MAIL = 64 << 20
 """Bytes of one mail that are read. Gmail takes in none that is larger; what is longer ends here, and says so."""
@@ -13,16 +14,7 @@ MAX_MAIL = 64 << 20
 MAX_LINE = 1 << 16
 """What is read at once: a line, or a piece of a very long one."""
 
-_DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_FROM_LINE = re.compile(
-    rb"From (?:[^\r\n]{0,400}? )??\s{0,8}(?:"
-     rb"(?:" + _DAY + rb",?\s{1,4})?(?:" + _MONTH + rb"\s{1,4}\d{1,2}|\d{1,2}[ -]" + _MONTH + rb"[ -]\d{2,4})"
-    + rb"|\d{4}-\d\d-\d\d"
-    + rb")[\sT]{1,4}\d{1,2}:\d\d",
-    re.IGNORECASE,
-)  # fmt: skip
-"""`From ann@example.com Sun Mar 15 12:00:00 2026`, with the senders and dates that mail programs write."""
+_NAMED = 20
 
 
 class NoMbox(Exception):
@@ -30,41 +22,61 @@ class NoMbox(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines of the file: how many, and the numbers of the first of them."""
+
+    times: int = 0
+    first: tuple[int, ...] = ()
+
+    def __add__(self, other: "Lines") -> "Lines":
+        return Lines(self.times + other.times, (self.first + other.first)[:_NAMED])
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail byte for byte, without its From_ line and the empty line before the next. `cut`: it was longer."""
+    """One mail byte for byte, without its From_ line and the empty line before the next. `cut`: it was longer.
+
+    `inside` are lines in it at which another mail seems to begin and, as is known, does not: a patch's, or what
+    Content-Length covers. `doubtful` are those of which that cannot be known, and which were not taken.
+    """
 
     n: int
     raw: bytes
     cut: bool
+    inside: Lines = Lines()
+    doubtful: Lines = Lines()
 
 
-def find_separator(path: Path) -> Callable[[bytes], bool]:
-    """How this file's mails are told apart: by From_ lines with sender and date where it has any, else by any
-    line that begins with `From `, each after an empty line. Raises NoMbox when there is neither."""
-    loose = False
+def find_separator(path: Path) -> Kind:
+    """The kind of From_ line that this file's first mail begins with. Raises NoMbox when there is none."""
     with path.open("rb") as file:
-        for line, follows_empty in _lines(file):
-            if follows_empty and line.startswith(b"From "):
-                if _FROM_LINE.match(line):
-                    return lambda candidate: bool(_FROM_LINE.match(candidate))
-                loose = True
-    if loose:
-        return lambda candidate: True
+        for bounds, line, follows_empty in _walk(file, None):
+            kind = bounds.first(line, follows_empty=follows_empty)
+            if kind is not None:
+                return kind
     raise NoMbox("has no mail in it: an mbox is made of mails that each begin with a line `From …`")
 
 
-def read_mbox(path: Path, separates: Callable[[bytes], bool], longest: int = MAX_MAIL) -> Iterator[Mail]:
+def read_mbox(path: Path, separator: Kind, longest: int = MAX_MAIL) -> Iterator[Mail]:
     """Every mail in the file's order, counted from 1; of each at most `longest` bytes."""
     with path.open("rb") as file:
-        collected: _Collected | None = None
-        for line, follows_empty in _lines(file):
-            if follows_empty and line.startswith(b"From ") and separates(line):
-                if collected is not None:
+        collected = _Collected(0, longest)
+        if looks_like_a_header(file):
+            collected.doubtful += Lines(1, (1,))  # somebody has cut the first From_ line off
+        for bounds, line, follows_empty in _walk(file, separator):
+            verdict = bounds.judge(line, follows_empty=follows_empty)
+            if verdict is Verdict.BEGINS:
+                if collected.n:
                     yield collected.mail()
-                collected = _Collected(collected.n + 1 if collected else 1, longest)
-            elif collected is not None:
+                collected = collected.next()
+                continue
+            if verdict is Verdict.INSIDE:
+                collected.inside += Lines(1, (bounds.number,))
+            elif verdict is Verdict.DOUBTFUL:
+                collected.doubtful += Lines(1, (bounds.number,))
+            if collected.n:
                 collected.add(line)
-        if collected is not None:
+        if collected.n:
             yield collected.mail()
 
 
@@ -73,9 +85,17 @@ class _Collected:
 
     def __init__(self, n: int, longest: int) -> None:
         self.n = n
+        self.inside = self.doubtful = Lines()
         self._longest = longest
         self._raw = bytearray()
         self._cut = False
+
+    def next(self) -> "_Collected":
+        """The mail after this one; what was doubtful before the first mail is said with that."""
+        following = _Collected(self.n + 1, self._longest)
+        if not self.n:
+            following.doubtful = self.doubtful
+        return following
 
     def add(self, line: bytes) -> None:
         room = self._longest - len(self._raw)
@@ -90,17 +110,19 @@ class _Collected:
                 if raw.endswith(end):
                     del raw[1 - len(end) :]
                     break
-            if bytes(raw[:3]) in (b"\n", b"\r\n"):
+            if bytes(raw[:3]) in EMPTY:
                 raw.clear()
-        return Mail(self.n, bytes(raw), self._cut)
+        return Mail(self.n, bytes(raw), self._cut, self.inside, self.doubtful)
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+def _walk(file: BinaryIO, separator: Kind | None) -> Iterator[tuple[Bounds, bytes, bool]]:
     """Lines, long ones in pieces, each with whether it begins the file or follows an empty line."""
+    bounds = Bounds(file, separator)
     follows_empty, at_start = True, True
     if file.read(len(BOM_UTF8)) != BOM_UTF8:
         file.seek(0)
     while line := file.readline(MAX_LINE):
-        yield line, follows_empty and at_start
-        follows_empty = at_start and line in (b"\n", b"\r\n")
+        bounds.step(line, at_start=at_start)
+        yield bounds, line, follows_empty and at_start
+        follows_empty = at_start and line in EMPTY
         at_start = line.endswith(b"\n")

@@ -1,9 +1,8 @@
 """A person's own mail through the whole product: delivered in order, never far ahead of the work, and reported."""
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from domain.messages import Fetched, Part, read
 from infra.local.gmail import ControlError
 from infra.local.gmail import Mail as Delivery
 from workers.demo.ledger import Entry, Ledger
-from workers.demo.mbox import Mail, find_separator, read_mbox
+from workers.demo.mbox import Lines, Mail, find_separator, read_mbox
 from workers.demo.report import Report, Row
+from workers.demo.result import Result
 from workers.demo.screen import Progress, Screen
 from workers.demo.show import Interrupted
 from workers.demo.stage import CommandFailed, Stage
@@ -33,7 +33,8 @@ _NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The options of `lodestone demo --mbox`. `mailbox` is in its exact form; `now` sets only D9's date."""
+    """The options of `lodestone demo --mbox`. `mailbox` is in its exact form; `now` sets only D9's date, which is the
+    date in `time_zone`."""
 
     mbox: Path
     contacts: Path
@@ -41,83 +42,41 @@ class Wish:
     users: Path | None
     mailbox: str | None
     now: datetime | None
+    time_zone: str | None
     quota: bool
     report: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a first look at the file shows."""
+    """What a first look at the file shows. `inside` and `doubtful` as of each mail."""
 
     mails: int
     mailbox: str | None
-
-
-@dataclass(slots=True)
-class Result:
-    """The figures. `unfinished`: the numbers of the mails that nothing became of."""
-
-    mailbox: str
-    mails: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    unfinished: list[int] = field(default_factory=list)
-    cut: list[int] = field(default_factory=list)
-    refused_rows: bool = False
-    units: int = 0
-    http_requests: int = 0
-    seconds: float = 0.0
-
-    def as_json(self) -> dict[str, object]:
-        """For `--json`."""
-        return {
-            "ok": not self.unfinished,
-            "mailbox": self.mailbox,
-            "mails": self.mails,
-            "outcomes": dict(sorted(self.outcomes.items())),
-            "unfinished": self.unfinished,
-            "cut_short": self.cut,
-            "refused_rows": self.refused_rows,
-            "units_per_mail": round(self.units / max(self.mails, 1), 2),
-            "http_requests_per_mail": round(self.http_requests / max(self.mails, 1), 3),
-            "seconds": round(self.seconds, 1),
-        }
-
-    def show(self, screen: Screen, report: Path) -> None:
-        """In words."""
-        screen.heading("Summary")
-        for outcome, times in sorted(self.outcomes.items()):
-            screen.say(f"  {outcome:<24}{times:>7,}")
-        pace = self.mails / max(self.seconds, 0.001)
-        screen.say(
-            f"\n  {self.mails:,} mails in {self.seconds:.0f} s, {pace:.0f} a second; {report} tells of each"
-        )
-        figures = self.as_json()
-        screen.say(
-            f"  per mail: {figures['units_per_mail']} quota units, {figures['http_requests_per_mail']} HTTP requests"
-        )
-        if self.refused_rows:
-            screen.say("  some rows of the CRM files were refused, see above", "yellow")
-        if self.cut:
-            screen.say(f"  cut short, because Gmail takes in none so large: {_numbers(self.cut)}", "yellow")
-        if self.unfinished:
-            screen.say(f"  nothing became of {_numbers(self.unfinished)}", "bold red")
+    inside: Lines
+    doubtful: Lines
 
 
 def survey(mbox: Path) -> Survey:
     """How many mails there are, and whose. Raises NoMbox."""
     mails, addressees = 0, Addressees()
+    inside = doubtful = Lines()
     for mail in read_mbox(mbox, find_separator(mbox)):
         mails += 1
         addressees.add(read_fields(mail.raw))
-    return Survey(mails, addressees.commonest())
+        inside += mail.inside
+        doubtful += mail.doubtful
+    return Survey(mails, addressees.commonest(), inside, doubtful)
 
 
-def replay(wish: Wish, mails: int, mailbox: str, folder: Path, screen: Screen) -> Result:
+def replay(wish: Wish, found: Survey, mailbox: str, folder: Path, screen: Screen) -> Result:
     """Everything from the start to the report. Raises CommandFailed, Interrupted."""
-    result = Result(mailbox)
+    result = Result(mailbox, inside=found.inside, doubtful=found.doubtful)
     as_of = {"as_of": wish.now.isoformat()} if wish.now else {}
-    screen.step(f"{mails:,} mails of {mailbox}; starting Redis, Pub/Sub and Gmail on this machine")
+    screen.step(f"{found.mails:,} mails of {mailbox}; starting Redis, Pub/Sub and Gmail on this machine")
     with wish.report.open("w", encoding="utf-8") as file, Stage(folder, **SETTINGS, **as_of) as stage:
+        if wish.time_zone:
+            stage.run("settings", "set", "time-zone", wish.time_zone)
         _take_in_crm(stage, wish, result, screen)
         screen.step("connecting the mailbox with MailMagnet and sorting on, starting Lodestone")
         stage.connect(USER, mailbox, "--magnet", "--sorting")
@@ -131,9 +90,9 @@ def replay(wish: Wish, mails: int, mailbox: str, folder: Path, screen: Screen) -
             began = time.monotonic()
             report = Report(file, stage.gmail, mailbox)
             feed = _Feed(stage, ledger, mailbox_id, report, result, quota=wish.quota)
-            with Progress(screen, mails) as progress:
+            with Progress(screen, found.mails) as progress:
                 feed.run(_chunks(wish.mbox), progress)
-            counters = stage.gmail.counters()
+            counters, result.own_labels = stage.gmail.counters(), feed.labels.own
         finally:
             ledger.close()
         result.seconds = time.monotonic() - began
@@ -181,7 +140,7 @@ class _Feed:
         self._report = report
         self._result = result
         self._patience = PATIENCE_WITH_QUOTA if quota else PATIENCE
-        self._labels = Labels(self._make_label)
+        self.labels = Labels(self._make_label)
         self._undone: dict[str, Row] = {}
         self._last_progress = time.monotonic()
 
@@ -207,7 +166,7 @@ class _Feed:
             fetched = Fetched("", frozenset(), _NO_DATE, Part("", _headers(fields)))
             author = read(fetched, frozenset({self._result.mailbox})).author
             rows.append(Row(mail.n, _first(fields.get("message-id", ())), author))
-            deliveries.append(Delivery(self._result.mailbox, mail.raw, self._labels.of(fields)))
+            deliveries.append(Delivery(self._result.mailbox, mail.raw, self.labels.of(fields)))
             if mail.cut:
                 self._result.cut.append(mail.n)
         for row, where in zip(rows, self._stage.gmail.deliver_many(deliveries), strict=True):
@@ -263,8 +222,3 @@ def _headers(fields: Fields) -> tuple[tuple[str, str], ...]:
 
 def _first(values: Sequence[str]) -> str | None:
     return (values[0].strip() or None) if values else None
-
-
-def _numbers(found: Sequence[int]) -> str:
-    more = f" and {len(found) - 20:,} more" if len(found) > 20 else ""
-    return f"n = {', '.join(map(str, found[:20]))}{more}"

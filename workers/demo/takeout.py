@@ -1,38 +1,48 @@
 """What the mails of a file say about the mailbox they come from: its address, and each mail's labels."""
 
+import csv
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from email.errors import MessageError
 from email.header import decode_header, make_header
+from pathlib import Path
 
 from domain.addresses import read_list
 from domain.headers import Fields, by_name
 from infra.local.gmail import headers
 
-SYSTEM = {
-    "inbox": "INBOX",
-    "sent": "SENT",
-    "spam": "SPAM",
-    "trash": "TRASH",
-    "drafts": "DRAFT",
-    "draft": "DRAFT",
-    "chat": "CHAT",
-    "chats": "CHAT",
-    "unread": "UNREAD",
-    "starred": "STARRED",
-    "important": "IMPORTANT",
-    "category personal": "CATEGORY_PERSONAL",
-    "category promotions": "CATEGORY_PROMOTIONS",
-    "category social": "CATEGORY_SOCIAL",
-    "category updates": "CATEGORY_UPDATES",
-    "category forums": "CATEGORY_FORUMS",
-}
-_NO_LABELS = frozenset({"opened", "archived"})
-"""Takeout's words for what is *not* there: unread, and Inbox."""
+_WORDS = Path(__file__).with_name("takeout_words.tsv")
+_NO_LABEL = re.compile(r"Label_\d+|IMAP_\S+", re.IGNORECASE)
+"""An id without a name, and the keywords that mail programs leave by IMAP."""
 
-_LABEL_ID = re.compile(r"Label_\d+", re.IGNORECASE)
+_DECORATION = str.maketrans({":": " ", **dict.fromkeys("\"'`´„“”«»‹›‚‘’「」", " ")})
 _ENTRY = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"")*)"\s*|([^,]*))(?:,|$)', re.DOTALL)
+
+
+def plain(name: str) -> str:
+    """A label's name without case, colons and quotes: `Kategorie: "Werbung"` and `Kategorie Werbung` are one."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().translate(_DECORATION).split())
+
+
+def _system() -> dict[str, str]:
+    """Gmail's own labels by their names in its users' languages, "" for names of what is *not* there (archived,
+    opened) and of what Gmail's API does not know.
+
+    German, French, Spanish and Czech exports were seen; the other words are those of Gmail's screens, with all forms
+    that an export may have. A word that is missing counts as the user's own, and the summary names it.
+    """
+    labels, *languages = csv.reader(_WORDS.read_text(encoding="utf-8").splitlines(), delimiter="\t")
+    return {
+        plain(word): "" if label == "NOTHING" else label
+        for cells in languages
+        for label, cell in zip(labels[1:], cells[1:], strict=True)
+        for word in cell.split("|")
+    }
+
+
+SYSTEM = _system()
 
 
 def read_fields(raw: bytes) -> Fields:
@@ -55,9 +65,10 @@ def label_names(values: Sequence[str]) -> list[str]:
 
 class Labels:
     """The labels that each mail is delivered with. `make` makes one of the user's own and says whether Gmail
-    takes the name; a name that it does not take is left out."""
+    takes the name; a name that it does not take is left out. `own`: how many mails had each of the user's own."""
 
     def __init__(self, make: Callable[[str], bool]) -> None:
+        self.own: Counter[str] = Counter()
         self._make = make
         self._known: dict[str, bool] = {}
 
@@ -66,15 +77,17 @@ class Labels:
         values = fields.get("x-gmail-labels", ())
         if not values:
             return None
-        found = [SYSTEM.get(name.casefold()) or self._own(name) for name in label_names(values)]
+        found = [self._label(name) for name in label_names(values)]
         return list(dict.fromkeys(label for label in found if label))
 
-    def _own(self, name: str) -> str | None:
+    def _label(self, name: str) -> str | None:
+        system = SYSTEM.get(plain(name))
+        if system is not None or _NO_LABEL.fullmatch(name):
+            return system
         key = name.casefold()
-        if key in _NO_LABELS or _LABEL_ID.fullmatch(name):
-            return None
         if key not in self._known:
             self._known[key] = self._make(name)
+        self.own[name] += 1
         return name if self._known[key] else None
 
 

@@ -5,19 +5,32 @@ from pathlib import Path
 
 import pytest
 
-from workers.demo.mbox import NoMbox, find_separator, read_mbox
+from workers.demo.mbox import Lines, Mail, NoMbox, find_separator, read_mbox
 
 FROM = b"From ann@example.com Sun Mar 15 12:00:00 2026\n"
 ONE, TWO = b"Subject: 1\n\nOne.\n", b"Subject: 2\n\nTwo.\n"
 
 
-def read(path: Path, content: bytes) -> list[bytes]:
+def mails_of(path: Path, content: bytes) -> list[Mail]:
     """The mails of a file with this content."""
     file = path / "mail.mbox"
     file.write_bytes(content)
     mails = list(read_mbox(file, find_separator(file)))
     assert [mail.n for mail in mails] == list(range(1, len(mails) + 1))
-    return [mail.raw for mail in mails]
+    return mails
+
+
+def read(path: Path, content: bytes) -> list[bytes]:
+    """The same, byte for byte."""
+    return [mail.raw for mail in mails_of(path, content)]
+
+
+def said(path: Path, content: bytes) -> tuple[int, list[int], list[int]]:
+    """How many mails there are, and the lines that are said to be part of one, and to be doubtful."""
+    mails = mails_of(path, content)
+    inside, doubtful = (sum((getattr(mail, of) for mail in mails), Lines()) for of in ("inside", "doubtful"))
+    assert (inside.times, doubtful.times) == (len(inside.first), len(doubtful.first))
+    return len(mails), list(inside.first), list(doubtful.first)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +73,86 @@ def test_mails_are_what_stands_between_the_from_lines(
 def test_what_only_looks_like_a_from_line_stays_in_the_mail(tmp_path: Path, body: bytes) -> None:
     mail = b"Subject: x\n\n" + body + b".\n"
     assert read(tmp_path, FROM + mail + b"\n" + FROM + TWO) == [mail, TWO]
+
+
+PATCH = (
+    b"From "
+    + b"0123456789" * 4
+    + b" Mon Sep 17 00:00:00 2001\nFrom: Dev <dev@example.org>\nSubject: [PATCH]\n\n---\n"
+)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        pytest.param(b"From \n", id="nothing behind From"),
+        pytest.param(b"\nFrom \n", id="nothing behind From, an empty line before it"),
+        pytest.param(b"From - Sun Mar 15 12:00:00 2026\n", id="no empty line"),
+        pytest.param(b" \n" + FROM, id="a line of blanks"),
+        pytest.param(b" \t\r\n" + FROM, id="a line of white space"),
+        pytest.param(b"\nFrom 1234@xxx Sun Mar 15 12:00:00 +0000 2026\r\nX-GM-THRID: 1\r\n", id="Takeout's"),
+        pytest.param("\nFrom ann@example.com So M\u00e4rz 15 12:00:00 2026\n".encode(), id="German"),
+        pytest.param(b"\nFrom ann@example.com dim. 15 mars 12:00:00 2026\n", id="French, day before month"),
+        pytest.param("\nFrom ann@example.com \u65e5 3\u6708 15 12:00:00 2026\n".encode(), id="Japanese"),
+    ],
+)
+def test_a_mail_begins_where_its_header_does(tmp_path: Path, between: bytes) -> None:
+    mails = mails_of(tmp_path, FROM + ONE + between + b"Received: by mx.example\n" + TWO + b"\n" + FROM + ONE)
+    assert [mail.raw.partition(b"\n\n")[2].strip() for mail in mails] == [b"One.", b"Two.", b"One."]
+    assert [mail.doubtful.times for mail in mails] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("first", [FROM, b"From \n", b"From ann\n"])
+def test_a_patch_in_a_mail_is_text_and_said(tmp_path: Path, first: bytes) -> None:
+    mails = [first + b"From: a@example.com\n" + ONE + b"\n" for _ in range(3)]
+    mails[1] += PATCH + b"\n"
+    assert said(tmp_path, b"".join(mails)) == (3, [13], [])
+
+
+def test_a_file_of_patches_is_mail(tmp_path: Path) -> None:
+    assert said(tmp_path, PATCH + b"-- \n2.43\n\n" + PATCH + b"-- \n2.43\n\n") == (2, [], [])
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("gap", [b"", b"\n"], ids=["at once", "after an empty line"])
+def test_content_length_says_where_a_mail_ends(tmp_path: Path, end: bytes, gap: bytes) -> None:
+    body = (b"Hi\n\n" + FROM + b"Subject: 1\nMessage-ID: <1@x>\n\nHow are you?\n").replace(b"\n", end)
+    mail = FROM + b"Subject: 0\nContent-Length: %d\n\n" % len(body)
+    content = mail.replace(b"\n", end) + body + (gap + FROM + TWO).replace(b"\n", end)
+    assert said(tmp_path, content) == (2, [7], [])
+
+
+@pytest.mark.parametrize("length", [b"3", b"0", b"999999999999", b"-1", b"x", b"7 "])
+def test_a_content_length_that_leads_nowhere_is_none(tmp_path: Path, length: bytes) -> None:
+    one = b"Content-Length: " + length + b"\n" + ONE
+    assert read(tmp_path, FROM + one + b"\n" + FROM + TWO) == [one, TWO]
+
+
+@pytest.mark.parametrize(
+    ("content", "mails", "doubtful"),
+    [
+        pytest.param(FROM + ONE + b"\nFrom bob\nFrom: Bob\n" + TWO, 1, [6], id="a sender without a date"),
+        pytest.param(
+            FROM + ONE + b"\nFrom bob\nHi: Bob\n\nx", 1, [], id="what mail has no field for is text"
+        ),
+        pytest.param(
+            b"From ann\n" + ONE + b"From bob\nFrom: Bob\n" + TWO, 1, [5], id="and without an empty line"
+        ),
+        pytest.param(b"From \n" + ONE + b"\nFrom \n\nFrom \n" + TWO, 2, [6], id="a mail without a header"),
+        pytest.param(
+            b"From: Bob\n" + ONE + b"\n" + FROM + TWO, 1, [1], id="the first From_ line was cut off"
+        ),
+    ],
+)
+def test_where_it_cannot_be_known_the_line_is_named(
+    tmp_path: Path, content: bytes, mails: int, doubtful: list[int]
+) -> None:
+    assert said(tmp_path, content) == (mails, [], doubtful)
+
+
+def test_of_many_lines_the_first_are_named(tmp_path: Path) -> None:
+    one = mails_of(tmp_path, FROM + ONE + b"\nFrom bob\nFrom: Bob\nSubject: 1\n" * 100)[0].doubtful
+    assert (one.times, one.first) == (100, tuple(range(6, 86, 4)))
 
 
 def test_crlf_stays_and_is_understood(tmp_path: Path) -> None:
@@ -110,4 +203,19 @@ def test_a_mail_larger_than_gmail_takes_is_cut(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert [(mail.raw, mail.cut) for mail in found] == [(b"x" * 1_000, True), (TWO, False)]
+    assert peak < 1_000_000
+
+
+def test_thirty_thousand_mails_are_read_one_at_a_time(tmp_path: Path) -> None:
+    file = tmp_path / "mail.mbox"
+    with file.open("wb") as out:
+        for _ in range(30_000):
+            out.write(FROM + ONE + b"From bob\nFrom: Bob\nSubject: 1\n\n")
+    tracemalloc.start()
+    try:
+        mails = sum(1 for _ in read_mbox(file, find_separator(file)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert mails == 30_000
     assert peak < 1_000_000
