@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.aliases import Alias
 from domain.connections import Connection, ConnectionState
 from domain.reports import TOO_LONG
 from domain.scopes import missing, needed
@@ -119,6 +120,13 @@ def of_state(connection: Connection) -> Finding | None:
             return warning("token", says, f"if it stays: `lodestone disconnect --user {user}`")
         case ConnectionState.ACTIVE:
             return None
+
+
+def of_alias(alias: Alias) -> Finding:
+    """A registered alias that gave way to somebody who has the address too (E14)."""
+    says = f"an alias of user {alias.user_id} does not count: {alias.held_by} has the address"
+    step = f"if it is the user's own, take it from the other; `lodestone alias list --user {alias.user_id}`"
+    return warning("alias", says, step)
 
 
 def _minute(moment: datetime) -> str:

@@ -179,6 +179,8 @@ def second_look(seen: SeenNow) -> str:
     )
     if seen.direction is not Direction.INBOUND and seen.hit is None:
         belongs = ""
+    if seen.by_alias:
+        belongs = ", which is registered as an alias of the mailbox (E14)"
     return f"{seen.direction}, from {message.author}{through}{belongs}"
 
 

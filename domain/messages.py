@@ -1,5 +1,6 @@
 """A mail as the rules see it: who wrote it to whom, of which class, and whether it is ours to handle."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -83,12 +84,19 @@ class Insiders:
     """Who is not an outside participant (D3 row 9).
 
     `own` are the mailbox's own addresses (primary and aliases), `users` the login and mailbox addresses
-    of the location's CRM users, `domains` the organisation's internal domains.
+    of the location's CRM users, `domains` the organisation's internal domains. `aliases` are those own addresses
+    that Gmail does not list: what anybody may write into From makes no mail outbound (E14).
     """
 
     own: frozenset[str]
     users: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()
+    aliases: frozenset[str] = frozenset()
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """Own addresses that Gmail lists."""
+        return self.own - self.aliases
 
 
 def read(fetched: Fetched, own: frozenset[str]) -> Message:
@@ -132,18 +140,20 @@ def direction(message: Message, insiders: Insiders) -> Direction:
     """D4, first row that fits. A sender who cannot be read is nobody's own address (E105).
 
     Rows 1-3 look at the raw From, rows 4-6 at the author (E100). A list's post by an own address or a CRM
-    user is internal, whoever else reads the list.
+    user is internal, whoever else reads the list. From an own address that Gmail does not list a mail is outbound
+    only by row 3, else it is anybody's (E14).
     """
     recipients = message.to + message.cc + message.bcc
-    if message.sender and is_one_of(message.sender, insiders.own):
-        is_self = all(is_one_of(address, insiders.own) for address in recipients)
-        return Direction.SELF if is_self else Direction.OUTBOUND
+    if message.sender and is_one_of(message.sender, insiders.listed):
+        return Direction.SELF if _are_own(recipients, insiders) else Direction.OUTBOUND
     if SENT in message.label_ids:
         return Direction.OUTBOUND
     if message.author is None or _is_outside(message.author, insiders):
         return Direction.INBOUND
     if message.rewritten and _is_own_or_user(message.author, insiders):
         return Direction.INTERNAL
+    if is_one_of(message.author, insiders.aliases):
+        return Direction.INBOUND
     is_mixed = any(_is_outside(address, insiders) for address in recipients)
     return Direction.OUTBOUND if is_mixed else Direction.INTERNAL
 
@@ -166,7 +176,7 @@ def gate(message: Message, insiders: Insiders, exclusions: Exclusions, since: da
     if message.received_at < since:
         return Outcome.SKIP_TOO_OLD
     way = direction(message, insiders)
-    if way is Direction.SELF:
+    if way is Direction.SELF or _is_self_by_alias(message, insiders):
         return Outcome.SKIP_SELF
     if way is Direction.INTERNAL or not _has_outsider(message, insiders):
         return Outcome.SKIP_INTERNAL
@@ -186,6 +196,17 @@ def people(message: Message) -> tuple[str, ...]:
 def outsiders(message: Message, insiders: Insiders) -> tuple[str, ...]:
     """Those of them who are outside participants (D3 row 9)."""
     return tuple(address for address in people(message) if _is_outside(address, insiders))
+
+
+def _are_own(addresses: Collection[str], insiders: Insiders) -> bool:
+    return all(is_one_of(address, insiders.own) for address in addresses)
+
+
+def _is_self_by_alias(message: Message, insiders: Insiders) -> bool:
+    """D3 row 8 for mail from an address that Gmail does not list; a list's post is from whoever wrote it (E100)."""
+    if message.sender is None or message.rewritten:
+        return False
+    return _are_own((message.sender, *message.to, *message.cc, *message.bcc), insiders)
 
 
 def _is_own_or_user(address: str, insiders: Insiders) -> bool:

@@ -103,3 +103,4 @@ class SeenNow:
     direction: Direction | None = None
     outcome: Outcome | None = None
     hit: Hit | None = None
+    by_alias: bool = False

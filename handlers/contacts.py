@@ -127,6 +127,7 @@ def look_up(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> Pe
     return People(
         Insiders(
             own=tx.mailboxes.own_addresses(mailbox_id),
+            aliases=tx.mailboxes.aliases(mailbox_id),
             users=tx.contacts.users_among(people),
             domains=organisation.internal_domains,
         ),

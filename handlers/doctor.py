@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from domain.checks import Finding, Verdict, failed, of_scopes, of_state, of_sync, of_watch, ok, warning
+from domain.checks import (
+    Finding,
+    Verdict,
+    failed,
+    of_alias,
+    of_scopes,
+    of_state,
+    of_sync,
+    of_watch,
+    ok,
+    warning,
+)
 from domain.connections import Connection, ConnectionState, MailboxState
 from domain.errors import CursorExpired, GiveUp, TryAgain
 from handlers.ports import Mailbox
@@ -71,6 +82,7 @@ def examine(mailbox_id: int, work: Work, *, ask: bool = True) -> Examined | None
         if mailbox is None:
             return None
         connections = tx.connections.of_mailbox(mailbox_id)
+        aliases = tx.aliases.of_users([connection.user_id for connection in connections])
         paused = tx.mailboxes.is_paused(mailbox_id)
         now = tx.now()
     found: list[Finding] = []
@@ -92,6 +104,7 @@ def examine(mailbox_id: int, work: Work, *, ask: bool = True) -> Examined | None
     if not paused and any(connection.works for connection in connections):
         found.append(of_watch(mailbox.watch, now, work.pace.push_recall))
         found.append(of_sync(mailbox.synced_at, timedelta(seconds=work.pace.sync_due_after), now))
+    found += [of_alias(one) for one in aliases if one.held_by and one.mailbox == mailbox.address]
     return Examined(mailbox.address, tuple(found), away)
 
 

@@ -180,6 +180,7 @@ class _Sight:
             meant = {address for _, message in read for address in people(message) if loose(address) in keys}
             insiders = Insiders(
                 own=own,
+                aliases=tx.mailboxes.aliases(door.mailbox_id),
                 users=tx.contacts.users_among({a for _, message in read for a in people(message)}),
                 domains=tx.contacts.organisation().internal_domains,
             )

@@ -16,6 +16,7 @@ from domain.outgoing import Original
 from domain.sign_ins import SignIn
 from domain.turns import Turn
 from handlers.rows import (
+    AliasRows,
     ChannelRows,
     ConnectionRows,
     ContactRows,
@@ -219,6 +220,8 @@ class Transaction(Protocol):
     def mailboxes(self) -> MailboxRows: ...
     @property
     def connections(self) -> ConnectionRows: ...
+    @property
+    def aliases(self) -> AliasRows: ...
     @property
     def contacts(self) -> ContactRows: ...
     @property

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from domain.addresses import is_one_of
 from domain.connections import Connection
 from domain.contacts import best
 from domain.decisions import decide
@@ -121,8 +122,9 @@ def _decided_now(
     """As if it came now, by the settings and records of this moment."""
     people = look_up(mailbox_id, [message], tx)
     way = direction(message, people.insiders)
+    by_alias = message.author is not None and is_one_of(message.author, people.insiders.aliases)
     if connection is None or not connection.works or connection.magnet_since is None:
-        return SeenNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE)
+        return SeenNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE, by_alias=by_alias)
     found = people.hits.get(message.author, ())
     decision = decide(
         message,
@@ -133,4 +135,4 @@ def _decided_now(
         sorting_since=connection.sorting_since,
         crm_labels=frozenset(),
     )
-    return SeenNow(message=message, direction=way, outcome=decision.skip, hit=best(found))
+    return SeenNow(message=message, direction=way, outcome=decision.skip, hit=best(found), by_alias=by_alias)

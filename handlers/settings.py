@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from domain.aliases import Alias
 from domain.connections import Connection, ConnectionState, Sharing, Wishes
 from domain.errors import GiveUp, TryAgain
 from domain.organisations import Organisation
@@ -22,13 +23,14 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A connection's settings. `option` is the sharing option that counts, by role, user or the owner's choice;
-    `proposed` is a domain that may be internal (E18)."""
+    `proposed` is a domain that may be internal (E18), `aliases` are registered (E14)."""
 
     connection: Connection
     address: str
     option: Sharing
     contacts: frozenset[str]
     proposed: str | None
+    aliases: tuple[Alias, ...]
 
 
 def change_organisation(
@@ -57,7 +59,7 @@ def organisation(store: Store) -> Organisation:
 def show(user_id: str, store: Store) -> Shown:
     """The settings of the user's connection. Raises Refused when he has none."""
     with store.begin("settings.show", reads_only=True) as tx:
-        connection = _the_one(user_id, tx.connections.of_user(user_id))
+        connection = the_one(user_id, tx.connections.of_user(user_id))
         mailbox = tx.mailboxes.get(connection.mailbox_id)
         rules = tx.contacts.organisation()
         return Shown(
@@ -66,6 +68,7 @@ def show(user_id: str, store: Store) -> Shown:
             option=option(tx.users.get(user_id) or User(user_id), connection.sharing, rules.sharing),
             contacts=tx.connections.shared_contacts(connection.id),
             proposed=proposed_internal(mailbox.address, rules.internal_domains) if mailbox else None,
+            aliases=tx.aliases.of_users([user_id]),
         )
 
 
@@ -81,7 +84,7 @@ def change(user_id: str, wishes: Wishes, work: Work) -> None:
     with work.store.begin("settings.save") as tx:
         connections.check_permission(user_id, tx, locked=True)
         connections.check_sharing(user_id, wishes, tx)
-        connection = _the_one(user_id, tx.connections.of_users([user_id]))
+        connection = the_one(user_id, tx.connections.of_users([user_id]))
         watched = _switch_off(connection, wishes, tx)
         connections.keep_sharing(connection, wishes, tx)
     log.info("connection.changed", connection_id=connection.id, user_id=user_id)
@@ -90,7 +93,8 @@ def change(user_id: str, wishes: Wishes, work: Work) -> None:
         _stop_watch(connection.id, work)
 
 
-def _the_one(user_id: str, mine: Collection[Connection]) -> Connection:
+def the_one(user_id: str, mine: Collection[Connection]) -> Connection:
+    """The connection that the user has (Z15). Raises Refused when he has none."""
     for connection in mine:
         if connection.state is not ConnectionState.OFF:
             return connection

@@ -12,6 +12,7 @@ from domain.mailboxes import Grant
 from infra.db.schema import (
     connections,
     decisions,
+    mailbox_addresses,
     mailboxes,
     messages,
     notifications,
@@ -180,6 +181,9 @@ class ConnectionRows:
         owner = select(connections.c.user_id).where(connections.c.id == connection_id).scalar_subquery()
         self._db.execute(delete(sign_ins).where(sign_ins.c.user_id == owner))
         self._db.execute(delete(shared_contacts).where(shared_contacts.c.connection_id == connection_id))
+        mailbox = select(connections.c.mailbox_id).where(connections.c.id == connection_id).scalar_subquery()
+        aliases = (mailbox_addresses.c.mailbox_id == mailbox, mailbox_addresses.c.alias_of == connection_id)
+        self._db.execute(delete(mailbox_addresses).where(*aliases))
         self._update(
             connection_id,
             state=ConnectionState.OFF.value,

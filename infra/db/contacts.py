@@ -9,6 +9,7 @@ from domain.connections import Sharing
 from domain.contacts import Contact, ContactAddress, Kind
 from domain.labels import Deal, DealCategory
 from domain.organisations import Organisation, SharingPolicy, exclusions
+from infra.db.aliases import counts
 from infra.db.schema import (
     contact_addresses,
     contact_viewers,
@@ -74,7 +75,9 @@ class ContactRows:
                 self._db.scalars(
                     union_all(
                         select(user_addresses.c.address).where(user_addresses.c.loose.in_(chunk)),
-                        select(mailbox_addresses.c.address).where(mailbox_addresses.c.loose.in_(chunk)),
+                        select(mailbox_addresses.c.address).where(
+                            mailbox_addresses.c.loose.in_(chunk), counts()
+                        ),
                     )
                 )
             )

@@ -11,6 +11,7 @@ from domain.connections import ConnectionState, MailboxState
 from domain.labels import Category
 from domain.mailboxes import Watch
 from domain.watches import Recall, WatchState
+from infra.db.aliases import REGISTERED, counts
 from infra.db.schema import connections, mailbox_addresses, mailboxes
 from infra.db.sql import insert_new, take_turn
 from infra.db.types import Instant, db_now
@@ -82,14 +83,25 @@ class MailboxRows:
         return True
 
     def own_addresses(self, mailbox_id: int) -> frozenset[str]:
-        """Primary address and aliases (E14)."""
-        column = mailbox_addresses.c.address
-        return frozenset(self._db.scalars(select(column).where(mailbox_addresses.c.mailbox_id == mailbox_id)))
+        """Primary address and aliases, registered ones too (E14)."""
+        return self._addresses(mailbox_id, counts())
+
+    def aliases(self, mailbox_id: int) -> frozenset[str]:
+        """Those of its own addresses that Gmail does not list (E14)."""
+        return self._addresses(mailbox_id, counts(), REGISTERED)
+
+    def _addresses(self, mailbox_id: int, *where: ColumnElement[bool]) -> frozenset[str]:
+        mine = mailbox_addresses.c.mailbox_id == mailbox_id
+        return frozenset(self._db.scalars(select(mailbox_addresses.c.address).where(mine, *where)))
 
     def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
-        """What was an own address stays one: a renamed primary becomes an alias (E99)."""
+        """What was an own address stays one: a renamed primary becomes an alias (E99). What was registered and
+        Gmail lists by now needs no registering any more."""
         rows = [{"mailbox_id": mailbox_id, "address": a, "loose": loose(a)} for a in addresses]
         insert_new(self._db, mailbox_addresses, rows)
+        here = mailbox_addresses.c
+        known = (here.mailbox_id == mailbox_id, here.address.in_(addresses), here.alias_of.is_not(None))
+        self._db.execute(update(mailbox_addresses).where(*known).values(alias_of=None))
 
     def keep_own_name(self, mailbox_id: int, name: str) -> None:
         """What its owner shows beside the primary address, "" for nothing."""

@@ -63,7 +63,9 @@ mailbox_addresses = Table(
     Column("mailbox_id", ForeignKey("mailboxes.id", ondelete="CASCADE"), primary_key=True),
     Column("address", String, primary_key=True),
     Column("loose", String, nullable=False, index=True),
+    Column("alias_of", _id),
 )
+"""`alias_of`: the connection for which it was registered; none where Gmail lists it (E14)."""
 
 connections = Table(
     "connections",

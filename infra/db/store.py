@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 
+from infra.db.aliases import AliasRows
 from infra.db.channels import ChannelRows
 from infra.db.connections import ConnectionRows
 from infra.db.contacts import ContactRows
@@ -46,6 +47,7 @@ class Transaction:
         self.db = db
         self.mailboxes = MailboxRows(db)
         self.connections = ConnectionRows(db, cipher)
+        self.aliases = AliasRows(db)
         self.contacts = ContactRows(db)
         self.crm = CrmRows(db)
         self.decisions = DecisionRows(db)

@@ -327,6 +327,11 @@ def message(author: str | None, *, sender: str | None = None, rewritten: bool = 
             id="our own",
         ),
         pytest.param(
+            SeenNow(message=message("uwe@old.example"), direction=Direction.INBOUND, by_alias=True),
+            "inbound, from uwe@old.example, which is registered as an alias of the mailbox (E14)",
+            id="his alias",
+        ),
+        pytest.param(
             SeenNow(message=message(None), direction=Direction.INBOUND),
             "inbound, its author cannot be read with certainty (E105)",
             id="nobody",

@@ -1,5 +1,6 @@
 """The direction of a mail (D4) and the gate it has to pass (D3)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,6 +25,11 @@ LIST = "users@lists.example"
 
 INSIDERS = Insiders(
     own=frozenset({ME, ALIAS}), users=frozenset({CARLA, DIRK, ME}), domains=frozenset({"inside.example"})
+)
+OLD = "uwe@old.example"
+"""Registered as an alias of the mailbox; Gmail does not list it."""
+WITH_ALIAS = replace(
+    INSIDERS, own=INSIDERS.own | {OLD}, users=INSIDERS.users | {OLD}, aliases=frozenset({OLD})
 )
 EXCLUDED = Exclusions(addresses=frozenset({ANN}), domains=frozenset({"example.org"}))
 START = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -241,6 +247,96 @@ GATE = [
 @pytest.mark.parametrize(("message", "expected"), GATE)
 def test_gate(message: Message, expected: Outcome | None) -> None:
     assert gate(message, INSIDERS, NOBODY, START) is expected
+
+
+ALIASES = [
+    pytest.param(
+        mail(ME, [OLD]), Direction.SELF, Outcome.SKIP_SELF, marks=rule("D4-1", "D3-8"), id="to his alias"
+    ),
+    pytest.param(
+        mail(ALIAS, [ME], cc=("uwe+x@old.example",)),
+        Direction.SELF,
+        Outcome.SKIP_SELF,
+        marks=rule("D4-1", "D3-8", "E13"),
+        id="to his alias with a tag",
+    ),
+    pytest.param(
+        mail(OLD, [ANN], labels=("SENT",)),
+        Direction.OUTBOUND,
+        Outcome.SKIP_OUTBOUND,
+        marks=rule("D4-3"),
+        id="from his alias, marked as sent",
+    ),
+    pytest.param(
+        mail(OLD, [ME, ANN]),
+        Direction.INBOUND,
+        None,
+        marks=rule("D4-2", "D4-6"),
+        id="from his alias, not marked as sent",
+    ),
+    pytest.param(
+        mail(OLD, [CARLA], cc=(ANN,)),
+        Direction.INBOUND,
+        None,
+        marks=rule("D4-4", "D4-6"),
+        id="he is no colleague of his own",
+    ),
+    pytest.param(
+        mail(OLD, [ME]),
+        Direction.INBOUND,
+        Outcome.SKIP_SELF,
+        marks=rule("D3-8"),
+        id="from his alias to himself",
+    ),
+    pytest.param(
+        mail(OLD, []), Direction.INBOUND, Outcome.SKIP_SELF, marks=rule("D3-8"), id="from his alias to nobody"
+    ),
+    pytest.param(
+        mail(OLD, [OLD, ME], labels=("SENT",)),
+        Direction.OUTBOUND,
+        Outcome.SKIP_SELF,
+        marks=rule("D4-3", "D3-8"),
+        id="from his alias to himself, marked as sent",
+    ),
+    pytest.param(
+        mail(OLD, [ME, CARLA]),
+        Direction.INBOUND,
+        Outcome.SKIP_INTERNAL,
+        marks=rule("D3-9"),
+        id="from his alias to a colleague",
+    ),
+    pytest.param(
+        mail(CARLA, [OLD]),
+        Direction.INTERNAL,
+        Outcome.SKIP_INTERNAL,
+        marks=rule("D4-5"),
+        id="a colleague's to it",
+    ),
+    pytest.param(mail(ANN, [OLD]), Direction.INBOUND, None, marks=rule("D4-6"), id="a contact's to it"),
+    pytest.param(
+        mail(ANN, [OLD], through=OLD),
+        Direction.INBOUND,
+        None,
+        marks=rule("E100", "D4-1", "D3-8"),
+        id="a contact's through a group of that address",
+    ),
+    pytest.param(
+        mail(OLD, [LIST, ANN], through=LIST),
+        Direction.INTERNAL,
+        Outcome.SKIP_INTERNAL,
+        marks=rule("E100"),
+        id="his post by it comes back",
+    ),
+]
+
+
+@pytest.mark.rule("E14")
+@pytest.mark.parametrize(("message", "way", "expected"), ALIASES)
+def test_an_alias_that_gmail_does_not_list(
+    message: Message, way: Direction, expected: Outcome | None
+) -> None:
+    assert direction(message, WITH_ALIAS) is way
+    assert gate(message, WITH_ALIAS, NOBODY, START) is expected
 
 
 @pytest.mark.rule("D3", "D3-10", "E19")

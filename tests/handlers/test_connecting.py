@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from domain.connections import Sharing, Wishes
 from domain.mailboxes import Grant
-from handlers import connections
+from handlers import aliases, connections
 from handlers.connections import Refused
 from infra.db.store import Store
 from tests.handlers.conftest import House
@@ -82,6 +82,23 @@ def test_of_two_mailboxes_that_a_user_connects_at_once_one_is_refused(
             if house.store.engine.dialect.name == "postgresql":
                 assert wait_for(lambda: is_waited_for(house.store)), "the second does not wait for the first"
         with pytest.raises(Refused, match="another mailbox connected"):
+            other.result()
+
+
+@pytest.mark.rule("E14")
+def test_of_two_who_register_an_address_at_once_one_is_refused(house: House, second_store: Store) -> None:
+    house.connect()
+    carla = house.connect("carla", "carla@firm.example")
+    with ThreadPoolExecutor(1) as thread:
+        with house.store.begin("tests.first") as tx:
+            tx.aliases.reserve("uwe@old.example")
+            connection = tx.connections.get(carla)
+            assert connection
+            tx.aliases.add(connection, "uwe@old.example")
+            other = thread.submit(aliases.add, "uwe", "uwe@old.example", second_store)
+            if house.store.engine.dialect.name == "postgresql":
+                assert wait_for(lambda: is_waited_for(house.store)), "the second does not wait for the first"
+        with pytest.raises(Refused, match="another mailbox has this address"):
             other.result()
 
 

@@ -11,6 +11,7 @@ MODULES = {
     "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier"),
     "keys": ("keys",),
     "accounts": ("connect", "disconnect"),
+    "aliases": ("alias",),
     "settings": ("settings",),
     "crm": ("crm",),
     "channels": ("channels",),

@@ -101,6 +101,11 @@ def _show_connection(user_id: str, shown: settings.Shown, *, as_json: bool) -> N
         return
     for name, value in values.items():
         say(f"{name}: {_in_words(value)}")
+    if shown.aliases:
+        say(f"aliases: {_in_words([one.address for one in shown.aliases])}")
+    for one in shown.aliases:
+        if one.held_by:
+            say(f"{one.address} does not count as an alias: {one.held_by} has it (rule E14)")
     if shown.option is not connection.sharing:
         say(f"By the organisation's settings this mailbox is {shown.option.value}, whatever its owner chose")
     if shown.proposed:

@@ -38,9 +38,13 @@ def _words() -> None:
 def _aliases() -> None:
     """Own addresses that Gmail does not list (E14), and the name that Gmail has for the mailbox's owner."""
     op.add_column("mailboxes", sa.Column("own_name", sa.String(), nullable=True))
+    column = sa.Column("alias_of", sa.BigInteger().with_variant(sa.Integer, "sqlite"))
+    op.add_column("mailbox_addresses", column)
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM mailbox_addresses WHERE alias_of IS NOT NULL")
+    op.drop_column("mailbox_addresses", "alias_of")
     op.drop_column("mailboxes", "own_name")
     for table in ("notifications", "decisions"):
         op.drop_column(table, "via_list")

@@ -1,0 +1,115 @@
+"""Own addresses that Gmail does not list (E14). They stand among the mailbox's addresses, with their connection."""
+
+from collections.abc import Collection, Mapping
+from typing import TypeVar
+
+from sqlalchemy import Column, ColumnElement, delete, exists, or_, select
+from sqlalchemy import Connection as Database
+
+from domain.addresses import loose
+from domain.aliases import Alias, Holders, held_by
+from domain.connections import Connection
+from infra.db.schema import connections, contact_addresses, mailbox_addresses, mailboxes, user_addresses
+from infra.db.sql import chunks, insert_returning, take_turn
+
+T = TypeVar("T")
+REGISTERED = mailbox_addresses.c.alias_of.is_not(None)
+
+
+def counts() -> ColumnElement[bool]:
+    """Of a mailbox's address: Gmail lists it, or it is registered and nobody else has it (domain.aliases.held_by)."""
+    here, other = mailbox_addresses.c, mailbox_addresses.alias("other")
+    user = select(connections.c.user_id).where(connections.c.id == here.alias_of).scalar_subquery()
+    held = (
+        exists().where(contact_addresses.c.loose == here.loose),
+        exists().where(user_addresses.c.loose == here.loose, user_addresses.c.user_id != user),
+        exists().where(
+            other.c.loose == here.loose, other.c.mailbox_id != here.mailbox_id, other.c.alias_of.is_(None)
+        ),
+    )
+    return or_(here.alias_of.is_(None), ~or_(*held))
+
+
+class AliasRows:
+    """Registered aliases within one transaction."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def reserve(self, address: str) -> None:
+        """One at a time may register this address, until the commit: it is an alias of one mailbox at most."""
+        take_turn(self._db, f"alias {loose(address)}")
+
+    def add(self, connection: Connection, address: str) -> bool:
+        """Register it; False when it is there already."""
+        row = {"mailbox_id": connection.mailbox_id, "address": address, "loose": loose(address)}
+        column = mailbox_addresses.c.address
+        return bool(
+            insert_returning(self._db, mailbox_addresses, [row | {"alias_of": connection.id}], column)
+        )
+
+    def remove(self, connection: Connection, address: str) -> bool:
+        """It counts no more; False when it was not registered for this connection."""
+        this = (
+            mailbox_addresses.c.mailbox_id == connection.mailbox_id,
+            mailbox_addresses.c.alias_of == connection.id,
+            mailbox_addresses.c.loose == loose(address),
+        )
+        return self._db.execute(delete(mailbox_addresses).where(*this)).rowcount > 0
+
+    def of_users(self, user_ids: Collection[str] | None = None) -> tuple[Alias, ...]:
+        """Those of these users' connections, or all, by user and address."""
+        named = () if user_ids is None else (connections.c.user_id.in_(user_ids),)
+        rows = self._db.execute(
+            select(
+                connections.c.user_id,
+                mailboxes.c.id,
+                mailboxes.c.address.label("mailbox"),
+                mailbox_addresses.c.address,
+            )
+            .join(
+                connections,
+                (connections.c.mailbox_id == mailbox_addresses.c.mailbox_id)
+                & (connections.c.id == mailbox_addresses.c.alias_of),
+            )
+            .join(mailboxes, mailboxes.c.id == mailbox_addresses.c.mailbox_id)
+            .where(REGISTERED, *named)
+            .order_by(connections.c.user_id, mailbox_addresses.c.address)
+        ).all()
+        holders = self.holders([row.address for row in rows])
+        return tuple(
+            Alias(
+                row.user_id,
+                row.mailbox,
+                row.address,
+                held_by(holders[loose(row.address)], row.user_id, row.id),
+            )
+            for row in rows
+        )
+
+    def holders(self, addresses: Collection[str]) -> Mapping[str, Holders]:
+        """Who has these, by their loose form."""
+        keys = sorted(set(map(loose, addresses)))
+        here = mailbox_addresses.c
+        contacts = self._by_key(contact_addresses.c.loose, contact_addresses.c.contact_id, keys)
+        users = self._by_key(user_addresses.c.loose, user_addresses.c.user_id, keys)
+        listed = self._by_key(here.loose, here.mailbox_id, keys, ~REGISTERED)
+        registered = self._by_key(here.loose, here.mailbox_id, keys, REGISTERED)
+        return {
+            key: Holders(
+                frozenset(contacts.get(key, ())),
+                frozenset(users.get(key, ())),
+                frozenset(listed.get(key, ())),
+                frozenset(registered.get(key, ())),
+            )
+            for key in keys
+        }
+
+    def _by_key(
+        self, key: Column[str], whose: Column[T], keys: Collection[str], *where: ColumnElement[bool]
+    ) -> dict[str, set[T]]:
+        found: dict[str, set[T]] = {}
+        for chunk in chunks(keys):
+            for row in self._db.execute(select(key, whose).where(key.in_(chunk), *where)):
+                found.setdefault(row[0], set()).add(row[1])
+        return found
