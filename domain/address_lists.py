@@ -1,26 +1,29 @@
 """Reading From, To and their like as real and hostile mail writes them (E23, E42, E102, E105)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from domain.canonical import MAX_ADDRESS, canonical
-from domain.headers import MAX_HEADER, comment_end, decoded
+from domain.headers import MAX_HEADER, comment_end
 
 _TOKEN = re.compile(
     r"""
       (?P<space>\s++)
     | (?P<encoded>=\?[^?\s]*+\?[bBqQ]\?[^?\s]*+\?=)
-    | (?P<word>(?:"(?:[^"\\]++|\\.)*+"(?=@))?+[^\s"(),:;<>\[]++(?:\[[^][\s"(),;<>]*+\])?+)
+    | (?P<word>(?:'?+(?i:mailto):(?=[^\s"(),:;<>\[]))?+
+        (?:"(?:[^"\\]++|\\.)*+"(?=@))?+[^\s"(),:;<>\[]++(?:\[[^][\s"(),;<>]*+\])?+)
     | (?P<quoted>"(?:[^"\\]++|\\.)*+(?P<closed>"?+))
     | (?P<mark>[,;](?:\s*+,)*+|.)
     """,
     re.DOTALL | re.VERBOSE,
 )
-_MAX_DISPLAY = 4_000
-_AROUND_MARKS = re.compile(r"\s*+([@.])\s*+")
-_DISPLAY_BREAK = re.compile(r"""[\s<>()\[\],;:"'|/\\]++""")
-_LOOKALIKES = {0xFF20: "@", 0xFE6B: "@", 0xFF0E: "."}
+_SPACE, _COMMENT = " ", "()"
+"""What stand for any space and any comment among the words of an entry."""
+
+_AROUND_MARKS = re.compile(r" ?([@.]) ?")
+_AROUND_AT = re.compile(r" ?@ ?")
+_MAILTO = "mailto:"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -33,54 +36,63 @@ class AddressList:
 
 
 def read_list(value: str) -> AddressList:
-    """All addresses of one field, as far as they can be told.
+    """All addresses of one field, as far as they can be told, and whether the field can be read with certainty.
 
     A scanner of our own, because the standard library's `getaddresses` recurses on nested comments, gives
     other answers after other patch releases of Python, and takes `alice@good.example <bob@evil.example>`
     for two people. This one reads each character a bounded number of times.
 
-    Legal, hence certain: groups, comments, quotes, encoded words, folds, routes, empty entries. Not legal
-    but unmistakable, hence certain too: raw 8-bit text, dots and most specials in an unquoted display name,
-    semicolons between addresses. Everything else is a defect, and what can be saved is still returned,
-    since recipients need no certainty.
+    E105 says what is certain. Where there are brackets, everything beside them is decoration, as long as no
+    word of it is another address; without brackets an address stands alone. After a defect what can be saved
+    is still returned, since recipients need no certainty.
     """
     text = _cut(value, MAX_HEADER)
     scan = _Scan(certain=text is value and not _CONTROL.search(value, 0, MAX_HEADER))
     while text:
         text = scan.read(text)
-    scan.finish_entry()
-    return AddressList(tuple(scan.addresses), scan.certain and not scan.in_group)
+    return scan.finish()
+
+
+def read_fields(values: Sequence[str]) -> AddressList:
+    """The addresses of all fields of one name. Mail may hold only one; what it does hold counts."""
+    left, certain, found = MAX_HEADER, True, dict[str, None]()
+    for value in values:
+        text = _cut(value, left)
+        one = read_list(text)
+        found.update(dict.fromkeys(one.addresses))
+        certain = certain and one.certain and text is value
+        left = max(0, left - len(value))
+    return AddressList(tuple(found), certain)
 
 
 def read_one(*values: str) -> str | None:
-    """The one certain address of a field, given every occurrence of that field (E105, E23).
-
-    D5 step 1 drops the display name, E105 refuses an address inside another's display name. Both hold: a
-    display name that looks like an address other than the real one, be it quoted, in a comment or hidden in
-    an encoded word, makes the reading uncertain; one that repeats the real address does not.
-    A second field of the same name is as uncertain as a second address in one.
-    """
-    if len(values) != 1:
-        return None
-    found = read_list(values[0])
+    """The one certain address of a field, given every occurrence of that field (E105, E23)."""
+    found = read_fields(values)
     return found.addresses[0] if found.certain and len(found.addresses) == 1 else None
+
+
+def read_lists(values: Iterable[str]) -> tuple[str, ...]:
+    """The addresses of several fields of one name, be they certain or not."""
+    return read_fields(tuple(values)).addresses
 
 
 @dataclass(slots=True)
 class _Scan:
-    """One entry is collected at a time: its words, its display text and what its `<>` hold."""
+    """One entry is collected at a time: the words beside its `<>`, whether a quoted or encoded name stands there,
+    and what its `<>` hold. `loose` is what only brackets somewhere in the field excuse."""
 
     certain: bool
     addresses: dict[str, None] = field(default_factory=dict)
+    bracketed: bool = False
+    loose: bool = False
     in_group: bool = False
     words: list[str] = field(default_factory=list)
-    display: list[str] = field(default_factory=list)
-    quoted: bool = False
+    named: bool = False
     angle: list[str] | None = None
     angle_open: bool = False
 
     def read(self, text: str) -> str:
-        """What is left to read without the quote or bracket that was never closed, "" at the end."""
+        """What is left to read without the quote or comment that was never closed, "" at the end."""
         at = 0
         while token := _TOKEN.match(text, at):
             at = token.end()
@@ -95,128 +107,144 @@ class _Scan:
                 if end is None:
                     self.certain = False
                     return text[at:].replace("(", " ").replace(")", " ")
-                self.display.append(text[at : end - 1])
                 at = end
+                self._space(_COMMENT)
+            elif kind == "space":
+                self._space(_SPACE)
             elif kind == "mark" and found != "[":
                 self._mark(found[0])
             else:
                 self._text(kind, found)
         return ""
 
+    def finish(self) -> AddressList:
+        self._finish_entry()
+        excused = self.bracketed or not (self.loose or self.in_group)
+        return AddressList(tuple(self.addresses), self.certain and excused)
+
+    def _space(self, space: str) -> None:
+        where = self.angle if self.angle_open and self.angle is not None else self.words
+        where.append(space)
+
     def _text(self, kind: str | None, found: str) -> None:
         if self.angle_open and self.angle is not None:
-            self.angle.append(" " if kind == "space" else found)
-        elif kind != "space":
-            self._start_anew()
-            self.display.append(found[1:-1] if kind == "quoted" else found)
-            if kind in ("quoted", "encoded"):
-                self.quoted = True
-            else:
-                self.words.append(found)
+            self.angle.append(found)
+            return
+        if self.angle is not None:  # a name behind, or a next entry whose comma is missing
+            self._finish_entry()
+        if kind in ("quoted", "encoded"):
+            self.named = True
+            self.words.append(_SPACE)
+        else:
+            self.words.append(found)
 
     def _mark(self, mark: str) -> None:
         if self.angle_open and self.angle is not None:
-            route = bool(self.angle) and self.angle[0].startswith("@")
             if mark == ">":
                 self.angle_open = False
                 return
-            if mark == ":" and route:
-                self.angle.clear()
-                return
-            if mark == "," and route:
-                self.angle.append(mark)
-                return
             self.certain = False
+            if mark in ":," and self.angle and self.angle[0].startswith("@"):  # an obsolete route
+                if mark == ":":
+                    self.angle.clear()
+                return
         if mark == "<":
-            self._start_anew()
+            if self.angle is not None:
+                self._finish_entry()
             self.angle, self.angle_open = [], True
         elif mark in ",;":
-            self.finish_entry()
+            self._finish_entry()
             self.in_group = self.in_group and mark == ","
         elif mark == ":":
             self._open_group()
         else:
             self.certain = False
 
-    def _start_anew(self) -> None:
-        """Text after a `<>` belongs to a next entry whose comma is missing."""
-        if self.angle is not None:
-            self.certain = False
-            self.finish_entry()
-
     def _open_group(self) -> None:
-        if self.in_group or self.angle is not None or not self.display or self._shows_other_than(None):
-            self.certain = False
+        legal = self.angle is None and not self.in_group and (self.named or bool(_parts(self.words)))
+        self.loose = self.loose or not legal
+        if self.angle is not None:
+            self._finish_entry()
+        self.certain = self.certain and not self._others(None)
         self.in_group = True
         self._clear()
 
-    def finish_entry(self) -> None:
-        if self.angle is None and not self.display:
-            return
+    def _finish_entry(self) -> None:
         if self.angle is not None:
-            if self.angle_open:
-                self.certain = False
-            found = self._bracketed()
-        elif self.words or self.quoted:
-            found = self._bare()
+            self._finish_brackets(_parts(self.angle))
         else:
-            found = None
-        if found is None:
-            self.certain = self.certain and not (self.words or self.quoted or self.angle is not None)
-        else:
-            self.addresses[found] = None
-            self.certain = self.certain and not self._shows_other_than(found)
+            self._finish_bare(_parts(self.words))
         self._clear()
 
-    def _bracketed(self) -> str | None:
-        text = "".join(self.angle or ()).strip()
-        if len(text) > 2 * MAX_ADDRESS:
-            return None
-        return canonical(_AROUND_MARKS.sub(r"\1", text) if " " in text else text)
-
-    def _bare(self) -> str | None:
-        """Without brackets, every word with an `@` is an address, and any other word a defect."""
-        parts: list[str] = []
-        for word in self.words:
-            if parts and len(parts[-1]) <= MAX_ADDRESS and (word[0] == "@" or parts[-1][-1] == "@"):
-                parts[-1] += word
-            else:
-                parts.append(word)
-        found = [address for part in parts if "@" in part and (address := canonical(part))]
-        if len(parts) != 1 or self.quoted:
+    def _finish_brackets(self, parts: list[str]) -> None:
+        found = _specification(parts[0]) if len(parts) == 1 else None
+        if found is None:
             self.certain = False
-        self.addresses.update(dict.fromkeys(found))
-        return found[-1] if found else None
+            found = _specification(_AROUND_MARKS.sub(r"\1", " ".join(parts)))
+        self.bracketed = True
+        self.certain = self.certain and not self._others(found)
+        if found is not None:
+            self.addresses[found] = None
 
-    def _shows_other_than(self, address: str | None) -> bool:
-        text = " ".join(self.display)
-        if len(text) > _MAX_DISPLAY:
-            return True
-        shown = decoded(text).translate(_LOOKALIKES)
-        return "@" in shown and any(
-            canonical(word.strip(".")) != address
-            for word in _DISPLAY_BREAK.split(shown)
-            if _looks_like_address(word)
-        )
+    def _finish_bare(self, parts: list[str]) -> None:
+        if not parts and not self.named:
+            return
+        found = _specifications(parts)
+        if len(parts) != 1 or not found or self.named:
+            self.loose = True
+        if len(parts) > 1 and not found:
+            found = _specifications(_AROUND_AT.sub("@", " ".join(parts)).split())
+        self.addresses.update(dict.fromkeys(found))
+
+    def _others(self, address: str | None) -> bool:
+        """Whether a word of the decoration is another address."""
+        words = [word.strip("[]") for word in _parts(self.words) if "@" in word]
+        return any(one != address for one in _specifications(filter(_looks_like_address, words)))
 
     def _clear(self) -> None:
-        self.words, self.display, self.quoted = [], [], False
+        self.words, self.named = [], False
         self.angle, self.angle_open = None, False
+
+
+def _parts(pieces: list[str]) -> list[str]:
+    """What stands without space between it. A comment is one, except beside an `@`."""
+    parts: list[list[str]] = []
+    spaced = commented = True
+    for piece in pieces:
+        if piece == _SPACE:
+            spaced = True
+        elif piece == _COMMENT:
+            commented = True
+        else:
+            if spaced or (commented and piece[0] != "@" and parts[-1][-1][-1] != "@"):
+                parts.append([])
+            parts[-1].append(piece)
+            spaced = commented = False
+    return ["".join(part) for part in parts]
+
+
+def _specifications(words: Iterable[str]) -> list[str]:
+    return [address for word in words if (address := _specification(word))]
+
+
+def _specification(text: str) -> str | None:
+    """An address without the dress that some mail programs send it in."""
+    if "@" not in text or len(text) > 2 * MAX_ADDRESS:
+        return None
+    text = _without_mailto(text)
+    if text[0] == text[-1] == "'":
+        text = _without_mailto(text[1:-1])
+    return canonical(text)
+
+
+def _without_mailto(text: str) -> str:
+    return text[len(_MAILTO) :] if text[: len(_MAILTO)].lower() == _MAILTO else text
 
 
 def _looks_like_address(word: str) -> bool:
     """`ann@example.com` does, `Sales@Work` does not: nobody reads that as somebody else's address."""
     local, _, domain = word.strip(".").rpartition("@")
     return bool(local) and "." in domain
-
-
-def read_lists(values: Iterable[str]) -> tuple[str, ...]:
-    """The addresses of several fields of one name. Mail may hold only one; what it does hold counts."""
-    left, found = MAX_HEADER, dict[str, None]()
-    for value in values:
-        found.update(dict.fromkeys(read_list(_cut(value, left)).addresses))
-        left = max(0, left - len(value))
-    return tuple(found)
 
 
 def _cut(value: str, length: int) -> str:

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote
 
-from domain.address_lists import read_list, read_lists, read_one
+from domain.address_lists import read_fields, read_lists, read_one
 from domain.addresses import is_one_of
 from domain.canonical import MAX_ADDRESS, canonical
 from domain.headers import MAX_HEADER, Fields, filled
@@ -53,9 +53,9 @@ def original_author(fields: Fields, from_address: str, own: frozenset[str]) -> s
         author = read_one(*filled(fields, name))
         if author is not None and author not in lists:
             return author
-    replies = [read_list(value) for value in filled(fields, "reply-to")]
-    others = {address for one in replies for address in one.addresses} - lists
-    return others.pop() if len(others) == 1 and all(one.certain for one in replies) else None
+    replies = read_fields(filled(fields, "reply-to"))
+    others = [address for address in replies.addresses if address not in lists]
+    return others[0] if replies.certain and len(others) == 1 else None
 
 
 def _named(fields: Fields) -> frozenset[str]:

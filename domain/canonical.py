@@ -10,6 +10,9 @@ _DOTS = str.maketrans("\u3002\uff0e\uff61", "...")
 _IGNORED = dict.fromkeys([0xAD, 0x34F, 0x200B, 0x2060, 0x2064, 0xFEFF, *range(0xFE00, 0xFE10)])
 """What UTS 46 maps to nothing: soft hyphens, zero-width spaces, variation selectors."""
 
+_UNDECODED = "\ufffd"
+"""What stands where bytes were no text: any of several addresses, hence none."""
+
 _KEPT = frozenset("\u00df\u03c2")
 _JOINERS = str.maketrans("", "", "\u200c\u200d")
 _UNQUOTED_LOCAL = re.compile(r'[^\s()<>\[\]:;@\\,"]+')
@@ -28,7 +31,7 @@ def canonical(raw: str) -> str | None:
     Odd dots in it are allowed, because some Japanese carriers gave such addresses out.
     """
     text = raw.strip()
-    if not 3 <= len(text) <= MAX_ADDRESS:
+    if not 3 <= len(text) <= MAX_ADDRESS or _UNDECODED in text:
         return None
     local, _, domain = text.rpartition("@")
     exact_local, exact_domain = _local(local), _domain(domain)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from domain.address_lists import AddressList, read_list, read_lists
+from domain.address_lists import AddressList, read_fields, read_lists
 from domain.addresses import is_one_of, is_under
 from domain.authors import is_rewritten, original_author
 from domain.headers import Fields, by_name
@@ -103,8 +103,7 @@ def read(fetched: Fetched, own: frozenset[str]) -> Message:
     """Whatever the header holds, there is a message to decide on (E42, E102). `own` are the mailbox's addresses:
     no list is one of them (E100)."""
     fields = by_name(fetched.payload.headers)
-    froms = fields.get("from", ())
-    found = read_list(froms[0]) if len(froms) == 1 else AddressList(read_lists(froms), certain=False)
+    found = read_fields(fields.get("from", ()))
     sender, author, rewritten = _writers(fields, found, own)
     return Message(
         gmail_id=fetched.gmail_id,
@@ -124,10 +123,10 @@ def read(fetched: Fetched, own: frozenset[str]) -> Message:
 def _writers(fields: Fields, found: AddressList, own: frozenset[str]) -> tuple[str | None, str | None, bool]:
     """Sender, author, rewritten.
 
-    A group often shows the writer's address as the display name of its own ("'ann@example.com' via Sales").
-    That leaves the sender uncertain (E105) but not the author, whom another header names (E100).
+    A list that shows the writer's address before its own, in no quotes ('ann@example.com' via Sales), leaves the
+    sender uncertain (E105) but not the author, whom another header names (E100).
     """
-    if len(fields.get("from", ())) != 1 or len(found.addresses) != 1:
+    if len(found.addresses) != 1:
         return None, None, False
     only = found.addresses[0]
     sender = only if found.certain else None

@@ -176,9 +176,10 @@ def test_a_from_that_is_the_persons_own_decides(headers: list[Header]) -> None:
 
 @pytest.mark.rule("E100", "E105")
 def test_a_group_that_shows_the_writers_address_as_its_name() -> None:
-    message = mail(("From", f"\"'{ANN}' via Sales\" <{GROUP}>"), *GOOGLE, BY_ANN)
-    assert message.sender is None
-    assert message.author == ANN
+    quoted = mail(("From", f"\"'{ANN}' via Sales\" <{GROUP}>"), *GOOGLE, BY_ANN)
+    bare = mail(("From", f"'{ANN}' via Sales <{GROUP}>"), *GOOGLE, BY_ANN)
+    assert (quoted.sender, bare.sender) == (GROUP, None)
+    assert quoted.author == bare.author == ANN
 
 
 LISTS = [
@@ -221,7 +222,7 @@ def test_the_addresses_of_the_list(headers: list[Header], expected: list[str]) -
     "headers",
     [
         pytest.param([], id="no From"),
-        pytest.param([("From", ANN), ("From", ANN)], id="two From headers"),
+        pytest.param([("From", ANN), ("From", "bob@example.com")], id="two From headers"),
         pytest.param([("From", f"{ANN}, bob@example.com")], id="two addresses"),
         pytest.param([("From", f"bob@example.com <{ANN}>")], id="another's address as the name"),
         pytest.param([("From", f"{LIST}, {ANN}"), POST, BY_ANN], id="two addresses, one of them a list's"),
@@ -231,6 +232,12 @@ def test_nobody_is_the_author_of_a_dubious_from(headers: list[Header]) -> None:
     message = mail(*headers)
     assert message.sender is None
     assert message.author is None
+
+
+@pytest.mark.rule("E105", "E23")
+def test_two_from_fields_that_name_the_same_are_one() -> None:
+    message = mail(("From", f"Ann <{ANN}>"), ("From", ANN.upper()))
+    assert message.sender == message.author == ANN
 
 
 @pytest.mark.rule("E42")

@@ -54,15 +54,17 @@ def uncertain(pen: Pen) -> list[Letter]:
         ("the same in an encoded word", f"=?utf-8?q?ann=40example.com?= <{evil}>"),
         ("the same in a comment", f"(ann@example.com) {evil}"),
         ("a full-width @", f'"ann\uff20example.com" <{evil}>'),
-        ("a bracket that never closes", "Ann <ann@example.com"),
+        ("a quote that never closes", '"Ann <ann@example.com>'),
         ("a control character", "Ann <ann@example.com>\x01"),
     )
     twice = pen.mail(_ANN, UWE, f"From: {evil}")
+    unclosed = pen.mail("Ann <ann@example.com")
     repeated = pen.mail('"ann@example.com" <ann@example.com>')
     return [
         *(skipped("E105", "?", says, pen.mail(sender), "skip.no_contact") for says, sender in senders),
         skipped("E105", "?", "two From lines", twice, "skip.no_contact"),
         written("E105", "ann", "her own address as her name is no defect", repeated, NOTIFIED, CTM),
+        written("E105", "ann", "a bracket that the field's end closes", unclosed, NOTIFIED, CTM),
     ]
 
 
