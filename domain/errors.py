@@ -17,6 +17,17 @@ class TryAgain(Exception):
         self.whole_mailbox = whole_mailbox
 
 
+class NotAsked(TryAgain):
+    """Left out after others had come to nothing: no try of this message, and no trouble of the mailbox."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, whole_mailbox=False)
+
+
+class Unready(TryAgain):
+    """The provider lets nobody into the mailbox and does not say for how long: often it passes (E87)."""
+
+
 class Unanswered(TryAgain):
     """Nobody can tell whether the provider has done it: look before it is done again (I2)."""
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from domain.connections import Connection, MailboxState
-from domain.errors import GiveUp, TryAgain
+from domain.errors import GiveUp, NotAsked, TryAgain
 from domain.ledger import TRIES, Claim, Step, wait_before
 from handlers.ports import Transaction
 from handlers.work import Work, rest
@@ -55,14 +55,18 @@ class Slice:
             raise
 
     def failed(self, errors: Mapping[str, TryAgain | GiveUp]) -> None:
-        """Messages that Gmail refused one by one: back they go, and the rest of the slice goes on."""
+        """Messages that Gmail refused one by one: back they go, and the rest of the slice goes on. A try counts
+        where the trouble is the message's own."""
         limited = [error for error in errors.values() if isinstance(error, TryAgain) and error.whole_mailbox]
-        mine = [claim for claim in self.claims if claim.gmail_id in errors]
-        if limited:
-            self.give_back(mine, 0, counted=False)
-            rest(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.work)
-        elif mine:
+        innocent = {i for i, error in errors.items() if isinstance(error, NotAsked) or error in limited}
+        mine = [claim for claim in self.claims if claim.gmail_id in errors.keys() - innocent]
+        others = [claim for claim in self.claims if claim.gmail_id in innocent]
+        if mine:
             self.give_back(mine, self._pause(mine), counted=True)
+        if others:
+            self.give_back(others, 0, counted=False)
+        if limited:
+            rest(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.work)
 
     def give_back(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
         """To be tried again after so many seconds; a try that is nobody's fault is not counted."""

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from google_auth_httplib2 import AuthorizedHttp
 from googleapiclient.errors import BatchError, HttpError
 
-from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
-from infra.gmail.api import Api, call_name
+from domain.errors import AccessRevoked, GiveUp, NotAsked, TryAgain, Unanswered
+from infra.gmail.api import ME, Api, call_name
 from infra.gmail.envelopes import Batch
-from infra.gmail.lines import TOKEN_TROUBLE, UNREACHABLE, Access, Meter, remote
+from infra.gmail.lines import TOKEN_TROUBLE, UNREACHABLE, Access, Hung, Meter, remote
 from infra.gmail.refusals import BROKEN, Kind, Refusal, read
 
 T = TypeVar("T")
@@ -20,6 +20,10 @@ Trouble = Refusal | TryAgain
 BATCH = 25
 """Calls per batch: more meet "Too many concurrent requests for user" (FACTS §4)."""
 
+HUNG = 2
+"""Mails on which Gmail hangs: after so many the rest is left for another time."""
+
+_OF_A_MAIL = frozenset({"messages.get", "messages.modify"})
 _SILENT = frozenset({"messages.batchModify", "stop", "drafts.delete"})
 _UNREADABLE = (BatchError, LookupError, ValueError, TypeError, AttributeError)
 
@@ -65,11 +69,12 @@ class Calls:
     def many(self, requests: Sequence[Any]) -> list[Answer | Exception]:
         """An answer for each, in order: TryAgain, GiveUp, LookupError for 404, LabelUnknown.
 
-        Once the mailbox as a whole is refused the rest is not sent, for it would meet the same.
+        Once the mailbox as a whole is refused the rest is not sent, for it would meet the same. Where it hangs on
+        single mails the rest is NotAsked after the second.
         """
         answers: list[Answer | Exception] = []
         for batch in slices(requests, BATCH):
-            stopped = whole_mailbox_trouble(answers)
+            stopped = whole_mailbox_trouble(answers) or _left_out(answers)
             answers += [stopped] * len(batch) if stopped else _settle(self._together(batch))
         return answers
 
@@ -80,7 +85,7 @@ class Calls:
 
     def _together(self, requests: Sequence[Any]) -> list[Answer | Trouble]:
         if len(requests) == 1:
-            return [self._alone(requests[0])]
+            return [self._judged(requests[0])]
         name = call_name(requests[0])
         got: dict[str, bytes | HttpError] = {}
 
@@ -92,20 +97,32 @@ class Calls:
             batch.execute(http=self._http)
 
         trouble = self._exchange(name, len(requests), send)
-        if trouble is BROKEN:
-            return self._one_by_one(requests)
-        if trouble is not None:
-            return [_of_batch(trouble)] * len(requests)
-        return [self._part(name, got.get(str(number), b"")) for number in range(len(requests))]
+        if trouble is None:
+            return [self._part(name, got.get(str(number), b"")) for number in range(len(requests))]
+        return [trouble] * len(requests) if _is_everybodys(trouble) else self._one_by_one(requests)
 
     def _one_by_one(self, requests: Sequence[Any]) -> list[Answer | Trouble]:
-        """When the answers in a batch cannot be told apart (FACTS §1): were it tried again in the same way,
-        a Gmail that keeps doing so would hold the mailbox up for good."""
+        """When a batch hangs, is refused, or its answers cannot be told apart (FACTS §1): were it tried again in
+        the same way, one mail could hold the mailbox up for good."""
         found: list[Answer | Trouble] = []
         for request in requests:
-            stopped = found[-1] if found and _stops(found[-1]) else None
-            found.append(stopped or self._alone(request))
+            found.append(_end_of(found) or self._judged(request))
         return found
+
+    def _judged(self, request: Any) -> Answer | Trouble:
+        """Where nothing comes of one mail, Gmail is asked for something else: if that is answered it is the mail's
+        own trouble, else everybody's."""
+        outcome = self._alone(request)
+        if call_name(request) not in _OF_A_MAIL or not _is_doubtful(outcome):
+            return outcome
+        other = self._alone(self.api.users.getProfile(userId=ME, fields="historyId"))
+        if isinstance(other, Refusal) and other.passing:
+            return other.later(whole_mailbox=True)
+        if isinstance(other, TryAgain):
+            return TryAgain(other.reason, after=other.after)
+        if isinstance(other, Refusal) and other.kind is Kind.MAILBOX:
+            return other
+        return Hung(outcome.reason, whole_mailbox=False)
 
     def _part(self, name: str, part: bytes | HttpError) -> Answer | Trouble:
         return self._refusal(name, part) if isinstance(part, HttpError) else _decode(name, part)
@@ -134,6 +151,21 @@ def whole_mailbox_trouble(answers: Sequence[object]) -> TryAgain | None:
     return next((a for a in answers if isinstance(a, TryAgain) and a.whole_mailbox), None)
 
 
+def _left_out(answers: Sequence[object]) -> NotAsked | None:
+    """What is said of the rest when Gmail hangs on one mail after another."""
+    hung = [a for a in answers if isinstance(a, Hung)]
+    return NotAsked(hung[-1].reason) if len(hung) >= HUNG else None
+
+
+def _end_of(found: Sequence[Answer | Trouble]) -> Trouble | None:
+    """What is said of the rest without asking. Where Gmail has answered for no mail at all it is the mailbox's."""
+    last = found[-1] if found else None
+    if isinstance(last, NotAsked) or (isinstance(last, Trouble) and _is_everybodys(last)):
+        return last
+    left_out = _left_out(found)
+    return TryAgain(left_out.reason) if left_out and len(found) == HUNG else left_out
+
+
 def _keep_in(got: dict[str, bytes | HttpError]) -> Callable[[str, bytes, HttpError | None], None]:
     def keep(number: str, content: bytes, error: HttpError | None) -> None:
         got[number] = error or content
@@ -149,13 +181,6 @@ def _decode(name: str, content: bytes) -> Answer | Refusal:
     except (ValueError, RecursionError):
         return BROKEN
     return answer if isinstance(answer, dict) else BROKEN
-
-
-def _of_batch(trouble: Trouble) -> Trouble:
-    """A refusal of the envelope says nothing about any one message in it."""
-    if isinstance(trouble, TryAgain) or trouble.kind in (Kind.LIMIT, Kind.MAILBOX):
-        return trouble
-    return Refusal(Kind.ODD, trouble.reason, trouble.after)
 
 
 def _settle(outcomes: Sequence[Answer | Trouble]) -> list[Answer | Exception]:
@@ -187,9 +212,20 @@ def _is_certain(trouble: Trouble) -> bool:
     return trouble.reason == UNREACHABLE or trouble.reason.startswith(TOKEN_TROUBLE)
 
 
-def _stops(outcome: Answer | Trouble) -> bool:
-    return isinstance(outcome, TryAgain) or (isinstance(outcome, Refusal) and outcome.kind is Kind.LIMIT)
+def _is_everybodys(trouble: Trouble) -> bool:
+    """Whether every other call would meet the same. A line that hangs, or an odd refusal of a batch, may be for one
+    mail's sake."""
+    if isinstance(trouble, Refusal):
+        return trouble.kind in (Kind.LIMIT, Kind.MAILBOX)
+    return trouble.whole_mailbox and not isinstance(trouble, Hung)
+
+
+def _is_doubtful(outcome: Answer | Trouble) -> TypeGuard[Trouble]:
+    """Nobody can tell from it whether it was for the mail's sake."""
+    if isinstance(outcome, Refusal):
+        return outcome.kind in (Kind.AWAY, Kind.UNREADY)
+    return isinstance(outcome, Hung)
 
 
 def _passing(trouble: Trouble) -> bool:
-    return isinstance(trouble, TryAgain) or trouble.passing
+    return trouble.whole_mailbox if isinstance(trouble, TryAgain) else trouble.passing

@@ -6,6 +6,7 @@ from domain.errors import GiveUp, LabelRefused, LabelUnknown, TryAgain
 from domain.labels import Category, LabelChange
 from infra.gmail.api import ME
 from infra.gmail.calls import Answer, Calls, slices, whole_mailbox_trouble
+from infra.gmail.lines import Hung
 from infra.gmail.reading import sense, thread_id
 from infra.gmail.refusals import ODD_ANSWER
 
@@ -51,7 +52,7 @@ def _in_thread(gmail_id: str, answer: Answer | Exception) -> InThread:
 def _all_at_once(
     calls: Calls, gmail_ids: Sequence[str], change: LabelChange, verdicts: dict[str, Verdict]
 ) -> Sequence[str]:
-    """Returns the ids that are left for modify: too few to pay for it, or one of them spoils the call."""
+    """Returns the ids that are left for modify: too few to pay for it, or one of them may spoil the call."""
     if stopped := whole_mailbox_trouble(list(verdicts.values())):
         verdicts |= dict.fromkeys(gmail_ids, stopped)
         return ()
@@ -60,7 +61,7 @@ def _all_at_once(
     answer = calls.many([calls.api.batch_modify(gmail_ids, change)])[0]
     if isinstance(answer, LabelUnknown):
         raise answer
-    if isinstance(answer, GiveUp | LookupError):
+    if isinstance(answer, GiveUp | LookupError | Hung):
         return gmail_ids
     if isinstance(answer, TryAgain):
         verdicts |= dict.fromkeys(gmail_ids, answer)

@@ -39,6 +39,10 @@ def remote(name: str, send: Callable[[], T]) -> T:
     return answer
 
 
+class Hung(TryAgain):
+    """No answer came in time, or the line broke before it was there: perhaps for the sake of one mail."""
+
+
 UNREACHABLE, TOKEN_TROUBLE = "unreachable", "token_http_"
 
 PATIENCE = 5
@@ -139,9 +143,10 @@ class Meter:
                 self._pay()
             return response, content
         line.close()  # half an answer may still be in it
-        if trouble != UNREACHABLE:
-            self._pay()
-        raise TryAgain(trouble)
+        if trouble == UNREACHABLE:
+            raise TryAgain(trouble)
+        self._pay()
+        raise Hung(trouble)
 
     def _pay(self) -> None:
         self._spent.units += self.due
@@ -152,12 +157,15 @@ class Meter:
         return Once(self, self._lines.once())
 
     def post(self, uri: str, **kwargs: Any) -> tuple[httplib2.Response, bytes]:
-        """A request that costs no units."""
+        """A request that costs no units, and is for no mail's sake."""
         due, self.due = self.due, 0
         try:
             return self.request(uri, "POST", **kwargs)
+        except Hung as error:
+            trouble = error.reason
         finally:
             self.due = due
+        raise TryAgain(trouble)
 
 
 class Once:

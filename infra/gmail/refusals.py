@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.errors import GiveUp, LabelUnknown, TryAgain, Unready
 
 ODD_ANSWER = "odd_answer"
 """The reason for what no Gmail should say: not JSON, cut, or without the parts it must have."""
@@ -57,6 +57,7 @@ class Kind(Enum):
     CONFLICT = auto()
     LABEL = auto()
     MAILBOX = auto()
+    UNREADY = auto()
     REFUSED = auto()
 
 
@@ -72,16 +73,22 @@ class Refusal:
     @property
     def passing(self) -> bool:
         """It may go better another time."""
-        return self.kind in (Kind.LIMIT, Kind.AWAY, Kind.ODD)
+        return self.kind in (Kind.LIMIT, Kind.AWAY, Kind.ODD, Kind.UNREADY)
 
     def error(self, *, whole_mailbox: bool | None = None) -> Exception:
-        """The refusal as the handlers know it. Left open, only limits and outages are the whole mailbox's."""
+        """The refusal as the handlers know it. Left open, only limits, outages and what shuts everybody out are the
+        whole mailbox's."""
         if self.passing:
-            whole = self.kind is Kind.LIMIT or self.outage if whole_mailbox is None else whole_mailbox
-            return TryAgain(self.reason, after=self.after, whole_mailbox=whole)
+            wide = self.kind in (Kind.LIMIT, Kind.UNREADY) or self.outage
+            return self.later(whole_mailbox=wide if whole_mailbox is None else whole_mailbox)
         if self.kind is Kind.LABEL:
             return LabelUnknown(self.reason)
         return GiveUp(self.reason)
+
+    def later(self, *, whole_mailbox: bool) -> TryAgain:
+        """It passes."""
+        kind = Unready if self.kind is Kind.UNREADY else TryAgain
+        return kind(self.reason, after=self.after, whole_mailbox=whole_mailbox)
 
 
 BROKEN = Refusal(Kind.ODD, ODD_ANSWER)
@@ -119,6 +126,8 @@ def _kind(call: str, status: int, reason: str, text: str) -> Kind:
         return Kind.LIMIT
     if reason in MAILBOX_WIDE or text.lower().startswith("mail service not enabled"):
         return Kind.MAILBOX
+    if text.lower().startswith("precondition check failed") and not call.startswith("drafts."):
+        return Kind.UNREADY
     return Kind.REFUSED
 
 

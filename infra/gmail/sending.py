@@ -153,16 +153,21 @@ def original(calls: Calls, gmail_id: str) -> Original | None:
 
 
 def _carrying(calls: Calls, key: str, ids: list[str]) -> str | None:
+    """Trouble with one of them counts only where none of the others is the one."""
+    trouble: Exception | None = None
     for some in slices(ids, _AT_ONCE):
         answers = calls.many([_headers_of(calls, one, "", (KEY_HEADER,)) for one in some])
         for gmail_id, answer in zip(some, answers, strict=True):
             if isinstance(answer, LookupError):
                 continue
             if isinstance(answer, Exception):
-                raise answer
+                trouble = trouble or answer
+                continue
             with sense():
                 if key in _fields(answer).get(KEY_HEADER.lower(), ()):
                     return gmail_id
+    if trouble is not None:
+        raise trouble
     return None
 
 

@@ -1,13 +1,14 @@
 """Whatever befalls a call on its way, the adapter says TryAgain or the truth, and never anything else."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from domain.errors import AccessRevoked, CursorExpired, TryAgain
-from domain.labels import LABEL_NAMES, LabelChange
+from domain.errors import AccessRevoked, CursorExpired, NotAsked, TryAgain
+from domain.labels import LABEL_NAMES, LabelChange, Place
+from domain.letters import Letter
 from domain.mailboxes import Change, Grant
 from domain.messages import Fetched
 from infra.gmail import Gmail, GmailMailbox
@@ -180,6 +181,65 @@ def test_patience_ends(
         assert all(isinstance(v, TryAgain) and v.reason == "timeout" for v in change.values())
     assert starred(control, address) == (set(ids[:2]) if after else set())
     gmail.close()
+
+
+EACH: Mapping[str, tuple[type, Callable[[GmailMailbox, list[str]], Mapping[str, object]]]] = {
+    "headers": (Fetched, lambda mailbox, ids: mailbox.fetch(ids)),
+    "previews": (Letter, lambda mailbox, ids: mailbox.previews(ids)),
+    "labels": (Place, lambda mailbox, ids: mailbox.labels_of(ids)),
+    "modify": (str, lambda mailbox, ids: mailbox.change_in_threads(dict.fromkeys(ids, STAR))),
+    "batchModify": (type(None), lambda mailbox, ids: mailbox.change_labels(dict.fromkeys(ids, STAR))),
+}
+
+
+@pytest.fixture
+def hasty(server: GmailServer, grant: Grant) -> Iterator[GmailMailbox]:
+    """The mailbox, with little patience."""
+    gmail = Gmail(server.url, timeout_seconds=0.15)
+    yield gmail.open(grant)
+    gmail.close()
+
+
+@pytest.mark.rule("E88", "W3")
+@pytest.mark.parametrize("kind", ["timeout", "cut"])
+@pytest.mark.parametrize("call", EACH)
+def test_one_mail_that_hangs_costs_itself_alone_a_try(
+    call: str, kind: str, hasty: GmailMailbox, control: GmailControl, address: str, ids: list[str]
+) -> None:
+    hasty.cursor_now()
+    control.fault(kind, mailbox=address, message_id=ids[11])
+    good, ask = EACH[call]
+    found = dict(ask(hasty, ids))
+    trouble = found.pop(ids[11])
+    assert isinstance(trouble, TryAgain)
+    assert not trouble.whole_mailbox
+    assert {type(one) for one in found.values()} == {good}
+
+
+@pytest.mark.rule("E88", "W3")
+def test_after_two_that_hang_no_more_are_asked_for_in_the_batches_that_follow_either(
+    hasty: GmailMailbox, control: GmailControl, address: str, ids: list[str]
+) -> None:
+    hasty.cursor_now()
+    for bad in (ids[1], ids[3], ids[27]):
+        control.fault("cut", mailbox=address, message_id=bad)
+    found = hasty.labels_of(ids)
+    assert [type(found[one]) for one in ids[:3:2]] == [Place, Place]
+    assert {type(found[one]) for one in ids[4:]} == {NotAsked}
+
+
+@pytest.mark.rule("E88", "I2")
+def test_a_mail_that_hangs_hides_no_sent_mail_with_our_key(
+    hasty: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    key = b"X-Lodestone-Key: k1\r\n"
+    mine, other = (control.deliver(address, more + RAW, labels=["SENT"]).id for more in (key, b""))
+    fault = control.fault("cut", mailbox=address, message_id=other)
+    assert hasty.sent_with("k1", START) == mine
+    with pytest.raises(TryAgain):
+        hasty.sent_with("k2", START)
+    control.clear_faults(fault)
+    assert hasty.sent_with("k2", START) is None
 
 
 @pytest.mark.rule("E87")

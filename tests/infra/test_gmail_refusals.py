@@ -113,17 +113,29 @@ def test_a_poisonous_message_is_not_its_neighbours_trouble(
     assert not alone.whole_mailbox
 
 
-@pytest.mark.parametrize("kind", ["404", "429", "500", "503"])
-def test_a_refused_batch_says_nothing_of_its_messages(
-    mailbox: GmailMailbox, control: GmailControl, address: str, kind: str
+@pytest.mark.rule("E87")
+def test_a_limited_batch_is_the_mailbox_s_trouble(
+    mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
     ids = [control.deliver(address, RAW).id for _ in range(30)]
     before = mailbox.spent.requests
-    control.fault(kind, ["batch"])
+    control.fault("429", ["batch"])
     found = mailbox.fetch(ids)
     assert list(found) == ids
     assert all(isinstance(trouble, TryAgain) and trouble.whole_mailbox for trouble in found.values())
     assert mailbox.spent.requests == before + 1
+
+
+@pytest.mark.rule("E88")
+@pytest.mark.parametrize("kind", ["404", "500", "503"])
+def test_a_refused_batch_says_nothing_of_its_messages_which_are_asked_for_one_by_one(
+    mailbox: GmailMailbox, control: GmailControl, address: str, kind: str
+) -> None:
+    ids = [control.deliver(address, RAW).id for _ in range(5)]
+    before = mailbox.spent.requests
+    control.fault(kind, ["batch"])
+    assert [type(message) for message in mailbox.fetch(ids).values()] == [Fetched] * 5
+    assert mailbox.spent.requests == before + 6
 
 
 def test_errors_carry_reasons_and_nothing_else(

@@ -137,14 +137,16 @@ def test_a_batch_answer_that_cannot_be_told_apart_is_nobody_s(
     found = troubles(mailbox.fetch(ids))
     assert list(found) == ids
     assert {whole for _, whole in found.values()} == {True}
-    assert all(b"/messages/a?" in request for request in google.requests[1:]), "the first, alone, and no more"
+    asked = [request.split(b"?")[0].rpartition(b"/")[2] for request in google.requests[1:]]
+    assert set(asked) == {b"a", b"profile"}, "the first, alone, whether anything is answered, and no more"
 
 
 @pytest.mark.rule("E87")
 def test_what_cannot_be_told_apart_is_asked_for_one_by_one(google: Script, mailbox: GmailMailbox) -> None:
     nameless = parts(good("a", "b", "c"), content_id="response-")
     limited = http({"error": {"errors": [{"reason": "rateLimitExceeded"}]}}, status=429)
-    alone = [http(message("a")), http({"error": {}}, status=500), http(message("c")), limited]
+    broken, elsewhere = http({"error": {}}, status=500), http({"historyId": "1"})
+    alone = [http(message("a")), broken, elsewhere, http(message("c")), limited]
     google.script = [nameless, *alone]
     found = mailbox.fetch(["a", "b", "c", "d", "e"])
     assert [gmail_id for gmail_id, message in found.items() if isinstance(message, Fetched)] == ["a", "c"]
@@ -153,7 +155,7 @@ def test_what_cannot_be_told_apart_is_asked_for_one_by_one(google: Script, mailb
         "d": ("rateLimitExceeded", True),
         "e": ("rateLimitExceeded", True),
     }
-    assert len(google.requests) == 5, "the last is not sent any more"
+    assert len(google.requests) == 6, "the last is not sent any more"
 
 
 def test_a_part_that_is_odd_is_one_message_s_trouble(google: Script, mailbox: GmailMailbox) -> None:
