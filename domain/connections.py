@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.labels import Category
-from domain.mailboxes import Grant
+from domain.mailboxes import Cursors, Grant
 from domain.watches import WatchState
 
 
@@ -89,13 +89,18 @@ class MailboxState:
 
     id: int
     address: str
-    cursor: str | None
+    cursors: Cursors | None
     synced_at: datetime | None
     resting_until: datetime | None
     failures: int
     labels: dict[Category, str]
     watch: WatchState = field(default_factory=WatchState)
     own_name: str = field(default="", repr=False)
+
+    @property
+    def cursor(self) -> str | None:
+        """Where the next run goes on, None while nothing is switched on."""
+        return None if self.cursors is None else self.cursors.at
 
     def rests(self, now: datetime) -> bool:
         return self.resting_until is not None and self.resting_until > now

@@ -1,8 +1,8 @@
 """A mailbox: how we may enter it, what its history tells, and what that asks of the ledger (W5, W7–W9)."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.messages import DRAFT, SPAM, TRASH, gate_by_labels
@@ -48,11 +48,13 @@ class ChangeKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change of one message. `label_ids` are the labels added or removed, or for ADDED those the
-    message carried; None when Gmail left them out, which is not the same as none."""
+    message carried; None when Gmail left them out, which is not the same as none. `record_id` is that of the
+    history record, a decimal without bounds."""
 
     kind: ChangeKind
     gmail_id: str
     label_ids: frozenset[str] | None
+    record_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,63 @@ class HistoryPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Cursors:
+    """Where we stand in a mailbox's history (W8). Gmail's answer may name an id that is ahead of the records it
+    shows; what it shows late is found because every walk starts from before the last ones (E108).
+
+    `at` is where the next run goes on: at `settled`, or, where a walk was cut off, at the last record dealt with;
+    that walk began at `began_at`. `settling` is a newer answer, got at `settling_at`. `refused_at` is set while
+    Gmail takes no history id of this mailbox, not even one just got (E84).
+    """
+
+    at: str
+    settled: str
+    settled_at: datetime | None = None
+    settling: str | None = None
+    settling_at: datetime | None = None
+    began_at: datetime | None = None
+    refused_at: datetime | None = None
+
+    @staticmethod
+    def anew(cursor: str, got_at: datetime) -> "Cursors":
+        """There is nothing older to start from."""
+        return Cursors(cursor, cursor, got_at)
+
+    def reached(self, cursor: str, began_at: datetime) -> "Cursors":
+        """In the middle of a walk."""
+        return replace(self, at=cursor, began_at=self.began_at or began_at)
+
+    def ended(self, answer: str, began_at: datetime, now: datetime, settle_after: timedelta) -> "Cursors":
+        """A walk has come to its end, with this answer; the next one starts at `settled` again.
+
+        An answer becomes that only when a whole walk from before it, begun long enough after it was got, has shown
+        all that it had left out, and has itself come as far. Being old is not enough: after an hour without a
+        look nobody has seen yet what the answer left out.
+        """
+        began_at = self.began_at or began_at
+        settled, settled_at, settling, settling_at = (
+            self.settled,
+            self.settled_at,
+            self.settling,
+            self.settling_at,
+        )
+        if settling is None or settling_at is None:
+            settling, settling_at = answer, now
+        elif began_at - settling_at >= settle_after:
+            if int(answer) >= int(settling):
+                settled, settled_at = settling, settling_at
+            settling, settling_at = answer, now
+        return Cursors(settled, settled, settled_at, settling, settling_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Touch:
-    """A CRM label put on or taken off a message, by the user or by us."""
+    """A CRM label put on or taken off a message, by the user or by us. Its record tells it from a later one."""
 
     gmail_id: str
     label_id: str
     added: bool
+    record_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +148,21 @@ REOPENING = frozenset({SPAM, TRASH, DRAFT})
 PUT_AWAY = frozenset({SPAM, TRASH})
 
 
+def listed(gmail_ids: tuple[str, ...]) -> Found:
+    """Mail that a list names outside Spam and Trash: new, or out of there again (E36, E84)."""
+    return Found(gmail_ids, (), gmail_ids, (), ())
+
+
+def judged_once(change: Change, crm_labels: frozenset[str]) -> frozenset[str]:
+    """The labels of a record that must not be judged a second time, when history is walked again (E108)."""
+    labels = change.label_ids or frozenset()
+    if change.kind is ChangeKind.LABELS_ADDED:
+        return labels & (crm_labels | PUT_AWAY)
+    if change.kind is ChangeKind.LABELS_REMOVED:
+        return labels & (crm_labels | REOPENING)
+    return frozenset()
+
+
 def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
     """History repeats records and mixes kinds; the ledger wants each message once, at its latest."""
     seen: dict[str, Outcome | None] = {}
@@ -110,7 +178,7 @@ def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
         else:
             added = change.kind is ChangeKind.LABELS_ADDED
             telling = crm_labels | PUT_AWAY if added else crm_labels
-            touched |= {Touch(gmail_id, label, added): None for label in labels & telling}
+            touched |= {Touch(gmail_id, label, added, change.record_id): None for label in labels & telling}
             if not added and labels & REOPENING:
                 reopened[gmail_id] = None
     seen |= {gmail_id: None for gmail_id in reopened if gmail_id in seen}

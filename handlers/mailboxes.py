@@ -10,9 +10,9 @@ from domain.connections import Connection, MailboxState
 from domain.errors import CursorExpired, GiveUp, TryAgain
 from domain.events import MailboxChanged, MailFound
 from domain.ledger import SLICE
-from domain.mailboxes import Found, digest
+from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
 from handlers import watches
-from handlers.ports import Mailbox
+from handlers.ports import Mailbox, Transaction
 from handlers.work import Work, enter, in_turn, rest
 
 log = structlog.get_logger()
@@ -46,14 +46,14 @@ def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], None
         connections = tx.connections.working(mailbox_id)
     if mailbox is None:
         return True
-    if mailbox.cursor is None or not connections:
+    if mailbox.cursors is None or not connections:
         with work.store.begin("mailboxes.pause") as tx:
             if not tx.connections.working(mailbox_id):
                 tx.mailboxes.pause(mailbox_id)
         return True
     if mailbox.rests(began_at):
         return False
-    walk = _Walk(mailbox, connections, came_by, began_at, work, keep)
+    walk = _Walk(mailbox, mailbox.cursors, connections, came_by, began_at, work, keep)
     try:
         enter(connections, work, walk.to_the_end)
     except CursorLost:
@@ -66,11 +66,12 @@ def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], None
 
 
 class _Walk:
-    """One run through a mailbox's history. The cursor is ours alone; nothing else is kept between pages."""
+    """One run through a mailbox's history. The cursors are ours alone; nothing else is kept between pages."""
 
     def __init__(
         self,
         mailbox: MailboxState,
+        cursors: Cursors,
         connections: Sequence[Connection],
         came_by: str,
         began_at: datetime,
@@ -82,7 +83,7 @@ class _Walk:
         self._crm_labels = frozenset(mailbox.labels.values())
         self._came_by = came_by
         self._began_at = began_at
-        self._cursor = mailbox.cursor or ""
+        self._cursors = cursors
         self._work = work
         self._keep = keep
         self._woken = 0
@@ -91,12 +92,28 @@ class _Walk:
 
     def to_the_end(self, gmail: Mailbox) -> None:
         try:
-            for page in gmail.changes_since(self._cursor):
-                self._record(digest(page.changes, self._crm_labels), page.cursor, last=page.last)
+            for page in gmail.changes_since(self._cursors.at):
+                self._read(page)
                 if self._work.stopping():
                     return
         except CursorExpired:
             self._list_again(gmail)
+
+    def _read(self, page: HistoryPage) -> None:
+        """What it tells that the ledger does not know yet. At the end of a walk the cursor goes back to where its
+        history has settled (E108)."""
+        settle_after = timedelta(seconds=self._work.pace.settle_after)
+
+        def find(tx: Transaction) -> Found:
+            news = tx.history.news(self._mailbox.id, page.changes, self._crm_labels)
+            return digest(news, self._crm_labels)
+
+        def move(now: datetime) -> Cursors:
+            if page.last:
+                return self._cursors.ended(page.cursor, self._began_at, now, settle_after)
+            return self._cursors.reached(page.cursor, self._began_at)
+
+        self._record(find, move, last=page.last)
 
     def _list_again(self, gmail: Mailbox) -> None:
         """History is gone: list what came since the last success, then go on from before the listing (E84, W8).
@@ -109,26 +126,34 @@ class _Walk:
         log.warning("history.expired", mailbox_id=self._mailbox.id, since=since.isoformat())
         self._came_by = "relist"
         for gmail_ids in gmail.listed_since(since):
-            self._record(Found(gmail_ids, (), gmail_ids, (), ()), self._cursor, last=False)
-        self._record(Found((), (), (), (), ()), cursor_then, last=True)
+            self._listed(gmail_ids, self._cursors)
+        self._listed((), Cursors.anew(cursor_then, self._began_at), last=True)
 
-    def _record(self, found: Found, cursor: str, *, last: bool) -> None:
+    def _listed(self, gmail_ids: tuple[str, ...], cursors: Cursors, *, last: bool = False) -> None:
+        self._record(lambda _: listed(gmail_ids), lambda _: cursors, last=last)
+
+    def _record(
+        self, find: Callable[[Transaction], Found], move: Callable[[datetime], Cursors], *, last: bool
+    ) -> None:
         """Ledger rows and the cursor that covers them, in one transaction (I1)."""
         mailbox_id, work = self._mailbox.id, self._work
         deaf = False
         with work.store.begin("mailboxes.advance") as tx:
-            if not tx.mailboxes.advance(mailbox_id, self._cursor, cursor):
+            cursors = move(tx.now())
+            if not tx.mailboxes.advance(mailbox_id, self._cursors.at, cursors.at):
                 raise CursorLost
+            found = find(tx)
             waiting = tx.messages.record(
                 mailbox_id, found, self._came_by, self._connection_ids, self._mailbox.labels
             )
             self._new += len(waiting)
+            tx.history.keep(mailbox_id, cursors)
             if last:
                 due_after = work.pace.echo_after if self._came_by == "push" else work.pace.sync_due_after
                 tx.mailboxes.synced(mailbox_id, self._began_at, due_after)
                 if self._new and self._came_by != "relist":
                     deaf = watches.judge_push(self._mailbox, self._new, self._began_at, tx, work)
-        self._cursor = cursor
+        self._cursors = cursors
         self.ended = last
         self._keep()
         for gmail_id in waiting:

@@ -23,6 +23,7 @@ from handlers.rows import (
     CrmRows,
     DecisionRows,
     DeliveryRows,
+    HistoryRows,
     LedgerRows,
     MailboxRows,
     MessageRows,
@@ -218,6 +219,8 @@ class Transaction(Protocol):
 
     @property
     def mailboxes(self) -> MailboxRows: ...
+    @property
+    def history(self) -> HistoryRows: ...
     @property
     def connections(self) -> ConnectionRows: ...
     @property

@@ -34,9 +34,11 @@ class Pace:
     one event takes `channel_timeout` at most.
     `long_lease`: for what asks Gmail once and must not be asked twice at a time, however long the answer takes.
     `hand_over`: a mail that takes longer on its way to Gmail's drafts counts as interrupted.
+    `settle_after`: history is walked again from an answer that is at least so old (E108).
     """
 
     sync_due_after: float = 540
+    settle_after: float = 120
     echo_after: float = 1.5
     watch_due_after: float = 86_400
     push_recall: float = 0.5

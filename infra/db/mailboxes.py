@@ -12,6 +12,7 @@ from domain.labels import Category
 from domain.mailboxes import Watch
 from domain.watches import Recall, WatchState
 from infra.db.aliases import REGISTERED, counts
+from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import connections, mailbox_addresses, mailboxes
 from infra.db.sql import insert_new, take_turn
 from infra.db.types import Instant, db_now
@@ -32,7 +33,7 @@ class MailboxRows:
         return MailboxState(
             id=row.id,
             address=row.address,
-            cursor=row.cursor,
+            cursors=cursors_of(row),
             synced_at=row.synced_at,
             resting_until=row.resting_until,
             failures=row.failures,
@@ -163,6 +164,8 @@ class MailboxRows:
             watch_trouble=None,
             watch_due_at=_unless_paused(db_now(due_after)),
             cursor=func.coalesce(mailboxes.c.cursor, watch.history_id),
+            settled_cursor=func.coalesce(mailboxes.c.settled_cursor, mailboxes.c.cursor, watch.history_id),
+            settled_at=func.coalesce(mailboxes.c.settled_at, db_now()),
             synced_at=func.coalesce(mailboxes.c.synced_at, db_now()),
             sync_due_at=_unless_paused(func.coalesce(mailboxes.c.sync_due_at, db_now())),
         )
@@ -184,9 +187,9 @@ class MailboxRows:
 
     def forget(self, mailbox_id: int) -> None:
         """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
+        HistoryRows(self._db).forget(mailbox_id)
         self._set(
             mailbox_id,
-            cursor=None,
             synced_at=None,
             sync_due_at=None,
             pushed_at=None,

@@ -1,14 +1,16 @@
 """The mail that history named: what is new, gone, rescued or touched by the user (W5, W7, W9), and forgetting it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 
-from sqlalchemy import Connection, case, delete, exists, func, or_, select, update
+from sqlalchemy import BigInteger, Connection, case, delete, exists, func, literal, or_, select, update
 
 from domain.labels import Category, category_of
 from domain.ledger import Planned, State, Step
-from domain.mailboxes import PUT_AWAY, Found, is_ours
+from domain.mailboxes import PUT_AWAY, Found, Touch, is_ours
 from domain.outcomes import PROVISIONAL, Outcome
 from infra.db.decisions import DecisionRows
+from infra.db.history import TOLD_WITHIN, HistoryRows
 from infra.db.ledger import LedgerRows
 from infra.db.schema import decisions, mailboxes, messages, steps
 from infra.db.sql import insert_returning
@@ -16,6 +18,7 @@ from infra.db.types import db_now
 
 GONE_AFTER_TIMES = 3
 GONE_AFTER_SECONDS = 60
+_TOLD_WITHIN = literal(TOLD_WITHIN // timedelta(milliseconds=1), BigInteger())
 
 
 class MessageRows:
@@ -25,6 +28,7 @@ class MessageRows:
         self._db = db
         self._ledger = ledger
         self._decisions = decided
+        self._history = HistoryRows(db)
 
     def record(
         self,
@@ -192,12 +196,29 @@ class MessageRows:
     def _mark_touched(self, mailbox_id: int, found: Found, labels: Mapping[Category, str]) -> None:
         if not found.touched:
             return
-        ids = {touch.gmail_id for touch in found.touched}
         # Spam and Trash are the match's to see; only what it has seen elsewhere has been put away since.
         put_away = {touch.gmail_id for touch in found.touched if touch.label_id in PUT_AWAY}
         matched = self._matched(mailbox_id, put_away) if put_away else frozenset[str]()
-        # What was replaced before the last walk through history began, that walk has told already.
-        untold = or_(mailboxes.c.synced_at.is_(None), decisions.c.changed_at >= mailboxes.c.synced_at)
+        intended, former = self._intents(mailbox_id, found.touched, labels)
+        by_user = {
+            t.gmail_id
+            for t in found.touched
+            if not is_ours(t, intended.get(t.gmail_id), former.get(t, ()))
+            and (t.label_id not in PUT_AWAY or t.gmail_id in matched)
+        }
+        if by_user:
+            self.touch(mailbox_id, by_user)
+
+    def _intents(
+        self, mailbox_id: int, touched: Collection[Touch], labels: Mapping[Category, str]
+    ) -> tuple[Mapping[str, str | None], Mapping[Touch, Collection[str | None]]]:
+        """By mail the label that we mean it to have; by change those that we had put there before it (E47).
+
+        History tells late of a label that we have put on and replaced since, but never after it has settled. Once
+        it has told of the replacement too, only a record from before that one can be ours.
+        """
+        settled_at = mailboxes.c.settled_at
+        untold = or_(settled_at.is_(None), decisions.c.changed_at >= settled_at - _TOLD_WITHIN)
         rows = self._db.execute(
             select(
                 decisions.c.gmail_id,
@@ -208,27 +229,26 @@ class MessageRows:
             .join(mailboxes, mailboxes.c.id == decisions.c.mailbox_id)
             .where(
                 decisions.c.mailbox_id == mailbox_id,
-                decisions.c.gmail_id.in_(ids),
+                decisions.c.gmail_id.in_({touch.gmail_id for touch in touched}),
                 decisions.c.category.is_not(None),
             )
-        )
-        intended: dict[str, str | None] = {}
+        ).all()
+        intended = {row.gmail_id: labels.get(Category(row.category)) for row in rows}
         former: dict[str, set[str | None]] = {}
         for row in rows:
-            intended[row.gmail_id] = labels.get(Category(row.category))
             before = (
                 row.replaces and Category(row.replaces),
                 row.outcome and category_of(Outcome(row.outcome)),
             )
             former[row.gmail_id] = {labels.get(category) for category in before if category}
-        by_user = {
-            t.gmail_id
-            for t in found.touched
-            if not is_ours(t, intended.get(t.gmail_id), former.get(t.gmail_id, ()))
-            and (t.label_id not in PUT_AWAY or t.gmail_id in matched)
+        doubtful = [t for t in touched if t.added and t.label_id in former.get(t.gmail_id, ())]
+        meant = {t.gmail_id: label for t in doubtful if (label := intended[t.gmail_id])}
+        told = self._history.told(mailbox_id, meant) if meant else {}
+        return intended, {
+            t: former[t.gmail_id]
+            for t in doubtful
+            if t.gmail_id not in told or int(t.record_id or 0) < told[t.gmail_id]
         }
-        if by_user:
-            self.touch(mailbox_id, by_user)
 
     def _matched(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
         these = (decisions.c.mailbox_id == mailbox_id, decisions.c.gmail_id.in_(gmail_ids))

@@ -25,47 +25,12 @@ from infra.db.crm_schema import metadata as metadata
 from infra.db.crm_schema import organisation as organisation
 from infra.db.crm_schema import user_addresses as user_addresses
 from infra.db.crm_schema import users as users
+from infra.db.mailbox_schema import judged as judged
+from infra.db.mailbox_schema import mailbox_addresses as mailbox_addresses
+from infra.db.mailbox_schema import mailboxes as mailboxes
 from infra.db.types import Instant, Json
 
 _id = BigInteger().with_variant(Integer, "sqlite")
-
-mailboxes = Table(
-    "mailboxes",
-    metadata,
-    Column("id", _id, primary_key=True, autoincrement=True),
-    Column("address", String, nullable=False, unique=True),
-    Column("own_name", String),
-    Column("cursor", String),
-    Column("labels", Json, nullable=False),
-    Column("synced_at", Instant),
-    Column("pushed_at", Instant),
-    Column("swept_at", Instant),
-    Column("sync_due_at", Instant),
-    Column("watch_until", Instant),
-    Column("watch_due_at", Instant),
-    Column("watch_renewed_at", Instant),
-    Column("watch_failed_at", Instant),
-    Column("watch_trouble", String),
-    Column("mails_pushed", Integer, nullable=False, server_default="0"),
-    Column("mails_missed", Integer, nullable=False, server_default="0"),
-    Column("resting_until", Instant),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("trouble", String),
-    Column("paused_at", Instant),
-    Index("mailboxes_sync_due", "sync_due_at"),
-    Index("mailboxes_watch_due", "watch_due_at"),
-    sqlite_autoincrement=True,
-)
-
-mailbox_addresses = Table(
-    "mailbox_addresses",
-    metadata,
-    Column("mailbox_id", ForeignKey("mailboxes.id", ondelete="CASCADE"), primary_key=True),
-    Column("address", String, primary_key=True),
-    Column("loose", String, nullable=False, index=True),
-    Column("alias_of", _id),
-)
-"""`alias_of`: the connection for which it was registered; none where Gmail lists it (E14)."""
 
 connections = Table(
     "connections",

@@ -15,6 +15,7 @@ from infra.db.contacts import ContactRows
 from infra.db.crm import CrmRows
 from infra.db.decisions import DecisionRows
 from infra.db.deliveries import DeliveryRows
+from infra.db.history import HistoryRows
 from infra.db.ledger import LedgerRows
 from infra.db.mailboxes import MailboxRows
 from infra.db.messages import MessageRows
@@ -54,6 +55,7 @@ class Transaction:
         self.notifications = NotificationRows(db, redrive_after, gather)
         self.channels = ChannelRows(db, cipher)
         self.deliveries = DeliveryRows(db, self.channels, redrive_after)
+        self.history = HistoryRows(db)
         self.ledger = LedgerRows(db, redrive_after)
         self.messages = MessageRows(db, self.ledger, self.decisions)
         self.outbox = OutboxRows(db, redrive_after)

@@ -158,4 +158,5 @@ def _changes(record: dict[str, Any]) -> Iterator[Change]:
             message = entry["message"]
             source = message if kind is ChangeKind.ADDED else entry
             labels = source.get("labelIds")
-            yield Change(kind, _text(message["id"]), None if labels is None else _texts(labels))
+            told = None if labels is None else _texts(labels)
+            yield Change(kind, _text(message["id"]), told, str(int(record["id"])))

@@ -1,10 +1,12 @@
 """What a stretch of history asks of the ledger, whatever way Gmail tells it (E81, W5, W7, W9)."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.mailboxes import Change, ChangeKind, Found, Touch, digest, is_ours
+from domain.mailboxes import Change, ChangeKind, Cursors, Found, Touch, digest, is_ours
 from domain.outcomes import Outcome
 
 CRM = frozenset({"Label_1", "Label_2", "Label_3"})
@@ -211,3 +213,83 @@ def test_every_mail_is_asked_for_in_one_way_and_none_is_forgotten(history: list[
     put_away = {touch for touch in result.touched if touch.label_id not in CRM}
     assert put_away <= {Touch(i, label, added=True) for i in "abcd" for label in ("SPAM", "TRASH")}
     assert not {touch.gmail_id for touch in put_away} & {*arrived, *rescued}
+
+
+# --- Where we stand in history (W8, E108)
+
+NOON = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
+SETTLE = timedelta(seconds=120)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def looks(*walks: tuple[float, str], start: str = "100") -> Cursors:
+    """Walks that begin at these seconds, take one, and end with these answers."""
+    cursors = Cursors.anew(start, at(-600))
+    for seconds, answer in walks:
+        cursors = cursors.ended(answer, at(seconds), at(seconds + 1), SETTLE)
+    return cursors
+
+
+@pytest.mark.rule("E108", "W8")
+@pytest.mark.parametrize(
+    ("walks", "settled"),
+    [
+        pytest.param([], "100", id="connected just now: nothing is older"),
+        pytest.param([(0, "200")], "100", id="one look: its answer has not settled"),
+        pytest.param([(0, "200"), (60, "300")], "100", id="another look, too soon"),
+        pytest.param([(0, "200"), (120.9, "300")], "100", id="a moment too soon"),
+        pytest.param(
+            [(0, "200"), (121, "300")], "200", id="a whole look from before it, long enough after it"
+        ),
+        pytest.param(
+            [(0, "200"), (86_400, "300")], "200", id="idle for a day: the look of then has now been made"
+        ),
+        pytest.param([(n, str(200 + n)) for n in range(121)], "100", id="a push a second for two minutes"),
+        pytest.param([(n, str(200 + n)) for n in range(122)], "200", id="and a second more"),
+        pytest.param([(n, str(200 + n)) for n in range(243)], "321", id="and as long again"),
+        pytest.param(
+            [(0, "200"), (600, "150")], "100", id="an answer that has not come as far proves nothing"
+        ),
+        pytest.param([(0, "200"), (600, "150"), (900, "210")], "150", id="but from there it goes on"),
+        pytest.param([(0, "200"), (600, "200"), (900, "200")], "200", id="nothing happens in the mailbox"),
+        pytest.param([(0, "9"), (600, "10")], "9", id="ids are numbers"),
+        pytest.param([(0, str(2**70)), (600, str(2**70 + 1))], str(2**70), id="without bounds"),
+    ],
+)
+def test_the_next_walk_starts_where_history_has_settled(walks: list[tuple[float, str]], settled: str) -> None:
+    cursors = looks(*walks, start="1" if settled == "9" else "100")
+    assert (cursors.settled, cursors.at) == (settled, settled)
+
+
+@pytest.mark.rule("E108")
+@given(st.lists(st.floats(0, 400), min_size=1, max_size=40))
+def test_no_walk_starts_from_an_answer_younger_than_two_minutes(gaps: list[float]) -> None:
+    """And each that one starts from was followed by a walk from before it, begun long enough after it was got."""
+    got: dict[str, float] = {"100": -600}
+    begun: list[tuple[float, str]] = []
+    cursors, now = Cursors.anew("100", at(-600)), 0.0
+    for number, gap in enumerate(gaps):
+        now += gap
+        start, answer = cursors.at, str(101 + number)
+        assert now - got[start] >= 120
+        assert start == "100" or any(
+            got[start] + 120 <= when <= now and int(before) < int(start) for when, before in begun
+        )
+        begun.append((now, start))
+        got[answer] = now + 0.5
+        cursors = cursors.ended(answer, at(now), at(now + 0.5), SETTLE)
+
+
+@pytest.mark.rule("E108", "W8")
+def test_a_walk_that_is_cut_off_goes_on_and_counts_from_its_beginning() -> None:
+    once = looks((0, "200"))
+    middle = once.reached("250", at(60))
+    assert (middle.at, middle.settled) == ("250", "100")
+    further = middle.reached("280", at(600))
+    assert further.ended("300", at(600), at(601), SETTLE).settled == "100", "its first pages were too young"
+    assert further.ended("300", at(600), at(601), SETTLE).at == "100"
+    late = once.reached("250", at(500)).ended("300", at(900), at(901), SETTLE)
+    assert (late.settled, late.settling, late.began_at) == ("200", "300", None)

@@ -4,6 +4,7 @@ A kind in KINDS makes a call fail: a function that raises what Gmail would answe
 else, or later; whoever is concerned asks `struck`, a wire fault through `line`.
 """
 
+import math
 import random
 import threading
 import time
@@ -123,7 +124,15 @@ LIMITED = ("429", "500", "503")
 
 LINE = frozenset({"slow", "timeout", "cut", "half_answer"})
 PUSHES = frozenset({"lose_push", "late_push", "double_push", "reorder_push"})
-HISTORY = frozenset({"omit_label_ids", "empty_page", "repeat_page", "expire_history"})
+HISTORY = frozenset(
+    {
+        *("omit_label_ids", "empty_page", "repeat_page", "expire_history"),
+        *("history_lag", "history_drop", "refuse_history"),
+    }
+)
+"""`history_lag`: an answer leaves records out until they are as old as the delay, and its historyId is ahead of them.
+`history_drop`: a record that came while the fault was on is never shown. `refuse_history`: every id is refused. The
+share is one of records, and of mailboxes."""
 BATCHES = frozenset({"batch_part", "batch_no_ids", "batch_shuffled"})
 TOKENS = frozenset({"token_death", "token_limited"})
 SEARCHES = frozenset({"search_lag"})
@@ -132,6 +141,7 @@ SEARCHES = frozenset({"search_lag"})
 PASSIVE = LINE | PUSHES | HISTORY | BATCHES | TOKENS | {"read_lag"}
 
 DELAYS = {
+    "history_lag": 3.0,
     "late_push": 5.0,
     "reorder_push": 2.0,
     "read_lag": 3.0,
@@ -240,13 +250,14 @@ class Faults:
         message_ids: Collection[str] = (),
         thing: str = "",
         since: float = 0.0,
+        born: float = math.inf,
         age: float = -1.0,
     ) -> Fault | None:
-        """The fault of this kind that happens now, if it was switched on `since` then and its delay is longer
-        than `age`. For a named `thing` the share is one of things, not of calls."""
+        """The fault of this kind that happens now, if it was switched on `since` then, before what is concerned was
+        `born`, and its delay is longer than `age`. For a named `thing` the share is one of things, not of calls."""
         if not self._faults:
             return None
-        mine = (f for f in self.all() if f.kind == kind and f.began >= since and f.delay > age)
+        mine = (f for f in self.all() if f.kind == kind and since <= f.began <= born and f.delay > age)
         return next((f for f in mine if self._strikes(f, methods, mailbox, message_ids, thing)), None)
 
     def line(self, methods: Collection[str], mailbox: str, message_ids: Collection[str]) -> Fault | None:

@@ -1,7 +1,8 @@
 """What changed in a mailbox, as history.list tells it (FACTS §2)."""
 
+import time
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ NONE: frozenset[str] = frozenset()
 
 
 class Record(NamedTuple):
-    """One change of one message; `labels` are those it had afterwards."""
+    """One change of one message; `labels` are those it had afterwards, `made` is by the monotonic clock."""
 
     id: int
     message_id: str
@@ -20,6 +21,7 @@ class Record(NamedTuple):
     kind: str = "labels"
     plus: frozenset[str] = NONE
     minus: frozenset[str] = NONE
+    made: float = 0.0
 
     def types(self) -> set[str]:
         """The historyTypes values this record answers to."""
@@ -48,23 +50,35 @@ class History:
 
     def __init__(self) -> None:
         self._records: list[Record] = []
+        self._lost: set[int] = set()
         self.floor = 0
 
     def append(self, record: Record) -> None:
         """Records arrive with growing ids."""
-        self._records.append(record)
+        self._records.append(record._replace(made=time.monotonic()))
+
+    def lose(self, record: Record) -> None:
+        """It is never shown from now on."""
+        self._lost.add(record.id)
 
     def expire(self, floor: int) -> None:
         """Forget everything; start ids below `floor` are too old from now on."""
         self._records.clear()
+        self._lost.clear()
         self.floor = floor
 
     def page(
-        self, after: int, limit: int, types: Collection[str] = (), label: str = ""
+        self,
+        after: int,
+        limit: int,
+        types: Collection[str] = (),
+        label: str = "",
+        hidden: Callable[[Record], bool] = lambda _: False,
     ) -> tuple[list[Record], bool]:
         """Up to `limit` records with ids above `after`, and whether more follow.
 
-        A record is left out when none of its changes is among `types` or its message has not `label`.
+        A record is left out when none of its changes is among `types` or its message has not `label`, or when it
+        is lost or `hidden`.
         """
         wanted = set(types)
         found: list[Record] = []
@@ -73,6 +87,8 @@ class History:
             if wanted and not wanted & record.types():
                 continue
             if label and label not in record.labels | record.plus | record.minus:
+                continue
+            if record.id in self._lost or hidden(record):
                 continue
             if len(found) == limit:
                 return found, True

@@ -2,9 +2,11 @@
 
 import re
 import time
+from collections.abc import Callable
 
 from infra.local.gmail.call import Call
 from infra.local.gmail.errors import Json, invalid, not_found
+from infra.local.gmail.history import Record
 from infra.local.gmail.mailbox import Mailbox, Watch
 from infra.local.gmail.params import is_number
 from infra.local.gmail.world import WATCH_LIFE
@@ -65,13 +67,13 @@ def list_history(call: Call) -> Json:
     if token and not is_number(token):
         raise invalid("Invalid pageToken")
     with mailbox.lock:
-        if not mailbox.history.floor <= int(start) <= mailbox.history_id or _struck(call, "expire_history"):
+        if not mailbox.history.floor <= int(start) <= mailbox.history_id or _refused(call):
             raise not_found()
         after = max(int(start), int(token or 0))
         answer: Json = {"historyId": str(mailbox.history_id)}
         if not token.startswith(AFTER_EMPTY) and _struck(call, "empty_page"):
             return {**answer, "nextPageToken": f"{AFTER_EMPTY}{after}"}
-        wanted = (call.many("historyTypes"), call.text("labelId"))
+        wanted = (call.many("historyTypes"), call.text("labelId"), _hidden(call))
         records, more = mailbox.history.page(after, call.page_size(), *wanted)
         shown = records
         if _struck(call, "repeat_page"):  # the last one of the page before, and each of this one twice
@@ -84,6 +86,27 @@ def list_history(call: Call) -> Json:
     if more:
         answer["nextPageToken"] = str(records[-1].id)
     return answer
+
+
+def _refused(call: Call) -> bool:
+    """Whether this start id is too old by a fault: this once, or whatever it is, as in some mailboxes."""
+    refusal = call.world.faults.struck("refuse_history", call.mailbox.address, thing=call.mailbox.address)
+    return refusal is not None or _struck(call, "expire_history")
+
+
+def _hidden(call: Call) -> Callable[[Record], bool]:
+    """Which records an answer leaves out although its historyId is ahead of them: for some time, or for good."""
+    faults, mailbox, now = call.world.faults, call.mailbox, time.monotonic()
+
+    def hidden(record: Record) -> bool:
+        about = str(record.id)
+        if faults.struck("history_drop", mailbox.address, thing=about, born=record.made):
+            mailbox.history.lose(record)
+            return True
+        age = now - record.made
+        return faults.struck("history_lag", mailbox.address, thing=about, age=age) is not None
+
+    return hidden
 
 
 def _struck(call: Call, kind: str) -> bool:

@@ -3,10 +3,14 @@
 import sqlalchemy as sa
 from alembic import op
 
+from infra.db.types import Instant
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+
+_HISTORY_MOMENTS = ("settled_at", "settling_at", "walk_began_at", "refused_at", "compared_at")
 
 
 def upgrade() -> None:
@@ -24,7 +28,31 @@ def _authors() -> None:
 
 
 def _history() -> None:
-    """The settled cursor and the daily comparison (E108, E84)."""
+    """The settled cursor and the daily comparison (E108, E84). A cursor of before has settled long ago."""
+    for name in ("settled_cursor", "settling_cursor"):
+        op.add_column("mailboxes", sa.Column(name, sa.String(), nullable=True))
+    for name in (*_HISTORY_MOMENTS, "compare_due_at"):
+        op.add_column("mailboxes", sa.Column(name, Instant(), nullable=True))
+    for name in ("mails_compared", "mails_late"):
+        op.add_column("mailboxes", sa.Column(name, sa.Integer(), server_default="0", nullable=False))
+    op.execute(sa.text("UPDATE mailboxes SET settled_cursor = cursor"))
+    slot = "watch_due_at + id * 61 % 1440 * 60000"  # over the day
+    op.execute(sa.text(f"UPDATE mailboxes SET compare_due_at = {slot} WHERE cursor IS NOT NULL"))  # noqa: S608
+    op.create_index("mailboxes_compare_due", "mailboxes", ["compare_due_at"])
+    op.create_table(
+        "judged",
+        sa.Column(
+            "mailbox_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            sa.ForeignKey("mailboxes.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+        sa.Column("record_id", sa.String(), primary_key=True),
+        sa.Column("gmail_id", sa.String(), primary_key=True),
+        sa.Column("label_id", sa.String(), primary_key=True),
+        sa.Column("added", sa.Boolean(), primary_key=True),
+        sa.Column("judged_at", Instant(), nullable=False),
+    )
 
 
 def _troubles() -> None:
@@ -45,6 +73,12 @@ def _aliases() -> None:
 def downgrade() -> None:
     op.execute("DELETE FROM mailbox_addresses WHERE alias_of IS NOT NULL")
     op.drop_column("mailbox_addresses", "alias_of")
+    op.drop_table("judged")
+    op.drop_index("mailboxes_compare_due", "mailboxes")
+    for name in ("settled_cursor", "settling_cursor", "mails_compared", "mails_late", "compare_due_at"):
+        op.drop_column("mailboxes", name)
+    for name in _HISTORY_MOMENTS:
+        op.drop_column("mailboxes", name)
     op.drop_column("mailboxes", "own_name")
     for table in ("notifications", "decisions"):
         op.drop_column(table, "via_list")

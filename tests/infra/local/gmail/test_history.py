@@ -157,3 +157,55 @@ def test_one_walk_is_told_that_its_start_is_too_old(
     control.fault("expire_history", times=1)
     assert refused(users.history().list(userId="me", startHistoryId=start)) == (404, "notFound")
     assert ids_of(walk(users, start)) == [one]
+
+
+def test_an_answer_can_be_ahead_of_the_records_it_shows(
+    users: Any, control: GmailControl, start: str
+) -> None:
+    one = control.deliver(ANA, RAW).id
+    fault = control.fault("history_lag", delay=600)
+    two = control.deliver(ANA, RAW).id
+    ahead = history(users, start)
+    assert "history" not in ahead, "nothing is as old as the delay"
+    assert int(ahead["historyId"]) == control.dump(ANA).history_id
+    control.clear_faults(fault)
+    assert ids_of(walk(users, start)) == [one, two], "late, and in order"
+    assert ids_of(walk(users, ahead["historyId"])) == []
+
+
+def test_some_records_can_be_late_while_younger_ones_are_shown(
+    users: Any, control: GmailControl, start: str
+) -> None:
+    ids = [control.deliver(ANA, RAW).id for _ in range(40)]
+    fault = control.fault("history_lag", share=0.5, seed=3, delay=600)
+    shown = ids_of(walk(users, start, maxResults=7))
+    assert shown == [one for one in ids if one in shown]
+    assert 5 < len(shown) < 35
+    assert ids_of(walk(users, start)) == shown, "the same ones"
+    control.clear_faults(fault)
+    assert ids_of(walk(users, start)) == ids
+
+
+def test_a_record_that_came_while_records_are_dropped_is_never_shown(
+    users: Any, control: GmailControl, start: str
+) -> None:
+    one = control.deliver(ANA, RAW).id
+    fault = control.fault("history_drop")
+    control.deliver(ANA, RAW)
+    assert ids_of(walk(users, start)) == [one]
+    control.clear_faults(fault)
+    three = control.deliver(ANA, RAW).id
+    assert ids_of(walk(users, start)) == [one, three]
+    assert len(control.dump(ANA).messages) == 3
+
+
+def test_a_mailbox_can_refuse_every_history_id(
+    users: Any, control: GmailControl, start: str, refused: Refused
+) -> None:
+    fault = control.fault("refuse_history", mailbox=ANA)
+    for _ in range(3):
+        fresh = users.getProfile(userId="me").execute()["historyId"]
+        for known in (start, fresh):
+            assert refused(users.history().list(userId="me", startHistoryId=known)) == (404, "notFound")
+    control.clear_faults(fault)
+    assert ids_of(walk(users, start)) == []

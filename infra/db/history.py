@@ -1,0 +1,155 @@
+"""Where we stand in each mailbox's history, and what of it has been judged (E84, E108, W5, W8)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, func, or_, select, union, update
+
+from domain.mailboxes import Change, ChangeKind, Cursors, Touch, judged_once
+from infra.db.schema import decisions, judged, mailboxes, messages
+from infra.db.sql import insert_new
+from infra.db.types import db_now
+
+TOLD_WITHIN = timedelta(seconds=120)
+"""So long after a change Gmail tells of it at the latest (E108)."""
+
+_COLUMNS = (
+    *("cursor", "settled_cursor", "settled_at", "settling_cursor", "settling_at", "walk_began_at"),
+    *("refused_at", "compare_due_at", "compared_at"),
+)
+
+
+class HistoryRows:
+    """The history of mailboxes within one transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def keep(self, mailbox_id: int, cursors: Cursors) -> None:
+        """What `advance` has moved the cursor to, and all that goes with it. What has settled is told no more: the
+        records judged up to there are forgotten, after the page that has told of them once more."""
+        values = {
+            "cursor": cursors.at,
+            "settled_cursor": cursors.settled,
+            "settled_at": cursors.settled_at,
+            "settling_cursor": cursors.settling,
+            "settling_at": cursors.settling_at,
+            "walk_began_at": cursors.began_at,
+            "refused_at": cursors.refused_at,
+        }
+        self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(values))
+        if cursors.began_at is None and cursors.settled_at is not None:
+            self._forget_judged(mailbox_id, cursors.settled, cursors.settled_at)
+
+    def forget(self, mailbox_id: int) -> None:
+        """The last feature of the mailbox was switched off."""
+        self._db.execute(delete(judged).where(judged.c.mailbox_id == mailbox_id))
+        nothing = dict.fromkeys(_COLUMNS) | {"mails_compared": 0, "mails_late": 0}
+        self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(nothing))
+
+    def known(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+        """Which of the mails the ledger has: of labelled mail the decision outlives the retention."""
+        if not gmail_ids:
+            return frozenset()
+        rows = union(
+            *(
+                select(table.c.gmail_id).where(
+                    table.c.mailbox_id == mailbox_id, table.c.gmail_id.in_(gmail_ids)
+                )
+                for table in (messages, decisions)
+            )
+        )
+        return frozenset(self._db.scalars(rows))
+
+    def news(
+        self, mailbox_id: int, changes: Sequence[Change], crm_labels: frozenset[str]
+    ) -> tuple[Change, ...]:
+        """What of a page the ledger does not know yet: history is walked again from the settled cursor (E108).
+
+        A change of labels is known by its record, message, label and direction, so that one which is shown late is
+        judged, and one which is shown again is not. It counts as judged from now on.
+        """
+        arrived = {change.gmail_id for change in changes if change.kind is ChangeKind.ADDED}
+        known = self.known(mailbox_id, arrived)
+        told = {change: judged_once(change, crm_labels) for change in changes}
+        again = self._judge(
+            mailbox_id, {touch for change, labels in told.items() for touch in _touches(change, labels)}
+        )
+        news = []
+        for change in changes:
+            if change.kind is ChangeKind.ADDED and change.gmail_id in known:
+                continue
+            if labels := told[change]:
+                old = {touch.label_id for touch in _touches(change, labels) if touch in again}
+                change = replace(change, label_ids=(change.label_ids or frozenset()) - old)
+            news.append(change)
+        return tuple(news)
+
+    def told(self, mailbox_id: int, touches: Mapping[str, str]) -> Mapping[str, int]:
+        """By mail, the last record that told of this label's being put on it, as far as that is remembered."""
+        rows = self._db.execute(
+            select(judged.c.gmail_id, judged.c.label_id, judged.c.record_id).where(
+                judged.c.mailbox_id == mailbox_id, judged.c.gmail_id.in_(touches), judged.c.added
+            )
+        )
+        found: dict[str, int] = {}
+        for row in rows:
+            if touches[row.gmail_id] == row.label_id:
+                found[row.gmail_id] = max(found.get(row.gmail_id, 0), int(row.record_id))
+        return found
+
+    def _judge(self, mailbox_id: int, touches: Collection[Touch]) -> frozenset[Touch]:
+        """Returns those that had been judged before."""
+        if not touches:
+            return frozenset()
+        these = (
+            judged.c.mailbox_id == mailbox_id,
+            judged.c.record_id.in_({touch.record_id for touch in touches}),
+        )
+        before = frozenset(
+            Touch(row.gmail_id, row.label_id, row.added, row.record_id)
+            for row in self._db.execute(select(judged).where(*these))
+        )
+        rows = [
+            {
+                "mailbox_id": mailbox_id,
+                "record_id": touch.record_id,
+                "gmail_id": touch.gmail_id,
+                "label_id": touch.label_id,
+                "added": touch.added,
+            }
+            for touch in touches
+            if touch not in before
+        ]
+        insert_new(self._db, judged, rows, judged_at=db_now())
+        return before
+
+    def _forget_judged(self, mailbox_id: int, settled: str, settled_at: datetime) -> None:
+        """A little later than they have settled: our own changes are told apart by them (W5). Ids are compared as
+        the numbers they are, however long."""
+        length = func.length(judged.c.record_id)
+        passed = or_(length < len(settled), and_(length == len(settled), judged.c.record_id <= settled))
+        old = judged.c.judged_at <= settled_at - TOLD_WITHIN
+        self._db.execute(delete(judged).where(judged.c.mailbox_id == mailbox_id, passed, old))
+
+
+def _touches(change: Change, labels: frozenset[str]) -> set[Touch]:
+    added = change.kind is ChangeKind.LABELS_ADDED
+    return {Touch(change.gmail_id, label, added, change.record_id) for label in labels}
+
+
+def cursors_of(row: Any) -> Cursors | None:
+    """Those of a mailbox's row."""
+    if row.cursor is None:
+        return None
+    return Cursors(
+        row.cursor,
+        row.settled_cursor or row.cursor,
+        row.settled_at,
+        row.settling_cursor,
+        row.settling_at,
+        row.walk_began_at,
+        row.refused_at,
+    )
