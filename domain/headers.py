@@ -6,6 +6,7 @@ used: they recurse on nested comments and differ between patch releases of Pytho
 
 import binascii
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -35,6 +36,21 @@ _NOT_ASCII = frozenset(
 )
 """Charsets in which a byte below 128 need not be ASCII, and UTF-8. All others are read as Latin-1: enough to
 see an address. A closed list, because Python imports and remembers for good whatever name a mail asks for."""
+
+
+_BREAKS = frozenset({"Cc", "Zl", "Zp", "Cs"})
+"""Controls, line and paragraph separators, lone surrogates: the ones end lines somewhere, nothing can encode the
+others."""
+
+
+def breaks(char: str) -> bool:
+    """Whether no header may hold it."""
+    return unicodedata.category(char) in _BREAKS
+
+
+def unbroken(text: str) -> str:
+    """With a space for each character that no header may hold."""
+    return "".join(" " if breaks(char) else char for char in text)
 
 
 def by_name(headers: Iterable[tuple[str, str]]) -> Fields:

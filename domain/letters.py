@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from domain.headers import MAX_HEADER, by_name, decoded, parameter
+from domain.headers import MAX_HEADER, Fields, by_name, decoded, parameter
 from domain.html_text import html_text
 from domain.messages import Fetched, Message, Part, read
 
@@ -55,6 +55,10 @@ class Piece:
         """Everything that is not read in its place: files, attached mails, texts too long to come along."""
         return bool(self.filename or self.attachment_id) or self.mime_type.lower() == "message/rfc822"
 
+    def part(self) -> Part:
+        """The same without its content."""
+        return Part(self.mime_type, self.headers, tuple(piece.part() for piece in self.parts))
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -70,14 +74,13 @@ class Letter:
     def message(self, own: frozenset[str]) -> Message:
         """The same as the rules see it, in the mailbox whose addresses are `own`."""
         return read(
-            Fetched(
-                self.gmail_id,
-                self.label_ids,
-                self.received_at,
-                Part(self.body.mime_type, self.body.headers),
-            ),
+            Fetched(self.gmail_id, self.label_ids, self.received_at, self.body.part()),
             own,
         )
+
+    def fields(self) -> Fields:
+        """Its header by name."""
+        return by_name(self.body.headers)
 
     def header(self, name: str) -> str:
         """A field as its reader sees it, the first where there are several; "" when it is absent (E42)."""

@@ -1,8 +1,7 @@
 """A mail that a user writes in the CRM, and its MIME form (Z16, D14). What could forge a header is refused."""
 
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email.header import Header
 from email.message import EmailMessage
@@ -11,24 +10,20 @@ from enum import StrEnum
 from mimetypes import MimeTypes
 
 from domain.addresses import canonical
-from domain.headers import decoded, message_ids
+from domain.headers import breaks, message_ids
+from domain.subjects import MAX_SUBJECT, is_same, subject_of_answer
 
 MAX_SIZE = 36_700_160
 """Bytes of a mail that Gmail takes, encoded (FACTS §3). Nothing of ours is smaller in LIVE (D14)."""
 
 MAX_RECIPIENTS = 500
 MAX_NAME = 255
-MAX_SUBJECT = 998
 KEY_HEADER = "X-Lodestone-Key"
+NEWEST = "newest"
 
 _LONGEST_CHAIN = 50
-_BREAKS = frozenset({"Cc", "Zl", "Zp", "Cs"})
-"""Controls, line and paragraph separators, lone surrogates: the ones end lines somewhere, nothing can encode the
-others."""
-
 _PLAIN = re.compile(r"[!-~]{1,60}(?: [!-~]{1,60})*")
 _ATOMS = re.compile(r"[^\s()<>\[\]:;@\\,\".]+(?:\.[^\s()<>\[\]:;@\\,\".]+)*")
-_AGAIN = re.compile(r"\s*re\s*:", re.IGNORECASE)
 _POLICY = SMTP.clone(cte_type="7bit")
 _TYPES = MimeTypes()
 
@@ -76,7 +71,9 @@ class Written:
     """A mail as the CRM hands it over. Lives in memory only (D2).
 
     To a record of the CRM, to addresses, or to those of a record's addresses that are named. `reply_to` is the
-    Gmail id of the mail that it answers, in the sender's own mailbox; an answer needs no subject.
+    Gmail id of the mail that it answers, in the sender's own mailbox; NEWEST is the newest that a person of the
+    record has written. An answer needs no subject, and nobody named goes to whom that mail says: `to_all` with
+    everybody it names. It quotes that mail below, or not (H45).
     """
 
     user_id: str
@@ -87,6 +84,8 @@ class Written:
     cc: tuple[Person, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     reply_to: str | None = None
+    to_all: bool = False
+    quote: bool = True
     kind: MailKind = MailKind.INDIVIDUAL
 
 
@@ -140,7 +139,7 @@ def check(mail: Outgoing) -> None:
 def for_header(address: str) -> str:
     """The address as it goes into a header: the domain in its ASCII form, the local part as it was given, in
     UTF-8 where it is not ASCII (RFC 6532). Raises Unsendable for what is no address."""
-    exact = canonical(address) if not _breaks(address) else None
+    exact = canonical(address) if not any(map(breaks, address)) else None
     if exact is None:
         raise Unsendable("an address is no e-mail address")
     local = address.strip().rpartition("@")[0]
@@ -149,20 +148,11 @@ def for_header(address: str) -> str:
     return f"{local}@{exact.rpartition('@')[2]}"
 
 
-def subject_of_answer(original: str) -> str:
-    """ "Re: " once, whatever stood there before; what no header may hold becomes a space."""
-    seen = "".join(" " if _breaks(char) else char for char in decoded(original)).strip()
-    while again := _AGAIN.match(seen):
-        seen = seen[again.end() :].strip()
-    return f"Re: {seen}"[:MAX_SUBJECT]
-
-
 def answering(original: Original, subject: str | None) -> str:
     """The subject of an answer. Gmail joins what has another one to no thread. Raises Unsendable."""
-    wanted = subject_of_answer(original.subject)
-    if subject is not None and subject_of_answer(subject) != wanted:
+    if subject is not None and not is_same(subject, original.subject):
         raise Unsendable("an answer keeps the subject of its thread: leave the subject out")
-    return wanted
+    return subject_of_answer(original.subject)
 
 
 def _headers(mail: Outgoing, key: str) -> Iterator[tuple[str, str]]:
@@ -238,14 +228,10 @@ def _tidy(name: str) -> str:
 
 
 def _line(what: str, text: str, longest: int) -> None:
-    if _breaks(text):
+    if any(map(breaks, text)):
         raise Unsendable(f"{what} has a line break or another control character")
     if len(text) > longest:
         raise Unsendable(f"{what} is longer than {longest} characters")
-
-
-def _breaks(text: Iterable[str]) -> bool:
-    return any(unicodedata.category(char) in _BREAKS for char in text)
 
 
 def _is_utf8(text: str) -> bool:

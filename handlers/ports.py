@@ -12,7 +12,6 @@ from domain.labels import Category, LabelChange, Place
 from domain.letters import Letter, Sought
 from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
-from domain.outgoing import Original
 from domain.sign_ins import SignIn
 from domain.turns import Turn
 from handlers.rows import (
@@ -142,9 +141,6 @@ class Mailbox(Protocol):
 
     def sent_with(self, key: str, since: datetime) -> str | None:
         """The message sent since that carries this key in its header."""
-
-    def original(self, gmail_id: str) -> Original | None:
-        """What an answer needs of the mail it answers; None where Gmail answers 404."""
 
     def own_addresses(self) -> Mapping[str, str]:
         """Primary address and send-as aliases but those that are known as not verified, in their exact form (E14),

@@ -12,7 +12,6 @@ from domain.labels import Category, LabelChange, Place
 from domain.letters import Letter, Sought
 from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
-from domain.outgoing import Original
 from infra.gmail import labels, live, reading, sending
 from infra.gmail.api import GOOGLE, ME, Api
 from infra.gmail.calls import Answer, Calls
@@ -142,10 +141,6 @@ class GmailMailbox:
         """The sent mail with this key."""
         with _at_all():
             return sending.sent_with(self._calls, key, since)
-
-    def original(self, gmail_id: str) -> Original | None:
-        """What an answer needs of the mail it answers."""
-        return sending.original(self._calls, gmail_id)
 
     def labels_of(self, gmail_ids: Sequence[str]) -> dict[str, Place | TryAgain | GiveUp | None]:
         """The labels the messages carry now, and their threads."""

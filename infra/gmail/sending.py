@@ -10,7 +10,7 @@ from googleapiclient.http import HttpRequest
 
 from domain.errors import TryAgain, Unanswered
 from domain.headers import by_name
-from domain.outgoing import KEY_HEADER, Original
+from domain.outgoing import KEY_HEADER
 from infra.gmail.api import ME, answer_as_sent
 from infra.gmail.calls import Answer, Calls, slices
 from infra.gmail.reading import sense
@@ -18,7 +18,6 @@ from infra.gmail.reading import sense
 Progress = Callable[[int, int], None]
 
 _UPLOAD = "upload/gmail/v1/users/me/drafts?uploadType=multipart&fields=id,message(id)&prettyPrint=false"
-_FOR_AN_ANSWER = ("Message-ID", "References", "Subject")
 _CLOCKS = timedelta(minutes=5)
 """By so much our clock and Gmail's may differ where we look for what came since."""
 
@@ -138,18 +137,6 @@ def sent_with(calls: Calls, key: str, since: datetime) -> str | None:
         if found := _carrying(calls, key, ids):
             return found
     return None
-
-
-def original(calls: Calls, gmail_id: str) -> Original | None:
-    """What an answer needs of the mail it answers; None when the mailbox has no such mail."""
-    try:
-        answer = calls.one(_headers_of(calls, gmail_id, "id,threadId,", _FOR_AN_ANSWER))
-    except LookupError:
-        return None
-    with sense():
-        fields = _fields(answer)
-        first = {name: fields.get(name.lower(), ("",))[0] for name in _FOR_AN_ANSWER}
-        return Original(str(answer["threadId"]), first["Message-ID"], first["References"], first["Subject"])
 
 
 def _carrying(calls: Calls, key: str, ids: list[str]) -> str | None:

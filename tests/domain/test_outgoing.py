@@ -23,8 +23,8 @@ from domain.outgoing import (
     check,
     encode,
     for_header,
-    subject_of_answer,
 )
+from domain.subjects import subject_of_answer
 
 ANN, UWE = Person("ann@example.com", "Ann Smith"), Person("uwe@firm.example", "Uwe Müller")
 MAIL = Outgoing(UWE, (ANN,), "Our offer", "Dear Ann,\nour offer.\n")

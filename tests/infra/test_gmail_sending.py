@@ -193,29 +193,5 @@ def test_a_mail_that_came_with_our_key_is_not_taken_for_a_sent_one(
     assert mailbox.sent_with("key-1", SINCE) is None
 
 
-@pytest.mark.rule("E44")
-def test_of_a_mail_to_answer_its_headers_and_thread_are_read(
-    mailbox: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    raw = (
-        b"From: bob@example.com\r\nSubject: Lunch\r\nMessage-ID: <2@example.com>\r\n"
-        b"References: <1@example.com>\r\n\r\nA secret.\r\n"
-    )
-    came = control.deliver(address, raw)
-    found = mailbox.original(came.id)
-    assert found is not None
-    assert found.thread_id == came.thread_id
-    assert (found.message_id, found.references, found.subject) == (
-        "<2@example.com>",
-        "<1@example.com>",
-        "Lunch",
-    )
-    bare = control.deliver(address, b"From: bob@example.com\r\n\r\nA secret.\r\n")
-    empty = mailbox.original(bare.id)
-    assert empty is not None
-    assert (empty.message_id, empty.subject) == ("", "")
-    assert mailbox.original("18c2f0aa00bb11cc") is None
-
-
 def test_the_key_stands_in_the_header_that_we_look_for(address: str) -> None:
     assert f"\r\n{KEY_HEADER}: key-1\r\n".encode() in mail(address)

@@ -118,6 +118,16 @@ REFUSED = [
     pytest.param({"--body-file": "offer.bin"}, "no text in UTF-8", id="a binary file"),
     pytest.param({"--reply-to": "18c2f0aa00bb11cc", "--subject": None}, "no mail 18c2", id="no such mail"),
     pytest.param({"--reply-to": "uwe@firm.example/18c2f0"}, "no id of Gmail's", id="no id of a mail"),
+    pytest.param({"--all": ""}, "--all goes with an answer", id="all of no answer"),
+    pytest.param({"--reply": "", "--to": None}, "name him with --to", id="an answer to nobody"),
+    pytest.param(
+        {"--reply": "", "--reply-to": "18c2f0"}, "leave --reply-to out", id="an answer to two mails"
+    ),
+    pytest.param(
+        {"--reply-to": "18c2f0", "--all": "", "--to-address": "x@y.example"},
+        "leave --to-address out",
+        id="all and one",
+    ),
 ]
 
 
@@ -131,13 +141,52 @@ def test_what_the_caller_can_mend_is_told_in_one_line_before_anything_leaves(
         file.truncate(MAX_SIZE * 3 // 4 + 1)
     words = {"--as": "uwe", "--to": "ann", "--subject": "Our offer", "--body-file": "offer.txt"} | change
     done = terminal.run(
-        "send", *(word for name, value in words.items() if value is not None for word in (name, value))
+        "send",
+        *(word for name, value in words.items() if value is not None for word in (name, value) if word),
     )
     assert done.code == 2
     assert said in done.err
     assert len(done.err.splitlines()) == 1
     assert control.dump(UWE).messages == ()
     assert terminal.run("outbox", "--json").json == []
+
+
+ANSWER = ("send", "--as", "uwe", "--body-file", "offer.txt", "--no-wait")
+
+
+@pytest.mark.rule("H45")
+def test_an_answer_shows_whom_it_goes_to_before_it_leaves(terminal: Terminal, control: GmailControl) -> None:
+    raw = "From: ann@example.com\r\nTo: uwe@firm.example, bob@example.com\r\nCc: cy@example.net\r\nSubject: AW: X"
+    gmail_id = control.deliver(UWE, f"{raw}\r\n\r\nHow much?\r\n".encode()).id
+
+    refused = terminal.run(*ANSWER, "--to", "ann", "--reply")
+    assert refused.code == 2
+    assert refused.err == "lodestone: this answer would go to ann@example.com: add --yes if that is meant\n"
+    everybody = terminal.run(*ANSWER, "--reply-to", gmail_id, "--all", "--json")
+    assert everybody.code == 2
+    assert (
+        "would go to ann@example.com, bob@example.com, copies to cy@example.net: add --yes" in everybody.err
+    )
+
+    looked = terminal.run(*ANSWER, "--to", "ann", "--reply", "--all", "--dry-run", "--json")
+    assert looked.json == {
+        "reply_to": gmail_id,
+        "to": ["ann@example.com", "bob@example.com"],
+        "cc": ["cy@example.net"],
+        "subject": "AW: X",
+    }
+    assert terminal.run(*ANSWER, "--reply-to", gmail_id, "--dry-run").out == (
+        f"would go to ann@example.com, as AW: X\nit answers mail {gmail_id}\n"
+    )
+    assert len(control.dump(UWE).messages) == 1
+    assert terminal.run("outbox", "--json").json == []
+
+    asked = terminal.run(*ANSWER, "--reply-to", gmail_id, "--no-quote", "--yes", "--json").json
+    assert asked["state"] == "waiting"
+    [draft] = (one for one in control.dump(UWE).messages if "DRAFT" in one.label_ids)
+    written = control.raw(UWE, draft.id)
+    assert b"\r\nTo: ann@example.com\r\nSubject: AW: X\r\n" in written
+    assert b"How much" not in written
 
 
 @pytest.mark.rule("Z17a")

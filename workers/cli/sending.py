@@ -21,10 +21,12 @@ from domain.outbox import (
     SendReport,
     SendState,
 )
-from domain.outgoing import MAX_SIZE, Attachment, Person, Written
+from domain.outgoing import MAX_SIZE, NEWEST, Attachment, Person, Written
 from handlers import outbox, sending
 from handlers.connections import Refused
+from handlers.preparing import prepare
 from handlers.work import Work
+from workers.cli.answers import agree, show_prepared
 from workers.cli.opening import open_app
 from workers.cli.output import Json, fail, say, show_json, tell
 from workers.cli.progress import bar
@@ -77,6 +79,22 @@ def send(
         str | None,
         typer.Option("--reply-to", help="Gmail's id of the mail that this answers.", metavar="MESSAGE_ID"),
     ] = None,
+    reply: Annotated[
+        bool,
+        typer.Option("--reply", help="Answer the newest mail that the contact of --to has written himself."),
+    ] = False,
+    to_all: Annotated[
+        bool, typer.Option("--all", help="The answer goes to all whom that mail names in To and Cc, too.")
+    ] = False,
+    quote: Annotated[
+        bool, typer.Option("--quote/--no-quote", help="Repeat the mail answered below the answer.")
+    ] = True,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask whether an answer goes to the right people.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show who would get it, and under which subject.")
+    ] = False,
     key: Annotated[
         str | None,
         typer.Option("--key", help="A name of your own for this mail: asked for twice it is sent once."),
@@ -92,16 +110,14 @@ def send(
 
     Example: `lodestone send --as uwe --to c17 --subject "Our offer" --body-file offer.txt --attach offer.pdf`
 
-    Example: `lodestone send --as uwe --to c17 --reply-to 18c2f0 --body-file - --key answer-4711`
+    An answer goes to whom the mail answered says, and shows who that is before it leaves: it asks, or needs --yes.
+
+    Example: `lodestone send --as uwe --reply-to 18c2f0 --body-file - --key answer-4711 --yes`
+
+    Example: `lodestone send --as uwe --to c17 --reply --all --body-file answer.txt`
     """
-    if to is None and not to_address:
-        raise Refused("name who it goes to: --to CONTACT or --to-address ADDRESS")
-    if subject is None and reply_to is None:
-        raise Refused("a mail needs --subject; only an answer (--reply-to) has one already")
-    if reply_to is not None and not _ID.fullmatch(reply_to):
-        raise Refused(
-            "--reply-to is no id of Gmail's: `lodestone mail` shows it, behind the / if there is one"
-        )
+    answers = NEWEST if reply else reply_to
+    _check(to, to_address, subject, reply_to, reply=reply, to_all=to_all)
     written = Written(
         user_id=user,
         text=_text(body),
@@ -110,13 +126,21 @@ def send(
         to=tuple(map(_person, to_address or ())),
         cc=tuple(map(_person, cc or ())),
         attachments=_attachments(attach or []),
-        reply_to=reply_to,
+        reply_to=answers,
+        to_all=to_all,
+        quote=quote,
     )
     work = open_app().work
+    prepared = prepare(written, work)
+    if dry_run:
+        show_prepared(prepared, as_json=as_json)
+        return
+    if answers and not to_address and not yes:
+        agree(prepared, can_ask=not as_json and str(body) != "-")
     with bar() as progress:
         task = progress.add_task("to Gmail", total=None)
-        asked = sending.ask(
-            written,
+        asked = sending.hand_over(
+            prepared,
             work,
             key=key,
             progress=lambda sent, total: progress.update(task, completed=sent, total=total),
@@ -143,6 +167,35 @@ def show_outbox(
         show_table([_row(one) for one in found])
     else:
         say("no mail sent from the CRM is like this" if user or state else "nothing was sent from the CRM")
+
+
+def _check(
+    to: str | None,
+    to_address: list[str] | None,
+    subject: str | None,
+    reply_to: str | None,
+    *,
+    reply: bool,
+    to_all: bool,
+) -> None:
+    """What the words alone tell. Raises Refused."""
+    is_answer = reply or reply_to is not None
+    if reply and reply_to is not None:
+        raise Refused("--reply finds the mail itself: leave --reply-to out")
+    if reply and to is None:
+        raise Refused("--reply answers a contact: name him with --to")
+    if not is_answer and to_all:
+        raise Refused("--all goes with an answer: --reply-to MESSAGE_ID, or --reply")
+    if to_all and to_address:
+        raise Refused("--all finds the recipients itself: leave --to-address out, or add somebody with --cc")
+    if not is_answer and to is None and not to_address:
+        raise Refused("name who it goes to: --to CONTACT or --to-address ADDRESS")
+    if not is_answer and subject is None:
+        raise Refused("a mail needs --subject; only an answer (--reply-to) has one already")
+    if reply_to is not None and not _ID.fullmatch(reply_to):
+        raise Refused(
+            "--reply-to is no id of Gmail's: `lodestone mail` shows it, behind the / if there is one"
+        )
 
 
 def _awaited(asked: Sending, work: Work) -> Sending:

@@ -111,7 +111,7 @@ def _answer(show: Show, pen: Pen, mail: Sent) -> None:
         text, file = Path(place, "text"), Path(place, canaries.attachment)
         text.write_text(f"Guten Tag,\n\n{canaries.body}.\n", encoding="utf-8")
         file.write_bytes(b"%PDF " + canaries.body.encode())
-        send = ["send", "--as", USER, "--to", "zoe", "--to-address", ZOE, "--reply-to", mail.gmail_id]
+        send = ["send", "--as", USER, "--to", "zoe", "--reply-to", mail.gmail_id, "--yes"]
         send += ["--body-file", str(text), "--attach", str(file), "--json"]
         asked = show.shell.run(*send).value
     outbox = show.shell.run("outbox", "--as", USER, "--json").value
