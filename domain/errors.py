@@ -54,3 +54,16 @@ class AccessRevoked(Exception):
 
 class LabelUnknown(Exception):
     """A label id that the mailbox no longer has (W12): make it again, then retry."""
+
+
+class DatabaseAway(Exception):
+    """The database is away, or busy with others for longer than we wait. The transaction is undone and nothing in it
+    is to blame: it counts as no try, and is done later.
+
+    `reason`: "away", "busy", or "deadlock" where the database has ended ours so that another one goes on; then it
+    may be done again at once.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

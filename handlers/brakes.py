@@ -1,11 +1,14 @@
 """The operator's hand: mailboxes paused and resumed, mail that was set aside tried again (D3 row 1, E88)."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from domain.explanations import standing
+from domain.trails import Trail
 from handlers.connections import Refused
 from handlers.ports import Transaction
-from handlers.work import Work
+from handlers.work import Work, once_more
 
 log = structlog.get_logger()
 
@@ -34,12 +37,7 @@ def _brake(mailbox: str | None, work: Work, *, paused: bool) -> int:
     """A thousand mailboxes a transaction, so that nobody waits long for one (W11)."""
     total, full = 0, True
     while full:
-        with work.store.begin("brakes.change") as tx:
-            _look_up(mailbox, tx)
-            change = tx.mailboxes.brake if paused else tx.mailboxes.release
-            changed = change(mailbox, AT_ONCE)
-            for mailbox_id in sorted(changed):  # in the re-driver's order: no deadlock
-                tx.ledger.hold(mailbox_id, UNTIL_RESUMED if paused else 0)
+        changed = once_more(lambda: _brake_some(mailbox, work, paused=paused))
         for mailbox_id in changed:
             if paused:
                 log.info("mailbox.paused", mailbox_id=mailbox_id)
@@ -50,15 +48,22 @@ def _brake(mailbox: str | None, work: Work, *, paused: bool) -> int:
     return total
 
 
+def _brake_some(mailbox: str | None, work: Work, *, paused: bool) -> tuple[int, ...]:
+    with work.store.begin("brakes.change") as tx:
+        _look_up(mailbox, tx)
+        change = tx.mailboxes.brake if paused else tx.mailboxes.release
+        changed = change(mailbox, AT_ONCE)
+        for mailbox_id in sorted(changed):  # in the re-driver's order: no deadlock
+            tx.ledger.hold(mailbox_id, UNTIL_RESUMED if paused else 0)
+    return tuple(changed)
+
+
 def retry(gmail_id: str, mailbox: str | None, work: Work) -> int:
     """A mail that was set aside, or whose sorting was stopped, is tried again as if for the first time.
 
     Returns in how many mailboxes; 0 when the ledger does not know it. Raises Refused where it stands elsewhere.
     """
-    with work.store.begin("brakes.retry") as tx:
-        _look_up(mailbox, tx)
-        trails = tx.reports.trails(gmail_id, mailbox)
-        retried = [trail.mailbox_id for trail in trails if tx.ledger.retry(trail.mailbox_id, [gmail_id])]
+    trails, retried = once_more(lambda: _retry_one(gmail_id, mailbox, work))
     if trails and not retried:
         where = "; ".join(f"in {trail.mailbox} {standing(trail)}" for trail in trails)
         raise Refused(f"{gmail_id} is not set aside: {where}")
@@ -67,20 +72,33 @@ def retry(gmail_id: str, mailbox: str | None, work: Work) -> int:
     return len(retried)
 
 
+def _retry_one(gmail_id: str, mailbox: str | None, work: Work) -> tuple[Sequence[Trail], list[int]]:
+    with work.store.begin("brakes.retry") as tx:
+        _look_up(mailbox, tx)
+        trails = tx.reports.trails(gmail_id, mailbox)
+        ids = sorted(trail.mailbox_id for trail in trails)
+        return trails, [mailbox_id for mailbox_id in ids if tx.ledger.retry(mailbox_id, [gmail_id])]
+
+
 def retry_all(mailbox: str | None, work: Work) -> int:
     """The same for all that is set aside, after what was wrong is mended; returns how many mails."""
     total, full = 0, True
     while full:
-        with work.store.begin("brakes.retry") as tx:
-            _look_up(mailbox, tx)
-            mails = tx.ledger.aside(mailbox, AT_ONCE)
-            for mailbox_id in {mailbox_id for mailbox_id, _ in mails}:
-                tx.ledger.retry(mailbox_id, [gmail_id for its, gmail_id in mails if its == mailbox_id])
+        mails = once_more(lambda: _retry_some(mailbox, work))
         for mailbox_id, gmail_id in mails:
             log.info("message.retried", mailbox_id=mailbox_id, message_id=gmail_id)
         total += len(mails)
         full = len(mails) == AT_ONCE
     return total
+
+
+def _retry_some(mailbox: str | None, work: Work) -> Sequence[tuple[int, str]]:
+    with work.store.begin("brakes.retry") as tx:
+        _look_up(mailbox, tx)
+        mails = tx.ledger.aside(mailbox, AT_ONCE)
+        for mailbox_id in sorted({mailbox_id for mailbox_id, _ in mails}):
+            tx.ledger.retry(mailbox_id, [gmail_id for its, gmail_id in mails if its == mailbox_id])
+    return mails
 
 
 def _look_up(mailbox: str | None, tx: Transaction) -> None:

@@ -25,7 +25,7 @@ from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
 from handlers.connections import Refused, check_known
 from handlers.ports import Outside, Transaction
-from handlers.work import Work, in_turn
+from handlers.work import Work, in_turn, written
 
 log = structlog.get_logger()
 
@@ -76,7 +76,7 @@ def _send(parcel: Parcel, work: Work) -> None:
         answer = Answer(Verdict.REFUSED, "crash", counted=True)
     else:
         answer = _outside(work).send(parcel.channel, event(parcel), line(parcel))
-    if _record(parcel, answer, work):
+    if written(lambda: _record(parcel, answer, work), work):
         _say(parcel, answer, work, round((time.monotonic() - began) * 1000))
 
 

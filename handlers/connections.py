@@ -88,6 +88,7 @@ def save(
         tx.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
         _check(user_id, address, features, wishes, replace, tx)
         mailbox_id = tx.mailboxes.add(address)
+        tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, tx))])
         connection = (
             _unchanged(kept, gmail.grant, tx)
             if kept

@@ -17,7 +17,7 @@ from domain.messages import INBOX, Exclusions, Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
 from handlers.ports import Transaction
 from handlers.slices import Slice, put_aside
-from handlers.work import Work, enter
+from handlers.work import Work, enter, once_more
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ def _match(piece: Slice, connections: Sequence[Connection], own: frozenset[str],
     messages = [read(message, own) for message in fetched.values() if isinstance(message, Fetched)]
     missing = [gmail_id for gmail_id, message in fetched.items() if message is None]
     cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
-    return _record(piece, messages, missing, cost, work)
+    return once_more(lambda: _record(piece, messages, missing, cost, work))
 
 
 def _record(

@@ -156,7 +156,7 @@ def delete_absent(kind: Records, named: Named, store: Store) -> int:
 def _absent(kind: Records, named: Named, store: Store) -> Iterator[list[str]]:
     last = ""
     while True:
-        with store.begin("crm.look") as tx:
+        with store.begin("crm.look", reads_only=True) as tx:
             ids = tx.crm.ids_after(kind, last, LOOK_AT)
         if not ids:
             return

@@ -18,7 +18,7 @@ from handlers import threads
 from handlers.labelling import Plan, Result, label
 from handlers.ports import Transaction
 from handlers.slices import Slice, put_aside
-from handlers.work import Work, enter, in_turn, wake_channels
+from handlers.work import Work, enter, in_turn, once_more, wake_channels
 
 log = structlog.get_logger()
 
@@ -144,7 +144,7 @@ def _carry_out(plan: Plan, work: Work) -> None:
             units = spent.units
     cost = Cost(units / (len(plan.paid) or 1), time.monotonic() - began, len(plan.piece.claims))
     plan.piece.failed(result.errors)
-    _record(plan, result, cost, work)
+    once_more(lambda: _record(plan, result, cost, work))
 
 
 def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:

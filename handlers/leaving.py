@@ -14,8 +14,8 @@ def end(connection: Connection, tx: Transaction) -> None:
     """Nothing more is done for it, and what was kept is deleted. What is left to do is done by `leave`, and the
     sweep asks for that until it is."""
     tx.connections.switch_off(connection.id)
-    tx.outbox.delete(connection.id)
     forget(connection, tx)
+    tx.outbox.delete(connection.id)
 
 
 def forget(connection: Connection, tx: Transaction) -> bool:
@@ -41,6 +41,7 @@ def disconnect(user_id: str, work: Work) -> int:
     """
     with work.store.begin("connections.switch_off") as tx:
         connections = tx.connections.of_users([user_id])
+        tx.mailboxes.lock([connection.mailbox_id for connection in connections])
         for connection in connections:
             if connection.state is not ConnectionState.OFF:
                 end(connection, tx)
@@ -83,11 +84,11 @@ def leave_now(connection_id: int, work: Work) -> None:
         tx.mailboxes.reserve(mailbox.address)
         if not tx.connections.delete(connection):
             return
-        tx.outbox.delete(connection.id)
         others = list(tx.connections.of_mailbox(mailbox.id))
         if not any(other.keeps_mail for other in others):  # two may have ended at once, each seeing the other
             tx.mailboxes.forget(mailbox.id)
             tx.connections.delete_mailbox_mail(mailbox.id)
+        tx.outbox.delete(connection.id)
         if not others:
             tx.mailboxes.delete(mailbox.id)
     log.info("connection.ended", connection_id=connection.id, mailbox_id=connection.mailbox_id)

@@ -27,7 +27,7 @@ from domain.outbox import (
 )
 from domain.users import User
 from handlers.ports import Mailbox
-from handlers.work import REFUSED_WAIT, Work, enter, in_turn
+from handlers.work import REFUSED_WAIT, Work, enter, in_turn, written
 
 log = structlog.get_logger()
 
@@ -41,9 +41,9 @@ def deliver(mailbox_id: int, work: Work) -> None:
 
 
 def _deliver(mailbox_id: int, work: Work, keep: Callable[[], None]) -> bool:
-    end = time.monotonic() + TURN
+    turn_ends = time.monotonic() + TURN
     while not work.stopping():
-        if time.monotonic() > end:
+        if time.monotonic() > turn_ends:
             work.queue.mark("send", mailbox_id)  # one more run, behind all that is queued now
             return True
         with work.store.begin("sending.claim") as tx:
@@ -53,7 +53,8 @@ def _deliver(mailbox_id: int, work: Work, keep: Callable[[], None]) -> bool:
             connection = tx.connections.get(sending.connection_id)
             user = tx.users.get(connection.user_id) if connection else None
             late = sending.is_late(tx.now())
-        _conclude(sending, _take_up(sending, connection, user, work, late=late), work)
+        end = _take_up(sending, connection, user, work, late=late)
+        written(partial(_conclude, sending, end, work), work)
         keep()
     return False
 

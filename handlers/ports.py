@@ -254,7 +254,10 @@ class Transaction(Protocol):
 
 class Store(Protocol):
     def begin(self, name: str, *, reads_only: bool = False) -> AbstractContextManager[Transaction]:
-        """Commit at the end, roll back on any error. Never held open across the network (I8)."""
+        """Commit at the end, roll back on any error. Never held open across the network (I8).
+
+        Raises DatabaseAway, also when others hold what it needs for longer than is waited.
+        """
 
     def scrub(self) -> None:
         """What was deleted leaves the disk too, as far as the database leaves that to us (D12)."""

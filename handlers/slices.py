@@ -9,10 +9,10 @@ from datetime import timedelta
 import structlog
 
 from domain.connections import Connection, MailboxState
-from domain.errors import GiveUp, NotAsked, TryAgain
+from domain.errors import DatabaseAway, GiveUp, NotAsked, TryAgain
 from domain.ledger import TRIES, Claim, Step, wait_before
 from handlers.ports import Transaction
-from handlers.work import Work, rest
+from handlers.work import Work, rest, written
 
 log = structlog.get_logger()
 
@@ -44,12 +44,16 @@ class Slice:
 
     @contextmanager
     def given_back_on_failure(self) -> Iterator[None]:
-        """The ledger alone retries (W4): a limit costs the mailbox a rest, anything else the slice a try."""
+        """The ledger alone retries (W4): a limit costs the mailbox a rest, the database's trouble nobody anything,
+        anything else the slice a try."""
         try:
             yield
         except (TryAgain, GiveUp) as error:
             self.give_back(self.claims, 0, counted=False)
             rest(self.mailbox, error, self.work)
+        except DatabaseAway:
+            self.give_back(self.claims, self._pause(self.claims), counted=False)
+            raise
         except Exception:
             self.give_back(self.claims, self._pause(self.claims), counted=True)
             raise
@@ -70,8 +74,12 @@ class Slice:
 
     def give_back(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
         """To be tried again after so many seconds; a try that is nobody's fault is not counted."""
-        with self.work.store.begin("steps.give_back") as tx:
-            tx.ledger.release(self.mailbox.id, self.step, claims, self.work.me(), after, counted=counted)
+
+        def release() -> None:
+            with self.work.store.begin("steps.give_back") as tx:
+                tx.ledger.release(self.mailbox.id, self.step, claims, self.work.me(), after, counted=counted)
+
+        written(release, self.work)
         log.info(
             "step.postponed",
             mailbox_id=self.mailbox.id,

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import TypeVar
 import structlog
 
 from domain.connections import Connection, MailboxState
-from domain.errors import AccessRevoked, GiveUp, TryAgain
+from domain.errors import AccessRevoked, DatabaseAway, GiveUp, TryAgain
 from domain.events import DeliveryDue, Event
 from domain.ledger import wait_before
 from domain.notifications import NoticeKind
@@ -18,6 +19,9 @@ from handlers.ports import Gmail, Mailbox, Outside, Queue, SignInPage, Store
 
 T = TypeVar("T")
 log = structlog.get_logger()
+
+DATABASE_WAIT = 1.0
+"""Seconds between two tries to write down what must be written down."""
 
 REFUSED_WAIT = timedelta(hours=1)
 """A permanent refusal (domain policy, Gmail switched off) is worth another look now and then."""
@@ -132,6 +136,30 @@ def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
     log.warning(
         "mailbox.rested", mailbox_id=mailbox.id, reason=error.reason, seconds=round(wait.total_seconds(), 1)
     )
+
+
+def once_more(run: Callable[[], T]) -> T:
+    """For what may be done again: the database ends one of two transactions that wait for each other, and who was
+    ended goes second. Its caller does not hear of it."""
+    try:
+        return run()
+    except DatabaseAway as error:
+        if error.reason != "deadlock":
+            raise
+    return run()
+
+
+def written(run: Callable[[], T], work: Work) -> T:
+    """Again and again while the database is busy or away, because what has happened outside must not be forgotten
+    and what was claimed be given back. Who is to stop leaves it to the ledger."""
+    while True:
+        try:
+            return run()
+        except DatabaseAway as error:
+            if work.stopping():
+                raise
+            log.warning("part.awaited", part="database", error=type(error).__name__)
+            time.sleep(DATABASE_WAIT)
 
 
 def in_turn(

@@ -9,7 +9,9 @@ import dramatiq
 import structlog
 from dramatiq.middleware import CurrentMessage
 
+from domain.errors import DatabaseAway
 from handlers import channels, contacts, labels, leaving, mailboxes, notifications, outbox, watches
+from handlers.work import once_more
 from infra.logs import place_of
 from workers.bootstrap import App
 from workers.broker import QUEUES
@@ -52,7 +54,15 @@ def _run(handler: Callable[..., None], ids: dict[str, Any]) -> None:
     """Errors end here: their texts and tracebacks may hold content, Dramatiq would keep both (I3)."""
     began = time.monotonic()
     try:
-        handler(**ids)
+        once_more(lambda: handler(**ids))
+    except DatabaseAway as error:
+        log.warning(
+            "job.postponed",
+            reason=error.reason,
+            place=place_of(error.__traceback__),
+            mailbox_id=ids.get("mailbox_id"),
+            channel_id=ids.get("channel_id"),
+        )
     except Exception as error:
         log.error(
             "job.failed",

@@ -12,8 +12,8 @@ from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from sqlalchemy.exc import OperationalError
 
+from domain.errors import DatabaseAway
 from handlers.work import Pace, Work
 from infra import logs
 from infra.db.migrate import WrongSchema, check_schema
@@ -91,7 +91,7 @@ class App:
         """
         stopping = stopping or threading.Event()
         return _wait_for(
-            "database", lambda: check_schema(self.store.engine), OperationalError, stopping
+            "database", lambda: check_schema(self.store.engine), DatabaseAway, stopping
         ) and _wait_for("redis", self.redis.ping, RedisError, stopping)
 
 

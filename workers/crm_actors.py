@@ -9,9 +9,9 @@ import structlog
 from dramatiq.middleware import CurrentMessage
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from domain.crm import Change
+from domain.errors import DatabaseAway
 from handlers import crm
 from infra.crm_fields import Unfit
 from infra.crm_json import CHANGES, id_of, read_change
@@ -79,7 +79,7 @@ def _read(name: str, args: Sequence[Any], fields: Mapping[str, Any]) -> Change:
 def _is_away(error: Exception) -> bool:
     """Whether it is the database's trouble, and not that of the record: then no number of tries is too many."""
     about_the_record = isinstance(error, DataError | IntegrityError)
-    return isinstance(error, DBAPIError | PoolExhausted) and not about_the_record
+    return isinstance(error, DBAPIError | DatabaseAway) and not about_the_record
 
 
 def _put_back(message: dramatiq.Message[Any], tries: int, app: App) -> None:

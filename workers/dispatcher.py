@@ -5,8 +5,8 @@ import threading
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
+from domain.errors import DatabaseAway
 from handlers import pushes
 from infra.pubsub import Subscription, Unready
 from workers.bootstrap import App, start
@@ -40,6 +40,6 @@ def _pull(app: App, stopping: threading.Event) -> None:
 def _take(data: bytes, app: App) -> None:
     try:
         pushes.take(data, app.work)
-    except (RedisError, DBAPIError) as error:
+    except (RedisError, DatabaseAway) as error:
         log.warning("push.returned", error=type(error).__name__)
         raise Unready from None

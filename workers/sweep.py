@@ -8,10 +8,10 @@ from datetime import UTC
 import structlog
 from apscheduler.schedulers.blocking import BlockingScheduler
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
+from domain.errors import DatabaseAway
 from handlers import sweep
-from handlers.work import Work
+from handlers.work import Work, once_more
 from workers.bootstrap import App, start
 
 log = structlog.get_logger()
@@ -48,6 +48,6 @@ def _run(duty: Callable[[Work], int], app: App, token: str) -> None:
     """One duty, if this process keeps the clock. What is away is said and waited for: the next tick is near."""
     try:
         if app.queue.leads(token, seconds=10 * app.settings.sweep_tick):
-            duty(app.work)
-    except (RedisError, DBAPIError) as error:
+            once_more(lambda: duty(app.work))
+    except (RedisError, DatabaseAway) as error:
         log.warning("duty.postponed", duty=duty.__name__, error=type(error).__name__)

@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection, make_url, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.checks import Finding, failed, of_clocks, ok, warning
+from domain.errors import DatabaseAway
 from infra.db.migrate import HEAD, WrongSchema, check_schema
 from infra.db.store import open_engine
 from infra.db.types import db_now
@@ -40,7 +41,7 @@ def look(url: str) -> Iterator[Finding]:
                 "clock.database", "the database's", theirs, began + (datetime.now(UTC) - began) / 2
             )
         yield _schema(engine)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, DatabaseAway) as error:
         yield failed(CHECK, f"it does not answer ({type(error).__name__})", f"is it running? {SETTING}")
     finally:
         engine.dispose()

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, se
 from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
 from domain.ledger import State
 from infra.db.schema import channels, deliveries
+from infra.db.sql import lock
 from infra.db.types import db_now
 from infra.secrets import Cipher
 
@@ -80,6 +81,7 @@ class ChannelRows:
         ):
             return None
         of_it = (deliveries.c.channel_id == channel_id,)
+        lock(self._db, deliveries, *of_it)
         self._db.execute(
             update(deliveries)
             .where(*of_it, deliveries.c.state == State.WAITING.value)
@@ -96,6 +98,8 @@ class ChannelRows:
 
     def remove(self, channel_id: int) -> bool:
         """The channel and what waits for it; False when there is none."""
+        lock(self._db, channels, channels.c.id == channel_id)
+        lock(self._db, deliveries, deliveries.c.channel_id == channel_id)  # they go with it
         return self._db.execute(delete(channels).where(channels.c.id == channel_id)).rowcount == 1
 
     def reports(self) -> tuple[ChannelReport, ...]:

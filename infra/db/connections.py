@@ -12,6 +12,7 @@ from domain.mailboxes import Grant
 from infra.db.schema import (
     connections,
     decisions,
+    deliveries,
     mailbox_addresses,
     mailboxes,
     messages,
@@ -20,7 +21,7 @@ from infra.db.schema import (
     sign_ins,
     steps,
 )
-from infra.db.sql import chunks, insert_new
+from infra.db.sql import chunks, in_key_order, insert_new, lock
 from infra.db.types import db_now
 from infra.secrets import Cipher
 
@@ -248,15 +249,20 @@ class ConnectionRows:
 
     def delete_mail(self, connection: Connection) -> None:
         """All that was kept of mail for this connection (D12, Z44)."""
-        for table in (notifications, decisions):
-            self._db.execute(delete(table).where(table.c.connection_id == connection.id))
         theirs = (steps.c.mailbox_id == connection.mailbox_id, steps.c.connection_id == connection.id)
-        self._db.execute(delete(steps).where(*theirs))
+        self._db.execute(delete(steps).where(*theirs, in_key_order(self._db, steps, *theirs)))
+        self._db.execute(delete(decisions).where(decisions.c.connection_id == connection.id))
+        its = notifications.c.connection_id == connection.id
+        lock(self._db, notifications, its)
+        told = select(notifications.c.id).where(its)
+        lock(self._db, deliveries, deliveries.c.notification_id.in_(told))  # they go with them
+        self._db.execute(delete(notifications).where(its))
 
     def delete_mailbox_mail(self, mailbox_id: int) -> None:
         """The rows of mail that no connection waits for any more."""
         for table in (steps, messages):
-            self._db.execute(delete(table).where(table.c.mailbox_id == mailbox_id))
+            its = table.c.mailbox_id == mailbox_id
+            self._db.execute(delete(table).where(its, in_key_order(self._db, table, its)))
 
     def delete(self, connection: Connection) -> bool:
         """The connection and its grant, unless it was made anew since it was read."""

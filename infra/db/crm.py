@@ -20,7 +20,7 @@ from infra.db.schema import (
     user_addresses,
     users,
 )
-from infra.db.sql import chunks, insert_or_raise
+from infra.db.sql import chunks, in_key_order, insert_or_raise
 
 R = TypeVar("R", bound=Record)
 _TABLES = {Records.CONTACTS: contacts, Records.DEALS: deals, Records.USERS: users}
@@ -53,7 +53,8 @@ class CrmRows:
             self._db.execute(delete(shared_contacts).where(shared_contacts.c.contact_id.in_(ids)))
         if kind is Records.USERS:
             self._db.execute(delete(sign_ins).where(sign_ins.c.user_id.in_(ids)))
-        return self._db.execute(delete(table).where(table.c.id.in_(ids))).rowcount
+        these = in_key_order(self._db, table, table.c.id.in_(ids))
+        return self._db.execute(delete(table).where(these)).rowcount
 
     def change(self, change: Change) -> bool:
         """Make it so; False when it, or a newer change of the record, is known already.

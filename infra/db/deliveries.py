@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, case, delete, exists, or_, select, update
 
 from domain.channels import Channel, ChannelState, Item, Parcel, batch_of
 from domain.connections import ConnectionState
@@ -11,7 +11,7 @@ from domain.ledger import State
 from domain.notifications import LATE_AFTER, NoticeKind
 from infra.db.channels import ChannelRows, is_awake
 from infra.db.schema import channels, connections, contacts, deliveries, notifications
-from infra.db.sql import chunks
+from infra.db.sql import chunks, in_key_order
 from infra.db.types import db_now
 
 _OFF_FOR = 86_400.0
@@ -51,8 +51,7 @@ class DeliveryRows:
         elif first.batch is None:
             self._name(channel_id, [first.notification_id], batch)
         attempts = self._db.scalars(
-            update(deliveries)
-            .where(self._these(channel_id, batch), _WAITS)
+            self._changed(channel_id, self._these(channel_id, batch), _WAITS)
             .values(
                 owner=owner,
                 attempts=deliveries.c.attempts + 1,
@@ -65,7 +64,9 @@ class DeliveryRows:
 
     def finish(self, parcel: Parcel, owner: str) -> bool:
         """It has gone out, or need not any more: nothing is kept of it. False when it is somebody else's meanwhile."""
-        return self._db.execute(delete(deliveries).where(*self._mine(parcel, owner))).rowcount > 0
+        mine = in_key_order(self._db, deliveries, *self._mine(parcel, owner))
+        of_channel = deliveries.c.channel_id == parcel.channel.id
+        return self._db.execute(delete(deliveries).where(of_channel, mine)).rowcount > 0
 
     def set_aside(self, parcel: Parcel, owner: str, trouble: str) -> bool:
         """It has used up its tries; the channel goes on (W3)."""
@@ -108,8 +109,8 @@ class DeliveryRows:
         ).all()
         for channel_id, _ in rows:
             of_it = select(again).where(channels.c.id == channel_id).scalar_subquery()
-            these = (deliveries.c.channel_id == channel_id, *due)
-            self._db.execute(update(deliveries).where(*these).values(redrive_at=of_it))
+            asked = self._changed(channel_id, *due, skip_locked=True)  # what is locked is being sent
+            self._db.execute(asked.values(redrive_at=of_it))
         return tuple(channel_id for channel_id, can_go in rows if can_go)
 
     def _first(self, channel_id: int) -> Any:
@@ -165,11 +166,8 @@ class DeliveryRows:
 
     def _name(self, channel_id: int, notification_ids: Sequence[int], batch: str) -> None:
         for chunk in chunks(notification_ids):
-            self._db.execute(
-                update(deliveries)
-                .where(deliveries.c.channel_id == channel_id, deliveries.c.notification_id.in_(chunk))
-                .values(batch=batch)
-            )
+            these = deliveries.c.notification_id.in_(chunk)
+            self._db.execute(self._changed(channel_id, these).values(batch=batch))
 
     def _parcel(self, channel: Channel, batch: str, attempts: int) -> Parcel:
         rows = self._db.execute(
@@ -193,11 +191,17 @@ class DeliveryRows:
         return and_(deliveries.c.channel_id == channel_id, deliveries.c.batch == batch)
 
     def _end(self, parcel: Parcel, owner: str, **values: Any) -> bool:
-        changed = update(deliveries).where(*self._mine(parcel, owner)).values(owner=None, **values)
-        return self._db.execute(changed).rowcount > 0
+        changed = self._changed(parcel.channel.id, *self._mine(parcel, owner))
+        return self._db.execute(changed.values(owner=None, **values)).rowcount > 0
 
     def _mine(self, parcel: Parcel, owner: str) -> tuple[ColumnElement[bool], ...]:
         return self._these(parcel.channel.id, parcel.batch), deliveries.c.owner == owner, _WAITS
+
+    def _changed(self, channel_id: int, *where: ColumnElement[bool], skip_locked: bool = False) -> Update:
+        """An UPDATE of these deliveries of the channel."""
+        its = deliveries.c.channel_id == channel_id
+        these = in_key_order(self._db, deliveries, its, *where, skip_locked=skip_locked)
+        return update(deliveries).where(its, these)
 
 
 def _joined(query: Any) -> Any:

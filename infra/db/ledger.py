@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Update,
     and_,
     delete,
     exists,
@@ -22,7 +23,7 @@ from domain.outcomes import Outcome
 from infra.db.decisions import DecisionRows
 from infra.db.entries import UNDONE
 from infra.db.schema import connections, decisions, mailboxes, steps
-from infra.db.sql import insert_new
+from infra.db.sql import in_key_order, insert_new, lock
 from infra.db.types import db_now
 
 _KEY = (steps.c.gmail_id, steps.c.connection_id)
@@ -91,6 +92,7 @@ class LedgerRows:
         rows = self._db.execute(
             select(*_KEY)
             .where(self._these(mailbox_id, step, claims), steps.c.owner == owner)
+            .order_by(*steps.primary_key.columns)
             .with_for_update()
         )
         return frozenset((row.gmail_id, row.connection_id) for row in rows)
@@ -102,6 +104,7 @@ class LedgerRows:
         alike: dict[tuple[Outcome | None, Cost | None], list[Claim]] = {}
         for claim, outcome in done.items():
             alike.setdefault((outcome, cost.get(claim.gmail_id)), []).append(claim)
+        lock(self._db, steps, self._these(mailbox_id, step, done))
         for (outcome, spent), claims in alike.items():
             values: dict[str, Any] = {
                 "state": State.DONE.value,
@@ -131,16 +134,16 @@ class LedgerRows:
         if not counted:
             values["attempts"] = steps.c.attempts - 1
         mine = (self._these(mailbox_id, step, claims), steps.c.owner == owner)
-        self._db.execute(update(steps).where(*mine).values(values))
+        self._db.execute(self._changed(mailbox_id, *mine).values(values))
 
     def set_aside(
         self, mailbox_id: int, step: Step, claims: Collection[Claim], connection_ids: Collection[int]
     ) -> None:
         """End what has used up its tries, with `label.failed` for want of a better word in Part J (E88)."""
         self._db.execute(
-            update(steps)
-            .where(self._these(mailbox_id, step, claims))
-            .values(state=State.SET_ASIDE.value, outcome=Outcome.LABEL_FAILED.value, owner=None)
+            self._changed(mailbox_id, self._these(mailbox_id, step, claims)).values(
+                state=State.SET_ASIDE.value, outcome=Outcome.LABEL_FAILED.value, owner=None
+            )
         )
         if step is Step.MATCH:
             self._decisions.skip(
@@ -171,10 +174,9 @@ class LedgerRows:
     def retry(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
         """What was set aside waits again as if never tried, and may come to another outcome (E88); so does what
         was not sorted because sorting was stopped, if it no longer is (E67). Returns the mails it was so for."""
+        theirs = steps.c.gmail_id.in_(gmail_ids)
         rows = self._db.execute(
-            update(steps)
-            .where(steps.c.mailbox_id == mailbox_id, steps.c.gmail_id.in_(gmail_ids))
-            .where(or_(steps.c.state == State.SET_ASIDE.value, _STOPPED))
+            self._changed(mailbox_id, theirs, or_(steps.c.state == State.SET_ASIDE.value, _STOPPED))
             .values(
                 state=State.WAITING.value,
                 outcome=None,
@@ -199,9 +201,11 @@ class LedgerRows:
     def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> None:
         """What is announced may be sorted (I5)."""
         self._db.execute(
-            update(steps)
-            .where(self._these(mailbox_id, Step.SORT, claims), steps.c.state == State.BLOCKED.value)
-            .values(state=State.WAITING.value, ready_at=db_now(), redrive_at=db_now(self._redrive_after))
+            self._changed(
+                mailbox_id,
+                self._these(mailbox_id, Step.SORT, claims),
+                steps.c.state == State.BLOCKED.value,
+            ).values(state=State.WAITING.value, ready_at=db_now(), redrive_at=db_now(self._redrive_after))
         )
 
     def is_coming(self, mailbox_id: int, step: Step) -> bool:
@@ -233,16 +237,15 @@ class LedgerRows:
         )
         rows = self._db.execute(select(stuck.c.mailbox_id, stuck.c.step, active).distinct()).all()
         for mailbox_id, step, _ in sorted(rows):
-            these = (steps.c.mailbox_id == mailbox_id, steps.c.step == step)
-            self._db.execute(update(steps).where(*these, *due).values(redrive_at=db_now(self._redrive_after)))
+            # What is locked somebody works on.
+            asked = self._changed(mailbox_id, steps.c.step == step, *due, skip_locked=True)
+            self._db.execute(asked.values(redrive_at=db_now(self._redrive_after)))
         return tuple((mailbox_id, Step(step)) for mailbox_id, step, signed_in in rows if signed_in)
 
     def hold(self, mailbox_id: int, seconds: float) -> None:
         """Nothing of this mailbox is asked for again before so many seconds: it rests, others do not (I4)."""
         self._db.execute(
-            update(steps)
-            .where(steps.c.mailbox_id == mailbox_id, steps.c.state == State.WAITING.value)
-            .values(redrive_at=db_now(seconds))
+            self._changed(mailbox_id, steps.c.state == State.WAITING.value).values(redrive_at=db_now(seconds))
         )
 
     def _claim(self, limit: int, owner: str, lease: float, *which: ColumnElement[bool]) -> tuple[Claim, ...]:
@@ -280,3 +283,8 @@ class LedgerRows:
             steps.c.step == step.value,
             tuple_(*_KEY).in_(pairs),
         )
+
+    def _changed(self, mailbox_id: int, *where: ColumnElement[bool], skip_locked: bool = False) -> Update:
+        """An UPDATE of these steps of the mailbox."""
+        its = steps.c.mailbox_id == mailbox_id
+        return update(steps).where(its, in_key_order(self._db, steps, its, *where, skip_locked=skip_locked))

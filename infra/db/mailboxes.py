@@ -14,7 +14,7 @@ from domain.watches import Recall, WatchState
 from infra.db.aliases import REGISTERED, counts
 from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import connections, mailbox_addresses, mailboxes
-from infra.db.sql import insert_new, take_turn
+from infra.db.sql import in_key_order, insert_new, lock, take_turn
 from infra.db.types import Instant, db_now
 
 _PAUSED = mailboxes.c.paused_at.is_not(None)
@@ -70,6 +70,10 @@ class MailboxRows:
         No row's lock: those are taken from the connection to the mailbox, and here it would be the other way.
         """
         take_turn(self._db, address)
+
+    def lock(self, mailbox_ids: Collection[int]) -> None:
+        """Who changes several in one transaction takes them in order, as all do."""
+        lock(self._db, mailboxes, mailboxes.c.id.in_(mailbox_ids))
 
     def rename(self, mailbox_id: int, address: str) -> bool:
         """The account's administrator has given it another primary address; the former one stays its own (E99).
@@ -147,10 +151,12 @@ class MailboxRows:
         self._set(mailbox_id, labels={category.value: label_id for category, label_id in labels.items()})
 
     def pushed(self, address: str) -> int | None:
-        """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it."""
+        """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not
+        waited for, as the pushes of other mailboxes would wait too: `pushed_at` comes with the next one."""
         this = (mailboxes.c.address == address, mailboxes.c.cursor.is_not(None))
-        pushed = update(mailboxes).where(*this).values(pushed_at=db_now()).returning(mailboxes.c.id)
-        return self._db.scalars(pushed).one_or_none()
+        free = in_key_order(self._db, mailboxes, *this, skip_locked=True)
+        self._db.execute(update(mailboxes).where(*this, free).values(pushed_at=db_now()))
+        return self._db.scalar(select(mailboxes.c.id).where(*this))
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
         """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made
@@ -253,10 +259,8 @@ class MailboxRows:
 
     def is_watch_due(self, mailbox_id: int, within: float) -> bool:
         """Whether the watch is to be renewed within so many seconds: one of several jobs has done it."""
-        due = select(mailboxes.c.id).where(
-            mailboxes.c.id == mailbox_id, mailboxes.c.watch_due_at <= db_now(within)
-        )
-        return self._db.scalar(due) is not None
+        due = (mailboxes.c.id == mailbox_id, mailboxes.c.watch_due_at <= db_now(within))
+        return self._db.scalar(select(mailboxes.c.id).where(*due)) is not None
 
     def take_due(self, limit: int, again_after: float) -> tuple[int, ...]:
         """Mailboxes to catch up now, the longest due first; each is named again after so many seconds at most."""
@@ -269,13 +273,9 @@ class MailboxRows:
     def _take(self, due_at: Any, limit: int, again_after: float, **values: Any) -> tuple[int, ...]:
         due = select(mailboxes.c.id).where(due_at <= db_now()).order_by(due_at).limit(limit)
         free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
-        taken = self._db.scalars(
-            update(mailboxes)
-            .where(mailboxes.c.id.in_(select(free)))
-            .values({due_at: db_now(again_after), **{mailboxes.c[name]: v for name, v in values.items()}})
-            .returning(mailboxes.c.id)
-        )
-        return tuple(taken)
+        new = {due_at: db_now(again_after), **{mailboxes.c[name]: value for name, value in values.items()}}
+        taken = update(mailboxes).where(mailboxes.c.id.in_(select(free))).values(new)
+        return tuple(self._db.scalars(taken.returning(mailboxes.c.id)))
 
     def _set(self, mailbox_id: int, **values: Any) -> None:
         self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(**values))

@@ -3,7 +3,21 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, Connection, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Table,
+    Update,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from domain.labels import Category, category_of
 from domain.ledger import Planned, State, Step
@@ -13,7 +27,7 @@ from infra.db.decisions import DecisionRows
 from infra.db.history import TOLD_WITHIN, HistoryRows
 from infra.db.ledger import LedgerRows
 from infra.db.schema import decisions, mailboxes, messages, steps
-from infra.db.sql import insert_returning
+from infra.db.sql import in_key_order, insert_returning
 from infra.db.types import db_now
 
 GONE_AFTER_TIMES = 3
@@ -50,22 +64,20 @@ class MessageRows:
         for gmail_id in self._decided(mailbox_id, verdicts):
             del verdicts[gmail_id]
         fresh = self._add_messages(mailbox_id, verdicts, came_by)
-        self._reopen(mailbox_id, found.reopened)
         waiting = tuple(i for i, verdict in verdicts.items() if verdict is None and i in fresh)
         ended = {i: verdict for i, verdict in verdicts.items() if verdict is not None and i in fresh}
         self._ledger.plan(mailbox_id, [(i, 0, Planned(Step.MATCH, State.WAITING)) for i in waiting])
         self._ledger.plan(mailbox_id, [(i, 0, Planned(Step.MATCH, State.DONE)) for i in ended])
         ended |= dict.fromkeys(self._end_deleted(mailbox_id, found.deleted), Outcome.SKIP_GONE)
         self._decisions.skip(mailbox_id, ended, connection_ids)
+        self._reopen(mailbox_id, found.reopened)
         self._mark_touched(mailbox_id, found, labels)
         return (*waiting, *retaken)
 
     def missing(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
         """Count one more 404 for each; returns those gone for good: three in at least 60 s (W7)."""
         self._db.execute(
-            update(messages)
-            .where(messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(gmail_ids))
-            .values(
+            self._changed(mailbox_id, gmail_ids).values(
                 missing=messages.c.missing + 1,
                 missing_since=func.coalesce(messages.c.missing_since, db_now()),
             )
@@ -97,8 +109,7 @@ class MessageRows:
 
     def touch(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
         """From now on these are the user's: we neither label nor unlabel them again (I6)."""
-        these = (messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(gmail_ids))
-        self._db.execute(update(messages).where(*these).values(touched=True))
+        self._db.execute(self._changed(mailbox_id, gmail_ids).values(touched=True))
 
     def purge(self, days: int, limit: int) -> int:
         """Forget mail seen longer ago and done with; returns how many. Mail that sorting has labelled keeps
@@ -115,13 +126,11 @@ class MessageRows:
             .limit(limit)
         )
         rows = self._db.execute(old).all()
-        for mailbox_id in {row.mailbox_id for row in rows}:
+        for mailbox_id in sorted({row.mailbox_id for row in rows}):
             ids = [row.gmail_id for row in rows if row.mailbox_id == mailbox_id]
-            for table in (messages, steps):
-                self._db.execute(
-                    delete(table).where(table.c.mailbox_id == mailbox_id, table.c.gmail_id.in_(ids))
-                )
+            self._delete(steps, mailbox_id, ids)
             self._decisions.purge(mailbox_id, ids)
+            self._delete(messages, mailbox_id, ids)
         return len(rows)
 
     def _decided(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
@@ -144,10 +153,7 @@ class MessageRows:
             update(steps)
             .where(
                 steps.c.mailbox_id == mailbox_id,
-                steps.c.gmail_id.in_(gmail_ids),
-                steps.c.step == Step.MATCH.value,
-                steps.c.state == State.WAITING.value,
-                steps.c.owner.is_not(None),
+                in_key_order(self._db, steps, *_waiting(mailbox_id, gmail_ids), steps.c.owner.is_not(None)),
             )
             .values(owner=None, ready_at=db_now())
             .returning(steps.c.gmail_id)
@@ -158,24 +164,24 @@ class MessageRows:
         """Mail that left Spam, Trash or Drafts is handled as if it had just arrived (E36, E37, W9)."""
         if not gmail_ids:
             return
-        provisional = [outcome.value for outcome in PROVISIONAL]
-        forgotten = self._db.scalars(
-            delete(decisions)
-            .where(
-                decisions.c.mailbox_id == mailbox_id,
-                decisions.c.gmail_id.in_(gmail_ids),
-                decisions.c.outcome.in_(provisional),
-            )
-            .returning(decisions.c.gmail_id)
-        ).all()
-        for table in (messages, steps):
-            these = (table.c.mailbox_id == mailbox_id, table.c.gmail_id.in_(set(forgotten)))
-            self._db.execute(delete(table).where(*these))
+        these = (
+            decisions.c.mailbox_id == mailbox_id,
+            decisions.c.gmail_id.in_(gmail_ids),
+            decisions.c.outcome.in_([outcome.value for outcome in PROVISIONAL]),
+        )
+        forgotten = self._db.scalars(select(decisions.c.gmail_id).where(*these).distinct()).all()
+        self._delete(steps, mailbox_id, forgotten)
+        self._db.execute(delete(decisions).where(*these))
+        self._delete(messages, mailbox_id, forgotten)
 
     def _reopen(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
         if gmail_ids:
-            these = (messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(gmail_ids))
-            self._db.execute(update(messages).where(*these).values(reopened_at=db_now()))
+            self._db.execute(self._changed(mailbox_id, gmail_ids).values(reopened_at=db_now()))
+
+    def _delete(self, table: Table, mailbox_id: int, gmail_ids: Collection[str]) -> None:
+        of_mailbox = table.c.mailbox_id == mailbox_id
+        these = in_key_order(self._db, table, of_mailbox, table.c.gmail_id.in_(gmail_ids))
+        self._db.execute(delete(table).where(of_mailbox, these))
 
     def _end_deleted(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
         if not gmail_ids:
@@ -184,9 +190,7 @@ class MessageRows:
             update(steps)
             .where(
                 steps.c.mailbox_id == mailbox_id,
-                steps.c.gmail_id.in_(gmail_ids),
-                steps.c.step == Step.MATCH.value,
-                steps.c.state == State.WAITING.value,
+                in_key_order(self._db, steps, *_waiting(mailbox_id, gmail_ids)),
             )
             .values(state=State.DONE.value, owner=None)
             .returning(steps.c.gmail_id)
@@ -254,3 +258,20 @@ class MessageRows:
         these = (decisions.c.mailbox_id == mailbox_id, decisions.c.gmail_id.in_(gmail_ids))
         found = select(decisions.c.gmail_id).where(*these, decisions.c.contact_id.is_not(None))
         return frozenset(self._db.scalars(found))
+
+    def _changed(self, mailbox_id: int, gmail_ids: Collection[str]) -> Update:
+        """An UPDATE of these messages of the mailbox."""
+        of_mailbox = messages.c.mailbox_id == mailbox_id
+        return update(messages).where(
+            of_mailbox, in_key_order(self._db, messages, of_mailbox, messages.c.gmail_id.in_(gmail_ids))
+        )
+
+
+def _waiting(mailbox_id: int, gmail_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    """The steps of these mails that wait to be matched, or are being matched."""
+    return (
+        steps.c.mailbox_id == mailbox_id,
+        steps.c.gmail_id.in_(gmail_ids),
+        steps.c.step == Step.MATCH.value,
+        steps.c.state == State.WAITING.value,
+    )

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 
+from infra.db.store import PATIENT
+from infra.db.trouble import translated
+
 FOLDER = Path(__file__).parent / "migrations"
 HEAD = "0004"
 """This release's migration. A constant, because every process checks it and Alembic is slow to start."""
@@ -24,7 +27,8 @@ def migrate(engine: Engine, to: str = "head") -> None:
 
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
-    with engine.connect() as db:
+    with translated(), engine.connect() as db:
+        db = db.execution_options(**{PATIENT: True})
         config.attributes["connection"] = db
         try:
             command.upgrade(config, to)
@@ -35,7 +39,7 @@ def migrate(engine: Engine, to: str = "head") -> None:
 
 def check_schema(engine: Engine) -> None:
     """Raises WrongSchema when the database is at another migration than this release."""
-    with engine.connect() as db:
+    with translated(), engine.connect() as db:
         known = inspect(db).has_table("alembic_version")
         found = db.scalar(text("SELECT version_num FROM alembic_version")) if known else None
     if found != HEAD:

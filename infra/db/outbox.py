@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, selec
 
 from domain.outbox import DAY, DRAFT_GONE, Room, Sending, SendReport, SendState
 from infra.db.schema import connections, mailboxes, outbox
-from infra.db.sql import insert_returning
+from infra.db.sql import in_key_order, insert_returning
 from infra.db.types import db_now
 
 _OPEN = outbox.c.ended_at.is_(None)
@@ -167,11 +167,13 @@ class OutboxRows:
     def purge(self, days: int, limit: int) -> int:
         """Forget what was asked for so long ago, at most so many; returns how many."""
         old = select(outbox.c.id).where(outbox.c.created_at < db_now(-days * 86_400)).limit(limit)
-        return self._db.execute(delete(outbox).where(outbox.c.id.in_(old))).rowcount
+        these = in_key_order(self._db, outbox, outbox.c.id.in_(old))
+        return self._db.execute(delete(outbox).where(these)).rowcount
 
     def delete(self, connection_id: int) -> None:
         """All that was kept of mail sent over this connection (D12)."""
-        self._db.execute(delete(outbox).where(outbox.c.connection_id == connection_id))
+        of_connection = outbox.c.connection_id == connection_id
+        self._db.execute(delete(outbox).where(of_connection, in_key_order(self._db, outbox, of_connection)))
 
     def reports(
         self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int

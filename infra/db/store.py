@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from threading import RLock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 
+from domain.errors import DatabaseAway
 from infra.db.aliases import AliasRows
 from infra.db.channels import ChannelRows
 from infra.db.connections import ConnectionRows
@@ -24,12 +26,38 @@ from infra.db.outbox import OutboxRows
 from infra.db.reports import ReportRows
 from infra.db.sharing import SharingRows
 from infra.db.sign_ins import SignInRows
+from infra.db.trouble import translated
 from infra.db.types import db_now
 from infra.db.users import UserRows
 from infra.faults import reached
 from infra.secrets import Cipher
 
 _READS_ONLY = "lodestone_reads_only"
+PATIENT = "lodestone_patient"
+"""Execution options of a connection, see Store.begin."""
+
+LOCK_WAIT = {"postgresql": 5.0, "sqlite": 30.0}
+"""Seconds. PostgreSQL locks rows: what waits longer for one gives way, so that others' work goes on. SQLite has one
+lock for all: who gave up earlier would only come again for the same, and busy it is with one writer after another."""
+
+LONG = frozenset(
+    {
+        "aliases.add",
+        "connections.delete",
+        "connections.leave",
+        "connections.record",
+        "connections.switch_off",
+        "crm.delete",
+        "crm.put",
+        "keys.forget",
+        "keys.rotate",
+        "sweep.purge",
+    }
+)
+"""Transactions that wait for locks as long as it takes: they take somebody's whole turn, as connecting and leaving
+do, or change a lot for somebody who waits for it. So do migrations."""
+
+_FOR_EVER = 2**31 - 1
 
 _PATIENCE = {
     "connect_timeout": "10",
@@ -71,12 +99,28 @@ class Transaction:
 
 class Store:
     """Opens transactions. `redrive_after`: seconds after which unfinished work is asked for again (W2);
-    `gather`: seconds that late notifications are given to become one summary (E91)."""
+    `gather`: seconds that late notifications are given to become one summary (E91); `lock_wait`: seconds, instead
+    of LOCK_WAIT's.
 
-    def __init__(self, url: str, cipher: Cipher, *, redrive_after: float = 60, gather: float = 60) -> None:
-        self.engine = open_engine(url)
+    Who locks rows of several tables takes them in this order, and rows of one table in the order of their key:
+    users, connections, mailboxes, steps, decisions, messages, notifications, channels, deliveries, outbox. Before
+    all of them come the advisory locks, a user's before a mailbox's. What is claimed is skipped where somebody
+    has it, and may come out of turn: who does not wait is in no deadlock.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        cipher: Cipher,
+        *,
+        redrive_after: float = 60,
+        gather: float = 60,
+        lock_wait: float | None = None,
+    ) -> None:
+        self.engine = open_engine(url, lock_wait)
+        self._lock_wait = lock_wait or LOCK_WAIT[self.engine.dialect.name]
         # SQLite lets one writer in at a time and has the others poll; our own threads can queue instead.
-        self._writers = RLock() if self.engine.dialect.name == "sqlite" else nullcontext()
+        self._writers = RLock() if self.engine.dialect.name == "sqlite" else None
         self._cipher = cipher
         self._redrive_after = redrive_after
         self._gather = gather
@@ -85,14 +129,32 @@ class Store:
     def begin(self, name: str, *, reads_only: bool = False) -> Iterator[Transaction]:
         """Commits at the end, rolls back on any error. `name` is its fault point; `reads_only` holds up no writer.
 
+        Raises DatabaseAway; also when a lock is not to be had within LOCK_WAIT, unless `name` is one of LONG.
         Never hold one open across the network (I8), nor one within another.
         """
-        with nullcontext() if reads_only else self._writers, self.engine.connect() as db:
-            db = db.execution_options(**{_READS_ONLY: reads_only})
+        patient = name in LONG
+        with (
+            translated(),
+            nullcontext() if reads_only else self._turn(patient=patient),
+            self.engine.connect() as db,
+        ):
+            db = db.execution_options(**{_READS_ONLY: reads_only, PATIENT: patient})
             with db.begin() as transaction:
                 yield Transaction(db, self._cipher, self._redrive_after, self._gather)
                 with reached(name):
                     transaction.commit()
+
+    @contextmanager
+    def _turn(self, *, patient: bool) -> Iterator[None]:
+        if self._writers is None:
+            yield
+            return
+        if not self._writers.acquire(timeout=-1 if patient else self._lock_wait):
+            raise DatabaseAway("busy")
+        try:
+            yield
+        finally:
+            self._writers.release()
 
     def scrub(self) -> None:
         """SQLite's write-ahead log keeps what was deleted until it is written back and cut off (D12).
@@ -100,22 +162,40 @@ class Store:
         A reader may prevent that; whoever deletes calls it, and the sweep's purge calls it again.
         """
         if self.engine.dialect.name == "sqlite":
-            with closing(self.engine.raw_connection()) as db:
+            with translated(), closing(self.engine.raw_connection()) as db:
                 db.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for SQLite or PostgreSQL, by SQLAlchemy URL."""
+def open_engine(url: str, lock_wait: float | None = None) -> Engine:
+    """An engine for SQLite or PostgreSQL, by SQLAlchemy URL. `lock_wait`: seconds, instead of LOCK_WAIT's."""
     where = make_url(url)
-    if where.get_backend_name() == "postgresql":
-        patience = {name: value for name, value in _PATIENCE.items() if name not in where.query}
-        return create_engine(
+    name = where.get_backend_name()
+    wait = round(1000 * (lock_wait or LOCK_WAIT[name]))
+    if name == "postgresql":
+        patience = {key: value for key, value in _PATIENCE.items() if key not in where.query}
+        engine = create_engine(
             where, pool_pre_ping=True, pool_size=20, hide_parameters=True, connect_args=patience
         )
-    engine = create_engine(where, hide_parameters=True, connect_args={"timeout": 30})
+        event.listen(engine, "connect", _set_up_postgresql)
+        event.listen(engine, "begin", partial(_begin_on_postgresql, wait))
+        return engine
+    engine = create_engine(where, hide_parameters=True, connect_args={"timeout": wait / 1000})
     event.listen(engine, "connect", _set_up_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "begin", partial(_begin_on_sqlite, wait))
     return engine
+
+
+def _set_up_postgresql(db: Any, _: object) -> None:
+    """`_begin_on_postgresql` begins, not the driver."""
+    db.autocommit = True
+
+
+def _begin_on_postgresql(wait: int, db: Connection) -> None:
+    """How long it waits for a lock is part of the transaction's beginning: that costs no round trip, and stays with
+    no connection, whatever pool it comes from."""
+    options = db.get_execution_options()
+    patient = options.get(PATIENT) or options.get(_READS_ONLY)
+    db.exec_driver_sql("BEGIN" if patient else f"BEGIN; SET LOCAL lock_timeout = {wait}")
 
 
 def _set_up_sqlite(db: Any, _: object) -> None:
@@ -125,7 +205,8 @@ def _set_up_sqlite(db: Any, _: object) -> None:
         db.execute(f"PRAGMA {pragma}")
 
 
-def _begin_immediate(db: Connection) -> None:
+def _begin_on_sqlite(wait: int, db: Connection) -> None:
     """A writer that began as a reader cannot wait its turn: SQLite would refuse it at once (W11)."""
-    reads_only = db.get_execution_options().get(_READS_ONLY)
-    db.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    options = db.get_execution_options()
+    db.exec_driver_sql(f"PRAGMA busy_timeout = {_FOR_EVER if options.get(PATIENT) else wait}")
+    db.exec_driver_sql("BEGIN" if options.get(_READS_ONLY) else "BEGIN IMMEDIATE")

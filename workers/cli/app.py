@@ -57,9 +57,8 @@ def main() -> None:
 def _way_out(error: Exception) -> tuple[str, int]:
     """What to do about an error and the exit code; one that nobody foresaw is raised again."""
     from redis.exceptions import RedisError
-    from sqlalchemy.exc import DBAPIError
 
-    from domain.errors import AccessRevoked, GiveUp, TryAgain
+    from domain.errors import AccessRevoked, DatabaseAway, GiveUp, TryAgain
     from handlers.connections import Refused
     from infra.db.migrate import WrongSchema
     from infra.secrets import WrongKey
@@ -76,8 +75,10 @@ def _way_out(error: Exception) -> tuple[str, int]:
             return f"Gmail cannot be reached or limits us ({error.reason}): try again in a minute", 1
         case GiveUp():
             return f"Gmail refuses ({error.reason}); see the log and Google's admin console", 1
-        case DBAPIError():
-            return f"the database does not answer ({type(error).__name__}): check LODESTONE_DATABASE_URL", 1
+        case DatabaseAway(reason="away"):
+            return "the database does not answer: check LODESTONE_DATABASE_URL, and that it runs", 1
+        case DatabaseAway():
+            return "the database is busy, something else holds what this needs: try again in a minute", 1
         case RedisError():
             return f"Redis does not answer ({type(error).__name__}): check LODESTONE_REDIS_URL", 1
     raise error

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
 from domain.checks import Finding, Verdict, failed, ok, warning
+from domain.errors import DatabaseAway
 from handlers.brakes import NO_MAILBOX
 from handlers.doctor import Examined, examine, mailboxes
 from infra.db.sql import chunks
@@ -222,7 +222,7 @@ class Round:
         except WrongKey as error:
             step = "put the key back that it was encrypted with, behind the newest"
             return Examined(self._address(mailbox_id), (failed("token", str(error), step),))
-        except (DBAPIError, RedisError) as error:
+        except (DatabaseAway, RedisError) as error:
             says = f"it could not be looked at ({type(error).__name__})"
             return Examined(f"mailbox {mailbox_id}", (failed("mailbox", says, "see database and redis"),))
         with self._guard:
