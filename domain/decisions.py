@@ -1,12 +1,13 @@
 """The whole decision about one mail for one connection, in Part B's order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.contacts import Hit, Kind, best
+from domain.contacts import Hit, Kind, MatchedBy, best
 from domain.labels import sortable
 from domain.ledger import Planned, State, Step
+from domain.mail_classes import MailClass
 from domain.messages import Exclusions, Insiders, Message, gate
 from domain.notifications import verdict
 from domain.outcomes import Outcome
@@ -45,6 +46,7 @@ def decide(
         skip = Outcome.SKIP_NO_CONTACT
     if skip is not None or hit is None:
         return Decision(skip)
+    message = _of_a_record(message, hits)
     magnet = verdict(message, insiders.own)
     label = _label_known_already(message, hit, sorting_since, crm_labels)
     announce_due = magnet is Outcome.MAGNET_NOTIFIED
@@ -60,6 +62,13 @@ def decide(
             else Planned(Step.SORT, State.BLOCKED if announce_due else State.WAITING),
         ),
     )
+
+
+def _of_a_record(message: Message, hits: Sequence[Hit]) -> Message:
+    """What a postmaster writes is a person's mail where his very address is on a record (D16 order 2)."""
+    if message.unless_known and any(hit.matched_by is MatchedBy.EXACT for hit in hits):
+        return replace(message, mail_class=MailClass.HUMAN)
+    return message
 
 
 def _label_known_already(

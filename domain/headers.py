@@ -94,12 +94,18 @@ def _decoded_word(word: re.Match[str]) -> str:
     return raw.decode(charset if charset in _NOT_ASCII else "latin-1", "replace")
 
 
+def without_comments(value: str) -> str:
+    """A field such as Precedence as it counts. A comment that never ends is none."""
+    text, kept, at = value[:MAX_HEADER], list[str](), 0
+    while (start := text.find("(", at)) >= 0 and (end := comment_end(text, start)) is not None:
+        kept += (text[at:start], " ")
+        at = end
+    return "".join((*kept, text[at:]))
+
+
 def first_word(value: str) -> str:
     """The keyword of a field such as Auto-Submitted or Precedence, without parameters, comments and case."""
-    at = len(value) - len(value.lstrip())
-    if value.startswith("(", at):
-        at = comment_end(value, at) or at
-    word = _PLAIN.search(value, at)
+    word = _PLAIN.search(without_comments(value))
     return word[0].lower() if word else ""
 
 

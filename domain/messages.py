@@ -12,7 +12,7 @@ from domain.authors import is_rewritten, original_author
 from domain.headers import Fields, by_name
 from domain.mail_classes import MailClass as MailClass
 from domain.mail_classes import Part as Part
-from domain.mail_classes import classify, is_precedence_marked
+from domain.mail_classes import classify
 from domain.outcomes import Outcome
 
 SENT: Final = "SENT"
@@ -55,7 +55,8 @@ class Message:
 
     `sender` is the one certain address of the raw From header, None by E105. `author` is the same,
     or the person behind a list's rewritten From (E100); `rewritten` says which.
-    `precedence_marked` is true for `Precedence: bulk`, `list` or `junk` (D16, list row).
+    `bulk` is true for `Precedence: bulk` or `junk`. `unless_known` says of a bounce that it is one only as long as
+    the very address of its sender is on no record (D16).
     """
 
     gmail_id: str
@@ -68,7 +69,8 @@ class Message:
     cc: tuple[str, ...]
     bcc: tuple[str, ...]
     mail_class: MailClass
-    precedence_marked: bool
+    bulk: bool
+    unless_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def read(fetched: Fetched, own: frozenset[str]) -> Message:
     fields = by_name(fetched.payload.headers)
     found = read_fields(fields.get("from", ()))
     sender, author, rewritten = _writers(fields, found, own)
+    marks = classify(fetched.payload, fields, (author,) if author else found.addresses)
     return Message(
         gmail_id=fetched.gmail_id,
         label_ids=fetched.label_ids,
@@ -115,8 +118,9 @@ def read(fetched: Fetched, own: frozenset[str]) -> Message:
         to=read_lists(fields.get("to", ())),
         cc=read_lists(fields.get("cc", ())),
         bcc=read_lists(fields.get("bcc", ())),
-        mail_class=classify(fetched.payload, fields, found.addresses),
-        precedence_marked=is_precedence_marked(fields),
+        mail_class=marks.mail_class,
+        bulk=marks.bulk,
+        unless_known=marks.unless_known,
     )
 
 

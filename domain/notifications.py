@@ -43,7 +43,7 @@ def verdict(message: Message, own: frozenset[str]) -> Outcome:
     if not any(is_one_of(address, own) for address in message.to + message.cc):
         return Outcome.MAGNET_NOT_ADDRESSED
     is_list = message.mail_class is MailClass.LIST
-    if message.mail_class is MailClass.AUTO_REPLY or (is_list and message.precedence_marked):
+    if message.mail_class is MailClass.AUTO_REPLY or (is_list and message.bulk):
         return Outcome.MAGNET_AUTOMATED
     return Outcome.MAGNET_NOTIFIED
 

@@ -29,7 +29,7 @@ MAIL = Message(
     cc=(),
     bcc=(),
     mail_class=MailClass.HUMAN,
-    precedence_marked=False,
+    bulk=False,
 )
 CONTACT = Hit(Contact("1", Kind.CONTACT, START), ANN, MatchedBy.EXACT)
 LEAD = Hit(Contact("2", Kind.LEAD, START - timedelta(days=9)), ANN, MatchedBy.EXACT)
@@ -195,7 +195,7 @@ FOLLOWS = [
         id="a list that addresses the user",
     ),
     pytest.param(
-        replace(MAIL, mail_class=MailClass.LIST, precedence_marked=True),
+        replace(MAIL, mail_class=MailClass.LIST, bulk=True),
         CONTACT,
         AUTOMATED,
         SORT_NOW,
@@ -217,6 +217,30 @@ FOLLOWS = [
         not_sorted(Outcome.LABEL_NONE),
         marks=pytest.mark.rule("D16-5"),
         id="a bounce",
+    ),
+    pytest.param(
+        replace(MAIL, mail_class=MailClass.BOUNCE, unless_known=True),
+        CONTACT,
+        NOTIFY,
+        SORT_LATER,
+        marks=pytest.mark.rule("D16-5", "D16-1"),
+        id="a postmaster whose very address is a contact's",
+    ),
+    pytest.param(
+        replace(MAIL, mail_class=MailClass.BOUNCE, unless_known=True),
+        LEAD,
+        NOTIFY,
+        not_sorted(Outcome.LABEL_NONE),
+        marks=pytest.mark.rule("D16-5", "D16-1"),
+        id="a postmaster whose very address is a lead's",
+    ),
+    pytest.param(
+        replace(MAIL, mail_class=MailClass.BOUNCE, unless_known=True),
+        replace(CONTACT, matched_by=MatchedBy.PLUS_TAG),
+        AUTOMATED,
+        not_sorted(Outcome.LABEL_NONE),
+        marks=pytest.mark.rule("D16-5"),
+        id="a postmaster whose address only resembles one",
     ),
     pytest.param(
         replace(MAIL, mail_class=MailClass.RECEIPT),
@@ -307,7 +331,7 @@ _MAILS = st.builds(
     to=st.lists(st.sampled_from([ME, ALIAS, ANN, CARLA, SALES]), max_size=3).map(tuple),
     cc=st.lists(st.sampled_from([ME, ANN, CARLA]), max_size=2).map(tuple),
     mail_class=st.sampled_from(MailClass),
-    precedence_marked=st.booleans(),
+    bulk=st.booleans(),
 )
 
 

@@ -58,7 +58,7 @@ def mail(
         cc=cc,
         bcc=bcc,
         mail_class=MailClass.HUMAN,
-        precedence_marked=False,
+        bulk=False,
     )
 
 

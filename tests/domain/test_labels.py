@@ -144,7 +144,7 @@ def mail_of(mail_class: MailClass) -> Message:
         cc=(),
         bcc=(),
         mail_class=mail_class,
-        precedence_marked=False,
+        bulk=False,
     )
 
 

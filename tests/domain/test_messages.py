@@ -61,7 +61,7 @@ def test_what_is_read_from_the_headers() -> None:
         cc=(DIRK,),
         bcc=(BOB,),
         mail_class=MailClass.LIST,
-        precedence_marked=True,
+        bulk=True,
     )
 
 
@@ -125,4 +125,5 @@ def test_a_mail_of_hostile_headers_comes_to_an_end(piece: str) -> None:
     message = read(
         fetched(*((name, value) for name in NAMES), ("From", ANN), *[("To", value)] * 20), INSIDERS.own
     )
-    assert gate(message, INSIDERS, EXCLUDED, START) is not None
+    assert message.author in (None, ANN)
+    assert gate(message, INSIDERS, EXCLUDED, START) in (None, Outcome.SKIP_NO_CONTACT)

@@ -51,7 +51,7 @@ def mail(
         cc=tuple(cc.split()),
         bcc=tuple(bcc.split()),
         mail_class=mail_class,
-        precedence_marked=marked,
+        bulk=marked,
     )
 
 

@@ -226,6 +226,28 @@ def test_mail_from_any_address_of_a_contact_is_the_contacts(house: House, sender
     assert announced_contacts(house) == {gmail_id: "dora"}
 
 
+@pytest.mark.rule("D16", "D16-5", "E32")
+def test_a_postmaster_is_announced_where_his_very_address_is_on_a_record(house: House) -> None:
+    lead = person("ed", "mailer-daemon@lead.example", kind=Kind.LEAD)
+    record(house, person("pm", "postmaster@client.example"), lead)
+    house.connect()
+    known = arrives(house, written("Postmaster <postmaster@client.example>"))
+    led = arrives(house, written("mailer-daemon@lead.example"))
+    arrives(house, written("postmaster+x@client.example"))
+    arrives(house, written("postmaster@client.example", "Return-Path: <>"))
+    arrives(house, written("postmaster@elsewhere.example"))
+    assert announced_contacts(house) == {known: "pm", led: "ed"}
+
+
+@pytest.mark.rule("D16", "D16-1", "E28")
+def test_mail_that_a_rule_of_a_persons_redirects_is_announced(house: House) -> None:
+    record(house, person("dora", "dora@example.com"))
+    house.connect()
+    redirected = arrives(house, written("dora@example.com", "Auto-Submitted: auto-generated"))
+    arrives(house, written("dora@example.com", "Auto-Submitted: auto-generated", "Return-Path: <>"))
+    assert announced_contacts(house) == {redirected: "dora"}
+
+
 @pytest.mark.rule("E14", "E28", "Z23")
 def test_an_alias_is_the_user_from_the_day_it_is_seen(house: House) -> None:
     house.grant(UWE, [ALIAS])

@@ -130,7 +130,7 @@ RECIPIENTS = {
 
 KINDS = {
     "out-of-office": anns(mail_class=MailClass.AUTO_REPLY, notified=False),
-    "automatic-with-an-open-comment": anns(mail_class=MailClass.AUTO_REPLY, notified=False),
+    "automatic-word-in-an-open-comment": anns(),
     "newsletter": anns(mail_class=MailClass.LIST, notified=False),
     "invitation": anns(mail_class=MailClass.CALENDAR, outcome="label.none", notified=False),
     "invitation-in-another-mail": anns(),
@@ -138,6 +138,7 @@ KINDS = {
     "bounce": nobodys("mailer-daemon@example.net", mail_class=MailClass.BOUNCE),
     "bounce-without-an-address": nobodys(mail_class=MailClass.BOUNCE),
     "bounce-under-a-contacts-name": anns(mail_class=MailClass.BOUNCE, outcome="label.none", notified=False),
+    "empty-return-path": anns(),
     "read-receipt": anns(mail_class=MailClass.RECEIPT, outcome="label.none", notified=False),
     "forwarded-mail": anns(),
     "redirected-mail": anns(to=("uwe@former.example",), notified=False),
@@ -182,6 +183,8 @@ RULES = {
     "invitation": ("E31", "D16-4"),
     "bounce": ("E32", "D16-5"),
     "bounce-without-an-address": ("E32",),
+    "bounce-under-a-contacts-name": ("E32", "D16-5"),
+    "empty-return-path": ("D16-1",),
     "read-receipt": ("D16-6",),
     "forwarded-mail": ("E27",),
     "redirected-mail": ("E28",),

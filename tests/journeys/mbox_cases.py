@@ -145,7 +145,8 @@ AUTOMATIC = [
     anns(mail(ANN, "List-Unsubscribe: <mailto:off@example.com>")),
     told("ann", "label.none", mail(ANN, INVITATION), NEW, magnet="magnet.automated"),
     told("ann", "label.none", mail(ANN, REPORT), NEW, magnet="magnet.automated"),
-    told("ann", "label.none", mail(ANN, "Return-Path: <>"), NEW, magnet="magnet.automated"),
+    anns(mail(ANN, "Return-Path: <>")),
+    anns(mail(ANN, "Auto-Submitted: auto-generated")),
     strange(mail("MAILER-DAEMON@example.net"), "mailer-daemon@example.net"),
 ]
 

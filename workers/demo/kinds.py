@@ -74,27 +74,35 @@ def classes(pen: Pen) -> list[Letter]:
 def _automatic(pen: Pen) -> list[Letter]:
     signs: Sequence[tuple[str, str]] = (
         ("Auto-Submitted: auto-replied", "out of office"),
-        ("Auto-Submitted: auto-generated", "generated"),
+        ("Auto-Submitted: auto-generated\r\nReturn-Path: <>", "generated, and nobody to answer to"),
         ("X-Autoreply: yes", "an older sign of an automatic reply"),
         ("X-Autorespond: out of office", "another one"),
+        ("X-Apple-Action: VACATION", "Apple's"),
         ("Precedence: auto_reply", "and another"),
     )
-    human = pen.of("ann", UWE, "Auto-Submitted: no")
+    humans = (
+        ("Auto-Submitted: no", "Auto-Submitted: no is a person"),
+        ("Auto-Submitted: auto-generated", "auto-generated alone is redirected mail"),
+        ("X-Autoreply: no", "a sign that says no is none"),
+    )
     return [
         *(
             written("D16 E29", "ann", f"{says}: not announced", pen.of("ann", UWE, sign), AUTOMATED, CTM)
             for sign, says in signs
         ),
-        written("D16", "ann", "Auto-Submitted: no is a person", human, NOTIFIED, CTM),
+        *(written("D16", "ann", says, pen.of("ann", UWE, sign), NOTIFIED, CTM) for sign, says in humans),
     ]
 
 
 def _lists(pen: Pen) -> list[Letter]:
     list_id, users = "List-Id: Users <users.lists.example>", "users@lists.example"
     elsewhere = pen.of("ann", users, list_id)
-    marked = {f"Precedence: {word}" for word in ("bulk", "list", "junk")}
+    marked = (("bulk", AUTOMATED), ("junk", AUTOMATED), ("list", NOTIFIED))
     bulk = [
-        written("D16 E30", "ann", sign, pen.of("ann", UWE, sign), AUTOMATED, CTM) for sign in sorted(marked)
+        written(
+            "D16 E30", "ann", f"Precedence: {word}", pen.of("ann", UWE, f"Precedence: {word}"), magnet, CTM
+        )
+        for word, magnet in marked
     ]
     return [
         *bulk,
@@ -112,7 +120,9 @@ def _special(pen: Pen) -> list[Letter]:
     report = parts(
         "multipart/report; report-type=delivery-status", plain, ("message/delivery-status", "Action: failed")
     )
-    receipt = parts("multipart/report; report-type=disposition-notification", plain)
+    read = ("message/disposition-notification", "Disposition: manual-action; displayed")
+    receipt = parts("multipart/report; report-type=disposition-notification", plain, read)
+    returned = parts("multipart/mixed", plain, ("message/rfc822", "Subject: x\r\n\r\nx"))
     forwarded = parts(
         "multipart/mixed", plain, ("message/rfc822", f"Content-Type: {report[0]}\r\n\r\n{report[1]}")
     )
@@ -126,7 +136,8 @@ def _special(pen: Pen) -> list[Letter]:
         written("D16 E31", "ann", "an invitation stays in the Inbox", ann(content=invitation), *stays),
         written("D16 E31", "ann", "one that is nested deeper", ann(content=nested), *stays),
         written("D16", "ann", "a ticket's calendar file is no invitation", ann(content=ticket), NOTIFIED, CTM),
-        written("D16 E32", "ann", "an empty return path: a bounce", ann("Return-Path: <>"), *stays),
+        written("D16", "ann", "an empty return path alone proves nothing", ann("Return-Path: <>"), NOTIFIED, CTM),
+        written("D16 E32", "ann", "with her mail in it: a bounce", ann("Return-Path: <>", content=returned), *stays),
         written("D16 E32", "ann", "a delivery report", ann(content=report), *stays),
         written("D16", "ann", "a read receipt", ann(content=receipt), *stays),
         written("D16 E27", "ann", "a forwarded bounce is a mail", ann(content=forwarded), NOTIFIED, CTM),
