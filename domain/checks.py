@@ -81,6 +81,12 @@ def of_watch(watch: WatchState, now: datetime, push_recall: float) -> Finding:
     return ok("watch", until)
 
 
+def of_refused_history(refused_at: datetime) -> Finding:
+    """Gmail takes no history id of the mailbox, not even one just got (E84)."""
+    says = f"its history is unusable: Gmail refused every id at {_minute(refused_at)}; it is swept by listing"
+    return warning("history", says, "nothing: history is tried again daily; a new connection may help")
+
+
 def of_sync(synced_at: datetime | None, due_after: timedelta, now: datetime) -> Finding:
     """Whether the mailbox was looked into when it was due (Z33)."""
     if synced_at is None:

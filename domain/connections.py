@@ -102,5 +102,10 @@ class MailboxState:
         """Where the next run goes on, None while nothing is switched on."""
         return None if self.cursors is None else self.cursors.at
 
+    @property
+    def history_refused_at(self) -> datetime | None:
+        """Since when Gmail takes no history id of this mailbox: it is swept by listing (E84)."""
+        return None if self.cursors is None else self.cursors.refused_at
+
     def rests(self, now: datetime) -> bool:
         return self.resting_until is not None and self.resting_until > now

@@ -40,6 +40,13 @@ class WatchDue:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparisonDue:
+    """This mailbox's own list is to be compared with the ledger (E108)."""
+
+    mailbox_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryDue:
     """Notifications wait to leave the list by this channel."""
 
@@ -65,6 +72,7 @@ Event = (
     | ConnectionEnded
     | DeliveryDue
     | WatchDue
+    | ComparisonDue
     | MailboxChanged
     | MailFound
     | MailMatched

@@ -42,6 +42,7 @@ GATES = {
 _CAME_BY = {
     "push": "Gmail's history, after a push",
     "sweep": "Gmail's history, by the sweep",
+    "compare": "the daily comparison with the mailbox's list: history never showed it (E108)",
     "relist": "a new listing, because Gmail's history had expired (E84)",
 }
 

@@ -212,6 +212,14 @@ def change(
     )
 
 
+def is_users_choice(
+    message_label_ids: frozenset[str], crm_labels: frozenset[str], *, was_in_inbox: bool
+) -> bool:
+    """Whether the user has put a mail into order himself since it was matched, by the labels that it carries now
+    and of which none is ours: all that there is where no history tells (E84, I6)."""
+    return bool(message_label_ids & crm_labels) or (was_in_inbox and INBOX not in message_label_ids)
+
+
 def replacement(
     message_label_ids: frozenset[str],
     own_label: str,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from domain.comparisons import Compared
 from domain.ledger import State
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
@@ -17,7 +18,8 @@ TOO_LONG = timedelta(minutes=10)
 class MailboxReport:
     """One mailbox as it stands. `signed_in`: an active connection with MailMagnet on; `needs_sign_in`: one
     whose grant has ended, `not_permitted`: one whose user may not have it now (D12). `sorting_trouble`: Google's
-    reason word while sorting is stopped (E67). `waiting` and `set_aside` count mails."""
+    reason word while sorting is stopped (E67). `history_refused_at`: since when Gmail takes no history id (E84).
+    `waiting` and `set_aside` count mails."""
 
     address: str
     signed_in: bool
@@ -34,6 +36,8 @@ class MailboxReport:
     oldest_waiting_at: datetime | None
     sorting_trouble: str | None = None
     not_permitted: bool = False
+    history_refused_at: datetime | None = None
+    compared: Compared = field(default_factory=Compared)
     watch: WatchState = field(default_factory=WatchState)
 
     def state(self, now: datetime) -> str:
@@ -45,7 +49,9 @@ class MailboxReport:
                 return "reauth needed"
             return "permission withdrawn" if self.not_permitted else "off"
         if self.resting_until is None or self.resting_until <= now:
-            return "active" if self.sorting_trouble is None else f"sorting stopped ({self.sorting_trouble})"
+            if self.sorting_trouble is not None:
+                return f"sorting stopped ({self.sorting_trouble})"
+            return "active" if self.history_refused_at is None else "history unusable"
         why = f" ({self.trouble})" if self.trouble else ""
         return f"resting until {self.resting_until:%Y-%m-%d %H:%M:%S} UTC{why}"
 
@@ -56,7 +62,8 @@ class Totals:
     of a mailbox that nobody is signed in to waits for its user and is not counted there (E86), nor is that of
     one that is paused. `look_due_at` is when the mailbox was due, or will be, that was looked at the longest ago:
     what no worker has looked for, does not wait in the ledger. `unsorted` mailboxes are those in which sorting
-    is stopped (E67), `unwatched` ones those whose push registration has ended (E85)."""
+    is stopped (E67), `unwatched` ones those whose push registration has ended (E85), `unusable` ones those whose
+    history Gmail refuses (E84). `compared` is the last comparison of each (E108)."""
 
     mailboxes: int
     paused: int
@@ -66,6 +73,8 @@ class Totals:
     look_due_at: datetime | None
     unsorted: int = 0
     unwatched: int = 0
+    unusable: int = 0
+    compared: Compared = field(default_factory=Compared)
 
     def late(self, now: datetime) -> bool:
         """Whether a mail waits longer than the rules allow, or may wait unseen."""

@@ -9,6 +9,7 @@ from domain.checks import (
     Verdict,
     failed,
     of_alias,
+    of_refused_history,
     of_scopes,
     of_state,
     of_sync,
@@ -101,6 +102,8 @@ def examine(mailbox_id: int, work: Work, *, ask: bool = True) -> Examined | None
         elif ask and not paused and not mailbox.rests(now) and not away:
             answers, away = _ask(connection, mailbox, work)
             found += answers
+    if mailbox.history_refused_at is not None:
+        found.append(of_refused_history(mailbox.history_refused_at))
     if not paused and any(connection.works for connection in connections):
         found.append(of_watch(mailbox.watch, now, work.pace.push_recall))
         found.append(of_sync(mailbox.synced_at, timedelta(seconds=work.pace.sync_due_after), now))
@@ -141,7 +144,7 @@ def _refused(reason: str) -> Finding:
 def _look(gmail: Mailbox, mailbox: MailboxState) -> _Seen:
     history = True
     address = gmail.address()
-    if mailbox.cursor is not None:
+    if mailbox.cursor is not None and mailbox.history_refused_at is None:
         try:
             next(iter(gmail.changes_since(mailbox.cursor)), None)
         except CursorExpired:
@@ -159,6 +162,6 @@ def _compare(seen: _Seen, mailbox: MailboxState) -> list[Finding]:
         found.append(
             warning("cursor", says, "nothing: what came since the last success is listed again (E84)")
         )
-    elif mailbox.cursor is not None:
+    elif mailbox.cursor is not None and mailbox.history_refused_at is None:
         found.append(ok("cursor", "Gmail's history goes back to its cursor"))
     return found

@@ -14,6 +14,7 @@ from domain.labels import (
     Replacing,
     Sorted,
     change,
+    is_users_choice,
     replacement,
 )
 from domain.labels import outcome as outcome_of
@@ -56,6 +57,11 @@ class Plan:
     def paid(self) -> Sequence[Claim]:
         """Those that share what the slice cost."""
         return self.to_change or (self.piece.claims if self.halves or self.in_doubt else [])
+
+    @property
+    def untold(self) -> bool:
+        """Whether Gmail's history of the mailbox is unusable."""
+        return self.piece.mailbox.history_refused_at is not None
 
     @property
     def in_doubt(self) -> list[Claim]:
@@ -121,8 +127,12 @@ def _ensure_labels(
 
 
 def _look_again(gmail: Mailbox, plan: Plan, result: Result) -> Mapping[str, Place]:
-    """Where an intent stood before this one, first look at what became of it, and of the mail meanwhile (W5)."""
-    concerned = [*(claim for claim in plan.to_change if claim.key in plan.again), *plan.in_doubt]
+    """Where an intent stood before this one, first look at what became of it, and of the mail meanwhile (W5); at all
+    of them where no history tells what the user does (E84)."""
+    concerned = [
+        *(claim for claim in plan.to_change if claim.key in plan.again or plan.untold),
+        *plan.in_doubt,
+    ]
     again = [claim.gmail_id for claim in concerned]
     seen: dict[str, Place] = {}
     for gmail_id, place in (gmail.labels_of(again) if again else {}).items():
@@ -150,7 +160,7 @@ def _acknowledge(
 
 def _put_before(plan: Plan, claim: Claim, place: Place, labels: Mapping[Category, str]) -> Category | None:
     """Whose label an earlier try has left on the mail."""
-    return next((c for c in plan.again[claim.key] if labels.get(c) in place.label_ids), None)
+    return next((c for c in plan.again.get(claim.key, ()) if labels.get(c) in place.label_ids), None)
 
 
 def _made(plan: Plan, claim: Claim, label_id: str) -> LabelChange:
@@ -205,10 +215,12 @@ def _change(
     inbox = made.remove
     if place is None:
         return change(inbox, own, frozenset(labels.values()), frozenset({own})), made
-    if own in place.label_ids:
-        return LabelChange(frozenset(), frozenset()), made
     crm = frozenset(labels.values())
     before = _put_before(plan, claim, place, labels)
+    if plan.untold and not before and is_users_choice(place.label_ids, crm, was_in_inbox=bool(inbox)):
+        return None, made
+    if own in place.label_ids:
+        return LabelChange(frozenset(), frozenset()), made
     if before:  # the category has changed since the try that was cut off
         return replacement(place.label_ids, own, crm, frozenset({labels[before]})), made
     wanted = change(place.label_ids - (frozenset({INBOX}) - inbox), own, crm, frozenset({own}))

@@ -1,6 +1,7 @@
 """Catching up with a mailbox: from our cursor to now, every mail into the ledger (DESIGN §3, W8)."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -82,6 +83,7 @@ class _Walk:
         self._connection_ids = [connection.id for connection in connections]
         self._crm_labels = frozenset(mailbox.labels.values())
         self._came_by = came_by
+        self._pushed = came_by == "push"
         self._began_at = began_at
         self._cursors = cursors
         self._work = work
@@ -91,6 +93,11 @@ class _Walk:
         self.ended = False
 
     def to_the_end(self, gmail: Mailbox) -> None:
+        refused_at = self._cursors.refused_at
+        again_after = timedelta(seconds=self._work.pace.compare_every)
+        if refused_at is not None and self._began_at - refused_at < again_after:
+            self._list(gmail, self._cursors)
+            return
         try:
             for page in gmail.changes_since(self._cursors.at):
                 self._read(page)
@@ -118,16 +125,28 @@ class _Walk:
     def _list_again(self, gmail: Mailbox) -> None:
         """History is gone: list what came since the last success, then go on from before the listing (E84, W8).
 
-        Nobody tells any more what has left Spam, but what is listed is in neither Spam nor Trash (E36, W9).
+        Some mailboxes refuse every id, the one just got too: they are listed every time, and history is tried again
+        a day later. The cursor of before is kept, in case it is good again then.
         """
         cursor_then = gmail.cursor_now()
-        since = (self._mailbox.synced_at or self._began_at) - LOOK_BACK
-        since = max(since, self._began_at - LONGEST_LOOK_BACK)
-        log.warning("history.expired", mailbox_id=self._mailbox.id, since=since.isoformat())
+        if _takes(gmail, cursor_then):
+            log.warning("history.expired", mailbox_id=self._mailbox.id, since=self._since().isoformat())
+            self._list(gmail, Cursors.anew(cursor_then, self._began_at))
+        else:
+            log.warning("history.refused", mailbox_id=self._mailbox.id)
+            self._list(gmail, replace(self._cursors, refused_at=self._began_at))
+
+    def _list(self, gmail: Mailbox, cursors: Cursors) -> None:
+        """Nobody tells what has left Spam, but what is listed is in neither Spam nor Trash (E36, W9). Lists are late
+        too, and nobody looks back from here: the comparison does, as soon as all has settled (E108)."""
         self._came_by = "relist"
-        for gmail_ids in gmail.listed_since(since):
+        for gmail_ids in gmail.listed_since(self._since()):
             self._listed(gmail_ids, self._cursors)
-        self._listed((), Cursors.anew(cursor_then, self._began_at), last=True)
+        self._listed((), cursors, last=True)
+
+    def _since(self) -> datetime:
+        since = (self._mailbox.synced_at or self._began_at) - LOOK_BACK
+        return max(since, self._began_at - LONGEST_LOOK_BACK)
 
     def _listed(self, gmail_ids: tuple[str, ...], cursors: Cursors, *, last: bool = False) -> None:
         self._record(lambda _: listed(gmail_ids), lambda _: cursors, last=last)
@@ -149,10 +168,15 @@ class _Walk:
             self._new += len(waiting)
             tx.history.keep(mailbox_id, cursors)
             if last:
-                due_after = work.pace.echo_after if self._came_by == "push" else work.pace.sync_due_after
+                due_after = work.pace.echo_after if self._pushed else work.pace.sync_due_after
                 tx.mailboxes.synced(mailbox_id, self._began_at, due_after)
-                if self._new and self._came_by != "relist":
+                if self._came_by == "relist":
+                    settled_in = work.pace.sync_due_after + work.pace.settle_after
+                    tx.history.hasten_comparison(mailbox_id, settled_in)
+                elif self._new:
                     deaf = watches.judge_push(self._mailbox, self._new, self._began_at, tx, work)
+        if self._cursors.refused_at is not None and cursors.refused_at is None:
+            log.info("history.returned", mailbox_id=mailbox_id)
         self._cursors = cursors
         self.ended = last
         self._keep()
@@ -166,3 +190,12 @@ class _Walk:
             work.queue.emit(MailFound(mailbox_id), copies)
         if deaf:
             watches.hasten_watch(mailbox_id, work)
+
+
+def _takes(gmail: Mailbox, cursor: str) -> bool:
+    """Whether history can be read from there."""
+    try:
+        next(iter(gmail.changes_since(cursor)), None)
+    except CursorExpired:
+        return False
+    return True

@@ -14,6 +14,7 @@ from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
 from domain.sign_ins import SignIn
 from domain.turns import Turn
+from handlers.history_rows import HistoryRows
 from handlers.rows import (
     AliasRows,
     ChannelRows,
@@ -22,7 +23,6 @@ from handlers.rows import (
     CrmRows,
     DecisionRows,
     DeliveryRows,
-    HistoryRows,
     LedgerRows,
     MailboxRows,
     MessageRows,
@@ -72,6 +72,10 @@ class Mailbox(Protocol):
 
     def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of all mail received since, Spam and Trash left out, a page at a time."""
+
+    def listed_between(self, first: datetime, last: datetime) -> Iterator[tuple[str, ...]]:
+        """Ids of what was received from the first moment on and before the last, a page at a time: neither in Spam
+        nor in Trash, no draft, no chat."""
 
     def fetch(self, gmail_ids: Sequence[str]) -> Mapping[str, Fetched | TryAgain | GiveUp | None]:
         """One batched get for at most 25 messages, headers and structure only; None where Gmail answers 404."""

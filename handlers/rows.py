@@ -11,8 +11,7 @@ from domain.contacts import ContactAddress
 from domain.crm import Change, Record, Records
 from domain.labels import Category, Deal, Earlier, LabelChange, Labelled, Replacing, Sorted
 from domain.ledger import Claim, Cost, Link, Planned, Step
-from domain.mailboxes import Change as HistoryChange
-from domain.mailboxes import Cursors, Found, Grant, Watch
+from domain.mailboxes import Found, Grant, Watch
 from domain.notifications import NoticeKind, Told
 from domain.organisations import Organisation, SharingPolicy
 from domain.outbox import Room, Sending, SendReport, SendState
@@ -56,13 +55,6 @@ class MailboxRows(Protocol):
     def take_due(self, limit: int, again_after: float) -> tuple[int, ...]: ...
     def is_watch_due(self, mailbox_id: int, within: float) -> bool: ...
     def take_watch_due(self, limit: int, again_after: float) -> tuple[int, ...]: ...
-
-
-class HistoryRows(Protocol):
-    def keep(self, mailbox_id: int, cursors: Cursors) -> None: ...
-    def news(
-        self, mailbox_id: int, changes: Sequence[HistoryChange], crm_labels: frozenset[str]
-    ) -> tuple[HistoryChange, ...]: ...
 
 
 class ConnectionRows(Protocol):
@@ -151,7 +143,7 @@ class DecisionRows(Protocol):
         self, mailbox_id: int, contact_ids: Collection[str]
     ) -> tuple[Mapping[tuple[int, str], frozenset[Earlier]], tuple[Replacing, ...]]: ...
     def replace(
-        self, connection_id: int, contact_id: str, wanted: Sorted, gmail_ids: Collection[str]
+        self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, gmail_ids: Collection[str]
     ) -> tuple[Replacing, ...]: ...
     def replaced(self, replaced: Mapping[Replacing, str]) -> None: ...
     def not_replaced(self, replacing: Collection[Replacing]) -> None: ...

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import structlog
 
 from domain.events import (
+    ComparisonDue,
     ConnectionEnded,
     DeliveryDue,
     Event,
@@ -54,6 +55,17 @@ def renew_watches(work: Work) -> int:
         due = tx.mailboxes.take_watch_due(AT_ONCE, work.pace.redrive_after)
     for mailbox_id in due:
         work.queue.emit(WatchDue(mailbox_id))
+    return len(due)
+
+
+def compare_lists(work: Work) -> int:
+    """Wake the mailboxes whose own list is to be compared with the ledger today (E108); returns how many."""
+    if work.queue.backlog("upkeep") > CROWDED:
+        return 0
+    with work.store.begin("sweep.comparisons") as tx:
+        due = tx.history.take_compare_due(AT_ONCE, work.pace.redrive_after)
+    for mailbox_id in due:
+        work.queue.emit(ComparisonDue(mailbox_id))
     return len(due)
 
 

@@ -100,22 +100,22 @@ def _begin(
     label there; the intent is committed before anything is changed (W5)."""
     asked = {(e.category, e.author) for one in sought for e in one.others}
     listed = {(c, author): gmail.labelled(labels[c], author) for c, author in sorted(asked)}
-    found: dict[tuple[Contact, Sorted], set[str]] = {}
+    found: dict[tuple[Contact, Sorted, Category], set[str]] = {}
     for one in sought:
         for e in one.others:
             threads = listed[e.category, e.author]
             ids = {gmail_id for gmail_id, thread_id in threads.items() if thread_id == one.thread_id}
             if ids:
-                found.setdefault((one.contact, one.wanted), set()).update(ids)
+                found.setdefault((one.contact, one.wanted, e.category), set()).update(ids)
     if not found:
         return {}
     with work.store.begin("labels.replace") as tx:
         sorting = {c.id for c in tx.connections.working(mailbox_id, locked=True) if c.sorts}
         begun = [
             replacing
-            for ((connection_id, contact_id), wanted), ids in found.items()
+            for ((connection_id, contact_id), wanted, old), ids in found.items()
             if connection_id in sorting
-            for replacing in tx.decisions.replace(connection_id, contact_id, wanted, ids)
+            for replacing in tx.decisions.replace(connection_id, contact_id, wanted, old, ids)
         ]
     older.begun.update(begun)
     changes = {one: _replacement(one, frozenset({labels[one.old]}), labels) for one in begun}

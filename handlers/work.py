@@ -38,11 +38,13 @@ class Pace:
     one event takes `channel_timeout` at most.
     `long_lease`: for what asks Gmail once and must not be asked twice at a time, however long the answer takes.
     `hand_over`: a mail that takes longer on its way to Gmail's drafts counts as interrupted.
-    `settle_after`: history is walked again from an answer that is at least so old (E108).
+    `settle_after`: history is walked again from an answer that is at least so old, and every `compare_every` the
+    mailbox's list is compared with the ledger; as often is a history tried again that Gmail refuses (E108, E84).
     """
 
     sync_due_after: float = 540
     settle_after: float = 120
+    compare_every: float = 86_400
     echo_after: float = 1.5
     watch_due_after: float = 86_400
     push_recall: float = 0.5

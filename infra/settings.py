@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     )
     worker_threads: int = Field(8, ge=1, le=64, description="threads of one worker process, 1 to 64")
     sweep_due_after: Seconds = Field(540, description="seconds from one sync of a mailbox to its sweep")
+    settle_after: Seconds = Field(120, description="seconds in which Gmail's history shows what has happened")
+    compare_every: Seconds = Field(
+        86_400, description="seconds between two comparisons of a mailbox's list with what was seen of it"
+    )
     sweep_tick: Seconds = Field(2, description="seconds between two looks of the sweep")
     redrive_after: Seconds = Field(60, description="seconds after which unfinished work is asked for again")
     lease: Seconds = Field(60, description="seconds a worker may take for a slice")

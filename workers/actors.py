@@ -10,7 +10,17 @@ import structlog
 from dramatiq.middleware import CurrentMessage
 
 from domain.errors import DatabaseAway
-from handlers import channels, contacts, labels, leaving, mailboxes, notifications, outbox, watches
+from handlers import (
+    channels,
+    comparisons,
+    contacts,
+    labels,
+    leaving,
+    mailboxes,
+    notifications,
+    outbox,
+    watches,
+)
 from handlers.work import once_more
 from infra.logs import place_of
 from workers.bootstrap import App
@@ -23,6 +33,7 @@ LONGEST_JOB = 15 * 60 * 1000
 
 HANDLERS: dict[str, Callable[..., None]] = {
     "mailboxes.catch_up": mailboxes.catch_up,
+    "mailboxes.compare": comparisons.compare,
     "mailboxes.leave": leaving.leave,
     "mailboxes.renew_watch": watches.renew_watch,
     "contacts.match": contacts.match,

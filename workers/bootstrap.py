@@ -66,6 +66,8 @@ class App:
             owner=f"{socket.gethostname()}:{os.getpid()}:{process}",
             pace=Pace(
                 sync_due_after=settings.sweep_due_after,
+                settle_after=settings.settle_after,
+                compare_every=settings.compare_every,
                 push_recall=settings.push_recall,
                 lease=settings.lease,
                 redrive_after=settings.redrive_after,

@@ -24,6 +24,7 @@ OUTSIDE = "outside"
 
 QUEUES = {
     "mailboxes.renew_watch": "upkeep",
+    "mailboxes.compare": "upkeep",
     "mailboxes.leave": "upkeep",
     "sending.deliver": "upkeep",
     "channels.deliver": OUTSIDE,

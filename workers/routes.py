@@ -1,6 +1,7 @@
 """The pipeline on one screen: which event wakes which actors."""
 
 from domain.events import (
+    ComparisonDue,
     ConnectionEnded,
     DeliveryDue,
     Event,
@@ -19,6 +20,7 @@ ROUTES: dict[type[Event], tuple[str, ...]] = {
     MailAnnounced: ("labels.sort",),
     ConnectionEnded: ("mailboxes.leave",),
     WatchDue: ("mailboxes.renew_watch",),
+    ComparisonDue: ("mailboxes.compare",),
     DeliveryDue: ("channels.deliver",),
     SendingDue: ("sending.deliver",),
 }

@@ -32,6 +32,7 @@ def main() -> None:
         (sweep.catch_up_due, tick),
         (sweep.redrive, tick),
         (sweep.renew_watches, WATCHES_EVERY * tick),
+        (sweep.compare_lists, WATCHES_EVERY * tick),
         (sweep.end_left, tick),
         (sweep.purge, PURGE_EVERY),
     )

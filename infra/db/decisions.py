@@ -175,17 +175,18 @@ class DecisionRows:
         return earlier, tuple(halves)
 
     def replace(
-        self, connection_id: int, contact_id: str, wanted: Sorted, gmail_ids: Collection[str]
+        self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, gmail_ids: Collection[str]
     ) -> tuple[Replacing, ...]:
-        """Which of these mails are the contact's and under another label of ours, that of `wanted` from now on:
-        the intent, committed before Gmail is called, so that history's news of it is known as ours (W5, E47)."""
+        """Which of these mails, listed under the label of `old`, are the contact's and have it of us; that of `wanted`
+        from now on: the intent, committed before Gmail is called, so that history's news of it is known as ours
+        (W5, E47)."""
         rows = self._db.execute(
             update(decisions)
             .where(
                 decisions.c.connection_id == connection_id,
                 decisions.c.gmail_id.in_(gmail_ids),
                 decisions.c.contact_id == contact_id,
-                decisions.c.category != wanted.category.value,
+                decisions.c.category == old.value,
                 decisions.c.changed.is_not(None),
                 decisions.c.replaces.is_(None),
                 decisions.c.undone_at.is_(None),

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, or_, select, union, update
 
+from domain.comparisons import Compared, Missing
 from domain.mailboxes import Change, ChangeKind, Cursors, Touch, judged_once
+from domain.outcomes import PROVISIONAL
 from infra.db.schema import decisions, judged, mailboxes, messages
 from infra.db.sql import insert_new
 from infra.db.types import db_now
@@ -26,6 +28,17 @@ class HistoryRows:
 
     def __init__(self, db: Connection) -> None:
         self._db = db
+
+    def begin(self, mailbox_id: int, cursor: str) -> None:
+        """Where a mailbox starts that has no cursor yet (W8)."""
+        new = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_(None))
+        values = {
+            "cursor": cursor,
+            "settled_cursor": cursor,
+            "settled_at": db_now(),
+            "compare_due_at": db_now(),
+        }
+        self._db.execute(update(mailboxes).where(*new).values(values))
 
     def keep(self, mailbox_id: int, cursors: Cursors) -> None:
         """What `advance` has moved the cursor to, and all that goes with it. What has settled is told no more: the
@@ -86,6 +99,63 @@ class HistoryRows:
                 change = replace(change, label_ids=(change.label_ids or frozenset()) - old)
             news.append(change)
         return tuple(news)
+
+    def goes_on(self, mailbox_id: int) -> bool:
+        """Whether the mailbox is watched and not paused; so it stays until the commit."""
+        this = (
+            mailboxes.c.id == mailbox_id,
+            mailboxes.c.cursor.is_not(None),
+            mailboxes.c.paused_at.is_(None),
+        )
+        return self._db.scalar(select(mailboxes.c.id).where(*this).with_for_update()) is not None
+
+    def missing(self, mailbox_id: int, gmail_ids: Collection[str], came_by: str) -> Missing:
+        """What of a list the ledger does not have, or has as lying in Spam or Trash; `came_by` is how what was
+        missing before has come."""
+        known = self.known(mailbox_id, gmail_ids)
+        shut = select(decisions.c.gmail_id).where(
+            decisions.c.mailbox_id == mailbox_id,
+            decisions.c.gmail_id.in_(gmail_ids),
+            decisions.c.outcome.in_([outcome.value for outcome in PROVISIONAL]),
+        )
+        late = select(func.count()).where(
+            messages.c.mailbox_id == mailbox_id,
+            messages.c.gmail_id.in_(gmail_ids),
+            messages.c.came_by == came_by,
+        )
+        rescued = tuple(self._db.scalars(shut.distinct()))
+        new = tuple(gmail_id for gmail_id in gmail_ids if gmail_id not in known)
+        return Missing(new, rescued, self._db.scalar(late) or 0)
+
+    def is_compare_due(self, mailbox_id: int, within: float) -> bool:
+        """Whether the list is to be compared within so many seconds: one of several jobs has done it."""
+        due = (mailboxes.c.id == mailbox_id, mailboxes.c.compare_due_at <= db_now(within))
+        return self._db.scalar(select(mailboxes.c.id).where(*due)) is not None
+
+    def take_compare_due(self, limit: int, again_after: float) -> tuple[int, ...]:
+        """Mailboxes whose list is to be compared now, unless they are paused; each is named again after so many
+        seconds."""
+        due_at = mailboxes.c.compare_due_at
+        these = (due_at <= db_now(), mailboxes.c.paused_at.is_(None))
+        due = select(mailboxes.c.id).where(*these).order_by(due_at).limit(limit)
+        free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
+        taken = update(mailboxes).where(mailboxes.c.id.in_(select(free)))
+        return tuple(
+            self._db.scalars(taken.values(compare_due_at=db_now(again_after)).returning(mailboxes.c.id))
+        )
+
+    def hasten_comparison(self, mailbox_id: int, seconds: float) -> None:
+        """It is due in so many seconds at the latest."""
+        later = (mailboxes.c.id == mailbox_id, mailboxes.c.compare_due_at > db_now(seconds))
+        self._db.execute(update(mailboxes).where(*later).values(compare_due_at=db_now(seconds)))
+
+    def compared(self, mailbox_id: int, found: Compared | None, due_at: datetime) -> None:
+        """What came of it, None where there was nothing to compare yet, and when the next one is due."""
+        this = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_not(None))
+        values: dict[str, Any] = {"compare_due_at": due_at}
+        if found:
+            values |= {"compared_at": db_now(), "mails_compared": found.mails, "mails_late": found.late}
+        self._db.execute(update(mailboxes).where(*this).values(values))
 
     def told(self, mailbox_id: int, touches: Mapping[str, str]) -> Mapping[str, int]:
         """By mail, the last record that told of this label's being put on it, as far as that is remembered."""

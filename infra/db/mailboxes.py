@@ -161,6 +161,7 @@ class MailboxRows:
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
         """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made
         anew."""
+        HistoryRows(self._db).begin(mailbox_id, watch.history_id)
         self._set(
             mailbox_id,
             **({"mails_pushed": 0, "mails_missed": 0} if anew else {}),
@@ -169,9 +170,6 @@ class MailboxRows:
             watch_failed_at=None,
             watch_trouble=None,
             watch_due_at=_unless_paused(db_now(due_after)),
-            cursor=func.coalesce(mailboxes.c.cursor, watch.history_id),
-            settled_cursor=func.coalesce(mailboxes.c.settled_cursor, mailboxes.c.cursor, watch.history_id),
-            settled_at=func.coalesce(mailboxes.c.settled_at, db_now()),
             synced_at=func.coalesce(mailboxes.c.synced_at, db_now()),
             sync_due_at=_unless_paused(func.coalesce(mailboxes.c.sync_due_at, db_now())),
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, select
 
+from domain.comparisons import Compared
 from domain.connections import ConnectionState
 from domain.ledger import State
 from domain.notifications import NoticeKind
@@ -59,12 +60,26 @@ class ReportRows:
         counts = (
             *(func.count(), func.count(mailboxes.c.paused_at), func.count(users.c.unsorted)),
             func.count(case((expired, 1))),
+            func.count(case((watched, mailboxes.c.refused_at))),
+            func.coalesce(func.sum(mailboxes.c.mails_compared), 0),
+            func.coalesce(func.sum(mailboxes.c.mails_late), 0),
         )
         these = select(*counts, looked).select_from(mailboxes)
         these = these.join(users, users.c.mailbox_id == mailboxes.c.id, isouter=True)
-        known, paused, unsorted, unwatched, looked_at = self._db.execute(these.where(*_named(mailbox))).one()
-        due_at = looked_at and looked_at + timedelta(seconds=due_after)
-        return Totals(known, paused, int(row[0]), int(row[1]), row[2], due_at, unsorted, unwatched)
+        found = self._db.execute(these.where(*_named(mailbox))).one()
+        known, paused, unsorted, unwatched, unusable, compared, late, looked_at = found
+        return Totals(
+            known,
+            paused,
+            int(row[0]),
+            int(row[1]),
+            row[2],
+            looked_at and looked_at + timedelta(seconds=due_after),
+            unsorted,
+            unwatched,
+            unusable,
+            Compared(int(compared), int(late)),
+        )
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
         """One mailbox, or all of them, those in trouble first."""
@@ -112,6 +127,8 @@ class ReportRows:
                 waiting=row.waiting,
                 set_aside=row.set_aside,
                 oldest_waiting_at=row.oldest,
+                history_refused_at=row.refused_at,
+                compared=Compared(row.mails_compared, row.mails_late, row.compared_at),
                 watch=watch_state(row),
             )
             for row in rows

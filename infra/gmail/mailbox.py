@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from math import ceil
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -78,6 +79,12 @@ class GmailMailbox:
         """Ids of what was received since, whole seconds, Spam and Trash left out."""
         since = f"after:{int(moment.timestamp())}"
         for messages in reading.listed(self._calls, q=since):
+            yield tuple(messages)
+
+    def listed_between(self, first: datetime, last: datetime) -> Iterator[tuple[str, ...]]:
+        """Gmail knows whole seconds only: those that lie within."""
+        span = f"after:{ceil(first.timestamp())} before:{int(last.timestamp())}"
+        for messages in reading.listed(self._calls, q=f"{span} -in:drafts -in:chats"):
             yield tuple(messages)
 
     def labelled(self, label_id: str, sender: str) -> dict[str, str]:

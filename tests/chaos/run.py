@@ -25,6 +25,8 @@ SETTINGS = {
     "redrive_after": "1",
     "sweep_tick": "0.2",
     "sweep_due_after": "4",
+    "settle_after": "6",
+    "compare_every": "10",
     "gmail_timeout": "3",
     "channels_may_be_private": "true",
     "channel_rest": "1",

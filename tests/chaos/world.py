@@ -57,6 +57,9 @@ from tests.journeys.world import closing_engine
 from workers.demo.canary import Canaries
 from workers.demo.stage import PROCESSES, CommandFailed, Stage
 
+FORGETFUL = frozenset({"expire_history", "refuse_history", "history_drop"})
+"""Troubles by which history loses what no list tells."""
+
 LOOK_AFTER = 3.0
 """Seconds between two looks whether a user has to sign in again."""
 
@@ -247,7 +250,7 @@ class World:
         if deed.kind.startswith("token") or "token" in deed.methods:
             for address in concerned:
                 gmail.expire_access_tokens(address)
-        if deed.kind == "expire_history":
+        if deed.kind in FORGETFUL:
             self.case.forgetful.update(concerned)
 
     def _upset(self, deed: Upheaval) -> None:

@@ -104,6 +104,13 @@ class Scene:
             db.execute(update(mailboxes).values(watch_due_at=db_now()))
         return self.mail()
 
+    def overlooked_mail(self) -> dict[str, str]:
+        """History never tells of it, and the mailbox's list is to be compared with the ledger."""
+        self.stage.gmail.fault("history_drop", mailbox=UWE)
+        with closing_engine(self.stage) as engine, engine.begin() as db:
+            db.execute(update(mailboxes).values(compare_due_at=db_now()))
+        return self.mail()
+
     def publish(self, data: bytes) -> None:
         """As anybody with the right to publish could."""
         host = self.stage.environment["PUBSUB_EMULATOR_HOST"]

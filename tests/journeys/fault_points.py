@@ -67,6 +67,11 @@ FAULT_POINTS = (
     FaultPoint("gmail.settings.sendAs.list", WORKER, "watch_due"),
     FaultPoint("gmail.getProfile", WORKER, "watch_due"),
     FaultPoint("watch.record", WORKER, "watch_due"),
+    # The daily comparison
+    FaultPoint("comparison.enter", WORKER, "overlooked_mail"),
+    FaultPoint("gmail.messages.list", WORKER, "overlooked_mail"),
+    FaultPoint("comparison.record", WORKER, "overlooked_mail"),
+    FaultPoint("comparison.end", WORKER, "overlooked_mail"),
     # The notifier
     FaultPoint("queue.enter", NOTIFIER),
     FaultPoint("deliveries.take", NOTIFIER),
@@ -77,6 +82,7 @@ FAULT_POINTS = (
     FaultPoint("sweep.due", SWEEP),
     FaultPoint("sweep.redrive", SWEEP),
     FaultPoint("sweep.watches", SWEEP),
+    FaultPoint("sweep.comparisons", SWEEP),
     FaultPoint("sweep.leaving", SWEEP),
     FaultPoint("queue.stalled", SWEEP),
     FaultPoint("queue.mark", SWEEP),

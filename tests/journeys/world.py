@@ -25,6 +25,8 @@ IMPATIENT = {
     "redrive_after": "0.5",
     "sweep_tick": "0.3",
     "sweep_due_after": "2",
+    "settle_after": "1",
+    "compare_every": "3",
     "channels_may_be_private": "true",
     "channel_rest": "0.5",
     "channel_timeout": "1",

@@ -14,7 +14,7 @@ from handlers import reports
 from handlers.brakes import NO_MAILBOX
 from handlers.notices import glance
 from handlers.reports import Status
-from workers.cli import explaining, letters
+from workers.cli import explaining, histories, letters
 from workers.cli.opening import open_app
 from workers.cli.output import Json, fail, say, show_json
 
@@ -129,6 +129,8 @@ def _status_as_json(found: Status) -> dict[str, Any]:
             "paused": totals.paused,
             "sorting_stopped": totals.unsorted,
             "watch_expired": totals.unwatched,
+            "history_unusable": totals.unusable,
+            **histories.as_json(totals.compared),
             "waiting": totals.waiting,
             "set_aside": totals.set_aside,
             "oldest_waiting_seconds": _age(totals.oldest_waiting_at, found.now),
@@ -154,6 +156,9 @@ def _mailbox(one: MailboxReport, now: datetime) -> dict[str, Any]:
         "watch_trouble": one.watch.trouble,
         "push_recall": share if share is None else round(share, 3),
         "push_recall_of": recall.pushed + recall.missed,
+        "history_unusable_since": _moment(one.history_refused_at),
+        **histories.as_json(one.compared),
+        "compared_at": _moment(one.compared.at),
         "last_push_at": _moment(one.pushed_at),
         "last_sweep_at": _moment(one.swept_at),
         "waiting": one.waiting,
@@ -171,6 +176,7 @@ def _show_status(found: Status) -> None:
             "watch_expires": _span(found.now, one.watch_until, before="in "),
             "renewed": _span(one.watch.renewed_at, found.now, after=" ago"),
             "push_recall": _share(one.watch.recall),
+            "recall": histories.in_words(one.compared),
             "last_push": _span(one.pushed_at, found.now, after=" ago"),
             "last_sweep": _span(one.swept_at, found.now, after=" ago"),
             "waiting": one.waiting,
@@ -194,6 +200,7 @@ def _show_status(found: Status) -> None:
         if one.watch.trouble:
             when = _span(one.watch.failed_at, found.now)
             say(f"{one.address}: its watch could not be renewed {when} ago ({plain(one.watch.trouble)})")
+    histories.show(totals)
     if totals.unwatched:
         say(
             f"mailboxes whose watch has expired: {totals.unwatched}; the sweep carries on, `lodestone doctor` says "

@@ -35,8 +35,8 @@ def _history() -> None:
         op.add_column("mailboxes", sa.Column(name, Instant(), nullable=True))
     for name in ("mails_compared", "mails_late"):
         op.add_column("mailboxes", sa.Column(name, sa.Integer(), server_default="0", nullable=False))
-    op.execute(sa.text("UPDATE mailboxes SET settled_cursor = cursor"))
-    slot = "watch_due_at + id * 61 % 1440 * 60000"  # over the day
+    op.execute(sa.text("UPDATE mailboxes SET settled_cursor = cursor, settled_at = synced_at"))
+    slot = "COALESCE(watch_due_at, synced_at) + id * 61 % 1440 * 60000"  # over the day
     op.execute(sa.text(f"UPDATE mailboxes SET compare_due_at = {slot} WHERE cursor IS NOT NULL"))  # noqa: S608
     op.create_index("mailboxes_compare_due", "mailboxes", ["compare_due_at"])
     op.create_table(

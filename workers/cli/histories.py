@@ -1,0 +1,38 @@
+"""What `lodestone status` says of history: is it usable, and how much of the mail did it show (E84, E108)?"""
+
+from math import floor
+from typing import Any
+
+from domain.comparisons import Compared
+from domain.reports import Totals
+from workers.cli.output import say
+
+
+def as_json(compared: Compared) -> dict[str, Any]:
+    """Recall, over how many mails, and how many were found late."""
+    share = compared.recall
+    return {
+        "recall": None if share is None else floor(share * 1e6) / 1e6,
+        "recall_of": compared.mails,
+        "found_late": compared.late,
+    }
+
+
+def in_words(compared: Compared) -> str | None:
+    """Rounded down: 100% is all of them."""
+    share = compared.recall
+    return None if share is None else f"{floor(share * 1_000) / 10:.1f}% of {compared.mails}"
+
+
+def show(totals: Totals) -> None:
+    """Of all mailboxes together."""
+    if totals.unusable:
+        say(
+            f"mailboxes whose history Gmail refuses: {totals.unusable}; they are swept by listing, and history is "
+            "tried again daily"
+        )
+    if totals.compared.mails:
+        say(
+            f"recall: {in_words(totals.compared)} mails were seen before the daily comparison, "
+            f"{totals.compared.late} found late"
+        )
