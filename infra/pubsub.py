@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
@@ -22,6 +22,16 @@ LOOK_EVERY = 0.2
 CALL_SECONDS = 10.0
 ONCE: Mapping[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
 
+STREAM_THREADS = (
+    "Thread-ConsumeBidirectionalStream",
+    "Thread-CallbackRequestDispatcher",
+    "Thread-LeaseMaintainer",
+    "Thread-Heartbeater",
+)
+ENDING_THREADS = ("Thread-RegularStreamShutdown", "Thread-OnRpcTerminated")
+"""As Google's client names them; a stream has one of each of the first."""
+LOST_AFTER = 2.0
+
 ACK_SECONDS = 60
 LEAST_BACKOFF, MOST_BACKOFF = 1, 60
 """Seconds that what goes back waits, longer each time, so that it does not come in a circle (W13)."""
@@ -33,6 +43,10 @@ SETTINGS = ("ack_deadline_seconds", "expiration_policy", "retry_policy", "dead_l
 
 class Unready(Exception):
     """What the callback needs is away: the message goes back and the stream is closed until it is there (W13)."""
+
+
+class StreamLost(Exception):
+    """A thread of the stream has died and nothing ends the stream: it would never bring anything again."""
 
 
 class OtherTopic(Exception):
@@ -65,7 +79,10 @@ class Subscription:
         logging.getLogger("google.api_core.bidi").setLevel(logging.CRITICAL)
 
     def run(self) -> None:
-        """Pull until stopped. A stream that ends is opened again; that it could not be is said each time."""
+        """Pull until stopped. A stream that ends is opened again; that it could not be is said each time.
+
+        Raises StreamLost for one that neither ends nor lives.
+        """
         while not self._stopping.is_set():
             self._ready()
             cut = threading.Event()
@@ -75,20 +92,24 @@ class Subscription:
             self._unready.clear()
             try:
                 self._pull(client, cut)
+            except StreamLost:
+                raise
             except Exception as error:  # whatever ended it: the client wraps some ends in a bare Exception
                 log.warning("part.awaited", part="pubsub", error=type(error).__name__)
                 self._stopping.wait(RETRY_EVERY)
 
     def _pull(self, client: Any, cut: threading.Event) -> None:
         """One stream, until it ends. The client stumbles over one that ends while it is being opened."""
+        before = set(threading.enumerate())
         try:
             stream = client.subscribe(self._path, callback=self._received, await_callbacks_on_shutdown=True)
         except Exception:
             client.close()
             raise
         stream.add_done_callback(lambda _: client.close())
+        threads = [one for one in threading.enumerate() if one not in before and one.name in STREAM_THREADS]
         try:
-            self._watch(stream, cut)
+            self._watch(stream, threads, cut)
         finally:
             stream.cancel()
 
@@ -115,10 +136,15 @@ class Subscription:
             client.close()
         return None
 
-    def _watch(self, stream: Any, cut: threading.Event) -> None:
+    def _watch(self, stream: Any, threads: Collection[threading.Thread], cut: threading.Event) -> None:
+        well = time.monotonic()
         while not (self._stopping.is_set() or self._unready.is_set()):
             if cut.is_set():
                 return  # what is in hand is finished, and comes again when that cannot be said
+            if all(thread.is_alive() for thread in threads) or _ends():
+                well = time.monotonic()
+            elif time.monotonic() - well > LOST_AFTER:
+                raise StreamLost
             try:
                 stream.result(timeout=LOOK_EVERY)
             except NotYet:
@@ -150,6 +176,11 @@ class Subscription:
             return
         with reached("pubsub.ack"):
             message.ack()
+
+
+def _ends() -> bool:
+    """Whether a stream is being ended by the client, which waits for what was taken in."""
+    return any(thread.name in ENDING_THREADS for thread in threading.enumerate())
 
 
 def dead(name: str) -> str:

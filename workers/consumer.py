@@ -6,6 +6,7 @@ from collections.abc import Collection
 import dramatiq
 import structlog
 
+from workers import vital
 from workers.bootstrap import App
 
 log = structlog.get_logger()
@@ -25,6 +26,12 @@ def take_jobs(app: App, queues: Collection[str], *, threads: int, poll: int) -> 
         signal.signal(name, lambda *_: app.stopping.set())
     worker.start()
     log.info("process.started", threads=threads)
-    app.stopping.wait()
+    if not vital.until_stopped(app.stopping, lambda: _has_died(worker)):
+        vital.end("threads", lambda: worker.stop(timeout=STOP_WITHIN))
     worker.stop(timeout=STOP_WITHIN)
     log.info("process.stopped")
+
+
+def _has_died(worker: dramatiq.Worker) -> bool:
+    """Whether one of its threads is gone: Dramatiq starts no other, and what it had taken waits for ever."""
+    return not all(thread.is_alive() for thread in (*worker.consumers.values(), *worker.workers))

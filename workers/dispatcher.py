@@ -8,7 +8,8 @@ from redis.exceptions import RedisError
 
 from domain.errors import DatabaseAway
 from handlers import pushes
-from infra.pubsub import Subscription, Unready
+from infra.pubsub import StreamLost, Subscription, Unready
+from workers import vital
 from workers.bootstrap import App, start
 
 log = structlog.get_logger()
@@ -34,7 +35,10 @@ def _pull(app: App, stopping: threading.Event) -> None:
         stopping=stopping,
     )
     log.info("process.started")
-    subscription.run()
+    try:
+        subscription.run()
+    except StreamLost:
+        vital.end("pubsub", stopping.set)
 
 
 def _take(data: bytes, app: App) -> None:

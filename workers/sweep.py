@@ -1,17 +1,21 @@
 """The sweep process: the clock of the pipeline. Several may run; one of them acts (DESIGN §6)."""
 
 import signal
+import threading
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC
 
 import structlog
+from apscheduler.schedulers import SchedulerNotRunningError
 from apscheduler.schedulers.blocking import BlockingScheduler
 from redis.exceptions import RedisError
 
 from domain.errors import DatabaseAway
 from handlers import sweep
 from handlers.work import Work, once_more
+from workers import vital
 from workers.bootstrap import App, start
 
 log = structlog.get_logger()
@@ -24,7 +28,14 @@ PURGE_EVERY = 3600
 def main() -> None:
     """Keep the clock until SIGTERM or Ctrl-C."""
     app = start("sweep")
-    app.wait_until_ready()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: app.stopping.set())
+    if app.wait_until_ready(app.stopping):
+        _keep_clock(app)
+    log.info("process.stopped")
+
+
+def _keep_clock(app: App) -> None:
     scheduler = BlockingScheduler(timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1})
     token = uuid.uuid4().hex
     tick = app.settings.sweep_tick
@@ -38,11 +49,13 @@ def main() -> None:
     )
     for duty, seconds in duties:
         scheduler.add_job(_run, "interval", seconds=seconds, args=(duty, app, token), misfire_grace_time=None)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: scheduler.shutdown(wait=False))
+    clock = threading.Thread(target=scheduler.start, name="clock", daemon=True)
+    clock.start()
     log.info("process.started")
-    scheduler.start()
-    log.info("process.stopped")
+    if not vital.until_stopped(app.stopping, lambda: not clock.is_alive()):
+        vital.end("scheduler", app.stopping.set)
+    with suppress(SchedulerNotRunningError):  # asked to stop before it ran
+        scheduler.shutdown(wait=False)
 
 
 def _run(duty: Callable[[Work], int], app: App, token: str) -> None:

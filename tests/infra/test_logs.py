@@ -1,6 +1,7 @@
 """Log lines, as a process writes them: one JSON object each, and nothing of a mail in them (D2, I3)."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,59 @@ def test_libraries_are_heard_by_name_and_place_and_never_by_their_words(
 def test_the_level_of_the_settings_counts() -> None:
     assert next(line["event"] for line in lines("DEBUG")) == "push.coalesced"
     assert [line["event"] for line in lines("ERROR")] == ["job.failed", "thread.crashed", "process.crashed"]
+
+
+NOTHING_ELSE = """
+import structlog
+from infra import logs
+
+logs.set_up("INFO", process="worker")
+for _ in range(3):
+    structlog.get_logger().info("message.sorted", mailbox_id=7)
+"""
+
+WITHOUT_ROOM_FOR_A_WHILE = """
+import os, resource
+import structlog
+from infra import logs
+
+logs.set_up("INFO", process="worker")
+log = structlog.get_logger()
+for number in range(6):
+    room = os.fstat(1).st_size + 20 if number in (1, 2, 3) else resource.RLIM_INFINITY
+    if number in (1, 4):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    log.info("message.sorted", mailbox_id=number)
+"""
+
+
+@pytest.mark.parametrize("sink", ["closed pipe", "full disk", "none"])
+@pytest.mark.parametrize(("script", "code"), [(NOTHING_ELSE, 0), (SCRIPT, 1)], ids=["its end", "crashes"])
+def test_a_log_that_cannot_be_written_stops_and_says_nothing(script: str, code: int, sink: str) -> None:
+    """Neither a line, nor the hooks for crashes, nor Python's own last look at its streams."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script, "DEBUG"],
+            cwd=ROOT,
+            stdout=full if sink == "full disk" else writing,
+            stderr=subprocess.PIPE,
+            preexec_fn=(lambda: os.close(1)) if sink == "none" else None,
+            timeout=30,
+            check=False,
+        )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_when_there_is_room_again_it_says_how_many_lines_were_lost(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    with file.open("ab") as out:
+        script = [sys.executable, "-c", WITHOUT_ROOM_FOR_A_WHILE]
+        subprocess.run(script, cwd=ROOT, stdout=out, timeout=30, check=True)
+    first, torn, *rest = file.read_text().splitlines()
+    found = [json.loads(line) for line in (first, *rest)]
+    assert len(torn) == 20
+    assert [line.get("mailbox_id") for line in found] == [0, 4, None, 5]
+    assert {"event": "log.resumed", "lines": 3}.items() <= found[2].items()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
 from tests.forks import fork_process
 from tests.terminals import Terminal
@@ -28,11 +29,14 @@ class Fleet:
         self._stage = stage
         self._running: dict[str, ForkServerProcess] = {}
 
-    def start(self, name: str, **extra: str) -> ForkServerProcess:
-        """Start a process of the Procfile; one that runs under this name is killed first."""
+    def start(
+        self, name: str, *, log: Path | None = None, doomed: str = "", **extra: str
+    ) -> ForkServerProcess:
+        """Start a process of the Procfile; one that runs under this name is killed first. `log` and `doomed` as of
+        fork_process."""
         self.kill(name)
-        log = self._stage.logs / f"{name}.log"
-        process = fork_process(name, self._stage.environment | extra, log)
+        log = log or self._stage.logs / f"{name}.log"
+        process = fork_process(name, self._stage.environment | extra, log, doomed)
         self._running[name] = process
         return process
 

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import typer
 
-from workers.cli.output import fail
+from workers.cli.output import FULL, fail, hand_over, unwritten
 
 MODULES = {
     "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier"),
@@ -50,8 +50,12 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            unwritten(error)
         text, code = _way_out(error)
         fail(text, code=code)
+    finally:
+        hand_over()
 
 
 def _way_out(error: Exception) -> tuple[str, int]:
