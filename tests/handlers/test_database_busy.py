@@ -1,0 +1,222 @@
+"""The database is busy: nothing is lost, no tries are counted, and what is not concerned goes on (I4, E88, W13)."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, select, update
+
+from domain.errors import DatabaseAway
+from domain.ledger import TRIES
+from domain.mailboxes import Grant
+from handlers import contacts, labels, notifications, sweep
+from handlers.work import once_more
+from infra.db.schema import connections, mailboxes, steps
+from infra.db.store import Store
+from infra.secrets import Cipher
+from tests.handlers.conftest import LONG_AGO, House
+from tests.journeys.world import OPEN
+
+POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+SHORT = 0.2
+
+
+@pytest.fixture
+def hasty(house: House, database_url: str, cipher: Cipher) -> Iterator[House]:
+    """The same house, in which nobody waits for a lock for longer than 0.2 s."""
+    store = Store(database_url, cipher, lock_wait=SHORT)
+    yield replace(house, work=replace(house.work, store=store))
+    store.engine.dispose()
+
+
+class Lock:
+    """Somebody else's, on rows of one table; on SQLite it is on all there is."""
+
+    def __init__(self, house: House, table: Table) -> None:
+        self._db = house.store.engine.connect()
+        self._table = table
+
+    def take(self) -> None:
+        self._db.execute(select(self._table).with_for_update())
+
+    def give_back(self) -> None:
+        self._db.rollback()
+        self._db.close()
+
+
+class Locking:
+    """Gmail, and once it has answered somebody has a lock."""
+
+    def __init__(self, gmail: Any, lock: Callable[[], None]) -> None:
+        self._gmail = gmail
+        self._lock = lock
+        self.calls = 0
+
+    def open(self, grant: Grant) -> Any:
+        return _LockingMailbox(self._gmail.open(grant), self)
+
+    def answered(self) -> None:
+        self.calls += 1
+        if self.calls == 1:
+            self._lock()
+
+
+class _LockingMailbox:
+    def __init__(self, mailbox: Any, gmail: Locking) -> None:
+        self._mailbox = mailbox
+        self._gmail = gmail
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._mailbox, name)
+
+    def fetch(self, gmail_ids: Any) -> Any:
+        answer = self._mailbox.fetch(gmail_ids)
+        self._gmail.answered()
+        return answer
+
+    def change_labels(self, changes: Any) -> Any:
+        answer = self._mailbox.change_labels(changes)
+        self._gmail.answered()
+        return answer
+
+
+def tries(house: House) -> set[int]:
+    with house.store.engine.connect() as db:
+        return set(db.scalars(select(steps.c.attempts)))
+
+
+def let_claims_end(house: House) -> None:
+    with house.store.engine.begin() as db:
+        db.execute(update(steps).values(ready_at=LONG_AGO))
+
+
+@contextmanager
+def meanwhile(do: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=do)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(30)
+
+
+@pytest.mark.rule("E88", "W3", "I4")
+@POSTGRESQL
+def test_a_row_locked_over_more_tries_than_a_mail_has_costs_it_none(hasty: House) -> None:
+    """The connection's row: what was fetched cannot be recorded, what was claimed can be given back."""
+    hasty.connect()
+    mails = [hasty.deliver("ann", number) for number in range(3)]
+    hasty.catch_up_only()
+    lock = Lock(hasty, connections)
+    lock.take()
+    for _ in range(TRIES + 2):
+        let_claims_end(hasty)
+        with pytest.raises(DatabaseAway):
+            contacts.match(1, hasty.work)
+        assert tries(hasty) == {0}
+    lock.give_back()
+    let_claims_end(hasty)
+    contacts.match(1, hasty.work)
+    hasty.pump()
+    assert hasty.outcomes() == dict.fromkeys(mails, "label.open")
+    assert hasty.notified() == mails
+
+
+@pytest.mark.rule("E88", "W3", "I4", "W5")
+@pytest.mark.parametrize("step", ["match", "sort"])
+@pytest.mark.parametrize("table", [steps, connections], ids=["the steps", "the connection"])
+def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
+    hasty: House, table: Table, step: str
+) -> None:
+    """Not even the claim can be given back while it lasts; on SQLite nothing can be written at all."""
+    hasty.connect()
+    gmail_id = hasty.deliver("ann")
+    hasty.catch_up_only()
+    if step == "sort":
+        contacts.match(1, hasty.work)
+        notifications.announce(1, hasty.work)
+    lock = Lock(hasty, table)
+    gmail = Locking(hasty.work.gmail, lock.take)
+    work = replace(hasty.work, gmail=gmail)
+    over: list[float] = []
+
+    def end() -> None:
+        while not gmail.calls:
+            time.sleep(0.01)
+        time.sleep(8 * SHORT)
+        over.append(time.monotonic())
+        lock.give_back()
+
+    with meanwhile(end), pytest.raises(DatabaseAway):
+        (contacts.match if step == "match" else labels.sort)(1, work)
+    assert over or table is connections, "it waited until the claim could be given back"
+    with hasty.store.engine.connect() as db:
+        mine = (steps.c.step == step, steps.c.owner.is_(None), steps.c.attempts == 0)
+        assert db.scalar(select(steps.c.state).where(*mine)) == "waiting"
+    hasty.let_time_pass()
+    hasty.catch_up()
+    assert hasty.outcomes() == {gmail_id: "label.open"}
+    assert hasty.labels(gmail_id) == {"UNREAD", OPEN}
+    assert hasty.notified() == [gmail_id]
+
+
+@pytest.mark.rule("I4", "Z33")
+@POSTGRESQL
+def test_a_mailbox_that_somebody_has_locked_stops_no_push_not_even_its_own(hasty: House) -> None:
+    hasty.connect()
+    hasty.connect("eva", "eva@firm.example")
+    hasty.pump()
+    lock = Lock(hasty, mailboxes)
+    lock.take()
+    began = time.monotonic()
+    hasty.push()
+    hasty.push("eva@firm.example")
+    assert time.monotonic() - began < SHORT
+    lock.give_back()
+    assert [getattr(event, "mailbox_id", None) for event in hasty.sent] == [1, 2]
+
+
+@pytest.mark.rule("I4", "W2")
+@POSTGRESQL
+def test_a_sweep_asks_for_everything_but_what_somebody_has_locked(hasty: House) -> None:
+    hasty.connect()
+    hasty.connect("eva", "eva@firm.example")
+    for address in ("uwe@firm.example", "eva@firm.example"):
+        hasty.deliver("ann", to=address)
+    hasty.catch_up_only()
+    hasty.sent.clear()
+    hasty.let_time_pass()
+    with hasty.store.engine.connect() as db:
+        db.execute(select(steps).where(steps.c.mailbox_id == 1).with_for_update())
+        began = time.monotonic()
+        sweep.redrive(hasty.work)
+        sweep.catch_up_due(hasty.work)
+        assert time.monotonic() - began < 10 * SHORT
+
+
+def test_who_was_ended_by_a_deadlock_goes_second_and_its_caller_hears_nothing() -> None:
+    met = ["deadlock"]
+
+    def run() -> str:
+        if met:
+            raise DatabaseAway(met.pop())
+        return "done"
+
+    assert once_more(run) == "done"
+
+
+@pytest.mark.parametrize("reason", ["busy", "away"])
+def test_what_is_busy_or_away_is_not_asked_again_at_once(reason: str) -> None:
+    runs: list[None] = []
+
+    def run() -> None:
+        runs.append(None)
+        raise DatabaseAway(reason)
+
+    with pytest.raises(DatabaseAway):
+        once_more(run)
+    assert len(runs) == 1

@@ -1,0 +1,96 @@
+"""The database is busy or away, as who types a command hears of it, and as it stands in a worker's log."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import Table, select
+
+from domain.events import MailMatched
+from infra.db.schema import connections, mailboxes, steps
+from infra.db.store import LOCK_WAIT, Store
+from infra.local.ports import free_port
+from infra.local.redis import RedisServer
+from tests.forks import fork_process
+from tests.journeys.world import wait_for
+from tests.terminals import Terminal
+from tests.worlds import KEY, arrive, make_world, match
+from workers.broker import make_broker, send
+
+POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+UWE = "uwe@firm.example"
+
+
+@contextmanager
+def locked(store: Store, table: Table) -> Iterator[None]:
+    """Somebody has all rows of the table and keeps them."""
+    with store.engine.connect() as db:
+        db.execute(select(table).with_for_update())
+        yield
+        db.rollback()
+
+
+@pytest.mark.rule("I4", "W11")
+@POSTGRESQL
+def test_a_command_says_that_the_database_is_busy_and_what_to_do(
+    tmp_path: Path, store: Store, database_url: str
+) -> None:
+    make_world(store)
+    terminal = Terminal(tmp_path, database_url, {})
+    with locked(store, mailboxes):
+        began = time.monotonic()
+        done = terminal.run("pause", UWE)
+    assert time.monotonic() - began >= LOCK_WAIT["postgresql"]
+    assert (done.code, done.out) == (1, "")
+    [line] = done.err.splitlines()
+    assert line.startswith("lodestone: the database is busy")
+    assert "try again" in line
+    assert terminal.run("pause", UWE).code == 0
+
+
+def test_a_command_says_that_the_database_is_away(tmp_path: Path) -> None:
+    nowhere = f"postgresql+psycopg://me:secret@127.0.0.1:{free_port()}/crm"
+    done = Terminal(tmp_path, nowhere, {}).run("pause", UWE)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "lodestone: the database does not answer: check LODESTONE_DATABASE_URL, and that it runs\n"
+    )
+
+
+@pytest.mark.rule("W4", "E88")
+@POSTGRESQL
+def test_a_job_that_meets_a_busy_database_is_postponed_and_its_mail_s_tries_are_not_counted(
+    tmp_path: Path, store: Store, database_url: str, redis: Redis, redis_server: RedisServer
+) -> None:
+    world = make_world(store)
+    arrive(world, "m1")
+    match(world, "m1")
+    environment = {
+        "LODESTONE_DATABASE_URL": database_url,
+        "LODESTONE_REDIS_URL": redis_server.url,
+        "LODESTONE_TOKEN_KEYS": KEY,
+    }
+    log = tmp_path / "worker.log"
+
+    def said(event: str) -> list[dict[str, object]]:
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [json.loads(line) for line in lines if f'"event": "{event}"' in line]
+
+    with locked(store, connections):
+        worker = fork_process("worker", environment, log)
+        try:
+            send(make_broker(redis), MailMatched(world.mailbox_id))
+            wait_for(lambda: bool(said("job.postponed")))
+        finally:
+            worker.kill()
+            worker.join()
+    [line] = said("job.postponed")
+    assert (line["reason"], line["mailbox_id"]) == ("busy", world.mailbox_id)
+    assert not said("job.failed")
+    with store.engine.connect() as db:
+        waiting = select(steps.c.attempts).where(steps.c.step == "announce")
+        assert db.scalars(waiting).all() == [0]
