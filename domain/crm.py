@@ -1,11 +1,20 @@
 """The CRM's records as they come in: contacts, deals and users (E8, E9, E12, E20)."""
 
+import re
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from domain.contacts import Kind
 from domain.labels import DealCategory
+
+SEPARATORS = (" ::: ", ";", ",", "\r", "\n")
+"""Between several values in a cell of a file."""
+
+_SEPARATOR = re.compile("|".join(SEPARATORS))
+_MOST_PARTS = 5
+"""Separators within one id, and one more."""
 
 
 class Records(StrEnum):
@@ -88,21 +97,104 @@ class Change:
     """What has become of one record; `record` is None when it was deleted.
 
     `version` grows with every change of the record, so that what comes late or twice is known for what it is.
+    `left_out` says what of the record does not go in, never what stood there.
     """
 
     kind: Records
     id: str
     version: int
     record: Record | None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A record that does not go in: the line it begins on and why, never what stood there (D2).
 
-    `id` is what could be read of its id: a record that is refused is not one that is absent.
+    `id` is what could be read of its id: a record that is refused is not one that is absent. `word` is its word
+    for a category where that is what nobody knows (E9): the CRM's own, nobody's data.
     """
 
     line: int
     reason: str
     id: str | None = None
+    word: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A record that goes in, but for what is said here: its first line and why, never what stood there (D2)."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """From the record on that begins on `line` nobody can tell records from text: so many lines are not read."""
+
+    line: int
+    lines: int
+    reason: str
+
+
+Row = Record | Refusal | Remark | Unread
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """A record of which a change was refused, and why: what we know of it is older than what the CRM knows (E9)."""
+
+    kind: Records
+    id: str
+    since: datetime
+    reason: str
+
+
+def category_word(text: str) -> str:
+    """The form in which words for categories are compared (E9)."""
+    return " ".join(text.split()).casefold()
+
+
+def day_of(moment: datetime, zone: tzinfo) -> date:
+    """A moment where a date is meant (E106): midnight UTC is how programs write a date, any other moment with an
+    offset is the day it is for the organisation."""
+    midnight_utc = moment.utcoffset() == timedelta() and moment.time() == time.min
+    return moment.date() if moment.tzinfo is None or midnight_utc else moment.astimezone(zone).date()
+
+
+def start_of(day: date, zone: tzinfo) -> datetime:
+    """When the day begins for the organisation (E106)."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def entries(cell: str, whole: Container[str] = ()) -> Iterator[str]:
+    """The values of a cell that holds several (E107). One that is known `whole` is not split at the separators in
+    it: the longest that is known counts."""
+    parts, place = [], 0
+    for found in _SEPARATOR.finditer(cell):
+        parts.append((place, found.start()))
+        place = found.end()
+    parts.append((place, len(cell)))
+    first = 0
+    while first < len(parts):
+        last = _longest(cell, parts, first, whole)
+        if entry := cell[parts[first][0] : parts[last][1]].strip():
+            yield entry
+        first = last + 1
+
+
+def _longest(cell: str, parts: list[tuple[int, int]], first: int, whole: Container[str]) -> int:
+    """The last part of the longest value that begins with this one."""
+    if not whole:
+        return first
+    most = min(len(parts), first + _MOST_PARTS) - 1
+    known = (
+        last for last in range(most, first, -1) if cell[parts[first][0] : parts[last][1]].strip() in whole
+    )
+    return next(known, first)
+
+
+def has_separator(text: str) -> bool:
+    """Whether a cell with this one value would be taken for several."""
+    return _SEPARATOR.search(text) is not None

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from domain.connections import Sharing
+from domain.labels import DealCategory
 from domain.messages import Exclusions
 
 
@@ -24,12 +25,14 @@ class SharingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """One CRM customer. `time_zone` is an IANA name, None where none was set (E2)."""
+    """One CRM customer. `time_zone` is an IANA name, None where none was set (E2); `categories` are its own words
+    for those of deals (E9)."""
 
     time_zone: str | None = None
     internal_domains: frozenset[str] = frozenset()
     exclusions: Exclusions = field(default_factory=Exclusions)
     sharing: SharingPolicy = field(default_factory=SharingPolicy)
+    categories: Mapping[str, DealCategory] = field(default_factory=dict)
 
 
 def exclusions(entries: Collection[str]) -> Exclusions:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.contacts import Hit, Kind, MatchedBy
+from domain.crm import Outdated
 from domain.labels import Category, Deal, LabelChange
 from domain.ledger import State, Step
 from domain.messages import Direction, Message
@@ -47,7 +48,8 @@ class DecidingDeal:
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What the ledger holds of one mail for one connection. `category` is that of the label it was given last;
-    `sorting_trouble` is the connection's, while its sorting is stopped (E67)."""
+    `sorting_trouble` is the connection's, while its sorting is stopped (E67); `outdated` are records it was decided
+    by, of which a change was refused (E9)."""
 
     connection_id: int
     user_id: str
@@ -64,6 +66,7 @@ class Decided:
     notification_id: int | None
     undone_at: datetime | None = None
     sorting_trouble: str | None = None
+    outdated: tuple[Outdated, ...] = ()
 
     @property
     def kept_nothing(self) -> bool:

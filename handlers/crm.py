@@ -1,15 +1,16 @@
 """Taking in the CRM's contacts, deals and users, as often as one likes (E8, E9, E12, E20)."""
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock
 
 import structlog
 
-from domain.crm import Change, DealRecord, Record, Records, Refusal, UserRecord
+from domain.crm import Change, DealRecord, Record, Records, Refusal, Remark, Row, Unread, UserRecord
 from handlers import profiles
+from handlers.crm_ids import Named as Named
+from handlers.crm_told import Imported
 from handlers.ports import Store, Transaction
 
 log = structlog.get_logger()
@@ -25,29 +26,6 @@ TOLD_AT_MOST = 1_000
 
 MANY = 10
 """Deletions that are worth a question."""
-
-
-class Named:
-    """The ids that a file names, as eight-byte hashes: a million records take 8 MB.
-
-    Should two ids ever share a hash, a record stays that could have gone.
-    """
-
-    def __init__(self) -> None:
-        self._hashes = array("q")
-        self._in_order = True
-
-    def add(self, record_id: str) -> None:
-        self._hashes.append(hash(record_id))
-        self._in_order = False
-
-    def __contains__(self, record_id: str) -> bool:
-        if not self._in_order:
-            self._hashes = array("q", sorted(self._hashes))
-            self._in_order = True
-        wanted = hash(record_id)
-        place = bisect_left(self._hashes, wanted)
-        return place < len(self._hashes) and self._hashes[place] == wanted
 
 
 class Stages:
@@ -70,30 +48,90 @@ class Stages:
             return True
 
 
-@dataclass(slots=True)
-class Imported:
-    """What came of one file."""
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a file is taken in. `contacts` have been named by a file before it. A `rehearsal` does everything but
+    commit."""
 
-    imported: int = 0
-    refused: list[Refusal] = field(default_factory=list)
-    deleted: int = 0
+    kind: Records | None = None
+    contacts: Container[str] = ()
+    rehearsal: bool = False
 
 
-def take_in(rows: Iterable[Record | Refusal], store: Store, named: Named | None = None) -> Imported:
+class _Rehearsed(Exception):
+    """Ends a transaction that is not to be committed."""
+
+
+def take_in(
+    rows: Iterable[Row],
+    store: Store,
+    named: Named | None = None,
+    course: Course | None = None,
+    result: Imported | None = None,
+) -> Imported:
     """Write every good record, a short commit at a time: whoever stops it leaves complete records only.
 
-    `named` learns the ids of all records, refused ones too.
+    `named` learns the ids of all records, refused ones too; `result` is always what has been committed.
     """
-    result = Imported()
+    course, result = course or Course(), result or Imported()
     stages = Stages()
-    for batch in _batches(_good(rows, result, named)):
-        with store.begin("crm.put") as tx:
-            tx.crm.put(batch)
-            followed = profiles.follow(_users(batch), (), tx)
-        followed.say()
-        result.imported += len(batch)
-        stages.say_uncategorised(batch)
+    for batch in _batches(_sifted(rows, result, Named() if named is None else named)):
+        records = [one for one in batch if not isinstance(one, Refusal)]
+        with suppress(_Rehearsed), store.begin("crm.put") as tx:
+            tx.crm.put(records)
+            _mark_outdated(batch, course.kind, tx)
+            followed = profiles.follow(_users(records), (), tx)
+            strangers = _count_strangers(records, course.contacts, tx)
+            if course.rehearsal:
+                raise _Rehearsed
+        if not course.rehearsal:
+            followed.say()
+            stages.say_uncategorised(records)
+        result.imported += len(records)
+        result.strangers += strangers
     return result
+
+
+def refuse(kind: Records, record_id: str, version: int | None, reason: str, store: Store) -> None:
+    """A change that cannot be made: what we know of the record is out of date, unless we know a newer one (E9)."""
+    with store.begin("crm.refuse") as tx:
+        tx.crm.mark_outdated(kind, {record_id: reason}, version)
+
+
+def whole_ids(kind: Records, store: Store) -> Named:
+    """The ids of the kind that have a separator in them (E107)."""
+    found = Named()
+    last = ""
+    while True:
+        with store.begin("crm.look", reads_only=True) as tx:
+            ids = tx.crm.ids_with_separator(kind, last, LOOK_AT)
+        for one in ids:
+            found.add(one)
+        if len(ids) < LOOK_AT:
+            return found
+        last = ids[-1]
+
+
+def whole_roles(store: Store) -> frozenset[str]:
+    """The roles of users that have a separator in them."""
+    with store.begin("crm.look", reads_only=True) as tx:
+        return tx.crm.roles_with_separator()
+
+
+def _mark_outdated(batch: Iterable[Record | Refusal], kind: Records | None, tx: Transaction) -> None:
+    """Known records whose last row was refused."""
+    last = {one.id: one for one in batch}
+    refused = {one.id: one.reason for one in last.values() if isinstance(one, Refusal) and one.id is not None}
+    if kind is not None and refused:
+        tx.crm.mark_outdated(kind, refused, None)
+
+
+def _count_strangers(records: Iterable[Record], contacts: Container[str], tx: Transaction) -> int:
+    deals = [one for one in records if isinstance(one, DealRecord) and one.contact_ids]
+    if not deals:
+        return 0
+    known = tx.crm.known(Records.CONTACTS, {one for deal in deals for one in deal.contact_ids})
+    return sum(not any(one in known or one in contacts for one in deal.contact_ids) for deal in deals)
 
 
 def change(change: Change, store: Store, stages: Stages) -> None:
@@ -109,6 +147,8 @@ def change(change: Change, store: Store, stages: Stages) -> None:
         say.info("crm.ignored")
         return
     say.info("crm.changed", deleted=change.record is None)
+    for reason in change.left_out:
+        say.warning("crm.trimmed", reason=reason)
     followed.say()
     if change.record is not None:
         stages.say_uncategorised([change.record])
@@ -165,25 +205,34 @@ def _absent(kind: Records, named: Named, store: Store) -> Iterator[list[str]]:
             yield absent
 
 
-def _good(rows: Iterable[Record | Refusal], result: Imported, named: Named | None) -> Iterator[Record]:
+def _sifted(rows: Iterable[Row], result: Imported, named: Named) -> Iterator[Record | Refusal]:
+    """The rows that concern a record; what is to be said goes into the result."""
     for row in rows:
-        if named is not None and row.id is not None:
-            named.add(row.id)
+        if isinstance(row, Unread):
+            result.unread = row
+            continue
+        if isinstance(row, Remark):
+            result.remarks.add(row)
+            continue
+        if row.id is not None and not named.add(row.id):
+            result.twice.add(row.id)
         if isinstance(row, Refusal):
-            result.refused.append(row)
-        else:
-            yield row
+            result.refused.add(row)
+            if row.word is not None:
+                result.words.add(row.word)
+        yield row
 
 
-def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+def _batches(rows: Iterable[Record | Refusal]) -> Iterator[list[Record | Refusal]]:
     """As many records as make up one commit; a record is never split."""
-    batch: list[Record] = []
-    rows = 0
-    for record in records:
-        if batch and rows + record.rows > AT_ONCE:
+    batch: list[Record | Refusal] = []
+    size = 0
+    for row in rows:
+        more = 1 if isinstance(row, Refusal) else row.rows
+        if batch and size + more > AT_ONCE:
             yield batch
-            batch, rows = [], 0
-        batch.append(record)
-        rows += record.rows
+            batch, size = [], 0
+        batch.append(row)
+        size += more
     if batch:
         yield batch

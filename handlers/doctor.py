@@ -22,6 +22,9 @@ from domain.errors import CursorExpired, GiveUp, TryAgain
 from handlers.ports import Mailbox
 from handlers.work import Work, enter
 
+STAGES = 20
+"""Stages that are named."""
+
 OUT_OF_REACH = frozenset({"unreachable", "timeout", "connection_broken"})
 """What a Gmail that is away answers every mailbox."""
 
@@ -64,6 +67,18 @@ class _Seen:
     address: str
     scopes: tuple[str, ...]
     history: bool
+
+
+def stages(work: Work) -> Finding:
+    """Whether there are deals that count as OPEN only because their stage has no category (E9)."""
+    with work.store.begin("doctor.stages", reads_only=True) as tx:
+        found, number = tx.crm.uncategorised_stages(STAGES)
+    if not found:
+        return ok("stages", "every stage of a deal has a category")
+    names = ", ".join(f"{stage or 'without a name'} ({deals})" for stage, deals in found.items())
+    more = f" and {number - len(found)} more" if number > len(found) else ""
+    says = f"these have no category, so their deals count as OPEN: {names}{more}"
+    return warning("stages", says, "have the CRM send OPEN, WON or LOST for them: docs/CRM.md")
 
 
 def mailboxes(address: str | None, work: Work) -> Sequence[int]:

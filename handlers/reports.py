@@ -1,12 +1,13 @@
 """What people ask: how do the mailboxes stand, what became of this mail, who has written?"""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from domain.addresses import is_one_of
 from domain.connections import Connection
 from domain.contacts import best
+from domain.crm import Records
 from domain.decisions import decide
 from domain.errors import GiveUp, TryAgain
 from domain.explanations import GATES
@@ -26,11 +27,13 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How things stand at the moment `now` of the database's clock."""
+    """How things stand at the moment `now` of the database's clock. `outdated` counts records of which a change was
+    refused (E9), where no mailbox is named."""
 
     now: datetime
     totals: Totals
     mailboxes: tuple[MailboxReport, ...]
+    outdated: Mapping[Records, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ def status(mailbox: str | None, limit: int | None, work: Work) -> Status:
     """One mailbox or all of them, those in trouble first."""
     with work.store.begin("reports.status", reads_only=True) as tx:
         totals = tx.reports.totals(mailbox, work.pace.sync_due_after)
-        return Status(tx.now(), totals, tx.reports.mailboxes(mailbox, limit))
+        outdated = tx.crm.count_outdated() if mailbox is None else {}
+        return Status(tx.now(), totals, tx.reports.mailboxes(mailbox, limit), outdated)
 
 
 def notices(user_id: str, after: int, limit: int | None, work: Work) -> tuple[Notice, ...]:

@@ -46,8 +46,16 @@ def change_organisation(
                     f"no user has the role {role}: `lodestone crm import --users FILE` tells of roles"
                 )
         for name, value in values.items():
-            tx.contacts.set_organisation(name, value)
+            tx.contacts.set_organisation(name, _with_earlier(value, tx) if name == "category" else value)
     log.info("settings.changed", names=sorted(values))
+
+
+def _with_earlier(words: object, tx: Transaction) -> object:
+    """Words for categories are added to those that are there; None takes one back, no words at all take all."""
+    if not isinstance(words, Mapping) or not words:
+        return words
+    known = {word: found.value for word, found in tx.contacts.organisation().categories.items()}
+    return {word: name for word, name in {**known, **words}.items() if name is not None}
 
 
 def organisation(store: Store) -> Organisation:

@@ -1,38 +1,68 @@
-"""The CRM's records from CSV files: read as a stream, each checked by itself, the bad ones named by line."""
+"""The CRM's records from CSV files: read as a stream, each checked by itself, the bad ones named by line (E107)."""
 
-import csv
-from collections import deque
-from collections.abc import Iterable, Iterator
-from io import TextIOWrapper
+import re
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from domain.crm import Record, Records, Refusal
-from infra.crm_fields import FIELDS, LISTS, OPTIONAL, Unfit, Value, read
+from domain.crm import Records, Refusal, Remark, Row, Unread, entries
+from infra.crm_columns import Columns, has, known, read_header
+from infra.crm_fields import FIELDS, LISTS, OPTIONAL, PLAIN, Customs, Unfit, Value, read
+from infra.csv_cells import LONGEST_CELL, Cells, Lines, Misquoted
+from infra.csv_text import (
+    DELIMITERS,
+    STANDARD_INPUT,
+    WINDOWS,
+    Unusable,
+    encoding_of,
+    named_delimiter,
+    open_bytes,
+    open_text,
+)
+
+__all__ = ["CrmFile", "Reading", "Unusable"]
+
+_NEXT = {
+    "category": "; `--category WORD=LOST`, or `lodestone settings set category WORD LOST`, says what a word counts as",
+    "closing_date": "; --date-format '%d.%m.%Y' says how dates are written",
+    "created_at": "; --date-format '%d.%m.%Y' says how dates are written",
+}
+"""What to do about a value of this field."""
+
+_SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_IDS = ("id", "contact_ids", "assigned_to")
 
 
-class Unusable(Exception):
-    """The file as a whole cannot be imported: one line that says why."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are to be read: which column is which field, and what stands before a quote within a cell."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    escape: str | None = None
 
 
 class CrmFile:
-    """A CSV file with a header row, in UTF-8. Raises Unusable before anything is imported."""
+    """A CSV file with a header row. Raises Unusable before anything is imported."""
 
-    def __init__(self, path: Path, kind: Records) -> None:
+    def __init__(self, path: Path, kind: Records, reading: Reading | None = None) -> None:
         self.path = path
         self.kind = kind
+        self.name = "standard input" if path == STANDARD_INPUT else path.name
+        self._reading = reading or Reading()
+        self._bytes = open_bytes(path)
         try:
-            self._bytes = path.open("rb")
-        except OSError as error:
-            raise Unusable(f"{path} cannot be read: {error.strerror}") from None
-        self.size = path.stat().st_size
-        text = TextIOWrapper(self._bytes, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        self._lines = _Lines(text)
-        self._reader = csv.reader(self._lines, strict=True)
-        try:
-            self._header = self._read_header()
-        except Unusable:
+            self.size = self._bytes.seek(0, 2)
+            self._bytes.seek(0)
+            encoding = encoding_of(self._bytes, self.name)
+            self.is_windows = encoding == WINDOWS
+            self._text = open_text(self._bytes, encoding)
+            self._skipped = 0
+            self._delimiter, self._skipped = self._find_delimiter()
+            self.header = self._begin()[1]
+            self.columns = read_header(self.header, kind, self._reading.columns, self.name)
+        except BaseException:
             self._bytes.close()
             raise
 
@@ -49,104 +79,117 @@ class CrmFile:
         """Bytes read so far, for a progress bar."""
         return self._bytes.tell()
 
-    def rows(self) -> Iterator[Record | Refusal]:
-        """Every record of the file in its order, good or refused; memory stays flat."""
-        columns = {column: self._header.index(column) for column in self._known() if column in self._header}
-        while (found := self._next()) is not None:
-            line, fields = found
-            if isinstance(fields, str):
-                refusal = Refusal(line, fields, self._guessed_id())
-                self._lines.give_back()
-                yield refusal
-                continue
-            values: list[Value] = [
-                _value(column, fields[columns[column]]) if column in columns else OPTIONAL[self.kind][column]
-                for column in self._known()
-            ]
-            try:
-                yield read(self.kind, values)
-            except Unfit as error:
-                yield Refusal(line, str(error), fields[columns["id"]].strip() or None)
+    def has_column(self, name: str) -> bool:
+        """Whether its header has a column of this name."""
+        return has(self.header, name)
 
-    def _known(self) -> tuple[str, ...]:
-        return *FIELDS[self.kind], *OPTIONAL[self.kind]
-
-    def _next(self) -> tuple[int, list[str] | str] | None:
-        """The next record's first line, and its fields or why there are none; None at the end."""
-        while True:
-            line = self._lines.begin()
-            try:
-                fields = next(self._reader)
-            except StopIteration:
-                return None
-            except csv.Error:
-                return line, "a quote is out of place, or a field is far too long"
-            if len(fields) == len(self._header):
-                return line, fields
-            if any(field.strip() for field in fields):
-                return line, f"{len(fields)} columns where the header has {len(self._header)}"
-
-    def _guessed_id(self) -> str | None:
-        """The id of a record that does not parse, as far as its first line shows it."""
+    def rows(
+        self, customs: Customs = PLAIN, whole: Mapping[str, Container[str]] | None = None
+    ) -> Iterator[Row]:
+        """Every record of the file in its order, good or refused; memory stays flat. `whole` are, by field, the ids
+        with a separator in them that are known."""
+        cells, _ = self._begin()
+        understand = _Understanding(self.kind, self.columns, customs, whole or {})
         try:
-            fields = next(csv.reader([self._lines.first]), [])
-        except csv.Error:
-            return None
-        place = self._header.index("id")
-        return fields[place].strip() or None if place < len(fields) else None
+            for line, found in cells:
+                if any(map(str.strip, found)):
+                    yield from understand.rows(line, found)
+        except Misquoted as error:
+            at = cells.lines.number
+            where = f"in line {at} " if at != cells.first else ""
+            yield Unread(cells.first, cells.lines.skip() - cells.first + 1, f"{where}{error}")
 
-    def _read_header(self) -> list[str]:
+    def values(self, name: str) -> Iterator[str]:
+        """What stands in one column, as far as the file can be read."""
+        place = self.columns.places.get(name)
+        cells, _ = self._begin()
         try:
-            header = [name.strip().lower() for name in next(self._reader, [])]
-        except csv.Error:
-            header = []
-        missing = [column for column in FIELDS[self.kind] if column not in header]
-        if missing:
-            raise Unusable(
-                f"{self.path.name} has no column {', '.join(missing)}: its first line has to be a header with "
-                f"{','.join(FIELDS[self.kind])}"
-            )
-        twice = [column for column in self._known() if header.count(column) > 1]
-        if twice:
-            raise Unusable(f"{self.path.name} has the column {', '.join(twice)} more than once")
-        return header
+            for _, found in cells:
+                if place is not None and len(found) == self.columns.width:
+                    yield found[place].strip()
+        except Misquoted:
+            return
+
+    def _begin(self) -> tuple[Cells, list[str]]:
+        """The records after the header, from the beginning again, and the header."""
+        return self._open(self._delimiter)
+
+    def _open(self, delimiter: str) -> tuple[Cells, list[str]]:
+        self._text.seek(0)
+        lines = Lines(self._text)
+        for _ in range(self._skipped):
+            next(lines, None)
+        cells = Cells(lines, delimiter, self._reading.escape)
+        try:
+            return cells, next(cells, (0, [""]))[1]
+        except Misquoted as error:
+            raise Unusable(f"{self.name} cannot be read from its first line on: {error}") from None
+
+    def _find_delimiter(self) -> tuple[str, int]:
+        """The one by which the header has the most of our columns, and how many lines stand before it."""
+        try:
+            first = next(Lines(self._text), "")
+        except Misquoted as error:
+            raise Unusable(f"{self.name} cannot be read: {error}") from None
+        if named := named_delimiter(first):
+            return named, 1
+        return max(DELIMITERS, key=self._columns_by), 0
+
+    def _columns_by(self, delimiter: str) -> int:
+        try:
+            return len(known(self._open(delimiter)[1], self.kind, self._reading.columns))
+        except Unusable:
+            return 0
 
 
-class _Lines:
-    """The physical lines of a file. A record that swallows its neighbours by a stray quote gives them back."""
+class _Understanding:
+    """What the cells of one record mean."""
 
-    def __init__(self, text: Iterable[str]) -> None:
-        self._text = iter(text)
-        self._again: deque[str] = deque()
-        self._taken: list[str] = []
-        self._before = 0
+    def __init__(
+        self, kind: Records, columns: Columns, customs: Customs, whole: Mapping[str, Container[str]]
+    ) -> None:
+        self._kind = kind
+        self._width = columns.width
+        self._id = columns.places["id"]
+        self._customs = customs
+        self._fields = [
+            (name, columns.places.get(name), whole.get(name, ()), OPTIONAL[kind].get(name, ""))
+            for name in (*FIELDS[kind], *OPTIONAL[kind])
+        ]
+        self._ids = [(name, columns.places[name]) for name in _IDS if name in columns.places]
 
-    def __iter__(self) -> Iterator[str]:
-        return self
+    def rows(self, line: int, cells: list[str]) -> Iterator[Row]:
+        """The record or its refusal, and what is odd about it."""
+        found_id = (cells[self._id].strip() or None) if self._id < len(cells) else None
+        if len(cells) != self._width:
+            yield Refusal(line, f"{len(cells)} columns where the header has {self._width}", found_id)
+            return
+        try:
+            values = [self._value(cells, *field) for field in self._fields]
+            found = read(self._kind, values, self._customs)
+        except Unfit as error:
+            name = str(error).partition(" ")[0]
+            yield Refusal(line, f"{error}{_NEXT.get(name, '')}", found_id, error.word)
+            return
+        yield found.record
+        for text in (*found.left_out, *self._shortened(cells)):
+            yield Remark(line, text)
 
-    def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._text)
-        self._taken.append(line)
-        return line
+    def _value(
+        self, cells: list[str], name: str, place: int | None, whole: Container[str], default: Value
+    ) -> Value:
+        if place is None:
+            return default
+        text = cells[place]
+        if len(text) > LONGEST_CELL:
+            raise Unfit(f"{name} is longer than {LONGEST_CELL:,} characters")
+        return tuple(entries(text, whole)) if name in LISTS else text
 
-    @property
-    def first(self) -> str:
-        """The first line of the record that was begun."""
-        return self._taken[0]
-
-    def begin(self) -> int:
-        """A new record begins: the number of its first line."""
-        self._before += len(self._taken)
-        self._taken = []
-        return self._before + 1
-
-    def give_back(self) -> None:
-        """All lines of this record but its first are read again."""
-        self._again.extendleft(reversed(self._taken[1:]))
-        self._taken = self._taken[:1]
-
-
-def _value(column: str, text: str) -> Value:
-    if column not in LISTS:
-        return text
-    return [entry for entry in map(str.strip, text.split(";")) if entry]
+    def _shortened(self, cells: list[str]) -> Iterator[str]:
+        """Long numbers that a spreadsheet has rounded: what were several ids has become one."""
+        for name, place in self._ids:
+            if "E" in cells[place].upper() and _SHORTENED.fullmatch(cells[place].strip()):
+                yield (
+                    f"{name} is a number that a spreadsheet has shortened, and other records may have the same now: "
+                    "export again, and have the column read as text"
+                )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.crm import Change, Records, Refusal
-from infra.crm_fields import FIELDS, LISTS, OPTIONAL, Unfit, Value, read, read_id
+from domain.crm import Change, Records, Refusal, Remark
+from infra.crm_fields import FIELDS, LISTS, OPTIONAL, PLAIN, Customs, Unfit, Value, read, read_id
 
 CHANGES: Mapping[str, tuple[Records, bool]] = {
     "crm.upsert_contact": (Records.CONTACTS, True),
@@ -38,7 +38,7 @@ class Line:
     fields: Mapping[str, Any]
 
 
-def read_change(actor: str, fields: Mapping[str, object]) -> Change:
+def read_change(actor: str, fields: Mapping[str, object], customs: Customs = PLAIN) -> Change:
     """The change that a message to this actor asks for. Raises Unfit."""
     kind, upsert = CHANGES[actor]
     names = FIELDS[kind] if upsert else ("id",)
@@ -49,8 +49,8 @@ def read_change(actor: str, fields: Mapping[str, object]) -> Change:
         return Change(kind, read_id(_text("id", fields["id"])), version, None)
     values = [_value(name, fields[name]) for name in names]
     values += [_value(name, fields[name]) if name in fields else value for name, value in optional.items()]
-    record = read(kind, values)
-    return Change(kind, record.id, version, record)
+    found = read(kind, values, customs)
+    return Change(kind, found.record.id, version, found.record, found.left_out)
 
 
 def id_of(fields: Mapping[str, object]) -> str | None:
@@ -61,18 +61,29 @@ def id_of(fields: Mapping[str, object]) -> str | None:
         return None
 
 
-def read_lines(lines: Iterable[bytes]) -> Iterator[Line | Refusal]:
-    """JSON Lines, each a change with its actor's name as "actor", good or refused; empty ones do not count."""
+def version_of(fields: Mapping[str, object]) -> int | None:
+    """The version of a record that is refused, None when it cannot be read."""
+    try:
+        return _version(fields.get("version"))
+    except Unfit:
+        return None
+
+
+def read_lines(lines: Iterable[bytes], customs: Customs = PLAIN) -> Iterator[Line | Refusal | Remark]:
+    """JSON Lines, each a change with its actor's name as "actor", good or refused; empty ones do not count. What
+    the actor will leave out of a good one is said after it."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            yield _read_line(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+            found, left_out = _read_line(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line, customs)
+            yield found
+            yield from (Remark(number, text) for text in left_out)
         except Unfit as error:
-            yield Refusal(number, str(error))
+            yield Refusal(number, str(error), word=error.word)
 
 
-def _read_line(line: bytes) -> Line:
+def _read_line(line: bytes, customs: Customs) -> tuple[Line, tuple[str, ...]]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
@@ -82,8 +93,8 @@ def _read_line(line: bytes) -> Line:
     actor = fields.pop("actor", None)
     if not isinstance(actor, str) or actor not in CHANGES:
         raise Unfit(f"actor is none of {', '.join(CHANGES)}")
-    read_change(actor, fields)
-    return Line(actor, fields)
+    change = read_change(actor, fields, customs)
+    return Line(actor, fields), change.left_out
 
 
 def _check_names(fields: Mapping[str, object], names: Sequence[str], optional: Iterable[str]) -> None:

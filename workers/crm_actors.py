@@ -13,10 +13,11 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from domain.crm import Change
 from domain.errors import DatabaseAway
 from handlers import crm
-from infra.crm_fields import Unfit
-from infra.crm_json import CHANGES, id_of, read_change
+from infra.crm_fields import Customs, Unfit
+from infra.crm_json import CHANGES, id_of, read_change, version_of
 from infra.logs import place_of
 from workers.bootstrap import App
+from workers.crm_customs import customs_of
 from workers.intake import CRM, TRIES
 
 log = structlog.get_logger()
@@ -53,12 +54,15 @@ def _run(
     stages: crm.Stages,
 ) -> None:
     """Every error ends here, without its text: Dramatiq would print the fields, and drop the job (I3)."""
-    kind, record_id = CHANGES[message.actor_name][0].value, id_of(fields)
-    say = log.bind(kind=kind, record_id=record_id)
+    kind, record_id = CHANGES[message.actor_name][0], id_of(fields)
+    say = log.bind(kind=kind.value, record_id=record_id)
     try:
-        crm.change(_read(message.actor_name, args, fields), app.store, stages)
-    except Unfit as error:
-        say.warning("crm.refused", reason=str(error))
+        try:
+            crm.change(_read(message.actor_name, args, fields, customs_of(app.store)), app.store, stages)
+        except Unfit as error:
+            if record_id is not None:
+                crm.refuse(kind, record_id, version_of(fields), str(error), app.store)
+            say.warning("crm.refused", reason=str(error))
     except Exception as error:
         tries = message.options[TRIES] + (not _is_away(error))
         if tries >= MAX_TRIES:
@@ -70,10 +74,10 @@ def _run(
         _put_back(message, tries, app)
 
 
-def _read(name: str, args: Sequence[Any], fields: Mapping[str, Any]) -> Change:
+def _read(name: str, args: Sequence[Any], fields: Mapping[str, Any], customs: Customs) -> Change:
     if args:
         raise Unfit("fields are given by name only")
-    return read_change(name, fields)
+    return read_change(name, fields, customs)
 
 
 def _is_away(error: Exception) -> bool:

@@ -113,6 +113,7 @@ class ContactRows:
                 only_roles=frozenset(rows.get("sharing-only", {}).get("roles", ())),
                 excluded_domains=frozenset(rows.get("sharing-exclude", ())),
             ),
+            categories={word: DealCategory(name) for word, name in rows.get("category", {}).items()},
         )
 
     def set_organisation(self, name: str, value: object) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Table, delete, select, tuple_
+from sqlalchemy import Column, Connection, Table, delete, func, or_, select, tuple_
 
 from domain.addresses import loose
-from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.crm import SEPARATORS, Change, ContactRecord, DealRecord, Record, Records, UserRecord
+from infra.db import outdated
 from infra.db.bulk import add, put
 from infra.db.schema import (
     contact_addresses,
@@ -24,6 +25,7 @@ from infra.db.sql import chunks, in_key_order, insert_or_raise
 
 R = TypeVar("R", bound=Record)
 _TABLES = {Records.CONTACTS: contacts, Records.DEALS: deals, Records.USERS: users}
+_TYPES = {Records.CONTACTS: ContactRecord, Records.DEALS: DealRecord, Records.USERS: UserRecord}
 _PAIRS = 500
 """Pairs compared in one statement."""
 
@@ -37,6 +39,11 @@ class CrmRows:
     def put(self, records: Collection[Record]) -> None:
         """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced
         as a set. Of two with one id the later counts."""
+        self._put(records)
+        for kind, type_ in _TYPES.items():
+            outdated.clear(self._db, kind, [one.id for one in records if isinstance(one, type_)])
+
+    def _put(self, records: Collection[Record]) -> None:
         self._put_contacts({one.id: one for one in records if isinstance(one, ContactRecord)}.values())
         self._put_deals({one.id: one for one in records if isinstance(one, DealRecord)}.values())
         self._put_users({one.id: one for one in records if isinstance(one, UserRecord)}.values())
@@ -46,8 +53,53 @@ class CrmRows:
         key = _TABLES[kind].c.id
         return tuple(self._db.scalars(select(key).where(key > last).order_by(key).limit(limit)))
 
+    def ids_with_separator(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
+        """The same of ids that look like several in a cell (E107)."""
+        key = _TABLES[kind].c.id
+        odd = or_(*(key.contains(separator) for separator in SEPARATORS))
+        return tuple(self._db.scalars(select(key).where(key > last, odd).order_by(key).limit(limit)))
+
+    def roles_with_separator(self) -> frozenset[str]:
+        """Roles that look like several in a cell."""
+        odd = or_(*(users.c.role.contains(separator) for separator in SEPARATORS))
+        return frozenset(self._db.scalars(select(users.c.role).where(odd).distinct()))
+
+    def known(self, kind: Records, ids: Collection[str]) -> frozenset[str]:
+        """Which of these there are."""
+        key = _TABLES[kind].c.id
+        return frozenset(
+            one for chunk in chunks(ids) for one in self._db.scalars(select(key).where(key.in_(chunk)))
+        )
+
+    def mark_outdated(self, kind: Records, refused: Mapping[str, str], version: int | None) -> None:
+        """A change of these records was refused, for these reasons (E9). Nothing for records that are not known, nor
+        where a newer change than the refused one is."""
+        outdated.mark(self._db, kind, self.known(kind, refused), refused, version)
+
+    def count_outdated(self) -> Mapping[Records, int]:
+        """How many records of each kind are out of date."""
+        return outdated.count(self._db)
+
+    def uncategorised_stages(self, limit: int) -> tuple[Mapping[str, int], int]:
+        """Stages that count as OPEN because they have no category, with the number of their deals, those with the most
+        first; and how many such stages there are (E9)."""
+        of = deals.c.uncategorised
+        stages = self._db.scalar(select(func.count(deals.c.stage.distinct())).where(of)) or 0
+        rows = self._db.execute(
+            select(deals.c.stage, func.count())
+            .where(of)
+            .group_by(deals.c.stage)
+            .order_by(func.count().desc(), deals.c.stage)
+            .limit(limit)
+        )
+        return {row[0]: row[1] for row in rows}, stages
+
     def delete(self, kind: Records, ids: Collection[str]) -> int:
         """Forget these records; returns how many there were."""
+        outdated.clear(self._db, kind, ids)
+        return self._delete(kind, ids)
+
+    def _delete(self, kind: Records, ids: Collection[str]) -> int:
         table = _TABLES[kind]
         if kind is Records.CONTACTS:  # a record of the same id that is made anew is another one's to share
             self._db.execute(delete(shared_contacts).where(shared_contacts.c.contact_id.in_(ids)))
@@ -65,9 +117,10 @@ class CrmRows:
         if not insert_or_raise(self._db, crm_versions, known, crm_versions.c.version):
             return False
         if change.record is None:
-            self.delete(change.kind, [change.id])
+            self._delete(change.kind, [change.id])
         else:
-            self.put([change.record])
+            self._put([change.record])
+        outdated.clear(self._db, change.kind, [change.id], change.version)
         return True
 
     def _put_contacts(self, records: Iterable[ContactRecord]) -> None:
@@ -106,6 +159,7 @@ class CrmRows:
                     "stage": one.stage,
                     "category": one.counts_as.value,
                     "closing_date": one.closing_date,
+                    "uncategorised": one.category is None,
                 }
                 for one in found
             ],

@@ -6,9 +6,11 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    Index,
     MetaData,
     String,
     Table,
+    false,
     true,
 )
 
@@ -77,6 +79,15 @@ deals = Table(
     Column("stage", String, nullable=False),
     Column("category", String, nullable=False),
     Column("closing_date", Date),
+    Column("uncategorised", Boolean, nullable=False, server_default=false()),
+)
+"""`uncategorised`: its stage has no category, so `category` is OPEN (E9)."""
+
+Index(
+    "deals_uncategorised",
+    deals.c.stage,
+    sqlite_where=deals.c.uncategorised,
+    postgresql_where=deals.c.uncategorised,
 )
 
 deal_contacts = Table(
@@ -94,3 +105,15 @@ crm_versions = Table(
     Column("version", BigInteger, nullable=False),
 )
 """The newest change of a record that the CRM has sent, deletions included: an older one that comes late is void."""
+
+outdated = Table(
+    "outdated",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("version", BigInteger),
+    Column("since", Instant, nullable=False),
+    Column("reason", String, nullable=False),
+)
+"""Records of which a change was refused, until the next good one (E9). `version` is that of the refused change,
+None where it had none."""

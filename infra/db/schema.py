@@ -23,6 +23,7 @@ from infra.db.crm_schema import deal_contacts as deal_contacts
 from infra.db.crm_schema import deals as deals
 from infra.db.crm_schema import metadata as metadata
 from infra.db.crm_schema import organisation as organisation
+from infra.db.crm_schema import outdated as outdated
 from infra.db.crm_schema import user_addresses as user_addresses
 from infra.db.crm_schema import users as users
 from infra.db.mailbox_schema import judged as judged

@@ -12,6 +12,7 @@ from domain.ledger import Step
 from domain.outcomes import Outcome
 from domain.trails import Decided, DecidingDeal, Person, StepTaken, Trail
 from infra.db.entries import step_taken
+from infra.db.outdated import behind
 from infra.db.schema import (
     connections,
     contact_addresses,
@@ -129,6 +130,7 @@ def _read(db: Connection, row: Row[Any]) -> Decided:
         notification_id=row.notification_id,
         undone_at=row.undone_at,
         sorting_trouble=row.sorting_trouble,
+        outdated=behind(db, row.contact_id, row.deal_id, row.user_id),
     )
 
 

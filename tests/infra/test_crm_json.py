@@ -3,13 +3,14 @@
 import json
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from domain.contacts import Kind
-from domain.crm import Change, ContactRecord, DealRecord, Records, Refusal, UserRecord
+from domain.crm import Change, ContactRecord, DealRecord, Records, Refusal, Remark, UserRecord
 from domain.labels import DealCategory
-from infra.crm_fields import Unfit
+from infra.crm_fields import Customs, Unfit
 from infra.crm_json import CHANGES, Line, id_of, read_change, read_lines
 
 CONTACT: dict[str, Any] = {
@@ -174,7 +175,10 @@ def test_nothing_else_is_a_version(version: object) -> None:
         pytest.param("crm.upsert_contact", {"emails": None}, "emails is no list of texts", id="null as list"),
         pytest.param("crm.upsert_user", {"emails": "a@b.example"}, "emails is no list of texts", id="text"),
         pytest.param("crm.upsert_user", {"emails": ["a@b.example", 1]}, "emails is no list of texts", id="in it"),
-        pytest.param("crm.upsert_user", {"emails": ["a@b.example", ""]}, "emails: entry 2 is no address", id="e"),
+        pytest.param("crm.upsert_user", {"emails": ["", "x"]}, "emails: entry 1 is no address", id="no address"),
+        pytest.param(
+            "crm.upsert_deal", {"category": "Pipeline"}, "category is none of OPEN, WON, LOST", id="no category"
+        ),
         pytest.param("crm.upsert_contact", {"created_at": 1}, "created_at is no text", id="a number as time"),
         pytest.param(
             "crm.upsert_contact", {"created_at": "x"}, "created_at is no ISO 8601 date or time", id="no time"
@@ -195,6 +199,26 @@ def test_what_is_odd_is_refused_by_the_name_of_its_field(
     actor: str, other: dict[str, Any], reason: str
 ) -> None:
     assert reason_of(actor, EXAMPLES[actor] | other) == reason
+
+
+@pytest.mark.rule("E107")
+def test_one_bad_address_of_several_is_left_out_and_said() -> None:
+    change = read_change("crm.upsert_contact", CONTACT | {"emails": ["n/a", "ann@example.com"]})
+    assert change.record == read_change("crm.upsert_contact", CONTACT).record
+    assert change.left_out == ("emails: entry 1 is no address and was left out",)
+    line = json.dumps({"actor": "crm.upsert_contact"} | CONTACT | {"emails": ["n/a", "ann@example.com"]})
+    assert list(read_lines([line.encode()]))[1:] == [Remark(1, change.left_out[0])]
+
+
+@pytest.mark.rule("E9", "E106")
+def test_words_and_days_are_the_organisations() -> None:
+    customs = Customs(category={"closed lost": DealCategory.LOST}.get, zone=lambda: ZoneInfo("Europe/Berlin"))
+    fields = DEAL | {"category": "Closed Lost", "closing_date": "2026-03-31T22:00:00Z"}
+    deal = read_change("crm.upsert_deal", fields, customs).record
+    assert deal == DealRecord("d1", ("c1", "c2"), "Offer", DealCategory.LOST, date(2026, 4, 1))
+    contact = read_change("crm.upsert_contact", CONTACT | {"created_at": "2024-01-02"}, customs).record
+    assert isinstance(contact, ContactRecord)
+    assert contact.created_at == datetime(2024, 1, 1, 23, tzinfo=UTC)
 
 
 def test_no_field_may_be_left_out() -> None:

@@ -23,6 +23,7 @@ UNSAID: dict[str, Any] = {
     "sharing-users": {},
     "sharing-only": {"users": [], "roles": []},
     "sharing-exclude": [],
+    "category": {},
 }
 
 

@@ -1,41 +1,67 @@
 """The CRM's records in: `lodestone crm import`, and `lodestone crm send` (crm_send.py)."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
-from domain.crm import Record, Records, Refusal
+from domain.crm import Records, Refusal, Remark, Row, Unread, has_separator
 from handlers.connections import Refused
-from handlers.crm import Imported, Named, count_absent, count_all, delete_absent, take_in, too_many
+from handlers.crm import (
+    Course,
+    count_absent,
+    count_all,
+    delete_absent,
+    take_in,
+    too_many,
+    whole_ids,
+    whole_roles,
+)
+from handlers.crm_ids import Named
 from handlers.ports import Store
-from infra.crm_csv import CrmFile, Unusable
+from infra.crm_csv import CrmFile, Reading, Unusable
+from infra.crm_fields import Customs
+from infra.csv_text import STANDARD_INPUT
+from workers.cli.crm_options import (
+    Category,
+    option,
+    read_columns,
+    read_date_format,
+    read_escape,
+    read_words,
+)
+from workers.cli.crm_said import Rejects, Shown, as_json, rejects, show
 from workers.cli.crm_send import send
 from workers.cli.opening import open_app
-from workers.cli.output import Json, fail, say, show_json
+from workers.cli.output import Json, fail, say, show_json, tell
 from workers.cli.progress import EVERY, bar
+from workers.crm_customs import customs_of
 
+TELL_EVERY = 10_000
+"""Rows between two lines about a long file, where nobody is at a terminal to see a bar."""
 
-def _file(name: str, columns: str) -> Any:
-    return typer.Option(f"--{name}", help=f"CSV with {columns}")
+INTERRUPTED = 130
 
 
 def import_(
     contacts: Annotated[
         Path | None,
-        _file(
-            "contacts", "id,kind,name,emails,assigned_to,created_at; also visible_to (lists separated by ;)"
+        option(
+            "--contacts",
+            "CSV with id,kind,name,emails,assigned_to,created_at; also visible_to. - is standard input",
         ),
     ] = None,
     deals: Annotated[
-        Path | None, _file("deals", "id,contact_ids,stage,category,closing_date (contact_ids separated by ;)")
+        Path | None, option("--deals", "CSV with id,contact_ids,stage,category,closing_date")
     ] = None,
     users: Annotated[
-        Path | None, _file("users", "id,name,emails; also role,roles_above,may_connect,active")
+        Path | None, option("--users", "CSV with id,name,emails; also role,roles_above,may_connect,active")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Delete the records that a given file does not name.")
@@ -43,91 +69,176 @@ def import_(
     yes: Annotated[
         bool, typer.Option("--yes", help="With --replace: also when that is more than half of them.")
     ] = False,
-    as_json: Json = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do all but keep it, and show the first rows as understood.")
+    ] = False,
+    map_: Annotated[
+        list[str] | None,
+        option("--map", "Which column is which field; may be given often.", "E-Mail=emails"),
+    ] = None,
+    category: Category = None,
+    date_format: Annotated[
+        str | None, option("--date-format", "How dates are written, if not as 2026-03-31.", "%d.%m.%Y")
+    ] = None,
+    escape: Annotated[
+        str | None,
+        option(
+            "--escape", "What stands before a quote within a quoted cell: '\\' or, if they are doubled, '\"'."
+        ),
+    ] = None,
+    rejects_: Annotated[
+        Path | None, option("--rejects", "Where to write line and reason of all that was refused, as CSV.")
+    ] = None,
+    as_json_: Json = False,
 ) -> None:
-    """Take in contacts, deals and users from CSV files (UTF-8, with a header), as often as you like.
+    """Take in contacts, deals and users from CSV files with a header, as often as you like.
 
-    Bad rows are reported by line and left out, the rest goes in. Ends with 0 when all rows went in, 1 when some
-    were refused, 2 when a file cannot be used or --replace would delete more than half without --yes.
+    Between columns stands a comma, semicolon or tab, between several values in a cell `;`, `,` or a line break; the
+    encoding is UTF-8, UTF-16 or Windows-1252. Bad rows are reported by line and left out, the rest goes in. Ends
+    with 0 when all went in, 1 when something was left out, 2 when a file cannot be used or --replace deletes nothing:
+    because a file could not be read whole, or that would be more than half without --yes.
 
     Example: `lodestone crm import --contacts contacts.csv --deals deals.csv --users users.csv`
+
+    Example: `crm-export | lodestone crm import --contacts - --map "E-Mail=emails" --dry-run`
     """
     given = {Records.USERS: users, Records.CONTACTS: contacts, Records.DEALS: deals}
-    if not any(given.values()):
+    paths = {kind: path for kind, path in given.items() if path}
+    if not paths:
         fail("name at least one file: --contacts, --deals or --users", code=2)
+    if sum(path == STANDARD_INPUT for path in paths.values()) > 1:
+        fail("standard input can be one file only: name the others", code=2)
+    reading = Reading(read_columns(map_), read_escape(escape))
+    words, form = read_words(category), read_date_format(date_format)
     with ExitStack() as stack:
         try:
-            files = [stack.enter_context(CrmFile(path, kind)) for kind, path in given.items() if path]
+            files = [stack.enter_context(CrmFile(path, kind, reading)) for kind, path in paths.items()]
+            _check_columns(files, reading)
         except Unusable as error:
             fail(str(error), code=2)
-        results, refusals = _import(files, open_app().store, replace=replace, yes=yes, aside=as_json)
-    if as_json:
-        show_json({kind.value: _as_json(result) for kind, result in results.items()})
+        kept = stack.enter_context(rejects(rejects_, iter(paths.values())))
+        store = open_app().store
+        course = Importing(store, customs_of(store, words, form), dry_run, kept, aside=as_json_)
+        try:
+            course.take_in(files)
+            refusal = course.replace(yes=yes) if replace else None
+        except KeyboardInterrupt:
+            _stopped(course)
+    if as_json_:
+        show_json({kind.value: as_json(one, rehearsal=dry_run) for kind, one in course.shown.items()})
     else:
-        _show(results)
-    if refusals:
-        raise Refused(
-            f"{' and '.join(refusals)} would be deleted, so nothing was: add --yes if that is meant"
-        )
-    if any(result.refused for result in results.values()):
+        show(course.shown, rehearsal=dry_run)
+    if refusal:
+        raise Refused(refusal)
+    if any(one.result.in_part for one in course.shown.values()):
         raise typer.Exit(1)
 
 
-def _import(
-    files: list[CrmFile], store: Store, *, replace: bool, yes: bool, aside: bool
-) -> tuple[dict[Records, Imported], list[str]]:
-    """What came of each file, and how many of what were not deleted because they are so many."""
-    results: dict[Records, Imported] = {}
-    named = {file.kind: Named() for file in files if replace}
-    before = {kind: count_all(kind, store) for kind in named}
-    with bar() as progress:
-        for file in files:
-            task = progress.add_task(file.kind.value, total=file.size)
-            results[file.kind] = take_in(_watched(file, progress, task), store, named.get(file.kind))
-            progress.update(task, completed=file.size)
-    absent = {kind: count_absent(kind, names, store) for kind, names in named.items()}
-    if refusals := [
-        f"{number} of {before[kind]} {kind.value}"
-        for kind, number in absent.items()
-        if too_many(number, before[kind]) and not yes
-    ]:
-        return results, refusals
-    for kind, names in named.items():
-        _announce(f"{kind.value}: {absent[kind]} that the file does not name are deleted", aside=aside)
-        results[kind].deleted = delete_absent(kind, names, store)
-    return results, []
+@dataclass(slots=True)
+class Importing:
+    """One run over several files. `whole` are, by kind, the ids of this run that look like several in a cell."""
+
+    store: Store
+    customs: Customs
+    dry_run: bool
+    rejects: Rejects | None
+    aside: bool
+    shown: dict[Records, Shown] = field(default_factory=dict)
+    named: dict[Records, Named] = field(default_factory=dict)
+    whole: dict[Records, list[str]] = field(default_factory=dict)
+    before: dict[Records, int] = field(default_factory=dict)
+
+    def take_in(self, files: list[CrmFile]) -> None:
+        """Each file, in the order in which they refer to each other."""
+        self.before = {file.kind: count_all(file.kind, self.store) for file in files}
+        with bar() as progress:
+            for file in files:
+                self._take_in(file, progress)
+
+    def replace(self, *, yes: bool) -> str | None:
+        """Delete what the files do not name, or say why nothing is deleted."""
+        torn = [kind.value for kind, one in self.shown.items() if one.result.unread]
+        if torn:
+            return (
+                f"nothing was deleted, because {' and '.join(torn)} could not be read whole: mend that, then import "
+                "again"
+            )
+        absent = {kind: count_absent(kind, named, self.store) for kind, named in self.named.items()}
+        many = [
+            f"{number} of {self.before[kind]} {kind.value}"
+            for kind, number in absent.items()
+            if too_many(number, self.before[kind]) and not yes
+        ]
+        if many:
+            return f"{' and '.join(many)} would be deleted, so nothing was: add --yes if that is meant"
+        for kind, named in self.named.items():
+            be = "would be" if self.dry_run else "are"
+            self._announce(f"{kind.value}: {absent[kind]} that the file does not name {be} deleted")
+            if not self.dry_run:
+                self.shown[kind].result.deleted = delete_absent(kind, named, self.store)
+        return None
+
+    def _take_in(self, file: CrmFile, progress: Progress) -> None:
+        shown = self.shown[file.kind] = Shown(file)
+        named = self.named[file.kind] = Named()
+        task = progress.add_task(file.kind.value, total=file.size)
+        rows = self._watched(shown, partial(progress.update, task))
+        course = Course(file.kind, self.named.get(Records.CONTACTS, ()), self.dry_run)
+        take_in(rows, self.store, named, course, shown.result)
+        progress.update(task, completed=file.size)
+
+    def _whole_for(self, file: CrmFile) -> Mapping[str, Container[str]]:
+        """By field, what is known with a separator in it: what is kept, and what this run has brought."""
+        match file.kind:
+            case Records.DEALS:
+                return {"contact_ids": self._known(Records.CONTACTS)}
+            case Records.CONTACTS:
+                return {"visible_to": self._known(Records.USERS)}
+            case _:
+                roles = frozenset(filter(has_separator, file.values("role")))
+                return {"roles_above": roles | whole_roles(self.store)}
+
+    def _known(self, kind: Records) -> Container[str]:
+        found = whole_ids(kind, self.store)
+        for one in self.whole.get(kind, ()):
+            found.add(one)
+        return found
+
+    def _watched(self, shown: Shown, update: Callable[..., None]) -> Iterator[Row]:
+        """The rows, and on the way all that is to be said or kept of them."""
+        file, kind = shown.file, shown.file.kind
+        for number, row in enumerate(file.rows(self.customs, self._whole_for(file)), 1):
+            if number % EVERY == 0:
+                update(completed=file.position)
+            if number % TELL_EVERY == 0 and not sys.stderr.isatty():
+                tell(f"{kind.value}: {number:,} rows read")
+            shown.see(row)
+            if self.rejects is not None:
+                self.rejects.keep(kind, row)
+            if self.dry_run and not isinstance(row, Refusal | Remark | Unread) and has_separator(row.id):
+                self.whole.setdefault(kind, []).append(row.id)
+            yield row
+
+    def _announce(self, text: str) -> None:
+        (tell if self.aside else say)(text)
 
 
-def _watched(file: CrmFile, progress: Progress, task: TaskID) -> Iterator[Record | Refusal]:
-    for number, row in enumerate(file.rows()):
-        if number % EVERY == 0:
-            progress.update(task, completed=file.position)
-        yield row
+def _check_columns(files: list[CrmFile], reading: Reading) -> None:
+    for name in reading.columns:
+        if not any(file.has_column(name) for file in files):
+            raise Unusable(f"--map: no file has a column {name}")
 
 
-def _announce(text: str, *, aside: bool) -> None:
-    if aside:
-        print(text, file=sys.stderr)  # noqa: T201 - standard output is JSON
-    else:
-        say(text)
-
-
-def _as_json(result: Imported) -> dict[str, Any]:
-    return {
-        "imported": result.imported,
-        "refused": [{"line": one.line, "reason": one.reason} for one in result.refused],
-        "deleted": result.deleted,
-    }
-
-
-def _show(results: Mapping[Records, Imported]) -> None:
-    for kind, result in results.items():
-        parts = [f"{result.imported} imported"]
-        parts += [f"{len(result.refused)} refused"] if result.refused else []
-        parts += [f"{result.deleted} deleted"] if result.deleted else []
-        say(f"{kind.value}: {', '.join(parts)}")
-        for one in result.refused:
-            say(f"  line {one.line}: {one.reason}")
+def _stopped(course: Importing) -> None:
+    """After Ctrl-C: what is in stays, and a second run goes over it again."""
+    done = [
+        f"{one.result.imported} {kind.value}" for kind, one in course.shown.items() if one.result.imported
+    ]
+    kept = "nothing is" if course.dry_run or not done else f"{' and '.join(done)} are"
+    fail(
+        f"stopped: {kept} in, each whole, and nothing was deleted; import again for the rest",
+        code=INTERRUPTED,
+    )
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,8 +1,10 @@
 """The CRM's changes onto the queue: `lodestone crm send`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -10,46 +12,68 @@ import dramatiq
 import typer
 from redis.exceptions import RedisError
 
-from domain.crm import Refusal
+from domain.crm import Refusal, Remark, category_word
+from domain.labels import DealCategory
+from handlers.crm_told import Told
+from infra.crm_fields import Customs
 from infra.crm_json import Line, read_lines
 from workers.bootstrap import App, start
+from workers.cli.crm_options import Category, read_words
+from workers.cli.crm_said import told_as_json, told_in_words
 from workers.cli.output import Json, fail, say, show_json
 from workers.cli.progress import EVERY, bar
+from workers.crm_customs import customs_of
 from workers.intake import CRM
 
 
 def send(
     file: Annotated[Path, typer.Argument(help="JSON Lines as docs/CRM.md has them; - is standard input.")],
+    category: Category = None,
     as_json: Json = False,
 ) -> None:
     """Put changes of contacts, deals and users on the queue, for the workers to make.
 
     Each line is one change: `{"actor": "crm.delete_deal", "id": "d1", "version": 7}`. Lines that cannot go in are
-    reported and left out; to send a file again does no harm. Ends with 0 when all lines were queued, 1 when some
-    were refused or Redis does not answer, 2 when the file cannot be read.
+    reported and left out; to send a file again does no harm. Ends with 0 when all lines were queued, 1 when
+    something was left out or Redis does not answer, 2 when the file cannot be read.
 
     Example: `lodestone crm send changes.jsonl`
     """
+    words = read_words(category)
     with redirect_stdout(sys.stderr):
         app = start("cli")
-    queued, refused = 0, []
+    queued, refused, remarks = 0, Told(), Told()
     with _opened(file) as lines:
-        for line in read_lines(_watched(file, lines)):
-            if isinstance(line, Refusal):
-                refused.append(line)
-            else:
-                _queue(line, queued, app)
-                queued += 1
+        for line in read_lines(_watched(file, lines), _customs(app, words)):
+            match line:
+                case Refusal():
+                    refused.add(line)
+                case Remark():
+                    remarks.add(line)
+                case Line():
+                    _queue(_translated(line, words), queued, app)
+                    queued += 1
     if as_json:
-        show_json(
-            {"queued": queued, "refused": [{"line": one.line, "reason": one.reason} for one in refused]}
-        )
+        left_out = {"left_out": told_as_json(remarks)} if remarks.count else {}
+        show_json({"queued": queued, "refused": told_as_json(refused), **left_out})
     else:
-        say(f"{queued} queued" + (f", {len(refused)} refused" if refused else ""))
-        for one in refused:
-            say(f"  line {one.line}: {one.reason}")
-    if refused:
+        say(f"{queued} queued" + (f", {refused.count} refused" if refused.count else ""))
+        for text in (*told_in_words(refused), *told_in_words(remarks)):
+            say(f"  {text}")
+    if refused.count or remarks.count:
         raise typer.Exit(1)
+
+
+def _customs(app: App, words: Mapping[str, DealCategory]) -> Customs:
+    """Words as the worker will know them; which zone a day is in, it alone needs to know."""
+    return replace(customs_of(app.store, words), zone=lambda: UTC)
+
+
+def _translated(line: Line, words: Mapping[str, DealCategory]) -> Line:
+    """What --category says is for this file alone, and the worker does not know it."""
+    word = line.fields.get("category")
+    known = words.get(category_word(word)) if isinstance(word, str) else None
+    return line if known is None else replace(line, fields={**line.fields, "category": known.value})
 
 
 def _queue(line: Line, queued: int, app: App) -> None:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from domain.checks import Finding, Verdict, failed, ok, warning
 from domain.errors import DatabaseAway
 from handlers.brakes import NO_MAILBOX
-from handlers.doctor import Examined, examine, mailboxes
+from handlers.doctor import Examined, examine, mailboxes, stages
 from infra.db.sql import chunks
 from infra.secrets import WrongKey
 from infra.settings import Settings
@@ -181,7 +181,7 @@ def _of_mailboxes(address: str | None, sample: int | None, settings: Settings) -
     if address is not None and not ids:
         fail(NO_MAILBOX, code=2)
     round_ = Round(app, set(ids if sample is None else random.sample(ids, min(sample, len(ids)))))
-    seen = Seen([])
+    seen = Seen([] if address is not None else [stages(app.work)])
     with ThreadPoolExecutor(settings.worker_threads) as pool, bar() as progress:
         task = progress.add_task("mailboxes", total=len(ids))
         for some in chunks(ids, AT_ONCE):  # what is handed to a pool all at once cannot be stopped

@@ -62,9 +62,20 @@ def _decision(one: Explained, decided: Decided) -> Iterator[str]:
         else explanations.changes(decided.changed, trail.label_names),
         "in Gmail now": seen and explanations.second_look(seen),
         "changed": seen and explanations.differs(decided, seen),
+        "out of date": _out_of_date(decided),
         "not under Customers because": explanations.not_under_customers(trail, decided),
     }
     yield from (f"  {name}: {words}" for name, words in facts.items() if words)
+
+
+def _out_of_date(one: Decided) -> str | None:
+    """Which records it was decided by are older here than in the CRM (E9)."""
+    found = [
+        f"{record.kind.value.removesuffix('s')} {record.id}, a change of which was refused at "
+        f"{record.since:%Y-%m-%d %H:%M:%S} UTC ({record.reason})"
+        for record in one.outdated
+    ]
+    return "; ".join(found) or None
 
 
 def _decision_as_json(one: Explained, decided: Decided) -> dict[str, Any]:
@@ -87,6 +98,15 @@ def _decision_as_json(one: Explained, decided: Decided) -> dict[str, Any]:
         "changed_in_words": explanations.changes(change, trail.label_names),
         "undone_at": decided.undone_at and decided.undone_at.isoformat(timespec="milliseconds"),
         "dry_run": decided.dry_run,
+        "out_of_date": [
+            {
+                "kind": one.kind.value,
+                "id": one.id,
+                "since": one.since.isoformat(timespec="milliseconds"),
+                "reason": one.reason,
+            }
+            for one in decided.outdated
+        ],
         "now": seen and _seen_as_json(decided, seen),
     }
 

@@ -136,6 +136,7 @@ def _status_as_json(found: Status) -> dict[str, Any]:
             "oldest_waiting_seconds": _age(totals.oldest_waiting_at, found.now),
             "look_due_at": _moment(totals.look_due_at),
             "late": totals.late(found.now),
+            "records_out_of_date": sum(found.outdated.values()),
         },
         "mailboxes": [_mailbox(one, found.now) for one in found.mailboxes],
     }
@@ -209,6 +210,11 @@ def _show_status(found: Status) -> None:
     if totals.overlooked(found.now):
         due = _span(totals.look_due_at, found.now)
         say(f"a mailbox should have been looked into {due} ago: does a worker run, and the sweep?")
+    if found.outdated:
+        records = ", ".join(f"{times} {kind.value}" for kind, times in sorted(found.outdated.items()))
+        say(
+            f"out of date, because a change from the CRM was refused: {records}; have it send them again, mended"
+        )
     oldest = _span(totals.oldest_waiting_at, found.now)
     say(
         f"{totals.mailboxes} {'mailbox' if totals.mailboxes == 1 else 'mailboxes'}, mails waiting: {totals.waiting}"

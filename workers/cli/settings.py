@@ -24,9 +24,11 @@ def set_setting(
     as_json: Json = False,
 ) -> None:
     """Change settings, several at once if you like: all are saved, or none. Lists are replaced as a whole, `-`
-    empties them.
+    empties them; words for categories are added, and `-` instead of a category takes one back.
 
     Example: `lodestone settings set time-zone Europe/Berlin`
+
+    Example: `lodestone settings set category "Closed Lost" LOST "Closed Won" WON`
 
     Example: `lodestone settings set sharing-roles Sales=public sharing-only user:uwe role:Head`
 
@@ -69,6 +71,7 @@ def show_settings(user: User = None, as_json: Json = False) -> None:
         "sharing-users": {user_id: option.value for user_id, option in sorted(sharing.by_user.items())},
         "sharing-only": {"users": sorted(sharing.only_users), "roles": sorted(sharing.only_roles)},
         "sharing-exclude": sorted(sharing.excluded_domains),
+        "category": {word: name.value for word, name in sorted(found.categories.items())},
     }
     if as_json:
         show_json(shown)
@@ -124,7 +127,7 @@ def _in_words(value: Any) -> str:
         case {"users": users, "roles": roles}:
             return _in_words([f"user:{one}" for one in users] + [f"role:{one}" for one in roles])
         case dict():
-            return _in_words([f"{key}={option}" for key, option in value.items()])
+            return _in_words([f"{key}={option or 'nothing'}" for key, option in value.items()])
     return str(value)
 
 

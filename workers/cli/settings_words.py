@@ -6,10 +6,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.addresses import canonical
 from domain.connections import Sharing, Wishes
+from domain.crm import category_word
+from domain.labels import DealCategory
 from handlers.connections import Refused
 
 Words = list[str]
 EMPTY = ["-"]
+_CATEGORIES = ", ".join(DealCategory)
 
 
 def grouped(words: Words, names: Collection[str]) -> dict[str, list[Words]]:
@@ -136,6 +139,29 @@ def _only(words: Words) -> dict[str, list[str]]:
     return {f"{kind}s": sorted(those) for kind, those in found.items()}
 
 
+def read_categories(words: Words) -> dict[str, str | None]:
+    """What each word counts as; - takes a word back, and alone all of them."""
+    if words == EMPTY:
+        return {}
+    if len(words) % 2:
+        raise Refused(f'category needs a word and {_CATEGORIES}: category "Closed Lost" LOST')
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return {_category_word(word): None if [name] == EMPTY else _category(name) for word, name in pairs}
+
+
+def _category_word(word: str) -> str:
+    found = category_word(word)
+    if not found or found.upper() in DealCategory.__members__:
+        raise Refused(f"{word or 'an empty word'} needs no other meaning: name a word of the CRM's own")
+    return found
+
+
+def _category(name: str) -> str:
+    if name.upper() not in DealCategory.__members__:
+        raise Refused(f"{name} is none of {_CATEGORIES}")
+    return name.upper()
+
+
 ORGANISATION: Mapping[str, Callable[[Words], Any]] = {
     "time-zone": _zone,
     "internal-domain": _domains,
@@ -144,5 +170,6 @@ ORGANISATION: Mapping[str, Callable[[Words], Any]] = {
     "sharing-users": _options,
     "sharing-only": _only,
     "sharing-exclude": _domains,
+    "category": read_categories,
 }
 CONNECTION = ("sharing", "magnet", "sorting", "dry-run", "exclude-from-sharing", "share-contact")

@@ -23,7 +23,7 @@ from infra.db.sql import chunks
 CRM = frozenset(
     {
         *("organisation", "users", "user_addresses", "contacts", "contact_addresses", "contact_viewers"),
-        *("deals", "deal_contacts", "crm_versions"),
+        *("deals", "deal_contacts", "crm_versions", "outdated"),
     }
 )
 """The CRM's own records: they do not end with a connection."""

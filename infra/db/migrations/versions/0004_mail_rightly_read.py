@@ -61,6 +61,19 @@ def _troubles() -> None:
 
 def _words() -> None:
     """The organisation's words for categories and labels, records out of date (E9, Part I)."""
+    op.add_column(
+        "deals", sa.Column("uncategorised", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
+    which = sa.text("uncategorised")
+    op.create_index("deals_uncategorised", "deals", ["stage"], sqlite_where=which, postgresql_where=which)
+    op.create_table(
+        "outdated",
+        sa.Column("kind", sa.String(), primary_key=True),
+        sa.Column("record_id", sa.String(), primary_key=True),
+        sa.Column("version", sa.BigInteger()),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+    )
 
 
 def _aliases() -> None:
@@ -80,5 +93,8 @@ def downgrade() -> None:
     for name in _HISTORY_MOMENTS:
         op.drop_column("mailboxes", name)
     op.drop_column("mailboxes", "own_name")
+    op.drop_table("outdated")
+    op.drop_index("deals_uncategorised", "deals")
+    op.drop_column("deals", "uncategorised")
     for table in ("notifications", "decisions"):
         op.drop_column(table, "via_list")

@@ -1,0 +1,23 @@
+"""How the organisation writes things, for whoever reads the CRM's records (E9, E106)."""
+
+from collections.abc import Mapping
+from datetime import UTC
+from functools import cache
+
+from domain.labels import DealCategory, zone
+from handlers.ports import Store
+from handlers.settings import organisation
+from infra.crm_fields import Customs
+
+
+def customs_of(
+    store: Store, words: Mapping[str, DealCategory] | None = None, date_format: str | None = None
+) -> Customs:
+    """By the settings as they are when a record first needs them; `words` for categories come before theirs."""
+    found = cache(lambda: organisation(store))
+    more = words or {}
+    return Customs(
+        category=lambda word: more.get(word) or found().categories.get(word),
+        zone=lambda: zone(found().time_zone) or UTC,
+        date_format=date_format,
+    )
