@@ -10,7 +10,7 @@ from handlers import aliases
 from handlers.connections import Refused
 from workers.cli.opening import open_app
 from workers.cli.output import Json, say, show_json
-from workers.cli.reports import show_table
+from workers.cli.tables import show_table
 
 User = Annotated[str, typer.Option("--user", help="The CRM's id of the user whose connection it is.")]
 Address = Annotated[str, typer.Argument(help="The address, as it stands in To and Cc.")]

@@ -11,7 +11,7 @@ from handlers import channels
 from handlers.connections import Refused
 from workers.cli.opening import open_app
 from workers.cli.output import Json, say, show_json
-from workers.cli.reports import plain, show_table
+from workers.cli.tables import plain, show_table
 
 Id = Annotated[
     int, typer.Argument(help="The channel's number, as `lodestone channels list` shows it.", min=1)

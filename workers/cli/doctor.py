@@ -24,7 +24,8 @@ from infra.settings import Settings
 from infra.settings import examine as examine_settings
 from workers.cli.output import Json, fail, say, show_json
 from workers.cli.progress import bar
-from workers.cli.reports import mailbox_address, plain
+from workers.cli.reports import mailbox_address
+from workers.cli.tables import plain
 
 if TYPE_CHECKING:
     from workers.bootstrap import App

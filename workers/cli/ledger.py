@@ -18,7 +18,8 @@ from handlers.brakes import NO_MAILBOX
 from handlers.connections import Refused
 from workers.cli.opening import open_app
 from workers.cli.output import Json, say
-from workers.cli.reports import SHOWN, mailbox_address, plain
+from workers.cli.reports import SHOWN, mailbox_address
+from workers.cli.tables import plain
 from workers.cli.times import moment
 
 HEADER = f"{'seen at (UTC)':19}  {'message id':16}  {'came by':7}  {'outcome':19}  user: what else is known"

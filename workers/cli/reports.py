@@ -17,6 +17,7 @@ from handlers.reports import Status
 from workers.cli import explaining, histories, letters
 from workers.cli.opening import open_app
 from workers.cli.output import Json, fail, say, show_json
+from workers.cli.tables import plain, show_table
 
 SHOWN = 100
 """Mailboxes in a table for people; whoever wants all of them takes JSON."""
@@ -281,22 +282,6 @@ def _span(start: datetime | None, end: datetime | None, before: str = "", after:
 def _share(recall: Recall) -> str | None:
     share = recall.share
     return None if share is None else f"{share:.0%} of {recall.pushed + recall.missed}"
-
-
-def show_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Columns that stay whole however narrow the terminal is: they are searched and copied from."""
-    if not rows:
-        return
-    lines = [[name.replace("_", " ") for name in rows[0]]]
-    lines += [["-" if value is None else plain(str(value)) for value in row.values()] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def plain(text: str) -> str:
-    """What a terminal may be given: names come from web forms, and may hold control sequences."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -30,7 +30,8 @@ from workers.cli.answers import agree, show_prepared
 from workers.cli.opening import open_app
 from workers.cli.output import Json, fail, say, show_json, tell
 from workers.cli.progress import bar
-from workers.cli.reports import mailbox_address, show_table
+from workers.cli.reports import mailbox_address
+from workers.cli.tables import show_table
 
 PATIENCE = 60.0
 LOOK_EVERY = 0.2
