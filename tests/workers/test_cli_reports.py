@@ -1,16 +1,18 @@
 """`lodestone status`, `explain` and `notifications` as an operator and a CRM run them: as processes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from domain.comparisons import Compared
 from domain.contacts import Kind
 from domain.crm import ContactRecord
 from domain.ledger import Step
-from domain.mailboxes import Watch
+from domain.mailboxes import Cursors, Watch
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.watches import Recall
@@ -165,6 +167,33 @@ def test_status_shows_the_watch_its_last_error_and_push_recall(terminal: Termina
     found = terminal.run("status", "--json").json
     assert found["mailboxes"][0]["watch_trouble"] is None
     assert found["organisation"]["watch_expired"] == 0
+
+
+@pytest.mark.rule("E108", "E84")
+def test_status_shows_recall_and_where_history_is_unusable(terminal: Terminal, world: World) -> None:
+    first = terminal.run("status", "--json").json
+    for shown in (first["organisation"], *first["mailboxes"]):
+        assert (shown["recall"], shown["recall_of"], shown["found_late"]) == (None, 0, 0)
+    assert first["organisation"]["history_unusable"] == 0
+    assert "recall:" not in terminal.run("status").out
+    other = make_world(world.store, "eva@firm.example", "eva")
+    with world.store.begin("tests.compared") as tx:
+        now = tx.now()
+        tx.history.compared(world.mailbox_id, Compared(1_999, 1), now)
+        tx.history.compared(other.mailbox_id, Compared(1, 0), now)
+        tx.history.keep(world.mailbox_id, replace(Cursors.anew("100", now), refused_at=now))
+    found = terminal.run("status", "--json").json
+    of = {one["mailbox"]: one for one in found["mailboxes"]}
+    assert (of[UWE]["recall"], of[UWE]["recall_of"], of[UWE]["found_late"]) == (0.999499, 1_999, 1)
+    assert (of[UWE]["state"], of["eva@firm.example"]["state"]) == ("history unusable", "active")
+    assert of[UWE]["history_unusable_since"] == now.isoformat(timespec="milliseconds")
+    assert of[UWE]["compared_at"] is not None
+    assert (found["organisation"]["recall"], found["organisation"]["found_late"]) == (0.9995, 1)
+    assert found["organisation"]["history_unusable"] == 1
+    lines = terminal.run("status").out.splitlines()
+    assert "99.9% of 1999" in next(line for line in lines if line.startswith(UWE))
+    assert "recall: 99.9% of 2000 mails were seen before the daily comparison, 1 found late" in lines
+    assert any(line.startswith("mailboxes whose history Gmail refuses: 1;") for line in lines)
 
 
 @pytest.mark.rule("Z33", "E82")
