@@ -120,7 +120,8 @@ class Judge:
 
     def _outcome(self, sent: Sent, decision: Row[tuple[object, ...]], connection_id: int) -> Iterator[str]:
         due = oracle.due(sent, self.case.categories)
-        allowed = oracle.may_end_with(sent, due)
+        unhistoric = sent.letter.box.address in self.case.forgetful
+        allowed = oracle.may_end_with(sent, due, unhistoric=unhistoric)
         if decision.outcome not in allowed:
             yield f"ended with {decision.outcome}, should be {' or '.join(sorted(allowed))}"
             return

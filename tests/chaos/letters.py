@@ -75,6 +75,8 @@ def write(letter: Letter, canaries: Canaries, answers: str = "") -> bytes:
     mail.set_content(f"{canaries.body}\n")
     if letter.kind == "calendar":
         mail.add_attachment(f"SUMMARY:{canaries.subject}", subtype="calendar", params={"method": "REQUEST"})
+    elif letter.kind == "receipt":
+        mail.add_attachment(b"Disposition: displayed", maintype="message", subtype="disposition-notification")
     elif letter.number % 5 == 0:
         mail.add_attachment(
             canaries.body.encode(), maintype="application", subtype="pdf", filename=canaries.attachment
@@ -86,7 +88,6 @@ _HEADERS = {
     "auto_reply": {"Auto-Submitted": "auto-replied"},
     "bulk": {"Precedence": "bulk"},
     "list": {"List-Id": "<news.example.com>"},
-    "receipt": {"Return-Path": "<>"},
 }
 
 

@@ -155,14 +155,15 @@ def _categories(letter: Letter, box: Box, at: float, categories: Categories) -> 
     return frozenset({best})
 
 
-def may_end_with(sent: Sent, due: Due) -> frozenset[str]:
-    """Where the user was faster than the sorting, the outcome may tell of what he did instead."""
+def may_end_with(sent: Sent, due: Due, *, unhistoric: bool) -> frozenset[str]:
+    """Where the user was faster than the sorting, the outcome may tell of what he did instead; where no history
+    told of it, also when all he did was to archive the mail (E84)."""
     finals = due.finals
     if sent.sorting_switched and not due.skip:
         finals |= {"label.off"}
     if sent.settled:
         return finals
-    if sent.hand == "label":
+    if sent.hand == "label" or (sent.hand == "archive" and unhistoric):
         return finals | {"label.user_choice"}
     if sent.hand == "trash":
         return finals | {"skip.trash", "label.user_choice"}

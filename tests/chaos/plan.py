@@ -52,6 +52,9 @@ NOT_HERE = {
 }
 """Faults whose end nobody would wait for; every other one that the local Gmail knows is used."""
 
+OFTEN = ("history_lag", "history_drop") * 4
+"""Such as only matter where something happens in the same few seconds are drawn more often."""
+
 HANDS = {
     "star": 3,
     "read": 3,
@@ -204,6 +207,7 @@ def _kills(rng: random.Random, processes: Collection[str]) -> Iterator[Deed]:
 
 def _troubles(rng: random.Random) -> Iterator[Deed]:
     kinds = sorted({*FAILING, *PASSIVE} - NOT_HERE.keys()) + [f"{PUBSUB} {kind}" for kind in PUBSUB_KINDS]
+    kinds += OFTEN
     while True:
         kind = rng.choice(kinds)
         yield Trouble(
