@@ -2,6 +2,7 @@
 
 import logging
 import os
+import select
 import sys
 import threading
 import traceback
@@ -41,8 +42,13 @@ def set_up(level: str = "INFO", *, process: str) -> None:
         sys.excepthook = _say_process_crashed
 
 
+PATIENCE = 2_000
+"""Milliseconds that a line waits for a reader that has stopped, once; those after it are lost at once."""
+
+
 class _Sink:
-    """Where lines go: a pipe that nobody reads any more, or a disk that is full, costs lines and nothing else.
+    """Where lines go: a pipe that nobody reads any more, a reader that has stopped, or a disk that is full, costs
+    lines and nothing else.
 
     Written past Python's own buffer, which would keep what it could not write, and fail with it at the exit.
     """
@@ -52,6 +58,9 @@ class _Sink:
         self._file = _descriptor(stream)
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._lock = threading.Lock()
+        self._room = select.poll()
+        if self._file is not None:
+            self._room.register(self._file, select.POLLOUT)
         self._torn = False
         self._lost = 0
 
@@ -73,11 +82,14 @@ class _Sink:
                 self._stream.flush()
             return
         rest = memoryview(text.encode(self._encoding, "backslashreplace"))
-        if self._torn:  # the piece of a line stands there
-            os.write(self._file, b"\n")
-            self._torn = False
+        if self._torn:
+            rest = memoryview(b"\n" + rest)  # the piece of a line stands there
         while rest:
-            written = os.write(self._file, rest)
+            if not self._room.poll(0 if self._lost else PATIENCE):
+                raise BlockingIOError
+            written = os.write(
+                self._file, rest[: select.PIPE_BUF]
+            )  # so much never blocks where there is room
             rest = rest[written:]
             self._torn = bool(rest)
 

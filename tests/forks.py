@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -33,7 +34,8 @@ _forkserver.set_forkserver_preload(
 
 
 CLOSED_PIPE = Path("a pipe that nobody reads")
-"""In place of a log's file: what is left of `lodestone worker | head` when head is done."""
+STOPPED_PIPE = Path("a pipe whose reader has stopped")
+"""In place of a log's file: what is left of `lodestone worker | head` when head is done, and of `… | less`."""
 
 
 def fork_process(name: str, environment: Mapping[str, str], log: Path, doomed: str = "") -> ForkServerProcess:
@@ -105,8 +107,20 @@ def _become(environment: Mapping[str, str], out: Path, err: Path) -> None:
 
 
 def _open(file: Path) -> int:
-    if file != CLOSED_PIPE:
+    if file not in (CLOSED_PIPE, STOPPED_PIPE):
         return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     reading, writing = os.pipe()
-    os.close(reading)
+    if file == CLOSED_PIPE:
+        os.close(reading)
+    else:
+        fill(writing)
     return writing
+
+
+def fill(pipe: int) -> None:
+    """Until nothing more fits in."""
+    os.set_blocking(pipe, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x")
+    os.set_blocking(pipe, True)

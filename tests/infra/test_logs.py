@@ -119,6 +119,26 @@ for _ in range(3):
     structlog.get_logger().info("message.sorted", mailbox_id=7)
 """
 
+WITHOUT_A_READER_FOR_A_WHILE = """
+import os
+import structlog
+from infra import logs
+from tests.forks import fill
+
+written = os.dup(1)
+reading, writing = os.pipe()
+os.dup2(writing, 1)
+logs.set_up("INFO", process="worker")
+log = structlog.get_logger()
+for number in range(6):
+    if number == 1:
+        fill(1)
+    if number == 4:
+        os.read(reading, 1 << 20)
+    log.info("message.sorted", mailbox_id=number, names=["x" * 2_000] * 10 if number == 5 else [])
+os.write(written, os.read(reading, 1 << 20))
+"""
+
 WITHOUT_ROOM_FOR_A_WHILE = """
 import os, resource
 import structlog
@@ -152,6 +172,14 @@ def test_a_log_that_cannot_be_written_stops_and_says_nothing(script: str, code: 
         )
     os.close(writing)
     assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_when_its_reader_goes_on_it_says_how_many_lines_were_lost() -> None:
+    script = [sys.executable, "-c", WITHOUT_A_READER_FOR_A_WHILE]
+    done = subprocess.run(script, cwd=ROOT, capture_output=True, timeout=60, check=True)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line.get("mailbox_id") for line in found] == [4, None, 5]
+    assert {"event": "log.resumed", "lines": 3}.items() <= found[1].items()
 
 
 def test_when_there_is_room_again_it_says_how_many_lines_were_lost(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.forks import CLOSED_PIPE
+from tests.forks import CLOSED_PIPE, STOPPED_PIPE
 from tests.journeys.conftest import ON_SQLITE, Scene
 from tests.journeys.world import wait_for
 from workers.demo.stage import PROCESSES
@@ -29,7 +29,9 @@ MUCH_LATER = json.dumps(
 
 @ON_SQLITE
 @pytest.mark.rule("I1", "I2")
-@pytest.mark.parametrize("sink", [CLOSED_PIPE, Path("/dev/full")], ids=["closed pipe", "full disk"])
+@pytest.mark.parametrize(
+    "sink", [CLOSED_PIPE, STOPPED_PIPE, Path("/dev/full")], ids=["closed pipe", "stopped pipe", "full disk"]
+)
 def test_without_its_log_every_process_works_on(scene: Scene, sink: Path) -> None:
     running = {name: scene.fleet.start(name, log=sink) for name in PROCESSES}
     sent = scene.mail()

@@ -41,7 +41,9 @@ def unwritten(error: OSError) -> NoReturn:
     """There was no room for the answer, or for a file that was asked for."""
     _drop(sys.stdout)
     fail(
-        f"not everything could be written ({error.strerror}): make room, then give the command again", code=1
+        f"not everything could be written ({error.strerror}): make room, and look what was done before you give the "
+        "command again",
+        code=1,
     )
 
 
