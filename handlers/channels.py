@@ -40,7 +40,7 @@ def deliver(channel_id: int, work: Work) -> None:
     )
 
 
-def _deliver(channel_id: int, work: Work, keep: Callable[[], None]) -> bool:
+def _deliver(channel_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     end = time.monotonic() + TURN
     while not work.stopping():
         if time.monotonic() > end:
@@ -50,7 +50,8 @@ def _deliver(channel_id: int, work: Work, keep: Callable[[], None]) -> bool:
         if parcel is None:
             return True
         _send(parcel, work)
-        keep()
+        if not keep():
+            return False
     return False
 
 

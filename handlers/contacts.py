@@ -61,7 +61,7 @@ def _match_slice(mailbox_id: int, work: Work) -> bool:
 def _match(piece: Slice, connections: Sequence[Connection], own: frozenset[str], work: Work) -> bool:
     began = time.monotonic()
     ids = [claim.gmail_id for claim in piece.claims]
-    answer = enter(connections, work, lambda gmail: (gmail.fetch(ids), gmail.spent))
+    answer = enter(connections, work, lambda gmail: (gmail.fetch(ids), gmail.spent), piece.lease())
     if answer is None:
         piece.give_back(piece.claims, 0, counted=False)
         return False
@@ -87,7 +87,8 @@ def _record(
         messages = [message for message in messages if message.gmail_id in held]
         behind = _shown_as_before(mailbox_id, messages, tx)
         messages = [message for message in messages if message.gmail_id not in behind]
-        gone = tx.messages.missing(mailbox_id, missing) & held if missing else frozenset[str]()
+        missing = held.intersection(missing)
+        gone = tx.messages.missing(mailbox_id, missing) if missing else frozenset[str]()
         decided = _decide_all(tx, piece.mailbox, connections, messages) if messages else []
         ended = {message.gmail_id for message in messages} | gone
         claims = [claim for claim in piece.claims if claim.gmail_id in ended]

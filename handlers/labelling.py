@@ -106,7 +106,7 @@ def label(gmail: Mailbox, plan: Plan, result: Result, work: Work) -> Spent:
         labels = _ensure_labels(gmail, plan, labels, work)
         _modify(gmail, plan, result, labels, seen)
     sought = [
-        threads.Sought(plan.contact(claim), plan.intents[claim], thread_id, others)
+        threads.Sought(claim, plan.contact(claim), plan.intents[claim], thread_id, others)
         for claim, thread_id in result.found_in.items()
         if (others := plan.others(claim))
     ]

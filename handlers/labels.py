@@ -32,15 +32,15 @@ def sort(mailbox_id: int, work: Work) -> None:
     in_turn("sort", mailbox_id, MailAnnounced(mailbox_id), work, lambda keep: _sort(mailbox_id, work, keep))
 
 
-def _sort(mailbox_id: int, work: Work, keep: Callable[[], None]) -> bool:
+def _sort(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     while not work.stopping():
         plan = _plan(mailbox_id, work)
         if plan is None:
             return True
         with plan.piece.given_back_on_failure():
-            _carry_out(plan, work)
-            keep()
-            continue
+            _carry_out(plan, work, keep)
+            if keep():
+                continue
         return False
     return False
 
@@ -124,7 +124,7 @@ def _outcome(connection: Connection, link: Link, wanted: Sorted, touched: bool) 
     return outcome_of(wanted.category)
 
 
-def _carry_out(plan: Plan, work: Work) -> None:
+def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> None:
     began = time.monotonic()
     result = Result(dict(plan.outcomes))
     result.older.begun.update(plan.halves)
@@ -132,7 +132,8 @@ def _carry_out(plan: Plan, work: Work) -> None:
     if plan.to_change or plan.halves or plan.in_doubt:
         connections = list(plan.connections.values())
         try:
-            spent = enter(connections, work, lambda gmail: label(gmail, plan, result, work))
+            lease = plan.piece.lease(keep)
+            spent = enter(connections, work, lambda gmail: label(gmail, plan, result, work), lease)
         except LabelRefused as error:
             outcomes = result.outcomes | dict.fromkeys(plan.to_change, Outcome.LABEL_FAILED)
             changed = {claim: made for claim, made in result.changed.items() if claim in plan.in_doubt}
@@ -156,7 +157,8 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:
             for connection in tx.connections.working(mailbox_id, locked=True)
         }
         held = tx.ledger.held(mailbox_id, Step.SORT, piece.claims, work.me())
-        mine = [claim for claim in piece.claims if claim.key in held and claim.gmail_id not in result.errors]
+        ours = [claim for claim in piece.claims if claim.key in held]
+        mine = [claim for claim in ours if claim.gmail_id not in result.errors]
         current = {
             claim
             for claim in mine
@@ -167,8 +169,8 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:
         changed = {claim: made for claim, made in result.changed.items() if claim in outcomes}
         tx.ledger.finish(mailbox_id, Step.SORT, outcomes, {claim.gmail_id: cost for claim in plan.paid})
         tx.decisions.conclude(outcomes, changed)
-        threads.record(mailbox_id, result.older, tx)
-        stopped, channels = _stop(plan, result, tx)
+        threads.record(mailbox_id, result.older, {plan.links[claim.key].contact_id for claim in ours}, tx)
+        stopped, channels = _stop(plan, result, {claim.connection_id for claim in ours}, tx)
         stale = [claim for claim in mine if claim not in current]
         if stale:
             tx.ledger.release(mailbox_id, Step.SORT, stale, work.me(), 0, counted=True)
@@ -194,12 +196,14 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:
     wake_channels(channels, work)
 
 
-def _stop(plan: Plan, result: Result, tx: Transaction) -> tuple[list[Connection], frozenset[int]]:
+def _stop(
+    plan: Plan, result: Result, concerned: Collection[int], tx: Transaction
+) -> tuple[list[Connection], frozenset[int]]:
     """Gmail makes no label more: sorting ends in state "error" until the settings are saved again, and the user
     is told once; MailMagnet goes on (E67). Returns the connections and the channels to wake."""
     stopped: list[Connection] = []
     channels: frozenset[int] = frozenset()
-    for connection in plan.connections.values():
+    for connection in [c for c in plan.connections.values() if c.id in concerned]:
         if result.refused and connection.sorts and tx.connections.stop_sorting(connection, result.refused):
             stopped.append(connection)
             channels |= tx.notifications.tell(connection, NoticeKind.SORTING_FAILED)

@@ -94,11 +94,17 @@ def leave_now(connection_id: int, work: Work) -> None:
     log.info("connection.ended", connection_id=connection.id, mailbox_id=connection.mailbox_id)
 
 
+def _stay(connection: Connection, work: Work) -> None:
+    with work.store.begin("connections.extend") as tx:
+        tx.connections.take_leave(connection.id, work.pace.long_lease)
+
+
 def _sign_out(connection: Connection, *, stop: bool, revoke: bool, work: Work) -> None:
     """A grant that Google ended, or that it does not let us use, keeps nobody from leaving."""
     if connection.grant is None:
         return
     gmail = work.gmail.open(connection.grant)
+    gmail.hold(work.pace.long_lease / 3, lambda: _stay(connection, work))
     for wanted, step in ((stop, gmail.stop_watch), (revoke, gmail.revoke)):
         try:
             if wanted:

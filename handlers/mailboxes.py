@@ -14,7 +14,7 @@ from domain.ledger import SLICE
 from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
 from handlers import watches
 from handlers.ports import Mailbox, Transaction
-from handlers.work import Work, enter, in_turn, rest
+from handlers.work import Lease, Work, enter, in_turn, rest
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ def catch_up(mailbox_id: int, came_by: str, work: Work) -> None:
     )
 
 
-def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], None]) -> bool:
+def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], bool]) -> bool:
     with work.store.begin("mailboxes.enter", reads_only=True) as tx:
         began_at = tx.now()
         mailbox = tx.mailboxes.get(mailbox_id)
@@ -56,7 +56,7 @@ def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], None
         return False
     walk = _Walk(mailbox, mailbox.cursors, connections, came_by, began_at, work, keep)
     try:
-        enter(connections, work, walk.to_the_end)
+        enter(connections, work, walk.to_the_end, Lease(work.pace.lease, keep))
     except CursorLost:
         log.info("cursor.lost", mailbox_id=mailbox_id)
         return True
@@ -77,7 +77,7 @@ class _Walk:
         came_by: str,
         began_at: datetime,
         work: Work,
-        keep: Callable[[], None],
+        keep: Callable[[], bool],
     ) -> None:
         self._mailbox = mailbox
         self._connection_ids = [connection.id for connection in connections]

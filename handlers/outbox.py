@@ -27,7 +27,7 @@ from domain.outbox import (
 )
 from domain.users import User
 from handlers.ports import Mailbox
-from handlers.work import REFUSED_WAIT, Work, enter, in_turn, written
+from handlers.work import REFUSED_WAIT, Lease, Work, enter, in_turn, written
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ def deliver(mailbox_id: int, work: Work) -> None:
     in_turn("send", mailbox_id, SendingDue(mailbox_id), work, partial(_deliver, mailbox_id, work))
 
 
-def _deliver(mailbox_id: int, work: Work, keep: Callable[[], None]) -> bool:
+def _deliver(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     turn_ends = time.monotonic() + TURN
     while not work.stopping():
         if time.monotonic() > turn_ends:
@@ -53,10 +53,23 @@ def _deliver(mailbox_id: int, work: Work, keep: Callable[[], None]) -> bool:
             connection = tx.connections.get(sending.connection_id)
             user = tx.users.get(connection.user_id) if connection else None
             late = sending.is_late(tx.now())
-        end = _take_up(sending, connection, user, work, late=late)
+        end = _take_up(sending, connection, user, work, _lease(sending, keep, work), late=late)
         written(partial(_conclude, sending, end, work), work)
-        keep()
+        if not keep():
+            return False
     return False
+
+
+def _lease(sending: Sending, keep: Callable[[], bool], work: Work) -> Lease:
+    """The claim and the turn; the shorter of the two says how often."""
+    owner, claim = work.me(), work.pace.long_lease
+
+    def extend() -> None:
+        keep()
+        with work.store.begin("sending.extend") as tx:
+            tx.outbox.extend(sending, owner, claim)
+
+    return Lease(min(work.pace.lease, claim), extend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,13 @@ class _End:
 
 
 def _take_up(
-    sending: Sending, connection: Connection | None, user: User | None, work: Work, *, late: bool
+    sending: Sending,
+    connection: Connection | None,
+    user: User | None,
+    work: Work,
+    lease: Lease,
+    *,
+    late: bool,
 ) -> _End:
     """By the settings of this moment (E92). What may have been sent ends only by what Gmail says of it."""
     why = hindrance(connection, user)
@@ -79,7 +98,7 @@ def _take_up(
         return _hindered(sending, why or SWITCHED_OFF)
     run = {SendState.DRAFTING: _clear_away, SendState.WAITING: _send, SendState.SENDING: _look}[sending.state]
     try:
-        end = enter((connection,), work, lambda gmail: run(sending, gmail, work, late=late))
+        end = enter((connection,), work, lambda gmail: run(sending, gmail, work, late=late), lease)
     except TryAgain as error:
         return _again(sending, sending.state, error)
     except GiveUp as error:

@@ -61,6 +61,10 @@ class Mailbox(Protocol):
     def grant(self) -> Grant:
         """The grant as it is now: refreshed access tokens included, for the caller to keep."""
 
+    def hold(self, every: float, extend: Callable[[], object]) -> None:
+        """While a call is out, another thread calls `extend` every so many seconds. No call is out for ever: after
+        ten times the longest silence, trickled answers included, its line is cut, which is TryAgain."""
+
     def cursor_now(self) -> str:
         """getProfile's historyId: where history stands now."""
 
@@ -198,8 +202,8 @@ class Queue(Protocol):
     def enter(self, kind: str, mailbox_id: int, seconds: float) -> Turn | None:
         """Take the lock for so many seconds at most, None when somebody else holds it."""
 
-    def keep(self, turn: Turn, seconds: float) -> None:
-        """The lock for so many seconds more, if it is still ours."""
+    def keep(self, turn: Turn, seconds: float) -> bool:
+        """The lock for so many seconds more; False when it is no longer ours."""
 
     def leave(self, turn: Turn, *, done: bool) -> bool:
         """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""

@@ -1,7 +1,7 @@
 """A slice of claimed steps, and what becomes of it when something goes wrong (W2–W4, E87, E88)."""
 
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ from domain.connections import Connection, MailboxState
 from domain.errors import DatabaseAway, GiveUp, NotAsked, TryAgain
 from domain.ledger import TRIES, Claim, Step, wait_before
 from handlers.ports import Transaction
-from handlers.work import Work, rest, written
+from handlers.work import Lease, Work, rest, written
 
 log = structlog.get_logger()
 
@@ -41,6 +41,18 @@ class Slice:
     step: Step
     claims: Sequence[Claim]
     work: Work
+
+    def lease(self, *more: Callable[[], object]) -> Lease:
+        """The claims, and what else is to be kept with them. Another thread extends them, in our name."""
+        owner, seconds = self.work.me(), self.work.pace.lease
+
+        def extend() -> None:
+            with self.work.store.begin("steps.extend") as tx:
+                tx.ledger.extend(self.mailbox.id, self.step, owner, seconds)
+            for keep in more:
+                keep()
+
+        return Lease(seconds, extend)
 
     @contextmanager
     def given_back_on_failure(self) -> Iterator[None]:

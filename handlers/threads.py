@@ -1,11 +1,12 @@
 """One contact's mail never sits under two CRM labels in a thread (E47). Which mail is in a thread Gmail alone
 knows: thread ids live in a job's memory and nowhere else (D2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.errors import GiveUp, LabelUnknown, TryAgain
 from domain.labels import OUT_OF_REACH, Category, Earlier, LabelChange, Place, Replacing, Sorted, replacement
+from domain.ledger import Claim, Step
 from handlers.ports import Mailbox, Transaction
 from handlers.work import Work
 
@@ -17,6 +18,7 @@ Contact = tuple[int, str]
 class Sought:
     """A thread with new mail of a contact, and under which other labels he has mail, there or elsewhere."""
 
+    claim: Claim
     contact: Contact
     wanted: Sorted
     thread_id: str = field(repr=False)
@@ -58,11 +60,14 @@ def replace_labels(
         return
 
 
-def record(mailbox_id: int, older: Older, tx: Transaction) -> None:
-    """What was done and what was not, in the transaction that ends the new mail's step."""
-    tx.decisions.replaced(older.done)
-    tx.decisions.not_replaced(older.left)
-    if by_user := {one.gmail_id for one, chosen in older.left.items() if chosen}:
+def record(mailbox_id: int, older: Older, contact_ids: Collection[str], tx: Transaction) -> None:
+    """What was done and what was not, in the transaction that ends the new mail's step. Of a contact whose claims
+    are no longer ours, whoever has them looks at what we have begun."""
+    left = {one: chosen for one, chosen in older.left.items() if one.contact_id in contact_ids}
+    done = {one: label_id for one, label_id in older.done.items() if one.contact_id in contact_ids}
+    tx.decisions.replaced(done)
+    tx.decisions.not_replaced(left)
+    if by_user := {one.gmail_id for one, chosen in left.items() if chosen}:
         tx.messages.touch(mailbox_id, by_user)
 
 
@@ -111,10 +116,12 @@ def _begin(
         return {}
     with work.store.begin("labels.replace") as tx:
         sorting = {c.id for c in tx.connections.working(mailbox_id, locked=True) if c.sorts}
+        held = tx.ledger.held(mailbox_id, Step.SORT, [one.claim for one in sought], work.me())
+        ours = {one.contact for one in sought if one.claim.key in held}
         begun = [
             replacing
             for ((connection_id, contact_id), wanted, old), ids in found.items()
-            if connection_id in sorting
+            if connection_id in sorting and (connection_id, contact_id) in ours
             for replacing in tx.decisions.replace(connection_id, contact_id, wanted, old, ids)
         ]
     older.begun.update(begun)

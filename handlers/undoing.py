@@ -15,7 +15,7 @@ from domain.events import MailAnnounced
 from domain.labels import LabelChange, Labelled, Left, Place, restoration
 from domain.ledger import wait_before
 from handlers.ports import Mailbox
-from handlers.work import Work, enter
+from handlers.work import Lease, Work, enter
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ Verdict = LabelChange | Left | TryAgain | GiveUp
 
 
 class Busy(Exception):
-    """The mailbox is being sorted all the time."""
+    """The mailbox is being sorted all the time, or by somebody else meanwhile."""
 
 
 @dataclass(slots=True)
@@ -89,36 +89,37 @@ class Undoing:
         with self.work.store.begin("undoing.look", reads_only=True) as tx:
             by_hand = tx.reports.changed_by_hand(self.since, self.mailbox.id)
         done, last = Undone(by_hand=by_hand.get(self.mailbox.id, ())), ""
-        with self._turn() as keep:
+        with self._turn() as lease:
             while not self.work.stopping():
                 with self.work.store.begin("undoing.look", reads_only=True) as tx:
                     connections = [c for c in tx.connections.of_mailbox(self.mailbox.id) if c.works]
                     some = tx.decisions.labelled_since(self.mailbox.id, self.since, last, self.at_once)
                 if not some:
                     break
-                self._slice(some, connections, done, keep)
+                self._slice(some, connections, done, lease)
                 if done.ended:
                     break
                 last = some[-1].gmail_id
-                keep()
+                if not lease.extend():
+                    raise Busy
                 self.told(len(some))
         return done
 
     @contextmanager
-    def _turn(self) -> Iterator[Callable[[], None]]:
+    def _turn(self) -> Iterator[Lease]:
         """Whoever came to sort meanwhile was turned away, and is asked again at the end."""
-        queue, lease = self.work.queue, self.work.pace.lease
-        turn = queue.enter("sort", self.mailbox.id, lease)
+        queue, seconds = self.work.queue, self.work.pace.lease
+        turn = queue.enter("sort", self.mailbox.id, seconds)
         for _ in range(TURN_TRIES):
             if turn is not None:
                 break
             self.wait(TURN_WAIT)
-            turn = queue.enter("sort", self.mailbox.id, lease)
+            turn = queue.enter("sort", self.mailbox.id, seconds)
         if turn is None:
             raise Busy
         held = turn
         try:
-            yield lambda: queue.keep(held, lease)
+            yield Lease(seconds, lambda: queue.keep(held, seconds))
         finally:
             queue.leave(held, done=False)
         queue.emit(MailAnnounced(self.mailbox.id))
@@ -128,12 +129,12 @@ class Undoing:
         some: Sequence[Labelled],
         connections: Sequence[Connection],
         done: Undone,
-        keep: Callable[[], None],
+        lease: Lease,
     ) -> None:
         waiting: Collection[Labelled] = some
         refused: dict[Labelled, TryAgain | GiveUp] = {}
         for attempt in range(1, TRIES + 1):
-            verdicts = self._ask(waiting, connections, done)
+            verdicts = self._ask(waiting, connections, done, lease)
             self._record(verdicts, done)
             refused |= {one: v for one, v in verdicts.items() if isinstance(v, GiveUp)}
             later = {one: v for one, v in verdicts.items() if isinstance(v, TryAgain)}
@@ -144,16 +145,16 @@ class Undoing:
                 refused |= later
                 break
             waiting = list(later)
-            self._pause(attempt, list(later.values()), keep)
+            self._pause(attempt, list(later.values()), lease)
         if not done.stopped:
             done.failed += len(refused)
         self._tell(refused)
 
     def _ask(
-        self, waiting: Collection[Labelled], connections: Sequence[Connection], done: Undone
+        self, waiting: Collection[Labelled], connections: Sequence[Connection], done: Undone, lease: Lease
     ) -> Mapping[Labelled, Verdict]:
         try:
-            verdicts = enter(connections, self.work, lambda gmail: self._restore(gmail, waiting))
+            verdicts = enter(connections, self.work, lambda gmail: self._restore(gmail, waiting), lease)
         except TryAgain as error:
             return dict.fromkeys(waiting, error)
         except GiveUp as error:
@@ -214,14 +215,14 @@ class Undoing:
                 connection_id=one.connection_id,
             )
 
-    def _pause(self, attempt: int, errors: Sequence[TryAgain], keep: Callable[[], None]) -> None:
+    def _pause(self, attempt: int, errors: Sequence[TryAgain], lease: Lease) -> None:
         """For as long as Gmail wants, or for a growing while (E87)."""
         left = wait_before(attempt, random.random()).total_seconds()  # noqa: S311 - jitter, no secret
         left = max([left, *(min(error.after, NEAR).total_seconds() for error in errors if error.after)])
         while left > 0 and not self.work.stopping():
             self.wait(min(left, KEEP_EVERY))
             left -= KEEP_EVERY
-            keep()
+            lease.extend()
 
 
 def _whole(errors: Sequence[TryAgain], *, stuck: bool) -> TryAgain | None:

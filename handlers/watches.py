@@ -1,8 +1,9 @@
 """The push registration of a mailbox: renewed daily, made anew where push fails (E82, E85)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -11,7 +12,7 @@ from domain.errors import GiveUp, TryAgain
 from domain.events import WatchDue
 from domain.mailboxes import Watch
 from handlers.ports import Mailbox, Transaction
-from handlers.work import Work, enter, in_turn
+from handlers.work import Lease, Work, enter, in_turn
 
 log = structlog.get_logger()
 
@@ -30,10 +31,10 @@ def renew_watch(mailbox_id: int, work: Work) -> None:
 
     One at a time: two calls of `watch` for one mailbox are more than Gmail takes (FACTS §1).
     """
-    in_turn("watch", mailbox_id, WatchDue(mailbox_id), work, lambda _: _renew(mailbox_id, work))
+    in_turn("watch", mailbox_id, WatchDue(mailbox_id), work, partial(_renew, mailbox_id, work))
 
 
-def _renew(mailbox_id: int, work: Work) -> bool:
+def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     with work.store.begin("watch.enter", reads_only=True) as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
@@ -47,7 +48,7 @@ def _renew(mailbox_id: int, work: Work) -> bool:
         return gmail.watch(work.topic), gmail.own_addresses(), gmail.address()
 
     try:
-        answer = enter(connections, work, renew)
+        answer = enter(connections, work, renew, Lease(work.pace.lease, keep))
     except (TryAgain, GiveUp) as error:
         with work.store.begin("watch.failed") as tx:
             tx.mailboxes.watch_failed(mailbox_id, error.reason, WATCH_RETRY)

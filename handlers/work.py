@@ -86,12 +86,30 @@ class Work:
         return self.as_of or datetime.now(UTC)
 
 
-def enter(connections: Sequence[Connection], work: Work, action: Callable[[Mailbox], T]) -> T | None:
-    """Do something in the mailbox with the first grant that still works; None when none does (W15, E86)."""
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What is ours for so many seconds, and for as many more whenever it is extended."""
+
+    seconds: float
+    extend: Callable[[], object]
+
+
+def enter(
+    connections: Sequence[Connection],
+    work: Work,
+    action: Callable[[Mailbox], T],
+    lease: Lease | None = None,
+) -> T | None:
+    """Do something in the mailbox with the first grant that still works; None when none does (W15, E86).
+
+    However slowly Gmail answers, the lease is extended meanwhile (W2).
+    """
     for connection in connections:
         if connection.grant is None:
             continue
         mailbox = work.gmail.open(connection.grant)
+        if lease is not None:
+            mailbox.hold(lease.seconds / 3, lease.extend)
         try:
             return action(mailbox)
         except AccessRevoked:
@@ -165,12 +183,12 @@ def written(run: Callable[[], T], work: Work) -> T:
 
 
 def in_turn(
-    kind: str, mailbox_id: int, again: Event, work: Work, run: Callable[[Callable[[], None]], bool]
+    kind: str, mailbox_id: int, again: Event, work: Work, run: Callable[[Callable[[], bool]], bool]
 ) -> None:
     """One run at a time per mailbox; a mark that comes while it is on causes exactly one more (W1).
 
-    `run` is given what it calls between two pieces of work to keep its turn, and says whether it dealt with
-    everything. A run that dies leaves a marked mailbox dirty.
+    `run` is given what it calls between two pieces of work to keep its turn, which is False when it has lost it,
+    and says whether it dealt with everything. A run that dies leaves a marked mailbox dirty.
     """
     turn = work.queue.enter(kind, mailbox_id, work.pace.lease)
     if turn is None:

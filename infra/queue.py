@@ -28,7 +28,8 @@ return tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
 """
 
 _KEEP = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 
 _LEAVE = """
@@ -78,11 +79,11 @@ class RedisQueue:
             generation = int(self._enter(keys=keys, args=[mailbox_id, token, round(seconds * 1000)]))
         return None if generation < 0 else Turn(kind, mailbox_id, generation, token)
 
-    def keep(self, turn: Turn, seconds: float) -> None:
-        """The lock for so many seconds more, if it is still ours."""
+    def keep(self, turn: Turn, seconds: float) -> bool:
+        """The lock for so many seconds more; False when it is no longer ours."""
         keys = [_lock(turn.kind, turn.mailbox_id)]
         with reached("queue.keep"):
-            self._keep(keys=keys, args=[turn.token, round(seconds * 1000)])
+            return bool(self._keep(keys=keys, args=[turn.token, round(seconds * 1000)]))
 
     def leave(self, turn: Turn, *, done: bool) -> bool:
         """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -26,6 +27,10 @@ from sqlalchemy.exc import ArgumentError
 PREFIX = "LODESTONE_"
 ENV_FILE = ".env"
 FOR_TESTS = frozenset({"LODESTONE_DIE_AT"})
+
+
+CALL_PATIENCE = 10
+"""Times gmail_timeout, which is for one piece of an answer, that a call to Gmail may take in all."""
 
 
 class WrongSetting(Exception):
@@ -88,7 +93,12 @@ class Settings(BaseSettings):
         None, description="root URL instead of Google's, for a local Gmail"
     )
     gmail_costs: str = Field("2026", pattern="^(2025|2026)$", description="Gmail's cost table: 2026 or 2025")
-    gmail_timeout: float = Field(30, gt=0, le=300, description="seconds for one answer of Gmail, at most 300")
+    gmail_timeout: float = Field(
+        30,
+        gt=0,
+        le=300,
+        description="seconds Gmail may be silent, at most 300; an answer may take ten times that",
+    )
     oauth_client_file: Path | None = Field(
         None, description="a file: client_secret.json of the OAuth client, from the Cloud console"
     )
@@ -120,7 +130,9 @@ class Settings(BaseSettings):
     hand_over: Seconds = Field(900, description="seconds a mail may take on its way to Gmail's drafts")
     long_lease: Seconds = Field(
         300,
-        description="seconds a worker may take to send a draft or to end a grant; over six gmail_timeouts",
+        validate_default=True,
+        description="seconds a worker may take to send a draft or to end a grant, at least ten times "
+        "LODESTONE_GMAIL_TIMEOUT",
     )
     as_of: AwareDatetime | None = Field(
         None, description="a moment to evaluate 'this month' for, for replays"
@@ -139,6 +151,13 @@ class Settings(BaseSettings):
             raise ValueError("at least one key")
         for key in value:
             Fernet(key.get_secret_value())
+        return value
+
+    @field_validator("long_lease")
+    @classmethod
+    def _outlasts_a_call(cls, value: float, given: ValidationInfo) -> float:
+        if value < CALL_PATIENCE * given.data.get("gmail_timeout", 0):
+            raise ValueError("too short")
         return value
 
     @property
@@ -179,6 +198,8 @@ def examine() -> tuple[Settings, Mapping[str, str]]:
     except ValidationError as error:
         wrong = dict(_troubles(error))
     defaults = {name: Settings.model_fields[name].default for name in wrong}
+    if "long_lease" in wrong:
+        defaults["gmail_timeout"] = Settings.model_fields["gmail_timeout"].default
     if "token_keys" in wrong:
         defaults["token_keys"] = Fernet.generate_key().decode()
     return Settings(**defaults), strange | wrong

@@ -85,6 +85,13 @@ class LedgerRows:
         in_company = self._claim(limit, owner, lease, *theirs, steps.c.attempts < ALONE_AFTER)
         return in_company or self._claim(1, owner, lease, *theirs, steps.c.attempts >= ALONE_AFTER)
 
+    def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
+        """What this owner has claimed in the mailbox is his for `lease` seconds from now."""
+        mine = and_(steps.c.mailbox_id == mailbox_id, steps.c.step == step.value, steps.c.owner == owner)
+        lock(self._db, steps, mine)
+        due = {"ready_at": db_now(lease), "redrive_at": db_now(lease)}
+        self._db.execute(update(steps).where(mine, steps.c.state == State.WAITING.value).values(due))
+
     def held(
         self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str
     ) -> frozenset[tuple[str, int]]:

@@ -124,6 +124,12 @@ class OutboxRows:
         )
         return _read(row)
 
+    def extend(self, sending: Sending, owner: str, lease: float) -> None:
+        """Ours for `lease` seconds from now, if it still is."""
+        mine = (outbox.c.id == sending.id, outbox.c.owner == owner, _OPEN)
+        due = {"ready_at": db_now(lease), "redrive_at": db_now(lease)}
+        self._db.execute(update(outbox).where(*mine).values(due))
+
     def sent(self, sending: Sending, owner: str, sent_id: str) -> bool:
         """It has gone out. False when it is somebody else's meanwhile."""
         return self._end(

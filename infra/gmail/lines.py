@@ -20,6 +20,8 @@ from infra.faults import reach
 from infra.gmail.costs import TOKEN, Spent
 from infra.gmail.delegation import JWT_BEARER, ServiceAccount
 from infra.gmail.refusals import ODD_ANSWER, http_date
+from infra.gmail.timer import ANY_TIMES, ONCE, Held, Out, Timer
+from infra.settings import CALL_PATIENCE
 
 T = TypeVar("T")
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -49,30 +51,11 @@ PATIENCE = 5
 """Times the usual timeout that Gmail may take for a mail of its full size."""
 
 
-class _DialOnce:
-    """A connection that is not made a second time."""
-
-    dialled = False
-
-    def connect(self) -> None:
-        if self.dialled:
-            raise ConnectionAbortedError
-        self.dialled = True
-        super().connect()  # type: ignore[misc]  # httplib2's, which comes after this class
-
-
-class _PlainOnce(_DialOnce, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]  # httplib2 has no types
-    pass
-
-
-class _SecureOnce(_DialOnce, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]  # httplib2 has no types
-    pass
-
-
 class Lines:
     """One httplib2.Http per thread: it is not thread-safe, and all mailboxes may share its connections."""
 
     def __init__(self, timeout_seconds: float, *, proxied: bool) -> None:
+        self.timer = Timer(timeout_seconds * CALL_PATIENCE)
         self._timeout = timeout_seconds
         self._proxied = proxied
         self._mine = threading.local()
@@ -110,6 +93,7 @@ class Meter:
         self._spent = spent
         self._date = ""
         self.due = 0
+        self.held: Held | None = None
 
     @property
     def answered_at(self) -> datetime | None:
@@ -123,14 +107,16 @@ class Meter:
     def request(
         self, uri: str, method: str = "GET", *, line: httplib2.Http | None = None, **kwargs: Any
     ) -> tuple[httplib2.Response, bytes]:
-        """httplib2's own request, on another line than the thread's where one is given. What is due is paid once
-        the API is reached: a 401 was turned away at the door, and a batch whose parts were is not paid again when
-        they are repeated."""
+        """httplib2's own request, on another line than the thread's where one for once is given. What is due is
+        paid once the API is reached: a 401 was turned away at the door, and a batch whose parts were is not paid
+        again when they are repeated."""
         self._spent.requests += 1
         self._date = ""
+        kwargs["connection_type"] = (ONCE if line else ANY_TIMES)[uri.partition(":")[0]]
         line = line or self._lines.mine()
         try:
-            response, content = line.request(uri, method, **kwargs)
+            with Out(self._lines.timer, line, self.held):
+                response, content = line.request(uri, method, **kwargs)
         except (ConnectionRefusedError, httplib2.ServerNotFoundError):
             trouble = UNREACHABLE
         except TimeoutError:
@@ -177,7 +163,6 @@ class Once:
 
     def request(self, uri: str, method: str = "GET", **kwargs: Any) -> tuple[httplib2.Response, bytes]:
         """A token that is refused at the door may be replaced and the request repeated on the line that is open."""
-        kwargs["connection_type"] = _SecureOnce if uri.startswith("https:") else _PlainOnce
         return self._meter.request(uri, method, line=self._line, **kwargs)
 
     def close(self) -> None:

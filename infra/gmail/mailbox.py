@@ -21,6 +21,7 @@ from infra.gmail.delegation import ServiceAccount
 from infra.gmail.lines import FORM, Access, Lines, Meter, remote
 from infra.gmail.reading import from_epoch, sense
 from infra.gmail.refusals import ODD_ANSWER, PUSH_TAKEN
+from infra.gmail.timer import Held
 
 T = TypeVar("T")
 GOOGLE_REVOKE = "https://oauth2.googleapis.com/revoke"
@@ -52,6 +53,10 @@ class GmailMailbox:
     def grant(self) -> Grant:
         """The grant as it is now: refreshed access tokens included."""
         return self._access.grant
+
+    def hold(self, every: float, extend: Callable[[], object]) -> None:
+        """While a call is out the process's one timer extends what is held."""
+        self._meter.held = Held(every, extend)
 
     def cursor_now(self) -> str:
         """Where history stands now."""

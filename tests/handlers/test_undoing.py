@@ -238,7 +238,7 @@ def test_what_gmail_refuses_on_every_try_has_failed(house: House) -> None:
     house.gmail.poison(UWE, bad)
     with capture_logs() as logs:
         assert undo(house) == Undone(restored=1, failed=1)
-    assert [(error, mails) for error, _, mails in not_restored(logs)] == [("TryAgain", 1)]
+    assert [(error, mails) for error, _, mails in not_restored(logs)] == [("Hung", 1)]
     assert house.labels(bad) == {UNREAD, OPEN}
     assert house.labels(good) == {UNREAD, "INBOX"}
 

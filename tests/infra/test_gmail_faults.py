@@ -183,6 +183,24 @@ def test_patience_ends(
     gmail.close()
 
 
+@pytest.mark.rule("E87", "W2")
+@pytest.mark.parametrize("half", [False, True], ids=["all the way", "in a refusal"])
+@pytest.mark.parametrize("read", ["cursor", "history", "list", "one message", "messages"])
+def test_a_trickle_that_no_single_read_s_patience_ends_is_cut(
+    read: str, half: bool, hasty: GmailMailbox, control: GmailControl, address: str, ids: list[str]
+) -> None:
+    """All of it would take minutes, and each byte comes in time."""
+    cursor = hasty.cursor_now()
+    if half:
+        control.fault("500", mailbox=address)
+    control.fault("trickle", mailbox=address, delay=0.1)
+    found = told(lambda: READS[read](hasty, ids[:3], cursor))
+    troubles = list(found.values()) if isinstance(found, Mapping) else [found]
+    assert [str(one) for one in troubles if isinstance(one, TryAgain)] == ["timeout"] * len(troubles)
+    control.clear_faults()
+    assert hasty.address() == address
+
+
 EACH: Mapping[str, tuple[type, Callable[[GmailMailbox, list[str]], Mapping[str, object]]]] = {
     "headers": (Fetched, lambda mailbox, ids: mailbox.fetch(ids)),
     "previews": (Letter, lambda mailbox, ids: mailbox.previews(ids)),

@@ -116,6 +116,7 @@ WRONG = [
     ("AS_OF", "yesterday", "moment"),
     ("AS_OF", "2026-03-15T09:00:00", "moment"),
     ("LOG_LEVEL", "LOUD", "DEBUG to ERROR"),
+    ("LONG_LEASE", "299", "at least ten times LODESTONE_GMAIL_TIMEOUT"),
     ("DATABASE_URL", "postgresql+psycopg://me:secret@db.example.com:port/crm", "postgresql+psycopg://"),
     ("REDIS_URL", "secret", "redis://HOST:PORT/DB"),
     ("REDIS_URL", "redis://secret@redis.example.com:port/0", "redis://HOST:PORT/DB"),
@@ -143,6 +144,22 @@ def test_a_setting_that_cannot_work_is_named_with_what_it_should_be(
     assert wanted in line
     assert "\n" not in line
     assert "secret" not in line, "a wrong secret is a secret still"
+
+
+def test_a_long_lease_outlasts_the_longest_call_whichever_of_the_two_was_set(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("LODESTONE_GMAIL_TIMEOUT", "31")
+    with pytest.raises(WrongSetting, match=r"^LODESTONE_LONG_LEASE is wrong: .* ten times LODESTONE_GMAIL_"):
+        load()
+    settings, wrong = examine()
+    assert list(wrong) == ["long_lease"]
+    assert settings.long_lease >= 10 * settings.gmail_timeout
+    environment.setenv("LODESTONE_LONG_LEASE", "310")
+    assert (load().gmail_timeout, load().long_lease) == (31, 310)
+    environment.setenv("LODESTONE_GMAIL_TIMEOUT", "0.2")
+    environment.setenv("LODESTONE_LONG_LEASE", "2")
+    assert load().long_lease == 2
 
 
 def test_a_setting_that_is_missing_is_named(environment: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,11 @@ class Scene:
         self.stage.gmail.fault("403.userRateLimitExceeded", ["messages.get"], times=1)
         return self.mail()
 
+    def slow_get(self) -> dict[str, str]:
+        """Longer than the third of a lease."""
+        self.stage.gmail.fault("slow", ["messages.get"], delay=0.45, times=2)
+        return self.mail()
+
     def deleted_label(self) -> dict[str, str]:
         for label_id, name in self.stage.gmail.dump(UWE).labels.items():
             if name == "Open Deals":

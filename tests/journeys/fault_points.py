@@ -41,6 +41,7 @@ FAULT_POINTS = (
     # Matching
     FaultPoint("contacts.claim", WORKER),
     FaultPoint("gmail.messages.get", WORKER),
+    FaultPoint("steps.extend", WORKER, "slow_get"),
     FaultPoint("steps.give_back", WORKER, "limited_get"),
     FaultPoint("contacts.record", WORKER),
     FaultPoint("contacts.look", WORKER),

@@ -13,6 +13,7 @@ from tests.journeys.fault_points import FAULT_POINTS, FaultPoint
 from tests.journeys.world import SENDERS, deliver
 
 BESIDE_THE_PIPELINE = (
+    "aliases.",
     "brakes.",
     "channels.",
     "connections.",

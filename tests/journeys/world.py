@@ -21,7 +21,8 @@ SENDERS = ("ann", "cid", "lea", "nora")
 # Quick to notice what was lost, so that a test need not wait a minute for it.
 IMPATIENT = {
     "lease": "1",
-    "long_lease": "1",
+    "long_lease": "5",
+    "gmail_timeout": "0.5",
     "redrive_after": "0.5",
     "sweep_tick": "0.3",
     "sweep_due_after": "2",

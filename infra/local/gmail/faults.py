@@ -122,7 +122,7 @@ PARTS = ("403.rateLimitExceeded", "403.userRateLimitExceeded", "429", "500", "50
 LIMITED = ("429", "500", "503")
 """What "token_limited" chooses from."""
 
-LINE = frozenset({"slow", "timeout", "cut", "half_answer"})
+LINE = frozenset({"slow", "timeout", "cut", "half_answer", "trickle"})
 PUSHES = frozenset({"lose_push", "late_push", "double_push", "reorder_push"})
 HISTORY = frozenset(
     {
@@ -148,6 +148,7 @@ DELAYS = {
     "search_lag": 3.0,
     "slow": 1.0,
     "timeout": 60.0,
+    "trickle": 1.0,
 }
 """Seconds, where no other delay is asked for."""
 OUTSIDE = frozenset({"token", "batch"})

@@ -67,6 +67,16 @@ def test_a_slow_answer_comes_whole(http: Http, token: str, control: GmailControl
     assert [f["struck"] for f in control.faults() if f["id"] == fault] == [1]
 
 
+def test_an_answer_that_trickles_comes_whole_and_takes_its_time(
+    http: Http, token: str, control: GmailControl
+) -> None:
+    fault = control.fault("trickle", ["getProfile"], delay=0.001)
+    began = time.monotonic()
+    assert http("GET", PROFILE, Authorization=token).json["emailAddress"] == ANA
+    assert time.monotonic() - began > 0.1, "more than a hundred bytes"
+    assert [f["struck"] for f in control.faults() if f["id"] == fault] == [1]
+
+
 def test_half_an_answer_that_its_length_gives_away(http: Http, token: str, control: GmailControl) -> None:
     control.fault("half_answer", ["getProfile"], half="short")
     with pytest.raises(IncompleteRead) as caught:

@@ -1,0 +1,260 @@
+"""However slowly Gmail answers, what was claimed stays claimed, and one call is not out for ever (W2, E87)."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from domain.labels import Left
+from domain.outbox import SendState
+from domain.outgoing import Written
+from handlers import contacts, labels, leaving, outbox, sending, undoing
+from handlers.work import Pace
+from infra.db.schema import connections as connection_table
+from infra.db.schema import deals, decisions, messages, notifications, steps
+from infra.gmail import Gmail
+from infra.local.gmail import GmailServer
+from tests.handlers.conftest import LONG_AGO, House
+from tests.handlers.test_windows import interrupted
+from tests.journeys.world import OPEN, UWE, mail
+from tests.worlds import ONE_DATABASE
+
+pytestmark = ONE_DATABASE
+
+SHORT = 0.45
+"""Seconds of a lease: shorter than what Gmail takes here for one call."""
+
+
+@pytest.fixture
+def brief(house: House) -> House:
+    """The house, connected, with short leases."""
+    house = replace(house, work=replace(house.work, pace=Pace(lease=SHORT, long_lease=SHORT)))
+    house.connect()
+    return house
+
+
+@contextmanager
+def meanwhile(do: Callable[[], object]) -> Iterator[None]:
+    """What another worker does over and over."""
+    done = threading.Event()
+    troubles: list[Exception] = []
+
+    def go_on() -> None:
+        while not done.wait(0.05):
+            try:
+                do()
+            except Exception as error:
+                troubles.append(error)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    assert troubles == []
+
+
+def attempts(house: House, step: str) -> set[int]:
+    with house.store.engine.connect() as db:
+        return set(db.scalars(select(steps.c.attempts).where(steps.c.step == step)))
+
+
+def passes_on(house: House, step: str) -> None:
+    """All claims are somebody else's, as after a process that slept."""
+    with house.store.engine.begin() as db:
+        db.execute(update(steps).where(steps.c.step == step).values(owner="another"))
+
+
+@pytest.mark.rule("W2", "I7")
+def test_a_claim_outlives_an_answer_that_trickles_for_longer_than_its_lease(brief: House) -> None:
+    ids = [brief.deliver("ann", number) for number in range(5)]
+    brief.catch_up_only()
+    brief.gmail.reset_counters()
+    brief.gmail.fault("trickle", ["messages.get"], mailbox=UWE, delay=0.0005)
+    with meanwhile(lambda: contacts.match(1, brief.work)):
+        brief.run_next()
+    assert attempts(brief, "match") == {1}
+    assert brief.gmail.counters().calls_of("messages.get") == len(ids)
+    brief.pump()
+    assert brief.outcomes() == dict.fromkeys(ids, "label.open")
+
+
+@pytest.mark.rule("W2", "W5", "W10", "I7")
+def test_mails_that_are_looked_at_again_in_many_slow_calls_are_looked_at_once(brief: House) -> None:
+    """Each look costs 20 units: by a second run, whose claim is over, they would be paid twice."""
+    ids = [brief.deliver("ann", number) for number in range(75)]
+    fault = brief.gmail.fault("429", ["messages.modify", "messages.batchModify"], mailbox=UWE)
+    brief.catch_up()
+    brief.gmail.clear_faults(fault)
+    brief.let_time_pass()
+    brief.gmail.reset_counters()
+    brief.gmail.fault("slow", ["messages.get"], mailbox=UWE, delay=0.6)
+    with meanwhile(lambda: labels.sort(1, brief.work)):
+        labels.sort(1, brief.work)
+    assert brief.outcomes() == dict.fromkeys(ids, "label.open")
+    counters = brief.gmail.counters()
+    assert counters.calls_of("messages.get") == len(ids)
+    assert counters.calls_of("messages.batchModify") == 1
+    assert counters.units == 20 * len(ids) + 50
+
+
+@pytest.mark.rule("W2", "I2")
+def test_a_mail_that_is_sent_slowly_is_looked_for_by_nobody_else(brief: House) -> None:
+    brief.gmail.create_mailbox("ann@example.com")
+    asked = sending.ask(Written("uwe", "Dear Ann", "Our offer", contact_id="ann"), brief.work)
+    brief.gmail.reset_counters()
+    brief.gmail.fault("slow", ["drafts.send"], mailbox=UWE, delay=1.2)
+    with meanwhile(lambda: outbox.deliver(1, brief.work)):
+        outbox.deliver(1, brief.work)
+    found = outbox.look_up(asked.id, brief.work)
+    assert found is not None
+    assert found.state is SendState.SENT
+    counters = brief.gmail.counters()
+    assert set(counters.by_method) == {"drafts.send"}
+
+
+@pytest.mark.rule("W2", "W15")
+def test_a_grant_that_is_ended_slowly_is_not_due_to_be_ended_again(brief: House) -> None:
+    with brief.store.begin("tests.off") as tx:
+        tx.connections.switch_off(1)
+    brief.gmail.fault("slow", ["stop"], mailbox=UWE, delay=1.2)
+    due: set[int] = set()
+
+    def sweep() -> None:
+        with brief.store.begin("tests.leaving") as tx:
+            due.update(tx.connections.take_leaving(10, 60))
+
+    sweep()
+    assert due == {1}
+    due.clear()
+    with meanwhile(sweep):
+        leaving.leave(1, brief.work)
+    assert due == set()
+    with brief.store.engine.connect() as db:
+        assert db.scalar(select(func.count()).select_from(connection_table)) == 0
+
+
+@pytest.mark.rule("W2", "W10", "I6")
+def test_while_undoing_waits_for_gmail_nobody_sorts(brief: House) -> None:
+    first = brief.deliver("ann", 1)
+    brief.catch_up()
+    later = brief.deliver("ann", 2)
+    brief.catch_up_only()
+    brief.run_next()
+    brief.run_next()
+    brief.gmail.fault("slow", ["messages.get"], mailbox=UWE, delay=1.2)
+    seen: set[str | None] = set()
+    [(mailbox, _)] = undoing.labelled(LONG_AGO, brief.work)
+
+    def look(_: float) -> None:
+        raise AssertionError
+
+    def sort() -> None:
+        labels.sort(1, brief.work)
+        seen.add(brief.outcomes().get(later))
+
+    undo = undoing.Undoing(mailbox, LONG_AGO, brief.work, False, look, lambda _: None)
+    with meanwhile(sort):
+        done = undo.undo()
+        still = set(seen)
+    assert done.restored == 1
+    assert not any(done.left[one] for one in Left)
+    assert still <= {None}
+    assert brief.labels(first) == {"INBOX", "UNREAD"}
+
+
+@pytest.mark.rule("W2", "E87")
+def test_a_call_that_trickles_on_and_on_is_cut_and_costs_its_mail_a_try(
+    house: House, gmail_server: GmailServer
+) -> None:
+    gmail = Gmail(gmail_server.url, timeout_seconds=0.1)
+    house = replace(house, work=replace(house.work, gmail=gmail))
+    house.connect()
+    bad, good = house.deliver("ann", 1), house.deliver("ann", 2)
+    house.gmail.fault("trickle", ["messages.get"], mailbox=UWE, message_id=bad, delay=0.05)
+    house.catch_up()
+    assert house.outcomes() == {good: "label.open"}
+    assert attempts(house, "match") == {1}
+    gmail.close()
+
+
+@pytest.mark.rule("W2", "W7")
+def test_a_404_counts_only_for_whoever_holds_the_claim(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.gmail.fault("404", ["messages.get"], message_id=gmail_id)
+    interrupted(house, lambda name: passes_on(house, "match")).catch_up()
+    with house.store.engine.connect() as db:
+        assert db.scalar(select(messages.c.missing)) == 0
+
+
+@pytest.mark.rule("W2", "E67")
+def test_sorting_is_not_stopped_by_whoever_has_lost_the_claim(house: House) -> None:
+    house.connect()
+    names = {name: label_id for label_id, name in house.gmail.dump(UWE).labels.items()}
+    house.gmail.delete_label(UWE, names[OPEN])
+    house.gmail.limit_labels(UWE, len(house.gmail.dump(UWE).labels))
+    house.deliver("ann")
+
+    def lose(name: str) -> None:
+        if name == "change_labels":
+            passes_on(house, "sort")
+
+    interrupted(house, lose).catch_up()
+    with house.store.engine.connect() as db:
+        assert db.scalar(select(connection_table.c.sorting_trouble)) is None
+        assert "sorting_failed" not in set(db.scalars(select(notifications.c.kind)))
+
+
+@pytest.mark.rule("W2", "E47")
+@pytest.mark.parametrize("call", ["labelled", "change_labels"])
+def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House, call: str) -> None:
+    house.connect()
+    first = house.gmail.deliver(UWE, mail("ann", 1))
+    house.catch_up()
+    won(house)
+    second = house.gmail.deliver(UWE, mail("ann", 2), thread_id=first.thread_id)
+    calls: list[str] = []
+
+    class Slept:
+        """The claim passes on while Gmail answers."""
+
+        def open(self, grant: Any) -> Any:
+            mailbox = house.work.gmail.open(grant)
+
+            class It:
+                def __getattr__(self, name: str) -> Any:
+                    real = getattr(mailbox, name)
+                    if name != call:
+                        return real
+
+                    def late(*args: Any) -> Any:
+                        answer = real(*args)
+                        calls.append(name)
+                        passes_on(house, "sort")
+                        return answer
+
+                    return late
+
+            return It()
+
+    replace(house, work=replace(house.work, gmail=Slept())).catch_up()
+    assert calls == [call]
+    with house.store.engine.connect() as db:
+        row = db.execute(select(decisions).where(decisions.c.gmail_id == first.id)).one()
+    begun = call == "change_labels"
+    assert (row.category, row.replaces) == (("CUSTOMER", "OPEN") if begun else ("OPEN", None))
+    house.let_time_pass()
+    labels.sort(1, house.work)
+    assert house.labels(first.id) == house.labels(second.id) == {"UNREAD", "Customers"}
+
+
+def won(house: House) -> None:
+    with house.store.engine.begin() as db:
+        db.execute(update(deals).values(category="WON"))
