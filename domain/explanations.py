@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from domain.contacts import Kind, MatchedBy
-from domain.labels import LABEL_NAMES, Category, DealCategory, LabelChange, category
+from domain.labels import LABEL_NAMES, ByCategory, Category, DealCategory, LabelChange, category
 from domain.labels import outcome as outcome_of
 from domain.ledger import TRIES, State, Step
 from domain.messages import INBOX, Direction
@@ -126,7 +126,7 @@ def summary(trail: Trail, one: Decided, today: date) -> str:
         gate = GATES[one.outcome]
         return f"left alone: {gate.words} ({gate.rule})"
     if one.outcome in _LABELLED:
-        return _labelled(_LABELLED[one.outcome], one, today)
+        return _labelled(_LABELLED[one.outcome], one, trail.names, today)
     return f"not labelled: {_unlabelled(trail, one)}"
 
 
@@ -190,14 +190,14 @@ def _named(person: Person) -> str:
     return f"{kind} {person.id}" + (f" ({person.name})" if person.name else "")
 
 
-def _labelled(first: Category, one: Decided, today: date) -> str:
+def _labelled(first: Category, one: Decided, names: ByCategory, today: date) -> str:
     """With what has become of the label since: replaced by that of a later mail (E47), or taken off again."""
     found = one.category or first
-    how = f"labelled {LABEL_NAMES[first]}"
+    how = f"labelled {names[first]}"
     if one.changed is None:
-        how = f"would be labelled {LABEL_NAMES[first]}" + (" (dry run)" if one.dry_run else "")
+        how = f"would be labelled {names[first]}" + (" (dry run)" if one.dry_run else "")
     if found is not first:
-        how += f"; its label was replaced since by {LABEL_NAMES[found]} (E47)"
+        how += f"; its label was replaced since by {names[found]} (E47)"
     if one.deal is not None and one.person is not None:
         whose = one.deal.contact_id or one.person.id
         how += f" because deal {one.deal.id} of contact {whose} {_DECIDED_BY[found]}"

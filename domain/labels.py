@@ -1,6 +1,6 @@
 """Sorting: a contact's category (D9) and what that changes in Gmail (D10)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -29,12 +29,15 @@ class Category(StrEnum):
     NONE = "NONE"
 
 
-LABEL_NAMES = {
+ByCategory = Mapping[Category, str]
+"""Gmail's ids of the CRM labels, or their names."""
+
+LABEL_NAMES: ByCategory = {
     Category.CTM: "Deals Closing This Month (CTM)",
     Category.OPEN: "Open Deals",
     Category.CUSTOMER: "Customers",
 }
-"""The three CRM labels, by their default names (Z14, E66)."""
+"""The three CRM labels, by their default names (Z14, E66); the organisation may have chosen others."""
 
 
 @dataclass(frozen=True, slots=True)

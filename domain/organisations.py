@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from domain.connections import Sharing
-from domain.labels import DealCategory
+from domain.labels import LABEL_NAMES, ByCategory, DealCategory
 from domain.messages import Exclusions
 
 
@@ -33,6 +33,7 @@ class Organisation:
     exclusions: Exclusions = field(default_factory=Exclusions)
     sharing: SharingPolicy = field(default_factory=SharingPolicy)
     categories: Mapping[str, DealCategory] = field(default_factory=dict)
+    label_names: ByCategory = field(default_factory=lambda: LABEL_NAMES)
 
 
 def exclusions(entries: Collection[str]) -> Exclusions:

@@ -1,11 +1,11 @@
 """What the ledger holds of one mail, and what Gmail shows of it now: the material of an explanation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.contacts import Hit, Kind, MatchedBy
 from domain.crm import Outdated
-from domain.labels import Category, Deal, LabelChange
+from domain.labels import LABEL_NAMES, ByCategory, Category, Deal, LabelChange
 from domain.ledger import State, Step
 from domain.messages import Direction, Message
 from domain.outcomes import Outcome
@@ -76,7 +76,8 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """Everything the ledger holds of one mail in one mailbox. `label_names` are by Gmail's label id."""
+    """Everything the ledger holds of one mail in one mailbox. `label_names` are by Gmail's label id, `names` are
+    what the labels are called there, or would be."""
 
     mailbox_id: int
     mailbox: str
@@ -89,6 +90,7 @@ class Trail:
     steps: tuple[StepTaken, ...]
     decided: tuple[Decided, ...]
     paused_at: datetime | None = None
+    names: ByCategory = field(default_factory=lambda: LABEL_NAMES)
 
     def taken(self, step: Step, connection_id: int) -> StepTaken | None:
         """The step, None when it was never planned."""

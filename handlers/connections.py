@@ -8,7 +8,7 @@ import structlog
 
 from domain.connections import Connection, ConnectionState, MailboxState, Sharing, Wishes
 from domain.errors import AccessRevoked, GiveUp, LabelRefused, TryAgain
-from domain.labels import LABEL_NAMES, Category
+from domain.labels import ByCategory, Category
 from domain.mailboxes import Grant, Watch
 from domain.scopes import Scope, missing, named, needed
 from handlers import leaving
@@ -79,7 +79,8 @@ def save(
         _check(user_id, address, features, wishes, replace, tx)
         mailbox_id = tx.mailboxes.id_of(address)
         state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
-    labels = _labels(gmail, state) if features.sorting and not features.dry_run else None
+        names = tx.contacts.organisation().label_names
+    labels = _labels(gmail, state, names) if features.sorting and not features.dry_run else None
     watch = gmail.watch(work.topic) if features.magnet else None
     with work.store.begin("connections.record") as tx:
         tx.users.reserve(user_id)
@@ -97,7 +98,7 @@ def save(
         tx.mailboxes.keep_own_addresses(mailbox_id, {address, *own})
         tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
         if labels:
-            tx.mailboxes.keep_labels(mailbox_id, labels)
+            tx.mailboxes.keep_labels(mailbox_id, labels, names)
         watched = _switch(connection, watch, features, tx, work)
         keep_sharing(connection, wishes, tx)
         former = [one for one in _living(user_id, tx) if one.mailbox_id != mailbox_id]
@@ -160,10 +161,10 @@ def _follow_rename(user_id: str, address: str, work: Work) -> None:
                 tx.mailboxes.rename(connection.mailbox_id, address)
 
 
-def _labels(gmail: Mailbox, state: MailboxState | None) -> Mapping[Category, str]:
+def _labels(gmail: Mailbox, state: MailboxState | None, names: ByCategory) -> Mapping[Category, str]:
     """The CRM labels; who has too many labels is told so before anything is switched on (E67)."""
     try:
-        return gmail.ensure_labels(LABEL_NAMES, state.labels if state else {})
+        return gmail.ensure_labels(names, state.labels if state else {})
     except LabelRefused:
         raise Refused(
             "Gmail makes no more labels in this mailbox: delete some there, then connect again (rule E67)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from domain.connections import Connection
 from domain.errors import GiveUp, LabelUnknown, TryAgain
 from domain.labels import (
-    LABEL_NAMES,
+    ByCategory,
     Category,
     Earlier,
     LabelChange,
@@ -36,7 +36,7 @@ class Plan:
     """What a slice is to become: an outcome for each mail, and for those to be labelled the intent.
 
     `again` are the intents that were committed before: Gmail may have been called already. `earlier` and
-    `halves` are what is under other labels of mail of the same contacts (E47).
+    `halves` are what is under other labels of mail of the same contacts (E47); `names` those of new labels.
     """
 
     piece: Slice
@@ -47,6 +47,7 @@ class Plan:
     again: Mapping[tuple[str, int], tuple[Category, ...]]
     earlier: Mapping[threads.Contact, frozenset[Earlier]]
     halves: tuple[Replacing, ...]
+    names: ByCategory
 
     @property
     def to_change(self) -> list[Claim]:
@@ -120,9 +121,9 @@ def label(gmail: Mailbox, plan: Plan, result: Result, work: Work) -> Spent:
 def _ensure_labels(
     gmail: Mailbox, plan: Plan, known: Mapping[Category, str], work: Work
 ) -> Mapping[Category, str]:
-    labels = gmail.ensure_labels(LABEL_NAMES, known)
+    labels = gmail.ensure_labels(plan.names, known)
     with work.store.begin("labels.keep") as tx:
-        tx.mailboxes.keep_labels(plan.piece.mailbox.id, labels)
+        tx.mailboxes.keep_labels(plan.piece.mailbox.id, labels, plan.names)
     return labels
 
 

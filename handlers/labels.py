@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
 
 import structlog
 
@@ -59,7 +60,8 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
         if not claims:
             return None
         links = tx.decisions.links(claims)
-        sorted_ = _categories(links, tx, work)
+        organisation = tx.contacts.organisation()
+        sorted_ = _categories(links, local_date(work.today_is(), organisation.time_zone), tx)
         wanted = {claim: sorted_[links[claim.key].author] for claim in claims}
         claims, later = _in_order(claims, links, wanted)
         if later:
@@ -78,7 +80,9 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
     sorting = {connection.id for connection in connections.values() if connection.sorts}
     halves = tuple(one for one in halves if one.connection_id in sorting)
     piece = Slice(mailbox, Step.SORT, claims, work)
-    return Plan(piece, connections, links, outcomes, intents, again, earlier, halves)
+    return Plan(
+        piece, connections, links, outcomes, intents, again, earlier, halves, organisation.label_names
+    )
 
 
 def _in_order(
@@ -97,7 +101,7 @@ def _in_order(
     return now, later
 
 
-def _categories(links: Mapping[tuple[str, int], Link], tx: Transaction, work: Work) -> Mapping[str, Sorted]:
+def _categories(links: Mapping[tuple[str, int], Link], today: date, tx: Transaction) -> Mapping[str, Sorted]:
     """The category of each author: the highest of all contacts with the address, at this moment (D9, E11)."""
     authors = {link.author for link in links.values()}
     directory = tx.contacts.candidates(authors)
@@ -106,7 +110,6 @@ def _categories(links: Mapping[tuple[str, int], Link], tx: Transaction, work: Wo
         for author in authors
     }
     deals = tx.contacts.deals_of({contact_id for ids in people.values() for contact_id in ids})
-    today = local_date(work.today_is(), tx.contacts.organisation().time_zone)
     return {
         author: highest(category(deals.get(contact_id, ()), today) for contact_id in ids)
         for author, ids in people.items()

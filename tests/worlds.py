@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from domain.connections import Connection, Sharing
 from domain.contacts import MatchedBy
-from domain.labels import Category
+from domain.labels import LABEL_NAMES, Category
 from domain.ledger import Link, Planned, State, Step
 from domain.mailboxes import Found, Grant, Watch
 from infra.db.store import Store, Transaction
@@ -51,7 +51,7 @@ def make_world(
     with store.begin("tests.world") as tx:
         mailbox_id = tx.mailboxes.add(address)
         tx.mailboxes.keep_own_addresses(mailbox_id, [address])
-        tx.mailboxes.keep_labels(mailbox_id, LABELS)
+        tx.mailboxes.keep_labels(mailbox_id, LABELS, LABEL_NAMES)
         tx.mailboxes.start_watch(mailbox_id, Watch("100", START + timedelta(days=7), START), 86_400)
         connection_id = connect(tx, mailbox_id, user_id, sorting=sorting)
     return World(store, mailbox_id, connection_id)

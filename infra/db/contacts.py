@@ -7,7 +7,7 @@ from sqlalchemy import Connection, exists, or_, select, union_all
 from domain.addresses import loose
 from domain.connections import Sharing
 from domain.contacts import Contact, ContactAddress, Kind
-from domain.labels import Deal, DealCategory
+from domain.labels import LABEL_NAMES, Deal, DealCategory
 from domain.organisations import Organisation, SharingPolicy, exclusions
 from infra.db.aliases import counts
 from infra.db.schema import (
@@ -104,6 +104,7 @@ class ContactRows:
             time_zone=rows.get("time-zone"),
             internal_domains=frozenset(rows.get("internal-domain", ())),
             exclusions=exclusions(rows.get("exclude", ())),
+            label_names=dict(zip(LABEL_NAMES, rows.get("label-names", LABEL_NAMES.values()), strict=True)),
             sharing=SharingPolicy(
                 by_role={role: Sharing(option) for role, option in rows.get("sharing-roles", {}).items()},
                 by_user={

@@ -15,6 +15,7 @@ mailboxes = Table(
     Column("own_name", String),
     Column("cursor", String),
     Column("labels", Json, nullable=False),
+    Column("label_names", Json),
     Column("synced_at", Instant),
     Column("pushed_at", Instant),
     Column("swept_at", Instant),

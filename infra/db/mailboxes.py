@@ -1,6 +1,6 @@
 """Mailboxes: where we stand in their history, and when each is next due (DESIGN §3, W8)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, li
 
 from domain.addresses import loose
 from domain.connections import ConnectionState, MailboxState
-from domain.labels import Category
+from domain.labels import ByCategory, Category
 from domain.mailboxes import Watch
 from domain.watches import Recall, WatchState
+from infra.db import crm_labels
 from infra.db.aliases import REGISTERED, counts
 from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import connections, mailbox_addresses, mailboxes
@@ -146,9 +147,9 @@ class MailboxRows:
             trouble=reason,
         )
 
-    def keep_labels(self, mailbox_id: int, labels: Mapping[Category, str]) -> None:
+    def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
         """The ids of the three CRM labels (E54)."""
-        self._set(mailbox_id, labels={category.value: label_id for category, label_id in labels.items()})
+        crm_labels.keep(self._db, mailbox_id, labels, names)
 
     def pushed(self, address: str) -> int | None:
         """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not

@@ -7,10 +7,12 @@ from sqlalchemy import Connection, Row, case, select, union
 
 from domain.addresses import loose
 from domain.contacts import Kind, MatchedBy
-from domain.labels import LABEL_NAMES, Category, Deal, DealCategory, LabelChange
+from domain.labels import ByCategory, Category, Deal, DealCategory, LabelChange
 from domain.ledger import Step
 from domain.outcomes import Outcome
 from domain.trails import Decided, DecidingDeal, Person, StepTaken, Trail
+from infra.db.contacts import ContactRows
+from infra.db.crm_labels import called
 from infra.db.entries import step_taken
 from infra.db.outdated import behind
 from infra.db.schema import (
@@ -52,19 +54,22 @@ def trails(db: Connection, gmail_id: str, mailbox: str | None) -> tuple[Trail, .
         .where(mailboxes.c.id.in_(known))
         .order_by(mailboxes.c.address)
     ).all()
-    return tuple(_trail(db, row, gmail_id) for row in rows)
+    names = ContactRows(db).organisation().label_names if rows else {}
+    return tuple(_trail(db, row, gmail_id, names) for row in rows)
 
 
-def _trail(db: Connection, row: Row[Any], gmail_id: str) -> Trail:
+def _trail(db: Connection, row: Row[Any], gmail_id: str, names: ByCategory) -> Trail:
+    names = {**names, **called(row)}
     return Trail(
         mailbox_id=row.id,
         mailbox=row.address,
         gmail_id=gmail_id,
         label_names={
-            label_id: LABEL_NAMES[Category(name)]
+            label_id: names[Category(name)]
             for name, label_id in row.labels.items()
-            if Category(name) in LABEL_NAMES
+            if Category(name) in names
         },
+        names=names,
         came_by=row.came_by,
         seen_at=row.seen_at,
         touched=bool(row.touched),

@@ -8,14 +8,15 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.events import MailAnnounced, MailFound
-from handlers import labels
+from handlers import labels, reports, settings
 from handlers.connections import Refused
 from infra.db.schema import connections as connection_table
-from infra.db.schema import decisions, notifications, steps
+from infra.db.schema import decisions, mailboxes, notifications, steps
 from tests.handlers.conftest import House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
 from tests.worlds import ONE_DATABASE
+from workers.cli.explaining import in_words
 
 pytestmark = ONE_DATABASE
 
@@ -195,6 +196,64 @@ def test_a_renamed_label_is_used_on_and_none_is_made_beside_it(house: House, nam
     house.connect()
     assert house.labels(gmail_id) == {UNREAD, name}
     assert len(house.gmail.dump(UWE).labels) == before
+
+
+def call_labels(house: House, *names: str) -> None:
+    settings.change_organisation({"label-names": list(names)}, house.store)
+
+
+@pytest.mark.rule("Z14", "E66", "E54")
+def test_labels_have_the_organisations_names_and_keep_those_they_were_made_with(house: House) -> None:
+    call_labels(house, "Jetzt", "Offen", "Kunden")
+    house.connect()
+    assert {"Jetzt", "Offen", "Kunden"} < set(house.gmail.dump(UWE).labels.values())
+    call_labels(house, "Now", "Open", "Buyers")
+    first = house.deliver("ann", 1)
+    house.catch_up()
+    house.connect()
+    assert house.labels(first) == {UNREAD, "Offen"}
+    assert not {"Now", "Open", "Buyers", OPEN} & set(house.gmail.dump(UWE).labels.values())
+
+    house.gmail.delete_label(UWE, label_id(house, "Offen"))
+    second = house.deliver("ann", 2)
+    house.catch_up()
+    assert house.labels(second) == {UNREAD, "Open"}, "what is made now has the names of now"
+    customer = house.deliver("cid", 3)
+    house.catch_up()
+    assert house.labels(customer) == {UNREAD, "Kunden"}
+
+
+@pytest.mark.rule("E54", "Z40")
+def test_an_explanation_names_the_labels_as_they_are_called_in_that_mailbox(house: House) -> None:
+    house.connect()
+    call_labels(house, "Now", "Open", "Buyers")
+    house.connect("carla", "carla@firm.example")
+    house.connect("dora", "dora@firm.example", dry_run=True)
+    said = []
+    for mailbox_id, address in enumerate((UWE, "carla@firm.example", "dora@firm.example"), 1):
+        gmail_id = house.gmail.deliver(address, mail("ann", 1, to=address)).id
+        house.catch_up(mailbox_id)
+        [one] = reports.explain(gmail_id, address, house.work)
+        said.append("\n".join(in_words(one)))
+    assert "labelled Open Deals because" in said[0]
+    assert "added Open Deals" in said[0]
+    assert "not under Customers because" in said[0]
+    assert "labelled Open because" in said[1]
+    assert "added Open," in said[1]
+    assert "not under Buyers because" in said[1]
+    assert "would be labelled Open (dry run)" in said[2]
+
+
+@pytest.mark.rule("E54")
+def test_labels_made_before_names_were_kept_have_the_default_ones(house: House) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann", 1)
+    house.catch_up()
+    with house.store.engine.begin() as db:
+        db.execute(update(mailboxes).values(label_names=None))
+    call_labels(house, "Now", "Open", "Buyers")
+    [one] = reports.explain(gmail_id, None, house.work)
+    assert "labelled Open Deals because" in "\n".join(in_words(one))
 
 
 @pytest.mark.rule("E55")

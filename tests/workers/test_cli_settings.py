@@ -24,6 +24,7 @@ UNSAID: dict[str, Any] = {
     "sharing-only": {"users": [], "roles": []},
     "sharing-exclude": [],
     "category": {},
+    "label-names": ["Deals Closing This Month (CTM)", "Open Deals", "Customers"],
 }
 
 
@@ -93,6 +94,9 @@ def test_several_settings_of_the_organisation_are_set_at_once_and_shown(terminal
         pytest.param("sharing-users nobody=public", "there is no user nobody: ", id="an unknown user"),
         pytest.param("sharing-only eva", "eva names nobody; user:uwe or role:Head does", id="neither"),
         pytest.param("sharing-exclude a@b.example", "a@b.example is no domain", id="an address as a domain"),
+        pytest.param("label-names klingon", "label-names is one of english, spanish, ", id="no such set"),
+        pytest.param("label-names a b A", "two labels cannot have one name", id="equal names"),
+        pytest.param("label-names a b Inbox", "Inbox is a name that Gmail keeps", id="a reserved name"),
     ],
 )
 def test_what_is_odd_is_told_in_one_line_and_nothing_is_saved(
@@ -107,6 +111,25 @@ def test_what_is_odd_is_told_in_one_line_and_nothing_is_saved(
         assert one.err.startswith(f"lodestone: {line}")
         assert one.err.count("\n") == 1
     assert terminal.run("settings", "show", "--json").json == UNSAID
+
+
+@pytest.mark.rule("E66", "Z14", "E54")
+def test_labels_are_called_in_the_organisations_language_or_as_it_likes(connected: Terminal) -> None:
+    german = ["Abschlüsse in diesem Monat (CTM)", "Offene Geschäfte", "Kunden"]
+    done = connected.run("settings", "set", "label-names", "german")
+    assert done.out.splitlines() == [
+        f"label-names is {', '.join(german)}",
+        "labels that were made earlier keep their names (rule E54)",
+    ]
+    assert connected.run("settings", "show", "--json").json["label-names"] == german
+    connected.run("settings", "set", "--user", "uwe", "magnet", "on", "sorting", "on")
+    made = GmailControl(connected.settings["LODESTONE_GMAIL_ENDPOINT"]).dump(UWE).labels.values()
+    assert set(german) < set(made)
+    assert connected.run("settings", "set", "label-names", "Now", "Open", "Buyers", "--json").json == {
+        "label-names": ["Now", "Open", "Buyers"]
+    }
+    connected.run("settings", "set", "label-names", "-")
+    assert connected.run("settings", "show", "--json").json["label-names"] == UNSAID["label-names"]
 
 
 @pytest.mark.rule("Z13", "Z36", "E18")

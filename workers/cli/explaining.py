@@ -5,6 +5,7 @@ from typing import Any
 
 from domain import explanations
 from domain.explanations import GATES
+from domain.labels import Category
 from domain.ledger import Step
 from domain.trails import Decided, SeenNow, StepTaken, Trail
 from handlers.reports import Explained
@@ -63,7 +64,9 @@ def _decision(one: Explained, decided: Decided) -> Iterator[str]:
         "in Gmail now": seen and explanations.second_look(seen),
         "changed": seen and explanations.differs(decided, seen),
         "out of date": _out_of_date(decided),
-        "not under Customers because": explanations.not_under_customers(trail, decided),
+        f"not under {trail.names[Category.CUSTOMER]} because": explanations.not_under_customers(
+            trail, decided
+        ),
     }
     yield from (f"  {name}: {words}" for name, words in facts.items() if words)
 

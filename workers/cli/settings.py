@@ -34,6 +34,8 @@ def set_setting(
 
     Example: `lodestone settings set --user uwe magnet on sorting on sharing custom share-contact c17 on`
 
+    Example: `lodestone settings set label-names german`
+
     Example: `lodestone settings set --user uwe exclude-from-sharing lawyer.example`
     """
     groups = grouped(words, CONNECTION if user else ORGANISATION)
@@ -50,6 +52,8 @@ def set_setting(
         return
     for name, value in values.items():
         say(f"{name} is {_in_words(value)}")
+    if "label-names" in values:
+        say("labels that were made earlier keep their names (rule E54)")
 
 
 def show_settings(user: User = None, as_json: Json = False) -> None:
@@ -72,6 +76,7 @@ def show_settings(user: User = None, as_json: Json = False) -> None:
         "sharing-only": {"users": sorted(sharing.only_users), "roles": sorted(sharing.only_roles)},
         "sharing-exclude": sorted(sharing.excluded_domains),
         "category": {word: name.value for word, name in sorted(found.categories.items())},
+        "label-names": list(found.label_names.values()),
     }
     if as_json:
         show_json(shown)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from domain.addresses import canonical
 from domain.connections import Sharing, Wishes
 from domain.crm import category_word
+from domain.label_names import Unusable, named
 from domain.labels import DealCategory
 from handlers.connections import Refused
 
@@ -119,6 +120,13 @@ def _domains_and_addresses(words: Words) -> list[str]:
     return sorted(entries)
 
 
+def _label_names(words: Words) -> list[str]:
+    try:
+        return list(named(["english"] if words == EMPTY else words).values())
+    except Unusable as error:
+        raise Refused(f"{error} (rule Z14)") from None
+
+
 def _options(words: Words) -> dict[str, str]:
     found = {}
     for word in () if words == EMPTY else words:
@@ -171,5 +179,6 @@ ORGANISATION: Mapping[str, Callable[[Words], Any]] = {
     "sharing-only": _only,
     "sharing-exclude": _domains,
     "category": read_categories,
+    "label-names": _label_names,
 }
 CONNECTION = ("sharing", "magnet", "sorting", "dry-run", "exclude-from-sharing", "share-contact")

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from infra.db.types import Instant
+from infra.db.types import Instant, Json
 
 revision = "0004"
 down_revision = "0003"
@@ -74,6 +74,7 @@ def _words() -> None:
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
     )
+    op.add_column("mailboxes", sa.Column("label_names", Json(), nullable=True))
 
 
 def _aliases() -> None:
@@ -84,6 +85,7 @@ def _aliases() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("mailboxes", "label_names")
     op.execute("DELETE FROM mailbox_addresses WHERE alias_of IS NOT NULL")
     op.drop_column("mailbox_addresses", "alias_of")
     op.drop_table("judged")
