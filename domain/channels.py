@@ -85,7 +85,7 @@ class ChannelReport:
 class Item:
     """A notification as a channel may tell it: three details of the mail, the contact record's name, whose it is.
 
-    `due`: by the settings of this moment it still may be told (E92). Only mail has the last five.
+    `due`: by the settings of this moment it still may be told (E92). Only mail has the last six.
     """
 
     id: int
@@ -99,6 +99,7 @@ class Item:
     name: str | None = None
     author: str | None = None
     received_at: datetime | None = None
+    via_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)

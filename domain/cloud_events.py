@@ -41,6 +41,7 @@ def event(parcel: Parcel) -> Mapping[str, Any]:
             "contact_id": item.contact_id,
             "name": item.name,
             "from": item.author,
+            "via_list": item.via_list,
             "received_at": item.received_at and moment(item.received_at),
             "message_id": item.gmail_id,
         }
@@ -78,7 +79,8 @@ def line(parcel: Parcel) -> str:
     name = _plain(item.name or "")
     author = "".join(char for char in item.author or "" if char.isprintable() and char not in "<>")
     who = f"{name} ({author})" if name else author
-    return f"{who} has written" + (f", {_said(item.received_at)}" if item.received_at else "")
+    how = " via a list" if item.via_list else ""
+    return f"{who} has written{how}" + (f", {_said(item.received_at)}" if item.received_at else "")
 
 
 def moment(at: datetime) -> str:

@@ -94,7 +94,8 @@ def match(one: Decided) -> str | None:
     """Which address matched how, and against whom."""
     if one.person is None or one.matched_by is None:
         return None
-    return f"{one.author} is {one.address} of {_named(one.person)}, {_MATCHED_BY[one.matched_by]}"
+    via = ", via a list (E100)," if one.via_list else ""
+    return f"{one.author}{via} is {one.address} of {_named(one.person)}, {_MATCHED_BY[one.matched_by]}"
 
 
 def announcement(one: Decided, taken: StepTaken | None) -> str | None:
@@ -174,7 +175,9 @@ def second_look(seen: SeenNow) -> str:
     if message.author is None:
         why = "a list's From that names no author (E100)" if message.rewritten else "E105"
         return f"{seen.direction}, its author cannot be read with certainty ({why})"
-    through = f", sent through {message.sender}" if message.rewritten and message.sender else ""
+    through = ""
+    if message.via_list:
+        through = f" via a list ({message.sender})" if message.sender else " via a list"
     belongs = (
         f" of {seen.hit.contact.kind} {seen.hit.contact.id}" if seen.hit else ", on no record of the CRM"
     )

@@ -62,7 +62,7 @@ class Cost:
 class Link:
     """What the ledger keeps of a mail whose author is somebody in the CRM (D2, LIVE with MailMagnet on).
 
-    `in_inbox`: the mail was in the Inbox when it was matched.
+    `in_inbox`: the mail was in the Inbox when it was matched. `via_list`: its author was found by E100.
     """
 
     contact_id: str
@@ -71,6 +71,7 @@ class Link:
     author: str
     received_at: datetime
     in_inbox: bool = True
+    via_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ class Message:
     bulk: bool
     unless_known: bool = False
 
+    @property
+    def via_list(self) -> bool:
+        """Whether the author was found behind a list's address (E100)."""
+        return self.rewritten and self.author is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:

@@ -90,7 +90,7 @@ class Totals:
 class Notice:
     """A notification as the CRM shows it; `name` is the contact record's, None when that is gone (Z25).
 
-    Only mail has the last four. `late` ones are shown together (E91).
+    Only mail has the last five. `late` ones are shown together (E91).
     """
 
     id: int
@@ -101,6 +101,7 @@ class Notice:
     received_at: datetime | None = None
     gmail_id: str | None = None
     contact_id: str | None = None
+    via_list: bool = False
 
 
 Bookmark = tuple[datetime, int, str]
@@ -134,6 +135,7 @@ class Entry:
     author: str | None
     received_at: datetime | None
     unfinished: StepTaken | None
+    via_list: bool = False
 
     @property
     def seen_at(self) -> datetime:

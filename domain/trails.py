@@ -59,6 +59,7 @@ class Decided:
     address: str | None
     matched_by: MatchedBy | None
     author: str | None
+    via_list: bool
     received_at: datetime | None
     category: Category | None
     deal: DecidingDeal | None

@@ -182,7 +182,13 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
             continue
         in_inbox = INBOX in message.label_ids
         link = Link(
-            hit.contact.id, hit.address, hit.matched_by, message.author, message.received_at, in_inbox
+            hit.contact.id,
+            hit.address,
+            hit.matched_by,
+            message.author,
+            message.received_at,
+            in_inbox,
+            message.via_list,
         )
         linked.append((message.gmail_id, connection_id, link, one.decision.final))
         planned += [(message.gmail_id, connection_id, step) for step in one.decision.steps]

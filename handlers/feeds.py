@@ -46,11 +46,12 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A mail that the viewer may see, and where it lies."""
+    """A mail that the viewer may see, and where it lies. `via_list`: its author was found by E100."""
 
     mailbox_id: int
     mailbox: str
     direction: Direction
+    via_list: bool
     letter: Letter = field(repr=False)
 
     @property

@@ -191,7 +191,7 @@ class _Sight:
             if any(hit.contact.id == self.view.contact_id for hit in hits(address, known))
         )
         return [
-            Shown(door.mailbox_id, door.address, direction(message, insiders), letter)
+            Shown(door.mailbox_id, door.address, direction(message, insiders), message.via_list, letter)
             for letter, message in read
             if self.view.contact_id is None or self._shows(door, message, records, insiders)
         ]

@@ -76,7 +76,8 @@ def open_notice(notification_id: int, user_id: str, work: Work) -> tuple[Notice,
     if isinstance(letter, TryAgain | GiveUp):
         raise letter
     if letter is not None and not letter.label_ids & PUT_AWAY:
-        shown = Shown(entry.door.mailbox_id, entry.door.address, Direction.INBOUND, letter)
+        door = entry.door
+        shown = Shown(door.mailbox_id, door.address, Direction.INBOUND, notice.via_list, letter)
         return notice, Opened(shown, entry)
     with work.store.begin("notices.remove") as tx:
         tx.notifications.remove(notification_id, user_id)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     and_,
     case,
     delete,
@@ -57,6 +58,7 @@ class DecisionRows:
                     "author": link.author,
                     "received_at": link.received_at,
                     "in_inbox": link.in_inbox,
+                    "via_list": link.via_list,
                 }
                 for gmail_id, connection_id, link, outcome in linked
             ]
@@ -65,17 +67,7 @@ class DecisionRows:
     def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]:
         """The links of these mails, by (message, connection)."""
         rows = self._db.execute(select(decisions).where(_of(claims)))
-        return {
-            (row.gmail_id, row.connection_id): Link(
-                row.contact_id,
-                row.contact_address,
-                row.matched_by,
-                row.author,
-                row.received_at,
-                row.in_inbox is not False,
-            )
-            for row in rows
-        }
+        return {(row.gmail_id, row.connection_id): _link(row) for row in rows}
 
     def intended(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], tuple[Category, ...]]:
         """The intents that were committed before, by (message, connection), the last one first (W5)."""
@@ -262,10 +254,15 @@ class DecisionRows:
         private = dict.fromkeys(
             ("contact_id", "contact_address", "matched_by", "author", "received_at", "in_inbox", "deal_id")
         )
-        self._db.execute(update(decisions).where(*these).values(private))
+        self._db.execute(update(decisions).where(*these).values({**private, "via_list": False}))
 
     def _add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         insert_new(self._db, decisions, rows, decided_at=db_now())
+
+
+def _link(row: Row[Any]) -> Link:
+    how = (row.in_inbox is not False, row.via_list)
+    return Link(row.contact_id, row.contact_address, row.matched_by, row.author, row.received_at, *how)
 
 
 _TOUCHED = exists().where(

@@ -231,6 +231,7 @@ def _item(row: Any) -> Item:
         name=row.name,
         author=row.author,
         received_at=row.received_at,
+        via_list=row.via_list,
     )
 
 

@@ -113,4 +113,5 @@ def _entry(
         unfinished=unfinished.get((mailbox_id, gmail_id, decided.connection_id), unmatched)
         if decided
         else unmatched,
+        via_list=decided is not None and decided.via_list,
     )

@@ -40,6 +40,7 @@ class NotificationRows:
                     "gmail_id": claim.gmail_id,
                     "contact_id": link.contact_id,
                     "author": link.author,
+                    "via_list": link.via_list,
                     "received_at": link.received_at,
                     "late": is_late(link.received_at, now),
                 }
@@ -85,6 +86,7 @@ class NotificationRows:
             row.received_at,
             row.gmail_id,
             row.contact_id,
+            row.via_list,
         )
 
     def remove(self, notification_id: int, user_id: str) -> bool:

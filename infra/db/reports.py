@@ -159,6 +159,7 @@ class ReportRows:
                 row.received_at,
                 row.gmail_id,
                 row.contact_id,
+                row.via_list,
             )
             for row in rows
         )

@@ -220,7 +220,8 @@ notifications = Table(
     Index("notifications_user", "user_id", "id"),
     sqlite_autoincrement=True,
 )
-"""What the CRM shows to a user (Z3, Z25): exactly three details of the mail, and whose it is. Of another kind
+"""What the CRM shows to a user (Z3, Z25): exactly three details of the mail, and whose it is. `via_list` says how
+its author was found (E100). Of another kind
 than "mail" it tells of the connection (E67, E86) and has none of them. `late`: part of a summary (E91)."""
 
 channels = Table(

@@ -128,6 +128,7 @@ def _read(db: Connection, row: Row[Any]) -> Decided:
         address=row.contact_address,
         matched_by=MatchedBy(row.matched_by) if row.matched_by else None,
         author=row.author,
+        via_list=row.via_list,
         received_at=row.received_at,
         category=Category(row.category) if row.category else None,
         deal=_deal(db, row) if row.deal_id else None,

@@ -66,6 +66,7 @@ def test_a_mails_event_has_its_three_details_and_whose_it_is() -> None:
             "contact_id": "ann",
             "name": "Ann Example",
             "from": "ann@example.com",
+            "via_list": False,
             "received_at": "2026-03-15T10:02:00.007Z",
             "message_id": "18f3a2b4c5d6e7f8",
         },
@@ -135,6 +136,12 @@ def test_an_events_id_is_that_of_what_it_tells_whatever_else_changes() -> None:
     [
         pytest.param(
             parcel(MAIL), "Ann Example (ann@example.com) has written, 15 March 10:02 UTC", id="a mail"
+        ),
+        pytest.param(
+            parcel(replace(MAIL, via_list=True)),
+            "Ann Example (ann@example.com) has written via a list, 15 March 10:02 UTC",
+            id="a mail through a list",
+            marks=pytest.mark.rule("E100"),
         ),
         pytest.param(
             parcel(replace(MAIL, name=None)),

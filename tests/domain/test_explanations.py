@@ -41,6 +41,7 @@ def decided(outcome: Outcome | None, **more: Any) -> Decided:
         address="ann@example.com",
         matched_by=MatchedBy.EXACT,
         author="ann@example.com",
+        via_list=False,
         received_at=NOW,
         category=None,
         deal=None,
@@ -266,6 +267,11 @@ def test_the_match_names_both_addresses_and_the_step(matched_by: MatchedBy, word
     assert explanations.match(one) == f"a+x@example.com is ann@example.com of contact c12 (Ann), {words}"
     gone = replace(one, person=Person("c12", None, None))
     assert explanations.match(gone) == f"a+x@example.com is ann@example.com of former record c12, {words}"
+    listed = replace(one, via_list=True)
+    assert (
+        explanations.match(listed)
+        == f"a+x@example.com, via a list (E100), is ann@example.com of contact c12 (Ann), {words}"
+    )
     assert explanations.match(skipped(Outcome.SKIP_NO_CONTACT)) is None
 
 
@@ -320,6 +326,15 @@ def message(author: str | None, *, sender: str | None = None, rewritten: bool = 
             ),
             "inbound, from ann@example.com of contact c12",
             id="a contact",
+        ),
+        pytest.param(
+            SeenNow(
+                message=message("nora@example.com", sender="list@lists.example", rewritten=True),
+                direction=Direction.INBOUND,
+            ),
+            "inbound, from nora@example.com via a list (list@lists.example), on no record of the CRM",
+            id="through a list",
+            marks=pytest.mark.rule("E100"),
         ),
         pytest.param(
             SeenNow(message=message("uwe@firm.example"), direction=Direction.OUTBOUND),

@@ -12,7 +12,8 @@ from domain.channels import TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
-from handlers import channels, leaving, sweep
+from domain.reports import Query
+from handlers import channels, leaving, live, notices, reports, sweep
 from handlers.connections import Refused
 from handlers.work import Pace, Work
 from infra.db.schema import channels as channel_table
@@ -21,8 +22,10 @@ from infra.local.ports import free_port
 from infra.notifiers import Notifiers
 from infra.queue import BACKLOG
 from tests.handlers.conftest import LONG_AGO, House
+from tests.journeys.world import UWE, mail
 from tests.worlds import ONE_DATABASE
 from workers.broker import OUTSIDE
+from workers.cli import explaining
 from workers.demo.receiver import Receiver
 
 pytestmark = ONE_DATABASE
@@ -111,6 +114,7 @@ def test_a_customers_mail_goes_out_with_its_three_details_and_nothing_more(
             "contact_id": "ann",
             "name": "Ann",
             "from": "ann@example.com",
+            "via_list": False,
             "received_at": at,
             "message_id": gmail_id,
         },
@@ -120,6 +124,34 @@ def test_a_customers_mail_goes_out_with_its_three_details_and_nothing_more(
     assert states(house) == []
     assert channels.reports(house.work)[0].waiting == 0
     assert channel.host == "127.0.0.1"
+
+
+@pytest.mark.rule("E100", "Z25", "Z40")
+def test_mail_whose_author_a_list_hides_says_via_a_list_wherever_it_is_shown(
+    house: House, receiver: Receiver
+) -> None:
+    house.connect()
+    add(house, receiver)
+    post = mail("ann", 1).replace(
+        b"From: Ann <ann@example.com>",
+        b"From: Ann via Users <users@lists.example>\r\nList-Post: <mailto:users@lists.example>"
+        b"\r\nX-Original-From: Ann <ann@example.com>",
+    )
+    through = house.gmail.deliver(UWE, post).id
+    straight = house.deliver("ann", 2)
+    house.catch_up()
+    expected = {through: True, straight: False}
+    assert {e["subject"]: e["data"]["via_list"] for e in receiver.taken} == expected
+    assert {e["data"]["from"] for e in receiver.taken} == {"ann@example.com"}
+    found = {n.gmail_id: n for n in reports.notices("uwe", 0, None, work=house.work)}
+    assert {gmail_id: notice.via_list for gmail_id, notice in found.items()} == expected
+    assert {e.gmail_id: e.via_list for e in reports.ledger(Query(), house.work)} == expected
+    words = {i: [*explaining.in_words(reports.explain(i, None, house.work)[0])] for i in expected}
+    assert {i: "via a list (E100)" in " ".join(said) for i, said in words.items()} == expected
+    page = live.show_own("uwe", house.work, limit=10)
+    assert {one.letter.gmail_id: one.via_list for one in page.mails} == expected
+    opened = [notices.open_notice(n.id, "uwe", house.work)[1] for n in found.values()]
+    assert {o.shown.letter.gmail_id: o.shown.via_list for o in opened if o} == expected
 
 
 def test_a_channel_is_one_users_or_everybodys_and_begins_with_what_comes_next(

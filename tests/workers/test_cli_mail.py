@@ -118,6 +118,20 @@ def test_a_contacts_mail_in_a_table_and_as_json(desk: Desk) -> None:
     assert again["next"] is None
 
 
+@pytest.mark.rule("E100", "Z17a")
+def test_mail_through_a_list_says_so(desk: Desk) -> None:
+    desk.connect("uwe", UWE)
+    mail = plain("news", sender="Ann via Users <users@lists.example>")
+    mail["List-Post"], mail["X-Original-From"] = "<mailto:users@lists.example>", "Ann <ann@example.com>"
+    through, straight = desk.put(mail, at=2), desk.put(plain("straight"), at=1)
+    lines = desk.run("mail", "--mine").out.splitlines()
+    assert [line.split("Text.")[0].rstrip().endswith(", via a list") for line in lines[::2]] == [True, False]
+    listed = desk.run("mail", "--mine", "--json").json["mails"]
+    assert {one["message_id"]: one["via_list"] for one in listed} == {through: True, straight: False}
+    shown = desk.run("mail", "--mine", through).out
+    assert shown.splitlines()[0] == f"Mailbox: {UWE} (in, via a list, received 2026-11-20 12:00:02 UTC)"
+
+
 @pytest.mark.rule("Z17", "D13")
 def test_one_mail_and_its_mailbox(desk: Desk) -> None:
     desk.connect("uwe", UWE)

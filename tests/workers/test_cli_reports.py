@@ -16,7 +16,7 @@ from domain.mailboxes import Cursors, Watch
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.watches import Recall
-from infra.db.schema import notifications
+from infra.db.schema import decisions, notifications
 from infra.db.store import Store
 from infra.local.ports import free_port
 from infra.secrets import Cipher
@@ -79,6 +79,7 @@ def test_the_crm_reads_the_notifications_of_a_user_and_asks_for_those_after(
             "received_at": f"2026-03-15T09:0{number - 1}:00.000+00:00",
             "message_id": f"m{number}",
             "contact_id": "ann",
+            "via_list": False,
         }
         for number in (1, 2)
     ]
@@ -107,6 +108,23 @@ def test_a_name_cannot_play_with_the_terminal(terminal: Terminal, world: World) 
         ["1", "[/b]", "[31mAnn", "ann@example.com", "2026-03-15", "09:00:00", "UTC", "m1", "ann"],
     ]
     assert "\x1b" not in done.out + terminal.run("explain", "m1").out
+
+
+@pytest.mark.rule("E100", "Z25")
+def test_a_notification_says_via_a_list(terminal: Terminal, world: World) -> None:
+    announce(world, in_time=True)
+    with world.store.begin("tests.list") as tx:
+        for table in (notifications, decisions):
+            tx.db.execute(update(table).where(table.c.gmail_id == "m2").values(via_list=True))
+    lines = terminal.run("notifications", "--user", "uwe").out.splitlines()
+    assert ["ann@example.com via a list" in line for line in lines[1:3]] == [False, True]
+    told = terminal.run("notifications", "--user", "uwe", "--json").json
+    assert [one["via_list"] for one in told] == [False, True]
+    assert "from ann@example.com via a list" in terminal.run("ledger").out
+    listed = {one["message_id"]: one["via_list"] for one in terminal.run("ledger", "--json").json}
+    assert (listed["m1"], listed["m2"]) == (False, True)
+    match = terminal.run("explain", "m2", "--json").json[0]["decisions"][0]["match"]
+    assert (match["from"], match["via_list"]) == ("ann@example.com", True)
 
 
 @pytest.mark.rule("E91", "E86")

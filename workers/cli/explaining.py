@@ -119,6 +119,7 @@ def _match_as_json(decided: Decided) -> dict[str, Any] | None:
         return None
     return {
         "from": decided.author,
+        "via_list": decided.via_list,
         "address": decided.address,
         "matched_by": decided.matched_by and decided.matched_by.value,
         "contact_id": decided.person.id,
@@ -132,6 +133,7 @@ def _seen_as_json(decided: Decided, seen: SeenNow) -> dict[str, Any]:
         "read": seen.problem is None,
         "words": explanations.second_look(seen),
         "from": seen.message and seen.message.author,
+        "via_list": seen.message and seen.message.via_list,
         "direction": seen.direction and seen.direction.value,
         "outcome": seen.outcome and seen.outcome.value,
         "contact_id": seen.hit and seen.hit.contact.id,

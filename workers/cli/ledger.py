@@ -113,7 +113,7 @@ def _in_words(one: Entry, *, all_mailboxes: bool) -> str:
         if one.unfinished.state is State.WAITING:
             facts.append(f"next try {one.unfinished.ready_at:%Y-%m-%d %H:%M:%S}")
     if one.author:
-        facts.append(f"from {one.author}")
+        facts.append(f"from {one.author}{' via a list' if one.via_list else ''}")
     if all_mailboxes:
         facts.append(f"in {one.mailbox}")
     known = ", ".join(facts)
@@ -134,6 +134,7 @@ def _as_json(one: Entry) -> dict[str, Any]:
         "came_by": one.came_by,
         "outcome": one.outcome and one.outcome.value,
         "from": one.author,
+        "via_list": one.via_list,
         "received_at": one.received_at and _moment(one.received_at),
         "unfinished": step
         and {

@@ -43,9 +43,10 @@ def show_page(page: Page) -> None:
         letter = one.letter
         where = f"{one.mailbox}/{letter.gmail_id}" if several else letter.gmail_id
         files = "+" if letter.attachments() else " "
+        via = ", via a list" if one.via_list else ""
         _write(
             f"{_said(letter.received_at)}  {_way(one):<5}  {fitted(_other(one), 30)}  "
-            f"{fitted(letter.header('Subject') or '(no subject)', 50)} {files} {where}"
+            f"{fitted(letter.header('Subject') or '(no subject)', 50)} {files} {where}{via}"
         )
         if preview := safe_line(letter.snippet):
             _write(f"    {fitted(preview, 110).rstrip()}")
@@ -74,7 +75,8 @@ def show_mail(opened: Opened, saved: Mapping[int, Path | None]) -> None:
     """Its header, its text, and what is attached to it."""
     shown = opened.shown
     letter = shown.letter
-    _write(f"Mailbox: {shown.mailbox} ({_way(shown)}, received {_said(letter.received_at)})")
+    via = ", via a list" if shown.via_list else ""
+    _write(f"Mailbox: {shown.mailbox} ({_way(shown)}{via}, received {_said(letter.received_at)})")
     for name in _HEADERS:
         if value := safe_line(letter.header(name)):
             _write(f"{name}: {value}")
@@ -120,7 +122,7 @@ def show_glance(found: Sequence[Notice], seen: Glance, *, as_json: bool) -> None
         return
     for one in found:
         subject, preview = _words(one, seen)
-        who = one.name or one.author or ""
+        who = (one.name or one.author or "") + (" via a list" if one.via_list else "")
         _write(f"{one.id:<6}  {_said(one.received_at)}  {fitted(who, 30)}  {fitted(subject, 60)}".rstrip())
         if preview:
             _write(f"        {fitted(preview, 110).rstrip()}")
@@ -151,6 +153,7 @@ def notice_as_json(one: Notice) -> dict[str, Any]:
         "late": one.late,
         "name": one.name,
         "from": one.author,
+        "via_list": one.via_list,
         "received_at": _moment(one.received_at),
         "message_id": one.gmail_id,
         "contact_id": one.contact_id,
@@ -178,6 +181,7 @@ def _as_json(one: Shown) -> dict[str, Any]:
         "draft": DRAFT in letter.label_ids,
         "received_at": _moment(letter.received_at),
         "from": letter.header("From"),
+        "via_list": one.via_list,
         "to": letter.header("To"),
         "cc": letter.header("Cc"),
         "subject": letter.header("Subject"),

@@ -247,7 +247,7 @@ def _line(one: Notice) -> dict[str, Any]:
     return {
         "id": one.id,
         "name": about,
-        "from": one.author,
+        "from": f"{one.author} via a list" if one.via_list else one.author,
         "received_at": _said(one.received_at),
         "message_id": one.gmail_id,
         "contact_id": one.contact_id,

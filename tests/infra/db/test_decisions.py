@@ -54,7 +54,7 @@ def told(store: Store) -> list[str]:
 def test_of_mail_that_ends_here_only_the_id_and_the_outcome_are_kept(world: World) -> None:
     skip(world, a=Outcome.SKIP_NO_CONTACT)
 
-    kept = {name for name, value in row_of(world, "a").items() if value is not None}
+    kept = {name for name, value in row_of(world, "a").items() if value not in (None, False)}
 
     assert kept == {"connection_id", "gmail_id", "mailbox_id", "outcome", "decided_at"}
 
@@ -87,7 +87,13 @@ def test_one_mail_may_end_differently_for_two_connections(store: Store) -> None:
 def test_a_link_comes_back_as_it_was(world: World) -> None:
     moment = START.replace(microsecond=123_000)
     known = Link(
-        "1007", "ann@example.com", MatchedBy.PLUS_TAG, "ann+shop@example.com", moment, in_inbox=False
+        "1007",
+        "ann@example.com",
+        MatchedBy.PLUS_TAG,
+        "ann+shop@example.com",
+        moment,
+        in_inbox=False,
+        via_list=True,
     )
     claim = join(world, "18c2f00ba4", known)
 
@@ -150,6 +156,7 @@ def test_a_notification_holds_three_details_of_the_mail_and_whose_it_is(world: W
         "user_id",
         "contact_id",
         "late",
+        "via_list",
         "created_at",
     }
     assert (kept["gmail_id"], kept["author"]) == ("a", "ann+shop@example.com")
@@ -222,7 +229,7 @@ def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World, seco
 
 @pytest.mark.rule("D2", "I3")
 def test_purged_decisions_leave_nothing_of_the_author(world: World) -> None:
-    labelled = join(world, "labelled", link())
+    labelled = join(world, "labelled", replace(link(), via_list=True))
     join(world, "unlabelled", link(), Outcome.LABEL_NONE)
     skip(world, skipped=Outcome.SKIP_SELF)
     with world.store.begin("labels.record") as tx:
@@ -234,7 +241,7 @@ def test_purged_decisions_leave_nothing_of_the_author(world: World) -> None:
         left = tx.db.execute(select(decisions)).mappings().all()
 
     assert [(row["gmail_id"], row["category"], row["author"]) for row in left] == [("labelled", "OPEN", None)]
-    assert left[0]["in_inbox"] is None
+    assert (left[0]["in_inbox"], left[0]["via_list"]) == (None, False)
 
 
 @pytest.mark.rule("I3", "D2")
