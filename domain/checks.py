@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.aliases import Alias
-from domain.connections import Connection, ConnectionState
+from domain.connections import UNKNOWN_ADDRESS, Connection, ConnectionState
 from domain.reports import TOO_LONG
 from domain.scopes import missing, needed
 from domain.watches import RENEWED_WITHIN, WatchState
@@ -115,6 +115,10 @@ def of_state(connection: Connection) -> Finding | None:
     """Why Google need not be asked about a connection; None when it is active."""
     user = connection.user_id
     match connection.state:
+        case ConnectionState.REAUTH_NEEDED if connection.access_trouble == UNKNOWN_ADDRESS:
+            says = f"Google knows no mailbox of the address that the service account enters for user {user}"
+            step = f"name the account's primary address: `lodestone connect --user {user} --delegate ADDRESS`"
+            return failed("token", says, step)
         case ConnectionState.REAUTH_NEEDED:
             says = f"Google has ended the grant of user {user}; he was told"
             return failed("token", says, f"he signs in again: `lodestone connect --user {user}`")

@@ -14,11 +14,13 @@ TYPES = {
     NoticeKind.MAIL: "lodestone.mail.received",
     NoticeKind.SIGN_IN_NEEDED: "lodestone.connection.expired",
     NoticeKind.SORTING_FAILED: "lodestone.sorting.failed",
+    NoticeKind.ACCESS_REFUSED: "lodestone.connection.refused",
 }
 
 _SENTENCES = {
     NoticeKind.SIGN_IN_NEEDED: "Google no longer lets the CRM into the mailbox of {user}: please sign in again",
     NoticeKind.SORTING_FAILED: "Mail of {user} is no longer sorted: Gmail makes no more labels in this mailbox",
+    NoticeKind.ACCESS_REFUSED: "The CRM is not let into the mailbox of {user}: its administrator can change that",
 }
 _MEANINGFUL = str.maketrans("", "", "<>@*_`|[]")
 """Signs that chat services read as mentions, links or style; names come from web forms."""

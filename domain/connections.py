@@ -20,6 +20,10 @@ class ConnectionState(StrEnum):
     OFF = "off"
 
 
+UNKNOWN_ADDRESS = "unknown_address"
+"""Our word for a delegated connection's address that Google does not know."""
+
+
 class Sharing(StrEnum):
     """Who besides the owner may see a mailbox's mail (D13). Exactly one is set on every LIVE connection."""
 
@@ -34,8 +38,9 @@ class Connection:
 
     `magnet_since` and `sorting_since` are the moments the features were switched on by the provider's
     clock (W14), None when off. `dry_run` decides and explains but changes nothing in Gmail.
-    `sorting_trouble` is Google's reason word while sorting is in state "error" (E67). `sharing` and
-    `excluded_domains`, in their exact form, are the owner's own choice (D13).
+    `sorting_trouble` is Google's reason word while sorting is in state "error" (E67), `access_trouble` why its
+    service account is not let in. `sharing` and `excluded_domains`, in their exact form, are the owner's own
+    choice (D13).
     """
 
     id: int
@@ -50,6 +55,7 @@ class Connection:
     sorting_trouble: str | None = None
     sharing: Sharing = Sharing.PRIVATE
     excluded_domains: frozenset[str] = frozenset()
+    access_trouble: str | None = None
 
     @property
     def works(self) -> bool:
@@ -84,8 +90,8 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class MailboxState:
-    """What we know of a mailbox between jobs. `resting_until` is set while Gmail limits it (E87); `own_name` is
-    what its owner shows there beside his address, where he shows anything."""
+    """What we know of a mailbox between jobs. `resting_until` is set while Gmail limits it (E87), for `trouble`;
+    `own_name` is what its owner shows there beside his address, where he shows anything."""
 
     id: int
     address: str
@@ -96,6 +102,7 @@ class MailboxState:
     labels: dict[Category, str]
     watch: WatchState = field(default_factory=WatchState)
     own_name: str = field(default="", repr=False)
+    trouble: str | None = None
 
     @property
     def cursor(self) -> str | None:

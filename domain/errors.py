@@ -28,6 +28,18 @@ class Unready(TryAgain):
     """The provider lets nobody into the mailbox and does not say for how long: often it passes (E87)."""
 
 
+class GrantRefused(Unready):
+    """Google gives no token for this grant, and the operator alone can change that: no user is marked for it. Another
+    grant of the mailbox may work (W15)."""
+
+
+class NotDelegated(GrantRefused):
+    """The domain's administrator does not let our service account in, or not yet: for hours at times (FACTS §5)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, after=timedelta(hours=1))
+
+
 class Unanswered(TryAgain):
     """Nobody can tell whether the provider has done it: look before it is done again (I2)."""
 
@@ -50,6 +62,10 @@ class CursorExpired(Exception):
 
 class AccessRevoked(Exception):
     """The grant is gone (invalid_grant, E86): this connection needs its user to sign in again."""
+
+
+class UnknownAddress(AccessRevoked):
+    """Our service account is to enter a mailbox of an address that Google does not know."""
 
 
 class LabelUnknown(Exception):

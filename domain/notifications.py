@@ -19,6 +19,7 @@ class NoticeKind(StrEnum):
     MAIL = "mail"
     SIGN_IN_NEEDED = "sign_in_needed"
     SORTING_FAILED = "sorting_failed"
+    ACCESS_REFUSED = "access_refused"
 
 
 @dataclass(frozen=True, slots=True)

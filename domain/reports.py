@@ -18,8 +18,8 @@ TOO_LONG = timedelta(minutes=10)
 class MailboxReport:
     """One mailbox as it stands. `signed_in`: an active connection with MailMagnet on; `needs_sign_in`: one
     whose grant has ended, `not_permitted`: one whose user may not have it now (D12). `sorting_trouble`: Google's
-    reason word while sorting is stopped (E67). `history_refused_at`: since when Gmail takes no history id (E84).
-    `waiting` and `set_aside` count mails."""
+    reason word while sorting is stopped (E67), `access_trouble`: why a service account is not let in.
+    `history_refused_at`: since when Gmail takes no history id (E84). `waiting` and `set_aside` count mails."""
 
     address: str
     signed_in: bool
@@ -38,6 +38,7 @@ class MailboxReport:
     not_permitted: bool = False
     history_refused_at: datetime | None = None
     compared: Compared = field(default_factory=Compared)
+    access_trouble: str | None = None
     watch: WatchState = field(default_factory=WatchState)
 
     def state(self, now: datetime) -> str:
@@ -46,7 +47,7 @@ class MailboxReport:
             return f"paused since {self.paused_at:%Y-%m-%d %H:%M:%S} UTC"
         if not self.signed_in:
             if self.needs_sign_in:
-                return "reauth needed"
+                return "reauth needed" + (f" ({self.access_trouble})" if self.access_trouble else "")
             return "permission withdrawn" if self.not_permitted else "off"
         if self.resting_until is None or self.resting_until <= now:
             if self.sorting_trouble is not None:
@@ -63,7 +64,8 @@ class Totals:
     one that is paused. `look_due_at` is when the mailbox was due, or will be, that was looked at the longest ago:
     what no worker has looked for, does not wait in the ledger. `unsorted` mailboxes are those in which sorting
     is stopped (E67), `unwatched` ones those whose push registration has ended (E85), `unusable` ones those whose
-    history Gmail refuses (E84). `compared` is the last comparison of each (E108)."""
+    history Gmail refuses (E84), `refused` ones those that their service account is not let into. `compared` is the
+    last comparison of each (E108)."""
 
     mailboxes: int
     paused: int
@@ -75,6 +77,7 @@ class Totals:
     unwatched: int = 0
     unusable: int = 0
     compared: Compared = field(default_factory=Compared)
+    refused: int = 0
 
     def late(self, now: datetime) -> bool:
         """Whether a mail waits longer than the rules allow, or may wait unseen."""

@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from domain.connections import Connection, ConnectionState, MailboxState, Sharing, Wishes
-from domain.errors import AccessRevoked, GiveUp, LabelRefused, TryAgain
+from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
 from domain.labels import ByCategory, Category
 from domain.mailboxes import Grant, Watch
 from domain.scopes import Scope, missing, named, needed
@@ -154,7 +154,7 @@ def _follow_rename(user_id: str, address: str, work: Work) -> None:
     for connection in () if known else mine:
         try:
             now = enter([connection], work, lambda gmail: gmail.address())
-        except GiveUp:
+        except (GiveUp, GrantRefused):
             continue
         if now == address:
             with work.store.begin("connections.rename") as tx:

@@ -17,7 +17,7 @@ from domain.checks import (
     ok,
     warning,
 )
-from domain.connections import Connection, ConnectionState, MailboxState
+from domain.connections import Connection, MailboxState
 from domain.errors import CursorExpired, GiveUp, TryAgain
 from handlers.ports import Mailbox
 from handlers.work import Work, enter
@@ -32,6 +32,28 @@ OPERATORS = {
     "accessNotConfigured": (
         "the Gmail API is not enabled in the OAuth client's project",
         "enable it: `lodestone setup google` prints the command",
+    ),
+    "account_not_found": (
+        "Google does not know the service account any more",
+        "make another, delegate to it, set LODESTONE_SERVICE_ACCOUNT_FILE: docs/GOOGLE.md",
+    ),
+    "invalid_scope": (
+        "Google does not know a scope that we ask for",
+        "compare the consent screen with `lodestone setup google`",
+    ),
+    **dict.fromkeys(
+        ("invalid_client", "deleted_client", "disabled_client"),
+        (
+            "Google does not know the OAuth client by which its user signed in, or its secret",
+            "restore the client in the Cloud console; with another one every user signs in again",
+        ),
+    ),
+    **dict.fromkeys(
+        ("access_denied", "admin_policy_enforced", "org_internal", "unauthorized_client"),
+        (
+            "the domain's administrator does not let us in, or not yet",
+            "delegation for exactly the scopes of `lodestone setup google`, or the app as Trusted: docs/GOOGLE.md",
+        ),
     ),
     "no_service_account": (
         "its access is delegated to a service account, and we have no key",
@@ -105,10 +127,7 @@ def examine(mailbox_id: int, work: Work, *, ask: bool = True) -> Examined | None
     if paused:
         found.append(warning("paused", "it is paused", "`lodestone resume` when it may go on"))
     elif mailbox.rests(now):
-        until = f"{mailbox.resting_until:%Y-%m-%d %H:%M} UTC"
-        found.append(
-            warning("gmail", f"Gmail limits or refuses it; it rests until {until}", "see docs/RUNBOOK.md")
-        )
+        found.append(_resting(mailbox))
     away = False
     for connection in connections:
         state = of_state(connection)
@@ -142,10 +161,25 @@ def _ask(connection: Connection, mailbox: MailboxState, work: Work) -> tuple[lis
         step = "the domain's administrator decides which apps may enter: docs/GOOGLE.md"
         return [failed("gmail", f"Gmail refuses: {error.reason}", step)], False
     if seen is None:
-        ended = of_state(replace(connection, state=ConnectionState.REAUTH_NEEDED))
-        return [ended] if ended else [], False
+        return [_ended(connection, work)], False
     token = ok("token", "its token could be refreshed")
     return [token, of_scopes(connection, seen.scopes), *_compare(seen, mailbox)], False
+
+
+def _ended(connection: Connection, work: Work) -> Finding:
+    """Its state was changed just now, by the look itself."""
+    with work.store.begin("doctor.look", reads_only=True) as tx:
+        now = tx.connections.get(connection.id)
+    ended = of_state(now) if now else None
+    return ended or warning("token", "it was changed meanwhile", "look again")
+
+
+def _resting(mailbox: MailboxState) -> Finding:
+    rests = f"it rests until {mailbox.resting_until:%Y-%m-%d %H:%M} UTC"
+    if mailbox.trouble in OPERATORS:
+        says, step = OPERATORS[mailbox.trouble]
+        return failed("gmail", f"{says}; {rests}", step)
+    return warning("gmail", f"Gmail limits or refuses it; {rests}", "see docs/RUNBOOK.md")
 
 
 def _refused(reason: str) -> Finding:

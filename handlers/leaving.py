@@ -3,7 +3,7 @@
 import structlog
 
 from domain.connections import Connection, ConnectionState
-from domain.errors import AccessRevoked, GiveUp, TryAgain
+from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
 from handlers.ports import Transaction
 from handlers.work import Work
 
@@ -14,6 +14,7 @@ def end(connection: Connection, tx: Transaction) -> None:
     """Nothing more is done for it, and what was kept is deleted. What is left to do is done by `leave`, and the
     sweep asks for that until it is."""
     tx.connections.switch_off(connection.id)
+    tx.aliases.end(connection)
     forget(connection, tx)
     tx.outbox.delete(connection.id)
 
@@ -109,5 +110,5 @@ def _sign_out(connection: Connection, *, stop: bool, revoke: bool, work: Work) -
         try:
             if wanted:
                 step()
-        except (AccessRevoked, GiveUp) as error:
+        except (AccessRevoked, GiveUp, GrantRefused) as error:
             log.info("grant.lost", connection_id=connection.id, error=type(error).__name__)

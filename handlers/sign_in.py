@@ -5,7 +5,7 @@ import secrets
 import structlog
 
 from domain.connections import Connection, ConnectionState, Wishes
-from domain.errors import AccessRevoked, GiveUp, TryAgain
+from domain.errors import AccessRevoked, GiveUp, NotDelegated, TryAgain, UnknownAddress
 from domain.mailboxes import Grant
 from domain.scopes import Scope, missing, needed
 from domain.sign_ins import SignIn
@@ -103,7 +103,11 @@ def delegate(
     """The connection's id and address, by the service account's own grant: nobody signs in."""
     try:
         return save(user_id, grant, wishes, replace=replace, work=work)
-    except AccessRevoked:
+    except UnknownAddress:
+        raise Refused(
+            "Google knows no mailbox of this address: it has to be the primary one of an account of the domain"
+        ) from None
+    except NotDelegated:
         raise Refused(
             f"Google does not let {grant.client_id} act for this mailbox: in the Admin console, give its client id "
             f"domain-wide delegation for {' '.join(grant.scopes)}"

@@ -51,7 +51,7 @@ def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
         answer = enter(connections, work, renew, Lease(work.pace.lease, keep))
     except (TryAgain, GiveUp) as error:
         with work.store.begin("watch.failed") as tx:
-            tx.mailboxes.watch_failed(mailbox_id, error.reason, WATCH_RETRY)
+            tx.mailboxes.watch_failed(mailbox_id, error.reason, _retry_after(error))
         log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
         return True
     if answer is None:
@@ -75,6 +75,11 @@ def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     else:
         log.info("watch.renewed", mailbox_id=mailbox_id, until=watch.expires_at.isoformat())
     return True
+
+
+def _retry_after(error: TryAgain | GiveUp) -> float:
+    wished = error.after.total_seconds() if isinstance(error, TryAgain) and error.after else 0.0
+    return max(WATCH_RETRY, wished)
 
 
 def judge_push(mailbox: MailboxState, mails: int, now: datetime, tx: Transaction, work: Work) -> bool:

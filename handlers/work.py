@@ -10,8 +10,16 @@ from typing import TypeVar
 
 import structlog
 
-from domain.connections import Connection, MailboxState
-from domain.errors import AccessRevoked, DatabaseAway, GiveUp, TryAgain
+from domain.connections import UNKNOWN_ADDRESS, Connection, MailboxState
+from domain.errors import (
+    AccessRevoked,
+    DatabaseAway,
+    GiveUp,
+    GrantRefused,
+    NotDelegated,
+    TryAgain,
+    UnknownAddress,
+)
 from domain.events import DeliveryDue, Event
 from domain.ledger import wait_before
 from domain.notifications import NoticeKind
@@ -102,8 +110,10 @@ def enter(
 ) -> T | None:
     """Do something in the mailbox with the first grant that still works; None when none does (W15, E86).
 
-    However slowly Gmail answers, the lease is extended meanwhile (W2).
+    However slowly Gmail answers, the lease is extended meanwhile (W2). Raises GrantRefused where one of the grants
+    will work again without its user, and none does now.
     """
+    refused: GrantRefused | None = None
     for connection in connections:
         if connection.grant is None:
             continue
@@ -111,26 +121,66 @@ def enter(
         if lease is not None:
             mailbox.hold(lease.seconds / 3, lease.extend)
         try:
-            return action(mailbox)
-        except AccessRevoked:
-            need_sign_in(connection, work)
+            answer = action(mailbox)
+            if connection.access_trouble is not None:
+                _admit(connection, work)
+            return answer
+        except GrantRefused as error:
+            refused = error.with_traceback(None)
+            if isinstance(error, NotDelegated):
+                _refuse(connection, error.reason, work)
+        except AccessRevoked as error:
+            need_sign_in(connection, work, unknown=isinstance(error, UnknownAddress))
         finally:
             if mailbox.grant != connection.grant:
                 with work.store.begin("mailboxes.keep_grant") as tx:
                     tx.connections.keep_grant(connection, mailbox.grant)
+    if refused is not None:
+        raise refused
     return None
 
 
-def need_sign_in(connection: Connection, work: Work) -> None:
-    """Stop at once and say so once: nothing is retried until the user signs in again (E86)."""
+def need_sign_in(connection: Connection, work: Work, *, unknown: bool = False) -> None:
+    """Stop at once and say so once: nothing is retried until the user signs in again (E86), or is connected anew
+    where Google does not know the address that a service account was to enter."""
+    kind = NoticeKind.ACCESS_REFUSED if unknown else NoticeKind.SIGN_IN_NEEDED
     with work.store.begin("mailboxes.need_sign_in") as tx:
-        first = tx.connections.need_sign_in(connection)
+        first = tx.connections.need_sign_in(connection, UNKNOWN_ADDRESS if unknown else None)
         if not tx.connections.working(connection.mailbox_id):
             tx.mailboxes.pause(connection.mailbox_id)
-        channels = tx.notifications.tell(connection, NoticeKind.SIGN_IN_NEEDED) if first else ()
-    if first:
+        channels = tx.notifications.tell(connection, kind) if first else ()
+    if first and unknown:
+        _say_refused(connection, UNKNOWN_ADDRESS)
+    elif first:
         log.warning("connection.expired", connection_id=connection.id, user_id=connection.user_id)
     wake_channels(channels, work)
+
+
+def _refuse(connection: Connection, reason: str, work: Work) -> None:
+    """Say once that a service account is not let in. The mailbox rests and comes back by itself (E87)."""
+    if connection.access_trouble is not None:
+        return
+    with work.store.begin("mailboxes.refuse") as tx:
+        first = tx.connections.refuse(connection, reason)
+        channels = tx.notifications.tell(connection, NoticeKind.ACCESS_REFUSED) if first else ()
+    if first:
+        _say_refused(connection, reason)
+    wake_channels(channels, work)
+
+
+def _say_refused(connection: Connection, reason: str) -> None:
+    log.warning("connection.refused", connection_id=connection.id, user_id=connection.user_id, reason=reason)
+
+
+def _admit(connection: Connection, work: Work) -> None:
+    """What has been done in the mailbox counts, whether this can be written or not: the next look writes it."""
+    try:
+        with work.store.begin("mailboxes.admit") as tx:
+            first = tx.connections.refuse(connection, None)
+    except DatabaseAway:
+        return
+    if first:
+        log.info("connection.admitted", connection_id=connection.id, user_id=connection.user_id)
 
 
 def wake_channels(channel_ids: Collection[int], work: Work) -> None:

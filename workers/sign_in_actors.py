@@ -9,7 +9,7 @@ import structlog
 from dramatiq.middleware import CurrentMessage
 from redis.exceptions import RedisError
 
-from domain.errors import AccessRevoked, GiveUp, TryAgain
+from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
 from handlers import sign_in
 from handlers.connections import Refused
 from infra.crm_fields import Unfit
@@ -77,6 +77,8 @@ def _answer(name: str, args: Sequence[Any], fields: Mapping[str, Any], app: App)
         return {"ok": True} | ACTORS[name]({"args": args, **fields} if args else fields, app)
     except (Refused, Unfit) as error:
         answer = {"error": "refused", "reason": str(error)}
+    except GrantRefused as error:
+        answer = {"error": "google_refuses", "reason": error.reason}
     except TryAgain as error:
         answer = {"error": "try_again", "reason": error.reason}
     except GiveUp as error:

@@ -57,6 +57,12 @@ class AliasRows:
         )
         return self._db.execute(delete(mailbox_addresses).where(*this)).rowcount > 0
 
+    def end(self, connection: Connection) -> None:
+        """All of its aliases end with the connection."""
+        here = mailbox_addresses.c
+        its = (here.mailbox_id == connection.mailbox_id, here.alias_of == connection.id)
+        self._db.execute(delete(mailbox_addresses).where(*its))
+
     def of_users(self, user_ids: Collection[str] | None = None) -> tuple[Alias, ...]:
         """Those of these users' connections, or all, by user and address."""
         named = () if user_ids is None else (connections.c.user_id.in_(user_ids),)

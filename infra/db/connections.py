@@ -13,7 +13,6 @@ from infra.db.schema import (
     connections,
     decisions,
     deliveries,
-    mailbox_addresses,
     mailboxes,
     messages,
     notifications,
@@ -136,6 +135,7 @@ class ConnectionRows:
             connection_id,
             state=ConnectionState.ACTIVE.value,
             grant=self._cipher.seal(grant),
+            access_trouble=None,
             leave_due_at=None,
             version=connections.c.version + 1,
         )
@@ -157,15 +157,23 @@ class ConnectionRows:
             connection.id, connections.c.version == connection.version, grant=self._cipher.seal(grant)
         )
 
-    def need_sign_in(self, connection: Connection) -> bool:
+    def need_sign_in(self, connection: Connection, trouble: str | None = None) -> bool:
         """The grant that the connection was read with is gone (E86); True for the one who noticed first."""
         return self._update(
             connection.id,
             connections.c.version == connection.version,
             connections.c.state == ConnectionState.ACTIVE.value,
             state=ConnectionState.REAUTH_NEEDED.value,
+            access_trouble=trouble,
             version=connections.c.version + 1,
         )
+
+    def refuse(self, connection: Connection, reason: str | None) -> bool:
+        """Why its service account is not let in for now, None when it is; True for the one who noticed first."""
+        known = connections.c.access_trouble
+        is_new = known.is_(None) if reason else known.is_not(None)
+        this = (connections.c.version == connection.version, is_new)
+        return self._update(connection.id, *this, access_trouble=reason)
 
     def stop_sorting(self, connection: Connection, reason: str) -> bool:
         """Sorting is in state "error" until the settings are saved again (E67); True for the one who noticed
@@ -182,9 +190,6 @@ class ConnectionRows:
         owner = select(connections.c.user_id).where(connections.c.id == connection_id).scalar_subquery()
         self._db.execute(delete(sign_ins).where(sign_ins.c.user_id == owner))
         self._db.execute(delete(shared_contacts).where(shared_contacts.c.connection_id == connection_id))
-        mailbox = select(connections.c.mailbox_id).where(connections.c.id == connection_id).scalar_subquery()
-        aliases = (mailbox_addresses.c.mailbox_id == mailbox, mailbox_addresses.c.alias_of == connection_id)
-        self._db.execute(delete(mailbox_addresses).where(*aliases))
         self._update(
             connection_id,
             state=ConnectionState.OFF.value,
@@ -204,20 +209,13 @@ class ConnectionRows:
 
     def take_leave(self, connection_id: int, seconds: float) -> bool:
         """Whoever ends the connection at Google has so many seconds; False when it is not off any more."""
-        return self._update(
-            connection_id,
-            connections.c.state == ConnectionState.OFF.value,
-            leave_due_at=db_now(seconds),
-        )
+        is_off = connections.c.state == ConnectionState.OFF.value
+        return self._update(connection_id, is_off, leave_due_at=db_now(seconds))
 
     def take_leaving(self, limit: int, again_after: float) -> tuple[int, ...]:
         """Connections to be ended at Google now; each is named again after so many seconds."""
-        due = (
-            select(connections.c.id)
-            .where(connections.c.leave_due_at <= db_now())
-            .order_by(connections.c.leave_due_at)
-            .limit(limit)
-        )
+        moment = connections.c.leave_due_at
+        due = select(connections.c.id).where(moment <= db_now()).order_by(moment).limit(limit)
         free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
         taken = update(connections).where(connections.c.id.in_(select(free)))
         return tuple(
@@ -295,4 +293,5 @@ class ConnectionRows:
             sorting_trouble=row.sorting_trouble,
             sharing=Sharing(row.sharing),
             excluded_domains=frozenset(row.excluded_domains),
+            access_trouble=row.access_trouble,
         )

@@ -177,6 +177,7 @@ class DeliveryRows:
                     contacts.c.name,
                     connections.c.state,
                     connections.c.sorting_trouble,
+                    connections.c.access_trouble,
                     _WORKS.label("works"),
                 )
             )
@@ -239,4 +240,6 @@ def _is_due(kind: NoticeKind, row: Any) -> bool:
     """What was mended meanwhile need not be told any more (E92)."""
     if kind is NoticeKind.SIGN_IN_NEEDED:
         return bool(row.state == ConnectionState.REAUTH_NEEDED.value)
+    if kind is NoticeKind.ACCESS_REFUSED:
+        return row.access_trouble is not None
     return bool(row.works and (kind is NoticeKind.MAIL or row.sorting_trouble is not None))

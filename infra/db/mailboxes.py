@@ -40,6 +40,7 @@ class MailboxRows:
             failures=row.failures,
             labels={Category(name): label_id for name, label_id in row.labels.items()},
             watch=watch_state(row),
+            trouble=row.trouble,
             own_name=row.own_name or "",
         )
 

@@ -63,11 +63,12 @@ class ReportRows:
             func.count(case((watched, mailboxes.c.refused_at))),
             func.coalesce(func.sum(mailboxes.c.mails_compared), 0),
             func.coalesce(func.sum(mailboxes.c.mails_late), 0),
+            func.count(users.c.refused),
         )
         these = select(*counts, looked).select_from(mailboxes)
         these = these.join(users, users.c.mailbox_id == mailboxes.c.id, isouter=True)
         found = self._db.execute(these.where(*_named(mailbox))).one()
-        known, paused, unsorted, unwatched, unusable, compared, late, looked_at = found
+        known, paused, unsorted, unwatched, unusable, compared, late, refused, looked_at = found
         return Totals(
             known,
             paused,
@@ -79,6 +80,7 @@ class ReportRows:
             unwatched,
             unusable,
             Compared(int(compared), int(late)),
+            refused,
         )
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
@@ -94,6 +96,7 @@ class ReportRows:
                 lost.label("lost"),
                 users.c.withdrawn,
                 users.c.unsorted,
+                users.c.refused,
                 waiting.label("waiting"),
                 set_aside.label("set_aside"),
                 open_mail.c.oldest,
@@ -120,6 +123,7 @@ class ReportRows:
                 resting_until=row.resting_until,
                 trouble=row.trouble,
                 sorting_trouble=row.unsorted,
+                access_trouble=row.refused,
                 synced_at=row.synced_at,
                 watch_until=row.watch_until,
                 pushed_at=row.pushed_at,
@@ -232,7 +236,7 @@ def _open_mail(mailbox: str | None) -> Select[Any]:
 
 def _sign_ins(mailbox: str | None) -> Select[Any]:
     """By mailbox: is anybody signed in for whom there is something to do, has anybody's grant ended, has anybody
-    lost the permission, and why is mail of anybody no longer sorted (E67)?"""
+    lost the permission, why is mail of anybody no longer sorted (E67), or his service account not let in?"""
     works = (connections.c.state == ConnectionState.ACTIVE.value) & connections.c.magnet_since.is_not(None)
     lost = connections.c.state == ConnectionState.REAUTH_NEEDED.value
     withdrawn = connections.c.state == ConnectionState.PAUSED.value
@@ -242,6 +246,7 @@ def _sign_ins(mailbox: str | None) -> Select[Any]:
         func.max(case((lost, 1), else_=0)).label("lost"),
         func.max(case((withdrawn, 1), else_=0)).label("withdrawn"),
         func.max(case((works, connections.c.sorting_trouble))).label("unsorted"),
+        func.max(connections.c.access_trouble).label("refused"),
     ).group_by(connections.c.mailbox_id)
     return found.where(connections.c.mailbox_id.in_(_ids(mailbox))) if mailbox else found
 

@@ -15,6 +15,8 @@ from sqlalchemy import (
     false,
 )
 
+from infra.db.channel_schema import channels as channels
+from infra.db.channel_schema import deliveries as deliveries
 from infra.db.crm_schema import contact_addresses as contact_addresses
 from infra.db.crm_schema import contact_viewers as contact_viewers
 from infra.db.crm_schema import contacts as contacts
@@ -46,6 +48,7 @@ connections = Table(
     Column("sorting_since", Instant),
     Column("dry_run", Boolean, nullable=False, server_default=false()),
     Column("sorting_trouble", String),
+    Column("access_trouble", String),
     Column("sharing", String, nullable=False, server_default="private"),
     Column("excluded_domains", Json, nullable=False, server_default="[]"),
     Column("grant", LargeBinary),
@@ -223,45 +226,3 @@ notifications = Table(
 """What the CRM shows to a user (Z3, Z25): exactly three details of the mail, and whose it is. `via_list` says how
 its author was found (E100). Of another kind
 than "mail" it tells of the connection (E67, E86) and has none of them. `late`: part of a summary (E91)."""
-
-channels = Table(
-    "channels",
-    metadata,
-    Column("id", _id, primary_key=True, autoincrement=True),
-    Column("user_id", String),
-    Column("kind", String, nullable=False),
-    Column("target", LargeBinary, nullable=False),
-    Column("state", String, nullable=False),
-    Column("resting_until", Instant),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("trouble", String),
-    Column("created_at", Instant, nullable=False),
-    sqlite_autoincrement=True,
-)
-"""Where notifications go besides the list: one user's, or everybody's without a user. `target` is encrypted."""
-
-deliveries = Table(
-    "deliveries",
-    metadata,
-    Column("channel_id", ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True),
-    Column(
-        "notification_id", ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True, index=True
-    ),
-    Column("state", String, nullable=False),
-    Column("batch", String),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("owner", String),
-    Column("trouble", String),
-    Column("ready_at", Instant, nullable=False),
-    Column("redrive_at", Instant, nullable=False),
-)
-_waiting = deliveries.c.state == "waiting"
-for _name, _columns in {
-    "deliveries_waiting": (deliveries.c.channel_id, deliveries.c.ready_at),
-    "deliveries_batch": (deliveries.c.channel_id, deliveries.c.batch),
-    "deliveries_redrive": (deliveries.c.redrive_at,),
-}.items():
-    Index(_name, *_columns, sqlite_where=_waiting, postgresql_where=_waiting)
-"""The ledger of the channels: a step of its own per notification and channel, that holds up nothing else (I5).
-Those with one `batch` go out as one event, with the same id whenever it is tried again. What has gone out is
-deleted."""

@@ -7,11 +7,11 @@ from typing import Any, TypeGuard, TypeVar
 from google_auth_httplib2 import AuthorizedHttp
 from googleapiclient.errors import BatchError, HttpError
 
-from domain.errors import AccessRevoked, GiveUp, NotAsked, TryAgain, Unanswered
+from domain.errors import AccessRevoked, GiveUp, GrantRefused, NotAsked, TryAgain, Unanswered
 from infra.gmail.api import ME, Api, call_name
 from infra.gmail.envelopes import Batch
-from infra.gmail.lines import TOKEN_TROUBLE, UNREACHABLE, Access, Hung, Meter, remote
-from infra.gmail.refusals import BROKEN, Kind, Refusal, read
+from infra.gmail.lines import UNREACHABLE, Access, Hung, Meter, remote
+from infra.gmail.refusals import BROKEN, TOKEN_TROUBLE, Kind, Refusal, read
 
 T = TypeVar("T")
 Answer = dict[str, Any]
@@ -43,6 +43,7 @@ class Calls:
         self._meter = meter
         self._access = access
         self._http = AuthorizedHttp(access, http=meter, max_refresh_attempts=1)
+        self._quota_user = access.quota_user and f"quotaUser={access.quota_user}"
 
     def one(self, request: Any) -> Answer:
         """Raises LookupError for 404, FileExistsError for 409, else what Mailbox names."""
@@ -79,7 +80,7 @@ class Calls:
         return answers
 
     def _alone(self, request: Any, http: AuthorizedHttp | None = None) -> Answer | Trouble:
-        name = call_name(request)
+        name = call_name(self._for_its_user(request))
         content = self._exchange(name, 1, lambda: request.execute(http=http or self._http, num_retries=0))
         return content if isinstance(content, Trouble) else _decode(name, content)
 
@@ -93,7 +94,7 @@ class Calls:
             batch = Batch(batch_uri=self.api.batch_uri)
             for number, request in enumerate(requests):
                 request.headers = {k: v for k, v in request.headers.items() if k == "content-type"}
-                batch.add(request, callback=_keep_in(got), request_id=str(number))
+                batch.add(self._for_its_user(request), callback=_keep_in(got), request_id=str(number))
             batch.execute(http=self._http)
 
         trouble = self._exchange(name, len(requests), send)
@@ -130,17 +131,27 @@ class Calls:
     def _exchange(self, name: str, calls: int, send: Callable[[], T]) -> T | Trouble:
         """Errors leave as values: raised anew, they drag along no frame and no answer of Google's (D2)."""
         self._meter.due = self.costs[name] * calls
+        ended: Callable[[str], Exception]
         try:
             return remote(name, send)
         except _UNREADABLE:  # BatchError, although it is an HttpError
             return BROKEN
         except HttpError as error:
             return self._refusal(name, error)
+        except GrantRefused as error:
+            ended, reason = type(error), error.reason
         except TryAgain as error:
             return error.with_traceback(None)
         except AccessRevoked as error:
-            reason = str(error)
-        raise AccessRevoked(reason)
+            ended, reason = type(error), str(error)
+        raise ended(reason)
+
+    def _for_its_user(self, request: Any) -> Any:
+        """Calls of a service account name the user they are for, or all of them might share one user's quota
+        (FACTS §5). Each part of a batch is a call of its own."""
+        if self._quota_user and self._quota_user not in request.uri:
+            request.uri += f"{'&' if '?' in request.uri else '?'}{self._quota_user}"
+        return request
 
     def _refusal(self, name: str, error: HttpError) -> Refusal:
         return read(name, int(error.resp.status), error.resp, error.content, self._meter.now())

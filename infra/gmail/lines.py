@@ -14,20 +14,17 @@ import httplib2
 from google.auth.exceptions import GoogleAuthError
 from google.oauth2.credentials import Credentials
 
-from domain.errors import AccessRevoked, TryAgain
+from domain.errors import GrantRefused, TryAgain
 from domain.mailboxes import Grant
 from infra.faults import reach
 from infra.gmail.costs import TOKEN, Spent
 from infra.gmail.delegation import JWT_BEARER, ServiceAccount
-from infra.gmail.refusals import ODD_ANSWER, http_date
+from infra.gmail.refusals import ODD_ANSWER, http_date, of_token
 from infra.gmail.timer import ANY_TIMES, ONCE, Held, Out, Timer
 from infra.settings import CALL_PATIENCE
 
 T = TypeVar("T")
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-
-BAD_ASSERTION = "Invalid JWT"
-"""How Google calls a signature it cannot check and a clock that is wrong: no user's access has ended."""
 
 # It warns with the whole body of a 403 that it cannot read.
 logging.getLogger("googleapiclient.http").setLevel(logging.ERROR)
@@ -45,7 +42,7 @@ class Hung(TryAgain):
     """No answer came in time, or the line broke before it was there: perhaps for the sake of one mail."""
 
 
-UNREACHABLE, TOKEN_TROUBLE = "unreachable", "token_http_"
+UNREACHABLE = "unreachable"
 
 PATIENCE = 5
 """Times the usual timeout that Gmail may take for a mail of its full size."""
@@ -200,6 +197,12 @@ class Access(Credentials):
         self._told = grant.scopes
 
     @property
+    def quota_user(self) -> str | None:
+        """Whom Google is to count the calls for; None where the token says that."""
+        account, subject = self._service_account, self._grant.subject
+        return None if account is None or subject is None else account.quota_user(subject)
+
+    @property
     def grant(self) -> Grant:
         """The grant with the tokens as they are now, and the scopes that Google last said it has."""
         expiry: datetime | None = self.expiry
@@ -212,8 +215,8 @@ class Access(Credentials):
         )
 
     def refresh(self, request: object) -> None:
-        """Raises AccessRevoked for a grant that Google has ended (E86), TryAgain for anything else that goes
-        wrong."""
+        """Raises AccessRevoked for a grant that Google has ended (E86), GrantRefused where no user can do anything
+        about it, TryAgain for anything else that goes wrong."""
         remote(TOKEN, lambda: self._refresh())
 
     def _refresh(self) -> None:
@@ -227,7 +230,7 @@ class Access(Credentials):
 
     def _refresh_delegated(self) -> None:
         if self._service_account is None:  # the operator's slip, which no user could mend
-            raise TryAgain("no_service_account")
+            raise GrantRefused("no_service_account")
         now = self._meter.now()
         assertion = self._service_account.assertion(self._grant, now)
         body = urlencode({"grant_type": JWT_BEARER, "assertion": assertion}).encode()
@@ -249,8 +252,4 @@ class Access(Credentials):
             if self._grant.subject is None and isinstance(said.get("scope"), str):
                 self._told = tuple(said["scope"].split()) or self._told
             return _TokenAnswer(response.status, response, content)
-        if why.startswith(BAD_ASSERTION):
-            raise TryAgain("invalid_jwt")
-        if error == "invalid_grant" or (error == "unauthorized_client" and self._grant.subject is not None):
-            raise AccessRevoked(error)
-        raise TryAgain(f"{TOKEN_TROUBLE}{response.status}")
+        raise of_token(response.status, error, why, delegated=self._grant.subject is not None)

@@ -10,7 +10,16 @@ from enum import Enum, auto
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from domain.errors import GiveUp, LabelUnknown, TryAgain, Unready
+from domain.errors import (
+    AccessRevoked,
+    GiveUp,
+    GrantRefused,
+    LabelUnknown,
+    NotDelegated,
+    TryAgain,
+    UnknownAddress,
+    Unready,
+)
 
 ODD_ANSWER = "odd_answer"
 """The reason for what no Gmail should say: not JSON, cut, or without the parts it must have."""
@@ -29,6 +38,25 @@ LIMITS = frozenset(
 MAILBOX_WIDE = frozenset({"domainPolicy", "insufficientPermissions"})
 """403 that every call for the mailbox would meet."""
 
+OPERATORS = frozenset(
+    {
+        "access_denied",
+        "admin_policy_enforced",
+        "deleted_client",
+        "disabled_client",
+        "invalid_client",
+        "invalid_scope",
+        "org_internal",
+        "unauthorized_client",
+    }
+)
+"""Why Google gives no token, be the user's consent as good as it may: the operator's or administrator's to mend."""
+
+NOT_DELEGATED = frozenset({"access_denied", "unauthorized_client"})
+"""Of these, what a service account is told that may not act for the user (not yet, or for other scopes)."""
+
+TOKEN_TROUBLE = "token_http_"  # noqa: S105 - how a reason begins
+
 PUSH_TAKEN = "onlyOnePushClient"
 """Our word for 400 "Only one user push notification client allowed per developer", which has none."""
 
@@ -45,6 +73,26 @@ _LABEL = re.compile(r"^invalid label:|^label ?id not found|^label not found", re
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,63}")
 _LABELLING = frozenset({"messages.modify", "messages.batchModify", "messages.list"})
+
+
+_NO_SUCH_USER = re.compile(r"\b(invalid|not a valid) e-?mail or user id\b", re.IGNORECASE)
+
+
+def of_token(status: int, error: object, text: str, *, delegated: bool) -> Exception:
+    """What a refusal of /token means, by OAuth's word for it and Google's text (FACTS §5). For a service account
+    `invalid_grant` is said of the user and of the account itself alike."""
+    if delegated and error == "invalid_grant":
+        if text.startswith("Invalid JWT"):  # a signature that Google cannot check, or a clock that is wrong
+            return GrantRefused("invalid_jwt")
+        if "account not found" in text:
+            return GrantRefused("account_not_found")
+        if _NO_SUCH_USER.search(text):
+            return UnknownAddress("invalid_grant")
+    if error == "invalid_grant":
+        return AccessRevoked("invalid_grant")
+    if isinstance(error, str) and error in OPERATORS:
+        return NotDelegated(error) if delegated and error in NOT_DELEGATED else GrantRefused(error)
+    return TryAgain(f"{TOKEN_TROUBLE}{status}")
 
 
 class Kind(Enum):

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import AccessRevoked, TryAgain
+from domain.errors import GrantRefused, NotDelegated, TryAgain, UnknownAddress
 from domain.mailboxes import Grant
+from domain.messages import Fetched
 from domain.scopes import Scope
-from infra.gmail import Gmail, NoServiceAccount, ServiceAccount
+from infra.gmail import Gmail, GmailMailbox, NoServiceAccount, ServiceAccount
 from infra.local.gmail import GmailControl, GmailServer
+from infra.local.gmail.errors import NO_TOKEN
 
 SERVICE = "lodestone@local.iam.gserviceaccount.com"
 TOPIC = "projects/lodestone/topics/gmail"
@@ -59,7 +61,7 @@ def test_a_mailbox_is_entered_with_one_token_for_many_calls(
 
 
 @pytest.mark.rule("E86")
-def test_what_the_administrator_takes_away_is_gone(
+def test_what_the_administrator_takes_away_may_come_back(
     delegating: Gmail, delegated: Grant, control: GmailControl
 ) -> None:
     mailbox = delegating.open(delegated)
@@ -67,20 +69,78 @@ def test_what_the_administrator_takes_away_is_gone(
     control.service_account(SERVICE)
     control.expire_access_tokens(delegated.subject or "")
     for opened in (mailbox, delegating.open(delegated)):
-        with pytest.raises(AccessRevoked, match=r"^unauthorized_client$"):
+        with pytest.raises(NotDelegated, match=r"^unauthorized_client$") as refused:
             opened.cursor_now()
+        assert refused.value.after == timedelta(hours=1)
+        with pytest.raises(NotDelegated):
+            opened.fetch(["1", "2"])
     control.service_account(SERVICE, [Scope.READONLY])
-    with pytest.raises(AccessRevoked, match=r"^invalid_grant$"):
-        delegating.open(replace(delegated, subject="nobody@example.com")).cursor_now()
+    assert mailbox.cursor_now()
+
+
+@pytest.mark.rule("E86")
+def test_an_address_that_google_does_not_know_is_told_as_that(delegating: Gmail, delegated: Grant) -> None:
+    for call in (GmailMailbox.cursor_now, GmailMailbox.own_addresses):
+        with pytest.raises(UnknownAddress, match=r"^invalid_grant$"):
+            call(delegating.open(replace(delegated, subject="nobody@example.com")))
+
+
+def test_every_call_and_each_part_of_a_batch_names_the_mailbox_and_no_address(
+    delegating: Gmail, delegated: Grant, key: Path, address: str, control: GmailControl
+) -> None:
+    account = ServiceAccount(key)
+    other = "bea@example.com"
+    control.create_mailbox(other)
+    for mailbox in (delegated, delegated, account.grant(other, [Scope.READONLY])):
+        opened = delegating.open(mailbox)
+        ids = [control.deliver(mailbox.subject or "", b"From: x@example.com\r\n\r\n").id for _ in range(3)]
+        assert all(isinstance(one, Fetched) for one in opened.fetch(ids).values())
+        opened.watch(TOPIC)
+        opened.stop_watch()
+        next(opened.changes_since(opened.cursor_now()), None)
+    names = [account.quota_user(address), account.quota_user(other)]
+    counters = control.counters()
+    assert {name: counter["calls"] for name, counter in counters.by_quota_user.items()} == dict(
+        zip(names, (14, 7), strict=True)
+    )
+    assert ServiceAccount(key).quota_user(address) == names[0], "in every process"
+    assert all(len(name) <= 40 and name.isalnum() for name in names), "as Google takes them"
+
+
+@pytest.mark.rule("E87")
+def test_a_mailbox_has_its_own_quota(
+    delegating: Gmail, delegated: Grant, key: Path, control: GmailControl
+) -> None:
+    control.create_mailbox("bea@example.com")
+    control.quota(enforced=True, per_minute=2)
+    for subject in (delegated.subject, "bea@example.com"):
+        opened = delegating.open(replace(delegated, subject=subject))
+        assert opened.cursor_now()
+        assert opened.cursor_now()
+        with pytest.raises(TryAgain, match="userRateLimitExceeded"):
+            opened.cursor_now()
+
+
+@pytest.mark.parametrize("kind", sorted(NO_TOKEN))
+def test_what_the_operator_has_to_mend_ends_nobodys_access(
+    delegating: Gmail, gmail: Gmail, grant: Grant, delegated: Grant, control: GmailControl, kind: str
+) -> None:
+    control.fault(kind)
+    word = kind.partition(".")[2]
+    for opened in (gmail.open(grant), delegating.open(delegated)):
+        with pytest.raises(GrantRefused, match=f"^{word}$"):
+            opened.cursor_now()
+        with pytest.raises(GrantRefused):
+            opened.send_draft("r1")
 
 
 def test_the_operators_slip_ends_nobodys_access(
     delegating: Gmail, gmail: Gmail, delegated: Grant, control: GmailControl
 ) -> None:
-    with pytest.raises(TryAgain, match=r"^no_service_account$"):
+    with pytest.raises(GrantRefused, match=r"^no_service_account$"):
         gmail.open(delegated).cursor_now()
     control.service_account(SERVICE, [Scope.READONLY], new_key=True)
-    with pytest.raises(TryAgain, match=r"^invalid_jwt$"):
+    with pytest.raises(GrantRefused, match=r"^invalid_jwt$"):
         delegating.open(delegated).cursor_now()
     control.fault("503", ["token"])
     with pytest.raises(TryAgain, match=r"^token_http_503$"):

@@ -9,11 +9,19 @@ from typing import Any
 
 import pytest
 
-from domain.errors import AccessRevoked, GiveUp, LabelUnknown, TryAgain
+from domain.errors import (
+    AccessRevoked,
+    GiveUp,
+    GrantRefused,
+    LabelUnknown,
+    NotDelegated,
+    TryAgain,
+    UnknownAddress,
+)
 from domain.mailboxes import Grant
 from domain.messages import Fetched
 from infra.gmail import Gmail, GmailMailbox
-from infra.gmail.refusals import read
+from infra.gmail.refusals import of_token, read
 from infra.local.gmail import GmailControl, GmailServer
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -154,6 +162,44 @@ def test_errors_carry_reasons_and_nothing_else(
         assert caught.value.__cause__ is None
         for secret in (address, gmail_id, token, "Retry after", "after:"):
             assert secret not in shown
+
+
+@pytest.mark.rule("E86", "E87")
+@pytest.mark.parametrize(
+    ("error", "text", "alone", "delegated"),
+    [
+        ("invalid_grant", "Token has been expired or revoked.", AccessRevoked, AccessRevoked),
+        ("invalid_grant", "", AccessRevoked, AccessRevoked),
+        ("invalid_grant", "Invalid email or User ID", AccessRevoked, UnknownAddress),
+        ("invalid_grant", "Not a valid email or user ID.", AccessRevoked, UnknownAddress),
+        ("invalid_grant", "Invalid JWT Signature.", AccessRevoked, GrantRefused),
+        ("invalid_grant", "Invalid JWT: Token must be a short-lived token", AccessRevoked, GrantRefused),
+        ("invalid_grant", "Invalid grant: account not found", AccessRevoked, GrantRefused),
+        (
+            "unauthorized_client",
+            "Client is unauthorized to retrieve access tokens",
+            GrantRefused,
+            NotDelegated,
+        ),
+        ("access_denied", "Requested client not authorized.", GrantRefused, NotDelegated),
+        ("invalid_client", "The OAuth client was not found.", GrantRefused, GrantRefused),
+        ("deleted_client", "The OAuth client was deleted.", GrantRefused, GrantRefused),
+        ("disabled_client", "The OAuth client was disabled.", GrantRefused, GrantRefused),
+        ("invalid_scope", "Some requested scopes were invalid.", GrantRefused, GrantRefused),
+        ("admin_policy_enforced", "", GrantRefused, GrantRefused),
+        ("org_internal", "", GrantRefused, GrantRefused),
+        ("internal_failure", "Invalid email or User ID", TryAgain, TryAgain),
+        (["invalid_client"], "", TryAgain, TryAgain),
+        (None, "", TryAgain, TryAgain),
+    ],
+)
+def test_why_there_is_no_token(
+    error: object, text: str, alone: type[Exception], delegated: type[Exception]
+) -> None:
+    for expected, is_delegated in ((alone, False), (delegated, True)):
+        found = of_token(400, error, text, delegated=is_delegated)
+        assert type(found) is expected
+        assert str(found) in (error, "invalid_jwt", "account_not_found", "token_http_400")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def _way_out(error: Exception) -> tuple[str, int]:
     """What to do about an error and the exit code; one that nobody foresaw is raised again."""
     from redis.exceptions import RedisError
 
-    from domain.errors import AccessRevoked, DatabaseAway, GiveUp, TryAgain
+    from domain.errors import AccessRevoked, DatabaseAway, GiveUp, GrantRefused, TryAgain
     from handlers.connections import Refused
     from infra.db.migrate import WrongSchema
     from infra.secrets import WrongKey
@@ -75,6 +75,8 @@ def _way_out(error: Exception) -> tuple[str, int]:
             return str(error), 2
         case AccessRevoked():
             return "Google no longer accepts this grant: the user has to sign in again", 1
+        case GrantRefused():
+            return f"Google gives us no access ({error.reason}): `lodestone doctor` says who can mend that", 1
         case TryAgain():
             return f"Gmail cannot be reached or limits us ({error.reason}): try again in a minute", 1
         case GiveUp():

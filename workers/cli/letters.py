@@ -19,6 +19,7 @@ from workers.cli.safe import fitted, safe_line, safe_name, safe_text, save
 WORDS = {
     NoticeKind.SIGN_IN_NEEDED: "Google no longer lets us in: please sign in again",
     NoticeKind.SORTING_FAILED: "mail is no longer sorted: Gmail makes no more labels",
+    NoticeKind.ACCESS_REFUSED: "Google does not let us in: your administrator can change that",
 }
 
 _WAYS = {

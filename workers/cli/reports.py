@@ -131,6 +131,7 @@ def _status_as_json(found: Status) -> dict[str, Any]:
             "sorting_stopped": totals.unsorted,
             "watch_expired": totals.unwatched,
             "history_unusable": totals.unusable,
+            "access_refused": totals.refused,
             **histories.as_json(totals.compared),
             "waiting": totals.waiting,
             "set_aside": totals.set_aside,
@@ -151,6 +152,7 @@ def _mailbox(one: MailboxReport, now: datetime) -> dict[str, Any]:
         "state": one.state(now),
         "paused_since": _moment(one.paused_at),
         "sorting_trouble": one.sorting_trouble,
+        "access_trouble": one.access_trouble,
         "cursor_age_seconds": _age(one.synced_at, now),
         "watch_expires_at": _moment(one.watch_until),
         "watch_renewed_at": _moment(one.watch.renewed_at),
@@ -197,6 +199,10 @@ def _show_status(found: Status) -> None:
         say(
             f"mailboxes in which sorting is stopped: {totals.unsorted}; Gmail makes no more labels there: the user "
             "deletes some, then `lodestone connect --user USER --sorting` and `lodestone retry --all-set-aside`"
+        )
+    if totals.refused:
+        say(
+            f"mailboxes that the service account is not let into: {totals.refused}; `lodestone doctor` says more"
         )
     for one in found.mailboxes:
         if one.watch.trouble:

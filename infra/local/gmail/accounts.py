@@ -46,6 +46,7 @@ class Grant:
     client_secret: str
     refresh_token: str
     scopes: tuple[str, ...]
+    delegated: bool = False
     made: float = field(default_factory=time.monotonic)
 
 
@@ -99,7 +100,7 @@ class Accounts:
 
     def grant_to_program(self, address: str, scopes: tuple[str, ...], email: str) -> Grant:
         """What a service account may do in a mailbox; it lasts as long as its access tokens."""
-        return Grant(address, email, "", "", scopes)
+        return Grant(address, email, "", "", scopes, delegated=True)
 
     def count(self) -> Counter[str]:
         """Lasting consents by mailbox."""

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from infra.local.gmail import discovery, drafts, fields, messages, params, sending, uploads, users
+from infra.local.gmail.accounts import Grant
 from infra.local.gmail.call import Call
 from infra.local.gmail.discovery import Method
 from infra.local.gmail.errors import (
@@ -16,7 +17,7 @@ from infra.local.gmail.errors import (
     not_built,
     unauthenticated,
 )
-from infra.local.gmail.faults import PARTS
+from infra.local.gmail.kinds import PARTS
 from infra.local.gmail.mailbox import Mailbox
 from infra.local.gmail.wire import Answer, Request
 from infra.local.gmail.world import World
@@ -139,8 +140,8 @@ class Api:
     def _call(self, request: Request, *, part: bool = False, media: bytes | None = None) -> Answer:
         request = _overridden(request)
         method, path = self._routes.find(request.verb, request.path)
-        mailbox = self._authorised(request, method, path)
-        self._world.meter.charge(mailbox.address, method.name)
+        mailbox, grant = self._authorised(request, method, path)
+        self._world.meter.charge(mailbox.address, method.name, _charged(request, grant))
         if self._world.faults:
             self._strike(request, method, path, mailbox, part=part)
         query = params.parse_query(method, request.query)
@@ -157,7 +158,7 @@ class Api:
         if part:
             faults.check_one_of("batch_part", PARTS, mailbox.address, (method.name,))
 
-    def _authorised(self, request: Request, method: Method, path: dict[str, str]) -> Mailbox:
+    def _authorised(self, request: Request, method: Method, path: dict[str, str]) -> tuple[Mailbox, Grant]:
         grant = self._world.accounts.holder(request.headers.get("authorization", ""))
         if self._world.kills(grant):
             raise unauthenticated()
@@ -166,7 +167,15 @@ class Api:
         mailbox = self._world.mailbox(grant.address)
         if path["userId"] != "me" and path["userId"].lower() != mailbox.address.lower():
             raise delegation_denied(path["userId"])
-        return mailbox
+        return mailbox, grant
+
+
+def _charged(request: Request, grant: Grant) -> str:
+    """Whose minute a call takes up. A service account's are one user's, whichever mailbox they are for, unless
+    quotaUser names others (FACTS §5)."""
+    if not grant.delegated:
+        return ""
+    return parse_qs(request.query).get("quotaUser", [grant.client_id])[-1]
 
 
 def refusal(error: ApiError) -> Answer:

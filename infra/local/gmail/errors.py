@@ -72,6 +72,15 @@ class OAuthError(Exception):
         return {"error": self.error, "error_description": self.description}
 
 
+NO_TOKEN = {
+    "token.invalid_client": (401, "invalid_client", "The OAuth client was not found."),
+    "token.deleted_client": (401, "deleted_client", "The OAuth client was deleted."),
+    "token.unauthorized_client": (400, "unauthorized_client", "Unauthorized"),
+    "token.invalid_scope": (400, "invalid_scope", "Some requested scopes were invalid."),
+}
+"""What /token says when it is not the user's doing (FACTS §5), by the fault that makes it so."""
+
+
 def invalid(message: str) -> ApiError:
     """400: a value Gmail will not take."""
     return ApiError(400, "invalidArgument", message)

@@ -1,6 +1,6 @@
 """Trouble on demand: Gmail's failures by kind, method, mailbox, share and seed, for some calls or some time.
 
-A kind in KINDS makes a call fail: a function that raises what Gmail would answer. PASSIVE kinds do something
+A kind in KINDS or LASTING makes a call fail: a function that raises what Gmail would answer. PASSIVE kinds do something
 else, or later; whoever is concerned asks `struck`, a wire fault through `line`.
 """
 
@@ -8,11 +8,14 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from infra.local.gmail.errors import ApiError, Json, not_found, rate_limited, unauthenticated
-from infra.local.gmail.quota import retry_text
+from infra.local.gmail.errors import NO_TOKEN, Json
+from infra.local.gmail.kinds import KINDS as KINDS
+from infra.local.gmail.kinds import LASTING
+
+_ALL = KINDS | LASTING
 
 HALVES = ("short", "long", "json")
 """What half an answer looks like: the line ends before Content-Length is reached; the whole answer under half
@@ -77,51 +80,6 @@ class Fault:
         return self.share >= 1 or random.Random(f"{self.seed} {thing}").random() < self.share  # noqa: S311
 
 
-Effect = Callable[[Fault], None]
-
-
-def _raising(make: Callable[[Fault], ApiError]) -> Effect:
-    def effect(fault: Fault) -> None:
-        raise make(fault)
-
-    return effect
-
-
-def _usage(reason: str, message: str) -> Effect:
-    return _raising(lambda _: ApiError(403, reason, message, domain="usageLimits"))
-
-
-def _backend(code: int, message: str) -> Effect:
-    return _raising(lambda _: ApiError(code, "backendError", message))
-
-
-def _too_many(fault: Fault) -> ApiError:
-    return ApiError(
-        429,
-        "rateLimitExceeded",
-        "Too many concurrent requests for user.",
-        headers=(("Retry-After", str(max(1, round(fault.retry_after)))),),
-    )
-
-
-KINDS: dict[str, Effect] = {
-    "401": _raising(lambda _: unauthenticated()),
-    "403.rateLimitExceeded": _usage("rateLimitExceeded", "Rate Limit Exceeded"),
-    "403.userRateLimitExceeded": _raising(lambda fault: rate_limited(403, retry_text(fault.retry_after))),
-    "403.dailyLimitExceeded": _usage("dailyLimitExceeded", "Daily Limit Exceeded"),
-    "403.domainPolicy": _raising(
-        lambda _: ApiError(403, "domainPolicy", "The domain administrators have disabled Gmail apps.")
-    ),
-    "404": _raising(lambda _: not_found()),
-    "429": _raising(_too_many),
-    "500": _backend(500, "Internal error encountered."),
-    "503": _backend(503, "The service is currently unavailable."),
-}
-PARTS = ("403.rateLimitExceeded", "403.userRateLimitExceeded", "429", "500", "503")
-"""What "batch_part" chooses from, call by call."""
-LIMITED = ("429", "500", "503")
-"""What "token_limited" chooses from."""
-
 LINE = frozenset({"slow", "timeout", "cut", "half_answer", "trickle"})
 PUSHES = frozenset({"lose_push", "late_push", "double_push", "reorder_push"})
 HISTORY = frozenset(
@@ -152,7 +110,7 @@ DELAYS = {
 }
 """Seconds, where no other delay is asked for."""
 OUTSIDE = frozenset({"token", "batch"})
-BY_METHOD = frozenset({*KINDS, *LINE, *BATCHES, *SEARCHES})
+BY_METHOD = frozenset({*KINDS, *LASTING, *LINE, *BATCHES, *SEARCHES})
 """The others are of one method, or of none."""
 
 
@@ -187,7 +145,7 @@ class Faults:
         """Switch a fault on, for `times` strikes or `seconds` at most. Method names are the discovery ids
         without "gmail.users.", "token" or "batch" (the whole request), or "*" for every API method; they
         choose among BY_METHOD only. Raises ValueError for an unknown kind or a value that makes no sense."""
-        known = {*KINDS, *PASSIVE, *SEARCHES}
+        known = {*_ALL, *PASSIVE, *SEARCHES}
         if kind not in known:
             raise ValueError(f"unknown fault {kind}; known: {', '.join(sorted(known))}")
         if not 0 <= share <= 1 or min(times or 0, seconds or 0, delay or 0) < 0:
@@ -197,7 +155,8 @@ class Faults:
         fault = Fault(
             0,
             kind,
-            frozenset(methods if kind in BY_METHOD else ()) or frozenset({"*"}),
+            frozenset(["token"] if kind in NO_TOKEN else methods if kind in BY_METHOD else ())
+            or frozenset("*"),
             mailbox.lower(),
             message_id,
             share,
@@ -232,8 +191,8 @@ class Faults:
     def check(self, method: str, mailbox: str = "", message_ids: Collection[str] = ()) -> None:
         """Let the faults happen that make this call fail."""
         for fault in self.all() if self._faults else ():
-            if fault.kind in KINDS and self._strikes(fault, (method,), mailbox, message_ids):
-                KINDS[fault.kind](fault)
+            if fault.kind in _ALL and self._strikes(fault, (method,), mailbox, message_ids):
+                _ALL[fault.kind](fault)
 
     def check_one_of(
         self, kind: str, kinds: Collection[str], mailbox: str, methods: Collection[str] = ("*",)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from infra.local.gmail.accounts import CLIENT_ID, Client
 from infra.local.gmail.consents import Decision
 from infra.local.gmail.errors import ApiError, Json, OAuthError
-from infra.local.gmail.faults import LIMITED
+from infra.local.gmail.kinds import LIMITED
 from infra.local.gmail.service_accounts import JWT_BEARER, subject_of
 from infra.local.gmail.wire import Answer, Request
 from infra.local.gmail.world import World

@@ -149,6 +149,7 @@ class Meter:
             self._totals: Counter[str] = Counter()
             self._by_mailbox: dict[str, Counter[str]] = {}
             self._by_method: dict[str, Counter[str]] = {}
+            self._by_quota_user: dict[str, Counter[str]] = {}
             self._statuses: Counter[str] = Counter()
             self._spent.clear()
             self._project = Window()
@@ -158,8 +159,9 @@ class Meter:
         with self._guard:
             self._totals[what] += amount
 
-    def charge(self, address: str, method: str) -> None:
-        """Count a call and its units. Raises 403 or 429 when the limit is on and used up.
+    def charge(self, address: str, method: str, user: str = "") -> None:
+        """Count a call and its units, those of a service account by `user` too, whose minute is then used. Raises
+        403 or 429 when the limit is on and used up.
 
         A refused call is counted as a call, but costs nothing.
         """
@@ -170,11 +172,12 @@ class Meter:
                 self._totals,
                 self._by_mailbox.setdefault(address, Counter()),
                 self._by_method.setdefault(method, Counter()),
+                *((self._by_quota_user.setdefault(user, Counter()),) if user else ()),
             )
             for counter in counters[1:]:
                 counter["calls"] += 1
             if self.enforced:
-                self._spend(address, cost)
+                self._spend(user or address, cost)
             for counter in counters:
                 counter["units"] += cost
 
@@ -203,6 +206,7 @@ class Meter:
                 "pushes": {name: self._totals[f"pushes_{name}"] for name in pushes},
                 "by_mailbox": {key: dict(counter) for key, counter in self._by_mailbox.items()},
                 "by_method": {key: dict(counter) for key, counter in self._by_method.items()},
+                "by_quota_user": {key: dict(counter) for key, counter in self._by_quota_user.items()},
                 "statuses": dict(self._statuses),
             }
 

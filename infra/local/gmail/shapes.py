@@ -65,8 +65,8 @@ class Dump:
 @dataclass(frozen=True, slots=True)
 class Counters:
     """Since the start or the last reset. `http_requests` counts API and batch requests, not tokens
-    or control; `calls` counts what was called, in batches too. by_mailbox and by_method hold
-    {"calls", "units"}; statuses is per call."""
+    or control; `calls` counts what was called, in batches too. by_mailbox, by_method and by_quota_user,
+    where service accounts' calls are counted, hold {"calls", "units"}; statuses is per call."""
 
     http_requests: int
     token_requests: int
@@ -75,6 +75,7 @@ class Counters:
     pushes: Mapping[str, int]
     by_mailbox: Mapping[str, Mapping[str, int]]
     by_method: Mapping[str, Mapping[str, int]]
+    by_quota_user: Mapping[str, Mapping[str, int]]
     statuses: Mapping[str, int]
 
     def calls_of(self, method: str) -> int:

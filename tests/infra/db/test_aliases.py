@@ -108,5 +108,5 @@ def test_it_ends_with_its_connection_and_no_other(aliased: World) -> None:
         carla = tx.connections.get(connect(tx, aliased.mailbox_id, "carla"))
         assert carla
         assert tx.aliases.add(carla, "carla@old.example")
-        tx.connections.switch_off(aliased.connection_id)
+        tx.aliases.end(connection_of(tx, aliased))
         assert own(aliased, tx)[:2] == ({UWE, "carla@old.example"}, {"carla@old.example"})

@@ -56,7 +56,8 @@ def _history() -> None:
 
 
 def _troubles() -> None:
-    """What keeps a mailbox or its sorting waiting (E67, E87)."""
+    """What keeps a mailbox or its sorting waiting (E67, E87), or a service account out."""
+    op.add_column("connections", sa.Column("access_trouble", sa.String(), nullable=True))
 
 
 def _words() -> None:
@@ -98,5 +99,6 @@ def downgrade() -> None:
     op.drop_table("outdated")
     op.drop_index("deals_uncategorised", "deals")
     op.drop_column("deals", "uncategorised")
+    op.drop_column("connections", "access_trouble")
     for table in ("notifications", "decisions"):
         op.drop_column(table, "via_list")
