@@ -278,6 +278,27 @@ class TestServiceAccounts:
         reply = http("POST", "/gmail/v1/users/me/labels", body, authorization=token)
         assert (reply.status, reply.json["error"]["status"]) == (403, "PERMISSION_DENIED")
 
+    def test_calls_without_a_quota_user_share_one_users_quota(
+        self, control: GmailControl, ana: Json, http: Callable[..., Any]
+    ) -> None:
+        info = control.service_account(SERVICE, [READONLY])
+        control.create_mailbox(BEA)
+        tokens = []
+        for subject in (ANA, BEA):
+            credentials = self.credentials(info, [READONLY], subject)
+            credentials.refresh(Request())
+            tokens.append(f"Bearer {credentials.token}")
+        control.quota(enforced=True, per_minute=1)
+
+        def statuses(more: str) -> list[int]:
+            target = f"/gmail/v1/users/me/profile?{more}"
+            return [http("GET", target, authorization=token).status for token in tokens]
+
+        assert statuses("") == [200, 403]
+        assert statuses("quotaUser=one") == [200, 403]
+        assert statuses("quotaUser=two") == [200, 403]
+        assert control.counters().by_quota_user[SERVICE]["calls"] == 2
+
     def test_what_is_not_delegated_any_more_does_not(self, control: GmailControl, ana: Json) -> None:
         info = control.service_account(SERVICE, [READONLY])
         with pytest.raises(RefreshError, match="unauthorized_client"):
