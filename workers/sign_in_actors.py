@@ -9,7 +9,7 @@ import structlog
 from dramatiq.middleware import CurrentMessage
 from redis.exceptions import RedisError
 
-from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
+from domain.errors import AccessRevoked, DatabaseAway, GiveUp, GrantRefused, TryAgain
 from handlers import sign_in
 from handlers.connections import Refused
 from infra.crm_fields import Unfit
@@ -81,6 +81,8 @@ def _answer(name: str, args: Sequence[Any], fields: Mapping[str, Any], app: App)
         answer = {"error": "google_refuses", "reason": error.reason}
     except TryAgain as error:
         answer = {"error": "try_again", "reason": error.reason}
+    except DatabaseAway as error:
+        answer = {"error": "try_again", "reason": f"database_{error.reason}"}
     except GiveUp as error:
         answer = {"error": "google_refuses", "reason": error.reason}
     except AccessRevoked as error:

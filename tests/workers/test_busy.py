@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, text
 
 from domain.events import MailMatched
 from infra.db.schema import connections, mailboxes, steps
 from infra.db.store import LOCK_WAIT, Store
+from infra.local.gmail import GmailControl, GmailServer
 from infra.local.ports import free_port
 from infra.local.redis import RedisServer
 from tests.forks import fork_process
 from tests.journeys.world import wait_for
 from tests.terminals import Terminal
+from tests.workers.test_crm_actors import Factory
+from tests.workers.test_sign_in_actors import BACK, Page, beginning
 from tests.worlds import KEY, arrive, make_world, match
 from workers.broker import make_broker, send
 
@@ -94,3 +97,23 @@ def test_a_job_that_meets_a_busy_database_is_postponed_and_its_mail_s_tries_are_
     with store.engine.connect() as db:
         waiting = select(steps.c.attempts).where(steps.c.step == "announce")
         assert db.scalars(waiting).all() == [0]
+
+
+@pytest.mark.rule("Z7")
+@POSTGRESQL
+def test_a_sign_in_while_the_database_is_busy_is_answered_with_when_to_come_again(
+    tmp_path: Path, store: Store, database_url: str, redis: Redis, redis_server: RedisServer
+) -> None:
+    file = tmp_path / "client_secret.json"
+    factory = Factory(tmp_path, store, database_url, redis, redis_server.url)
+    with GmailServer() as google, store.engine.connect() as db:
+        file.write_text(json.dumps(GmailControl(google.url).add_client(BACK, kind="web")))
+        db.execute(text("LOCK TABLE sign_ins IN EXCLUSIVE MODE"))
+        try:
+            factory.start(LODESTONE_GMAIL_ENDPOINT=google.url, LODESTONE_OAUTH_CLIENT_FILE=str(file))
+            page = Page(Redis.from_url(redis_server.url, socket_timeout=60))
+            answer = page.ask("mailboxes.begin_sign_in", beginning())
+        finally:
+            factory.close()
+        db.rollback()
+    assert answer == {"ok": False, "error": "try_again", "reason": "database_busy"}
