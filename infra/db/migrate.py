@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 
-from infra.db.store import PATIENT
+from infra.db.store import PATIENT, READS_ONLY
 from infra.db.trouble import translated
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -40,6 +40,7 @@ def migrate(engine: Engine, to: str = "head") -> None:
 def check_schema(engine: Engine) -> None:
     """Raises WrongSchema when the database is at another migration than this release."""
     with translated(), engine.connect() as db:
+        db = db.execution_options(**{READS_ONLY: True})  # who only looks waits for no writer of SQLite
         known = inspect(db).has_table("alembic_version")
         found = db.scalar(text("SELECT version_num FROM alembic_version")) if known else None
     if found != HEAD:

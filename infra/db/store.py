@@ -32,7 +32,7 @@ from infra.db.users import UserRows
 from infra.faults import reached
 from infra.secrets import Cipher
 
-_READS_ONLY = "lodestone_reads_only"
+READS_ONLY = "lodestone_reads_only"
 PATIENT = "lodestone_patient"
 """Execution options of a connection, see Store.begin."""
 
@@ -138,7 +138,7 @@ class Store:
             nullcontext() if reads_only else self._turn(patient=patient),
             self.engine.connect() as db,
         ):
-            db = db.execution_options(**{_READS_ONLY: reads_only, PATIENT: patient})
+            db = db.execution_options(**{READS_ONLY: reads_only, PATIENT: patient})
             with db.begin() as transaction:
                 yield Transaction(db, self._cipher, self._redrive_after, self._gather)
                 with reached(name):
@@ -194,7 +194,7 @@ def _begin_on_postgresql(wait: int, db: Connection) -> None:
     """How long it waits for a lock is part of the transaction's beginning: that costs no round trip, and stays with
     no connection, whatever pool it comes from."""
     options = db.get_execution_options()
-    patient = options.get(PATIENT) or options.get(_READS_ONLY)
+    patient = options.get(PATIENT) or options.get(READS_ONLY)
     db.exec_driver_sql("BEGIN" if patient else f"BEGIN; SET LOCAL lock_timeout = {wait}")
 
 
@@ -209,4 +209,4 @@ def _begin_on_sqlite(wait: int, db: Connection) -> None:
     """A writer that began as a reader cannot wait its turn: SQLite would refuse it at once (W11)."""
     options = db.get_execution_options()
     db.exec_driver_sql(f"PRAGMA busy_timeout = {_FOR_EVER if options.get(PATIENT) else wait}")
-    db.exec_driver_sql("BEGIN" if options.get(_READS_ONLY) else "BEGIN IMMEDIATE")
+    db.exec_driver_sql("BEGIN" if options.get(READS_ONLY) else "BEGIN IMMEDIATE")

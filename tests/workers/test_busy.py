@@ -55,6 +55,17 @@ def test_a_command_says_that_the_database_is_busy_and_what_to_do(
     assert terminal.run("pause", UWE).code == 0
 
 
+@pytest.mark.rule("W11")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_only_looks_waits_for_no_writer(tmp_path: Path, store: Store, database_url: str) -> None:
+    make_world(store)
+    with locked(store, mailboxes):
+        began = time.monotonic()
+        done = Terminal(tmp_path, database_url, {}).run("status")
+    assert (done.code, UWE in done.out) == (0, True)
+    assert time.monotonic() - began < LOCK_WAIT["sqlite"]
+
+
 def test_a_command_says_that_the_database_is_away(tmp_path: Path) -> None:
     nowhere = f"postgresql+psycopg://me:secret@127.0.0.1:{free_port()}/crm"
     done = Terminal(tmp_path, nowhere, {}).run("pause", UWE)
