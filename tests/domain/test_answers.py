@@ -38,6 +38,7 @@ TO = [
     pytest.param(("Reply-To:",), (ANN,), id="an empty one"),
     pytest.param(("Reply-To: <>",), (ANN,), id="brackets of nothing"),
     pytest.param(("Reply-To: call me",), (ANN,), id="none that can be read"),
+    pytest.param((f'Reply-To: "{CY}" <{BOB}>',), (BOB,), id="what stands beside brackets is decoration"),
     pytest.param((f"Reply-To: {BOB} {CY}",), (ANN,), id="uncertain: whom it means nobody can tell"),
     pytest.param((f"Reply-To: {ME}",), (ANN,), id="the owner's own address"),
     pytest.param(("Reply-To: uwe+crm@firm.example",), (ANN,), id="the owner's, with a tag"),

@@ -1,6 +1,10 @@
 """`lodestone send` and `lodestone outbox` as people run them: as processes; the worker's part is done by hand."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,6 +191,46 @@ def test_an_answer_shows_whom_it_goes_to_before_it_leaves(terminal: Terminal, co
     written = control.raw(UWE, draft.id)
     assert b"\r\nTo: ann@example.com\r\nSubject: AW: X\r\n" in written
     assert b"How much" not in written
+
+
+def at_a_terminal(shell: Terminal, *words: str, typed: str) -> tuple[int, str]:
+    """The command as somebody runs it who sits there and types; its code, and what it printed."""
+    ours, its = pty.openpty()
+    environment = (
+        os.environ
+        | shell.settings
+        | {"LODESTONE_DATABASE_URL": shell.database_url, "LODESTONE_TOKEN_KEYS": KEY}
+    )
+    command = [sys.executable, "-c", "from workers.cli.app import main; main()", *words]
+    try:
+        os.write(ours, typed.encode())
+        done = subprocess.run(
+            command,
+            cwd=shell.folder,
+            env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=its,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(its)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+@pytest.mark.rule("H45")
+@pytest.mark.parametrize(("typed", "code", "drafts"), [("n\n", 1, 0), ("y\n", 0, 1)], ids=["no", "yes"])
+def test_whoever_sits_at_a_terminal_is_asked_whether_an_answer_goes_to_the_right_people(
+    terminal: Terminal, control: GmailControl, typed: str, code: int, drafts: int
+) -> None:
+    gmail_id = control.deliver(UWE, b"From: ann@example.com\r\nSubject: X\r\n\r\nHow much?\r\n").id
+
+    ended, said = at_a_terminal(terminal, *ANSWER, "--reply-to", gmail_id, typed=typed)
+
+    assert "Send this answer to ann@example.com? [y/N]: " in said
+    assert ended == code
+    assert len([one for one in control.dump(UWE).messages if "DRAFT" in one.label_ids]) == drafts
 
 
 @pytest.mark.rule("Z17a")
