@@ -165,10 +165,11 @@ UNCERTAIN = [
     strange(mail("<>")),
     strange(mail(f"{ANN}, bob@example.com")),
     strange(mail(ANN, "From: x@example.org")),
-    strange(mail('"ann@example.com" <x@example.org>')),
+    strange(mail('"ann@example.com" <x@example.org>'), "x@example.org"),
     strange(mail("ann@example.com <x@example.org>")),
-    strange(mail("=?utf-8?q?ann=40example.com?= <x@example.org>")),
-    strange(mail("Ann <ann@example.com")),
+    strange(mail("=?utf-8?q?ann=40example.com?= <x@example.org>"), "x@example.org"),
+    strange(mail("Ann ann@example.com")),
+    anns(mail("Ann <ann@example.com")),
     anns(mail('"ann@example.com" <ann@example.com>')),
 ]
 
