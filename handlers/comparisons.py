@@ -1,7 +1,8 @@
 """Once a day a mailbox's own list is compared with the ledger: nothing that history never showed stays lost (E108)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 
 import structlog
@@ -14,7 +15,7 @@ from domain.ledger import SLICE
 from domain.mailboxes import Found
 from handlers.mailboxes import SIDE_BY_SIDE
 from handlers.ports import Mailbox
-from handlers.work import Work, enter, in_turn, rest
+from handlers.work import Lease, Work, enter, in_turn, rest
 
 log = structlog.get_logger()
 
@@ -23,10 +24,10 @@ CAME_BY = "compare"
 
 def compare(mailbox_id: int, work: Work) -> None:
     """Handle what the list of the last two days has and the ledger has not. One at a time per mailbox."""
-    in_turn("compare", mailbox_id, ComparisonDue(mailbox_id), work, lambda _: _compare(mailbox_id, work))
+    in_turn("compare", mailbox_id, ComparisonDue(mailbox_id), work, partial(_compare, mailbox_id, work))
 
 
-def _compare(mailbox_id: int, work: Work) -> bool:
+def _compare(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     with work.store.begin("comparison.enter", reads_only=True) as tx:
         now = tx.now()
         mailbox = tx.mailboxes.get(mailbox_id)
@@ -38,7 +39,8 @@ def _compare(mailbox_id: int, work: Work) -> bool:
     span = period(began, mailbox.synced_at, now, timedelta(seconds=work.pace.settle_after))
     comparison = _Comparison(mailbox, connections, work)
     try:
-        if span and not enter(connections, work, lambda gmail: comparison.whole(gmail, *span)):
+        lease = Lease(work.pace.lease, keep)
+        if span and not enter(connections, work, lambda gmail: comparison.whole(gmail, *span), lease):
             return True
     except (TryAgain, GiveUp) as error:
         rest(mailbox, error, work)
