@@ -90,8 +90,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class MailboxState:
-    """What we know of a mailbox between jobs. `resting_until` is set while Gmail limits it (E87), for `trouble`;
-    `own_name` is what its owner shows there beside his address, where he shows anything."""
+    """What we know of a mailbox between jobs. `resting_until` is set while Gmail limits it (E87), for `trouble`, after
+    so many `failures` in a row, `refusals` of them without a word how long it lasts; `sorting_due_at` while its
+    labels are in doubt (E67). `own_name` is what its owner shows there beside his address, where he shows
+    anything."""
 
     id: int
     address: str
@@ -103,6 +105,8 @@ class MailboxState:
     watch: WatchState = field(default_factory=WatchState)
     own_name: str = field(default="", repr=False)
     trouble: str | None = None
+    refusals: int = 0
+    sorting_due_at: datetime | None = None
 
     @property
     def cursor(self) -> str | None:
@@ -113,6 +117,9 @@ class MailboxState:
     def history_refused_at(self) -> datetime | None:
         """Since when Gmail takes no history id of this mailbox: it is swept by listing (E84)."""
         return None if self.cursors is None else self.cursors.refused_at
+
+    def sorts_later(self, now: datetime) -> bool:
+        return self.sorting_due_at is not None and self.sorting_due_at > now
 
     def rests(self, now: datetime) -> bool:
         return self.resting_until is not None and self.resting_until > now

@@ -56,6 +56,16 @@ class LabelRefused(GiveUp):
     """Gmail makes no new label in this mailbox: it has too many (E67)."""
 
 
+LABEL_CONFLICT = "label_conflict"
+
+
+class LabelConflict(TryAgain):
+    """Gmail says that a label of the name is there, and shows none (E67)."""
+
+    def __init__(self) -> None:
+        super().__init__(LABEL_CONFLICT, whole_mailbox=False)
+
+
 class CursorExpired(Exception):
     """history.list no longer knows the cursor: only a re-list will do (E84). No other 404 means this."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from domain.contacts import Kind, MatchedBy
+from domain.errors import LABEL_CONFLICT
 from domain.labels import LABEL_NAMES, ByCategory, Category, DealCategory, LabelChange, category
 from domain.labels import outcome as outcome_of
 from domain.ledger import TRIES, State, Step
@@ -254,6 +255,8 @@ def _open_end(trail: Trail, one: Decided) -> str:
 def _stopped(one: Decided) -> str:
     if one.sorting_trouble is None:
         return "Gmail made no more labels then; it does by now, and `lodestone retry` sorts the mail"
+    if one.sorting_trouble == LABEL_CONFLICT:
+        return f"Gmail says that a label is there and shows none ({LABEL_CONFLICT}); sorting is stopped"
     return f"Gmail makes no more labels ({one.sorting_trouble}); sorting is stopped until some are deleted"
 
 

@@ -83,6 +83,18 @@ class Planned:
     outcome: Outcome | None = None
 
 
+UNREADY_WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
+"""Before a mailbox that lets nobody in is tried again; the last goes on and on."""
+
+LABEL_WAITS = (timedelta(seconds=5), timedelta(seconds=55))
+"""Before a label that is there and not shown is asked for again; after the last it is refused (E67)."""
+
+
+def unready_wait(refusals: int) -> timedelta:
+    """After so many refusals before this one."""
+    return UNREADY_WAITS[min(refusals, len(UNREADY_WAITS) - 1)]
+
+
 def wait_before(attempt: int, jitter: float) -> timedelta:
     """1 s, doubling to 64 s, spread by `jitter` (0 to 1) over the upper half, as Gmail asks (FACTS §4)."""
     longest = min(LONGEST_WAIT, timedelta(seconds=2.0 ** min(attempt, 10) / 2))

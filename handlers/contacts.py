@@ -83,6 +83,8 @@ def _record(
         if not connections:  # the grant ended meanwhile: the mail waits for the sign-in
             tx.ledger.release(mailbox_id, Step.MATCH, piece.claims, work.me(), 0, counted=False)
             return False
+        if messages or missing:
+            piece.succeeded(tx)
         held = {gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, work.me())}
         messages = [message for message in messages if message.gmail_id in held]
         behind = _shown_as_before(mailbox_id, messages, tx)

@@ -8,11 +8,11 @@ import structlog
 
 from domain.connections import Connection
 from domain.contacts import Kind, hits
-from domain.errors import LabelRefused
+from domain.errors import LabelConflict, LabelRefused
 from domain.events import MailAnnounced
 from domain.labels import LABELLED, Category, Sorted, category, highest, local_date
 from domain.labels import outcome as outcome_of
-from domain.ledger import Claim, Cost, Link, Step
+from domain.ledger import LABEL_WAITS, Claim, Cost, Link, Step
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from handlers import threads
@@ -51,7 +51,8 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
     with work.store.begin("labels.intend") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = {connection.id: connection for connection in tx.connections.working(mailbox_id)}
-        if mailbox is None or not connections or mailbox.rests(tx.now()):
+        now = tx.now()
+        if mailbox is None or not connections or mailbox.rests(now) or mailbox.sorts_later(now):
             return None
         claims: Sequence[Claim] = tx.ledger.claim(
             mailbox_id, Step.SORT, AT_ONCE, work.me(), work.pace.lease, list(connections)
@@ -137,10 +138,12 @@ def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> None:
         try:
             lease = plan.piece.lease(keep)
             spent = enter(connections, work, lambda gmail: label(gmail, plan, result, work), lease)
+        except LabelConflict as error:
+            if _waits_for_labels(plan.piece, work):
+                return
+            result = _refused(plan, result, error.reason)
         except LabelRefused as error:
-            outcomes = result.outcomes | dict.fromkeys(plan.to_change, Outcome.LABEL_FAILED)
-            changed = {claim: made for claim, made in result.changed.items() if claim in plan.in_doubt}
-            result = Result(outcomes, changed, result.errors, refused=error.reason)
+            result = _refused(plan, result, error.reason)
         else:
             if spent is None:
                 plan.piece.give_back(plan.piece.claims, 0, counted=False)
@@ -151,6 +154,22 @@ def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> None:
     once_more(lambda: _record(plan, result, cost, work))
 
 
+def _refused(plan: Plan, result: Result, reason: str) -> Result:
+    outcomes = result.outcomes | dict.fromkeys(plan.to_change, Outcome.LABEL_FAILED)
+    changed = {claim: made for claim, made in result.changed.items() if claim in plan.in_doubt}
+    return Result(outcomes, changed, result.errors, refused=reason)
+
+
+def _waits_for_labels(piece: Slice, work: Work) -> bool:
+    """Sorting waits, and nothing else, for a label that is said to be there and not shown; not for ever (E67)."""
+    with work.store.begin("labels.wait") as tx:
+        wait = tx.mailboxes.labels_conflict(piece.mailbox.id, LABEL_WAITS)
+    if wait is None:
+        return False
+    piece.give_back(piece.claims, wait.total_seconds(), counted=False)
+    return True
+
+
 def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:
     """What was done; a result for settings that have changed since is dropped (W6), unless Gmail has it already."""
     piece, mailbox_id = plan.piece, plan.piece.mailbox.id
@@ -159,6 +178,8 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:
             connection.id: connection.version
             for connection in tx.connections.working(mailbox_id, locked=True)
         }
+        if any(claim.gmail_id not in result.errors for claim in plan.to_change) and not result.refused:
+            piece.succeeded(tx)
         held = tx.ledger.held(mailbox_id, Step.SORT, piece.claims, work.me())
         ours = [claim for claim in piece.claims if claim.key in held]
         mine = [claim for claim in ours if claim.gmail_id not in result.errors]

@@ -129,7 +129,8 @@ class Mailbox(Protocol):
     ) -> Mapping[Category, str]:
         """Ids of the CRM labels: a known id that still exists is kept whatever its name is now (E54); else
         a label of the name, differing in case or not, is reused (E56); else it is created (Z14, W12).
-        Raises LabelRefused when Gmail makes no more labels (E67)."""
+        Raises LabelRefused when Gmail makes no more labels, LabelConflict when it makes none of a name that it does
+        not show (E67)."""
 
     def create_draft(self, raw: bytes, thread_id: str | None, progress: Callable[[int, int], None]) -> str:
         """Write a draft, once; returns its id. Raises Unanswered when nobody can tell whether it is there now."""

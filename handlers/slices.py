@@ -84,6 +84,11 @@ class Slice:
         if limited:
             rest(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.work)
 
+    def succeeded(self, tx: Transaction) -> None:
+        """Gmail has answered for some of it: the next rest of the mailbox is short again (E87)."""
+        if self.mailbox.failures:
+            tx.mailboxes.succeeded(self.mailbox.id)
+
     def give_back(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
         """To be tried again after so many seconds; a try that is nobody's fault is not counted."""
 

@@ -19,9 +19,10 @@ from domain.errors import (
     NotDelegated,
     TryAgain,
     UnknownAddress,
+    Unready,
 )
 from domain.events import DeliveryDue, Event
-from domain.ledger import wait_before
+from domain.ledger import unready_wait, wait_before
 from domain.notifications import NoticeKind
 from handlers.ports import Gmail, Mailbox, Outside, Queue, SignInPage, Store
 
@@ -196,16 +197,21 @@ def wake_channels(channel_ids: Collection[int], work: Work) -> None:
 def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
     """Leave this mailbox alone for as long as Gmail wants, or for a growing while (E87); others go on (I4)."""
     wait = wait_before(mailbox.failures + 1, random.random())  # noqa: S311 - jitter, no secret
+    unready = isinstance(error, Unready)
     if isinstance(error, GiveUp):
         wait = REFUSED_WAIT
+    elif unready:
+        wait = unready_wait(mailbox.refusals)
     elif error.after is not None:
         wait = max(wait, error.after)
     with work.store.begin("mailboxes.rest") as tx:
-        tx.mailboxes.rest(mailbox.id, error.reason, wait.total_seconds())
+        tx.mailboxes.rest(mailbox.id, error.reason, wait.total_seconds(), unready=unready)
         tx.ledger.hold(mailbox.id, wait.total_seconds())
-    log.warning(
-        "mailbox.rested", mailbox_id=mailbox.id, reason=error.reason, seconds=round(wait.total_seconds(), 1)
-    )
+    say = log.bind(mailbox_id=mailbox.id, reason=error.reason, seconds=round(wait.total_seconds(), 1))
+    if unready and mailbox.refusals:
+        say.info("mailbox.postponed")
+    else:
+        say.warning("mailbox.rested")
 
 
 def once_more(run: Callable[[], T]) -> T:

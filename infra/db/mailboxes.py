@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, exists, func, literal, or_, select, update
 
 from domain.addresses import loose
 from domain.connections import ConnectionState, MailboxState
@@ -16,16 +16,14 @@ from infra.db.aliases import REGISTERED, counts
 from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import connections, mailbox_addresses, mailboxes
 from infra.db.sql import in_key_order, insert_new, lock, take_turn
+from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows, unless_paused
 from infra.db.types import Instant, db_now
 
 _PAUSED = mailboxes.c.paused_at.is_not(None)
 
 
-class MailboxRows:
+class MailboxRows(TroubleRows):
     """Mailboxes within one transaction."""
-
-    def __init__(self, db: Connection) -> None:
-        self._db = db
 
     def get(self, mailbox_id: int) -> MailboxState | None:
         row = self._db.execute(select(mailboxes).where(mailboxes.c.id == mailbox_id)).one_or_none()
@@ -38,6 +36,8 @@ class MailboxRows:
             synced_at=row.synced_at,
             resting_until=row.resting_until,
             failures=row.failures,
+            refusals=row.refusals,
+            sorting_due_at=row.sorting_due_at,
             labels={Category(name): label_id for name, label_id in row.labels.items()},
             watch=watch_state(row),
             trouble=row.trouble,
@@ -127,30 +127,14 @@ class MailboxRows:
         """
         rests = mailboxes.c.resting_until > db_now()
         due_at = literal(began_at + timedelta(seconds=due_after), Instant())
-        self._set(
-            mailbox_id,
-            synced_at=began_at,
-            sync_due_at=case((rests, mailboxes.c.resting_until), else_=due_at),
-            resting_until=case((rests, mailboxes.c.resting_until), else_=None),
-            failures=case((rests, mailboxes.c.failures), else_=0),
-            trouble=case((rests, mailboxes.c.trouble), else_=None),
-        )
-
-    def rest(self, mailbox_id: int, reason: str, seconds: float) -> None:
-        """Gmail limits or refuses this mailbox: leave it alone for a while (E87, I4), the longer one of two."""
-        until = db_now(seconds)
-        longer = case((mailboxes.c.resting_until > until, mailboxes.c.resting_until), else_=until)
-        self._set(
-            mailbox_id,
-            resting_until=longer,
-            sync_due_at=_unless_paused(longer),
-            failures=mailboxes.c.failures + 1,
-            trouble=reason,
-        )
+        due = case((rests, mailboxes.c.resting_until), else_=due_at)
+        self._set(mailbox_id, synced_at=began_at, sync_due_at=due)
+        self.walked(mailbox_id)
 
     def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
         """The ids of the three CRM labels (E54)."""
         crm_labels.keep(self._db, mailbox_id, labels, names)
+        self._set(mailbox_id, **NO_CONFLICT)
 
     def pushed(self, address: str) -> int | None:
         """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not
@@ -171,14 +155,14 @@ class MailboxRows:
             watch_renewed_at=db_now(),
             watch_failed_at=None,
             watch_trouble=None,
-            watch_due_at=_unless_paused(db_now(due_after)),
+            watch_due_at=unless_paused(db_now(due_after)),
             synced_at=func.coalesce(mailboxes.c.synced_at, db_now()),
-            sync_due_at=_unless_paused(func.coalesce(mailboxes.c.sync_due_at, db_now())),
+            sync_due_at=unless_paused(func.coalesce(mailboxes.c.sync_due_at, db_now())),
         )
 
     def watch_failed(self, mailbox_id: int, reason: str, retry_after: float) -> None:
         """The sweep carries on, and renewal is tried again (E85)."""
-        due_at = _unless_paused(db_now(retry_after))
+        due_at = unless_paused(db_now(retry_after))
         self._set(mailbox_id, watch_failed_at=db_now(), watch_trouble=reason, watch_due_at=due_at)
 
     def keep_recall(self, mailbox_id: int, old: Recall, new: Recall) -> None:
@@ -189,7 +173,7 @@ class MailboxRows:
 
     def hasten_watch(self, mailbox_id: int) -> None:
         """The watch is to be renewed now."""
-        self._set(mailbox_id, watch_due_at=_unless_paused(db_now()))
+        self._set(mailbox_id, watch_due_at=unless_paused(db_now()))
 
     def forget(self, mailbox_id: int) -> None:
         """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
@@ -207,9 +191,8 @@ class MailboxRows:
             watch_trouble=None,
             mails_pushed=0,
             mails_missed=0,
-            resting_until=None,
-            failures=0,
-            trouble=None,
+            **NO_TROUBLE,
+            **NO_CONFLICT,
         )
 
     def pause(self, mailbox_id: int) -> None:
@@ -230,8 +213,8 @@ class MailboxRows:
         """Somebody has signed in again: catch up now (D12), unless the mailbox is paused."""
         self._set(
             mailbox_id,
-            sync_due_at=_unless_paused(db_now()),
-            watch_due_at=_unless_paused(func.coalesce(mailboxes.c.watch_due_at, db_now())),
+            sync_due_at=unless_paused(db_now()),
+            watch_due_at=unless_paused(func.coalesce(mailboxes.c.watch_due_at, db_now())),
             resting_until=None,
         )
 
@@ -277,9 +260,6 @@ class MailboxRows:
         taken = update(mailboxes).where(mailboxes.c.id.in_(select(free))).values(new)
         return tuple(self._db.scalars(taken.returning(mailboxes.c.id)))
 
-    def _set(self, mailbox_id: int, **values: Any) -> None:
-        self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(**values))
-
 
 def watch_state(row: Any) -> WatchState:
     """The watch of a mailbox's row."""
@@ -291,8 +271,3 @@ def watch_state(row: Any) -> WatchState:
         pushed_at=row.pushed_at,
         recall=Recall(row.mails_pushed, row.mails_missed),
     )
-
-
-def _unless_paused(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    """When something is due; never while the mailbox is paused."""
-    return case((~_PAUSED, moment))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.errors import GiveUp, LabelRefused, LabelUnknown, TryAgain
+from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, TryAgain
 from domain.labels import Category, LabelChange
 from infra.gmail.api import ME
 from infra.gmail.calls import Answer, Calls, slices, whole_mailbox_trouble
@@ -103,9 +103,9 @@ def _create(calls: Calls, name: str) -> str:
         label_id = _listed(calls)[1].get(name.casefold())
     else:
         label_id = None if isinstance(answer, Exception) else answer.get("id")
-    if not isinstance(label_id, str):
-        raise TryAgain("label_conflict", whole_mailbox=False)
-    return label_id
+    if isinstance(label_id, str):
+        return label_id
+    raise LabelConflict
 
 
 def _listed(calls: Calls) -> tuple[frozenset[str], dict[str, str]]:

@@ -110,6 +110,7 @@ class House:
             db.execute(update(deliveries).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
             for table in (mailboxes, channels):
                 db.execute(update(table).values(resting_until=None))
+            db.execute(update(mailboxes).values(sorting_due_at=None))
             left = connection_table.c.leave_due_at.is_not(None)
             db.execute(update(connection_table).where(left).values(leave_due_at=LONG_AGO))
 

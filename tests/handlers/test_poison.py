@@ -23,6 +23,7 @@ LINES: Mapping[str, dict[str, Any]] = {
     "hangs after it was done": {"kind": "timeout", "delay": 60, "after": True},
     "cuts the line": {"kind": "cut"},
     "answers 503": {"kind": "503"},
+    "lets nobody in": {"kind": "400.failedPrecondition"},
 }
 
 

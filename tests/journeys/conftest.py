@@ -76,6 +76,11 @@ class Scene:
                 self.stage.gmail.delete_label(UWE, label_id)
         return self.mail()
 
+    def hidden_label(self) -> dict[str, str]:
+        """Gmail says that a label is there which it does not show."""
+        self.stage.gmail.fault("409", ["labels.create"], times=1)
+        return self.deleted_label()
+
     def other_category(self) -> dict[str, str]:
         """Cid answers in a thread whose earlier mails we had put under another label than he gets now (E47)."""
         old = int(time.time() - 3600) * 1000

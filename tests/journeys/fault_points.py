@@ -55,6 +55,7 @@ FAULT_POINTS = (
     FaultPoint("gmail.labels.list", WORKER, "deleted_label"),
     FaultPoint("gmail.labels.create", WORKER, "deleted_label"),
     FaultPoint("labels.keep", WORKER, "deleted_label"),
+    FaultPoint("labels.wait", WORKER, "hidden_label"),
     FaultPoint("labels.record", WORKER),
     # Another label in a thread
     FaultPoint("gmail.messages.modify", WORKER, "other_category"),

@@ -8,6 +8,7 @@ from infra.local.gmail.errors import (
     NO_TOKEN,
     ApiError,
     OAuthError,
+    failed_precondition,
     not_found,
     rate_limited,
     unauthenticated,
@@ -49,6 +50,8 @@ def _too_many(fault: "Fault") -> ApiError:
 
 
 KINDS: dict[str, Effect] = {
+    "400.failedPrecondition": _raising(lambda _: failed_precondition("Precondition check failed.")),
+    "400.notEnabled": _raising(lambda _: failed_precondition("Mail service not enabled")),
     "401": _raising(lambda _: unauthenticated()),
     "403.rateLimitExceeded": _usage("rateLimitExceeded", "Rate Limit Exceeded"),
     "403.userRateLimitExceeded": _raising(lambda fault: rate_limited(403, retry_text(fault.retry_after))),
@@ -57,6 +60,7 @@ KINDS: dict[str, Effect] = {
         lambda _: ApiError(403, "domainPolicy", "The domain administrators have disabled Gmail apps.")
     ),
     "404": _raising(lambda _: not_found()),
+    "409": _raising(lambda _: ApiError(409, "aborted", "Label name exists or conflicts")),
     "429": _raising(_too_many),
     "500": _backend(500, "Internal error encountered."),
     "503": _backend(503, "The service is currently unavailable."),

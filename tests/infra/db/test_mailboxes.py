@@ -253,7 +253,15 @@ def test_a_mailbox_without_a_feature_is_never_due_and_its_pushes_are_nobody_s(wo
         assert tx.mailboxes.pushed("uwe@firm.example") is None
         kept = tx.db.execute(select(mailboxes)).mappings().one()
     kept_of_it = {name for name, value in kept.items() if value is not None}
-    counts = {"failures", "mails_pushed", "mails_missed", "mails_compared", "mails_late"}
+    counts = {
+        "failures",
+        "refusals",
+        "label_conflicts",
+        "mails_pushed",
+        "mails_missed",
+        "mails_compared",
+        "mails_late",
+    }
     assert kept_of_it == {"id", "address", "labels", "label_names", *counts}
     assert {kept[name] for name in counts} == {0}
 

@@ -58,6 +58,9 @@ def _history() -> None:
 def _troubles() -> None:
     """What keeps a mailbox or its sorting waiting (E67, E87), or a service account out."""
     op.add_column("connections", sa.Column("access_trouble", sa.String(), nullable=True))
+    for name in ("refusals", "label_conflicts"):
+        op.add_column("mailboxes", sa.Column(name, sa.Integer(), server_default="0", nullable=False))
+    op.add_column("mailboxes", sa.Column("sorting_due_at", Instant(), nullable=True))
 
 
 def _words() -> None:
@@ -96,6 +99,8 @@ def downgrade() -> None:
     for name in _HISTORY_MOMENTS:
         op.drop_column("mailboxes", name)
     op.drop_column("mailboxes", "own_name")
+    for name in ("refusals", "label_conflicts", "sorting_due_at"):
+        op.drop_column("mailboxes", name)
     op.drop_table("outdated")
     op.drop_index("deals_uncategorised", "deals")
     op.drop_column("deals", "uncategorised")

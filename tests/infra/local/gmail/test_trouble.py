@@ -14,12 +14,15 @@ RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\nbody"
 
 
 EXPECTED = {
+    "400.failedPrecondition": (400, "failedPrecondition"),
+    "400.notEnabled": (400, "failedPrecondition"),
     "401": (401, "authError"),
     "403.rateLimitExceeded": (403, "rateLimitExceeded"),
     "403.userRateLimitExceeded": (403, "userRateLimitExceeded"),
     "403.dailyLimitExceeded": (403, "dailyLimitExceeded"),
     "403.domainPolicy": (403, "domainPolicy"),
     "404": (404, "notFound"),
+    "409": (409, "aborted"),
     "429": (429, "rateLimitExceeded"),
     "500": (500, "backendError"),
     "503": (503, "backendError"),
