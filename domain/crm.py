@@ -12,7 +12,7 @@ from domain.labels import DealCategory
 SEPARATORS = (" ::: ", ";", ",", "\r", "\n")
 """Between several values in a cell of a file."""
 
-_SEPARATOR = re.compile("|".join(SEPARATORS))
+_SEPARATOR = re.compile("[;,\r\n]| ::: ")
 _MOST_PARTS = 5
 """Separators within one id, and one more."""
 
@@ -168,31 +168,23 @@ def start_of(day: date, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def entries(cell: str, whole: Container[str] = ()) -> Iterator[str]:
+def entries(cell: str, whole: Container[str] = ()) -> tuple[str, ...]:
     """The values of a cell that holds several (E107). One that is known `whole` is not split at the separators in
     it: the longest that is known counts."""
-    parts, place = [], 0
-    for found in _SEPARATOR.finditer(cell):
-        parts.append((place, found.start()))
-        place = found.end()
-    parts.append((place, len(cell)))
-    first = 0
-    while first < len(parts):
-        last = _longest(cell, parts, first, whole)
-        if entry := cell[parts[first][0] : parts[last][1]].strip():
-            yield entry
-        first = last + 1
+    parts = _SEPARATOR.split(cell)
+    found = parts if not whole or len(parts) == 1 else _joined(cell, whole)
+    return tuple(entry for part in found if (entry := part.strip()))
 
 
-def _longest(cell: str, parts: list[tuple[int, int]], first: int, whole: Container[str]) -> int:
-    """The last part of the longest value that begins with this one."""
-    if not whole:
-        return first
-    most = min(len(parts), first + _MOST_PARTS) - 1
-    known = (
-        last for last in range(most, first, -1) if cell[parts[first][0] : parts[last][1]].strip() in whole
-    )
-    return next(known, first)
+def _joined(cell: str, whole: Container[str]) -> Iterator[str]:
+    ends = [(found.start(), found.end()) for found in _SEPARATOR.finditer(cell)] + [(len(cell), len(cell))]
+    begin = first = 0
+    while first < len(ends):
+        most = min(len(ends), first + _MOST_PARTS)
+        known = (last for last in range(most - 1, first, -1) if cell[begin : ends[last][0]].strip() in whole)
+        last = next(known, first)
+        yield cell[begin : ends[last][0]]
+        begin, first = ends[last][1], last + 1
 
 
 def has_separator(text: str) -> bool:

@@ -127,11 +127,16 @@ def _mark_outdated(batch: Iterable[Record | Refusal], kind: Records | None, tx: 
 
 
 def _count_strangers(records: Iterable[Record], contacts: Container[str], tx: Transaction) -> int:
-    deals = [one for one in records if isinstance(one, DealRecord) and one.contact_ids]
-    if not deals:
-        return 0
-    known = tx.crm.known(Records.CONTACTS, {one for deal in deals for one in deal.contact_ids})
-    return sum(not any(one in known or one in contacts for one in deal.contact_ids) for deal in deals)
+    """Deals that name contacts of which none is known, here or among those that the run has brought."""
+    unsure = [
+        deal.contact_ids
+        for deal in records
+        if isinstance(deal, DealRecord)
+        and deal.contact_ids
+        and not any(one in contacts for one in deal.contact_ids)
+    ]
+    known = tx.crm.known(Records.CONTACTS, {one for ids in unsure for one in ids}) if unsure else ()
+    return sum(not any(one in known for one in ids) for ids in unsure)
 
 
 def change(change: Change, store: Store, stages: Stages) -> None:
@@ -208,11 +213,11 @@ def _absent(kind: Records, named: Named, store: Store) -> Iterator[list[str]]:
 def _sifted(rows: Iterable[Row], result: Imported, named: Named) -> Iterator[Record | Refusal]:
     """The rows that concern a record; what is to be said goes into the result."""
     for row in rows:
-        if isinstance(row, Unread):
-            result.unread = row
-            continue
         if isinstance(row, Remark):
             result.remarks.add(row)
+            continue
+        if isinstance(row, Unread):
+            result.unread = row
             continue
         if row.id is not None and not named.add(row.id):
             result.twice.add(row.id)

@@ -31,7 +31,7 @@ _NEXT = {
 }
 """What to do about a value of this field."""
 
-_SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_SHORTENED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 _IDS = ("id", "contact_ids", "assigned_to")
 
 
@@ -151,9 +151,10 @@ class _Understanding:
         self._kind = kind
         self._width = columns.width
         self._id = columns.places["id"]
+        self._places = columns.places
         self._customs = customs
         self._fields = [
-            (name, columns.places.get(name), whole.get(name, ()), OPTIONAL[kind].get(name, ""))
+            (columns.places.get(name), name in LISTS, whole.get(name, ()), OPTIONAL[kind].get(name, ""))
             for name in (*FIELDS[kind], *OPTIONAL[kind])
         ]
         self._ids = [(name, columns.places[name]) for name in _IDS if name in columns.places]
@@ -165,7 +166,12 @@ class _Understanding:
             yield Refusal(line, f"{len(cells)} columns where the header has {self._width}", found_id)
             return
         try:
-            values = [self._value(cells, *field) for field in self._fields]
+            if max(map(len, cells)) > LONGEST_CELL:
+                self._check_lengths(cells)
+            values: list[Value] = [
+                default if place is None else entries(cells[place], whole) if is_list else cells[place]
+                for place, is_list, whole, default in self._fields
+            ]
             found = read(self._kind, values, self._customs)
         except Unfit as error:
             name = str(error).partition(" ")[0]
@@ -175,20 +181,16 @@ class _Understanding:
         for text in (*found.left_out, *self._shortened(cells)):
             yield Remark(line, text)
 
-    def _value(
-        self, cells: list[str], name: str, place: int | None, whole: Container[str], default: Value
-    ) -> Value:
-        if place is None:
-            return default
-        text = cells[place]
-        if len(text) > LONGEST_CELL:
-            raise Unfit(f"{name} is longer than {LONGEST_CELL:,} characters")
-        return tuple(entries(text, whole)) if name in LISTS else text
+    def _check_lengths(self, cells: list[str]) -> None:
+        """What nobody asked for may be as long as it likes."""
+        for name, place in self._places.items():
+            if len(cells[place]) > LONGEST_CELL:
+                raise Unfit(f"{name} is longer than {LONGEST_CELL:,} characters")
 
     def _shortened(self, cells: list[str]) -> Iterator[str]:
         """Long numbers that a spreadsheet has rounded: what were several ids has become one."""
         for name, place in self._ids:
-            if "E" in cells[place].upper() and _SHORTENED.fullmatch(cells[place].strip()):
+            if "+" in cells[place] and _SHORTENED.fullmatch(cells[place].strip()):
                 yield (
                     f"{name} is a number that a spreadsheet has shortened, and other records may have the same now: "
                     "export again, and have the column read as text"

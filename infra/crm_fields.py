@@ -29,6 +29,7 @@ _EMAILS = {kind: fields.index("emails") for kind, fields in FIELDS.items() if "e
 LISTS = frozenset({"emails", "contact_ids", "visible_to", "roles_above"})
 YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 MAX_ID = 255
+_LONGEST_DATE = len("2026-03-31")
 HAS_TIME = re.compile("%[HIMSfTXRcsp]")
 """A date format that holds a time of day too."""
 
@@ -235,10 +236,7 @@ def _read_time(text: str, customs: Customs) -> date | datetime:
     if customs.date_format is not None:
         found = datetime.strptime(text, customs.date_format)  # noqa: DTZ007 - E106 says what no zone means
         return found if HAS_TIME.search(customs.date_format) else found.date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return datetime.fromisoformat(text)
+    return date.fromisoformat(text) if len(text) <= _LONGEST_DATE else datetime.fromisoformat(text)
 
 
 def _wanted(customs: Customs) -> str:

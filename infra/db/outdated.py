@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, or_, select
 
 from domain.crm import Outdated, Records
 from infra.db.schema import crm_versions, deal_contacts, outdated
@@ -35,6 +35,8 @@ def mark(
 def clear(db: Connection, kind: Records, ids: Collection[str], version: int | None = None) -> None:
     """A good change has come; one of a lower version than the refused one mends nothing."""
     older = () if version is None else (or_(outdated.c.version.is_(None), outdated.c.version <= version),)
+    if not ids or not db.scalar(select(exists(select(outdated.c.kind)))):
+        return
     for chunk in chunks(ids):
         db.execute(delete(outdated).where(_these(kind, chunk), *older))
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from domain.connections import Sharing
-from domain.crm import UserRecord
+from domain.crm import Records, UserRecord
 from domain.outcomes import Outcome
-from handlers import brakes, contacts, labels, reports
-from infra.db.schema import connections, deals, decisions
+from handlers import brakes, contacts, crm, labels, reports
+from infra.db.schema import connections, deal_contacts, deals, decisions
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
 from tests.worlds import ONE_DATABASE
@@ -304,3 +304,22 @@ def test_a_mail_that_could_not_be_sorted_says_after_how_many_tries(house: House)
     told = explained(house, gmail_id)
     assert "set aside: it could not be sorted in 8 tries (E88)" in told
     assert "announced to user uwe" in told
+
+
+@pytest.mark.rule("E9", "Z40")
+def test_records_that_are_out_of_date_are_named_with_the_mail_they_decided_about(house: House) -> None:
+    house.connect()
+    gmail_id = plain("ann")(house)
+    assert "out of date" not in explained(house, gmail_id)
+    with house.store.begin("tests.look") as tx:
+        deal_ids = tx.db.scalars(
+            select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id == "ann")
+        ).all()
+    crm.refuse(Records.DEALS, deal_ids[0], None, "category is none of OPEN, WON, LOST", house.store)
+    crm.refuse(Records.CONTACTS, "bob", None, "kind is neither contact nor lead", house.store)
+    said = explained(house, gmail_id)
+    assert f"out of date: deal {deal_ids[0]}, a change of which was refused at" in said
+    assert "(category is none of OPEN, WON, LOST)" in said
+    assert "bob" not in said
+    crm.refuse(Records.CONTACTS, "ann", None, "kind is neither contact nor lead", house.store)
+    assert "out of date: contact ann, a change of which was refused at" in explained(house, gmail_id)

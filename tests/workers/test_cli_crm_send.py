@@ -81,6 +81,37 @@ def test_lines_come_from_standard_input_and_the_answer_as_json(
     assert len(queued(redis)) == 6
 
 
+@pytest.mark.rule("E9", "E107")
+def test_what_the_worker_would_refuse_or_leave_out_is_said_before(terminal: Terminal, redis: Redis) -> None:
+    deal = {"actor": "crm.upsert_deal", "version": 1, "contact_ids": [], "stage": "s", "closing_date": None}
+    user = {
+        "actor": "crm.upsert_user",
+        "id": "u",
+        "version": 1,
+        "name": "U",
+        "emails": ["n/a", "u@example.com"],
+    }
+    lines = [
+        deal | {"id": "d1", "category": "Closed Lost"},
+        deal | {"id": "d2", "category": "Won at last"},
+        deal | {"id": "d3", "category": "Pipeline"},
+        user,
+    ]
+    (terminal.folder / "changes.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    terminal.run("settings", "set", "category", "Closed Lost", "LOST")
+    done = terminal.run("crm", "send", "changes.jsonl", "--category", "won at last=WON")
+    assert (done.code, done.out.splitlines()) == (
+        1,
+        [
+            "3 queued, 1 refused",
+            "  line 3: category is none of OPEN, WON, LOST",
+            "  line 4: emails: entry 1 is no address and was left out",
+        ],
+    )
+    sent = [fields for _, fields in queued(redis) if isinstance(fields, dict)]
+    assert [one.get("category") for one in sent] == ["Closed Lost", "WON", None]
+
+
 def test_a_file_that_is_not_there_ends_with_2_in_one_line(terminal: Terminal) -> None:
     done = terminal.run("crm", "send", "nowhere.jsonl")
     assert (done.code, done.out) == (2, "")

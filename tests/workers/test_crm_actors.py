@@ -222,6 +222,35 @@ def test_whatever_fails_its_values_stay_out_of_logs_and_dead_letters(factory: Fa
     assert CANARY not in str(factory.in_redis()).lower()
 
 
+@pytest.mark.rule("E9", "E106", "E107")
+@ONE_DATABASE
+def test_the_organisations_words_and_days_count_and_a_refused_change_is_remembered(factory: Factory) -> None:
+    with factory.store.begin("tests.set") as tx:
+        tx.contacts.set_organisation("category", {"closed lost": "LOST"})
+        tx.contacts.set_organisation("time-zone", "Europe/Berlin")
+    deal = {"version": 1, "contact_ids": [], "stage": "s", "closing_date": "2026-03-31T22:00:00Z"}
+    factory.start()
+    factory.put("crm.upsert_deal", id="lost", category="Closed  lost", **deal)
+    factory.put("crm.upsert_deal", id="unknown", category=CANARY, **deal)
+    factory.put("crm.upsert_contact", **person("ann", emails=[CANARY, "ann@example.com"]))
+    assert wait_for(lambda: len(factory.said("crm.changed")) == 2)
+    factory.put("crm.upsert_contact", **person("ann", version=3, kind=CANARY))
+    assert wait_for(lambda: len(factory.said("crm.refused")) == 2)
+    factory.put("crm.upsert_contact", **person("ann", version=2, emails=["ann@example.com"]))
+    assert wait_for(lambda: len(factory.said("crm.changed")) == 3)
+    assert factory.rows("SELECT id, category, closing_date FROM deals") == [("lost", "LOST", "2026-04-01")]
+    assert factory.rows("SELECT address FROM contact_addresses") == [("ann@example.com",)]
+    [trimmed] = factory.said("crm.trimmed")
+    assert (trimmed["record_id"], trimmed["reason"]) == (
+        "ann",
+        "emails: entry 1 is no address and was left out",
+    )
+    assert factory.rows("SELECT kind, record_id, version FROM outdated") == [("contacts", "ann", 3)]
+    factory.put("crm.upsert_contact", **person("ann", version=3))
+    assert wait_for(lambda: not factory.rows("SELECT * FROM outdated"))
+    assert CANARY not in factory.log().lower()
+
+
 @pytest.mark.rule("I1", "W16")
 def test_what_the_database_cannot_take_goes_round_until_it_can(
     factory: Factory, shut: Callable[[], None]

@@ -27,7 +27,7 @@ class Shown:
 
     def see(self, row: Row) -> None:
         """A row that is about to be taken in."""
-        if not isinstance(row, Refusal | Remark | Unread) and len(self.first) < FIRST:
+        if len(self.first) < FIRST and not isinstance(row, Refusal | Remark | Unread):
             self.first.append(row)
 
 

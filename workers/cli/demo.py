@@ -54,8 +54,8 @@ def demo(
 
     Needs nothing: a local Google, Redis and the processes of the Procfile are started and ended again. Ends with
     0 when all went as the rules say and no word of any mail was found in anything that is kept, else 1.
-    With --mbox: 0 when every mail has an outcome and nothing that may be a mail was left out, 2 when a file cannot
-    be used.
+    With --mbox: 0 when every mail has an outcome and nothing that may be a mail was left out, nor anything of the
+    CRM's files; 2 when a file cannot be used.
 
     Example: `lodestone demo`
 

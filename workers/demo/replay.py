@@ -101,17 +101,15 @@ def replay(wish: Wish, found: Survey, mailbox: str, folder: Path, screen: Screen
 
 
 def _take_in_crm(stage: Stage, wish: Wish, result: Result, screen: Screen) -> None:
-    """Rows that are refused are told and left out; files that cannot be used end it."""
+    """What is refused is told and left out; files that cannot be used end it."""
     words = ["--contacts", str(wish.contacts.absolute()), "--deals", str(wish.deals.absolute())]
     words += ["--users", str(wish.users.absolute())] if wish.users else []
     screen.step("taking contacts, deals and users into the CRM tables")
-    try:
-        told = stage.run("crm", "import", *words)
-    except CommandFailed as error:
-        if error.code != 1:
-            raise
-        result.refused_rows, told = True, str(error)
-    screen.say(told.rstrip())
+    answer = stage.ask("crm", "import", *words)
+    if answer.code != 1 or not answer.out:
+        answer.good()
+    result.refused_rows = answer.code == 1
+    screen.say(answer.out.rstrip())
 
 
 def _chunks(mbox: Path) -> Iterator[list[Mail]]:

@@ -31,8 +31,8 @@ class Result:
 
     @property
     def good(self) -> bool:
-        """Every mail has an outcome, and nothing that may be a mail was left out."""
-        return not self.unfinished and not self.doubtful.times
+        """Every mail has an outcome, and nothing that may be a mail was left out, nor anything of the CRM's files."""
+        return not (self.unfinished or self.doubtful.times or self.refused_rows)
 
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
@@ -77,7 +77,7 @@ class Result:
 
     def _show_faults(self, screen: Screen) -> None:
         if self.refused_rows:
-            screen.say("  some rows of the CRM files were refused, see above", "yellow")
+            screen.say("  some of the CRM files was left out, see above", "yellow")
         if self.cut:
             screen.say(f"  cut short, because Gmail takes in none so large: {_numbers(self.cut)}", "yellow")
         if self.doubtful.times:

@@ -143,6 +143,10 @@ class Stage:
 
     def run(self, *words: str, **extra: str) -> str:
         """What a `lodestone` command prints. Raises CommandFailed with its error line."""
+        return self.ask(*words, **extra).good().out
+
+    def ask(self, *words: str, **extra: str) -> Answer:
+        """All that a `lodestone` command says, and how it ended."""
         done = subprocess.run(
             [sys.executable, "-m", "workers", *words],
             env=self.environment | extra,
@@ -151,7 +155,7 @@ class Stage:
             text=True,
             check=False,
         )
-        return Answer(done.returncode, done.stdout, done.stderr).good().out
+        return Answer(done.returncode, done.stdout, done.stderr)
 
     def shell(self, **extra: str) -> Shell:
         """A process for many commands."""

@@ -16,6 +16,7 @@ from infra.db.schema import (
     crm_versions,
     deal_contacts,
     deals,
+    outdated,
     user_addresses,
     users,
 )
@@ -190,3 +191,89 @@ def test_workers_that_change_one_record_at_once_end_with_the_newest(
     for job in jobs:
         job.result()
     assert addresses(store) == {("c1", "v100@example.com", "v100@example.com")}
+
+
+def out_of_date(store: Store) -> list[tuple[str, str, str]]:
+    with store.begin("tests.look") as tx:
+        found = tx.db.execute(select(outdated).order_by(outdated.c.record_id))
+        return [(row.kind, row.record_id, row.reason) for row in found]
+
+
+def refuse(store: Store, *ids: str, version: int | None = None, reason: str = "odd") -> None:
+    with store.begin("tests.refuse") as tx:
+        tx.crm.mark_outdated(Records.CONTACTS, dict.fromkeys(ids, reason), version)
+
+
+@pytest.mark.rule("E9")
+def test_a_refused_change_marks_a_known_record_until_a_good_one_or_its_end(store: Store) -> None:
+    put(store, person("c1"), person("c2"), person("c3"), DealRecord("c9", (), "Idea", None, None))
+    refuse(store, "c1", "c2", "c3", "c9")
+    refuse(store, "c2", reason="odder")
+    assert out_of_date(store) == [
+        ("contacts", "c1", "odd"),
+        ("contacts", "c2", "odder"),
+        ("contacts", "c3", "odd"),
+    ]
+    with store.begin("tests.look") as tx:
+        assert tx.crm.count_outdated() == {Records.CONTACTS: 3}
+    put(store, person("c1"), DealRecord("c2", (), "Idea", None, None))
+    with store.begin("tests.delete") as tx:
+        tx.crm.delete(Records.CONTACTS, ["c3"])
+    assert out_of_date(store) == [("contacts", "c2", "odder")]
+
+
+@pytest.mark.rule("E9")
+@pytest.mark.parametrize(
+    ("refused", "good", "stays"),
+    [
+        pytest.param(7, 8, False, id="the next version mends it"),
+        pytest.param(7, 7, False, id="so does the same one"),
+        pytest.param(7, 6, True, id="an older one that comes late does not"),
+        pytest.param(None, 6, False, id="without a version any good one does"),
+    ],
+)
+def test_versions_decide_what_mends_a_record(
+    store: Store, refused: int | None, good: int, *, stays: bool
+) -> None:
+    with store.begin("tests.change") as tx:
+        tx.crm.change(Change(Records.CONTACTS, "c1", 5, person("c1")))
+    refuse(store, "c1", version=refused)
+    refuse(store, "c1", version=6, reason="an older one")
+    with store.begin("tests.change") as tx:
+        assert tx.crm.change(Change(Records.CONTACTS, "c1", good, person("c1")))
+    assert [reason for *_, reason in out_of_date(store)] == (["odd"] if stays else [])
+
+
+@pytest.mark.rule("E9")
+def test_a_refused_change_that_is_older_than_what_is_known_marks_nothing(store: Store) -> None:
+    with store.begin("tests.change") as tx:
+        tx.crm.change(Change(Records.CONTACTS, "c1", 5, person("c1")))
+    refuse(store, "c1", version=5)
+    assert out_of_date(store) == []
+
+
+@pytest.mark.rule("E107")
+def test_ids_and_roles_with_a_separator_are_found_a_page_at_a_time(store: Store) -> None:
+    odd = ("a;b", "c,d", "e\nf", "g ::: h", "i\rj")
+    put(store, *map(person, (*odd, "plain", "p_q", "r%s")), UserRecord("u", "U", (), role="Sales, EMEA"))
+    with store.begin("tests.look") as tx:
+        first = tx.crm.ids_with_separator(Records.CONTACTS, "", 2)
+        rest = tx.crm.ids_with_separator(Records.CONTACTS, first[-1], 10)
+        assert set(first + rest) == set(odd)
+        assert tx.crm.roles_with_separator() == {"Sales, EMEA"}
+        assert tx.crm.known(Records.CONTACTS, ["a;b", "nobody"]) == {"a;b"}
+
+
+@pytest.mark.rule("E9")
+def test_stages_without_a_category_are_told_with_their_deals(store: Store) -> None:
+    put(
+        store,
+        *(DealRecord(f"d{n}", (), "Dream", None, None) for n in range(3)),
+        DealRecord("x", (), "Idea", None, None),
+        DealRecord("y", (), "Offer", DealCategory.OPEN, None),
+    )
+    with store.begin("tests.look") as tx:
+        assert tx.crm.uncategorised_stages(1) == ({"Dream": 3}, 2)
+    put(store, DealRecord("x", (), "Idea", DealCategory.OPEN, None))
+    with store.begin("tests.look") as tx:
+        assert tx.crm.uncategorised_stages(9) == ({"Dream": 3}, 1)
