@@ -202,7 +202,7 @@ def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
         wait = REFUSED_WAIT
     elif unready:
         wait = unready_wait(mailbox.refusals)
-    elif error.after is not None:
+    if isinstance(error, TryAgain) and error.after is not None:
         wait = max(wait, error.after)
     with work.store.begin("mailboxes.rest") as tx:
         tx.mailboxes.rest(mailbox.id, error.reason, wait.total_seconds(), unready=unready)

@@ -210,6 +210,7 @@ def test_what_the_operator_has_to_mend_marks_no_user(house: House, kind: str) ->
         mailbox = tx.mailboxes.get(1)
     assert mailbox
     assert (mailbox.trouble, mailbox.resting_until is not None) == (kind.partition(".")[2], True)
+    assert mailbox.refusals == (kind in NO_TOKEN), "waits grow to an hour: nobody but the operator ends that"
     found = doctor.examine(1, house.work)
     assert found
     assert [one.check for one in found.findings if one.verdict is Verdict.FAILED] == ["gmail"]
