@@ -64,7 +64,8 @@ def read_mbox(path: Path, separator: Kind, longest: int = MAX_MAIL) -> Iterator[
         if looks_like_a_header(file):
             collected.doubtful += Lines(1, (1,))  # somebody has cut the first From_ line off
         for bounds, line, follows_empty in _walk(file, separator):
-            verdict = bounds.judge(line, follows_empty=follows_empty)
+            may_begin = line.startswith(b"From ")
+            verdict = bounds.judge(line, follows_empty=follows_empty) if may_begin else Verdict.TEXT
             if verdict is Verdict.BEGINS:
                 if collected.n:
                     yield collected.mail()

@@ -14,6 +14,9 @@ EMPTY = frozenset((b"\n", b"\r\n"))
 PEEK = 8 << 10
 """So much of what follows is looked at: in a mail's first header fields there is one that no text has."""
 
+GLANCE = 100
+"""As much as the longest name of a field and its colon: text is told from a header by it, at little cost."""
+
 _DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _DATED = re.compile(
@@ -101,30 +104,36 @@ class Bounds:
         return self._separator if self._verdict(line, follows_empty=True) is Verdict.BEGINS else None
 
     def judge(self, line: bytes, *, follows_empty: bool) -> Verdict:
-        """What the line is; where a mail begins with it, its header is read from here on."""
-        if not line.startswith(b"From "):
-            return Verdict.TEXT
+        """What a line `From …` is; where a mail begins with it, its header is read from here on."""
         verdict = self._verdict(line, follows_empty=follows_empty)
         if verdict is Verdict.BEGINS:
             self._in_header, self._length, self._ends = True, None, 0
         return verdict
 
     def _verdict(self, line: bytes, *, follows_empty: bool) -> Verdict:
-        kind, behind = _kind(line), self._file.tell()
-        own_fields = _own_fields(self._peek(behind))
+        kind = _kind(line)
         begins_by_itself = kind is Kind.DATED or kind is self._separator is Kind.PATCH
-        if behind <= self._ends or (kind is Kind.PATCH and not begins_by_itself):
-            looks = own_fields or (begins_by_itself and follows_empty)
+        if self._file.tell() <= self._ends or (kind is Kind.PATCH and not begins_by_itself):
+            looks = (begins_by_itself and follows_empty) or self._own_fields()
             return Verdict.INSIDE if looks else Verdict.TEXT
         apart = follows_empty or bool(self._ends)
         if begins_by_itself:
-            return Verdict.BEGINS if apart or own_fields else Verdict.TEXT
+            return Verdict.BEGINS if apart or self._own_fields() else Verdict.TEXT
+        own_fields = self._own_fields()
         if kind is Kind.BARE:
             unclear = Verdict.DOUBTFUL if apart and self._separator is Kind.BARE else Verdict.TEXT
             return Verdict.BEGINS if own_fields else unclear
         if apart and own_fields and self._separator is Kind.NAMED:
             return Verdict.BEGINS
         return Verdict.DOUBTFUL if own_fields > 1 else Verdict.TEXT
+
+    def _own_fields(self) -> int:
+        """How many fields of the header that follows are a mail's own."""
+        here = self._file.tell()
+        glance = self._file.read(GLANCE)
+        found = _own_fields(glance + self._file.read(PEEK)) if _FIELD.match(glance) else 0
+        self._file.seek(here)
+        return found
 
     def _end_by_length(self) -> int:
         """Where the mail ends by its Content-Length, 0 when it has none or nothing begins there: programs that
