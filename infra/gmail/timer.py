@@ -60,10 +60,9 @@ class Out:
         self.is_cut = True
         for connection in list(self.line.connections.values()):
             connection.is_cut = True
-            sock = connection.sock
-            if sock is not None:
+            if connection.wire is not None:
                 with suppress(OSError):  # not SSLSocket's own: that is for the thread that reads
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+                    socket.socket.shutdown(connection.wire, socket.SHUT_RDWR)
 
 
 class Timer:
@@ -116,14 +115,19 @@ class Timer:
 
 
 class _Cuttable:
-    """A connection that is not made any more once the timer has cut it."""
+    """A connection that is not made any more once the timer has cut it. `wire`: http.client lets go of the socket of
+    an answer that ends with the connection, while it is read."""
 
     is_cut = False
+    wire: socket.socket | None = None
+    sock: socket.socket | None
 
     def connect(self) -> None:
+        if not self.is_cut:
+            super().connect()  # type: ignore[misc]  # httplib2's, which comes after this class
+            self.wire = self.sock
         if self.is_cut:
             raise ConnectionAbortedError
-        super().connect()  # type: ignore[misc]  # httplib2's, which comes after this class
 
 
 class _DialOnce(_Cuttable):

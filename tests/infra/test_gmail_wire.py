@@ -4,7 +4,9 @@ import json
 import re
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -18,6 +20,10 @@ from infra.gmail import Gmail, GmailMailbox
 
 Answer = bytes | Callable[[bytes], bytes]
 STAR = LabelChange(frozenset({"STARRED"}), frozenset())
+
+
+class Trickle(bytes):
+    """An answer that is sent byte by byte."""
 
 
 class Script(socketserver.ThreadingTCPServer):
@@ -44,9 +50,18 @@ class _Connection(socketserver.StreamRequestHandler):
             if not server.script:
                 return
             answer = server.script.pop(0)
+            if isinstance(answer, Trickle):
+                self._trickle(answer)
+                return
             self.wfile.write(answer if isinstance(answer, bytes) else answer(request))
             if b"Connection: close" in (answer if isinstance(answer, bytes) else b""):
                 return
+
+    def _trickle(self, answer: bytes) -> None:
+        with suppress(OSError):
+            for one in answer:
+                self.wfile.write(bytes([one]))
+                time.sleep(0.03)
 
 
 @pytest.fixture
@@ -221,6 +236,26 @@ def test_silence_ends_and_its_late_answer_is_nobody_s(google: Script, mailbox: G
     late.set()
     assert mailbox.cursor_now() == "2"
     assert (mailbox.spent.units, mailbox.spent.requests) == (2, 2)
+
+
+@pytest.mark.rule("E87", "W2")
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"X: ", id="in its head"),
+        pytest.param(b"Content-Length: 5000\r\n\r\n", id="of a known length"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\nfff\r\n", id="in chunks"),
+        pytest.param(b"\r\n", id="until the line ends"),
+    ],
+)
+def test_an_answer_that_trickles_on_and_on_is_cut_whatever_its_form(google: Script, head: bytes) -> None:
+    gmail = Gmail(google.url, timeout_seconds=0.1)
+    mailbox = gmail.open(Grant("client", "secret", "refresh", f"{google.url}/token", access_token="access"))
+    google.script = [Trickle(b"HTTP/1.1 200 OK\r\n" + head + b"x" * 5_000), http({"historyId": "2"})]
+    with pytest.raises(TryAgain, match=r"^timeout$"):
+        mailbox.cursor_now()
+    assert mailbox.cursor_now() == "2"
+    gmail.close()
 
 
 def test_a_line_that_went_dead_meanwhile_is_opened_again(google: Script, mailbox: GmailMailbox) -> None:
