@@ -234,6 +234,30 @@ def test_nobody_is_the_author_of_a_dubious_from(headers: list[Header]) -> None:
     assert message.author is None
 
 
+@pytest.mark.rule("E105", "E23", "D5")
+@pytest.mark.parametrize(
+    ("value", "author"),
+    [
+        pytest.param(f"Ann <{ANN}>", ANN, id="plain"),
+        pytest.param(f'"ann@home.example" <{ANN}>', ANN, id="a private address as the name"),
+        pytest.param(f"Example, Ann <{ANN}>", ANN, id="a comma in the name"),
+        pytest.param(f"Ann <'{ANN}'>", ANN, id="single quotes from an address book"),
+        pytest.param(f"Ann <{ANN}", ANN, id="no closing bracket"),
+        pytest.param(f"Ann <{ANN}.>", ANN, id="a dot at the end"),
+        pytest.param(f"mailto:{ANN}", ANN, id="a link"),
+        pytest.param(f"Team: {ANN};", ANN, id="a group of one"),
+        pytest.param("o'brien@example.com", "o'brien@example.com", id="an apostrophe"),
+        pytest.param("sales/eu@example.com", "sales/eu@example.com", id="a slash"),
+        pytest.param(f"\udcb0\udcb2 <{ANN}>", ANN, id="a name of raw bytes"),
+        pytest.param("Ann <a\udcffnn@example.com>", None, id="an address of raw bytes"),
+        pytest.param(f"Ann {ANN}", None, id="a name without brackets"),
+        pytest.param(f"=?utf-8?Q?Ann_=3C{ANN.replace('@', '=40')}=3E?=", None, id="all of it encoded"),
+    ],
+)
+def test_who_has_written_a_mail_of_no_list(value: str, author: str | None) -> None:
+    assert mail(("From", value)).author == author
+
+
 @pytest.mark.rule("E105", "E23")
 def test_two_from_fields_that_name_the_same_are_one() -> None:
     message = mail(("From", f"Ann <{ANN}>"), ("From", ANN.upper()))
