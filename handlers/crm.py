@@ -219,7 +219,8 @@ def _sifted(rows: Iterable[Row], result: Imported, named: Named) -> Iterator[Rec
         if isinstance(row, Unread):
             result.unread = row
             continue
-        if row.id is not None and not named.add(row.id):
+        came_before = row.id is not None and not named.add(row.id)
+        if came_before and row.id and not isinstance(row, Refusal):
             result.twice.add(row.id)
         if isinstance(row, Refusal):
             result.refused.add(row)

@@ -242,10 +242,7 @@ def test_however_much_is_refused_a_screen_or_so_is_said_and_a_file_keeps_all(ter
         "  and 10 more: kind is neither contact nor lead",
         "  and 10 more: N columns where the header has N",
         "  line 62: emails: entry 2 is no address and was left out",
-        (
-            f"  came more than once, and the last counts: {', '.join(f'c{n}' for n in range(10, 30))} "
-            "… 21 in all"
-        ),
+        "  came more than once, and the last counts: c1",
     ]
     kept = (terminal.folder / "rejects.csv").read_text().splitlines()
     assert len(kept) == 1 + 60 + 1
