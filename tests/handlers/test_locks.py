@@ -10,6 +10,7 @@ from itertools import count
 
 import pytest
 
+from domain.errors import DatabaseAway
 from domain.ledger import SLICE, Planned, State, Step
 from handlers import brakes, sweep
 from tests.handlers.conftest import House
@@ -51,8 +52,9 @@ class Crowd:
         while time.monotonic() < self._end:
             try:
                 hand(rng)
-            except Exception as error:
-                self.met[f"{hand.__name__}: {type(error.__cause__ or error).__name__}"] += 1
+            except DatabaseAway as error:
+                if error.reason != "busy":  # a slow machine is no deadlock
+                    self.met[f"{hand.__name__}: {error.reason}"] += 1
             else:
                 self.done[hand.__name__] += 1
 
