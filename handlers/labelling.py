@@ -139,8 +139,11 @@ def _look_again(gmail: Mailbox, plan: Plan, result: Result) -> Mapping[str, Plac
     for gmail_id, place in (gmail.labels_of(again) if again else {}).items():
         if isinstance(place, TryAgain | GiveUp):
             result.errors[gmail_id] = place
-        elif place is None:
-            result.outcomes |= {c: Outcome.SKIP_GONE for c in concerned if c.gmail_id == gmail_id}
+        elif (
+            place is None
+        ):  # a mail that has just come may merely be shown late: then the change itself will tell
+            gone = [c for c in concerned if c.gmail_id == gmail_id and c.key in plan.again]
+            result.outcomes |= dict.fromkeys(gone, Outcome.SKIP_GONE)
         else:
             seen[gmail_id] = place
     return seen

@@ -125,6 +125,20 @@ def test_the_users_hand_between_match_and_sorting_is_seen_by_a_look(
     )
 
 
+@pytest.mark.rule("E84", "W7")
+@pytest.mark.parametrize("deleted", [False, True], ids=["it is there", "it is gone"])
+def test_mail_that_gmail_does_not_show_yet_is_no_mail_that_is_gone(unusable: House, deleted: bool) -> None:
+    mail = unusable.deliver("ann", 1)
+    unusable.catch_up_only()
+    for _ in ("match", "announce"):
+        unusable.run_next()
+    unusable.gmail.fault("read_lag", ["messages.get"], delay=600)
+    if deleted:
+        unusable.gmail.delete(UWE, mail)
+    unusable.pump()
+    assert unusable.outcomes() == {mail: "skip.gone" if deleted else "label.open"}
+
+
 @pytest.mark.rule("E84", "E61")
 def test_mail_that_a_filter_has_archived_is_labelled_there_too(unusable: House) -> None:
     mail = unusable.deliver("ann", 1, labels=[UNREAD])
