@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import TypeVar
 
-from sqlalchemy import Column, ColumnElement, delete, exists, or_, select
+from sqlalchemy import Column, ColumnElement, and_, delete, or_, select
 from sqlalchemy import Connection as Database
 
 from domain.addresses import loose
@@ -17,17 +17,23 @@ REGISTERED = mailbox_addresses.c.alias_of.is_not(None)
 
 
 def counts() -> ColumnElement[bool]:
-    """Of a mailbox's address: Gmail lists it, or it is registered and nobody else has it (domain.aliases.held_by)."""
+    """Of a mailbox's address: Gmail lists it, or it is registered and nobody else has it (domain.aliases.held_by).
+
+    One row is looked for in each, by its index: PostgreSQL would read all contacts to answer an EXISTS.
+    """
     here, other = mailbox_addresses.c, mailbox_addresses.alias("other")
     user = select(connections.c.user_id).where(connections.c.id == here.alias_of).scalar_subquery()
     held = (
-        exists().where(contact_addresses.c.loose == here.loose),
-        exists().where(user_addresses.c.loose == here.loose, user_addresses.c.user_id != user),
-        exists().where(
+        select(contact_addresses.c.loose).where(contact_addresses.c.loose == here.loose),
+        select(user_addresses.c.loose).where(
+            user_addresses.c.loose == here.loose, user_addresses.c.user_id != user
+        ),
+        select(other.c.loose).where(
             other.c.loose == here.loose, other.c.mailbox_id != here.mailbox_id, other.c.alias_of.is_(None)
         ),
     )
-    return or_(here.alias_of.is_(None), ~or_(*held))
+    nobody = (one.limit(1).scalar_subquery().is_(None) for one in held)
+    return or_(here.alias_of.is_(None), and_(*nobody))
 
 
 class AliasRows:
@@ -65,7 +71,11 @@ class AliasRows:
 
     def of_users(self, user_ids: Collection[str] | None = None) -> tuple[Alias, ...]:
         """Those of these users' connections, or all, by user and address."""
-        named = () if user_ids is None else (connections.c.user_id.in_(user_ids),)
+        named: tuple[ColumnElement[bool], ...] = ()
+        if user_ids is not None:
+            theirs = connections.c.user_id.in_(user_ids)
+            found = self._db.scalars(select(connections.c.mailbox_id).where(theirs)).all()
+            named = (theirs, mailbox_addresses.c.mailbox_id.in_(found))  # by its index
         rows = self._db.execute(
             select(
                 connections.c.user_id,
