@@ -206,16 +206,14 @@ def test_a_mail_larger_than_gmail_takes_is_cut(tmp_path: Path) -> None:
     assert peak < 1_000_000
 
 
-def test_thirty_thousand_mails_are_read_one_at_a_time(tmp_path: Path) -> None:
+def test_a_file_is_read_one_mail_at_a_time(tmp_path: Path) -> None:
     file = tmp_path / "mail.mbox"
-    with file.open("wb") as out:
-        for _ in range(30_000):
-            out.write(FROM + ONE + b"From bob\nFrom: Bob\nSubject: 1\n\n")
+    file.write_bytes((FROM + ONE + b"x" * 5_000 + b"\nFrom bob\nFrom: Bob\nSubject: 1\n\n") * 1_000)
     tracemalloc.start()
     try:
         mails = sum(1 for _ in read_mbox(file, find_separator(file)))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert mails == 30_000
+    assert mails == 1_000
     assert peak < 1_000_000
