@@ -14,6 +14,7 @@ from tests.journeys.world import SENDERS, deliver
 
 BESIDE_THE_PIPELINE = (
     "aliases.",
+    "answers.",
     "brakes.",
     "channels.",
     "connections.",
@@ -33,14 +34,17 @@ BESIDE_THE_PIPELINE = (
     "gmail.oauth2.revoke",
 )
 NO_MAIL_IN_HAND = (
+    "mailboxes.admit",
     "mailboxes.need_sign_in",
     "mailboxes.pause",
+    "mailboxes.refuse",
     "sweep.purge",
     "watch.failed",
     "watch.hasten",
     "deliveries.omit",
 )
-"""The first are commands that a person repeats when they die half-way; sending has a journey of its own."""
+"""The first are commands that a person repeats when they die half-way; sending has a journey of its own. A service
+account that is let in again is written down where a refreshed token is, which the table tries."""
 
 
 @pytest.mark.parametrize(
