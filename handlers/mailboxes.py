@@ -138,7 +138,8 @@ class _Walk:
 
     def _list(self, gmail: Mailbox, cursors: Cursors) -> None:
         """Nobody tells what has left Spam, but what is listed is in neither Spam nor Trash (E36, W9). Lists are late
-        too, and nobody looks back from here: the comparison does, as soon as all has settled (E108)."""
+        too, and nobody looks back from here: the comparison does, as soon as all has settled (E108). Where history
+        stays refused the next list looks back itself."""
         self._came_by = "relist"
         for gmail_ids in gmail.listed_since(self._since()):
             self._listed(gmail_ids, self._cursors)
@@ -170,7 +171,7 @@ class _Walk:
             if last:
                 due_after = work.pace.echo_after if self._pushed else work.pace.sync_due_after
                 tx.mailboxes.synced(mailbox_id, self._began_at, due_after)
-                if self._came_by == "relist":
+                if self._came_by == "relist" and cursors.refused_at is None:
                     settled_in = work.pace.sync_due_after + work.pace.settle_after
                     tx.history.hasten_comparison(mailbox_id, settled_in)
                 elif self._new:

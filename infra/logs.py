@@ -57,10 +57,8 @@ class _Sink:
         self._stream = stream
         self._file = _descriptor(stream)
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
-        self._lock = threading.Lock()
-        self._room = select.poll()
-        if self._file is not None:
-            self._room.register(self._file, select.POLLOUT)
+        # Not one that a thread could wait for itself: a signal, or what is cleared away, may log in the middle.
+        self._lock = threading.RLock()
         self._torn = False
         self._lost = 0
 
@@ -81,11 +79,13 @@ class _Sink:
                 self._stream.write(text)
                 self._stream.flush()
             return
+        room = select.poll()
+        room.register(self._file, select.POLLOUT)
         rest = memoryview(text.encode(self._encoding, "backslashreplace"))
         if self._torn:
             rest = memoryview(b"\n" + rest)  # the piece of a line stands there
         while rest:
-            if not self._room.poll(0 if self._lost else PATIENCE):
+            if not room.poll(0 if self._lost else PATIENCE):
                 raise BlockingIOError
             written = os.write(
                 self._file, rest[: select.PIPE_BUF]

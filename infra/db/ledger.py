@@ -87,10 +87,11 @@ class LedgerRows:
 
     def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
         """What this owner has claimed in the mailbox is his for `lease` seconds from now."""
-        mine = and_(steps.c.mailbox_id == mailbox_id, steps.c.step == step.value, steps.c.owner == owner)
-        lock(self._db, steps, mine)
+        its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
+        mine = (*its, steps.c.state == State.WAITING.value, steps.c.owner == owner)
+        lock(self._db, steps, *mine)
         due = {"ready_at": db_now(lease), "redrive_at": db_now(lease)}
-        self._db.execute(update(steps).where(mine, steps.c.state == State.WAITING.value).values(due))
+        self._db.execute(update(steps).where(*mine).values(due))
 
     def held(
         self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str

@@ -146,7 +146,8 @@ class MessageRows:
         return frozenset(fresh)
 
     def _take_back(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
-        """Mail that is being matched while it leaves Spam: what was fetched before is not to be recorded (W9)."""
+        """Mail that is being matched while it leaves Spam: what was fetched before is not to be recorded (W9).
+        That was no try: where Gmail's history cannot be used each list takes it back."""
         if not gmail_ids:
             return ()
         taken = self._db.scalars(
@@ -155,7 +156,7 @@ class MessageRows:
                 steps.c.mailbox_id == mailbox_id,
                 in_key_order(self._db, steps, *_waiting(mailbox_id, gmail_ids), steps.c.owner.is_not(None)),
             )
-            .values(owner=None, ready_at=db_now())
+            .values(owner=None, ready_at=db_now(), attempts=steps.c.attempts - 1)
             .returning(steps.c.gmail_id)
         )
         return taken.all()

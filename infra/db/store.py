@@ -159,10 +159,12 @@ class Store:
     def scrub(self) -> None:
         """SQLite's write-ahead log keeps what was deleted until it is written back and cut off (D12).
 
-        A reader may prevent that; whoever deletes calls it, and the sweep's purge calls it again.
+        A reader may prevent that, and while it waits for him writers wait for it; whoever deletes calls it, and the
+        sweep's purge calls it again.
         """
         if self.engine.dialect.name == "sqlite":
             with translated(), closing(self.engine.raw_connection()) as db:
+                db.cursor().execute(f"PRAGMA busy_timeout = {round(1000 * self._lock_wait)}")
                 db.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
 from types import TracebackType
@@ -19,23 +19,26 @@ AGAIN = 1.0
 """Seconds after which a line is cut once more: it may not have been open yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Held:
-    """What is to be extended every so many seconds."""
+    """What is to be extended every so many seconds, be that by one call that takes long or by many short ones."""
 
     every: float
     extend: Callable[[], object]
+    due: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.due = monotonic() + self.every
 
 
 class Out:
     """A call that is out, as a context. It ends with TimeoutError if its line was cut, whatever came of that."""
 
     def __init__(self, timer: "Timer", line: httplib2.Http, held: Held | None) -> None:
-        began = monotonic()
         self.line = line
         self.held = held
-        self.ends = began + timer.longest
-        self.due = min(self.ends, began + held.every) if held else self.ends
+        self.ends = monotonic() + timer.longest
+        self.due = min(self.ends, held.due) if held else self.ends
         self.is_cut = False
         self._timer = timer
 
@@ -51,9 +54,9 @@ class Out:
 
     def postpone(self, now: float) -> None:
         """When it is next looked at."""
-        self.due = (
-            now + AGAIN if self.is_cut else min(self.ends, now + (self.held.every if self.held else inf))
-        )
+        if self.held and not self.is_cut:
+            self.held.due = now + self.held.every
+        self.due = now + AGAIN if self.is_cut else min(self.ends, self.held.due if self.held else inf)
 
     def cut(self) -> None:
         """Shut the line, whoever is reading from it, and let none be opened in its place."""

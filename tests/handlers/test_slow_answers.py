@@ -86,15 +86,24 @@ def test_a_claim_outlives_an_answer_that_trickles_for_longer_than_its_lease(brie
 
 
 @pytest.mark.rule("W2", "W5", "W10", "I7")
-def test_mails_that_are_looked_at_again_in_many_slow_calls_are_looked_at_once(brief: House) -> None:
+@pytest.mark.parametrize(
+    ("mails", "delay"),
+    [
+        pytest.param(75, 0.6, id="each longer than the lease"),
+        pytest.param(250, SHORT / 4, id="each shorter than a third of it"),
+    ],
+)
+def test_mails_that_are_looked_at_again_in_many_slow_calls_are_looked_at_once(
+    mails: int, delay: float, brief: House
+) -> None:
     """Each look costs 20 units: by a second run, whose claim is over, they would be paid twice."""
-    ids = [brief.deliver("ann", number) for number in range(75)]
+    ids = [brief.deliver("ann", number) for number in range(mails)]
     fault = brief.gmail.fault("429", ["messages.modify", "messages.batchModify"], mailbox=UWE)
     brief.catch_up()
     brief.gmail.clear_faults(fault)
     brief.let_time_pass()
     brief.gmail.reset_counters()
-    brief.gmail.fault("slow", ["messages.get"], mailbox=UWE, delay=0.6)
+    brief.gmail.fault("slow", ["messages.get"], mailbox=UWE, delay=delay)
     with meanwhile(lambda: labels.sort(1, brief.work)):
         labels.sort(1, brief.work)
     assert brief.outcomes() == dict.fromkeys(ids, "label.open")

@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from domain.checks import Verdict
+from domain.ledger import SLICE, TRIES, Step
 from handlers import doctor, labels, reports
 from infra.db.schema import decisions, mailboxes
 from tests.handlers.conftest import House
@@ -69,6 +70,30 @@ def test_it_is_said_once_a_day_and_in_status_and_by_the_doctor(house: House) -> 
     [finding] = [finding for finding in examined.findings if finding.check == "history"]
     assert finding.verdict is Verdict.WARNING
     assert "swept by listing" in finding.says
+
+
+@pytest.mark.rule("E84", "E108")
+def test_its_list_is_compared_once_a_day_all_the_same(unusable: House) -> None:
+    """Each sweep lists an hour over again: there is nothing that a comparison would have to make up for."""
+    with unusable.store.engine.begin() as db:
+        db.execute(update(mailboxes).values(compare_due_at=datetime.now(UTC) + timedelta(days=1)))
+    unusable.catch_up()
+    with unusable.store.engine.connect() as db:
+        [due_at] = db.scalars(select(mailboxes.c.compare_due_at))
+    assert due_at - datetime.now(UTC) > timedelta(hours=12)
+
+
+@pytest.mark.rule("E84", "E88")
+def test_mail_that_is_listed_over_and_over_while_it_is_matched_uses_up_no_try(unusable: House) -> None:
+    gmail_id = unusable.deliver("ann")
+    for _ in range(TRIES + 1):
+        unusable.sent.clear()
+        unusable.catch_up_only()
+        with unusable.store.begin("tests.claim") as tx:
+            assert tx.ledger.claim(1, Step.MATCH, SLICE, "another", 60), "taken back from who had it"
+    unusable.let_time_pass()
+    unusable.catch_up()
+    assert unusable.outcomes() == {gmail_id: "label.open"}
 
 
 @pytest.mark.rule("E84", "W8")

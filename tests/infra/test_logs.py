@@ -139,6 +139,21 @@ for number in range(6):
 os.write(written, os.read(reading, 1 << 20))
 """
 
+INTERRUPTED = """
+import os, signal
+import structlog
+from infra import logs
+from tests.forks import fill
+
+os.dup2(os.pipe()[1], 1)
+logs.set_up("INFO", process="worker")
+log = structlog.get_logger()
+fill(1)
+signal.signal(signal.SIGALRM, lambda *_: log.info("message.sorted", mailbox_id=2))
+signal.setitimer(signal.ITIMER_REAL, 0.5)
+log.info("message.sorted", mailbox_id=1)
+"""
+
 WITHOUT_ROOM_FOR_A_WHILE = """
 import os, resource
 import structlog
@@ -172,6 +187,12 @@ def test_a_log_that_cannot_be_written_stops_and_says_nothing(script: str, code: 
         )
     os.close(writing)
     assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_a_line_may_come_while_the_same_thread_writes_another() -> None:
+    """From a signal's handler, or from what is cleared away there."""
+    script = [sys.executable, "-c", INTERRUPTED]
+    subprocess.run(script, cwd=ROOT, capture_output=True, timeout=60, check=True)
 
 
 def test_when_its_reader_goes_on_it_says_how_many_lines_were_lost() -> None:
