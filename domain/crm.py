@@ -127,6 +127,7 @@ class Remark:
 
     line: int
     reason: str
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

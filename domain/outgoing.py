@@ -122,9 +122,10 @@ def check(mail: Outgoing) -> None:
         raise Unsendable("a mail needs a recipient")
     if len(mail.to) + len(mail.cc) > MAX_RECIPIENTS:
         raise Unsendable(f"a mail may have {MAX_RECIPIENTS} recipients at most")
-    for one in (mail.sender, *mail.to, *mail.cc):
-        _line("a name", one.name, MAX_NAME)
-        for_header(one.address)
+    for where, people in {"From": (mail.sender,), "To": mail.to, "Cc": mail.cc}.items():
+        for number, one in enumerate(people, 1):
+            _line("a name", one.name, MAX_NAME)
+            for_header(one.address, f"address {number} of {where}")
     _line("the subject", mail.subject, MAX_SUBJECT)
     if "\0" in mail.text or not _is_utf8(mail.text):
         raise Unsendable("the text has characters that are none: is it a text file in UTF-8?")
@@ -136,12 +137,12 @@ def check(mail: Outgoing) -> None:
         raise _too_large()
 
 
-def for_header(address: str) -> str:
+def for_header(address: str, which: str = "an address") -> str:
     """The address as it goes into a header: the domain in its ASCII form, the local part as it was given, in
-    UTF-8 where it is not ASCII (RFC 6532). Raises Unsendable for what is no address."""
+    UTF-8 where it is not ASCII (RFC 6532). Raises Unsendable for what is no address: `which` it was, in words."""
     exact = canonical(address) if not any(map(breaks, address)) else None
     if exact is None:
-        raise Unsendable("an address is no e-mail address")
+        raise Unsendable(f"{which} is no e-mail address")
     local = address.strip().rpartition("@")[0]
     if not local.startswith('"') and not _ATOMS.fullmatch(local):
         local = f'"{local}"'  # dots where none may be

@@ -41,6 +41,8 @@ def known(header: Sequence[str], kind: Records, mapped: Mapping[str, str]) -> di
 
 def read_header(header: Sequence[str], kind: Records, mapped: Mapping[str, str], file: str) -> Columns:
     """Raises Unusable where a field is missing, stands there twice, or seems to stand under a wrong name."""
+    if not any(map(str.strip, header)):
+        raise Unusable(f"{file} is empty: its first line has to be a header with {','.join(FIELDS[kind])}")
     places = known(header, kind, mapped)
     ignored = {_plain(name) for name, field in mapped.items() if field == NOTHING}
     taken = {place for those in places.values() for place in those}

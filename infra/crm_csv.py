@@ -9,7 +9,7 @@ from typing import Self
 
 from domain.crm import Records, Refusal, Remark, Row, Unread, entries
 from infra.crm_columns import Columns, has, known, read_header
-from infra.crm_fields import FIELDS, LISTS, OPTIONAL, PLAIN, Customs, Unfit, Value, read
+from infra.crm_fields import CATEGORY_HELP, FIELDS, LISTS, OPTIONAL, PLAIN, Customs, Unfit, Value, read
 from infra.csv_cells import LONGEST_CELL, Cells, Lines, Misquoted
 from infra.csv_text import (
     DELIMITERS,
@@ -25,7 +25,7 @@ from infra.csv_text import (
 __all__ = ["CrmFile", "Reading", "Unusable"]
 
 _NEXT = {
-    "category": "; `--category WORD=LOST`, or `lodestone settings set category WORD LOST`, says what a word counts as",
+    "category": CATEGORY_HELP,
     "closing_date": "; --date-format '%d.%m.%Y' says how dates are written",
     "created_at": "; --date-format '%d.%m.%Y' says how dates are written",
 }
@@ -179,7 +179,7 @@ class _Understanding:
             return
         yield found.record
         for text in (*found.left_out, *self._shortened(cells)):
-            yield Remark(line, text)
+            yield Remark(line, text, found_id)
 
     def _check_lengths(self, cells: list[str]) -> None:
         """What nobody asked for may be as long as it likes."""

@@ -13,6 +13,11 @@ from domain.labels import DealCategory
 Value = str | Sequence[str]
 """Text, or for a field of LISTS its entries."""
 
+CATEGORY_HELP = (
+    "; `--category WORD=LOST`, or `lodestone settings set category WORD LOST`, says what a word counts as"
+)
+"""What to do about a word that is no category."""
+
 FIELDS: Mapping[Records, tuple[str, ...]] = {
     Records.CONTACTS: ("id", "kind", "name", "emails", "assigned_to", "created_at"),
     Records.DEALS: ("id", "contact_ids", "stage", "category", "closing_date"),

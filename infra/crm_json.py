@@ -8,7 +8,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.crm import Change, Records, Refusal, Remark
-from infra.crm_fields import FIELDS, LISTS, OPTIONAL, PLAIN, Customs, Unfit, Value, read, read_id
+from infra.crm_fields import (
+    CATEGORY_HELP,
+    FIELDS,
+    LISTS,
+    OPTIONAL,
+    PLAIN,
+    Customs,
+    Unfit,
+    Value,
+    read,
+    read_id,
+)
 
 CHANGES: Mapping[str, tuple[Records, bool]] = {
     "crm.upsert_contact": (Records.CONTACTS, True),
@@ -80,7 +91,7 @@ def read_lines(lines: Iterable[bytes], customs: Customs = PLAIN) -> Iterator[Lin
             yield found
             yield from (Remark(number, text) for text in left_out)
         except Unfit as error:
-            yield Refusal(number, str(error), word=error.word)
+            yield Refusal(number, f"{error}{CATEGORY_HELP if error.word else ''}", word=error.word)
 
 
 def _read_line(line: bytes, customs: Customs) -> tuple[Line, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from domain.connections import Connection
 from domain.ledger import Claim, Link, State
 from domain.notifications import NoticeKind, Told, is_late
 from domain.reports import Notice
-from infra.db.schema import channels, deliveries, notifications
+from infra.db.schema import channels, contacts, deliveries, notifications
 from infra.db.sql import insert_new, insert_returning
 from infra.db.types import db_now
 
@@ -73,15 +73,19 @@ class NotificationRows:
         return self._send_out(connection.user_id, {new: False})
 
     def get(self, notification_id: int, user_id: str) -> Notice | None:
-        """One notification of the user's own list, without its contact's name."""
-        row = self._db.execute(select(notifications).where(*_his(notification_id, user_id))).one_or_none()
+        """One notification of the user's own list."""
+        row = self._db.execute(
+            select(notifications, contacts.c.name)
+            .outerjoin(contacts, contacts.c.id == notifications.c.contact_id)
+            .where(*_his(notification_id, user_id))
+        ).one_or_none()
         if row is None:
             return None
         return Notice(
             row.id,
             NoticeKind(row.kind),
             row.late,
-            None,
+            row.name,
             row.author,
             row.received_at,
             row.gmail_id,

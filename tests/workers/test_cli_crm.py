@@ -158,6 +158,11 @@ def test_replacing_more_than_half_is_refused_unless_it_is_meant(terminal: Termin
             id="the wrong file",
         ),
         pytest.param(
+            ("--users", "empty.csv"),
+            "empty.csv is empty: its first line has to be a header with id,name,emails",
+            id="an empty file",
+        ),
+        pytest.param(
             ("--contacts", "contacts.csv", "--deals", "nowhere.csv"),
             "nowhere.csv cannot be read: No such file or directory",
             id="no such file",
@@ -167,6 +172,7 @@ def test_replacing_more_than_half_is_refused_unless_it_is_meant(terminal: Termin
 def test_an_unusable_file_ends_with_2_in_one_line_before_anything_goes_in(
     terminal: Terminal, words: tuple[str, ...], line: str
 ) -> None:
+    (terminal.folder / "empty.csv").touch()
     done = terminal.run("crm", "import", *words)
     assert (done.code, done.out, done.err) == (2, "", f"lodestone: {line}\n")
     assert rows(terminal, "SELECT id FROM contacts") == []
@@ -247,7 +253,7 @@ def test_however_much_is_refused_a_screen_or_so_is_said_and_a_file_keeps_all(ter
     kept = (terminal.folder / "rejects.csv").read_text().splitlines()
     assert len(kept) == 1 + 60 + 1
     assert kept[:2] == ["file,line,id,reason", "contacts,2,c0,kind is neither contact nor lead"]
-    assert kept[-1] == "contacts,62,,emails: entry 2 is no address and was left out"
+    assert kept[-1] == "contacts,62,c1,emails: entry 2 is no address and was left out"
 
     refused = terminal.run("crm", "import", "--contacts", "contacts.csv", "--rejects", "contacts.csv")
     assert (refused.code, refused.out) == (2, "")
@@ -359,6 +365,7 @@ def test_ids_with_a_separator_are_known_from_before_and_from_the_same_run(termin
     write(terminal, "deals.csv", D_HEADER, 'd1,"bob, Smith, Ann",s,OPEN,')
     rehearsed = terminal.run("crm", "import", *ALL, "--dry-run", "--json")
     assert rehearsed.json["deals"]["first"][0]["contact_ids"] == ["bob", "Smith, Ann"]
+    assert rehearsed.json["contacts"]["first"][0]["created_at"] == "2024-01-02T00:00:00+00:00"
     assert "deals_without_known_contact" not in rehearsed.json["deals"]
     for words in (ALL, ("--deals", "deals.csv", "--users", "users.csv")):
         assert terminal.run("crm", "import", *words).code == 0
@@ -405,6 +412,8 @@ def test_a_dry_run_does_everything_but_keep_it(terminal: Terminal) -> None:
             (*ALL, "--category", "lost=LOST"), "lost needs no other meaning", id="a category itself"
         ),
         pytest.param((*ALL, "--category", "Gone=GONE"), "GONE is none of OPEN, WON, LOST", id="no category"),
+        pytest.param((*ALL, "--category", "Gone="), "an empty word is none of OPEN", id="an empty category"),
+        pytest.param((*ALL, "--category", "Gone"), '--category "Gone" names no word', id="no meaning"),
         pytest.param(
             (*ALL, "--date-format", "%d.%m."), "--date-format %d.%m. writes no date", id="without a year"
         ),
@@ -476,3 +485,12 @@ def test_help_shows_an_example(terminal: Terminal) -> None:
     done = terminal.run("crm", "import", "--help")
     assert done.code == 0
     assert "Example: lodestone crm import --contacts contacts.csv" in " ".join(done.out.split())
+
+
+def test_help_names_every_column_and_both_escapes_at_80_columns(terminal: Terminal) -> None:
+    done = Terminal(terminal.folder, terminal.database_url, {"COLUMNS": "80"}).run("crm", "import", "--help")
+    words = " ".join(done.out.replace("│", " ").split())
+    assert "CSV with id, kind, name, emails, assigned_to, created_at; also visible_to." in words
+    assert "CSV with id, name, emails; also role, roles_above, may_connect, active" in words
+    assert "within a quoted cell: '\\' or, if they are doubled, '\"'." in words
+    assert "…" not in done.out, "nothing is cut off"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from infra.crm_fields import CATEGORY_HELP
 from infra.crm_json import CHANGES, read_change
 from infra.local.ports import free_port
 from infra.local.redis import RedisServer
@@ -104,12 +105,19 @@ def test_what_the_worker_would_refuse_or_leave_out_is_said_before(terminal: Term
         1,
         [
             "3 queued, 1 refused",
-            "  line 3: category is none of OPEN, WON, LOST",
+            f"  line 3: category is none of OPEN, WON, LOST{CATEGORY_HELP}",
             "  line 4: emails: entry 1 is no address and was left out",
         ],
     )
     sent = [fields for _, fields in queued(redis) if isinstance(fields, dict)]
     assert [one.get("category") for one in sent] == ["Closed Lost", "WON", None]
+
+
+@pytest.mark.rule("E107")
+def test_json_counts_what_it_does_not_show(terminal: Terminal) -> None:
+    (terminal.folder / "changes.jsonl").write_text("nonsense\n" * 25)
+    told = terminal.run("crm", "send", "changes.jsonl", "--json").json
+    assert (told["queued"], len(told["refused"]), told["refused_in_all"]) == (0, 20, 25)
 
 
 def test_a_file_that_is_not_there_ends_with_2_in_one_line(terminal: Terminal) -> None:

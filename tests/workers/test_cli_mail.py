@@ -297,6 +297,8 @@ def test_opening_a_notification_shows_its_mail_or_removes_it(desk: Desk) -> None
     opened = desk.run("open", str(ids[0]), "--as", "uwe")
     assert opened.out.endswith("Subject: mail 0\n\nText 0.\n")
     told = desk.run("open", str(ids[0]), "--json").json
+    assert told["notification"] == desk.run("notifications", "--user", "uwe", "--json").json[0]
+    assert told["notification"]["name"] == "Ann"
     assert (told["deleted"], told["notification"]["id"], told["mail"]["message_id"]) == (
         False,
         ids[0],

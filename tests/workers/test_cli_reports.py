@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from domain.mailboxes import Cursors, Watch
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.watches import Recall
-from infra.db.schema import decisions, notifications
+from infra.db.schema import decisions, notifications, steps
 from infra.db.store import Store
 from infra.local.ports import free_port
 from infra.secrets import Cipher
@@ -212,6 +212,7 @@ def test_status_shows_recall_and_where_history_is_unusable(terminal: Terminal, w
     assert "99.9% of 1999" in next(line for line in lines if line.startswith(UWE))
     assert "recall: 99.9% of 2000 mails were seen before the daily comparison, 1 found late" in lines
     assert any(line.startswith("mailboxes whose history Gmail refuses: 1;") for line in lines)
+    assert f"{UWE}: Gmail refuses its history since {now:%Y-%m-%d %H:%M:%S} UTC" in lines
 
 
 @pytest.mark.rule("Z33", "E82")
@@ -240,6 +241,22 @@ def test_explain_tells_people_the_answer_first(terminal: Terminal) -> None:
     )
     assert "  step announce for uwe: waiting; 0 units, 0 tries, 0.000 s" in lines
     assert terminal.run("explain", "m4").out.splitlines()[1] == "  waits to be matched"
+
+
+@pytest.mark.rule("E88")
+def test_explain_says_when_a_mail_that_failed_is_tried_again(terminal: Terminal, world: World) -> None:
+    with world.store.begin("tests.failed") as tx:
+        tx.db.execute(
+            update(steps).where(steps.c.gmail_id == "m4", steps.c.step == "match").values(attempts=2)
+        )
+    [found] = terminal.run("explain", "m4", "--json").json
+    [match] = found["steps"]
+    again = datetime.fromisoformat(match["next_try_at"])
+    lines = terminal.run("explain", "m4").out.splitlines()
+    said = f"  step match: waiting; 0 units, 2 tries, 0.000 s, next try {again:%Y-%m-%d %H:%M:%S} UTC"
+    assert said in lines
+    [done, *_] = terminal.run("explain", "m3", "--json").json[0]["steps"]
+    assert (done["state"], done["next_try_at"]) == ("done", None)
 
 
 @pytest.mark.rule("Z40")

@@ -75,7 +75,10 @@ TO_ANN = (
 def test_a_mail_is_asked_for_sent_and_shown(terminal: Terminal, control: GmailControl, work: Work) -> None:
     asked = terminal.run(*TO_ANN, "--attach", "offer.pdf", "--key", "offer-17", "--json").json
     assert (asked["sending_id"], asked["state"], asked["contact"]) == (1, "waiting", "ann")
-    assert terminal.run("outbox").out.splitlines()[1].split()[:3] == ["1", "uwe", "ann"]
+    shown = terminal.run("outbox").out.splitlines()[1].split()
+    assert shown[:3] == ["1", "uwe", "ann"]
+    assert f"{shown[3]}T{shown[4]}+00:00" == asked["asked_at"]
+    assert shown[5] == "UTC"
 
     outbox.deliver(1, work)
 

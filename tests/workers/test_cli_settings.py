@@ -94,6 +94,11 @@ def test_several_settings_of_the_organisation_are_set_at_once_and_shown(terminal
         pytest.param("sharing-users nobody=public", "there is no user nobody: ", id="an unknown user"),
         pytest.param("sharing-only eva", "eva names nobody; user:uwe or role:Head does", id="neither"),
         pytest.param("sharing-exclude a@b.example", "a@b.example is no domain", id="an address as a domain"),
+        pytest.param(
+            "category Lost",
+            "category needs a word and OPEN, WON, LOST, or - ",
+            id="a word without its category",
+        ),
         pytest.param("label-names klingon", "label-names is one of english, spanish, ", id="no such set"),
         pytest.param("label-names a b A", "two labels cannot have one name", id="equal names"),
         pytest.param("label-names a b Inbox", "Inbox is a name that Gmail keeps", id="a reserved name"),

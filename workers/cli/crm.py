@@ -54,14 +54,15 @@ def import_(
         Path | None,
         option(
             "--contacts",
-            "CSV with id,kind,name,emails,assigned_to,created_at; also visible_to. - is standard input",
+            "CSV with id, kind, name, emails, assigned_to, created_at; also visible_to. - is standard input",
         ),
     ] = None,
     deals: Annotated[
-        Path | None, option("--deals", "CSV with id,contact_ids,stage,category,closing_date")
+        Path | None, option("--deals", "CSV with id, contact_ids, stage, category, closing_date")
     ] = None,
     users: Annotated[
-        Path | None, option("--users", "CSV with id,name,emails; also role,roles_above,may_connect,active")
+        Path | None,
+        option("--users", "CSV with id, name, emails; also role, roles_above, may_connect, active"),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Delete the records that a given file does not name.")
@@ -83,7 +84,8 @@ def import_(
     escape: Annotated[
         str | None,
         option(
-            "--escape", "What stands before a quote within a quoted cell: '\\' or, if they are doubled, '\"'."
+            "--escape",
+            "What stands before a quote within a quoted cell: `'\\'` or, if they are doubled, `'\"'`.",
         ),
     ] = None,
     rejects_: Annotated[
@@ -93,10 +95,10 @@ def import_(
 ) -> None:
     """Take in contacts, deals and users from CSV files with a header, as often as you like.
 
-    Between columns stands a comma, semicolon or tab, between several values in a cell `;`, `,` or a line break; the
-    encoding is UTF-8, UTF-16 or Windows-1252. Bad rows are reported by line and left out, the rest goes in. Ends
-    with 0 when all went in, 1 when something was left out, 2 when a file cannot be used or --replace deletes nothing:
-    because a file could not be read whole, or that would be more than half without --yes.
+    Between columns stands a comma, semicolon or tab, between several values in a cell a semicolon, a comma or a line
+    break; the encoding is UTF-8, UTF-16 or Windows-1252. Bad rows are reported by line and left out, the rest goes in.
+    Ends with 0 when all went in, 1 when something was left out, 2 when a file cannot be used or --replace deletes
+    nothing: because a file could not be read whole, or that would be more than half without --yes.
 
     Example: `lodestone crm import --contacts contacts.csv --deals deals.csv --users users.csv`
 

@@ -35,6 +35,10 @@ def read_words(pairs: Sequence[str] | None) -> dict[str, DealCategory]:
     found: dict[str, DealCategory] = {}
     for pair in pairs or ():
         word, _, name = pair.rpartition("=")
+        if not word.strip():
+            raise Refused(
+                f'--category "{pair}" names no word: --category "Closed Lost=LOST" says what one counts as'
+            )
         found |= {key: DealCategory(value) for key, value in read_categories([word, name]).items() if value}
     return found
 

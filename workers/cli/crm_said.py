@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def as_json(shown: Shown, *, rehearsal: bool) -> dict[str, Any]:
         "encoding": "windows-1252" if shown.file.is_windows else None,
         "unknown_columns": list(shown.file.columns.unknown),
         "dry_run": rehearsal,
-        "first": [_fields(one) for one in shown.first] if rehearsal else [],
+        "first": [_first_as_json(one) for one in shown.first] if rehearsal else [],
     }
     return {
         "imported": result.imported,
@@ -110,10 +111,8 @@ class Rejects:
     def keep(self, kind: Records, row: Row) -> None:
         """A row, if it is one of them."""
         match row:
-            case Refusal():
+            case Refusal() | Remark():
                 self._writer.writerow((kind.value, row.line, row.id or "", row.reason))
-            case Remark():
-                self._writer.writerow((kind.value, row.line, "", row.reason))
             case Unread():
                 reason = f"{row.reason}; not read: {row.lines} {_lines(row.lines)}"
                 self._writer.writerow((kind.value, row.line, "", reason))
@@ -155,6 +154,13 @@ def _lines(number: int) -> str:
 
 def _fields(record: Record) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def _first_as_json(record: Record) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in _fields(record).items()
+    }
 
 
 def _record(record: Record) -> str:

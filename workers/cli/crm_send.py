@@ -6,7 +6,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import dramatiq
 import typer
@@ -54,14 +54,24 @@ def send(
                     _queue(_translated(line, words), queued, app)
                     queued += 1
     if as_json:
-        left_out = {"left_out": told_as_json(remarks)} if remarks.count else {}
-        show_json({"queued": queued, "refused": told_as_json(refused), **left_out})
+        show_json(_as_json(queued, refused, remarks))
     else:
         say(f"{queued} queued" + (f", {refused.count} refused" if refused.count else ""))
         for text in (*told_in_words(refused), *told_in_words(remarks)):
             say(f"  {text}")
     if refused.count or remarks.count:
         raise typer.Exit(1)
+
+
+def _as_json(queued: int, refused: Told, remarks: Told) -> dict[str, Any]:
+    """What there is nothing to say of is left out but for the first two."""
+    more: dict[str, Any] = {
+        "refused_in_all": refused.count if refused.more() else 0,
+        "left_out": told_as_json(remarks),
+        "left_out_in_all": remarks.count if remarks.more() else 0,
+    }
+    said = {name: value for name, value in more.items() if value}
+    return {"queued": queued, "refused": told_as_json(refused), **said}
 
 
 def _customs(app: App, words: Mapping[str, DealCategory]) -> Customs:

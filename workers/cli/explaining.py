@@ -6,7 +6,7 @@ from typing import Any
 from domain import explanations
 from domain.explanations import GATES
 from domain.labels import Category
-from domain.ledger import Step
+from domain.ledger import State, Step
 from domain.trails import Decided, SeenNow, StepTaken, Trail
 from handlers.reports import Explained
 
@@ -147,9 +147,14 @@ def _cost(step: StepTaken, trail: Trail) -> str:
     )
     shared = f" for {step.shared_by} mails" if step.shared_by > 1 else ""
     outcome = f" {step.outcome.value}" if step.outcome else ""
+    again = (
+        f", next try {step.ready_at:%Y-%m-%d %H:%M:%S} UTC"
+        if step.state is State.WAITING and step.tries
+        else ""
+    )
     return (
         f"step {step.step.value}{who}: {step.state.value}{outcome}; {step.units:g} units, "
-        f"{step.tries} {'try' if step.tries == 1 else 'tries'}, {step.seconds:.3f} s{shared}"
+        f"{step.tries} {'try' if step.tries == 1 else 'tries'}, {step.seconds:.3f} s{shared}{again}"
     )
 
 
@@ -163,4 +168,7 @@ def _step_as_json(step: StepTaken) -> dict[str, Any]:
         "tries": step.tries,
         "seconds": round(step.seconds, 3),
         "shared_by": step.shared_by,
+        "next_try_at": step.ready_at.isoformat(timespec="milliseconds")
+        if step.state is State.WAITING
+        else None,
     }

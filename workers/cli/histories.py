@@ -1,10 +1,11 @@
 """What `lodestone status` says of history: is it usable, and how much of the mail did it show (E84, E108)?"""
 
+from collections.abc import Sequence
 from math import floor
 from typing import Any
 
 from domain.comparisons import Compared
-from domain.reports import Totals
+from domain.reports import MailboxReport, Totals
 from workers.cli.output import say
 
 
@@ -24,8 +25,11 @@ def in_words(compared: Compared) -> str | None:
     return None if share is None else f"{floor(share * 1_000) / 10:.1f}% of {compared.mails}"
 
 
-def show(totals: Totals) -> None:
-    """Of all mailboxes together."""
+def show(totals: Totals, mailboxes: Sequence[MailboxReport]) -> None:
+    """Since when history is unusable, and of all mailboxes together."""
+    for one in mailboxes:
+        if since := one.history_refused_at:
+            say(f"{one.address}: Gmail refuses its history since {since:%Y-%m-%d %H:%M:%S} UTC")
     if totals.unusable:
         say(
             f"mailboxes whose history Gmail refuses: {totals.unusable}; they are swept by listing, and history is "

@@ -208,7 +208,7 @@ def _show_status(found: Status) -> None:
         if one.watch.trouble:
             when = _span(one.watch.failed_at, found.now)
             say(f"{one.address}: its watch could not be renewed {when} ago ({plain(one.watch.trouble)})")
-    histories.show(totals)
+    histories.show(totals, found.mailboxes)
     if totals.unwatched:
         say(
             f"mailboxes whose watch has expired: {totals.unwatched}; the sweep carries on, `lodestone doctor` says "

@@ -280,7 +280,7 @@ def _row(one: SendReport) -> dict[str, Any]:
         "number": one.sending.id,
         "user": one.user_id,
         "contact": one.sending.contact_id,
-        "asked": _moment(one.sending.created_at),
+        "asked": f"{one.sending.created_at:%Y-%m-%d %H:%M:%S} UTC",
         "state": one.sending.state.value,
         "message": one.sending.sent_id,
         "why": one.sending.reason and _words(one.sending.reason),

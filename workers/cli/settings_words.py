@@ -152,7 +152,9 @@ def read_categories(words: Words) -> dict[str, str | None]:
     if words == EMPTY:
         return {}
     if len(words) % 2:
-        raise Refused(f'category needs a word and {_CATEGORIES}: category "Closed Lost" LOST')
+        raise Refused(
+            f'category needs a word and {_CATEGORIES}, or - to take it back: category "Closed Lost" LOST'
+        )
     pairs = zip(words[::2], words[1::2], strict=True)
     return {_category_word(word): None if [name] == EMPTY else _category(name) for word, name in pairs}
 
@@ -166,7 +168,7 @@ def _category_word(word: str) -> str:
 
 def _category(name: str) -> str:
     if name.upper() not in DealCategory.__members__:
-        raise Refused(f"{name} is none of {_CATEGORIES}")
+        raise Refused(f"{name or 'an empty word'} is none of {_CATEGORIES}")
     return name.upper()
 
 
