@@ -38,7 +38,11 @@ class Json(TypeDecorator[Any]):
 
 
 class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
-    """The database's clock, `seconds` from now: leases of several machines need one clock (W14)."""
+    """The database's clock, `seconds` from now: leases of several machines need one clock (W14).
+
+    On PostgreSQL the moment at which the statement came in: a condition with a clock that moves on while the
+    statement runs is answered by no index.
+    """
 
     type = Instant()
     inherit_cache = True
@@ -56,9 +60,7 @@ def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(db_now, "postgresql")
 def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
-    return (
-        f"(CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) + {_offset(element, compiler, **kw)})"
-    )
+    return f"(CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT) + {_offset(element, compiler, **kw)})"
 
 
 def _offset(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
