@@ -17,6 +17,7 @@ ALONE_AFTER = 2
 """After so many tries in company a message runs alone, so that it cannot exhaust its neighbours (W3)."""
 
 LONGEST_WAIT = timedelta(seconds=64)
+LONGEST_WAIT_ALONE = timedelta(hours=1)
 
 
 class Step(StrEnum):
@@ -99,3 +100,10 @@ def wait_before(attempt: int, jitter: float) -> timedelta:
     """1 s, doubling to 64 s, spread by `jitter` (0 to 1) over the upper half, as Gmail asks (FACTS §4)."""
     longest = min(LONGEST_WAIT, timedelta(seconds=2.0 ** min(attempt, 10) / 2))
     return longest * (0.5 + jitter / 2)
+
+
+def wait_alone(attempt: int) -> timedelta:
+    """15 s, then three times as long each time, up to an hour, for a mail that was asked for by itself: nothing says
+    whether it is the mail or Gmail that is in trouble, so its tries are spread over longer than Gmail is out of
+    order (E87), and it holds up nobody meanwhile (E88)."""
+    return min(LONGEST_WAIT_ALONE, timedelta(seconds=5 * 3.0 ** min(attempt, 10)))

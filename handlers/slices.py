@@ -10,7 +10,7 @@ import structlog
 
 from domain.connections import Connection, MailboxState
 from domain.errors import DatabaseAway, GiveUp, NotAsked, TryAgain
-from domain.ledger import TRIES, Claim, Step, wait_before
+from domain.ledger import TRIES, Claim, Step, wait_alone, wait_before
 from handlers.ports import Transaction
 from handlers.work import Lease, Work, rest, written
 
@@ -78,7 +78,9 @@ class Slice:
         mine = [claim for claim in self.claims if claim.gmail_id in errors.keys() - innocent]
         others = [claim for claim in self.claims if claim.gmail_id in innocent]
         if mine:
-            self.give_back(mine, self._pause(mine), counted=True)
+            alone = len(self.claims) == 1
+            pause = wait_alone(mine[0].attempts).total_seconds() if alone else self._pause(mine)
+            self.give_back(mine, pause, counted=True)
         if others:
             self.give_back(others, 0, counted=False)
         if limited:

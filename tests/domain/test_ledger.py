@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ledger import LONGEST_WAIT, TRIES, Claim, wait_before
+from domain.ledger import LONGEST_WAIT, TRIES, Claim, wait_alone, wait_before
 
 jitters = st.floats(0, 1, exclude_max=True)
 
@@ -50,3 +50,12 @@ def test_a_mail_that_always_fails_is_set_aside_within_minutes() -> None:
 
 def test_a_claim_is_known_by_its_mail_and_connection() -> None:
     assert Claim("a", 1, attempts=1).key == Claim("a", 1, attempts=2).key == ("a", 1)
+
+
+@pytest.mark.rule("E87", "E88")
+def test_a_mail_that_is_asked_for_alone_is_given_hours() -> None:
+    waits = [wait_alone(attempt) for attempt in range(1, TRIES + 1)]
+    assert waits[:3] == [timedelta(seconds=15), timedelta(seconds=45), timedelta(seconds=135)]
+    assert waits == sorted(waits)
+    assert waits[-1] == timedelta(hours=1)
+    assert sum(waits, timedelta()) > timedelta(hours=2)

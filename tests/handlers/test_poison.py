@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import select, update
 from domain.ledger import TRIES
 from handlers import sweep
 from infra.db.schema import mailboxes, steps
+from infra.db.types import db_now
 from infra.gmail import Gmail
 from infra.local.gmail import GmailServer
 from tests.handlers.conftest import House
@@ -163,3 +165,19 @@ def test_where_no_mail_is_answered_the_mailbox_rests_too_and_two_tries_count(imp
     impatient.gmail.clear_faults()
     go_on(impatient)
     assert impatient.outcomes() == dict.fromkeys(ids, "label.open")
+
+
+@pytest.mark.rule("E87", "E88")
+def test_the_tries_of_a_lone_mail_outlast_an_outage_of_its_kind_of_call(impatient: House) -> None:
+    """Gmail answers for everything but mail: nothing says whether this one is to blame."""
+    lone = impatient.deliver("ann", 1)
+    impatient.gmail.fault("503", ["messages.get"], mailbox=UWE)
+    impatient.catch_up()
+    for _ in range(3):
+        go_on(impatient)
+    with impatient.store.engine.connect() as db:
+        ready_at = db.scalars(select(steps.c.ready_at).where(steps.c.gmail_id == lone)).one()
+        assert ready_at - db.scalars(select(db_now())).one() > timedelta(minutes=4)
+    impatient.gmail.clear_faults()
+    go_on(impatient)
+    assert impatient.outcomes() == {lone: "label.open"}
