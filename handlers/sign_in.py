@@ -110,7 +110,7 @@ def delegate(
     except NotDelegated:
         raise Refused(
             f"Google does not let {grant.client_id} act for this mailbox: in the Admin console, give its client id "
-            f"domain-wide delegation for {' '.join(grant.scopes)}"
+            f"domain-wide delegation for {','.join(grant.scopes)}"
         ) from None
 
 
