@@ -20,7 +20,7 @@ MOST_CELLS = 4_096
 BACKSLASH, DOUBLED = "\\", '"'
 """What may stand before a quote within a quoted cell."""
 
-_OPENING = re.compile(' *"')
+_UNSEEN = r"\u200b-\u200f\u2060\ufeff"
 _ESCAPED_ENDS = ("\\\n", "\\\r\n", "\\\r")
 
 
@@ -85,6 +85,8 @@ class Cells:
         self._unsaid = escape is None
         self._escapes = escape == BACKSLASH
         backslash = BACKSLASH if self._escapes else ""
+        # Whatever is as good as nothing may stand before a quote: taken for text it would open no cell.
+        self._opening = re.compile(f'(?:(?!{re.escape(delimiter)})[^\\S\r\n]|[{_UNSEEN}])*+"')
         self._quoted_end = re.compile(f"[{re.escape(DOUBLED + backslash)}]")
         self._plain_end = re.compile(f"[{re.escape(delimiter + backslash)}\r\n]")
 
@@ -105,7 +107,7 @@ class Cells:
         place = -1
         while place < 0 or line.startswith(self._delimiter, place):
             cell = _Cell()
-            opening = _OPENING.match(line, place + 1)
+            opening = self._opening.match(line, place + 1)
             if opening:
                 line, place = self._read_quoted(line, opening.end(), cell)
             else:

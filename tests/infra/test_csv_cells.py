@@ -101,6 +101,12 @@ def test_line_ends_that_are_escaped_outside_quotes_begin_no_record(rows: Rows) -
         pytest.param(
             'a,b\n1, "x\n2,z\n', 1, "a quote is open to the end", id="after a space it opens a cell too"
         ),
+        *(
+            pytest.param(
+                f'a,b\n1,{char}"x\n2,z\n', 1, "a quote is open to the end", id=f"after {ord(char):04x}"
+            )
+            for char in "\t\v\u00a0\u200b\ufeff"
+        ),
     ],
 )
 def test_after_a_quoting_error_nothing_more_is_read(text: str, before: int, why: str) -> None:
@@ -116,6 +122,7 @@ def test_after_a_quoting_error_nothing_more_is_read(text: str, before: int, why:
         pytest.param('5" pipe,b\n', [['5" pipe', "b"]], id="a quote within an unquoted cell is a letter"),
         pytest.param('"a""b","c"\n', [['a"b', "c"]], id="doubled"),
         pytest.param('"",\n', [["", ""]], id="empty ones"),
+        pytest.param('a,\t"b\nc"\n', [["a", "b\nc"]], id="a tab before a quoted cell"),
         pytest.param('a,"b"', [["a", "b"]], id="no line end at the end"),
         pytest.param('"a\r\nb",c\r\nd,e\r', [["a\r\nb", "c"], ["d", "e"]], id="line ends of all systems"),
         pytest.param(
