@@ -15,6 +15,7 @@ RIGHTS = frozenset({"visible_to", "role", "roles_above", "may_connect", "active"
 """Who may see or do what: one of these under a wrong name would be taken for absent, and absent means everybody."""
 
 _ALIKE = 0.75
+_SHORT = len("active")
 _MOST_NAME = 40
 
 
@@ -74,11 +75,16 @@ def _check_rights(others: Sequence[str], absent: Sequence[str], file: str) -> No
         if field not in RIGHTS:
             continue
         for name in others:
-            if get_close_matches(_plain(name), [_plain(field)], 1, _ALIKE):
+            if _resembles(_plain(name), _plain(field)):
                 raise Unusable(
                     f"{file} has no column {field}, and one that looks like it, {_shown(name)}: rename it, or say "
                     f'--map "{_shown(name)}={field}", or --map "{_shown(name)}={NOTHING}" if it is something else'
                 )
+
+
+def _resembles(name: str, field: str) -> bool:
+    """`visible_to_user_ids` does; a short word such as `role` stands in many others."""
+    return (len(field) > _SHORT and field in name) or bool(get_close_matches(name, [field], 1, _ALIKE))
 
 
 def _proposed(missing: Sequence[str], others: Sequence[str]) -> str:
