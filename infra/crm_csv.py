@@ -9,7 +9,18 @@ from typing import Self
 
 from domain.crm import Records, Refusal, Remark, Row, Unread, entries
 from infra.crm_columns import Columns, has, known, read_header
-from infra.crm_fields import CATEGORY_HELP, FIELDS, LISTS, OPTIONAL, PLAIN, Customs, Unfit, Value, read
+from infra.crm_fields import (
+    CATEGORY_HELP,
+    FIELDS,
+    LISTS,
+    OPTIONAL,
+    PLAIN,
+    Customs,
+    Unfit,
+    Value,
+    read,
+    read_id,
+)
 from infra.csv_cells import LONGEST_CELL, Cells, Lines, Misquoted
 from infra.csv_text import (
     DELIMITERS,
@@ -161,7 +172,7 @@ class _Understanding:
 
     def rows(self, line: int, cells: list[str]) -> Iterator[Row]:
         """The record or its refusal, and what is odd about it."""
-        found_id = (cells[self._id].strip() or None) if self._id < len(cells) else None
+        found_id = self._read_id(cells)
         if len(cells) != self._width:
             yield Refusal(line, f"{len(cells)} columns where the header has {self._width}", found_id)
             return
@@ -180,6 +191,13 @@ class _Understanding:
         yield found.record
         for text in (*found.left_out, *self._shortened(cells)):
             yield Remark(line, text, found_id)
+
+    def _read_id(self, cells: list[str]) -> str | None:
+        """None where no record can have it: no database takes what is no text."""
+        try:
+            return read_id(cells[self._id]) if self._id < len(cells) else None
+        except Unfit:
+            return None
 
     def _check_lengths(self, cells: list[str]) -> None:
         """What nobody asked for may be as long as it likes."""

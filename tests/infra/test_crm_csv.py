@@ -188,6 +188,13 @@ INNER = "c17,contact,Ann,mallory@evil.example,,2020-01-01"
 """What a web form's text may hold: a record of the file it will stand in."""
 
 
+@pytest.mark.parametrize("bad", [b"c\xf6", b"c\0", b"c" * 256])
+def test_what_no_record_can_have_as_its_id_is_told_as_none(tmp_path: Path, bad: bytes) -> None:
+    text = f"{CONTACTS}\n{GOOD}\nc3,contact,Jörg Ärmel,,,2024-01-02\n".encode()
+    found = rows(tmp_path, text + bad + b",contact,B,,,2024-01-02\n" + bad + b",ragged\n")
+    assert [one.id for one in found if isinstance(one, Refusal)] == [None, None]
+
+
 @pytest.mark.rule("E107")
 @pytest.mark.parametrize(
     ("record", "columns"),
@@ -503,6 +510,7 @@ def test_a_file_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
     [
         pytest.param(Records.CONTACTS, f"{CONTACTS},visable_to", "visible_to", id="visable_to"),
         pytest.param(Records.CONTACTS, f"{CONTACTS},Visible", "visible_to", id="Visible"),
+        pytest.param(Records.CONTACTS, f"{CONTACTS},visible_to_user_ids", "visible_to", id="a longer name"),
         pytest.param(Records.USERS, "id,name,emails,roles", "role", id="roles"),
         pytest.param(Records.USERS, "id,name,emails,role,role_above", "roles_above", id="role_above"),
         pytest.param(Records.USERS, "id,name,emails,may_conect", "may_connect", id="may_conect"),

@@ -78,6 +78,17 @@ def test_bad_rows_are_reported_by_line_and_the_rest_goes_in_however_often(termin
     )
 
 
+@pytest.mark.rule("E107")
+def test_an_id_that_is_no_text_is_refused_by_line_and_the_rest_goes_in(terminal: Terminal) -> None:
+    damaged = CONTACTS.encode() + b"J\xf6rg,contact,J\xc3\xb6rg \xc3\x84rmel,,,2024-01-02\n"
+    (terminal.folder / "contacts.csv").write_bytes(damaged)
+    done = terminal.run("crm", "import", "--contacts", "contacts.csv", "--rejects", "rejects.csv")
+    assert done.code == 1
+    assert "  line 6: the record is not UTF-8" in done.out.splitlines()
+    assert "contacts,6,,the record is not UTF-8" in (terminal.folder / "rejects.csv").read_text().splitlines()
+    assert rows(terminal, "SELECT id FROM contacts ORDER BY id") == [("ann",), ("cid",)]
+
+
 def test_absent_records_stay_and_with_replace_they_are_deleted_after_saying_how_many(
     terminal: Terminal,
 ) -> None:
