@@ -78,7 +78,9 @@ def test_one_mail_is_set_aside_and_all_others_go_on(line: str, impatient: House)
     impatient.catch_up()
     good = dict.fromkeys([i for i in ids if i != bad], "label.open")
     assert impatient.outcomes() == good, "the first round already brings the others through"
-    assert attempts(impatient, "match")[bad] == 1
+    assert attempts(impatient, "match")[bad] in (1, 2), (
+        "where rounds are slow, its second try comes in the first"
+    )
     good[impatient.deliver("ann", 99)] = "label.open"
     go_on(impatient)
     assert impatient.outcomes() == good

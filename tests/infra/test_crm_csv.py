@@ -330,8 +330,8 @@ def test_one_bad_address_of_several_is_named_and_left_out(tmp_path: Path) -> Non
     found = rows(tmp_path, f"{CONTACTS}\nc1,contact,Ann,n/a;ann@example.com;-,uwe,2024-01-02T03:04:05Z\n")
     assert found == [
         ANN,
-        Remark(2, "emails: entry 1 is no address and was left out"),
-        Remark(2, "emails: entry 3 is no address and was left out"),
+        Remark(2, "emails: entry 1 is no address and was left out", "c1"),
+        Remark(2, "emails: entry 3 is no address and was left out", "c1"),
     ]
 
 
@@ -469,7 +469,9 @@ def test_an_optional_column_stands_there_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("", "has no column id, kind, name, emails, assigned_to, created_at", id="an empty file"),
+        pytest.param(
+            "", "is empty: its first line has to be a header with id,kind,name,emails", id="an empty file"
+        ),
         pytest.param(f"{GOOD}\n", "its first line has to be a header", id="no header"),
         pytest.param(
             "id,kind,name,assigned_to,created_at\n", "has no column emails:", id="a column is missing"

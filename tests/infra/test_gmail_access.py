@@ -81,7 +81,7 @@ def test_a_token_server_that_is_away_is_asked_once_and_later(
         }
         assert (mailbox.spent.units, mailbox.spent.requests) == (0, 1)
     control.clear_faults()
-    with pytest.raises(TryAgain, match=r"^token_http_401$"):
+    with pytest.raises(TryAgain, match=r"^invalid_client$"):
         gmail.open(replace(grant, client_secret="another")).cursor_now()
 
 

@@ -47,6 +47,9 @@ SENDING = (
 LOOKING = {"gmail.drafts.get": "503", "gmail.messages.list": "cut", "gmail.messages.get": "cut"}
 """What it passes on top when an answer was lost, before the draft was sent or after."""
 
+SLOWLY = "sending.extend"
+"""What it passes while Gmail takes longer than a third of its turn."""
+
 CLEARING = ("gmail.drafts.list", "gmail.messages.get", "gmail.drafts.delete")
 """What it passes when somebody who asked has died."""
 
@@ -90,12 +93,12 @@ class Post:
         with Redis.from_url(self.stage.redis.url) as redis:
             redis.flushall()
 
-    def worker_dies(self, point: str, trouble: str = "") -> None:
+    def worker_dies(self, point: str, trouble: str = "", *, after: bool = True) -> None:
         """A worker is killed before, and another after that point, with mail to be sent."""
         for side in ("before", "after"):
             if trouble:
                 self.settle()  # so that the trouble meets this mail
-                self.stage.gmail.fault(trouble, ["drafts.send"], times=1, after=True)
+                self.stage.gmail.fault(trouble, ["drafts.send"], times=1, after=after)
             doomed = self.fleet.start("worker", LODESTONE_DIE_AT=f"{point}.{side}")
             assert self.ask(f"worker.{point}.{side}") == 0
             self.dies(doomed, f"{point}.{side}")
@@ -173,7 +176,7 @@ def _post(stage: Stage) -> Iterator[Post]:
 @pytest.mark.rule("Z16", "I2", "E83", "D15")
 @pytest.mark.parametrize("part", ["asking", "refused", "sending", "looking", "clearing"])
 def test_killed_anywhere_between_asking_and_answer_every_mail_is_sent_once(post: Post, part: str) -> None:
-    """Fifty kills in all on each database."""
+    """Fifty-two kills in all on each database."""
     before = post.kills
     kills = {
         "asking": _kill_who_asks,
@@ -207,7 +210,8 @@ def _kill_who_is_refused(post: Post) -> int:
 def _kill_who_sends(post: Post) -> int:
     for point in SENDING:
         post.worker_dies(point)
-    return 2 * len(SENDING)
+    post.worker_dies(SLOWLY, "slow", after=False)
+    return 2 * len(SENDING) + 2
 
 
 def _kill_who_looks(post: Post) -> int:
@@ -254,11 +258,11 @@ def test_the_tables_name_every_commit_and_remote_call_of_sending() -> None:
     """By the source: what begins a transaction in the handlers of sending, and every call about drafts."""
     found = {f"gmail.{name}" for name in REMOTE_CALLS if name.startswith("drafts.")}
     root = Path(__file__).parents[2]
-    for file in ("sending", "outbox"):
+    for file in ("preparing", "sending", "outbox"):
         for node in ast.walk(ast.parse((root / "handlers" / f"{file}.py").read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "begin":
                 [name] = node.args
                 assert isinstance(name, ast.Constant)
                 found.add(str(name.value))
-    named = {*ASKING, *SENDING, *LOOKING, *CLEARING, *REFUSED}
+    named = {*ASKING, *SENDING, SLOWLY, *LOOKING, *CLEARING, *REFUSED}
     assert found - NOTHING_IN_HAND == {one for one in named if one.startswith(("sending.", "gmail.drafts."))}
