@@ -157,7 +157,8 @@ def read(call: str, status: int, headers: Mapping[str, Any], content: bytes, now
 
 def _kind(call: str, status: int, reason: str, text: str) -> Kind:
     # A fresh access token that is refused is Google's trouble: only invalid_grant ends a connection (E86).
-    plain = {401: Kind.LIMIT, 408: Kind.AWAY, 409: Kind.CONFLICT, 429: Kind.LIMIT}
+    reads = call.endswith((".get", ".list", "getProfile"))  # a conflict that only a reader meets passes
+    plain = {401: Kind.LIMIT, 408: Kind.AWAY, 409: Kind.AWAY if reads else Kind.CONFLICT, 429: Kind.LIMIT}
     if reason == SENDING_LIMIT:
         return Kind.REFUSED
     if status in plain:

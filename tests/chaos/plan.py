@@ -49,6 +49,8 @@ NOT_HERE = {
     "404": "three of them are taken for a mail's end (W7), and rightly",
     "403.dailyLimitExceeded": "rests until midnight in California",
     "403.domainPolicy": "rests for an hour",
+    "400.notEnabled": "rests for an hour",
+    "400.failedPrecondition": "rests for 1, 5, 15 minutes and more",
 }
 """Faults whose end nobody would wait for; every other one that the local Gmail knows is used."""
 
