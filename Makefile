@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
-.PHONY: demo test suite rules lint bench chaos lock clean
+.PHONY: demo test suite rules lint bench scale chaos lock clean
 demo: $(STAMP)
 	$(BIN)/lodestone demo
 
@@ -27,6 +27,10 @@ bench: $(STAMP)
 	$(BIN)/python -m tests.bench.latency --mails 60
 	$(BIN)/python -m tests.bench.textbook --mails 1000 --mailboxes 10
 	$(BIN)/python -m tests.bench.burst --mails 5000 --mailboxes 50
+
+# ROWS="due purge" for some of them, DATABASE=sqlite for one of the two.
+scale: $(STAMP)
+	$(BIN)/python -m tests.scale --database $(or $(DATABASE),both) $(if $(ROWS),--only $(ROWS))
 
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),1) --seed $(or $(SEED),1)
