@@ -24,9 +24,7 @@ rules: $(STAMP)
 	$(BIN)/python -m tests.rules
 
 bench: $(STAMP)
-	$(BIN)/python -m tests.bench.latency --mails 60
-	$(BIN)/python -m tests.bench.textbook --mails 1000 --mailboxes 10
-	$(BIN)/python -m tests.bench.burst --mails 5000 --mailboxes 50
+	$(BIN)/python -m tests.bench.arrival
 
 # ROWS="due purge" for some of them, DATABASE=sqlite for one of the two.
 scale: $(STAMP)

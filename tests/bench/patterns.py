@@ -1,0 +1,86 @@
+"""How mail comes: the same mails in the same manner for every pipeline."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from infra.local.gmail.client import Mail
+from infra.local.ports import wait_until
+from tests.bench.meter import Spent, say
+from tests.bench.pipelines import Pipeline
+from tests.journeys.world import mail
+
+SENDERS = ("ann", "nora", "cid", "nora")
+"""Half of the mail comes from contacts with deals, none of it in threads."""
+
+SETTLE_SECONDS = 6.0
+"""What a mail causes after its end: the look after the push, and what the change of its own labels brings."""
+
+PATIENCE_SECONDS = 300.0
+AT_ONCE = 500
+
+
+class Stuck(Exception):
+    """A pipeline did not get through its mails."""
+
+
+def arrival(pipeline: Pipeline, mails: int, per_second: float) -> Spent:
+    """The real pattern: each mail is alone in its mailbox, the mailboxes take turns."""
+
+    def deliver() -> None:
+        began = time.monotonic()
+        for number, one in enumerate(_mails(pipeline, pipeline.boxes, mails)):
+            wait = began + number / per_second - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            pipeline.stage.gmail.deliver_many([one])
+
+    return _measured(pipeline, mails, deliver)
+
+
+def burst(pipeline: Pipeline, mails: int, boxes: int) -> Spent:
+    """Many mails wait in each mailbox when one more is pushed: Gmail drops the pushes of those that come close
+    together. What comes before that push costs nobody anything and is not measured."""
+    chosen = pipeline.boxes[:boxes]
+    found = list(_mails(pipeline, chosen, mails))
+    gmail = pipeline.stage.gmail
+    gmail.push(lost=True)
+    for start in range(0, mails - boxes, AT_ONCE):
+        gmail.deliver_many(found[start : min(start + AT_ONCE, mails - boxes)])
+    gmail.push(lost=False)
+    return _measured(pipeline, mails, lambda: gmail.deliver_many(found[mails - boxes :]))
+
+
+def warm_up(pipeline: Pipeline, per_second: float) -> None:
+    """One mail to each mailbox, counted nowhere: afterwards everything is imported, connected and known."""
+    arrival(pipeline, len(pipeline.boxes), per_second)
+
+
+def _measured(pipeline: Pipeline, mails: int, deliver: Callable[[], object]) -> Spent:
+    """From the first mail until what it caused has settled; `wall` ends with the last mail's end."""
+    goal = pipeline.done() + mails
+    meter = pipeline.meter().begin()
+    deliver()
+    if not wait_until(lambda: pipeline.done() >= goal, seconds=PATIENCE_SECONDS):
+        raise Stuck(f"{pipeline.name}: {goal - pipeline.done()} of {mails} mails did not come to an end")
+    wall = meter.seconds()
+    time.sleep(SETTLE_SECONDS)
+    return meter.read(mails, wall)
+
+
+def _mails(pipeline: Pipeline, boxes: Sequence[str], mails: int) -> Iterable[Mail]:
+    """The next mails, the mailboxes in turn; a mailbox gets them from all senders in turn."""
+    for place in range(mails):
+        box = boxes[place % len(boxes)]
+        sender = SENDERS[(place + place // len(boxes)) % len(SENDERS)]
+        yield Mail(box, mail(sender, pipeline.sent, to=box))
+        pipeline.sent += 1
+
+
+def prepare(pipeline: Pipeline, boxes: int, per_second: float) -> None:
+    """Connected, started and warm."""
+    say(f"{pipeline.name}: {boxes} mailboxes are being connected")
+    pipeline.connect(f"user{number}@firm.example" for number in range(boxes))
+    pipeline.start()
+    pipeline.await_quiet()
+    say(f"{pipeline.name}: warming up")
+    warm_up(pipeline, per_second)
