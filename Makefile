@@ -23,8 +23,9 @@ lint: $(STAMP)
 rules: $(STAMP)
 	$(BIN)/python -m tests.rules
 
+# QUICK=1 for a look in two minutes.
 bench: $(STAMP)
-	$(BIN)/python -m tests.bench.arrival
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
 
 # ROWS="due purge" for some of them, DATABASE=sqlite for one of the two.
 scale: $(STAMP)

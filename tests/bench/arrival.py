@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tests.bench.meter import Figure, Spent, say
-from tests.bench.patterns import arrival, prepare
+from tests.bench.patterns import arrival, warm_up
 from tests.bench.pipelines import NAMES, opened
 
 WARM_PER_SECOND = 30.0
@@ -27,7 +27,11 @@ def main() -> None:
     seen: dict[str, list[Spent]] = {name: [] for name in options.only}
     with opened(options.only) as pipelines:
         for one in pipelines:
-            prepare(one, options.mailboxes, WARM_PER_SECOND)
+            say(f"{one.name}: {options.mailboxes} mailboxes are connected, then warmed up")
+            one.connect(f"user{number}@firm.example" for number in range(options.mailboxes))
+            one.start()
+            one.await_quiet()
+            warm_up(one, WARM_PER_SECOND)
         for number in range(options.rounds):
             for one in pipelines:
                 spent = arrival(one, options.mails or options.mailboxes, options.per_second)
@@ -44,10 +48,10 @@ def main() -> None:
 
 
 def _line(name: str, rounds: Sequence[Spent]) -> str:
-    cpu = Figure.of([one.cpu_ms for one in rounds])
-    units = Figure.of([one.units_a_mail for one in rounds])
-    requests = Figure.of([one.requests_a_mail for one in rounds])
-    tokens = Figure.of([one.tokens_a_mail for one in rounds])
+    cpu = Figure(tuple(one.cpu_ms for one in rounds))
+    units = Figure(tuple(one.units_a_mail for one in rounds))
+    requests = Figure(tuple(one.requests_a_mail for one in rounds))
+    tokens = Figure(tuple(one.tokens_a_mail for one in rounds))
     return (
         f"{name:11} {cpu.median:6.2f} ms CPU a mail (rounds differ by {cpu.spread:.0%}), "
         f"{units.median:.2f} units, {requests.median:.2f} requests of which {tokens.median:.2f} for tokens"

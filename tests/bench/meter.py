@@ -3,7 +3,7 @@
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -120,10 +120,6 @@ class Figure:
     """One figure over all rounds."""
 
     rounds: tuple[float, ...]
-
-    @classmethod
-    def of(cls, rounds: Sequence[float]) -> Self:
-        return cls(tuple(rounds))
 
     @property
     def median(self) -> float:

@@ -4,15 +4,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from infra.local.gmail.client import Mail
-from infra.local.ports import wait_until
-from tests.bench.meter import Spent, say
+from tests.bench.meter import Spent
 from tests.bench.pipelines import Pipeline
-from tests.journeys.world import mail
+from tests.journeys.world import mail, wait_for
 
 SENDERS = ("ann", "nora", "cid", "nora")
 """Half of the mail comes from contacts with deals, none of it in threads."""
 
-SETTLE_SECONDS = 6.0
+SETTLE_SECONDS = 5.0
 """What a mail causes after its end: the look after the push, and what the change of its own labels brings."""
 
 PATIENCE_SECONDS = 300.0
@@ -60,7 +59,7 @@ def _measured(pipeline: Pipeline, mails: int, deliver: Callable[[], object]) -> 
     goal = pipeline.done() + mails
     meter = pipeline.meter().begin()
     deliver()
-    if not wait_until(lambda: pipeline.done() >= goal, seconds=PATIENCE_SECONDS):
+    if not wait_for(lambda: pipeline.done() >= goal, PATIENCE_SECONDS):
         raise Stuck(f"{pipeline.name}: {goal - pipeline.done()} of {mails} mails did not come to an end")
     wall = meter.seconds()
     time.sleep(SETTLE_SECONDS)
@@ -74,13 +73,3 @@ def _mails(pipeline: Pipeline, boxes: Sequence[str], mails: int) -> Iterable[Mai
         sender = SENDERS[(place + place // len(boxes)) % len(SENDERS)]
         yield Mail(box, mail(sender, pipeline.sent, to=box))
         pipeline.sent += 1
-
-
-def prepare(pipeline: Pipeline, boxes: int, per_second: float) -> None:
-    """Connected, started and warm."""
-    say(f"{pipeline.name}: {boxes} mailboxes are being connected")
-    pipeline.connect(f"user{number}@firm.example" for number in range(boxes))
-    pipeline.start()
-    pipeline.await_quiet()
-    say(f"{pipeline.name}: warming up")
-    warm_up(pipeline, per_second)

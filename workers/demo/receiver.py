@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ssl import SSLContext
 from types import TracebackType
@@ -16,12 +17,13 @@ Answer = tuple[int, Mapping[str, str]]
 
 @dataclass(slots=True)
 class Got:
-    """One POST: its headers in lower case, and the event where the signature holds."""
+    """One POST and when it came: its headers in lower case, and the event where the signature holds."""
 
     headers: Mapping[str, str]
     body: bytes
     event: Mapping[str, Any] | None
     answered: int
+    at: datetime
 
 
 @dataclass
@@ -85,7 +87,8 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(headers.get("content-length", 0)))
             receiver.open.wait(60)
             status, more = receiver.answers.popleft() if receiver.answers else (204, {})
-            receiver.got.append(Got(headers, body, receiver.verified(body, headers), status))
+            event = receiver.verified(body, headers)
+            receiver.got.append(Got(headers, body, event, status, datetime.now(UTC)))
             try:
                 self.send_response(status)
                 for name, value in {"Content-Length": "0", **more}.items():
