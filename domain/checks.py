@@ -58,7 +58,7 @@ def of_clocks(check: str, whose: str, theirs: datetime, ours: datetime) -> Findi
 
 
 def of_watch(watch: WatchState, now: datetime, push_recall: float) -> Finding:
-    """Whether the push registration stands, is renewed daily, and brings what it should (E85)."""
+    """Whether the push registration stands, is renewed in time, and brings what it should (E85)."""
     why = f" ({watch.trouble})" if watch.trouble else ""
     if watch.until is None or watch.until <= now:
         since = f"since {_minute(watch.until)}" if watch.until else "yet"

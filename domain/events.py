@@ -34,7 +34,7 @@ class MailAnnounced:
 
 @dataclass(frozen=True, slots=True)
 class WatchDue:
-    """The push registration of this mailbox is to be renewed, and its aliases read again (E85, E14)."""
+    """The aliases of this mailbox are to be read again, and its push registration looked after (E85, E14)."""
 
     mailbox_id: int
 

@@ -116,6 +116,17 @@ class Cursors:
             settling, settling_at = answer, now
         return Cursors(settled, settled, settled_at, settling, settling_at)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no answer is known that is younger than `settled`: all that came before that has been shown."""
+        walking = self.began_at is not None or self.refused_at is not None or self.at != self.settled
+        return not walking and self.settling in (None, self.settled)
+
+    def has_seen(self, history_id: str) -> bool:
+        """Whether a mailbox whose history stands there need not be walked: getProfile costs half of that. Any other
+        id says that something may have happened, a lower one too: answers are not always of the same age."""
+        return self.is_settled and int(history_id) == int(self.settled)
+
 
 @dataclass(frozen=True, slots=True)
 class Touch:

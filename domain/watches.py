@@ -9,8 +9,11 @@ NEWEST = 50
 ENOUGH = 10
 """With fewer mails push recall says nothing."""
 
-RENEWED_WITHIN = timedelta(hours=26)
-"""A watch is renewed daily; one that was not for so long is late."""
+RENEWED_EVERY = timedelta(days=3)
+"""A watch that brings what comes; any other is renewed with each daily look (E85)."""
+
+RENEWED_WITHIN = timedelta(days=3, hours=14)
+"""The daily look nearest to three days has come by then; a watch that was not renewed for so long is late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Recall:
         """Whether enough mail was seen to say that push fails."""
         return self.share is not None and self.pushed + self.missed >= ENOUGH and self.share < threshold
 
+    def is_good(self, threshold: float) -> bool:
+        """Whether push has brought what came, as far as anything came."""
+        return self.share is None or self.share >= threshold
+
 
 @dataclass(frozen=True, slots=True)
 class WatchState:
@@ -63,6 +70,19 @@ class WatchState:
         began_before = self.renewed_at is not None and self.renewed_at <= synced_at
         stands = self.until is not None and now < self.until
         return False if began_before and stands and now - synced_at >= sweep_after else None
+
+    def is_to_be_renewed(self, threshold: float, now: datetime, daily: timedelta) -> bool:
+        """Whether it is time for that at one of the daily looks: the one nearest to three days after the last
+        renewal; each one, where push does not bring what comes or the last renewal failed; in time before it ends.
+        """
+        if (
+            self.renewed_at is None
+            or self.until is None
+            or self.trouble
+            or not self.recall.is_good(threshold)
+        ):
+            return True
+        return now + daily / 2 >= self.renewed_at + RENEWED_EVERY or self.until <= now + 2 * daily
 
     def is_deaf(self, threshold: float, now: datetime, rest: timedelta) -> bool:
         """Whether to stop and watch again; not while it was renewed within `rest`."""

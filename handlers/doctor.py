@@ -205,7 +205,9 @@ def _compare(seen: _Seen, mailbox: MailboxState) -> list[Finding]:
     found = [ok("address", "Gmail knows it by the same address")]
     if seen.address != mailbox.address:
         says = "Gmail knows it by another address: it was renamed (E99)"
-        found = [warning("address", says, "nothing: the next renewal of its watch takes the new one over")]
+        found = [
+            warning("address", says, "nothing: the next daily look at its addresses takes the new one over")
+        ]
     if mailbox.cursor is not None and not seen.history:
         says = "its cursor is older than Gmail's history"
         found.append(

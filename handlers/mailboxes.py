@@ -98,6 +98,10 @@ class _Walk:
         if refused_at is not None and self._began_at - refused_at < again_after:
             self._list(gmail, self._cursors)
             return
+        swept = self._came_by == "sweep" and self._cursors.is_settled
+        if swept and self._cursors.has_seen(gmail.cursor_now()):
+            self._stay()
+            return
         try:
             for page in gmail.changes_since(self._cursors.at):
                 self._read(page)
@@ -105,6 +109,14 @@ class _Walk:
                     return
         except CursorExpired:
             self._list_again(gmail)
+
+    def _stay(self) -> None:
+        """Nothing has happened since the last look: history need not be asked."""
+        with self._work.store.begin("mailboxes.stay") as tx:
+            due_after = self._work.pace.sync_due_after
+            self.ended = tx.mailboxes.stays(self._mailbox.id, self._cursors.at, self._began_at, due_after)
+        if not self.ended:
+            raise CursorLost
 
     def _read(self, page: HistoryPage) -> None:
         """What it tells that the ledger does not know yet. At the end of a walk the cursor goes back to where its

@@ -15,6 +15,7 @@ from domain.messages import Fetched
 from domain.sign_ins import SignIn
 from domain.turns import Turn
 from handlers.history_rows import HistoryRows
+from handlers.mailbox_rows import MailboxRows
 from handlers.rows import (
     AliasRows,
     ChannelRows,
@@ -24,7 +25,6 @@ from handlers.rows import (
     DecisionRows,
     DeliveryRows,
     LedgerRows,
-    MailboxRows,
     MessageRows,
     NotificationRows,
     OutboxRows,
@@ -152,8 +152,8 @@ class Mailbox(Protocol):
         """The message sent since that carries this key in its header."""
 
     def own_addresses(self) -> Mapping[str, str]:
-        """Primary address and send-as aliases but those that are known as not verified, in their exact form (E14),
-        each with the name that its owner shows beside it, "" where there is none."""
+        """Primary address first, then send-as aliases but those that are known as not verified, in their exact form
+        (E14), each with the name that its owner shows beside it, "" where there is none."""
 
     def watch(self, topic: str) -> Watch:
         """Register for push. Stops and registers anew when another topic is active."""

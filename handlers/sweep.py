@@ -48,7 +48,8 @@ def catch_up_due(work: Work) -> int:
 
 
 def renew_watches(work: Work) -> int:
-    """Wake the mailboxes whose push registration is a day old (E85); returns how many."""
+    """Wake the mailboxes whose addresses and push registration are due for their daily look (E14, E85); returns how
+    many."""
     if work.queue.backlog("upkeep") > CROWDED:
         return 0
     with work.store.begin("sweep.watches") as tx:

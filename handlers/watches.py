@@ -1,4 +1,4 @@
-"""The push registration of a mailbox: renewed daily, made anew where push fails (E82, E85)."""
+"""The push registration of a mailbox: renewed in time, made anew where push fails (E82, E85)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,7 +27,8 @@ ALMOST = 0.9
 
 
 def renew_watch(mailbox_id: int, work: Work) -> None:
-    """A new registration and a fresh look at the addresses, daily (E85, E14, E99). A failure holds up nothing else.
+    """A fresh look at the addresses, daily (E14, E99), and where it is time for it a new registration (E85). A
+    failure holds up nothing else.
 
     One at a time: two calls of `watch` for one mailbox are more than Gmail takes (FACTS §1).
     """
@@ -40,40 +41,50 @@ def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
         connections = tx.connections.working(mailbox_id)
         if mailbox is None or not tx.mailboxes.is_watch_due(mailbox_id, work.pace.redrive_after):
             return True
-        anew = mailbox.watch.is_deaf(work.pace.push_recall, tx.now(), timedelta(seconds=work.pace.watch_rest))
+        now = tx.now()
+    anew = mailbox.watch.is_deaf(work.pace.push_recall, now, timedelta(seconds=work.pace.watch_rest))
+    daily = timedelta(seconds=work.pace.watch_due_after)
+    due = anew or mailbox.watch.is_to_be_renewed(work.pace.push_recall, now, daily)
 
-    def renew(gmail: Mailbox) -> tuple[Watch, Mapping[str, str], str]:
+    def look(gmail: Mailbox) -> tuple[Watch | None, Mapping[str, str]]:
         if anew:
             gmail.stop_watch()
-        return gmail.watch(work.topic), gmail.own_addresses(), gmail.address()
+        return gmail.watch(work.topic) if due else None, gmail.own_addresses()
 
     try:
-        answer = enter(connections, work, renew, Lease(work.pace.lease, keep))
+        answer = enter(connections, work, look, Lease(work.pace.lease, keep))
     except (TryAgain, GiveUp) as error:
         with work.store.begin("watch.failed") as tx:
             tx.mailboxes.watch_failed(mailbox_id, error.reason, _retry_after(error))
         log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
         return True
-    if answer is None:
-        return True
-    watch, own, address = answer
-    with work.store.begin("watch.record") as tx:
-        wanted = bool(tx.connections.switched_on(mailbox_id, locked=True))
-        if wanted:
-            tx.mailboxes.start_watch(mailbox_id, watch, work.pace.watch_due_after, anew=anew)
-            tx.mailboxes.keep_own_addresses(mailbox_id, own.keys())
-            tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
-            renamed = address != mailbox.address and tx.mailboxes.rename(mailbox_id, address)
-    if not wanted:
+    if answer and not _record(mailbox, *answer, anew, work) and answer[0]:
         enter(connections, work, lambda gmail: gmail.stop_watch())
-        return True
+    return True
+
+
+def _record(
+    mailbox: MailboxState, watch: Watch | None, own: Mapping[str, str], anew: bool, work: Work
+) -> bool:
+    """False when nobody wants it any more."""
+    address = next(iter(own))
+    with work.store.begin("watch.record") as tx:
+        if not tx.connections.switched_on(mailbox.id, locked=True):
+            return False
+        if watch:
+            tx.mailboxes.start_watch(mailbox.id, watch, work.pace.watch_due_after, anew=anew)
+        else:
+            tx.mailboxes.keep_watch(mailbox.id, work.pace.watch_due_after)
+        tx.mailboxes.keep_own_addresses(mailbox.id, own.keys())
+        tx.mailboxes.keep_own_name(mailbox.id, own[address])
+        renamed = address != mailbox.address and tx.mailboxes.rename(mailbox.id, address)
     if address != mailbox.address:
-        log.warning("mailbox.renamed", mailbox_id=mailbox_id, taken_over=renamed)
+        log.warning("mailbox.renamed", mailbox_id=mailbox.id, taken_over=renamed)
     if anew:
         recall = mailbox.watch.recall
-        log.warning("watch.restarted", mailbox_id=mailbox_id, pushed=recall.pushed, missed=recall.missed)
-    else:
-        log.info("watch.renewed", mailbox_id=mailbox_id, until=watch.expires_at.isoformat())
+        log.warning("watch.restarted", mailbox_id=mailbox.id, pushed=recall.pushed, missed=recall.missed)
+    elif watch:
+        log.info("watch.renewed", mailbox_id=mailbox.id, until=watch.expires_at.isoformat())
     return True
 
 

@@ -16,7 +16,7 @@ from infra.db.aliases import REGISTERED, counts
 from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import connections, mailbox_addresses, mailboxes
 from infra.db.sql import in_key_order, insert_new, lock, take_turn
-from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows, unless_paused
+from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows, unless_paused, walked
 from infra.db.types import Instant, db_now
 
 _PAUSED = mailboxes.c.paused_at.is_not(None)
@@ -125,11 +125,13 @@ class MailboxRows(TroubleRows):
 
         A rest that another job asked for meanwhile stays: Gmail's wish outlives our luck (E87).
         """
-        rests = mailboxes.c.resting_until > db_now()
-        due_at = literal(began_at + timedelta(seconds=due_after), Instant())
-        due = case((rests, mailboxes.c.resting_until), else_=due_at)
-        self._set(mailbox_id, synced_at=began_at, sync_due_at=due)
-        self.walked(mailbox_id)
+        self._set(mailbox_id, **_synced(began_at, due_after))
+
+    def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
+        """As `synced`, where there was nothing to walk; False as in `advance`."""
+        where = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor == cursor, ~_PAUSED)
+        synced = update(mailboxes).where(*where).values(_synced(began_at, due_after))
+        return self._db.execute(synced).rowcount == 1
 
     def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
         """The ids of the three CRM labels (E54)."""
@@ -159,6 +161,10 @@ class MailboxRows(TroubleRows):
             synced_at=func.coalesce(mailboxes.c.synced_at, db_now()),
             sync_due_at=unless_paused(func.coalesce(mailboxes.c.sync_due_at, db_now())),
         )
+
+    def keep_watch(self, mailbox_id: int, due_after: float) -> None:
+        """The watch of before does for another while."""
+        self._set(mailbox_id, watch_due_at=unless_paused(db_now(due_after)))
 
     def watch_failed(self, mailbox_id: int, reason: str, retry_after: float) -> None:
         """The sweep carries on, and renewal is tried again (E85)."""
@@ -223,9 +229,10 @@ class MailboxRows(TroubleRows):
         return self._brake(~_PAUSED, address, limit, paused_at=db_now(), sync_due_at=None, watch_due_at=None)
 
     def release(self, address: str | None, limit: int) -> tuple[int, ...]:
-        """The pause is over: catch up now, and renew the watch that may have ended meanwhile (E85)."""
+        """The pause is over: catch up now, and renew the watch, which counts as none, for it may have ended (E85)."""
         now = case((mailboxes.c.cursor.is_not(None), db_now()))
-        return self._brake(_PAUSED, address, limit, paused_at=None, sync_due_at=now, watch_due_at=now)
+        due = {"sync_due_at": now, "watch_due_at": now, "watch_renewed_at": None}
+        return self._brake(_PAUSED, address, limit, paused_at=None, **due)
 
     def _brake(
         self, which: ColumnElement[bool], address: str | None, limit: int, **values: Any
@@ -259,6 +266,13 @@ class MailboxRows(TroubleRows):
         new = {due_at: db_now(again_after), **{mailboxes.c[name]: value for name, value in values.items()}}
         taken = update(mailboxes).where(mailboxes.c.id.in_(select(free))).values(new)
         return tuple(self._db.scalars(taken.returning(mailboxes.c.id)))
+
+
+def _synced(began_at: datetime, due_after: float) -> dict[str, Any]:
+    rests = mailboxes.c.resting_until > db_now()
+    due_at = literal(began_at + timedelta(seconds=due_after), Instant())
+    due = case((rests, mailboxes.c.resting_until), else_=due_at)
+    return {"synced_at": began_at, "sync_due_at": due, **walked()}
 
 
 def watch_state(row: Any) -> WatchState:

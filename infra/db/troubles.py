@@ -45,11 +45,7 @@ class TroubleRows:
 
     def succeeded(self, mailbox_id: int) -> None:
         """Gmail has answered for mail: the next rest is short again."""
-        self._forget(mailbox_id, _RESTS)
-
-    def walked(self, mailbox_id: int) -> None:
-        """History was answered. Where mail waits that says nothing of it: its own answers may fail still."""
-        self._forget(mailbox_id, or_(_RESTS, _WAITS))
+        self._set(mailbox_id, **_forgotten(_RESTS))
 
     def labels_conflict(self, mailbox_id: int, waits: Sequence[timedelta]) -> timedelta | None:
         """Gmail says once more that a label is there and does not show it: nothing is sorted for the first of these
@@ -64,16 +60,21 @@ class TroubleRows:
         self._set(mailbox_id, sorting_due_at=db_now(wait.total_seconds()))
         return wait
 
-    def _forget(self, mailbox_id: int, kept: ColumnElement[bool]) -> None:
-        """A rest that another job asked for meanwhile stays, and why: Gmail's wish outlives our luck (E87)."""
-        columns = mailboxes.c
-        self._set(
-            mailbox_id,
-            resting_until=case((_RESTS, columns.resting_until), else_=None),
-            failures=case((kept, columns.failures), else_=0),
-            refusals=case((kept, columns.refusals), else_=0),
-            trouble=case((kept, columns.trouble), else_=None),
-        )
-
     def _set(self, mailbox_id: int, **values: Any) -> None:
         self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(**values))
+
+
+def walked() -> dict[str, Any]:
+    """History was answered. Where mail waits that says nothing of it: its own answers may fail still."""
+    return _forgotten(or_(_RESTS, _WAITS))
+
+
+def _forgotten(kept: ColumnElement[bool]) -> dict[str, Any]:
+    """A rest that another job asked for meanwhile stays, and why: Gmail's wish outlives our luck (E87)."""
+    columns = mailboxes.c
+    return {
+        "resting_until": case((_RESTS, columns.resting_until), else_=None),
+        "failures": case((kept, columns.failures), else_=0),
+        "refusals": case((kept, columns.refusals), else_=0),
+        "trouble": case((kept, columns.trouble), else_=None),
+    }

@@ -201,7 +201,10 @@ class GmailMailbox:
         answer = self._ask(self._api.send_as.list(userId=ME, fields=mask))
         found: dict[str, str] = {}
         with sense():
-            for alias in sorted(answer["sendAs"], key=lambda alias: not alias.get("isPrimary")):
+            aliases = sorted(answer["sendAs"], key=lambda alias: not alias.get("isPrimary"))
+            if not aliases[0].get("isPrimary") or canonical(aliases[0]["sendAsEmail"]) is None:
+                raise TryAgain(ODD_ANSWER)
+            for alias in aliases:
                 address = canonical(alias["sendAsEmail"])
                 if address and alias.get("verificationStatus") in (None, "accepted"):
                     found.setdefault(address, str(alias.get("displayName") or ""))

@@ -38,10 +38,10 @@ FRESH = WatchState(until=NOON + timedelta(days=6), renewed_at=ago(hours=20))
             id="expired, and why",
         ),
         pytest.param(
-            WatchState(until=FRESH.until, renewed_at=ago(hours=27)),
+            WatchState(until=FRESH.until, renewed_at=ago(days=3, hours=15)),
             WARNING,
-            "watch until 2026-03-21 12:00 UTC, last renewed at 2026-03-14 09:00 UTC",
-            id="not renewed today",
+            "watch until 2026-03-21 12:00 UTC, last renewed at 2026-03-11 21:00 UTC",
+            id="not renewed for more than three days",
         ),
         pytest.param(
             WatchState(until=FRESH.until),
@@ -63,7 +63,7 @@ FRESH = WatchState(until=NOON + timedelta(days=6), renewed_at=ago(hours=20))
         ),
     ],
 )
-def test_a_watch_stands_is_renewed_daily_and_brings_mail(
+def test_a_watch_stands_is_renewed_in_time_and_brings_mail(
     watch: WatchState, verdict: Verdict, says: str
 ) -> None:
     found = of_watch(watch, NOON, 0.5)

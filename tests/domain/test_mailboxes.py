@@ -1,5 +1,6 @@
 """What a stretch of history asks of the ledger, whatever way Gmail tells it (E81, W5, W7, W9)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -293,3 +294,69 @@ def test_a_walk_that_is_cut_off_goes_on_and_counts_from_its_beginning() -> None:
     assert further.ended("300", at(600), at(601), SETTLE).at == "100"
     late = once.reached("250", at(500)).ended("300", at(900), at(901), SETTLE)
     assert (late.settled, late.settling, late.began_at) == ("200", "300", None)
+
+
+LAG = 120.0
+"""Seconds after which history has shown a record at the latest."""
+
+
+@pytest.mark.rule("E108", "E82")
+@pytest.mark.parametrize(
+    ("cursors", "history_id", "seen"),
+    [
+        pytest.param(looks(), "100", True, id="connected, and nothing has happened since"),
+        pytest.param(looks(), "101", False, id="something has happened"),
+        pytest.param(
+            looks((0, "200")), "200", False, id="a walk has come to it, but what it left out may come"
+        ),
+        pytest.param(looks((0, "200"), (60, "200")), "200", False, id="another one, too soon"),
+        pytest.param(looks((0, "200"), (540, "200")), "200", True, id="and one that was late enough"),
+        pytest.param(looks((0, "200"), (540, "200")), "300", False, id="then something happens"),
+        pytest.param(looks((0, "200"), (540, "300")), "200", False, id="a younger answer is known"),
+        pytest.param(looks((0, "200"), (540, "200")), "199", False, id="an older answer says nothing"),
+        pytest.param(
+            looks((0, "200"), (540, "200")).reached("200", at(900)),
+            "200",
+            False,
+            id="in the middle of a walk",
+        ),
+        pytest.param(
+            replace(looks((0, "200"), (540, "200")), refused_at=at(900)), "200", False, id="unusable (E84)"
+        ),
+        pytest.param(looks(start="0100"), "100", True, id="ids are numbers"),
+    ],
+)
+def test_history_is_asked_only_where_it_may_show_something(
+    cursors: Cursors, history_id: str, seen: bool
+) -> None:
+    assert cursors.has_seen(history_id) is seen
+
+
+@pytest.mark.rule("E108", "I1")
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("mail"), st.floats(0, 600), st.floats(0, LAG)),
+            st.tuples(st.sampled_from(["push", "sweep"]), st.floats(0, 600), st.just(0.0)),
+        ),
+        max_size=30,
+    )
+)
+def test_what_history_shows_late_is_found_although_it_is_asked_only_then(
+    events: list[tuple[str, float, float]],
+) -> None:
+    """A mailbox whose records show up to two minutes late, while the ids it names are ahead of them; then nothing
+    more happens there, and three sweeps later each has been seen and a sweep costs its one look."""
+    shown: dict[int, float] = {}
+    seen: set[int] = set()
+    cursors, now = Cursors.anew("100", at(-600)), 0.0
+    for kind, gap, lag in [*events, *[("sweep", 540.0, 0.0)] * 3]:
+        now += gap
+        newest = max(shown, default=100)
+        if kind == "mail":
+            shown[newest + 1] = now + lag
+        elif kind == "push" or not cursors.has_seen(str(newest)):
+            seen |= {record for record, when in shown.items() if record > int(cursors.at) and when <= now}
+            cursors = cursors.ended(str(newest), at(now), at(now + 0.5), SETTLE)
+    assert seen == shown.keys()
+    assert cursors.has_seen(str(max(shown, default=100)))

@@ -124,3 +124,52 @@ def test_a_watch_is_made_anew_once_in_a_few_hours_at_most(renewed_at: datetime |
     watch = WatchState(renewed_at=renewed_at, recall=Recall(1, 20))
     assert watch.is_deaf(0.5, NOON, timedelta(hours=3)) is deaf
     assert not WatchState(renewed_at=renewed_at).is_deaf(0.5, NOON, timedelta(hours=3))
+
+
+DAY = timedelta(days=1)
+GOOD, POOR = Recall(9, 1), Recall(0, 1)
+
+
+@pytest.mark.rule("E85")
+@pytest.mark.parametrize(
+    ("watch", "due"),
+    [
+        pytest.param(WatchState(), True, id="there is none"),
+        pytest.param(WatchState(NOON + timedelta(days=6), ago(days=1)), False, id="a day old, no mail came"),
+        pytest.param(
+            WatchState(NOON + timedelta(days=5), ago(days=2), recall=GOOD), False, id="push is good"
+        ),
+        pytest.param(
+            WatchState(NOON + timedelta(days=4), ago(days=3), recall=GOOD), True, id="three days old"
+        ),
+        pytest.param(
+            WatchState(NOON + timedelta(days=4), ago(days=3) + timedelta(minutes=5)), True, id="almost so"
+        ),
+        pytest.param(
+            WatchState(NOON + timedelta(days=6), ago(days=1), recall=POOR), True, id="push missed what came"
+        ),
+        pytest.param(
+            WatchState(NOON + timedelta(days=6), ago(days=1), trouble="backendError"), True, id="it failed"
+        ),
+        pytest.param(WatchState(ago(hours=1), ago(days=1)), True, id="it has ended"),
+        pytest.param(
+            WatchState(NOON + timedelta(hours=40), ago(days=1)), True, id="it ends before the look after next"
+        ),
+    ],
+)
+def test_a_watch_is_renewed_every_three_days_while_push_is_good_and_daily_otherwise(
+    watch: WatchState, due: bool
+) -> None:
+    assert watch.is_to_be_renewed(0.5, NOON, DAY) is due
+
+
+@pytest.mark.rule("E85")
+def test_with_daily_looks_that_come_a_little_later_each_time_every_third_renews() -> None:
+    now, renewed = NOON, []
+    watch = WatchState(NOON + timedelta(days=7), NOON)
+    for number in range(1, 31):
+        now += DAY + timedelta(minutes=3)
+        if watch.is_to_be_renewed(0.5, now, DAY):
+            renewed.append(number)
+            watch = WatchState(now + timedelta(days=7), now)
+    assert renewed == list(range(3, 31, 3))

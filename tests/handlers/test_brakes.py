@@ -176,11 +176,9 @@ def test_after_a_long_pause_the_watch_is_renewed_and_mail_is_listed_again(house:
     brakes.pause(UWE, house.work)
     gmail_id = house.deliver("ann")
     house.gmail.expire_history(UWE)
-    with house.store.engine.begin() as db:
-        db.execute(update(mailboxes).values(watch_until=LONG_AGO))
     house.gmail.reset_counters()
     brakes.resume(UWE, house.work)
-    assert "mailboxes.renew_watch" in sweep_once(house)
+    assert "mailboxes.renew_watch" in sweep_once(house), "it may have ended, whatever we know of it"
     assert house.gmail.counters().calls_of("watch") == 1
     assert house.outcomes() == {gmail_id: "label.open"}
 

@@ -1,13 +1,16 @@
 """What history shows late is found all the same, and what it shows again is not done again (E108, W5, W8)."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
+from domain.events import MailboxChanged
 from domain.ledger import Step
 from infra.db.schema import decisions, judged, mailboxes, messages
+from infra.db.types import db_now
 from infra.local.gmail.client import Mail
 from infra.local.gmail.faults import Fault
 from tests.handlers.conftest import House
@@ -108,6 +111,77 @@ def test_what_is_walked_again_wakes_nobody_and_costs_a_page(house: House) -> Non
             assert house.catch_up() == ["mailboxes.catch_up"]
     assert house.gmail.counters().units == 20 * 2
     assert [entry["event"] for entry in logs if entry["event"].startswith("message.")] == []
+
+
+@pytest.mark.rule("E108", "E82", "Z33")
+def test_a_sweep_of_a_mailbox_where_nothing_has_happened_costs_a_unit_and_a_statement_that_writes(
+    house: House, statements: list[str]
+) -> None:
+    house.connect()
+    late = house.deliver("ann")
+    fault = lag(house)
+    house.catch_up()
+    house.gmail.clear_faults(fault)
+    assert swept(house) == {"getProfile": 0, "history.list": 1}, "what was left out is not known yet"
+    assert house.outcomes() == {late: "label.open"}
+    assert swept(house) == {"getProfile": 1, "history.list": 1}, "our own label has come since"
+    assert swept(house) == {"getProfile": 0, "history.list": 1}, "and more may come"
+    for _ in range(3):
+        assert swept(house, statements) == {"getProfile": 1, "history.list": 0}
+        written = [one for one in statements if one.startswith(("INSERT", "UPDATE", "DELETE"))]
+        assert len(written) == 1
+    another = house.deliver("ann", 1)
+    assert swept(house) == {"getProfile": 1, "history.list": 1}
+    assert house.outcomes() == {late: "label.open", another: "label.open"}
+    with house.store.engine.connect() as db:
+        row = db.execute(select(mailboxes)).one()
+    assert row.sync_due_at - row.synced_at == timedelta(minutes=9)
+
+
+@pytest.mark.rule("E108", "E82")
+def test_a_push_of_a_mailbox_where_nothing_has_happened_asks_history_at_once(house: House) -> None:
+    house.connect()
+    house.gmail.reset_counters()
+    house.catch_up()
+    assert (calls(house), house.gmail.counters().units) == ({"getProfile": 0, "history.list": 1}, 2)
+
+
+@pytest.mark.rule("W1")
+@pytest.mark.parametrize("values", [{"cursor": "1"}, {"paused_at": 0}], ids=["moved", "paused"])
+def test_a_sweep_that_finds_nothing_leaves_what_another_has_done_meanwhile(
+    house: House, values: dict[str, Any]
+) -> None:
+    house.connect()
+    wait(house, minutes=9)
+    with house.store.begin("tests.look") as tx:
+        before = tx.mailboxes.get(1)
+    assert before is not None
+    assert before.cursor is not None
+    with house.store.engine.begin() as db:
+        db.execute(
+            update(mailboxes).values({n: db_now() if n == "paused_at" else v for n, v in values.items()})
+        )
+    with house.store.begin("tests.stay") as tx:
+        assert not tx.mailboxes.stays(1, before.cursor, datetime.now(UTC), 540)
+        after = tx.mailboxes.get(1)
+    assert after is not None
+    assert after.synced_at == before.synced_at
+
+
+def calls(house: House) -> dict[str, int]:
+    counters = house.gmail.counters()
+    return {name: counters.calls_of(name) for name in ("getProfile", "history.list")}
+
+
+def swept(house: House, statements: list[str] | None = None) -> dict[str, int]:
+    """Nine minutes later the sweep comes by; what it asked of Gmail, and of the database."""
+    wait(house, minutes=9)
+    house.gmail.reset_counters()
+    if statements is not None:
+        statements.clear()
+    house.queue.emit(MailboxChanged(1, "sweep"))
+    house.pump()
+    return calls(house)
 
 
 @pytest.mark.rule("E108", "W8")

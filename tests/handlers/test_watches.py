@@ -1,7 +1,7 @@
-"""The watch: renewed daily, made anew where push brings too little (E82, E85, E99)."""
+"""The watch: renewed in time, made anew where push brings too little (E82, E85, E99)."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,6 +72,7 @@ def watched(house: House) -> House:
 @pytest.mark.rule("E85")
 def test_the_last_renewal_and_its_failure_are_kept(house: House) -> None:
     house.connect()
+    change(house, watch_renewed_at=db_now(-3 * DAY))
     first = state(house).watch
     assert first.renewed_at is not None
     house.gmail.fault("403.domainPolicy", ["watch"], times=1)
@@ -181,6 +182,7 @@ def test_where_push_fails_the_watch_is_stopped_and_made_anew(watched: House) -> 
 @pytest.mark.rule("E85")
 def test_a_good_watch_is_renewed_without_being_stopped(watched: House) -> None:
     pushes(watched, 12, first=0)
+    change(watched, watch_renewed_at=db_now(-3 * DAY))
     renew(watched)
     assert (watched.gmail.counters().calls_of("stop"), watched.gmail.counters().calls_of("watch")) == (0, 1)
     assert state(watched).watch.recall == Recall(pushed=12, missed=0), "a renewal changes no registration"
@@ -209,7 +211,7 @@ def test_of_many_mailboxes_one_at_a_time_gets_a_new_watch(watched: House) -> Non
 
 @pytest.mark.rule("E85")
 def test_two_renewals_of_one_mailbox_never_meet(watched: House) -> None:
-    change(watched, watch_due_at=LONG_AGO)
+    change(watched, watch_due_at=LONG_AGO, watch_renewed_at=db_now(-3 * DAY))
 
     class Meanwhile:
         """The real way into Gmail, on which a second job for the same mailbox comes along."""
@@ -247,11 +249,31 @@ def test_a_name_changed_in_gmail_is_known_at_the_next_renewal(watched: House) ->
     assert state(watched).own_name == ""
 
 
-@pytest.mark.rule("E85")
-def test_a_daily_renewal_costs_its_watch_and_two_looks(watched: House) -> None:
+@pytest.mark.rule("E85", "E14", "E99")
+@pytest.mark.parametrize(
+    ("days", "recall", "watches"),
+    [
+        pytest.param(1, Recall(), 0, id="nothing came"),
+        pytest.param(1, Recall(3, 0), 0, id="push brought what came"),
+        pytest.param(1, Recall(0, 3), 1, id="push brought nothing"),
+        pytest.param(3, Recall(3, 0), 1, id="the third day"),
+    ],
+)
+def test_a_daily_look_costs_a_unit_and_its_watch_where_that_is_due(
+    watched: House, days: int, recall: Recall, watches: int
+) -> None:
+    change(
+        watched,
+        watch_renewed_at=db_now(-days * DAY),
+        watch_until=db_now((7 - days) * DAY),
+        mails_pushed=recall.pushed,
+        mails_missed=recall.missed,
+    )
     renew(watched)
     counters = watched.gmail.counters()
-    assert [counters.calls_of(name) for name in ("watch", "settings.sendAs.list", "getProfile")] == [1, 1, 1]
-    assert counters.calls == 3
-    assert state(watched).watch.until is not None
-    assert timedelta(days=6) < state(watched).watch.until - state(watched).watch.renewed_at  # type: ignore[operator]
+    assert [counters.calls_of(name) for name in ("watch", "settings.sendAs.list")] == [watches, 1]
+    assert counters.units == 1 + 100 * watches
+    assert sweep.renew_watches(watched.work) == 0, "until tomorrow"
+    until = state(watched).watch.until
+    assert until is not None
+    assert (until - datetime.now(UTC) > timedelta(days=6.9)) is bool(watches)

@@ -110,9 +110,19 @@ class Scene:
         return {self.stage.gmail.deliver(UWE, mail("cid", 0), thread_id=thread).id: "cid"}
 
     def watch_due(self) -> dict[str, str]:
+        """The daily look, three days after the last renewal."""
         with closing_engine(self.stage) as engine, engine.begin() as db:
-            db.execute(update(mailboxes).values(watch_due_at=db_now()))
+            renewed_at = db_now(-3 * 86_400)
+            db.execute(update(mailboxes).values(watch_due_at=db_now(), watch_renewed_at=renewed_at))
         return self.mail()
+
+    def nothing_happens(self) -> dict[str, str]:
+        """A sweep finds a mailbox in which all has settled."""
+        point, now = str(self.stage.gmail.dump(UWE).history_id), db_now()
+        settled = {"cursor": point, "settled_cursor": point, "settling_cursor": point}
+        with closing_engine(self.stage) as engine, engine.begin() as db:
+            db.execute(update(mailboxes).values(settled | {"settling_at": now, "sync_due_at": now}))
+        return {}
 
     def overlooked_mail(self) -> dict[str, str]:
         """History never tells of it, and the mailbox's list is to be compared with the ledger."""

@@ -33,6 +33,8 @@ FAULT_POINTS = (
     FaultPoint("mailboxes.advance", WORKER),
     FaultPoint("queue.keep", WORKER),
     FaultPoint("queue.leave", WORKER),
+    FaultPoint("gmail.getProfile", WORKER, "nothing_happens"),
+    FaultPoint("mailboxes.stay", WORKER, "nothing_happens"),
     FaultPoint("gmail.getProfile", WORKER, "expired_history"),
     FaultPoint("gmail.messages.list", WORKER, "expired_history"),
     FaultPoint("gmail.oauth2.token", WORKER, "expired_token"),
@@ -67,7 +69,6 @@ FAULT_POINTS = (
     FaultPoint("watch.enter", WORKER, "watch_due"),
     FaultPoint("gmail.watch", WORKER, "watch_due"),
     FaultPoint("gmail.settings.sendAs.list", WORKER, "watch_due"),
-    FaultPoint("gmail.getProfile", WORKER, "watch_due"),
     FaultPoint("watch.record", WORKER, "watch_due"),
     # The daily comparison
     FaultPoint("comparison.enter", WORKER, "overlooked_mail"),
