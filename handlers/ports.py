@@ -29,6 +29,7 @@ from handlers.rows import (
     NotificationRows,
     OutboxRows,
     ReportRows,
+    RetentionRows,
     SharingRows,
     SignInRows,
     UserRows,
@@ -250,6 +251,8 @@ class Transaction(Protocol):
     def crm(self) -> CrmRows: ...
     @property
     def reports(self) -> ReportRows: ...
+    @property
+    def retention(self) -> RetentionRows: ...
     @property
     def users(self) -> UserRows: ...
     @property

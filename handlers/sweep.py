@@ -1,4 +1,4 @@
-"""The sweep's duties: catch up, renew, end, re-drive, purge (DESIGN §3). Each may run at any time, twice too."""
+"""The sweep's duties: catch up, renew, end, re-drive (DESIGN §3). Each may run at any time, twice too."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,6 @@ from handlers.work import Work
 
 log = structlog.get_logger()
 
-RETENTION_DAYS = 35
 AT_ONCE = 1_000
 CROWDED = 10_000
 """With so many jobs queued, asking again would only add to them: what is due stays due in the ledger."""
@@ -104,19 +103,3 @@ def redrive(work: Work) -> int:
         log.info("mailbox.redriven", mailbox_id=mailbox_id)
         work.queue.emit(MailboxChanged(mailbox_id))
     return len(stalled) + len(channels) + len(sending) + len(dirty)
-
-
-def purge(work: Work) -> int:
-    """Forget what is past its retention, a thousand rows at a time (W11); returns how many mails."""
-    total = 0
-    while True:
-        with work.store.begin("sweep.purge") as tx:
-            messages = tx.messages.purge(RETENTION_DAYS, 1_000)
-            sent = tx.outbox.purge(RETENTION_DAYS, 1_000)
-        total += messages
-        if max(messages, sent) < 1_000:
-            break
-    work.store.scrub()
-    if total:
-        log.info("ledger.purged", messages=total)
-    return total

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from domain.errors import (
 from domain.events import DeliveryDue, Event
 from domain.ledger import unready_wait, wait_before
 from domain.notifications import NoticeKind
+from domain.retention import Retention
 from handlers.ports import Gmail, Mailbox, Outside, Queue, SignInPage, Store
 
 T = TypeVar("T")
@@ -82,6 +83,7 @@ class Work:
     topic: str = ""
     as_of: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
+    retention: Retention = field(default_factory=Retention)
     outside: Outside | None = None
     sign_in: SignInPage | None = None
     daily_limit: int = 500

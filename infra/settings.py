@@ -67,7 +67,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._~+%:-]{2,254}$")]
 
 
 class Settings(BaseSettings):
-    """Every setting, with its default. Times are in seconds."""
+    """Every setting, with its default. Times are in seconds, unless a setting says days."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, populate_by_name=True
@@ -133,6 +133,15 @@ class Settings(BaseSettings):
         validate_default=True,
         description="seconds a worker may take to send a draft or to end a grant, at least ten times "
         "LODESTONE_GMAIL_TIMEOUT",
+    )
+    keep_notifications: int = Field(
+        365, ge=35, le=3_650, description="days that users' notifications are kept, 35 to 3650"
+    )
+    keep_deleted: int = Field(
+        90,
+        ge=1,
+        le=3_650,
+        description="days after which no older change of a deleted CRM record can come any more, 1 to 3650",
     )
     as_of: AwareDatetime | None = Field(
         None, description="a moment to evaluate 'this month' for, for replays"

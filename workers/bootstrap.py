@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from domain.errors import DatabaseAway
+from domain.retention import Retention
 from handlers.work import Pace, Work
 from infra import logs
 from infra.db.migrate import WrongSchema, check_schema
@@ -79,6 +80,7 @@ class App:
             daily_limit=settings.daily_limit,
             topic=settings.topic,
             as_of=settings.as_of,
+            retention=Retention(notifications=settings.keep_notifications, deleted=settings.keep_deleted),
             stopping=self.stopping.is_set,
             outside=Notifiers(
                 may_be_private=settings.channels_may_be_private, seconds=settings.channel_timeout

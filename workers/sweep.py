@@ -14,7 +14,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from redis.exceptions import RedisError
 
 from domain.errors import DatabaseAway
-from handlers import sweep
+from handlers import retention, sweep
 from handlers.work import Work, once_more
 from workers import vital
 from workers.bootstrap import App, start
@@ -23,7 +23,8 @@ log = structlog.get_logger()
 
 WATCHES_EVERY = 5
 """Ticks."""
-PURGE_EVERY = 3600
+PURGE_LOOK_EVERY = 60
+"""Seconds; whether it is due the database knows."""
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def _keep_clock(app: App) -> None:
         (sweep.renew_watches, WATCHES_EVERY * tick),
         (sweep.compare_lists, WATCHES_EVERY * tick),
         (sweep.end_left, tick),
-        (sweep.purge, PURGE_EVERY),
+        (retention.purge, PURGE_LOOK_EVERY),
     )
     for duty, seconds in duties:
         scheduler.add_job(_run, "interval", seconds=seconds, args=(duty, app, token), misfire_grace_time=None)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Table, delete, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, or_, select, tuple_, update
 
 from domain.addresses import loose
 from domain.crm import SEPARATORS, Change, ContactRecord, DealRecord, Record, Records, UserRecord
@@ -22,6 +22,7 @@ from infra.db.schema import (
     users,
 )
 from infra.db.sql import chunks, in_key_order, insert_or_raise
+from infra.db.types import db_now
 
 R = TypeVar("R", bound=Record)
 _TABLES = {Records.CONTACTS: contacts, Records.DEALS: deals, Records.USERS: users}
@@ -39,9 +40,12 @@ class CrmRows:
     def put(self, records: Collection[Record]) -> None:
         """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced
         as a set. Of two with one id the later counts."""
+        ids = {kind: [one.id for one in records if isinstance(one, type_)] for kind, type_ in _TYPES.items()}
+        for kind, its in ids.items():
+            self._keep_versions(kind, its, crm_versions.c.deleted_at.is_not(None), deleted_at=None)
         self._put(records)
-        for kind, type_ in _TYPES.items():
-            outdated.clear(self._db, kind, [one.id for one in records if isinstance(one, type_)])
+        for kind, its in ids.items():
+            outdated.clear(self._db, kind, its)
 
     def _put(self, records: Collection[Record]) -> None:
         self._put_contacts({one.id: one for one in records if isinstance(one, ContactRecord)}.values())
@@ -96,6 +100,7 @@ class CrmRows:
 
     def delete(self, kind: Records, ids: Collection[str]) -> int:
         """Forget these records; returns how many there were."""
+        self._keep_versions(kind, ids, crm_versions.c.deleted_at.is_(None), deleted_at=db_now())
         outdated.clear(self._db, kind, ids)
         return self._delete(kind, ids)
 
@@ -113,8 +118,11 @@ class CrmRows:
 
         The version comes first: its row makes two changes of one record wait for each other.
         """
+        deleted_at = None if change.record else db_now()
         known = {"kind": change.kind.value, "record_id": change.id, "version": change.version}
-        if not insert_or_raise(self._db, crm_versions, known, crm_versions.c.version):
+        if not insert_or_raise(
+            self._db, crm_versions, known | {"deleted_at": deleted_at}, crm_versions.c.version
+        ):
             return False
         if change.record is None:
             self._delete(change.kind, [change.id])
@@ -122,6 +130,16 @@ class CrmRows:
             self._put([change.record])
         outdated.clear(self._db, change.kind, [change.id], change.version)
         return True
+
+    def _keep_versions(
+        self, kind: Records, ids: Collection[str], which: ColumnElement[bool], **values: Any
+    ) -> None:
+        """From when on the versions of these records are those of deleted ones. Before the records: as `change`."""
+        of_kind = crm_versions.c.kind == kind.value
+        for chunk in chunks(ids):
+            these = (of_kind, crm_versions.c.record_id.in_(chunk))
+            locked = in_key_order(self._db, crm_versions, *these, which)
+            self._db.execute(update(crm_versions).where(*these, locked).values(values))
 
     def _put_contacts(self, records: Iterable[ContactRecord]) -> None:
         found = _in_order(records)

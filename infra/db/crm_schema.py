@@ -103,8 +103,12 @@ crm_versions = Table(
     Column("kind", String, primary_key=True),
     Column("record_id", String, primary_key=True),
     Column("version", BigInteger, nullable=False),
+    Column("deleted_at", Instant),
 )
-"""The newest change of a record that the CRM has sent, deletions included: an older one that comes late is void."""
+_deleted = crm_versions.c.deleted_at.is_not(None)
+Index("crm_versions_deleted", crm_versions.c.deleted_at, sqlite_where=_deleted, postgresql_where=_deleted)
+"""The newest change of a record that the CRM has sent, deletions included: an older one that comes late is void.
+That of a deleted record is forgotten when none can come late any more."""
 
 outdated = Table(
     "outdated",

@@ -8,9 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    and_,
     case,
-    delete,
     exists,
     func,
     or_,
@@ -22,7 +20,7 @@ from sqlalchemy import (
 from domain.labels import Category, Earlier, LabelChange, Labelled, Replacing, Sorted
 from domain.ledger import Claim, Link, State, Step
 from domain.outcomes import Outcome
-from infra.db.schema import connections, decisions, messages, steps
+from infra.db.schema import decisions, messages, steps
 from infra.db.sql import insert_new
 from infra.db.types import db_now
 
@@ -244,17 +242,6 @@ class DecisionRows:
         """What sorting changed on these mails is restored."""
         these = _of(Claim(one.gmail_id, one.connection_id, 0) for one in labelled)
         self._db.execute(update(decisions).where(these).values(undone_at=db_now()))
-
-    def purge(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
-        """Forget these decisions, but for the id and category of labelled mail while sorting is on."""
-        these = (decisions.c.mailbox_id == mailbox_id, decisions.c.gmail_id.in_(gmail_ids))
-        sorts = select(connections.c.id).where(connections.c.sorting_since.is_not(None))
-        kept = (decisions.c.category.is_not(None), decisions.c.connection_id.in_(sorts))
-        self._db.execute(delete(decisions).where(*these, ~and_(*kept)))
-        private = dict.fromkeys(
-            ("contact_id", "contact_address", "matched_by", "author", "received_at", "in_inbox", "deal_id")
-        )
-        self._db.execute(update(decisions).where(*these).values({**private, "via_list": False}))
 
     def _add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         insert_new(self._db, decisions, rows, decided_at=db_now())

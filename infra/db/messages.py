@@ -11,7 +11,6 @@ from sqlalchemy import (
     Update,
     case,
     delete,
-    exists,
     func,
     literal,
     or_,
@@ -110,28 +109,6 @@ class MessageRows:
     def touch(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
         """From now on these are the user's: we neither label nor unlabel them again (I6)."""
         self._db.execute(self._changed(mailbox_id, gmail_ids).values(touched=True))
-
-    def purge(self, days: int, limit: int) -> int:
-        """Forget mail seen longer ago and done with; returns how many. Mail that sorting has labelled keeps
-        its id and category while sorting is on, so that it is never labelled again (DESIGN §3)."""
-        unfinished = exists().where(
-            steps.c.mailbox_id == messages.c.mailbox_id,
-            steps.c.gmail_id == messages.c.gmail_id,
-            steps.c.state.in_([State.WAITING.value, State.BLOCKED.value]),
-        )
-        old = (
-            select(messages.c.mailbox_id, messages.c.gmail_id)
-            .where(messages.c.seen_at < db_now(-86_400 * days), ~unfinished)
-            .order_by(messages.c.seen_at)
-            .limit(limit)
-        )
-        rows = self._db.execute(old).all()
-        for mailbox_id in sorted({row.mailbox_id for row in rows}):
-            ids = [row.gmail_id for row in rows if row.mailbox_id == mailbox_id]
-            self._delete(steps, mailbox_id, ids)
-            self._decisions.purge(mailbox_id, ids)
-            self._delete(messages, mailbox_id, ids)
-        return len(rows)
 
     def _decided(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
         """Mail that was handled before: of labelled mail only the decision outlives the retention."""

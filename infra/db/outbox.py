@@ -170,12 +170,6 @@ class OutboxRows:
         )
         return tuple(sorted(set(asked)))
 
-    def purge(self, days: int, limit: int) -> int:
-        """Forget what was asked for so long ago, at most so many; returns how many."""
-        old = select(outbox.c.id).where(outbox.c.created_at < db_now(-days * 86_400)).limit(limit)
-        these = in_key_order(self._db, outbox, outbox.c.id.in_(old))
-        return self._db.execute(delete(outbox).where(these)).rowcount
-
     def delete(self, connection_id: int) -> None:
         """All that was kept of mail sent over this connection (D12)."""
         of_connection = outbox.c.connection_id == connection_id

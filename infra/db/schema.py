@@ -113,6 +113,14 @@ Index(
 """Mail that a user sends from the CRM: ids and state only, its words are in the draft at Gmail (Z16, D2). `key`
 stands in a header of the mail, so that the sent one can be found after a crash."""
 
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+)
+"""When the sweep's rare duties are due again, whoever keeps the clock then and however often it was started."""
+
 messages = Table(
     "messages",
     metadata,

@@ -4,7 +4,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, and_, func, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Delete,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -56,12 +70,13 @@ def upsert(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> N
 
 
 def insert_or_raise(db: Connection, table: Table, row: Mapping[str, Any], column: Column[Any]) -> bool:
-    """Insert the row, or bring `column` of what stands under the same primary key up to its value; False when
-    that is as high already. Whoever comes second waits for the first to commit, and sees what he wrote."""
+    """Insert the row, or bring what stands under the same primary key up to date; False when `column` is as high
+    there already. Whoever comes second waits for the first to commit, and sees what he wrote."""
     statement = _insert(db, table).values(row)
+    keys = [key.name for key in table.primary_key]
     raised = statement.on_conflict_do_update(
-        index_elements=[key.name for key in table.primary_key],
-        set_={column.name: statement.excluded[column.name]},
+        index_elements=keys,
+        set_={name: statement.excluded[name] for name in row if name not in keys},
         where=column < statement.excluded[column.name],
     )
     return db.execute(raised.returning(column)).first() is not None
@@ -71,6 +86,31 @@ def take_turn(db: Connection, name: str) -> None:
     """Whoever else takes this turn waits until we commit. SQLite has one writer anyway."""
     if db.dialect.name == "postgresql":
         db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+def among(columns: Sequence[Column[Any]], rows: Sequence[Sequence[Any]]) -> ColumnElement[bool]:
+    """Whether a row is one of these hundreds; PostgreSQL's alone, which would else compare each row that it has with
+    the list from one end to the other."""
+    arrays = (
+        literal([row[n] for row in rows], ARRAY(column.type, dimensions=1))
+        for n, column in enumerate(columns)
+    )
+    these = func.unnest(*arrays).table_valued(*(column.name for column in columns)).render_derived()
+    return tuple_(*columns).in_(select(*these.c))
+
+
+def change_these(
+    db: Connection, change: Update | Delete, columns: Sequence[Column[Any]], rows: Sequence[Sequence[Any]]
+) -> int:
+    """An UPDATE or DELETE of the rows with these values, hundreds of them; returns how many there were. On SQLite one
+    by one, each by its index: of a list of rows it would look for the first column alone."""
+    if db.dialect.name == "postgresql":
+        return db.execute(change.where(among(columns, rows))).rowcount
+    its = [column == bindparam(f"its_{column.name}") for column in columns]
+    return db.execute(
+        change.where(*its),
+        [{f"its_{c.name}": value for c, value in zip(columns, row, strict=True)} for row in rows],
+    ).rowcount
 
 
 def in_key_order(

@@ -24,6 +24,7 @@ from infra.db.messages import MessageRows
 from infra.db.notifications import NotificationRows
 from infra.db.outbox import OutboxRows
 from infra.db.reports import ReportRows
+from infra.db.retention import RetentionRows
 from infra.db.sharing import SharingRows
 from infra.db.sign_ins import SignInRows
 from infra.db.trouble import translated
@@ -51,7 +52,6 @@ LONG = frozenset(
         "crm.put",
         "keys.forget",
         "keys.rotate",
-        "sweep.purge",
     }
 )
 """Transactions that wait for locks as long as it takes: they take somebody's whole turn, as connecting and leaving
@@ -88,6 +88,7 @@ class Transaction:
         self.messages = MessageRows(db, self.ledger, self.decisions)
         self.outbox = OutboxRows(db, redrive_after)
         self.reports = ReportRows(db)
+        self.retention = RetentionRows(db)
         self.sign_ins = SignInRows(db, cipher)
         self.users = UserRows(db)
         self.sharing = SharingRows(db)

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from domain.contacts import Kind
 from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserRecord
@@ -30,6 +30,7 @@ from tests.handlers.conftest import House
 
 TABLES = (contact_addresses, deal_contacts, user_addresses, contacts, deals, users, crm_versions)
 WRITTEN_AT = "2024-01-02T03:04:05Z"
+THEN = datetime.fromisoformat(WRITTEN_AT)
 
 
 def tell(house: House, actor: str, **fields: Any) -> None:
@@ -106,13 +107,16 @@ def histories(draw: st.DrawFn) -> tuple[list[Change], list[Change]]:
 
 
 def end_of(changes: Sequence[Change], store: Store) -> list[list[Any]]:
-    """All that an empty CRM is after these."""
+    """All that an empty CRM is after these, but for the moments of deletions."""
     with store.begin("tests.empty") as tx:
         for table in TABLES:
             tx.db.execute(table.delete())
     for one in changes:
         change(one, store, Stages())
     with store.begin("tests.look") as tx:
+        tx.db.execute(
+            update(crm_versions).where(crm_versions.c.deleted_at.is_not(None)).values(deleted_at=THEN)
+        )
         return [sorted(map(repr, tx.db.execute(select(table)))) for table in TABLES]
 
 

@@ -188,7 +188,7 @@ def test_a_mail_is_explained_by_its_category_when_the_rest_is_forgotten(house: H
     house.catch_up()
     let_pass(house.store, 40 * 86_400)
     with house.store.begin("tests.purge") as tx:
-        assert tx.messages.purge(35, 10) == 1
+        assert tx.retention.mails(35, 10, ()).rows == 1
     found, decided = explained(house, gmail_id)
     assert found.trail.came_by is None
     assert summary(found.trail, decided, found.today) == "labelled Customers"

@@ -18,7 +18,7 @@ from domain.connections import ConnectionState
 from domain.errors import GiveUp, TryAgain, Unanswered
 from domain.outbox import LOOKS, SendState
 from domain.outgoing import MAX_SIZE, Attachment, MailKind, Person, Written
-from handlers import leaving, outbox, sending, sweep
+from handlers import leaving, outbox, retention, sending, sweep
 from handlers.connections import Refused
 from handlers.work import Work
 from infra.db.schema import connections as connection_table
@@ -728,7 +728,7 @@ def test_what_was_asked_for_35_days_ago_is_forgotten(house: House, uwe: int) -> 
     sending.ask(TO_ANN, house.work)
     with house.store.engine.begin() as db:
         db.execute(update(outbox_table).where(outbox_table.c.id == 1).values(created_at=LONG_AGO))
-    sweep.purge(house.work)
+    retention.purge(house.work)
     assert [row.id for row in rows(house)] == [2]
 
 
@@ -739,5 +739,5 @@ def test_of_more_than_a_transaction_takes_nothing_stays_behind(house: House, uwe
         kept = dict(db.execute(select(outbox_table)).one()._mapping) | {"created_at": LONG_AGO}
         many = [kept | {"id": n, "key": f"key-{n}"} for n in range(2, 1_503)]
         db.execute(insert(outbox_table), many)
-    sweep.purge(house.work)
+    retention.purge(house.work)
     assert [row.id for row in rows(house)] == [1]

@@ -39,6 +39,8 @@ NO_MAIL_IN_HAND = (
     "mailboxes.pause",
     "mailboxes.refuse",
     "sweep.purge",
+    "sweep.purge_due",
+    "sweep.purged",
     "watch.failed",
     "watch.hasten",
     "deliveries.omit",

@@ -2,7 +2,8 @@
 
 Everything hangs on numbers: mailbox n is user n's and connection n's, contact c is `c<c>@customer.example`, and mail
 m belongs to mailbox 1 + m % mailboxes. So any row can name its data without asking for it. Of mail the oldest have
-the lowest numbers, and the first `announced` are of contacts: on the users' lists, and labelled.
+the lowest numbers, and the first `announced` are of contacts: on the users' lists, and labelled. Records
+lie in the order of their ids, which saves half of the time; mail in the order in which it came.
 """
 
 import time
@@ -122,16 +123,16 @@ _STATEMENTS = (
     (
         "contacts (id, kind, name, assigned_to, created_at)",
         """SELECT 'c' || n, 'contact', 'Contact ' || n, 'u' || (1 + n % :mailboxes), :since
-           FROM numbers WHERE n <= :contacts""",
+           FROM numbers WHERE n <= :contacts ORDER BY 1""",
     ),
     (
         "contact_addresses (contact_id, address, loose)",
         """SELECT 'c' || n, 'c' || n || '@customer.example', 'c' || n || '@customer.example'
-           FROM numbers WHERE n <= :contacts""",
+           FROM numbers WHERE n <= :contacts ORDER BY 1""",
     ),
     (
         "crm_versions (kind, record_id, version)",
-        "SELECT 'contacts', 'c' || n, n FROM numbers WHERE n <= :contacts",
+        "SELECT 'contacts', 'c' || n, n FROM numbers WHERE n <= :contacts ORDER BY 2",
     ),
     (
         "crm_versions (kind, record_id, version)",

@@ -2,7 +2,9 @@
 
 from tests.scale.frame import Row
 from tests.scale.rows_due import due
+from tests.scale.rows_purge import purge
 
 ROWS: dict[str, Row] = {
     "due": due,
+    "purge": purge,
 }

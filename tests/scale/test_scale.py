@@ -59,7 +59,7 @@ def test_a_loaded_database_holds_what_its_size_says_and_can_be_worked_with(place
 def test_what_a_row_does_in_a_copy_is_gone_with_it(place: Place) -> None:
     with place.copy() as other:
         with other.store.begin("tests.delete") as tx:
-            tx.messages.purge(35, 1_000)
+            tx.retention.mails(35, 1_000, ())
         left = _count(other, messages)
     with copied(place.url) as url:
         again = Place(url, place.say)
@@ -72,12 +72,12 @@ def test_what_a_row_does_in_a_copy_is_gone_with_it(place: Place) -> None:
 def test_statements_and_blocks_are_counted_and_what_is_explained_is_not_done_twice(place: Place) -> None:
     def purge() -> int:
         with place.store.begin("tests.purge") as tx:
-            return tx.outbox.purge(35, 15)
+            return tx.retention.sent(35, 15, ()).rows
 
-    assert statements(place.store, purge) == 1
+    assert statements(place.store, purge) == 2
     assert _count(place, messages) == 200
     if not place.is_sqlite:
-        assert buffers(place.store, lambda tx: tx.outbox.purge(35, 15)) > 0
+        assert buffers(place.store, lambda tx: tx.retention.sent(35, 15, ())) > 0
 
 
 @pytest.mark.parametrize(("value", "met"), [(99, True), (100, True), (101, False)])

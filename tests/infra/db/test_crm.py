@@ -168,7 +168,7 @@ def test_a_file_neither_asks_for_versions_nor_changes_them(store: Store) -> None
     put(store, person("c1", "ann@example.com"))
     with store.begin("tests.change") as tx:
         assert not tx.crm.change(Change(Records.CONTACTS, "c1", 5, None))
-        assert tx.db.execute(select(crm_versions)).all() == [("contacts", "c1", 5)]
+        assert tx.db.execute(select(crm_versions)).all() == [("contacts", "c1", 5, None)]
     assert addresses(store) == {("c1", "ann@example.com", "ann@example.com")}
 
 

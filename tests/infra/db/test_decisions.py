@@ -5,16 +5,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, select
+from sqlalchemy import insert, make_url, select
 
 from domain.contacts import MatchedBy
 from domain.labels import Category, LabelChange, Sorted
 from domain.ledger import Claim, Link, Planned, State, Step
 from domain.outcomes import Outcome
-from infra.db.schema import decisions, notifications
+from infra.db.schema import decisions, messages, notifications
 from infra.db.store import Store
 from infra.secrets import Cipher
 from tests.worlds import START, World, arrive, connection_of, link, make_world, match
@@ -237,7 +238,14 @@ def test_purged_decisions_leave_nothing_of_the_author(world: World) -> None:
         tx.decisions.conclude({labelled: Outcome.LABEL_OPEN}, {})
 
     with world.store.begin("sweep.purge") as tx:
-        tx.decisions.purge(world.mailbox_id, ["labelled", "unlabelled", "skipped"])
+        seen = {
+            "mailbox_id": world.mailbox_id,
+            "came_by": "push",
+            "seen_at": datetime(2020, 1, 1, tzinfo=UTC),
+        }
+        ids = ("labelled", "unlabelled", "skipped")
+        tx.db.execute(insert(messages), [seen | {"gmail_id": gmail_id} for gmail_id in ids])
+        assert tx.retention.mails(35, 10, ()).rows == len(ids)
         left = tx.db.execute(select(decisions)).mappings().all()
 
     assert [(row["gmail_id"], row["category"], row["author"]) for row in left] == [("labelled", "OPEN", None)]

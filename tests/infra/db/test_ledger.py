@@ -596,7 +596,7 @@ def test_final_rows_are_forgotten_after_35_days_and_unfinished_ones_never(world:
 
     def purge() -> int:
         with world.store.begin("sweep.purge") as tx:
-            return tx.messages.purge(35, 1_000)
+            return tx.retention.mails(35, 1_000, ()).rows
 
     let_pass(world.store, 34.9 * 86_400)
     assert purge() == 0
@@ -625,7 +625,7 @@ def test_labelled_mail_keeps_its_id_and_category_and_nothing_of_its_author(world
     let_pass(world.store, 36 * 86_400)
 
     with world.store.begin("sweep.purge") as tx:
-        assert tx.messages.purge(35, 1_000) == 1
+        assert tx.retention.mails(35, 1_000, ()).rows == 1
 
     with world.store.begin("tests.kept") as tx:
         kept = tx.db.execute(select(decisions)).mappings().one()
@@ -641,7 +641,7 @@ def test_labelled_mail_is_never_handled_again_not_even_after_it_is_forgotten(wor
     _label(world, "a")
     let_pass(world.store, 36 * 86_400)
     with world.store.begin("sweep.purge") as tx:
-        tx.messages.purge(35, 1_000)
+        tx.retention.mails(35, 1_000, ())
 
     assert record(world, Found((), (), ("a",), (), ())) == ()
 
@@ -665,7 +665,7 @@ def test_a_purge_takes_no_more_than_its_limit_the_oldest_first(world: World) -> 
     let_pass(world.store, 36 * 86_400)
 
     with world.store.begin("sweep.purge") as tx:
-        assert tx.messages.purge(35, 2) == 2
+        assert tx.retention.mails(35, 2, ()).rows == 2
 
     assert _known(world) == {"a"}
     assert set(outcomes(world)) == {"a"}
@@ -679,7 +679,7 @@ def test_the_purge_of_one_mailbox_leaves_the_same_id_elsewhere(store: Store) -> 
     record(young, Found((), (("a", Outcome.SKIP_SPAM),), (), (), ()))
 
     with store.begin("sweep.purge") as tx:
-        assert tx.messages.purge(35, 1_000) == 1
+        assert tx.retention.mails(35, 1_000, ()).rows == 1
         assert tx.db.scalar(select(func.count()).select_from(decisions)) == 1
         assert tx.db.scalars(select(messages.c.mailbox_id)).all() == [young.mailbox_id]
 
@@ -694,7 +694,7 @@ def test_notifications_outlive_the_ledger(world: World) -> None:
     let_pass(world.store, 36 * 86_400)
 
     with world.store.begin("sweep.purge") as tx:
-        assert tx.messages.purge(35, 1_000) == 1
+        assert tx.retention.mails(35, 1_000, ()).rows == 1
         told = tx.db.execute(select(notifications)).mappings().one()
 
     assert (told["gmail_id"], told["author"], told["received_at"]) == ("a", link().author, START)

@@ -111,11 +111,11 @@ def test_threads_of_one_process_wait_no_longer_for_each_other(world: World, hast
 @pytest.mark.rule("W11", "D12")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_reader_that_stays_holds_up_no_scrubbing_for_long(world: World, hasty: Store) -> None:
-    """The pool gives it the connection on which a purge waited without end, and writers wait behind it."""
-    touch(hasty, world.mailbox_id, "sweep.purge")
+    """The pool gives it the connection on which a key's change waited without end, and writers wait behind it."""
+    touch(hasty, world.mailbox_id, "keys.rotate")
     with world.store.begin("tests.read", reads_only=True) as reader:
         reader.db.scalar(select(mailboxes.c.failures))
-        touch(hasty, world.mailbox_id, "sweep.purge")
+        touch(hasty, world.mailbox_id, "keys.rotate")
         scrubbing = threading.Thread(target=hasty.scrub, daemon=True)
         scrubbing.start()
         scrubbing.join(20 * SHORT)

@@ -1,9 +1,18 @@
 """Retention of what was kept for good, and what a hundred thousand mailboxes ask of the database"""
 
+import sqlalchemy as sa
+from alembic import op
+
+from infra.db.types import Instant, db_now
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+
+_VERSIONS = sa.table(
+    "crm_versions", sa.column("kind"), sa.column("record_id"), sa.column("deleted_at", Instant())
+)
 
 
 def upgrade() -> None:
@@ -14,7 +23,24 @@ def upgrade() -> None:
 
 
 def _retention() -> None:
-    """What the purge forgets and when it last ran."""
+    """What the purge forgets and when it is due. Versions of records that are gone are as if deleted now."""
+    op.create_table(
+        "duties",
+        sa.Column("name", sa.String(), primary_key=True),
+        sa.Column("due_at", Instant(), nullable=False),
+    )
+    op.add_column("crm_versions", sa.Column("deleted_at", Instant(), nullable=True))
+    for kind in ("contacts", "deals", "users"):
+        records = sa.table(kind, sa.column("id"))
+        gone = ~sa.exists().where(records.c.id == _VERSIONS.c.record_id)
+        op.execute(sa.update(_VERSIONS).where(_VERSIONS.c.kind == kind, gone).values(deleted_at=db_now()))
+    op.create_index(
+        "crm_versions_deleted",
+        "crm_versions",
+        ["deleted_at"],
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
 
 
 def _channels() -> None:
@@ -30,4 +56,6 @@ def _units() -> None:
 
 
 def downgrade() -> None:
-    pass
+    op.drop_index("crm_versions_deleted", "crm_versions")
+    op.drop_column("crm_versions", "deleted_at")
+    op.drop_table("duties")

@@ -1,0 +1,28 @@
+"""How long what is kept is kept, and what a stretch of forgetting came to (D2)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+After = tuple[int | str | datetime, ...]
+"""Where a stretch ended: the key of the last row that was looked at. Empty at the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """In days. `mail` is what the ledger knows of a mail that is done with, and of one that a user has sent; of
+    labelled mail id and category stay while sorting is on, so that it is never labelled again (E58).
+    `notifications`: what the CRM shows, unless it is on its way to a channel still. `deleted`: the version of a
+    deleted record, which voids older changes of it for as long as one may wait in the CRM's queue.
+    """
+
+    mail: int = 35
+    notifications: int = 365
+    deleted: int = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """So many rows, and where to go on; None where nothing else is old."""
+
+    rows: int
+    after: After | None

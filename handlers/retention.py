@@ -1,0 +1,84 @@
+"""Forgetting what is past its time, once an hour (D2): short transactions, with room for others between two."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+
+from domain.retention import After, Forgotten, Retention
+from handlers.ports import Transaction
+from handlers.work import Work
+
+log = structlog.get_logger()
+
+PURGE_EVERY = 3_600.0
+"""Seconds from the end of one purge to the next, whatever is started again meanwhile."""
+
+TURN = 60.0
+"""Seconds after which a purge that was cut off is taken up, by whoever keeps the clock then."""
+
+AT_ONCE = 500
+SAID_EVERY = 10.0
+REST = 0.15
+"""Seconds between two stretches at most: who waits for SQLite's one writer looks every 0.1 seconds."""
+
+_KINDS: dict[str, Callable[[Transaction, Retention, After], Forgotten]] = {
+    "messages": lambda tx, kept, after: tx.retention.mails(kept.mail, AT_ONCE, after),
+    "sendings": lambda tx, kept, after: tx.retention.sent(kept.mail, AT_ONCE, after),
+    "notifications": lambda tx, kept, after: tx.retention.notifications(kept.notifications, AT_ONCE, after),
+    "versions": lambda tx, kept, after: tx.retention.versions(kept.deleted, AT_ONCE, after),
+}
+
+
+def purge(work: Work) -> int:
+    """Forget what is old, if an hour has passed since that was last done; returns how many rows.
+
+    The database remembers when that was, so that of several sweeps one acts, and a restart changes nothing. Each
+    stretch is whole in itself: one that is cut off goes on with what is left.
+    """
+    with work.store.begin("sweep.purge_due") as tx:
+        if not tx.retention.take_turn("purge", TURN):
+            return 0
+        tx.retention.sign_ins()
+    forgotten = Counter[str]()
+    for kind in _KINDS:
+        if not _forget(kind, forgotten, work):
+            return _say(forgotten)
+    work.store.scrub()
+    with work.store.begin("sweep.purged") as tx:
+        tx.retention.keep_turn("purge", PURGE_EVERY)
+    return _say(forgotten)
+
+
+def _forget(kind: str, forgotten: Counter[str], work: Work) -> bool:
+    """Stretch by stretch; False when the process is to end first."""
+    after: After | None = ()
+    said = time.monotonic()
+    while after is not None:
+        if work.stopping():
+            return False
+        began = time.monotonic()
+        with work.store.begin("sweep.purge") as tx:
+            tx.retention.keep_turn("purge", TURN)
+            found = _KINDS[kind](tx, work.retention, after)
+        forgotten[kind] += found.rows
+        after = found.after
+        if time.monotonic() > said + SAID_EVERY:
+            said = time.monotonic()
+            _say(forgotten)
+        if after is not None:
+            time.sleep(min(time.monotonic() - began, REST))
+    return True
+
+
+def _say(forgotten: Counter[str]) -> int:
+    if forgotten.total():
+        log.info(
+            "ledger.purged",
+            messages=forgotten["messages"],
+            sendings=forgotten["sendings"],
+            notifications=forgotten["notifications"],
+            versions=forgotten["versions"],
+        )
+    return forgotten.total()

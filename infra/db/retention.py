@@ -1,0 +1,165 @@
+"""Forgetting what is past its time: a stretch of a table in a transaction, by an index, oldest first (D2, W11).
+
+Who has a row is waited for, as everywhere, in the order of the tables (Store's docstring).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    delete,
+    exists,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+
+from domain.ledger import State
+from domain.retention import After, Forgotten
+from infra.db.entries import UNDONE
+from infra.db.schema import (
+    connections,
+    crm_versions,
+    decisions,
+    deliveries,
+    duties,
+    messages,
+    notifications,
+    outbox,
+    sign_ins,
+    steps,
+)
+from infra.db.sql import among, change_these, in_key_order, insert_new, lock
+from infra.db.types import db_now
+
+_DAY = 86_400
+_MAIL = (messages.c.mailbox_id, messages.c.gmail_id)
+_SEEN = (messages.c.seen_at, *_MAIL)
+_UNFINISHED = exists().where(
+    steps.c.mailbox_id == messages.c.mailbox_id,
+    steps.c.gmail_id == messages.c.gmail_id,
+    UNDONE,
+    steps.c.state.in_([State.WAITING.value, State.BLOCKED.value]),
+)
+_SORTS = exists().where(
+    connections.c.id == decisions.c.connection_id, connections.c.sorting_since.is_not(None)
+)
+_LABELLED = and_(decisions.c.category.is_not(None), _SORTS)
+_ON_ITS_WAY = exists().where(
+    deliveries.c.notification_id == notifications.c.id, deliveries.c.state == State.WAITING.value
+)
+_PRIVATE = ("contact_id", "contact_address", "matched_by", "author", "received_at", "in_inbox", "deal_id")
+
+
+class RetentionRows:
+    """What is old, within one transaction. `limit`: rows that are looked at; `after`: where the last stretch ended."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def take_turn(self, duty: str, seconds: float) -> bool:
+        """Whether the duty is due; if so it is ours, and due again after so many seconds."""
+        insert_new(self._db, duties, [{"name": duty}], due_at=db_now())
+        due = (duties.c.name == duty, duties.c.due_at <= db_now())
+        return self._db.execute(update(duties).where(*due).values(due_at=db_now(seconds))).rowcount == 1
+
+    def keep_turn(self, duty: str, seconds: float) -> None:
+        """It is due again in so many seconds."""
+        self._db.execute(update(duties).where(duties.c.name == duty).values(due_at=db_now(seconds)))
+
+    def mails(self, days: int, limit: int, after: After) -> Forgotten:
+        """Mail seen longer ago and done with. Of what sorting has labelled id and category stay while it is on."""
+        old = select(*_SEEN).where(messages.c.seen_at < db_now(-_DAY * days), *_behind(after))
+        rows = self._db.execute(old.order_by(*_SEEN).limit(limit)).all()
+        if not rows:
+            return Forgotten(0, None)
+        last = tuple(rows[-1])
+        found = sorted((row.mailbox_id, row.gmail_id) for row in rows)
+        # What is locked stays done; what waits is not locked, so that nobody's work is held up.
+        self._lock(steps, found, steps.c.state.in_([State.DONE.value, State.SET_ASIDE.value]))
+        unfinished = select(*_MAIL).where(*_behind(after), *_up_to(last), _UNFINISHED)
+        waiting = {(row.mailbox_id, row.gmail_id) for row in self._db.execute(unfinished)}
+        done = [mail for mail in found if mail not in waiting]
+        if done:
+            self._forget(done)
+        return Forgotten(len(done), last if len(rows) == limit else None)
+
+    def _forget(self, mails: Sequence[tuple[int, str]]) -> None:
+        change_these(self._db, delete(steps), _mail_of(steps), mails)
+        self._lock(decisions, mails)
+        change_these(self._db, delete(decisions).where(~_LABELLED), _mail_of(decisions), mails)
+        private: dict[str, Any] = dict.fromkeys(_PRIVATE) | {"via_list": False}
+        change_these(self._db, update(decisions).values(private), _mail_of(decisions), mails)
+        self._lock(messages, mails)
+        change_these(self._db, delete(messages), _mail_of(messages), mails)
+
+    def _lock(self, table: Table, mails: Sequence[tuple[int, str]], *where: ColumnElement[bool]) -> None:
+        if self._db.dialect.name == "postgresql":
+            lock(self._db, table, among(_mail_of(table), mails), *where)
+
+    def notifications(self, days: int, limit: int, after: After) -> Forgotten:
+        """Those put on a list longer ago, unless they wait for a channel. Ids grow with time: no other index."""
+        old, more = self._old(notifications.c.id, notifications.c.created_at, days, limit, after)
+        these = notifications.c.id.in_(old)
+        if not old:
+            return Forgotten(0, None)
+        lock(self._db, notifications, these)
+        lock(self._db, deliveries, deliveries.c.notification_id.in_(old))  # they go with them
+        return Forgotten(self._db.execute(delete(notifications).where(these, ~_ON_ITS_WAY)).rowcount, more)
+
+    def sent(self, days: int, limit: int, after: After) -> Forgotten:
+        """Mail that users asked to be sent longer ago."""
+        old, more = self._old(outbox.c.id, outbox.c.created_at, days, limit, after)
+        if not old:
+            return Forgotten(0, None)
+        these = in_key_order(self._db, outbox, outbox.c.id.in_(old))
+        return Forgotten(self._db.execute(delete(outbox).where(these)).rowcount, more)
+
+    def versions(self, days: int, limit: int, after: After) -> Forgotten:
+        """Those of records that were deleted longer ago, unless they are back."""
+        key = (crm_versions.c.kind, crm_versions.c.record_id)
+        is_old = crm_versions.c.deleted_at < db_now(-_DAY * days)
+        oldest = select(*key).where(is_old).order_by(crm_versions.c.deleted_at).limit(limit)
+        old = sorted(tuple(row) for row in self._db.execute(oldest))
+        if not old:
+            return Forgotten(0, None)
+        if self._db.dialect.name == "postgresql":
+            lock(self._db, crm_versions, among(key, old))
+        rows = change_these(self._db, delete(crm_versions).where(is_old), key, old)
+        return Forgotten(rows, old[-1] if len(old) == limit else None)
+
+    def sign_ins(self) -> None:
+        """Those that nobody came back for."""
+        self._db.execute(delete(sign_ins).where(sign_ins.c.expires_at <= db_now()))
+
+    def _old(
+        self, key: Any, made_at: Any, days: int, limit: int, after: After
+    ) -> tuple[list[int], After | None]:
+        """The keys of rows that grow older in their order, from `after` on; and where to go on."""
+        page = select(key, (made_at < db_now(-_DAY * days)).label("old")).order_by(key).limit(limit)
+        rows = self._db.execute(page.where(key > after[0]) if after else page).all()
+        more = len(rows) == limit and rows[-1].old
+        return [row[0] for row in rows if row.old], (rows[-1][0],) if more else None
+
+
+def _behind(after: After) -> tuple[ColumnElement[bool], ...]:
+    """The first condition is for the index, which is of that column alone."""
+    return (messages.c.seen_at >= after[0], tuple_(*_SEEN) > _bound(after)) if after else ()
+
+
+def _up_to(last: After) -> tuple[ColumnElement[bool], ...]:
+    return messages.c.seen_at <= last[0], tuple_(*_SEEN) <= _bound(last)
+
+
+def _bound(place: After) -> ColumnElement[Any]:
+    return tuple_(*(literal(value, column.type) for value, column in zip(place, _SEEN, strict=True)))
+
+
+def _mail_of(table: Table) -> tuple[Column[Any], Column[Any]]:
+    return table.c.mailbox_id, table.c.gmail_id

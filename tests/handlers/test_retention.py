@@ -1,0 +1,62 @@
+"""The purge as a whole: whose it is, that it stops, and that the next one goes on (D2, W11, W16)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+from sqlalchemy import func, insert, select
+
+from handlers import retention
+from infra.db.schema import duties, messages
+from tests.handlers.conftest import House
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+MANY = 2 * retention.AT_ONCE + 1
+
+
+@pytest.fixture
+def full(house: House) -> House:
+    """With old mail in it."""
+    with house.store.begin("tests.old") as tx:
+        one = {"mailbox_id": 1, "came_by": "push", "seen_at": LONG_AGO}
+        tx.db.execute(insert(messages), [one | {"gmail_id": f"m{n}"} for n in range(MANY)])
+    return house
+
+
+def left(house: House) -> int:
+    with house.store.begin("tests.left") as tx:
+        return tx.db.scalar(select(func.count()).select_from(messages)) or 0
+
+
+def seconds_until_due(house: House) -> float:
+    with house.store.begin("tests.due") as tx:
+        due_at = tx.db.execute(select(duties.c.due_at)).scalar_one()
+        return float((due_at - tx.now()).total_seconds())
+
+
+@pytest.mark.rule("D2")
+def test_all_that_is_old_goes_and_the_next_purge_is_an_hour_later(full: House) -> None:
+    with structlog.testing.capture_logs() as logs:
+        assert retention.purge(full.work) == MANY
+    assert left(full) == 0
+    assert retention.PURGE_EVERY - 60 < seconds_until_due(full) <= retention.PURGE_EVERY
+    said = [line for line in logs if line["event"] == "ledger.purged"]
+    assert [line["messages"] for line in said] == [MANY]
+    assert retention.purge(full.work) == 0
+
+
+@pytest.mark.rule("W16")
+def test_a_purge_that_is_told_to_stop_ends_after_the_stretch_and_is_taken_up_within_a_minute(
+    full: House,
+) -> None:
+    asked: Iterator[bool] = iter((False, True))
+    stopped = replace(full.work, stopping=lambda: next(asked))
+    assert retention.purge(stopped) == retention.AT_ONCE
+    assert left(full) == MANY - retention.AT_ONCE
+    assert 0 < seconds_until_due(full) <= retention.TURN
+    assert retention.purge(full.work) == 0, "somebody may be at it still"
+    with full.store.begin("tests.pass") as tx:
+        tx.retention.keep_turn("purge", 0)
+    assert retention.purge(full.work) == MANY - retention.AT_ONCE
