@@ -1,6 +1,7 @@
 """The operator's hand: mailboxes paused and resumed, mail that was set aside tried again (D3 row 1, E88)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -15,9 +16,6 @@ log = structlog.get_logger()
 NO_MAILBOX = "there is no such mailbox; `lodestone status` lists them"
 
 AT_ONCE = 1_000
-
-UNTIL_RESUMED = 10 * 365 * 86_400.0
-"""Seconds: what waits in a paused mailbox stays out of the re-driver's way."""
 
 
 def pause(mailbox: str | None, work: Work) -> int:
@@ -35,9 +33,9 @@ def resume(mailbox: str | None, work: Work) -> int:
 
 def _brake(mailbox: str | None, work: Work, *, paused: bool) -> int:
     """A thousand mailboxes a transaction, so that nobody waits long for one (W11)."""
-    total, full = 0, True
+    total, last, full = 0, 0, True
     while full:
-        changed = once_more(lambda: _brake_some(mailbox, work, paused=paused))
+        changed = once_more(partial(_brake_some, mailbox, last, work, paused=paused))
         for mailbox_id in changed:
             if paused:
                 log.info("mailbox.paused", mailbox_id=mailbox_id)
@@ -45,17 +43,15 @@ def _brake(mailbox: str | None, work: Work, *, paused: bool) -> int:
                 log.info("mailbox.resumed", mailbox_id=mailbox_id)
         total += len(changed)
         full = len(changed) == AT_ONCE
+        last = max(changed, default=last)
     return total
 
 
-def _brake_some(mailbox: str | None, work: Work, *, paused: bool) -> tuple[int, ...]:
+def _brake_some(mailbox: str | None, after: int, work: Work, *, paused: bool) -> tuple[int, ...]:
     with work.store.begin("brakes.change") as tx:
         _look_up(mailbox, tx)
         change = tx.mailboxes.brake if paused else tx.mailboxes.release
-        changed = change(mailbox, AT_ONCE)
-        for mailbox_id in sorted(changed):  # in the re-driver's order: no deadlock
-            tx.ledger.hold(mailbox_id, UNTIL_RESUMED if paused else 0)
-    return tuple(changed)
+        return change(mailbox, after, AT_ONCE)
 
 
 def retry(gmail_id: str, mailbox: str | None, work: Work) -> int:

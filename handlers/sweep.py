@@ -82,13 +82,21 @@ def end_left(work: Work) -> int:
 
 def redrive(work: Work) -> int:
     """Ask again for what the queue has lost (W2, W13); returns how much that was."""
-    if work.queue.backlog() > CROWDED:
-        return 0
+    total, full = 0, True
+    while full and not work.stopping() and work.queue.backlog() <= CROWDED:
+        found, full = _redrive_some(work)
+        total += found
+    return total
+
+
+def _redrive_some(work: Work) -> tuple[int, bool]:
+    """At most a thousand of each kind; returns how much that was, and whether more mailboxes are due."""
     outside_crowded = work.queue.backlog("outside") > CROWDED  # nobody need run a notifier
     with work.store.begin("sweep.redrive") as tx:
-        stalled = tx.ledger.stalled(AT_ONCE)
+        looked_at = tx.ledger.stalled(AT_ONCE)
         channels = () if outside_crowded else tx.deliveries.stalled(AT_ONCE)
         sending = tx.outbox.stalled(AT_ONCE)
+    stalled = [(mailbox_id, step) for mailbox_id, steps in looked_at.items() for step in steps]
     for mailbox_id, step in stalled:
         log.info("step.redriven", mailbox_id=mailbox_id, step=step.value)
         work.queue.emit(_WAKES[step](mailbox_id))
@@ -102,4 +110,4 @@ def redrive(work: Work) -> int:
     for mailbox_id in dirty:
         log.info("mailbox.redriven", mailbox_id=mailbox_id)
         work.queue.emit(MailboxChanged(mailbox_id))
-    return len(stalled) + len(channels) + len(sending) + len(dirty)
+    return len(stalled) + len(channels) + len(sending) + len(dirty), len(looked_at) == AT_ONCE

@@ -208,7 +208,6 @@ def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
         wait = max(wait, error.after)
     with work.store.begin("mailboxes.rest") as tx:
         tx.mailboxes.rest(mailbox.id, error.reason, wait.total_seconds(), unready=unready)
-        tx.ledger.hold(mailbox.id, wait.total_seconds())
     say = log.bind(mailbox_id=mailbox.id, reason=error.reason, seconds=round(wait.total_seconds(), 1))
     if unready and mailbox.refusals:
         say.info("mailbox.postponed")

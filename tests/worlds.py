@@ -107,10 +107,13 @@ def let_pass(store: Store, seconds: float) -> None:
     """As if so many seconds had passed: every moment that the database keeps is moved back."""
     moments = {
         "messages": ("seen_at", "missing_since"),
-        "steps": ("ready_at", "redrive_at"),
+        "steps": ("ready_at",),
         "decisions": ("decided_at",),
         "notifications": ("created_at",),
-        "mailboxes": ("synced_at", "pushed_at", "swept_at", "sync_due_at", "watch_due_at", "resting_until"),
+        "mailboxes": (
+            *("synced_at", "pushed_at", "swept_at", "sync_due_at", "watch_due_at", "resting_until"),
+            "redrive_at",
+        ),
     }
     back = round(seconds * 1000)
     with store.begin("tests.let_pass") as tx:

@@ -17,11 +17,11 @@ from sqlalchemy import (
     update,
 )
 
-from domain.connections import ConnectionState
 from domain.ledger import ALONE_AFTER, Claim, Cost, Planned, State, Step
 from domain.outcomes import Outcome
 from infra.db.decisions import DecisionRows
 from infra.db.entries import UNDONE
+from infra.db.redrives import RedriveRows
 from infra.db.schema import connections, decisions, mailboxes, steps
 from infra.db.sql import in_key_order, insert_new, lock
 from infra.db.types import db_now
@@ -36,13 +36,12 @@ _STOPPED = and_(
 """Not sorted because sorting was stopped, which it no longer is (E67)."""
 
 
-class LedgerRows:
+class LedgerRows(RedriveRows):
     """The queue side of the ledger within one transaction. `redrive_after`: seconds, see W2."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:
-        self._db = db
+        super().__init__(db, redrive_after)
         self._decisions = DecisionRows(db)
-        self._redrive_after = redrive_after
 
     def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None:
         """Add steps as (message, connection, plan); a step that is there already stays as it is (I2)."""
@@ -61,7 +60,6 @@ class LedgerRows:
                 for gmail_id, connection_id, plan in planned
             ],
             ready_at=db_now(),
-            redrive_at=db_now(self._redrive_after),
         )
 
     def claim(
@@ -90,8 +88,7 @@ class LedgerRows:
         its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
         mine = (*its, steps.c.state == State.WAITING.value, steps.c.owner == owner)
         lock(self._db, steps, *mine)
-        due = {"ready_at": db_now(lease), "redrive_at": db_now(lease)}
-        self._db.execute(update(steps).where(*mine).values(due))
+        self._db.execute(update(steps).where(*mine).values(ready_at=db_now(lease)))
 
     def held(
         self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str
@@ -138,7 +135,8 @@ class LedgerRows:
         counted: bool,
     ) -> None:
         """Give claims back, to be tried again after so many seconds; a try that is not their fault is not counted."""
-        values: dict[str, Any] = {"owner": None, "ready_at": db_now(after), "redrive_at": db_now(after)}
+        self.redrive_within(mailbox_id, after, skip_locked=True)  # its turn is before the steps'
+        values: dict[str, Any] = {"owner": None, "ready_at": db_now(after)}
         if not counted:
             values["attempts"] = steps.c.attempts - 1
         mine = (self._these(mailbox_id, step, claims), steps.c.owner == owner)
@@ -182,6 +180,7 @@ class LedgerRows:
     def retry(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
         """What was set aside waits again as if never tried, and may come to another outcome (E88); so does what
         was not sorted because sorting was stopped, if it no longer is (E67). Returns the mails it was so for."""
+        self.redrive_within(mailbox_id, 0)
         theirs = steps.c.gmail_id.in_(gmail_ids)
         rows = self._db.execute(
             self._changed(mailbox_id, theirs, or_(steps.c.state == State.SET_ASIDE.value, _STOPPED))
@@ -191,7 +190,6 @@ class LedgerRows:
                 attempts=0,
                 owner=None,
                 ready_at=db_now(),
-                redrive_at=db_now(),
             )
             .returning(steps.c.gmail_id, steps.c.step, steps.c.connection_id)
         ).all()
@@ -213,7 +211,7 @@ class LedgerRows:
                 mailbox_id,
                 self._these(mailbox_id, Step.SORT, claims),
                 steps.c.state == State.BLOCKED.value,
-            ).values(state=State.WAITING.value, ready_at=db_now(), redrive_at=db_now(self._redrive_after))
+            ).values(state=State.WAITING.value, ready_at=db_now())
         )
 
     def is_coming(self, mailbox_id: int, step: Step) -> bool:
@@ -225,36 +223,6 @@ class LedgerRows:
             or_(steps.c.owner.is_not(None), (steps.c.attempts == 0) & (steps.c.ready_at <= db_now())),
         )
         return bool(self._db.scalar(select(coming)))
-
-    def stalled(self, limit: int) -> tuple[tuple[int, Step], ...]:
-        """Mailboxes and steps that nobody works on although their time has come; asked for again from now (W2).
-
-        A mailbox that nobody is signed in to is not named: its mail waits for the sign-in (E86). Nor is one
-        that is paused.
-        """
-        due = (steps.c.state == State.WAITING.value, steps.c.redrive_at <= db_now())
-        oldest = (
-            select(steps.c.mailbox_id, steps.c.step).where(*due).order_by(steps.c.redrive_at).limit(limit)
-        )
-        stuck = oldest.subquery()
-        active = exists().where(
-            connections.c.mailbox_id == stuck.c.mailbox_id,
-            connections.c.state == ConnectionState.ACTIVE.value,
-            mailboxes.c.id == stuck.c.mailbox_id,
-            mailboxes.c.paused_at.is_(None),
-        )
-        rows = self._db.execute(select(stuck.c.mailbox_id, stuck.c.step, active).distinct()).all()
-        for mailbox_id, step, _ in sorted(rows):
-            # What is locked somebody works on.
-            asked = self._changed(mailbox_id, steps.c.step == step, *due, skip_locked=True)
-            self._db.execute(asked.values(redrive_at=db_now(self._redrive_after)))
-        return tuple((mailbox_id, Step(step)) for mailbox_id, step, signed_in in rows if signed_in)
-
-    def hold(self, mailbox_id: int, seconds: float) -> None:
-        """Nothing of this mailbox is asked for again before so many seconds: it rests, others do not (I4)."""
-        self._db.execute(
-            self._changed(mailbox_id, steps.c.state == State.WAITING.value).values(redrive_at=db_now(seconds))
-        )
 
     def _claim(self, limit: int, owner: str, lease: float, *which: ColumnElement[bool]) -> tuple[Claim, ...]:
         free = (
@@ -278,7 +246,6 @@ class LedgerRows:
                 owner=owner,
                 attempts=steps.c.attempts + 1,
                 ready_at=db_now(lease),
-                redrive_at=db_now(lease),
             )
             .returning(steps.c.gmail_id, steps.c.connection_id, steps.c.attempts)
         )

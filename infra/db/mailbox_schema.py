@@ -34,6 +34,7 @@ mailboxes = Table(
     Column("label_conflicts", Integer, nullable=False, server_default="0"),
     Column("sorting_due_at", Instant),
     Column("paused_at", Instant),
+    Column("redrive_at", Instant),
     Column("settled_cursor", String),
     Column("settled_at", Instant),
     Column("settling_cursor", String),
@@ -49,9 +50,12 @@ mailboxes = Table(
     Index("mailboxes_compare_due", "compare_due_at"),
     sqlite_autoincrement=True,
 )
-"""`cursor`: where the next look goes on; between two walks that is `settled_cursor`, see domain.mailboxes.Cursors
-(W8, E108). `refused_at`: since when Gmail takes no history id (E84). `mails_compared`, and of them `mails_late`: of
-the last comparison with the mailbox's own list (E108)."""
+_asked_for = mailboxes.c.redrive_at.is_not(None)
+Index("mailboxes_redrive", mailboxes.c.redrive_at, sqlite_where=_asked_for, postgresql_where=_asked_for)
+"""`redrive_at`: from when on the re-driver looks at what waits in the mailbox; none where nothing does, or it is
+paused (W2). `cursor`: where the next look goes on; between two walks that is `settled_cursor`, see
+domain.mailboxes.Cursors (W8, E108). `refused_at`: since when Gmail takes no history id (E84). `mails_compared`, and
+of them `mails_late`: of the last comparison with the mailbox's own list (E108)."""
 
 judged = Table(
     "judged",

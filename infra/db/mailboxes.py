@@ -16,7 +16,7 @@ from infra.db.aliases import REGISTERED, counts
 from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import connections, mailbox_addresses, mailboxes
 from infra.db.sql import in_key_order, insert_new, lock, take_turn
-from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows, unless_paused, walked
+from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, WAITS, TroubleRows, unless_paused, walked
 from infra.db.types import Instant, db_now
 
 _PAUSED = mailboxes.c.paused_at.is_not(None)
@@ -188,6 +188,7 @@ class MailboxRows(TroubleRows):
             mailbox_id,
             synced_at=None,
             sync_due_at=None,
+            redrive_at=None,
             pushed_at=None,
             swept_at=None,
             watch_until=None,
@@ -224,24 +225,31 @@ class MailboxRows(TroubleRows):
             resting_until=None,
         )
 
-    def brake(self, address: str | None, limit: int) -> tuple[int, ...]:
-        """Pause this mailbox, or so many of all, by hand; returns those that were not paused before."""
-        return self._brake(~_PAUSED, address, limit, paused_at=db_now(), sync_due_at=None, watch_due_at=None)
+    def brake(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
+        """Pause this mailbox, or so many of all with a higher id than `after`, by hand; returns those that were not
+        paused before, in order."""
+        nothing = dict.fromkeys(("sync_due_at", "watch_due_at", "redrive_at"))
+        return self._brake(~_PAUSED, address, after, limit, paused_at=db_now(), **nothing)
 
-    def release(self, address: str | None, limit: int) -> tuple[int, ...]:
+    def release(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
         """The pause is over: catch up now, and renew the watch, which counts as none, for it may have ended (E85)."""
         now = case((mailboxes.c.cursor.is_not(None), db_now()))
-        due = {"sync_due_at": now, "watch_due_at": now, "watch_renewed_at": None}
-        return self._brake(_PAUSED, address, limit, paused_at=None, **due)
+        due = {"sync_due_at": now, "watch_due_at": now, "redrive_at": case((WAITS, db_now()))}
+        return self._brake(_PAUSED, address, after, limit, paused_at=None, watch_renewed_at=None, **due)
 
     def _brake(
-        self, which: ColumnElement[bool], address: str | None, limit: int, **values: Any
+        self, which: ColumnElement[bool], address: str | None, after: int, limit: int, **values: Any
     ) -> tuple[int, ...]:
         named = () if address is None else (mailboxes.c.address == address,)
-        these = select(mailboxes.c.id).where(which, *named).order_by(mailboxes.c.id).limit(limit)
+        these = (
+            select(mailboxes.c.id)
+            .where(mailboxes.c.id > after, which, *named)
+            .order_by(mailboxes.c.id)
+            .limit(limit)
+        )
         locked = these.with_for_update().cte("these")
         changed = update(mailboxes).where(mailboxes.c.id.in_(select(locked))).values(values)
-        return tuple(self._db.scalars(changed.returning(mailboxes.c.id)))
+        return tuple(sorted(self._db.scalars(changed.returning(mailboxes.c.id))))
 
     def delete(self, mailbox_id: int) -> None:
         """Nobody uses the mailbox any more."""

@@ -71,6 +71,8 @@ class MessageRows:
         self._decisions.skip(mailbox_id, ended, connection_ids)
         self._reopen(mailbox_id, found.reopened)
         self._mark_touched(mailbox_id, found, labels)
+        if waiting or retaken:
+            self._ledger.redrive_soon(mailbox_id)
         return (*waiting, *retaken)
 
     def missing(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:

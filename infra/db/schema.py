@@ -149,7 +149,6 @@ steps = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("owner", String),
     Column("ready_at", Instant, nullable=False),
-    Column("redrive_at", Instant, nullable=False),
     Column("units", Float, nullable=False, server_default="0"),
     Column("seconds", Float, nullable=False, server_default="0"),
     Column("shared_by", Integer, nullable=False, server_default="1"),
@@ -170,14 +169,8 @@ Index(
     sqlite_where=steps.c.state != "done",
     postgresql_where=steps.c.state != "done",
 )
-Index(
-    "steps_redrive",
-    steps.c.redrive_at,
-    sqlite_where=steps.c.state == "waiting",
-    postgresql_where=steps.c.state == "waiting",
-)
-"""Outbox, retry queue and audit trail in one. `ready_at` is the end of a lease or of a wait, `redrive_at`
-the moment from which the re-driver may ask for the step again (W2)."""
+"""Outbox, retry queue and audit trail in one. `ready_at` is the end of a lease or of a wait (W2); when it is asked
+for again the mailbox says."""
 
 decisions = Table(
     "decisions",

@@ -14,7 +14,8 @@ NO_CONFLICT: dict[str, Any] = {"label_conflicts": 0, "sorting_due_at": None}
 NO_TROUBLE: dict[str, Any] = {"resting_until": None, "failures": 0, "refusals": 0, "trouble": None}
 
 _RESTS = mailboxes.c.resting_until > db_now()
-_WAITS = exists().where(steps.c.mailbox_id == mailboxes.c.id, steps.c.state == State.WAITING.value)
+WAITS = exists().where(steps.c.mailbox_id == mailboxes.c.id, steps.c.state == State.WAITING.value)
+"""Something waits in the mailbox, or is being worked on."""
 
 
 def unless_paused(moment: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -38,6 +39,7 @@ class TroubleRows:
             mailbox_id,
             resting_until=longer,
             sync_due_at=unless_paused(longer),
+            redrive_at=unless_paused(longer),
             failures=mailboxes.c.failures + 1,
             refusals=case((_RESTS, refusals), else_=refusals + 1) if unready else refusals,
             trouble=reason,
@@ -66,7 +68,7 @@ class TroubleRows:
 
 def walked() -> dict[str, Any]:
     """History was answered. Where mail waits that says nothing of it: its own answers may fail still."""
-    return _forgotten(or_(_RESTS, _WAITS))
+    return _forgotten(or_(_RESTS, WAITS))
 
 
 def _forgotten(kept: ColumnElement[bool]) -> dict[str, Any]:

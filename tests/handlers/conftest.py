@@ -106,7 +106,9 @@ class House:
     def let_time_pass(self) -> None:
         """Every wait and lease is over."""
         with self.store.engine.begin() as db:
-            db.execute(update(steps).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
+            db.execute(update(steps).values(ready_at=LONG_AGO))
+            asked_for = mailboxes.c.redrive_at.is_not(None)
+            db.execute(update(mailboxes).where(asked_for).values(redrive_at=LONG_AGO))
             db.execute(update(deliveries).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
             for table in (mailboxes, channels):
                 db.execute(update(table).values(resting_until=None))

@@ -205,10 +205,10 @@ def test_while_gmail_limits_the_mailbox_the_comparison_waits_with_it(house: Hous
 def test_a_paused_mailbox_is_not_compared(house: House) -> None:
     house.connect()
     with house.store.begin("tests.brake") as tx:
-        tx.mailboxes.brake(None, 10)
+        tx.mailboxes.brake(None, 0, 10)
     assert sweep.compare_lists(house.work) == 0
     with house.store.begin("tests.release") as tx:
-        tx.mailboxes.release(None, 10)
+        tx.mailboxes.release(None, 0, 10)
     assert sweep.compare_lists(house.work) == 1
 
 

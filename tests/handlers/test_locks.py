@@ -104,7 +104,6 @@ class Crowd:
         mailbox_id = rng.choice(self.worlds).mailbox_id
         with self.house.store.begin("tests.rest") as tx:
             tx.mailboxes.rest(mailbox_id, "rateLimitExceeded", 0)
-            tx.ledger.hold(mailbox_id, 0)
 
     def redrive(self, rng: random.Random) -> None:
         sweep.redrive(self.house.work)

@@ -146,8 +146,8 @@ _STATEMENTS = (
            FROM numbers WHERE n <= :messages""",
     ),
     (
-        "steps (mailbox_id, gmail_id, step, connection_id, state, attempts, ready_at, redrive_at, units)",
-        """SELECT 1 + n % :mailboxes, 'm' || n, 'match', 0, 'done', 1, :kept, :kept, 21
+        "steps (mailbox_id, gmail_id, step, connection_id, state, attempts, ready_at, units)",
+        """SELECT 1 + n % :mailboxes, 'm' || n, 'match', 0, 'done', 1, :kept, 21
            FROM numbers WHERE n <= :messages""",
     ),
     (
@@ -165,15 +165,15 @@ _STATEMENTS = (
            FROM numbers WHERE n > :announced AND n <= :messages""",
     ),
     (
-        "steps (mailbox_id, gmail_id, step, connection_id, state, outcome, attempts, ready_at, redrive_at, units)",
+        "steps (mailbox_id, gmail_id, step, connection_id, state, outcome, attempts, ready_at, units)",
         """SELECT 1 + n % :mailboxes, 'm' || n, 'announce', 1 + n % :mailboxes, 'done', 'magnet.notified', 1,
-             :kept, :kept, 0
+             :kept, 0
            FROM numbers WHERE n <= :announced""",
     ),
     (
-        "steps (mailbox_id, gmail_id, step, connection_id, state, outcome, attempts, ready_at, redrive_at, units)",
+        "steps (mailbox_id, gmail_id, step, connection_id, state, outcome, attempts, ready_at, units)",
         """SELECT 1 + n % :mailboxes, 'm' || n, 'sort', 1 + n % :mailboxes, 'done', 'label.customer', 1,
-             :kept, :kept, 5
+             :kept, 5
            FROM numbers WHERE n <= :announced""",
     ),
     (

@@ -3,8 +3,12 @@
 from tests.scale.frame import Row
 from tests.scale.rows_due import due
 from tests.scale.rows_purge import purge
+from tests.scale.rows_work import pause, redrive, rest
 
 ROWS: dict[str, Row] = {
     "due": due,
     "purge": purge,
+    "redrive": redrive,
+    "rest": rest,
+    "pause": pause,
 }

@@ -223,8 +223,8 @@ def test_a_mailbox_that_somebody_has_signed_in_to_meanwhile_stays_due(world: Wor
 @pytest.mark.rule("D3-1", "W8")
 def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World) -> None:
     with world.store.begin("tests.brake") as tx:
-        assert tx.mailboxes.brake("uwe@firm.example", 10) == (world.mailbox_id,)
-        assert tx.mailboxes.brake(None, 10) == (), "it is paused already"
+        assert tx.mailboxes.brake("uwe@firm.example", 0, 10) == (world.mailbox_id,)
+        assert tx.mailboxes.brake(None, 0, 10) == (), "it is paused already"
         assert not tx.mailboxes.advance(world.mailbox_id, "100", "101")
         tx.mailboxes.rest(world.mailbox_id, "rateLimitExceeded", 1)
         tx.mailboxes.watch_failed(world.mailbox_id, "backendError", 1)
@@ -234,7 +234,7 @@ def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World)
     assert take_due(world.store) == take_watch_due(world.store) == ()
 
     with world.store.begin("tests.release") as tx:
-        assert tx.mailboxes.release(None, 10) == (world.mailbox_id,)
+        assert tx.mailboxes.release(None, 0, 10) == (world.mailbox_id,)
         assert tx.mailboxes.advance(world.mailbox_id, "100", "101")
     assert take_due(world.store) == take_watch_due(world.store) == (world.mailbox_id,)
 

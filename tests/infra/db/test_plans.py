@@ -20,7 +20,7 @@ DUE = {
     "watches": (lambda tx: tx.mailboxes.take_watch_due(1_000, 60), "mailboxes", "watch_due_at"),
     "comparisons": (lambda tx: tx.history.take_compare_due(1_000, 60), "mailboxes", "compare_due_at"),
     "leaving": (lambda tx: tx.connections.take_leaving(1_000, 60), "connections", "leave_due_at"),
-    "steps": (lambda tx: tx.ledger.stalled(1_000), "steps", "redrive_at"),
+    "steps": (lambda tx: tx.ledger.stalled(1_000), "mailboxes", "redrive_at"),
     "deliveries": (lambda tx: tx.deliveries.stalled(1_000), "deliveries", "redrive_at"),
     "sending": (lambda tx: tx.outbox.stalled(1_000), "outbox", "redrive_at"),
 }

@@ -45,6 +45,17 @@ def _retention() -> None:
 
 def _channels() -> None:
     """What waits for channels and what work is asked for again."""
+    op.drop_index("steps_redrive", "steps")
+    op.drop_column("steps", "redrive_at")
+    op.add_column("mailboxes", sa.Column("redrive_at", Instant(), nullable=True))
+    op.execute(
+        "UPDATE mailboxes SET redrive_at = coalesce(resting_until, 0) WHERE paused_at IS NULL AND"
+        " EXISTS (SELECT 1 FROM steps WHERE steps.mailbox_id = mailboxes.id AND steps.state = 'waiting')"
+    )
+    asked_for = sa.text("redrive_at IS NOT NULL")
+    op.create_index(
+        "mailboxes_redrive", "mailboxes", ["redrive_at"], sqlite_where=asked_for, postgresql_where=asked_for
+    )
 
 
 def _labelled() -> None:
@@ -59,3 +70,12 @@ def downgrade() -> None:
     op.drop_index("crm_versions_deleted", "crm_versions")
     op.drop_column("crm_versions", "deleted_at")
     op.drop_table("duties")
+    _channels_back()
+
+
+def _channels_back() -> None:
+    op.drop_index("mailboxes_redrive", "mailboxes")
+    op.drop_column("mailboxes", "redrive_at")
+    op.add_column("steps", sa.Column("redrive_at", Instant(), server_default="0", nullable=False))
+    waiting = sa.text("state = 'waiting'")
+    op.create_index("steps_redrive", "steps", ["redrive_at"], sqlite_where=waiting, postgresql_where=waiting)

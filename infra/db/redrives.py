@@ -1,0 +1,107 @@
+"""When the sweep asks again for what waits in a mailbox: one row each, however much that is (W2, W13)."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+    update,
+)
+
+from domain.connections import ConnectionState
+from domain.ledger import State, Step
+from infra.db.schema import connections, mailboxes, steps
+from infra.db.sql import in_key_order
+from infra.db.troubles import unless_paused
+from infra.db.types import db_now
+
+_LOOK_AGAIN = (
+    update(mailboxes)
+    .where(mailboxes.c.id == bindparam("its"))
+    .values(redrive_at=bindparam("at", type_=mailboxes.c.redrive_at.type))
+)
+
+
+class RedriveRows:
+    """The re-driver's moments within one transaction. `redrive_after`: seconds, see W2."""
+
+    def __init__(self, db: Connection, redrive_after: float) -> None:
+        self._db = db
+        self._redrive_after = redrive_after
+
+    def redrive_soon(self, mailbox_id: int) -> None:
+        """Something has come to wait in the mailbox: should its job get lost, it is asked for again."""
+        self.redrive_within(mailbox_id, self._redrive_after)
+
+    def redrive_within(self, mailbox_id: int, seconds: float, *, skip_locked: bool = False) -> None:
+        """What waits in the mailbox is asked for again in so many seconds at the latest, unless it is paused.
+
+        `skip_locked`, where the moment may come later: it waits already, so that a moment is there.
+        """
+        due_at = db_now(seconds)
+        sooner = case((mailboxes.c.redrive_at <= due_at, mailboxes.c.redrive_at), else_=due_at)
+        this = mailboxes.c.id == mailbox_id
+        # No condition on what it is now: a row that the re-driver has locked to say that nothing waits is waited for.
+        free = in_key_order(self._db, mailboxes, this, skip_locked=skip_locked)
+        self._db.execute(update(mailboxes).where(this, free).values(redrive_at=unless_paused(sooner)))
+
+    def stalled(self, limit: int) -> Mapping[int, tuple[Step, ...]]:
+        """Mailboxes whose moment has come, with the steps of which some wait and nobody works on them. They are looked
+        at again when the next claim or wait ends, after the re-driver's time at the latest, and no more when nothing
+        waits (W2).
+
+        However much waits in a mailbox, it is one row to look at. Where nobody is signed in mail waits for the
+        sign-in (E86). A mailbox that somebody has locked is looked at next time.
+        """
+        moment = mailboxes.c.redrive_at
+        due = select(mailboxes.c.id).where(moment <= db_now()).order_by(moment).limit(limit)
+        # Locked before the look, so that what comes to wait meanwhile is either seen or asked for by its own commit.
+        looked_at = self._db.scalars(due.with_for_update(skip_locked=True)).all()
+        if not looked_at:
+            return {}
+        rows = self._db.execute(_waiting(looked_at, self._redrive_after)).all()
+        moments: dict[int, list[datetime]] = {mailbox_id: [] for mailbox_id in looked_at}
+        for row in rows:
+            if row.ready or row.next_at:
+                moments[row.id].append(min(row.again_at, row.next_at or row.again_at))
+        self._db.execute(
+            _LOOK_AGAIN, [{"its": i, "at": min(its, default=None)} for i, its in moments.items()]
+        )
+        asked: dict[int, tuple[Step, ...]] = dict.fromkeys(looked_at, ())
+        for row in rows:
+            if row.ready and row.signed_in:
+                asked[row.id] += (Step(row.step),)
+        return asked
+
+
+def _waiting(mailbox_ids: Collection[int], again_after: float) -> Select[Any]:
+    """By mailbox and step: whether something is ready, and when something more will be."""
+    kinds = union_all(*(select(literal(step.value).label("step")) for step in Step)).subquery()
+    waits = (
+        steps.c.mailbox_id == mailboxes.c.id,
+        steps.c.step == kinds.c.step,
+        steps.c.state == bindparam(None, State.WAITING.value, literal_execute=True),
+    )
+    later = select(func.min(steps.c.ready_at)).where(*waits, steps.c.ready_at > db_now())
+    signed_in = exists().where(
+        connections.c.mailbox_id == mailboxes.c.id, connections.c.state == ConnectionState.ACTIVE.value
+    )
+    asked = select(
+        mailboxes.c.id,
+        kinds.c.step,
+        exists().where(*waits, steps.c.ready_at <= db_now()).label("ready"),
+        later.scalar_subquery().label("next_at"),
+        db_now(again_after).label("again_at"),
+        signed_in.label("signed_in"),
+    )
+    return asked.select_from(mailboxes.join(kinds, true())).where(mailboxes.c.id.in_(mailbox_ids))

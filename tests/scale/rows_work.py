@@ -1,0 +1,118 @@
+"""Asking again for lost work, resting and pausing: what waits costs nothing, only the mailboxes do."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from sqlalchemy import event, text
+
+from domain.events import Event
+from handlers import brakes, sweep
+from handlers.work import Work
+from infra import logs
+from infra.gmail import Gmail
+from infra.local.redis import RedisServer
+from infra.queue import RedisQueue
+from tests.scale.frame import Figure, Place
+
+MAILBOXES = 3_000
+STEPS = 30_000
+MAILS = 100_000
+
+
+def redrive(place: Place) -> Iterator[Figure]:
+    """30,000 mails of 3,000 mailboxes wait, and the queue has lost all of it."""
+    with place.copy() as other, _work(other) as (work, sent), _transactions(other) as longest:
+        _wait(other, STEPS, MAILBOXES)
+        began = time.perf_counter()
+        sweep.redrive(work)
+        seconds = time.perf_counter() - began
+    if len(sent) != MAILBOXES:
+        raise AssertionError(f"{len(sent)} mailboxes were asked for")
+    yield Figure("redrive of 30,000 steps of 3,000 mailboxes", seconds, "s", 3)
+    yield Figure("its longest transaction", longest.seconds, "s", 0.5)
+
+
+def rest(place: Place) -> Iterator[Figure]:
+    """One mailbox in which 100,000 mails wait."""
+    with place.copy() as other:
+        _wait(other, MAILS, 1)
+        taken = []
+        for seconds in range(60, 70):
+            began = time.perf_counter()
+            with other.store.begin("mailboxes.rest") as tx:
+                tx.mailboxes.rest(1, "rateLimitExceeded", seconds)
+            taken.append(1000 * (time.perf_counter() - began))
+    yield Figure("rest of a mailbox with 100,000 waiting mails", min(taken), "ms", 20)
+
+
+def pause(place: Place) -> Iterator[Figure]:
+    """`lodestone pause` and `resume` of everything."""
+    with place.copy() as other, _work(other) as (work, _):
+        _wait(other, STEPS, MAILBOXES)
+        for name, change in (("pause", brakes.pause), ("resume", brakes.resume)):
+            with _transactions(other) as longest:
+                began = time.perf_counter()
+                change(None, work)
+                seconds = time.perf_counter() - began
+            yield Figure(f"{name} of everything", seconds, "s", 2)
+            yield Figure(f"longest transaction of {name}", longest.seconds, "s", 0.5)
+
+
+_WAIT = """
+INSERT INTO steps (mailbox_id, gmail_id, step, connection_id, state, ready_at)
+SELECT 1 + n % :mailboxes, 'w' || n, 'match', 0, 'waiting', :at
+FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :mails) SELECT n FROM c) AS numbers
+"""
+
+
+def _wait(place: Place, mails: int, mailboxes: int) -> None:
+    """So many mails wait to be matched in the first of the mailboxes, and have been for long."""
+    size = {"mails": mails, "mailboxes": mailboxes, "at": round(1000 * time.time()) - 3_600_000}
+    with place.store.begin("scale.wait") as tx:
+        tx.db.execute(text(_WAIT), size)
+        tx.db.execute(text("UPDATE mailboxes SET redrive_at = :at WHERE id <= :mailboxes"), size)
+
+
+@contextmanager
+def _work(place: Place) -> Iterator[tuple[Work, list[Event]]]:
+    """A process's way to the outside, and what it has asked for."""
+    sent: list[Event] = []
+    logs.set_up("WARNING", process="scale")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RedisServer(Path(folder)) as server,
+        Redis.from_url(server.url) as redis,
+    ):
+        yield Work(place.store, Gmail(), RedisQueue(redis, sent.append), owner="scale"), sent
+
+
+@dataclass
+class Longest:
+    """Seconds of the longest transaction."""
+
+    seconds: float = 0.0
+
+
+@contextmanager
+def _transactions(place: Place) -> Iterator[Longest]:
+    """The longest of those that are committed meanwhile."""
+    longest, began = Longest(), 0.0
+
+    def begin(_: Any) -> None:
+        nonlocal began
+        began = time.perf_counter()
+
+    def commit(_: Any) -> None:
+        longest.seconds = max(longest.seconds, time.perf_counter() - began)
+
+    event.listen(place.store.engine, "begin", begin)
+    event.listen(place.store.engine, "commit", commit)
+    yield longest
+    event.remove(place.store.engine, "begin", begin)
+    event.remove(place.store.engine, "commit", commit)
