@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tests.bench.meter import Figure, Spent, say
-from tests.bench.patterns import arrival, warm_up
+from tests.bench.patterns import arrival, told, warm_up
 from tests.bench.pipelines import NAMES, opened
 
 WARM_PER_SECOND = 30.0
@@ -25,7 +25,7 @@ def main() -> None:
     """Print the figures, and with --json all that was seen."""
     options = _options()
     seen: dict[str, list[Spent]] = {name: [] for name in options.only}
-    with opened(options.only) as pipelines:
+    with told(), opened(options.only) as pipelines:
         for one in pipelines:
             say(f"{one.name}: {options.mailboxes} mailboxes are connected, then warmed up")
             one.connect(f"user{number}@firm.example" for number in range(options.mailboxes))

@@ -1,5 +1,6 @@
 """CPU, memory and Gmail's counters before and after: the one place that measures."""
 
+import os
 import statistics
 import sys
 import time
@@ -24,6 +25,13 @@ def resident_mb(pid: int) -> float:
     return float(psutil.Process(pid).memory_info().rss / 1e6)
 
 
+def cpu_of_strangers() -> float:
+    """CPU seconds so far of what is neither this process nor a child of it: other programs, and what the host took
+    from a virtual machine."""
+    times = psutil.cpu_times()
+    return float(sum(times[:8]) - times.idle - getattr(times, "iowait", 0.0) - cpu_seconds(os.getpid()))
+
+
 def cpu_of(pids: Mapping[str, int]) -> dict[str, float]:
     """CPU seconds so far, by name."""
     return {name: cpu_seconds(pid) for name, pid in pids.items()}
@@ -32,12 +40,14 @@ def cpu_of(pids: Mapping[str, int]) -> dict[str, float]:
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What so many mails took. `cpu` is that of the pipeline's own processes; `beside` that of the servers beside it,
-    which counts nowhere; `http` is without the requests for tokens."""
+    which counts nowhere; `strangers` is the share of the machine that others had meanwhile. `http` is without the
+    requests for tokens."""
 
     mails: int
     wall: float
     cpu: Mapping[str, float]
     beside: Mapping[str, float]
+    strangers: float
     units: int
     http: int
     tokens: int
@@ -74,7 +84,8 @@ class Spent:
         return (
             f"{self.mails} mails: {self.cpu_ms:.2f} ms CPU a mail ({shares}; beside {beside}), "
             f"{self.units_a_mail:.2f} units, {self.requests_a_mail:.2f} requests "
-            f"({self.tokens_a_mail:.2f} for tokens), {self.per_second:.0f}/s"
+            f"({self.tokens_a_mail:.2f} for tokens), {self.per_second:.0f}/s; "
+            f"others had {self.strangers:.0%} of the machine"
         )
 
 
@@ -90,6 +101,7 @@ class Meter:
         """From now on everything counts."""
         self._counters = self._gmail.counters()
         self._before = cpu_of(self._ours), cpu_of(self._beside)
+        self._strangers = cpu_of_strangers()
         self._began = time.monotonic()
         return self
 
@@ -100,12 +112,14 @@ class Meter:
     def read(self, mails: int, wall: float) -> Spent:
         """What was spent since it began."""
         ours, beside = cpu_of(self._ours), cpu_of(self._beside)
+        strangers = (cpu_of_strangers() - self._strangers) / (self.seconds() * (os.cpu_count() or 1))
         now, then = self._gmail.counters(), self._counters
         return Spent(
             mails=mails,
             wall=wall,
             cpu={name: seconds - self._before[0][name] for name, seconds in ours.items()},
             beside={name: seconds - self._before[1][name] for name, seconds in beside.items()},
+            strangers=max(0.0, strangers),
             units=now.units - then.units,
             http=now.http_requests - then.http_requests,
             tokens=now.token_requests - then.token_requests,

@@ -1,12 +1,17 @@
 """How mail comes: the same mails in the same manner for every pipeline."""
 
+import signal
+import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from infra.local.gmail.client import Mail
-from tests.bench.meter import Spent
+from infra.local.ports import LocalServerError
+from tests.bench.meter import Spent, say
 from tests.bench.pipelines import Pipeline
 from tests.journeys.world import mail, wait_for
+from workers.demo.shell import CommandFailed
 
 SENDERS = ("ann", "nora", "cid", "nora")
 """Half of the mail comes from contacts with deals, none of it in threads."""
@@ -20,6 +25,20 @@ AT_ONCE = 500
 
 class Stuck(Exception):
     """A pipeline did not get through its mails."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """A run that ends early says why in a line: it was stopped (130), or something did not work (2)."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("stopped; everything is ended")
+        sys.exit(130)
+    except (Stuck, CommandFailed, LocalServerError) as error:
+        say(str(error))
+        sys.exit(2)
 
 
 def arrival(pipeline: Pipeline, mails: int, per_second: float) -> Spent:
@@ -60,7 +79,9 @@ def _measured(pipeline: Pipeline, mails: int, deliver: Callable[[], object]) -> 
     meter = pipeline.meter().begin()
     deliver()
     if not wait_for(lambda: pipeline.done() >= goal, PATIENCE_SECONDS):
-        raise Stuck(f"{pipeline.name}: {goal - pipeline.done()} of {mails} mails did not come to an end")
+        raise Stuck(
+            f"{pipeline.name}: {goal - pipeline.done()} of {mails} mails did not end in {PATIENCE_SECONDS:.0f} s"
+        )
     wall = meter.seconds()
     time.sleep(SETTLE_SECONDS)
     return meter.read(mails, wall)

@@ -18,6 +18,9 @@ from tests.bench.run import Seen
 STEADY = 0.10
 """A figure whose rounds differ by more is shown with its spread."""
 
+QUIET = 0.10
+"""Others may have so much of the machine before a run proves nothing."""
+
 HEADINGS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", TEXTBOOK: "textbook"}
 
 
@@ -88,6 +91,7 @@ def as_json(seen: Mapping[str, Seen], *, quick: bool) -> dict[str, Any]:
     return {
         "quick": quick,
         "on": machine(),
+        "strangers": strangers(seen),
         "rows": rows,
         "seen": {name: asdict(one) for name, one in seen.items()},
     }
@@ -100,6 +104,19 @@ def machine() -> str:
         f"{datetime.now(UTC):%d %B %Y}, {os.cpu_count()} cores ({platform.machine()}), {memory} GiB, "
         f"{platform.system()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     )
+
+
+def strangers(seen: Mapping[str, Seen]) -> float:
+    """The largest share of the machine that others had during a measurement."""
+    rounds = (spent for one in seen.values() for spent in (*one.arrivals, *one.bursts))
+    return max((spent.strangers for spent in rounds), default=0.0)
+
+
+def quietness(seen: Mapping[str, Seen]) -> str:
+    """Whether the machine was ours, in a sentence."""
+    share = strangers(seen)
+    said = f"Other programs had at most {share:.0%} of the machine"
+    return f"{said}." if share <= QUIET else f"{said}: too much, these figures prove nothing."
 
 
 def _cell(row: Row, figure: Figure | None, name: str) -> str:

@@ -1,22 +1,35 @@
 """How a run is judged and shown; the run itself is `make bench`."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.bench.budgets import ROWS, Row
 from tests.bench.latency import Waits
-from tests.bench.meter import Figure, Spent
+from tests.bench.meter import Figure, Spent, cpu_seconds
 from tests.bench.pipelines import NAMES
-from tests.bench.report import as_json, markdown, not_met, plain, table
+from tests.bench.report import as_json, markdown, not_met, plain, quietness, table
 from tests.bench.run import Seen
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "PERFORMANCE.md"
 
 
-def spent(cpu_ms: float, *, mails: int = 1_000, http: int = 0, tokens: int = 0) -> Spent:
-    """What a round took that cost so much CPU a mail."""
-    return Spent(mails, 1.0, {"worker": cpu_ms * mails / 1000}, {"redis": 0.5}, 21 * mails, http, tokens, {})
+BURN = """
+import sys, time
+while time.process_time() < 0.2: pass
+"""
+PARENT = f"""
+import subprocess, sys
+subprocess.run([sys.executable, "-c", {BURN!r}], check=True)
+subprocess.run([sys.executable, "-c", {BURN + "print(flush=True); sys.stdin.read()"!r}], check=True)
+"""
+
+
+def spent(cpu_ms: float, *, http: int = 0, tokens: int = 0, strangers: float = 0) -> Spent:
+    """What a round of 1,000 mails took that cost so much CPU a mail."""
+    return Spent(1_000, 1.0, {"worker": cpu_ms}, {"redis": 0.5}, strangers, 21_000, http, tokens, {})
 
 
 def line(seen: dict[str, Seen], what: str) -> list[str]:
@@ -80,6 +93,25 @@ def test_the_page_has_the_table_of_today() -> None:
     shown = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     wanted = markdown(table({name: Seen() for name in NAMES})).splitlines()
     assert [_first_two(line) for line in shown] == [_first_two(line) for line in wanted]
+
+
+def test_the_cpu_of_children_counts_of_the_dead_too() -> None:
+    """Each burns a fifth of a second; the parent itself does nothing."""
+    words = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        assert cpu_seconds(parent.pid) >= 0.4
+        parent.communicate()
+
+
+def test_a_run_says_when_others_had_the_machine() -> None:
+    seen = {"textbook": Seen(arrivals=[spent(1)]), "sqlite": Seen(bursts=[spent(1, strangers=0.3)])}
+    assert (
+        quietness(seen)
+        == "Other programs had at most 30% of the machine: too much, these figures prove nothing."
+    )
+    assert quietness({"sqlite": Seen(arrivals=[spent(1)])}) == "Other programs had at most 0% of the machine."
 
 
 def test_every_row_is_measured_here_or_says_where() -> None:
