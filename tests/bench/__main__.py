@@ -26,6 +26,7 @@ from tests.bench.pipelines import POSTGRESQL, SQLITE, TEXTBOOK
 from tests.bench.report import as_json, machine, markdown, not_met, plain, quietness, table
 from tests.bench.run import QUICK, Size, measured
 
+DATABASES = (SQLITE, POSTGRESQL)
 IS_QUICK = "A quick look: few mails and one round. These figures prove nothing."
 
 
@@ -60,8 +61,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="few mails, one round; the figures prove nothing"
     )
-    parser.add_argument("--only", nargs="+", choices=(SQLITE, POSTGRESQL), default=(SQLITE, POSTGRESQL),
-                        help="on these databases; left out: both")  # fmt: skip
+    parser.add_argument("--only", nargs="+", choices=DATABASES, default=DATABASES, metavar="NAME",
+                        help=f"of {', '.join(DATABASES)}; left out: both")  # fmt: skip
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="all that was seen, as one JSON object")
     shape.add_argument("--markdown", action="store_true", help="the table as docs/PERFORMANCE.md has it")

@@ -1,11 +1,13 @@
 """The real arrival pattern: most pushes bring one mail to one mailbox.
 
-The textbook pipeline and ours get the same mails in turn, with warm processes; what each spent is printed.
+The textbook pipeline and ours get the same mails in turn, with warm processes;
+what each spent is printed.
 
     python -m tests.bench.arrival --mailboxes 300 --per-second 15
     python -m tests.bench.arrival --only sqlite --rounds 1
 
-The local Google runs on the same machine: its CPU is not counted, but it takes part in every second.
+The local Google runs on the same machine: its CPU is not counted, but it takes
+part in every second.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import ceil
 
 from tests.bench.meter import Figure, Spent, say
 from tests.bench.patterns import arrival, told, warm_up
@@ -64,17 +67,20 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--mailboxes", type=int, default=300, help="mailboxes, which take turns (300)")
-    parser.add_argument("--mails", type=int, help="mails a round; left out: one to each mailbox")
-    parser.add_argument("--per-second", type=float, default=15, help="mails a second over all mailboxes (15)")
+    parser.add_argument("--mailboxes", type=int, default=300, metavar="N", help="which take turns (300)")
+    parser.add_argument("--mails", type=int, metavar="N", help="a round; left out: one to each mailbox")
+    parser.add_argument("--per-second", type=float, default=15, metavar="N", help="mails in all (15)")
     parser.add_argument(
-        "--rounds", type=int, default=3, help="rounds, in each of which all take their turn (3)"
+        "--rounds", type=int, default=3, metavar="N", help="in each of which all take their turn (3)"
     )
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="left out: all three")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME",
+                        help=f"of {', '.join(NAMES)}; left out: all three")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="all that was seen, as one JSON object")
     options = parser.parse_args()
-    if options.mailboxes < 2 * options.per_second:
-        parser.error("a mailbox would get more than a mail in two seconds, and Gmail would drop pushes")
+    if options.mailboxes < (fewest := ceil(2 * options.per_second)):
+        parser.error(
+            f"take at least {fewest} mailboxes: of mails that come close together Gmail pushes only one"
+        )
     return options
 
 
