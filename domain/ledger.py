@@ -84,6 +84,15 @@ class Planned:
     outcome: Outcome | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What waits in a mailbox. A step is `coming` when it is being worked on or is ready for its first try; `match`:
+    something could be claimed for MATCH now."""
+
+    coming: frozenset[Step]
+    match: bool
+
+
 UNREADY_WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
 """Before a mailbox that lets nobody in is tried again; the last goes on and on."""
 

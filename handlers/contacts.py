@@ -11,7 +11,7 @@ from domain.contacts import Hit, hits
 from domain.decisions import Decision, decide
 from domain.errors import GiveUp, TryAgain
 from domain.events import MailMatched
-from domain.ledger import SLICE, Cost, Link, Planned, Step
+from domain.ledger import SLICE, Ahead, Cost, Link, Planned, Step
 from domain.mailboxes import PUT_AWAY
 from domain.messages import INBOX, Exclusions, Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
@@ -30,41 +30,43 @@ def match(mailbox_id: int, work: Work) -> None:
 
     Sorting waits for the last slice, and that may be one in which nobody was matched.
     """
-    matched = False
-    while not work.stopping() and _match_slice(mailbox_id, work):
-        matched = True
-    if matched:
-        with work.store.begin("contacts.look", reads_only=True) as tx:
-            matched = any(tx.ledger.is_coming(mailbox_id, step) for step in (Step.ANNOUNCE, Step.SORT))
-    if matched:
+    matched, ahead = False, None
+    while not work.stopping() and (ahead is None or ahead.match):
+        done, ahead = _match_slice(mailbox_id, work)
+        matched = matched or done
+        if not done:
+            break
+    if matched and (ahead is None or not ahead.coming.isdisjoint({Step.ANNOUNCE, Step.SORT})):
         work.queue.emit(MailMatched(mailbox_id))
 
 
-def _match_slice(mailbox_id: int, work: Work) -> bool:
-    """Whether a slice was matched; there may be more."""
+def _match_slice(mailbox_id: int, work: Work) -> tuple[bool, Ahead | None]:
+    """Whether a slice was matched, and what waits then, unless there was no need to ask."""
     with work.store.begin("contacts.claim") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
         if mailbox is None or not connections or mailbox.rests(tx.now()):
-            return False
+            return False, None
         claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, work.me(), work.pace.lease)
         claims = put_aside(mailbox_id, Step.MATCH, claims, connections, tx)
-        own = tx.mailboxes.own_addresses(mailbox_id) if claims else frozenset[str]()
-    if not claims:
-        return False
+        if not claims:
+            return False, tx.ledger.ahead(mailbox_id)
+        own = tx.mailboxes.own_addresses(mailbox_id)
     piece = Slice(mailbox, Step.MATCH, claims, work)
     with piece.given_back_on_failure():
         return _match(piece, connections, own, work)
-    return False
+    return False, None
 
 
-def _match(piece: Slice, connections: Sequence[Connection], own: frozenset[str], work: Work) -> bool:
+def _match(
+    piece: Slice, connections: Sequence[Connection], own: frozenset[str], work: Work
+) -> tuple[bool, Ahead | None]:
     began = time.monotonic()
     ids = [claim.gmail_id for claim in piece.claims]
     answer = enter(connections, work, lambda gmail: (gmail.fetch(ids), gmail.spent), piece.lease())
     if answer is None:
         piece.give_back(piece.claims, 0, counted=False)
-        return False
+        return False, None
     fetched, spent = answer
     piece.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
     messages = [read(message, own) for message in fetched.values() if isinstance(message, Fetched)]
@@ -75,14 +77,15 @@ def _match(piece: Slice, connections: Sequence[Connection], own: frozenset[str],
 
 def _record(
     piece: Slice, messages: Sequence[Message], missing: Collection[str], cost: Cost, work: Work
-) -> bool:
-    """Settings are read and decisions written in one transaction, so that none is made on old ones (W6)."""
+) -> tuple[bool, Ahead | None]:
+    """Settings are read and decisions written in one transaction, so that none is made on old ones (W6). After a full
+    slice nobody asks what waits: there is likely to be more."""
     mailbox_id = piece.mailbox.id
     with work.store.begin("contacts.record") as tx:
         connections = tx.connections.working(mailbox_id, locked=True)
         if not connections:  # the grant ended meanwhile: the mail waits for the sign-in
             tx.ledger.release(mailbox_id, Step.MATCH, piece.claims, work.me(), 0, counted=False)
-            return False
+            return False, None
         if messages or missing:
             piece.succeeded(tx)
         held = {gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, work.me())}
@@ -97,6 +100,7 @@ def _record(
         tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), dict.fromkeys(ended, cost))
         tx.decisions.skip(mailbox_id, dict.fromkeys(gone, Outcome.SKIP_GONE), [c.id for c in connections])
         _write(tx, mailbox_id, decided)
+        ahead = tx.ledger.ahead(mailbox_id) if len(piece.claims) < SLICE else None
     waiting = [claim for claim in piece.claims if claim.gmail_id in behind | (set(missing) - gone)]
     if waiting:
         piece.give_back(waiting, MISSING_WAIT, counted=False)
@@ -104,7 +108,7 @@ def _record(
         log.info("message.lost", mailbox_id=mailbox_id, message_id=gmail_id, outcome=Outcome.SKIP_GONE.value)
     for one in decided:
         _say(one, piece, cost)
-    return True
+    return True, ahead
 
 
 def _shown_as_before(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> frozenset[str]:

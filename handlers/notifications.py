@@ -23,13 +23,12 @@ def announce(mailbox_id: int, work: Work) -> None:
         with work.store.begin("notifications.record") as tx:
             announced, channels = _announce(mailbox_id, tx, work)
             full = len(announced) == AT_ONCE
-            more_to_come = full or tx.ledger.is_coming(mailbox_id, Step.MATCH)
-            sortable = tx.ledger.is_coming(mailbox_id, Step.SORT)
+            coming = tx.ledger.ahead(mailbox_id).coming
         for one in announced:
             _say(one, mailbox_id)
         wake_channels(channels, work)
     # One label call for many mails: sorting waits for the last slice, the re-driver's clock is its limit.
-    if sortable and not more_to_come:
+    if Step.SORT in coming and Step.MATCH not in coming:
         work.queue.emit(MailAnnounced(mailbox_id))
 
 

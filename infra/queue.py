@@ -55,11 +55,17 @@ return free
 
 
 class RedisQueue:
-    """The hints that there is work. `send` hands an event to the broker; every call may raise RedisError."""
+    """The hints that there is work. `send` hands an event to the broker; every call may raise RedisError.
 
-    def __init__(self, redis: Redis, send: Callable[[Event], None]) -> None:
+    `takes` says of an event whether who emits it is going to do himself what it asks for.
+    """
+
+    def __init__(
+        self, redis: Redis, send: Callable[[Event], None], takes: Callable[[Event], bool] = lambda _: False
+    ) -> None:
         self.redis = redis
         self._send = send
+        self._takes = takes
         self._mark = redis.register_script(_MARK)
         self._enter = redis.register_script(_ENTER)
         self._keep = redis.register_script(_KEEP)
@@ -103,7 +109,10 @@ class RedisQueue:
         return int(self.redis.llen(BACKLOG + queue))
 
     def emit(self, event: Event, copies: int = 1) -> None:
-        """Wake those who wait for the event. Called after the commit, never before."""
+        """Wake those who wait for the event. Called after the commit, never before. Copies are to be worked on side
+        by side."""
+        if copies == 1 and self._takes(event):
+            return
         for _ in range(copies):
             with reached("queue.emit"):
                 self._send(event)

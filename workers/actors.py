@@ -47,15 +47,16 @@ HANDLERS: dict[str, Callable[..., None]] = {
 
 def register(app: App) -> None:
     """Give the broker its actors."""
-    for name, handler in HANDLERS.items():
-        _register(app, name, handler)
+    for name in HANDLERS:
+        _register(app, name)
 
 
-def _register(app: App, name: str, handler: Callable[..., None]) -> None:
+def _register(app: App, name: str) -> None:
     def job(**ids: Any) -> None:
         message = CurrentMessage.get_current_message()
-        with structlog.contextvars.bound_contextvars(job=name, job_id=message and message.message_id):
-            _run(partial(handler, work=app.work), ids)
+        for step, its in app.onward.steps(name, ids, app.queue.emit):
+            with structlog.contextvars.bound_contextvars(job=step, job_id=message and message.message_id):
+                _run(partial(HANDLERS[step], work=app.work), its)
 
     queue = QUEUES.get(name, "mail")
     dramatiq.actor(actor_name=name, queue_name=queue, broker=app.broker, time_limit=LONGEST_JOB)(job)

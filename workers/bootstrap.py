@@ -26,6 +26,7 @@ from infra.queue import RedisQueue
 from infra.secrets import Cipher
 from infra.settings import Settings, load, wrong
 from workers.broker import make_broker, send
+from workers.onward import Onward
 
 log = structlog.get_logger()
 
@@ -54,7 +55,8 @@ class App:
         )
         self.sign_in = _sign_in(settings)
         self.service_account = _service_account(settings)
-        self.queue = RedisQueue(self.redis, partial(send, self.broker))
+        self.onward = Onward(self.stopping.is_set)
+        self.queue = RedisQueue(self.redis, partial(send, self.broker), self.onward.takes)
         self.work = Work(
             store=self.store,
             gmail=Gmail(

@@ -13,8 +13,9 @@ from workers.intake import GUARDED, MAIL, Broker
 from workers.routes import ROUTES
 
 HEARTBEAT = 10_000
-MAINTENANCE_CHANCE = 50_000
-"""Out of a million commands: a killed worker's jobs come back in seconds, and `KEYS` stays rare enough."""
+MAINTENANCE_CHANCE = 250_000
+"""Out of a million looks at a queue, of which there is one a second while nothing comes: a killed worker's jobs come
+back in seconds, and `KEYS` stays rare enough."""
 
 DEAD_FOR = 60_000
 """Milliseconds that Dramatiq keeps what it cannot deliver: nobody reads it, and it may be anything (I3)."""

@@ -13,14 +13,13 @@ log = structlog.get_logger()
 
 PREFETCH = 64
 STOP_WITHIN = 25_000
+IDLE = 500
+"""Milliseconds after which a thread that has nothing to do asks whether it is to end."""
 
 
-def take_jobs(app: App, queues: Collection[str], *, threads: int, poll: int) -> None:
-    """Take the jobs of these queues until SIGTERM or Ctrl-C, then finish or release what was begun within 25 s.
-
-    `poll`: milliseconds between two looks at an empty queue at most; mail is looked for oftener.
-    """
-    worker = dramatiq.Worker(app.broker, queues=set(queues), worker_timeout=poll, worker_threads=threads)
+def take_jobs(app: App, queues: Collection[str], *, threads: int) -> None:
+    """Take the jobs of these queues until SIGTERM or Ctrl-C, then finish or release what was begun within 25 s."""
+    worker = dramatiq.Worker(app.broker, queues=set(queues), worker_timeout=IDLE, worker_threads=threads)
     worker.queue_prefetch = PREFETCH
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: app.stopping.set())

@@ -18,8 +18,11 @@ GUARDED = frozenset({CRM, SIGN_IN})
 TRIES = "tries"
 """How often a job has failed, in its message's options."""
 
-MAIL_TIMEOUT = 20
-"""Milliseconds between two looks at the empty mail queue at most: a mail may wait as long at each of its steps."""
+WAIT = 1
+"""Seconds that Redis is asked to wait for a job at most; a consumer that is to end does so no sooner."""
+
+PAUSE = 20
+"""Milliseconds between two looks at most: after a wait in which nothing came, and while there is no room for more."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks for messages whose fetch was not answered, while nothing comes."""
@@ -32,8 +35,8 @@ class _Unreadable(Exception):
 
 
 class Broker(RedisBroker):
-    """Dramatiq's broker, for which nothing in a guarded queue is ever a surprise, and which looks for mail oftener
-    than for anything else: each look costs Redis a script, and Dramatiq looks at every queue and its delayed twin.
+    """Dramatiq's broker, for which nothing in a guarded queue is ever a surprise, and which has Redis wait for the
+    next job of a queue instead of looking for it again and again.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -45,13 +48,18 @@ class Broker(RedisBroker):
         """What was handed to a consumer that an outage has ended is handed to the next as well."""
         if queue_name in GUARDED:
             self._handed[queue_name].clear()
-        return super().consume(queue_name, prefetch, MAIL_TIMEOUT if queue_name == MAIL else timeout)
+        return super().consume(queue_name, prefetch, PAUSE)
 
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
         """Messages that Dramatiq can work with; the others are gone from Redis, and said.
 
         Of guarded queues also those whose fetch was never answered (FACTS §7): no ledger would bring them back.
+
+        The first of the queue is moved to where it is: that does nothing, but for an empty queue Redis waits with it.
+        Of several processes that wait all are told, and one gets the job.
         """
+        key = f"{self.namespace}:{queue_name}"
+        self.client.blmove(key, key, WAIT, "LEFT", "LEFT")
         found: list[bytes] = self._dispatch("fetch")(queue_name, prefetch)  # type: ignore[no-untyped-call]
         if queue_name not in GUARDED:
             return found

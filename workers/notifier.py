@@ -5,12 +5,10 @@ from workers.bootstrap import start
 from workers.broker import OUTSIDE
 from workers.consumer import take_jobs
 
-POLL = 100
-
 
 def main() -> None:
     """Send until SIGTERM or Ctrl-C."""
     app = start("notifier")
     app.wait_until_ready()
     register(app)
-    take_jobs(app, {OUTSIDE}, threads=app.settings.notifier_threads, poll=POLL)
+    take_jobs(app, {OUTSIDE}, threads=app.settings.notifier_threads)

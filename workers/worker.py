@@ -12,8 +12,6 @@ from workers.consumer import take_jobs
 
 log = structlog.get_logger()
 
-POLL = 250
-
 
 def main() -> None:
     """Work until SIGTERM or Ctrl-C; then finish or release what was begun within 25 s (W16)."""
@@ -24,7 +22,7 @@ def main() -> None:
     crm_actors.register(app)
     sign_in_actors.register(app)
     queues = app.broker.get_declared_queues() - {OUTSIDE}
-    take_jobs(app, queues, threads=app.settings.worker_threads, poll=POLL)
+    take_jobs(app, queues, threads=app.settings.worker_threads)
 
 
 def say_assumed_zone(store: Store) -> None:

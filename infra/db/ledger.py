@@ -8,6 +8,7 @@ from sqlalchemy import (
     Connection,
     Update,
     and_,
+    bindparam,
     delete,
     exists,
     or_,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from domain.ledger import ALONE_AFTER, Claim, Cost, Planned, State, Step
+from domain.ledger import ALONE_AFTER, Ahead, Claim, Cost, Planned, State, Step
 from domain.outcomes import Outcome
 from infra.db.decisions import DecisionRows
 from infra.db.entries import UNDONE
@@ -34,6 +35,14 @@ _STOPPED = and_(
     exists().where(connections.c.id == steps.c.connection_id, connections.c.sorting_trouble.is_(None)),
 )
 """Not sorted because sorting was stopped, which it no longer is (E67)."""
+
+_ITS = exists().where(steps.c.mailbox_id == bindparam("its"), steps.c.state == State.WAITING.value)
+_READY = steps.c.ready_at <= db_now()
+_COMING = or_(steps.c.owner.is_not(None), (steps.c.attempts == 0) & _READY)
+_AHEAD = select(
+    *(_ITS.where(steps.c.step == step.value, _COMING).label(step) for step in Step),
+    _ITS.where(steps.c.step == Step.MATCH.value, _READY).label("ready"),
+)
 
 
 class LedgerRows(RedriveRows):
@@ -214,15 +223,10 @@ class LedgerRows(RedriveRows):
             ).values(state=State.WAITING.value, ready_at=db_now())
         )
 
-    def is_coming(self, mailbox_id: int, step: Step) -> bool:
-        """Whether a step of this kind is being worked on or is ready for its first try."""
-        coming = exists().where(
-            steps.c.mailbox_id == mailbox_id,
-            steps.c.step == step.value,
-            steps.c.state == State.WAITING.value,
-            or_(steps.c.owner.is_not(None), (steps.c.attempts == 0) & (steps.c.ready_at <= db_now())),
-        )
-        return bool(self._db.scalar(select(coming)))
+    def ahead(self, mailbox_id: int) -> Ahead:
+        """What waits in the mailbox, however much it is: the first of each kind tells."""
+        row = self._db.execute(_AHEAD, {"its": mailbox_id}).one()
+        return Ahead(frozenset(step for step in Step if getattr(row, step)), row.ready)
 
     def _claim(self, limit: int, owner: str, lease: float, *which: ColumnElement[bool]) -> tuple[Claim, ...]:
         free = (
@@ -252,12 +256,8 @@ class LedgerRows(RedriveRows):
         return tuple(Claim(row.gmail_id, row.connection_id, row.attempts) for row in rows)
 
     def _these(self, mailbox_id: int, step: Step, claims: Iterable[Claim]) -> ColumnElement[bool]:
-        pairs = [(claim.gmail_id, claim.connection_id) for claim in claims]
-        return and_(
-            steps.c.mailbox_id == mailbox_id,
-            steps.c.step == step.value,
-            tuple_(*_KEY).in_(pairs),
-        )
+        its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
+        return and_(*its, tuple_(*_KEY).in_([claim.key for claim in claims]))
 
     def _changed(self, mailbox_id: int, *where: ColumnElement[bool], skip_locked: bool = False) -> Update:
         """An UPDATE of these steps of the mailbox."""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from dramatiq.brokers.redis import RedisBroker
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -246,3 +247,46 @@ def test_a_crowded_queue_is_not_asked_for_more(redis: Redis) -> None:
     for mailbox_id in range(7):
         queue.emit(MailboxChanged(mailbox_id))
     assert queue.backlog() == 7
+
+
+def blocked(redis: Redis) -> int:
+    """How many clients Redis lets wait."""
+    return int(redis.info("clients")["blocked_clients"])
+
+
+def looks(redis: Redis) -> Counter[str]:
+    """How often Redis was asked for a job, by command."""
+    stats = redis.info("commandstats")
+    return Counter(
+        {name: stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("blmove", "evalsha")}
+    )
+
+
+def taken(broker: RedisBroker) -> int:
+    """Wait for a job as Dramatiq does, and return its mailbox."""
+    consumer = broker.consume("mail", 64)
+    message = next(job for job in consumer if job is not None)
+    consumer.ack(message)
+    return int(message.kwargs["mailbox_id"])
+
+
+def test_who_waits_for_a_job_asks_redis_once_and_has_it_at_once(redis: Redis) -> None:
+    broker = make_broker(redis)
+    consumer = broker.consume("mail", 64)
+    assert next(consumer) is None  # the first look asks more
+    before = looks(redis)
+    assert next(consumer) is None, "nothing has come"
+    assert looks(redis) - before == {"blmove": 1, "evalsha": 1}
+
+
+def test_a_job_that_others_wait_for_too_is_done_once(redis: Redis) -> None:
+    brokers = [make_broker(redis) for _ in range(3)]
+    queue = RedisQueue(redis, partial(send, brokers[0]))
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(taken, broker) for broker in brokers]
+        assert wait_until(lambda: blocked(redis) == 3, seconds=10)
+        for mailbox_id in (1, 2, 3):
+            queue.emit(MailboxChanged(mailbox_id))
+            assert wait_until(lambda: sum(job.done() for job in jobs) == mailbox_id, seconds=10)  # noqa: B023
+    assert sorted(job.result() for job in jobs) == [1, 2, 3]
+    assert not redis.exists("lodestone:queue:mail", "lodestone:queue:mail.msgs")

@@ -11,9 +11,11 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from sqlalchemy import select, update
 
+from domain.ledger import SLICE
 from infra.db.schema import connections, decisions, mailboxes
 from infra.db.sql import upsert
 from infra.db.types import db_now
+from infra.local.gmail.client import Mail
 from infra.local.postgres import fresh_database
 from tests.journeys.fleet import Fleet, ForkedStage
 from tests.journeys.world import (
@@ -47,6 +49,14 @@ class Scene:
 
     def many_mails(self) -> dict[str, str]:
         return deliver(self.stage, ("ann",) * 12)
+
+    def burst(self) -> dict[str, str]:
+        """More than one slice, in one push."""
+        self.stage.gmail.push(lost=True)
+        raw = mail("ann", 0)
+        sent = self.stage.gmail.deliver_many(Mail(UWE, raw) for _ in range(2 * SLICE))
+        self.stage.gmail.push(lost=False)
+        return {one.id: "ann" for one in sent} | deliver(self.stage, ("ann",))
 
     def expired_history(self) -> dict[str, str]:
         sent = self.mail()

@@ -46,8 +46,7 @@ FAULT_POINTS = (
     FaultPoint("steps.extend", WORKER, "slow_get"),
     FaultPoint("steps.give_back", WORKER, "limited_get"),
     FaultPoint("contacts.record", WORKER),
-    FaultPoint("contacts.look", WORKER),
-    FaultPoint("queue.emit", WORKER),
+    FaultPoint("queue.emit", WORKER, "burst"),
     # Announcing and sorting
     FaultPoint("notifications.record", WORKER),
     FaultPoint("queue.mark", WORKER),
