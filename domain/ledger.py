@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.contacts import MatchedBy
+from domain.labels import Category
 from domain.outcomes import Outcome
 
 SLICE = 25
@@ -73,6 +74,16 @@ class Link:
     received_at: datetime
     in_inbox: bool = True
     via_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sortable:
+    """Linked mail that waits to be sorted. `intended` are the categories it was meant to have before, the last one
+    first (W5); `touched`: the user has put or removed a CRM label on it (I6)."""
+
+    link: Link
+    intended: tuple[Category, ...]
+    touched: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from domain.errors import LabelConflict, LabelRefused
 from domain.events import MailAnnounced
 from domain.labels import LABELLED, Category, Sorted, category, highest, local_date
 from domain.labels import outcome as outcome_of
-from domain.ledger import LABEL_WAITS, Claim, Cost, Link, Step
+from domain.ledger import LABEL_WAITS, Claim, Cost, Link, Sortable, Step
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from handlers import threads
@@ -60,22 +60,20 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
         claims = put_aside(mailbox_id, Step.SORT, claims, connections.values(), tx)
         if not claims:
             return None
-        links = tx.decisions.links(claims)
+        found = tx.decisions.sortable(claims)
+        links = {key: one.link for key, one in found.items()}
         organisation = tx.contacts.organisation()
         sorted_ = _categories(links, local_date(work.today_is(), organisation.time_zone), tx)
         wanted = {claim: sorted_[links[claim.key].author] for claim in claims}
         claims, later = _in_order(claims, links, wanted)
         if later:
             tx.ledger.release(mailbox_id, Step.SORT, later, work.me(), 0, counted=False)
-        touched = tx.messages.touched(mailbox_id, [claim.gmail_id for claim in claims])
         outcomes = {
-            claim: _outcome(
-                connections[claim.connection_id], links[claim.key], wanted[claim], claim.gmail_id in touched
-            )
+            claim: _outcome(connections[claim.connection_id], found[claim.key], wanted[claim])
             for claim in claims
         }
         intents = {claim: wanted[claim] for claim, outcome in outcomes.items() if outcome in LABELLED}
-        again = tx.decisions.intended(claims)
+        again = {claim.key: before for claim in claims if (before := found[claim.key].intended)}
         tx.decisions.intend(intents)
         earlier, halves = tx.decisions.labelled_before(mailbox_id, {links[c.key].contact_id for c in claims})
     sorting = {connection.id for connection in connections.values() if connection.sorts}
@@ -117,11 +115,11 @@ def _categories(links: Mapping[tuple[str, int], Link], today: date, tx: Transact
     }
 
 
-def _outcome(connection: Connection, link: Link, wanted: Sorted, touched: bool) -> Outcome:
+def _outcome(connection: Connection, mail: Sortable, wanted: Sorted) -> Outcome:
     """The settings are those of this moment (Part B); the user's hand wins over every category (I6)."""
-    if connection.sorting_since is None or link.received_at < connection.sorting_since:
+    if connection.sorting_since is None or mail.link.received_at < connection.sorting_since:
         return Outcome.LABEL_OFF
-    if touched:
+    if mail.touched:
         return Outcome.LABEL_USER_CHOICE
     if connection.sorting_trouble and wanted.category is not Category.NONE:
         return Outcome.LABEL_FAILED

@@ -61,8 +61,8 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Annou
         new |= {(gmail_id, connection.id) for gmail_id in told.gmail_ids}
         channels |= told.channels
     tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, {})
-    tx.ledger.unblock_sorting(mailbox_id, claims)
-    tx.decisions.conclude_announced(claims)
+    unblocked = tx.ledger.unblock_sorting(mailbox_id, claims)
+    tx.decisions.conclude_announced([claim for claim in claims if claim.key not in unblocked])
     return [_Announced(c, outcomes[c], links[c.key].contact_id, c.key in new) for c in claims], channels
 
 

@@ -1,10 +1,10 @@
 """Connections: who uses which mailbox, by which settings, with which grant (D1, D12, W6, W15)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, insert, select, update
 from sqlalchemy import Connection as Database
 
 from domain.connections import Connection, ConnectionState, Sharing
@@ -34,8 +34,8 @@ class ConnectionRows:
 
     def working(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
         """Those that are switched on; nobody while the mailbox is paused (D3 row 1)."""
-        paused = exists().where(mailboxes.c.id == mailbox_id, mailboxes.c.paused_at.is_not(None))
-        return self._switched_on(mailbox_id, ~paused, locked=locked)
+        rows = self._db.execute(_WORKING[locked], {"of_mailbox": mailbox_id})
+        return tuple(map(self._read, rows))
 
     def switched_on(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
         """Active connections of the mailbox with MailMagnet on, paused or not, the first made first.
@@ -43,23 +43,8 @@ class ConnectionRows:
         `locked` keeps their settings as they are until the commit (W6), and puts the notifications of one
         connection into the order of their commits, so that a reader who asks for "after" misses none.
         """
-        return self._switched_on(mailbox_id, locked=locked)
-
-    def _switched_on(
-        self, mailbox_id: int, *where: ColumnElement[bool], locked: bool
-    ) -> tuple[Connection, ...]:
-        query = (
-            select(connections)
-            .where(
-                connections.c.mailbox_id == mailbox_id,
-                connections.c.state == ConnectionState.ACTIVE.value,
-                connections.c.magnet_since.is_not(None),
-                *where,
-            )
-            .order_by(connections.c.id)
-        )
-        rows = self._db.execute(query.with_for_update() if locked else query)
-        return tuple(self._read(row) for row in rows)
+        rows = self._db.execute(_SWITCHED_ON[locked], {"of_mailbox": mailbox_id})
+        return tuple(map(self._read, rows))
 
     def get(self, connection_id: int) -> Connection | None:
         """One connection, whatever its state."""
@@ -295,3 +280,17 @@ class ConnectionRows:
             excluded_domains=frozenset(row.excluded_domains),
             access_trouble=row.access_trouble,
         )
+
+
+def _switched_on(*where: ColumnElement[bool]) -> Mapping[bool, Select[Any]]:
+    """The query, and the same with its rows locked. Built once, see ledger_statements."""
+    active = (connections.c.state == ConnectionState.ACTIVE.value, connections.c.magnet_since.is_not(None))
+    these = select(connections).where(connections.c.mailbox_id == bindparam("of_mailbox"), *active, *where)
+    query = these.order_by(connections.c.id)
+    return {False: query, True: query.with_for_update()}
+
+
+_SWITCHED_ON = _switched_on()
+_WORKING = _switched_on(
+    ~exists().where(mailboxes.c.id == bindparam("of_mailbox"), mailboxes.c.paused_at.is_not(None))
+)

@@ -1,35 +1,33 @@
 """What was decided about each mail."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Row,
+    and_,
+    bindparam,
     case,
     exists,
     func,
-    or_,
     select,
-    tuple_,
     update,
 )
 
-from domain.labels import Category, Earlier, LabelChange, Labelled, Replacing, Sorted
-from domain.ledger import Claim, Link, State, Step
+from domain.labels import Category, LabelChange, Labelled, Sorted
+from domain.ledger import Claim, Link, Sortable, State, Step
 from domain.outcomes import Outcome
-from infra.db.schema import decisions, messages, steps
+from infra.db.ledger_statements import by_connection
+from infra.db.replacements import TOUCHED, ReplacementRows
+from infra.db.schema import decisions, steps
 from infra.db.sql import insert_new
-from infra.db.types import db_now
+from infra.db.types import NOW
 
 
-class DecisionRows:
+class DecisionRows(ReplacementRows):
     """Decisions within one transaction."""
-
-    def __init__(self, db: Connection) -> None:
-        self._db = db
 
     def skip(self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]) -> None:
         """Mail that ends here: its id and the outcome, and no more (D2)."""
@@ -64,17 +62,22 @@ class DecisionRows:
 
     def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]:
         """The links of these mails, by (message, connection)."""
-        rows = self._db.execute(select(decisions).where(_of(claims)))
-        return {(row.gmail_id, row.connection_id): _link(row) for row in rows}
-
-    def intended(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], tuple[Category, ...]]:
-        """The intents that were committed before, by (message, connection), the last one first (W5)."""
-        known = select(decisions).where(_of(claims), decisions.c.category.is_not(None))
         return {
-            (row.gmail_id, row.connection_id): tuple(
-                Category(name) for name in (row.category, row.replaces) if name
+            (row.gmail_id, row.connection_id): _link(row)
+            for these in _of(claims)
+            for row in self._db.execute(_LINKS, these)
+        }
+
+    def sortable(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Sortable]:
+        """The same, with what else sorting goes by."""
+        return {
+            (row.gmail_id, row.connection_id): Sortable(
+                _link(row),
+                tuple(Category(name) for name in (row.category, row.category and row.replaces) if name),
+                bool(row.touched),
             )
-            for row in self._db.execute(known)
+            for these in _of(claims)
+            for row in self._db.execute(_SORTABLE, these)
         }
 
     def intend(self, intents: Mapping[Claim, Sorted]) -> None:
@@ -84,10 +87,9 @@ class DecisionRows:
         for claim, intent in intents.items():
             alike.setdefault(intent, []).append(claim)
         for intent, claims in alike.items():
-            other = decisions.c.category != intent.category.value
-            former = case((other, decisions.c.category), else_=decisions.c.replaces)
-            values = {"category": intent.category.value, "deal_id": intent.deal_id, "replaces": former}
-            self._db.execute(update(decisions).where(_of(claims)).values(values))
+            wanted = {"wanted": intent.category.value, "of_deal": intent.deal_id}
+            for these in _of(claims):
+                self._db.execute(_INTENDED, these | wanted)
 
     def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None:
         """The final outcome of sorted mail, and what was added and removed in Gmail."""
@@ -100,115 +102,13 @@ class DecisionRows:
                 values |= {"category": None, "deal_id": None}  # an intent that came to nothing
             if change:
                 values["changed"] = {"added": sorted(change.add), "removed": sorted(change.remove)}
-                values["changed_at"] = db_now()
-            self._db.execute(update(decisions).where(_of(claims)).values(values))
+            for these in _of(claims):
+                self._db.execute(_CHANGED if change else _THESE, these | values)
 
     def conclude_announced(self, claims: Collection[Claim]) -> None:
         """The final outcome of announced mail whose sorting was decided before (leads, sorting off)."""
-        sorting = (
-            steps.c.mailbox_id == decisions.c.mailbox_id,
-            steps.c.gmail_id == decisions.c.gmail_id,
-            steps.c.connection_id == decisions.c.connection_id,
-            steps.c.step == Step.SORT.value,
-            steps.c.state == State.DONE.value,
-        )
-        outcome = select(steps.c.outcome).where(*sorting).scalar_subquery()
-        self._db.execute(
-            update(decisions).where(_of(claims), exists().where(*sorting)).values(outcome=outcome)
-        )
-
-    def labelled_before(
-        self, mailbox_id: int, contact_ids: Collection[str]
-    ) -> tuple[Mapping[tuple[int, str], frozenset[Earlier]], tuple[Replacing, ...]]:
-        """What of these contacts' mail we have labelled and nobody has touched since, and what a crash has left
-        half replaced, touched or not (E47). The former by connection and contact."""
-        open_ = decisions.c.replaces.is_not(None)
-        gmail_id = case((open_, decisions.c.gmail_id))
-        rows = self._db.execute(
-            select(
-                decisions.c.connection_id,
-                decisions.c.contact_id,
-                decisions.c.category,
-                decisions.c.author,
-                decisions.c.replaces,
-                gmail_id.label("gmail_id"),
-                _TOUCHED.label("touched"),
-            )
-            .where(
-                decisions.c.mailbox_id == mailbox_id,
-                decisions.c.category.is_not(None),
-                decisions.c.contact_id.in_(contact_ids),
-                decisions.c.changed.is_not(None),
-                decisions.c.undone_at.is_(None),
-                or_(open_, ~_TOUCHED),
-            )
-            .distinct()
-        ).all()
-        earlier: dict[tuple[int, str], frozenset[Earlier]] = {}
-        for row in rows:
-            if row.replaces is None:
-                one = Earlier(Category(row.category), row.author)
-                contact = row.connection_id, row.contact_id
-                earlier[contact] = earlier.get(contact, frozenset()) | {one}
-        halves = [
-            Replacing(
-                row.gmail_id,
-                row.connection_id,
-                row.contact_id,
-                Category(row.replaces),
-                Category(row.category),
-                bool(row.touched),
-            )
-            for row in rows
-            if row.replaces is not None
-        ]
-        return earlier, tuple(halves)
-
-    def replace(
-        self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, gmail_ids: Collection[str]
-    ) -> tuple[Replacing, ...]:
-        """Which of these mails, listed under the label of `old`, are the contact's and have it of us; that of `wanted`
-        from now on: the intent, committed before Gmail is called, so that history's news of it is known as ours
-        (W5, E47)."""
-        rows = self._db.execute(
-            update(decisions)
-            .where(
-                decisions.c.connection_id == connection_id,
-                decisions.c.gmail_id.in_(gmail_ids),
-                decisions.c.contact_id == contact_id,
-                decisions.c.category == old.value,
-                decisions.c.changed.is_not(None),
-                decisions.c.replaces.is_(None),
-                decisions.c.undone_at.is_(None),
-                ~_TOUCHED,
-            )
-            .values(category=wanted.category.value, deal_id=wanted.deal_id, replaces=decisions.c.category)
-            .returning(decisions.c.gmail_id, decisions.c.replaces)
-        ).all()
-        return tuple(
-            Replacing(row.gmail_id, connection_id, contact_id, Category(row.replaces), wanted.category)
-            for row in rows
-        )
-
-    def replaced(self, replaced: Mapping[Replacing, str]) -> None:
-        """Gmail has done it; by mail the id of the label that it carries now. `changed` stays what the calls
-        added and removed in all."""
-        for one, label_id in replaced.items():
-            these = _intent(one)
-            changed = self._db.scalar(select(decisions.c.changed).where(*these).with_for_update())
-            if changed:
-                values = {
-                    "changed": changed | {"added": [label_id]},
-                    "changed_at": db_now(),
-                    "replaces": None,
-                }
-                self._db.execute(update(decisions).where(*these).values(values))
-
-    def not_replaced(self, replacing: Collection[Replacing]) -> None:
-        """These mails stay under their old label, or without it: the intent is taken back."""
-        for one in replacing:
-            back = {"category": one.old.value, "deal_id": None, "replaces": None}
-            self._db.execute(update(decisions).where(*_intent(one)).values(back))
+        for these in _of(claims):
+            self._db.execute(_ANNOUNCED, these)
 
     def count_labelled(self, since: datetime) -> Mapping[int, int]:
         """By mailbox, how many mails sorting has changed since and nobody after it."""
@@ -240,11 +140,11 @@ class DecisionRows:
 
     def undone(self, labelled: Collection[Labelled]) -> None:
         """What sorting changed on these mails is restored."""
-        these = _of(Claim(one.gmail_id, one.connection_id, 0) for one in labelled)
-        self._db.execute(update(decisions).where(these).values(undone_at=db_now()))
+        for these in _of([Claim(one.gmail_id, one.connection_id, 0) for one in labelled]):
+            self._db.execute(_THESE.values(undone_at=NOW), these)
 
     def _add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        insert_new(self._db, decisions, rows, decided_at=db_now())
+        insert_new(self._db, decisions, rows, decided_at=NOW)
 
 
 def _link(row: Row[Any]) -> Link:
@@ -252,32 +152,43 @@ def _link(row: Row[Any]) -> Link:
     return Link(row.contact_id, row.contact_address, row.matched_by, row.author, row.received_at, *how)
 
 
-_TOUCHED = exists().where(
-    messages.c.mailbox_id == decisions.c.mailbox_id,
-    messages.c.gmail_id == decisions.c.gmail_id,
-    messages.c.touched,
-)
-"""The user has changed a CRM label on the mail (I6)."""
-
-
 def _labelled_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         decisions.c.changed.is_not(None),
         decisions.c.changed_at >= since,
         decisions.c.undone_at.is_(None),
-        ~_TOUCHED,
+        ~TOUCHED,
     )
 
 
-def _intent(one: Replacing) -> tuple[ColumnElement[bool], ...]:
-    return (
-        decisions.c.connection_id == one.connection_id,
-        decisions.c.gmail_id == one.gmail_id,
-        decisions.c.category == one.new.value,
-        decisions.c.replaces == one.old.value,
-    )
+def _of(claims: Collection[Claim]) -> Iterator[dict[str, Any]]:
+    """The parameters of _OF: once for each connection."""
+    for connection_id, mails in by_connection(claims).items():
+        yield {"of_connection": connection_id, "mails": mails}
 
 
-def _of(claims: Iterable[Claim]) -> ColumnElement[bool]:
-    pairs = [(claim.connection_id, claim.gmail_id) for claim in claims]
-    return tuple_(decisions.c.connection_id, decisions.c.gmail_id).in_(pairs)
+# Built once, see ledger_statements.
+_OF = and_(
+    decisions.c.connection_id == bindparam("of_connection"), decisions.c.gmail_id.in_(bindparam("mails"))
+)
+_LINKS = select(decisions).where(_OF)
+_SORTABLE = select(decisions, TOUCHED.label("touched")).where(_OF)
+_THESE = update(decisions).where(_OF)
+_CHANGED = _THESE.values(changed_at=NOW)
+_INTENDED = _THESE.values(
+    category=bindparam("wanted"),
+    deal_id=bindparam("of_deal"),
+    replaces=case(
+        (decisions.c.category != bindparam("wanted"), decisions.c.category), else_=decisions.c.replaces
+    ),
+)
+_SORTED = (
+    steps.c.mailbox_id == decisions.c.mailbox_id,
+    steps.c.gmail_id == decisions.c.gmail_id,
+    steps.c.connection_id == decisions.c.connection_id,
+    steps.c.step == Step.SORT.value,
+    steps.c.state == State.DONE.value,
+)
+_ANNOUNCED = _THESE.where(exists().where(*_SORTED)).values(
+    outcome=select(steps.c.outcome).where(*_SORTED).scalar_subquery()
+)

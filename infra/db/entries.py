@@ -3,17 +3,14 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, exists, literal, select, tuple_
+from sqlalchemy import Connection, Row, Select, exists, literal, select, tuple_
 
 from domain.ledger import State, Step
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, Query
 from domain.trails import StepTaken
-from infra.db.schema import connections, decisions, mailboxes, messages, steps
+from infra.db.schema import UNDONE, connections, decisions, mailboxes, messages, steps
 from infra.db.types import Instant
-
-UNDONE = steps.c.state != bindparam(None, State.DONE.value, literal_execute=True)
-"""Written out, so that a partial index on it fits every statement."""
 
 _ORDER = (messages.c.seen_at, messages.c.mailbox_id, messages.c.gmail_id)
 _FIRST = (State.SET_ASIDE, State.WAITING, State.BLOCKED)

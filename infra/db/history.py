@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, union, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, union, update
 
 from domain.comparisons import Compared, Missing
 from domain.mailboxes import Change, ChangeKind, Cursors, Touch, judged_once
 from domain.outcomes import PROVISIONAL
 from infra.db.schema import decisions, judged, mailboxes, messages
 from infra.db.sql import insert_new
-from infra.db.types import db_now
+from infra.db.types import NOW, db_now
 
 TOLD_WITHIN = timedelta(seconds=120)
 """So long after a change Gmail tells of it at the latest (E108)."""
@@ -52,7 +52,7 @@ class HistoryRows:
             "walk_began_at": cursors.began_at,
             "refused_at": cursors.refused_at,
         }
-        self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(values))
+        self._db.execute(_THIS, {"this": mailbox_id} | values)
         if cursors.began_at is None and cursors.settled_at is not None:
             self._forget_judged(mailbox_id, cursors.settled, cursors.settled_at)
 
@@ -66,15 +66,7 @@ class HistoryRows:
         """Which of the mails the ledger has: of labelled mail the decision outlives the retention."""
         if not gmail_ids:
             return frozenset()
-        rows = union(
-            *(
-                select(table.c.gmail_id).where(
-                    table.c.mailbox_id == mailbox_id, table.c.gmail_id.in_(gmail_ids)
-                )
-                for table in (messages, decisions)
-            )
-        )
-        return frozenset(self._db.scalars(rows))
+        return frozenset(self._db.scalars(_KNOWN, {"this": mailbox_id, "mails": list(gmail_ids)}))
 
     def news(
         self, mailbox_id: int, changes: Sequence[Change], crm_labels: frozenset[str]
@@ -159,11 +151,7 @@ class HistoryRows:
 
     def told(self, mailbox_id: int, touches: Mapping[str, str]) -> Mapping[str, int]:
         """By mail, the last record that told of this label's being put on it, as far as that is remembered."""
-        rows = self._db.execute(
-            select(judged.c.gmail_id, judged.c.label_id, judged.c.record_id).where(
-                judged.c.mailbox_id == mailbox_id, judged.c.gmail_id.in_(touches), judged.c.added
-            )
-        )
+        rows = self._db.execute(_TOLD, {"this": mailbox_id, "mails": list(touches)})
         found: dict[str, int] = {}
         for row in rows:
             if touches[row.gmail_id] == row.label_id:
@@ -174,13 +162,10 @@ class HistoryRows:
         """Returns those that had been judged before."""
         if not touches:
             return frozenset()
-        these = (
-            judged.c.mailbox_id == mailbox_id,
-            judged.c.record_id.in_({touch.record_id for touch in touches}),
-        )
+        records = {"this": mailbox_id, "records": list({touch.record_id for touch in touches})}
         before = frozenset(
             Touch(row.gmail_id, row.label_id, row.added, row.record_id)
-            for row in self._db.execute(select(judged).where(*these))
+            for row in self._db.execute(_JUDGED, records)
         )
         rows = [
             {
@@ -193,16 +178,14 @@ class HistoryRows:
             for touch in touches
             if touch not in before
         ]
-        insert_new(self._db, judged, rows, judged_at=db_now())
+        insert_new(self._db, judged, rows, judged_at=NOW)
         return before
 
     def _forget_judged(self, mailbox_id: int, settled: str, settled_at: datetime) -> None:
         """A little later than they have settled: our own changes are told apart by them (W5). Ids are compared as
         the numbers they are, however long."""
-        length = func.length(judged.c.record_id)
-        passed = or_(length < len(settled), and_(length == len(settled), judged.c.record_id <= settled))
-        old = judged.c.judged_at <= settled_at - TOLD_WITHIN
-        self._db.execute(delete(judged).where(judged.c.mailbox_id == mailbox_id, passed, old))
+        values = {"settled": settled, "digits": len(settled), "until": settled_at - TOLD_WITHIN}
+        self._db.execute(_FORGET, {"this": mailbox_id} | values)
 
 
 def _touches(change: Change, labels: frozenset[str]) -> set[Touch]:
@@ -223,3 +206,29 @@ def cursors_of(row: Any) -> Cursors | None:
         row.walk_began_at,
         row.refused_at,
     )
+
+
+# Built once, see ledger_statements.
+_THIS = update(mailboxes).where(mailboxes.c.id == bindparam("this"))
+_KNOWN = union(
+    *(
+        select(table.c.gmail_id).where(
+            table.c.mailbox_id == bindparam("this"), table.c.gmail_id.in_(bindparam("mails"))
+        )
+        for table in (messages, decisions)
+    )
+)
+_OF_MAILBOX = judged.c.mailbox_id == bindparam("this")
+_JUDGED = select(judged).where(_OF_MAILBOX, judged.c.record_id.in_(bindparam("records")))
+_TOLD = select(judged.c.gmail_id, judged.c.label_id, judged.c.record_id).where(
+    _OF_MAILBOX, judged.c.gmail_id.in_(bindparam("mails")), judged.c.added
+)
+_LENGTH = func.length(judged.c.record_id)
+_FORGET = delete(judged).where(
+    _OF_MAILBOX,
+    or_(
+        bindparam("digits") > _LENGTH,
+        and_(bindparam("digits") == _LENGTH, judged.c.record_id <= bindparam("settled")),
+    ),
+    judged.c.judged_at <= bindparam("until"),
+)

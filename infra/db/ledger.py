@@ -8,7 +8,6 @@ from sqlalchemy import (
     Connection,
     Update,
     and_,
-    bindparam,
     delete,
     exists,
     or_,
@@ -18,16 +17,15 @@ from sqlalchemy import (
     update,
 )
 
-from domain.ledger import ALONE_AFTER, Ahead, Claim, Cost, Planned, State, Step
+from domain.ledger import Ahead, Claim, Cost, Planned, State, Step
 from domain.outcomes import Outcome
+from infra.db import ledger_statements as statements
 from infra.db.decisions import DecisionRows
-from infra.db.entries import UNDONE
 from infra.db.redrives import RedriveRows
-from infra.db.schema import connections, decisions, mailboxes, steps
+from infra.db.schema import IS_WAITING, UNDONE, connections, decisions, mailboxes, steps
 from infra.db.sql import in_key_order, insert_new, lock
-from infra.db.types import db_now
+from infra.db.types import NOW, db_now
 
-_KEY = (steps.c.gmail_id, steps.c.connection_id)
 _STOPPED = and_(
     steps.c.step == Step.SORT.value,
     steps.c.state == State.DONE.value,
@@ -35,14 +33,6 @@ _STOPPED = and_(
     exists().where(connections.c.id == steps.c.connection_id, connections.c.sorting_trouble.is_(None)),
 )
 """Not sorted because sorting was stopped, which it no longer is (E67)."""
-
-_ITS = exists().where(steps.c.mailbox_id == bindparam("its"), steps.c.state == State.WAITING.value)
-_READY = steps.c.ready_at <= db_now()
-_COMING = or_(steps.c.owner.is_not(None), (steps.c.attempts == 0) & _READY)
-_AHEAD = select(
-    *(_ITS.where(steps.c.step == step.value, _COMING).label(step) for step in Step),
-    _ITS.where(steps.c.step == Step.MATCH.value, _READY).label("ready"),
-)
 
 
 class LedgerRows(RedriveRows):
@@ -68,7 +58,7 @@ class LedgerRows(RedriveRows):
                 }
                 for gmail_id, connection_id, plan in planned
             ],
-            ready_at=db_now(),
+            ready_at=NOW,
         )
 
     def claim(
@@ -84,18 +74,23 @@ class LedgerRows(RedriveRows):
 
         What has already failed in company is taken alone, after all the rest (W3).
         """
-        theirs = (
-            steps.c.mailbox_id == mailbox_id,
-            steps.c.step == step.value,
-            steps.c.connection_id.in_(connection_ids),
-        )
-        in_company = self._claim(limit, owner, lease, *theirs, steps.c.attempts < ALONE_AFTER)
-        return in_company or self._claim(1, owner, lease, *theirs, steps.c.attempts >= ALONE_AFTER)
+        theirs = {
+            "of_mailbox": mailbox_id,
+            "of_step": step.value,
+            "of_connections": list(connection_ids),
+            "lease": lease,
+            "me": owner,
+        }
+        for claiming, at_most in ((statements.IN_COMPANY, limit), (statements.ALONE, 1)):
+            rows = self._db.execute(claiming, theirs | {"at_most": at_most}).all()
+            if rows:
+                return tuple(Claim(row.gmail_id, row.connection_id, row.attempts) for row in rows)
+        return ()
 
     def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
         """What this owner has claimed in the mailbox is his for `lease` seconds from now."""
         its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
-        mine = (*its, steps.c.state == State.WAITING.value, steps.c.owner == owner)
+        mine = (*its, IS_WAITING, steps.c.owner == owner)
         lock(self._db, steps, *mine)
         self._db.execute(update(steps).where(*mine).values(ready_at=db_now(lease)))
 
@@ -103,35 +98,24 @@ class LedgerRows(RedriveRows):
         self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str
     ) -> frozenset[tuple[str, int]]:
         """Which of the claims are still ours, as (message, connection); locked until the commit."""
-        rows = self._db.execute(
-            select(*_KEY)
-            .where(self._these(mailbox_id, step, claims), steps.c.owner == owner)
-            .order_by(*steps.primary_key.columns)
-            .with_for_update()
-        )
-        return frozenset((row.gmail_id, row.connection_id) for row in rows)
+        claims = tuple(claims)
+        rows = self._db.execute(statements.HELD, statements.among(mailbox_id, step, claims) | {"me": owner})
+        return frozenset((row.gmail_id, row.connection_id) for row in rows) & {c.key for c in claims}
 
     def finish(
         self, mailbox_id: int, step: Step, done: Mapping[Claim, Outcome | None], cost: Mapping[str, Cost]
     ) -> None:
-        """End the steps; `cost` by message. Callers finish only what `held` returned."""
+        """End the steps; `cost` by message. Callers finish only what this transaction has locked, by `held` or
+        `claim`."""
         alike: dict[tuple[Outcome | None, Cost | None], list[Claim]] = {}
         for claim, outcome in done.items():
             alike.setdefault((outcome, cost.get(claim.gmail_id)), []).append(claim)
-        lock(self._db, steps, self._these(mailbox_id, step, done))
         for (outcome, spent), claims in alike.items():
-            values: dict[str, Any] = {
-                "state": State.DONE.value,
-                "outcome": outcome and outcome.value,
-                "owner": None,
-            }
+            values: dict[str, Any] = {"their_outcome": outcome and outcome.value}
             if spent:
-                values |= {
-                    "units": steps.c.units + spent.units,
-                    "seconds": steps.c.seconds + spent.seconds,
-                    "shared_by": spent.shared_by,
-                }
-            self._db.execute(update(steps).where(self._these(mailbox_id, step, claims)).values(values))
+                values |= {"spent": spent.units, "taken": spent.seconds, "shared": spent.shared_by}
+            for these in statements.these(mailbox_id, step, claims):
+                self._db.execute(statements.PAID if spent else statements.ENDED, these | values)
 
     def release(
         self,
@@ -145,21 +129,18 @@ class LedgerRows(RedriveRows):
     ) -> None:
         """Give claims back, to be tried again after so many seconds; a try that is not their fault is not counted."""
         self.redrive_within(mailbox_id, after, skip_locked=True)  # its turn is before the steps'
-        values: dict[str, Any] = {"owner": None, "ready_at": db_now(after)}
-        if not counted:
-            values["attempts"] = steps.c.attempts - 1
-        mine = (self._these(mailbox_id, step, claims), steps.c.owner == owner)
-        self._db.execute(self._changed(mailbox_id, *mine).values(values))
+        mine = self.held(mailbox_id, step, claims, owner)
+        back = statements.BACK if counted else statements.BACK_UNCOUNTED
+        for these in statements.these(mailbox_id, step, [claim for claim in claims if claim.key in mine]):
+            self._db.execute(back, these | {"after": after})
 
     def set_aside(
         self, mailbox_id: int, step: Step, claims: Collection[Claim], connection_ids: Collection[int]
     ) -> None:
-        """End what has used up its tries, with `label.failed` for want of a better word in Part J (E88)."""
-        self._db.execute(
-            self._changed(mailbox_id, self._these(mailbox_id, step, claims)).values(
-                state=State.SET_ASIDE.value, outcome=Outcome.LABEL_FAILED.value, owner=None
-            )
-        )
+        """End what has used up its tries, with `label.failed` for want of a better word in Part J (E88). Callers
+        have locked it, as for `finish`."""
+        for these in statements.these(mailbox_id, step, claims):
+            self._db.execute(statements.SET_ASIDE, these)
         if step is Step.MATCH:
             self._decisions.skip(
                 mailbox_id, dict.fromkeys((c.gmail_id for c in claims), Outcome.LABEL_FAILED), connection_ids
@@ -210,54 +191,21 @@ class LedgerRows(RedriveRows):
         )
         self._db.execute(delete(decisions).where(*failures, decisions.c.gmail_id.in_(unmatched)))
         theirs = tuple_(decisions.c.connection_id, decisions.c.gmail_id).in_(others)
-        self._db.execute(update(decisions).where(*failures, theirs).values(outcome=None))
+        again = (decisions.c.gmail_id.in_({gmail_id for _, gmail_id in others}), theirs)
+        self._db.execute(update(decisions).where(*failures, *again).values(outcome=None))
         return frozenset(row.gmail_id for row in rows)
 
-    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> None:
-        """What is announced may be sorted (I5)."""
-        self._db.execute(
-            self._changed(
-                mailbox_id,
-                self._these(mailbox_id, Step.SORT, claims),
-                steps.c.state == State.BLOCKED.value,
-            ).values(state=State.WAITING.value, ready_at=db_now())
+    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[tuple[str, int]]:
+        """What is announced may be sorted (I5); returns what waited for that, as (message, connection)."""
+        rows = self._db.execute(
+            statements.unblock(self._db.dialect.name), statements.among(mailbox_id, Step.SORT, claims)
         )
+        return frozenset((row.gmail_id, row.connection_id) for row in rows)
 
     def ahead(self, mailbox_id: int) -> Ahead:
         """What waits in the mailbox, however much it is: the first of each kind tells."""
-        row = self._db.execute(_AHEAD, {"its": mailbox_id}).one()
+        row = self._db.execute(statements.AHEAD, {"of_mailbox": mailbox_id}).one()
         return Ahead(frozenset(step for step in Step if getattr(row, step)), row.ready)
-
-    def _claim(self, limit: int, owner: str, lease: float, *which: ColumnElement[bool]) -> tuple[Claim, ...]:
-        free = (
-            select(*_KEY)
-            .join(
-                decisions,
-                (decisions.c.connection_id == steps.c.connection_id)
-                & (decisions.c.gmail_id == steps.c.gmail_id),
-                isouter=True,
-            )
-            .where(*which, steps.c.state == State.WAITING.value, steps.c.ready_at <= db_now())
-            .order_by(decisions.c.received_at, steps.c.gmail_id)
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=steps)
-            .cte("free")  # evaluated once: as a subquery PostgreSQL may run it per row, past the limit
-        )
-        rows = self._db.execute(
-            update(steps)
-            .where(*which, tuple_(*_KEY).in_(select(free)))
-            .values(
-                owner=owner,
-                attempts=steps.c.attempts + 1,
-                ready_at=db_now(lease),
-            )
-            .returning(steps.c.gmail_id, steps.c.connection_id, steps.c.attempts)
-        )
-        return tuple(Claim(row.gmail_id, row.connection_id, row.attempts) for row in rows)
-
-    def _these(self, mailbox_id: int, step: Step, claims: Iterable[Claim]) -> ColumnElement[bool]:
-        its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
-        return and_(*its, tuple_(*_KEY).in_([claim.key for claim in claims]))
 
     def _changed(self, mailbox_id: int, *where: ColumnElement[bool], skip_locked: bool = False) -> Update:
         """An UPDATE of these steps of the mailbox."""

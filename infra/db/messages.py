@@ -9,6 +9,7 @@ from sqlalchemy import (
     Connection,
     Table,
     Update,
+    bindparam,
     case,
     delete,
     func,
@@ -25,9 +26,9 @@ from domain.outcomes import PROVISIONAL, Outcome
 from infra.db.decisions import DecisionRows
 from infra.db.history import TOLD_WITHIN, HistoryRows
 from infra.db.ledger import LedgerRows
-from infra.db.schema import decisions, mailboxes, messages, steps
+from infra.db.schema import IS_WAITING, decisions, mailboxes, messages, steps
 from infra.db.sql import in_key_order, insert_returning
-from infra.db.types import db_now
+from infra.db.types import NOW, db_now
 
 GONE_AFTER_TIMES = 3
 GONE_AFTER_SECONDS = 60
@@ -116,13 +117,12 @@ class MessageRows:
         """Mail that was handled before: of labelled mail only the decision outlives the retention."""
         if not gmail_ids:
             return ()
-        these = (decisions.c.mailbox_id == mailbox_id, decisions.c.gmail_id.in_(gmail_ids))
-        return self._db.scalars(select(decisions.c.gmail_id).where(*these).distinct()).all()
+        return self._db.scalars(_DECIDED, {"of_mailbox": mailbox_id, "these": list(gmail_ids)}).all()
 
     def _add_messages(self, mailbox_id: int, gmail_ids: Iterable[str], came_by: str) -> frozenset[str]:
         rows = [{"mailbox_id": mailbox_id, "gmail_id": i, "came_by": came_by} for i in gmail_ids]
-        fresh = insert_returning(self._db, messages, rows, messages.c.gmail_id, seen_at=db_now())
-        return frozenset(fresh)
+        fresh = insert_returning(self._db, messages, rows, messages.c.gmail_id, seen_at=NOW)
+        return frozenset(row.gmail_id for row in fresh)
 
     def _take_back(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
         """Mail that is being matched while it leaves Spam: what was fetched before is not to be recorded (W9).
@@ -253,5 +253,13 @@ def _waiting(mailbox_id: int, gmail_ids: Collection[str]) -> tuple[ColumnElement
         steps.c.mailbox_id == mailbox_id,
         steps.c.gmail_id.in_(gmail_ids),
         steps.c.step == Step.MATCH.value,
-        steps.c.state == State.WAITING.value,
+        IS_WAITING,
     )
+
+
+_DECIDED = (
+    select(decisions.c.gmail_id)
+    .where(decisions.c.mailbox_id == bindparam("of_mailbox"), decisions.c.gmail_id.in_(bindparam("these")))
+    .distinct()
+)
+"""Built once, see ledger_statements."""

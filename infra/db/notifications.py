@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select
+from sqlalchemy import ColumnElement, bindparam, delete, insert, or_, select
 from sqlalchemy import Connection as Database
 
 from domain.channels import ChannelState
@@ -13,7 +13,7 @@ from domain.notifications import NoticeKind, Told, is_late
 from domain.reports import Notice
 from infra.db.schema import channels, contacts, deliveries, notifications
 from infra.db.sql import insert_new, insert_returning
-from infra.db.types import db_now
+from infra.db.types import NOW, db_now, seconds
 
 
 class NotificationRows:
@@ -29,7 +29,7 @@ class NotificationRows:
         """Put mails on the user's list, each once (I2), and what is new there on its way to his channels."""
         if not claims:
             return Told((), frozenset())
-        now = self._db.execute(select(db_now())).scalar_one()
+        now = self._db.scalars(_NOW).one()
         rows = []
         for claim in sorted(claims, key=lambda claim: links[claim.key].received_at):
             link = links[claim.key]
@@ -45,12 +45,11 @@ class NotificationRows:
                     "late": is_late(link.received_at, now),
                 }
             )
-        new = insert_returning(self._db, notifications, rows, notifications.c.id, created_at=db_now())
-        told = self._db.execute(
-            select(notifications.c.id, notifications.c.gmail_id, notifications.c.late)
-            .where(notifications.c.id.in_(new))
-            .order_by(notifications.c.id)
-        ).all()
+        added = notifications.c
+        told = insert_returning(
+            self._db, notifications, rows, added.id, added.gmail_id, added.late, created_at=NOW
+        )
+        told.sort(key=lambda row: int(row.id))
         return Told(
             tuple(row.gmail_id for row in told), self._send_out(user_id, {row.id: row.late for row in told})
         )
@@ -105,29 +104,33 @@ class NotificationRows:
         """
         if not new:
             return frozenset()
-        found = self._db.scalars(
-            select(channels.c.id)
-            .where(
-                channels.c.state == ChannelState.ACTIVE.value,
-                or_(channels.c.user_id.is_(None), channels.c.user_id == user_id),
-            )
-            .with_for_update(read=True, key_share=True)
-        ).all()
-        for late in (False, True):
-            rows: list[dict[str, Any]] = [
-                {"channel_id": channel_id, "notification_id": notification_id, "state": State.WAITING.value}
-                for channel_id in found
-                for notification_id, its_late in new.items()
-                if its_late is late
-            ]
-            insert_new(
-                self._db,
-                deliveries,
-                rows,
-                ready_at=db_now(self._gather if late else 0),
-                redrive_at=db_now(self._gather if late else self._redrive_after),
-            )
+        found = self._db.scalars(_CHANNELS, {"of_user": user_id}).all()
+        rows: list[dict[str, Any]] = [
+            {
+                "channel_id": channel_id,
+                "notification_id": notification_id,
+                "state": State.WAITING.value,
+                "ready_after": self._gather if late else 0,
+                "redrive_after": self._gather if late else self._redrive_after,
+            }
+            for channel_id in found
+            for notification_id, late in new.items()
+        ]
+        insert_new(self._db, deliveries, rows, ready_at=_READY_AT, redrive_at=_REDRIVE_AT)
         return frozenset(found)
+
+
+# Built once, see ledger_statements.
+_NOW = select(NOW)
+_READY_AT, _REDRIVE_AT = db_now(seconds("ready_after")), db_now(seconds("redrive_after"))
+_CHANNELS = (
+    select(channels.c.id)
+    .where(
+        channels.c.state == ChannelState.ACTIVE.value,
+        or_(channels.c.user_id.is_(None), channels.c.user_id == bindparam("of_user")),
+    )
+    .with_for_update(read=True, key_share=True)
+)
 
 
 def _his(notification_id: int, user_id: str) -> tuple[ColumnElement[bool], ...]:

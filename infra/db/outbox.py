@@ -50,7 +50,7 @@ class OutboxRows:
         }
         due = {"ready_at": db_now(within), "redrive_at": db_now(within), "created_at": db_now()}
         added = insert_returning(self._db, outbox, [row], outbox.c.id, **due)
-        return self.get(added[0]) if added else None
+        return self.get(added[0].id) if added else None
 
     def get(self, sending_id: int) -> Sending | None:
         """One of them, None when it is gone."""

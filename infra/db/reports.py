@@ -12,9 +12,10 @@ from domain.ledger import State
 from domain.notifications import NoticeKind
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.trails import Trail
-from infra.db.entries import UNDONE, entries
+from infra.db.entries import entries
 from infra.db.mailboxes import watch_state
 from infra.db.schema import (
+    UNDONE,
     connections,
     contacts,
     decisions,

@@ -22,8 +22,8 @@ from sqlalchemy import (
 
 from domain.ledger import State
 from domain.retention import After, Forgotten
-from infra.db.entries import UNDONE
 from infra.db.schema import (
+    UNDONE,
     connections,
     crm_versions,
     decisions,

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    literal_column,
 )
 
 from infra.db.channel_schema import channels as channels
@@ -171,6 +172,11 @@ Index(
 )
 """Outbox, retry queue and audit trail in one. `ready_at` is the end of a lease or of a wait (W2); when it is asked
 for again the mailbox says."""
+
+IS_WAITING = steps.c.state == literal_column("'waiting'")
+UNDONE = steps.c.state != literal_column("'done'")
+"""Written out, so that a partial index on it fits every statement: for a value that is bound SQLite plans anew each
+time, and PostgreSQL's plan for any value cannot use the index."""
 
 decisions = Table(
     "decisions",

@@ -1,6 +1,7 @@
 """Small helpers for SQL that both dialects understand."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Delete,
+    Row,
     Table,
     Update,
     and_,
@@ -38,23 +40,31 @@ def _insert(db: Connection, table: Table) -> Any:
     return (sqlite_insert if db.dialect.name == "sqlite" else postgresql_insert)(table)
 
 
+@lru_cache(maxsize=200)
+def _insert_new(dialect: str, table: Table, columns: tuple[Column[Any], ...], *same: tuple[str, Any]) -> Any:
+    """Built once: that takes longer than to run it."""
+    insert = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    statement = insert(table).values(dict(same)).on_conflict_do_nothing()
+    return statement.returning(*columns) if columns else statement
+
+
 def insert_new(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], **same: Any) -> None:
     """Insert what is not there yet, by primary or unique key: every job may run twice.
 
-    `same` are values or SQL expressions that every row gets.
+    `same` are values or SQL expressions that every row gets; of what is inserted often they are constants of a
+    module, and a row holds the values of their parameters.
     """
     for chunk in chunks(rows, 1_000):
-        db.execute(_insert(db, table).values(same).on_conflict_do_nothing(), chunk)
+        db.execute(_insert_new(db.dialect.name, table, (), *same.items()), chunk)
 
 
 def insert_returning(
-    db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], column: Column[T], **same: Any
-) -> list[T]:
-    """As `insert_new`; returns the column of the rows that were new."""
-    found: list[T] = []
+    db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *columns: Column[Any], **same: Any
+) -> list[Row[Any]]:
+    """As `insert_new`; returns these columns of the rows that were new, in no order."""
+    found: list[Row[Any]] = []
     for chunk in chunks(rows, 1_000):
-        statement = _insert(db, table).values(same).on_conflict_do_nothing().returning(column)
-        found.extend(db.scalars(statement, chunk))
+        found.extend(db.execute(_insert_new(db.dialect.name, table, columns, *same.items()), chunk))
     return found
 
 
@@ -122,7 +132,14 @@ def in_key_order(
     Whoever uses it names the key's first columns beside it, or PostgreSQL may read the whole table. SQLite has one
     writer.
     """
-    if db.dialect.name == "sqlite":
+    return key_order(db.dialect.name, table, *where, skip_locked=skip_locked)
+
+
+def key_order(
+    dialect: str, table: Table, *where: ColumnElement[bool], skip_locked: bool = False
+) -> ColumnElement[bool]:
+    """`in_key_order` for a statement that is built once."""
+    if dialect == "sqlite":
         return and_(*where)
     key = tuple(table.primary_key.columns)
     rows = select(*key).where(*where).order_by(*key).with_for_update(skip_locked=skip_locked, of=table)

@@ -4,7 +4,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, FunctionElement, Text, TypeDecorator, literal
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Dialect,
+    FunctionElement,
+    Text,
+    TypeDecorator,
+    bindparam,
+    literal,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -37,6 +46,21 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+class Seconds(TypeDecorator[float]):
+    """A span of time, given in seconds and bound as milliseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> int | None:
+        return None if value is None else round(value * 1000)
+
+
+def seconds(name: str) -> BindParameter[float]:
+    """A parameter of a statement that is built once: so many seconds."""
+    return bindparam(name, type_=Seconds())
+
+
 class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
     """The database's clock, `seconds` from now: leases of several machines need one clock (W14).
 
@@ -47,21 +71,28 @@ class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL functi
     type = Instant()
     inherit_cache = True
 
-    def __init__(self, seconds: float = 0) -> None:
-        super().__init__(literal(round(seconds * 1000), BigInteger))
+    def __init__(self, seconds: float | BindParameter[float] = 0) -> None:
+        if isinstance(seconds, BindParameter):
+            super().__init__(seconds)
+        elif seconds:
+            super().__init__(literal(seconds, Seconds()))
+        else:
+            super().__init__()
 
 
 @compiles(db_now, "sqlite")
 def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
-    return (
-        f"(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + {_offset(element, compiler, **kw)})"
-    )
+    return _plus(element, compiler, "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", **kw)
 
 
 @compiles(db_now, "postgresql")
 def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"(CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT) + {_offset(element, compiler, **kw)})"
+    return _plus(element, compiler, "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)", **kw)
 
 
-def _offset(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
-    return str(compiler.process(element.clauses, **kw))
+def _plus(element: db_now, compiler: SQLCompiler, now: str, **kw: Any) -> str:
+    later = compiler.process(element.clauses, **kw)
+    return f"({now} + {later})" if later else now
+
+
+NOW = db_now()

@@ -1,0 +1,116 @@
+"""The ledger's statements that every mail asks, built once: to build one, and to find out whether it is compiled
+already, takes longer than to run it.
+
+Rows are named by lists of single columns: of a list of pairs SQLite looks for the first column alone, if for any.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Update, and_, bindparam, exists, or_, select, tuple_, update
+
+from domain.ledger import ALONE_AFTER, Claim, State, Step
+from domain.outcomes import Outcome
+from infra.db.schema import IS_WAITING, decisions, steps
+from infra.db.sql import key_order
+from infra.db.types import NOW, db_now, seconds
+
+_KEY = (steps.c.gmail_id, steps.c.connection_id)
+_OF_STEP = and_(steps.c.mailbox_id == bindparam("of_mailbox"), steps.c.step == bindparam("of_step"))
+_OF_CONNECTIONS = steps.c.connection_id.in_(bindparam("of_connections"))
+_MAILS = steps.c.gmail_id.in_(bindparam("mails"))
+
+
+def by_connection(claims: Collection[Claim]) -> Mapping[int, list[str]]:
+    """The mails of each connection, in order."""
+    return {
+        connection_id: [claim.gmail_id for claim in claims if claim.connection_id == connection_id]
+        for connection_id in sorted({claim.connection_id for claim in claims})
+    }
+
+
+def these(mailbox_id: int, step: Step, claims: Collection[Claim]) -> Iterator[dict[str, Any]]:
+    """The parameters of _THESE: once for each connection."""
+    for connection_id, mails in by_connection(claims).items():
+        yield {
+            "of_mailbox": mailbox_id,
+            "of_step": step.value,
+            "of_connection": connection_id,
+            "mails": mails,
+        }
+
+
+def among(mailbox_id: int, step: Step, claims: Collection[Claim]) -> dict[str, Any]:
+    """The parameters of _AMONG: these steps, and where there are several connections more than these."""
+    return {
+        "of_mailbox": mailbox_id,
+        "of_step": step.value,
+        "of_connections": list({claim.connection_id for claim in claims}),
+        "mails": list({claim.gmail_id for claim in claims}),
+    }
+
+
+def _claiming(*tried: ColumnElement[bool]) -> Update:
+    which = (_OF_STEP, _OF_CONNECTIONS, *tried)
+    decided = (decisions.c.connection_id == steps.c.connection_id) & (
+        decisions.c.gmail_id == steps.c.gmail_id
+    )
+    free = (
+        select(*_KEY)
+        .join(decisions, decided, isouter=True)
+        .where(*which, IS_WAITING, steps.c.ready_at <= NOW)
+        .order_by(decisions.c.received_at, steps.c.gmail_id)
+        .limit(bindparam("at_most"))
+        .with_for_update(skip_locked=True, of=steps)
+        .cte("free")  # evaluated once: as a subquery PostgreSQL may run it per row, past the limit
+    )
+    claimed = update(steps).where(*which, tuple_(*_KEY).in_(select(free)))
+    claimed = claimed.values(
+        owner=bindparam("me"), attempts=steps.c.attempts + 1, ready_at=db_now(seconds("lease"))
+    )
+    return claimed.returning(*_KEY, steps.c.attempts)
+
+
+@cache
+def unblock(dialect: str) -> Update:
+    """What is announced: among several connections' steps there may be some that are not (I5)."""
+    announced = steps.alias("announced")
+    is_announced = exists().where(
+        announced.c.mailbox_id == steps.c.mailbox_id,
+        announced.c.gmail_id == steps.c.gmail_id,
+        announced.c.connection_id == steps.c.connection_id,
+        announced.c.step == Step.ANNOUNCE.value,
+        announced.c.state == State.DONE.value,
+    )
+    blocked = key_order(dialect, steps, _AMONG, steps.c.state == State.BLOCKED.value, is_announced)
+    unblocked = update(steps).where(_OF_STEP, blocked)
+    return unblocked.values(state=State.WAITING.value, ready_at=NOW).returning(*_KEY)
+
+
+_AMONG = and_(_OF_STEP, _OF_CONNECTIONS, _MAILS)
+_THESE = update(steps).where(_OF_STEP, steps.c.connection_id == bindparam("of_connection"), _MAILS)
+IN_COMPANY = _claiming(steps.c.attempts < ALONE_AFTER)
+ALONE = _claiming(steps.c.attempts >= ALONE_AFTER)
+HELD = (
+    select(*_KEY)
+    .where(_AMONG, steps.c.owner == bindparam("me"))
+    .order_by(*steps.primary_key.columns)
+    .with_for_update()
+)
+ENDED = _THESE.values(state=State.DONE.value, outcome=bindparam("their_outcome"), owner=None)
+PAID = ENDED.values(
+    units=steps.c.units + bindparam("spent"),
+    seconds=steps.c.seconds + bindparam("taken"),
+    shared_by=bindparam("shared"),
+)
+SET_ASIDE = _THESE.values(state=State.SET_ASIDE.value, outcome=Outcome.LABEL_FAILED.value, owner=None)
+BACK = _THESE.values(owner=None, ready_at=db_now(seconds("after")))
+BACK_UNCOUNTED = BACK.values(attempts=steps.c.attempts - 1)
+_READY = steps.c.ready_at <= NOW
+_COMING = or_(steps.c.owner.is_not(None), (steps.c.attempts == 0) & _READY)
+_WAITS = exists().where(steps.c.mailbox_id == bindparam("of_mailbox"), IS_WAITING)
+AHEAD = select(
+    *(_WAITS.where(steps.c.step == step.value, _COMING).label(step) for step in Step),
+    _WAITS.where(steps.c.step == Step.MATCH.value, _READY).label("ready"),
+)
