@@ -13,7 +13,6 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
-    exists,
     literal,
     select,
     tuple_,
@@ -35,24 +34,38 @@ from infra.db.schema import (
     sign_ins,
     steps,
 )
-from infra.db.sql import among, change_these, in_key_order, insert_new, lock
+from infra.db.sql import among, change_these, insert_new, lock
 from infra.db.types import db_now
 
 _DAY = 86_400
 _MAIL = (messages.c.mailbox_id, messages.c.gmail_id)
 _SEEN = (messages.c.seen_at, *_MAIL)
-_UNFINISHED = exists().where(
-    steps.c.mailbox_id == messages.c.mailbox_id,
-    steps.c.gmail_id == messages.c.gmail_id,
-    UNDONE,
-    steps.c.state.in_([State.WAITING.value, State.BLOCKED.value]),
+# One row is looked for in each, by its index: to answer an EXISTS PostgreSQL may read the whole table.
+_UNFINISHED = (
+    select(steps.c.state)
+    .where(
+        steps.c.mailbox_id == messages.c.mailbox_id,
+        steps.c.gmail_id == messages.c.gmail_id,
+        UNDONE,
+        steps.c.state.in_([State.WAITING.value, State.BLOCKED.value]),
+    )
+    .limit(1)
+    .scalar_subquery()
+    .is_not(None)
 )
-_SORTS = exists().where(
-    connections.c.id == decisions.c.connection_id, connections.c.sorting_since.is_not(None)
+_SORTS = (
+    select(connections.c.sorting_since)
+    .where(connections.c.id == decisions.c.connection_id)
+    .scalar_subquery()
+    .is_not(None)
 )
 _LABELLED = and_(decisions.c.category.is_not(None), _SORTS)
-_ON_ITS_WAY = exists().where(
-    deliveries.c.notification_id == notifications.c.id, deliveries.c.state == State.WAITING.value
+_ON_ITS_WAY = (
+    select(deliveries.c.state)
+    .where(deliveries.c.notification_id == notifications.c.id, deliveries.c.state == State.WAITING.value)
+    .limit(1)
+    .scalar_subquery()
+    .is_not(None)
 )
 _PRIVATE = ("contact_id", "contact_address", "matched_by", "author", "received_at", "in_inbox", "deal_id")
 
@@ -118,7 +131,8 @@ class RetentionRows:
         old, more = self._old(outbox.c.id, outbox.c.created_at, days, limit, after)
         if not old:
             return Forgotten(0, None)
-        these = in_key_order(self._db, outbox, outbox.c.id.in_(old))
+        these = outbox.c.id.in_(old)
+        lock(self._db, outbox, these)
         return Forgotten(self._db.execute(delete(outbox).where(these)).rowcount, more)
 
     def versions(self, days: int, limit: int, after: After) -> Forgotten:
@@ -142,8 +156,10 @@ class RetentionRows:
         self, key: Any, made_at: Any, days: int, limit: int, after: After
     ) -> tuple[list[int], After | None]:
         """The keys of rows that grow older in their order, from `after` on; and where to go on."""
-        page = select(key, (made_at < db_now(-_DAY * days)).label("old")).order_by(key).limit(limit)
-        rows = self._db.execute(page.where(key > after[0]) if after else page).all()
+        page = select(key, (made_at < db_now(-_DAY * days)).label("old")).where(
+            key > (after[0] if after else 0)
+        )
+        rows = self._db.execute(page.order_by(key).limit(limit)).all()
         more = len(rows) == limit and rows[-1].old
         return [row[0] for row in rows if row.old], (rows[-1][0],) if more else None
 

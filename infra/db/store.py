@@ -1,5 +1,6 @@
 """The database: one short transaction at a time, on SQLite (WAL) or PostgreSQL."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
@@ -40,6 +41,9 @@ PATIENT = "lodestone_patient"
 LOCK_WAIT = {"postgresql": 5.0, "sqlite": 30.0}
 """Seconds. PostgreSQL locks rows: what waits longer for one gives way, so that others' work goes on. SQLite has one
 lock for all: who gave up earlier would only come again for the same, and busy it is with one writer after another."""
+
+CUT_OFF_WAIT = 0.2
+"""Seconds in which SQLite's log waits for readers so that it can be cut off, and then lets writers go first."""
 
 LONG = frozenset(
     {
@@ -160,13 +164,20 @@ class Store:
     def scrub(self) -> None:
         """SQLite's write-ahead log keeps what was deleted until it is written back and cut off (D12).
 
-        A reader may prevent that, and while it waits for him writers wait for it; whoever deletes calls it, and the
-        sweep's purge calls it again.
+        Writing back holds up nobody. To cut it off it must wait for who reads, and while it does writers wait for it:
+        so it tries for a moment, again and again. A reader may outlast that; whoever deletes calls it, and the sweep's
+        purge calls it again.
         """
-        if self.engine.dialect.name == "sqlite":
-            with translated(), closing(self.engine.raw_connection()) as db:
-                db.cursor().execute(f"PRAGMA busy_timeout = {round(1000 * self._lock_wait)}")
-                db.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self.engine.dialect.name != "sqlite":
+            return
+        with translated(), closing(self.engine.raw_connection()) as db:
+            db.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            db.cursor().execute(f"PRAGMA busy_timeout = {round(1000 * CUT_OFF_WAIT)}")
+            end = time.monotonic() + self._lock_wait
+            while db.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > end:
+                    return
+                time.sleep(CUT_OFF_WAIT)
 
 
 def open_engine(url: str, lock_wait: float | None = None) -> Engine:

@@ -2,16 +2,28 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import event, insert, select, update
 
-from infra.db.schema import channels, deliveries, notifications
+from domain.outcomes import Outcome
+from infra.db.schema import (
+    channels,
+    crm_versions,
+    deliveries,
+    messages,
+    metadata,
+    notifications,
+    outbox,
+    steps,
+)
 from infra.db.store import Store, Transaction
 from tests.worlds import START, World, arrive
 
+Ask = Callable[[Transaction], object]
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 MANY = 300
 """Rows enough for the planner to see what an index is good for."""
 
@@ -31,7 +43,7 @@ DUE = {
     ("ask", "table", "column"), [pytest.param(*due, id=name) for name, due in DUE.items()]
 )
 def test_what_is_due_is_found_by_the_index_of_its_moment(
-    world: World, ask: Callable[[Transaction], object], table: str, column: str
+    world: World, ask: Ask, table: str, column: str
 ) -> None:
     arrive(world, *(f"m{n}" for n in range(MANY)))
     _announce(world)
@@ -56,23 +68,90 @@ def _announce(world: World) -> None:
             tx.db.exec_driver_sql("ANALYZE")
 
 
-def _plan(store: Store, ask: Callable[[Transaction], object]) -> list[str]:
-    """The plan of the first statement that is asked. PostgreSQL would read a table of two rows as a whole."""
-    asked: list[tuple[str, Any]] = []
+FORGET: dict[str, Ask] = {
+    "mails": lambda tx: tx.retention.mails(35, 50, ()),
+    "more mails": lambda tx: tx.retention.mails(35, 50, (LONG_AGO, 1, "m10")),
+    "sent": lambda tx: tx.retention.sent(35, 50, ()),
+    "notifications": lambda tx: tx.retention.notifications(365, 50, ()),
+    "versions": lambda tx: tx.retention.versions(90, 50, ()),
+    "turn": lambda tx: tx.retention.take_turn("purge", 60),
+    "kept turn": lambda tx: tx.retention.keep_turn("purge", 60),
+}
+"""What the purge asks, where there is something to forget."""
 
-    def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
-        asked.append((statement, parameters))
+
+@pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in FORGET.items()])
+def test_what_is_asked_from_time_to_time_reads_no_table_from_end_to_end(world: World, ask: Ask) -> None:
+    arrive(world, *(f"m{n}" for n in range(MANY)))
+    _announce(world)
+    _age(world)
+    plans = _plans(world.store, ask)
+    assert plans
+    assert not [line for plan in plans for line in _read_whole(plan)], plans
+
+
+def test_the_test_sees_a_table_that_is_read_from_end_to_end(world: World) -> None:
+    arrive(world, *(f"m{n}" for n in range(MANY)))
+    [plan] = _plans(world.store, lambda tx: tx.db.execute(select(messages).where(messages.c.missing > 1)))
+    assert _read_whole(plan)
+
+
+def _age(world: World) -> None:
+    """All of it is old, and half is done with; as many mails were sent, and as many records deleted."""
+    its = {"mailbox_id": 1, "connection_id": world.connection_id, "state": "sent"}
+    old = dict.fromkeys(("ready_at", "redrive_at", "created_at"), LONG_AGO)
+    gone = {"kind": "contacts", "version": 1, "deleted_at": LONG_AGO}
+    with world.store.begin("tests.age") as tx:
+        tx.db.execute(update(messages).values(seen_at=LONG_AGO))
+        tx.db.execute(update(steps).where(steps.c.gmail_id < "m5").values(state="done"))
+        tx.db.execute(update(notifications).values(created_at=LONG_AGO))
+        tx.db.execute(update(deliveries).where(deliveries.c.notification_id < 99).values(state="set_aside"))
+        tx.db.execute(insert(outbox), [its | old | {"key": f"key-{n}"} for n in range(MANY)])
+        tx.db.execute(insert(crm_versions), [gone | {"record_id": f"c{n}"} for n in range(MANY)])
+        tx.decisions.skip(1, {f"m{n}": Outcome.SKIP_NO_CONTACT for n in range(MANY)}, [world.connection_id])
+        if tx.db.dialect.name == "postgresql":
+            tx.db.exec_driver_sql("ANALYZE")
+
+
+def _read_whole(plan: list[str]) -> list[str]:
+    """Lines of the plan that name a table of ours, of which every row or every entry of an index is read."""
+    found = []
+    for line, following in zip(plan, [*plan[1:], ""], strict=False):
+        read = re.match(r"(?:-> +)?(Seq Scan|Index (?:Only )?Scan using \w+) on (\w+)|SCAN (\w+)", line)
+        table = read and (read[2] or read[3])
+        if read and table in metadata.tables and not following.startswith("Index Cond"):
+            found.append(line)
+    return found
+
+
+def _plan(store: Store, ask: Ask) -> list[str]:
+    """The plan of the first statement."""
+    return _plans(store, ask)[0]
+
+
+def _plans(store: Store, ask: Ask) -> list[list[str]]:
+    """The plans of all statements that are asked, each made before it is run: a table that it finds empty has another.
+    PostgreSQL would read tables of some hundred rows as a whole, and join them so."""
+    plans: list[list[str]] = []
+    looking = False
+
+    def explain(db: Any, _: object, statement: str, parameters: Any, __: object, many: bool) -> None:
+        nonlocal looking
+        if looking:
+            return
+        looking = True
+        how = "EXPLAIN" if db.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+        rows = db.exec_driver_sql(f"{how} {statement}", parameters[0] if many else parameters).all()
+        plans.append([str(row[-1]).strip() for row in rows])
+        looking = False
 
     with store.begin("tests.plan") as tx:
-        postgresql = tx.db.dialect.name == "postgresql"
-        if postgresql:
-            tx.db.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        event.listen(store.engine, "before_cursor_execute", note)
+        if tx.db.dialect.name == "postgresql":
+            for way in ("seqscan", "hashjoin", "mergejoin"):
+                tx.db.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+        event.listen(store.engine, "before_cursor_execute", explain)
         try:
             ask(tx)
         finally:
-            event.remove(store.engine, "before_cursor_execute", note)
-        statement, parameters = asked[0]
-        explain = "EXPLAIN" if postgresql else "EXPLAIN QUERY PLAN"
-        rows = tx.db.exec_driver_sql(f"{explain} {statement}", parameters).all()
-    return [str(row[-1]).strip() for row in rows]
+            event.remove(store.engine, "before_cursor_execute", explain)
+    return plans

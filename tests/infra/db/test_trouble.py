@@ -122,6 +122,25 @@ def test_a_reader_that_stays_holds_up_no_scrubbing_for_long(world: World, hasty:
         assert not scrubbing.is_alive()
 
 
+@pytest.mark.rule("W11")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_while_scrubbing_waits_for_a_reader_others_write(
+    world: World, second_store: Store, database_url: str, cipher: Cipher
+) -> None:
+    writer = Store(database_url, cipher, lock_wait=10)
+    with world.store.begin("tests.read", reads_only=True) as reader:
+        reader.db.scalar(select(mailboxes.c.failures))
+        touch(writer, world.mailbox_id)
+        scrubbing = threading.Thread(target=second_store.scrub, daemon=True)
+        scrubbing.start()
+        for _ in range(5):
+            touch(writer, world.mailbox_id)
+        assert scrubbing.is_alive(), "it has not given up: the log is not cut off yet"
+    scrubbing.join(30)
+    writer.engine.dispose()
+    assert Path(f"{database_url.removeprefix('sqlite:///')}-wal").stat().st_size == 0
+
+
 @pytest.mark.rule("W13")
 @POSTGRESQL
 def test_a_connection_that_is_lost_is_the_database_s_trouble(store: Store, second_store: Store) -> None:
