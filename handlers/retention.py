@@ -18,10 +18,10 @@ PURGE_EVERY = 3_600.0
 TURN = 60.0
 """Seconds after which a purge that was cut off is taken up, by whoever keeps the clock then."""
 
-AT_ONCE = 500
+AT_ONCE = 250
 SAID_EVERY = 10.0
-REST = 0.15
-"""Seconds between two stretches at most: who waits for SQLite's one writer looks every 0.1 seconds."""
+REST = 0.1
+"""Seconds between two stretches at most: who waits for SQLite's one writer looks as often."""
 
 _KINDS: dict[str, Callable[[Transaction, Retention, After], Forgotten]] = {
     "messages": lambda tx, kept, after: tx.retention.mails(kept.mail, AT_ONCE, after),
@@ -68,7 +68,7 @@ def _forget(kind: str, forgotten: Counter[str], work: Work) -> bool:
             said = time.monotonic()
             _say(forgotten)
         if after is not None:
-            time.sleep(min(time.monotonic() - began, REST))
+            time.sleep(min((time.monotonic() - began) / 2, REST))
     return True
 
 
