@@ -28,6 +28,10 @@ class Unready(TryAgain):
     """The provider lets nobody into the mailbox and does not say for how long: often it passes (E87)."""
 
 
+class Slowed(TryAgain):
+    """We hold back by ourselves: the provider would refuse soon (FACTS §4). No failure of the mailbox."""
+
+
 class GrantRefused(Unready):
     """Google gives no token for this grant, and the operator alone can change that: no user is marked for it. Another
     grant of the mailbox may work (W15)."""

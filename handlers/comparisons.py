@@ -9,10 +9,11 @@ import structlog
 
 from domain.comparisons import Compared, Missing, next_at, period
 from domain.connections import Connection, MailboxState
-from domain.errors import GiveUp, TryAgain
+from domain.errors import GiveUp, Slowed, TryAgain
 from domain.events import ComparisonDue, MailFound
 from domain.ledger import SLICE
 from domain.mailboxes import Found
+from domain.quota import Purpose
 from handlers.mailboxes import SIDE_BY_SIDE
 from handlers.ports import Mailbox
 from handlers.work import Lease, Work, enter, in_turn, rest
@@ -40,8 +41,12 @@ def _compare(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     comparison = _Comparison(mailbox, connections, work)
     try:
         lease = Lease(work.pace.lease, keep)
-        if span and not enter(connections, work, lambda gmail: comparison.whole(gmail, *span), lease):
+        if span and not enter(
+            connections, work, lambda gmail: comparison.whole(gmail, *span), lease, purpose=Purpose.COMPARE
+        ):
             return True
+    except Slowed:  # it is due again in a minute
+        return True
     except (TryAgain, GiveUp) as error:
         rest(mailbox, error, work)
         return True

@@ -10,6 +10,7 @@ from domain.connections import Connection, ConnectionState, MailboxState, Sharin
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
 from domain.labels import ByCategory, Category
 from domain.mailboxes import Grant, Watch
+from domain.quota import Purpose
 from domain.scopes import Scope, missing, named, needed
 from handlers import leaving
 from handlers.ports import Mailbox, Transaction
@@ -110,6 +111,7 @@ def save(
             gmail.stop_watch()
         except (AccessRevoked, GiveUp, TryAgain) as error:  # all is saved, and Gmail ends it in a week
             log.warning("watch.abandoned", mailbox_id=mailbox_id, reason=str(error))
+    work.tally.add(mailbox_id, Purpose.USER, gmail.spent.units)
     log.info(
         "connection.made",
         connection_id=connection.id,

@@ -15,6 +15,7 @@ from domain.ledger import SLICE, Ahead, Cost, Link, Planned, Step
 from domain.mailboxes import PUT_AWAY
 from domain.messages import INBOX, Exclusions, Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
+from domain.quota import Purpose
 from handlers.ports import Transaction
 from handlers.slices import Slice, put_aside
 from handlers.work import Work, enter, once_more
@@ -63,7 +64,14 @@ def _match(
 ) -> tuple[bool, Ahead | None]:
     began = time.monotonic()
     ids = [claim.gmail_id for claim in piece.claims]
-    answer = enter(connections, work, lambda gmail: (gmail.fetch(ids), gmail.spent), piece.lease())
+    answer = enter(
+        connections,
+        work,
+        lambda gmail: (gmail.fetch(ids), gmail.spent),
+        piece.lease(),
+        purpose=Purpose.MATCH,
+        expected=work.tally.quota.read * len(ids),
+    )
     if answer is None:
         piece.give_back(piece.claims, 0, counted=False)
         return False, None

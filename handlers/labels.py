@@ -15,6 +15,7 @@ from domain.labels import outcome as outcome_of
 from domain.ledger import LABEL_WAITS, Claim, Cost, Link, Sortable, Step
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
+from domain.quota import Purpose
 from handlers import threads
 from handlers.labelling import Plan, Result, label
 from handlers.ports import Transaction
@@ -135,7 +136,9 @@ def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> None:
         connections = list(plan.connections.values())
         try:
             lease = plan.piece.lease(keep)
-            spent = enter(connections, work, lambda gmail: label(gmail, plan, result, work), lease)
+            spent = enter(
+                connections, work, lambda gmail: label(gmail, plan, result, work), lease, purpose=Purpose.SORT
+            )
         except LabelConflict as error:
             if _waits_for_labels(plan.piece, work):
                 return

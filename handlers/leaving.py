@@ -1,9 +1,12 @@
 """The end of a connection, whichever way it comes: off here at once, then at Google (D12, Z42–Z44, E74, E79)."""
 
+from functools import partial
+
 import structlog
 
 from domain.connections import Connection, ConnectionState
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
+from domain.quota import Purpose
 from handlers.ports import Transaction
 from handlers.work import Work
 
@@ -105,6 +108,7 @@ def _sign_out(connection: Connection, *, stop: bool, revoke: bool, work: Work) -
     if connection.grant is None:
         return
     gmail = work.gmail.open(connection.grant)
+    gmail.charge(partial(work.tally.add, connection.mailbox_id, Purpose.USER))
     gmail.hold(work.pace.long_lease / 3, lambda: _stay(connection, work))
     for wanted, step in ((stop, gmail.stop_watch), (revoke, gmail.revoke)):
         try:

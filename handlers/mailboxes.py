@@ -8,10 +8,11 @@ from math import ceil
 import structlog
 
 from domain.connections import Connection, MailboxState
-from domain.errors import CursorExpired, GiveUp, TryAgain
+from domain.errors import CursorExpired, GiveUp, Slowed, TryAgain
 from domain.events import MailboxChanged, MailFound
 from domain.ledger import SLICE
 from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
+from domain.quota import Purpose
 from handlers import watches
 from handlers.ports import Mailbox, Transaction
 from handlers.work import Lease, Work, enter, in_turn, rest
@@ -56,11 +57,14 @@ def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], bool
         return False
     walk = _Walk(mailbox, mailbox.cursors, connections, came_by, began_at, work, keep)
     try:
-        enter(connections, work, walk.to_the_end, Lease(work.pace.lease, keep))
+        purpose = Purpose.SWEEP if came_by == "sweep" else Purpose.PUSH
+        enter(connections, work, walk.to_the_end, Lease(work.pace.lease, keep), purpose=purpose)
     except CursorLost:
         log.info("cursor.lost", mailbox_id=mailbox_id)
         return True
     except (TryAgain, GiveUp) as error:
+        if isinstance(error, Slowed) and came_by == "sweep":  # it is due again in a minute
+            return True
         rest(mailbox, error, work)
         return False
     return walk.ended

@@ -25,6 +25,7 @@ from domain.outbox import (
     hindrance,
     wait_before,
 )
+from domain.quota import Purpose
 from domain.users import User
 from handlers.ports import Mailbox
 from handlers.work import REFUSED_WAIT, Lease, Work, enter, in_turn, written
@@ -98,7 +99,13 @@ def _take_up(
         return _hindered(sending, why or SWITCHED_OFF)
     run = {SendState.DRAFTING: _clear_away, SendState.WAITING: _send, SendState.SENDING: _look}[sending.state]
     try:
-        end = enter((connection,), work, lambda gmail: run(sending, gmail, work, late=late), lease)
+        end = enter(
+            (connection,),
+            work,
+            lambda gmail: run(sending, gmail, work, late=late),
+            lease,
+            purpose=Purpose.SEND,
+        )
     except TryAgain as error:
         return _again(sending, sending.state, error)
     except GiveUp as error:

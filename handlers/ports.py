@@ -1,6 +1,6 @@
 """What the handlers need of the outside, in the domain's words. infra provides it; no handler knows how."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -32,6 +32,7 @@ from handlers.rows import (
     RetentionRows,
     SharingRows,
     SignInRows,
+    UnitRows,
     UserRows,
 )
 
@@ -65,6 +66,9 @@ class Mailbox(Protocol):
     def hold(self, every: float, extend: Callable[[], object]) -> None:
         """While a call is out, another thread calls `extend` every so many seconds. No call is out for ever: after
         ten times the longest silence, trickled answers included, its line is cut, which is TryAgain."""
+
+    def charge(self, account: Callable[[int], object]) -> None:
+        """`account` is called with the units of each request, as soon as they are spent."""
 
     def cursor_now(self) -> str:
         """getProfile's historyId: where history stands now."""
@@ -216,6 +220,16 @@ class Queue(Protocol):
     def backlog(self, queue: str = "mail") -> int:
         """How many jobs are queued and not yet taken."""
 
+    def spend(self, slot: int, spent: Mapping[int, int]) -> Mapping[int, tuple[int, ...]]:
+        """Add to what all processes have spent of Google's units in this slot (domain.quota), by mailbox; returns for
+        each what was spent in the last minute, slot by slot, the oldest first. Nothing when Redis is away."""
+
+    def spent(self, slot: int, mailbox_ids: Collection[int]) -> Mapping[int, int] | None:
+        """What was spent in the last minute; None when Redis is away."""
+
+    def say_once(self, what: str, seconds: float) -> bool:
+        """Whether nobody has said it for so many seconds; False when Redis is away."""
+
     def emit(self, event: Event, copies: int = 1) -> None:
         """Wake those who wait for the event (workers/routes.py). Called after the commit, never before."""
 
@@ -253,6 +267,8 @@ class Transaction(Protocol):
     def reports(self) -> ReportRows: ...
     @property
     def retention(self) -> RetentionRows: ...
+    @property
+    def units(self) -> UnitRows: ...
     @property
     def users(self) -> UserRows: ...
     @property

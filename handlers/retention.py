@@ -27,6 +27,7 @@ _KINDS: dict[str, Callable[[Transaction, Retention, After], Forgotten]] = {
     "messages": lambda tx, kept, after: tx.retention.mails(kept.mail, AT_ONCE, after),
     "sendings": lambda tx, kept, after: tx.retention.sent(kept.mail, AT_ONCE, after),
     "notifications": lambda tx, kept, after: tx.retention.notifications(kept.notifications, AT_ONCE, after),
+    "units": lambda tx, kept, _: tx.units.forget(kept.mail, AT_ONCE),
     "versions": lambda tx, kept, after: tx.retention.versions(kept.deleted, AT_ONCE, after),
 }
 
@@ -79,6 +80,7 @@ def _say(forgotten: Counter[str]) -> int:
             messages=forgotten["messages"],
             sendings=forgotten["sendings"],
             notifications=forgotten["notifications"],
+            units=forgotten["units"],
             versions=forgotten["versions"],
         )
     return forgotten.total()

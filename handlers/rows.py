@@ -1,7 +1,7 @@
 """What the handlers read and write, by noun; what each method means stands at infra/db."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from domain.aliases import Alias, Holders
@@ -16,6 +16,7 @@ from domain.notifications import NoticeKind, Told
 from domain.organisations import Organisation, SharingPolicy
 from domain.outbox import Room, Sending, SendReport, SendState
 from domain.outcomes import Outcome
+from domain.quota import Purpose, Spending
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.retention import After, Forgotten
 from domain.sharing import SharedMailbox
@@ -271,3 +272,13 @@ class ReportRows(Protocol):
         self, since: datetime, mailbox_id: int | None = None
     ) -> Mapping[int, tuple[str, ...]]: ...
     def knows_user(self, user_id: str) -> bool: ...
+
+
+class UnitRows(Protocol):
+    def add(self, batch: str, owner: str, day: date, rows: Mapping[int, Mapping[Purpose, int]]) -> None: ...
+    def of_day(self, day: date) -> Spending: ...
+    def costliest(self, day: date, limit: int) -> Mapping[int, tuple[str | None, Spending]]: ...
+    def of_mailboxes(
+        self, day: date, mailbox_ids: Collection[int]
+    ) -> Mapping[int, tuple[str | None, Spending]]: ...
+    def forget(self, days: int, limit: int) -> Forgotten: ...

@@ -8,6 +8,7 @@ from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
 from domain.events import SendingDue
 from domain.outbox import SIGN_IN, Room, Sending, SendState, hindrance, key_of
 from domain.outgoing import Unsendable, Written, encode
+from domain.quota import Purpose
 from handlers.connections import Refused
 from handlers.ports import Mailbox
 from handlers.preparing import WAYS_OUT, Prepared, prepare
@@ -106,7 +107,7 @@ def _draft(
         _write(sending, raw, prepared.thread_id, gmail, work, progress)
         return True
 
-    if not enter((prepared.connection,), work, write):
+    if not enter((prepared.connection,), work, write, purpose=Purpose.SEND):
         raise Refused(WAYS_OUT[SIGN_IN].format(user=prepared.user_id))
 
 

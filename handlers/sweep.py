@@ -17,6 +17,7 @@ from domain.events import (
     WatchDue,
 )
 from domain.ledger import Step
+from domain.quota import Purpose
 from handlers.work import Work
 
 log = structlog.get_logger()
@@ -34,7 +35,7 @@ _WAKES: dict[Step, Callable[[int], Event]] = {
 
 def catch_up_due(work: Work) -> int:
     """Wake the mailboxes whose last successful sync began too long ago (Z33, E82); returns how many."""
-    if work.queue.backlog() > CROWDED:
+    if work.queue.backlog() > CROWDED or work.tally.runs_short(Purpose.SWEEP, work.queue):
         return 0
     with work.store.begin("sweep.due") as tx:
         due = tx.mailboxes.take_due(AT_ONCE, work.pace.redrive_after)
@@ -49,7 +50,7 @@ def catch_up_due(work: Work) -> int:
 def renew_watches(work: Work) -> int:
     """Wake the mailboxes whose addresses and push registration are due for their daily look (E14, E85); returns how
     many."""
-    if work.queue.backlog("upkeep") > CROWDED:
+    if work.queue.backlog("upkeep") > CROWDED or work.tally.runs_short(Purpose.WATCH, work.queue):
         return 0
     with work.store.begin("sweep.watches") as tx:
         due = tx.mailboxes.take_watch_due(AT_ONCE, work.pace.redrive_after)
@@ -60,7 +61,7 @@ def renew_watches(work: Work) -> int:
 
 def compare_lists(work: Work) -> int:
     """Wake the mailboxes whose own list is to be compared with the ledger today (E108); returns how many."""
-    if work.queue.backlog("upkeep") > CROWDED:
+    if work.queue.backlog("upkeep") > CROWDED or work.tally.runs_short(Purpose.COMPARE, work.queue):
         return 0
     with work.store.begin("sweep.comparisons") as tx:
         due = tx.history.take_compare_due(AT_ONCE, work.pace.redrive_after)

@@ -8,9 +8,10 @@ from functools import partial
 import structlog
 
 from domain.connections import MailboxState
-from domain.errors import GiveUp, TryAgain
+from domain.errors import GiveUp, Slowed, TryAgain
 from domain.events import WatchDue
 from domain.mailboxes import Watch
+from domain.quota import Purpose
 from handlers.ports import Mailbox, Transaction
 from handlers.work import Lease, Work, enter, in_turn
 
@@ -52,14 +53,16 @@ def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
         return gmail.watch(work.topic) if due else None, gmail.own_addresses()
 
     try:
-        answer = enter(connections, work, look, Lease(work.pace.lease, keep))
+        answer = enter(connections, work, look, Lease(work.pace.lease, keep), purpose=Purpose.WATCH)
+    except Slowed:  # it is due again in a minute
+        return True
     except (TryAgain, GiveUp) as error:
         with work.store.begin("watch.failed") as tx:
             tx.mailboxes.watch_failed(mailbox_id, error.reason, _retry_after(error))
         log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
         return True
     if answer and not _record(mailbox, *answer, anew, work) and answer[0]:
-        enter(connections, work, lambda gmail: gmail.stop_watch())
+        enter(connections, work, lambda gmail: gmail.stop_watch(), purpose=Purpose.WATCH)
     return True
 
 

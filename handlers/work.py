@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -17,6 +18,7 @@ from domain.errors import (
     GiveUp,
     GrantRefused,
     NotDelegated,
+    Slowed,
     TryAgain,
     UnknownAddress,
     Unready,
@@ -24,8 +26,10 @@ from domain.errors import (
 from domain.events import DeliveryDue, Event
 from domain.ledger import unready_wait, wait_before
 from domain.notifications import NoticeKind
+from domain.quota import Purpose
 from domain.retention import Retention
 from handlers.ports import Gmail, Mailbox, Outside, Queue, SignInPage, Store
+from handlers.units import Tally
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -87,6 +91,7 @@ class Work:
     outside: Outside | None = None
     sign_in: SignInPage | None = None
     daily_limit: int = 500
+    tally: Tally = field(default_factory=Tally)
 
     def me(self) -> str:
         """Whose claims these are: another thread of the same process is somebody else."""
@@ -110,17 +115,35 @@ def enter(
     work: Work,
     action: Callable[[Mailbox], T],
     lease: Lease | None = None,
+    *,
+    purpose: Purpose = Purpose.USER,
+    expected: int = 0,
 ) -> T | None:
     """Do something in the mailbox with the first grant that still works; None when none does (W15, E86).
 
+    Its units are counted for the `purpose`; where the `expected` ones are more than are left, Slowed is raised.
     However slowly Gmail answers, the lease is extended meanwhile (W2). Raises GrantRefused where one of the grants
     will work again without its user, and none does now.
     """
+    if not connections:
+        return None
+    with work.tally.reserved(connections[0].mailbox_id, purpose, expected, work.queue):
+        return _enter(connections, work, action, lease, purpose)
+
+
+def _enter(
+    connections: Sequence[Connection],
+    work: Work,
+    action: Callable[[Mailbox], T],
+    lease: Lease | None,
+    purpose: Purpose,
+) -> T | None:
     refused: GrantRefused | None = None
     for connection in connections:
         if connection.grant is None:
             continue
         mailbox = work.gmail.open(connection.grant)
+        mailbox.charge(partial(work.tally.add, connection.mailbox_id, purpose))
         if lease is not None:
             mailbox.hold(lease.seconds / 3, lease.extend)
         try:
@@ -206,8 +229,13 @@ def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
         wait = unready_wait(mailbox.refusals)
     if isinstance(error, TryAgain) and error.after is not None:
         wait = max(wait, error.after)
+    slowed = isinstance(error, Slowed)
+    if isinstance(error, Slowed) and error.after:
+        wait = error.after
     with work.store.begin("mailboxes.rest") as tx:
-        tx.mailboxes.rest(mailbox.id, error.reason, wait.total_seconds(), unready=unready)
+        tx.mailboxes.rest(mailbox.id, error.reason, wait.total_seconds(), unready=unready, counted=not slowed)
+    if slowed:  # it was said where it was found
+        return
     say = log.bind(mailbox_id=mailbox.id, reason=error.reason, seconds=round(wait.total_seconds(), 1))
     if unready and mailbox.refusals:
         say.info("mailbox.postponed")

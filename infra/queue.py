@@ -4,11 +4,14 @@ All of it may be lost at any moment: the ledger and the sweep rebuild it (W13).
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from domain.events import Event
+from domain.quota import SLOT, SLOTS
 from domain.turns import Turn
 from infra.faults import reached
 
@@ -54,6 +57,23 @@ return free
 """
 
 
+_SPEND = """
+local now = KEYS[#KEYS]
+local found = {}
+for at = 2, #ARGV, 2 do
+    if ARGV[at + 1] ~= '0' then redis.call('HINCRBY', now, ARGV[at], ARGV[at + 1]) end
+    local slots = {}
+    for i, key in ipairs(KEYS) do slots[i] = redis.call('HGET', key, ARGV[at]) or '0' end
+    found[#found + 1] = slots
+end
+redis.call('EXPIRE', now, ARGV[1])
+return found
+"""
+
+UNITS_AT_ONCE = 500
+"""Mailboxes in one call: Redis does nothing else meanwhile."""
+
+
 class RedisQueue:
     """The hints that there is work. `send` hands an event to the broker; every call may raise RedisError.
 
@@ -70,6 +90,7 @@ class RedisQueue:
         self._enter = redis.register_script(_ENTER)
         self._keep = redis.register_script(_KEEP)
         self._leave = redis.register_script(_LEAVE)
+        self._spend = redis.register_script(_SPEND)
         self._stalled = redis.register_script(_STALLED)
 
     def mark(self, kind: str, mailbox_id: int) -> bool:
@@ -108,6 +129,32 @@ class RedisQueue:
         """How many jobs are queued and not yet taken."""
         return int(self.redis.llen(BACKLOG + queue))
 
+    def spend(self, slot: int, spent: Mapping[int, int]) -> dict[int, tuple[int, ...]]:
+        """Add to what all processes have spent in this slot; returns each mailbox's last minute, the oldest slot
+        first. Nothing when Redis is away."""
+        keys = [f"lodestone:units:{slot - back}" for back in reversed(range(SLOTS))]
+        found: dict[int, tuple[int, ...]] = {}
+        try:
+            for some in _some(spent):
+                args = [part for item in some for part in item]
+                sums = self._spend(keys=keys, args=[(SLOTS + 2) * SLOT, *args])
+                found |= {one: tuple(map(int, last)) for (one, _), last in zip(some, sums, strict=True)}
+        except RedisError:
+            return {}
+        return found
+
+    def spent(self, slot: int, mailbox_ids: Collection[int]) -> dict[int, int] | None:
+        """What was spent in the last minute; None when Redis is away."""
+        found = self.spend(slot, dict.fromkeys(mailbox_ids, 0))
+        return {one: sum(slots) for one, slots in found.items()} if found or not mailbox_ids else None
+
+    def say_once(self, what: str, seconds: float) -> bool:
+        """Whether nobody has said it for so many seconds."""
+        try:
+            return bool(self.redis.set(f"lodestone:said:{what}", "", nx=True, px=round(seconds * 1000)))
+        except RedisError:
+            return False
+
     def emit(self, event: Event, copies: int = 1) -> None:
         """Wake those who wait for the event. Called after the commit, never before. Copies are to be worked on side
         by side."""
@@ -125,6 +172,12 @@ class RedisQueue:
         if self.redis.get(key) != token.encode():
             return False
         return bool(self.redis.pexpire(key, round(seconds * 1000)))
+
+
+def _some(spent: Mapping[int, int]) -> Iterator[list[tuple[int, int]]]:
+    rest = iter(spent.items())
+    while some := list(islice(rest, UNITS_AT_ONCE)):
+        yield some
 
 
 def _marks(kind: str) -> list[str]:

@@ -9,11 +9,12 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 
 from domain.events import Event
 from infra.db.migrate import migrate
@@ -132,6 +133,19 @@ def store(request: pytest.FixtureRequest, database_url: str, cipher: Cipher) -> 
     store = request.getfixturevalue("postgresql_store") if shared else Store(database_url, cipher)
     yield store
     store.engine.dispose()
+
+
+@pytest.fixture
+def statements(store: Store) -> Iterator[list[str]]:
+    """What the database is told, in order."""
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        found.append(statement)
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    yield found
+    event.remove(store.engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from domain.errors import DatabaseAway
+from domain.quota import QUOTAS
 from domain.retention import Retention
+from handlers.units import Tally
 from handlers.work import Pace, Work
 from infra import logs
 from infra.db.migrate import WrongSchema, check_schema
@@ -80,6 +82,7 @@ class App:
                 long_lease=settings.long_lease,
             ),
             daily_limit=settings.daily_limit,
+            tally=Tally(QUOTAS[settings.gmail_costs], f"{socket.gethostname()}:{os.getpid()}:{process}"),
             topic=settings.topic,
             as_of=settings.as_of,
             retention=Retention(notifications=settings.keep_notifications, deleted=settings.keep_deleted),

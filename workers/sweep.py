@@ -18,6 +18,7 @@ from handlers import retention, sweep
 from handlers.work import Work, once_more
 from workers import vital
 from workers.bootstrap import App, start
+from workers.units import keep_count
 
 log = structlog.get_logger()
 
@@ -33,6 +34,7 @@ def main() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: app.stopping.set())
     if app.wait_until_ready(app.stopping):
+        keep_count(app)
         _keep_clock(app)
     log.info("process.stopped")
 

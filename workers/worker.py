@@ -9,6 +9,7 @@ from workers.actors import register
 from workers.bootstrap import start
 from workers.broker import OUTSIDE
 from workers.consumer import take_jobs
+from workers.units import keep_count, write
 
 log = structlog.get_logger()
 
@@ -22,7 +23,9 @@ def main() -> None:
     crm_actors.register(app)
     sign_in_actors.register(app)
     queues = app.broker.get_declared_queues() - {OUTSIDE}
+    keep_count(app)
     take_jobs(app, queues, threads=app.settings.worker_threads)
+    write(app.work)
 
 
 def say_assumed_zone(store: Store) -> None:

@@ -33,6 +33,8 @@ from infra.db.mailbox_schema import judged as judged
 from infra.db.mailbox_schema import mailbox_addresses as mailbox_addresses
 from infra.db.mailbox_schema import mailboxes as mailboxes
 from infra.db.types import Instant, Json
+from infra.db.unit_schema import unit_sums as unit_sums
+from infra.db.unit_schema import units as units
 
 _id = BigInteger().with_variant(Integer, "sqlite")
 

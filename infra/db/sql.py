@@ -1,6 +1,6 @@
 """Small helpers for SQL that both dialects understand."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
@@ -77,6 +77,18 @@ def upsert(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> N
     changes = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     for chunk in chunks(rows, 1_000):
         db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), chunk)
+
+
+def add_to(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], adds: Collection[str]) -> None:
+    """As `upsert`, but these columns are added to."""
+    statement = _insert(db, table)
+    keys = [column.name for column in table.primary_key]
+    changes = {
+        name: table.c[name] + statement.excluded[name] if name in adds else statement.excluded[name]
+        for name in rows[0]
+        if name not in keys
+    }
+    db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows)
 
 
 def insert_or_raise(db: Connection, table: Table, row: Mapping[str, Any], column: Column[Any]) -> bool:

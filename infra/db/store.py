@@ -30,6 +30,7 @@ from infra.db.sharing import SharingRows
 from infra.db.sign_ins import SignInRows
 from infra.db.trouble import translated
 from infra.db.types import db_now
+from infra.db.units import UnitRows
 from infra.db.users import UserRows
 from infra.faults import reached
 from infra.secrets import Cipher
@@ -94,6 +95,7 @@ class Transaction:
         self.reports = ReportRows(db)
         self.retention = RetentionRows(db)
         self.sign_ins = SignInRows(db, cipher)
+        self.units = UnitRows(db)
         self.users = UserRows(db)
         self.sharing = SharingRows(db)
 
@@ -108,9 +110,9 @@ class Store:
     of LOCK_WAIT's.
 
     Who locks rows of several tables takes them in this order, and rows of one table in the order of their key:
-    users, connections, mailboxes, steps, decisions, messages, notifications, channels, deliveries, outbox. Before
-    all of them come the advisory locks, a user's before a mailbox's. What is claimed is skipped where somebody
-    has it, and may come out of turn: who does not wait is in no deadlock.
+    users, connections, mailboxes, steps, decisions, messages, notifications, channels, deliveries, outbox, unit_sums,
+    units. Before all of them come the advisory locks, a user's before a mailbox's. What is claimed is skipped where
+    somebody has it, and may come out of turn: who does not wait is in no deadlock.
     """
 
     def __init__(

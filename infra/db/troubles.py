@@ -29,9 +29,12 @@ class TroubleRows:
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def rest(self, mailbox_id: int, reason: str, seconds: float, *, unready: bool = False) -> None:
+    def rest(
+        self, mailbox_id: int, reason: str, seconds: float, *, unready: bool = False, counted: bool = True
+    ) -> None:
         """Gmail limits or refuses this mailbox: leave it alone for a while (E87, I4), the longer one of two.
-        `unready`: nobody is let in, and several who find that out at once count as one."""
+        `unready`: nobody is let in, and several who find that out at once count as one. Not `counted`: we
+        hold back by ourselves."""
         until = db_now(seconds)
         longer = case((mailboxes.c.resting_until > until, mailboxes.c.resting_until), else_=until)
         refusals = mailboxes.c.refusals
@@ -40,7 +43,7 @@ class TroubleRows:
             resting_until=longer,
             sync_due_at=unless_paused(longer),
             redrive_at=unless_paused(longer),
-            failures=mailboxes.c.failures + 1,
+            failures=mailboxes.c.failures + counted,
             refusals=case((_RESTS, refusals), else_=refusals + 1) if unready else refusals,
             trouble=reason,
         )

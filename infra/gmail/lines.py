@@ -91,6 +91,7 @@ class Meter:
         self._date = ""
         self.due = 0
         self.held: Held | None = None
+        self.charge: Callable[[int], object] = lambda units: None
 
     @property
     def answered_at(self) -> datetime | None:
@@ -132,8 +133,10 @@ class Meter:
         raise Hung(trouble)
 
     def _pay(self) -> None:
-        self._spent.units += self.due
-        self.due = 0
+        if self.due:
+            self._spent.units += self.due
+            self.charge(self.due)
+            self.due = 0
 
     def once(self) -> "Once":
         """A line for one request."""

@@ -58,6 +58,10 @@ class GmailMailbox:
         """While a call is out the process's one timer extends what is held."""
         self._meter.held = Held(every, extend)
 
+    def charge(self, account: Callable[[int], object]) -> None:
+        """Whoever counts is told of units as they are spent."""
+        self._meter.charge = account
+
     def cursor_now(self) -> str:
         """Where history stands now."""
         answer = self._profile("historyId")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from domain.connections import Sharing
 from domain.events import Event, MailboxChanged
@@ -140,16 +140,3 @@ def house(gmail_server: GmailServer, store: Store, queue: RedisQueue, sent: list
     )
     yield House(work, store, queue, GmailControl(gmail_server.url), sent)
     gmail.close()
-
-
-@pytest.fixture
-def statements(store: Store) -> Iterator[list[str]]:
-    """What the database is told, in order."""
-    found: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found.append(statement)
-
-    event.listen(store.engine, "before_cursor_execute", note)
-    yield found
-    event.remove(store.engine, "before_cursor_execute", note)

@@ -39,6 +39,7 @@ NO_MAIL_IN_HAND = (
     "mailboxes.pause",
     "mailboxes.refuse",
     "sweep.purge",
+    "units.",
     "sweep.purge_due",
     "sweep.purged",
     "watch.failed",

@@ -20,6 +20,7 @@ MODULES = {
     "mail": ("mail", "open"),
     "brakes": ("pause", "resume", "retry"),
     "ledger": ("ledger",),
+    "quota": ("quota",),
     "setup": ("setup",),
     "doctor": ("doctor",),
     "sending": ("send", "outbox"),

@@ -1,10 +1,12 @@
 """How commands that only work on the database begin."""
 
+import atexit
 import sys
 from contextlib import redirect_stdout
 
 from infra.db.migrate import check_schema
 from workers.bootstrap import App, start
+from workers.units import write
 
 
 def open_app() -> App:
@@ -15,4 +17,5 @@ def open_app() -> App:
     with redirect_stdout(sys.stderr):
         app = start("cli")
     check_schema(app.store.engine)
+    atexit.register(write, app.work)
     return app

@@ -63,10 +63,35 @@ def _labelled() -> None:
 
 
 def _units() -> None:
-    """Google's units by mailbox, day and purpose, and watches that last three days."""
+    """Google's units by mailbox, day and purpose."""
+    op.create_table(
+        "units",
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column(
+            "mailbox_id",
+            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        *_purposes(),
+    )
+    op.create_table(
+        "unit_sums",
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column("owner", sa.String, primary_key=True),
+        sa.Column("batch", sa.String, nullable=False),
+        *_purposes(),
+    )
+
+
+def _purposes() -> list[sa.Column[int]]:
+    names = ("push", "sweep", "match", "sort", "watch", "compare", "user", "send")
+    return [sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in names]
 
 
 def downgrade() -> None:
+    op.drop_table("unit_sums")
+    op.drop_table("units")
     op.drop_index("crm_versions_deleted", "crm_versions")
     op.drop_column("crm_versions", "deleted_at")
     op.drop_table("duties")

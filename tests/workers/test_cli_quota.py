@@ -1,0 +1,76 @@
+"""`lodestone quota` as an operator runs it: as a process."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from domain.quota import Purpose, quota_day
+from infra.db.store import Store
+from infra.local.ports import free_port
+from infra.local.redis import RedisServer
+from infra.secrets import Cipher
+from tests.terminals import Terminal
+from tests.worlds import make_world
+
+UWE = "uwe@firm.example"
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, sqlite_url: str, cipher: Cipher, redis_server: RedisServer) -> Terminal:
+    store = Store(sqlite_url, cipher)
+    make_world(store)
+    with store.begin("tests.units") as tx:
+        rows = {1: {Purpose.SWEEP: 160, Purpose.MATCH: 1_240}, 7: {Purpose.WATCH: 100}}
+        tx.units.add("a", "one", quota_day(datetime.now(UTC)), rows)
+    store.engine.dispose()
+    return Terminal(tmp_path, sqlite_url, {"LODESTONE_REDIS_URL": redis_server.url})
+
+
+def test_the_day_is_shown_against_the_projects_quota_and_the_costliest_mailbox_first(
+    terminal: Terminal,
+) -> None:
+    lines = terminal.run("quota").out.splitlines()
+    assert "project, the day: 1,500 of 80,000,000 (0%)" in lines
+    assert "project, the last minute: 0 of 1,200,000 (0%)" in lines
+    assert "spent for: match 1,240, sweep 160, watch 100" in lines
+    assert "by mailbox; each may spend 6,000 a minute" in lines
+    assert [line.split() for line in lines[-2:]] == [
+        ["1,400", "0", UWE, "match", "1,240"],
+        ["100", "0", "mailbox", "7", "watch", "100"],
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+def test_one_mailbox_is_shown_alone_and_a_program_gets_numbers(terminal: Terminal) -> None:
+    found = terminal.run("quota", UWE, "--json").json
+    assert found["quota"] == {"project_day": 80_000_000, "project_minute": 1_200_000, "mailbox_minute": 6_000}
+    [mailbox] = found["mailboxes"]
+    assert (mailbox["mailbox"], mailbox["day"], mailbox["minute"]) == (UWE, 1_400, 0)
+    assert mailbox["by_purpose"]["match"] == 1_240
+
+
+def test_a_project_of_before_has_other_limits(terminal: Terminal) -> None:
+    old = Terminal(
+        terminal.folder, terminal.database_url, {**terminal.settings, "LODESTONE_GMAIL_COSTS": "2025"}
+    )
+    lines = old.run("quota").out.splitlines()
+    assert "project, the day: 1,500, without a limit" in lines
+    assert "by mailbox; each may spend 15,000 a minute" in lines
+
+
+def test_without_redis_the_day_is_shown_and_a_mailbox_that_is_not_there_is_refused(
+    terminal: Terminal,
+) -> None:
+    lonely = Terminal(
+        terminal.folder,
+        terminal.database_url,
+        {"LODESTONE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"},
+    )
+    lines = lonely.run("quota").out.splitlines()
+    assert "project, the last minute: unknown, Redis does not answer" in lines
+    refused = lonely.run("quota", "nobody@firm.example")
+    assert (refused.code, refused.err.splitlines()) == (
+        2,
+        ["lodestone: there is no mailbox nobody@firm.example: `lodestone status` shows them"],
+    )
