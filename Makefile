@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
-.PHONY: demo test suite rules lint bench scale chaos lock clean
+.PHONY: demo test suite rules lint bench scale day chaos lock clean
 demo: $(STAMP)
 	$(BIN)/lodestone demo
 
@@ -30,6 +30,10 @@ bench: $(STAMP)
 # ROWS="due purge" for some of them, DATABASE=sqlite for one of the two.
 scale: $(STAMP)
 	$(BIN)/python -m tests.scale --database $(or $(DATABASE),both) $(if $(ROWS),--only $(ROWS))
+
+# A day of MAILBOXES mailboxes in MINUTES minutes.
+day: $(STAMP)
+	$(BIN)/python -m tests.scale.day --mailboxes $(or $(MAILBOXES),1000) --minutes $(or $(MINUTES),30)
 
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),1) --seed $(or $(SEED),1)
