@@ -287,5 +287,6 @@ class Store(Protocol):
         Raises DatabaseAway, also when others hold what it needs for longer than is waited.
         """
 
-    def scrub(self) -> None:
-        """What was deleted leaves the disk too, as far as the database leaves that to us (D12)."""
+    def scrub(self, within: float | None = None) -> None:
+        """What was deleted leaves the disk too, as far as the database leaves that to us (D12), and as can be done in
+        so many seconds."""

@@ -163,19 +163,19 @@ class Store:
         finally:
             self._writers.release()
 
-    def scrub(self) -> None:
+    def scrub(self, within: float | None = None) -> None:
         """SQLite's write-ahead log keeps what was deleted until it is written back and cut off (D12).
 
         Writing back holds up nobody. To cut it off it must wait for who reads, and while it does writers wait for it:
-        so it tries for a moment, again and again. A reader may outlast that; whoever deletes calls it, and the sweep's
-        purge calls it again.
+        so it tries for a moment, again and again, `within` so many seconds, else as long as for a lock. A reader may
+        outlast that; whoever deletes calls it, and the sweep's purge calls it again.
         """
         if self.engine.dialect.name != "sqlite":
             return
         with translated(), closing(self.engine.raw_connection()) as db:
             db.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             db.cursor().execute(f"PRAGMA busy_timeout = {round(1000 * CUT_OFF_WAIT)}")
-            end = time.monotonic() + self._lock_wait
+            end = time.monotonic() + (self._lock_wait if within is None else within)
             while db.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 if time.monotonic() > end:
                     return

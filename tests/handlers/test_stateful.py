@@ -95,8 +95,8 @@ class Mortal:
         if self.commits == 0:
             raise Died
 
-    def scrub(self) -> None:
-        self.store.scrub()
+    def scrub(self, within: float | None = None) -> None:
+        self.store.scrub(within)
 
 
 @dataclass(slots=True)

@@ -136,6 +136,10 @@ def test_while_scrubbing_waits_for_a_reader_others_write(
         for _ in range(5):
             touch(writer, world.mailbox_id)
         assert scrubbing.is_alive(), "it has not given up: the log is not cut off yet"
+        brief = threading.Thread(target=writer.scrub, args=(0.1,), daemon=True)
+        brief.start()
+        brief.join(8)
+        assert not brief.is_alive(), "it was to try for a moment only"
     scrubbing.join(30)
     writer.engine.dispose()
     assert Path(f"{database_url.removeprefix('sqlite:///')}-wal").stat().st_size == 0
