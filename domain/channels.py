@@ -68,7 +68,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class ChannelReport:
-    """A channel as the operator sees it."""
+    """A channel as the operator sees it. `waiting_since`: when the oldest notification that waits came."""
 
     id: int
     user_id: str | None
@@ -78,6 +78,7 @@ class ChannelReport:
     resting_until: datetime | None
     trouble: str | None
     waiting: int
+    waiting_since: datetime | None
     set_aside: int
 
 

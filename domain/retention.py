@@ -1,6 +1,7 @@
 """How long what is kept is kept, and what a stretch of forgetting came to (D2)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 After = tuple[int | str | datetime, ...]
@@ -12,17 +13,20 @@ class Retention:
     """In days. `mail` is what the ledger knows of a mail that is done with, and of one that a user has sent; of
     labelled mail id and category stay while sorting is on, so that it is never labelled again (E58).
     `notifications`: what the CRM shows, unless it is on its way to a channel still. `deleted`: the version of a
-    deleted record, which voids older changes of it for as long as one may wait in the CRM's queue.
+    deleted record, which voids older changes of it for as long as one may wait in the CRM's queue. `deliveries`: what
+    no receiver has taken; it stays on its user's list.
     """
 
     mail: int = 35
     notifications: int = 365
     deleted: int = 90
+    deliveries: int = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """So many rows, and where to go on; None where nothing else is old."""
+    """So many rows, and where to go on; None where nothing else is old. `channels`: how many each of them has lost."""
 
     rows: int
     after: After | None
+    channels: Mapping[int, int] = field(default_factory=dict)

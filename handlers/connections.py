@@ -250,6 +250,7 @@ def _signed_in(
     known = next((c.id for c in tx.connections.of_user(user_id) if c.mailbox_id == mailbox_id), None)
     if known is not None:
         tx.connections.sign_in_again(known, grant)
+        tx.deliveries.signed_in(known)
     elif sharing is not None:
         known = tx.connections.add(user_id, mailbox_id, grant, sharing)
     connection = None if known is None else tx.connections.get(known)

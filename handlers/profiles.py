@@ -53,4 +53,6 @@ def follow(users: Collection[UserRecord], deleted: Collection[str], tx: Transact
             if connection.magnet_since is not None:
                 tx.mailboxes.resume(connection.mailbox_id)
             followed.resumed.append(connection)
+    for connection in followed.resumed:
+        tx.deliveries.signed_in(connection.id)
     return followed

@@ -26,6 +26,7 @@ REST = 0.1
 _KINDS: dict[str, Callable[[Transaction, Retention, After], Forgotten]] = {
     "messages": lambda tx, kept, after: tx.retention.mails(kept.mail, AT_ONCE, after),
     "sendings": lambda tx, kept, after: tx.retention.sent(kept.mail, AT_ONCE, after),
+    "deliveries": lambda tx, kept, after: tx.retention.deliveries(kept.deliveries, AT_ONCE, after),
     "notifications": lambda tx, kept, after: tx.retention.notifications(kept.notifications, AT_ONCE, after),
     "units": lambda tx, kept, _: tx.units.forget(kept.mail, AT_ONCE),
     "versions": lambda tx, kept, after: tx.retention.versions(kept.deleted, AT_ONCE, after),
@@ -64,6 +65,9 @@ def _forget(kind: str, forgotten: Counter[str], work: Work) -> bool:
             tx.retention.keep_turn("purge", TURN)
             found = _KINDS[kind](tx, work.retention, after)
         forgotten[kind] += found.rows
+        for channel_id, number in found.channels.items():
+            if number:
+                log.warning("channel.expired", channel_id=channel_id, notifications=number)
         after = found.after
         if time.monotonic() > said + SAID_EVERY:
             said = time.monotonic()
@@ -79,6 +83,7 @@ def _say(forgotten: Counter[str]) -> int:
             "ledger.purged",
             messages=forgotten["messages"],
             sendings=forgotten["sendings"],
+            deliveries=forgotten["deliveries"],
             notifications=forgotten["notifications"],
             units=forgotten["units"],
             versions=forgotten["versions"],

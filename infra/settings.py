@@ -137,6 +137,9 @@ class Settings(BaseSettings):
     keep_notifications: int = Field(
         365, ge=35, le=3_650, description="days that users' notifications are kept, 35 to 3650"
     )
+    keep_deliveries: int = Field(
+        7, ge=1, le=365, description="days that a notification waits for a channel at most, 1 to 365"
+    )
     keep_deleted: int = Field(
         90,
         ge=1,

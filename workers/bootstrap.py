@@ -85,7 +85,11 @@ class App:
             tally=Tally(QUOTAS[settings.gmail_costs], f"{socket.gethostname()}:{os.getpid()}:{process}"),
             topic=settings.topic,
             as_of=settings.as_of,
-            retention=Retention(notifications=settings.keep_notifications, deleted=settings.keep_deleted),
+            retention=Retention(
+                notifications=settings.keep_notifications,
+                deleted=settings.keep_deleted,
+                deliveries=settings.keep_deliveries,
+            ),
             stopping=self.stopping.is_set,
             outside=Notifiers(
                 may_be_private=settings.channels_may_be_private, seconds=settings.channel_timeout

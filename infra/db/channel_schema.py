@@ -30,6 +30,7 @@ deliveries = Table(
     Column(
         "notification_id", ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True, index=True
     ),
+    Column("user_id", String, nullable=False),
     Column("state", String, nullable=False),
     Column("batch", String),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -40,7 +41,8 @@ deliveries = Table(
 )
 _waiting = deliveries.c.state == "waiting"
 for _name, _columns in {
-    "deliveries_waiting": (deliveries.c.channel_id, deliveries.c.ready_at),
+    "deliveries_waiting": (deliveries.c.channel_id, deliveries.c.ready_at, deliveries.c.notification_id),
+    "deliveries_user": (deliveries.c.channel_id, deliveries.c.user_id, deliveries.c.ready_at),
     "deliveries_batch": (deliveries.c.channel_id, deliveries.c.batch),
     "deliveries_redrive": (deliveries.c.redrive_at,),
 }.items():

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, se
 
 from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
 from domain.ledger import State
-from infra.db.schema import channels, deliveries
+from infra.db.schema import channels, deliveries, notifications
 from infra.db.sql import lock
 from infra.db.types import db_now
 from infra.secrets import Cipher
@@ -104,20 +104,25 @@ class ChannelRows:
 
     def reports(self) -> tuple[ChannelReport, ...]:
         """All channels, the first made first."""
-        waiting = case((deliveries.c.state == State.WAITING.value, 1))
+        waits = deliveries.c.state == State.WAITING.value
+        waiting = case((waits, 1))
         set_aside = case((deliveries.c.state == State.SET_ASIDE.value, 1))
         counted = (
             select(
                 deliveries.c.channel_id,
                 func.count(waiting).label("waiting"),
                 func.count(set_aside).label("set_aside"),
+                func.min(case((waits, deliveries.c.notification_id))).label("oldest"),
             )
             .group_by(deliveries.c.channel_id)
             .subquery()
         )
         rows = self._db.execute(
-            select(channels, counted.c.waiting, counted.c.set_aside)
+            select(
+                channels, counted.c.waiting, counted.c.set_aside, notifications.c.created_at.label("since")
+            )
             .join(counted, counted.c.channel_id == channels.c.id, isouter=True)
+            .join(notifications, notifications.c.id == counted.c.oldest, isouter=True)
             .order_by(channels.c.id)
         )
         return tuple(
@@ -130,6 +135,7 @@ class ChannelRows:
                 resting_until=row.resting_until,
                 trouble=row.trouble,
                 waiting=row.waiting or 0,
+                waiting_since=row.since,
                 set_aside=row.set_aside or 0,
             )
             for row in rows

@@ -3,37 +3,32 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, and_, case, delete, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    or_,
+    select,
+)
 
-from domain.channels import Channel, ChannelState, Item, Parcel, batch_of
+from domain.channels import Channel, Item, Parcel, batch_of
 from domain.connections import ConnectionState
 from domain.ledger import State
-from domain.notifications import LATE_AFTER, NoticeKind
-from infra.db.channels import ChannelRows, is_awake
-from infra.db.schema import channels, connections, contacts, deliveries, notifications
+from domain.notifications import NoticeKind
+from infra.db.channels import ChannelRows
+from infra.db.due_deliveries import MAY_GO, OF_MAIL, WAITS, WORKS, DueDeliveries, is_old, joined
+from infra.db.schema import connections, contacts, deliveries, notifications
 from infra.db.sql import chunks, in_key_order
 from infra.db.types import db_now
 
-_OFF_FOR = 86_400.0
-"""Seconds until the re-driver looks again at what waits for a channel that is off."""
 
-_WAITS = deliveries.c.state == State.WAITING.value
-_OF_MAIL = notifications.c.kind == NoticeKind.MAIL.value
-_WORKS = and_(
-    connections.c.state == ConnectionState.ACTIVE.value,
-    connections.c.magnet_since.is_not(None),
-)
-_MAY_GO = or_(~_OF_MAIL, _WORKS)
-"""Of a mail nothing is told while nobody is signed in to its mailbox (D12): it waits, with its three details."""
-
-
-class DeliveryRows:
+class DeliveryRows(DueDeliveries):
     """Deliveries within one transaction. `redrive_after`: seconds, see W2."""
 
     def __init__(self, db: Connection, channel_rows: ChannelRows, redrive_after: float) -> None:
-        self._db = db
+        super().__init__(db, redrive_after)
         self._channels = channel_rows
-        self._redrive_after = redrive_after
 
     def take(self, channel_id: int, owner: str, lease: float) -> Parcel | None:
         """What is to be sent next, for `lease` seconds ours (W2); None when nothing may be sent now.
@@ -51,7 +46,7 @@ class DeliveryRows:
         elif first.batch is None:
             self._name(channel_id, [first.notification_id], batch)
         attempts = self._db.scalars(
-            self._changed(channel_id, self._these(channel_id, batch), _WAITS)
+            self._changed(channel_id, self._these(channel_id, batch), WAITS)
             .values(
                 owner=owner,
                 attempts=deliveries.c.attempts + 1,
@@ -84,80 +79,18 @@ class DeliveryRows:
             values["batch"] = None
         return self._end(parcel, owner, **values)
 
-    def stalled(self, limit: int) -> tuple[int, ...]:
-        """Channels for which something waits although its time has come; asked for again from now (W2).
-
-        What waits for a channel that rests or is off steps aside, so that no tick reads a backlog twice.
-        """
-        due = (_WAITS, deliveries.c.redrive_at <= db_now())
-        oldest = select(deliveries.c.channel_id).where(*due).order_by(deliveries.c.redrive_at).limit(limit)
-        stuck = oldest.subquery()
-        may_go = _joined(select(deliveries.c.channel_id)).where(
-            deliveries.c.channel_id == stuck.c.channel_id, *due, _MAY_GO
-        )
-        active = channels.c.state == ChannelState.ACTIVE.value
-        again = case(
-            (~active, db_now(_OFF_FOR)),
-            (~is_awake(), channels.c.resting_until),
-            else_=db_now(self._redrive_after),
-        )
-        rows = self._db.execute(
-            select(stuck.c.channel_id, and_(active, is_awake(), may_go.exists()))
-            .join(channels, channels.c.id == stuck.c.channel_id)
-            .distinct()
-            .order_by(stuck.c.channel_id)
-        ).all()
-        for channel_id, _ in rows:
-            of_it = select(again).where(channels.c.id == channel_id).scalar_subquery()
-            asked = self._changed(channel_id, *due, skip_locked=True)  # what is locked is being sent
-            self._db.execute(asked.values(redrive_at=of_it))
-        return tuple(channel_id for channel_id, can_go in rows if can_go)
-
-    def _first(self, channel_id: int) -> Any:
-        """The delivery that has been ready the longest, with its user and whether it is late."""
-        late = and_(_OF_MAIL, or_(notifications.c.late, _is_old()))
-        others, their = deliveries.alias(), notifications.alias()
-        gathering = exists().where(
-            others.c.channel_id == channel_id,
-            others.c.state == State.WAITING.value,
-            others.c.batch.is_(None),
-            others.c.ready_at > db_now(),
-            their.c.id == others.c.notification_id,
-            their.c.user_id == notifications.c.user_id,
-            their.c.late,
-        )
-        return self._db.execute(
-            _joined(
-                select(
-                    deliveries.c.notification_id,
-                    deliveries.c.batch,
-                    notifications.c.user_id,
-                    late.label("late"),
-                )
-            )
-            .where(
-                deliveries.c.channel_id == channel_id,
-                _WAITS,
-                deliveries.c.ready_at <= db_now(),
-                _MAY_GO,
-                or_(deliveries.c.batch.is_not(None), ~late, ~gathering),
-            )
-            .order_by(deliveries.c.ready_at, deliveries.c.notification_id)
-            .limit(1)
-        ).one_or_none()
-
     def _gather(self, channel_id: int, user_id: str) -> str:
         """All late mails of the user that are not part of an event yet become one; returns its batch."""
         ids = self._db.scalars(
-            _joined(select(deliveries.c.notification_id)).where(
+            joined(select(deliveries.c.notification_id)).where(
                 deliveries.c.channel_id == channel_id,
-                _WAITS,
+                deliveries.c.user_id == user_id,
+                WAITS,
                 deliveries.c.batch.is_(None),
                 deliveries.c.ready_at <= db_now(),
-                notifications.c.user_id == user_id,
-                _OF_MAIL,
-                or_(notifications.c.late, _is_old()),
-                _MAY_GO,
+                OF_MAIL,
+                or_(notifications.c.late, is_old()),
+                MAY_GO,
             )
         ).all()
         batch = batch_of(channel_id, ids)
@@ -171,18 +104,18 @@ class DeliveryRows:
 
     def _parcel(self, channel: Channel, batch: str, attempts: int) -> Parcel:
         rows = self._db.execute(
-            _joined(
+            joined(
                 select(
                     notifications,
                     contacts.c.name,
                     connections.c.state,
                     connections.c.sorting_trouble,
                     connections.c.access_trouble,
-                    _WORKS.label("works"),
+                    WORKS.label("works"),
                 )
             )
             .join(contacts, contacts.c.id == notifications.c.contact_id, isouter=True)
-            .where(self._these(channel.id, batch), _WAITS)
+            .where(self._these(channel.id, batch), WAITS)
             .order_by(notifications.c.id)
         )
         items = tuple(_item(row) for row in rows)
@@ -196,26 +129,7 @@ class DeliveryRows:
         return self._db.execute(changed.values(owner=None, **values)).rowcount > 0
 
     def _mine(self, parcel: Parcel, owner: str) -> tuple[ColumnElement[bool], ...]:
-        return self._these(parcel.channel.id, parcel.batch), deliveries.c.owner == owner, _WAITS
-
-    def _changed(self, channel_id: int, *where: ColumnElement[bool], skip_locked: bool = False) -> Update:
-        """An UPDATE of these deliveries of the channel."""
-        its = deliveries.c.channel_id == channel_id
-        these = in_key_order(self._db, deliveries, its, *where, skip_locked=skip_locked)
-        return update(deliveries).where(its, these)
-
-
-def _joined(query: Any) -> Any:
-    """Deliveries with their notifications and those with their connections: without one nothing is sent."""
-    return (
-        query.select_from(deliveries)
-        .join(notifications, notifications.c.id == deliveries.c.notification_id)
-        .join(connections, connections.c.id == notifications.c.connection_id)
-    )
-
-
-def _is_old() -> ColumnElement[bool]:
-    return notifications.c.received_at < db_now(-LATE_AFTER.total_seconds())
+        return self._these(parcel.channel.id, parcel.batch), deliveries.c.owner == owner, WAITS
 
 
 def _item(row: Any) -> Item:

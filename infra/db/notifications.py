@@ -109,6 +109,7 @@ class NotificationRows:
             {
                 "channel_id": channel_id,
                 "notification_id": notification_id,
+                "user_id": user_id,
                 "state": State.WAITING.value,
                 "ready_after": self._gather if late else 0,
                 "redrive_after": self._gather if late else self._redrive_after,

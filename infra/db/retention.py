@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     delete,
     literal,
+    or_,
     select,
     tuple_,
     update,
@@ -34,7 +35,7 @@ from infra.db.schema import (
     sign_ins,
     steps,
 )
-from infra.db.sql import among, change_these, insert_new, lock
+from infra.db.sql import among, change_these, in_key_order, insert_new, lock
 from infra.db.types import db_now
 
 _DAY = 86_400
@@ -125,6 +126,29 @@ class RetentionRows:
         lock(self._db, notifications, these)
         lock(self._db, deliveries, deliveries.c.notification_id.in_(old))  # they go with them
         return Forgotten(self._db.execute(delete(notifications).where(these, ~_ON_ITS_WAY)).rowcount, more)
+
+    def deliveries(self, days: int, limit: int, after: After) -> Forgotten:
+        """What has waited so long for a channel, or was set aside there, and is not being sent right now."""
+        key = (deliveries.c.notification_id, deliveries.c.channel_id)
+        page = select(*key, (notifications.c.created_at < db_now(-_DAY * days)).label("old"))
+        page = page.join(notifications, notifications.c.id == deliveries.c.notification_id)
+        behind = (deliveries.c.notification_id >= after[0], tuple_(*key) > tuple_(*after)) if after else ()
+        rows = self._db.execute(page.where(*behind).order_by(*key).limit(limit)).all()
+        old = [(row.channel_id, row.notification_id) for row in rows if row.old]
+        channel_ids = sorted({channel_id for channel_id, _ in old})
+        idle = or_(deliveries.c.owner.is_(None), deliveries.c.ready_at <= db_now())
+        lost: dict[int, int] = {}
+        for its in channel_ids:
+            these = (
+                deliveries.c.channel_id == its,
+                deliveries.c.notification_id.in_([n for c, n in old if c == its]),
+            )
+            free = in_key_order(self._db, deliveries, *these, idle)
+            lost[its] = self._db.execute(
+                delete(deliveries).where(deliveries.c.channel_id == its, free)
+            ).rowcount
+        more = len(rows) == limit and rows[-1].old
+        return Forgotten(sum(lost.values()), tuple(rows[-1])[:2] if more else None, lost)
 
     def sent(self, days: int, limit: int, after: After) -> Forgotten:
         """Mail that users asked to be sent longer ago."""

@@ -1,6 +1,7 @@
 """The rows of `make scale`, by name."""
 
 from tests.scale.frame import Row
+from tests.scale.rows_channels import outage
 from tests.scale.rows_due import due
 from tests.scale.rows_purge import purge
 from tests.scale.rows_work import pause, redrive, rest
@@ -11,4 +12,5 @@ ROWS: dict[str, Row] = {
     "redrive": redrive,
     "rest": rest,
     "pause": pause,
+    "outage": outage,
 }

@@ -27,7 +27,7 @@ MAILS = 100_000
 
 def redrive(place: Place) -> Iterator[Figure]:
     """30,000 mails of 3,000 mailboxes wait, and the queue has lost all of it."""
-    with place.copy() as other, _work(other) as (work, sent), _transactions(other) as longest:
+    with place.copy() as other, work_on(other) as (work, sent), transactions(other) as longest:
         _wait(other, STEPS, MAILBOXES)
         began = time.perf_counter()
         sweep.redrive(work)
@@ -53,10 +53,10 @@ def rest(place: Place) -> Iterator[Figure]:
 
 def pause(place: Place) -> Iterator[Figure]:
     """`lodestone pause` and `resume` of everything."""
-    with place.copy() as other, _work(other) as (work, _):
+    with place.copy() as other, work_on(other) as (work, _):
         _wait(other, STEPS, MAILBOXES)
         for name, change in (("pause", brakes.pause), ("resume", brakes.resume)):
-            with _transactions(other) as longest:
+            with transactions(other) as longest:
                 began = time.perf_counter()
                 change(None, work)
                 seconds = time.perf_counter() - began
@@ -80,7 +80,7 @@ def _wait(place: Place, mails: int, mailboxes: int) -> None:
 
 
 @contextmanager
-def _work(place: Place) -> Iterator[tuple[Work, list[Event]]]:
+def work_on(place: Place) -> Iterator[tuple[Work, list[Event]]]:
     """A process's way to the outside, and what it has asked for."""
     sent: list[Event] = []
     logs.set_up("WARNING", process="scale")
@@ -100,7 +100,7 @@ class Longest:
 
 
 @contextmanager
-def _transactions(place: Place) -> Iterator[Longest]:
+def transactions(place: Place) -> Iterator[Longest]:
     """The longest of those that are committed meanwhile."""
     longest, began = Longest(), 0.0
 

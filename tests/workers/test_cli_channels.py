@@ -48,6 +48,7 @@ def test_a_webhook_is_added_tested_listed_and_removed(terminal: Terminal, receiv
         "state": "active",
         "resting_until": None,
         "waiting": 0,
+        "waiting_since": None,
         "set_aside": 0,
         "trouble": None,
     }

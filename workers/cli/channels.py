@@ -118,6 +118,7 @@ def _as_json(one: ChannelReport) -> dict[str, Any]:
         "state": one.state.value,
         "resting_until": one.resting_until and one.resting_until.isoformat(timespec="seconds"),
         "waiting": one.waiting,
+        "waiting_since": one.waiting_since and one.waiting_since.isoformat(timespec="seconds"),
         "set_aside": one.set_aside,
         "trouble": one.trouble,
     }

@@ -63,7 +63,9 @@ def _announce(world: World) -> None:
         channel = {"id": 1, "kind": "webhook", "target": b"", "state": "active", "created_at": START}
         tx.db.execute(insert(channels), channel)
         tx.db.execute(insert(notifications), [{**one, "id": n, "gmail_id": f"m{n}"} for n in range(1, MANY)])
-        tx.db.execute(insert(deliveries), [{**way, "notification_id": n} for n in range(1, MANY)])
+        tx.db.execute(
+            insert(deliveries), [{**way, "notification_id": n, "user_id": "uwe"} for n in range(1, MANY)]
+        )
         if tx.db.dialect.name == "postgresql":  # what it knew of the table is from another test
             tx.db.exec_driver_sql("ANALYZE")
 

@@ -151,7 +151,7 @@ def test_what_a_channel_has_not_taken_yet_stays(world: World) -> None:
     with world.store.begin("tests.channels") as tx:
         channel = {"id": 1, "kind": "webhook", "target": b"", "state": "active", "created_at": START}
         tx.db.execute(insert(channels), channel)
-        way = {"channel_id": 1, "ready_at": SOON, "redrive_at": SOON}
+        way = {"channel_id": 1, "user_id": "uwe", "ready_at": SOON, "redrive_at": SOON}
         tx.db.execute(
             insert(deliveries),
             [
@@ -165,6 +165,40 @@ def test_what_a_channel_has_not_taken_yet_stays(world: World) -> None:
     with world.store.begin("tests.left") as tx:
         assert tx.db.scalars(select(notifications.c.id)).all() == [1]
         assert tx.db.scalars(select(deliveries.c.notification_id)).all() == [1]
+
+
+@pytest.mark.rule("E91")
+def test_what_no_receiver_takes_is_given_up_after_a_week_and_stays_on_the_list(world: World) -> None:
+    put_on_the_list(world, *[LONG_AGO] * 4, SOON)
+    way = {"user_id": "uwe", "ready_at": LONG_AGO, "redrive_at": LONG_AGO, "owner": None}
+    with world.store.begin("tests.channels") as tx:
+        for number in (1, 2):
+            channel = {"id": number, "kind": "webhook", "target": b"", "state": "active", "created_at": START}
+            tx.db.execute(insert(channels), channel)
+        tx.db.execute(
+            insert(deliveries),
+            [
+                way | {"channel_id": 1, "notification_id": 1, "state": "waiting"},
+                way | {"channel_id": 2, "notification_id": 1, "state": "waiting"},
+                way | {"channel_id": 1, "notification_id": 2, "state": "set_aside"},
+                way
+                | {"channel_id": 1, "notification_id": 3, "state": "waiting"}
+                | {"owner": "notifier", "ready_at": SOON},
+                way | {"channel_id": 2, "notification_id": 4, "state": "waiting"},
+                way | {"channel_id": 1, "notification_id": 5, "state": "waiting"},
+            ],
+        )
+
+    def forget(after: After) -> Forgotten:
+        with world.store.begin("sweep.purge") as tx:
+            return tx.retention.deliveries(7, 2, after)
+
+    assert forget(()) == Forgotten(2, (1, 2), {1: 1, 2: 1})
+    assert forget((1, 2)) == Forgotten(1, (3, 1), {1: 1}), "the one that is being sent is passed by"
+    assert forget((3, 1)) == Forgotten(1, None, {2: 1})
+    with world.store.begin("tests.left") as tx:
+        assert tx.db.scalars(select(notifications.c.id).order_by(notifications.c.id)).all() == [1, 2, 3, 4, 5]
+        assert sorted(tx.db.scalars(select(deliveries.c.notification_id))) == [3, 5]
 
 
 # --- The CRM's versions

@@ -52,6 +52,7 @@ def tell(world: World, user_id: str, gmail_id: str) -> None:
             insert(deliveries).values(
                 channel_id=channel[0] if channel else 0,
                 notification_id=told,
+                user_id=user_id,
                 state="waiting",
                 ready_at=START,
                 redrive_at=START,

@@ -45,6 +45,20 @@ def _retention() -> None:
 
 def _channels() -> None:
     """What waits for channels and what work is asked for again."""
+    waiting = sa.text("state = 'waiting'")
+    op.add_column("deliveries", sa.Column("user_id", sa.String(), nullable=True))
+    op.execute(
+        "UPDATE deliveries SET user_id ="
+        " (SELECT user_id FROM notifications WHERE notifications.id = deliveries.notification_id)"
+    )
+    with op.batch_alter_table("deliveries") as table:
+        table.alter_column("user_id", nullable=False)
+    op.drop_index("deliveries_waiting", "deliveries")
+    for name, columns in (
+        ("deliveries_waiting", ["channel_id", "ready_at", "notification_id"]),
+        ("deliveries_user", ["channel_id", "user_id", "ready_at"]),
+    ):
+        op.create_index(name, "deliveries", columns, sqlite_where=waiting, postgresql_where=waiting)
     op.drop_index("steps_redrive", "steps")
     op.drop_column("steps", "redrive_at")
     op.add_column("mailboxes", sa.Column("redrive_at", Instant(), nullable=True))
@@ -99,8 +113,18 @@ def downgrade() -> None:
 
 
 def _channels_back() -> None:
+    waiting = sa.text("state = 'waiting'")
+    for name in ("deliveries_user", "deliveries_waiting"):
+        op.drop_index(name, "deliveries")
+    op.drop_column("deliveries", "user_id")
+    op.create_index(
+        "deliveries_waiting",
+        "deliveries",
+        ["channel_id", "ready_at"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
     op.drop_index("mailboxes_redrive", "mailboxes")
     op.drop_column("mailboxes", "redrive_at")
     op.add_column("steps", sa.Column("redrive_at", Instant(), server_default="0", nullable=False))
-    waiting = sa.text("state = 'waiting'")
     op.create_index("steps_redrive", "steps", ["redrive_at"], sqlite_where=waiting, postgresql_where=waiting)

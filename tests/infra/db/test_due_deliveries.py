@@ -1,0 +1,116 @@
+"""What is due for a channel is found in few rows, however much waits; what may not go is out of the way (W2, E91)."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from domain.channels import ChannelKind, Parcel, Target
+from infra.db.schema import connections, deliveries, notifications
+from tests.scale.frame import statements
+from tests.worlds import World, make_world
+
+NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=2)
+
+
+def channel_of(world: World) -> int:
+    with world.store.begin("tests.channel") as tx:
+        return tx.channels.add(None, ChannelKind.WEBHOOK, Target("https://hooks.example.com/x"))
+
+
+def tell(world: World, channel_id: int, user_id: str, *numbers: int, late: bool = False) -> None:
+    """So many mails on the user's list and on their way to the channel."""
+    mail = {"connection_id": world.connection_id, "user_id": user_id, "late": late}
+    times = {"received_at": LONG_AGO if late else NOW, "created_at": NOW}
+    way = {"channel_id": channel_id, "user_id": user_id, "state": "waiting"}
+    due = {"ready_at": LONG_AGO, "redrive_at": LONG_AGO}
+    with world.store.begin("tests.tell") as tx:
+        rows = [{"id": n, "gmail_id": f"m{n}", **mail, **times} for n in numbers]
+        tx.db.execute(insert(notifications), rows)
+        tx.db.execute(insert(deliveries), [{"notification_id": n, **way, **due} for n in numbers])
+
+
+def take(world: World, channel_id: int) -> Parcel | None:
+    with world.store.begin("tests.take") as tx:
+        return tx.deliveries.take(channel_id, "me", 60)
+
+
+def waiting_now(world: World) -> int:
+    with world.store.begin("tests.count") as tx:
+        ready = deliveries.c.ready_at <= datetime.now(UTC)
+        return tx.db.scalar(select(func.count()).select_from(deliveries).where(ready)) or 0
+
+
+@pytest.mark.rule("E91")
+@pytest.mark.parametrize("late", [False, True])
+def test_the_next_event_asks_as_few_questions_of_a_backlog_as_of_one(world: World, late: bool) -> None:
+    channel_id = channel_of(world)
+    tell(world, channel_id, "uwe", 1, late=late)
+    alone = statements(world.store, lambda: take(world, channel_id))
+
+    tell(world, channel_id, "uwe", *range(2, 202), late=late)
+
+    assert statements(world.store, lambda: take(world, channel_id)) == alone
+
+
+@pytest.mark.rule("D12", "E86")
+def test_what_waits_for_a_sign_in_is_out_of_others_way_until_it_comes(world: World) -> None:
+    other = make_world(world.store, "eva@firm.example", "eva")
+    channel_id = channel_of(world)
+    tell(world, channel_id, "uwe", *range(1, 121))
+    tell(other, channel_id, "eva", 121)
+    with world.store.begin("tests.expire") as tx:
+        tx.db.execute(
+            update(connections).where(connections.c.id == world.connection_id).values(state="reauth_needed")
+        )
+
+    first = take(world, channel_id)
+
+    assert first
+    assert [item.id for item in first.items] == [121]
+    assert waiting_now(world) == 0, "no later turn reads it again"
+    assert take(world, channel_id) is None
+    with world.store.begin("tests.sign_in") as tx:
+        grant = tx.connections.get(world.connection_id)
+        assert grant
+        assert grant.grant
+        tx.connections.sign_in_again(world.connection_id, grant.grant)
+        tx.deliveries.signed_in(world.connection_id)
+    assert waiting_now(world) == 120
+    again = take(world, channel_id)
+    assert again
+    assert [item.id for item in again.items] == [1]
+
+
+@pytest.mark.rule("E91")
+def test_late_mail_steps_aside_until_the_last_of_it_has_come_together(world: World) -> None:
+    channel_id = channel_of(world)
+    tell(world, channel_id, "uwe", 1, 2, late=True)
+    soon = datetime.now(UTC) + timedelta(seconds=40)
+    with world.store.begin("tests.gather") as tx:
+        tx.db.execute(update(deliveries).where(deliveries.c.notification_id == 2).values(ready_at=soon))
+
+    assert take(world, channel_id) is None
+    with world.store.begin("tests.look") as tx:
+        moments = tx.db.scalars(select(deliveries.c.ready_at)).all()
+    assert len(set(moments)) == 1, "both at the moment of the last"
+    with world.store.begin("tests.pass") as tx:
+        tx.db.execute(update(deliveries).values(ready_at=LONG_AGO))
+    summary = take(world, channel_id)
+    assert summary
+    assert summary.summary
+    assert [item.id for item in summary.items] == [1, 2]
+
+
+@pytest.mark.rule("W2")
+def test_a_re_driver_writes_so_many_rows_of_a_backlog_and_no_more(world: World) -> None:
+    channel_id = channel_of(world)
+    tell(world, channel_id, "uwe", *range(1, 31))
+
+    with world.store.begin("tests.stalled") as tx:
+        assert tx.deliveries.stalled(10) == (channel_id,)
+        moved = tx.db.scalar(
+            select(func.count()).select_from(deliveries).where(deliveries.c.redrive_at > LONG_AGO)
+        )
+    assert moved == 10
