@@ -132,6 +132,7 @@ class Tally:
         with self._lock:
             if mailbox_ids is None:
                 mailbox_ids = {one for one, units in self._untold.items() if units}
+                self._untold = Counter({one: self._untold[one] for one in mailbox_ids})
                 self._told = {one: told for one, told in self._told.items() if told[0] >= slot - 1}
             spent = {one: self._untold.pop(one, 0) for one in {*mailbox_ids, PROJECT}}
         for mailbox_id, slots in others.spend(slot, spent).items():

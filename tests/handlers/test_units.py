@@ -68,6 +68,24 @@ def test_units_are_counted_as_google_counts_them_each_for_its_purpose(house: Hou
     assert sum(found.values()) - counted == house.gmail.counters().units
 
 
+@pytest.mark.rule("I7")
+def test_a_burst_costs_little_more_than_reading_its_mails(house: House) -> None:
+    """Half of the mail is from contacts with deals of two categories. One look for the push, one after it, one for
+    the push of our own labels."""
+    house.connect()
+    house.gmail.reset_counters()
+    for number in range(100):
+        house.deliver(("ann", "nora", "cid", "nora")[number % 4], number)
+    house.push()
+    house.pump()
+    house.push()
+    house.pump()
+    house.queue.emit(MailboxChanged(1, "sweep"))
+    house.pump()
+    assert len(house.notified()) == 50
+    assert house.gmail.counters().units <= 100 * 21.1
+
+
 def test_mail_costs_the_ledger_of_units_no_statement(house: House, statements: list[str]) -> None:
     house.connect()
     spent(house)
