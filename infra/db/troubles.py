@@ -43,7 +43,7 @@ class TroubleRows:
             resting_until=longer,
             sync_due_at=unless_paused(longer),
             redrive_at=unless_paused(longer),
-            failures=mailboxes.c.failures + counted,
+            failures=mailboxes.c.failures + int(counted),
             refusals=case((_RESTS, refusals), else_=refusals + 1) if unready else refusals,
             trouble=reason,
         )
