@@ -51,14 +51,15 @@ def main() -> None:
 
 
 def _lines(day: Day) -> list[tuple[str, str]]:
-    calls = ", ".join(f"{name} {units:.1f}" for name, units in day.units_idle_by_call.items())
+    purposes = ", ".join(f"{name} {units:.1f}" for name, units in day.units_idle_by_purpose.items())
     ways = ", ".join(f"{way} {number}" for way, number in sorted(day.came_by.items()))
     memory = ", ".join(f"{name} {mb:.0f}" for name, mb in day.memory_mb.items())
     return [
         ("mailboxes, of which idle", f"{day.mailboxes:,}, {day.idle_mailboxes:,}"),
         ("sweeps of a mailbox", f"{day.sweeps_a_day:.0f} of {DAY / SWEEP:.0f}"),
         ("units of an idle mailbox", f"{day.units_idle:.1f} of at most {MOST_UNITS:.0f}"),
-        ("  by call, at night", calls),
+        ("  by purpose", purposes),
+        ("units in our ledger, of those of Google", f"{day.units_told:.2%}"),
         ("units of a mail, above those", f"{day.units_a_mail:.1f}"),
         ("requests of a mail, tokens included", f"{day.requests_a_mail:.1f}"),
         ("CPU of an idle mailbox", f"{day.cpu_idle:.2f} s"),

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
 from domain.connections import Sharing, Wishes
 from domain.mailboxes import Grant
+from domain.quota import Purpose
 from handlers.connections import save
-from infra.db.schema import decisions, mailboxes, messages
+from infra import logs
+from infra.db.schema import decisions, mailboxes, messages, units
 from infra.db.store import open_engine
 from infra.local.gmail.client import Counters, Mail
 from infra.settings import PREFIX, Settings
@@ -25,10 +26,14 @@ from tests.scale.day_clock import SETTLE, let_nothing_be_due, let_the_day_begin,
 from tests.scale.day_plan import DAY, NIGHT, Letter, Plan, Trouble
 from workers.bootstrap import App
 
-STANDING = 20.0
-"""Seconds for which is measured what the processes cost when nothing at all is due."""
+STILL = 5.0
+STANDING = 70.0
+"""Seconds for which is measured what the processes cost when nothing at all is due: longer than they take to write
+down the units of what they did when they began."""
 
-PATIENCE = 300.0
+PATIENCE = 120.0
+"""Seconds without one more outcome after which no more are waited for."""
+
 EVERYTHING = Wishes(magnet=True, sorting=True, dry_run=False, sharing=Sharing.PRIVATE)
 
 Say = Callable[[str], None]
@@ -62,7 +67,8 @@ class Day:
     seconds: float
     sweeps_a_day: float = 0.0
     units_idle: float = 0.0
-    units_idle_by_call: dict[str, float] = field(default_factory=dict)
+    units_idle_by_purpose: dict[str, float] = field(default_factory=dict)
+    units_told: float = 0.0
     units_a_mail: float = 0.0
     requests_a_mail: float = 0.0
     standing: float = 0.0
@@ -85,6 +91,7 @@ class Run:
         self._boxes = [f"user{number}@firm.example" for number in range(count)]
         self._expected: dict[str, str] = {}
         self._began = self._told = 0.0
+        self._begun_with = 0
 
     def day(self) -> Day:
         """From the processes' start to the last mail's outcome."""
@@ -93,14 +100,15 @@ class Run:
         ours.stage.settings |= settings(self._factor)
         self._say(f"{self._count:,} mailboxes are being connected")
         self._connect()
-        with self._database() as db:
-            let_nothing_be_due(db)
         ours.start()
         wait_for(self._have_started, PATIENCE)
+        wait_for(self._is_still, PATIENCE)
         standing = self._seen()
         time.sleep(STANDING)
-        began = self._seen()
+        began, spent = self._seen(), self._units()
+        self._begun_with = began.gmail.units
         day.standing = began.cpu_since(standing) / (began.at - standing.at)
+        self._say(f"with nothing due the processes use {day.standing:.1%} of a core; the day begins")
         with self._database() as db:
             let_the_day_begin(db, self._factor)
         self._began = time.monotonic()
@@ -109,6 +117,7 @@ class Run:
         self._play()
         self._wait_until(DAY)
         self._read(day, began, night, self._seen())
+        self._ask_the_ledger(day, spent)
         self._await_outcomes(day)
         return day
 
@@ -116,6 +125,7 @@ class Run:
         """By what `lodestone connect` does, in this process: a thousand commands would take as long as the day."""
         own = self._ours.stage.own_settings
         wanted: dict[str, Any] = {name.removeprefix(PREFIX).lower(): own[name] for name in own}
+        logs.set_up("WARNING", process="cli")
         app = App(Settings(**wanted), "cli")
         for box in self._boxes:
             made = self._ours.stage.gmail.create_mailbox(box)
@@ -126,6 +136,14 @@ class Run:
     def _have_started(self) -> bool:
         logs = [self._ours.stage.logs / f"{name}.log" for name in self._ours.processes]
         return all("process.started" in log.read_text() for log in logs)
+
+    def _is_still(self) -> bool:
+        """What connecting has caused is over."""
+        with self._database() as db:
+            let_nothing_be_due(db)
+        before = self._ours.stage.gmail.counters().calls
+        time.sleep(STILL)
+        return self._ours.stage.gmail.counters().calls == before
 
     def _seen(self) -> Seen:
         return Seen(time.monotonic(), cpu_of(self._ours.pids), self._ours.stage.gmail.counters())
@@ -173,11 +191,9 @@ class Run:
 
     def _read(self, day: Day, began: Seen, night: Seen, end: Seen) -> None:
         idle = [box for number, box in enumerate(self._boxes) if number not in self._plan.busy]
-        units = _units_of(end.gmail, idle) - _units_of(began.gmail, idle)
-        day.units_idle = units / len(idle)
+        spent = _units_of(end.gmail, idle) - _units_of(began.gmail, idle)
+        day.units_idle = spent / len(idle)
         nights = self._count * (night.at - began.at) / (DAY / self._factor)
-        by_call = {one: night.since(began, partial(_units_by, one)) for one in sorted(night.gmail.by_method)}
-        day.units_idle_by_call = {method: units / nights for method, units in by_call.items() if units}
         day.sweeps_a_day = night.since(began, lambda one: one.calls_of("getProfile")) / nights
         day.cpu_idle = (night.cpu_since(began) - day.standing * (night.at - began.at)) / nights
         of_idle = self._count * (end.at - night.at) / (DAY / self._factor)
@@ -193,6 +209,35 @@ class Run:
             struck[fault["kind"]] += fault["struck"]
         day.struck = dict(struck)
 
+    def _units(self) -> dict[str, Counter[str]]:
+        """What our own ledger says by mailbox, in total and by purpose."""
+        found: dict[str, Counter[str]] = {}
+        with self._database() as db:
+            rows = db.execute(
+                select(units, mailboxes.c.address).join(mailboxes, mailboxes.c.id == units.c.mailbox_id)
+            )
+            for row in rows.mappings():
+                one = {purpose: row[purpose] for purpose in map(str, Purpose)}
+                found.setdefault(row["address"], Counter()).update(one)
+        return found
+
+    def _ask_the_ledger(self, day: Day, before: Mapping[str, Counter[str]]) -> None:
+        """When the processes end they write down what they have not yet; they begin anew after that."""
+        for name in self._ours.processes:
+            self._ours.stage.stop(name)
+        counted = self._ours.stage.gmail.counters().units - self._begun_with
+        now = self._units()
+        idle: Counter[str] = Counter()
+        for number, box in enumerate(self._boxes):
+            now[box].subtract(before.get(box, Counter()))
+            if number not in self._plan.busy:
+                idle.update(now[box])
+        day.units_idle_by_purpose = {
+            purpose: spent / day.idle_mailboxes for purpose, spent in idle.items() if spent
+        }
+        day.units_told = sum(one.total() for one in now.values()) / counted
+        self._ours.start()
+
     def _await_outcomes(self, day: Day) -> None:
         """What history has dropped after the day's comparison is found by tomorrow's: that begins now."""
         self._ours.stage.gmail.clear_faults()
@@ -201,9 +246,11 @@ class Run:
         time.sleep(2 * float(settings(self._factor)["sweep_due_after"]))
         with self._database() as db:
             db.execute(update(mailboxes).values(compare_due_at=datetime.now(UTC)))
-        end = time.monotonic() + PATIENCE
-        while self._recall() < 1 and time.monotonic() < end:
-            self._say(f"recall {self._recall():.2%}")
+        seen, end = 0.0, time.monotonic() + PATIENCE
+        while seen < 1 and time.monotonic() < end:
+            if self._recall() > seen:
+                seen, end = self._recall(), time.monotonic() + PATIENCE
+                self._say(f"recall {seen:.2%}")
             time.sleep(5)
         day.recall = self._recall()
         day.wrong = self._wrong()
@@ -242,10 +289,6 @@ def run(plan: Plan, count: int, factor: float, database: str, say: Say) -> Day:
 
 def _units_of(counters: Counters, boxes: list[str]) -> int:
     return sum(counters.by_mailbox.get(box, {}).get("units", 0) for box in boxes)
-
-
-def _units_by(method: str, counters: Counters) -> int:
-    return counters.by_method.get(method, {}).get("units", 0)
 
 
 def _requests(counters: Counters) -> int:
