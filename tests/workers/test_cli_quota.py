@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from domain.quota import Purpose, quota_day
 from infra.db.store import Store
@@ -17,7 +18,10 @@ UWE = "uwe@firm.example"
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, sqlite_url: str, cipher: Cipher, redis_server: RedisServer) -> Terminal:
+def terminal(
+    tmp_path: Path, sqlite_url: str, cipher: Cipher, redis_server: RedisServer, redis: Redis
+) -> Terminal:
+    """A shell beside a mailbox that has cost something, and a Redis in which nobody has told of any units."""
     store = Store(sqlite_url, cipher)
     make_world(store)
     with store.begin("tests.units") as tx:
