@@ -14,7 +14,7 @@ from typing import Any
 import hypothesis
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, make_url
 
 from domain.events import Event
 from infra.db.migrate import migrate
@@ -80,12 +80,19 @@ def postgres_database(postgres_server: str) -> Iterator[tuple[str, Engine]]:
         engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this test process has its SQLite database: always the same place, so that an engine can stay."""
+    return tmp_path_factory.mktemp("sqlite") / "lodestone.db"
+
+
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """A migrated SQLite database."""
-    file = tmp_path / "lodestone.db"
-    shutil.copyfile(sqlite_template, file)
-    return f"sqlite:///{file}"
+def sqlite_url(sqlite_template: Path, sqlite_file: Path) -> str:
+    """A migrated SQLite database. Whoever has the last test's open still writes where nobody looks."""
+    for old in sqlite_file.parent.iterdir():
+        old.unlink()
+    shutil.copyfile(sqlite_template, sqlite_file)
+    return f"sqlite:///{sqlite_file}"
 
 
 @pytest.fixture
@@ -121,16 +128,22 @@ def cipher() -> Cipher:
 
 
 @pytest.fixture(scope="session")
+def sqlite_store(sqlite_file: Path, cipher: Cipher) -> Store:
+    """One for all tests: it knows their statements compiled, which costs more than to run them."""
+    return Store(f"sqlite:///{sqlite_file}", cipher)
+
+
+@pytest.fixture(scope="session")
 def postgresql_store(postgres_database: tuple[str, Engine], cipher: Cipher) -> Store:
-    """One for all tests on this database: it knows their statements compiled."""
+    """The same for the tests on PostgreSQL."""
     return Store(postgres_database[0], cipher)
 
 
 @pytest.fixture
-def store(request: pytest.FixtureRequest, database_url: str, cipher: Cipher) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, database_url: str) -> Iterator[Store]:
     """The store on `database_url`."""
-    shared = not database_url.startswith("sqlite")
-    store = request.getfixturevalue("postgresql_store") if shared else Store(database_url, cipher)
+    name = make_url(database_url).get_backend_name()
+    store: Store = request.getfixturevalue(f"{name}_store")
     yield store
     store.engine.dispose()
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from infra.db.schema import connections as connection_table
 from infra.db.store import Store
 from infra.gmail import Gmail
 from infra.local.gmail import GmailControl, GmailServer
+from infra.local.ports import free_port
 from infra.notifiers import Notifiers
 from infra.queue import RedisQueue
 from tests.journeys.world import UWE, crm, mail
@@ -117,10 +119,20 @@ class House:
             db.execute(update(connection_table).where(left).values(leave_due_at=LONG_AGO))
 
 
+@cache
+def gmail_port() -> int:
+    """Where this test process has its Gmails: what a client has built for the last one serves the next."""
+    return free_port()
+
+
 @pytest.fixture
 def gmail_server() -> Iterator[GmailServer]:
-    """A Gmail of the test's own."""
-    with GmailServer() as server:
+    """A Gmail of the test's own; somewhere else when somebody has taken the place."""
+    try:
+        server = GmailServer(port=gmail_port())
+    except OSError:
+        server = GmailServer()
+    with server:
         yield server
 
 

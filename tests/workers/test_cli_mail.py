@@ -357,6 +357,7 @@ def test_nothing_that_was_shown_is_kept_or_logged(desk: Desk) -> None:
     logged += [desk.run("mail", "ann").err, desk.run("mail", "ann", gmail_id).err]
     assert search.in_bytes("".join(logged).encode()) == set()
     assert "mail.shown" in "".join(logged)
-    proof = search.in_folder(desk.terminal.folder.parent)
-    assert proof.files
-    assert proof.found == []
+    database = Path(str(desk.store.engine.url.database))
+    for folder in (database.parent, desk.terminal.folder):
+        assert search.in_folder(folder).found == []
+    assert search.in_folder(database.parent).files
