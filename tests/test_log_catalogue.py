@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -140,36 +141,43 @@ def rows() -> dict[str, Row]:
     return found
 
 
-WRITTEN = list(lines())
-EVENTS = sorted({line.event for line in WRITTEN})
+@cache
+def written() -> list[Line]:
+    """Not while pytest collects: every test process would read the whole product for it."""
+    return list(lines())
+
+
+@cache
+def events() -> list[str]:
+    return sorted({line.event for line in written()})
 
 
 def test_every_event_of_the_code_is_in_the_catalogue_and_no_other() -> None:
-    assert sorted(rows()) == EVENTS
-    assert len(EVENTS) > 20, "the walk has lost sight of the code"
+    assert sorted(rows()) == events()
+    assert len(events()) > 20, "the walk has lost sight of the code"
 
 
 def test_the_catalogue_says_what_the_code_writes() -> None:
     code = {
         event: Row(
-            frozenset(line.level for line in WRITTEN if line.event == event),
-            frozenset(field for line in WRITTEN if line.event == event for field in line.fields),
+            frozenset(line.level for line in written() if line.event == event),
+            frozenset(field for line in written() if line.event == event for field in line.fields),
         )
-        for event in EVENTS
+        for event in events()
     }
     assert rows() == code
 
 
 def test_an_event_is_a_subject_and_what_happened_to_it() -> None:
     shape = re.compile(r"[a-z]+(?:_[a-z]+)*\.([a-z]+(?:_[a-z]+)*)")
-    happened = {event: match[1] if (match := shape.fullmatch(event)) else "" for event in EVENTS}
+    happened = {event: match[1] if (match := shape.fullmatch(event)) else "" for event in events()}
 
     assert [e for e, word in happened.items() if not word.endswith("ed") and word not in PARTICIPLES] == []
 
 
 @pytest.mark.rule("I3", "I10", "D2")
 def test_no_line_has_a_field_for_what_must_not_be_logged() -> None:
-    for line in WRITTEN:
+    for line in written():
         words = {word for field in line.fields for word in field.split("_")}
         assert words & PRIVATE == set(), line.place
         assert "**" not in line.fields, f"{line.place}: fields are named where they are logged"

@@ -31,14 +31,14 @@ class Gmail:
         timeout_seconds: float = 30,
         service_account: ServiceAccount | None = None,
     ) -> None:
-        self._api = api_at(GOOGLE if endpoint is None else f"{endpoint.rstrip('/')}/")
+        self._root = GOOGLE if endpoint is None else f"{endpoint.rstrip('/')}/"
         self._costs = {**NEW_COSTS, **costs}
         self._service_account = service_account
         self._lines = Lines(timeout_seconds, proxied=endpoint is None)
 
     def open(self, grant: Grant) -> GmailMailbox:
         """Nothing is sent yet. A mailbox serves one thread at a time; many may be open."""
-        return GmailMailbox(grant, self._api, self._lines, self._costs, self._service_account)
+        return GmailMailbox(grant, api_at(self._root), self._lines, self._costs, self._service_account)
 
     def close(self) -> None:
         """Hang up on all threads' connections, when none is in a call any more."""
