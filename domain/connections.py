@@ -93,7 +93,7 @@ class MailboxState:
     """What we know of a mailbox between jobs. `resting_until` is set while Gmail limits it (E87), for `trouble`, after
     so many `failures` in a row, `refusals` of them without a word how long it lasts; `sorting_due_at` while its
     labels are in doubt (E67). `own_name` is what its owner shows there beside his address, where he shows
-    anything."""
+    anything. `read_at` is the database's clock when all this was read."""
 
     id: int
     address: str
@@ -102,6 +102,7 @@ class MailboxState:
     resting_until: datetime | None
     failures: int
     labels: dict[Category, str]
+    read_at: datetime
     watch: WatchState = field(default_factory=WatchState)
     own_name: str = field(default="", repr=False)
     trouble: str | None = None

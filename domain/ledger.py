@@ -97,11 +97,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What waits in a mailbox. A step is `coming` when it is being worked on or is ready for its first try; `match`:
-    something could be claimed for MATCH now."""
+    """What waits in a mailbox. A step is `coming` when it is being worked on or is ready for its first try, `ready`
+    when it could be claimed now."""
 
     coming: frozenset[Step]
-    match: bool
+    ready: frozenset[Step]
 
 
 UNREADY_WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))

@@ -32,7 +32,7 @@ def match(mailbox_id: int, work: Work) -> None:
     Sorting waits for the last slice, and that may be one in which nobody was matched.
     """
     matched, ahead = False, None
-    while not work.stopping() and (ahead is None or ahead.match):
+    while not work.stopping() and (ahead is None or Step.MATCH in ahead.ready):
         done, ahead = _match_slice(mailbox_id, work)
         matched = matched or done
         if not done:
@@ -46,7 +46,7 @@ def _match_slice(mailbox_id: int, work: Work) -> tuple[bool, Ahead | None]:
     with work.store.begin("contacts.claim") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
-        if mailbox is None or not connections or mailbox.rests(tx.now()):
+        if mailbox is None or not connections or mailbox.rests(mailbox.read_at):
             return False, None
         claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, work.me(), work.pace.lease)
         claims = put_aside(mailbox_id, Step.MATCH, claims, connections, tx)

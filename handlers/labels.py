@@ -40,7 +40,8 @@ def _sort(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
         if plan is None:
             return True
         with plan.piece.given_back_on_failure():
-            _carry_out(plan, work, keep)
+            if not _carry_out(plan, work, keep):
+                return True
             if keep():
                 continue
         return False
@@ -52,8 +53,9 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
     with work.store.begin("labels.intend") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = {connection.id: connection for connection in tx.connections.working(mailbox_id)}
-        now = tx.now()
-        if mailbox is None or not connections or mailbox.rests(now) or mailbox.sorts_later(now):
+        if mailbox is None or not connections:
+            return None
+        if mailbox.rests(mailbox.read_at) or mailbox.sorts_later(mailbox.read_at):
             return None
         claims: Sequence[Claim] = tx.ledger.claim(
             mailbox_id, Step.SORT, AT_ONCE, work.me(), work.pace.lease, list(connections)
@@ -127,7 +129,8 @@ def _outcome(connection: Connection, mail: Sortable, wanted: Sorted) -> Outcome:
     return outcome_of(wanted.category)
 
 
-def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> None:
+def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> bool:
+    """Whether there may be more to sort."""
     began = time.monotonic()
     result = Result(dict(plan.outcomes))
     result.older.begun.update(plan.halves)
@@ -141,18 +144,18 @@ def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> None:
             )
         except LabelConflict as error:
             if _waits_for_labels(plan.piece, work):
-                return
+                return True
             result = _refused(plan, result, error.reason)
         except LabelRefused as error:
             result = _refused(plan, result, error.reason)
         else:
             if spent is None:
                 plan.piece.give_back(plan.piece.claims, 0, counted=False)
-                return
+                return True
             units = spent.units
     cost = Cost(units / (len(plan.paid) or 1), time.monotonic() - began, len(plan.piece.claims))
     plan.piece.failed(result.errors)
-    once_more(lambda: _record(plan, result, cost, work))
+    return once_more(lambda: _record(plan, result, cost, work))
 
 
 def _refused(plan: Plan, result: Result, reason: str) -> Result:
@@ -171,8 +174,9 @@ def _waits_for_labels(piece: Slice, work: Work) -> bool:
     return True
 
 
-def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:
-    """What was done; a result for settings that have changed since is dropped (W6), unless Gmail has it already."""
+def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> bool:
+    """What was done; a result for settings that have changed since is dropped (W6), unless Gmail has it already.
+    Returns whether more is ready."""
     piece, mailbox_id = plan.piece, plan.piece.mailbox.id
     with work.store.begin("labels.record") as tx:
         now = {
@@ -199,6 +203,7 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:
         stale = [claim for claim in mine if claim not in current]
         if stale:
             tx.ledger.release(mailbox_id, Step.SORT, stale, work.me(), 0, counted=True)
+        more = Step.SORT in tx.ledger.ahead(mailbox_id).ready
     for claim, outcome in outcomes.items():
         log.info(
             "message.sorted",
@@ -219,6 +224,7 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> None:
             reason=result.refused,
         )
     wake_channels(channels, work)
+    return more
 
 
 def _stop(

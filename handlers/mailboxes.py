@@ -43,7 +43,6 @@ def catch_up(mailbox_id: int, came_by: str, work: Work) -> None:
 
 def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], bool]) -> bool:
     with work.store.begin("mailboxes.enter", reads_only=True) as tx:
-        began_at = tx.now()
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
     if mailbox is None:
@@ -53,9 +52,9 @@ def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], bool
             if not tx.connections.working(mailbox_id):
                 tx.mailboxes.pause(mailbox_id)
         return True
-    if mailbox.rests(began_at):
+    if mailbox.rests(mailbox.read_at):
         return False
-    walk = _Walk(mailbox, mailbox.cursors, connections, came_by, began_at, work, keep)
+    walk = _Walk(mailbox, mailbox.cursors, connections, came_by, work, keep)
     try:
         purpose = Purpose.SWEEP if came_by == "sweep" else Purpose.PUSH
         enter(connections, work, walk.to_the_end, Lease(work.pace.lease, keep), purpose=purpose)
@@ -79,7 +78,6 @@ class _Walk:
         cursors: Cursors,
         connections: Sequence[Connection],
         came_by: str,
-        began_at: datetime,
         work: Work,
         keep: Callable[[], bool],
     ) -> None:
@@ -88,7 +86,7 @@ class _Walk:
         self._crm_labels = frozenset(mailbox.labels.values())
         self._came_by = came_by
         self._pushed = came_by == "push"
-        self._began_at = began_at
+        self._began_at = mailbox.read_at
         self._cursors = cursors
         self._work = work
         self._keep = keep
@@ -109,8 +107,9 @@ class _Walk:
         try:
             for page in gmail.changes_since(self._cursors.at):
                 self._read(page)
-                if self._work.stopping():
+                if self.ended or self._work.stopping():
                     return
+                self._keep()
         except CursorExpired:
             self._list_again(gmail)
 
@@ -159,6 +158,7 @@ class _Walk:
         self._came_by = "relist"
         for gmail_ids in gmail.listed_since(self._since()):
             self._listed(gmail_ids, self._cursors)
+            self._keep()
         self._listed((), cursors, last=True)
 
     def _since(self) -> datetime:
@@ -196,7 +196,6 @@ class _Walk:
             log.info("history.returned", mailbox_id=mailbox_id)
         self._cursors = cursors
         self.ended = last
-        self._keep()
         for gmail_id in waiting:
             log.info("message.found", mailbox_id=mailbox_id, message_id=gmail_id, came_by=self._came_by)
         for gmail_id, outcome in found.dropped:

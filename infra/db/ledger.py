@@ -1,6 +1,7 @@
 """The ledger's queue: which mail waits for which step, and who is working on it (W2–W4)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import (
@@ -205,7 +206,8 @@ class LedgerRows(RedriveRows):
     def ahead(self, mailbox_id: int) -> Ahead:
         """What waits in the mailbox, however much it is: the first of each kind tells."""
         row = self._db.execute(statements.AHEAD, {"of_mailbox": mailbox_id}).one()
-        return Ahead(frozenset(step for step in Step if getattr(row, step)), row.ready)
+        coming, ready = row[: len(Step)], row[len(Step) :]
+        return Ahead(frozenset(compress(Step, coming)), frozenset(compress(Step, ready)))
 
     def _changed(self, mailbox_id: int, *where: ColumnElement[bool], skip_locked: bool = False) -> Update:
         """An UPDATE of these steps of the mailbox."""

@@ -112,5 +112,5 @@ _COMING = or_(steps.c.owner.is_not(None), (steps.c.attempts == 0) & _READY)
 _WAITS = exists().where(steps.c.mailbox_id == bindparam("of_mailbox"), IS_WAITING)
 AHEAD = select(
     *(_WAITS.where(steps.c.step == step.value, _COMING).label(step) for step in Step),
-    _WAITS.where(steps.c.step == Step.MATCH.value, _READY).label("ready"),
+    *(_WAITS.where(steps.c.step == step.value, _READY).label(f"{step}_ready") for step in Step),
 )

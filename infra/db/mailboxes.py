@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, literal, or_, select, update
 
 from domain.addresses import loose
 from domain.connections import ConnectionState, MailboxState
@@ -20,13 +20,14 @@ from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, WAITS, TroubleRows, unles
 from infra.db.types import Instant, db_now
 
 _PAUSED = mailboxes.c.paused_at.is_not(None)
+_ONE = select(mailboxes, db_now().label("read_at")).where(mailboxes.c.id == bindparam("this"))
 
 
 class MailboxRows(TroubleRows):
     """Mailboxes within one transaction."""
 
     def get(self, mailbox_id: int) -> MailboxState | None:
-        row = self._db.execute(select(mailboxes).where(mailboxes.c.id == mailbox_id)).one_or_none()
+        row = self._db.execute(_ONE, {"this": mailbox_id}).one_or_none()
         if row is None:
             return None
         return MailboxState(
@@ -42,6 +43,7 @@ class MailboxRows(TroubleRows):
             watch=watch_state(row),
             trouble=row.trouble,
             own_name=row.own_name or "",
+            read_at=row.read_at,
         )
 
     def id_of(self, address: str) -> int | None:
@@ -143,8 +145,8 @@ class MailboxRows(TroubleRows):
         waited for, as the pushes of other mailboxes would wait too: `pushed_at` comes with the next one."""
         this = (mailboxes.c.address == address, mailboxes.c.cursor.is_not(None))
         free = in_key_order(self._db, mailboxes, *this, skip_locked=True)
-        self._db.execute(update(mailboxes).where(*this, free).values(pushed_at=db_now()))
-        return self._db.scalar(select(mailboxes.c.id).where(*this))
+        told = update(mailboxes).where(*this, free).values(pushed_at=db_now()).returning(mailboxes.c.id)
+        return self._db.scalar(told) or self._db.scalar(select(mailboxes.c.id).where(*this))
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
         """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made

@@ -80,6 +80,11 @@ class Scene:
         self.stage.gmail.fault("slow", ["messages.get"], delay=0.45, times=2)
         return self.mail()
 
+    def slow_history(self) -> dict[str, str]:
+        """Longer than the third of a turn's time."""
+        self.stage.gmail.fault("slow", ["history.list"], delay=0.45, times=2)
+        return self.mail()
+
     def deleted_label(self) -> dict[str, str]:
         for label_id, name in self.stage.gmail.dump(UWE).labels.items():
             if name == "Open Deals":

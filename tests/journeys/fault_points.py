@@ -31,7 +31,7 @@ FAULT_POINTS = (
     FaultPoint("mailboxes.enter", WORKER),
     FaultPoint("gmail.history.list", WORKER),
     FaultPoint("mailboxes.advance", WORKER),
-    FaultPoint("queue.keep", WORKER),
+    FaultPoint("queue.keep", WORKER, "slow_history"),
     FaultPoint("queue.leave", WORKER),
     FaultPoint("gmail.getProfile", WORKER, "nothing_happens"),
     FaultPoint("mailboxes.stay", WORKER, "nothing_happens"),
