@@ -78,7 +78,7 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
         intents = {claim: wanted[claim] for claim, outcome in outcomes.items() if outcome in LABELLED}
         again = {claim.key: before for claim in claims if (before := found[claim.key].intended)}
         tx.decisions.intend(intents)
-        earlier, halves = tx.decisions.labelled_before(mailbox_id, {links[c.key].contact_id for c in claims})
+        earlier, halves = tx.decisions.labelled_before(claims)
     sorting = {connection.id for connection in connections.values() if connection.sorts}
     halves = tuple(one for one in halves if one.connection_id in sorting)
     piece = Slice(mailbox, Step.SORT, claims, work)

@@ -1,11 +1,11 @@
 """Mail on a record's page and in the owner's mail view: fetched at that moment, kept nowhere (Z1, Z17 to Z20)."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.addresses import loose
-from domain.connections import ConnectionState
+from domain.connections import Connection, ConnectionState
 from domain.contacts import hits
 from domain.errors import GiveUp, TryAgain
 from domain.letters import Letter, Piece, Sought
@@ -259,17 +259,20 @@ def _doors(
     for one in shared:
         if may_see(viewer, one.share, policy):
             found.setdefault(one.mailbox_id, []).append(one)
-    return tuple(_door(those, tx) for those in found.values())
+    active = {
+        one.connection_id for those in found.values() for one in those if one.state is ConnectionState.ACTIVE
+    }
+    connections = tx.connections.of_ids(active)
+    return tuple(_door(those, connections) for those in found.values())
 
 
-def _door(those: Sequence[SharedMailbox], tx: Transaction) -> Door:
-    active = [one for one in those if one.state is ConnectionState.ACTIVE]
-    connections = [tx.connections.get(one.connection_id) for one in active]
+def _door(those: Sequence[SharedMailbox], connections: Mapping[int, Connection]) -> Door:
+    active = [one for one in those if one.connection_id in connections]
     trouble = None if active else SIGN_IN_NEEDED
     return Door(
         those[0].mailbox_id,
         those[0].address,
         tuple(one.share for one in active),
-        tuple(one for one in connections if one is not None),
+        tuple(connections[one.connection_id] for one in active),
         PAUSED if those[0].is_paused else trouble,
     )

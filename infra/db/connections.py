@@ -51,19 +51,18 @@ class ConnectionRows:
         row = self._db.execute(select(connections).where(connections.c.id == connection_id)).one_or_none()
         return self._read(row) if row else None
 
+    def of_ids(self, connection_ids: Collection[int]) -> Mapping[int, Connection]:
+        """These, by id, whatever their state."""
+        found = (self._all(connections.c.id.in_(chunk)) for chunk in chunks(connection_ids))
+        return {connection.id: connection for those in found for connection in those}
+
     def of_user(self, user_id: str) -> tuple[Connection, ...]:
         """All connections of the user, whatever their state."""
-        rows = self._db.execute(
-            select(connections).where(connections.c.user_id == user_id).order_by(connections.c.id)
-        )
-        return tuple(self._read(row) for row in rows)
+        return self._all(connections.c.user_id == user_id)
 
     def of_mailbox(self, mailbox_id: int) -> tuple[Connection, ...]:
         """All connections of the mailbox, whatever their state."""
-        rows = self._db.execute(
-            select(connections).where(connections.c.mailbox_id == mailbox_id).order_by(connections.c.id)
-        )
-        return tuple(self._read(row) for row in rows)
+        return self._all(connections.c.mailbox_id == mailbox_id)
 
     def of_users(self, user_ids: Collection[str]) -> tuple[Connection, ...]:
         """All connections of these users, locked until the commit, the first made first."""
@@ -251,6 +250,10 @@ class ConnectionRows:
         """The connection and its grant, unless it was made anew since it was read."""
         this = (connections.c.id == connection.id, connections.c.version == connection.version)
         return self._db.execute(delete(connections).where(*this)).rowcount == 1
+
+    def _all(self, these: ColumnElement[bool]) -> tuple[Connection, ...]:
+        rows = self._db.execute(select(connections).where(these).order_by(connections.c.id))
+        return tuple(map(self._read, rows))
 
     def _turn(self, connection_id: int, old: ConnectionState, new: ConnectionState) -> bool:
         return self._update(

@@ -30,7 +30,7 @@ users = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False),
-    Column("role", String),
+    Column("role", String, index=True),
     Column("roles_above", Json, nullable=False, server_default="[]"),
     Column("may_connect", Boolean, nullable=False, server_default=true()),
     Column("active", Boolean, nullable=False, server_default=true()),

@@ -62,6 +62,8 @@ connections = Table(
 )
 _left = connections.c.leave_due_at.is_not(None)
 Index("connections_leaving", connections.c.leave_due_at, sqlite_where=_left, postgresql_where=_left)
+_public = connections.c.sharing == "public"
+Index("connections_public", connections.c.mailbox_id, sqlite_where=_public, postgresql_where=_public)
 """`sharing` and `excluded_domains` are the owner's own (D13). `leave_due_at`: from when on the sweep asks again
 that a connection which is off be ended at Google and deleted."""
 
@@ -203,12 +205,24 @@ decisions = Table(
     Column("decided_at", Instant, nullable=False),
     Index("decisions_mail", "mailbox_id", "gmail_id"),
 )
+_stands = (
+    decisions.c.changed.is_not(None) & decisions.c.undone_at.is_(None) & decisions.c.replaces.is_(None)
+)
 Index(
     "decisions_labelled",
-    decisions.c.mailbox_id,
+    decisions.c.connection_id,
     decisions.c.contact_id,
-    sqlite_where=decisions.c.category.is_not(None),
-    postgresql_where=decisions.c.category.is_not(None),
+    decisions.c.category,
+    decisions.c.author,
+    sqlite_where=_stands,
+    postgresql_where=_stands,
+)
+Index(
+    "decisions_replacing",
+    decisions.c.connection_id,
+    decisions.c.contact_id,
+    sqlite_where=decisions.c.replaces.is_not(None),
+    postgresql_where=decisions.c.replaces.is_not(None),
 )
 """What was decided for one mail and one connection. `category` is committed before Gmail is called (W5);
 `changed` is what the calls then added and removed in all. `replaces` is the category whose label is being taken

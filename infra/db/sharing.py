@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection, exists, func, literal_column, select, union
 
 from domain.connections import ConnectionState, Sharing
 from domain.organisations import SharingPolicy
 from domain.sharing import Share, SharedMailbox
 from domain.users import User
 from infra.db.schema import connections, mailboxes, shared_contacts, users
+
+_PUBLIC = connections.c.sharing == literal_column("'public'")
+"""Written out for its index, see schema.IS_WAITING."""
 
 _SHOWN = (ConnectionState.ACTIVE.value, ConnectionState.REAUTH_NEEDED.value)
 
@@ -32,17 +35,20 @@ class SharingRows:
             )
             .correlate(connections)
         )
-        mine = connections.c.user_id == viewer_id
-        public = {
-            "role": [role for role, option in policy.by_role.items() if option is Sharing.PUBLIC],
-            "id": [user_id for user_id, option in policy.by_user.items() if option is Sharing.PUBLIC],
-        }
-        shared = or_(
-            connections.c.sharing == Sharing.PUBLIC.value,
-            ticked,
-            users.c.role.in_(public["role"]),
-            connections.c.user_id.in_(public["id"]),
-        )
+        these = [connections.c.user_id == viewer_id]
+        if contact_id is not None:
+            roles = [role for role, option in policy.by_role.items() if option is Sharing.PUBLIC]
+            user_ids = [user_id for user_id, option in policy.by_user.items() if option is Sharing.PUBLIC]
+            these += [
+                _PUBLIC,
+                connections.c.id.in_(
+                    select(shared_contacts.c.connection_id).where(shared_contacts.c.contact_id == contact_id)
+                ),
+                connections.c.user_id.in_(select(users.c.id).where(users.c.role.in_(roles))),
+                connections.c.user_id.in_(user_ids),
+            ]
+        # Each by its index: for one condition on all of them the database would read every connection.
+        found = union(*(select(connections.c.id).where(condition) for condition in these)).cte("found")
         rows = self._db.execute(
             select(
                 connections.c.id.label("connection_id"),
@@ -60,17 +66,19 @@ class SharingRows:
                 users.c.active,
                 ticked.label("ticked"),
             )
+            .select_from(found.join(connections, connections.c.id == found.c.id))
             .join(mailboxes, mailboxes.c.id == connections.c.mailbox_id)
             .join(users, users.c.id == connections.c.user_id, isouter=True)
-            .where(connections.c.state.in_(_SHOWN), mine if contact_id is None else or_(mine, shared))
+            .where(connections.c.state.in_(_SHOWN))
             .order_by(mailboxes.c.id, connections.c.id)
         )
         return tuple(_read(row) for row in rows)
 
     def users(self) -> tuple[str, ...]:
         """The users who have a connection, two of them at most: for a setup that has only one."""
-        found = select(connections.c.user_id).where(connections.c.state.in_(_SHOWN)).distinct().limit(2)
-        return tuple(self._db.scalars(found))
+        ends = select(func.min(connections.c.user_id), func.max(connections.c.user_id))
+        first, last = self._db.execute(ends.where(connections.c.state.in_(_SHOWN))).one()
+        return tuple(sorted({first, last} - {None}))
 
 
 def _read(row: Any) -> SharedMailbox:

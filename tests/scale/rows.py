@@ -3,6 +3,8 @@
 from tests.scale.frame import Row
 from tests.scale.rows_channels import outage
 from tests.scale.rows_due import due
+from tests.scale.rows_mail import contact, ledger
+from tests.scale.rows_page import page
 from tests.scale.rows_purge import purge
 from tests.scale.rows_work import pause, redrive, rest
 
@@ -13,4 +15,7 @@ ROWS: dict[str, Row] = {
     "rest": rest,
     "pause": pause,
     "outage": outage,
+    "contact": contact,
+    "ledger": ledger,
+    "page": page,
 }

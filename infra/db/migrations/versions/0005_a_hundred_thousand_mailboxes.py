@@ -74,6 +74,16 @@ def _channels() -> None:
 
 def _labelled() -> None:
     """Earlier mail of a contact under a label, and the record page."""
+    op.drop_index("decisions_labelled", "decisions")
+    _index(
+        "decisions_labelled",
+        "decisions",
+        ["connection_id", "contact_id", "category", "author"],
+        "changed IS NOT NULL AND undone_at IS NULL AND replaces IS NULL",
+    )
+    _index("decisions_replacing", "decisions", ["connection_id", "contact_id"], "replaces IS NOT NULL")
+    _index("connections_public", "connections", ["mailbox_id"], "sharing = 'public'")
+    op.create_index("ix_users_role", "users", ["role"])
 
 
 def _units() -> None:
@@ -110,6 +120,19 @@ def downgrade() -> None:
     op.drop_column("crm_versions", "deleted_at")
     op.drop_table("duties")
     _channels_back()
+    _labelled_back()
+
+
+def _index(name: str, table: str, columns: list[str], where: str) -> None:
+    op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
+def _labelled_back() -> None:
+    op.drop_index("ix_users_role", "users")
+    op.drop_index("connections_public", "connections")
+    op.drop_index("decisions_replacing", "decisions")
+    op.drop_index("decisions_labelled", "decisions")
+    _index("decisions_labelled", "decisions", ["mailbox_id", "contact_id"], "category IS NOT NULL")
 
 
 def _channels_back() -> None:

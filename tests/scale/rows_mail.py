@@ -1,0 +1,163 @@
+"""What a mail costs the database, however much the ledger holds of its mailbox, its contact and everybody else."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+
+from domain.contacts import MatchedBy
+from domain.labels import Category, LabelChange, Sorted
+from domain.ledger import Claim, Cost, Link, Planned, State, Step
+from domain.mailboxes import Found
+from domain.outcomes import Outcome
+from infra.db.store import Store
+from tests.scale.frame import Figure, Place, buffers, milliseconds
+from tests.scale.load import of_mailboxes
+from tests.scale.loaded import copied, loaded
+from tests.worlds import LABELS
+
+HERE = 1
+"""The mailbox and its one connection, in which everything is measured."""
+
+ROUNDS = 30
+NEVER_SLOWER = 1.2
+
+
+def contact(place: Place) -> Iterator[Figure]:
+    """A contact with 100 labelled mails, and one with 100,000."""
+    with place.copy() as other:
+        _labelled(other.store, 100, "few")
+        _labelled(other.store, 100_000, "many")
+        for wanted in (Category.OPEN, Category.CUSTOMER):
+            claims = {name: _claimed(other.store, name, wanted) for name in ("few", "many")}
+            few, many = (
+                milliseconds(other.store, lambda tx, c=claim: tx.decisions.labelled_before([c]))  # type: ignore[misc]
+                for claim in claims.values()
+            )
+            what = f"labelled_before, {wanted.lower()} mail, 100,000 labelled of 100"
+            yield Figure(what, many / few, "x", NEVER_SLOWER)
+            if not other.is_sqlite:
+                blocks = [
+                    buffers(other.store, lambda tx, c=claim: tx.decisions.labelled_before([c]))  # type: ignore[misc]
+                    for claim in claims.values()
+                ]
+                yield Figure(what, blocks[1] / blocks[0], "x buffers", 2)
+
+
+def ledger(place: Place) -> Iterator[Figure]:
+    """A small ledger, and one with a million mails more of which 100,000 lie in the same mailbox."""
+    taken: dict[str, Sequence[float]] = {}
+    with _small(place) as small:
+        taken["small"] = _all_the_way(small.store)
+    with place.copy() as other:
+        _labelled(other.store, 100_000, "somebody else")
+        taken["large"] = _all_the_way(other.store)
+    for n, what in enumerate(("a lone mail", "a mail of 25")):
+        yield Figure(f"{what}, 4 M rows of 30,000", taken["large"][n] / taken["small"][n], "x", NEVER_SLOWER)
+
+
+@contextmanager
+def _small(place: Place) -> Iterator[Place]:
+    database = "sqlite" if place.is_sqlite else "postgresql"
+    with loaded(database, of_mailboxes(1_000), None, place.say) as url, copied(url) as copy:
+        small = Place(copy, place.say)
+        yield small
+        small.store.engine.dispose()
+
+
+_NUMBERS = (
+    "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :mails) SELECT n FROM c) x"
+)
+_STEP = (
+    "INSERT INTO steps (mailbox_id, gmail_id, step, connection_id, state, ready_at) SELECT :here, :who || n,"
+)
+_LABELLED = (
+    "INSERT INTO messages (mailbox_id, gmail_id, came_by, seen_at) SELECT :here, :who || n, 'push', :now FROM",
+    f"{_STEP} 'match', 0, 'done', :now FROM",
+    f"{_STEP} 'announce', :here, 'done', :now FROM",
+    f"{_STEP} 'sort', :here, 'done', :now FROM",
+    """INSERT INTO decisions
+         (mailbox_id, connection_id, gmail_id, outcome, contact_id, contact_address, matched_by, author,
+          received_at, in_inbox, category, changed, changed_at, decided_at)
+       SELECT :here, :here, :who || n, 'label.open', :who, 'ann@example.com', 'exact', 'ann@example.com',
+         :now, TRUE, 'OPEN', '{"added": ["Label_2"], "removed": ["INBOX"]}', :now, :now FROM""",
+)
+
+
+def _labelled(store: Store, mails: int, contact_id: str) -> None:
+    """So many mails of a contact have come, been announced and got a label."""
+    known = {"mails": mails, "who": contact_id, "now": round(1000 * time.time()), "here": HERE}
+    with store.begin("scale.label") as tx:
+        for rows in _LABELLED:
+            statement = f"{rows} {_NUMBERS}"
+            tx.db.execute(text(statement), {name: v for name, v in known.items() if f":{name}" in statement})
+        tx.db.exec_driver_sql("ANALYZE")
+
+
+def _claimed(store: Store, contact_id: str, wanted: Category) -> Claim:
+    """One more mail of the contact, meant to have this label."""
+    gmail_id = f"{contact_id} now {wanted}"
+    with store.begin("scale.link") as tx:
+        tx.decisions.link(HERE, [(gmail_id, HERE, _link(contact_id), None)])
+        claim = Claim(gmail_id, HERE, 1)
+        tx.decisions.intend({claim: Sorted(wanted, None)})
+    return claim
+
+
+def _link(contact_id: str) -> Link:
+    address = "ann@example.com"
+    return Link(contact_id, address, MatchedBy.EXACT, address, datetime.now(UTC))
+
+
+def _all_the_way(store: Store) -> tuple[float, float]:
+    """Milliseconds in the database of a mail that comes alone, and of one of 25."""
+    lone = min(_timed(store, f"lone {n}", 1) for n in range(ROUNDS))
+    return lone, min(_timed(store, f"slice {n}", 25) for n in range(ROUNDS)) / 25
+
+
+def _timed(store: Store, name: str, mails: int) -> float:
+    began = time.perf_counter()
+    _way_of_a_mail(store, [f"{name}.{n}" for n in range(mails)], f"contact {name}")
+    return 1000 * (time.perf_counter() - began)
+
+
+def _way_of_a_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None:
+    """What the handlers ask of the ledger, in their transactions."""
+    with store.begin("scale.arrive") as tx:
+        tx.messages.record(HERE, Found(tuple(gmail_ids), (), (), (), ()), "push", [HERE], LABELS)
+    claims = _claim(store, Step.MATCH, 0)
+    with store.begin("scale.match") as tx:
+        tx.ledger.held(HERE, Step.MATCH, claims, "me")
+        cost = dict.fromkeys(gmail_ids, Cost(20, 0.1, len(gmail_ids)))
+        tx.ledger.finish(HERE, Step.MATCH, dict.fromkeys(claims), cost)
+        tx.decisions.link(HERE, [(i, HERE, _link(contact_id), None) for i in gmail_ids])
+        due = (Planned(Step.ANNOUNCE, State.WAITING), Planned(Step.SORT, State.BLOCKED))
+        tx.ledger.plan(HERE, [(i, HERE, step) for i in gmail_ids for step in due])
+        tx.ledger.ahead(HERE)
+    with store.begin("scale.announce") as tx:
+        claims = tx.ledger.claim(HERE, Step.ANNOUNCE, 500, "me", 60, [HERE])
+        tx.notifications.notify("u1", claims, tx.decisions.links(claims))
+        tx.ledger.finish(HERE, Step.ANNOUNCE, dict.fromkeys(claims, Outcome.MAGNET_NOTIFIED), {})
+        unblocked = tx.ledger.unblock_sorting(HERE, claims)
+        tx.decisions.conclude_announced([claim for claim in claims if claim.key not in unblocked])
+        tx.ledger.ahead(HERE)
+    with store.begin("scale.intend") as tx:
+        claims = tx.ledger.claim(HERE, Step.SORT, 1_000, "me", 60, [HERE])
+        tx.decisions.sortable(claims)
+        tx.decisions.intend(dict.fromkeys(claims, Sorted(Category.OPEN, None)))
+        tx.decisions.labelled_before(claims)
+    with store.begin("scale.sorted") as tx:
+        tx.ledger.held(HERE, Step.SORT, claims, "me")
+        outcomes = dict.fromkeys(claims, Outcome.LABEL_OPEN)
+        tx.ledger.finish(HERE, Step.SORT, outcomes, cost)
+        change = LabelChange(frozenset({"Label_2"}), frozenset({"INBOX"}))
+        tx.decisions.conclude(outcomes, dict.fromkeys(claims, change))
+    if len(claims) != len(gmail_ids):
+        raise AssertionError(f"{len(claims)} of {len(gmail_ids)} mails went all the way")
+
+
+def _claim(store: Store, step: Step, connection_id: int) -> tuple[Claim, ...]:
+    with store.begin("scale.claim") as tx:
+        return tx.ledger.claim(HERE, step, 25, "me", 60, [connection_id])

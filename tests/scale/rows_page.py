@@ -1,0 +1,45 @@
+"""A contact's page: whose mailboxes are to be asked for it, of all the users'."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+from redis import Redis
+from sqlalchemy import text
+
+from handlers import live
+from handlers.connections import Refused
+from handlers.work import Work
+from infra.gmail import Gmail
+from infra.queue import RedisQueue
+from tests.scale.frame import ROUNDS, Figure, Place, statements
+
+_SHARE = (
+    "INSERT INTO shared_contacts (connection_id, contact_id) SELECT id, 'c1' FROM connections WHERE id <= 10",
+    "UPDATE connections SET sharing = 'custom' WHERE id <= 10",
+    "UPDATE connections SET sharing = 'public' WHERE id > 10 AND id <= 20",
+    "UPDATE users SET role = 'desk' WHERE id IN ('u21', 'u22', 'u23', 'u24', 'u25')",
+)
+"""25 colleagues who share their mail of the contact, in each of the ways."""
+
+
+def page(place: Place) -> Iterator[Figure]:
+    """All that is ours of it, up to the first question to Gmail."""
+    with place.copy() as other:
+        with other.store.begin("scale.share") as tx:
+            for statement in _SHARE:
+                tx.db.execute(text(statement))
+            tx.contacts.set_organisation("sharing-roles", {"desk": "public"})
+        work = Work(other.store, Gmail(), RedisQueue(Redis(), lambda _: None), owner="scale")
+
+        def show() -> None:
+            with suppress(Refused):  # nobody's mailbox: so Gmail is not asked
+                live.show("c1", "u500", work, limit=20, mailbox="nobody@firm.example")
+
+        taken = []
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            show()
+            taken.append(1000 * (time.perf_counter() - began))
+        yield Figure("record page, 25 colleagues share", min(taken), "ms", 20)
+        yield Figure("record page, 25 colleagues share", statements(other.store, show), "statements", 8)
