@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, exists, or_, select, union_all
+from sqlalchemy import Connection, bindparam, exists, or_, select, union_all
 
 from domain.addresses import loose
 from domain.connections import Sharing
@@ -33,16 +33,8 @@ class ContactRows:
         """Every address of a record that may be one of these, by D5's exact or loose form."""
         found: list[ContactAddress] = []
         for chunk in chunks(set(addresses)):
-            rows = self._db.execute(
-                select(contact_addresses.c.address, contacts.c.id, contacts.c.kind, contacts.c.created_at)
-                .join(contacts, contacts.c.id == contact_addresses.c.contact_id)
-                .where(
-                    or_(
-                        contact_addresses.c.address.in_(chunk),
-                        contact_addresses.c.loose.in_({loose(address) for address in chunk}),
-                    )
-                )
-            )
+            keys = list({loose(address) for address in chunk})
+            rows = self._db.execute(_CANDIDATES, {"addresses": chunk, "keys": keys})
             found += [
                 ContactAddress(Contact(row.id, Kind(row.kind), row.created_at), row.address) for row in rows
             ]
@@ -71,35 +63,21 @@ class ContactRows:
         """The login and mailbox addresses of the CRM's users that these are, in either form of D5 (D3 row 9, E13)."""
         found: set[str] = set()
         for chunk in chunks(set(map(loose, addresses))):
-            found.update(
-                self._db.scalars(
-                    union_all(
-                        select(user_addresses.c.address).where(user_addresses.c.loose.in_(chunk)),
-                        select(mailbox_addresses.c.address).where(
-                            mailbox_addresses.c.loose.in_(chunk), counts()
-                        ),
-                    )
-                )
-            )
+            found.update(self._db.scalars(_USERS, {"keys": chunk}))
         return frozenset(found)
 
     def deals_of(self, contact_ids: Collection[str]) -> Mapping[str, tuple[Deal, ...]]:
         """Deals in which the contact is the main contact or has a role (Part A), by contact."""
         found: dict[str, list[Deal]] = {}
         for chunk in chunks(set(contact_ids)):
-            rows = self._db.execute(
-                select(deal_contacts.c.contact_id, deals.c.id, deals.c.category, deals.c.closing_date)
-                .join(deals, deals.c.id == deal_contacts.c.deal_id)
-                .where(deal_contacts.c.contact_id.in_(chunk))
-            )
-            for row in rows:
+            for row in self._db.execute(_DEALS, {"contact_ids": chunk}):
                 deal = Deal(row.id, DealCategory(row.category), row.closing_date)
                 found.setdefault(row.contact_id, []).append(deal)
         return {contact_id: tuple(those) for contact_id, those in found.items()}
 
     def organisation(self) -> Organisation:
         """The settings of Part I, at their defaults where none were set."""
-        rows = {row.name: row.value for row in self._db.execute(select(organisation))}
+        rows = {row.name: row.value for row in self._db.execute(_ORGANISATION)}
         return Organisation(
             time_zone=rows.get("time-zone"),
             internal_domains=frozenset(rows.get("internal-domain", ())),
@@ -120,3 +98,26 @@ class ContactRows:
     def set_organisation(self, name: str, value: object) -> None:
         """Set one by its name on the command line; handlers/settings.py knows their values."""
         upsert(self._db, organisation, [{"name": name, "value": value}])
+
+
+# Built once, see ledger_statements.
+_CANDIDATES = (
+    select(contact_addresses.c.address, contacts.c.id, contacts.c.kind, contacts.c.created_at)
+    .join(contacts, contacts.c.id == contact_addresses.c.contact_id)
+    .where(
+        or_(
+            contact_addresses.c.address.in_(bindparam("addresses")),
+            contact_addresses.c.loose.in_(bindparam("keys")),
+        )
+    )
+)
+_USERS = union_all(
+    select(user_addresses.c.address).where(user_addresses.c.loose.in_(bindparam("keys"))),
+    select(mailbox_addresses.c.address).where(mailbox_addresses.c.loose.in_(bindparam("keys")), counts()),
+)
+_DEALS = (
+    select(deal_contacts.c.contact_id, deals.c.id, deals.c.category, deals.c.closing_date)
+    .join(deals, deals.c.id == deal_contacts.c.deal_id)
+    .where(deal_contacts.c.contact_id.in_(bindparam("contact_ids")))
+)
+_ORGANISATION = select(organisation)

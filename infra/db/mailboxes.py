@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, or_, select, update
 
 from domain.addresses import loose
 from domain.connections import ConnectionState, MailboxState
@@ -17,17 +17,16 @@ from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import connections, mailbox_addresses, mailboxes
 from infra.db.sql import in_key_order, insert_new, lock, take_turn
 from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, WAITS, TroubleRows, unless_paused, walked
-from infra.db.types import Instant, db_now
+from infra.db.types import NOW, Instant, db_now
 
 _PAUSED = mailboxes.c.paused_at.is_not(None)
-_ONE = select(mailboxes, db_now().label("read_at")).where(mailboxes.c.id == bindparam("this"))
 
 
 class MailboxRows(TroubleRows):
     """Mailboxes within one transaction."""
 
     def get(self, mailbox_id: int) -> MailboxState | None:
-        row = self._db.execute(_ONE, {"this": mailbox_id}).one_or_none()
+        row = self._db.execute(_GET, {"this": mailbox_id}).one_or_none()
         if row is None:
             return None
         return MailboxState(
@@ -93,15 +92,11 @@ class MailboxRows(TroubleRows):
 
     def own_addresses(self, mailbox_id: int) -> frozenset[str]:
         """Primary address and aliases, registered ones too (E14)."""
-        return self._addresses(mailbox_id, counts())
+        return frozenset(self._db.scalars(_OWN, {"this": mailbox_id}))
 
     def aliases(self, mailbox_id: int) -> frozenset[str]:
         """Those of its own addresses that Gmail does not list (E14)."""
-        return self._addresses(mailbox_id, counts(), REGISTERED)
-
-    def _addresses(self, mailbox_id: int, *where: ColumnElement[bool]) -> frozenset[str]:
-        mine = mailbox_addresses.c.mailbox_id == mailbox_id
-        return frozenset(self._db.scalars(select(mailbox_addresses.c.address).where(mine, *where)))
+        return frozenset(self._db.scalars(_ALIASES, {"this": mailbox_id}))
 
     def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
         """What was an own address stays one: a renamed primary becomes an alias (E99). What was registered and
@@ -119,21 +114,17 @@ class MailboxRows(TroubleRows):
     def advance(self, mailbox_id: int, old: str | None, new: str) -> bool:
         """Move the cursor by compare-and-set; False when another run has moved it meanwhile (W1), or the
         mailbox has been paused: then the walk ends here."""
-        where = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_not_distinct_from(old), ~_PAUSED)
-        return self._db.execute(update(mailboxes).where(*where).values(cursor=new)).rowcount == 1
+        return self._db.execute(_ADVANCE, {"this": mailbox_id, "old": old, "cursor": new}).rowcount == 1
 
     def synced(self, mailbox_id: int, began_at: datetime, due_after: float) -> None:
-        """A walk reached the end: next due so many seconds after it began (Z33).
-
-        A rest that another job asked for meanwhile stays: Gmail's wish outlives our luck (E87).
-        """
-        self._set(mailbox_id, **_synced(began_at, due_after))
+        """A walk reached the end: next due so many seconds after it began (Z33). A rest that another job asked for
+        meanwhile stays: Gmail's wish outlives our luck (E87)."""
+        self._db.execute(_SYNCED, _at(mailbox_id, began_at, due_after))
 
     def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
         """As `synced`, where there was nothing to walk; False as in `advance`."""
-        where = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor == cursor, ~_PAUSED)
-        synced = update(mailboxes).where(*where).values(_synced(began_at, due_after))
-        return self._db.execute(synced).rowcount == 1
+        these = _at(mailbox_id, began_at, due_after) | {"old": cursor}
+        return self._db.execute(_STAYS, these).rowcount == 1
 
     def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
         """The ids of the three CRM labels (E54)."""
@@ -278,11 +269,8 @@ class MailboxRows(TroubleRows):
         return tuple(self._db.scalars(taken.returning(mailboxes.c.id)))
 
 
-def _synced(began_at: datetime, due_after: float) -> dict[str, Any]:
-    rests = mailboxes.c.resting_until > db_now()
-    due_at = literal(began_at + timedelta(seconds=due_after), Instant())
-    due = case((rests, mailboxes.c.resting_until), else_=due_at)
-    return {"synced_at": began_at, "sync_due_at": due, **walked()}
+def _at(mailbox_id: int, began_at: datetime, due_after: float) -> dict[str, Any]:
+    return {"this": mailbox_id, "synced_at": began_at, "due_at": began_at + timedelta(seconds=due_after)}
 
 
 def watch_state(row: Any) -> WatchState:
@@ -295,3 +283,17 @@ def watch_state(row: Any) -> WatchState:
         pushed_at=row.pushed_at,
         recall=Recall(row.mails_pushed, row.mails_missed),
     )
+
+
+# Built once, see ledger_statements.
+_THIS = mailboxes.c.id == bindparam("this")
+_GET = select(mailboxes, NOW.label("read_at")).where(_THIS)
+_OWN = select(mailbox_addresses.c.address).where(
+    mailbox_addresses.c.mailbox_id == bindparam("this"), counts()
+)
+_ALIASES = _OWN.where(REGISTERED)
+_ADVANCE = update(mailboxes).where(_THIS, mailboxes.c.cursor.is_not_distinct_from(bindparam("old")), ~_PAUSED)
+_REST = mailboxes.c.resting_until
+_DUE = case((_REST > NOW, _REST), else_=bindparam("due_at", type_=Instant()))
+_SYNCED = update(mailboxes).where(_THIS).values(sync_due_at=_DUE, **walked())
+_STAYS = _SYNCED.where(mailboxes.c.cursor == bindparam("old"), ~_PAUSED)

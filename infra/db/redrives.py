@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
     Select,
+    Update,
     bindparam,
     case,
     exists,
@@ -21,15 +23,25 @@ from sqlalchemy import (
 from domain.connections import ConnectionState
 from domain.ledger import State, Step
 from infra.db.schema import connections, mailboxes, steps
-from infra.db.sql import in_key_order
+from infra.db.sql import key_order
 from infra.db.troubles import unless_paused
-from infra.db.types import db_now
+from infra.db.types import db_now, seconds
 
 _LOOK_AGAIN = (
     update(mailboxes)
     .where(mailboxes.c.id == bindparam("its"))
     .values(redrive_at=bindparam("at", type_=mailboxes.c.redrive_at.type))
 )
+
+
+@cache
+def _sooner(dialect: str, *, skip_locked: bool) -> Update:
+    """No condition on what it is now: a row that the re-driver has locked to say that nothing waits is waited for."""
+    due_at = db_now(seconds("within"))
+    at = case((mailboxes.c.redrive_at <= due_at, mailboxes.c.redrive_at), else_=due_at)
+    this = mailboxes.c.id == bindparam("this")
+    free = key_order(dialect, mailboxes, this, skip_locked=skip_locked)
+    return update(mailboxes).where(this, free).values(redrive_at=unless_paused(at))
 
 
 class RedriveRows:
@@ -43,17 +55,13 @@ class RedriveRows:
         """Something has come to wait in the mailbox: should its job get lost, it is asked for again."""
         self.redrive_within(mailbox_id, self._redrive_after)
 
-    def redrive_within(self, mailbox_id: int, seconds: float, *, skip_locked: bool = False) -> None:
+    def redrive_within(self, mailbox_id: int, within: float, *, skip_locked: bool = False) -> None:
         """What waits in the mailbox is asked for again in so many seconds at the latest, unless it is paused.
 
         `skip_locked`, where the moment may come later: it waits already, so that a moment is there.
         """
-        due_at = db_now(seconds)
-        sooner = case((mailboxes.c.redrive_at <= due_at, mailboxes.c.redrive_at), else_=due_at)
-        this = mailboxes.c.id == mailbox_id
-        # No condition on what it is now: a row that the re-driver has locked to say that nothing waits is waited for.
-        free = in_key_order(self._db, mailboxes, this, skip_locked=skip_locked)
-        self._db.execute(update(mailboxes).where(this, free).values(redrive_at=unless_paused(sooner)))
+        sooner = _sooner(self._db.dialect.name, skip_locked=skip_locked)
+        self._db.execute(sooner, {"this": mailbox_id, "within": within})
 
     def stalled(self, limit: int) -> Mapping[int, tuple[Step, ...]]:
         """Mailboxes whose moment has come, with the steps of which some wait and nobody works on them. They are looked

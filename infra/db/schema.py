@@ -205,9 +205,7 @@ decisions = Table(
     Column("decided_at", Instant, nullable=False),
     Index("decisions_mail", "mailbox_id", "gmail_id"),
 )
-_stands = (
-    decisions.c.changed.is_not(None) & decisions.c.undone_at.is_(None) & decisions.c.replaces.is_(None)
-)
+_stands = decisions.c.changed.is_not(None) & decisions.c.undone_at.is_(None) & decisions.c.replaces.is_(None)
 Index(
     "decisions_labelled",
     decisions.c.connection_id,

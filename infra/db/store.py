@@ -29,7 +29,7 @@ from infra.db.retention import RetentionRows
 from infra.db.sharing import SharingRows
 from infra.db.sign_ins import SignInRows
 from infra.db.trouble import translated
-from infra.db.types import db_now
+from infra.db.types import NOW
 from infra.db.units import UnitRows
 from infra.db.users import UserRows
 from infra.faults import reached
@@ -63,6 +63,10 @@ LONG = frozenset(
 do, or change a lot for somebody who waits for it. So do migrations."""
 
 _FOR_EVER = 2**31 - 1
+BUSY_TIMEOUT = "lodestone_busy_timeout"
+"""What SQLite's is set to, remembered with the connection: so it is not set again for each transaction."""
+
+_NOW = select(NOW)
 
 _PATIENCE = {
     "connect_timeout": "10",
@@ -101,7 +105,7 @@ class Transaction:
 
     def now(self) -> datetime:
         """The database's clock (W14)."""
-        return self.db.execute(select(db_now())).scalar_one()
+        return self.db.execute(_NOW).scalar_one()
 
 
 class Store:
@@ -174,6 +178,7 @@ class Store:
             return
         with translated(), closing(self.engine.raw_connection()) as db:
             db.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            db.info.pop(BUSY_TIMEOUT, None)
             db.cursor().execute(f"PRAGMA busy_timeout = {round(1000 * CUT_OFF_WAIT)}")
             end = time.monotonic() + (self._lock_wait if within is None else within)
             while db.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
@@ -224,5 +229,8 @@ def _set_up_sqlite(db: Any, _: object) -> None:
 def _begin_on_sqlite(wait: int, db: Connection) -> None:
     """A writer that began as a reader cannot wait its turn: SQLite would refuse it at once (W11)."""
     options = db.get_execution_options()
-    db.exec_driver_sql(f"PRAGMA busy_timeout = {_FOR_EVER if options.get(PATIENT) else wait}")
+    wanted = _FOR_EVER if options.get(PATIENT) else wait
+    if db.info.get(BUSY_TIMEOUT) != wanted:  # it stays with the connection
+        db.exec_driver_sql(f"PRAGMA busy_timeout = {wanted}")
+        db.info[BUSY_TIMEOUT] = wanted
     db.exec_driver_sql("BEGIN" if options.get(READS_ONLY) else "BEGIN IMMEDIATE")

@@ -20,7 +20,8 @@ from infra.db.schema import (
     steps,
 )
 from infra.db.store import Store, Transaction
-from tests.worlds import START, World, arrive
+from tests.scale.rows_mail import way_of_mail
+from tests.worlds import ONE_DATABASE, START, World, arrive
 
 Ask = Callable[[Transaction], object]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -157,3 +158,26 @@ def _plans(store: Store, ask: Ask) -> list[list[str]]:
         finally:
             event.remove(store.engine, "before_cursor_execute", explain)
     return plans
+
+
+@ONE_DATABASE
+def test_a_slice_of_mail_is_found_by_its_keys_however_much_there_is(world: World) -> None:
+    """SQLite looks for the first column of a list of pairs alone, and reads the table for a list of several."""
+    plan: list[str] = []
+
+    def explain(db: Any, _: object, statement: str, parameters: Any, __: object, many: bool) -> None:
+        if statement.startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
+            found = db.connection.driver_connection.execute(
+                f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters
+            )
+            plan.extend(row[-1] for row in found)
+
+    event.listen(world.store.engine, "before_cursor_execute", explain)
+    try:
+        way_of_mail(world.store, ["a", "b", "c"], "ann")
+    finally:
+        event.remove(world.store.engine, "before_cursor_execute", explain)
+    searched = [line for line in plan if re.match(r"(SCAN|SEARCH) (steps|decisions|messages)\b", line)]
+    assert len(searched) > 10
+    assert not [line for line in searched if line.startswith("SCAN")]
+    assert not [line for line in searched if re.search(r"autoindex_\w+ \(\w+=\?\)", line)], searched
