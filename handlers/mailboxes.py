@@ -100,8 +100,7 @@ class _Walk:
         if refused_at is not None and self._began_at - refused_at < again_after:
             self._list(gmail, self._cursors)
             return
-        swept = self._came_by == "sweep" and self._cursors.is_settled
-        if swept and self._cursors.has_seen(gmail.cursor_now()):
+        if self._may_be_idle() and self._cursors.has_seen(gmail.cursor_now()):
             self._stay()
             return
         try:
@@ -112,6 +111,13 @@ class _Walk:
                 self._keep()
         except CursorExpired:
             self._list_again(gmail)
+
+    def _may_be_idle(self) -> bool:
+        """Not at the look that follows a push: there something has happened."""
+        looked_at = self._mailbox.synced_at
+        settle_after = timedelta(seconds=self._work.pace.settle_after)
+        swept = self._came_by == "sweep" and looked_at and self._began_at - looked_at >= settle_after
+        return bool(swept) and self._cursors.is_settled
 
     def _stay(self) -> None:
         """Nothing has happened since the last look: history need not be asked."""
