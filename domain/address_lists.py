@@ -11,13 +11,14 @@ _TOKEN = re.compile(
     r"""
       (?P<space>\s++)
     | (?P<encoded>=\?[^?\s]*+\?[bBqQ]\?[^?\s]*+\?=)
-    | (?P<word>(?:'?+(?i:mailto):(?=[^\s"(),:;<>\[]))?+
-        (?:"(?:[^"\\]++|\\.)*+"(?=@))?+[^\s"(),:;<>\[]++(?:\[[^][\s"(),;<>]*+\])?+)
+    | (?P<word>(?:'?+(?i:mailto):(?=[^\s"(),:;<>\[]))?
+        (?:"(?:[^"\\]++|\\.)*+"(?=@))?[^\s"(),:;<>\[]++(?:\[[^][\s"(),;<>]*+\])?)
     | (?P<quoted>"(?:[^"\\]++|\\.)*+(?P<closed>"?+))
-    | (?P<mark>[,;](?:\s*+,)*+|.)
+    | (?P<mark>[,;](?:\s*+,)*|.)
     """,
     re.DOTALL | re.VERBOSE,
 )
+"""Groups that may fail half-way are not possessive: Python before 3.11.5 goes on where they failed."""
 _SPACE, _COMMENT = " ", "()"
 """What stand for any space and any comment among the words of an entry."""
 

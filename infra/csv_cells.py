@@ -85,8 +85,9 @@ class Cells:
         self._unsaid = escape is None
         self._escapes = escape == BACKSLASH
         backslash = BACKSLASH if self._escapes else ""
-        # Whatever is as good as nothing may stand before a quote: taken for text it would open no cell.
-        self._opening = re.compile(f'(?:(?!{re.escape(delimiter)})[^\\S\r\n]|[{_UNSEEN}])*+"')
+        # Whatever is as good as nothing may stand before a quote: taken for text it would open no cell. Not possessive,
+        # for Python before 3.11.5 would go on where such a group has failed.
+        self._opening = re.compile(f'(?:(?!{re.escape(delimiter)})[^\\S\r\n]|[{_UNSEEN}])*"')
         self._quoted_end = re.compile(f"[{re.escape(DOUBLED + backslash)}]")
         self._plain_end = re.compile(f"[{re.escape(delimiter + backslash)}\r\n]")
 
