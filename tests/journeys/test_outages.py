@@ -155,8 +155,14 @@ def _restarted(scene: Scene, sent: dict[str, str], before: int) -> bool:
     """Whether the watch was made anew; if not, one more mail: its turn comes with the next."""
     if scene.log("worker").count("watch.restarted") > before:
         return True
-    sent |= deliver(scene.stage, ("ann",))
+    _one_more(scene, sent)
     return False
+
+
+def _one_more(scene: Scene, sent: dict[str, str]) -> None:
+    """Not before the last has been dealt with: a mailbox that spends its minute's units has to wait for the next."""
+    if not missing(scene.stage, sent):
+        sent |= deliver(scene.stage, ("ann",))
 
 
 def _quiet(scene: Scene) -> bool:
@@ -168,6 +174,6 @@ def _quiet(scene: Scene) -> bool:
 
 def _pushed(scene: Scene, sent: dict[str, str]) -> bool:
     """One more mail, and whether push has brought any since the watch is new."""
-    sent |= deliver(scene.stage, ("ann",))
+    _one_more(scene, sent)
     with closing_engine(scene.stage) as engine, engine.connect() as db:
         return bool(db.scalar(select(mailboxes.c.mails_pushed)))

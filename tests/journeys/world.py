@@ -18,8 +18,10 @@ UWE = "uwe@firm.example"
 OPEN, CUSTOMERS = "Open Deals", "Customers"
 SENDERS = ("ann", "cid", "lea", "nora")
 
-# Quick to notice what was lost, so that a test need not wait a minute for it.
+# Quick to notice what was lost, so that a test need not wait a minute for it; nor for Google's next minute, because
+# all tests of a scene use one mailbox.
 IMPATIENT = {
+    "gmail_costs": "2025",
     "lease": "1",
     "long_lease": "5",
     "gmail_timeout": "0.5",
