@@ -50,6 +50,8 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Annou
     if not claims:
         return [], frozenset()
     links = tx.decisions.links(claims)
+    # The list is read in the order of its ids: a claim's own order is the database's.
+    claims = tuple(sorted(claims, key=lambda claim: (links[claim.key].received_at, claim.gmail_id)))
     outcomes = {claim: _outcome(connections[claim.connection_id], links[claim.key]) for claim in claims}
     new: set[tuple[str, int]] = set()
     channels: frozenset[int] = frozenset()
