@@ -73,6 +73,7 @@ _LABEL = re.compile(r"^invalid label:|^label ?id not found|^label not found", re
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,63}")
 _LABELLING = frozenset({"messages.modify", "messages.batchModify", "messages.list"})
+_MAKING = frozenset({"labels.create", "drafts.create", "drafts.send"})
 
 
 _NO_SUCH_USER = re.compile(r"\b(invalid|not a valid) e-?mail or user id\b", re.IGNORECASE)
@@ -157,8 +158,8 @@ def read(call: str, status: int, headers: Mapping[str, Any], content: bytes, now
 
 def _kind(call: str, status: int, reason: str, text: str) -> Kind:
     # A fresh access token that is refused is Google's trouble: only invalid_grant ends a connection (E86).
-    reads = call.endswith((".get", ".list", "getProfile"))  # a conflict that only a reader meets passes
-    plain = {401: Kind.LIMIT, 408: Kind.AWAY, 409: Kind.AWAY if reads else Kind.CONFLICT, 429: Kind.LIMIT}
+    conflict = Kind.CONFLICT if call in _MAKING else Kind.AWAY  # one of what is there already passes
+    plain = {401: Kind.LIMIT, 408: Kind.AWAY, 409: conflict, 429: Kind.LIMIT}
     if reason == SENDING_LIMIT:
         return Kind.REFUSED
     if status in plain:

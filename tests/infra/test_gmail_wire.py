@@ -317,6 +317,19 @@ def test_a_conflict_that_only_a_reader_meets_passes(google: Script, mailbox: Gma
         next(mailbox.changes_since("1"))
 
 
+@pytest.mark.rule("E87", "W12")
+def test_a_conflict_over_a_mail_that_is_there_passes(google: Script, mailbox: GmailMailbox) -> None:
+    conflict = http({"error": {"code": 409, "message": "Conflict"}}, status=409)
+    other = http({"historyId": "1"})
+    change = LabelChange(frozenset({"Label_7"}), frozenset())
+    for one in (mailbox.change_labels, mailbox.change_in_threads):
+        google.script = [conflict, other]
+        assert isinstance(one({"a": change})["a"], TryAgain)
+    google.script = [conflict] * 3
+    with pytest.raises(TryAgain):
+        mailbox.watch("projects/p/topics/t")
+
+
 @pytest.mark.rule("E14")
 def test_an_alias_counts_unless_google_says_that_it_is_not_verified(
     google: Script, mailbox: GmailMailbox
