@@ -7,7 +7,7 @@ after. The local Gmail and Pub/Sub run on the same machine: their CPU counts now
 and all that is measured by the clock includes them. Three rounds; a figure is the
 median, with lowest and highest round where they differ by more than 10 %.
 
-Takes about a quarter of an hour on two cores that do nothing else, and says how much
+Takes about twenty minutes on two cores that do nothing else, and says how much
 of the machine others had meanwhile. Ends with 1 where a budget is not met.
 
     python -m tests.bench                    the table
