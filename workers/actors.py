@@ -28,9 +28,6 @@ from workers.broker import QUEUES
 
 log = structlog.get_logger()
 
-LONGEST_JOB = 15 * 60 * 1000
-
-
 HANDLERS: dict[str, Callable[..., None]] = {
     "mailboxes.catch_up": mailboxes.catch_up,
     "mailboxes.compare": comparisons.compare,
@@ -59,7 +56,7 @@ def _register(app: App, name: str) -> None:
                 _run(partial(HANDLERS[step], work=app.work), its)
 
     queue = QUEUES.get(name, "mail")
-    dramatiq.actor(actor_name=name, queue_name=queue, broker=app.broker, time_limit=LONGEST_JOB)(job)
+    dramatiq.actor(actor_name=name, queue_name=queue, broker=app.broker)(job)
 
 
 def _run(handler: Callable[..., None], ids: dict[str, Any]) -> None:

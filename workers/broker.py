@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import CurrentMessage, TimeLimit
+from dramatiq.middleware import CurrentMessage
 from redis import Redis
 
 from domain.events import Event
@@ -35,12 +35,13 @@ sends does not wait behind a burst of what he gets, and takes one thread per mai
 
 
 def make_broker(redis: Redis) -> RedisBroker:
-    """The broker; Dramatiq's own retries stay out of it, because the ledger alone retries (W4)."""
+    """The broker. The ledger alone retries, so Dramatiq does not (W4); nor does it end a job that takes long: what a
+    job waits for has a timeout of its own, and Dramatiq would count the job as done."""
     logging.getLogger("dramatiq").setLevel(logging.ERROR)
     broker = Broker(
         client=redis,
         namespace="lodestone:queue",
-        middleware=[TimeLimit(), CurrentMessage()],
+        middleware=[CurrentMessage()],
         heartbeat_timeout=HEARTBEAT,
         maintenance_chance=MAINTENANCE_CHANCE,
         dead_message_ttl=DEAD_FOR,

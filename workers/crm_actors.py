@@ -24,8 +24,6 @@ log = structlog.get_logger()
 
 MAX_TRIES = 5
 PAUSE = 1.0
-NO_LIMIT = float("inf")
-"""Dramatiq ends a job that takes too long and counts it as done; a change would be lost."""
 
 
 def register(app: App) -> None:
@@ -43,7 +41,7 @@ def _register(app: App, name: str, stages: crm.Stages) -> None:
         with structlog.contextvars.bound_contextvars(job=name, job_id=message.message_id):
             _run(message, args, fields, app, stages)
 
-    dramatiq.actor(actor_name=name, queue_name=CRM, broker=app.broker, time_limit=NO_LIMIT)(job)
+    dramatiq.actor(actor_name=name, queue_name=CRM, broker=app.broker)(job)
 
 
 def _run(

@@ -24,8 +24,6 @@ ANSWERS = "lodestone:answer:"
 """With the message's id behind it: a list with the answer in it, for whoever waits there (BLPOP)."""
 
 KEPT_FOR = 120
-NO_LIMIT = float("inf")
-"""What Dramatiq ends it puts among its dead letters, with the code; Google's answers have a timeout of their own."""
 
 Answer = dict[str, Any]
 
@@ -68,7 +66,7 @@ def _register(app: App, name: str) -> None:
         with structlog.contextvars.bound_contextvars(job=name, job_id=message.message_id):
             _say(message.message_id, _answer(name, args, fields, app), app)
 
-    dramatiq.actor(actor_name=name, queue_name=SIGN_IN, broker=app.broker, time_limit=NO_LIMIT)(job)
+    dramatiq.actor(actor_name=name, queue_name=SIGN_IN, broker=app.broker)(job)
 
 
 def _answer(name: str, args: Sequence[Any], fields: Mapping[str, Any], app: App) -> Answer:
