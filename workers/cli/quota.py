@@ -31,7 +31,7 @@ def quota(
     if as_json:
         show_json(_as_json(found))
     else:
-        _show(found)
+        _show(found, mailbox)
 
 
 def _as_json(found: Spent) -> dict[str, Any]:
@@ -55,22 +55,40 @@ def _spending(one: Spending) -> dict[str, Any]:
     }
 
 
-def _show(found: Spent) -> None:
-    quota, project = found.quota, found.project
+def _show(found: Spent, asked_for: str | None) -> None:
+    quota, shown = found.quota, found.project
     say(f"Google's units on {found.day} (Pacific Time)")
-    say(f"project, the day: {_of(project.day, quota.project_day)}")
-    say(f"project, the last minute: {_of(project.minute, quota.project_minute)}")
-    if project.day:
-        say(f"spent for: {_purposes(project)}")
-    if not found.mailboxes:
-        return
-    say(f"\nby mailbox; each may spend {quota.mailbox_minute:,} a minute")
-    show_table(
-        [
-            {"day": f"{one.day:,}", "minute": _number(one.minute), "mailbox": name, "most_for": _first(one)}
-            for name, one in found.mailboxes.items()
-        ]
-    )
+    say(f"project, the day: {_of(shown.day, quota.project_day)}")
+    say(f"project, the last minute: {_of(shown.minute, quota.project_minute)}")
+    if asked_for is not None:
+        [(name, shown)] = found.mailboxes.items()
+        say(f"{name}, the day: {shown.day:,}")
+        say(f"{name}, the last minute: {_of(shown.minute, quota.mailbox_minute)}")
+    _show_purposes(shown)
+    if asked_for is None and found.mailboxes:
+        say(f"\nby mailbox; each may spend {quota.mailbox_minute:,} a minute")
+        show_table(
+            [
+                {
+                    "day": f"{one.day:,}",
+                    "minute": _number(one.minute),
+                    "mailbox": name,
+                    "most_for": _first(one),
+                }
+                for name, one in found.mailboxes.items()
+            ]
+        )
+
+
+def _show_purposes(one: Spending) -> None:
+    if one.day:
+        say("")
+        show_table(
+            [
+                {"spent_for": purpose.value, "units": f"{units:,}", "share": f"{units / one.day:.0%}"}
+                for purpose, units in _by_cost(one)
+            ]
+        )
 
 
 def _of(units: int | None, most: int | None) -> str:
@@ -83,10 +101,6 @@ def _of(units: int | None, most: int | None) -> str:
 
 def _number(units: int | None) -> str | None:
     return None if units is None else f"{units:,}"
-
-
-def _purposes(one: Spending) -> str:
-    return ", ".join(f"{purpose.value} {units:,}" for purpose, units in _by_cost(one))
 
 
 def _first(one: Spending) -> str | None:
