@@ -33,14 +33,14 @@ def resume(mailbox: str | None, work: Work) -> int:
 
 def _brake(mailbox: str | None, work: Work, *, paused: bool) -> int:
     """A thousand mailboxes a transaction, so that nobody waits long for one (W11)."""
-    total, last, full = 0, 0, True
+    total, last, full, say = 0, 0, True, log.bind()
     while full:
         changed = once_more(partial(_brake_some, mailbox, last, work, paused=paused))
         for mailbox_id in changed:
             if paused:
-                log.info("mailbox.paused", mailbox_id=mailbox_id)
+                say.info("mailbox.paused", mailbox_id=mailbox_id)
             else:
-                log.info("mailbox.resumed", mailbox_id=mailbox_id)
+                say.info("mailbox.resumed", mailbox_id=mailbox_id)
         total += len(changed)
         full = len(changed) == AT_ONCE
         last = max(changed, default=last)

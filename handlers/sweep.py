@@ -23,6 +23,7 @@ from handlers.work import Work
 log = structlog.get_logger()
 
 AT_ONCE = 1_000
+LOOKED_AT = AT_ONCE // 2
 CROWDED = 10_000
 """With so many jobs queued, asking again would only add to them: what is due stays due in the ledger."""
 
@@ -91,10 +92,11 @@ def redrive(work: Work) -> int:
 
 
 def _redrive_some(work: Work) -> tuple[int, bool]:
-    """At most a thousand of each kind; returns how much that was, and whether more mailboxes are due."""
+    """At most a thousand of each kind, of mailboxes half as many, so that nobody waits long for one; returns how much
+    that was, and whether more mailboxes are due."""
     outside_crowded = work.queue.backlog("outside") > CROWDED  # nobody need run a notifier
     with work.store.begin("sweep.redrive") as tx:
-        looked_at = tx.ledger.stalled(AT_ONCE)
+        looked_at = tx.ledger.stalled(LOOKED_AT)
         channels = () if outside_crowded else tx.deliveries.stalled(AT_ONCE)
         sending = tx.outbox.stalled(AT_ONCE)
     stalled = [(mailbox_id, step) for mailbox_id, steps in looked_at.items() for step in steps]
@@ -111,4 +113,4 @@ def _redrive_some(work: Work) -> tuple[int, bool]:
     for mailbox_id in dirty:
         log.info("mailbox.redriven", mailbox_id=mailbox_id)
         work.queue.emit(MailboxChanged(mailbox_id))
-    return len(stalled) + len(channels) + len(sending) + len(dirty), len(looked_at) == AT_ONCE
+    return len(stalled) + len(channels) + len(sending) + len(dirty), len(looked_at) == LOOKED_AT

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, u
 from domain.comparisons import Compared, Missing
 from domain.mailboxes import Change, ChangeKind, Cursors, Touch, judged_once
 from domain.outcomes import PROVISIONAL
-from infra.db.schema import decisions, judged, mailboxes, messages
+from infra.db.schema import AWAKE, decisions, judged, mailboxes, messages
 from infra.db.sql import insert_new
 from infra.db.types import NOW, db_now
 
@@ -97,7 +97,7 @@ class HistoryRows:
         this = (
             mailboxes.c.id == mailbox_id,
             mailboxes.c.cursor.is_not(None),
-            mailboxes.c.paused_at.is_(None),
+            AWAKE,
         )
         return self._db.scalar(select(mailboxes.c.id).where(*this).with_for_update()) is not None
 
@@ -128,7 +128,7 @@ class HistoryRows:
         """Mailboxes whose list is to be compared now, unless they are paused; each is named again after so many
         seconds."""
         due_at = mailboxes.c.compare_due_at
-        these = (due_at <= db_now(), mailboxes.c.paused_at.is_(None))
+        these = (AWAKE, due_at <= db_now())
         due = select(mailboxes.c.id).where(*these).order_by(due_at).limit(limit)
         free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
         taken = update(mailboxes).where(mailboxes.c.id.in_(select(free)))

@@ -45,17 +45,19 @@ mailboxes = Table(
     Column("compared_at", Instant),
     Column("mails_compared", Integer, nullable=False, server_default="0"),
     Column("mails_late", Integer, nullable=False, server_default="0"),
-    Index("mailboxes_sync_due", "sync_due_at"),
-    Index("mailboxes_watch_due", "watch_due_at"),
-    Index("mailboxes_compare_due", "compare_due_at"),
     sqlite_autoincrement=True,
 )
-_asked_for = mailboxes.c.redrive_at.is_not(None)
+AWAKE = mailboxes.c.paused_at.is_(None)
+"""Not paused. Moments go on under a pause, and nobody is asked for: so pausing writes no index of them."""
+_asked_for = AWAKE & mailboxes.c.redrive_at.is_not(None)
+Index("mailboxes_sync_due", mailboxes.c.sync_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
+Index("mailboxes_watch_due", mailboxes.c.watch_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
+Index("mailboxes_compare_due", mailboxes.c.compare_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
 Index("mailboxes_redrive", mailboxes.c.redrive_at, sqlite_where=_asked_for, postgresql_where=_asked_for)
-"""`redrive_at`: from when on the re-driver looks at what waits in the mailbox; none where nothing does, or it is
-paused (W2). `cursor`: where the next look goes on; between two walks that is `settled_cursor`, see
-domain.mailboxes.Cursors (W8, E108). `refused_at`: since when Gmail takes no history id (E84). `mails_compared`, and
-of them `mails_late`: of the last comparison with the mailbox's own list (E108)."""
+"""`redrive_at`: from when on the re-driver looks at what waits in the mailbox; none where nothing does (W2). `cursor`:
+where the next look goes on; between two walks that is `settled_cursor`, see domain.mailboxes.Cursors (W8, E108).
+`refused_at`: since when Gmail takes no history id (E84). `mails_compared`, and of them `mails_late`: of the last
+comparison with the mailbox's own list (E108)."""
 
 judged = Table(
     "judged",

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, select, update
 
 from domain.addresses import loose
 from domain.connections import ConnectionState, MailboxState
@@ -14,12 +14,10 @@ from domain.watches import Recall, WatchState
 from infra.db import crm_labels
 from infra.db.aliases import REGISTERED, counts
 from infra.db.history import HistoryRows, cursors_of
-from infra.db.schema import connections, mailbox_addresses, mailboxes
+from infra.db.schema import AWAKE, connections, mailbox_addresses, mailboxes
 from infra.db.sql import in_key_order, insert_new, lock, take_turn
-from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, WAITS, TroubleRows, unless_paused, walked
+from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows, walked
 from infra.db.types import NOW, Instant, db_now
-
-_PAUSED = mailboxes.c.paused_at.is_not(None)
 
 
 class MailboxRows(TroubleRows):
@@ -56,7 +54,7 @@ class MailboxRows(TroubleRows):
 
     def is_paused(self, mailbox_id: int) -> bool:
         """Whether an operator has paused it."""
-        paused = select(mailboxes.c.id).where(mailboxes.c.id == mailbox_id, _PAUSED)
+        paused = select(mailboxes.c.id).where(mailboxes.c.id == mailbox_id, ~AWAKE)
         return self._db.scalar(paused) is not None
 
     def add(self, address: str) -> int:
@@ -150,18 +148,18 @@ class MailboxRows(TroubleRows):
             watch_renewed_at=db_now(),
             watch_failed_at=None,
             watch_trouble=None,
-            watch_due_at=unless_paused(db_now(due_after)),
+            watch_due_at=db_now(due_after),
             synced_at=func.coalesce(mailboxes.c.synced_at, db_now()),
-            sync_due_at=unless_paused(func.coalesce(mailboxes.c.sync_due_at, db_now())),
+            sync_due_at=func.coalesce(mailboxes.c.sync_due_at, db_now()),
         )
 
     def keep_watch(self, mailbox_id: int, due_after: float) -> None:
         """The watch of before does for another while."""
-        self._set(mailbox_id, watch_due_at=unless_paused(db_now(due_after)))
+        self._set(mailbox_id, watch_due_at=db_now(due_after))
 
     def watch_failed(self, mailbox_id: int, reason: str, retry_after: float) -> None:
         """The sweep carries on, and renewal is tried again (E85)."""
-        due_at = unless_paused(db_now(retry_after))
+        due_at = db_now(retry_after)
         self._set(mailbox_id, watch_failed_at=db_now(), watch_trouble=reason, watch_due_at=due_at)
 
     def keep_recall(self, mailbox_id: int, old: Recall, new: Recall) -> None:
@@ -172,7 +170,7 @@ class MailboxRows(TroubleRows):
 
     def hasten_watch(self, mailbox_id: int) -> None:
         """The watch is to be renewed now."""
-        self._set(mailbox_id, watch_due_at=unless_paused(db_now()))
+        self._set(mailbox_id, watch_due_at=db_now())
 
     def forget(self, mailbox_id: int) -> None:
         """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
@@ -196,7 +194,7 @@ class MailboxRows(TroubleRows):
         )
 
     def pause(self, mailbox_id: int) -> None:
-        """Nobody is signed in, or the mailbox is paused: nothing is due until that changes (E86).
+        """Nobody is signed in: nothing is due until that changes (E86).
 
         It may just have changed: the row is locked before the look, so that what is due by then stays due.
         """
@@ -206,43 +204,43 @@ class MailboxRows(TroubleRows):
             connections.c.state == ConnectionState.ACTIVE.value,
             connections.c.magnet_since.is_not(None),
         )
-        idle = (mailboxes.c.id == mailbox_id, or_(_PAUSED, ~working))
+        idle = (mailboxes.c.id == mailbox_id, ~working)
         self._db.execute(update(mailboxes).where(*idle).values(sync_due_at=None, watch_due_at=None))
 
     def resume(self, mailbox_id: int) -> None:
-        """Somebody has signed in again: catch up now (D12), unless the mailbox is paused."""
+        """Somebody has signed in again: catch up now (D12)."""
         self._set(
             mailbox_id,
-            sync_due_at=unless_paused(db_now()),
-            watch_due_at=unless_paused(func.coalesce(mailboxes.c.watch_due_at, db_now())),
+            sync_due_at=db_now(),
+            watch_due_at=func.coalesce(mailboxes.c.watch_due_at, db_now()),
             resting_until=None,
         )
 
     def brake(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
         """Pause this mailbox, or so many of all with a higher id than `after`, by hand; returns those that were not
         paused before, in order."""
-        nothing = dict.fromkeys(("sync_due_at", "watch_due_at", "redrive_at"))
-        return self._brake(~_PAUSED, address, after, limit, paused_at=db_now(), **nothing)
+        return self._brake(AWAKE, address, after, limit, paused_at=db_now())
 
     def release(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
         """The pause is over: catch up now, and renew the watch, which counts as none, for it may have ended (E85)."""
         now = case((mailboxes.c.cursor.is_not(None), db_now()))
-        due = {"sync_due_at": now, "watch_due_at": now, "redrive_at": case((WAITS, db_now()))}
-        return self._brake(_PAUSED, address, after, limit, paused_at=None, watch_renewed_at=None, **due)
+        due = {"sync_due_at": now, "watch_due_at": now, "watch_renewed_at": None}
+        asked_for = case((mailboxes.c.redrive_at.is_not(None), db_now()))
+        return self._brake(~AWAKE, address, after, limit, paused_at=None, redrive_at=asked_for, **due)
 
     def _brake(
         self, which: ColumnElement[bool], address: str | None, after: int, limit: int, **values: Any
     ) -> tuple[int, ...]:
-        named = () if address is None else (mailboxes.c.address == address,)
-        these = (
-            select(mailboxes.c.id)
-            .where(mailboxes.c.id > after, which, *named)
-            .order_by(mailboxes.c.id)
-            .limit(limit)
-        )
-        locked = these.with_for_update().cte("these")
-        changed = update(mailboxes).where(mailboxes.c.id.in_(select(locked))).values(values)
-        return tuple(sorted(self._db.scalars(changed.returning(mailboxes.c.id))))
+        """First the rows are locked, in order, then changed from the first to the last of them: looked up one by one
+        PostgreSQL would read the whole table for each thousand."""
+        these = (which,) if address is None else (which, mailboxes.c.address == address)
+        some = select(mailboxes.c.id).where(mailboxes.c.id > after, *these)
+        locked = some.order_by(mailboxes.c.id).limit(limit).with_for_update().subquery()
+        last = self._db.scalar(select(func.max(locked.c.id)))
+        if last is None:
+            return ()
+        changed = update(mailboxes).where(mailboxes.c.id > after, mailboxes.c.id <= last, *these)
+        return tuple(sorted(self._db.scalars(changed.values(values).returning(mailboxes.c.id)).all()))
 
     def delete(self, mailbox_id: int) -> None:
         """Nobody uses the mailbox any more."""
@@ -262,7 +260,7 @@ class MailboxRows(TroubleRows):
         return self._take(mailboxes.c.watch_due_at, limit, again_after)
 
     def _take(self, due_at: Any, limit: int, again_after: float, **values: Any) -> tuple[int, ...]:
-        due = select(mailboxes.c.id).where(due_at <= db_now()).order_by(due_at).limit(limit)
+        due = select(mailboxes.c.id).where(AWAKE, due_at <= db_now()).order_by(due_at).limit(limit)
         free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
         new = {due_at: db_now(again_after), **{mailboxes.c[name]: value for name, value in values.items()}}
         taken = update(mailboxes).where(mailboxes.c.id.in_(select(free))).values(new)
@@ -292,8 +290,8 @@ _OWN = select(mailbox_addresses.c.address).where(
     mailbox_addresses.c.mailbox_id == bindparam("this"), counts()
 )
 _ALIASES = _OWN.where(REGISTERED)
-_ADVANCE = update(mailboxes).where(_THIS, mailboxes.c.cursor.is_not_distinct_from(bindparam("old")), ~_PAUSED)
+_ADVANCE = update(mailboxes).where(_THIS, mailboxes.c.cursor.is_not_distinct_from(bindparam("old")), AWAKE)
 _REST = mailboxes.c.resting_until
 _DUE = case((_REST > NOW, _REST), else_=bindparam("due_at", type_=Instant()))
 _SYNCED = update(mailboxes).where(_THIS).values(sync_due_at=_DUE, **walked())
-_STAYS = _SYNCED.where(mailboxes.c.cursor == bindparam("old"), ~_PAUSED)
+_STAYS = _SYNCED.where(mailboxes.c.cursor == bindparam("old"), AWAKE)

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Update,
     bindparam,
     case,
-    exists,
     func,
     literal,
     select,
@@ -21,17 +20,10 @@ from sqlalchemy import (
 )
 
 from domain.connections import ConnectionState
-from domain.ledger import State, Step
-from infra.db.schema import connections, mailboxes, steps
-from infra.db.sql import key_order
-from infra.db.troubles import unless_paused
+from domain.ledger import Step
+from infra.db.schema import AWAKE, IS_WAITING, connections, mailboxes, steps
+from infra.db.sql import key_order, set_each, there_is
 from infra.db.types import db_now, seconds
-
-_LOOK_AGAIN = (
-    update(mailboxes)
-    .where(mailboxes.c.id == bindparam("its"))
-    .values(redrive_at=bindparam("at", type_=mailboxes.c.redrive_at.type))
-)
 
 
 @cache
@@ -41,7 +33,7 @@ def _sooner(dialect: str, *, skip_locked: bool) -> Update:
     at = case((mailboxes.c.redrive_at <= due_at, mailboxes.c.redrive_at), else_=due_at)
     this = mailboxes.c.id == bindparam("this")
     free = key_order(dialect, mailboxes, this, skip_locked=skip_locked)
-    return update(mailboxes).where(this, free).values(redrive_at=unless_paused(at))
+    return update(mailboxes).where(this, free).values(redrive_at=at)
 
 
 class RedriveRows:
@@ -56,7 +48,7 @@ class RedriveRows:
         self.redrive_within(mailbox_id, self._redrive_after)
 
     def redrive_within(self, mailbox_id: int, within: float, *, skip_locked: bool = False) -> None:
-        """What waits in the mailbox is asked for again in so many seconds at the latest, unless it is paused.
+        """What waits in the mailbox is asked for again in so many seconds at the latest.
 
         `skip_locked`, where the moment may come later: it waits already, so that a moment is there.
         """
@@ -72,7 +64,7 @@ class RedriveRows:
         sign-in (E86). A mailbox that somebody has locked is looked at next time.
         """
         moment = mailboxes.c.redrive_at
-        due = select(mailboxes.c.id).where(moment <= db_now()).order_by(moment).limit(limit)
+        due = select(mailboxes.c.id).where(AWAKE, moment <= db_now()).order_by(moment).limit(limit)
         # Locked before the look, so that what comes to wait meanwhile is either seen or asked for by its own commit.
         looked_at = self._db.scalars(due.with_for_update(skip_locked=True)).all()
         if not looked_at:
@@ -82,9 +74,7 @@ class RedriveRows:
         for row in rows:
             if row.ready or row.next_at:
                 moments[row.id].append(min(row.again_at, row.next_at or row.again_at))
-        self._db.execute(
-            _LOOK_AGAIN, [{"its": i, "at": min(its, default=None)} for i, its in moments.items()]
-        )
+        set_each(self._db, mailboxes.c.redrive_at, {i: min(its, default=None) for i, its in moments.items()})
         asked: dict[int, tuple[Step, ...]] = dict.fromkeys(looked_at, ())
         for row in rows:
             if row.ready and row.signed_in:
@@ -95,19 +85,18 @@ class RedriveRows:
 def _waiting(mailbox_ids: Collection[int], again_after: float) -> Select[Any]:
     """By mailbox and step: whether something is ready, and when something more will be."""
     kinds = union_all(*(select(literal(step.value).label("step")) for step in Step)).subquery()
-    waits = (
-        steps.c.mailbox_id == mailboxes.c.id,
-        steps.c.step == kinds.c.step,
-        steps.c.state == bindparam(None, State.WAITING.value, literal_execute=True),
-    )
-    later = select(func.min(steps.c.ready_at)).where(*waits, steps.c.ready_at > db_now())
-    signed_in = exists().where(
-        connections.c.mailbox_id == mailboxes.c.id, connections.c.state == ConnectionState.ACTIVE.value
+    waits = (steps.c.mailbox_id == mailboxes.c.id, steps.c.step == kinds.c.step, IS_WAITING)
+    first = select(func.min(steps.c.ready_at)).where(*waits)
+    later = first.where(steps.c.ready_at > db_now())
+    signed_in = there_is(
+        connections.c.id,
+        connections.c.mailbox_id == mailboxes.c.id,
+        connections.c.state == ConnectionState.ACTIVE.value,
     )
     asked = select(
         mailboxes.c.id,
         kinds.c.step,
-        exists().where(*waits, steps.c.ready_at <= db_now()).label("ready"),
+        (first.scalar_subquery() <= db_now()).label("ready"),
         later.scalar_subquery().label("next_at"),
         db_now(again_after).label("again_at"),
         signed_in.label("signed_in"),

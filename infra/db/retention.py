@@ -35,24 +35,18 @@ from infra.db.schema import (
     sign_ins,
     steps,
 )
-from infra.db.sql import among, change_these, in_key_order, insert_new, lock
+from infra.db.sql import among, change_these, in_key_order, insert_new, lock, there_is
 from infra.db.types import db_now
 
 _DAY = 86_400
 _MAIL = (messages.c.mailbox_id, messages.c.gmail_id)
 _SEEN = (messages.c.seen_at, *_MAIL)
-# One row is looked for in each, by its index: to answer an EXISTS PostgreSQL may read the whole table.
-_UNFINISHED = (
-    select(steps.c.state)
-    .where(
-        steps.c.mailbox_id == messages.c.mailbox_id,
-        steps.c.gmail_id == messages.c.gmail_id,
-        UNDONE,
-        steps.c.state.in_([State.WAITING.value, State.BLOCKED.value]),
-    )
-    .limit(1)
-    .scalar_subquery()
-    .is_not(None)
+_UNFINISHED = there_is(
+    steps.c.state,
+    steps.c.mailbox_id == messages.c.mailbox_id,
+    steps.c.gmail_id == messages.c.gmail_id,
+    UNDONE,
+    steps.c.state.in_([State.WAITING.value, State.BLOCKED.value]),
 )
 _SORTS = (
     select(connections.c.sorting_since)
@@ -61,12 +55,10 @@ _SORTS = (
     .is_not(None)
 )
 _LABELLED = and_(decisions.c.category.is_not(None), _SORTS)
-_ON_ITS_WAY = (
-    select(deliveries.c.state)
-    .where(deliveries.c.notification_id == notifications.c.id, deliveries.c.state == State.WAITING.value)
-    .limit(1)
-    .scalar_subquery()
-    .is_not(None)
+_ON_ITS_WAY = there_is(
+    deliveries.c.state,
+    deliveries.c.notification_id == notifications.c.id,
+    deliveries.c.state == State.WAITING.value,
 )
 _PRIVATE = ("contact_id", "contact_address", "matched_by", "author", "received_at", "in_inbox", "deal_id")
 

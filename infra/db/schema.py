@@ -29,6 +29,7 @@ from infra.db.crm_schema import organisation as organisation
 from infra.db.crm_schema import outdated as outdated
 from infra.db.crm_schema import user_addresses as user_addresses
 from infra.db.crm_schema import users as users
+from infra.db.mailbox_schema import AWAKE as AWAKE
 from infra.db.mailbox_schema import judged as judged
 from infra.db.mailbox_schema import mailbox_addresses as mailbox_addresses
 from infra.db.mailbox_schema import mailboxes as mailboxes

@@ -19,6 +19,7 @@ from sqlalchemy import (
     literal,
     select,
     tuple_,
+    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -133,6 +134,29 @@ def change_these(
         change.where(*its),
         [{f"its_{c.name}": value for c, value in zip(columns, row, strict=True)} for row in rows],
     ).rowcount
+
+
+def there_is(column: Column[Any], *where: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether there is such a row, looked for once for each row outside, by its index: to answer an EXISTS PostgreSQL
+    may read the whole table. The column is never null."""
+    return select(column).where(*where).limit(1).scalar_subquery().is_not(None)
+
+
+def set_each(db: Connection, column: Column[Any], values: Mapping[int, Any]) -> None:
+    """Its value in each of these rows, by their only key. The caller has locked them. On PostgreSQL in one statement:
+    a list of rows psycopg sends as as many."""
+    table = column.table
+    [key] = table.primary_key
+    if db.dialect.name == "sqlite":
+        one = (
+            update(table).where(key == bindparam("its")).values({column: bindparam("at", type_=column.type)})
+        )
+        db.execute(one, [{"its": row, "at": value} for row, value in values.items()])
+        return
+    its = literal(list(values), ARRAY(key.type, dimensions=1))
+    at = literal(list(values.values()), ARRAY(column.type, dimensions=1))
+    new = func.unnest(its, at).table_valued("its", "at").render_derived()
+    db.execute(update(table).where(key == new.c.its).values({column: new.c["at"]}))
 
 
 def in_key_order(

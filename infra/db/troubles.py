@@ -4,23 +4,18 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, exists, or_, update
+from sqlalchemy import ColumnElement, Connection, case, or_, update
 
-from domain.ledger import State
-from infra.db.schema import mailboxes, steps
+from infra.db.schema import IS_WAITING, mailboxes, steps
+from infra.db.sql import there_is
 from infra.db.types import db_now
 
 NO_CONFLICT: dict[str, Any] = {"label_conflicts": 0, "sorting_due_at": None}
 NO_TROUBLE: dict[str, Any] = {"resting_until": None, "failures": 0, "refusals": 0, "trouble": None}
 
 _RESTS = mailboxes.c.resting_until > db_now()
-WAITS = exists().where(steps.c.mailbox_id == mailboxes.c.id, steps.c.state == State.WAITING.value)
+_WAITS = there_is(steps.c.state, steps.c.mailbox_id == mailboxes.c.id, IS_WAITING)
 """Something waits in the mailbox, or is being worked on."""
-
-
-def unless_paused(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    """When something is due; never while the mailbox is paused."""
-    return case((mailboxes.c.paused_at.is_(None), moment))
 
 
 class TroubleRows:
@@ -41,8 +36,8 @@ class TroubleRows:
         self._set(
             mailbox_id,
             resting_until=longer,
-            sync_due_at=unless_paused(longer),
-            redrive_at=unless_paused(longer),
+            sync_due_at=longer,
+            redrive_at=longer,
             failures=mailboxes.c.failures + int(counted),
             refusals=case((_RESTS, refusals), else_=refusals + 1) if unready else refusals,
             trouble=reason,
@@ -71,7 +66,7 @@ class TroubleRows:
 
 def walked() -> dict[str, Any]:
     """History was answered. Where mail waits that says nothing of it: its own answers may fail still."""
-    return _forgotten(or_(_RESTS, WAITS))
+    return _forgotten(or_(_RESTS, _WAITS))
 
 
 def _forgotten(kept: ColumnElement[bool]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from infra.db.schema import (
     channels,
     crm_versions,
     deliveries,
+    mailboxes,
     messages,
     metadata,
     notifications,
@@ -79,8 +80,11 @@ FORGET: dict[str, Ask] = {
     "versions": lambda tx: tx.retention.versions(90, 50, ()),
     "turn": lambda tx: tx.retention.take_turn("purge", 60),
     "kept turn": lambda tx: tx.retention.keep_turn("purge", 60),
+    "asked again": lambda tx: tx.ledger.stalled(50),
+    "pause": lambda tx: tx.mailboxes.brake(None, 0, 50),
+    "resume": lambda tx: (tx.mailboxes.brake(None, 0, 50), tx.mailboxes.release(None, 0, 50)),
 }
-"""What the purge asks, where there is something to forget."""
+"""What the purge asks, where there is something to forget, the re-driver, where something waits, and the operator."""
 
 
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in FORGET.items()])
@@ -100,12 +104,16 @@ def test_the_test_sees_a_table_that_is_read_from_end_to_end(world: World) -> Non
 
 
 def _age(world: World) -> None:
-    """All of it is old, and half is done with; as many mails were sent, and as many records deleted."""
+    """All of it is old, and half is done with; as many mails were sent, and as many records deleted. And there are
+    as many mailboxes."""
     its = {"mailbox_id": 1, "connection_id": world.connection_id, "state": "sent"}
     old = dict.fromkeys(("ready_at", "redrive_at", "created_at"), LONG_AGO)
     gone = {"kind": "contacts", "version": 1, "deleted_at": LONG_AGO}
     with world.store.begin("tests.age") as tx:
         tx.db.execute(update(messages).values(seen_at=LONG_AGO))
+        more = [{"address": f"u{n}@firm.example", "labels": {}} for n in range(MANY)]
+        tx.db.execute(insert(mailboxes), more)
+        tx.db.execute(update(mailboxes).values(redrive_at=LONG_AGO))
         tx.db.execute(update(steps).where(steps.c.gmail_id < "m5").values(state="done"))
         tx.db.execute(update(notifications).values(created_at=LONG_AGO))
         tx.db.execute(update(deliveries).where(deliveries.c.notification_id < 99).values(state="set_aside"))

@@ -10,6 +10,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+_DUE = ("sync_due", "watch_due", "compare_due")
 _VERSIONS = sa.table(
     "crm_versions", sa.column("kind"), sa.column("record_id"), sa.column("deleted_at", Instant())
 )
@@ -20,6 +21,7 @@ def upgrade() -> None:
     _channels()
     _labelled()
     _units()
+    _paused()
 
 
 def _retention() -> None:
@@ -63,10 +65,10 @@ def _channels() -> None:
     op.drop_column("steps", "redrive_at")
     op.add_column("mailboxes", sa.Column("redrive_at", Instant(), nullable=True))
     op.execute(
-        "UPDATE mailboxes SET redrive_at = coalesce(resting_until, 0) WHERE paused_at IS NULL AND"
+        "UPDATE mailboxes SET redrive_at = coalesce(resting_until, 0) WHERE"
         " EXISTS (SELECT 1 FROM steps WHERE steps.mailbox_id = mailboxes.id AND steps.state = 'waiting')"
     )
-    asked_for = sa.text("redrive_at IS NOT NULL")
+    asked_for = sa.text("paused_at IS NULL AND redrive_at IS NOT NULL")
     op.create_index(
         "mailboxes_redrive", "mailboxes", ["redrive_at"], sqlite_where=asked_for, postgresql_where=asked_for
     )
@@ -108,6 +110,13 @@ def _units() -> None:
     )
 
 
+def _paused() -> None:
+    """Moments go on under a pause, and nobody is asked for."""
+    for name in _DUE:
+        op.drop_index(f"mailboxes_{name}", "mailboxes")
+        _index(f"mailboxes_{name}", "mailboxes", [f"{name}_at"], "paused_at IS NULL")
+
+
 def _purposes() -> list[sa.Column[int]]:
     names = ("push", "sweep", "match", "sort", "watch", "compare", "user", "send")
     return [sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in names]
@@ -121,6 +130,7 @@ def downgrade() -> None:
     op.drop_table("duties")
     _channels_back()
     _labelled_back()
+    _paused_back()
 
 
 def _index(name: str, table: str, columns: list[str], where: str) -> None:
@@ -133,6 +143,13 @@ def _labelled_back() -> None:
     op.drop_index("decisions_replacing", "decisions")
     op.drop_index("decisions_labelled", "decisions")
     _index("decisions_labelled", "decisions", ["mailbox_id", "contact_id"], "category IS NOT NULL")
+
+
+def _paused_back() -> None:
+    for name in _DUE:
+        op.drop_index(f"mailboxes_{name}", "mailboxes")
+        op.create_index(f"mailboxes_{name}", "mailboxes", [f"{name}_at"])
+    op.execute("UPDATE mailboxes SET sync_due_at = NULL, watch_due_at = NULL WHERE paused_at IS NOT NULL")
 
 
 def _channels_back() -> None:
