@@ -19,6 +19,19 @@ LONGEST_REST = 64
 LONGEST_WISH = timedelta(hours=24)
 """A receiver that asks for a longer rest gets this one."""
 
+AT_ONCE = 200
+"""Notifications that are taken together at most: so many events may come twice after a crash."""
+
+AT_FIRST = 50
+"""Notifications that are taken while nobody knows how fast the receiver is."""
+
+IN_HAND = 5.0
+"""Seconds after which nothing of what was taken is sent any more: by then settings may be others (E92)."""
+
+LANES = 4
+FEW = 8
+"""Events are sent by so many connections at a time at most, and fewer than FEW by one."""
+
 _OURS = UUID("6d1f2c0e-7a53-5e0b-9d0a-0a7f4f1c1e5d")
 """The namespace of event ids. Whoever changes it makes every receiver take repeats for new events."""
 
@@ -107,7 +120,8 @@ class Item:
 class Parcel:
     """What goes out as one event. `batch` is committed before it is sent, and so is its id (I2).
 
-    `summary`: late mails, told together (E91); else it is one item. `attempts` counts this one too.
+    `summary`: late mails, told together (E91); else it is one item. `attempts` counts this one too. `is_new`: it cannot
+    have been sent before, so that its items are free for another event if it is not sent now.
     """
 
     channel: Channel
@@ -115,13 +129,26 @@ class Parcel:
     summary: bool
     items: tuple[Item, ...]
     attempts: int
+    is_new: bool = True
+
+    @property
+    def user_id(self) -> str:
+        """Whose list it is from."""
+        return self.items[0].user_id
+
+    @property
+    def is_due(self) -> bool:
+        """By the settings of the moment at which it was taken it still may be told (E92)."""
+        return all(item.due for item in self.items)
 
 
 class Verdict(StrEnum):
-    """What the receiver made of an event. LATER: it is down or limits, or so it seems."""
+    """What the receiver made of an event. LATER: it is down or limits, or so it seems. LEFT: we had to stop, and
+    waited no longer for its answer; that is nobody's fault."""
 
     TAKEN = "taken"
     LATER = "later"
+    LEFT = "left"
     REFUSED = "refused"
     GONE = "gone"
 
@@ -169,6 +196,22 @@ def wish(retry_after: str | None, now: datetime) -> timedelta | None:
 def rest_before(attempt: int, first: float) -> timedelta:
     """The wait after so many failures in a row: `first` seconds, doubling to LONGEST_REST times that."""
     return timedelta(seconds=first * min(2 ** min(attempt - 1, 20), LONGEST_REST))
+
+
+def at_once(kind: ChannelKind, most: int) -> int:
+    """Of so many at most: chat drops no repeats, so that a crash may double one line there and no more."""
+    return most if kind is ChannelKind.WEBHOOK else 1
+
+
+def next_at_once(sent: int, seconds: float) -> int:
+    """How many notifications to take when so many went out in that time: about a second's, so that a slow receiver's
+    are not taken for nothing."""
+    return max(1, min(AT_ONCE, int(sent / max(seconds, 0.001))))
+
+
+def lanes(events: int) -> int:
+    """By how many connections at a time so many events are sent."""
+    return min(LANES, 1 + events // FEW)
 
 
 def batch_of(channel_id: int, notification_ids: Sequence[int]) -> str:

@@ -1,13 +1,15 @@
 """Channels outside: notifications leave the list, each by itself or late ones together (Z25, E91, I5)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
 
 from domain.channels import (
+    AT_FIRST,
+    IN_HAND,
     TRIES,
     Answer,
     Channel,
@@ -17,14 +19,15 @@ from domain.channels import (
     Target,
     Unusable,
     Verdict,
-    event_id,
+    next_at_once,
     rest_before,
 )
-from domain.cloud_events import TESTED, envelope, event, line
+from domain.cloud_events import TESTED, envelope
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
 from handlers.connections import Refused, check_known
-from handlers.ports import Outside, Transaction
+from handlers.ports import Outside, Sender, Transaction
+from handlers.posts import Posted, post
 from handlers.work import Work, in_turn, written
 
 log = structlog.get_logger()
@@ -34,7 +37,7 @@ TURN = 20.0
 
 
 def deliver(channel_id: int, work: Work) -> None:
-    """Everything that waits for this channel, one after the other, one run at a time."""
+    """Everything that waits for this channel, some of it at a time, one run at a time."""
     in_turn(
         "deliver", channel_id, DeliveryDue(channel_id), work, lambda keep: _deliver(channel_id, work, keep)
     )
@@ -42,113 +45,153 @@ def deliver(channel_id: int, work: Work) -> None:
 
 def _deliver(channel_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     end = time.monotonic() + TURN
-    while not work.stopping():
-        if time.monotonic() > end:
-            work.queue.mark("deliver", channel_id)  # one more run, behind all that is queued now
-            return True
-        parcel = _take(channel_id, work)
-        if parcel is None:
-            return True
-        _send(parcel, work)
-        if not keep():
-            return False
+    most = AT_FIRST
+    with _outside(work).kept(work.stopping) as sender:
+        while not work.stopping():
+            if time.monotonic() > end:
+                work.queue.mark("deliver", channel_id)  # one more run, behind all that is queued now
+                return True
+            parcels, more = _take(channel_id, most, work)
+            most = _send(parcels, sender, work)
+            if not more:
+                return True
+            if not keep():
+                return False
     return False
 
 
-def _take(channel_id: int, work: Work) -> Parcel | None:
-    """What is to be sent next, with the settings and names of this moment (E92); its tries are committed (W3)."""
-    lease = work.pace.lease + 2 * work.pace.channel_timeout
+def _take(channel_id: int, most: int, work: Work) -> tuple[tuple[Parcel, ...], bool]:
+    """What is to be sent next, with the settings and names of this moment (E92), and whether more was due; its tries
+    are committed (W3)."""
+    lease = work.pace.lease + IN_HAND + 2 * work.pace.channel_timeout
     with work.store.begin("deliveries.take") as tx:
-        return tx.deliveries.take(channel_id, work.me(), lease)
+        return tx.deliveries.take(channel_id, work.me(), lease, most)
 
 
-def _send(parcel: Parcel, work: Work) -> None:
+def _send(parcels: Sequence[Parcel], sender: Sender, work: Work) -> int:
+    """Returns how many notifications are to be taken next."""
+    for parcel in parcels:
+        if not parcel.is_due:
+            _omit(parcel, work)
+    due = [parcel for parcel in parcels if parcel.is_due]
+    if not due:
+        return AT_FIRST
     began = time.monotonic()
-    if not all(item.due for item in parcel.items):
-        with work.store.begin("deliveries.omit") as tx:
-            # A mail's notification waits for the sign-in, and is not taken until then (D12).
-            if parcel.items[0].kind is NoticeKind.MAIL:
-                tx.deliveries.give_back(parcel, work.me(), 0, "sign_in", counted=False, untouched=True)
-            else:
-                tx.deliveries.finish(parcel, work.me())
-        log.info("delivery.omitted", channel_id=parcel.channel.id, notification_id=parcel.items[0].id)
-        return
-    if parcel.attempts > TRIES:
-        answer = Answer(Verdict.REFUSED, "crash", counted=True)
-    else:
-        answer = _outside(work).send(parcel.channel, event(parcel), line(parcel))
-    if written(lambda: _record(parcel, answer, work), work):
-        _say(parcel, answer, work, round((time.monotonic() - began) * 1000))
+    posted = post(due, sender, work.stopping)
+    seconds = time.monotonic() - began
+    ours = written(lambda: _record(due, posted, work), work)
+    for one in posted:
+        if one.parcel.batch in ours:
+            _say(one, posted, work)
+    _say_of_channel(due[0].channel, posted, work)
+    return next_at_once(sum(len(one.parcel.items) for one in posted), seconds)
 
 
-def _record(parcel: Parcel, answer: Answer, work: Work) -> bool:
-    """What came of it; False when the parcel is somebody else's by now, who says what came of it then."""
-    me, channel_id = work.me(), parcel.channel.id
+def _omit(parcel: Parcel, work: Work) -> None:
+    with work.store.begin("deliveries.omit") as tx:
+        # A mail's notification waits for the sign-in, and is not taken until then (D12).
+        if parcel.items[0].kind is NoticeKind.MAIL:
+            tx.deliveries.give_back([parcel], work.me(), 0, "sign_in", counted=False, untouched=True)
+        else:
+            tx.deliveries.finish([parcel], work.me())
+    log.info("delivery.omitted", channel_id=parcel.channel.id, notification_id=parcel.items[0].id)
+
+
+def _record(parcels: Sequence[Parcel], posted: Sequence[Posted], work: Work) -> frozenset[str]:
+    """What came of it. Returns the batches that were ours still: of the others somebody else says what came of them."""
+    me, channel = work.me(), parcels[0].channel
     with work.store.begin("deliveries.record") as tx:
-        match answer.verdict:
-            case Verdict.TAKEN:
-                tx.channels.answered(channel_id, None)
-                return tx.deliveries.finish(parcel, me)
-            case Verdict.GONE:
-                tx.channels.switch_off(channel_id, answer.reason)
-            case Verdict.LATER:
-                tx.channels.rest(channel_id, _rest(parcel, answer, work), answer.reason)
-            case Verdict.REFUSED:
-                tx.channels.answered(channel_id, answer.reason)
-        return _keep(parcel, answer, tx, work)
+        _mark(channel, posted, tx, work)
+        taken = [one.parcel for one in posted if one.answer.verdict is Verdict.TAKEN]
+        if len(taken) < len(parcels):
+            tx.deliveries.hold(parcels)
+        ours = tx.deliveries.finish(taken, me)
+        for answer, after, its in _kept(posted, work):
+            if after is None:
+                ours |= tx.deliveries.set_aside(its, me, answer.reason)
+            else:
+                ours |= tx.deliveries.give_back(
+                    its, me, after, answer.reason, counted=answer.counted, untouched=answer.untouched
+                )
+        sent = {one.parcel.batch for one in posted}
+        unsent = [parcel for parcel in parcels if parcel.batch not in sent]
+        later = max(work.pace.redrive_after, _rest(channel, posted, work))
+        tx.deliveries.put_back(unsent, me, 0 if work.stopping() else later)
+    return ours
 
 
-def _keep(parcel: Parcel, answer: Answer, tx: Transaction, work: Work) -> bool:
-    if _is_spent(parcel, answer):
-        return tx.deliveries.set_aside(parcel, work.me(), answer.reason)
-    return tx.deliveries.give_back(
-        parcel,
-        work.me(),
-        _rest(parcel, answer, work),
-        answer.reason,
-        counted=answer.counted,
-        untouched=answer.untouched,
-    )
+def _mark(channel: Channel, posted: Sequence[Posted], tx: Transaction, work: Work) -> None:
+    """How the receiver fares: several events that met it down are one failure of it."""
+    by_verdict = {one.answer.verdict: one.answer for one in posted}
+    if Verdict.TAKEN in by_verdict or Verdict.REFUSED in by_verdict:
+        refused = by_verdict.get(Verdict.REFUSED)
+        tx.channels.answered(channel.id, refused.reason if refused else None)
+    if later := by_verdict.get(Verdict.LATER):
+        tx.channels.rest(channel.id, _rest(channel, posted, work), later.reason)
+    if gone := by_verdict.get(Verdict.GONE):
+        tx.channels.switch_off(channel.id, gone.reason)
 
 
-def _is_spent(parcel: Parcel, answer: Answer) -> bool:
-    return answer.counted and parcel.attempts >= TRIES
+def _kept(posted: Sequence[Posted], work: Work) -> list[tuple[Answer, float | None, list[Parcel]]]:
+    """What was not taken, those together that fare alike: after how many seconds it is sent again, None for never."""
+    kept: dict[tuple[Answer, float | None], list[Parcel]] = {}
+    for one in posted:
+        if one.answer.verdict is not Verdict.TAKEN:
+            after = None if _is_spent(one) else _wait(one, posted, work)
+            kept.setdefault((one.answer, after), []).append(one.parcel)
+    return [(answer, after, its) for (answer, after), its in kept.items()]
 
 
-def _rest(parcel: Parcel, answer: Answer, work: Work) -> float:
-    """Seconds: a receiver that is down rests by its own failures in a row, an event by those that it has met.
-
-    A receiver that says when is believed, unless it says "now" again and again.
-    """
-    row = parcel.channel.failures + 1 if answer.verdict is Verdict.LATER else parcel.attempts
-    wait = rest_before(row, work.pace.channel_rest).total_seconds()
-    return wait if answer.after is None else max(answer.after.total_seconds(), wait / 60)
+def _is_spent(one: Posted) -> bool:
+    return one.answer.counted and one.parcel.attempts >= TRIES
 
 
-def _say(parcel: Parcel, answer: Answer, work: Work, milliseconds: int) -> None:
-    say = log.bind(channel_id=parcel.channel.id, event_id=event_id(parcel), attempt=parcel.attempts)
+def _wait(one: Posted, posted: Sequence[Posted], work: Work) -> float:
+    """Seconds until the event is sent again: by the failures that it has met, or the receiver's."""
+    match one.answer.verdict:
+        case Verdict.LATER:
+            return _rest(one.parcel.channel, posted, work)
+        case Verdict.LEFT:
+            return 0
+        case _:
+            return rest_before(one.parcel.attempts, work.pace.channel_rest).total_seconds()
+
+
+def _rest(channel: Channel, posted: Sequence[Posted], work: Work) -> float:
+    """Seconds for which a receiver that is down is left alone, by its failures in a row. One that says when is
+    believed, unless it says "now" again and again."""
+    down = [one.answer for one in posted if one.answer.verdict is Verdict.LATER]
+    if not down:
+        return 0
+    answered = any(one.answer.verdict in (Verdict.TAKEN, Verdict.REFUSED) for one in posted)
+    wait = rest_before(1 if answered else channel.failures + 1, work.pace.channel_rest).total_seconds()
+    wishes = [answer.after.total_seconds() for answer in down if answer.after is not None]
+    return max(*wishes, wait / 60) if wishes else wait
+
+
+def _say(one: Posted, posted: Sequence[Posted], work: Work) -> None:
+    parcel, answer = one.parcel, one.answer
+    say = log.bind(channel_id=parcel.channel.id, event_id=one.event_id, attempt=parcel.attempts)
     if answer.verdict is Verdict.TAKEN:
         say.info(
             "delivery.sent",
             message_id=None if parcel.summary else parcel.items[0].gmail_id,
             notifications=len(parcel.items),
-            milliseconds=milliseconds,
+            milliseconds=one.milliseconds,
         )
-        return
-    if answer.verdict is Verdict.GONE:
-        log.warning("channel.ended", channel_id=parcel.channel.id, reason=answer.reason)
-    elif _is_spent(parcel, answer):
+    elif _is_spent(one):
         say.error("delivery.abandoned", reason=answer.reason, notifications=len(parcel.items))
-    else:
-        seconds = round(_rest(parcel, answer, work), 1)
-        say.info("delivery.postponed", reason=answer.reason, seconds=seconds)
-    if answer.verdict is Verdict.LATER:
-        log.warning(
-            "channel.rested",
-            channel_id=parcel.channel.id,
-            reason=answer.reason,
-            seconds=round(_rest(parcel, answer, work), 1),
-        )
+    elif answer.verdict is not Verdict.GONE:
+        say.info("delivery.postponed", reason=answer.reason, seconds=round(_wait(one, posted, work), 1))
+
+
+def _say_of_channel(channel: Channel, posted: Sequence[Posted], work: Work) -> None:
+    reasons = {one.answer.verdict: one.answer.reason for one in posted}
+    if Verdict.GONE in reasons:
+        log.warning("channel.ended", channel_id=channel.id, reason=reasons[Verdict.GONE])
+    if Verdict.LATER in reasons:
+        seconds = round(_rest(channel, posted, work), 1)
+        log.warning("channel.rested", channel_id=channel.id, reason=reasons[Verdict.LATER], seconds=seconds)
 
 
 def add(user_id: str | None, kind: ChannelKind, target: Target, work: Work) -> Channel:

@@ -189,14 +189,21 @@ class SignInPage(Protocol):
         """
 
 
-class Outside(Protocol):
-    """The way to receivers outside. Nothing here raises for a receiver's sake."""
+class Sender(Protocol):
+    """Sends events; several threads may use one. Nothing here raises for a receiver's sake."""
+
+    def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> Answer:
+        """One event, once, in a few seconds at most; `line` says it to people where no program reads it."""
+
+
+class Outside(Sender, Protocol):
+    """The way to receivers outside."""
 
     def check(self, kind: ChannelKind, url: str) -> None:
         """Raises Unusable for a target that nothing may be sent to."""
 
-    def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> Answer:
-        """One event, once, in a few seconds at most; `line` says it to people where no program reads it."""
+    def kept(self, stopping: Callable[[], bool]) -> AbstractContextManager[Sender]:
+        """For many events: connections are kept meanwhile, and once `stopping` webhooks are waited for no longer."""
 
 
 class Queue(Protocol):

@@ -1,25 +1,18 @@
 """The ledger of the channels: which notification waits for which, and who is sending it (W2–W4, E91, E92)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    delete,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Row, String, cast, delete, or_, select, update
 
-from domain.channels import Channel, Item, Parcel, batch_of
+from domain.channels import Channel, Item, Parcel, at_once
 from domain.connections import ConnectionState
 from domain.ledger import State
 from domain.notifications import NoticeKind
 from infra.db.channels import ChannelRows
-from infra.db.due_deliveries import MAY_GO, OF_MAIL, WAITS, WORKS, DueDeliveries, is_old, joined
+from infra.db.due_deliveries import WAITS, WORKS, Due, DueDeliveries
 from infra.db.schema import connections, contacts, deliveries, notifications
-from infra.db.sql import chunks, in_key_order
+from infra.db.sql import chunks, in_key_order, lock
 from infra.db.types import db_now
 
 
@@ -30,106 +23,151 @@ class DeliveryRows(DueDeliveries):
         super().__init__(db, redrive_after)
         self._channels = channel_rows
 
-    def take(self, channel_id: int, owner: str, lease: float) -> Parcel | None:
-        """What is to be sent next, for `lease` seconds ours (W2); None when nothing may be sent now.
+    def take(self, channel_id: int, owner: str, lease: float, most: int) -> tuple[tuple[Parcel, ...], bool]:
+        """What is to be sent next, in this order, for `lease` seconds ours (W2): of so many notifications, or one event
+        of more. Empty when nothing may be sent now. And whether more than that may be due.
 
         What was sent before goes out in the same shape again (I2). Late mails of one user are taken together, as
         soon as all that are there have waited for others (E91).
         """
         channel = self._channels.ready(channel_id)
-        first = self._first(channel_id) if channel else None
-        if channel is None or first is None:
-            return None
-        batch = first.batch or str(first.notification_id)
-        if first.batch is None and first.late:
-            batch = self._gather(channel_id, first.user_id)
-        elif first.batch is None:
-            self._name(channel_id, [first.notification_id], batch)
-        attempts = self._db.scalars(
-            self._changed(channel_id, self._these(channel_id, batch), WAITS)
-            .values(
+        due, more = self._next(channel_id, at_once(channel.kind, most)) if channel else ([], False)
+        if channel is None or not due:
+            return (), False
+        which = _named(due)
+        if len(which) > 1:
+            ways = or_(*(its for its, _ in which))
+            lock(self._db, deliveries, deliveries.c.channel_id == channel_id, ways, WAITS)
+        taken: dict[int, Row[Any]] = {}
+        for its, batch in which:
+            these = self._changed(channel_id, its, WAITS).values(
+                batch=batch,
                 owner=owner,
                 attempts=deliveries.c.attempts + 1,
                 ready_at=db_now(lease),
                 redrive_at=db_now(lease),
             )
-            .returning(deliveries.c.attempts)
-        ).all()
-        return self._parcel(channel, batch, max(attempts)) if attempts else None
+            rows = self._db.execute(
+                these.returning(deliveries.c.notification_id, deliveries.c.batch, deliveries.c.attempts)
+            )
+            taken |= {row.notification_id: row for row in rows}
+        return self._parcels(channel, due, taken), more
 
-    def finish(self, parcel: Parcel, owner: str) -> bool:
-        """It has gone out, or need not any more: nothing is kept of it. False when it is somebody else's meanwhile."""
-        mine = in_key_order(self._db, deliveries, *self._mine(parcel, owner))
-        of_channel = deliveries.c.channel_id == parcel.channel.id
-        return self._db.execute(delete(deliveries).where(of_channel, mine)).rowcount > 0
+    def hold(self, parcels: Sequence[Parcel]) -> None:
+        """Lock them all, ahead of what is changed in several statements."""
+        ids = [item.id for parcel in parcels for item in parcel.items]
+        its = deliveries.c.channel_id == parcels[0].channel.id
+        for chunk in chunks(sorted(ids)):
+            lock(self._db, deliveries, its, deliveries.c.notification_id.in_(chunk))
 
-    def set_aside(self, parcel: Parcel, owner: str, trouble: str) -> bool:
-        """It has used up its tries; the channel goes on (W3)."""
-        return self._end(parcel, owner, state=State.SET_ASIDE.value, trouble=trouble)
+    def finish(self, parcels: Sequence[Parcel], owner: str) -> frozenset[str]:
+        """They have gone out, or need not any more: nothing is kept of them. Returns the batches of those that were
+        still ours; the others are somebody else's meanwhile."""
+        return self._end(parcels, owner, delete(deliveries))
+
+    def set_aside(self, parcels: Sequence[Parcel], owner: str, trouble: str) -> frozenset[str]:
+        """They have used up their tries; the channel goes on (W3)."""
+        aside = update(deliveries).values(owner=None, state=State.SET_ASIDE.value, trouble=trouble)
+        return self._end(parcels, owner, aside)
 
     def give_back(
-        self, parcel: Parcel, owner: str, after: float, trouble: str, *, counted: bool, untouched: bool
-    ) -> bool:
+        self,
+        parcels: Sequence[Parcel],
+        owner: str,
+        after: float,
+        trouble: str,
+        *,
+        counted: bool,
+        untouched: bool,
+    ) -> frozenset[str]:
         """To be sent again after so many seconds. What the receiver has certainly not taken may go out in another
         shape then; a try that is not its fault is not counted."""
         values: dict[str, Any] = {"ready_at": db_now(after), "redrive_at": db_now(after), "trouble": trouble}
         if not counted:
             values["attempts"] = deliveries.c.attempts - 1
-        if untouched:
-            values["batch"] = None
-        return self._end(parcel, owner, **values)
+        return self._free(parcels, owner, values, untouched=untouched)
 
-    def _gather(self, channel_id: int, user_id: str) -> str:
-        """All late mails of the user that are not part of an event yet become one; returns its batch."""
-        ids = self._db.scalars(
-            joined(select(deliveries.c.notification_id)).where(
-                deliveries.c.channel_id == channel_id,
-                deliveries.c.user_id == user_id,
-                WAITS,
-                deliveries.c.batch.is_(None),
-                deliveries.c.ready_at <= db_now(),
-                OF_MAIL,
-                or_(notifications.c.late, is_old()),
-                MAY_GO,
+    def put_back(self, parcels: Sequence[Parcel], owner: str, after: float) -> frozenset[str]:
+        """As if they had not been taken, each to its place; asked for after so many seconds."""
+        place = select(notifications.c.created_at).where(notifications.c.id == deliveries.c.notification_id)
+        values = {
+            "ready_at": place.scalar_subquery(),
+            "redrive_at": db_now(after),
+            "attempts": deliveries.c.attempts - 1,
+        }
+        return self._free(parcels, owner, values, untouched=True)
+
+    def _free(
+        self, parcels: Sequence[Parcel], owner: str, values: Mapping[str, Any], *, untouched: bool
+    ) -> frozenset[str]:
+        """What has been sent before keeps its shape even so."""
+        free = update(deliveries).values(owner=None, **values)
+        loose = [parcel for parcel in parcels if untouched and parcel.is_new]
+        fixed = [parcel for parcel in parcels if not (untouched and parcel.is_new)]
+        return self._end(loose, owner, free.values(batch=None)) | self._end(fixed, owner, free)
+
+    def _end(self, parcels: Sequence[Parcel], owner: str, change: Any) -> frozenset[str]:
+        batches = {item.id: parcel.batch for parcel in parcels for item in parcel.items}
+        ours: set[str] = set()
+        for chunk in chunks(sorted(batches)):
+            its = deliveries.c.channel_id == parcels[0].channel.id
+            mine = (its, deliveries.c.notification_id.in_(chunk), deliveries.c.owner == owner, WAITS)
+            changed = change.where(its, in_key_order(self._db, deliveries, *mine))
+            ours |= {batches[n] for n in self._db.scalars(changed.returning(deliveries.c.notification_id))}
+        return frozenset(ours)
+
+    def _parcels(
+        self, channel: Channel, due: Sequence[Due], taken: Mapping[int, Row[Any]]
+    ) -> tuple[Parcel, ...]:
+        items: dict[str, list[Item]] = {}
+        attempts: dict[str, int] = {}
+        for chunk in chunks(sorted(taken)):
+            for row in self._db.execute(_ITEMS.where(notifications.c.id.in_(chunk))):
+                batch = taken[row.id].batch
+                items.setdefault(batch, []).append(_item(row))
+                attempts[batch] = max(attempts.get(batch, 0), taken[row.id].attempts)
+        return tuple(
+            Parcel(
+                channel,
+                batch,
+                batch != str(items[batch][0].id),
+                tuple(items[batch]),
+                attempts[batch],
+                is_new=bool(one.new),
             )
-        ).all()
-        batch = batch_of(channel_id, ids)
-        self._name(channel_id, ids, batch)
-        return batch
-
-    def _name(self, channel_id: int, notification_ids: Sequence[int], batch: str) -> None:
-        for chunk in chunks(notification_ids):
-            these = deliveries.c.notification_id.in_(chunk)
-            self._db.execute(self._changed(channel_id, these).values(batch=batch))
-
-    def _parcel(self, channel: Channel, batch: str, attempts: int) -> Parcel:
-        rows = self._db.execute(
-            joined(
-                select(
-                    notifications,
-                    contacts.c.name,
-                    connections.c.state,
-                    connections.c.sorting_trouble,
-                    connections.c.access_trouble,
-                    WORKS.label("works"),
-                )
-            )
-            .join(contacts, contacts.c.id == notifications.c.contact_id, isouter=True)
-            .where(self._these(channel.id, batch), WAITS)
-            .order_by(notifications.c.id)
+            for one in due
+            if (batch := one.batch) in items
         )
-        items = tuple(_item(row) for row in rows)
-        return Parcel(channel, batch, batch != str(items[0].id), items, attempts)
 
-    def _these(self, channel_id: int, batch: str) -> ColumnElement[bool]:
-        return and_(deliveries.c.channel_id == channel_id, deliveries.c.batch == batch)
 
-    def _end(self, parcel: Parcel, owner: str, **values: Any) -> bool:
-        changed = self._changed(parcel.channel.id, *self._mine(parcel, owner))
-        return self._db.execute(changed.values(owner=None, **values)).rowcount > 0
+_ITEMS = (
+    select(
+        notifications,
+        contacts.c.name,
+        connections.c.state,
+        connections.c.sorting_trouble,
+        connections.c.access_trouble,
+        WORKS.label("works"),
+    )
+    .join(connections, connections.c.id == notifications.c.connection_id)
+    .join(contacts, contacts.c.id == notifications.c.contact_id, isouter=True)
+    .order_by(notifications.c.id)
+)
 
-    def _mine(self, parcel: Parcel, owner: str) -> tuple[ColumnElement[bool], ...]:
-        return self._these(parcel.channel.id, parcel.batch), deliveries.c.owner == owner, WAITS
+
+def _named(due: Sequence[Due]) -> list[tuple[ColumnElement[bool], Any]]:
+    """Which deliveries are taken, and the batch that they get or keep."""
+    its = deliveries.c.notification_id
+    single = [one.new[0] for one in due if one.is_single]
+    known = [one.batch for one in due if not one.new]
+    which: list[tuple[ColumnElement[bool], Any]] = [
+        (its.in_(one.new), one.batch) for one in due if one.new and not one.is_single
+    ]
+    if single:
+        which.append((its.in_(single), cast(its, String)))
+    if known:
+        which.append((deliveries.c.batch.in_(known), deliveries.c.batch))
+    return which
 
 
 def _item(row: Any) -> Item:

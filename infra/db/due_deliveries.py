@@ -1,12 +1,14 @@
 """Which delivery is due next, and which channel has any: a few rows are read, however long the backlog (W2, E91)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     Update,
     and_,
@@ -18,13 +20,13 @@ from sqlalchemy import (
     update,
 )
 
-from domain.channels import ChannelState
+from domain.channels import ChannelState, batch_of
 from domain.connections import ConnectionState
 from domain.ledger import State
 from domain.notifications import LATE_AFTER, NoticeKind
 from infra.db.channels import is_awake
 from infra.db.schema import channels, connections, deliveries, notifications
-from infra.db.sql import change_these, in_key_order
+from infra.db.sql import MANY, change_these, chunks, in_key_order
 from infra.db.types import db_now
 
 _OFF_FOR = 86_400.0
@@ -48,6 +50,19 @@ WORKS = and_(
 )
 MAY_GO = or_(~OF_MAIL, WORKS)
 """Of a mail nothing is told while nobody is signed in to its mailbox (D12): it waits, with its three details."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One event: its batch, and the notifications that become part of it now; none where it has been sent before."""
+
+    batch: str
+    new: tuple[int, ...] = ()
+
+    @property
+    def is_single(self) -> bool:
+        """One notification, which gives the batch its name."""
+        return len(self.new) == 1 and self.batch == str(self.new[0])
 
 
 class DueDeliveries:
@@ -90,47 +105,78 @@ class DueDeliveries:
         free = in_key_order(self._db, deliveries, *its, skip_locked=True)
         self._db.execute(update(deliveries).where(free).values(ready_at=db_now(), redrive_at=db_now()))
 
-    def _first(self, channel_id: int) -> Any:
-        """The delivery that has been ready the longest and may go, with its user and whether it is late.
+    def _next(self, channel_id: int, most: int) -> tuple[list[Due], bool]:
+        """The events that have been ready the longest and may go: so many notifications, or one event of more. And
+        whether there may be others.
 
         What may not go steps aside, so that nobody reads a backlog once for each event: until somebody signs in to
         its mailbox, or until all late mails of its user have waited for others.
         """
+        look = max(most, _LOOK)
         for _ in range(_LOOKS):
-            rows = self._db.execute(self._ready(channel_id)).all()
-            gathered_at: dict[str, datetime | None] = {}
-            signed_out, gathering = [], []
-            found = None
-            for row in rows:
-                if row.may_go and row.late and row.batch is None and row.user_id not in gathered_at:
-                    gathered_at[row.user_id] = self._gathered_at(channel_id, row.user_id)
-                if not row.may_go:
-                    signed_out.append(row.notification_id)
-                elif row.late and row.batch is None and gathered_at[row.user_id]:
-                    gathering.append(row)
-                else:
-                    found = row
-                    break
+            rows = self._db.execute(self._ready(channel_id, look)).all()
+            signed_out = [row.notification_id for row in rows if not row.may_go]
             self._step_aside(channel_id, signed_out, db_now(_ASIDE_FOR), trouble=_NOT_SIGNED_IN)
-            for user_id, moment in gathered_at.items():
-                its = [row.notification_id for row in gathering if row.user_id == user_id]
-                self._step_aside(channel_id, its, moment)
-            if found is not None or len(rows) < _LOOK:
-                return found
-        return None
+            found, more = self._events(channel_id, [row for row in rows if row.may_go], most)
+            if found or len(rows) < look:
+                return found, more or len(rows) == look
+        return [], False
 
-    def _ready(self, channel_id: int) -> Select[Any]:
-        """Those that have been ready the longest, whether they may go or not."""
+    def _events(self, channel_id: int, rows: Sequence[Row[Any]], most: int) -> tuple[list[Due], bool]:
+        """What somebody had in hand who has not come back goes by itself: it may be what ended him (W3)."""
+        found: dict[str, Due] = {}
+        users: set[str] = set()
+        size, alone = 0, False
+        for row in rows:
+            if size >= most or (found and (row.owner or alone)):
+                return list(found.values()), True
+            if row.batch is None and row.late:
+                due = None if row.user_id in users else self._summary(channel_id, row.user_id)
+                users.add(row.user_id)
+            else:
+                due = Due(row.batch) if row.batch else Due(str(row.notification_id), (row.notification_id,))
+            if due is not None and due.batch not in found:
+                found[due.batch] = due
+                size += max(1, len(due.new))
+            alone = bool(row.owner)
+        return list(found.values()), False
+
+    def _summary(self, channel_id: int, user_id: str) -> Due | None:
+        """The late mails of the user that are not part of an event yet; None while they wait for the last of them."""
+        ids = tuple(
+            self._db.scalars(
+                joined(select(deliveries.c.notification_id))
+                .where(
+                    deliveries.c.channel_id == channel_id,
+                    deliveries.c.user_id == user_id,
+                    WAITS,
+                    deliveries.c.batch.is_(None),
+                    deliveries.c.ready_at <= db_now(),
+                    OF_MAIL,
+                    or_(notifications.c.late, is_old()),
+                    MAY_GO,
+                )
+                .order_by(deliveries.c.notification_id)
+                .limit(MANY)
+            )
+        )
+        if moment := self._gathered_at(channel_id, user_id):
+            self._step_aside(channel_id, ids, moment)
+            return None
+        return Due(batch_of(channel_id, ids), ids)
+
+    def _ready(self, channel_id: int, look: int) -> Select[Any]:
+        """So many that have been ready the longest, whether they may go or not."""
         ready = (
             select(deliveries)
             .where(deliveries.c.channel_id == channel_id, WAITS, deliveries.c.ready_at <= db_now())
             .order_by(deliveries.c.ready_at, deliveries.c.notification_id)
-            .limit(_LOOK)
+            .limit(look)
             .subquery()
         )
         return (
             select(
-                *(ready.c[name] for name in ("notification_id", "batch", "user_id")),
+                *(ready.c[name] for name in ("notification_id", "batch", "user_id", "owner")),
                 and_(OF_MAIL, or_(notifications.c.late, is_old())).label("late"),
                 MAY_GO.label("may_go"),
             )
@@ -155,8 +201,8 @@ class DueDeliveries:
     def _step_aside(
         self, channel_id: int, notification_ids: Sequence[int], until: Any, trouble: str | None = None
     ) -> None:
-        if notification_ids:
-            these = self._changed(channel_id, deliveries.c.notification_id.in_(notification_ids), WAITS)
+        for chunk in chunks(notification_ids):
+            these = self._changed(channel_id, deliveries.c.notification_id.in_(chunk), WAITS)
             self._db.execute(these.values(ready_at=until, redrive_at=until, trouble=trouble))
 
     def _changed(self, channel_id: int, *where: ColumnElement[bool], skip_locked: bool = False) -> Update:

@@ -1,10 +1,12 @@
 """The ways out: webhooks, and what apprise can reach. Loaded when first used, because only one process needs them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from domain.channels import Answer, Channel, ChannelKind
+from infra.notifiers.wires import Wires
 
 if TYPE_CHECKING:
     from infra.notifiers.chat import ChatSender
@@ -23,10 +25,18 @@ class Notifiers:
         """Raises Unusable for a target that nothing may be sent to."""
         (self._webhook if kind is ChannelKind.WEBHOOK else self._chat).check(url)
 
-    def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> Answer:
+    @contextmanager
+    def kept(self, stopping: Callable[[], bool]) -> Iterator["Sender"]:
+        """Sends many events, by connections that are kept meanwhile."""
+        with Wires(stopping) as wires:
+            yield Sender(self, wires)
+
+    def send(
+        self, channel: Channel, event: Mapping[str, Any], line: str, wires: Wires | None = None
+    ) -> Answer:
         """One event, once: a webhook gets the event, people get the line."""
         if channel.kind is ChannelKind.WEBHOOK:
-            return self._webhook.send(channel.target, event)
+            return self._webhook.send(channel.target, event, wires)
         return self._chat.send(channel.target, line)
 
     @cached_property
@@ -40,3 +50,15 @@ class Notifiers:
         from infra.notifiers.chat import ChatSender
 
         return ChatSender(may_be_private=self._may_be_private, seconds=self._seconds)
+
+
+class Sender:
+    """The way outside with connections that are kept; several threads may use it at a time."""
+
+    def __init__(self, notifiers: Notifiers, wires: Wires) -> None:
+        self._notifiers = notifiers
+        self._wires = wires
+
+    def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> Answer:
+        """See Notifiers."""
+        return self._notifiers.send(channel, event, line, self._wires)

@@ -9,12 +9,12 @@ import http.client
 import json
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -23,9 +23,16 @@ from standardwebhooks import Webhook
 from domain.channels import Answer, Target, Unusable, Verdict, judge
 from infra.faults import reached
 from infra.notifiers.addresses import Resolve, checked, system_resolve
+from infra.notifiers.wires import Left, Wire, Wires
 
 MOST = 64 << 10
 """Bytes of an answer that are read, and dropped."""
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+class _HungUp(Exception):
+    """A connection that was kept has ended, as it may at any time: the event goes out by another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,114 +62,102 @@ class WebhookSender:
 
     def check(self, url: str) -> None:
         """Raises Unusable for a URL that nothing may be sent to."""
-        place = self._place(url)
+        place = _place(url, self._may_be_private)
         try:
             self._addresses(place)
         except OSError:
             raise Unusable(f"the host {place.host} cannot be found") from None
 
-    def send(self, target: Target, event: Mapping[str, Any]) -> Answer:
-        """One POST. The answer's body is dropped."""
-        body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-        headers = _headers(target, str(event["id"]), body)
+    def send(self, target: Target, event: Mapping[str, Any], wires: Wires | None = None) -> Answer:
+        """One POST. The answer's body is dropped. The connection is one of these wires if one leads there, and stays
+        there for the next event; without wires it is hung up."""
+        if wires is None:
+            with Wires() as once:
+                return self.send(target, event, once)
+        body = _ENCODER.encode(event)
         try:
-            place = self._place(target.url)
+            place = _place(target.url, self._may_be_private)
+            request = _request(place, target.secret or "", str(event["id"]), body)
+            kept = wires.kept(place)
+            if kept is not None:
+                kept.ends = time.monotonic() + self._seconds
+                with suppress(_HungUp):
+                    return self._post(place, kept, (), wires, request)
             addresses = self._addresses(place)
         except Unusable:
             return Answer(Verdict.LATER, "private address", untouched=True)
         except OSError:
             return Answer(Verdict.LATER, "host not found", untouched=True)
-        return self._post(place, addresses, body.encode(), headers)
+        wire = Wire(place, time.monotonic() + self._seconds)
+        return self._post(place, wire, addresses, wires, request)
 
     def _post(
-        self, place: _Place, addresses: tuple[str, ...], body: bytes, headers: Mapping[str, str]
+        self, place: _Place, wire: Wire, addresses: tuple[str, ...], wires: Wires, request: bytes
     ) -> Answer:
-        asked = False
+        """Raises _HungUp where a wire that was kept has been hung up at the other end. It may have taken the event
+        even so; the repeat has the same id."""
+        was_kept, asked = wire.is_whole, False
         try:
-            with self._connected(place, addresses) as (connection, over), reached("deliveries.post"):
-                asked = True
-                connection.request("POST", place.path, body, dict(headers))
-                response = connection.getresponse()
-                too_late = over.is_set()
-                with suppress(OSError, http.client.HTTPException):
-                    response.read(MOST)
+            with wires.used(wire):
+                opened = wire.socket if wire.socket else self._open(place, wire, addresses)
+                with reached("deliveries.post"):
+                    asked, wire.is_whole = True, False
+                    opened.sendall(request)
+                    response = http.client.HTTPResponse(opened, method="POST")
+                    response.begin()
+                    too_late = wire.is_over
+                    with suppress(OSError, http.client.HTTPException):
+                        response.read(MOST)
+                        wire.is_whole = response.isclosed() and not response.will_close
         except ssl.SSLCertVerificationError:
             return Answer(Verdict.LATER, "certificate", untouched=True)
+        except Left:
+            return Answer(Verdict.LEFT, "stopping", untouched=not asked)
         except TimeoutError:
             return Answer(Verdict.LATER, "timeout", untouched=not asked)
         except (OSError, http.client.HTTPException) as error:
+            if was_kept and isinstance(error, ConnectionError | ssl.SSLError):
+                raise _HungUp from None
             return Answer(Verdict.LATER, type(error).__name__, untouched=not asked)
         if too_late:
             return Answer(Verdict.LATER, "timeout")
         return judge(response.status, response.headers.get("retry-after"), datetime.now(UTC))
 
-    @contextmanager
-    def _connected(
-        self, place: _Place, addresses: tuple[str, ...]
-    ) -> Iterator[tuple[http.client.HTTPConnection, threading.Event]]:
-        """A connection to the first address that answers, and whether its time is over: the socket is shut then,
-        so that nobody can hold it by sending a byte now and then."""
-        began = time.monotonic()
-        plain = self._first(addresses, place.port)
-        with closing(plain):
-            if place.secure:
-                plain = self._tls.wrap_socket(
-                    plain, server_hostname=place.host, do_handshake_on_connect=False
-                )
-            over = threading.Event()
-            timer = threading.Timer(self._seconds - (time.monotonic() - began), _shut, (plain, over))
-            timer.start()
-            connection = http.client.HTTPConnection(place.host, place.port)
-            connection.default_port = 443 if place.secure else 80
-            connection.sock = plain
-            try:
-                if isinstance(plain, ssl.SSLSocket):
-                    plain.do_handshake()
-                yield connection, over
-            except (OSError, http.client.HTTPException):
-                if over.is_set():
-                    raise TimeoutError from None
-                raise
-            finally:
-                timer.cancel()
-                connection.close()
-                plain.close()
-
-    def _first(self, addresses: tuple[str, ...], port: int) -> socket.socket:
-        end = time.monotonic() + self._seconds
-        failed: OSError | None = None
-        for address in addresses:
-            left = end - time.monotonic()
-            if left <= 0:
-                break
-            try:
-                return socket.create_connection((address, port), timeout=left)
-            except OSError as error:
-                failed = error
-        raise failed or TimeoutError
+    def _open(self, place: _Place, wire: Wire, addresses: tuple[str, ...]) -> socket.socket:
+        """Connect to the first address that answers."""
+        plain = _dialled(wire, addresses, place.port)
+        if not place.secure:
+            return plain
+        secure = self._tls.wrap_socket(plain, server_hostname=place.host, do_handshake_on_connect=False)
+        wire.socket = secure
+        secure.settimeout(wire.seconds_left)
+        secure.do_handshake()
+        return secure
 
     def _addresses(self, place: _Place) -> tuple[str, ...]:
         return checked(place.host, place.port, may_be_private=self._may_be_private, resolve=self._resolve)
 
-    def _place(self, url: str) -> _Place:
-        """The parts of a URL. Raises Unusable for one that is malformed or not allowed."""
-        if not url.isprintable() or " " in url:
-            raise Unusable("that is no URL; https://hooks.example.com/crm is one")
-        try:
-            parts = urlsplit(url)
-            host = (parts.hostname or "").encode("idna").decode()
-            port = parts.port
-        except ValueError:
-            raise Unusable("that is no URL; https://hooks.example.com/crm is one") from None
-        if parts.scheme not in ("http", "https") or not host:
-            raise Unusable("that is no URL; https://hooks.example.com/crm is one")
-        if parts.username is not None or parts.password is not None:
-            raise Unusable("a user name or password in the URL is not used: the signature proves who sends")
-        secure = parts.scheme == "https"
-        if not secure and not self._may_be_private:
-            raise Unusable("a webhook's URL begins with https://")
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return _Place(host, port or (443 if secure else 80), _ascii(path), secure)
+
+@lru_cache(maxsize=256)
+def _place(url: str, may_be_private: bool) -> _Place:
+    """The parts of a URL. Raises Unusable for one that is malformed or not allowed."""
+    if not url.isprintable() or " " in url:
+        raise Unusable("that is no URL; https://hooks.example.com/crm is one")
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+        port = parts.port
+    except ValueError:
+        raise Unusable("that is no URL; https://hooks.example.com/crm is one") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise Unusable("that is no URL; https://hooks.example.com/crm is one")
+    if parts.username is not None or parts.password is not None:
+        raise Unusable("a user name or password in the URL is not used: the signature proves who sends")
+    secure = parts.scheme == "https"
+    if not secure and not may_be_private:
+        raise Unusable("a webhook's URL begins with https://")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return _Place(host, port or (443 if secure else 80), _ascii(path), secure)
 
 
 def _ascii(path: str) -> str:
@@ -170,20 +165,43 @@ def _ascii(path: str) -> str:
     return quote(path, safe="/%:?=&+,;@!$'()*~-._[]")
 
 
-def _headers(target: Target, event_id: str, body: str) -> Mapping[str, str]:
+def _request(place: _Place, secret: str, event_id: str, body: str) -> bytes:
+    """All of it in one piece: what is sent in two waits for its first half to be acknowledged."""
     now = datetime.now(UTC)
-    return {
-        "Content-Type": "application/cloudevents+json; charset=utf-8",
-        "User-Agent": "Lodestone",
-        "Connection": "close",
-        "webhook-id": event_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(target.secret or "").sign(event_id, now, body),
-    }
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    usual = 443 if place.secure else 80
+    content = body.encode()
+    head = (
+        f"POST {place.path} HTTP/1.1",
+        f"Host: {host}" if place.port == usual else f"Host: {host}:{place.port}",
+        "User-Agent: Lodestone",
+        "Content-Type: application/cloudevents+json; charset=utf-8",
+        f"Content-Length: {len(content)}",
+        f"webhook-id: {event_id}",
+        f"webhook-timestamp: {int(now.timestamp())}",
+        f"webhook-signature: {_signer(secret).sign(event_id, now, body)}",
+    )
+    return "\r\n".join((*head, "", "")).encode("ascii") + content
 
 
-def _shut(connection: socket.socket, over: threading.Event) -> None:
-    """Not SSLSocket's own shutdown: the thread that reads is still using what that takes away."""
-    over.set()
-    with suppress(OSError):  # it may have ended by itself
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+@lru_cache(maxsize=256)
+def _signer(secret: str) -> Webhook:
+    return Webhook(secret)
+
+
+def _dialled(wire: Wire, addresses: tuple[str, ...], port: int) -> socket.socket:
+    """The wire has the socket before it is connected, so that it can be cut while it is."""
+    failed: OSError | None = None
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        plain = wire.socket = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            plain.settimeout(wire.seconds_left)
+            plain.connect((address, port))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            plain.close()
+            failed = error
+        else:
+            return plain
+    raise failed or TimeoutError

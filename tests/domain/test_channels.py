@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.channels import (
+    AT_ONCE,
     LONGEST_WISH,
     Answer,
     Channel,
@@ -14,9 +15,12 @@ from domain.channels import (
     Parcel,
     Target,
     Verdict,
+    at_once,
     batch_of,
     event_id,
     judge,
+    lanes,
+    next_at_once,
     rest_before,
     wish,
 )
@@ -230,3 +234,35 @@ def test_of_a_target_the_host_or_the_service_is_shown_and_nothing_else(
     channel = Channel(1, kind, Target(url, "whsec_t0ken"))
     assert channel.host == shown
     assert "t0ken" not in repr(channel)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        pytest.param(ChannelKind.WEBHOOK, 200, id="a webhook drops what comes twice"),
+        pytest.param(ChannelKind.APPRISE, 1, id="chat does not"),
+    ],
+)
+def test_what_is_taken_together_is_what_may_come_twice(kind: ChannelKind, expected: int) -> None:
+    assert at_once(kind, 200) == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds", "expected"),
+    [
+        pytest.param(200, 0.2, AT_ONCE, id="a fast receiver gets as many as ever"),
+        pytest.param(50, 0.5, 100, id="a second's"),
+        pytest.param(4, 10, 1, id="a slow one gets one at a time"),
+        pytest.param(0, 5, 1, id="one that took none as well"),
+        pytest.param(50, 0, AT_ONCE, id="in no time at all"),
+    ],
+)
+def test_as_many_are_taken_as_the_receiver_takes_in_a_second(
+    sent: int, seconds: float, expected: int
+) -> None:
+    assert next_at_once(sent, seconds) == expected
+
+
+@pytest.mark.parametrize(("events", "expected"), [(1, 1), (7, 1), (8, 2), (23, 3), (24, 4), (200, 4)])
+def test_few_events_go_out_by_one_connection_and_many_by_four(events: int, expected: int) -> None:
+    assert lanes(events) == expected

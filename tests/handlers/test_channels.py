@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, insert, select, text, update
 
-from domain.channels import TRIES, Channel, ChannelKind, ChannelState, Target
+from domain.channels import LANES, TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
@@ -18,11 +19,12 @@ from handlers.connections import Refused
 from handlers.work import Pace, Work
 from infra.db.schema import channels as channel_table
 from infra.db.schema import deliveries, notifications
-from infra.local.ports import free_port
+from infra.local.ports import free_port, wait_until
 from infra.notifiers import Notifiers
 from infra.queue import BACKLOG
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE, mail
+from tests.scale.frame import statements
 from tests.worlds import ONE_DATABASE
 from workers.broker import OUTSIDE
 from workers.cli import explaining
@@ -283,7 +285,7 @@ def test_an_event_that_kills_its_process_is_set_aside_unsent(house: House, recei
     only_list(house)
     for _ in range(TRIES):
         with house.store.begin("tests.die") as tx:
-            assert tx.deliveries.take(channel.id, "dead", 0) is not None
+            assert tx.deliveries.take(channel.id, "dead", 0, 1)[0]
         house.let_time_pass()
     channels.deliver(channel.id, house.work)
     assert receiver.got == []
@@ -320,8 +322,7 @@ def test_a_process_that_dies_between_sending_and_its_commit_sends_the_same_event
     gmail_id = house.deliver("ann")
     only_list(house)
     with house.store.begin("tests.take") as tx:
-        parcel = tx.deliveries.take(channel.id, "dead", 60)
-    assert parcel is not None
+        [parcel], _ = tx.deliveries.take(channel.id, "dead", 60, 1)
     assert house.work.outside is not None
     house.work.outside.send(channel, event(parcel), line(parcel))
     grow_old(house)
@@ -333,7 +334,7 @@ def test_a_process_that_dies_between_sending_and_its_commit_sends_the_same_event
     assert len({e["id"] for e in receiver.taken}) == 1
     assert told(receiver) == [gmail_id]
     with house.store.begin("tests.late") as tx:
-        assert not tx.deliveries.finish(parcel, "dead"), "the dead one's commit comes too late"
+        assert not tx.deliveries.finish([parcel], "dead"), "the dead one's commit comes too late"
 
 
 @pytest.mark.rule("E91")
@@ -392,6 +393,153 @@ def test_a_summary_that_may_have_arrived_is_sent_again_as_it_was(house: House, r
     ]
     assert shapes[0] == shapes[1]
     assert [ids for _, ids in shapes] == [[first], [first], [second]]
+
+
+def tell(house: House, users: int, each: int) -> list[list[str]]:
+    """So many mails of so many users are on the lists and wait for all channels, in turn; returns each user's."""
+    boxes = {f"u{n}": f"u{n}@firm.example" for n in range(users)}
+    ids = [house.connect(user, address) for user, address in boxes.items()]
+    told: list[list[str]] = [[] for _ in ids]
+    at = datetime.now(UTC)
+    with house.store.begin("tests.tell") as tx:
+        for number in range(each):
+            for place, (user, connection_id) in enumerate(zip(boxes, ids, strict=True)):
+                told[place].append(f"{user}-{number}")
+                mails = {"connection_id": connection_id, "user_id": user, "gmail_id": told[place][-1]}
+                row = insert(notifications).values(**mails, received_at=at, created_at=at)
+                [new] = tx.db.scalars(row.returning(notifications.c.id))
+                for channel in tx.channels.reports():
+                    tx.db.execute(
+                        insert(deliveries).values(
+                            channel_id=channel.id,
+                            notification_id=new,
+                            user_id=user,
+                            state="waiting",
+                            ready_at=at,
+                            redrive_at=at,
+                        )
+                    )
+    return told
+
+
+def test_many_events_go_out_in_their_users_order_by_few_connections_and_statements(
+    house: House, receiver: Receiver
+) -> None:
+    channel = add(house, receiver)
+    expected = tell(house, users=6, each=8)
+    taken = statements(house.store, lambda: channels.deliver(channel.id, house.work))
+    assert sorted(told(receiver)) == sorted(mail for one in expected for mail in one)
+    for one in expected:
+        assert [subject for subject in told(receiver) if subject in one] == one
+    assert receiver.connections <= LANES
+    assert taken <= 8, "of one take and one record"
+    assert states(house) == []
+
+
+@pytest.mark.rule("I2", "I4")
+def test_a_receiver_that_fails_amid_many_gets_the_rest_later_in_order(
+    house: House, receiver: Receiver
+) -> None:
+    channel = add(house, receiver)
+    [expected] = tell(house, users=1, each=12)
+    receiver.answers.extend([(204, {})] * 4 + [(500, {})])
+    channels.deliver(channel.id, house.work)
+    assert told(receiver) == expected[:4]
+    assert len(receiver.got) == 5, "the others were not tried"
+    assert states(house) == [("waiting", 0)] * 8
+    report = channels.reports(house.work)[0]
+    assert (report.trouble, report.waiting) == ("http 500", 8)
+    with house.store.engine.begin() as db:
+        db.execute(update(channel_table).values(resting_until=None))
+    channels.deliver(channel.id, house.work)
+    assert told(receiver) == [*expected[:4], *expected[5:]], "that one's own wait is not over"
+    try_again(house, channel)
+    assert sorted(told(receiver)) == sorted(expected)
+    assert len(receiver.got) == 13, "each once, but the one that failed"
+
+
+@pytest.mark.rule("I4")
+def test_several_events_that_meet_a_receiver_down_are_one_failure_of_it(
+    house: House, receiver: Receiver
+) -> None:
+    channel = add(house, receiver)
+    tell(house, users=8, each=5)
+    receiver.answers.extend([(503, {})] * 200)
+    channels.deliver(channel.id, house.work)
+    until = channels.reports(house.work)[0].resting_until
+    assert 1 <= len(receiver.got) <= LANES
+    assert until is not None
+    assert 50 < (until - datetime.now(UTC)).total_seconds() <= 60
+
+
+@pytest.mark.rule("W2", "W16")
+def test_who_is_to_stop_amid_many_leaves_the_rest_as_it_was(house: House, receiver: Receiver) -> None:
+    channel = add(house, receiver)
+    [expected] = tell(house, users=1, each=12)
+    stopping = replace(house.work, stopping=lambda: len(receiver.got) >= 5)
+    channels.deliver(channel.id, stopping)
+    assert told(receiver) == expected[:5]
+    assert states(house) == [("waiting", 0)] * 7
+    assert sweep.redrive(house.work) == 1, "at once"
+    house.pump()
+    assert told(receiver) == expected
+    assert len(receiver.got) == 12, "each once"
+
+
+@pytest.mark.rule("W2", "W16")
+def test_a_receiver_that_hangs_amid_many_does_not_hold_up_who_is_to_stop(
+    house: House, receiver: Receiver
+) -> None:
+    channel = add(house, receiver)
+    tell(house, users=4, each=10)
+    receiver.open.clear()
+    stop = threading.Event()
+    patient = Notifiers(may_be_private=True, seconds=600)
+    job = threading.Thread(
+        target=channels.deliver, args=(channel.id, replace(house.work, stopping=stop.is_set, outside=patient))
+    )
+    job.start()
+    assert wait_until(lambda: receiver.connections == LANES, seconds=10)
+    stop.set()
+    job.join(10)
+    assert not job.is_alive()
+    report = channels.reports(house.work)[0]
+    assert (report.resting_until, report.trouble, report.waiting) == (None, None, 40)
+    assert states(house) == [("waiting", 0)] * 40
+    receiver.open.set()
+    try_again(house, channel)
+    assert len(set(told(receiver))) == 40
+
+
+@pytest.mark.rule("W3")
+def test_events_that_a_dead_process_had_in_hand_come_again_under_their_ids(
+    house: House, receiver: Receiver
+) -> None:
+    channel = add(house, receiver)
+    [expected] = tell(house, users=1, each=6)
+    with house.store.begin("tests.take") as tx:
+        parcels, _ = tx.deliveries.take(channel.id, "dead", 60, 6)
+    assert house.work.outside is not None
+    for parcel in parcels[:3]:
+        house.work.outside.send(channel, event(parcel), line(parcel))
+    channels.deliver(channel.id, house.work)
+    assert len(receiver.got) == 3, "leased"
+    try_again(house, channel)
+    assert (told(receiver), len(receiver.got)) == (expected, 9)
+
+
+@pytest.mark.rule("D12", "E92")
+def test_what_is_switched_off_while_many_wait_is_not_told_any_more(house: House, receiver: Receiver) -> None:
+    channel = add(house, receiver)
+    tell(house, users=2, each=60)
+    receiver.answers.extend([(204, {})] * 9)
+    stopping = replace(house.work, stopping=lambda: len(receiver.got) >= 9)
+    channels.deliver(channel.id, stopping)
+    house.connect("u0", "u0@firm.example", magnet=False, sorting=False)
+    before = len(receiver.got)
+    try_again(house, channel)
+    assert {one.event["data"]["user_id"] for one in receiver.got[before:] if one.event} == {"u1"}
+    assert states(house) == []
 
 
 @pytest.mark.rule("D12", "E92", "Z44")
@@ -517,7 +665,7 @@ def test_what_waits_for_a_channel_that_takes_nothing_is_not_read_at_every_tick(
         house.deliver("ann", number)
     only_list(house)
     with house.store.begin("tests.die") as tx:
-        assert tx.deliveries.take(channel.id, "dead", 0) is not None
+        assert tx.deliveries.take(channel.id, "dead", 0, 1)[0]
     receiver.answers.append((status, {}))
     channels.deliver(channel.id, house.work)
     house.sent.clear()

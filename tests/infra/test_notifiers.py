@@ -21,7 +21,8 @@ from infra.local.ports import free_port
 from infra.notifiers import Notifiers
 from infra.notifiers.addresses import checked, is_public
 from infra.notifiers.chat import ChatSender
-from infra.notifiers.webhook import WebhookSender
+from infra.notifiers.webhook import MOST, WebhookSender
+from infra.notifiers.wires import Wires
 from workers.demo.receiver import Receiver
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise's
@@ -296,6 +297,123 @@ def test_nobody_there_has_certainly_taken_nothing() -> None:
 
 def _nowhere(host: str, port: int) -> tuple[str, ...]:
     raise socket.gaierror(socket.EAI_NONAME, "nobody knows")
+
+
+def send_kept(count: int, target: Target, by: WebhookSender) -> list[Answer]:
+    """So many events, one after the other."""
+    with Wires() as wires:
+        return [by.send(target, EVENT, wires) for _ in range(count)]
+
+
+def test_events_that_follow_each_other_go_out_by_one_connection(
+    receiver: Receiver, tls_receiver: Receiver, certificate: Path
+) -> None:
+    assert {a.verdict for a in send_kept(5, Target(receiver.url, SECRET), sender())} == {Verdict.TAKEN}
+    assert (len(receiver.got), receiver.connections) == (5, 1)
+    safe = sender(
+        tls=ssl.create_default_context(cafile=certificate), resolve=lambda host, port: ("127.0.0.1",)
+    )
+    target = Target(f"https://{HOST}:{tls_receiver.port}/", SECRET)
+    assert {a.verdict for a in send_kept(5, target, safe)} == {Verdict.TAKEN}
+    assert (len(tls_receiver.got), tls_receiver.connections) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(b"\r\nConnection: close\r\n\r\n", id="it says so"),
+        pytest.param(b"\r\n\r\n", id="it says nothing"),
+        pytest.param(b"\r\n\r\nHTTP/1.1 408 Request Timeout\r\n\r\n", id="it says more than was asked"),
+    ],
+)
+def test_a_receiver_that_hangs_up_after_each_answer_gets_every_event(ending: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for _ in range(3):
+                with server.accept()[0] as connection:
+                    connection.recv(65_536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0" + ending)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        assert send_kept(3, Target(url, SECRET), sender(seconds=5)) == [Answer(Verdict.TAKEN, "http 200")] * 3
+        answering.join(5)
+
+
+def test_a_receiver_that_hangs_up_instead_of_answering_gets_the_event_by_another_connection() -> None:
+    bodies = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for events in (2, 1):
+                with server.accept()[0] as connection:
+                    for number in range(events):
+                        bodies.append(connection.recv(65_536).partition(b"\r\n\r\n")[2])
+                        if number == 0:
+                            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        assert send_kept(2, Target(url, SECRET), sender(seconds=5)) == [Answer(Verdict.TAKEN, "http 200")] * 2
+        answering.join(5)
+    assert len(bodies) == 3
+    assert len(set(bodies)) == 1, "it may have taken the second event: the repeat has the same id"
+
+
+@pytest.mark.rule("I10")
+def test_each_new_connection_is_looked_at_anew(receiver: Receiver) -> None:
+    receiver.answers.append((200, {"Connection": "close"}))
+    answers = [("127.0.0.1",), ()]
+    turning = sender(resolve=lambda host, port: answers.pop(0) or _nowhere(host, port))
+    url = f"http://{HOST}:{receiver.port}/"
+    assert [one.reason for one in send_kept(2, Target(url, SECRET), turning)] == [
+        "http 200",
+        "host not found",
+    ]
+    assert answers == []
+
+
+def test_an_answer_that_is_not_read_to_its_end_ends_its_connection() -> None:
+    stop = threading.Event()
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"z" * MOST
+    url = f"http://127.0.0.1:{_serve(long, stop=stop, pause=60)}/"
+    try:
+        with Wires() as wires:
+            answer = sender(seconds=5).send(Target(url, SECRET), EVENT, wires)
+            assert answer.verdict is Verdict.TAKEN
+            assert wires.idle == 0
+    finally:
+        stop.set()
+
+
+@pytest.mark.rule("W16")
+def test_who_is_to_stop_does_not_wait_for_a_receiver_that_hangs(receiver: Receiver) -> None:
+    receiver.open.clear()
+    stopping = threading.Event()
+    channel = Channel(1, ChannelKind.WEBHOOK, Target(receiver.url, SECRET))
+    threading.Timer(0.2, stopping.set).start()
+    with Notifiers(may_be_private=True, seconds=600).kept(stopping.is_set) as kept:
+        assert kept.send(channel, EVENT, "") == Answer(Verdict.LEFT, "stopping")
+
+
+@pytest.mark.rule("W16")
+def test_who_is_to_stop_does_not_wait_for_a_connection_either() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]  # nobody accepts: the next has to wait to be let in
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        stopping = threading.Event()
+        channel = Channel(1, ChannelKind.WEBHOOK, Target(f"http://127.0.0.1:{port}/", SECRET))
+        threading.Timer(0.2, stopping.set).start()
+        with Notifiers(may_be_private=True, seconds=600).kept(stopping.is_set) as kept:
+            assert kept.send(channel, EVENT, "") == Answer(Verdict.LEFT, "stopping", untouched=True)
+        for one in waiting:
+            one.close()
 
 
 @pytest.mark.rule("I3", "I10")

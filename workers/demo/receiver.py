@@ -1,6 +1,7 @@
 """A receiver of webhooks on loopback, as somebody else would write one: it checks signatures and counts ids."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ class Got:
 @dataclass
 class Receiver:
     """Listens while it is entered. `secrets` are those of its channels; `answers` are given in turn, 204 when there
-    are none; while `open` is cleared it lets everybody wait."""
+    are none; while `open` is cleared it lets everybody wait. `seconds` is what each
+    answer takes it, `connections` how many were made."""
 
     secrets: list[str] = field(default_factory=list)
     answers: deque[Answer] = field(default_factory=deque)
@@ -37,10 +39,12 @@ class Receiver:
     open: threading.Event = field(default_factory=threading.Event)
     tls: SSLContext | None = None
     port: int = 0
+    seconds: float = 0
+    connections: int = 0
 
     def __enter__(self) -> Self:
         self.open.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+        self._server = _server(self)(("127.0.0.1", self.port), _handler(self))
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         if self.tls:
@@ -80,12 +84,24 @@ class Receiver:
         return None
 
 
+def _server(receiver: Receiver) -> type[ThreadingHTTPServer]:
+    class Server(ThreadingHTTPServer):
+        def process_request(self, *arguments: Any) -> None:
+            receiver.connections += 1
+            super().process_request(*arguments)
+
+    return Server
+
+
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
             receiver.open.wait(60)
+            time.sleep(receiver.seconds)
             status, more = receiver.answers.popleft() if receiver.answers else (204, {})
             event = receiver.verified(body, headers)
             receiver.got.append(Got(headers, body, event, status, datetime.now(UTC)))

@@ -32,8 +32,13 @@ def tell(world: World, channel_id: int, user_id: str, *numbers: int, late: bool 
 
 
 def take(world: World, channel_id: int) -> Parcel | None:
+    """The next event alone."""
+    return next(iter(take_many(world, channel_id, 1)), None)
+
+
+def take_many(world: World, channel_id: int, most: int, owner: str = "me") -> tuple[Parcel, ...]:
     with world.store.begin("tests.take") as tx:
-        return tx.deliveries.take(channel_id, "me", 60)
+        return tx.deliveries.take(channel_id, owner, 60, most)[0]
 
 
 def waiting_now(world: World) -> int:
@@ -52,6 +57,82 @@ def test_the_next_event_asks_as_few_questions_of_a_backlog_as_of_one(world: Worl
     tell(world, channel_id, "uwe", *range(2, 202), late=late)
 
     assert statements(world.store, lambda: take(world, channel_id)) == alone
+
+
+def test_many_events_are_taken_and_ended_by_as_few_statements_as_one(world: World) -> None:
+    channel_id = channel_of(world)
+
+    def turn(most: int) -> None:
+        parcels = take_many(world, channel_id, most)
+        assert len(parcels) == most
+        with world.store.begin("tests.finish") as tx:
+            ours = tx.deliveries.finish(parcels, "me")
+        assert ours == {parcel.batch for parcel in parcels}
+
+    tell(world, channel_id, "uwe", *range(1, 102))
+    alone = statements(world.store, lambda: turn(1))
+
+    assert statements(world.store, lambda: turn(100)) == alone
+    assert waiting_now(world) == 0
+
+
+def test_what_is_taken_together_comes_in_the_order_in_which_it_was_ready(world: World) -> None:
+    channel_id = channel_of(world)
+    tell(world, channel_id, "uwe", 5, 3, 9)
+    tell(world, channel_id, "eva", 4)
+    with world.store.begin("tests.order") as tx:
+        later = update(deliveries).where(deliveries.c.notification_id == 3)
+        tx.db.execute(later.values(ready_at=LONG_AGO + timedelta(minutes=1)))
+
+    assert [parcel.batch for parcel in take_many(world, channel_id, 3)] == ["4", "5", "9"]
+    assert [parcel.batch for parcel in take_many(world, channel_id, 3)] == ["3"]
+
+
+@pytest.mark.rule("W3")
+def test_what_nobody_came_back_with_goes_by_itself(world: World) -> None:
+    channel_id = channel_of(world)
+    tell(world, channel_id, "uwe", 1, 2, 3)
+    assert len(take_many(world, channel_id, 10, "dead")) == 3
+    tell(world, channel_id, "uwe", 4, 5)
+    with world.store.begin("tests.lease") as tx:
+        mine = update(deliveries).where(deliveries.c.owner == "dead")
+        tx.db.execute(mine.values(ready_at=LONG_AGO + timedelta(minutes=1)))
+
+    taken = [[parcel.batch for parcel in take_many(world, channel_id, 10)] for _ in range(5)]
+
+    assert taken == [["4", "5"], ["1"], ["2"], ["3"], []]
+
+
+@pytest.mark.rule("I2", "E91")
+def test_what_is_put_back_is_as_if_nobody_had_taken_it(world: World) -> None:
+    channel_id = channel_of(world)
+    tell(world, channel_id, "uwe", 1, 2)
+    first = take_many(world, channel_id, 2)
+    with world.store.begin("tests.back") as tx:
+        assert tx.deliveries.put_back(first, "me", 0) == {"1", "2"}
+        assert not tx.deliveries.put_back(first, "me", 0), "once"
+        moments = tx.db.execute(
+            select(deliveries.c.ready_at, deliveries.c.batch, deliveries.c.attempts)
+        ).all()
+        made = tx.db.scalars(select(notifications.c.created_at)).all()
+    assert moments == [(made[0], None, 0)] * 2
+
+
+@pytest.mark.rule("I2", "E91")
+def test_what_may_have_gone_out_before_keeps_its_shape_when_it_is_put_back(world: World) -> None:
+    channel_id = channel_of(world)
+    tell(world, channel_id, "uwe", 1, 2, late=True)
+    for untouched in (False, True, None):
+        [summary] = take_many(world, channel_id, 200)
+        with world.store.begin("tests.back") as tx:
+            if untouched is None:
+                tx.deliveries.put_back([summary], "me", 0)
+            else:
+                tx.deliveries.give_back([summary], "me", 0, "x", counted=False, untouched=untouched)
+    tell(world, channel_id, "uwe", 3, 4, late=True)
+    again = {parcel.batch: [item.id for item in parcel.items] for parcel in take_many(world, channel_id, 200)}
+    assert again.pop(summary.batch) == [1, 2]
+    assert list(again.values()) == [[3, 4]]
 
 
 @pytest.mark.rule("D12", "E86")

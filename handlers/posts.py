@@ -1,0 +1,68 @@
+"""Events on their way outside: each user's in their order, several users' side by side."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from domain.channels import IN_HAND, TRIES, Answer, Parcel, Verdict, lanes
+from domain.cloud_events import event, line
+from handlers.ports import Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An event that has gone out, and what came of it after so many milliseconds."""
+
+    parcel: Parcel
+    event_id: str
+    answer: Answer
+    milliseconds: int
+
+
+def post(parcels: Sequence[Parcel], sender: Sender, stopping: Callable[[], bool]) -> tuple[Posted, ...]:
+    """Send them. What is not in the answer was not sent: the receiver is down, or it took too long, or we are to
+    stop."""
+    users = deque(_by_user(parcels))
+    until = time.monotonic() + IN_HAND
+    over = threading.Event()
+
+    def lane() -> list[Posted]:
+        done: list[Posted] = []
+        while users:
+            try:
+                its = users.popleft()
+            except IndexError:  # another lane was faster
+                break
+            for parcel in its:
+                if over.is_set() or stopping() or time.monotonic() > until:
+                    return done
+                done.append(_post(parcel, sender))
+                if done[-1].answer.verdict not in (Verdict.TAKEN, Verdict.REFUSED):
+                    over.set()
+        return done
+
+    count = min(lanes(len(parcels)), len(users))
+    if count <= 1:
+        return tuple(lane())
+    with ThreadPoolExecutor(count, "lane") as pool:
+        runs = [pool.submit(lane) for _ in range(count)]
+        return tuple(posted for run in runs for posted in run.result())
+
+
+def _by_user(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
+    users: dict[str, list[Parcel]] = {}
+    for parcel in parcels:
+        users.setdefault(parcel.user_id, []).append(parcel)
+    return list(users.values())
+
+
+def _post(parcel: Parcel, sender: Sender) -> Posted:
+    began, told = time.monotonic(), event(parcel)
+    if parcel.attempts > TRIES:
+        answer = Answer(Verdict.REFUSED, "crash", counted=True)
+    else:
+        answer = sender.send(parcel.channel, told, line(parcel))
+    return Posted(parcel, told["id"], answer, round((time.monotonic() - began) * 1000))
