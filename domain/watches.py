@@ -47,6 +47,16 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a walk through history: when it began, in how many seconds after that the next one is due, and what
+    recall was when it began and is now, None where that stays."""
+
+    began_at: datetime
+    due_after: float
+    recall: tuple[Recall, Recall] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WatchState:
     """The watch as we know it. `trouble` is why the last renewal failed, None when it did not."""
 

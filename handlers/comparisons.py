@@ -88,6 +88,8 @@ class _Comparison:
                 waiting = tx.messages.record(
                     mailbox_id, _found(missing), CAME_BY, self._connection_ids, self._mailbox.labels
                 )
+            if waiting:
+                tx.ledger.redrive_within(mailbox_id, work.pace.redrive_after)
         late = missing.late + len(waiting)
         self.found = Compared(self.found.mails + len(gmail_ids), self.found.late + late)
         for gmail_id in waiting:

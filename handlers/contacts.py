@@ -139,10 +139,11 @@ def look_up(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> Pe
     people = {a for m in messages for a in (m.sender, m.author, *m.to, *m.cc, *m.bcc) if a is not None}
     organisation = tx.contacts.organisation()
     directory = tx.contacts.candidates({message.author for message in messages if message.author})
+    own, aliases = tx.mailboxes.own_and_registered(mailbox_id)
     return People(
         Insiders(
-            own=tx.mailboxes.own_addresses(mailbox_id),
-            aliases=tx.mailboxes.aliases(mailbox_id),
+            own=own,
+            aliases=aliases,
             users=tx.contacts.users_among(people),
             domains=organisation.internal_domains,
         ),

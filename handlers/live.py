@@ -175,12 +175,12 @@ class _Sight:
             return ()
         keys = {loose(address) for address in self.view.addresses}
         with self.work.store.begin("live.look", reads_only=True) as tx:
-            own = tx.mailboxes.own_addresses(door.mailbox_id)
+            own, aliases = tx.mailboxes.own_and_registered(door.mailbox_id)
             read = [(letter, letter.message(own)) for letter in letters]
             meant = {address for _, message in read for address in people(message) if loose(address) in keys}
             insiders = Insiders(
                 own=own,
-                aliases=tx.mailboxes.aliases(door.mailbox_id),
+                aliases=aliases,
                 users=tx.contacts.users_among({a for _, message in read for a in people(message)}),
                 domains=tx.contacts.organisation().internal_domains,
             )

@@ -13,6 +13,7 @@ from domain.events import MailboxChanged, MailFound
 from domain.ledger import SLICE
 from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
 from domain.quota import Purpose
+from domain.watches import Ended
 from handlers import watches
 from handlers.ports import Mailbox, Transaction
 from handlers.work import Lease, Work, enter, in_turn, rest
@@ -123,7 +124,7 @@ class _Walk:
         """Nothing has happened since the last look: history need not be asked."""
         with self._work.store.begin("mailboxes.stay") as tx:
             due_after = self._work.pace.sync_due_after
-            self.ended = tx.mailboxes.stays(self._mailbox.id, self._cursors.at, self._began_at, due_after)
+            self.ended = tx.history.stays(self._mailbox.id, self._cursors.at, self._began_at, due_after)
         if not self.ended:
             raise CursorLost
 
@@ -179,25 +180,21 @@ class _Walk:
     ) -> None:
         """Ledger rows and the cursor that covers them, in one transaction (I1)."""
         mailbox_id, work = self._mailbox.id, self._work
-        deaf = False
+        ended, deaf = None, False
         with work.store.begin("mailboxes.advance") as tx:
-            cursors = move(tx.now())
-            if not tx.mailboxes.advance(mailbox_id, self._cursors.at, cursors.at):
+            now = tx.history.stand(mailbox_id, self._cursors.at)
+            if now is None:
                 raise CursorLost
+            cursors = move(now)
             found = find(tx)
             waiting = tx.messages.record(
                 mailbox_id, found, self._came_by, self._connection_ids, self._mailbox.labels
             )
             self._new += len(waiting)
-            tx.history.keep(mailbox_id, cursors)
             if last:
-                due_after = work.pace.echo_after if self._pushed else work.pace.sync_due_after
-                tx.mailboxes.synced(mailbox_id, self._began_at, due_after)
-                if self._came_by == "relist" and cursors.refused_at is None:
-                    settled_in = work.pace.sync_due_after + work.pace.settle_after
-                    tx.history.hasten_comparison(mailbox_id, settled_in)
-                elif self._new:
-                    deaf = watches.judge_push(self._mailbox, self._new, self._began_at, tx, work)
+                ended, deaf = self._end(cursors, tx)
+            redrive_within = work.pace.redrive_after if waiting else None
+            tx.history.keep(mailbox_id, cursors, self._cursors, ended=ended, redrive_within=redrive_within)
         if self._cursors.refused_at is not None and cursors.refused_at is None:
             log.info("history.returned", mailbox_id=mailbox_id)
         self._cursors = cursors
@@ -212,6 +209,17 @@ class _Walk:
             work.queue.emit(MailFound(mailbox_id), copies)
         if deaf:
             watches.hasten_watch(mailbox_id, work)
+
+    def _end(self, cursors: Cursors, tx: Transaction) -> tuple[Ended, bool]:
+        """What the mailbox's row is to say of this walk, and whether push is to be mended."""
+        pace, recall, deaf = self._work.pace, None, False
+        if self._came_by == "relist" and cursors.refused_at is None:
+            tx.history.hasten_comparison(self._mailbox.id, pace.sync_due_after + pace.settle_after)
+        elif self._new:
+            recall, deaf = watches.judge_push(self._mailbox, self._new, self._began_at, self._work)
+        due_after = pace.echo_after if self._pushed else pace.sync_due_after
+        counts = (self._mailbox.watch.recall, recall) if recall else None
+        return Ended(self._began_at, due_after, counts), deaf
 
 
 def _takes(gmail: Mailbox, cursor: str) -> bool:

@@ -12,7 +12,8 @@ from domain.errors import GiveUp, Slowed, TryAgain
 from domain.events import WatchDue
 from domain.mailboxes import Watch
 from domain.quota import Purpose
-from handlers.ports import Mailbox, Transaction
+from domain.watches import Recall
+from handlers.ports import Mailbox
 from handlers.work import Lease, Work, enter, in_turn
 
 log = structlog.get_logger()
@@ -96,7 +97,7 @@ def _retry_after(error: TryAgain | GiveUp) -> float:
     return max(WATCH_RETRY, wished)
 
 
-def judge_push(mailbox: MailboxState, mails: int, now: datetime, tx: Transaction, work: Work) -> bool:
+def judge_push(mailbox: MailboxState, mails: int, now: datetime, work: Work) -> tuple[Recall | None, bool]:
     """Count so many new mails for push or against it; True when it brings so little that it is to be mended.
 
     `mailbox` is as it was before they were found.
@@ -104,14 +105,13 @@ def judge_push(mailbox: MailboxState, mails: int, now: datetime, tx: Transaction
     watch = mailbox.watch
     told = watch.has_told(mailbox.synced_at, now, timedelta(seconds=ALMOST * work.pace.sync_due_after))
     if told is None:
-        return False
+        return None, False
     recall = watch.recall.after(mails, pushed=told)
-    tx.mailboxes.keep_recall(mailbox.id, watch.recall, recall)
     if told:
-        return False
+        return recall, False
     log.info("push.missed", mailbox_id=mailbox.id, mails=mails)
     after = replace(watch, recall=recall)
-    return after.is_deaf(work.pace.push_recall, now, timedelta(seconds=work.pace.watch_rest))
+    return recall, after.is_deaf(work.pace.push_recall, now, timedelta(seconds=work.pace.watch_rest))
 
 
 def hasten_watch(mailbox_id: int, work: Work) -> None:

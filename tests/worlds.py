@@ -82,6 +82,7 @@ def found(*gmail_ids: str) -> Found:
 def arrive(world: World, *gmail_ids: str) -> tuple[str, ...]:
     """New mail enters the ledger; returns what waits to be matched."""
     with world.store.begin("tests.arrive") as tx:
+        tx.ledger.redrive_within(world.mailbox_id, 60)
         return tx.messages.record(world.mailbox_id, found(*gmail_ids), "push", [world.connection_id], LABELS)
 
 

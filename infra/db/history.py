@@ -10,6 +10,8 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, u
 from domain.comparisons import Compared, Missing
 from domain.mailboxes import Change, ChangeKind, Cursors, Touch, judged_once
 from domain.outcomes import PROVISIONAL
+from domain.watches import Ended
+from infra.db import walk_statements
 from infra.db.schema import AWAKE, decisions, judged, mailboxes, messages
 from infra.db.sql import insert_new
 from infra.db.types import NOW, db_now
@@ -40,10 +42,28 @@ class HistoryRows:
         }
         self._db.execute(update(mailboxes).where(*new).values(values))
 
-    def keep(self, mailbox_id: int, cursors: Cursors) -> None:
-        """What `advance` has moved the cursor to, and all that goes with it. What has settled is told no more: the
-        records judged up to there are forgotten, after the page that has told of them once more."""
+    def stand(self, mailbox_id: int, cursor: str | None) -> datetime | None:
+        """Who stands at the cursor may `keep` what comes of it, and nobody else until the commit: returns the
+        database's time. None when another run has moved the cursor meanwhile (W1), or the mailbox has been paused:
+        then the walk ends here."""
+        return self._db.execute(walk_statements.STANDS, {"this": mailbox_id, "old": cursor}).scalar()
+
+    def keep(
+        self,
+        mailbox_id: int,
+        cursors: Cursors,
+        before: Cursors | None = None,
+        *,
+        ended: Ended | None = None,
+        redrive_within: float | None = None,
+    ) -> None:
+        """All that a page leaves in the mailbox's row, which is written once: where we stand now, what the end of the
+        walk says, and when what has come to wait is asked for again.
+
+        What has settled since `before` is told no more: the records judged up to there are forgotten, after the page
+        that has told of them once more."""
         values = {
+            "this": mailbox_id,
             "cursor": cursors.at,
             "settled_cursor": cursors.settled,
             "settled_at": cursors.settled_at,
@@ -52,9 +72,27 @@ class HistoryRows:
             "walk_began_at": cursors.began_at,
             "refused_at": cursors.refused_at,
         }
-        self._db.execute(_THIS, {"this": mailbox_id} | values)
-        if cursors.began_at is None and cursors.settled_at is not None:
+        counts = ended.recall if ended else None
+        if ended:
+            values |= walk_statements.end(ended.began_at, ended.due_after)
+        if counts:
+            old, new = counts
+            values |= {"pushed": new.pushed, "missed": new.missed}
+            values |= {"were_pushed": old.pushed, "were_missed": old.missed}
+        if redrive_within is not None:
+            values["within"] = redrive_within
+        kept = walk_statements.kept(
+            ended=ended is not None, counted=counts is not None, waits=redrive_within is not None
+        )
+        self._db.execute(kept, values)
+        has_settled = before is None or before.settled_at != cursors.settled_at
+        if has_settled and cursors.began_at is None and cursors.settled_at is not None:
             self._forget_judged(mailbox_id, cursors.settled, cursors.settled_at)
+
+    def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
+        """A look that found nothing to walk has the same end; False where `stand` is None."""
+        these = {"this": mailbox_id, "old": cursor} | walk_statements.end(began_at, due_after)
+        return self._db.execute(walk_statements.STAYS, these).rowcount == 1
 
     def forget(self, mailbox_id: int) -> None:
         """The last feature of the mailbox was switched off."""
@@ -209,7 +247,6 @@ def cursors_of(row: Any) -> Cursors | None:
 
 
 # Built once, see ledger_statements.
-_THIS = update(mailboxes).where(mailboxes.c.id == bindparam("this"))
 _KNOWN = union(
     *(
         select(table.c.gmail_id).where(

@@ -1,7 +1,6 @@
 """Mailboxes: where we stand in their history, and when each is next due (DESIGN §3, W8)."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, select, update
@@ -16,8 +15,8 @@ from infra.db.aliases import REGISTERED, counts
 from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import AWAKE, connections, mailbox_addresses, mailboxes
 from infra.db.sql import in_key_order, insert_new, lock, take_turn
-from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows, walked
-from infra.db.types import NOW, Instant, db_now
+from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows
+from infra.db.types import NOW, db_now
 
 
 class MailboxRows(TroubleRows):
@@ -90,11 +89,12 @@ class MailboxRows(TroubleRows):
 
     def own_addresses(self, mailbox_id: int) -> frozenset[str]:
         """Primary address and aliases, registered ones too (E14)."""
-        return frozenset(self._db.scalars(_OWN, {"this": mailbox_id}))
+        return self.own_and_registered(mailbox_id)[0]
 
-    def aliases(self, mailbox_id: int) -> frozenset[str]:
-        """Those of its own addresses that Gmail does not list (E14)."""
-        return frozenset(self._db.scalars(_ALIASES, {"this": mailbox_id}))
+    def own_and_registered(self, mailbox_id: int) -> tuple[frozenset[str], frozenset[str]]:
+        """The own addresses, and those of them that Gmail does not list (E14)."""
+        rows = self._db.execute(_OWN, {"this": mailbox_id}).all()
+        return frozenset(row[0] for row in rows), frozenset(row[0] for row in rows if row[1])
 
     def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
         """What was an own address stays one: a renamed primary becomes an alias (E99). What was registered and
@@ -108,21 +108,6 @@ class MailboxRows(TroubleRows):
     def keep_own_name(self, mailbox_id: int, name: str) -> None:
         """What its owner shows beside the primary address, "" for nothing."""
         self._set(mailbox_id, own_name=name or None)
-
-    def advance(self, mailbox_id: int, old: str | None, new: str) -> bool:
-        """Move the cursor by compare-and-set; False when another run has moved it meanwhile (W1), or the
-        mailbox has been paused: then the walk ends here."""
-        return self._db.execute(_ADVANCE, {"this": mailbox_id, "old": old, "cursor": new}).rowcount == 1
-
-    def synced(self, mailbox_id: int, began_at: datetime, due_after: float) -> None:
-        """A walk reached the end: next due so many seconds after it began (Z33). A rest that another job asked for
-        meanwhile stays: Gmail's wish outlives our luck (E87)."""
-        self._db.execute(_SYNCED, _at(mailbox_id, began_at, due_after))
-
-    def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
-        """As `synced`, where there was nothing to walk; False as in `advance`."""
-        these = _at(mailbox_id, began_at, due_after) | {"old": cursor}
-        return self._db.execute(_STAYS, these).rowcount == 1
 
     def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
         """The ids of the three CRM labels (E54)."""
@@ -161,12 +146,6 @@ class MailboxRows(TroubleRows):
         """The sweep carries on, and renewal is tried again (E85)."""
         due_at = db_now(retry_after)
         self._set(mailbox_id, watch_failed_at=db_now(), watch_trouble=reason, watch_due_at=due_at)
-
-    def keep_recall(self, mailbox_id: int, old: Recall, new: Recall) -> None:
-        """What push has brought by now, unless the watch was made anew meanwhile."""
-        counts = (mailboxes.c.mails_pushed == old.pushed, mailboxes.c.mails_missed == old.missed)
-        changed = update(mailboxes).where(mailboxes.c.id == mailbox_id, *counts)
-        self._db.execute(changed.values(mails_pushed=new.pushed, mails_missed=new.missed))
 
     def hasten_watch(self, mailbox_id: int) -> None:
         """The watch is to be renewed now."""
@@ -267,10 +246,6 @@ class MailboxRows(TroubleRows):
         return tuple(self._db.scalars(taken.returning(mailboxes.c.id)))
 
 
-def _at(mailbox_id: int, began_at: datetime, due_after: float) -> dict[str, Any]:
-    return {"this": mailbox_id, "synced_at": began_at, "due_at": began_at + timedelta(seconds=due_after)}
-
-
 def watch_state(row: Any) -> WatchState:
     """The watch of a mailbox's row."""
     return WatchState(
@@ -286,12 +261,6 @@ def watch_state(row: Any) -> WatchState:
 # Built once, see ledger_statements.
 _THIS = mailboxes.c.id == bindparam("this")
 _GET = select(mailboxes, NOW.label("read_at")).where(_THIS)
-_OWN = select(mailbox_addresses.c.address).where(
+_OWN = select(mailbox_addresses.c.address, REGISTERED).where(
     mailbox_addresses.c.mailbox_id == bindparam("this"), counts()
 )
-_ALIASES = _OWN.where(REGISTERED)
-_ADVANCE = update(mailboxes).where(_THIS, mailboxes.c.cursor.is_not_distinct_from(bindparam("old")), AWAKE)
-_REST = mailboxes.c.resting_until
-_DUE = case((_REST > NOW, _REST), else_=bindparam("due_at", type_=Instant()))
-_SYNCED = update(mailboxes).where(_THIS).values(sync_due_at=_DUE, **walked())
-_STAYS = _SYNCED.where(mailboxes.c.cursor == bindparam("old"), AWAKE)

@@ -52,16 +52,18 @@ class MessageRows:
         connection_ids: Collection[int],
         labels: Mapping[Category, str],
     ) -> tuple[str, ...]:
-        """Take in what a stretch of history asks; returns the messages that now wait to be matched.
+        """Take in what a stretch of history asks; returns the messages that now wait to be matched, which the caller
+        has the re-driver know (`history.keep`, `ledger.redrive_within`).
 
-        `labels` are the mailbox's CRM labels, which tell our own changes from the user's (W5).
+        `labels` are the mailbox's CRM labels, which tell our own changes from the user's (W5). What is named as new
+        or dropped and not as reopened is news to the ledger (`history.news`).
         """
         retaken = self._take_back(mailbox_id, found.reopened)
         self._forget_provisional(mailbox_id, found.reopened)
         verdicts: dict[str, Outcome | None] = dict.fromkeys((*found.new, *found.reopened)) | dict(
             found.dropped
         )
-        for gmail_id in self._decided(mailbox_id, verdicts):
+        for gmail_id in self._decided(mailbox_id, found.reopened):
             del verdicts[gmail_id]
         fresh = self._add_messages(mailbox_id, verdicts, came_by)
         waiting = tuple(i for i, verdict in verdicts.items() if verdict is None and i in fresh)
@@ -72,8 +74,6 @@ class MessageRows:
         self._decisions.skip(mailbox_id, ended, connection_ids)
         self._reopen(mailbox_id, found.reopened)
         self._mark_touched(mailbox_id, found, labels)
-        if waiting or retaken:
-            self._ledger.redrive_soon(mailbox_id)
         return (*waiting, *retaken)
 
     def missing(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:

@@ -25,15 +25,17 @@ from infra.db.schema import AWAKE, IS_WAITING, connections, mailboxes, steps
 from infra.db.sql import key_order, set_each, there_is
 from infra.db.types import db_now, seconds
 
+_WITHIN = db_now(seconds("within"))
+SOONER = case((mailboxes.c.redrive_at <= _WITHIN, mailboxes.c.redrive_at), else_=_WITHIN)
+"""The moment, in so many seconds "within" at the latest."""
+
 
 @cache
 def _sooner(dialect: str, *, skip_locked: bool) -> Update:
     """No condition on what it is now: a row that the re-driver has locked to say that nothing waits is waited for."""
-    due_at = db_now(seconds("within"))
-    at = case((mailboxes.c.redrive_at <= due_at, mailboxes.c.redrive_at), else_=due_at)
     this = mailboxes.c.id == bindparam("this")
     free = key_order(dialect, mailboxes, this, skip_locked=skip_locked)
-    return update(mailboxes).where(this, free).values(redrive_at=at)
+    return update(mailboxes).where(this, free).values(redrive_at=SOONER)
 
 
 class RedriveRows:
@@ -42,10 +44,6 @@ class RedriveRows:
     def __init__(self, db: Connection, redrive_after: float) -> None:
         self._db = db
         self._redrive_after = redrive_after
-
-    def redrive_soon(self, mailbox_id: int) -> None:
-        """Something has come to wait in the mailbox: should its job get lost, it is asked for again."""
-        self.redrive_within(mailbox_id, self._redrive_after)
 
     def redrive_within(self, mailbox_id: int, within: float, *, skip_locked: bool = False) -> None:
         """What waits in the mailbox is asked for again in so many seconds at the latest.

@@ -1,14 +1,15 @@
 """The database: one short transaction at a time, on SQLite (WAL) or PostgreSQL."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, make_url, select
+from sqlalchemy.exc import DBAPIError
 
 from domain.errors import DatabaseAway
 from infra.db.aliases import AliasRows
@@ -83,25 +84,30 @@ class Transaction:
 
     def __init__(self, db: Connection, cipher: Cipher, redrive_after: float, gather: float) -> None:
         self.db = db
-        self.mailboxes = MailboxRows(db)
-        self.connections = ConnectionRows(db, cipher)
-        self.aliases = AliasRows(db)
-        self.contacts = ContactRows(db)
-        self.crm = CrmRows(db)
-        self.decisions = DecisionRows(db)
-        self.notifications = NotificationRows(db, redrive_after, gather)
-        self.channels = ChannelRows(db, cipher)
-        self.deliveries = DeliveryRows(db, self.channels, redrive_after)
-        self.history = HistoryRows(db)
-        self.ledger = LedgerRows(db, redrive_after)
-        self.messages = MessageRows(db, self.ledger, self.decisions)
-        self.outbox = OutboxRows(db, redrive_after)
-        self.reports = ReportRows(db)
-        self.retention = RetentionRows(db)
-        self.sign_ins = SignInRows(db, cipher)
-        self.units = UnitRows(db)
-        self.users = UserRows(db)
-        self.sharing = SharingRows(db)
+        self.cipher = cipher
+        self.redrive_after = redrive_after
+        self.gather = gather
+
+    # Each is made when it is asked for: most transactions need two or three.
+    mailboxes = cached_property(lambda tx: MailboxRows(tx.db))
+    connections = cached_property(lambda tx: ConnectionRows(tx.db, tx.cipher))
+    aliases = cached_property(lambda tx: AliasRows(tx.db))
+    contacts = cached_property(lambda tx: ContactRows(tx.db))
+    crm = cached_property(lambda tx: CrmRows(tx.db))
+    decisions = cached_property(lambda tx: DecisionRows(tx.db))
+    notifications = cached_property(lambda tx: NotificationRows(tx.db, tx.redrive_after, tx.gather))
+    channels = cached_property(lambda tx: ChannelRows(tx.db, tx.cipher))
+    deliveries = cached_property(lambda tx: DeliveryRows(tx.db, tx.channels, tx.redrive_after))
+    history = cached_property(lambda tx: HistoryRows(tx.db))
+    ledger = cached_property(lambda tx: LedgerRows(tx.db, tx.redrive_after))
+    messages = cached_property(lambda tx: MessageRows(tx.db, tx.ledger, tx.decisions))
+    outbox = cached_property(lambda tx: OutboxRows(tx.db, tx.redrive_after))
+    reports = cached_property(lambda tx: ReportRows(tx.db))
+    retention = cached_property(lambda tx: RetentionRows(tx.db))
+    sign_ins = cached_property(lambda tx: SignInRows(tx.db, tx.cipher))
+    units = cached_property(lambda tx: UnitRows(tx.db))
+    users = cached_property(lambda tx: UserRows(tx.db))
+    sharing = cached_property(lambda tx: SharingRows(tx.db))
 
     def now(self) -> datetime:
         """The database's clock (W14)."""
@@ -147,13 +153,32 @@ class Store:
         with (
             translated(),
             nullcontext() if reads_only else self._turn(patient=patient),
-            self.engine.connect() as db,
+            self._begun({READS_ONLY: reads_only, PATIENT: patient}) as transaction,
         ):
-            db = db.execution_options(**{READS_ONLY: reads_only, PATIENT: patient})
-            with db.begin() as transaction:
-                yield Transaction(db, self._cipher, self._redrive_after, self._gather)
-                with reached(name):
-                    transaction.commit()
+            yield Transaction(transaction.connection, self._cipher, self._redrive_after, self._gather)
+            with reached(name):
+                transaction.commit()
+
+    @contextmanager
+    def _begun(self, options: Mapping[str, bool]) -> Iterator[RootTransaction]:
+        """A connection that died while it was idle says so at its BEGIN. Nothing was done on it by then: another one
+        takes its place, once. So nobody need ask it before each transaction."""
+        try:
+            transaction = self._connected(options)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            transaction = self._connected(options)
+        with transaction.connection, transaction:
+            yield transaction
+
+    def _connected(self, options: Mapping[str, bool]) -> RootTransaction:
+        db = self.engine.connect().execution_options(**options)
+        try:
+            return db.begin()
+        except BaseException:
+            db.close()
+            raise
 
     @contextmanager
     def _turn(self, *, patient: bool) -> Iterator[None]:
@@ -194,9 +219,7 @@ def open_engine(url: str, lock_wait: float | None = None) -> Engine:
     wait = round(1000 * (lock_wait or LOCK_WAIT[name]))
     if name == "postgresql":
         patience = {key: value for key, value in _PATIENCE.items() if key not in where.query}
-        engine = create_engine(
-            where, pool_pre_ping=True, pool_size=20, hide_parameters=True, connect_args=patience
-        )
+        engine = create_engine(where, pool_size=20, hide_parameters=True, connect_args=patience)
         event.listen(engine, "connect", _set_up_postgresql)
         event.listen(engine, "begin", partial(_begin_on_postgresql, wait))
         return engine

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from domain.errors import TryAgain
 from domain.labels import LabelChange
 from domain.mailboxes import Grant
+from domain.watches import Ended
 from handlers import connections, contacts, labels, leaving, watches
 from infra.db.schema import connections as connection_table
 from infra.db.schema import mailboxes, messages, steps
@@ -162,7 +163,10 @@ def test_a_long_rest_is_not_cut_short_by_a_short_one_nor_by_a_run_that_ends(hous
         began = tx.now()
         tx.mailboxes.rest(1, "rateLimitExceeded", 900)
         tx.mailboxes.rest(1, "backendError", 1)
-        tx.mailboxes.synced(1, began, 540)
+        state = tx.mailboxes.get(1)
+        assert state is not None
+        assert state.cursors is not None
+        tx.history.keep(1, state.cursors, ended=Ended(began, 540))
         state = tx.mailboxes.get(1)
         assert state is not None
         assert state.resting_until is not None
@@ -228,10 +232,10 @@ def test_what_gmail_has_already_is_recorded_although_sorting_was_switched_off_me
 def test_a_relist_in_flight_leaves_no_rows_for_a_mailbox_that_was_switched_off(house: House) -> None:
     house.connect()
     with house.store.begin("tests.late") as tx:
-        assert not tx.mailboxes.advance(1, "no such cursor", "no such cursor")
+        assert tx.history.stand(1, "no such cursor") is None
     house.connect(magnet=False, sorting=False)
     with house.store.begin("tests.late") as tx:
-        assert not tx.mailboxes.advance(1, "100", "100")
+        assert tx.history.stand(1, "100") is None
     with house.store.engine.connect() as db:
         for table in (messages, steps):
             assert db.scalar(select(func.count()).select_from(table)) == 0

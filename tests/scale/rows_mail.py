@@ -136,6 +136,7 @@ def way_of_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None
     """What the handlers ask of the ledger, in their transactions."""
     with store.begin("scale.arrive") as tx:
         tx.messages.record(HERE, Found(tuple(gmail_ids), (), (), (), ()), "push", [HERE], LABELS)
+        tx.ledger.redrive_within(HERE, 60)
     claims = _claim(store, Step.MATCH, 0)
     with store.begin("scale.match") as tx:
         tx.ledger.held(HERE, Step.MATCH, claims, "me")

@@ -15,7 +15,7 @@ from domain.ledger import Step
 from domain.mailboxes import Cursors, Watch
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
-from domain.watches import Recall
+from domain.watches import Ended, Recall
 from infra.db.schema import decisions, notifications, steps
 from infra.db.store import Store
 from infra.local.ports import free_port
@@ -166,7 +166,8 @@ def test_status_shows_the_mailboxes_and_check_fails_when_mail_waits_too_long(
 @pytest.mark.rule("E85", "E82")
 def test_status_shows_the_watch_its_last_error_and_push_recall(terminal: Terminal, world: World) -> None:
     with world.store.begin("tests.watch") as tx:
-        tx.mailboxes.keep_recall(world.mailbox_id, Recall(), Recall(pushed=9, missed=3))
+        recall = (Recall(), Recall(pushed=9, missed=3))
+        tx.history.keep(world.mailbox_id, Cursors.anew("100", tx.now()), ended=Ended(tx.now(), 540, recall))
         tx.mailboxes.watch_failed(world.mailbox_id, "domainPolicy", 600)
     found = terminal.run("status", "--json").json
     [mailbox] = found["mailboxes"]

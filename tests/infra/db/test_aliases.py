@@ -27,7 +27,7 @@ def aliased(world: World) -> World:
 
 def own(world: World, tx: Transaction) -> tuple[Set[str], ...]:
     """Own addresses, those of them that Gmail does not list, and the users' among both."""
-    found = tx.mailboxes.own_addresses(world.mailbox_id), tx.mailboxes.aliases(world.mailbox_id)
+    found = tx.mailboxes.own_and_registered(world.mailbox_id)
     return *found, tx.contacts.users_among([OLD])
 
 

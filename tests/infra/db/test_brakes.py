@@ -45,7 +45,7 @@ def test_nothing_is_due_in_a_paused_mailbox_however_long_and_all_of_it_when_it_i
     pause(world.store)
     let_pass(world.store, DAYS)
     with world.store.begin("tests.others") as tx:
-        tx.ledger.redrive_soon(world.mailbox_id)
+        tx.ledger.redrive_within(world.mailbox_id, 60)
         tx.mailboxes.rest(world.mailbox_id, "backendError", 1)
         tx.mailboxes.keep_watch(world.mailbox_id, 0)
         tx.mailboxes.hasten_watch(world.mailbox_id)

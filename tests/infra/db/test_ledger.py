@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from domain.labels import Category, Sorted
 from domain.ledger import SLICE, TRIES, Claim, Cost, Planned, State, Step
-from domain.mailboxes import Found, Touch
+from domain.mailboxes import Cursors, Found, Touch
 from domain.outcomes import Outcome
 from infra.db.schema import decisions, messages, notifications, steps
 from infra.db.store import Store
@@ -112,7 +112,9 @@ def at_the_same_time(times: int, do: Callable[[int], object]) -> None:
 def test_the_cursor_and_the_mail_up_to_it_are_kept_together_or_not_at_all(world: World) -> None:
     def walk(*, crash: bool) -> None:
         with world.store.begin("mailboxes.advance") as tx:
-            assert tx.mailboxes.advance(world.mailbox_id, "100", "200")
+            now = tx.history.stand(world.mailbox_id, "100")
+            assert now
+            tx.history.keep(world.mailbox_id, Cursors.anew("200", now))
             tx.messages.record(world.mailbox_id, found("a", "b"), "push", [world.connection_id], LABELS)
             if crash:
                 raise ConnectionError

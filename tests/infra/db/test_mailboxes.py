@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from domain.connections import MailboxState
 from domain.labels import Category
-from domain.mailboxes import Watch
+from domain.mailboxes import Cursors, Watch
+from domain.watches import Ended, Recall
 from infra.db.schema import mailboxes
-from infra.db.store import Store
+from infra.db.store import Store, Transaction
 from tests.worlds import LABELS, START, World, connection_of, let_pass, make_world
 
 
@@ -24,7 +25,15 @@ def state(world: World) -> MailboxState:
 
 def advance(world: World, old: str | None, new: str) -> bool:
     with world.store.begin("mailboxes.advance") as tx:
-        return tx.mailboxes.advance(world.mailbox_id, old, new)
+        return move(tx, world, old, new)
+
+
+def move(tx: Transaction, world: World, old: str | None, new: str) -> bool:
+    """A page is recorded."""
+    now = tx.history.stand(world.mailbox_id, old)
+    if now:
+        tx.history.keep(world.mailbox_id, Cursors.anew(new, now))
+    return now is not None
 
 
 def take_due(store: Store, limit: int = 10, again_after: float = 60) -> tuple[int, ...]:
@@ -37,11 +46,14 @@ def take_watch_due(store: Store) -> tuple[int, ...]:
         return tx.mailboxes.take_watch_due(10, 60)
 
 
-def sync(world: World, due_after: float = 540) -> datetime:
+def sync(world: World, due_after: float = 540, recall: tuple[Recall, Recall] | None = None) -> datetime:
     """A walk that has just begun reaches the end."""
     with world.store.begin("mailboxes.advance") as tx:
         began_at = tx.now()
-        tx.mailboxes.synced(world.mailbox_id, began_at, due_after)
+        mailbox = tx.mailboxes.get(world.mailbox_id)
+        assert mailbox
+        assert mailbox.cursors
+        tx.history.keep(world.mailbox_id, mailbox.cursors, ended=Ended(began_at, due_after, recall))
     return began_at
 
 
@@ -225,7 +237,7 @@ def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World)
     with world.store.begin("tests.brake") as tx:
         assert tx.mailboxes.brake("uwe@firm.example", 0, 10) == (world.mailbox_id,)
         assert tx.mailboxes.brake(None, 0, 10) == (), "it is paused already"
-        assert not tx.mailboxes.advance(world.mailbox_id, "100", "101")
+        assert not move(tx, world, "100", "101")
         tx.mailboxes.rest(world.mailbox_id, "rateLimitExceeded", 1)
         tx.mailboxes.watch_failed(world.mailbox_id, "backendError", 1)
         tx.mailboxes.start_watch(world.mailbox_id, Watch("200", START, START), 1)
@@ -235,7 +247,7 @@ def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World)
 
     with world.store.begin("tests.release") as tx:
         assert tx.mailboxes.release(None, 0, 10) == (world.mailbox_id,)
-        assert tx.mailboxes.advance(world.mailbox_id, "100", "101")
+        assert move(tx, world, "100", "101")
     assert take_due(world.store) == take_watch_due(world.store) == (world.mailbox_id,)
 
 
@@ -285,3 +297,13 @@ def test_time_is_the_database_s_and_moves_on(store: Store) -> None:
     assert first <= later
     assert first.utcoffset() == timedelta()
     assert abs(datetime.now(UTC) - later) < timedelta(minutes=1)
+
+
+@pytest.mark.rule("E85")
+def test_what_push_has_brought_counts_unless_the_watch_was_made_anew_meanwhile(world: World) -> None:
+    sync(world, recall=(Recall(), Recall(2, 1)))
+    assert state(world).watch.recall == Recall(2, 1)
+    with world.store.begin("watch.record") as tx:
+        tx.mailboxes.start_watch(world.mailbox_id, Watch("100", START, START), 1, anew=True)
+    sync(world, recall=(Recall(2, 1), Recall(3, 1)))
+    assert state(world).watch.recall == Recall()

@@ -1,6 +1,7 @@
 """How the database is reached."""
 
 import socket
+from contextlib import ExitStack, closing
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -47,4 +48,21 @@ def test_a_transaction_waits_as_long_as_its_name_says_whoever_had_the_connection
         assert waits("crm.put") > 1_000_000
         store.scrub()
         assert waits("crm.put") > 1_000_000
+    store.engine.dispose()
+
+
+def test_a_transaction_finds_out_that_the_idle_connections_are_dead(postgresql_store: Store) -> None:
+    """As after a restart of the server: nothing has been done yet, so nobody need hear of it."""
+    store = postgresql_store
+    with ExitStack() as idle:
+        opened = [idle.enter_context(store.begin(f"tests.idle_{number}")) for number in range(3)]
+        pids = [tx.db.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for tx in opened]
+    with closing(store.engine.raw_connection()) as db:
+        cursor = db.cursor()
+        others = "FROM pg_stat_activity WHERE pid = ANY(%s) AND pid <> pg_backend_pid()"
+        cursor.execute("SELECT pg_terminate_backend(pid, 5000) " + others, [pids])
+        assert cursor.fetchall() == [(True,), (True,)]
+    for number in range(3):
+        with store.begin(f"tests.next_{number}") as tx:
+            assert tx.db.exec_driver_sql("SELECT 1").scalar_one() == 1
     store.engine.dispose()
