@@ -44,7 +44,7 @@ def main() -> None:
         json.dump(asdict(day) | {"troubles": troubles}, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
-        sys.stdout.write("".join(f"{what:<42}{said}\n" for what, said in _lines(day)))
+        sys.stdout.write("".join(f"{what:<46}{said}\n" for what, said in _lines(day)))
     for trouble in troubles:
         _say(trouble)
     sys.exit(1 if troubles else 0)
