@@ -23,6 +23,20 @@ class Retention:
     deliveries: int = 7
 
 
+FEWEST, MOST = 25, 250
+"""Rows that a stretch looks at."""
+
+LONG = 0.2
+"""Seconds: about what a stretch may take."""
+
+
+def at_once(rows: int, seconds: float) -> int:
+    """How many rows the next stretch looks at, after one of so many took so long. Others wait for a stretch, and so
+    does the end of the process: on a slow or busy machine fewer rows are as long."""
+    as_long = int(rows * LONG / seconds) if seconds > 0 else MOST
+    return max(FEWEST, min(as_long, 2 * rows, MOST))
+
+
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     """So many rows, and where to go on; None where nothing else is old. `channels`: how many each of them has lost."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from domain.retention import After, Forgotten, Retention
+from domain.retention import FEWEST, After, Forgotten, Retention, at_once
 from handlers.ports import Transaction
 from handlers.work import Work
 
@@ -18,18 +18,19 @@ PURGE_EVERY = 3_600.0
 TURN = 60.0
 """Seconds after which a purge that was cut off is taken up, by whoever keeps the clock then."""
 
-AT_ONCE = 250
 SAID_EVERY = 10.0
 REST = 0.1
 """Seconds between two stretches at most: who waits for SQLite's one writer looks as often."""
 
-_KINDS: dict[str, Callable[[Transaction, Retention, After], Forgotten]] = {
-    "messages": lambda tx, kept, after: tx.retention.mails(kept.mail, AT_ONCE, after),
-    "sendings": lambda tx, kept, after: tx.retention.sent(kept.mail, AT_ONCE, after),
-    "deliveries": lambda tx, kept, after: tx.retention.deliveries(kept.deliveries, AT_ONCE, after),
-    "notifications": lambda tx, kept, after: tx.retention.notifications(kept.notifications, AT_ONCE, after),
-    "units": lambda tx, kept, _: tx.units.forget(kept.mail, AT_ONCE),
-    "versions": lambda tx, kept, after: tx.retention.versions(kept.deleted, AT_ONCE, after),
+_KINDS: dict[str, Callable[[Transaction, Retention, int, After], Forgotten]] = {
+    "messages": lambda tx, kept, rows, after: tx.retention.mails(kept.mail, rows, after),
+    "sendings": lambda tx, kept, rows, after: tx.retention.sent(kept.mail, rows, after),
+    "deliveries": lambda tx, kept, rows, after: tx.retention.deliveries(kept.deliveries, rows, after),
+    "notifications": lambda tx, kept, rows, after: tx.retention.notifications(
+        kept.notifications, rows, after
+    ),
+    "units": lambda tx, kept, rows, _: tx.units.forget(kept.mail, rows),
+    "versions": lambda tx, kept, rows, after: tx.retention.versions(kept.deleted, rows, after),
 }
 
 
@@ -56,6 +57,7 @@ def purge(work: Work) -> int:
 def _forget(kind: str, forgotten: Counter[str], work: Work) -> bool:
     """Stretch by stretch; False when the process is to end first."""
     after: After | None = ()
+    rows = FEWEST
     said = time.monotonic()
     while after is not None:
         if work.stopping():
@@ -63,7 +65,9 @@ def _forget(kind: str, forgotten: Counter[str], work: Work) -> bool:
         began = time.monotonic()
         with work.store.begin("sweep.purge") as tx:
             tx.retention.keep_turn("purge", TURN)
-            found = _KINDS[kind](tx, work.retention, after)
+            found = _KINDS[kind](tx, work.retention, rows, after)
+        took = time.monotonic() - began
+        rows = at_once(rows, took)
         forgotten[kind] += found.rows
         for channel_id, number in found.channels.items():
             if number:
@@ -73,7 +77,7 @@ def _forget(kind: str, forgotten: Counter[str], work: Work) -> bool:
             said = time.monotonic()
             _say(forgotten)
         if after is not None:
-            time.sleep(min((time.monotonic() - began) / 2, REST))
+            time.sleep(min(took / 2, REST))
     return True
 
 

@@ -8,12 +8,13 @@ import pytest
 import structlog
 from sqlalchemy import func, insert, select
 
+from domain.retention import FEWEST, MOST
 from handlers import retention
 from infra.db.schema import duties, messages
 from tests.handlers.conftest import House
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-MANY = 2 * retention.AT_ONCE + 1
+MANY = 2 * MOST + 1
 
 
 @pytest.fixture
@@ -53,10 +54,10 @@ def test_a_purge_that_is_told_to_stop_ends_after_the_stretch_and_is_taken_up_wit
 ) -> None:
     asked: Iterator[bool] = iter((False, True))
     stopped = replace(full.work, stopping=lambda: next(asked))
-    assert retention.purge(stopped) == retention.AT_ONCE
-    assert left(full) == MANY - retention.AT_ONCE
+    assert retention.purge(stopped) == FEWEST
+    assert left(full) == MANY - FEWEST
     assert 0 < seconds_until_due(full) <= retention.TURN
     assert retention.purge(full.work) == 0, "somebody may be at it still"
     with full.store.begin("tests.pass") as tx:
         tx.retention.keep_turn("purge", 0)
-    assert retention.purge(full.work) == MANY - retention.AT_ONCE
+    assert retention.purge(full.work) == MANY - FEWEST
