@@ -25,9 +25,6 @@ AT_ONCE = 200
 AT_FIRST = 50
 """Notifications that are taken while nobody knows how fast the receiver is."""
 
-IN_HAND = 5.0
-"""Seconds after which nothing of what was taken is sent any more: by then settings may be others (E92)."""
-
 LANES = 4
 FEW = 8
 """Events are sent by so many connections at a time at most, and fewer than FEW by one."""

@@ -9,7 +9,6 @@ import structlog
 
 from domain.channels import (
     AT_FIRST,
-    IN_HAND,
     TRIES,
     Answer,
     Channel,
@@ -52,8 +51,8 @@ def _deliver(channel_id: int, work: Work, keep: Callable[[], bool]) -> bool:
                 work.queue.mark("deliver", channel_id)  # one more run, behind all that is queued now
                 return True
             parcels, more = _take(channel_id, most, work)
-            most = _send(parcels, sender, work)
-            if not more:
+            most, put_back = _send(parcels, sender, work)
+            if not more and not put_back:
                 return True
             if not keep():
                 return False
@@ -63,28 +62,29 @@ def _deliver(channel_id: int, work: Work, keep: Callable[[], bool]) -> bool:
 def _take(channel_id: int, most: int, work: Work) -> tuple[tuple[Parcel, ...], bool]:
     """What is to be sent next, with the settings and names of this moment (E92), and whether more was due; its tries
     are committed (W3)."""
-    lease = work.pace.lease + IN_HAND + 2 * work.pace.channel_timeout
+    lease = work.pace.lease + work.pace.in_hand + 2 * work.pace.channel_timeout
     with work.store.begin("deliveries.take") as tx:
         return tx.deliveries.take(channel_id, work.me(), lease, most)
 
 
-def _send(parcels: Sequence[Parcel], sender: Sender, work: Work) -> int:
-    """Returns how many notifications are to be taken next."""
+def _send(parcels: Sequence[Parcel], sender: Sender, work: Work) -> tuple[int, bool]:
+    """Returns how many notifications are to be taken next, and whether some of these were put back."""
     for parcel in parcels:
         if not parcel.is_due:
             _omit(parcel, work)
     due = [parcel for parcel in parcels if parcel.is_due]
     if not due:
-        return AT_FIRST
+        return AT_FIRST, False
     began = time.monotonic()
-    posted = post(due, sender, work.stopping)
+    posted = post(due, sender, work.pace.in_hand, work.stopping)
     seconds = time.monotonic() - began
     ours = written(lambda: _record(due, posted, work), work)
     for one in posted:
         if one.parcel.batch in ours:
             _say(one, posted, work)
     _say_of_channel(due[0].channel, posted, work)
-    return next_at_once(sum(len(one.parcel.items) for one in posted), seconds)
+    sent = sum(len(one.parcel.items) for one in posted)
+    return next_at_once(sent, seconds), len(posted) < len(due)
 
 
 def _omit(parcel: Parcel, work: Work) -> None:

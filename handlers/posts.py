@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from domain.channels import IN_HAND, TRIES, Answer, Parcel, Verdict, lanes
+from domain.channels import TRIES, Answer, Parcel, Verdict, lanes
 from domain.cloud_events import event, line
 from handlers.ports import Sender
 
@@ -22,11 +22,13 @@ class Posted:
     milliseconds: int
 
 
-def post(parcels: Sequence[Parcel], sender: Sender, stopping: Callable[[], bool]) -> tuple[Posted, ...]:
-    """Send them. What is not in the answer was not sent: the receiver is down, or it took too long, or we are to
-    stop."""
+def post(
+    parcels: Sequence[Parcel], sender: Sender, within: float, stopping: Callable[[], bool]
+) -> tuple[Posted, ...]:
+    """Send them, none later than `within` so many seconds. What is not in the answer was not sent: the receiver is
+    down or slow, or we are to stop."""
     users = deque(_by_user(parcels))
-    until = time.monotonic() + IN_HAND
+    until = time.monotonic() + within
     over = threading.Event()
 
     def lane() -> list[Posted]:

@@ -49,7 +49,8 @@ class Pace:
     nothing of the mail that came within a second after it (FACTS §1). One more look finds that.
     `push_recall`: where push brings a smaller share of the mail the watch is made anew, once in `watch_rest` at most.
     `channel_rest`: a receiver outside that is down is left alone for so long, then for twice as long, and so on;
-    one event takes `channel_timeout` at most.
+    one event takes `channel_timeout` at most. What was taken for it and has not gone out after `in_hand` is put back:
+    by then settings may be others (E92).
     `long_lease`: for what asks Gmail once and must not be asked twice at a time, however long the answer takes.
     `hand_over`: a mail that takes longer on its way to Gmail's drafts counts as interrupted.
     `settle_after`: history is walked again from an answer that is at least so old, and every `compare_every` the
@@ -67,6 +68,7 @@ class Pace:
     redrive_after: float = 60
     channel_rest: float = 60
     channel_timeout: float = 10
+    in_hand: float = 5
     hand_over: float = 900
     long_lease: float = 300
 

@@ -43,10 +43,17 @@ _waiting = deliveries.c.state == "waiting"
 for _name, _columns in {
     "deliveries_waiting": (deliveries.c.channel_id, deliveries.c.ready_at, deliveries.c.notification_id),
     "deliveries_user": (deliveries.c.channel_id, deliveries.c.user_id, deliveries.c.ready_at),
-    "deliveries_batch": (deliveries.c.channel_id, deliveries.c.batch),
     "deliveries_redrive": (deliveries.c.redrive_at,),
 }.items():
     Index(_name, *_columns, sqlite_where=_waiting, postgresql_where=_waiting)
+_sent = _waiting & deliveries.c.batch.is_not(None)
+Index(
+    "deliveries_batch",
+    deliveries.c.channel_id,
+    deliveries.c.batch,
+    sqlite_where=_sent,
+    postgresql_where=_sent,
+)
 """The ledger of the channels: a step of its own per notification and channel, that holds up nothing else (I5).
 Those with one `batch` go out as one event, with the same id whenever it is tried again. What has gone out is
 deleted."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
 
 from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
 from domain.ledger import State
@@ -42,15 +42,7 @@ class ChannelRows:
     def ready(self, channel_id: int) -> Channel | None:
         """The channel if something may be sent there now. Who asks has it for himself until the commit; lists go
         on growing meanwhile. Its target comes under the first key, if another one has sealed it (I10)."""
-        row = self._db.execute(
-            select(channels)
-            .where(
-                channels.c.id == channel_id,
-                channels.c.state == ChannelState.ACTIVE.value,
-                is_awake(),
-            )
-            .with_for_update(key_share=True)
-        ).one_or_none()
+        row = self._db.execute(_READY, {"of_channel": channel_id}).one_or_none()
         if row is None:
             return None
         if renewed := self._cipher.renewed(row.target):
@@ -68,7 +60,7 @@ class ChannelRows:
 
     def answered(self, channel_id: int, trouble: str | None) -> None:
         """The receiver is there; `trouble` if it refuses what it gets."""
-        self._update(channel_id, resting_until=None, failures=0, trouble=trouble)
+        self._db.execute(_ANSWERED, {"of_channel": channel_id, "why": trouble})
 
     def switch_off(self, channel_id: int, trouble: str) -> None:
         """Nothing goes there any more, and nothing is added for it."""
@@ -152,3 +144,13 @@ class ChannelRows:
 def is_awake() -> ColumnElement[bool]:
     """Of a channel: it does not rest."""
     return channels.c.resting_until.is_(None) | (channels.c.resting_until <= db_now())
+
+
+# Built once, see ledger_statements.
+_ITS = channels.c.id == bindparam("of_channel")
+_READY = (
+    select(channels)
+    .where(_ITS, channels.c.state == ChannelState.ACTIVE.value, is_awake())
+    .with_for_update(key_share=True)
+)
+_ANSWERED = update(channels).where(_ITS).values(resting_until=None, failures=0, trouble=bindparam("why"))

@@ -1,9 +1,10 @@
 """The ledger of the channels: which notification waits for which, and who is sending it (W2–W4, E91, E92)."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, String, cast, delete, or_, select, update
+from sqlalchemy import Connection, Row, String, Update, bindparam, cast, delete, or_, select, update
 
 from domain.channels import Channel, Item, Parcel, at_once
 from domain.connections import ConnectionState
@@ -12,8 +13,8 @@ from domain.notifications import NoticeKind
 from infra.db.channels import ChannelRows
 from infra.db.due_deliveries import WAITS, WORKS, Due, DueDeliveries
 from infra.db.schema import connections, contacts, deliveries, notifications
-from infra.db.sql import chunks, in_key_order, lock
-from infra.db.types import db_now
+from infra.db.sql import chunks, key_order, lock
+from infra.db.types import db_now, seconds
 
 
 class DeliveryRows(DueDeliveries):
@@ -34,22 +35,14 @@ class DeliveryRows(DueDeliveries):
         due, more = self._next(channel_id, at_once(channel.kind, most)) if channel else ([], False)
         if channel is None or not due:
             return (), False
-        which = _named(due)
+        which = _ways(due)
         if len(which) > 1:
-            ways = or_(*(its for its, _ in which))
+            ways = or_(*(_WAYS[way].in_(names) for way, names, _ in which))
             lock(self._db, deliveries, deliveries.c.channel_id == channel_id, ways, WAITS)
         taken: dict[int, Row[Any]] = {}
-        for its, batch in which:
-            these = self._changed(channel_id, its, WAITS).values(
-                batch=batch,
-                owner=owner,
-                attempts=deliveries.c.attempts + 1,
-                ready_at=db_now(lease),
-                redrive_at=db_now(lease),
-            )
-            rows = self._db.execute(
-                these.returning(deliveries.c.notification_id, deliveries.c.batch, deliveries.c.attempts)
-            )
+        for way, names, batch in which:
+            values = {"of_channel": channel_id, "its": names, "name": batch, "me": owner, "lease": lease}
+            rows = self._db.execute(_taking(self._db.dialect.name, way), values)
             taken |= {row.notification_id: row for row in rows}
         return self._parcels(channel, due, taken), more
 
@@ -63,12 +56,12 @@ class DeliveryRows(DueDeliveries):
     def finish(self, parcels: Sequence[Parcel], owner: str) -> frozenset[str]:
         """They have gone out, or need not any more: nothing is kept of them. Returns the batches of those that were
         still ours; the others are somebody else's meanwhile."""
-        return self._end(parcels, owner, delete(deliveries))
+        return self._end(parcels, owner, _gone(self._db.dialect.name))
 
     def set_aside(self, parcels: Sequence[Parcel], owner: str, trouble: str) -> frozenset[str]:
         """They have used up their tries; the channel goes on (W3)."""
         aside = update(deliveries).values(owner=None, state=State.SET_ASIDE.value, trouble=trouble)
-        return self._end(parcels, owner, aside)
+        return self._end(parcels, owner, self._of_mine(aside))
 
     def give_back(
         self,
@@ -104,16 +97,18 @@ class DeliveryRows(DueDeliveries):
         free = update(deliveries).values(owner=None, **values)
         loose = [parcel for parcel in parcels if untouched and parcel.is_new]
         fixed = [parcel for parcel in parcels if not (untouched and parcel.is_new)]
-        return self._end(loose, owner, free.values(batch=None)) | self._end(fixed, owner, free)
+        loosely = free.values(batch=None)
+        return self._end(loose, owner, self._of_mine(loosely)) | self._end(fixed, owner, self._of_mine(free))
+
+    def _of_mine(self, change: Update) -> Any:
+        return _of_mine(self._db.dialect.name, change)
 
     def _end(self, parcels: Sequence[Parcel], owner: str, change: Any) -> frozenset[str]:
         batches = {item.id: parcel.batch for parcel in parcels for item in parcel.items}
         ours: set[str] = set()
         for chunk in chunks(sorted(batches)):
-            its = deliveries.c.channel_id == parcels[0].channel.id
-            mine = (its, deliveries.c.notification_id.in_(chunk), deliveries.c.owner == owner, WAITS)
-            changed = change.where(its, in_key_order(self._db, deliveries, *mine))
-            ours |= {batches[n] for n in self._db.scalars(changed.returning(deliveries.c.notification_id))}
+            values = {"of_channel": parcels[0].channel.id, "its": chunk, "me": owner}
+            ours |= {batches[n] for n in self._db.scalars(change, values)}
         return frozenset(ours)
 
     def _parcels(
@@ -122,7 +117,7 @@ class DeliveryRows(DueDeliveries):
         items: dict[str, list[Item]] = {}
         attempts: dict[str, int] = {}
         for chunk in chunks(sorted(taken)):
-            for row in self._db.execute(_ITEMS.where(notifications.c.id.in_(chunk))):
+            for row in self._db.execute(_ITEMS, {"its": chunk}):
                 batch = taken[row.id].batch
                 items.setdefault(batch, []).append(_item(row))
                 attempts[batch] = max(attempts.get(batch, 0), taken[row.id].attempts)
@@ -140,6 +135,30 @@ class DeliveryRows(DueDeliveries):
         )
 
 
+_SINGLE, _SUMMARY, _KNOWN = "single", "summary", "known"
+_WAYS = {
+    _SINGLE: deliveries.c.notification_id,
+    _SUMMARY: deliveries.c.notification_id,
+    _KNOWN: deliveries.c.batch,
+}
+"""Deliveries that become an event each, that become one together, or that are part of one already; by what they are
+found."""
+
+
+def _ways(due: Sequence[Due]) -> list[tuple[str, Sequence[Any], str]]:
+    """How these events are taken: the way, whose they are, and for a summary its name."""
+    ways: list[tuple[str, Sequence[Any], str]] = [
+        (_SUMMARY, one.new, one.batch) for one in due if one.new and not one.is_single
+    ]
+    if single := [one.new[0] for one in due if one.is_single]:
+        ways.append((_SINGLE, single, ""))
+    if known := [one.batch for one in due if not one.new]:
+        ways.append((_KNOWN, known, ""))
+    return ways
+
+
+# Built once, see ledger_statements.
+_OF_CHANNEL = deliveries.c.channel_id == bindparam("of_channel")
 _ITEMS = (
     select(
         notifications,
@@ -151,23 +170,43 @@ _ITEMS = (
     )
     .join(connections, connections.c.id == notifications.c.connection_id)
     .join(contacts, contacts.c.id == notifications.c.contact_id, isouter=True)
+    .where(notifications.c.id.in_(bindparam("its")))
     .order_by(notifications.c.id)
 )
 
 
-def _named(due: Sequence[Due]) -> list[tuple[ColumnElement[bool], Any]]:
-    """Which deliveries are taken, and the batch that they get or keep."""
-    its = deliveries.c.notification_id
-    single = [one.new[0] for one in due if one.is_single]
-    known = [one.batch for one in due if not one.new]
-    which: list[tuple[ColumnElement[bool], Any]] = [
-        (its.in_(one.new), one.batch) for one in due if one.new and not one.is_single
-    ]
-    if single:
-        which.append((its.in_(single), cast(its, String)))
-    if known:
-        which.append((deliveries.c.batch.in_(known), deliveries.c.batch))
-    return which
+@cache
+def _taking(dialect: str, way: str) -> Any:
+    batches: dict[str, Any] = {
+        _SINGLE: cast(deliveries.c.notification_id, String),
+        _SUMMARY: bindparam("name"),
+        _KNOWN: deliveries.c.batch,
+    }
+    its = key_order(dialect, deliveries, _OF_CHANNEL, _WAYS[way].in_(bindparam("its")), WAITS)
+    taken = update(deliveries).where(_OF_CHANNEL, its)
+    return taken.values(
+        batch=batches[way],
+        owner=bindparam("me"),
+        attempts=deliveries.c.attempts + 1,
+        ready_at=db_now(seconds("lease")),
+        redrive_at=db_now(seconds("lease")),
+    ).returning(deliveries.c.notification_id, deliveries.c.batch, deliveries.c.attempts)
+
+
+def _of_mine(dialect: str, change: Any) -> Any:
+    """Of those that are still ours."""
+    mine = (
+        _OF_CHANNEL,
+        deliveries.c.notification_id.in_(bindparam("its")),
+        deliveries.c.owner == bindparam("me"),
+    )
+    changed = change.where(_OF_CHANNEL, key_order(dialect, deliveries, *mine, WAITS))
+    return changed.returning(deliveries.c.notification_id)
+
+
+@cache
+def _gone(dialect: str) -> Any:
+    return _of_mine(dialect, delete(deliveries))
 
 
 def _item(row: Any) -> Item:

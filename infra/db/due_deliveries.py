@@ -27,7 +27,7 @@ from domain.notifications import LATE_AFTER, NoticeKind
 from infra.db.channels import is_awake
 from infra.db.schema import channels, connections, deliveries, notifications
 from infra.db.sql import MANY, change_these, chunks, in_key_order
-from infra.db.types import db_now
+from infra.db.types import NOW, db_now
 
 _OFF_FOR = 86_400.0
 """Seconds until the re-driver looks again at what waits for a channel that is off."""
@@ -112,9 +112,9 @@ class DueDeliveries:
         What may not go steps aside, so that nobody reads a backlog once for each event: until somebody signs in to
         its mailbox, or until all late mails of its user have waited for others.
         """
-        look = max(most, _LOOK)
+        look = max(most, _LOOK) + 1
         for _ in range(_LOOKS):
-            rows = self._db.execute(self._ready(channel_id, look)).all()
+            rows = self._db.execute(_READY, {"of_channel": channel_id, "look": look}).all()
             signed_out = [row.notification_id for row in rows if not row.may_go]
             self._step_aside(channel_id, signed_out, db_now(_ASIDE_FOR), trouble=_NOT_SIGNED_IN)
             found, more = self._events(channel_id, [row for row in rows if row.may_go], most)
@@ -165,26 +165,6 @@ class DueDeliveries:
             return None
         return Due(batch_of(channel_id, ids), ids)
 
-    def _ready(self, channel_id: int, look: int) -> Select[Any]:
-        """So many that have been ready the longest, whether they may go or not."""
-        ready = (
-            select(deliveries)
-            .where(deliveries.c.channel_id == channel_id, WAITS, deliveries.c.ready_at <= db_now())
-            .order_by(deliveries.c.ready_at, deliveries.c.notification_id)
-            .limit(look)
-            .subquery()
-        )
-        return (
-            select(
-                *(ready.c[name] for name in ("notification_id", "batch", "user_id", "owner")),
-                and_(OF_MAIL, or_(notifications.c.late, is_old())).label("late"),
-                MAY_GO.label("may_go"),
-            )
-            .join(notifications, notifications.c.id == ready.c.notification_id)
-            .join(connections, connections.c.id == notifications.c.connection_id)
-            .order_by(ready.c.ready_at, ready.c.notification_id)
-        )
-
     def _gathered_at(self, channel_id: int, user_id: str) -> datetime | None:
         """When the last of the user's late mails has waited for others; None when all have (E91)."""
         waits = (
@@ -223,3 +203,23 @@ def joined(query: Any) -> Any:
 
 def is_old() -> ColumnElement[bool]:
     return notifications.c.received_at < db_now(-LATE_AFTER.total_seconds())
+
+
+# Built once, see ledger_statements: so many that have been ready the longest, whether they may go or not.
+_ready = (
+    select(deliveries)
+    .where(deliveries.c.channel_id == bindparam("of_channel"), WAITS, deliveries.c.ready_at <= NOW)
+    .order_by(deliveries.c.ready_at, deliveries.c.notification_id)
+    .limit(bindparam("look"))
+    .subquery()
+)
+_READY: Select[Any] = (
+    select(
+        *(_ready.c[name] for name in ("notification_id", "batch", "user_id", "owner")),
+        and_(OF_MAIL, or_(notifications.c.late, is_old())).label("late"),
+        MAY_GO.label("may_go"),
+    )
+    .join(notifications, notifications.c.id == _ready.c.notification_id)
+    .join(connections, connections.c.id == notifications.c.connection_id)
+    .order_by(_ready.c.ready_at, _ready.c.notification_id)
+)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy.event
 from redis import Redis
 from sqlalchemy import func, insert, select, text, update
 
@@ -526,6 +527,26 @@ def test_events_that_a_dead_process_had_in_hand_come_again_under_their_ids(
     assert len(receiver.got) == 3, "leased"
     try_again(house, channel)
     assert (told(receiver), len(receiver.got)) == (expected, 9)
+
+
+@pytest.mark.rule("E92")
+def test_what_a_slow_receiver_does_not_take_soon_is_taken_anew(house: House, receiver: Receiver) -> None:
+    channel = add(house, receiver)
+    [expected] = tell(house, users=1, each=5)
+    receiver.seconds = 0.2
+    slow = replace(house.work, pace=replace(house.work.pace, in_hand=0.1))
+    takes = []
+
+    def note(_db: object, _cursor: object, statement: str, *_: object) -> None:
+        if "attempts=(deliveries.attempts +" in statement:
+            takes.append(len(receiver.got))
+
+    sqlalchemy.event.listen(house.store.engine, "before_cursor_execute", note)
+    channels.deliver(channel.id, slow)
+    sqlalchemy.event.remove(house.store.engine, "before_cursor_execute", note)
+    assert (told(receiver), len(receiver.got)) == (expected, 5)
+    assert takes == [0, 1, 2, 3, 4], "one at a time, with the settings of its moment"
+    assert states(house) == []
 
 
 @pytest.mark.rule("D12", "E92")

@@ -79,6 +79,7 @@ FAULT_POINTS = (
     FaultPoint("deliveries.take", NOTIFIER),
     FaultPoint("deliveries.post", NOTIFIER),
     FaultPoint("deliveries.record", NOTIFIER),
+    FaultPoint("deliveries.record", NOTIFIER, "many_mails"),
     FaultPoint("queue.leave", NOTIFIER),
     # The sweep
     FaultPoint("sweep.due", SWEEP),

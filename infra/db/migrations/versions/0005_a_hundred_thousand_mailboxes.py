@@ -61,6 +61,10 @@ def _channels() -> None:
         ("deliveries_user", ["channel_id", "user_id", "ready_at"]),
     ):
         op.create_index(name, "deliveries", columns, sqlite_where=waiting, postgresql_where=waiting)
+    op.drop_index("deliveries_batch", "deliveries")
+    _index(
+        "deliveries_batch", "deliveries", ["channel_id", "batch"], "state = 'waiting' AND batch IS NOT NULL"
+    )
     op.drop_index("steps_redrive", "steps")
     op.drop_column("steps", "redrive_at")
     op.add_column("mailboxes", sa.Column("redrive_at", Instant(), nullable=True))
@@ -154,9 +158,10 @@ def _paused_back() -> None:
 
 def _channels_back() -> None:
     waiting = sa.text("state = 'waiting'")
-    for name in ("deliveries_user", "deliveries_waiting"):
+    for name in ("deliveries_user", "deliveries_waiting", "deliveries_batch"):
         op.drop_index(name, "deliveries")
     op.drop_column("deliveries", "user_id")
+    _index("deliveries_batch", "deliveries", ["channel_id", "batch"], "state = 'waiting'")
     op.create_index(
         "deliveries_waiting",
         "deliveries",
