@@ -16,6 +16,10 @@ RENEWED_WITHIN = timedelta(days=3, hours=14)
 """The daily look nearest to three days has come by then; a watch that was not renewed for so long is late."""
 
 
+PUSH_INTERVAL = timedelta(seconds=1)
+"""Gmail pushes once in it and mailbox, and drops what comes between."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recall:
     """Push recall: of the new mail since the watch was last made anew, how much push has brought, and how much
@@ -66,6 +70,10 @@ class WatchState:
     trouble: str | None = None
     pushed_at: datetime | None = None
     recall: Recall = Recall()
+
+    def has_just_told(self, now: datetime) -> bool:
+        """Whether a push came so lately that Gmail may have dropped another one behind it (FACTS §1)."""
+        return self.pushed_at is not None and now - self.pushed_at < PUSH_INTERVAL
 
     def has_told(self, synced_at: datetime | None, now: datetime, sweep_after: timedelta) -> bool | None:
         """Whether push has told of the mail that came since the last look.

@@ -217,7 +217,8 @@ class _Walk:
             tx.history.hasten_comparison(self._mailbox.id, pace.sync_due_after + pace.settle_after)
         elif self._new:
             recall, deaf = watches.judge_push(self._mailbox, self._new, self._began_at, self._work)
-        due_after = pace.echo_after if self._pushed else pace.sync_due_after
+        again = self._pushed or self._mailbox.watch.has_just_told(self._began_at)
+        due_after = pace.echo_after if again else pace.sync_due_after
         counts = (self._mailbox.watch.recall, recall) if recall else None
         return Ended(self._began_at, due_after, counts), deaf
 

@@ -1,4 +1,8 @@
-"""The dispatcher's reaction to one Pub/Sub message: mark the mailbox and wake one catch_up (W1)."""
+"""The dispatcher's reaction to one Pub/Sub message: mark the mailbox and wake one catch_up (W1).
+
+Our own labels are pushed too. Just after a look, and the sorting that followed, a push most likely tells of these, and
+the look that is due in a moment finds whatever else it tells of.
+"""
 
 import structlog
 
@@ -16,11 +20,15 @@ def take(data: bytes, work: Work) -> None:
         log.warning("push.rejected", reason="malformed", size=len(data))
         return
     with work.store.begin("pushes.look") as tx:
-        mailbox_id = tx.mailboxes.pushed(address)
-    if mailbox_id is None:
+        pushed = tx.mailboxes.pushed(address, work.pace.echo_after)
+    if pushed is None:
         log.warning("push.rejected", reason="unknown_mailbox", size=len(data))
         return
-    if work.queue.mark("sync", mailbox_id):
+    mailbox_id = pushed.mailbox_id
+    marked = work.queue.pushed(mailbox_id, may_wait=pushed.may_wait)
+    if marked is None:
+        log.debug("push.postponed", mailbox_id=mailbox_id)
+    elif marked:
         work.queue.emit(MailboxChanged(mailbox_id))
         log.info("push.received", mailbox_id=mailbox_id)
     else:

@@ -1,22 +1,28 @@
 """Mailboxes: where we stand in their history, and when each is next due (DESIGN §3, W8)."""
 
 from collections.abc import Collection
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Update, and_, bindparam, case, delete, exists, func, or_, select, update
 
 from domain.addresses import loose
 from domain.connections import ConnectionState, MailboxState
 from domain.labels import ByCategory, Category
 from domain.mailboxes import Watch
+from domain.pushes import Pushed
 from domain.watches import Recall, WatchState
 from infra.db import crm_labels
 from infra.db.aliases import REGISTERED, counts
 from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import AWAKE, connections, mailbox_addresses, mailboxes
-from infra.db.sql import in_key_order, insert_new, lock, take_turn
+from infra.db.sql import insert_new, key_order, lock, take_turn
 from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows
-from infra.db.types import NOW, db_now
+from infra.db.types import NOW, db_now, seconds
+
+JUST = 3.0
+"""Seconds after a look in which a push may wait for the next one: no row of pushes puts that off for longer."""
 
 
 class MailboxRows(TroubleRows):
@@ -114,13 +120,16 @@ class MailboxRows(TroubleRows):
         crm_labels.keep(self._db, mailbox_id, labels, names)
         self._set(mailbox_id, **NO_CONFLICT)
 
-    def pushed(self, address: str) -> int | None:
-        """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not
-        waited for, as the pushes of other mailboxes would wait too: `pushed_at` comes with the next one."""
-        this = (mailboxes.c.address == address, mailboxes.c.cursor.is_not(None))
-        free = in_key_order(self._db, mailboxes, *this, skip_locked=True)
-        told = update(mailboxes).where(*this, free).values(pushed_at=db_now()).returning(mailboxes.c.id)
-        return self._db.scalar(told) or self._db.scalar(select(mailboxes.c.id).where(*this))
+    def pushed(self, address: str, echo_after: float) -> Pushed | None:
+        """Pub/Sub has just named this mailbox; None when we do not watch it. Where the last look began a moment ago
+        the next one is due in so many seconds. Who has the row is not waited for, as the pushes of other mailboxes
+        would wait too: `pushed_at` comes with the next one."""
+        its = {"of_address": address, "echo_after": echo_after}
+        row = self._db.execute(_pushed(self._db.dialect.name), its).one_or_none()
+        if row is not None:
+            return Pushed(row.id, may_wait=row.sync_due_at == row.pushed_at + timedelta(seconds=echo_after))
+        mailbox_id = self._db.scalar(_WATCHED, its)
+        return None if mailbox_id is None else Pushed(mailbox_id, may_wait=False)
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
         """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made
@@ -264,3 +273,18 @@ _GET = select(mailboxes, NOW.label("read_at")).where(_THIS)
 _OWN = select(mailbox_addresses.c.address, REGISTERED).where(
     mailbox_addresses.c.mailbox_id == bindparam("this"), counts()
 )
+_IS_WATCHED = (mailboxes.c.address == bindparam("of_address"), mailboxes.c.cursor.is_not(None))
+_WATCHED = select(mailboxes.c.id).where(*_IS_WATCHED)
+_JUST_LOOKED = and_(
+    mailboxes.c.synced_at > db_now(-JUST),
+    mailboxes.c.sync_due_at.is_not(None),
+    or_(mailboxes.c.resting_until.is_(None), mailboxes.c.resting_until <= NOW),
+)
+
+
+@cache
+def _pushed(dialect: str) -> Update:
+    free = key_order(dialect, mailboxes, *_IS_WATCHED, skip_locked=True)
+    due_at = case((_JUST_LOOKED, db_now(seconds("echo_after"))), else_=mailboxes.c.sync_due_at)
+    told = update(mailboxes).where(*_IS_WATCHED, free).values(pushed_at=NOW, sync_due_at=due_at)
+    return told.returning(mailboxes.c.id, mailboxes.c.pushed_at, mailboxes.c.sync_due_at)
