@@ -1,6 +1,6 @@
 """Connecting a mailbox, and its settings (D12, Z6, Z10–Z15, Z36)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from handlers.work import Work, enter
 
 log = structlog.get_logger()
 
+IS_LEFT = "this mailbox is just being disconnected: try again in a few minutes"
 NEEDS_MAGNET = "sorting needs MailMagnet: switch that on as well (rule Z12)"
 
 MOST_DOMAINS = 5
@@ -37,32 +38,24 @@ class _Features:
     dry_run: bool
 
 
-def connect(
+def save(
     user_id: str,
     grant: Grant | None,
+    wishes: Wishes,
     *,
-    magnet: bool | None,
-    sorting: bool | None,
-    dry_run: bool | None,
-    sharing: Sharing | None = None,
     replace: bool = False,
     work: Work,
+    told: Callable[[int], object] = lambda _: None,
 ) -> tuple[int, str]:
     """Make or change a LIVE connection; returns its id and the mailbox's address.
 
-    None leaves a setting as it is: off for a new connection, which has to be given a sharing option (Z10), and
+    What is not wished for stays as it is: off for a new connection, which has to be given a sharing option (Z10), and
     sorting goes off with MailMagnet (Z36). Without a grant it is the one that the user's connection has. With
     `replace` another mailbox of the user's ends when this one is connected (Z15).
+    Everything asked of Gmail comes first and may be asked again; the database is changed last, all at once (Z13).
+    Then what was kept for features that are off is deleted; `told` is called with how many more mails are.
     Raises Refused, and what `Mailbox` raises.
     """
-    return save(user_id, grant, Wishes(magnet, sorting, dry_run, sharing), replace=replace, work=work)
-
-
-def save(
-    user_id: str, grant: Grant | None, wishes: Wishes, *, replace: bool = False, work: Work
-) -> tuple[int, str]:
-    """As `connect`. Everything asked of Gmail comes first and may be asked again; the database is changed last,
-    all at once (Z13)."""
     if wishes.sorting and wishes.magnet is False:
         raise Refused(NEEDS_MAGNET)
     with work.store.begin("connections.look", reads_only=True) as tx:
@@ -81,6 +74,9 @@ def save(
         mailbox_id = tx.mailboxes.id_of(address)
         state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
         names = tx.contacts.organisation().label_names
+        left = tx.connections.leaving_in(mailbox_id) if mailbox_id and features.magnet else ()
+    for connection_id in left:
+        leaving.clear(connection_id, work, told)
     labels = _labels(gmail, state, names) if features.sorting and not features.dry_run else None
     watch = gmail.watch(work.topic) if features.magnet else None
     with work.store.begin("connections.record") as tx:
@@ -91,6 +87,8 @@ def save(
         _check(user_id, address, features, wishes, replace, tx)
         mailbox_id = tx.mailboxes.add(address)
         tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, tx))])
+        if features.magnet and not leaving.is_cleared(mailbox_id, tx):
+            raise Refused(IS_LEFT)
         connection = (
             _unchanged(kept, gmail.grant, tx)
             if kept
@@ -105,6 +103,7 @@ def save(
         former = [one for one in _living(user_id, tx) if one.mailbox_id != mailbox_id]
         for one in former:
             leaving.end(one, tx)
+    leaving.clear(connection.id, work, told)
     if state and state.cursor and not watched:
         work.store.scrub()
         try:
@@ -210,7 +209,7 @@ def _check(
     if mailbox_id is None:
         return
     if tx.connections.is_left(mailbox_id):
-        raise Refused("this mailbox is just being disconnected: try again in a few minutes")
+        raise Refused(IS_LEFT)
     for other in tx.connections.of_mailbox(mailbox_id) if features.magnet else ():
         if other.user_id != user_id and other.keeps_mail:
             raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")

@@ -1,13 +1,13 @@
 """Forgetting what is past its time, once an hour (D2): short transactions, with room for others between two."""
 
-import time
 from collections import Counter
 from collections.abc import Callable
 
 import structlog
 
-from domain.retention import FEWEST, After, Forgotten, Retention, at_once
+from domain.retention import After, Forgotten, Retention
 from handlers.ports import Transaction
+from handlers.stretches import stretch_by_stretch
 from handlers.work import Work
 
 log = structlog.get_logger()
@@ -17,10 +17,6 @@ PURGE_EVERY = 3_600.0
 
 TURN = 60.0
 """Seconds after which a purge that was cut off is taken up, by whoever keeps the clock then."""
-
-SAID_EVERY = 10.0
-REST = 0.1
-"""Seconds between two stretches at most: who waits for SQLite's one writer looks as often."""
 
 _KINDS: dict[str, Callable[[Transaction, Retention, int, After], Forgotten]] = {
     "messages": lambda tx, kept, rows, after: tx.retention.mails(kept.mail, rows, after),
@@ -56,29 +52,18 @@ def purge(work: Work) -> int:
 
 def _forget(kind: str, forgotten: Counter[str], work: Work) -> bool:
     """Stretch by stretch; False when the process is to end first."""
-    after: After | None = ()
-    rows = FEWEST
-    said = time.monotonic()
-    while after is not None:
-        if work.stopping():
-            return False
-        began = time.monotonic()
+
+    def run(rows: int, after: After) -> After | None:
         with work.store.begin("sweep.purge") as tx:
             tx.retention.keep_turn("purge", TURN)
             found = _KINDS[kind](tx, work.retention, rows, after)
-        took = time.monotonic() - began
-        rows = at_once(rows, took)
         forgotten[kind] += found.rows
         for channel_id, number in found.channels.items():
             if number:
                 log.warning("channel.expired", channel_id=channel_id, notifications=number)
-        after = found.after
-        if time.monotonic() > said + SAID_EVERY:
-            said = time.monotonic()
-            _say(forgotten)
-        if after is not None:
-            time.sleep(min(took / 2, REST))
-    return True
+        return found.after
+
+    return stretch_by_stretch(run, lambda: _say(forgotten), work)
 
 
 def _say(forgotten: Counter[str]) -> int:

@@ -1,6 +1,6 @@
 """The settings of the organisation and of a user's connection, saved all at once or not at all (Z13, D13, Part I)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -80,8 +80,9 @@ def show(user_id: str, store: Store) -> Shown:
         )
 
 
-def change(user_id: str, wishes: Wishes, work: Work) -> None:
-    """Change a connection's settings, at once also for jobs that wait (E92).
+def change(user_id: str, wishes: Wishes, work: Work, told: Callable[[int], object] = lambda _: None) -> None:
+    """Change a connection's settings, at once also for jobs that wait (E92). `told` is called with how many more mails
+    are deleted of what was kept.
 
     Only what is switched on needs Gmail; the rest is done while it is away, or the user has to sign in again.
     Raises Refused, and what `Mailbox` raises.
@@ -96,6 +97,7 @@ def change(user_id: str, wishes: Wishes, work: Work) -> None:
         watched = _switch_off(connection, wishes, tx)
         connections.keep_sharing(connection, wishes, tx)
     log.info("connection.changed", connection_id=connection.id, user_id=user_id)
+    leaving.clear(connection.id, work, told)
     if not watched:
         work.store.scrub()
         _stop_watch(connection.id, work)

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func,
 
 from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
 from domain.ledger import State
+from infra.db.kept import DELIVERIES
 from infra.db.schema import channels, deliveries, notifications
 from infra.db.sql import lock
 from infra.db.types import db_now
@@ -82,7 +83,7 @@ class ChannelRows:
         )
         return self._db.execute(
             update(deliveries)
-            .where(*of_it, deliveries.c.state == State.SET_ASIDE.value)
+            .where(*of_it, deliveries.c.state == State.SET_ASIDE.value, DELIVERIES)
             .values(
                 state=State.WAITING.value, attempts=0, trouble=None, ready_at=db_now(), redrive_at=db_now()
             )
@@ -106,6 +107,7 @@ class ChannelRows:
                 func.count(set_aside).label("set_aside"),
                 func.min(case((waits, deliveries.c.notification_id))).label("oldest"),
             )
+            .where(DELIVERIES)
             .group_by(deliveries.c.channel_id)
             .subquery()
         )

@@ -4,32 +4,35 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    case,
+    delete,
+    exists,
+    false,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import Connection as Database
 
 from domain.connections import Connection, ConnectionState, Sharing
 from domain.mailboxes import Grant
-from infra.db.schema import (
-    connections,
-    decisions,
-    deliveries,
-    mailboxes,
-    messages,
-    notifications,
-    shared_contacts,
-    sign_ins,
-    steps,
-)
-from infra.db.sql import chunks, in_key_order, insert_new, lock
+from infra.db.leaving import LeavingRows
+from infra.db.schema import connections, mailboxes, shared_contacts, sign_ins
+from infra.db.sql import chunks, insert_new
 from infra.db.types import db_now
 from infra.secrets import Cipher
 
 
-class ConnectionRows:
+class ConnectionRows(LeavingRows):
     """Connections within one transaction."""
 
     def __init__(self, db: Database, cipher: Cipher) -> None:
-        self._db = db
+        super().__init__(db)
         self._cipher = cipher
 
     def working(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
@@ -99,28 +102,28 @@ class ConnectionRows:
     ) -> None:
         """New settings, at once also for jobs in flight: the version grows (W6). Sorting begins afresh (E67).
 
-        With sorting goes what is kept for it alone: old mail's id and category.
+        What was kept for a feature that goes off is to be deleted now.
         """
-        if sorting_since is None:
-            old = (decisions.c.connection_id == connection_id, decisions.c.author.is_(None))
-            self._db.execute(delete(decisions).where(*old, decisions.c.category.is_not(None)))
+        off = {connections.c.magnet_since: magnet_since, connections.c.sorting_since: sorting_since}
+        goes = (since.is_not(None) for since, new in off.items() if new is None)
         self._update(
             connection_id,
             magnet_since=magnet_since,
             sorting_since=sorting_since,
             dry_run=dry_run,
             sorting_trouble=None,
+            leave_due_at=case((or_(false(), *goes), db_now()), else_=connections.c.leave_due_at),
             version=connections.c.version + 1,
         )
 
     def sign_in_again(self, connection_id: int, grant: Grant) -> None:
-        """The user has signed in with the same account: what waited goes on (D12)."""
+        """The user has signed in with the same account: what waited goes on (D12). What is left to delete of before
+        stays due."""
         self._update(
             connection_id,
             state=ConnectionState.ACTIVE.value,
             grant=self._cipher.seal(grant),
             access_trouble=None,
-            leave_due_at=None,
             version=connections.c.version + 1,
         )
 
@@ -186,26 +189,6 @@ class ConnectionRows:
             version=connections.c.version + 1,
         )
 
-    def is_left(self, mailbox_id: int) -> bool:
-        """Whether somebody may be ending a grant of this mailbox at Google right now."""
-        left = (connections.c.mailbox_id == mailbox_id, connections.c.leave_due_at > db_now())
-        return self._db.scalar(select(exists().where(*left))) or False
-
-    def take_leave(self, connection_id: int, seconds: float) -> bool:
-        """Whoever ends the connection at Google has so many seconds; False when it is not off any more."""
-        is_off = connections.c.state == ConnectionState.OFF.value
-        return self._update(connection_id, is_off, leave_due_at=db_now(seconds))
-
-    def take_leaving(self, limit: int, again_after: float) -> tuple[int, ...]:
-        """Connections to be ended at Google now; each is named again after so many seconds."""
-        moment = connections.c.leave_due_at
-        due = select(connections.c.id).where(moment <= db_now()).order_by(moment).limit(limit)
-        free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
-        taken = update(connections).where(connections.c.id.in_(select(free)))
-        return tuple(
-            self._db.scalars(taken.values(leave_due_at=db_now(again_after)).returning(connections.c.id))
-        )
-
     def share(
         self, connection_id: int, sharing: Sharing | None = None, excluded: Collection[str] | None = None
     ) -> None:
@@ -228,23 +211,6 @@ class ConnectionRows:
         """The records for which the owner has switched on "share e-mails"."""
         ticks = select(shared_contacts.c.contact_id).where(shared_contacts.c.connection_id == connection_id)
         return frozenset(self._db.scalars(ticks))
-
-    def delete_mail(self, connection: Connection) -> None:
-        """All that was kept of mail for this connection (D12, Z44)."""
-        theirs = (steps.c.mailbox_id == connection.mailbox_id, steps.c.connection_id == connection.id)
-        self._db.execute(delete(steps).where(*theirs, in_key_order(self._db, steps, *theirs)))
-        self._db.execute(delete(decisions).where(decisions.c.connection_id == connection.id))
-        its = notifications.c.connection_id == connection.id
-        lock(self._db, notifications, its)
-        told = select(notifications.c.id).where(its)
-        lock(self._db, deliveries, deliveries.c.notification_id.in_(told))  # they go with them
-        self._db.execute(delete(notifications).where(its))
-
-    def delete_mailbox_mail(self, mailbox_id: int) -> None:
-        """The rows of mail that no connection waits for any more."""
-        for table in (steps, messages):
-            its = table.c.mailbox_id == mailbox_id
-            self._db.execute(delete(table).where(its, in_key_order(self._db, table, its)))
 
     def delete(self, connection: Connection) -> bool:
         """The connection and its grant, unless it was made anew since it was read."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from domain.labels import Category, LabelChange, Labelled, Sorted
 from domain.ledger import Claim, Link, Sortable, State, Step
 from domain.outcomes import Outcome
+from infra.db.kept import DECISIONS
 from infra.db.ledger_statements import by_connection
 from infra.db.replacements import TOUCHED, ReplacementRows
 from infra.db.schema import decisions, steps
@@ -158,6 +159,7 @@ def _labelled_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
         decisions.c.changed_at >= since,
         decisions.c.undone_at.is_(None),
         ~TOUCHED,
+        DECISIONS,
     )
 
 

@@ -9,6 +9,7 @@ from domain.ledger import State, Step
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, Query
 from domain.trails import StepTaken
+from infra.db.kept import DECISIONS, MESSAGES, STEPS
 from infra.db.schema import UNDONE, connections, decisions, mailboxes, messages, steps
 from infra.db.types import Instant
 
@@ -46,6 +47,7 @@ def step_taken(row: Row[Any]) -> StepTaken:
 
 def page(query: Query, after: Bookmark | None, mails: int) -> Select[Any]:
     found = select(messages, mailboxes.c.address).join(mailboxes, mailboxes.c.id == messages.c.mailbox_id)
+    found = found.where(MESSAGES)
     if query.mailbox is not None:
         named = select(mailboxes.c.id).where(mailboxes.c.address == query.mailbox)
         found = found.where(messages.c.mailbox_id == named.scalar_subquery())
@@ -55,10 +57,10 @@ def page(query: Query, after: Bookmark | None, mails: int) -> Select[Any]:
         found = found.where(messages.c.seen_at < query.until)
     if query.outcomes:
         same = (decisions.c.mailbox_id == messages.c.mailbox_id, decisions.c.gmail_id == messages.c.gmail_id)
-        found = found.where(exists().where(*same, decisions.c.outcome.in_(query.outcomes)))
+        found = found.where(exists().where(*same, decisions.c.outcome.in_(query.outcomes), DECISIONS))
     if query.states:
         open_mail = select(steps.c.mailbox_id, steps.c.gmail_id).where(
-            UNDONE, steps.c.state.in_(query.states)
+            UNDONE, steps.c.state.in_(query.states), STEPS
         )
         found = found.where(tuple_(messages.c.mailbox_id, messages.c.gmail_id).in_(open_mail))
     if after is not None:
@@ -74,7 +76,7 @@ def _decided(
     found = (
         select(decisions, connections.c.user_id)
         .join(connections, connections.c.id == decisions.c.connection_id)
-        .where(tuple_(decisions.c.mailbox_id, decisions.c.gmail_id).in_(keys))
+        .where(tuple_(decisions.c.mailbox_id, decisions.c.gmail_id).in_(keys), DECISIONS)
         .order_by(decisions.c.connection_id)
     )
     rows = db.execute(found.where(decisions.c.outcome.in_(outcomes)) if outcomes else found)
@@ -87,7 +89,7 @@ def _decided(
 def _unfinished(db: Connection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str, int], StepTaken]:
     """By mail and connection (0 before it is matched): the step it hangs on."""
     these = tuple_(steps.c.mailbox_id, steps.c.gmail_id).in_(keys)
-    rows = db.execute(select(steps).where(these, UNDONE)).all()
+    rows = db.execute(select(steps).where(these, UNDONE, STEPS)).all()
     found: dict[tuple[int, str, int], StepTaken] = {}
     for row in sorted(rows, key=lambda row: _FIRST.index(State(row.state))):
         found.setdefault((row.mailbox_id, row.gmail_id, row.connection_id), step_taken(row))

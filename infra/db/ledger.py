@@ -22,6 +22,7 @@ from domain.ledger import Ahead, Claim, Cost, Planned, State, Step
 from domain.outcomes import Outcome
 from infra.db import ledger_statements as statements
 from infra.db.decisions import DecisionRows
+from infra.db.kept import STEPS
 from infra.db.redrives import RedriveRows
 from infra.db.schema import IS_WAITING, UNDONE, connections, decisions, mailboxes, steps
 from infra.db.sql import in_key_order, insert_new, lock
@@ -153,7 +154,7 @@ class LedgerRows(RedriveRows):
     def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
         """Up to so many mails that `retry` is good for, as (mailbox, message)."""
         named = () if mailbox is None else (mailboxes.c.address == mailbox,)
-        theirs = steps.c.mailbox_id.in_(select(mailboxes.c.id).where(*named))
+        theirs = and_(steps.c.mailbox_id.in_(select(mailboxes.c.id).where(*named)), STEPS)
         mail = select(steps.c.mailbox_id, steps.c.gmail_id)
         decided = (decisions.c.connection_id == steps.c.connection_id) & (
             decisions.c.gmail_id == steps.c.gmail_id

@@ -11,6 +11,7 @@ from domain.connections import Connection
 from domain.ledger import Claim, Link, State
 from domain.notifications import NoticeKind, Told, is_late
 from domain.reports import Notice
+from infra.db.kept import NOTIFICATIONS
 from infra.db.schema import channels, contacts, deliveries, notifications
 from infra.db.sql import insert_new, insert_returning
 from infra.db.types import NOW, db_now, seconds
@@ -135,4 +136,4 @@ _CHANNELS = (
 
 
 def _his(notification_id: int, user_id: str) -> tuple[ColumnElement[bool], ...]:
-    return notifications.c.id == notification_id, notifications.c.user_id == user_id
+    return notifications.c.id == notification_id, notifications.c.user_id == user_id, NOTIFICATIONS

@@ -13,6 +13,7 @@ from domain.notifications import NoticeKind
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.trails import Trail
 from infra.db.entries import entries
+from infra.db.kept import DECISIONS, NOTIFICATIONS, STEPS
 from infra.db.mailboxes import watch_state
 from infra.db.schema import (
     UNDONE,
@@ -150,7 +151,7 @@ class ReportRows:
             select(notifications, contacts.c.name)
             .join(contacts, contacts.c.id == notifications.c.contact_id, isouter=True)
             .where(notifications.c.user_id == user_id, notifications.c.id > after)
-            .where((notifications.c.kind != NoticeKind.MAIL.value) | ~withdrawn)
+            .where((notifications.c.kind != NoticeKind.MAIL.value) | ~withdrawn, NOTIFICATIONS)
             .order_by(notifications.c.id)
             .limit(limit)
         )
@@ -194,6 +195,7 @@ class ReportRows:
                 decisions.c.changed_at >= since,
                 decisions.c.undone_at.is_(None),
                 messages.c.touched,
+                DECISIONS,
                 *named,
             )
             .order_by(decisions.c.mailbox_id, decisions.c.gmail_id)
@@ -229,7 +231,7 @@ def _open_mail(mailbox: str | None) -> Select[Any]:
             (messages.c.mailbox_id == steps.c.mailbox_id) & (messages.c.gmail_id == steps.c.gmail_id),
             isouter=True,
         )
-        .where(UNDONE)
+        .where(UNDONE, STEPS)
         .group_by(steps.c.mailbox_id)
     )
     return found.where(steps.c.mailbox_id.in_(_ids(mailbox))) if mailbox else found

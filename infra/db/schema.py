@@ -66,7 +66,8 @@ Index("connections_leaving", connections.c.leave_due_at, sqlite_where=_left, pos
 _public = connections.c.sharing == "public"
 Index("connections_public", connections.c.mailbox_id, sqlite_where=_public, postgresql_where=_public)
 """`sharing` and `excluded_domains` are the owner's own (D13). `leave_due_at`: from when on the sweep asks again
-that a connection which is off be ended at Google and deleted."""
+that what was kept for a feature which is off be deleted, and a connection which is off be ended at Google and deleted.
+Empty where nothing is left to do."""
 
 shared_contacts = Table(
     "shared_contacts",

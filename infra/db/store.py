@@ -51,6 +51,7 @@ LONG = frozenset(
     {
         "aliases.add",
         "connections.delete",
+        "connections.forget",
         "connections.leave",
         "connections.record",
         "connections.switch_off",

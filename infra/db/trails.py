@@ -14,6 +14,7 @@ from domain.trails import Decided, DecidingDeal, Person, StepTaken, Trail
 from infra.db.contacts import ContactRows
 from infra.db.crm_labels import called
 from infra.db.entries import step_taken
+from infra.db.kept import DECISIONS, MESSAGES, STEPS
 from infra.db.outdated import behind
 from infra.db.schema import (
     connections,
@@ -35,14 +36,14 @@ def trails(db: Connection, gmail_id: str, mailbox: str | None) -> tuple[Trail, .
     known = union(
         select(mailboxes.c.id)
         .join(messages, (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id))
-        .where(*named),
+        .where(MESSAGES, *named),
         select(mailboxes.c.id)
         .join(connections, connections.c.mailbox_id == mailboxes.c.id)
         .join(
             decisions,
             (decisions.c.connection_id == connections.c.id) & (decisions.c.gmail_id == gmail_id),
         )
-        .where(*named),
+        .where(DECISIONS, *named),
     )
     rows = db.execute(
         select(mailboxes, messages.c.came_by, messages.c.seen_at, messages.c.touched, messages.c.missing)
@@ -82,7 +83,7 @@ def _trail(db: Connection, row: Row[Any], gmail_id: str, names: ByCategory) -> T
 
 def _steps(db: Connection, mailbox_id: int, gmail_id: str) -> tuple[StepTaken, ...]:
     rows = db.execute(
-        select(steps).where(steps.c.mailbox_id == mailbox_id, steps.c.gmail_id == gmail_id)
+        select(steps).where(steps.c.mailbox_id == mailbox_id, steps.c.gmail_id == gmail_id, STEPS)
     ).all()
     order = list(Step)
     return tuple(
@@ -110,7 +111,7 @@ def _decided(db: Connection, mailbox_id: int, gmail_id: str) -> tuple[Decided, .
             & (notifications.c.gmail_id == decisions.c.gmail_id),
             isouter=True,
         )
-        .where(connections.c.mailbox_id == mailbox_id, decisions.c.gmail_id == gmail_id)
+        .where(connections.c.mailbox_id == mailbox_id, decisions.c.gmail_id == gmail_id, DECISIONS)
         .order_by(decisions.c.connection_id)
     ).all()
     return tuple(_read(db, row) for row in rows)

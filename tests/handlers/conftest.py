@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from domain.connections import Sharing
+from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
 from domain.mailboxes import Grant
 from handlers import connections, pushes
@@ -42,13 +42,17 @@ class House:
 
     def connect(self, user: str = "uwe", address: str = UWE, **options: Any) -> int:
         """A connected mailbox with both features on; returns the connection's id."""
+        replace = options.pop("replace", False)
         chosen: dict[str, Any] = {
             "magnet": True,
             "sorting": True,
             "dry_run": False,
             "sharing": Sharing.PRIVATE,
         } | options
-        connection_id, _ = connections.connect(user, self.grant(address), **chosen, work=self.work)
+        wishes = Wishes(**chosen)
+        connection_id, _ = connections.save(
+            user, self.grant(address), wishes, replace=replace, work=self.work
+        )
         return connection_id
 
     def grant(self, address: str, aliases: Collection[str] = ()) -> Grant:

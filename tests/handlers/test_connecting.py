@@ -49,13 +49,10 @@ def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, secon
             tx.mailboxes.reserve(UWE)
             connect(tx, tx.mailboxes.add(UWE), "uwe")
             other = thread.submit(
-                connections.connect,
+                connections.save,
                 "carla",
                 grant,
-                magnet=True,
-                sorting=False,
-                dry_run=None,
-                sharing=Sharing.PRIVATE,
+                Wishes(magnet=True, sharing=Sharing.PRIVATE),
                 work=work,
             )
             assert asked.wait(30)

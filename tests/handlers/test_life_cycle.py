@@ -14,6 +14,7 @@ from domain.crm import Change, Records, UserRecord
 from domain.errors import AccessRevoked, GiveUp, TryAgain
 from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
+from domain.reports import Query
 from domain.sign_ins import SignIn
 from handlers import connections, crm, leaving, live, reports, settings, sweep
 from handlers.connections import Refused
@@ -455,13 +456,10 @@ def test_a_permission_withdrawn_while_the_user_signs_in_counts(house: House) -> 
             return house.work.gmail.open(grant)
 
     with pytest.raises(Refused, match="Z6"):
-        connections.connect(
+        connections.save(
             "uwe",
             house.grant(UWE),
-            magnet=True,
-            sorting=False,
-            dry_run=False,
-            sharing=Sharing.PRIVATE,
+            Wishes(magnet=True, sharing=Sharing.PRIVATE),
             work=replace(house.work, gmail=Withdrawing()),
         )
     assert rows(house, ALL) == {}
@@ -570,9 +568,12 @@ def test_who_leaves_the_crm_is_signed_out_by_itself(house: House, goes: Callable
     goes(house)
 
     assert the(house).state is ConnectionState.OFF
-    assert rows(house, (*MAIL, *ITS_OWN)) == {}, "nothing is kept or shown from that moment"
+    assert rows(house, ITS_OWN) == {}
+    before = rows(house, MAIL)
     house.pump()
-    assert (house.outcomes(), house.notified()) == ({}, [])
+    assert rows(house, MAIL) == before, "nothing is done from that moment"
+    assert list(reports.ledger(Query(), house.work)) == [], "nor shown"
+    assert reports.notices("uwe", 0, None, house.work) == ()
     leave(house)
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, connection)

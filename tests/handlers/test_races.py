@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from domain.connections import Wishes
 from domain.errors import TryAgain
 from domain.labels import LabelChange
 from domain.mailboxes import Grant
@@ -56,7 +57,7 @@ def test_a_job_in_flight_does_not_undo_a_new_sign_in(house: House, ended: bool) 
             connection = tx.connections.get(connection_id)
         assert connection is not None
         assert connection.grant is not None
-        connections.connect("uwe", new, magnet=True, sorting=True, dry_run=False, work=house.work)
+        connections.save("uwe", new, Wishes(magnet=True, sorting=True, dry_run=False), work=house.work)
         if ended:
             house.gmail.revoke(refresh_token=connection.grant.refresh_token)
         else:

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from redis import Redis
 from sqlalchemy import delete, update
 
-from domain.connections import Sharing
+from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
 from domain.mailboxes import Grant
 from handlers import connections, pushes, sweep
@@ -151,15 +151,8 @@ class Life(RuleBasedStateMachine):
         self.gmail.clear_faults()
         made = self.gmail.create_mailbox(self.box.address, [self.box.alias])
         grant = Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
-        connections.connect(
-            self.box.user,
-            grant,
-            magnet=magnet,
-            sorting=sorting,
-            dry_run=dry_run,
-            sharing=Sharing.PRIVATE,
-            work=self.work,
-        )
+        wishes = Wishes(magnet, sorting, dry_run, Sharing.PRIVATE)
+        connections.save(self.box.user, grant, wishes, work=self.work)
 
     @rule(kind=st.sampled_from(sorted(KINDS)), author=st.sampled_from(sorted(BY_NAME)))
     def a_mail_arrives(self, kind: str, author: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from domain.connections import Sharing
+from domain.connections import Sharing, Wishes
 from domain.events import MailAnnounced, MailboxChanged, MailFound
 from domain.labels import LabelChange
 from domain.mailboxes import Grant
@@ -77,7 +77,7 @@ def test_magnet_switched_off_in_flight_leaves_nothing_behind(house: House, call:
 
     def switch_off(name: str) -> None:
         if name == call:
-            connections.connect("uwe", grant, magnet=False, sorting=False, dry_run=False, work=house.work)
+            connections.save("uwe", grant, Wishes(magnet=False), work=house.work)
 
     house.deliver("ann")
     interrupted(house, switch_off).catch_up()

@@ -3,6 +3,7 @@
 from tests.scale.frame import Row
 from tests.scale.rows_channels import outage
 from tests.scale.rows_due import due
+from tests.scale.rows_leave import leave
 from tests.scale.rows_mail import contact, ledger
 from tests.scale.rows_page import page
 from tests.scale.rows_purge import purge
@@ -14,6 +15,7 @@ ROWS: dict[str, Row] = {
     "redrive": redrive,
     "rest": rest,
     "pause": pause,
+    "leave": leave,
     "outage": outage,
     "contact": contact,
     "ledger": ledger,

@@ -31,8 +31,8 @@ NEVER_SLOWER = 1.2
 def contact(place: Place) -> Iterator[Figure]:
     """A contact with 100 labelled mails, and one with 100,000."""
     with place.copy() as other:
-        _labelled(other.store, 100, "few")
-        _labelled(other.store, 100_000, "many")
+        labelled(other.store, 100, "few")
+        labelled(other.store, 100_000, "many")
         cost, unit = (_cpu, "x CPU") if other.is_sqlite else (buffers, "x buffers")
         for wanted in (Category.OPEN, Category.CUSTOMER):
             few, many = (
@@ -57,7 +57,7 @@ def _cpu(store: Store, ask: Ask) -> float:
 def ledger(place: Place) -> Iterator[Figure]:
     """A small ledger, and one with a million mails more of which 100,000 lie in the same mailbox, in turn."""
     with _small(place) as small, place.copy() as large:
-        _labelled(large.store, 100_000, "somebody else")
+        labelled(large.store, 100_000, "somebody else")
         for what, mails in (("a lone mail", 1), ("a mail of 25", 25)):
             taken = [(_taken(small, f"{n}", mails), _taken(large, f"{n}", mails)) for n in range(ROUNDS)]
             few, many = (median(those) for those in zip(*taken, strict=True))
@@ -99,7 +99,7 @@ _LABELLED = (
 )
 
 
-def _labelled(store: Store, mails: int, contact_id: str) -> None:
+def labelled(store: Store, mails: int, contact_id: str) -> None:
     """So many mails of a contact have come, been announced and got a label."""
     known = {"mails": mails, "who": contact_id, "now": round(1000 * time.time()), "here": HERE}
     with store.begin("scale.label") as tx:

@@ -17,6 +17,7 @@ from infra.google_sign_in import GoogleSignIn
 from workers.bootstrap import App
 from workers.cli.opening import open_app
 from workers.cli.output import Json, say, show_json, tell
+from workers.cli.progress import deleting
 from workers.cli.sign_in import by_browser, by_pasting
 
 User = Annotated[str, typer.Option("--user", help="The CRM's id of the user.")]
@@ -85,7 +86,8 @@ def connect(
         connection_id, address = by_browser(user, wishes, replace=replace, app=app)
     else:
         kept = _read_grant(token_file, app.sign_in) if token_file else None
-        connection_id, address = save(user, kept, wishes, replace=replace, work=app.work)
+        with deleting() as told:
+            connection_id, address = save(user, kept, wishes, replace=replace, work=app.work, told=told)
     if as_json:
         show_json({"connection_id": connection_id, "mailbox": address, "user": user})
     else:
@@ -112,7 +114,8 @@ def disconnect(user: User, as_json: Json = False) -> None:
     Example: `lodestone disconnect --user uwe`
     """
     app = open_app()
-    ended = end_connections(user, app.work)
+    with deleting() as told:
+        ended = end_connections(user, app.work, told)
     if not ended:
         raise Refused(f"user {user} has no connection")
     if as_json:

@@ -7,6 +7,7 @@ import typer
 from handlers import settings
 from workers.cli.opening import open_app
 from workers.cli.output import Json, say, show_json
+from workers.cli.progress import deleting
 from workers.cli.settings_words import CONNECTION, ORGANISATION, grouped, read_organisation, read_wishes
 
 User = Annotated[str | None, typer.Option("--user", help="The CRM's id of the user whose connection it is.")]
@@ -42,7 +43,8 @@ def set_setting(
     if user:
         wishes = read_wishes(groups)
         app = open_app()
-        settings.change(user, wishes, app.work)
+        with deleting() as told:
+            settings.change(user, wishes, app.work, told)
         _show_connection(user, settings.show(user, app.store), as_json=as_json)
         return
     values, users, roles = read_organisation(groups)

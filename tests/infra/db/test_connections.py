@@ -4,14 +4,16 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from domain.connections import Connection, ConnectionState, Sharing
 from domain.ledger import Claim
 from domain.outcomes import Outcome
+from domain.retention import After, Forgotten
 from infra.db.schema import connections, decisions, messages, notifications, steps
 from infra.db.store import Store
 from tests.worlds import GRANT, START, World, arrive, connect, connection_of, make_world, match
@@ -39,11 +41,11 @@ def change(world: World, *, magnet: bool = True, sorting: bool = True) -> None:
         )
 
 
-def announce(world: World, gmail_id: str) -> None:
-    arrive(world, gmail_id)
-    match(world, gmail_id)
+def announce(world: World, *gmail_ids: str) -> None:
+    arrive(world, *gmail_ids)
+    match(world, *gmail_ids)
     with world.store.begin("notifications.record") as tx:
-        claims = [Claim(gmail_id, world.connection_id, 1)]
+        claims = [Claim(gmail_id, world.connection_id, 1) for gmail_id in gmail_ids]
         tx.notifications.notify("uwe", claims, tx.decisions.links(claims))
 
 
@@ -189,10 +191,11 @@ def test_what_was_kept_of_mail_goes_when_mailmagnet_goes(world: World) -> None:
         tx.decisions.skip(world.mailbox_id, {"b": Outcome.SKIP_NO_CONTACT}, [world.connection_id])
     assert kept(world.store) == {"messages": 1, "steps": 3, "decisions": 2, "notifications": 1}
 
-    with world.store.begin("connections.record") as tx:
-        tx.connections.delete_mail(connection_of(tx, world))
-        tx.connections.delete_mailbox_mail(world.mailbox_id)
+    change(world, magnet=False, sorting=False)
+    with world.store.begin("connections.forget") as tx:
+        forgotten = tx.connections.delete_mail(connection_of(tx, world), 100, (), alone=True)
 
+    assert forgotten == Forgotten(2, None)
     assert kept(world.store) == NOTHING
     assert get(world).id == world.connection_id
 
@@ -206,8 +209,9 @@ def test_another_connection_keeps_what_is_its_own(world: World) -> None:
     before = kept(world.store)
     assert before["notifications"] == 2
 
-    with world.store.begin("connections.record") as tx:
-        tx.connections.delete_mail(connection_of(tx, world))
+    change(world, magnet=False, sorting=False)
+    with world.store.begin("connections.forget") as tx:
+        tx.connections.delete_mail(connection_of(tx, world), 100, (), alone=False)
 
     with world.store.begin("tests.left") as tx:
         for table in (decisions, notifications):
@@ -217,6 +221,39 @@ def test_another_connection_keeps_what_is_its_own(world: World) -> None:
     assert kept(world.store)["messages"] == 2
 
 
+@pytest.mark.rule("D2", "D12-3", "W11")
+def test_of_much_mail_a_stretch_deletes_so_many_and_says_where_to_go_on(world: World) -> None:
+    """In every table so many rows at most, but for the other steps of the last mail."""
+    mails = [f"m{n:02}" for n in range(20)]
+    announce(world, *mails)
+    change(world, magnet=False, sorting=False)
+    after: After | None = ()
+    left = [kept(world.store)]
+    while after is not None:
+        with world.store.begin("connections.forget") as tx:
+            forgotten = tx.connections.delete_mail(connection_of(tx, world), 5, after, alone=True)
+        after = forgotten.after
+        left.append(kept(world.store))
+
+    assert left[-1] == NOTHING
+    gone = [{name: old[name] - new[name] for name in old} for old, new in pairwise(left)]
+    assert len(gone) > 5
+    assert all(0 < rows["decisions"] <= 5 and rows["steps"] <= 5 + 2 for rows in gone[:-1])
+
+
+@pytest.mark.rule("D12-2", "D2")
+def test_with_sorting_goes_what_was_kept_for_it_alone(world: World) -> None:
+    announce(world, "a", "b")
+    with world.store.begin("tests.old") as tx:
+        old = {"author": None, "category": "OPEN"}
+        tx.db.execute(update(decisions).where(decisions.c.gmail_id == "a").values(old))
+    change(world, sorting=False)
+    with world.store.begin("connections.forget") as tx:
+        tx.connections.delete_mail(connection_of(tx, world), 100, (), alone=False)
+        assert set(tx.db.scalars(select(decisions.c.gmail_id))) == {"b"}
+    assert kept(world.store) == {"messages": 2, "steps": 6, "decisions": 1, "notifications": 2}
+
+
 def test_mail_of_other_mailboxes_stays(store: Store) -> None:
     ending, staying = make_world(store), make_world(store, "eva@firm.example", "eva")
     for world in (ending, staying):
@@ -224,8 +261,7 @@ def test_mail_of_other_mailboxes_stays(store: Store) -> None:
 
     with store.begin("connections.switch_off") as tx:
         tx.connections.switch_off(ending.connection_id)
-        tx.connections.delete_mail(connection_of(tx, ending))
-        tx.connections.delete_mailbox_mail(ending.mailbox_id)
+        tx.connections.delete_mail(connection_of(tx, ending), 100, (), alone=True)
         tx.connections.delete(connection_of(tx, ending))
         tx.mailboxes.delete(ending.mailbox_id)
 

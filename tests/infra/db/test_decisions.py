@@ -268,8 +268,8 @@ def test_of_a_deleted_author_no_byte_is_left_in_sqlite_s_files(
     before = _bytes_of(sqlite_url)
 
     with store.begin("connections.switch_off") as tx:
-        tx.connections.delete_mail(connection_of(tx, world))
-        tx.connections.delete_mailbox_mail(world.mailbox_id)
+        tx.connections.switch_off(world.connection_id)
+        tx.connections.delete_mail(connection_of(tx, world), 100, (), alone=True)
     store.scrub()
     after = _bytes_of(sqlite_url)
     store.engine.dispose()

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import event, insert, select, update
 
+from domain.connections import Connection, ConnectionState
 from domain.outcomes import Outcome
 from infra.db.schema import (
     channels,
@@ -78,13 +80,24 @@ FORGET: dict[str, Ask] = {
     "sent": lambda tx: tx.retention.sent(35, 50, ()),
     "notifications": lambda tx: tx.retention.notifications(365, 50, ()),
     "versions": lambda tx: tx.retention.versions(90, 50, ()),
+    "a connection's mail": lambda tx: tx.connections.delete_mail(_off(tx), 50, (), alone=True),
+    "more of its mail": lambda tx: tx.connections.delete_mail(_off(tx), 50, ("m10",), alone=True),
+    "its own in a mailbox": lambda tx: tx.connections.delete_mail(_off(tx), 50, ("m10",), alone=False),
     "turn": lambda tx: tx.retention.take_turn("purge", 60),
     "kept turn": lambda tx: tx.retention.keep_turn("purge", 60),
     "asked again": lambda tx: tx.ledger.stalled(50),
     "pause": lambda tx: tx.mailboxes.brake(None, 0, 50),
     "resume": lambda tx: (tx.mailboxes.brake(None, 0, 50), tx.mailboxes.release(None, 0, 50)),
 }
-"""What the purge asks, where there is something to forget, the re-driver, where something waits, and the operator."""
+"""What the purge and the end of a connection ask, where there is something to forget, the re-driver, where something
+waits, and the operator."""
+
+
+def _off(tx: Transaction) -> Connection:
+    """The first mailbox's connection, switched off."""
+    connection = tx.connections.get(1)
+    assert connection
+    return replace(connection, state=ConnectionState.OFF)
 
 
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in FORGET.items()])

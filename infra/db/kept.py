@@ -1,0 +1,33 @@
+"""What may be shown of mail: what MailMagnet keeps, and not what is still to be deleted (D2, D12).
+
+Switching it off, or the connection, hides all of it with one row; it is deleted stretch by stretch. So whoever reads
+mail to show it asks for these, of the table that he reads.
+"""
+
+from sqlalchemy import ColumnElement, Exists, and_, exists, or_
+
+from domain.notifications import NoticeKind
+from infra.db.schema import connections, decisions, deliveries, messages, notifications, steps
+
+_keeping = connections.alias("keeping")
+
+
+def _kept(*where: ColumnElement[bool]) -> Exists:
+    return exists().where(_keeping.c.magnet_since.is_not(None), *where)
+
+
+FOR_SORTING = and_(decisions.c.author.is_(None), decisions.c.category.is_not(None))
+"""Of old mail id and category, that it is never labelled twice: kept while sorting is on."""
+
+MESSAGES = _kept(_keeping.c.mailbox_id == messages.c.mailbox_id)
+STEPS = _kept(
+    _keeping.c.mailbox_id == steps.c.mailbox_id,
+    or_(steps.c.connection_id == 0, steps.c.connection_id == _keeping.c.id),
+)
+DECISIONS = _kept(
+    _keeping.c.id == decisions.c.connection_id, or_(_keeping.c.sorting_since.is_not(None), ~FOR_SORTING)
+)
+NOTIFICATIONS = or_(
+    notifications.c.kind != NoticeKind.MAIL.value, _kept(_keeping.c.id == notifications.c.connection_id)
+)
+DELIVERIES = exists().where(notifications.c.id == deliveries.c.notification_id, NOTIFICATIONS)
