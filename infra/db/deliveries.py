@@ -34,7 +34,7 @@ class DeliveryRows(DueDeliveries):
         channel = self._channels.ready(channel_id)
         due, more = self._next(channel_id, at_once(channel.kind, most)) if channel else ([], False)
         if channel is None or not due:
-            return (), False
+            return (), more
         which = _ways(due)
         if len(which) > 1:
             ways = or_(*(_WAYS[way].in_(names) for way, names, _ in which))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -36,8 +35,10 @@ _ASIDE_FOR = 600.0
 """Seconds for which what may not go now is not looked at; a sign-in ends that."""
 
 _LOOK = 50
-_LOOKS = 40
-"""Deliveries looked at together, and how often in one transaction, to find one that may go now."""
+"""Deliveries looked at together at least, to find one that may go now."""
+
+_SUMMARY = 10
+"""To look for one asks the database as much as so many single events."""
 
 _NOT_SIGNED_IN = "sign_in"
 
@@ -113,14 +114,11 @@ class DueDeliveries:
         its mailbox, or until all late mails of its user have waited for others.
         """
         look = max(most, _LOOK) + 1
-        for _ in range(_LOOKS):
-            rows = self._db.execute(_READY, {"of_channel": channel_id, "look": look}).all()
-            signed_out = [row.notification_id for row in rows if not row.may_go]
-            self._step_aside(channel_id, signed_out, db_now(_ASIDE_FOR), trouble=_NOT_SIGNED_IN)
-            found, more = self._events(channel_id, [row for row in rows if row.may_go], most)
-            if found or len(rows) < look:
-                return found, more or len(rows) == look
-        return [], False
+        rows = self._db.execute(_READY, {"of_channel": channel_id, "look": look}).all()
+        signed_out = [row.notification_id for row in rows if not row.may_go]
+        self._step_aside(channel_id, signed_out, db_now(_ASIDE_FOR), trouble=_NOT_SIGNED_IN)
+        found, more = self._events(channel_id, [row for row in rows if row.may_go], most)
+        return found, more or len(rows) == look
 
     def _events(self, channel_id: int, rows: Sequence[Row[Any]], most: int) -> tuple[list[Due], bool]:
         """What somebody had in hand who has not come back goes by itself: it may be what ended him (W3)."""
@@ -130,11 +128,15 @@ class DueDeliveries:
         for row in rows:
             if size >= most or (found and (row.owner or alone)):
                 return list(found.values()), True
-            if row.batch is None and row.late:
-                due = None if row.user_id in users else self._summary(channel_id, row.user_id)
+            due: Due | None = None
+            if row.batch is not None:
+                due = Due(row.batch)
+            elif not row.late:
+                due = Due(str(row.notification_id), (row.notification_id,))
+            elif row.user_id not in users:
                 users.add(row.user_id)
-            else:
-                due = Due(row.batch) if row.batch else Due(str(row.notification_id), (row.notification_id,))
+                due = self._summary(channel_id, row.user_id)
+                size += _SUMMARY
             if due is not None and due.batch not in found:
                 found[due.batch] = due
                 size += max(1, len(due.new))
@@ -143,40 +145,12 @@ class DueDeliveries:
 
     def _summary(self, channel_id: int, user_id: str) -> Due | None:
         """The late mails of the user that are not part of an event yet; None while they wait for the last of them."""
-        ids = tuple(
-            self._db.scalars(
-                joined(select(deliveries.c.notification_id))
-                .where(
-                    deliveries.c.channel_id == channel_id,
-                    deliveries.c.user_id == user_id,
-                    WAITS,
-                    deliveries.c.batch.is_(None),
-                    deliveries.c.ready_at <= db_now(),
-                    OF_MAIL,
-                    or_(notifications.c.late, is_old()),
-                    MAY_GO,
-                )
-                .order_by(deliveries.c.notification_id)
-                .limit(MANY)
-            )
-        )
-        if moment := self._gathered_at(channel_id, user_id):
+        its = {"of_channel": channel_id, "of_user": user_id}
+        ids = tuple(self._db.scalars(_LATE, its))
+        if moment := self._db.scalar(_GATHERED_AT, its):
             self._step_aside(channel_id, ids, moment)
             return None
-        return Due(batch_of(channel_id, ids), ids)
-
-    def _gathered_at(self, channel_id: int, user_id: str) -> datetime | None:
-        """When the last of the user's late mails has waited for others; None when all have (E91)."""
-        waits = (
-            deliveries.c.channel_id == channel_id,
-            deliveries.c.user_id == user_id,
-            WAITS,
-            deliveries.c.batch.is_(None),
-            deliveries.c.ready_at > db_now(),
-            notifications.c.late,
-        )
-        last: datetime | None = self._db.scalar(joined(select(func.max(deliveries.c.ready_at))).where(*waits))
-        return last
+        return Due(batch_of(channel_id, ids), ids) if ids else None
 
     def _step_aside(
         self, channel_id: int, notification_ids: Sequence[int], until: Any, trouble: str | None = None
@@ -222,4 +196,26 @@ _READY: Select[Any] = (
     .join(notifications, notifications.c.id == _ready.c.notification_id)
     .join(connections, connections.c.id == notifications.c.connection_id)
     .order_by(_ready.c.ready_at, _ready.c.notification_id)
+)
+_of_user = (
+    deliveries.c.channel_id == bindparam("of_channel"),
+    deliveries.c.user_id == bindparam("of_user"),
+    WAITS,
+    deliveries.c.batch.is_(None),
+)
+_LATE = (
+    joined(select(deliveries.c.notification_id))
+    .where(
+        *_of_user,
+        deliveries.c.ready_at <= NOW,
+        OF_MAIL,
+        or_(notifications.c.late, is_old()),
+        MAY_GO,
+    )
+    .order_by(deliveries.c.notification_id)
+    .limit(MANY)
+)
+# When the last of the user's late mails has waited for others; NULL when all have (E91).
+_GATHERED_AT = joined(select(func.max(deliveries.c.ready_at))).where(
+    *_of_user, deliveries.c.ready_at > NOW, notifications.c.late
 )
