@@ -68,6 +68,12 @@ _FOR_EVER = 2**31 - 1
 BUSY_TIMEOUT = "lodestone_busy_timeout"
 """What SQLite's is set to, remembered with the connection: so it is not set again for each transaction."""
 
+USED = "lodestone_used"
+"""When a connection to PostgreSQL was last used, remembered with it."""
+
+FRESH = 1.0
+"""Seconds after that in which it is taken to live: who only reads then spares BEGIN and COMMIT."""
+
 _NOW = select(NOW)
 
 _PATIENCE = {
@@ -239,6 +245,10 @@ def _begin_on_postgresql(wait: int, db: Connection) -> None:
     """How long it waits for a lock is part of the transaction's beginning: that costs no round trip, and stays with
     no connection, whatever pool it comes from."""
     options = db.get_execution_options()
+    now = time.monotonic()
+    fresh, db.info[USED] = now - db.info.get(USED, -FRESH) < FRESH, now
+    if fresh and options.get(READS_ONLY):
+        return  # each statement sees what is committed by then, in a transaction or not
     patient = options.get(PATIENT) or options.get(READS_ONLY)
     db.exec_driver_sql("BEGIN" if patient else f"BEGIN; SET LOCAL lock_timeout = {wait}")
 

@@ -4,9 +4,10 @@ import socket
 from contextlib import ExitStack, closing
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from infra.db.store import Store, open_engine
+from infra.db.store import FRESH, USED, Store, open_engine
 from infra.secrets import Cipher
 
 
@@ -65,4 +66,27 @@ def test_a_transaction_finds_out_that_the_idle_connections_are_dead(postgresql_s
     for number in range(3):
         with store.begin(f"tests.next_{number}") as tx:
             assert tx.db.exec_driver_sql("SELECT 1").scalar_one() == 1
+    store.engine.dispose()
+
+
+def test_who_only_reads_on_a_connection_to_postgresql_that_was_just_used_begins_nothing(
+    postgresql_url: str, cipher: Cipher
+) -> None:
+    store = Store(postgresql_url, cipher)
+    said: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *it: said.append(it[2]))
+    with store.begin("tests.write") as tx:
+        tx.now()
+    with store.begin("tests.read", reads_only=True) as tx:
+        tx.now()
+        driver = tx.db.connection.driver_connection
+        assert driver is not None
+        assert driver.info.transaction_status.name == "IDLE"
+        tx.db.info[USED] -= FRESH
+    with store.begin("tests.read", reads_only=True) as tx:
+        tx.now()
+    assert [one for one in said if one.startswith("BEGIN")] == [
+        "BEGIN; SET LOCAL lock_timeout = 5000",
+        "BEGIN",
+    ]
     store.engine.dispose()
