@@ -23,7 +23,7 @@ class Retention:
     deliveries: int = 7
 
 
-FEWEST, MOST = 25, 250
+FEWEST, MOST = 25, 500
 """Rows that a stretch looks at."""
 
 LONG = 0.2

@@ -8,7 +8,7 @@ from handlers.work import Work
 
 SAID_EVERY = 10.0
 REST = 0.1
-"""Seconds between two stretches at most: who waits for SQLite's one writer looks as often."""
+"""Seconds between two stretches, less after a short one: who waits for SQLite's one writer looks as often."""
 
 
 def stretch_by_stretch(
@@ -30,5 +30,5 @@ def stretch_by_stretch(
             said = time.monotonic()
             say()
         if after is not None:
-            time.sleep(min(took / 2, REST))
+            time.sleep(min(2 * took, REST))
     return True

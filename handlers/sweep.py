@@ -23,7 +23,7 @@ from handlers.work import Work
 log = structlog.get_logger()
 
 AT_ONCE = 1_000
-LOOKED_AT = AT_ONCE // 2
+LOOKED_AT = AT_ONCE // 4
 CROWDED = 10_000
 """With so many jobs queued, asking again would only add to them: what is due stays due in the ledger."""
 
@@ -92,7 +92,7 @@ def redrive(work: Work) -> int:
 
 
 def _redrive_some(work: Work) -> tuple[int, bool]:
-    """At most a thousand of each kind, of mailboxes half as many, so that nobody waits long for one; returns how much
+    """At most a thousand of each kind, of mailboxes a quarter, so that nobody waits long for one; returns how much
     that was, and whether more mailboxes are due."""
     outside_crowded = work.queue.backlog("outside") > CROWDED  # nobody need run a notifier
     with work.store.begin("sweep.redrive") as tx:

@@ -27,11 +27,12 @@ MAILS = 100_000
 
 def redrive(place: Place) -> Iterator[Figure]:
     """30,000 mails of 3,000 mailboxes wait, and the queue has lost all of it."""
-    with place.copy() as other, work_on(other) as (work, sent), transactions(other) as longest:
+    with place.copy() as other, work_on(other) as (work, sent):
         _wait(other, STEPS, MAILBOXES)
-        began = time.perf_counter()
-        sweep.redrive(work)
-        seconds = time.perf_counter() - began
+        with transactions(other) as longest:
+            began = time.perf_counter()
+            sweep.redrive(work)
+            seconds = time.perf_counter() - began
     if len(sent) != MAILBOXES:
         raise AssertionError(f"{len(sent)} mailboxes were asked for")
     yield Figure("redrive of 30,000 steps of 3,000 mailboxes", seconds, "s", 3)
