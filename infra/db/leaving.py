@@ -25,7 +25,7 @@ from domain.connections import ConnectionState
 from domain.retention import After, Forgotten
 from infra.db.kept import FOR_SORTING
 from infra.db.schema import connections, decisions, deliveries, messages, notifications, steps
-from infra.db.sql import in_key_order, lock
+from infra.db.sql import lock
 from infra.db.types import db_now
 
 _OFF = connections.c.state == ConnectionState.OFF.value
@@ -110,7 +110,10 @@ class LeavingRows:
         return self._db.execute(due.values(leave_due_at=db_now(seconds))).rowcount == 1
 
     def _delete(self, table: Table, *these: ColumnElement[bool]) -> int:
-        return self._db.execute(delete(table).where(*these, in_key_order(self._db, table, *these))).rowcount
+        """Locked in the order of their keys first, by a statement of its own: in one PostgreSQL compares each row that
+        it deletes with all that it has locked."""
+        lock(self._db, table, *these)
+        return self._db.execute(delete(table).where(*these)).rowcount
 
     def _delete_notifications(self, *these: ColumnElement[bool]) -> None:
         lock(self._db, notifications, *these)
