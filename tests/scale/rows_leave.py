@@ -39,7 +39,7 @@ def leave(place: Place) -> Iterator[Figure]:
             raise AssertionError(f"{left} rows are left")
     place.say(f"disconnect of {MAILS:,} mails: {seconds:.0f} s in all, {cpu:.0f} s of CPU")
     yield Figure("longest transaction of a disconnect of 500,000", longest.seconds, "s", 0.5)
-    yield Figure("slowest of who wrote meanwhile", writer.slowest, "s", 0.5)
+    yield Figure("slowest of who wrote meanwhile", writer.slowest, "s", 1)
 
 
 class _Writing:
