@@ -1,0 +1,17 @@
+"""What long commands say while they delete, and to whoever does not wait for the end (D12)."""
+
+import pytest
+
+from workers.cli.progress import deleting
+
+
+@pytest.mark.rule("D12-3")
+@pytest.mark.parametrize("mails", [0, 3], ids=["nothing yet", "some"])
+def test_whoever_stops_it_is_told_what_becomes_of_the_rest(
+    capsys: pytest.CaptureFixture[str], mails: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt), deleting() as told:
+        told(mails)
+        raise KeyboardInterrupt
+    said = capsys.readouterr().err
+    assert said == ("stopped: nothing of it is shown any more, and the sweep does the rest\n" if mails else "")
