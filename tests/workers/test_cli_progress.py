@@ -10,8 +10,15 @@ from workers.cli.progress import deleting
 def test_whoever_stops_it_is_told_what_becomes_of_the_rest(
     capsys: pytest.CaptureFixture[str], mails: int
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), deleting() as told:
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted(mails)
+    said = capsys.readouterr().err
+    assert said == (
+        "stopped: nothing of it is shown any more, and the sweep does the rest\n" if mails else ""
+    )
+
+
+def _interrupted(mails: int) -> None:
+    with deleting() as told:
         told(mails)
         raise KeyboardInterrupt
-    said = capsys.readouterr().err
-    assert said == ("stopped: nothing of it is shown any more, and the sweep does the rest\n" if mails else "")
