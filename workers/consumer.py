@@ -1,6 +1,5 @@
 """What the processes that take jobs share: one Dramatiq worker, many threads, and a clean end (W16)."""
 
-import signal
 from collections.abc import Collection
 
 import dramatiq
@@ -21,8 +20,7 @@ def take_jobs(app: App, queues: Collection[str], *, threads: int) -> None:
     """Take the jobs of these queues until SIGTERM or Ctrl-C, then finish or release what was begun within 25 s."""
     worker = dramatiq.Worker(app.broker, queues=set(queues), worker_timeout=IDLE, worker_threads=threads)
     worker.queue_prefetch = PREFETCH
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: app.stopping.set())
+    vital.stop_on_signal(app.stopping)
     worker.start()
     log.info("process.started", threads=threads)
     if not vital.until_stopped(app.stopping, lambda: _has_died(worker)):

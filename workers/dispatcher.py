@@ -1,6 +1,5 @@
 """The dispatcher process: Pub/Sub in, one catch_up per mailbox out. It never calls Gmail."""
 
-import signal
 import threading
 
 import structlog
@@ -19,8 +18,7 @@ def main() -> None:
     """Pull until SIGTERM or Ctrl-C. While Redis or the database is away nothing is pulled (W13)."""
     app = start("dispatcher")
     stopping = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stopping.set())
+    vital.stop_on_signal(stopping)
     if app.wait_until_ready(stopping):
         _pull(app, stopping)
     log.info("process.stopped")

@@ -1,7 +1,6 @@
 """The sweep process: the clock of the pipeline. Several may run; one of them acts (DESIGN §6)."""
 
 import logging
-import signal
 import threading
 import uuid
 from collections.abc import Callable
@@ -31,8 +30,7 @@ PURGE_LOOK_EVERY = 60
 def main() -> None:
     """Keep the clock until SIGTERM or Ctrl-C."""
     app = start("sweep")
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: app.stopping.set())
+    vital.stop_on_signal(app.stopping)
     if app.wait_until_ready(app.stopping):
         keep_count(app)
         _keep_clock(app)

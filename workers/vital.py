@@ -1,9 +1,11 @@
-"""What a process cannot live without. When it is gone the process ends with a code, so that its supervisor acts:
-one that lives on with half of its threads looks well and lets mail wait for ever."""
+"""The end of a process: asked for by a signal, or because what it cannot live without is gone. Then it ends with a
+code, so that its supervisor acts: one that lives on with half of its threads looks well and lets mail wait for ever."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import NoReturn
 
 import structlog
@@ -15,6 +17,23 @@ TIDY_WITHIN = 5.0
 """Seconds; together less than the ten that a supervisor is promised."""
 
 CODE = 1
+
+
+def stop_on_signal(stopping: threading.Event) -> None:
+    """SIGTERM and Ctrl-C ask for the end.
+
+    A handler runs amid whatever the main thread does, which may hold the event's own lock: then nobody would ever set
+    it. A SimpleQueue allows for that, and another thread sets the event.
+    """
+    asked = SimpleQueue[None]()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: asked.put(None))
+
+    def wait() -> None:
+        asked.get()
+        stopping.set()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 def until_stopped(stopping: threading.Event, gone: Callable[[], bool]) -> bool:
