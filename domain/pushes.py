@@ -1,17 +1,8 @@
 """What a Pub/Sub message from Gmail says (FACTS §1)."""
 
 import json
-from dataclasses import dataclass
 
 from domain.addresses import canonical
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """A mailbox that was pushed. `may_wait`: it was looked into just before, and will be again in a moment."""
-
-    mailbox_id: int
-    may_wait: bool
 
 
 def pushed_address(data: bytes) -> str | None:

@@ -90,8 +90,10 @@ class Mailbox(Protocol):
         """One batched get for at most 25 messages, headers and structure only; None where Gmail answers 404."""
 
     def labelled(self, label_id: str, sender: str) -> Mapping[str, str]:
-        """Mail of this sender under the label, as thread ids by message id; Spam and Trash left out. None where the
-        mailbox has the label no more."""
+        """Mail of this sender under the label, as thread ids by message id; Spam and Trash left out.
+
+        None where the mailbox has the label no more.
+        """
 
     def searches(self, sought: Sought) -> tuple[Sought, ...]:
         """The same as several searches where one would be longer than Gmail takes. Asks nobody; a mail may be
@@ -210,9 +212,6 @@ class Queue(Protocol):
     def mark(self, kind: str, mailbox_id: int) -> bool:
         """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
 
-    def pushed(self, mailbox_id: int, *, may_wait: bool) -> bool | None:
-        """As `mark("sync")`; None, and no mark, for a push that may wait and most likely tells of our own labels."""
-
     def enter(self, kind: str, mailbox_id: int, seconds: float) -> Turn | None:
         """Take the lock for so many seconds at most, None when somebody else holds it."""
 
@@ -239,7 +238,7 @@ class Queue(Protocol):
         """Whether nobody has said it for so many seconds; False when Redis is away."""
 
     def emit(self, event: Event, copies: int = 1) -> None:
-        """Wake those who wait for the event (workers/routes.py), after the commit."""
+        """Wake those who wait for the event (workers/routes.py). Called after the commit, never before."""
 
 
 class Transaction(Protocol):

@@ -1,8 +1,4 @@
-"""The dispatcher's reaction to one Pub/Sub message: mark the mailbox and wake one catch_up (W1).
-
-Our own labels are pushed too. Just after a look, and the sorting that followed, a push most likely tells of these, and
-the look that is due in a moment finds whatever else it tells of.
-"""
+"""The dispatcher's reaction to one Pub/Sub message: mark the mailbox and wake one catch_up (W1)."""
 
 import structlog
 
@@ -20,15 +16,11 @@ def take(data: bytes, work: Work) -> None:
         log.warning("push.rejected", reason="malformed", size=len(data))
         return
     with work.store.begin("pushes.look") as tx:
-        pushed = tx.mailboxes.pushed(address, work.pace.echo_after)
-    if pushed is None:
+        mailbox_id = tx.mailboxes.pushed(address)
+    if mailbox_id is None:
         log.warning("push.rejected", reason="unknown_mailbox", size=len(data))
         return
-    mailbox_id = pushed.mailbox_id
-    marked = work.queue.pushed(mailbox_id, may_wait=pushed.may_wait)
-    if marked is None:
-        log.debug("push.postponed", mailbox_id=mailbox_id)
-    elif marked:
+    if work.queue.mark("sync", mailbox_id):
         work.queue.emit(MailboxChanged(mailbox_id))
         log.info("push.received", mailbox_id=mailbox_id)
     else:

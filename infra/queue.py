@@ -25,13 +25,6 @@ redis.call('ZADD', KEYS[2], redis.call('TIME')[1], ARGV[1])
 return 1
 """
 
-_PUSHED = (
-    """
-if redis.call('EXISTS', KEYS[4]) == 0 and redis.call('EXISTS', KEYS[3], KEYS[5]) > 0 then return -1 end
-"""
-    + _MARK
-)
-
 _ENTER = """
 if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return -1 end
 return tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
@@ -51,9 +44,6 @@ redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 return 0
 """
-
-_LEAVE_SORTED = "redis.call('SET', KEYS[4], '', 'PX', 1000)\n" + _LEAVE
-"""Gmail pushes what was changed within a second, or not at all (FACTS §1)."""
 
 _STALLED = """
 local now = tonumber(redis.call('TIME')[1])
@@ -97,11 +87,9 @@ class RedisQueue:
         self._send = send
         self._takes = takes
         self._mark = redis.register_script(_MARK)
-        self._pushed = redis.register_script(_PUSHED)
         self._enter = redis.register_script(_ENTER)
         self._keep = redis.register_script(_KEEP)
         self._leave = redis.register_script(_LEAVE)
-        self._leave_sorted = redis.register_script(_LEAVE_SORTED)
         self._spend = redis.register_script(_SPEND)
         self._stalled = redis.register_script(_STALLED)
 
@@ -109,16 +97,6 @@ class RedisQueue:
         """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
         with reached("queue.mark"):
             return bool(self._mark(keys=_marks(kind), args=[mailbox_id]))
-
-    def pushed(self, mailbox_id: int, *, may_wait: bool) -> bool | None:
-        """As `mark("sync")`. None, and no mark, for a push that `may_wait` while no look into the mailbox is on and its
-        mail is being sorted, or was a second ago: it tells of our own labels."""
-        sorting = (_lock("sort", mailbox_id), _lock("sync", mailbox_id), _sorted(mailbox_id))
-        with reached("queue.mark"):
-            if not may_wait:
-                return bool(self._mark(keys=_marks("sync"), args=[mailbox_id]))
-            marked = int(self._pushed(keys=[*_marks("sync"), *sorting], args=[mailbox_id]))
-        return None if marked < 0 else bool(marked)
 
     def enter(self, kind: str, mailbox_id: int, seconds: float) -> Turn | None:
         """Take the lock for so many seconds at most, None when somebody else holds it."""
@@ -138,12 +116,8 @@ class RedisQueue:
         """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""
         keys = [*_marks(turn.kind), _lock(turn.kind, turn.mailbox_id)]
         seen = turn.generation if done else -1
-        leave = self._leave
-        if turn.kind == "sort":
-            leave = self._leave_sorted
-            keys.append(_sorted(turn.mailbox_id))
         with reached("queue.leave"):
-            return bool(leave(keys=keys, args=[turn.mailbox_id, turn.token, seen]))
+            return bool(self._leave(keys=keys, args=[turn.mailbox_id, turn.token, seen]))
 
     def stalled(self, kind: str, older_than: float, limit: int) -> Sequence[int]:
         """Dirty mailboxes without a run that were last asked for so many seconds ago; asked for again from now."""
@@ -208,10 +182,6 @@ def _some(spent: Mapping[int, int]) -> Iterator[list[tuple[int, int]]]:
 
 def _marks(kind: str) -> list[str]:
     return [f"lodestone:dirty:{kind}", f"lodestone:asked:{kind}"]
-
-
-def _sorted(mailbox_id: int) -> str:
-    return f"lodestone:sorted:{mailbox_id}"
 
 
 def _lock(kind: str, mailbox_id: int | str) -> str:

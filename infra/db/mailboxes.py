@@ -1,17 +1,15 @@
 """Mailboxes: where we stand in their history, and when each is next due (DESIGN §3, W8)."""
 
 from collections.abc import Collection
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, case, delete, exists, func, select, update
 
 from domain.addresses import loose
 from domain.connections import ConnectionState, MailboxState
 from domain.labels import ByCategory, Category
 from domain.mailboxes import Watch
-from domain.pushes import Pushed
 from domain.watches import Recall, WatchState
 from infra.db import crm_labels
 from infra.db.aliases import REGISTERED, counts
@@ -19,10 +17,7 @@ from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import AWAKE, connections, mailbox_addresses, mailboxes
 from infra.db.sql import insert_new, key_order, lock, take_turn
 from infra.db.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows
-from infra.db.types import NOW, db_now, seconds
-
-JUST = 3.0
-"""Seconds after a look in which a push may wait for the next one: no row of pushes puts that off for longer."""
+from infra.db.types import NOW, db_now
 
 
 class MailboxRows(TroubleRows):
@@ -120,16 +115,11 @@ class MailboxRows(TroubleRows):
         crm_labels.keep(self._db, mailbox_id, labels, names)
         self._set(mailbox_id, **NO_CONFLICT)
 
-    def pushed(self, address: str, echo_after: float) -> Pushed | None:
-        """Pub/Sub has just named this mailbox; None when we do not watch it. Where the last look began a moment ago
-        the next one is due in so many seconds. Who has the row is not waited for, as the pushes of other mailboxes
-        would wait too: `pushed_at` comes with the next one."""
-        its = {"of_address": address, "echo_after": echo_after}
-        row = self._db.execute(_pushed(self._db.dialect.name), its).one_or_none()
-        if row is not None:
-            return Pushed(row.id, may_wait=row.sync_due_at == row.pushed_at + timedelta(seconds=echo_after))
-        mailbox_id = self._db.scalar(_WATCHED, its)
-        return None if mailbox_id is None else Pushed(mailbox_id, may_wait=False)
+    def pushed(self, address: str) -> int | None:
+        """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not
+        waited for, as the pushes of other mailboxes would wait too: `pushed_at` comes with the next one."""
+        its = {"of_address": address}
+        return self._db.scalar(_pushed(self._db.dialect.name), its) or self._db.scalar(_WATCHED, its)
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
         """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made
@@ -275,16 +265,9 @@ _OWN = select(mailbox_addresses.c.address, REGISTERED).where(
 )
 _IS_WATCHED = (mailboxes.c.address == bindparam("of_address"), mailboxes.c.cursor.is_not(None))
 _WATCHED = select(mailboxes.c.id).where(*_IS_WATCHED)
-_JUST_LOOKED = and_(
-    mailboxes.c.synced_at > db_now(-JUST),
-    mailboxes.c.sync_due_at.is_not(None),
-    or_(mailboxes.c.resting_until.is_(None), mailboxes.c.resting_until <= NOW),
-)
 
 
 @cache
 def _pushed(dialect: str) -> Update:
     free = key_order(dialect, mailboxes, *_IS_WATCHED, skip_locked=True)
-    due_at = case((_JUST_LOOKED, db_now(seconds("echo_after"))), else_=mailboxes.c.sync_due_at)
-    told = update(mailboxes).where(*_IS_WATCHED, free).values(pushed_at=NOW, sync_due_at=due_at)
-    return told.returning(mailboxes.c.id, mailboxes.c.pushed_at, mailboxes.c.sync_due_at)
+    return update(mailboxes).where(*_IS_WATCHED, free).values(pushed_at=NOW).returning(mailboxes.c.id)

@@ -32,7 +32,6 @@ from infra.db.schema import (
 )
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
-from tests.worlds import let_pass
 
 OTHER = "uwe@other.example"
 MAIL = (messages, steps, decisions, notifications)
@@ -397,7 +396,6 @@ def test_a_lost_grant_keeps_what_was_kept_and_the_next_sign_in_catches_up(house:
     house.gmail.revoke(UWE)
     missed = house.deliver("ann", 2)
     for _ in range(3):
-        let_pass(house.store, 60)
         house.push()
         house.pump()
         house.let_time_pass()
@@ -696,7 +694,6 @@ def test_signing_in_after_the_account_was_renamed_is_no_exchange(house: House) -
         assert state is not None
         assert state.address == new
         assert {UWE, new} <= tx.mailboxes.own_addresses(after.mailbox_id)
-    let_pass(house.store, 60)
     house.push(new)
     second = house.deliver("ann", 2, to=UWE)
     house.pump()

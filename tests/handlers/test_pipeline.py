@@ -158,24 +158,6 @@ def test_a_mail_that_a_filter_has_filed_is_found_under_both(house: House) -> Non
 
 
 @pytest.mark.rule("Z26", "E82", "I1")
-def test_the_push_of_our_own_labels_is_seen_by_the_look_that_is_due_anyway(house: House) -> None:
-    house.connect()
-    house.pump()
-    house.deliver("ann", 1)
-    house.push()
-    house.pump()
-    gmail_id = house.deliver("ann", 2)
-    house.push()
-    assert house.sent == []
-    let_pass(house.store, house.work.pace.echo_after)
-    assert sweep.catch_up_due(house.work) == 1
-    house.pump()
-    assert house.outcomes()[gmail_id] == "label.open"
-    let_pass(house.store, 60)
-    assert sweep.catch_up_due(house.work) == 0, "Gmail has dropped no push since"
-
-
-@pytest.mark.rule("Z26", "E82", "I1")
 def test_a_look_that_comes_too_soon_after_a_push_is_followed_by_one_more(house: House) -> None:
     """Gmail drops the pushes of a second, and a mail may come in it after the look."""
     house.connect()

@@ -172,26 +172,6 @@ def test_one_process_keeps_the_clock_until_it_is_silent(redis: Redis, queue: Red
 
 
 @pytest.mark.rule("D2", "I3")
-@pytest.mark.rule("W1", "E81")
-def test_a_push_while_mail_is_sorted_and_a_second_after_may_wait(redis: Redis, queue: RedisQueue) -> None:
-    assert queue.pushed(HERE, may_wait=True), "nothing is sorted"
-    queue.leave(enter(queue), done=True)
-    sorting = queue.enter("sort", HERE, 60)
-    assert sorting
-    assert queue.pushed(THERE, may_wait=True), "that is another mailbox"
-    assert queue.pushed(HERE, may_wait=True) is None
-    assert queue.pushed(HERE, may_wait=False)
-    looking = enter(queue)
-    assert queue.pushed(HERE, may_wait=True) is False, "the look that is on may have missed what it tells of"
-    assert queue.leave(looking, done=True), "one more look is asked for"
-    queue.leave(sorting, done=True)
-    queue.leave(enter(queue), done=True)
-    assert queue.pushed(HERE, may_wait=True) is None
-    assert 0 < redis.pttl(f"lodestone:sorted:{HERE}") <= 1_000
-    redis.delete(f"lodestone:sorted:{HERE}")
-    assert queue.pushed(HERE, may_wait=True)
-
-
 def test_nothing_but_ids_stands_in_redis(redis: Redis, queue: RedisQueue, sent: list[Event]) -> None:
     queue.mark("sync", HERE)
     enter(queue)

@@ -66,7 +66,7 @@ class _Writing:
             number += 1
             began = time.monotonic()
             with self._store.begin("scale.write") as tx:
-                tx.mailboxes.pushed(f"u{number}@firm.example", 1.5)
+                tx.mailboxes.pushed(f"u{number}@firm.example")
             self.slowest = max(self.slowest, time.monotonic() - began)
 
 

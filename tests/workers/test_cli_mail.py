@@ -42,7 +42,9 @@ class Desk:
         with self.store.begin("tests.connect") as tx:
             mailbox_id = tx.mailboxes.add(address)
             tx.mailboxes.keep_own_addresses(mailbox_id, [address])
-            return tx.connections.add(user, mailbox_id, grant, sharing)
+            connection_id = tx.connections.add(user, mailbox_id, grant, sharing)
+            tx.connections.change(connection_id, magnet_since=tx.now(), sorting_since=None, dry_run=False)
+            return connection_id
 
     def put(self, raw: bytes | EmailMessage, *, mailbox: str = UWE, at: int = 0) -> str:
         content = raw if isinstance(raw, bytes) else raw.as_bytes()

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from domain.connections import MailboxState
 from domain.labels import Category
 from domain.mailboxes import Cursors, Watch
-from domain.pushes import Pushed
 from domain.watches import Ended, Recall
 from infra.db.schema import mailboxes
 from infra.db.store import Store, Transaction
@@ -252,47 +251,18 @@ def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World)
     assert take_due(world.store) == take_watch_due(world.store) == (world.mailbox_id,)
 
 
-@pytest.mark.rule("Z26", "E82")
-def test_a_push_just_after_a_look_may_wait_for_the_next_one_which_is_due_in_a_moment(world: World) -> None:
-    def push() -> Pushed | None:
-        with world.store.begin("pushes.look") as tx:
-            return tx.mailboxes.pushed("uwe@firm.example", 1.5)
-
-    began = sync(world)
-    assert push() == Pushed(world.mailbox_id, may_wait=True)
-    assert (due := due_at(world)) is not None
-    assert began + timedelta(seconds=1.5) <= due < began + timedelta(seconds=60)
-    with world.store.begin("tests.rest") as tx:
-        tx.mailboxes.rest(world.mailbox_id, "rateLimitExceeded", 60)
-    rests = due_at(world)
-    assert push() == Pushed(world.mailbox_id, may_wait=False)
-    assert due_at(world) == rests
-    sync(world)
-    let_pass(world.store, 61)
-    due = due_at(world)
-    assert push() == Pushed(world.mailbox_id, may_wait=False), "the last look is some time ago"
-    assert due_at(world) == due
-
-
-def due_at(world: World) -> datetime | None:
-    with world.store.begin("tests.due") as tx:
-        return tx.db.scalar(select(mailboxes.c.sync_due_at))
-
-
 @pytest.mark.rule("Z2", "D2")
 def test_a_mailbox_without_a_feature_is_never_due_and_its_pushes_are_nobody_s(world: World) -> None:
     with world.store.begin("tests.push") as tx:
-        pushed = tx.mailboxes.pushed("uwe@firm.example", 1.5)
-        assert pushed
-        assert pushed.mailbox_id == world.mailbox_id
-        assert tx.mailboxes.pushed("nobody@firm.example", 1.5) is None
+        assert tx.mailboxes.pushed("uwe@firm.example") == world.mailbox_id
+        assert tx.mailboxes.pushed("nobody@firm.example") is None
     with world.store.begin("tests.forget") as tx:
         tx.mailboxes.forget(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
 
     assert take_due(world.store) == take_watch_due(world.store) == ()
     with world.store.begin("tests.push") as tx:
-        assert tx.mailboxes.pushed("uwe@firm.example", 1.5) is None
+        assert tx.mailboxes.pushed("uwe@firm.example") is None
         kept = tx.db.execute(select(mailboxes)).mappings().one()
     kept_of_it = {name for name, value in kept.items() if value is not None}
     counts = {

@@ -59,13 +59,19 @@ def test_what_is_due_is_found_by_the_index_of_its_moment(
 
 
 def _announce(world: World) -> None:
-    """As many notifications on their way to a channel, none of them due."""
+    """As many notifications on their way to a channel, and as many mailboxes, none of them due: to the planner the
+    indexes of a single row are all alike."""
     later = {"ready_at": START + timedelta(days=9_999), "redrive_at": START + timedelta(days=9_999)}
     one = {"connection_id": world.connection_id, "user_id": "uwe", "created_at": START}
     way = {"channel_id": 1, "state": "waiting", **later}
+    moments = dict.fromkeys(
+        ("sync_due_at", "watch_due_at", "compare_due_at", "redrive_at"), later["ready_at"]
+    )
     with world.store.begin("tests.announce") as tx:
         channel = {"id": 1, "kind": "webhook", "target": b"", "state": "active", "created_at": START}
         tx.db.execute(insert(channels), channel)
+        more = [{"address": f"u{n}@firm.example", "labels": {}, **moments} for n in range(MANY)]
+        tx.db.execute(insert(mailboxes), more)
         tx.db.execute(insert(notifications), [{**one, "id": n, "gmail_id": f"m{n}"} for n in range(1, MANY)])
         tx.db.execute(
             insert(deliveries), [{**way, "notification_id": n, "user_id": "uwe"} for n in range(1, MANY)]
@@ -117,15 +123,12 @@ def test_the_test_sees_a_table_that_is_read_from_end_to_end(world: World) -> Non
 
 
 def _age(world: World) -> None:
-    """All of it is old, and half is done with; as many mails were sent, and as many records deleted. And there are
-    as many mailboxes."""
+    """All of it is old, and half is done with; as many mails were sent, and as many records deleted."""
     its = {"mailbox_id": 1, "connection_id": world.connection_id, "state": "sent"}
     old = dict.fromkeys(("ready_at", "redrive_at", "created_at"), LONG_AGO)
     gone = {"kind": "contacts", "version": 1, "deleted_at": LONG_AGO}
     with world.store.begin("tests.age") as tx:
         tx.db.execute(update(messages).values(seen_at=LONG_AGO))
-        more = [{"address": f"u{n}@firm.example", "labels": {}} for n in range(MANY)]
-        tx.db.execute(insert(mailboxes), more)
         tx.db.execute(update(mailboxes).values(redrive_at=LONG_AGO))
         tx.db.execute(update(steps).where(steps.c.gmail_id < "m5").values(state="done"))
         tx.db.execute(update(notifications).values(created_at=LONG_AGO))
