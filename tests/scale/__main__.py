@@ -86,7 +86,7 @@ def _measured(
 def _show(database: str, row: str, figure: Figure) -> bool:
     value, bound = (f"{number:,.{0 if number >= 100 else 1}f}" for number in (figure.value, figure.bound))
     met = "met" if figure.met else "NOT MET"
-    line = f"{database:<10}  {row:<10}  {figure.what:<44}  {value:>8} of {bound:>6} {figure.unit:<10}  {met}"
+    line = f"{database:<10}  {row:<10}  {figure.what:<54}  {value:>8} of {bound:>6} {figure.unit:<10}  {met}"
     print(line, flush=True)  # noqa: T201
     return True
 

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import typer
 
-from workers.cli.output import FULL, fail, hand_over, unwritten
+from workers.cli.output import FULL, at_end, fail, hand_over, unwritten
 
 MODULES = {
     "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier"),
@@ -56,6 +56,7 @@ def main() -> None:
         text, code = _way_out(error)
         fail(text, code=code)
     finally:
+        at_end.close()
         hand_over()
 
 

@@ -1,11 +1,11 @@
 """How commands that only work on the database begin."""
 
-import atexit
 import sys
 from contextlib import redirect_stdout
 
 from infra.db.migrate import check_schema
 from workers.bootstrap import App, start
+from workers.cli.output import at_end
 from workers.units import write
 
 
@@ -17,5 +17,11 @@ def open_app() -> App:
     with redirect_stdout(sys.stderr):
         app = start("cli")
     check_schema(app.store.engine)
-    atexit.register(write, app.work)
+    at_end.callback(_close, app)
     return app
+
+
+def _close(app: App) -> None:
+    write(app.work)
+    app.store.engine.dispose()
+    app.redis.close()

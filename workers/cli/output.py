@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import sys
+from contextlib import ExitStack
 from typing import Annotated, NoReturn, TextIO
 
 import typer
@@ -12,6 +13,9 @@ from rich.console import Console
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words and tables.")]
 
 console = Console()
+
+at_end = ExitStack()
+"""What the command has opened; it is closed when the command ends, for one process may run many."""
 
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})

@@ -71,6 +71,11 @@ class Shell:
         self._process.kill()
         self._process.communicate()
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def ask(self, *words: str) -> Answer:
         """What a command prints and how it ends."""
         commands, answers = self._process.stdin, self._process.stdout

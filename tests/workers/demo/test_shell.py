@@ -40,6 +40,17 @@ def test_each_command_has_its_own_end_and_words(shell: Shell, tmp_path: Path) ->
     assert log.count('"event": "settings.changed"') == 2, "the second command's log is not lost"
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="this system does not list what a process has open"
+)
+def test_a_command_closes_what_it_has_opened(shell: Shell, sqlite_url: str) -> None:
+    database = sqlite_url.removeprefix("sqlite:///")
+    for words in (("settings", "show"), ("status",), ("disconnect", "--user", "nobody")):
+        shell.ask(*words)
+        opened = [link.resolve() for link in Path(f"/proc/{shell.pid}/fd").iterdir() if link.exists()]
+        assert [path for path in opened if str(path).startswith(database)] == [], words
+
+
 def test_one_that_has_to_succeed_says_why_it_did_not(shell: Shell) -> None:
     with pytest.raises(CommandFailed, match="user uwe has no connection") as failed:
         shell.run("disconnect", "--user", "uwe")
