@@ -30,7 +30,7 @@ LONG = 0.2
 """Seconds: about what a stretch may take."""
 
 
-def at_once(rows: int, seconds: float, most: int = MOST) -> int:
+def next_stretch(rows: int, seconds: float, most: int = MOST) -> int:
     """How many rows the next stretch looks at, after one of so many took so long. Others wait for a stretch, and so
     does the end of the process: on a slow or busy machine fewer rows are as long."""
     as_long = int(rows * LONG / seconds) if seconds > 0 else most

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from domain.retention import FEWEST, MOST, After, at_once
+from domain.retention import FEWEST, MOST, After, next_stretch
 from handlers.work import Work
 
 SAID_EVERY = 10.0
@@ -25,7 +25,7 @@ def stretch_by_stretch(
         began = time.monotonic()
         after = run(rows, after)
         took = time.monotonic() - began
-        rows = at_once(rows, took, most)
+        rows = next_stretch(rows, took, most)
         if time.monotonic() > said + SAID_EVERY:
             said = time.monotonic()
             say()

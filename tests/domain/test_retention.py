@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.retention import FEWEST, LONG, MOST, at_once
+from domain.retention import FEWEST, LONG, MOST, next_stretch
 
 
 @pytest.mark.rule("W11", "W16")
@@ -19,4 +19,4 @@ from domain.retention import FEWEST, LONG, MOST, at_once
     ],
 )
 def test_a_stretch_is_about_as_long_on_any_machine(rows: int, seconds: float, expected: int) -> None:
-    assert at_once(rows, seconds) == expected
+    assert next_stretch(rows, seconds) == expected

@@ -30,8 +30,8 @@ class Got:
 @dataclass
 class Receiver:
     """Listens while it is entered. `secrets` are those of its channels; `answers` are given in turn, 204 when there
-    are none; while `open` is cleared it lets everybody wait. `seconds` is what each
-    answer takes it, `connections` how many were made."""
+    are none; while `open` is cleared it lets everybody wait. `seconds` is what each answer takes it, `connections` how
+    many were made."""
 
     secrets: list[str] = field(default_factory=list)
     answers: deque[Answer] = field(default_factory=deque)
