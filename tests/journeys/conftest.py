@@ -185,6 +185,9 @@ class Scene:
         return found
 
 
+PUSH_INTERVAL = 0.1
+"""Not Gmail's second, for which every kill would wait; chaos keeps it."""
+
 ON_SQLITE = pytest.mark.parametrize("scene", ["sqlite"], indirect=True)
 """For what goes away beside the database."""
 
@@ -206,7 +209,7 @@ def _scene(stage: Stage) -> Iterator[Scene]:
         with closing_engine(stage) as engine:
             crm(engine)
         stage.connect("uwe", UWE, "--magnet", "--sorting")
-        stage.gmail.push(interval=0.1)  # not Gmail's second, for which every kill would wait; chaos keeps it
+        stage.gmail.push(interval=PUSH_INTERVAL)
         made = stage.run("channels", "add", "--webhook", receiver.url, "--json")
         receiver.secrets.append(json.loads(made)["secret"])
         for name in PROCESSES:
