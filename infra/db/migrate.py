@@ -8,7 +8,7 @@ from infra.db.store import PATIENT, READS_ONLY
 from infra.db.trouble import translated
 
 FOLDER = Path(__file__).parent / "migrations"
-HEAD = "0005"
+HEAD = "0006"
 """This release's migration. A constant, because every process checks it and Alembic is slow to start."""
 
 

@@ -48,6 +48,7 @@ connections = Table(
     Column("mode", String, nullable=False),
     Column("state", String, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("sync_since", Instant),
     Column("magnet_since", Instant),
     Column("sorting_since", Instant),
     Column("dry_run", Boolean, nullable=False, server_default=false()),
