@@ -104,7 +104,7 @@ def of_scopes(connection: Connection, granted: Collection[str]) -> Finding:
     again = f"the user signs in again: `lodestone connect --user {connection.user_id}`"
     if not granted:
         return warning("scopes", "nobody told which scopes were granted", again)
-    lacking = missing(needed(labels=connection.sorting_since is not None and not connection.dry_run), granted)
+    lacking = missing(needed(labels=connection.features.sorting and not connection.dry_run), granted)
     if lacking:
         names = ", ".join(scope.rpartition("/")[2] for scope in lacking)
         return failed("scopes", f"the grant lacks {names}", again)

@@ -1,7 +1,7 @@
 """A connection: one user's use of one mailbox, and the settings that rule it (Part A, D1, Part I)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,6 +20,14 @@ class ConnectionState(StrEnum):
     OFF = "off"
 
 
+class Mode(StrEnum):
+    """What becomes of a mailbox's mail (Part A): read live and never copied, or kept on both sides."""
+
+    LIVE = "LIVE"
+    SYNC_GMAIL = "SYNC_GMAIL"
+    SYNC_OUTLOOK = "SYNC_OUTLOOK"
+
+
 UNKNOWN_ADDRESS = "unknown_address"
 """Our word for a delegated connection's address that Google does not know."""
 
@@ -33,23 +41,72 @@ class Sharing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Features:
+    """Since when each feature is on, by the provider's clock (W14); None when it is off."""
+
+    sync_since: datetime | None = None
+    magnet_since: datetime | None = None
+    sorting_since: datetime | None = None
+
+    @property
+    def sync(self) -> bool:
+        return self.sync_since is not None
+
+    @property
+    def magnet(self) -> bool:
+        return self.magnet_since is not None
+
+    @property
+    def sorting(self) -> bool:
+        return self.sorting_since is not None
+
+    @property
+    def since(self) -> datetime | None:
+        """When the first of them was switched on, None when all are off."""
+        starts = (self.sync_since, self.magnet_since, self.sorting_since)
+        return min((start for start in starts if start is not None), default=None)
+
+    @property
+    def any(self) -> bool:
+        return self.since is not None
+
+    def at(self, received_at: datetime) -> "Features":
+        """Those that had begun when a mail was received: before its own start a feature counts as off (D3 row 7,
+        Part J)."""
+
+        def begun(start: datetime | None) -> datetime | None:
+            return start if start is not None and start <= received_at else None
+
+        return Features(begun(self.sync_since), begun(self.magnet_since), begun(self.sorting_since))
+
+    def switched(self, *, magnet: bool, sorting: bool, now: datetime | None = None) -> "Features":
+        """With these on. Each keeps its start while it stays on; what was off starts `now`. Sorting goes off with
+        MailMagnet (Z36)."""
+        return replace(
+            self,
+            magnet_since=(self.magnet_since or now) if magnet else None,
+            sorting_since=(self.sorting_since or now) if magnet and sorting else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """Settings as they are now; `version` grows with every change (W6).
 
-    `magnet_since` and `sorting_since` are the moments the features were switched on by the provider's
-    clock (W14), None when off. `dry_run` decides and explains but changes nothing in Gmail.
-    `sorting_trouble` is Google's reason word while sorting is in state "error" (E67), `access_trouble` why its
-    service account is not let in. `sharing` and `excluded_domains`, in their exact form, are the owner's own
-    choice (D13).
+    `dry_run` decides and explains but changes nothing in Gmail. `sorting_trouble` is Google's reason word
+    while sorting is in state "error" (E67), `access_trouble` why its service account is not let in. `sharing` and
+    `excluded_domains`, in their exact form, are the owner's own choice (D13).
+
+    What it means that features are on is said here and in infra/db/features.py, and nowhere else.
     """
 
     id: int
     user_id: str
     mailbox_id: int
+    mode: Mode
     state: ConnectionState
     version: int
-    magnet_since: datetime | None
-    sorting_since: datetime | None
+    features: Features
     dry_run: bool
     grant: Grant | None = field(repr=False)
     sorting_trouble: str | None = None
@@ -59,18 +116,29 @@ class Connection:
 
     @property
     def works(self) -> bool:
-        """Only an active connection with MailMagnet on has anything to do (D2, D3 row 1, Z36)."""
-        return self.state is ConnectionState.ACTIVE and self.magnet_since is not None
+        """Only an active connection with a feature on has anything to do (D2, D3 row 1, Z36)."""
+        return self.state is ConnectionState.ACTIVE and self.features.any
 
     @property
     def keeps_mail(self) -> bool:
-        """Whether MailMagnet's data stays: it works, or will go on when its user or the CRM lets it (D12)."""
-        return self.state is not ConnectionState.OFF and self.magnet_since is not None
+        """Whether what the ledger has of mail stays: it works, or will go on when its user or the CRM lets it
+        (D12)."""
+        return self.state is not ConnectionState.OFF and self.features.any
+
+    @property
+    def keeps_notifications(self) -> bool:
+        """The same of what its user is told of by MailMagnet."""
+        return self.state is not ConnectionState.OFF and self.features.magnet
+
+    @property
+    def keeps_labelled(self) -> bool:
+        """The same of what sorting keeps, so that nothing is labelled twice (E58)."""
+        return self.state is not ConnectionState.OFF and self.features.sorting
 
     @property
     def sorts(self) -> bool:
         """Whether mail is moved in Gmail for it: not in a dry run, nor while sorting is in state "error" (E67)."""
-        return self.sorting_since is not None and not self.dry_run and self.sorting_trouble is None
+        return self.features.sorting and not self.dry_run and self.sorting_trouble is None
 
 
 @dataclass(frozen=True, slots=True)

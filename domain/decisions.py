@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
+from domain.connections import Features
 from domain.contacts import Hit, Kind, MatchedBy, best
 from domain.labels import sortable
 from domain.ledger import Planned, State, Step
@@ -35,20 +35,22 @@ def decide(
     insiders: Insiders,
     exclusions: Exclusions,
     hits: Sequence[Hit],
-    magnet_since: datetime,
-    sorting_since: datetime | None,
+    features: Features,
     crm_labels: frozenset[str],
 ) -> Decision:
     """Gate, direction, match, then what is due; announcing always comes before sorting (Part B, I5)."""
-    skip = gate(message, insiders, exclusions, magnet_since)
+    if features.since is None:
+        return Decision(Outcome.SKIP_INACTIVE)
+    skip = gate(message, insiders, exclusions, features.since)
     hit = best(hits)
     if skip is None and hit is None:
         skip = Outcome.SKIP_NO_CONTACT
     if skip is not None or hit is None:
         return Decision(skip)
     message = _of_a_record(message, hits)
-    magnet = verdict(message, insiders.own)
-    label = _label_known_already(message, hit, sorting_since, crm_labels)
+    on = features.at(message.received_at)
+    magnet = verdict(message, insiders.own) if on.magnet else Outcome.MAGNET_OFF
+    label = _label_known_already(message, hit, crm_labels) if on.sorting else Outcome.LABEL_OFF
     announce_due = magnet is Outcome.MAGNET_NOTIFIED
     return Decision(
         None,
@@ -71,13 +73,9 @@ def _of_a_record(message: Message, hits: Sequence[Hit]) -> Message:
     return message
 
 
-def _label_known_already(
-    message: Message, hit: Hit, sorting_since: datetime | None, crm_labels: frozenset[str]
-) -> Outcome | None:
-    """Sorting that needs no look at deals: off (Part J), a lead (Z28), a class that stays put (D16), or a
-    mail that the user or a filter of his has put under a CRM label before us (D10, E60)."""
-    if sorting_since is None or message.received_at < sorting_since:
-        return Outcome.LABEL_OFF
+def _label_known_already(message: Message, hit: Hit, crm_labels: frozenset[str]) -> Outcome | None:
+    """Sorting that needs no look at deals: a lead (Z28), a class that stays put (D16), or a mail that the user or a
+    filter of his has put under a CRM label before us (D10, E60)."""
     if hit.contact.kind is Kind.LEAD or not sortable(message):
         return Outcome.LABEL_NONE
     return Outcome.LABEL_USER_CHOICE if message.label_ids & crm_labels else None

@@ -36,7 +36,7 @@ def _compare(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
         due = tx.history.is_compare_due(mailbox_id, work.pace.redrive_after)
     if mailbox is None or not due or mailbox.rests(now):
         return True
-    began = min((one.magnet_since for one in connections if one.magnet_since), default=now)
+    began = min((one.features.since or now for one in connections), default=now)
     span = period(began, mailbox.synced_at, now, timedelta(seconds=work.pace.settle_after))
     comparison = _Comparison(mailbox, connections, work)
     try:

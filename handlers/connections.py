@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
@@ -30,7 +29,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Features:
+class _Wanted:
     """The settings of a connection as they are to be."""
 
     magnet: bool
@@ -68,26 +67,26 @@ def save(
     own = gmail.own_addresses()
     _follow_rename(user_id, address, work)
     with work.store.begin("connections.look", reads_only=True) as tx:
-        features = _features(user_id, address, wishes, tx)
-        check_scopes(gmail.grant, needed(labels=features.sorting and not features.dry_run))
-        _check(user_id, address, features, wishes, replace, tx)
+        wanted = _wanted(user_id, address, wishes, tx)
+        check_scopes(gmail.grant, needed(labels=wanted.sorting and not wanted.dry_run))
+        _check(user_id, address, wanted, wishes, replace, tx)
         mailbox_id = tx.mailboxes.id_of(address)
         state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
         names = tx.contacts.organisation().label_names
-        left = tx.connections.leaving_in(mailbox_id) if mailbox_id and features.magnet else ()
+        left = tx.connections.leaving_in(mailbox_id) if mailbox_id and wanted.magnet else ()
     for connection_id in left:
         leaving.clear(connection_id, work, told)
-    labels = _labels(gmail, state, names) if features.sorting and not features.dry_run else None
-    watch = gmail.watch(work.topic) if features.magnet else None
+    labels = _labels(gmail, state, names) if wanted.sorting and not wanted.dry_run else None
+    watch = gmail.watch(work.topic) if wanted.magnet else None
     with work.store.begin("connections.record") as tx:
         tx.users.reserve(user_id)
         tx.mailboxes.reserve(address)
         check_permission(user_id, tx, locked=True)
         tx.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
-        _check(user_id, address, features, wishes, replace, tx)
+        _check(user_id, address, wanted, wishes, replace, tx)
         mailbox_id = tx.mailboxes.add(address)
         tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, tx))])
-        if features.magnet and not leaving.is_cleared(mailbox_id, tx):
+        if wanted.magnet and not leaving.is_cleared(mailbox_id, tx):
             raise Refused(IS_LEFT)
         connection = (
             _unchanged(kept, gmail.grant, tx)
@@ -98,7 +97,7 @@ def save(
         tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
         if labels:
             tx.mailboxes.keep_labels(mailbox_id, labels, names)
-        watched = _switch(connection, watch, features, tx, work)
+        watched = _switch(connection, watch, wanted, tx, work)
         keep_sharing(connection, wishes, tx)
         former = [one for one in _living(user_id, tx) if one.mailbox_id != mailbox_id]
         for one in former:
@@ -116,9 +115,9 @@ def save(
         connection_id=connection.id,
         user_id=user_id,
         mailbox_id=mailbox_id,
-        magnet=features.magnet,
-        sorting=features.sorting,
-        dry_run=features.dry_run,
+        magnet=wanted.magnet,
+        sorting=wanted.sorting,
+        dry_run=wanted.dry_run,
     )
     for one in former:
         leaving.leave(one.id, work)
@@ -177,24 +176,24 @@ def _living(user_id: str, tx: Transaction) -> list[Connection]:
     return [one for one in tx.connections.of_user(user_id) if one.state is not ConnectionState.OFF]
 
 
-def _features(user_id: str, address: str, wishes: Wishes, tx: Transaction) -> _Features:
+def _wanted(user_id: str, address: str, wishes: Wishes, tx: Transaction) -> _Wanted:
     """What was asked for, and for the rest what the user's connection has. One that is being ended has nothing."""
     mailbox_id = tx.mailboxes.id_of(address)
     now = next((one for one in _living(user_id, tx) if one.mailbox_id == mailbox_id), None)
     magnet, sorting, dry_run = wishes.magnet, wishes.sorting, wishes.dry_run
     if magnet is None:
-        magnet = now is not None and now.magnet_since is not None
+        magnet = now is not None and now.features.magnet
     if sorting and not magnet:
         raise Refused(NEEDS_MAGNET)
     if sorting is None:
-        sorting = magnet and now is not None and now.sorting_since is not None
+        sorting = magnet and now is not None and now.features.sorting
     if dry_run is None:
         dry_run = now is not None and now.dry_run
-    return _Features(magnet, sorting, dry_run)
+    return _Wanted(magnet, sorting, dry_run)
 
 
 def _check(
-    user_id: str, address: str, features: _Features, wishes: Wishes, replace: bool, tx: Transaction
+    user_id: str, address: str, wanted: _Wanted, wishes: Wishes, replace: bool, tx: Transaction
 ) -> None:
     mailbox_id = tx.mailboxes.id_of(address)
     mine = _living(user_id, tx)
@@ -210,8 +209,8 @@ def _check(
         return
     if tx.connections.is_left(mailbox_id):
         raise Refused(IS_LEFT)
-    for other in tx.connections.of_mailbox(mailbox_id) if features.magnet else ():
-        if other.user_id != user_id and other.keeps_mail:
+    for other in tx.connections.of_mailbox(mailbox_id) if wanted.magnet else ():
+        if other.user_id != user_id and other.keeps_notifications:
             raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")
 
 
@@ -259,19 +258,14 @@ def _signed_in(
 
 
 def _switch(
-    connection: Connection, watch: Watch | None, features: _Features, tx: Transaction, work: Work
+    connection: Connection, watch: Watch | None, wanted: _Wanted, tx: Transaction, work: Work
 ) -> bool:
-    """Features start at the provider's time of switching on (W14) and keep their start while they stay on.
-
-    Returns whether the mailbox still needs its watch.
-    """
-    since: datetime | None = watch.answered_at if watch else None
-    tx.connections.change(
-        connection.id,
-        magnet_since=since and (connection.magnet_since or since),
-        sorting_since=(connection.sorting_since or since) if features.sorting else None,
-        dry_run=features.dry_run,
+    """Features start at the provider's time of switching on (W14). Returns whether the mailbox still needs its
+    watch."""
+    features = connection.features.switched(
+        magnet=watch is not None, sorting=wanted.sorting, now=watch.answered_at if watch else None
     )
+    tx.connections.change(connection.id, features, dry_run=wanted.dry_run)
     if watch:
         tx.mailboxes.start_watch(connection.mailbox_id, watch, work.pace.watch_due_after)
         tx.mailboxes.resume(connection.mailbox_id)

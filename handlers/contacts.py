@@ -173,14 +173,12 @@ def _decide_all(
                 insiders=people.insiders,
                 exclusions=people.exclusions,
                 hits=people.hits.get(message.author, ()),
-                magnet_since=connection.magnet_since,
-                sorting_since=connection.sorting_since,
+                features=connection.features,
                 crm_labels=frozenset(mailbox.labels.values()),
             ),
         )
         for message in messages
         for connection in connections
-        if connection.magnet_since is not None
     ]
 
 

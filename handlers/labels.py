@@ -120,7 +120,7 @@ def _categories(links: Mapping[tuple[str, int], Link], today: date, tx: Transact
 
 def _outcome(connection: Connection, mail: Sortable, wanted: Sorted) -> Outcome:
     """The settings are those of this moment (Part B); the user's hand wins over every category (I6)."""
-    if connection.sorting_since is None or mail.link.received_at < connection.sorting_since:
+    if not connection.features.at(mail.link.received_at).sorting:
         return Outcome.LABEL_OFF
     if mail.touched:
         return Outcome.LABEL_USER_CHOICE

@@ -113,7 +113,7 @@ def is_cleared(mailbox_id: int, tx: Transaction) -> bool:
 
 def _forget_some(connection_id: int, rows: int, after: After, tx: Transaction) -> Forgotten:
     connection = tx.connections.get(connection_id)
-    if connection is None or (connection.keeps_mail and connection.sorting_since is not None):
+    if connection is None or (connection.keeps_notifications and connection.keeps_labelled):
         return Forgotten(0, None)
     alone = not (connection.keeps_mail or _keeps(tx, connection))
     if alone and not after:  # two may have ended at once, each seeing the other

@@ -70,8 +70,8 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Annou
 
 def _outcome(connection: Connection, link: Link) -> Outcome:
     """The settings are those of this moment, not those of the match (Part B, W6)."""
-    since = connection.magnet_since
-    return Outcome.MAGNET_NOTIFIED if since and link.received_at >= since else Outcome.MAGNET_OFF
+    on = connection.features.at(link.received_at)
+    return Outcome.MAGNET_NOTIFIED if on.magnet else Outcome.MAGNET_OFF
 
 
 def _say(one: _Announced, mailbox_id: int) -> None:

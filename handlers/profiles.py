@@ -50,7 +50,7 @@ def follow(users: Collection[UserRecord], deleted: Collection[str], tx: Transact
                 tx.mailboxes.pause(connection.mailbox_id)
                 followed.paused.append(connection)
         elif tx.connections.resume(connection.id):
-            if connection.magnet_since is not None:
+            if connection.keeps_mail:
                 tx.mailboxes.resume(connection.mailbox_id)
             followed.resumed.append(connection)
     for connection in followed.resumed:

@@ -127,7 +127,7 @@ def _decided_now(
     people = look_up(mailbox_id, [message], tx)
     way = direction(message, people.insiders)
     by_alias = message.author is not None and is_one_of(message.author, people.insiders.aliases)
-    if connection is None or not connection.works or connection.magnet_since is None:
+    if connection is None or not connection.works:
         return SeenNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE, by_alias=by_alias)
     found = people.hits.get(message.author, ())
     decision = decide(
@@ -135,8 +135,7 @@ def _decided_now(
         insiders=people.insiders,
         exclusions=people.exclusions,
         hits=found,
-        magnet_since=connection.magnet_since,
-        sorting_since=connection.sorting_since,
+        features=connection.features,
         crm_labels=frozenset(),
     )
     return SeenNow(message=message, direction=way, outcome=decision.skip, hit=best(found), by_alias=by_alias)

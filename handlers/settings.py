@@ -115,15 +115,13 @@ def _switch_off(connection: Connection, wishes: Wishes, tx: Transaction) -> bool
     """The features as they are to be (Z36); False when the mailbox needs its watch no more."""
     if wishes.magnet is None and wishes.sorting is None and wishes.dry_run is None:
         return True
-    magnet_since = connection.magnet_since if wishes.magnet is None else None
-    sorts = magnet_since is not None and wishes.sorting is None
-    tx.connections.change(
-        connection.id,
-        magnet_since=magnet_since,
-        sorting_since=connection.sorting_since if sorts else None,
-        dry_run=connection.dry_run if wishes.dry_run is None else wishes.dry_run,
+    before = connection.features
+    features = before.switched(
+        magnet=before.magnet and wishes.magnet is None, sorting=before.sorting and wishes.sorting is None
     )
-    if magnet_since is not None or connection.magnet_since is None:
+    dry_run = connection.dry_run if wishes.dry_run is None else wishes.dry_run
+    tx.connections.change(connection.id, features, dry_run=dry_run)
+    if features.any or not before.any:
         return True
     return leaving.forget(connection, tx)
 

@@ -126,7 +126,7 @@ def _connection(user_id: str, tx: Transaction) -> Connection | None:
 
 
 def _check(wishes: Wishes, now: Connection | None) -> None:
-    if wishes.sorting and not (wishes.magnet or (wishes.magnet is None and now and now.magnet_since)):
+    if wishes.sorting and not (wishes.magnet or (wishes.magnet is None and now and now.features.magnet)):
         raise Refused("sorting needs MailMagnet (rule Z12)")
     if wishes.sharing is None and now is None:
         raise Refused("a new connection needs a sharing option: private, custom or public (rule Z10)")
@@ -136,7 +136,7 @@ def _scopes(wishes: Wishes, now: Connection | None) -> tuple[Scope, ...]:
     """The smallest set for the settings as they will be. A dry run changes no label."""
     sorting, dry_run = wishes.sorting, wishes.dry_run
     if sorting is None:
-        sorting = now is not None and now.sorting_since is not None and wishes.magnet is not False
+        sorting = now is not None and now.features.sorting and wishes.magnet is not False
     if dry_run is None:
         dry_run = now is not None and now.dry_run
     return needed(labels=sorting and not dry_run)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from domain.connections import Connection, Sharing
+from domain.connections import Connection, Features, Sharing
 from domain.contacts import MatchedBy
 from domain.labels import LABEL_NAMES, Category
 from domain.ledger import Link, Planned, State, Step
@@ -61,7 +61,7 @@ def connect(tx: Transaction, mailbox_id: int, user_id: str, *, sorting: bool = T
     """One more connection to the mailbox, with MailMagnet on."""
     connection_id = tx.connections.add(user_id, mailbox_id, GRANT, Sharing.PRIVATE)
     tx.connections.change(
-        connection_id, magnet_since=START, sorting_since=START if sorting else None, dry_run=False
+        connection_id, Features(magnet_since=START, sorting_since=START if sorting else None), dry_run=False
     )
     return connection_id
 

@@ -1,7 +1,6 @@
 """Connections: who uses which mailbox, by which settings, with which grant (D1, D12, W6, W15)."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -11,16 +10,15 @@ from sqlalchemy import (
     case,
     delete,
     exists,
-    false,
     insert,
-    or_,
     select,
     update,
 )
 from sqlalchemy import Connection as Database
 
-from domain.connections import Connection, ConnectionState, Sharing
+from domain.connections import Connection, ConnectionState, Features, Mode, Sharing
 from domain.mailboxes import Grant
+from infra.db import features as on
 from infra.db.leaving import LeavingRows
 from infra.db.schema import connections, mailboxes, shared_contacts, sign_ins
 from infra.db.sql import chunks, insert_new
@@ -41,7 +39,7 @@ class ConnectionRows(LeavingRows):
         return tuple(map(self._read, rows))
 
     def switched_on(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
-        """Active connections of the mailbox with MailMagnet on, paused or not, the first made first.
+        """Active connections of the mailbox with a feature on, paused or not, the first made first.
 
         `locked` keeps their settings as they are until the commit (W6), and puts the notifications of one
         connection into the order of their commits, so that a reader who asks for "after" misses none.
@@ -76,13 +74,13 @@ class ConnectionRows(LeavingRows):
         return tuple(found)
 
     def add(self, user_id: str, mailbox_id: int, grant: Grant, sharing: Sharing) -> int:
-        """A new LIVE connection with both features off (Z11)."""
+        """A new LIVE connection with all features off (Z11)."""
         added = self._db.scalars(
             insert(connections)
             .values(
                 user_id=user_id,
                 mailbox_id=mailbox_id,
-                mode="LIVE",
+                mode=Mode.LIVE.value,
                 state=ConnectionState.ACTIVE.value,
                 sharing=sharing.value,
                 grant=self._cipher.seal(grant),
@@ -92,27 +90,17 @@ class ConnectionRows(LeavingRows):
         )
         return int(added.one())
 
-    def change(
-        self,
-        connection_id: int,
-        *,
-        magnet_since: datetime | None,
-        sorting_since: datetime | None,
-        dry_run: bool,
-    ) -> None:
+    def change(self, connection_id: int, features: Features, *, dry_run: bool) -> None:
         """New settings, at once also for jobs in flight: the version grows (W6). Sorting begins afresh (E67).
 
         What was kept for a feature that goes off is to be deleted now.
         """
-        off = {connections.c.magnet_since: magnet_since, connections.c.sorting_since: sorting_since}
-        goes = (since.is_not(None) for since, new in off.items() if new is None)
         self._update(
             connection_id,
-            magnet_since=magnet_since,
-            sorting_since=sorting_since,
+            **on.values(features),
             dry_run=dry_run,
             sorting_trouble=None,
-            leave_due_at=case((or_(false(), *goes), db_now()), else_=connections.c.leave_due_at),
+            leave_due_at=case((on.goes_off(features), db_now()), else_=connections.c.leave_due_at),
             version=connections.c.version + 1,
         )
 
@@ -180,8 +168,7 @@ class ConnectionRows(LeavingRows):
         self._update(
             connection_id,
             state=ConnectionState.OFF.value,
-            magnet_since=None,
-            sorting_since=None,
+            **on.values(Features()),
             dry_run=False,
             sharing=Sharing.PRIVATE.value,
             excluded_domains=[],
@@ -238,10 +225,10 @@ class ConnectionRows(LeavingRows):
             id=row.id,
             user_id=row.user_id,
             mailbox_id=row.mailbox_id,
+            mode=Mode(row.mode),
             state=ConnectionState(row.state),
             version=row.version,
-            magnet_since=row.magnet_since,
-            sorting_since=row.sorting_since,
+            features=on.read(row),
             dry_run=row.dry_run,
             grant=row.grant and self._cipher.unseal(row.grant),
             sorting_trouble=row.sorting_trouble,
@@ -253,8 +240,8 @@ class ConnectionRows(LeavingRows):
 
 def _switched_on(*where: ColumnElement[bool]) -> Mapping[bool, Select[Any]]:
     """The query, and the same with its rows locked. Built once, see ledger_statements."""
-    active = (connections.c.state == ConnectionState.ACTIVE.value, connections.c.magnet_since.is_not(None))
-    these = select(connections).where(connections.c.mailbox_id == bindparam("of_mailbox"), *active, *where)
+    its = connections.c.mailbox_id == bindparam("of_mailbox")
+    these = select(connections).where(its, on.works(), *where)
     query = these.order_by(connections.c.id)
     return {False: query, True: query.with_for_update()}
 

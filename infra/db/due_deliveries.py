@@ -20,10 +20,10 @@ from sqlalchemy import (
 )
 
 from domain.channels import ChannelState, batch_of
-from domain.connections import ConnectionState
 from domain.ledger import State
 from domain.notifications import LATE_AFTER, NoticeKind
 from infra.db.channels import is_awake
+from infra.db.features import announces
 from infra.db.schema import channels, connections, deliveries, notifications
 from infra.db.sql import MANY, change_these, chunks, in_key_order
 from infra.db.types import NOW, db_now
@@ -45,10 +45,7 @@ _NOT_SIGNED_IN = "sign_in"
 _KEY = (deliveries.c.channel_id, deliveries.c.notification_id)
 WAITS = deliveries.c.state == bindparam(None, State.WAITING.value, literal_execute=True)
 OF_MAIL = notifications.c.kind == NoticeKind.MAIL.value
-WORKS = and_(
-    connections.c.state == ConnectionState.ACTIVE.value,
-    connections.c.magnet_since.is_not(None),
-)
+WORKS = announces()
 MAY_GO = or_(~OF_MAIL, WORKS)
 """Of a mail nothing is told while nobody is signed in to its mailbox (D12): it waits, with its three details."""
 

@@ -1,4 +1,4 @@
-"""What may be shown of mail: what MailMagnet keeps, and not what is still to be deleted (D2, D12).
+"""What may be shown of mail: what is kept for a feature that is on, and not what is still to be deleted (D2, D12).
 
 Switching it off, or the connection, hides all of it with one row; it is deleted stretch by stretch. So whoever reads
 mail to show it asks for these, of the table that he reads.
@@ -7,13 +7,14 @@ mail to show it asks for these, of the table that he reads.
 from sqlalchemy import ColumnElement, Exists, and_, exists, or_
 
 from domain.notifications import NoticeKind
+from infra.db.features import keeps_labelled, keeps_mail, keeps_notifications
 from infra.db.schema import connections, decisions, deliveries, messages, notifications, steps
 
 _keeping = connections.alias("keeping")
 
 
 def _kept(*where: ColumnElement[bool]) -> Exists:
-    return exists().where(_keeping.c.magnet_since.is_not(None), *where)
+    return exists().where(keeps_mail(_keeping), *where)
 
 
 FOR_SORTING = and_(decisions.c.author.is_(None), decisions.c.category.is_not(None))
@@ -24,10 +25,9 @@ STEPS = _kept(
     _keeping.c.mailbox_id == steps.c.mailbox_id,
     or_(steps.c.connection_id == 0, steps.c.connection_id == _keeping.c.id),
 )
-DECISIONS = _kept(
-    _keeping.c.id == decisions.c.connection_id, or_(_keeping.c.sorting_since.is_not(None), ~FOR_SORTING)
-)
+DECISIONS = _kept(_keeping.c.id == decisions.c.connection_id, or_(keeps_labelled(_keeping), ~FOR_SORTING))
 NOTIFICATIONS = or_(
-    notifications.c.kind != NoticeKind.MAIL.value, _kept(_keeping.c.id == notifications.c.connection_id)
+    notifications.c.kind != NoticeKind.MAIL.value,
+    exists().where(keeps_notifications(_keeping), _keeping.c.id == notifications.c.connection_id),
 )
 DELIVERIES = exists().where(notifications.c.id == deliveries.c.notification_id, NOTIFICATIONS)

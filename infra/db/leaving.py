@@ -91,7 +91,9 @@ class LeavingRows:
         whole = messages.c.mailbox_id == connection.mailbox_id
         looked_at = {decisions: its}
         if not connection.keeps_mail:
-            looked_at |= {steps: of_mailbox, notifications: told}
+            looked_at[steps] = of_mailbox
+        if not connection.keeps_notifications:
+            looked_at[notifications] = told
         if alone:
             looked_at |= {messages: whole}
         last: str | None = self._db.scalar(_last(looked_at, limit, after))
@@ -101,7 +103,7 @@ class LeavingRows:
         rows = self._delete(decisions, its, *kept, *_between(decisions, after, last))
         if alone:
             self._delete(messages, whole, *_between(messages, after, last))
-        if not connection.keeps_mail:
+        if not connection.keeps_notifications:
             self._delete_notifications(told, *_between(notifications, after, last))
         return Forgotten(rows, None if last is None else (last,))
 

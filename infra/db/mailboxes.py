@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Update, bindparam, case, delete, exists, func, select, update
 
 from domain.addresses import loose
-from domain.connections import ConnectionState, MailboxState
+from domain.connections import MailboxState
 from domain.labels import ByCategory, Category
 from domain.mailboxes import Watch
 from domain.watches import Recall, WatchState
 from infra.db import crm_labels
 from infra.db.aliases import REGISTERED, counts
+from infra.db.features import works
 from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import AWAKE, connections, mailbox_addresses, mailboxes
 from infra.db.sql import insert_new, key_order, lock, take_turn
@@ -177,11 +178,7 @@ class MailboxRows(TroubleRows):
         It may just have changed: the row is locked before the look, so that what is due by then stays due.
         """
         self._db.execute(select(mailboxes.c.id).where(mailboxes.c.id == mailbox_id).with_for_update())
-        working = exists().where(
-            connections.c.mailbox_id == mailbox_id,
-            connections.c.state == ConnectionState.ACTIVE.value,
-            connections.c.magnet_since.is_not(None),
-        )
+        working = exists().where(connections.c.mailbox_id == mailbox_id, works())
         idle = (mailboxes.c.id == mailbox_id, ~working)
         self._db.execute(update(mailboxes).where(*idle).values(sync_due_at=None, watch_due_at=None))
 

@@ -13,6 +13,7 @@ from domain.notifications import NoticeKind
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.trails import Trail
 from infra.db.entries import entries
+from infra.db.features import works
 from infra.db.kept import DECISIONS, NOTIFICATIONS, STEPS
 from infra.db.mailboxes import watch_state
 from infra.db.schema import (
@@ -43,7 +44,7 @@ class ReportRows:
         open_mail = _open_mail(mailbox).subquery()
         signed_in = exists().where(
             connections.c.mailbox_id == open_mail.c.mailbox_id,
-            connections.c.state == ConnectionState.ACTIVE.value,
+            works(),
             mailboxes.c.id == open_mail.c.mailbox_id,
             mailboxes.c.paused_at.is_(None),
         )
@@ -240,15 +241,15 @@ def _open_mail(mailbox: str | None) -> Select[Any]:
 def _sign_ins(mailbox: str | None) -> Select[Any]:
     """By mailbox: is anybody signed in for whom there is something to do, has anybody's grant ended, has anybody
     lost the permission, why is mail of anybody no longer sorted (E67), or his service account not let in?"""
-    works = (connections.c.state == ConnectionState.ACTIVE.value) & connections.c.magnet_since.is_not(None)
+    has_work = works()
     lost = connections.c.state == ConnectionState.REAUTH_NEEDED.value
     withdrawn = connections.c.state == ConnectionState.PAUSED.value
     found = select(
         connections.c.mailbox_id,
-        func.max(case((works, 1), else_=0)).label("signed_in"),
+        func.max(case((has_work, 1), else_=0)).label("signed_in"),
         func.max(case((lost, 1), else_=0)).label("lost"),
         func.max(case((withdrawn, 1), else_=0)).label("withdrawn"),
-        func.max(case((works, connections.c.sorting_trouble))).label("unsorted"),
+        func.max(case((has_work, connections.c.sorting_trouble))).label("unsorted"),
         func.max(connections.c.access_trouble).label("refused"),
     ).group_by(connections.c.mailbox_id)
     return found.where(connections.c.mailbox_id.in_(_ids(mailbox))) if mailbox else found

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from domain.ledger import State
 from domain.retention import After, Forgotten
+from infra.db.features import keeps_labelled
 from infra.db.schema import (
     UNDONE,
     connections,
@@ -48,12 +49,7 @@ _UNFINISHED = there_is(
     UNDONE,
     steps.c.state.in_([State.WAITING.value, State.BLOCKED.value]),
 )
-_SORTS = (
-    select(connections.c.sorting_since)
-    .where(connections.c.id == decisions.c.connection_id)
-    .scalar_subquery()
-    .is_not(None)
-)
+_SORTS = there_is(connections.c.id, connections.c.id == decisions.c.connection_id, keeps_labelled())
 _LABELLED = and_(decisions.c.category.is_not(None), _SORTS)
 _ON_ITS_WAY = there_is(
     deliveries.c.state,

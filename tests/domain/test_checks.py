@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.checks import Verdict, of_clocks, of_scopes, of_state, of_sync, of_watch
-from domain.connections import Connection, ConnectionState
+from domain.connections import Connection, ConnectionState, Features, Mode
 from domain.scopes import EVERYTHING, Scope
 from domain.watches import Recall, WatchState
 
@@ -19,7 +19,8 @@ def ago(**span: float) -> datetime:
 
 
 def connection(state: ConnectionState = ConnectionState.ACTIVE, *, sorting: bool = False) -> Connection:
-    return Connection(1, "uwe", 1, state, 1, ago(days=1), ago(days=1) if sorting else None, False, None)
+    features = Features(magnet_since=ago(days=1), sorting_since=ago(days=1) if sorting else None)
+    return Connection(1, "uwe", 1, Mode.LIVE, state, 1, features, dry_run=False, grant=None)
 
 
 FRESH = WatchState(until=NOON + timedelta(days=6), renewed_at=ago(hours=20))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.connections import Features
 from domain.contacts import Contact, Hit, Kind, MatchedBy
 from domain.decisions import Decision, decide
 from domain.ledger import Planned, State, Step
@@ -48,8 +49,7 @@ def decision(
         insiders=Insiders(own=frozenset({ME, ALIAS}), users=frozenset({CARLA, ME})),
         exclusions=exclusions or Exclusions(),
         hits=hits,
-        magnet_since=START,
-        sorting_since=START + sorting_since if sorting else None,
+        features=Features(magnet_since=START, sorting_since=START + sorting_since if sorting else None),
         crm_labels=frozenset(LABELS.values()),
     )
 

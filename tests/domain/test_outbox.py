@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from domain.connections import Connection, ConnectionState
+from domain.connections import Connection, ConnectionState, Features, Mode
 from domain.mailboxes import Grant
 from domain.outbox import NO_PERMISSION, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, wait_before
 from domain.users import User
 
 GRANT = Grant("client", "secret", "refresh", "https://oauth2.example.com/token")
-ACTIVE = Connection(1, "uwe", 1, ConnectionState.ACTIVE, 1, None, None, dry_run=False, grant=GRANT)
+ACTIVE = Connection(1, "uwe", 1, Mode.LIVE, ConnectionState.ACTIVE, 1, Features(), dry_run=False, grant=GRANT)
 UWE = User("uwe")
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, insert, select, text, update
 
 from domain.channels import LANES, TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
+from domain.connections import Features
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
 from domain.reports import Query
@@ -58,7 +59,9 @@ def old_mail(house: House, sender: str, number: int = 0) -> str:
     """A mail of the day before yesterday, after the features were switched on."""
     with house.store.begin("tests.magnet") as tx:
         for one in tx.connections.of_user("uwe"):
-            tx.connections.change(one.id, magnet_since=LONG_AGO, sorting_since=LONG_AGO, dry_run=False)
+            tx.connections.change(
+                one.id, Features(magnet_since=LONG_AGO, sorting_since=LONG_AGO), dry_run=False
+            )
     at = datetime.now(UTC) - timedelta(hours=49)
     return house.deliver(sender, number, internal_date=round(at.timestamp() * 1000))
 

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import select, update
 
 from domain.checks import Verdict
-from domain.connections import Connection, ConnectionState, Sharing, Wishes
+from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
 from domain.notifications import NoticeKind
 from domain.scopes import Scope
 from handlers import doctor, leaving, live, reports, sign_in, sweep
@@ -174,10 +174,10 @@ def test_what_was_not_delegated_is_told_otherwise(delegated: Delegated) -> None:
 
 @pytest.mark.rule("W15")
 def test_another_grant_of_the_mailbox_is_taken_meanwhile(delegated: Delegated) -> None:
-    house, since = delegated.house, delegated.connection().magnet_since
+    house, since = delegated.house, delegated.connection().features.magnet_since
     with house.store.begin("tests.second") as tx:
         second = tx.connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
-        tx.connections.change(second, magnet_since=since, sorting_since=None, dry_run=False)
+        tx.connections.change(second, Features(magnet_since=since), dry_run=False)
     delegated.let()
     gmail_id = house.deliver("ann")
     house.catch_up()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from domain.connections import Sharing
+from domain.connections import Features, Sharing
 from domain.crm import Records, UserRecord
 from domain.outcomes import Outcome
 from handlers import brakes, contacts, crm, labels, reports
@@ -108,7 +108,7 @@ def magnet_restarted(house: House) -> str:
     house.run_next()
     later = datetime.now(UTC) + timedelta(hours=1)
     with house.store.begin("tests.restart") as tx:
-        tx.connections.change(connection_id, magnet_since=later, sorting_since=later, dry_run=False)
+        tx.connections.change(connection_id, Features(magnet_since=later, sorting_since=later), dry_run=False)
     house.pump()
     return gmail_id
 
@@ -131,7 +131,7 @@ def second_user_signed_out(house: House) -> str:
     with house.store.begin("tests.second") as tx:
         [first] = tx.connections.working(1)
         second = tx.connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
-        tx.connections.change(second, magnet_since=first.magnet_since, sorting_since=None, dry_run=False)
+        tx.connections.change(second, Features(magnet_since=first.features.magnet_since), dry_run=False)
     gmail_id = house.deliver("nora")
     house.catch_up()
     with house.store.begin("tests.out") as tx:

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import insert, select
 
 from domain.channels import ChannelKind, Target
-from domain.connections import ConnectionState, Wishes
+from domain.connections import ConnectionState, Features, Wishes
 from domain.errors import TryAgain
 from domain.labels import Category
 from domain.ledger import Planned, State, Step
@@ -388,7 +388,7 @@ def test_of_two_connections_the_last_takes_the_mailbox_s_mail_with_it(full: Hous
     first = the(full)
     with full.store.begin("tests.second") as tx:
         second = tx.connections.add("carla", 1, full.grant(UWE), first.sharing)
-        tx.connections.change(second, magnet_since=first.magnet_since, sorting_since=None, dry_run=False)
+        tx.connections.change(second, Features(magnet_since=first.features.magnet_since), dry_run=False)
         tx.decisions.skip(1, {IDS[0]: Outcome.SKIP_NO_CONTACT}, [second])
     disconnected(full)
     assert rows(full, MAIL) == {"messages": MAILS, "steps": MAILS, "decisions": 1}

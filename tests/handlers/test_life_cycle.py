@@ -9,7 +9,7 @@ import pytest
 import structlog
 from sqlalchemy import Table, func, insert, select
 
-from domain.connections import Connection, ConnectionState, Sharing, Wishes
+from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
 from domain.crm import Change, Records, UserRecord
 from domain.errors import AccessRevoked, GiveUp, TryAgain
 from domain.mailboxes import Grant
@@ -109,11 +109,7 @@ def test_magnet_off_deletes_what_was_kept_takes_sorting_with_it_and_leaves_gmail
 
     assert rows(house, MAIL) == {}
     connection = the(house)
-    assert (connection.state, connection.magnet_since, connection.sorting_since) == (
-        ConnectionState.ACTIVE,
-        None,
-        None,
-    )
+    assert (connection.state, connection.features) == (ConnectionState.ACTIVE, Features())
     assert house.labels(sorted_) == {"UNREAD", OPEN}
     assert house.gmail.dump(UWE).watched_topic is None
     assert is_signed_in(house, connection)
@@ -132,7 +128,7 @@ def test_magnet_can_be_switched_off_without_gmail(house: House, trouble: str) ->
         assert the(house).state is ConnectionState.REAUTH_NEEDED
     settings.change("uwe", Wishes(magnet=False), house.work)
     assert rows(house, MAIL) == {}
-    assert the(house).magnet_since is None
+    assert not the(house).features.magnet
 
 
 @pytest.mark.rule("D12-1", "Z13")
@@ -142,7 +138,7 @@ def test_what_is_saved_is_saved_although_gmail_does_not_end_the_watch(house: Hou
     work = replace(house.work, gmail=Failing(house.work.gmail, "stop_watch", after=False, error=error))
     saved = connections.save("uwe", house.grant(UWE), Wishes(magnet=False), work=work)
     assert saved == (connection_id, UWE)
-    assert the(house).magnet_since is None
+    assert not the(house).features.magnet
 
 
 @pytest.mark.rule("D12-2", "E92", "Z13")
@@ -330,7 +326,7 @@ def test_a_connection_that_is_half_off_is_a_new_one_when_it_is_connected_again(h
     house.connect(magnet=None, sorting=None, sharing=Sharing.CUSTOM)
     connection = the(house)
     assert (connection.sharing, connection.excluded_domains) == (Sharing.CUSTOM, frozenset())
-    assert connection.magnet_since is None
+    assert not connection.features.magnet
     leave(house)
     assert the(house).state is ConnectionState.ACTIVE
     assert is_signed_in(house, the(house))
@@ -410,7 +406,7 @@ def test_a_lost_grant_keeps_what_was_kept_and_the_next_sign_in_catches_up(house:
     house.let_time_pass()
     sweep.catch_up_due(house.work)
     house.pump()
-    assert the(house).magnet_since == connection.magnet_since
+    assert the(house).features == connection.features
     assert house.outcomes() == {first: "label.open", missed: "label.open"}
 
 
@@ -499,7 +495,7 @@ def test_a_withdrawn_permission_pauses_and_goes_on_when_it_is_given_back(house: 
     sweep.redrive(house.work)
     house.pump()
     after = the(house)
-    assert (after.magnet_since, after.sorting_since) == (before.magnet_since, before.sorting_since)
+    assert after.features == before.features
     assert house.outcomes() == {matched: "label.open", during: "label.open"}
     assert sorted(house.notified()) == sorted([matched, during])
     assert len(reports.notices("uwe", 0, None, house.work)) == 2
@@ -684,10 +680,10 @@ def test_signing_in_after_the_account_was_renamed_is_no_exchange(house: House) -
     house.gmail.rename_mailbox(UWE, new)
     house.connect("uwe", new, magnet=None, sorting=None, sharing=None)
     after = the(house)
-    assert (after.id, after.mailbox_id, after.magnet_since) == (
+    assert (after.id, after.mailbox_id, after.features) == (
         before.id,
         before.mailbox_id,
-        before.magnet_since,
+        before.features,
     )
     with house.store.begin("tests.own") as tx:
         state = tx.mailboxes.get(after.mailbox_id)

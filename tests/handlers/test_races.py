@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from domain.connections import Wishes
+from domain.connections import Features, Wishes
 from domain.errors import TryAgain
 from domain.labels import LabelChange
 from domain.mailboxes import Grant
@@ -221,8 +221,8 @@ def test_what_gmail_has_already_is_recorded_although_sorting_was_switched_off_me
             with house.store.begin("tests.off") as tx:
                 connection = tx.connections.get(connection_id)
                 assert connection is not None
-                since = connection.magnet_since
-                tx.connections.change(connection_id, magnet_since=since, sorting_since=None, dry_run=False)
+                since = connection.features.magnet_since
+                tx.connections.change(connection_id, Features(magnet_since=since), dry_run=False)
 
     interrupted(house, off).catch_up()
     assert house.labels(gmail_id) == {"UNREAD", OPEN}

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import delete, insert, select, update
 
+from domain.connections import Features
 from domain.contacts import MatchedBy
 from domain.explanations import differs, second_look, summary
 from domain.ledger import State, Step
@@ -352,7 +353,7 @@ def test_a_mailbox_in_which_sorting_is_stopped_comes_first_and_says_why(
     with house.store.begin("tests.switch") as tx:
         assert tx.connections.stop_sorting(connection_of(tx, carla), "invalidArgument")
         tx.connections.need_sign_in(connection_of(tx, uwe))
-        tx.connections.change(carla.connection_id, magnet_since=None, sorting_since=None, dry_run=False)
+        tx.connections.change(carla.connection_id, Features(), dry_run=False)
     status = reports.status(None, None, work=house.work)
     assert status.totals.unsorted == 0, (
         "who is not signed in, or wants no sorting, has another trouble or none"
@@ -367,7 +368,7 @@ def test_a_mailbox_with_one_of_two_users_signed_in_is_active(house: House) -> No
         joined = tx.connections.get(second)
         assert joined is not None
         tx.connections.need_sign_in(joined)
-        tx.connections.change(world.connection_id, magnet_since=None, sorting_since=None, dry_run=False)
+        tx.connections.change(world.connection_id, Features(), dry_run=False)
     status = reports.status(None, None, work=house.work)
     assert status.mailboxes[0].state(status.now) == "reauth needed"
     with house.store.begin("tests.only") as tx:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from domain.connections import Connection, Sharing, Wishes
+from domain.connections import Connection, Features, Sharing, Wishes
 from domain.contacts import Kind
 from domain.crm import ContactRecord, UserRecord
 from domain.events import MailAnnounced
@@ -51,7 +51,7 @@ def test_a_new_connection_without_a_sharing_option_is_refused(house: House) -> N
 def test_magnet_and_sorting_are_off_until_they_are_asked_for(house: House) -> None:
     house.connect(magnet=None, sorting=None, dry_run=None)
     connection = the(house)
-    assert (connection.magnet_since, connection.sorting_since) == (None, None)
+    assert connection.features == Features()
     assert house.gmail.dump(UWE).watched_topic is None
 
 
@@ -61,7 +61,7 @@ def test_sorting_alone_cannot_be_switched_on(house: House) -> None:
     for wishes in (Wishes(sorting=True), Wishes(sorting=True, magnet=False)):
         with pytest.raises(Refused, match="rule Z12"):
             settings.change("uwe", wishes, house.work)
-    assert the(house).sorting_since is None
+    assert not the(house).features.sorting
 
 
 @pytest.mark.rule("Z13", "Z12")

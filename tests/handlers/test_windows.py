@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from domain.connections import Sharing, Wishes
+from domain.connections import Features, Sharing, Wishes
 from domain.events import MailAnnounced, MailboxChanged, MailFound
 from domain.labels import LabelChange
 from domain.mailboxes import Grant
@@ -98,8 +98,8 @@ def test_sorting_switched_off_in_flight_drops_the_result(house: House) -> None:
             with house.store.begin("tests.off") as tx:
                 connection = tx.connections.get(connection_id)
                 assert connection is not None
-                since = connection.magnet_since
-                tx.connections.change(connection_id, magnet_since=since, sorting_since=None, dry_run=False)
+                since = connection.features.magnet_since
+                tx.connections.change(connection_id, Features(magnet_since=since), dry_run=False)
 
     gmail_id = house.deliver("ann")
     interrupted(house, switch_off).catch_up()
@@ -256,8 +256,8 @@ def test_when_one_grant_is_gone_the_next_is_tried(house: House) -> None:
         connection = tx.connections.get(first)
         assert connection is not None
         second = tx.connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
-        since = connection.magnet_since
-        tx.connections.change(second, magnet_since=since, sorting_since=None, dry_run=False)
+        since = connection.features.magnet_since
+        tx.connections.change(second, Features(magnet_since=since), dry_run=False)
         assert connection.grant is not None
         house.gmail.revoke(refresh_token=connection.grant.refresh_token)
     house.gmail.expire_access_tokens(UWE)

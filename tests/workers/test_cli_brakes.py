@@ -194,8 +194,6 @@ def test_mail_left_unsorted_because_sorting_is_stopped_says_so_and_is_sorted_onc
     assert found["mailboxes"][0]["mailbox"] == UWE, "trouble comes first"
     with world.store.begin("tests.save_settings") as tx:
         now = connection_of(tx, world)
-        tx.connections.change(
-            now.id, magnet_since=now.magnet_since, sorting_since=now.sorting_since, dry_run=False
-        )
+        tx.connections.change(now.id, now.features, dry_run=False)
     assert terminal.run("status", "--json").json["organisation"]["sorting_stopped"] == 0
     assert terminal.run("retry", "m2").out == "mails that wait again: 1\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from domain.connections import Sharing
+from domain.connections import Features, Sharing
 from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
 from infra.db.schema import notifications
@@ -43,7 +43,7 @@ class Desk:
             mailbox_id = tx.mailboxes.add(address)
             tx.mailboxes.keep_own_addresses(mailbox_id, [address])
             connection_id = tx.connections.add(user, mailbox_id, grant, sharing)
-            tx.connections.change(connection_id, magnet_since=tx.now(), sorting_since=None, dry_run=False)
+            tx.connections.change(connection_id, Features(magnet_since=tx.now()), dry_run=False)
             return connection_id
 
     def put(self, raw: bytes | EmailMessage, *, mailbox: str = UWE, at: int = 0) -> str:

@@ -101,9 +101,9 @@ def connect(
 def _features(connection_id: int, store: Store) -> str:
     with store.begin("connections.look", reads_only=True) as tx:
         made = tx.connections.get(connection_id)
-    if made is None or made.magnet_since is None:
+    if made is None or not made.features.magnet:
         return "nothing switched on"
-    return ("MailMagnet and sorting" if made.sorting_since else "MailMagnet") + (
+    return ("MailMagnet and sorting" if made.features.sorting else "MailMagnet") + (
         ", changing nothing in Gmail" if made.dry_run else ""
     )
 

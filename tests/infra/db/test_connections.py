@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from domain.connections import Connection, ConnectionState, Sharing
+from domain.connections import Connection, ConnectionState, Features, Mode, Sharing
 from domain.ledger import Claim
 from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
@@ -35,8 +35,7 @@ def change(world: World, *, magnet: bool = True, sorting: bool = True) -> None:
     with world.store.begin("connections.record") as tx:
         tx.connections.change(
             world.connection_id,
-            magnet_since=START if magnet else None,
-            sorting_since=START if sorting else None,
+            Features(magnet_since=START if magnet else None, sorting_since=START if sorting else None),
             dry_run=False,
         )
 
@@ -65,7 +64,7 @@ def test_a_new_connection_has_nothing_to_do_until_a_feature_is_on(store: Store) 
         connection_id = tx.connections.add("uwe", mailbox_id, GRANT, Sharing.PRIVATE)
         made = tx.connections.get(connection_id)
         assert made
-        assert (made.state, made.magnet_since, made.sorting_since) == (ConnectionState.ACTIVE, None, None)
+        assert (made.mode, made.state, made.features) == (Mode.LIVE, ConnectionState.ACTIVE, Features())
         assert not made.works
         assert tx.connections.working(mailbox_id) == ()
         assert tx.connections.of_mailbox(mailbox_id) == tx.connections.of_user("uwe") == (made,)
