@@ -90,8 +90,8 @@ class DatabaseAway(Exception):
     """The database is away, or busy with others for longer than we wait. The transaction is undone and nothing in it
     is to blame: it counts as no try, and is done later.
 
-    `reason`: "away", "busy", or "deadlock" where the database has ended ours so that another one goes on; then it
-    may be done again at once.
+    `reason`: "away", "busy", "deadlock" where the database has ended ours so that another one goes on and it may be
+    done again at once, or "schema" where another release has changed the tables: this process is to end.
     """
 
     def __init__(self, reason: str) -> None:

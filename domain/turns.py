@@ -1,13 +1,28 @@
 """Being the only one at a mailbox's work of one kind (W1, W10)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LockKind(StrEnum):
+    """What one run at a time is for. Redis keeps the words, for processes of the release before too."""
+
+    SYNC = "sync"
+    SORT = "sort"
+    SEND = "send"
+    WATCH = "watch"
+    COMPARE = "compare"
+    DELIVER = "deliver"
+    """Of a channel, where all before are of a mailbox."""
+    ANEW = "anew"
+    """Of all mailboxes together: only one's watch is made anew at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """`kind` is the kind of work, `generation` the mailbox's dirty mark as it was on entering."""
+    """`generation` is the mailbox's dirty mark as it was on entering."""
 
-    kind: str
+    kind: LockKind
     mailbox_id: int
     generation: int
     token: str

@@ -24,6 +24,7 @@ from domain.channels import (
 from domain.cloud_events import TESTED, envelope
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
+from domain.turns import LockKind
 from handlers.connections import Refused, check_known
 from handlers.ports import Outside, Sender, Transaction
 from handlers.posts import Posted, post
@@ -38,7 +39,11 @@ TURN = 20.0
 def deliver(channel_id: int, work: Work) -> None:
     """Everything that waits for this channel, some of it at a time, one run at a time."""
     in_turn(
-        "deliver", channel_id, DeliveryDue(channel_id), work, lambda keep: _deliver(channel_id, work, keep)
+        LockKind.DELIVER,
+        channel_id,
+        DeliveryDue(channel_id),
+        work,
+        lambda keep: _deliver(channel_id, work, keep),
     )
 
 
@@ -48,7 +53,7 @@ def _deliver(channel_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     with _outside(work).kept(work.stopping) as sender:
         while not work.stopping():
             if time.monotonic() > end:
-                work.queue.mark("deliver", channel_id)  # one more run, behind all that is queued now
+                work.queue.mark(LockKind.DELIVER, channel_id)  # one more run, behind all that is queued now
                 return True
             parcels, more = _take(channel_id, most, work)
             most, put_back = _send(parcels, sender, work)

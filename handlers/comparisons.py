@@ -14,6 +14,7 @@ from domain.events import ComparisonDue, MailFound
 from domain.ledger import SLICE
 from domain.mailboxes import Found
 from domain.quota import Purpose
+from domain.turns import LockKind
 from handlers.mailboxes import SIDE_BY_SIDE
 from handlers.ports import Mailbox
 from handlers.work import Lease, Work, enter, in_turn, rest
@@ -25,7 +26,9 @@ CAME_BY = "compare"
 
 def compare(mailbox_id: int, work: Work) -> None:
     """Handle what the list of the last two days has and the ledger has not. One at a time per mailbox."""
-    in_turn("compare", mailbox_id, ComparisonDue(mailbox_id), work, partial(_compare, mailbox_id, work))
+    in_turn(
+        LockKind.COMPARE, mailbox_id, ComparisonDue(mailbox_id), work, partial(_compare, mailbox_id, work)
+    )
 
 
 def _compare(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:

@@ -16,6 +16,7 @@ from domain.ledger import LABEL_WAITS, Claim, Cost, Link, Sortable, Step
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.quota import Purpose
+from domain.turns import LockKind
 from handlers import threads
 from handlers.labelling import Plan, Result, label
 from handlers.ports import Transaction
@@ -30,8 +31,14 @@ AT_ONCE = 1_000
 
 def sort(mailbox_id: int, work: Work) -> None:
     """Everything of this mailbox that may be sorted, oldest first, one run at a time (W10)."""
-    work.queue.mark("sort", mailbox_id)
-    in_turn("sort", mailbox_id, MailAnnounced(mailbox_id), work, lambda keep: _sort(mailbox_id, work, keep))
+    work.queue.mark(LockKind.SORT, mailbox_id)
+    in_turn(
+        LockKind.SORT,
+        mailbox_id,
+        MailAnnounced(mailbox_id),
+        work,
+        lambda keep: _sort(mailbox_id, work, keep),
+    )
 
 
 def _sort(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:

@@ -13,6 +13,7 @@ from domain.events import MailboxChanged, MailFound
 from domain.ledger import SLICE
 from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
 from domain.quota import Purpose
+from domain.turns import LockKind
 from domain.watches import Ended
 from handlers import watches
 from handlers.ports import Mailbox, Transaction
@@ -34,7 +35,7 @@ class CursorLost(Exception):
 def catch_up(mailbox_id: int, came_by: str, work: Work) -> None:
     """Everything since our cursor goes into the ledger; one run at a time (W1)."""
     in_turn(
-        "sync",
+        LockKind.SYNC,
         mailbox_id,
         MailboxChanged(mailbox_id),
         work,

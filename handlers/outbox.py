@@ -26,6 +26,7 @@ from domain.outbox import (
     wait_before,
 )
 from domain.quota import Purpose
+from domain.turns import LockKind
 from domain.users import User
 from handlers.ports import Mailbox
 from handlers.work import REFUSED_WAIT, Lease, Work, enter, in_turn, written
@@ -38,14 +39,14 @@ TURN = 20.0
 
 def deliver(mailbox_id: int, work: Work) -> None:
     """Everything of this mailbox that is due, one after the other, one run at a time."""
-    in_turn("send", mailbox_id, SendingDue(mailbox_id), work, partial(_deliver, mailbox_id, work))
+    in_turn(LockKind.SEND, mailbox_id, SendingDue(mailbox_id), work, partial(_deliver, mailbox_id, work))
 
 
 def _deliver(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     turn_ends = time.monotonic() + TURN
     while not work.stopping():
         if time.monotonic() > turn_ends:
-            work.queue.mark("send", mailbox_id)  # one more run, behind all that is queued now
+            work.queue.mark(LockKind.SEND, mailbox_id)  # one more run, behind all that is queued now
             return True
         with work.store.begin("sending.claim") as tx:
             sending = tx.outbox.claim(mailbox_id, work.me(), work.pace.long_lease)

@@ -13,7 +13,7 @@ from domain.letters import Letter, Sought
 from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
 from domain.sign_ins import SignIn
-from domain.turns import Turn
+from domain.turns import LockKind, Turn
 from handlers.history_rows import HistoryRows
 from handlers.mailbox_rows import MailboxRows
 from handlers.rows import (
@@ -209,10 +209,10 @@ class Outside(Sender, Protocol):
 class Queue(Protocol):
     """Dirty marks and locks per mailbox (W1). A hint: nothing here is the truth (W13)."""
 
-    def mark(self, kind: str, mailbox_id: int) -> bool:
+    def mark(self, kind: LockKind, mailbox_id: int) -> bool:
         """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
 
-    def enter(self, kind: str, mailbox_id: int, seconds: float) -> Turn | None:
+    def enter(self, kind: LockKind, mailbox_id: int, seconds: float) -> Turn | None:
         """Take the lock for so many seconds at most, None when somebody else holds it."""
 
     def keep(self, turn: Turn, seconds: float) -> bool:
@@ -221,10 +221,10 @@ class Queue(Protocol):
     def leave(self, turn: Turn, *, done: bool) -> bool:
         """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""
 
-    def stalled(self, kind: str, older_than: float, limit: int) -> Sequence[int]:
+    def stalled(self, kind: LockKind, older_than: float, limit: int) -> Sequence[int]:
         """Dirty mailboxes without a run that were last asked for so many seconds ago; asked for again from now."""
 
-    def backlog(self, queue: str = "mail") -> int:
+    def backlog(self, queue: str) -> int:
         """How many jobs are queued and not yet taken."""
 
     def spend(self, slot: int, spent: Mapping[int, int]) -> Mapping[int, tuple[int, ...]]:
@@ -238,7 +238,7 @@ class Queue(Protocol):
         """Whether nobody has said it for so many seconds; False when Redis is away."""
 
     def emit(self, event: Event, copies: int = 1) -> None:
-        """Wake those who wait for the event (workers/routes.py). Called after the commit, never before."""
+        """Wake those who wait for the event (workers/jobs.py). Called after the commit, never before."""
 
 
 class Transaction(Protocol):

@@ -4,6 +4,7 @@ import structlog
 
 from domain.events import MailboxChanged
 from domain.pushes import pushed_address
+from domain.turns import LockKind
 from handlers.work import Work
 
 log = structlog.get_logger()
@@ -20,7 +21,7 @@ def take(data: bytes, work: Work) -> None:
     if mailbox_id is None:
         log.warning("push.rejected", reason="unknown_mailbox", size=len(data))
         return
-    if work.queue.mark("sync", mailbox_id):
+    if work.queue.mark(LockKind.SYNC, mailbox_id):
         work.queue.emit(MailboxChanged(mailbox_id))
         log.info("push.received", mailbox_id=mailbox_id)
     else:

@@ -9,6 +9,7 @@ from domain.events import SendingDue
 from domain.outbox import SIGN_IN, Room, Sending, SendState, hindrance, key_of
 from domain.outgoing import Unsendable, Written, encode
 from domain.quota import Purpose
+from domain.turns import LockKind
 from handlers.connections import Refused
 from handlers.ports import Mailbox
 from handlers.preparing import WAYS_OUT, Prepared, prepare
@@ -153,7 +154,7 @@ def _now(sending: Sending, work: Work) -> Sending:
 def _wake(mailbox_id: int, work: Work) -> None:
     """Nobody may be told of an error now: he would ask again, and what is drafted will be sent. The sweep finds it."""
     try:
-        work.queue.mark("send", mailbox_id)
+        work.queue.mark(LockKind.SEND, mailbox_id)
         work.queue.emit(SendingDue(mailbox_id))
     except Exception as error:
         log.warning("sending.unannounced", mailbox_id=mailbox_id, error=type(error).__name__)

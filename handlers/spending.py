@@ -10,12 +10,16 @@ from handlers.work import Work
 
 
 def write_down(work: Work) -> None:
-    """What this process has spent goes into the ledger; what others have comes from there. A process that is killed
-    takes with it what it had not written: a minute's at most."""
+    """What this process has spent goes into the ledger. A process that is killed takes with it what it had not
+    written: a minute's at most."""
     for batch in work.tally.batches():
         with work.store.begin("units.write") as tx:
             tx.units.add(batch.key, batch.owner, batch.day, batch.rows)
         work.tally.written(batch)
+
+
+def learn_day(work: Work) -> None:
+    """What all processes have written down for today."""
     with work.store.begin("units.look", reads_only=True) as tx:
         spent = tx.units.of_day(quota_day(datetime.now(UTC)))
     work.tally.know_day(spent.day)

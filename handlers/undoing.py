@@ -14,6 +14,7 @@ from domain.errors import GiveUp, LabelUnknown, TryAgain
 from domain.events import MailAnnounced
 from domain.labels import LabelChange, Labelled, Left, Place, restoration
 from domain.ledger import wait_before
+from domain.turns import LockKind
 from handlers.ports import Mailbox
 from handlers.work import Lease, Work, enter
 
@@ -109,12 +110,12 @@ class Undoing:
     def _turn(self) -> Iterator[Lease]:
         """Whoever came to sort meanwhile was turned away, and is asked again at the end."""
         queue, seconds = self.work.queue, self.work.pace.lease
-        turn = queue.enter("sort", self.mailbox.id, seconds)
+        turn = queue.enter(LockKind.SORT, self.mailbox.id, seconds)
         for _ in range(TURN_TRIES):
             if turn is not None:
                 break
             self.wait(TURN_WAIT)
-            turn = queue.enter("sort", self.mailbox.id, seconds)
+            turn = queue.enter(LockKind.SORT, self.mailbox.id, seconds)
         if turn is None:
             raise Busy
         held = turn

@@ -12,6 +12,7 @@ from domain.errors import GiveUp, Slowed, TryAgain
 from domain.events import WatchDue
 from domain.mailboxes import Watch
 from domain.quota import Purpose
+from domain.turns import LockKind
 from domain.watches import Recall
 from handlers.ports import Mailbox
 from handlers.work import Lease, Work, enter, in_turn
@@ -34,7 +35,7 @@ def renew_watch(mailbox_id: int, work: Work) -> None:
 
     One at a time: two calls of `watch` for one mailbox are more than Gmail takes (FACTS §1).
     """
-    in_turn("watch", mailbox_id, WatchDue(mailbox_id), work, partial(_renew, mailbox_id, work))
+    in_turn(LockKind.WATCH, mailbox_id, WatchDue(mailbox_id), work, partial(_renew, mailbox_id, work))
 
 
 def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
@@ -116,7 +117,7 @@ def judge_push(mailbox: MailboxState, mails: int, now: datetime, work: Work) -> 
 
 def hasten_watch(mailbox_id: int, work: Work) -> None:
     """Have the watch made anew, unless another mailbox's is just now: this one's turn comes with its next mail."""
-    if work.queue.enter("anew", 0, ANEW_EVERY) is None:
+    if work.queue.enter(LockKind.ANEW, 0, ANEW_EVERY) is None:
         return
     with work.store.begin("watch.hasten") as tx:
         tx.mailboxes.hasten_watch(mailbox_id)

@@ -28,6 +28,7 @@ from domain.ledger import unready_wait, wait_before
 from domain.notifications import NoticeKind
 from domain.quota import Purpose
 from domain.retention import Retention
+from domain.turns import LockKind
 from handlers.ports import Gmail, Mailbox, Outside, Queue, SignInPage, Store
 from handlers.units import Tally
 
@@ -217,7 +218,7 @@ def wake_channels(channel_ids: Collection[int], work: Work) -> None:
     One job takes all that waits; a second is asked for only when none is on its way (W1).
     """
     for channel_id in sorted(channel_ids):
-        if work.queue.mark("deliver", channel_id):
+        if work.queue.mark(LockKind.DELIVER, channel_id):
             work.queue.emit(DeliveryDue(channel_id))
 
 
@@ -270,7 +271,7 @@ def written(run: Callable[[], T], work: Work) -> T:
 
 
 def in_turn(
-    kind: str, mailbox_id: int, again: Event, work: Work, run: Callable[[Callable[[], bool]], bool]
+    kind: LockKind, mailbox_id: int, again: Event, work: Work, run: Callable[[Callable[[], bool]], bool]
 ) -> None:
     """One run at a time per mailbox; a mark that comes while it is on causes exactly one more (W1).
 
@@ -279,7 +280,7 @@ def in_turn(
     """
     turn = work.queue.enter(kind, mailbox_id, work.pace.lease)
     if turn is None:
-        log.debug("turn.refused", kind=kind, of=mailbox_id)
+        log.debug("turn.refused", kind=kind.value, of=mailbox_id)
         return
     done = False
     try:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from domain.events import Event
 from domain.quota import SLOT, SLOTS
-from domain.turns import Turn
+from domain.turns import LockKind, Turn
 from infra.faults import reached
 
 BACKLOG = "lodestone:queue:"
@@ -93,12 +93,12 @@ class RedisQueue:
         self._spend = redis.register_script(_SPEND)
         self._stalled = redis.register_script(_STALLED)
 
-    def mark(self, kind: str, mailbox_id: int) -> bool:
+    def mark(self, kind: LockKind, mailbox_id: int) -> bool:
         """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
         with reached("queue.mark"):
             return bool(self._mark(keys=_marks(kind), args=[mailbox_id]))
 
-    def enter(self, kind: str, mailbox_id: int, seconds: float) -> Turn | None:
+    def enter(self, kind: LockKind, mailbox_id: int, seconds: float) -> Turn | None:
         """Take the lock for so many seconds at most, None when somebody else holds it."""
         token = uuid.uuid4().hex
         keys = [_marks(kind)[0], _lock(kind, mailbox_id)]
@@ -119,13 +119,13 @@ class RedisQueue:
         with reached("queue.leave"):
             return bool(self._leave(keys=keys, args=[turn.mailbox_id, turn.token, seen]))
 
-    def stalled(self, kind: str, older_than: float, limit: int) -> Sequence[int]:
+    def stalled(self, kind: LockKind, older_than: float, limit: int) -> Sequence[int]:
         """Dirty mailboxes without a run that were last asked for so many seconds ago; asked for again from now."""
         with reached("queue.stalled"):
             found = self._stalled(keys=[_marks(kind)[1]], args=[older_than, limit, _lock(kind, "")])
         return [int(mailbox_id) for mailbox_id in found]
 
-    def backlog(self, queue: str = "mail") -> int:
+    def backlog(self, queue: str) -> int:
         """How many jobs are queued and not yet taken."""
         return int(self.redis.llen(BACKLOG + queue))
 
@@ -180,9 +180,9 @@ def _some(spent: Mapping[int, int]) -> Iterator[list[tuple[int, int]]]:
         yield some
 
 
-def _marks(kind: str) -> list[str]:
+def _marks(kind: LockKind) -> list[str]:
     return [f"lodestone:dirty:{kind}", f"lodestone:asked:{kind}"]
 
 
-def _lock(kind: str, mailbox_id: int | str) -> str:
+def _lock(kind: LockKind, mailbox_id: int | str) -> str:
     return f"lodestone:turn:{kind}:{mailbox_id}"

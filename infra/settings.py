@@ -178,6 +178,11 @@ class Settings(BaseSettings):
         return f"projects/{self.pubsub_project}/topics/{self.pubsub_topic}"
 
     @property
+    def has_pubsub(self) -> bool:
+        """Whether somebody has said whose Pub/Sub it is; the default is that of a Google on this machine."""
+        return "pubsub_project" in self.model_fields_set
+
+    @property
     def command_log_level(self) -> str:
         """For commands that people type: warnings and worse, unless a level was asked for."""
         return self.log_level if "log_level" in self.model_fields_set else "WARNING"

@@ -1,7 +1,7 @@
 """The actors: each opens a job and calls its handler. A job that fails leaves its work in the ledger (W4)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -10,53 +10,30 @@ import structlog
 from dramatiq.middleware import CurrentMessage
 
 from domain.errors import DatabaseAway
-from handlers import (
-    channels,
-    comparisons,
-    contacts,
-    labels,
-    leaving,
-    mailboxes,
-    notifications,
-    outbox,
-    watches,
-)
+from handlers.jobs import Job
 from handlers.work import once_more
 from infra.logs import place_of
 from workers.bootstrap import App
-from workers.broker import QUEUES
+from workers.jobs import BY_NAME, JOBS
 
 log = structlog.get_logger()
 
-HANDLERS: dict[str, Callable[..., None]] = {
-    "mailboxes.catch_up": mailboxes.catch_up,
-    "mailboxes.compare": comparisons.compare,
-    "mailboxes.leave": leaving.leave,
-    "mailboxes.renew_watch": watches.renew_watch,
-    "contacts.match": contacts.match,
-    "notifications.announce": notifications.announce,
-    "labels.sort": labels.sort,
-    "channels.deliver": channels.deliver,
-    "sending.deliver": outbox.deliver,
-}
-"""A renamed actor would strand the jobs that are queued under its old name."""
+
+def register(app: App, queues: Collection[str]) -> None:
+    """Give the broker the actors whose jobs are in these queues."""
+    for job in JOBS:
+        if job.queue in queues:
+            _register(app, job)
 
 
-def register(app: App) -> None:
-    """Give the broker its actors."""
-    for name in HANDLERS:
-        _register(app, name)
-
-
-def _register(app: App, name: str) -> None:
-    def job(**ids: Any) -> None:
+def _register(app: App, job: Job) -> None:
+    def run(**ids: Any) -> None:
         message = CurrentMessage.get_current_message()
-        for step, its in app.onward.steps(name, ids, app.queue.emit):
-            with structlog.contextvars.bound_contextvars(job=step, job_id=message and message.message_id):
-                _run(partial(HANDLERS[step], work=app.work), its)
+        for name, its in app.onward.steps(job.name, ids, app.queue.emit):
+            with structlog.contextvars.bound_contextvars(job=name, job_id=message and message.message_id):
+                _run(partial(BY_NAME[name].handler, work=app.work), its)
 
-    queue = QUEUES.get(name, "mail")
-    dramatiq.actor(actor_name=name, queue_name=queue, broker=app.broker)(job)
+    dramatiq.actor(actor_name=job.name, queue_name=job.queue, broker=app.broker)(run)
 
 
 def _run(handler: Callable[..., None], ids: dict[str, Any]) -> None:

@@ -97,15 +97,14 @@ class App:
             sign_in=self.sign_in,
         )
 
-    def wait_until_ready(self, stopping: threading.Event | None = None) -> bool:
+    def wait_until_ready(self) -> bool:
         """Wait for what is away and say so (W13); False when the process is to stop before it is there.
 
         Raises WrongSchema for a database that is not ours (W16).
         """
-        stopping = stopping or threading.Event()
         return _wait_for(
-            "database", lambda: check_schema(self.store.engine), DatabaseAway, stopping
-        ) and _wait_for("redis", self.redis.ping, RedisError, stopping)
+            "database", lambda: check_schema(self.store.engine), DatabaseAway, self.stopping
+        ) and _wait_for("redis", self.redis.ping, RedisError, self.stopping)
 
 
 def _sign_in(settings: Settings) -> GoogleSignIn | None:

@@ -9,8 +9,8 @@ from dramatiq.middleware import CurrentMessage
 from redis import Redis
 
 from domain.events import Event
-from workers.intake import GUARDED, MAIL, Broker
-from workers.routes import ROUTES
+from workers.intake import GUARDED, Broker
+from workers.jobs import JOBS, woken_by
 
 HEARTBEAT = 10_000
 MAINTENANCE_CHANCE = 250_000
@@ -19,19 +19,6 @@ back in seconds, and `KEYS` stays rare enough."""
 
 DEAD_FOR = 60_000
 """Milliseconds that Dramatiq keeps what it cannot deliver: nobody reads it, and it may be anything (I3)."""
-
-OUTSIDE = "outside"
-"""The notifier takes these jobs and no other, so that a slow receiver outside never holds a worker's thread (I5)."""
-
-QUEUES = {
-    "mailboxes.renew_watch": "upkeep",
-    "mailboxes.compare": "upkeep",
-    "mailboxes.leave": "upkeep",
-    "sending.deliver": "upkeep",
-    "channels.deliver": OUTSIDE,
-}
-"""Everything else shares `mail`: one queue polls Redis once, and a day's renewals never delay a mail. What a user
-sends does not wait behind a burst of what he gets, and takes one thread per mailbox at most."""
 
 
 def make_broker(redis: Redis) -> RedisBroker:
@@ -47,18 +34,18 @@ def make_broker(redis: Redis) -> RedisBroker:
         dead_message_ttl=DEAD_FOR,
     )
     dramatiq.set_broker(broker)
-    for queue in (MAIL, "upkeep", *sorted(GUARDED), OUTSIDE):
+    for queue in sorted(GUARDED.union(job.queue for job in JOBS)):
         broker.declare_queue(queue)
     return broker
 
 
 def send(broker: RedisBroker, event: Event) -> None:
     """Wake the actors of the event: names and ids only, because Dramatiq prints what it carries (D2)."""
-    for name in ROUTES[type(event)]:
+    for job in woken_by(event):
         broker.enqueue(
             dramatiq.Message(
-                queue_name=QUEUES.get(name, MAIL),
-                actor_name=name,
+                queue_name=job.queue,
+                actor_name=job.name,
                 args=(),
                 kwargs=asdict(event),
                 options={},

@@ -1,6 +1,7 @@
 """The dispatcher process: Pub/Sub in, one catch_up per mailbox out. It never calls Gmail."""
 
-import threading
+from contextlib import suppress
+from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
@@ -8,35 +9,31 @@ from redis.exceptions import RedisError
 from domain.errors import DatabaseAway
 from handlers import pushes
 from infra.pubsub import StreamLost, Subscription, Unready
-from workers import vital
-from workers.bootstrap import App, start
+from workers import process
+from workers.bootstrap import App
 
 log = structlog.get_logger()
 
 
 def main() -> None:
     """Pull until SIGTERM or Ctrl-C. While Redis or the database is away nothing is pulled (W13)."""
-    app = start("dispatcher")
-    stopping = threading.Event()
-    vital.stop_on_signal(stopping)
-    if app.wait_until_ready(stopping):
-        _pull(app, stopping)
-    log.info("process.stopped")
+    process.run(
+        "dispatcher",
+        lambda app: [process.OneThread(app, "pubsub", partial(pull, app), ends_within=process.STOP_WITHIN)],
+    )
 
 
-def _pull(app: App, stopping: threading.Event) -> None:
+def pull(app: App) -> None:
+    """Until the process is to stop, or the stream is lost."""
     subscription = Subscription(
         app.settings.pubsub_project,
         app.settings.pubsub_subscription,
         take=lambda data: _take(data, app),
-        ready=lambda: app.wait_until_ready(stopping),
-        stopping=stopping,
+        ready=lambda: app.wait_until_ready(),
+        stopping=app.stopping,
     )
-    log.info("process.started")
-    try:
+    with suppress(StreamLost):  # whoever watches this thread misses it
         subscription.run()
-    except StreamLost:
-        vital.end("pubsub", stopping.set)
 
 
 def _take(data: bytes, app: App) -> None:

@@ -13,7 +13,7 @@ import structlog
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
-MAIL, CRM, SIGN_IN = "mail", "crm", "sign_in"
+CRM, SIGN_IN = "crm", "sign_in"
 GUARDED = frozenset({CRM, SIGN_IN})
 TRIES = "tries"
 """How often a job has failed, in its message's options."""

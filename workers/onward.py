@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from domain.events import Event, MailAnnounced, MailFound, MailMatched
-from workers.routes import ROUTES
+from domain.events import Event
+from workers.jobs import woken_by
 
 A_WHILE = 60.0
 """Seconds that one job may go on for: what follows then is a job of its own."""
@@ -28,7 +28,7 @@ class Onward:
     def takes(self, event: Event) -> bool:
         """Whether this thread is at a job of which the event asks for the next step, and is going to do it."""
         way: deque[Event] | None = getattr(self._mine, "way", None)
-        if way is None or not isinstance(event, MailFound | MailMatched | MailAnnounced):
+        if way is None or not all(job.goes_on for job in woken_by(event)):
             return False
         way.append(event)
         return True
@@ -44,8 +44,8 @@ class Onward:
             yield name, ids
             while way and not self._stopping() and time.monotonic() < ends:
                 event = way.popleft()
-                for step in ROUTES[type(event)]:
-                    yield step, asdict(event)
+                for job in woken_by(event):
+                    yield job.name, asdict(event)
         finally:
             self._mine.way = None
         for event in way:

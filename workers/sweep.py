@@ -3,69 +3,72 @@
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC
+from functools import partial
 
 import structlog
+from apscheduler.events import EVENT_SCHEDULER_STARTED
 from apscheduler.schedulers import SchedulerNotRunningError
 from apscheduler.schedulers.blocking import BlockingScheduler
 from redis.exceptions import RedisError
 
 from domain.errors import DatabaseAway
 from handlers import retention, sweep
-from handlers.work import Work, once_more
-from workers import vital
-from workers.bootstrap import App, start
-from workers.units import keep_count
+from handlers.work import once_more
+from workers import process
+from workers.bootstrap import App
+from workers.jobs import JOBS
 
 log = structlog.get_logger()
 
-WATCHES_EVERY = 5
-"""Ticks."""
 PURGE_LOOK_EVERY = 60
 """Seconds; whether it is due the database knows."""
+
+STARTS_WITHIN = 2.0
 
 
 def main() -> None:
     """Keep the clock until SIGTERM or Ctrl-C."""
-    app = start("sweep")
-    vital.stop_on_signal(app.stopping)
-    if app.wait_until_ready(app.stopping):
-        keep_count(app)
-        _keep_clock(app)
-    log.info("process.stopped")
+    process.run("sweep", parts, process.count)
 
 
-def _keep_clock(app: App) -> None:
+def parts(app: App) -> Iterator[process.Part]:
+    """The clock."""
     # A tick that finds its duty at work still is left out; what holds the duty up is said by itself.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     scheduler = BlockingScheduler(timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1})
     token = uuid.uuid4().hex
-    tick = app.settings.sweep_tick
-    duties: tuple[tuple[Callable[[Work], int], float], ...] = (
-        (sweep.catch_up_due, tick),
-        (sweep.redrive, tick),
-        (sweep.renew_watches, WATCHES_EVERY * tick),
-        (sweep.compare_lists, WATCHES_EVERY * tick),
-        (sweep.end_left, tick),
-        (retention.purge, PURGE_LOOK_EVERY),
-    )
-    for duty, seconds in duties:
-        scheduler.add_job(_run, "interval", seconds=seconds, args=(duty, app, token), misfire_grace_time=None)
-    clock = threading.Thread(target=scheduler.start, name="clock", daemon=True)
-    clock.start()
-    log.info("process.started")
-    if not vital.until_stopped(app.stopping, lambda: not clock.is_alive()):
-        vital.end("scheduler", app.stopping.set)
-    with suppress(SchedulerNotRunningError):  # asked to stop before it ran
-        scheduler.shutdown(wait=False)
+    for name, duty, seconds in _duties(app):
+        words = (name, duty, app, token)
+        scheduler.add_job(_run, "interval", seconds=seconds, args=words, misfire_grace_time=None)
+
+    running = threading.Event()
+    scheduler.add_listener(lambda _: running.set(), EVENT_SCHEDULER_STARTED)
+
+    def stop() -> None:
+        running.wait(STARTS_WITHIN)  # it cannot be stopped before it runs
+        with suppress(SchedulerNotRunningError):
+            scheduler.shutdown(wait=False)
+
+    yield process.OneThread(app, "scheduler", scheduler.start, stop)
 
 
-def _run(duty: Callable[[Work], int], app: App, token: str) -> None:
+def _duties(app: App) -> Iterator[tuple[str, Callable[[], int], float]]:
+    """Each with its name and the seconds from one run to the next."""
+    work, tick = app.work, app.settings.sweep_tick
+    for job in JOBS:
+        if job.due is not None:
+            yield job.name, partial(sweep.ask_for_due, job, work), job.due.ticks * tick
+    yield "redrive", partial(sweep.redrive, JOBS, work), tick
+    yield "purge", partial(retention.purge, work), PURGE_LOOK_EVERY
+
+
+def _run(name: str, duty: Callable[[], int], app: App, token: str) -> None:
     """One duty, if this process keeps the clock. What is away is said and waited for: the next tick is near."""
     try:
         if app.queue.leads(token, seconds=10 * app.settings.sweep_tick):
-            once_more(lambda: duty(app.work))
+            once_more(duty)
     except (RedisError, DatabaseAway) as error:
-        log.warning("duty.postponed", duty=duty.__name__, error=type(error).__name__)
+        log.warning("duty.postponed", duty=name, error=type(error).__name__)

@@ -1,12 +1,12 @@
 """The clock of this process's spending of Google's units: told to the others, written into the ledger."""
 
-import threading
+from collections.abc import Callable
 
 import structlog
 
 from domain.errors import DatabaseAway
 from domain.quota import SLOT
-from handlers.spending import write_down
+from handlers.spending import learn_day, write_down
 from handlers.work import Work
 from workers.bootstrap import App
 
@@ -16,22 +16,23 @@ TOLD_IN_A_MINUTE = 60 // SLOT
 
 
 def keep_count(app: App) -> None:
-    """On a thread of its own, until the process is to stop: then whoever started it writes the rest."""
-    threading.Thread(target=_count, args=(app,), name="units", daemon=True).start()
-
-
-def _count(app: App) -> None:
+    """Until the process is to stop: then whoever started it writes the rest."""
     rounds = 0
     while not app.stopping.wait(SLOT):
         rounds += 1
         app.work.tally.tell(app.work.queue)
         if rounds % TOLD_IN_A_MINUTE == 0:
-            write(app.work)
+            _unless_away(app.work, write_down, learn_day)
 
 
 def write(work: Work) -> None:
     """What cannot be written now is written with the next minute's, or lost with the process, and said."""
+    _unless_away(work, write_down)
+
+
+def _unless_away(work: Work, *steps: Callable[[Work], None]) -> None:
     try:
-        write_down(work)
+        for step in steps:
+            step(work)
     except DatabaseAway as error:
         log.warning("units.postponed", reason=error.reason)

@@ -36,12 +36,12 @@ def stop_on_signal(stopping: threading.Event) -> None:
     threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
-def until_stopped(stopping: threading.Event, gone: Callable[[], bool]) -> bool:
-    """Wait for the end; True when it was asked for, False when what is vital is gone first."""
+def until_stopped(stopping: threading.Event, lost: Callable[[], str | None]) -> str | None:
+    """Wait for the end; None when it was asked for, the name of what is vital when that is lost first."""
     while not stopping.wait(LOOK_EVERY):
-        if gone():
-            return False
-    return True
+        if part := lost():
+            return part
+    return None
 
 
 def end(part: str, tidy: Callable[[], object]) -> NoReturn:

@@ -1,31 +1,33 @@
 """The worker process: one Dramatiq worker, many threads. More processes is how it grows (DESIGN §6)."""
 
+from collections.abc import Iterator
+
 import structlog
 
 from domain.labels import zone
+from handlers.jobs import OUTSIDE
 from infra.db.store import Store
-from workers import crm_actors, sign_in_actors
+from workers import crm_actors, process, sign_in_actors
 from workers.actors import register
-from workers.bootstrap import start
-from workers.broker import OUTSIDE
-from workers.consumer import take_jobs
-from workers.units import keep_count, write
+from workers.bootstrap import App
+from workers.consumer import Jobs
 
 log = structlog.get_logger()
 
 
 def main() -> None:
     """Work until SIGTERM or Ctrl-C; then finish or release what was begun within 25 s (W16)."""
-    app = start("worker")
-    app.wait_until_ready()
+    process.run("worker", parts, process.count)
+
+
+def parts(app: App) -> Iterator[process.Part]:
+    """What takes every job but the notifier's."""
     say_assumed_zone(app.store)
-    register(app)
+    queues = app.broker.get_declared_queues() - {OUTSIDE}
+    register(app, queues)
     crm_actors.register(app)
     sign_in_actors.register(app)
-    queues = app.broker.get_declared_queues() - {OUTSIDE}
-    keep_count(app)
-    take_jobs(app, queues, threads=app.settings.worker_threads)
-    write(app.work)
+    yield Jobs(app, queues, app.settings.worker_threads)
 
 
 def say_assumed_zone(store: Store) -> None:

@@ -2,22 +2,27 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine
 
-from infra.db.store import PATIENT, READS_ONLY
+from infra.db.schema import HEAD as HEAD
+from infra.db.sql import take_turn
+from infra.db.store import PATIENT, version_of
 from infra.db.trouble import translated
 
 FOLDER = Path(__file__).parent / "migrations"
-HEAD = "0006"
-"""This release's migration. A constant, because every process checks it and Alembic is slow to start."""
 
 
 class WrongSchema(Exception):
-    """The database is not at this release's migration."""
+    """The database is not at this release's migration, but at the `found` one."""
+
+    def __init__(self, text: str, found: str | None = None) -> None:
+        super().__init__(text)
+        self.found = found
 
 
 def migrate(engine: Engine, to: str = "head") -> None:
-    """Bring the database to the newest migration, or to an older one on the way there; may be repeated.
+    """Bring the database to the newest migration, or to an older one on the way there; may be repeated. Who comes
+    while another is at it waits for him.
 
     Raises WrongSchema for a database of a newer release.
     """
@@ -30,6 +35,7 @@ def migrate(engine: Engine, to: str = "head") -> None:
     with translated(), engine.connect() as db:
         db = db.execution_options(**{PATIENT: True})
         config.attributes["connection"] = db
+        take_turn(db, "migrate")  # on SQLite the first statement waits
         try:
             command.upgrade(config, to)
         except CommandError:
@@ -39,11 +45,10 @@ def migrate(engine: Engine, to: str = "head") -> None:
 
 def check_schema(engine: Engine) -> None:
     """Raises WrongSchema when the database is at another migration than this release."""
-    with translated(), engine.connect() as db:
-        db = db.execution_options(**{READS_ONLY: True})  # who only looks waits for no writer of SQLite
-        known = inspect(db).has_table("alembic_version")
-        found = db.scalar(text("SELECT version_num FROM alembic_version")) if known else None
-    if found != HEAD:
-        raise WrongSchema(
-            f"the database is at migration {found or 'none'}, this release needs {HEAD}: run `lodestone migrate`"
-        )
+    found = version_of(engine)
+    if found == HEAD:
+        return
+    way_out = "start the release that it belongs to" if found and found > HEAD else "run `lodestone migrate`"
+    raise WrongSchema(
+        f"the database is at migration {found or 'none'}, this release needs {HEAD}: {way_out}", found
+    )

@@ -37,6 +37,9 @@ from infra.db.types import Instant, Json
 from infra.db.unit_schema import unit_sums as unit_sums
 from infra.db.unit_schema import units as units
 
+HEAD = "0006"
+"""This release's migration, which makes these tables. A constant: every process looks, and Alembic is slow to start."""
+
 _id = BigInteger().with_variant(Integer, "sqlite")
 
 connections = Table(

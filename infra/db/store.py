@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, make_url, select
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import DatabaseAway
@@ -27,6 +27,7 @@ from infra.db.notifications import NotificationRows
 from infra.db.outbox import OutboxRows
 from infra.db.reports import ReportRows
 from infra.db.retention import RetentionRows
+from infra.db.schema import HEAD
 from infra.db.sharing import SharingRows
 from infra.db.sign_ins import SignInRows
 from infra.db.trouble import translated
@@ -75,6 +76,7 @@ FRESH = 1.0
 """Seconds after that in which it is taken to live: who only reads then spares BEGIN and COMMIT."""
 
 _NOW = select(NOW)
+_VERSION = text("SELECT version_num FROM alembic_version")
 
 _PATIENCE = {
     "connect_timeout": "10",
@@ -157,14 +159,19 @@ class Store:
         Never hold one open across the network (I8), nor one within another.
         """
         patient = name in LONG
-        with (
-            translated(),
-            nullcontext() if reads_only else self._turn(patient=patient),
-            self._begun({READS_ONLY: reads_only, PATIENT: patient}) as transaction,
-        ):
-            yield Transaction(transaction.connection, self._cipher, self._redrive_after, self._gather)
-            with reached(name):
-                transaction.commit()
+        try:
+            with (
+                translated(),
+                nullcontext() if reads_only else self._turn(patient=patient),
+                self._begun({READS_ONLY: reads_only, PATIENT: patient}) as transaction,
+            ):
+                yield Transaction(transaction.connection, self._cipher, self._redrive_after, self._gather)
+                with reached(name):
+                    transaction.commit()
+        except DBAPIError as error:
+            if version_of(self.engine) == HEAD:
+                raise
+            raise DatabaseAway("schema") from error
 
     @contextmanager
     def _begun(self, options: Mapping[str, bool]) -> Iterator[RootTransaction]:
@@ -217,6 +224,16 @@ class Store:
                 if time.monotonic() > end:
                     return
                 time.sleep(CUT_OFF_WAIT)
+
+
+def version_of(engine: Engine) -> str | None:
+    """The migration that the database is at. Who only looks waits for no writer of SQLite."""
+    try:
+        with translated(), engine.connect() as db:
+            found: str | None = db.execution_options(**{READS_ONLY: True}).scalar(_VERSION)
+            return found
+    except DBAPIError:  # there is no such table
+        return None
 
 
 def open_engine(url: str, lock_wait: float | None = None) -> Engine:

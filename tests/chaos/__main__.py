@@ -66,7 +66,7 @@ def _report(result: Result) -> None:
     ):
         each = ", ".join(f"{what} {times}" for what, times in sorted(counted.items()))
         _say(f"{name}: {sum(counted.values())}" + (f" ({each})" if each else ""))
-    redriven = result.events.get("step.redriven", 0) + result.events.get("mailbox.redriven", 0)
+    redriven = result.events.get("job.redriven", 0)
     _say(f"units: {result.units}; redriven: {redriven}; signed in again: {result.signed_in}")
     _say(
         f"rests: {result.events.get('mailbox.rested', 0)}; steps given back: {result.events.get('step.postponed', 0)}"

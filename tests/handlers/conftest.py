@@ -24,8 +24,7 @@ from infra.local.ports import free_port
 from infra.notifiers import Notifiers
 from infra.queue import RedisQueue
 from tests.journeys.world import UWE, crm, mail
-from workers.actors import HANDLERS
-from workers.routes import ROUTES
+from workers.jobs import woken_by
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -73,9 +72,9 @@ class House:
         if not self.sent:
             return []
         event = self.sent.pop(0)
-        for name in ROUTES[type(event)]:
-            HANDLERS[name](**asdict(event), work=self.work)
-        return list(ROUTES[type(event)])
+        for job in woken_by(event):
+            job.handler(**asdict(event), work=self.work)
+        return [job.name for job in woken_by(event)]
 
     def pump(self) -> list[str]:
         """Run what is queued until nothing is; returns the names of the jobs."""

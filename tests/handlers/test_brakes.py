@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.mailboxes import Grant
-from handlers import brakes, contacts, labels, leaving, notifications, reports, sweep, watches
+from domain.turns import LockKind
+from handlers import brakes, contacts, labels, leaving, notifications, reports, watches
 from handlers.connections import Refused
 from infra.db.schema import connections as connection_table
 from infra.db.schema import mailboxes, steps
+from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import OPEN, UWE
@@ -65,7 +67,7 @@ def test_a_paused_mailbox_is_not_asked_for_again_and_again(house: House) -> None
     for _ in range(3):
         let_pass(house.store, 86_400)
         assert sweep_once(house) == []
-    assert house.queue.stalled("sync", 0, 10) == [], "what the push has marked is clean again"
+    assert house.queue.stalled(LockKind.SYNC, 0, 10) == [], "what the push has marked is clean again"
 
 
 def paused(house: House, call: str) -> House:

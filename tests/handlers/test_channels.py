@@ -16,19 +16,20 @@ from domain.connections import Features
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
 from domain.reports import Query
-from handlers import channels, leaving, live, notices, reports, sweep
+from handlers import channels, leaving, live, notices, reports
 from handlers.connections import Refused
+from handlers.jobs import OUTSIDE
 from handlers.work import Pace, Work
 from infra.db.schema import channels as channel_table
 from infra.db.schema import deliveries, notifications
 from infra.local.ports import free_port, wait_until
 from infra.notifiers import Notifiers
 from infra.queue import BACKLOG
+from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE, mail
 from tests.scale.frame import statements
 from tests.worlds import ONE_DATABASE
-from workers.broker import OUTSIDE
 from workers.cli import explaining
 from workers.demo.receiver import Receiver
 

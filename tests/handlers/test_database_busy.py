@@ -8,18 +8,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from domain.errors import DatabaseAway
 from domain.events import MailFound
 from domain.ledger import TRIES
 from domain.mailboxes import Grant
-from handlers import contacts, labels, notifications, sweep
+from handlers import contacts, labels, notifications
 from handlers import mailboxes as mailboxes_handler
 from handlers.work import once_more
-from infra.db.schema import connections, mailboxes, steps
+from infra.db.schema import HEAD, connections, mailboxes, steps
 from infra.db.store import Store
 from infra.secrets import Cipher
+from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN
 
@@ -164,6 +166,39 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
     assert hasty.outcomes() == {gmail_id: "label.open"}
     assert hasty.labels(gmail_id) == {"UNREAD", OPEN}
     assert hasty.notified() == [gmail_id]
+
+
+@pytest.mark.rule("E88", "W16")
+@pytest.mark.parametrize("version", ["9999", HEAD], ids=["another release", "a fault of ours"])
+def test_what_fails_on_another_release_s_tables_is_given_back_uncounted(house: House, version: str) -> None:
+    house.connect()
+    gmail_id = house.deliver("ann")
+    house.catch_up_only()
+    with migrated(house, version), pytest.raises((DatabaseAway, DBAPIError)) as failed:
+        contacts.match(1, house.work)
+    if version == HEAD:
+        assert (failed.type is DatabaseAway, tries(house)) == (False, {1})
+    else:
+        assert (str(failed.value), tries(house)) == ("schema", {0})
+    house.let_time_pass()
+    house.catch_up()
+    assert house.outcomes() == {gmail_id: "label.open"}
+
+
+@contextmanager
+def migrated(house: House, version: str) -> Iterator[None]:
+    """Meanwhile a table is another, and the database says that it is at this migration."""
+    _rename("contact_address", "elsewhere", house, version)
+    try:
+        yield
+    finally:
+        _rename("elsewhere", "contact_address", house, HEAD)
+
+
+def _rename(name: str, other: str, house: House, version: str) -> None:
+    with house.store.engine.begin() as db:
+        db.execute(text(f"ALTER TABLE decisions RENAME COLUMN {name} TO {other}"))
+        db.execute(text("UPDATE alembic_version SET version_num = :now"), {"now": version})
 
 
 @pytest.mark.rule("I4", "Z33")

@@ -14,13 +14,14 @@ from domain.checks import Verdict
 from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
 from domain.notifications import NoticeKind
 from domain.scopes import Scope
-from handlers import doctor, leaving, live, reports, sign_in, sweep
+from handlers import doctor, leaving, live, reports, sign_in
 from handlers.connections import Refused
 from infra.db.schema import connections as connection_table
 from infra.db.schema import mailboxes
 from infra.gmail import Gmail, ServiceAccount
 from infra.local.gmail import GmailServer
 from infra.local.gmail.errors import NO_TOKEN
+from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
 from tests.worlds import ONE_DATABASE

@@ -12,8 +12,9 @@ from domain.contacts import Kind
 from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.events import MailAnnounced, MailFound
 from domain.labels import DealCategory
-from handlers import leaving, pushes, sweep
+from handlers import leaving, pushes
 from infra.db.schema import decisions, mailbox_addresses, mailboxes, notifications
+from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.hostile.huge import HUGE
 from tests.hostile.readings import CORPUS, READINGS, Reading

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import update
 
-from handlers import sweep
 from infra.db.schema import messages
+from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN, UWE
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from handlers import sweep
+from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import EXPECTED, UWE
 from tests.worlds import ONE_DATABASE

@@ -16,7 +16,7 @@ from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
 from domain.reports import Query
 from domain.sign_ins import SignIn
-from handlers import connections, crm, leaving, live, reports, settings, sweep
+from handlers import connections, crm, leaving, live, reports, settings
 from handlers.connections import Refused
 from infra.db.schema import connections as connection_table
 from infra.db.schema import (
@@ -30,6 +30,7 @@ from infra.db.schema import (
     sign_ins,
     steps,
 )
+from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
 

@@ -12,7 +12,8 @@ import pytest
 
 from domain.errors import DatabaseAway
 from domain.ledger import SLICE, Planned, State, Step
-from handlers import brakes, sweep
+from handlers import brakes
+from tests import sweep
 from tests.handlers.conftest import House
 from tests.worlds import World, arrive, make_world
 

@@ -3,7 +3,9 @@
 import pytest
 
 from domain.events import MailboxChanged
-from handlers import mailboxes, sweep
+from domain.turns import LockKind
+from handlers import mailboxes
+from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import EXPECTED, UWE
 from tests.worlds import let_pass
@@ -68,7 +70,7 @@ def test_many_pushes_are_one_job_and_one_that_comes_meanwhile_causes_one_more(ho
     for _ in range(5):
         house.push()
     assert house.sent == [MailboxChanged(1)]
-    turn = house.queue.enter("sync", 1, 60)
+    turn = house.queue.enter(LockKind.SYNC, 1, 60)
     assert turn is not None
     house.push()
     assert house.queue.leave(turn, done=True), "dirty still: one more run"

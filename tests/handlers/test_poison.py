@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.ledger import TRIES
-from handlers import sweep
 from infra.db.schema import mailboxes, steps
 from infra.db.types import db_now
 from infra.gmail import Gmail
 from infra.local.gmail import GmailServer
+from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
 from tests.worlds import ONE_DATABASE

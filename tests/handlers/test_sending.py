@@ -18,7 +18,7 @@ from domain.connections import ConnectionState
 from domain.errors import GiveUp, TryAgain, Unanswered
 from domain.outbox import LOOKS, SendState
 from domain.outgoing import MAX_SIZE, Attachment, MailKind, Person, Written
-from handlers import leaving, outbox, retention, sending, sweep
+from handlers import leaving, outbox, retention, sending
 from handlers.connections import Refused
 from handlers.work import Work
 from infra.db.schema import connections as connection_table
@@ -26,6 +26,7 @@ from infra.db.schema import contact_addresses, contact_viewers, mailboxes, users
 from infra.db.schema import outbox as outbox_table
 from infra.db.store import Store
 from infra.local.gmail.client import DumpedMessage
+from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
 from tests.worlds import ONE_DATABASE

@@ -21,7 +21,7 @@ from sqlalchemy import delete, update
 from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
 from domain.mailboxes import Grant
-from handlers import connections, pushes, sweep
+from handlers import connections, pushes
 from handlers.ports import Transaction
 from handlers.work import Pace, Work
 from infra.db.schema import decisions, mailboxes, notifications, steps
@@ -30,6 +30,7 @@ from infra.gmail import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
+from tests import sweep
 from tests.chaos.judge import Books, Judge
 from tests.chaos.letters import KINDS, Letter, write
 from tests.chaos.oracle import Case, Sent, arrives
@@ -47,9 +48,8 @@ from tests.chaos.people import (
 from tests.chaos.plan import HANDS, LABELS, Hand, Upheaval
 from tests.chaos.user import User
 from tests.handlers.conftest import LONG_AGO
-from workers.actors import HANDLERS
 from workers.demo.canary import Canaries
-from workers.routes import ROUTES
+from workers.jobs import woken_by
 
 EXAMPLES = os.environ.get("EXAMPLES")
 """How many lives are lived; set, they are others every time. Left out, it is twenty, and always the same."""
@@ -275,8 +275,8 @@ class Life(RuleBasedStateMachine):
         return [one.what for one in Judge(self.case, books).judge()]
 
     def run(self, event: Event, work: Work) -> None:
-        for name in ROUTES[type(event)]:
-            HANDLERS[name](**asdict(event), work=work)
+        for job in woken_by(event):
+            job.handler(**asdict(event), work=work)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from domain.labels import Left
 from domain.mailboxes import Grant
+from domain.turns import LockKind
 from handlers.undoing import AT_ONCE, TURN_TRIES, Busy, Undoing, Undone, labelled
 from handlers.work import Work
 from infra.db.schema import connections, decisions, messages
@@ -298,7 +299,7 @@ def test_a_mailbox_that_is_sorted_all_the_time_is_left(house: House) -> None:
     house.connect()
     house.deliver("ann")
     house.catch_up()
-    assert house.queue.enter("sort", 1, 60) is not None
+    assert house.queue.enter(LockKind.SORT, 1, 60) is not None
     waits: list[float] = []
     with pytest.raises(Busy):
         undo(house, wait=waits.append)

@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from domain.events import ComparisonDue, Event, MailboxChanged
 from domain.quota import Purpose, Quota, quota_day
-from handlers import spending, sweep
+from handlers import spending
 from handlers.units import Tally
 from infra.db.schema import connections
+from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_watches import change, state
 from tests.journeys.world import UWE

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
-from handlers import sweep
 from infra.db.schema import connections as connection_table
 from infra.db.schema import mailboxes, notifications, steps
+from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import OPEN, UWE
 from tests.worlds import ONE_DATABASE

@@ -11,9 +11,10 @@ from domain.connections import MailboxState
 from domain.events import MailboxChanged
 from domain.mailboxes import Grant
 from domain.watches import Recall
-from handlers import sweep, watches
+from handlers import watches
 from infra.db.schema import mailboxes, messages
 from infra.db.types import db_now
+from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
 from tests.worlds import ONE_DATABASE, let_pass

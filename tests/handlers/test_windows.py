@@ -12,10 +12,12 @@ from domain.connections import Features, Sharing, Wishes
 from domain.events import MailAnnounced, MailboxChanged, MailFound
 from domain.labels import LabelChange
 from domain.mailboxes import Grant
-from handlers import connections, contacts, labels, leaving, sweep
+from domain.turns import LockKind
+from handlers import connections, contacts, labels, leaving
 from infra.db.schema import connections as connection_table
 from infra.db.schema import decisions, mailboxes, messages, steps
 from infra.queue import BACKLOG
+from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN, UWE, mail
 from tests.worlds import ONE_DATABASE
@@ -220,7 +222,7 @@ def test_what_history_shows_to_be_none_of_ours_is_not_paid_for(house: House, lab
 def test_a_mailbox_is_sorted_by_one_run_at_a_time(house: House) -> None:
     house.connect()
     gmail_id = house.deliver("ann")
-    turn = house.queue.enter("sort", 1, 60)
+    turn = house.queue.enter(LockKind.SORT, 1, 60)
     assert turn is not None
     house.catch_up()
     assert house.outcomes() == {gmail_id: None}
@@ -373,7 +375,7 @@ def test_a_push_is_followed_by_one_more_look_for_mail_whose_own_push_gmail_dropp
 def test_a_sweep_of_a_mailbox_does_not_start_while_one_is_on(house: House) -> None:
     house.connect()
     house.deliver("ann")
-    turn = house.queue.enter("sync", 1, 60)
+    turn = house.queue.enter(LockKind.SYNC, 1, 60)
     assert turn is not None
     assert sweep.catch_up_due(house.work) == 1
     house.gmail.reset_counters()

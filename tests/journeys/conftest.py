@@ -197,13 +197,14 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A world with a connected mailbox and healthy processes."""
     folder = tmp_path_factory.mktemp("stage")
     if request.param == "sqlite":
-        yield from _scene(ForkedStage(folder, **IMPATIENT))
+        yield from playing(ForkedStage(folder, **IMPATIENT), *PROCESSES)
         return
     with fresh_database(request.getfixturevalue("postgres_server")) as url:
-        yield from _scene(ForkedStage(folder, database_url=url, **IMPATIENT))
+        yield from playing(ForkedStage(folder, database_url=url, **IMPATIENT), *PROCESSES)
 
 
-def _scene(stage: Stage) -> Iterator[Scene]:
+def playing(stage: Stage, *names: str) -> Iterator[Scene]:
+    """With these processes."""
     fleet = Fleet(stage)
     with stage, Receiver() as receiver:
         with closing_engine(stage) as engine:
@@ -212,11 +213,11 @@ def _scene(stage: Stage) -> Iterator[Scene]:
         stage.gmail.push(interval=PUSH_INTERVAL)
         made = stage.run("channels", "add", "--webhook", receiver.url, "--json")
         receiver.secrets.append(json.loads(made)["secret"])
-        for name in PROCESSES:
+        for name in names:
             fleet.start(name)
         scene = Scene(stage, fleet, receiver)
         try:
-            assert wait_for(lambda: all("process.started" in scene.log(name) for name in PROCESSES))
+            assert wait_for(lambda: all("process.started" in scene.log(name) for name in names))
             yield scene
         finally:
             fleet.close()

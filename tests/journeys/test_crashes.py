@@ -11,6 +11,7 @@ from infra.gmail import REMOTE_CALLS
 from tests.journeys.conftest import Scene
 from tests.journeys.fault_points import FAULT_POINTS, FaultPoint
 from tests.journeys.world import SENDERS, deliver
+from workers.jobs import JOBS
 
 BESIDE_THE_PIPELINE = (
     "aliases.",
@@ -91,9 +92,9 @@ def test_redis_emptied_in_the_middle_of_300_mails_loses_and_doubles_nothing(scen
 
 
 def test_the_table_names_every_commit_and_remote_call_of_the_pipeline() -> None:
-    """By the source: what begins a transaction or is wrapped as reached stands in the table."""
+    """By the source: what begins a transaction or is wrapped as reached stands in the table, and what is due too."""
     root = Path(__file__).parents[2]
-    found = {f"gmail.{name}" for name in REMOTE_CALLS}
+    found = {f"gmail.{name}" for name in REMOTE_CALLS} | {job.due.name for job in JOBS if job.due}
     for file in [*root.glob("handlers/*.py"), *root.glob("infra/*.py"), *root.glob("infra/notifiers/*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):

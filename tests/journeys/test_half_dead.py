@@ -49,7 +49,7 @@ def test_without_its_log_every_process_works_on(scene: Scene, sink: Path) -> Non
 @ON_SQLITE
 @pytest.mark.rule("I1", "W16")
 def test_a_process_without_what_it_lives_on_ends_in_time_with_a_code(scene: Scene) -> None:
-    doomed = {"dispatcher": "Thread-ConsumeBidirectionalStream", "sweep": "clock"}
+    doomed = {"dispatcher": "Thread-ConsumeBidirectionalStream", "sweep": "scheduler"}
     starts = {name: scene.log(name).count("process.started") for name in PROCESSES}
     running = {name: scene.fleet.start(name, doomed=doomed.get(name, "")) for name in PROCESSES}
     assert wait_for(lambda: all(scene.log(n).count("process.started") > starts[n] for n in PROCESSES))

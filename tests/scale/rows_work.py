@@ -12,12 +12,13 @@ from redis import Redis
 from sqlalchemy import event, text
 
 from domain.events import Event
-from handlers import brakes, sweep
+from handlers import brakes
 from handlers.work import Work
 from infra import logs
 from infra.gmail import Gmail
 from infra.local.redis import RedisServer
 from infra.queue import RedisQueue
+from tests import sweep
 from tests.scale.frame import Figure, Place
 
 MAILBOXES = 3_000

@@ -8,7 +8,7 @@ import typer
 from workers.cli.output import FULL, at_end, fail, hand_over, unwritten
 
 MODULES = {
-    "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier"),
+    "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier", "run"),
     "keys": ("keys",),
     "accounts": ("connect", "disconnect"),
     "aliases": ("alias",),
@@ -83,13 +83,20 @@ def _way_out(error: Exception) -> tuple[str, int]:
             return f"Gmail cannot be reached or limits us ({error.reason}): try again in a minute", 1
         case GiveUp():
             return f"Gmail refuses ({error.reason}); see the log and Google's admin console", 1
-        case DatabaseAway(reason="away"):
-            return "the database does not answer: check LODESTONE_DATABASE_URL, and that it runs", 1
         case DatabaseAway():
-            return "the database is busy, something else holds what this needs: try again in a minute", 1
+            return _database_way_out(error.reason)
         case RedisError():
             return f"Redis does not answer ({type(error).__name__}): check LODESTONE_REDIS_URL", 1
     raise error
+
+
+def _database_way_out(reason: str) -> tuple[str, int]:
+    """The same for the database's trouble."""
+    if reason == "away":
+        return "the database does not answer: check LODESTONE_DATABASE_URL, and that it runs", 1
+    if reason == "schema":
+        return "another release has changed the database meanwhile: use that one's `lodestone`", 2
+    return "the database is busy, something else holds what this needs: try again in a minute", 1
 
 
 def _google_way_out(error: Exception) -> tuple[str, int]:

@@ -96,6 +96,18 @@ def notifier() -> None:
     main()
 
 
+def run() -> None:
+    """Be dispatcher, worker, sweep and notifier in one process, for a small installation or a first look.
+
+    Without LODESTONE_PUBSUB_PROJECT or Google credentials nothing is pulled, and the sweep finds the mail.
+
+    Example: `lodestone migrate && lodestone run`
+    """
+    from workers.run import main
+
+    main()
+
+
 def add_to(app: typer.Typer) -> None:
-    for command in (migrate, topic, dispatcher, worker, sweep, notifier):
+    for command in (migrate, topic, dispatcher, worker, sweep, notifier, run):
         app.command()(command)

@@ -56,6 +56,7 @@ class Stage:
             "LODESTONE_DATABASE_URL": self.database_url,
             "LODESTONE_REDIS_URL": self.redis.url,
             "LODESTONE_TOKEN_KEYS": self._key,
+            "LODESTONE_PUBSUB_PROJECT": "lodestone",
             "LODESTONE_GMAIL_ENDPOINT": self.gmail.base_url + "/",
         }
         return own | {f"LODESTONE_{name.upper()}": value for name, value in self.settings.items()}

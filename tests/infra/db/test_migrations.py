@@ -3,17 +3,22 @@
 import os
 import subprocess
 import sys
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+import psutil
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import Engine, inspect, make_url, text
 
 from infra.db.migrate import FOLDER, HEAD, WrongSchema, check_schema, migrate
 from infra.db.schema import metadata
-from infra.db.store import open_engine
+from infra.db.sql import take_turn
+from infra.db.store import open_engine, version_of
+from tests.forks import fork_command
+from tests.journeys.world import wait_for
 from tests.worlds import KEY
 
 ROOT = Path(__file__).parents[3]
@@ -100,3 +105,67 @@ def test_a_process_ends_at_once_on_a_database_that_is_not_migrated(tmp_path: Pat
     assert ended.returncode == 2, ended.stderr
     [line] = ended.stderr.splitlines()
     assert line.startswith("lodestone: the database is at migration none, this release needs")
+
+
+@pytest.mark.rule("W16")
+def test_of_several_that_migrate_at_once_one_does_it_and_the_others_wait(
+    bare_database_url: str, tmp_path: Path
+) -> None:
+    """While somebody else is at it nobody begins."""
+    engine = open_engine(bare_database_url)
+    with engine.connect() as db:
+        db = db.execution_options(lodestone_patient=True)
+        take_turn(db, "migrate")
+        db.execute(text("SELECT 1"))  # SQLite's one writer is who begins
+        migrating = [_migrate(tmp_path / f"told{number}", bare_database_url) for number in range(3)]
+        assert wait_for(lambda: all(_waits(process, bare_database_url, engine) for process in migrating))
+        assert version_of(engine) is None
+        db.rollback()
+    for process in migrating:
+        process.join(60)
+    check_schema(engine)
+    engine.dispose()
+    assert [process.exitcode for process in migrating] == [0, 0, 0]
+
+
+def _migrate(told: Path, url: str) -> ForkServerProcess:
+    """`lodestone migrate`, as a process of its own."""
+    told.mkdir()
+    settings = {"LODESTONE_DATABASE_URL": url, "LODESTONE_TOKEN_KEYS": KEY}
+    return fork_command(["migrate"], settings, told, told)
+
+
+def _waits(process: ForkServerProcess, url: str, engine: Engine) -> bool:
+    """Whether it has come to where others are waited for, and ends no sooner."""
+    assert process.exitcode is None
+    if engine.dialect.name == "sqlite":
+        file = make_url(url).database
+        return any(one.path == file for one in psutil.Process(process.pid).open_files())
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with engine.connect() as db:
+        return int(db.scalar(text(waiting)) or 0) == 3
+
+
+@pytest.mark.rule("W16")
+@pytest.mark.parametrize(
+    ("version", "way_out"),
+    [("0001", "run `lodestone migrate`"), ("9999", "start the release that it belongs to")],
+)
+def test_who_finds_another_migration_is_told_the_way_out(
+    database_url: str, version: str, way_out: str
+) -> None:
+    engine = open_engine(database_url)
+    _set(engine, version)
+    try:
+        with pytest.raises(WrongSchema) as refused:
+            check_schema(engine)
+    finally:
+        _set(engine, HEAD)
+        engine.dispose()
+    assert str(refused.value).endswith(way_out)
+    assert refused.value.found == version
+
+
+def _set(engine: Engine, version: str) -> None:
+    with engine.begin() as db:
+        db.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})

@@ -1,4 +1,4 @@
-"""The dispatcher obeys SIGTERM also while what it needs is away."""
+"""Every process obeys SIGTERM also while what it needs is away, the dispatcher in the middle of work too."""
 
 import json
 import os
@@ -26,14 +26,16 @@ SOON = 5.0
 
 
 @contextmanager
-def dispatcher(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def process_of(
+    folder: Path, settings: Mapping[str, str], name: str = "dispatcher"
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """The process and its log; it is killed when it does not end."""
     foreign = ("LODESTONE_", "DATABASE_URL", "REDIS_URL", "PUBSUB_EMULATOR_HOST", "GOOGLE_APPLICATION")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    log = folder / "dispatcher.log"
+    log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "dispatcher"],
+            [sys.executable, "-m", "workers", name],
             cwd=folder,
             env=inherited | {"LODESTONE_TOKEN_KEYS": KEY, "PYTHONPATH": str(ROOT), **settings},
             stdout=output,
@@ -52,14 +54,17 @@ def says(log: Path, event: str, **fields: str) -> bool:
 
 
 @pytest.mark.rule("W13", "W16")
-@pytest.mark.parametrize("part", ["redis", "database"])
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("dispatcher", "redis"), ("dispatcher", "database"), ("worker", "database"), ("run", "redis")],
+)
 def test_sigterm_ends_it_before_what_it_waits_for_is_there(
-    tmp_path: Path, sqlite_url: str, part: str
+    tmp_path: Path, sqlite_url: str, name: str, part: str
 ) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     database = f"postgresql+psycopg://me:secret@{nowhere}/crm" if part == "database" else sqlite_url
     settings = {"LODESTONE_REDIS_URL": f"redis://{nowhere}/0", "LODESTONE_DATABASE_URL": database}
-    with dispatcher(tmp_path, settings) as (process, log):
+    with process_of(tmp_path, settings, name) as (process, log):
         assert wait_until(lambda: says(log, "part.awaited", part=part), seconds=PATIENCE)
         process.send_signal(signal.SIGTERM)
         assert process.wait(SOON) == 0
@@ -82,7 +87,7 @@ def test_sigterm_ends_it_while_redis_is_away_in_the_middle_of_work(
             "LODESTONE_DATABASE_URL": sqlite_url,
             "PUBSUB_EMULATOR_HOST": pubsub.host,
         }
-        with dispatcher(tmp_path, settings) as (process, log):
+        with process_of(tmp_path, settings) as (process, log):
             with PublisherClient() as publisher:
                 publisher.publish("projects/lodestone/topics/gmail", b"it pulls").result(PATIENCE)
                 assert wait_until(lambda: says(log, "push.rejected"), seconds=PATIENCE)

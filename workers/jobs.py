@@ -1,0 +1,117 @@
+"""The pipeline on one screen: every job, its handler and queue, what wakes it, and how the sweep asks for it again.
+
+A job is added here, with its event in domain/events.py and its handler.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from domain.events import (
+    ComparisonDue,
+    ConnectionEnded,
+    DeliveryDue,
+    Event,
+    MailAnnounced,
+    MailboxChanged,
+    MailFound,
+    MailMatched,
+    SendingDue,
+    WatchDue,
+)
+from domain.ledger import Step
+from domain.quota import Purpose
+from domain.turns import LockKind
+from handlers import (
+    channels,
+    comparisons,
+    contacts,
+    labels,
+    leaving,
+    mailboxes,
+    notifications,
+    outbox,
+    watches,
+)
+from handlers.jobs import OUTSIDE, UPKEEP, Due, Job
+
+SELDOM = 5
+"""Ticks."""
+
+JOBS = (
+    Job(
+        "mailboxes.catch_up",
+        mailboxes.catch_up,
+        MailboxChanged,
+        due=Due(
+            "sweep.due",
+            lambda mailbox_id: MailboxChanged(mailbox_id, "sweep"),
+            lambda tx, most, again: tx.mailboxes.take_due(most, again),
+            Purpose.SWEEP,
+        ),
+        marked=LockKind.SYNC,
+    ),
+    Job("contacts.match", contacts.match, MailFound, goes_on=True, step=Step.MATCH),
+    Job("notifications.announce", notifications.announce, MailMatched, goes_on=True, step=Step.ANNOUNCE),
+    Job("labels.sort", labels.sort, MailAnnounced, goes_on=True, step=Step.SORT),
+    Job(
+        "channels.deliver",
+        channels.deliver,
+        DeliveryDue,
+        OUTSIDE,
+        stalled=lambda tx, most: tx.deliveries.stalled(most),
+    ),
+    Job(
+        "sending.deliver",
+        outbox.deliver,
+        SendingDue,
+        UPKEEP,
+        stalled=lambda tx, most: tx.outbox.stalled(most),
+    ),
+    Job(
+        "mailboxes.renew_watch",
+        watches.renew_watch,
+        WatchDue,
+        UPKEEP,
+        due=Due(
+            "sweep.watches",
+            WatchDue,
+            lambda tx, most, again: tx.mailboxes.take_watch_due(most, again),
+            Purpose.WATCH,
+            SELDOM,
+        ),
+    ),
+    Job(
+        "mailboxes.compare",
+        comparisons.compare,
+        ComparisonDue,
+        UPKEEP,
+        due=Due(
+            "sweep.comparisons",
+            ComparisonDue,
+            lambda tx, most, again: tx.history.take_compare_due(most, again),
+            Purpose.COMPARE,
+            SELDOM,
+        ),
+    ),
+    Job(
+        "mailboxes.leave",
+        leaving.leave,
+        ConnectionEnded,
+        UPKEEP,
+        due=Due(
+            "sweep.leaving",
+            ConnectionEnded,
+            lambda tx, most, again: tx.connections.take_leaving(most, again),
+        ),
+    ),
+)
+
+BY_NAME: Mapping[str, Job] = {job.name: job for job in JOBS}
+
+_WOKEN: Mapping[type[Event], Sequence[Job]] = {
+    kind: tuple(job for job in JOBS if job.woken_by is kind) for kind in {job.woken_by for job in JOBS}
+}
+
+
+def woken_by(event: Event) -> Sequence[Job]:
+    """The jobs that the event wakes."""
+    return _WOKEN[type(event)]

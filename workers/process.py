@@ -1,0 +1,140 @@
+"""A process: its parts are started, watched and ended together, and where one of them is gone it ends (W16)."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from domain.errors import DatabaseAway
+from infra.db.migrate import WrongSchema, check_schema
+from workers import vital
+from workers.bootstrap import App, start
+from workers.units import keep_count, write
+
+log = structlog.get_logger()
+
+STOP_WITHIN = 25.0
+"""Seconds."""
+
+SCHEMA_EVERY = 60.0
+"""Seconds between two looks whether the tables are still ours; a lease, where that is shorter: on another release's
+tables nobody keeps what he has claimed."""
+
+
+class Part(Protocol):
+    """What a process does on threads of its own."""
+
+    name: str
+    """What is lost when they are gone (docs/LOGS.md, part.lost)."""
+    threads: int
+    """That take jobs."""
+    error: Exception | None
+    """What has ended it, and is for whoever started the process."""
+
+    def start(self) -> None: ...
+
+    def is_lost(self) -> bool:
+        """Whether a thread is gone that nobody has asked to end."""
+
+    def stop(self) -> None:
+        """The process is to end: finish or give back what was begun, within 25 s."""
+
+
+class OneThread:
+    """A part that is one thread: `run` returns once the process is to stop, after `stop` was called. Nobody waits for
+    it for longer than `ends_within` seconds."""
+
+    threads = 0
+
+    def __init__(
+        self,
+        app: App,
+        name: str,
+        run: Callable[[], object],
+        stop: Callable[[], object] = lambda: None,
+        ends_within: float = 0.0,
+    ) -> None:
+        self.name = name
+        self.error: Exception | None = None
+        self._app = app
+        self._run = run
+        self._stop = stop
+        self._ends_within = ends_within
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    def _work(self) -> None:
+        try:
+            self._run()
+        except Exception as error:
+            self.error = error
+            self._app.stopping.set()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def is_lost(self) -> bool:
+        return self.error is None and not self._thread.is_alive()
+
+    def stop(self) -> None:
+        self._stop()
+        self._thread.join(self._ends_within)
+
+
+def run(process: str, *makers: Callable[[App], Iterable[Part]]) -> None:
+    """Be this process until SIGTERM or Ctrl-C, then finish or give back what was begun. Its parts are made once what
+    it stands on is there. Raises what has ended one of them, WrongSchema where another release has changed the
+    tables."""
+    app = start(process)
+    vital.stop_on_signal(app.stopping)
+    if app.wait_until_ready():
+        parts = [part for make in makers for part in make(app)]
+        _work(app, [*parts, OneThread(app, "schema", partial(_watch_schema, app))])
+    log.info("process.stopped")
+
+
+def _work(app: App, parts: Sequence[Part]) -> None:
+    for part in parts:
+        part.start()
+    threads = sum(part.threads for part in parts)
+    if threads:
+        log.info("process.started", threads=threads)
+    else:
+        log.info("process.started")
+    lost = vital.until_stopped(
+        app.stopping, lambda: next((part.name for part in parts if part.is_lost()), None)
+    )
+    if lost is not None:
+        vital.end(lost, partial(_stop, app, parts))
+    _stop(app, parts)
+    for part in parts:
+        if part.error is not None:
+            if isinstance(part.error, WrongSchema):
+                log.error("schema.changed", migration=part.error.found)
+            raise part.error
+
+
+def _stop(app: App, parts: Sequence[Part]) -> None:
+    """All at the same time: each has as long as it may take. Then what they have spent is written down."""
+    app.stopping.set()
+    ending = [threading.Thread(target=part.stop, daemon=True) for part in parts]
+    for thread in ending:
+        thread.start()
+    for thread in ending:
+        thread.join()
+    write(app.work)
+
+
+def count(app: App) -> Iterator[Part]:
+    """What counts the units that this process spends."""
+    yield OneThread(app, "units", partial(keep_count, app))
+
+
+def _watch_schema(app: App) -> None:
+    """Who needs the database says himself that it is away."""
+    while not app.stopping.wait(min(SCHEMA_EVERY, app.settings.lease)):
+        try:
+            check_schema(app.store.engine)
+        except DatabaseAway:
+            continue
