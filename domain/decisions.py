@@ -3,30 +3,58 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from domain.connections import Features
+from domain.connections import Features, Mode
 from domain.contacts import Hit, Kind, MatchedBy, best
 from domain.labels import sortable
 from domain.ledger import Planned, State, Step
 from domain.mail_classes import MailClass
-from domain.messages import Exclusions, Insiders, Message, gate
+from domain.messages import Exclusions, Insiders, Message, direction, gate, left_alone
 from domain.notifications import verdict
-from domain.outcomes import Outcome
+from domain.outcomes import Outcome, final
+from domain.retention import NOTHING, Admission, Data, kept
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What two-way sync makes of a mail (D7): whether it takes it in, and with which word, once that is known."""
+
+    admission: Admission
+    outcome: Outcome | None = None
+
+
+NOT_THIS_MODE = Synced(Admission.NOT_THIS_MODE)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Either a final `skip`, or the record the mail belongs to and the steps that follow."""
+    """What one mail is to one connection, feature by feature.
+
+    `skip` is where it ends at once: at the gate, or because nothing that is on handles it. Else `hit` is the record it
+    belongs to, `magnet` and `sorting` are the steps that follow, and of the mail may be `kept` what D2 allows.
+    """
 
     skip: Outcome | None
+    sync: Synced = NOT_THIS_MODE
     hit: Hit | None = None
-    steps: tuple[Planned, ...] = ()
+    magnet: Planned | None = None
+    sorting: Planned | None = None
+    kept: frozenset[Data] = NOTHING
+
+    @property
+    def steps(self) -> tuple[Planned, ...]:
+        """Announcing always comes before sorting (Part B, I5)."""
+        return tuple(step for step in (self.magnet, self.sorting) if step is not None)
 
     @property
     def final(self) -> Outcome | None:
         """The outcome the message ends with, None while a step is still to be done (Part J)."""
-        if self.skip is not None or any(step.state is not State.DONE for step in self.steps):
-            return self.skip
-        return next(step.outcome for step in self.steps if step.step is Step.SORT)
+        return final(
+            self.skip,
+            announced=self.magnet is not None and self.magnet.state is State.DONE,
+            labelled=self.sorting.outcome if self.sorting else None,
+            syncs=self.sync != NOT_THIS_MODE,
+            synced=self.sync.outcome,
+        )
 
 
 def decide(
@@ -35,35 +63,40 @@ def decide(
     insiders: Insiders,
     exclusions: Exclusions,
     hits: Sequence[Hit],
+    mode: Mode,
     features: Features,
     crm_labels: frozenset[str],
 ) -> Decision:
-    """Gate, direction, match, then what is due; announcing always comes before sorting (Part B, I5)."""
+    """Gate, direction, match, then each feature's part. One that had not begun when the mail came is off (Part J)."""
     if features.since is None:
         return Decision(Outcome.SKIP_INACTIVE)
-    skip = gate(message, insiders, exclusions, features.since)
-    hit = best(hits)
-    if skip is None and hit is None:
-        skip = Outcome.SKIP_NO_CONTACT
-    if skip is not None or hit is None:
+    way = direction(message, insiders)
+    skip = gate(message, way, insiders, exclusions, features.since)
+    if skip is not None:
         return Decision(skip)
-    message = _of_a_record(message, hits)
+    sync = NOT_THIS_MODE  # the place of D7: no mode that syncs can be connected yet
+    hit = best(hits)
+    skip = left_alone(message, way) or (Outcome.SKIP_NO_CONTACT if hit is None else None)
+    if skip is not None or hit is None:
+        return Decision(skip if sync == NOT_THIS_MODE else None, sync)
     on = features.at(message.received_at)
-    magnet = verdict(message, insiders.own) if on.magnet else Outcome.MAGNET_OFF
+    message = _of_a_record(message, hits)
+    magnet = _magnet(verdict(message, insiders.own) if on.magnet else Outcome.MAGNET_OFF)
     label = _label_known_already(message, hit, crm_labels) if on.sorting else Outcome.LABEL_OFF
-    announce_due = magnet is Outcome.MAGNET_NOTIFIED
-    return Decision(
-        None,
-        hit,
-        (
-            Planned(Step.ANNOUNCE, State.WAITING)
-            if announce_due
-            else Planned(Step.ANNOUNCE, State.DONE, magnet),
-            Planned(Step.SORT, State.DONE, label)
-            if label
-            else Planned(Step.SORT, State.BLOCKED if announce_due else State.WAITING),
-        ),
-    )
+    may_keep = kept(mode, sync.admission, magnet=on.magnet)
+    return Decision(None, sync, hit, magnet, _sorting(label, magnet), may_keep)
+
+
+def _magnet(found: Outcome) -> Planned:
+    if found is Outcome.MAGNET_NOTIFIED:
+        return Planned(Step.ANNOUNCE, State.WAITING)
+    return Planned(Step.ANNOUNCE, State.DONE, found)
+
+
+def _sorting(label: Outcome | None, magnet: Planned) -> Planned:
+    if label is not None:
+        return Planned(Step.SORT, State.DONE, label)
+    return Planned(Step.SORT, State.WAITING if magnet.state is State.DONE else State.BLOCKED)
 
 
 def _of_a_record(message: Message, hits: Sequence[Hit]) -> Message:

@@ -8,7 +8,7 @@ from domain.contacts import Kind, MatchedBy
 from domain.errors import LABEL_CONFLICT
 from domain.labels import LABEL_NAMES, ByCategory, Category, DealCategory, LabelChange, category
 from domain.labels import outcome as outcome_of
-from domain.ledger import TRIES, State, Step
+from domain.ledger import FAILED, TRIES, State, Step
 from domain.messages import INBOX, Direction
 from domain.outcomes import Outcome
 from domain.trails import Decided, DecidingDeal, Person, SeenNow, StepTaken, Trail
@@ -122,7 +122,7 @@ def changes(change: LabelChange | None, names: dict[str, str]) -> str:
 
 def summary(trail: Trail, one: Decided, today: date) -> str:
     """The whole decision in a sentence."""
-    if one.outcome is None or one.outcome is Outcome.LABEL_FAILED:
+    if _is_open(one):
         return _open_end(trail, one)
     if one.outcome in GATES:
         gate = GATES[one.outcome]
@@ -241,6 +241,11 @@ def _none_because(trail: Trail, one: Decided) -> str:
     return "the contact has no won deal, and no open one"
 
 
+def _is_open(one: Decided) -> bool:
+    """It has no outcome yet, or has failed and may have another one."""
+    return one.outcome is None or one.outcome in FAILED.values()
+
+
 def _open_end(trail: Trail, one: Decided) -> str:
     """Where a mail is that has no outcome yet, or never will have one."""
     steps = [trail.taken(step, one.connection_id) for step in Step]
@@ -276,9 +281,7 @@ def unfinished(taken: StepTaken) -> str:
 def standing(trail: Trail) -> str:
     """How far the mail is, in a few words."""
     words = [
-        _open_end(trail, one)
-        if one.outcome in (None, Outcome.LABEL_FAILED)
-        else f"it ended with {one.outcome.value}"
+        f"it ended with {one.outcome.value}" if one.outcome and not _is_open(one) else _open_end(trail, one)
         for one in trail.decided
     ]
     return ", ".join(dict.fromkeys(words)) or waiting_for_match(trail) or "not decided"

@@ -29,6 +29,14 @@ class Step(StrEnum):
     SORT = "sort"
 
 
+FAILED = {
+    Step.MATCH: Outcome.MATCH_FAILED,
+    Step.ANNOUNCE: Outcome.LABEL_FAILED,
+    Step.SORT: Outcome.LABEL_FAILED,
+}
+"""What a mail ends with that has used up the tries of a step (E88). What is not announced is not sorted (I5)."""
+
+
 class State(StrEnum):
     """`BLOCKED` waits for an earlier step (I5); `SET_ASIDE` has used up its tries (E88)."""
 
@@ -64,7 +72,8 @@ class Cost:
 class Link:
     """What the ledger keeps of a mail whose author is somebody in the CRM (D2, LIVE with MailMagnet on).
 
-    `in_inbox`: the mail was in the Inbox when it was matched. `via_list`: its author was found by E100.
+    `in_inbox`: the mail was in the Inbox when it was matched. `via_list`: its author was found by E100. `labelled`:
+    what became of its label, where that was known when it was matched.
     """
 
     contact_id: str
@@ -74,6 +83,7 @@ class Link:
     received_at: datetime
     in_inbox: bool = True
     via_list: bool = False
+    labelled: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

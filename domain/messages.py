@@ -174,8 +174,11 @@ def gate_by_labels(label_ids: frozenset[str]) -> Outcome | None:
     return None
 
 
-def gate(message: Message, insiders: Insiders, exclusions: Exclusions, since: datetime) -> Outcome | None:
-    """D3 rows 3-10 for LIVE, then what LIVE does not handle; None means: go on and find the contact.
+def gate(
+    message: Message, way: Direction, insiders: Insiders, exclusions: Exclusions, since: datetime
+) -> Outcome | None:
+    """D3 rows 3-10; None means: go on. `since` is when the first feature was switched on: what came before another
+    one's start is stopped for that one alone, which `Features.at` tells.
 
     Rows 1-2 are the caller's, who knows the connection and whether Gmail still has the mail.
     """
@@ -183,13 +186,15 @@ def gate(message: Message, insiders: Insiders, exclusions: Exclusions, since: da
         return stopped
     if message.received_at < since:
         return Outcome.SKIP_TOO_OLD
-    way = direction(message, insiders)
     if way is Direction.SELF or _is_self_by_alias(message, insiders):
         return Outcome.SKIP_SELF
     if way is Direction.INTERNAL or not _has_outsider(message, insiders):
         return Outcome.SKIP_INTERNAL
-    if _is_excluded(message, way, insiders, exclusions):
-        return Outcome.SKIP_EXCLUDED
+    return Outcome.SKIP_EXCLUDED if _is_excluded(message, way, insiders, exclusions) else None
+
+
+def left_alone(message: Message, way: Direction) -> Outcome | None:
+    """What MailMagnet and sorting leave alone behind the gate: what this side wrote (Z22), or nobody knows who."""
     if way is Direction.OUTBOUND:
         return Outcome.SKIP_OUTBOUND
     return None if message.author else Outcome.SKIP_NO_CONTACT

@@ -22,6 +22,7 @@ class Outcome(StrEnum):
     MAGNET_NOT_ADDRESSED = "magnet.not_addressed"
     MAGNET_AUTOMATED = "magnet.automated"
     MAGNET_OFF = "magnet.off"
+    MATCH_FAILED = "match.failed"
     LABEL_CTM = "label.ctm"
     LABEL_OPEN = "label.open"
     LABEL_CUSTOMER = "label.customer"
@@ -33,3 +34,23 @@ class Outcome(StrEnum):
 
 PROVISIONAL = frozenset({Outcome.SKIP_SPAM, Outcome.SKIP_TRASH, Outcome.SKIP_DRAFT})
 """Outcomes that a later one replaces when the user rescues or sends the mail (E36, W9)."""
+
+
+def final(
+    skip: Outcome | None = None,
+    *,
+    announced: bool = False,
+    labelled: Outcome | None = None,
+    syncs: bool = False,
+    synced: Outcome | None = None,
+) -> Outcome | None:
+    """The one word that a mail ends with (Part J, I9); None while a step is still to come.
+
+    Where it was stopped, that word. Where two-way sync is asked, that of D7, and the other steps are recorded beside
+    it. Else that of its label, once its announcement has ended too.
+    """
+    if skip is not None:
+        return skip
+    if syncs:
+        return synced
+    return labelled if announced else None

@@ -1,8 +1,52 @@
-"""How long what is kept is kept, and what a stretch of forgetting came to (D2)."""
+"""What may be kept of a mail, for how long, and what a stretch of forgetting came to (D2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
+
+from domain.connections import Mode
+
+
+class Data(StrEnum):
+    """What there is to keep, row by row of D2."""
+
+    MESSAGE_ID = "D2-1"
+    AUTHOR = "D2-2"
+    RECEIVED_AT = "D2-3"
+    CONTENT = "D2-4"
+    FACTS = "D2-5"
+    CONNECTION = "D2-6"
+
+
+class Admission(StrEnum):
+    """Whether two-way sync takes a mail in (D7)."""
+
+    NOT_THIS_MODE = "not_this_mode"
+    REFUSED = "refused"
+    ADMITTED = "admitted"
+
+
+NOTHING = frozenset({Data.CONNECTION})
+"""Nothing of any mail: what is kept of a connection as such."""
+
+ENDED = NOTHING | {Data.MESSAGE_ID, Data.FACTS}
+"""Of mail that somebody's feature has looked at and left: its id, and what became of it."""
+
+_THREE_DETAILS = ENDED | {Data.AUTHOR, Data.RECEIVED_AT}
+
+
+def kept(mode: Mode, admission: Admission, *, magnet: bool) -> frozenset[Data]:
+    """D2's column: what may be kept of a mail for a connection of this mode, with MailMagnet on or off for it.
+
+    What D7 does not admit is as in the LIVE columns, but for its id and what became of it.
+    """
+    if mode is not Mode.LIVE and admission is Admission.ADMITTED:
+        return frozenset(Data)
+    if magnet:
+        return _THREE_DETAILS
+    return NOTHING if mode is Mode.LIVE else ENDED
+
 
 After = tuple[int | str | datetime, ...]
 """Where a stretch ended: the key of the last row that was looked at. Empty at the beginning."""

@@ -16,6 +16,7 @@ from domain.mailboxes import PUT_AWAY
 from domain.messages import INBOX, Exclusions, Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
 from domain.quota import Purpose
+from domain.retention import Data
 from handlers.ports import Transaction
 from handlers.slices import Slice, put_aside
 from handlers.work import Work, enter, once_more
@@ -173,6 +174,7 @@ def _decide_all(
                 insiders=people.insiders,
                 exclusions=people.exclusions,
                 hits=people.hits.get(message.author, ()),
+                mode=connection.mode,
                 features=connection.features,
                 crm_labels=frozenset(mailbox.labels.values()),
             ),
@@ -183,9 +185,9 @@ def _decide_all(
 
 
 def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> None:
-    """Decisions and the steps that follow from them; content stays behind in memory (D2)."""
+    """Decisions and the steps that follow from them; what may not be kept stays behind in memory (D2)."""
     skipped: dict[int, dict[str, Outcome]] = {}
-    linked: list[tuple[str, int, Link, Outcome | None]] = []
+    linked: dict[frozenset[Data], list[tuple[str, int, Link, Outcome | None]]] = {}
     planned: list[tuple[str, int, Planned]] = []
     for one in decided:
         message, connection_id, hit = one.message, one.connection.id, one.decision.hit
@@ -203,11 +205,13 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
             in_inbox,
             message.via_list,
         )
-        linked.append((message.gmail_id, connection_id, link, one.decision.final))
+        belongs = (message.gmail_id, connection_id, link, one.decision.final)
+        linked.setdefault(one.decision.kept, []).append(belongs)
         planned += [(message.gmail_id, connection_id, step) for step in one.decision.steps]
     for connection_id, outcomes in skipped.items():
         tx.decisions.skip(mailbox_id, outcomes, [connection_id])
-    tx.decisions.link(mailbox_id, linked)
+    for kept, links in linked.items():
+        tx.decisions.link(mailbox_id, links, kept)
     tx.ledger.plan(mailbox_id, planned)
 
 

@@ -8,6 +8,7 @@ from domain.connections import Connection
 from domain.events import MailAnnounced
 from domain.ledger import Claim, Link, Step
 from domain.outcomes import Outcome
+from domain.retention import Admission, kept
 from handlers.ports import Transaction
 from handlers.work import Work, wake_channels
 
@@ -59,12 +60,16 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Annou
         due = [
             c for c in claims if c.connection_id == connection.id and outcomes[c] is Outcome.MAGNET_NOTIFIED
         ]
-        told = tx.notifications.notify(connection.user_id, due, links)
+        # Of content nothing is told, whatever two-way sync may keep.
+        may_keep = kept(connection.mode, Admission.REFUSED, magnet=connection.features.magnet)
+        told = tx.notifications.notify(connection.user_id, due, links, may_keep)
         new |= {(gmail_id, connection.id) for gmail_id in told.gmail_ids}
         channels |= told.channels
     tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, {})
-    unblocked = tx.ledger.unblock_sorting(mailbox_id, claims)
-    tx.decisions.conclude_announced([claim for claim in claims if claim.key not in unblocked])
+    labelled = {claim: word for claim in claims if (word := links[claim.key].labelled)}
+    if to_sort := [claim for claim in claims if claim not in labelled]:
+        tx.ledger.unblock_sorting(mailbox_id, to_sort)
+    tx.decisions.conclude(labelled, {})
     return [_Announced(c, outcomes[c], links[c.key].contact_id, c.key in new) for c in claims], channels
 
 

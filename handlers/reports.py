@@ -97,7 +97,7 @@ def _seen_now(trail: Trail, work: Work) -> dict[int, SeenNow]:
 
 
 def _stopped(one: Decided) -> bool:
-    return one.outcome in GATES or one.outcome is Outcome.LABEL_FAILED
+    return one.outcome in GATES or one.outcome is Outcome.MATCH_FAILED
 
 
 def _read_again(trail: Trail, work: Work) -> Message | SeenNow:
@@ -135,6 +135,7 @@ def _decided_now(
         insiders=people.insiders,
         exclusions=people.exclusions,
         hits=found,
+        mode=connection.mode,
         features=connection.features,
         crm_labels=frozenset(),
     )

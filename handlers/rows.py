@@ -18,7 +18,7 @@ from domain.outbox import Room, Sending, SendReport, SendState
 from domain.outcomes import Outcome
 from domain.quota import Purpose, Spending
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
-from domain.retention import After, Forgotten
+from domain.retention import After, Data, Forgotten
 from domain.sharing import SharedMailbox
 from domain.sign_ins import SignIn
 from domain.trails import Trail
@@ -93,12 +93,16 @@ class DecisionRows(Protocol):
     def skip(
         self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]
     ) -> None: ...
-    def link(self, mailbox_id: int, linked: Sequence[tuple[str, int, Link, Outcome | None]]) -> None: ...
+    def link(
+        self,
+        mailbox_id: int,
+        linked: Sequence[tuple[str, int, Link, Outcome | None]],
+        kept: Collection[Data],
+    ) -> None: ...
     def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]: ...
     def sortable(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Sortable]: ...
     def intend(self, intents: Mapping[Claim, Sorted]) -> None: ...
     def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None: ...
-    def conclude_announced(self, claims: Collection[Claim]) -> None: ...
     def labelled_before(
         self, claims: Collection[Claim]
     ) -> tuple[Mapping[tuple[int, str], frozenset[Earlier]], tuple[Replacing, ...]]: ...
@@ -116,7 +120,11 @@ class DecisionRows(Protocol):
 
 class NotificationRows(Protocol):
     def notify(
-        self, user_id: str, claims: Collection[Claim], links: Mapping[tuple[str, int], Link]
+        self,
+        user_id: str,
+        claims: Collection[Claim],
+        links: Mapping[tuple[str, int], Link],
+        kept: Collection[Data],
     ) -> Told: ...
     def tell(self, connection: Connection, kind: NoticeKind) -> frozenset[int]: ...
     def get(self, notification_id: int, user_id: str) -> Notice | None: ...

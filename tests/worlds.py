@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from domain.connections import Connection, Features, Sharing
+from domain.connections import Connection, Features, Mode, Sharing
 from domain.contacts import MatchedBy
 from domain.labels import LABEL_NAMES, Category
 from domain.ledger import Link, Planned, State, Step
 from domain.mailboxes import Found, Grant, Watch
+from domain.messages import Exclusions, Insiders, Message, direction, gate, left_alone
+from domain.outcomes import Outcome
+from domain.retention import Admission, Data, kept
 from infra.db.store import Store, Transaction
 
 KEY = "bG9kZXN0b25lIHRlc3RzIGtleSBvZiAzMiBieXRlcyE="
@@ -22,6 +25,9 @@ ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True
 
 START = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
 """When the features of `make_world` were switched on; mail received from here on is handled."""
+
+KEPT: frozenset[Data] = kept(Mode.LIVE, Admission.NOT_THIS_MODE, magnet=True)
+"""What may be kept of mail with MailMagnet on."""
 
 LABELS = {Category.CTM: "Label_1", Category.OPEN: "Label_2", Category.CUSTOMER: "Label_3"}
 
@@ -98,10 +104,17 @@ def match(world: World, *gmail_ids: str, steps: Sequence[Planned] | None = None)
     with world.store.begin("tests.match") as tx:
         claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, len(gmail_ids), "matcher", 60)
         tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), {})
-        tx.decisions.link(
-            world.mailbox_id, [(i, connection_id, link(minute=n), None) for n, i in enumerate(gmail_ids)]
-        )
+        linked = [(i, connection_id, link(minute=n), None) for n, i in enumerate(gmail_ids)]
+        tx.decisions.link(world.mailbox_id, linked, KEPT)
         tx.ledger.plan(world.mailbox_id, [(i, connection_id, step) for i in gmail_ids for step in due])
+
+
+def stopped(
+    message: Message, insiders: Insiders, exclusions: Exclusions, since: datetime = START
+) -> Outcome | None:
+    """Where a mail ends before anybody looks for its contact: at the gate, or because only incoming mail goes on."""
+    way = direction(message, insiders)
+    return gate(message, way, insiders, exclusions, since) or left_alone(message, way)
 
 
 def let_pass(store: Store, seconds: float) -> None:

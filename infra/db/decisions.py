@@ -10,7 +10,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     func,
     select,
     update,
@@ -18,7 +17,9 @@ from sqlalchemy import (
 
 from domain.labels import Category, LabelChange, Labelled, Sorted
 from domain.ledger import Claim, Link, Sortable, State, Step
-from domain.outcomes import Outcome
+from domain.outcomes import Outcome, final
+from domain.retention import ENDED, Data
+from infra.db.details import only
 from infra.db.kept import DECISIONS
 from infra.db.ledger_statements import by_connection
 from infra.db.replacements import TOUCHED, ReplacementRows
@@ -33,16 +34,24 @@ class DecisionRows(ReplacementRows):
     def skip(self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]) -> None:
         """Mail that ends here: its id and the outcome, and no more (D2)."""
         self._add(
+            ENDED,
             [
                 {"connection_id": c, "gmail_id": i, "mailbox_id": mailbox_id, "outcome": outcome.value}
                 for i, outcome in skipped.items()
                 for c in connection_ids
-            ]
+            ],
         )
 
-    def link(self, mailbox_id: int, linked: Sequence[tuple[str, int, Link, Outcome | None]]) -> None:
-        """Mail that belongs to somebody in the CRM, as (message, connection, link, outcome if final already)."""
+    def link(
+        self,
+        mailbox_id: int,
+        linked: Sequence[tuple[str, int, Link, Outcome | None]],
+        kept: Collection[Data],
+    ) -> None:
+        """Mail that belongs to somebody in the CRM, as (message, connection, link, outcome if final already), as far
+        as it may be `kept`."""
         self._add(
+            kept,
             [
                 {
                     "connection_id": connection_id,
@@ -58,13 +67,13 @@ class DecisionRows(ReplacementRows):
                     "via_list": link.via_list,
                 }
                 for gmail_id, connection_id, link, outcome in linked
-            ]
+            ],
         )
 
     def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]:
         """The links of these mails, by (message, connection)."""
         return {
-            (row.gmail_id, row.connection_id): _link(row)
+            (row.gmail_id, row.connection_id): _link(row, row.labelled)
             for these in _of(claims)
             for row in self._db.execute(_LINKS, these)
         }
@@ -93,23 +102,20 @@ class DecisionRows(ReplacementRows):
                 self._db.execute(_INTENDED, these | wanted)
 
     def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None:
-        """The final outcome of sorted mail, and what was added and removed in Gmail."""
+        """What has become of the labels of announced mail, which ends it (Part J), and what was added and removed in
+        Gmail."""
         alike: dict[tuple[Outcome, LabelChange | None], list[Claim]] = {}
         for claim, outcome in outcomes.items():
             alike.setdefault((outcome, changed.get(claim)), []).append(claim)
         for (outcome, change), claims in alike.items():
-            values: dict[str, Any] = {"outcome": outcome.value, "replaces": None}
+            ended = final(announced=True, labelled=outcome)
+            values: dict[str, Any] = {"outcome": ended and ended.value, "replaces": None}
             if outcome in (Outcome.LABEL_NONE, Outcome.LABEL_OFF):
                 values |= {"category": None, "deal_id": None}  # an intent that came to nothing
             if change:
                 values["changed"] = {"added": sorted(change.add), "removed": sorted(change.remove)}
             for these in _of(claims):
                 self._db.execute(_CHANGED if change else _THESE, these | values)
-
-    def conclude_announced(self, claims: Collection[Claim]) -> None:
-        """The final outcome of announced mail whose sorting was decided before (leads, sorting off)."""
-        for these in _of(claims):
-            self._db.execute(_ANNOUNCED, these)
 
     def count_labelled(self, since: datetime) -> Mapping[int, int]:
         """By mailbox, how many mails sorting has changed since and nobody after it."""
@@ -144,12 +150,12 @@ class DecisionRows(ReplacementRows):
         for these in _of([Claim(one.gmail_id, one.connection_id, 0) for one in labelled]):
             self._db.execute(_THESE.values(undone_at=NOW), these)
 
-    def _add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        insert_new(self._db, decisions, rows, decided_at=NOW)
+    def _add(self, kept: Collection[Data], rows: Sequence[Mapping[str, Any]]) -> None:
+        insert_new(self._db, decisions, only(kept, rows), decided_at=NOW)
 
 
-def _link(row: Row[Any]) -> Link:
-    how = (row.in_inbox is not False, row.via_list)
+def _link(row: Row[Any], labelled: str | None = None) -> Link:
+    how = (row.in_inbox is not False, row.via_list, Outcome(labelled) if labelled else None)
     return Link(row.contact_id, row.contact_address, row.matched_by, row.author, row.received_at, *how)
 
 
@@ -173,7 +179,14 @@ def _of(claims: Collection[Claim]) -> Iterator[dict[str, Any]]:
 _OF = and_(
     decisions.c.connection_id == bindparam("of_connection"), decisions.c.gmail_id.in_(bindparam("mails"))
 )
-_LINKS = select(decisions).where(_OF)
+_LABELLED = select(steps.c.outcome).where(
+    steps.c.mailbox_id == decisions.c.mailbox_id,
+    steps.c.gmail_id == decisions.c.gmail_id,
+    steps.c.connection_id == decisions.c.connection_id,
+    steps.c.step == Step.SORT.value,
+    steps.c.state == State.DONE.value,
+)
+_LINKS = select(decisions, _LABELLED.scalar_subquery().label("labelled")).where(_OF)
 _SORTABLE = select(decisions, TOUCHED.label("touched")).where(_OF)
 _THESE = update(decisions).where(_OF)
 _CHANGED = _THESE.values(changed_at=NOW)
@@ -183,14 +196,4 @@ _INTENDED = _THESE.values(
     replaces=case(
         (decisions.c.category != bindparam("wanted"), decisions.c.category), else_=decisions.c.replaces
     ),
-)
-_SORTED = (
-    steps.c.mailbox_id == decisions.c.mailbox_id,
-    steps.c.gmail_id == decisions.c.gmail_id,
-    steps.c.connection_id == decisions.c.connection_id,
-    steps.c.step == Step.SORT.value,
-    steps.c.state == State.DONE.value,
-)
-_ANNOUNCED = _THESE.where(exists().where(*_SORTED)).values(
-    outcome=select(steps.c.outcome).where(*_SORTED).scalar_subquery()
 )

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from domain.ledger import Ahead, Claim, Cost, Planned, State, Step
+from domain.ledger import FAILED, Ahead, Claim, Cost, Planned, State, Step
 from domain.outcomes import Outcome
 from infra.db import ledger_statements as statements
 from infra.db.decisions import DecisionRows
@@ -140,16 +140,15 @@ class LedgerRows(RedriveRows):
     def set_aside(
         self, mailbox_id: int, step: Step, claims: Collection[Claim], connection_ids: Collection[int]
     ) -> None:
-        """End what has used up its tries, with `label.failed` for want of a better word in Part J (E88). Callers
-        have locked it, as for `finish`."""
+        """End what has used up its tries (E88). Callers have locked it, as for `finish`."""
+        failed = FAILED[step]
         for these in statements.these(mailbox_id, step, claims):
-            self._db.execute(statements.SET_ASIDE, these)
+            self._db.execute(statements.SET_ASIDE, these | {"their_outcome": failed.value})
         if step is Step.MATCH:
-            self._decisions.skip(
-                mailbox_id, dict.fromkeys((c.gmail_id for c in claims), Outcome.LABEL_FAILED), connection_ids
-            )
+            ended = dict.fromkeys((claim.gmail_id for claim in claims), failed)
+            self._decisions.skip(mailbox_id, ended, connection_ids)
         else:
-            self._decisions.conclude(dict.fromkeys(claims, Outcome.LABEL_FAILED), {})
+            self._decisions.conclude(dict.fromkeys(claims, failed), {})
 
     def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
         """Up to so many mails that `retry` is good for, as (mailbox, message)."""
@@ -188,11 +187,10 @@ class LedgerRows(RedriveRows):
         ).all()
         unmatched = {row.gmail_id for row in rows if row.step == Step.MATCH.value}
         others = [(row.connection_id, row.gmail_id) for row in rows if row.step != Step.MATCH.value]
-        failures = (
-            decisions.c.mailbox_id == mailbox_id,
-            decisions.c.outcome == Outcome.LABEL_FAILED.value,
-        )
-        self._db.execute(delete(decisions).where(*failures, decisions.c.gmail_id.in_(unmatched)))
+        its = decisions.c.mailbox_id == mailbox_id
+        never = (its, decisions.c.outcome == Outcome.MATCH_FAILED.value)
+        failures = (its, decisions.c.outcome == Outcome.LABEL_FAILED.value)
+        self._db.execute(delete(decisions).where(*never, decisions.c.gmail_id.in_(unmatched)))
         theirs = tuple_(decisions.c.connection_id, decisions.c.gmail_id).in_(others)
         again = (decisions.c.gmail_id.in_({gmail_id for _, gmail_id in others}), theirs)
         self._db.execute(update(decisions).where(*failures, *again).values(outcome=None))

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Update, and_, bindparam, exists, or_, select, tuple_, update
 
 from domain.ledger import ALONE_AFTER, Claim, State, Step
-from domain.outcomes import Outcome
 from infra.db.schema import IS_WAITING, decisions, steps
 from infra.db.sql import key_order
 from infra.db.types import NOW, db_now, seconds
@@ -110,7 +109,7 @@ PAID = ENDED.values(
     seconds=steps.c.seconds + bindparam("taken"),
     shared_by=bindparam("shared"),
 )
-SET_ASIDE = _THESE.values(state=State.SET_ASIDE.value, outcome=Outcome.LABEL_FAILED.value, owner=None)
+SET_ASIDE = _THESE.values(state=State.SET_ASIDE.value, outcome=bindparam("their_outcome"), owner=None)
 BACK = _THESE.values(owner=None, ready_at=db_now(seconds("after")))
 BACK_UNCOUNTED = BACK.values(attempts=steps.c.attempts - 1)
 _READY = steps.c.ready_at <= NOW

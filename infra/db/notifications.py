@@ -11,6 +11,8 @@ from domain.connections import Connection
 from domain.ledger import Claim, Link, State
 from domain.notifications import NoticeKind, Told, is_late
 from domain.reports import Notice
+from domain.retention import Data
+from infra.db.details import only
 from infra.db.kept import NOTIFICATIONS
 from infra.db.schema import channels, contacts, deliveries, notifications
 from infra.db.sql import insert_new, insert_returning
@@ -26,8 +28,15 @@ class NotificationRows:
         self._redrive_after = redrive_after
         self._gather = gather
 
-    def notify(self, user_id: str, claims: Collection[Claim], links: Mapping[tuple[str, int], Link]) -> Told:
-        """Put mails on the user's list, each once (I2), and what is new there on its way to his channels."""
+    def notify(
+        self,
+        user_id: str,
+        claims: Collection[Claim],
+        links: Mapping[tuple[str, int], Link],
+        kept: Collection[Data],
+    ) -> Told:
+        """Put mails on the user's list, each once (I2), as far as they may be `kept`, and what is new there on its way
+        to his channels."""
         if not claims:
             return Told((), frozenset())
         now = self._db.scalars(_NOW).one()
@@ -48,7 +57,7 @@ class NotificationRows:
             )
         added = notifications.c
         told = insert_returning(
-            self._db, notifications, rows, added.id, added.gmail_id, added.late, created_at=NOW
+            self._db, notifications, only(kept, rows), added.id, added.gmail_id, added.late, created_at=NOW
         )
         told.sort(key=lambda row: int(row.id))
         return Told(

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.connections import Features
+from domain.connections import Features, Mode
 from domain.contacts import Contact, Hit, Kind, MatchedBy
 from domain.decisions import Decision, decide
 from domain.ledger import Planned, State, Step
 from domain.mail_classes import MailClass
 from domain.messages import Exclusions, Insiders, Message
 from domain.outcomes import PROVISIONAL, Outcome
+from domain.retention import ENDED, NOTHING, Data
 from tests.worlds import LABELS, START
 
 ME, ALIAS, CARLA = "uwe@firm.example", "u.w@firm.example", "carla@firm.example"
@@ -43,13 +44,17 @@ def decision(
     sorting: bool = True,
     sorting_since: timedelta = timedelta(),
     exclusions: Exclusions | None = None,
+    mode: Mode = Mode.LIVE,
+    features: Features | None = None,
 ) -> Decision:
+    both = Features(magnet_since=START, sorting_since=START + sorting_since if sorting else None)
     return decide(
         mail,
         insiders=Insiders(own=frozenset({ME, ALIAS}), users=frozenset({CARLA, ME})),
         exclusions=exclusions or Exclusions(),
         hits=hits,
-        features=Features(magnet_since=START, sorting_since=START + sorting_since if sorting else None),
+        mode=mode,
+        features=both if features is None else features,
         crm_labels=frozenset(LABELS.values()),
     )
 
@@ -294,6 +299,27 @@ def test_mail_from_before_sorting_was_on_is_announced_and_left_where_it_is() -> 
     assert later.steps == (NOTIFY, not_sorted(Outcome.LABEL_OFF))
 
 
+@pytest.mark.rule("D3-7", "D2", "I9")
+def test_each_feature_has_its_own_start() -> None:
+    """The gate lets in what came after the first; the others count as off, and what D2 then forbids is not kept."""
+    sync = Features(sync_since=BEFORE, magnet_since=START, sorting_since=START)
+    older, old, new = (
+        decision(replace(MAIL, received_at=moment), CONTACT, mode=Mode.SYNC_GMAIL, features=sync)
+        for moment in (BEFORE - timedelta(seconds=1), BEFORE, START)
+    )
+
+    off = Planned(Step.ANNOUNCE, State.DONE, Outcome.MAGNET_OFF)
+    assert (older.final, older.kept) == (Outcome.SKIP_TOO_OLD, NOTHING)
+    assert (old.steps, old.kept) == ((off, not_sorted(Outcome.LABEL_OFF)), ENDED)
+    assert new.steps == (NOTIFY, SORT_LATER)
+    assert new.kept >= {Data.AUTHOR, Data.RECEIVED_AT}
+
+
+@pytest.mark.rule("D3-1")
+def test_a_connection_with_nothing_switched_on_decides_nothing() -> None:
+    assert decision(MAIL, CONTACT, features=Features()) == Decision(Outcome.SKIP_INACTIVE)
+
+
 @pytest.mark.rule("D3-7")
 def test_the_moment_of_switching_on_counts_as_on() -> None:
     assert decision(replace(MAIL, received_at=START), CONTACT).skip is None
@@ -311,6 +337,7 @@ def test_every_outcome_of_part_j_that_a_match_can_give_is_given_here() -> None:
     """`skip.inactive` and `skip.gone` have no mail to decide on; the rest comes of announcing and sorting."""
     later = {Outcome.SKIP_INACTIVE, Outcome.SKIP_GONE, Outcome.MAGNET_OFF, Outcome.MAGNET_NOTIFIED}
     later |= {Outcome.LABEL_CTM, Outcome.LABEL_OPEN, Outcome.LABEL_CUSTOMER, Outcome.LABEL_FAILED}
+    later |= {Outcome.MATCH_FAILED}
     steps = [step for case in FOLLOWS for step in case.values if isinstance(step, Planned)]
     here = {Outcome(str(case.values[-1])) for case in ENDS} | {step.outcome for step in steps if step.outcome}
 

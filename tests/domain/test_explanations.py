@@ -232,13 +232,16 @@ def test_why_a_contacts_mail_has_no_label(one: Decided, tries: int, words: str) 
             id="retried",
         ),
         pytest.param(
-            skipped(Outcome.LABEL_FAILED),
+            skipped(Outcome.MATCH_FAILED),
             (step(Step.MATCH, State.SET_ASIDE, tries=9),),
             "set aside: it could not be matched in 8 tries (E88)",
             id="set aside",
         ),
         pytest.param(
             decided(Outcome.LABEL_FAILED), (), "set aside after too many failed tries (E88)", id="long ago"
+        ),
+        pytest.param(
+            skipped(Outcome.MATCH_FAILED), (), "set aside after too many failed tries (E88)", id="unmatched"
         ),
     ],
 )

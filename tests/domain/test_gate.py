@@ -12,10 +12,10 @@ from domain.messages import (
     MailClass,
     Message,
     direction,
-    gate,
     gate_by_labels,
 )
 from domain.outcomes import Outcome
+from tests.worlds import stopped
 
 ME, ALIAS = "uwe@firm.example", "u.w@firm.example"
 CARLA, DIRK = "carla@firm.example", "dirk@firm.example"
@@ -168,7 +168,7 @@ LABELS = [
 def test_gate_by_labels(labels: tuple[str, ...], expected: Outcome | None) -> None:
     old_mail_to_himself = mail(ME, [ME], labels=labels, at=START - timedelta(days=1))
     assert gate_by_labels(frozenset(labels)) is expected
-    assert gate(old_mail_to_himself, INSIDERS, NOBODY, START) is (expected or Outcome.SKIP_TOO_OLD)
+    assert stopped(old_mail_to_himself, INSIDERS, NOBODY, START) is (expected or Outcome.SKIP_TOO_OLD)
 
 
 GATE = [
@@ -246,7 +246,7 @@ GATE = [
 @pytest.mark.rule("D3")
 @pytest.mark.parametrize(("message", "expected"), GATE)
 def test_gate(message: Message, expected: Outcome | None) -> None:
-    assert gate(message, INSIDERS, NOBODY, START) is expected
+    assert stopped(message, INSIDERS, NOBODY, START) is expected
 
 
 ALIASES = [
@@ -336,7 +336,7 @@ def test_an_alias_that_gmail_does_not_list(
     message: Message, way: Direction, expected: Outcome | None
 ) -> None:
     assert direction(message, WITH_ALIAS) is way
-    assert gate(message, WITH_ALIAS, NOBODY, START) is expected
+    assert stopped(message, WITH_ALIAS, NOBODY, START) is expected
 
 
 @pytest.mark.rule("D3", "D3-10", "E19")
@@ -369,4 +369,4 @@ def test_an_alias_that_gmail_does_not_list(
     ],
 )
 def test_gate_with_exclusions(message: Message, expected: Outcome | None) -> None:
-    assert gate(message, INSIDERS, EXCLUDED, START) is expected
+    assert stopped(message, INSIDERS, EXCLUDED, START) is expected

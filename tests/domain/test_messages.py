@@ -15,10 +15,10 @@ from domain.messages import (
     Message,
     Part,
     direction,
-    gate,
     read,
 )
 from domain.outcomes import Outcome
+from tests.worlds import stopped
 
 ME, CARLA, DIRK = "uwe@firm.example", "carla@firm.example", "dirk@firm.example"
 ANN, BOB, LIST = "ann@example.com", "bob@example.org", "users@lists.example"
@@ -69,7 +69,7 @@ def test_what_is_read_from_the_headers() -> None:
 def test_a_mail_without_headers_is_a_mail() -> None:
     message = read(fetched(), frozenset())
     assert (message.author, message.to, message.mail_class) == (None, (), MailClass.HUMAN)
-    assert gate(message, INSIDERS, NOBODY, START) is Outcome.SKIP_NO_CONTACT
+    assert stopped(message, INSIDERS, NOBODY, START) is Outcome.SKIP_NO_CONTACT
 
 
 NAMES = [
@@ -110,7 +110,7 @@ def test_every_mail_ends_in_an_outcome(
     headers: list[tuple[str, str]], mime_type: str, labels: frozenset[str]
 ) -> None:
     message = read(Fetched("id", labels, START, Part(mime_type, tuple(headers))), INSIDERS.own)
-    outcome = gate(message, INSIDERS, EXCLUDED, START)
+    outcome = stopped(message, INSIDERS, EXCLUDED, START)
     assert (outcome is None) <= (
         message.author is not None and direction(message, INSIDERS) is Direction.INBOUND
     )
@@ -126,4 +126,4 @@ def test_a_mail_of_hostile_headers_comes_to_an_end(piece: str) -> None:
         fetched(*((name, value) for name in NAMES), ("From", ANN), *[("To", value)] * 20), INSIDERS.own
     )
     assert message.author in (None, ANN)
-    assert gate(message, INSIDERS, EXCLUDED, START) in (None, Outcome.SKIP_NO_CONTACT)
+    assert stopped(message, INSIDERS, EXCLUDED, START) in (None, Outcome.SKIP_NO_CONTACT)

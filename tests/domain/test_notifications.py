@@ -14,11 +14,11 @@ from domain.messages import (
     Message,
     Part,
     direction,
-    gate,
     read,
 )
 from domain.notifications import verdict
 from domain.outcomes import Outcome
+from tests.worlds import stopped
 
 ME, ALIAS, CARLA, SALES = "uwe@firm.example", "u.w@firm.example", "carla@firm.example", "sales@firm.example"
 ANN = "ann@example.com"
@@ -151,7 +151,7 @@ def received(*headers: tuple[str, str]) -> Message:
 )
 def test_only_mail_from_outside_comes_this_far(author: str, expected: Outcome | None) -> None:
     message = received(("From", author), ("To", f"{ME}, bob@example.com"))
-    assert gate(message, INSIDERS, Exclusions(), NOW) is expected
+    assert stopped(message, INSIDERS, Exclusions(), NOW) is expected
 
 
 @pytest.mark.rule("D11", "E24", "E25", "E100")

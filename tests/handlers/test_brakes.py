@@ -245,7 +245,7 @@ def test_waiting_mail_of_a_paused_mailbox_is_not_late(house: House) -> None:
     assert not status.totals.late(status.now)
 
 
-def set_aside(house: House, gmail_id: str) -> None:
+def set_aside(house: House, gmail_id: str, outcome: str = "match.failed") -> None:
     """Gmail answers with an error for this mail, until nobody tries any more; then it is well again."""
     fault = house.gmail.poison(UWE, gmail_id)
     for _ in range(10):
@@ -254,7 +254,7 @@ def set_aside(house: House, gmail_id: str) -> None:
         labels.sort(1, house.work)
         house.pump()
     house.gmail.clear_faults(fault)
-    assert house.outcomes()[gmail_id] == "label.failed"
+    assert house.outcomes()[gmail_id] == outcome
 
 
 @pytest.mark.rule("E88", "I9")
@@ -277,7 +277,7 @@ def test_a_mail_that_could_not_be_sorted_is_sorted_on_demand_and_not_announced_a
     house.catch_up_only()
     for _ in range(2):
         house.run_next()
-    set_aside(house, bad)
+    set_aside(house, bad, "label.failed")
     assert house.notified() == [bad]
     assert brakes.retry(bad, None, house.work) == 1
     assert house.outcomes() == {bad: None}

@@ -113,16 +113,24 @@ def magnet_restarted(house: House) -> str:
     return gmail_id
 
 
-def poisoned(house: House) -> str:
+def poisoned(house: House, *, jobs: int = 0) -> str:
+    """Gmail answers with an error for this mail once so many jobs are done, until nobody tries any more."""
     house.connect()
     gmail_id = house.deliver("ann")
     house.catch_up_only()
+    for _ in range(jobs):
+        house.run_next()
     fault = house.gmail.poison(UWE, gmail_id)
     for _ in range(10):
         house.let_time_pass()
         contacts.match(1, house.work)
+        labels.sort(1, house.work)
     house.gmail.clear_faults(fault)
     return gmail_id
+
+
+def poisoned_when_announced(house: House) -> str:
+    return poisoned(house, jobs=2)
 
 
 def second_user_signed_out(house: House) -> str:
@@ -168,7 +176,8 @@ ENDS: dict[Outcome, tuple[Case, str, str]] = {
     Outcome.LABEL_NONE: (plain("bob"), "not labelled: the contact has no won deal", "in Gmail: nothing"),
     Outcome.LABEL_USER_CHOICE: (plain(labels=("INBOX", CUSTOMERS)), "the user, or a filter of his", "(D10)"),
     Outcome.LABEL_OFF: (without_sorting, "not labelled: sorting was off when it arrived", "(Z38)"),
-    Outcome.LABEL_FAILED: (poisoned, "set aside: it could not be matched in 8 tries", "(E88)"),
+    Outcome.MATCH_FAILED: (poisoned, "set aside: it could not be matched in 8 tries", "(E88)"),
+    Outcome.LABEL_FAILED: (poisoned_when_announced, "set aside: it could not be sorted in 8 tries", "(E88)"),
 }
 """How it comes about, what is said, and by which rule or fact."""
 

@@ -45,7 +45,7 @@ from tests.handlers.test_life_cycle import (
     the,
 )
 from tests.journeys.world import UWE
-from tests.worlds import link
+from tests.worlds import KEPT, link
 
 FIRST_STRETCH = (FEWEST + 1) // 2
 """Mails of two steps each."""
@@ -377,7 +377,7 @@ def test_what_is_being_committed_is_waited_for_and_goes_too(
             assert begun.wait(10)
             late = ("late", connection.id, link(), None)
             tx.messages.record(1, Found(("late",), (), (), (), ()), "push", [connection.id], {})
-            tx.decisions.link(1, [late])
+            tx.decisions.link(1, [late], KEPT)
             tx.ledger.plan(1, [("late", connection.id, Planned(Step.ANNOUNCE, State.WAITING))])
         ended.result(30)
     assert rows(full, MAIL) == {}

@@ -85,7 +85,7 @@ def test_one_mail_is_set_aside_and_all_others_go_on(line: str, impatient: House)
     go_on(impatient)
     assert impatient.outcomes() == good
     ends(impatient, bad)
-    assert impatient.outcomes() == good | {bad: "label.failed"}
+    assert impatient.outcomes() == good | {bad: "match.failed"}
     assert sorted(impatient.notified()) == sorted(good)
 
 
@@ -139,7 +139,7 @@ def test_after_two_that_hang_the_rest_waits_without_a_try(impatient: House) -> N
     assert {tried[i] for i in [*ids[:2], *ids[5:]]} == {1}, "once left out, then handled"
     ends(impatient, *ids[2:5])
     good = dict.fromkeys([*ids[:2], *ids[5:]], "label.open")
-    assert impatient.outcomes() == good | dict.fromkeys(ids[2:5], "label.failed")
+    assert impatient.outcomes() == good | dict.fromkeys(ids[2:5], "match.failed")
 
 
 @pytest.mark.rule("E87", "I4")

@@ -316,7 +316,7 @@ def test_one_poisonous_message_is_set_aside_and_its_neighbours_are_handled(house
     for _ in range(10):
         house.let_time_pass()
         contacts.match(1, house.work)
-    assert house.outcomes() == dict.fromkeys(good, "label.open") | {bad: "label.failed"}
+    assert house.outcomes() == dict.fromkeys(good, "label.open") | {bad: "match.failed"}
     with house.store.engine.connect() as db:
         tries = dict(
             db.execute(select(steps.c.gmail_id, steps.c.attempts).where(steps.c.step == "match")).all()

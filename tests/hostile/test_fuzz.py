@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.address_lists import read_list, read_lists, read_one
 from domain.addresses import canonical
 from domain.authors import is_rewritten, original_author
-from domain.connections import Features
+from domain.connections import Features, Mode
 from domain.contacts import Contact, ContactAddress, Kind, hits
 from domain.decisions import decide
 from domain.headers import by_name, decoded, first_word, message_ids, parameter
@@ -88,6 +88,7 @@ def test_every_mail_is_read_and_decided(payload: Part, labels: frozenset[str]) -
         insiders=INSIDERS,
         exclusions=Exclusions(),
         hits=hits(message.author or "", KNOWN),
+        mode=Mode.LIVE,
         features=Features(magnet_since=START, sorting_since=START),
         crm_labels=frozenset({"Label_1"}),
     )

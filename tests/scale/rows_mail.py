@@ -19,7 +19,7 @@ from infra.db.store import Store
 from infra.local.postgres import fresh_database
 from tests.scale.frame import Ask, Figure, Place, buffers
 from tests.scale.load import load, of_mailboxes
-from tests.worlds import LABELS
+from tests.worlds import KEPT, LABELS
 
 HERE = 1
 """The mailbox and its one connection, in which everything is measured."""
@@ -113,7 +113,7 @@ def _claimed(store: Store, contact_id: str, wanted: Category) -> Claim:
     """One more mail of the contact, meant to have this label."""
     gmail_id = f"{contact_id} now {wanted}"
     with store.begin("scale.link") as tx:
-        tx.decisions.link(HERE, [(gmail_id, HERE, _link(contact_id), None)])
+        tx.decisions.link(HERE, [(gmail_id, HERE, _link(contact_id), None)], KEPT)
         claim = Claim(gmail_id, HERE, 1)
         tx.decisions.intend({claim: Sorted(wanted, None)})
     return claim
@@ -142,16 +142,15 @@ def way_of_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None
         tx.ledger.held(HERE, Step.MATCH, claims, "me")
         cost = dict.fromkeys(gmail_ids, Cost(20, 0.1, len(gmail_ids)))
         tx.ledger.finish(HERE, Step.MATCH, dict.fromkeys(claims), cost)
-        tx.decisions.link(HERE, [(i, HERE, _link(contact_id), None) for i in gmail_ids])
+        tx.decisions.link(HERE, [(i, HERE, _link(contact_id), None) for i in gmail_ids], KEPT)
         due = (Planned(Step.ANNOUNCE, State.WAITING), Planned(Step.SORT, State.BLOCKED))
         tx.ledger.plan(HERE, [(i, HERE, step) for i in gmail_ids for step in due])
         tx.ledger.ahead(HERE)
     with store.begin("scale.announce") as tx:
         claims = tx.ledger.claim(HERE, Step.ANNOUNCE, 500, "me", 60, [HERE])
-        tx.notifications.notify("u1", claims, tx.decisions.links(claims))
+        tx.notifications.notify("u1", claims, tx.decisions.links(claims), KEPT)
         tx.ledger.finish(HERE, Step.ANNOUNCE, dict.fromkeys(claims, Outcome.MAGNET_NOTIFIED), {})
-        unblocked = tx.ledger.unblock_sorting(HERE, claims)
-        tx.decisions.conclude_announced([claim for claim in claims if claim.key not in unblocked])
+        tx.ledger.unblock_sorting(HERE, claims)
         tx.ledger.ahead(HERE)
     with store.begin("scale.intend") as tx:
         claims = tx.ledger.claim(HERE, Step.SORT, 1_000, "me", 60, [HERE])

@@ -16,7 +16,7 @@ from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
 from infra.db.schema import connections, decisions, messages, notifications, steps
 from infra.db.store import Store
-from tests.worlds import GRANT, START, World, arrive, connect, connection_of, make_world, match
+from tests.worlds import GRANT, KEPT, START, World, arrive, connect, connection_of, make_world, match
 
 
 def get(world: World, connection_id: int | None = None) -> Connection:
@@ -45,7 +45,7 @@ def announce(world: World, *gmail_ids: str) -> None:
     match(world, *gmail_ids)
     with world.store.begin("notifications.record") as tx:
         claims = [Claim(gmail_id, world.connection_id, 1) for gmail_id in gmail_ids]
-        tx.notifications.notify("uwe", claims, tx.decisions.links(claims))
+        tx.notifications.notify("uwe", claims, tx.decisions.links(claims), KEPT)
 
 
 def kept(store: Store) -> dict[str, int]:

@@ -15,7 +15,19 @@ from domain.mailboxes import Cursors, Found, Touch
 from domain.outcomes import Outcome
 from infra.db.schema import decisions, messages, notifications, steps
 from infra.db.store import Store
-from tests.worlds import LABELS, START, World, arrive, connection_of, found, let_pass, link, make_world, match
+from tests.worlds import (
+    KEPT,
+    LABELS,
+    START,
+    World,
+    arrive,
+    connection_of,
+    found,
+    let_pass,
+    link,
+    make_world,
+    match,
+)
 
 THIRTY = tuple(f"m{number:02}" for number in range(30))
 
@@ -345,12 +357,14 @@ def test_a_poisonous_mail_does_not_use_up_its_neighbours_tries(world: World) -> 
 
     assert tried.pop("m00") == TRIES + 1
     assert set(tried.values()) == {3}
-    assert outcomes(world) == {"m00": "label.failed"}
+    assert outcomes(world) == {"m00": "match.failed"}
 
 
 @pytest.mark.rule("E88", "I9")
-@pytest.mark.parametrize("step", [Step.MATCH, Step.SORT])
-def test_what_is_set_aside_ends_with_an_outcome_and_is_asked_for_no_more(world: World, step: Step) -> None:
+@pytest.mark.parametrize(("step", "word"), [(Step.MATCH, "match.failed"), (Step.SORT, "label.failed")])
+def test_what_is_set_aside_ends_with_an_outcome_and_is_asked_for_no_more(
+    world: World, step: Step, word: str
+) -> None:
     arrive(world, "a", "b")
     if step is Step.SORT:
         match(world, "a", "b", steps=[Planned(Step.SORT, State.WAITING)])
@@ -362,7 +376,7 @@ def test_what_is_set_aside_ends_with_an_outcome_and_is_asked_for_no_more(world: 
     let_pass(world.store, 3_600)
     finish(world, claim(world, step=step), step=step)
     assert stalled(world.store) == set()
-    assert outcomes(world)["a"] == "label.failed"
+    assert outcomes(world)["a"] == word
 
 
 # --- Asking again (W2, I4, E86)
@@ -514,6 +528,7 @@ def test_a_deletion_that_history_tells_of_ends_what_was_not_matched_yet(world: W
         (Outcome.SKIP_NO_CONTACT, False),
         (Outcome.SKIP_GONE, False),
         (Outcome.LABEL_CTM, False),
+        (Outcome.MATCH_FAILED, False),
         (Outcome.LABEL_FAILED, False),
     ],
 )
@@ -690,7 +705,7 @@ def test_notifications_outlive_the_ledger(world: World) -> None:
     match(world, "a", steps=[Planned(Step.ANNOUNCE, State.WAITING)])
     mine = claim(world, step=Step.ANNOUNCE)
     with world.store.begin("notifications.record") as tx:
-        tx.notifications.notify("uwe", mine, tx.decisions.links(mine))
+        tx.notifications.notify("uwe", mine, tx.decisions.links(mine), KEPT)
         tx.ledger.finish(world.mailbox_id, Step.ANNOUNCE, dict.fromkeys(mine), {})
     let_pass(world.store, 36 * 86_400)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, make_url, text
@@ -169,3 +171,54 @@ def test_who_finds_another_migration_is_told_the_way_out(
 def _set(engine: Engine, version: str) -> None:
     with engine.begin() as db:
         db.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+
+
+@pytest.mark.rule("W16", "E88")
+def test_mail_that_could_not_be_matched_gets_its_own_word_and_loses_it_on_the_way_back(
+    bare_database_url: str,
+) -> None:
+    """`a` could not be matched, for either connection, `b` not be sorted; sorting was stopped for `c`."""
+    engine = open_engine(bare_database_url)
+    migrate(engine, "0005")
+    steps = [("a", "match", 0, "set_aside"), ("b", "sort", 1, "set_aside"), ("c", "sort", 1, "done")]
+    failed = {"outcome": "label.failed"}
+    with engine.begin() as db:
+        for gmail_id, step, connection_id, state in steps:
+            db.execute(
+                text(
+                    "INSERT INTO steps (mailbox_id, gmail_id, step, connection_id, state, outcome, ready_at)"
+                    " VALUES (1, :gmail_id, :step, :connection_id, :state, :outcome, 5)"
+                ),
+                failed | {"gmail_id": gmail_id, "step": step, "connection_id": connection_id, "state": state},
+            )
+        for gmail_id, connection_id in (("a", 1), ("a", 2), ("b", 1), ("c", 1)):
+            db.execute(
+                text(
+                    "INSERT INTO decisions (mailbox_id, gmail_id, connection_id, outcome, decided_at)"
+                    " VALUES (1, :gmail_id, :connection_id, :outcome, 5)"
+                ),
+                failed | {"gmail_id": gmail_id, "connection_id": connection_id},
+            )
+    before = _outcomes(engine)
+    migrate(engine, "0006")
+    after = _outcomes(engine)
+    with engine.connect() as db:
+        config = Config()
+        config.set_main_option("script_location", str(FOLDER))
+        config.attributes["connection"] = db
+        command.downgrade(config, "0005")
+        db.commit()
+
+    assert after == {mail: "match.failed" if mail[0] == "a" else "label.failed" for mail in before}
+    assert _outcomes(engine) == before
+    engine.dispose()
+
+
+def _outcomes(engine: Engine) -> dict[tuple[str, int, str], str]:
+    """Of steps and decisions, by mail, connection and table."""
+    with engine.connect() as db:
+        return {
+            (row.gmail_id, row.connection_id, table): row.outcome
+            for table in ("steps", "decisions")
+            for row in db.execute(text(f"SELECT gmail_id, connection_id, outcome FROM {table}"))  # noqa: S608
+        }

@@ -1,0 +1,26 @@
+"""What each column that tells of a mail is by D2, and the place where a writer leaves out what may not be kept."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from domain.retention import Data
+
+_MAIL = {
+    "gmail_id": Data.MESSAGE_ID,
+    "author": Data.AUTHOR,
+    "received_at": Data.RECEIVED_AT,
+}
+_FACTS = (
+    *("id", "connection_id", "mailbox_id", "user_id", "kind", "outcome", "decided_at", "created_at", "late"),
+    *("contact_id", "contact_address", "matched_by", "via_list", "in_inbox"),
+    *("category", "deal_id", "replaces", "changed", "changed_at", "undone_at"),
+)
+COLUMNS: Mapping[str, Data] = _MAIL | dict.fromkeys(_FACTS, Data.FACTS)
+"""Of the tables that hold what was decided and told of a mail."""
+
+
+def only(kept: Collection[Data], rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """These rows without what D2 forbids; none where not even the mail's id may be kept."""
+    if Data.MESSAGE_ID not in kept:
+        return ()
+    return [{name: value if COLUMNS[name] in kept else None for name, value in row.items()} for row in rows]
