@@ -52,20 +52,20 @@ def arrival(pipeline: Pipeline, mails: int, per_second: float) -> Spent:
                 time.sleep(wait)
             pipeline.stage.gmail.deliver_many([one])
 
-    return _measured(pipeline, mails, deliver)
+    return _measured(pipeline, mails, pipeline.done() + mails, deliver)
 
 
 def burst(pipeline: Pipeline, mails: int, boxes: int) -> Spent:
     """Many mails wait in each mailbox when one more is pushed: Gmail drops the pushes of those that come close
     together. What comes before that push costs nobody anything and is not measured."""
-    chosen = pipeline.boxes[:boxes]
+    chosen, goal = pipeline.boxes[:boxes], pipeline.done() + mails
     found = list(_mails(pipeline, chosen, mails))
     gmail = pipeline.stage.gmail
     gmail.push(lost=True)
     for start in range(0, mails - boxes, AT_ONCE):
         gmail.deliver_many(found[start : min(start + AT_ONCE, mails - boxes)])
     gmail.push(lost=False)
-    return _measured(pipeline, mails, lambda: gmail.deliver_many(found[mails - boxes :]))
+    return _measured(pipeline, mails, goal, lambda: gmail.deliver_many(found[mails - boxes :]))
 
 
 def warm_up(pipeline: Pipeline, per_second: float) -> None:
@@ -73,9 +73,9 @@ def warm_up(pipeline: Pipeline, per_second: float) -> None:
     arrival(pipeline, len(pipeline.boxes), per_second)
 
 
-def _measured(pipeline: Pipeline, mails: int, deliver: Callable[[], object]) -> Spent:
-    """From the first mail until what it caused has settled; `wall` ends with the last mail's end."""
-    goal = pipeline.done() + mails
+def _measured(pipeline: Pipeline, mails: int, goal: int, deliver: Callable[[], object]) -> Spent:
+    """From the first mail until what it caused has settled; `wall` ends with the last mail's end, when so many are
+    done in all."""
     meter = pipeline.meter().begin()
     deliver()
     if not wait_for(lambda: pipeline.done() >= goal, PATIENCE_SECONDS):
