@@ -21,8 +21,8 @@ class WrongSchema(Exception):
 
 
 def migrate(engine: Engine, to: str = "head") -> None:
-    """Bring the database to the newest migration, or to an older one on the way there; may be repeated. Who comes
-    while another is at it waits for him.
+    """Bring the database to the newest migration, or to an older one on the way there, in one transaction; may be
+    repeated. Who comes while another is at it waits for him.
 
     Raises WrongSchema for a database of a newer release.
     """
@@ -35,12 +35,12 @@ def migrate(engine: Engine, to: str = "head") -> None:
     with translated(), engine.connect() as db:
         db = db.execution_options(**{PATIENT: True})
         config.attributes["connection"] = db
-        take_turn(db, "migrate")  # on SQLite the first statement waits
-        try:
-            command.upgrade(config, to)
-        except CommandError:
-            raise WrongSchema("the database belongs to a newer release than this one: run that") from None
-        db.commit()
+        with db.begin():  # before Alembic looks: on SQLite it would begin one for each migration
+            take_turn(db, "migrate")
+            try:
+                command.upgrade(config, to)
+            except CommandError:
+                raise WrongSchema("the database belongs to a newer release than this one: run that") from None
 
 
 def check_schema(engine: Engine) -> None:

@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy import Engine, event, inspect, make_url, text
 
 from infra.db.migrate import FOLDER, HEAD, WrongSchema, check_schema, migrate
 from infra.db.schema import metadata
@@ -107,6 +107,16 @@ def test_a_process_ends_at_once_on_a_database_that_is_not_migrated(tmp_path: Pat
     assert ended.returncode == 2, ended.stderr
     [line] = ended.stderr.splitlines()
     assert line.startswith("lodestone: the database is at migration none, this release needs")
+
+
+@pytest.mark.rule("W16")
+def test_all_migrations_are_one_transaction_that_nobody_comes_between(bare_database_url: str) -> None:
+    engine = open_engine(bare_database_url)
+    commits: list[object] = []
+    event.listen(engine, "commit", commits.append)
+    migrate(engine)
+    engine.dispose()
+    assert len(commits) == 1
 
 
 @pytest.mark.rule("W16")
