@@ -20,10 +20,10 @@ LONGEST_WISH = timedelta(hours=24)
 """A receiver that asks for a longer rest gets this one."""
 
 AT_ONCE = 200
-"""Notifications that are taken together at most: so many events may come twice after a crash."""
+"""Notifications that are claimed together at most: so many events may come twice after a crash."""
 
 AT_FIRST = 50
-"""Notifications that are taken while nobody knows how fast the receiver is."""
+"""Notifications that are claimed while nobody knows how fast the receiver is."""
 
 LANES = 4
 FEW = 8
@@ -135,7 +135,7 @@ class Parcel:
 
     @property
     def is_due(self) -> bool:
-        """By the settings of the moment at which it was taken it still may be told (E92)."""
+        """By the settings of the moment at which it was claimed it still may be told (E92)."""
         return all(item.due for item in self.items)
 
 
@@ -201,8 +201,8 @@ def at_once(kind: ChannelKind, most: int) -> int:
 
 
 def next_at_once(sent: int, seconds: float) -> int:
-    """How many notifications to take when so many went out in that time: about a second's, so that a slow receiver's
-    are not taken for nothing."""
+    """How many notifications to claim when so many went out in that time: about a second's, so that a slow receiver's
+    are not claimed for nothing."""
     return max(1, min(AT_ONCE, int(sent / max(seconds, 0.001))))
 
 

@@ -39,7 +39,7 @@ class SendState(StrEnum):
 class Sending:
     """One mail on its way. `key` stands in a header of it, `looks` counts those in vain since the draft is gone.
 
-    Of one that was claimed `state` is that of before.
+    Of one that was claimed `state` is that of before, and `attempts` counts this one too.
     """
 
     id: int

@@ -55,25 +55,25 @@ def _deliver(channel_id: int, work: Work, keep: Callable[[], bool]) -> bool:
             if time.monotonic() > end:
                 work.queue.mark(LockKind.DELIVER, channel_id)  # one more run, behind all that is queued now
                 return True
-            parcels, more = _take(channel_id, most, work)
-            most, put_back = _send(parcels, sender, work)
-            if not more and not put_back:
+            parcels, more = _claim(channel_id, most, work)
+            most, unsent = _send(parcels, sender, work)
+            if not more and not unsent:
                 return True
             if not keep():
                 return False
     return False
 
 
-def _take(channel_id: int, most: int, work: Work) -> tuple[tuple[Parcel, ...], bool]:
+def _claim(channel_id: int, most: int, work: Work) -> tuple[tuple[Parcel, ...], bool]:
     """What is to be sent next, with the settings and names of this moment (E92), and whether more was due; its tries
     are committed (W3)."""
     lease = work.pace.lease + work.pace.in_hand + 2 * work.pace.channel_timeout
-    with work.store.begin("deliveries.take") as tx:
-        return tx.deliveries.take(channel_id, work.me(), lease, most)
+    with work.store.begin("deliveries.claim") as tx:
+        return tx.deliveries.claim(channel_id, work.me(), lease, most)
 
 
 def _send(parcels: Sequence[Parcel], sender: Sender, work: Work) -> tuple[int, bool]:
-    """Returns how many notifications are to be taken next, and whether some of these were put back."""
+    """Returns how many notifications are to be claimed next, and whether some of these were released unsent."""
     for parcel in parcels:
         if not parcel.is_due:
             _omit(parcel, work)
@@ -94,9 +94,9 @@ def _send(parcels: Sequence[Parcel], sender: Sender, work: Work) -> tuple[int, b
 
 def _omit(parcel: Parcel, work: Work) -> None:
     with work.store.begin("deliveries.omit") as tx:
-        # A mail's notification waits for the sign-in, and is not taken until then (D12).
+        # A mail's notification waits for the sign-in, and is not claimed until then (D12).
         if parcel.items[0].kind is NoticeKind.MAIL:
-            tx.deliveries.give_back([parcel], work.me(), 0, "sign_in", counted=False, untouched=True)
+            tx.deliveries.release([parcel], work.me(), 0, "sign_in", counted=False, untouched=True)
         else:
             tx.deliveries.finish([parcel], work.me())
     log.info("delivery.omitted", channel_id=parcel.channel.id, notification_id=parcel.items[0].id)
@@ -109,19 +109,19 @@ def _record(parcels: Sequence[Parcel], posted: Sequence[Posted], work: Work) -> 
         _mark(channel, posted, tx, work)
         taken = [one.parcel for one in posted if one.answer.verdict is Verdict.TAKEN]
         if len(taken) < len(parcels):
-            tx.deliveries.hold(parcels)
+            tx.deliveries.lock(parcels)
         ours = tx.deliveries.finish(taken, me)
         for answer, after, its in _kept(posted, work):
             if after is None:
                 ours |= tx.deliveries.set_aside(its, me, answer.reason)
             else:
-                ours |= tx.deliveries.give_back(
+                ours |= tx.deliveries.release(
                     its, me, after, answer.reason, counted=answer.counted, untouched=answer.untouched
                 )
         sent = {one.parcel.batch for one in posted}
         unsent = [parcel for parcel in parcels if parcel.batch not in sent]
         later = max(work.pace.redrive_after, _rest(channel, posted, work))
-        tx.deliveries.put_back(unsent, me, 0 if work.stopping() else later)
+        tx.deliveries.release_unsent(unsent, me, 0 if work.stopping() else later)
     return ours
 
 

@@ -18,7 +18,7 @@ from domain.outcomes import Outcome
 from domain.quota import Purpose
 from domain.retention import Data
 from handlers.ports import Transaction
-from handlers.slices import Slice, put_aside
+from handlers.slices import Slice, set_aside_exhausted
 from handlers.work import Work, enter, once_more
 
 log = structlog.get_logger()
@@ -50,12 +50,12 @@ def _match_slice(mailbox_id: int, work: Work) -> tuple[bool, Ahead | None]:
         if mailbox is None or not connections or mailbox.rests(mailbox.read_at):
             return False, None
         claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, work.me(), work.pace.lease)
-        claims = put_aside(mailbox_id, Step.MATCH, claims, connections, tx)
+        claims = set_aside_exhausted(mailbox_id, Step.MATCH, claims, work.me(), connections, tx)
         if not claims:
             return False, tx.ledger.ahead(mailbox_id)
         own = tx.mailboxes.own_addresses(mailbox_id)
     piece = Slice(mailbox, Step.MATCH, claims, work)
-    with piece.given_back_on_failure():
+    with piece.released_on_failure():
         return _match(piece, connections, own, work)
     return False, None
 
@@ -74,7 +74,7 @@ def _match(
         expected=work.tally.quota.read * len(ids),
     )
     if answer is None:
-        piece.give_back(piece.claims, 0, counted=False)
+        piece.release(piece.claims, 0, counted=False)
         return False, None
     fetched, spent = answer
     piece.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
@@ -106,13 +106,14 @@ def _record(
         decided = _decide_all(tx, piece.mailbox, connections, messages) if messages else []
         ended = {message.gmail_id for message in messages} | gone
         claims = [claim for claim in piece.claims if claim.gmail_id in ended]
-        tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), dict.fromkeys(ended, cost))
+        costs = dict.fromkeys(ended, cost)
+        tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), work.me(), costs)
         tx.decisions.skip(mailbox_id, dict.fromkeys(gone, Outcome.SKIP_GONE), [c.id for c in connections])
         _write(tx, mailbox_id, decided)
         ahead = tx.ledger.ahead(mailbox_id) if len(piece.claims) < SLICE else None
     waiting = [claim for claim in piece.claims if claim.gmail_id in behind | (set(missing) - gone)]
     if waiting:
-        piece.give_back(waiting, MISSING_WAIT, counted=False)
+        piece.release(waiting, MISSING_WAIT, counted=False)
     for gmail_id in gone:
         log.info("message.lost", mailbox_id=mailbox_id, message_id=gmail_id, outcome=Outcome.SKIP_GONE.value)
     for one in decided:

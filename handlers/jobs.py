@@ -22,13 +22,13 @@ OUTSIDE = "outside"
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """By the clock: `take` names up to so many whose moment has come, and sets the next one, so many seconds later, in
-    case the job is lost. `name` is its transaction's. It waits while units run short for its `purpose`.
+    """By the clock: `redrive` names up to so many whose moment has come, and sets the next one, so many seconds later,
+    in case the job is lost. `name` is its transaction's. It waits while units run short for its `purpose`.
     """
 
     name: str
     event: Callable[[int], Event]
-    take: Callable[[Transaction, int, float], Sequence[int]]
+    redrive: Callable[[Transaction, int, float], Sequence[int]]
     purpose: Purpose | None = None
     ticks: int = 1
     """Of the sweep, from one look to the next."""
@@ -39,7 +39,7 @@ class Job:
     """`name` is the actor's and stands in the queue: another one would strand what waits under the old.
 
     How the sweep asks for it, and again for what the queue has lost (W13): when it is `due`; by the `step` of the
-    ledger that it takes; by `stalled`, which names up to so many for whom something waits that nobody works on, and
+    ledger that it takes; by `redrive`, which names up to so many for whom something waits that nobody works on, and
     sets when they are looked at again; and by what is `marked` as dirty for it in Redis.
     """
 
@@ -51,5 +51,5 @@ class Job:
     """Whether the thread that asks for it once does it next (workers/onward.py)."""
     due: Due | None = None
     step: Step | None = None
-    stalled: Callable[[Transaction, int], Sequence[int]] | None = None
+    redrive: Callable[[Transaction, int], Sequence[int]] | None = None
     marked: LockKind | None = None

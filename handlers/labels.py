@@ -20,7 +20,7 @@ from domain.turns import LockKind
 from handlers import threads
 from handlers.labelling import Plan, Result, label
 from handlers.ports import Transaction
-from handlers.slices import Slice, put_aside
+from handlers.slices import Slice, set_aside_exhausted
 from handlers.work import Work, enter, in_turn, once_more, wake_channels
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ def _sort(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
         plan = _plan(mailbox_id, work)
         if plan is None:
             return True
-        with plan.piece.given_back_on_failure():
+        with plan.piece.released_on_failure():
             if not _carry_out(plan, work, keep):
                 return True
             if keep():
@@ -67,7 +67,7 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
         claims: Sequence[Claim] = tx.ledger.claim(
             mailbox_id, Step.SORT, AT_ONCE, work.me(), work.pace.lease, list(connections)
         )
-        claims = put_aside(mailbox_id, Step.SORT, claims, connections.values(), tx)
+        claims = set_aside_exhausted(mailbox_id, Step.SORT, claims, work.me(), connections.values(), tx)
         if not claims:
             return None
         found = tx.decisions.sortable(claims)
@@ -157,7 +157,7 @@ def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> bool:
             result = _refused(plan, result, error.reason)
         else:
             if spent is None:
-                plan.piece.give_back(plan.piece.claims, 0, counted=False)
+                plan.piece.release(plan.piece.claims, 0, counted=False)
                 return True
             units = spent.units
     cost = Cost(units / (len(plan.paid) or 1), time.monotonic() - began, len(plan.piece.claims))
@@ -177,7 +177,7 @@ def _waits_for_labels(piece: Slice, work: Work) -> bool:
         wait = tx.mailboxes.labels_conflict(piece.mailbox.id, LABEL_WAITS)
     if wait is None:
         return False
-    piece.give_back(piece.claims, wait.total_seconds(), counted=False)
+    piece.release(piece.claims, wait.total_seconds(), counted=False)
     return True
 
 
@@ -203,7 +203,8 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> bool:
         }
         outcomes = {claim: result.outcomes[claim] for claim in mine if claim in current}
         changed = {claim: made for claim, made in result.changed.items() if claim in outcomes}
-        tx.ledger.finish(mailbox_id, Step.SORT, outcomes, {claim.gmail_id: cost for claim in plan.paid})
+        costs = {claim.gmail_id: cost for claim in plan.paid}
+        tx.ledger.finish(mailbox_id, Step.SORT, outcomes, work.me(), costs)
         tx.decisions.conclude(outcomes, changed)
         threads.record(mailbox_id, result.older, {plan.links[claim.key].contact_id for claim in ours}, tx)
         stopped, channels = _stop(plan, result, {claim.connection_id for claim in ours}, tx)

@@ -65,7 +65,7 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Annou
         told = tx.notifications.notify(connection.user_id, due, links, may_keep)
         new |= {(gmail_id, connection.id) for gmail_id in told.gmail_ids}
         channels |= told.channels
-    tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, {})
+    tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, work.me(), {})
     labelled = {claim: word for claim in claims if (word := links[claim.key].labelled)}
     if to_sort := [claim for claim in claims if claim not in labelled]:
         tx.ledger.unblock_sorting(mailbox_id, to_sort)

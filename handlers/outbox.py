@@ -79,8 +79,8 @@ class _End:
     """How a try ended: sent, failed, or a state in which it is taken up again `after` so many seconds."""
 
     state: SendState
-    reason: str = ""
-    sent_id: str = ""
+    reason: str | None = None
+    sent_id: str | None = None
     after: float = 0.0
     looks: int = 0
 
@@ -168,7 +168,7 @@ def _look_for(sending: Sending, gmail: Mailbox, work: Work) -> _End:
 
 
 def _again(sending: Sending, state: SendState, error: TryAgain) -> _End:
-    wait = wait_before(sending.attempts + 1, random.random())  # noqa: S311 - jitter, no secret
+    wait = wait_before(sending.attempts, random.random())  # noqa: S311 - jitter, no secret
     after = wait if error.after is None else max(wait, error.after)
     return _End(state, error.reason, after=after.total_seconds(), looks=sending.looks)
 
@@ -176,13 +176,11 @@ def _again(sending: Sending, state: SendState, error: TryAgain) -> _End:
 def _conclude(sending: Sending, end: _End, work: Work) -> None:
     me = work.me()
     with work.store.begin("sending.record") as tx:
-        if end.state is SendState.SENT:
-            ours = tx.outbox.sent(sending, me, end.sent_id)
-        elif end.state is SendState.FAILED:
-            ours = tx.outbox.failed(sending, me, end.reason)
+        if end.state in (SendState.SENT, SendState.FAILED):
+            ours = tx.outbox.finish(sending, me, end.state, sent_id=end.sent_id, reason=end.reason)
         else:
-            ours = tx.outbox.give_back(sending, me, end.state, end.reason, end.after, end.looks)
-    say = log.bind(sending_id=sending.id, mailbox_id=sending.mailbox_id, attempt=sending.attempts + 1)
+            ours = tx.outbox.release(sending, me, end.after, end.state, end.reason, end.looks)
+    say = log.bind(sending_id=sending.id, mailbox_id=sending.mailbox_id, attempt=sending.attempts)
     if not ours:
         return
     if end.state is SendState.SENT:

@@ -14,6 +14,7 @@ from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
 from domain.sign_ins import SignIn
 from domain.turns import LockKind, Turn
+from handlers.claim_rows import DeliveryRows, LedgerRows, OutboxRows
 from handlers.history_rows import HistoryRows
 from handlers.mailbox_rows import MailboxRows
 from handlers.rows import (
@@ -23,11 +24,8 @@ from handlers.rows import (
     ContactRows,
     CrmRows,
     DecisionRows,
-    DeliveryRows,
-    LedgerRows,
     MessageRows,
     NotificationRows,
-    OutboxRows,
     ReportRows,
     RetentionRows,
     SharingRows,
@@ -242,7 +240,7 @@ class Queue(Protocol):
 
 
 class Transaction(Protocol):
-    """One short transaction, by noun; what each method means stands at infra/db."""
+    """One short transaction, by noun; what each method means stands at infra/db, or at claim_rows.py."""
 
     @property
     def mailboxes(self) -> MailboxRows: ...

@@ -81,7 +81,7 @@ def _reserve(prepared: Prepared, key: str, work: Work) -> tuple[Sending, bool]:
             raise Refused("the connection was changed meanwhile: ask again")
         _check_room(room, work.daily_limit)
         added = tx.outbox.add(
-            connection.mailbox_id, connection.id, prepared.contact_id, key, work.pace.hand_over
+            connection.mailbox_id, connection.id, prepared.contact_id, key, work.me(), work.pace.hand_over
         )
         if added is None:
             raise Refused("this key is in use: choose another")
@@ -120,19 +120,20 @@ def _write(
     work: Work,
     progress: Callable[[int, int], None],
 ) -> None:
+    me = work.me()
     try:
         draft_id = gmail.create_draft(raw, thread_id, progress)
-    except Unanswered:
+    except Unanswered:  # whoever takes it up once what may have come to be can be seen says that it failed
         with work.store.begin("sending.abandon") as tx:
-            tx.outbox.abandon(sending.id)
+            tx.outbox.release(sending, me, work.pace.redrive_after, SendState.DRAFTING, None, 0)
         raise
     except (TryAgain, GiveUp, AccessRevoked) as error:
         reason = SIGN_IN if isinstance(error, AccessRevoked) else error.reason
         with work.store.begin("sending.not_drafted") as tx:
-            tx.outbox.not_drafted(sending.id, reason)
+            tx.outbox.finish(sending, me, SendState.FAILED, sent_id=None, reason=reason)
         raise
     with work.store.begin("sending.drafted") as tx:
-        in_time = tx.outbox.drafted(sending.id, draft_id)
+        in_time = tx.outbox.drafted(sending, me, draft_id)
     if not in_time:
         gmail.delete_draft(draft_id)
         raise Refused("the mail took too long on its way to Gmail and was not sent: ask again")

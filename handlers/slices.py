@@ -17,17 +17,19 @@ from handlers.work import Lease, Work, rest, written
 log = structlog.get_logger()
 
 
-def put_aside(
+def set_aside_exhausted(
     mailbox_id: int,
     step: Step,
     claims: Sequence[Claim],
+    owner: str,
     connections: Collection[Connection],
     tx: Transaction,
 ) -> tuple[Claim, ...]:
     """Set aside what has used up its tries, so that the mailbox goes on (E88); returns the rest."""
     spent = [claim for claim in claims if claim.attempts > TRIES]
     if spent:
-        tx.ledger.set_aside(mailbox_id, step, spent, [connection.id for connection in connections])
+        ids = [connection.id for connection in connections]
+        tx.ledger.set_aside(mailbox_id, step, spent, owner, ids)
     for claim in spent:
         log.error("message.abandoned", mailbox_id=mailbox_id, message_id=claim.gmail_id, step=step.value)
     return tuple(claim for claim in claims if claim.attempts <= TRIES)
@@ -55,19 +57,19 @@ class Slice:
         return Lease(seconds, extend)
 
     @contextmanager
-    def given_back_on_failure(self) -> Iterator[None]:
+    def released_on_failure(self) -> Iterator[None]:
         """The ledger alone retries (W4): a limit costs the mailbox a rest, the database's trouble nobody anything,
         anything else the slice a try."""
         try:
             yield
         except (TryAgain, GiveUp) as error:
-            self.give_back(self.claims, 0, counted=False)
+            self.release(self.claims, 0, counted=False)
             rest(self.mailbox, error, self.work)
         except DatabaseAway:
-            self.give_back(self.claims, self._pause(self.claims), counted=False)
+            self.release(self.claims, self._pause(self.claims), counted=False)
             raise
         except Exception:
-            self.give_back(self.claims, self._pause(self.claims), counted=True)
+            self.release(self.claims, self._pause(self.claims), counted=True)
             raise
 
     def failed(self, errors: Mapping[str, TryAgain | GiveUp]) -> None:
@@ -80,9 +82,9 @@ class Slice:
         if mine:
             alone = len(self.claims) == 1
             pause = wait_alone(mine[0].attempts).total_seconds() if alone else self._pause(mine)
-            self.give_back(mine, pause, counted=True)
+            self.release(mine, pause, counted=True)
         if others:
-            self.give_back(others, 0, counted=False)
+            self.release(others, 0, counted=False)
         if limited:
             rest(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.work)
 
@@ -91,14 +93,14 @@ class Slice:
         if self.mailbox.failures:
             tx.mailboxes.succeeded(self.mailbox.id)
 
-    def give_back(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
+    def release(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
         """To be tried again after so many seconds; a try that is nobody's fault is not counted."""
 
-        def release() -> None:
-            with self.work.store.begin("steps.give_back") as tx:
+        def run() -> None:
+            with self.work.store.begin("steps.release") as tx:
                 tx.ledger.release(self.mailbox.id, self.step, claims, self.work.me(), after, counted=counted)
 
-        written(release, self.work)
+        written(run, self.work)
         log.info(
             "step.postponed",
             mailbox_id=self.mailbox.id,

@@ -27,7 +27,7 @@ def ask_for_due(job: Job, work: Work) -> int:
     if due.purpose is not None and work.tally.runs_short(due.purpose, work.queue):
         return 0
     with work.store.begin(due.name) as tx:
-        found = due.take(tx, AT_ONCE, work.pace.redrive_after)
+        found = due.redrive(tx, AT_ONCE, work.pace.redrive_after)
     for one in found:
         if job.marked is not None:
             work.queue.mark(job.marked, one)
@@ -50,16 +50,14 @@ def _redrive_some(jobs: Collection[Job], work: Work) -> tuple[int, bool]:
     """At most a thousand of each kind, of mailboxes with steps a quarter, so that nobody waits long for one; returns
     how much that was, and whether more mailboxes are due."""
     crowded = {  # nobody need run a notifier
-        queue for queue in {job.queue for job in jobs if job.stalled} if work.queue.backlog(queue) > CROWDED
+        queue for queue in {job.queue for job in jobs if job.redrive} if work.queue.backlog(queue) > CROWDED
     }
     with work.store.begin("sweep.redrive") as tx:
-        looked_at = tx.ledger.stalled(LOOKED_AT)
-        stalled = [
-            (job, job.stalled(tx, AT_ONCE)) for job in jobs if job.stalled and job.queue not in crowded
-        ]
+        looked_at = tx.ledger.redrive(LOOKED_AT)
+        named = [(job, job.redrive(tx, AT_ONCE)) for job in jobs if job.redrive and job.queue not in crowded]
     of_step = {job.step: job for job in jobs}
     steps = [(of_step[step], mailbox_id) for mailbox_id, its in looked_at.items() for step in its]
-    others = [(job, one) for job, ids in stalled for one in ids]
+    others = [(job, one) for job, ids in named for one in ids]
     lost = [*steps, *others, *_dirty(jobs, work)]
     for job, one in lost:
         event = job.woken_by(one)

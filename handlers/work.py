@@ -50,8 +50,8 @@ class Pace:
     nothing of the mail that came within a second after it (FACTS §1). One more look finds that.
     `push_recall`: where push brings a smaller share of the mail the watch is made anew, once in `watch_rest` at most.
     `channel_rest`: a receiver outside that is down is left alone for so long, then for twice as long, and so on;
-    one event takes `channel_timeout` at most. What was taken for it and has not gone out after `in_hand` is put back:
-    by then settings may be others (E92).
+    one event takes `channel_timeout` at most. What was claimed for it and has not gone out after `in_hand` is
+    released: by then settings may be others (E92).
     `long_lease`: for what asks Gmail once and must not be asked twice at a time, however long the answer takes.
     `hand_over`: a mail that takes longer on its way to Gmail's drafts counts as interrupted.
     `settle_after`: history is walked again from an answer that is at least so old, and every `compare_every` the
@@ -259,7 +259,7 @@ def once_more(run: Callable[[], T]) -> T:
 
 def written(run: Callable[[], T], work: Work) -> T:
     """Again and again while the database is busy or away, because what has happened outside must not be forgotten
-    and what was claimed be given back. Who is to stop leaves it to the ledger."""
+    and what was claimed be released. Who is to stop leaves it to the ledger."""
     while True:
         try:
             return run()

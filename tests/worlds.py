@@ -103,7 +103,7 @@ def match(world: World, *gmail_ids: str, steps: Sequence[Planned] | None = None)
     connection_id = world.connection_id
     with world.store.begin("tests.match") as tx:
         claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, len(gmail_ids), "matcher", 60)
-        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), {})
+        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), "matcher", {})
         linked = [(i, connection_id, link(minute=n), None) for n, i in enumerate(gmail_ids)]
         tx.decisions.link(world.mailbox_id, linked, KEPT)
         tx.ledger.plan(world.mailbox_id, [(i, connection_id, step) for i in gmail_ids for step in due])

@@ -44,7 +44,7 @@ JOBS = (
         due=Due(
             "sweep.due",
             lambda mailbox_id: MailboxChanged(mailbox_id, "sweep"),
-            lambda tx, most, again: tx.mailboxes.take_due(most, again),
+            lambda tx, most, again: tx.mailboxes.redrive_syncs(most, again),
             Purpose.SWEEP,
         ),
         marked=LockKind.SYNC,
@@ -57,14 +57,14 @@ JOBS = (
         channels.deliver,
         DeliveryDue,
         OUTSIDE,
-        stalled=lambda tx, most: tx.deliveries.stalled(most),
+        redrive=lambda tx, most: tx.deliveries.redrive(most),
     ),
     Job(
         "sending.deliver",
         outbox.deliver,
         SendingDue,
         UPKEEP,
-        stalled=lambda tx, most: tx.outbox.stalled(most),
+        redrive=lambda tx, most: tx.outbox.redrive(most),
     ),
     Job(
         "mailboxes.renew_watch",
@@ -74,7 +74,7 @@ JOBS = (
         due=Due(
             "sweep.watches",
             WatchDue,
-            lambda tx, most, again: tx.mailboxes.take_watch_due(most, again),
+            lambda tx, most, again: tx.mailboxes.redrive_watches(most, again),
             Purpose.WATCH,
             SELDOM,
         ),
@@ -87,7 +87,7 @@ JOBS = (
         due=Due(
             "sweep.comparisons",
             ComparisonDue,
-            lambda tx, most, again: tx.history.take_compare_due(most, again),
+            lambda tx, most, again: tx.history.redrive_comparisons(most, again),
             Purpose.COMPARE,
             SELDOM,
         ),
@@ -100,7 +100,7 @@ JOBS = (
         due=Due(
             "sweep.leaving",
             ConnectionEnded,
-            lambda tx, most, again: tx.connections.take_leaving(most, again),
+            lambda tx, most, again: tx.connections.redrive_leaving(most, again),
         ),
     ),
 )

@@ -6,7 +6,8 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func,
 
 from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
 from domain.ledger import State
-from infra.db.kept import DELIVERIES
+from infra.db import kept
+from infra.db.claims import DELIVERIES
 from infra.db.schema import channels, deliveries, notifications
 from infra.db.sql import lock
 from infra.db.types import db_now
@@ -73,21 +74,11 @@ class ChannelRows:
             channel_id, state=ChannelState.ACTIVE.value, resting_until=None, failures=0, trouble=None
         ):
             return None
-        of_it = (deliveries.c.channel_id == channel_id,)
-        lock(self._db, deliveries, *of_it)
-        self._db.execute(
-            update(deliveries)
-            .where(*of_it, deliveries.c.state == State.WAITING.value)
-            .where(deliveries.c.owner.is_(None) | (deliveries.c.ready_at <= db_now()))
-            .values(ready_at=db_now(), redrive_at=db_now())
-        )
-        return self._db.execute(
-            update(deliveries)
-            .where(*of_it, deliveries.c.state == State.SET_ASIDE.value, DELIVERIES)
-            .values(
-                state=State.WAITING.value, attempts=0, trouble=None, ready_at=db_now(), redrive_at=db_now()
-            )
-        ).rowcount
+        of_it = deliveries.c.channel_id == channel_id
+        lock(self._db, deliveries, of_it)
+        self._db.execute(DELIVERIES.hasten(of_it))
+        aside = (of_it, deliveries.c.state == State.SET_ASIDE.value, kept.DELIVERIES)
+        return self._db.execute(DELIVERIES.retry(*aside, trouble=None)).rowcount
 
     def remove(self, channel_id: int) -> bool:
         """The channel and what waits for it; False when there is none."""
@@ -107,7 +98,7 @@ class ChannelRows:
                 func.count(set_aside).label("set_aside"),
                 func.min(case((waits, deliveries.c.notification_id))).label("oldest"),
             )
-            .where(DELIVERIES)
+            .where(kept.DELIVERIES)
             .group_by(deliveries.c.channel_id)
             .subquery()
         )

@@ -1,36 +1,32 @@
 """The ledger of the channels: which notification waits for which, and who is sending it (W2–W4, E91, E92)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, String, Update, bindparam, cast, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, String, bindparam, cast, or_, select
 
 from domain.channels import Channel, Item, Parcel, at_once
 from domain.connections import ConnectionState
-from domain.ledger import State
 from domain.notifications import NoticeKind
 from infra.db.channels import ChannelRows
-from infra.db.due_deliveries import WAITS, WORKS, Due, DueDeliveries
+from infra.db.claims import DELIVERIES
+from infra.db.due_deliveries import WORKS, Due, DueDeliveries
 from infra.db.schema import connections, contacts, deliveries, notifications
 from infra.db.sql import chunks, key_order, lock
-from infra.db.types import db_now, seconds
 
 
 class DeliveryRows(DueDeliveries):
-    """Deliveries within one transaction. `redrive_after`: seconds, see W2."""
+    """Deliveries within one transaction; the contract is DeliveryRows' in handlers/claim_rows.py. `redrive_after`:
+    seconds, see W2."""
 
     def __init__(self, db: Connection, channel_rows: ChannelRows, redrive_after: float) -> None:
         super().__init__(db, redrive_after)
         self._channels = channel_rows
 
-    def take(self, channel_id: int, owner: str, lease: float, most: int) -> tuple[tuple[Parcel, ...], bool]:
-        """What is to be sent next, in this order, for `lease` seconds ours (W2): of so many notifications, or one event
-        of more. Empty when nothing may be sent now. And whether more than that may be due.
-
-        What was sent before goes out in the same shape again (I2). Late mails of one user are taken together, as
-        soon as all that are there have waited for others (E91).
-        """
+    def claim(self, channel_id: int, owner: str, lease: float, most: int) -> tuple[tuple[Parcel, ...], bool]:
+        """What was sent before goes out in the same shape again (I2). Late mails of one user are claimed together, as
+        soon as all that are there have waited for others (E91). The channel's row keeps others from the same."""
         channel = self._channels.ready(channel_id)
         due, more = self._next(channel_id, at_once(channel.kind, most)) if channel else ([], False)
         if channel is None or not due:
@@ -38,32 +34,27 @@ class DeliveryRows(DueDeliveries):
         which = _ways(due)
         if len(which) > 1:
             ways = or_(*(_WAYS[way].in_(names) for way, names, _ in which))
-            lock(self._db, deliveries, deliveries.c.channel_id == channel_id, ways, WAITS)
-        taken: dict[int, Row[Any]] = {}
+            lock(self._db, deliveries, deliveries.c.channel_id == channel_id, ways, DELIVERIES.waits)
+        claimed: dict[int, Row[Any]] = {}
         for way, names, batch in which:
             values = {"of_channel": channel_id, "its": names, "name": batch, "me": owner, "lease": lease}
-            rows = self._db.execute(_taking(self._db.dialect.name, way), values)
-            taken |= {row.notification_id: row for row in rows}
-        return self._parcels(channel, due, taken), more
+            rows = self._db.execute(_claiming(self._db.dialect.name, way), values)
+            claimed |= {row.notification_id: row for row in rows}
+        return self._parcels(channel, due, claimed), more
 
-    def hold(self, parcels: Sequence[Parcel]) -> None:
-        """Lock them all, ahead of what is changed in several statements."""
+    def lock(self, parcels: Sequence[Parcel]) -> None:
         ids = [item.id for parcel in parcels for item in parcel.items]
         its = deliveries.c.channel_id == parcels[0].channel.id
         for chunk in chunks(sorted(ids)):
             lock(self._db, deliveries, its, deliveries.c.notification_id.in_(chunk))
 
     def finish(self, parcels: Sequence[Parcel], owner: str) -> frozenset[str]:
-        """They have gone out, or need not any more: nothing is kept of them. Returns the batches of those that were
-        still ours; the others are somebody else's meanwhile."""
-        return self._end(parcels, owner, _gone(self._db.dialect.name))
+        return self._end(parcels, _finished(self._db.dialect.name), {"me": owner})
 
     def set_aside(self, parcels: Sequence[Parcel], owner: str, trouble: str) -> frozenset[str]:
-        """They have used up their tries; the channel goes on (W3)."""
-        aside = update(deliveries).values(owner=None, state=State.SET_ASIDE.value, trouble=trouble)
-        return self._end(parcels, owner, self._of_mine(aside))
+        return self._end(parcels, _set_aside(self._db.dialect.name), {"me": owner, "why": trouble})
 
-    def give_back(
+    def release(
         self,
         parcels: Sequence[Parcel],
         owner: str,
@@ -73,54 +64,38 @@ class DeliveryRows(DueDeliveries):
         counted: bool,
         untouched: bool,
     ) -> frozenset[str]:
-        """To be sent again after so many seconds. What the receiver has certainly not taken may go out in another
-        shape then; a try that is not its fault is not counted."""
-        values: dict[str, Any] = {"ready_at": db_now(after), "redrive_at": db_now(after), "trouble": trouble}
-        if not counted:
-            values["attempts"] = deliveries.c.attempts - 1
-        return self._free(parcels, owner, values, untouched=untouched)
+        values = {"me": owner, "after": after, "why": trouble}
+        ours: frozenset[str] = frozenset()
+        for its, loose in _by_shape(parcels, untouched=untouched):
+            released = _released(self._db.dialect.name, counted=counted, loose=loose)
+            ours |= self._end(its, released, values)
+        return ours
 
-    def put_back(self, parcels: Sequence[Parcel], owner: str, after: float) -> frozenset[str]:
-        """As if they had not been taken, each to its place; asked for after so many seconds."""
-        place = select(notifications.c.created_at).where(notifications.c.id == deliveries.c.notification_id)
-        values = {
-            "ready_at": place.scalar_subquery(),
-            "redrive_at": db_now(after),
-            "attempts": deliveries.c.attempts - 1,
-        }
-        return self._free(parcels, owner, values, untouched=True)
+    def release_unsent(self, parcels: Sequence[Parcel], owner: str, after: float) -> frozenset[str]:
+        ours: frozenset[str] = frozenset()
+        for its, loose in _by_shape(parcels, untouched=True):
+            unsent = _unsent(self._db.dialect.name, loose=loose)
+            ours |= self._end(its, unsent, {"me": owner, "after": after})
+        return ours
 
-    def _free(
-        self, parcels: Sequence[Parcel], owner: str, values: Mapping[str, Any], *, untouched: bool
-    ) -> frozenset[str]:
-        """What has been sent before keeps its shape even so."""
-        free = update(deliveries).values(owner=None, **values)
-        loose = [parcel for parcel in parcels if untouched and parcel.is_new]
-        fixed = [parcel for parcel in parcels if not (untouched and parcel.is_new)]
-        loosely = free.values(batch=None)
-        return self._end(loose, owner, self._of_mine(loosely)) | self._end(fixed, owner, self._of_mine(free))
-
-    def _of_mine(self, change: Update) -> Any:
-        return _of_mine(self._db.dialect.name, change)
-
-    def _end(self, parcels: Sequence[Parcel], owner: str, change: Any) -> frozenset[str]:
+    def _end(self, parcels: Sequence[Parcel], change: Any, values: Mapping[str, Any]) -> frozenset[str]:
         batches = {item.id: parcel.batch for parcel in parcels for item in parcel.items}
         ours: set[str] = set()
         for chunk in chunks(sorted(batches)):
-            values = {"of_channel": parcels[0].channel.id, "its": chunk, "me": owner}
-            ours |= {batches[n] for n in self._db.scalars(change, values)}
+            its = {"of_channel": parcels[0].channel.id, "its": chunk, **values}
+            ours |= {batches[n] for n in self._db.scalars(change, its)}
         return frozenset(ours)
 
     def _parcels(
-        self, channel: Channel, due: Sequence[Due], taken: Mapping[int, Row[Any]]
+        self, channel: Channel, due: Sequence[Due], claimed: Mapping[int, Row[Any]]
     ) -> tuple[Parcel, ...]:
         items: dict[str, list[Item]] = {}
         attempts: dict[str, int] = {}
-        for chunk in chunks(sorted(taken)):
+        for chunk in chunks(sorted(claimed)):
             for row in self._db.execute(_ITEMS, {"its": chunk}):
-                batch = taken[row.id].batch
+                batch = claimed[row.id].batch
                 items.setdefault(batch, []).append(_item(row))
-                attempts[batch] = max(attempts.get(batch, 0), taken[row.id].attempts)
+                attempts[batch] = max(attempts.get(batch, 0), claimed[row.id].attempts)
         return tuple(
             Parcel(
                 channel,
@@ -145,8 +120,15 @@ _WAYS = {
 found."""
 
 
+def _by_shape(parcels: Sequence[Parcel], *, untouched: bool) -> Iterator[tuple[list[Parcel], bool]]:
+    """Those that may become part of another event, and those that may have been sent: they keep their shape."""
+    loose = [parcel for parcel in parcels if untouched and parcel.is_new]
+    yield loose, True
+    yield [parcel for parcel in parcels if not (untouched and parcel.is_new)], False
+
+
 def _ways(due: Sequence[Due]) -> list[tuple[str, Sequence[Any], str]]:
-    """How these events are taken: the way, whose they are, and for a summary its name."""
+    """How these events are claimed: the way, whose they are, and for a summary its name."""
     ways: list[tuple[str, Sequence[Any], str]] = [
         (_SUMMARY, one.new, one.batch) for one in due if one.new and not one.is_single
     ]
@@ -176,37 +158,51 @@ _ITEMS = (
 
 
 @cache
-def _taking(dialect: str, way: str) -> Any:
+def _claiming(dialect: str, way: str) -> Any:
     batches: dict[str, Any] = {
         _SINGLE: cast(deliveries.c.notification_id, String),
         _SUMMARY: bindparam("name"),
         _KNOWN: deliveries.c.batch,
     }
-    its = key_order(dialect, deliveries, _OF_CHANNEL, _WAYS[way].in_(bindparam("its")), WAITS)
-    taken = update(deliveries).where(_OF_CHANNEL, its)
-    return taken.values(
-        batch=batches[way],
-        owner=bindparam("me"),
-        attempts=deliveries.c.attempts + 1,
-        ready_at=db_now(seconds("lease")),
-        redrive_at=db_now(seconds("lease")),
-    ).returning(deliveries.c.notification_id, deliveries.c.batch, deliveries.c.attempts)
+    its = key_order(dialect, deliveries, _OF_CHANNEL, _WAYS[way].in_(bindparam("its")), DELIVERIES.waits)
+    claimed = DELIVERIES.claim(_OF_CHANNEL, its, batch=batches[way])
+    return claimed.returning(deliveries.c.notification_id, deliveries.c.batch, deliveries.c.attempts)
 
 
-def _of_mine(dialect: str, change: Any) -> Any:
-    """Of those that are still ours."""
-    mine = (
-        _OF_CHANNEL,
-        deliveries.c.notification_id.in_(bindparam("its")),
-        deliveries.c.owner == bindparam("me"),
-    )
-    changed = change.where(_OF_CHANNEL, key_order(dialect, deliveries, *mine, WAITS))
-    return changed.returning(deliveries.c.notification_id)
+def _these(dialect: str) -> tuple[ColumnElement[bool], ...]:
+    its = deliveries.c.notification_id.in_(bindparam("its"))
+    return _OF_CHANNEL, DELIVERIES.in_order(dialect, _OF_CHANNEL, its)
+
+
+_ID = deliveries.c.notification_id
+_PLACE = select(notifications.c.created_at).where(notifications.c.id == _ID).scalar_subquery()
 
 
 @cache
-def _gone(dialect: str) -> Any:
-    return _of_mine(dialect, delete(deliveries))
+def _finished(dialect: str) -> Any:
+    return DELIVERIES.finish(*_these(dialect)).returning(_ID)
+
+
+@cache
+def _set_aside(dialect: str) -> Any:
+    return DELIVERIES.set_aside(*_these(dialect), trouble=bindparam("why")).returning(_ID)
+
+
+@cache
+def _released(dialect: str, *, counted: bool, loose: bool) -> Any:
+    values = {"trouble": bindparam("why"), **_shape(loose=loose)}
+    return DELIVERIES.release(*_these(dialect), counted=counted, **values).returning(_ID)
+
+
+@cache
+def _unsent(dialect: str, *, loose: bool) -> Any:
+    """As if they had not been claimed, each to its place."""
+    values = {"ready_at": _PLACE, **_shape(loose=loose)}
+    return DELIVERIES.release(*_these(dialect), counted=False, **values).returning(_ID)
+
+
+def _shape(*, loose: bool) -> dict[str, Any]:
+    return {"batch": None} if loose else {}
 
 
 def _item(row: Any) -> Item:

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    Update,
     and_,
     bindparam,
     case,
@@ -20,9 +19,9 @@ from sqlalchemy import (
 )
 
 from domain.channels import ChannelState, batch_of
-from domain.ledger import State
 from domain.notifications import LATE_AFTER, NoticeKind
 from infra.db.channels import is_awake
+from infra.db.claims import DELIVERIES
 from infra.db.features import announces
 from infra.db.schema import channels, connections, deliveries, notifications
 from infra.db.sql import MANY, change_these, chunks, in_key_order
@@ -43,7 +42,6 @@ _SUMMARY = 10
 _NOT_SIGNED_IN = "sign_in"
 
 _KEY = (deliveries.c.channel_id, deliveries.c.notification_id)
-WAITS = deliveries.c.state == bindparam(None, State.WAITING.value, literal_execute=True)
 OF_MAIL = notifications.c.kind == NoticeKind.MAIL.value
 WORKS = announces()
 MAY_GO = or_(~OF_MAIL, WORKS)
@@ -70,14 +68,11 @@ class DueDeliveries:
         self._db = db
         self._redrive_after = redrive_after
 
-    def stalled(self, limit: int) -> tuple[int, ...]:
-        """Channels for which something waits although its time has come; asked for again from now (W2).
-
-        At most so many deliveries are read and written, however long the backlog. What waits for a channel that rests
-        or is off steps aside, so that no tick reads it twice; what is locked is being sent.
-        """
+    def redrive(self, limit: int) -> tuple[int, ...]:
+        """At most so many deliveries are read and written, however long the backlog. What waits for a channel that
+        rests or is off steps aside, so that no tick reads it twice; what is locked is being sent."""
         oldest = joined(select(*_KEY, MAY_GO.label("may_go"))).where(
-            WAITS, deliveries.c.redrive_at <= db_now()
+            DELIVERIES.waits, deliveries.c.redrive_at <= db_now()
         )
         oldest = oldest.order_by(deliveries.c.redrive_at).limit(limit)
         rows = self._db.execute(oldest.with_for_update(skip_locked=True, of=deliveries)).all()
@@ -99,9 +94,9 @@ class DueDeliveries:
     def signed_in(self, connection_id: int) -> None:
         """What waited for its user's sign-in may go now."""
         told = select(notifications.c.id).where(notifications.c.connection_id == connection_id)
-        its = (deliveries.c.notification_id.in_(told), deliveries.c.trouble == _NOT_SIGNED_IN, WAITS)
-        free = in_key_order(self._db, deliveries, *its, skip_locked=True)
-        self._db.execute(update(deliveries).where(free).values(ready_at=db_now(), redrive_at=db_now()))
+        its = (deliveries.c.notification_id.in_(told), deliveries.c.trouble == _NOT_SIGNED_IN)
+        free = in_key_order(self._db, deliveries, *its, DELIVERIES.waits, skip_locked=True)
+        self._db.execute(DELIVERIES.hasten(free))
 
     def _next(self, channel_id: int, most: int) -> tuple[list[Due], bool]:
         """The events that have been ready the longest and may go: so many notifications, or one event of more. And
@@ -152,15 +147,11 @@ class DueDeliveries:
     def _step_aside(
         self, channel_id: int, notification_ids: Sequence[int], until: Any, trouble: str | None = None
     ) -> None:
-        for chunk in chunks(notification_ids):
-            these = self._changed(channel_id, deliveries.c.notification_id.in_(chunk), WAITS)
-            self._db.execute(these.values(ready_at=until, redrive_at=until, trouble=trouble))
-
-    def _changed(self, channel_id: int, *where: ColumnElement[bool], skip_locked: bool = False) -> Update:
-        """An UPDATE of these deliveries of the channel."""
         its = deliveries.c.channel_id == channel_id
-        these = in_key_order(self._db, deliveries, its, *where, skip_locked=skip_locked)
-        return update(deliveries).where(its, these)
+        for chunk in chunks(notification_ids):
+            these = (its, deliveries.c.notification_id.in_(chunk), DELIVERIES.waits)
+            aside = update(deliveries).where(its, in_key_order(self._db, deliveries, *these))
+            self._db.execute(aside.values(**DELIVERIES.at(until), trouble=trouble))
 
 
 def joined(query: Any) -> Any:
@@ -179,7 +170,7 @@ def is_old() -> ColumnElement[bool]:
 # Built once, see ledger_statements: so many that have been ready the longest, whether they may go or not.
 _ready = (
     select(deliveries)
-    .where(deliveries.c.channel_id == bindparam("of_channel"), WAITS, deliveries.c.ready_at <= NOW)
+    .where(deliveries.c.channel_id == bindparam("of_channel"), DELIVERIES.ready)
     .order_by(deliveries.c.ready_at, deliveries.c.notification_id)
     .limit(bindparam("look"))
     .subquery()
@@ -197,7 +188,7 @@ _READY: Select[Any] = (
 _of_user = (
     deliveries.c.channel_id == bindparam("of_channel"),
     deliveries.c.user_id == bindparam("of_user"),
-    WAITS,
+    DELIVERIES.waits,
     deliveries.c.batch.is_(None),
 )
 _LATE = (

@@ -12,6 +12,7 @@ from domain.mailboxes import Change, ChangeKind, Cursors, Touch, judged_once
 from domain.outcomes import PROVISIONAL
 from domain.watches import Ended
 from infra.db import walk_statements
+from infra.db.claims import redrive
 from infra.db.schema import AWAKE, decisions, judged, mailboxes, messages
 from infra.db.sql import insert_new
 from infra.db.types import NOW, db_now
@@ -162,17 +163,10 @@ class HistoryRows:
         due = (mailboxes.c.id == mailbox_id, mailboxes.c.compare_due_at <= db_now(within))
         return self._db.scalar(select(mailboxes.c.id).where(*due)) is not None
 
-    def take_compare_due(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_comparisons(self, limit: int, again_after: float) -> tuple[int, ...]:
         """Mailboxes whose list is to be compared now, unless they are paused; each is named again after so many
         seconds."""
-        due_at = mailboxes.c.compare_due_at
-        these = (AWAKE, due_at <= db_now())
-        due = select(mailboxes.c.id).where(*these).order_by(due_at).limit(limit)
-        free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
-        taken = update(mailboxes).where(mailboxes.c.id.in_(select(free)))
-        return tuple(
-            self._db.scalars(taken.values(compare_due_at=db_now(again_after)).returning(mailboxes.c.id))
-        )
+        return redrive(self._db, mailboxes.c.compare_due_at, limit, again_after, AWAKE)
 
     def hasten_comparison(self, mailbox_id: int, seconds: float) -> None:
         """It is due in so many seconds at the latest."""

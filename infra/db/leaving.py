@@ -23,6 +23,7 @@ from sqlalchemy import (
 from domain.connections import Connection as Left
 from domain.connections import ConnectionState
 from domain.retention import After, Forgotten
+from infra.db.claims import redrive
 from infra.db.kept import FOR_SORTING
 from infra.db.schema import connections, decisions, deliveries, messages, notifications, steps
 from infra.db.sql import lock
@@ -61,15 +62,9 @@ class LeavingRows:
         left = (connections.c.mailbox_id == mailbox_id, connections.c.leave_due_at.is_not(None))
         return tuple(self._db.scalars(select(connections.c.id).where(*left).order_by(connections.c.id)))
 
-    def take_leaving(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_leaving(self, limit: int, again_after: float) -> tuple[int, ...]:
         """Connections for which something is left to do now; each is named again after so many seconds."""
-        moment = connections.c.leave_due_at
-        due = select(connections.c.id).where(moment <= db_now()).order_by(moment).limit(limit)
-        free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
-        taken = update(connections).where(connections.c.id.in_(select(free)))
-        return tuple(
-            self._db.scalars(taken.values(leave_due_at=db_now(again_after)).returning(connections.c.id))
-        )
+        return redrive(self._db, connections.c.leave_due_at, limit, again_after)
 
     def delete_notices(self, connection_id: int) -> None:
         """What tells of the connection itself, on its user's list and on its way."""

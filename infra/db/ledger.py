@@ -4,29 +4,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Update,
-    and_,
-    delete,
-    exists,
-    or_,
-    select,
-    tuple_,
-    union,
-    update,
-)
+from sqlalchemy import Connection, and_, delete, exists, or_, select, tuple_, union, update
 
 from domain.ledger import FAILED, Ahead, Claim, Cost, Planned, State, Step
 from domain.outcomes import Outcome
+from infra.db import kept
 from infra.db import ledger_statements as statements
+from infra.db.claims import STEPS
 from infra.db.decisions import DecisionRows
-from infra.db.kept import STEPS
 from infra.db.redrives import RedriveRows
-from infra.db.schema import IS_WAITING, UNDONE, connections, decisions, mailboxes, steps
-from infra.db.sql import in_key_order, insert_new, lock
-from infra.db.types import NOW, db_now
+from infra.db.schema import UNDONE, connections, decisions, mailboxes, steps
+from infra.db.sql import in_key_order, insert_new
+from infra.db.types import NOW
 
 _STOPPED = and_(
     steps.c.step == Step.SORT.value,
@@ -38,7 +27,8 @@ _STOPPED = and_(
 
 
 class LedgerRows(RedriveRows):
-    """The queue side of the ledger within one transaction. `redrive_after`: seconds, see W2."""
+    """The queue side of the ledger within one transaction; the contract is LedgerRows' in handlers/claim_rows.py.
+    `redrive_after`: seconds, see W2."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:
         super().__init__(db, redrive_after)
@@ -72,10 +62,6 @@ class LedgerRows(RedriveRows):
         lease: float,
         connection_ids: Collection[int] = (0,),
     ) -> tuple[Claim, ...]:
-        """Take up to `limit` waiting steps for `lease` seconds, oldest mail first; others skip them (W2).
-
-        What has already failed in company is taken alone, after all the rest (W3).
-        """
         theirs = {
             "of_mailbox": mailbox_id,
             "of_step": step.value,
@@ -91,25 +77,25 @@ class LedgerRows(RedriveRows):
         return ()
 
     def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
-        """What this owner has claimed in the mailbox is his for `lease` seconds from now."""
         its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
-        mine = (*its, IS_WAITING, steps.c.owner == owner)
-        lock(self._db, steps, *mine)
-        self._db.execute(update(steps).where(*mine).values(ready_at=db_now(lease)))
+        STEPS.extend(self._db, owner, lease, *its)
 
     def held(
         self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str
     ) -> frozenset[tuple[str, int]]:
-        """Which of the claims are still ours, as (message, connection); locked until the commit."""
         claims = tuple(claims)
         rows = self._db.execute(statements.HELD, statements.among(mailbox_id, step, claims) | {"me": owner})
         return frozenset((row.gmail_id, row.connection_id) for row in rows) & {c.key for c in claims}
 
     def finish(
-        self, mailbox_id: int, step: Step, done: Mapping[Claim, Outcome | None], cost: Mapping[str, Cost]
+        self,
+        mailbox_id: int,
+        step: Step,
+        done: Mapping[Claim, Outcome | None],
+        owner: str,
+        cost: Mapping[str, Cost],
     ) -> None:
-        """End the steps; `cost` by message. Callers finish only what this transaction has locked, by `held` or
-        `claim`."""
+        """Those alike together: in most batches all are."""
         alike: dict[tuple[Outcome | None, Cost | None], list[Claim]] = {}
         for claim, outcome in done.items():
             alike.setdefault((outcome, cost.get(claim.gmail_id)), []).append(claim)
@@ -117,8 +103,8 @@ class LedgerRows(RedriveRows):
             values: dict[str, Any] = {"their_outcome": outcome and outcome.value}
             if spent:
                 values |= {"spent": spent.units, "taken": spent.seconds, "shared": spent.shared_by}
-            for these in statements.these(mailbox_id, step, claims):
-                self._db.execute(statements.PAID if spent else statements.ENDED, these | values)
+            for these in statements.these(mailbox_id, step, claims, owner):
+                self._db.execute(statements.PAID if spent else statements.FINISHED, these | values)
 
     def release(
         self,
@@ -130,30 +116,37 @@ class LedgerRows(RedriveRows):
         *,
         counted: bool,
     ) -> None:
-        """Give claims back, to be tried again after so many seconds; a try that is not their fault is not counted."""
         self.redrive_within(mailbox_id, after, skip_locked=True)  # its turn is before the steps'
         mine = self.held(mailbox_id, step, claims, owner)
-        back = statements.BACK if counted else statements.BACK_UNCOUNTED
-        for these in statements.these(mailbox_id, step, [claim for claim in claims if claim.key in mine]):
-            self._db.execute(back, these | {"after": after})
+        released = statements.RELEASED if counted else statements.RELEASED_UNCOUNTED
+        theirs = [claim for claim in claims if claim.key in mine]
+        for these in statements.these(mailbox_id, step, theirs, owner):
+            self._db.execute(released, these | {"after": after})
 
     def set_aside(
-        self, mailbox_id: int, step: Step, claims: Collection[Claim], connection_ids: Collection[int]
+        self,
+        mailbox_id: int,
+        step: Step,
+        claims: Collection[Claim],
+        owner: str,
+        connection_ids: Collection[int],
     ) -> None:
-        """End what has used up its tries (E88). Callers have locked it, as for `finish`."""
-        failed = FAILED[step]
-        for these in statements.these(mailbox_id, step, claims):
-            self._db.execute(statements.SET_ASIDE, these | {"their_outcome": failed.value})
+        ended: set[tuple[str, int]] = set()
+        values = {"their_outcome": FAILED[step].value}
+        for these in statements.these(mailbox_id, step, claims, owner):
+            rows = self._db.execute(statements.SET_ASIDE, these | values)
+            ended |= {(row.gmail_id, row.connection_id) for row in rows}
+        outcomes = {claim: FAILED[step] for claim in claims if claim.key in ended}
         if step is Step.MATCH:
-            ended = dict.fromkeys((claim.gmail_id for claim in claims), failed)
-            self._decisions.skip(mailbox_id, ended, connection_ids)
+            failed = {claim.gmail_id: outcome for claim, outcome in outcomes.items()}
+            self._decisions.skip(mailbox_id, failed, connection_ids)
         else:
-            self._decisions.conclude(dict.fromkeys(claims, failed), {})
+            self._decisions.conclude(outcomes, {})
 
     def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
         """Up to so many mails that `retry` is good for, as (mailbox, message)."""
         named = () if mailbox is None else (mailboxes.c.address == mailbox,)
-        theirs = and_(steps.c.mailbox_id.in_(select(mailboxes.c.id).where(*named)), STEPS)
+        theirs = and_(steps.c.mailbox_id.in_(select(mailboxes.c.id).where(*named)), kept.STEPS)
         mail = select(steps.c.mailbox_id, steps.c.gmail_id)
         decided = (decisions.c.connection_id == steps.c.connection_id) & (
             decisions.c.gmail_id == steps.c.gmail_id
@@ -170,21 +163,14 @@ class LedgerRows(RedriveRows):
         return tuple((row.mailbox_id, row.gmail_id) for row in self._db.execute(found.limit(limit)))
 
     def retry(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
-        """What was set aside waits again as if never tried, and may come to another outcome (E88); so does what
-        was not sorted because sorting was stopped, if it no longer is (E67). Returns the mails it was so for."""
+        """What was set aside may come to another outcome (E88); so may what was not sorted because sorting was
+        stopped, if it no longer is (E67). Returns the mails it was so for."""
         self.redrive_within(mailbox_id, 0)
-        theirs = steps.c.gmail_id.in_(gmail_ids)
-        rows = self._db.execute(
-            self._changed(mailbox_id, theirs, or_(steps.c.state == State.SET_ASIDE.value, _STOPPED))
-            .values(
-                state=State.WAITING.value,
-                outcome=None,
-                attempts=0,
-                owner=None,
-                ready_at=db_now(),
-            )
-            .returning(steps.c.gmail_id, steps.c.step, steps.c.connection_id)
-        ).all()
+        its = steps.c.mailbox_id == mailbox_id
+        failed = or_(steps.c.state == State.SET_ASIDE.value, _STOPPED)
+        these = in_key_order(self._db, steps, its, steps.c.gmail_id.in_(gmail_ids), failed)
+        named = (steps.c.gmail_id, steps.c.step, steps.c.connection_id)
+        rows = self._db.execute(STEPS.retry(its, these, outcome=None).returning(*named)).all()
         unmatched = {row.gmail_id for row in rows if row.step == Step.MATCH.value}
         others = [(row.connection_id, row.gmail_id) for row in rows if row.step != Step.MATCH.value]
         its = decisions.c.mailbox_id == mailbox_id
@@ -208,8 +194,3 @@ class LedgerRows(RedriveRows):
         row = self._db.execute(statements.AHEAD, {"of_mailbox": mailbox_id}).one()
         coming, ready = row[: len(Step)], row[len(Step) :]
         return Ahead(frozenset(compress(Step, coming)), frozenset(compress(Step, ready)))
-
-    def _changed(self, mailbox_id: int, *where: ColumnElement[bool], skip_locked: bool = False) -> Update:
-        """An UPDATE of these steps of the mailbox."""
-        its = steps.c.mailbox_id == mailbox_id
-        return update(steps).where(its, in_key_order(self._db, steps, its, *where, skip_locked=skip_locked))

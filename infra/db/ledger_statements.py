@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Update, and_, bindparam, exists, or_, select, tuple_, update
+from sqlalchemy import Update, and_, bindparam, exists, or_, select, update
 
 from domain.ledger import ALONE_AFTER, Claim, State, Step
+from infra.db.claims import STEPS, unlocked
 from infra.db.schema import IS_WAITING, decisions, steps
 from infra.db.sql import key_order
-from infra.db.types import NOW, db_now, seconds
+from infra.db.types import NOW
 
 _KEY = (steps.c.gmail_id, steps.c.connection_id)
 _OF_STEP = and_(steps.c.mailbox_id == bindparam("of_mailbox"), steps.c.step == bindparam("of_step"))
@@ -29,14 +30,15 @@ def by_connection(claims: Collection[Claim]) -> Mapping[int, list[str]]:
     }
 
 
-def these(mailbox_id: int, step: Step, claims: Collection[Claim]) -> Iterator[dict[str, Any]]:
-    """The parameters of _THESE: once for each connection."""
+def these(mailbox_id: int, step: Step, claims: Collection[Claim], owner: str) -> Iterator[dict[str, Any]]:
+    """The parameters of _THESE, of this owner's: once for each connection."""
     for connection_id, mails in by_connection(claims).items():
         yield {
             "of_mailbox": mailbox_id,
             "of_step": step.value,
             "of_connection": connection_id,
             "mails": mails,
+            "me": owner,
         }
 
 
@@ -66,17 +68,11 @@ def claiming(dialect: str, *, alone: bool) -> Update:
     free = (
         select(*key)
         .join(decisions, decided, isouter=True)
-        .where(_OF_STEP, _OF_CONNECTIONS, tried, IS_WAITING, steps.c.ready_at <= NOW)
+        .where(_OF_STEP, _OF_CONNECTIONS, tried, STEPS.ready)
         .order_by(decisions.c.received_at, steps.c.gmail_id)
         .limit(bindparam("at_most"))
-        .with_for_update(skip_locked=True, of=steps)
-        .cte("free")  # evaluated once: as a subquery PostgreSQL may run it per row, past the limit
     )
-    claimed = update(steps).where(*beside, tuple_(*key).in_(select(free)))
-    claimed = claimed.values(
-        owner=bindparam("me"), attempts=steps.c.attempts + 1, ready_at=db_now(seconds("lease"))
-    )
-    return claimed.returning(*_KEY, steps.c.attempts)
+    return STEPS.claim(*beside, unlocked(free, steps, *key)).returning(*_KEY, steps.c.attempts)
 
 
 @cache
@@ -92,26 +88,22 @@ def unblock(dialect: str) -> Update:
     )
     blocked = key_order(dialect, steps, _AMONG, steps.c.state == State.BLOCKED.value, is_announced)
     unblocked = update(steps).where(_OF_STEP, blocked)
-    return unblocked.values(state=State.WAITING.value, ready_at=NOW).returning(*_KEY)
+    return unblocked.values(state=State.WAITING.value, **STEPS.at(NOW)).returning(*_KEY)
 
 
 _AMONG = and_(_OF_STEP, _OF_CONNECTIONS, _MAILS)
-_THESE = update(steps).where(_OF_STEP, steps.c.connection_id == bindparam("of_connection"), _MAILS)
-HELD = (
-    select(*_KEY)
-    .where(_AMONG, steps.c.owner == bindparam("me"))
-    .order_by(*steps.primary_key.columns)
-    .with_for_update()
-)
-ENDED = _THESE.values(state=State.DONE.value, outcome=bindparam("their_outcome"), owner=None)
-PAID = ENDED.values(
-    units=steps.c.units + bindparam("spent"),
-    seconds=steps.c.seconds + bindparam("taken"),
-    shared_by=bindparam("shared"),
-)
-SET_ASIDE = _THESE.values(state=State.SET_ASIDE.value, outcome=bindparam("their_outcome"), owner=None)
-BACK = _THESE.values(owner=None, ready_at=db_now(seconds("after")))
-BACK_UNCOUNTED = BACK.values(attempts=steps.c.attempts - 1)
+_THESE = and_(_OF_STEP, steps.c.connection_id == bindparam("of_connection"), _MAILS)
+HELD = select(*_KEY).where(_AMONG, STEPS.mine).order_by(*steps.primary_key.columns).with_for_update()
+_COST = {
+    "units": steps.c.units + bindparam("spent"),
+    "seconds": steps.c.seconds + bindparam("taken"),
+    "shared_by": bindparam("shared"),
+}
+FINISHED = STEPS.finish(_THESE, outcome=bindparam("their_outcome"))
+PAID = STEPS.finish(_THESE, outcome=bindparam("their_outcome"), **_COST)
+SET_ASIDE = STEPS.set_aside(_THESE, outcome=bindparam("their_outcome")).returning(*_KEY)
+RELEASED = STEPS.release(_THESE, counted=True)
+RELEASED_UNCOUNTED = STEPS.release(_THESE, counted=False)
 _READY = steps.c.ready_at <= NOW
 _COMING = or_(steps.c.owner.is_not(None), (steps.c.attempts == 0) & _READY)
 _WAITS = exists().where(steps.c.mailbox_id == bindparam("of_mailbox"), IS_WAITING)

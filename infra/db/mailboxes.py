@@ -13,6 +13,7 @@ from domain.mailboxes import Watch
 from domain.watches import Recall, WatchState
 from infra.db import crm_labels
 from infra.db.aliases import REGISTERED, counts
+from infra.db.claims import redrive
 from infra.db.features import works
 from infra.db.history import HistoryRows, cursors_of
 from infra.db.schema import AWAKE, connections, mailbox_addresses, mailboxes
@@ -226,20 +227,14 @@ class MailboxRows(TroubleRows):
         due = (mailboxes.c.id == mailbox_id, mailboxes.c.watch_due_at <= db_now(within))
         return self._db.scalar(select(mailboxes.c.id).where(*due)) is not None
 
-    def take_due(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_syncs(self, limit: int, again_after: float) -> tuple[int, ...]:
         """Mailboxes to catch up now, the longest due first; each is named again after so many seconds at most."""
-        return self._take(mailboxes.c.sync_due_at, limit, again_after, swept_at=db_now())
+        due_at = mailboxes.c.sync_due_at
+        return redrive(self._db, due_at, limit, again_after, AWAKE, swept_at=NOW)
 
-    def take_watch_due(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_watches(self, limit: int, again_after: float) -> tuple[int, ...]:
         """Mailboxes whose watch is to be renewed now (E85)."""
-        return self._take(mailboxes.c.watch_due_at, limit, again_after)
-
-    def _take(self, due_at: Any, limit: int, again_after: float, **values: Any) -> tuple[int, ...]:
-        due = select(mailboxes.c.id).where(AWAKE, due_at <= db_now()).order_by(due_at).limit(limit)
-        free = due.with_for_update(skip_locked=True).cte("free")  # evaluated once, see LedgerRows._claim
-        new = {due_at: db_now(again_after), **{mailboxes.c[name]: value for name, value in values.items()}}
-        taken = update(mailboxes).where(mailboxes.c.id.in_(select(free))).values(new)
-        return tuple(self._db.scalars(taken.returning(mailboxes.c.id)))
+        return redrive(self._db, mailboxes.c.watch_due_at, limit, again_after, AWAKE)
 
 
 def watch_state(row: Any) -> WatchState:

@@ -23,6 +23,7 @@ from domain.labels import Category, category_of
 from domain.ledger import Planned, State, Step
 from domain.mailboxes import PUT_AWAY, Found, Touch, is_ours
 from domain.outcomes import PROVISIONAL, Outcome
+from infra.db.claims import STEPS
 from infra.db.decisions import DecisionRows
 from infra.db.history import TOLD_WITHIN, HistoryRows
 from infra.db.ledger import LedgerRows
@@ -129,16 +130,10 @@ class MessageRows:
         That was no try: where Gmail's history cannot be used each list takes it back."""
         if not gmail_ids:
             return ()
-        taken = self._db.scalars(
-            update(steps)
-            .where(
-                steps.c.mailbox_id == mailbox_id,
-                in_key_order(self._db, steps, *_waiting(mailbox_id, gmail_ids), steps.c.owner.is_not(None)),
-            )
-            .values(owner=None, ready_at=db_now(), attempts=steps.c.attempts - 1)
-            .returning(steps.c.gmail_id)
-        )
-        return taken.all()
+        claimed = (*_waiting(mailbox_id, gmail_ids), steps.c.owner.is_not(None))
+        these = in_key_order(self._db, steps, *claimed)
+        taken = STEPS.take_back(steps.c.mailbox_id == mailbox_id, these)
+        return self._db.scalars(taken.returning(steps.c.gmail_id)).all()
 
     def _forget_provisional(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
         """Mail that left Spam, Trash or Drafts is handled as if it had just arrived (E36, E37, W9)."""
@@ -166,16 +161,9 @@ class MessageRows:
     def _end_deleted(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
         if not gmail_ids:
             return ()
-        ended = self._db.scalars(
-            update(steps)
-            .where(
-                steps.c.mailbox_id == mailbox_id,
-                in_key_order(self._db, steps, *_waiting(mailbox_id, gmail_ids)),
-            )
-            .values(state=State.DONE.value, owner=None)
-            .returning(steps.c.gmail_id)
-        )
-        return ended.all()
+        these = in_key_order(self._db, steps, *_waiting(mailbox_id, gmail_ids))
+        ended = STEPS.call_off(steps.c.mailbox_id == mailbox_id, these)
+        return self._db.scalars(ended.returning(steps.c.gmail_id)).all()
 
     def _mark_touched(self, mailbox_id: int, found: Found, labels: Mapping[Category, str]) -> None:
         if not found.touched:

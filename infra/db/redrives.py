@@ -53,10 +53,9 @@ class RedriveRows:
         sooner = _sooner(self._db.dialect.name, skip_locked=skip_locked)
         self._db.execute(sooner, {"this": mailbox_id, "within": within})
 
-    def stalled(self, limit: int) -> Mapping[int, tuple[Step, ...]]:
-        """Mailboxes whose moment has come, with the steps of which some wait and nobody works on them. They are looked
-        at again when the next claim or wait ends, after the re-driver's time at the latest, and no more when nothing
-        waits (W2).
+    def redrive(self, limit: int) -> Mapping[int, tuple[Step, ...]]:
+        """A mailbox is looked at again when the next claim or wait ends, after the re-driver's time at the latest, and
+        no more when nothing waits (W2).
 
         However much waits in a mailbox, it is one row to look at. Where nobody is signed in mail waits for the
         sign-in (E86). A mailbox that somebody has locked is looked at next time.

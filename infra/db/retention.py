@@ -14,7 +14,6 @@ from sqlalchemy import (
     and_,
     delete,
     literal,
-    or_,
     select,
     tuple_,
     update,
@@ -22,6 +21,7 @@ from sqlalchemy import (
 
 from domain.ledger import State
 from domain.retention import After, Forgotten
+from infra.db.claims import DELIVERIES
 from infra.db.features import keeps_labelled
 from infra.db.schema import (
     UNDONE,
@@ -124,14 +124,13 @@ class RetentionRows:
         rows = self._db.execute(page.where(*behind).order_by(*key).limit(limit)).all()
         old = [(row.channel_id, row.notification_id) for row in rows if row.old]
         channel_ids = sorted({channel_id for channel_id, _ in old})
-        idle = or_(deliveries.c.owner.is_(None), deliveries.c.ready_at <= db_now())
         lost: dict[int, int] = {}
         for its in channel_ids:
             these = (
                 deliveries.c.channel_id == its,
                 deliveries.c.notification_id.in_([n for c, n in old if c == its]),
             )
-            free = in_key_order(self._db, deliveries, *these, idle)
+            free = in_key_order(self._db, deliveries, *these, DELIVERIES.idle)
             lost[its] = self._db.execute(
                 delete(deliveries).where(deliveries.c.channel_id == its, free)
             ).rowcount

@@ -290,7 +290,7 @@ def test_an_event_that_kills_its_process_is_set_aside_unsent(house: House, recei
     only_list(house)
     for _ in range(TRIES):
         with house.store.begin("tests.die") as tx:
-            assert tx.deliveries.take(channel.id, "dead", 0, 1)[0]
+            assert tx.deliveries.claim(channel.id, "dead", 0, 1)[0]
         house.let_time_pass()
     channels.deliver(channel.id, house.work)
     assert receiver.got == []
@@ -326,8 +326,8 @@ def test_a_process_that_dies_between_sending_and_its_commit_sends_the_same_event
     channel = add(house, receiver)
     gmail_id = house.deliver("ann")
     only_list(house)
-    with house.store.begin("tests.take") as tx:
-        [parcel], _ = tx.deliveries.take(channel.id, "dead", 60, 1)
+    with house.store.begin("tests.claim") as tx:
+        [parcel], _ = tx.deliveries.claim(channel.id, "dead", 60, 1)
     assert house.work.outside is not None
     house.work.outside.send(channel, event(parcel), line(parcel))
     grow_old(house)
@@ -522,8 +522,8 @@ def test_events_that_a_dead_process_had_in_hand_come_again_under_their_ids(
 ) -> None:
     channel = add(house, receiver)
     [expected] = tell(house, users=1, each=6)
-    with house.store.begin("tests.take") as tx:
-        parcels, _ = tx.deliveries.take(channel.id, "dead", 60, 6)
+    with house.store.begin("tests.claim") as tx:
+        parcels, _ = tx.deliveries.claim(channel.id, "dead", 60, 6)
     assert house.work.outside is not None
     for parcel in parcels[:3]:
         house.work.outside.send(channel, event(parcel), line(parcel))
@@ -690,7 +690,7 @@ def test_what_waits_for_a_channel_that_takes_nothing_is_not_read_at_every_tick(
         house.deliver("ann", number)
     only_list(house)
     with house.store.begin("tests.die") as tx:
-        assert tx.deliveries.take(channel.id, "dead", 0, 1)[0]
+        assert tx.deliveries.claim(channel.id, "dead", 0, 1)[0]
     receiver.answers.append((status, {}))
     channels.deliver(channel.id, house.work)
     house.sent.clear()

@@ -72,10 +72,11 @@ class Crowd:
             mine = [claim for claim in claims if claim.key in held]
             rng.shuffle(mine)
             third = len(mine) // 3
-            tx.ledger.finish(world.mailbox_id, step, dict.fromkeys(mine[:third]), {})
+            tx.ledger.finish(world.mailbox_id, step, dict.fromkeys(mine[:third]), me, {})
             if step is Step.ANNOUNCE:
                 tx.ledger.unblock_sorting(world.mailbox_id, mine[:third])
-            tx.ledger.set_aside(world.mailbox_id, step, mine[third : third + 1], [world.connection_id])
+            bad = mine[third : third + 1]
+            tx.ledger.set_aside(world.mailbox_id, step, bad, me, [world.connection_id])
             if step is Step.MATCH:
                 self._plan(world, [claim.gmail_id for claim in mine[:third]], tx)
         rest = mine[third + 1 :]

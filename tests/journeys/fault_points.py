@@ -44,7 +44,7 @@ FAULT_POINTS = (
     FaultPoint("contacts.claim", WORKER),
     FaultPoint("gmail.messages.get", WORKER),
     FaultPoint("steps.extend", WORKER, "slow_get"),
-    FaultPoint("steps.give_back", WORKER, "limited_get"),
+    FaultPoint("steps.release", WORKER, "limited_get"),
     FaultPoint("contacts.record", WORKER),
     FaultPoint("queue.emit", WORKER, "burst"),
     # Announcing and sorting
@@ -76,7 +76,7 @@ FAULT_POINTS = (
     FaultPoint("comparison.end", WORKER, "overlooked_mail"),
     # The notifier
     FaultPoint("queue.enter", NOTIFIER),
-    FaultPoint("deliveries.take", NOTIFIER),
+    FaultPoint("deliveries.claim", NOTIFIER),
     FaultPoint("deliveries.post", NOTIFIER),
     FaultPoint("deliveries.record", NOTIFIER),
     FaultPoint("deliveries.record", NOTIFIER, "many_mails"),

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from tests.scale.frame import Ask, Figure, Place, buffers, milliseconds
 
 DUE: dict[str, Ask] = {
-    "catch up": lambda tx: tx.mailboxes.take_due(1_000, 60),
-    "watches": lambda tx: tx.mailboxes.take_watch_due(1_000, 60),
-    "comparisons": lambda tx: tx.history.take_compare_due(1_000, 60),
-    "leaving": lambda tx: tx.connections.take_leaving(1_000, 60),
-    "steps": lambda tx: tx.ledger.stalled(1_000),
-    "deliveries": lambda tx: tx.deliveries.stalled(1_000),
-    "sending": lambda tx: tx.outbox.stalled(1_000),
+    "catch up": lambda tx: tx.mailboxes.redrive_syncs(1_000, 60),
+    "watches": lambda tx: tx.mailboxes.redrive_watches(1_000, 60),
+    "comparisons": lambda tx: tx.history.redrive_comparisons(1_000, 60),
+    "leaving": lambda tx: tx.connections.redrive_leaving(1_000, 60),
+    "steps": lambda tx: tx.ledger.redrive(1_000),
+    "deliveries": lambda tx: tx.deliveries.redrive(1_000),
+    "sending": lambda tx: tx.outbox.redrive(1_000),
 }
 
 

@@ -141,7 +141,7 @@ def way_of_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None
     with store.begin("scale.match") as tx:
         tx.ledger.held(HERE, Step.MATCH, claims, "me")
         cost = dict.fromkeys(gmail_ids, Cost(20, 0.1, len(gmail_ids)))
-        tx.ledger.finish(HERE, Step.MATCH, dict.fromkeys(claims), cost)
+        tx.ledger.finish(HERE, Step.MATCH, dict.fromkeys(claims), "me", cost)
         tx.decisions.link(HERE, [(i, HERE, _link(contact_id), None) for i in gmail_ids], KEPT)
         due = (Planned(Step.ANNOUNCE, State.WAITING), Planned(Step.SORT, State.BLOCKED))
         tx.ledger.plan(HERE, [(i, HERE, step) for i in gmail_ids for step in due])
@@ -149,7 +149,8 @@ def way_of_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None
     with store.begin("scale.announce") as tx:
         claims = tx.ledger.claim(HERE, Step.ANNOUNCE, 500, "me", 60, [HERE])
         tx.notifications.notify("u1", claims, tx.decisions.links(claims), KEPT)
-        tx.ledger.finish(HERE, Step.ANNOUNCE, dict.fromkeys(claims, Outcome.MAGNET_NOTIFIED), {})
+        told = dict.fromkeys(claims, Outcome.MAGNET_NOTIFIED)
+        tx.ledger.finish(HERE, Step.ANNOUNCE, told, "me", {})
         tx.ledger.unblock_sorting(HERE, claims)
         tx.ledger.ahead(HERE)
     with store.begin("scale.intend") as tx:
@@ -160,7 +161,7 @@ def way_of_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None
     with store.begin("scale.sorted") as tx:
         tx.ledger.held(HERE, Step.SORT, claims, "me")
         outcomes = dict.fromkeys(claims, Outcome.LABEL_OPEN)
-        tx.ledger.finish(HERE, Step.SORT, outcomes, cost)
+        tx.ledger.finish(HERE, Step.SORT, outcomes, "me", cost)
         change = LabelChange(frozenset({"Label_2"}), frozenset({"INBOX"}))
         tx.decisions.conclude(outcomes, dict.fromkeys(claims, change))
     if len(claims) != len(gmail_ids):

@@ -43,7 +43,7 @@ def test_a_loaded_database_holds_what_its_size_says_and_can_be_worked_with(place
     }
     with place.store.begin("tests.add") as tx:
         added = tx.mailboxes.add("another@firm.example")
-        due = tx.mailboxes.take_due(10, 60)
+        due = tx.mailboxes.redrive_syncs(10, 60)
 
     assert found == {
         "mailboxes": 20,

@@ -36,7 +36,7 @@ def world(sqlite_url: str, cipher: Cipher) -> Iterator[World]:
     arrive(world, "m3")
     with store.begin("tests.skip") as tx:
         claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, 1, "matcher", 60)
-        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), {})
+        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), "matcher", {})
         tx.decisions.skip(world.mailbox_id, {"m3": Outcome.SKIP_SPAM}, [world.connection_id])
     yield world
     store.engine.dispose()

@@ -29,10 +29,10 @@ def resume(store: Store, after: int = 0, limit: int = 100) -> tuple[int, ...]:
 
 
 DUE: dict[str, Deed] = {
-    "catch_up": lambda tx: tx.mailboxes.take_due(10, 60),
-    "watches": lambda tx: tx.mailboxes.take_watch_due(10, 60),
-    "comparisons": lambda tx: tx.history.take_compare_due(10, 60),
-    "steps": lambda tx: tuple(tx.ledger.stalled(10)),
+    "catch_up": lambda tx: tx.mailboxes.redrive_syncs(10, 60),
+    "watches": lambda tx: tx.mailboxes.redrive_watches(10, 60),
+    "comparisons": lambda tx: tx.history.redrive_comparisons(10, 60),
+    "steps": lambda tx: tuple(tx.ledger.redrive(10)),
 }
 
 
@@ -122,4 +122,4 @@ def test_a_moment_that_a_paused_mailbox_never_had_comes_with_its_next_mail(world
     arrive(world, "a")
     let_pass(world.store, 61)
     with world.store.begin("tests.look") as tx:
-        assert dict(tx.ledger.stalled(10)) == {world.mailbox_id: (Step.MATCH,)}
+        assert dict(tx.ledger.redrive(10)) == {world.mailbox_id: (Step.MATCH,)}

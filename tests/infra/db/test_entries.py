@@ -38,7 +38,7 @@ def skip(world: World, gmail_id: str, outcome: Outcome) -> None:
     """The mail matched nobody."""
     with world.store.begin("tests.skip") as tx:
         claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, 1, "matcher", 60)
-        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), {})
+        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), "matcher", {})
         tx.decisions.skip(world.mailbox_id, {gmail_id: outcome}, [world.connection_id])
 
 

@@ -174,7 +174,7 @@ def test_what_a_list_has_and_the_ledger_has_not(world: World) -> None:
 def test_a_comparison_is_due_once_a_day(world: World) -> None:
     def take() -> tuple[int, ...]:
         with world.store.begin("sweep.comparisons") as tx:
-            return tx.history.take_compare_due(10, 60)
+            return tx.history.redrive_comparisons(10, 60)
 
     assert take() == (world.mailbox_id,), "when it is connected"
     assert take() == (), "and again only when nobody has done it within a minute"

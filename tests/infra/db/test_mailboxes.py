@@ -36,14 +36,14 @@ def move(tx: Transaction, world: World, old: str | None, new: str) -> bool:
     return now is not None
 
 
-def take_due(store: Store, limit: int = 10, again_after: float = 60) -> tuple[int, ...]:
+def due(store: Store, limit: int = 10, again_after: float = 60) -> tuple[int, ...]:
     with store.begin("sweep.due") as tx:
-        return tx.mailboxes.take_due(limit, again_after)
+        return tx.mailboxes.redrive_syncs(limit, again_after)
 
 
-def take_watch_due(store: Store) -> tuple[int, ...]:
+def watch_due(store: Store) -> tuple[int, ...]:
     with store.begin("sweep.watches") as tx:
-        return tx.mailboxes.take_watch_due(10, 60)
+        return tx.mailboxes.redrive_watches(10, 60)
 
 
 def sync(world: World, due_after: float = 540, recall: tuple[Recall, Recall] | None = None) -> datetime:
@@ -128,21 +128,21 @@ def test_labels_come_back_by_category(world: World) -> None:
 def test_a_mailbox_is_due_nine_minutes_after_its_last_sync_began(world: World) -> None:
     sync(world)
     let_pass(world.store, 538)
-    assert take_due(world.store) == ()
+    assert due(world.store) == ()
 
     let_pass(world.store, 3)
-    assert take_due(world.store) == (world.mailbox_id,)
+    assert due(world.store) == (world.mailbox_id,)
 
 
 @pytest.mark.rule("E89")
 def test_a_due_mailbox_is_named_once_and_again_only_when_nothing_came_of_it(world: World) -> None:
-    assert take_due(world.store) == (world.mailbox_id,)
-    assert take_due(world.store) == ()
+    assert due(world.store) == (world.mailbox_id,)
+    assert due(world.store) == ()
     let_pass(world.store, 61)
-    assert take_due(world.store) == (world.mailbox_id,)
+    assert due(world.store) == (world.mailbox_id,)
 
     began_at = sync(world)
-    assert take_due(world.store) == ()
+    assert due(world.store) == ()
     assert state(world).synced_at == began_at
 
 
@@ -153,7 +153,7 @@ def test_the_longest_due_come_first_and_no_more_than_the_limit(store: Store) -> 
         sync(world, due_after=0)
         let_pass(store, 10)
 
-    taken = [set(take_due(store, limit=5)) for _ in range(3)]
+    taken = [set(due(store, limit=5)) for _ in range(3)]
 
     in_order = [world.mailbox_id for world in worlds]
     assert taken == [set(in_order[7:]), set(in_order[2:7]), set(in_order[:2])]
@@ -163,9 +163,9 @@ def test_the_longest_due_come_first_and_no_more_than_the_limit(store: Store) -> 
 def test_several_sweeps_at_the_same_time_name_each_mailbox_once(store: Store, second_store: Store) -> None:
     worlds = [make_world(store, f"u{n}@firm.example", f"u{n}") for n in range(12)]
     with ThreadPoolExecutor(4) as pool:
-        taken = pool.map(lambda one: take_due(one, limit=3), 2 * (store, second_store))
+        taken = pool.map(lambda one: due(one, limit=3), 2 * (store, second_store))
         named = [mailbox_id for found in taken for mailbox_id in found]
-    named += take_due(store, limit=12)
+    named += due(store, limit=12)
 
     assert sorted(named) == sorted(world.mailbox_id for world in worlds)
 
@@ -178,10 +178,10 @@ def test_a_mailbox_that_rests_is_due_when_its_rest_is_over(world: World) -> None
     assert state(world).rests(now)
     assert not state(world).rests(now + timedelta(seconds=121))
     assert state(world).failures == 1
-    assert take_due(world.store) == ()
+    assert due(world.store) == ()
 
     let_pass(world.store, 121)
-    assert take_due(world.store) == (world.mailbox_id,)
+    assert due(world.store) == (world.mailbox_id,)
     sync(world)
     assert state(world).failures == 0
     assert state(world).resting_until is None
@@ -198,17 +198,17 @@ def test_failures_are_counted_until_a_sync_succeeds(world: World) -> None:
 
 @pytest.mark.rule("E85")
 def test_a_watch_is_renewed_after_a_day_and_tried_again_when_that_failed(world: World) -> None:
-    assert take_watch_due(world.store) == ()
+    assert watch_due(world.store) == ()
     let_pass(world.store, 86_401)
-    assert take_watch_due(world.store) == (world.mailbox_id,)
+    assert watch_due(world.store) == (world.mailbox_id,)
 
     with world.store.begin("watch.failed") as tx:
         tx.mailboxes.watch_failed(world.mailbox_id, "backendError", 600)
     let_pass(world.store, 599)
-    assert take_watch_due(world.store) == ()
+    assert watch_due(world.store) == ()
     let_pass(world.store, 2)
-    assert take_watch_due(world.store) == (world.mailbox_id,)
-    assert take_due(world.store) == (world.mailbox_id,), "the sweep carries on meanwhile"
+    assert watch_due(world.store) == (world.mailbox_id,)
+    assert due(world.store) == (world.mailbox_id,), "the sweep carries on meanwhile"
 
 
 @pytest.mark.rule("E86")
@@ -217,19 +217,19 @@ def test_a_mailbox_nobody_is_signed_in_to_is_never_due_until_somebody_is(world: 
         tx.connections.need_sign_in(connection_of(tx, world))
         tx.mailboxes.pause(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
-    assert take_due(world.store) == take_watch_due(world.store) == ()
+    assert due(world.store) == watch_due(world.store) == ()
     assert state(world).cursor == "100", "it goes on from where it stood"
 
     with world.store.begin("tests.resume") as tx:
         tx.mailboxes.resume(world.mailbox_id)
-    assert take_due(world.store) == take_watch_due(world.store) == (world.mailbox_id,)
+    assert due(world.store) == watch_due(world.store) == (world.mailbox_id,)
 
 
 @pytest.mark.rule("E86", "I1")
 def test_a_mailbox_that_somebody_has_signed_in_to_meanwhile_stays_due(world: World) -> None:
     with world.store.begin("tests.late") as tx:
         tx.mailboxes.pause(world.mailbox_id)
-    assert take_due(world.store) == (world.mailbox_id,)
+    assert due(world.store) == (world.mailbox_id,)
 
 
 @pytest.mark.rule("D3-1", "W8")
@@ -243,12 +243,12 @@ def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World)
         tx.mailboxes.start_watch(world.mailbox_id, Watch("200", START, START), 1)
         tx.mailboxes.resume(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
-    assert take_due(world.store) == take_watch_due(world.store) == ()
+    assert due(world.store) == watch_due(world.store) == ()
 
     with world.store.begin("tests.release") as tx:
         assert tx.mailboxes.release(None, 0, 10) == (world.mailbox_id,)
         assert move(tx, world, "100", "101")
-    assert take_due(world.store) == take_watch_due(world.store) == (world.mailbox_id,)
+    assert due(world.store) == watch_due(world.store) == (world.mailbox_id,)
 
 
 @pytest.mark.rule("Z2", "D2")
@@ -260,7 +260,7 @@ def test_a_mailbox_without_a_feature_is_never_due_and_its_pushes_are_nobody_s(wo
         tx.mailboxes.forget(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
 
-    assert take_due(world.store) == take_watch_due(world.store) == ()
+    assert due(world.store) == watch_due(world.store) == ()
     with world.store.begin("tests.push") as tx:
         assert tx.mailboxes.pushed("uwe@firm.example") is None
         kept = tx.db.execute(select(mailboxes)).mappings().one()

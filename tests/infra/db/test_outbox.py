@@ -1,7 +1,5 @@
 """The outbox's rows: claims, leases, what counts, what is due (W2, D15)."""
 
-import threading
-
 import pytest
 from sqlalchemy import text, update
 
@@ -13,9 +11,9 @@ from tests.worlds import World
 DRAFT = "r1"
 
 
-def add(world: World, key: str = "k1", within: float = 60) -> Sending:
+def add(world: World, key: str = "k1", lease: float = 60) -> Sending:
     with world.store.begin("tests.add") as tx:
-        added = tx.outbox.add(world.mailbox_id, world.connection_id, "ann", key, within)
+        added = tx.outbox.add(world.mailbox_id, world.connection_id, "ann", key, "caller", lease)
     assert added is not None
     return added
 
@@ -24,7 +22,7 @@ def waiting(world: World, key: str = "k1") -> Sending:
     """One that was handed over."""
     sending = add(world, key)
     with world.store.begin("tests.drafted") as tx:
-        assert tx.outbox.drafted(sending.id, DRAFT)
+        assert tx.outbox.drafted(sending, "caller", DRAFT)
     return sending
 
 
@@ -57,25 +55,6 @@ def test_they_are_claimed_in_the_order_of_asking_and_each_by_one(world: World) -
     assert now(world, first).attempts == 1
 
 
-@pytest.mark.rule("W2")
-def test_two_who_claim_at_once_do_not_get_the_same(world: World, second_store: Store) -> None:
-    waiting(world)
-    together = threading.Barrier(2)
-    got: list[Sending | None] = []
-
-    def run(store: Store) -> None:
-        together.wait()
-        with store.begin("tests.claim") as tx:
-            got.append(tx.outbox.claim(world.mailbox_id, str(store), 60))
-
-    threads = [threading.Thread(target=run, args=(store,)) for store in (world.store, second_store)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(one is None for one in got) == [False, True]
-
-
 @pytest.mark.rule("W2", "I2")
 def test_after_the_lease_it_is_taken_up_as_one_that_may_have_been_sent(world: World) -> None:
     waiting(world)
@@ -86,31 +65,31 @@ def test_after_the_lease_it_is_taken_up_as_one_that_may_have_been_sent(world: Wo
     assert theirs is not None
     assert theirs.state is SendState.SENDING
     with world.store.begin("tests.late") as tx:
-        assert not tx.outbox.sent(mine, "me", "s1")
-        assert not tx.outbox.failed(mine, "me", "x")
-        assert tx.outbox.sent(theirs, "they", "s1")
-        assert not tx.outbox.failed(theirs, "they", "x")
+        assert not tx.outbox.finish(mine, "me", SendState.SENT, sent_id="s1", reason=None)
+        assert not tx.outbox.finish(mine, "me", SendState.FAILED, sent_id=None, reason="x")
+        assert tx.outbox.finish(theirs, "they", SendState.SENT, sent_id="s1", reason=None)
+        assert not tx.outbox.finish(theirs, "they", SendState.FAILED, sent_id=None, reason="x")
     assert now(world, mine).state is SendState.SENT
     assert claim(world) is None
 
 
 @pytest.mark.rule("I2")
 def test_what_was_taken_for_interrupted_is_not_drafted_any_more(world: World) -> None:
-    sending = add(world, within=60)
+    sending = add(world, lease=60)
     assert claim(world) is None
     let_pass(world.store, 61)
     taken = claim(world)
     assert taken is not None
     assert taken.state is SendState.DRAFTING
     with world.store.begin("tests.drafted") as tx:
-        assert not tx.outbox.drafted(sending.id, DRAFT)
-        assert not tx.outbox.not_drafted(sending.id, "x")
+        assert not tx.outbox.drafted(sending, "caller", DRAFT)
+        assert not tx.outbox.finish(sending, "caller", SendState.FAILED, sent_id=None, reason="x")
 
 
 def test_a_key_is_taken_once(world: World) -> None:
     add(world)
     with world.store.begin("tests.add") as tx:
-        assert tx.outbox.add(world.mailbox_id, world.connection_id, None, "k1", 60) is None
+        assert tx.outbox.add(world.mailbox_id, world.connection_id, None, "k1", "caller", 60) is None
 
 
 @pytest.mark.rule("D15")
@@ -147,12 +126,12 @@ def test_against_the_limit_counts_what_has_gone_out_may_have_or_will(
 def test_what_nobody_takes_is_asked_for_again_once_in_a_while(world: World) -> None:
     waiting(world, "k1")
     waiting(world, "k2")
-    with world.store.begin("tests.stalled") as tx:
-        assert tx.outbox.stalled(10) == ()
+    with world.store.begin("tests.redrive") as tx:
+        assert tx.outbox.redrive(10) == ()
     let_pass(world.store, 61)
-    with world.store.begin("tests.stalled") as tx:
-        assert tx.outbox.stalled(10) == (world.mailbox_id,)
-        assert tx.outbox.stalled(10) == ()
+    with world.store.begin("tests.redrive") as tx:
+        assert tx.outbox.redrive(10) == (world.mailbox_id,)
+        assert tx.outbox.redrive(10) == ()
 
 
 def test_a_paused_mailbox_gives_nothing_out(world: World) -> None:
@@ -167,14 +146,14 @@ def test_a_paused_mailbox_gives_nothing_out(world: World) -> None:
 
 
 @pytest.mark.rule("E87")
-def test_what_is_given_back_waits_so_long_in_its_state(world: World) -> None:
+def test_what_is_released_waits_so_long_in_its_state(world: World) -> None:
     waiting(world)
     mine = claim(world)
     assert mine is not None
     with world.store.begin("tests.back") as tx:
-        assert tx.outbox.give_back(mine, "me", SendState.WAITING, "limit", 30, 2)
+        assert tx.outbox.release(mine, "me", 30, SendState.WAITING, "limit", 2)
     assert claim(world) is None
     let_pass(world.store, 31)
     again = claim(world)
     assert again is not None
-    assert (again.state, again.reason, again.looks, again.attempts) == (SendState.WAITING, "limit", 2, 1)
+    assert (again.state, again.reason, again.looks, again.attempts) == (SendState.WAITING, "limit", 2, 2)

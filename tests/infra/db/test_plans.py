@@ -32,13 +32,13 @@ MANY = 300
 """Rows enough for the planner to see what an index is good for."""
 
 DUE = {
-    "catch_up": (lambda tx: tx.mailboxes.take_due(1_000, 60), "mailboxes", "sync_due_at"),
-    "watches": (lambda tx: tx.mailboxes.take_watch_due(1_000, 60), "mailboxes", "watch_due_at"),
-    "comparisons": (lambda tx: tx.history.take_compare_due(1_000, 60), "mailboxes", "compare_due_at"),
-    "leaving": (lambda tx: tx.connections.take_leaving(1_000, 60), "connections", "leave_due_at"),
-    "steps": (lambda tx: tx.ledger.stalled(1_000), "mailboxes", "redrive_at"),
-    "deliveries": (lambda tx: tx.deliveries.stalled(1_000), "deliveries", "redrive_at"),
-    "sending": (lambda tx: tx.outbox.stalled(1_000), "outbox", "redrive_at"),
+    "catch_up": (lambda tx: tx.mailboxes.redrive_syncs(1_000, 60), "mailboxes", "sync_due_at"),
+    "watches": (lambda tx: tx.mailboxes.redrive_watches(1_000, 60), "mailboxes", "watch_due_at"),
+    "comparisons": (lambda tx: tx.history.redrive_comparisons(1_000, 60), "mailboxes", "compare_due_at"),
+    "leaving": (lambda tx: tx.connections.redrive_leaving(1_000, 60), "connections", "leave_due_at"),
+    "steps": (lambda tx: tx.ledger.redrive(1_000), "mailboxes", "redrive_at"),
+    "deliveries": (lambda tx: tx.deliveries.redrive(1_000), "deliveries", "redrive_at"),
+    "sending": (lambda tx: tx.outbox.redrive(1_000), "outbox", "redrive_at"),
 }
 """What is asked, of which table, and the column whose index has to answer it."""
 
@@ -91,7 +91,7 @@ FORGET: dict[str, Ask] = {
     "its own in a mailbox": lambda tx: tx.connections.delete_mail(_off(tx), 50, ("m10",), alone=False),
     "turn": lambda tx: tx.retention.take_turn("purge", 60),
     "kept turn": lambda tx: tx.retention.keep_turn("purge", 60),
-    "asked again": lambda tx: tx.ledger.stalled(50),
+    "asked again": lambda tx: tx.ledger.redrive(50),
     "pause": lambda tx: tx.mailboxes.brake(None, 0, 50),
     "resume": lambda tx: (tx.mailboxes.brake(None, 0, 50), tx.mailboxes.release(None, 0, 50)),
 }

@@ -12,8 +12,8 @@ from tests.worlds import World, arrive, let_pass, make_world
 
 
 def ask(world: World) -> dict[int, tuple[Step, ...]]:
-    with world.store.begin("tests.stalled") as tx:
-        return dict(tx.ledger.stalled(1_000))
+    with world.store.begin("tests.redrive") as tx:
+        return dict(tx.ledger.redrive(1_000))
 
 
 def redrive_at(world: World) -> object:
@@ -64,7 +64,7 @@ def test_a_mailbox_in_which_nothing_waits_any_more_is_looked_at_once_and_then_no
     arrive(world, "a")
     with world.store.begin("tests.work") as tx:
         claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, 1, "worker", 60)
-        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), {})
+        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), "worker", {})
     let_pass(world.store, 61)
 
     assert ask(world) == {world.mailbox_id: ()}
@@ -78,11 +78,11 @@ def test_mail_that_comes_while_the_re_driver_looks_is_asked_for_in_its_time(worl
     arrive(world, "a")
     with world.store.begin("tests.work") as tx:
         claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, 1, "worker", 60)
-        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), {})
+        tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), "worker", {})
     let_pass(world.store, 61)
     coming = threading.Thread(target=arrive, args=(world, "b"))
-    with world.store.begin("tests.stalled") as tx:
-        assert tx.ledger.stalled(10) == {world.mailbox_id: ()}
+    with world.store.begin("tests.redrive") as tx:
+        assert tx.ledger.redrive(10) == {world.mailbox_id: ()}
         coming.start()
         coming.join(0.5)
         assert coming.is_alive(), "it waits for the mailbox"
