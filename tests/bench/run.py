@@ -75,7 +75,8 @@ def _prepare(pipeline: Pipeline, size: Size, seen: Seen) -> None:
 
 
 def _idle(pipeline: Pipeline, seconds: float) -> dict[str, float]:
-    """Per cent of a core, by process."""
+    """Per cent of a core, by process, once what their start and the new mailboxes caused is over."""
+    time.sleep(seconds)
     before = cpu_of(pipeline.pids)
     time.sleep(seconds)
     return {name: (now - before[name]) / seconds * 100 for name, now in cpu_of(pipeline.pids).items()}
