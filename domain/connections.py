@@ -63,12 +63,11 @@ class Features:
     @property
     def since(self) -> datetime | None:
         """When the first of them was switched on, None when all are off."""
-        starts = (self.sync_since, self.magnet_since, self.sorting_since)
-        return min((start for start in starts if start is not None), default=None)
+        return min(self._starts(), default=None)
 
     @property
     def any(self) -> bool:
-        return self.since is not None
+        return self.sync or self.magnet or self.sorting
 
     def at(self, received_at: datetime) -> "Features":
         """Those that had begun when a mail was received: before its own start a feature counts as off (D3 row 7,
@@ -77,6 +76,8 @@ class Features:
         def begun(start: datetime | None) -> datetime | None:
             return start if start is not None and start <= received_at else None
 
+        if max(self._starts(), default=received_at) <= received_at:
+            return self
         return Features(begun(self.sync_since), begun(self.magnet_since), begun(self.sorting_since))
 
     def switched(self, *, magnet: bool, sorting: bool, now: datetime | None = None) -> "Features":
@@ -87,6 +88,9 @@ class Features:
             magnet_since=(self.magnet_since or now) if magnet else None,
             sorting_since=(self.sorting_since or now) if magnet and sorting else None,
         )
+
+    def _starts(self) -> list[datetime]:
+        return [one for one in (self.sync_since, self.magnet_since, self.sorting_since) if one is not None]
 
 
 @dataclass(frozen=True, slots=True)

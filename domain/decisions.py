@@ -52,7 +52,7 @@ class Decision:
             self.skip,
             announced=self.magnet is not None and self.magnet.state is State.DONE,
             labelled=self.sorting.outcome if self.sorting else None,
-            syncs=self.sync != NOT_THIS_MODE,
+            syncs=self.sync is not NOT_THIS_MODE,
             synced=self.sync.outcome,
         )
 
@@ -78,7 +78,7 @@ def decide(
     hit = best(hits)
     skip = left_alone(message, way) or (Outcome.SKIP_NO_CONTACT if hit is None else None)
     if skip is not None or hit is None:
-        return Decision(skip if sync == NOT_THIS_MODE else None, sync)
+        return Decision(skip if sync is NOT_THIS_MODE else None, sync)
     on = features.at(message.received_at)
     message = _of_a_record(message, hits)
     magnet = _magnet(verdict(message, insiders.own) if on.magnet else Outcome.MAGNET_OFF)
