@@ -13,7 +13,11 @@ IDLE = 500
 
 
 class Jobs:
-    """Takes the jobs of these queues; what was begun is finished or released at the end."""
+    """Takes the jobs of these queues; what was begun is finished or released at the end.
+
+    `lodestone run` has two, so that a receiver outside holds no thread that mail needs (I5). Dramatiq advises one a
+    process because of what middleware may share; the only one we have is each thread's own.
+    """
 
     name = "threads"
     error: Exception | None = None
