@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.labels import Category
+from domain.locations import Location
 from domain.mailboxes import Cursors, Grant
 from domain.watches import WatchState
 
@@ -27,6 +28,9 @@ class Mode(StrEnum):
     SYNC_GMAIL = "SYNC_GMAIL"
     SYNC_OUTLOOK = "SYNC_OUTLOOK"
 
+
+GIVEN_UP_AFTER = timedelta(days=7)
+"""A mailbox that has needed a sign-in for so long may be another organisation's (T4)."""
 
 UNKNOWN_ADDRESS = "unknown_address"
 """Our word for a delegated connection's address that Google does not know."""
@@ -105,6 +109,7 @@ class Connection:
     """
 
     id: int
+    location: Location
     user_id: str
     mailbox_id: int
     mode: Mode
@@ -117,6 +122,7 @@ class Connection:
     sharing: Sharing = Sharing.PRIVATE
     excluded_domains: frozenset[str] = frozenset()
     access_trouble: str | None = None
+    signed_out_at: datetime | None = None
 
     @property
     def works(self) -> bool:
@@ -138,6 +144,13 @@ class Connection:
     def keeps_labelled(self) -> bool:
         """The same of what sorting keeps, so that nothing is labelled twice (E58)."""
         return self.state is not ConnectionState.OFF and self.features.sorting
+
+    def holds_mailbox(self, now: datetime) -> bool:
+        """Whether it keeps other organisations from connecting its mailbox: not when nobody has signed in to it for
+        long (T4). That of a user who has left is off (D12)."""
+        if self.state is ConnectionState.REAUTH_NEEDED and self.signed_out_at is not None:
+            return now - self.signed_out_at < GIVEN_UP_AFTER
+        return self.state is not ConnectionState.OFF
 
     @property
     def sorts(self) -> bool:

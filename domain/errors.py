@@ -3,6 +3,10 @@
 from datetime import timedelta
 
 
+class Refused(Exception):
+    """The rules do not allow it; the text says which way out there is."""
+
+
 class TryAgain(Exception):
     """The provider is limiting or away (E87): the work stays in the ledger and is done later.
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID, uuid4, uuid5
 
 from domain.connections import Connection, ConnectionState
+from domain.locations import Location
 from domain.scopes import Scope, missing
 from domain.users import User
 
@@ -19,6 +20,9 @@ INTERRUPTED, SIGN_IN, SWITCHED_OFF, NO_PERMISSION = "interrupted", "sign_in", "s
 DRAFT_GONE, TOO_LATE, LOOKED_FOR = "draft_gone", "too_late", "looked_for"
 """Why a mail was not sent, or waits, beside Google's own reason words. `draft_gone`: neither the draft nor the sent
 mail is there, so that somebody has deleted the draft, or changed and sent it by hand in Gmail."""
+
+_FIRST = 1
+"""The location that was there before there were several: its keys are what they were."""
 
 _OURS = UUID("0f6e2c38-8a05-5d7e-9b1c-4f2d6a7e9c11")
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=15)
@@ -79,12 +83,14 @@ class Room:
     paused: bool
 
 
-def key_of(user_id: str, given: str | None) -> str:
-    """The mail's key: the same for the same user and key that the caller gave, so that asking twice sends once.
+def key_of(location: Location, user_id: str, given: str | None) -> str:
+    """The mail's key: the same for the same user and key that the caller gave, so that asking twice sends once; another
+    one in each location.
 
     Never the caller's own text: it stands in a header that all recipients get.
     """
-    return str(uuid4() if given is None else uuid5(_OURS, f"{len(user_id)}/{user_id}/{given}"))
+    of = _OURS if location.id == _FIRST else uuid5(_OURS, str(location.id))
+    return str(uuid4() if given is None else uuid5(of, f"{len(user_id)}/{user_id}/{given}"))
 
 
 def hindrance(connection: Connection | None, user: User | None) -> str | None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from domain.comparisons import Compared
 from domain.ledger import State
+from domain.locations import Location
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.trails import StepTaken
@@ -105,6 +106,7 @@ class Notice:
     gmail_id: str | None = None
     contact_id: str | None = None
     via_list: bool = False
+    location: Location | None = None
 
 
 Bookmark = tuple[datetime, int, str]

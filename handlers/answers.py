@@ -36,7 +36,7 @@ def prepare(written: Written, connection: Connection, address: str, work: Work) 
     """`address` is the mailbox's own. Raises Refused, and what `Mailbox` raises."""
     with work.store.begin("answers.look", reads_only=True) as tx:
         own = tx.mailboxes.own_addresses(connection.mailbox_id)
-        organisation = tx.contacts.organisation()
+        organisation = tx.of(connection.location).settings.get()
     if written.reply_to == NEWEST:
         letter = _newest(written, connection, address, own, work)
     else:
@@ -65,7 +65,7 @@ def _named(written: Written, connection: Connection, own: frozenset[str], work: 
         raise Refused(f"there is no mail {gmail_id} in the mailbox to answer")
     if DRAFT in letter.label_ids:
         raise Refused(f"mail {gmail_id} is a draft: there is nothing to answer yet")
-    if written.contact_id and not _theirs(people(letter.message(own)), written.contact_id, work):
+    if written.contact_id and not _theirs(people(letter.message(own)), written.contact_id, connection, work):
         raise Refused(f"contact {written.contact_id} takes no part in mail {gmail_id}: leave --to out")
     return letter
 
@@ -78,7 +78,15 @@ def _newest(
         raise Refused("name the contact whose mail this answers: --to CONTACT")
     place = None
     for _ in range(_MOST_PAGES):
-        page = live.show(written.contact_id, written.user_id, work, limit=_PAGE, place=place, mailbox=address)
+        page = live.show(
+            written.contact_id,
+            written.user_id,
+            work,
+            limit=_PAGE,
+            place=place,
+            mailbox=address,
+            location=connection.location,
+        )
         for asked in page.asked:
             if asked.trouble:
                 raise (
@@ -86,7 +94,7 @@ def _newest(
                     if asked.trouble == SIGN_IN_NEEDED
                     else TryAgain(asked.trouble)
                 )
-        for shown in _candidates(page.mails, written.contact_id, own, work):
+        for shown in _candidates(page.mails, written.contact_id, connection, own, work):
             letter = _read(shown.letter.gmail_id, connection, work)
             if letter is not None and letter.message(own).mail_class is MailClass.HUMAN:
                 return letter
@@ -98,7 +106,9 @@ def _newest(
     )
 
 
-def _candidates(mails: Collection[Shown], contact_id: str, own: frozenset[str], work: Work) -> list[Shown]:
+def _candidates(
+    mails: Collection[Shown], contact_id: str, connection: Connection, own: frozenset[str], work: Work
+) -> list[Shown]:
     """A preview does not show all that tells a mail's class, but enough to pass over most automatic mail."""
     found = []
     for shown in mails:
@@ -107,16 +117,16 @@ def _candidates(mails: Collection[Shown], contact_id: str, own: frozenset[str], 
             shown.direction is Direction.INBOUND
             and message.mail_class is MailClass.HUMAN
             and message.author
-            and _theirs([message.author], contact_id, work)
+            and _theirs([message.author], contact_id, connection, work)
         ):
             found.append(shown)
     return found
 
 
-def _theirs(addresses: Collection[str], contact_id: str, work: Work) -> bool:
+def _theirs(addresses: Collection[str], contact_id: str, connection: Connection, work: Work) -> bool:
     """Whether one of the addresses is the contact's now (D5, Z45)."""
     with work.store.begin("answers.look", reads_only=True) as tx:
-        known = tx.contacts.candidates(addresses)
+        known = tx.of(connection.location).contacts.candidates(addresses)
     return any(hit.contact.id == contact_id for address in addresses for hit in hits(address, known))
 
 

@@ -8,6 +8,7 @@ import structlog
 from domain.explanations import standing
 from domain.trails import Trail
 from handlers.connections import Refused
+from handlers.locations import Where, located
 from handlers.ports import Transaction
 from handlers.work import Work, once_more
 
@@ -54,12 +55,12 @@ def _brake_some(mailbox: str | None, after: int, work: Work, *, paused: bool) ->
         return change(mailbox, after, AT_ONCE)
 
 
-def retry(gmail_id: str, mailbox: str | None, work: Work) -> int:
+def retry(gmail_id: str, mailbox: str | None, work: Work, location: Where = None) -> int:
     """A mail that was set aside, or whose sorting was stopped, is tried again as if for the first time.
 
     Returns in how many mailboxes; 0 when the ledger does not know it. Raises Refused where it stands elsewhere.
     """
-    trails, retried = once_more(lambda: _retry_one(gmail_id, mailbox, work))
+    trails, retried = once_more(lambda: _retry_one(gmail_id, mailbox, work, location))
     if trails and not retried:
         where = "; ".join(f"in {trail.mailbox} {standing(trail)}" for trail in trails)
         raise Refused(f"{gmail_id} is not set aside: {where}")
@@ -68,10 +69,12 @@ def retry(gmail_id: str, mailbox: str | None, work: Work) -> int:
     return len(retried)
 
 
-def _retry_one(gmail_id: str, mailbox: str | None, work: Work) -> tuple[Sequence[Trail], list[int]]:
+def _retry_one(
+    gmail_id: str, mailbox: str | None, work: Work, location: Where
+) -> tuple[Sequence[Trail], list[int]]:
     with work.store.begin("brakes.retry") as tx:
         _look_up(mailbox, tx)
-        trails = tx.reports.trails(gmail_id, mailbox)
+        trails = located(location, tx).reports.trails(gmail_id, mailbox)
         ids = sorted(trail.mailbox_id for trail in trails)
         return trails, [mailbox_id for mailbox_id in ids if tx.ledger.retry(mailbox_id, [gmail_id])]
 

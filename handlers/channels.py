@@ -25,7 +25,9 @@ from domain.cloud_events import TESTED, envelope
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
 from domain.turns import LockKind
-from handlers.connections import Refused, check_known
+from handlers.connections import Refused
+from handlers.locations import Where, located
+from handlers.permissions import check_known
 from handlers.ports import Outside, Sender, Transaction
 from handlers.posts import Posted, post
 from handlers.work import Work, in_turn, written
@@ -199,7 +201,9 @@ def _say_of_channel(channel: Channel, posted: Sequence[Posted], work: Work) -> N
         log.warning("channel.rested", channel_id=channel.id, reason=reasons[Verdict.LATER], seconds=seconds)
 
 
-def add(user_id: str | None, kind: ChannelKind, target: Target, work: Work) -> Channel:
+def add(
+    user_id: str | None, kind: ChannelKind, target: Target, work: Work, location: Where = None
+) -> Channel:
     """A new channel, for what comes from now on. Raises Refused for a target that nothing may be sent to, and for
     a user whom nobody knows."""
     try:
@@ -207,41 +211,42 @@ def add(user_id: str | None, kind: ChannelKind, target: Target, work: Work) -> C
     except Unusable as error:
         raise Refused(str(error)) from None
     with work.store.begin("channels.add") as tx:
+        here = located(location, tx)
         if user_id is not None:
-            check_known(user_id, tx)
-        channel_id = tx.channels.add(user_id, kind, target)
+            check_known(user_id, here)
+        channel_id = here.channels.add(user_id, kind, target)
     log.info("channel.made", channel_id=channel_id, user_id=user_id, kind=kind.value)
     return Channel(channel_id, kind, target)
 
 
-def reports(work: Work) -> tuple[ChannelReport, ...]:
-    """All channels, the first made first."""
+def reports(work: Work, location: Where = None) -> tuple[ChannelReport, ...]:
+    """All of the organisation's channels, the first made first."""
     with work.store.begin("channels.reports", reads_only=True) as tx:
-        return tx.channels.reports()
+        return located(location, tx).channels.reports()
 
 
-def remove(channel_id: int, work: Work) -> None:
+def remove(channel_id: int, work: Work, location: Where = None) -> None:
     """End a channel; what waits for it stays on the list and goes nowhere else."""
     with work.store.begin("channels.remove") as tx:
-        if not tx.channels.remove(channel_id):
+        if not located(location, tx).channels.remove(channel_id):
             raise _unknown(channel_id)
     work.store.scrub()
     log.info("channel.removed", channel_id=channel_id)
 
 
-def retry(channel_id: int, work: Work) -> int:
+def retry(channel_id: int, work: Work, location: Where = None) -> int:
     """Switch it on and try all again: the sweep asks for it; returns how many notifications had been set aside."""
     with work.store.begin("channels.retry") as tx:
-        again = tx.channels.retry(channel_id)
+        again = located(location, tx).channels.retry(channel_id)
     if again is None:
         raise _unknown(channel_id)
     return again
 
 
-def send_test(channel_id: int, work: Work) -> Answer:
+def send_test(channel_id: int, work: Work, location: Where = None) -> Answer:
     """Send an event that means nothing, and say what came back."""
     with work.store.begin("channels.look", reads_only=True) as tx:
-        channel = tx.channels.get(channel_id)
+        channel = located(location, tx).channels.get(channel_id)
     if channel is None:
         raise _unknown(channel_id)
     sent = envelope(str(uuid4()), TESTED, datetime.now(UTC), {"channel_id": channel_id})

@@ -24,7 +24,7 @@ from typing import Protocol
 
 from domain.channels import Parcel
 from domain.ledger import Ahead, Claim, Cost, Planned, Step
-from domain.outbox import Room, Sending, SendReport, SendState
+from domain.outbox import Room, Sending, SendState
 from domain.outcomes import Outcome
 
 
@@ -194,8 +194,3 @@ class OutboxRows(Protocol):
 
     def delete(self, connection_id: int) -> None:
         """All that was kept of mail sent over this connection (D12)."""
-
-    def reports(
-        self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int
-    ) -> tuple[SendReport, ...]:
-        """The newest first, of one user, mailbox and state where they are named."""

@@ -1,31 +1,33 @@
 """Connecting a mailbox, and its settings (D12, Z6, Z10–Z15, Z36)."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from domain.connections import Connection, ConnectionState, MailboxState, Sharing, Wishes
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
+from domain.errors import Refused as Refused
 from domain.labels import ByCategory, Category
+from domain.locations import Location
 from domain.mailboxes import Grant, Watch
 from domain.quota import Purpose
-from domain.scopes import Scope, missing, named, needed
+from domain.scopes import needed
 from handlers import leaving
+from handlers.location_rows import InLocation
+from handlers.locations import Where, located
+from handlers.permissions import check_permission, check_scopes
 from handlers.ports import Mailbox, Transaction
 from handlers.work import Work, enter
 
 log = structlog.get_logger()
 
 IS_LEFT = "this mailbox is just being disconnected: try again in a few minutes"
+ELSEWHERE = "this mailbox is connected elsewhere: disconnect it there first (rule T4)"
 NEEDS_MAGNET = "sorting needs MailMagnet: switch that on as well (rule Z12)"
 
 MOST_DOMAINS = 5
 """Domains that a user may exclude from sharing (D13)."""
-
-
-class Refused(Exception):
-    """The rules do not allow it; the text says which way out there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ def save(
     replace: bool = False,
     work: Work,
     told: Callable[[int], object] = lambda _: None,
+    location: Where = None,
 ) -> tuple[int, str]:
     """Make or change a LIVE connection; returns its id and the mailbox's address.
 
@@ -58,40 +61,44 @@ def save(
     if wishes.sorting and wishes.magnet is False:
         raise Refused(NEEDS_MAGNET)
     with work.store.begin("connections.look", reads_only=True) as tx:
-        check_permission(user_id, tx)
+        here = located(location, tx)
+        location = here.location
+        check_permission(user_id, here)
     kept = None
     if grant is None:
-        kept, grant = _kept(user_id, work)
+        kept, grant = _kept(user_id, location, work)
     gmail = work.gmail.open(grant)
     address = gmail.address()
     own = gmail.own_addresses()
-    _follow_rename(user_id, address, work)
+    _follow_rename(user_id, location, address, work)
     with work.store.begin("connections.look", reads_only=True) as tx:
-        wanted = _wanted(user_id, address, wishes, tx)
+        here = tx.of(location)
+        wanted = _wanted(user_id, address, wishes, here, tx)
         check_scopes(gmail.grant, needed(labels=wanted.sorting and not wanted.dry_run))
-        _check(user_id, address, wanted, wishes, replace, tx)
+        _check(user_id, address, wanted, wishes, replace, here, tx)
         mailbox_id = tx.mailboxes.id_of(address)
         state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
-        names = tx.contacts.organisation().label_names
+        names = here.settings.get().label_names
         left = tx.connections.leaving_in(mailbox_id) if mailbox_id and wanted.magnet else ()
     for connection_id in left:
         leaving.clear(connection_id, work, told)
     labels = _labels(gmail, state, names) if wanted.sorting and not wanted.dry_run else None
     watch = gmail.watch(work.topic) if wanted.magnet else None
     with work.store.begin("connections.record") as tx:
-        tx.users.reserve(user_id)
+        here = tx.of(location)
+        here.users.reserve(user_id)
         tx.mailboxes.reserve(address)
-        check_permission(user_id, tx, locked=True)
-        tx.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
-        _check(user_id, address, wanted, wishes, replace, tx)
+        check_permission(user_id, here, locked=True)
+        here.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
+        _check(user_id, address, wanted, wishes, replace, here, tx)
         mailbox_id = tx.mailboxes.add(address)
-        tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, tx))])
+        tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, here))])
         if wanted.magnet and not leaving.is_cleared(mailbox_id, tx):
             raise Refused(IS_LEFT)
         connection = (
             _unchanged(kept, gmail.grant, tx)
             if kept
-            else _signed_in(user_id, mailbox_id, gmail.grant, wishes.sharing, tx)
+            else _signed_in(user_id, mailbox_id, gmail.grant, wishes.sharing, here, tx)
         )
         tx.mailboxes.keep_own_addresses(mailbox_id, {address, *own})
         tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
@@ -99,7 +106,7 @@ def save(
             tx.mailboxes.keep_labels(mailbox_id, labels, names)
         watched = _switch(connection, watch, wanted, tx, work)
         keep_sharing(connection, wishes, tx)
-        former = [one for one in _living(user_id, tx) if one.mailbox_id != mailbox_id]
+        former = [one for one in _living(user_id, here) if one.mailbox_id != mailbox_id]
         for one in former:
             leaving.end(one, tx)
     leaving.clear(connection.id, work, told)
@@ -113,6 +120,7 @@ def save(
     log.info(
         "connection.made",
         connection_id=connection.id,
+        location_id=connection.location.id,
         user_id=user_id,
         mailbox_id=mailbox_id,
         magnet=wanted.magnet,
@@ -124,33 +132,16 @@ def save(
     return connection.id, address
 
 
-def check_permission(user_id: str, tx: Transaction, *, locked: bool = False) -> None:
-    """Raises Refused for a user whom the CRM has deactivated, or whose profile lacks the permission (Z6)."""
-    user = tx.users.get(user_id, locked=locked)
-    if user and not user.active:
-        raise Refused(f"user {user_id} is deactivated in the CRM (table D12)")
-    if user and not user.may_connect:
-        raise Refused(
-            f"user {user_id} may not connect a mailbox: his profile in the CRM lacks the permission (rule Z6)"
-        )
-
-
-def check_scopes(grant: Grant, wanted: Collection[Scope]) -> None:
-    """Raises Refused for what Google was not allowed, by name (Z9). A grant that names no scopes is taken."""
-    if grant.scopes and (lacking := missing(wanted, grant.scopes)):
-        raise Refused(
-            f"Google was not allowed {named(lacking)}: sign in again and leave every box ticked (rule Z9)"
-        )
-
-
-def _follow_rename(user_id: str, address: str, work: Work) -> None:
+def _follow_rename(user_id: str, location: Location, address: str, work: Work) -> None:
     """The user's account may have another primary address by now: then its mailbox is still the same (E99).
 
     Only the account itself tells that: an alias by the former name may be anybody's.
     """
     with work.store.begin("connections.look", reads_only=True) as tx:
         known = tx.mailboxes.id_of(address) is not None
-        mine = [one for one in tx.connections.of_user(user_id) if one.state is ConnectionState.ACTIVE]
+        mine = [
+            one for one in tx.of(location).connections.of_user(user_id) if one.state is ConnectionState.ACTIVE
+        ]
     for connection in () if known else mine:
         try:
             now = enter([connection], work, lambda gmail: gmail.address())
@@ -171,15 +162,15 @@ def _labels(gmail: Mailbox, state: MailboxState | None, names: ByCategory) -> Ma
         ) from None
 
 
-def _living(user_id: str, tx: Transaction) -> list[Connection]:
+def _living(user_id: str, here: InLocation) -> list[Connection]:
     """The user's connections but those that are being ended."""
-    return [one for one in tx.connections.of_user(user_id) if one.state is not ConnectionState.OFF]
+    return [one for one in here.connections.of_user(user_id) if one.state is not ConnectionState.OFF]
 
 
-def _wanted(user_id: str, address: str, wishes: Wishes, tx: Transaction) -> _Wanted:
+def _wanted(user_id: str, address: str, wishes: Wishes, here: InLocation, tx: Transaction) -> _Wanted:
     """What was asked for, and for the rest what the user's connection has. One that is being ended has nothing."""
     mailbox_id = tx.mailboxes.id_of(address)
-    now = next((one for one in _living(user_id, tx) if one.mailbox_id == mailbox_id), None)
+    now = next((one for one in _living(user_id, here) if one.mailbox_id == mailbox_id), None)
     magnet, sorting, dry_run = wishes.magnet, wishes.sorting, wishes.dry_run
     if magnet is None:
         magnet = now is not None and now.features.magnet
@@ -193,10 +184,16 @@ def _wanted(user_id: str, address: str, wishes: Wishes, tx: Transaction) -> _Wan
 
 
 def _check(
-    user_id: str, address: str, wanted: _Wanted, wishes: Wishes, replace: bool, tx: Transaction
+    user_id: str,
+    address: str,
+    wanted: _Wanted,
+    wishes: Wishes,
+    replace: bool,
+    here: InLocation,
+    tx: Transaction,
 ) -> None:
     mailbox_id = tx.mailboxes.id_of(address)
-    mine = _living(user_id, tx)
+    mine = _living(user_id, here)
     if not replace and any(one.mailbox_id != mailbox_id for one in mine):
         raise Refused(
             f"user {user_id} has another mailbox connected: `lodestone connect … --replace` puts this one in its "
@@ -204,33 +201,37 @@ def _check(
         )
     if wishes.sharing is None and not any(one.mailbox_id == mailbox_id for one in mine):
         raise Refused("a new connection needs a sharing option: private, custom or public (rule Z10)")
-    check_sharing(user_id, wishes, tx)
+    check_sharing(user_id, wishes, here)
     if mailbox_id is None:
         return
     if tx.connections.is_left(mailbox_id):
         raise Refused(IS_LEFT)
-    for other in tx.connections.of_mailbox(mailbox_id) if wanted.magnet else ():
-        if other.user_id != user_id and other.keeps_notifications:
+    _check_others(user_id, mailbox_id, wanted, here, tx)
+
+
+def _check_others(user_id: str, mailbox_id: int, wanted: _Wanted, here: InLocation, tx: Transaction) -> None:
+    """What the other connections of the mailbox leave to this one (T4, E65, E76)."""
+    for other in tx.connections.of_mailbox(mailbox_id):
+        if other.location.organisation_id != here.organisation_id:
+            if other.holds_mailbox(tx.now()):
+                raise Refused(ELSEWHERE)
+        elif other.location != here.location:
+            if wanted.sorting and other.keeps_labelled:
+                where = tx.organisations.name_of(other.location)
+                raise Refused(f"sorting is on for this mailbox in {where} (rule E65)")
+        elif wanted.magnet and other.user_id != user_id and other.keeps_notifications:
             raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")
 
 
-def _kept(user_id: str, work: Work) -> tuple[Connection, Grant]:
+def _kept(user_id: str, location: Location, work: Work) -> tuple[Connection, Grant]:
     """The user's connection and its grant; who is not signed in has none to go on with."""
     with work.store.begin("connections.look", reads_only=True) as tx:
-        for connection in tx.connections.of_user(user_id):
+        for connection in tx.of(location).connections.of_user(user_id):
             if connection.state is ConnectionState.ACTIVE and connection.grant:
                 return connection, connection.grant
     raise Refused(
         f"user {user_id} is not signed in: set LODESTONE_OAUTH_CLIENT_FILE, or add --token-file FILE"
     )
-
-
-def check_known(user_id: str, tx: Transaction) -> None:
-    """Raises Refused for a user that nobody has named to us: it is a slip of the pen."""
-    if not tx.reports.knows_user(user_id):
-        raise Refused(
-            f"there is no user {user_id}: `lodestone crm import --users FILE` or `lodestone connect` makes one known"
-        )
 
 
 def _unchanged(kept: Connection, grant: Grant, tx: Transaction) -> Connection:
@@ -243,14 +244,19 @@ def _unchanged(kept: Connection, grant: Grant, tx: Transaction) -> Connection:
 
 
 def _signed_in(
-    user_id: str, mailbox_id: int, grant: Grant, sharing: Sharing | None, tx: Transaction
+    user_id: str,
+    mailbox_id: int,
+    grant: Grant,
+    sharing: Sharing | None,
+    here: InLocation,
+    tx: Transaction,
 ) -> Connection:
-    known = next((c.id for c in tx.connections.of_user(user_id) if c.mailbox_id == mailbox_id), None)
+    known = next((c.id for c in here.connections.of_user(user_id) if c.mailbox_id == mailbox_id), None)
     if known is not None:
         tx.connections.sign_in_again(known, grant)
         tx.deliveries.signed_in(known)
     elif sharing is not None:
-        known = tx.connections.add(user_id, mailbox_id, grant, sharing)
+        known = here.connections.add(user_id, mailbox_id, grant, sharing)
     connection = None if known is None else tx.connections.get(known)
     if connection is None:
         raise Refused("the connection was ended meanwhile: connect again")
@@ -273,12 +279,12 @@ def _switch(
     return leaving.forget(connection, tx)
 
 
-def check_sharing(user_id: str, wishes: Wishes, tx: Transaction) -> None:
+def check_sharing(user_id: str, wishes: Wishes, here: InLocation) -> None:
     """Raises Refused for what D13 does not have: more than five domains, a record that the user cannot open."""
     if len(wishes.excluded_domains or ()) > MOST_DOMAINS:
         raise Refused(f"at most {MOST_DOMAINS} domains can be excluded from sharing (table D13)")
     for contact_id, shared in wishes.contacts.items():
-        if shared and not tx.contacts.may_open(contact_id, user_id):
+        if shared and not here.contacts.may_open(contact_id, user_id):
             raise Refused(f"there is no contact {contact_id}")
 
 
@@ -286,4 +292,4 @@ def keep_sharing(connection: Connection, wishes: Wishes, tx: Transaction) -> Non
     """Record what the owner wants of D13."""
     tx.connections.share(connection.id, wishes.sharing, wishes.excluded_domains)
     for contact_id, shared in wishes.contacts.items():
-        tx.connections.share_contact(connection.id, contact_id, shared=shared)
+        tx.connections.share_contact(connection, contact_id, shared=shared)

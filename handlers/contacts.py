@@ -12,6 +12,7 @@ from domain.decisions import Decision, decide
 from domain.errors import GiveUp, TryAgain
 from domain.events import MailMatched
 from domain.ledger import SLICE, Ahead, Cost, Link, Planned, Step
+from domain.locations import Location
 from domain.mailboxes import PUT_AWAY
 from domain.messages import INBOX, Exclusions, Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
@@ -136,17 +137,18 @@ class People:
     hits: Mapping[str | None, tuple[Hit, ...]]
 
 
-def look_up(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> People:
-    """One look for all of them."""
+def look_up(mailbox_id: int, location: Location, messages: Sequence[Message], tx: Transaction) -> People:
+    """One look for all of them, by what the location knows."""
     people = {a for m in messages for a in (m.sender, m.author, *m.to, *m.cc, *m.bcc) if a is not None}
-    organisation = tx.contacts.organisation()
-    directory = tx.contacts.candidates({message.author for message in messages if message.author})
+    here = tx.of(location)
+    organisation = here.settings.get()
+    directory = here.contacts.candidates({message.author for message in messages if message.author})
     own, aliases = tx.mailboxes.own_and_registered(mailbox_id)
     return People(
         Insiders(
             own=own,
             aliases=aliases,
-            users=tx.contacts.users_among(people),
+            users=here.contacts.users_among(people),
             domains=organisation.internal_domains,
         ),
         organisation.exclusions,
@@ -164,8 +166,11 @@ class _Decided:
 def _decide_all(
     tx: Transaction, mailbox: MailboxState, connections: Sequence[Connection], messages: Sequence[Message]
 ) -> list[_Decided]:
-    """One look into the CRM for the whole slice, then every decision in memory."""
-    people = look_up(mailbox.id, messages, tx)
+    """One look into the CRM of each location for the whole slice, then every decision in memory."""
+    known = {
+        location: look_up(mailbox.id, location, messages, tx)
+        for location in dict.fromkeys(connection.location for connection in connections)
+    }
     return [
         _Decided(
             message,
@@ -182,6 +187,7 @@ def _decide_all(
         )
         for message in messages
         for connection in connections
+        for people in (known[connection.location],)
     ]
 
 
@@ -222,6 +228,7 @@ def _say(one: _Decided, piece: Slice, cost: Cost) -> None:
         mailbox_id=piece.mailbox.id,
         message_id=one.message.gmail_id,
         connection_id=one.connection.id,
+        location_id=one.connection.location.id,
         milliseconds=round(cost.seconds * 1000),
     )
     if skip is not None or hit is None:

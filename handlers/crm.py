@@ -11,6 +11,8 @@ from domain.crm import Change, DealRecord, Record, Records, Refusal, Remark, Row
 from handlers import profiles
 from handlers.crm_ids import Named as Named
 from handlers.crm_told import Imported
+from handlers.location_rows import InLocation
+from handlers.locations import Where, located
 from handlers.ports import Store, Transaction
 
 log = structlog.get_logger()
@@ -68,6 +70,7 @@ def take_in(
     named: Named | None = None,
     course: Course | None = None,
     result: Imported | None = None,
+    location: Where = None,
 ) -> Imported:
     """Write every good record, a short commit at a time: whoever stops it leaves complete records only.
 
@@ -78,10 +81,11 @@ def take_in(
     for batch in _batches(_sifted(rows, result, Named() if named is None else named)):
         records = [one for one in batch if not isinstance(one, Refusal)]
         with suppress(_Rehearsed), store.begin("crm.put") as tx:
-            tx.crm.put(records)
-            _mark_outdated(batch, course.kind, tx)
-            followed = profiles.follow(_users(records), (), tx)
-            strangers = _count_strangers(records, course.contacts, tx)
+            here = located(location, tx)
+            here.crm.put(records)
+            _mark_outdated(batch, course.kind, here)
+            followed = profiles.follow(_users(records), (), here.organisation_id, tx)
+            strangers = _count_strangers(records, course.contacts, here)
             if course.rehearsal:
                 raise _Rehearsed
         if not course.rehearsal:
@@ -92,19 +96,26 @@ def take_in(
     return result
 
 
-def refuse(kind: Records, record_id: str, version: int | None, reason: str, store: Store) -> None:
+def refuse(
+    kind: Records,
+    record_id: str,
+    version: int | None,
+    reason: str,
+    store: Store,
+    location: Where = None,
+) -> None:
     """A change that cannot be made: what we know of the record is out of date, unless we know a newer one (E9)."""
     with store.begin("crm.refuse") as tx:
-        tx.crm.mark_outdated(kind, {record_id: reason}, version)
+        located(location, tx).crm.mark_outdated(kind, {record_id: reason}, version)
 
 
-def whole_ids(kind: Records, store: Store) -> Named:
+def whole_ids(kind: Records, store: Store, location: Where = None) -> Named:
     """The ids of the kind that have a separator in them (E107)."""
     found = Named()
     last = ""
     while True:
         with store.begin("crm.look", reads_only=True) as tx:
-            ids = tx.crm.ids_with_separator(kind, last, LOOK_AT)
+            ids = located(location, tx).crm.ids_with_separator(kind, last, LOOK_AT)
         for one in ids:
             found.add(one)
         if len(ids) < LOOK_AT:
@@ -112,21 +123,21 @@ def whole_ids(kind: Records, store: Store) -> Named:
         last = ids[-1]
 
 
-def whole_roles(store: Store) -> frozenset[str]:
+def whole_roles(store: Store, location: Where = None) -> frozenset[str]:
     """The roles of users that have a separator in them."""
     with store.begin("crm.look", reads_only=True) as tx:
-        return tx.crm.roles_with_separator()
+        return located(location, tx).crm.roles_with_separator()
 
 
-def _mark_outdated(batch: Iterable[Record | Refusal], kind: Records | None, tx: Transaction) -> None:
+def _mark_outdated(batch: Iterable[Record | Refusal], kind: Records | None, here: InLocation) -> None:
     """Known records whose last row was refused."""
     last = {one.id: one for one in batch}
     refused = {one.id: one.reason for one in last.values() if isinstance(one, Refusal) and one.id is not None}
     if kind is not None and refused:
-        tx.crm.mark_outdated(kind, refused, None)
+        here.crm.mark_outdated(kind, refused, None)
 
 
-def _count_strangers(records: Iterable[Record], contacts: Container[str], tx: Transaction) -> int:
+def _count_strangers(records: Iterable[Record], contacts: Container[str], here: InLocation) -> int:
     """Deals that name contacts of which none is known, here or among those that the run has brought."""
     unsure = [
         deal.contact_ids
@@ -135,19 +146,22 @@ def _count_strangers(records: Iterable[Record], contacts: Container[str], tx: Tr
         and deal.contact_ids
         and not any(one in contacts for one in deal.contact_ids)
     ]
-    known = tx.crm.known(Records.CONTACTS, {one for ids in unsure for one in ids}) if unsure else ()
+    known = here.crm.known(Records.CONTACTS, {one for ids in unsure for one in ids}) if unsure else ()
     return sum(not any(one in known for one in ids) for ids in unsure)
 
 
-def change(change: Change, store: Store, stages: Stages) -> None:
+def change(change: Change, store: Store, stages: Stages, location: Where = None) -> None:
     """Make one change of the CRM, unless a newer one of the same record came before it.
 
     Repeated, reordered and interleaved in any way, changes leave each record as its newest one has it.
     """
     with store.begin("crm.change") as tx:
-        is_new = tx.crm.change(change)
-        followed = _follow(change, tx) if is_new else profiles.Followed()
-    say = log.bind(kind=change.kind.value, record_id=change.id, version=change.version)
+        here = located(location, tx)
+        is_new = here.crm.change(change)
+        followed = _follow(change, here.organisation_id, tx) if is_new else profiles.Followed()
+    say = log.bind(
+        kind=change.kind.value, record_id=change.id, version=change.version, location_id=here.location.id
+    )
     if not is_new:
         say.info("crm.ignored")
         return
@@ -159,12 +173,12 @@ def change(change: Change, store: Store, stages: Stages) -> None:
         stages.say_uncategorised([change.record])
 
 
-def _follow(change: Change, tx: Transaction) -> profiles.Followed:
+def _follow(change: Change, organisation_id: int, tx: Transaction) -> profiles.Followed:
     if change.kind is not Records.USERS:
         return profiles.Followed()
     if change.record is None:
-        return profiles.follow((), [change.id], tx)
-    return profiles.follow(_users([change.record]), (), tx)
+        return profiles.follow((), [change.id], organisation_id, tx)
+    return profiles.follow(_users([change.record]), (), organisation_id, tx)
 
 
 def _users(records: Iterable[Record]) -> list[UserRecord]:
@@ -172,14 +186,14 @@ def _users(records: Iterable[Record]) -> list[UserRecord]:
     return list({one.id: one for one in records if isinstance(one, UserRecord)}.values())
 
 
-def count_absent(kind: Records, named: Named, store: Store) -> int:
+def count_absent(kind: Records, named: Named, store: Store, location: Where = None) -> int:
     """How many records of the kind no row named."""
-    return sum(len(absent) for absent in _absent(kind, named, store))
+    return sum(len(absent) for absent in _absent(kind, named, store, location))
 
 
-def count_all(kind: Records, store: Store) -> int:
+def count_all(kind: Records, store: Store, location: Where = None) -> int:
     """How many records of the kind there are."""
-    return count_absent(kind, Named(), store)
+    return count_absent(kind, Named(), store, location)
 
 
 def too_many(absent: int, there: int) -> bool:
@@ -187,22 +201,24 @@ def too_many(absent: int, there: int) -> bool:
     return absent > MANY and 2 * absent > there
 
 
-def delete_absent(kind: Records, named: Named, store: Store) -> int:
+def delete_absent(kind: Records, named: Named, store: Store, location: Where = None) -> int:
     """Delete the records of the kind that no row named; returns how many."""
     deleted = 0
-    for absent in _absent(kind, named, store):
+    for absent in _absent(kind, named, store, location):
         with store.begin("crm.delete") as tx:
-            deleted += tx.crm.delete(kind, absent)
-            followed = profiles.follow((), absent if kind is Records.USERS else (), tx)
+            here = located(location, tx)
+            deleted += here.crm.delete(kind, absent)
+            users = absent if kind is Records.USERS else ()
+            followed = profiles.follow((), users, here.organisation_id, tx)
         followed.say()
     return deleted
 
 
-def _absent(kind: Records, named: Named, store: Store) -> Iterator[list[str]]:
+def _absent(kind: Records, named: Named, store: Store, location: Where) -> Iterator[list[str]]:
     last = ""
     while True:
         with store.begin("crm.look", reads_only=True) as tx:
-            ids = tx.crm.ids_after(kind, last, LOOK_AT)
+            ids = located(location, tx).crm.ids_after(kind, last, LOOK_AT)
         if not ids:
             return
         last = ids[-1]

@@ -94,7 +94,7 @@ class _Seen:
 def stages(work: Work) -> Finding:
     """Whether there are deals that count as OPEN only because their stage has no category (E9)."""
     with work.store.begin("doctor.stages", reads_only=True) as tx:
-        found, number = tx.crm.uncategorised_stages(STAGES)
+        found, number = tx.reports.uncategorised_stages(STAGES)
     if not found:
         return ok("stages", "every stage of a deal has a category")
     names = ", ".join(f"{stage or 'without a name'} ({deals})" for stage, deals in found.items())
@@ -120,7 +120,9 @@ def examine(mailbox_id: int, work: Work, *, ask: bool = True) -> Examined | None
         if mailbox is None:
             return None
         connections = tx.connections.of_mailbox(mailbox_id)
-        aliases = tx.aliases.of_users([connection.user_id for connection in connections])
+        aliases = [
+            alias for one in connections for alias in tx.of(one.location).aliases.of_users([one.user_id])
+        ]
         paused = tx.mailboxes.is_paused(mailbox_id)
         now = tx.now()
     found: list[Finding] = []

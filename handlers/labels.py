@@ -13,12 +13,14 @@ from domain.events import MailAnnounced
 from domain.labels import LABELLED, Category, Sorted, category, highest, local_date
 from domain.labels import outcome as outcome_of
 from domain.ledger import LABEL_WAITS, Claim, Cost, Link, Sortable, Step
+from domain.locations import Location
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.quota import Purpose
 from domain.turns import LockKind
 from handlers import threads
 from handlers.labelling import Plan, Result, label
+from handlers.location_rows import InLocation
 from handlers.ports import Transaction
 from handlers.slices import Slice, set_aside_exhausted
 from handlers.work import Work, enter, in_turn, once_more, wake_channels
@@ -72,9 +74,13 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
             return None
         found = tx.decisions.sortable(claims)
         links = {key: one.link for key, one in found.items()}
-        organisation = tx.contacts.organisation()
-        sorted_ = _categories(links, local_date(work.today_is(), organisation.time_zone), tx)
-        wanted = {claim: sorted_[links[claim.key].author] for claim in claims}
+        wanted: dict[Claim, Sorted] = {}
+        for location, its in _by_location(claims, connections).items():
+            here = tx.of(location)
+            organisation = here.settings.get()
+            today = local_date(work.today_is(), organisation.time_zone)
+            sorted_ = _categories({links[claim.key].author for claim in its}, today, here)
+            wanted |= {claim: sorted_[links[claim.key].author] for claim in its}
         claims, later = _in_order(claims, links, wanted)
         if later:
             tx.ledger.release(mailbox_id, Step.SORT, later, work.me(), 0, counted=False)
@@ -110,15 +116,24 @@ def _in_order(
     return now, later
 
 
-def _categories(links: Mapping[tuple[str, int], Link], today: date, tx: Transaction) -> Mapping[str, Sorted]:
+def _by_location(
+    claims: Collection[Claim], connections: Mapping[int, Connection]
+) -> Mapping[Location, list[Claim]]:
+    """Each location has contacts and deals of its own (T1)."""
+    found: dict[Location, list[Claim]] = {}
+    for claim in claims:
+        found.setdefault(connections[claim.connection_id].location, []).append(claim)
+    return found
+
+
+def _categories(authors: Collection[str], today: date, here: InLocation) -> Mapping[str, Sorted]:
     """The category of each author: the highest of all contacts with the address, at this moment (D9, E11)."""
-    authors = {link.author for link in links.values()}
-    directory = tx.contacts.candidates(authors)
+    directory = here.contacts.candidates(authors)
     people = {
         author: [hit.contact.id for hit in hits(author, directory) if hit.contact.kind is Kind.CONTACT]
         for author in authors
     }
-    deals = tx.contacts.deals_of({contact_id for ids in people.values() for contact_id in ids})
+    deals = here.contacts.deals_of({contact_id for ids in people.values() for contact_id in ids})
     return {
         author: highest(category(deals.get(contact_id, ()), today) for contact_id in ids)
         for author, ids in people.items()
@@ -218,6 +233,7 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> bool:
             mailbox_id=mailbox_id,
             message_id=claim.gmail_id,
             connection_id=claim.connection_id,
+            location_id=plan.connections[claim.connection_id].location.id,
             outcome=outcome.value,
             changed=claim in changed,
             attempt=claim.attempts,
@@ -228,6 +244,7 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> bool:
             "sorting.stopped",
             mailbox_id=mailbox_id,
             connection_id=connection.id,
+            location_id=connection.location.id,
             user_id=connection.user_id,
             reason=result.refused,
         )

@@ -10,6 +10,7 @@ from domain.connections import Connection, ConnectionState
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
 from domain.quota import Purpose
 from domain.retention import After, Forgotten
+from handlers.locations import Where, located
 from handlers.ports import Transaction
 from handlers.stretches import stretch_by_stretch
 from handlers.work import Work
@@ -24,7 +25,7 @@ def end(connection: Connection, tx: Transaction) -> None:
     """Nothing more is done for it, and what was kept is shown nowhere. What is left to do is done by `leave`, and the
     sweep asks for that until it is."""
     tx.connections.switch_off(connection.id)
-    tx.aliases.end(connection)
+    tx.of(connection.location).aliases.end(connection)
     forget(connection, tx)
     tx.outbox.delete(connection.id)
 
@@ -43,15 +44,20 @@ def forget(connection: Connection, tx: Transaction) -> bool:
     return kept
 
 
-def disconnect(user_id: str, work: Work, told: Callable[[int], object] = lambda _: None) -> int:
-    """End all connections of the user; returns how many there were. `told` is called with how many more mails are
-    deleted.
+def disconnect(
+    user_id: str,
+    work: Work,
+    told: Callable[[int], object] = lambda _: None,
+    location: Where = None,
+) -> int:
+    """End all connections of the user in the location; returns how many there were. `told` is called with how many
+    more mails are deleted.
 
     First nothing more is done or shown, then what was kept is deleted, then Google is told, then the grant is
     deleted: what a crash in between leaves undone the sweep has done (Z41–Z44). Raises TryAgain while Google is away.
     """
     with work.store.begin("connections.switch_off") as tx:
-        connections = tx.connections.of_users([user_id])
+        connections = located(location, tx).connections.of_users([user_id])
         tx.mailboxes.lock([connection.mailbox_id for connection in connections])
         for connection in connections:
             if connection.state is not ConnectionState.OFF:
@@ -159,7 +165,12 @@ def leave_now(connection_id: int, work: Work, told: Callable[[int], object] = la
         tx.outbox.delete(connection.id)
         if not tx.connections.of_mailbox(mailbox.id):
             tx.mailboxes.delete(mailbox.id)
-    log.info("connection.ended", connection_id=connection.id, mailbox_id=connection.mailbox_id)
+    log.info(
+        "connection.ended",
+        connection_id=connection.id,
+        location_id=connection.location.id,
+        mailbox_id=connection.mailbox_id,
+    )
 
 
 def _stay(connection: Connection, work: Work) -> None:

@@ -9,13 +9,17 @@ from domain.connections import Connection, ConnectionState
 from domain.contacts import hits
 from domain.errors import GiveUp, TryAgain
 from domain.letters import Letter, Piece, Sought
+from domain.locations import Location
 from domain.messages import Insiders, Message, direction, gate_by_labels, outsiders, people
 from domain.organisations import SharingPolicy
 from domain.pages import Place
 from domain.sharing import SharedMailbox, may_see, shows
 from domain.users import User
-from handlers.connections import Refused, check_known, check_permission
+from handlers.connections import Refused
 from handlers.feeds import PAUSED, SIGN_IN_NEEDED, Door, Entry, Feed, Shown, Sight, at_once, merge, tell
+from handlers.location_rows import InLocation
+from handlers.locations import Where, located
+from handlers.permissions import check_known, check_permission
 from handlers.ports import Transaction
 from handlers.work import Work
 
@@ -57,6 +61,7 @@ class _View:
     addresses: tuple[str, ...]
     doors: tuple[Door, ...]
     policy: SharingPolicy
+    location: Location
 
 
 def show(
@@ -67,21 +72,36 @@ def show(
     limit: int,
     place: Place | None = None,
     mailbox: str | None = None,
+    location: Where = None,
 ) -> Page:
     """A page of the mail exchanged with any address that the record has now, in every mailbox that the viewer
     may see (D13, Z45), or in one of them. Raises Refused for a record that he may not open or that is not there.
     """
-    view = _of_record(contact_id, viewer_id, mailbox, work)
+    view = _of_record(contact_id, viewer_id, mailbox, work, location)
     return _page(view, "", place, limit, work)
 
 
-def show_own(viewer_id: str, work: Work, *, limit: int, place: Place | None = None, words: str = "") -> Page:
+def show_own(
+    viewer_id: str,
+    work: Work,
+    *,
+    limit: int,
+    place: Place | None = None,
+    words: str = "",
+    location: Where = None,
+) -> Page:
     """A page of all mail of the viewer's own mailbox, or of what Gmail finds for his words (Z17a)."""
-    return _page(_of_owner(viewer_id, work), words, place, limit, work)
+    return _page(_of_owner(viewer_id, work, location), words, place, limit, work)
 
 
 def open_mail(
-    contact_id: str | None, gmail_id: str, viewer_id: str, work: Work, *, mailbox: str | None = None
+    contact_id: str | None,
+    gmail_id: str,
+    viewer_id: str,
+    work: Work,
+    *,
+    mailbox: str | None = None,
+    location: Where = None,
 ) -> Opened:
     """One mail of the record, or without a record of the viewer's own mailbox, if he may see it there.
 
@@ -89,7 +109,7 @@ def open_mail(
     a mail that is not there or not his to see.
     """
     began = time.monotonic()
-    view = _view(contact_id, viewer_id, mailbox, work)
+    view = _view(contact_id, viewer_id, mailbox, work, location)
     entries = [Entry(door, work) for door in view.doors]
     sight = _Sight(view, work)
     found = [one for those in at_once([_Opening(e, gmail_id, sight) for e in entries]) for one in those]
@@ -114,15 +134,15 @@ def attached(opened: Opened, piece: Piece) -> bytes | None:
     return opened.entry.ask(lambda gmail: gmail.attachment(gmail_id, attachment_id))
 
 
-def own_entry(user_id: str, work: Work) -> Entry:
+def own_entry(user_id: str, work: Work, location: Where = None) -> Entry:
     """The way into the user's own mailbox. Raises Refused where he has none that works."""
-    return Entry(_of_owner(user_id, work).doors[0], work)
+    return Entry(_of_owner(user_id, work, location).doors[0], work)
 
 
-def only_user(work: Work) -> str | None:
+def only_user(work: Work, location: Where = None) -> str | None:
     """The one user who has a mailbox connected, None where there are several or none."""
     with work.store.begin("live.users", reads_only=True) as tx:
-        users = tx.sharing.users()
+        users = located(location, tx).sharing.users()
     return users[0] if len(users) == 1 else None
 
 
@@ -175,16 +195,17 @@ class _Sight:
             return ()
         keys = {loose(address) for address in self.view.addresses}
         with self.work.store.begin("live.look", reads_only=True) as tx:
+            here = tx.of(self.view.location)
             own, aliases = tx.mailboxes.own_and_registered(door.mailbox_id)
             read = [(letter, letter.message(own)) for letter in letters]
             meant = {address for _, message in read for address in people(message) if loose(address) in keys}
             insiders = Insiders(
                 own=own,
                 aliases=aliases,
-                users=tx.contacts.users_among({a for _, message in read for a in people(message)}),
-                domains=tx.contacts.organisation().internal_domains,
+                users=here.contacts.users_among({a for _, message in read for a in people(message)}),
+                domains=here.settings.get().internal_domains,
             )
-            known = tx.contacts.candidates(meant)
+            known = here.contacts.candidates(meant)
         records = frozenset(
             address
             for address in meant
@@ -209,43 +230,45 @@ class _Sight:
         )
 
 
-def _view(contact_id: str | None, viewer_id: str, mailbox: str | None, work: Work) -> _View:
+def _view(contact_id: str | None, viewer_id: str, mailbox: str | None, work: Work, at: Where) -> _View:
     if contact_id is None:
-        return _of_owner(viewer_id, work)
-    return _of_record(contact_id, viewer_id, mailbox, work)
+        return _of_owner(viewer_id, work, at)
+    return _of_record(contact_id, viewer_id, mailbox, work, at)
 
 
-def _of_record(contact_id: str, viewer_id: str, mailbox: str | None, work: Work) -> _View:
+def _of_record(contact_id: str, viewer_id: str, mailbox: str | None, work: Work, location: Where) -> _View:
     with work.store.begin("live.enter", reads_only=True) as tx:
-        viewer = _viewer(viewer_id, tx)
-        addresses = tx.contacts.addresses_of(contact_id)
-        if addresses is None or not tx.contacts.may_open(contact_id, viewer_id):
+        here = located(location, tx)
+        viewer = _viewer(viewer_id, here)
+        addresses = here.contacts.addresses_of(contact_id)
+        if addresses is None or not here.contacts.may_open(contact_id, viewer_id):
             raise Refused(f"there is no contact {contact_id} that user {viewer_id} may open")
-        policy = tx.contacts.organisation().sharing
-        shared = tx.sharing.mailboxes(viewer_id, contact_id, policy) if addresses else ()
+        policy = here.settings.get().sharing
+        shared = here.sharing.mailboxes(viewer_id, contact_id, policy) if addresses else ()
         doors = _doors(viewer, shared, policy, tx)
     if mailbox is not None:
         doors = tuple(door for door in doors if door.address == mailbox)
         if not doors:
             raise Refused(f"user {viewer_id} may not see mail of this contact in that mailbox")
-    return _View(viewer, contact_id, addresses, doors, policy)
+    return _View(viewer, contact_id, addresses, doors, policy, here.location)
 
 
-def _of_owner(viewer_id: str, work: Work) -> _View:
+def _of_owner(viewer_id: str, work: Work, location: Where) -> _View:
     with work.store.begin("live.enter", reads_only=True) as tx:
-        viewer = _viewer(viewer_id, tx)
-        policy = tx.contacts.organisation().sharing
-        doors = _doors(viewer, tx.sharing.mailboxes(viewer_id, None, policy), policy, tx)
+        here = located(location, tx)
+        viewer = _viewer(viewer_id, here)
+        policy = here.settings.get().sharing
+        doors = _doors(viewer, here.sharing.mailboxes(viewer_id, None, policy), policy, tx)
         if not doors:
-            check_permission(viewer_id, tx)
+            check_permission(viewer_id, here)
     if not doors:
         raise Refused(f"user {viewer_id} has no mailbox connected: `lodestone connect --user {viewer_id}`")
-    return _View(viewer, None, (), doors, policy)
+    return _View(viewer, None, (), doors, policy, here.location)
 
 
-def _viewer(user_id: str, tx: Transaction) -> User:
-    check_known(user_id, tx)
-    viewer = tx.users.get(user_id) or User(user_id)
+def _viewer(user_id: str, here: InLocation) -> User:
+    check_known(user_id, here)
+    viewer = here.users.get(user_id) or User(user_id)
     if not viewer.active:
         raise Refused(f"user {user_id} is deactivated in the CRM")
     return viewer
@@ -268,11 +291,10 @@ def _doors(
 
 def _door(those: Sequence[SharedMailbox], connections: Mapping[int, Connection]) -> Door:
     active = [one for one in those if one.connection_id in connections]
-    trouble = None if active else SIGN_IN_NEEDED
     return Door(
         those[0].mailbox_id,
         those[0].address,
         tuple(one.share for one in active),
         tuple(connections[one.connection_id] for one in active),
-        PAUSED if those[0].is_paused else trouble,
+        PAUSED if those[0].is_paused else None if active else SIGN_IN_NEEDED,
     )

@@ -8,12 +8,14 @@ import structlog
 
 from domain.errors import GiveUp, TryAgain
 from domain.letters import Letter
+from domain.locations import Location
 from domain.messages import SPAM, TRASH, Direction
 from domain.notifications import NoticeKind
 from domain.reports import Notice
 from handlers.connections import Refused
 from handlers.feeds import BATCH, Entry, Shown, tell
 from handlers.live import Opened, own_entry
+from handlers.locations import Where, located
 from handlers.work import Work
 
 log = structlog.get_logger()
@@ -33,28 +35,36 @@ class Glance:
 
 
 def glance(user_id: str, notices: Sequence[Notice], work: Work) -> Glance:
-    """Subject and preview of each notification's mail, 25 a request (Z25)."""
-    ids = [one.gmail_id for one in notices if one.gmail_id is not None]
-    if not ids:
-        return Glance({}, frozenset(), None)
+    """Subject and preview of each notification's mail, 25 a request, in the mailbox that he has in its location
+    (Z25)."""
+    mails: dict[Location | None, list[str]] = {}
+    for one in notices:
+        if one.gmail_id is not None:
+            mails.setdefault(one.location, []).append(one.gmail_id)
     began = time.monotonic()
-    entry = own_entry(user_id, work)
     letters: dict[str, Letter] = {}
     gone: set[str] = set()
     trouble: str | None = None
-    for start in range(0, len(ids), BATCH):
-        for gmail_id, answer in _previews(entry, ids[start : start + BATCH]).items():
-            if isinstance(answer, TryAgain | GiveUp):
-                trouble = answer.reason
-            elif answer is None or answer.label_ids & PUT_AWAY:
-                gone.add(gmail_id)
-            else:
-                letters[gmail_id] = answer
-    tell(user_id, None, [entry], began)
-    return Glance(letters, frozenset(gone), entry.trouble or trouble)
+    entries = []
+    for location, ids in mails.items():
+        entries.append(entry := own_entry(user_id, work, location))
+        for start in range(0, len(ids), BATCH):
+            for gmail_id, answer in _previews(entry, ids[start : start + BATCH]).items():
+                if isinstance(answer, TryAgain | GiveUp):
+                    trouble = answer.reason
+                elif answer is None or answer.label_ids & PUT_AWAY:
+                    gone.add(gmail_id)
+                else:
+                    letters[gmail_id] = answer
+        trouble = entry.trouble or trouble
+    if entries:
+        tell(user_id, None, entries, began)
+    return Glance(letters, frozenset(gone), trouble)
 
 
-def open_notice(notification_id: int, user_id: str, work: Work) -> tuple[Notice, Opened | None]:
+def open_notice(
+    notification_id: int, user_id: str, work: Work, location: Where = None
+) -> tuple[Notice, Opened | None]:
     """The notification and its mail. None where it is of no mail, and where the mail has been deleted: then the
     notification is removed (Z27).
 
@@ -62,12 +72,12 @@ def open_notice(notification_id: int, user_id: str, work: Work) -> tuple[Notice,
     """
     began = time.monotonic()
     with work.store.begin("notices.look", reads_only=True) as tx:
-        notice = tx.notifications.get(notification_id, user_id)
+        notice = located(location, tx).notices.get(notification_id, user_id)
     if notice is None:
         raise Refused(f"there is no notification {notification_id} for user {user_id}")
     if notice.kind is not NoticeKind.MAIL or notice.gmail_id is None:
         return notice, None
-    entry, gmail_id = own_entry(user_id, work), notice.gmail_id
+    entry, gmail_id = own_entry(user_id, work, notice.location), notice.gmail_id
     answer = entry.ask(lambda gmail: [gmail.letter(gmail_id)])
     tell(user_id, notice.contact_id, [entry], began)
     if answer is None:
@@ -80,7 +90,7 @@ def open_notice(notification_id: int, user_id: str, work: Work) -> tuple[Notice,
         shown = Shown(door.mailbox_id, door.address, Direction.INBOUND, notice.via_list, letter)
         return notice, Opened(shown, entry)
     with work.store.begin("notices.remove") as tx:
-        tx.notifications.remove(notification_id, user_id)
+        located(location, tx).notices.remove(notification_id, user_id)
     work.store.scrub()
     log.info("notification.removed", notification_id=notification_id, user_id=user_id)
     return notice, None

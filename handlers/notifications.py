@@ -36,6 +36,7 @@ def announce(mailbox_id: int, work: Work) -> None:
 @dataclass(frozen=True, slots=True)
 class _Announced:
     claim: Claim
+    location_id: int
     outcome: Outcome
     contact_id: str
     new: bool
@@ -62,7 +63,7 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Annou
         ]
         # Of content nothing is told, whatever two-way sync may keep.
         may_keep = kept(connection.mode, Admission.REFUSED, magnet=connection.features.magnet)
-        told = tx.notifications.notify(connection.user_id, due, links, may_keep)
+        told = tx.notifications.notify(connection, due, links, may_keep)
         new |= {(gmail_id, connection.id) for gmail_id in told.gmail_ids}
         channels |= told.channels
     tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, work.me(), {})
@@ -70,7 +71,12 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Annou
     if to_sort := [claim for claim in claims if claim not in labelled]:
         tx.ledger.unblock_sorting(mailbox_id, to_sort)
     tx.decisions.conclude(labelled, {})
-    return [_Announced(c, outcomes[c], links[c.key].contact_id, c.key in new) for c in claims], channels
+    return [
+        _Announced(
+            c, connections[c.connection_id].location.id, outcomes[c], links[c.key].contact_id, c.key in new
+        )
+        for c in claims
+    ], channels
 
 
 def _outcome(connection: Connection, link: Link) -> Outcome:
@@ -81,7 +87,10 @@ def _outcome(connection: Connection, link: Link) -> Outcome:
 
 def _say(one: _Announced, mailbox_id: int) -> None:
     say = log.bind(
-        mailbox_id=mailbox_id, message_id=one.claim.gmail_id, connection_id=one.claim.connection_id
+        mailbox_id=mailbox_id,
+        message_id=one.claim.gmail_id,
+        connection_id=one.claim.connection_id,
+        location_id=one.location_id,
     )
     event = say.bind(contact_id=one.contact_id, outcome=one.outcome.value, attempt=one.claim.attempts)
     if one.new:

@@ -28,7 +28,8 @@ from domain.outbox import (
 from domain.quota import Purpose
 from domain.turns import LockKind
 from domain.users import User
-from handlers.ports import Mailbox
+from handlers.locations import Where, located
+from handlers.ports import Mailbox, Transaction
 from handlers.work import REFUSED_WAIT, Lease, Work, enter, in_turn, written
 
 log = structlog.get_logger()
@@ -53,13 +54,17 @@ def _deliver(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
             if sending is None:
                 return True
             connection = tx.connections.get(sending.connection_id)
-            user = tx.users.get(connection.user_id) if connection else None
+            user = _user(connection, tx)
             late = sending.is_late(tx.now())
         end = _take_up(sending, connection, user, work, _lease(sending, keep, work), late=late)
         written(partial(_conclude, sending, end, work), work)
         if not keep():
             return False
     return False
+
+
+def _user(connection: Connection | None, tx: Transaction) -> User | None:
+    return tx.of(connection.location).users.get(connection.user_id) if connection else None
 
 
 def _lease(sending: Sending, keep: Callable[[], bool], work: Work) -> Lease:
@@ -192,11 +197,16 @@ def _conclude(sending: Sending, end: _End, work: Work) -> None:
 
 
 def reports(
-    user_id: str | None, mailbox: str | None, state: SendState | None, limit: int, work: Work
+    user_id: str | None,
+    mailbox: str | None,
+    state: SendState | None,
+    limit: int,
+    work: Work,
+    location: Where = None,
 ) -> tuple[SendReport, ...]:
     """What waits, was sent, has failed, the newest first."""
     with work.store.begin("sending.reports", reads_only=True) as tx:
-        return tx.outbox.reports(user_id, mailbox, state, limit)
+        return located(location, tx).reports.sendings(user_id, mailbox, state, limit)
 
 
 def look_up(sending_id: int, work: Work) -> Sending | None:

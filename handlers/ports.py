@@ -10,28 +10,25 @@ from domain.errors import GiveUp, TryAgain
 from domain.events import Event
 from domain.labels import Category, LabelChange, Place
 from domain.letters import Letter, Sought
+from domain.locations import Location
 from domain.mailboxes import Grant, HistoryPage, Watch
 from domain.messages import Fetched
 from domain.sign_ins import SignIn
 from domain.turns import LockKind, Turn
 from handlers.claim_rows import DeliveryRows, LedgerRows, OutboxRows
 from handlers.history_rows import HistoryRows
+from handlers.location_rows import InLocation, InOrganisation
 from handlers.mailbox_rows import MailboxRows
 from handlers.rows import (
-    AliasRows,
     ChannelRows,
     ConnectionRows,
-    ContactRows,
-    CrmRows,
     DecisionRows,
     MessageRows,
     NotificationRows,
+    OrganisationRows,
     ReportRows,
     RetentionRows,
-    SharingRows,
-    SignInRows,
     UnitRows,
-    UserRows,
 )
 
 
@@ -249,10 +246,6 @@ class Transaction(Protocol):
     @property
     def connections(self) -> ConnectionRows: ...
     @property
-    def aliases(self) -> AliasRows: ...
-    @property
-    def contacts(self) -> ContactRows: ...
-    @property
     def decisions(self) -> DecisionRows: ...
     @property
     def notifications(self) -> NotificationRows: ...
@@ -267,19 +260,20 @@ class Transaction(Protocol):
     @property
     def ledger(self) -> LedgerRows: ...
     @property
-    def crm(self) -> CrmRows: ...
-    @property
     def reports(self) -> ReportRows: ...
     @property
     def retention(self) -> RetentionRows: ...
     @property
     def units(self) -> UnitRows: ...
+
     @property
-    def users(self) -> UserRows: ...
-    @property
-    def sharing(self) -> SharingRows: ...
-    @property
-    def sign_ins(self) -> SignInRows: ...
+    def organisations(self) -> OrganisationRows: ...
+
+    def of(self, location: Location) -> InLocation:
+        """What belongs to the location, and to its organisation."""
+
+    def of_organisation(self, organisation_id: int) -> InOrganisation:
+        """What belongs to the organisation."""
 
     def now(self) -> datetime:
         """The database's clock (W14)."""

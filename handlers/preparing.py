@@ -11,6 +11,8 @@ from domain.users import User
 from handlers import answers
 from handlers.answers import Answer
 from handlers.connections import Refused
+from handlers.location_rows import InLocation
+from handlers.locations import Where, located
 from handlers.ports import Transaction
 from handlers.work import Work
 
@@ -44,10 +46,10 @@ class Prepared:
         return self.mail.answers.thread_id if self.mail.answers else None
 
 
-def prepare(written: Written, work: Work) -> Prepared:
+def prepare(written: Written, work: Work, location: Where = None) -> Prepared:
     """The mail with its recipients, and what it answers looked at in Gmail (H45). Raises as `ask` does."""
     with work.store.begin("sending.look", reads_only=True) as tx:
-        way = _way(written, tx)
+        way = _way(written, located(location, tx), tx)
     mail = Outgoing(way.sender, way.to, written.subject or "", written.text, written.cc, written.attachments)
     answer = None
     if written.reply_to is not None:
@@ -82,13 +84,13 @@ def _as_answer(mail: Outgoing, answer: Answer, subject: str | None) -> Outgoing:
     )
 
 
-def _way(written: Written, tx: Transaction) -> _Way:
+def _way(written: Written, here: InLocation, tx: Transaction) -> _Way:
     """Raises Refused for what may not be sent, or not by this user (D15, Z45)."""
     user_id = written.user_id
     if written.kind is not MailKind.INDIVIDUAL:
         raise Refused("only a mail that one user writes by hand goes through his mailbox (rule D15)")
-    user = tx.users.get(user_id)
-    mine = [c for c in tx.connections.of_user(user_id) if c.state is not ConnectionState.OFF]
+    user = here.users.get(user_id)
+    mine = [c for c in here.connections.of_user(user_id) if c.state is not ConnectionState.OFF]
     if not mine:
         raise Refused(
             f"user {user_id} has no mailbox connected: use the CRM's own provider, or `lodestone connect` (rule D15)"
@@ -102,7 +104,7 @@ def _way(written: Written, tx: Transaction) -> _Way:
     mailbox = tx.mailboxes.get(mine[0].mailbox_id)
     if mailbox is None:
         raise Refused("the mailbox was disconnected meanwhile")
-    return _Way(mine[0], _sender(mailbox, user), _recipients(written, tx))
+    return _Way(mine[0], _sender(mailbox, user), _recipients(written, here))
 
 
 def _sender(mailbox: MailboxState, user: User | None) -> Person:
@@ -116,16 +118,16 @@ def _printable(name: str) -> str:
     return "".join(char for char in name if char.isprintable()).strip()
 
 
-def _recipients(written: Written, tx: Transaction) -> tuple[Person, ...]:
+def _recipients(written: Written, here: InLocation) -> tuple[Person, ...]:
     """Addresses that the record has now (Z16); without a record any that the owner names (Z17a). Nobody yet where
     the mail that is answered has to say it (H45)."""
     if written.contact_id is None:
         return written.to
-    if not tx.contacts.may_open(written.contact_id, written.user_id):
+    if not here.contacts.may_open(written.contact_id, written.user_id):
         raise Refused(f"there is no contact {written.contact_id} that user {written.user_id} may open")
     if written.reply_to is not None and not written.to:
         return ()
-    known = tx.contacts.addresses_of(written.contact_id) or ()
+    known = here.contacts.addresses_of(written.contact_id) or ()
     if not known:
         raise Refused(f"contact {written.contact_id} has no e-mail address")
     if not written.to and len(known) > 1:

@@ -24,21 +24,39 @@ class Followed:
     def say(self) -> None:
         """Called after the commit."""
         for connection in self.ended:
-            log.info("connection.closed", connection_id=connection.id, user_id=connection.user_id)
+            log.info(
+                "connection.closed",
+                connection_id=connection.id,
+                location_id=connection.location.id,
+                user_id=connection.user_id,
+            )
         for connection in self.paused:
-            log.info("connection.paused", connection_id=connection.id, user_id=connection.user_id)
+            log.info(
+                "connection.paused",
+                connection_id=connection.id,
+                location_id=connection.location.id,
+                user_id=connection.user_id,
+            )
         for connection in self.resumed:
-            log.info("connection.resumed", connection_id=connection.id, user_id=connection.user_id)
+            log.info(
+                "connection.resumed",
+                connection_id=connection.id,
+                location_id=connection.location.id,
+                user_id=connection.user_id,
+            )
 
 
-def follow(users: Collection[UserRecord], deleted: Collection[str], tx: Transaction) -> Followed:
-    """Bring the users' connections in line with their profiles, in the transaction that changes these.
+def follow(
+    users: Collection[UserRecord], deleted: Collection[str], organisation_id: int, tx: Transaction
+) -> Followed:
+    """Bring the connections of the organisation's users in line with their profiles, in the transaction that changes
+    these.
 
     What ends here the sweep has ended at Google.
     """
     profiles = {user.id: user for user in users}
     followed = Followed()
-    found = tx.connections.of_users([*profiles, *deleted])
+    found = tx.of_organisation(organisation_id).connections.of_users([*profiles, *deleted])
     for connection in sorted(found, key=lambda one: one.mailbox_id):
         profile = profiles.get(connection.user_id)
         if profile is None or not profile.active:

@@ -16,8 +16,9 @@ from domain.messages import Fetched, Message, direction, read
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.trails import Decided, SeenNow, Trail
-from handlers.connections import check_known
 from handlers.contacts import look_up
+from handlers.locations import Where, located
+from handlers.permissions import check_known
 from handlers.ports import Transaction
 from handlers.work import Work, enter
 
@@ -49,34 +50,38 @@ def status(mailbox: str | None, limit: int | None, work: Work) -> Status:
     """One mailbox or all of them, those in trouble first."""
     with work.store.begin("reports.status", reads_only=True) as tx:
         totals = tx.reports.totals(mailbox, work.pace.sync_due_after)
-        outdated = tx.crm.count_outdated() if mailbox is None else {}
+        outdated = tx.reports.count_outdated() if mailbox is None else {}
         return Status(tx.now(), totals, tx.reports.mailboxes(mailbox, limit), outdated)
 
 
-def notices(user_id: str, after: int, limit: int | None, work: Work) -> tuple[Notice, ...]:
+def notices(
+    user_id: str, after: int, limit: int | None, work: Work, location: Where = None
+) -> tuple[Notice, ...]:
     """The user's notifications after the one with this id (Z25). Raises Refused for one whom nobody knows."""
     with work.store.begin("reports.notices", reads_only=True) as tx:
-        check_known(user_id, tx)
-        return tx.reports.notices(user_id, after, limit)
+        here = located(location, tx)
+        check_known(user_id, here)
+        return here.notices.of_user(user_id, after, limit)
 
 
-def ledger(query: Query, work: Work) -> Iterator[Entry]:
+def ledger(query: Query, work: Work, location: Where = None) -> Iterator[Entry]:
     """The mail asked for, the newest first, a page at a time: there may be millions."""
     after: Bookmark | None = None
     while True:
         with work.store.begin("reports.ledger", reads_only=True) as tx:
-            page = tx.reports.entries(query, after, PAGE)
+            page = located(location, tx).reports.entries(query, after, PAGE)
         yield from page
         if not page:
             return
         after = page[-1].bookmark
 
 
-def explain(gmail_id: str, mailbox: str | None, work: Work) -> tuple[Explained, ...]:
+def explain(gmail_id: str, mailbox: str | None, work: Work, location: Where = None) -> tuple[Explained, ...]:
     """The decision on a mail, in every mailbox that has one of this id."""
     with work.store.begin("reports.trail", reads_only=True) as tx:
-        trails = tx.reports.trails(gmail_id, mailbox)
-        today = local_date(work.today_is(), tx.contacts.organisation().time_zone)
+        here = located(location, tx)
+        trails = here.reports.trails(gmail_id, mailbox)
+        today = local_date(work.today_is(), here.settings.get().time_zone)
     return tuple(Explained(trail, _seen_now(trail, work), today) for trail in trails)
 
 
@@ -91,8 +96,9 @@ def _seen_now(trail: Trail, work: Work) -> dict[int, SeenNow]:
     with work.store.begin("reports.decide", reads_only=True) as tx:
         connections = {c.id: c for c in tx.connections.of_mailbox(trail.mailbox_id)}
         return {
-            one.connection_id: _decided_now(found, connections.get(one.connection_id), trail.mailbox_id, tx)
+            one.connection_id: _decided_now(found, connection, tx)
             for one in stopped
+            if (connection := connections.get(one.connection_id))
         }
 
 
@@ -120,14 +126,12 @@ def _read_again(trail: Trail, work: Work) -> Message | SeenNow:
     return SeenNow(problem=f"Gmail cannot be asked ({found.reason})")
 
 
-def _decided_now(
-    message: Message, connection: Connection | None, mailbox_id: int, tx: Transaction
-) -> SeenNow:
+def _decided_now(message: Message, connection: Connection, tx: Transaction) -> SeenNow:
     """As if it came now, by the settings and records of this moment."""
-    people = look_up(mailbox_id, [message], tx)
+    people = look_up(connection.mailbox_id, connection.location, [message], tx)
     way = direction(message, people.insiders)
     by_alias = message.author is not None and is_one_of(message.author, people.insiders.aliases)
-    if connection is None or not connection.works:
+    if not connection.works:
         return SeenNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE, by_alias=by_alias)
     found = people.hits.get(message.author, ())
     decision = decide(

@@ -11,6 +11,7 @@ from domain.outgoing import Unsendable, Written, encode
 from domain.quota import Purpose
 from domain.turns import LockKind
 from handlers.connections import Refused
+from handlers.locations import Where
 from handlers.ports import Mailbox
 from handlers.preparing import WAYS_OUT, Prepared, prepare
 from handlers.work import Work, enter
@@ -28,6 +29,7 @@ def ask(
     *,
     key: str | None = None,
     progress: Callable[[int, int], None] = _nobody_looks,
+    location: Where = None,
 ) -> Sending:
     """Hand a mail to Gmail's drafts; the sending itself follows. Returns its row in the outbox.
 
@@ -36,7 +38,7 @@ def ask(
     and what `Mailbox` raises; then nothing will be sent. Who wants to see first whom an answer goes to takes the
     two steps one by one.
     """
-    return hand_over(prepare(written, work), work, key=key, progress=progress)
+    return hand_over(prepare(written, work, location), work, key=key, progress=progress)
 
 
 def hand_over(
@@ -47,7 +49,7 @@ def hand_over(
     progress: Callable[[int, int], None] = _nobody_looks,
 ) -> Sending:
     """Write it into Gmail's drafts; from then on it will be sent."""
-    own_key = key_of(prepared.user_id, key)
+    own_key = key_of(prepared.connection.location, prepared.user_id, key)
     try:
         raw = encode(prepared.mail, own_key)
     except Unsendable as error:
@@ -77,7 +79,7 @@ def _reserve(prepared: Prepared, key: str, work: Work) -> tuple[Sending, bool]:
         if known:
             tx.outbox.remove(known)
         now = tx.connections.get(connection.id)
-        if room is None or now is None or hindrance(now, tx.users.get(prepared.user_id)):
+        if room is None or now is None or hindrance(now, tx.of(now.location).users.get(prepared.user_id)):
             raise Refused("the connection was changed meanwhile: ask again")
         _check_room(room, work.daily_limit)
         added = tx.outbox.add(

@@ -14,6 +14,9 @@ from domain.sharing import option
 from domain.users import User
 from handlers import connections, leaving
 from handlers.connections import Refused
+from handlers.location_rows import InOrganisation
+from handlers.locations import Where, located
+from handlers.permissions import check_known, check_permission
 from handlers.ports import Store, Transaction
 from handlers.work import Work, enter
 
@@ -34,53 +37,66 @@ class Shown:
 
 
 def change_organisation(
-    values: Mapping[str, object], store: Store, *, users: Collection[str] = (), roles: Collection[str] = ()
+    values: Mapping[str, object],
+    store: Store,
+    *,
+    users: Collection[str] = (),
+    roles: Collection[str] = (),
+    location: Where = None,
 ) -> None:
     """Set these by their names; `users` and `roles` are those that the values name. Raises Refused."""
     with store.begin("settings.set") as tx:
+        here = located(location, tx)
         for user_id in sorted(users):
-            connections.check_known(user_id, tx)
+            check_known(user_id, here)
         for role in sorted(roles):
-            if not tx.users.has_role(role):
+            if not here.users.has_role(role):
                 raise Refused(
                     f"no user has the role {role}: `lodestone crm import --users FILE` tells of roles"
                 )
         for name, value in values.items():
-            tx.contacts.set_organisation(name, _with_earlier(value, tx) if name == "category" else value)
-    log.info("settings.changed", names=sorted(values))
+            here.settings.set(name, _with_earlier(value, here) if name == "category" else value)
+    log.info("settings.changed", names=sorted(values), organisation_id=here.organisation_id)
 
 
-def _with_earlier(words: object, tx: Transaction) -> object:
+def _with_earlier(words: object, here: InOrganisation) -> object:
     """Words for categories are added to those that are there; None takes one back, no words at all take all."""
     if not isinstance(words, Mapping) or not words:
         return words
-    known = {word: found.value for word, found in tx.contacts.organisation().categories.items()}
+    known = {word: found.value for word, found in here.settings.get().categories.items()}
     return {word: name for word, name in {**known, **words}.items() if name is not None}
 
 
-def organisation(store: Store) -> Organisation:
+def organisation(store: Store, location: Where = None) -> Organisation:
     """The organisation's settings as they are now."""
     with store.begin("settings.show", reads_only=True) as tx:
-        return tx.contacts.organisation()
+        return located(location, tx).settings.get()
 
 
-def show(user_id: str, store: Store) -> Shown:
+def show(user_id: str, store: Store, location: Where = None) -> Shown:
     """The settings of the user's connection. Raises Refused when he has none."""
     with store.begin("settings.show", reads_only=True) as tx:
-        connection = the_one(user_id, tx.connections.of_user(user_id))
+        here = located(location, tx)
+        connection = the_one(user_id, here.connections.of_user(user_id))
         mailbox = tx.mailboxes.get(connection.mailbox_id)
-        rules = tx.contacts.organisation()
+        rules = here.settings.get()
         return Shown(
             connection=connection,
             address=mailbox.address if mailbox else "",
-            option=option(tx.users.get(user_id) or User(user_id), connection.sharing, rules.sharing),
+            option=option(here.users.get(user_id) or User(user_id), connection.sharing, rules.sharing),
             contacts=tx.connections.shared_contacts(connection.id),
             proposed=proposed_internal(mailbox.address, rules.internal_domains) if mailbox else None,
-            aliases=tx.aliases.of_users([user_id]),
+            aliases=here.aliases.of_users([user_id]),
         )
 
 
-def change(user_id: str, wishes: Wishes, work: Work, told: Callable[[int], object] = lambda _: None) -> None:
+def change(
+    user_id: str,
+    wishes: Wishes,
+    work: Work,
+    told: Callable[[int], object] = lambda _: None,
+    location: Where = None,
+) -> None:
     """Change a connection's settings, at once also for jobs that wait (E92). `told` is called with how many more mails
     are deleted of what was kept.
 
@@ -88,15 +104,18 @@ def change(user_id: str, wishes: Wishes, work: Work, told: Callable[[int], objec
     Raises Refused, and what `Mailbox` raises.
     """
     if wishes.magnet or wishes.sorting or wishes.dry_run is False:
-        connections.save(user_id, None, wishes, work=work)
+        connections.save(user_id, None, wishes, work=work, location=location)
         return
     with work.store.begin("settings.save") as tx:
-        connections.check_permission(user_id, tx, locked=True)
-        connections.check_sharing(user_id, wishes, tx)
-        connection = the_one(user_id, tx.connections.of_users([user_id]))
+        here = located(location, tx)
+        check_permission(user_id, here, locked=True)
+        connections.check_sharing(user_id, wishes, here)
+        connection = the_one(user_id, here.connections.of_users([user_id]))
         watched = _switch_off(connection, wishes, tx)
         connections.keep_sharing(connection, wishes, tx)
-    log.info("connection.changed", connection_id=connection.id, user_id=user_id)
+    log.info(
+        "connection.changed", connection_id=connection.id, location_id=connection.location.id, user_id=user_id
+    )
     leaving.clear(connection.id, work, told)
     if not watched:
         work.store.scrub()

@@ -9,8 +9,11 @@ from domain.errors import AccessRevoked, GiveUp, NotDelegated, TryAgain, Unknown
 from domain.mailboxes import Grant
 from domain.scopes import Scope, missing, needed
 from domain.sign_ins import SignIn
-from handlers.connections import Refused, check_permission, check_scopes, save
-from handlers.ports import SignInPage, Transaction
+from handlers.connections import Refused, save
+from handlers.location_rows import InLocation
+from handlers.locations import Where, located
+from handlers.permissions import check_permission, check_scopes
+from handlers.ports import SignInPage
 from handlers.work import Work
 
 log = structlog.get_logger()
@@ -29,37 +32,50 @@ NO_CLIENT = (
 )
 
 
-def is_needed(user_id: str, wishes: Wishes, work: Work) -> bool:
+def is_needed(user_id: str, wishes: Wishes, work: Work, location: Where = None) -> bool:
     """Whether the user has to go to Google's page for these settings: who is signed in with enough scopes has not."""
     with work.store.begin("sign_ins.look", reads_only=True) as tx:
-        now = _connection(user_id, tx)
+        now = _connection(user_id, located(location, tx))
     if now is None or now.state is not ConnectionState.ACTIVE or now.grant is None:
         return True
     return bool(now.grant.scopes and missing(_scopes(wishes, now), now.grant.scopes))
 
 
 def begin(
-    user_id: str, redirect_uri: str, wishes: Wishes, *, replace: bool = False, work: Work
+    user_id: str,
+    redirect_uri: str,
+    wishes: Wishes,
+    *,
+    replace: bool = False,
+    work: Work,
+    location: Where = None,
 ) -> tuple[str, str]:
     """The page's URL, and the state that the answer has to come with. What would be refused in the end is refused
     here, before the user grants anything."""
     page = _page(work)
     state = secrets.token_urlsafe(32)
     with work.store.begin("sign_ins.begin") as tx:
-        check_permission(user_id, tx)
-        now = None if replace else _connection(user_id, tx)
+        here = located(location, tx)
+        check_permission(user_id, here)
+        now = None if replace else _connection(user_id, here)
         _check(wishes, now)
         sign_in = SignIn(
             user_id, redirect_uri, secrets.token_urlsafe(64), _scopes(wishes, now), wishes, replace
         )
-        tx.sign_ins.begin(state, sign_in, GOOD_FOR)
+        here.sign_ins.begin(state, sign_in, GOOD_FOR)
         mailbox = tx.mailboxes.get(now.mailbox_id) if now else None
     log.info("sign_in.begun", user_id=user_id)
     return page.url(sign_in, state, mailbox.address if mailbox else None), state
 
 
 def complete(
-    user_id: str, state: str, code: str | None, *, error: str | None = None, work: Work
+    user_id: str,
+    state: str,
+    code: str | None,
+    *,
+    error: str | None = None,
+    work: Work,
+    location: Where = None,
 ) -> tuple[int, str]:
     """The connection's id and address, from what Google sent the user back with: a code, or an error.
 
@@ -68,7 +84,7 @@ def complete(
     """
     page = _page(work)
     with work.store.begin("sign_ins.take") as tx:
-        sign_in = tx.sign_ins.take(state, user_id)
+        sign_in = located(location, tx).sign_ins.take(state, user_id)
     if sign_in is None:
         raise Refused("this sign-in is unknown, was used already or is older than ten minutes: begin again")
     if error or not code:
@@ -79,30 +95,36 @@ def complete(
         raise Refused("Google does not take the code, it is used already or too old: begin again") from None
     try:
         check_scopes(grant, sign_in.scopes)
-        return save(user_id, grant, sign_in.wishes, replace=sign_in.replace, work=work)
+        return save(user_id, grant, sign_in.wishes, replace=sign_in.replace, work=work, location=location)
     except (Refused, AccessRevoked, GiveUp, TryAgain):
         _give_back(grant, work)
         raise
 
 
-def abandon(user_id: str, state: str, work: Work) -> None:
+def abandon(user_id: str, state: str, work: Work, location: Where = None) -> None:
     """Nobody comes back for this sign-in: nothing of it stays."""
     with work.store.begin("sign_ins.take") as tx:
-        tx.sign_ins.take(state, user_id)
+        located(location, tx).sign_ins.take(state, user_id)
 
 
-def delegated_scopes(user_id: str, wishes: Wishes, work: Work) -> tuple[Scope, ...]:
+def delegated_scopes(user_id: str, wishes: Wishes, work: Work, location: Where = None) -> tuple[Scope, ...]:
     """What a service account has to ask for, to do for the user what these settings need."""
     with work.store.begin("sign_ins.look", reads_only=True) as tx:
-        return _scopes(wishes, _connection(user_id, tx))
+        return _scopes(wishes, _connection(user_id, located(location, tx)))
 
 
 def delegate(
-    user_id: str, grant: Grant, wishes: Wishes, *, replace: bool = False, work: Work
+    user_id: str,
+    grant: Grant,
+    wishes: Wishes,
+    *,
+    replace: bool = False,
+    work: Work,
+    location: Where = None,
 ) -> tuple[int, str]:
     """The connection's id and address, by the service account's own grant: nobody signs in."""
     try:
-        return save(user_id, grant, wishes, replace=replace, work=work)
+        return save(user_id, grant, wishes, replace=replace, work=work, location=location)
     except UnknownAddress:
         raise Refused(
             "Google knows no mailbox of this address: it has to be the primary one of an account of the domain"
@@ -120,9 +142,9 @@ def _page(work: Work) -> SignInPage:
     return work.sign_in
 
 
-def _connection(user_id: str, tx: Transaction) -> Connection | None:
+def _connection(user_id: str, here: InLocation) -> Connection | None:
     """The one that the user has (Z15)."""
-    return next((c for c in tx.connections.of_user(user_id) if c.state is not ConnectionState.OFF), None)
+    return next((c for c in here.connections.of_user(user_id) if c.state is not ConnectionState.OFF), None)
 
 
 def _check(wishes: Wishes, now: Connection | None) -> None:

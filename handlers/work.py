@@ -181,7 +181,12 @@ def need_sign_in(connection: Connection, work: Work, *, unknown: bool = False) -
     if first and unknown:
         _say_refused(connection, UNKNOWN_ADDRESS)
     elif first:
-        log.warning("connection.expired", connection_id=connection.id, user_id=connection.user_id)
+        log.warning(
+            "connection.expired",
+            connection_id=connection.id,
+            location_id=connection.location.id,
+            user_id=connection.user_id,
+        )
     wake_channels(channels, work)
 
 
@@ -197,19 +202,22 @@ def _refuse(connection: Connection, reason: str, work: Work) -> None:
     wake_channels(channels, work)
 
 
-def _say_refused(connection: Connection, reason: str) -> None:
-    log.warning("connection.refused", connection_id=connection.id, user_id=connection.user_id, reason=reason)
+def _say_refused(one: Connection, reason: str) -> None:
+    event = log.bind(connection_id=one.id, location_id=one.location.id, user_id=one.user_id)
+    event.warning("connection.refused", reason=reason)
 
 
-def _admit(connection: Connection, work: Work) -> None:
+def _admit(one: Connection, work: Work) -> None:
     """What has been done in the mailbox counts, whether this can be written or not: the next look writes it."""
     try:
         with work.store.begin("mailboxes.admit") as tx:
-            first = tx.connections.refuse(connection, None)
+            first = tx.connections.refuse(one, None)
     except DatabaseAway:
         return
     if first:
-        log.info("connection.admitted", connection_id=connection.id, user_id=connection.user_id)
+        log.info(
+            "connection.admitted", connection_id=one.id, location_id=one.location.id, user_id=one.user_id
+        )
 
 
 def wake_channels(channel_ids: Collection[int], work: Work) -> None:

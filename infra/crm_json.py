@@ -34,6 +34,9 @@ CHANGES: Mapping[str, tuple[Records, bool]] = {
 NULLABLE = frozenset({"assigned_to", "category", "closing_date", "role"})
 """Fields that may be null."""
 
+LOCATION = "location"
+"""Whose record it is, as ORGANISATION/LOCATION; the only one there is where it is not named (T1)."""
+
 YES_OR_NO = frozenset({"may_connect", "active"})
 
 MAX_VERSION = 2**63 - 1
@@ -54,7 +57,7 @@ def read_change(actor: str, fields: Mapping[str, object], customs: Customs = PLA
     kind, upsert = CHANGES[actor]
     names = FIELDS[kind] if upsert else ("id",)
     optional = OPTIONAL[kind] if upsert else {}
-    _check_names(fields, ("version", *names), optional)
+    _check_names(fields, ("version", *names), (*optional, LOCATION))
     version = _version(fields["version"])
     if not upsert:
         return Change(kind, read_id(_text("id", fields["id"])), version, None)
@@ -70,6 +73,12 @@ def id_of(fields: Mapping[str, object]) -> str | None:
         return read_id(_text("id", fields.get("id")))
     except Unfit:
         return None
+
+
+def location_of(fields: Mapping[str, object]) -> str | None:
+    """The location that a message names. Raises Unfit."""
+    named = fields.get(LOCATION)
+    return None if named is None else _text(LOCATION, named)
 
 
 def version_of(fields: Mapping[str, object]) -> int | None:

@@ -19,6 +19,7 @@ class Beginning:
     redirect_uri: str
     wishes: Wishes
     replace: bool
+    location: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,12 @@ class Completion:
     state: str = field(repr=False)
     code: str | None = field(repr=False)
     error: str | None
+    location: str | None
 
 
 def read_beginning(fields: Mapping[str, Any]) -> Beginning:
     """Raises Unfit."""
-    _only(fields, "user", "redirect_uri", "sharing", "replace", "magnet", "sorting", "dry_run")
+    _only(fields, "user", "redirect_uri", "sharing", "replace", "magnet", "sorting", "dry_run", "location")
     redirect_uri = _text(fields, "redirect_uri")
     if not is_safe(redirect_uri):
         raise Unfit("redirect_uri is no https address")
@@ -50,14 +52,16 @@ def read_beginning(fields: Mapping[str, Any]) -> Beginning:
             sharing=Sharing(sharing) if sharing else None,
         ),
         _switch(fields, "replace") or False,
+        _text_if_there(fields, "location"),
     )
 
 
 def read_completion(fields: Mapping[str, Any]) -> Completion:
     """Raises Unfit."""
-    _only(fields, "user", "state", "code", "error")
+    _only(fields, "user", "state", "code", "error", "location")
     code, error = _text_if_there(fields, "code"), _text_if_there(fields, "error")
-    return Completion(_user(fields), _text(fields, "state"), code, error)
+    location = _text_if_there(fields, "location")
+    return Completion(_user(fields), _text(fields, "state"), code, error, location)
 
 
 def _only(fields: Mapping[str, Any], *known: str) -> None:

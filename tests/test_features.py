@@ -14,7 +14,7 @@ from infra.db import features as on
 from infra.db.schema import connections
 from infra.db.store import Store
 from tests.test_layers import modules, name_of
-from tests.worlds import START
+from tests.worlds import OF_HERE, START
 
 STARTS = {
     "domain.connections": "what the words mean",
@@ -108,7 +108,7 @@ def test_both_languages_say_the_same(store: Store) -> None:
     cases = [(state, features) for state in ConnectionState for features in ALL]
     with store.begin("tests.features") as tx:
         mailbox_id = tx.mailboxes.add("uwe@firm.example")
-        same = {"mailbox_id": mailbox_id, "mode": "LIVE", "created_at": START}
+        same = OF_HERE | {"mailbox_id": mailbox_id, "mode": "LIVE", "created_at": START}
         rows = [
             {"user_id": f"u{n}", "state": state.value, **same, **on.values(features)}
             for n, (state, features) in enumerate(cases)

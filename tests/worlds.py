@@ -11,6 +11,7 @@ from domain.connections import Connection, Features, Mode, Sharing
 from domain.contacts import MatchedBy
 from domain.labels import LABEL_NAMES, Category
 from domain.ledger import Link, Planned, State, Step
+from domain.locations import Location
 from domain.mailboxes import Found, Grant, Watch
 from domain.messages import Exclusions, Insiders, Message, direction, gate, left_alone
 from domain.outcomes import Outcome
@@ -22,6 +23,12 @@ KEY = "bG9kZXN0b25lIHRlc3RzIGtleSBvZiAzMiBieXRlcyE="
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For a test in which nothing depends on the database: `database_url` is SQLite alone."""
+
+HERE = Location(1, 1)
+"""The only location, where nothing says otherwise."""
+
+OF_HERE = {"organisation_id": 1, "location_id": 1}
+"""What stands in front of a row of it."""
 
 START = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
 """When the features of `make_world` were switched on; mail received from here on is handled."""
@@ -65,7 +72,7 @@ def make_world(
 
 def connect(tx: Transaction, mailbox_id: int, user_id: str, *, sorting: bool = True) -> int:
     """One more connection to the mailbox, with MailMagnet on."""
-    connection_id = tx.connections.add(user_id, mailbox_id, GRANT, Sharing.PRIVATE)
+    connection_id = tx.of(HERE).connections.add(user_id, mailbox_id, GRANT, Sharing.PRIVATE)
     tx.connections.change(
         connection_id, Features(magnet_since=START, sorting_since=START if sorting else None), dry_run=False
     )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import dramatiq
@@ -10,11 +11,11 @@ from dramatiq.middleware import CurrentMessage
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from domain.crm import Change
-from domain.errors import DatabaseAway
+from domain.crm import Change, Records
+from domain.errors import DatabaseAway, Refused
 from handlers import crm
 from infra.crm_fields import Customs, Unfit
-from infra.crm_json import CHANGES, id_of, read_change, version_of
+from infra.crm_json import CHANGES, id_of, location_of, read_change, version_of
 from infra.logs import place_of
 from workers.bootstrap import App
 from workers.crm_customs import customs_of
@@ -56,10 +57,13 @@ def _run(
     say = log.bind(kind=kind.value, record_id=record_id)
     try:
         try:
-            crm.change(_read(message.actor_name, args, fields, customs_of(app.store)), app.store, stages)
+            where = location_of(fields)
+            customs = customs_of(app.store, location=where)
+            crm.change(_read(message.actor_name, args, fields, customs), app.store, stages, where)
         except Unfit as error:
-            if record_id is not None:
-                crm.refuse(kind, record_id, version_of(fields), str(error), app.store)
+            _refuse(kind, record_id, fields, str(error), app)
+            say.warning("crm.refused", reason=str(error))
+        except Refused as error:  # nobody can tell whose record it is
             say.warning("crm.refused", reason=str(error))
     except Exception as error:
         tries = message.options[TRIES] + (not _is_away(error))
@@ -70,6 +74,13 @@ def _run(
             "crm.postponed", error=type(error).__name__, place=place_of(error.__traceback__), attempt=tries
         )
         _put_back(message, tries, app)
+
+
+def _refuse(kind: Records, record_id: str | None, fields: Mapping[str, Any], reason: str, app: App) -> None:
+    """What we know of the record grows old, if it is said whose it is."""
+    with suppress(Refused, Unfit):
+        if record_id is not None:
+            crm.refuse(kind, record_id, version_of(fields), reason, app.store, location_of(fields))
 
 
 def _read(name: str, args: Sequence[Any], fields: Mapping[str, Any], customs: Customs) -> Change:

@@ -5,16 +5,20 @@ from datetime import UTC
 from functools import cache
 
 from domain.labels import DealCategory, zone
+from handlers.locations import Where
 from handlers.ports import Store
 from handlers.settings import organisation
 from infra.crm_fields import Customs
 
 
 def customs_of(
-    store: Store, words: Mapping[str, DealCategory] | None = None, date_format: str | None = None
+    store: Store,
+    words: Mapping[str, DealCategory] | None = None,
+    date_format: str | None = None,
+    location: Where = None,
 ) -> Customs:
     """By the settings as they are when a record first needs them; `words` for categories come before theirs."""
-    found = cache(lambda: organisation(store))
+    found = cache(lambda: organisation(store, location))
     more = words or {}
     return Customs(
         category=lambda word: more.get(word) or found().categories.get(word),

@@ -32,7 +32,12 @@ def begin(fields: Mapping[str, Any], app: App) -> Answer:
     """Where the user's browser is to go."""
     asked = read_beginning(fields)
     url, _ = sign_in.begin(
-        asked.user_id, asked.redirect_uri, asked.wishes, replace=asked.replace, work=app.work
+        asked.user_id,
+        asked.redirect_uri,
+        asked.wishes,
+        replace=asked.replace,
+        work=app.work,
+        location=asked.location,
     )
     return {"url": url}
 
@@ -41,7 +46,7 @@ def complete(fields: Mapping[str, Any], app: App) -> Answer:
     """The connection that came of it."""
     told = read_completion(fields)
     connection_id, address = sign_in.complete(
-        told.user_id, told.state, told.code, error=told.error, work=app.work
+        told.user_id, told.state, told.code, error=told.error, work=app.work, location=told.location
     )
     return {"connection_id": connection_id, "mailbox": address}
 

@@ -14,6 +14,9 @@ from workers.consumer import Jobs
 
 log = structlog.get_logger()
 
+AT_MOST = 20
+"""Organisations that are looked at: where there are more, somebody has set up many by a program."""
+
 
 def main() -> None:
     """Work until SIGTERM or Ctrl-C; then finish or release what was begun within 25 s (W16)."""
@@ -31,8 +34,8 @@ def parts(app: App) -> Iterator[process.Part]:
 
 
 def say_assumed_zone(store: Store) -> None:
-    """Once per process: nobody has set the organisation's time zone, so UTC decides which month it is (E2)."""
+    """Once per process: nobody has set an organisation's time zone, so UTC decides which month it is there (E2)."""
     with store.begin("worker.look", reads_only=True) as tx:
-        time_zone = tx.contacts.organisation().time_zone
-    if zone(time_zone) is None:
-        log.warning("time_zone.assumed", zone="UTC")
+        zones = tx.organisations.zones(AT_MOST)
+    for organisation_id in (one for one, name in zones.items() if zone(name) is None):
+        log.warning("time_zone.assumed", zone="UTC", organisation_id=organisation_id)

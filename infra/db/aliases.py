@@ -3,13 +3,22 @@
 from collections.abc import Collection, Mapping
 from typing import TypeVar
 
-from sqlalchemy import Column, ColumnElement, and_, delete, or_, select
+from sqlalchemy import Column, ColumnElement, and_, delete, exists, or_, select
 from sqlalchemy import Connection as Database
 
 from domain.addresses import loose
 from domain.aliases import Alias, Holders, held_by
 from domain.connections import Connection
-from infra.db.schema import connections, contact_addresses, mailbox_addresses, mailboxes, user_addresses
+from domain.locations import Location
+from infra.db.organisations import locations_of
+from infra.db.schema import (
+    connections,
+    contact_addresses,
+    locations,
+    mailbox_addresses,
+    mailboxes,
+    user_addresses,
+)
 from infra.db.sql import chunks, insert_returning, take_turn
 
 T = TypeVar("T")
@@ -17,19 +26,36 @@ REGISTERED = mailbox_addresses.c.alias_of.is_not(None)
 
 
 def counts() -> ColumnElement[bool]:
-    """Of a mailbox's address: Gmail lists it, or it is registered and nobody else has it (domain.aliases.held_by).
+    """Of a mailbox's address: Gmail lists it, or it is registered and nobody else in the organisation of its connection
+    has it (domain.aliases.held_by).
 
     One row is looked for in each, by its index: PostgreSQL would read all contacts to answer an EXISTS.
     """
     here, other = mailbox_addresses.c, mailbox_addresses.alias("other")
-    user = select(connections.c.user_id).where(connections.c.id == here.alias_of).scalar_subquery()
+    whose, theirs = connections.alias("whose"), connections.alias("theirs")
+    user, organisation = (
+        select(column).where(whose.c.id == here.alias_of).correlate(mailbox_addresses).scalar_subquery()
+        for column in (whose.c.user_id, whose.c.organisation_id)
+    )
     held = (
-        select(contact_addresses.c.loose).where(contact_addresses.c.loose == here.loose),
+        select(contact_addresses.c.loose).where(
+            contact_addresses.c.location_id.in_(
+                select(locations.c.id).where(locations.c.organisation_id == organisation)
+            ),
+            contact_addresses.c.loose == here.loose,
+        ),
         select(user_addresses.c.loose).where(
-            user_addresses.c.loose == here.loose, user_addresses.c.user_id != user
+            user_addresses.c.organisation_id == organisation,
+            user_addresses.c.loose == here.loose,
+            user_addresses.c.user_id != user,
         ),
         select(other.c.loose).where(
-            other.c.loose == here.loose, other.c.mailbox_id != here.mailbox_id, other.c.alias_of.is_(None)
+            other.c.loose == here.loose,
+            other.c.mailbox_id != here.mailbox_id,
+            other.c.alias_of.is_(None),
+            exists().where(
+                theirs.c.mailbox_id == other.c.mailbox_id, theirs.c.organisation_id == organisation
+            ),
         ),
     )
     nobody = (one.limit(1).scalar_subquery().is_(None) for one in held)
@@ -37,14 +63,17 @@ def counts() -> ColumnElement[bool]:
 
 
 class AliasRows:
-    """Registered aliases within one transaction."""
+    """Registered aliases of one location's connections, within one transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, location: Location) -> None:
         self._db = db
+        self._location = location
+        self._here = connections.c.location_id == location.id
 
     def reserve(self, address: str) -> None:
-        """One at a time may register this address, until the commit: it is an alias of one mailbox at most."""
-        take_turn(self._db, f"alias {loose(address)}")
+        """One at a time may register this address, until the commit: it is an alias of one mailbox of the organisation
+        at most."""
+        take_turn(self._db, f"alias {self._location.organisation_id} {loose(address)}")
 
     def add(self, connection: Connection, address: str) -> bool:
         """Register it; False when it is there already."""
@@ -74,7 +103,7 @@ class AliasRows:
         named: tuple[ColumnElement[bool], ...] = ()
         if user_ids is not None:
             theirs = connections.c.user_id.in_(user_ids)
-            found = self._db.scalars(select(connections.c.mailbox_id).where(theirs)).all()
+            found = self._db.scalars(select(connections.c.mailbox_id).where(self._here, theirs)).all()
             named = (theirs, mailbox_addresses.c.mailbox_id.in_(found))  # by its index
         rows = self._db.execute(
             select(
@@ -89,7 +118,7 @@ class AliasRows:
                 & (connections.c.id == mailbox_addresses.c.alias_of),
             )
             .join(mailboxes, mailboxes.c.id == mailbox_addresses.c.mailbox_id)
-            .where(REGISTERED, *named)
+            .where(REGISTERED, self._here, *named)
             .order_by(connections.c.user_id, mailbox_addresses.c.address)
         ).all()
         holders = self.holders([row.address for row in rows])
@@ -104,13 +133,19 @@ class AliasRows:
         )
 
     def holders(self, addresses: Collection[str]) -> Mapping[str, Holders]:
-        """Who has these, by their loose form."""
+        """Who in the organisation has these, by their loose form."""
         keys = sorted(set(map(loose, addresses)))
+        organisation_id = self._location.organisation_id
+        everywhere = contact_addresses.c.location_id.in_(locations_of(organisation_id))
+        contacts = self._by_key(contact_addresses.c.loose, contact_addresses.c.contact_id, keys, everywhere)
+        its = user_addresses.c.organisation_id == organisation_id
+        users = self._by_key(user_addresses.c.loose, user_addresses.c.user_id, keys, its)
         here = mailbox_addresses.c
-        contacts = self._by_key(contact_addresses.c.loose, contact_addresses.c.contact_id, keys)
-        users = self._by_key(user_addresses.c.loose, user_addresses.c.user_id, keys)
-        listed = self._by_key(here.loose, here.mailbox_id, keys, ~REGISTERED)
-        registered = self._by_key(here.loose, here.mailbox_id, keys, REGISTERED)
+        connected = exists().where(
+            connections.c.mailbox_id == here.mailbox_id, connections.c.organisation_id == organisation_id
+        )
+        listed = self._by_key(here.loose, here.mailbox_id, keys, ~REGISTERED, connected)
+        registered = self._by_key(here.loose, here.mailbox_id, keys, REGISTERED, connected)
         return {
             key: Holders(
                 frozenset(contacts.get(key, ())),

@@ -11,6 +11,7 @@ channels = Table(
     "channels",
     metadata,
     Column("id", _id, primary_key=True, autoincrement=True),
+    Column("organisation_id", ForeignKey("organisations.id"), nullable=False, index=True),
     Column("user_id", String),
     Column("kind", String, nullable=False),
     Column("target", LargeBinary, nullable=False),
@@ -21,7 +22,8 @@ channels = Table(
     Column("created_at", Instant, nullable=False),
     sqlite_autoincrement=True,
 )
-"""Where notifications go besides the list: one user's, or everybody's without a user. `target` is encrypted."""
+"""Where notifications go besides the list: one user's, or without a user everybody's in the
+organisation. `target` is encrypted."""
 
 deliveries = Table(
     "deliveries",

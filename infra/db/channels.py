@@ -15,31 +15,11 @@ from infra.secrets import Cipher
 
 
 class ChannelRows:
-    """Channels within one transaction."""
+    """Channels within one transaction, by the ids that the ledger has of them."""
 
     def __init__(self, db: Connection, cipher: Cipher) -> None:
         self._db = db
         self._cipher = cipher
-
-    def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> int:
-        """A new channel, for this user or for everybody; what is on a list already does not go there."""
-        added = self._db.scalars(
-            insert(channels)
-            .values(
-                user_id=user_id,
-                kind=kind.value,
-                target=self._cipher.seal_target(target),
-                state=ChannelState.ACTIVE.value,
-                created_at=db_now(),
-            )
-            .returning(channels.c.id)
-        )
-        return int(added.one())
-
-    def get(self, channel_id: int) -> Channel | None:
-        """One channel, whatever its state."""
-        row = self._db.execute(select(channels).where(channels.c.id == channel_id)).one_or_none()
-        return self._read(row) if row else None
 
     def ready(self, channel_id: int) -> Channel | None:
         """The channel if something may be sent there now. Who asks has it for himself until the commit; lists go
@@ -68,11 +48,47 @@ class ChannelRows:
         """Nothing goes there any more, and nothing is added for it."""
         self._update(channel_id, state=ChannelState.OFF.value, trouble=trouble)
 
+    def _update(self, channel_id: int, **values: Any) -> None:
+        self._db.execute(update(channels).where(channels.c.id == channel_id).values(**values))
+
+    def _read(self, row: Any) -> Channel:
+        return Channel(row.id, ChannelKind(row.kind), self._cipher.unseal_target(row.target), row.failures)
+
+
+class OrganisationChannelRows(ChannelRows):
+    """One organisation's channels: those that its people name."""
+
+    def __init__(self, db: Connection, organisation_id: int, cipher: Cipher) -> None:
+        super().__init__(db, cipher)
+        self._organisation_id = organisation_id
+        self._here = channels.c.organisation_id == organisation_id
+
+    def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> int:
+        """A new channel, for this user or for everybody in the organisation; what is on a list already does not go
+        there."""
+        added = self._db.scalars(
+            insert(channels)
+            .values(
+                organisation_id=self._organisation_id,
+                user_id=user_id,
+                kind=kind.value,
+                target=self._cipher.seal_target(target),
+                state=ChannelState.ACTIVE.value,
+                created_at=db_now(),
+            )
+            .returning(channels.c.id)
+        )
+        return int(added.one())
+
+    def get(self, channel_id: int) -> Channel | None:
+        """One channel, whatever its state."""
+        row = self._db.execute(select(channels).where(*self._its(channel_id))).one_or_none()
+        return self._read(row) if row else None
+
     def retry(self, channel_id: int) -> int | None:
         """Switched on and awake, what was set aside waits again; returns how much that was, None for no channel."""
-        if not self._update(
-            channel_id, state=ChannelState.ACTIVE.value, resting_until=None, failures=0, trouble=None
-        ):
+        awake = {"state": ChannelState.ACTIVE.value, "resting_until": None, "failures": 0, "trouble": None}
+        if self._db.execute(update(channels).where(*self._its(channel_id)).values(awake)).rowcount != 1:
             return None
         of_it = deliveries.c.channel_id == channel_id
         lock(self._db, deliveries, of_it)
@@ -82,12 +98,13 @@ class ChannelRows:
 
     def remove(self, channel_id: int) -> bool:
         """The channel and what waits for it; False when there is none."""
-        lock(self._db, channels, channels.c.id == channel_id)
-        lock(self._db, deliveries, deliveries.c.channel_id == channel_id)  # they go with it
-        return self._db.execute(delete(channels).where(channels.c.id == channel_id)).rowcount == 1
+        lock(self._db, channels, *self._its(channel_id))
+        its = select(channels.c.id).where(*self._its(channel_id))
+        lock(self._db, deliveries, deliveries.c.channel_id.in_(its))  # they go with it
+        return self._db.execute(delete(channels).where(*self._its(channel_id))).rowcount == 1
 
     def reports(self) -> tuple[ChannelReport, ...]:
-        """All channels, the first made first."""
+        """All of the organisation's channels, the first made first."""
         waits = deliveries.c.state == State.WAITING.value
         waiting = case((waits, 1))
         set_aside = case((deliveries.c.state == State.SET_ASIDE.value, 1))
@@ -98,7 +115,7 @@ class ChannelRows:
                 func.count(set_aside).label("set_aside"),
                 func.min(case((waits, deliveries.c.notification_id))).label("oldest"),
             )
-            .where(kept.DELIVERIES)
+            .where(kept.DELIVERIES, deliveries.c.channel_id.in_(select(channels.c.id).where(self._here)))
             .group_by(deliveries.c.channel_id)
             .subquery()
         )
@@ -108,6 +125,7 @@ class ChannelRows:
             )
             .join(counted, counted.c.channel_id == channels.c.id, isouter=True)
             .join(notifications, notifications.c.id == counted.c.oldest, isouter=True)
+            .where(self._here)
             .order_by(channels.c.id)
         )
         return tuple(
@@ -126,12 +144,8 @@ class ChannelRows:
             for row in rows
         )
 
-    def _update(self, channel_id: int, **values: Any) -> bool:
-        these = update(channels).where(channels.c.id == channel_id)
-        return self._db.execute(these.values(**values)).rowcount == 1
-
-    def _read(self, row: Any) -> Channel:
-        return Channel(row.id, ChannelKind(row.kind), self._cipher.unseal_target(row.target), row.failures)
+    def _its(self, channel_id: int) -> tuple[ColumnElement[bool], ...]:
+        return self._here, channels.c.id == channel_id
 
 
 def is_awake() -> ColumnElement[bool]:

@@ -10,13 +10,14 @@ from sqlalchemy import (
     case,
     delete,
     exists,
-    insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy import Connection as Database
 
 from domain.connections import Connection, ConnectionState, Features, Mode, Sharing
+from domain.locations import Location
 from domain.mailboxes import Grant
 from infra.db import features as on
 from infra.db.leaving import LeavingRows
@@ -54,41 +55,12 @@ class ConnectionRows(LeavingRows):
 
     def of_ids(self, connection_ids: Collection[int]) -> Mapping[int, Connection]:
         """These, by id, whatever their state."""
-        found = (self._all(connections.c.id.in_(chunk)) for chunk in chunks(connection_ids))
+        found = (self.those(connections.c.id.in_(chunk)) for chunk in chunks(connection_ids))
         return {connection.id: connection for those in found for connection in those}
-
-    def of_user(self, user_id: str) -> tuple[Connection, ...]:
-        """All connections of the user, whatever their state."""
-        return self._all(connections.c.user_id == user_id)
 
     def of_mailbox(self, mailbox_id: int) -> tuple[Connection, ...]:
         """All connections of the mailbox, whatever their state."""
-        return self._all(connections.c.mailbox_id == mailbox_id)
-
-    def of_users(self, user_ids: Collection[str]) -> tuple[Connection, ...]:
-        """All connections of these users, locked until the commit, the first made first."""
-        found: list[Connection] = []
-        for chunk in chunks(sorted(set(user_ids))):
-            mine = select(connections).where(connections.c.user_id.in_(chunk)).order_by(connections.c.id)
-            found += [self._read(row) for row in self._db.execute(mine.with_for_update())]
-        return tuple(found)
-
-    def add(self, user_id: str, mailbox_id: int, grant: Grant, sharing: Sharing) -> int:
-        """A new LIVE connection with all features off (Z11)."""
-        added = self._db.scalars(
-            insert(connections)
-            .values(
-                user_id=user_id,
-                mailbox_id=mailbox_id,
-                mode=Mode.LIVE.value,
-                state=ConnectionState.ACTIVE.value,
-                sharing=sharing.value,
-                grant=self._cipher.seal(grant),
-                created_at=db_now(),
-            )
-            .returning(connections.c.id)
-        )
-        return int(added.one())
+        return self.those(connections.c.mailbox_id == mailbox_id)
 
     def change(self, connection_id: int, features: Features, *, dry_run: bool) -> None:
         """New settings, at once also for jobs in flight: the version grows (W6). Sorting begins afresh (E67).
@@ -112,6 +84,7 @@ class ConnectionRows(LeavingRows):
             state=ConnectionState.ACTIVE.value,
             grant=self._cipher.seal(grant),
             access_trouble=None,
+            signed_out_at=None,
             version=connections.c.version + 1,
         )
 
@@ -140,6 +113,7 @@ class ConnectionRows(LeavingRows):
             connections.c.state == ConnectionState.ACTIVE.value,
             state=ConnectionState.REAUTH_NEEDED.value,
             access_trouble=trouble,
+            signed_out_at=db_now(),
             version=connections.c.version + 1,
         )
 
@@ -162,8 +136,11 @@ class ConnectionRows(LeavingRows):
 
     def switch_off(self, connection_id: int) -> None:
         """Nothing more is done for it, and its settings go; the row stays until the grant is ended at Google."""
-        owner = select(connections.c.user_id).where(connections.c.id == connection_id).scalar_subquery()
-        self._db.execute(delete(sign_ins).where(sign_ins.c.user_id == owner))
+        its = select(connections.c.location_id, connections.c.user_id).where(
+            connections.c.id == connection_id
+        )
+        his = tuple_(sign_ins.c.location_id, sign_ins.c.user_id).in_(its)
+        self._db.execute(delete(sign_ins).where(his))
         self._db.execute(delete(shared_contacts).where(shared_contacts.c.connection_id == connection_id))
         self._update(
             connection_id,
@@ -185,9 +162,13 @@ class ConnectionRows(LeavingRows):
         if excluded is not None:
             self._update(connection_id, excluded_domains=sorted(excluded))
 
-    def share_contact(self, connection_id: int, contact_id: str, *, shared: bool) -> None:
+    def share_contact(self, connection: Connection, contact_id: str, *, shared: bool) -> None:
         """Switch "share e-mails" for a record on or off (D13, Custom)."""
-        tick = {"connection_id": connection_id, "contact_id": contact_id}
+        tick = {
+            "connection_id": connection.id,
+            "contact_id": contact_id,
+            "location_id": connection.location.id,
+        }
         if shared:
             insert_new(self._db, shared_contacts, [tick])
         else:
@@ -204,8 +185,12 @@ class ConnectionRows(LeavingRows):
         this = (connections.c.id == connection.id, connections.c.version == connection.version)
         return self._db.execute(delete(connections).where(*this)).rowcount == 1
 
-    def _all(self, these: ColumnElement[bool]) -> tuple[Connection, ...]:
-        rows = self._db.execute(select(connections).where(these).order_by(connections.c.id))
+    def those(
+        self, *where: ColumnElement[bool], locked: bool = False, limit: int | None = None
+    ) -> tuple[Connection, ...]:
+        """For the repositories of an organisation or a location (user_connections.py), the first made first."""
+        found = select(connections).where(*where).order_by(connections.c.id).limit(limit)
+        rows = self._db.execute(found.with_for_update() if locked else found)
         return tuple(map(self._read, rows))
 
     def _turn(self, connection_id: int, old: ConnectionState, new: ConnectionState) -> bool:
@@ -223,6 +208,7 @@ class ConnectionRows(LeavingRows):
     def _read(self, row: Any) -> Connection:
         return Connection(
             id=row.id,
+            location=Location(row.location_id, row.organisation_id),
             user_id=row.user_id,
             mailbox_id=row.mailbox_id,
             mode=Mode(row.mode),
@@ -235,6 +221,7 @@ class ConnectionRows(LeavingRows):
             sharing=Sharing(row.sharing),
             excluded_domains=frozenset(row.excluded_domains),
             access_trouble=row.access_trouble,
+            signed_out_at=row.signed_out_at,
         )
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, or_, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, or_, select, tuple_, update
 
 from domain.addresses import loose
 from domain.crm import SEPARATORS, Change, ContactRecord, DealRecord, Record, Records, UserRecord
-from infra.db import outdated
+from domain.locations import Location
 from infra.db.bulk import add, put
+from infra.db.outdated import OutdatedRows, whose
 from infra.db.schema import (
     contact_addresses,
     contact_viewers,
@@ -27,15 +28,19 @@ from infra.db.types import db_now
 R = TypeVar("R", bound=Record)
 _TABLES = {Records.CONTACTS: contacts, Records.DEALS: deals, Records.USERS: users}
 _TYPES = {Records.CONTACTS: ContactRecord, Records.DEALS: DealRecord, Records.USERS: UserRecord}
+_OF_ORGANISATION = (users, user_addresses)
 _PAIRS = 500
 """Pairs compared in one statement."""
 
 
 class CrmRows:
-    """The CRM's records within one transaction; the caller keeps it short (W11)."""
+    """The CRM's records of one location, and its organisation's users, within one transaction; the caller keeps it
+    short (W11)."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, location: Location) -> None:
         self._db = db
+        self._location = location
+        self._outdated = OutdatedRows(db, location)
 
     def put(self, records: Collection[Record]) -> None:
         """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced
@@ -45,7 +50,7 @@ class CrmRows:
             self._keep_versions(kind, its, crm_versions.c.deleted_at.is_not(None), deleted_at=None)
         self._put(records)
         for kind, its in ids.items():
-            outdated.clear(self._db, kind, its)
+            self._outdated.clear(kind, its)
 
     def _put(self, records: Collection[Record]) -> None:
         self._put_contacts({one.id: one for one in records if isinstance(one, ContactRecord)}.values())
@@ -55,63 +60,65 @@ class CrmRows:
     def ids_after(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
         """The ids of a kind in the database's order, a page at a time; "" begins."""
         key = _TABLES[kind].c.id
-        return tuple(self._db.scalars(select(key).where(key > last).order_by(key).limit(limit)))
+        page = select(key).where(self._here(_TABLES[kind]), key > last)
+        return tuple(self._db.scalars(page.order_by(key).limit(limit)))
 
     def ids_with_separator(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
         """The same of ids that look like several in a cell (E107)."""
         key = _TABLES[kind].c.id
         odd = or_(*(key.contains(separator) for separator in SEPARATORS))
-        return tuple(self._db.scalars(select(key).where(key > last, odd).order_by(key).limit(limit)))
+        page = select(key).where(self._here(_TABLES[kind]), key > last, odd)
+        return tuple(self._db.scalars(page.order_by(key).limit(limit)))
 
     def roles_with_separator(self) -> frozenset[str]:
         """Roles that look like several in a cell."""
         odd = or_(*(users.c.role.contains(separator) for separator in SEPARATORS))
-        return frozenset(self._db.scalars(select(users.c.role).where(odd).distinct()))
+        return frozenset(self._db.scalars(select(users.c.role).where(self._here(users), odd).distinct()))
 
     def known(self, kind: Records, ids: Collection[str]) -> frozenset[str]:
         """Which of these there are."""
-        key = _TABLES[kind].c.id
+        key, here = _TABLES[kind].c.id, self._here(_TABLES[kind])
         return frozenset(
-            one for chunk in chunks(ids) for one in self._db.scalars(select(key).where(key.in_(chunk)))
+            one for chunk in chunks(ids) for one in self._db.scalars(select(key).where(here, key.in_(chunk)))
         )
 
     def mark_outdated(self, kind: Records, refused: Mapping[str, str], version: int | None) -> None:
         """A change of these records was refused, for these reasons (E9). Nothing for records that are not known, nor
         where a newer change than the refused one is."""
-        outdated.mark(self._db, kind, self.known(kind, refused), refused, version)
-
-    def count_outdated(self) -> Mapping[Records, int]:
-        """How many records of each kind are out of date."""
-        return outdated.count(self._db)
-
-    def uncategorised_stages(self, limit: int) -> tuple[Mapping[str, int], int]:
-        """Stages that count as OPEN because they have no category, with the number of their deals, those with the most
-        first; and how many such stages there are (E9)."""
-        of = deals.c.uncategorised
-        stages = self._db.scalar(select(func.count(deals.c.stage.distinct())).where(of)) or 0
-        rows = self._db.execute(
-            select(deals.c.stage, func.count())
-            .where(of)
-            .group_by(deals.c.stage)
-            .order_by(func.count().desc(), deals.c.stage)
-            .limit(limit)
-        )
-        return {row[0]: row[1] for row in rows}, stages
+        self._outdated.mark(kind, self.known(kind, refused), refused, version)
 
     def delete(self, kind: Records, ids: Collection[str]) -> int:
         """Forget these records; returns how many there were."""
         self._keep_versions(kind, ids, crm_versions.c.deleted_at.is_(None), deleted_at=db_now())
-        outdated.clear(self._db, kind, ids)
+        self._outdated.clear(kind, ids)
         return self._delete(kind, ids)
 
     def _delete(self, kind: Records, ids: Collection[str]) -> int:
         table = _TABLES[kind]
         if kind is Records.CONTACTS:  # a record of the same id that is made anew is another one's to share
-            self._db.execute(delete(shared_contacts).where(shared_contacts.c.contact_id.in_(ids)))
+            here = shared_contacts.c.location_id == self._location.id
+            self._db.execute(delete(shared_contacts).where(here, shared_contacts.c.contact_id.in_(ids)))
         if kind is Records.USERS:
-            self._db.execute(delete(sign_ins).where(sign_ins.c.user_id.in_(ids)))
-        these = in_key_order(self._db, table, table.c.id.in_(ids))
-        return self._db.execute(delete(table).where(these)).rowcount
+            its = sign_ins.c.organisation_id == self._location.organisation_id
+            self._db.execute(delete(sign_ins).where(its, sign_ins.c.user_id.in_(ids)))
+        here = self._here(table)
+        these = in_key_order(self._db, table, here, table.c.id.in_(ids))
+        return self._db.execute(delete(table).where(here, these)).rowcount
+
+    def _here(self, table: Table) -> ColumnElement[bool]:
+        """Of a row: it is this location's, or its organisation's."""
+        ((name, value),) = self._whose(table).items()
+        return table.c[name] == value
+
+    def _whose(self, table: Table) -> Mapping[str, int]:
+        """What every row of the table has in front."""
+        if table in _OF_ORGANISATION:
+            return {"organisation_id": self._location.organisation_id}
+        return {"location_id": self._location.id}
+
+    def _of_kind(self, kind: Records) -> Mapping[str, Any]:
+        """Whose the versions of a kind are."""
+        return whose(kind, self._location) | {"kind": kind.value}
 
     def change(self, change: Change) -> bool:
         """Make it so; False when it, or a newer change of the record, is known already.
@@ -119,7 +126,7 @@ class CrmRows:
         The version comes first: its row makes two changes of one record wait for each other.
         """
         deleted_at = None if change.record else db_now()
-        known = {"kind": change.kind.value, "record_id": change.id, "version": change.version}
+        known = {**self._of_kind(change.kind), "record_id": change.id, "version": change.version}
         if not insert_or_raise(
             self._db, crm_versions, known | {"deleted_at": deleted_at}, crm_versions.c.version
         ):
@@ -128,16 +135,16 @@ class CrmRows:
             self._delete(change.kind, [change.id])
         else:
             self._put([change.record])
-        outdated.clear(self._db, change.kind, [change.id], change.version)
+        self._outdated.clear(change.kind, [change.id], change.version)
         return True
 
     def _keep_versions(
         self, kind: Records, ids: Collection[str], which: ColumnElement[bool], **values: Any
     ) -> None:
         """From when on the versions of these records are those of deleted ones. Before the records: as `change`."""
-        of_kind = crm_versions.c.kind == kind.value
+        of_kind = [crm_versions.c[name] == value for name, value in self._of_kind(kind).items()]
         for chunk in chunks(ids):
-            these = (of_kind, crm_versions.c.record_id.in_(chunk))
+            these = (*of_kind, crm_versions.c.record_id.in_(chunk))
             locked = in_key_order(self._db, crm_versions, *these, which)
             self._db.execute(update(crm_versions).where(*these, locked).values(values))
 
@@ -148,6 +155,7 @@ class CrmRows:
             contacts,
             [
                 {
+                    **self._whose(contacts),
                     "id": one.id,
                     "kind": one.kind.value,
                     "name": one.name,
@@ -173,6 +181,7 @@ class CrmRows:
             deals,
             [
                 {
+                    **self._whose(deals),
                     "id": one.id,
                     "stage": one.stage,
                     "category": one.counts_as.value,
@@ -195,6 +204,7 @@ class CrmRows:
             users,
             [
                 {
+                    **self._whose(users),
                     "id": one.id,
                     "name": one.name,
                     "role": one.role,
@@ -220,18 +230,19 @@ class CrmRows:
     ) -> None:
         """What belongs to the owners becomes what is wanted; what is so already is not written again."""
         owner, member = key
+        here = self._here(table)
         there = {
             (row[0], row[1])
             for chunk in chunks(owners)
-            for row in self._db.execute(select(owner, member).where(owner.in_(chunk)))
+            for row in self._db.execute(select(owner, member).where(here, owner.in_(chunk)))
         }
         for stale in chunks(sorted(there - wanted.keys()), _PAIRS):
-            self._db.execute(delete(table).where(tuple_(owner, member).in_(stale)))
+            self._db.execute(delete(table).where(here, tuple_(owner, member).in_(stale)))
         add(
             self._db,
             table,
             [
-                {owner.name: pair[0], member.name: pair[1], **more}
+                {**self._whose(table), owner.name: pair[0], member.name: pair[1], **more}
                 for pair, more in wanted.items()
                 if pair not in there
             ],

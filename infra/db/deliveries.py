@@ -151,7 +151,12 @@ _ITEMS = (
         WORKS.label("works"),
     )
     .join(connections, connections.c.id == notifications.c.connection_id)
-    .join(contacts, contacts.c.id == notifications.c.contact_id, isouter=True)
+    .join(
+        contacts,
+        (contacts.c.location_id == notifications.c.location_id)
+        & (contacts.c.id == notifications.c.contact_id),
+        isouter=True,
+    )
     .where(notifications.c.id.in_(bindparam("its")))
     .order_by(notifications.c.id)
 )

@@ -14,6 +14,7 @@ _FACTS = (
     *("id", "connection_id", "mailbox_id", "user_id", "kind", "outcome", "decided_at", "created_at", "late"),
     *("contact_id", "contact_address", "matched_by", "via_list", "in_inbox"),
     *("category", "deal_id", "replaces", "changed", "changed_at", "undone_at"),
+    *("organisation_id", "location_id"),
 )
 COLUMNS: Mapping[str, Data] = _MAIL | dict.fromkeys(_FACTS, Data.FACTS)
 """Of the tables that hold what was decided and told of a mail."""

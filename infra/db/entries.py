@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, exists, literal, select, tuple_
 
 from domain.ledger import State, Step
+from domain.locations import Location
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, Query
 from domain.trails import StepTaken
-from infra.db.kept import DECISIONS, MESSAGES, STEPS
+from infra.db.kept import DECISIONS, messages_of, steps_of
 from infra.db.schema import UNDONE, connections, decisions, mailboxes, messages, steps
 from infra.db.types import Instant
 
@@ -17,12 +18,14 @@ _ORDER = (messages.c.seen_at, messages.c.mailbox_id, messages.c.gmail_id)
 _FIRST = (State.SET_ASIDE, State.WAITING, State.BLOCKED)
 
 
-def entries(db: Connection, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
+def entries(
+    db: Connection, location: Location, query: Query, after: Bookmark | None, mails: int
+) -> tuple[Entry, ...]:
     """What the ledger has of so many mails, one entry per connection; `after` is where the last page ended."""
-    found = db.execute(page(query, after, mails)).all()
+    found = db.execute(page(location, query, after, mails)).all()
     keys = [(row.mailbox_id, row.gmail_id) for row in found]
-    decided = _decided(db, keys, query.outcomes)
-    unfinished = _unfinished(db, keys)
+    decided = _decided(db, location, keys, query.outcomes)
+    unfinished = _unfinished(db, location, keys)
     return tuple(
         _entry(row, one, unfinished)
         for row in found
@@ -45,9 +48,9 @@ def step_taken(row: Row[Any]) -> StepTaken:
     )
 
 
-def page(query: Query, after: Bookmark | None, mails: int) -> Select[Any]:
+def page(location: Location, query: Query, after: Bookmark | None, mails: int) -> Select[Any]:
     found = select(messages, mailboxes.c.address).join(mailboxes, mailboxes.c.id == messages.c.mailbox_id)
-    found = found.where(MESSAGES)
+    found = found.where(messages_of(location))
     if query.mailbox is not None:
         named = select(mailboxes.c.id).where(mailboxes.c.address == query.mailbox)
         found = found.where(messages.c.mailbox_id == named.scalar_subquery())
@@ -57,10 +60,11 @@ def page(query: Query, after: Bookmark | None, mails: int) -> Select[Any]:
         found = found.where(messages.c.seen_at < query.until)
     if query.outcomes:
         same = (decisions.c.mailbox_id == messages.c.mailbox_id, decisions.c.gmail_id == messages.c.gmail_id)
-        found = found.where(exists().where(*same, decisions.c.outcome.in_(query.outcomes), DECISIONS))
+        its = (connections.c.id == decisions.c.connection_id, connections.c.location_id == location.id)
+        found = found.where(exists().where(*same, *its, decisions.c.outcome.in_(query.outcomes), DECISIONS))
     if query.states:
         open_mail = select(steps.c.mailbox_id, steps.c.gmail_id).where(
-            UNDONE, steps.c.state.in_(query.states), STEPS
+            UNDONE, steps.c.state.in_(query.states), steps_of(location)
         )
         found = found.where(tuple_(messages.c.mailbox_id, messages.c.gmail_id).in_(open_mail))
     if after is not None:
@@ -70,12 +74,13 @@ def page(query: Query, after: Bookmark | None, mails: int) -> Select[Any]:
 
 
 def _decided(
-    db: Connection, keys: Sequence[tuple[int, str]], outcomes: Collection[Outcome]
+    db: Connection, location: Location, keys: Sequence[tuple[int, str]], outcomes: Collection[Outcome]
 ) -> dict[tuple[int, str], list[Row[Any]]]:
     """By mail: its decisions, with the user of each; of those asked for only, if any outcome was."""
     found = (
         select(decisions, connections.c.user_id)
         .join(connections, connections.c.id == decisions.c.connection_id)
+        .where(connections.c.location_id == location.id)
         .where(tuple_(decisions.c.mailbox_id, decisions.c.gmail_id).in_(keys), DECISIONS)
         .order_by(decisions.c.connection_id)
     )
@@ -86,10 +91,12 @@ def _decided(
     return by_mail
 
 
-def _unfinished(db: Connection, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str, int], StepTaken]:
+def _unfinished(
+    db: Connection, location: Location, keys: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str, int], StepTaken]:
     """By mail and connection (0 before it is matched): the step it hangs on."""
     these = tuple_(steps.c.mailbox_id, steps.c.gmail_id).in_(keys)
-    rows = db.execute(select(steps).where(these, UNDONE, STEPS)).all()
+    rows = db.execute(select(steps).where(these, UNDONE, steps_of(location))).all()
     found: dict[tuple[int, str, int], StepTaken] = {}
     for row in sorted(rows, key=lambda row: _FIRST.index(State(row.state))):
         found.setdefault((row.mailbox_id, row.gmail_id, row.connection_id), step_taken(row))

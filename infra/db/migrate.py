@@ -1,8 +1,11 @@
 """Bringing a database to our schema, and refusing one that is not there (W16)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from infra.db.schema import HEAD as HEAD
 from infra.db.sql import take_turn
@@ -35,12 +38,34 @@ def migrate(engine: Engine, to: str = "head") -> None:
     with translated(), engine.connect() as db:
         db = db.execution_options(**{PATIENT: True})
         config.attributes["connection"] = db
-        with db.begin():  # before Alembic looks: on SQLite it would begin one for each migration
+        with (
+            _keeping_children(db),
+            db.begin(),
+        ):  # before Alembic looks: on SQLite it would begin one for each migration
             take_turn(db, "migrate")
             try:
                 command.upgrade(config, to)
             except CommandError:
                 raise WrongSchema("the database belongs to a newer release than this one: run that") from None
+            if db.dialect.name == "sqlite" and db.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise WrongSchema(
+                    "rows name others that are not there, so nothing was changed: restore a backup"
+                )
+
+
+@contextmanager
+def _keeping_children(db: Connection) -> Iterator[None]:
+    """Where a migration makes a table anew SQLite would delete what belongs to its rows with the old one. The pragma
+    that keeps it from that does nothing within a transaction: so it comes before."""
+    if db.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = db.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
 
 
 def check_schema(engine: Engine) -> None:

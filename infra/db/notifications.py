@@ -1,20 +1,18 @@
-"""The users' lists of notifications, and the deliveries that go out from there (D11, E86, I5)."""
+"""What goes on the users' lists of notifications, and the deliveries that go out from there (D11, E86, I5)."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, insert, or_, select
 from sqlalchemy import Connection as Database
+from sqlalchemy import bindparam, insert, or_, select
 
 from domain.channels import ChannelState
 from domain.connections import Connection
 from domain.ledger import Claim, Link, State
 from domain.notifications import NoticeKind, Told, is_late
-from domain.reports import Notice
 from domain.retention import Data
 from infra.db.details import only
-from infra.db.kept import NOTIFICATIONS
-from infra.db.schema import channels, contacts, deliveries, notifications
+from infra.db.schema import channels, deliveries, notifications
 from infra.db.sql import insert_new, insert_returning
 from infra.db.types import NOW, db_now, seconds
 
@@ -30,13 +28,13 @@ class NotificationRows:
 
     def notify(
         self,
-        user_id: str,
+        connection: Connection,
         claims: Collection[Claim],
         links: Mapping[tuple[str, int], Link],
         kept: Collection[Data],
     ) -> Told:
-        """Put mails on the user's list, each once (I2), as far as they may be `kept`, and what is new there on its way
-        to his channels."""
+        """Put its mails on its user's list, each once (I2), as far as they may be `kept`, and what is new there on its
+        way to his channels."""
         if not claims:
             return Told((), frozenset())
         now = self._db.scalars(_NOW).one()
@@ -45,8 +43,7 @@ class NotificationRows:
             link = links[claim.key]
             rows.append(
                 {
-                    "connection_id": claim.connection_id,
-                    "user_id": user_id,
+                    **_whose(connection),
                     "gmail_id": claim.gmail_id,
                     "contact_id": link.contact_id,
                     "author": link.author,
@@ -61,7 +58,8 @@ class NotificationRows:
         )
         told.sort(key=lambda row: int(row.id))
         return Told(
-            tuple(row.gmail_id for row in told), self._send_out(user_id, {row.id: row.late for row in told})
+            tuple(row.gmail_id for row in told),
+            self._send_out(connection, {row.id: row.late for row in told}),
         )
 
     def tell(self, connection: Connection, kind: NoticeKind) -> frozenset[int]:
@@ -71,55 +69,24 @@ class NotificationRows:
         """
         [new] = self._db.scalars(
             insert(notifications)
-            .values(
-                kind=kind.value,
-                connection_id=connection.id,
-                user_id=connection.user_id,
-                created_at=db_now(),
-            )
+            .values(kind=kind.value, created_at=db_now(), **_whose(connection))
             .returning(notifications.c.id)
         )
-        return self._send_out(connection.user_id, {new: False})
+        return self._send_out(connection, {new: False})
 
-    def get(self, notification_id: int, user_id: str) -> Notice | None:
-        """One notification of the user's own list."""
-        row = self._db.execute(
-            select(notifications, contacts.c.name)
-            .outerjoin(contacts, contacts.c.id == notifications.c.contact_id)
-            .where(*_his(notification_id, user_id))
-        ).one_or_none()
-        if row is None:
-            return None
-        return Notice(
-            row.id,
-            NoticeKind(row.kind),
-            row.late,
-            row.name,
-            row.author,
-            row.received_at,
-            row.gmail_id,
-            row.contact_id,
-            row.via_list,
-        )
-
-    def remove(self, notification_id: int, user_id: str) -> bool:
-        """Off his list, and off its way to his channels (Z27); False when it was not there any more."""
-        removed = self._db.execute(delete(notifications).where(*_his(notification_id, user_id)))
-        return removed.rowcount == 1
-
-    def _send_out(self, user_id: str, new: Mapping[int, bool]) -> frozenset[int]:
+    def _send_out(self, connection: Connection, new: Mapping[int, bool]) -> frozenset[int]:
         """A delivery per channel for each new notification, by id and whether it is late; returns the channels.
 
         The channels are locked against their removal until the commit, and against nothing else.
         """
         if not new:
             return frozenset()
-        found = self._db.scalars(_CHANNELS, {"of_user": user_id}).all()
+        found = self._db.scalars(_CHANNELS, _of(connection)).all()
         rows: list[dict[str, Any]] = [
             {
                 "channel_id": channel_id,
                 "notification_id": notification_id,
-                "user_id": user_id,
+                "user_id": connection.user_id,
                 "state": State.WAITING.value,
                 "ready_after": self._gather if late else 0,
                 "redrive_after": self._gather if late else self._redrive_after,
@@ -137,6 +104,7 @@ _READY_AT, _REDRIVE_AT = db_now(seconds("ready_after")), db_now(seconds("redrive
 _CHANNELS = (
     select(channels.c.id)
     .where(
+        channels.c.organisation_id == bindparam("organisation"),
         channels.c.state == ChannelState.ACTIVE.value,
         or_(channels.c.user_id.is_(None), channels.c.user_id == bindparam("of_user")),
     )
@@ -144,5 +112,14 @@ _CHANNELS = (
 )
 
 
-def _his(notification_id: int, user_id: str) -> tuple[ColumnElement[bool], ...]:
-    return notifications.c.id == notification_id, notifications.c.user_id == user_id, NOTIFICATIONS
+def _of(connection: Connection) -> dict[str, Any]:
+    return {"organisation": connection.location.organisation_id, "of_user": connection.user_id}
+
+
+def _whose(connection: Connection) -> dict[str, Any]:
+    return {
+        "connection_id": connection.id,
+        "organisation_id": connection.location.organisation_id,
+        "location_id": connection.location.id,
+        "user_id": connection.user_id,
+    }

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select
 
-from domain.outbox import DAY, DRAFT_GONE, Room, Sending, SendReport, SendState
+from domain.outbox import DAY, DRAFT_GONE, Room, Sending, SendState
 from infra.db.claims import OUTBOX, redrive
-from infra.db.schema import connections, mailboxes, outbox
+from infra.db.schema import mailboxes, outbox
 from infra.db.sql import in_key_order, insert_returning
 from infra.db.types import db_now
 
@@ -76,7 +76,7 @@ class OutboxRows:
         ).one_or_none()
         if row is None:
             return None
-        before = _read(row)
+        before = sending(row)
         drafting = before.state is SendState.DRAFTING
         state = before.state if drafting else SendState.SENDING
         claimed = OUTBOX.claim(outbox.c.id == row.id, state=state.value)
@@ -115,35 +115,13 @@ class OutboxRows:
         of_connection = outbox.c.connection_id == connection_id
         self._db.execute(delete(outbox).where(of_connection, in_key_order(self._db, outbox, of_connection)))
 
-    def reports(
-        self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int
-    ) -> tuple[SendReport, ...]:
-        """The newest first, of one user, mailbox and state where they are named."""
-        wanted = [
-            column == value
-            for column, value in (
-                (connections.c.user_id, user_id),
-                (mailboxes.c.address, mailbox),
-                (outbox.c.state, state and state.value),
-            )
-            if value is not None
-        ]
-        rows = self._db.execute(
-            select(outbox, mailboxes.c.address, connections.c.user_id)
-            .join(mailboxes, mailboxes.c.id == outbox.c.mailbox_id)
-            .join(connections, connections.c.id == outbox.c.connection_id)
-            .where(and_(True, *wanted))
-            .order_by(outbox.c.id.desc())
-            .limit(limit)
-        )
-        return tuple(SendReport(_read(row), row.address, row.user_id) for row in rows)
-
     def _one(self, where: ColumnElement[bool]) -> Sending | None:
         row = self._db.execute(select(outbox).where(where)).one_or_none()
-        return _read(row) if row else None
+        return sending(row) if row else None
 
 
-def _read(row: Any) -> Sending:
+def sending(row: Any) -> Sending:
+    """A row of the outbox in the domain's words."""
     return Sending(
         id=row.id,
         mailbox_id=row.mailbox_id,

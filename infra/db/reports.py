@@ -1,4 +1,4 @@
-"""Reading for people: how the mailboxes stand, what became of a mail, who has written (Z25)."""
+"""Reading for the operator: how all mailboxes stand, whosever they are."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -8,26 +8,22 @@ from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, se
 
 from domain.comparisons import Compared
 from domain.connections import ConnectionState
+from domain.crm import Records
 from domain.ledger import State
-from domain.notifications import NoticeKind
-from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
-from domain.trails import Trail
-from infra.db.entries import entries
+from domain.reports import MailboxReport, Totals
 from infra.db.features import works
-from infra.db.kept import DECISIONS, NOTIFICATIONS, STEPS
+from infra.db.kept import DECISIONS, STEPS
 from infra.db.mailboxes import watch_state
 from infra.db.schema import (
     UNDONE,
     connections,
-    contacts,
+    deals,
     decisions,
     mailboxes,
     messages,
-    notifications,
+    outdated,
     steps,
 )
-from infra.db.schema import users as crm_users
-from infra.db.trails import trails
 from infra.db.types import db_now
 
 _WAITS = steps.c.state.in_([State.WAITING.value, State.BLOCKED.value])
@@ -141,44 +137,6 @@ class ReportRows:
             for row in rows
         )
 
-    def notices(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notice, ...]:
-        """The user's notifications with a higher id, in the order of their ids. Of mail none is shown while he
-        has no permission (D12)."""
-        withdrawn = exists().where(
-            connections.c.id == notifications.c.connection_id,
-            connections.c.state == ConnectionState.PAUSED.value,
-        )
-        rows = self._db.execute(
-            select(notifications, contacts.c.name)
-            .join(contacts, contacts.c.id == notifications.c.contact_id, isouter=True)
-            .where(notifications.c.user_id == user_id, notifications.c.id > after)
-            .where((notifications.c.kind != NoticeKind.MAIL.value) | ~withdrawn, NOTIFICATIONS)
-            .order_by(notifications.c.id)
-            .limit(limit)
-        )
-        return tuple(
-            Notice(
-                row.id,
-                NoticeKind(row.kind),
-                row.late,
-                row.name,
-                row.author,
-                row.received_at,
-                row.gmail_id,
-                row.contact_id,
-                row.via_list,
-            )
-            for row in rows
-        )
-
-    def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
-        """A page of the ledger: so many mails at most, the newest first, from after a place on."""
-        return entries(self._db, query, after, mails)
-
-    def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[Trail, ...]:
-        """What the ledger holds of the mail, in every mailbox that has one of this id."""
-        return trails(self._db, gmail_id, mailbox)
-
     def changed_by_hand(
         self, since: datetime, mailbox_id: int | None = None
     ) -> Mapping[int, tuple[str, ...]]:
@@ -206,10 +164,24 @@ class ReportRows:
             found.setdefault(row.mailbox_id, []).append(row.gmail_id)
         return {mailbox_id: tuple(ids) for mailbox_id, ids in found.items()}
 
-    def knows_user(self, user_id: str) -> bool:
-        """Whether the CRM has such a user, or one is connected."""
-        named = exists().where(crm_users.c.id == user_id) | exists().where(connections.c.user_id == user_id)
-        return bool(self._db.scalar(select(named)))
+    def count_outdated(self) -> Mapping[Records, int]:
+        """How many records of each kind are out of date, whosever they are."""
+        rows = self._db.execute(select(outdated.c.kind, func.count()).group_by(outdated.c.kind))
+        return {Records(kind): times for kind, times in rows}
+
+    def uncategorised_stages(self, limit: int) -> tuple[Mapping[str, int], int]:
+        """Stages that count as OPEN because they have no category, with the number of their deals, those with the most
+        first; and how many such stages there are (E9)."""
+        of = deals.c.uncategorised
+        stages = self._db.scalar(select(func.count(deals.c.stage.distinct())).where(of)) or 0
+        rows = self._db.execute(
+            select(deals.c.stage, func.count())
+            .where(of)
+            .group_by(deals.c.stage)
+            .order_by(func.count().desc(), deals.c.stage)
+            .limit(limit)
+        )
+        return {row[0]: row[1] for row in rows}, stages
 
 
 def _named(mailbox: str | None) -> Collection[ColumnElement[bool]]:

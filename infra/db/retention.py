@@ -148,7 +148,7 @@ class RetentionRows:
 
     def versions(self, days: int, limit: int, after: After) -> Forgotten:
         """Those of records that were deleted longer ago, unless they are back."""
-        key = (crm_versions.c.kind, crm_versions.c.record_id)
+        key = tuple(crm_versions.primary_key.columns)
         is_old = crm_versions.c.deleted_at < db_now(-_DAY * days)
         oldest = select(*key).where(is_old).order_by(crm_versions.c.deleted_at).limit(limit)
         old = sorted(tuple(row) for row in self._db.execute(oldest))

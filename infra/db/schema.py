@@ -24,9 +24,11 @@ from infra.db.crm_schema import contacts as contacts
 from infra.db.crm_schema import crm_versions as crm_versions
 from infra.db.crm_schema import deal_contacts as deal_contacts
 from infra.db.crm_schema import deals as deals
+from infra.db.crm_schema import locations as locations
 from infra.db.crm_schema import metadata as metadata
-from infra.db.crm_schema import organisation as organisation
+from infra.db.crm_schema import organisations as organisations
 from infra.db.crm_schema import outdated as outdated
+from infra.db.crm_schema import settings as settings
 from infra.db.crm_schema import user_addresses as user_addresses
 from infra.db.crm_schema import users as users
 from infra.db.mailbox_schema import AWAKE as AWAKE
@@ -46,6 +48,8 @@ connections = Table(
     "connections",
     metadata,
     Column("id", _id, primary_key=True, autoincrement=True),
+    Column("organisation_id", _id, nullable=False),
+    Column("location_id", ForeignKey("locations.id"), nullable=False),
     Column("user_id", String, nullable=False),
     Column("mailbox_id", ForeignKey("mailboxes.id"), nullable=False, index=True),
     Column("mode", String, nullable=False),
@@ -57,19 +61,21 @@ connections = Table(
     Column("dry_run", Boolean, nullable=False, server_default=false()),
     Column("sorting_trouble", String),
     Column("access_trouble", String),
+    Column("signed_out_at", Instant),
     Column("sharing", String, nullable=False, server_default="private"),
     Column("excluded_domains", Json, nullable=False, server_default="[]"),
     Column("grant", LargeBinary),
     Column("leave_due_at", Instant),
     Column("created_at", Instant, nullable=False),
-    UniqueConstraint("user_id", "mailbox_id"),
+    UniqueConstraint("location_id", "user_id", "mailbox_id"),
     sqlite_autoincrement=True,
 )
 _left = connections.c.leave_due_at.is_not(None)
 Index("connections_leaving", connections.c.leave_due_at, sqlite_where=_left, postgresql_where=_left)
 _public = connections.c.sharing == "public"
-Index("connections_public", connections.c.mailbox_id, sqlite_where=_public, postgresql_where=_public)
-"""`sharing` and `excluded_domains` are the owner's own (D13). `leave_due_at`: from when on the sweep asks again
+Index("connections_public", connections.c.location_id, sqlite_where=_public, postgresql_where=_public)
+"""`sharing` and `excluded_domains` are the owner's own (D13). `signed_out_at`: since when its user has to sign in
+again. `leave_due_at`: from when on the sweep asks again
 that what was kept for a feature which is off be deleted, and a connection which is off be ended at Google and deleted.
 Empty where nothing is left to do."""
 
@@ -77,7 +83,9 @@ shared_contacts = Table(
     "shared_contacts",
     metadata,
     Column("connection_id", ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True),
-    Column("contact_id", String, primary_key=True, index=True),
+    Column("contact_id", String, primary_key=True),
+    Column("location_id", _id, nullable=False),
+    Index("shared_contacts_contact", "location_id", "contact_id"),
 )
 """The records for which the owner of a mailbox has switched on "share e-mails" (D13, Custom)."""
 
@@ -85,6 +93,8 @@ sign_ins = Table(
     "sign_ins",
     metadata,
     Column("state", String, primary_key=True),
+    Column("organisation_id", _id, nullable=False),
+    Column("location_id", _id, nullable=False),
     Column("user_id", String, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Instant, nullable=False),
@@ -238,6 +248,8 @@ notifications = Table(
     Column("id", _id, primary_key=True, autoincrement=True),
     Column("kind", String, nullable=False, server_default="mail"),
     Column("connection_id", _id, nullable=False),
+    Column("organisation_id", _id, nullable=False),
+    Column("location_id", _id, nullable=False),
     Column("user_id", String, nullable=False),
     Column("gmail_id", String),
     Column("contact_id", String),
@@ -247,7 +259,7 @@ notifications = Table(
     Column("late", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("connection_id", "gmail_id"),
-    Index("notifications_user", "user_id", "id"),
+    Index("notifications_user", "organisation_id", "user_id", "id"),
     sqlite_autoincrement=True,
 )
 """What the CRM shows to a user (Z3, Z25): exactly three details of the mail, and whose it is. `via_list` says how

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, literal_column, select, union
 
 from domain.connections import ConnectionState, Sharing
+from domain.locations import Location
 from domain.organisations import SharingPolicy
 from domain.sharing import Share, SharedMailbox
 from domain.users import User
@@ -17,10 +18,12 @@ _SHOWN = (ConnectionState.ACTIVE.value, ConnectionState.REAUTH_NEEDED.value)
 
 
 class SharingRows:
-    """Sharing within one transaction; nothing here writes."""
+    """Sharing in one location, within one transaction; nothing here writes."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, location: Location) -> None:
         self._db = db
+        self._location = location
+        self._here = connections.c.location_id == location.id
 
     def mailboxes(
         self, viewer_id: str, contact_id: str | None, policy: SharingPolicy
@@ -42,13 +45,22 @@ class SharingRows:
             these += [
                 _PUBLIC,
                 connections.c.id.in_(
-                    select(shared_contacts.c.connection_id).where(shared_contacts.c.contact_id == contact_id)
+                    select(shared_contacts.c.connection_id).where(
+                        shared_contacts.c.location_id == self._location.id,
+                        shared_contacts.c.contact_id == contact_id,
+                    )
                 ),
-                connections.c.user_id.in_(select(users.c.id).where(users.c.role.in_(roles))),
+                connections.c.user_id.in_(
+                    select(users.c.id).where(
+                        users.c.organisation_id == self._location.organisation_id, users.c.role.in_(roles)
+                    )
+                ),
                 connections.c.user_id.in_(user_ids),
             ]
         # Each by its index: for one condition on all of them the database would read every connection.
-        found = union(*(select(connections.c.id).where(condition) for condition in these)).cte("found")
+        found = union(*(select(connections.c.id).where(self._here, condition) for condition in these)).cte(
+            "found"
+        )
         rows = self._db.execute(
             select(
                 connections.c.id.label("connection_id"),
@@ -68,8 +80,13 @@ class SharingRows:
             )
             .select_from(found.join(connections, connections.c.id == found.c.id))
             .join(mailboxes, mailboxes.c.id == connections.c.mailbox_id)
-            .join(users, users.c.id == connections.c.user_id, isouter=True)
-            .where(connections.c.state.in_(_SHOWN))
+            .join(
+                users,
+                (users.c.organisation_id == connections.c.organisation_id)
+                & (users.c.id == connections.c.user_id),
+                isouter=True,
+            )
+            .where(self._here, connections.c.state.in_(_SHOWN))
             .order_by(mailboxes.c.id, connections.c.id)
         )
         return tuple(_read(row) for row in rows)
@@ -77,7 +94,7 @@ class SharingRows:
     def users(self) -> tuple[str, ...]:
         """The users who have a connection, two of them at most: for a setup that has only one."""
         ends = select(func.min(connections.c.user_id), func.max(connections.c.user_id))
-        first, last = self._db.execute(ends.where(connections.c.state.in_(_SHOWN))).one()
+        first, last = self._db.execute(ends.where(self._here, connections.c.state.in_(_SHOWN))).one()
         return tuple(sorted({first, last} - {None}))
 
 

@@ -4,6 +4,7 @@ import hashlib
 
 from sqlalchemy import Connection, delete, insert
 
+from domain.locations import Location
 from domain.sign_ins import SignIn
 from infra.db.schema import sign_ins
 from infra.db.types import db_now
@@ -11,10 +12,11 @@ from infra.secrets import Cipher
 
 
 class SignInRows:
-    """Sign-ins within one transaction. Only the hash of a state is kept."""
+    """Sign-ins of one location within one transaction. Only the hash of a state is kept."""
 
-    def __init__(self, db: Connection, cipher: Cipher) -> None:
+    def __init__(self, db: Connection, location: Location, cipher: Cipher) -> None:
         self._db = db
+        self._location = location
         self._cipher = cipher
 
     def begin(self, state: str, sign_in: SignIn, seconds: float) -> None:
@@ -23,6 +25,8 @@ class SignInRows:
         self._db.execute(
             insert(sign_ins).values(
                 state=_hash(state),
+                organisation_id=self._location.organisation_id,
+                location_id=self._location.id,
                 user_id=sign_in.user_id,
                 sealed=self._cipher.seal_sign_in(sign_in),
                 expires_at=db_now(seconds),
@@ -32,9 +36,10 @@ class SignInRows:
     def take(self, state: str, user_id: str) -> SignIn | None:
         """The sign-in that this user began with this state, for whoever comes first and in time."""
         good = sign_ins.c.expires_at > db_now()
+        here = sign_ins.c.location_id == self._location.id
         row = self._db.execute(
             delete(sign_ins)
-            .where(sign_ins.c.state == _hash(state), sign_ins.c.user_id == user_id)
+            .where(here, sign_ins.c.state == _hash(state), sign_ins.c.user_id == user_id)
             .returning(sign_ins.c.sealed, good.label("good"))
         ).one_or_none()
         return self._cipher.unseal_sign_in(row.sealed) if row and row.good else None

@@ -12,28 +12,25 @@ from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import DatabaseAway
-from infra.db.aliases import AliasRows
+from domain.locations import Location
 from infra.db.channels import ChannelRows
 from infra.db.connections import ConnectionRows
-from infra.db.contacts import ContactRows
-from infra.db.crm import CrmRows
 from infra.db.decisions import DecisionRows
 from infra.db.deliveries import DeliveryRows
 from infra.db.history import HistoryRows
+from infra.db.in_location import InLocation, InOrganisation
 from infra.db.ledger import LedgerRows
 from infra.db.mailboxes import MailboxRows
 from infra.db.messages import MessageRows
 from infra.db.notifications import NotificationRows
+from infra.db.organisations import OrganisationRows
 from infra.db.outbox import OutboxRows
 from infra.db.reports import ReportRows
 from infra.db.retention import RetentionRows
 from infra.db.schema import HEAD
-from infra.db.sharing import SharingRows
-from infra.db.sign_ins import SignInRows
 from infra.db.trouble import translated
 from infra.db.types import NOW
 from infra.db.units import UnitRows
-from infra.db.users import UserRows
 from infra.faults import reached
 from infra.secrets import Cipher
 
@@ -100,9 +97,6 @@ class Transaction:
     # Each is made when it is asked for: most transactions need two or three.
     mailboxes = cached_property(lambda tx: MailboxRows(tx.db))
     connections = cached_property(lambda tx: ConnectionRows(tx.db, tx.cipher))
-    aliases = cached_property(lambda tx: AliasRows(tx.db))
-    contacts = cached_property(lambda tx: ContactRows(tx.db))
-    crm = cached_property(lambda tx: CrmRows(tx.db))
     decisions = cached_property(lambda tx: DecisionRows(tx.db))
     notifications = cached_property(lambda tx: NotificationRows(tx.db, tx.redrive_after, tx.gather))
     channels = cached_property(lambda tx: ChannelRows(tx.db, tx.cipher))
@@ -110,13 +104,19 @@ class Transaction:
     history = cached_property(lambda tx: HistoryRows(tx.db))
     ledger = cached_property(lambda tx: LedgerRows(tx.db, tx.redrive_after))
     messages = cached_property(lambda tx: MessageRows(tx.db, tx.ledger, tx.decisions))
+    organisations = cached_property(lambda tx: OrganisationRows(tx.db))
     outbox = cached_property(lambda tx: OutboxRows(tx.db, tx.redrive_after))
     reports = cached_property(lambda tx: ReportRows(tx.db))
     retention = cached_property(lambda tx: RetentionRows(tx.db))
-    sign_ins = cached_property(lambda tx: SignInRows(tx.db, tx.cipher))
     units = cached_property(lambda tx: UnitRows(tx.db))
-    users = cached_property(lambda tx: UserRows(tx.db))
-    sharing = cached_property(lambda tx: SharingRows(tx.db))
+
+    def of(self, location: Location) -> InLocation:
+        """What belongs to the location, and to its organisation: nothing of another one is in sight (T2)."""
+        return InLocation(self.db, location, self.cipher)
+
+    def of_organisation(self, organisation_id: int) -> InOrganisation:
+        """What belongs to the organisation."""
+        return InOrganisation(self.db, organisation_id, self.cipher)
 
     def now(self) -> datetime:
         """The database's clock (W14)."""

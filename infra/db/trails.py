@@ -9,13 +9,13 @@ from domain.addresses import loose
 from domain.contacts import Kind, MatchedBy
 from domain.labels import ByCategory, Category, Deal, DealCategory, LabelChange
 from domain.ledger import Step
+from domain.locations import Location
 from domain.outcomes import Outcome
 from domain.trails import Decided, DecidingDeal, Person, StepTaken, Trail
-from infra.db.contacts import ContactRows
 from infra.db.crm_labels import called
 from infra.db.entries import step_taken
-from infra.db.kept import DECISIONS, MESSAGES, STEPS
-from infra.db.outdated import behind
+from infra.db.kept import DECISIONS, messages_of, steps_of
+from infra.db.outdated import OutdatedRows
 from infra.db.schema import (
     connections,
     contact_addresses,
@@ -28,22 +28,23 @@ from infra.db.schema import (
     notifications,
     steps,
 )
+from infra.db.settings import SettingRows
 
 
-def trails(db: Connection, gmail_id: str, mailbox: str | None) -> tuple[Trail, ...]:
-    """One for each mailbox, or for the one of this address."""
+def trails(db: Connection, location: Location, gmail_id: str, mailbox: str | None) -> tuple[Trail, ...]:
+    """One for each mailbox of the location, or for the one of this address."""
     named = () if mailbox is None else (mailboxes.c.address == mailbox,)
     known = union(
         select(mailboxes.c.id)
         .join(messages, (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id))
-        .where(MESSAGES, *named),
+        .where(messages_of(location), *named),
         select(mailboxes.c.id)
         .join(connections, connections.c.mailbox_id == mailboxes.c.id)
         .join(
             decisions,
             (decisions.c.connection_id == connections.c.id) & (decisions.c.gmail_id == gmail_id),
         )
-        .where(DECISIONS, *named),
+        .where(connections.c.location_id == location.id, DECISIONS, *named),
     )
     rows = db.execute(
         select(mailboxes, messages.c.came_by, messages.c.seen_at, messages.c.touched, messages.c.missing)
@@ -55,11 +56,11 @@ def trails(db: Connection, gmail_id: str, mailbox: str | None) -> tuple[Trail, .
         .where(mailboxes.c.id.in_(known))
         .order_by(mailboxes.c.address)
     ).all()
-    names = ContactRows(db).organisation().label_names if rows else {}
-    return tuple(_trail(db, row, gmail_id, names) for row in rows)
+    names = SettingRows(db, location.organisation_id).get().label_names if rows else {}
+    return tuple(_trail(db, location, row, gmail_id, names) for row in rows)
 
 
-def _trail(db: Connection, row: Row[Any], gmail_id: str, names: ByCategory) -> Trail:
+def _trail(db: Connection, location: Location, row: Row[Any], gmail_id: str, names: ByCategory) -> Trail:
     names = {**names, **called(row)}
     return Trail(
         mailbox_id=row.id,
@@ -75,15 +76,17 @@ def _trail(db: Connection, row: Row[Any], gmail_id: str, names: ByCategory) -> T
         seen_at=row.seen_at,
         touched=bool(row.touched),
         missing=row.missing or 0,
-        steps=_steps(db, row.id, gmail_id),
-        decided=_decided(db, row.id, gmail_id),
+        steps=_steps(db, location, row.id, gmail_id),
+        decided=_decided(db, location, row.id, gmail_id),
         paused_at=row.paused_at,
     )
 
 
-def _steps(db: Connection, mailbox_id: int, gmail_id: str) -> tuple[StepTaken, ...]:
+def _steps(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -> tuple[StepTaken, ...]:
     rows = db.execute(
-        select(steps).where(steps.c.mailbox_id == mailbox_id, steps.c.gmail_id == gmail_id, STEPS)
+        select(steps).where(
+            steps.c.mailbox_id == mailbox_id, steps.c.gmail_id == gmail_id, steps_of(location)
+        )
     ).all()
     order = list(Step)
     return tuple(
@@ -92,7 +95,7 @@ def _steps(db: Connection, mailbox_id: int, gmail_id: str) -> tuple[StepTaken, .
     )
 
 
-def _decided(db: Connection, mailbox_id: int, gmail_id: str) -> tuple[Decided, ...]:
+def _decided(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -> tuple[Decided, ...]:
     rows = db.execute(
         select(
             decisions,
@@ -104,20 +107,25 @@ def _decided(db: Connection, mailbox_id: int, gmail_id: str) -> tuple[Decided, .
             notifications.c.id.label("notification_id"),
         )
         .join(connections, connections.c.id == decisions.c.connection_id)
-        .join(contacts, contacts.c.id == decisions.c.contact_id, isouter=True)
+        .join(
+            contacts,
+            (contacts.c.location_id == connections.c.location_id) & (contacts.c.id == decisions.c.contact_id),
+            isouter=True,
+        )
         .join(
             notifications,
             (notifications.c.connection_id == decisions.c.connection_id)
             & (notifications.c.gmail_id == decisions.c.gmail_id),
             isouter=True,
         )
-        .where(connections.c.mailbox_id == mailbox_id, decisions.c.gmail_id == gmail_id, DECISIONS)
+        .where(connections.c.mailbox_id == mailbox_id, connections.c.location_id == location.id)
+        .where(decisions.c.gmail_id == gmail_id, DECISIONS)
         .order_by(decisions.c.connection_id)
     ).all()
-    return tuple(_read(db, row) for row in rows)
+    return tuple(_read(db, location, row) for row in rows)
 
 
-def _read(db: Connection, row: Row[Any]) -> Decided:
+def _read(db: Connection, location: Location, row: Row[Any]) -> Decided:
     return Decided(
         connection_id=row.connection_id,
         user_id=row.user_id,
@@ -132,25 +140,29 @@ def _read(db: Connection, row: Row[Any]) -> Decided:
         via_list=row.via_list,
         received_at=row.received_at,
         category=Category(row.category) if row.category else None,
-        deal=_deal(db, row) if row.deal_id else None,
+        deal=_deal(db, location, row) if row.deal_id else None,
         changed=_change(row.changed),
         notification_id=row.notification_id,
         undone_at=row.undone_at,
         sorting_trouble=row.sorting_trouble,
-        outdated=behind(db, row.contact_id, row.deal_id, row.user_id),
+        outdated=OutdatedRows(db, location).behind(row.contact_id, row.deal_id, row.user_id),
     )
 
 
-def _deal(db: Connection, row: Row[Any]) -> DecidingDeal:
+def _deal(db: Connection, location: Location, row: Row[Any]) -> DecidingDeal:
     """The deal as it is now, and which of the records with the author's address it belongs to (E11)."""
-    deal = db.execute(select(deals).where(deals.c.id == row.deal_id)).one_or_none()
+    deal = db.execute(
+        select(deals).where(deals.c.location_id == location.id, deals.c.id == row.deal_id)
+    ).one_or_none()
     same_address = select(contact_addresses.c.contact_id).where(
-        contact_addresses.c.loose == loose(row.contact_address or "")
+        contact_addresses.c.location_id == location.id,
+        contact_addresses.c.loose == loose(row.contact_address or ""),
     )
     key = deal_contacts.c.contact_id
     on_it = db.scalars(
         select(key)
-        .where(deal_contacts.c.deal_id == row.deal_id, key.in_(same_address))
+        .where(deal_contacts.c.location_id == location.id, deal_contacts.c.deal_id == row.deal_id)
+        .where(key.in_(same_address))
         .order_by(case((key == row.contact_id, 0), else_=1), key)
     ).first()
     now = Deal(deal.id, DealCategory(deal.category), deal.closing_date) if deal else None

@@ -114,13 +114,15 @@ def write_crm(engine: Engine) -> None:
     with engine.begin() as db:
         for number, person in enumerate(person for person in PEOPLE if person.kind):
             row = {"id": person.name, "kind": person.kind, "name": person.name.title()}
-            db.execute(insert(contacts).values(created_at=born + timedelta(days=number), **row))
+            db.execute(
+                insert(contacts).values(location_id=1, created_at=born + timedelta(days=number), **row)
+            )
             for address in person.addresses or (person.address,):
                 known = {"contact_id": person.name, "address": address, "loose": loose(address)}
-                db.execute(insert(contact_addresses).values(known))
-        db.execute(insert(users).values(id="kim", name="Kim"))
+                db.execute(insert(contact_addresses).values({"location_id": 1} | known))
+        db.execute(insert(users).values(organisation_id=1, id="kim", name="Kim"))
         row = {"user_id": "kim", "address": COLLEAGUE, "loose": loose(COLLEAGUE)}
-        db.execute(insert(user_addresses).values(row))
+        db.execute(insert(user_addresses).values({"organisation_id": 1} | row))
     for person in PEOPLE:
         if person.kind == "contact":
             write_deals(engine, person.name, person.category)
@@ -132,5 +134,7 @@ def write_deals(engine: Engine, contact: str, category: str) -> None:
         db.execute(delete(deals).where(deals.c.id.startswith(f"{contact}-")))
         for number, (state, closing) in enumerate(DEALS_OF[category]):
             deal = f"{contact}-{number}"
-            db.execute(insert(deals).values(id=deal, stage="s", category=state, closing_date=closing))
-            db.execute(insert(deal_contacts).values(deal_id=deal, contact_id=contact))
+            db.execute(
+                insert(deals).values(location_id=1, id=deal, stage="s", category=state, closing_date=closing)
+            )
+            db.execute(insert(deal_contacts).values(location_id=1, deal_id=deal, contact_id=contact))

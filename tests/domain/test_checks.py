@@ -9,6 +9,7 @@ from domain.checks import Verdict, of_clocks, of_scopes, of_state, of_sync, of_w
 from domain.connections import Connection, ConnectionState, Features, Mode
 from domain.scopes import EVERYTHING, Scope
 from domain.watches import Recall, WatchState
+from tests.worlds import HERE
 
 NOON = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
@@ -20,7 +21,7 @@ def ago(**span: float) -> datetime:
 
 def connection(state: ConnectionState = ConnectionState.ACTIVE, *, sorting: bool = False) -> Connection:
     features = Features(magnet_since=ago(days=1), sorting_since=ago(days=1) if sorting else None)
-    return Connection(1, "uwe", 1, Mode.LIVE, state, 1, features, dry_run=False, grant=None)
+    return Connection(1, HERE, "uwe", 1, Mode.LIVE, state, 1, features, dry_run=False, grant=None)
 
 
 FRESH = WatchState(until=NOON + timedelta(days=6), renewed_at=ago(hours=20))

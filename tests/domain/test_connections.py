@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.connections import Connection, ConnectionState, Features, Mode
-from tests.worlds import START
+from tests.worlds import HERE, START
 
 LATER = START + timedelta(days=3)
 MAGNET = Features(magnet_since=START)
@@ -16,7 +16,7 @@ ALL_OFF = Features()
 
 
 def connection(features: Features, state: ConnectionState = ConnectionState.ACTIVE) -> Connection:
-    return Connection(1, "uwe", 1, Mode.LIVE, state, 1, features, dry_run=False, grant=None)
+    return Connection(1, HERE, "uwe", 1, Mode.LIVE, state, 1, features, dry_run=False, grant=None)
 
 
 @pytest.mark.rule("D2", "D3-1", "D12", "Z36")

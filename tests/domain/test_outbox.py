@@ -6,12 +6,16 @@ from datetime import timedelta
 import pytest
 
 from domain.connections import Connection, ConnectionState, Features, Mode
+from domain.locations import Location
 from domain.mailboxes import Grant
 from domain.outbox import NO_PERMISSION, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, wait_before
 from domain.users import User
+from tests.worlds import HERE
 
 GRANT = Grant("client", "secret", "refresh", "https://oauth2.example.com/token")
-ACTIVE = Connection(1, "uwe", 1, Mode.LIVE, ConnectionState.ACTIVE, 1, Features(), dry_run=False, grant=GRANT)
+ACTIVE = Connection(
+    1, HERE, "uwe", 1, Mode.LIVE, ConnectionState.ACTIVE, 1, Features(), dry_run=False, grant=GRANT
+)
 UWE = User("uwe")
 
 
@@ -47,10 +51,21 @@ def test_the_scopes_that_let_us_send() -> None:
 
 
 def test_a_key_is_the_same_for_the_same_user_and_name_only() -> None:
-    assert key_of("uwe", "a") == key_of("uwe", "a")
-    assert len({key_of("uwe", "a"), key_of("uwe", "b"), key_of("eva", "a"), key_of("uw", "e/a")}) == 4
-    assert key_of("uwe", None) != key_of("uwe", None)
-    assert "secret" not in key_of("uwe", "secret")
+    assert key_of(HERE, "uwe", "a") == key_of(HERE, "uwe", "a")
+    assert (
+        len(
+            {
+                key_of(HERE, "uwe", "a"),
+                key_of(HERE, "uwe", "b"),
+                key_of(HERE, "eva", "a"),
+                key_of(HERE, "uw", "e/a"),
+            }
+        )
+        == 4
+    )
+    assert key_of(HERE, "uwe", None) != key_of(HERE, "uwe", None)
+    assert key_of(Location(2, 1), "uwe", "a") != key_of(HERE, "uwe", "a")
+    assert "secret" not in key_of(HERE, "uwe", "secret")
 
 
 @pytest.mark.rule("E87")

@@ -41,7 +41,7 @@ class House:
 
     def connect(self, user: str = "uwe", address: str = UWE, **options: Any) -> int:
         """A connected mailbox with both features on; returns the connection's id."""
-        replace = options.pop("replace", False)
+        replace, location = options.pop("replace", False), options.pop("location", None)
         chosen: dict[str, Any] = {
             "magnet": True,
             "sorting": True,
@@ -50,7 +50,7 @@ class House:
         } | options
         wishes = Wishes(**chosen)
         connection_id, _ = connections.save(
-            user, self.grant(address), wishes, replace=replace, work=self.work
+            user, self.grant(address), wishes, replace=replace, work=self.work, location=location
         )
         return connection_id
 

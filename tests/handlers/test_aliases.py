@@ -11,7 +11,7 @@ from handlers import aliases, crm, doctor, leaving, reports, settings
 from handlers.connections import Refused
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail
-from tests.worlds import ONE_DATABASE, START
+from tests.worlds import HERE, ONE_DATABASE, START
 from workers.cli import explaining
 
 pytestmark = [pytest.mark.rule("E14"), ONE_DATABASE]
@@ -77,7 +77,7 @@ def test_whose_address_is_refused(house: House, address: str, reason: str) -> No
     house.connect()
     house.connect("carla", "carla@firm.example")
     with house.store.begin("tests.users") as tx:
-        tx.crm.put([UserRecord("dirk", "Dirk", ("dirk@firm.example",))])
+        tx.of(HERE).crm.put([UserRecord("dirk", "Dirk", ("dirk@firm.example",))])
     with pytest.raises(Refused, match=reason):
         aliases.add("uwe", address.lower(), house.store)
     assert aliases.show("uwe", house.store) == ()
@@ -98,7 +98,13 @@ def test_adding_and_removing_is_logged_once_and_without_the_address(house: House
         assert aliases.add("uwe", OLD, house.store)
         assert not aliases.add("uwe", OLD, house.store)
         aliases.remove("uwe", OLD, house.store)
-    who = {"connection_id": connection_id, "mailbox_id": 1, "user_id": "uwe", "log_level": "info"}
+    who = {
+        "connection_id": connection_id,
+        "location_id": 1,
+        "mailbox_id": 1,
+        "user_id": "uwe",
+        "log_level": "info",
+    }
     assert logs == [{"event": "alias.added", **who}, {"event": "alias.removed", **who}]
 
 

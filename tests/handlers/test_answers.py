@@ -19,7 +19,7 @@ from infra.db.schema import contact_addresses
 from tests.handlers.conftest import House
 from tests.handlers.test_sending import in_label, nothing_left, read
 from tests.journeys.world import UWE
-from tests.worlds import ONE_DATABASE
+from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
 
@@ -100,7 +100,7 @@ def test_a_mail_in_html_is_quoted_as_text(house: House, uwe: int) -> None:
 @pytest.mark.rule("H45")
 def test_to_all_adds_to_and_cc_but_no_own_address_and_no_blind_copy(house: House, uwe: int) -> None:
     with house.store.begin("tests.alias") as tx:
-        [connection] = tx.connections.of_user("uwe")
+        [connection] = tx.of(HERE).connections.of_user("uwe")
         tx.mailboxes.keep_own_addresses(connection.mailbox_id, ["sales@firm.example"])
     gmail_id = put(
         house, f"To: {UWE}, {BOB}", "Cc: cy@example.net, Sales <Sales@firm.example>", "Bcc: eve@example.com"
@@ -131,7 +131,7 @@ def test_a_mail_that_names_nobody_is_not_answered_to_anybody(house: House, uwe: 
 def test_of_a_contact_with_several_addresses_the_one_that_wrote_is_answered(house: House, uwe: int) -> None:
     with house.store.engine.begin() as db:
         more = {"contact_id": "ann", "address": "ann@home.example", "loose": loose("ann@home.example")}
-        db.execute(insert(contact_addresses).values(more))
+        db.execute(insert(contact_addresses).values({"location_id": 1} | more))
     gmail_id = put(house, "From: ann@home.example")
     assert whom(prepare(answer(gmail_id, contact="ann"), house.work)) == (["ann@home.example"], [])
 

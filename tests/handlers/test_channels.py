@@ -29,7 +29,7 @@ from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE, mail
 from tests.scale.frame import statements
-from tests.worlds import ONE_DATABASE
+from tests.worlds import HERE, ONE_DATABASE
 from workers.cli import explaining
 from workers.demo.receiver import Receiver
 
@@ -59,7 +59,7 @@ def told(receiver: Receiver, kind: str = SINGLE) -> list[str]:
 def old_mail(house: House, sender: str, number: int = 0) -> str:
     """A mail of the day before yesterday, after the features were switched on."""
     with house.store.begin("tests.magnet") as tx:
-        for one in tx.connections.of_user("uwe"):
+        for one in tx.of(HERE).connections.of_user("uwe"):
             tx.connections.change(
                 one.id, Features(magnet_since=LONG_AGO, sorting_since=LONG_AGO), dry_run=False
             )
@@ -411,9 +411,11 @@ def tell(house: House, users: int, each: int) -> list[list[str]]:
             for place, (user, connection_id) in enumerate(zip(boxes, ids, strict=True)):
                 told[place].append(f"{user}-{number}")
                 mails = {"connection_id": connection_id, "user_id": user, "gmail_id": told[place][-1]}
-                row = insert(notifications).values(**mails, received_at=at, created_at=at)
+                row = insert(notifications).values(
+                    organisation_id=1, location_id=1, **mails, received_at=at, created_at=at
+                )
                 [new] = tx.db.scalars(row.returning(notifications.c.id))
-                for channel in tx.channels.reports():
+                for channel in tx.of(HERE).channels.reports():
                     tx.db.execute(
                         insert(deliveries).values(
                             channel_id=channel.id,

@@ -15,7 +15,7 @@ from handlers.connections import Refused
 from infra.db.store import Store
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, wait_for
-from tests.worlds import connect
+from tests.worlds import HERE, connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def test_of_two_mailboxes_that_a_user_connects_at_once_one_is_refused(
     work = replace(house.work, store=second_store, gmail=Watching(house.work.gmail, asked))
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
-            tx.users.reserve("uwe")
+            tx.of(HERE).users.reserve("uwe")
             connect(tx, tx.mailboxes.add("other@firm.example"), "uwe")
             other = thread.submit(
                 connections.save, "uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), work=work
@@ -88,10 +88,10 @@ def test_of_two_who_register_an_address_at_once_one_is_refused(house: House, sec
     carla = house.connect("carla", "carla@firm.example")
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
-            tx.aliases.reserve("uwe@old.example")
+            tx.of(HERE).aliases.reserve("uwe@old.example")
             connection = tx.connections.get(carla)
             assert connection
-            tx.aliases.add(connection, "uwe@old.example")
+            tx.of(HERE).aliases.add(connection, "uwe@old.example")
             other = thread.submit(aliases.add, "uwe", "uwe@old.example", second_store)
             if house.store.engine.dialect.name == "postgresql":
                 assert wait_for(lambda: is_waited_for(house.store)), "the second does not wait for the first"

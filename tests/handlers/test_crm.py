@@ -11,6 +11,7 @@ from domain.contacts import Kind
 from domain.crm import ContactRecord, DealRecord, Record, Records, Refusal
 from handlers.crm import AT_ONCE, Named, count_absent, delete_absent, take_in
 from infra.db.store import Store
+from tests.worlds import HERE
 
 THEN = datetime(2024, 1, 2, tzinfo=UTC)
 
@@ -22,7 +23,7 @@ def person(number: int, addresses: int = 1) -> ContactRecord:
 
 def ids(store: Store) -> set[str]:
     with store.begin("tests.look") as tx:
-        return set(tx.crm.ids_after(Records.CONTACTS, "", 10_000))
+        return set(tx.of(HERE).crm.ids_after(Records.CONTACTS, "", 10_000))
 
 
 @pytest.mark.rule("W11")
@@ -43,7 +44,7 @@ def test_no_commit_holds_more_than_a_thousand_rows(store: Store) -> None:
 def test_a_record_larger_than_a_commit_is_not_split(store: Store) -> None:
     assert take_in([person(1), person(2, addresses=1_500), person(3)], store).imported == 3
     with store.begin("tests.look") as tx:
-        assert len(tx.contacts.candidates({f"c2.{n}@example.com" for n in range(1_500)})) == 1_500
+        assert len(tx.of(HERE).contacts.candidates({f"c2.{n}@example.com" for n in range(1_500)})) == 1_500
 
 
 def test_who_stops_it_leaves_complete_records_only(store: Store) -> None:
@@ -56,7 +57,7 @@ def test_who_stops_it_leaves_complete_records_only(store: Store) -> None:
     there = ids(store)
     assert 0 < len(there) < 800
     with store.begin("tests.look") as tx:
-        found = tx.contacts.candidates({f"{contact_id}.0@example.com" for contact_id in there})
+        found = tx.of(HERE).contacts.candidates({f"{contact_id}.0@example.com" for contact_id in there})
     assert {one.contact.id for one in found} == there
 
 

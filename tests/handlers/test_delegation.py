@@ -24,7 +24,7 @@ from infra.local.gmail.errors import NO_TOKEN
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
-from tests.worlds import ONE_DATABASE
+from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
 
@@ -50,13 +50,15 @@ class Delegated:
 
     def connection(self) -> Connection:
         with self.house.store.begin("tests.look") as tx:
-            [connection] = tx.connections.of_user("uwe")
+            [connection] = tx.of(HERE).connections.of_user("uwe")
         return connection
 
     def told(self) -> list[NoticeKind]:
         """What stands on Uwe's list of notices that are of no mail."""
         with self.house.store.begin("tests.told") as tx:
-            return [one.kind for one in tx.reports.notices("uwe", 0) if one.kind is not NoticeKind.MAIL]
+            return [
+                one.kind for one in tx.of(HERE).notices.of_user("uwe", 0) if one.kind is not NoticeKind.MAIL
+            ]
 
     def rests_for(self) -> timedelta:
         with self.house.store.begin("tests.rests") as tx:
@@ -94,7 +96,13 @@ def test_it_rests_for_an_hour_is_told_once_and_comes_back_by_itself(delegated: D
             house.let_time_pass()
     assert delegated.told() == [NoticeKind.ACCESS_REFUSED]
     said = [one for one in logs if one["event"] == "connection.refused"]
-    who = {"connection_id": 1, "user_id": "uwe", "reason": "unauthorized_client", "log_level": "warning"}
+    who = {
+        "connection_id": 1,
+        "location_id": 1,
+        "user_id": "uwe",
+        "reason": "unauthorized_client",
+        "log_level": "warning",
+    }
     assert said == [{"event": "connection.refused", **who}]
     assert delegated.connection().state is ConnectionState.ACTIVE
     delegated.let(Scope.MODIFY)
@@ -177,7 +185,7 @@ def test_what_was_not_delegated_is_told_otherwise(delegated: Delegated) -> None:
 def test_another_grant_of_the_mailbox_is_taken_meanwhile(delegated: Delegated) -> None:
     house, since = delegated.house, delegated.connection().features.magnet_since
     with house.store.begin("tests.second") as tx:
-        second = tx.connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
+        second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
         tx.connections.change(second, Features(magnet_since=since), dry_run=False)
     delegated.let()
     gmail_id = house.deliver("ann")
@@ -205,9 +213,9 @@ def test_what_the_operator_has_to_mend_marks_no_user(house: House, kind: str) ->
     gmail_id = house.deliver("ann")
     house.catch_up()
     with house.store.begin("tests.look") as tx:
-        [connection] = tx.connections.of_user("uwe")
+        [connection] = tx.of(HERE).connections.of_user("uwe")
         assert (connection.state, connection.access_trouble) == (ConnectionState.ACTIVE, None)
-        assert tx.reports.notices("uwe", 0) == ()
+        assert tx.of(HERE).notices.of_user("uwe", 0) == ()
         mailbox = tx.mailboxes.get(1)
     assert mailbox
     assert (mailbox.trouble, mailbox.resting_until is not None) == (kind.partition(".")[2], True)

@@ -19,6 +19,7 @@ from tests.handlers.conftest import LONG_AGO, House
 from tests.hostile.huge import HUGE
 from tests.hostile.readings import CORPUS, READINGS, Reading
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
+from tests.worlds import HERE
 from workers.worker import say_assumed_zone
 
 CTM = "Deals Closing This Month (CTM)"
@@ -35,13 +36,13 @@ def database_url(sqlite_url: str) -> str:
 def record(house: House, *records: Record) -> None:
     """What the CRM hands us."""
     with house.store.begin("tests.crm") as tx:
-        tx.crm.put(records)
+        tx.of(HERE).crm.put(records)
 
 
 def forget(house: House, kind: Records, *ids: str) -> None:
     """What the CRM has deleted."""
     with house.store.begin("tests.crm") as tx:
-        tx.crm.delete(kind, ids)
+        tx.of(HERE).crm.delete(kind, ids)
 
 
 def person(name: str, *addresses: str, kind: Kind = Kind.CONTACT, year: int = 2024) -> ContactRecord:
@@ -55,7 +56,7 @@ def deal(deal_id: str, owner: str, category: DealCategory | None, closing: str |
 def setting(house: House, name: str, value: object) -> None:
     """`lodestone settings set`."""
     with house.store.begin("tests.setting") as tx:
-        tx.contacts.set_organisation(name, value)
+        tx.of(HERE).settings.set(name, value)
 
 
 def at(house: House, moment: datetime) -> House:
@@ -121,7 +122,8 @@ def test_a_worker_says_once_that_no_time_zone_is_set(house: House, time_zone: st
         house.deliver("ann")
         house.catch_up()
     said = [line for line in logs if line["event"] == "time_zone.assumed"]
-    assert said == [{"event": "time_zone.assumed", "log_level": "warning", "zone": "UTC"}] * lines
+    line = {"event": "time_zone.assumed", "log_level": "warning", "zone": "UTC", "organisation_id": 1}
+    assert said == [line] * lines
 
 
 WON, LOST, STILL_OPEN = DealCategory.WON, DealCategory.LOST, DealCategory.OPEN

@@ -13,7 +13,7 @@ from handlers import brakes, contacts, crm, labels, reports
 from infra.db.schema import connections, deal_contacts, deals, decisions
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
-from tests.worlds import ONE_DATABASE
+from tests.worlds import HERE, ONE_DATABASE
 from workers.cli import explaining
 
 pytestmark = ONE_DATABASE
@@ -77,13 +77,13 @@ def too_old(house: House) -> str:
 
 def colleague(house: House) -> str:
     with house.store.begin("tests.user") as tx:
-        tx.crm.put([UserRecord("cid", "Cid", ("cid@example.com",))])
+        tx.of(HERE).crm.put([UserRecord("cid", "Cid", ("cid@example.com",))])
     return plain("cid")(house)
 
 
 def excluded(house: House) -> str:
     with house.store.begin("tests.exclude") as tx:
-        tx.contacts.set_organisation("exclude", ["cid@example.com"])
+        tx.of(HERE).settings.set("exclude", ["cid@example.com"])
     return plain("cid")(house)
 
 
@@ -138,7 +138,7 @@ def second_user_signed_out(house: House) -> str:
     house.connect()
     with house.store.begin("tests.second") as tx:
         [first] = tx.connections.working(1)
-        second = tx.connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
+        second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
         tx.connections.change(second, Features(magnet_since=first.features.magnet_since), dry_run=False)
     gmail_id = house.deliver("nora")
     house.catch_up()

@@ -33,6 +33,7 @@ from infra.db.schema import (
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
+from tests.worlds import HERE
 
 OTHER = "uwe@other.example"
 MAIL = (messages, steps, decisions, notifications)
@@ -50,7 +51,7 @@ def rows(house: House, tables: Collection[Table]) -> dict[str, int]:
 def the(house: House, user: str = "uwe") -> Connection:
     """The user's one connection."""
     with house.store.begin("tests.look") as tx:
-        [connection] = tx.connections.of_user(user)
+        [connection] = tx.of(HERE).connections.of_user(user)
     return connection
 
 
@@ -90,9 +91,9 @@ def give_it_all(house: House) -> None:
     """Something of everything that may be kept for a connection."""
     connection = the(house)
     with house.store.begin("tests.all") as tx:
-        tx.connections.share_contact(connection.id, "ann", shared=True)
+        tx.connections.share_contact(connection, "ann", shared=True)
         sign_in = SignIn("uwe", "http://127.0.0.1/", "verifier", (), Wishes())
-        tx.sign_ins.begin("state", sign_in, 600)
+        tx.of(HERE).sign_ins.begin("state", sign_in, 600)
         row = {"mailbox_id": connection.mailbox_id, "connection_id": connection.id, "contact_id": "ann"}
         row |= {"key": "k", "state": "sent", "sent_id": "s1"}
         at = dict.fromkeys(("ready_at", "redrive_at", "created_at"), tx.now())
@@ -372,7 +373,7 @@ def test_an_exchange_that_dies_half_way_leaves_one_mailbox_connected(house: Hous
     with pytest.raises(Killed):
         exchange(work)
     with house.store.begin("tests.look") as tx:
-        living = [c for c in tx.connections.of_user("uwe") if c.state is ConnectionState.ACTIVE]
+        living = [c for c in tx.of(HERE).connections.of_user("uwe") if c.state is ConnectionState.ACTIVE]
         addresses = [state.address for c in living if (state := tx.mailboxes.get(c.mailbox_id))]
     assert addresses == ([UWE] if call in ("address", "watch") else [OTHER])
     leave(house)
@@ -400,7 +401,7 @@ def test_a_lost_grant_keeps_what_was_kept_and_the_next_sign_in_catches_up(house:
     assert connection.state is ConnectionState.REAUTH_NEEDED
     assert rows(house, MAIL) == before | {"notifications": before["notifications"] + 1}
     with house.store.begin("tests.told") as tx:
-        kinds = [notice.kind for notice in tx.reports.notices("uwe", 0)]
+        kinds = [notice.kind for notice in tx.of(HERE).notices.of_user("uwe", 0)]
     assert kinds.count(NoticeKind.SIGN_IN_NEEDED) == 1
 
     house.connect(magnet=None, sorting=None, sharing=None)

@@ -21,7 +21,7 @@ from infra.db.schema import contact_addresses, contact_viewers, shared_contacts,
 from infra.local.gmail import Mail
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
-from tests.worlds import ONE_DATABASE
+from tests.worlds import HERE, ONE_DATABASE
 
 CARLA, OTTO = "carla@firm.example", "otto@firm.example"
 ANN = "ann@example.com"
@@ -49,7 +49,7 @@ def connect(house: House, user: str, address: str, sharing: Sharing = Sharing.PU
 def know(house: House, user: str, **profile: object) -> None:
     with house.store.engine.begin() as db:
         values = {"roles_above": [], "may_connect": True, "active": True} | profile
-        db.execute(insert(users).values(id=user, name=user, **values))
+        db.execute(insert(users).values(organisation_id=1, id=user, name=user, **values))
 
 
 def subjects(page: Page) -> list[str]:
@@ -65,7 +65,7 @@ def test_a_record_shows_mail_from_and_to_any_of_its_addresses_newest_first(house
     connect(house, "uwe", UWE)
     with house.store.engine.begin() as db:
         second = {"contact_id": "ann", "address": "ann@home.example", "loose": "ann@home.example"}
-        db.execute(insert(contact_addresses).values(second))
+        db.execute(insert(contact_addresses).values({"location_id": 1} | second))
     put(house, letter(subject="she wrote"), at=1)
     put(house, letter(UWE, ANN, "I wrote"), at=3, labels=["SENT"])
     put(house, letter("Ann <ann@home.example>", subject="her other address"), at=2)
@@ -152,7 +152,7 @@ def test_a_tagged_address_that_is_another_record_is_not_hers(house: House) -> No
     connect(house, "uwe", UWE)
     with house.store.engine.begin() as db:
         tagged = {"contact_id": "bob", "address": "ann+bob@example.com", "loose": ANN}
-        db.execute(insert(contact_addresses).values(tagged))
+        db.execute(insert(contact_addresses).values({"location_id": 1} | tagged))
     put(house, letter("ann+bob@example.com", subject="bob's"))
     assert subjects(see(house)) == []
     assert subjects(see(house, contact="bob")) == ["bob's"]
@@ -171,7 +171,9 @@ def test_a_colleague_sees_what_the_owner_shares_at_that_moment(house: House) -> 
     assert seen == {Sharing.PRIVATE: 0, Sharing.CUSTOM: 0, Sharing.PUBLIC: 1}
     connect(house, "uwe", UWE, Sharing.CUSTOM)
     with house.store.engine.begin() as db:
-        db.execute(insert(shared_contacts).values(connection_id=connection_id, contact_id="ann"))
+        db.execute(
+            insert(shared_contacts).values(location_id=1, connection_id=connection_id, contact_id="ann")
+        )
     assert len(see(house, "carla").mails) == 1
     assert see(house, "carla", "cid").asked == ()
 
@@ -191,7 +193,7 @@ def test_the_organisations_options_count(house: House) -> None:
         ("sharing-exclude", ["example.com"], 0, 0),
     ):
         with house.store.begin("tests.set") as tx:
-            tx.contacts.set_organisation(name, value)
+            tx.of(HERE).settings.set(name, value)
         assert len(see(house, "carla").mails) == carla, name
         assert len(see(house, "hanna").mails) == hanna, name
         assert len(see(house).mails) == 1
@@ -204,7 +206,7 @@ def test_a_colleague_sees_no_mail_among_insiders_although_a_record_has_the_addre
     connect(house, "carla", CARLA, Sharing.PRIVATE)
     with house.store.engine.begin() as db:
         address = {"contact_id": "ann", "address": CARLA, "loose": CARLA}
-        db.execute(insert(contact_addresses).values(address))
+        db.execute(insert(contact_addresses).values({"location_id": 1} | address))
     put(house, letter(CARLA, subject="among us"), at=1)
     put(house, letter(CARLA, subject="with a customer", Cc="bob@example.com"), at=2)
     put(house, letter(ANN, subject="hers", Cc=CARLA), at=3)
@@ -230,7 +232,7 @@ def test_a_record_that_is_not_there_and_one_that_he_may_not_open_answer_alike(ho
     know(house, "carla")
     connect(house, "uwe", UWE)
     with house.store.engine.begin() as db:
-        db.execute(insert(contact_viewers).values(contact_id="ann", user_id="uwe"))
+        db.execute(insert(contact_viewers).values(location_id=1, contact_id="ann", user_id="uwe"))
     answers = []
     for contact in ("ann", "zoe"):
         for look in (
@@ -270,7 +272,7 @@ def test_mailboxes_that_fail_show_as_such_beside_the_others(house: House) -> Non
     assert troubles.pop(OTTO) is not None
     assert troubles == {UWE: None, CARLA: "sign_in_needed", "pia@firm.example": "paused"}
     with house.store.begin("tests.look") as tx:
-        [connection] = tx.connections.of_user("carla")
+        [connection] = tx.of(HERE).connections.of_user("carla")
     assert connection.state.value == "reauth_needed"
     assert {one.address: one.trouble for one in see(house).asked}[CARLA] == "sign_in_needed"
 
@@ -348,11 +350,11 @@ def with_many_addresses(house: House) -> int:
     """Ann has 50 addresses more; returns how many searches that takes."""
     with house.store.engine.begin() as db:
         more = [{"contact_id": "ann", "address": one, "loose": loose(one)} for one in MANY]
-        db.execute(insert(contact_addresses), more)
+        db.execute(insert(contact_addresses).values(location_id=1), more)
     found = house.work.gmail.open
     with house.store.begin("tests.look") as tx:
-        [connection] = tx.connections.of_user("uwe")
-        known = tx.contacts.addresses_of("ann")
+        [connection] = tx.of(HERE).connections.of_user("uwe")
+        known = tx.of(HERE).contacts.addresses_of("ann")
     assert connection.grant is not None
     assert known is not None
     return len(found(connection.grant).searches(Sought(known)))
@@ -411,7 +413,7 @@ def test_what_is_hidden_costs_a_bounded_page_and_nothing_is_lost(house: House) -
     know(house, "carla")
     connect(house, "uwe", UWE)
     with house.store.begin("tests.set") as tx:
-        tx.contacts.set_organisation("sharing-exclude", ["example.com"])
+        tx.of(HERE).settings.set("sharing-exclude", ["example.com"])
     house.gmail.deliver_many(
         [Mail(UWE, letter(subject=f"{n}"), internal_date=NOON + 1000 * n) for n in range(150)]
     )

@@ -11,7 +11,7 @@ from infra.db.schema import deliveries
 from infra.local.ports import free_port
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
-from tests.worlds import ONE_DATABASE
+from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
 
@@ -30,7 +30,9 @@ def test_a_notification_goes_with_its_mail_and_with_what_was_to_be_sent_of_it(
 ) -> None:
     house.connect()
     with house.store.begin("tests.channel") as tx:
-        tx.channels.add(None, ChannelKind.WEBHOOK, Target(f"http://127.0.0.1:{free_port()}/", SECRET))
+        tx.of(HERE).channels.add(
+            None, ChannelKind.WEBHOOK, Target(f"http://127.0.0.1:{free_port()}/", SECRET)
+        )
     first, second = house.deliver("ann", 1), house.deliver("ann", 2)
     house.catch_up()
     listed = notices("uwe", 0, None, house.work)

@@ -19,7 +19,17 @@ from handlers.reports import Explained
 from infra.db.schema import connections, contacts, deals, metadata, steps
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail
-from tests.worlds import ONE_DATABASE, World, arrive, connect, connection_of, let_pass, make_world, match
+from tests.worlds import (
+    HERE,
+    ONE_DATABASE,
+    World,
+    arrive,
+    connect,
+    connection_of,
+    let_pass,
+    make_world,
+    match,
+)
 
 pytestmark = ONE_DATABASE
 
@@ -84,10 +94,10 @@ def test_the_deal_of_another_contact_with_the_address_is_named_with_that_contact
     house.connect()
     with house.store.begin("tests.pa_and_ma") as tx:
         row = {"id": "a-pa", "kind": "contact", "name": "Pa", "created_at": datetime(2021, 1, 1, tzinfo=UTC)}
-        tx.db.execute(insert(contacts).values(row))
+        tx.db.execute(insert(contacts).values({"location_id": 1} | row))
         addresses = metadata.tables["contact_addresses"]
         key = {"contact_id": "a-pa", "address": "ann@example.com", "loose": "ann@example.com"}
-        tx.db.execute(insert(addresses).values(key))
+        tx.db.execute(insert(addresses).values(location_id=1, **key))
     gmail_id = house.deliver("ann")
     house.catch_up()
     found, decided = explained(house, gmail_id)
@@ -118,7 +128,9 @@ def test_a_contact_that_came_later_shows_but_changes_nothing(house: House) -> No
     with house.store.begin("tests.move") as tx:
         addresses = metadata.tables["contact_addresses"]
         tx.db.execute(
-            insert(addresses).values(contact_id="ann", address="nora@example.com", loose="nora@example.com")
+            insert(addresses).values(
+                location_id=1, contact_id="ann", address="nora@example.com", loose="nora@example.com"
+            )
         )
     words, difference = seen(house, gmail_id)
     assert words == "inbound, from nora@example.com of contact ann"
@@ -228,6 +240,7 @@ def test_notifications_show_the_records_name_the_address_and_the_time(house: Hou
         received_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=received),
         gmail_id=first,
         contact_id="ann",
+        location=HERE,
     )
     assert [(one.name, one.gmail_id) for one in found] == [("Ann", first), ("Lea", second)]
     assert found[0].id < found[1].id

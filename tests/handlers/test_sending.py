@@ -29,7 +29,7 @@ from infra.local.gmail.client import DumpedMessage
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
-from tests.worlds import ONE_DATABASE
+from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
 
@@ -122,7 +122,11 @@ def test_the_senders_name_is_the_crms_or_the_one_he_shows_in_gmail(
     house.connect(magnet=False, sorting=False)
     if in_crm is not None:
         with house.store.engine.begin() as db:
-            db.execute(insert(users).values(id="uwe", name=in_crm, roles_above=[], may_connect=True))
+            db.execute(
+                insert(users).values(
+                    organisation_id=1, id="uwe", name=in_crm, roles_above=[], may_connect=True
+                )
+            )
     house.gmail.reset_counters()
 
     sending.ask(TO_ANN, house.work)
@@ -152,7 +156,7 @@ def test_the_owner_may_write_to_any_address_and_copy_anybody(house: House, uwe: 
 def test_of_a_contact_with_two_addresses_one_has_to_be_named(house: House, uwe: int) -> None:
     with house.store.engine.begin() as db:
         more = {"contact_id": "ann", "address": "ann@home.example", "loose": loose("ann@home.example")}
-        db.execute(insert(contact_addresses).values(more))
+        db.execute(insert(contact_addresses).values({"location_id": 1} | more))
 
     with pytest.raises(Refused, match="has 2 addresses"):
         sending.ask(TO_ANN, house.work)
@@ -180,7 +184,7 @@ def test_a_contact_that_does_not_exist_and_one_that_may_not_be_opened_get_the_sa
     house: House, uwe: int
 ) -> None:
     with house.store.engine.begin() as db:
-        db.execute(insert(contact_viewers).values(contact_id="cid", user_id="eve"))
+        db.execute(insert(contact_viewers).values(location_id=1, contact_id="cid", user_id="eve"))
     said = set()
     for contact_id in ("cid", "nobody"):
         with pytest.raises(Refused) as refused:
@@ -235,7 +239,9 @@ def test_which_channel_sends_a_mail(
 @pytest.mark.rule("Z6")
 def test_a_user_without_the_permission_sends_nothing(house: House, uwe: int) -> None:
     with house.store.engine.begin() as db:
-        db.execute(insert(users).values(id="uwe", name="Uwe", roles_above=[], may_connect=False))
+        db.execute(
+            insert(users).values(organisation_id=1, id="uwe", name="Uwe", roles_above=[], may_connect=False)
+        )
     with pytest.raises(Refused, match="no permission"):
         sending.ask(TO_ANN, house.work)
     assert nothing_left(house)
@@ -244,7 +250,7 @@ def test_a_user_without_the_permission_sends_nothing(house: House, uwe: int) -> 
 @pytest.mark.rule("Z9")
 def test_a_grant_that_lets_us_only_read_is_refused(house: House, uwe: int) -> None:
     with house.store.begin("tests.scopes") as tx:
-        [one] = tx.connections.of_user("uwe")
+        [one] = tx.of(HERE).connections.of_user("uwe")
         assert one.grant is not None
         scopes = ("https://www.googleapis.com/auth/gmail.readonly",)
         tx.connections.keep_grant(one, replace(one.grant, scopes=scopes))
@@ -387,7 +393,9 @@ def test_access_that_is_revoked_before_the_draft_leaves_nothing(house: House, uw
 def test_a_permission_withdrawn_meanwhile_holds_for_mail_that_waits(house: House, uwe: int) -> None:
     sending.ask(TO_ANN, house.work)
     with house.store.engine.begin() as db:
-        db.execute(insert(users).values(id="uwe", name="Uwe", roles_above=[], active=False))
+        db.execute(
+            insert(users).values(organisation_id=1, id="uwe", name="Uwe", roles_above=[], active=False)
+        )
     house.pump()
     assert states(house) == [("failed", "no_permission")]
     assert in_label(house, "SENT") == []

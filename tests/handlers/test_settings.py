@@ -16,6 +16,7 @@ from handlers.connections import Refused
 from infra.db.schema import connections as connection_table
 from tests.handlers.conftest import House
 from tests.journeys.world import OPEN, UWE
+from tests.worlds import HERE
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def database_url(sqlite_url: str) -> str:
 def the(house: House) -> Connection:
     """Uwe's connection."""
     with house.store.begin("tests.look") as tx:
-        [connection] = tx.connections.of_user("uwe")
+        [connection] = tx.of(HERE).connections.of_user("uwe")
     return connection
 
 
@@ -107,7 +108,7 @@ def test_with_one_odd_setting_nothing_is_saved(
         "hidden", Kind.CONTACT, "H", (), "eva", datetime(2024, 1, 1, tzinfo=UTC), ("eva", "paul")
     )
     with house.store.begin("tests.crm") as tx:
-        tx.crm.put([record])
+        tx.of(HERE).crm.put([record])
     house.connect(magnet=magnet is False, sorting=False)
     before = the(house)
     with pytest.raises(Refused, match=reason):
@@ -180,7 +181,9 @@ def test_the_mailboxs_domain_is_proposed_as_internal(
 
 def test_what_administrators_say_of_sharing_is_kept(house: House) -> None:
     with house.store.begin("tests.users") as tx:
-        tx.crm.put([UserRecord("uwe", "Uwe", (), role="Sales"), UserRecord("eva", "Eva", (), role="Head")])
+        tx.of(HERE).crm.put(
+            [UserRecord("uwe", "Uwe", (), role="Sales"), UserRecord("eva", "Eva", (), role="Head")]
+        )
     settings.change_organisation(
         {
             "sharing-roles": {"Sales": "public"},
@@ -212,7 +215,7 @@ def test_what_administrators_say_of_sharing_is_kept(house: House) -> None:
         pytest.param({"roles": ["Salse"]}, "no user has the role Salse", id="an unknown role"),
     ],
 )
-def test_a_slip_in_a_name_saves_nothing(house: House, named: dict[str, list[str]], reason: str) -> None:
+def test_a_slip_in_a_name_saves_nothing(house: House, named: dict[str, Any], reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         settings.change_organisation({"exclude": ["a.example"]}, house.store, **named)
     assert settings.organisation(house.store).exclusions.domains == frozenset()

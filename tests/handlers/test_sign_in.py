@@ -85,7 +85,7 @@ def set_user(house: House, user_id: str, **profile: bool) -> None:
     values = {"id": user_id, "name": "", "roles_above": [], "may_connect": True, "active": True}
     with house.store.engine.begin() as db:
         db.execute(users.delete().where(users.c.id == user_id))
-        db.execute(insert(users).values(values | profile))
+        db.execute(insert(users).values({"organisation_id": 1} | values | profile))
 
 
 def rows(house: House) -> tuple[int, int, int]:

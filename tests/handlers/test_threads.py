@@ -267,11 +267,11 @@ def test_two_addresses_of_one_contact_end_under_the_newest_mails_label(house: Ho
     """Ann shares an address with Max, who has a won deal only he has; hers alone has none."""
     with house.store.engine.begin() as db:
         db.execute(delete(deal_contacts).where(deal_contacts.c.deal_id == "d1"))
-        db.execute(insert(deals).values(id="d9", stage="s", category="WON"))
-        db.execute(insert(deal_contacts).values(deal_id="d9", contact_id="ann"))
+        db.execute(insert(deals).values(location_id=1, id="d9", stage="s", category="WON"))
+        db.execute(insert(deal_contacts).values(location_id=1, deal_id="d9", contact_id="ann"))
         for contact in ("ann", "bob"):
             row = {"contact_id": contact, "address": "home@example.com", "loose": loose("home@example.com")}
-            db.execute(insert(contact_addresses).values(row))
+            db.execute(insert(contact_addresses).values({"location_id": 1} | row))
         db.execute(update(deals).where(deals.c.id == "d3").values(category="OPEN"))
     house.connect()
     shared = writes(house, "home", 1)

@@ -20,7 +20,7 @@ from infra.queue import BACKLOG
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN, UWE, mail
-from tests.worlds import ONE_DATABASE
+from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
 
@@ -257,7 +257,7 @@ def test_when_one_grant_is_gone_the_next_is_tried(house: House) -> None:
     with house.store.begin("tests.second") as tx:
         connection = tx.connections.get(first)
         assert connection is not None
-        second = tx.connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
+        second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
         since = connection.features.magnet_since
         tx.connections.change(second, Features(magnet_since=since), dry_run=False)
         assert connection.grant is not None

@@ -163,7 +163,7 @@ def test_nothing_else_is_a_version(version: object) -> None:
         pytest.param(
             "crm.upsert_deal",
             {"visible_to": []},
-            "there is a field besides version, id, contact_ids, stage, category, closing_date",
+            "there is a field besides version, id, contact_ids, stage, category, closing_date, location",
             id="a deal's viewers",
         ),
         pytest.param("crm.upsert_contact", {"id": ""}, "id is missing", id="no id"),
@@ -191,7 +191,7 @@ def test_nothing_else_is_a_version(version: object) -> None:
         pytest.param("crm.upsert_deal", {"stage": "\ud800"}, "the record is not UTF-8", id="half a character"),
         pytest.param("crm.delete_deal", {"id": "\ud800"}, "the record is not UTF-8", id="the same as id"),
         pytest.param(
-            "crm.delete_deal", {"stage": "x"}, "there is a field besides version, id", id="one field too many"
+            "crm.delete_deal", {"stage": "x"}, "there is a field besides version, id, location", id="one field too many"
         ),
     ],
 )  # fmt: skip

@@ -22,6 +22,7 @@ BESIDE_THE_PIPELINE = (
     "crm.",
     "doctor.",
     "live.",
+    "locations.",
     "notices.",
     "reports.",
     "sending.",

@@ -44,12 +44,14 @@ def crm(engine: Engine) -> None:
     with engine.begin() as db:
         for name, kind in people.items():
             address = f"{name}@example.com"
-            db.execute(insert(contacts).values(id=name, kind=kind, name=name.title(), created_at=now))
+            db.execute(
+                insert(contacts).values(location_id=1, id=name, kind=kind, name=name.title(), created_at=now)
+            )
             row = {"contact_id": name, "address": address, "loose": loose(address)}
-            db.execute(insert(contact_addresses).values(row))
+            db.execute(insert(contact_addresses).values({"location_id": 1} | row))
         for deal, owner, category in (("d1", "ann", "OPEN"), ("d2", "cid", "WON"), ("d3", "bob", "LOST")):
-            db.execute(insert(deals).values(id=deal, stage="s", category=category))
-            db.execute(insert(deal_contacts).values(deal_id=deal, contact_id=owner))
+            db.execute(insert(deals).values(location_id=1, id=deal, stage="s", category=category))
+            db.execute(insert(deal_contacts).values(location_id=1, deal_id=deal, contact_id=owner))
 
 
 def mail(sender: str, number: int, *, to: str = UWE) -> bytes:

@@ -97,10 +97,13 @@ DUE_IN = 7 * _DAY
 """Milliseconds. Nothing is due while figures are taken, of a database that was kept for a few days neither."""
 
 _STATEMENTS = (
-    ("users (id, name)", "SELECT 'u' || n, 'User ' || n FROM numbers WHERE n <= :mailboxes"),
     (
-        "user_addresses (user_id, address, loose)",
-        """SELECT 'u' || n, 'u' || n || '@firm.example', 'u' || n || '@firm.example'
+        "users (organisation_id, id, name)",
+        "SELECT 1, 'u' || n, 'User ' || n FROM numbers WHERE n <= :mailboxes",
+    ),
+    (
+        "user_addresses (organisation_id, user_id, address, loose)",
+        """SELECT 1, 'u' || n, 'u' || n || '@firm.example', 'u' || n || '@firm.example'
            FROM numbers WHERE n <= :mailboxes""",
     ),
     (
@@ -117,29 +120,36 @@ _STATEMENTS = (
         "SELECT n, 'u' || n || '@firm.example', 'u' || n || '@firm.example' FROM numbers WHERE n <= :mailboxes",
     ),
     (
-        "connections (id, user_id, mailbox_id, mode, state, magnet_since, sorting_since, created_at)",
-        "SELECT n, 'u' || n, n, 'LIVE', 'active', :since, :since, :since FROM numbers WHERE n <= :mailboxes",
+        """connections (organisation_id, location_id, id, user_id, mailbox_id, mode, state, magnet_since,
+             sorting_since, created_at)""",
+        "SELECT 1, 1, n, 'u' || n, n, 'LIVE', 'active', :since, :since, :since FROM numbers WHERE n <= :mailboxes",
     ),
     (
-        "contacts (id, kind, name, assigned_to, created_at)",
-        """SELECT 'c' || n, 'contact', 'Contact ' || n, 'u' || (1 + n % :mailboxes), :since
-           FROM numbers WHERE n <= :contacts ORDER BY 1""",
+        "contacts (location_id, id, kind, name, assigned_to, created_at)",
+        """SELECT 1, 'c' || n, 'contact', 'Contact ' || n, 'u' || (1 + n % :mailboxes), :since
+           FROM numbers WHERE n <= :contacts ORDER BY 2""",
     ),
     (
-        "contact_addresses (contact_id, address, loose)",
-        """SELECT 'c' || n, 'c' || n || '@customer.example', 'c' || n || '@customer.example'
-           FROM numbers WHERE n <= :contacts ORDER BY 1""",
+        "contact_addresses (location_id, contact_id, address, loose)",
+        """SELECT 1, 'c' || n, 'c' || n || '@customer.example', 'c' || n || '@customer.example'
+           FROM numbers WHERE n <= :contacts ORDER BY 2""",
     ),
     (
-        "crm_versions (kind, record_id, version)",
-        "SELECT 'contacts', 'c' || n, n FROM numbers WHERE n <= :contacts ORDER BY 2",
+        "crm_versions (organisation_id, location_id, kind, record_id, version)",
+        "SELECT 1, 1, 'contacts', 'c' || n, n FROM numbers WHERE n <= :contacts ORDER BY 4",
     ),
     (
-        "crm_versions (kind, record_id, version)",
-        "SELECT 'contacts', 'x' || n, n FROM numbers WHERE n <= :old",
+        "crm_versions (organisation_id, location_id, kind, record_id, version)",
+        "SELECT 1, 1, 'contacts', 'x' || n, n FROM numbers WHERE n <= :old",
     ),
-    ("deals (id, stage, category)", "SELECT 'd' || n, 'won', 'WON' FROM numbers WHERE n <= :mailboxes"),
-    ("deal_contacts (deal_id, contact_id)", "SELECT 'd' || n, 'c' || n FROM numbers WHERE n <= :mailboxes"),
+    (
+        "deals (location_id, id, stage, category)",
+        "SELECT 1, 'd' || n, 'won', 'WON' FROM numbers WHERE n <= :mailboxes",
+    ),
+    (
+        "deal_contacts (location_id, deal_id, contact_id)",
+        "SELECT 1, 'd' || n, 'c' || n FROM numbers WHERE n <= :mailboxes",
+    ),
     (
         "messages (mailbox_id, gmail_id, came_by, seen_at)",
         """SELECT 1 + n % :mailboxes, 'm' || n, 'push', CASE WHEN n <= :old THEN :past ELSE :kept END + n
@@ -177,8 +187,9 @@ _STATEMENTS = (
            FROM numbers WHERE n <= :announced""",
     ),
     (
-        "notifications (id, kind, connection_id, user_id, gmail_id, contact_id, author, received_at, created_at)",
-        """SELECT n, 'mail', 1 + n % :mailboxes, 'u' || (1 + n % :mailboxes), 'm' || n, 'c' || n,
+        """notifications (organisation_id, location_id, id, kind, connection_id, user_id, gmail_id, contact_id,
+             author, received_at, created_at)""",
+        """SELECT 1, 1, n, 'mail', 1 + n % :mailboxes, 'u' || (1 + n % :mailboxes), 'm' || n, 'c' || n,
              'c' || n || '@customer.example', CASE WHEN n <= :old THEN :long_ago ELSE :kept END + n,
              CASE WHEN n <= :old THEN :long_ago ELSE :kept END + n
            FROM numbers WHERE n <= :announced""",

@@ -21,6 +21,7 @@ from handlers.work import Work
 from infra.notifiers import Notifiers
 from tests.scale.frame import Figure, Place
 from tests.scale.rows_work import transactions, work_on
+from tests.worlds import HERE
 from workers.demo.receiver import Receiver
 
 WAITING = 50_000
@@ -31,9 +32,9 @@ ANSWER = 0.002
 
 _HOUR = 3_600_000
 _TELL = """
-INSERT INTO notifications (id, kind, connection_id, user_id, gmail_id, contact_id, author, received_at,
-  created_at, late)
-SELECT 10000000 + n, 'mail', 1 + n % :users, 'u' || (1 + n % :users), 'd' || n, 'c' || n,
+INSERT INTO notifications (organisation_id, location_id, id, kind, connection_id, user_id, gmail_id, contact_id, author,
+  received_at, created_at, late)
+SELECT 1, 1, 10000000 + n, 'mail', 1 + n % :users, 'u' || (1 + n % :users), 'd' || n, 'c' || n,
   'c' || n || '@customer.example', :at + n, :at + n, false
 FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :waiting) SELECT n FROM c) AS numbers
 """
@@ -64,7 +65,7 @@ def _after(place: Place, hours: int, many: int, events: int) -> tuple[float, flo
         size = {"users": USERS, "waiting": WAITING, "at": round(1000 * time.time()) - hours * _HOUR}
         with other.store.begin("scale.channel") as tx:
             target = Target(url, secret)
-            ids = [tx.channels.add(None, ChannelKind.WEBHOOK, target) for _ in range(many)]
+            ids = [tx.of(HERE).channels.add(None, ChannelKind.WEBHOOK, target) for _ in range(many)]
             tx.db.execute(text(_TELL), size)
             tx.db.execute(text(_SEND), {"first": ids[0], "channels": many})
             if not other.is_sqlite:

@@ -146,9 +146,11 @@ def way_of_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None
         due = (Planned(Step.ANNOUNCE, State.WAITING), Planned(Step.SORT, State.BLOCKED))
         tx.ledger.plan(HERE, [(i, HERE, step) for i in gmail_ids for step in due])
         tx.ledger.ahead(HERE)
+    with store.begin("scale.look", reads_only=True) as tx:
+        connection = tx.connections.of_ids([HERE])[HERE]
     with store.begin("scale.announce") as tx:
         claims = tx.ledger.claim(HERE, Step.ANNOUNCE, 500, "me", 60, [HERE])
-        tx.notifications.notify("u1", claims, tx.decisions.links(claims), KEPT)
+        tx.notifications.notify(connection, claims, tx.decisions.links(claims), KEPT)
         told = dict.fromkeys(claims, Outcome.MAGNET_NOTIFIED)
         tx.ledger.finish(HERE, Step.ANNOUNCE, told, "me", {})
         tx.ledger.unblock_sorting(HERE, claims)

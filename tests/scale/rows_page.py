@@ -13,9 +13,11 @@ from handlers.work import Work
 from infra.gmail import Gmail
 from infra.queue import RedisQueue
 from tests.scale.frame import ROUNDS, Figure, Place, statements
+from tests.worlds import HERE
 
 _SHARE = (
-    "INSERT INTO shared_contacts (connection_id, contact_id) SELECT id, 'c1' FROM connections WHERE id <= 10",
+    """INSERT INTO shared_contacts (location_id, connection_id, contact_id)
+       SELECT 1, id, 'c1' FROM connections WHERE id <= 10""",
     "UPDATE connections SET sharing = 'custom' WHERE id <= 10",
     "UPDATE connections SET sharing = 'public' WHERE id > 10 AND id <= 20",
     "UPDATE users SET role = 'desk' WHERE id IN ('u21', 'u22', 'u23', 'u24', 'u25')",
@@ -29,7 +31,7 @@ def page(place: Place) -> Iterator[Figure]:
         with other.store.begin("scale.share") as tx:
             for statement in _SHARE:
                 tx.db.execute(text(statement))
-            tx.contacts.set_organisation("sharing-roles", {"desk": "public"})
+            tx.of(HERE).settings.set("sharing-roles", {"desk": "public"})
         work = Work(other.store, Gmail(), RedisQueue(Redis(), lambda _: None), owner="scale")
 
         def show() -> None:

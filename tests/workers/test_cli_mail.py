@@ -21,6 +21,7 @@ from infra.local.gmail import GmailControl, GmailServer
 from infra.secrets import Cipher
 from tests.journeys.world import UWE, crm
 from tests.terminals import Done, Terminal
+from tests.worlds import HERE
 from workers.demo.canary import Canaries, Search
 
 CARLA = "carla@firm.example"
@@ -42,7 +43,7 @@ class Desk:
         with self.store.begin("tests.connect") as tx:
             mailbox_id = tx.mailboxes.add(address)
             tx.mailboxes.keep_own_addresses(mailbox_id, [address])
-            connection_id = tx.connections.add(user, mailbox_id, grant, sharing)
+            connection_id = tx.of(HERE).connections.add(user, mailbox_id, grant, sharing)
             tx.connections.change(connection_id, Features(magnet_since=tx.now()), dry_run=False)
             return connection_id
 
@@ -55,12 +56,14 @@ class Desk:
         mail = {"gmail_id": gmail_id, "contact_id": "ann", "author": "ann@example.com", "received_at": now}
         row = {"connection_id": connection_id, "user_id": "uwe", "created_at": now, "kind": kind.value}
         with self.store.engine.begin() as db:
-            added = insert(notifications).values(row | (mail if gmail_id else {}))
+            added = insert(notifications).values(
+                {"organisation_id": 1, "location_id": 1} | row | (mail if gmail_id else {})
+            )
             return int(db.scalars(added.returning(notifications.c.id)).one())
 
     def listed(self) -> list[int]:
         with self.store.engine.connect() as db:
-            return list(db.scalars(select(notifications.c.id)))
+            return list(db.scalars(select(notifications.c.id).order_by(notifications.c.id)))
 
     def run(self, *words: str) -> Done:
         return self.terminal.run(*words)

@@ -21,7 +21,7 @@ from infra.db.store import Store
 from infra.local.ports import free_port
 from infra.secrets import Cipher
 from tests.terminals import Terminal
-from tests.worlds import KEPT, START, World, arrive, connection_of, let_pass, make_world, match
+from tests.worlds import HERE, KEPT, START, World, arrive, connection_of, let_pass, make_world, match
 
 UWE = "uwe@firm.example"
 LISTS = "`lodestone ledger` lists what it knows"
@@ -33,7 +33,7 @@ def world(sqlite_url: str, cipher: Cipher) -> Iterator[World]:
     store = Store(sqlite_url, cipher)
     world = make_world(store)
     with store.begin("tests.crm") as tx:
-        tx.crm.put(
+        tx.of(HERE).crm.put(
             [ContactRecord("ann", Kind.CONTACT, "[/b] \x1b[31mAnn", ("ann@example.com",), None, START)]
         )
     arrive(world, "m1", "m2")
@@ -58,7 +58,7 @@ def announce(world: World, *, in_time: bool = False) -> None:
     """What waits to be announced is on Uwe's list, as late as it is or as if it had been announced at once."""
     with world.store.begin("tests.announce") as tx:
         claims = tx.ledger.claim(world.mailbox_id, Step.ANNOUNCE, 10, "announcer", 60, [world.connection_id])
-        tx.notifications.notify("uwe", claims, tx.decisions.links(claims), KEPT)
+        tx.notifications.notify(connection_of(tx, world), claims, tx.decisions.links(claims), KEPT)
         if in_time:
             tx.db.execute(update(notifications).values(late=False))
 

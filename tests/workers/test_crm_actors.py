@@ -17,11 +17,13 @@ import pytest
 from redis import Redis
 from sqlalchemy import text
 
+from domain.locations import SEVERAL
+from handlers import locations
 from infra.crm_json import CHANGES, Line, read_lines
 from infra.db.store import Store
 from tests.forks import fork_process
 from tests.journeys.world import wait_for
-from tests.worlds import KEY, ONE_DATABASE
+from tests.worlds import HERE, KEY, ONE_DATABASE
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "CRM.md").read_text()
 QUEUE = "lodestone:queue:crm"
@@ -226,8 +228,8 @@ def test_whatever_fails_its_values_stay_out_of_logs_and_dead_letters(factory: Fa
 @ONE_DATABASE
 def test_the_organisations_words_and_days_count_and_a_refused_change_is_remembered(factory: Factory) -> None:
     with factory.store.begin("tests.set") as tx:
-        tx.contacts.set_organisation("category", {"closed lost": "LOST"})
-        tx.contacts.set_organisation("time-zone", "Europe/Berlin")
+        tx.of(HERE).settings.set("category", {"closed lost": "LOST"})
+        tx.of(HERE).settings.set("time-zone", "Europe/Berlin")
     deal = {"version": 1, "contact_ids": [], "stage": "s", "closing_date": "2026-03-31T22:00:00Z"}
     factory.start()
     factory.put("crm.upsert_deal", id="lost", category="Closed  lost", **deal)
@@ -313,3 +315,33 @@ def test_the_document_says_it_right(factory: Factory) -> None:
     assert factory.rows("SELECT id, name FROM contacts") == [("c17", "Ann Smith")]
     assert factory.rows("SELECT id, category FROM deals") == [("d4", "WON")]
     assert factory.rows("SELECT contact_id FROM deal_contacts") == [("c17",)]
+
+
+@pytest.mark.rule("T1")
+@ONE_DATABASE
+def test_a_message_says_whose_record_it_is_once_there_are_several_locations(factory: Factory) -> None:
+    factory.start()
+    factory.put("crm.upsert_contact", **person("ann"))
+    assert wait_for(lambda: len(factory.said("crm.changed")) == 1)
+    made = locations.add("acme/berlin", factory.store)
+    factory.put("crm.upsert_contact", **person("ann", location="acme/berlin"))
+    factory.put("crm.upsert_user", id="uwe", version=1, name="Uwe", emails=[], location="acme/berlin")
+    assert wait_for(lambda: len(factory.said("crm.changed")) == 3)
+    factory.put("crm.upsert_contact", **person("ann", version=2))
+    factory.put("crm.delete_contact", id="ann", version=2, location="acme/paris")
+    assert wait_for(lambda: len(factory.said("crm.refused")) == 2)
+
+    assert factory.rows("SELECT location_id, id FROM contacts ORDER BY location_id") == [
+        (1, "ann"),
+        (2, "ann"),
+    ]
+    assert factory.rows("SELECT organisation_id, id FROM users") == [(made.location.organisation_id, "uwe")]
+    assert factory.rows(
+        "SELECT organisation_id, location_id, kind, version FROM crm_versions ORDER BY 1, 2"
+    ) == [
+        (1, 1, "contacts", 1),
+        (2, 0, "users", 1),
+        (2, 2, "contacts", 1),
+    ]
+    assert [line["location_id"] for line in factory.said("crm.changed")] == [1, 2, 2]
+    assert factory.said("crm.refused")[0]["reason"] == SEVERAL

@@ -15,7 +15,7 @@ from handlers.leaving import disconnect as end_connections
 from handlers.ports import Store
 from infra.google_sign_in import GoogleSignIn
 from workers.bootstrap import App
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, say, show_json, tell
 from workers.cli.progress import deleting
 from workers.cli.sign_in import by_browser, by_pasting
@@ -61,6 +61,7 @@ def connect(
             metavar="ADDRESS", help="Enter this mailbox with the service account's domain-wide delegation."
         ),
     ] = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Connect a user's mailbox, sign in again, or change the settings of the connection.
@@ -78,21 +79,29 @@ def connect(
     app = open_app()
     wishes = Wishes(magnet, sorting, dry_run, sharing)
     if delegate is not None:
-        grant = _delegated(user, delegate, wishes, app)
-        connection_id, address = sign_in.delegate(user, grant, wishes, replace=replace, work=app.work)
+        grant = _delegated(user, delegate, wishes, location, app)
+        connection_id, address = sign_in.delegate(
+            user, grant, wishes, replace=replace, work=app.work, location=location
+        )
     elif no_browser:
-        connection_id, address = by_pasting(user, wishes, replace=replace, app=app)
-    elif token_file is None and app.sign_in and (replace or sign_in.is_needed(user, wishes, app.work)):
-        connection_id, address = by_browser(user, wishes, replace=replace, app=app)
+        connection_id, address = by_pasting(user, wishes, replace=replace, app=app, location=location)
+    elif (
+        token_file is None
+        and app.sign_in
+        and (replace or sign_in.is_needed(user, wishes, app.work, location))
+    ):
+        connection_id, address = by_browser(user, wishes, replace=replace, app=app, location=location)
     else:
         kept = _read_grant(token_file, app.sign_in) if token_file else None
         with deleting() as told:
-            connection_id, address = save(user, kept, wishes, replace=replace, work=app.work, told=told)
+            connection_id, address = save(
+                user, kept, wishes, replace=replace, work=app.work, told=told, location=location
+            )
     if as_json:
         show_json({"connection_id": connection_id, "mailbox": address, "user": user})
     else:
         say(f"{address} is connected for {user}: {_features(connection_id, app.store)}")
-        if proposed := settings.show(user, app.store).proposed:
+        if proposed := settings.show(user, app.store, location).proposed:
             tell(
                 f"{proposed} may be an internal domain (rule E18): `lodestone settings set internal-domain …`"
             )
@@ -108,14 +117,14 @@ def _features(connection_id: int, store: Store) -> str:
     )
 
 
-def disconnect(user: User, as_json: Json = False) -> None:
+def disconnect(user: User, location: Location = None, as_json: Json = False) -> None:
     """Stop the watch, end the grant at Google and delete what was kept of the user's mail.
 
     Example: `lodestone disconnect --user uwe`
     """
     app = open_app()
     with deleting() as told:
-        ended = end_connections(user, app.work, told)
+        ended = end_connections(user, app.work, told, location)
     if not ended:
         raise Refused(f"user {user} has no connection")
     if as_json:
@@ -144,13 +153,13 @@ def _read_grant(file: Path, client: GoogleSignIn | None) -> Grant:
     return grant
 
 
-def _delegated(user: str, address: str, wishes: Wishes, app: App) -> Grant:
+def _delegated(user: str, address: str, wishes: Wishes, location: str | None, app: App) -> Grant:
     mailbox = canonical(address)
     if mailbox is None:
         raise Refused(f"{address} is no address")
     if app.service_account is None:
         raise Refused("--delegate needs the key of a service account: set LODESTONE_SERVICE_ACCOUNT_FILE")
-    return app.service_account.grant(mailbox, sign_in.delegated_scopes(user, wishes, app.work))
+    return app.service_account.grant(mailbox, sign_in.delegated_scopes(user, wishes, app.work, location))
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ from domain.addresses import canonical
 from domain.aliases import Alias
 from handlers import aliases
 from handlers.connections import Refused
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, say, show_json
 from workers.cli.tables import show_table
 
@@ -16,7 +16,7 @@ User = Annotated[str, typer.Option("--user", help="The CRM's id of the user whos
 Address = Annotated[str, typer.Argument(help="The address, as it stands in To and Cc.")]
 
 
-def add_alias(address: Address, user: User, as_json: Json = False) -> None:
+def add_alias(address: Address, user: User, location: Location = None, as_json: Json = False) -> None:
     """Register an address of the user that Gmail does not list: another domain's, or an old account's.
 
     Mail to it counts as addressed to him. Mail from it counts as his own only where his Gmail marks it as sent.
@@ -26,20 +26,20 @@ def add_alias(address: Address, user: User, as_json: Json = False) -> None:
     Example: `lodestone alias add uwe@old-firm.example --user uwe`
     """
     alias = _exact(address)
-    is_new = aliases.add(user, alias, open_app().store)
+    is_new = aliases.add(user, alias, open_app().store, location)
     if as_json:
         show_json({"user": user, "alias": alias, "added": is_new})
     else:
         say(f"{alias} counts as {user}'s own address" + ("" if is_new else ", as before"))
 
 
-def remove_alias(address: Address, user: User, as_json: Json = False) -> None:
+def remove_alias(address: Address, user: User, location: Location = None, as_json: Json = False) -> None:
     """Take an alias back: it is anybody's address again.
 
     Example: `lodestone alias remove uwe@old-firm.example --user uwe`
     """
     alias = _exact(address)
-    aliases.remove(user, alias, open_app().store)
+    aliases.remove(user, alias, open_app().store, location)
     if as_json:
         show_json({"user": user, "alias": alias, "removed": True})
     else:
@@ -48,13 +48,14 @@ def remove_alias(address: Address, user: User, as_json: Json = False) -> None:
 
 def list_aliases(
     user: Annotated[str | None, typer.Option("--user", help="Only those of this user.")] = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Show the registered aliases, and which of them do not count because somebody else has the address too.
 
     Example: `lodestone alias list --user uwe`
     """
-    found = aliases.show(user, open_app().store)
+    found = aliases.show(user, open_app().store, location)
     if as_json:
         show_json([{**_row(one), "counts": one.held_by is None, "held_by": one.held_by} for one in found])
     elif found:

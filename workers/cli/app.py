@@ -15,6 +15,7 @@ MODULES = {
     "settings": ("settings",),
     "crm": ("crm",),
     "channels": ("channels",),
+    "locations": ("locations",),
     "labels": ("labels",),
     "reports": ("status", "explain", "notifications"),
     "mail": ("mail", "open"),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from handlers import brakes
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, fail, say, show_json
 from workers.cli.reports import mailbox_address, unknown_mail
 
@@ -56,6 +56,7 @@ def retry(
     everything: Annotated[
         bool, typer.Option("--all-set-aside", help="All such mail, after what was wrong is mended.")
     ] = False,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Try a mail again that was set aside after too many failed tries (E88), or all of them.
@@ -71,7 +72,7 @@ def retry(
     if message_id is None:
         retried = brakes.retry_all(address, work)
     else:
-        retried = brakes.retry(message_id, address, work)
+        retried = brakes.retry(message_id, address, work, location)
         if not retried:
             unknown_mail(mailbox)
     if as_json:

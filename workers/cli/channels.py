@@ -9,7 +9,7 @@ import typer
 from domain.channels import ChannelKind, ChannelReport, Target, Verdict
 from handlers import channels
 from handlers.connections import Refused
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, say, show_json
 from workers.cli.tables import plain, show_table
 
@@ -28,6 +28,7 @@ def add(
     user: Annotated[
         str | None, typer.Option("--user", help="Only this user's notifications; else everybody's.")
     ] = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Send notifications somewhere from now on. A webhook's secret is shown this once.
@@ -40,7 +41,7 @@ def add(
         raise Refused("name one target: --webhook URL or --apprise URL")
     kind = ChannelKind.WEBHOOK if webhook is not None else ChannelKind.APPRISE
     secret = _new_secret() if webhook is not None else None
-    channel = channels.add(user, kind, Target(webhook or apprise or "", secret), open_app().work)
+    channel = channels.add(user, kind, Target(webhook or apprise or "", secret), open_app().work, location)
     if as_json:
         show_json(
             {
@@ -59,12 +60,12 @@ def add(
         say(f"secret: {secret}")
 
 
-def show_all(as_json: Json = False) -> None:
+def show_all(location: Location = None, as_json: Json = False) -> None:
     """Show the channels and how they stand; never their URLs, which are secrets.
 
     Example: `lodestone channels list`
     """
-    found = [_as_json(one) for one in channels.reports(open_app().work)]
+    found = [_as_json(one) for one in channels.reports(open_app().work, location)]
     if as_json:
         show_json(found)
     elif found:
@@ -73,15 +74,15 @@ def show_all(as_json: Json = False) -> None:
         say("no channels: notifications stay on the users' lists")
 
 
-def remove(channel_id: Id, as_json: Json = False) -> None:
+def remove(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """End a channel. What waits for it is not sent; the users' lists keep it. Example: `lodestone channels remove 3`"""
-    channels.remove(channel_id, open_app().work)
+    channels.remove(channel_id, open_app().work, location)
     _done(as_json, {"channel_id": channel_id}, f"channel {channel_id} is removed")
 
 
-def send_test(channel_id: Id, as_json: Json = False) -> None:
+def send_test(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """Send an event that means nothing, and say what came back. Example: `lodestone channels test 3`"""
-    answer = channels.send_test(channel_id, open_app().work)
+    answer = channels.send_test(channel_id, open_app().work, location)
     good = answer.verdict is Verdict.TAKEN
     _done(
         as_json,
@@ -92,9 +93,9 @@ def send_test(channel_id: Id, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def retry(channel_id: Id, as_json: Json = False) -> None:
+def retry(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """Switch a channel on again, end its rest, and send what was set aside. Example: `lodestone channels retry 3`"""
-    again = channels.retry(channel_id, open_app().work)
+    again = channels.retry(channel_id, open_app().work, location)
     _done(
         as_json,
         {"channel_id": channel_id, "again": again},

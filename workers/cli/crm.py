@@ -38,7 +38,7 @@ from workers.cli.crm_options import (
 )
 from workers.cli.crm_said import Rejects, Shown, as_json, rejects, show
 from workers.cli.crm_send import send
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, fail, say, show_json, tell
 from workers.cli.progress import EVERY, bar
 from workers.crm_customs import customs_of
@@ -91,6 +91,7 @@ def import_(
     rejects_: Annotated[
         Path | None, option("--rejects", "Where to write line and reason of all that was refused, as CSV.")
     ] = None,
+    location: Location = None,
     as_json_: Json = False,
 ) -> None:
     """Take in contacts, deals and users from CSV files with a header, as often as you like.
@@ -120,7 +121,8 @@ def import_(
             fail(str(error), code=2)
         kept = stack.enter_context(rejects(rejects_, iter(paths.values())))
         store = open_app().store
-        course = Importing(store, customs_of(store, words, form), dry_run, kept, aside=as_json_)
+        customs = customs_of(store, words, form, location)
+        course = Importing(store, customs, dry_run, kept, aside=as_json_, location=location)
         try:
             course.take_in(files)
             refusal = course.replace(yes=yes) if replace else None
@@ -145,6 +147,7 @@ class Importing:
     dry_run: bool
     rejects: Rejects | None
     aside: bool
+    location: str | None
     shown: dict[Records, Shown] = field(default_factory=dict)
     named: dict[Records, Named] = field(default_factory=dict)
     whole: dict[Records, list[str]] = field(default_factory=dict)
@@ -152,7 +155,7 @@ class Importing:
 
     def take_in(self, files: list[CrmFile]) -> None:
         """Each file, in the order in which they refer to each other."""
-        self.before = {file.kind: count_all(file.kind, self.store) for file in files}
+        self.before = {file.kind: count_all(file.kind, self.store, self.location) for file in files}
         with bar() as progress:
             for file in files:
                 self._take_in(file, progress)
@@ -165,7 +168,9 @@ class Importing:
                 f"nothing was deleted, because {' and '.join(torn)} could not be read whole: mend that, then import "
                 "again"
             )
-        absent = {kind: count_absent(kind, named, self.store) for kind, named in self.named.items()}
+        absent = {
+            kind: count_absent(kind, named, self.store, self.location) for kind, named in self.named.items()
+        }
         many = [
             f"{number} of {self.before[kind]} {kind.value}"
             for kind, number in absent.items()
@@ -177,7 +182,7 @@ class Importing:
             be = "would be" if self.dry_run else "are"
             self._announce(f"{kind.value}: {absent[kind]} that the file does not name {be} deleted")
             if not self.dry_run:
-                self.shown[kind].result.deleted = delete_absent(kind, named, self.store)
+                self.shown[kind].result.deleted = delete_absent(kind, named, self.store, self.location)
         return None
 
     def _take_in(self, file: CrmFile, progress: Progress) -> None:
@@ -186,7 +191,7 @@ class Importing:
         task = progress.add_task(file.kind.value, total=file.size)
         rows = self._watched(shown, partial(progress.update, task))
         course = Course(file.kind, self.named.get(Records.CONTACTS, ()), self.dry_run)
-        take_in(rows, self.store, named, course, shown.result)
+        take_in(rows, self.store, named, course, shown.result, self.location)
         progress.update(task, completed=file.size)
 
     def _whole_for(self, file: CrmFile) -> Mapping[str, Container[str]]:
@@ -198,10 +203,10 @@ class Importing:
                 return {"visible_to": self._known(Records.USERS)}
             case _:
                 roles = frozenset(filter(has_separator, file.values("role")))
-                return {"roles_above": roles | whole_roles(self.store)}
+                return {"roles_above": roles | whole_roles(self.store, self.location)}
 
     def _known(self, kind: Records) -> Container[str]:
-        found = whole_ids(kind, self.store)
+        found = whole_ids(kind, self.store, self.location)
         for one in self.whole.get(kind, ()):
             found.add(one)
         return found

@@ -13,13 +13,15 @@ import typer
 from redis.exceptions import RedisError
 
 from domain.crm import Refusal, Remark, category_word
+from domain.errors import Refused
 from domain.labels import DealCategory
 from handlers.crm_told import Told
 from infra.crm_fields import Customs
-from infra.crm_json import Line, read_lines
+from infra.crm_json import LOCATION, Line, read_lines
 from workers.bootstrap import App, start
 from workers.cli.crm_options import Category, read_words
 from workers.cli.crm_said import told_as_json, told_in_words
+from workers.cli.opening import Location
 from workers.cli.output import Json, fail, say, show_json
 from workers.cli.progress import EVERY, bar
 from workers.crm_customs import customs_of
@@ -29,6 +31,7 @@ from workers.intake import CRM
 def send(
     file: Annotated[Path, typer.Argument(help="JSON Lines as docs/CRM.md has them; - is standard input.")],
     category: Category = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Put changes of contacts, deals and users on the queue, for the workers to make.
@@ -44,14 +47,14 @@ def send(
         app = start("cli")
     queued, refused, remarks = 0, Told(), Told()
     with _opened(file) as lines:
-        for line in read_lines(_watched(file, lines), _customs(app, words)):
+        for line in read_lines(_watched(file, lines), _customs(app, words, location)):
             match line:
                 case Refusal():
                     refused.add(line)
                 case Remark():
                     remarks.add(line)
                 case Line():
-                    _queue(_translated(line, words), queued, app)
+                    _queue(_translated(line, words, location), queued, app)
                     queued += 1
     if as_json:
         show_json(_as_json(queued, refused, remarks))
@@ -74,16 +77,26 @@ def _as_json(queued: int, refused: Told, remarks: Told) -> dict[str, Any]:
     return {"queued": queued, "refused": told_as_json(refused), **said}
 
 
-def _customs(app: App, words: Mapping[str, DealCategory]) -> Customs:
+def _customs(app: App, words: Mapping[str, DealCategory], location: str | None) -> Customs:
     """Words as the worker will know them; which zone a day is in, it alone needs to know."""
-    return replace(customs_of(app.store, words), zone=lambda: UTC)
+    known = customs_of(app.store, words, location=location)
+
+    def category(word: str) -> DealCategory | None:
+        try:
+            return known.category(word)
+        except Refused:  # each line names its location, and the worker knows the words that are used there
+            return DealCategory.OPEN
+
+    return replace(known, category=category, zone=lambda: UTC)
 
 
-def _translated(line: Line, words: Mapping[str, DealCategory]) -> Line:
-    """What --category says is for this file alone, and the worker does not know it."""
+def _translated(line: Line, words: Mapping[str, DealCategory], location: str | None) -> Line:
+    """What --category and --location say is for this file alone, and the worker does not know it."""
     word = line.fields.get("category")
     known = words.get(category_word(word)) if isinstance(word, str) else None
-    return line if known is None else replace(line, fields={**line.fields, "category": known.value})
+    told = {} if location is None else {LOCATION: location}
+    found = {} if known is None else {"category": known.value}
+    return replace(line, fields={**told, **line.fields, **found})
 
 
 def _queue(line: Line, queued: int, app: App) -> None:

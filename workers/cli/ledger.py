@@ -16,7 +16,7 @@ from domain.reports import Entry, Query
 from handlers import reports
 from handlers.brakes import NO_MAILBOX
 from handlers.connections import Refused
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, say
 from workers.cli.reports import SHOWN, mailbox_address
 from workers.cli.tables import plain
@@ -42,6 +42,7 @@ def ledger(
         int | None,
         typer.Option("--limit", min=1, help=f"At most so many lines [{SHOWN} in tables, all in JSON]."),
     ] = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Show what became of each mail of the last 35 days, the newest first, a line per mail and user.
@@ -65,7 +66,7 @@ def ledger(
         with app.store.begin("reports.look", reads_only=True) as tx:
             if tx.mailboxes.id_of(query.mailbox) is None:
                 raise Refused(NO_MAILBOX)
-    found = reports.ledger(query, app.work)
+    found = reports.ledger(query, app.work, location)
     if as_json:
         _stream(islice(found, limit))
     else:

@@ -12,7 +12,7 @@ from handlers.connections import Refused
 from handlers.live import Opened
 from handlers.work import Work
 from workers.cli import letters
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, fail, say
 from workers.cli.reports import mailbox_address
 
@@ -51,6 +51,7 @@ def mail(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="At most so many mails.")] = 50,
     folder: Save = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Show the mail exchanged with a contact, newest first, as far as the user may see it; or one mail of it.
@@ -74,11 +75,12 @@ def mail(
     if folder is not None and message_id is None:
         fail("--save goes with one mail: name its id", code=2)
     if message_id is None:
-        _list(contact, viewer, search, mailbox, _place(before), limit, as_json=as_json)
+        _list(contact, viewer, search, mailbox, _place(before), limit, location, as_json=as_json)
         return
     where, message_id = _named(message_id, mailbox)
     work = open_app().work
-    opened = live.open_mail(contact, message_id, _viewer(viewer, work), work, mailbox=where)
+    user_id = _viewer(viewer, work, location)
+    opened = live.open_mail(contact, message_id, user_id, work, mailbox=where, location=location)
     _show(opened, folder, as_json=as_json)
 
 
@@ -86,6 +88,7 @@ def open_notification(
     notification_id: Annotated[int, typer.Argument(help="Its id in `lodestone notifications`.")],
     viewer: As = None,
     folder: Save = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Show the mail of a notification. One whose mail was deleted meanwhile says so and is removed.
@@ -93,8 +96,8 @@ def open_notification(
     Example: `lodestone open 41 --as uwe`
     """
     work = open_app().work
-    user_id = _viewer(viewer, work)
-    notice, opened = notices.open_notice(notification_id, user_id, work)
+    user_id = _viewer(viewer, work, location)
+    notice, opened = notices.open_notice(notification_id, user_id, work, location)
     if opened is not None:
         _show(opened, folder, as_json=as_json, notice=letters.notice_as_json(notice))
     elif as_json:
@@ -120,16 +123,17 @@ def _list(
     mailbox: str | None,
     place: Place | None,
     limit: int,
+    location: str | None,
     *,
     as_json: bool,
 ) -> None:
     where = mailbox_address(mailbox)
     work = open_app().work
-    user_id = _viewer(viewer, work)
+    user_id = _viewer(viewer, work, location)
     if contact is None:
-        page = live.show_own(user_id, work, limit=limit, place=place, words=search)
+        page = live.show_own(user_id, work, limit=limit, place=place, words=search, location=location)
     else:
-        page = live.show(contact, user_id, work, limit=limit, place=place, mailbox=where)
+        page = live.show(contact, user_id, work, limit=limit, place=place, mailbox=where, location=location)
     if as_json:
         letters.show_json({"contact_id": contact, "user": user_id} | letters.page_as_json(page))
     else:
@@ -154,8 +158,8 @@ def _show(opened: Opened, folder: Path | None, *, as_json: bool, notice: object 
         fail("Gmail did not give every attachment: try again in a minute", code=1)
 
 
-def _viewer(user_id: str | None, work: Work) -> str:
-    found = user_id or live.only_user(work)
+def _viewer(user_id: str | None, work: Work, location: str | None) -> str:
+    found = user_id or live.only_user(work, location)
     if found is None:
         raise Refused("name the user who looks: --as USER")
     return found

@@ -2,11 +2,23 @@
 
 import sys
 from contextlib import redirect_stdout
+from typing import Annotated
+
+import typer
 
 from infra.db.migrate import check_schema
 from workers.bootstrap import App, start
 from workers.cli.output import at_end
 from workers.units import write
+
+Location = Annotated[
+    str | None,
+    typer.Option(
+        "--location",
+        metavar="ORGANISATION/LOCATION",
+        help="Whose it is, where several are served; `lodestone locations list` shows them.",
+    ),
+]
 
 
 def open_app() -> App:

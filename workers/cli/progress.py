@@ -20,8 +20,9 @@ def bar() -> Progress:
 
 
 @contextmanager
-def deleting() -> Iterator[Callable[[int], None]]:
-    """How much is deleted of what was kept of mail. Whoever does not wait for it is told what becomes of the rest."""
+def deleting(what: str = "mails") -> Iterator[Callable[[int], None]]:
+    """How much is deleted, of what was kept of mail or of `what`. Whoever does not wait for it is told what becomes of
+    the rest."""
     mails = 0
     with bar() as progress:
         task = progress.add_task("deleting what was kept", total=None)
@@ -29,12 +30,13 @@ def deleting() -> Iterator[Callable[[int], None]]:
         def told(more: int) -> None:
             nonlocal mails
             mails += more
-            progress.update(task, description=f"deleting what was kept: {mails:,} mails")
+            progress.update(task, description=f"deleting what was kept: {mails:,} {what}")
 
         try:
             yield told
         except KeyboardInterrupt:
             progress.stop()
             if mails:
-                tell("stopped: nothing of it is shown any more, and the sweep does the rest")
+                rest = "nothing of it is shown any more, and the sweep does the rest"
+                tell(f"stopped: {rest if what == 'mails' else 'give the command again'}")
             raise

@@ -15,7 +15,7 @@ from handlers.brakes import NO_MAILBOX
 from handlers.notices import glance
 from handlers.reports import Status
 from workers.cli import explaining, histories, letters
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, fail, say, show_json
 from workers.cli.tables import plain, show_table
 
@@ -62,6 +62,7 @@ def notifications(
     live: Annotated[
         bool, typer.Option("--live", help="With subject and preview, fetched from Gmail now and not kept.")
     ] = False,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Show a user's notifications, the oldest first; ask for more with the last id.
@@ -71,7 +72,7 @@ def notifications(
     Example: `lodestone notifications --user uwe --live`
     """
     work = open_app().work
-    found = reports.notices(user, after, limit, work)
+    found = reports.notices(user, after, limit, work, location)
     if live and found:
         letters.show_glance(found, glance(user, found, work), as_json=as_json)
     elif as_json:
@@ -87,6 +88,7 @@ def explain(
     mailbox: Annotated[
         str | None, typer.Option("--mailbox", help="Only in this mailbox: ids are per mailbox.")
     ] = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Explain what was decided about a mail, and why: how it came, its gate, its contact, its deal, its cost.
@@ -95,7 +97,7 @@ def explain(
 
     Example: `lodestone explain 18f3a2b4c5d6e7f8 --mailbox uwe@firm.example`
     """
-    found = reports.explain(message_id, mailbox_address(mailbox), open_app().work)
+    found = reports.explain(message_id, mailbox_address(mailbox), open_app().work, location)
     if not found:
         unknown_mail(mailbox)
     if as_json:

@@ -27,7 +27,7 @@ from handlers.connections import Refused
 from handlers.preparing import prepare
 from handlers.work import Work
 from workers.cli.answers import agree, show_prepared
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, fail, say, show_json, tell
 from workers.cli.progress import bar
 from workers.cli.reports import mailbox_address
@@ -103,6 +103,7 @@ def send(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help=f"Wait until it is sent, {PATIENCE:.0f} s at most.")
     ] = True,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Send a mail from a user's own Gmail.
@@ -132,7 +133,7 @@ def send(
         quote=quote,
     )
     work = open_app().work
-    prepared = prepare(written, work)
+    prepared = prepare(written, work, location)
     if dry_run:
         show_prepared(prepared, as_json=as_json)
         return
@@ -154,6 +155,7 @@ def show_outbox(
     mailbox: Annotated[str | None, typer.Option("--mailbox", help="Only from this mailbox.")] = None,
     state: Annotated[SendState | None, typer.Option("--state", help="Only what stands like this.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 100,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Show what users send from the CRM: what waits, was sent, has failed, and why. It keeps ids only, for 35 days.
@@ -161,7 +163,7 @@ def show_outbox(
     Example: `lodestone outbox --as uwe --state failed`
     """
     work = open_app().work
-    found = outbox.reports(user, mailbox_address(mailbox), state, limit, work)
+    found = outbox.reports(user, mailbox_address(mailbox), state, limit, work, location)
     if as_json:
         show_json([_report(one) for one in found])
     elif found:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from handlers import settings
-from workers.cli.opening import open_app
+from workers.cli.opening import Location, open_app
 from workers.cli.output import Json, say, show_json
 from workers.cli.progress import deleting
 from workers.cli.settings_words import CONNECTION, ORGANISATION, grouped, read_organisation, read_wishes
@@ -22,6 +22,7 @@ def set_setting(
         ),
     ],
     user: User = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
     """Change settings, several at once if you like: all are saved, or none. Lists are replaced as a whole, `-`
@@ -44,11 +45,11 @@ def set_setting(
         wishes = read_wishes(groups)
         app = open_app()
         with deleting() as told:
-            settings.change(user, wishes, app.work, told)
-        _show_connection(user, settings.show(user, app.store), as_json=as_json)
+            settings.change(user, wishes, app.work, told, location)
+        _show_connection(user, settings.show(user, app.store, location), as_json=as_json)
         return
     values, users, roles = read_organisation(groups)
-    settings.change_organisation(values, open_app().store, users=users, roles=roles)
+    settings.change_organisation(values, open_app().store, users=users, roles=roles, location=location)
     if as_json:
         show_json(values)
         return
@@ -58,16 +59,16 @@ def set_setting(
         say("labels that were made earlier keep their names (rule E54)")
 
 
-def show_settings(user: User = None, as_json: Json = False) -> None:
+def show_settings(user: User = None, location: Location = None, as_json: Json = False) -> None:
     """Show the organisation's settings, or with --user those of his connection.
 
     Example: `lodestone settings show --user uwe`
     """
     app = open_app()
     if user:
-        _show_connection(user, settings.show(user, app.store), as_json=as_json)
+        _show_connection(user, settings.show(user, app.store, location), as_json=as_json)
         return
-    found = settings.organisation(app.store)
+    found = settings.organisation(app.store, location)
     sharing = found.sharing
     shown: dict[str, Any] = {
         "time-zone": found.time_zone,

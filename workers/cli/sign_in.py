@@ -24,39 +24,49 @@ SEEN = b"<!doctype html><title>Lodestone</title><p>You can close this page: the 
 
 
 def by_browser(
-    user: str, wishes: Wishes, *, replace: bool, app: App, seconds: float = sign_in.GOOD_FOR
+    user: str,
+    wishes: Wishes,
+    *,
+    replace: bool,
+    app: App,
+    seconds: float = sign_in.GOOD_FOR,
+    location: str | None = None,
 ) -> tuple[int, str]:
     """Open Google's page, wait for the answer on this machine. Whatever ends the waiting, nothing stays."""
     with (
         Landing(_redirect_uri(app.sign_in)) as landing,
-        _begun(user, landing.uri, wishes, replace, app) as (url, state),
+        _begun(user, landing.uri, wishes, replace, app, location) as (url, state),
     ):
         tell(f"sign in on Google's page; if no browser opens, go to\n{url}")
         landing.expect(state)  # before the browser opens: it may be faster than we are
         Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()  # some stay in it
         answer = landing.wait(seconds)
-        return _complete(user, state, answer, app)
+        return _complete(user, state, answer, app, location)
 
 
-def by_pasting(user: str, wishes: Wishes, *, replace: bool, app: App) -> tuple[int, str]:
+def by_pasting(
+    user: str, wishes: Wishes, *, replace: bool, app: App, location: str | None = None
+) -> tuple[int, str]:
     """For a machine without a browser: the person signs in elsewhere and pastes where that led."""
     uri = _redirect_uri(app.sign_in) or ANYWHERE
-    with _begun(user, uri, wishes, replace, app) as (url, state):
+    with _begun(user, uri, wishes, replace, app, location) as (url, state):
         tell(f"sign in here, on any machine:\n{url}")
         tell("the browser then shows a page that it cannot open: paste its whole address and press Enter")
         answer = _answer_in(sys.stdin.readline())
         if not compare_digest(answer.get("state", "").encode(), state.encode()):
             raise Refused("that is not the address this sign-in led to: begin again")
-        return _complete(user, state, answer, app)
+        return _complete(user, state, answer, app, location)
 
 
 @contextmanager
-def _begun(user: str, uri: str, wishes: Wishes, replace: bool, app: App) -> Iterator[tuple[str, str]]:
-    url, state = sign_in.begin(user, uri, wishes, replace=replace, work=app.work)
+def _begun(
+    user: str, uri: str, wishes: Wishes, replace: bool, app: App, location: str | None
+) -> Iterator[tuple[str, str]]:
+    url, state = sign_in.begin(user, uri, wishes, replace=replace, work=app.work, location=location)
     try:
         yield url, state
     finally:
-        sign_in.abandon(user, state, app.work)
+        sign_in.abandon(user, state, app.work, location)
 
 
 def _answer_in(address: str) -> dict[str, str]:
@@ -66,8 +76,11 @@ def _answer_in(address: str) -> dict[str, str]:
         return {}
 
 
-def _complete(user: str, state: str, answer: Mapping[str, str], app: App) -> tuple[int, str]:
-    return sign_in.complete(user, state, answer.get("code"), error=answer.get("error"), work=app.work)
+def _complete(
+    user: str, state: str, answer: Mapping[str, str], app: App, location: str | None
+) -> tuple[int, str]:
+    code, error = answer.get("code"), answer.get("error")
+    return sign_in.complete(user, state, code, error=error, work=app.work, location=location)
 
 
 def _redirect_uri(client: GoogleSignIn | None) -> str | None:

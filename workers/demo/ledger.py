@@ -22,7 +22,8 @@ from infra.db.sql import chunks
 
 CRM = frozenset(
     {
-        *("organisation", "users", "user_addresses", "contacts", "contact_addresses", "contact_viewers"),
+        *("organisations", "locations", "settings", "users", "user_addresses"),
+        *("contacts", "contact_addresses", "contact_viewers"),
         *("deals", "deal_contacts", "crm_versions", "outdated"),
     }
 )

@@ -15,7 +15,7 @@ from domain.outbox import Sending, SendState
 from infra.db.claims import DELIVERIES, OUTBOX, STEPS, Claims
 from infra.db.schema import decisions, deliveries, mailboxes, notifications, outbox, steps
 from infra.db.store import Store, Transaction
-from tests.worlds import KEPT, World, link
+from tests.worlds import HERE, KEPT, World, connection_of, link
 
 
 class Died(Exception):
@@ -194,7 +194,7 @@ class Deliveries(Ledger):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         with world.store.begin("tests.channel") as tx:
-            self.channel_id = tx.channels.add(
+            self.channel_id = tx.of(HERE).channels.add(
                 None, ChannelKind.WEBHOOK, Target("https://hooks.example.com/x")
             )
 
@@ -202,7 +202,7 @@ class Deliveries(Ledger):
         with self.begin() as tx:
             claim = Claim(str(number), self.world.connection_id, 1)
             links = {claim.key: replace(link(), received_at=datetime.now(UTC))}
-            tx.notifications.notify("uwe", [claim], links, KEPT)
+            tx.notifications.notify(connection_of(tx, self.world), [claim], links, KEPT)
 
     def claim_in(self, tx: Transaction, owner: str, limit: int, lease: float) -> Mapping[int, Parcel]:
         parcels, more = tx.deliveries.claim(self.channel_id, owner, lease, limit)
@@ -231,7 +231,7 @@ class Deliveries(Ledger):
 
     def retry(self) -> None:
         with self.begin() as tx:
-            tx.channels.retry(self.channel_id)
+            tx.of(HERE).channels.retry(self.channel_id)
 
     def redrive(self) -> bool:
         with self.begin() as tx:

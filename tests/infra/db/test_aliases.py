@@ -8,7 +8,7 @@ from domain.aliases import Alias
 from domain.contacts import Kind
 from domain.crm import ContactRecord, Record, Records, UserRecord
 from infra.db.store import Transaction
-from tests.worlds import START, World, connect, connection_of
+from tests.worlds import HERE, START, World, connect, connection_of
 
 pytestmark = pytest.mark.rule("E14")
 
@@ -21,35 +21,35 @@ ANN = ContactRecord("ann", Kind.CONTACT, "Ann", ("uwe+x@old.example",), None, ST
 def aliased(world: World) -> World:
     """The world with an alias of its connection."""
     with world.store.begin("tests.alias") as tx:
-        assert tx.aliases.add(connection_of(tx, world), OLD)
+        assert tx.of(HERE).aliases.add(connection_of(tx, world), OLD)
     return world
 
 
 def own(world: World, tx: Transaction) -> tuple[Set[str], ...]:
     """Own addresses, those of them that Gmail does not list, and the users' among both."""
     found = tx.mailboxes.own_and_registered(world.mailbox_id)
-    return *found, tx.contacts.users_among([OLD])
+    return *found, tx.of(HERE).contacts.users_among([OLD])
 
 
 def counts(world: World, tx: Transaction) -> bool:
     """The list says the same as what the rules are given."""
-    [alias] = tx.aliases.of_users(["uwe"])
+    [alias] = tx.of(HERE).aliases.of_users(["uwe"])
     alone, registered, insiders = own(world, tx)
     assert (OLD in alone) == (OLD in registered) == (alias.held_by is None)
     assert UWE in alone
-    assert (OLD in insiders) == (not tx.contacts.candidates([OLD]))
+    assert (OLD in insiders) == (not tx.of(HERE).contacts.candidates([OLD]))
     return alias.held_by is None
 
 
 def test_it_is_own_until_it_is_taken_back(aliased: World) -> None:
     with aliased.store.begin("tests.own") as tx:
         assert own(aliased, tx) == ({UWE, OLD}, {OLD}, {OLD})
-        assert tx.aliases.of_users() == (Alias("uwe", UWE, OLD),)
-        assert not tx.aliases.add(connection_of(tx, aliased), OLD), "a second time"
-        assert tx.aliases.remove(connection_of(tx, aliased), OLD)
-        assert not tx.aliases.remove(connection_of(tx, aliased), OLD)
+        assert tx.of(HERE).aliases.of_users() == (Alias("uwe", UWE, OLD),)
+        assert not tx.of(HERE).aliases.add(connection_of(tx, aliased), OLD), "a second time"
+        assert tx.of(HERE).aliases.remove(connection_of(tx, aliased), OLD)
+        assert not tx.of(HERE).aliases.remove(connection_of(tx, aliased), OLD)
         assert own(aliased, tx) == ({UWE}, frozenset(), frozenset())
-        assert not tx.aliases.remove(connection_of(tx, aliased), UWE), "Gmail lists that"
+        assert not tx.of(HERE).aliases.remove(connection_of(tx, aliased), UWE), "Gmail lists that"
 
 
 @pytest.mark.parametrize(
@@ -62,15 +62,15 @@ def test_it_is_own_until_it_is_taken_back(aliased: World) -> None:
 def test_it_gives_way_to_a_record_that_comes_later(aliased: World, record: Record, kind: Records) -> None:
     with aliased.store.begin("tests.come") as tx:
         assert counts(aliased, tx)
-        tx.crm.put([record])
+        tx.of(HERE).crm.put([record])
         assert not counts(aliased, tx)
-        tx.crm.delete(kind, [record.id])
+        tx.of(HERE).crm.delete(kind, [record.id])
         assert counts(aliased, tx), "it counts again"
 
 
 def test_it_stays_when_it_is_the_users_own_login(aliased: World) -> None:
     with aliased.store.begin("tests.come") as tx:
-        tx.crm.put([UserRecord("uwe", "Uwe", (OLD,))])
+        tx.of(HERE).crm.put([UserRecord("uwe", "Uwe", (OLD,))])
         assert counts(aliased, tx)
 
 
@@ -80,9 +80,9 @@ def test_it_gives_way_to_a_mailbox_that_is_connected_later(aliased: World) -> No
         tx.mailboxes.keep_own_addresses(other, [OLD])
         connect(tx, other, "carla")
         assert not counts(aliased, tx)
-        tx.aliases.add(next(iter(tx.connections.of_user("carla"))), "carla@old.example")
+        tx.of(HERE).aliases.add(next(iter(tx.of(HERE).connections.of_user("carla"))), "carla@old.example")
         assert tx.mailboxes.own_addresses(other) == {OLD, "carla@old.example"}
-        assert tx.aliases.holders([OLD, "nobody@old.example"])[OLD].listed == {other}
+        assert tx.of(HERE).aliases.holders([OLD, "nobody@old.example"])[OLD].listed == {other}
 
 
 @pytest.mark.rule("E99")
@@ -90,14 +90,14 @@ def test_what_gmail_lists_by_now_needs_no_registering(aliased: World) -> None:
     with aliased.store.begin("tests.list") as tx:
         tx.mailboxes.keep_own_addresses(aliased.mailbox_id, [UWE, OLD])
         assert own(aliased, tx) == ({UWE, OLD}, frozenset(), {OLD})
-        assert tx.aliases.of_users() == ()
+        assert tx.of(HERE).aliases.of_users() == ()
 
 
 @pytest.mark.rule("E99")
 def test_a_primary_address_that_was_an_alias_is_listed(aliased: World) -> None:
     with aliased.store.begin("tests.rename") as tx:
         other = "uwe@third.example"
-        tx.aliases.add(connection_of(tx, aliased), other)
+        tx.of(HERE).aliases.add(connection_of(tx, aliased), other)
         assert tx.mailboxes.rename(aliased.mailbox_id, OLD)
         assert own(aliased, tx)[:2] == ({UWE, OLD, other}, {other})
 
@@ -107,6 +107,6 @@ def test_it_ends_with_its_connection_and_no_other(aliased: World) -> None:
     with aliased.store.begin("tests.end") as tx:
         carla = tx.connections.get(connect(tx, aliased.mailbox_id, "carla"))
         assert carla
-        assert tx.aliases.add(carla, "carla@old.example")
-        tx.aliases.end(connection_of(tx, aliased))
+        assert tx.of(HERE).aliases.add(carla, "carla@old.example")
+        tx.of(HERE).aliases.end(connection_of(tx, aliased))
         assert own(aliased, tx)[:2] == ({UWE, "carla@old.example"}, {"carla@old.example"})

@@ -16,7 +16,7 @@ from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
 from infra.db.schema import connections, decisions, messages, notifications, steps
 from infra.db.store import Store
-from tests.worlds import GRANT, KEPT, START, World, arrive, connect, connection_of, make_world, match
+from tests.worlds import GRANT, HERE, KEPT, START, World, arrive, connect, connection_of, make_world, match
 
 
 def get(world: World, connection_id: int | None = None) -> Connection:
@@ -45,7 +45,7 @@ def announce(world: World, *gmail_ids: str) -> None:
     match(world, *gmail_ids)
     with world.store.begin("notifications.record") as tx:
         claims = [Claim(gmail_id, world.connection_id, 1) for gmail_id in gmail_ids]
-        tx.notifications.notify("uwe", claims, tx.decisions.links(claims), KEPT)
+        tx.notifications.notify(connection_of(tx, world), claims, tx.decisions.links(claims), KEPT)
 
 
 def kept(store: Store) -> dict[str, int]:
@@ -61,13 +61,13 @@ NOTHING = {"messages": 0, "steps": 0, "decisions": 0, "notifications": 0}
 def test_a_new_connection_has_nothing_to_do_until_a_feature_is_on(store: Store) -> None:
     with store.begin("tests.add") as tx:
         mailbox_id = tx.mailboxes.add("uwe@firm.example")
-        connection_id = tx.connections.add("uwe", mailbox_id, GRANT, Sharing.PRIVATE)
+        connection_id = tx.of(HERE).connections.add("uwe", mailbox_id, GRANT, Sharing.PRIVATE)
         made = tx.connections.get(connection_id)
         assert made
         assert (made.mode, made.state, made.features) == (Mode.LIVE, ConnectionState.ACTIVE, Features())
         assert not made.works
         assert tx.connections.working(mailbox_id) == ()
-        assert tx.connections.of_mailbox(mailbox_id) == tx.connections.of_user("uwe") == (made,)
+        assert tx.connections.of_mailbox(mailbox_id) == tx.of(HERE).connections.of_user("uwe") == (made,)
 
 
 @pytest.mark.rule("D3-1")

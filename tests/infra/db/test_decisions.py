@@ -37,9 +37,10 @@ def join(world: World, gmail_id: str, link: Link, kept: frozenset[Data] = KEPT) 
     return Claim(gmail_id, world.connection_id, 1)
 
 
-def notify(world: World, *claims: Claim, user_id: str = "uwe") -> list[str]:
+def notify(world: World, *claims: Claim) -> list[str]:
     with world.store.begin("notifications.record") as tx:
-        return list(tx.notifications.notify(user_id, claims, tx.decisions.links(claims), KEPT).gmail_ids)
+        links = tx.decisions.links(claims)
+        return list(tx.notifications.notify(connection_of(tx, world), claims, links, KEPT).gmail_ids)
 
 
 def row_of(world: World, gmail_id: str) -> dict[str, object]:
@@ -121,7 +122,7 @@ def test_what_may_not_be_kept_is_not_written(
     allowed = kept(mode, Admission.REFUSED, magnet=magnet)
     claim = join(world, "a", link(), allowed)
     with world.store.begin("notifications.record") as tx:
-        tx.notifications.notify("uwe", [claim], {claim.key: link()}, allowed)
+        tx.notifications.notify(connection_of(tx, world), [claim], {claim.key: link()}, allowed)
         rows = [
             tx.db.execute(select(table).where(table.c.gmail_id == "a")).one_or_none()
             for table in (decisions, notifications)
@@ -218,6 +219,8 @@ def test_a_notification_holds_three_details_of_the_mail_and_whose_it_is(world: W
         "id",
         "kind",
         "connection_id",
+        "organisation_id",
+        "location_id",
         "user_id",
         "contact_id",
         "late",
@@ -270,7 +273,7 @@ def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World, seco
     def announce_slowly() -> None:
         with world.store.begin("notifications.record") as tx:
             tx.connections.working(world.mailbox_id, locked=True)
-            tx.notifications.notify("uwe", [first], tx.decisions.links([first]), KEPT)
+            tx.notifications.notify(connection_of(tx, world), [first], tx.decisions.links([first]), KEPT)
             holding.set()
             assert may_commit.wait(10)
 
@@ -278,7 +281,7 @@ def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World, seco
         assert holding.wait(10)
         with second_store.begin("notifications.record") as tx:
             tx.connections.working(world.mailbox_id, locked=True)
-            tx.notifications.notify("uwe", [second], tx.decisions.links([second]), KEPT)
+            tx.notifications.notify(connection_of(tx, world), [second], tx.decisions.links([second]), KEPT)
 
     with ThreadPoolExecutor(2) as pool:
         slow, quick = pool.submit(announce_slowly), pool.submit(announce)

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select, update
 from domain.channels import ChannelKind, Parcel, Target
 from infra.db.schema import connections, deliveries, notifications
 from tests.scale.frame import statements
-from tests.worlds import World, connection_of, make_world
+from tests.worlds import HERE, OF_HERE, World, connection_of, make_world
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=2)
@@ -16,7 +16,7 @@ LONG_AGO = NOW - timedelta(days=2)
 
 def channel_of(world: World) -> int:
     with world.store.begin("tests.channel") as tx:
-        return tx.channels.add(None, ChannelKind.WEBHOOK, Target("https://hooks.example.com/x"))
+        return tx.of(HERE).channels.add(None, ChannelKind.WEBHOOK, Target("https://hooks.example.com/x"))
 
 
 def tell(world: World, channel_id: int, user_id: str, *numbers: int, late: bool = False) -> None:
@@ -27,7 +27,7 @@ def tell(world: World, channel_id: int, user_id: str, *numbers: int, late: bool 
     due = {"ready_at": LONG_AGO, "redrive_at": LONG_AGO}
     with world.store.begin("tests.tell") as tx:
         rows = [{"id": n, "gmail_id": f"m{n}", **mail, **times} for n in numbers]
-        tx.db.execute(insert(notifications), rows)
+        tx.db.execute(insert(notifications).values(OF_HERE), rows)
         tx.db.execute(insert(deliveries), [{"notification_id": n, **way, **due} for n in numbers])
 
 

@@ -13,7 +13,7 @@ from domain.reports import Bookmark, Entry, Query
 from infra.db.entries import page
 from infra.db.schema import steps
 from infra.db.store import Store
-from tests.worlds import START, World, arrive, connect, let_pass, make_world, match
+from tests.worlds import HERE, START, World, arrive, connect, let_pass, make_world, match
 
 CARLA = "carla@firm.example"
 
@@ -25,7 +25,7 @@ def read(store: Store, query: Query = ALL, mails: int = 100) -> list[Entry]:
     """All that is asked for, page by page."""
     found: list[Entry] = []
     with store.begin("tests.read", reads_only=True) as tx:
-        while page := tx.reports.entries(query, found[-1].bookmark if found else None, mails):
+        while page := tx.of(HERE).reports.entries(query, found[-1].bookmark if found else None, mails):
             found += page
     return found
 
@@ -140,6 +140,6 @@ def explained(store: Store, query: Query, after: Bookmark | None) -> str:
     """How the database would read a page."""
     how = "EXPLAIN " if store.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
     with store.engine.connect() as db:
-        text = page(query, after, 50).compile(db, compile_kwargs={"literal_binds": True})
+        text = page(HERE, query, after, 50).compile(db, compile_kwargs={"literal_binds": True})
         rows = db.exec_driver_sql(how + str(text).replace("%", "%%"))
         return "".join(" ".join(map(str, row)) + "\n" for row in rows)

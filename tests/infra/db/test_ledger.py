@@ -648,7 +648,7 @@ def test_notifications_outlive_the_ledger(world: World) -> None:
     match(world, "a", steps=[Planned(Step.ANNOUNCE, State.WAITING)])
     mine = claim(world, step=Step.ANNOUNCE)
     with world.store.begin("notifications.record") as tx:
-        tx.notifications.notify("uwe", mine, tx.decisions.links(mine), KEPT)
+        tx.notifications.notify(connection_of(tx, world), mine, tx.decisions.links(mine), KEPT)
         tx.ledger.finish(world.mailbox_id, Step.ANNOUNCE, dict.fromkeys(mine), "me", {})
     let_pass(world.store, 36 * 86_400)
 

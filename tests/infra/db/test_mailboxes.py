@@ -13,7 +13,7 @@ from domain.mailboxes import Cursors, Watch
 from domain.watches import Ended, Recall
 from infra.db.schema import mailboxes
 from infra.db.store import Store, Transaction
-from tests.worlds import LABELS, START, World, connection_of, let_pass, make_world
+from tests.worlds import HERE, LABELS, START, World, connection_of, let_pass, make_world
 
 
 def state(world: World) -> MailboxState:
@@ -286,7 +286,7 @@ def test_a_deleted_mailbox_takes_its_aliases_with_it(world: World) -> None:
         tx.mailboxes.delete(world.mailbox_id)
         assert tx.mailboxes.own_addresses(world.mailbox_id) == frozenset()
         assert tx.mailboxes.id_of("uwe@firm.example") is None
-        assert tx.contacts.users_among(["uwe@firm.example"]) == frozenset()
+        assert tx.of(HERE).contacts.users_among(["uwe@firm.example"]) == frozenset()
 
 
 @pytest.mark.rule("W14")

@@ -55,7 +55,10 @@ def test_the_first_release_is_brought_up_to_date_with_all_it_holds(bare_database
         db.execute(text("DELETE FROM notifications WHERE gmail_id = 'm3'"))
     migrate(engine)
     with engine.begin() as db:
-        db.execute(text(add), {"id": "m4"})
+        now = add.replace("(connection", "(organisation_id, location_id, connection").replace(
+            "(1,", "(1, 1, 1,"
+        )
+        db.execute(text(now), {"id": "m4"})
         rows = db.execute(text("SELECT id, gmail_id, kind, late FROM notifications ORDER BY id")).all()
     engine.dispose()
 

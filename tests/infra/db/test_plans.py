@@ -24,7 +24,7 @@ from infra.db.schema import (
 )
 from infra.db.store import Store, Transaction
 from tests.scale.rows_mail import way_of_mail
-from tests.worlds import ONE_DATABASE, START, World, arrive
+from tests.worlds import OF_HERE, ONE_DATABASE, START, World, arrive
 
 Ask = Callable[[Transaction], object]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -69,10 +69,12 @@ def _announce(world: World) -> None:
     )
     with world.store.begin("tests.announce") as tx:
         channel = {"id": 1, "kind": "webhook", "target": b"", "state": "active", "created_at": START}
-        tx.db.execute(insert(channels), channel)
+        tx.db.execute(insert(channels).values(organisation_id=1), channel)
         more = [{"address": f"u{n}@firm.example", "labels": {}, **moments} for n in range(MANY)]
         tx.db.execute(insert(mailboxes), more)
-        tx.db.execute(insert(notifications), [{**one, "id": n, "gmail_id": f"m{n}"} for n in range(1, MANY)])
+        tx.db.execute(
+            insert(notifications), [{**OF_HERE, **one, "id": n, "gmail_id": f"m{n}"} for n in range(1, MANY)]
+        )
         tx.db.execute(
             insert(deliveries), [{**way, "notification_id": n, "user_id": "uwe"} for n in range(1, MANY)]
         )
@@ -134,7 +136,7 @@ def _age(world: World) -> None:
         tx.db.execute(update(notifications).values(created_at=LONG_AGO))
         tx.db.execute(update(deliveries).where(deliveries.c.notification_id < 99).values(state="set_aside"))
         tx.db.execute(insert(outbox), [its | old | {"key": f"key-{n}"} for n in range(MANY)])
-        tx.db.execute(insert(crm_versions), [gone | {"record_id": f"c{n}"} for n in range(MANY)])
+        tx.db.execute(insert(crm_versions), [OF_HERE | gone | {"record_id": f"c{n}"} for n in range(MANY)])
         tx.decisions.skip(1, {f"m{n}": Outcome.SKIP_NO_CONTACT for n in range(MANY)}, [world.connection_id])
         if tx.db.dialect.name == "postgresql":
             tx.db.exec_driver_sql("ANALYZE")

@@ -23,7 +23,7 @@ from infra.db.schema import (
     steps,
 )
 from infra.db.store import Store, Transaction
-from tests.worlds import START, World, make_world
+from tests.worlds import HERE, OF_HERE, START, World, make_world
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 SOON = datetime(9999, 1, 1, tzinfo=UTC)
@@ -124,7 +124,7 @@ def put_on_the_list(world: World, *moments: datetime) -> None:
     with world.store.begin("tests.list") as tx:
         its = {"connection_id": world.connection_id, "user_id": "uwe"}
         rows = [its | {"gmail_id": f"m{n}", "created_at": moment} for n, moment in enumerate(moments)]
-        tx.db.execute(insert(notifications), rows)
+        tx.db.execute(insert(notifications).values(OF_HERE), rows)
 
 
 def forget_notifications(store: Store, limit: int = 10, after: After = ()) -> Forgotten:
@@ -136,13 +136,20 @@ def test_notifications_are_forgotten_after_a_year_and_ids_go_on(world: World) ->
     put_on_the_list(world, LONG_AGO, LONG_AGO, SOON)
     assert forget_notifications(world.store) == Forgotten(2, None)
     with world.store.begin("tests.read") as tx:
-        assert [notice.id for notice in tx.reports.notices("uwe", 0)] == [3]
+        assert [notice.id for notice in tx.of(HERE).notices.of_user("uwe", 0)] == [3]
         tx.db.execute(notifications.delete())
     with world.store.begin("tests.more") as tx:
         tx.db.execute(
-            insert(notifications).values(connection_id=1, user_id="uwe", gmail_id="m9", created_at=SOON)
+            insert(notifications).values(
+                organisation_id=1,
+                location_id=1,
+                connection_id=1,
+                user_id="uwe",
+                gmail_id="m9",
+                created_at=SOON,
+            )
         )
-        assert [notice.id for notice in tx.reports.notices("uwe", 2)] == [4]
+        assert [notice.id for notice in tx.of(HERE).notices.of_user("uwe", 2)] == [4]
 
 
 @pytest.mark.rule("I1", "E91")
@@ -150,7 +157,7 @@ def test_what_a_channel_has_not_taken_yet_stays(world: World) -> None:
     put_on_the_list(world, *[LONG_AGO] * 3)
     with world.store.begin("tests.channels") as tx:
         channel = {"id": 1, "kind": "webhook", "target": b"", "state": "active", "created_at": START}
-        tx.db.execute(insert(channels), channel)
+        tx.db.execute(insert(channels).values(organisation_id=1), channel)
         way = {"channel_id": 1, "user_id": "uwe", "ready_at": SOON, "redrive_at": SOON}
         tx.db.execute(
             insert(deliveries),
@@ -174,7 +181,7 @@ def test_what_no_receiver_takes_is_given_up_after_a_week_and_stays_on_the_list(w
     with world.store.begin("tests.channels") as tx:
         for number in (1, 2):
             channel = {"id": number, "kind": "webhook", "target": b"", "state": "active", "created_at": START}
-            tx.db.execute(insert(channels), channel)
+            tx.db.execute(insert(channels).values(organisation_id=1), channel)
         tx.db.execute(
             insert(deliveries),
             [
@@ -207,7 +214,7 @@ ANN = ContactRecord("ann", Kind.CONTACT, "Ann", ("ann@example.com",), None, STAR
 
 
 def change(tx: Transaction, version: int, record: ContactRecord | None) -> bool:
-    return tx.crm.change(Change(Records.CONTACTS, "ann", version, record))
+    return tx.of(HERE).crm.change(Change(Records.CONTACTS, "ann", version, record))
 
 
 def pass_years(tx: Transaction) -> None:
@@ -236,7 +243,7 @@ def test_the_version_of_a_living_record_stays(store: Store, back: str) -> None:
         if back == "change":
             change(tx, 8, ANN)
         else:
-            tx.crm.put([ANN])
+            tx.of(HERE).crm.put([ANN])
         assert tx.retention.versions(90, 10, ()) == Forgotten(0, None)
         assert not change(tx, 7, None)
 
@@ -244,7 +251,7 @@ def test_the_version_of_a_living_record_stays(store: Store, back: str) -> None:
 def test_a_record_that_a_file_deletes_is_deleted(store: Store) -> None:
     with store.begin("tests.change") as tx:
         change(tx, 5, ANN)
-        tx.crm.delete(Records.CONTACTS, ["ann"])
+        tx.of(HERE).crm.delete(Records.CONTACTS, ["ann"])
         pass_years(tx)
         assert tx.retention.versions(90, 10, ()) == Forgotten(1, None)
 
@@ -252,7 +259,7 @@ def test_a_record_that_a_file_deletes_is_deleted(store: Store) -> None:
 def test_versions_are_forgotten_stretch_by_stretch(store: Store) -> None:
     with store.begin("tests.versions") as tx:
         gone = {"kind": "contacts", "version": 1, "deleted_at": LONG_AGO}
-        tx.db.execute(insert(crm_versions), [gone | {"record_id": f"c{n}"} for n in range(5)])
+        tx.db.execute(insert(crm_versions), [OF_HERE | gone | {"record_id": f"c{n}"} for n in range(5)])
         assert [bool(tx.retention.versions(90, 2, ()).after) for _ in range(3)] == [True, True, False]
     assert count(store, crm_versions) == 0
 
@@ -279,6 +286,6 @@ def test_sign_ins_that_nobody_came_back_for_are_forgotten(store: Store) -> None:
     with store.begin("tests.sign_ins") as tx:
         one = {"user_id": "uwe", "sealed": b""}
         rows = [one | {"state": "a", "expires_at": LONG_AGO}, one | {"state": "b", "expires_at": SOON}]
-        tx.db.execute(insert(sign_ins), rows)
+        tx.db.execute(insert(sign_ins).values(OF_HERE), rows)
         tx.retention.sign_ins()
         assert tx.db.scalars(select(sign_ins.c.state)).all() == ["b"]

@@ -15,7 +15,7 @@ from domain.sign_ins import SignIn
 from infra.db.rotation import AT_ONCE, Rotated, rotate
 from infra.db.store import Store
 from infra.secrets import Cipher, WrongKey
-from tests.worlds import GRANT, KEY, START
+from tests.worlds import GRANT, HERE, KEY, START
 
 NEW = Fernet.generate_key().decode()
 TARGET = Target("https://hooks.example.com/t0ken", "whsec_t0ken")
@@ -43,14 +43,14 @@ def fill(store: Store, connections: int = 1) -> None:
         for number in range(connections):
             mailbox_id = tx.mailboxes.add(f"u{number}@firm.example")
             grant = replace(GRANT, refresh_token=f"refresh-{number}")
-            tx.connections.add(f"u{number}", mailbox_id, grant, Sharing.PRIVATE)
-        tx.channels.add("uwe", ChannelKind.WEBHOOK, TARGET)
-        tx.sign_ins.begin("state", SIGN_IN, 600)
+            tx.of(HERE).connections.add(f"u{number}", mailbox_id, grant, Sharing.PRIVATE)
+        tx.of(HERE).channels.add("uwe", ChannelKind.WEBHOOK, TARGET)
+        tx.of(HERE).sign_ins.begin("state", SIGN_IN, 600)
 
 
 def refresh_tokens(store: Store, connections: int) -> list[str]:
     with store.begin("tests.look") as tx:
-        found = [tx.connections.of_user(f"u{number}")[0].grant for number in range(connections)]
+        found = [tx.of(HERE).connections.of_user(f"u{number}")[0].grant for number in range(connections)]
     return [grant.refresh_token for grant in found if grant]
 
 
@@ -64,10 +64,10 @@ def test_all_is_read_with_the_new_key_alone(store: Store, rotating: Store, renew
     assert done == {"grants": Rotated(many), "channels": Rotated(1), "sign-ins": Rotated(1)}
     assert refresh_tokens(renewed, many) == [f"refresh-{number}" for number in range(many)]
     with renewed.begin("tests.look") as tx:
-        channel = tx.channels.get(1)
+        channel = tx.of(HERE).channels.get(1)
         assert channel is not None
         assert channel.target == TARGET
-        assert tx.sign_ins.take("state", "uwe") == SIGN_IN
+        assert tx.of(HERE).sign_ins.take("state", "uwe") == SIGN_IN
     again = rotate(rotating, Cipher((NEW, KEY)))
     assert again == {"grants": Rotated(), "channels": Rotated(), "sign-ins": Rotated()}
 
@@ -93,7 +93,7 @@ def test_what_no_key_reads_stays_as_it_is_and_holds_up_nothing(
     with store.begin("tests.look") as tx:
         assert tx.db.scalar(text('SELECT "grant" FROM connections WHERE id = 1')) == b"another key's"
     with renewed.begin("tests.look") as tx:
-        assert tx.connections.of_user("u1")[0].grant is not None
+        assert tx.of(HERE).connections.of_user("u1")[0].grant is not None
 
 
 @pytest.mark.rule("I10", "W6")
@@ -107,11 +107,11 @@ def test_a_grant_that_changes_meanwhile_is_not_overwritten(store: Store, rotatin
     class Interrupted(Cipher):
         def renewed(self, sealed: bytes) -> bytes | None:
             with rotating.begin("tests.refresh") as tx:
-                [connection] = tx.connections.of_user("u0")
+                [connection] = tx.of(HERE).connections.of_user("u0")
                 tx.connections.keep_grant(connection, fresh)
             return super().renewed(sealed)
 
     done = rotate(rotating, Interrupted((NEW, KEY)))
     assert done["grants"] == Rotated()
     with rotating.begin("tests.look") as tx:
-        assert tx.connections.of_user("u0")[0].grant == fresh
+        assert tx.of(HERE).connections.of_user("u0")[0].grant == fresh

@@ -11,6 +11,7 @@ from domain.crm import ContactRecord, Records, UserRecord
 from domain.users import User
 from infra.db.store import Store
 from tests.journeys.world import wait_for
+from tests.worlds import HERE
 
 CREATED = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -24,13 +25,15 @@ def contact(
 @pytest.mark.rule("Z6", "D13")
 def test_a_user_is_as_the_crm_has_told_last(store: Store) -> None:
     with store.begin("tests.put") as tx:
-        assert tx.users.get("uwe") is None
-        tx.crm.put([UserRecord("uwe", "Uwe", ("uwe@firm.example",))])
-        assert tx.users.get("uwe") == User("uwe", "Uwe")
-        tx.crm.put([UserRecord("uwe", "Uwe", (), "Sales", ("Head", "CEO"), may_connect=False, active=False)])
+        assert tx.of(HERE).users.get("uwe") is None
+        tx.of(HERE).crm.put([UserRecord("uwe", "Uwe", ("uwe@firm.example",))])
+        assert tx.of(HERE).users.get("uwe") == User("uwe", "Uwe")
+        tx.of(HERE).crm.put(
+            [UserRecord("uwe", "Uwe", (), "Sales", ("Head", "CEO"), may_connect=False, active=False)]
+        )
         now = User("uwe", "Uwe", "Sales", frozenset({"Head", "CEO"}), may_connect=False, active=False)
-        assert tx.users.get("uwe") == tx.users.get("uwe", locked=True) == now
-        assert (tx.users.has_role("Sales"), tx.users.has_role("Head")) == (True, False)
+        assert tx.of(HERE).users.get("uwe") == tx.of(HERE).users.get("uwe", locked=True) == now
+        assert (tx.of(HERE).users.has_role("Sales"), tx.of(HERE).users.has_role("Head")) == (True, False)
 
 
 @pytest.mark.rule("D13")
@@ -48,24 +51,24 @@ def test_who_may_open_a_record(
     store: Store, assigned_to: str | None, visible_to: tuple[str, ...], expected: bool
 ) -> None:
     with store.begin("tests.put") as tx:
-        tx.crm.put([contact("ann", assigned_to=assigned_to, visible_to=visible_to), contact("bob")])
-        assert tx.contacts.may_open("ann", "uwe") is expected
-        assert not tx.contacts.may_open("nobody", "uwe")
-        tx.crm.put([contact("ann", assigned_to=assigned_to)])
-        assert tx.contacts.may_open("ann", "uwe"), "viewers are replaced as a set"
+        tx.of(HERE).crm.put([contact("ann", assigned_to=assigned_to, visible_to=visible_to), contact("bob")])
+        assert tx.of(HERE).contacts.may_open("ann", "uwe") is expected
+        assert not tx.of(HERE).contacts.may_open("nobody", "uwe")
+        tx.of(HERE).crm.put([contact("ann", assigned_to=assigned_to)])
+        assert tx.of(HERE).contacts.may_open("ann", "uwe"), "viewers are replaced as a set"
 
 
 @pytest.mark.rule("Z45")
 def test_a_record_has_the_addresses_it_has_now(store: Store) -> None:
     with store.begin("tests.put") as tx:
-        tx.crm.put([contact("ann", "b@example.com", "a@example.com"), contact("bob")])
-        assert tx.contacts.addresses_of("ann") == ("a@example.com", "b@example.com")
-        assert tx.contacts.addresses_of("bob") == ()
-        assert tx.contacts.addresses_of("nobody") is None
-        tx.crm.put([contact("ann", "c@example.com")])
-        assert tx.contacts.addresses_of("ann") == ("c@example.com",)
-        tx.crm.delete(Records.CONTACTS, ["ann"])
-        assert tx.contacts.addresses_of("ann") is None
+        tx.of(HERE).crm.put([contact("ann", "b@example.com", "a@example.com"), contact("bob")])
+        assert tx.of(HERE).contacts.addresses_of("ann") == ("a@example.com", "b@example.com")
+        assert tx.of(HERE).contacts.addresses_of("bob") == ()
+        assert tx.of(HERE).contacts.addresses_of("nobody") is None
+        tx.of(HERE).crm.put([contact("ann", "c@example.com")])
+        assert tx.of(HERE).contacts.addresses_of("ann") == ("c@example.com",)
+        tx.of(HERE).crm.delete(Records.CONTACTS, ["ann"])
+        assert tx.of(HERE).contacts.addresses_of("ann") is None
 
 
 @pytest.mark.rule("Z6")
@@ -75,16 +78,16 @@ def test_who_withdraws_a_permission_waits_for_who_stands_on_it(store: Store, sec
 
     def withdraw() -> None:
         with second_store.begin("tests.withdraw") as tx:
-            tx.crm.put([UserRecord("uwe", "Uwe", (), may_connect=False)])
+            tx.of(HERE).crm.put([UserRecord("uwe", "Uwe", (), may_connect=False)])
 
     with store.begin("tests.put") as tx:
-        tx.crm.put([UserRecord("uwe", "Uwe", ())])
+        tx.of(HERE).crm.put([UserRecord("uwe", "Uwe", ())])
     with ThreadPoolExecutor(1) as other:
         with store.begin("tests.connect") as tx:
-            assert tx.users.get("uwe", locked=True) == User("uwe", "Uwe")
+            assert tx.of(HERE).users.get("uwe", locked=True) == User("uwe", "Uwe")
             withdrawn = other.submit(withdraw)
             assert wait_for(lambda: is_waited_for(store)), "nobody waits for the user's row"
-            assert tx.users.get("uwe") == User("uwe", "Uwe")
+            assert tx.of(HERE).users.get("uwe") == User("uwe", "Uwe")
         withdrawn.result(30)
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import insert, select
 from domain.ledger import Claim
 from infra.db.schema import channels, deliveries, metadata, notifications
 from infra.db.store import Store
-from tests.worlds import KEPT, START, World, arrive, make_world, match
+from tests.worlds import KEPT, START, World, arrive, connection_of, make_world, match
 from workers.demo.ledger import COUNTS, CRM, Ledger
 
 LINKS = {"connection_id", "mailbox_id", "user_id", "address"}
@@ -43,9 +43,11 @@ def tell(world: World, user_id: str, gmail_id: str) -> None:
     match(world, gmail_id)
     with world.store.begin("tests.tell") as tx:
         claims = [Claim(gmail_id, world.connection_id, 1)]
-        tx.notifications.notify(user_id, claims, tx.decisions.links(claims), KEPT)
+        tx.notifications.notify(connection_of(tx, world), claims, tx.decisions.links(claims), KEPT)
         channel = tx.db.execute(
-            insert(channels).values(kind="webhook", target=b"", state="on", created_at=START)
+            insert(channels).values(
+                organisation_id=1, kind="webhook", target=b"", state="on", created_at=START
+            )
         ).inserted_primary_key
         told = tx.db.scalar(select(notifications.c.id).where(notifications.c.gmail_id == gmail_id))
         tx.db.execute(

@@ -1,0 +1,58 @@
+"""Organisations and their locations: whose a contact, a deal or a connection is (T1)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAIN = "main"
+"""The organisation, and its location, that are always there."""
+
+SEVERAL = "there are several locations: name the one that is meant, as ORGANISATION/LOCATION (rule T1)"
+
+_NAME = re.compile(r"[\w][\w .&'-]*")
+_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an organisation's contacts and deals are, and the connections that bring their mail. Its users and settings
+    are the organisation's."""
+
+    id: int
+    organisation_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLocation:
+    """A location as people call it."""
+
+    location: Location
+    organisation: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.organisation}/{self.name}"
+
+    @property
+    def is_main(self) -> bool:
+        """The one that can be emptied, and not deleted."""
+        return self.organisation == self.name == MAIN
+
+
+def parts(named: str) -> tuple[str, str]:
+    """Organisation and location of a name as it is typed. Raises ValueError with what is wrong."""
+    organisation, slash, name = (part.strip() for part in named.partition("/"))
+    if not slash or not all(_NAME.fullmatch(one) and len(one) <= _MOST for one in (organisation, name)):
+        raise ValueError(
+            "a location is named as ORGANISATION/LOCATION: letters, digits, spaces, . & ' - and _"
+        )
+    return organisation, name
+
+
+def chosen(found: Sequence[NamedLocation], named: str | None) -> NamedLocation:
+    """The one that is meant. Who names none means the only one there is. Raises ValueError with what is wrong."""
+    if not found:
+        raise ValueError(f"there is no location {named}: `lodestone locations list` shows them")
+    if len(found) > 1:
+        raise ValueError(SEVERAL)
+    return found[0]

@@ -1,0 +1,56 @@
+"""What one organisation, or one location, can see and change within a transaction, by noun (T2)."""
+
+from functools import cached_property
+
+from sqlalchemy import Connection
+
+from domain.locations import Location
+from infra.db.aliases import AliasRows
+from infra.db.belongings import BelongingRows
+from infra.db.channels import OrganisationChannelRows
+from infra.db.contacts import ContactRows
+from infra.db.crm import CrmRows
+from infra.db.mail_reports import MailReportRows
+from infra.db.notices import NoticeRows
+from infra.db.settings import SettingRows
+from infra.db.sharing import SharingRows
+from infra.db.sign_ins import SignInRows
+from infra.db.user_connections import LocationConnectionRows, OrganisationConnectionRows
+from infra.db.users import UserRows
+from infra.secrets import Cipher
+
+
+class InOrganisation:
+    """What belongs to an organisation. Each repository is made when it is asked for."""
+
+    def __init__(self, db: Connection, organisation_id: int, cipher: Cipher) -> None:
+        self.db = db
+        self.organisation_id = organisation_id
+        self.cipher = cipher
+
+    users = cached_property(lambda here: UserRows(here.db, here.organisation_id))
+    settings = cached_property(lambda here: SettingRows(here.db, here.organisation_id))
+    channels = cached_property(
+        lambda here: OrganisationChannelRows(here.db, here.organisation_id, here.cipher)
+    )
+    notices = cached_property(lambda here: NoticeRows(here.db, here.organisation_id))
+    connections = cached_property(
+        lambda here: OrganisationConnectionRows(here.db, here.organisation_id, here.cipher)
+    )
+
+
+class InLocation(InOrganisation):
+    """What belongs to a location, and to its organisation."""
+
+    def __init__(self, db: Connection, location: Location, cipher: Cipher) -> None:
+        super().__init__(db, location.organisation_id, cipher)
+        self.location = location
+
+    aliases = cached_property(lambda here: AliasRows(here.db, here.location))
+    belongings = cached_property(lambda here: BelongingRows(here.db, here.location))
+    connections = cached_property(lambda here: LocationConnectionRows(here.db, here.location, here.cipher))
+    contacts = cached_property(lambda here: ContactRows(here.db, here.location))
+    crm = cached_property(lambda here: CrmRows(here.db, here.location))
+    reports = cached_property(lambda here: MailReportRows(here.db, here.location))
+    sharing = cached_property(lambda here: SharingRows(here.db, here.location))
+    sign_ins = cached_property(lambda here: SignInRows(here.db, here.location, here.cipher))

@@ -1,0 +1,51 @@
+"""Reading for the people of a location: what became of a mail, and of what they sent (Z25)."""
+
+from sqlalchemy import Connection, select
+
+from domain.locations import Location
+from domain.outbox import SendReport, SendState
+from domain.reports import Bookmark, Entry, Query
+from domain.trails import Trail
+from infra.db.entries import entries
+from infra.db.outbox import sending
+from infra.db.schema import connections, mailboxes, outbox
+from infra.db.trails import trails
+
+
+class MailReportRows:
+    """Reports of one location within one transaction; nothing here writes."""
+
+    def __init__(self, db: Connection, location: Location) -> None:
+        self._db = db
+        self._location = location
+
+    def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
+        """A page of the ledger: so many mails at most, the newest first, from after a place on."""
+        return entries(self._db, self._location, query, after, mails)
+
+    def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[Trail, ...]:
+        """What the ledger holds of the mail, in every mailbox of the location that has one of this id."""
+        return trails(self._db, self._location, gmail_id, mailbox)
+
+    def sendings(
+        self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int
+    ) -> tuple[SendReport, ...]:
+        """The newest first, of one user, mailbox and state where they are named."""
+        wanted = [
+            column == value
+            for column, value in (
+                (connections.c.user_id, user_id),
+                (mailboxes.c.address, mailbox),
+                (outbox.c.state, state and state.value),
+            )
+            if value is not None
+        ]
+        rows = self._db.execute(
+            select(outbox, mailboxes.c.address, connections.c.user_id)
+            .join(mailboxes, mailboxes.c.id == outbox.c.mailbox_id)
+            .join(connections, connections.c.id == outbox.c.connection_id)
+            .where(connections.c.location_id == self._location.id, *wanted)
+            .order_by(outbox.c.id.desc())
+            .limit(limit)
+        )
+        return tuple(SendReport(sending(row), row.address, row.user_id) for row in rows)

@@ -1,0 +1,50 @@
+"""The settings of an organisation (Part I)."""
+
+from sqlalchemy import Connection, bindparam, select
+
+from domain.connections import Sharing
+from domain.labels import LABEL_NAMES, DealCategory
+from domain.organisations import Organisation, SharingPolicy, exclusions
+from infra.db.schema import settings
+from infra.db.sql import upsert
+
+
+class SettingRows:
+    """One organisation's settings within one transaction."""
+
+    def __init__(self, db: Connection, organisation_id: int) -> None:
+        self._db = db
+        self._organisation_id = organisation_id
+
+    def get(self) -> Organisation:
+        """The settings of Part I, at their defaults where none were set."""
+        rows = {
+            row.name: row.value
+            for row in self._db.execute(_SETTINGS, {"organisation": self._organisation_id})
+        }
+        return Organisation(
+            time_zone=rows.get("time-zone"),
+            internal_domains=frozenset(rows.get("internal-domain", ())),
+            exclusions=exclusions(rows.get("exclude", ())),
+            label_names=dict(zip(LABEL_NAMES, rows.get("label-names", LABEL_NAMES.values()), strict=True)),
+            sharing=SharingPolicy(
+                by_role={role: Sharing(option) for role, option in rows.get("sharing-roles", {}).items()},
+                by_user={
+                    user_id: Sharing(option) for user_id, option in rows.get("sharing-users", {}).items()
+                },
+                only_users=frozenset(rows.get("sharing-only", {}).get("users", ())),
+                only_roles=frozenset(rows.get("sharing-only", {}).get("roles", ())),
+                excluded_domains=frozenset(rows.get("sharing-exclude", ())),
+            ),
+            categories={word: DealCategory(name) for word, name in rows.get("category", {}).items()},
+        )
+
+    def set(self, name: str, value: object) -> None:
+        """Set one by its name on the command line; handlers/settings.py knows their values."""
+        upsert(self._db, settings, [{"organisation_id": self._organisation_id, "name": name, "value": value}])
+
+
+# Built once, see ledger_statements.
+_SETTINGS = select(settings.c.name, settings.c.value).where(
+    settings.c.organisation_id == bindparam("organisation")
+)

@@ -1,0 +1,428 @@
+"""Two organisations with the same ids of everything: nothing of one crosses to the other (T1, T2, T4)."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, make_url, select, text, update
+
+from domain.channels import ChannelKind, Target
+from domain.connections import Sharing, Wishes
+from domain.contacts import Kind
+from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.labels import DealCategory
+from domain.locations import SEVERAL, Location
+from domain.reports import Query
+from handlers import aliases, channels, connections, crm, live, locations, notices, reports, settings
+from handlers.connections import Refused
+from infra.db.schema import channels as channel_table
+from infra.db.schema import connections as connection_table
+from infra.db.schema import contacts as contact_table
+from infra.db.schema import notifications as notification_table
+from infra.db.store import Store, Transaction
+from infra.local.ports import free_port
+from infra.secrets import Cipher
+from tests.handlers.conftest import House
+from tests.journeys.world import UWE
+from tests.worlds import KEY, ONE_DATABASE
+
+MAIN, ACME = "main/main", "acme/berlin"
+THERE = "uwe@acme.example"
+BORN = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two: whose mailbox it is, who its contact c1 is, and who is a stranger there."""
+
+    location: str
+    mailbox: str
+    contact: str
+    stranger: str
+    colleague: str
+    label: str
+
+
+HERE = Side(MAIN, UWE, "ann@example.com", "zoe@example.org", "kim@firm.example", "Open Deals")
+OTHER = Side(ACME, THERE, "zoe@example.org", "ann@example.com", "kim@acme.example", "Customers")
+SIDES = (HERE, OTHER)
+
+
+def records(side: Side) -> list[Record]:
+    """The same ids on both sides: contact c1 with deal d1, contact c2 who is a colleague on the other one, user uwe."""
+    category = DealCategory.OPEN if side is HERE else DealCategory.WON
+    far = OTHER if side is HERE else HERE
+    return [
+        ContactRecord("c1", Kind.CONTACT, f"C1 of {side.location}", (side.contact,), "uwe", BORN),
+        ContactRecord("c2", Kind.CONTACT, f"C2 of {side.location}", (far.colleague,), "uwe", BORN),
+        DealRecord("d1", ("c1",), "stage", category, None),
+        UserRecord("uwe", "Uwe", (), role="Sales"),
+        UserRecord("kim", "Kim", (side.colleague,)),
+    ]
+
+
+def fill(house: House) -> dict[str, int]:
+    """Both organisations, each with its records, channel and connection; returns the channels by location."""
+    locations.add(ACME, house.store)
+    made = {}
+    for side in SIDES:
+        crm.take_in(records(side), house.store, location=side.location)
+        target = Target(f"http://127.0.0.1:{free_port()}/{side.location}", "whsec_" + "a" * 32)
+        made[side.location] = channels.add("uwe", ChannelKind.WEBHOOK, target, house.work, side.location).id
+        house.connect("uwe", side.mailbox, location=side.location)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that people of one side are shown."""
+
+    notices: list[tuple[str | None, str | None, str | None]]
+    ledger: list[tuple[str, str | None]]
+    explained: dict[str, list[str]]
+    page: list[str]
+    channels: list[int]
+    labels: dict[str, frozenset[str]]
+
+
+def look(house: House, side: Side, ids: list[str]) -> Found:
+    where = side.location
+    explained = {
+        gmail_id: [str(one.trail) for one in reports.explain(gmail_id, None, house.work, where)]
+        for gmail_id in ids
+    }
+    return Found(
+        [
+            (one.name, one.author, one.contact_id)
+            for one in reports.notices("uwe", 0, None, house.work, where)
+        ],
+        [
+            (one.gmail_id, one.outcome and one.outcome.value)
+            for one in reports.ledger(Query(), house.work, where)
+        ],
+        explained,
+        [one.letter.gmail_id for one in live.show("c1", "uwe", house.work, limit=9, location=where).mails],
+        [one.id for one in channels.reports(house.work, where)],
+        {gmail_id: house.labels(gmail_id, side.mailbox) for gmail_id in ids},
+    )
+
+
+def journey(house: House) -> tuple[dict[str, int], dict[str, list[str]], dict[str, Found]]:
+    """Each side gets mail of its own contact, of the other's, and of its c2."""
+    made = fill(house)
+    ids: dict[str, list[str]] = {}
+    for number, side in enumerate(SIDES):
+        far = OTHER if side is HERE else HERE
+        senders = (side.contact, side.stranger, far.colleague, side.colleague)
+        ids[side.location] = [
+            house.gmail.deliver(side.mailbox, letter(sender, 10 * number + n, side.mailbox)).id
+            for n, sender in enumerate(senders)
+        ]
+    for mailbox_id in (1, 2):
+        house.catch_up(mailbox_id)
+    return made, ids, {side.location: look(house, side, ids[side.location]) for side in SIDES}
+
+
+def letter(sender: str, number: int, to: str) -> bytes:
+    return (
+        f"From: Somebody <{sender}>\r\nTo: {to}\r\nSubject: mail {number}\r\n"
+        f"Message-ID: <{number}@example.com>\r\n\r\nText.\r\n"
+    ).encode()
+
+
+@pytest.mark.rule("T1", "T2", "D3-9", "E16")
+def test_nothing_of_one_organisation_is_shown_to_another(house: House) -> None:
+    made, ids, found = journey(house)
+
+    for side in SIDES:
+        far = OTHER if side is HERE else HERE
+        mine, seen = ids[side.location], found[side.location]
+        of_contact, of_stranger, of_far_colleague, of_colleague = mine
+        assert seen.notices == [
+            (f"C1 of {side.location}", side.contact, "c1"),
+            (f"C2 of {side.location}", far.colleague, "c2"),
+        ], "the other's colleague is nobody's insider here"
+        assert dict(seen.ledger) == {
+            of_contact: "label.open" if side is HERE else "label.customer",
+            of_stranger: "skip.no_contact",
+            of_far_colleague: "label.none",
+            of_colleague: "skip.internal",
+        }
+        assert seen.page == [of_contact]
+        assert seen.channels == [made[side.location]]
+        assert side.label in seen.labels[of_contact]
+        assert all(len(trails) == 1 for trails in seen.explained.values())
+        assert far.mailbox not in str(seen.explained)
+
+
+@pytest.mark.rule("T2")
+def test_who_asks_for_the_others_mail_by_its_id_is_told_of_none(house: House) -> None:
+    made, ids, _ = journey(house)
+
+    for side in SIDES:
+        far = OTHER if side is HERE else HERE
+        where = side.location
+        for gmail_id in ids[far.location]:
+            assert reports.explain(gmail_id, None, house.work, where) == ()
+            assert reports.explain(gmail_id, far.mailbox, house.work, where) == ()
+        assert list(reports.ledger(Query(mailbox=far.mailbox), house.work, where)) == []
+        theirs = reports.notices("uwe", 0, None, house.work, far.location)[0].id
+        with pytest.raises(Refused, match="there is no notification"):
+            notices.open_notice(theirs, "uwe", house.work, where)
+        for deed in (channels.remove, channels.retry, channels.send_test):
+            with pytest.raises(Refused, match="there is no channel"):
+                deed(made[far.location], house.work, where)
+        with pytest.raises(Refused, match="may not see mail"):
+            live.show("c1", "uwe", house.work, limit=9, mailbox=far.mailbox, location=where)
+
+
+@pytest.mark.rule("T2", "D12")
+def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
+    journey(house)
+    before = reports.notices("uwe", 0, None, house.work, ACME)
+    settings.change_organisation({"exclude": [OTHER.contact]}, house.store, location=MAIN)
+    with house.store.begin("tests.delete") as tx:
+        here = locations.located(MAIN, tx)
+        for kind, ids in ((Records.CONTACTS, ["c1", "c2"]), (Records.DEALS, ["d1"])):
+            here.crm.delete(kind, ids)
+    crm.take_in([UserRecord("uwe", "Uwe", (), active=False)], house.store, location=MAIN)
+
+    with house.store.begin("tests.look") as tx:
+        there = locations.located(ACME, tx)
+        assert there.contacts.addresses_of("c1") == (OTHER.contact,)
+        assert there.settings.get().exclusions.addresses == frozenset()
+        assert len(there.contacts.deals_of(["c1"])["c1"]) == 1
+        assert [one.works for one in there.connections.of_user("uwe")] == [True]
+        assert [one.works for one in locations.located(MAIN, tx).connections.of_user("uwe")] == [False]
+    assert reports.notices("uwe", 0, None, house.work, ACME) == before
+    new = house.gmail.deliver(THERE, letter(OTHER.contact, 99, THERE)).id
+    house.catch_up(2)
+    assert [one.gmail_id for one in reports.notices("uwe", before[-1].id, None, house.work, ACME)] == [new]
+
+
+@pytest.mark.rule("T2")
+def test_what_goes_outside_goes_to_the_channels_of_its_own_organisation(house: House) -> None:
+    made, _, _ = journey(house)
+    with house.store.engine.connect() as db:
+        rows = db.execute(
+            text(
+                "SELECT channel_id, location_id, count(*) AS many FROM deliveries"
+                " JOIN notifications ON notifications.id = notification_id GROUP BY channel_id, location_id"
+            )
+        ).all()
+
+    assert sorted(tuple(row) for row in rows) == sorted([(made[MAIN], 1, 2), (made[ACME], 2, 2)])
+
+
+@pytest.mark.rule("T1")
+@ONE_DATABASE
+def test_who_names_no_location_means_the_only_one_and_is_refused_from_the_second_on(house: House) -> None:
+    assert reports.notices("uwe", 0, None, house.work) == () if house.connect() else False
+    locations.add(ACME, house.store)
+
+    asked: list[Any] = [
+        lambda: reports.notices("uwe", 0, None, house.work),
+        lambda: list(reports.ledger(Query(), house.work)),
+        lambda: settings.organisation(house.store),
+        lambda: crm.take_in([records(HERE)[0]], house.store),
+        lambda: house.connect("eva", "eva@firm.example"),
+        lambda: channels.reports(house.work),
+        lambda: aliases.show(None, house.store),
+    ]
+    for ask in asked:
+        with pytest.raises(Refused) as refused:
+            ask()
+        assert str(refused.value) == SEVERAL
+    assert reports.notices("uwe", 0, None, house.work, MAIN) == ()
+    with pytest.raises(Refused, match="there is no location acme/paris"):
+        reports.notices("uwe", 0, None, house.work, "acme/paris")
+    with pytest.raises(Refused, match="there is a location acme/berlin already"):
+        locations.add(ACME, house.store)
+
+
+@pytest.mark.rule("T4", "E65")
+@ONE_DATABASE
+def test_one_mailbox_may_be_connected_in_two_locations_of_one_organisation(house: House) -> None:
+    locations.add("main/second", house.store)
+    house.connect(location=MAIN)
+    with pytest.raises(Refused, match=r"sorting is on for this mailbox in main/main \(rule E65\)"):
+        house.connect(location="main/second")
+    house.connect(location="main/second", sorting=False)
+    ann = replace(records(HERE)[0], id="c9")
+    crm.take_in([ann], house.store, location="main/second")
+    house.deliver("ann")
+    house.catch_up()
+
+    assert [one.contact_id for one in reports.notices("uwe", 0, None, house.work, MAIN)] == ["ann", "c9"]
+
+
+@pytest.mark.rule("T4")
+@ONE_DATABASE
+def test_a_second_organisation_waits_until_the_first_has_let_go(house: House) -> None:
+    locations.add(ACME, house.store)
+    first = house.connect(location=MAIN)
+    with pytest.raises(Refused, match="connected elsewhere") as refused:
+        house.connect("eva", location=ACME)
+    assert "uwe" not in str(refused.value)
+    assert "main" not in str(refused.value)
+
+    with house.store.begin("tests.expire") as tx:
+        connection = tx.connections.get(first)
+        assert connection
+        assert tx.connections.need_sign_in(connection)
+    with pytest.raises(Refused, match="connected elsewhere"):
+        house.connect("eva", location=ACME)
+    long_ago = datetime.now(UTC) - timedelta(days=7, minutes=1)
+    with house.store.engine.begin() as db:
+        db.execute(update(connection_table).values(signed_out_at=long_ago))
+    house.connect("eva", location=ACME)
+    with pytest.raises(Refused, match="connected elsewhere"):
+        house.connect(location=MAIN)
+
+
+TABLES = {
+    **dict.fromkeys(
+        ("contacts", "contact_addresses", "contact_viewers", "deals", "deal_contacts"), "location_id"
+    ),
+    **dict.fromkeys(("users", "user_addresses", "settings"), "organisation_id"),
+}
+"""What belongs to the CRM, and by which column. The ledger's own tables are asked by ids of all."""
+
+
+class WalledStore(Store):
+    """A store whose role sees, in each transaction, what belongs to the location that it was opened for."""
+
+    @contextmanager
+    def begin(self, name: str, *, reads_only: bool = False) -> Iterator[Transaction]:
+        with super().begin(name, reads_only=reads_only) as tx:
+            _stand(tx, 0, 0)
+            yield WalledTransaction(tx.db, tx.cipher, tx.redrive_after, tx.gather)
+
+
+class WalledTransaction(Transaction):
+    def of(self, location: Location) -> Any:
+        _stand(self, location.id, location.organisation_id)
+        return super().of(location)
+
+    def of_organisation(self, organisation_id: int) -> Any:
+        _stand(self, 0, organisation_id)
+        return super().of_organisation(organisation_id)
+
+
+def _stand(tx: Transaction, location_id: int, organisation_id: int) -> None:
+    setting = "SELECT set_config('app.location_id', :location, false), set_config('app.organisation_id', :org, false)"
+    tx.db.execute(text(setting), {"location": str(location_id), "org": str(organisation_id)})
+
+
+@pytest.fixture
+def walled(store: Store, database_url: str) -> Iterator[Store]:
+    """The same database as a role that row level security holds."""
+    engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as db:
+        db.execute(text("DROP ROLE IF EXISTS app_of_tests"))
+        db.execute(text("CREATE ROLE app_of_tests LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD 'app'"))
+        for grant in ("ALL ON ALL TABLES IN SCHEMA public", "ALL ON ALL SEQUENCES IN SCHEMA public"):
+            db.execute(text(f"GRANT {grant} TO app_of_tests"))
+        for table, column in TABLES.items():
+            is_its = f"{column} = current_setting('app.{column}', true)::bigint"
+            db.execute(text(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"))
+            db.execute(text(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY"))
+            db.execute(text(f"CREATE POLICY its ON {table} USING ({is_its}) WITH CHECK ({is_its})"))
+    url = make_url(database_url).set(username="app_of_tests", password="app")
+    inside = WalledStore(url.render_as_string(hide_password=False), Cipher((KEY,)))
+    yield inside
+    inside.engine.dispose()
+    with engine.connect() as db:
+        for table in TABLES:
+            db.execute(text(f"DROP POLICY its ON {table}"))
+            db.execute(text(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY"))
+            db.execute(text(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"))
+        db.execute(text("DROP OWNED BY app_of_tests"))
+        db.execute(text("DROP ROLE app_of_tests"))
+    engine.dispose()
+
+
+@pytest.mark.rule("T2")
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_under_row_level_security_the_same_rows_are_found(house: House, walled: Store) -> None:
+    inside = replace(house, work=replace(house.work, store=walled), store=walled)
+    made, ids, found = journey(inside)
+    with walled.begin("tests.wall") as tx:
+        unseen = tx.db.execute(select(contact_table)).all()
+
+    assert unseen == [], "the wall stands"
+    assert found == {side.location: look(house, side, ids[side.location]) for side in SIDES}
+    for side in SIDES:
+        assert len(found[side.location].notices) == 2
+        assert found[side.location].channels == [made[side.location]]
+
+
+@pytest.mark.rule("T5", "E77")
+def test_a_location_ends_with_all_it_has_and_the_other_stays(house: House) -> None:
+    from handlers import closing
+
+    made, ids, found = journey(house)
+    told: list[int] = []
+    counts, gone = closing.delete(ACME, house.work, told.append)
+
+    assert gone
+    assert counts == {
+        "connections": 1,
+        "contacts": 2,
+        "deals": 1,
+        "users": 2,
+        "channels": 1,
+        **{
+            name: counts[name]
+            for name in counts.keys() & {"settings", "crm_versions", "outdated", "sign_ins"}
+        },
+    }
+    assert sum(told) == sum(counts.values()) - 1
+    assert [str(one) for one in locations.show(house.store)] == [MAIN]
+    assert look(house, HERE, ids[MAIN]) == found[MAIN]
+    with house.store.engine.connect() as db:
+        for table in (contact_table, connection_table, channel_table, notification_table):
+            column = table.c["organisation_id" if table is channel_table else "location_id"]
+            assert set(db.scalars(select(column))) == {1}, table.name
+    assert house.gmail.dump(THERE).messages, "mail in Gmail stays"
+    assert made[MAIN] in [one.id for one in channels.reports(house.work)], "and nobody need name the only one"
+
+
+@pytest.mark.rule("T5", "T1")
+@ONE_DATABASE
+def test_main_is_emptied_and_stays(house: House) -> None:
+    from handlers import closing
+
+    house.connect()
+    counts, gone = closing.delete(MAIN, house.work)
+
+    assert not gone
+    assert counts["contacts"] == 4
+    assert [str(one) for one in locations.show(house.store)] == [MAIN]
+    house.connect()
+
+
+@pytest.mark.rule("D13", "T3")
+@ONE_DATABASE
+def test_sharing_holds_inside_the_location(house: House) -> None:
+    fill(house)
+    connections.save("uwe", None, Wishes(sharing=Sharing.PUBLIC), work=house.work, location=MAIN)
+    with house.store.begin("tests.look") as tx:
+        for side in SIDES:
+            here = locations.located(side.location, tx)
+            shared = here.sharing.mailboxes("kim", "c1", here.settings.get().sharing)
+            assert [one.address for one in shared] == ([UWE] if side is HERE else [])
+
+
+def test_the_journey_says_what_it_found(house: House) -> None:
+    """JSON of what a program would keep of it, side by side: no word of the other's."""
+    _, _, found = journey(house)
+    for side in SIDES:
+        far = OTHER if side is HERE else HERE
+        said = json.dumps([found[side.location].notices, found[side.location].ledger])
+        assert far.location not in said
+        assert f"C1 of {far.location}" not in str(found[side.location].explained)

@@ -1,0 +1,68 @@
+"""`lodestone locations`, and `--location`, as an operator types them: as processes."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.locations import SEVERAL
+from tests.terminals import Terminal
+
+pytestmark = pytest.mark.rule("T1")
+
+ACME = "acme/berlin"
+CONTACTS = "id,kind,name,emails,assigned_to,created_at\nann,contact,{name},ann@example.com,,2024-01-01\n"
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, sqlite_url: str) -> Terminal:
+    for name in ("Here", "There"):
+        (tmp_path / f"{name}.csv").write_text(CONTACTS.format(name=name))
+    return Terminal(tmp_path, sqlite_url, {})
+
+
+def test_whoever_has_one_location_never_types_the_word(terminal: Terminal) -> None:
+    assert terminal.run("crm", "import", "--contacts", "Here.csv").code == 0
+    assert terminal.run("settings", "set", "time-zone", "Europe/Berlin").code == 0
+    assert terminal.run("ledger").out == "no such mail in the ledger\n"
+    assert "location" not in terminal.run("settings", "show").out
+
+
+def test_from_the_second_location_on_it_has_to_be_named(terminal: Terminal) -> None:
+    assert terminal.run("locations", "add", ACME).out == f"{ACME} is there: `--location {ACME}` names it\n"
+    assert [
+        (one["organisation"], one["location"]) for one in terminal.run("locations", "list", "--json").json
+    ] == [
+        ("acme", "berlin"),
+        ("main", "main"),
+    ]
+    done = terminal.run("crm", "import", "--contacts", "Here.csv")
+    assert (done.code, done.err) == (2, f"lodestone: {SEVERAL}\n")
+    for place, name in (("main/main", "Here"), (ACME, "There")):
+        assert terminal.run("crm", "import", "--contacts", f"{name}.csv", "--location", place).code == 0
+    assert terminal.run("settings", "set", "time-zone", "Europe/Berlin", "--location", ACME).code == 0
+    shown = {
+        place: terminal.run("settings", "show", "--location", place).out for place in ("main/main", ACME)
+    }
+    assert ["Europe/Berlin" in shown[place] for place in ("main/main", ACME)] == [False, True]
+    assert terminal.run("settings", "show", "--location", "berlin").err == (
+        "lodestone: a location is named as ORGANISATION/LOCATION: letters, digits, spaces, . & ' - and _\n"
+    )
+
+
+@pytest.mark.rule("T5")
+def test_deleting_needs_the_exact_name_and_says_how_much_it_was(terminal: Terminal) -> None:
+    assert terminal.run("locations", "add", ACME).code == 0
+    assert terminal.run("crm", "import", "--contacts", "There.csv", "--location", ACME).code == 0
+    refused = terminal.run("locations", "delete", ACME)
+    assert (refused.code, refused.err) == (
+        2,
+        f"lodestone: nothing is deleted: --confirm {ACME} says that it is meant\n",
+    )
+    assert terminal.run("locations", "delete", ACME, "--confirm", "acme").code == 2
+    assert (
+        terminal.run("locations", "delete", ACME, "--confirm", ACME).out == f"{ACME} is deleted: contacts 1\n"
+    )
+    assert terminal.run("locations", "delete", ACME, "--confirm", ACME).code == 2
+    emptied = terminal.run("locations", "delete", "main/main", "--confirm", "main/main", "--json")
+    assert emptied.json == {"location": "main/main", "deleted": False, "rows": {"connections": 0}}
+    assert terminal.run("crm", "import", "--contacts", "Here.csv").code == 0
