@@ -5,7 +5,7 @@ from collections.abc import Collection
 import dramatiq
 
 from workers.bootstrap import App
-from workers.process import STOP_WITHIN
+from workers.process import WORK_WITHIN
 
 PREFETCH = 64
 IDLE = 500
@@ -37,4 +37,4 @@ class Jobs:
         return not all(one.is_alive() for one in (*self._worker.consumers.values(), *self._worker.workers))
 
     def stop(self) -> None:
-        self._worker.stop(timeout=round(1000 * STOP_WITHIN))
+        self._worker.stop(timeout=round(1000 * WORK_WITHIN))

@@ -19,7 +19,7 @@ def main() -> None:
     """Pull until SIGTERM or Ctrl-C. While Redis or the database is away nothing is pulled (W13)."""
     process.run(
         "dispatcher",
-        lambda app: [process.OneThread(app, "pubsub", partial(pull, app), ends_within=process.STOP_WITHIN)],
+        lambda app: [process.OneThread(app, "pubsub", partial(pull, app), ends_within=process.WORK_WITHIN)],
     )
 
 

@@ -1,6 +1,7 @@
 """A process: its parts are started, watched and ended together, and where one of them is gone it ends (W16)."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
@@ -16,7 +17,12 @@ from workers.units import keep_count, write
 log = structlog.get_logger()
 
 STOP_WITHIN = 25.0
-"""Seconds."""
+"""Seconds that it takes to end at most, whatever hangs: so much a supervisor is asked for."""
+
+WORK_WITHIN = 20.0
+"""Of these, for what was begun; the rest is for what is given back and written down then."""
+
+WRITTEN_WITHIN = 3.0
 
 SCHEMA_EVERY = 60.0
 """Seconds between two looks whether the tables are still ours; a lease, where that is shorter: on another release's
@@ -39,7 +45,8 @@ class Part(Protocol):
         """Whether a thread is gone that nobody has asked to end."""
 
     def stop(self) -> None:
-        """The process is to end: finish or give back what was begun, within 25 s."""
+        """The process is to end: finish or give back what was begun. What takes longer than the process has is left to
+        the ledger."""
 
 
 class OneThread:
@@ -116,14 +123,23 @@ def _work(app: App, parts: Sequence[Part]) -> None:
 
 
 def _stop(app: App, parts: Sequence[Part]) -> None:
-    """All at the same time: each has as long as it may take. Then what they have spent is written down."""
+    """All at the same time. Then what they have spent is written down."""
     app.stopping.set()
-    ending = [threading.Thread(target=part.stop, daemon=True) for part in parts]
-    for thread in ending:
+    _side_by_side([part.stop for part in parts], STOP_WITHIN - WRITTEN_WITHIN)
+    if not _side_by_side([partial(write, app.work)], WRITTEN_WITHIN):
+        log.warning("units.postponed", reason="stopping")
+
+
+def _side_by_side(steps: Iterable[Callable[[], object]], seconds: float) -> bool:
+    """Whether all were done in time. What hangs on the database may hang for longer than anybody waits: it ends with
+    the process."""
+    ends = time.monotonic() + seconds
+    threads = [threading.Thread(target=step, daemon=True) for step in steps]
+    for thread in threads:
         thread.start()
-    for thread in ending:
-        thread.join()
-    write(app.work)
+    for thread in threads:
+        thread.join(max(0.0, ends - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
 
 
 def count(app: App) -> Iterator[Part]:

@@ -16,7 +16,7 @@ def main() -> None:
 
 
 def _dispatcher(app: App) -> list[process.Part]:
-    return [process.OneThread(app, "pubsub", partial(_pull, app), ends_within=process.STOP_WITHIN)]
+    return [process.OneThread(app, "pubsub", partial(_pull, app), ends_within=process.WORK_WITHIN)]
 
 
 def _pull(app: App) -> None:

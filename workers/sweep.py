@@ -2,14 +2,17 @@
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC
 from functools import partial
+from typing import Any
 
 import structlog
 from apscheduler.events import EVENT_SCHEDULER_STARTED
+from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.schedulers import SchedulerNotRunningError
 from apscheduler.schedulers.blocking import BlockingScheduler
 from redis.exceptions import RedisError
@@ -27,6 +30,8 @@ PURGE_LOOK_EVERY = 60
 """Seconds; whether it is due the database knows."""
 
 STARTS_WITHIN = 2.0
+ENDS_WITHIN = 5.0
+"""Seconds that a duty has to end: one at work ends sooner, one that hangs on the database may take far longer."""
 
 
 def main() -> None:
@@ -38,7 +43,11 @@ def parts(app: App) -> Iterator[process.Part]:
     """The clock."""
     # A tick that finds its duty at work still is left out; what holds the duty up is said by itself.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
-    scheduler = BlockingScheduler(timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1})
+    scheduler = BlockingScheduler(
+        executors={"default": _Threads()},
+        timezone=UTC,
+        job_defaults={"coalesce": True, "max_instances": 1},
+    )
     token = uuid.uuid4().hex
     for name, duty, seconds in _duties(app):
         words = (name, duty, app, token)
@@ -50,9 +59,30 @@ def parts(app: App) -> Iterator[process.Part]:
     def stop() -> None:
         running.wait(STARTS_WITHIN)  # it cannot be stopped before it runs
         with suppress(SchedulerNotRunningError):
-            scheduler.shutdown(wait=False)
+            scheduler.shutdown()
 
     yield process.OneThread(app, "scheduler", scheduler.start, stop)
+
+
+class _Threads(BaseExecutor):  # type: ignore[misc]  # apscheduler annotates nothing
+    """Each duty on a thread that ends with the process: a pool's threads Python waits for, however long they hang."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at_work: set[threading.Thread] = set()
+
+    def _do_submit_job(self, job: Any, run_times: Any) -> None:
+        thread = threading.Thread(target=self._work, args=(job, run_times), daemon=True)
+        self._at_work = {one for one in self._at_work if one.is_alive()} | {thread}
+        thread.start()
+
+    def _work(self, job: Any, run_times: Any) -> None:
+        self._run_job_success(job.id, run_job(job, job._jobstore_alias, run_times, self._logger.name))
+
+    def shutdown(self, wait: bool = True) -> None:
+        ends = time.monotonic() + ENDS_WITHIN
+        for thread in self._at_work if wait else ():
+            thread.join(max(0.0, ends - time.monotonic()))
 
 
 def _duties(app: App) -> Iterator[tuple[str, Callable[[], int], float]]:

@@ -39,7 +39,8 @@ def stop_on_signal(stopping: threading.Event) -> None:
 def until_stopped(stopping: threading.Event, lost: Callable[[], str | None]) -> str | None:
     """Wait for the end; None when it was asked for, the name of what is vital when that is lost first."""
     while not stopping.wait(LOOK_EVERY):
-        if part := lost():
+        part = lost()
+        if part is not None and not stopping.is_set():  # what has ended because it was asked to is not lost
             return part
     return None
 

@@ -1,16 +1,19 @@
-"""Every process obeys SIGTERM also while what it needs is away, the dispatcher in the middle of work too."""
+"""Every process obeys SIGTERM also while what it needs is away or hangs, the dispatcher in the middle of work too."""
 
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from google.cloud.pubsub_v1 import PublisherClient
+from redis import Redis
+from sqlalchemy import make_url
 
 from infra.db.store import Store
 from infra.local.ports import free_port, wait_until
@@ -19,6 +22,7 @@ from infra.local.redis import RedisServer
 from infra.pubsub import ensure_subscription
 from infra.secrets import Cipher
 from tests.worlds import KEY, make_world
+from workers.sweep import ENDS_WITHIN
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -99,3 +103,25 @@ def test_sigterm_ends_it_while_redis_is_away_in_the_middle_of_work(
             assert process.wait(SOON) == 0
     assert says(log, "push.returned")
     assert says(log, "process.stopped")
+
+
+@pytest.mark.rule("W11", "W16")
+def test_sigterm_ends_the_sweep_while_somebody_else_writes_for_longer_than_it_has(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    """What waits for SQLite's one writer does so for half a minute."""
+    with RedisServer(tmp_path / "redis") as redis:
+        settings = {"LODESTONE_REDIS_URL": redis.url, "LODESTONE_DATABASE_URL": sqlite_url}
+        file = make_url(sqlite_url).database or ""
+        with (
+            closing(sqlite3.connect(file, isolation_level=None)) as other,
+            Redis.from_url(redis.url) as client,
+            process_of(tmp_path, settings | {"LODESTONE_SWEEP_TICK": "0.3"}, "sweep") as (process, log),
+        ):
+            other.execute("BEGIN IMMEDIATE")
+            assert wait_until(lambda: says(log, "process.started"), seconds=PATIENCE)
+            assert wait_until(lambda: client.exists("lodestone:clock"), seconds=PATIENCE)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(2 * ENDS_WITHIN) == 0
+    assert says(log, "process.stopped")
+    assert not says(log, "duty.postponed"), "none of them had given up yet"
