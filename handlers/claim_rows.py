@@ -4,8 +4,9 @@
 A row waits until its moment, by the database's clock. From then on whoever comes first may
 
 - **claim** it: it is his, the `owner`'s, for `lease` seconds. The try is counted in the same commit, so that whoever
-  dies has used it up; `attempts` counts this one too. No row has two living owners, and nobody waits for another's.
-  When the lease is over another may claim it; until one does, it is its owner's still.
+  dies has used it up; `attempts` counts this one too. No row has two living owners, and what another has locked is
+  passed by, but for a channel's deliveries, where he is waited for. When the lease is over another may claim it; until
+  one does, it is its owner's still.
 - **extend** it: it is his for `lease` seconds from now.
 - **release** it: it waits again, `after` so many seconds. The trouble may have been nobody's: then the try is not
   `counted`.
@@ -83,8 +84,8 @@ class LedgerRows(Protocol):
         owner: str,
         connection_ids: Collection[int],
     ) -> None:
-        """Ended by what could not be done (E88), for each of these connections. To be called
-        under the lock of `held`, or of `claim`."""
+        """Ended by what could not be done (E88), for each of these connections. To be called under the lock of `held`,
+        or of `claim`."""
 
     def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
         """Up to so many mails that `retry` is good for, as (mailbox, message)."""

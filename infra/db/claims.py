@@ -95,10 +95,10 @@ class Claims:
     def finish(self, *these: ColumnElement[bool], **more: Any) -> Update | Delete:
         if self.finished is None:
             return delete(self.table).where(*these, self.mine)
-        return self._ended(*these, **self.finished, **more).where(self.mine)
+        return self._freed(*these, **self.finished, **more).where(self.mine)
 
     def set_aside(self, *these: ColumnElement[bool], **more: Any) -> Update:
-        return self._ended(*these, state=State.SET_ASIDE.value, **more).where(self.mine)
+        return self._freed(*these, state=State.SET_ASIDE.value, **more).where(self.mine)
 
     def take_back(self, *these: ColumnElement[bool]) -> Update:
         """Whosever it is: as if nobody had claimed it. What he has done with it comes to nothing."""
@@ -107,7 +107,7 @@ class Claims:
 
     def call_off(self, *these: ColumnElement[bool]) -> Update:
         """Whosever it is: there is nothing left to do."""
-        return self._ended(*these, **self.finished or {})
+        return self._freed(*these, **self.finished or {})
 
     def hasten(self, *these: ColumnElement[bool]) -> Update:
         """It need not wait any longer; what somebody works on stays his."""
@@ -115,9 +115,9 @@ class Claims:
 
     def retry(self, *these: ColumnElement[bool], **more: Any) -> Update:
         """It waits again, as if never tried."""
-        return self._ended(*these, state=State.WAITING.value, attempts=0, **self.at(NOW), **more)
+        return self._freed(*these, state=State.WAITING.value, attempts=0, **self.at(NOW), **more)
 
-    def _ended(self, *these: ColumnElement[bool], **values: Any) -> Update:
+    def _freed(self, *these: ColumnElement[bool], **values: Any) -> Update:
         return update(self.table).where(*these).values(owner=None, **values)
 
 
