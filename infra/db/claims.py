@@ -109,6 +109,10 @@ class Claims:
         """Whosever it is: there is nothing left to do."""
         return self._freed(*these, **self.finished or {})
 
+    def put_off(self, until: Any, *these: ColumnElement[bool], **more: Any) -> Update:
+        """Its moment was too early. Whoever had it and has not come back has it no more."""
+        return self._freed(*these, **self.at(until), **more)
+
     def hasten(self, *these: ColumnElement[bool]) -> Update:
         """It need not wait any longer; what somebody works on stays his."""
         return update(self.table).where(*these, self.waits, self.idle).values(self.at(NOW))

@@ -150,8 +150,8 @@ class DueDeliveries:
         its = deliveries.c.channel_id == channel_id
         for chunk in chunks(notification_ids):
             these = (its, deliveries.c.notification_id.in_(chunk), DELIVERIES.waits)
-            aside = update(deliveries).where(its, in_key_order(self._db, deliveries, *these))
-            self._db.execute(aside.values(**DELIVERIES.at(until), trouble=trouble))
+            aside = in_key_order(self._db, deliveries, *these)
+            self._db.execute(DELIVERIES.put_off(until, its, aside, trouble=trouble))
 
 
 def joined(query: Any) -> Any:

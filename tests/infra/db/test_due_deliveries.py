@@ -201,6 +201,23 @@ def test_a_sign_in_takes_nothing_from_whoever_is_sending_it(world: World) -> Non
     assert claim_many(world, channel_id, 1, "other") == ()
 
 
+@pytest.mark.rule("D12", "W2")
+def test_what_nobody_came_back_with_and_then_waits_for_a_sign_in_waits_no_longer_than_that(
+    world: World,
+) -> None:
+    channel_id = channel_of(world)
+    tell(world, channel_id, "uwe", 1, 2)
+    assert len(claim_many(world, channel_id, 2, "dead")) == 2
+    sign_out(world)
+    with world.store.begin("tests.lease") as tx:
+        tx.db.execute(update(deliveries).values(ready_at=LONG_AGO))
+    assert claim(world, channel_id) is None
+
+    sign_in(world)
+
+    assert [parcel.batch for parcel in claim_many(world, channel_id, 2)] == ["1", "2"]
+
+
 @pytest.mark.rule("E91")
 def test_late_mail_steps_aside_until_the_last_of_it_has_come_together(world: World) -> None:
     channel_id = channel_of(world)
