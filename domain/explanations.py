@@ -162,6 +162,8 @@ def differs(one: Decided, seen: SeenNow) -> str | None:
     if seen.problem is not None or seen.outcome is one.outcome:
         return None
     now = seen.outcome.value if seen.outcome else "matched"
+    if one.outcome is Outcome.MATCH_FAILED:  # there was no first look
+        return f"decided now it would be {now}: `lodestone retry` has it decided"
     was = one.outcome.value if one.outcome else "undecided"
     return f"decided now it would be {now}, not {was}: the mail, the CRM or the settings have changed since"
 

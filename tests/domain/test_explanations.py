@@ -395,6 +395,12 @@ def test_a_second_look_that_differs_says_so(seen: SeenNow, words: str | None) ->
     assert (words or "") in (found or "")
 
 
+@pytest.mark.rule("E88")
+def test_of_what_was_never_decided_nothing_has_changed_since() -> None:
+    found = explanations.differs(skipped(Outcome.MATCH_FAILED), SeenNow(message=message("a@example.com")))
+    assert found == "decided now it would be matched: `lodestone retry` has it decided"
+
+
 @pytest.mark.parametrize(
     ("signed_in", "lost", "paused", "resting", "state"),
     [

@@ -49,7 +49,7 @@ def ledger(
 
     Of mail that matched nobody only its id and outcome are kept.
 
-    Example: `lodestone ledger uwe@firm.example --outcome label.failed,skip.spam --since 2d`
+    Example: `lodestone ledger uwe@firm.example --outcome match.failed,label.failed --since 2d`
     """
     now = datetime.now(UTC)
     query = Query(

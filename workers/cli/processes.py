@@ -99,7 +99,8 @@ def notifier() -> None:
 def run() -> None:
     """Be dispatcher, worker, sweep and notifier in one process, for a small installation or a first look.
 
-    Without LODESTONE_PUBSUB_PROJECT or Google credentials nothing is pulled, and the sweep finds the mail.
+    Without LODESTONE_PUBSUB_PROJECT or Google credentials nothing is pulled, and the sweep finds the mail. Google
+    connects no mailbox without the topic, which `lodestone topic` makes.
 
     Example: `lodestone migrate && lodestone run`
     """
