@@ -9,7 +9,7 @@ from domain.errors import Refused
 from domain.locations import Location
 from handlers import leaving
 from handlers.locations import find
-from handlers.work import Work
+from handlers.work import Work, once_more
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ def delete(
     location = found.location
     counts: Counter[str] = Counter()
     counts["connections"] = _end_connections(location, work)
-    while some := _delete_some(location, work):
+    while some := once_more(lambda: _delete_some(location, work)):
         counts.update(some)
         told(sum(some.values()))
     work.store.scrub()

@@ -55,5 +55,5 @@ class BelongingRows:
                 table,
                 of_organisation if organisation else and_(of_organisation, table.c.location_id == its.id),
             )
-        for table in (channels, users, settings) if organisation else ():
+        for table in (users, channels, settings) if organisation else ():
             yield table, table.c.organisation_id == its.organisation_id

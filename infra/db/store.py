@@ -57,6 +57,8 @@ LONG = frozenset(
         "crm.put",
         "keys.forget",
         "keys.rotate",
+        "locations.delete",
+        "locations.empty",
     }
 )
 """Transactions that wait for locks as long as it takes: they take somebody's whole turn, as connecting and leaving
@@ -129,9 +131,9 @@ class Store:
     of LOCK_WAIT's.
 
     Who locks rows of several tables takes them in this order, and rows of one table in the order of their key:
-    users, connections, mailboxes, steps, decisions, messages, notifications, channels, deliveries, outbox, unit_sums,
-    units. Before all of them come the advisory locks, a user's before a mailbox's. What is claimed is skipped where
-    somebody has it, and may come out of turn: who does not wait is in no deadlock.
+    organisations, locations, users, connections, mailboxes, steps, decisions, messages, notifications, channels,
+    deliveries, outbox, unit_sums, units. Before all of them come the advisory locks, a user's before a mailbox's. What
+    is claimed is skipped where somebody has it, and may come out of turn: who does not wait is in no deadlock.
     """
 
     def __init__(
