@@ -28,17 +28,16 @@ from infra.db.schema import (
 
 OVER_ALL = {
     "leaving.LeavingRows.redrive_leaving": "the sweep: what is due, whosever it is",
-    "organisations.OrganisationRows.zones": "said once for each organisation at a worker's start",
     "reports.ReportRows.count_outdated": "the operator's report",
     "reports.ReportRows.mailboxes": "the operator's report",
     "reports.ReportRows.totals": "the operator's report",
     "reports.ReportRows.uncategorised_stages": "the operator's report",
+    "reports.ReportRows.zones": "said once for each organisation at a worker's start",
     "retention.RetentionRows._old": "the purge: what is past its time, whosever it is",
     "retention.RetentionRows.sign_ins": "the purge",
     "retention.RetentionRows.versions": "the purge",
     "rotation._batches": "a new key is everybody's",
     "rotation.rotate": "a new key is everybody's",
-    "sign_ins.SignInRows.begin": "the purge, by whoever comes by",
 }
 """By what is over all organisations by nature. May only shrink."""
 

@@ -36,6 +36,6 @@ def parts(app: App) -> Iterator[process.Part]:
 def say_assumed_zone(store: Store) -> None:
     """Once per process: nobody has set an organisation's time zone, so UTC decides which month it is there (E2)."""
     with store.begin("worker.look", reads_only=True) as tx:
-        zones = tx.organisations.zones(AT_MOST)
+        zones = tx.reports.zones(AT_MOST)
     for organisation_id in (one for one, name in zones.items() if zone(name) is None):
         log.warning("time_zone.assumed", zone="UTC", organisation_id=organisation_id)

@@ -1,11 +1,9 @@
 """The organisations that the deployment serves, and their locations (T1)."""
 
-from collections.abc import Mapping
-
-from sqlalchemy import Connection, Select, and_, delete, exists, select
+from sqlalchemy import Connection, Select, delete, exists, select
 
 from domain.locations import Location, NamedLocation
-from infra.db.schema import locations, organisations, settings
+from infra.db.schema import locations, organisations
 from infra.db.sql import insert_new, insert_returning, lock
 
 
@@ -31,13 +29,6 @@ class OrganisationRows:
         """It as people call it."""
         [found] = self._read(_ALL.where(locations.c.id == location.id))
         return found
-
-    def zones(self, limit: int) -> Mapping[int, str | None]:
-        """The time zones of the first so many organisations; None where none was set."""
-        zone = and_(settings.c.organisation_id == organisations.c.id, settings.c.name == "time-zone")
-        found = select(organisations.c.id, settings.c.value).outerjoin(settings, zone)
-        rows = self._db.execute(found.order_by(organisations.c.id).limit(limit))
-        return {row.id: row.value for row in rows}
 
     def _read(self, query: Select[tuple[int, int, str, str]]) -> tuple[NamedLocation, ...]:
         return tuple(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, select
 
 from domain.comparisons import Compared
 from domain.connections import ConnectionState
@@ -21,7 +21,9 @@ from infra.db.schema import (
     decisions,
     mailboxes,
     messages,
+    organisations,
     outdated,
+    settings,
     steps,
 )
 from infra.db.types import db_now
@@ -168,6 +170,13 @@ class ReportRows:
         """How many records of each kind are out of date, whosever they are."""
         rows = self._db.execute(select(outdated.c.kind, func.count()).group_by(outdated.c.kind))
         return {Records(kind): times for kind, times in rows}
+
+    def zones(self, limit: int) -> Mapping[int, str | None]:
+        """The time zones of the first so many organisations; None where none was set."""
+        zone = and_(settings.c.organisation_id == organisations.c.id, settings.c.name == "time-zone")
+        found = select(organisations.c.id, settings.c.value).outerjoin(settings, zone)
+        rows = self._db.execute(found.order_by(organisations.c.id).limit(limit))
+        return {row.id: row.value for row in rows}
 
     def uncategorised_stages(self, limit: int) -> tuple[Mapping[str, int], int]:
         """Stages that count as OPEN because they have no category, with the number of their deals, those with the most

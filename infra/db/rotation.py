@@ -8,6 +8,7 @@ from sqlalchemy import Column, Table, delete, select, update
 from infra.db.schema import channels, connections, sign_ins
 from infra.db.store import Store
 from infra.db.types import db_now
+from infra.db.walls import OPERATOR
 from infra.secrets import Cipher, WrongKey
 
 AT_ONCE = 100
@@ -33,6 +34,7 @@ def rotate(store: Store, cipher: Cipher) -> dict[str, Rotated]:
     """A short commit at a time: whoever stops it calls it again. What changes meanwhile is left as it then is:
     it was written under the first key by a process that has the new keys."""
     with store.begin("keys.forget") as tx:
+        tx.scope.add(OPERATOR)
         tx.db.execute(delete(sign_ins).where(sign_ins.c.expires_at <= db_now()))
     return {name: _rotate(table, sealed, store, cipher) for name, (table, sealed) in SEALED.items()}
 
@@ -50,6 +52,7 @@ def _rotate(table: Table, sealed: Column[bytes], store: Store, cipher: Cipher) -
             else:
                 new += [(row_id, old, found)] if found else []
         with store.begin("keys.rotate") as tx:
+            tx.scope.add(OPERATOR)
             for row_id, old, found in new:
                 same = update(table).where(key == row_id, sealed == old)
                 done.renewed += tx.db.execute(same.values({sealed: found})).rowcount
@@ -63,6 +66,7 @@ def _batches(
     while True:
         query = select(key, sealed).where(sealed.is_not(None)).order_by(key).limit(AT_ONCE)
         with store.begin("keys.look", reads_only=True) as tx:
+            tx.scope.add(OPERATOR)
             found = tx.db.execute(query if last is None else query.where(key > last)).all()
         if not found:
             return

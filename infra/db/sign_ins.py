@@ -20,8 +20,9 @@ class SignInRows:
         self._cipher = cipher
 
     def begin(self, state: str, sign_in: SignIn, seconds: float) -> None:
-        """One more; those that nobody came back for are gone."""
-        self._db.execute(delete(sign_ins).where(sign_ins.c.expires_at <= db_now()))
+        """One more; those of the location that nobody came back for are gone."""
+        here = sign_ins.c.location_id == self._location.id
+        self._db.execute(delete(sign_ins).where(here, sign_ins.c.expires_at <= db_now()))
         self._db.execute(
             insert(sign_ins).values(
                 state=_hash(state),

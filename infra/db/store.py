@@ -3,34 +3,19 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
-from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, make_url, select, text
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import DatabaseAway
-from domain.locations import Location
-from infra.db.channels import ChannelRows
-from infra.db.connections import ConnectionRows
-from infra.db.decisions import DecisionRows
-from infra.db.deliveries import DeliveryRows
-from infra.db.history import HistoryRows
-from infra.db.in_location import InLocation, InOrganisation
-from infra.db.ledger import LedgerRows
-from infra.db.mailboxes import MailboxRows
-from infra.db.messages import MessageRows
-from infra.db.notifications import NotificationRows
-from infra.db.organisations import OrganisationRows
-from infra.db.outbox import OutboxRows
-from infra.db.reports import ReportRows
-from infra.db.retention import RetentionRows
+from infra.db import walls
 from infra.db.schema import HEAD
+from infra.db.transaction import Transaction as Transaction
 from infra.db.trouble import translated
-from infra.db.types import NOW
-from infra.db.units import UnitRows
+from infra.db.walls import WALLED
 from infra.faults import reached
 from infra.secrets import Cipher
 
@@ -74,7 +59,6 @@ USED = "lodestone_used"
 FRESH = 1.0
 """Seconds after that in which it is taken to live: who only reads then spares BEGIN and COMMIT."""
 
-_NOW = select(NOW)
 _VERSION = text("SELECT version_num FROM alembic_version")
 
 _PATIENCE = {
@@ -85,44 +69,6 @@ _PATIENCE = {
     "tcp_user_timeout": "60000",
 }
 """A PostgreSQL host that has vanished is noticed within a minute or so; the URL may say otherwise."""
-
-
-class Transaction:
-    """What one transaction can see and change, by noun."""
-
-    def __init__(self, db: Connection, cipher: Cipher, redrive_after: float, gather: float) -> None:
-        self.db = db
-        self.cipher = cipher
-        self.redrive_after = redrive_after
-        self.gather = gather
-
-    # Each is made when it is asked for: most transactions need two or three.
-    mailboxes = cached_property(lambda tx: MailboxRows(tx.db))
-    connections = cached_property(lambda tx: ConnectionRows(tx.db, tx.cipher))
-    decisions = cached_property(lambda tx: DecisionRows(tx.db))
-    notifications = cached_property(lambda tx: NotificationRows(tx.db, tx.redrive_after, tx.gather))
-    channels = cached_property(lambda tx: ChannelRows(tx.db, tx.cipher))
-    deliveries = cached_property(lambda tx: DeliveryRows(tx.db, tx.channels, tx.redrive_after))
-    history = cached_property(lambda tx: HistoryRows(tx.db))
-    ledger = cached_property(lambda tx: LedgerRows(tx.db, tx.redrive_after))
-    messages = cached_property(lambda tx: MessageRows(tx.db, tx.ledger, tx.decisions))
-    organisations = cached_property(lambda tx: OrganisationRows(tx.db))
-    outbox = cached_property(lambda tx: OutboxRows(tx.db, tx.redrive_after))
-    reports = cached_property(lambda tx: ReportRows(tx.db))
-    retention = cached_property(lambda tx: RetentionRows(tx.db))
-    units = cached_property(lambda tx: UnitRows(tx.db))
-
-    def of(self, location: Location) -> InLocation:
-        """What belongs to the location, and to its organisation: nothing of another one is in sight (T2)."""
-        return InLocation(self.db, location, self.cipher)
-
-    def of_organisation(self, organisation_id: int) -> InOrganisation:
-        """What belongs to the organisation."""
-        return InOrganisation(self.db, organisation_id, self.cipher)
-
-    def now(self) -> datetime:
-        """The database's clock (W14)."""
-        return self.db.execute(_NOW).scalar_one()
 
 
 class Store:
@@ -255,9 +201,10 @@ def open_engine(url: str, lock_wait: float | None = None) -> Engine:
     return engine
 
 
-def _set_up_postgresql(db: Any, _: object) -> None:
+def _set_up_postgresql(db: Any, record: Any) -> None:
     """`_begin_on_postgresql` begins, not the driver."""
     db.autocommit = True
+    walls.look(db, record.info)
 
 
 def _begin_on_postgresql(wait: int, db: Connection) -> None:
@@ -266,7 +213,7 @@ def _begin_on_postgresql(wait: int, db: Connection) -> None:
     options = db.get_execution_options()
     now = time.monotonic()
     fresh, db.info[USED] = now - db.info.get(USED, -FRESH) < FRESH, now
-    if fresh and options.get(READS_ONLY):
+    if fresh and options.get(READS_ONLY) and not db.info[WALLED]:
         return  # each statement sees what is committed by then, in a transaction or not
     patient = options.get(PATIENT) or options.get(READS_ONLY)
     db.exec_driver_sql("BEGIN" if patient else f"BEGIN; SET LOCAL lock_timeout = {wait}")

@@ -1,20 +1,18 @@
 """Two organisations with the same ids of everything: nothing of one crosses to the other (T1, T2, T4)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, select, text, update
+from sqlalchemy import select, text, update
 
 from domain.channels import ChannelKind, Target
 from domain.connections import Sharing, Wishes
 from domain.contacts import Kind
 from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.labels import DealCategory
-from domain.locations import SEVERAL, Location
+from domain.locations import SEVERAL
 from domain.reports import Query
 from handlers import aliases, channels, closing, connections, crm, live, locations, notices, reports, settings
 from handlers.connections import Refused
@@ -22,11 +20,14 @@ from infra.db.schema import channels as channel_table
 from infra.db.schema import connections as connection_table
 from infra.db.schema import contacts as contact_table
 from infra.db.schema import notifications as notification_table
-from infra.db.store import Store, Transaction
+from infra.db.schema import users as user_table
+from infra.db.store import Store
 from infra.local.ports import free_port
 from infra.secrets import Cipher
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
+from tests.walls import walled
+from tests.witness import SCOPED
 from tests.worlds import KEY, ONE_DATABASE
 
 MAIN, ACME = "main/main", "acme/berlin"
@@ -284,77 +285,20 @@ def test_a_second_organisation_waits_until_the_first_has_let_go(house: House) ->
         house.connect(location=MAIN)
 
 
-TABLES = {
-    **dict.fromkeys(
-        ("contacts", "contact_addresses", "contact_viewers", "deals", "deal_contacts"), "location_id"
-    ),
-    **dict.fromkeys(("users", "user_addresses", "settings"), "organisation_id"),
-}
-"""What belongs to the CRM, and by which column. The ledger's own tables are asked by ids of all."""
-
-
-class WalledStore(Store):
-    """A store whose role sees, in each transaction, what belongs to the location that it was opened for."""
-
-    @contextmanager
-    def begin(self, name: str, *, reads_only: bool = False) -> Iterator[Transaction]:
-        with super().begin(name, reads_only=reads_only) as tx:
-            _stand(tx, 0, 0)
-            yield WalledTransaction(tx.db, tx.cipher, tx.redrive_after, tx.gather)
-
-
-class WalledTransaction(Transaction):
-    def of(self, location: Location) -> Any:
-        _stand(self, location.id, location.organisation_id)
-        return super().of(location)
-
-    def of_organisation(self, organisation_id: int) -> Any:
-        _stand(self, 0, organisation_id)
-        return super().of_organisation(organisation_id)
-
-
-def _stand(tx: Transaction, location_id: int, organisation_id: int) -> None:
-    setting = "SELECT set_config('app.location_id', :location, false), set_config('app.organisation_id', :org, false)"
-    tx.db.execute(text(setting), {"location": str(location_id), "org": str(organisation_id)})
-
-
-@pytest.fixture
-def walled(store: Store, database_url: str) -> Iterator[Store]:
-    """The same database as a role that row level security holds."""
-    engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as db:
-        db.execute(text("DROP ROLE IF EXISTS app_of_tests"))
-        db.execute(text("CREATE ROLE app_of_tests LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD 'app'"))
-        for grant in ("ALL ON ALL TABLES IN SCHEMA public", "ALL ON ALL SEQUENCES IN SCHEMA public"):
-            db.execute(text(f"GRANT {grant} TO app_of_tests"))
-        for table, column in TABLES.items():
-            is_its = f"{column} = current_setting('app.{column}', true)::bigint"
-            db.execute(text(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"))
-            db.execute(text(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY"))
-            db.execute(text(f"CREATE POLICY its ON {table} USING ({is_its}) WITH CHECK ({is_its})"))
-    url = make_url(database_url).set(username="app_of_tests", password="app")
-    inside = WalledStore(url.render_as_string(hide_password=False), Cipher((KEY,)))
-    yield inside
-    inside.engine.dispose()
-    with engine.connect() as db:
-        for table in TABLES:
-            db.execute(text(f"DROP POLICY its ON {table}"))
-            db.execute(text(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY"))
-            db.execute(text(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"))
-        db.execute(text("DROP OWNED BY app_of_tests"))
-        db.execute(text("DROP ROLE app_of_tests"))
-    engine.dispose()
-
-
 @pytest.mark.rule("T2")
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_under_row_level_security_the_same_rows_are_found(house: House, walled: Store) -> None:
-    inside = replace(house, work=replace(house.work, store=walled), store=walled)
-    made, ids, found = journey(inside)
-    with walled.begin("tests.wall") as tx:
-        unseen = tx.db.execute(select(contact_table)).all()
+def test_under_row_level_security_the_same_rows_are_found(house: House, database_url: str) -> None:
+    with walled(database_url) as url:
+        behind = Store(url, Cipher((KEY,)))
+        inside = replace(house, work=replace(house.work, store=behind), store=behind)
+        made, ids, found = journey(inside)
+        with behind.begin("tests.wall") as tx:
+            assert [one.name for one in SCOPED if tx.db.execute(select(one)).all()] == []
+            tx.of_organisation(1)
+            assert set(tx.db.scalars(select(user_table.c.organisation_id))) == {1}
+            assert tx.db.execute(select(contact_table)).all() == [], "opened for no location"
+        behind.engine.dispose()
 
-    assert unseen == [], "the wall stands"
     assert found == {side.location: look(house, side, ids[side.location]) for side in SIDES}
     for side in SIDES:
         assert len(found[side.location].notices) == 2

@@ -1,0 +1,83 @@
+"""One transaction: what it can see and change, by noun."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
+
+from sqlalchemy import Connection, select
+
+from domain.locations import Location
+from infra.db import walls
+from infra.db.channels import ChannelRows
+from infra.db.connections import ConnectionRows
+from infra.db.decisions import DecisionRows
+from infra.db.deliveries import DeliveryRows
+from infra.db.history import HistoryRows
+from infra.db.in_location import InLocation, InOrganisation
+from infra.db.ledger import LedgerRows
+from infra.db.mailboxes import MailboxRows
+from infra.db.messages import MessageRows
+from infra.db.notifications import NotificationRows
+from infra.db.organisations import OrganisationRows
+from infra.db.outbox import OutboxRows
+from infra.db.reports import ReportRows
+from infra.db.retention import RetentionRows
+from infra.db.types import NOW
+from infra.db.units import UnitRows
+from infra.db.walls import LEDGER, OPERATOR, Scope
+from infra.secrets import Cipher
+
+R = TypeVar("R")
+
+_NOW = select(NOW)
+
+
+def _opened(scope: str, made: Callable[["Transaction"], R]) -> "cached_property[R]":
+    """Made when it is asked for: most transactions need two or three. The wall opens for it, where there is one."""
+
+    def opened(tx: "Transaction") -> R:
+        tx.scope.add(scope)
+        return made(tx)
+
+    return cached_property(opened)
+
+
+class Transaction:
+    """What one transaction can see and change, by noun."""
+
+    def __init__(self, db: Connection, cipher: Cipher, redrive_after: float, gather: float) -> None:
+        self.db = db
+        self.scope = Scope(db)
+        self.cipher = cipher
+        self.redrive_after = redrive_after
+        self.gather = gather
+
+    mailboxes = _opened(LEDGER, lambda tx: MailboxRows(tx.db))
+    connections = _opened(LEDGER, lambda tx: ConnectionRows(tx.db, tx.cipher))
+    decisions = _opened(LEDGER, lambda tx: DecisionRows(tx.db))
+    notifications = _opened(LEDGER, lambda tx: NotificationRows(tx.db, tx.redrive_after, tx.gather))
+    channels = _opened(LEDGER, lambda tx: ChannelRows(tx.db, tx.cipher))
+    deliveries = _opened(OPERATOR, lambda tx: DeliveryRows(tx.db, tx.channels, tx.redrive_after))
+    history = _opened(LEDGER, lambda tx: HistoryRows(tx.db))
+    ledger = _opened(LEDGER, lambda tx: LedgerRows(tx.db, tx.redrive_after))
+    messages = _opened(LEDGER, lambda tx: MessageRows(tx.db, tx.ledger, tx.decisions))
+    organisations = cached_property(lambda tx: OrganisationRows(tx.db))
+    outbox = _opened(LEDGER, lambda tx: OutboxRows(tx.db, tx.redrive_after))
+    reports = _opened(OPERATOR, lambda tx: ReportRows(tx.db))
+    retention = _opened(OPERATOR, lambda tx: RetentionRows(tx.db))
+    units = _opened(LEDGER, lambda tx: UnitRows(tx.db))
+
+    def of(self, location: Location) -> InLocation:
+        """What belongs to the location, and to its organisation: nothing of another one is in sight (T2)."""
+        self.scope.add(*walls.location(location))
+        return InLocation(self.db, location, self.cipher)
+
+    def of_organisation(self, organisation_id: int) -> InOrganisation:
+        """What belongs to the organisation."""
+        self.scope.add(walls.organisation(organisation_id))
+        return InOrganisation(self.db, organisation_id, self.cipher)
+
+    def now(self) -> datetime:
+        """The database's clock (W14)."""
+        return self.db.execute(_NOW).scalar_one()
