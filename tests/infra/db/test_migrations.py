@@ -218,6 +218,8 @@ def test_mail_that_could_not_be_matched_gets_its_own_word_and_loses_it_on_the_wa
     with engine.connect() as db:
         config = Config()
         config.set_main_option("script_location", str(FOLDER))
+        if db.dialect.name == "sqlite":
+            db.connection.cursor().execute("PRAGMA foreign_keys=OFF")
         config.attributes["connection"] = db
         command.downgrade(config, "0005")
         db.commit()

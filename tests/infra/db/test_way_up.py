@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,11 +105,26 @@ def test_there_is_no_way_back_for_a_second_location(bare_database_url: str) -> N
     engine.dispose()
 
 
-def _back(engine: Engine, release: str) -> None:
+@pytest.mark.rule("W16")
+def test_where_sqlite_would_delete_the_children_of_what_is_made_anew_nothing_is(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'children.db'}")
+    migrate(engine, "0005")
+    _filled(engine)
+    migrate(engine)
+    before = _rows(engine)
+
+    with pytest.raises(ValueError, match="foreign keys are on"):
+        _back(engine, "0005", keeping_children=False)
+
+    assert _rows(engine) == before
+    engine.dispose()
+
+
+def _back(engine: Engine, release: str, *, keeping_children: bool = True) -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     with engine.connect() as db:
-        if db.dialect.name == "sqlite":
+        if db.dialect.name == "sqlite" and keeping_children:
             db.connection.cursor().execute("PRAGMA foreign_keys=OFF")
         config.attributes["connection"] = db
         command.downgrade(config, release)

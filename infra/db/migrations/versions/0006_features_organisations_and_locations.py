@@ -162,6 +162,10 @@ def _id() -> sa.types.TypeEngine[int]:
 def _remake(*, wide: bool) -> None:
     """The tables with the scope in front, or without it."""
     if op.get_bind().dialect.name == "sqlite":
+        if op.get_bind().scalar(sa.text("PRAGMA foreign_keys")):
+            raise ValueError(
+                "foreign keys are on: SQLite would delete what belongs to the rows of these tables"
+            )
         for name in _SCOPES:
             _copy(name, wide=wide)
     else:
