@@ -72,7 +72,8 @@ class UserRecord:
     """A user of the CRM, whose addresses are insiders (D3 row 9).
 
     `may_connect`: his profile grants the mail-integration permission (Z6). `roles_above` are the roles of his
-    superiors in the hierarchy (D13).
+    superiors in the hierarchy (D13). `locations` are names of those of the organisation's that he is a member of; of
+    all where none is named (T1).
     """
 
     id: str
@@ -82,6 +83,7 @@ class UserRecord:
     roles_above: tuple[str, ...] = ()
     may_connect: bool = True
     active: bool = True
+    locations: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

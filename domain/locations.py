@@ -23,6 +23,19 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class LocationSettings:
+    """What a location decides by itself (T3, Part I): whether two-way sync begins a conversation only where its contact
+    is assigned to the mailbox's user. Nothing reads it before two-way sync is built (D7 rows 8 and 12)."""
+
+    assigned_inbound: bool = True
+    assigned_outbound: bool = False
+
+
+LOCATION_SETTINGS = {"assignment-inbound": "assigned_inbound", "assignment-outbound": "assigned_outbound"}
+"""By what they are called: the fields."""
+
+
+@dataclass(frozen=True, slots=True)
 class NamedLocation:
     """A location as people call it."""
 

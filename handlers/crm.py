@@ -7,7 +7,18 @@ from threading import Lock
 
 import structlog
 
-from domain.crm import Change, DealRecord, Record, Records, Refusal, Remark, Row, Unread, UserRecord
+from domain.crm import (
+    Change,
+    ContactRecord,
+    DealRecord,
+    Record,
+    Records,
+    Refusal,
+    Remark,
+    Row,
+    Unread,
+    UserRecord,
+)
 from handlers import profiles
 from handlers.crm_ids import Named as Named
 from handlers.crm_told import Imported
@@ -86,6 +97,7 @@ def take_in(
             _mark_outdated(batch, course.kind, here)
             followed = profiles.follow(_users(records), (), here.organisation_id, tx)
             strangers = _count_strangers(records, course.contacts, here)
+            misassigned = len(_misassigned(records, here))
             if course.rehearsal:
                 raise _Rehearsed
         if not course.rehearsal:
@@ -93,6 +105,7 @@ def take_in(
             stages.say_uncategorised(records)
         result.imported += len(records)
         result.strangers += strangers
+        result.misassigned += misassigned
     return result
 
 
@@ -150,6 +163,13 @@ def _count_strangers(records: Iterable[Record], contacts: Container[str], here: 
     return sum(not any(one in known for one in ids) for ids in unsure)
 
 
+def _misassigned(records: Iterable[Record], here: InLocation) -> list[ContactRecord]:
+    """Contacts whose user is no member of this location. They go in: he may become one (T1)."""
+    found = [one for one in records if isinstance(one, ContactRecord) and one.assigned_to]
+    outside = here.crm.outsiders({one.assigned_to for one in found if one.assigned_to}) if found else ()
+    return [one for one in found if one.assigned_to in outside]
+
+
 def change(change: Change, store: Store, stages: Stages, location: Where = None) -> None:
     """Make one change of the CRM, unless a newer one of the same record came before it.
 
@@ -159,6 +179,7 @@ def change(change: Change, store: Store, stages: Stages, location: Where = None)
         here = located(location, tx)
         is_new = here.crm.change(change)
         followed = _follow(change, here.organisation_id, tx) if is_new else profiles.Followed()
+        misassigned = _misassigned([change.record] if is_new and change.record else (), here)
     say = log.bind(
         kind=change.kind.value, record_id=change.id, version=change.version, location_id=here.location.id
     )
@@ -168,6 +189,8 @@ def change(change: Change, store: Store, stages: Stages, location: Where = None)
     say.info("crm.changed", deleted=change.record is None)
     for reason in change.left_out:
         say.warning("crm.trimmed", reason=reason)
+    for one in misassigned:
+        say.warning("crm.misassigned", user_id=one.assigned_to)
     followed.say()
     if change.record is not None:
         stages.say_uncategorised([change.record])

@@ -55,7 +55,8 @@ class Some:
 @dataclass(slots=True)
 class Imported:
     """What came of one file. `twice` are ids that came before, `words` those for categories that nobody knows;
-    `strangers` counts deals that name contacts of which none is known."""
+    `strangers` counts deals that name contacts of which none is known, `misassigned` contacts whose user is a member of
+    other locations only."""
 
     imported: int = 0
     refused: Told = field(default_factory=Told)
@@ -63,6 +64,7 @@ class Imported:
     twice: Some = field(default_factory=Some)
     words: Some = field(default_factory=Some)
     strangers: int = 0
+    misassigned: int = 0
     unread: Unread | None = None
     deleted: int = 0
 

@@ -8,6 +8,7 @@ import structlog
 from domain.aliases import Alias
 from domain.connections import Connection, ConnectionState, Sharing, Wishes
 from domain.errors import GiveUp, TryAgain
+from domain.locations import LOCATION_SETTINGS, LocationSettings
 from domain.organisations import Organisation
 from domain.public_mail import proposed_internal
 from domain.sharing import option
@@ -44,7 +45,8 @@ def change_organisation(
     roles: Collection[str] = (),
     location: Where = None,
 ) -> None:
-    """Set these by their names; `users` and `roles` are those that the values name. Raises Refused."""
+    """Set these, the organisation's and the location's, by their names; `users` and `roles` are those that the values
+    name. Raises Refused."""
     with store.begin("settings.set") as tx:
         here = located(location, tx)
         for user_id in sorted(users):
@@ -55,7 +57,10 @@ def change_organisation(
                     f"no user has the role {role}: `lodestone crm import --users FILE` tells of roles"
                 )
         for name, value in values.items():
-            here.settings.set(name, _with_earlier(value, here) if name == "category" else value)
+            if name in LOCATION_SETTINGS:
+                here.own_settings.set(name, value)
+            else:
+                here.settings.set(name, _with_earlier(value, here) if name == "category" else value)
     log.info("settings.changed", names=sorted(values), organisation_id=here.organisation_id)
 
 
@@ -71,6 +76,12 @@ def organisation(store: Store, location: Where = None) -> Organisation:
     """The organisation's settings as they are now."""
     with store.begin("settings.show", reads_only=True) as tx:
         return located(location, tx).settings.get()
+
+
+def of_location(store: Store, location: Where = None) -> LocationSettings:
+    """The location's settings as they are now."""
+    with store.begin("settings.show", reads_only=True) as tx:
+        return located(location, tx).own_settings.get()
 
 
 def show(user_id: str, store: Store, location: Where = None) -> Shown:

@@ -26,12 +26,12 @@ FIELDS: Mapping[Records, tuple[str, ...]] = {
 OPTIONAL: Mapping[Records, Mapping[str, Value]] = {
     Records.CONTACTS: {"visible_to": ()},
     Records.DEALS: {},
-    Records.USERS: {"role": "", "roles_above": (), "may_connect": "true", "active": "true"},
+    Records.USERS: {"role": "", "roles_above": (), "may_connect": "true", "active": "true", "locations": ()},
 }
 """Fields that may be absent, after those of FIELDS, and what they count as then."""
 
 _EMAILS = {kind: fields.index("emails") for kind, fields in FIELDS.items() if "emails" in fields}
-LISTS = frozenset({"emails", "contact_ids", "visible_to", "roles_above"})
+LISTS = frozenset({"emails", "contact_ids", "visible_to", "roles_above", "locations"})
 YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 MAX_ID = 255
 _LONGEST_DATE = len("2026-03-31")
@@ -149,6 +149,7 @@ def _user(
     roles_above: Sequence[str],
     may_connect: str,
     active: str,
+    locations: Sequence[str],
 ) -> UserRecord:
     return UserRecord(
         id=_id("id", user_id),
@@ -158,6 +159,7 @@ def _user(
         roles_above=_ids("roles_above", roles_above),
         may_connect=_yes_or_no("may_connect", may_connect),
         active=_yes_or_no("active", active),
+        locations=_ids("locations", locations),
     )
 
 

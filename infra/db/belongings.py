@@ -14,6 +14,7 @@ from infra.db.schema import (
     crm_versions,
     deals,
     deliveries,
+    location_settings,
     outdated,
     settings,
     sign_ins,
@@ -47,7 +48,7 @@ class BelongingRows:
     def _tables(self, *, organisation: bool) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         """First what lets somebody in."""
         its = self._location
-        for table in (sign_ins, contacts, deals):
+        for table in (sign_ins, contacts, deals, location_settings):
             yield table, table.c.location_id == its.id
         for table in (outdated, crm_versions):
             of_organisation = table.c.organisation_id == its.organisation_id

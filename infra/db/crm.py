@@ -17,6 +17,7 @@ from infra.db.schema import (
     crm_versions,
     deal_contacts,
     deals,
+    locations,
     shared_contacts,
     sign_ins,
     user_addresses,
@@ -80,6 +81,18 @@ class CrmRows:
         key, here = _TABLES[kind].c.id, self._here(_TABLES[kind])
         return frozenset(
             one for chunk in chunks(ids) for one in self._db.scalars(select(key).where(here, key.in_(chunk)))
+        )
+
+    def outsiders(self, user_ids: Collection[str]) -> frozenset[str]:
+        """Which of these users are members of other locations only. Of whom nothing is said, he is a member of all."""
+        here = select(locations.c.name).where(locations.c.id == self._location.id).scalar_subquery()
+        told = select(users.c.id, users.c.locations, here.label("here"))
+        some = (self._here(users), users.c.locations != [])
+        return frozenset(
+            row.id
+            for chunk in chunks(user_ids)
+            for row in self._db.execute(told.where(*some, users.c.id.in_(chunk)))
+            if row.here not in row.locations
         )
 
     def mark_outdated(self, kind: Records, refused: Mapping[str, str], version: int | None) -> None:
@@ -211,6 +224,7 @@ class CrmRows:
                     "roles_above": list(one.roles_above),
                     "may_connect": one.may_connect,
                     "active": one.active,
+                    "locations": list(one.locations),
                 }
                 for one in found
             ],

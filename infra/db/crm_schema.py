@@ -51,6 +51,14 @@ settings = Table(
     Column("value", Json, nullable=False),
 )
 
+location_settings = Table(
+    "location_settings",
+    metadata,
+    Column("location_id", ForeignKey("locations.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", Json, nullable=False),
+)
+
 users = Table(
     "users",
     metadata,
@@ -61,10 +69,12 @@ users = Table(
     Column("roles_above", Json, nullable=False, server_default="[]"),
     Column("may_connect", Boolean, nullable=False, server_default=true()),
     Column("active", Boolean, nullable=False, server_default=true()),
+    Column("locations", Json, nullable=False, server_default="[]"),
     Index("users_role", "organisation_id", "role"),
 )
 """`may_connect`: the user's profile grants the mail-integration permission (Z6). `roles_above` are the roles
-of the user's superiors in the CRM's hierarchy (D13)."""
+of the user's superiors in the CRM's hierarchy (D13). `locations` are names of the organisation's that the user is a
+member of: of all where none is named. They may come before the locations."""
 
 user_addresses = Table(
     "user_addresses",

@@ -12,7 +12,7 @@ from infra.db.contacts import ContactRows
 from infra.db.crm import CrmRows
 from infra.db.mail_reports import MailReportRows
 from infra.db.notices import NoticeRows
-from infra.db.settings import SettingRows
+from infra.db.settings import LocationSettingRows, SettingRows
 from infra.db.sharing import SharingRows
 from infra.db.sign_ins import SignInRows
 from infra.db.user_connections import LocationConnectionRows, OrganisationConnectionRows
@@ -51,6 +51,7 @@ class InLocation(InOrganisation):
     connections = cached_property(lambda here: LocationConnectionRows(here.db, here.location, here.cipher))
     contacts = cached_property(lambda here: ContactRows(here.db, here.location))
     crm = cached_property(lambda here: CrmRows(here.db, here.location))
+    own_settings = cached_property(lambda here: LocationSettingRows(here.db, here.location))
     reports = cached_property(lambda here: MailReportRows(here.db, here.location))
     sharing = cached_property(lambda here: SharingRows(here.db, here.location))
     sign_ins = cached_property(lambda here: SignInRows(here.db, here.location, here.cipher))

@@ -1,11 +1,12 @@
-"""The settings of an organisation (Part I)."""
+"""The settings of an organisation, and of a location (Part I)."""
 
 from sqlalchemy import Connection, bindparam, select
 
 from domain.connections import Sharing
 from domain.labels import LABEL_NAMES, DealCategory
+from domain.locations import LOCATION_SETTINGS, Location, LocationSettings
 from domain.organisations import Organisation, SharingPolicy, exclusions
-from infra.db.schema import settings
+from infra.db.schema import location_settings, settings
 from infra.db.sql import upsert
 
 
@@ -42,6 +43,25 @@ class SettingRows:
     def set(self, name: str, value: object) -> None:
         """Set one by its name on the command line; handlers/settings.py knows their values."""
         upsert(self._db, settings, [{"organisation_id": self._organisation_id, "name": name, "value": value}])
+
+
+class LocationSettingRows:
+    """One location's settings within one transaction."""
+
+    def __init__(self, db: Connection, location: Location) -> None:
+        self._db = db
+        self._location = location
+
+    def get(self) -> LocationSettings:
+        """At their defaults where none were set."""
+        its = location_settings.c.location_id == self._location.id
+        rows = self._db.execute(select(location_settings.c.name, location_settings.c.value).where(its))
+        return LocationSettings(**{LOCATION_SETTINGS[row.name]: row.value for row in rows})
+
+    def set(self, name: str, value: object) -> None:
+        """Set one by its name on the command line."""
+        row = {"location_id": self._location.id, "name": name, "value": value}
+        upsert(self._db, location_settings, [row])
 
 
 # Built once, see ledger_statements.

@@ -1,6 +1,7 @@
 """The CRM's changes as they come in: in any order, as often as one likes, and what they mean for the next mail."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy import select, update
 from domain.contacts import Kind
 from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.labels import DealCategory
-from handlers.crm import Stages, change
+from handlers.crm import Stages, change, take_in
 from infra.crm_json import read_change
 from infra.db.schema import (
     contact_addresses,
@@ -232,3 +233,17 @@ def test_the_addresses_of_a_user_are_insiders_from_the_next_match_on(house: Hous
     assert outcome(house, "ann", 2) == "skip.internal"
     tell(house, "crm.upsert_user", id="ann", version=2, name="Ann", emails=[])
     assert outcome(house, "ann", 3) == "label.open"
+
+
+@pytest.mark.rule("T1")
+def test_a_contact_whose_user_is_no_member_of_the_location_goes_in_and_that_is_said(house: House) -> None:
+    house.connect()
+    tell(house, "crm.upsert_user", id="kim", version=1, name="", emails=[], locations=["north"])
+    with structlog.testing.capture_logs() as logs:
+        for number, user in enumerate(("uwe", "kim", None), 1):
+            tell_contact(house, "eve", number, "eve@example.com", assigned_to=user)
+    said = [(line["record_id"], line["user_id"]) for line in logs if line["event"] == "crm.misassigned"]
+    assert said == [("eve", "kim")]
+    assert owner(house, "eve") == "eve"
+    ann = ContactRecord("ann", Kind.CONTACT, "", (), "kim", THEN)
+    assert take_in([ann, replace(ann, id="a2", assigned_to="uwe")], house.store).misassigned == 1

@@ -25,6 +25,8 @@ UNSAID: dict[str, Any] = {
     "sharing-exclude": [],
     "category": {},
     "label-names": ["Deals Closing This Month (CTM)", "Open Deals", "Customers"],
+    "assignment-inbound": True,
+    "assignment-outbound": False,
 }
 
 
@@ -76,6 +78,17 @@ def test_several_settings_of_the_organisation_are_set_at_once_and_shown(terminal
     assert "sharing-only: user:uwe, role:Head of Sales" in shown
 
 
+@pytest.mark.rule("T3")
+def test_whether_assignment_is_needed_is_on_or_off_and_the_locations_own(terminal: Terminal) -> None:
+    done = terminal.run("settings", "set", "assignment-inbound", "off", "assignment-outbound", "on")
+    assert done.out.splitlines() == ["assignment-inbound is off", "assignment-outbound is on"]
+    expected = UNSAID | {"assignment-inbound": False, "assignment-outbound": True}
+    assert terminal.run("settings", "show", "--json").json == expected
+    assert terminal.run("locations", "add", "main/south").code == 0
+    shown = terminal.run("settings", "show", "--json", "--location", "main/south").json
+    assert shown == UNSAID
+
+
 @pytest.mark.rule("Z13")
 @pytest.mark.parametrize(
     ("words", "line"),
@@ -99,6 +112,7 @@ def test_several_settings_of_the_organisation_are_set_at_once_and_shown(terminal
             "category needs a word and OPEN, WON, LOST, or - ",
             id="a word without its category",
         ),
+        pytest.param("assignment-inbound perhaps", "assignment-inbound is on or off, ", id="neither"),
         pytest.param("label-names klingon", "label-names is one of english, spanish, ", id="no such set"),
         pytest.param("label-names a b A", "two labels cannot have one name", id="equal names"),
         pytest.param("label-names a b Inbox", "Inbox is a name that Gmail keeps", id="a reserved name"),

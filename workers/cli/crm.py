@@ -62,7 +62,9 @@ def import_(
     ] = None,
     users: Annotated[
         Path | None,
-        option("--users", "CSV with id, name, emails; also role, roles_above, may_connect, active"),
+        option(
+            "--users", "CSV with id, name, emails; also role, roles_above, may_connect, active, locations"
+        ),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Delete the records that a given file does not name.")

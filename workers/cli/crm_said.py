@@ -48,6 +48,8 @@ def in_words(shown: Shown, *, rehearsal: bool) -> Iterator[str]:
         yield f"  came more than once, and the last counts: {_some(result.twice)}"
     if result.strangers:
         yield f"  deals that name no known contact: {result.strangers}; they count from when the contact comes in"
+    if result.misassigned:
+        yield f"  contacts assigned to a user who is no member of the location: {result.misassigned}"
     if unread := result.unread:
         yield f"  line {unread.line}: {unread.reason}"
         yield f"  not read: {unread.lines} {_lines(unread.lines)}, from line {unread.line} to the end"
@@ -82,6 +84,7 @@ def as_json(shown: Shown, *, rehearsal: bool) -> dict[str, Any]:
         "came_twice": result.twice.shown,
         "came_twice_in_all": result.twice.count,
         "deals_without_known_contact": result.strangers,
+        "assigned_outside_location": result.misassigned,
         "not_read": unread and {"line": unread.line, "lines": unread.lines, "reason": unread.reason},
         "encoding": "windows-1252" if shown.file.is_windows else None,
         "unknown_columns": list(shown.file.columns.unknown),

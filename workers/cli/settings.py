@@ -25,8 +25,9 @@ def set_setting(
     location: Location = None,
     as_json: Json = False,
 ) -> None:
-    """Change settings, several at once if you like: all are saved, or none. Lists are replaced as a whole, `-`
-    empties them; words for categories are added, and `-` instead of a category takes one back.
+    """Change settings of the organisation, or of the location (assignment-inbound, assignment-outbound: for two-way
+    sync, which is not built yet), several at once if you like: all are saved, or none. Lists are replaced as a
+    whole, `-` empties them; words for categories are added, and `-` instead of a category takes one back.
 
     Example: `lodestone settings set time-zone Europe/Berlin`
 
@@ -60,7 +61,7 @@ def set_setting(
 
 
 def show_settings(user: User = None, location: Location = None, as_json: Json = False) -> None:
-    """Show the organisation's settings, or with --user those of his connection.
+    """Show the settings of the organisation and the location, or with --user those of his connection.
 
     Example: `lodestone settings show --user uwe`
     """
@@ -68,7 +69,7 @@ def show_settings(user: User = None, location: Location = None, as_json: Json = 
     if user:
         _show_connection(user, settings.show(user, app.store, location), as_json=as_json)
         return
-    found = settings.organisation(app.store, location)
+    found, own = settings.organisation(app.store, location), settings.of_location(app.store, location)
     sharing = found.sharing
     shown: dict[str, Any] = {
         "time-zone": found.time_zone,
@@ -80,6 +81,8 @@ def show_settings(user: User = None, location: Location = None, as_json: Json = 
         "sharing-exclude": sorted(sharing.excluded_domains),
         "category": {word: name.value for word, name in sorted(found.categories.items())},
         "label-names": list(found.label_names.values()),
+        "assignment-inbound": own.assigned_inbound,
+        "assignment-outbound": own.assigned_outbound,
     }
     if as_json:
         show_json(shown)

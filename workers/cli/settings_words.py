@@ -1,6 +1,7 @@
 """The words of `lodestone settings set`, read into what is to be saved; odd ones are refused before anything is."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -9,6 +10,7 @@ from domain.connections import Sharing, Wishes
 from domain.crm import category_word
 from domain.label_names import Unusable, named
 from domain.labels import DealCategory
+from domain.locations import LOCATION_SETTINGS
 from handlers.connections import Refused
 
 Words = list[str]
@@ -67,6 +69,10 @@ def _is_on(name: str, word: str) -> bool:
     if word not in ("on", "off"):
         raise Refused(f"{name} is on or off, not {word}")
     return word == "on"
+
+
+def _switched(name: str, words: Words) -> bool:
+    return _is_on(name, _one(name, words))
 
 
 def _tick(words: Words) -> tuple[str, bool]:
@@ -182,5 +188,8 @@ ORGANISATION: Mapping[str, Callable[[Words], Any]] = {
     "sharing-exclude": _domains,
     "category": read_categories,
     "label-names": _label_names,
+    **{name: partial(_switched, name) for name in LOCATION_SETTINGS},
 }
+"""And of the location, which decides about assignment by itself (T3)."""
+
 CONNECTION = ("sharing", "magnet", "sorting", "dry-run", "exclude-from-sharing", "share-contact")

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from domain.contacts import Kind
 from domain.crm import ContactRecord, Records, UserRecord
+from domain.locations import LocationSettings
 from domain.users import User
 from infra.db.store import Store
 from tests.journeys.world import wait_for
@@ -69,6 +70,40 @@ def test_a_record_has_the_addresses_it_has_now(store: Store) -> None:
         assert tx.of(HERE).contacts.addresses_of("ann") == ("c@example.com",)
         tx.of(HERE).crm.delete(Records.CONTACTS, ["ann"])
         assert tx.of(HERE).contacts.addresses_of("ann") is None
+
+
+@pytest.mark.rule("T1")
+def test_a_user_is_a_member_of_the_locations_that_are_named_and_of_all_where_none_is(store: Store) -> None:
+    with store.begin("tests.put") as tx:
+        assert tx.organisations.add("main", "south")
+        south = tx.organisations.named("main", "south")[0].location
+        told = {"all": (), "both": ("south", "main"), "south": ("south",), "later": ("north",)}
+        tx.of(HERE).crm.put([UserRecord(name, "", (), locations=its) for name, its in told.items()])
+        everybody = {*told, "unknown"}
+        assert tx.of(HERE).crm.outsiders(everybody) == {"south", "later"}
+        assert tx.of(south).crm.outsiders(everybody) == {"later"}
+        tx.of(HERE).crm.put([UserRecord("south", "", ())])
+        assert tx.of(HERE).crm.outsiders(everybody) == {"later"}, "nothing is said of him any more"
+
+
+@pytest.mark.rule("T2")
+def test_a_user_is_an_insider_where_he_is_no_member(store: Store) -> None:
+    with store.begin("tests.put") as tx:
+        tx.of(HERE).crm.put([UserRecord("kim", "Kim", ("kim@firm.example",), locations=("north",))])
+        assert tx.of(HERE).contacts.users_among({"kim@firm.example"}) == {"kim@firm.example"}
+
+
+@pytest.mark.rule("T3")
+def test_each_location_says_by_itself_whether_assignment_is_needed(store: Store) -> None:
+    with store.begin("tests.put") as tx:
+        assert tx.organisations.add("main", "south")
+        south = tx.organisations.named("main", "south")[0].location
+        tx.of(south).own_settings.set("assignment-inbound", False)
+        tx.of(south).own_settings.set("assignment-outbound", True)
+        assert tx.of(HERE).own_settings.get() == LocationSettings()
+        assert tx.of(south).own_settings.get() == LocationSettings(
+            assigned_inbound=False, assigned_outbound=True
+        )
 
 
 @pytest.mark.rule("Z6")

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from infra.db.types import Instant, db_now
+from infra.db.types import Instant, Json, db_now
 
 revision = "0006"
 down_revision = "0005"
@@ -68,6 +68,18 @@ def upgrade() -> None:
     _features()
     _failures(LABEL, MATCH)
     _organisations()
+    _members()
+
+
+def _members() -> None:
+    """Settings of a location, and which users are members of it."""
+    op.create_table(
+        "location_settings",
+        sa.Column("location_id", _id(), sa.ForeignKey("locations.id"), primary_key=True),
+        sa.Column("name", sa.String(), primary_key=True),
+        sa.Column("value", Json(), nullable=False),
+    )
+    op.add_column("users", sa.Column("locations", Json(), nullable=False, server_default="[]"))
 
 
 def _features() -> None:
@@ -131,6 +143,8 @@ def _public(column: str) -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("users", "locations")
+    op.drop_table("location_settings")
     _one_organisation()
     _failures(MATCH, LABEL)
     op.drop_column("connections", "sync_since")
