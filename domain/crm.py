@@ -30,6 +30,7 @@ class ContactRecord:
     """A contact or lead. One without any address is a record all the same: nothing can match it (E20).
 
     `visible_to` are the users who may open it besides the assigned one (D13); everybody where nobody is named.
+    `merged_from` are records that have become this one: merged contacts (E71), or the lead that it was.
     """
 
     id: str
@@ -39,6 +40,7 @@ class ContactRecord:
     assigned_to: str | None
     created_at: datetime
     visible_to: tuple[str, ...] = ()
+    merged_from: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -9,6 +9,7 @@ from domain.addresses import canonical
 from domain.contacts import Kind
 from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord, category_word, day_of, start_of
 from domain.labels import DealCategory
+from domain.merges import Merge
 
 Value = str | Sequence[str]
 """Text, or for a field of LISTS its entries."""
@@ -24,16 +25,17 @@ FIELDS: Mapping[Records, tuple[str, ...]] = {
     Records.USERS: ("id", "name", "emails"),
 }
 OPTIONAL: Mapping[Records, Mapping[str, Value]] = {
-    Records.CONTACTS: {"visible_to": ()},
+    Records.CONTACTS: {"visible_to": (), "merged_from": ()},
     Records.DEALS: {},
     Records.USERS: {"role": "", "roles_above": (), "may_connect": "true", "active": "true", "locations": ()},
 }
 """Fields that may be absent, after those of FIELDS, and what they count as then."""
 
 _EMAILS = {kind: fields.index("emails") for kind, fields in FIELDS.items() if "emails" in fields}
-LISTS = frozenset({"emails", "contact_ids", "visible_to", "roles_above", "locations"})
+LISTS = frozenset({"emails", "contact_ids", "visible_to", "roles_above", "locations", "merged_from"})
 YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 MAX_ID = 255
+MOST_MERGED = 1_000
 _LONGEST_DATE = len("2026-03-31")
 HAS_TIME = re.compile("%[HIMSfTXRcsp]")
 """A date format that holds a time of day too."""
@@ -111,6 +113,7 @@ def _contact(
     assigned_to: str,
     created_at: str,
     visible_to: Sequence[str],
+    merged_from: Sequence[str],
 ) -> ContactRecord:
     return ContactRecord(
         id=_id("id", contact_id),
@@ -120,6 +123,7 @@ def _contact(
         assigned_to=assigned_to or None,
         created_at=_moment(created_at, customs),
         visible_to=_ids("visible_to", visible_to),
+        merged_from=_losers("merged_from", contact_id, merged_from),
     )
 
 
@@ -181,6 +185,25 @@ def _id(field: str, text: str) -> str:
 def _ids(field: str, entries: Sequence[str]) -> tuple[str, ...]:
     """Each once, in their order."""
     return tuple(dict.fromkeys(_id(f"{field}: entry {place}", one) for place, one in enumerate(entries, 1)))
+
+
+def read_merge(survivor: str, losers: Sequence[str], version: int) -> Merge:
+    """Raises Unfit."""
+    found = _losers("merged_ids", survivor := read_id(survivor), losers)
+    if not found:
+        raise Unfit("merged_ids is empty")
+    return Merge(survivor, found, version)
+
+
+def _losers(field: str, survivor: str, entries: Sequence[str]) -> tuple[str, ...]:
+    """Few enough for one transaction."""
+    _check_text(entries)
+    found = _ids(field, [one.strip() for one in entries])
+    if survivor in found:
+        raise Unfit(f"{field} names the record itself")
+    if len(found) > MOST_MERGED:
+        raise Unfit(f"{field} names more than {MOST_MERGED} records")
+    return found
 
 
 def _yes_or_no(field: str, text: str) -> bool:

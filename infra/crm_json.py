@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.crm import Change, Records, Refusal, Remark
+from domain.merges import Merge
 from infra.crm_fields import (
     CATEGORY_HELP,
     FIELDS,
@@ -19,6 +20,7 @@ from infra.crm_fields import (
     Value,
     read,
     read_id,
+    read_merge,
 )
 
 CHANGES: Mapping[str, tuple[Records, bool]] = {
@@ -30,6 +32,9 @@ CHANGES: Mapping[str, tuple[Records, bool]] = {
     "crm.delete_user": (Records.USERS, False),
 }
 """By the name of the actor: which records, and whether there is one afterwards."""
+
+MERGE = "crm.merge_contacts"
+ACTORS = (*CHANGES, MERGE)
 
 NULLABLE = frozenset({"assigned_to", "category", "closing_date", "role"})
 """Fields that may be null."""
@@ -65,6 +70,20 @@ def read_change(actor: str, fields: Mapping[str, object], customs: Customs = PLA
     values += [_value(name, fields[name]) if name in fields else value for name, value in optional.items()]
     found = read(kind, values, customs)
     return Change(kind, found.record.id, version, found.record, found.left_out)
+
+
+def read_message(actor: str, fields: Mapping[str, object], customs: Customs = PLAIN) -> Change | Merge:
+    """What a message to this actor asks for. Raises Unfit."""
+    if actor != MERGE:
+        return read_change(actor, fields, customs)
+    _check_names(fields, ("version", "id", "merged_ids"), (LOCATION,))
+    losers = _texts("merged_ids", fields["merged_ids"])
+    return read_merge(_text("id", fields["id"]), losers, _version(fields["version"]))
+
+
+def kind_of(actor: str) -> Records:
+    """Of which records it is."""
+    return Records.CONTACTS if actor == MERGE else CHANGES[actor][0]
 
 
 def id_of(fields: Mapping[str, object]) -> str | None:
@@ -111,10 +130,10 @@ def _read_line(line: bytes, customs: Customs) -> tuple[Line, tuple[str, ...]]:
     if not isinstance(fields, dict):
         raise Unfit("the line is no JSON object")
     actor = fields.pop("actor", None)
-    if not isinstance(actor, str) or actor not in CHANGES:
-        raise Unfit(f"actor is none of {', '.join(CHANGES)}")
-    change = read_change(actor, fields, customs)
-    return Line(actor, fields), change.left_out
+    if not isinstance(actor, str) or actor not in ACTORS:
+        raise Unfit(f"actor is none of {', '.join(ACTORS)}")
+    found = read_message(actor, fields, customs)
+    return Line(actor, fields), found.left_out if isinstance(found, Change) else ()
 
 
 def _check_names(fields: Mapping[str, object], names: Sequence[str], optional: Iterable[str]) -> None:
@@ -146,6 +165,10 @@ def _value(name: str, value: object) -> Value:
         return _yes_or_no(name, value)
     if name not in LISTS:
         return "" if value is None and name in NULLABLE else _text(name, value)
+    return _texts(name, value)
+
+
+def _texts(name: str, value: object) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
         raise Unfit(f"{name} is no list of texts")
     return value

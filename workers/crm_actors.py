@@ -13,9 +13,10 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from domain.crm import Change, Records
 from domain.errors import DatabaseAway, Refused
-from handlers import crm
+from domain.merges import Merge
+from handlers import crm, merging
 from infra.crm_fields import Customs, Unfit
-from infra.crm_json import CHANGES, id_of, location_of, read_change, version_of
+from infra.crm_json import ACTORS, id_of, kind_of, location_of, read_message, version_of
 from infra.logs import place_of
 from workers.bootstrap import App
 from workers.crm_customs import customs_of
@@ -30,7 +31,7 @@ PAUSE = 1.0
 def register(app: App) -> None:
     """Give the broker the actors of docs/CRM.md."""
     stages = crm.Stages()
-    for name in CHANGES:
+    for name in ACTORS:
         _register(app, name, stages)
 
 
@@ -53,13 +54,17 @@ def _run(
     stages: crm.Stages,
 ) -> None:
     """Every error ends here, without its text: Dramatiq would print the fields, and drop the job (I3)."""
-    kind, record_id = CHANGES[message.actor_name][0], id_of(fields)
+    kind, record_id = kind_of(message.actor_name), id_of(fields)
     say = log.bind(kind=kind.value, record_id=record_id)
     try:
         try:
             where = location_of(fields)
             customs = customs_of(app.store, location=where)
-            crm.change(_read(message.actor_name, args, fields, customs), app.store, stages, where)
+            found = _read(message.actor_name, args, fields, customs)
+            if isinstance(found, Merge):
+                merging.merge(found, app.store, where)
+            else:
+                crm.change(found, app.store, stages, where)
         except Unfit as error:
             _refuse(kind, record_id, fields, str(error), app)
             say.warning("crm.refused", reason=str(error))
@@ -83,10 +88,10 @@ def _refuse(kind: Records, record_id: str | None, fields: Mapping[str, Any], rea
             crm.refuse(kind, record_id, version_of(fields), reason, app.store, location_of(fields))
 
 
-def _read(name: str, args: Sequence[Any], fields: Mapping[str, Any], customs: Customs) -> Change:
+def _read(name: str, args: Sequence[Any], fields: Mapping[str, Any], customs: Customs) -> Change | Merge:
     if args:
         raise Unfit("fields are given by name only")
-    return read_change(name, fields, customs)
+    return read_message(name, fields, customs)
 
 
 def _is_away(error: Exception) -> bool:

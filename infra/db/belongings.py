@@ -15,6 +15,7 @@ from infra.db.schema import (
     deals,
     deliveries,
     location_settings,
+    merges,
     outdated,
     settings,
     sign_ins,
@@ -48,7 +49,7 @@ class BelongingRows:
     def _tables(self, *, organisation: bool) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         """First what lets somebody in."""
         its = self._location
-        for table in (sign_ins, contacts, deals, location_settings):
+        for table in (sign_ins, contacts, deals, merges, location_settings):
             yield table, table.c.location_id == its.id
         for table in (outdated, crm_versions):
             of_organisation = table.c.organisation_id == its.organisation_id

@@ -21,6 +21,7 @@ from domain.locations import Location
 from domain.mailboxes import Grant
 from infra.db import features as on
 from infra.db.leaving import LeavingRows
+from infra.db.merges import same_as
 from infra.db.schema import connections, mailboxes, shared_contacts, sign_ins
 from infra.db.sql import chunks, insert_new
 from infra.db.types import db_now
@@ -172,8 +173,10 @@ class ConnectionRows(LeavingRows):
         if shared:
             insert_new(self._db, shared_contacts, [tick])
         else:
-            these = [shared_contacts.c[name] == value for name, value in tick.items()]
-            self._db.execute(delete(shared_contacts).where(*these))
+            its = shared_contacts.c.contact_id.in_(same_as(connection.location.id, contact_id))
+            self._db.execute(
+                delete(shared_contacts).where(shared_contacts.c.connection_id == connection.id, its)
+            )
 
     def shared_contacts(self, connection_id: int) -> frozenset[str]:
         """The records for which the owner has switched on "share e-mails"."""

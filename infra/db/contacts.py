@@ -2,13 +2,26 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, exists, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    union,
+    union_all,
+)
 
 from domain.addresses import loose
 from domain.contacts import Contact, ContactAddress, Kind
 from domain.labels import Deal, DealCategory
 from domain.locations import Location
 from infra.db.aliases import counts
+from infra.db.merges import is_merge_of, is_merged, same_as, whose
 from infra.db.schema import (
     connections,
     contact_addresses,
@@ -17,6 +30,7 @@ from infra.db.schema import (
     deal_contacts,
     deals,
     mailbox_addresses,
+    merges,
     user_addresses,
 )
 from infra.db.sql import chunks
@@ -43,13 +57,13 @@ class ContactRows:
 
     def addresses_of(self, contact_id: str) -> tuple[str, ...] | None:
         """The addresses that the record has now, in their exact form (Z45); None when there is no such record."""
-        rows = self._db.scalars(
-            select(contact_addresses.c.address)
-            .select_from(contacts.outerjoin(contact_addresses))
-            .where(contacts.c.location_id == self._location.id, contacts.c.id == contact_id)
-            .order_by(contact_addresses.c.address)
-        ).all()
-        return tuple(address for address in rows if address) if rows else None
+        this = (contacts.c.location_id == self._location.id, contacts.c.id == contact_id, ~is_merged())
+        if self._db.scalar(select(contacts.c.id).where(*this)) is None:
+            return None
+        same = same_as(self._location.id, contact_id, ~merges.c.outlived).subquery("same")
+        here = contact_addresses.c.location_id == self._location.id
+        its = select(contact_addresses.c.address).distinct().order_by(contact_addresses.c.address)
+        return tuple(self._db.scalars(its.join(same, here & (contact_addresses.c.contact_id == same.c.id))))
 
     def may_open(self, contact_id: str, user_id: str) -> bool:
         """Whether the user may open the record (D13): it is his, he is named, or nobody is."""
@@ -60,7 +74,7 @@ class ContactRows:
         allowed = or_(
             contacts.c.assigned_to == user_id, viewers.where(contact_viewers.c.user_id == user_id), ~viewers
         )
-        this = (contacts.c.location_id == self._location.id, contacts.c.id == contact_id)
+        this = (contacts.c.location_id == self._location.id, contacts.c.id == contact_id, ~is_merged())
         return self._db.scalar(select(contacts.c.id).where(*this, allowed)) is not None
 
     def users_among(self, addresses: Collection[str]) -> frozenset[str]:
@@ -78,6 +92,8 @@ class ContactRows:
         found: dict[str, list[Deal]] = {}
         for chunk in chunks(set(contact_ids)):
             for row in self._db.execute(_DEALS, self._here | {"contact_ids": chunk}):
+                if row.id is None:
+                    continue
                 deal = Deal(row.id, DealCategory(row.category), row.closing_date)
                 found.setdefault(row.contact_id, []).append(deal)
         return {contact_id: tuple(those) for contact_id, those in found.items()}
@@ -88,19 +104,22 @@ _HERE = bindparam("here", type_=BigInteger())
 _ORGANISATION = bindparam("organisation", type_=BigInteger())
 _CANDIDATES = (
     select(contact_addresses.c.address, contacts.c.id, contacts.c.kind, contacts.c.created_at)
+    .select_from(contact_addresses)
+    .outerjoin(merges, is_merge_of(contact_addresses.c.location_id, contact_addresses.c.contact_id))
     .join(
         contacts,
         (contacts.c.location_id == contact_addresses.c.location_id)
-        & (contacts.c.id == contact_addresses.c.contact_id),
+        & (contacts.c.id == whose(contact_addresses.c.contact_id)),
     )
     .where(
+        ~func.coalesce(merges.c.outlived, false()),
         or_(  # the location on each side: so SQLite takes an index for either
             and_(
                 contact_addresses.c.location_id == _HERE,
                 contact_addresses.c.address.in_(bindparam("addresses")),
             ),
             and_(contact_addresses.c.location_id == _HERE, contact_addresses.c.loose.in_(bindparam("keys"))),
-        )
+        ),
     )
 )
 _USERS = union_all(
@@ -116,10 +135,17 @@ _USERS = union_all(
         counts(),
     ),
 )
-_DEALS = (
-    select(deal_contacts.c.contact_id, deals.c.id, deals.c.category, deals.c.closing_date)
-    .join(
-        deals, (deals.c.location_id == deal_contacts.c.location_id) & (deals.c.id == deal_contacts.c.deal_id)
-    )
-    .where(deal_contacts.c.location_id == _HERE, deal_contacts.c.contact_id.in_(bindparam("contact_ids")))
+_OF_DEAL = (deals.c.location_id == deal_contacts.c.location_id) & (deals.c.id == deal_contacts.c.deal_id)
+_DEAL = (deals.c.id, deals.c.category, deals.c.closing_date)
+_DEALS = union(
+    select(deal_contacts.c.contact_id, *_DEAL)
+    .join(deals, _OF_DEAL)
+    .where(deal_contacts.c.location_id == _HERE, deal_contacts.c.contact_id.in_(bindparam("contact_ids"))),
+    select(merges.c.counts_for, *_DEAL)
+    .select_from(merges)
+    .outerjoin(deal_contacts, is_merge_of(deal_contacts.c.location_id, deal_contacts.c.contact_id))
+    .outerjoin(deals, _OF_DEAL)
+    .where(merges.c.location_id == _HERE, merges.c.counts_for.in_(bindparam("contact_ids"))),
 )
+"""Those that name the contact, and those that name one which counts for it: outer joins, so that SQLite begins with the
+few merges and not with every deal."""

@@ -8,7 +8,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, or_, se
 from domain.addresses import loose
 from domain.crm import SEPARATORS, Change, ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.locations import Location
+from domain.merges import Merge
 from infra.db.bulk import add, put
+from infra.db.merges import MergeRows
 from infra.db.outdated import OutdatedRows, whose
 from infra.db.schema import (
     contact_addresses,
@@ -18,7 +20,6 @@ from infra.db.schema import (
     deal_contacts,
     deals,
     locations,
-    shared_contacts,
     sign_ins,
     user_addresses,
     users,
@@ -42,16 +43,23 @@ class CrmRows:
         self._db = db
         self._location = location
         self._outdated = OutdatedRows(db, location)
+        self._merges = MergeRows(db, location)
 
     def put(self, records: Collection[Record]) -> None:
         """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced
         as a set. Of two with one id the later counts."""
         ids = {kind: [one.id for one in records if isinstance(one, type_)] for kind, type_ in _TYPES.items()}
+        merging = [one for one in records if isinstance(one, ContactRecord) and one.merged_from]
+        if ids[Records.CONTACTS]:
+            self._merges.take_turn(alone=bool(merging))
         for kind, its in ids.items():
             self._keep_versions(kind, its, crm_versions.c.deleted_at.is_not(None), deleted_at=None)
         self._put(records)
         for kind, its in ids.items():
             self._outdated.clear(kind, its)
+        self._merges.settle(ids[Records.CONTACTS])
+        for one in merging:
+            self._merges.merge_unversioned(one.id, one.merged_from)
 
     def _put(self, records: Collection[Record]) -> None:
         self._put_contacts({one.id: one for one in records if isinstance(one, ContactRecord)}.values())
@@ -102,15 +110,19 @@ class CrmRows:
 
     def delete(self, kind: Records, ids: Collection[str]) -> int:
         """Forget these records; returns how many there were."""
+        if kind is Records.CONTACTS:
+            self._merges.take_turn(alone=False)
         self._keep_versions(kind, ids, crm_versions.c.deleted_at.is_(None), deleted_at=db_now())
         self._outdated.clear(kind, ids)
-        return self._delete(kind, ids)
+        deleted = self._delete(kind, ids)
+        if kind is Records.CONTACTS:
+            self._merges.settle(ids)
+        return deleted
 
     def _delete(self, kind: Records, ids: Collection[str]) -> int:
         table = _TABLES[kind]
         if kind is Records.CONTACTS:  # a record of the same id that is made anew is another one's to share
-            here = shared_contacts.c.location_id == self._location.id
-            self._db.execute(delete(shared_contacts).where(here, shared_contacts.c.contact_id.in_(ids)))
+            self._merges.unshare(ids)
         if kind is Records.USERS:
             its = sign_ins.c.organisation_id == self._location.organisation_id
             self._db.execute(delete(sign_ins).where(its, sign_ins.c.user_id.in_(ids)))
@@ -138,6 +150,22 @@ class CrmRows:
 
         The version comes first: its row makes two changes of one record wait for each other.
         """
+        merged_from = change.record.merged_from if isinstance(change.record, ContactRecord) else ()
+        if change.kind is Records.CONTACTS:
+            self._merges.take_turn(alone=bool(merged_from))
+        is_new = self._change(change)
+        if merged_from:
+            self._merges.merge(Merge(change.id, merged_from, change.version))
+        elif is_new and change.kind is Records.CONTACTS:
+            self._merges.settle([change.id])
+        return is_new
+
+    def merge(self, merge: Merge) -> bool:
+        """Make them one; False when it, or newer merges of all that it names, are known already (E71)."""
+        self._merges.take_turn(alone=True)
+        return self._merges.merge(merge)
+
+    def _change(self, change: Change) -> bool:
         deleted_at = None if change.record else db_now()
         known = {**self._of_kind(change.kind), "record_id": change.id, "version": change.version}
         if not insert_or_raise(

@@ -129,6 +129,22 @@ contact_viewers = Table(
 )
 """Who may open the record (D13); everybody where nobody is named."""
 
+merges = Table(
+    "merges",
+    metadata,
+    Column("location_id", ForeignKey("locations.id"), primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("survivor", String),
+    Column("version", BigInteger, nullable=False),
+    Column("counts_for", String),
+    Column("outlived", Boolean, nullable=False, server_default=false()),
+    Index("merges_survivor", "location_id", "survivor"),
+    Index("merges_counts_for", "location_id", "counts_for"),
+)
+"""The newest merge that names a contact or lead, `survivor` empty where it is the one that stays. `counts_for` follows
+from all of them (domain/merges.py): empty where a record counts for itself, and where what is known of it counts
+no more, which is `outlived`."""
+
 deals = Table(
     "deals",
     metadata,
@@ -155,7 +171,7 @@ deal_contacts = Table(
     Column("deal_id", String, primary_key=True),
     Column("contact_id", String, primary_key=True),
     ForeignKeyConstraint(["location_id", "deal_id"], [deals.c.location_id, deals.c.id], ondelete="CASCADE"),
-    Index("deal_contacts_contact", "location_id", "contact_id"),
+    Index("deal_contacts_contact", "location_id", "contact_id", "deal_id"),
 )
 
 crm_versions = Table(

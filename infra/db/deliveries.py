@@ -12,7 +12,8 @@ from domain.notifications import NoticeKind
 from infra.db.channels import ChannelRows
 from infra.db.claims import DELIVERIES
 from infra.db.due_deliveries import WORKS, Due, DueDeliveries
-from infra.db.schema import connections, contacts, deliveries, notifications
+from infra.db.merges import is_merge_of, whose
+from infra.db.schema import connections, contacts, deliveries, merges, notifications
 from infra.db.sql import chunks, key_order, lock
 
 
@@ -145,16 +146,18 @@ _ITEMS = (
     select(
         notifications,
         contacts.c.name,
+        whose(notifications.c.contact_id).label("whose"),
         connections.c.state,
         connections.c.sorting_trouble,
         connections.c.access_trouble,
         WORKS.label("works"),
     )
     .join(connections, connections.c.id == notifications.c.connection_id)
+    .outerjoin(merges, is_merge_of(notifications.c.location_id, notifications.c.contact_id))
     .join(
         contacts,
         (contacts.c.location_id == notifications.c.location_id)
-        & (contacts.c.id == notifications.c.contact_id),
+        & (contacts.c.id == whose(notifications.c.contact_id)),
         isouter=True,
     )
     .where(notifications.c.id.in_(bindparam("its")))
@@ -220,7 +223,7 @@ def _item(row: Any) -> Item:
         created_at=row.created_at,
         due=_is_due(kind, row),
         gmail_id=row.gmail_id,
-        contact_id=row.contact_id,
+        contact_id=row.whose,
         name=row.name,
         author=row.author,
         received_at=row.received_at,

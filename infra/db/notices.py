@@ -9,7 +9,8 @@ from domain.locations import Location
 from domain.notifications import NoticeKind
 from domain.reports import Notice
 from infra.db.kept import NOTIFICATIONS
-from infra.db.schema import connections, contacts, notifications
+from infra.db.merges import is_merge_of, whose
+from infra.db.schema import connections, contacts, merges, notifications
 
 
 class NoticeRows:
@@ -50,9 +51,12 @@ class NoticeRows:
         )
 
 
-_NAMED: Select[Any] = select(notifications, contacts.c.name).outerjoin(
-    contacts,
-    (contacts.c.location_id == notifications.c.location_id) & (contacts.c.id == notifications.c.contact_id),
+_WHOSE = whose(notifications.c.contact_id)
+_NAMED: Select[Any] = (
+    select(notifications, contacts.c.name, _WHOSE.label("whose"))
+    .select_from(notifications)
+    .outerjoin(merges, is_merge_of(notifications.c.location_id, notifications.c.contact_id))
+    .outerjoin(contacts, (contacts.c.location_id == notifications.c.location_id) & (contacts.c.id == _WHOSE))
 )
 
 
@@ -65,7 +69,7 @@ def _read(row: Any) -> Notice:
         row.author,
         row.received_at,
         row.gmail_id,
-        row.contact_id,
+        row.whose,
         row.via_list,
         Location(row.location_id, row.organisation_id),
     )

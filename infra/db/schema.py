@@ -26,6 +26,7 @@ from infra.db.crm_schema import deal_contacts as deal_contacts
 from infra.db.crm_schema import deals as deals
 from infra.db.crm_schema import location_settings as location_settings
 from infra.db.crm_schema import locations as locations
+from infra.db.crm_schema import merges as merges
 from infra.db.crm_schema import metadata as metadata
 from infra.db.crm_schema import organisations as organisations
 from infra.db.crm_schema import outdated as outdated

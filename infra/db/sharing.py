@@ -9,6 +9,7 @@ from domain.locations import Location
 from domain.organisations import SharingPolicy
 from domain.sharing import Share, SharedMailbox
 from domain.users import User
+from infra.db.merges import same_as
 from infra.db.schema import connections, mailboxes, shared_contacts, users
 
 _PUBLIC = connections.c.sharing == literal_column("'public'")
@@ -34,7 +35,7 @@ class SharingRows:
             exists()
             .where(
                 shared_contacts.c.connection_id == connections.c.id,
-                shared_contacts.c.contact_id == contact_id,
+                shared_contacts.c.contact_id.in_(same_as(self._location.id, contact_id)),
             )
             .correlate(connections)
         )
@@ -47,7 +48,7 @@ class SharingRows:
                 connections.c.id.in_(
                     select(shared_contacts.c.connection_id).where(
                         shared_contacts.c.location_id == self._location.id,
-                        shared_contacts.c.contact_id == contact_id,
+                        shared_contacts.c.contact_id.in_(same_as(self._location.id, contact_id)),
                     )
                 ),
                 connections.c.user_id.in_(

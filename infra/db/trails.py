@@ -15,6 +15,7 @@ from domain.trails import Decided, DecidingDeal, Person, StepTaken, Trail
 from infra.db.crm_labels import called
 from infra.db.entries import step_taken
 from infra.db.kept import DECISIONS, messages_of, steps_of
+from infra.db.merges import is_merge_of, whose
 from infra.db.outdated import OutdatedRows
 from infra.db.schema import (
     connections,
@@ -24,6 +25,7 @@ from infra.db.schema import (
     deals,
     decisions,
     mailboxes,
+    merges,
     messages,
     notifications,
     steps,
@@ -104,12 +106,15 @@ def _decided(db: Connection, location: Location, mailbox_id: int, gmail_id: str)
             connections.c.sorting_trouble,
             contacts.c.kind,
             contacts.c.name,
+            whose(decisions.c.contact_id).label("whose"),
             notifications.c.id.label("notification_id"),
         )
         .join(connections, connections.c.id == decisions.c.connection_id)
+        .outerjoin(merges, is_merge_of(connections.c.location_id, decisions.c.contact_id))
         .join(
             contacts,
-            (contacts.c.location_id == connections.c.location_id) & (contacts.c.id == decisions.c.contact_id),
+            (contacts.c.location_id == connections.c.location_id)
+            & (contacts.c.id == whose(decisions.c.contact_id)),
             isouter=True,
         )
         .join(
@@ -131,9 +136,7 @@ def _read(db: Connection, location: Location, row: Row[Any]) -> Decided:
         user_id=row.user_id,
         dry_run=row.dry_run,
         outcome=Outcome(row.outcome) if row.outcome else None,
-        person=Person(row.contact_id, Kind(row.kind) if row.kind else None, row.name)
-        if row.contact_id
-        else None,
+        person=Person(row.whose, Kind(row.kind) if row.kind else None, row.name) if row.contact_id else None,
         address=row.contact_address,
         matched_by=MatchedBy(row.matched_by) if row.matched_by else None,
         author=row.author,

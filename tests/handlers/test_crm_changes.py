@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from domain.contacts import Kind
 from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.labels import DealCategory
+from domain.merges import Merge
+from domain.organisations import SharingPolicy
 from handlers.crm import Stages, change, take_in
-from infra.crm_json import read_change
+from handlers.merging import merge
+from infra.crm_json import read_change, read_message
 from infra.db.schema import (
     contact_addresses,
     contacts,
@@ -23,20 +26,30 @@ from infra.db.schema import (
     deal_contacts,
     deals,
     decisions,
+    merges,
+    shared_contacts,
     user_addresses,
     users,
 )
 from infra.db.store import Store
 from tests.handlers.conftest import House
+from tests.worlds import HERE
 
-TABLES = (contact_addresses, deal_contacts, user_addresses, contacts, deals, users, crm_versions)
+TABLES = (merges, contact_addresses, deal_contacts, user_addresses, contacts, deals, users, crm_versions)
 WRITTEN_AT = "2024-01-02T03:04:05Z"
 THEN = datetime.fromisoformat(WRITTEN_AT)
+VERSIONS = st.integers(0, 12) | st.integers(0, 2**63 - 1)
 
 
 def tell(house: House, actor: str, **fields: Any) -> None:
     """What a worker makes of a message."""
     change(read_change(actor, fields), house.store, Stages())
+
+
+def tell_merge(house: House, survivor: str, version: int, *losers: str) -> None:
+    found = read_message("crm.merge_contacts", {"id": survivor, "version": version, "merged_ids": [*losers]})
+    assert isinstance(found, Merge)
+    merge(found, house.store)
 
 
 def tell_contact(house: House, contact_id: str, version: int, *emails: str, **other: Any) -> None:
@@ -80,6 +93,7 @@ def states(kind: Records, record_id: str) -> st.SearchStrategy[Record | None]:
             several.map(tuple),
             st.none() | st.just("uwe"),
             st.just(datetime(2024, 1, 2, tzinfo=UTC)),
+            merged_from=st.just(()) | st.just(tuple({"1", "2", "3"} - {record_id})[:1]),
         )
         if kind is Records.CONTACTS
         else st.builds(
@@ -94,26 +108,39 @@ def states(kind: Records, record_id: str) -> st.SearchStrategy[Record | None]:
     return st.none() | record
 
 
+def _merges(change: Change) -> bool:
+    return isinstance(change.record, ContactRecord) and bool(change.record.merged_from)
+
+
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[Change], list[Change]]:
+def histories(draw: st.DrawFn) -> tuple[list[Change | Merge], list[Change | Merge]]:
     """Changes of some records in their order, and the same as a queue may deliver them."""
-    kept = ((Records.CONTACTS, "1"), (Records.CONTACTS, "2"), (Records.DEALS, "1"), (Records.USERS, "1"))
-    in_order = []
+    kept = (*((Records.CONTACTS, one) for one in "123"), (Records.DEALS, "1"), (Records.USERS, "1"))
+    in_order: list[Change | Merge] = []
     for kind, record_id in kept:
         found = draw(st.lists(states(kind, record_id), max_size=4))
-        versions = sorted(draw(st.sets(st.integers(0, 2**63 - 1), min_size=len(found), max_size=len(found))))
+        versions = sorted(draw(st.sets(VERSIONS, min_size=len(found), max_size=len(found))))
         in_order += [Change(kind, record_id, *pair) for pair in zip(versions, found, strict=True)]
+    told = [one.version for one in in_order if isinstance(one, Change) and _merges(one)]
+    survivors = draw(st.lists(st.permutations("123"), max_size=4))
+    more = draw(st.lists(VERSIONS, unique=True, min_size=len(survivors), max_size=len(survivors)))
+    in_order += [Merge(who[0], tuple(who[1 : 2 + v % 2]), v) for who, v in zip(survivors, more, strict=True)]
+    assume(len({*told, *more}) == len(told) + len(more))  # no two merges have one version
+    in_order.sort(key=lambda one: one.version)
     repeats = draw(st.lists(st.sampled_from(in_order), max_size=6)) if in_order else []
     return in_order, draw(st.permutations(in_order + repeats))
 
 
-def end_of(changes: Sequence[Change], store: Store) -> list[list[Any]]:
+def end_of(changes: Sequence[Change | Merge], store: Store) -> list[list[Any]]:
     """All that an empty CRM is after these, but for the moments of deletions."""
     with store.begin("tests.empty") as tx:
         for table in TABLES:
             tx.db.execute(table.delete())
     for one in changes:
-        change(one, store, Stages())
+        if isinstance(one, Merge):
+            merge(one, store)
+        else:
+            change(one, store, Stages())
     with store.begin("tests.look") as tx:
         tx.db.execute(
             update(crm_versions).where(crm_versions.c.deleted_at.is_not(None)).values(deleted_at=THEN)
@@ -122,10 +149,10 @@ def end_of(changes: Sequence[Change], store: Store) -> list[list[Any]]:
 
 
 @pytest.mark.rule("I2")
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories())
 def test_any_order_with_any_repeats_ends_like_the_right_one(
-    store: Store, history: tuple[list[Change], list[Change]]
+    store: Store, history: tuple[list[Change | Merge], list[Change | Merge]]
 ) -> None:
     in_order, delivered = history
     assert end_of(delivered, store) == end_of(in_order, store)
@@ -247,3 +274,86 @@ def test_a_contact_whose_user_is_no_member_of_the_location_goes_in_and_that_is_s
     assert owner(house, "eve") == "eve"
     ann = ContactRecord("ann", Kind.CONTACT, "", (), "kim", THEN)
     assert take_in([ann, replace(ann, id="a2", assigned_to="uwe")], house.store).misassigned == 1
+
+
+@pytest.mark.rule("E71")
+def test_what_was_a_merged_contacts_is_the_survivors(house: House) -> None:
+    connection_id = house.connect()
+    tell_contact(house, "old", 1, "eve@example.com")
+    tell_contact(house, "new", 1, "e@example.com")
+    tell_deal(house, "x", 1, "OPEN", "old")
+    house.deliver("eve", 1)
+    house.catch_up()
+    with house.store.begin("tests.tick") as tx:
+        connection = tx.connections.get(connection_id)
+        assert connection is not None
+        tx.connections.share_contact(connection, "old", shared=True)
+    tell_merge(house, "new", 2, "old")
+    assert owner(house, "eve", 2) == owner(house, "e", 3) == "new"
+    assert outcome(house, "e", 4) == "label.open", "by the deal that names the other one"
+    with house.store.begin("tests.look") as tx:
+        here = tx.of(HERE)
+        assert here.contacts.addresses_of("new") == ("e@example.com", "eve@example.com")
+        assert here.contacts.addresses_of("old") is None
+        assert not here.contacts.may_open("old", "uwe")
+        assert {one.contact_id for one in here.notices.of_user("uwe", 0)} == {"new"}
+        assert [one.share.ticked for one in here.sharing.mailboxes("eva", "new", SharingPolicy())] == [True]
+        tx.connections.share_contact(connection, "new", shared=False)
+        assert tx.db.scalars(select(shared_contacts.c.contact_id)).all() == []
+
+
+@pytest.mark.rule("E71")
+def test_a_merge_may_come_before_the_survivor_and_before_what_was_merged(house: House) -> None:
+    house.connect()
+    tell_merge(house, "new", 5, "ours")
+    tell_contact(house, "ours", 1, "eve@example.com")
+    assert owner(house, "eve", 1) == "ours", "the merge waits"
+    tell_contact(house, "new", 4, "e@example.com")
+    assert owner(house, "eve", 2) == "new"
+    tell_contact(house, "new", 6, "e@example.com")
+    assert outcome(house, "eve", 3) == "skip.no_contact", "its own change since tells all its addresses"
+    tell_contact(house, "ours", 2, "eve@example.com")
+    assert outcome(house, "eve", 4) == "skip.no_contact", "a late change of what is no more"
+    tell_contact(house, "ours", 7, "eve@example.com")
+    assert owner(house, "eve", 5) == "ours", "made anew"
+
+
+@pytest.mark.rule("E72")
+def test_the_survivors_assignment_and_viewers_count(house: House) -> None:
+    tell_contact(house, "old", 1, "eve@example.com", assigned_to="uwe", visible_to=["uwe"])
+    tell_contact(house, "new", 1, "e@example.com", assigned_to="eva", visible_to=["eva"])
+    tell_merge(house, "new", 2, "old")
+    with house.store.begin("tests.look") as tx:
+        assert [tx.of(HERE).contacts.may_open("new", user) for user in ("uwe", "eva")] == [False, True]
+
+
+@pytest.mark.parametrize("way", ["kind", "merged_from", "file"])
+def test_a_lead_that_has_become_a_contact_is_sorted_from_the_next_mail_on(house: House, way: str) -> None:
+    house.connect()
+    tell_contact(house, "lead", 1, "eve@example.com", kind="lead")
+    tell_deal(house, "x", 1, "OPEN", "lead" if way == "kind" else "c17")
+    assert outcome(house, "eve", 1) == "label.none"
+    if way == "kind":
+        tell_contact(house, "lead", 2, "eve@example.com")
+    elif way == "merged_from":
+        tell_contact(house, "c17", 1, "eve@example.com", merged_from=["lead"])
+    else:
+        found = ContactRecord("c17", Kind.CONTACT, "", ("e@example.com",), None, THEN, merged_from=("lead",))
+        take_in([found], house.store)
+    assert outcome(house, "eve", 2) == "label.open"
+    assert owner(house, "eve", 3) == ("lead" if way == "kind" else "c17")
+
+
+@pytest.mark.rule("E73")
+def test_a_deleted_contact_that_comes_back_is_what_it_was(house: House) -> None:
+    house.connect()
+    tell_contact(house, "eve", 1, "eve@example.com")
+    tell_deal(house, "x", 1, "OPEN", "eve")
+    assert outcome(house, "eve", 1) == "label.open"
+    tell(house, "crm.delete_contact", id="eve", version=2)
+    assert outcome(house, "eve", 2) == "skip.no_contact"
+    tell_contact(house, "eve", 3, "eve@example.com")
+    assert outcome(house, "eve", 3) == "label.open", "its deals name it still"
+    with house.store.begin("tests.look") as tx:
+        named = [(one.contact_id, one.name) for one in tx.of(HERE).notices.of_user("uwe", 0)]
+    assert named == [("eve", "N"), ("eve", "N")], "mail that came meanwhile is not added"

@@ -10,8 +10,9 @@ import pytest
 from domain.contacts import Kind
 from domain.crm import Change, ContactRecord, DealRecord, Records, Refusal, Remark, UserRecord
 from domain.labels import DealCategory
+from domain.merges import Merge
 from infra.crm_fields import Customs, Unfit
-from infra.crm_json import CHANGES, Line, id_of, read_change, read_lines
+from infra.crm_json import ACTORS, CHANGES, Line, id_of, read_change, read_lines, read_message
 
 CONTACT: dict[str, Any] = {
     "id": "c1",
@@ -52,6 +53,46 @@ def reason_of(actor: str, fields: dict[str, Any]) -> str | None:
     except Unfit as error:
         return str(error)
     return None
+
+
+@pytest.mark.rule("E71")
+def test_a_merge_names_who_stays_and_whom_it_takes_in() -> None:
+    fields = {"id": " c17", "version": 4, "merged_ids": ["c12", "c13 ", "c12"]}
+    assert read_message("crm.merge_contacts", fields) == Merge("c17", ("c12", "c13"), 4)
+    found = read_change("crm.upsert_contact", CONTACT | {"merged_from": ["lead"]}).record
+    assert isinstance(found, ContactRecord)
+    assert found.merged_from == ("lead",)
+
+
+@pytest.mark.parametrize(
+    ("actor", "other", "reason"),
+    [
+        pytest.param("crm.merge_contacts", {"merged_ids": []}, "merged_ids is empty", id="nobody"),
+        pytest.param(
+            "crm.merge_contacts", {"merged_ids": ["c1"]}, "merged_ids names the record itself", id="itself"
+        ),
+        pytest.param(
+            "crm.merge_contacts", {"merged_ids": "c2"}, "merged_ids is no list of texts", id="a text"
+        ),
+        pytest.param(
+            "crm.merge_contacts",
+            {"merged_ids": [f"m{n}" for n in range(1_001)]},
+            "merged_ids names more than 1000 records",
+            id="too many",
+        ),
+        pytest.param(
+            "crm.upsert_contact",
+            {"merged_from": ["c1"]},
+            "merged_from names the record itself",
+            id="itself too",
+        ),
+    ],
+)
+def test_a_merge_that_is_odd_is_refused(actor: str, other: dict[str, Any], reason: str) -> None:
+    base = CONTACT if actor == "crm.upsert_contact" else {"id": "c1", "version": 7, "merged_ids": ["c2"]}
+    with pytest.raises(Unfit) as refused:
+        read_message(actor, base | other)
+    assert str(refused.value) == reason
 
 
 def test_each_message_says_what_has_become_of_a_record() -> None:
@@ -259,7 +300,7 @@ def test_lines_are_changes_with_the_name_of_their_actor() -> None:
         b'{"actor": "crm.delete_deal", "id": "d1"}',
         good + b"\r\n",
     ]
-    none = f"actor is none of {', '.join(CHANGES)}"
+    none = f"actor is none of {', '.join(ACTORS)}"
     assert list(read_lines(lines)) == [
         Line("crm.upsert_user", USER),
         Refusal(3, "the line is no JSON"),

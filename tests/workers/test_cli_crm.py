@@ -501,7 +501,7 @@ def test_help_shows_an_example(terminal: Terminal) -> None:
 def test_help_names_every_column_and_both_escapes_at_80_columns(terminal: Terminal) -> None:
     done = Terminal(terminal.folder, terminal.database_url, {"COLUMNS": "80"}).run("crm", "import", "--help")
     words = " ".join(done.out.replace("│", " ").split())
-    assert "CSV with id, kind, name, emails, assigned_to, created_at; also visible_to." in words
+    assert "CSV with id, kind, name, emails, assigned_to, created_at; also visible_to, merged_from." in words
     assert "CSV with id, name, emails; also role, roles_above, may_connect, active, locations" in words
     assert "within a quoted cell: '\\' or, if they are doubled, '\"'." in words
     assert "…" not in done.out, "nothing is cut off"

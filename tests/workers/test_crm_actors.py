@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from domain.locations import SEVERAL
 from handlers import locations
-from infra.crm_json import CHANGES, Line, read_lines
+from infra.crm_json import ACTORS, Line, read_lines
 from infra.db.store import Store
 from tests.forks import fork_process
 from tests.journeys.world import wait_for
@@ -304,7 +304,7 @@ def test_the_document_says_it_right(factory: Factory) -> None:
     blocks = dict(re.findall(r"```(\w+)\n(.*?)```", DOCUMENT, re.DOTALL))
 
     examples = [line for line in read_lines(blocks["json"].encode().splitlines()) if isinstance(line, Line)]
-    assert [example.actor for example in examples] == list(CHANGES)
+    assert [example.actor for example in examples] == list(ACTORS)
 
     for line in blocks["redis"].splitlines():
         factory.redis.execute_command(*shlex.split(line))

@@ -54,7 +54,8 @@ def import_(
         Path | None,
         option(
             "--contacts",
-            "CSV with id, kind, name, emails, assigned_to, created_at; also visible_to. - is standard input",
+            "CSV with id, kind, name, emails, assigned_to, created_at; also visible_to, merged_from. - is "
+            "standard input",
         ),
     ] = None,
     deals: Annotated[

@@ -117,5 +117,5 @@ def test_what_has_an_organisation_or_a_location_is_watched() -> None:
     assert {table.name for table in SCOPED} == {
         *("channels", "connections", "contact_addresses", "contact_viewers", "contacts", "crm_versions"),
         *("deal_contacts", "deals", "notifications", "outdated", "settings", "shared_contacts", "sign_ins"),
-        *("location_settings", "user_addresses", "users"),
+        *("location_settings", "merges", "user_addresses", "users"),
     }

@@ -54,12 +54,9 @@ _REFERS = {
 }
 _UNIQUE = {"connections": ("user_id", "mailbox_id")}
 _INDEXED = (
-    ("users", "role"),
-    ("user_addresses", "loose"),
-    ("contact_addresses", "address"),
-    ("contact_addresses", "loose"),
-    ("deal_contacts", "contact_id"),
-    ("shared_contacts", "contact_id"),
+    *(("users", "role"), ("user_addresses", "loose"), ("contact_addresses", "address")),
+    *(("contact_addresses", "loose"), ("shared_contacts", "contact_id")),
+    ("deal_contacts", "contact_id", "deal_id"),
 )
 """Columns by which rows are looked for, within the scope from now on."""
 
@@ -68,18 +65,19 @@ def upgrade() -> None:
     _features()
     _failures(LABEL, MATCH)
     _organisations()
-    _members()
+    _settings_members_and_merges()
 
 
-def _members() -> None:
-    """Settings of a location, and which users are members of it."""
-    op.create_table(
-        "location_settings",
-        sa.Column("location_id", _id(), sa.ForeignKey("locations.id"), primary_key=True),
-        sa.Column("name", sa.String(), primary_key=True),
-        sa.Column("value", Json(), nullable=False),
-    )
+def _settings_members_and_merges() -> None:
+    at, of = (sa.Column("location_id", _id(), sa.ForeignKey("locations.id"), primary_key=True) for _ in "12")
+    name, record = (sa.Column(one, sa.String(), primary_key=True) for one in ("name", "record_id"))
+    op.create_table("location_settings", at, name, sa.Column("value", Json(), nullable=False))
     op.add_column("users", sa.Column("locations", Json(), nullable=False, server_default="[]"))
+    old: sa.Column[bool] = sa.Column("outlived", sa.Boolean(), nullable=False, server_default=sa.false())
+    into = [sa.Column(one, sa.String()) for one in ("survivor", "counts_for")]
+    op.create_table("merges", of, record, sa.Column("version", sa.BigInteger(), nullable=False), old, *into)
+    for column in into:
+        op.create_index(f"merges_{column.name}", "merges", ["location_id", column.name])
 
 
 def _features() -> None:
@@ -123,15 +121,15 @@ def _organisations() -> None:
     signed_out = sa.table("connections", sa.column("state"), sa.column("signed_out_at", Instant()))
     lost = sa.update(signed_out).where(signed_out.c.state == "reauth_needed")
     op.execute(lost.values(signed_out_at=db_now()))
-    for table, column in _INDEXED:
+    for table, column, *_ in _INDEXED:
         op.drop_index(f"ix_{table}_{column}", table)
     op.drop_index("notifications_user", "notifications")
     op.drop_index("connections_public", "connections")
     _remake(wide=True)
     for name in ("crm_versions", "outdated"):
         op.execute(sa.text(f"UPDATE {name} SET location_id = 0 WHERE kind = 'users'"))  # noqa: S608
-    for table, column in _INDEXED:
-        op.create_index(f"{table}_{column.removesuffix('_id')}", table, [_SCOPES[table][0], column])
+    for table, column, *more in _INDEXED:
+        op.create_index(f"{table}_{column.removesuffix('_id')}", table, [_SCOPES[table][0], column, *more])
     op.create_index("notifications_user", "notifications", ["organisation_id", "user_id", "id"])
     op.create_index("ix_channels_organisation_id", "channels", ["organisation_id"])
     _public("location_id")
@@ -145,6 +143,7 @@ def _public(column: str) -> None:
 def downgrade() -> None:
     op.drop_column("users", "locations")
     op.drop_table("location_settings")
+    op.drop_table("merges")
     _one_organisation()
     _failures(MATCH, LABEL)
     op.drop_column("connections", "sync_since")
@@ -153,13 +152,13 @@ def downgrade() -> None:
 def _one_organisation() -> None:
     if op.get_bind().scalar(sa.text("SELECT count(*) FROM locations")) != 1:
         raise ValueError("the release before knows one location: delete the others first")
-    for table, column in _INDEXED:
+    for table, column, *_ in _INDEXED:
         op.drop_index(f"{table}_{column.removesuffix('_id')}", table)
     op.drop_index("notifications_user", "notifications")
     op.drop_index("ix_channels_organisation_id", "channels")
     op.drop_index("connections_public", "connections")
     _remake(wide=False)
-    for table, column in _INDEXED:
+    for table, column, *_ in _INDEXED:
         op.create_index(f"ix_{table}_{column}", table, [column])
     op.create_index("notifications_user", "notifications", ["user_id", "id"])
     _public("mailbox_id")
