@@ -5,16 +5,34 @@ ledger knows it by, is compared with a value, or with a column of what is anchor
 organisations at once: nobody may, but who is named in OVER_ALL, with the reason.
 """
 
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from sqlalchemy import Alias, BindParameter, Column, Engine, Insert, Table, event
+from sqlalchemy import (
+    CTE,
+    Alias,
+    BindParameter,
+    Column,
+    Delete,
+    Engine,
+    Insert,
+    Join,
+    ScalarSelect,
+    Select,
+    Subquery,
+    Table,
+    TextClause,
+    Update,
+    event,
+)
 from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import BinaryExpression, ColumnElement, Grouping, Tuple
-from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
+from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnElement, Grouping, Tuple
+from sqlalchemy.sql.selectable import SelectBase
 
 from infra.db.schema import (
     channels,
@@ -22,6 +40,7 @@ from infra.db.schema import (
     locations,
     metadata,
     notifications,
+    organisations,
     shared_contacts,
     sign_ins,
 )
@@ -56,9 +75,19 @@ KEYS: dict[Table, frozenset[str]] = {
 }
 """Keys that are nobody else's in any organisation: the ledger has them of rows that it has found."""
 
+PLACES = frozenset({locations, organisations})
+"""They belong to nobody, and a column of theirs says whose a row is only where it is said which of them is meant."""
+
 _HELPERS = {"bulk", "claims", "sql"}
-_ROOT = Path(__file__).parents[1] / "infra" / "db"
+_ROOT = Path(__file__).parents[1]
+_OURS = ("domain", "handlers", "infra", "workers")
+_ASIDE = (("infra", "db", "migrations"), ("workers", "demo"))
+"""What brings the tables up is looked at by its own tests, and the demo looks at its whole database."""
+
+_SCOPED_NAME = re.compile(rf"\b({'|'.join(sorted(table.name for table in SCOPED))})\b")
 _clean: set[Any] = set()
+used: set[str] = set()
+"""Who of OVER_ALL has asked for all of them."""
 
 
 class Unscoped(AssertionError):
@@ -69,71 +98,109 @@ def watch() -> None:
     """From now on every statement of this process is looked at."""
     if not event.contains(Engine, "before_execute", _look):
         event.listen(Engine, "before_execute", _look)
+        event.listen(Engine, "before_cursor_execute", _look_at_words)
 
 
 def _look(_db: Any, statement: Any, *_: Any) -> None:
-    if not isinstance(statement, visitors.Visitable):
+    if not isinstance(statement, visitors.Visitable) or isinstance(statement, TextClause):
         return
     key = statement._generate_cache_key() if hasattr(statement, "_generate_cache_key") else None
     if key is not None and key.key in _clean:
         return
     loose = unscoped(statement)
-    if not loose:
-        if key is not None:
-            _clean.add(key.key)
-        return
-    caller = _caller()
-    if caller is not None and caller not in OVER_ALL:
+    if loose:
+        _judge(loose)
+    elif key is not None:
+        _clean.add(key.key)
+
+
+def _look_at_words(_db: Any, _cursor: Any, words: str, _parameters: Any, context: Any, _many: bool) -> None:
+    """SQL that somebody has written himself: nobody can tell what it says, so it names no table of ours."""
+    compiled = getattr(context, "compiled", None)
+    if compiled is None or isinstance(compiled.statement, TextClause):
+        _judge(set(_SCOPED_NAME.findall(words)))
+
+
+def _judge(loose: set[str]) -> None:
+    caller = _caller() if loose else None
+    if caller in OVER_ALL:
+        used.add(caller)
+    elif caller is not None:
         raise Unscoped(f"{caller} asks for {', '.join(sorted(loose))} of all organisations")
 
 
 def _caller() -> str | None:
-    """The function of infra/db that executes it, helpers aside; None where a test does, or a process of its own."""
-    frame: FrameType | None = sys._getframe(2)
+    """The function of ours that executes it, helpers aside; None where a test does, or a process of its own."""
+    frame: FrameType | None = sys._getframe(3)
     while frame is not None:
         place = Path(frame.f_code.co_filename)
         if "sqlalchemy" not in place.parts:
-            if place.parent != _ROOT:
+            parts = place.relative_to(_ROOT).parts if place.is_relative_to(_ROOT) else ()
+            if not parts or parts[0] not in _OURS or any(parts[: len(one)] == one for one in _ASIDE):
                 return None
-            if place.stem not in _HELPERS:
+            if parts[:2] != ("infra", "db") or place.stem not in _HELPERS:
                 return f"{place.stem}.{frame.f_code.co_qualname.split('.<locals>')[0]}"
         frame = frame.f_back
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A column equals something, wherever the statement asks for a row."""
+
+    column: Any
+    other: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One of several conditions holds."""
+
+    sides: tuple[tuple["Fact", ...], ...]
+
+
+Fact = Same | Either
+
+
 def unscoped(statement: Any) -> set[str]:
-    """The tables of the statement that nothing says the organisation of."""
-    found = list(_parts(statement))
+    """The tables of the statement that nothing says the organisation of. What a subquery or a CTE asks for it has to
+    say itself."""
+    inner: list[Any] = []
+    found = list(_parts(statement, inner))
+    loose = {name for one in inner for name in unscoped(one)}
     references = {one for one in map(_reference, found) if one is not None}
     if isinstance(statement, Insert):
         # A row without it is refused by the database; that of the same key is brought up to date.
         references = {one for one in references if one is not statement.table and one.name != "excluded"}
-    pairs = [pair for one in found if isinstance(one, BinaryExpression) for pair in _compared(one)]
+    facts = [(fact, only) for one in found for fact, only in _said(one)]
     anchored: set[Any] = set()
-    while True:
-        more = {
-            ours.table
-            for ours, other in pairs
-            if ours.table in references - anchored and _names(ours) and _says(other, anchored, references)
-        }
-        if not more:
-            return {_table(one).name for one in references - anchored}
+    while more := {
+        one
+        for one in references - anchored
+        if any(
+            _anchors(fact, one, anchored, references) for fact, only in facts if only is None or one in only
+        )
+    }:
         anchored |= more
+    return loose | {_table(one).name for one in references - anchored if _table(one) not in PLACES}
 
 
-def _parts(statement: Any) -> Iterator[Any]:
+def _parts(statement: Any, inner: list[Any]) -> Iterator[Any]:
     """All that it is made of; of an alias not the table, which is not asked by its own name."""
     stack = [statement]
     while stack:
         one = stack.pop()
         yield one
-        if not (isinstance(one, Alias) and isinstance(one.element, Table)):
+        if isinstance(one, Subquery | CTE):
+            inner.append(one.element)
+        elif not (isinstance(one, Alias) and isinstance(one.element, Table)):
             stack += one.get_children()
 
 
 def _reference(one: Any) -> Any:
     table = one.table if isinstance(one, Column) else one
-    return table if isinstance(table, Table | Alias) and _table(table) in SCOPED else None
+    is_one = isinstance(table, Table | Alias) and _table(table) in SCOPED | PLACES
+    return table if is_one else None
 
 
 def _table(one: Any) -> Any:
@@ -142,7 +209,46 @@ def _table(one: Any) -> Any:
 
 def _names(column: Any) -> bool:
     """Whether it tells whose a row is."""
-    return column.name in SCOPE or column.name in KEYS.get(_table(column.table), ())
+    its = _table(column.table)
+    return column.name in SCOPE or column.name in KEYS.get(its, ()) or (its in PLACES and column.name == "id")
+
+
+def _said(one: Any) -> Iterator[tuple[Fact, Any]]:
+    """What holds for each row that a part of the statement finds; of what is joined from outside, for that alone."""
+    if isinstance(one, Select | Update | Delete):
+        for where in one._where_criteria:
+            yield from ((fact, None) for fact in _facts(where))
+    if isinstance(one, Select):
+        for right, on, _, how in one._setup_joins:
+            yield from _joined(right, on, is_outer=bool(how["isouter"] or how["full"]))
+    if isinstance(one, Join):
+        yield from _joined(one.right, one.onclause, is_outer=one.isouter or one.full)
+
+
+def _joined(right: Any, on: Any, *, is_outer: bool) -> Iterator[tuple[Fact, Any]]:
+    if on is not None:
+        only = {part for part in _parts(right, []) if isinstance(part, Table | Alias)} if is_outer else None
+        yield from ((fact, only) for fact in _facts(on))
+
+
+def _facts(one: Any) -> Iterator[Fact]:
+    """Nothing follows from what is negated, nor from a case."""
+    one = _bare(one)
+    if isinstance(one, BooleanClauseList):
+        sides = tuple(tuple(_facts(side)) for side in one.clauses)
+        if one.operator is operators.and_:
+            yield from (fact for side in sides for fact in side)
+        else:
+            yield Either(sides)
+    elif isinstance(one, BinaryExpression):
+        yield from (Same(*pair) for pair in _compared(one))
+
+
+def _anchors(fact: Fact, table: Any, anchored: set[Any], references: set[Any]) -> bool:
+    if isinstance(fact, Either):
+        return all(any(_anchors(one, table, anchored, references) for one in side) for side in fact.sides)
+    column = fact.column
+    return column.table is table and _names(column) and _says(fact.other, anchored, references)
 
 
 def _compared(one: BinaryExpression[Any]) -> Iterator[tuple[Any, Any]]:
@@ -172,6 +278,9 @@ def _bare(one: Any) -> Any:
 def _says(other: Any, anchored: set[Any], references: set[Any]) -> bool:
     """A value, or rows that are looked at by themselves, or a column of what is anchored or belongs to nobody."""
     table = getattr(other, "table", None)
+    if isinstance(other, SelectBase | ScalarSelect):
+        chosen = other.element if isinstance(other, ScalarSelect) else other
+        return all(_says(one, anchored, references) for one in chosen.selected_columns)
     if table is None:
-        return isinstance(other, BindParameter | SelectBase | ScalarSelect | ColumnElement)
+        return isinstance(other, BindParameter | ColumnElement)
     return table in anchored or table not in references
