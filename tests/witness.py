@@ -73,7 +73,8 @@ KEYS: dict[Table, frozenset[str]] = {
     shared_contacts: frozenset({"connection_id"}),
     sign_ins: frozenset({"state"}),
 }
-"""Keys that are nobody else's in any organisation: the ledger has them of rows that it has found."""
+"""Keys that are nobody else's in any organisation: the ledger has them of rows that it has found. Whoever was opened
+for an organisation may have been told one by somebody of another, and joins by them only."""
 
 PLACES = frozenset({locations, organisations})
 """They belong to nobody, and a column of theirs says whose a row is only where it is said which of them is meant."""
@@ -104,44 +105,56 @@ def watch() -> None:
 def _look(_db: Any, statement: Any, *_: Any) -> None:
     if not isinstance(statement, visitors.Visitable) or isinstance(statement, TextClause):
         return
-    key = statement._generate_cache_key() if hasattr(statement, "_generate_cache_key") else None
-    if key is not None and key.key in _clean:
+    caller, opened = _caller()
+    if caller is None:
         return
-    loose = unscoped(statement)
+    key = statement._generate_cache_key() if hasattr(statement, "_generate_cache_key") else None
+    if key is not None and (key.key, opened) in _clean:
+        return
+    loose = unscoped(statement, opened=opened)
     if loose:
-        _judge(loose)
+        _judge(loose, caller)
     elif key is not None:
-        _clean.add(key.key)
+        _clean.add((key.key, opened))
 
 
 def _look_at_words(_db: Any, _cursor: Any, words: str, _parameters: Any, context: Any, _many: bool) -> None:
     """SQL that somebody has written himself: nobody can tell what it says, so it names no table of ours."""
     compiled = getattr(context, "compiled", None)
     if compiled is None or isinstance(compiled.statement, TextClause):
-        _judge(set(_SCOPED_NAME.findall(words)))
+        loose = set(_SCOPED_NAME.findall(words))
+        caller = _caller()[0] if loose else None
+        if caller is not None:
+            _judge(loose, caller)
 
 
-def _judge(loose: set[str]) -> None:
-    caller = _caller() if loose else None
+def _judge(loose: set[str], caller: str) -> None:
     if caller in OVER_ALL:
         used.add(caller)
-    elif caller is not None:
+    else:
         raise Unscoped(f"{caller} asks for {', '.join(sorted(loose))} of all organisations")
 
 
-def _caller() -> str | None:
-    """The function of ours that executes it, helpers aside; None where a test does, or a process of its own."""
-    frame: FrameType | None = sys._getframe(3)
+def _caller() -> tuple[str | None, bool]:
+    """The function of ours that executes it, helpers aside; None where a test does, or a process of its own. And
+    whether a repository asks that was opened for an organisation or a location."""
+    frame: FrameType | None = sys._getframe(2)
+    name, opened = None, False
     while frame is not None:
         place = Path(frame.f_code.co_filename)
         if "sqlalchemy" not in place.parts:
             parts = place.relative_to(_ROOT).parts if place.is_relative_to(_ROOT) else ()
             if not parts or parts[0] not in _OURS or any(parts[: len(one)] == one for one in _ASIDE):
-                return None
-            if parts[:2] != ("infra", "db") or place.stem not in _HELPERS:
-                return f"{place.stem}.{frame.f_code.co_qualname.split('.<locals>')[0]}"
+                break
+            in_db = parts[:2] == ("infra", "db")
+            if name is None and not (in_db and place.stem in _HELPERS):
+                name = f"{place.stem}.{frame.f_code.co_qualname.split('.<locals>')[0]}"
+            if not in_db:
+                break
+            asks = frame.f_locals.get("self")
+            opened = opened or any(hasattr(asks, one) for one in ("_here", "_location", "_organisation_id"))
         frame = frame.f_back
-    return None
+    return name, opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +175,12 @@ class Either:
 Fact = Same | Either
 
 
-def unscoped(statement: Any) -> set[str]:
+def unscoped(statement: Any, *, opened: bool = False) -> set[str]:
     """The tables of the statement that nothing says the organisation of. What a subquery or a CTE asks for it has to
     say itself."""
     inner: list[Any] = []
     found = list(_parts(statement, inner))
-    loose = {name for one in inner for name in unscoped(one)}
+    loose = {name for one in inner for name in unscoped(one, opened=opened)}
     references = {one for one in map(_reference, found) if one is not None}
     if isinstance(statement, Insert):
         # A row without it is refused by the database; that of the same key is brought up to date.
@@ -178,7 +191,9 @@ def unscoped(statement: Any) -> set[str]:
         one
         for one in references - anchored
         if any(
-            _anchors(fact, one, anchored, references) for fact, only in facts if only is None or one in only
+            _anchors(fact, one, anchored, references, opened)
+            for fact, only in facts
+            if only is None or one in only
         )
     }:
         anchored |= more
@@ -244,11 +259,18 @@ def _facts(one: Any) -> Iterator[Fact]:
         yield from (Same(*pair) for pair in _compared(one))
 
 
-def _anchors(fact: Fact, table: Any, anchored: set[Any], references: set[Any]) -> bool:
+def _anchors(fact: Fact, table: Any, anchored: set[Any], references: set[Any], opened: bool) -> bool:
     if isinstance(fact, Either):
-        return all(any(_anchors(one, table, anchored, references) for one in side) for side in fact.sides)
+        return all(
+            any(_anchors(one, table, anchored, references, opened) for one in side) for side in fact.sides
+        )
     column = fact.column
-    return column.table is table and _names(column) and _says(fact.other, anchored, references)
+    if column.table is not table or not _names(column):
+        return False
+    is_told = (
+        isinstance(fact.other, BindParameter) and column.name not in SCOPE and _table(table) not in PLACES
+    )
+    return not (opened and is_told) and _says(fact.other, anchored, references)
 
 
 def _compared(one: BinaryExpression[Any]) -> Iterator[tuple[Any, Any]]:

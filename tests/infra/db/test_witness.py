@@ -9,6 +9,7 @@ from sqlalchemy import and_, delete, exists, literal_column, or_, select, update
 
 from infra.db.rotation import rotate
 from infra.db.schema import (
+    channels,
     connections,
     contact_addresses,
     contacts,
@@ -125,6 +126,20 @@ def test_a_statement_that_says_whose_rows_it_asks_for_passes(statement: Any) -> 
 @pytest.mark.parametrize(("statement", "tables"), FAIL.values(), ids=FAIL)
 def test_a_statement_without_the_condition_is_seen(statement: Any, tables: set[str]) -> None:
     assert unscoped(statement) == tables
+
+
+BY_KEY = [
+    select(connections).where(connections.c.id == 7),
+    update(channels).where(channels.c.id == 7).values(failures=0),
+    delete(notifications).where(notifications.c.id.in_([7])),
+]
+
+
+@pytest.mark.rule("T2")
+@pytest.mark.parametrize("statement", BY_KEY)
+def test_who_was_opened_for_an_organisation_takes_no_key_s_word_for_it(statement: Any) -> None:
+    assert unscoped(statement) == set()
+    assert unscoped(statement, opened=True)
 
 
 ASKED: dict[str, Callable[[Store, Cipher], object]] = {
