@@ -404,7 +404,7 @@ def test_a_dry_run_does_everything_but_keep_it(terminal: Terminal) -> None:
     assert "contacts: 2 would be imported, 2 refused" in lines
     assert (
         "  as understood: id ann, kind contact, name Ann, addresses ann@example.com; ann@home.example, "
-        "assigned_to uwe, created_at 2024-01-02 03:04:05+00:00, visible_to -"
+        "assigned_to uwe, created_at 2024-01-02 03:04:05+00:00, visible_to -, merged_from -"
     ) in lines
     assert "name no known contact" not in done.out, "contacts of the same run are known"
     assert rows(terminal, "SELECT count(*) FROM contacts") == before == [(0,)]
