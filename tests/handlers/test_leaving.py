@@ -138,7 +138,13 @@ READERS: Mapping[str, Callable[[Transaction], object]] = {
 }
 """All that shows something of mail, asked of the database."""
 
-SHOWS_NO_MAIL = {"channels.get", "reports.count_outdated", "reports.sendings", "reports.uncategorised_stages"}
+SHOWS_NO_MAIL = {
+    "channels.get",
+    "reports.count_outdated",
+    "reports.sendings",
+    "reports.uncategorised_stages",
+    "reports.zones",
+}
 
 
 def _long_ago(tx: Transaction) -> datetime:
