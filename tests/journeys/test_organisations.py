@@ -25,16 +25,16 @@ from workers.demo.stage import PROCESSES
 pytestmark = pytest.mark.rule("T1", "T2")
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "walled"])
+# What PostgreSQL does without the wall is what it does behind it, and each of these takes a minute.
+@pytest.fixture(params=["sqlite", "walled"])
 def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """Both organisations, empty, and healthy processes; `walled`: their role owns nothing."""
     folder = tmp_path_factory.mktemp("town")
     with ExitStack() as stack:
         url = None
         owner = f"sqlite:///{folder / 'lodestone.db'}"
-        if request.param != "sqlite":
-            url = owner = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
         if request.param == "walled":
+            owner = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
             engine = open_engine(owner)
             migrate(engine)
             engine.dispose()
