@@ -36,7 +36,7 @@ def queued(redis: Redis) -> list[tuple[str, object]]:
 
 def test_each_line_becomes_a_message_for_its_actor(terminal: Terminal, redis: Redis) -> None:
     done = terminal.run("crm", "send", "changes.jsonl")
-    assert (done.code, done.out) == (0, "6 queued\n")
+    assert (done.code, done.out) == (0, "7 queued\n")
     found = queued(redis)
     assert [actor for actor, _ in found] == list(CHANGES)
     for actor, fields in found:
@@ -56,7 +56,7 @@ def test_bad_lines_are_named_by_number_and_the_rest_goes(terminal: Terminal, red
     done = terminal.run("crm", "send", "changes.jsonl")
     assert done.code == 1, "lines were refused"
     assert done.out.splitlines() == [
-        "4 queued, 2 refused",
+        "5 queued, 2 refused",
         "  line 2: version is neither a whole number from 0 to 2^63-1 nor an RFC 3339 time since 1970",
         "  line 4: the line is no JSON",
     ]
@@ -78,8 +78,8 @@ def test_lines_come_from_standard_input_and_the_answer_as_json(
     )
     assert done.returncode == 1
     reason = f"actor is none of {', '.join(CHANGES)}"
-    assert json.loads(done.stdout) == {"queued": 6, "refused": [{"line": 7, "reason": reason}]}
-    assert len(queued(redis)) == 6
+    assert json.loads(done.stdout) == {"queued": 7, "refused": [{"line": 8, "reason": reason}]}
+    assert len(queued(redis)) == 7
 
 
 @pytest.mark.rule("E9", "E107")

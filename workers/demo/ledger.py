@@ -22,8 +22,8 @@ from infra.db.sql import chunks
 
 CRM = frozenset(
     {
-        *("organisations", "locations", "settings", "users", "user_addresses"),
-        *("contacts", "contact_addresses", "contact_viewers"),
+        *("organisations", "locations", "settings", "location_settings", "users", "user_addresses"),
+        *("contacts", "contact_addresses", "contact_viewers", "merges"),
         *("deals", "deal_contacts", "crm_versions", "outdated"),
     }
 )
