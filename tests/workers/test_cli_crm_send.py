@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from infra.crm_fields import CATEGORY_HELP
-from infra.crm_json import CHANGES, read_change
+from infra.crm_json import ACTORS, read_message
 from infra.local.ports import free_port
 from infra.local.redis import RedisServer
 from tests.terminals import Terminal
@@ -38,10 +38,10 @@ def test_each_line_becomes_a_message_for_its_actor(terminal: Terminal, redis: Re
     done = terminal.run("crm", "send", "changes.jsonl")
     assert (done.code, done.out) == (0, "7 queued\n")
     found = queued(redis)
-    assert [actor for actor, _ in found] == list(CHANGES)
+    assert [actor for actor, _ in found] == list(ACTORS)
     for actor, fields in found:
         assert isinstance(fields, dict)
-        read_change(actor, fields)
+        read_message(actor, fields)
     assert [{"actor": actor, **fields} for actor, fields in found if isinstance(fields, dict)] == [
         json.loads(line) for line in EXAMPLES.splitlines()
     ]
@@ -61,7 +61,7 @@ def test_bad_lines_are_named_by_number_and_the_rest_goes(terminal: Terminal, red
         "  line 4: the line is no JSON",
     ]
     assert "secret" not in done.err
-    assert [actor for actor, _ in queued(redis)] == [list(CHANGES)[n] for n in (0, 2, 4, 5)]
+    assert [actor for actor, _ in queued(redis)] == [ACTORS[n] for n in (0, 2, 4, 5, 6)]
 
 
 def test_lines_come_from_standard_input_and_the_answer_as_json(
@@ -77,7 +77,7 @@ def test_lines_come_from_standard_input_and_the_answer_as_json(
         check=False,
     )
     assert done.returncode == 1
-    reason = f"actor is none of {', '.join(CHANGES)}"
+    reason = f"actor is none of {', '.join(ACTORS)}"
     assert json.loads(done.stdout) == {"queued": 7, "refused": [{"line": 8, "reason": reason}]}
     assert len(queued(redis)) == 7
 
