@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, make_url
 
-from tests.witness import SCOPED
+from tests.scoping import SCOPED
 
 RUNBOOK = Path(__file__).parents[1] / "docs" / "RUNBOOK.md"
 HEADING = "### Let PostgreSQL keep organisations apart too\n"

@@ -38,7 +38,7 @@ def whose(contact_id: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(merges.c.counts_for, contact_id)
 
 
-def same_as(location_id: int, contact_id: str | None, *where: ColumnElement[bool]) -> CompoundSelect[Any]:
+def same_as(location_id: int, contact_id: str, *where: ColumnElement[bool]) -> CompoundSelect[Any]:
     """The ids of the record and of those that count for it."""
     counting = (merges.c.location_id == location_id, merges.c.counts_for == contact_id, *where)
     return union_all(

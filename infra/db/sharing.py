@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, literal_column, select, union
+from sqlalchemy import ColumnElement, Connection, exists, false, func, literal_column, select, union
 
 from domain.connections import ConnectionState, Sharing
 from domain.locations import Location
@@ -31,24 +31,19 @@ class SharingRows:
     ) -> tuple[SharedMailbox, ...]:
         """The viewer's own mailbox, and for a record those that somebody may share with him: all that D13 can
         allow, and few besides. Nothing of a connection that is off or whose user lost the permission."""
-        ticked = (
-            exists()
-            .where(
-                shared_contacts.c.connection_id == connections.c.id,
-                shared_contacts.c.contact_id.in_(same_as(self._location.id, contact_id)),
-            )
-            .correlate(connections)
-        )
-        these = [connections.c.user_id == viewer_id]
+        these: list[ColumnElement[bool]] = [connections.c.user_id == viewer_id]
+        ticked: ColumnElement[bool] = false()
         if contact_id is not None:
+            same = shared_contacts.c.contact_id.in_(same_as(self._location.id, contact_id))
+            its = exists().where(shared_contacts.c.connection_id == connections.c.id, same)
+            ticked = its.correlate(connections)
             roles = [role for role, option in policy.by_role.items() if option is Sharing.PUBLIC]
             user_ids = [user_id for user_id, option in policy.by_user.items() if option is Sharing.PUBLIC]
             these += [
                 _PUBLIC,
                 connections.c.id.in_(
                     select(shared_contacts.c.connection_id).where(
-                        shared_contacts.c.location_id == self._location.id,
-                        shared_contacts.c.contact_id.in_(same_as(self._location.id, contact_id)),
+                        shared_contacts.c.location_id == self._location.id, same
                     )
                 ),
                 connections.c.user_id.in_(

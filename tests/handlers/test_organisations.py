@@ -26,8 +26,8 @@ from infra.local.ports import free_port
 from infra.secrets import Cipher
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
+from tests.scoping import SCOPED
 from tests.walls import walled
-from tests.witness import SCOPED
 from tests.worlds import KEY, ONE_DATABASE
 
 MAIN, ACME = "main/main", "acme/berlin"

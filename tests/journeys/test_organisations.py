@@ -16,8 +16,8 @@ from tests.journeys.conftest import PUSH_INTERVAL
 from tests.journeys.fleet import Fleet, ForkedStage
 from tests.journeys.two_sides import ACME, ANN, MAIN, SIDES, Side, Town, letter
 from tests.journeys.world import IMPATIENT, wait_for
+from tests.scoping import SCOPED
 from tests.walls import walled
-from tests.witness import SCOPED
 from workers.demo.receiver import Receiver
 from workers.demo.shell import CommandFailed
 from workers.demo.stage import PROCESSES

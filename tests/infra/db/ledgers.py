@@ -35,7 +35,6 @@ class Ledger(ABC):
     """One of the three. What an owner was handed out he keeps, whoever has it by then."""
 
     claims: Claims
-    sets_aside = True
     forgives = True
     """A try can be taken back."""
     hastens = False
@@ -90,13 +89,6 @@ class Ledger(ABC):
     def finish(self, owner: str, numbers: Collection[int]) -> None: ...
 
     @abstractmethod
-    def set_aside(self, owner: str, numbers: Collection[int]) -> None: ...
-
-    @abstractmethod
-    def retry(self) -> None:
-        """All that is set aside."""
-
-    @abstractmethod
     def redrive(self) -> bool:
         """Whether something is named."""
 
@@ -138,7 +130,18 @@ class Ledger(ABC):
         return [self.had[owner, number] for number in sorted(numbers) if (owner, number) in self.had]
 
 
-class Steps(Ledger):
+class SetsAside(Ledger):
+    """What has used up its tries stays, and a person may have it tried again."""
+
+    @abstractmethod
+    def set_aside(self, owner: str, numbers: Collection[int]) -> None: ...
+
+    @abstractmethod
+    def retry(self) -> None:
+        """All that is set aside."""
+
+
+class Steps(SetsAside):
     claims = STEPS
 
     def add(self, number: int) -> None:
@@ -187,7 +190,7 @@ class Steps(Ledger):
         return [*super()._moments(), mailboxes.c.redrive_at]
 
 
-class Deliveries(Ledger):
+class Deliveries(SetsAside):
     claims = DELIVERIES
     hastens = True
 
@@ -243,8 +246,10 @@ class Deliveries(Ledger):
 
 
 class Outbox(Ledger):
+    """What cannot be sent is finished as failed."""
+
     claims = OUTBOX
-    sets_aside = forgives = False
+    forgives = False
 
     def add(self, number: int) -> None:
         with self.begin() as tx:
@@ -274,12 +279,6 @@ class Outbox(Ledger):
         with self.begin() as tx:
             for sending in self._its(owner, numbers):
                 tx.outbox.finish(sending, owner, SendState.SENT, sent_id="s1", reason=None)
-
-    def set_aside(self, owner: str, numbers: Collection[int]) -> None:
-        raise NotImplementedError
-
-    def retry(self) -> None:
-        raise NotImplementedError
 
     def redrive(self) -> bool:
         with self.begin() as tx:

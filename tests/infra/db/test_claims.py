@@ -11,17 +11,16 @@ import pytest
 
 import infra.db
 from infra.db.store import Store
-from tests.infra.db.ledgers import LEDGERS, Ledger, Outbox, Row, Steps
+from tests.infra.db.ledgers import LEDGERS, Ledger, Outbox, Row, SetsAside, Steps
 from tests.worlds import World
 
 WAITS = Row(waits=True, owner=None, attempts=0)
-SETS_ASIDE = pytest.mark.parametrize(
+ON_WHAT_IS_SET_ASIDE = pytest.mark.parametrize(
     "ledger",
-    [kind for kind in LEDGERS if kind.sets_aside],
+    [kind for kind in LEDGERS if issubclass(kind, SetsAside)],
     ids=lambda kind: kind.__name__.lower(),
     indirect=True,
 )
-"""What cannot be sent is not set aside: it is finished as failed."""
 
 
 @pytest.fixture(params=[pytest.param(kind, id=kind.__name__.lower()) for kind in LEDGERS])
@@ -128,10 +127,19 @@ def test_what_is_released_waits_as_long_as_it_was_told_to(
         pytest.param(lambda ledger: ledger.extend("one", 6_000), id="extend"),
         pytest.param(lambda ledger: ledger.release("one", [1]), id="release"),
         pytest.param(lambda ledger: ledger.finish("one", [1]), id="finish"),
-        pytest.param(lambda ledger: ledger.sets_aside and ledger.set_aside("one", [1]), id="set_aside"),
     ],
 )
 def test_who_has_lost_a_claim_does_nothing_to_it(ledger: Ledger, late: Callable[[Ledger], object]) -> None:
+    nothing_comes_of(late, ledger)
+
+
+@pytest.mark.rule("W2")
+@ON_WHAT_IS_SET_ASIDE
+def test_who_has_lost_a_claim_does_not_set_it_aside(ledger: SetsAside) -> None:
+    nothing_comes_of(lambda _: ledger.set_aside("one", [1]), ledger)
+
+
+def nothing_comes_of(late: Callable[[Ledger], object], ledger: Ledger) -> None:
     lost(ledger)
     before = ledger.rows()
     late(ledger)
@@ -158,8 +166,8 @@ def test_what_is_finished_is_never_claimed_nor_asked_for_again(ledger: Ledger) -
 
 
 @pytest.mark.rule("E88")
-@SETS_ASIDE
-def test_what_is_set_aside_is_never_claimed_nor_asked_for_again(ledger: Ledger) -> None:
+@ON_WHAT_IS_SET_ASIDE
+def test_what_is_set_aside_is_never_claimed_nor_asked_for_again(ledger: SetsAside) -> None:
     ledger.claim("one")
     ledger.set_aside("one", [1])
     nothing_moves(ledger)
@@ -178,8 +186,8 @@ def nothing_moves(ledger: Ledger) -> None:
 
 
 @pytest.mark.rule("E88")
-@SETS_ASIDE
-def test_what_was_set_aside_is_retried_as_if_never_tried(ledger: Ledger) -> None:
+@ON_WHAT_IS_SET_ASIDE
+def test_what_was_set_aside_is_retried_as_if_never_tried(ledger: SetsAside) -> None:
     for number in range(3):
         assert ledger.claim("one") == {1: number + 1}
         ledger.release("one", [1])

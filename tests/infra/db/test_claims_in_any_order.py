@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.infra.db.ledgers import LEDGERS, Ledger, Row
+from tests.infra.db.ledgers import LEDGERS, Ledger, Row, SetsAside
 from tests.worlds import World
 
 EXAMPLES = os.environ.get("EXAMPLES")
@@ -96,9 +96,10 @@ class AnyOrder(RuleBasedStateMachine):
         for row in self.held(owner, numbers):
             row.owner, row.ended = None, "finished"
 
-    @precondition(lambda self: self.ledger.sets_aside)
+    @precondition(lambda self: isinstance(self.ledger, SetsAside))
     @rule(owner=OWNERS, numbers=SOME)
     def set_aside(self, owner: str, numbers: set[int]) -> None:
+        assert isinstance(self.ledger, SetsAside)
         self.ledger.set_aside(owner, numbers)
         for row in self.held(owner, numbers):
             row.owner, row.ended = None, "set aside"
@@ -106,6 +107,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: any(row.ended == "set aside" for row in self.known.values()))
     @rule()
     def retry(self) -> None:
+        assert isinstance(self.ledger, SetsAside)
         self.ledger.retry()
         for row in self.known.values():
             if row.ended == "set aside":
@@ -129,10 +131,10 @@ class AnyOrder(RuleBasedStateMachine):
             self.release(slow, set(self.known), 0, counted=True)
         elif verb == "finish":
             self.finish(slow, set(self.known))
-        elif self.ledger.sets_aside:
+        elif isinstance(self.ledger, SetsAside):
             self.set_aside(slow, set(self.known))
 
-    @precondition(lambda self: self.ledger.sets_aside and len(self.free()) > 1)
+    @precondition(lambda self: isinstance(self.ledger, SetsAside) and len(self.free()) > 1)
     @rule(busy=OWNERS, other=OWNERS)
     def a_person_retries_while_one_is_at_work(self, busy: str, other: str) -> None:
         self.claim(busy, 1, 150)

@@ -23,7 +23,8 @@ from infra.db.schema import (
 )
 from infra.db.store import Store, Transaction
 from infra.secrets import Cipher
-from tests.witness import OVER_ALL, SCOPED, Unscoped, unscoped, used
+from tests.scoping import SCOPED, unscoped
+from tests.witness import OVER_ALL, Unscoped, used
 
 ROOT = Path(__file__).parents[3]
 
