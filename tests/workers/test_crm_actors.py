@@ -344,4 +344,4 @@ def test_a_message_says_whose_record_it_is_once_there_are_several_locations(fact
         (2, 2, "contacts", 1),
     ]
     assert [line["location_id"] for line in factory.said("crm.changed")] == [1, 2, 2]
-    assert factory.said("crm.refused")[0]["reason"] == SEVERAL
+    assert SEVERAL in [line["reason"] for line in factory.said("crm.refused")]  # two workers, any order
