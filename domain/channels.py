@@ -73,7 +73,11 @@ class Channel:
         """What may be shown of the target: a webhook's host, else the service alone, because some services
         put tokens where the host should be."""
         parts = urlsplit(self.target.url)
-        return (parts.hostname or "") if self.kind is ChannelKind.WEBHOOK else parts.scheme
+        match self.kind:
+            case ChannelKind.WEBHOOK:
+                return parts.hostname or ""
+            case ChannelKind.APPRISE:
+                return parts.scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,11 @@ def rest_before(attempt: int, first: float) -> timedelta:
 
 def at_once(kind: ChannelKind, most: int) -> int:
     """Of so many at most: chat drops no repeats, so that a crash may double one line there and no more."""
-    return most if kind is ChannelKind.WEBHOOK else 1
+    match kind:
+        case ChannelKind.WEBHOOK:
+            return most
+        case ChannelKind.APPRISE:
+            return 1
 
 
 def next_at_once(sent: int, seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""Matching: the only room in which a mail's headers are read (DESIGN §3)."""
+"""Matching: the only room in which a mail's headers are read."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Catching up with a mailbox: from our cursor to now, every mail into the ledger (DESIGN §3, W8)."""
+"""Catching up with a mailbox: from our cursor to now, every mail into the ledger (W8)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

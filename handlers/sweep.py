@@ -1,4 +1,4 @@
-"""The sweep's duties: what is due is asked for, and what the queue has lost again (DESIGN §3). Each may run at any
+"""The sweep's duties: what is due is asked for, and what the queue has lost again. Each may run at any
 time, twice too."""
 
 from collections.abc import Collection, Iterator

@@ -44,7 +44,7 @@ REFUSED_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often and how long, in seconds (Part I and DESIGN §3 to §5).
+    """How often and how long, in seconds (Part I).
 
     `echo_after`: Gmail pushes once a second and mailbox and drops what comes between, so that a push says
     nothing of the mail that came within a second after it (FACTS §1). One more look finds that.

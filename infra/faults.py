@@ -1,4 +1,4 @@
-"""Named places where a process may be made to die, so that tests can prove what a crash costs (DESIGN §5)."""
+"""Named places where a process may be made to die, so that tests can prove what a crash costs."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The house stands: imports point inwards, and no module is longer than a reader's patience (DESIGN §2)."""
+"""The house stands: imports point inwards, and no module is longer than a reader's patience."""
 
 import ast
 import sys

@@ -1,4 +1,4 @@
-"""docs/LOGS.md and the code name the same events, with the same fields (STYLE, "Log events")."""
+"""docs/LOGS.md and the code name the same events, with the same fields."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The sweep process: the clock of the pipeline. Several may run; one of them acts (DESIGN §6)."""
+"""The sweep process: the clock of the pipeline. Several may run; one of them acts."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""The worker process: one Dramatiq worker, many threads. More processes is how it grows (DESIGN §6)."""
+"""The worker process: one Dramatiq worker, many threads. More processes is how it grows."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Mailboxes: where we stand in their history, and when each is next due (DESIGN §3, W8)."""
+"""Mailboxes: where we stand in their history, and when each is next due (W8)."""
 
 from collections.abc import Collection
 from functools import cache

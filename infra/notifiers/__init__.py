@@ -23,7 +23,7 @@ class Notifiers:
 
     def check(self, kind: ChannelKind, url: str) -> None:
         """Raises Unusable for a target that nothing may be sent to."""
-        (self._webhook if kind is ChannelKind.WEBHOOK else self._chat).check(url)
+        self._way_of(kind).check(url)
 
     @contextmanager
     def kept(self, stopping: Callable[[], bool]) -> Iterator["Sender"]:
@@ -35,9 +35,18 @@ class Notifiers:
         self, channel: Channel, event: Mapping[str, Any], line: str, wires: Wires | None = None
     ) -> Answer:
         """One event, once: a webhook gets the event, people get the line."""
-        if channel.kind is ChannelKind.WEBHOOK:
-            return self._webhook.send(channel.target, event, wires)
-        return self._chat.send(channel.target, line)
+        match channel.kind:
+            case ChannelKind.WEBHOOK:
+                return self._webhook.send(channel.target, event, wires)
+            case ChannelKind.APPRISE:
+                return self._chat.send(channel.target, line)
+
+    def _way_of(self, kind: ChannelKind) -> "WebhookSender | ChatSender":
+        match kind:
+            case ChannelKind.WEBHOOK:
+                return self._webhook
+            case ChannelKind.APPRISE:
+                return self._chat
 
     @cached_property
     def _webhook(self) -> "WebhookSender":

@@ -1,4 +1,4 @@
-"""DESIGN's windows and invariants where handlers, ledger and Gmail meet."""
+"""The windows and invariants of docs/ARCHITECTURE.md where handlers, ledger and Gmail meet."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

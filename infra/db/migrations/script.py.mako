@@ -1,20 +1,17 @@
 """${message}"""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 
-import infra.db.types
-${imports if imports else ""}
-
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
+revision = "${up_revision}"
+down_revision = "${down_revision}"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    op.add_column("mailboxes", sa.Column("example", sa.String()))  # to be replaced
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
+    op.drop_column("mailboxes", "example")

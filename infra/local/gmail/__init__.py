@@ -1,4 +1,4 @@
-"""A Gmail on loopback: real clients, real sockets, Google's own manners (DESIGN.md §7)."""
+"""A Gmail on loopback: real clients, real sockets, Google's own manners."""
 
 from infra.local.gmail.client import (
     ControlError,

@@ -543,7 +543,7 @@ def test_without_an_intent_of_ours_every_change_is_the_user_s(world: World, adde
     assert touched(world, "a", "b", "c") == {"a"}
 
 
-# --- Forgetting (D2, DESIGN §3)
+# --- Forgetting (D2)
 
 
 @pytest.mark.rule("I3", "D2")
