@@ -1,4 +1,5 @@
-"""Mail flows, Gmail has trouble, processes are killed at random and come back; in the end every mail is right.
+"""Mail flows to two organisations, Gmail has trouble, processes are killed at random and come back; in the end every
+mail is right, and nothing of one organisation is with the other.
 
 `python -m tests.chaos --minutes 10 --seed 1`
 
@@ -63,6 +64,7 @@ def _report(result: Result) -> None:
         ("the users' hands", result.hands),
         ("pushes", result.pushes),
         ("job.failed", result.job_failed),
+        ("notifications", result.by_place),
     ):
         each = ", ".join(f"{what} {times}" for what, times in sorted(counted.items()))
         _say(f"{name}: {sum(counted.values())}" + (f" ({each})" if each else ""))
@@ -72,6 +74,7 @@ def _report(result: Result) -> None:
         f"rests: {result.events.get('mailbox.rested', 0)}; steps given back: {result.events.get('step.postponed', 0)}"
     )
     _say(f"events delivered: {result.delivered}; more than once: {result.repeated}")
+    _say(f"not judged for one user of a mailbox, who had to sign in: {result.away} mails")
     _say(f"searched for canaries: {result.searched}")
     _say(f"everything right {result.settled_after:.0f} s after the last trouble")
     for line in result.wrong:

@@ -1,34 +1,20 @@
-"""The end of it: the ledger against the mailboxes, every mail by the oracle."""
+"""The end of it: the ledger against the mailboxes, every mail by the oracle, for each location that it came to."""
 
-import json
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 
-from infra.db.schema import connections, decisions, mailboxes, messages, notifications, steps
-from infra.local.gmail import Dump, GmailControl
+from domain.labels import Category
 from tests.chaos import oracle
-from tests.chaos.oracle import Case, Sent
-from tests.chaos.reading import reading
-from tests.chaos.world import World
+from tests.chaos.books import Books
+from tests.chaos.boxes import Box, Seat
+from tests.chaos.oracle import Case, Due, Sent
+from tests.chaos.places import labels_of
 
 RELISTED_LATE = frozenset({"spam", "trash", "draft", "chat"})
 """Where history was lost, mail is listed anew, and nobody lists these; nor what is deleted by then (E84)."""
-
-OUTAGES = frozenset(
-    {
-        "ConnectionError",
-        "TimeoutError",
-        "BusyLoadingError",
-        "OperationalError",
-        "InterfaceError",
-        "DBAPIError",
-    }
-)
-"""Errors of a job that met a part which was killed under it."""
 
 
 @dataclass(slots=True)
@@ -38,42 +24,6 @@ class Fault:
     what: str
     message_id: str = ""
     box: str = ""
-
-
-@dataclass(slots=True)
-class Books:
-    """The ledger and the mailboxes at one moment."""
-
-    mailbox_ids: Mapping[str, int]
-    connection_ids: Mapping[str, int]
-    messages: frozenset[tuple[int, str]]
-    decisions: Mapping[tuple[int, str], Row[tuple[object, ...]]]
-    steps: Mapping[tuple[int, str, str, int], Row[tuple[object, ...]]]
-    notified: Counter[tuple[int, str]]
-    crm_labels: Mapping[str, Mapping[str, str]]
-    dumps: Mapping[str, Dump]
-
-    @staticmethod
-    def read(case: Case, database_url: str, gmail: GmailControl) -> "Books":
-        with reading(database_url) as db:
-            boxes = db.execute(select(mailboxes)).all()
-            told = select(notifications.c.connection_id, notifications.c.gmail_id)
-            return Books(
-                {row.address: row.id for row in boxes},
-                {row.user_id: row.id for row in db.execute(select(connections))},
-                frozenset((row.mailbox_id, row.gmail_id) for row in db.execute(select(messages))),
-                {(row.connection_id, row.gmail_id): row for row in db.execute(select(decisions))},
-                {
-                    (row.mailbox_id, row.gmail_id, row.step, row.connection_id): row
-                    for row in db.execute(select(steps))
-                },
-                Counter(
-                    (row.connection_id, row.gmail_id)
-                    for row in db.execute(told.where(notifications.c.kind == "mail"))
-                ),
-                {row.address: {label: category for category, label in row.labels.items()} for row in boxes},
-                {box.address: gmail.dump(box.address) for box in case.boxes},
-            )
 
 
 @dataclass(slots=True)
@@ -87,17 +37,30 @@ class Judge:
     def judge(self) -> list[Fault]:
         """Everything that is not as it must be, now."""
         for sent in self.case.sent:
-            for what in self._mail(sent) if sent.letter.box.announces else ():
+            for what in self._mail(sent):
                 self.faults.append(Fault(what, sent.id, sent.letter.box.address))
         self._threads()
         self._nothing_else()
+        self._nothing_crosses()
         return self.faults
 
     def _mail(self, sent: Sent) -> Iterator[str]:
-        box, books = sent.letter.box, self.books
-        key = books.mailbox_ids[box.address], sent.id
-        connection_id = books.connection_ids[box.user]
-        decision = books.decisions.get((connection_id, sent.id))
+        box = sent.letter.box
+        for seat in box.working:
+            yield from (f"{what}, for {seat.user} of {seat.place}" for what in self._seat(sent, seat))
+        labelled = next(iter([box.sorter] if box.sorter else box.working), None)
+        if labelled and not sent.deleted:
+            yield from self._labels(sent, labelled)
+
+    def _seat(self, sent: Sent, seat: Seat) -> Iterator[str]:
+        books = self.books
+        key = books.mailbox_ids[sent.letter.box.address], sent.id
+        connection_id = books.connection_of(seat)
+        if was_away(self.case, books, sent, seat):
+            if books.notified[connection_id, sent.id] > 1:
+                yield "several notifications"
+            return
+        decision = books.decision(seat, sent.id)
         if key not in books.messages or decision is None or decision.outcome is None:
             if not self._may_be_unknown(sent):
                 yield "has no outcome"
@@ -110,24 +73,21 @@ class Judge:
         ]
         if waiting:
             yield f"waits: {', '.join(waiting)}"
-        yield from self._outcome(sent, decision, connection_id)
-        if not sent.deleted:
-            yield from self._labels(sent, str(decision.outcome))
+        yield from self._outcome(sent, oracle.due(sent, seat, self.case), decision)
 
     def _may_be_unknown(self, sent: Sent) -> bool:
         forgetful = sent.letter.box.address in self.case.forgetful
         return forgetful and (sent.letter.kind in RELISTED_LATE or sent.hand in ("delete", "trash"))
 
-    def _outcome(self, sent: Sent, decision: Row[tuple[object, ...]], connection_id: int) -> Iterator[str]:
-        due = oracle.due(sent, self.case.categories)
+    def _outcome(self, sent: Sent, due: Due, decision: Row[Any]) -> Iterator[str]:
         unhistoric = sent.letter.box.address in self.case.forgetful
         allowed = oracle.may_end_with(sent, due, unhistoric=unhistoric)
         if decision.outcome not in allowed:
             yield f"ended with {decision.outcome}, should be {' or '.join(sorted(allowed))}"
             return
-        told = self.books.notified[connection_id, sent.id]
+        told = self.books.notified[decision.connection_id, sent.id]
         skipped = str(decision.outcome).startswith("skip.")
-        step = self.books.steps.get((int(decision.mailbox_id), sent.id, "announce", connection_id))
+        step = self.books.steps.get((decision.mailbox_id, sent.id, "announce", decision.connection_id))
         magnet = str(step.outcome) if step else ""
         if skipped and sent.hand in ("delete", "trash") and not due.skip:
             expected = {"", due.magnet}
@@ -142,22 +102,27 @@ class Judge:
         if skipped and (decision.author or decision.contact_id) and not sent.hand:
             yield "has an author in the ledger although nobody matched"
 
-    def _labels(self, sent: Sent, outcome: str) -> Iterator[str]:
-        message = self.books.dumps[sent.letter.box.address].message(sent.id)
+    def _labels(self, sent: Sent, seat: Seat) -> Iterator[str]:
+        """Those of the mailbox, which one of its connections sorts."""
+        box = sent.letter.box
+        decision = self.books.decision(seat, sent.id)
+        if decision is None or decision.outcome is None:
+            return
+        message = self.books.dumps[box.address].message(sent.id)
         if message is None:
             yield "is gone from the mailbox"
             return
-        due = oracle.due(sent, self.case.categories)
-        crm = self.books.crm_labels[sent.letter.box.address]
+        due = oracle.due(sent, seat, self.case)
+        crm = self.books.crm_labels[box.address]
         carried = frozenset(crm[label] for label in message.label_ids if label in crm)
         thread = due.categories - {"NONE"} if sent.letter.thread else frozenset[str]()
-        gone = {label for label, _ in self.case.deleted_labels.get(sent.letter.box.address, ())}
-        allowed = oracle.may_carry(sent, due, outcome, thread, gone)
+        gone = {label for label, _ in self.case.deleted_labels.get(box.address, ())}
+        allowed = oracle.may_carry(sent, due, decision.outcome, thread, gone)
         if carried not in allowed:
             yield f"carries {_all(carried)}, should be {' or '.join(map(_all, allowed))}"
-        if ("INBOX" in message.label_ids) not in oracle.inbox(sent, outcome):
+        if ("INBOX" in message.label_ids) not in oracle.inbox(sent, decision.outcome):
             yield "is in the Inbox" if "INBOX" in message.label_ids else "is not in the Inbox"
-        names = self.books.dumps[sent.letter.box.address].labels
+        names = self.books.dumps[box.address].labels
         others = {names.get(label, label) for label in message.label_ids - crm.keys() - {"INBOX"}}
         if others != sent.others:
             yield f"has the other labels {_all(others)}, should be {_all(sent.others)}"
@@ -168,7 +133,7 @@ class Judge:
         for sent in self.case.sent:
             box = sent.letter.box
             left_to_us = not sent.hand and not self._lost_a_label(sent)
-            if box.sorts and sent.letter.thread and left_to_us and sent.letter.kind != "own":
+            if box.sorter and sent.letter.thread and left_to_us and sent.letter.kind != "own":
                 message = self.books.dumps[box.address].message(sent.id)
                 crm = self.books.crm_labels[box.address]
                 carried = frozenset(crm[i] for i in message.label_ids if i in crm) if message else frozenset()
@@ -182,81 +147,64 @@ class Judge:
     def _lost_a_label(self, sent: Sent) -> bool:
         """Whether a label was thrown away between two tries to sort the mail. To history that is the user's hand
         on every mail that had it from the first, and such a mail is not replaced later (I6, E55)."""
-        address = sent.letter.box.address
-        key = self.books.connection_ids[sent.letter.box.user], sent.id
-        decision = self.books.decisions.get(key)
+        seat = sent.letter.box.sorter
+        decision = self.books.decision(seat, sent.id) if seat else None
         done = decision.changed_at.timestamp() if decision and decision.changed_at else sent.at
-        return any(sent.at <= at <= done for _, at in self.case.deleted_labels.get(address, ()))
+        thrown_away = self.case.deleted_labels.get(sent.letter.box.address, ())
+        return any(sent.at <= at <= done for _, at in thrown_away)
 
     def _nothing_else(self) -> None:
-        """Rows for mails that there are, and for connections that want them."""
+        """Rows for mails that there are, and no mail that nobody has sent."""
         books = self.books
         known = {(books.mailbox_ids[s.letter.box.address], s.id) for s in self.case.sent}
-        silent = {box.address for box in self.case.boxes if not box.announces}
-        silent_ids = {books.mailbox_ids[address] for address in silent}
+        silent = {books.mailbox_ids[box.address] for box in self.case.boxes if not box.working}
         for mailbox_id, gmail_id in books.messages - known:
             self.faults.append(Fault(f"mailbox {mailbox_id} has a row for a mail that never came", gmail_id))
         for mailbox_id, gmail_id in books.messages:
-            if mailbox_id in silent_ids:
+            if mailbox_id in silent:
                 self.faults.append(Fault("has a row, although nothing is switched on", gmail_id))
-        ids = {gmail_id for _, gmail_id in known}
-        strangers = {books.connection_ids[user] for user in self.case.strangers}
-        for connection_id, gmail_id in [*books.decisions, *books.notified]:
-            if gmail_id not in ids or connection_id in strangers:
-                self.faults.append(Fault(f"connection {connection_id} has a row for it", gmail_id))
         for box in self.case.boxes:
             there = {message.id for message in books.dumps[box.address].messages}
             strange = there - {s.id for s in self.case.sent if s.letter.box == box}
             self.faults += [Fault("nobody has sent it", gmail_id, box.address) for gmail_id in strange]
 
+    def _nothing_crosses(self) -> None:
+        """Each row is for a connection of the mailbox that the mail lies in and says whose that is; a mailbox's labels
+        are called as its organisation wants (T2)."""
+        books = self.books
+        boxes = {sent.id: sent.letter.box for sent in self.case.sent}
+        seats = {books.connection_of(seat): seat for box in self.case.boxes for seat in box.seats}
+        rows = {*books.decisions, *books.notified}
+        rows |= {(connection_id, gmail_id) for _, gmail_id, _, connection_id in books.steps if connection_id}
+        for connection_id, gmail_id in rows:
+            box, seat = boxes.get(gmail_id), seats.get(connection_id)
+            if box is None or seat not in box.working:
+                whose = f"{seat.user} of {seat.place}" if seat else f"connection {connection_id}"
+                self.faults.append(Fault(f"a row of it is for {whose}", gmail_id, box.address if box else ""))
+        for row in books.told:
+            if (seat := seats.get(row.connection_id)) is None:
+                continue
+            here = books.locations[seat.place]
+            its = (here.organisation_id, here.id, seat.user)
+            if (row.organisation_id, row.location_id, row.user_id) != its:
+                self.faults.append(Fault(f"notification {row.id} is not of {seat.place}", row.gmail_id))
+        for box in self.case.boxes:
+            self.faults += [Fault(what, box=box.address) for what in self._label_names(box)]
 
-def evidence(world: World, message_id: str) -> Iterator[str]:
-    """What the ledger and the logs say about a mail."""
-    sent = next((sent for sent in world.case.sent if sent.id == message_id), None)
-    if sent:
-        yield f"{sent.letter} hand={sent.hand or '-'} {sent.hand_label} settled={sent.settled}"
-    with reading(world.stage.database_url) as db:
-        for table in (messages, steps, decisions, notifications):
-            for row in db.execute(select(table).where(table.c.gmail_id == message_id)):
-                yield f"{table.name}: " + ", ".join(
-                    f"{k}={v}" for k, v in row._mapping.items() if v is not None
-                )
-    for file in sorted(world.stage.logs.glob("*.log")):
-        for line in file.read_text(errors="replace").splitlines():
-            if message_id in line:
-                yield f"{file.stem}: {line}"
+    def _label_names(self, box: Box) -> Iterator[str]:
+        """Users have put something behind some of the names."""
+        there, names = self.books.dumps[box.address].labels, labels_of(box.organisation)
+        for label_id, category in self.books.crm_labels[box.address].items():
+            if label_id in there and not there[label_id].startswith(names[Category(category)]):
+                yield f"the label for {category} is called {there[label_id]}"
 
 
-@dataclass(slots=True)
-class Logs:
-    """What Lodestone's own logs say of the run."""
-
-    failed: Counter[str] = field(default_factory=Counter)
-    unexpected: Counter[str] = field(default_factory=Counter)
-    events: Counter[str] = field(default_factory=Counter)
-
-    @staticmethod
-    def read(folder: Path, processes: Collection[str]) -> "Logs":
-        logs = Logs()
-        for name in sorted({process.partition(" ")[0] for process in processes}):
-            for line in (folder / f"{name}.log").read_text(errors="replace").splitlines():
-                logs._line(name, line)
-        return logs
-
-    def _line(self, process: str, line: str) -> None:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            if line.startswith("Traceback"):
-                self.unexpected[f"{process}: a traceback"] += 1
-            return
-        event = entry.get("event", "")
-        self.events[event] += 1
-        if event == "job.failed":
-            where = f"{entry['job']} {entry['error']} {entry['place']}"
-            self.failed[where] += 1
-            if entry["error"] not in OUTAGES:
-                self.unexpected[f"job.failed {where}"] += 1
+def was_away(case: Case, books: Books, sent: Sent, seat: Seat) -> bool:
+    """Whether the mail was decided for the other users of its mailbox while this one had to sign in: it is not decided
+    for him any more (D3-1)."""
+    others = [books.decision(one, sent.id) for one in sent.letter.box.working if one != seat]
+    moments = [other.decided_at.timestamp() for other in others if other is not None]
+    return any(began <= at <= ended for began, ended in case.away.get(seat, ()) for at in moments)
 
 
 def _all(labels: Collection[str]) -> str:

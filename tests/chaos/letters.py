@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from tests.chaos.people import BY_NAME, COLLEAGUE, Box
+from tests.chaos.boxes import Box
 from workers.demo.canary import Canaries
 
 # How often each kind is written, of a hundred or so.
@@ -40,7 +40,8 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One mail that is to be delivered; `thread` names those that belong together."""
+    """One mail that is to be delivered. `author` is whose address it is, `address` how it is spelled here; `thread`
+    names those that belong together."""
 
     number: int
     box: Box
@@ -56,11 +57,11 @@ class Letter:
 
     @property
     def message_id(self) -> str:
-        return f"{self.number}.{self.box.user}"
+        return f"{self.number}.{self.box.name}"
 
 
 def write(letter: Letter, canaries: Canaries, answers: str = "") -> bytes:
-    """As it goes over the wire; `answers` is the number-and-user of the mail it answers."""
+    """As it goes over the wire; `answers` is the number-and-mailbox of the mail it answers."""
     mail = EmailMessage()
     mail["From"] = _sender(letter, canaries)
     for field, value in zip(("To", "Cc"), _recipients(letter, canaries), strict=True):
@@ -95,8 +96,8 @@ def _sender(letter: Letter, canaries: Canaries) -> str:
     if letter.kind in FROM_US:
         return letter.box.address
     if letter.kind.startswith("colleague"):
-        return f"Kim {canaries.name} <{COLLEAGUE}>"
-    return f'"{BY_NAME[letter.author].name.title()} {canaries.name}" <{letter.address}>'
+        return f"Kim {canaries.name} <{letter.box.colleague}>"
+    return f'"{letter.author.partition("@")[0].title()} {canaries.name}" <{letter.address}>'
 
 
 def _recipients(letter: Letter, canaries: Canaries) -> tuple[str, str]:

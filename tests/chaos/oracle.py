@@ -3,19 +3,20 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.chaos.boxes import Box, Seat
 from tests.chaos.letters import Letter
 from tests.chaos.people import (
-    BY_NAME,
+    CRM,
     CTM,
     CUSTOMER,
     FILED,
     FILED_UNDER,
     NONE,
     OPEN,
-    PEOPLE,
-    Box,
-    oldest_with,
+    Person,
+    known_as,
 )
+from tests.chaos.places import EXCLUDED, Place, colleague_of
 
 OUTCOME = {CTM: "label.ctm", OPEN: "label.open", CUSTOMER: "label.customer", NONE: "label.none"}
 _BEST_FIRST = (CTM, OPEN, CUSTOMER, NONE)
@@ -83,19 +84,21 @@ class Due:
 
 @dataclass(slots=True)
 class Categories:
-    """Of which category the contacts were, and since when."""
+    """Of which category the contacts of each location were, and since when."""
 
-    since: dict[str, list[tuple[float, str]]] = field(
-        default_factory=lambda: {person.name: [(0.0, person.category)] for person in PEOPLE}
+    since: dict[tuple[Place, str], list[tuple[float, str]]] = field(
+        default_factory=lambda: {
+            (place, person.id): [(0.0, person.category)] for place, known in CRM.items() for person in known
+        }
     )
 
-    def change(self, contact: str, category: str, at: float) -> None:
+    def change(self, place: Place, contact: str, category: str, at: float) -> None:
         """`at` is the moment before the change, and nobody knows how much later it counted."""
-        self.since[contact].append((at, category))
+        self.since[place, contact].append((at, category))
 
-    def valid(self, contact: str, after: float) -> frozenset[str]:
+    def valid(self, place: Place, contact: str, after: float) -> frozenset[str]:
         """Every category that counted at that moment or has since."""
-        changes = self.since[contact]
+        changes = self.since[place, contact]
         first = max(at for at, _ in changes if at <= after)
         return frozenset(category for at, category in changes if at >= first)
 
@@ -105,8 +108,7 @@ class Case:
     """All that a judge must know of what happened: every mail, and what else people and history did.
 
     `forgetful` are the mailboxes whose history was lost at some time, `deleted_labels` by mailbox the categories
-    whose label a user has thrown away, and when, `strangers` users who have connected a mailbox and switched
-    nothing on.
+    whose label a user has thrown away, and when. `away` has by connection the times in which its user had to sign in.
     """
 
     boxes: Sequence[Box]
@@ -114,45 +116,60 @@ class Case:
     categories: Categories = field(default_factory=Categories)
     forgetful: set[str] = field(default_factory=set)
     deleted_labels: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
-    strangers: frozenset[str] = frozenset()
+    away: dict[Seat, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def insiders(self, organisation: str) -> frozenset[str]:
+        """The colleague, and all own addresses of the organisation's mailboxes (T2, D3-9)."""
+        own = [
+            one for box in self.boxes if box.organisation == organisation for one in (box.address, box.alias)
+        ]
+        return frozenset([*own, colleague_of(organisation)])
 
 
 def arrives(letter: Letter) -> tuple[set[str], bool]:
     """The labels a mail has on arrival, Inbox apart, and whether it is in the Inbox."""
     if letter.labels is not None:
         return set(letter.labels) - {"INBOX"}, "INBOX" in letter.labels
-    filed = letter.author == FILED and letter.address.lower() == BY_NAME[FILED].address
-    if filed and not letter.kind.startswith("colleague"):
+    if letter.address.lower() == FILED and not letter.kind.startswith("colleague"):
         return {"UNREAD", FILED_UNDER}, False
     return {"UNREAD"}, True
 
 
-def due(sent: Sent, categories: Categories) -> Due:
-    """Gate, match, MailMagnet, sorting (Part B), for the user's one connection that has something switched on."""
-    letter, box = sent.letter, sent.letter.box
-    if letter.kind in _GATE and TAKEN_OUT.get(sent.hand) != letter.kind:
-        return Due(skip=_GATE[letter.kind])
-    if not BY_NAME[letter.author].kind:
+def due(sent: Sent, seat: Seat, case: Case) -> Due:
+    """Gate, match, MailMagnet, sorting (Part B), for one connection of the mailbox, by what its location knows."""
+    letter = sent.letter
+    if skip := _gate(sent, case.insiders(seat.place.organisation), EXCLUDED[seat.place.organisation]):
+        return Due(skip=skip)
+    known = known_as(seat.place, letter.author)
+    if not known:
         return Due(skip="skip.no_contact")
-    person = oldest_with(BY_NAME[letter.author].address)
     magnet = _MAGNET.get(letter.kind, "magnet.notified")
-    return Due("", magnet, _categories(letter, box, sent.at, categories), person.name)
+    return Due("", magnet, _categories(sent, seat, known, case.categories), known[0].id)
 
 
-def _categories(letter: Letter, box: Box, at: float, categories: Categories) -> frozenset[str]:
+def _gate(sent: Sent, insiders: Collection[str], excluded: str) -> str:
+    """D3 and D4. A colleague's own mail is for its one recipient, everybody else's for a third party too."""
+    kind, author = sent.letter.kind, sent.letter.author
+    is_excluded = author.endswith(f"@{excluded}")
+    if kind == "colleague_out" and (author in insiders or is_excluded):
+        return "skip.internal" if author in insiders else "skip.excluded"
+    if kind in _GATE and TAKEN_OUT.get(sent.hand) != kind:
+        return _GATE[kind]
+    if author in insiders:
+        return "skip.outbound"
+    return "skip.excluded" if is_excluded else ""
+
+
+def _categories(sent: Sent, seat: Seat, known: Sequence[Person], categories: Categories) -> frozenset[str]:
     """Of all contacts with the address the highest counts (E11); no lead and no invitation is sorted."""
-    if not box.sorts:
+    if not seat.sorts:
         return frozenset({"label.off"})
-    if letter.kind in _STAYS or BY_NAME[letter.author].kind == "lead":
+    if sent.letter.kind in _STAYS or known[0].kind == "lead":
         return frozenset({NONE})
-    address = BY_NAME[letter.author].address
-    sharing = [person.name for person in PEOPLE if person.address == address]
-    if len(sharing) == 1:
-        return categories.valid(letter.author, at)
-    best = min(
-        (category for name in sharing for category in categories.valid(name, at)), key=_BEST_FIRST.index
-    )
-    return frozenset({best})
+    valid = [categories.valid(seat.place, person.id, sent.at) for person in known]
+    if len(valid) == 1:
+        return valid[0]
+    return frozenset({min((one for each in valid for one in each), key=_BEST_FIRST.index)})
 
 
 def may_end_with(sent: Sent, due: Due, *, unhistoric: bool) -> frozenset[str]:
@@ -179,8 +196,8 @@ def may_carry(
     its contact in its thread may have brought (E47), `deleted_labels` those the user has thrown away."""
     box = sent.letter.box
     ours = {category for category, word in OUTCOME.items() if word == outcome and category != NONE}
-    ends = {frozenset(ours)} if box.sorts and not box.dry else {frozenset[str]()}
-    if ours and thread and box.sorts and not box.dry:
+    ends = {frozenset(ours)} if box.labels else {frozenset[str]()}
+    if ours and thread and box.labels:
         ends |= {frozenset({category}) for category in thread}
     if sent.hand == "unlabel":
         ends = {frozenset()}
@@ -207,7 +224,7 @@ def inbox(sent: Sent, outcome: str) -> frozenset[bool]:
         return frozenset({False})
     if sent.hand == "back":
         return frozenset({True})
-    if sorted_away and sent.letter.box.sorts and not sent.letter.box.dry:
+    if sorted_away and sent.letter.box.labels:
         # A label that the user puts between two of our tries, the very one we meant, is his (E60).
         by_hand = sent.hand == "label" and not sent.settled and outcome == OUTCOME[sent.hand_label]
         return frozenset({False, True} if by_hand else {False})

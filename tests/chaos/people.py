@@ -1,140 +1,109 @@
-"""Who lives in the chaos: the mailboxes and their settings, and the CRM with what changes in it."""
+"""Whom each location of the chaos knows.
+
+Ids are equal on all sides and mean other people, or the same with other deals; some addresses stand in several places
+under several ids.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import Engine, delete, insert
+from tests.chaos.places import BERLIN, MAIN, MUNICH, Place, colleague_of
 
-from domain.addresses import loose
-from infra.db.schema import contact_addresses, contacts, deal_contacts, deals, user_addresses, users
-
-AS_OF = "2026-03-15T12:00:00+00:00"
-"""The moment "this month" is evaluated for, so that no run is cut in two by a month's end."""
-
-SOON, LATER = date(2026, 3, 31), date(2026, 5, 2)
 CTM, OPEN, CUSTOMER, NONE = "CTM", "OPEN", "CUSTOMER", "NONE"
 CATEGORIES = (CTM, OPEN, CUSTOMER, NONE)
-
-DEALS_OF: Mapping[str, Sequence[tuple[str, date | None]]] = {
-    CTM: [("OPEN", SOON), ("WON", SOON)],
-    OPEN: [("OPEN", LATER), ("WON", None)],
-    CUSTOMER: [("WON", SOON), ("LOST", SOON)],
-    NONE: [("LOST", SOON)],
-}
-"""Deals that make a contact one of its category (D9)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A mailbox and what its user has switched on."""
-
-    address: str
-    options: tuple[str, ...] = ("--magnet", "--sorting")
-
-    @property
-    def user(self) -> str:
-        return self.address.partition("@")[0]
-
-    @property
-    def alias(self) -> str:
-        return f"{self.user}.alias@firm.example"
-
-    @property
-    def announces(self) -> bool:
-        return "--magnet" in self.options
-
-    @property
-    def sorts(self) -> bool:
-        return "--sorting" in self.options
-
-    @property
-    def dry(self) -> bool:
-        return "--dry-run" in self.options
-
-
-BOXES = (
-    *(Box(f"{name}@firm.example") for name in ("uwe", "anna", "ben", "clara", "dirk")),
-    Box("emil@firm.example", ("--magnet",)),
-    Box("finn@firm.example", ("--magnet", "--sorting", "--dry-run")),
-    Box("gina@firm.example", ()),
-)
-SHARED, SECOND_USER = BOXES[0], "zoe"
-"""Two users have connected this mailbox; MailMagnet is on for one of them only (E76)."""
-
-COLLEAGUE = "kim@firm.example"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody of the CRM: a contact or a lead, or nobody's contact when `kind` is empty."""
+    """A contact or a lead of a location."""
 
-    name: str
-    kind: str = "contact"
+    id: str
     category: str = NONE
+    kind: str = "contact"
     changes: bool = False
     addresses: tuple[str, ...] = ()
 
-    @property
-    def address(self) -> str:
-        return self.addresses[0] if self.addresses else f"{self.name}@example.com"
+
+def name_of(contact: str, place: Place) -> str:
+    """As it stands on the record."""
+    return f"{contact.title()} of {place}"
 
 
-FAMILY = "family@example.net"
-PEOPLE = (
-    Person("ann", category=CTM, addresses=("ann@example.com", "ann.old@example.com")),
-    Person("olga", category=OPEN),
-    Person("cid", category=CUSTOMER),
-    Person("bob"),
-    Person("dora", category=OPEN),
-    Person("pa", addresses=(FAMILY,)),
-    Person("ma", category=OPEN, addresses=(FAMILY,)),
-    Person("lea", kind="lead"),
-    Person("leo", kind="lead"),
-    Person("hal", category=OPEN, changes=True),
-    Person("hedi", category=CUSTOMER, changes=True),
-    Person("stranger", kind="", addresses=("stranger@example.org",)),
+def _person(
+    name: str, category: str = NONE, *addresses: str, kind: str = "contact", changes: bool = False
+) -> Person:
+    return Person(name, category, kind, changes, addresses or (f"{name}@example.com",))
+
+
+ANN, ANN_OLD = "ann@example.com", "ann.old@example.com"
+FAMILY, STRANGER, NOBODY, EVE = (
+    "family@example.net",
+    "stranger@example.org",
+    "nobody@example.org",
+    "eve@excluded.example",
 )
-BY_NAME = {person.name: person for person in PEOPLE}
-CHANGING = tuple(person.name for person in PEOPLE if person.changes)
-FILED = "dora"
+CRM: Mapping[Place, Sequence[Person]] = {
+    MAIN: (
+        _person("ann", CTM, ANN, ANN_OLD),
+        _person("olga", OPEN),
+        _person("cid", CUSTOMER),
+        _person("bob"),
+        _person("dora", OPEN),
+        _person("pa", NONE, FAMILY),
+        _person("ma", OPEN, FAMILY),
+        _person("lea", kind="lead"),
+        _person("leo", kind="lead"),
+        _person("hal", OPEN, changes=True),
+        _person("hedi", CUSTOMER, changes=True),
+        _person("eve", OPEN, EVE),
+        _person("kit", OPEN, colleague_of("acme")),
+        _person("uta", CUSTOMER, "anna@acme.example"),
+    ),
+    BERLIN: (
+        _person("ann", CUSTOMER, ANN),
+        _person("olga", CTM, "cid@example.com"),
+        _person("cid", OPEN, "olga@example.com"),
+        _person("bob", CUSTOMER, STRANGER),
+        _person("dora", kind="lead"),
+        _person("ma", CUSTOMER, FAMILY),
+        _person("lea", OPEN),
+        _person("hal", CUSTOMER, changes=True),
+        _person("hedi", CTM, changes=True),
+        _person("eve", CTM, EVE),
+        _person("kit", CTM, colleague_of("main")),
+        _person("uta", OPEN, "anna@firm.example"),
+    ),
+    MUNICH: (
+        _person("ann", OPEN, ANN, ANN_OLD),
+        _person("bob", CTM),
+        _person("dora", CUSTOMER),
+        _person("pa", CTM, FAMILY),
+        _person("leo", CUSTOMER),
+        _person("hal", NONE, changes=True),
+        _person("hedi", OPEN, changes=True),
+        _person("kit", CUSTOMER, colleague_of("main")),
+    ),
+}
+"""The records of each location, the oldest first. One organisation's colleague, or mailbox, is the other's contact."""
+
+AUTHORS = tuple(
+    dict.fromkeys([one for known in CRM.values() for person in known for one in person.addresses] + [NOBODY])
+)
+"""Who writes, to every mailbox alike."""
+
+CHANGING = tuple((place, person.id) for place, known in CRM.items() for person in known if person.changes)
+FILED = "dora@example.com"
 """Every user has a filter that files and archives what she writes."""
 
 FILED_UNDER = "Projects"
 
-
-def oldest_with(address: str) -> Person:
-    """Whose mail it is when several contacts share an address (D5 step 4)."""
-    return next(person for person in PEOPLE if address in (person.address, *person.addresses))
-
-
-def write_crm(engine: Engine) -> None:
-    """All people with their deals, and a colleague who has no mailbox here."""
-    born = datetime(2024, 1, 1, tzinfo=UTC)
-    with engine.begin() as db:
-        for number, person in enumerate(person for person in PEOPLE if person.kind):
-            row = {"id": person.name, "kind": person.kind, "name": person.name.title()}
-            db.execute(
-                insert(contacts).values(location_id=1, created_at=born + timedelta(days=number), **row)
-            )
-            for address in person.addresses or (person.address,):
-                known = {"contact_id": person.name, "address": address, "loose": loose(address)}
-                db.execute(insert(contact_addresses).values({"location_id": 1} | known))
-        db.execute(insert(users).values(organisation_id=1, id="kim", name="Kim"))
-        row = {"user_id": "kim", "address": COLLEAGUE, "loose": loose(COLLEAGUE)}
-        db.execute(insert(user_addresses).values({"organisation_id": 1} | row))
-    for person in PEOPLE:
-        if person.kind == "contact":
-            write_deals(engine, person.name, person.category)
+_KNOWN: dict[tuple[Place, str], tuple[Person, ...]] = {
+    (place, address): tuple(person for person in known if address in person.addresses)
+    for place, known in CRM.items()
+    for address in AUTHORS
+}
 
 
-def write_deals(engine: Engine, contact: str, category: str) -> None:
-    """The contact's deals, new ones in place of the old."""
-    with engine.begin() as db:
-        db.execute(delete(deals).where(deals.c.id.startswith(f"{contact}-")))
-        for number, (state, closing) in enumerate(DEALS_OF[category]):
-            deal = f"{contact}-{number}"
-            db.execute(
-                insert(deals).values(location_id=1, id=deal, stage="s", category=state, closing_date=closing)
-            )
-            db.execute(insert(deal_contacts).values(location_id=1, deal_id=deal, contact_id=contact))
+def known_as(place: Place, address: str) -> tuple[Person, ...]:
+    """Whose address it is there; the mail is the first one's (D5 step 4)."""
+    return _KNOWN.get((place, address), ())

@@ -1,4 +1,4 @@
-"""The CRM's own receiver of notifications: it takes events, is down now and then, and remembers what it got."""
+"""A CRM's own receiver of notifications: it takes events, is down now and then, and remembers what it got."""
 
 import json
 import threading
@@ -8,30 +8,37 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import select
-
-from infra.db.schema import notifications
 from infra.local.ports import LOOPBACK
-from tests.chaos.reading import reading
+from tests.chaos.books import Books
+from tests.chaos.people import name_of
+from tests.chaos.places import Place
 
 
 class Receiver:
-    """`down` makes it refuse everything. `taken` has the notifications of mail that came under each event id.
+    """Of all that the users of an organisation are told, or of what one of them is: its channel belongs to the
+    organisation of the place.
 
-    That a user must sign in is told, too, but leaves the list when he has.
+    `down` makes it refuse everything. `taken` has the notifications of mail that came under each event id.
+    That a user must sign in is told, too, but leaves the list when he has: of that only the connections are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place, user: str = "") -> None:
+        self.place = place
+        self.user = user
         self.down = False
         self.refused = 0
         self.bodies: list[bytes] = []
-        self.taken: defaultdict[str, list[Any]] = defaultdict(list)
+        self.taken: defaultdict[str, list[int]] = defaultdict(list)
+        self._mails: dict[int, dict[str, Any]] = {}
+        self._troubled: set[int] = set()
         self._guard = threading.Lock()
         self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
 
     @property
-    def url(self) -> str:
-        return f"http://{LOOPBACK}:{self._server.server_port}/events"
+    def words(self) -> list[str]:
+        """Of `lodestone channels` that make events come here."""
+        whose = ["--user", self.user] if self.user else []
+        return ["channels", "add", "--webhook", self._url, *whose, "--location", str(self.place)]
 
     @property
     def repeated(self) -> int:
@@ -46,25 +53,51 @@ class Receiver:
                 return 503
             event = json.loads(body)
             self.bodies.append(body)
-            if "message_id" in event["data"]:
-                self.taken[event["id"]].append(event["data"]["notification_id"])
+            data = event["data"]
+            if "message_id" in data:
+                self.taken[event["id"]].append(data["notification_id"])
+                self._mails[data["notification_id"]] = data
+            elif "connection_id" in data:
+                self._troubled.add(data["connection_id"])
             return 204
 
-    def faults(self, database_url: str) -> Iterator[str]:
-        """Each notification of a mail came, under one id of its own, and nothing else did (I2)."""
-        with reading(database_url) as db:
-            due = set(db.scalars(select(notifications.c.id).where(notifications.c.kind == "mail")))
+    def faults(self, books: Books) -> Iterator[str]:
+        """Each notification of a mail came, under one id of its own, and nothing else did, of the other organisation
+        least of all (I2, T2)."""
+        organisation = books.locations[self.place].organisation_id
+        due = {
+            row.id: row
+            for row in books.told
+            if row.organisation_id == organisation and self.user in ("", row.user_id)
+        }
         with self._guard:
             came = {event_id: set(numbers) for event_id, numbers in self.taken.items()}
+            mails, troubled = dict(self._mails), set(self._troubled)
         ids = [number for numbers in came.values() for number in numbers]
-        yield from (f"notification {number} was not delivered" for number in sorted(due - set(ids)))
-        yield from (
-            f"an event tells of notification {number}, which there is not" for number in set(ids) - due
-        )
-        yield from (f"notification {n} came under several ids" for n in due if ids.count(n) > 1)
+        yield from (f"{self} was not told of notification {n}" for n in sorted(due.keys() - set(ids)))
+        yield from (f"{self} was told of notification {n}" for n in set(ids) - due.keys())
+        yield from (f"notification {n} came to {self} under several ids" for n in due if ids.count(n) > 1)
         yield from (
             f"event {event_id} tells of several things" for event_id, ns in came.items() if len(ns) > 1
         )
+        yield from (
+            f"notification {number} came to {self} with {wrong}"
+            for number, row in due.items()
+            for wrong in _wrong(mails.get(number, {}), row, books)
+        )
+        here = {
+            connection
+            for (place, _), connection in books.connection_ids.items()
+            if place.organisation == self.place.organisation
+        }
+        yield from (f"{self} was told of connection {one}" for one in troubled - here)
+
+    def __str__(self) -> str:
+        return f"the receiver of {self.user or 'everybody'} at {self.place.organisation}"
+
+    @property
+    def _url(self) -> str:
+        return f"http://{LOOPBACK}:{self._server.server_port}/events"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -75,6 +108,20 @@ class Receiver:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _wrong(data: dict[str, Any], row: Any, books: Books) -> Iterator[str]:
+    """What of an event is not as the list has it, and as its location calls the contact."""
+    place = next(place for place, here in books.locations.items() if here.id == row.location_id)
+    its = {
+        "user_id": row.user_id,
+        "connection_id": row.connection_id,
+        "message_id": row.gmail_id,
+        "contact_id": row.contact_id,
+        "name": name_of(row.contact_id, place),
+        "from": row.author,
+    }
+    yield from (f"{name} {data[name]}" for name, value in its.items() if data and data[name] != value)
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:

@@ -12,9 +12,11 @@ from sqlalchemy import create_engine, text
 
 from infra.db.schema import metadata
 from infra.local.postgres import PostgresServer, own_postgres
-from tests.chaos import plan
-from tests.chaos.judge import Books, Fault, Judge, Logs, evidence
-from tests.chaos.people import AS_OF
+from tests.chaos import plan, shown
+from tests.chaos.books import Books, evidence
+from tests.chaos.crm import AS_OF
+from tests.chaos.judge import Fault, Judge, was_away
+from tests.chaos.logs import Logs, Owners, lines_about
 from tests.chaos.reading import reading
 from tests.chaos.world import World
 from workers.demo.canary import Canaries, Search, self_test
@@ -62,6 +64,8 @@ class Result:
     signed_in: int
     delivered: int
     repeated: int
+    by_place: dict[str, int]
+    away: int
     events: dict[str, int]
     job_failed: dict[str, int]
     searched: str
@@ -103,11 +107,14 @@ def _play(
     calm = time.monotonic()
     faults = _settle(world, progress)
     settled_after = time.monotonic() - calm
-    shown = _shown(world, faults)
+    known = _known_of(world, faults)
     counters = world.stage.gmail.counters()
     wrong = [f"{one.box} {one.message_id}: {one.what}" for one in faults]
+    books = Books.read(world.case, world.stage.database_url, world.stage.gmail)
+    with world.stage.shell() as shell:
+        wrong += shown.faults(world.case, books, shell)
     searched, found = _search(world, postgres)
-    logs = Logs.read(world.stage.logs, world.processes())
+    logs = Logs(_owners(world, books)).read(world.stage.logs, world.processes())
     wrong += found + [f"log: {times} × {what}" for what, times in logs.unexpected.items()]
     return Result(
         seed,
@@ -121,18 +128,49 @@ def _play(
         dict(world.upheavals),
         counters.units,
         dict(counters.pushes),
-        world.signed_in,
-        len(world.receiver.taken),
-        world.receiver.repeated,
+        world.sign_ins.times,
+        sum(len(receiver.taken) for receiver in world.receivers),
+        sum(receiver.repeated for receiver in world.receivers),
+        _notified(books),
+        _away(world, books),
         dict(logs.events),
         dict(logs.failed),
         searched,
         wrong,
-        shown,
+        known,
     )
 
 
-def _shown(world: World, faults: Sequence[Fault]) -> list[str]:
+def _notified(books: Books) -> dict[str, int]:
+    """How many notifications each location has."""
+    return {
+        str(place): sum(row.location_id == here.id for row in books.told)
+        for place, here in books.locations.items()
+    }
+
+
+def _away(world: World, books: Books) -> int:
+    """Of how many mails nothing is asked for one user of a mailbox, because he had to sign in."""
+    return sum(
+        was_away(world.case, books, sent, seat)
+        for sent in world.case.sent
+        for seat in sent.letter.box.working
+    )
+
+
+def _owners(world: World, books: Books) -> Owners:
+    """For the logs: by their numbers."""
+    locations = {box: {books.locations[seat.place].id for seat in box.seats} for box in world.case.boxes}
+    return Owners(
+        {sent.id: locations[sent.letter.box] for sent in world.case.sent},
+        {
+            connection_id: books.locations[place].id
+            for (place, _), connection_id in books.connection_ids.items()
+        },
+    )
+
+
+def _known_of(world: World, faults: Sequence[Fault]) -> list[str]:
     """What is wrong with the first few mails, and all that is known of each."""
     mails: dict[tuple[str, str], list[str]] = {}
     for one in faults:
@@ -141,7 +179,11 @@ def _shown(world: World, faults: Sequence[Fault]) -> list[str]:
     lines = []
     for (box, message_id), wrong in list(mails.items())[:WRONG_SHOWN]:
         lines += [f"{box} {message_id}: {'; '.join(wrong)}"]
-        lines += [f"    {line}" for line in evidence(world, message_id)]
+        about = [
+            *evidence(world.case, world.stage.database_url, message_id),
+            *lines_about(world.stage.logs, message_id),
+        ]
+        lines += [f"    {line}" for line in about]
     return lines
 
 
@@ -164,8 +206,9 @@ class _Progress:
 
 def _judge(world: World) -> list[Fault]:
     url = world.stage.database_url
-    faults = Judge(world.case, Books.read(world.case, url, world.stage.gmail)).judge()
-    return faults + [Fault(what) for what in world.receiver.faults(url)]
+    books = Books.read(world.case, url, world.stage.gmail)
+    faults = Judge(world.case, books).judge()
+    return faults + [Fault(what) for receiver in world.receivers for what in receiver.faults(books)]
 
 
 def _settle(world: World, progress: _Progress) -> list[Fault]:
@@ -204,7 +247,7 @@ def _search(world: World, postgres: PostgresServer | None) -> tuple[str, list[st
         for table in metadata.sorted_tables:
             rows = repr([tuple(row) for row in db.execute(table.select())]).encode()
             found += [f"canary {word} in table {table.name}" for word in search.in_bytes(rows)]
-    for body in world.receiver.bodies:
+    for body in (body for receiver in world.receivers for body in receiver.bodies):
         found += [f"canary {word} in an event" for word in search.in_bytes(body)]
     with Redis.from_url(stage.redis.url) as redis:
         proof = search.in_redis(redis)

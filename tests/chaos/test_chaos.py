@@ -11,7 +11,23 @@ from tests.chaos.world import World
 
 
 @pytest.mark.rule(
-    "I1", "I2", "I3", "I5", "I6", "I9", "W13", "E47", "E80", "E81", "E82", "E83", "E84", "E87", "E90"
+    "I1",
+    "I2",
+    "I3",
+    "I5",
+    "I6",
+    "I9",
+    "I11",
+    "T2",
+    "W13",
+    "E47",
+    "E80",
+    "E81",
+    "E82",
+    "E83",
+    "E84",
+    "E87",
+    "E90",
 )
 def test_nothing_is_lost_doubled_or_kept_while_everything_dies_and_returns(tmp_path: Path) -> None:
     said: list[str] = []
@@ -20,6 +36,7 @@ def test_nothing_is_lost_doubled_or_kept_while_everything_dies_and_returns(tmp_p
     assert result.mails > 30
     assert sum(result.kills.values()) >= 3
     assert result.delivered
+    assert all(result.by_place.values())
     assert any(result.hands.values())
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection, Mapping
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from domain.labels import LABEL_NAMES, Category
+from domain.labels import Category
 from infra.db.schema import decisions, mailboxes, steps
 from infra.local.gmail.client import ControlError, DumpedMessage, GmailControl
+from tests.chaos.boxes import Box
 from tests.chaos.letters import Letter
 from tests.chaos.oracle import Case, Sent
-from tests.chaos.people import FILED_UNDER, Box
+from tests.chaos.people import FILED_UNDER
+from tests.chaos.places import labels_of
 from tests.chaos.plan import Hand, Upheaval
 from tests.chaos.reading import reading
 
@@ -51,7 +53,7 @@ class User:
     def change_label(self, deed: Upheaval) -> bool:
         """Rename or delete a CRM label; whether there was one."""
         gmail, address = self._gmail, deed.box.address
-        name = LABEL_NAMES[Category(deed.label)]
+        name = labels_of(deed.box.organisation)[Category(deed.label)]
         try:
             label_id = self._crm_labels(deed.box).get(deed.label, "")
             if deed.what == "rename_label":
@@ -127,13 +129,15 @@ class User:
         return dict(found or {})
 
     def is_settled(self, gmail_id: str) -> bool:
-        """Whether the ledger has nothing more to do with a mail."""
+        """Whether the ledger has nothing more to do with a mail, for none of its connections."""
         with reading(self._database_url) as db:
-            outcome = db.scalar(select(decisions.c.outcome).where(decisions.c.gmail_id == gmail_id))
+            outcomes: Collection[str | None] = db.scalars(
+                select(decisions.c.outcome).where(decisions.c.gmail_id == gmail_id)
+            ).all()
             states: Collection[str] = db.scalars(
                 select(steps.c.state).where(steps.c.gmail_id == gmail_id)
             ).all()
-        return outcome is not None and not {"waiting", "blocked"} & set(states)
+        return bool(outcomes) and None not in outcomes and not {"waiting", "blocked"} & set(states)
 
 
 def _may(what: str, sent: Sent) -> bool:
@@ -150,8 +154,8 @@ def _may(what: str, sent: Sent) -> bool:
     if letter.kind in ("spam", "trash"):
         return what == "delete"
     if what in CORRECTIONS:
-        return letter.box.sorts and not letter.box.dry
-    return what != "label" or letter.box.sorts
+        return letter.box.labels
+    return what != "label" or letter.box.sorter is not None
 
 
 def _is_time(deed: Hand, message: DumpedMessage, carried: Collection[str], *, settled: bool) -> bool:

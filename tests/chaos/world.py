@@ -14,26 +14,17 @@ from typing import Self
 
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from domain.connections import ConnectionState
-from infra.db.schema import connections
 from infra.local.gmail import Mail
 from infra.local.postgres import PostgresServer
 from infra.local.pubsub.client import PubsubControl, PubsubControlError
+from tests.chaos.boxes import BOXES
+from tests.chaos.crm import write_crm, write_deals
 from tests.chaos.letters import Letter, write
 from tests.chaos.oracle import Case, Sent, arrives
-from tests.chaos.people import (
-    BOXES,
-    BY_NAME,
-    FILED,
-    FILED_UNDER,
-    SECOND_USER,
-    SHARED,
-    write_crm,
-    write_deals,
-)
+from tests.chaos.people import FILED, FILED_UNDER
+from tests.chaos.places import BERLIN, EXCLUDED, LABEL_SETS, MAIN, MUNICH
 from tests.chaos.plan import (
     DATABASE,
     FLUSH,
@@ -49,13 +40,13 @@ from tests.chaos.plan import (
     Trouble,
     Upheaval,
 )
-from tests.chaos.reading import reading
 from tests.chaos.receiver import Receiver
+from tests.chaos.sign_ins import SignIns
 from tests.chaos.user import User
 from tests.journeys.fleet import Fleet
 from tests.journeys.world import closing_engine
 from workers.demo.canary import Canaries
-from workers.demo.stage import PROCESSES, CommandFailed, Stage
+from workers.demo.stage import PROCESSES, Stage
 
 FORGETFUL = frozenset({"expire_history", "refuse_history", "history_drop"})
 """Troubles by which history loses what no list tells."""
@@ -70,13 +61,13 @@ class World:
     def __init__(self, stage: Stage, canaries: Canaries, postgres: PostgresServer | None) -> None:
         self.stage = stage
         self.canaries = canaries
-        self.case = Case(BOXES, strangers=frozenset({SECOND_USER}))
+        self.case = Case(BOXES)
         self.user = User(self.case, stage.database_url, stage.gmail)
         self.kills: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
         self.upheavals: Counter[str] = Counter()
-        self.signed_in = 0
-        self.receiver = Receiver()
+        self.sign_ins = SignIns(stage, self.case)
+        self.receivers = (Receiver(MAIN), Receiver(BERLIN), Receiver(BERLIN, "uwe"))
         self.pubsub = PubsubControl(stage.pubsub_host)
         self._postgres = postgres
         self._fleets = {"": Fleet(stage), "2": Fleet(stage)}
@@ -90,18 +81,20 @@ class World:
         self._signing_in: Future[None] | None = None
 
     def __enter__(self) -> Self:
+        acme = ["--location", str(BERLIN)]
+        self.stage.run_all(
+            *(["locations", "add", str(place)] for place in (BERLIN, MUNICH)),
+            ["settings", "set", "exclude", EXCLUDED["acme"], "label-names", LABEL_SETS["acme"], *acme],
+        )
         with closing_engine(self.stage) as engine:
             write_crm(engine)
-        commands = [
-            ["connect", *self.stage.sign_in(box.user, box.address, [box.alias]), *box.options]
-            for box in BOXES
-        ]
-        commands.append(["connect", *self.stage.sign_in(SECOND_USER, SHARED.address, [SHARED.alias])])
-        self._stack.enter_context(self.receiver)
-        commands.append(["channels", "add", "--webhook", self.receiver.url])
+        commands = [[*self.sign_ins.words(box, seat), *seat.options] for box in BOXES for seat in box.seats]
+        for receiver in self.receivers:
+            self._stack.enter_context(receiver)
+            commands.append(receiver.words)
         self.stage.run_all(*commands)
         for box in BOXES:
-            self.stage.gmail.add_filter(box.address, BY_NAME[FILED].address, FILED_UNDER, archive=True)
+            self.stage.gmail.add_filter(box.address, FILED, FILED_UNDER, archive=True)
         for name in self.processes():
             self._start(name)
         return self
@@ -132,8 +125,8 @@ class World:
                 self.user.use(deed)
             case Upheaval():
                 self._upset(deed)
-            case DealsChange(contact, category):
-                self._change_deals(contact, category)
+            case DealsChange():
+                self._change_deals(deed)
 
     def tend(self) -> None:
         """Bring back who was away long enough; sign in who must."""
@@ -143,7 +136,9 @@ class World:
             self._looked = time.monotonic()
             self._count_strikes(all_of_them=False)
             if self._signing_in is None or self._signing_in.done():
-                self._signing_in = self._helper.submit(self._sign_in_who_must)
+                if self._signing_in:
+                    self._signing_in.result()
+                self._signing_in = self._helper.submit(self.sign_ins.of_who_must)
 
     def calm(self) -> None:
         """No trouble any more, and everybody back."""
@@ -201,8 +196,9 @@ class World:
             self.stage.redis.kill()
             return self.stage.redis.start
         if victim == RECEIVER:
-            self.receiver.down = True
-            return partial(setattr, self.receiver, "down", False)
+            one = self.receivers[self.kills[victim] % len(self.receivers)]
+            one.down = True
+            return partial(setattr, one, "down", False)
         if victim == FLUSH:
             with Redis.from_url(self.stage.redis.url) as redis:
                 redis.flushall()
@@ -266,24 +262,11 @@ class World:
             return
         self.upheavals[deed.what] += 1
 
-    def _change_deals(self, contact: str, category: str) -> None:
+    def _change_deals(self, deed: DealsChange) -> None:
         if self._database_is_away():
             return
         at = time.monotonic()
         with closing_engine(self.stage) as engine:
-            write_deals(engine, contact, category)
-        self.case.categories.change(contact, category, at)
+            write_deals(engine, deed.place, deed.contact, deed.category)
+        self.case.categories.change(deed.place, deed.contact, deed.category, at)
         self.upheavals["deals changed"] += 1
-
-    def _sign_in_who_must(self) -> None:
-        """As a user does who was told (E86). While something is away it fails, and is tried again."""
-        with suppress(DBAPIError, CommandFailed):
-            with reading(self.stage.database_url) as db:
-                expired = select(connections.c.user_id).where(
-                    connections.c.state == ConnectionState.REAUTH_NEEDED.value
-                )
-                users = set(db.scalars(expired))
-            for box in BOXES:
-                if box.user in users:
-                    self.stage.run("connect", *self.stage.sign_in(box.user, box.address, [box.alias]))
-                    self.signed_in += 1

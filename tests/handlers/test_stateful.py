@@ -31,21 +31,15 @@ from infra.local.gmail import GmailControl, GmailServer
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
 from tests import sweep
-from tests.chaos.judge import Books, Judge
+from tests.chaos.books import Books
+from tests.chaos.boxes import box_of
+from tests.chaos.crm import AS_OF, write_crm, write_deals
+from tests.chaos.judge import Judge
 from tests.chaos.letters import KINDS, Letter, write
 from tests.chaos.oracle import Case, Sent, arrives
-from tests.chaos.people import (
-    AS_OF,
-    BY_NAME,
-    CATEGORIES,
-    CHANGING,
-    FILED,
-    FILED_UNDER,
-    Box,
-    write_crm,
-    write_deals,
-)
-from tests.chaos.plan import HANDS, LABELS, Hand, Upheaval
+from tests.chaos.people import AUTHORS, CATEGORIES, CHANGING, FILED, FILED_UNDER
+from tests.chaos.places import MAIN
+from tests.chaos.plan import HANDS, LABELS, TALKERS, Hand, Upheaval
 from tests.chaos.user import User
 from tests.handlers.conftest import LONG_AGO
 from workers.demo.canary import Canaries
@@ -68,6 +62,7 @@ FAULTS = (
     "empty_page",
     "repeat_page",
 )
+HERE = tuple(contact for place, contact in CHANGING if place == MAIN)
 METHODS = ((), ("history.list",), ("messages.get",), ("messages.modify", "messages.batchModify"), ("batch",))
 
 
@@ -124,7 +119,7 @@ class Life(RuleBasedStateMachine):
         self.url = f"sqlite:///{file}"
         self.store = Store(self.url, self.parts.cipher, redrive_after=0)
         write_crm(self.store.engine)
-        self.box = Box(f"user{number}@firm.example")
+        self.box = box_of(f"user{number}", MAIN)
         self.parts.redis.flushall()
         self.events: list[Event] = []
         self.api = Gmail(endpoint=self.parts.gmail.url)
@@ -139,7 +134,7 @@ class Life(RuleBasedStateMachine):
             as_of=datetime.fromisoformat(AS_OF),
         )
         self.connect(magnet=True, sorting=True, dry_run=False)
-        self.gmail.add_filter(self.box.address, BY_NAME[FILED].address, FILED_UNDER, archive=True)
+        self.gmail.add_filter(self.box.address, FILED, FILED_UNDER, archive=True)
         self.case = Case((self.box,))
         self.user = User(self.case, self.url, self.gmail)
         self.letters = itertools.count(1)
@@ -152,20 +147,20 @@ class Life(RuleBasedStateMachine):
         made = self.gmail.create_mailbox(self.box.address, [self.box.alias])
         grant = Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
         wishes = Wishes(magnet, sorting, dry_run, Sharing.PRIVATE)
-        connections.save(self.box.user, grant, wishes, work=self.work)
+        connections.save(self.box.name, grant, wishes, work=self.work)
 
-    @rule(kind=st.sampled_from(sorted(KINDS)), author=st.sampled_from(sorted(BY_NAME)))
+    @rule(kind=st.sampled_from(sorted(KINDS)), author=st.sampled_from(sorted(AUTHORS)))
     def a_mail_arrives(self, kind: str, author: str) -> None:
         self.deliver(kind, author, "")
 
-    @rule(author=st.sampled_from([*CHANGING, "ann"]), new=st.integers(0, 4).map(lambda n: n == 0))
+    @rule(author=st.sampled_from(TALKERS), new=st.integers(0, 4).map(lambda n: n == 0))
     def a_mail_arrives_in_a_conversation(self, author: str, *, new: bool) -> None:
         if new:
             self.thread = None
         self.deliver("plain", author, "t")
 
     def deliver(self, kind: str, author: str, thread: str) -> None:
-        letter = Letter(next(self.letters), self.box, kind, author, BY_NAME[author].address, thread)
+        letter = Letter(next(self.letters), self.box, kind, author, author, thread)
         thread_id, answers = self.thread if thread and self.thread else (None, "")
         raw = write(letter, Canaries("token"), answers)
         where = self.gmail.deliver(self.box.address, raw, letter.labels, thread_id=thread_id)
@@ -233,10 +228,10 @@ class Life(RuleBasedStateMachine):
     def the_user_changes_a_label(self, what: str, label: str) -> None:
         self.user.change_label(Upheaval(what, self.box, label))
 
-    @rule(contact=st.sampled_from(CHANGING), category=st.sampled_from(CATEGORIES))
+    @rule(contact=st.sampled_from(HERE), category=st.sampled_from(CATEGORIES))
     def a_contacts_deals_change(self, contact: str, category: str) -> None:
-        self.case.categories.change(contact, category, time.monotonic())
-        write_deals(self.store.engine, contact, category)
+        self.case.categories.change(MAIN, contact, category, time.monotonic())
+        write_deals(self.store.engine, MAIN, contact, category)
 
     @rule()
     def the_grant_ends_and_the_user_signs_in_again(self) -> None:
@@ -348,7 +343,7 @@ def test_the_judge_sees_what_is_wrong(
     life: type[Life], spoil: Callable[[Life, str], object], found: str | None
 ) -> None:
     one = life()
-    one.deliver("plain", "cid", "")
+    one.deliver("plain", "cid@example.com", "")
     one.go_on()
     spoil(one, one.case.sent[0].id)
     faults = one.judge()

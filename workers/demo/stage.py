@@ -174,7 +174,7 @@ class Stage:
 
     def sign_in(self, user: str, address: str, aliases: Collection[str] = ()) -> list[str]:
         """A new mailbox, and the user's grant for it as words of `lodestone connect`."""
-        token = self.folder / f"{user}.token.json"
+        token = self.folder / f"{user} in {address}.token.json"
         token.touch(mode=0o600)
         token.write_text(json.dumps(self.gmail.create_mailbox(address, aliases)))
         return ["--user", user, "--token-file", str(token), "--sharing", "private"]
