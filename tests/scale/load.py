@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, text
 
 _DAY = 86_400_000
 _SERIAL = ("mailboxes", "connections", "notifications", "outbox")
@@ -40,13 +40,13 @@ def of_mailboxes(mailboxes: int) -> Size:
 
 
 def load(engine: Engine, size: Size, say: Callable[[str], None]) -> None:
-    """Fill an empty, migrated database, and let it count what it holds."""
+    """Fill an empty database, migrated to this release or to the one before, and let it count what it holds."""
     began = time.monotonic()
     now = round(datetime.now(UTC).timestamp() * 1000)
     with engine.connect() as db:
         _numbers(db, max(size.mailboxes, size.contacts, size.messages))
         for into, rows in _STATEMENTS:
-            db.execute(text(f"INSERT INTO {into} {rows}"), _values(rows, size, now))
+            db.execute(text(_of_main(db, into, rows)), _values(rows, size, now))
             db.commit()
             say(f"{into.split()[0]} filled, {time.monotonic() - began:.0f} s")
         db.execute(text("DROP TABLE numbers"))
@@ -57,6 +57,15 @@ def load(engine: Engine, size: Size, say: Callable[[str], None]) -> None:
         db.commit()
     count(engine)
     say(f"loaded in {time.monotonic() - began:.0f} s")
+
+
+def _of_main(db: Connection, into: str, rows: str) -> str:
+    """The statement. Each row is of main/main, where the schema knows any other: before migration 0006 it does not."""
+    table, _, columns = into.partition("(")
+    there = {one["name"] for one in inspect(db).get_columns(table.strip())}
+    scope = [name for name in ("organisation_id", "location_id") if name in there]
+    values = rows.replace("SELECT ", "SELECT " + "1, " * len(scope), 1)
+    return f"INSERT INTO {table} ({', '.join([*scope, columns])} {values}"
 
 
 def count(engine: Engine) -> None:
@@ -97,13 +106,10 @@ DUE_IN = 7 * _DAY
 """Milliseconds. Nothing is due while figures are taken, of a database that was kept for a few days neither."""
 
 _STATEMENTS = (
+    ("users (id, name)", "SELECT 'u' || n, 'User ' || n FROM numbers WHERE n <= :mailboxes"),
     (
-        "users (organisation_id, id, name)",
-        "SELECT 1, 'u' || n, 'User ' || n FROM numbers WHERE n <= :mailboxes",
-    ),
-    (
-        "user_addresses (organisation_id, user_id, address, loose)",
-        """SELECT 1, 'u' || n, 'u' || n || '@firm.example', 'u' || n || '@firm.example'
+        "user_addresses (user_id, address, loose)",
+        """SELECT 'u' || n, 'u' || n || '@firm.example', 'u' || n || '@firm.example'
            FROM numbers WHERE n <= :mailboxes""",
     ),
     (
@@ -120,36 +126,29 @@ _STATEMENTS = (
         "SELECT n, 'u' || n || '@firm.example', 'u' || n || '@firm.example' FROM numbers WHERE n <= :mailboxes",
     ),
     (
-        """connections (organisation_id, location_id, id, user_id, mailbox_id, mode, state, magnet_since,
-             sorting_since, created_at)""",
-        "SELECT 1, 1, n, 'u' || n, n, 'LIVE', 'active', :since, :since, :since FROM numbers WHERE n <= :mailboxes",
+        "connections (id, user_id, mailbox_id, mode, state, magnet_since, sorting_since, created_at)",
+        "SELECT n, 'u' || n, n, 'LIVE', 'active', :since, :since, :since FROM numbers WHERE n <= :mailboxes",
     ),
     (
-        "contacts (location_id, id, kind, name, assigned_to, created_at)",
-        """SELECT 1, 'c' || n, 'contact', 'Contact ' || n, 'u' || (1 + n % :mailboxes), :since
-           FROM numbers WHERE n <= :contacts ORDER BY 2""",
+        "contacts (id, kind, name, assigned_to, created_at)",
+        """SELECT 'c' || n, 'contact', 'Contact ' || n, 'u' || (1 + n % :mailboxes), :since
+           FROM numbers WHERE n <= :contacts ORDER BY 'c' || n""",
     ),
     (
-        "contact_addresses (location_id, contact_id, address, loose)",
-        """SELECT 1, 'c' || n, 'c' || n || '@customer.example', 'c' || n || '@customer.example'
-           FROM numbers WHERE n <= :contacts ORDER BY 2""",
+        "contact_addresses (contact_id, address, loose)",
+        """SELECT 'c' || n, 'c' || n || '@customer.example', 'c' || n || '@customer.example'
+           FROM numbers WHERE n <= :contacts ORDER BY 'c' || n""",
     ),
     (
-        "crm_versions (organisation_id, location_id, kind, record_id, version)",
-        "SELECT 1, 1, 'contacts', 'c' || n, n FROM numbers WHERE n <= :contacts ORDER BY 4",
+        "crm_versions (kind, record_id, version)",
+        "SELECT 'contacts', 'c' || n, n FROM numbers WHERE n <= :contacts ORDER BY 'c' || n",
     ),
     (
-        "crm_versions (organisation_id, location_id, kind, record_id, version)",
-        "SELECT 1, 1, 'contacts', 'x' || n, n FROM numbers WHERE n <= :old",
+        "crm_versions (kind, record_id, version)",
+        "SELECT 'contacts', 'x' || n, n FROM numbers WHERE n <= :old",
     ),
-    (
-        "deals (location_id, id, stage, category)",
-        "SELECT 1, 'd' || n, 'won', 'WON' FROM numbers WHERE n <= :mailboxes",
-    ),
-    (
-        "deal_contacts (location_id, deal_id, contact_id)",
-        "SELECT 1, 'd' || n, 'c' || n FROM numbers WHERE n <= :mailboxes",
-    ),
+    ("deals (id, stage, category)", "SELECT 'd' || n, 'won', 'WON' FROM numbers WHERE n <= :mailboxes"),
+    ("deal_contacts (deal_id, contact_id)", "SELECT 'd' || n, 'c' || n FROM numbers WHERE n <= :mailboxes"),
     (
         "messages (mailbox_id, gmail_id, came_by, seen_at)",
         """SELECT 1 + n % :mailboxes, 'm' || n, 'push', CASE WHEN n <= :old THEN :past ELSE :kept END + n
@@ -187,9 +186,8 @@ _STATEMENTS = (
            FROM numbers WHERE n <= :announced""",
     ),
     (
-        """notifications (organisation_id, location_id, id, kind, connection_id, user_id, gmail_id, contact_id,
-             author, received_at, created_at)""",
-        """SELECT 1, 1, n, 'mail', 1 + n % :mailboxes, 'u' || (1 + n % :mailboxes), 'm' || n, 'c' || n,
+        "notifications (id, kind, connection_id, user_id, gmail_id, contact_id, author, received_at, created_at)",
+        """SELECT n, 'mail', 1 + n % :mailboxes, 'u' || (1 + n % :mailboxes), 'm' || n, 'c' || n,
              'c' || n || '@customer.example', CASE WHEN n <= :old THEN :long_ago ELSE :kept END + n,
              CASE WHEN n <= :old THEN :long_ago ELSE :kept END + n
            FROM numbers WHERE n <= :announced""",

@@ -7,6 +7,7 @@ from tests.scale.rows_leave import leave
 from tests.scale.rows_mail import contact, ledger
 from tests.scale.rows_page import page
 from tests.scale.rows_purge import purge
+from tests.scale.rows_way_up import way_up
 from tests.scale.rows_work import pause, redrive, rest
 
 ROWS: dict[str, Row] = {
@@ -20,4 +21,5 @@ ROWS: dict[str, Row] = {
     "contact": contact,
     "ledger": ledger,
     "page": page,
+    "way_up": way_up,
 }

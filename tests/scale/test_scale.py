@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from infra.db.migrate import migrate
 from infra.db.schema import contacts, mailboxes, messages, notifications, steps
@@ -15,6 +15,7 @@ from infra.db.store import open_engine
 from tests.scale.frame import Figure, Place, buffers, statements
 from tests.scale.load import load, of_mailboxes
 from tests.scale.loaded import copied
+from tests.scale.rows_way_up import columns_of, contents, way_up
 
 ROOT = Path(__file__).parents[2]
 SIZE = of_mailboxes(20)
@@ -100,3 +101,24 @@ def test_the_tool_prints_every_figure_and_its_code_says_whether_all_are_met(tmp_
         assert {(one["database"], one["row"], one["unit"]) for one in found} == {("sqlite", "due", "ms")}
         assert ended.returncode == (0 if all(one["met"] for one in found) else 1)
     assert "filled" not in ended.stderr
+
+
+@pytest.mark.rule("W16")
+def test_the_way_up_from_the_release_before_changes_no_table(place: Place) -> None:
+    changed, *rest = way_up(place)
+
+    assert changed.value == 0
+    assert {one.unit for one in rest} == {"s", "x"}
+
+
+def test_a_table_that_is_not_as_it_was_is_seen(place: Place) -> None:
+    engine = place.store.engine
+    columns = columns_of(engine)
+    before = contents(engine, columns)
+    assert contents(engine, columns) == before
+    with engine.begin() as db:
+        db.execute(text("UPDATE contacts SET name = 'somebody' WHERE id = 'c1'"))
+        db.execute(text("DELETE FROM contact_addresses WHERE contact_id = 'c2'"))
+    after = contents(engine, columns)
+
+    assert {name for name in columns if after[name] != before[name]} == {"contacts", "contact_addresses"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.cli.progress import deleting
+from workers.cli.progress import deleting, now_and_then
 
 
 @pytest.mark.rule("D12-3")
@@ -22,3 +22,12 @@ def _interrupted(mails: int) -> None:
     with deleting() as told:
         told(mails)
         raise KeyboardInterrupt
+
+
+def test_what_is_done_piece_by_piece_says_now_and_then_what_is_at_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now_and_then("migrating", every=0)("contacts")
+    now_and_then("migrating", every=60)("deals")
+
+    assert capsys.readouterr().err == "migrating, 0 s: contacts\n"

@@ -20,9 +20,10 @@ def migrate(as_json: Json = False) -> None:
     from infra.db.migrate import HEAD
     from infra.db.migrate import migrate as bring_up
     from infra.db.store import open_engine
+    from workers.cli.progress import now_and_then
 
     settings = _settings()
-    bring_up(open_engine(settings.database_url.get_secret_value()))
+    bring_up(open_engine(settings.database_url.get_secret_value()), told=now_and_then("migrating"))
     if as_json:
         show_json({"migration": HEAD})
     else:

@@ -1,6 +1,7 @@
 """How far a long command is."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,9 @@ from workers.cli.output import tell
 
 EVERY = 500
 """Records between two looks at the progress bar."""
+
+SECONDS = 2.0
+"""Between two lines of a command that has no bar."""
 
 
 def bar() -> Progress:
@@ -40,3 +44,17 @@ def deleting(what: str = "mails") -> Iterator[Callable[[int], None]]:
                 rest = "nothing of it is shown any more, and the sweep does the rest"
                 tell(f"stopped: {rest if what == 'mails' else 'give the command again'}")
             raise
+
+
+def now_and_then(words: str, every: float = SECONDS) -> Callable[[str], None]:
+    """Says what is at work, every few seconds at most: for what is done piece by piece, each of unknown length."""
+    began = last = time.monotonic()
+
+    def told(what: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every:
+            last = now
+            tell(f"{words}, {now - began:.0f} s: {what}")
+
+    return told

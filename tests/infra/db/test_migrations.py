@@ -70,6 +70,19 @@ def test_the_first_release_is_brought_up_to_date_with_all_it_holds(bare_database
 
 
 @pytest.mark.rule("W16")
+def test_a_migration_tells_which_table_is_at_work(bare_database_url: str) -> None:
+    engine = open_engine(bare_database_url)
+    migrate(engine, "0005")
+    told: list[str] = []
+    migrate(engine, told=told.append)
+    engine.dispose()
+
+    at_work = list(dict.fromkeys(one for one in told if one in ("contacts", "connections", "notifications")))
+    assert at_work == ["connections", "contacts", "notifications"]
+    assert told[-1] == "that nothing names what is not there"
+
+
+@pytest.mark.rule("W16")
 def test_the_release_names_its_newest_migration() -> None:
     assert ScriptDirectory(str(FOLDER)).get_current_head() == HEAD
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from infra.db.migrate import FOLDER, migrate
 from infra.db.store import open_engine
+from tests.scale.load import load, of_mailboxes
 
 RELEASES = ("0001", "0002", "0003", "0004", "0005")
 
@@ -41,6 +42,25 @@ def test_every_row_of_a_release_is_kept_and_belongs_to_main(bare_database_url: s
     engine.dispose()
 
     assert len(places) == 1
+    _is_kept_in_main(before, after)
+
+
+@pytest.mark.rule("W16", "T1")
+def test_every_row_of_a_deployment_of_the_release_before_is_kept(bare_database_url: str) -> None:
+    """As `make scale` does with a million mails."""
+    engine = open_engine(bare_database_url)
+    migrate(engine, RELEASES[-1])
+    load(engine, of_mailboxes(20), lambda _: None)
+    before = _rows(engine)
+    migrate(engine)
+    after = _rows(engine)
+    engine.dispose()
+
+    assert len(before["contact_addresses"]) == len(before["contacts"]) == 200
+    _is_kept_in_main({name: rows for name, rows in before.items() if rows}, after)
+
+
+def _is_kept_in_main(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]) -> None:
     renamed = {_now(name): rows for name, rows in before.items()}
     assert {name: len(rows) for name, rows in renamed.items()} == {name: len(after[name]) for name in renamed}
     for name, rows in renamed.items():
