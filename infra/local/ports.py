@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.02
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 START_ATTEMPTS = 5
 LAST_WORDS = 300
 
@@ -35,6 +36,24 @@ def free_port() -> int:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+class HeldPort:
+    """A loopback port that nobody else is given until it is closed, also while its server has not started yet or is
+    being started again. A server that sets SO_REUSEADDR may listen on it, on Linux; elsewhere nobody could, and the
+    port was free a moment ago."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((LOOPBACK, 0))
+        self.number: int = self._socket.getsockname()[1]
+        if sys.platform != "linux":
+            self.close()
+
+    def close(self) -> None:
+        """Twice is fine."""
+        self._socket.close()
 
 
 def is_open(port: int) -> bool:

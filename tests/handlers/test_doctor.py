@@ -12,9 +12,9 @@ from handlers import brakes, doctor
 from handlers.doctor import Examined
 from infra.db.schema import connections, mailboxes
 from infra.gmail import Gmail
-from infra.local.ports import free_port
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
+from tests.nowhere import dead_port
 from tests.worlds import ONE_DATABASE, let_pass
 
 pytestmark = ONE_DATABASE
@@ -125,11 +125,11 @@ def test_a_mailbox_that_is_paused_or_rests_is_left_alone(good: House) -> None:
 
 
 def test_a_gmail_that_cannot_be_reached_is_no_trouble_of_the_mailboxs(good: House) -> None:
-    gmail = Gmail(endpoint=f"http://127.0.0.1:{free_port()}/", timeout_seconds=1)
+    gmail = Gmail(endpoint=f"http://127.0.0.1:{dead_port()}/", timeout_seconds=1)
     with good.store.begin("tests.grant") as tx:
         [connection] = tx.connections.of_mailbox(1)
         assert connection.grant is not None
-        nowhere = f"http://127.0.0.1:{free_port()}/token"
+        nowhere = f"http://127.0.0.1:{dead_port()}/token"
         tx.connections.keep_grant(connection, replace(connection.grant, token_uri=nowhere))
     found = examine(replace(good, work=replace(good.work, gmail=gmail)))
     assert (found.out_of_reach, found.worst) == (True, FAILED)

@@ -8,9 +8,9 @@ from handlers.connections import Refused
 from handlers.notices import glance, open_notice
 from handlers.reports import notices
 from infra.db.schema import deliveries
-from infra.local.ports import free_port
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
+from tests.nowhere import dead_port
 from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -31,7 +31,7 @@ def test_a_notification_goes_with_its_mail_and_with_what_was_to_be_sent_of_it(
     house.connect()
     with house.store.begin("tests.channel") as tx:
         tx.of(HERE).channels.add(
-            None, ChannelKind.WEBHOOK, Target(f"http://127.0.0.1:{free_port()}/", SECRET)
+            None, ChannelKind.WEBHOOK, Target(f"http://127.0.0.1:{dead_port()}/", SECRET)
         )
     first, second = house.deliver("ann", 1), house.deliver("ann", 2)
     house.catch_up()

@@ -22,10 +22,10 @@ from infra.db.schema import contacts as contact_table
 from infra.db.schema import notifications as notification_table
 from infra.db.schema import users as user_table
 from infra.db.store import Store
-from infra.local.ports import free_port
 from infra.secrets import Cipher
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
+from tests.nowhere import dead_port
 from tests.scoping import SCOPED
 from tests.walls import walled
 from tests.worlds import KEY, ONE_DATABASE
@@ -71,7 +71,7 @@ def fill(house: House) -> dict[str, int]:
     made = {}
     for side in SIDES:
         crm.take_in(records(side), house.store, location=side.location)
-        target = Target(f"http://127.0.0.1:{free_port()}/{side.location}", "whsec_" + "a" * 32)
+        target = Target(f"http://127.0.0.1:{dead_port()}/{side.location}", "whsec_" + "a" * 32)
         made[side.location] = channels.add("uwe", ChannelKind.WEBHOOK, target, house.work, side.location).id
         house.connect("uwe", side.mailbox, location=side.location)
     return made

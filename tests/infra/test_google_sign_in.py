@@ -15,7 +15,7 @@ from domain.errors import AccessRevoked, GiveUp, TryAgain
 from domain.scopes import Scope
 from domain.sign_ins import SignIn
 from infra.google_sign_in import GoogleSignIn, NoClient, is_safe
-from infra.local.ports import free_port
+from tests.nowhere import dead_port
 
 ASKED = (Scope.READONLY, Scope.COMPOSE)
 SIGN_IN = SignIn("uwe", "http://127.0.0.1:4711/", "v" * 86, ASKED, Wishes())
@@ -58,7 +58,7 @@ def answering(tmp_path: Path, asked: list[dict[str, list[str]]]) -> Iterator[Ans
     def answer(body: object, status: int = 200, **headers: str) -> GoogleSignIn:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         says.update(status=status, body=raw, headers=headers)
-        return GoogleSignIn(client_file(tmp_path, f"{root}/auth", f"{root}/token"), 5)
+        return GoogleSignIn(client_file(tmp_path, f"{root}/auth", f"{root}/token"), 30)
 
     yield answer
     server.shutdown()
@@ -123,15 +123,15 @@ def test_what_google_answers_is_sorted(
 def test_a_redirect_leads_no_secret_elsewhere(
     answering: Answering, asked: list[dict[str, list[str]]]
 ) -> None:
-    elsewhere = f"http://127.0.0.1:{free_port()}/token"
+    elsewhere = f"http://127.0.0.1:{dead_port()}/token"
     with pytest.raises(TryAgain):
         answering({}, 307, Location=elsewhere).exchange(SIGN_IN, "4/code")
     assert len(asked) == 1
 
 
 def test_google_out_of_reach_is_tried_again(tmp_path: Path) -> None:
-    root = f"http://127.0.0.1:{free_port()}"
-    page = GoogleSignIn(client_file(tmp_path, f"{root}/auth", f"{root}/token"), 5)
+    root = f"http://127.0.0.1:{dead_port()}"
+    page = GoogleSignIn(client_file(tmp_path, f"{root}/auth", f"{root}/token"), 30)
     with pytest.raises(TryAgain, match=r"^unreachable$"):
         page.exchange(SIGN_IN, "4/code")
 

@@ -17,12 +17,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from domain.channels import Answer, Channel, ChannelKind, Target, Unusable, Verdict
 from domain.cloud_events import envelope
-from infra.local.ports import free_port
 from infra.notifiers import Notifiers
 from infra.notifiers.addresses import checked, is_public
 from infra.notifiers.chat import ChatSender
 from infra.notifiers.webhook import MOST, WebhookSender
 from infra.notifiers.wires import Wires
+from tests.nowhere import dead_port
 from workers.demo.receiver import Receiver
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise's
@@ -219,7 +219,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver, status: int) -> None:
 def test_the_proxy_of_the_environment_is_not_asked(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{dead_port()}")
     assert sender().send(Target(receiver.url, SECRET), EVENT).verdict is Verdict.TAKEN
 
 
@@ -260,7 +260,7 @@ def test_a_receiver_that_takes_its_time_is_left_when_ours_is_over(
     stop = threading.Event()
     url = f"http://127.0.0.1:{_serve(*pieces, stop=stop)}/"
     try:
-        answer = sender(seconds=0.5).send(Target(url, SECRET), EVENT)
+        answer = sender(seconds=2).send(Target(url, SECRET), EVENT)
         assert (answer.verdict, answer.reason, answer.untouched) == (*expected, False)
     finally:
         stop.set()
@@ -288,7 +288,7 @@ def test_a_strange_answer_is_an_answer(answer: bytes, verdict: Verdict) -> None:
 
 
 def test_nobody_there_has_certainly_taken_nothing() -> None:
-    url = f"http://127.0.0.1:{free_port()}/"
+    url = f"http://127.0.0.1:{dead_port()}/"
     answer = sender().send(Target(url, SECRET), EVENT)
     assert (answer.verdict, answer.untouched, answer.counted) == (Verdict.LATER, True, False)
     gone = sender(resolve=_nowhere).send(Target(f"http://{HOST}/", SECRET), EVENT)
@@ -338,8 +338,10 @@ def test_a_receiver_that_hangs_up_after_each_answer_gets_every_event(ending: byt
         answering = threading.Thread(target=answer)
         answering.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        assert send_kept(3, Target(url, SECRET), sender(seconds=5)) == [Answer(Verdict.TAKEN, "http 200")] * 3
-        answering.join(5)
+        assert (
+            send_kept(3, Target(url, SECRET), sender(seconds=30)) == [Answer(Verdict.TAKEN, "http 200")] * 3
+        )
+        answering.join(30)
 
 
 def test_a_receiver_that_hangs_up_instead_of_answering_gets_the_event_by_another_connection() -> None:
@@ -357,8 +359,10 @@ def test_a_receiver_that_hangs_up_instead_of_answering_gets_the_event_by_another
         answering = threading.Thread(target=answer)
         answering.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        assert send_kept(2, Target(url, SECRET), sender(seconds=5)) == [Answer(Verdict.TAKEN, "http 200")] * 2
-        answering.join(5)
+        assert (
+            send_kept(2, Target(url, SECRET), sender(seconds=30)) == [Answer(Verdict.TAKEN, "http 200")] * 2
+        )
+        answering.join(30)
     assert len(bodies) == 3
     assert len(set(bodies)) == 1, "it may have taken the second event: the repeat has the same id"
 
@@ -382,7 +386,7 @@ def test_an_answer_that_is_not_read_to_its_end_ends_its_connection() -> None:
     url = f"http://127.0.0.1:{_serve(long, stop=stop, pause=60)}/"
     try:
         with Wires() as wires:
-            answer = sender(seconds=5).send(Target(url, SECRET), EVENT, wires)
+            answer = sender(seconds=30).send(Target(url, SECRET), EVENT, wires)
             assert answer.verdict is Verdict.TAKEN
             assert wires.idle == 0
     finally:
@@ -455,7 +459,7 @@ def test_mail_by_chat_urls_does_not_reach_our_own_network_either() -> None:
 
 
 def test_chat_that_nobody_answers_for_is_not_the_messages_fault() -> None:
-    answer = ChatSender(may_be_private=True).send(Target(f"json://127.0.0.1:{free_port()}/"), "x")
+    answer = ChatSender(may_be_private=True).send(Target(f"json://127.0.0.1:{dead_port()}/"), "x")
     assert answer == Answer(Verdict.LATER, "not reached", untouched=True)
 
 

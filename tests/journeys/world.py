@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 
 from sqlalchemy import Engine, insert, select
 
@@ -35,6 +36,9 @@ IMPATIENT = {
     "channel_timeout": "1",
     "gather": "1",
 }
+
+PATIENT = {"LODESTONE_GMAIL_TIMEOUT": "5", "LODESTONE_LONG_LEASE": "50"}
+"""For whom nobody tries again: a command, or a user who asks. A machine with other work answers late."""
 
 
 def crm(engine: Engine) -> None:
@@ -130,8 +134,14 @@ def _engine(url: str) -> Engine:
     return open_engine(url)
 
 
-def wait_for(done: Callable[[], bool], seconds: float = 40) -> bool:
-    """Asks ten times a second; False when the time is over first."""
+def whole_lines(log: Path) -> list[str]:
+    """What a process has logged so far, without the line that it may be in the middle of."""
+    said = log.read_text() if log.exists() else ""
+    return said[: said.rfind("\n") + 1].splitlines()
+
+
+def wait_for(done: Callable[[], bool], seconds: float = 120) -> bool:
+    """Asks ten times a second; False when the time is over first: so much only a machine that has other work needs."""
     end = time.monotonic() + seconds
     while not done():
         if time.monotonic() > end:

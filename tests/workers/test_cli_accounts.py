@@ -16,8 +16,8 @@ from sqlalchemy import create_engine, text
 
 from infra.db.migrate import HEAD
 from infra.local.gmail import GmailControl, GmailServer
-from infra.local.ports import free_port
 from infra.local.pubsub import PubSubServer
+from tests.nowhere import dead_port
 from tests.terminals import Done, Terminal
 
 UWE = "uwe@firm.example"
@@ -39,7 +39,7 @@ def away(tmp_path: Path, sqlite_url: str) -> Terminal:
         tmp_path,
         sqlite_url,
         {
-            "LODESTONE_GMAIL_ENDPOINT": f"http://127.0.0.1:{free_port()}/",
+            "LODESTONE_GMAIL_ENDPOINT": f"http://127.0.0.1:{dead_port()}/",
             "GOOGLE_APPLICATION_CREDENTIALS": "nowhere.json",
             "PUBSUB_EMULATOR_HOST": "",
         },
@@ -233,7 +233,7 @@ def test_a_subscription_of_another_topic_cannot_be_used(
 
 
 def test_while_pubsub_is_away_topic_says_so_in_one_line(tmp_path: Path, sqlite_url: str) -> None:
-    done = Terminal(tmp_path, sqlite_url, {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}"}).run("topic")
+    done = Terminal(tmp_path, sqlite_url, {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{dead_port()}"}).run("topic")
     line = "Pub/Sub cannot be reached (ServiceUnavailable): check the network, then try again"
     assert (done.code, done.out, done.err) == (1, "", f"lodestone: {line}\n")
 

@@ -12,8 +12,8 @@ from domain.ledger import State, Step
 from domain.outcomes import Outcome
 from infra.db.schema import decisions, steps
 from infra.db.store import Store
-from infra.local.ports import free_port
 from infra.secrets import Cipher
+from tests.nowhere import dead_port
 from tests.terminals import Terminal
 from tests.worlds import World, arrive, connection_of, let_pass, make_world, match
 
@@ -45,7 +45,7 @@ def world(sqlite_url: str, cipher: Cipher) -> Iterator[World]:
 @pytest.fixture
 def terminal(tmp_path: Path, sqlite_url: str, world: World) -> Terminal:
     """A shell beside the world, from which neither Gmail nor Redis can be reached."""
-    nowhere = f"127.0.0.1:{free_port()}"
+    nowhere = f"127.0.0.1:{dead_port()}"
     settings = {
         "LODESTONE_GMAIL_ENDPOINT": f"http://{nowhere}/",
         "LODESTONE_REDIS_URL": f"redis://{nowhere}/0",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.ports import free_port
+from tests.nowhere import dead_port
 from tests.terminals import Terminal
 from workers.demo.receiver import Receiver
 
@@ -21,7 +21,7 @@ def terminal(tmp_path: Path, sqlite_url: str) -> Terminal:
     """A shell whose settings allow receivers on this machine."""
     private = {"LODESTONE_CHANNELS_MAY_BE_PRIVATE": "true"}
     return Terminal(
-        tmp_path, sqlite_url, {"LODESTONE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"} | private
+        tmp_path, sqlite_url, {"LODESTONE_REDIS_URL": f"redis://127.0.0.1:{dead_port()}/0"} | private
     )
 
 

@@ -11,8 +11,8 @@ from redis import Redis
 
 from infra.crm_fields import CATEGORY_HELP
 from infra.crm_json import ACTORS, read_message
-from infra.local.ports import free_port
 from infra.local.redis import RedisServer
+from tests.nowhere import dead_port
 from tests.terminals import Terminal
 from tests.worlds import KEY
 
@@ -130,7 +130,7 @@ def test_without_redis_it_ends_with_1_and_says_what_to_do(terminal: Terminal) ->
     nowhere = Terminal(
         terminal.folder,
         terminal.database_url,
-        {"LODESTONE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"},
+        {"LODESTONE_REDIS_URL": f"redis://127.0.0.1:{dead_port()}/0"},
     )
     done = nowhere.run("crm", "send", "changes.jsonl")
     assert (done.code, done.out) == (1, "")

@@ -7,11 +7,11 @@ import pytest
 
 from infra.db.store import Store
 from infra.local.gmail import GmailControl, GmailServer
-from infra.local.ports import free_port
 from infra.local.pubsub import PubSubServer
 from infra.local.redis import RedisServer
 from infra.pubsub import ensure_subscription
 from infra.secrets import Cipher
+from tests.nowhere import dead_port
 from tests.terminals import Terminal
 from tests.worlds import GRANT, make_world
 
@@ -37,7 +37,7 @@ def terminal(
 @pytest.fixture
 def dead(tmp_path: Path, sqlite_url: str) -> Terminal:
     """A shell from which nothing can be reached, with settings of which two are wrong."""
-    nowhere = f"127.0.0.1:{free_port()}"
+    nowhere = f"127.0.0.1:{dead_port()}"
     settings = {
         "PUBSUB_EMULATOR_HOST": nowhere,
         "LODESTONE_REDIS_URL": f"redis://{nowhere}/0",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.ports import free_port
 from infra.local.redis import RedisServer
 from tests.handlers.conftest import House
 from tests.handlers.conftest import gmail_server as gmail_server
 from tests.handlers.conftest import house as house
 from tests.journeys.world import OPEN, UWE
+from tests.nowhere import dead_port
 from tests.terminals import Terminal
 
 
@@ -97,7 +97,7 @@ def test_while_gmail_is_away_it_ends_at_once_says_why_and_goes_on_when_given_aga
     house.catch_up()
     away = replace(
         terminal,
-        settings={**terminal.settings, "LODESTONE_GMAIL_ENDPOINT": f"http://127.0.0.1:{free_port()}/"},
+        settings={**terminal.settings, "LODESTONE_GMAIL_ENDPOINT": f"http://127.0.0.1:{dead_port()}/"},
     )
     done = away.run("labels", "undo", "--since", "2h", "--yes")
     assert done.code == 1

@@ -8,9 +8,9 @@ from redis import Redis
 
 from domain.quota import Purpose, quota_day
 from infra.db.store import Store
-from infra.local.ports import free_port
 from infra.local.redis import RedisServer
 from infra.secrets import Cipher
+from tests.nowhere import dead_port
 from tests.terminals import Terminal
 from tests.worlds import make_world
 
@@ -83,7 +83,7 @@ def test_without_redis_the_day_is_shown_and_a_mailbox_that_is_not_there_is_refus
     lonely = Terminal(
         terminal.folder,
         terminal.database_url,
-        {"LODESTONE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"},
+        {"LODESTONE_REDIS_URL": f"redis://127.0.0.1:{dead_port()}/0"},
     )
     lines = lonely.run("quota").out.splitlines()
     assert "project, the last minute: unknown, Redis does not answer" in lines

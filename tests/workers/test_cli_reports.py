@@ -18,8 +18,8 @@ from domain.outcomes import Outcome
 from domain.watches import Ended, Recall
 from infra.db.schema import decisions, notifications, steps
 from infra.db.store import Store
-from infra.local.ports import free_port
 from infra.secrets import Cipher
+from tests.nowhere import dead_port
 from tests.terminals import Terminal
 from tests.worlds import HERE, KEPT, START, World, arrive, connection_of, let_pass, make_world, match
 
@@ -51,7 +51,7 @@ def world(sqlite_url: str, cipher: Cipher) -> Iterator[World]:
 @pytest.fixture
 def terminal(tmp_path: Path, sqlite_url: str, world: World) -> Terminal:
     """A shell beside the world, from which Gmail cannot be reached."""
-    return Terminal(tmp_path, sqlite_url, {"LODESTONE_GMAIL_ENDPOINT": f"http://127.0.0.1:{free_port()}/"})
+    return Terminal(tmp_path, sqlite_url, {"LODESTONE_GMAIL_ENDPOINT": f"http://127.0.0.1:{dead_port()}/"})
 
 
 def announce(world: World, *, in_time: bool = False) -> None:

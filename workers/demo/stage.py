@@ -14,7 +14,7 @@ from typing import Self
 from cryptography.fernet import Fernet
 
 from infra.local.gmail import GmailControl
-from infra.local.ports import ServerProcess, free_port, is_open, wait_until
+from infra.local.ports import HeldPort, ServerProcess, is_open, wait_until
 from infra.local.redis import RedisServer
 from workers.demo.shell import Answer, Shell
 from workers.demo.shell import CommandFailed as CommandFailed
@@ -45,7 +45,8 @@ class Stage:
         self.database_url = database_url or f"sqlite:///{folder / 'lodestone.db'}"
         self.settings = settings
         self.servers: dict[str, ServerProcess] = {}
-        self._ports = {"pubsub": free_port(), "gmail": free_port()}
+        self._held = {"pubsub": HeldPort(), "gmail": HeldPort()}
+        self._ports = {name: held.number for name, held in self._held.items()}
         self._key = Fernet.generate_key().decode()
         self.gmail = GmailControl(f"http://127.0.0.1:{self._ports['gmail']}/")
 
@@ -103,6 +104,8 @@ class Stage:
         for name in (*ours, *(name for name in self._ports if name in self.servers)):
             self.stop(name)
         self.redis.stop()
+        for held in self._held.values():
+            held.close()
 
     def start_pubsub(self) -> None:
         """Pub/Sub on its port, the same again after a stop, with what it had."""

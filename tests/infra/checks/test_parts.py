@@ -17,8 +17,8 @@ import pytest
 from domain.checks import Finding, Verdict
 from infra.checks import backlog, clocks, database, files, redis
 from infra.local.gmail import GmailServer
-from infra.local.ports import free_port
 from infra.local.redis import RedisServer
+from tests.nowhere import dead_port
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 
@@ -55,7 +55,7 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_away_is_told_without_its_password() -> None:
-    [found] = database.look(f"postgresql+psycopg://lodestone:hunter2@127.0.0.1:{free_port()}/lodestone")
+    [found] = database.look(f"postgresql+psycopg://lodestone:hunter2@127.0.0.1:{dead_port()}/lodestone")
     assert (found.verdict, found.says) == (FAILED, "it does not answer (OperationalError)")
     assert "hunter2" not in repr(found)
 
@@ -92,7 +92,7 @@ def test_our_own_redis_is_found_good(redis_server: RedisServer) -> None:
 
 
 def test_a_redis_that_is_away_is_told() -> None:
-    assert verdicts(redis.look(f"redis://127.0.0.1:{free_port()}/0")) == {"redis": FAILED}
+    assert verdicts(redis.look(f"redis://127.0.0.1:{dead_port()}/0")) == {"redis": FAILED}
 
 
 INFO = {
@@ -176,7 +176,7 @@ def test_a_clock_that_is_wrong_is_told() -> None:
 
 
 def test_a_gmail_that_is_away_is_told() -> None:
-    assert verdicts(clocks.look(f"http://127.0.0.1:{free_port()}/")) == {"gmail": FAILED}
+    assert verdicts(clocks.look(f"http://127.0.0.1:{dead_port()}/")) == {"gmail": FAILED}
 
 
 def points(value: int) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def test_the_backlog_is_read_without_pulling_it(
 ) -> None:
     asked: list[str] = []
     with answering(status, body, asked) as root:
-        [found] = backlog.look("p", "ours", root=root, line=httplib2.Http(timeout=5))
+        [found] = backlog.look("p", "ours", root=root, line=httplib2.Http(timeout=30))
     assert (found.verdict, found.says) == (verdict, says)
     where = urlsplit(asked[0])
     assert where.path == "/v3/projects/p/timeSeries"

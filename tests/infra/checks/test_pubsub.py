@@ -11,9 +11,9 @@ from google.pubsub_v1.types import PushConfig
 from domain.checks import Finding, Verdict
 from infra.checks import pubsub
 from infra.google_setup import PUBLISHER, PUSHER, SUBSCRIBER
-from infra.local.ports import free_port
 from infra.local.pubsub import PubSubServer
 from infra.pubsub import dead, ensure_subscription, wanted, wanted_dead
+from tests.nowhere import dead_port
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 GMAIL = f"serviceAccount:{PUSHER}"
@@ -70,7 +70,7 @@ def test_dead_letters_that_nobody_keeps_are_told() -> None:
 
 
 def test_a_pubsub_that_is_away_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{dead_port()}")
     [found] = pubsub.topic("p", "gmail", gmail_is_googles=False)
     assert (found.verdict, found.says) == (FAILED, "Pub/Sub does not answer (ServiceUnavailable)")
 

@@ -14,7 +14,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from infra.local.ports import LOOPBACK, LocalServerError, free_port, wait_until
+from infra.local.ports import LOOPBACK, LocalServerError, wait_until
 from infra.local.redis import RedisServer, find_redis_binary, redis_or_start
 
 ROOT = Path(__file__).parents[3]
@@ -55,13 +55,13 @@ def test_it_is_set_up_to_keep_jobs(tmp_path: Path) -> None:
 
 
 def test_nothing_runs_after_the_end(tmp_path: Path) -> None:
-    before = psutil.Process().children()
+    before = set(psutil.Process().children())
     with RedisServer(tmp_path) as server, connected(server.url) as client:
         process = psutil.Process(client.info("server")["process_id"])
     server.stop()
 
     assert not process.is_running()
-    assert psutil.Process().children() == before
+    assert set(psutil.Process().children()) <= before, "one of another test may end meanwhile"
 
 
 def test_nothing_runs_after_the_one_who_started_it_was_killed(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_nothing_runs_after_the_one_who_started_it_was_killed(tmp_path: Path) ->
     )
 
     assert killed.returncode == -signal.SIGKILL
-    assert wait_until(lambda: not is_alive(int(killed.stdout)), seconds=5)
+    assert wait_until(lambda: not is_alive(int(killed.stdout)), seconds=60)
 
 
 def is_alive(pid: int) -> bool:
@@ -138,8 +138,7 @@ def test_without_any_redis_one_line_says_what_to_do(tmp_path: Path) -> None:
     )
 
 
-def test_in_the_foreground_it_is_the_process_itself(tmp_path: Path) -> None:
-    port = free_port()
+def test_in_the_foreground_it_is_the_process_itself(tmp_path: Path, port: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "infra.local.redis", "--port", str(port), "--dir", str(tmp_path / "new")],
         cwd=ROOT,
@@ -155,7 +154,8 @@ def test_in_the_foreground_it_is_the_process_itself(tmp_path: Path) -> None:
                 return False
 
     try:
-        assert wait_until(answers, seconds=10)
-    finally:
+        assert wait_until(answers, seconds=60)
         process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+        assert process.wait(60) == 0
+    finally:
+        process.kill()

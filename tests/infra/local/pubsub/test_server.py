@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ import grpc
 import psutil
 import pytest
 
-from infra.local.ports import LOOPBACK, free_port
+from infra.local.ports import LOOPBACK
 from infra.local.pubsub import PubsubControl, PubSubServer, pubsub_or_start, wire
 
 ROOT = Path(__file__).parents[4]
 TOPIC, SUBSCRIPTION = "projects/p/topics/gmail", "projects/p/subscriptions/ours"
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Client:
@@ -229,34 +230,37 @@ def test_acknowledged_messages_leave_nothing_in_memory(client: Client) -> None:
     assert sizes[1] - sizes[0] < 12_000_000
 
 
-def started(*words: str) -> tuple[subprocess.Popen[str], str]:
-    """The process and the line with which it says that it is ready."""
-    process = subprocess.Popen(
+@contextmanager
+def started(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and the line with which it says that it is ready; it is killed when it has not ended."""
+    with subprocess.Popen(
         [sys.executable, "-m", "infra.local.pubsub", *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    return process, process.stdout.readline()
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("kept", [False, True], ids=["memory", "folder"])
 def test_the_process_says_when_it_is_ready_and_stops_quietly(
-    how: signal.Signals, kept: bool, tmp_path: Path
+    how: signal.Signals, kept: bool, tmp_path: Path, port: int
 ) -> None:
     data = ("--data", str(tmp_path)) if kept else ()
-    port = free_port()
-    process, ready = started("--port", str(port), *data)
-    client = Client(f"{LOOPBACK}:{port}")
-    client.prepare()
-    stream = Stream(client)
-    client.publish("a")
-    stream.get()
-    process.send_signal(how)
-    rest, errors = process.communicate(timeout=PATIENCE)
+    with started("--port", str(port), *data) as (process, ready):
+        client = Client(f"{LOOPBACK}:{port}")
+        client.prepare()
+        stream = Stream(client)
+        client.publish("a")
+        stream.get()
+        process.send_signal(how)
+        rest, errors = process.communicate(timeout=PATIENCE)
     stream.cancel()
     client.channel.close()
 
@@ -264,22 +268,19 @@ def test_the_process_says_when_it_is_ready_and_stops_quietly(
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
-def test_what_a_killed_process_had_is_there_again_on_its_port(tmp_path: Path) -> None:
-    port = free_port()
+def test_what_a_killed_process_had_is_there_again_on_its_port(tmp_path: Path, port: int) -> None:
     words = ("--port", str(port), "--data", str(tmp_path))
-    process, _ = started(*words)
-    client = Client(f"{LOOPBACK}:{port}")
-    client.prepare()
-    stream = Stream(client)
-    client.publish(*"abc")
-    first = [stream.get() for _ in range(3)]
-    client.ack(first[1].ack_id)
-    process.kill()
-    process.communicate()
-    again, ready = started(*words)
-    left = client.pull()
-    again.terminate()
-    _, errors = again.communicate(timeout=PATIENCE)
+    with started(*words):
+        client = Client(f"{LOOPBACK}:{port}")
+        client.prepare()
+        stream = Stream(client)
+        client.publish(*"abc")
+        first = [stream.get() for _ in range(3)]
+        client.ack(first[1].ack_id)
+    with started(*words) as (again, ready):
+        left = client.pull()
+        again.terminate()
+        _, errors = again.communicate(timeout=PATIENCE)
     stream.cancel()
     client.channel.close()
 
@@ -290,8 +291,8 @@ def test_what_a_killed_process_had_is_there_again_on_its_port(tmp_path: Path) ->
 
 def test_a_process_refuses_a_damaged_journal_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b"something else")
-    process, ready = started("--port", str(free_port()), "--data", str(tmp_path))
-    _, errors = process.communicate(timeout=PATIENCE)
+    with started("--port", "0", "--data", str(tmp_path)) as (process, ready):
+        _, errors = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, ready) == (1, "")
     assert errors == f"{tmp_path}/journal is damaged at byte 0: move it away to start with nothing.\n"
