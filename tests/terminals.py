@@ -42,7 +42,7 @@ class Terminal:
         }
         with tempfile.TemporaryDirectory() as told:
             process = fork_command(words, environment, self.folder, Path(told))
-            process.join(60)
+            process.join(120)
             code = process.exitcode
             if code is None:
                 process.kill()

@@ -5,6 +5,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from tests.forks import fork_process
+from tests.journeys.world import PATIENT
 from tests.terminals import Terminal
 from workers.demo.shell import Answer
 from workers.demo.stage import Stage
@@ -14,7 +15,7 @@ class ForkedStage(Stage):
     """A stage whose commands are forked too."""
 
     def run(self, *words: str, **extra: str) -> str:
-        done = Terminal(self.folder, self.database_url, self.environment | extra).run(*words)
+        done = Terminal(self.folder, self.database_url, self.environment | PATIENT | extra).run(*words)
         return Answer(1 if done.code is None else done.code, done.out, done.err).good().out
 
     def run_all(self, *commands: Sequence[str]) -> None:

@@ -73,7 +73,7 @@ def test_a_process_killed_before_and_after_it_loses_and_doubles_nothing(
     for side in ("before", "after"):
         doomed = scene.fleet.start(point.process, LODESTONE_DIE_AT=f"{point.name}.{side}")
         sent |= getattr(scene, point.brought_about_by)()
-        doomed.join(20)
+        doomed.join(60)
         ends.append(doomed.exitcode)
     scene.fleet.start(point.process)
     scene.stage.gmail.clear_faults()

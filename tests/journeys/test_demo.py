@@ -22,7 +22,7 @@ FROM_LINE = b"From 1234567890@xxx Sun Mar 15 12:00:00 +0000 2026\n"
 DEMO = (sys.executable, "-m", "workers", "demo")
 
 
-def run(*words: str, seconds: float = 240) -> "subprocess.CompletedProcess[str]":
+def run(*words: str, seconds: float = 600) -> "subprocess.CompletedProcess[str]":
     """`lodestone demo …`, not at a terminal."""
     return subprocess.run(
         [*DEMO, *words], capture_output=True, text=True, timeout=seconds, check=False, env=os.environ
@@ -101,7 +101,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
             assert demo.wait(60) == 130
         finally:
             demo.kill()
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
 
 

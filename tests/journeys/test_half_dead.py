@@ -10,7 +10,8 @@ from redis import Redis
 
 from tests.forks import CLOSED_PIPE, STOPPED_PIPE
 from tests.journeys.conftest import ON_SQLITE, PUSH_INTERVAL, Scene
-from tests.journeys.world import wait_for
+from tests.journeys.world import PATIENT, wait_for
+from workers import vital
 from workers.demo.stage import PROCESSES
 
 TO_NOBODY = json.dumps(
@@ -26,6 +27,9 @@ MUCH_LATER = json.dumps(
     }
 )
 
+ALONE = PATIENT | {"LODESTONE_LEASE": "10", "LODESTONE_CHANNEL_TIMEOUT": "5"}
+"""For processes without a sweep: what is late there nobody asks for again."""
+
 
 @ON_SQLITE
 @pytest.mark.rule("I1", "I2")
@@ -33,7 +37,7 @@ MUCH_LATER = json.dumps(
     "sink", [CLOSED_PIPE, STOPPED_PIPE, Path("/dev/full")], ids=["closed pipe", "stopped pipe", "full disk"]
 )
 def test_without_its_log_every_process_works_on(scene: Scene, sink: Path) -> None:
-    running = {name: scene.fleet.start(name, log=sink) for name in PROCESSES}
+    running = {name: scene.fleet.start(name, log=sink, **ALONE) for name in PROCESSES}
     sent = scene.mail()
     scene.check(sent)
     assert [name for name, process in running.items() if not process.is_alive()] == []
@@ -42,7 +46,7 @@ def test_without_its_log_every_process_works_on(scene: Scene, sink: Path) -> Non
         scene.fleet.kill(silent)
         sent |= scene.mail()
         scene.check(sent)
-        scene.fleet.start(silent, log=sink)
+        scene.fleet.start(silent, log=sink, **ALONE)
     scene.stage.gmail.push(interval=PUSH_INTERVAL)
 
 
@@ -63,9 +67,10 @@ def test_a_process_without_what_it_lives_on_ends_in_time_with_a_code(scene: Scen
         assert wait_for(lambda: not redis.exists("lodestone:queue:mail.DQ", "lodestone:queue:outside"))
         redis.config_set("maxmemory", 1)  # it answers every script with an error: one that is no outage
         for process in running.values():
-            process.join(10)
+            process.join(60)
         redis.config_set("maxmemory", 0)
         redis.flushall()
+    assert vital.LOOK_EVERY + vital.TIDY_WITHIN < 10, "what a supervisor is promised"
     assert {name: process.exitcode for name, process in running.items()} == dict.fromkeys(PROCESSES, 1)
     lost = {"dispatcher": "pubsub", "worker": "threads", "sweep": "scheduler", "notifier": "threads"}
     assert [name for name, part in lost.items() if f'"part": "{part}"' not in scene.log(name)] == []

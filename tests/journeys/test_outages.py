@@ -12,14 +12,16 @@ from infra.db.schema import mailboxes
 from infra.db.types import db_now
 from tests.journeys.conftest import ON_SQLITE, Scene
 from tests.journeys.world import SENDERS, Ending, closing_engine, deliver, missing, wait_for
+from workers.process import STOP_WITHIN
 
 
 @pytest.mark.rule("W13", "I1", "E82")
 def test_redis_away_for_a_while(scene: Scene) -> None:
     sent = scene.mail()
+    before = scene.log("sweep").count("duty.postponed")
     scene.stage.redis.kill()
     sent |= scene.mail()
-    said = wait_for(lambda: "duty.postponed" in scene.log("sweep"), 20)
+    said = wait_for(lambda: scene.log("sweep").count("duty.postponed") > before)
     scene.stage.redis.start()
     sent |= scene.mail()
     scene.check(sent)
@@ -40,6 +42,7 @@ def test_gmail_answers_nothing_but_errors_for_a_while(scene: Scene, kind: str) -
 @ON_SQLITE
 @pytest.mark.rule("E82", "I1")
 def test_pubsub_dies_and_forgets_everything(scene: Scene) -> None:
+    before = scene.log("dispatcher").count('"part": "pubsub"')
     scene.stage.stop("pubsub", signal.SIGKILL)
     shutil.rmtree(scene.stage.pubsub_folder)
     sent = scene.mail()
@@ -47,7 +50,7 @@ def test_pubsub_dies_and_forgets_everything(scene: Scene) -> None:
     scene.stage.run("topic")
     sent |= scene.mail()
     scene.check(sent)
-    assert '"part": "pubsub"' in scene.log("dispatcher")
+    assert wait_for(lambda: scene.log("dispatcher").count('"part": "pubsub"') > before)
 
 
 @ON_SQLITE
@@ -104,10 +107,10 @@ def test_sigterm_in_a_burst_ends_the_worker_in_time_and_the_next_one_finishes(sc
     worker = scene.fleet.start("worker")
     assert wait_for(lambda: scene.log("worker").count("process.started") > starts)
     worker.terminate()
-    worker.join(25)
+    worker.join(STOP_WITHIN + 15)  # with what a machine that has other work takes for it
     ended = worker.exitcode
     scene.fleet.start("worker")
-    assert ended == 0, "not within 25 s"
+    assert ended == 0, "not in time"
     scene.check(sent)
 
 

@@ -10,11 +10,12 @@ from tests.forks import fork_process
 from tests.journeys.conftest import Scene, playing
 from tests.journeys.fleet import ForkedStage
 from tests.journeys.world import IMPATIENT, wait_for
+from workers.process import STOP_WITHIN
 
 RUN = "run"
 
-WITHIN = 25
-"""Seconds in which it ends."""
+WITHIN = STOP_WITHIN + 15
+"""Seconds in which it ends, and what a machine that has other work takes for it."""
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +26,16 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.mark.rule("I1", "I2", "I5", "W16")
 def test_a_mail_comes_to_its_label_and_its_webhook_and_sigterm_ends_it(lone: Scene) -> None:
+    said = lone.log(RUN)
+    running = lone.fleet.start(RUN)
     sent = lone.burst()
     lone.check(sent)
-    assert lone.log(RUN).count("process.started") == 1
-    running = lone.fleet.start(RUN)
-    assert wait_for(lambda: lone.log(RUN).count("process.started") == 2)
+    assert lone.log(RUN).count("process.started") == said.count("process.started") + 1, "all is one process"
     sent |= lone.many_mails()
     running.terminate()
     running.join(WITHIN)
     assert running.exitcode == 0
-    assert lone.log(RUN).count("process.stopped") == 1
+    assert lone.log(RUN).count("process.stopped") == said.count("process.stopped") + 1
     lone.fleet.start(RUN)
     lone.check(sent)
 
@@ -54,7 +55,7 @@ def test_a_mail_comes_to_its_label_and_its_webhook_and_sigterm_ends_it(lone: Sce
 def test_killed_in_the_middle_and_started_again_it_loses_and_doubles_nothing(lone: Scene, point: str) -> None:
     doomed = lone.fleet.start(RUN, LODESTONE_DIE_AT=f"{point}.after")
     sent = lone.mail()
-    doomed.join(20)
+    doomed.join(60)
     assert doomed.exitcode == -signal.SIGKILL, "the fault point was not reached"
     sent |= lone.mail()
     lone.fleet.start(RUN)
@@ -72,7 +73,7 @@ def test_without_one_of_its_parts_it_ends_with_a_code_and_the_next_one_goes_on(
     sent = lone.mail()
     lone.check(sent)
     os.kill(running.pid or 0, signal.SIGUSR1)
-    running.join(10)
+    running.join(60)
     assert running.exitcode == 1
     sent |= lone.mail()
     lone.fleet.start(RUN)

@@ -18,7 +18,7 @@ from infra.gmail import REMOTE_CALLS
 from infra.local.postgres import fresh_database
 from tests.forks import fork_asker
 from tests.journeys.fleet import Fleet, ForkedStage
-from tests.journeys.world import IMPATIENT, UWE, closing_engine, crm, wait_for
+from tests.journeys.world import IMPATIENT, PATIENT, UWE, closing_engine, crm, wait_for
 from workers.demo.stage import Stage
 
 ANN = "ann@example.com"
@@ -72,8 +72,8 @@ class Post:
 
     def ask(self, subject: str, **extra: str) -> int | None:
         """Ask for this mail; returns how the process ended."""
-        process = fork_asker(self.stage.environment | extra, subject)
-        process.join(60)
+        process = fork_asker(self.stage.environment | PATIENT | extra, subject)
+        process.join(120)
         ended = process.exitcode
         process.close()
         if ended == -signal.SIGKILL:
@@ -105,7 +105,7 @@ class Post:
 
     def dies(self, doomed: BaseProcess, place: str) -> None:
         """Wait for it."""
-        doomed.join(60)
+        doomed.join(120)
         assert doomed.exitcode == -signal.SIGKILL, f"{place} was not reached"
         self.kills += 1
 
@@ -120,7 +120,7 @@ class Post:
         """A healthy worker, until nothing is open."""
         self.stage.gmail.clear_faults()
         self.fleet.start("worker")
-        assert wait_for(lambda: not self.open_rows(), 90), self.open_rows()
+        assert wait_for(lambda: not self.open_rows()), self.open_rows()
 
     def ask_again(self) -> None:
         """Everybody who died comes back and asks with the same key."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from infra.db.store import open_engine
 from tests.journeys.fleet import Fleet
-from tests.journeys.world import missing, wait_for
+from tests.journeys.world import missing, wait_for, whole_lines
 from workers.demo.receiver import Receiver
 from workers.demo.stage import Stage
 
@@ -105,7 +105,7 @@ class Town:
             json.loads(line)
             for file in self.stage.logs.glob("*.log")
             if file.stem in ("dispatcher", "worker", "sweep", "notifier")
-            for line in file.read_text().splitlines()
+            for line in whole_lines(file)
         ]
         return [line for line in found if event in (None, line["event"])]
 
@@ -144,6 +144,9 @@ class Town:
         self.settle([one for mails in self.mails.values() for one in mails.values()])
         due = {side.location: len(side.notified()) for side in SIDES}
         assert wait_for(lambda: {place: len(self.told(place)) for place in due} == due), due
+        assert wait_for(lambda: not self.rows("SELECT * FROM deliveries")), (
+            "that they are told is not written down"
+        )
 
     def send(self) -> None:
         """Uwe of both writes to c3, by the same key."""

@@ -49,7 +49,7 @@ class Page:
 
     def answer(self, message_id: str) -> dict[str, Any]:
         key = f"lodestone:answer:{message_id}"
-        found: Any = self._redis.blpop([key], timeout=60)
+        found: Any = self._redis.blpop([key], timeout=120)
         assert found, "there is no answer"
         answer: dict[str, Any] = json.loads(found[1])
         return answer

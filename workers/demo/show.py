@@ -13,7 +13,7 @@ from workers.demo.screen import Screen
 from workers.demo.shell import Shell
 from workers.demo.stage import Stage
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds after which a mail without an outcome is a failed expectation."""
 
 POLL = 0.02
