@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 def visit(url: str) -> tuple[int, str]:
     """The page's status, and where it leads, or what it says."""
     place = urlsplit(url)
-    with closing(HTTPConnection(place.netloc, timeout=20)) as connection:
+    with closing(HTTPConnection(place.netloc, timeout=60)) as connection:
         connection.request("GET", f"{place.path}?{place.query}")
         response = connection.getresponse()
         text = response.read().decode()

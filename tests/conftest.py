@@ -27,7 +27,12 @@ from infra.secrets import Cipher
 from tests import witness
 from tests.worlds import KEY, World, make_world
 
-hypothesis.settings.register_profile("lodestone", deadline=None)
+hypothesis.settings.register_profile(
+    "lodestone",
+    deadline=None,
+    derandomize="EXAMPLES" not in os.environ,  # what is found now and then is looked for on purpose, by hand
+    suppress_health_check=list(hypothesis.HealthCheck),  # a machine with other work is no fault of a test
+)
 hypothesis.settings.load_profile("lodestone")
 
 DATABASES = ("sqlite", "postgresql")
@@ -96,7 +101,7 @@ def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sqlite_url(sqlite_template: Path, sqlite_file: Path) -> str:
     """A migrated SQLite database. Whoever has the last test's open still writes where nobody looks."""
     for old in sqlite_file.parent.iterdir():
-        old.unlink()
+        old.unlink(missing_ok=True)  # SQLite itself removes some at an end that comes late
     shutil.copyfile(sqlite_template, sqlite_file)
     return f"sqlite:///{sqlite_file}"
 

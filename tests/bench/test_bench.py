@@ -18,7 +18,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "PERFORMANCE.md"
 
 BURN = """
 import sys, time
-while time.process_time() < 0.2: pass
+while time.process_time() < 0.3: pass
 """
 PARENT = f"""
 import subprocess, sys
@@ -96,12 +96,12 @@ def test_the_page_has_the_table_of_today() -> None:
 
 
 def test_the_cpu_of_children_counts_of_the_dead_too() -> None:
-    """Each burns a fifth of a second; the parent itself does nothing."""
+    """Each burns 0.3 s; the parent itself does next to nothing, and the system counts in hundredths."""
     words = [sys.executable, "-c", PARENT]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
-        assert cpu_seconds(parent.pid) >= 0.4
+        assert cpu_seconds(parent.pid) > 0.5
         parent.communicate()
 
 

@@ -55,7 +55,7 @@ def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, secon
                 Wishes(magnet=True, sharing=Sharing.PRIVATE),
                 work=work,
             )
-            assert asked.wait(30)
+            assert asked.wait(60)
             if house.store.engine.dialect.name == "postgresql":
                 assert wait_for(lambda: is_waited_for(house.store)), "the second does not wait for the first"
         with pytest.raises(Refused, match="MailMagnet is on for this mailbox with user uwe"):
@@ -75,7 +75,7 @@ def test_of_two_mailboxes_that_a_user_connects_at_once_one_is_refused(
             other = thread.submit(
                 connections.save, "uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), work=work
             )
-            assert asked.wait(30)
+            assert asked.wait(60)
             if house.store.engine.dialect.name == "postgresql":
                 assert wait_for(lambda: is_waited_for(house.store)), "the second does not wait for the first"
         with pytest.raises(Refused, match="another mailbox connected"):

@@ -1,14 +1,13 @@
 """The database is busy: nothing is lost, no tries are counted, and what is not concerned goes on (I4, E88, W13)."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import Table, select, text, update
+from sqlalchemy import Table, event, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import DatabaseAway
@@ -146,18 +145,25 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
     lock = Lock(hasty, table)
     gmail = Locking(hasty.work.gmail, lock.take)
     work = replace(hasty.work, gmail=gmail)
-    over: list[float] = []
+    refused, told, over = threading.Semaphore(0), threading.Event(), threading.Event()
+    event.listen(cast(Store, work.store).engine, "handle_error", lambda _: refused.release())
 
     def end() -> None:
-        while not gmail.calls:
-            time.sleep(0.01)
-        time.sleep(8 * SHORT)
-        over.append(time.monotonic())
+        """The work could not be recorded, nor the claim given back: once somebody has tried, or has given up."""
+        for _ in range(2):
+            while not refused.acquire(timeout=0.05) and not told.is_set():
+                pass
+        over.set()
         lock.give_back()
 
-    with meanwhile(end), pytest.raises(DatabaseAway):
-        (contacts.match if step == "match" else labels.sort)(1, work)
-    assert over or table is connections, "it waited until the claim could be given back"
+    with meanwhile(end):
+        try:
+            with pytest.raises(DatabaseAway):
+                (contacts.match if step == "match" else labels.sort)(1, work)
+        finally:
+            waited = over.is_set()
+            told.set()
+    assert waited or table is connections, "it waited until the claim could be given back"
     with hasty.store.engine.connect() as db:
         mine = (steps.c.step == step, steps.c.owner.is_(None), steps.c.attempts == 0)
         assert db.scalar(select(steps.c.state).where(*mine)) == "waiting"

@@ -391,12 +391,12 @@ def test_what_is_being_committed_is_waited_for_and_goes_too(
         with full.store.begin("contacts.record") as tx:
             assert tx.connections.working(connection.mailbox_id, locked=True)
             ended = thread.submit(switch_off)
-            assert begun.wait(10)
+            assert begun.wait(60)
             late = ("late", connection.id, link(), None)
             tx.messages.record(1, Found(("late",), (), (), (), ()), "push", [connection.id], {})
             tx.decisions.link(1, [late], KEPT)
             tx.ledger.plan(1, [("late", connection.id, Planned(Step.ANNOUNCE, State.WAITING))])
-        ended.result(30)
+        ended.result(60)
     assert rows(full, MAIL) == {}
 
 

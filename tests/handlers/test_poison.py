@@ -32,7 +32,7 @@ LINES: Mapping[str, dict[str, Any]] = {
 @pytest.fixture
 def impatient(house: House, gmail_server: GmailServer) -> Iterator[House]:
     """The house, connected, with little patience for a silent Gmail."""
-    gmail = Gmail(gmail_server.url, timeout_seconds=0.5)
+    gmail = Gmail(gmail_server.url, timeout_seconds=1)
     patient = replace(house, work=replace(house.work, gmail=gmail))
     patient.connect()
     yield patient

@@ -33,7 +33,7 @@ def control(server: GmailServer) -> GmailControl:
 @pytest.fixture
 def gmail(server: GmailServer) -> Iterator[Gmail]:
     """The adapter."""
-    gmail = Gmail(server.url, timeout_seconds=5)
+    gmail = Gmail(server.url, timeout_seconds=30)
     yield gmail
     gmail.close()
 

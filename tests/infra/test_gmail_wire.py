@@ -76,7 +76,7 @@ def google() -> Iterator[Script]:
 
 @pytest.fixture
 def mailbox(google: Script) -> Iterator[GmailMailbox]:
-    gmail = Gmail(google.url, timeout_seconds=0.5)
+    gmail = Gmail(google.url, timeout_seconds=2)
     yield gmail.open(Grant("client", "secret", "refresh", f"{google.url}/token", access_token="access"))
     gmail.close()
 
@@ -227,7 +227,7 @@ def test_silence_ends_and_its_late_answer_is_nobody_s(google: Script, mailbox: G
     late = threading.Event()
 
     def slow(_: bytes) -> bytes:
-        late.wait(5)
+        late.wait(60)
         return http({"historyId": "1"})
 
     google.script = [slow, http({"historyId": "2"})]
@@ -249,7 +249,7 @@ def test_silence_ends_and_its_late_answer_is_nobody_s(google: Script, mailbox: G
     ],
 )
 def test_an_answer_that_trickles_on_and_on_is_cut_whatever_its_form(google: Script, head: bytes) -> None:
-    gmail = Gmail(google.url, timeout_seconds=0.1)
+    gmail = Gmail(google.url, timeout_seconds=0.25)
     mailbox = gmail.open(Grant("client", "secret", "refresh", f"{google.url}/token", access_token="access"))
     google.script = [Trickle(b"HTTP/1.1 200 OK\r\n" + head + b"x" * 5_000), http({"historyId": "2"})]
     with pytest.raises(TryAgain, match=r"^timeout$"):
@@ -266,7 +266,7 @@ def test_a_line_that_went_dead_meanwhile_is_opened_again(google: Script, mailbox
 
 
 def test_nobody_there_costs_nothing() -> None:
-    gmail = Gmail("http://127.0.0.1:1", timeout_seconds=0.5)
+    gmail = Gmail("http://127.0.0.1:1", timeout_seconds=2)
     mailbox = gmail.open(Grant("client", "secret", "refresh", "http://127.0.0.1:1/token", "access"))
     assert troubles(mailbox.fetch(["a", "b"])) == dict.fromkeys("ab", ("unreachable", True))
     assert mailbox.spent.units == 0
@@ -393,7 +393,7 @@ def test_the_clock_is_the_provider_s(google: Script, mailbox: GmailMailbox) -> N
 
 
 def test_odd_token_and_revoke_answers_are_asked_for_again(google: Script) -> None:
-    gmail = Gmail(google.url, timeout_seconds=0.5)
+    gmail = Gmail(google.url, timeout_seconds=2)
     mailbox = gmail.open(Grant("client", "secret", "refresh", f"{google.url}/token"))
     for answer in (http({}), http(b"<html>"), http([]), http({"access_token": "x", "expires_in": "soon"})):
         google.script = [answer]

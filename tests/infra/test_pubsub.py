@@ -17,7 +17,7 @@ from infra.local.ports import wait_until
 from infra.local.pubsub import PubsubControl, PubSubServer, wire
 from infra.pubsub import Subscription, Unready, ensure_subscription
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @contextmanager
@@ -54,7 +54,8 @@ def test_after_an_outage_messages_come_again(server: PubSubServer) -> None:
     with pulling(got.put):
         for number in (b"1", b"2", b"3"):
             publish(server.host, number)
-            assert got.get(timeout=PATIENCE) == number
+            while got.get(timeout=PATIENCE) != number:
+                pass  # one whose acknowledgement the outage took along
             server.stop()
             server.start()
 

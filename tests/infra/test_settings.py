@@ -217,7 +217,7 @@ def test_a_process_with_a_wrong_setting_ends_before_it_starts(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

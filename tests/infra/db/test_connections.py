@@ -143,18 +143,18 @@ def test_settings_do_not_change_while_a_commit_checks_them(world: World, second_
         with world.store.begin("labels.record") as tx:
             [connection] = tx.connections.working(world.mailbox_id, locked=True)
             checked.set()
-            assert may_commit.wait(10)
+            assert may_commit.wait(60)
             return connection.version
 
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(commit_slowly)
-        assert checked.wait(10)
+        assert checked.wait(60)
         changing = pool.submit(change, replace(world, store=second_store), sorting=False)
         time.sleep(0.1)
         assert not changing.done()
         may_commit.set()
-        assert slow.result(10) == 2
-        changing.result(10)
+        assert slow.result(60) == 2
+        changing.result(60)
 
     assert get(world).version == 3
 

@@ -275,22 +275,22 @@ def test_a_reader_who_asks_for_what_came_after_misses_nothing(world: World, seco
             tx.connections.working(world.mailbox_id, locked=True)
             tx.notifications.notify(connection_of(tx, world), [first], tx.decisions.links([first]), KEPT)
             holding.set()
-            assert may_commit.wait(10)
+            assert may_commit.wait(60)
 
     def announce() -> None:
-        assert holding.wait(10)
+        assert holding.wait(60)
         with second_store.begin("notifications.record") as tx:
             tx.connections.working(world.mailbox_id, locked=True)
             tx.notifications.notify(connection_of(tx, world), [second], tx.decisions.links([second]), KEPT)
 
     with ThreadPoolExecutor(2) as pool:
         slow, quick = pool.submit(announce_slowly), pool.submit(announce)
-        assert holding.wait(10)
+        assert holding.wait(60)
         time.sleep(0.1)
         assert not quick.done(), "the second waits for the first's commit"
         may_commit.set()
-        slow.result(10)
-        quick.result(10)
+        slow.result(60)
+        quick.result(60)
 
     assert told(world.store) == ["first", "second"]
 

@@ -334,9 +334,9 @@ def test_the_re_driver_names_only_what_nobody_has_worked_on_for_long(world: Worl
     assert redriven(world.store) == set(), "asked for a moment ago"
 
     claim(world, lease=60)
-    let_pass(world.store, 59)
+    let_pass(world.store, 40)
     assert redriven(world.store) == set(), "somebody is at work on it"
-    let_pass(world.store, 2)
+    let_pass(world.store, 21)
     assert redriven(world.store) == {(world.mailbox_id, Step.MATCH)}
 
     finish(world, claim(world))

@@ -127,10 +127,10 @@ def test_labels_come_back_by_category(world: World) -> None:
 @pytest.mark.rule("E82", "Z33")
 def test_a_mailbox_is_due_nine_minutes_after_its_last_sync_began(world: World) -> None:
     sync(world)
-    let_pass(world.store, 538)
+    let_pass(world.store, 520)
     assert due(world.store) == ()
 
-    let_pass(world.store, 3)
+    let_pass(world.store, 21)
     assert due(world.store) == (world.mailbox_id,)
 
 
@@ -204,9 +204,9 @@ def test_a_watch_is_renewed_after_a_day_and_tried_again_when_that_failed(world: 
 
     with world.store.begin("watch.failed") as tx:
         tx.mailboxes.watch_failed(world.mailbox_id, "backendError", 600)
-    let_pass(world.store, 599)
+    let_pass(world.store, 580)
     assert watch_due(world.store) == ()
-    let_pass(world.store, 2)
+    let_pass(world.store, 21)
     assert watch_due(world.store) == (world.mailbox_id,)
     assert due(world.store) == (world.mailbox_id,), "the sweep carries on meanwhile"
 

@@ -116,7 +116,7 @@ def test_a_process_ends_at_once_on_a_database_that_is_not_migrated(tmp_path: Pat
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -150,7 +150,7 @@ def test_of_several_that_migrate_at_once_one_does_it_and_the_others_wait(
         assert version_of(engine) is None
         db.rollback()
     for process in migrating:
-        process.join(60)
+        process.join(120)
     check_schema(engine)
     engine.dispose()
     assert [process.exitcode for process in migrating] == [0, 0, 0]

@@ -102,7 +102,7 @@ def test_a_mailbox_is_looked_at_again_when_the_next_claim_or_wait_of_any_step_en
     let_pass(world.store, 61)
     assert ask(world) == {world.mailbox_id: (Step.MATCH,)}, "the other one"
 
-    let_pass(world.store, 13)
+    let_pass(world.store, 4)
     assert ask(world) == {}
-    let_pass(world.store, 2)
+    let_pass(world.store, 11)
     assert ask(world) == {world.mailbox_id: (Step.MATCH,)}, "14 seconds later, not 60"

@@ -80,7 +80,7 @@ def test_servers_run_side_by_side_and_leave_nothing_behind(
 
     assert not Path(str(folder)).parent.exists()
     assert list(tmp_path.iterdir()) == []
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before, "one of another test may end meanwhile"
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])

@@ -70,7 +70,7 @@ def connect(server: GmailServer, document: Json) -> Iterator[Callable[[Json], An
     def connect(info: Json) -> Any:
         names = ("client_id", "client_secret", "refresh_token", "token_uri")
         credentials = Credentials(None, **{name: info[name] for name in names})
-        plain = httplib2.Http(timeout=10)
+        plain = httplib2.Http(timeout=60)
         plain.redirect_codes -= {308}  # as build_http does: in uploads it means "go on"
         http = AuthorizedHttp(credentials, http=plain)
         service = build_from_document({**document, "rootUrl": f"{server.url}/"}, http=http)
@@ -124,7 +124,7 @@ def http(server: GmailServer) -> Callable[..., Reply]:
     """One plain request, without any client library's help."""
 
     def http(verb: str, target: str, body: bytes | None = None, **headers: str) -> Reply:
-        with closing(HTTPConnection(urlsplit(server.url).netloc, timeout=20)) as connection:
+        with closing(HTTPConnection(urlsplit(server.url).netloc, timeout=60)) as connection:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(verb, target, body, named)
             response = connection.getresponse()

@@ -13,6 +13,7 @@ from googleapiclient.errors import HttpError
 
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.faults import LINE
+from infra.local.ports import wait_until
 
 ANA = "ana@example.com"
 RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\nbody"
@@ -49,16 +50,20 @@ def test_a_call_without_an_answer_has_or_has_not_had_its_effect(
 def test_a_timeout_lasts_until_the_client_gives_up(
     server: GmailServer, http: Http, token: str, control: GmailControl
 ) -> None:
+    before = _answering()
     control.fault("timeout", ["getProfile"], times=1, delay=3_600)
     with closing(HTTPConnection(urlsplit(server.url).netloc, timeout=0.2)) as connection:
         connection.request("GET", PROFILE, headers={"Authorization": token})
         with pytest.raises(TimeoutError):
             connection.getresponse()
     assert http("GET", PROFILE, Authorization=token).status == 200
-    deadline = time.monotonic() + 10
-    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
-        assert time.monotonic() < deadline, "the answer is still held for a client that has gone"
-        time.sleep(0.01)
+    given_up = wait_until(lambda: not _answering() - before, seconds=60)
+    assert given_up, "the answer is still held for a client that has gone"
+
+
+def _answering() -> set[threading.Thread]:
+    """The threads that are at an answer, whosever: a server of another test may be at one still."""
+    return {thread for thread in threading.enumerate() if "process_request_thread" in thread.name}
 
 
 def test_a_slow_answer_comes_whole(http: Http, token: str, control: GmailControl) -> None:

@@ -21,6 +21,8 @@ from infra.local.ports import wait_until
 ANA = "ana@example.com"
 TOPIC = "projects/lodestone/topics/gmail"
 RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\n"
+INTERVAL = 2.0
+"""Seconds in which a machine with other work delivers a few mails too."""
 Json = dict[str, Any]
 
 
@@ -40,7 +42,7 @@ class Topic:
     def after(self, count: int) -> list[Json]:
         """What was published, once there are so many."""
         with self._news:
-            assert self._news.wait_for(lambda: len(self.published) >= count, timeout=10), self.published
+            assert self._news.wait_for(lambda: len(self.published) >= count, timeout=60), self.published
             return [data for _, data in self.published]
 
 
@@ -118,14 +120,14 @@ def test_the_first_goes_at_once_and_the_excess_is_dropped(
     users: Any, control: GmailControl, topic: Topic
 ) -> None:
     watch(users).execute()
-    control.push(interval=0.5)
+    control.push(interval=INTERVAL)
     topic.after(1)
-    time.sleep(0.5)
+    time.sleep(INTERVAL)
     for _ in range(5):
         control.deliver(ANA, RAW)
     assert len(topic.after(2)) == 2
     assert control.counters().pushes["throttled"] == 4
-    time.sleep(0.5)
+    time.sleep(INTERVAL)
     control.deliver(ANA, RAW)
     assert len(topic.after(3)) == 3
 
@@ -147,7 +149,7 @@ def test_a_late_push_comes_after_those_that_are_in_time(
     users: Any, control: GmailControl, topic: Topic
 ) -> None:
     watch(users).execute()
-    control.fault("late_push", mailbox=ANA, times=1, delay=0.3)
+    control.fault("late_push", mailbox=ANA, times=1, delay=INTERVAL)
     late, soon = control.deliver(ANA, RAW), control.deliver(ANA, RAW)
     assert [data["historyId"] for data in topic.after(3)][1:] == [soon.history_id, late.history_id]
 
@@ -244,7 +246,7 @@ def test_a_pubsub_that_is_away_holds_nobody_up(
                 server.world.push.notify(mailbox.address, TOPIC, mailbox.history_id)
             control.deliver(ANA, RAW)
             assert len(server.world.push._waiting) <= BACKLOG
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while control.counters().pushes["failed"] == dropped:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
@@ -260,7 +262,7 @@ def test_pushes_go_on_when_pubsub_is_back(document: Json) -> None:
     with GmailServer(pubsub_host=f"127.0.0.1:{port}", push_interval=0) as server:
         push, control = server.world.push, GmailControl(server.url)
         push.notify(ANA, TOPIC, 1)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not control.counters().pushes["failed"]:
             assert time.monotonic() < deadline
             time.sleep(0.02)

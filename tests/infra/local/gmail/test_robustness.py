@@ -114,7 +114,7 @@ def test_a_broken_request_ends_its_connection_only(
     sent: bytes, server: GmailServer, control: GmailControl
 ) -> None:
     where = urlsplit(server.url)
-    with closing(socket.create_connection((where.hostname, where.port or 0), timeout=10)) as connection:
+    with closing(socket.create_connection((where.hostname, where.port or 0), timeout=60)) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         while True:
@@ -133,7 +133,7 @@ def test_chunks_keep_alive_and_absolute_addresses(server: GmailServer, ana: Any)
         b"5\r\ngrant\r\n8;x=y\r\n_type=xx\r\n0\r\n\r\n"
         b"GET http://gmail.example/gmail/v1/users/me/profile HTTP/1.1\r\nConnection: close\r\n\r\n"
     )
-    with closing(socket.create_connection((where.hostname, where.port or 0), timeout=10)) as connection:
+    with closing(socket.create_connection((where.hostname, where.port or 0), timeout=60)) as connection:
         connection.sendall(sent)
         received = b"".join(iter(lambda: connection.recv(65536), b""))
     assert b"Invalid grant_type: xx" in received
@@ -176,9 +176,9 @@ def test_control_refuses_politely(control: GmailControl, ana: Any, http: Callabl
 def test_raw_mails_stay_out_of_memory(server: GmailServer, control: GmailControl, ana: Any) -> None:
     process, body = psutil.Process(), b"x" * 50_000
     before = process.memory_info().rss
-    began = time.monotonic()
+    began = time.process_time()
     ids = [server.deliver(ANA, b"Subject: %d\r\n\r\n" % n + body).id for n in range(2_000)]
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert process.memory_info().rss - before < 40_000_000
     assert control.raw(ANA, ids[1_234]) == b"Subject: 1234\r\n\r\n" + body
 
@@ -222,7 +222,7 @@ def test_as_a_process_it_says_where_it_is_and_ends_quietly(ending: str) -> None:
         else:
             process.send_signal(signal.Signals[ending])
         try:
-            assert process.wait(timeout=10) == 0
+            assert process.wait(timeout=60) == 0
         finally:
             process.kill()  # else what does not end is waited for without end
         assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
@@ -232,10 +232,12 @@ def test_stopping_ends_open_connections_and_can_be_repeated() -> None:
     server = GmailServer()
     where = urlsplit(server.url)
     server.start()
-    with closing(socket.create_connection((where.hostname, where.port or 0), timeout=5)) as connection:
-        time.sleep(0.05)
+    with closing(socket.create_connection((where.hostname, where.port or 0), timeout=60)) as connection:
+        connection.sendall(b"GET /nonsense HTTP/1.1\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 404 ")
         server.stop()
-        assert connection.recv(1) == b""
+        while connection.recv(65_536):
+            pass
     server.stop()
     assert server.wait(0)
     GmailServer().stop()

@@ -86,9 +86,9 @@ def test_a_share_of_calls_is_the_same_for_the_same_seed(users: Any, control: Gma
 
 
 def test_a_fault_ends_by_itself(users: Any, control: GmailControl, refused: Refused) -> None:
-    control.fault("500", seconds=0.5)
+    control.fault("500", seconds=2)
     assert refused(profile(users))[0] == 500
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not control.faults()[0]["over"]:
         assert time.monotonic() < deadline
         time.sleep(0.02)

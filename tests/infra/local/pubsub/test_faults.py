@@ -11,7 +11,9 @@ from infra.local.pubsub.entry import Puller
 from infra.local.pubsub.faults import KINDS, Faults
 
 TOPIC, SUBSCRIPTION = "projects/p/topics/gmail", "projects/p/subscriptions/ours"
-PATIENCE = 10.0
+PATIENCE = 60.0
+HELD = 1.0
+"""Seconds that a message is held back: longer than a machine with other work takes from one line to the next."""
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_a_doubled_message_comes_twice_under_one_id_and_no_third_time(broker: Br
 
 
 def test_the_second_of_two_may_come_after_the_first_was_acknowledged(broker: Broker) -> None:
-    broker.faults.add("double", seconds=0.2)
+    broker.faults.add("double", seconds=HELD)
     publish(broker, "a")
 
     assert texts(pull(broker)) == ["a"]
@@ -77,7 +79,7 @@ def test_a_doubled_message_that_is_nacked_is_not_doubled_again(broker: Broker) -
 
 
 def test_reordered_messages_are_overtaken_and_all_come(broker: Broker) -> None:
-    broker.faults.add("reorder", share=0.5, seed=7, seconds=0.2)
+    broker.faults.add("reorder", share=0.5, seed=7, seconds=HELD)
     sent = [f"{number:03}" for number in range(50)]
     publish(broker, *sent)
     got = texts(pull(broker, count=50, seconds=PATIENCE))
@@ -88,7 +90,7 @@ def test_reordered_messages_are_overtaken_and_all_come(broker: Broker) -> None:
 
 
 def test_late_messages_come_after_their_time(broker: Broker) -> None:
-    broker.faults.add("late", seconds=0.3)
+    broker.faults.add("late", seconds=HELD)
     publish(broker, "a")
     broker.faults.clear()
     publish(broker, "b")
