@@ -73,7 +73,14 @@ def leave(connection_id: int, work: Work) -> None:
     try:
         leave_now(connection_id, work)
     except TryAgain as error:
-        log.warning("leaving.postponed", connection_id=connection_id, reason=error.reason)
+        with work.store.begin("connections.look", reads_only=True) as tx:
+            connection = tx.connections.get(connection_id)
+        log.warning(
+            "leaving.postponed",
+            connection_id=connection_id,
+            location_id=connection and connection.location.id,
+            reason=error.reason,
+        )
 
 
 def clear(connection_id: int, work: Work, told: Callable[[int], object] = lambda _: None) -> bool:
@@ -83,14 +90,16 @@ def clear(connection_id: int, work: Work, told: Callable[[int], object] = lambda
     Meanwhile another one may switch it on again: each stretch looks what is on, under the mailbox's lock.
     """
     mails = 0
+    location_id: int | None = None
 
     def run(rows: int, after: After) -> After | None:
-        nonlocal mails
+        nonlocal mails, location_id
         with work.store.begin("connections.forget") as tx:
             connection = tx.connections.get(connection_id)
             held = tx.connections.hold_leaving(connection_id, work.pace.redrive_after)
             if connection is None or not held:
                 return None
+            location_id = connection.location.id
             tx.mailboxes.lock([connection.mailbox_id])
             found = _forget_some(connection_id, rows, after, tx)
             if found.after is None:
@@ -100,7 +109,7 @@ def clear(connection_id: int, work: Work, told: Callable[[int], object] = lambda
         return found.after
 
     def say() -> None:
-        log.info("connection.cleared", connection_id=connection_id, mails=mails)
+        log.info("connection.cleared", connection_id=connection_id, location_id=location_id, mails=mails)
 
     done = stretch_by_stretch(run, say, work, most=AT_ONCE)
     if mails:
@@ -190,4 +199,9 @@ def _sign_out(connection: Connection, *, stop: bool, revoke: bool, work: Work) -
             if wanted:
                 step()
         except (AccessRevoked, GiveUp, GrantRefused) as error:
-            log.info("grant.lost", connection_id=connection.id, error=type(error).__name__)
+            log.info(
+                "grant.lost",
+                connection_id=connection.id,
+                location_id=connection.location.id,
+                error=type(error).__name__,
+            )

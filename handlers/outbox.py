@@ -57,7 +57,7 @@ def _deliver(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
             user = _user(connection, tx)
             late = sending.is_late(tx.now())
         end = _take_up(sending, connection, user, work, _lease(sending, keep, work), late=late)
-        written(partial(_conclude, sending, end, work), work)
+        written(partial(_conclude, sending, connection, end, work), work)
         if not keep():
             return False
     return False
@@ -178,20 +178,26 @@ def _again(sending: Sending, state: SendState, error: TryAgain) -> _End:
     return _End(state, error.reason, after=after.total_seconds(), looks=sending.looks)
 
 
-def _conclude(sending: Sending, end: _End, work: Work) -> None:
+def _conclude(sending: Sending, connection: Connection | None, end: _End, work: Work) -> None:
     me = work.me()
     with work.store.begin("sending.record") as tx:
         if end.state in (SendState.SENT, SendState.FAILED):
             ours = tx.outbox.finish(sending, me, end.state, sent_id=end.sent_id, reason=end.reason)
         else:
             ours = tx.outbox.release(sending, me, end.after, end.state, end.reason, end.looks)
-    say = log.bind(sending_id=sending.id, mailbox_id=sending.mailbox_id, attempt=sending.attempts)
+    say = log.bind(
+        sending_id=sending.id,
+        mailbox_id=sending.mailbox_id,
+        connection_id=sending.connection_id,
+        location_id=connection and connection.location.id,
+        attempt=sending.attempts,
+    )
     if not ours:
         return
     if end.state is SendState.SENT:
-        say.info("sending.sent", connection_id=sending.connection_id, message_id=end.sent_id)
+        say.info("sending.sent", message_id=end.sent_id)
     elif end.state is SendState.FAILED:
-        say.warning("sending.failed", connection_id=sending.connection_id, reason=end.reason)
+        say.warning("sending.failed", reason=end.reason)
     else:
         say.info("sending.postponed", reason=end.reason, seconds=round(end.after, 1))
 

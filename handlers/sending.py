@@ -107,7 +107,7 @@ def _draft(
     """The draft is written and its id recorded. Whatever goes wrong, nothing is sent after the caller was told so."""
 
     def write(gmail: Mailbox) -> bool:
-        _write(sending, raw, prepared.thread_id, gmail, work, progress)
+        _write(sending, raw, prepared, gmail, work, progress)
         return True
 
     if not enter((prepared.connection,), work, write, purpose=Purpose.SEND):
@@ -117,14 +117,14 @@ def _draft(
 def _write(
     sending: Sending,
     raw: bytes,
-    thread_id: str | None,
+    prepared: Prepared,
     gmail: Mailbox,
     work: Work,
     progress: Callable[[int, int], None],
 ) -> None:
     me = work.me()
     try:
-        draft_id = gmail.create_draft(raw, thread_id, progress)
+        draft_id = gmail.create_draft(raw, prepared.thread_id, progress)
     except Unanswered:  # whoever takes it up once what may have come to be can be seen says that it failed
         with work.store.begin("sending.abandon") as tx:
             tx.outbox.release(sending, me, work.pace.redrive_after, SendState.DRAFTING, None, 0)
@@ -144,6 +144,7 @@ def _write(
         sending_id=sending.id,
         mailbox_id=sending.mailbox_id,
         connection_id=sending.connection_id,
+        location_id=prepared.connection.location.id,
         contact_id=sending.contact_id,
         bytes=len(raw),
     )

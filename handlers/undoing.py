@@ -93,7 +93,7 @@ class Undoing:
         with self._turn() as lease:
             while not self.work.stopping():
                 with self.work.store.begin("undoing.look", reads_only=True) as tx:
-                    connections = [c for c in tx.connections.of_mailbox(self.mailbox.id) if c.works]
+                    connections = tx.connections.of_mailbox(self.mailbox.id)
                     some = tx.decisions.labelled_since(self.mailbox.id, self.since, last, self.at_once)
                 if not some:
                     break
@@ -136,7 +136,7 @@ class Undoing:
         refused: dict[Labelled, TryAgain | GiveUp] = {}
         for attempt in range(1, TRIES + 1):
             verdicts = self._ask(waiting, connections, done, lease)
-            self._record(verdicts, done)
+            self._record(verdicts, connections, done)
             refused |= {one: v for one, v in verdicts.items() if isinstance(v, GiveUp)}
             later = {one: v for one, v in verdicts.items() if isinstance(v, TryAgain)}
             if later and not done.stopped:
@@ -155,7 +155,8 @@ class Undoing:
         self, waiting: Collection[Labelled], connections: Sequence[Connection], done: Undone, lease: Lease
     ) -> Mapping[Labelled, Verdict]:
         try:
-            verdicts = enter(connections, self.work, lambda gmail: self._restore(gmail, waiting), lease)
+            works = [one for one in connections if one.works]
+            verdicts = enter(works, self.work, lambda gmail: self._restore(gmail, waiting), lease)
         except TryAgain as error:
             return dict.fromkeys(waiting, error)
         except GiveUp as error:
@@ -196,7 +197,9 @@ class Undoing:
                 verdicts[one] = Left.GONE if isinstance(answer, LookupError) else answer
         return verdicts
 
-    def _record(self, verdicts: Mapping[Labelled, Verdict], done: Undone) -> None:
+    def _record(
+        self, verdicts: Mapping[Labelled, Verdict], connections: Sequence[Connection], done: Undone
+    ) -> None:
         """Whatever was restored is the user's from now on: never sorted again, nor relabelled by E47."""
         restored = [one for one, verdict in verdicts.items() if isinstance(verdict, LabelChange)]
         done.restored += len(restored)
@@ -208,12 +211,14 @@ class Undoing:
         with self.work.store.begin("undoing.record") as tx:
             tx.decisions.undone(restored)
             tx.messages.touch(self.mailbox.id, [one.gmail_id for one in restored])
+        locations = {one.id: one.location.id for one in connections}
         for one in restored:
             log.info(
                 "message.restored",
                 mailbox_id=self.mailbox.id,
                 message_id=one.gmail_id,
                 connection_id=one.connection_id,
+                location_id=locations.get(one.connection_id),
             )
 
     def _pause(self, attempt: int, errors: Sequence[TryAgain], lease: Lease) -> None:

@@ -175,6 +175,14 @@ def test_an_event_is_a_subject_and_what_happened_to_it() -> None:
     assert [e for e, word in happened.items() if not word.endswith("ed") and word not in PARTICIPLES] == []
 
 
+@pytest.mark.rule("T2")
+def test_what_is_said_of_a_connection_says_whose_location_it_is() -> None:
+    """So the lines of one location are found by one field."""
+    of_connections = [line for line in written() if "connection_id" in line.fields]
+    assert len(of_connections) > 15
+    assert [line.place for line in of_connections if "location_id" not in line.fields] == []
+
+
 @pytest.mark.rule("I3", "I10", "D2")
 def test_no_line_has_a_field_for_what_must_not_be_logged() -> None:
     for line in written():

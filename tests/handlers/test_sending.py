@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 from sqlalchemy import delete, insert, select, update
+from structlog.testing import capture_logs
 
 from domain.addresses import loose
 from domain.connections import ConnectionState
@@ -99,6 +100,17 @@ def test_a_mail_to_a_contact_goes_out_through_the_users_gmail_and_lies_in_his_se
     assert in_label(house, "DRAFT") == []
     [row] = rows(house)
     assert (row.state, row.sent_id, row.contact_id, row.reason) == ("sent", sent.id, "ann", None)
+
+
+@pytest.mark.rule("T2")
+def test_the_log_says_in_which_location_a_mail_was_sent(house: House, uwe: int) -> None:
+    with capture_logs() as logs:
+        sending.ask(TO_ANN, house.work)
+        house.pump()
+    assert [(line["event"], line["connection_id"], line["location_id"]) for line in logs] == [
+        ("sending.accepted", uwe, HERE.id),
+        ("sending.sent", uwe, HERE.id),
+    ]
 
 
 NAMES = [

@@ -20,7 +20,7 @@ from infra.db.schema import connections, decisions, messages
 from tests.handlers.conftest import House
 from tests.handlers.test_threads import Breaking, Cut, answered
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
-from tests.worlds import ONE_DATABASE
+from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
 
@@ -77,6 +77,19 @@ def test_labels_go_and_mail_is_back_where_it_was(house: House) -> None:
     house.catch_up()
     house.pump()
     assert house.labels(ann[0]) == {UNREAD, "INBOX"}, "it is not sorted again"
+
+
+@pytest.mark.rule("T2")
+def test_the_log_says_in_which_location_a_mail_was_restored(house: House) -> None:
+    connection_id = house.connect()
+    gmail_id = house.deliver("ann")
+    house.catch_up()
+    with capture_logs() as logs:
+        undo(house)
+    told = [line for line in logs if line["event"] == "message.restored"]
+    assert [(line["message_id"], line["connection_id"], line["location_id"]) for line in told] == [
+        (gmail_id, connection_id, HERE.id)
+    ]
 
 
 @pytest.mark.rule("I6", "E58", "E59", "E60")
