@@ -15,7 +15,7 @@ from domain.mailboxes import Grant
 from domain.merges import Merge
 from domain.organisations import Organisation, SharingPolicy
 from domain.outbox import SendReport, SendState
-from domain.reports import Bookmark, Entry, Notice, Query
+from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.sharing import SharedMailbox
 from domain.sign_ins import SignIn
 from domain.trails import Trail
@@ -116,6 +116,11 @@ class CrmRows(Protocol):
 
 
 class MailReportRows(Protocol):
+    def totals(self, mailbox: str | None, due_after: float) -> Totals: ...
+    def mailboxes(
+        self, mailbox: str | None = None, limit: int | None = None
+    ) -> tuple[MailboxReport, ...]: ...
+    def count_outdated(self) -> Mapping[Records, int]: ...
     def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]: ...
     def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[Trail, ...]: ...
     def sendings(

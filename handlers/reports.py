@@ -46,12 +46,15 @@ class Explained:
     today: date
 
 
-def status(mailbox: str | None, limit: int | None, work: Work) -> Status:
-    """One mailbox or all of them, those in trouble first."""
+def status(mailbox: str | None, limit: int | None, work: Work, location: Where = None) -> Status:
+    """One mailbox or all of them, those in trouble first. A location's are those that it has connected, with what its
+    own connections make of them; where none is named they are all, for the operator. Raises Refused for an unknown
+    one."""
     with work.store.begin("reports.status", reads_only=True) as tx:
-        totals = tx.reports.totals(mailbox, work.pace.sync_due_after)
-        outdated = tx.reports.count_outdated() if mailbox is None else {}
-        return Status(tx.now(), totals, tx.reports.mailboxes(mailbox, limit), outdated)
+        here = tx if location is None else located(location, tx)
+        totals = here.reports.totals(mailbox, work.pace.sync_due_after)
+        outdated = here.reports.count_outdated() if mailbox is None else {}
+        return Status(tx.now(), totals, here.reports.mailboxes(mailbox, limit), outdated)
 
 
 def notices(

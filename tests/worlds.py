@@ -70,9 +70,11 @@ def make_world(
     return World(store, mailbox_id, connection_id)
 
 
-def connect(tx: Transaction, mailbox_id: int, user_id: str, *, sorting: bool = True) -> int:
+def connect(
+    tx: Transaction, mailbox_id: int, user_id: str, *, sorting: bool = True, location: Location = HERE
+) -> int:
     """One more connection to the mailbox, with MailMagnet on."""
-    connection_id = tx.of(HERE).connections.add(user_id, mailbox_id, GRANT, Sharing.PRIVATE)
+    connection_id = tx.of(location).connections.add(user_id, mailbox_id, GRANT, Sharing.PRIVATE)
     tx.connections.change(
         connection_id, Features(magnet_since=START, sorting_since=START if sorting else None), dry_run=False
     )

@@ -1,13 +1,18 @@
-"""Reading for the people of a location: what became of a mail, and of what they sent (Z25)."""
+"""Reading for the people of a location: how mailboxes stand, what became of a mail, and of what they sent (Z25)."""
+
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 
+from domain.crm import Records
 from domain.locations import Location
 from domain.outbox import SendReport, SendState
-from domain.reports import Bookmark, Entry, Query
+from domain.reports import Bookmark, Entry, MailboxReport, Query, Totals
 from domain.trails import Trail
+from infra.db import mailbox_status
 from infra.db.entries import entries
 from infra.db.outbox import sending
+from infra.db.outdated import OutdatedRows
 from infra.db.schema import connections, mailboxes, outbox
 from infra.db.trails import trails
 
@@ -18,6 +23,21 @@ class MailReportRows:
     def __init__(self, db: Connection, location: Location) -> None:
         self._db = db
         self._location = location
+
+    def totals(self, mailbox: str | None, due_after: float) -> Totals:
+        """As the operator's (infra/db/reports.py), of the mailboxes that the location has connected."""
+        mail = self._db.execute(mailbox_status.all_mail(mailbox, self._location)).one()
+        counted = self._db.execute(mailbox_status.all_mailboxes(mailbox, self._location)).one()
+        return mailbox_status.totals(mail, counted, due_after)
+
+    def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
+        """The same of each of them, those in trouble first."""
+        these = mailbox_status.each(mailbox, limit, self._location)
+        return tuple(map(mailbox_status.report, self._db.execute(these)))
+
+    def count_outdated(self) -> Mapping[Records, int]:
+        """How many records of each kind are out of date, those of the organisation's users too."""
+        return OutdatedRows(self._db, self._location).count()
 
     def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
         """A page of the ledger: so many mails at most, the newest first, from after a place on."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select
 
 from domain.crm import Outdated, Records
 from domain.locations import Location
@@ -68,6 +68,12 @@ class OutdatedRows:
         )
         rows = self._db.execute(select(outdated).where(which).order_by(outdated.c.kind, outdated.c.record_id))
         return tuple(Outdated(Records(row.kind), row.record_id, row.since, row.reason) for row in rows)
+
+    def count(self) -> Mapping[Records, int]:
+        """How many there are of each kind."""
+        these = or_(*(self._of(outdated, kind) for kind in Records))
+        rows = self._db.execute(select(outdated.c.kind, func.count()).where(these).group_by(outdated.c.kind))
+        return {Records(kind): times for kind, times in rows}
 
     def _of(self, table: Any, kind: Records) -> ColumnElement[bool]:
         its = whose(kind, self._location)

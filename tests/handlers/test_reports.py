@@ -7,13 +7,14 @@ from sqlalchemy import delete, insert, select, update
 
 from domain.connections import Features
 from domain.contacts import MatchedBy
+from domain.crm import Records
 from domain.explanations import differs, second_look, summary
 from domain.ledger import State, Step
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.reports import Notice
 from domain.trails import Decided
-from handlers import reports
+from handlers import crm, locations, reports
 from handlers.connections import Refused
 from handlers.reports import Explained
 from infra.db.schema import connections, contacts, deals, metadata, steps
@@ -280,6 +281,51 @@ def test_status_counts_mails_not_steps(store_of_two: tuple[World, World], house:
     assert ([mailbox.address for mailbox in one.mailboxes], one.totals.waiting) == (["carla@firm.example"], 0)
     assert reports.status(None, 1, work=house.work).totals == status.totals
     assert reports.status("nobody@firm.example", None, work=house.work).totals.mailboxes == 0
+
+
+@pytest.mark.rule("T1", "T2")
+def test_a_locations_status_is_of_what_it_has_connected_and_counts_its_own(house: House) -> None:
+    """Uwe's mailbox is connected in two locations of one organisation, Carla's in the second of them alone."""
+    second = locations.add("main/second", house.store).location
+    locations.add("acme/berlin", house.store)
+    uwe, carla = make_world(house.store), make_world(house.store, "carla@firm.example", "carla")
+    with house.store.begin("tests.second") as tx:
+        theirs = connect(tx, uwe.mailbox_id, "uwe", sorting=False, location=second)
+        tx.db.execute(
+            update(connections).where(connections.c.id == carla.connection_id).values(location_id=second.id)
+        )
+        joined = tx.connections.get(theirs)
+        assert joined
+        assert tx.connections.need_sign_in(joined)
+    arrive(uwe, "m1")
+    match(uwe, "m1")
+    arrive(uwe, "m2")
+    arrive(carla, "m3")
+    crm.refuse(Records.DEALS, "d2", None, "no stage", house.store, "main/main")
+    found = {
+        name: reports.status(None, None, house.work, name)
+        for name in (None, "main/main", "main/second", "acme/berlin")
+    }
+
+    states = {
+        name: {one.address: (one.state(status.now), one.waiting) for one in status.mailboxes}
+        for name, status in found.items()
+    }
+    assert states["main/main"] == {UWE: ("active", 2)}
+    assert states["main/second"] == {
+        UWE: ("reauth needed", 1),
+        "carla@firm.example": ("active", 1),
+    }, "the mail that is matched for the other one is not its own"
+    assert states["acme/berlin"] == {}
+    assert states[None] == {UWE: ("active", 2), "carla@firm.example": ("active", 1)}
+    assert [(one.totals.mailboxes, one.totals.waiting) for one in found.values()] == [
+        *((2, 3), (1, 2), (2, 2), (0, 0))
+    ]
+    assert [sum(one.outdated.values()) for one in found.values()] == [1, 1, 0, 0]
+    named = reports.status(UWE, None, house.work, "acme/berlin")
+    assert named.totals.mailboxes == 0
+    with pytest.raises(Refused, match="there is no location acme/paris"):
+        reports.status(None, None, house.work, "acme/paris")
 
 
 @pytest.mark.rule("Z33")

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from domain.locations import SEVERAL
+from infra.db.store import Store
+from infra.secrets import Cipher
 from tests.terminals import Terminal
+from tests.worlds import make_world
 
 pytestmark = pytest.mark.rule("T1")
 
@@ -46,6 +49,35 @@ def test_from_the_second_location_on_it_has_to_be_named(terminal: Terminal) -> N
     assert ["Europe/Berlin" in shown[place] for place in ("main/main", ACME)] == [False, True]
     assert terminal.run("settings", "show", "--location", "berlin").err == (
         "lodestone: a location is named as ORGANISATION/LOCATION: letters, digits, spaces, . & ' - and _\n"
+    )
+
+
+@pytest.mark.rule("T2")
+def test_status_is_the_operators_or_a_locations(terminal: Terminal, sqlite_url: str, cipher: Cipher) -> None:
+    store = Store(sqlite_url, cipher)
+    make_world(store)
+    store.engine.dispose()
+    assert "location" not in terminal.run("status").out
+    assert "location" not in terminal.run("status", "--json").out
+    assert terminal.run("locations", "add", ACME).code == 0
+    everybodys = terminal.run("status", "--json").json
+    here = terminal.run("status", "--json", "--location", "main/main").json
+    there = terminal.run("status", "--json", "--location", ACME).json
+    for shown in (everybodys, here):
+        assert [one["mailbox"] for one in shown["mailboxes"]] == ["uwe@firm.example"]
+    assert (there["mailboxes"], there["organisation"]["mailboxes"]) == ([], 0)
+    assert there.keys() == here.keys() == everybodys.keys()
+    told = terminal.run("status", "--location", ACME)
+    assert (told.code, told.out) == (0, "0 mailboxes, mails waiting: 0, set aside: 0\n")
+    unknown = terminal.run("status", "uwe@firm.example", "--location", ACME)
+    assert (unknown.code, unknown.err) == (
+        2,
+        "lodestone: there is no such mailbox; `lodestone status` lists them\n",
+    )
+    wrong = terminal.run("status", "--location", "acme/paris")
+    assert (wrong.code, wrong.err) == (
+        2,
+        "lodestone: there is no location acme/paris: `lodestone locations list` shows them\n",
     )
 
 

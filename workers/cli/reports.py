@@ -37,14 +37,16 @@ def status(
         int | None,
         typer.Option("--limit", min=0, help=f"At most so many mailboxes [{SHOWN} in tables, all in JSON]."),
     ] = None,
+    location: Location = None,
     as_json: Json = False,
 ) -> None:
-    """Show how the mailboxes stand, those in trouble first.
+    """Show how the mailboxes stand, those in trouble first; with --location those that it has connected.
 
-    Example: `lodestone status --check`
+    Example: `lodestone status --check`; `lodestone status --location acme/berlin --json`
     """
     address = mailbox_address(mailbox)
-    found = reports.status(address, limit if limit is not None or as_json else SHOWN, open_app().work)
+    shown = limit if limit is not None or as_json else SHOWN
+    found = reports.status(address, shown, open_app().work, location)
     if address is not None and not found.totals.mailboxes:
         fail(NO_MAILBOX, code=2)
     if as_json:
