@@ -98,7 +98,8 @@ class ChannelReport:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A notification as a channel may tell it: three details of the mail, the contact record's name, whose it is.
+    """A notification as a channel may tell it: three details of the mail, the contact record's name, whose it is, in
+    which location (ORGANISATION/LOCATION).
 
     `due`: by the settings of this moment it still may be told (E92). Only mail has the last six.
     """
@@ -107,6 +108,7 @@ class Item:
     kind: NoticeKind
     connection_id: int
     user_id: str
+    location: str
     created_at: datetime
     due: bool = True
     gmail_id: str | None = None
@@ -121,8 +123,9 @@ class Item:
 class Parcel:
     """What goes out as one event. `batch` is committed before it is sent, and so is its id (I2).
 
-    `summary`: late mails, told together (E91); else it is one item. `attempts` counts this one too. `is_new`: it cannot
-    have been sent before, so that its items are free for another event if it is not sent now.
+    `summary`: late mails of one user in one location, told together (E91); else it is one item. `attempts` counts this
+    one too. `is_new`: it cannot have been sent before, so that its items are free for another event if it is not sent
+    now.
     """
 
     channel: Channel

@@ -47,19 +47,22 @@ def event(parcel: Parcel) -> Mapping[str, Any]:
             "received_at": item.received_at and moment(item.received_at),
             "message_id": item.gmail_id,
         }
-    return envelope(event_id(parcel), TYPES[item.kind], item.received_at or item.created_at, data, **subject)
+    at = item.received_at or item.created_at
+    return envelope(event_id(parcel), TYPES[item.kind], item.location, at, data, **subject)
 
 
 def envelope(
-    event_id: str, kind: str, at: datetime, data: Mapping[str, Any], **subject: str | None
+    event_id: str, kind: str, location: str, at: datetime, data: Mapping[str, Any], **subject: str | None
 ) -> Mapping[str, Any]:
-    """The attributes that every event has."""
+    """The attributes that every event has; `location` is ours, which CloudEvents calls an extension. It is there too
+    where there is only one, so that a receiver's code need not change with the second (T1)."""
     return {
         "specversion": "1.0",
         "id": event_id,
         "source": SOURCE,
         "type": kind,
         **subject,
+        "location": location,
         "time": moment(at),
         "datacontenttype": "application/json",
         "data": data,
@@ -99,7 +102,7 @@ def _summary(parcel: Parcel) -> Mapping[str, Any]:
         "oldest_received_at": moment(min(times)),
         "newest_received_at": moment(max(times)),
     }
-    return envelope(event_id(parcel), SUMMARISED, max(times), data)
+    return envelope(event_id(parcel), SUMMARISED, parcel.items[0].location, max(times), data)
 
 
 def _times(parcel: Parcel) -> list[datetime]:

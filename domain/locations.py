@@ -44,12 +44,17 @@ class NamedLocation:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.organisation}/{self.name}"
+        return called(self.organisation, self.name)
 
     @property
     def is_main(self) -> bool:
         """The one that can be emptied, and not deleted."""
         return self.organisation == self.name == MAIN
+
+
+def called(organisation: str, name: str) -> str:
+    """A location's whole name, as `parts` takes it."""
+    return f"{organisation}/{name}"
 
 
 def parts(named: str) -> tuple[str, str]:

@@ -246,10 +246,12 @@ def retry(channel_id: int, work: Work, location: Where = None) -> int:
 def send_test(channel_id: int, work: Work, location: Where = None) -> Answer:
     """Send an event that means nothing, and say what came back."""
     with work.store.begin("channels.look", reads_only=True) as tx:
-        channel = located(location, tx).channels.get(channel_id)
+        here = located(location, tx)
+        channel = here.channels.get(channel_id)
+        name = str(tx.organisations.name_of(here.location))
     if channel is None:
         raise _unknown(channel_id)
-    sent = envelope(str(uuid4()), TESTED, datetime.now(UTC), {"channel_id": channel_id})
+    sent = envelope(str(uuid4()), TESTED, name, datetime.now(UTC), {"channel_id": channel_id})
     return _outside(work).send(channel, sent, "This is a test: notifications of the CRM will come here")
 
 

@@ -8,12 +8,21 @@ from sqlalchemy import ColumnElement, Connection, Row, String, bindparam, cast, 
 
 from domain.channels import Channel, Item, Parcel, at_once
 from domain.connections import ConnectionState
+from domain.locations import called
 from domain.notifications import NoticeKind
 from infra.db.channels import ChannelRows
 from infra.db.claims import DELIVERIES
 from infra.db.due_deliveries import WORKS, Due, DueDeliveries
 from infra.db.merges import is_merge_of, whose
-from infra.db.schema import connections, contacts, deliveries, merges, notifications
+from infra.db.schema import (
+    connections,
+    contacts,
+    deliveries,
+    locations,
+    merges,
+    notifications,
+    organisations,
+)
 from infra.db.sql import chunks, key_order, lock
 
 
@@ -146,6 +155,8 @@ _ITEMS = (
     select(
         notifications,
         contacts.c.name,
+        organisations.c.name.label("organisation"),
+        locations.c.name.label("location"),
         whose(notifications.c.contact_id).label("whose"),
         connections.c.state,
         connections.c.sorting_trouble,
@@ -153,6 +164,8 @@ _ITEMS = (
         WORKS.label("works"),
     )
     .join(connections, connections.c.id == notifications.c.connection_id)
+    .join(locations, locations.c.id == notifications.c.location_id)
+    .join(organisations, organisations.c.id == notifications.c.organisation_id)
     .outerjoin(merges, is_merge_of(notifications.c.location_id, notifications.c.contact_id))
     .join(
         contacts,
@@ -220,6 +233,7 @@ def _item(row: Any) -> Item:
         kind=kind,
         connection_id=row.connection_id,
         user_id=row.user_id,
+        location=called(row.organisation, row.location),
         created_at=row.created_at,
         due=_is_due(kind, row),
         gmail_id=row.gmail_id,

@@ -115,7 +115,7 @@ class DueDeliveries:
     def _events(self, channel_id: int, rows: Sequence[Row[Any]], most: int) -> tuple[list[Due], bool]:
         """What somebody had in hand who has not come back goes by itself: it may be what ended him (W3)."""
         found: dict[str, Due] = {}
-        users: set[str] = set()
+        users: set[tuple[str, int]] = set()
         size, alone = 0, False
         for row in rows:
             if size >= most or (found and (row.owner or alone)):
@@ -125,9 +125,9 @@ class DueDeliveries:
                 due = Due(row.batch)
             elif not row.late:
                 due = Due(str(row.notification_id), (row.notification_id,))
-            elif row.user_id not in users:
-                users.add(row.user_id)
-                due = self._summary(channel_id, row.user_id)
+            elif (row.user_id, row.location_id) not in users:
+                users.add((row.user_id, row.location_id))
+                due = self._summary(channel_id, row.user_id, row.location_id)
                 size += _SUMMARY
             if due is not None and due.batch not in found:
                 found[due.batch] = due
@@ -135,9 +135,10 @@ class DueDeliveries:
             alone = bool(row.owner)
         return list(found.values()), False
 
-    def _summary(self, channel_id: int, user_id: str) -> Due | None:
-        """The late mails of the user that are not part of an event yet; None while they wait for the last of them."""
-        its = {"of_channel": channel_id, "of_user": user_id}
+    def _summary(self, channel_id: int, user_id: str, location_id: int) -> Due | None:
+        """The late mails of the user in the location that are not part of an event yet; None while they wait for the
+        last of them."""
+        its = {"of_channel": channel_id, "of_user": user_id, "of_location": location_id}
         ids = tuple(self._db.scalars(_LATE, its))
         if moment := self._db.scalar(_GATHERED_AT, its):
             self._step_aside(channel_id, ids, moment)
@@ -178,6 +179,7 @@ _ready = (
 _READY: Select[Any] = (
     select(
         *(_ready.c[name] for name in ("notification_id", "batch", "user_id", "owner")),
+        notifications.c.location_id,
         and_(OF_MAIL, or_(notifications.c.late, is_old())).label("late"),
         MAY_GO.label("may_go"),
     )
@@ -190,6 +192,7 @@ _of_user = (
     deliveries.c.user_id == bindparam("of_user"),
     DELIVERIES.waits,
     deliveries.c.batch.is_(None),
+    notifications.c.location_id == bindparam("of_location"),
 )
 _LATE = (
     joined(select(deliveries.c.notification_id))

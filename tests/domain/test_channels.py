@@ -34,6 +34,7 @@ MAIL = Item(
     kind=NoticeKind.MAIL,
     connection_id=3,
     user_id="uwe",
+    location="main/main",
     created_at=NOW + timedelta(seconds=2),
     gmail_id="18f3a2b4c5d6e7f8",
     contact_id="ann",
@@ -41,7 +42,14 @@ MAIL = Item(
     author="ann@example.com",
     received_at=NOW,
 )
-NOTICE = Item(id=42, kind=NoticeKind.SIGN_IN_NEEDED, connection_id=3, user_id="uwe", created_at=NOW)
+NOTICE = Item(
+    id=42,
+    kind=NoticeKind.SIGN_IN_NEEDED,
+    connection_id=3,
+    user_id="uwe",
+    location="acme/berlin",
+    created_at=NOW,
+)
 REQUIRED = {"specversion", "id", "source", "type"}
 
 
@@ -61,6 +69,7 @@ def test_a_mails_event_has_its_three_details_and_whose_it_is() -> None:
         "source": "urn:lodestone",
         "type": "lodestone.mail.received",
         "subject": "18f3a2b4c5d6e7f8",
+        "location": "main/main",
         "time": "2026-03-15T10:02:00.007Z",
         "datacontenttype": "application/json",
         "data": {
@@ -108,9 +117,10 @@ def test_a_summary_counts_and_names_the_mails_between_two_times() -> None:
 
 @pytest.mark.parametrize("sent", [parcel(MAIL), parcel(NOTICE), parcel(MAIL, replace(MAIL, id=2))])
 def test_every_event_is_a_cloud_event(sent: Parcel) -> None:
-    """The specification's required attributes, as strings that are not empty; names of lower-case letters."""
+    """The specification's required attributes, and ours, as strings that are not empty; names of lower-case letters."""
     told = event(sent)
-    assert told.keys() >= REQUIRED
+    assert told.keys() >= REQUIRED | {"location"}
+    assert told["location"] == sent.items[0].location
     assert all(isinstance(told[name], str) and told[name] for name in told.keys() - {"data"})
     assert all(name.isalnum() and name.islower() for name in told)
     assert datetime.fromisoformat(told["time"]).tzinfo is not None

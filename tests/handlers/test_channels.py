@@ -13,10 +13,12 @@ from sqlalchemy import func, insert, select, text, update
 from domain.channels import LANES, TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
 from domain.connections import Features
+from domain.contacts import Kind
+from domain.crm import ContactRecord
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
 from domain.reports import Query
-from handlers import channels, leaving, live, notices, reports
+from handlers import channels, crm, leaving, live, locations, notices, reports
 from handlers.connections import Refused
 from handlers.jobs import OUTSIDE
 from handlers.work import Pace, Work
@@ -113,6 +115,7 @@ def test_a_customers_mail_goes_out_with_its_three_details_and_nothing_more(
         "source": "urn:lodestone",
         "type": SINGLE,
         "subject": gmail_id,
+        "location": "main/main",
         "time": at,
         "datacontenttype": "application/json",
         "data": {
@@ -399,6 +402,35 @@ def test_a_summary_that_may_have_arrived_is_sent_again_as_it_was(house: House, r
     ]
     assert shapes[0] == shapes[1]
     assert [ids for _, ids in shapes] == [[first], [first], [second]]
+
+
+@pytest.mark.rule("T1", "E91")
+@pytest.mark.parametrize("late", [False, True])
+def test_an_event_tells_of_one_location_and_names_it(house: House, receiver: Receiver, late: bool) -> None:
+    """One mailbox is connected in two locations, and each has a contact of its own with the author's address."""
+    locations.add("main/second", house.store)
+    house.connect(location="main/main")
+    house.connect(location="main/second", sorting=False)
+    ann = ContactRecord("c9", Kind.CONTACT, "Ann", ("ann@example.com",), None, LONG_AGO)
+    crm.take_in([ann], house.store, location="main/second")
+    channels.add(None, ChannelKind.WEBHOOK, Target(receiver.url, SECRET), house.work, "main/main")
+    mails = [house.deliver("ann", number) for number in range(2)]
+    only_list(house)
+    if late:
+        grow_old(house)
+    house.pump()
+
+    found = {(one["location"], one["type"]): one["data"] for one in receiver.taken}
+    if late:
+        assert len(receiver.taken) == 2
+        told = {where: sorted(data["message_ids"]) for (where, _), data in found.items()}
+        assert told == {"main/main": sorted(mails), "main/second": sorted(mails)}
+    else:
+        assert len(receiver.taken) == 4
+        assert {where: data["contact_id"] for (where, _), data in found.items()} == {
+            "main/main": "ann",
+            "main/second": "c9",
+        }
 
 
 def tell(house: House, users: int, each: int) -> list[list[str]]:
@@ -766,4 +798,5 @@ def test_a_test_says_what_came_back(house: House, receiver: Receiver) -> None:
     receiver.answers.append((418, {}))
     assert channels.send_test(channel.id, house.work).reason == "http 418"
     assert channels.send_test(channel.id, house.work).reason == "http 204"
-    assert receiver.taken[0]["type"] == "lodestone.channel.tested"
+    [tested] = receiver.taken
+    assert (tested["type"], tested["location"]) == ("lodestone.channel.tested", "main/main")

@@ -28,7 +28,8 @@ from workers.demo.receiver import Receiver
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise's
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
-EVENT = envelope("id-1", "lodestone.channel.tested", datetime(2026, 3, 15, tzinfo=UTC), {"name": "Zoë"})
+TIME = datetime(2026, 3, 15, tzinfo=UTC)
+EVENT = envelope("id-1", "lodestone.channel.tested", "main/main", TIME, {"name": "Zoë"})
 HOST = "hooks.example.com"
 
 
