@@ -1,16 +1,18 @@
 """Bringing a database to our schema, and refusing one that is not there (W16)."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, RootTransaction, event
 
+from domain.errors import DatabaseAway
 from infra.db.schema import HEAD as HEAD
-from infra.db.sql import take_turn
-from infra.db.store import PATIENT, version_of
+from infra.db.sql import try_turn
+from infra.db.store import PATIENT, WITHIN, version_of
 from infra.db.trouble import translated
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -18,6 +20,10 @@ _TABLE = re.compile(
     r"\s*(?:INSERT INTO|(?:CREATE|ALTER|DROP) TABLE|CREATE (?:UNIQUE )?INDEX \S+ ON|UPDATE) \W?(?:new_)?(\w+)"
 )
 """The table that a statement of a migration is about; `new_…` is to take its place."""
+
+LOOK_EVERY = 0.2
+SAID_EVERY = 10.0
+"""Seconds. Who waited in the database would hear no Ctrl-C, and could not say that he waits."""
 
 
 class WrongSchema(Exception):
@@ -28,10 +34,16 @@ class WrongSchema(Exception):
         self.found = found
 
 
-def migrate(engine: Engine, to: str = "head", told: Callable[[str], object] = lambda _: None) -> None:
+def migrate(
+    engine: Engine,
+    to: str = "head",
+    told: Callable[[str], object] = lambda _: None,
+    waits: Callable[[], object] = lambda: None,
+    said_every: float = SAID_EVERY,
+) -> None:
     """Bring the database to the newest migration, or to an older one on the way there, in one transaction; may be
-    repeated. Who comes while another is at it waits for him. `told` is called with the table that is at work, again
-    and again.
+    repeated. `told` is called with the table that is at work, again and again. Who comes while another is at it waits
+    for him: `waits` is called at once, and then every so many seconds.
 
     Raises WrongSchema for a database of a newer release.
     """
@@ -42,23 +54,48 @@ def migrate(engine: Engine, to: str = "head", told: Callable[[str], object] = la
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     with translated(), engine.connect() as db:
-        db = db.execution_options(**{PATIENT: True})
+        on_sqlite = db.dialect.name == "sqlite"
+        db = db.execution_options(**({WITHIN: LOOK_EVERY} if on_sqlite else {PATIENT: True}))
         config.attributes["connection"] = db
         with (
             _keeping_children(db),
             _telling(engine, told),
-            db.begin(),
+            _in_turn(db, waits, said_every),
         ):  # before Alembic looks: on SQLite it would begin one for each migration
-            take_turn(db, "migrate")
             try:
                 command.upgrade(config, to)
             except CommandError:
                 raise WrongSchema("the database belongs to a newer release than this one: run that") from None
             told("that nothing names what is not there")
-            if db.dialect.name == "sqlite" and db.exec_driver_sql("PRAGMA foreign_key_check").first():
+            if on_sqlite and db.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise WrongSchema(
                     "rows name others that are not there, so nothing was changed: restore a backup"
                 )
+
+
+def _in_turn(db: Connection, waits: Callable[[], object], said_every: float) -> RootTransaction:
+    """A transaction, once nobody else migrates, nor on SQLite writes."""
+    said = 0.0
+    while (transaction := _begun(db)) is None:
+        if not said or time.monotonic() - said >= said_every:
+            said = time.monotonic()
+            waits()
+        time.sleep(LOOK_EVERY / 4)
+    return transaction
+
+
+def _begun(db: Connection) -> RootTransaction | None:
+    try:
+        with translated():
+            transaction = db.begin()
+    except DatabaseAway as error:
+        if error.reason != "busy":
+            raise
+        return None
+    if try_turn(db, "migrate"):
+        return transaction
+    transaction.rollback()
+    return None
 
 
 @contextmanager

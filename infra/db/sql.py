@@ -111,6 +111,13 @@ def take_turn(db: Connection, name: str) -> None:
         db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
+def try_turn(db: Connection, name: str) -> bool:
+    """The same, but who comes second is told so instead of waiting."""
+    if db.dialect.name == "sqlite":
+        return True
+    return bool(db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))))
+
+
 def among(columns: Sequence[Column[Any]], rows: Sequence[Sequence[Any]]) -> ColumnElement[bool]:
     """Whether a row is one of these hundreds; PostgreSQL's alone, which would else compare each row that it has with
     the list from one end to the other."""

@@ -23,6 +23,9 @@ READS_ONLY = "lodestone_reads_only"
 PATIENT = "lodestone_patient"
 """Execution options of a connection, see Store.begin."""
 
+WITHIN = "lodestone_within"
+"""Seconds in which SQLite is to have its one writer, for who looks again and again by himself."""
+
 LOCK_WAIT = {"postgresql": 5.0, "sqlite": 30.0}
 """Seconds. PostgreSQL locks rows: what waits longer for one gives way, so that others' work goes on. SQLite has one
 lock for all: who gave up earlier would only come again for the same, and busy it is with one writer after another."""
@@ -229,7 +232,7 @@ def _set_up_sqlite(db: Any, _: object) -> None:
 def _begin_on_sqlite(wait: int, db: Connection) -> None:
     """A writer that began as a reader cannot wait its turn: SQLite would refuse it at once (W11)."""
     options = db.get_execution_options()
-    wanted = _FOR_EVER if options.get(PATIENT) else wait
+    wanted = _FOR_EVER if options.get(PATIENT) else round(1000 * options.get(WITHIN, wait / 1000))
     if db.info.get(BUSY_TIMEOUT) != wanted:  # it stays with the connection
         db.exec_driver_sql(f"PRAGMA busy_timeout = {wanted}")
         db.info[BUSY_TIMEOUT] = wanted

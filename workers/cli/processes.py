@@ -5,25 +5,36 @@ Each imports its own parts only when it runs: Pub/Sub alone would double a worke
 
 import sys
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
 
-from workers.cli.output import Json, fail, say, show_json
+from workers.cli.output import Json, fail, say, show_json, tell
 
 if TYPE_CHECKING:
     from infra.settings import Settings
 
 
 def migrate(as_json: Json = False) -> None:
-    """Bring the database to this release. Example: `lodestone migrate`"""
+    """Bring the database to this release. Who comes while another one is at it waits, and says so.
+
+    Example: `lodestone migrate`
+    """
     from infra.db.migrate import HEAD
     from infra.db.migrate import migrate as bring_up
     from infra.db.store import open_engine
     from workers.cli.progress import now_and_then
 
     settings = _settings()
-    bring_up(open_engine(settings.database_url.get_secret_value()), told=now_and_then("migrating"))
+    since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    bring_up(
+        open_engine(settings.database_url.get_secret_value()),
+        told=now_and_then("migrating"),
+        waits=lambda: tell(
+            f"waiting since {since}: somebody else is migrating this database, or writes to it"
+        ),
+    )
     if as_json:
         show_json({"migration": HEAD})
     else:

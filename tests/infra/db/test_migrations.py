@@ -1,19 +1,23 @@
 """The migrations make the tables that the code works with, and nobody works on any others (W16)."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-import psutil
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, event, inspect, make_url, text
+from sqlalchemy import Engine, event, inspect, text
 
 from infra.db.migrate import FOLDER, HEAD, WrongSchema, check_schema, migrate
 from infra.db.schema import metadata
@@ -145,8 +149,12 @@ def test_of_several_that_migrate_at_once_one_does_it_and_the_others_wait(
         db = db.execution_options(lodestone_patient=True)
         take_turn(db, "migrate")
         db.execute(text("SELECT 1"))  # SQLite's one writer is who begins
-        migrating = [_migrate(tmp_path / f"told{number}", bare_database_url) for number in range(3)]
-        assert wait_for(lambda: all(_waits(process, bare_database_url, engine) for process in migrating))
+        places = [tmp_path / f"told{number}" for number in range(4)]
+        *migrating, leaves = [_migrate(place, bare_database_url) for place in places]
+        assert wait_for(lambda: all("waiting since" in _said(place) for place in places))
+        os.kill(leaves.pid or 0, signal.SIGINT)
+        leaves.join(60)
+        assert leaves.exitcode == 130, "Ctrl-C ends who waits"
         assert version_of(engine) is None
         db.rollback()
     for process in migrating:
@@ -154,6 +162,31 @@ def test_of_several_that_migrate_at_once_one_does_it_and_the_others_wait(
     check_schema(engine)
     engine.dispose()
     assert [process.exitcode for process in migrating] == [0, 0, 0]
+    for place in places:
+        first = _said(place).splitlines()[0]
+        assert re.fullmatch(r"waiting since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: somebody else .*", first)
+
+
+@pytest.mark.rule("W16")
+def test_who_waits_to_migrate_says_so_again_and_again(bare_database_url: str) -> None:
+    engine = open_engine(bare_database_url)
+    said: list[float] = []
+    with ThreadPoolExecutor(1) as other, engine.connect() as db:
+        db = db.execution_options(lodestone_patient=True)
+        take_turn(db, "migrate")
+        db.execute(text("SELECT 1"))
+        waiting = other.submit(migrate, engine, waits=lambda: said.append(time.monotonic()), said_every=0.5)
+        assert wait_for(lambda: len(said) >= 3)
+        db.rollback()
+        waiting.result(60)
+    check_schema(engine)
+    engine.dispose()
+    assert all(later - earlier >= 0.5 for earlier, later in pairwise(said))
+
+
+def _said(told: Path) -> str:
+    file = told / "err"
+    return file.read_text() if file.exists() else ""
 
 
 def _migrate(told: Path, url: str) -> ForkServerProcess:
@@ -161,17 +194,6 @@ def _migrate(told: Path, url: str) -> ForkServerProcess:
     told.mkdir()
     settings = {"LODESTONE_DATABASE_URL": url, "LODESTONE_TOKEN_KEYS": KEY}
     return fork_command(["migrate"], settings, told, told)
-
-
-def _waits(process: ForkServerProcess, url: str, engine: Engine) -> bool:
-    """Whether it has come to where others are waited for, and ends no sooner."""
-    assert process.exitcode is None
-    if engine.dialect.name == "sqlite":
-        file = make_url(url).database
-        return any(one.path == file for one in psutil.Process(process.pid).open_files())
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    with engine.connect() as db:
-        return int(db.scalar(text(waiting)) or 0) == 3
 
 
 @pytest.mark.rule("W16")
