@@ -31,6 +31,8 @@ STREAM_THREADS = (
 ENDING_THREADS = ("Thread-RegularStreamShutdown", "Thread-OnRpcTerminated")
 """As Google's client names them; a stream has one of each of the first."""
 LOST_AFTER = 2.0
+STANDS_AFTER = 1.0
+"""Seconds that a stream has lived: one whose credentials or subscription Google refuses has ended by then."""
 
 ACK_SECONDS = 60
 LEAST_BACKOFF, MOST_BACKOFF = 1, 60
@@ -58,7 +60,7 @@ class Subscription:
 
     `take` gets a message's data; when it returns the message is acked, when it raises Unready nothing more
     is pulled until `ready` returns, which must not wait on when `stopping` is set. `take` must not raise
-    anything else.
+    anything else. `stands` is called when Google has let a stream in, each time.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class Subscription:
         take: Callable[[bytes], None],
         ready: Callable[[], object],
         stopping: threading.Event,
+        stands: Callable[[], object] = lambda: None,
     ) -> None:
         self._path = pubsub_v1.SubscriberClient.subscription_path(project, name)
         self._away = False
         self._take = take
         self._ready = ready
         self._stopping = stopping
+        self._stands = stands
         self._unready = threading.Event()
         # The threads of a stream that is cut log their own end; how a stream ends we hear from itself.
         logging.getLogger("google.api_core.bidi").setLevel(logging.CRITICAL)
@@ -137,7 +141,8 @@ class Subscription:
         return None
 
     def _watch(self, stream: Any, threads: Collection[threading.Thread], cut: threading.Event) -> None:
-        well = time.monotonic()
+        well = opened = time.monotonic()
+        stood = False
         while not (self._stopping.is_set() or self._unready.is_set()):
             if cut.is_set():
                 return  # what is in hand is finished, and comes again when that cannot be said
@@ -148,6 +153,9 @@ class Subscription:
             try:
                 stream.result(timeout=LOOK_EVERY)
             except NotYet:
+                if not stood and time.monotonic() - opened > STANDS_AFTER:
+                    stood = True
+                    self._stands()
                 continue
         stream.cancel()
         stream.result()

@@ -19,10 +19,10 @@ class Jobs:
     process because of what middleware may share; the only one we have is each thread's own.
     """
 
-    name = "threads"
     error: Exception | None = None
 
-    def __init__(self, app: App, queues: Collection[str], threads: int) -> None:
+    def __init__(self, app: App, name: str, queues: Collection[str], threads: int) -> None:
+        self.name = name
         self.threads = threads
         self._worker = dramatiq.Worker(
             app.broker, queues=set(queues), worker_timeout=IDLE, worker_threads=threads
@@ -31,6 +31,9 @@ class Jobs:
 
     def start(self) -> None:
         self._worker.start()
+
+    def is_ready(self) -> bool:
+        return True
 
     def is_lost(self) -> bool:
         """Dramatiq starts no other thread, and what one had taken waits for ever."""

@@ -1,5 +1,7 @@
 """The dispatcher process: Pub/Sub in, one catch_up per mailbox out. It never calls Gmail."""
 
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -17,20 +19,26 @@ log = structlog.get_logger()
 
 def main() -> None:
     """Pull until SIGTERM or Ctrl-C. While Redis or the database is away nothing is pulled (W13)."""
-    process.run(
-        "dispatcher",
-        lambda app: [process.OneThread(app, "pubsub", partial(pull, app), ends_within=process.WORK_WITHIN)],
-    )
+    process.run("dispatcher", parts)
 
 
-def pull(app: App) -> None:
-    """Until the process is to stop, or the stream is lost."""
+def parts(app: App) -> Iterator[process.Part]:
+    """The stream. Whether Google takes our credentials, and the subscription is there, only the stream tells: so the
+    process has started once that stands."""
+    stands = threading.Event()
+    pulling = partial(pull, app, stands.set)
+    yield process.OneThread(app, "pubsub", pulling, ends_within=process.WORK_WITHIN, ready=stands)
+
+
+def pull(app: App, stands: Callable[[], object] = lambda: None) -> None:
+    """Until the process is to stop, or the stream is lost. `stands` is called once Pub/Sub has let us in."""
     subscription = Subscription(
         app.settings.pubsub_project,
         app.settings.pubsub_subscription,
         take=lambda data: _take(data, app),
         ready=lambda: app.wait_until_ready(),
         stopping=app.stopping,
+        stands=stands,
     )
     with suppress(StreamLost):  # whoever watches this thread misses it
         subscription.run()

@@ -17,4 +17,4 @@ def main() -> None:
 def parts(app: App) -> Iterator[process.Part]:
     """What takes the jobs that lead outside."""
     register(app, {OUTSIDE})
-    yield Jobs(app, {OUTSIDE}, app.settings.notifier_threads)
+    yield Jobs(app, "notifier", {OUTSIDE}, app.settings.notifier_threads)

@@ -41,6 +41,9 @@ class Part(Protocol):
 
     def start(self) -> None: ...
 
+    def is_ready(self) -> bool:
+        """Whether it does its work by now, as far as it can tell."""
+
     def is_lost(self) -> bool:
         """Whether a thread is gone that nobody has asked to end."""
 
@@ -51,7 +54,7 @@ class Part(Protocol):
 
 class OneThread:
     """A part that is one thread: `run` returns once the process is to stop, after `stop` was called. Nobody waits for
-    it for longer than `ends_within` seconds."""
+    it for longer than `ends_within` seconds. `ready` is set by what it runs, where it has to be let in first."""
 
     threads = 0
 
@@ -62,6 +65,7 @@ class OneThread:
         run: Callable[[], object],
         stop: Callable[[], object] = lambda: None,
         ends_within: float = 0.0,
+        ready: threading.Event | None = None,
     ) -> None:
         self.name = name
         self.error: Exception | None = None
@@ -69,6 +73,7 @@ class OneThread:
         self._run = run
         self._stop = stop
         self._ends_within = ends_within
+        self._ready = ready
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def _work(self) -> None:
@@ -80,6 +85,9 @@ class OneThread:
 
     def start(self) -> None:
         self._thread.start()
+
+    def is_ready(self) -> bool:
+        return self._ready is None or self._ready.is_set()
 
     def is_lost(self) -> bool:
         return self.error is None and not self._thread.is_alive()
@@ -104,14 +112,18 @@ def run(process: str, *makers: Callable[[App], Iterable[Part]]) -> None:
 def _work(app: App, parts: Sequence[Part]) -> None:
     for part in parts:
         part.start()
-    threads = sum(part.threads for part in parts)
-    if threads:
-        log.info("process.started", threads=threads)
-    else:
-        log.info("process.started")
-    lost = vital.until_stopped(
-        app.stopping, lambda: next((part.name for part in parts if part.is_lost()), None)
-    )
+    waiting = [*parts]
+
+    def look() -> str | None:
+        """What is lost. That all are ready is said once."""
+        if waiting:
+            waiting[:] = [part for part in waiting if not part.is_ready()]
+            if not waiting:
+                _say_started(sum(part.threads for part in parts))
+        return next((part.name for part in parts if part.is_lost()), None)
+
+    look()
+    lost = vital.until_stopped(app.stopping, look)
     if lost is not None:
         vital.end(lost, partial(_stop, app, parts))
     _stop(app, parts)
@@ -120,6 +132,13 @@ def _work(app: App, parts: Sequence[Part]) -> None:
             if isinstance(part.error, WrongSchema):
                 log.error("schema.changed", migration=part.error.found)
             raise part.error
+
+
+def _say_started(threads: int) -> None:
+    if threads:
+        log.info("process.started", threads=threads)
+    else:
+        log.info("process.started")
 
 
 def _stop(app: App, parts: Sequence[Part]) -> None:

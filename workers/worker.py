@@ -30,7 +30,7 @@ def parts(app: App) -> Iterator[process.Part]:
     register(app, queues)
     crm_actors.register(app)
     sign_in_actors.register(app)
-    yield Jobs(app, queues, app.settings.worker_threads)
+    yield Jobs(app, "worker", queues, app.settings.worker_threads)
 
 
 def say_assumed_zone(store: Store) -> None:

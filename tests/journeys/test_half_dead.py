@@ -72,7 +72,7 @@ def test_a_process_without_what_it_lives_on_ends_in_time_with_a_code(scene: Scen
         redis.flushall()
     assert vital.LOOK_EVERY + vital.TIDY_WITHIN < 10, "what a supervisor is promised"
     assert {name: process.exitcode for name, process in running.items()} == dict.fromkeys(PROCESSES, 1)
-    lost = {"dispatcher": "pubsub", "worker": "threads", "sweep": "scheduler", "notifier": "threads"}
+    lost = {"dispatcher": "pubsub", "worker": "worker", "sweep": "scheduler", "notifier": "notifier"}
     assert [name for name, part in lost.items() if f'"part": "{part}"' not in scene.log(name)] == []
     for name in PROCESSES:
         scene.fleet.start(name)

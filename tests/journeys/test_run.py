@@ -63,9 +63,16 @@ def test_killed_in_the_middle_and_started_again_it_loses_and_doubles_nothing(lon
 
 
 @pytest.mark.rule("W16")
-@pytest.mark.parametrize("doomed", ["scheduler", "Thread-ConsumeBidirectionalStream", "ConsumerThread"])
+@pytest.mark.parametrize(
+    ("doomed", "part"),
+    [
+        ("scheduler", "scheduler"),
+        ("Thread-ConsumeBidirectionalStream", "pubsub"),
+        ("ConsumerThread", "worker"),
+    ],
+)
 def test_without_one_of_its_parts_it_ends_with_a_code_and_the_next_one_goes_on(
-    lone: Scene, doomed: str
+    lone: Scene, doomed: str, part: str
 ) -> None:
     starts = lone.log(RUN).count("process.started")
     running = lone.fleet.start(RUN, doomed=doomed)
@@ -75,6 +82,7 @@ def test_without_one_of_its_parts_it_ends_with_a_code_and_the_next_one_goes_on(
     os.kill(running.pid or 0, signal.SIGUSR1)
     running.join(60)
     assert running.exitcode == 1
+    assert f'"part": "{part}"' in lone.log(RUN)
     sent |= lone.mail()
     lone.fleet.start(RUN)
     lone.check(sent)

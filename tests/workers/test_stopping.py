@@ -108,6 +108,27 @@ def test_sigterm_ends_it_while_redis_is_away_in_the_middle_of_work(
     assert says(log, "process.stopped")
 
 
+@pytest.mark.rule("W16")
+def test_a_dispatcher_has_started_once_pubsub_has_let_it_in(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PubSubServer() as pubsub, RedisServer(tmp_path / "redis") as redis:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.host)
+        settings = {
+            "LODESTONE_REDIS_URL": redis.url,
+            "LODESTONE_DATABASE_URL": sqlite_url,
+            "PUBSUB_EMULATOR_HOST": pubsub.host,
+        }
+        with process_of(tmp_path, settings) as (process, log):
+            refused = {"part": "pubsub", "error": "NotFound"}
+            assert wait_until(lambda: says(log, "part.awaited", **refused), seconds=PATIENCE)
+            assert not says(log, "process.started"), "there is no subscription"
+            ensure_subscription("lodestone", "gmail", "lodestone")
+            assert wait_until(lambda: says(log, "process.started"), seconds=PATIENCE)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(SOON) == 0
+
+
 @pytest.mark.rule("W11", "W16")
 def test_sigterm_ends_the_sweep_while_somebody_else_writes_for_longer_than_it_has(
     tmp_path: Path, sqlite_url: str
