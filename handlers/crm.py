@@ -1,5 +1,6 @@
 """Taking in the CRM's contacts, deals and users, as often as one likes (E8, E9, E12, E20)."""
 
+from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,29 +36,37 @@ LOOK_AT = 250
 """Ids of one look or deletion: what belongs to a record goes with it."""
 
 TOLD_AT_MOST = 1_000
-"""Stages: a CRM has dozens, and a process that remembers lives long."""
+"""Stages of an organisation: a CRM has dozens, and a process that remembers lives long."""
 
 MANY = 10
 """Deletions that are worth a question."""
 
 
 class Stages:
-    """The stages without category that were told of, each once (E9)."""
+    """The stages without category that were told of, each once for an organisation (E9)."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._told: defaultdict[int, set[str]] = defaultdict(set)
         self._lock = Lock()
 
-    def say_uncategorised(self, records: Iterable[Record]) -> None:
+    def say_uncategorised(self, records: Iterable[Record], organisation_id: int) -> None:
         for record in records:
-            if isinstance(record, DealRecord) and record.category is None and self._is_first(record.stage):
-                log.warning("stage.uncategorised", stage=record.stage, counts_as=record.counts_as.value)
+            if not isinstance(record, DealRecord) or record.category is not None:
+                continue
+            if self._is_first(record.stage, organisation_id):
+                log.warning(
+                    "stage.uncategorised",
+                    organisation_id=organisation_id,
+                    stage=record.stage,
+                    counts_as=record.counts_as.value,
+                )
 
-    def _is_first(self, stage: str) -> bool:
+    def _is_first(self, stage: str, organisation_id: int) -> bool:
         with self._lock:
-            if stage in self._told or len(self._told) == TOLD_AT_MOST:
+            told = self._told[organisation_id]
+            if stage in told or len(told) == TOLD_AT_MOST:
                 return False
-            self._told.add(stage)
+            told.add(stage)
             return True
 
 
@@ -102,7 +111,7 @@ def take_in(
                 raise _Rehearsed
         if not course.rehearsal:
             followed.say()
-            stages.say_uncategorised(records)
+            stages.say_uncategorised(records, here.organisation_id)
         result.imported += len(records)
         result.strangers += strangers
         result.misassigned += misassigned
@@ -193,7 +202,7 @@ def change(change: Change, store: Store, stages: Stages, location: Where = None)
         say.warning("crm.misassigned", user_id=one.assigned_to)
     followed.say()
     if change.record is not None:
-        stages.say_uncategorised([change.record])
+        stages.say_uncategorised([change.record], here.organisation_id)
 
 
 def _follow(change: Change, organisation_id: int, tx: Transaction) -> profiles.Followed:

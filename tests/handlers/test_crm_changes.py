@@ -16,6 +16,7 @@ from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserR
 from domain.labels import DealCategory
 from domain.merges import Merge
 from domain.organisations import SharingPolicy
+from handlers import locations
 from handlers.crm import Stages, change, take_in
 from handlers.merging import merge
 from infra.crm_json import read_change, read_message
@@ -168,6 +169,19 @@ def test_a_stage_without_category_counts_as_open_and_is_logged_once(house: House
             change(Change(Records.DEALS, deal.id, 1, deal), house.store, stages)
     assert [line["stage"] for line in logs if line["event"] == "stage.uncategorised"] == ["Dream"]
     assert outcome(house, "bob") == "label.open"
+
+
+@pytest.mark.rule("E9", "T2")
+def test_the_same_stage_of_another_organisation_is_told_of_too(store: Store) -> None:
+    acme = locations.add("acme/berlin", store).location
+    stages = Stages()
+    deal = DealRecord("d1", (), "Dream", None, None)
+    with structlog.testing.capture_logs() as logs:
+        for version in (1, 2):
+            for where in (HERE, acme):
+                change(Change(Records.DEALS, deal.id, version, deal), store, stages, where)
+    told = [line for line in logs if line["event"] == "stage.uncategorised"]
+    assert [line["organisation_id"] for line in told] == [HERE.organisation_id, acme.organisation_id]
 
 
 def test_the_log_says_what_became_of_a_change(store: Store) -> None:
