@@ -13,7 +13,7 @@ from domain.locations import Location
 from domain.mailboxes import Grant, Watch
 from domain.quota import Purpose
 from domain.scopes import needed
-from handlers import leaving
+from handlers import leaving, takeovers, watches
 from handlers.location_rows import InLocation
 from handlers.locations import Where, located
 from handlers.permissions import check_permission, check_scopes
@@ -22,8 +22,6 @@ from handlers.work import Work, enter
 
 log = structlog.get_logger()
 
-IS_LEFT = "this mailbox is just being disconnected: try again in a few minutes"
-ELSEWHERE = "this mailbox is connected elsewhere: disconnect it there first (rule T4)"
 NEEDS_MAGNET = "sorting needs MailMagnet: switch that on as well (rule Z12)"
 
 MOST_DOMAINS = 5
@@ -76,6 +74,9 @@ def save(
         wanted = _wanted(user_id, address, wishes, here, tx)
         check_scopes(gmail.grant, needed(labels=wanted.sorting and not wanted.dry_run))
         _check(user_id, address, wanted, wishes, replace, here, tx)
+    takeovers.take_over(address, location, work, told)
+    with work.store.begin("connections.look", reads_only=True) as tx:
+        here = tx.of(location)
         mailbox_id = tx.mailboxes.id_of(address)
         state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
         names = here.settings.get().label_names
@@ -94,7 +95,7 @@ def save(
         mailbox_id = tx.mailboxes.add(address)
         tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, here))])
         if wanted.magnet and not leaving.is_cleared(mailbox_id, tx):
-            raise Refused(IS_LEFT)
+            raise Refused(leaving.IS_LEFT)
         connection = (
             _unchanged(kept, gmail.grant, tx)
             if kept
@@ -205,22 +206,10 @@ def _check(
     if mailbox_id is None:
         return
     if tx.connections.is_left(mailbox_id):
-        raise Refused(IS_LEFT)
-    _check_others(user_id, mailbox_id, wanted, here, tx)
-
-
-def _check_others(user_id: str, mailbox_id: int, wanted: _Wanted, here: InLocation, tx: Transaction) -> None:
-    """What the other connections of the mailbox leave to this one (T4, E65, E76)."""
-    for other in tx.connections.of_mailbox(mailbox_id):
-        if other.location.organisation_id != here.organisation_id:
-            if other.holds_mailbox(tx.now()):
-                raise Refused(ELSEWHERE)
-        elif other.location != here.location:
-            if wanted.sorting and other.keeps_labelled:
-                where = tx.organisations.name_of(other.location)
-                raise Refused(f"sorting is on for this mailbox in {where} (rule E65)")
-        elif wanted.magnet and other.user_id != user_id and other.keeps_notifications:
-            raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")
+        raise Refused(leaving.IS_LEFT)
+    takeovers.check_others(
+        user_id, mailbox_id, here.location, tx, magnet=wanted.magnet, sorting=wanted.sorting
+    )
 
 
 def _kept(user_id: str, location: Location, work: Work) -> tuple[Connection, Grant]:

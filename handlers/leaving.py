@@ -17,6 +17,8 @@ from handlers.work import Work
 
 log = structlog.get_logger()
 
+IS_LEFT = "this mailbox is just being disconnected: try again in a few minutes"
+
 AT_ONCE = 1_500
 """Rows of a table that are deleted in one transaction at most: of mail with all its steps 500 (W11)."""
 

@@ -59,9 +59,9 @@ class ConnectionRows(LeavingRows):
         found = (self.those(connections.c.id.in_(chunk)) for chunk in chunks(connection_ids))
         return {connection.id: connection for those in found for connection in those}
 
-    def of_mailbox(self, mailbox_id: int) -> tuple[Connection, ...]:
+    def of_mailbox(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
         """All connections of the mailbox, whatever their state."""
-        return self.those(connections.c.mailbox_id == mailbox_id)
+        return self.those(connections.c.mailbox_id == mailbox_id, locked=locked)
 
     def change(self, connection_id: int, features: Features, *, dry_run: bool) -> None:
         """New settings, at once also for jobs in flight: the version grows (W6). Sorting begins afresh (E67).
@@ -153,6 +153,10 @@ class ConnectionRows(LeavingRows):
             leave_due_at=db_now(),
             version=connections.c.version + 1,
         )
+
+    def drop_grant(self, connection_id: int) -> None:
+        """It is deleted here and not ended at Google (T4)."""
+        self._update(connection_id, grant=None, version=connections.c.version + 1)
 
     def share(
         self, connection_id: int, sharing: Sharing | None = None, excluded: Collection[str] | None = None

@@ -41,6 +41,7 @@ LONG = frozenset(
         "connections.leave",
         "connections.record",
         "connections.switch_off",
+        "connections.take_over",
         "crm.delete",
         "crm.put",
         "keys.forget",

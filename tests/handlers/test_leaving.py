@@ -27,7 +27,8 @@ from domain.outcomes import Outcome
 from domain.reports import Query
 from domain.retention import FEWEST
 from handlers import connections, leaving, settings
-from handlers.connections import IS_LEFT, Refused
+from handlers.connections import Refused
+from handlers.leaving import IS_LEFT
 from handlers.work import Work
 from infra.db.schema import connections as connection_table
 from infra.db.schema import decisions, deliveries, messages, notifications

@@ -1,17 +1,20 @@
 """Two organisations with the same ids of everything: nothing of one crosses to the other (T1, T2, T4)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
+from structlog.testing import capture_logs
 
 from domain.channels import ChannelKind, Target
 from domain.connections import Sharing, Wishes
 from domain.contacts import Kind
 from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
-from domain.labels import DealCategory
+from domain.errors import TryAgain
+from domain.labels import LABEL_NAMES, DealCategory
 from domain.locations import SEVERAL
 from domain.reports import Query
 from handlers import aliases, channels, closing, connections, crm, live, locations, notices, reports, settings
@@ -19,10 +22,13 @@ from handlers.connections import Refused
 from infra.db.schema import channels as channel_table
 from infra.db.schema import connections as connection_table
 from infra.db.schema import contacts as contact_table
+from infra.db.schema import mailboxes as mailbox_table
+from infra.db.schema import metadata
 from infra.db.schema import notifications as notification_table
 from infra.db.schema import users as user_table
 from infra.db.store import Store
 from infra.secrets import Cipher
+from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
 from tests.nowhere import dead_port
@@ -280,6 +286,106 @@ def test_a_second_organisation_waits_until_the_first_has_let_go(house: House) ->
     long_ago = datetime.now(UTC) - timedelta(days=7, minutes=1)
     with house.store.engine.begin() as db:
         db.execute(update(connection_table).values(signed_out_at=long_ago))
+    house.connect("eva", location=ACME)
+    with pytest.raises(Refused, match="connected elsewhere"):
+        house.connect(location=MAIN)
+
+
+def let_go(house: House, connection_id: int) -> None:
+    """Its user has had to sign in for over a week."""
+    with house.store.begin("tests.expire") as tx:
+        connection = tx.connections.get(connection_id)
+        assert connection
+        assert tx.connections.need_sign_in(connection)
+    long_ago = datetime.now(UTC) - timedelta(days=7, minutes=1)
+    with house.store.engine.begin() as db:
+        db.execute(update(connection_table).values(signed_out_at=long_ago))
+
+
+def first_organisations_mail(house: House) -> tuple[int, list[str]]:
+    """Uwe's connection in main/main with mail, an alias and labels of its own; and a second organisation."""
+    locations.add(ACME, house.store)
+    crm.take_in([replace(records(HERE)[0], id="c9")], house.store, location=ACME)
+    names = {"label-names": ["Bald", "Offen", "Kunden"]}
+    settings.change_organisation(names, house.store, location=MAIN)
+    first = house.connect(location=MAIN)
+    aliases.add("uwe", "uwe@old.example", house.store, MAIN)
+    ids = [house.deliver("ann", number) for number in range(3)] + [house.deliver("nora", 3)]
+    house.catch_up()
+    return first, ids
+
+
+def rows_with(house: House, words: Collection[str]) -> list[str]:
+    """What the database holds of these."""
+    with house.store.engine.connect() as db:
+        rows = [str(row) for table in metadata.sorted_tables for row in db.execute(select(table))]
+    return [row for row in rows if any(word in row for word in words)]
+
+
+@pytest.mark.rule("T4", "T2", "D12")
+@pytest.mark.parametrize("how", ["signed out", "left"])
+def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbox_over(
+    house: House, how: str
+) -> None:
+    first, ids = first_organisations_mail(house)
+    assert rows_with(house, ids)
+    if how == "signed out":
+        let_go(house, first)
+    else:
+        crm.take_in([UserRecord("uwe", "Uwe", (), active=False)], house.store, location=MAIN)
+    told: list[int] = []
+    with capture_logs() as logs:
+        connections.save(
+            "eva",
+            house.grant(UWE),
+            Wishes(magnet=True, sorting=True, sharing=Sharing.PRIVATE),
+            work=house.work,
+            told=told.append,
+            location=ACME,
+        )
+        [state] = reports.status(None, None, house.work, ACME).mailboxes
+        with house.store.engine.connect() as db:
+            [mailbox_id] = db.scalars(select(mailbox_table.c.id))
+        new = house.deliver("ann", 9)
+        house.catch_up(mailbox_id)
+
+    assert sum(told) >= len(ids)
+    assert rows_with(house, [*ids, "uwe@old.example"]) == []
+    assert [one.gmail_id for one in reports.ledger(Query(), house.work, ACME)] == [new]
+    assert [reports.explain(gmail_id, None, house.work, ACME) for gmail_id in ids] == [()] * len(ids)
+    assert (state.waiting, state.set_aside, state.pushed_at, state.state(datetime.now(UTC))) == (
+        *(0, 0, None),
+        "active",
+    )
+    [trail] = [one.trail for one in reports.explain(new, None, house.work, ACME)]
+    assert set(trail.label_names.values()) == set(LABEL_NAMES.values())
+    with house.store.begin("tests.look") as tx:
+        assert tx.mailboxes.own_addresses(trail.mailbox_id) == {UWE}
+        assert locations.located(MAIN, tx).connections.ids() == ()
+    assert list(reports.ledger(Query(), house.work, MAIN)) == []
+    theirs = [line for line in logs if line.get("location_id") == 2]
+    assert {line["event"] for line in theirs} >= {"connection.made", "notification.committed"}
+    assert not any(gmail_id in str(line) for line in theirs for gmail_id in ids)
+    ours = [line["event"] for line in logs if line.get("location_id") == 1]
+    superseded = ["connection.superseded"] if how == "signed out" else []
+    assert ours == [*superseded, "connection.cleared", "connection.ended"]
+
+
+@pytest.mark.rule("T4", "W16")
+@ONE_DATABASE
+def test_who_is_stopped_amid_a_takeover_leaves_the_rest_to_the_sweep(house: House) -> None:
+    first, ids = first_organisations_mail(house)
+    let_go(house, first)
+    stopping = replace(house, work=replace(house.work, stopping=lambda: True))
+    with pytest.raises(TryAgain, match="stopping"):
+        stopping.connect("eva", location=ACME)
+    assert list(reports.ledger(Query(), house.work, MAIN)) == [], "nothing of it is shown any more"
+    assert rows_with(house, ids)
+    house.let_time_pass()
+    assert sweep.end_left(house.work)
+    house.pump()
+
+    assert rows_with(house, ids) == []
     house.connect("eva", location=ACME)
     with pytest.raises(Refused, match="connected elsewhere"):
         house.connect(location=MAIN)
