@@ -9,7 +9,7 @@ from domain.aliases import Alias
 from domain.connections import UNKNOWN_ADDRESS, Connection, ConnectionState
 from domain.reports import TOO_LONG
 from domain.scopes import missing, needed
-from domain.watches import RENEWED_WITHIN, WatchState
+from domain.watches import NO_PUSH, RENEWED_WITHIN, WatchState
 
 
 class Verdict(StrEnum):
@@ -63,15 +63,13 @@ def of_watch(watch: WatchState, now: datetime, push_recall: float) -> Finding:
     if watch.until is None or watch.until <= now:
         since = f"since {_minute(watch.until)}" if watch.until else "yet"
         says = f"there is no watch {since}{why}; the sweep carries on"
-        return failed(
-            "watch", says, "does a worker run, and the sweep? `watch.failed` in the log gives Gmail's word"
-        )
+        look = "does a worker run, and the sweep? `watch.failed` in the log gives Gmail's word"
+        return failed("watch", says, NO_PUSH.get(watch.trouble or "", look))
     until = f"watch until {_minute(watch.until)}"
     if watch.trouble:
         says = f"{until}, but its renewal failed{why}"
-        return warning(
-            "watch", says, "it is tried again every 10 minutes; see `watch.failed` in docs/LOGS.md"
-        )
+        again = "it is tried again every 10 minutes; see `watch.failed` in docs/LOGS.md"
+        return warning("watch", says, NO_PUSH.get(watch.trouble, again))
     if watch.renewed_at is None or now - watch.renewed_at > RENEWED_WITHIN:
         when = _minute(watch.renewed_at) if watch.renewed_at else "an unknown time"
         return warning("watch", f"{until}, last renewed at {when}", "does a worker run, and the sweep?")

@@ -60,6 +60,10 @@ class GiveUp(Exception):
         self.reason = reason
 
 
+class NoPush(GiveUp):
+    """Google cannot push to our topic: the reason is one of domain.watches.NO_PUSH (E85)."""
+
+
 class LabelRefused(GiveUp):
     """Gmail makes no new label in this mailbox: it has too many (E67)."""
 

@@ -36,6 +36,15 @@ class Watch:
     answered_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Unwatched:
+    """Where a mailbox begins that Google pushes nothing of, and why that is: the sweep finds its mail (E82)."""
+
+    history_id: str
+    answered_at: datetime
+    trouble: str
+
+
 class ChangeKind(StrEnum):
     """The four history types of users.history.list."""
 

@@ -10,7 +10,7 @@ from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, Try
 from domain.errors import Refused as Refused
 from domain.labels import ByCategory, Category
 from domain.locations import Location
-from domain.mailboxes import Grant, Watch
+from domain.mailboxes import Grant, Unwatched, Watch
 from domain.quota import Purpose
 from domain.scopes import needed
 from handlers import leaving, takeovers, watches
@@ -84,7 +84,7 @@ def save(
     for connection_id in left:
         leaving.clear(connection_id, work, told)
     labels = _labels(gmail, state, names) if wanted.sorting and not wanted.dry_run else None
-    watch = gmail.watch(work.topic) if wanted.magnet else None
+    watch = watches.begin(gmail, work) if wanted.magnet else None
     with work.store.begin("connections.record") as tx:
         here = tx.of(location)
         here.users.reserve(user_id)
@@ -118,19 +118,25 @@ def save(
         except (AccessRevoked, GiveUp, TryAgain) as error:  # all is saved, and Gmail ends it in a week
             log.warning("watch.abandoned", mailbox_id=mailbox_id, reason=str(error))
     work.tally.add(mailbox_id, Purpose.USER, gmail.spent.units)
+    _say_made(connection, wanted, watch)
+    for one in former:
+        leaving.leave(one.id, work)
+    return connection.id, address
+
+
+def _say_made(connection: Connection, wanted: _Wanted, watch: Watch | Unwatched | None) -> None:
     log.info(
         "connection.made",
         connection_id=connection.id,
         location_id=connection.location.id,
-        user_id=user_id,
-        mailbox_id=mailbox_id,
+        user_id=connection.user_id,
+        mailbox_id=connection.mailbox_id,
         magnet=wanted.magnet,
         sorting=wanted.sorting,
         dry_run=wanted.dry_run,
     )
-    for one in former:
-        leaving.leave(one.id, work)
-    return connection.id, address
+    if isinstance(watch, Unwatched):
+        log.warning("watch.failed", mailbox_id=connection.mailbox_id, reason=watch.trouble)
 
 
 def _follow_rename(user_id: str, location: Location, address: str, work: Work) -> None:
@@ -253,7 +259,7 @@ def _signed_in(
 
 
 def _switch(
-    connection: Connection, watch: Watch | None, wanted: _Wanted, tx: Transaction, work: Work
+    connection: Connection, watch: Watch | Unwatched | None, wanted: _Wanted, tx: Transaction, work: Work
 ) -> bool:
     """Features start at the provider's time of switching on (W14). Returns whether the mailbox still needs its
     watch."""
@@ -262,7 +268,7 @@ def _switch(
     )
     tx.connections.change(connection.id, features, dry_run=wanted.dry_run)
     if watch:
-        tx.mailboxes.start_watch(connection.mailbox_id, watch, work.pace.watch_due_after)
+        watches.started(connection.mailbox_id, watch, tx, work)
         tx.mailboxes.resume(connection.mailbox_id)
         return True
     return leaving.forget(connection, tx)

@@ -11,7 +11,7 @@ from domain.events import Event
 from domain.labels import Category, LabelChange, Place
 from domain.letters import Letter, Sought
 from domain.locations import Location
-from domain.mailboxes import Grant, HistoryPage, Watch
+from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
 from domain.messages import Fetched
 from domain.sign_ins import SignIn
 from domain.turns import LockKind, Turn
@@ -156,7 +156,11 @@ class Mailbox(Protocol):
         (E14), each with the name that its owner shows beside it, "" where there is none."""
 
     def watch(self, topic: str) -> Watch:
-        """Register for push. Stops and registers anew when another topic is active."""
+        """Register for push. Stops and registers anew when another topic is active. Raises NoPush where Google cannot
+        push to it."""
+
+    def unwatched(self, trouble: str) -> Unwatched:
+        """Where history stands now, for a mailbox that is not watched; 1 unit."""
 
     def stop_watch(self) -> None:
         """End the push registration; no error when there is none."""

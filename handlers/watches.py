@@ -8,18 +8,21 @@ from functools import partial
 import structlog
 
 from domain.connections import MailboxState
-from domain.errors import GiveUp, Slowed, TryAgain
+from domain.errors import GiveUp, NoPush, Slowed, TryAgain
 from domain.events import WatchDue
-from domain.mailboxes import Watch
+from domain.mailboxes import Unwatched, Watch
 from domain.quota import Purpose
 from domain.turns import LockKind
 from domain.watches import Recall
-from handlers.ports import Mailbox
+from handlers.ports import Mailbox, Transaction
 from handlers.work import Lease, Work, enter, in_turn
 
 log = structlog.get_logger()
 
 WATCH_RETRY = 600.0
+
+TOPIC_RETRY = 3_600.0
+"""Seconds where Google cannot push to our topic: that is the operator's to mend, for all mailboxes."""
 
 ANEW_EVERY = 5.0
 """Seconds between two watches that are made anew, over all mailboxes: while nobody pulls what Pub/Sub has, push
@@ -27,6 +30,23 @@ seems to fail everywhere, and no new watch mends that."""
 
 ALMOST = 0.9
 """Of the time between two sweeps: one comes a little early now and then."""
+
+
+def begin(gmail: Mailbox, work: Work) -> Watch | Unwatched:
+    """The watch of a mailbox that is being connected. Where Google cannot push to our topic it begins without one: the
+    sweep finds its mail (E82)."""
+    try:
+        return gmail.watch(work.topic)
+    except NoPush as error:
+        return gmail.unwatched(error.reason)
+
+
+def started(mailbox_id: int, begun: Watch | Unwatched, tx: Transaction, work: Work) -> None:
+    """It stands from now on, or is tried again."""
+    if isinstance(begun, Watch):
+        tx.mailboxes.start_watch(mailbox_id, begun, work.pace.watch_due_after)
+    else:
+        tx.mailboxes.start_unwatched(mailbox_id, begun, TOPIC_RETRY)
 
 
 def renew_watch(mailbox_id: int, work: Work) -> None:
@@ -49,10 +69,14 @@ def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     daily = timedelta(seconds=work.pace.watch_due_after)
     due = anew or mailbox.watch.is_to_be_renewed(work.pace.push_recall, now, daily)
 
-    def look(gmail: Mailbox) -> tuple[Watch | None, Mapping[str, str]]:
+    def look(gmail: Mailbox) -> tuple[Watch | NoPush | None, Mapping[str, str]]:
         if anew:
             gmail.stop_watch()
-        return gmail.watch(work.topic) if due else None, gmail.own_addresses()
+        try:
+            watch = gmail.watch(work.topic) if due else None
+        except NoPush as error:  # the addresses are the user's, whatever our topic is like
+            return error, gmail.own_addresses()
+        return watch, gmail.own_addresses()
 
     try:
         answer = enter(connections, work, look, Lease(work.pace.lease, keep), purpose=Purpose.WATCH)
@@ -63,21 +87,23 @@ def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
             tx.mailboxes.watch_failed(mailbox_id, error.reason, _retry_after(error))
         log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
         return True
-    if answer and not _record(mailbox, *answer, anew, work) and answer[0]:
+    if answer and not _record(mailbox, *answer, anew, work) and isinstance(answer[0], Watch):
         enter(connections, work, lambda gmail: gmail.stop_watch(), purpose=Purpose.WATCH)
     return True
 
 
 def _record(
-    mailbox: MailboxState, watch: Watch | None, own: Mapping[str, str], anew: bool, work: Work
+    mailbox: MailboxState, watch: Watch | NoPush | None, own: Mapping[str, str], anew: bool, work: Work
 ) -> bool:
     """False when nobody wants it any more."""
     address = next(iter(own))
     with work.store.begin("watch.record") as tx:
         if not tx.connections.switched_on(mailbox.id, locked=True):
             return False
-        if watch:
+        if isinstance(watch, Watch):
             tx.mailboxes.start_watch(mailbox.id, watch, work.pace.watch_due_after, anew=anew)
+        elif watch:
+            tx.mailboxes.watch_failed(mailbox.id, watch.reason, TOPIC_RETRY)
         else:
             tx.mailboxes.keep_watch(mailbox.id, work.pace.watch_due_after)
         tx.mailboxes.keep_own_addresses(mailbox.id, own.keys())
@@ -85,7 +111,9 @@ def _record(
         renamed = address != mailbox.address and tx.mailboxes.rename(mailbox.id, address)
     if address != mailbox.address:
         log.warning("mailbox.renamed", mailbox_id=mailbox.id, taken_over=renamed)
-    if anew:
+    if isinstance(watch, NoPush):
+        log.warning("watch.failed", mailbox_id=mailbox.id, reason=watch.reason)
+    elif anew:
         recall = mailbox.watch.recall
         log.warning("watch.restarted", mailbox_id=mailbox.id, pushed=recall.pushed, missed=recall.missed)
     elif watch:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Update, bindparam, case, delete, exists, f
 from domain.addresses import loose
 from domain.connections import MailboxState
 from domain.labels import ByCategory, Category
-from domain.mailboxes import Watch
+from domain.mailboxes import Unwatched, Watch
 from domain.watches import Recall, WatchState
 from infra.db import crm_labels
 from infra.db.aliases import REGISTERED, counts
@@ -135,9 +135,14 @@ class MailboxRows(TroubleRows):
             watch_failed_at=None,
             watch_trouble=None,
             watch_due_at=db_now(due_after),
-            synced_at=func.coalesce(mailboxes.c.synced_at, db_now()),
-            sync_due_at=func.coalesce(mailboxes.c.sync_due_at, db_now()),
+            **_BEGUN,
         )
+
+    def start_unwatched(self, mailbox_id: int, begun: Unwatched, retry_after: float) -> None:
+        """The same where no watch could be had: the sweep looks into it, and a watch is tried again (E82, E85)."""
+        HistoryRows(self._db).begin(mailbox_id, begun.history_id)
+        self._set(mailbox_id, **_BEGUN)
+        self.watch_failed(mailbox_id, begun.trouble, retry_after)
 
     def keep_watch(self, mailbox_id: int, due_after: float) -> None:
         """The watch of before does for another while."""
@@ -248,6 +253,12 @@ def watch_state(row: Any) -> WatchState:
         recall=Recall(row.mails_pushed, row.mails_missed),
     )
 
+
+_BEGUN = {
+    "synced_at": func.coalesce(mailboxes.c.synced_at, db_now()),
+    "sync_due_at": func.coalesce(mailboxes.c.sync_due_at, db_now()),
+}
+"""When a mailbox was looked into last, and is to be next, from its beginning on."""
 
 # Built once, see ledger_statements.
 _THIS = mailboxes.c.id == bindparam("this")

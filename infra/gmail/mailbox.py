@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from domain.addresses import canonical
-from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.errors import GiveUp, LabelUnknown, NoPush, TryAgain
 from domain.labels import Category, LabelChange, Place
 from domain.letters import Letter, Sought
-from domain.mailboxes import Grant, HistoryPage, Watch
+from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
 from domain.messages import Fetched
+from domain.watches import NO_PUSH
 from infra.gmail import labels, live, reading, sending
 from infra.gmail.api import GOOGLE, ME, Api
 from infra.gmail.calls import Answer, Calls
@@ -220,15 +221,24 @@ class GmailMailbox:
         try:
             answer = self._ask(request)
         except GiveUp as error:
+            if error.reason in NO_PUSH:
+                raise NoPush(error.reason) from None
             if error.reason != PUSH_TAKEN:
                 raise
             self.stop_watch()
             answer = self._ask(request)
-        answered_at = self._meter.answered_at
-        if answered_at is None:
-            raise TryAgain(ODD_ANSWER)
+        answered_at = self._answered_at()
         with sense():
             return Watch(str(int(answer["historyId"])), from_epoch(answer["expiration"]), answered_at)
+
+    def unwatched(self, trouble: str) -> Unwatched:
+        """By getProfile."""
+        return Unwatched(self.cursor_now(), self._answered_at(), trouble)
+
+    def _answered_at(self) -> datetime:
+        if self._meter.answered_at is None:
+            raise TryAgain(ODD_ANSWER)
+        return self._meter.answered_at
 
     def stop_watch(self) -> None:
         """Google answers the same whether there was one or not."""

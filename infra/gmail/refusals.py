@@ -20,6 +20,7 @@ from domain.errors import (
     UnknownAddress,
     Unready,
 )
+from domain.watches import TOPIC_CLOSED, TOPIC_ELSEWHERE, TOPIC_MISSING
 
 ODD_ANSWER = "odd_answer"
 """The reason for what no Gmail should say: not JSON, cut, or without the parts it must have."""
@@ -60,6 +61,9 @@ TOKEN_TROUBLE = "token_http_"  # noqa: S105 - how a reason begins
 PUSH_TAKEN = "onlyOnePushClient"
 """Our word for 400 "Only one user push notification client allowed per developer", which has none."""
 
+_TOPICS: Mapping[int, str] = {404: TOPIC_MISSING, 403: TOPIC_CLOSED, 400: TOPIC_ELSEWHERE}
+"""Gmail tries the topic with a message before it watches, and says of each trouble with it something else."""
+
 SENDING_LIMIT = "sendingLimit"
 """Our word for a 429 whose text ends with "(Mail sending)": Gmail's own limit of mails a day (D15)."""
 
@@ -70,6 +74,7 @@ LONGEST = timedelta(hours=25)
 PACIFIC = ZoneInfo("America/Los_Angeles")
 _RETRY_AT = re.compile(r"retry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)", re.IGNORECASE)
 _LABEL = re.compile(r"^invalid label:|^label ?id not found|^label not found", re.IGNORECASE)
+_OF_TOPIC = re.compile(r"^error sending test message to cloud pubsub|^invalid topicname", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,63}")
 _LABELLING = frozenset({"messages.modify", "messages.batchModify", "messages.list"})
@@ -148,6 +153,8 @@ def read(call: str, status: int, headers: Mapping[str, Any], content: bytes, now
     reason, text = _words(content)
     if status == 429 and "(mail sending)" in text.lower():
         reason = SENDING_LIMIT
+    if call == "watch" and _OF_TOPIC.search(text):
+        reason = _TOPICS.get(status, reason)
     reason = PUSH_TAKEN if text.lower().startswith("only one user push") else reason or f"http_{status}"
     kind = _kind(call, status, reason, text)
     if kind is Kind.REFUSED and not _whole(content):

@@ -8,7 +8,7 @@ import pytest
 from domain.checks import Verdict, of_clocks, of_scopes, of_state, of_sync, of_watch
 from domain.connections import Connection, ConnectionState, Features, Mode
 from domain.scopes import EVERYTHING, Scope
-from domain.watches import Recall, WatchState
+from domain.watches import NO_PUSH, Recall, WatchState
 from tests.worlds import HERE
 
 NOON = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
@@ -71,6 +71,13 @@ def test_a_watch_stands_is_renewed_in_time_and_brings_mail(
     found = of_watch(watch, NOON, 0.5)
     assert (found.verdict, found.says) == (verdict, says)
     assert (found.next_step is None) is (verdict is OK)
+
+
+@pytest.mark.rule("E85")
+@pytest.mark.parametrize("reason", NO_PUSH)
+def test_where_google_cannot_push_to_the_topic_the_check_says_what_to_do(reason: str) -> None:
+    for watch in (WatchState(trouble=reason), replace(FRESH, trouble=reason)):
+        assert of_watch(watch, NOON, 0.5).next_step == NO_PUSH[reason]
 
 
 @pytest.mark.rule("Z33")

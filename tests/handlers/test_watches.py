@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from structlog.testing import capture_logs
 
 from domain.connections import MailboxState
+from domain.errors import GiveUp
 from domain.events import MailboxChanged
 from domain.mailboxes import Grant
 from domain.watches import Recall
-from handlers import watches
+from handlers import settings, watches
 from infra.db.schema import mailboxes, messages
 from infra.db.types import db_now
 from tests import sweep
@@ -278,3 +280,57 @@ def test_a_daily_look_costs_a_unit_and_its_watch_where_that_is_due(
     until = state(watched).watch.until
     assert until is not None
     assert (until - datetime.now(UTC) > timedelta(days=6.9)) is bool(watches)
+
+
+@pytest.mark.rule("E82", "E85", "Z26", "E14")
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("404.noTopic", "topicMissing"),
+        ("403.noPublisher", "topicClosed"),
+        ("400.otherProject", "topicElsewhere"),
+    ],
+)
+def test_a_mailbox_is_connected_and_swept_though_google_cannot_push_to_the_topic(
+    house: House, kind: str, reason: str
+) -> None:
+    house.gmail.fault(kind, ["watch"])
+    with capture_logs() as logs:
+        house.connect()
+    assert [(line["event"], line["reason"]) for line in logs if line["log_level"] == "warning"] == [
+        ("watch.failed", reason)
+    ]
+    begun = state(house)
+    assert (begun.watch.until, begun.watch.trouble) == (None, reason)
+    assert settings.show("uwe", house.store).no_push == reason
+    gmail_id = house.deliver("ann")
+    let_pass(house.store, 545)
+    assert sweep.catch_up_due(house.work) == 1
+    house.pump()
+    assert house.outcomes() == {gmail_id: "label.open"}
+
+    house.gmail.set_aliases(UWE, ["uwe@alias.example"])
+    renew(house)
+    with house.store.begin("tests.look") as tx:
+        assert "uwe@alias.example" in tx.mailboxes.own_addresses(1)
+    again = state(house)
+    assert (again.watch.until, again.watch.trouble) == (None, reason)
+    assert sweep.renew_watches(house.work) == 0, "not at every tick"
+
+    house.gmail.clear_faults()
+    renew(house)
+    mended = state(house).watch
+    assert mended.until is not None
+    assert mended.trouble is None
+    assert settings.show("uwe", house.store).no_push is None
+    pushes(house, 1, 7)
+    assert len(house.outcomes()) == 2
+
+
+@pytest.mark.rule("E85")
+def test_what_google_refuses_for_another_reason_connects_no_mailbox(house: House) -> None:
+    house.gmail.fault("403.domainPolicy", ["watch"])
+    with pytest.raises(GiveUp, match="domainPolicy"):
+        house.connect()
+    with house.store.engine.connect() as db:
+        assert db.scalar(select(func.count()).select_from(mailboxes)) == 0

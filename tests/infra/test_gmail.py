@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from googleapiclient.http import BatchHttpRequest
 
-from domain.errors import CursorExpired, GiveUp
+from domain.errors import CursorExpired, GiveUp, NoPush
 from domain.labels import Place
 from domain.mailboxes import Change, ChangeKind, Grant
 from domain.messages import Fetched, Part
@@ -225,5 +225,26 @@ def test_watching_tells_the_providers_time(
     assert_counted(mailbox, control, address)
     mailbox.stop_watch()
     assert control.dump(address).watched_topic is None
-    with pytest.raises(GiveUp, match=r"^invalidArgument$"):
+    with pytest.raises(NoPush, match=r"^topicElsewhere$"):
         mailbox.watch("no topic")
+
+
+@pytest.mark.rule("E85")
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("404.noTopic", "topicMissing"),
+        ("403.noPublisher", "topicClosed"),
+        ("400.otherProject", "topicElsewhere"),
+    ],
+)
+def test_where_google_cannot_push_to_the_topic_a_mailbox_begins_unwatched(
+    mailbox: GmailMailbox, control: GmailControl, address: str, kind: str, reason: str
+) -> None:
+    control.fault(kind, ["watch"], mailbox=address, times=1)
+    with pytest.raises(NoPush) as refused:
+        mailbox.watch(TOPIC)
+    assert refused.value.reason == reason
+    begun = mailbox.unwatched(reason)
+    assert (begun.history_id, begun.trouble) == (str(control.dump(address).history_id), reason)
+    assert abs(datetime.now(UTC) - begun.answered_at) < timedelta(seconds=5)

@@ -81,6 +81,20 @@ def test_signing_in_again_leaves_the_features_as_they_are(terminal: Terminal) ->
     assert features(terminal)[1] is not None
 
 
+@pytest.mark.rule("E85", "E82")
+def test_where_google_cannot_push_connecting_says_what_to_do(terminal: Terminal) -> None:
+    GmailControl(terminal.settings["LODESTONE_GMAIL_ENDPOINT"]).fault("404.noTopic", ["watch"])
+    done = connect(terminal, "--magnet")
+    assert (done.code, done.out) == (0, f"{UWE} is connected for uwe: MailMagnet\n")
+    assert (
+        "Google pushes nothing of this mailbox (topicMissing), so that new mail is found by the sweep, within 10 "
+        "minutes: run `lodestone topic`, which makes the topic\n"
+    ) in done.err
+    [mailbox] = terminal.run("status", "--json").json["mailboxes"]
+    assert (mailbox["watch_trouble"], mailbox["watch_expires_at"]) == ("topicMissing", None)
+    assert "Google pushes nothing" not in connect(terminal, "--no-magnet").err
+
+
 @pytest.mark.rule("Z36")
 def test_sorting_goes_off_with_mailmagnet(terminal: Terminal) -> None:
     connect(terminal, "--magnet", "--sorting")

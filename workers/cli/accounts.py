@@ -9,6 +9,7 @@ import typer
 from domain.addresses import canonical
 from domain.connections import Sharing, Wishes
 from domain.mailboxes import Grant
+from domain.watches import NO_PUSH
 from handlers import settings, sign_in
 from handlers.connections import Refused, save
 from handlers.leaving import disconnect as end_connections
@@ -101,7 +102,13 @@ def connect(
         show_json({"connection_id": connection_id, "mailbox": address, "user": user})
     else:
         say(f"{address} is connected for {user}: {_features(connection_id, app.store)}")
-        if proposed := settings.show(user, app.store, location).proposed:
+        shown = settings.show(user, app.store, location)
+        if shown.no_push is not None:
+            tell(
+                f"Google pushes nothing of this mailbox ({shown.no_push}), so that new mail is found by the sweep, "
+                f"within 10 minutes: {NO_PUSH[shown.no_push]}"
+            )
+        if proposed := shown.proposed:
             tell(
                 f"{proposed} may be an internal domain (rule E18): `lodestone settings set internal-domain …`"
             )

@@ -111,8 +111,8 @@ def notifier() -> None:
 def run() -> None:
     """Be dispatcher, worker, sweep and notifier in one process, for a small installation or a first look.
 
-    Without LODESTONE_PUBSUB_PROJECT or Google credentials nothing is pulled, and the sweep finds the mail. Google
-    connects no mailbox without the topic, which `lodestone topic` makes.
+    Without LODESTONE_PUBSUB_PROJECT or Google credentials nothing is pulled, and without the topic, which `lodestone
+    topic` makes, Google pushes nothing: then the sweep finds the mail.
 
     Example: `lodestone migrate && lodestone run`
     """

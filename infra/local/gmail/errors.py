@@ -108,6 +108,26 @@ def conflict() -> ApiError:
     return ApiError(409, "aborted", "Label name exists or conflicts")
 
 
+TRIED = "Error sending test message to Cloud PubSub"
+"""How a refusal of watch begins: Gmail tries the topic first (FACTS §1)."""
+
+
+def no_topic(topic: str) -> ApiError:
+    """404 for a watch on a topic that is not there."""
+    name = topic.rpartition("/")[2]
+    return ApiError(404, "notFound", f"{TRIED} {topic} : Resource not found (resource={name}).")
+
+
+def no_publisher(topic: str) -> ApiError:
+    """403 for a watch on a topic to which Gmail may not publish."""
+    return ApiError(403, "forbidden", f"{TRIED} {topic} : User not authorized to perform this action.")
+
+
+def other_project(project: str) -> ApiError:
+    """400 for a watch on a topic that is not in the OAuth client's project."""
+    return invalid(f"Invalid topicName does not match projects/{project}/topics/*")
+
+
 def unauthenticated() -> ApiError:
     """401 for an access token that is missing, unknown, expired or revoked."""
     message = (

@@ -9,7 +9,10 @@ from infra.local.gmail.errors import (
     ApiError,
     OAuthError,
     failed_precondition,
+    no_publisher,
+    no_topic,
     not_found,
+    other_project,
     rate_limited,
     unauthenticated,
 )
@@ -65,13 +68,19 @@ KINDS: dict[str, Effect] = {
     "500": _backend(500, "Internal error encountered."),
     "503": _backend(503, "The service is currently unavailable."),
 }
+_TOPIC = "projects/lodestone/topics/gmail"
+
 LASTING: dict[str, Effect] = {
+    "404.noTopic": _raising(lambda _: no_topic(_TOPIC)),
+    "403.noPublisher": _raising(lambda _: no_publisher(_TOPIC)),
+    "400.otherProject": _raising(lambda _: other_project("another")),
     "403.accessNotConfigured": _usage(
         "accessNotConfigured", "Gmail API has not been used in project 1234567890 before or it is disabled."
     ),
     **{kind: _raising(partial(_no_token, said)) for kind, said in NO_TOKEN.items()},
 }
-"""What the project's operator has to mend (FACTS §5); the second part is said by /token alone."""
+"""What the project's operator has to mend (FACTS §1, §5): the topic's are for watch, the last part is said by /token
+alone."""
 
 PARTS = ("403.rateLimitExceeded", "403.userRateLimitExceeded", "429", "500", "503")
 """What "batch_part" chooses from, call by call."""

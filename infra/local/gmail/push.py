@@ -8,17 +8,19 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count, islice
 from typing import Any
 
+from infra.local.gmail.errors import ApiError, no_publisher, no_topic
 from infra.local.gmail.faults import Faults
 
 log = logging.getLogger(__name__)
 
 PUBLISH = "/google.pubsub.v1.Publisher/Publish"
+GET_TOPIC = "/google.pubsub.v1.Publisher/GetTopic"
 CALL_TIMEOUT = 5.0
 BACKLOG = 50_000
 AT_ONCE = 500
@@ -56,12 +58,34 @@ class Push:
         self._last: dict[str, float] = {}
         self._ending = self._away = False
         self._thread: threading.Thread | None = None
+        self._asking: Any = None
 
     def start(self) -> None:
         """Open the channel and start the publishing thread."""
         if self._host:
             self._thread = threading.Thread(target=self._run, name="gmail-push", daemon=True)
             self._thread.start()
+
+    def refusal(self, topic: str) -> Callable[[str], ApiError] | None:
+        """What a watch on the topic is refused with. While Pub/Sub is away nobody can tell, and it is not."""
+        if not self._host:
+            return None
+        import grpc
+        from google.pubsub_v1.types import GetTopicRequest
+
+        with self._news:
+            if self._asking is None:
+                self._asking = grpc.insecure_channel(self._host, options=CHANNEL_OPTIONS)
+        ask = self._asking.unary_unary(GET_TOPIC, request_serializer=GetTopicRequest.serialize)
+        try:
+            ask(GetTopicRequest(topic=topic), timeout=CALL_TIMEOUT)
+        except grpc.RpcError as error:
+            refused: Mapping[Any, Callable[[str], ApiError]] = {
+                grpc.StatusCode.NOT_FOUND: no_topic,
+                grpc.StatusCode.PERMISSION_DENIED: no_publisher,
+            }
+            return refused.get(error.code())
+        return None
 
     def stop(self) -> None:
         """Publish what waits, within a few seconds, unless Pub/Sub is away, and end the thread."""
@@ -71,6 +95,9 @@ class Push:
                 self._news.notify()
             self._thread.join(CALL_TIMEOUT)
             self._thread = None
+        if self._asking is not None:
+            self._asking.close()
+            self._asking = None
 
     def notify(self, address: str, topic: str, history_id: int, *, at_once: bool = False) -> None:
         """Queue one notification; drops it within `interval` of the last, unless `at_once`."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from infra.local.gmail.call import Call
-from infra.local.gmail.errors import Json, invalid, not_found
+from infra.local.gmail.errors import Json, invalid, not_found, other_project
 from infra.local.gmail.history import Record
 from infra.local.gmail.mailbox import Mailbox, Watch
 from infra.local.gmail.params import is_number
@@ -30,10 +30,14 @@ def get_profile(call: Call) -> Json:
 
 
 def watch(call: Call) -> Json:
-    """Seven days of notifications, the first at once. 400 while another topic is watched."""
+    """Seven days of notifications, the first at once. Refused where Pub/Sub has no such topic or Gmail may not publish
+    to it, and while another topic is watched. Where there is no Pub/Sub nobody looks."""
     topic = str(call.body.get("topicName", ""))
     if not TOPIC.fullmatch(topic):
-        raise invalid("Invalid topicName does not match projects/*/topics/*")
+        raise other_project("*")
+    refused = call.world.push.refusal(topic)
+    if refused is not None:
+        raise refused(topic)
     mailbox = call.mailbox
     now = int(time.time() * 1000)
     behaviour = call.body.get("labelFilterBehavior") or call.body.get("labelFilterAction", "include")
