@@ -140,7 +140,7 @@ def letter(sender: str, number: int, to: str) -> bytes:
     ).encode()
 
 
-@pytest.mark.rule("T1", "T2", "D3-9", "E16")
+@pytest.mark.rule("T1", "T2", "I11", "D3-9", "E16")
 def test_nothing_of_one_organisation_is_shown_to_another(house: House) -> None:
     made, ids, found = journey(house)
 
@@ -187,7 +187,7 @@ def test_who_asks_for_the_others_mail_by_its_id_is_told_of_none(house: House) ->
             live.show("c1", "uwe", house.work, limit=9, mailbox=far.mailbox, location=where)
 
 
-@pytest.mark.rule("T2", "D12")
+@pytest.mark.rule("T2", "I11", "D12")
 def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
     journey(house)
     before = reports.notices("uwe", 0, None, house.work, ACME)

@@ -130,7 +130,7 @@ def test_where_sqlite_would_delete_the_children_of_what_is_made_anew_nothing_is(
     engine = open_engine(f"sqlite:///{tmp_path / 'children.db'}")
     migrate(engine, "0005")
     _filled(engine)
-    migrate(engine)
+    migrate(engine, "0006")
     before = _rows(engine)
 
     with pytest.raises(ValueError, match="foreign keys are on"):

@@ -123,7 +123,7 @@ def test_a_statement_that_says_whose_rows_it_asks_for_passes(statement: Any) -> 
     assert unscoped(statement) == set()
 
 
-@pytest.mark.rule("T2")
+@pytest.mark.rule("T2", "I11")
 @pytest.mark.parametrize(("statement", "tables"), FAIL.values(), ids=FAIL)
 def test_a_statement_without_the_condition_is_seen(statement: Any, tables: set[str]) -> None:
     assert unscoped(statement) == tables
