@@ -4,7 +4,7 @@ Each record is kept as the CRM has told of it, merged or not. For whom it counts
 names it and the newest changes of the records concerned, whatever order they came in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -46,16 +46,29 @@ class Standing:
 _UNKNOWN = Newest()
 
 
+def is_newer(merge: Merge, record_id: str, named: Named | None) -> bool:
+    """Whether it tells more of the record than the newest merge that names it so far. Of two of one version it is the
+    one whose survivor has the higher id: so their order plays no part."""
+    return named is None or (named.version, named.survivor or record_id) < (merge.version, merge.survivor)
+
+
 def standings(named: Mapping[str, Named], newest: Mapping[str, Newest]) -> dict[str, Standing]:
     """By record. Merges are followed from one to the next, to the last record that we have; where there is none yet, a
     merge waits and the record counts for itself.
 
-    They never lead in a circle: who survives a merge is named by it, so that an older one into another is over.
+    Messages never lead in a circle: who survives a merge is named by it, so that an older one into another is over.
+    Files, which have no versions, may do so among messages: then each record in it counts for itself.
     """
     found: dict[str, Standing] = {}
     for record_id in named:
         path = [record_id]
+        places = {record_id: 0}
         while path[-1] not in found and (survivor := _survivor(path[-1], named, newest)) is not None:
+            if survivor in places:
+                found |= dict.fromkeys(path[places[survivor] :], Standing())
+                path = path[: places[survivor] + 1]
+                break
+            places[survivor] = len(path)
             path.append(survivor)
         for one, following in zip(path[-2::-1], path[:0:-1], strict=True):
             found[one] = _one_further(named[one].version, following, found, newest)
@@ -78,3 +91,12 @@ def _one_further(
     stays = survivor if its.is_there and not further.outlived else None
     outlived = further.outlived or (its.version is not None and its.version >= version)
     return Standing(further.counts_for or stays, outlived)
+
+
+def forgettable(ids: Collection[str], held: Iterable[str], into: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Of which of these records the merge need not be known any more: none of `held`, and nothing that stays has gone
+    into it. `into`: of all that has gone into one of these, its id and the survivor's."""
+    stay = set(held)
+    while more := {one for record_id, one in into if record_id in stay or record_id not in ids} - stay:
+        stay |= more
+    return frozenset(ids) - stay

@@ -58,13 +58,18 @@ class Retention:
     labelled mail id and category stay while sorting is on, so that it is never labelled again (E58).
     `notifications`: what the CRM shows, unless it is on its way to a channel still. `deleted`: the version of a
     deleted record, which voids older changes of it for as long as one may wait in the CRM's queue. `deliveries`: what
-    no receiver has taken; it stays on its user's list.
+    no receiver has taken; it stays on its user's list. `merged`: that a record was merged into another, when nothing
+    of all this can name it any more.
     """
 
     mail: int = 35
     notifications: int = 365
     deleted: int = 90
     deliveries: int = 7
+
+    @property
+    def merged(self) -> int:
+        return max(self.mail, self.notifications, self.deleted)
 
 
 FEWEST, MOST = 25, 500

@@ -10,7 +10,7 @@ from domain.connections import Connection
 from domain.contacts import Kind, hits
 from domain.errors import LabelConflict, LabelRefused
 from domain.events import MailAnnounced
-from domain.labels import LABELLED, Category, Sorted, category, highest, local_date
+from domain.labels import LABELLED, Category, Earlier, Replacing, Sorted, category, highest, local_date
 from domain.labels import outcome as outcome_of
 from domain.ledger import LABEL_WAITS, Claim, Cost, Link, Sortable, Step
 from domain.locations import Location
@@ -72,15 +72,16 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
         claims = set_aside_exhausted(mailbox_id, Step.SORT, claims, work.me(), connections.values(), tx)
         if not claims:
             return None
-        found = tx.decisions.sortable(claims)
-        links = {key: one.link for key, one in found.items()}
+        found: dict[tuple[str, int], Sortable] = {}
         wanted: dict[Claim, Sorted] = {}
         for location, its in _by_location(claims, connections).items():
             here = tx.of(location)
+            found |= here.sorting.sortable(its)
             organisation = here.settings.get()
             today = local_date(work.today_is(), organisation.time_zone)
-            sorted_ = _categories({links[claim.key].author for claim in its}, today, here)
-            wanted |= {claim: sorted_[links[claim.key].author] for claim in its}
+            sorted_ = _categories({found[claim.key].link.author for claim in its}, today, here)
+            wanted |= {claim: sorted_[found[claim.key].link.author] for claim in its}
+        links = {key: one.link for key, one in found.items()}
         claims, later = _in_order(claims, links, wanted)
         if later:
             tx.ledger.release(mailbox_id, Step.SORT, later, work.me(), 0, counted=False)
@@ -91,13 +92,24 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
         intents = {claim: wanted[claim] for claim, outcome in outcomes.items() if outcome in LABELLED}
         again = {claim.key: before for claim in claims if (before := found[claim.key].intended)}
         tx.decisions.intend(intents)
-        earlier, halves = tx.decisions.labelled_before(claims)
-    sorting = {connection.id for connection in connections.values() if connection.sorts}
-    halves = tuple(one for one in halves if one.connection_id in sorting)
+        earlier, halves = _labelled_before(claims, connections, tx)
     piece = Slice(mailbox, Step.SORT, claims, work)
     return Plan(
         piece, connections, links, outcomes, intents, again, earlier, halves, organisation.label_names
     )
+
+
+def _labelled_before(
+    claims: Collection[Claim], connections: Mapping[int, Connection], tx: Transaction
+) -> tuple[Mapping[threads.Contact, frozenset[Earlier]], tuple[Replacing, ...]]:
+    """What these contacts have under other labels, and what is half replaced where sorting is on still (E47)."""
+    earlier: dict[threads.Contact, frozenset[Earlier]] = {}
+    halves: list[Replacing] = []
+    for location, its in _by_location(claims, connections).items():
+        before, begun = tx.of(location).sorting.labelled_before(its)
+        earlier |= before
+        halves += [one for one in begun if connections[one.connection_id].sorts]
+    return earlier, tuple(halves)
 
 
 def _in_order(

@@ -9,7 +9,8 @@ from domain.channels import Channel, ChannelKind, ChannelReport, Target
 from domain.connections import Connection, Sharing
 from domain.contacts import ContactAddress
 from domain.crm import Change, Record, Records
-from domain.labels import Deal
+from domain.labels import Category, Deal, Earlier, Replacing, Sorted
+from domain.ledger import Claim, Sortable
 from domain.locations import Location, LocationSettings
 from domain.mailboxes import Grant
 from domain.merges import Merge
@@ -140,6 +141,16 @@ class SignInRows(Protocol):
     def take(self, state: str, user_id: str) -> SignIn | None: ...
 
 
+class SortingRows(Protocol):
+    def sortable(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Sortable]: ...
+    def labelled_before(
+        self, claims: Collection[Claim]
+    ) -> tuple[Mapping[tuple[int, str], frozenset[Earlier]], tuple[Replacing, ...]]: ...
+    def replace(
+        self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, gmail_ids: Collection[str]
+    ) -> tuple[Replacing, ...]: ...
+
+
 class InLocation(InOrganisation, Protocol):
     """What belongs to a location, and to its organisation."""
 
@@ -163,3 +174,5 @@ class InLocation(InOrganisation, Protocol):
     def sharing(self) -> SharingRows: ...
     @property
     def sign_ins(self) -> SignInRows: ...
+    @property
+    def sorting(self) -> SortingRows: ...

@@ -26,6 +26,7 @@ _KINDS: dict[str, Callable[[Transaction, Retention, int, After], Forgotten]] = {
         kept.notifications, rows, after
     ),
     "units": lambda tx, kept, rows, _: tx.units.forget(kept.mail, rows),
+    "merges": lambda tx, kept, rows, _: tx.retention.merges(kept.merged, rows),
     "versions": lambda tx, kept, rows, after: tx.retention.versions(kept.deleted, rows, after),
 }
 
@@ -75,6 +76,7 @@ def _say(forgotten: Counter[str]) -> int:
             deliveries=forgotten["deliveries"],
             notifications=forgotten["notifications"],
             units=forgotten["units"],
+            merges=forgotten["merges"],
             versions=forgotten["versions"],
         )
     return forgotten.total()

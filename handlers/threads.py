@@ -115,14 +115,16 @@ def _begin(
     if not found:
         return {}
     with work.store.begin("labels.replace") as tx:
-        sorting = {c.id for c in tx.connections.working(mailbox_id, locked=True) if c.sorts}
+        sorting = {c.id: c.location for c in tx.connections.working(mailbox_id, locked=True) if c.sorts}
         held = tx.ledger.held(mailbox_id, Step.SORT, [one.claim for one in sought], work.me())
         ours = {one.contact for one in sought if one.claim.key in held}
         begun = [
             replacing
             for ((connection_id, contact_id), wanted, old), ids in found.items()
             if connection_id in sorting and (connection_id, contact_id) in ours
-            for replacing in tx.decisions.replace(connection_id, contact_id, wanted, old, ids)
+            for replacing in tx.of(sorting[connection_id]).sorting.replace(
+                connection_id, contact_id, wanted, old, ids
+            )
         ]
     older.begun.update(begun)
     changes = {one: _replacement(one, frozenset({labels[one.old]}), labels) for one in begun}

@@ -23,8 +23,8 @@ OVER_ALL = {
     "reports.ReportRows.uncategorised_stages": "the operator's report",
     "reports.ReportRows.zones": "said once for each organisation at a worker's start",
     "retention.RetentionRows._old": "the purge: what is past its time, whosever it is",
+    "retention.RetentionRows._oldest": "the purge: what is past its time, whosever it is",
     "retention.RetentionRows.sign_ins": "the purge",
-    "retention.RetentionRows.versions": "the purge",
     "rotation._batches": "a new key is everybody's",
     "rotation.rotate": "a new key is everybody's",
 }

@@ -21,8 +21,8 @@ from domain.locations import Location
 from domain.mailboxes import Grant
 from infra.db import features as on
 from infra.db.leaving import LeavingRows
-from infra.db.merges import same_as
-from infra.db.schema import connections, mailboxes, shared_contacts, sign_ins
+from infra.db.merges import is_merge_of, same_as, whose
+from infra.db.schema import connections, mailboxes, merges, shared_contacts, sign_ins
 from infra.db.sql import chunks, insert_new
 from infra.db.types import db_now
 from infra.secrets import Cipher
@@ -184,8 +184,10 @@ class ConnectionRows(LeavingRows):
 
     def shared_contacts(self, connection_id: int) -> frozenset[str]:
         """The records for which the owner has switched on "share e-mails"."""
-        ticks = select(shared_contacts.c.contact_id).where(shared_contacts.c.connection_id == connection_id)
-        return frozenset(self._db.scalars(ticks))
+        tick = shared_contacts.c
+        ticks = select(whose(tick.contact_id)).where(tick.connection_id == connection_id)
+        merged = shared_contacts.outerjoin(merges, is_merge_of(tick.location_id, tick.contact_id))
+        return frozenset(self._db.scalars(ticks.select_from(merged)))
 
     def delete(self, connection: Connection) -> bool:
         """The connection and its grant, unless it was made anew since it was read."""

@@ -117,12 +117,11 @@ class CrmRows:
         deleted = self._delete(kind, ids)
         if kind is Records.CONTACTS:
             self._merges.settle(ids)
+            self._merges.unshare(ids)
         return deleted
 
     def _delete(self, kind: Records, ids: Collection[str]) -> int:
         table = _TABLES[kind]
-        if kind is Records.CONTACTS:  # a record of the same id that is made anew is another one's to share
-            self._merges.unshare(ids)
         if kind is Records.USERS:
             its = sign_ins.c.organisation_id == self._location.organisation_id
             self._db.execute(delete(sign_ins).where(its, sign_ins.c.user_id.in_(ids)))
@@ -158,6 +157,8 @@ class CrmRows:
             self._merges.merge(Merge(change.id, merged_from, change.version))
         elif is_new and change.kind is Records.CONTACTS:
             self._merges.settle([change.id])
+            if change.record is None:  # one of the same id that is made anew is another one's to share
+                self._merges.unshare([change.id])
         return is_new
 
     def merge(self, merge: Merge) -> bool:

@@ -138,12 +138,15 @@ merges = Table(
     Column("version", BigInteger, nullable=False),
     Column("counts_for", String),
     Column("outlived", Boolean, nullable=False, server_default=false()),
+    Column("settled_at", Instant, nullable=False),
     Index("merges_survivor", "location_id", "survivor"),
     Index("merges_counts_for", "location_id", "counts_for"),
+    Index("merges_settled", "settled_at"),
 )
 """The newest merge that names a contact or lead, `survivor` empty where it is the one that stays. `counts_for` follows
 from all of them (domain/merges.py): empty where a record counts for itself, and where what is known of it counts
-no more, which is `outlived`."""
+no more, which is `outlived`. `settled_at`: since when that stands so; long after it the purge looks whether anybody
+asks for it still."""
 
 deals = Table(
     "deals",

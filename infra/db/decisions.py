@@ -1,13 +1,11 @@
 """What was decided about each mail."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
-    and_,
     bindparam,
     case,
     func,
@@ -15,14 +13,13 @@ from sqlalchemy import (
     update,
 )
 
-from domain.labels import Category, LabelChange, Labelled, Sorted
-from domain.ledger import Claim, Link, Sortable, State, Step
+from domain.labels import LabelChange, Labelled, Sorted
+from domain.ledger import Claim, Link, State, Step
 from domain.outcomes import Outcome, final
 from domain.retention import ENDED, Data
 from infra.db.details import only
 from infra.db.kept import DECISIONS
-from infra.db.ledger_statements import by_connection
-from infra.db.replacements import TOUCHED, ReplacementRows
+from infra.db.replacements import OF, TOUCHED, ReplacementRows, link, of_claims
 from infra.db.schema import decisions, steps
 from infra.db.sql import insert_new
 from infra.db.types import NOW
@@ -73,21 +70,9 @@ class DecisionRows(ReplacementRows):
     def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]:
         """The links of these mails, by (message, connection)."""
         return {
-            (row.gmail_id, row.connection_id): _link(row, row.labelled)
-            for these in _of(claims)
+            (row.gmail_id, row.connection_id): link(row, row.contact_id, row.labelled)
+            for these in of_claims(claims)
             for row in self._db.execute(_LINKS, these)
-        }
-
-    def sortable(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Sortable]:
-        """The same, with what else sorting goes by."""
-        return {
-            (row.gmail_id, row.connection_id): Sortable(
-                _link(row),
-                tuple(Category(name) for name in (row.category, row.category and row.replaces) if name),
-                bool(row.touched),
-            )
-            for these in _of(claims)
-            for row in self._db.execute(_SORTABLE, these)
         }
 
     def intend(self, intents: Mapping[Claim, Sorted]) -> None:
@@ -98,7 +83,7 @@ class DecisionRows(ReplacementRows):
             alike.setdefault(intent, []).append(claim)
         for intent, claims in alike.items():
             wanted = {"wanted": intent.category.value, "of_deal": intent.deal_id}
-            for these in _of(claims):
+            for these in of_claims(claims):
                 self._db.execute(_INTENDED, these | wanted)
 
     def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None:
@@ -114,7 +99,7 @@ class DecisionRows(ReplacementRows):
                 values |= {"category": None, "deal_id": None}  # an intent that came to nothing
             if change:
                 values["changed"] = {"added": sorted(change.add), "removed": sorted(change.remove)}
-            for these in _of(claims):
+            for these in of_claims(claims):
                 self._db.execute(_CHANGED if change else _THESE, these | values)
 
     def count_labelled(self, since: datetime) -> Mapping[int, int]:
@@ -147,16 +132,11 @@ class DecisionRows(ReplacementRows):
 
     def undone(self, labelled: Collection[Labelled]) -> None:
         """What sorting changed on these mails is restored."""
-        for these in _of([Claim(one.gmail_id, one.connection_id, 0) for one in labelled]):
+        for these in of_claims([Claim(one.gmail_id, one.connection_id, 0) for one in labelled]):
             self._db.execute(_THESE.values(undone_at=NOW), these)
 
     def _add(self, kept: Collection[Data], rows: Sequence[Mapping[str, Any]]) -> None:
         insert_new(self._db, decisions, only(kept, rows), decided_at=NOW)
-
-
-def _link(row: Row[Any], labelled: str | None = None) -> Link:
-    how = (row.in_inbox is not False, row.via_list, Outcome(labelled) if labelled else None)
-    return Link(row.contact_id, row.contact_address, row.matched_by, row.author, row.received_at, *how)
 
 
 def _labelled_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -169,16 +149,7 @@ def _labelled_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _of(claims: Collection[Claim]) -> Iterator[dict[str, Any]]:
-    """The parameters of _OF: once for each connection."""
-    for connection_id, mails in by_connection(claims).items():
-        yield {"of_connection": connection_id, "mails": mails}
-
-
 # Built once, see ledger_statements.
-_OF = and_(
-    decisions.c.connection_id == bindparam("of_connection"), decisions.c.gmail_id.in_(bindparam("mails"))
-)
 _LABELLED = select(steps.c.outcome).where(
     steps.c.mailbox_id == decisions.c.mailbox_id,
     steps.c.gmail_id == decisions.c.gmail_id,
@@ -186,9 +157,8 @@ _LABELLED = select(steps.c.outcome).where(
     steps.c.step == Step.SORT.value,
     steps.c.state == State.DONE.value,
 )
-_LINKS = select(decisions, _LABELLED.scalar_subquery().label("labelled")).where(_OF)
-_SORTABLE = select(decisions, TOUCHED.label("touched")).where(_OF)
-_THESE = update(decisions).where(_OF)
+_LINKS = select(decisions, _LABELLED.scalar_subquery().label("labelled")).where(OF)
+_THESE = update(decisions).where(OF)
 _CHANGED = _THESE.values(changed_at=NOW)
 _INTENDED = _THESE.values(
     category=bindparam("wanted"),

@@ -13,7 +13,7 @@ from domain.notifications import NoticeKind
 from infra.db.channels import ChannelRows
 from infra.db.claims import DELIVERIES
 from infra.db.due_deliveries import WORKS, Due, DueDeliveries
-from infra.db.merges import is_merge_of, whose
+from infra.db.merges import is_merge_of, person_of, whose
 from infra.db.schema import (
     connections,
     contacts,
@@ -167,12 +167,7 @@ _ITEMS = (
     .join(locations, locations.c.id == notifications.c.location_id)
     .join(organisations, organisations.c.id == notifications.c.organisation_id)
     .outerjoin(merges, is_merge_of(notifications.c.location_id, notifications.c.contact_id))
-    .join(
-        contacts,
-        (contacts.c.location_id == notifications.c.location_id)
-        & (contacts.c.id == whose(notifications.c.contact_id)),
-        isouter=True,
-    )
+    .outerjoin(contacts, person_of(notifications.c.location_id, notifications.c.contact_id))
     .where(notifications.c.id.in_(bindparam("its")))
     .order_by(notifications.c.id)
 )

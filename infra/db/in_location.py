@@ -12,6 +12,7 @@ from infra.db.contacts import ContactRows
 from infra.db.crm import CrmRows
 from infra.db.mail_reports import MailReportRows
 from infra.db.notices import NoticeRows
+from infra.db.replacements import SortingRows
 from infra.db.settings import LocationSettingRows, SettingRows
 from infra.db.sharing import SharingRows
 from infra.db.sign_ins import SignInRows
@@ -55,3 +56,4 @@ class InLocation(InOrganisation):
     reports = cached_property(lambda here: MailReportRows(here.db, here.location))
     sharing = cached_property(lambda here: SharingRows(here.db, here.location))
     sign_ins = cached_property(lambda here: SignInRows(here.db, here.location, here.cipher))
+    sorting = cached_property(lambda here: SortingRows(here.db, here.location))

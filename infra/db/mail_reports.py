@@ -1,6 +1,7 @@
 """Reading for the people of a location: how mailboxes stand, what became of a mail, and of what they sent (Z25)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
@@ -11,9 +12,10 @@ from domain.reports import Bookmark, Entry, MailboxReport, Query, Totals
 from domain.trails import Trail
 from infra.db import mailbox_status
 from infra.db.entries import entries
+from infra.db.merges import is_merge_of, whose
 from infra.db.outbox import sending
 from infra.db.outdated import OutdatedRows
-from infra.db.schema import connections, mailboxes, outbox
+from infra.db.schema import connections, mailboxes, merges, outbox
 from infra.db.trails import trails
 
 
@@ -61,11 +63,16 @@ class MailReportRows:
             if value is not None
         ]
         rows = self._db.execute(
-            select(outbox, mailboxes.c.address, connections.c.user_id)
+            select(
+                outbox, mailboxes.c.address, connections.c.user_id, whose(outbox.c.contact_id).label("whose")
+            )
             .join(mailboxes, mailboxes.c.id == outbox.c.mailbox_id)
             .join(connections, connections.c.id == outbox.c.connection_id)
+            .outerjoin(merges, is_merge_of(connections.c.location_id, outbox.c.contact_id))
             .where(connections.c.location_id == self._location.id, *wanted)
             .order_by(outbox.c.id.desc())
             .limit(limit)
         )
-        return tuple(SendReport(sending(row), row.address, row.user_id) for row in rows)
+        return tuple(
+            SendReport(replace(sending(row), contact_id=row.whose), row.address, row.user_id) for row in rows
+        )

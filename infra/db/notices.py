@@ -9,7 +9,7 @@ from domain.locations import Location
 from domain.notifications import NoticeKind
 from domain.reports import Notice
 from infra.db.kept import NOTIFICATIONS
-from infra.db.merges import is_merge_of, whose
+from infra.db.merges import is_merge_of, person_of, whose
 from infra.db.schema import connections, contacts, merges, notifications
 
 
@@ -56,7 +56,7 @@ _NAMED: Select[Any] = (
     select(notifications, contacts.c.name, _WHOSE.label("whose"))
     .select_from(notifications)
     .outerjoin(merges, is_merge_of(notifications.c.location_id, notifications.c.contact_id))
-    .outerjoin(contacts, (contacts.c.location_id == notifications.c.location_id) & (contacts.c.id == _WHOSE))
+    .outerjoin(contacts, person_of(notifications.c.location_id, notifications.c.contact_id))
 )
 
 

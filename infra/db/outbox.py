@@ -1,4 +1,8 @@
-"""The outbox: mail that users send from the CRM, ids and state only (Z16, D15, W2)."""
+"""The outbox: mail that users send from the CRM, ids and state only (Z16, D15, W2).
+
+Who writes here has nothing to ask `domain.retention`: D2 is of mail that is found in a mailbox, and this is what the
+CRM was told to do, whatever the mailbox's features are. No column can hold a word, a header or an address of the mail.
+"""
 
 from dataclasses import replace
 from typing import Any

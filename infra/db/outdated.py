@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or
 
 from domain.crm import Outdated, Records
 from domain.locations import Location
+from infra.db.merges import same_as
 from infra.db.schema import crm_versions, deal_contacts, outdated
 from infra.db.sql import chunks, upsert
 from infra.db.types import db_now
@@ -56,13 +57,15 @@ class OutdatedRows:
             self._db.execute(delete(outdated).where(self._these(kind, chunk), *older))
 
     def behind(self, contact_id: str | None, deal_id: str | None, user_id: str) -> tuple[Outdated, ...]:
-        """Those that a decision rests on: the contact, any of its deals, the deal that decided, the user."""
+        """Those that a decision rests on: the contact and those that count for it, any of its deals, the deal that
+        decided, the user."""
+        same = same_as(self._location.id, contact_id or "")
         his_deals = select(deal_contacts.c.deal_id).where(
-            deal_contacts.c.location_id == self._location.id, deal_contacts.c.contact_id == contact_id
+            deal_contacts.c.location_id == self._location.id, deal_contacts.c.contact_id.in_(same)
         )
         which = or_(
             self._these(Records.USERS, [user_id]),
-            self._these(Records.CONTACTS, [contact_id] if contact_id else []),
+            and_(self._of(outdated, Records.CONTACTS), outdated.c.record_id.in_(same)),
             self._these(Records.DEALS, [deal_id] if deal_id else []),
             and_(self._of(outdated, Records.DEALS), outdated.c.record_id.in_(his_deals)),
         )

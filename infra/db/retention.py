@@ -19,10 +19,14 @@ from sqlalchemy import (
     update,
 )
 
+from domain.crm import Records
 from domain.ledger import State
+from domain.locations import Location
 from domain.retention import After, Forgotten
 from infra.db.claims import DELIVERIES
+from infra.db.crm import CrmRows
 from infra.db.features import keeps_labelled
+from infra.db.merges import MergeRows
 from infra.db.schema import (
     UNDONE,
     connections,
@@ -30,6 +34,8 @@ from infra.db.schema import (
     decisions,
     deliveries,
     duties,
+    locations,
+    merges,
     messages,
     notifications,
     outbox,
@@ -150,8 +156,7 @@ class RetentionRows:
         """Those of records that were deleted longer ago, unless they are back."""
         key = tuple(crm_versions.primary_key.columns)
         is_old = crm_versions.c.deleted_at < db_now(-_DAY * days)
-        oldest = select(*key).where(is_old).order_by(crm_versions.c.deleted_at).limit(limit)
-        old = sorted(tuple(row) for row in self._db.execute(oldest))
+        old = sorted(self._oldest(crm_versions.c.deleted_at, days, limit))
         if not old:
             return Forgotten(0, None)
         if self._db.dialect.name == "postgresql":
@@ -159,9 +164,31 @@ class RetentionRows:
         rows = change_these(self._db, delete(crm_versions).where(is_old), key, old)
         return Forgotten(rows, old[-1] if len(old) == limit else None)
 
+    def merges(self, days: int, limit: int) -> Forgotten:
+        """What the CRM has merged longer ago, of one location: the records of which nothing counts any more, as if the
+        CRM had deleted them, and the merges that nobody asks for any more."""
+        old = self._oldest(merges.c.settled_at, days, limit)
+        if not old:
+            return Forgotten(0, None)
+        location_id = old[0][0]
+        its_organisation = select(locations.c.organisation_id).where(locations.c.id == location_id)
+        location = Location(location_id, self._db.execute(its_organisation).scalar_one())
+        its = MergeRows(self._db, location)
+        its.take_turn(alone=True)
+        is_old = merges.c.settled_at < db_now(-_DAY * days)
+        still, outlived = its.old([one for where, one in old if where == location_id], is_old)
+        records = CrmRows(self._db, location).delete(Records.CONTACTS, outlived) if outlived else 0
+        more = len(old) == limit or any(where != location_id for where, _ in old)
+        return Forgotten(records + its.forget(still), (location_id,) if more else None)
+
     def sign_ins(self) -> None:
         """Those that nobody came back for."""
         self._db.execute(delete(sign_ins).where(sign_ins.c.expires_at <= db_now()))
+
+    def _oldest(self, moment: Column[Any], days: int, limit: int) -> list[tuple[Any, ...]]:
+        """The keys of rows with a longer past moment, by its index."""
+        page = select(*moment.table.primary_key).where(moment < db_now(-_DAY * days))
+        return [tuple(row) for row in self._db.execute(page.order_by(moment).limit(limit))]
 
     def _old(
         self, key: Any, made_at: Any, days: int, limit: int, after: After

@@ -15,7 +15,7 @@ from domain.trails import Decided, DecidingDeal, Person, StepTaken, Trail
 from infra.db.crm_labels import called
 from infra.db.entries import step_taken
 from infra.db.kept import DECISIONS, messages_of, steps_of
-from infra.db.merges import is_merge_of, whose
+from infra.db.merges import is_merge_of, person_of, whose
 from infra.db.outdated import OutdatedRows
 from infra.db.schema import (
     connections,
@@ -111,12 +111,7 @@ def _decided(db: Connection, location: Location, mailbox_id: int, gmail_id: str)
         )
         .join(connections, connections.c.id == decisions.c.connection_id)
         .outerjoin(merges, is_merge_of(connections.c.location_id, decisions.c.contact_id))
-        .join(
-            contacts,
-            (contacts.c.location_id == connections.c.location_id)
-            & (contacts.c.id == whose(decisions.c.contact_id)),
-            isouter=True,
-        )
+        .outerjoin(contacts, person_of(connections.c.location_id, decisions.c.contact_id))
         .join(
             notifications,
             (notifications.c.connection_id == decisions.c.connection_id)
@@ -148,7 +143,7 @@ def _read(db: Connection, location: Location, row: Row[Any]) -> Decided:
         notification_id=row.notification_id,
         undone_at=row.undone_at,
         sorting_trouble=row.sorting_trouble,
-        outdated=OutdatedRows(db, location).behind(row.contact_id, row.deal_id, row.user_id),
+        outdated=OutdatedRows(db, location).behind(row.whose, row.deal_id, row.user_id),
     )
 
 
@@ -157,16 +152,21 @@ def _deal(db: Connection, location: Location, row: Row[Any]) -> DecidingDeal:
     deal = db.execute(
         select(deals).where(deals.c.location_id == location.id, deals.c.id == row.deal_id)
     ).one_or_none()
-    same_address = select(contact_addresses.c.contact_id).where(
-        contact_addresses.c.location_id == location.id,
-        contact_addresses.c.loose == loose(row.contact_address or ""),
+    address, on_deal = contact_addresses.c, deal_contacts.c
+    same_address = (
+        select(whose(address.contact_id))
+        .select_from(
+            contact_addresses.outerjoin(merges, is_merge_of(address.location_id, address.contact_id))
+        )
+        .where(address.location_id == location.id, address.loose == loose(row.contact_address or ""))
     )
-    key = deal_contacts.c.contact_id
+    key = whose(on_deal.contact_id)
     on_it = db.scalars(
         select(key)
-        .where(deal_contacts.c.location_id == location.id, deal_contacts.c.deal_id == row.deal_id)
-        .where(key.in_(same_address))
-        .order_by(case((key == row.contact_id, 0), else_=1), key)
+        .select_from(deal_contacts.outerjoin(merges, is_merge_of(on_deal.location_id, on_deal.contact_id)))
+        .where(on_deal.location_id == location.id, on_deal.deal_id == row.deal_id)
+        .where(key.in_(same_address.correlate(None)))
+        .order_by(case((key == row.whose, 0), else_=1), key)
     ).first()
     now = Deal(deal.id, DealCategory(deal.category), deal.closing_date) if deal else None
     return DecidingDeal(row.deal_id, on_it, now)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.merges import Named, Newest, Standing, standings
+from domain.merges import Merge, Named, Newest, Standing, forgettable, is_newer, standings
 
 THERE = Newest(1, is_there=True)
 GONE = Newest(9, deleted=True)
@@ -65,3 +65,47 @@ def test_a_merged_record_counts_for_the_last_survivor_that_we_have(
 def test_a_chain_may_be_as_long_as_it_likes() -> None:
     named = {f"{n}": merged(f"{n + 1}", n) for n in range(5_000)}
     assert standings(named, {"5000": THERE})["0"].counts_for == "5000"
+
+
+def test_of_records_that_lead_in_a_circle_each_counts_for_itself_and_what_leads_to_them_for_where_it_ends() -> (
+    None
+):
+    circle = {"a": merged("b"), "b": merged("c"), "c": merged("a"), "x": merged("b"), "y": merged("x")}
+    found = standings(circle, dict.fromkeys("abcxy", THERE))
+    assert {one: standing.counts_for for one, standing in found.items()} == {
+        **dict.fromkeys("abc"),
+        **dict.fromkeys("xy", "b"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        pytest.param(None, True, id="the first"),
+        pytest.param(merged("z", 4), True, id="after an older one"),
+        pytest.param(merged("z", 6), False, id="after a newer one"),
+        pytest.param(merged("b", 5), False, id="itself"),
+        pytest.param(merged("a", 5), True, id="of one version, into a lower id"),
+        pytest.param(merged("c", 5), False, id="of one version, into a higher id"),
+        pytest.param(merged(None, 5), False, id="of one version, where the record stays and has a higher id"),
+    ],
+)
+def test_the_newest_merge_counts(named: Named | None, expected: bool) -> None:
+    assert is_newer(Merge("b", ("x",), 5), "x", named) is expected
+
+
+@pytest.mark.parametrize(
+    ("held", "into", "expected"),
+    [
+        pytest.param("", [], "abc", id="nobody asks for any"),
+        pytest.param("b", [], "ac", id="one that is a record still"),
+        pytest.param("a", [("a", "b"), ("b", "c")], "", id="what it has gone into stays with it"),
+        pytest.param("c", [("a", "b"), ("b", "c")], "ab", id="what has gone into it may go"),
+        pytest.param("", [("a", "b"), ("b", "c")], "abc", id="all of a chain"),
+        pytest.param("", [("z", "b")], "ac", id="one that is younger leads to it"),
+    ],
+)
+def test_a_merge_is_known_as_long_as_somebody_asks_for_it(
+    held: str, into: list[tuple[str, str]], expected: str
+) -> None:
+    assert forgettable("abc", held, into) == frozenset(expected)

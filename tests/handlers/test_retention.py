@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select
 
 from domain.retention import FEWEST, MOST
 from handlers import retention
-from infra.db.schema import duties, messages
+from infra.db.schema import duties, merges, messages
 from tests.handlers.conftest import House
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -46,6 +46,18 @@ def test_all_that_is_old_goes_and_the_next_purge_is_an_hour_later(full: House) -
     said = [line for line in logs if line["event"] == "ledger.purged"]
     assert [line["messages"] for line in said] == [MANY]
     assert retention.purge(full.work) == 0
+
+
+@pytest.mark.rule("D2", "E71")
+def test_that_records_were_merged_is_forgotten_when_nobody_asks_for_it_any_more(house: House) -> None:
+    with house.store.begin("tests.old") as tx:
+        old = {"location_id": 1, "version": 5, "settled_at": LONG_AGO}
+        rows = [old | {"record_id": f"{n}", "survivor": "b"} for n in range(MOST)]
+        later = {"record_id": "b", "survivor": None, "settled_at": LONG_AGO + timedelta(days=1)}
+        tx.db.execute(insert(merges), [*rows, old | later])
+    with structlog.testing.capture_logs() as logs:
+        assert retention.purge(house.work) == MOST + 1
+    assert [line["merges"] for line in logs if line["event"] == "ledger.purged"] == [MOST + 1]
 
 
 @pytest.mark.rule("W16")

@@ -2,23 +2,26 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from statistics import median
 
 from sqlalchemy import text
 
-from domain.contacts import MatchedBy
+from domain.contacts import Kind, MatchedBy
+from domain.crm import ContactRecord
 from domain.labels import Category, LabelChange, Sorted
 from domain.ledger import Claim, Cost, Link, Planned, State, Step
 from domain.mailboxes import Found
+from domain.merges import Merge
 from domain.outcomes import Outcome
 from infra.db.migrate import migrate
 from infra.db.store import Store
 from infra.local.postgres import fresh_database
 from tests.scale.frame import Ask, Figure, Place, buffers
 from tests.scale.load import load, of_mailboxes
+from tests.worlds import HERE as LOCATION
 from tests.worlds import KEPT, LABELS
 
 HERE = 1
@@ -29,18 +32,33 @@ NEVER_SLOWER = 1.2
 
 
 def contact(place: Place) -> Iterator[Figure]:
-    """A contact with 100 labelled mails, and one with 100,000."""
+    """A contact with 100 labelled mails, and one with 100,000; and one that such a one was merged into."""
     with place.copy() as other:
         labelled(other.store, 100, "few")
         labelled(other.store, 100_000, "many")
         cost, unit = (_cpu, "x CPU") if other.is_sqlite else (buffers, "x buffers")
         for wanted in (Category.OPEN, Category.CUSTOMER):
-            few, many = (
-                cost(other.store, lambda tx, c=claim: tx.decisions.labelled_before([c]))  # type: ignore[misc]
-                for claim in (_claimed(other.store, name, wanted) for name in ("few", "many"))
-            )
+            few, many = (_looked_at(other.store, name, wanted, cost) for name in ("few", "many"))
             what = f"{wanted.lower()} mail, 100,000 labelled of 100"
             yield Figure(f"labelled_before, {what}", many / few, unit, NEVER_SLOWER)
+        for name in ("few", "many"):
+            _merge(other.store, f"more than {name}", name)
+        few, many = (
+            _looked_at(other.store, f"more than {n}", Category.CUSTOMER, cost) for n in ("few", "many")
+        )
+        yield Figure("labelled_before, merged, 100,000 labelled of 100", many / few, unit, NEVER_SLOWER)
+
+
+def _looked_at(store: Store, contact_id: str, wanted: Category, cost: Callable[[Store, Ask], float]) -> float:
+    claim = _claimed(store, contact_id, wanted)
+    return cost(store, lambda tx: tx.of(LOCATION).sorting.labelled_before([claim]))
+
+
+def _merge(store: Store, survivor: str, loser: str) -> None:
+    with store.begin("scale.merge") as tx:
+        here = tx.of(LOCATION).crm
+        here.put([ContactRecord(survivor, Kind.CONTACT, "", (), None, datetime.now(UTC))])
+        here.merge(Merge(survivor, (loser,), 1))
 
 
 def _cpu(store: Store, ask: Ask) -> float:
@@ -157,9 +175,9 @@ def way_of_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None
         tx.ledger.ahead(HERE)
     with store.begin("scale.intend") as tx:
         claims = tx.ledger.claim(HERE, Step.SORT, 1_000, "me", 60, [HERE])
-        tx.decisions.sortable(claims)
+        tx.of(LOCATION).sorting.sortable(claims)
         tx.decisions.intend(dict.fromkeys(claims, Sorted(Category.OPEN, None)))
-        tx.decisions.labelled_before(claims)
+        tx.of(LOCATION).sorting.labelled_before(claims)
     with store.begin("scale.sorted") as tx:
         tx.ledger.held(HERE, Step.SORT, claims, "me")
         outcomes = dict.fromkeys(claims, Outcome.LABEL_OPEN)

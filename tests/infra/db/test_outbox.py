@@ -1,7 +1,7 @@
 """The outbox's rows: claims, leases, what counts, what is due (W2, D15)."""
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import String, text, update
 
 from domain.outbox import DRAFT_GONE, Sending, SendState
 from infra.db.schema import mailboxes, outbox
@@ -157,3 +157,10 @@ def test_what_is_released_waits_so_long_in_its_state(world: World) -> None:
     again = claim(world)
     assert again is not None
     assert (again.state, again.reason, again.looks, again.attempts) == (SendState.WAITING, "limit", 2, 2)
+
+
+@pytest.mark.rule("D2", "D2-4", "Z16")
+def test_no_column_of_the_outbox_can_hold_anything_of_a_mail() -> None:
+    """Ids of Gmail's and ours, and words of our own: so its writers need not ask what may be kept."""
+    texts = {column.name for column in outbox.c if isinstance(column.type, String)}
+    assert texts == {"contact_id", "key", "draft_id", "sent_id", "state", "reason", "owner"}

@@ -158,7 +158,7 @@ ASKED: dict[str, Callable[[Store, Cipher], object]] = {
         store, lambda tx: tx.retention.notifications(1, 1, ())
     ),
     "retention.RetentionRows.sign_ins": lambda store, _: _in(store, lambda tx: tx.retention.sign_ins()),
-    "retention.RetentionRows.versions": lambda store, _: _in(
+    "retention.RetentionRows._oldest": lambda store, _: _in(
         store, lambda tx: tx.retention.versions(1, 1, ())
     ),
     "rotation._batches": rotate,

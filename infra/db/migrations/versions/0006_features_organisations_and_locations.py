@@ -75,9 +75,11 @@ def _settings_members_and_merges() -> None:
     op.add_column("users", sa.Column("locations", Json(), nullable=False, server_default="[]"))
     old: sa.Column[bool] = sa.Column("outlived", sa.Boolean(), nullable=False, server_default=sa.false())
     into = [sa.Column(one, sa.String()) for one in ("survivor", "counts_for")]
-    op.create_table("merges", of, record, sa.Column("version", sa.BigInteger(), nullable=False), old, *into)
+    told: list[sa.Column[Any]] = [sa.Column("version", sa.BigInteger(), nullable=False), old]
+    op.create_table("merges", of, record, *told, *into, sa.Column("settled_at", Instant(), nullable=False))
     for column in into:
         op.create_index(f"merges_{column.name}", "merges", ["location_id", column.name])
+    op.create_index("merges_settled", "merges", ["settled_at"])
 
 
 def _features() -> None:
