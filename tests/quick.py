@@ -1,4 +1,4 @@
-"""The tests of what has changed, nearest first and for a minute: `python -m tests.quick`, which `make quick` runs.
+"""The tests of what has changed, nearest first and not for long: `python -m tests.quick`, which `make quick` runs.
 
 Changed is what differs from where this branch has left main, on main itself from the last commit; new files too.
 Its tests are, by how near they are:
@@ -8,7 +8,8 @@ Its tests are, by how near they are:
    that name it; and those that import it;
 2. and 3. those that import a module that imports it, with one or two modules in between.
 
-The house's own, tests/test_*.py, always run. Left out are the long ones (AFAR), unless they have changed themselves.
+The house's own, tests/test_*.py, always run. What is further than the nearest AT_MOST is told of and left out, for to
+collect them all would take the time that there is. So are the long ones (AFAR), unless they have changed themselves.
 What only a fixture brings along is not seen, nor what is loaded by its name, but for LOADED; nor what a change of a
 library or of SQL does further away. `make test` sees all of it.
 """
@@ -28,11 +29,17 @@ from tests.test_layers import OURS, imports, modules, name_of
 ROOT = Path(__file__).parents[1]
 
 FURTHEST = 3
-SECONDS = 60
-"""From the start until no further test is begun; what is under way is ended."""
+AT_MOST = 40
+"""Modules."""
 
-UNTIL = "QUICK_UNTIL"
-"""Tells the processes that run the tests when that is."""
+SECONDS = 45
+"""From the first test until no further one is begun, in each process; so the nearest run on a slow machine too."""
+
+SAID = "QUICK_SECONDS"
+"""Tells it to the processes that run the tests."""
+
+PROCESSES = 2
+"""Each imports and collects everything once more."""
 
 AFAR = ("tests/journeys/", "tests/chaos/", "tests/bench/", "tests/scale/")
 LOADED = {"infra.db.migrations.": "infra.db.migrate", "workers.cli.": "workers.cli.app"}
@@ -42,29 +49,39 @@ MAINS = ("main", "origin/main")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """This module is a plugin of the test processes too: what comes too late needs no fixture."""
-    if time.time() > float(os.environ[UNTIL]):
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """This module is a plugin of the test processes too: what comes too late needs no fixture. The first one runs."""
+    if item.path.parent != ROOT / "tests" and time.monotonic() >= _until():
         pytest.skip("out of time: `make test` runs them")
 
 
+@cache
+def _until() -> float:
+    return time.monotonic() + float(os.environ[SAID])
+
+
 def main() -> int:
-    until = time.time() + SECONDS
     base, files = changed(ROOT)
     if not base:
         sys.stderr.write(
             "git knows no commit here, so nobody can tell what has changed: `make test` runs all\n"
         )
         return 2
-    tests = near(files)
+    house, its = _house(), [test for test in near(files) if test not in _house()]
     sys.stdout.write(
-        f"{len(files)} files differ from {base}: {len(tests)} test modules, the nearest first, for {SECONDS} s."
-        f" Not among them: {', '.join(folder.rstrip('/') for folder in AFAR)}, and what lies further away.\n"
+        f"{len(files)} files differ from {base}: the nearest {min(len(its), AT_MOST)} of {len(its)} test modules and"
+        f" the house's own, for {SECONDS} s. Left out: {', '.join(folder.rstrip('/') for folder in AFAR)}.\n"
     )
     sys.stdout.flush()
-    words = ["-p", "tests.quick", "--dist", "load", "--maxschedchunk", "4", "-r", "fEs", *tests]
+    words = [
+        *("-p", "tests.quick", "-n", str(PROCESSES)),
+        *("--dist", "load", "--maxschedchunk", "4", "-r", "fEs"),
+    ]
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", *words], cwd=ROOT, env=os.environ | {UNTIL: str(until)}, check=False
+        [sys.executable, "-m", "pytest", *words, *its[:AT_MOST], *house],
+        cwd=ROOT,
+        env=os.environ | {SAID: str(SECONDS)},
+        check=False,
     )
     return ran.returncode
 
@@ -84,15 +101,13 @@ def _git(root: Path, *words: str) -> str:
 
 
 def near(files: Collection[str]) -> list[str]:
-    """The test modules to run, the nearest first; of those as near as each other the changed layer's first."""
+    """The test modules of these, the nearest first; of those as near as each other the changed layer's first."""
     layers = {file.partition("/")[0] for file in files}
     found: dict[str, int] = {}
     for file in files:
         for test, steps in _tests_of(file):
             found[test] = min(steps, found.get(test, steps))
-    return sorted(found, key=lambda one: (found[one], one.split("/")[1] not in layers, one)) + [
-        one for one in _tests() if one.count("/") == 1 and one not in found
-    ]
+    return sorted(found, key=lambda one: (found[one], one.split("/")[1] not in layers, one))
 
 
 def _tests_of(file: str) -> Iterator[tuple[str, int]]:
@@ -147,6 +162,10 @@ def _imported_by() -> Mapping[str, set[str]]:
             if name.startswith(prefix) and name != loader:
                 found.setdefault(name, set()).add(loader)
     return found
+
+
+def _house() -> list[str]:
+    return [one for one in _tests() if one.count("/") == 1]
 
 
 @cache
