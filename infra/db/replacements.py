@@ -28,13 +28,15 @@ from domain.outcomes import Outcome
 from infra.db.ledger_statements import by_connection
 from infra.db.merges import is_merge_of, same_as, whose
 from infra.db.schema import decisions, merges, messages
+from infra.db.sql import there_is
 from infra.db.types import NOW
 
-TOUCHED = exists().where(
+_ITS_MAIL = (
     messages.c.mailbox_id == decisions.c.mailbox_id,
     messages.c.gmail_id == decisions.c.gmail_id,
     messages.c.touched,
 )
+TOUCHED = exists().where(*_ITS_MAIL)
 """The user has changed a CRM label on the mail (I6)."""
 
 
@@ -178,6 +180,7 @@ def _before() -> CompoundSelect[Any]:
     """However much mail a contact has, it is looked at by label and author, the first of each: from one author to the
     next by the index."""
     its, people = _ITS, _people()
+    touched = there_is(messages.c.gmail_id, *_ITS_MAIL)
     names: Iterator[Any] = (select(literal_column(f"'{name}'").label("category")) for name in LABEL_NAMES)
     kinds: CompoundSelect[Any] = union_all(*names)
     kind = kinds.subquery("kinds").c.category
@@ -186,7 +189,7 @@ def _before() -> CompoundSelect[Any]:
     def first(of: CTE | Subquery, *after: ColumnElement[bool]) -> ColumnElement[str]:
         of_group = (decisions.c.contact_id == of.c.contact_id, decisions.c.category == of.c.category)
         found = select(decisions.c.author).where(its, *of_group, decisions.c.replaces.is_(None))
-        found = found.where(*_STANDS, ~TOUCHED, *after).order_by(decisions.c.author)
+        found = found.where(*_STANDS, ~touched, *after).order_by(decisions.c.author)
         return found.limit(literal_column("1")).correlate(of).scalar_subquery().label("author")
 
     groups = sought.distinct().subquery("sought")
