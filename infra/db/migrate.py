@@ -78,8 +78,8 @@ def _in_turn(db: Connection, waits: Callable[[], object], said_every: float) -> 
     said = 0.0
     while (transaction := _begun(db)) is None:
         if not said or time.monotonic() - said >= said_every:
-            said = time.monotonic()
             waits()
+            said = time.monotonic()
         time.sleep(LOOK_EVERY / 4)
     return transaction
 
