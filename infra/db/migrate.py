@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RootTransaction, event
@@ -42,8 +43,8 @@ def migrate(
     said_every: float = SAID_EVERY,
 ) -> None:
     """Bring the database to the newest migration, or to an older one on the way there, in one transaction; may be
-    repeated. `told` is called with the table that is at work, again and again. Who comes while another is at it waits
-    for him: `waits` is called at once, and then every so many seconds.
+    repeated. `told` is called with the table that is at work, again and again, by a thread of its own too. Who comes
+    while another is at it waits for him: `waits` is called at once, and then every so many seconds.
 
     Raises WrongSchema for a database of a newer release.
     """
@@ -59,14 +60,14 @@ def migrate(
         config.attributes["connection"] = db
         with (
             _keeping_children(db),
-            _telling(engine, told),
+            telling(engine, told) as tell,
             _in_turn(db, waits, said_every),
         ):  # before Alembic looks: on SQLite it would begin one for each migration
             try:
                 command.upgrade(config, to)
             except CommandError:
                 raise WrongSchema("the database belongs to a newer release than this one: run that") from None
-            told("that nothing names what is not there")
+            tell("that nothing names what is not there")
             if on_sqlite and db.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise WrongSchema(
                     "rows name others that are not there, so nothing was changed: restore a backup"
@@ -114,16 +115,33 @@ def _keeping_children(db: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _telling(engine: Engine, told: Callable[[str], object]) -> Iterator[None]:
-    def tell(_db: object, _cursor: object, statement: str, *_: object) -> None:
-        if found := _TABLE.match(statement):
-            told(found[1])
+def telling(engine: Engine, told: Callable[[str], object]) -> Iterator[Callable[[str], None]]:
+    """Tells what is at work, and once a second that it still is: one statement may take a minute."""
+    at_work: list[str] = []
+    over = Event()
 
-    event.listen(engine, "before_cursor_execute", tell)
+    def tell(what: str) -> None:
+        at_work[:] = [what]
+        told(what)
+
+    def listen(_db: object, _cursor: object, statement: str, *_: object) -> None:
+        if found := _TABLE.match(statement):
+            tell(found[1])
+
+    def remind() -> None:
+        while not over.wait(LOOK_EVERY):
+            for what in at_work:
+                told(what)
+
+    reminder = Thread(target=remind, daemon=True)
+    event.listen(engine, "before_cursor_execute", listen)
+    reminder.start()
     try:
-        yield
+        yield tell
     finally:
-        event.remove(engine, "before_cursor_execute", tell)
+        over.set()
+        reminder.join()
+        event.remove(engine, "before_cursor_execute", listen)
 
 
 def check_schema(engine: Engine) -> None:

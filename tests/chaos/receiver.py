@@ -30,7 +30,7 @@ class Receiver:
         self.bodies: list[bytes] = []
         self.taken: defaultdict[str, list[int]] = defaultdict(list)
         self._mails: dict[int, dict[str, Any]] = {}
-        self._troubled: set[int] = set()
+        self._troubled: set[tuple[int, str]] = set()
         self._guard = threading.Lock()
         self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
 
@@ -56,9 +56,9 @@ class Receiver:
             data = event["data"]
             if "message_id" in data:
                 self.taken[event["id"]].append(data["notification_id"])
-                self._mails[data["notification_id"]] = data
+                self._mails[data["notification_id"]] = data | {"location": event["location"]}
             elif "connection_id" in data:
-                self._troubled.add(data["connection_id"])
+                self._troubled.add((data["connection_id"], event["location"]))
             return 204
 
     def faults(self, books: Books) -> Iterator[str]:
@@ -86,11 +86,11 @@ class Receiver:
             for wrong in _wrong(mails.get(number, {}), row, books)
         )
         here = {
-            connection
+            (connection, str(place))
             for (place, _), connection in books.connection_ids.items()
             if place.organisation == self.place.organisation
         }
-        yield from (f"{self} was told of connection {one}" for one in troubled - here)
+        yield from (f"{self} was told of connection {one} of {where}" for one, where in troubled - here)
 
     def __str__(self) -> str:
         return f"the receiver of {self.user or 'everybody'} at {self.place.organisation}"
@@ -114,6 +114,7 @@ def _wrong(data: dict[str, Any], row: Any, books: Books) -> Iterator[str]:
     """What of an event is not as the list has it, and as its location calls the contact."""
     place = next(place for place, here in books.locations.items() if here.id == row.location_id)
     its = {
+        "location": str(place),
         "user_id": row.user_id,
         "connection_id": row.connection_id,
         "message_id": row.gmail_id,

@@ -60,8 +60,8 @@ def way_up(place: Place) -> Iterator[Figure]:
         place.say(f"way up: {name} had {before[name]}, has {after[name]}")
     yield Figure("tables that the way up has changed", len(changed), "tables", 0)
     yield Figure("the way up", way.seconds, "s", 120)
-    yield Figure("lodestone migrate says nothing", way.silence, "s", 15)
-    yield Figure("most disk on the way up, of that before", way.peak / way.began, "x", 4)
+    yield Figure("lodestone migrate says nothing", way.silence, "s", 5)
+    yield Figure("most disk on the way up, of that before", way.peak / way.began, "x", 2)
 
 
 @contextmanager

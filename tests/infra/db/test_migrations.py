@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event, inspect, text
 
-from infra.db.migrate import FOLDER, HEAD, WrongSchema, check_schema, migrate
+from infra.db.migrate import FOLDER, HEAD, WrongSchema, check_schema, migrate, telling
 from infra.db.schema import metadata
 from infra.db.sql import take_turn
 from infra.db.store import open_engine, version_of
@@ -84,6 +84,16 @@ def test_a_migration_tells_which_table_is_at_work(bare_database_url: str) -> Non
     at_work = list(dict.fromkeys(one for one in told if one in ("contacts", "connections", "notifications")))
     assert at_work == ["connections", "contacts", "notifications"]
     assert told[-1] == "that nothing names what is not there"
+
+
+def test_what_takes_long_is_told_again_and_again(bare_database_url: str) -> None:
+    engine = open_engine(bare_database_url)
+    told: list[str] = []
+    with telling(engine, told.append), engine.connect() as db:
+        db.execute(text("CREATE TABLE new_contacts (id INTEGER)"))
+        assert wait_for(lambda: len(told) > 3)
+    engine.dispose()
+    assert set(told) == {"contacts"}
 
 
 @pytest.mark.rule("W16")
