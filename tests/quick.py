@@ -32,7 +32,7 @@ FURTHEST = 3
 AT_MOST = 40
 """Modules."""
 
-SECONDS = 45
+SECONDS = 35
 """From the first test until no further one is begun, in each process; so the nearest run on a slow machine too."""
 
 SAID = "QUICK_SECONDS"
@@ -69,7 +69,7 @@ def main() -> int:
         return 2
     house, its = _house(), [test for test in near(files) if test not in _house()]
     sys.stdout.write(
-        f"{len(files)} files differ from {base}: the nearest {min(len(its), AT_MOST)} of {len(its)} test modules and"
+        f"Changed since {base}: {len(files)}. The nearest {min(len(its), AT_MOST)} of {len(its)} test modules and"
         f" the house's own, for {SECONDS} s. Left out: {', '.join(folder.rstrip('/') for folder in AFAR)}.\n"
     )
     sys.stdout.flush()
