@@ -12,6 +12,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     union,
     union_all,
 )
@@ -58,12 +59,18 @@ class ContactRows:
     def addresses_of(self, contact_id: str) -> tuple[str, ...] | None:
         """The addresses that the record has now, in their exact form (Z45); None when there is no such record."""
         this = (contacts.c.location_id == self._location.id, contacts.c.id == contact_id, ~is_merged())
-        if self._db.scalar(select(contacts.c.id).where(*this)) is None:
-            return None
         same = same_as(self._location.id, contact_id, ~merges.c.outlived).subquery("same")
-        here = contact_addresses.c.location_id == self._location.id
-        its = select(contact_addresses.c.address).distinct().order_by(contact_addresses.c.address)
-        return tuple(self._db.scalars(its.join(same, here & (contact_addresses.c.contact_id == same.c.id))))
+        its = (contact_addresses.c.location_id == contacts.c.location_id) & (
+            contact_addresses.c.contact_id == same.c.id
+        )
+        found = self._db.scalars(
+            select(contact_addresses.c.address)
+            .select_from(contacts.join(same, true()).outerjoin(contact_addresses, its))
+            .where(*this)
+            .distinct()
+            .order_by(contact_addresses.c.address)
+        ).all()
+        return tuple(address for address in found if address is not None) if found else None
 
     def may_open(self, contact_id: str, user_id: str) -> bool:
         """Whether the user may open the record (D13): it is his, he is named, or nobody is."""

@@ -49,7 +49,8 @@ SORTING: dict[str, Callable[[Transaction], object]] = {
 
 @pytest.fixture
 def full(store: Store) -> Store:
-    """Many contacts, each with an address and a deal; every hundredth is merged into the first."""
+    """Many contacts, each with an address and a deal; every hundredth is merged into the first. As many others are
+    merged, so that nobody reads all merges because they are few."""
     with store.begin("tests.fill") as tx:
         here = tx.of(HERE).crm
         here.put(
@@ -62,6 +63,10 @@ def full(store: Store) -> Store:
         here.merge(Merge("c0", tuple(f"c{n}" for n in range(100, MANY, 100)), 5))
         tx.db.execute(insert(decisions), [_decision(f"m{n}", f"c{n}") for n in range(MANY)])
         tx.db.execute(insert(messages), [_message(f"m{n}") for n in range(MANY)])
+        others = [{"record_id": f"x{n}", "survivor": f"y{n}", "counts_for": f"y{n}"} for n in range(MANY)]
+        tx.db.execute(
+            insert(merges), [{"location_id": 1, "version": 1, "settled_at": THEN} | one for one in others]
+        )
         meant = {"category": "CUSTOMER", "changed": None}
         tx.db.execute(update(decisions).where(decisions.c.gmail_id == "m0").values(meant))
         if tx.db.dialect.name == "postgresql":
