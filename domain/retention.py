@@ -57,9 +57,9 @@ class Retention:
     """In days. `mail` is what the ledger knows of a mail that is done with, and of one that a user has sent; of
     labelled mail id and category stay while sorting is on, so that it is never labelled again (E58).
     `notifications`: what the CRM shows, unless it is on its way to a channel still. `deleted`: the version of a
-    deleted record, which voids older changes of it for as long as one may wait in the CRM's queue. `deliveries`: what
-    no receiver has taken; it stays on its user's list. `merged`: that a record was merged into another, when nothing
-    of all this can name it any more.
+    deleted record, which voids older changes of it for as long as one may wait in the CRM's queue; longer where records
+    that were merged into it are known still. `deliveries`: what no receiver has taken; it stays on its user's list.
+    `merged`: that a record was merged into another, when nothing of all this can name it any more.
     """
 
     mail: int = 35

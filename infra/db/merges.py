@@ -207,28 +207,30 @@ class MergeRows:
                 self._db.execute(these.values(asdict(standing) | {"settled_at": db_now()}))
         self.unshare([one for one, standing in changed.items() if standing.counts_for is None])
 
-    def old(self, ids: Collection[str], is_old: ColumnElement[bool]) -> tuple[list[str], list[str]]:
+    def old(self, ids: Collection[str], before: ColumnElement[Any]) -> tuple[list[str], list[str]]:
         """Which of these are it still, and those among them that are outlived and have a record."""
         found = select(
             merges.c.record_id, and_(merges.c.outlived, contacts.c.id.is_not(None)).label("outlived")
         )
         its = and_(contacts.c.location_id == merges.c.location_id, contacts.c.id == merges.c.record_id)
-        these = (self._here, merges.c.record_id.in_(ids), is_old)
+        these = (self._here, merges.c.record_id.in_(ids), merges.c.settled_at < before)
         rows = self._db.execute(found.select_from(merges.outerjoin(contacts, its)).where(*these)).all()
         return [row.record_id for row in rows], [row.record_id for row in rows if row.outlived]
 
-    def forget(self, ids: Collection[str]) -> int:
+    def forget(self, ids: Collection[str], deleted: Collection[str], before: ColumnElement[Any]) -> int:
         """Those of these merges that nobody asks for any more: no record, no version and no deal names the merged one,
         nobody shares it, and nothing that is there was merged into it. Returns how many; the rest is as if it had come
-        to stand so now."""
+        to stand so now. `deleted`: of which the record goes just now, though a file may bring it again. Versions of
+        what was deleted earlier than `before` hold nothing: some of them wait for the merge to go."""
         columns = (contacts.c.id, deal_contacts.c.contact_id, shared_contacts.c.contact_id)
         naming = [
             select(column).where(column.table.c.location_id == self._location.id, column.in_(ids))
             for column in columns
         ]
-        versions = select(crm_versions.c.record_id).where(*self._versions(ids))
+        lately = or_(crm_versions.c.deleted_at.is_(None), crm_versions.c.deleted_at >= before)
+        versions = select(crm_versions.c.record_id).where(*self._versions(ids), lately)
         into = select(merges.c.record_id, merges.c.survivor).where(self._here, merges.c.survivor.in_(ids))
-        held = self._db.scalars(union(*naming, versions))
+        held = {*deleted, *self._db.scalars(union(*naming, versions))}
         gone = forgettable(ids, held, [(row.record_id, row.survivor) for row in self._db.execute(into)])
         self._db.execute(delete(merges).where(self._here, merges.c.record_id.in_(gone)))
         stay = update(merges).where(self._here, merges.c.record_id.in_(set(ids) - gone))

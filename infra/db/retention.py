@@ -62,6 +62,12 @@ _ON_ITS_WAY = there_is(
     deliveries.c.notification_id == notifications.c.id,
     deliveries.c.state == State.WAITING.value,
 )
+_MERGED_INTO = there_is(
+    merges.c.record_id,
+    merges.c.location_id == crm_versions.c.location_id,
+    merges.c.survivor == crm_versions.c.record_id,
+    crm_versions.c.kind == Records.CONTACTS.value,
+)
 _PRIVATE = ("contact_id", "contact_address", "matched_by", "author", "received_at", "in_inbox", "deal_id")
 
 
@@ -153,21 +159,23 @@ class RetentionRows:
         return Forgotten(self._db.execute(delete(outbox).where(these)).rowcount, more)
 
     def versions(self, days: int, limit: int, after: After) -> Forgotten:
-        """Those of records that were deleted longer ago, unless they are back."""
+        """Those of records that were deleted longer ago, unless they are back. One that others were merged into tells
+        that these are over with it, and stays as long as the merges."""
         key = tuple(crm_versions.primary_key.columns)
         is_old = crm_versions.c.deleted_at < db_now(-_DAY * days)
-        old = sorted(self._oldest(crm_versions.c.deleted_at, days, limit))
-        if not old:
+        page = self._oldest(crm_versions.c.deleted_at, days, limit, after)
+        if not page:
             return Forgotten(0, None)
+        old = sorted(row[1:] for row in page)
         if self._db.dialect.name == "postgresql":
             lock(self._db, crm_versions, among(key, old))
-        rows = change_these(self._db, delete(crm_versions).where(is_old), key, old)
-        return Forgotten(rows, old[-1] if len(old) == limit else None)
+        rows = change_these(self._db, delete(crm_versions).where(is_old, ~_MERGED_INTO), key, old)
+        return Forgotten(rows, page[-1] if len(page) == limit else None)
 
     def merges(self, days: int, limit: int) -> Forgotten:
         """What the CRM has merged longer ago, of one location: the records of which nothing counts any more, as if the
         CRM had deleted them, and the merges that nobody asks for any more."""
-        old = self._oldest(merges.c.settled_at, days, limit)
+        old = [row[1:] for row in self._oldest(merges.c.settled_at, days, limit)]
         if not old:
             return Forgotten(0, None)
         location_id = old[0][0]
@@ -175,20 +183,21 @@ class RetentionRows:
         location = Location(location_id, self._db.execute(its_organisation).scalar_one())
         its = MergeRows(self._db, location)
         its.take_turn(alone=True)
-        is_old = merges.c.settled_at < db_now(-_DAY * days)
-        still, outlived = its.old([one for where, one in old if where == location_id], is_old)
+        before = db_now(-_DAY * days)
+        still, outlived = its.old([one for where, one in old if where == location_id], before)
         records = CrmRows(self._db, location).delete(Records.CONTACTS, outlived) if outlived else 0
         more = len(old) == limit or any(where != location_id for where, _ in old)
-        return Forgotten(records + its.forget(still), (location_id,) if more else None)
+        return Forgotten(records + its.forget(still, outlived, before), (location_id,) if more else None)
 
     def sign_ins(self) -> None:
         """Those that nobody came back for."""
         self._db.execute(delete(sign_ins).where(sign_ins.c.expires_at <= db_now()))
 
-    def _oldest(self, moment: Column[Any], days: int, limit: int) -> list[tuple[Any, ...]]:
-        """The keys of rows with a longer past moment, by its index."""
-        page = select(*moment.table.primary_key).where(moment < db_now(-_DAY * days))
-        return [tuple(row) for row in self._db.execute(page.order_by(moment).limit(limit))]
+    def _oldest(self, moment: Column[Any], days: int, limit: int, after: After = ()) -> list[tuple[Any, ...]]:
+        """Rows with a longer past moment, by its index: the moment and the key."""
+        order = (moment, *moment.table.primary_key)
+        page = select(*order).where(moment < db_now(-_DAY * days), *_behind(after, order))
+        return [tuple(row) for row in self._db.execute(page.order_by(*order).limit(limit))]
 
     def _old(
         self, key: Any, made_at: Any, days: int, limit: int, after: After
@@ -202,17 +211,17 @@ class RetentionRows:
         return [row[0] for row in rows if row.old], (rows[-1][0],) if more else None
 
 
-def _behind(after: After) -> tuple[ColumnElement[bool], ...]:
+def _behind(after: After, order: Sequence[Column[Any]] = _SEEN) -> tuple[ColumnElement[bool], ...]:
     """The first condition is for the index, which is of that column alone."""
-    return (messages.c.seen_at >= after[0], tuple_(*_SEEN) > _bound(after)) if after else ()
+    return (order[0] >= after[0], tuple_(*order) > _bound(after, order)) if after else ()
 
 
 def _up_to(last: After) -> tuple[ColumnElement[bool], ...]:
-    return messages.c.seen_at <= last[0], tuple_(*_SEEN) <= _bound(last)
+    return messages.c.seen_at <= last[0], tuple_(*_SEEN) <= _bound(last, _SEEN)
 
 
-def _bound(place: After) -> ColumnElement[Any]:
-    return tuple_(*(literal(value, column.type) for value, column in zip(place, _SEEN, strict=True)))
+def _bound(place: After, order: Sequence[Column[Any]]) -> ColumnElement[Any]:
+    return tuple_(*(literal(value, column.type) for value, column in zip(place, order, strict=True)))
 
 
 def _mail_of(table: Table) -> tuple[Column[Any], Column[Any]]:

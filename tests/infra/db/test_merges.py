@@ -15,6 +15,7 @@ from domain.labels import Category, DealCategory, Earlier, Sorted
 from domain.ledger import Claim
 from domain.merges import Merge
 from domain.organisations import SharingPolicy
+from domain.retention import After
 from infra.db.schema import contacts, crm_versions, decisions, merges, messages, notifications
 from infra.db.store import Store, Transaction
 from tests.infra.db.test_plans import _plans, _read_whole
@@ -278,3 +279,91 @@ def test_what_was_merged_lately_is_not_looked_at(store: Store) -> None:
         tx.of(HERE).crm.merge(Merge("b", ("a",), 5))
         assert tx.retention.merges(365, 50).rows == 0
     assert known(store) == {"a": None, "b": None}
+
+
+def forget_versions(store: Store) -> None:
+    """As the purge does, long after."""
+    with store.begin("tests.age") as tx:
+        gone = crm_versions.c.deleted_at.is_not(None)
+        tx.db.execute(update(crm_versions).where(gone).values(deleted_at=THEN))
+    after: After | None = ()
+    while after is not None:
+        with store.begin("sweep.purge") as tx:
+            after = tx.retention.versions(90, 1, after).after
+
+
+def outlived(store: Store) -> set[str]:
+    with store.begin("tests.look") as tx:
+        return set(tx.db.scalars(select(merges.c.record_id).where(merges.c.outlived)))
+
+
+@pytest.mark.rule("E71", "E73", "D2")
+def test_nobody_comes_back_while_what_was_merged_into_a_deleted_contact_is_forgotten_in_parts(
+    store: Store,
+) -> None:
+    with store.begin("tests.fill") as tx:
+        here = tx.of(HERE).crm
+        here.put([_contact("first")])
+        for one in ("next", "last"):
+            here.change(Change(Records.CONTACTS, one, 1, _contact(one)))
+        here.merge(Merge("next", ("first",), 5))
+        here.merge(Merge("last", ("next",), 10))
+        here.change(Change(Records.CONTACTS, "last", 11, None))
+    forget_versions(store)
+    with store.begin("tests.part") as tx:
+        tx.db.execute(update(merges).where(merges.c.record_id == "next").values(settled_at=THEN))
+        assert tx.retention.merges(365, 1).rows == 1
+        assert tx.db.scalars(select(contacts.c.id)).all() == ["first"]
+        assert not tx.of(HERE).contacts.candidates({"first@example.com"})
+    forget_versions(store)
+    assert outlived(store) == {"first", "next"}
+    for _ in range(3):
+        forget(store, 1)
+        forget_versions(store)
+    assert known(store) == {}
+    with store.begin("tests.look") as tx:
+        assert not tx.db.scalars(select(contacts.c.id)).all()
+        assert not tx.db.scalars(select(crm_versions.c.record_id)).all()
+
+
+@pytest.mark.rule("E71", "D2")
+def test_versions_that_merges_wait_for_and_merges_that_versions_wait_for_go_even_in_a_circle(
+    store: Store,
+) -> None:
+    with store.begin("tests.fill") as tx:
+        here = tx.of(HERE).crm
+        for one in ("a", "b"):
+            here.change(Change(Records.CONTACTS, one, 1, _contact(one)))
+        for one, into in (("a", "b"), ("b", "a")):
+            known_of = {"location_id": 1, "version": 1, "settled_at": THEN}
+            tx.db.execute(insert(merges), [known_of | {"record_id": one, "survivor": into}])
+        here.delete(Records.CONTACTS, ["a", "b"])
+    for _ in range(2):
+        forget_versions(store)
+        forget(store, 1)
+        forget(store)
+    forget_versions(store)
+    assert known(store) == {}
+    with store.begin("tests.look") as tx:
+        assert not tx.db.scalars(select(crm_versions.c.record_id)).all()
+
+
+@pytest.mark.rule("E71", "E73", "D2")
+@pytest.mark.parametrize("survives", [True, False])
+def test_who_was_merged_stays_so_for_as_long_as_files_list_him(store: Store, survives: bool) -> None:
+    new = _contact("new")
+    with store.begin("tests.fill") as tx:
+        here = tx.of(HERE).crm
+        here.put([new, _contact("old")])
+        here.merge(Merge("new", ("old",), 10))
+        here.change(Change(Records.CONTACTS, "new", 11, new if survives else None))
+    for _ in range(3):
+        forget_versions(store)
+        assert forget(store) == 1, "the record"
+        with store.begin("tests.file") as tx:
+            tx.of(HERE).crm.put([_contact("old")])
+            assert not tx.of(HERE).contacts.candidates({"old@example.com"})
+        assert outlived(store) == {"old"}
+    forget(store)
+    forget(store)
+    assert known(store) == ({"new": None} if survives else {})

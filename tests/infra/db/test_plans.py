@@ -88,6 +88,7 @@ FORGET: dict[str, Ask] = {
     "sent": lambda tx: tx.retention.sent(35, 50, ()),
     "notifications": lambda tx: tx.retention.notifications(365, 50, ()),
     "versions": lambda tx: tx.retention.versions(90, 50, ()),
+    "more versions": lambda tx: tx.retention.versions(90, 50, (LONG_AGO, 1, 1, "contacts", "c1")),
     "a connection's mail": lambda tx: tx.connections.delete_mail(_off(tx), 50, (), alone=True),
     "more of its mail": lambda tx: tx.connections.delete_mail(_off(tx), 50, ("m10",), alone=True),
     "its own in a mailbox": lambda tx: tx.connections.delete_mail(_off(tx), 50, ("m10",), alone=False),
