@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -52,7 +53,8 @@ def save(
     What is not wished for stays as it is: off for a new connection, which has to be given a sharing option (Z10), and
     sorting goes off with MailMagnet (Z36). Without a grant it is the one that the user's connection has. With
     `replace` another mailbox of the user's ends when this one is connected (Z15).
-    Everything asked of Gmail comes first and may be asked again; the database is changed last, all at once (Z13).
+    Everything asked of Gmail comes first and may be asked again; the database is changed last, all at once (Z13), but
+    for what another organisation had kept of the mailbox, which is deleted just before that (T4).
     Then what was kept for features that are off is deleted; `told` is called with how many more mails are.
     Raises Refused, and what `Mailbox` raises.
     """
@@ -74,17 +76,14 @@ def save(
         wanted = _wanted(user_id, address, wishes, here, tx)
         check_scopes(gmail.grant, needed(labels=wanted.sorting and not wanted.dry_run))
         _check(user_id, address, wanted, wishes, replace, here, tx)
-    takeovers.take_over(address, location, work, told)
-    with work.store.begin("connections.look", reads_only=True) as tx:
-        here = tx.of(location)
-        mailbox_id = tx.mailboxes.id_of(address)
-        state = tx.mailboxes.get(mailbox_id) if mailbox_id else None
+        state = takeovers.known_of(address, location, tx)
         names = here.settings.get().label_names
-        left = tx.connections.leaving_in(mailbox_id) if mailbox_id and wanted.magnet else ()
-    for connection_id in left:
-        leaving.clear(connection_id, work, told)
     labels = _labels(gmail, state, names) if wanted.sorting and not wanted.dry_run else None
     watch = watches.begin(gmail, work) if wanted.magnet else None
+    check = partial(_check, user_id, address, wanted, wishes, replace)
+    paused_at = takeovers.take_over(user_id, address, location, work, check, told)
+    if wanted.magnet:
+        leaving.clear_left(address, work, told)
     with work.store.begin("connections.record") as tx:
         here = tx.of(location)
         here.users.reserve(user_id)
@@ -92,7 +91,7 @@ def save(
         check_permission(user_id, here, locked=True)
         here.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
         _check(user_id, address, wanted, wishes, replace, here, tx)
-        mailbox_id = tx.mailboxes.add(address)
+        mailbox_id = tx.mailboxes.add(address, paused_at)
         tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, here))])
         if wanted.magnet and not leaving.is_cleared(mailbox_id, tx):
             raise Refused(leaving.IS_LEFT)

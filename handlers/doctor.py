@@ -123,7 +123,7 @@ def examine(mailbox_id: int, work: Work, *, ask: bool = True) -> Examined | None
         aliases = [
             alias for one in connections for alias in tx.of(one.location).aliases.of_users([one.user_id])
         ]
-        paused = tx.mailboxes.is_paused(mailbox_id)
+        paused = tx.mailboxes.paused_at(mailbox_id) is not None
         now = tx.now()
     found: list[Finding] = []
     if paused:

@@ -119,6 +119,15 @@ def clear(connection_id: int, work: Work, told: Callable[[int], object] = lambda
     return done
 
 
+def clear_left(address: str, work: Work, told: Callable[[int], object]) -> None:
+    """The same for whatever features of this mailbox are off, before one is switched on."""
+    with work.store.begin("connections.look", reads_only=True) as tx:
+        mailbox_id = tx.mailboxes.id_of(address)
+        left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()
+    for connection_id in left:
+        clear(connection_id, work, told)
+
+
 def is_cleared(mailbox_id: int, tx: Transaction) -> bool:
     """Whether nothing is left of what was kept of the mailbox for features that are off; a last stretch is deleted
     here. To be asked under the mailbox's lock, before a feature is switched on."""

@@ -2,13 +2,16 @@
 from a first that has let go of it (T4, E65, E76)."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 
-from domain.connections import Connection, ConnectionState
+from domain.connections import Connection, ConnectionState, MailboxState
 from domain.errors import Refused
 from domain.locations import Location
 from handlers import leaving
+from handlers.location_rows import InLocation
+from handlers.permissions import check_permission
 from handlers.ports import Transaction
 from handlers.work import Work
 
@@ -33,30 +36,46 @@ def check_others(
             raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")
 
 
-def take_over(
-    address: str, location: Location, work: Work, told: Callable[[int], object] = lambda _: None
-) -> None:
-    """Before it is connected in this location. Where another organisation had the mailbox and holds it no more, what it
-    has there ends as if switched off, and all that was kept for it is deleted, the mailbox's own row too. So nothing of
-    it is the newcomer's: no mail in the ledger, no alias, no name of a label (T2). `told` is called with how many more
-    mails are deleted.
+def known_of(address: str, location: Location, tx: Transaction) -> MailboxState | None:
+    """The mailbox as we know it; nothing of it is for the newcomer while another organisation has left something there
+    (T2)."""
+    mailbox_id = tx.mailboxes.id_of(address)
+    if mailbox_id is None or _of_others(mailbox_id, location, tx):
+        return None
+    return tx.mailboxes.get(mailbox_id)
 
+
+def take_over(
+    user_id: str,
+    address: str,
+    location: Location,
+    work: Work,
+    check: Callable[[InLocation, Transaction], object],
+    told: Callable[[int], object],
+) -> datetime | None:
+    """Directly before it is connected in this location, when Gmail has said yes to all. Where another organisation had
+    the mailbox and holds it no more, what it has there ends as if switched off, and all that was kept for it is
+    deleted, the mailbox's own row too. So nothing of it is the newcomer's: no mail in the ledger, no alias, no name of
+    a label (T2). Returns since when the operator has paused the mailbox: that is no organisation's, and goes on in
+    its new row. `told` is called with how many more mails are deleted.
+
+    What the newcomer would be refused with in the end, by `check` too, he is refused with here: nothing ends for him
+    then.
     Google is told nothing: it has ended these grants, or they are the account's with us, as the new one is, and would
-    take that along. Whoever dies half-way leaves the rest to the sweep. Raises Refused, and TryAgain where the process
-    is to end.
+    take that along. Whoever dies half-way leaves the rest to the sweep. Raises TryAgain where the process is to end.
     """
     with work.store.begin("connections.look", reads_only=True) as tx:
         mailbox_id = tx.mailboxes.id_of(address)
         if mailbox_id is None or not _of_others(mailbox_id, location, tx):
-            return
+            return None
     with work.store.begin("connections.take_over") as tx:
         tx.mailboxes.reserve(address)
         others = _of_others(mailbox_id, location, tx, locked=True)
-        if any(one.holds_mailbox(tx.now()) for one in others):
-            raise Refused(ELSEWHERE)
-        if tx.connections.is_left(mailbox_id):
-            raise Refused(leaving.IS_LEFT)
+        here = tx.of(location)
+        check_permission(user_id, here)
+        check(here, tx)
         tx.mailboxes.lock([mailbox_id])
+        paused_at = tx.mailboxes.paused_at(mailbox_id)
         given_up = [one for one in others if one.state is not ConnectionState.OFF]
         for one in given_up:
             leaving.end(one, tx)
@@ -72,6 +91,7 @@ def take_over(
         )
     for one in others:
         leaving.leave_now(one.id, work, told)
+    return paused_at
 
 
 def _of_others(

@@ -1,6 +1,7 @@
 """Mailboxes: where we stand in their history, and when each is next due (W8)."""
 
 from collections.abc import Collection
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -54,14 +55,13 @@ class MailboxRows(TroubleRows):
         named = () if address is None else (mailboxes.c.address == address,)
         return tuple(self._db.scalars(select(mailboxes.c.id).where(*named).order_by(mailboxes.c.id)))
 
-    def is_paused(self, mailbox_id: int) -> bool:
-        """Whether an operator has paused it."""
-        paused = select(mailboxes.c.id).where(mailboxes.c.id == mailbox_id, ~AWAKE)
-        return self._db.scalar(paused) is not None
+    def paused_at(self, mailbox_id: int) -> datetime | None:
+        """Since when an operator has paused it, None when it is not paused."""
+        return self._db.scalar(select(mailboxes.c.paused_at).where(mailboxes.c.id == mailbox_id))
 
-    def add(self, address: str) -> int:
-        """The mailbox of this address, made when there is none."""
-        insert_new(self._db, mailboxes, [{"address": address, "labels": {}}])
+    def add(self, address: str, paused_at: datetime | None = None) -> int:
+        """The mailbox of this address, made when there is none, and then paused if one of before was."""
+        insert_new(self._db, mailboxes, [{"address": address, "labels": {}, "paused_at": paused_at}])
         mailbox_id = self.id_of(address)
         if mailbox_id is None:
             raise LookupError("mailbox vanished while it was added")

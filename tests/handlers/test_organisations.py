@@ -1,8 +1,9 @@
 """Two organisations with the same ids of everything: nothing of one crosses to the other (T1, T2, T4)."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,9 +17,23 @@ from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.errors import TryAgain
 from domain.labels import LABEL_NAMES, DealCategory
 from domain.locations import SEVERAL
+from domain.mailboxes import Grant, Watch
 from domain.reports import Query
-from handlers import aliases, channels, closing, connections, crm, live, locations, notices, reports, settings
+from handlers import (
+    aliases,
+    brakes,
+    channels,
+    closing,
+    connections,
+    crm,
+    live,
+    locations,
+    notices,
+    reports,
+    settings,
+)
 from handlers.connections import Refused
+from handlers.work import Work
 from infra.db.schema import channels as channel_table
 from infra.db.schema import connections as connection_table
 from infra.db.schema import contacts as contact_table
@@ -371,6 +386,64 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
     assert ours == [*superseded, "connection.cleared", "connection.ended"]
 
 
+def withdraw(house: House) -> None:
+    """The second organisation's CRM takes Eva's permission away."""
+    crm.take_in([UserRecord("eva", "Eva", (), active=False)], house.store, location=ACME)
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """Google's mailboxes, where something happens as soon as the watch stands."""
+
+    work: Work
+    happens: Callable[[], object]
+
+    def open(self, grant: Grant) -> Any:
+        mailbox = self.work.gmail.open(grant)
+        happens = self.happens
+
+        class It:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(mailbox, name)
+
+            def watch(self, topic: str) -> Watch:
+                watch = mailbox.watch(topic)
+                happens()
+                return watch
+
+        return It()
+
+
+@pytest.mark.rule("T4", "E67", "Z13", "E85")
+@pytest.mark.parametrize("trouble", ["no more labels", "500", "permission withdrawn", "signed in again"])
+def test_what_the_newcomer_is_refused_takes_nothing_from_the_first(house: House, trouble: str) -> None:
+    first, ids = first_organisations_mail(house)
+    let_go(house, first)
+    trying = house
+    if trouble == "no more labels":
+        house.gmail.limit_labels(UWE, len(house.gmail.dump(UWE).labels))
+    elif trouble == "500":
+        house.gmail.fault("500", ["watch"], mailbox=UWE)
+    else:
+        again = partial(house.connect, location=MAIN)
+        happens = partial(withdraw, house) if trouble == "permission withdrawn" else again
+        trying = replace(house, work=replace(house.work, gmail=Meanwhile(house.work, happens)))
+    before = list(reports.ledger(Query(), house.work, MAIN))
+    with pytest.raises((Refused, TryAgain)):
+        trying.connect("eva", location=ACME)
+
+    assert list(reports.ledger(Query(), house.work, MAIN)) == before
+    assert {one.gmail_id for one in before} == set(ids)
+    with house.store.begin("tests.look") as tx:
+        assert locations.located(MAIN, tx).connections.ids() == (first,)
+        assert locations.located(ACME, tx).connections.ids() == ()
+    house.gmail.clear_faults()
+    house.connect(location=MAIN)
+    new = house.deliver("ann", 9)
+    house.catch_up()
+    assert reports.explain(new, None, house.work, MAIN)
+
+
 @pytest.mark.rule("T4", "W16")
 @ONE_DATABASE
 def test_who_is_stopped_amid_a_takeover_leaves_the_rest_to_the_sweep(house: House) -> None:
@@ -389,6 +462,21 @@ def test_who_is_stopped_amid_a_takeover_leaves_the_rest_to_the_sweep(house: Hous
     house.connect("eva", location=ACME)
     with pytest.raises(Refused, match="connected elsewhere"):
         house.connect(location=MAIN)
+
+
+@pytest.mark.rule("T4", "D3-1")
+def test_a_mailbox_that_the_operator_has_paused_stays_paused_when_it_is_taken_over(house: House) -> None:
+    first, _ = first_organisations_mail(house)
+    let_go(house, first)
+    assert brakes.pause(UWE, house.work) == 1
+    [before] = reports.status(None, None, house.work, MAIN).mailboxes
+    house.connect("eva", location=ACME)
+
+    [state] = reports.status(None, None, house.work, ACME).mailboxes
+    assert state.paused_at == before.paused_at is not None
+    assert sweep.catch_up_due(house.work) == 0
+    assert brakes.resume(UWE, house.work) == 1
+    assert sweep.catch_up_due(house.work) == 1
 
 
 @pytest.mark.rule("T2")
