@@ -172,14 +172,16 @@ def _why_not(error: str | None) -> str:
 
 def _give_back(grant: Grant, work: Work) -> None:
     """End at Google what nothing came of, as far as it lets us. Not while a connection lives by that account:
-    Google would end all that we were granted there (D12)."""
+    Google would end all that we were granted there (D12). Nor while something of the mailbox is left to delete:
+    somebody may wait for that with a grant that no connection has yet (T4)."""
     gmail = work.gmail.open(grant)
     try:
         address = gmail.address()
         with work.store.begin("sign_ins.look", reads_only=True) as tx:
             mailbox_id = tx.mailboxes.id_of(address)
             others = tx.connections.of_mailbox(mailbox_id) if mailbox_id else ()
-        if not any(other.state in _LIVES for other in others):
+            left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()
+        if not left and not any(other.state in _LIVES for other in others):
             gmail.revoke()
     except (AccessRevoked, GiveUp, TryAgain) as error:
         log.warning("grant.abandoned", error=type(error).__name__)

@@ -1,13 +1,15 @@
 """Two organisations with the same ids of everything: nothing of one crosses to the other (T1, T2, T4)."""
 
+import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import insert, select, text, update
 from structlog.testing import capture_logs
 
 from domain.channels import ChannelKind, Target
@@ -19,6 +21,7 @@ from domain.labels import LABEL_NAMES, DealCategory
 from domain.locations import SEVERAL
 from domain.mailboxes import Grant, Watch
 from domain.reports import Query
+from domain.retention import FEWEST
 from handlers import (
     aliases,
     brakes,
@@ -31,6 +34,7 @@ from handlers import (
     notices,
     reports,
     settings,
+    sign_in,
 )
 from handlers.connections import Refused
 from handlers.work import Work
@@ -38,12 +42,14 @@ from infra.db.schema import channels as channel_table
 from infra.db.schema import connections as connection_table
 from infra.db.schema import contacts as contact_table
 from infra.db.schema import mailboxes as mailbox_table
-from infra.db.schema import metadata
+from infra.db.schema import messages, metadata
 from infra.db.schema import notifications as notification_table
 from infra.db.schema import users as user_table
 from infra.db.store import Store
+from infra.google_sign_in import GoogleSignIn
 from infra.secrets import Cipher
 from tests import sweep
+from tests.browser import grant_access
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
 from tests.nowhere import dead_port
@@ -462,6 +468,38 @@ def test_who_is_stopped_amid_a_takeover_leaves_the_rest_to_the_sweep(house: Hous
     house.connect("eva", location=ACME)
     with pytest.raises(Refused, match="connected elsewhere"):
         house.connect(location=MAIN)
+
+
+@pytest.mark.rule("T4", "Z9", "D12")
+def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first_sign_in(
+    house: House, tmp_path: Path
+) -> None:
+    first, _ = first_organisations_mail(house)
+    let_go(house, first)
+    seen = {"mailbox_id": 1, "came_by": "push", "seen_at": datetime.now(UTC)}
+    with house.store.engine.begin() as db:  # more than goes in one stretch
+        db.execute(insert(messages), [seen | {"gmail_id": f"x{n:05}"} for n in range(FEWEST + 1)])
+    client = tmp_path / "client_secret.json"
+    client.write_text(json.dumps(house.gmail.client_file()))
+    work = replace(house.work, sign_in=GoogleSignIn(client))
+    wishes = Wishes(magnet=True, sorting=True, sharing=Sharing.PRIVATE)
+    tries: list[str] = []
+
+    def once_more(_: int) -> None:
+        if not tries:
+            url, state = sign_in.begin("eva", "http://127.0.0.1:4711/", wishes, work=work, location=ACME)
+            tries.append(state)
+            with pytest.raises(Refused, match="just being disconnected"):
+                sign_in.complete("eva", state, grant_access(url)["code"], work=work, location=ACME)
+
+    connections.save("eva", house.grant(UWE), wishes, work=work, told=once_more, location=ACME)
+    assert tries
+    house.gmail.expire_access_tokens(UWE)
+    new = house.deliver("ann", 9)
+    with house.store.engine.connect() as db:
+        [mailbox_id] = db.scalars(select(mailbox_table.c.id))
+    house.catch_up(mailbox_id)
+    assert [one.gmail_id for one in reports.ledger(Query(), house.work, ACME)] == [new]
 
 
 @pytest.mark.rule("T4", "D3-1")
