@@ -219,17 +219,23 @@ class GmailMailbox:
         """For every label: replies do not inherit them (FACTS §1)."""
         request = self._api.users.watch(userId=ME, body={"topicName": topic})
         try:
-            answer = self._ask(request)
+            answer = self._watched(request)
         except GiveUp as error:
-            if error.reason in NO_PUSH:
-                raise NoPush(error.reason) from None
             if error.reason != PUSH_TAKEN:
                 raise
             self.stop_watch()
-            answer = self._ask(request)
+            answer = self._watched(request)
         answered_at = self._answered_at()
         with sense():
             return Watch(str(int(answer["historyId"])), from_epoch(answer["expiration"]), answered_at)
+
+    def _watched(self, request: Any) -> Answer:
+        try:
+            return self._ask(request)
+        except GiveUp as error:
+            if error.reason in NO_PUSH:
+                raise NoPush(error.reason) from None
+            raise
 
     def unwatched(self, trouble: str) -> Unwatched:
         """By getProfile."""

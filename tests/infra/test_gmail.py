@@ -245,6 +245,12 @@ def test_where_google_cannot_push_to_the_topic_a_mailbox_begins_unwatched(
     with pytest.raises(NoPush) as refused:
         mailbox.watch(TOPIC)
     assert refused.value.reason == reason
+    mailbox.watch(TOPIC)
+    control.fault(kind, ["watch"], mailbox=address, share=0.5, seed=10)  # the second call, not the first
+    with pytest.raises(NoPush) as refused_again:
+        mailbox.watch(f"{TOPIC}-2")
+    assert refused_again.value.reason == reason
+    assert control.dump(address).watched_topic is None, "the other topic's was stopped"
     began = datetime.now(UTC)
     begun = mailbox.unwatched(reason)
     assert (begun.history_id, begun.trouble) == (str(control.dump(address).history_id), reason)
