@@ -19,10 +19,12 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The newest merge that names a record: into which one it went, None where it is the one that stays."""
+    """The newest merge that names a record: into which one it went, None where it is the one that stays. A file's has
+    the version of the newest message before it."""
 
     survivor: str | None
     version: int
+    by_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,11 @@ _UNKNOWN = Newest()
 
 def is_newer(merge: Merge, record_id: str, named: Named | None) -> bool:
     """Whether it tells more of the record than the newest merge that names it so far. Of two of one version it is the
-    one whose survivor has the higher id: so their order plays no part."""
-    return named is None or (named.version, named.survivor or record_id) < (merge.version, merge.survivor)
+    one whose survivor has the higher id: so their order plays no part. A file's is over with a newer version alone:
+    the message before it may come again."""
+    if named is None or named.version != merge.version:
+        return named is None or named.version < merge.version
+    return not named.by_file and (named.survivor or record_id) < merge.survivor
 
 
 def standings(named: Mapping[str, Named], newest: Mapping[str, Newest]) -> dict[str, Standing]:

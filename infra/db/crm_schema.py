@@ -136,6 +136,7 @@ merges = Table(
     Column("record_id", String, primary_key=True),
     Column("survivor", String),
     Column("version", BigInteger, nullable=False),
+    Column("by_file", Boolean, nullable=False, server_default=false()),
     Column("counts_for", String),
     Column("outlived", Boolean, nullable=False, server_default=false()),
     Column("settled_at", Instant, nullable=False),
@@ -143,7 +144,8 @@ merges = Table(
     Index("merges_counts_for", "location_id", "counts_for"),
     Index("merges_settled", "settled_at"),
 )
-"""The newest merge that names a contact or lead, `survivor` empty where it is the one that stays. `counts_for` follows
+"""The newest merge that names a contact or lead, `survivor` empty where it is the one that stays. `by_file`: a file
+says so, and only a newer version is over it. `counts_for` follows
 from all of them (domain/merges.py): empty where a record counts for itself, and where what is known of it counts
 no more, which is `outlived`. `settled_at`: since when that stands so; long after it the purge looks whether anybody
 asks for it still."""

@@ -87,7 +87,7 @@ class MergeRows:
         ids = sorted({merge.survivor, *merge.losers})
         known = self._known(ids)
         new = [one for one in ids if is_newer(merge, one, known.get(one))]
-        self._keep(merge, dict.fromkeys(new, merge.version))
+        self._keep(merge, dict.fromkeys(new, merge.version), by_file=False)
         self.settle(ids)
         return bool(new)
 
@@ -99,14 +99,15 @@ class MergeRows:
         self._keep(
             Merge(survivor, tuple(losers), 0),
             {one: max(newest[one].version or 0, known.get(one, 0)) for one in ids},
+            by_file=True,
         )
         self.settle(ids)
 
     def _known(self, ids: Sequence[str]) -> dict[str, Named]:
         rows = self._db.execute(select(merges).where(self._here, merges.c.record_id.in_(ids)))
-        return {row.record_id: Named(row.survivor, row.version) for row in rows}
+        return {row.record_id: Named(row.survivor, row.version, row.by_file) for row in rows}
 
-    def _keep(self, merge: Merge, versions: dict[str, int]) -> None:
+    def _keep(self, merge: Merge, versions: dict[str, int], *, by_file: bool) -> None:
         now = self._db.execute(select(db_now())).scalar_one()
         put(
             self._db,
@@ -117,6 +118,7 @@ class MergeRows:
                     "record_id": one,
                     "survivor": None if one == merge.survivor else merge.survivor,
                     "version": version,
+                    "by_file": by_file,
                     "settled_at": now,
                 }
                 for one, version in versions.items()

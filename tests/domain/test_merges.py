@@ -88,6 +88,8 @@ def test_of_records_that_lead_in_a_circle_each_counts_for_itself_and_what_leads_
         pytest.param(merged("a", 5), True, id="of one version, into a lower id"),
         pytest.param(merged("c", 5), False, id="of one version, into a higher id"),
         pytest.param(merged(None, 5), False, id="of one version, where the record stays and has a higher id"),
+        pytest.param(Named("a", 5, by_file=True), False, id="of one version, and a file has said more since"),
+        pytest.param(Named("z", 4, by_file=True), True, id="after a file, newer than what was known then"),
     ],
 )
 def test_the_newest_merge_counts(named: Named | None, expected: bool) -> None:

@@ -335,6 +335,23 @@ def test_the_survivors_assignment_and_viewers_count(house: House) -> None:
         assert [tx.of(HERE).contacts.may_open("new", user) for user in ("uwe", "eva")] == [False, True]
 
 
+@pytest.mark.rule("E71", "I2")
+def test_what_a_file_says_of_a_merge_stands_when_the_message_before_it_comes_again(house: House) -> None:
+    house.connect()
+    for one in ("a", "b", "old"):
+        tell_contact(house, one, 1, f"{one}@example.com")
+    tell_merge(house, "b", 10, "old")
+    tell_merge(house, "a", 10, "old")
+    assert owner(house, "old", 1) == "b", "of two of one version, whatever their order"
+    found = ContactRecord("a", Kind.CONTACT, "", ("a@example.com",), None, THEN, merged_from=("old",))
+    take_in([found], house.store)
+    for survivor in ("a", "b", "a"):
+        tell_merge(house, survivor, 10, "old")
+    assert owner(house, "old", 2) == "a"
+    tell_merge(house, "b", 11, "old")
+    assert owner(house, "old", 3) == "b"
+
+
 @pytest.mark.parametrize("way", ["kind", "merged_from", "file"])
 def test_a_lead_that_has_become_a_contact_is_sorted_from_the_next_mail_on(house: House, way: str) -> None:
     house.connect()

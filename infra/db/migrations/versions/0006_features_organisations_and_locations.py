@@ -73,9 +73,12 @@ def _settings_members_and_merges() -> None:
     name, record = (sa.Column(one, sa.String(), primary_key=True) for one in ("name", "record_id"))
     op.create_table("location_settings", at, name, sa.Column("value", Json(), nullable=False))
     op.add_column("users", sa.Column("locations", Json(), nullable=False, server_default="[]"))
-    old: sa.Column[bool] = sa.Column("outlived", sa.Boolean(), nullable=False, server_default=sa.false())
+    flags: list[sa.Column[Any]] = [
+        sa.Column(one, sa.Boolean(), nullable=False, server_default=sa.false())
+        for one in ("by_file", "outlived")
+    ]
     into = [sa.Column(one, sa.String()) for one in ("survivor", "counts_for")]
-    told: list[sa.Column[Any]] = [sa.Column("version", sa.BigInteger(), nullable=False), old]
+    told: list[sa.Column[Any]] = [sa.Column("version", sa.BigInteger(), nullable=False), *flags]
     op.create_table("merges", of, record, *told, *into, sa.Column("settled_at", Instant(), nullable=False))
     for column in into:
         op.create_index(f"merges_{column.name}", "merges", ["location_id", column.name])
