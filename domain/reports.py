@@ -64,9 +64,9 @@ class Totals:
     of a mailbox that nobody is signed in to waits for its user and is not counted there (E86), nor is that of
     one that is paused. `look_due_at` is when the mailbox was due, or will be, that was looked at the longest ago:
     what no worker has looked for, does not wait in the ledger. `unsorted` mailboxes are those in which sorting
-    is stopped (E67), `unwatched` ones those whose push registration has ended (E85), `unusable` ones those whose
-    history Gmail refuses (E84), `refused` ones those that their service account is not let into. `compared` is the
-    last comparison of each (E108)."""
+    is stopped (E67), `unwatched` ones those whose push registration has ended or was never had (E85), `unusable`
+    ones those whose history Gmail refuses (E84), `refused` ones those that their service account is not let into.
+    `compared` is the last comparison of each (E108)."""
 
     mailboxes: int
     paused: int

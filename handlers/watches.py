@@ -69,9 +69,13 @@ def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     daily = timedelta(seconds=work.pace.watch_due_after)
     due = anew or mailbox.watch.is_to_be_renewed(work.pace.push_recall, now, daily)
 
+    stopped = False
+
     def look(gmail: Mailbox) -> tuple[Watch | NoPush | None, Mapping[str, str]]:
+        nonlocal stopped
         if anew:
             gmail.stop_watch()
+            stopped = True
         try:
             watch = gmail.watch(work.topic) if due else None
         except NoPush as error:  # the addresses are the user's, whatever our topic is like
@@ -84,7 +88,7 @@ def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
         return True
     except (TryAgain, GiveUp) as error:
         with work.store.begin("watch.failed") as tx:
-            tx.mailboxes.watch_failed(mailbox_id, error.reason, _retry_after(error))
+            tx.mailboxes.watch_failed(mailbox_id, error.reason, _retry_after(error), stopped=stopped)
         log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
         return True
     if answer and not _record(mailbox, *answer, anew, work) and isinstance(answer[0], Watch):
@@ -103,7 +107,7 @@ def _record(
         if isinstance(watch, Watch):
             tx.mailboxes.start_watch(mailbox.id, watch, work.pace.watch_due_after, anew=anew)
         elif watch:
-            tx.mailboxes.watch_failed(mailbox.id, watch.reason, TOPIC_RETRY)
+            tx.mailboxes.watch_failed(mailbox.id, watch.reason, TOPIC_RETRY, stopped=anew)
         else:
             tx.mailboxes.keep_watch(mailbox.id, work.pace.watch_due_after)
         tx.mailboxes.keep_own_addresses(mailbox.id, own.keys())

@@ -45,7 +45,8 @@ def all_mailboxes(mailbox: str | None, location: Location | None = None) -> Sele
     synced, rests = mailboxes.c.synced_at, mailboxes.c.resting_until
     watched = (users.c.signed_in == 1) & mailboxes.c.paused_at.is_(None)
     looked = func.min(case((watched & (rests > synced), rests), (watched, synced)))
-    expired = watched & (mailboxes.c.watch_until <= db_now())
+    none = mailboxes.c.watch_until.is_(None) & mailboxes.c.watch_trouble.is_not(None)
+    expired = watched & ((mailboxes.c.watch_until <= db_now()) | none)
     counts = (
         *(func.count(), func.count(mailboxes.c.paused_at), func.count(users.c.unsorted)),
         func.count(case((expired, 1))),

@@ -148,10 +148,18 @@ class MailboxRows(TroubleRows):
         """The watch of before does for another while."""
         self._set(mailbox_id, watch_due_at=db_now(due_after))
 
-    def watch_failed(self, mailbox_id: int, reason: str, retry_after: float) -> None:
-        """The sweep carries on, and renewal is tried again (E85)."""
+    def watch_failed(
+        self, mailbox_id: int, reason: str, retry_after: float, *, stopped: bool = False
+    ) -> None:
+        """The sweep carries on, and renewal is tried again (E85). None stands where the one of before was `stopped`."""
         due_at = db_now(retry_after)
-        self._set(mailbox_id, watch_failed_at=db_now(), watch_trouble=reason, watch_due_at=due_at)
+        self._set(
+            mailbox_id,
+            watch_failed_at=db_now(),
+            watch_trouble=reason,
+            watch_due_at=due_at,
+            **({"watch_until": None} if stopped else {}),
+        )
 
     def hasten_watch(self, mailbox_id: int) -> None:
         """The watch is to be renewed now."""

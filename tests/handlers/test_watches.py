@@ -13,7 +13,7 @@ from domain.errors import GiveUp
 from domain.events import MailboxChanged
 from domain.mailboxes import Grant
 from domain.watches import Recall
-from handlers import settings, watches
+from handlers import reports, settings, watches
 from infra.db.schema import mailboxes, messages
 from infra.db.types import db_now
 from tests import sweep
@@ -31,6 +31,11 @@ def state(house: House) -> MailboxState:
         found = tx.mailboxes.get(1)
     assert found is not None
     return found
+
+
+def unwatched(house: House) -> int:
+    """How many mailboxes the operator is told to be without a watch."""
+    return reports.status(None, None, house.work).totals.unwatched
 
 
 def renew(house: House) -> None:
@@ -180,6 +185,26 @@ def test_where_push_fails_the_watch_is_stopped_and_made_anew(watched: House) -> 
     assert sweep.renew_watches(house.work) == 0, "not again within hours"
     pushes(house, 30, first=60)
     assert not state(house).watch.recall.is_low(0.5)
+
+
+@pytest.mark.rule("E82", "E85")
+@pytest.mark.parametrize("kind", ["404.noTopic", "500"])
+def test_none_stands_where_a_watch_was_stopped_and_no_new_one_could_be_had(watched: House, kind: str) -> None:
+    house = watched
+    assert unwatched(house) == 0
+    sweeps(house, 12, first=0)
+    house.gmail.fault(kind, ["watch"])
+    assert sweep.renew_watches(house.work) == 1
+    house.pump()
+    assert house.gmail.dump(UWE).watched_topic is None
+    assert state(house).watch.until is None
+    assert unwatched(house) == 1
+
+    house.gmail.clear_faults()
+    renew(house)
+    assert house.gmail.dump(UWE).watched_topic is not None
+    assert state(house).watch.until is not None
+    assert unwatched(house) == 0
 
 
 @pytest.mark.rule("E85")

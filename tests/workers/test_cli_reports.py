@@ -178,7 +178,7 @@ def test_status_shows_the_watch_its_last_error_and_push_recall(terminal: Termina
     lines = terminal.run("status").out.splitlines()
     assert "75% of 12" in lines[1]
     assert next(line for line in lines if "could not be renewed" in line).endswith("ago (domainPolicy)")
-    assert any(line.startswith("mailboxes whose watch has expired: 1;") for line in lines)
+    assert any(line.startswith("mailboxes without a watch: 1;") for line in lines)
 
     with world.store.begin("tests.watch") as tx:
         watch = Watch("100", tx.now() + timedelta(days=7), tx.now())

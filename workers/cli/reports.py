@@ -215,7 +215,7 @@ def _show_status(found: Status) -> None:
     histories.show(totals, found.mailboxes)
     if totals.unwatched:
         say(
-            f"mailboxes whose watch has expired: {totals.unwatched}; the sweep carries on, `lodestone doctor` says "
+            f"mailboxes without a watch: {totals.unwatched}; the sweep carries on, `lodestone doctor` says "
             "more"
         )
     if totals.overlooked(found.now):
