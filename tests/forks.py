@@ -72,10 +72,17 @@ def _process(name: str, environment: Mapping[str, str], log: Path, doomed: str) 
 def _kill_threads(doomed: str) -> None:
     """As an error that nobody foresaw would: each at the next thing it does."""
     for thread in threading.enumerate():
-        if doomed in (thread.name, type(thread).__name__) and thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
-            )
+        if doomed in (thread.name, type(thread).__name__):
+            threading.Thread(target=_kill, args=(thread,), daemon=True).start()
+
+
+def _kill(thread: threading.Thread) -> None:
+    """Again where a library has caught the first one."""
+    while thread.is_alive():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
+        )
+        thread.join(0.5)
 
 
 def _command(words: Sequence[str], environment: Mapping[str, str], folder: Path, told: Path) -> None:
