@@ -20,7 +20,7 @@ test: $(STAMP) ## everything: lint, types and the whole suite
 suite: $(STAMP) ## the whole suite alone
 	$(BIN)/pytest
 
-quick: $(STAMP) ## lint, types and the tests of what has changed, under 90 seconds
+quick: $(STAMP) ## lint, types and the tests nearest to what has changed
 	@$(MAKE) --no-print-directory -j2 lint near
 
 near: $(STAMP) ## the tests of what has changed alone, nearest first
