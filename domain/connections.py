@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.labels import Category
-from domain.locations import Location
+from domain.crm.locations import Location
 from domain.mailboxes import Cursors, Grant
+from domain.sorting import Category
 from domain.watches import WatchState
 
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain.connections import Features, Mode
-from domain.contacts import Hit, Kind, MatchedBy, best
-from domain.labels import sortable
+from domain.crm.contacts import Hit, Kind, MatchedBy, best
 from domain.ledger import Planned, State, Step
-from domain.mail_classes import MailClass
-from domain.messages import Exclusions, Insiders, Message, direction, gate, left_alone
+from domain.mail.classes import MailClass
+from domain.mail.messages import Exclusions, Insiders, Message, direction, gate, left_alone
 from domain.notifications import verdict
 from domain.outcomes import Outcome, final
 from domain.retention import NOTHING, Admission, Data, kept
+from domain.sorting import sortable
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from domain.headers import breaks
-from domain.labels import LABEL_NAMES, ByCategory, Category
+from domain.mail.headers import breaks
+from domain.sorting import LABEL_NAMES, ByCategory, Category
 
 SETS: Final[Mapping[str, ByCategory]] = {
     "english": LABEL_NAMES,

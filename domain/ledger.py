@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.contacts import MatchedBy
-from domain.labels import Category
+from domain.crm.contacts import MatchedBy
 from domain.outcomes import Outcome
+from domain.sorting import Category
 
 SLICE = 25
 """Messages matched together: Gmail's batches stay clear of its concurrency limit up to here (FACTS §4)."""

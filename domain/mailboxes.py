@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.messages import DRAFT, SPAM, TRASH, gate_by_labels
+from domain.mail.messages import DRAFT, SPAM, TRASH, gate_by_labels
 from domain.outcomes import Outcome
 
 

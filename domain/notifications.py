@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.addresses import is_one_of
-from domain.mail_classes import MailClass
-from domain.messages import Message
+from domain.mail.addresses import is_one_of
+from domain.mail.classes import MailClass
+from domain.mail.messages import Message
 from domain.outcomes import Outcome
 
 LATE_AFTER = timedelta(hours=24)

@@ -6,9 +6,9 @@ from enum import StrEnum
 from uuid import UUID, uuid4, uuid5
 
 from domain.connections import Connection, ConnectionState
-from domain.locations import Location
+from domain.crm.locations import Location
+from domain.crm.users import User
 from domain.scopes import Scope, missing
-from domain.users import User
 
 DAY = timedelta(hours=24)
 """What counts against the daily limit, and how long Gmail may be away before a mail is sent no more."""

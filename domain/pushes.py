@@ -2,7 +2,7 @@
 
 import json
 
-from domain.addresses import canonical
+from domain.mail.addresses import canonical
 
 
 def pushed_address(data: bytes) -> str | None:

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from domain.comparisons import Compared
+from domain.crm.locations import Location
 from domain.ledger import State
-from domain.locations import Location
+from domain.message_records import StepTaken
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
-from domain.trails import StepTaken
 from domain.watches import WatchState
 
 TOO_LONG = timedelta(minutes=10)

@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from domain.addresses import is_under
 from domain.connections import ConnectionState, Sharing
-from domain.organisations import SharingPolicy
-from domain.users import User
+from domain.crm.organisations import SharingPolicy
+from domain.crm.users import User
+from domain.mail.addresses import is_under
 
 
 def option(owner: User, choice: Sharing, policy: SharingPolicy) -> Sharing:

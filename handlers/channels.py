@@ -22,15 +22,16 @@ from domain.channels import (
     rest_before,
 )
 from domain.cloud_events import TESTED, envelope
+from domain.errors import Refused
 from domain.events import DeliveryDue
+from domain.locks import LockKind
 from domain.notifications import NoticeKind
-from domain.turns import LockKind
-from handlers.connections import Refused
-from handlers.locations import Where, located
-from handlers.permissions import check_known
-from handlers.ports import Outside, Sender, Transaction
+from handlers.connections.permissions import check_known
+from handlers.context import Work, in_turn, written
+from handlers.crm.locations import Where, located
+from handlers.ports.channels import Outside, Sender
+from handlers.ports.store import Transaction
 from handlers.posts import Posted, post
-from handlers.work import Work, in_turn, written
 
 log = structlog.get_logger()
 

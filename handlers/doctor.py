@@ -19,8 +19,8 @@ from domain.checks import (
 )
 from domain.connections import Connection, MailboxState
 from domain.errors import CursorExpired, GiveUp, TryAgain
-from handlers.ports import Mailbox
-from handlers.work import Work, enter
+from handlers.context import Work, enter
+from handlers.ports.providers import Mailbox
 
 STAGES = 20
 """Stages that are named."""

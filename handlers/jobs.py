@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from domain.events import Event
 from domain.ledger import Step
+from domain.locks import LockKind
 from domain.quota import Purpose
-from domain.turns import LockKind
-from handlers.ports import Transaction
+from handlers.ports.store import Transaction
 
 MAIL = "mail"
 """The queue of most jobs: one queue asks Redis once."""

@@ -9,8 +9,8 @@ from domain.events import MailAnnounced
 from domain.ledger import Claim, Link, Step
 from domain.outcomes import Outcome
 from domain.retention import Admission, kept
-from handlers.ports import Transaction
-from handlers.work import Work, wake_channels
+from handlers.context import Work, wake_channels
+from handlers.ports.store import Transaction
 
 log = structlog.get_logger()
 

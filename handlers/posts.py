@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from domain.channels import TRIES, Answer, Parcel, Verdict, lanes
 from domain.cloud_events import event, line
-from handlers.ports import Sender
+from handlers.ports.channels import Sender
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from domain.addresses import is_one_of
 from domain.connections import Connection
-from domain.contacts import best
-from domain.crm import Records
+from domain.crm.contacts import best
+from domain.crm.records import Records
 from domain.decisions import decide
 from domain.errors import GiveUp, TryAgain
-from domain.explanations import GATES
-from domain.labels import local_date
-from domain.messages import Fetched, Message, direction, read
+from domain.gates import GATES
+from domain.mail.addresses import is_one_of
+from domain.mail.messages import Fetched, Message, direction, read
+from domain.message_records import Decided, SeenNow, Trail
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
-from domain.trails import Decided, SeenNow, Trail
-from handlers.contacts import look_up
-from handlers.locations import Where, located
-from handlers.permissions import check_known
-from handlers.ports import Transaction
-from handlers.work import Work, enter
+from domain.sorting import local_date
+from handlers.connections.permissions import check_known
+from handlers.context import Work, enter
+from handlers.crm.locations import Where, located
+from handlers.matching import look_up
+from handlers.ports.store import Transaction
 
 PAGE = 500
 """Mails read at once."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import structlog
 
 from domain.retention import After, Forgotten, Retention
-from handlers.ports import Transaction
+from handlers.context import Work
+from handlers.ports.store import Transaction
 from handlers.stretches import stretch_by_stretch
-from handlers.work import Work
 
 log = structlog.get_logger()
 

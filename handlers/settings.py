@@ -7,20 +7,18 @@ import structlog
 
 from domain.aliases import Alias
 from domain.connections import Connection, ConnectionState, Sharing, Wishes
-from domain.errors import GiveUp, TryAgain
-from domain.locations import LOCATION_SETTINGS, LocationSettings
-from domain.organisations import Organisation
-from domain.public_mail import proposed_internal
+from domain.crm.locations import LOCATION_SETTINGS, LocationSettings
+from domain.crm.organisations import Organisation
+from domain.crm.users import User
+from domain.errors import GiveUp, Refused, TryAgain
+from domain.mail.public_mail import proposed_internal
 from domain.sharing import option
-from domain.users import User
 from domain.watches import NO_PUSH
-from handlers import connections, leaving
-from handlers.connections import Refused
-from handlers.location_rows import InOrganisation
-from handlers.locations import Where, located
-from handlers.permissions import check_known, check_permission
-from handlers.ports import Store, Transaction
-from handlers.work import Work, enter
+from handlers.connections import connecting, disconnecting
+from handlers.connections.permissions import check_known, check_permission
+from handlers.context import Work, enter
+from handlers.crm.locations import Where, located
+from handlers.ports.store import InOrganisation, Store, Transaction
 
 log = structlog.get_logger()
 
@@ -120,19 +118,19 @@ def change(
     Raises Refused, and what `Mailbox` raises.
     """
     if wishes.magnet or wishes.sorting or wishes.dry_run is False:
-        connections.save(user_id, None, wishes, work=work, location=location)
+        connecting.save(user_id, None, wishes, work=work, location=location)
         return
     with work.store.begin("settings.save") as tx:
         here = located(location, tx)
         check_permission(user_id, here, locked=True)
-        connections.check_sharing(user_id, wishes, here)
+        connecting.check_sharing(user_id, wishes, here)
         connection = the_one(user_id, here.connections.of_users([user_id]))
         watched = _switch_off(connection, wishes, tx)
-        connections.keep_sharing(connection, wishes, tx)
+        connecting.keep_sharing(connection, wishes, tx)
     log.info(
         "connection.changed", connection_id=connection.id, location_id=connection.location.id, user_id=user_id
     )
-    leaving.clear(connection.id, work, told)
+    disconnecting.clear(connection.id, work, told)
     if not watched:
         work.store.scrub()
         _stop_watch(connection.id, work)
@@ -158,7 +156,7 @@ def _switch_off(connection: Connection, wishes: Wishes, tx: Transaction) -> bool
     tx.connections.change(connection.id, features, dry_run=dry_run)
     if features.any or not before.any:
         return True
-    return leaving.forget(connection, tx)
+    return disconnecting.forget(connection, tx)
 
 
 def _stop_watch(connection_id: int, work: Work) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from domain.quota import PROJECT, SLOT, Quota, Spending, quota_day
-from handlers.work import Work
+from handlers.context import Work
 
 
 def write_down(work: Work) -> None:

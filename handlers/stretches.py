@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from domain.retention import FEWEST, MOST, After, next_stretch
-from handlers.work import Work
+from handlers.context import Work
 
 SAID_EVERY = 10.0
 REST = 0.1

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import structlog
 
+from handlers.context import Work
 from handlers.jobs import MAIL, Job
-from handlers.work import Work
 
 log = structlog.get_logger()
 

@@ -11,8 +11,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from domain.events import Event
+from domain.locks import LockKind, Turn
 from domain.quota import SLOT, SLOTS
-from domain.turns import LockKind, Turn
 from infra.faults import reached
 
 BACKLOG = "lodestone:queue:"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.connections import Sharing, Wishes
-from infra.crm_fields import MAX_ID, Unfit
-from infra.google_sign_in import is_safe
+from infra.crm.fields import MAX_ID, Unfit
+from infra.gmail.sign_in import is_safe
 
 MAX_TEXT = 4096
 

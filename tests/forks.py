@@ -15,8 +15,8 @@ from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from domain.outgoing import Attachment, Written
-from handlers import sending
+from domain.mail.composition import Attachment, Written
+from handlers.outbox import drafts
 from workers.bootstrap import start
 from workers.cli.app import MODULES, main
 from workers.demo.stage import PROCESSES
@@ -97,7 +97,7 @@ def _ask(environment: Mapping[str, str], subject: str) -> None:
     attachment = Attachment("offer.bin", b"x" * 100_000)
     written = Written("uwe", "Dear Ann.", subject, contact_id="ann", attachments=(attachment,))
     try:
-        sending.ask(written, start("cli").work, key=subject)
+        drafts.ask(written, start("cli").work, key=subject)
     except Exception:
         sys.exit(1)
 

@@ -26,7 +26,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnElement, Grouping, Tuple
 from sqlalchemy.sql.selectable import SelectBase
 
-from infra.db.schema import (
+from infra.db.tables.mail import (
     channels,
     connections,
     locations,

@@ -1,8 +1,8 @@
 """The sweep's duties as tests ask for them: each with its job of the table."""
 
 from handlers import sweep
+from handlers.context import Work
 from handlers.sweep import CROWDED as CROWDED
-from handlers.work import Work
 from workers.jobs import BY_NAME, JOBS
 
 

@@ -11,26 +11,26 @@ from sqlalchemy import insert, select
 
 from domain.connections import Connection, ConnectionState, Features
 from infra.db import features as on
-from infra.db.schema import connections
 from infra.db.store import Store
+from infra.db.tables.mail import connections
 from tests.test_layers import modules, name_of
 from tests.worlds import OF_HERE, START
 
 STARTS = {
     "domain.connections": "what the words mean",
     "infra.db.features": "the same in SQL",
-    "infra.db.schema": "the columns",
+    "infra.db.tables.mail": "the columns",
 }
 """Modules that name the moments at which features were switched on. May only shrink."""
 
 ONE_FEATURE = {
     "domain.checks": "which scopes sorting needs",
     "domain.decisions": "each feature's own part of a decision",
-    "handlers.connections": "settings as they are and are to be",
-    "handlers.labels": "whether a mail came after sorting was switched on",
+    "handlers.connections.connecting": "settings as they are and are to be",
+    "handlers.sorting.labels": "whether a mail came after sorting was switched on",
     "handlers.notifications": "whether a mail came after MailMagnet was switched on",
     "handlers.settings": "settings as they are and are to be",
-    "handlers.sign_in": "settings as they are and are to be",
+    "handlers.connections.sign_in": "settings as they are and are to be",
     "workers.cli.accounts": "shows the settings",
     "workers.cli.settings": "shows the settings",
 }

@@ -16,7 +16,7 @@ from sqlalchemy.sql import visitors
 from tests.scoping import SCOPED, unscoped
 
 OVER_ALL = {
-    "leaving.LeavingRows.redrive_leaving": "the sweep: what is due, whosever it is",
+    "disconnecting.LeavingRows.redrive_leaving": "the sweep: what is due, whosever it is",
     "reports.ReportRows.count_outdated": "the operator's report",
     "reports.ReportRows.mailboxes": "the operator's report",
     "reports.ReportRows.totals": "the operator's report",

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from domain.connections import Connection, Features, Mode, Sharing
-from domain.contacts import MatchedBy
-from domain.labels import LABEL_NAMES, Category
+from domain.crm.contacts import MatchedBy
+from domain.crm.locations import Location
 from domain.ledger import Link, Planned, State, Step
-from domain.locations import Location
+from domain.mail.messages import Exclusions, Insiders, Message, direction, gate, left_alone
 from domain.mailboxes import Found, Grant, Watch
-from domain.messages import Exclusions, Insiders, Message, direction, gate, left_alone
 from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
+from domain.sorting import LABEL_NAMES, Category
 from infra.db.store import Store, Transaction
 
 KEY = "bG9kZXN0b25lIHRlc3RzIGtleSBvZiAzMiBieXRlcyE="

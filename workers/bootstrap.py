@@ -16,13 +16,14 @@ from redis.retry import Retry
 from domain.errors import DatabaseAway
 from domain.quota import QUOTAS
 from domain.retention import Retention
+from handlers.context import Work
+from handlers.timing import Pace
 from handlers.units import Tally
-from handlers.work import Pace, Work
 from infra import logs
 from infra.db.migrate import WrongSchema, check_schema
 from infra.db.store import Store
 from infra.gmail import NEW_COSTS, OLD_COSTS, Gmail, NoServiceAccount, ServiceAccount
-from infra.google_sign_in import GoogleSignIn, NoClient
+from infra.gmail.sign_in import GoogleSignIn, NoClient
 from infra.notifiers import Notifiers
 from infra.queue import RedisQueue
 from infra.secrets import Cipher

@@ -11,12 +11,12 @@ from dramatiq.middleware import CurrentMessage
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from domain.crm import Change, Records
+from domain.crm.merges import Merge
+from domain.crm.records import Change, Records
 from domain.errors import DatabaseAway, Refused
-from domain.merges import Merge
-from handlers import crm, merging
-from infra.crm_fields import Customs, Unfit
-from infra.crm_json import ACTORS, id_of, kind_of, location_of, read_message, version_of
+from handlers.crm import merging, records
+from infra.crm.fields import Customs, Unfit
+from infra.crm.json import ACTORS, id_of, kind_of, location_of, read_message, version_of
 from infra.logs import place_of
 from workers.bootstrap import App
 from workers.crm_customs import customs_of
@@ -30,12 +30,12 @@ PAUSE = 1.0
 
 def register(app: App) -> None:
     """Give the broker the actors of docs/CRM.md."""
-    stages = crm.Stages()
+    stages = records.Stages()
     for name in ACTORS:
         _register(app, name, stages)
 
 
-def _register(app: App, name: str, stages: crm.Stages) -> None:
+def _register(app: App, name: str, stages: records.Stages) -> None:
     def job(*args: Any, **fields: Any) -> None:
         message = CurrentMessage.get_current_message()
         if message is None:
@@ -51,7 +51,7 @@ def _run(
     args: Sequence[Any],
     fields: Mapping[str, Any],
     app: App,
-    stages: crm.Stages,
+    stages: records.Stages,
 ) -> None:
     """Every error ends here, without its text: Dramatiq would print the fields, and drop the job (I3)."""
     kind, record_id = kind_of(message.actor_name), id_of(fields)
@@ -64,7 +64,7 @@ def _run(
             if isinstance(found, Merge):
                 merging.merge(found, app.store, where)
             else:
-                crm.change(found, app.store, stages, where)
+                records.change(found, app.store, stages, where)
         except Unfit as error:
             _refuse(kind, record_id, fields, str(error), app)
             say.warning("crm.refused", reason=str(error))
@@ -85,7 +85,7 @@ def _refuse(kind: Records, record_id: str | None, fields: Mapping[str, Any], rea
     """What we know of the record grows old, if it is said whose it is."""
     with suppress(Refused, Unfit):
         if record_id is not None:
-            crm.refuse(kind, record_id, version_of(fields), reason, app.store, location_of(fields))
+            records.refuse(kind, record_id, version_of(fields), reason, app.store, location_of(fields))
 
 
 def _read(name: str, args: Sequence[Any], fields: Mapping[str, Any], customs: Customs) -> Change | Merge:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC
 from functools import cache
 
-from domain.labels import DealCategory, zone
-from handlers.locations import Where
-from handlers.ports import Store
+from domain.crm.deals import DealCategory
+from domain.sorting import zone
+from handlers.crm.locations import Where
+from handlers.ports.store import Store
 from handlers.settings import organisation
-from infra.crm_fields import Customs
+from infra.crm.fields import Customs
 
 
 def customs_of(

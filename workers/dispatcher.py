@@ -9,7 +9,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from domain.errors import DatabaseAway
-from handlers import pushes
+from handlers.mailboxes import pushes
 from infra.pubsub import StreamLost, Subscription, Unready
 from workers import process
 from workers.bootstrap import App

@@ -18,20 +18,14 @@ from domain.events import (
     WatchDue,
 )
 from domain.ledger import Step
+from domain.locks import LockKind
 from domain.quota import Purpose
-from domain.turns import LockKind
-from handlers import (
-    channels,
-    comparisons,
-    contacts,
-    labels,
-    leaving,
-    mailboxes,
-    notifications,
-    outbox,
-    watches,
-)
+from handlers import channels, matching, notifications
+from handlers.connections import disconnecting
 from handlers.jobs import OUTSIDE, UPKEEP, Due, Job
+from handlers.mailboxes import comparisons, history, watches
+from handlers.outbox import delivery
+from handlers.sorting import labels
 
 SELDOM = 5
 """Ticks."""
@@ -39,7 +33,7 @@ SELDOM = 5
 JOBS = (
     Job(
         "mailboxes.catch_up",
-        mailboxes.catch_up,
+        history.catch_up,
         MailboxChanged,
         due=Due(
             "sweep.due",
@@ -49,7 +43,7 @@ JOBS = (
         ),
         marked=LockKind.SYNC,
     ),
-    Job("contacts.match", contacts.match, MailFound, goes_on=True, step=Step.MATCH),
+    Job("contacts.match", matching.match, MailFound, goes_on=True, step=Step.MATCH),
     Job("notifications.announce", notifications.announce, MailMatched, goes_on=True, step=Step.ANNOUNCE),
     Job("labels.sort", labels.sort, MailAnnounced, goes_on=True, step=Step.SORT),
     Job(
@@ -61,7 +55,7 @@ JOBS = (
     ),
     Job(
         "sending.deliver",
-        outbox.deliver,
+        delivery.deliver,
         SendingDue,
         UPKEEP,
         redrive=lambda tx, most: tx.outbox.redrive(most),
@@ -94,7 +88,7 @@ JOBS = (
     ),
     Job(
         "mailboxes.leave",
-        leaving.leave,
+        disconnecting.leave,
         ConnectionEnded,
         UPKEEP,
         due=Due(

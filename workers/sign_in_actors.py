@@ -9,10 +9,9 @@ import structlog
 from dramatiq.middleware import CurrentMessage
 from redis.exceptions import RedisError
 
-from domain.errors import AccessRevoked, DatabaseAway, GiveUp, GrantRefused, TryAgain
-from handlers import sign_in
-from handlers.connections import Refused
-from infra.crm_fields import Unfit
+from domain.errors import AccessRevoked, DatabaseAway, GiveUp, GrantRefused, Refused, TryAgain
+from handlers.connections import sign_in
+from infra.crm.fields import Unfit
 from infra.logs import place_of
 from infra.sign_in_json import read_beginning, read_completion
 from workers.bootstrap import App

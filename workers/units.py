@@ -6,8 +6,8 @@ import structlog
 
 from domain.errors import DatabaseAway
 from domain.quota import SLOT
+from handlers.context import Work
 from handlers.spending import learn_day, write_down
-from handlers.work import Work
 from workers.bootstrap import App
 
 log = structlog.get_logger()

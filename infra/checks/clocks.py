@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httplib2
 
 from domain.checks import Finding, failed, of_clocks, ok, warning
-from infra.gmail.refusals import http_date
+from infra.gmail.errors import http_date
 
 CHECK = "gmail"
 GOOGLE = "https://gmail.googleapis.com/"

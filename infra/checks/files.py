@@ -6,7 +6,7 @@ from pathlib import Path
 
 from domain.checks import Finding, failed, ok
 from infra.gmail import NoServiceAccount, ServiceAccount
-from infra.google_sign_in import GoogleSignIn, NoClient
+from infra.gmail.sign_in import GoogleSignIn, NoClient
 
 
 def client(file: Path, project: str) -> Iterator[Finding]:

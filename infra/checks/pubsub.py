@@ -17,7 +17,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import pubsub_v1
 
 from domain.checks import Finding, failed, ok, warning
-from infra.google_setup import PUBLISHER, PUSHER, SUBSCRIBER
+from infra.gmail.setup import PUBLISHER, PUSHER, SUBSCRIBER
 from infra.pubsub import ATTEMPTS, dead, differences, wanted, wanted_dead
 
 SECONDS = 5.0

@@ -6,10 +6,10 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func,
 
 from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
 from domain.ledger import State
-from infra.db import kept
-from infra.db.claims import DELIVERIES
-from infra.db.schema import channels, deliveries, notifications
+from infra.db.ledger.claims import DELIVERIES
+from infra.db.mail import kept
 from infra.db.sql import lock
+from infra.db.tables.mail import channels, deliveries, notifications
 from infra.db.types import db_now
 from infra.secrets import Cipher
 

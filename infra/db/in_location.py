@@ -4,20 +4,20 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from domain.locations import Location
-from infra.db.aliases import AliasRows
-from infra.db.belongings import BelongingRows
+from domain.crm.locations import Location
 from infra.db.channels import OrganisationChannelRows
-from infra.db.contacts import ContactRows
-from infra.db.crm import CrmRows
-from infra.db.mail_reports import MailReportRows
-from infra.db.notices import NoticeRows
-from infra.db.replacements import SortingRows
-from infra.db.settings import LocationSettingRows, SettingRows
-from infra.db.sharing import SharingRows
-from infra.db.sign_ins import SignInRows
-from infra.db.user_connections import LocationConnectionRows, OrganisationConnectionRows
-from infra.db.users import UserRows
+from infra.db.connections.aliases import AliasRows
+from infra.db.connections.sharing import SharingRows
+from infra.db.connections.sign_ins import SignInRows
+from infra.db.connections.user_connections import LocationConnectionRows, OrganisationConnectionRows
+from infra.db.crm.belongings import BelongingRows
+from infra.db.crm.contacts import ContactRows
+from infra.db.crm.records import CrmRows
+from infra.db.crm.settings import LocationSettingRows, SettingRows
+from infra.db.crm.users import UserRows
+from infra.db.mail.notices import NoticeRows
+from infra.db.mail.replacements import SortingRows
+from infra.db.mail.reports import MailReportRows
 from infra.secrets import Cipher
 
 

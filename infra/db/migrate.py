@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RootTransaction, event
 
 from domain.errors import DatabaseAway
-from infra.db.schema import HEAD as HEAD
 from infra.db.sql import try_turn
 from infra.db.store import PATIENT, WITHIN, version_of
+from infra.db.tables.mail import HEAD as HEAD
 from infra.db.trouble import translated
 
 FOLDER = Path(__file__).parent / "migrations"

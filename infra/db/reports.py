@@ -5,11 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, select
 
-from domain.crm import Records
+from domain.crm.records import Records
 from domain.reports import MailboxReport, Totals
-from infra.db import mailbox_status
-from infra.db.kept import DECISIONS
-from infra.db.schema import deals, decisions, messages, organisations, outdated, settings
+from infra.db.mail.kept import DECISIONS
+from infra.db.mailboxes import status
+from infra.db.tables.mail import deals, decisions, messages, organisations, outdated, settings
 
 
 class ReportRows:
@@ -20,13 +20,13 @@ class ReportRows:
 
     def totals(self, mailbox: str | None, due_after: float) -> Totals:
         """All mailboxes together, or one; each is due so many seconds after it was looked at, or has rested."""
-        mail = self._db.execute(mailbox_status.all_mail(mailbox)).one()
-        counted = self._db.execute(mailbox_status.all_mailboxes(mailbox)).one()
-        return mailbox_status.totals(mail, counted, due_after)
+        mail = self._db.execute(status.all_mail(mailbox)).one()
+        counted = self._db.execute(status.all_mailboxes(mailbox)).one()
+        return status.totals(mail, counted, due_after)
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
         """One mailbox, or all of them, those in trouble first."""
-        return tuple(map(mailbox_status.report, self._db.execute(mailbox_status.each(mailbox, limit))))
+        return tuple(map(status.report, self._db.execute(status.each(mailbox, limit))))
 
     def changed_by_hand(
         self, since: datetime, mailbox_id: int | None = None

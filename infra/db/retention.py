@@ -19,15 +19,16 @@ from sqlalchemy import (
     update,
 )
 
-from domain.crm import Records
+from domain.crm.locations import Location
+from domain.crm.records import Records
 from domain.ledger import State
-from domain.locations import Location
 from domain.retention import After, Forgotten
-from infra.db.claims import DELIVERIES
-from infra.db.crm import CrmRows
+from infra.db.crm.merges import MergeRows
+from infra.db.crm.records import CrmRows
 from infra.db.features import keeps_labelled
-from infra.db.merges import MergeRows
-from infra.db.schema import (
+from infra.db.ledger.claims import DELIVERIES
+from infra.db.sql import among, change_these, in_key_order, insert_new, lock, there_is
+from infra.db.tables.mail import (
     UNDONE,
     connections,
     crm_versions,
@@ -42,7 +43,6 @@ from infra.db.schema import (
     sign_ins,
     steps,
 )
-from infra.db.sql import among, change_these, in_key_order, insert_new, lock, there_is
 from infra.db.types import db_now
 
 _DAY = 86_400

@@ -7,24 +7,24 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
-from domain.locations import Location
+from domain.crm.locations import Location
 from infra.db import walls
 from infra.db.channels import ChannelRows
-from infra.db.connections import ConnectionRows
-from infra.db.decisions import DecisionRows
-from infra.db.deliveries import DeliveryRows
-from infra.db.history import HistoryRows
+from infra.db.connections.connections import ConnectionRows
+from infra.db.crm.organisations import OrganisationRows
 from infra.db.in_location import InLocation, InOrganisation
-from infra.db.ledger import LedgerRows
-from infra.db.mailboxes import MailboxRows
-from infra.db.messages import MessageRows
-from infra.db.notifications import NotificationRows
-from infra.db.organisations import OrganisationRows
-from infra.db.outbox import OutboxRows
+from infra.db.ledger.deliveries import DeliveryRows
+from infra.db.ledger.outbox import OutboxRows
+from infra.db.ledger.steps import LedgerRows
+from infra.db.mail.decisions import DecisionRows
+from infra.db.mail.messages import MessageRows
+from infra.db.mail.notifications import NotificationRows
+from infra.db.mailboxes.history import HistoryRows
+from infra.db.mailboxes.mailboxes import MailboxRows
+from infra.db.mailboxes.units import UnitRows
 from infra.db.reports import ReportRows
 from infra.db.retention import RetentionRows
 from infra.db.types import NOW
-from infra.db.units import UnitRows
 from infra.db.walls import LEDGER, OPERATOR, Scope
 from infra.secrets import Cipher
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from domain.locations import Location
+from domain.crm.locations import Location
 
 WALLED = "lodestone_walled"
 """Whether row level security holds our role: looked at once, remembered with the connection."""

@@ -6,8 +6,8 @@ from domain.mailboxes import Grant
 from infra.gmail.api import GOOGLE, api_at
 from infra.gmail.costs import NEW_COSTS, OLD_COSTS, REMOTE_CALLS, Spent
 from infra.gmail.delegation import NoServiceAccount, ServiceAccount
-from infra.gmail.lines import Lines
 from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.transport import Lines
 
 __all__ = [
     "NEW_COSTS",

@@ -12,8 +12,8 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
 
-from domain.labels import LabelChange
 from domain.mailboxes import ChangeKind
+from domain.sorting import LabelChange
 
 GOOGLE = "https://gmail.googleapis.com/"
 ME = "me"

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, TryAgain
-from domain.labels import Category, LabelChange
+from domain.sorting import Category, LabelChange
 from infra.gmail.api import ME
-from infra.gmail.calls import Answer, Calls, slices, whole_mailbox_trouble
-from infra.gmail.lines import Hung
-from infra.gmail.reading import sense, thread_id
-from infra.gmail.refusals import ODD_ANSWER
+from infra.gmail.client import Answer, Calls, slices, whole_mailbox_trouble
+from infra.gmail.errors import ODD_ANSWER
+from infra.gmail.responses import sense, thread_id
+from infra.gmail.transport import Hung
 
 Verdict = TryAgain | GiveUp | LookupError | None
 InThread = str | TryAgain | GiveUp | LookupError

@@ -7,22 +7,22 @@ from math import ceil
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from domain.addresses import canonical
 from domain.errors import GiveUp, LabelUnknown, NoPush, TryAgain
-from domain.labels import Category, LabelChange, Place
-from domain.letters import Letter, Sought
+from domain.mail.addresses import canonical
+from domain.mail.content import Letter, Sought
+from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
-from domain.messages import Fetched
+from domain.sorting import Category, LabelChange, Place
 from domain.watches import NO_PUSH
-from infra.gmail import labels, live, reading, sending
+from infra.gmail import content, labels, responses, sending
 from infra.gmail.api import GOOGLE, ME, Api
-from infra.gmail.calls import Answer, Calls
+from infra.gmail.client import Answer, Calls
 from infra.gmail.costs import REVOKE, Spent
 from infra.gmail.delegation import ServiceAccount
-from infra.gmail.lines import FORM, Access, Lines, Meter, remote
-from infra.gmail.reading import from_epoch, sense
-from infra.gmail.refusals import ODD_ANSWER, PUSH_TAKEN
+from infra.gmail.errors import ODD_ANSWER, PUSH_TAKEN
+from infra.gmail.responses import from_epoch, sense
 from infra.gmail.timer import Held
+from infra.gmail.transport import FORM, Access, Lines, Meter, remote
 
 T = TypeVar("T")
 GOOGLE_REVOKE = "https://oauth2.googleapis.com/revoke"
@@ -83,18 +83,18 @@ class GmailMailbox:
 
     def changes_since(self, cursor: str) -> Iterator[HistoryPage]:
         """Oldest first, one request a page."""
-        return reading.history_pages(self._calls, cursor)
+        return responses.history_pages(self._calls, cursor)
 
     def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of what was received since, whole seconds, Spam and Trash left out."""
         since = f"after:{int(moment.timestamp())}"
-        for messages in reading.listed(self._calls, q=since):
+        for messages in responses.listed(self._calls, q=since):
             yield tuple(messages)
 
     def listed_between(self, first: datetime, last: datetime) -> Iterator[tuple[str, ...]]:
         """Gmail knows whole seconds only: those that lie within."""
         span = f"after:{ceil(first.timestamp())} before:{int(last.timestamp())}"
-        for messages in reading.listed(self._calls, q=f"{span} -in:drafts -in:chats"):
+        for messages in responses.listed(self._calls, q=f"{span} -in:drafts -in:chats"):
             yield tuple(messages)
 
     def labelled(self, label_id: str, sender: str) -> dict[str, str]:
@@ -102,7 +102,7 @@ class GmailMailbox:
         found: dict[str, str] = {}
         name = sender.replace('"', "")
         try:
-            for messages in reading.listed(self._calls, labelIds=[label_id], q=f'from:"{name}"'):
+            for messages in responses.listed(self._calls, labelIds=[label_id], q=f'from:"{name}"'):
                 found |= messages
         except LabelUnknown:
             return {}
@@ -110,27 +110,29 @@ class GmailMailbox:
 
     def fetch(self, gmail_ids: Sequence[str]) -> dict[str, Fetched | TryAgain | GiveUp | None]:
         """Headers and structure, at most 25 messages a request."""
-        return self._each(gmail_ids, self._api.get_full, reading.fetched)
+        return self._each(gmail_ids, self._api.get_full, responses.fetched)
 
     def searches(self, sought: Sought) -> tuple[Sought, ...]:
         """As many as it takes for none to be too long."""
-        return live.searches(sought)
+        return content.searches(sought)
 
     def found(self, sought: Sought, page: str | None) -> tuple[tuple[str, ...], str | None]:
         """A page of ids, newest first, and the token of the next one."""
-        return live.found(self._calls, sought, page)
+        return content.found(self._calls, sought, page)
 
     def previews(self, gmail_ids: Sequence[str]) -> dict[str, Letter | TryAgain | GiveUp | None]:
         """Headers and snippet, at most 25 messages a request."""
-        return self._each(gmail_ids, lambda i: self._api.get_letter(i, live.PREVIEW), live.letter)
+        return self._each(gmail_ids, lambda i: self._api.get_letter(i, content.PREVIEW), content.letter)
 
     def letter(self, gmail_id: str) -> Letter | TryAgain | GiveUp | None:
         """One mail with its texts."""
-        return self._each([gmail_id], lambda i: self._api.get_letter(i, live.WHOLE), live.letter)[gmail_id]
+        return self._each([gmail_id], lambda i: self._api.get_letter(i, content.WHOLE), content.letter)[
+            gmail_id
+        ]
 
     def attachment(self, gmail_id: str, attachment_id: str) -> bytes | None:
         """What the part holds."""
-        return live.attachment(self._calls, gmail_id, attachment_id)
+        return content.attachment(self._calls, gmail_id, attachment_id)
 
     def create_draft(self, raw: bytes, thread_id: str | None, progress: sending.Progress) -> str:
         """The mail as a draft, in a thread where one is given."""
@@ -161,7 +163,7 @@ class GmailMailbox:
 
     def labels_of(self, gmail_ids: Sequence[str]) -> dict[str, Place | TryAgain | GiveUp | None]:
         """The labels the messages carry now, and their threads."""
-        return self._each(gmail_ids, self._api.get_labels, reading.place)
+        return self._each(gmail_ids, self._api.get_labels, responses.place)
 
     def _each(
         self,

@@ -9,11 +9,11 @@ from typing import Any
 from googleapiclient.http import HttpRequest
 
 from domain.errors import TryAgain, Unanswered
-from domain.headers import by_name
-from domain.outgoing import KEY_HEADER
+from domain.mail.composition import KEY_HEADER
+from domain.mail.headers import by_name
 from infra.gmail.api import ME, answer_as_sent
-from infra.gmail.calls import Answer, Calls, slices
-from infra.gmail.reading import sense
+from infra.gmail.client import Answer, Calls, slices
+from infra.gmail.responses import sense
 
 Progress = Callable[[int, int], None]
 

@@ -67,7 +67,7 @@ class Wire:
 
 class Wires:
     """The connections of one run, as a context that closes them. Several threads may use it, each a wire of its own.
-    `stopping`: see handlers.work.Work."""
+    `stopping`: see handlers.context.Work."""
 
     def __init__(self, stopping: Callable[[], bool] = lambda: False) -> None:
         self._stopping = stopping

@@ -10,7 +10,7 @@ from typing import Self
 
 import psutil
 
-from infra.local.gmail.client import GmailControl
+from infra.local.gmail.control.client import GmailControl
 
 
 def cpu_seconds(pid: int) -> float:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from infra.local.gmail.client import Mail
+from infra.local.gmail.control.client import Mail
 from infra.local.ports import LocalServerError
 from tests.bench.meter import Spent, say
 from tests.bench.pipelines import Pipeline

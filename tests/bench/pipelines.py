@@ -12,8 +12,8 @@ from typing import Any
 from redis import Redis
 from sqlalchemy import func, select
 
-from infra.db.schema import decisions
 from infra.db.store import open_engine
+from infra.db.tables.mail import decisions
 from infra.local.ports import ServerProcess, wait_until
 from infra.local.postgres import own_postgres
 from tests.bench.meter import Meter, cpu_of

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from domain.locations import Location
-from infra.db.schema import connections, decisions, mailboxes, messages, notifications, steps
+from domain.crm.locations import Location
+from infra.db.tables.mail import connections, decisions, mailboxes, messages, notifications, steps
 from infra.local.gmail import Dump, GmailControl
 from tests.chaos.boxes import Seat
 from tests.chaos.oracle import Case

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from domain.crm.locations import Location
 from domain.label_names import SETS
-from domain.labels import ByCategory
-from domain.locations import Location
-from infra.db.schema import locations, organisations
+from domain.sorting import ByCategory
+from infra.db.tables.mail import locations, organisations
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from infra.local.gmail.faults import BY_METHOD, PASSIVE
-from infra.local.gmail.faults import KINDS as FAILING
+from infra.local.gmail.control.faults import BY_METHOD, PASSIVE
+from infra.local.gmail.control.faults import KINDS as FAILING
 from infra.local.pubsub.faults import KINDS as PUBSUB_KINDS
 from tests.chaos.boxes import BOXES, Box
 from tests.chaos.letters import KINDS, Letter

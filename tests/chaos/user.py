@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from domain.labels import Category
-from infra.db.schema import decisions, mailboxes, steps
-from infra.local.gmail.client import ControlError, DumpedMessage, GmailControl
+from domain.sorting import Category
+from infra.db.tables.mail import decisions, mailboxes, steps
+from infra.local.gmail.control.client import ControlError, DumpedMessage, GmailControl
 from tests.chaos.boxes import Box
 from tests.chaos.letters import Letter
 from tests.chaos.oracle import Case, Sent

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.address_lists import read_lists
-from domain.addresses import canonical, read_list, read_one
-from domain.headers import MAX_HEADER
+from domain.mail.address_lists import read_lists
+from domain.mail.addresses import canonical, read_list, read_one
+from domain.mail.headers import MAX_HEADER
 
 ANN = "ann@example.com"
 BOB = "bob@other.example"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.addresses import canonical, domain_of, is_one_of, is_under, loose
+from domain.mail.addresses import canonical, domain_of, is_one_of, is_under, loose
 
 ANN = "ann@example.com"
 

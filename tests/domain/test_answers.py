@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.answers import MAX_QUOTED, Answered, answered, quoted
-from domain.headers import by_name
-from domain.mail_classes import Part
-from domain.messages import Fetched, read
+from domain.mail.answers import MAX_QUOTED, Answered, answered, quoted
+from domain.mail.classes import Part
+from domain.mail.headers import by_name
+from domain.mail.messages import Fetched, read
 
 ME, ALIAS = "uwe@firm.example", "sales@firm.example"
 ANN, BOB, CY = "ann@example.com", "bob@example.com", "cy@example.net"

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.authors import list_addresses
-from domain.headers import by_name
-from domain.messages import Fetched, Message, Part, read
+from domain.mail.authors import list_addresses
+from domain.mail.headers import by_name
+from domain.mail.messages import Fetched, Message, Part, read
 
 ANN, UWE = "ann@example.com", "uwe@firm.example"
 OWN = frozenset({UWE})

@@ -7,18 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.labels import (
-    Category,
-    Deal,
-    DealCategory,
-    Sorted,
-    category,
-    highest,
-    local_date,
-    outcome,
-    zone,
-)
+from domain.crm.deals import Deal, DealCategory
 from domain.outcomes import Outcome
+from domain.sorting import Category, Sorted, category, highest, local_date, outcome, zone
 
 OPEN, WON, LOST = DealCategory
 TODAY = date(2026, 3, 15)

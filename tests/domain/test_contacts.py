@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.contacts import Contact, ContactAddress, Hit, Kind, MatchedBy, best, hits
-from domain.ids import id_order
+from domain.crm.contacts import Contact, ContactAddress, Hit, Kind, MatchedBy, best, hits
+from domain.crm.ids import id_order
 
 EARLY, LATE = datetime(2021, 1, 1, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC)
 ANN = "ann@example.com"

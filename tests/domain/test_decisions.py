@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.connections import Features, Mode
-from domain.contacts import Contact, Hit, Kind, MatchedBy
+from domain.crm.contacts import Contact, Hit, Kind, MatchedBy
 from domain.decisions import Decision, decide
 from domain.ledger import Planned, State, Step
-from domain.mail_classes import MailClass
-from domain.messages import Exclusions, Insiders, Message
+from domain.mail.classes import MailClass
+from domain.mail.messages import Exclusions, Insiders, Message
 from domain.outcomes import PROVISIONAL, Outcome
 from domain.retention import ENDED, NOTHING, Data
 from tests.worlds import LABELS, START

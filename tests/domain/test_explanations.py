@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from domain import explanations
-from domain.contacts import Contact, Hit, Kind, MatchedBy
-from domain.explanations import GATES
-from domain.labels import Category, Deal, DealCategory, LabelChange
+from domain.crm.contacts import Contact, Hit, Kind, MatchedBy
+from domain.crm.deals import Deal, DealCategory
+from domain.gates import GATES
 from domain.ledger import State, Step
-from domain.mail_classes import MailClass
-from domain.messages import Direction, Message
+from domain.mail.classes import MailClass
+from domain.mail.messages import Direction, Message
+from domain.message_records import Decided, DecidingDeal, Person, SeenNow, StepTaken, Trail
 from domain.outcomes import Outcome
 from domain.reports import MailboxReport, Totals
-from domain.trails import Decided, DecidingDeal, Person, SeenNow, StepTaken, Trail
+from domain.sorting import Category, LabelChange
 
 NOW = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 15)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.messages import (
+from domain.mail.messages import (
     Direction,
     Exclusions,
     Insiders,

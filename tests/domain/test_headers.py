@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.headers import decoded, first_word, message_ids, parameter
+from domain.mail.headers import decoded, first_word, message_ids, parameter
 
 MEGABYTE = 1_000_000
 

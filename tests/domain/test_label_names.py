@@ -3,7 +3,7 @@
 import pytest
 
 from domain.label_names import SETS, Unusable, named
-from domain.labels import LABEL_NAMES, Category
+from domain.sorting import LABEL_NAMES, Category
 from infra.local.gmail.labels import Labels
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.labels import LabelChange, Left, change, replacement, restoration, sortable
-from domain.messages import MailClass, Message
+from domain.mail.messages import MailClass, Message
+from domain.sorting import LabelChange, Left, change, replacement, restoration, sortable
 
 CTM, OPENED, CUSTOMER = "Label_1", "Label_2", "Label_3"
 CRM = frozenset({CTM, OPENED, CUSTOMER})

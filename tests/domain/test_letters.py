@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.html_text import html_text
-from domain.letters import MAX_TEXT, Letter, Piece, Sought
+from domain.mail.content import MAX_TEXT, Letter, Piece, Sought
+from domain.mail.html_text import html_text
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SECRET = "Grüße-canary"

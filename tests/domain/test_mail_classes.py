@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.mail_classes import MAX_OWN_PARTS
-from domain.messages import Fetched, MailClass, Message, Part, read
+from domain.mail.classes import MAX_OWN_PARTS
+from domain.mail.messages import Fetched, MailClass, Message, Part, read
 
 OWN = frozenset({"uwe@firm.example"})
 HUMAN, AUTO_REPLY, LIST = MailClass.HUMAN, MailClass.AUTO_REPLY, MailClass.LIST

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.merges import Merge, Named, Newest, Standing, forgettable, is_newer, standings
+from domain.crm.merges import Merge, Named, Newest, Standing, forgettable, is_newer, standings
 
 THERE = Newest(1, is_there=True)
 GONE = Newest(9, deleted=True)

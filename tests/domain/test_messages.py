@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.messages import (
+from domain.mail.messages import (
     Direction,
     Exclusions,
     Fetched,

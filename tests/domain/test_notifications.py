@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.contacts import Contact, ContactAddress, Kind, hits
-from domain.messages import (
+from domain.crm.contacts import Contact, ContactAddress, Kind, hits
+from domain.mail.messages import (
     Direction,
     Exclusions,
     Fetched,

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from domain.connections import Connection, ConnectionState, Features, Mode
-from domain.locations import Location
+from domain.crm.locations import Location
+from domain.crm.users import User
 from domain.mailboxes import Grant
 from domain.outbox import NO_PERMISSION, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, wait_before
-from domain.users import User
 from tests.worlds import HERE
 
 GRANT = Grant("client", "secret", "refresh", "https://oauth2.example.com/token")

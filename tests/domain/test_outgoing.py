@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.outgoing import (
+from domain.mail.composition import (
     KEY_HEADER,
     MAX_RECIPIENTS,
     MAX_SIZE,
@@ -24,7 +24,7 @@ from domain.outgoing import (
     encode,
     for_header,
 )
-from domain.subjects import subject_of_answer
+from domain.mail.subjects import subject_of_answer
 
 ANN, UWE = Person("ann@example.com", "Ann Smith"), Person("uwe@firm.example", "Uwe Müller")
 MAIL = Outgoing(UWE, (ANN,), "Our offer", "Dear Ann,\nour offer.\n")

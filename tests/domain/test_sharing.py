@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.connections import Sharing
-from domain.organisations import SharingPolicy as Policy
+from domain.crm.organisations import SharingPolicy as Policy
+from domain.crm.users import User
 from domain.sharing import Share, may_see, option, shows
-from domain.users import User
 
 OWNER = User("uwe", role="sales", roles_above=frozenset({"head", "board"}))
 COLLEAGUE = User("carla", role="support")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.subjects import MAX_SUBJECT, REPLY_WORDS, is_same, subject_of_answer
+from domain.mail.subjects import MAX_SUBJECT, REPLY_WORDS, is_same, subject_of_answer
 
 SUBJECTS = [
     ("Question", "Re: Question"),

@@ -13,11 +13,13 @@ from sqlalchemy import select, update
 from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
 from domain.mailboxes import Grant
-from handlers import connections, pushes
-from handlers.work import Pace, Work
-from infra.db.schema import channels, decisions, deliveries, mailboxes, notifications, steps
-from infra.db.schema import connections as connection_table
+from handlers.connections import connecting
+from handlers.context import Work
+from handlers.mailboxes import pushes
+from handlers.timing import Pace
 from infra.db.store import Store
+from infra.db.tables.mail import channels, decisions, deliveries, mailboxes, notifications, steps
+from infra.db.tables.mail import connections as connection_table
 from infra.gmail import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.ports import free_port
@@ -49,7 +51,7 @@ class House:
             "sharing": Sharing.PRIVATE,
         } | options
         wishes = Wishes(**chosen)
-        connection_id, _ = connections.save(
+        connection_id, _ = connecting.save(
             user, self.grant(address), wishes, replace=replace, work=self.work, location=location
         )
         return connection_id

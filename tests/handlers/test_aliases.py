@@ -4,11 +4,12 @@ import pytest
 import structlog
 
 from domain.checks import Verdict
-from domain.contacts import Kind
-from domain.crm import ContactRecord, UserRecord
-from domain.errors import TryAgain
-from handlers import aliases, crm, doctor, leaving, reports, settings
-from handlers.connections import Refused
+from domain.crm.contacts import Kind
+from domain.crm.records import ContactRecord, UserRecord
+from domain.errors import Refused, TryAgain
+from handlers import doctor, reports, settings
+from handlers.connections import aliases, disconnecting
+from handlers.crm import records
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail
 from tests.worlds import HERE, ONE_DATABASE, START
@@ -111,7 +112,7 @@ def test_adding_and_removing_is_logged_once_and_without_the_address(house: House
 def test_a_contact_who_comes_later_is_taken_in_and_the_alias_gives_way(aliased: House) -> None:
     """His mail would never be announced, if his address counted as the user's own."""
     late = ContactRecord("old", Kind.CONTACT, "Old", (OLD,), None, START)
-    assert crm.take_in([late], aliased.store).imported == 1
+    assert records.take_in([late], aliased.store).imported == 1
     gmail_id, outcome = arrives(aliased, from_(OLD, UWE))
     assert outcome == "label.none"
     assert aliased.notified() == [gmail_id]
@@ -128,7 +129,7 @@ def test_it_ends_with_the_connection_at_once(aliased: House) -> None:
     aliased.connect("carla", magnet=False, sorting=False)
     aliased.gmail.fault("503")
     with pytest.raises(TryAgain):
-        leaving.disconnect("uwe", aliased.work)
+        disconnecting.disconnect("uwe", aliased.work)
     aliased.gmail.clear_faults()
     assert aliases.show(None, aliased.store) == ()
     with aliased.store.begin("tests.own") as tx:

@@ -10,12 +10,12 @@ import pytest
 from redis import Redis
 from sqlalchemy import delete, insert
 
-from domain.addresses import loose
-from domain.outgoing import NEWEST, Person, Written
-from handlers import sending
-from handlers.connections import Refused
-from handlers.preparing import Prepared, prepare
-from infra.db.schema import contact_addresses
+from domain.errors import Refused
+from domain.mail.addresses import loose
+from domain.mail.composition import NEWEST, Person, Written
+from handlers.outbox import drafts
+from handlers.outbox.preparing import Prepared, prepare
+from infra.db.tables.mail import contact_addresses
 from tests.handlers.conftest import House
 from tests.handlers.test_sending import in_label, nothing_left, read
 from tests.journeys.world import UWE
@@ -66,7 +66,7 @@ def test_an_answer_goes_to_the_author_in_its_thread_and_quotes_the_mail(
 ) -> None:
     gmail_id = put(house, f"Subject: {subject}", "References: <0@example.com> <1@example.com>")
 
-    sending.ask(answer(gmail_id), house.work)
+    drafts.ask(answer(gmail_id), house.work)
 
     house.pump()
     [sent] = in_label(house, "SENT")
@@ -123,7 +123,7 @@ def test_whom_the_user_names_himself_counts_instead(house: House, uwe: int) -> N
 def test_a_mail_that_names_nobody_is_not_answered_to_anybody(house: House, uwe: int) -> None:
     gmail_id = put(house, f"From: {ANN}, {BOB}")
     with pytest.raises(Refused, match="names nobody to answer: name one with --to-address"):
-        sending.ask(answer(gmail_id), house.work)
+        drafts.ask(answer(gmail_id), house.work)
     assert in_label(house, "DRAFT") == []
 
 
@@ -197,7 +197,7 @@ def test_a_contact_who_has_written_nothing_has_nothing_to_answer(house: House, u
 def test_an_answer_costs_one_get_and_one_draft(house: House, uwe: int) -> None:
     gmail_id = put(house)
     house.gmail.reset_counters()
-    sending.ask(answer(gmail_id), house.work)
+    drafts.ask(answer(gmail_id), house.work)
     counted = house.gmail.counters()
     assert (counted.calls_of("messages.get"), counted.calls_of("drafts.create"), counted.calls) == (1, 1, 2)
 
@@ -225,7 +225,7 @@ def test_what_is_quoted_is_nowhere_but_in_gmail(
     gmail_id = put(house, f"From: {canary} <{ANN}>", f"Reply-To: {canary}@example.com", text=canary)
     prepared = prepare(answer(gmail_id), house.work)
     assert canary not in repr(prepared)
-    sending.hand_over(prepared, house.work)
+    drafts.hand_over(prepared, house.work)
     house.pump()
     [sent] = in_label(house, "SENT")
     assert read(house, sent.id).as_string().count(canary) == 3

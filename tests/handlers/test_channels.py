@@ -13,17 +13,21 @@ from sqlalchemy import func, insert, select, text, update
 from domain.channels import LANES, TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
 from domain.connections import Features
-from domain.contacts import Kind
-from domain.crm import ContactRecord
+from domain.crm.contacts import Kind
+from domain.crm.records import ContactRecord
+from domain.errors import Refused
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
 from domain.reports import Query
-from handlers import channels, crm, leaving, live, locations, notices, reports
-from handlers.connections import Refused
+from handlers import channels, reports
+from handlers.connections import disconnecting
+from handlers.context import Work
+from handlers.crm import locations, records
 from handlers.jobs import OUTSIDE
-from handlers.work import Pace, Work
-from infra.db.schema import channels as channel_table
-from infra.db.schema import deliveries, notifications
+from handlers.live_view import live, notification_mail
+from handlers.timing import Pace
+from infra.db.tables.mail import channels as channel_table
+from infra.db.tables.mail import deliveries, notifications
 from infra.local.ports import wait_until
 from infra.notifiers import Notifiers
 from infra.queue import BACKLOG
@@ -161,7 +165,7 @@ def test_mail_whose_author_a_list_hides_says_via_a_list_wherever_it_is_shown(
     assert {i: "via a list (E100)" in " ".join(said) for i, said in words.items()} == expected
     page = live.show_own("uwe", house.work, limit=10)
     assert {one.letter.gmail_id: one.via_list for one in page.mails} == expected
-    opened = [notices.open_notice(n.id, "uwe", house.work)[1] for n in found.values()]
+    opened = [notification_mail.open_notice(n.id, "uwe", house.work)[1] for n in found.values()]
     assert {o.shown.letter.gmail_id: o.shown.via_list for o in opened if o} == expected
 
 
@@ -412,7 +416,7 @@ def test_an_event_tells_of_one_location_and_names_it(house: House, receiver: Rec
     house.connect(location="main/main")
     house.connect(location="main/second", sorting=False)
     ann = ContactRecord("c9", Kind.CONTACT, "Ann", ("ann@example.com",), None, LONG_AGO)
-    crm.take_in([ann], house.store, location="main/second")
+    records.take_in([ann], house.store, location="main/second")
     channels.add(None, ChannelKind.WEBHOOK, Target(receiver.url, SECRET), house.work, "main/main")
     mails = [house.deliver("ann", number) for number in range(2)]
     only_list(house)
@@ -613,7 +617,7 @@ def test_what_waits_when_the_connection_ends_is_never_told(
     house.deliver("ann")
     house.catch_up()
     if end == "disconnect":
-        leaving.disconnect("uwe", house.work)
+        disconnecting.disconnect("uwe", house.work)
     else:
         house.connect(magnet=False, sorting=False)
     house.let_time_pass()

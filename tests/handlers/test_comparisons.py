@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 
 from domain.events import ComparisonDue, MailFound
 from domain.mailboxes import Grant
-from handlers import comparisons, reports
-from infra.db.schema import connections, mailboxes, messages
-from infra.local.gmail.client import Mail
+from handlers import reports
+from handlers.mailboxes import comparisons
+from infra.db.tables.mail import connections, mailboxes, messages
+from infra.local.gmail.control.client import Mail
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_explain import explained

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from domain.connections import Sharing, Wishes
+from domain.errors import Refused
 from domain.mailboxes import Grant
-from handlers import aliases, connections
-from handlers.connections import Refused
+from handlers.connections import aliases, connecting
 from infra.db.store import Store
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, wait_for
@@ -49,7 +49,7 @@ def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, secon
             tx.mailboxes.reserve(UWE)
             connect(tx, tx.mailboxes.add(UWE), "uwe")
             other = thread.submit(
-                connections.save,
+                connecting.save,
                 "carla",
                 grant,
                 Wishes(magnet=True, sharing=Sharing.PRIVATE),
@@ -73,7 +73,7 @@ def test_of_two_mailboxes_that_a_user_connects_at_once_one_is_refused(
             tx.of(HERE).users.reserve("uwe")
             connect(tx, tx.mailboxes.add("other@firm.example"), "uwe")
             other = thread.submit(
-                connections.save, "uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), work=work
+                connecting.save, "uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), work=work
             )
             assert asked.wait(60)
             if house.store.engine.dialect.name == "postgresql":

@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 import structlog
 
-from domain.contacts import Kind
-from domain.crm import ContactRecord, DealRecord, Record, Records, Refusal
-from handlers.crm import AT_ONCE, Named, count_absent, delete_absent, take_in
+from domain.crm.contacts import Kind
+from domain.crm.records import ContactRecord, DealRecord, Record, Records, Refusal
+from handlers.crm.records import AT_ONCE, Named, count_absent, delete_absent, take_in
 from infra.db.store import Store
 from tests.worlds import HERE
 

@@ -11,16 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from domain.contacts import Kind
-from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserRecord
-from domain.labels import DealCategory
-from domain.merges import Merge
-from domain.organisations import SharingPolicy
-from handlers import locations
-from handlers.crm import Stages, change, take_in
-from handlers.merging import merge
-from infra.crm_json import read_change, read_message
-from infra.db.schema import (
+from domain.crm.contacts import Kind
+from domain.crm.deals import DealCategory
+from domain.crm.merges import Merge
+from domain.crm.organisations import SharingPolicy
+from domain.crm.records import Change, ContactRecord, DealRecord, Record, Records, UserRecord
+from handlers.crm import locations
+from handlers.crm.merging import merge
+from handlers.crm.records import Stages, change, take_in
+from infra.crm.json import read_change, read_message
+from infra.db.store import Store
+from infra.db.tables.mail import (
     contact_addresses,
     contacts,
     crm_versions,
@@ -32,7 +33,6 @@ from infra.db.schema import (
     user_addresses,
     users,
 )
-from infra.db.store import Store
 from tests.handlers.conftest import House
 from tests.worlds import HERE
 

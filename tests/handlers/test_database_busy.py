@@ -14,11 +14,12 @@ from domain.errors import DatabaseAway
 from domain.events import MailFound
 from domain.ledger import TRIES
 from domain.mailboxes import Grant
-from handlers import contacts, labels, notifications
-from handlers import mailboxes as mailboxes_handler
-from handlers.work import once_more
-from infra.db.schema import HEAD, connections, mailboxes, steps
+from handlers import matching, notifications
+from handlers.context import once_more
+from handlers.mailboxes import history as mailboxes_handler
+from handlers.sorting import labels
 from infra.db.store import Store
+from infra.db.tables.mail import HEAD, connections, mailboxes, steps
 from infra.secrets import Cipher
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
@@ -119,11 +120,11 @@ def test_a_row_locked_over_more_tries_than_a_mail_has_costs_it_none(hasty: House
     for _ in range(TRIES + 2):
         let_claims_end(hasty)
         with pytest.raises(DatabaseAway):
-            contacts.match(1, hasty.work)
+            matching.match(1, hasty.work)
         assert tries(hasty) == {0}
     lock.give_back()
     let_claims_end(hasty)
-    contacts.match(1, hasty.work)
+    matching.match(1, hasty.work)
     hasty.pump()
     assert hasty.outcomes() == dict.fromkeys(mails, "label.open")
     assert hasty.notified() == mails
@@ -140,7 +141,7 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
     gmail_id = hasty.deliver("ann")
     hasty.catch_up_only()
     if step == "sort":
-        contacts.match(1, hasty.work)
+        matching.match(1, hasty.work)
         notifications.announce(1, hasty.work)
     lock = Lock(hasty, table)
     gmail = Locking(hasty.work.gmail, lock.take)
@@ -159,7 +160,7 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
     with meanwhile(end):
         try:
             with pytest.raises(DatabaseAway):
-                (contacts.match if step == "match" else labels.sort)(1, work)
+                (matching.match if step == "match" else labels.sort)(1, work)
         finally:
             waited = over.is_set()
             told.set()
@@ -181,7 +182,7 @@ def test_what_fails_on_another_release_s_tables_is_given_back_uncounted(house: H
     gmail_id = house.deliver("ann")
     house.catch_up_only()
     with migrated(house, version), pytest.raises((DatabaseAway, DBAPIError)) as failed:
-        contacts.match(1, house.work)
+        matching.match(1, house.work)
     if version == HEAD:
         assert (failed.type is DatabaseAway, tries(house)) == (False, {1})
     else:

@@ -12,15 +12,17 @@ from sqlalchemy import select, update
 
 from domain.checks import Verdict
 from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
+from domain.errors import Refused
 from domain.notifications import NoticeKind
 from domain.scopes import Scope
-from handlers import doctor, leaving, live, reports, sign_in
-from handlers.connections import Refused
-from infra.db.schema import connections as connection_table
-from infra.db.schema import mailboxes
+from handlers import doctor, reports
+from handlers.connections import disconnecting, sign_in
+from handlers.live_view import live
+from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.mail import mailboxes
 from infra.gmail import Gmail, ServiceAccount
 from infra.local.gmail import GmailServer
-from infra.local.gmail.errors import NO_TOKEN
+from infra.local.gmail.http.errors import NO_TOKEN
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
@@ -199,7 +201,7 @@ def test_another_grant_of_the_mailbox_is_taken_meanwhile(delegated: Delegated) -
 def test_it_keeps_nobody_from_leaving(delegated: Delegated) -> None:
     house = delegated.house
     delegated.let()
-    assert leaving.disconnect("uwe", house.work) == 1
+    assert disconnecting.disconnect("uwe", house.work) == 1
     with house.store.engine.connect() as db:
         assert db.execute(select(connection_table.c.id)).all() == []
 

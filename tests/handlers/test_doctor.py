@@ -8,9 +8,9 @@ from sqlalchemy import select, update
 from domain.checks import Verdict
 from domain.connections import ConnectionState
 from domain.scopes import Scope
-from handlers import brakes, doctor
+from handlers import doctor, operations
 from handlers.doctor import Examined
-from infra.db.schema import connections, mailboxes
+from infra.db.tables.mail import connections, mailboxes
 from infra.gmail import Gmail
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
@@ -119,7 +119,7 @@ def test_a_mailbox_that_is_paused_or_rests_is_left_alone(good: House) -> None:
     with good.store.begin("tests.rest") as tx:
         tx.mailboxes.rest(1, "rateLimitExceeded", 600)
     assert troubles(good) == {"gmail": WARNING}
-    brakes.pause(UWE, good.work)
+    operations.pause(UWE, good.work)
     assert troubles(good) == {"paused": WARNING}
     assert good.gmail.counters().calls == 0
 

@@ -8,12 +8,13 @@ import pytest
 import structlog
 from sqlalchemy import delete, select, update
 
-from domain.contacts import Kind
-from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.crm.contacts import Kind
+from domain.crm.deals import DealCategory
+from domain.crm.records import ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.events import MailAnnounced, MailFound
-from domain.labels import DealCategory
-from handlers import leaving, pushes
-from infra.db.schema import decisions, mailbox_addresses, mailboxes, notifications
+from handlers.connections import disconnecting
+from handlers.mailboxes import pushes
+from infra.db.tables.mail import decisions, mailbox_addresses, mailboxes, notifications
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.hostile.huge import HUGE
@@ -520,7 +521,7 @@ def test_a_push_of_noise_wakes_nobody(house: House, data: bytes) -> None:
 def test_a_connection_that_is_switched_off_keeps_nothing_and_leaves_gmail_as_it_is(house: House) -> None:
     house.connect()
     sorted_, waiting = arrives(house, mail("cid", 1)), house.deliver("ann", 2)
-    leaving.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.work)
     house.push()
     house.pump()
     assert (house.outcomes(), house.notified()) == ({}, [])

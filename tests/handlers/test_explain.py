@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.connections import Features, Sharing
-from domain.crm import Records, UserRecord
+from domain.crm.records import Records, UserRecord
 from domain.outcomes import Outcome
-from handlers import brakes, contacts, crm, labels, reports
-from infra.db.schema import connections, deal_contacts, deals, decisions
+from handlers import matching, operations, reports
+from handlers.crm import records
+from handlers.sorting import labels
+from infra.db.tables.mail import connections, deal_contacts, deals, decisions
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
 from tests.worlds import HERE, ONE_DATABASE
@@ -123,7 +125,7 @@ def poisoned(house: House, *, jobs: int = 0) -> str:
     fault = house.gmail.poison(UWE, gmail_id)
     for _ in range(10):
         house.let_time_pass()
-        contacts.match(1, house.work)
+        matching.match(1, house.work)
         labels.sort(1, house.work)
     house.gmail.clear_faults(fault)
     return gmail_id
@@ -276,7 +278,7 @@ def test_a_mail_that_waits_in_a_paused_mailbox_says_so_and_is_not_read(house: Ho
     house.catch_up()
     waits = house.deliver("cid", 2)
     house.catch_up_only()
-    brakes.pause(UWE, house.work)
+    operations.pause(UWE, house.work)
     house.gmail.reset_counters()
     told = explained(house, waits)
     assert "waits to be matched" in told
@@ -324,11 +326,11 @@ def test_records_that_are_out_of_date_are_named_with_the_mail_they_decided_about
         deal_ids = tx.db.scalars(
             select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id == "ann")
         ).all()
-    crm.refuse(Records.DEALS, deal_ids[0], None, "category is none of OPEN, WON, LOST", house.store)
-    crm.refuse(Records.CONTACTS, "bob", None, "kind is neither contact nor lead", house.store)
+    records.refuse(Records.DEALS, deal_ids[0], None, "category is none of OPEN, WON, LOST", house.store)
+    records.refuse(Records.CONTACTS, "bob", None, "kind is neither contact nor lead", house.store)
     said = explained(house, gmail_id)
     assert f"out of date: deal {deal_ids[0]}, a change of which was refused at" in said
     assert "(category is none of OPEN, WON, LOST)" in said
     assert "bob" not in said
-    crm.refuse(Records.CONTACTS, "ann", None, "kind is neither contact nor lead", house.store)
+    records.refuse(Records.CONTACTS, "ann", None, "kind is neither contact nor lead", house.store)
     assert "out of date: contact ann, a change of which was refused at" in explained(house, gmail_id)

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import update
 
-from infra.db.schema import messages
+from infra.db.tables.mail import messages
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN, UWE

@@ -9,10 +9,10 @@ from structlog.testing import capture_logs
 
 from domain.events import MailboxChanged
 from domain.ledger import Step
-from infra.db.schema import decisions, judged, mailboxes, messages
+from infra.db.tables.mail import decisions, judged, mailboxes, messages
 from infra.db.types import db_now
-from infra.local.gmail.client import Mail
-from infra.local.gmail.faults import Fault
+from infra.local.gmail.control.client import Mail
+from infra.local.gmail.control.faults import Fault
 from tests.handlers.conftest import House
 from tests.handlers.test_threads import answered, deal, touched, writes
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail

@@ -18,21 +18,21 @@ from sqlalchemy import insert, select
 
 from domain.channels import ChannelKind, Target
 from domain.connections import ConnectionState, Features, Wishes
-from domain.errors import TryAgain
-from domain.labels import Category
+from domain.errors import Refused, TryAgain
 from domain.ledger import Planned, State, Step
 from domain.mailboxes import Found
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.reports import Query
 from domain.retention import FEWEST
-from handlers import connections, leaving, settings
-from handlers.connections import Refused
-from handlers.leaving import IS_LEFT
-from handlers.work import Work
-from infra.db.schema import connections as connection_table
-from infra.db.schema import decisions, deliveries, messages, notifications
+from domain.sorting import Category
+from handlers import settings
+from handlers.connections import connecting, disconnecting
+from handlers.connections.disconnecting import IS_LEFT
+from handlers.context import Work
 from infra.db.store import Store, Transaction
+from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.mail import decisions, deliveries, messages, notifications
 from tests.handlers.conftest import House
 from tests.handlers.test_life_cycle import (
     ALL,
@@ -51,7 +51,7 @@ from tests.worlds import HERE, KEPT, OF_HERE, link
 
 FIRST_STRETCH = (FEWEST + 1) // 2
 """Mails of two steps each."""
-MAILS = leaving.AT_ONCE * 3 // 5
+MAILS = disconnecting.AT_ONCE * 3 // 5
 """More than goes in any one stretch."""
 FIRST = 1_000_000
 """The notifications' ids begin here."""
@@ -172,7 +172,7 @@ def test_whatever_is_read_to_be_shown_is_tried_here() -> None:
     )
     asked = re.compile(rf"(?:^tx|^here|\))\.(({'|'.join(nouns)})\.\w+)$")
     found = set()
-    for file in [*root.glob("handlers/*.py"), *root.glob("workers/**/*.py")]:
+    for file in [*root.glob("handlers/**/*.py"), *root.glob("workers/**/*.py")]:
         for block in ast.walk(ast.parse(file.read_text())):
             if isinstance(block, ast.With) and "reads_only=True" in ast.unparse(block.items[0]):
                 calls = (ast.unparse(node.func) for node in ast.walk(block) if isinstance(node, ast.Call))
@@ -182,7 +182,7 @@ def test_whatever_is_read_to_be_shown_is_tried_here() -> None:
 
 
 def disconnected(house: House, told: Callable[[int], object] = lambda _: None, **how: Any) -> None:
-    leaving.disconnect("uwe", replace(house.work, **how), told)
+    disconnecting.disconnect("uwe", replace(house.work, **how), told)
 
 
 def without_magnet(house: House, told: Callable[[int], object] = lambda _: None, **how: Any) -> None:
@@ -211,7 +211,7 @@ def test_what_is_left_to_delete_is_shown_nowhere(full: House, end: End) -> None:
         assert not tx.of(HERE).notices.remove(FIRST, "uwe")
         assert [tx.of(HERE).channels.retry(channel.id) for channel in tx.of(HERE).channels.reports()] == [0]
 
-    assert leaving.clear(the(full).id, full.work)
+    assert disconnecting.clear(the(full).id, full.work)
     assert rows(full, MAIL) == {}
     assert shown(full) == hidden
     assert [name for name in READERS if before[name] == hidden[name]] == []
@@ -291,7 +291,7 @@ def test_who_signs_in_again_without_mailmagnet_leaves_the_rest_to_the_sweep(full
         disconnected(full, killed_after(1))
     full.let_time_pass()
     full.work.store.scrub()
-    connections.save(
+    connecting.save(
         "uwe",
         full.grant(UWE),
         Wishes(sharing=the(full).sharing),
@@ -324,7 +324,7 @@ def test_a_worker_that_is_to_stop_leaves_the_rest_for_later(full: House) -> None
     connection_id = the(full).id
     stops = iter([False, True])
     with structlog.testing.capture_logs() as logs:
-        leaving.leave(connection_id, replace(full.work, stopping=lambda: next(stops)))
+        disconnecting.leave(connection_id, replace(full.work, stopping=lambda: next(stops)))
     assert [line["reason"] for line in logs if line["event"] == "leaving.postponed"] == ["stopping"]
     assert rows(full, MAIL)["messages"] == MAILS - FIRST_STRETCH
     with structlog.testing.capture_logs() as logs:
@@ -411,7 +411,7 @@ def test_of_two_connections_the_last_takes_the_mailbox_s_mail_with_it(full: Hous
     disconnected(full)
     assert rows(full, MAIL) == {"messages": MAILS, "steps": MAILS, "decisions": 1}
     assert [entry.user_id for entry in shown_of(full, IDS[0])] == ["carla"]
-    leaving.disconnect("carla", full.work)
+    disconnecting.disconnect("carla", full.work)
     assert rows(full, ALL) == {}
 
 

@@ -10,16 +10,18 @@ import structlog
 from sqlalchemy import Table, func, insert, select
 
 from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
-from domain.crm import Change, Records, UserRecord
-from domain.errors import AccessRevoked, GiveUp, TryAgain
+from domain.crm.records import Change, Records, UserRecord
+from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
 from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
 from domain.reports import Query
 from domain.sign_ins import SignIn
-from handlers import connections, crm, leaving, live, reports, settings
-from handlers.connections import Refused
-from infra.db.schema import connections as connection_table
-from infra.db.schema import (
+from handlers import reports, settings
+from handlers.connections import connecting, disconnecting
+from handlers.crm import records
+from handlers.live_view import live
+from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.mail import (
     decisions,
     mailbox_addresses,
     mailboxes,
@@ -77,7 +79,7 @@ def profile(house: House, *, may_connect: bool = True, active: bool = True, user
     record = UserRecord(user, user.title(), (), may_connect=may_connect, active=active)
     with house.store.begin("tests.version") as tx:
         version = tx.now().timestamp() * 1_000_000
-    crm.change(Change(Records.USERS, user, int(version), record), house.store, crm.Stages())
+    records.change(Change(Records.USERS, user, int(version), record), house.store, records.Stages())
 
 
 def leave(house: House) -> None:
@@ -138,7 +140,7 @@ def test_magnet_can_be_switched_off_without_gmail(house: House, trouble: str) ->
 def test_what_is_saved_is_saved_although_gmail_does_not_end_the_watch(house: House, error: Exception) -> None:
     connection_id = house.connect()
     work = replace(house.work, gmail=Failing(house.work.gmail, "stop_watch", after=False, error=error))
-    saved = connections.save("uwe", house.grant(UWE), Wishes(magnet=False), work=work)
+    saved = connecting.save("uwe", house.grant(UWE), Wishes(magnet=False), work=work)
     assert saved == (connection_id, UWE)
     assert not the(house).features.magnet
 
@@ -171,7 +173,7 @@ def test_switching_off_signs_out_and_leaves_nothing_but_gmail_as_it_is(house: Ho
     assert rows(house, ITS_OWN) == {"outbox": 1, "shared_contacts": 1, "sign_ins": 1}
     connection = the(house)
 
-    assert leaving.disconnect("uwe", house.work) == 1
+    assert disconnecting.disconnect("uwe", house.work) == 1
 
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, connection)
@@ -221,7 +223,7 @@ def test_a_disconnect_that_dies_half_way_is_completed_by_the_sweep(
     connection = the(house)
     work = replace(house.work, gmail=Failing(house.work.gmail, call, after=after, error=error))
     with pytest.raises(type(error)):
-        leaving.disconnect("uwe", work)
+        disconnecting.disconnect("uwe", work)
 
     assert rows(house, (*MAIL, *ITS_OWN)) == {}, "nothing of it is kept or shown from the first moment"
     assert the(house).state is ConnectionState.OFF
@@ -237,7 +239,7 @@ def test_while_google_is_away_the_sweep_asks_again_until_it_is_there(house: Hous
     connection = the(house)
     house.gmail.fault("503")
     with pytest.raises(TryAgain):
-        leaving.disconnect("uwe", house.work)
+        disconnecting.disconnect("uwe", house.work)
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
             leave(house)
@@ -258,11 +260,11 @@ def test_who_disconnects_twice_at_once_does_no_harm(house: House) -> None:
         def open(self, grant: Grant) -> Any:
             if the(house).state is ConnectionState.OFF and not done:
                 done.append(True)
-                leaving.disconnect("uwe", house.work)
+                disconnecting.disconnect("uwe", house.work)
             return house.work.gmail.open(grant)
 
     done: list[bool] = []
-    leaving.disconnect("uwe", replace(house.work, gmail=Twice()))
+    disconnecting.disconnect("uwe", replace(house.work, gmail=Twice()))
     assert done
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, connection)
@@ -291,7 +293,7 @@ def test_nobody_connects_a_mailbox_anew_while_its_grant_is_being_revoked(house: 
 
             return It()
 
-    leaving.disconnect("uwe", replace(house.work, gmail=Meanwhile()))
+    disconnecting.disconnect("uwe", replace(house.work, gmail=Meanwhile()))
     assert refusals == ["this mailbox is just being disconnected: try again in a few minutes"] * 2
     house.connect()
     assert is_signed_in(house, the(house))
@@ -301,7 +303,7 @@ def test_nobody_connects_a_mailbox_anew_while_its_grant_is_being_revoked(house: 
 def test_on_again_with_the_same_mailbox_starts_from_now(house: House) -> None:
     house.connect(sharing=Sharing.PUBLIC)
     handled = arrives(house, 1)
-    leaving.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.work)
     between = house.deliver("ann", 2)
     with pytest.raises(Refused, match="Z10"):
         house.connect(sharing=None)
@@ -321,7 +323,7 @@ def test_a_connection_that_is_half_off_is_a_new_one_when_it_is_connected_again(h
         house.work, gmail=Failing(house.work.gmail, "revoke", after=False, error=TryAgain("backendError"))
     )
     with pytest.raises(TryAgain):
-        leaving.disconnect("uwe", work)
+        disconnecting.disconnect("uwe", work)
     house.let_time_pass()
     with pytest.raises(Refused, match="Z10"):
         house.connect(sharing=None)
@@ -368,7 +370,7 @@ def test_an_exchange_that_dies_half_way_leaves_one_mailbox_connected(house: Hous
     work = replace(house.work, gmail=Failing(house.work.gmail, call, after=False, error=Killed()))
 
     def exchange(at: Any) -> None:
-        connections.save("uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), replace=True, work=at)
+        connecting.save("uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), replace=True, work=at)
 
     with pytest.raises(Killed):
         exchange(work)
@@ -419,7 +421,7 @@ def test_who_has_to_sign_in_again_may_also_switch_off(house: House) -> None:
     house.gmail.revoke(UWE)
     house.catch_up()
     assert the(house).state is ConnectionState.REAUTH_NEEDED
-    leaving.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.work)
     assert rows(house, ALL) == {}
 
 
@@ -452,7 +454,7 @@ def test_a_permission_withdrawn_while_the_user_signs_in_counts(house: House) -> 
             return house.work.gmail.open(grant)
 
     with pytest.raises(Refused, match="Z6"):
-        connections.save(
+        connecting.save(
             "uwe",
             house.grant(UWE),
             Wishes(magnet=True, sharing=Sharing.PRIVATE),
@@ -540,15 +542,15 @@ def deactivated(house: House) -> None:
 
 def deleted(house: House) -> None:
     version = int(datetime(2099, 1, 1, tzinfo=UTC).timestamp())
-    crm.change(Change(Records.USERS, "uwe", version * 10**6, None), house.store, crm.Stages())
+    records.change(Change(Records.USERS, "uwe", version * 10**6, None), house.store, records.Stages())
 
 
 def imported_as_inactive(house: House) -> None:
-    crm.take_in([UserRecord("uwe", "Uwe", (), active=False)], house.store)
+    records.take_in([UserRecord("uwe", "Uwe", (), active=False)], house.store)
 
 
 def left_out_of_a_file(house: House) -> None:
-    crm.delete_absent(Records.USERS, crm.Named(), house.store)
+    records.delete_absent(Records.USERS, records.Named(), house.store)
 
 
 @pytest.mark.rule("D12-8", "E74", "Z43", "Z44")
@@ -594,7 +596,7 @@ def test_an_import_that_changes_nothing_of_a_user_changes_nothing_of_his_connect
     profile(house)
     house.connect()
     before = the(house)
-    crm.take_in([UserRecord("uwe", "Uwe", ("uwe@home.example",), role="Sales")], house.store)
+    records.take_in([UserRecord("uwe", "Uwe", ("uwe@home.example",), role="Sales")], house.store)
     assert the(house) == before
 
 
@@ -616,7 +618,7 @@ def test_the_end_of_one_of_two_leaves_the_other_its_access(house: House, leaver:
     stays = "carla" if leaver == "uwe" else "uwe"
     house.gmail.reset_counters()
 
-    leaving.disconnect(leaver, house.work)
+    disconnecting.disconnect(leaver, house.work)
 
     assert house.gmail.counters().calls_of("oauth2.revoke") == 0
     assert is_signed_in(house, before[stays])
@@ -628,7 +630,7 @@ def test_the_end_of_one_of_two_leaves_the_other_its_access(house: House, leaver:
     assert house.gmail.dump(UWE).watched_topic == ("projects/p/topics/gmail" if works else None)
     assert (rows(house, MAIL) != {}) is works
 
-    leaving.disconnect(stays, house.work)
+    disconnecting.disconnect(stays, house.work)
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, before[leaver])
     assert not is_signed_in(house, before[stays])
@@ -645,7 +647,7 @@ def test_the_mail_of_one_who_has_to_sign_in_again_waits_although_another_leaves(
     missed = house.deliver("ann", 2)
     house.catch_up()
     assert the(house).state is ConnectionState.REAUTH_NEEDED
-    leaving.disconnect("carla", house.work)
+    disconnecting.disconnect("carla", house.work)
     assert rows(house, (decisions, messages)) == before
 
     house.connect(magnet=None, sorting=None)

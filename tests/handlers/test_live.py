@@ -7,17 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, update
 
-from domain.addresses import loose
 from domain.connections import Sharing
-from domain.errors import AccessRevoked, TryAgain
-from domain.letters import Sought
-from domain.messages import Direction
+from domain.errors import AccessRevoked, Refused, TryAgain
+from domain.mail.addresses import loose
+from domain.mail.content import Sought
+from domain.mail.messages import Direction
 from domain.pages import Place, read_place
-from handlers import live
-from handlers.connections import Refused
-from handlers.feeds import Shown
-from handlers.live import Page, show, show_own
-from infra.db.schema import contact_addresses, contact_viewers, shared_contacts, users
+from handlers.live_view import live
+from handlers.live_view.live import Page, show, show_own
+from handlers.live_view.merged import Shown
+from infra.db.tables.mail import contact_addresses, contact_viewers, shared_contacts, users
 from infra.local.gmail import Mail
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE

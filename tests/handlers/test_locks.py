@@ -12,7 +12,7 @@ import pytest
 
 from domain.errors import DatabaseAway
 from domain.ledger import SLICE, Planned, State, Step
-from handlers import brakes
+from handlers import operations
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.worlds import World, arrive, make_world
@@ -101,11 +101,11 @@ class Crowd:
         return [f"{random.random()}-{next(self.numbers)}" for _ in range(number)]
 
     def pause_all(self, rng: random.Random) -> None:
-        (brakes.pause if rng.random() < 0.5 else brakes.resume)(None, self.house.work)
+        (operations.pause if rng.random() < 0.5 else operations.resume)(None, self.house.work)
 
     def pause_one(self, rng: random.Random) -> None:
         address = f"user{rng.randrange(len(self.worlds))}@firm.example"
-        (brakes.pause if rng.random() < 0.5 else brakes.resume)(address, self.house.work)
+        (operations.pause if rng.random() < 0.5 else operations.resume)(address, self.house.work)
 
     def rest(self, rng: random.Random) -> None:
         mailbox_id = rng.choice(self.worlds).mailbox_id
@@ -116,7 +116,7 @@ class Crowd:
         sweep.redrive(self.house.work)
 
     def retry(self, rng: random.Random) -> None:
-        brakes.retry_all(None, self.house.work)
+        operations.retry_all(None, self.house.work)
 
 
 @pytest.mark.rule("W2", "I4")

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from domain.contacts import Kind
-from domain.crm import Change, ContactRecord, Records
-from domain.merges import Merge
-from handlers import contacts as matching
-from handlers.crm import Stages, change
-from handlers.merging import merge
-from infra.db.schema import contacts, merges
+from domain.crm.contacts import Kind
+from domain.crm.merges import Merge
+from domain.crm.records import Change, ContactRecord, Records
+from handlers import matching
+from handlers.crm.merging import merge
+from handlers.crm.records import Stages, change
 from infra.db.store import Store
+from infra.db.tables.mail import contacts, merges
 from tests.handlers.conftest import House
 from tests.handlers.test_crm_changes import THEN, tell_contact, tell_merge
 from tests.worlds import HERE

@@ -2,9 +2,11 @@
 
 import pytest
 
-from domain.crm import Records
-from handlers import contacts, crm, labels
-from infra.local.gmail.client import Delivered
+from domain.crm.records import Records
+from handlers import matching
+from handlers.crm import records
+from handlers.sorting import labels
+from infra.local.gmail.control.client import Delivered
 from tests.handlers.conftest import House
 from tests.handlers.test_crm_changes import tell, tell_contact, tell_deal, tell_merge
 from tests.handlers.test_explain import explained
@@ -52,7 +54,7 @@ def test_the_survivors_earlier_mail_follows_one_that_was_matched_before_the_merg
     house.catch_up()
     second = writes(house, "eve", 2, first)
     house.catch_up_only()
-    contacts.match(1, house.work)
+    matching.match(1, house.work)
     tell_merge(house, "new", 2, "old")
     tell_deal(house, "x", 2, "WON", "new")
     house.pump()
@@ -91,7 +93,7 @@ def test_a_half_replaced_label_is_finished_after_a_merge(house: House) -> None:
 def test_explain_tells_of_the_one_that_stays(house: House) -> None:
     first = known_twice(house)
     tell_merge(house, "new", 2, "old")
-    crm.refuse(Records.CONTACTS, "old", None, "emails is no list", house.store)
+    records.refuse(Records.CONTACTS, "old", None, "emails is no list", house.store)
     said = explained(house, first.id)
     assert "contact new (N)" in said
     assert "deal x of contact new is open" in said

@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import func, select
 
 from domain.channels import ChannelKind, Target
-from handlers.connections import Refused
-from handlers.notices import glance, open_notice
+from domain.errors import Refused
+from handlers.live_view.notification_mail import glance, open_notice
 from handlers.reports import notices
-from infra.db.schema import deliveries
+from infra.db.tables.mail import deliveries
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
 from tests.nowhere import dead_port

@@ -14,39 +14,30 @@ from structlog.testing import capture_logs
 
 from domain.channels import ChannelKind, Target
 from domain.connections import Sharing, Wishes
-from domain.contacts import Kind
-from domain.crm import ContactRecord, DealRecord, Record, Records, UserRecord
-from domain.errors import TryAgain
-from domain.labels import LABEL_NAMES, DealCategory
-from domain.locations import SEVERAL
+from domain.crm.contacts import Kind
+from domain.crm.deals import DealCategory
+from domain.crm.locations import SEVERAL
+from domain.crm.records import ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.errors import Refused, TryAgain
 from domain.mailboxes import Grant, Watch
 from domain.reports import Query
 from domain.retention import FEWEST
-from handlers import (
-    aliases,
-    brakes,
-    channels,
-    closing,
-    connections,
-    crm,
-    live,
-    locations,
-    notices,
-    reports,
-    settings,
-    sign_in,
-)
-from handlers.connections import Refused
-from handlers.work import Work
-from infra.db.schema import channels as channel_table
-from infra.db.schema import connections as connection_table
-from infra.db.schema import contacts as contact_table
-from infra.db.schema import mailboxes as mailbox_table
-from infra.db.schema import messages, metadata
-from infra.db.schema import notifications as notification_table
-from infra.db.schema import users as user_table
+from domain.sorting import LABEL_NAMES
+from handlers import channels, operations, reports, settings
+from handlers.connections import aliases, connecting, sign_in
+from handlers.context import Work
+from handlers.crm import closing, locations
+from handlers.crm import records as crm
+from handlers.live_view import live, notification_mail
 from infra.db.store import Store
-from infra.google_sign_in import GoogleSignIn
+from infra.db.tables.mail import channels as channel_table
+from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.mail import contacts as contact_table
+from infra.db.tables.mail import mailboxes as mailbox_table
+from infra.db.tables.mail import messages, metadata
+from infra.db.tables.mail import notifications as notification_table
+from infra.db.tables.mail import users as user_table
+from infra.gmail.sign_in import GoogleSignIn
 from infra.secrets import Cipher
 from tests import sweep
 from tests.browser import grant_access
@@ -200,7 +191,7 @@ def test_who_asks_for_the_others_mail_by_its_id_is_told_of_none(house: House) ->
         assert list(reports.ledger(Query(mailbox=far.mailbox), house.work, where)) == []
         theirs = reports.notices("uwe", 0, None, house.work, far.location)[0].id
         with pytest.raises(Refused, match="there is no notification"):
-            notices.open_notice(theirs, "uwe", house.work, where)
+            notification_mail.open_notice(theirs, "uwe", house.work, where)
         for deed in (channels.remove, channels.retry, channels.send_test):
             with pytest.raises(Refused, match="there is no channel"):
                 deed(made[far.location], house.work, where)
@@ -356,7 +347,7 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
         crm.take_in([UserRecord("uwe", "Uwe", (), active=False)], house.store, location=MAIN)
     told: list[int] = []
     with capture_logs() as logs:
-        connections.save(
+        connecting.save(
             "eva",
             house.grant(UWE),
             Wishes(magnet=True, sorting=True, sharing=Sharing.PRIVATE),
@@ -492,7 +483,7 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
             with pytest.raises(Refused, match="just being disconnected"):
                 sign_in.complete("eva", state, grant_access(url)["code"], work=work, location=ACME)
 
-    connections.save("eva", house.grant(UWE), wishes, work=work, told=once_more, location=ACME)
+    connecting.save("eva", house.grant(UWE), wishes, work=work, told=once_more, location=ACME)
     assert tries
     house.gmail.expire_access_tokens(UWE)
     new = house.deliver("ann", 9)
@@ -506,14 +497,14 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
 def test_a_mailbox_that_the_operator_has_paused_stays_paused_when_it_is_taken_over(house: House) -> None:
     first, _ = first_organisations_mail(house)
     let_go(house, first)
-    assert brakes.pause(UWE, house.work) == 1
+    assert operations.pause(UWE, house.work) == 1
     [before] = reports.status(None, None, house.work, MAIN).mailboxes
     house.connect("eva", location=ACME)
 
     [state] = reports.status(None, None, house.work, ACME).mailboxes
     assert state.paused_at == before.paused_at is not None
     assert sweep.catch_up_due(house.work) == 0
-    assert brakes.resume(UWE, house.work) == 1
+    assert operations.resume(UWE, house.work) == 1
     assert sweep.catch_up_due(house.work) == 1
 
 
@@ -582,7 +573,7 @@ def test_main_is_emptied_and_stays(house: House) -> None:
 @ONE_DATABASE
 def test_sharing_holds_inside_the_location(house: House) -> None:
     fill(house)
-    connections.save("uwe", None, Wishes(sharing=Sharing.PUBLIC), work=house.work, location=MAIN)
+    connecting.save("uwe", None, Wishes(sharing=Sharing.PUBLIC), work=house.work, location=MAIN)
     with house.store.begin("tests.look") as tx:
         for side in SIDES:
             here = locations.located(side.location, tx)

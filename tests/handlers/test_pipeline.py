@@ -3,8 +3,8 @@
 import pytest
 
 from domain.events import MailboxChanged
-from domain.turns import LockKind
-from handlers import mailboxes
+from domain.locks import LockKind
+from handlers.mailboxes import history
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import EXPECTED, UWE
@@ -168,7 +168,7 @@ def test_a_look_that_comes_too_soon_after_a_push_is_followed_by_one_more(house: 
     house.push()
     house.pump()
     house.push()
-    mailboxes.catch_up(1, "sweep", house.work)
+    history.catch_up(1, "sweep", house.work)
     gmail_id = house.deliver("ann", 2)
     let_pass(house.store, house.work.pace.echo_after)
     assert sweep.catch_up_due(house.work) == 1

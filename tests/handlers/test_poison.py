@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.ledger import TRIES
-from infra.db.schema import mailboxes, steps
+from infra.db.tables.mail import mailboxes, steps
 from infra.db.types import db_now
 from infra.gmail import Gmail
 from infra.local.gmail import GmailServer

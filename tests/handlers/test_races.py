@@ -9,12 +9,15 @@ from sqlalchemy import func, select, update
 
 from domain.connections import Features, Wishes
 from domain.errors import TryAgain
-from domain.labels import LabelChange
 from domain.mailboxes import Grant
+from domain.sorting import LabelChange
 from domain.watches import Ended
-from handlers import connections, contacts, labels, leaving, watches
-from infra.db.schema import connections as connection_table
-from infra.db.schema import mailboxes, messages, steps
+from handlers import matching
+from handlers.connections import connecting, disconnecting
+from handlers.mailboxes import watches
+from handlers.sorting import labels
+from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.mail import mailboxes, messages, steps
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import OPEN, UWE
@@ -35,7 +38,7 @@ def test_mail_whose_grant_ends_while_it_is_matched_waits_for_the_sign_in(house: 
     house.connect()
     house.let_time_pass()
     house.catch_up()
-    contacts.match(1, house.work)
+    matching.match(1, house.work)
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
     assert house.notified() == [gmail_id]
@@ -57,7 +60,7 @@ def test_a_job_in_flight_does_not_undo_a_new_sign_in(house: House, ended: bool) 
             connection = tx.connections.get(connection_id)
         assert connection is not None
         assert connection.grant is not None
-        connections.save("uwe", new, Wishes(magnet=True, sorting=True, dry_run=False), work=house.work)
+        connecting.save("uwe", new, Wishes(magnet=True, sorting=True, dry_run=False), work=house.work)
         if ended:
             house.gmail.revoke(refresh_token=connection.grant.refresh_token)
         else:
@@ -133,7 +136,7 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
 
             return It()
 
-    contacts.match(1, replace(house.work, gmail=Rescuing()))
+    matching.match(1, replace(house.work, gmail=Rescuing()))
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
     assert house.notified() == [gmail_id]
@@ -142,7 +145,7 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
 @pytest.mark.rule("D12", "D2", "Z44")
 def test_disconnecting_frees_no_id_for_somebody_else(house: House) -> None:
     first = house.connect()
-    leaving.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.work)
     assert house.connect("eva", "eva@firm.example") != first
     with house.store.engine.connect() as db:
         assert db.scalar(select(mailboxes.c.id)) != 1
@@ -152,7 +155,7 @@ def test_disconnecting_frees_no_id_for_somebody_else(house: House) -> None:
 def test_a_refusal_of_gmail_does_not_keep_a_user_from_leaving(house: House) -> None:
     house.connect()
     house.gmail.fault("403.domainPolicy")
-    leaving.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.work)
     with house.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(connection_table)) == 0
 

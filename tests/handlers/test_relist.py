@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.mailboxes import Grant
-from infra.db.schema import mailboxes, messages
-from infra.local.gmail.client import Mail
+from infra.db.tables.mail import mailboxes, messages
+from infra.local.gmail.control.client import Mail
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail
 

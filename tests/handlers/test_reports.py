@@ -6,18 +6,19 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from domain.connections import Features
-from domain.contacts import MatchedBy
-from domain.crm import Records
+from domain.crm.contacts import MatchedBy
+from domain.crm.records import Records
+from domain.errors import Refused
 from domain.explanations import differs, second_look, summary
 from domain.ledger import State, Step
+from domain.message_records import Decided
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.reports import Notice
-from domain.trails import Decided
-from handlers import crm, locations, reports
-from handlers.connections import Refused
+from handlers import reports
+from handlers.crm import locations, records
 from handlers.reports import Explained
-from infra.db.schema import connections, contacts, deals, metadata, steps
+from infra.db.tables.mail import connections, contacts, deals, metadata, steps
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail
 from tests.worlds import (
@@ -301,7 +302,7 @@ def test_a_locations_status_is_of_what_it_has_connected_and_counts_its_own(house
     match(uwe, "m1")
     arrive(uwe, "m2")
     arrive(carla, "m3")
-    crm.refuse(Records.DEALS, "d2", None, "no stage", house.store, "main/main")
+    records.refuse(Records.DEALS, "d2", None, "no stage", house.store, "main/main")
     found = {
         name: reports.status(None, None, house.work, name)
         for name in (None, "main/main", "main/second", "acme/berlin")

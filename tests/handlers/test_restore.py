@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from domain.labels import Category
+from domain.sorting import Category
 from handlers import reports
-from infra.db.schema import notifications
+from infra.db.tables.mail import notifications
 from tests.handlers.conftest import House
 from tests.handlers.test_explain import explained
 from tests.journeys.world import CUSTOMERS, OPEN, UWE

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select
 
 from domain.retention import FEWEST, MOST
 from handlers import retention
-from infra.db.schema import duties, merges, messages
+from infra.db.tables.mail import duties, merges, messages
 from tests.handlers.conftest import House
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

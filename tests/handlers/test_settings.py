@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import func, select
 
 from domain.connections import Connection, Features, Sharing, Wishes
-from domain.contacts import Kind
-from domain.crm import ContactRecord, UserRecord
+from domain.crm.contacts import Kind
+from domain.crm.organisations import SharingPolicy
+from domain.crm.records import ContactRecord, UserRecord
+from domain.errors import Refused
 from domain.events import MailAnnounced
-from domain.organisations import SharingPolicy
 from handlers import settings
-from handlers.connections import Refused
-from infra.db.schema import connections as connection_table
+from infra.db.tables.mail import connections as connection_table
 from tests.handlers.conftest import House
 from tests.journeys.world import OPEN, UWE
 from tests.worlds import HERE

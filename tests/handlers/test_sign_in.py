@@ -11,16 +11,16 @@ import pytest
 from sqlalchemy import func, insert, select, text
 
 from domain.connections import Sharing, Wishes
-from domain.errors import TryAgain
+from domain.errors import Refused, TryAgain
 from domain.mailboxes import Grant
 from domain.scopes import Scope
-from handlers import sign_in
-from handlers.connections import Refused, save
-from handlers.leaving import disconnect
-from handlers.work import Work
-from infra.db.schema import connections, mailboxes, sign_ins, users
+from handlers.connections import sign_in
+from handlers.connections.connecting import save
+from handlers.connections.disconnecting import disconnect
+from handlers.context import Work
+from infra.db.tables.mail import connections, mailboxes, sign_ins, users
 from infra.gmail import Gmail, ServiceAccount
-from infra.google_sign_in import GoogleSignIn
+from infra.gmail.sign_in import GoogleSignIn
 from infra.local.gmail import GmailServer
 from tests.browser import grant_access
 from tests.handlers.conftest import House

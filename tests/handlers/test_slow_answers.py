@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from domain.labels import Left
+from domain.mail.composition import Written
 from domain.outbox import SendState
-from domain.outgoing import Written
-from handlers import contacts, labels, leaving, outbox, sending, undoing
-from handlers.work import Pace
-from infra.db.schema import connections as connection_table
-from infra.db.schema import deals, decisions, messages, notifications, steps
+from domain.sorting import Left
+from handlers import matching
+from handlers.connections import disconnecting
+from handlers.outbox import delivery, drafts
+from handlers.sorting import labels
+from handlers.sorting import undo as undoing
+from handlers.timing import Pace
+from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.mail import deals, decisions, messages, notifications, steps
 from infra.gmail import Gmail
 from infra.local.gmail import GmailServer
 from tests.handlers.conftest import LONG_AGO, House
@@ -79,7 +83,7 @@ def test_a_claim_outlives_an_answer_that_trickles_for_longer_than_its_lease(brie
     brief.catch_up_only()
     brief.gmail.reset_counters()
     brief.gmail.fault("trickle", ["messages.get"], mailbox=UWE, delay=0.0012)
-    with meanwhile(lambda: contacts.match(1, brief.work)):
+    with meanwhile(lambda: matching.match(1, brief.work)):
         brief.run_next()
     assert attempts(brief, "match") == {1}
     assert brief.gmail.counters().calls_of("messages.get") == len(ids)
@@ -118,12 +122,12 @@ def test_mails_that_are_looked_at_again_in_many_slow_calls_are_looked_at_once(
 @pytest.mark.rule("W2", "I2")
 def test_a_mail_that_is_sent_slowly_is_looked_for_by_nobody_else(brief: House) -> None:
     brief.gmail.create_mailbox("ann@example.com")
-    asked = sending.ask(Written("uwe", "Dear Ann", "Our offer", contact_id="ann"), brief.work)
+    asked = drafts.ask(Written("uwe", "Dear Ann", "Our offer", contact_id="ann"), brief.work)
     brief.gmail.reset_counters()
     brief.gmail.fault("slow", ["drafts.send"], mailbox=UWE, delay=LONGER)
-    with meanwhile(lambda: outbox.deliver(1, brief.work)):
-        outbox.deliver(1, brief.work)
-    found = outbox.look_up(asked.id, brief.work)
+    with meanwhile(lambda: delivery.deliver(1, brief.work)):
+        delivery.deliver(1, brief.work)
+    found = delivery.look_up(asked.id, brief.work)
     assert found is not None
     assert found.state is SendState.SENT
     counters = brief.gmail.counters()
@@ -151,7 +155,7 @@ def test_a_grant_that_is_ended_slowly_is_not_due_to_be_ended_again(brief: House)
             sweep()
 
     with meanwhile(sweep_while_gmail_is_asked):
-        leaving.leave(1, brief.work)
+        disconnecting.leave(1, brief.work)
     assert due == set()
     with brief.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(connection_table)) == 0

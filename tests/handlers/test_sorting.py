@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from domain.errors import Refused
 from domain.events import MailAnnounced, MailFound
-from handlers import labels, reports, settings
-from handlers.connections import Refused
-from infra.db.schema import connections as connection_table
-from infra.db.schema import decisions, mailboxes, notifications, steps
+from handlers import reports, settings
+from handlers.sorting import labels
+from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.mail import decisions, mailboxes, notifications, steps
 from tests.handlers.conftest import House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail

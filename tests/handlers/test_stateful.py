@@ -21,11 +21,13 @@ from sqlalchemy import delete, update
 from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
 from domain.mailboxes import Grant
-from handlers import connections, pushes
-from handlers.ports import Transaction
-from handlers.work import Pace, Work
-from infra.db.schema import decisions, mailboxes, notifications, steps
+from handlers.connections import connecting
+from handlers.context import Work
+from handlers.mailboxes import pushes
+from handlers.ports.store import Transaction
+from handlers.timing import Pace
 from infra.db.store import Store
+from infra.db.tables.mail import decisions, mailboxes, notifications, steps
 from infra.gmail import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.queue import RedisQueue
@@ -147,7 +149,7 @@ class Life(RuleBasedStateMachine):
         made = self.gmail.create_mailbox(self.box.address, [self.box.alias])
         grant = Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
         wishes = Wishes(magnet, sorting, dry_run, Sharing.PRIVATE)
-        connections.save(self.box.name, grant, wishes, work=self.work)
+        connecting.save(self.box.name, grant, wishes, work=self.work)
 
     @rule(kind=st.sampled_from(sorted(KINDS)), author=st.sampled_from(sorted(AUTHORS)))
     def a_mail_arrives(self, kind: str, author: str) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from domain.addresses import loose
 from domain.errors import TryAgain
+from domain.mail.addresses import loose
 from domain.mailboxes import Grant
-from handlers import labels
-from infra.db.schema import contact_addresses, deal_contacts, deals, decisions, messages, metadata, steps
-from infra.local.gmail.client import Delivered
+from handlers.sorting import labels
+from infra.db.tables.mail import contact_addresses, deal_contacts, deals, decisions, messages, metadata, steps
+from infra.local.gmail.control.client import Delivered
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
 from tests.worlds import ONE_DATABASE

@@ -11,12 +11,12 @@ from redis import Redis
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
-from domain.labels import Left
+from domain.locks import LockKind
 from domain.mailboxes import Grant
-from domain.turns import LockKind
-from handlers.undoing import AT_ONCE, TURN_TRIES, Busy, Undoing, Undone, labelled
-from handlers.work import Work
-from infra.db.schema import connections, decisions, messages
+from domain.sorting import Left
+from handlers.context import Work
+from handlers.sorting.undo import AT_ONCE, TURN_TRIES, Busy, Undoing, Undone, labelled
+from infra.db.tables.mail import connections, decisions, messages
 from tests.handlers.conftest import House
 from tests.handlers.test_threads import Breaking, Cut, answered
 from tests.journeys.world import CUSTOMERS, OPEN, UWE

@@ -13,7 +13,7 @@ from domain.events import ComparisonDue, Event, MailboxChanged
 from domain.quota import Purpose, Quota, quota_day
 from handlers import spending
 from handlers.units import Tally
-from infra.db.schema import connections
+from infra.db.tables.mail import connections
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_watches import change, state

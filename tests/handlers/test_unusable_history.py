@@ -8,8 +8,9 @@ from structlog.testing import capture_logs
 
 from domain.checks import Verdict
 from domain.ledger import SLICE, TRIES, Step
-from handlers import doctor, labels, reports
-from infra.db.schema import decisions, mailboxes
+from handlers import doctor, reports
+from handlers.sorting import labels
+from infra.db.tables.mail import decisions, mailboxes
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
 

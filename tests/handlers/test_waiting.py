@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
-from infra.db.schema import connections as connection_table
-from infra.db.schema import mailboxes, notifications, steps
+from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.mail import mailboxes, notifications, steps
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import OPEN, UWE

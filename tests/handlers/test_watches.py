@@ -13,8 +13,9 @@ from domain.errors import GiveUp
 from domain.events import MailboxChanged
 from domain.mailboxes import Grant
 from domain.watches import Recall
-from handlers import reports, settings, watches
-from infra.db.schema import mailboxes, messages
+from handlers import reports, settings
+from handlers.mailboxes import watches
+from infra.db.tables.mail import mailboxes, messages
 from infra.db.types import db_now
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House

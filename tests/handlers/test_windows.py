@@ -10,12 +10,14 @@ from sqlalchemy import func, select, update
 
 from domain.connections import Features, Sharing, Wishes
 from domain.events import MailAnnounced, MailboxChanged, MailFound
-from domain.labels import LabelChange
+from domain.locks import LockKind
 from domain.mailboxes import Grant
-from domain.turns import LockKind
-from handlers import connections, contacts, labels, leaving
-from infra.db.schema import connections as connection_table
-from infra.db.schema import decisions, mailboxes, messages, steps
+from domain.sorting import LabelChange
+from handlers import matching
+from handlers.connections import connecting, disconnecting
+from handlers.sorting import labels
+from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.mail import decisions, mailboxes, messages, steps
 from infra.queue import BACKLOG
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
@@ -79,7 +81,7 @@ def test_magnet_switched_off_in_flight_leaves_nothing_behind(house: House, call:
 
     def switch_off(name: str) -> None:
         if name == call:
-            connections.save("uwe", grant, Wishes(magnet=False), work=house.work)
+            connecting.save("uwe", grant, Wishes(magnet=False), work=house.work)
 
     house.deliver("ann")
     interrupted(house, switch_off).catch_up()
@@ -162,11 +164,11 @@ def test_a_listed_message_that_is_missing_is_gone_only_after_three_looks_in_a_mi
     for _ in range(3):
         assert house.outcomes() == {}
         house.let_time_pass()
-        contacts.match(1, house.work)
+        matching.match(1, house.work)
     with house.store.engine.begin() as db:
         db.execute(update(messages).values(missing_since=LONG_AGO))
     house.let_time_pass()
-    contacts.match(1, house.work)
+    matching.match(1, house.work)
     assert house.outcomes() == {gmail_id: "skip.gone"}
     house.gmail.clear_faults(fault)
 
@@ -315,7 +317,7 @@ def test_one_poisonous_message_is_set_aside_and_its_neighbours_are_handled(house
     assert {i for i, outcome in house.outcomes().items() if outcome == "label.open"} == set(good)
     for _ in range(10):
         house.let_time_pass()
-        contacts.match(1, house.work)
+        matching.match(1, house.work)
     assert house.outcomes() == dict.fromkeys(good, "label.open") | {bad: "match.failed"}
     with house.store.engine.connect() as db:
         tries = dict(
@@ -420,7 +422,7 @@ def test_disconnecting_leaves_nothing_but_gmail_as_it_is(house: House) -> None:
     house.catch_up()
     house.deliver("cid")
     house.push()
-    leaving.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.work)
     house.pump()
     assert house.labels(gmail_id) == {"UNREAD", OPEN}
     assert house.gmail.dump(UWE).watched_topic is None

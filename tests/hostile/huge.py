@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from domain.mail_classes import MailClass
+from domain.mail.classes import MailClass
 from tests.hostile.readings import UWE, Reading, anns, nobodys
 
 MEGABYTE = 1_000_000

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from domain.mail.messages import Fetched, read
 from domain.mailboxes import Grant
-from domain.messages import Fetched, read
 from infra.gmail import Gmail
 from tests.hostile.huge import SHOWN
 from tests.hostile.readings import UWE

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.mail_classes import MailClass
+from domain.mail.classes import MailClass
 
 CORPUS = Path(__file__).parent / "corpus"
 UWE, ANN = "uwe@firm.example", "ann@example.com"

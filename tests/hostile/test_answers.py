@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import TryAgain
+from domain.mail.messages import Fetched, read
 from domain.mailboxes import HistoryPage, digest
-from domain.messages import Fetched, read
-from infra.gmail import reading
-from infra.gmail.calls import Answer, Calls
+from infra.gmail import responses
+from infra.gmail.client import Answer, Calls
 
 fuzz = settings(derandomize=True, max_examples=400)
 
@@ -92,7 +92,7 @@ def test_any_history_is_read_as_texts_or_tried_again(pages: list[Answer]) -> Non
     calls = cast(Calls, Answers(iter([*pages, {"historyId": "9"}])))
     found: list[HistoryPage] = []
     with suppress(TryAgain):
-        found.extend(islice(reading.history_pages(calls, "1"), 9))
+        found.extend(islice(responses.history_pages(calls, "1"), 9))
     for page in found:
         assert int(page.cursor) >= 1
         for change in page.changes:
@@ -105,7 +105,7 @@ def test_any_history_is_read_as_texts_or_tried_again(pages: list[Answer]) -> Non
 @fuzz
 @given(damaged(MAIL))
 def test_any_message_is_read_or_tried_again(answer: Answer) -> None:
-    found = reading.fetched("18c0ffee", answer)
+    found = responses.fetched("18c0ffee", answer)
     if isinstance(found, Fetched):
         read(found, frozenset())
         assert all(isinstance(label, str) for label in found.label_ids)
@@ -117,7 +117,7 @@ def test_any_message_is_read_or_tried_again(answer: Answer) -> None:
 @fuzz
 @given(damaged({name: MAIL[name] for name in ("id", "threadId", "labelIds")}))
 def test_any_place_is_read_as_texts_or_tried_again(answer: Answer) -> None:
-    found = reading.place("18c0ffee", answer)
+    found = responses.place("18c0ffee", answer)
     if isinstance(found, TryAgain):
         assert not found.whole_mailbox
     else:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.headers import by_name, message_ids
-from domain.messages import Fetched, read
+from domain.mail.headers import by_name, message_ids
+from domain.mail.messages import Fetched, read
 from infra.gmail import GmailMailbox
 from infra.local.gmail import GmailControl
 from tests.hostile.readings import CORPUS, READINGS, RULES, UWE, Reading, rules_of

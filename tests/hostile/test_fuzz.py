@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.address_lists import read_list, read_lists, read_one
-from domain.addresses import canonical
-from domain.authors import is_rewritten, original_author
 from domain.connections import Features, Mode
-from domain.contacts import Contact, ContactAddress, Kind, hits
+from domain.crm.contacts import Contact, ContactAddress, Kind, hits
 from domain.decisions import decide
-from domain.headers import by_name, decoded, first_word, message_ids, parameter
-from domain.mail_classes import MailClass, Part
-from domain.messages import Exclusions, Fetched, Insiders, read
+from domain.mail.address_lists import read_list, read_lists, read_one
+from domain.mail.addresses import canonical
+from domain.mail.authors import is_rewritten, original_author
+from domain.mail.classes import MailClass, Part
+from domain.mail.headers import by_name, decoded, first_word, message_ids, parameter
+from domain.mail.messages import Exclusions, Fetched, Insiders, read
 from domain.pushes import pushed_address
 from tests.hostile.readings import ANN, CARLA, LIST, MALLORY, UWE
 from tests.worlds import START

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.contacts import Kind
-from domain.crm import (
+from domain.crm.contacts import Kind
+from domain.crm.deals import DealCategory
+from domain.crm.records import (
     ContactRecord,
     DealRecord,
     Records,
@@ -19,9 +20,8 @@ from domain.crm import (
     UserRecord,
     category_word,
 )
-from domain.labels import DealCategory
-from infra.crm_csv import CrmFile, Reading, Unusable
-from infra.crm_fields import Customs
+from infra.crm.csv import CrmFile, Reading, Unusable
+from infra.crm.fields import Customs
 
 CONTACTS = "id,kind,name,emails,assigned_to,created_at"
 DEALS = "id,contact_ids,stage,category,closing_date"

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.contacts import Kind
-from domain.crm import Change, ContactRecord, DealRecord, Records, Refusal, Remark, UserRecord
-from domain.labels import DealCategory
-from domain.merges import Merge
-from infra.crm_fields import Customs, Unfit
-from infra.crm_json import ACTORS, CHANGES, Line, id_of, read_change, read_lines, read_message
+from domain.crm.contacts import Kind
+from domain.crm.deals import DealCategory
+from domain.crm.merges import Merge
+from domain.crm.records import Change, ContactRecord, DealRecord, Records, Refusal, Remark, UserRecord
+from infra.crm.fields import Customs, Unfit
+from infra.crm.json import ACTORS, CHANGES, Line, id_of, read_change, read_lines, read_message
 
 CONTACT: dict[str, Any] = {
     "id": "c1",

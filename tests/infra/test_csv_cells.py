@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.csv_cells import BACKSLASH, DOUBLED, LONGEST_CELL, LONGEST_LINE, Cells, Lines, Misquoted
+from infra.crm.cells import BACKSLASH, DOUBLED, LONGEST_CELL, LONGEST_LINE, Cells, Lines, Misquoted
 
 pytestmark = pytest.mark.rule("E107")
 

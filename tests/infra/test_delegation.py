@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from domain.errors import GrantRefused, NotDelegated, TryAgain, UnknownAddress
+from domain.mail.messages import Fetched
 from domain.mailboxes import Grant
-from domain.messages import Fetched
 from domain.scopes import Scope
 from infra.gmail import Gmail, GmailMailbox, NoServiceAccount, ServiceAccount
 from infra.local.gmail import GmailControl, GmailServer
-from infra.local.gmail.errors import NO_TOKEN
+from infra.local.gmail.http.errors import NO_TOKEN
 
 SERVICE = "lodestone@local.iam.gserviceaccount.com"
 TOPIC = "projects/lodestone/topics/gmail"

@@ -11,15 +11,15 @@ import pytest
 from googleapiclient.http import BatchHttpRequest
 
 from domain.errors import CursorExpired, GiveUp, NoPush
-from domain.labels import Place
+from domain.mail.messages import Fetched, Part
 from domain.mailboxes import Change, ChangeKind, Grant
-from domain.messages import Fetched, Part
-from handlers import ports
+from domain.sorting import Place
+from handlers.ports import providers
 from infra.gmail import NEW_COSTS, OLD_COSTS, REMOTE_CALLS, Gmail, GmailMailbox
 from infra.gmail.api import api_at
-from infra.gmail.envelopes import Batch
+from infra.gmail.batch import Batch
 from infra.local.gmail import GmailControl, GmailServer
-from infra.local.gmail.client import Mail
+from infra.local.gmail.control.client import Mail
 from infra.local.gmail.quota import TABLES
 
 TOPIC = "projects/lodestone/topics/gmail"
@@ -41,13 +41,13 @@ def assert_counted(mailbox: GmailMailbox, control: GmailControl, address: str) -
     assert mailbox.spent.requests == counters.http_requests + counters.token_requests
 
 
-def as_port(gmail: Gmail) -> ports.Gmail:
+def as_port(gmail: Gmail) -> providers.Gmail:
     """mypy is the test."""
     return gmail
 
 
 def test_it_is_what_the_handlers_ask_for(gmail: Gmail, grant: Grant) -> None:
-    wanted = {name for name in vars(ports.Mailbox) if not name.startswith("_")}
+    wanted = {name for part in providers.Mailbox.__mro__ for name in vars(part) if not name.startswith("_")}
     assert wanted <= set(dir(as_port(gmail).open(grant)))
 
 

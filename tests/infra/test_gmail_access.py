@@ -13,8 +13,8 @@ import pytest
 
 import infra
 from domain.errors import AccessRevoked, TryAgain
+from domain.mail.messages import Fetched
 from domain.mailboxes import Grant
-from domain.messages import Fetched
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer
 from tests.infra.conftest import grant_of
@@ -107,7 +107,7 @@ def test_no_secret_shows(mailbox: GmailMailbox, grant: Grant) -> None:
 
 DYING = """
 import sys
-from domain.labels import LabelChange
+from domain.sorting import LabelChange
 from domain.mailboxes import Grant
 from infra.gmail import Gmail
 url, gmail_id, *grant = sys.argv[1:]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from domain.errors import AccessRevoked, CursorExpired, NotAsked, TryAgain
-from domain.labels import LABEL_NAMES, LabelChange, Place
-from domain.letters import Letter
+from domain.mail.content import Letter
+from domain.mail.messages import Fetched
 from domain.mailboxes import Change, Grant
-from domain.messages import Fetched
+from domain.sorting import LABEL_NAMES, LabelChange, Place
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer, Mail
 from infra.local.ports import wait_until

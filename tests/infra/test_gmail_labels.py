@@ -6,11 +6,11 @@ from threading import Barrier
 import pytest
 
 from domain.errors import GiveUp, LabelRefused, LabelUnknown, TryAgain
-from domain.labels import LABEL_NAMES, Category, LabelChange
 from domain.mailboxes import Grant
+from domain.sorting import LABEL_NAMES, Category, LabelChange
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer
-from infra.local.gmail.client import Mail
+from infra.local.gmail.control.client import Mail
 from infra.local.gmail.labels import MAX_LABELS
 
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import TryAgain
-from domain.letters import Letter, Sought
+from domain.mail.content import Letter, Sought
 from infra.gmail import GmailMailbox
-from infra.gmail.live import letter, query, searches
+from infra.gmail.content import letter, query, searches
 from infra.local.gmail import GmailControl
 
 ANN = "ann@example.com"

@@ -18,10 +18,10 @@ from domain.errors import (
     TryAgain,
     UnknownAddress,
 )
+from domain.mail.messages import Fetched
 from domain.mailboxes import Grant
-from domain.messages import Fetched
 from infra.gmail import Gmail, GmailMailbox
-from infra.gmail.refusals import of_token, read
+from infra.gmail.errors import of_token, read
 from infra.local.gmail import GmailControl, GmailServer
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
-from domain.outgoing import KEY_HEADER, MAX_SIZE, Outgoing, Person, encode
+from domain.mail.composition import KEY_HEADER, MAX_SIZE, Outgoing, Person, encode
 from infra.gmail import Gmail, GmailMailbox
-from infra.gmail.refusals import SENDING_LIMIT
+from infra.gmail.errors import SENDING_LIMIT
 from infra.local.gmail import GmailControl
 
 SINCE = datetime.now(UTC) - timedelta(minutes=1)

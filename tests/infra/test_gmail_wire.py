@@ -13,9 +13,9 @@ from typing import Any, cast
 import pytest
 
 from domain.errors import TryAgain
-from domain.labels import LABEL_NAMES, Category, LabelChange
+from domain.mail.messages import Fetched
 from domain.mailboxes import ChangeKind, Grant
-from domain.messages import Fetched
+from domain.sorting import LABEL_NAMES, Category, LabelChange
 from infra.gmail import Gmail, GmailMailbox
 
 Answer = bytes | Callable[[bytes], bytes]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.google_setup import DOCTORS_RIGHTS, Place, settings, steps
+from infra.gmail.setup import DOCTORS_RIGHTS, Place, settings, steps
 from infra.pubsub import wanted, wanted_dead
 
 PLAIN = Place("crm-mail", "gmail", "lodestone")

@@ -14,7 +14,7 @@ from domain.connections import Wishes
 from domain.errors import AccessRevoked, GiveUp, TryAgain
 from domain.scopes import Scope
 from domain.sign_ins import SignIn
-from infra.google_sign_in import GoogleSignIn, NoClient, is_safe
+from infra.gmail.sign_in import GoogleSignIn, NoClient, is_safe
 from tests.nowhere import dead_port
 
 ASKED = (Scope.READONLY, Scope.COMPOSE)

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from redis import Redis
 
 from domain.events import Event, MailboxChanged, MailFound
-from domain.turns import LockKind, Turn
+from domain.locks import LockKind, Turn
 from infra.local.ports import wait_until
 from infra.queue import RedisQueue
 from workers.broker import make_broker, send

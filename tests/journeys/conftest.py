@@ -12,10 +12,10 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from sqlalchemy import select, update
 
 from domain.ledger import SLICE
-from infra.db.schema import connections, decisions, mailboxes
 from infra.db.sql import upsert
+from infra.db.tables.mail import connections, decisions, mailboxes
 from infra.db.types import db_now
-from infra.local.gmail.client import Mail
+from infra.local.gmail.control.client import Mail
 from infra.local.postgres import fresh_database
 from tests.journeys.fleet import Fleet, ForkedStage
 from tests.journeys.world import (

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from infra.db.schema import outbox
+from infra.db.tables.mail import outbox
 from infra.gmail import REMOTE_CALLS
 from infra.local.postgres import fresh_database
 from tests.forks import fork_asker
@@ -258,8 +258,8 @@ def test_the_tables_name_every_commit_and_remote_call_of_sending() -> None:
     """By the source: what begins a transaction in the handlers of sending, and every call about drafts."""
     found = {f"gmail.{name}" for name in REMOTE_CALLS if name.startswith("drafts.")}
     root = Path(__file__).parents[2]
-    for file in ("preparing", "sending", "outbox"):
-        for node in ast.walk(ast.parse((root / "handlers" / f"{file}.py").read_text())):
+    for file in ("preparing", "drafts", "delivery"):
+        for node in ast.walk(ast.parse((root / "handlers" / "outbox" / f"{file}.py").read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "begin":
                 [name] = node.args
                 assert isinstance(name, ast.Constant)

@@ -10,9 +10,17 @@ from pathlib import Path
 
 from sqlalchemy import Engine, insert, select
 
-from domain.addresses import loose
-from infra.db.schema import contact_addresses, contacts, deal_contacts, deals, decisions, notifications, steps
+from domain.mail.addresses import loose
 from infra.db.store import open_engine
+from infra.db.tables.mail import (
+    contact_addresses,
+    contacts,
+    deal_contacts,
+    deals,
+    decisions,
+    notifications,
+    steps,
+)
 from workers.demo.stage import Stage
 
 UWE = "uwe@firm.example"

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, func, select, update
 from domain.connections import Sharing, Wishes
 from domain.mailboxes import Grant
 from domain.quota import Purpose
-from handlers.connections import save
+from handlers.connections.connecting import save
 from infra import logs
-from infra.db.schema import decisions, mailboxes, messages, units
 from infra.db.store import open_engine
-from infra.local.gmail.client import Counters, Mail
+from infra.db.tables.mail import decisions, mailboxes, messages, units
+from infra.local.gmail.control.client import Counters, Mail
 from infra.settings import PREFIX, Settings
 from tests.bench.meter import cpu_of, resident_mb
 from tests.bench.pipelines import Ours, opened

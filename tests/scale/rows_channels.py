@@ -17,7 +17,7 @@ from sqlalchemy import text
 from domain.channels import ChannelKind, Target
 from domain.events import DeliveryDue, Event
 from handlers import channels
-from handlers.work import Work
+from handlers.context import Work
 from infra.notifiers import Notifiers
 from tests.scale.frame import Figure, Place
 from tests.scale.rows_work import transactions, work_on

@@ -6,9 +6,9 @@ from threading import Event, Thread
 
 from sqlalchemy import func, select, text
 
-from handlers import leaving
-from infra.db.schema import decisions, messages, notifications, steps
+from handlers.connections import disconnecting
 from infra.db.store import Store
+from infra.db.tables.mail import decisions, messages, notifications, steps
 from infra.secrets import Cipher
 from tests.scale.frame import Figure, Place
 from tests.scale.rows_mail import HERE, labelled
@@ -34,7 +34,7 @@ def leave(place: Place) -> Iterator[Figure]:
         place.say(f"{MAILS:,} mails are there")
         with transactions(other) as longest, _Writing(other) as writer:
             began, spent = time.monotonic(), time.process_time()
-            leaving.disconnect(f"u{HERE}", work)
+            disconnecting.disconnect(f"u{HERE}", work)
             seconds, cpu = time.monotonic() - began, time.process_time() - spent
         if left := _left(other):
             raise AssertionError(f"{left} rows are left")

@@ -9,13 +9,13 @@ from statistics import median
 
 from sqlalchemy import text
 
-from domain.contacts import Kind, MatchedBy
-from domain.crm import ContactRecord
-from domain.labels import Category, LabelChange, Sorted
+from domain.crm.contacts import Kind, MatchedBy
+from domain.crm.merges import Merge
+from domain.crm.records import ContactRecord
 from domain.ledger import Claim, Cost, Link, Planned, State, Step
 from domain.mailboxes import Found
-from domain.merges import Merge
 from domain.outcomes import Outcome
+from domain.sorting import Category, LabelChange, Sorted
 from infra.db.migrate import migrate
 from infra.db.store import Store
 from infra.local.postgres import fresh_database

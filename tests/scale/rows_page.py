@@ -7,9 +7,9 @@ from contextlib import suppress
 from redis import Redis
 from sqlalchemy import text
 
-from handlers import live
-from handlers.connections import Refused
-from handlers.work import Work
+from domain.errors import Refused
+from handlers.context import Work
+from handlers.live_view import live
 from infra.gmail import Gmail
 from infra.queue import RedisQueue
 from tests.scale.frame import ROUNDS, Figure, Place, statements

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import func, select, text
 
-from infra.db.schema import duties, messages
+from infra.db.tables.mail import duties, messages
 from infra.db.types import db_now
 from infra.local.redis import RedisServer
 from tests.scale.frame import Figure, Place

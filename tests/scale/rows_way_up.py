@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, func, inspec
 from sqlalchemy.exc import DBAPIError
 
 from infra.db.migrate import check_schema, migrate
-from infra.db.schema import mailboxes
 from infra.db.store import open_engine
+from infra.db.tables.mail import mailboxes
 from infra.local.postgres import fresh_database
 from tests.scale.frame import Figure, Place
 from tests.scale.load import load, of_mailboxes

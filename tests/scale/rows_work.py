@@ -12,8 +12,8 @@ from redis import Redis
 from sqlalchemy import event, text
 
 from domain.events import Event
-from handlers import brakes
-from handlers.work import Work
+from handlers import operations
+from handlers.context import Work
 from infra import logs
 from infra.gmail import Gmail
 from infra.local.redis import RedisServer
@@ -58,7 +58,7 @@ def pause(place: Place) -> Iterator[Figure]:
     mailbox from its first thousand on."""
     with place.copy() as other, work_on(other) as (work, _):
         _wait(other, STEPS, MAILBOXES)
-        for name, change, bound in (("pause", brakes.pause, 2), ("resume", brakes.resume, 5)):
+        for name, change, bound in (("pause", operations.pause, 2), ("resume", operations.resume, 5)):
             with transactions(other) as longest:
                 began = time.perf_counter()
                 change(None, work)

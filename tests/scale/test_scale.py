@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from infra.db.migrate import migrate
-from infra.db.schema import contacts, mailboxes, messages, notifications, steps
 from infra.db.store import open_engine
+from infra.db.tables.mail import contacts, mailboxes, messages, notifications, steps
 from tests.scale.frame import Figure, Place, buffers, statements
 from tests.scale.load import load, of_mailboxes
 from tests.scale.loaded import copied

@@ -11,8 +11,8 @@ from redis import Redis
 from sqlalchemy import Table, select, text
 
 from domain.events import MailMatched
-from infra.db.schema import connections, mailboxes, steps
 from infra.db.store import LOCK_WAIT, Store
+from infra.db.tables.mail import connections, mailboxes, steps
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.redis import RedisServer
 from tests.forks import fork_process

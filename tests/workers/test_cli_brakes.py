@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from domain.ledger import State, Step
 from domain.outcomes import Outcome
-from infra.db.schema import decisions, steps
 from infra.db.store import Store
+from infra.db.tables.mail import decisions, steps
 from infra.secrets import Cipher
 from tests.nowhere import dead_port
 from tests.terminals import Terminal

@@ -30,7 +30,11 @@ def told(words: str, command: Any) -> Iterator[tuple[str, str]]:
 
 
 def test_every_module_with_commands_is_in_the_table_and_no_other() -> None:
-    found = {file.stem for file in FOLDER.glob("*.py") if "\ndef add_to(" in file.read_text()}
+    found = {
+        ".".join(file.relative_to(FOLDER).with_suffix("").parts)
+        for file in FOLDER.rglob("*.py")
+        if "\ndef add_to(" in file.read_text()
+    }
 
     assert found == MODULES.keys()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from infra.crm_fields import CATEGORY_HELP
-from infra.crm_json import ACTORS, read_message
+from infra.crm.fields import CATEGORY_HELP
+from infra.crm.json import ACTORS, read_message
 from infra.local.redis import RedisServer
 from tests.nowhere import dead_port
 from tests.terminals import Terminal

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.locations import SEVERAL
+from domain.crm.locations import SEVERAL
 from infra.db.store import Store
 from infra.secrets import Cipher
 from tests.terminals import Terminal

@@ -15,8 +15,8 @@ from sqlalchemy import insert, select
 from domain.connections import Features, Sharing
 from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
-from infra.db.schema import notifications
 from infra.db.store import Store
+from infra.db.tables.mail import notifications
 from infra.local.gmail import GmailControl, GmailServer
 from infra.secrets import Cipher
 from tests.journeys.world import UWE, crm

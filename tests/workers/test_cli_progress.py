@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.cli.progress import deleting, now_and_then
+from workers.cli.terminal.progress import deleting, now_and_then
 
 
 @pytest.mark.rule("D12-3")

@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import update
 
 from domain.comparisons import Compared
-from domain.contacts import Kind
-from domain.crm import ContactRecord
+from domain.crm.contacts import Kind
+from domain.crm.records import ContactRecord
 from domain.ledger import Step
 from domain.mailboxes import Cursors, Watch
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.watches import Ended, Recall
-from infra.db.schema import decisions, notifications, steps
 from infra.db.store import Store
+from infra.db.tables.mail import decisions, notifications, steps
 from infra.secrets import Cipher
 from tests.nowhere import dead_port
 from tests.terminals import Terminal

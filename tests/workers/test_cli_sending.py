@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from domain.outgoing import MAX_SIZE
-from handlers import outbox
-from handlers.work import Work
+from domain.mail.composition import MAX_SIZE
+from handlers.context import Work
+from handlers.outbox import delivery
 from infra.db.store import Store
 from infra.gmail import Gmail
 from infra.local.gmail import GmailControl, GmailServer
@@ -80,7 +80,7 @@ def test_a_mail_is_asked_for_sent_and_shown(terminal: Terminal, control: GmailCo
     assert f"{shown[3]}T{shown[4]}+00:00" == asked["asked_at"]
     assert shown[5] == "UTC"
 
-    outbox.deliver(1, work)
+    delivery.deliver(1, work)
 
     [sent] = terminal.run("outbox", "--as", "uwe", "--state", "sent", "--json").json
     [message] = control.dump(UWE).messages
@@ -95,7 +95,7 @@ def test_a_mail_is_asked_for_sent_and_shown(terminal: Terminal, control: GmailCo
 def test_what_failed_says_why(terminal: Terminal, control: GmailControl, work: Work) -> None:
     control.limit_sending(UWE, 0)
     terminal.run(*TO_ANN, "--key", "offer-17")
-    outbox.deliver(1, work)
+    delivery.deliver(1, work)
 
     assert "Gmail's own limit of mails a day" in terminal.run("outbox").out
     failed = terminal.run(*TO_ANN, "--key", "offer-17")

@@ -14,8 +14,8 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
 
+from domain.errors import Refused
 from domain.scopes import Scope
-from handlers.connections import Refused
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.ports import free_port
 from tests.browser import visit

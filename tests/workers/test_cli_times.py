@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from handlers.connections import Refused
-from workers.cli.times import moment
+from domain.errors import Refused
+from workers.cli.terminal.times import moment
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -17,9 +17,9 @@ import pytest
 from redis import Redis
 from sqlalchemy import text
 
-from domain.locations import SEVERAL
-from handlers import locations
-from infra.crm_json import ACTORS, Line, read_lines
+from domain.crm.locations import SEVERAL
+from handlers.crm import locations
+from infra.crm.json import ACTORS, Line, read_lines
 from infra.db.store import Store
 from tests.forks import fork_process
 from tests.journeys.world import wait_for, whole_lines

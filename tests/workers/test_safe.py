@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from workers.cli.safe import fitted, safe_line, safe_name, safe_text, save
+from workers.cli.terminal.safe import fitted, safe_line, safe_name, safe_text, save
 
 HOSTILE = st.text(
     st.one_of(

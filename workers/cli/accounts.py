@@ -6,20 +6,22 @@ from typing import Annotated
 
 import typer
 
-from domain.addresses import canonical
 from domain.connections import Sharing, Wishes
+from domain.errors import Refused
+from domain.mail.addresses import canonical
 from domain.mailboxes import Grant
 from domain.watches import NO_PUSH
-from handlers import settings, sign_in
-from handlers.connections import Refused, save
-from handlers.leaving import disconnect as end_connections
-from handlers.ports import Store
-from infra.google_sign_in import GoogleSignIn
+from handlers import settings
+from handlers.connections import sign_in
+from handlers.connections.connecting import save
+from handlers.connections.disconnecting import disconnect as end_connections
+from handlers.ports.store import Store
+from infra.gmail.sign_in import GoogleSignIn
 from workers.bootstrap import App
-from workers.cli.opening import Location, open_app
-from workers.cli.output import Json, say, show_json, tell
-from workers.cli.progress import deleting
 from workers.cli.sign_in import by_browser, by_pasting
+from workers.cli.terminal.opening import Location, open_app
+from workers.cli.terminal.output import Json, say, show_json, tell
+from workers.cli.terminal.progress import deleting
 
 User = Annotated[str, typer.Option("--user", help="The CRM's id of the user.")]
 

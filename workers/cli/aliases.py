@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.addresses import canonical
 from domain.aliases import Alias
-from handlers import aliases
-from handlers.connections import Refused
-from workers.cli.opening import Location, open_app
-from workers.cli.output import Json, say, show_json
-from workers.cli.tables import show_table
+from domain.errors import Refused
+from domain.mail.addresses import canonical
+from handlers.connections import aliases
+from workers.cli.terminal.opening import Location, open_app
+from workers.cli.terminal.output import Json, say, show_json
+from workers.cli.terminal.tables import show_table
 
 User = Annotated[str, typer.Option("--user", help="The CRM's id of the user whose connection it is.")]
 Address = Annotated[str, typer.Argument(help="The address, as it stands in To and Cc.")]

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import typer
 
-from workers.cli.output import FULL, at_end, fail, hand_over, unwritten
+from workers.cli.terminal.output import FULL, at_end, fail, hand_over, unwritten
 
 MODULES = {
     "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier", "run"),
@@ -13,18 +13,18 @@ MODULES = {
     "accounts": ("connect", "disconnect"),
     "aliases": ("alias",),
     "settings": ("settings",),
-    "crm": ("crm",),
+    "crm.commands": ("crm",),
     "channels": ("channels",),
     "locations": ("locations",),
     "labels": ("labels",),
     "reports": ("status", "explain", "notifications"),
-    "mail": ("mail", "open"),
+    "mail.commands": ("mail", "open"),
     "brakes": ("pause", "resume", "retry"),
     "ledger": ("ledger",),
     "quota": ("quota",),
     "setup": ("setup",),
     "doctor": ("doctor",),
-    "sending": ("send", "outbox"),
+    "mail.sending": ("send", "outbox"),
     "demo": ("demo",),
 }
 """Which module has which commands: only that one is imported, because all together take seconds to start."""
@@ -65,8 +65,7 @@ def _way_out(error: Exception) -> tuple[str, int]:
     """What to do about an error and the exit code; one that nobody foresaw is raised again."""
     from redis.exceptions import RedisError
 
-    from domain.errors import AccessRevoked, DatabaseAway, GiveUp, GrantRefused, TryAgain
-    from handlers.connections import Refused
+    from domain.errors import AccessRevoked, DatabaseAway, GiveUp, GrantRefused, Refused, TryAgain
     from infra.db.migrate import WrongSchema
     from infra.secrets import WrongKey
     from infra.settings import WrongSetting

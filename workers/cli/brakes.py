@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from handlers import brakes
-from workers.cli.opening import Location, open_app
-from workers.cli.output import Json, fail, say, show_json
+from handlers import operations
 from workers.cli.reports import mailbox_address, unknown_mail
+from workers.cli.terminal.opening import Location, open_app
+from workers.cli.terminal.output import Json, fail, say, show_json
 
 Mailbox = Annotated[str | None, typer.Argument(help="Only this mailbox, by its address; else all of them.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, not even when it is about all mailboxes.")]
@@ -24,7 +24,7 @@ def pause(mailbox: Mailbox = None, yes: Yes = False, as_json: Json = False) -> N
     Example: `lodestone pause uwe@firm.example`
     """
     address = _which(mailbox, "pause", yes)
-    paused = brakes.pause(address, open_app().work)
+    paused = operations.pause(address, open_app().work)
     if as_json:
         show_json({"mailbox": address, "paused": paused})
     elif address is None:
@@ -39,7 +39,7 @@ def resume(mailbox: Mailbox = None, yes: Yes = False, as_json: Json = False) -> 
     Example: `lodestone resume uwe@firm.example`
     """
     address = _which(mailbox, "resume", yes)
-    resumed = brakes.resume(address, open_app().work)
+    resumed = operations.resume(address, open_app().work)
     if as_json:
         show_json({"mailbox": address, "resumed": resumed})
     elif address is None:
@@ -70,9 +70,9 @@ def retry(
     work = open_app().work
     address = mailbox_address(mailbox)
     if message_id is None:
-        retried = brakes.retry_all(address, work)
+        retried = operations.retry_all(address, work)
     else:
-        retried = brakes.retry(message_id, address, work, location)
+        retried = operations.retry(message_id, address, work, location)
         if not retried:
             unknown_mail(mailbox)
     if as_json:

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from domain.channels import ChannelKind, ChannelReport, Target, Verdict
+from domain.errors import Refused
 from handlers import channels
-from handlers.connections import Refused
-from workers.cli.opening import Location, open_app
-from workers.cli.output import Json, say, show_json
-from workers.cli.tables import plain, show_table
+from workers.cli.terminal.opening import Location, open_app
+from workers.cli.terminal.output import Json, say, show_json
+from workers.cli.terminal.tables import plain, show_table
 
 Id = Annotated[
     int, typer.Argument(help="The channel's number, as `lodestone channels list` shows it.", min=1)

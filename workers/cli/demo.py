@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from domain.addresses import canonical
-from workers.cli.output import Json, fail, show_json
+from domain.mail.addresses import canonical
+from workers.cli.terminal.output import Json, fail, show_json
 
 if TYPE_CHECKING:
     from workers.demo.replay import Wish

@@ -16,16 +16,16 @@ from redis.exceptions import RedisError
 
 from domain.checks import Finding, Verdict, failed, ok, warning
 from domain.errors import DatabaseAway
-from handlers.brakes import NO_MAILBOX
 from handlers.doctor import Examined, examine, mailboxes, stages
+from handlers.operations import NO_MAILBOX
 from infra.db.sql import chunks
 from infra.secrets import WrongKey
 from infra.settings import Settings
 from infra.settings import examine as examine_settings
-from workers.cli.output import Json, fail, say, show_json
-from workers.cli.progress import bar
 from workers.cli.reports import mailbox_address
-from workers.cli.tables import plain
+from workers.cli.terminal.output import Json, fail, say, show_json
+from workers.cli.terminal.progress import bar
+from workers.cli.terminal.tables import plain
 
 if TYPE_CHECKING:
     from workers.bootstrap import App

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain import explanations
-from domain.explanations import GATES
-from domain.labels import Category
+from domain.gates import GATES
 from domain.ledger import State, Step
-from domain.trails import Decided, SeenNow, StepTaken, Trail
+from domain.message_records import Decided, SeenNow, StepTaken, Trail
+from domain.sorting import Category
 from handlers.reports import Explained
 
 

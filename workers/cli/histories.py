@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.comparisons import Compared
 from domain.reports import MailboxReport, Totals
-from workers.cli.output import say
+from workers.cli.terminal.output import say
 
 
 def as_json(compared: Compared) -> dict[str, Any]:

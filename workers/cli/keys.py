@@ -2,7 +2,7 @@
 
 import typer
 
-from workers.cli.output import Json, say, show_json
+from workers.cli.terminal.output import Json, say, show_json
 
 
 def new_key(as_json: Json = False) -> None:
@@ -26,7 +26,7 @@ def rotate_keys(as_json: Json = False) -> None:
     """
     from infra.db.rotation import rotate
     from infra.secrets import WrongKey
-    from workers.cli.opening import open_app
+    from workers.cli.terminal.opening import open_app
 
     app = open_app()
     done = rotate(app.store, app.cipher)

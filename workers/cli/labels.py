@@ -10,16 +10,15 @@ import typer
 from redis.exceptions import RedisError
 
 from domain.connections import MailboxState
-from domain.errors import GiveUp, TryAgain
-from domain.labels import Left
-from handlers.brakes import NO_MAILBOX
-from handlers.connections import Refused
-from handlers.undoing import Busy, Undoing, Undone, labelled
-from workers.cli.opening import open_app
-from workers.cli.output import Json, fail, say, show_json
-from workers.cli.progress import bar
+from domain.errors import GiveUp, Refused, TryAgain
+from domain.sorting import Left
+from handlers.operations import NO_MAILBOX
+from handlers.sorting.undo import Busy, Undoing, Undone, labelled
 from workers.cli.reports import mailbox_address
-from workers.cli.times import moment
+from workers.cli.terminal.opening import open_app
+from workers.cli.terminal.output import Json, fail, say, show_json
+from workers.cli.terminal.progress import bar
+from workers.cli.terminal.times import moment
 
 WORDS = {
     Left.LABEL_GONE: "our label is gone",

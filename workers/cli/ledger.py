@@ -10,17 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from domain import explanations
+from domain.errors import Refused
 from domain.ledger import State
 from domain.outcomes import Outcome
 from domain.reports import Entry, Query
 from handlers import reports
-from handlers.brakes import NO_MAILBOX
-from handlers.connections import Refused
-from workers.cli.opening import Location, open_app
-from workers.cli.output import Json, say
+from handlers.operations import NO_MAILBOX
 from workers.cli.reports import SHOWN, mailbox_address
-from workers.cli.tables import plain
-from workers.cli.times import moment
+from workers.cli.terminal.opening import Location, open_app
+from workers.cli.terminal.output import Json, say
+from workers.cli.terminal.tables import plain
+from workers.cli.terminal.times import moment
 
 HEADER = f"{'seen at (UTC)':19}  {'message id':16}  {'came by':7}  {'outcome':19}  user: what else is known"
 

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.locations import NamedLocation
-from handlers import closing, locations
-from handlers.connections import Refused
-from workers.cli.opening import open_app
-from workers.cli.output import Json, say, show_json
-from workers.cli.progress import deleting
-from workers.cli.tables import show_table
+from domain.crm.locations import NamedLocation
+from domain.errors import Refused
+from handlers.crm import closing, locations
+from workers.cli.terminal.opening import open_app
+from workers.cli.terminal.output import Json, say, show_json
+from workers.cli.terminal.progress import deleting
+from workers.cli.terminal.tables import show_table
 
 Name = Annotated[str, typer.Argument(metavar="ORGANISATION/LOCATION", help="As in acme/berlin.")]
 

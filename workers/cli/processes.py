@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from workers.cli.output import Json, fail, say, show_json, tell
+from workers.cli.terminal.output import Json, fail, say, show_json, tell
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -24,7 +24,7 @@ def migrate(as_json: Json = False) -> None:
     from infra.db.migrate import HEAD
     from infra.db.migrate import migrate as bring_up
     from infra.db.store import open_engine
-    from workers.cli.progress import now_and_then
+    from workers.cli.terminal.progress import now_and_then
 
     settings = _settings()
     since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -6,9 +6,9 @@ import typer
 
 from domain.quota import Purpose, Spending
 from handlers.spending import Spent, spent
-from workers.cli.opening import open_app
-from workers.cli.output import Json, fail, say, show_json
-from workers.cli.tables import show_table
+from workers.cli.terminal.opening import open_app
+from workers.cli.terminal.output import Json, fail, say, show_json
+from workers.cli.terminal.tables import show_table
 
 
 def quota(

@@ -6,18 +6,19 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from domain.addresses import canonical
+from domain.mail.addresses import canonical
 from domain.notifications import NoticeKind
 from domain.reports import MailboxReport, Notice
 from domain.watches import Recall
 from handlers import reports
-from handlers.brakes import NO_MAILBOX
-from handlers.notices import glance
+from handlers.live_view.notification_mail import glance
+from handlers.operations import NO_MAILBOX
 from handlers.reports import Status
-from workers.cli import explaining, histories, letters
-from workers.cli.opening import Location, open_app
-from workers.cli.output import Json, fail, say, show_json
-from workers.cli.tables import plain, show_table
+from workers.cli import explaining, histories
+from workers.cli.mail import letters
+from workers.cli.terminal.opening import Location, open_app
+from workers.cli.terminal.output import Json, fail, say, show_json
+from workers.cli.terminal.tables import plain, show_table
 
 SHOWN = 100
 """Mailboxes in a table for people; whoever wants all of them takes JSON."""

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from handlers import settings
-from workers.cli.opening import Location, open_app
-from workers.cli.output import Json, say, show_json
-from workers.cli.progress import deleting
 from workers.cli.settings_words import CONNECTION, ORGANISATION, grouped, read_organisation, read_wishes
+from workers.cli.terminal.opening import Location, open_app
+from workers.cli.terminal.output import Json, say, show_json
+from workers.cli.terminal.progress import deleting
 
 User = Annotated[str | None, typer.Option("--user", help="The CRM's id of the user whose connection it is.")]
 

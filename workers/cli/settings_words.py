@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from domain.addresses import canonical
 from domain.connections import Sharing, Wishes
-from domain.crm import category_word
+from domain.crm.deals import DealCategory
+from domain.crm.locations import LOCATION_SETTINGS
+from domain.crm.records import category_word
+from domain.errors import Refused
 from domain.label_names import Unusable, named
-from domain.labels import DealCategory
-from domain.locations import LOCATION_SETTINGS
-from handlers.connections import Refused
+from domain.mail.addresses import canonical
 
 Words = list[str]
 EMPTY = ["-"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from workers.cli.output import Json, fail, say, show_json
+from workers.cli.terminal.output import Json, fail, say, show_json
 
 if TYPE_CHECKING:
-    from infra.google_setup import Place
+    from infra.gmail.setup import Place
     from infra.settings import Settings
 
 NEEDED = ("pubsub_project", "pubsub_topic", "pubsub_subscription")
@@ -24,7 +24,7 @@ def google(as_json: Json = False) -> None:
 
     Example: `lodestone setup google`
     """
-    from infra.google_setup import settings, steps
+    from infra.gmail.setup import settings, steps
     from infra.settings import examine
 
     found, wrong = examine()
@@ -47,7 +47,7 @@ def google(as_json: Json = False) -> None:
 
 
 def _place(found: "Settings") -> "Place":
-    from infra.google_setup import Place
+    from infra.gmail.setup import Place
 
     credentials = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     client = _read(found.oauth_client_file)

@@ -11,11 +11,11 @@ from threading import Thread
 from urllib.parse import parse_qsl, urlsplit
 
 from domain.connections import Wishes
-from handlers import sign_in
-from handlers.connections import Refused
-from infra.google_sign_in import LOOPBACK, GoogleSignIn
+from domain.errors import Refused
+from handlers.connections import sign_in
+from infra.gmail.sign_in import LOOPBACK, GoogleSignIn
 from workers.bootstrap import App
-from workers.cli.output import tell
+from workers.cli.terminal.output import tell
 
 ANYWHERE = "http://127.0.0.1/"
 """Where a pasted URL leads: nobody listens there, the browser shows it in its address bar."""

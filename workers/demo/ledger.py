@@ -8,7 +8,8 @@ from urllib.parse import quote
 from sqlalchemy import ColumnElement, Engine, Table, create_engine, false, func, make_url, or_, select
 
 from domain.ledger import Step
-from infra.db.schema import (
+from infra.db.sql import chunks
+from infra.db.tables.mail import (
     connections,
     decisions,
     deliveries,
@@ -18,7 +19,6 @@ from infra.db.schema import (
     notifications,
     steps,
 )
-from infra.db.sql import chunks
 
 CRM = frozenset(
     {

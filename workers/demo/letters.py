@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from email.header import Header
 from itertools import count
 
-from domain.labels import LABEL_NAMES, Category
+from domain.sorting import LABEL_NAMES, Category
 from workers.demo.canary import Canaries
 from workers.demo.people import BY_ID, UWE
 

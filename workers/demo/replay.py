@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from domain.headers import Fields
-from domain.messages import Fetched, Part, read
+from domain.mail.headers import Fields
+from domain.mail.messages import Fetched, Part, read
 from infra.local.gmail import ControlError
 from infra.local.gmail import Mail as Delivery
 from workers.demo.ledger import Entry, Ledger

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.local.gmail.client import Counters
+from infra.local.gmail.control.client import Counters
 from workers.demo.canary import Proof
 from workers.demo.latency import Latency
 from workers.demo.outside import Left

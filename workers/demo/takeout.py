@@ -9,9 +9,9 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from pathlib import Path
 
-from domain.addresses import read_list
-from domain.headers import Fields, by_name
-from infra.local.gmail import headers
+from domain.mail.addresses import read_list
+from domain.mail.headers import Fields, by_name
+from infra.local.gmail.mail import headers
 
 _WORDS = Path(__file__).with_name("takeout_words.tsv")
 _NO_LABEL = re.compile(r"Label_\d+|IMAP_\S+", re.IGNORECASE)

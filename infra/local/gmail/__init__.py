@@ -1,6 +1,6 @@
 """A Gmail on loopback: real clients, real sockets, Google's own manners."""
 
-from infra.local.gmail.client import (
+from infra.local.gmail.control.client import (
     ControlError,
     Counters,
     Delivered,

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qs, unquote
 
-from infra.local.gmail import discovery, drafts, fields, messages, params, sending, uploads, users
-from infra.local.gmail.accounts import Grant
-from infra.local.gmail.call import Call
-from infra.local.gmail.discovery import Method
-from infra.local.gmail.errors import (
+from infra.local.gmail import drafts, messages, sending, users
+from infra.local.gmail.control.kinds import PARTS
+from infra.local.gmail.http import discovery, fields, params, uploads
+from infra.local.gmail.http.call import Call
+from infra.local.gmail.http.discovery import Method
+from infra.local.gmail.http.errors import (
     ApiError,
     Json,
     delegation_denied,
@@ -17,9 +18,9 @@ from infra.local.gmail.errors import (
     not_built,
     unauthenticated,
 )
-from infra.local.gmail.kinds import PARTS
+from infra.local.gmail.http.wire import Answer, Request
 from infra.local.gmail.mailbox import Mailbox
-from infra.local.gmail.wire import Answer, Request
+from infra.local.gmail.sign_in.accounts import Grant
 from infra.local.gmail.world import World
 
 Handler = Callable[[Call], Json | None]

@@ -3,9 +3,9 @@
 import time
 
 from infra.local.gmail import sending
-from infra.local.gmail.call import Call
-from infra.local.gmail.errors import Json, not_found
-from infra.local.gmail.fields import ALL
+from infra.local.gmail.http.call import Call
+from infra.local.gmail.http.errors import Json, not_found
+from infra.local.gmail.http.fields import ALL
 from infra.local.gmail.mailbox import Message
 from infra.local.gmail.messages import envelope, found, shown
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from operator import attrgetter
 from typing import NamedTuple
 
-from infra.local.gmail.errors import Json
+from infra.local.gmail.http.errors import Json
 
 NONE: frozenset[str] = frozenset()
 

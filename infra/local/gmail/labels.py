@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from infra.local.gmail import discovery
-from infra.local.gmail.errors import ApiError, Json, conflict, invalid, not_found
+from infra.local.gmail.http import discovery
+from infra.local.gmail.http.errors import ApiError, Json, conflict, invalid, not_found
 
 HIDDEN = {"messageListVisibility": "hide", "labelListVisibility": "labelHide"}
 SYSTEM: dict[str, dict[str, str]] = {

@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from infra.local.gmail.errors import Json, invalid, not_found
-from infra.local.gmail.headers import Facts, People
 from infra.local.gmail.history import NONE, History, Record
+from infra.local.gmail.http.errors import Json, invalid, not_found
 from infra.local.gmail.labels import Label, Labels
+from infra.local.gmail.mail.headers import Facts, People
+from infra.local.gmail.mail.spool import Place
 from infra.local.gmail.quota import Sending
-from infra.local.gmail.spool import Place
 
 REMEMBERED = 100
 DRAFT_IDS = 1 << 62

@@ -5,14 +5,14 @@ import time
 from collections.abc import Collection, Iterator
 from itertools import islice
 
-from infra.local.gmail import mime, payload, search
-from infra.local.gmail.call import Call
-from infra.local.gmail.errors import Json, failed_precondition, invalid, not_found
-from infra.local.gmail.fields import Mask
+from infra.local.gmail.http.call import Call
+from infra.local.gmail.http.errors import Json, failed_precondition, invalid, not_found
+from infra.local.gmail.http.fields import Mask
+from infra.local.gmail.http.params import is_number
 from infra.local.gmail.labels import FIXED
+from infra.local.gmail.mail import mime, payload, search
+from infra.local.gmail.mail.terms import Given
 from infra.local.gmail.mailbox import Message
-from infra.local.gmail.params import is_number
-from infra.local.gmail.terms import Given
 
 MAX_MODIFIED_LABELS = 100
 MAX_BATCH_IDS = 1_000

@@ -14,8 +14,8 @@ from heapq import heappop, heappush
 from itertools import count, islice
 from typing import Any
 
-from infra.local.gmail.errors import ApiError, no_publisher, no_topic
-from infra.local.gmail.faults import Faults
+from infra.local.gmail.control.faults import Faults
+from infra.local.gmail.http.errors import ApiError, no_publisher, no_topic
 
 log = logging.getLogger(__name__)
 

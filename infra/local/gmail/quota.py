@@ -6,7 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from infra.local.gmail.errors import Json, project_limited, rate_limited, sending_limited
+from infra.local.gmail.http.errors import Json, project_limited, rate_limited, sending_limited
 
 OLD = {
     "drafts.create": 10,

@@ -5,10 +5,10 @@ import time
 from base64 import urlsafe_b64decode
 from email.utils import parsedate_to_datetime
 
-from infra.local.gmail import headers, outgoing
-from infra.local.gmail.call import Call
-from infra.local.gmail.errors import Json, invalid, too_large
+from infra.local.gmail.http.call import Call
+from infra.local.gmail.http.errors import Json, invalid, too_large
 from infra.local.gmail.labels import FIXED
+from infra.local.gmail.mail import headers, outgoing
 from infra.local.gmail.mailbox import Message
 from infra.local.gmail.messages import envelope
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.local.gmail import batch, discovery, oauth
 from infra.local.gmail.api import Api, refusal
-from infra.local.gmail.control import PREFIX, Control
-from infra.local.gmail.errors import ApiError, Json
-from infra.local.gmail.faults import Fault
-from infra.local.gmail.line import trouble_of
+from infra.local.gmail.control.control import PREFIX, Control
+from infra.local.gmail.control.faults import Fault
+from infra.local.gmail.http import batch, discovery
+from infra.local.gmail.http.errors import ApiError, Json
+from infra.local.gmail.http.line import trouble_of
+from infra.local.gmail.http.uploads import PREFIXES
+from infra.local.gmail.http.wire import Answer, HttpServer, Request
 from infra.local.gmail.mailbox import Message
-from infra.local.gmail.uploads import PREFIXES
-from infra.local.gmail.wire import Answer, HttpServer, Request
+from infra.local.gmail.sign_in import oauth
 from infra.local.gmail.world import World
 
 API = ("/gmail/v1/", *PREFIXES)

@@ -4,11 +4,11 @@ import re
 import time
 from collections.abc import Callable
 
-from infra.local.gmail.call import Call
-from infra.local.gmail.errors import Json, invalid, not_found, other_project
 from infra.local.gmail.history import Record
+from infra.local.gmail.http.call import Call
+from infra.local.gmail.http.errors import Json, invalid, not_found, other_project
+from infra.local.gmail.http.params import is_number
 from infra.local.gmail.mailbox import Mailbox, Watch
-from infra.local.gmail.params import is_number
 from infra.local.gmail.world import WATCH_LIFE
 
 AFTER_EMPTY = "0"

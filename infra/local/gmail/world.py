@@ -6,14 +6,14 @@ import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from infra.local.gmail import headers
-from infra.local.gmail.accounts import Accounts, Grant
-from infra.local.gmail.errors import ApiError
-from infra.local.gmail.faults import Faults
+from infra.local.gmail.control.faults import Faults
+from infra.local.gmail.http.errors import ApiError
+from infra.local.gmail.mail import headers
+from infra.local.gmail.mail.spool import Spool
 from infra.local.gmail.mailbox import Mailbox, Message, Watch
 from infra.local.gmail.push import Push
 from infra.local.gmail.quota import Meter
-from infra.local.gmail.spool import Spool
+from infra.local.gmail.sign_in.accounts import Accounts, Grant
 
 WATCH_LIFE = 7 * 24 * 3600 * 1000
 """A watch ends after seven days at the latest (FACTS §1)."""

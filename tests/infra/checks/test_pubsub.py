@@ -10,7 +10,7 @@ from google.pubsub_v1.types import PushConfig
 
 from domain.checks import Finding, Verdict
 from infra.checks import pubsub
-from infra.google_setup import PUBLISHER, PUSHER, SUBSCRIBER
+from infra.gmail.setup import PUBLISHER, PUSHER, SUBSCRIBER
 from infra.local.pubsub import PubSubServer
 from infra.pubsub import dead, ensure_subscription, wanted, wanted_dead
 from tests.nowhere import dead_port

@@ -12,9 +12,9 @@ from sqlalchemy import Column, Table, delete, select, text, update
 from domain.channels import ChannelKind, Parcel, Target
 from domain.ledger import Claim, Planned, State, Step
 from domain.outbox import Sending, SendState
-from infra.db.claims import DELIVERIES, OUTBOX, STEPS, Claims
-from infra.db.schema import decisions, deliveries, mailboxes, notifications, outbox, steps
+from infra.db.ledger.claims import DELIVERIES, OUTBOX, STEPS, Claims
 from infra.db.store import Store, Transaction
+from infra.db.tables.mail import decisions, deliveries, mailboxes, notifications, outbox, steps
 from tests.worlds import HERE, KEPT, World, connection_of, link
 
 

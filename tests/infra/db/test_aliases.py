@@ -5,8 +5,8 @@ from collections.abc import Set
 import pytest
 
 from domain.aliases import Alias
-from domain.contacts import Kind
-from domain.crm import ContactRecord, Record, Records, UserRecord
+from domain.crm.contacts import Kind
+from domain.crm.records import ContactRecord, Record, Records, UserRecord
 from infra.db.store import Transaction
 from tests.worlds import HERE, START, World, connect, connection_of
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select, text, update
 
 from domain.ledger import Step
-from infra.db.schema import mailboxes
 from infra.db.store import Store, Transaction
+from infra.db.tables.mail import mailboxes
 from tests.scale.frame import statements
 from tests.worlds import World, arrive, let_pass, make_world
 

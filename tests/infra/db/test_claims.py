@@ -1,4 +1,4 @@
-"""The contract of handlers/claim_rows.py, on each of its three tables (W2, W3, W4)."""
+"""The contract of handlers/ports/claims.py, on each of its three tables (W2, W3, W4)."""
 
 import ast
 import threading
@@ -215,7 +215,7 @@ def test_what_waits_and_is_nobodys_is_named_again_and_again_and_stays_as_it_is(l
 def test_whose_a_row_is_is_written_in_one_module() -> None:
     """What else changes rows of the ledgers takes its values from there."""
     found = set()
-    for file in Path(infra.db.__path__[0]).glob("*.py"):
+    for file in Path(infra.db.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if not isinstance(node, ast.Call) or getattr(node.func, "attr", "") != "values":
                 continue

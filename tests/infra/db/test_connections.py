@@ -14,8 +14,8 @@ from domain.connections import Connection, ConnectionState, Features, Mode, Shar
 from domain.ledger import Claim
 from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
-from infra.db.schema import connections, decisions, messages, notifications, steps
 from infra.db.store import Store
+from infra.db.tables.mail import connections, decisions, messages, notifications, steps
 from tests.worlds import GRANT, HERE, KEPT, START, World, arrive, connect, connection_of, make_world, match
 
 

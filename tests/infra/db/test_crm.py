@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import event, select
 
-from domain.contacts import Kind
-from domain.crm import Change, ContactRecord, DealRecord, Record, Records, UserRecord
-from domain.labels import Deal, DealCategory
-from infra.db.schema import (
+from domain.crm.contacts import Kind
+from domain.crm.deals import Deal, DealCategory
+from domain.crm.records import Change, ContactRecord, DealRecord, Record, Records, UserRecord
+from infra.db.store import Store
+from infra.db.tables.mail import (
     contact_addresses,
     contacts,
     crm_versions,
@@ -20,7 +21,6 @@ from infra.db.schema import (
     user_addresses,
     users,
 )
-from infra.db.store import Store
 from tests.worlds import HERE
 
 THEN = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)

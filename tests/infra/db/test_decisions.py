@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy import Table, insert, make_url, select
 
 from domain.connections import Mode
-from domain.contacts import MatchedBy
-from domain.labels import Category, LabelChange, Sorted
+from domain.crm.contacts import MatchedBy
 from domain.ledger import Claim, Link, Planned, State, Step
 from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
-from infra.db.details import COLUMNS
-from infra.db.schema import decisions, judged, messages, metadata, notifications, outbox, steps
+from domain.sorting import Category, LabelChange, Sorted
+from infra.db.mail.details import COLUMNS
 from infra.db.store import Store
+from infra.db.tables.mail import decisions, judged, messages, metadata, notifications, outbox, steps
 from infra.secrets import Cipher
 from tests.worlds import KEPT, START, World, arrive, connection_of, link, make_world, match
 
@@ -133,7 +133,7 @@ def test_what_may_not_be_kept_is_not_written(
 
 @pytest.mark.rule("D2", "I3")
 def test_each_column_that_tells_of_a_mail_is_a_row_of_d2() -> None:
-    """A new one fails here until infra/db/details.py says what it is, or this list that it holds ids and facts."""
+    """A new one fails here until infra/db/mail/details.py says what it is, or this list that it holds ids and facts."""
     told = {name for table in (decisions, notifications) for name in _names(table)}
     facts: dict[Table, set[str]] = {
         messages: {

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from domain.channels import ChannelKind, Parcel, Target
-from infra.db.schema import connections, deliveries, notifications
+from infra.db.tables.mail import connections, deliveries, notifications
 from tests.scale.frame import statements
 from tests.worlds import HERE, OF_HERE, World, connection_of, make_world
 

@@ -10,9 +10,9 @@ from sqlalchemy import update
 from domain.ledger import State, Step
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, Query
-from infra.db.entries import page
-from infra.db.schema import steps
+from infra.db.mail.entries import page
 from infra.db.store import Store
+from infra.db.tables.mail import steps
 from tests.worlds import HERE, START, World, arrive, connect, let_pass, make_world, match
 
 CARLA = "carla@firm.example"

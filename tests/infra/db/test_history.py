@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from domain.comparisons import Compared, Missing
 from domain.mailboxes import Change, ChangeKind, Cursors, Touch
 from domain.outcomes import Outcome
-from infra.db.schema import judged, mailboxes
+from infra.db.tables.mail import judged, mailboxes
 from tests.worlds import LABELS, World, arrive, connection_of, found, make_world
 
 CRM = frozenset(LABELS.values())

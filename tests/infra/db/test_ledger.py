@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select, text
 
-from domain.labels import Category, Sorted
 from domain.ledger import SLICE, TRIES, Claim, Cost, Planned, State, Step
 from domain.mailboxes import Cursors, Found, Touch
 from domain.outcomes import Outcome
-from infra.db.schema import decisions, messages, notifications, steps
+from domain.sorting import Category, Sorted
 from infra.db.store import Store
+from infra.db.tables.mail import decisions, messages, notifications, steps
 from tests.worlds import (
     KEPT,
     LABELS,

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from domain.connections import MailboxState
-from domain.labels import Category
 from domain.mailboxes import Cursors, Watch
+from domain.sorting import Category
 from domain.watches import Ended, Recall
-from infra.db.schema import mailboxes
 from infra.db.store import Store, Transaction
+from infra.db.tables.mail import mailboxes
 from tests.worlds import HERE, LABELS, START, World, connection_of, let_pass, make_world
 
 

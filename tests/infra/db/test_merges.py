@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, event, insert, select, text, update
 
-from domain.contacts import Kind
-from domain.crm import Change, ContactRecord, DealRecord, Record, Records
-from domain.labels import Category, DealCategory, Earlier, Sorted
+from domain.crm.contacts import Kind
+from domain.crm.deals import DealCategory
+from domain.crm.merges import Merge
+from domain.crm.organisations import SharingPolicy
+from domain.crm.records import Change, ContactRecord, DealRecord, Record, Records
 from domain.ledger import Claim
-from domain.merges import Merge
-from domain.organisations import SharingPolicy
 from domain.retention import After
-from infra.db.schema import contacts, crm_versions, decisions, merges, messages, notifications
+from domain.sorting import Category, Earlier, Sorted
 from infra.db.store import Store, Transaction
+from infra.db.tables.mail import contacts, crm_versions, decisions, merges, messages, notifications
 from tests.infra.db.test_plans import _plans, _read_whole
 from tests.worlds import HERE, OF_HERE, World
 

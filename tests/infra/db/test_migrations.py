@@ -20,9 +20,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event, inspect, text
 
 from infra.db.migrate import FOLDER, HEAD, WrongSchema, check_schema, migrate, telling
-from infra.db.schema import metadata
 from infra.db.sql import take_turn
 from infra.db.store import open_engine, version_of
+from infra.db.tables.mail import metadata
 from tests.forks import fork_command
 from tests.journeys.world import wait_for
 from tests.worlds import KEY

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import String, text, update
 
 from domain.outbox import DRAFT_GONE, Sending, SendState
-from infra.db.schema import mailboxes, outbox
 from infra.db.store import Store
+from infra.db.tables.mail import mailboxes, outbox
 from tests.worlds import World
 
 DRAFT = "r1"

@@ -11,7 +11,8 @@ from sqlalchemy import event, insert, select, update
 
 from domain.connections import Connection, ConnectionState
 from domain.outcomes import Outcome
-from infra.db.schema import (
+from infra.db.store import Store, Transaction
+from infra.db.tables.mail import (
     channels,
     crm_versions,
     deliveries,
@@ -22,7 +23,6 @@ from infra.db.schema import (
     outbox,
     steps,
 )
-from infra.db.store import Store, Transaction
 from tests.scale.rows_mail import way_of_mail
 from tests.worlds import OF_HERE, ONE_DATABASE, START, World, arrive
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from domain.ledger import Step
-from infra.db.schema import mailboxes, steps
+from infra.db.tables.mail import mailboxes, steps
 from tests.scale.frame import statements
 from tests.worlds import World, arrive, let_pass, make_world
 

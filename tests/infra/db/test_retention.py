@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Table, event, func, insert, select, update
 
-from domain.contacts import Kind
-from domain.crm import Change, ContactRecord, Records
+from domain.crm.contacts import Kind
+from domain.crm.records import Change, ContactRecord, Records
 from domain.ledger import State
 from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
-from infra.db.schema import (
+from infra.db.store import Store, Transaction
+from infra.db.tables.mail import (
     channels,
     connections,
     crm_versions,
@@ -22,7 +23,6 @@ from infra.db.schema import (
     sign_ins,
     steps,
 )
-from infra.db.store import Store, Transaction
 from tests.worlds import HERE, OF_HERE, START, World, make_world
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

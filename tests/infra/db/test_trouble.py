@@ -11,8 +11,8 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from domain.errors import DatabaseAway
-from infra.db.schema import mailboxes
 from infra.db.store import LONG, Store
+from infra.db.tables.mail import mailboxes
 from infra.secrets import Cipher
 from tests.worlds import World, make_world
 

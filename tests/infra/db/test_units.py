@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import func, select
 
 from domain.quota import Purpose, quota_day
-from infra.db.schema import unit_sums, units
+from infra.db.mailboxes.units import UnitRows
 from infra.db.store import Store
-from infra.db.units import UnitRows
+from infra.db.tables.mail import unit_sums, units
 from tests.worlds import make_world
 
 TODAY = quota_day(datetime.now(UTC))

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from domain.contacts import Kind
-from domain.crm import ContactRecord, Records, UserRecord
-from domain.locations import LocationSettings
-from domain.users import User
+from domain.crm.contacts import Kind
+from domain.crm.locations import LocationSettings
+from domain.crm.records import ContactRecord, Records, UserRecord
+from domain.crm.users import User
 from infra.db.store import Store
 from tests.journeys.world import wait_for
 from tests.worlds import HERE

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import and_, delete, exists, literal_column, or_, select, update
 
 from infra.db.rotation import rotate
-from infra.db.schema import (
+from infra.db.store import Store, Transaction
+from infra.db.tables.mail import (
     channels,
     connections,
     contact_addresses,
@@ -21,7 +22,6 @@ from infra.db.schema import (
     sign_ins,
     users,
 )
-from infra.db.store import Store, Transaction
 from infra.secrets import Cipher
 from tests.scoping import SCOPED, unscoped
 from tests.witness import OVER_ALL, Unscoped, used
@@ -144,7 +144,7 @@ def test_who_was_opened_for_an_organisation_takes_no_key_s_word_for_it(statement
 
 
 ASKED: dict[str, Callable[[Store, Cipher], object]] = {
-    "leaving.LeavingRows.redrive_leaving": lambda store, _: _in(
+    "disconnecting.LeavingRows.redrive_leaving": lambda store, _: _in(
         store, lambda tx: tx.connections.redrive_leaving(1, 60)
     ),
     "reports.ReportRows.count_outdated": lambda store, _: _in(store, lambda tx: tx.reports.count_outdated()),

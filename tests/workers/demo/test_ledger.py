@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from domain.ledger import Claim
-from infra.db.schema import channels, deliveries, metadata, notifications
 from infra.db.store import Store
+from infra.db.tables.mail import channels, deliveries, metadata, notifications
 from tests.worlds import KEPT, START, World, arrive, connection_of, make_world, match
 from workers.demo.ledger import COUNTS, CRM, Ledger
 

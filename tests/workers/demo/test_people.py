@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from domain.labels import Category, Deal, DealCategory, category
+from domain.crm.deals import Deal, DealCategory
+from domain.sorting import Category, category
 from workers.demo.people import BY_ID, deals
 
 EXPECTED = {

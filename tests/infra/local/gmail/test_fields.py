@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from infra.local.gmail import GmailControl
-from infra.local.gmail.errors import ApiError
-from infra.local.gmail.fields import parse
+from infra.local.gmail.http.errors import ApiError
+from infra.local.gmail.http.fields import parse
 
 ANA = "ana@example.com"
 RAW = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello\r\n--b--\r\n"

@@ -12,7 +12,7 @@ import pytest
 from googleapiclient.errors import HttpError
 
 from infra.local.gmail import GmailControl, GmailServer
-from infra.local.gmail.faults import LINE
+from infra.local.gmail.control.faults import LINE
 from infra.local.ports import wait_until
 
 ANA = "ana@example.com"

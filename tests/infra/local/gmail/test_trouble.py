@@ -7,7 +7,7 @@ import pytest
 from googleapiclient.errors import HttpError
 
 from infra.local.gmail import ControlError, GmailControl, GmailServer
-from infra.local.gmail.faults import KINDS
+from infra.local.gmail.control.faults import KINDS
 from tests.infra.local.gmail.conftest import ANA, Refused, profile
 
 RAW = b"From: bob@client.example\r\nSubject: x\r\n\r\nbody"

@@ -1,0 +1,31 @@
+"""Where a mail stops that no step follows (D3, D4, D5), in words for people (Z40)."""
+
+from dataclasses import dataclass
+
+from domain.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The rule that stopped a mail, and what it says."""
+
+    rule: str
+    words: str
+
+
+GATES = {
+    Outcome.SKIP_INACTIVE: Gate("D3 row 1", "the connection was not active"),
+    Outcome.SKIP_GONE: Gate("D3 row 2", "Gmail no longer had it when its turn came"),
+    Outcome.SKIP_DRAFT: Gate("D3 row 3", "it was a draft, or scheduled and not yet sent"),
+    Outcome.SKIP_SPAM: Gate("D3 row 4", "it was in Spam"),
+    Outcome.SKIP_TRASH: Gate("D3 row 5", "it was in Trash"),
+    Outcome.SKIP_CHAT: Gate("D3 row 6", "it was a chat item"),
+    Outcome.SKIP_TOO_OLD: Gate("D3 row 7", "it was received before MailMagnet was switched on"),
+    Outcome.SKIP_SELF: Gate("D3 row 8", "everybody on it is an own address of the mailbox"),
+    Outcome.SKIP_INTERNAL: Gate(
+        "D3 row 9", "nobody from outside is on it: only own addresses and colleagues"
+    ),
+    Outcome.SKIP_EXCLUDED: Gate("D3 row 10", "the people outside on it are on the exclusion list"),
+    Outcome.SKIP_OUTBOUND: Gate("D4", "it was sent from this side: only incoming mail is handled"),
+    Outcome.SKIP_NO_CONTACT: Gate("D5", "its author's address is on no record of the CRM"),
+}

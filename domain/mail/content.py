@@ -1,0 +1,151 @@
+"""Mail as a person reads it: fetched at that moment and kept nowhere, so nothing of it stands in a repr (Z1, D2)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from domain.mail.headers import MAX_HEADER, Fields, by_name, decoded, parameter
+from domain.mail.html_text import html_text
+from domain.mail.messages import Fetched, Message, Part, read
+
+_STATEFUL: Final = frozenset({"iso-2022-jp", "iso-2022-kr", "hz-gb-2312", "utf-16", "utf-16le", "utf-16be"})
+_CHARSETS: Final = _STATEFUL | frozenset(
+    (
+        *("utf-8", "us-ascii", "shift_jis", "cp932", "euc-jp", "gb2312", "gbk", "gb18030", "big5", "euc-kr"),
+        *("cp949", "ks_c_5601-1987", "koi8-r", "koi8-u"),
+        *(f"iso-8859-{number}" for number in (*range(1, 12), *range(13, 17))),
+        *(f"windows-125{number}" for number in range(9)),
+    )
+)
+"""A closed list, because Python imports and remembers for good whatever name a mail asks for."""
+
+MAX_TEXT: Final = 1_000_000
+"""Characters of a mail's text that are shown."""
+
+_FOLD = re.compile(r"\r?\n[ \t]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a mailbox is searched for: mail from or to one of the addresses, and without addresses the owner's
+    `words`, everything where there are none. Only mail received before the second `before` counts."""
+
+    addresses: tuple[str, ...] = ()
+    words: str = field(default="", repr=False)
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A node of a mail's MIME tree. `content` is None where Gmail has not sent it, `attachment_id` where it
+    cannot be asked for."""
+
+    mime_type: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    filename: str = field(default="", repr=False)
+    size: int = 0
+    content: bytes | None = field(default=None, repr=False)
+    attachment_id: str | None = None
+    parts: tuple["Piece", ...] = ()
+
+    @property
+    def is_attachment(self) -> bool:
+        """Everything that is not read in its place: files, attached mails, texts too long to come along."""
+        return bool(self.filename or self.attachment_id) or self.mime_type.lower() == "message/rfc822"
+
+    def part(self) -> Part:
+        """The same without its content."""
+        return Part(self.mime_type, self.headers, tuple(piece.part() for piece in self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail as it is shown: in a list, and then its pieces have no content, or whole."""
+
+    gmail_id: str
+    thread_id: str
+    label_ids: frozenset[str]
+    received_at: datetime
+    snippet: str = field(repr=False)
+    body: Piece = field(repr=False)
+
+    def message(self, own: frozenset[str]) -> Message:
+        """The same as the rules see it, in the mailbox whose addresses are `own`."""
+        return read(
+            Fetched(self.gmail_id, self.label_ids, self.received_at, self.body.part()),
+            own,
+        )
+
+    def fields(self) -> Fields:
+        """Its header by name."""
+        return by_name(self.body.headers)
+
+    def header(self, name: str) -> str:
+        """A field as its reader sees it, the first where there are several; "" when it is absent (E42)."""
+        values = by_name(self.body.headers).get(name.lower(), ())
+        return _FOLD.sub(" ", decoded(values[0][:MAX_HEADER])).strip() if values else ""
+
+    def attachments(self) -> tuple[Piece, ...]:
+        """In written order."""
+        return tuple(_attachments(self.body))
+
+    def text(self) -> str:
+        """What it says: plain text where it has that, else its HTML as text. "" when nothing is readable (E41)."""
+        kept: list[str] = []
+        for text in _texts(self.body):
+            kept.append(text.strip("\r\n")[:MAX_TEXT])
+            if sum(map(len, kept)) >= MAX_TEXT:
+                break
+        return "\n\n".join(filter(None, kept))
+
+
+def _attachments(piece: Piece) -> Iterator[Piece]:
+    if piece.is_attachment:
+        yield piece
+        return
+    for part in piece.parts:
+        yield from _attachments(part)
+
+
+def _texts(piece: Piece) -> Iterator[str]:
+    kind = piece.mime_type.lower()
+    if piece.is_attachment:
+        return
+    if piece.parts:
+        for part in _chosen(piece.parts) if kind == "multipart/alternative" else piece.parts:
+            yield from _texts(part)
+    elif piece.content and kind == "text/html":
+        yield html_text(_decoded(piece))
+    elif piece.content and (kind.startswith("text/") or not kind):
+        yield _decoded(piece)
+
+
+def _chosen(parts: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """Of several forms of one text the plain one, else the last that says anything, which is the richest."""
+    plain = [
+        part for part in parts if part.mime_type.lower() == "text/plain" and (part.content or b"").strip()
+    ]
+    return tuple(plain[:1]) or tuple([part for part in parts if _says_anything(part)][-1:])
+
+
+def _says_anything(piece: Piece) -> bool:
+    if piece.is_attachment:
+        return False
+    if piece.parts:
+        return any(map(_says_anything, piece.parts))
+    return piece.mime_type.lower().startswith("text/") and bool((piece.content or b"").strip())
+
+
+def _decoded(piece: Piece) -> str:
+    """Text that is UTF-8 is taken for it whatever its label says: Gmail may have recoded it."""
+    content = piece.content or b""
+    labels = by_name(piece.headers).get("content-type", ("",))
+    charset = parameter(labels[0], "charset")
+    if charset not in _STATEFUL:
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+    return content.decode(charset if charset in _CHARSETS else "windows-1252", "replace")

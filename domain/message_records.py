@@ -1,0 +1,113 @@
+"""What the ledger holds of one mail, and what Gmail shows of it now: the material of an explanation."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.crm.contacts import Hit, Kind, MatchedBy
+from domain.crm.deals import Deal
+from domain.crm.records import Outdated
+from domain.ledger import State, Step
+from domain.mail.messages import Direction, Message
+from domain.outcomes import Outcome
+from domain.sorting import LABEL_NAMES, ByCategory, Category, LabelChange
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """One step as the ledger has it: what became of it and what it cost. `connection_id` is 0 for MATCH."""
+
+    step: Step
+    connection_id: int
+    state: State
+    outcome: Outcome | None
+    tries: int
+    units: float
+    seconds: float
+    shared_by: int
+    ready_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The record a mail belongs to, as the CRM has it now; kind and name are None when it is gone."""
+
+    id: str
+    kind: Kind | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecidingDeal:
+    """The deal that decided the category; `now` is None when the CRM has it no more. `contact_id` is the
+    contact it was found by, which may be another one with the same address (E11)."""
+
+    id: str
+    contact_id: str | None
+    now: Deal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the ledger holds of one mail for one connection. `category` is that of the label it was given last;
+    `sorting_trouble` is the connection's, while its sorting is stopped (E67); `outdated` are records it was decided
+    by, of which a change was refused (E9)."""
+
+    connection_id: int
+    user_id: str
+    dry_run: bool
+    outcome: Outcome | None
+    person: Person | None
+    address: str | None
+    matched_by: MatchedBy | None
+    author: str | None
+    via_list: bool
+    received_at: datetime | None
+    category: Category | None
+    deal: DecidingDeal | None
+    changed: LabelChange | None
+    notification_id: int | None
+    undone_at: datetime | None = None
+    sorting_trouble: str | None = None
+    outdated: tuple[Outdated, ...] = ()
+
+    @property
+    def kept_nothing(self) -> bool:
+        """For mail that matched nobody the ledger holds the id and the outcome alone (D2)."""
+        return self.person is None and self.category is None
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Everything the ledger holds of one mail in one mailbox. `label_names` are by Gmail's label id, `names` are
+    what the labels are called there, or would be."""
+
+    mailbox_id: int
+    mailbox: str
+    gmail_id: str
+    label_names: dict[str, str]
+    came_by: str | None
+    seen_at: datetime | None
+    touched: bool
+    missing: int
+    steps: tuple[StepTaken, ...]
+    decided: tuple[Decided, ...]
+    paused_at: datetime | None = None
+    names: ByCategory = field(default_factory=lambda: LABEL_NAMES)
+
+    def taken(self, step: Step, connection_id: int) -> StepTaken | None:
+        """The step, None when it was never planned."""
+        where = 0 if step is Step.MATCH else connection_id
+        return next((one for one in self.steps if one.step is step and one.connection_id == where), None)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenNow:
+    """A mail read again for the explanation, decided as if it came now; `problem` when Gmail could not be asked,
+    `message` is None when Gmail has it no more. Nothing of it is kept."""
+
+    problem: str | None = None
+    message: Message | None = None
+    direction: Direction | None = None
+    outcome: Outcome | None = None
+    hit: Hit | None = None
+    by_alias: bool = False

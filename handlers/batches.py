@@ -1,0 +1,113 @@
+"""A slice of claimed steps, and what becomes of it when something goes wrong (W2–W4, E87, E88)."""
+
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from domain.connections import Connection, MailboxState
+from domain.errors import DatabaseAway, GiveUp, NotAsked, TryAgain
+from domain.ledger import TRIES, Claim, Step, wait_alone, wait_before
+from handlers.context import Lease, Work, rest, written
+from handlers.ports.store import Transaction
+
+log = structlog.get_logger()
+
+
+def set_aside_exhausted(
+    mailbox_id: int,
+    step: Step,
+    claims: Sequence[Claim],
+    owner: str,
+    connections: Collection[Connection],
+    tx: Transaction,
+) -> tuple[Claim, ...]:
+    """Set aside what has used up its tries, so that the mailbox goes on (E88); returns the rest."""
+    spent = [claim for claim in claims if claim.attempts > TRIES]
+    if spent:
+        ids = [connection.id for connection in connections]
+        tx.ledger.set_aside(mailbox_id, step, spent, owner, ids)
+    for claim in spent:
+        log.error("message.abandoned", mailbox_id=mailbox_id, message_id=claim.gmail_id, step=step.value)
+    return tuple(claim for claim in claims if claim.attempts <= TRIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Steps of one kind and mailbox that this process has claimed."""
+
+    mailbox: MailboxState
+    step: Step
+    claims: Sequence[Claim]
+    work: Work
+
+    def lease(self, *more: Callable[[], object]) -> Lease:
+        """The claims, and what else is to be kept with them. Another thread extends them, in our name."""
+        owner, seconds = self.work.me(), self.work.pace.lease
+
+        def extend() -> None:
+            with self.work.store.begin("steps.extend") as tx:
+                tx.ledger.extend(self.mailbox.id, self.step, owner, seconds)
+            for keep in more:
+                keep()
+
+        return Lease(seconds, extend)
+
+    @contextmanager
+    def released_on_failure(self) -> Iterator[None]:
+        """The ledger alone retries (W4): a limit costs the mailbox a rest, the database's trouble nobody anything,
+        anything else the slice a try."""
+        try:
+            yield
+        except (TryAgain, GiveUp) as error:
+            self.release(self.claims, 0, counted=False)
+            rest(self.mailbox, error, self.work)
+        except DatabaseAway:
+            self.release(self.claims, self._pause(self.claims), counted=False)
+            raise
+        except Exception:
+            self.release(self.claims, self._pause(self.claims), counted=True)
+            raise
+
+    def failed(self, errors: Mapping[str, TryAgain | GiveUp]) -> None:
+        """Messages that Gmail refused one by one: back they go, and the rest of the slice goes on. A try counts
+        where the trouble is the message's own."""
+        limited = [error for error in errors.values() if isinstance(error, TryAgain) and error.whole_mailbox]
+        innocent = {i for i, error in errors.items() if isinstance(error, NotAsked) or error in limited}
+        mine = [claim for claim in self.claims if claim.gmail_id in errors.keys() - innocent]
+        others = [claim for claim in self.claims if claim.gmail_id in innocent]
+        if mine:
+            alone = len(self.claims) == 1
+            pause = wait_alone(mine[0].attempts).total_seconds() if alone else self._pause(mine)
+            self.release(mine, pause, counted=True)
+        if others:
+            self.release(others, 0, counted=False)
+        if limited:
+            rest(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.work)
+
+    def succeeded(self, tx: Transaction) -> None:
+        """Gmail has answered for some of it: the next rest of the mailbox is short again (E87)."""
+        if self.mailbox.failures:
+            tx.mailboxes.succeeded(self.mailbox.id)
+
+    def release(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
+        """To be tried again after so many seconds; a try that is nobody's fault is not counted."""
+
+        def run() -> None:
+            with self.work.store.begin("steps.release") as tx:
+                tx.ledger.release(self.mailbox.id, self.step, claims, self.work.me(), after, counted=counted)
+
+        written(run, self.work)
+        log.info(
+            "step.postponed",
+            mailbox_id=self.mailbox.id,
+            step=self.step.value,
+            message_ids=[claim.gmail_id for claim in claims],
+            seconds=round(after, 1),
+        )
+
+    def _pause(self, claims: Sequence[Claim]) -> float:
+        return wait_before(max(claim.attempts for claim in claims), random.random()).total_seconds()  # noqa: S311

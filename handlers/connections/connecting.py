@@ -1,0 +1,290 @@
+"""Connecting a mailbox, and its settings (D12, Z6, Z10–Z15, Z36)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from domain.connections import Connection, ConnectionState, MailboxState, Sharing, Wishes
+from domain.crm.locations import Location
+from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
+from domain.errors import Refused as Refused
+from domain.mailboxes import Grant, Unwatched, Watch
+from domain.quota import Purpose
+from domain.scopes import needed
+from domain.sorting import ByCategory, Category
+from handlers.connections import disconnecting, takeovers
+from handlers.connections.permissions import check_permission, check_scopes
+from handlers.context import Work, enter
+from handlers.crm.locations import Where, located
+from handlers.mailboxes import watches
+from handlers.ports.providers import Mailbox
+from handlers.ports.store import InLocation, Transaction
+
+log = structlog.get_logger()
+
+NEEDS_MAGNET = "sorting needs MailMagnet: switch that on as well (rule Z12)"
+
+MOST_DOMAINS = 5
+"""Domains that a user may exclude from sharing (D13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The settings of a connection as they are to be."""
+
+    magnet: bool
+    sorting: bool
+    dry_run: bool
+
+
+def save(
+    user_id: str,
+    grant: Grant | None,
+    wishes: Wishes,
+    *,
+    replace: bool = False,
+    work: Work,
+    told: Callable[[int], object] = lambda _: None,
+    location: Where = None,
+) -> tuple[int, str]:
+    """Make or change a LIVE connection; returns its id and the mailbox's address.
+
+    What is not wished for stays as it is: off for a new connection, which has to be given a sharing option (Z10), and
+    sorting goes off with MailMagnet (Z36). Without a grant it is the one that the user's connection has. With
+    `replace` another mailbox of the user's ends when this one is connected (Z15).
+    Everything asked of Gmail comes first and may be asked again; the database is changed last, all at once (Z13), but
+    for what another organisation had kept of the mailbox, which is deleted just before that (T4).
+    Then what was kept for features that are off is deleted; `told` is called with how many more mails are.
+    Raises Refused, and what `Mailbox` raises.
+    """
+    if wishes.sorting and wishes.magnet is False:
+        raise Refused(NEEDS_MAGNET)
+    with work.store.begin("connections.look", reads_only=True) as tx:
+        here = located(location, tx)
+        location = here.location
+        check_permission(user_id, here)
+    kept = None
+    if grant is None:
+        kept, grant = _kept(user_id, location, work)
+    gmail = work.gmail.open(grant)
+    address = gmail.address()
+    own = gmail.own_addresses()
+    _follow_rename(user_id, location, address, work)
+    with work.store.begin("connections.look", reads_only=True) as tx:
+        here = tx.of(location)
+        wanted = _wanted(user_id, address, wishes, here, tx)
+        check_scopes(gmail.grant, needed(labels=wanted.sorting and not wanted.dry_run))
+        _check(user_id, address, wanted, wishes, replace, here, tx)
+        state = takeovers.known_of(address, location, tx)
+        names = here.settings.get().label_names
+    labels = _labels(gmail, state, names) if wanted.sorting and not wanted.dry_run else None
+    watch = watches.begin(gmail, work) if wanted.magnet else None
+    check = partial(_check, user_id, address, wanted, wishes, replace)
+    paused_at = takeovers.take_over(user_id, address, location, work, check, told)
+    if wanted.magnet:
+        disconnecting.clear_left(address, work, told)
+    with work.store.begin("connections.record") as tx:
+        here = tx.of(location)
+        here.users.reserve(user_id)
+        tx.mailboxes.reserve(address)
+        check_permission(user_id, here, locked=True)
+        here.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
+        _check(user_id, address, wanted, wishes, replace, here, tx)
+        mailbox_id = tx.mailboxes.add(address, paused_at)
+        tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, here))])
+        if wanted.magnet and not disconnecting.is_cleared(mailbox_id, tx):
+            raise Refused(disconnecting.IS_LEFT)
+        connection = (
+            _unchanged(kept, gmail.grant, tx)
+            if kept
+            else _signed_in(user_id, mailbox_id, gmail.grant, wishes.sharing, here, tx)
+        )
+        tx.mailboxes.keep_own_addresses(mailbox_id, {address, *own})
+        tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
+        if labels:
+            tx.mailboxes.keep_labels(mailbox_id, labels, names)
+        watched = _switch(connection, watch, wanted, tx, work)
+        keep_sharing(connection, wishes, tx)
+        former = [one for one in _living(user_id, here) if one.mailbox_id != mailbox_id]
+        for one in former:
+            disconnecting.end(one, tx)
+    disconnecting.clear(connection.id, work, told)
+    if state and state.cursor and not watched:
+        work.store.scrub()
+        try:
+            gmail.stop_watch()
+        except (AccessRevoked, GiveUp, TryAgain) as error:  # all is saved, and Gmail ends it in a week
+            log.warning("watch.abandoned", mailbox_id=mailbox_id, reason=str(error))
+    work.tally.add(mailbox_id, Purpose.USER, gmail.spent.units)
+    _say_made(connection, wanted, watch)
+    for one in former:
+        disconnecting.leave(one.id, work)
+    return connection.id, address
+
+
+def _say_made(connection: Connection, wanted: _Wanted, watch: Watch | Unwatched | None) -> None:
+    log.info(
+        "connection.made",
+        connection_id=connection.id,
+        location_id=connection.location.id,
+        user_id=connection.user_id,
+        mailbox_id=connection.mailbox_id,
+        magnet=wanted.magnet,
+        sorting=wanted.sorting,
+        dry_run=wanted.dry_run,
+    )
+    if isinstance(watch, Unwatched):
+        log.warning("watch.failed", mailbox_id=connection.mailbox_id, reason=watch.trouble)
+
+
+def _follow_rename(user_id: str, location: Location, address: str, work: Work) -> None:
+    """The user's account may have another primary address by now: then its mailbox is still the same (E99).
+
+    Only the account itself tells that: an alias by the former name may be anybody's.
+    """
+    with work.store.begin("connections.look", reads_only=True) as tx:
+        known = tx.mailboxes.id_of(address) is not None
+        mine = [
+            one for one in tx.of(location).connections.of_user(user_id) if one.state is ConnectionState.ACTIVE
+        ]
+    for connection in () if known else mine:
+        try:
+            now = enter([connection], work, lambda gmail: gmail.address())
+        except (GiveUp, GrantRefused):
+            continue
+        if now == address:
+            with work.store.begin("connections.rename") as tx:
+                tx.mailboxes.rename(connection.mailbox_id, address)
+
+
+def _labels(gmail: Mailbox, state: MailboxState | None, names: ByCategory) -> Mapping[Category, str]:
+    """The CRM labels; who has too many labels is told so before anything is switched on (E67)."""
+    try:
+        return gmail.ensure_labels(names, state.labels if state else {})
+    except LabelRefused:
+        raise Refused(
+            "Gmail makes no more labels in this mailbox: delete some there, then connect again (rule E67)"
+        ) from None
+
+
+def _living(user_id: str, here: InLocation) -> list[Connection]:
+    """The user's connections but those that are being ended."""
+    return [one for one in here.connections.of_user(user_id) if one.state is not ConnectionState.OFF]
+
+
+def _wanted(user_id: str, address: str, wishes: Wishes, here: InLocation, tx: Transaction) -> _Wanted:
+    """What was asked for, and for the rest what the user's connection has. One that is being ended has nothing."""
+    mailbox_id = tx.mailboxes.id_of(address)
+    now = next((one for one in _living(user_id, here) if one.mailbox_id == mailbox_id), None)
+    magnet, sorting, dry_run = wishes.magnet, wishes.sorting, wishes.dry_run
+    if magnet is None:
+        magnet = now is not None and now.features.magnet
+    if sorting and not magnet:
+        raise Refused(NEEDS_MAGNET)
+    if sorting is None:
+        sorting = magnet and now is not None and now.features.sorting
+    if dry_run is None:
+        dry_run = now is not None and now.dry_run
+    return _Wanted(magnet, sorting, dry_run)
+
+
+def _check(
+    user_id: str,
+    address: str,
+    wanted: _Wanted,
+    wishes: Wishes,
+    replace: bool,
+    here: InLocation,
+    tx: Transaction,
+) -> None:
+    mailbox_id = tx.mailboxes.id_of(address)
+    mine = _living(user_id, here)
+    if not replace and any(one.mailbox_id != mailbox_id for one in mine):
+        raise Refused(
+            f"user {user_id} has another mailbox connected: `lodestone connect … --replace` puts this one in its "
+            "place (rule Z15)"
+        )
+    if wishes.sharing is None and not any(one.mailbox_id == mailbox_id for one in mine):
+        raise Refused("a new connection needs a sharing option: private, custom or public (rule Z10)")
+    check_sharing(user_id, wishes, here)
+    if mailbox_id is None:
+        return
+    if tx.connections.is_left(mailbox_id):
+        raise Refused(disconnecting.IS_LEFT)
+    takeovers.check_others(
+        user_id, mailbox_id, here.location, tx, magnet=wanted.magnet, sorting=wanted.sorting
+    )
+
+
+def _kept(user_id: str, location: Location, work: Work) -> tuple[Connection, Grant]:
+    """The user's connection and its grant; who is not signed in has none to go on with."""
+    with work.store.begin("connections.look", reads_only=True) as tx:
+        for connection in tx.of(location).connections.of_user(user_id):
+            if connection.state is ConnectionState.ACTIVE and connection.grant:
+                return connection, connection.grant
+    raise Refused(
+        f"user {user_id} is not signed in: set LODESTONE_OAUTH_CLIENT_FILE, or add --token-file FILE"
+    )
+
+
+def _unchanged(kept: Connection, grant: Grant, tx: Transaction) -> Connection:
+    """The same connection, locked, unless somebody has changed it since it was read (W6)."""
+    tx.connections.keep_grant(kept, grant)
+    connection = tx.connections.get(kept.id)
+    if connection is None or connection.version != kept.version:
+        raise Refused("the connection was changed meanwhile: connect again")
+    return connection
+
+
+def _signed_in(
+    user_id: str,
+    mailbox_id: int,
+    grant: Grant,
+    sharing: Sharing | None,
+    here: InLocation,
+    tx: Transaction,
+) -> Connection:
+    known = next((c.id for c in here.connections.of_user(user_id) if c.mailbox_id == mailbox_id), None)
+    if known is not None:
+        tx.connections.sign_in_again(known, grant)
+        tx.deliveries.signed_in(known)
+    elif sharing is not None:
+        known = here.connections.add(user_id, mailbox_id, grant, sharing)
+    connection = None if known is None else tx.connections.get(known)
+    if connection is None:
+        raise Refused("the connection was ended meanwhile: connect again")
+    return connection
+
+
+def _switch(
+    connection: Connection, watch: Watch | Unwatched | None, wanted: _Wanted, tx: Transaction, work: Work
+) -> bool:
+    """Features start at the provider's time of switching on (W14). Returns whether the mailbox still needs its
+    watch."""
+    features = connection.features.switched(
+        magnet=watch is not None, sorting=wanted.sorting, now=watch.answered_at if watch else None
+    )
+    tx.connections.change(connection.id, features, dry_run=wanted.dry_run)
+    if watch:
+        watches.started(connection.mailbox_id, watch, tx, work)
+        tx.mailboxes.resume(connection.mailbox_id)
+        return True
+    return disconnecting.forget(connection, tx)
+
+
+def check_sharing(user_id: str, wishes: Wishes, here: InLocation) -> None:
+    """Raises Refused for what D13 does not have: more than five domains, a record that the user cannot open."""
+    if len(wishes.excluded_domains or ()) > MOST_DOMAINS:
+        raise Refused(f"at most {MOST_DOMAINS} domains can be excluded from sharing (table D13)")
+    for contact_id, shared in wishes.contacts.items():
+        if shared and not here.contacts.may_open(contact_id, user_id):
+            raise Refused(f"there is no contact {contact_id}")
+
+
+def keep_sharing(connection: Connection, wishes: Wishes, tx: Transaction) -> None:
+    """Record what the owner wants of D13."""
+    tx.connections.share(connection.id, wishes.sharing, wishes.excluded_domains)
+    for contact_id, shared in wishes.contacts.items():
+        tx.connections.share_contact(connection, contact_id, shared=shared)

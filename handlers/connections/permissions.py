@@ -1,0 +1,35 @@
+"""Whether a user is known, may connect a mailbox, and has granted what is needed (Z6, Z9)."""
+
+from collections.abc import Collection
+
+from domain.errors import Refused
+from domain.mailboxes import Grant
+from domain.scopes import Scope, missing, named
+from handlers.ports.store import InOrganisation
+
+
+def check_known(user_id: str, here: InOrganisation) -> None:
+    """Raises Refused for a user that nobody has named to us: it is a slip of the pen."""
+    if not here.users.knows(user_id):
+        raise Refused(
+            f"there is no user {user_id}: `lodestone crm import --users FILE` or `lodestone connect` makes one known"
+        )
+
+
+def check_permission(user_id: str, here: InOrganisation, *, locked: bool = False) -> None:
+    """Raises Refused for a user whom the CRM has deactivated, or whose profile lacks the permission (Z6)."""
+    user = here.users.get(user_id, locked=locked)
+    if user and not user.active:
+        raise Refused(f"user {user_id} is deactivated in the CRM (table D12)")
+    if user and not user.may_connect:
+        raise Refused(
+            f"user {user_id} may not connect a mailbox: his profile in the CRM lacks the permission (rule Z6)"
+        )
+
+
+def check_scopes(grant: Grant, wanted: Collection[Scope]) -> None:
+    """Raises Refused for what Google was not allowed, by name (Z9). A grant that names no scopes is taken."""
+    if grant.scopes and (lacking := missing(wanted, grant.scopes)):
+        raise Refused(
+            f"Google was not allowed {named(lacking)}: sign in again and leave every box ticked (rule Z9)"
+        )

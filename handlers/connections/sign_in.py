@@ -1,0 +1,187 @@
+"""Signing in on Google's own page, in two steps: the page is asked for, then the answer is taken (Z6–Z9, Z15)."""
+
+import secrets
+
+import structlog
+
+from domain.connections import Connection, ConnectionState, Wishes
+from domain.errors import AccessRevoked, GiveUp, NotDelegated, Refused, TryAgain, UnknownAddress
+from domain.mailboxes import Grant
+from domain.scopes import Scope, missing, needed
+from domain.sign_ins import SignIn
+from handlers.connections.connecting import save
+from handlers.connections.permissions import check_permission, check_scopes
+from handlers.context import Work
+from handlers.crm.locations import Where, located
+from handlers.ports.providers import SignInPage
+from handlers.ports.store import InLocation
+
+log = structlog.get_logger()
+
+GOOD_FOR = 600.0
+"""Seconds from the beginning to the answer; Google's code lives as long."""
+
+REFUSED_BY_USER = "access_denied"
+
+_LIVES = frozenset({ConnectionState.ACTIVE, ConnectionState.PAUSED})
+"""A paused connection goes on with the grant it has once the permission is back (D12)."""
+
+NO_CLIENT = (
+    "signing in needs an OAuth client: set LODESTONE_OAUTH_CLIENT_FILE to the client_secret.json of the Cloud "
+    "console, or add --token-file FILE"
+)
+
+
+def is_needed(user_id: str, wishes: Wishes, work: Work, location: Where = None) -> bool:
+    """Whether the user has to go to Google's page for these settings: who is signed in with enough scopes has not."""
+    with work.store.begin("sign_ins.look", reads_only=True) as tx:
+        now = _connection(user_id, located(location, tx))
+    if now is None or now.state is not ConnectionState.ACTIVE or now.grant is None:
+        return True
+    return bool(now.grant.scopes and missing(_scopes(wishes, now), now.grant.scopes))
+
+
+def begin(
+    user_id: str,
+    redirect_uri: str,
+    wishes: Wishes,
+    *,
+    replace: bool = False,
+    work: Work,
+    location: Where = None,
+) -> tuple[str, str]:
+    """The page's URL, and the state that the answer has to come with. What would be refused in the end is refused
+    here, before the user grants anything."""
+    page = _page(work)
+    state = secrets.token_urlsafe(32)
+    with work.store.begin("sign_ins.begin") as tx:
+        here = located(location, tx)
+        check_permission(user_id, here)
+        now = None if replace else _connection(user_id, here)
+        _check(wishes, now)
+        sign_in = SignIn(
+            user_id, redirect_uri, secrets.token_urlsafe(64), _scopes(wishes, now), wishes, replace
+        )
+        here.sign_ins.begin(state, sign_in, GOOD_FOR)
+        mailbox = tx.mailboxes.get(now.mailbox_id) if now else None
+    log.info("sign_in.begun", user_id=user_id)
+    return page.url(sign_in, state, mailbox.address if mailbox else None), state
+
+
+def complete(
+    user_id: str,
+    state: str,
+    code: str | None,
+    *,
+    error: str | None = None,
+    work: Work,
+    location: Where = None,
+) -> tuple[int, str]:
+    """The connection's id and address, from what Google sent the user back with: a code, or an error.
+
+    The state is good for one time, whatever comes of it: it is taken before Google is asked. Where the answer
+    leads to no connection, nothing is stored and the grant is given back (Z9).
+    """
+    page = _page(work)
+    with work.store.begin("sign_ins.take") as tx:
+        sign_in = located(location, tx).sign_ins.take(state, user_id)
+    if sign_in is None:
+        raise Refused("this sign-in is unknown, was used already or is older than ten minutes: begin again")
+    if error or not code:
+        raise Refused(_why_not(error))
+    try:
+        grant = page.exchange(sign_in, code)
+    except AccessRevoked:
+        raise Refused("Google does not take the code, it is used already or too old: begin again") from None
+    try:
+        check_scopes(grant, sign_in.scopes)
+        return save(user_id, grant, sign_in.wishes, replace=sign_in.replace, work=work, location=location)
+    except (Refused, AccessRevoked, GiveUp, TryAgain):
+        _give_back(grant, work)
+        raise
+
+
+def abandon(user_id: str, state: str, work: Work, location: Where = None) -> None:
+    """Nobody comes back for this sign-in: nothing of it stays."""
+    with work.store.begin("sign_ins.take") as tx:
+        located(location, tx).sign_ins.take(state, user_id)
+
+
+def delegated_scopes(user_id: str, wishes: Wishes, work: Work, location: Where = None) -> tuple[Scope, ...]:
+    """What a service account has to ask for, to do for the user what these settings need."""
+    with work.store.begin("sign_ins.look", reads_only=True) as tx:
+        return _scopes(wishes, _connection(user_id, located(location, tx)))
+
+
+def delegate(
+    user_id: str,
+    grant: Grant,
+    wishes: Wishes,
+    *,
+    replace: bool = False,
+    work: Work,
+    location: Where = None,
+) -> tuple[int, str]:
+    """The connection's id and address, by the service account's own grant: nobody signs in."""
+    try:
+        return save(user_id, grant, wishes, replace=replace, work=work, location=location)
+    except UnknownAddress:
+        raise Refused(
+            "Google knows no mailbox of this address: it has to be the primary one of an account of the domain"
+        ) from None
+    except NotDelegated:
+        raise Refused(
+            f"Google does not let {grant.client_id} act for this mailbox: in the Admin console, give its client id "
+            f"domain-wide delegation for {','.join(grant.scopes)}"
+        ) from None
+
+
+def _page(work: Work) -> SignInPage:
+    if work.sign_in is None:
+        raise Refused(NO_CLIENT)
+    return work.sign_in
+
+
+def _connection(user_id: str, here: InLocation) -> Connection | None:
+    """The one that the user has (Z15)."""
+    return next((c for c in here.connections.of_user(user_id) if c.state is not ConnectionState.OFF), None)
+
+
+def _check(wishes: Wishes, now: Connection | None) -> None:
+    if wishes.sorting and not (wishes.magnet or (wishes.magnet is None and now and now.features.magnet)):
+        raise Refused("sorting needs MailMagnet (rule Z12)")
+    if wishes.sharing is None and now is None:
+        raise Refused("a new connection needs a sharing option: private, custom or public (rule Z10)")
+
+
+def _scopes(wishes: Wishes, now: Connection | None) -> tuple[Scope, ...]:
+    """The smallest set for the settings as they will be. A dry run changes no label."""
+    sorting, dry_run = wishes.sorting, wishes.dry_run
+    if sorting is None:
+        sorting = now is not None and now.features.sorting and wishes.magnet is not False
+    if dry_run is None:
+        dry_run = now is not None and now.dry_run
+    return needed(labels=sorting and not dry_run)
+
+
+def _why_not(error: str | None) -> str:
+    if error == REFUSED_BY_USER:
+        return "access was refused on Google's page: nothing is connected (rule Z9)"
+    return "Google's page did not end with a code: nothing is connected, begin again (rule Z9)"
+
+
+def _give_back(grant: Grant, work: Work) -> None:
+    """End at Google what nothing came of, as far as it lets us. Not while a connection lives by that account:
+    Google would end all that we were granted there (D12). Nor while something of the mailbox is left to delete:
+    somebody may wait for that with a grant that no connection has yet (T4)."""
+    gmail = work.gmail.open(grant)
+    try:
+        address = gmail.address()
+        with work.store.begin("sign_ins.look", reads_only=True) as tx:
+            mailbox_id = tx.mailboxes.id_of(address)
+            others = tx.connections.of_mailbox(mailbox_id) if mailbox_id else ()
+            left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()
+        if not left and not any(other.state in _LIVES for other in others):
+            gmail.revoke()
+    except (AccessRevoked, GiveUp, TryAgain) as error:
+        log.warning("grant.abandoned", error=type(error).__name__)

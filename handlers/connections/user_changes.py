@@ -1,0 +1,76 @@
+"""What becomes of a user's mailbox when the CRM changes his profile, deactivates or deletes him (D12, Z6, E74)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import structlog
+
+from domain.connections import Connection, ConnectionState
+from domain.crm.records import UserRecord
+from handlers.connections import disconnecting
+from handlers.ports.store import Transaction
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Followed:
+    """The connections that were switched off, paused, or go on."""
+
+    ended: list[Connection] = field(default_factory=list)
+    paused: list[Connection] = field(default_factory=list)
+    resumed: list[Connection] = field(default_factory=list)
+
+    def say(self) -> None:
+        """Called after the commit."""
+        for connection in self.ended:
+            log.info(
+                "connection.closed",
+                connection_id=connection.id,
+                location_id=connection.location.id,
+                user_id=connection.user_id,
+            )
+        for connection in self.paused:
+            log.info(
+                "connection.paused",
+                connection_id=connection.id,
+                location_id=connection.location.id,
+                user_id=connection.user_id,
+            )
+        for connection in self.resumed:
+            log.info(
+                "connection.resumed",
+                connection_id=connection.id,
+                location_id=connection.location.id,
+                user_id=connection.user_id,
+            )
+
+
+def follow(
+    users: Collection[UserRecord], deleted: Collection[str], organisation_id: int, tx: Transaction
+) -> Followed:
+    """Bring the connections of the organisation's users in line with their profiles, in the transaction that changes
+    these.
+
+    What ends here the sweep has ended at Google.
+    """
+    profiles = {user.id: user for user in users}
+    followed = Followed()
+    found = tx.of_organisation(organisation_id).connections.of_users([*profiles, *deleted])
+    for connection in sorted(found, key=lambda one: one.mailbox_id):
+        profile = profiles.get(connection.user_id)
+        if profile is None or not profile.active:
+            if connection.state is not ConnectionState.OFF:
+                disconnecting.end(connection, tx)
+                followed.ended.append(connection)
+        elif not profile.may_connect:
+            if tx.connections.pause(connection.id):
+                tx.mailboxes.pause(connection.mailbox_id)
+                followed.paused.append(connection)
+        elif tx.connections.resume(connection.id):
+            if connection.keeps_mail:
+                tx.mailboxes.resume(connection.mailbox_id)
+            followed.resumed.append(connection)
+    for connection in followed.resumed:
+        tx.deliveries.signed_in(connection.id)
+    return followed

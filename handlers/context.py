@@ -1,0 +1,271 @@
+"""What every handler works with, and what they all do when Gmail refuses."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from domain.connections import UNKNOWN_ADDRESS, Connection, MailboxState
+from domain.errors import (
+    AccessRevoked,
+    DatabaseAway,
+    GiveUp,
+    GrantRefused,
+    NotDelegated,
+    Slowed,
+    TryAgain,
+    UnknownAddress,
+    Unready,
+)
+from domain.events import DeliveryDue, Event
+from domain.ledger import unready_wait, wait_before
+from domain.locks import LockKind
+from domain.notifications import NoticeKind
+from domain.quota import Purpose
+from domain.retention import Retention
+from handlers.ports.channels import Outside
+from handlers.ports.providers import Gmail, Mailbox, SignInPage
+from handlers.ports.queue import Queue
+from handlers.ports.store import Store
+from handlers.timing import Pace
+from handlers.units import Tally
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+DATABASE_WAIT = 1.0
+"""Seconds between two tries to write down what must be written down."""
+
+REFUSED_WAIT = timedelta(hours=1)
+"""A permanent refusal (domain policy, Gmail switched off) is worth another look now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One process's way to the outside. `owner` names the process in its claims (W2).
+
+    `stopping` says that the process is to end: long jobs ask between two slices (W16).
+    `as_of` fixes the moment for which "this month" is evaluated (D9); None means now.
+    """
+
+    store: Store
+    gmail: Gmail
+    queue: Queue
+    owner: str
+    pace: Pace = field(default_factory=Pace)
+    topic: str = ""
+    as_of: datetime | None = None
+    stopping: Callable[[], bool] = lambda: False
+    retention: Retention = field(default_factory=Retention)
+    outside: Outside | None = None
+    sign_in: SignInPage | None = None
+    daily_limit: int = 500
+    tally: Tally = field(default_factory=Tally)
+
+    def me(self) -> str:
+        """Whose claims these are: another thread of the same process is somebody else."""
+        return f"{self.owner}:{threading.get_ident()}"
+
+    def today_is(self) -> datetime:
+        """The moment D9 is evaluated for."""
+        return self.as_of or datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What is ours for so many seconds, and for as many more whenever it is extended."""
+
+    seconds: float
+    extend: Callable[[], object]
+
+
+def enter(
+    connections: Sequence[Connection],
+    work: Work,
+    action: Callable[[Mailbox], T],
+    lease: Lease | None = None,
+    *,
+    purpose: Purpose = Purpose.USER,
+    expected: int = 0,
+) -> T | None:
+    """Do something in the mailbox with the first grant that still works; None when none does (W15, E86).
+
+    Its units are counted for the `purpose`; where the `expected` ones are more than are left, Slowed is raised.
+    However slowly Gmail answers, the lease is extended meanwhile (W2). Raises GrantRefused where one of the grants
+    will work again without its user, and none does now.
+    """
+    if not connections:
+        return None
+    with work.tally.reserved(connections[0].mailbox_id, purpose, expected, work.queue):
+        return _enter(connections, work, action, lease, purpose)
+
+
+def _enter(
+    connections: Sequence[Connection],
+    work: Work,
+    action: Callable[[Mailbox], T],
+    lease: Lease | None,
+    purpose: Purpose,
+) -> T | None:
+    refused: GrantRefused | None = None
+    for connection in connections:
+        if connection.grant is None:
+            continue
+        mailbox = work.gmail.open(connection.grant)
+        mailbox.charge(partial(work.tally.add, connection.mailbox_id, purpose))
+        if lease is not None:
+            mailbox.hold(lease.seconds / 3, lease.extend)
+        try:
+            answer = action(mailbox)
+            if connection.access_trouble is not None:
+                _admit(connection, work)
+            return answer
+        except GrantRefused as error:
+            refused = error.with_traceback(None)
+            if isinstance(error, NotDelegated):
+                _refuse(connection, error.reason, work)
+        except AccessRevoked as error:
+            need_sign_in(connection, work, unknown=isinstance(error, UnknownAddress))
+        finally:
+            if mailbox.grant != connection.grant:
+                with work.store.begin("mailboxes.keep_grant") as tx:
+                    tx.connections.keep_grant(connection, mailbox.grant)
+    if refused is not None:
+        raise refused
+    return None
+
+
+def need_sign_in(connection: Connection, work: Work, *, unknown: bool = False) -> None:
+    """Stop at once and say so once: nothing is retried until the user signs in again (E86), or is connected anew
+    where Google does not know the address that a service account was to enter."""
+    kind = NoticeKind.ACCESS_REFUSED if unknown else NoticeKind.SIGN_IN_NEEDED
+    with work.store.begin("mailboxes.need_sign_in") as tx:
+        first = tx.connections.need_sign_in(connection, UNKNOWN_ADDRESS if unknown else None)
+        if not tx.connections.working(connection.mailbox_id):
+            tx.mailboxes.pause(connection.mailbox_id)
+        channels = tx.notifications.tell(connection, kind) if first else ()
+    if first and unknown:
+        _say_refused(connection, UNKNOWN_ADDRESS)
+    elif first:
+        log.warning(
+            "connection.expired",
+            connection_id=connection.id,
+            location_id=connection.location.id,
+            user_id=connection.user_id,
+        )
+    wake_channels(channels, work)
+
+
+def _refuse(connection: Connection, reason: str, work: Work) -> None:
+    """Say once that a service account is not let in. The mailbox rests and comes back by itself (E87)."""
+    if connection.access_trouble is not None:
+        return
+    with work.store.begin("mailboxes.refuse") as tx:
+        first = tx.connections.refuse(connection, reason)
+        channels = tx.notifications.tell(connection, NoticeKind.ACCESS_REFUSED) if first else ()
+    if first:
+        _say_refused(connection, reason)
+    wake_channels(channels, work)
+
+
+def _say_refused(one: Connection, reason: str) -> None:
+    event = log.bind(connection_id=one.id, location_id=one.location.id, user_id=one.user_id)
+    event.warning("connection.refused", reason=reason)
+
+
+def _admit(one: Connection, work: Work) -> None:
+    """What has been done in the mailbox counts, whether this can be written or not: the next look writes it."""
+    try:
+        with work.store.begin("mailboxes.admit") as tx:
+            first = tx.connections.refuse(one, None)
+    except DatabaseAway:
+        return
+    if first:
+        log.info(
+            "connection.admitted", connection_id=one.id, location_id=one.location.id, user_id=one.user_id
+        )
+
+
+def wake_channels(channel_ids: Collection[int], work: Work) -> None:
+    """After the commit: what was put on a user's list leaves it by these channels too.
+
+    One job takes all that waits; a second is asked for only when none is on its way (W1).
+    """
+    for channel_id in sorted(channel_ids):
+        if work.queue.mark(LockKind.DELIVER, channel_id):
+            work.queue.emit(DeliveryDue(channel_id))
+
+
+def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
+    """Leave this mailbox alone for as long as Gmail wants, or for a growing while (E87); others go on (I4)."""
+    wait = wait_before(mailbox.failures + 1, random.random())  # noqa: S311 - jitter, no secret
+    unready = isinstance(error, Unready)
+    if isinstance(error, GiveUp):
+        wait = REFUSED_WAIT
+    elif unready:
+        wait = unready_wait(mailbox.refusals)
+    if isinstance(error, TryAgain) and error.after is not None:
+        wait = max(wait, error.after)
+    slowed = isinstance(error, Slowed)
+    if isinstance(error, Slowed) and error.after:
+        wait = error.after
+    with work.store.begin("mailboxes.rest") as tx:
+        tx.mailboxes.rest(mailbox.id, error.reason, wait.total_seconds(), unready=unready, counted=not slowed)
+    if slowed:  # it was said where it was found
+        return
+    say = log.bind(mailbox_id=mailbox.id, reason=error.reason, seconds=round(wait.total_seconds(), 1))
+    if unready and mailbox.refusals:
+        say.info("mailbox.postponed")
+    else:
+        say.warning("mailbox.rested")
+
+
+def once_more(run: Callable[[], T]) -> T:
+    """For what may be done again: the database ends one of two transactions that wait for each other, and who was
+    ended goes second. Its caller does not hear of it."""
+    try:
+        return run()
+    except DatabaseAway as error:
+        if error.reason != "deadlock":
+            raise
+    return run()
+
+
+def written(run: Callable[[], T], work: Work) -> T:
+    """Again and again while the database is busy or away, because what has happened outside must not be forgotten
+    and what was claimed be released. Who is to stop leaves it to the ledger."""
+    while True:
+        try:
+            return run()
+        except DatabaseAway as error:
+            if work.stopping():
+                raise
+            log.warning("part.awaited", part="database", error=type(error).__name__)
+            time.sleep(DATABASE_WAIT)
+
+
+def in_turn(
+    kind: LockKind, mailbox_id: int, again: Event, work: Work, run: Callable[[Callable[[], bool]], bool]
+) -> None:
+    """One run at a time per mailbox; a mark that comes while it is on causes exactly one more (W1).
+
+    `run` is given what it calls between two pieces of work to keep its turn, which is False when it has lost it,
+    and says whether it dealt with everything. A run that dies leaves a marked mailbox dirty.
+    """
+    turn = work.queue.enter(kind, mailbox_id, work.pace.lease)
+    if turn is None:
+        log.debug("turn.refused", kind=kind.value, of=mailbox_id)
+        return
+    done = False
+    try:
+        done = run(lambda: work.queue.keep(turn, work.pace.lease))
+    finally:
+        dirty = work.queue.leave(turn, done=done)
+    if done and dirty:
+        work.queue.emit(again)

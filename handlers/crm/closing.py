@@ -1,0 +1,77 @@
+"""The end of a location: its connections are switched off, then all it has is deleted, then it is (T5)."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from domain.crm.locations import Location
+from domain.errors import Refused
+from handlers.connections import disconnecting
+from handlers.context import Work, once_more
+from handlers.crm.locations import find
+
+log = structlog.get_logger()
+
+AT_ONCE = 250
+"""Rows of a table that are deleted in one transaction, with what belongs to them (W11)."""
+
+ENDED_AT_ONCE = 20
+"""Connections that are switched off in one transaction."""
+
+
+def delete(
+    named: str, work: Work, told: Callable[[int], object] = lambda _: None
+) -> tuple[Mapping[str, int], bool]:
+    """Delete all that the location has, and the location, unless it is the one that is always there; the organisation
+    ends with its last one. Returns how many rows of what there were, and whether the location is gone. `told` is called
+    with how many more rows are deleted.
+
+    Whoever stops it gives the command again. Raises Refused, and TryAgain while Google is away.
+    """
+    with work.store.begin("locations.look", reads_only=True) as tx:
+        found = find(named, tx)
+    location = found.location
+    counts: Counter[str] = Counter()
+    counts["connections"] = _end_connections(location, work)
+    while some := once_more(lambda: _delete_some(location, work)):
+        counts.update(some)
+        told(sum(some.values()))
+    work.store.scrub()
+    gone = not found.is_main and _close(location, work)
+    log.info("location.emptied", location_id=location.id, organisation_id=location.organisation_id, gone=gone)
+    return counts, gone
+
+
+def _end_connections(location: Location, work: Work) -> int:
+    """As if each user had switched his off (E77): nothing more is done or shown, then Google is told."""
+    more = True
+    while more:
+        with work.store.begin("connections.switch_off") as tx:
+            living = tx.of(location).connections.living(ENDED_AT_ONCE)
+            tx.mailboxes.lock([one.mailbox_id for one in living])
+            for one in living:
+                disconnecting.end(one, tx)
+        more = len(living) == ENDED_AT_ONCE
+    with work.store.begin("locations.look", reads_only=True) as tx:
+        ids = tx.of(location).connections.ids()
+    for connection_id in ids:
+        disconnecting.leave_now(connection_id, work)
+    return len(ids)
+
+
+def _delete_some(location: Location, work: Work) -> Mapping[str, int]:
+    with work.store.begin("locations.empty") as tx:
+        last = tx.organisations.is_last(location)
+        return tx.of(location).belongings.delete_some(AT_ONCE, organisation=last)
+
+
+def _close(location: Location, work: Work) -> bool:
+    """False where something has come meanwhile."""
+    with work.store.begin("locations.delete") as tx:
+        last = tx.organisations.is_last(location)
+        here = tx.of(location)
+        if here.connections.ids() or here.belongings.delete_some(AT_ONCE, organisation=last):
+            raise Refused("somebody has added to it meanwhile: give the command again")
+        tx.organisations.delete(location, organisation=last)
+    return True

@@ -1,0 +1,309 @@
+"""Mail on a record's page and in the owner's mail view: fetched at that moment, kept nowhere (Z1, Z17 to Z20)."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from domain.connections import Connection, ConnectionState
+from domain.crm.contacts import hits
+from domain.crm.locations import Location
+from domain.crm.organisations import SharingPolicy
+from domain.crm.users import User
+from domain.errors import GiveUp, Refused, TryAgain
+from domain.mail.addresses import loose
+from domain.mail.content import Letter, Piece, Sought
+from domain.mail.messages import Insiders, Message, direction, gate_by_labels, outsiders, people
+from domain.pages import Place
+from domain.sharing import SharedMailbox, may_see, shows
+from handlers.connections.permissions import check_known, check_permission
+from handlers.context import Work
+from handlers.crm.locations import Where, located
+from handlers.live_view.merged import (
+    PAUSED,
+    SIGN_IN_NEEDED,
+    Door,
+    Entry,
+    Feed,
+    Shown,
+    Sight,
+    at_once,
+    merge,
+    tell,
+)
+from handlers.ports.store import InLocation, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A mailbox that was asked, why it has not answered if it has not, and how many single mails it kept back."""
+
+    address: str
+    trouble: str | None
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Mail, newest first, beside the mailboxes that were asked for it; `place` is where the next page begins."""
+
+    mails: tuple[Shown, ...] = field(repr=False)
+    asked: tuple[Asked, ...]
+    place: Place | None
+    units: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One mail whole, and the way back to its mailbox for what is attached to it."""
+
+    shown: Shown
+    entry: Entry = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Who looks at what: a record, or with no `contact_id` his own mailbox."""
+
+    viewer: User
+    contact_id: str | None
+    addresses: tuple[str, ...]
+    doors: tuple[Door, ...]
+    policy: SharingPolicy
+    location: Location
+
+
+def show(
+    contact_id: str,
+    viewer_id: str,
+    work: Work,
+    *,
+    limit: int,
+    place: Place | None = None,
+    mailbox: str | None = None,
+    location: Where = None,
+) -> Page:
+    """A page of the mail exchanged with any address that the record has now, in every mailbox that the viewer
+    may see (D13, Z45), or in one of them. Raises Refused for a record that he may not open or that is not there.
+    """
+    view = _of_record(contact_id, viewer_id, mailbox, work, location)
+    return _page(view, "", place, limit, work)
+
+
+def show_own(
+    viewer_id: str,
+    work: Work,
+    *,
+    limit: int,
+    place: Place | None = None,
+    words: str = "",
+    location: Where = None,
+) -> Page:
+    """A page of all mail of the viewer's own mailbox, or of what Gmail finds for his words (Z17a)."""
+    return _page(_of_owner(viewer_id, work, location), words, place, limit, work)
+
+
+def open_mail(
+    contact_id: str | None,
+    gmail_id: str,
+    viewer_id: str,
+    work: Work,
+    *,
+    mailbox: str | None = None,
+    location: Where = None,
+) -> Opened:
+    """One mail of the record, or without a record of the viewer's own mailbox, if he may see it there.
+
+    Gmail's ids are per mailbox: raises Refused where several have one of this id and none is named, as for
+    a mail that is not there or not his to see.
+    """
+    began = time.monotonic()
+    view = _view(contact_id, viewer_id, mailbox, work, location)
+    entries = [Entry(door, work) for door in view.doors]
+    sight = _Sight(view, work)
+    found = [one for those in at_once([_Opening(e, gmail_id, sight) for e in entries]) for one in those]
+    tell(viewer_id, contact_id, entries, began)
+    if len(found) > 1:
+        where = ", ".join(sorted(one.shown.mailbox for one in found))
+        raise Refused(f"several mailboxes have a mail of this id ({where}): name one with --mailbox")
+    if found:
+        return found[0]
+    troubled = [entry for entry in entries if entry.trouble]
+    if troubled and len(troubled) == len(entries):
+        raise troubled[0].hindrance()
+    aside = ", ".join(f"{entry.door.address} ({entry.trouble})" for entry in troubled)
+    raise Refused("there is no such mail here" + (f"; not asked: {aside}" if aside else ""))
+
+
+def attached(opened: Opened, piece: Piece) -> bytes | None:
+    """What an attachment of the mail holds; None when Gmail does not give it."""
+    if piece.content is not None or piece.attachment_id is None:
+        return piece.content
+    gmail_id, attachment_id = opened.shown.letter.gmail_id, piece.attachment_id
+    return opened.entry.ask(lambda gmail: gmail.attachment(gmail_id, attachment_id))
+
+
+def own_entry(user_id: str, work: Work, location: Where = None) -> Entry:
+    """The way into the user's own mailbox. Raises Refused where he has none that works."""
+    return Entry(_of_owner(user_id, work, location).doors[0], work)
+
+
+def only_user(work: Work, location: Where = None) -> str | None:
+    """The one user who has a mailbox connected, None where there are several or none."""
+    with work.store.begin("live.users", reads_only=True) as tx:
+        users = located(location, tx).sharing.users()
+    return users[0] if len(users) == 1 else None
+
+
+def _page(view: _View, words: str, place: Place | None, limit: int, work: Work) -> Page:
+    began = time.monotonic()
+    sought = Sought(view.addresses, words, None if place is None else place.second + 1)
+    seen = place.seen if place else frozenset[tuple[int, str]]()
+    sight = _Sight(view, work)
+    feeds = [
+        Feed(Entry(door, work), sought, frozenset(i for key, i in seen if key == door.mailbox_id), sight)
+        for door in view.doors
+    ]
+    mails, end = merge(feeds, limit, place)
+    entries = [feed.entry for feed in feeds]
+    units, requests = tell(view.viewer.id, view.contact_id, entries, began)
+    asked = tuple(Asked(e.door.address, e.trouble, e.unread) for e in entries)
+    return Page(tuple(mails), asked, end, units, requests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """One mailbox's try to open a mail."""
+
+    entry: Entry
+    gmail_id: str
+    sight: Sight
+
+    def __call__(self) -> list[Opened]:
+        """The mail, if this mailbox has it and the viewer may see it."""
+        answer = self.entry.ask(lambda gmail: [gmail.letter(self.gmail_id)])
+        letter = answer[0] if answer else None
+        if isinstance(letter, TryAgain | GiveUp):
+            self.entry.trouble = letter.reason
+        if not isinstance(letter, Letter):
+            return []
+        return [Opened(shown, self.entry) for shown in self.sight(self.entry.door, [letter])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What a viewer may see of what Gmail has found. Of the owner's own mailbox that is everything; of a record
+    the mail that one of its addresses takes part in (D5), without drafts, Spam, Trash and chats (Z18)."""
+
+    view: _View
+    work: Work
+
+    def __call__(self, door: Door, letters: Sequence[Letter]) -> Sequence[Shown]:
+        """By the settings and records of this moment (E78)."""
+        if not letters:
+            return ()
+        keys = {loose(address) for address in self.view.addresses}
+        with self.work.store.begin("live.look", reads_only=True) as tx:
+            here = tx.of(self.view.location)
+            own, aliases = tx.mailboxes.own_and_registered(door.mailbox_id)
+            read = [(letter, letter.message(own)) for letter in letters]
+            meant = {address for _, message in read for address in people(message) if loose(address) in keys}
+            insiders = Insiders(
+                own=own,
+                aliases=aliases,
+                users=here.contacts.users_among({a for _, message in read for a in people(message)}),
+                domains=here.settings.get().internal_domains,
+            )
+            known = here.contacts.candidates(meant)
+        records = frozenset(
+            address
+            for address in meant
+            if any(hit.contact.id == self.view.contact_id for hit in hits(address, known))
+        )
+        return [
+            Shown(door.mailbox_id, door.address, direction(message, insiders), message.via_list, letter)
+            for letter, message in read
+            if self.view.contact_id is None or self._shows(door, message, records, insiders)
+        ]
+
+    def _shows(self, door: Door, message: Message, records: frozenset[str], insiders: Insiders) -> bool:
+        """A colleague sees the record's mail only where its address is an outside one: an insider is a colleague,
+        whatever records there are of him (E16, E17)."""
+        if gate_by_labels(message.label_ids) is not None or records.isdisjoint(people(message)):
+            return False
+        outside = outsiders(message, insiders)
+        if any(share.owner.id == self.view.viewer.id for share in door.shares):
+            return True
+        return not records.isdisjoint(outside) and any(
+            shows(self.view.viewer, share, self.view.policy, outside) for share in door.shares
+        )
+
+
+def _view(contact_id: str | None, viewer_id: str, mailbox: str | None, work: Work, at: Where) -> _View:
+    if contact_id is None:
+        return _of_owner(viewer_id, work, at)
+    return _of_record(contact_id, viewer_id, mailbox, work, at)
+
+
+def _of_record(contact_id: str, viewer_id: str, mailbox: str | None, work: Work, location: Where) -> _View:
+    with work.store.begin("live.enter", reads_only=True) as tx:
+        here = located(location, tx)
+        viewer = _viewer(viewer_id, here)
+        addresses = here.contacts.addresses_of(contact_id)
+        if addresses is None or not here.contacts.may_open(contact_id, viewer_id):
+            raise Refused(f"there is no contact {contact_id} that user {viewer_id} may open")
+        policy = here.settings.get().sharing
+        shared = here.sharing.mailboxes(viewer_id, contact_id, policy) if addresses else ()
+        doors = _doors(viewer, shared, policy, tx)
+    if mailbox is not None:
+        doors = tuple(door for door in doors if door.address == mailbox)
+        if not doors:
+            raise Refused(f"user {viewer_id} may not see mail of this contact in that mailbox")
+    return _View(viewer, contact_id, addresses, doors, policy, here.location)
+
+
+def _of_owner(viewer_id: str, work: Work, location: Where) -> _View:
+    with work.store.begin("live.enter", reads_only=True) as tx:
+        here = located(location, tx)
+        viewer = _viewer(viewer_id, here)
+        policy = here.settings.get().sharing
+        doors = _doors(viewer, here.sharing.mailboxes(viewer_id, None, policy), policy, tx)
+        if not doors:
+            check_permission(viewer_id, here)
+    if not doors:
+        raise Refused(f"user {viewer_id} has no mailbox connected: `lodestone connect --user {viewer_id}`")
+    return _View(viewer, None, (), doors, policy, here.location)
+
+
+def _viewer(user_id: str, here: InLocation) -> User:
+    check_known(user_id, here)
+    viewer = here.users.get(user_id) or User(user_id)
+    if not viewer.active:
+        raise Refused(f"user {user_id} is deactivated in the CRM")
+    return viewer
+
+
+def _doors(
+    viewer: User, shared: Collection[SharedMailbox], policy: SharingPolicy, tx: Transaction
+) -> tuple[Door, ...]:
+    """A mailbox is looked into once, however many connections lead there (E76)."""
+    found: dict[int, list[SharedMailbox]] = {}
+    for one in shared:
+        if may_see(viewer, one.share, policy):
+            found.setdefault(one.mailbox_id, []).append(one)
+    active = {
+        one.connection_id for those in found.values() for one in those if one.state is ConnectionState.ACTIVE
+    }
+    connections = tx.connections.of_ids(active)
+    return tuple(_door(those, connections) for those in found.values())
+
+
+def _door(those: Sequence[SharedMailbox], connections: Mapping[int, Connection]) -> Door:
+    active = [one for one in those if one.connection_id in connections]
+    return Door(
+        those[0].mailbox_id,
+        those[0].address,
+        tuple(one.share for one in active),
+        tuple(connections[one.connection_id] for one in active),
+        PAUSED if those[0].is_paused else None if active else SIGN_IN_NEEDED,
+    )

@@ -1,0 +1,237 @@
+"""Matching: the only room in which a mail's headers are read."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from domain.connections import Connection, MailboxState
+from domain.crm.contacts import Hit, hits
+from domain.crm.locations import Location
+from domain.decisions import Decision, decide
+from domain.errors import GiveUp, TryAgain
+from domain.events import MailMatched
+from domain.ledger import SLICE, Ahead, Cost, Link, Planned, Step
+from domain.mail.messages import INBOX, Exclusions, Fetched, Insiders, Message, read
+from domain.mailboxes import PUT_AWAY
+from domain.outcomes import Outcome
+from domain.quota import Purpose
+from domain.retention import Data
+from handlers.batches import Slice, set_aside_exhausted
+from handlers.context import Work, enter, once_more
+from handlers.ports.store import Transaction
+
+log = structlog.get_logger()
+
+MISSING_WAIT = 25.0
+"""Seconds between two looks at a message that Gmail lists but does not have yet, or shows as it was (W7)."""
+
+
+def match(mailbox_id: int, work: Work) -> None:
+    """Slice by slice, until nothing of this mailbox waits to be matched.
+
+    Sorting waits for the last slice, and that may be one in which nobody was matched.
+    """
+    matched, ahead = False, None
+    while not work.stopping() and (ahead is None or Step.MATCH in ahead.ready):
+        done, ahead = _match_slice(mailbox_id, work)
+        matched = matched or done
+        if not done:
+            break
+    if matched and (ahead is None or not ahead.coming.isdisjoint({Step.ANNOUNCE, Step.SORT})):
+        work.queue.emit(MailMatched(mailbox_id))
+
+
+def _match_slice(mailbox_id: int, work: Work) -> tuple[bool, Ahead | None]:
+    """Whether a slice was matched, and what waits then, unless there was no need to ask."""
+    with work.store.begin("contacts.claim") as tx:
+        mailbox = tx.mailboxes.get(mailbox_id)
+        connections = tx.connections.working(mailbox_id)
+        if mailbox is None or not connections or mailbox.rests(mailbox.read_at):
+            return False, None
+        claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, work.me(), work.pace.lease)
+        claims = set_aside_exhausted(mailbox_id, Step.MATCH, claims, work.me(), connections, tx)
+        if not claims:
+            return False, tx.ledger.ahead(mailbox_id)
+        own = tx.mailboxes.own_addresses(mailbox_id)
+    piece = Slice(mailbox, Step.MATCH, claims, work)
+    with piece.released_on_failure():
+        return _match(piece, connections, own, work)
+    return False, None
+
+
+def _match(
+    piece: Slice, connections: Sequence[Connection], own: frozenset[str], work: Work
+) -> tuple[bool, Ahead | None]:
+    began = time.monotonic()
+    ids = [claim.gmail_id for claim in piece.claims]
+    answer = enter(
+        connections,
+        work,
+        lambda gmail: (gmail.fetch(ids), gmail.spent),
+        piece.lease(),
+        purpose=Purpose.MATCH,
+        expected=work.tally.quota.read * len(ids),
+    )
+    if answer is None:
+        piece.release(piece.claims, 0, counted=False)
+        return False, None
+    fetched, spent = answer
+    piece.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
+    messages = [read(message, own) for message in fetched.values() if isinstance(message, Fetched)]
+    missing = [gmail_id for gmail_id, message in fetched.items() if message is None]
+    cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
+    return once_more(lambda: _record(piece, messages, missing, cost, work))
+
+
+def _record(
+    piece: Slice, messages: Sequence[Message], missing: Collection[str], cost: Cost, work: Work
+) -> tuple[bool, Ahead | None]:
+    """Settings are read and decisions written in one transaction, so that none is made on old ones (W6). After a full
+    slice nobody asks what waits: there is likely to be more."""
+    mailbox_id = piece.mailbox.id
+    with work.store.begin("contacts.record") as tx:
+        connections = tx.connections.working(mailbox_id, locked=True)
+        if not connections:  # the grant ended meanwhile: the mail waits for the sign-in
+            tx.ledger.release(mailbox_id, Step.MATCH, piece.claims, work.me(), 0, counted=False)
+            return False, None
+        if messages or missing:
+            piece.succeeded(tx)
+        held = {gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, work.me())}
+        messages = [message for message in messages if message.gmail_id in held]
+        behind = _shown_as_before(mailbox_id, messages, tx)
+        messages = [message for message in messages if message.gmail_id not in behind]
+        missing = held.intersection(missing)
+        gone = tx.messages.missing(mailbox_id, missing) if missing else frozenset[str]()
+        decided = _decide_all(tx, piece.mailbox, connections, messages) if messages else []
+        ended = {message.gmail_id for message in messages} | gone
+        claims = [claim for claim in piece.claims if claim.gmail_id in ended]
+        costs = dict.fromkeys(ended, cost)
+        tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), work.me(), costs)
+        tx.decisions.skip(mailbox_id, dict.fromkeys(gone, Outcome.SKIP_GONE), [c.id for c in connections])
+        _write(tx, mailbox_id, decided)
+        ahead = tx.ledger.ahead(mailbox_id) if len(piece.claims) < SLICE else None
+    waiting = [claim for claim in piece.claims if claim.gmail_id in behind | (set(missing) - gone)]
+    if waiting:
+        piece.release(waiting, MISSING_WAIT, counted=False)
+    for gmail_id in gone:
+        log.info("message.lost", mailbox_id=mailbox_id, message_id=gmail_id, outcome=Outcome.SKIP_GONE.value)
+    for one in decided:
+        _say(one, piece, cost)
+    return True, ahead
+
+
+def _shown_as_before(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> frozenset[str]:
+    """Mail that has just left Spam or Trash by history, while Gmail still shows it there (W9)."""
+    put_away = {m.gmail_id for m in messages if not PUT_AWAY.isdisjoint(m.label_ids)}
+    return tx.messages.just_reopened(mailbox_id, put_away) if put_away else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What the CRM knows of everybody on some mails; `hits` by author."""
+
+    insiders: Insiders
+    exclusions: Exclusions
+    hits: Mapping[str | None, tuple[Hit, ...]]
+
+
+def look_up(mailbox_id: int, location: Location, messages: Sequence[Message], tx: Transaction) -> People:
+    """One look for all of them, by what the location knows."""
+    people = {a for m in messages for a in (m.sender, m.author, *m.to, *m.cc, *m.bcc) if a is not None}
+    here = tx.of(location)
+    organisation = here.settings.get()
+    directory = here.contacts.candidates({message.author for message in messages if message.author})
+    own, aliases = tx.mailboxes.own_and_registered(mailbox_id)
+    return People(
+        Insiders(
+            own=own,
+            aliases=aliases,
+            users=here.contacts.users_among(people),
+            domains=organisation.internal_domains,
+        ),
+        organisation.exclusions,
+        {m.author: hits(m.author, directory) for m in messages if m.author},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    message: Message
+    connection: Connection
+    decision: Decision
+
+
+def _decide_all(
+    tx: Transaction, mailbox: MailboxState, connections: Sequence[Connection], messages: Sequence[Message]
+) -> list[_Decided]:
+    """One look into the CRM of each location for the whole slice, then every decision in memory."""
+    known = {
+        location: look_up(mailbox.id, location, messages, tx)
+        for location in dict.fromkeys(connection.location for connection in connections)
+    }
+    return [
+        _Decided(
+            message,
+            connection,
+            decide(
+                message,
+                insiders=people.insiders,
+                exclusions=people.exclusions,
+                hits=people.hits.get(message.author, ()),
+                mode=connection.mode,
+                features=connection.features,
+                crm_labels=frozenset(mailbox.labels.values()),
+            ),
+        )
+        for message in messages
+        for connection in connections
+        for people in (known[connection.location],)
+    ]
+
+
+def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> None:
+    """Decisions and the steps that follow from them; what may not be kept stays behind in memory (D2)."""
+    skipped: dict[int, dict[str, Outcome]] = {}
+    linked: dict[frozenset[Data], list[tuple[str, int, Link, Outcome | None]]] = {}
+    planned: list[tuple[str, int, Planned]] = []
+    for one in decided:
+        message, connection_id, hit = one.message, one.connection.id, one.decision.hit
+        if one.decision.skip is not None:
+            skipped.setdefault(connection_id, {})[message.gmail_id] = one.decision.skip
+        if hit is None or message.author is None:
+            continue
+        in_inbox = INBOX in message.label_ids
+        link = Link(
+            hit.contact.id,
+            hit.address,
+            hit.matched_by,
+            message.author,
+            message.received_at,
+            in_inbox,
+            message.via_list,
+        )
+        belongs = (message.gmail_id, connection_id, link, one.decision.final)
+        linked.setdefault(one.decision.kept, []).append(belongs)
+        planned += [(message.gmail_id, connection_id, step) for step in one.decision.steps]
+    for connection_id, outcomes in skipped.items():
+        tx.decisions.skip(mailbox_id, outcomes, [connection_id])
+    for kept, links in linked.items():
+        tx.decisions.link(mailbox_id, links, kept)
+    tx.ledger.plan(mailbox_id, planned)
+
+
+def _say(one: _Decided, piece: Slice, cost: Cost) -> None:
+    skip, hit = one.decision.skip, one.decision.hit
+    say = log.bind(
+        mailbox_id=piece.mailbox.id,
+        message_id=one.message.gmail_id,
+        connection_id=one.connection.id,
+        location_id=one.connection.location.id,
+        milliseconds=round(cost.seconds * 1000),
+    )
+    if skip is not None or hit is None:
+        say.info("contact.unmatched", outcome=skip and skip.value)
+    else:
+        say.info("contact.matched", contact_id=hit.contact.id, matched_by=hit.matched_by.value)

@@ -1,0 +1,139 @@
+"""The mail that is answered: read in Gmail when it is needed, kept nowhere; it says who gets the answer (H45)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC
+
+from domain.connections import Connection
+from domain.crm.contacts import hits
+from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
+from domain.mail.answers import answered, quoted
+from domain.mail.composition import NEWEST, Original, Person, Written
+from domain.mail.content import Letter
+from domain.mail.messages import DRAFT, Direction, MailClass, people
+from domain.sorting import zone
+from handlers.context import Work, enter
+from handlers.live_view import live
+from handlers.live_view.merged import SIGN_IN_NEEDED, Shown
+
+_PAGE = 10
+_MOST_PAGES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Which mail is answered, who gets the answer, and what it says with that mail quoted below."""
+
+    gmail_id: str
+    original: Original
+    to: tuple[Person, ...] = field(repr=False)
+    cc: tuple[Person, ...] = field(repr=False)
+    text: str = field(repr=False)
+
+
+def prepare(written: Written, connection: Connection, address: str, work: Work) -> Answer:
+    """`address` is the mailbox's own. Raises Refused, and what `Mailbox` raises."""
+    with work.store.begin("answers.look", reads_only=True) as tx:
+        own = tx.mailboxes.own_addresses(connection.mailbox_id)
+        organisation = tx.of(connection.location).settings.get()
+    if written.reply_to == NEWEST:
+        letter = _newest(written, connection, address, own, work)
+    else:
+        letter = _named(written, connection, own, work)
+    fields = letter.fields()
+    whom = answered(letter.message(own), fields, own, everybody=written.to_all)
+    first = {name: fields.get(name, ("",))[0] for name in ("message-id", "references", "subject")}
+    text = written.text
+    if written.quote:
+        moment = letter.received_at.astimezone(zone(organisation.time_zone) or UTC)
+        text = quoted(text, letter.text(), letter.header("From"), moment)
+    return Answer(
+        letter.gmail_id,
+        Original(letter.thread_id, first["message-id"], first["references"], first["subject"]),
+        tuple(map(Person, whom.to)),
+        tuple(map(Person, whom.cc)),
+        text,
+    )
+
+
+def _named(written: Written, connection: Connection, own: frozenset[str], work: Work) -> Letter:
+    """The mail that was chosen. Where a contact is named it must be one that he takes part in."""
+    gmail_id = written.reply_to or ""
+    letter = _read(gmail_id, connection, work)
+    if letter is None:
+        raise Refused(f"there is no mail {gmail_id} in the mailbox to answer")
+    if DRAFT in letter.label_ids:
+        raise Refused(f"mail {gmail_id} is a draft: there is nothing to answer yet")
+    if written.contact_id and not _theirs(people(letter.message(own)), written.contact_id, connection, work):
+        raise Refused(f"contact {written.contact_id} takes no part in mail {gmail_id}: leave --to out")
+    return letter
+
+
+def _newest(
+    written: Written, connection: Connection, address: str, own: frozenset[str], work: Work
+) -> Letter:
+    """The newest mail that a person of the contact has written (D16), as the contact's page would show it."""
+    if written.contact_id is None:
+        raise Refused("name the contact whose mail this answers: --to CONTACT")
+    place = None
+    for _ in range(_MOST_PAGES):
+        page = live.show(
+            written.contact_id,
+            written.user_id,
+            work,
+            limit=_PAGE,
+            place=place,
+            mailbox=address,
+            location=connection.location,
+        )
+        for asked in page.asked:
+            if asked.trouble:
+                raise (
+                    AccessRevoked(SIGN_IN_NEEDED)
+                    if asked.trouble == SIGN_IN_NEEDED
+                    else TryAgain(asked.trouble)
+                )
+        for shown in _candidates(page.mails, written.contact_id, connection, own, work):
+            letter = _read(shown.letter.gmail_id, connection, work)
+            if letter is not None and letter.message(own).mail_class is MailClass.HUMAN:
+                return letter
+        place = page.place
+        if place is None:
+            break
+    raise Refused(
+        f"contact {written.contact_id} has written nothing lately that could be answered: name a mail with --reply-to"
+    )
+
+
+def _candidates(
+    mails: Collection[Shown], contact_id: str, connection: Connection, own: frozenset[str], work: Work
+) -> list[Shown]:
+    """A preview does not show all that tells a mail's class, but enough to pass over most automatic mail."""
+    found = []
+    for shown in mails:
+        message = shown.letter.message(own)
+        if (
+            shown.direction is Direction.INBOUND
+            and message.mail_class is MailClass.HUMAN
+            and message.author
+            and _theirs([message.author], contact_id, connection, work)
+        ):
+            found.append(shown)
+    return found
+
+
+def _theirs(addresses: Collection[str], contact_id: str, connection: Connection, work: Work) -> bool:
+    """Whether one of the addresses is the contact's now (D5, Z45)."""
+    with work.store.begin("answers.look", reads_only=True) as tx:
+        known = tx.of(connection.location).contacts.candidates(addresses)
+    return any(hit.contact.id == contact_id for address in addresses for hit in hits(address, known))
+
+
+def _read(gmail_id: str, connection: Connection, work: Work) -> Letter | None:
+    answer = enter((connection,), work, lambda gmail: [gmail.letter(gmail_id)])
+    if answer is None:
+        raise AccessRevoked(SIGN_IN_NEEDED)
+    [letter] = answer
+    if isinstance(letter, TryAgain | GiveUp):
+        raise letter
+    return letter

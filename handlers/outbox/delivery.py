@@ -1,0 +1,222 @@
+"""The outbox: what users have written is sent once, whatever dies in between; what it says is true (Z16, D15, I2)."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+
+from domain.connections import Connection
+from domain.crm.users import User
+from domain.errors import GiveUp, TryAgain, Unanswered
+from domain.events import SendingDue
+from domain.locks import LockKind
+from domain.outbox import (
+    DRAFT_GONE,
+    INTERRUPTED,
+    LOOKED_FOR,
+    LOOKS,
+    SIGN_IN,
+    SWITCHED_OFF,
+    TOO_LATE,
+    Sending,
+    SendReport,
+    SendState,
+    hindrance,
+    wait_before,
+)
+from domain.quota import Purpose
+from handlers.context import REFUSED_WAIT, Lease, Work, enter, in_turn, written
+from handlers.crm.locations import Where, located
+from handlers.ports.providers import Mailbox
+from handlers.ports.store import Transaction
+
+log = structlog.get_logger()
+
+TURN = 20.0
+"""Seconds after which a mailbox lets others have the thread."""
+
+
+def deliver(mailbox_id: int, work: Work) -> None:
+    """Everything of this mailbox that is due, one after the other, one run at a time."""
+    in_turn(LockKind.SEND, mailbox_id, SendingDue(mailbox_id), work, partial(_deliver, mailbox_id, work))
+
+
+def _deliver(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
+    turn_ends = time.monotonic() + TURN
+    while not work.stopping():
+        if time.monotonic() > turn_ends:
+            work.queue.mark(LockKind.SEND, mailbox_id)  # one more run, behind all that is queued now
+            return True
+        with work.store.begin("sending.claim") as tx:
+            sending = tx.outbox.claim(mailbox_id, work.me(), work.pace.long_lease)
+            if sending is None:
+                return True
+            connection = tx.connections.get(sending.connection_id)
+            user = _user(connection, tx)
+            late = sending.is_late(tx.now())
+        end = _take_up(sending, connection, user, work, _lease(sending, keep, work), late=late)
+        written(partial(_conclude, sending, connection, end, work), work)
+        if not keep():
+            return False
+    return False
+
+
+def _user(connection: Connection | None, tx: Transaction) -> User | None:
+    return tx.of(connection.location).users.get(connection.user_id) if connection else None
+
+
+def _lease(sending: Sending, keep: Callable[[], bool], work: Work) -> Lease:
+    """The claim and the turn; the shorter of the two says how often."""
+    owner, claim = work.me(), work.pace.long_lease
+
+    def extend() -> None:
+        keep()
+        with work.store.begin("sending.extend") as tx:
+            tx.outbox.extend(sending, owner, claim)
+
+    return Lease(min(work.pace.lease, claim), extend)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a try ended: sent, failed, or a state in which it is taken up again `after` so many seconds."""
+
+    state: SendState
+    reason: str | None = None
+    sent_id: str | None = None
+    after: float = 0.0
+    looks: int = 0
+
+
+def _take_up(
+    sending: Sending,
+    connection: Connection | None,
+    user: User | None,
+    work: Work,
+    lease: Lease,
+    *,
+    late: bool,
+) -> _End:
+    """By the settings of this moment (E92). What may have been sent ends only by what Gmail says of it."""
+    why = hindrance(connection, user)
+    if why or connection is None:
+        return _hindered(sending, why or SWITCHED_OFF)
+    run = {SendState.DRAFTING: _clear_away, SendState.WAITING: _send, SendState.SENDING: _look}[sending.state]
+    try:
+        end = enter(
+            (connection,),
+            work,
+            lambda gmail: run(sending, gmail, work, late=late),
+            lease,
+            purpose=Purpose.SEND,
+        )
+    except TryAgain as error:
+        return _again(sending, sending.state, error)
+    except GiveUp as error:
+        if sending.state is SendState.DRAFTING:
+            return _End(SendState.FAILED, INTERRUPTED)
+        after = REFUSED_WAIT.total_seconds()
+        return _End(sending.state, error.reason, after=after, looks=sending.looks)
+    return end or _hindered(sending, SIGN_IN)
+
+
+def _hindered(sending: Sending, why: str) -> _End:
+    if sending.state is SendState.DRAFTING:
+        return _End(SendState.FAILED, INTERRUPTED)
+    if sending.state is SendState.WAITING:
+        return _End(SendState.FAILED, why)
+    return _again(sending, SendState.SENDING, TryAgain(why))
+
+
+def _clear_away(sending: Sending, gmail: Mailbox, work: Work, *, late: bool) -> _End:
+    """Its caller died, or was told that it failed: a draft that came to be nevertheless goes."""
+    draft_id = gmail.draft_with(sending.key, sending.created_at)
+    if draft_id is not None:
+        gmail.delete_draft(draft_id)
+    return _End(SendState.FAILED, INTERRUPTED)
+
+
+def _send(sending: Sending, gmail: Mailbox, work: Work, *, late: bool) -> _End:
+    if sending.draft_id is None or late:
+        return _End(SendState.FAILED, TOO_LATE)
+    try:
+        return _End(SendState.SENT, sent_id=gmail.send_draft(sending.draft_id))
+    except LookupError:  # sent or deleted meanwhile, by whomever: from here on it is looked for
+        return _End(SendState.SENDING, LOOKED_FOR, after=work.pace.redrive_after, looks=sending.looks)
+    except Unanswered as error:  # Gmail may be at it still
+        later = _again(sending, SendState.SENDING, error)
+        return replace(later, after=max(later.after, work.pace.long_lease / 10))
+    except TryAgain as error:
+        return _again(sending, SendState.WAITING, error)
+    except GiveUp as error:
+        return _End(SendState.FAILED, error.reason)
+
+
+def _look(sending: Sending, gmail: Mailbox, work: Work, *, late: bool) -> _End:
+    """An earlier try ended in the dark. Gmail takes a draft away when it sends it."""
+    if sending.draft_id is not None and gmail.has_draft(sending.draft_id):
+        return _send(sending, gmail, work, late=late)
+    return _look_for(sending, gmail, work)
+
+
+def _look_for(sending: Sending, gmail: Mailbox, work: Work) -> _End:
+    """A draft that is gone proves nothing: its user may have deleted it. What was sent has our key."""
+    sent_id = gmail.sent_with(sending.key, sending.created_at)
+    if sent_id is not None:
+        return _End(SendState.SENT, sent_id=sent_id)
+    looks = sending.looks + 1
+    if looks >= LOOKS:
+        return _End(SendState.FAILED, DRAFT_GONE)
+    return _End(SendState.SENDING, LOOKED_FOR, after=work.pace.redrive_after, looks=looks)
+
+
+def _again(sending: Sending, state: SendState, error: TryAgain) -> _End:
+    wait = wait_before(sending.attempts, random.random())  # noqa: S311 - jitter, no secret
+    after = wait if error.after is None else max(wait, error.after)
+    return _End(state, error.reason, after=after.total_seconds(), looks=sending.looks)
+
+
+def _conclude(sending: Sending, connection: Connection | None, end: _End, work: Work) -> None:
+    me = work.me()
+    with work.store.begin("sending.record") as tx:
+        if end.state in (SendState.SENT, SendState.FAILED):
+            ours = tx.outbox.finish(sending, me, end.state, sent_id=end.sent_id, reason=end.reason)
+        else:
+            ours = tx.outbox.release(sending, me, end.after, end.state, end.reason, end.looks)
+    say = log.bind(
+        sending_id=sending.id,
+        mailbox_id=sending.mailbox_id,
+        connection_id=sending.connection_id,
+        location_id=connection and connection.location.id,
+        attempt=sending.attempts,
+    )
+    if not ours:
+        return
+    if end.state is SendState.SENT:
+        say.info("sending.sent", message_id=end.sent_id)
+    elif end.state is SendState.FAILED:
+        say.warning("sending.failed", reason=end.reason)
+    else:
+        say.info("sending.postponed", reason=end.reason, seconds=round(end.after, 1))
+
+
+def reports(
+    user_id: str | None,
+    mailbox: str | None,
+    state: SendState | None,
+    limit: int,
+    work: Work,
+    location: Where = None,
+) -> tuple[SendReport, ...]:
+    """What waits, was sent, has failed, the newest first."""
+    with work.store.begin("sending.reports", reads_only=True) as tx:
+        return located(location, tx).reports.sendings(user_id, mailbox, state, limit)
+
+
+def look_up(sending_id: int, work: Work) -> Sending | None:
+    """How it stands now."""
+    with work.store.begin("sending.read", reads_only=True) as tx:
+        return tx.outbox.get(sending_id)

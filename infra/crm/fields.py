@@ -1,0 +1,282 @@
+"""What the CRM's records may look like, whichever way they come: one set of checks for files and for messages."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+
+from domain.crm.contacts import Kind
+from domain.crm.deals import DealCategory
+from domain.crm.merges import Merge
+from domain.crm.records import (
+    ContactRecord,
+    DealRecord,
+    Record,
+    Records,
+    UserRecord,
+    category_word,
+    day_of,
+    start_of,
+)
+from domain.mail.addresses import canonical
+
+Value = str | Sequence[str]
+"""Text, or for a field of LISTS its entries."""
+
+CATEGORY_HELP = (
+    "; `--category WORD=LOST`, or `lodestone settings set category WORD LOST`, says what a word counts as"
+)
+"""What to do about a word that is no category."""
+
+FIELDS: Mapping[Records, tuple[str, ...]] = {
+    Records.CONTACTS: ("id", "kind", "name", "emails", "assigned_to", "created_at"),
+    Records.DEALS: ("id", "contact_ids", "stage", "category", "closing_date"),
+    Records.USERS: ("id", "name", "emails"),
+}
+OPTIONAL: Mapping[Records, Mapping[str, Value]] = {
+    Records.CONTACTS: {"visible_to": (), "merged_from": ()},
+    Records.DEALS: {},
+    Records.USERS: {"role": "", "roles_above": (), "may_connect": "true", "active": "true", "locations": ()},
+}
+"""Fields that may be absent, after those of FIELDS, and what they count as then."""
+
+_EMAILS = {kind: fields.index("emails") for kind, fields in FIELDS.items() if "emails" in fields}
+LISTS = frozenset({"emails", "contact_ids", "visible_to", "roles_above", "locations", "merged_from"})
+YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+MAX_ID = 255
+MOST_MERGED = 1_000
+_LONGEST_DATE = len("2026-03-31")
+HAS_TIME = re.compile("%[HIMSfTXRcsp]")
+"""A date format that holds a time of day too."""
+
+
+class Unfit(Exception):
+    """A record that cannot go in. The text names the field and never what stands in it (D2); `word` is the word
+    for a category that nobody knows, for whoever may see it."""
+
+    def __init__(self, text: str, word: str | None = None) -> None:
+        super().__init__(text)
+        self.word = word
+
+
+@dataclass(frozen=True, slots=True)
+class Customs:
+    """How the organisation writes things. Its words and its zone are asked for only where a record needs them."""
+
+    category: Callable[[str], DealCategory | None] = lambda word: None
+    """What a word that is no category counts as, None when nobody has said so (E9)."""
+
+    zone: Callable[[], tzinfo] = lambda: UTC
+    date_format: str | None = None
+    """strptime's; None is ISO 8601 (E106)."""
+
+
+PLAIN = Customs()
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A record, and what of it was left out."""
+
+    record: Record
+    left_out: tuple[str, ...]
+
+
+def read(kind: Records, values: Sequence[Value], customs: Customs = PLAIN) -> Understood:
+    """The record whose fields these are, in the order of FIELDS and then OPTIONAL; space around them does not
+    count. Raises Unfit.
+    """
+    stripped: list[Value] = [
+        value.strip() if isinstance(value, str) else [entry.strip() for entry in value] for value in values
+    ]
+    _check_text(entry for value in stripped for entry in ([value] if isinstance(value, str) else value))
+    left_out: tuple[str, ...] = ()
+    if (place := _EMAILS.get(kind)) is not None:
+        stripped[place], left_out = _addresses(stripped[place])
+    return Understood(_READ[kind](customs, *stripped), left_out)
+
+
+def read_id(text: str) -> str:
+    """The id of a record. Raises Unfit."""
+    stripped = text.strip()
+    _check_text([stripped])
+    return _id("id", stripped)
+
+
+def _check_text(values: Iterable[str]) -> None:
+    text = "".join(values)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Unfit("the record is not UTF-8") from None
+    if "\0" in text:
+        raise Unfit("the record holds a NUL character")
+
+
+def _contact(
+    customs: Customs,
+    contact_id: str,
+    kind: str,
+    name: str,
+    emails: Sequence[str],
+    assigned_to: str,
+    created_at: str,
+    visible_to: Sequence[str],
+    merged_from: Sequence[str],
+) -> ContactRecord:
+    return ContactRecord(
+        id=_id("id", contact_id),
+        kind=_kind(kind),
+        name=name,
+        addresses=tuple(emails),
+        assigned_to=assigned_to or None,
+        created_at=_moment(created_at, customs),
+        visible_to=_ids("visible_to", visible_to),
+        merged_from=_losers("merged_from", contact_id, merged_from),
+    )
+
+
+def _deal(
+    customs: Customs,
+    deal_id: str,
+    contact_ids: Sequence[str],
+    stage: str,
+    category: str,
+    closing_date: str,
+) -> DealRecord:
+    return DealRecord(
+        id=_id("id", deal_id),
+        contact_ids=_ids("contact_ids", contact_ids),
+        stage=stage,
+        category=_category(category, customs) if category else None,
+        closing_date=_day(closing_date, customs) if closing_date else None,
+    )
+
+
+def _user(
+    customs: Customs,
+    user_id: str,
+    name: str,
+    emails: Sequence[str],
+    role: str,
+    roles_above: Sequence[str],
+    may_connect: str,
+    active: str,
+    locations: Sequence[str],
+) -> UserRecord:
+    return UserRecord(
+        id=_id("id", user_id),
+        name=name,
+        addresses=tuple(emails),
+        role=role or None,
+        roles_above=_ids("roles_above", roles_above),
+        may_connect=_yes_or_no("may_connect", may_connect),
+        active=_yes_or_no("active", active),
+        locations=_ids("locations", locations),
+    )
+
+
+_READ: Mapping[Records, Callable[..., Record]] = {
+    Records.CONTACTS: _contact,
+    Records.DEALS: _deal,
+    Records.USERS: _user,
+}
+
+
+def _id(field: str, text: str) -> str:
+    if not text:
+        raise Unfit(f"{field} is missing")
+    if len(text) > MAX_ID:
+        raise Unfit(f"{field} is longer than {MAX_ID} characters")
+    return text
+
+
+def _ids(field: str, entries: Sequence[str]) -> tuple[str, ...]:
+    """Each once, in their order."""
+    return tuple(dict.fromkeys(_id(f"{field}: entry {place}", one) for place, one in enumerate(entries, 1)))
+
+
+def read_merge(survivor: str, losers: Sequence[str], version: int) -> Merge:
+    """Raises Unfit."""
+    found = _losers("merged_ids", survivor := read_id(survivor), losers)
+    if not found:
+        raise Unfit("merged_ids is empty")
+    return Merge(survivor, found, version)
+
+
+def _losers(field: str, survivor: str, entries: Sequence[str]) -> tuple[str, ...]:
+    """Few enough for one transaction."""
+    _check_text(entries)
+    found = _ids(field, [one.strip() for one in entries])
+    if survivor in found:
+        raise Unfit(f"{field} names the record itself")
+    if len(found) > MOST_MERGED:
+        raise Unfit(f"{field} names more than {MOST_MERGED} records")
+    return found
+
+
+def _yes_or_no(field: str, text: str) -> bool:
+    """A word that is neither refuses the record: it might take a permission away, or give one."""
+    try:
+        return YES_OR_NO[text.lower()]
+    except KeyError:
+        raise Unfit(f"{field} is neither true nor false") from None
+
+
+def _kind(text: str) -> Kind:
+    try:
+        return Kind(text.lower())
+    except ValueError:
+        raise Unfit("kind is neither contact nor lead") from None
+
+
+def _category(text: str, customs: Customs) -> DealCategory:
+    """A word that is none refuses the record: taken for OPEN it would make open deals of lost ones (E9)."""
+    found = DealCategory.__members__.get(text.upper()) or customs.category(category_word(text))
+    if found is None:
+        raise Unfit(f"category is none of {', '.join(DealCategory)}", word=text)
+    return found
+
+
+def _addresses(entries: Value) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Every address in its exact form, once, and what was left out because it is none: that has to be said, for a
+    typing error would go unnoticed for good. Where nothing is left, the record is refused."""
+    found = [canonical(entry) for entry in entries]
+    bad = [f"emails: entry {place} is no address" for place, one in enumerate(found, 1) if one is None]
+    good = tuple(dict.fromkeys(one for one in found if one is not None))
+    if bad and not good:
+        raise Unfit(bad[0])
+    return good, tuple(f"{text} and was left out" for text in bad)
+
+
+def _moment(text: str, customs: Customs) -> datetime:
+    """Without a time it is the beginning of the organisation's day (E106), else without a zone UTC."""
+    try:
+        moment = _read_time(text, customs)
+        if not isinstance(moment, datetime):
+            return start_of(moment, customs.zone())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise Unfit(f"created_at is no {_wanted(customs)} or time") from None
+
+
+def _day(text: str, customs: Customs) -> date:
+    try:
+        found = _read_time(text, customs)
+        if not isinstance(found, datetime):
+            return found
+        return day_of(found, customs.zone() if found.tzinfo else UTC)
+    except (ValueError, OverflowError):
+        raise Unfit(f"closing_date is no {_wanted(customs)}") from None
+
+
+def _read_time(text: str, customs: Customs) -> date | datetime:
+    """A date where no time of day is written. Raises ValueError."""
+    if customs.date_format is not None:
+        found = datetime.strptime(text, customs.date_format)  # noqa: DTZ007 - E106 says what no zone means
+        return found if HAS_TIME.search(customs.date_format) else found.date()
+    return date.fromisoformat(text) if len(text) <= _LONGEST_DATE else datetime.fromisoformat(text)
+
+
+def _wanted(customs: Customs) -> str:
+    return "ISO 8601 date" if customs.date_format is None else f"date as {customs.date_format} writes it"

@@ -1,0 +1,248 @@
+"""Connections: who uses which mailbox, by which settings, with which grant (D1, D12, W6, W15)."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    case,
+    delete,
+    exists,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy import Connection as Database
+
+from domain.connections import Connection, ConnectionState, Features, Mode, Sharing
+from domain.crm.locations import Location
+from domain.mailboxes import Grant
+from infra.db import features as on
+from infra.db.connections.disconnecting import LeavingRows
+from infra.db.crm.merges import is_merge_of, same_as, whose
+from infra.db.sql import chunks, insert_new
+from infra.db.tables.mail import connections, mailboxes, merges, shared_contacts, sign_ins
+from infra.db.types import db_now
+from infra.secrets import Cipher
+
+
+class ConnectionRows(LeavingRows):
+    """Connections within one transaction."""
+
+    def __init__(self, db: Database, cipher: Cipher) -> None:
+        super().__init__(db)
+        self._cipher = cipher
+
+    def working(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+        """Those that are switched on; nobody while the mailbox is paused (D3 row 1)."""
+        rows = self._db.execute(_WORKING[locked], {"of_mailbox": mailbox_id})
+        return tuple(map(self._read, rows))
+
+    def switched_on(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+        """Active connections of the mailbox with a feature on, paused or not, the first made first.
+
+        `locked` keeps their settings as they are until the commit (W6), and puts the notifications of one
+        connection into the order of their commits, so that a reader who asks for "after" misses none.
+        """
+        rows = self._db.execute(_SWITCHED_ON[locked], {"of_mailbox": mailbox_id})
+        return tuple(map(self._read, rows))
+
+    def get(self, connection_id: int) -> Connection | None:
+        """One connection, whatever its state."""
+        row = self._db.execute(select(connections).where(connections.c.id == connection_id)).one_or_none()
+        return self._read(row) if row else None
+
+    def of_ids(self, connection_ids: Collection[int]) -> Mapping[int, Connection]:
+        """These, by id, whatever their state."""
+        found = (self.those(connections.c.id.in_(chunk)) for chunk in chunks(connection_ids))
+        return {connection.id: connection for those in found for connection in those}
+
+    def of_mailbox(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+        """All connections of the mailbox, whatever their state."""
+        return self.those(connections.c.mailbox_id == mailbox_id, locked=locked)
+
+    def change(self, connection_id: int, features: Features, *, dry_run: bool) -> None:
+        """New settings, at once also for jobs in flight: the version grows (W6). Sorting begins afresh (E67).
+
+        What was kept for a feature that goes off is to be deleted now.
+        """
+        self._update(
+            connection_id,
+            **on.values(features),
+            dry_run=dry_run,
+            sorting_trouble=None,
+            leave_due_at=case((on.goes_off(features), db_now()), else_=connections.c.leave_due_at),
+            version=connections.c.version + 1,
+        )
+
+    def sign_in_again(self, connection_id: int, grant: Grant) -> None:
+        """The user has signed in with the same account: what waited goes on (D12). What is left to delete of before
+        stays due."""
+        self._update(
+            connection_id,
+            state=ConnectionState.ACTIVE.value,
+            grant=self._cipher.seal(grant),
+            access_trouble=None,
+            signed_out_at=None,
+            version=connections.c.version + 1,
+        )
+
+    def pause(self, connection_id: int) -> bool:
+        """The CRM has withdrawn its user's permission (D12); True when it was active."""
+        return self._turn(connection_id, ConnectionState.ACTIVE, ConnectionState.PAUSED)
+
+    def resume(self, connection_id: int) -> bool:
+        """The permission is back; True when it was paused."""
+        return self._turn(connection_id, ConnectionState.PAUSED, ConnectionState.ACTIVE)
+
+    def keep_grant(self, connection: Connection, grant: Grant) -> None:
+        """A refreshed access token, so that other processes need no refresh of their own.
+
+        Not if the connection has changed since it was read: its user may have signed in again.
+        """
+        self._update(
+            connection.id, connections.c.version == connection.version, grant=self._cipher.seal(grant)
+        )
+
+    def need_sign_in(self, connection: Connection, trouble: str | None = None) -> bool:
+        """The grant that the connection was read with is gone (E86); True for the one who noticed first."""
+        return self._update(
+            connection.id,
+            connections.c.version == connection.version,
+            connections.c.state == ConnectionState.ACTIVE.value,
+            state=ConnectionState.REAUTH_NEEDED.value,
+            access_trouble=trouble,
+            signed_out_at=db_now(),
+            version=connections.c.version + 1,
+        )
+
+    def refuse(self, connection: Connection, reason: str | None) -> bool:
+        """Why its service account is not let in for now, None when it is; True for the one who noticed first."""
+        known = connections.c.access_trouble
+        is_new = known.is_(None) if reason else known.is_not(None)
+        this = (connections.c.version == connection.version, is_new)
+        return self._update(connection.id, *this, access_trouble=reason)
+
+    def stop_sorting(self, connection: Connection, reason: str) -> bool:
+        """Sorting is in state "error" until the settings are saved again (E67); True for the one who noticed
+        first. Not if they have been since."""
+        return self._update(
+            connection.id,
+            connections.c.version == connection.version,
+            connections.c.sorting_trouble.is_(None),
+            sorting_trouble=reason,
+        )
+
+    def switch_off(self, connection_id: int) -> None:
+        """Nothing more is done for it, and its settings go; the row stays until the grant is ended at Google."""
+        its = select(connections.c.location_id, connections.c.user_id).where(
+            connections.c.id == connection_id
+        )
+        his = tuple_(sign_ins.c.location_id, sign_ins.c.user_id).in_(its)
+        self._db.execute(delete(sign_ins).where(his))
+        self._db.execute(delete(shared_contacts).where(shared_contacts.c.connection_id == connection_id))
+        self._update(
+            connection_id,
+            state=ConnectionState.OFF.value,
+            **on.values(Features()),
+            dry_run=False,
+            sharing=Sharing.PRIVATE.value,
+            excluded_domains=[],
+            leave_due_at=db_now(),
+            version=connections.c.version + 1,
+        )
+
+    def drop_grant(self, connection_id: int) -> None:
+        """It is deleted here and not ended at Google (T4)."""
+        self._update(connection_id, grant=None, version=connections.c.version + 1)
+
+    def share(
+        self, connection_id: int, sharing: Sharing | None = None, excluded: Collection[str] | None = None
+    ) -> None:
+        """The owner's own choice (D13); None leaves it as it is."""
+        if sharing is not None:
+            self._update(connection_id, sharing=sharing.value)
+        if excluded is not None:
+            self._update(connection_id, excluded_domains=sorted(excluded))
+
+    def share_contact(self, connection: Connection, contact_id: str, *, shared: bool) -> None:
+        """Switch "share e-mails" for a record on or off (D13, Custom)."""
+        tick = {
+            "connection_id": connection.id,
+            "contact_id": contact_id,
+            "location_id": connection.location.id,
+        }
+        if shared:
+            insert_new(self._db, shared_contacts, [tick])
+        else:
+            its = shared_contacts.c.contact_id.in_(same_as(connection.location.id, contact_id))
+            self._db.execute(
+                delete(shared_contacts).where(shared_contacts.c.connection_id == connection.id, its)
+            )
+
+    def shared_contacts(self, connection_id: int) -> frozenset[str]:
+        """The records for which the owner has switched on "share e-mails"."""
+        tick = shared_contacts.c
+        ticks = select(whose(tick.contact_id)).where(tick.connection_id == connection_id)
+        merged = shared_contacts.outerjoin(merges, is_merge_of(tick.location_id, tick.contact_id))
+        return frozenset(self._db.scalars(ticks.select_from(merged)))
+
+    def delete(self, connection: Connection) -> bool:
+        """The connection and its grant, unless it was made anew since it was read."""
+        this = (connections.c.id == connection.id, connections.c.version == connection.version)
+        return self._db.execute(delete(connections).where(*this)).rowcount == 1
+
+    def those(
+        self, *where: ColumnElement[bool], locked: bool = False, limit: int | None = None
+    ) -> tuple[Connection, ...]:
+        """For the repositories of an organisation or a location (user_connections.py), the first made first."""
+        found = select(connections).where(*where).order_by(connections.c.id).limit(limit)
+        rows = self._db.execute(found.with_for_update() if locked else found)
+        return tuple(map(self._read, rows))
+
+    def _turn(self, connection_id: int, old: ConnectionState, new: ConnectionState) -> bool:
+        return self._update(
+            connection_id,
+            connections.c.state == old.value,
+            state=new.value,
+            version=connections.c.version + 1,
+        )
+
+    def _update(self, connection_id: int, *where: ColumnElement[bool], **values: Any) -> bool:
+        these = (connections.c.id == connection_id, *where)
+        return self._db.execute(update(connections).where(*these).values(**values)).rowcount == 1
+
+    def _read(self, row: Any) -> Connection:
+        return Connection(
+            id=row.id,
+            location=Location(row.location_id, row.organisation_id),
+            user_id=row.user_id,
+            mailbox_id=row.mailbox_id,
+            mode=Mode(row.mode),
+            state=ConnectionState(row.state),
+            version=row.version,
+            features=on.read(row),
+            dry_run=row.dry_run,
+            grant=row.grant and self._cipher.unseal(row.grant),
+            sorting_trouble=row.sorting_trouble,
+            sharing=Sharing(row.sharing),
+            excluded_domains=frozenset(row.excluded_domains),
+            access_trouble=row.access_trouble,
+            signed_out_at=row.signed_out_at,
+        )
+
+
+def _switched_on(*where: ColumnElement[bool]) -> Mapping[bool, Select[Any]]:
+    """The query, and the same with its rows locked. Built once, see ledger_statements."""
+    its = connections.c.mailbox_id == bindparam("of_mailbox")
+    these = select(connections).where(its, on.works(), *where)
+    query = these.order_by(connections.c.id)
+    return {False: query, True: query.with_for_update()}
+
+
+_SWITCHED_ON = _switched_on()
+_WORKING = _switched_on(
+    ~exists().where(mailboxes.c.id == bindparam("of_mailbox"), mailboxes.c.paused_at.is_not(None))
+)

@@ -1,0 +1,30 @@
+"""The CRM labels of a mailbox: their ids, and what each was called when it was made or found (Z14, E54)."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from domain.sorting import LABEL_NAMES, ByCategory, Category
+from infra.db.tables.mail import mailboxes
+
+
+def keep(db: Connection, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
+    """A label that is known already has the name that it had; the `names` are those of new ones."""
+    named = mailboxes.c.id == mailbox_id
+    row = db.execute(select(mailboxes.c.labels, mailboxes.c.label_names).where(named)).one()
+    former = called(row)
+    now = {
+        category: former[category] if row.labels.get(category) == label_id else names[category]
+        for category, label_id in labels.items()
+    }
+    db.execute(update(mailboxes).where(named).values(labels=_by_text(labels), label_names=_by_text(now)))
+
+
+def called(row: Any) -> dict[Category, str]:
+    """What the labels of a mailbox are called; those that were made before names were kept have the default ones."""
+    kept = row.label_names or {}
+    return {Category(name): kept.get(name, LABEL_NAMES[Category(name)]) for name in row.labels}
+
+
+def _by_text(values: ByCategory) -> dict[str, str]:
+    return {category.value: value for category, value in values.items()}

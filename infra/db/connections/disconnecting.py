@@ -1,0 +1,144 @@
+"""What is left to do for connections that were switched off, or whose features were: rows to delete, Google to tell.
+
+`leave_due_at` is set with the switch, in one transaction, and says that there is something; so whoever is killed in
+between is followed by the next (D12).
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    case,
+    delete,
+    exists,
+    func,
+    select,
+    union_all,
+    update,
+)
+
+from domain.connections import Connection as Left
+from domain.connections import ConnectionState
+from domain.retention import After, Forgotten
+from infra.db.ledger.claims import redrive
+from infra.db.mail.kept import FOR_SORTING
+from infra.db.sql import lock
+from infra.db.tables.mail import connections, decisions, deliveries, messages, notifications, steps
+from infra.db.types import db_now
+
+_OFF = connections.c.state == ConnectionState.OFF.value
+
+
+class LeavingRows:
+    """Connections that are being ended, within one transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def is_left(self, mailbox_id: int) -> bool:
+        """Whether somebody may be ending a grant of this mailbox at Google right now."""
+        left = (connections.c.mailbox_id == mailbox_id, _OFF, connections.c.leave_due_at > db_now())
+        return self._db.scalar(select(exists().where(*left))) or False
+
+    def take_leave(self, connection_id: int, seconds: float) -> bool:
+        """Whoever ends the connection at Google has so many seconds; False when it is not off any more."""
+        return self._due(connection_id, seconds, _OFF)
+
+    def hold_leaving(self, connection_id: int, seconds: float) -> bool:
+        """Whoever deletes what is left has so many seconds, and the row until the commit; False when there is nothing
+        left to do."""
+        return self._due(connection_id, seconds, connections.c.leave_due_at.is_not(None))
+
+    def has_left(self, connection_id: int) -> None:
+        """Nothing is left to delete. A connection that is off is to be ended at Google now."""
+        done = update(connections).where(connections.c.id == connection_id)
+        self._db.execute(done.values(leave_due_at=case((_OFF, db_now()))))
+
+    def leaving_in(self, mailbox_id: int) -> tuple[int, ...]:
+        """Connections of the mailbox for which something is left to do."""
+        left = (connections.c.mailbox_id == mailbox_id, connections.c.leave_due_at.is_not(None))
+        return tuple(self._db.scalars(select(connections.c.id).where(*left).order_by(connections.c.id)))
+
+    def redrive_leaving(self, limit: int, again_after: float) -> tuple[int, ...]:
+        """Connections for which something is left to do now; each is named again after so many seconds."""
+        return redrive(self._db, connections.c.leave_due_at, limit, again_after)
+
+    def delete_notices(self, connection_id: int) -> None:
+        """What tells of the connection itself, on its user's list and on its way."""
+        self._delete_notifications(
+            notifications.c.connection_id == connection_id, notifications.c.gmail_id.is_(None)
+        )
+
+    def delete_mail(self, connection: Left, limit: int, after: After, *, alone: bool) -> Forgotten:
+        """A stretch of what was kept of mail for a connection whose features are off, by the ids of the mails; of the
+        mailbox too where it is `alone`, with nobody else keeping mail of it (D12, Z44). About `limit` rows of each
+        table are looked at from `after` on.
+
+        While MailMagnet is on only what was kept for sorting goes.
+        """
+        of_mailbox = steps.c.mailbox_id == connection.mailbox_id
+        theirs = (of_mailbox,) if alone else (of_mailbox, steps.c.connection_id == connection.id)
+        its = decisions.c.connection_id == connection.id
+        told = notifications.c.connection_id == connection.id
+        whole = messages.c.mailbox_id == connection.mailbox_id
+        looked_at = {decisions: its}
+        if not connection.keeps_mail:
+            looked_at[steps] = of_mailbox
+        if not connection.keeps_notifications:
+            looked_at[notifications] = told
+        if alone:
+            looked_at |= {messages: whole}
+        last: str | None = self._db.scalar(_last(looked_at, limit, after))
+        if not connection.keeps_mail:
+            self._delete(steps, *theirs, *_between(steps, after, last))
+        kept = (FOR_SORTING,) if connection.keeps_mail else ()
+        rows = self._delete(decisions, its, *kept, *_between(decisions, after, last))
+        if alone:
+            self._delete(messages, whole, *_between(messages, after, last))
+        if not connection.keeps_notifications:
+            self._delete_notifications(told, *_between(notifications, after, last))
+        return Forgotten(rows, None if last is None else (last,))
+
+    def _due(self, connection_id: int, seconds: float, *where: ColumnElement[bool]) -> bool:
+        due = update(connections).where(connections.c.id == connection_id, *where)
+        return self._db.execute(due.values(leave_due_at=db_now(seconds))).rowcount == 1
+
+    def _delete(self, table: Table, *these: ColumnElement[bool]) -> int:
+        """Locked in the order of their keys first, by a statement of its own: in one PostgreSQL compares each row that
+        it deletes with all that it has locked."""
+        lock(self._db, table, *these)
+        return self._db.execute(delete(table).where(*these)).rowcount
+
+    def _delete_notifications(self, *these: ColumnElement[bool]) -> None:
+        lock(self._db, notifications, *these)
+        ids = select(notifications.c.id).where(*these)
+        lock(self._db, deliveries, deliveries.c.notification_id.in_(ids))  # they go with them
+        self._db.execute(delete(notifications).where(*these))
+
+
+def _between(table: Table, after: After, last: str | None) -> tuple[ColumnElement[bool], ...]:
+    """Mail behind where the last stretch ended, up to where this one does. What is not of mail has no id."""
+    behind = table.c.gmail_id > (after[0] if after else "")
+    return (behind,) if last is None else (behind, table.c.gmail_id <= last)
+
+
+def _last(looked_at: dict[Table, ColumnElement[bool]], limit: int, after: After) -> Select[Any]:
+    """The id with which the first of the tables has that many rows; none where that is the end."""
+    ends = union_all(
+        *(
+            select(
+                select(table.c.gmail_id)
+                .where(its, *_between(table, after, None))
+                .order_by(table.c.gmail_id)
+                .offset(limit - 1)
+                .limit(1)
+                .scalar_subquery()
+                .label("gmail_id")
+            )
+            for table, its in looked_at.items()
+        )
+    ).subquery()
+    return select(func.min(ends.c.gmail_id))

@@ -1,0 +1,297 @@
+"""Writing the CRM's records: each whole or not at all, and as often as one likes."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, or_, select, tuple_, update
+
+from domain.crm.locations import Location
+from domain.crm.merges import Merge
+from domain.crm.records import SEPARATORS, Change, ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.mail.addresses import loose
+from infra.db.bulk import add, put
+from infra.db.crm.merges import MergeRows
+from infra.db.crm.outdated import OutdatedRows, whose
+from infra.db.sql import chunks, in_key_order, insert_or_raise
+from infra.db.tables.mail import (
+    contact_addresses,
+    contact_viewers,
+    contacts,
+    crm_versions,
+    deal_contacts,
+    deals,
+    locations,
+    sign_ins,
+    user_addresses,
+    users,
+)
+from infra.db.types import db_now
+
+R = TypeVar("R", bound=Record)
+_TABLES = {Records.CONTACTS: contacts, Records.DEALS: deals, Records.USERS: users}
+_TYPES = {Records.CONTACTS: ContactRecord, Records.DEALS: DealRecord, Records.USERS: UserRecord}
+_OF_ORGANISATION = (users, user_addresses)
+_PAIRS = 500
+"""Pairs compared in one statement."""
+
+
+class CrmRows:
+    """The CRM's records of one location, and its organisation's users, within one transaction; the caller keeps it
+    short (W11)."""
+
+    def __init__(self, db: Connection, location: Location) -> None:
+        self._db = db
+        self._location = location
+        self._outdated = OutdatedRows(db, location)
+        self._merges = MergeRows(db, location)
+
+    def put(self, records: Collection[Record]) -> None:
+        """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced
+        as a set. Of two with one id the later counts."""
+        ids = {kind: [one.id for one in records if isinstance(one, type_)] for kind, type_ in _TYPES.items()}
+        merging = [one for one in records if isinstance(one, ContactRecord) and one.merged_from]
+        if ids[Records.CONTACTS]:
+            self._merges.take_turn(alone=bool(merging))
+        for kind, its in ids.items():
+            self._keep_versions(kind, its, crm_versions.c.deleted_at.is_not(None), deleted_at=None)
+        self._put(records)
+        for kind, its in ids.items():
+            self._outdated.clear(kind, its)
+        self._merges.settle(ids[Records.CONTACTS])
+        for one in merging:
+            self._merges.merge_unversioned(one.id, one.merged_from)
+
+    def _put(self, records: Collection[Record]) -> None:
+        self._put_contacts({one.id: one for one in records if isinstance(one, ContactRecord)}.values())
+        self._put_deals({one.id: one for one in records if isinstance(one, DealRecord)}.values())
+        self._put_users({one.id: one for one in records if isinstance(one, UserRecord)}.values())
+
+    def ids_after(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
+        """The ids of a kind in the database's order, a page at a time; "" begins."""
+        key = _TABLES[kind].c.id
+        page = select(key).where(self._here(_TABLES[kind]), key > last)
+        return tuple(self._db.scalars(page.order_by(key).limit(limit)))
+
+    def ids_with_separator(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
+        """The same of ids that look like several in a cell (E107)."""
+        key = _TABLES[kind].c.id
+        odd = or_(*(key.contains(separator) for separator in SEPARATORS))
+        page = select(key).where(self._here(_TABLES[kind]), key > last, odd)
+        return tuple(self._db.scalars(page.order_by(key).limit(limit)))
+
+    def roles_with_separator(self) -> frozenset[str]:
+        """Roles that look like several in a cell."""
+        odd = or_(*(users.c.role.contains(separator) for separator in SEPARATORS))
+        return frozenset(self._db.scalars(select(users.c.role).where(self._here(users), odd).distinct()))
+
+    def known(self, kind: Records, ids: Collection[str]) -> frozenset[str]:
+        """Which of these there are."""
+        key, here = _TABLES[kind].c.id, self._here(_TABLES[kind])
+        return frozenset(
+            one for chunk in chunks(ids) for one in self._db.scalars(select(key).where(here, key.in_(chunk)))
+        )
+
+    def outsiders(self, user_ids: Collection[str]) -> frozenset[str]:
+        """Which of these users are members of other locations only. Of whom nothing is said, he is a member of all."""
+        here = select(locations.c.name).where(locations.c.id == self._location.id).scalar_subquery()
+        told = select(users.c.id, users.c.locations, here.label("here"))
+        some = (self._here(users), users.c.locations != [])
+        return frozenset(
+            row.id
+            for chunk in chunks(user_ids)
+            for row in self._db.execute(told.where(*some, users.c.id.in_(chunk)))
+            if row.here not in row.locations
+        )
+
+    def mark_outdated(self, kind: Records, refused: Mapping[str, str], version: int | None) -> None:
+        """A change of these records was refused, for these reasons (E9). Nothing for records that are not known, nor
+        where a newer change than the refused one is."""
+        self._outdated.mark(kind, self.known(kind, refused), refused, version)
+
+    def delete(self, kind: Records, ids: Collection[str]) -> int:
+        """Forget these records; returns how many there were."""
+        if kind is Records.CONTACTS:
+            self._merges.take_turn(alone=False)
+        self._keep_versions(kind, ids, crm_versions.c.deleted_at.is_(None), deleted_at=db_now())
+        self._outdated.clear(kind, ids)
+        deleted = self._delete(kind, ids)
+        if kind is Records.CONTACTS:
+            self._merges.settle(ids)
+            self._merges.unshare(ids)
+        return deleted
+
+    def _delete(self, kind: Records, ids: Collection[str]) -> int:
+        table = _TABLES[kind]
+        if kind is Records.USERS:
+            its = sign_ins.c.organisation_id == self._location.organisation_id
+            self._db.execute(delete(sign_ins).where(its, sign_ins.c.user_id.in_(ids)))
+        here = self._here(table)
+        these = in_key_order(self._db, table, here, table.c.id.in_(ids))
+        return self._db.execute(delete(table).where(here, these)).rowcount
+
+    def _here(self, table: Table) -> ColumnElement[bool]:
+        """Of a row: it is this location's, or its organisation's."""
+        ((name, value),) = self._whose(table).items()
+        return table.c[name] == value
+
+    def _whose(self, table: Table) -> Mapping[str, int]:
+        """What every row of the table has in front."""
+        if table in _OF_ORGANISATION:
+            return {"organisation_id": self._location.organisation_id}
+        return {"location_id": self._location.id}
+
+    def _of_kind(self, kind: Records) -> Mapping[str, Any]:
+        """Whose the versions of a kind are."""
+        return whose(kind, self._location) | {"kind": kind.value}
+
+    def change(self, change: Change) -> bool:
+        """Make it so; False when it, or a newer change of the record, is known already.
+
+        The version comes first: its row makes two changes of one record wait for each other.
+        """
+        merged_from = change.record.merged_from if isinstance(change.record, ContactRecord) else ()
+        if change.kind is Records.CONTACTS:
+            self._merges.take_turn(alone=bool(merged_from))
+        is_new = self._change(change)
+        if merged_from:
+            self._merges.merge(Merge(change.id, merged_from, change.version))
+        elif is_new and change.kind is Records.CONTACTS:
+            self._merges.settle([change.id])
+            if change.record is None:  # one of the same id that is made anew is another one's to share
+                self._merges.unshare([change.id])
+        return is_new
+
+    def merge(self, merge: Merge) -> bool:
+        """Make them one; False when it, or newer merges of all that it names, are known already (E71)."""
+        self._merges.take_turn(alone=True)
+        return self._merges.merge(merge)
+
+    def _change(self, change: Change) -> bool:
+        deleted_at = None if change.record else db_now()
+        known = {**self._of_kind(change.kind), "record_id": change.id, "version": change.version}
+        if not insert_or_raise(
+            self._db, crm_versions, known | {"deleted_at": deleted_at}, crm_versions.c.version
+        ):
+            return False
+        if change.record is None:
+            self._delete(change.kind, [change.id])
+        else:
+            self._put([change.record])
+        self._outdated.clear(change.kind, [change.id], change.version)
+        return True
+
+    def _keep_versions(
+        self, kind: Records, ids: Collection[str], which: ColumnElement[bool], **values: Any
+    ) -> None:
+        """From when on the versions of these records are those of deleted ones. Before the records: as `change`."""
+        of_kind = [crm_versions.c[name] == value for name, value in self._of_kind(kind).items()]
+        for chunk in chunks(ids):
+            these = (*of_kind, crm_versions.c.record_id.in_(chunk))
+            locked = in_key_order(self._db, crm_versions, *these, which)
+            self._db.execute(update(crm_versions).where(*these, locked).values(values))
+
+    def _put_contacts(self, records: Iterable[ContactRecord]) -> None:
+        found = _in_order(records)
+        put(
+            self._db,
+            contacts,
+            [
+                {
+                    **self._whose(contacts),
+                    "id": one.id,
+                    "kind": one.kind.value,
+                    "name": one.name,
+                    "assigned_to": one.assigned_to,
+                    "created_at": one.created_at,
+                }
+                for one in found
+            ],
+        )
+        wanted = {(one.id, address): {"loose": loose(address)} for one in found for address in one.addresses}
+        key = contact_addresses.c.contact_id, contact_addresses.c.address
+        self._replace(contact_addresses, key, [one.id for one in found], wanted)
+        viewers: dict[tuple[str, str], dict[str, str]] = {
+            (one.id, user_id): {} for one in found for user_id in one.visible_to
+        }
+        key = contact_viewers.c.contact_id, contact_viewers.c.user_id
+        self._replace(contact_viewers, key, [one.id for one in found], viewers)
+
+    def _put_deals(self, records: Iterable[DealRecord]) -> None:
+        found = _in_order(records)
+        put(
+            self._db,
+            deals,
+            [
+                {
+                    **self._whose(deals),
+                    "id": one.id,
+                    "stage": one.stage,
+                    "category": one.counts_as.value,
+                    "closing_date": one.closing_date,
+                    "uncategorised": one.category is None,
+                }
+                for one in found
+            ],
+        )
+        wanted: dict[tuple[str, str], dict[str, str]] = {
+            (one.id, contact_id): {} for one in found for contact_id in one.contact_ids
+        }
+        key = deal_contacts.c.deal_id, deal_contacts.c.contact_id
+        self._replace(deal_contacts, key, [one.id for one in found], wanted)
+
+    def _put_users(self, records: Iterable[UserRecord]) -> None:
+        found = _in_order(records)
+        put(
+            self._db,
+            users,
+            [
+                {
+                    **self._whose(users),
+                    "id": one.id,
+                    "name": one.name,
+                    "role": one.role,
+                    "roles_above": list(one.roles_above),
+                    "may_connect": one.may_connect,
+                    "active": one.active,
+                    "locations": list(one.locations),
+                }
+                for one in found
+            ],
+        )
+        wanted: dict[tuple[str, str], dict[str, str]] = {
+            (one.id, address): {"loose": loose(address)} for one in found for address in one.addresses
+        }
+        key = user_addresses.c.user_id, user_addresses.c.address
+        self._replace(user_addresses, key, [one.id for one in found], wanted)
+
+    def _replace(
+        self,
+        table: Table,
+        key: tuple[Column[Any], Column[Any]],
+        owners: Sequence[str],
+        wanted: Mapping[tuple[str, str], Mapping[str, str]],
+    ) -> None:
+        """What belongs to the owners becomes what is wanted; what is so already is not written again."""
+        owner, member = key
+        here = self._here(table)
+        there = {
+            (row[0], row[1])
+            for chunk in chunks(owners)
+            for row in self._db.execute(select(owner, member).where(here, owner.in_(chunk)))
+        }
+        for stale in chunks(sorted(there - wanted.keys()), _PAIRS):
+            self._db.execute(delete(table).where(here, tuple_(owner, member).in_(stale)))
+        add(
+            self._db,
+            table,
+            [
+                {**self._whose(table), owner.name: pair[0], member.name: pair[1], **more}
+                for pair, more in wanted.items()
+                if pair not in there
+            ],
+        )
+
+
+def _in_order(records: Iterable[R]) -> list[R]:
+    """By id, so that two imports at once lock their rows in one order."""
+    return sorted(records, key=lambda one: one.id)

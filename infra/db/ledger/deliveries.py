@@ -1,0 +1,248 @@
+"""The ledger of the channels: which notification waits for which, and who is sending it (W2–W4, E91, E92)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, String, bindparam, cast, or_, select
+
+from domain.channels import Channel, Item, Parcel, at_once
+from domain.connections import ConnectionState
+from domain.crm.locations import called
+from domain.notifications import NoticeKind
+from infra.db.channels import ChannelRows
+from infra.db.crm.merges import is_merge_of, person_of, whose
+from infra.db.ledger.claims import DELIVERIES
+from infra.db.ledger.due_deliveries import WORKS, Due, DueDeliveries
+from infra.db.sql import chunks, key_order, lock
+from infra.db.tables.mail import (
+    connections,
+    contacts,
+    deliveries,
+    locations,
+    merges,
+    notifications,
+    organisations,
+)
+
+
+class DeliveryRows(DueDeliveries):
+    """Deliveries within one transaction. `redrive_after`: seconds, see W2."""
+
+    def __init__(self, db: Connection, channel_rows: ChannelRows, redrive_after: float) -> None:
+        super().__init__(db, redrive_after)
+        self._channels = channel_rows
+
+    def claim(self, channel_id: int, owner: str, lease: float, most: int) -> tuple[tuple[Parcel, ...], bool]:
+        """What was sent before goes out in the same shape again (I2). Late mails of one user are claimed together, as
+        soon as all that are there have waited for others (E91). The channel's row keeps others from the same."""
+        channel = self._channels.ready(channel_id)
+        due, more = self._next(channel_id, at_once(channel.kind, most)) if channel else ([], False)
+        if channel is None or not due:
+            return (), more
+        which = _ways(due)
+        if len(which) > 1:
+            ways = or_(*(_WAYS[way].in_(names) for way, names, _ in which))
+            lock(self._db, deliveries, deliveries.c.channel_id == channel_id, ways, DELIVERIES.waits)
+        claimed: dict[int, Row[Any]] = {}
+        for way, names, batch in which:
+            values = {"of_channel": channel_id, "its": names, "name": batch, "me": owner, "lease": lease}
+            rows = self._db.execute(_claiming(self._db.dialect.name, way), values)
+            claimed |= {row.notification_id: row for row in rows}
+        return self._parcels(channel, due, claimed), more
+
+    def lock(self, parcels: Sequence[Parcel]) -> None:
+        ids = [item.id for parcel in parcels for item in parcel.items]
+        its = deliveries.c.channel_id == parcels[0].channel.id
+        for chunk in chunks(sorted(ids)):
+            lock(self._db, deliveries, its, deliveries.c.notification_id.in_(chunk))
+
+    def finish(self, parcels: Sequence[Parcel], owner: str) -> frozenset[str]:
+        return self._end(parcels, _finished(self._db.dialect.name), {"me": owner})
+
+    def set_aside(self, parcels: Sequence[Parcel], owner: str, trouble: str) -> frozenset[str]:
+        return self._end(parcels, _set_aside(self._db.dialect.name), {"me": owner, "why": trouble})
+
+    def release(
+        self,
+        parcels: Sequence[Parcel],
+        owner: str,
+        after: float,
+        trouble: str,
+        *,
+        counted: bool,
+        untouched: bool,
+    ) -> frozenset[str]:
+        values = {"me": owner, "after": after, "why": trouble}
+        ours: frozenset[str] = frozenset()
+        for its, loose in _by_shape(parcels, untouched=untouched):
+            released = _released(self._db.dialect.name, counted=counted, loose=loose)
+            ours |= self._end(its, released, values)
+        return ours
+
+    def release_unsent(self, parcels: Sequence[Parcel], owner: str, after: float) -> frozenset[str]:
+        ours: frozenset[str] = frozenset()
+        for its, loose in _by_shape(parcels, untouched=True):
+            unsent = _unsent(self._db.dialect.name, loose=loose)
+            ours |= self._end(its, unsent, {"me": owner, "after": after})
+        return ours
+
+    def _end(self, parcels: Sequence[Parcel], change: Any, values: Mapping[str, Any]) -> frozenset[str]:
+        batches = {item.id: parcel.batch for parcel in parcels for item in parcel.items}
+        ours: set[str] = set()
+        for chunk in chunks(sorted(batches)):
+            its = {"of_channel": parcels[0].channel.id, "its": chunk, **values}
+            ours |= {batches[n] for n in self._db.scalars(change, its)}
+        return frozenset(ours)
+
+    def _parcels(
+        self, channel: Channel, due: Sequence[Due], claimed: Mapping[int, Row[Any]]
+    ) -> tuple[Parcel, ...]:
+        items: dict[str, list[Item]] = {}
+        attempts: dict[str, int] = {}
+        for chunk in chunks(sorted(claimed)):
+            for row in self._db.execute(_ITEMS, {"its": chunk}):
+                batch = claimed[row.id].batch
+                items.setdefault(batch, []).append(_item(row))
+                attempts[batch] = max(attempts.get(batch, 0), claimed[row.id].attempts)
+        return tuple(
+            Parcel(
+                channel,
+                batch,
+                batch != str(items[batch][0].id),
+                tuple(items[batch]),
+                attempts[batch],
+                is_new=bool(one.new),
+            )
+            for one in due
+            if (batch := one.batch) in items
+        )
+
+
+_SINGLE, _SUMMARY, _KNOWN = "single", "summary", "known"
+_WAYS = {
+    _SINGLE: deliveries.c.notification_id,
+    _SUMMARY: deliveries.c.notification_id,
+    _KNOWN: deliveries.c.batch,
+}
+"""Deliveries that become an event each, that become one together, or that are part of one already; by what they are
+found."""
+
+
+def _by_shape(parcels: Sequence[Parcel], *, untouched: bool) -> Iterator[tuple[list[Parcel], bool]]:
+    """Those that may become part of another event, and those that may have been sent: they keep their shape."""
+    loose = [parcel for parcel in parcels if untouched and parcel.is_new]
+    yield loose, True
+    yield [parcel for parcel in parcels if not (untouched and parcel.is_new)], False
+
+
+def _ways(due: Sequence[Due]) -> list[tuple[str, Sequence[Any], str]]:
+    """How these events are claimed: the way, whose they are, and for a summary its name."""
+    ways: list[tuple[str, Sequence[Any], str]] = [
+        (_SUMMARY, one.new, one.batch) for one in due if one.new and not one.is_single
+    ]
+    if single := [one.new[0] for one in due if one.is_single]:
+        ways.append((_SINGLE, single, ""))
+    if known := [one.batch for one in due if not one.new]:
+        ways.append((_KNOWN, known, ""))
+    return ways
+
+
+# Built once, see ledger_statements.
+_OF_CHANNEL = deliveries.c.channel_id == bindparam("of_channel")
+_ITEMS = (
+    select(
+        notifications,
+        contacts.c.name,
+        organisations.c.name.label("organisation"),
+        locations.c.name.label("location"),
+        whose(notifications.c.contact_id).label("whose"),
+        connections.c.state,
+        connections.c.sorting_trouble,
+        connections.c.access_trouble,
+        WORKS.label("works"),
+    )
+    .join(connections, connections.c.id == notifications.c.connection_id)
+    .join(locations, locations.c.id == notifications.c.location_id)
+    .join(organisations, organisations.c.id == notifications.c.organisation_id)
+    .outerjoin(merges, is_merge_of(notifications.c.location_id, notifications.c.contact_id))
+    .outerjoin(contacts, person_of(notifications.c.location_id, notifications.c.contact_id))
+    .where(notifications.c.id.in_(bindparam("its")))
+    .order_by(notifications.c.id)
+)
+
+
+@cache
+def _claiming(dialect: str, way: str) -> Any:
+    batches: dict[str, Any] = {
+        _SINGLE: cast(deliveries.c.notification_id, String),
+        _SUMMARY: bindparam("name"),
+        _KNOWN: deliveries.c.batch,
+    }
+    its = key_order(dialect, deliveries, _OF_CHANNEL, _WAYS[way].in_(bindparam("its")), DELIVERIES.waits)
+    claimed = DELIVERIES.claim(_OF_CHANNEL, its, batch=batches[way])
+    return claimed.returning(deliveries.c.notification_id, deliveries.c.batch, deliveries.c.attempts)
+
+
+def _these(dialect: str) -> tuple[ColumnElement[bool], ...]:
+    its = deliveries.c.notification_id.in_(bindparam("its"))
+    return _OF_CHANNEL, DELIVERIES.in_order(dialect, _OF_CHANNEL, its)
+
+
+_ID = deliveries.c.notification_id
+_PLACE = select(notifications.c.created_at).where(notifications.c.id == _ID).scalar_subquery()
+
+
+@cache
+def _finished(dialect: str) -> Any:
+    return DELIVERIES.finish(*_these(dialect)).returning(_ID)
+
+
+@cache
+def _set_aside(dialect: str) -> Any:
+    return DELIVERIES.set_aside(*_these(dialect), trouble=bindparam("why")).returning(_ID)
+
+
+@cache
+def _released(dialect: str, *, counted: bool, loose: bool) -> Any:
+    values = {"trouble": bindparam("why"), **_shape(loose=loose)}
+    return DELIVERIES.release(*_these(dialect), counted=counted, **values).returning(_ID)
+
+
+@cache
+def _unsent(dialect: str, *, loose: bool) -> Any:
+    """As if they had not been claimed, each to its place."""
+    values = {"ready_at": _PLACE, **_shape(loose=loose)}
+    return DELIVERIES.release(*_these(dialect), counted=False, **values).returning(_ID)
+
+
+def _shape(*, loose: bool) -> dict[str, Any]:
+    return {"batch": None} if loose else {}
+
+
+def _item(row: Any) -> Item:
+    kind = NoticeKind(row.kind)
+    return Item(
+        id=row.id,
+        kind=kind,
+        connection_id=row.connection_id,
+        user_id=row.user_id,
+        location=called(row.organisation, row.location),
+        created_at=row.created_at,
+        due=_is_due(kind, row),
+        gmail_id=row.gmail_id,
+        contact_id=row.whose,
+        name=row.name,
+        author=row.author,
+        received_at=row.received_at,
+        via_list=row.via_list,
+    )
+
+
+def _is_due(kind: NoticeKind, row: Any) -> bool:
+    """What was mended meanwhile need not be told any more (E92)."""
+    if kind is NoticeKind.SIGN_IN_NEEDED:
+        return bool(row.state == ConnectionState.REAUTH_NEEDED.value)
+    if kind is NoticeKind.ACCESS_REFUSED:
+        return row.access_trouble is not None
+    return bool(row.works and (kind is NoticeKind.MAIL or row.sorting_trouble is not None))

@@ -1,0 +1,212 @@
+"""Which delivery is due next, and which channel has any: a few rows are read, however long the backlog (W2, E91)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from domain.channels import ChannelState, batch_of
+from domain.notifications import LATE_AFTER, NoticeKind
+from infra.db.channels import is_awake
+from infra.db.features import announces
+from infra.db.ledger.claims import DELIVERIES
+from infra.db.sql import MANY, change_these, chunks, in_key_order
+from infra.db.tables.mail import channels, connections, deliveries, notifications
+from infra.db.types import NOW, db_now
+
+_OFF_FOR = 86_400.0
+"""Seconds until the re-driver looks again at what waits for a channel that is off."""
+
+_ASIDE_FOR = 600.0
+"""Seconds for which what may not go now is not looked at; a sign-in ends that."""
+
+_LOOK = 50
+"""Deliveries looked at together at least, to find one that may go now."""
+
+_SUMMARY = 10
+"""To look for one asks the database as much as so many single events."""
+
+_NOT_SIGNED_IN = "sign_in"
+
+_KEY = (deliveries.c.channel_id, deliveries.c.notification_id)
+OF_MAIL = notifications.c.kind == NoticeKind.MAIL.value
+WORKS = announces()
+MAY_GO = or_(~OF_MAIL, WORKS)
+"""Of a mail nothing is told while nobody is signed in to its mailbox (D12): it waits, with its three details."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One event: its batch, and the notifications that become part of it now; none where it has been sent before."""
+
+    batch: str
+    new: tuple[int, ...] = ()
+
+    @property
+    def is_single(self) -> bool:
+        """One notification, which gives the batch its name."""
+        return len(self.new) == 1 and self.batch == str(self.new[0])
+
+
+class DueDeliveries:
+    """Deliveries that are due, within one transaction. `redrive_after`: seconds, see W2."""
+
+    def __init__(self, db: Connection, redrive_after: float) -> None:
+        self._db = db
+        self._redrive_after = redrive_after
+
+    def redrive(self, limit: int) -> tuple[int, ...]:
+        """At most so many deliveries are read and written, however long the backlog. What waits for a channel that
+        rests or is off steps aside, so that no tick reads it twice; what is locked is being sent."""
+        oldest = joined(select(*_KEY, MAY_GO.label("may_go"))).where(
+            DELIVERIES.waits, deliveries.c.redrive_at <= db_now()
+        )
+        oldest = oldest.order_by(deliveries.c.redrive_at).limit(limit)
+        rows = self._db.execute(oldest.with_for_update(skip_locked=True, of=deliveries)).all()
+        if not rows:
+            return ()
+        active = channels.c.state == ChannelState.ACTIVE.value
+        of_it = channels.c.id == deliveries.c.channel_id
+        again = case(
+            (~active, db_now(_OFF_FOR)),
+            (~is_awake(), channels.c.resting_until),
+            else_=db_now(self._redrive_after),
+        )
+        later = update(deliveries).values(redrive_at=select(again).where(of_it).scalar_subquery())
+        change_these(self._db, later, _KEY, [(row.channel_id, row.notification_id) for row in rows])
+        concerned = {row.channel_id for row in rows if row.may_go}
+        ready = select(channels.c.id).where(channels.c.id.in_(concerned), active, is_awake())
+        return tuple(self._db.scalars(ready.order_by(channels.c.id)))
+
+    def signed_in(self, connection_id: int) -> None:
+        """What waited for its user's sign-in may go now."""
+        told = select(notifications.c.id).where(notifications.c.connection_id == connection_id)
+        its = (deliveries.c.notification_id.in_(told), deliveries.c.trouble == _NOT_SIGNED_IN)
+        free = in_key_order(self._db, deliveries, *its, DELIVERIES.waits, skip_locked=True)
+        self._db.execute(DELIVERIES.hasten(free))
+
+    def _next(self, channel_id: int, most: int) -> tuple[list[Due], bool]:
+        """The events that have been ready the longest and may go: so many notifications, or one event of more. And
+        whether there may be others.
+
+        What may not go steps aside, so that nobody reads a backlog once for each event: until somebody signs in to
+        its mailbox, or until all late mails of its user have waited for others.
+        """
+        look = max(most, _LOOK) + 1
+        rows = self._db.execute(_READY, {"of_channel": channel_id, "look": look}).all()
+        signed_out = [row.notification_id for row in rows if not row.may_go]
+        self._step_aside(channel_id, signed_out, db_now(_ASIDE_FOR), trouble=_NOT_SIGNED_IN)
+        found, more = self._events(channel_id, [row for row in rows if row.may_go], most)
+        return found, more or len(rows) == look
+
+    def _events(self, channel_id: int, rows: Sequence[Row[Any]], most: int) -> tuple[list[Due], bool]:
+        """What somebody had in hand who has not come back goes by itself: it may be what ended him (W3)."""
+        found: dict[str, Due] = {}
+        users: set[tuple[str, int]] = set()
+        size, alone = 0, False
+        for row in rows:
+            if size >= most or (found and (row.owner or alone)):
+                return list(found.values()), True
+            due: Due | None = None
+            if row.batch is not None:
+                due = Due(row.batch)
+            elif not row.late:
+                due = Due(str(row.notification_id), (row.notification_id,))
+            elif (row.user_id, row.location_id) not in users:
+                users.add((row.user_id, row.location_id))
+                due = self._summary(channel_id, row.user_id, row.location_id)
+                size += _SUMMARY
+            if due is not None and due.batch not in found:
+                found[due.batch] = due
+                size += max(1, len(due.new))
+            alone = bool(row.owner)
+        return list(found.values()), False
+
+    def _summary(self, channel_id: int, user_id: str, location_id: int) -> Due | None:
+        """The late mails of the user in the location that are not part of an event yet; None while they wait for the
+        last of them."""
+        its = {"of_channel": channel_id, "of_user": user_id, "of_location": location_id}
+        ids = tuple(self._db.scalars(_LATE, its))
+        if moment := self._db.scalar(_GATHERED_AT, its):
+            self._step_aside(channel_id, ids, moment)
+            return None
+        return Due(batch_of(channel_id, ids), ids) if ids else None
+
+    def _step_aside(
+        self, channel_id: int, notification_ids: Sequence[int], until: Any, trouble: str | None = None
+    ) -> None:
+        its = deliveries.c.channel_id == channel_id
+        for chunk in chunks(notification_ids):
+            these = (its, deliveries.c.notification_id.in_(chunk), DELIVERIES.waits)
+            aside = in_key_order(self._db, deliveries, *these)
+            self._db.execute(DELIVERIES.put_off(until, its, aside, trouble=trouble))
+
+
+def joined(query: Any) -> Any:
+    """Deliveries with their notifications and those with their connections: without one nothing is sent."""
+    return (
+        query.select_from(deliveries)
+        .join(notifications, notifications.c.id == deliveries.c.notification_id)
+        .join(connections, connections.c.id == notifications.c.connection_id)
+    )
+
+
+def is_old() -> ColumnElement[bool]:
+    return notifications.c.received_at < db_now(-LATE_AFTER.total_seconds())
+
+
+# Built once, see ledger_statements: so many that have been ready the longest, whether they may go or not.
+_ready = (
+    select(deliveries)
+    .where(deliveries.c.channel_id == bindparam("of_channel"), DELIVERIES.ready)
+    .order_by(deliveries.c.ready_at, deliveries.c.notification_id)
+    .limit(bindparam("look"))
+    .subquery()
+)
+_READY: Select[Any] = (
+    select(
+        *(_ready.c[name] for name in ("notification_id", "batch", "user_id", "owner")),
+        notifications.c.location_id,
+        and_(OF_MAIL, or_(notifications.c.late, is_old())).label("late"),
+        MAY_GO.label("may_go"),
+    )
+    .join(notifications, notifications.c.id == _ready.c.notification_id)
+    .join(connections, connections.c.id == notifications.c.connection_id)
+    .order_by(_ready.c.ready_at, _ready.c.notification_id)
+)
+_of_user = (
+    deliveries.c.channel_id == bindparam("of_channel"),
+    deliveries.c.user_id == bindparam("of_user"),
+    DELIVERIES.waits,
+    deliveries.c.batch.is_(None),
+    notifications.c.location_id == bindparam("of_location"),
+)
+_LATE = (
+    joined(select(deliveries.c.notification_id))
+    .where(
+        *_of_user,
+        deliveries.c.ready_at <= NOW,
+        OF_MAIL,
+        or_(notifications.c.late, is_old()),
+        MAY_GO,
+    )
+    .order_by(deliveries.c.notification_id)
+    .limit(MANY)
+)
+# When the last of the user's late mails has waited for others; NULL when all have (E91).
+_GATHERED_AT = joined(select(func.max(deliveries.c.ready_at))).where(
+    *_of_user, deliveries.c.ready_at > NOW, notifications.c.late
+)

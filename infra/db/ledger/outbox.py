@@ -1,0 +1,142 @@
+"""The outbox: mail that users send from the CRM, ids and state only (Z16, D15, W2).
+
+Who writes here has nothing to ask `domain.retention`: D2 is of mail that is found in a mailbox, and this is what the
+CRM was told to do, whatever the mailbox's features are. No column can hold a word, a header or an address of the mail.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select
+
+from domain.outbox import DAY, DRAFT_GONE, Room, Sending, SendState
+from infra.db.ledger.claims import OUTBOX, redrive
+from infra.db.sql import in_key_order, insert_returning
+from infra.db.tables.mail import mailboxes, outbox
+from infra.db.types import db_now
+
+_THIS = outbox.c.id == bindparam("this")
+_AWAKE = select(mailboxes.c.id).where(mailboxes.c.id == outbox.c.mailbox_id, mailboxes.c.paused_at.is_(None))
+_COUNTS = or_(outbox.c.state != SendState.FAILED.value, outbox.c.reason == DRAFT_GONE)
+"""Against the daily limit: what has gone out, may have, or will (D15)."""
+
+
+class OutboxRows:
+    """Sendings within one transaction. `redrive_after`: seconds, see W2."""
+
+    def __init__(self, db: Connection, redrive_after: float) -> None:
+        self._db = db
+        self._redrive_after = redrive_after
+
+    def room(self, mailbox_id: int) -> Room | None:
+        """How much of the daily limit is used; None when there is no such mailbox. Whoever else asks waits until
+        we commit, so that two at once cannot both take the last place."""
+        paused_at = select(mailboxes.c.paused_at).where(mailboxes.c.id == mailbox_id).with_for_update()
+        mailbox = self._db.execute(paused_at).one_or_none()
+        if mailbox is None:
+            return None
+        counted = select(func.count(), func.min(outbox.c.created_at)).where(
+            outbox.c.mailbox_id == mailbox_id,
+            outbox.c.created_at > db_now(-DAY.total_seconds()),
+            _COUNTS,
+        )
+        used, oldest = self._db.execute(counted).one()
+        return Room(used, oldest and oldest + DAY, paused=mailbox.paused_at is not None)
+
+    def add(
+        self, mailbox_id: int, connection_id: int, contact_id: str | None, key: str, owner: str, lease: float
+    ) -> Sending | None:
+        """A mail is about to be handed to Gmail by this owner, for so many seconds; None when the key is taken."""
+        row = {
+            "mailbox_id": mailbox_id,
+            "connection_id": connection_id,
+            "contact_id": contact_id,
+            "key": key,
+            "state": SendState.DRAFTING.value,
+            "owner": owner,
+        }
+        due = {**OUTBOX.at(db_now(lease)), "created_at": db_now()}
+        added = insert_returning(self._db, outbox, [row], outbox.c.id, **due)
+        return self.get(added[0].id) if added else None
+
+    def get(self, sending_id: int) -> Sending | None:
+        """One of them, None when it is gone."""
+        return self._one(outbox.c.id == sending_id)
+
+    def by_key(self, key: str) -> Sending | None:
+        """The one with this key."""
+        return self._one(outbox.c.key == key)
+
+    def remove(self, sending: Sending) -> None:
+        """As if it had never been asked for."""
+        self._db.execute(delete(outbox).where(outbox.c.id == sending.id))
+
+    def claim(self, mailbox_id: int, owner: str, lease: float) -> Sending | None:
+        """Two statements: the claim itself cannot tell what the state was before."""
+        first = select(outbox).where(outbox.c.mailbox_id == mailbox_id, OUTBOX.ready, _AWAKE.exists())
+        row = self._db.execute(
+            first.order_by(outbox.c.id).limit(1).with_for_update(skip_locked=True)
+        ).one_or_none()
+        if row is None:
+            return None
+        before = sending(row)
+        drafting = before.state is SendState.DRAFTING
+        state = before.state if drafting else SendState.SENDING
+        claimed = OUTBOX.claim(outbox.c.id == row.id, state=state.value)
+        self._db.execute(claimed, {"me": owner, "lease": lease})
+        return replace(before, attempts=before.attempts + 1)
+
+    def extend(self, sending: Sending, owner: str, lease: float) -> None:
+        OUTBOX.extend(self._db, owner, lease, outbox.c.id == sending.id)
+
+    def drafted(self, sending: Sending, owner: str, draft_id: str) -> bool:
+        again_at = db_now(self._redrive_after)
+        waits = {"state": SendState.WAITING.value, "draft_id": draft_id, "redrive_at": again_at}
+        return self._end(sending, owner, OUTBOX.release(_THIS, counted=True, **waits), after=0)
+
+    def finish(
+        self, sending: Sending, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
+    ) -> bool:
+        ended = {"state": state.value, "sent_id": sent_id, "reason": reason}
+        return self._end(sending, owner, OUTBOX.finish(_THIS, **ended))
+
+    def release(
+        self, sending: Sending, owner: str, after: float, state: SendState, reason: str | None, looks: int
+    ) -> bool:
+        waits = {"state": state.value, "reason": reason, "looks": looks}
+        return self._end(sending, owner, OUTBOX.release(_THIS, counted=True, **waits), after=after)
+
+    def _end(self, sending: Sending, owner: str, change: Any, **values: float) -> bool:
+        return self._db.execute(change, {"this": sending.id, "me": owner, **values}).rowcount == 1
+
+    def redrive(self, limit: int) -> tuple[int, ...]:
+        moment, name = outbox.c.redrive_at, outbox.c.mailbox_id
+        return redrive(self._db, moment, limit, self._redrive_after, OUTBOX.waits, name=name)
+
+    def delete(self, connection_id: int) -> None:
+        """All that was kept of mail sent over this connection (D12)."""
+        of_connection = outbox.c.connection_id == connection_id
+        self._db.execute(delete(outbox).where(of_connection, in_key_order(self._db, outbox, of_connection)))
+
+    def _one(self, where: ColumnElement[bool]) -> Sending | None:
+        row = self._db.execute(select(outbox).where(where)).one_or_none()
+        return sending(row) if row else None
+
+
+def sending(row: Any) -> Sending:
+    """A row of the outbox in the domain's words."""
+    return Sending(
+        id=row.id,
+        mailbox_id=row.mailbox_id,
+        connection_id=row.connection_id,
+        key=row.key,
+        state=SendState(row.state),
+        contact_id=row.contact_id,
+        draft_id=row.draft_id,
+        sent_id=row.sent_id,
+        reason=row.reason,
+        attempts=row.attempts,
+        looks=row.looks,
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+    )

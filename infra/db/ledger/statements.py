@@ -1,0 +1,113 @@
+"""The ledger's statements that every mail asks, built once: to build one, and to find out whether it is compiled
+already, takes longer than to run it.
+
+Rows are named by lists of single columns: of a list of pairs SQLite looks for the first column alone, if for any.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Update, and_, bindparam, exists, or_, select, update
+
+from domain.ledger import ALONE_AFTER, Claim, State, Step
+from infra.db.ledger.claims import STEPS, unlocked
+from infra.db.sql import key_order
+from infra.db.tables.mail import IS_WAITING, decisions, steps
+from infra.db.types import NOW
+
+_KEY = (steps.c.gmail_id, steps.c.connection_id)
+_OF_STEP = and_(steps.c.mailbox_id == bindparam("of_mailbox"), steps.c.step == bindparam("of_step"))
+_OF_CONNECTIONS = steps.c.connection_id.in_(bindparam("of_connections"))
+_MAILS = steps.c.gmail_id.in_(bindparam("mails"))
+
+
+def by_connection(claims: Collection[Claim]) -> Mapping[int, list[str]]:
+    """The mails of each connection, in order."""
+    return {
+        connection_id: [claim.gmail_id for claim in claims if claim.connection_id == connection_id]
+        for connection_id in sorted({claim.connection_id for claim in claims})
+    }
+
+
+def these(mailbox_id: int, step: Step, claims: Collection[Claim], owner: str) -> Iterator[dict[str, Any]]:
+    """The parameters of _THESE, of this owner's: once for each connection."""
+    for connection_id, mails in by_connection(claims).items():
+        yield {
+            "of_mailbox": mailbox_id,
+            "of_step": step.value,
+            "of_connection": connection_id,
+            "mails": mails,
+            "me": owner,
+        }
+
+
+def among(mailbox_id: int, step: Step, claims: Collection[Claim]) -> dict[str, Any]:
+    """The parameters of _AMONG: these steps, and where there are several connections more than these."""
+    return {
+        "of_mailbox": mailbox_id,
+        "of_step": step.value,
+        "of_connections": list({claim.connection_id for claim in claims}),
+        "mails": list({claim.gmail_id for claim in claims}),
+    }
+
+
+@cache
+def claiming(dialect: str, *, alone: bool) -> Update:
+    """What has failed in company is claimed alone (W3).
+
+    PostgreSQL is told the whole key and nothing beside it: its plan for any mailbox would read all that this one has.
+    SQLite is told the rest beside it: it looks for no more than two columns of a list.
+    """
+    whole = tuple(steps.primary_key.columns)
+    key, beside = (_KEY, (_OF_STEP,)) if dialect == "sqlite" else (whole, ())
+    tried = steps.c.attempts >= ALONE_AFTER if alone else steps.c.attempts < ALONE_AFTER
+    decided = (decisions.c.connection_id == steps.c.connection_id) & (
+        decisions.c.gmail_id == steps.c.gmail_id
+    )
+    free = (
+        select(*key)
+        .join(decisions, decided, isouter=True)
+        .where(_OF_STEP, _OF_CONNECTIONS, tried, STEPS.ready)
+        .order_by(decisions.c.received_at, steps.c.gmail_id)
+        .limit(bindparam("at_most"))
+    )
+    return STEPS.claim(*beside, unlocked(free, steps, *key)).returning(*_KEY, steps.c.attempts)
+
+
+@cache
+def unblock(dialect: str) -> Update:
+    """What is announced: among several connections' steps there may be some that are not (I5)."""
+    announced = steps.alias("announced")
+    is_announced = exists().where(
+        announced.c.mailbox_id == steps.c.mailbox_id,
+        announced.c.gmail_id == steps.c.gmail_id,
+        announced.c.connection_id == steps.c.connection_id,
+        announced.c.step == Step.ANNOUNCE.value,
+        announced.c.state == State.DONE.value,
+    )
+    blocked = key_order(dialect, steps, _AMONG, steps.c.state == State.BLOCKED.value, is_announced)
+    unblocked = update(steps).where(_OF_STEP, blocked)
+    return unblocked.values(state=State.WAITING.value, **STEPS.at(NOW)).returning(*_KEY)
+
+
+_AMONG = and_(_OF_STEP, _OF_CONNECTIONS, _MAILS)
+_THESE = and_(_OF_STEP, steps.c.connection_id == bindparam("of_connection"), _MAILS)
+HELD = select(*_KEY).where(_AMONG, STEPS.mine).order_by(*steps.primary_key.columns).with_for_update()
+_COST = {
+    "units": steps.c.units + bindparam("spent"),
+    "seconds": steps.c.seconds + bindparam("taken"),
+    "shared_by": bindparam("shared"),
+}
+FINISHED = STEPS.finish(_THESE, outcome=bindparam("their_outcome"))
+PAID = STEPS.finish(_THESE, outcome=bindparam("their_outcome"), **_COST)
+SET_ASIDE = STEPS.set_aside(_THESE, outcome=bindparam("their_outcome")).returning(*_KEY)
+RELEASED = STEPS.release(_THESE, counted=True)
+RELEASED_UNCOUNTED = STEPS.release(_THESE, counted=False)
+_READY = steps.c.ready_at <= NOW
+_COMING = or_(steps.c.owner.is_not(None), (steps.c.attempts == 0) & _READY)
+_WAITS = exists().where(steps.c.mailbox_id == bindparam("of_mailbox"), IS_WAITING)
+AHEAD = select(
+    *(_WAITS.where(steps.c.step == step.value, _COMING).label(step) for step in Step),
+    *(_WAITS.where(steps.c.step == step.value, _READY).label(f"{step}_ready") for step in Step),
+)

@@ -1,0 +1,195 @@
+"""The ledger's queue: which mail waits for which step, and who is working on it (W2–W4)."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import compress
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, exists, or_, select, tuple_, union, update
+
+from domain.ledger import FAILED, Ahead, Claim, Cost, Planned, State, Step
+from domain.outcomes import Outcome
+from infra.db.ledger import statements
+from infra.db.ledger.claims import STEPS
+from infra.db.ledger.redrives import RedriveRows
+from infra.db.mail import kept
+from infra.db.mail.decisions import DecisionRows
+from infra.db.sql import in_key_order, insert_new
+from infra.db.tables.mail import UNDONE, connections, decisions, mailboxes, steps
+from infra.db.types import NOW
+
+_STOPPED = and_(
+    steps.c.step == Step.SORT.value,
+    steps.c.state == State.DONE.value,
+    steps.c.outcome == Outcome.LABEL_FAILED.value,
+    exists().where(connections.c.id == steps.c.connection_id, connections.c.sorting_trouble.is_(None)),
+)
+"""Not sorted because sorting was stopped, which it no longer is (E67)."""
+
+
+class LedgerRows(RedriveRows):
+    """The queue side of the ledger within one transaction. `redrive_after`: seconds, see W2."""
+
+    def __init__(self, db: Connection, redrive_after: float) -> None:
+        super().__init__(db, redrive_after)
+        self._decisions = DecisionRows(db)
+
+    def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None:
+        """Add steps as (message, connection, plan); a step that is there already stays as it is (I2)."""
+        insert_new(
+            self._db,
+            steps,
+            [
+                {
+                    "mailbox_id": mailbox_id,
+                    "gmail_id": gmail_id,
+                    "step": plan.step.value,
+                    "connection_id": connection_id,
+                    "state": plan.state.value,
+                    "outcome": plan.outcome and plan.outcome.value,
+                }
+                for gmail_id, connection_id, plan in planned
+            ],
+            ready_at=NOW,
+        )
+
+    def claim(
+        self,
+        mailbox_id: int,
+        step: Step,
+        limit: int,
+        owner: str,
+        lease: float,
+        connection_ids: Collection[int] = (0,),
+    ) -> tuple[Claim, ...]:
+        theirs = {
+            "of_mailbox": mailbox_id,
+            "of_step": step.value,
+            "of_connections": list(connection_ids),
+            "lease": lease,
+            "me": owner,
+        }
+        for alone, at_most in ((False, limit), (True, 1)):
+            claiming = statements.claiming(self._db.dialect.name, alone=alone)
+            rows = self._db.execute(claiming, theirs | {"at_most": at_most}).all()
+            if rows:
+                return tuple(Claim(row.gmail_id, row.connection_id, row.attempts) for row in rows)
+        return ()
+
+    def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
+        its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
+        STEPS.extend(self._db, owner, lease, *its)
+
+    def held(
+        self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str
+    ) -> frozenset[tuple[str, int]]:
+        claims = tuple(claims)
+        rows = self._db.execute(statements.HELD, statements.among(mailbox_id, step, claims) | {"me": owner})
+        return frozenset((row.gmail_id, row.connection_id) for row in rows) & {c.key for c in claims}
+
+    def finish(
+        self,
+        mailbox_id: int,
+        step: Step,
+        done: Mapping[Claim, Outcome | None],
+        owner: str,
+        cost: Mapping[str, Cost],
+    ) -> None:
+        """Those alike together: in most batches all are."""
+        alike: dict[tuple[Outcome | None, Cost | None], list[Claim]] = {}
+        for claim, outcome in done.items():
+            alike.setdefault((outcome, cost.get(claim.gmail_id)), []).append(claim)
+        for (outcome, spent), claims in alike.items():
+            values: dict[str, Any] = {"their_outcome": outcome and outcome.value}
+            if spent:
+                values |= {"spent": spent.units, "taken": spent.seconds, "shared": spent.shared_by}
+            for these in statements.these(mailbox_id, step, claims, owner):
+                self._db.execute(statements.PAID if spent else statements.FINISHED, these | values)
+
+    def release(
+        self,
+        mailbox_id: int,
+        step: Step,
+        claims: Collection[Claim],
+        owner: str,
+        after: float,
+        *,
+        counted: bool,
+    ) -> None:
+        self.redrive_within(mailbox_id, after, skip_locked=True)  # its turn is before the steps'
+        mine = self.held(mailbox_id, step, claims, owner)
+        released = statements.RELEASED if counted else statements.RELEASED_UNCOUNTED
+        theirs = [claim for claim in claims if claim.key in mine]
+        for these in statements.these(mailbox_id, step, theirs, owner):
+            self._db.execute(released, these | {"after": after})
+
+    def set_aside(
+        self,
+        mailbox_id: int,
+        step: Step,
+        claims: Collection[Claim],
+        owner: str,
+        connection_ids: Collection[int],
+    ) -> None:
+        ended: set[tuple[str, int]] = set()
+        values = {"their_outcome": FAILED[step].value}
+        for these in statements.these(mailbox_id, step, claims, owner):
+            rows = self._db.execute(statements.SET_ASIDE, these | values)
+            ended |= {(row.gmail_id, row.connection_id) for row in rows}
+        outcomes = {claim: FAILED[step] for claim in claims if claim.key in ended}
+        if step is Step.MATCH:
+            failed = {claim.gmail_id: outcome for claim, outcome in outcomes.items()}
+            self._decisions.skip(mailbox_id, failed, connection_ids)
+        else:
+            self._decisions.conclude(outcomes, {})
+
+    def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
+        """Up to so many mails that `retry` is good for, as (mailbox, message)."""
+        named = () if mailbox is None else (mailboxes.c.address == mailbox,)
+        theirs = and_(steps.c.mailbox_id.in_(select(mailboxes.c.id).where(*named)), kept.STEPS)
+        mail = select(steps.c.mailbox_id, steps.c.gmail_id)
+        decided = (decisions.c.connection_id == steps.c.connection_id) & (
+            decisions.c.gmail_id == steps.c.gmail_id
+        )
+        found = union(
+            mail.where(theirs, UNDONE, steps.c.state == State.SET_ASIDE.value),
+            mail.join(decisions, decided).where(
+                theirs,
+                decisions.c.mailbox_id == steps.c.mailbox_id,
+                decisions.c.outcome == Outcome.LABEL_FAILED.value,
+                _STOPPED,
+            ),
+        )
+        return tuple((row.mailbox_id, row.gmail_id) for row in self._db.execute(found.limit(limit)))
+
+    def retry(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+        """What was set aside may come to another outcome (E88); so may what was not sorted because sorting was
+        stopped, if it no longer is (E67). Returns the mails it was so for."""
+        self.redrive_within(mailbox_id, 0)
+        its = steps.c.mailbox_id == mailbox_id
+        failed = or_(steps.c.state == State.SET_ASIDE.value, _STOPPED)
+        these = in_key_order(self._db, steps, its, steps.c.gmail_id.in_(gmail_ids), failed)
+        named = (steps.c.gmail_id, steps.c.step, steps.c.connection_id)
+        rows = self._db.execute(STEPS.retry(its, these, outcome=None).returning(*named)).all()
+        unmatched = {row.gmail_id for row in rows if row.step == Step.MATCH.value}
+        others = [(row.connection_id, row.gmail_id) for row in rows if row.step != Step.MATCH.value]
+        its = decisions.c.mailbox_id == mailbox_id
+        never = (its, decisions.c.outcome == Outcome.MATCH_FAILED.value)
+        failures = (its, decisions.c.outcome == Outcome.LABEL_FAILED.value)
+        self._db.execute(delete(decisions).where(*never, decisions.c.gmail_id.in_(unmatched)))
+        theirs = tuple_(decisions.c.connection_id, decisions.c.gmail_id).in_(others)
+        again = (decisions.c.gmail_id.in_({gmail_id for _, gmail_id in others}), theirs)
+        self._db.execute(update(decisions).where(*failures, *again).values(outcome=None))
+        return frozenset(row.gmail_id for row in rows)
+
+    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[tuple[str, int]]:
+        """What is announced may be sorted (I5); returns what waited for that, as (message, connection)."""
+        rows = self._db.execute(
+            statements.unblock(self._db.dialect.name), statements.among(mailbox_id, Step.SORT, claims)
+        )
+        return frozenset((row.gmail_id, row.connection_id) for row in rows)
+
+    def ahead(self, mailbox_id: int) -> Ahead:
+        """What waits in the mailbox, however much it is: the first of each kind tells."""
+        row = self._db.execute(statements.AHEAD, {"of_mailbox": mailbox_id}).one()
+        coming, ready = row[: len(Step)], row[len(Step) :]
+        return Ahead(frozenset(compress(Step, coming)), frozenset(compress(Step, ready)))

@@ -1,0 +1,169 @@
+"""What was decided about each mail."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    case,
+    func,
+    select,
+    update,
+)
+
+from domain.ledger import Claim, Link, State, Step
+from domain.outcomes import Outcome, final
+from domain.retention import ENDED, Data
+from domain.sorting import LabelChange, Labelled, Sorted
+from infra.db.mail.details import only
+from infra.db.mail.kept import DECISIONS
+from infra.db.mail.replacements import OF, TOUCHED, ReplacementRows, link, of_claims
+from infra.db.sql import insert_new
+from infra.db.tables.mail import decisions, steps
+from infra.db.types import NOW
+
+
+class DecisionRows(ReplacementRows):
+    """Decisions within one transaction."""
+
+    def skip(self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]) -> None:
+        """Mail that ends here: its id and the outcome, and no more (D2)."""
+        self._add(
+            ENDED,
+            [
+                {"connection_id": c, "gmail_id": i, "mailbox_id": mailbox_id, "outcome": outcome.value}
+                for i, outcome in skipped.items()
+                for c in connection_ids
+            ],
+        )
+
+    def link(
+        self,
+        mailbox_id: int,
+        linked: Sequence[tuple[str, int, Link, Outcome | None]],
+        kept: Collection[Data],
+    ) -> None:
+        """Mail that belongs to somebody in the CRM, as (message, connection, link, outcome if final already), as far
+        as it may be `kept`."""
+        self._add(
+            kept,
+            [
+                {
+                    "connection_id": connection_id,
+                    "gmail_id": gmail_id,
+                    "mailbox_id": mailbox_id,
+                    "outcome": outcome and outcome.value,
+                    "contact_id": link.contact_id,
+                    "contact_address": link.contact_address,
+                    "matched_by": link.matched_by.value,
+                    "author": link.author,
+                    "received_at": link.received_at,
+                    "in_inbox": link.in_inbox,
+                    "via_list": link.via_list,
+                }
+                for gmail_id, connection_id, link, outcome in linked
+            ],
+        )
+
+    def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]:
+        """The links of these mails, by (message, connection)."""
+        return {
+            (row.gmail_id, row.connection_id): link(row, row.contact_id, row.labelled)
+            for these in of_claims(claims)
+            for row in self._db.execute(_LINKS, these)
+        }
+
+    def intend(self, intents: Mapping[Claim, Sorted]) -> None:
+        """What sorting is about to do, committed before it does it (W5). What a try before intended instead is
+        not forgotten: Gmail may have done it, and history tell of it only now."""
+        alike: dict[Sorted, list[Claim]] = {}
+        for claim, intent in intents.items():
+            alike.setdefault(intent, []).append(claim)
+        for intent, claims in alike.items():
+            wanted = {"wanted": intent.category.value, "of_deal": intent.deal_id}
+            for these in of_claims(claims):
+                self._db.execute(_INTENDED, these | wanted)
+
+    def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None:
+        """What has become of the labels of announced mail, which ends it (Part J), and what was added and removed in
+        Gmail."""
+        alike: dict[tuple[Outcome, LabelChange | None], list[Claim]] = {}
+        for claim, outcome in outcomes.items():
+            alike.setdefault((outcome, changed.get(claim)), []).append(claim)
+        for (outcome, change), claims in alike.items():
+            ended = final(announced=True, labelled=outcome)
+            values: dict[str, Any] = {"outcome": ended and ended.value, "replaces": None}
+            if outcome in (Outcome.LABEL_NONE, Outcome.LABEL_OFF):
+                values |= {"category": None, "deal_id": None}  # an intent that came to nothing
+            if change:
+                values["changed"] = {"added": sorted(change.add), "removed": sorted(change.remove)}
+            for these in of_claims(claims):
+                self._db.execute(_CHANGED if change else _THESE, these | values)
+
+    def count_labelled(self, since: datetime) -> Mapping[int, int]:
+        """By mailbox, how many mails sorting has changed since and nobody after it."""
+        rows = select(decisions.c.mailbox_id, func.count()).where(*_labelled_since(since))
+        return dict(self._db.execute(rows.group_by(decisions.c.mailbox_id)).all())
+
+    def labelled_since(
+        self, mailbox_id: int, since: datetime, after: str, limit: int
+    ) -> tuple[Labelled, ...]:
+        """Those of one mailbox, by message id, of which only higher ones than `after`."""
+        rows = self._db.execute(
+            select(decisions.c.gmail_id, decisions.c.connection_id, decisions.c.changed)
+            .where(
+                decisions.c.mailbox_id == mailbox_id,
+                decisions.c.gmail_id > after,
+                *_labelled_since(since),
+            )
+            .order_by(decisions.c.gmail_id)
+            .limit(limit)
+        )
+        return tuple(
+            Labelled(
+                row.gmail_id,
+                row.connection_id,
+                LabelChange(frozenset(row.changed["added"]), frozenset(row.changed["removed"])),
+            )
+            for row in rows
+        )
+
+    def undone(self, labelled: Collection[Labelled]) -> None:
+        """What sorting changed on these mails is restored."""
+        for these in of_claims([Claim(one.gmail_id, one.connection_id, 0) for one in labelled]):
+            self._db.execute(_THESE.values(undone_at=NOW), these)
+
+    def _add(self, kept: Collection[Data], rows: Sequence[Mapping[str, Any]]) -> None:
+        insert_new(self._db, decisions, only(kept, rows), decided_at=NOW)
+
+
+def _labelled_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        decisions.c.changed.is_not(None),
+        decisions.c.changed_at >= since,
+        decisions.c.undone_at.is_(None),
+        ~TOUCHED,
+        DECISIONS,
+    )
+
+
+# Built once, see ledger_statements.
+_LABELLED = select(steps.c.outcome).where(
+    steps.c.mailbox_id == decisions.c.mailbox_id,
+    steps.c.gmail_id == decisions.c.gmail_id,
+    steps.c.connection_id == decisions.c.connection_id,
+    steps.c.step == Step.SORT.value,
+    steps.c.state == State.DONE.value,
+)
+_LINKS = select(decisions, _LABELLED.scalar_subquery().label("labelled")).where(OF)
+_THESE = update(decisions).where(OF)
+_CHANGED = _THESE.values(changed_at=NOW)
+_INTENDED = _THESE.values(
+    category=bindparam("wanted"),
+    deal_id=bindparam("of_deal"),
+    replaces=case(
+        (decisions.c.category != bindparam("wanted"), decisions.c.category), else_=decisions.c.replaces
+    ),
+)

@@ -1,0 +1,47 @@
+"""What may be shown of mail: what is kept for a feature that is on, and not what is still to be deleted (D2, D12).
+
+Switching it off, or the connection, hides all of it with one row; it is deleted stretch by stretch. So whoever reads
+mail to show it asks for these, of the table that he reads.
+"""
+
+from sqlalchemy import ColumnElement, Exists, and_, exists, or_
+
+from domain.crm.locations import Location
+from domain.notifications import NoticeKind
+from infra.db.features import keeps_labelled, keeps_mail, keeps_notifications
+from infra.db.tables.mail import connections, decisions, deliveries, messages, notifications, steps
+
+_keeping = connections.alias("keeping")
+
+
+def _kept(*where: ColumnElement[bool]) -> Exists:
+    return exists().where(keeps_mail(_keeping), *where)
+
+
+FOR_SORTING = and_(decisions.c.author.is_(None), decisions.c.category.is_not(None))
+"""Of old mail id and category, that it is never labelled twice: kept while sorting is on."""
+
+MESSAGES = _kept(_keeping.c.mailbox_id == messages.c.mailbox_id)
+_OF_STEP = and_(
+    _keeping.c.mailbox_id == steps.c.mailbox_id,
+    or_(steps.c.connection_id == 0, steps.c.connection_id == _keeping.c.id),
+)
+STEPS = _kept(_OF_STEP)
+DECISIONS = _kept(_keeping.c.id == decisions.c.connection_id, or_(keeps_labelled(_keeping), ~FOR_SORTING))
+NOTIFICATIONS = or_(
+    notifications.c.kind != NoticeKind.MAIL.value,
+    exists().where(keeps_notifications(_keeping), _keeping.c.id == notifications.c.connection_id),
+)
+
+
+def messages_of(location: Location) -> ColumnElement[bool]:
+    """Mail that is kept for a connection of the location: what another keeps is nothing to its people (T2)."""
+    return _kept(_keeping.c.mailbox_id == messages.c.mailbox_id, _keeping.c.location_id == location.id)
+
+
+def steps_of(location: Location) -> ColumnElement[bool]:
+    """The same of steps."""
+    return _kept(_OF_STEP, _keeping.c.location_id == location.id)
+
+
+DELIVERIES = exists().where(notifications.c.id == deliveries.c.notification_id, NOTIFICATIONS)

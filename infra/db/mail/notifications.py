@@ -1,0 +1,125 @@
+"""What goes on the users' lists of notifications, and the deliveries that go out from there (D11, E86, I5)."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Connection as Database
+from sqlalchemy import bindparam, insert, or_, select
+
+from domain.channels import ChannelState
+from domain.connections import Connection
+from domain.ledger import Claim, Link, State
+from domain.notifications import NoticeKind, Told, is_late
+from domain.retention import Data
+from infra.db.mail.details import only
+from infra.db.sql import insert_new, insert_returning
+from infra.db.tables.mail import channels, deliveries, notifications
+from infra.db.types import NOW, db_now, seconds
+
+
+class NotificationRows:
+    """Notifications within one transaction. `redrive_after` and `gather` are seconds: see W2, and E91 for how
+    long a backlog of late mail is given to come together."""
+
+    def __init__(self, db: Database, redrive_after: float, gather: float) -> None:
+        self._db = db
+        self._redrive_after = redrive_after
+        self._gather = gather
+
+    def notify(
+        self,
+        connection: Connection,
+        claims: Collection[Claim],
+        links: Mapping[tuple[str, int], Link],
+        kept: Collection[Data],
+    ) -> Told:
+        """Put its mails on its user's list, each once (I2), as far as they may be `kept`, and what is new there on its
+        way to his channels."""
+        if not claims:
+            return Told((), frozenset())
+        now = self._db.scalars(_NOW).one()
+        rows = []
+        for claim in sorted(claims, key=lambda claim: links[claim.key].received_at):
+            link = links[claim.key]
+            rows.append(
+                {
+                    **_whose(connection),
+                    "gmail_id": claim.gmail_id,
+                    "contact_id": link.contact_id,
+                    "author": link.author,
+                    "via_list": link.via_list,
+                    "received_at": link.received_at,
+                    "late": is_late(link.received_at, now),
+                }
+            )
+        added = notifications.c
+        told = insert_returning(
+            self._db, notifications, only(kept, rows), added.id, added.gmail_id, added.late, created_at=NOW
+        )
+        told.sort(key=lambda row: int(row.id))
+        return Told(
+            tuple(row.gmail_id for row in told),
+            self._send_out(connection, {row.id: row.late for row in told}),
+        )
+
+    def tell(self, connection: Connection, kind: NoticeKind) -> frozenset[int]:
+        """Put a notice about the connection on its user's list; returns the channels to wake after the commit.
+
+        The caller sees to it that it is told once, by a change of state in the same transaction (E67, E86).
+        """
+        [new] = self._db.scalars(
+            insert(notifications)
+            .values(kind=kind.value, created_at=db_now(), **_whose(connection))
+            .returning(notifications.c.id)
+        )
+        return self._send_out(connection, {new: False})
+
+    def _send_out(self, connection: Connection, new: Mapping[int, bool]) -> frozenset[int]:
+        """A delivery per channel for each new notification, by id and whether it is late; returns the channels.
+
+        The channels are locked against their removal until the commit, and against nothing else.
+        """
+        if not new:
+            return frozenset()
+        found = self._db.scalars(_CHANNELS, _of(connection)).all()
+        rows: list[dict[str, Any]] = [
+            {
+                "channel_id": channel_id,
+                "notification_id": notification_id,
+                "user_id": connection.user_id,
+                "state": State.WAITING.value,
+                "ready_after": self._gather if late else 0,
+                "redrive_after": self._gather if late else self._redrive_after,
+            }
+            for channel_id in found
+            for notification_id, late in new.items()
+        ]
+        insert_new(self._db, deliveries, rows, ready_at=_READY_AT, redrive_at=_REDRIVE_AT)
+        return frozenset(found)
+
+
+# Built once, see ledger_statements.
+_NOW = select(NOW)
+_READY_AT, _REDRIVE_AT = db_now(seconds("ready_after")), db_now(seconds("redrive_after"))
+_CHANNELS = (
+    select(channels.c.id)
+    .where(
+        channels.c.organisation_id == bindparam("organisation"),
+        channels.c.state == ChannelState.ACTIVE.value,
+        or_(channels.c.user_id.is_(None), channels.c.user_id == bindparam("of_user")),
+    )
+    .with_for_update(read=True, key_share=True)
+)
+
+
+def _of(connection: Connection) -> dict[str, Any]:
+    return {"organisation": connection.location.organisation_id, "of_user": connection.user_id}
+
+
+def _whose(connection: Connection) -> dict[str, Any]:
+    return {
+        "connection_id": connection.id,
+        "organisation_id": connection.location.organisation_id,
+        "location_id": connection.location.id,
+        "user_id": connection.user_id,
+    }

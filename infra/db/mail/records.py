@@ -1,0 +1,177 @@
+"""What the ledger holds of one mail, in every mailbox that has one of its id: what `explain` tells."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, select, union
+
+from domain.crm.contacts import Kind, MatchedBy
+from domain.crm.deals import Deal, DealCategory
+from domain.crm.locations import Location
+from domain.ledger import Step
+from domain.mail.addresses import loose
+from domain.message_records import Decided, DecidingDeal, Person, StepTaken, Trail
+from domain.outcomes import Outcome
+from domain.sorting import ByCategory, Category, LabelChange
+from infra.db.connections.crm_labels import called
+from infra.db.crm.merges import is_merge_of, person_of, whose
+from infra.db.crm.outdated import OutdatedRows
+from infra.db.crm.settings import SettingRows
+from infra.db.mail.entries import step_taken
+from infra.db.mail.kept import DECISIONS, messages_of, steps_of
+from infra.db.tables.mail import (
+    connections,
+    contact_addresses,
+    contacts,
+    deal_contacts,
+    deals,
+    decisions,
+    mailboxes,
+    merges,
+    messages,
+    notifications,
+    steps,
+)
+
+
+def trails(db: Connection, location: Location, gmail_id: str, mailbox: str | None) -> tuple[Trail, ...]:
+    """One for each mailbox of the location, or for the one of this address."""
+    named = () if mailbox is None else (mailboxes.c.address == mailbox,)
+    known = union(
+        select(mailboxes.c.id)
+        .join(messages, (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id))
+        .where(messages_of(location), *named),
+        select(mailboxes.c.id)
+        .join(connections, connections.c.mailbox_id == mailboxes.c.id)
+        .join(
+            decisions,
+            (decisions.c.connection_id == connections.c.id) & (decisions.c.gmail_id == gmail_id),
+        )
+        .where(connections.c.location_id == location.id, DECISIONS, *named),
+    )
+    rows = db.execute(
+        select(mailboxes, messages.c.came_by, messages.c.seen_at, messages.c.touched, messages.c.missing)
+        .join(
+            messages,
+            (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id),
+            isouter=True,
+        )
+        .where(mailboxes.c.id.in_(known))
+        .order_by(mailboxes.c.address)
+    ).all()
+    names = SettingRows(db, location.organisation_id).get().label_names if rows else {}
+    return tuple(_trail(db, location, row, gmail_id, names) for row in rows)
+
+
+def _trail(db: Connection, location: Location, row: Row[Any], gmail_id: str, names: ByCategory) -> Trail:
+    names = {**names, **called(row)}
+    return Trail(
+        mailbox_id=row.id,
+        mailbox=row.address,
+        gmail_id=gmail_id,
+        label_names={
+            label_id: names[Category(name)]
+            for name, label_id in row.labels.items()
+            if Category(name) in names
+        },
+        names=names,
+        came_by=row.came_by,
+        seen_at=row.seen_at,
+        touched=bool(row.touched),
+        missing=row.missing or 0,
+        steps=_steps(db, location, row.id, gmail_id),
+        decided=_decided(db, location, row.id, gmail_id),
+        paused_at=row.paused_at,
+    )
+
+
+def _steps(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -> tuple[StepTaken, ...]:
+    rows = db.execute(
+        select(steps).where(
+            steps.c.mailbox_id == mailbox_id, steps.c.gmail_id == gmail_id, steps_of(location)
+        )
+    ).all()
+    order = list(Step)
+    return tuple(
+        step_taken(row)
+        for row in sorted(rows, key=lambda row: (row.connection_id, order.index(Step(row.step))))
+    )
+
+
+def _decided(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -> tuple[Decided, ...]:
+    rows = db.execute(
+        select(
+            decisions,
+            connections.c.user_id,
+            connections.c.dry_run,
+            connections.c.sorting_trouble,
+            contacts.c.kind,
+            contacts.c.name,
+            whose(decisions.c.contact_id).label("whose"),
+            notifications.c.id.label("notification_id"),
+        )
+        .join(connections, connections.c.id == decisions.c.connection_id)
+        .outerjoin(merges, is_merge_of(connections.c.location_id, decisions.c.contact_id))
+        .outerjoin(contacts, person_of(connections.c.location_id, decisions.c.contact_id))
+        .join(
+            notifications,
+            (notifications.c.connection_id == decisions.c.connection_id)
+            & (notifications.c.gmail_id == decisions.c.gmail_id),
+            isouter=True,
+        )
+        .where(connections.c.mailbox_id == mailbox_id, connections.c.location_id == location.id)
+        .where(decisions.c.gmail_id == gmail_id, DECISIONS)
+        .order_by(decisions.c.connection_id)
+    ).all()
+    return tuple(_read(db, location, row) for row in rows)
+
+
+def _read(db: Connection, location: Location, row: Row[Any]) -> Decided:
+    return Decided(
+        connection_id=row.connection_id,
+        user_id=row.user_id,
+        dry_run=row.dry_run,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        person=Person(row.whose, Kind(row.kind) if row.kind else None, row.name) if row.contact_id else None,
+        address=row.contact_address,
+        matched_by=MatchedBy(row.matched_by) if row.matched_by else None,
+        author=row.author,
+        via_list=row.via_list,
+        received_at=row.received_at,
+        category=Category(row.category) if row.category else None,
+        deal=_deal(db, location, row) if row.deal_id else None,
+        changed=_change(row.changed),
+        notification_id=row.notification_id,
+        undone_at=row.undone_at,
+        sorting_trouble=row.sorting_trouble,
+        outdated=OutdatedRows(db, location).behind(row.whose, row.deal_id, row.user_id),
+    )
+
+
+def _deal(db: Connection, location: Location, row: Row[Any]) -> DecidingDeal:
+    """The deal as it is now, and which of the records with the author's address it belongs to (E11)."""
+    deal = db.execute(
+        select(deals).where(deals.c.location_id == location.id, deals.c.id == row.deal_id)
+    ).one_or_none()
+    address, on_deal = contact_addresses.c, deal_contacts.c
+    same_address = (
+        select(whose(address.contact_id))
+        .select_from(
+            contact_addresses.outerjoin(merges, is_merge_of(address.location_id, address.contact_id))
+        )
+        .where(address.location_id == location.id, address.loose == loose(row.contact_address or ""))
+    )
+    key = whose(on_deal.contact_id)
+    on_it = db.scalars(
+        select(key)
+        .select_from(deal_contacts.outerjoin(merges, is_merge_of(on_deal.location_id, on_deal.contact_id)))
+        .where(on_deal.location_id == location.id, on_deal.deal_id == row.deal_id)
+        .where(key.in_(same_address.correlate(None)))
+        .order_by(case((key == row.whose, 0), else_=1), key)
+    ).first()
+    now = Deal(deal.id, DealCategory(deal.category), deal.closing_date) if deal else None
+    return DecidingDeal(row.deal_id, on_it, now)
+
+
+def _change(found: Mapping[str, list[str]] | None) -> LabelChange | None:
+    return LabelChange(frozenset(found["added"]), frozenset(found["removed"])) if found else None

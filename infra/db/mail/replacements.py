@@ -1,0 +1,217 @@
+"""Another label for earlier mail of a contact: what is under which, and what is being replaced (E47). Mail of a record
+that the CRM has merged is that of the one which stays (E71)."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    Subquery,
+    and_,
+    bindparam,
+    exists,
+    literal_column,
+    select,
+    union_all,
+    update,
+)
+
+from domain.crm.locations import Location
+from domain.ledger import Claim, Link, Sortable
+from domain.outcomes import Outcome
+from domain.sorting import LABEL_NAMES, Category, Earlier, Replacing, Sorted
+from infra.db.crm.merges import is_merge_of, same_as, whose
+from infra.db.ledger.statements import by_connection
+from infra.db.sql import there_is
+from infra.db.tables.mail import decisions, merges, messages
+from infra.db.types import NOW
+
+_ITS_MAIL = (
+    messages.c.mailbox_id == decisions.c.mailbox_id,
+    messages.c.gmail_id == decisions.c.gmail_id,
+    messages.c.touched,
+)
+TOUCHED = exists().where(*_ITS_MAIL)
+"""The user has changed a CRM label on the mail (I6)."""
+
+
+class SortingRows:
+    """What sorting goes by, of mail in one location's connections, within one transaction. A contact is the one for
+    whom the record of the mail counts."""
+
+    def __init__(self, db: Connection, location: Location) -> None:
+        self._db = db
+        self._location = location
+
+    def sortable(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Sortable]:
+        """The links of these mails, by (message, connection), with what else sorting goes by."""
+        return {
+            (row.gmail_id, row.connection_id): Sortable(
+                link(row, row.whose),
+                tuple(Category(name) for name in (row.category, row.category and row.replaces) if name),
+                bool(row.touched),
+            )
+            for these in of_claims(claims)
+            for row in self._db.execute(_SORTABLE, these | {"here": self._location.id})
+        }
+
+    def labelled_before(
+        self, claims: Collection[Claim]
+    ) -> tuple[Mapping[tuple[int, str], frozenset[Earlier]], tuple[Replacing, ...]]:
+        """What of the mail of these claims' contacts we have put under other labels than is intended for them and
+        nobody has touched since, and what a crash has left half replaced, touched or not (E47). The former by
+        connection and contact."""
+        earlier: dict[tuple[int, str], frozenset[Earlier]] = {}
+        halves: list[Replacing] = []
+        for these in of_claims(claims):
+            connection_id = these["of_connection"]
+            for row in self._db.execute(_LABELLED_BEFORE, these | {"here": self._location.id}):
+                contact = connection_id, row.whose
+                if row.replaces is None:
+                    one = Earlier(Category(row.category), row.author)
+                    earlier[contact] = earlier.get(contact, frozenset()) | {one}
+                else:
+                    was, now = Category(row.replaces), Category(row.category)
+                    halves.append(Replacing(row.gmail_id, *contact, was, now, bool(row.touched)))
+        return earlier, tuple(halves)
+
+    def replace(
+        self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, gmail_ids: Collection[str]
+    ) -> tuple[Replacing, ...]:
+        """Which of these mails, listed under the label of `old`, are the contact's and have it of us; that of `wanted`
+        from now on: the intent, committed before Gmail is called, so that history's news of it is known as ours
+        (W5, E47)."""
+        rows = self._db.execute(
+            update(decisions)
+            .where(
+                decisions.c.connection_id == connection_id,
+                decisions.c.gmail_id.in_(gmail_ids),
+                decisions.c.contact_id.in_(same_as(self._location.id, contact_id)),
+                decisions.c.category == old.value,
+                decisions.c.changed.is_not(None),
+                decisions.c.replaces.is_(None),
+                decisions.c.undone_at.is_(None),
+                ~TOUCHED,
+            )
+            .values(category=wanted.category.value, deal_id=wanted.deal_id, replaces=decisions.c.category)
+            .returning(decisions.c.gmail_id, decisions.c.replaces)
+        ).all()
+        return tuple(
+            Replacing(row.gmail_id, connection_id, contact_id, Category(row.replaces), wanted.category)
+            for row in rows
+        )
+
+
+class ReplacementRows:
+    """Replacements within one transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def replaced(self, replaced: Mapping[Replacing, str]) -> None:
+        """Gmail has done it; by mail the id of the label that it carries now. `changed` stays what the calls
+        added and removed in all."""
+        for one, label_id in replaced.items():
+            these = _intent(one)
+            changed = self._db.scalar(select(decisions.c.changed).where(*these).with_for_update())
+            if changed:
+                values = {
+                    "changed": changed | {"added": [label_id]},
+                    "changed_at": NOW,
+                    "replaces": None,
+                }
+                self._db.execute(update(decisions).where(*these).values(values))
+
+    def not_replaced(self, replacing: Collection[Replacing]) -> None:
+        """These mails stay under their old label, or without it: the intent is taken back."""
+        for one in replacing:
+            back = {"category": one.old.value, "deal_id": None, "replaces": None}
+            self._db.execute(update(decisions).where(*_intent(one)).values(back))
+
+
+def of_claims(claims: Collection[Claim]) -> Iterator[dict[str, Any]]:
+    """The parameters of OF: once for each connection."""
+    for connection_id, mails in by_connection(claims).items():
+        yield {"of_connection": connection_id, "mails": mails}
+
+
+def link(row: Row[Any], contact_id: str, labelled: str | None = None) -> Link:
+    """A row of `decisions` in the domain's words."""
+    how = (row.in_inbox is not False, row.via_list, Outcome(labelled) if labelled else None)
+    return Link(contact_id, row.contact_address, row.matched_by, row.author, row.received_at, *how)
+
+
+def _intent(one: Replacing) -> tuple[ColumnElement[bool], ...]:
+    return (
+        decisions.c.connection_id == one.connection_id,
+        decisions.c.gmail_id == one.gmail_id,
+        decisions.c.category == one.new.value,
+        decisions.c.replaces == one.old.value,
+    )
+
+
+# Built once, see ledger_statements.
+_HERE = bindparam("here", type_=BigInteger())
+_ITS = decisions.c.connection_id == bindparam("of_connection")
+OF = and_(_ITS, decisions.c.gmail_id.in_(bindparam("mails")))
+_MERGED = decisions.outerjoin(merges, is_merge_of(_HERE, decisions.c.contact_id))
+_WHOSE = whose(decisions.c.contact_id).label("whose")
+_SORTABLE = select(decisions, _WHOSE, TOUCHED.label("touched")).select_from(_MERGED).where(OF)
+
+
+def _people() -> CTE:
+    """Whose these mails are, and those who count for them: few, so that all is joined from outside to them."""
+    meant = select(_WHOSE, decisions.c.category).select_from(_MERGED).where(OF).distinct().cte("meant")
+    counting = and_(merges.c.location_id == _HERE, merges.c.counts_for == meant.c.whose)
+    return union_all(
+        select(meant.c.whose, meant.c.whose.label("contact_id"), meant.c.category),
+        select(meant.c.whose, merges.c.record_id, meant.c.category).select_from(
+            meant.outerjoin(merges, counting)
+        ),
+    ).cte("people")
+
+
+def _before() -> CompoundSelect[Any]:
+    """However much mail a contact has, it is looked at by label and author, the first of each: from one author to the
+    next by the index."""
+    its, people = _ITS, _people()
+    touched = there_is(messages.c.gmail_id, *_ITS_MAIL)
+    names: Iterator[Any] = (select(literal_column(f"'{name}'").label("category")) for name in LABEL_NAMES)
+    kinds: CompoundSelect[Any] = union_all(*names)
+    kind = kinds.subquery("kinds").c.category
+    sought = select(people.c.whose, people.c.contact_id, kind).where(kind != people.c.category)
+
+    def first(of: CTE | Subquery, *after: ColumnElement[bool]) -> ColumnElement[str]:
+        of_group = (decisions.c.contact_id == of.c.contact_id, decisions.c.category == of.c.category)
+        found = select(decisions.c.author).where(its, *of_group, decisions.c.replaces.is_(None))
+        found = found.where(*_STANDS, ~touched, *after).order_by(decisions.c.author)
+        return found.limit(literal_column("1")).correlate(of).scalar_subquery().label("author")
+
+    groups = sought.distinct().subquery("sought")
+    authors = select(*groups.c, first(groups)).cte("authors", recursive=True)
+    *group, author = authors.c
+    onward = first(authors, decisions.c.author > author)
+    authors = authors.union_all(select(*group, onward).where(author.is_not(None)))
+    columns = (decisions.c.replaces, decisions.c.gmail_id, TOUCHED.label("touched"))
+    none: Iterator[Any] = (literal_column("NULL").label(column.name) for column in columns)
+    half = (_WHOSE, decisions.c.contact_id, decisions.c.category, decisions.c.author, *columns)
+    theirs = decisions.c.contact_id.in_(select(people.c.contact_id))
+    return union_all(
+        select(*half).select_from(_MERGED).where(its, theirs, decisions.c.replaces.is_not(None), *_STANDS),
+        select(*authors.c, *none).where(authors.c.author.is_not(None)),
+    )
+
+
+_STANDS = (
+    decisions.c.category.is_not(None),
+    decisions.c.changed.is_not(None),
+    decisions.c.undone_at.is_(None),
+)
+"""Labelled by us, and not undone."""
+
+_LABELLED_BEFORE = _before()

@@ -1,0 +1,78 @@
+"""Reading for the people of a location: how mailboxes stand, what became of a mail, and of what they sent (Z25)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sqlalchemy import Connection, select
+
+from domain.crm.locations import Location
+from domain.crm.records import Records
+from domain.message_records import Trail
+from domain.outbox import SendReport, SendState
+from domain.reports import Bookmark, Entry, MailboxReport, Query, Totals
+from infra.db.crm.merges import is_merge_of, whose
+from infra.db.crm.outdated import OutdatedRows
+from infra.db.ledger.outbox import sending
+from infra.db.mail.entries import entries
+from infra.db.mail.records import trails
+from infra.db.mailboxes import status
+from infra.db.tables.mail import connections, mailboxes, merges, outbox
+
+
+class MailReportRows:
+    """Reports of one location within one transaction; nothing here writes."""
+
+    def __init__(self, db: Connection, location: Location) -> None:
+        self._db = db
+        self._location = location
+
+    def totals(self, mailbox: str | None, due_after: float) -> Totals:
+        """As the operator's (infra/db/reports.py), of the mailboxes that the location has connected."""
+        mail = self._db.execute(status.all_mail(mailbox, self._location)).one()
+        counted = self._db.execute(status.all_mailboxes(mailbox, self._location)).one()
+        return status.totals(mail, counted, due_after)
+
+    def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
+        """The same of each of them, those in trouble first."""
+        these = status.each(mailbox, limit, self._location)
+        return tuple(map(status.report, self._db.execute(these)))
+
+    def count_outdated(self) -> Mapping[Records, int]:
+        """How many records of each kind are out of date, those of the organisation's users too."""
+        return OutdatedRows(self._db, self._location).count()
+
+    def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
+        """A page of the ledger: so many mails at most, the newest first, from after a place on."""
+        return entries(self._db, self._location, query, after, mails)
+
+    def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[Trail, ...]:
+        """What the ledger holds of the mail, in every mailbox of the location that has one of this id."""
+        return trails(self._db, self._location, gmail_id, mailbox)
+
+    def sendings(
+        self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int
+    ) -> tuple[SendReport, ...]:
+        """The newest first, of one user, mailbox and state where they are named."""
+        wanted = [
+            column == value
+            for column, value in (
+                (connections.c.user_id, user_id),
+                (mailboxes.c.address, mailbox),
+                (outbox.c.state, state and state.value),
+            )
+            if value is not None
+        ]
+        rows = self._db.execute(
+            select(
+                outbox, mailboxes.c.address, connections.c.user_id, whose(outbox.c.contact_id).label("whose")
+            )
+            .join(mailboxes, mailboxes.c.id == outbox.c.mailbox_id)
+            .join(connections, connections.c.id == outbox.c.connection_id)
+            .outerjoin(merges, is_merge_of(connections.c.location_id, outbox.c.contact_id))
+            .where(connections.c.location_id == self._location.id, *wanted)
+            .order_by(outbox.c.id.desc())
+            .limit(limit)
+        )
+        return tuple(
+            SendReport(replace(sending(row), contact_id=row.whose), row.address, row.user_id) for row in rows
+        )

@@ -1,0 +1,265 @@
+"""Where we stand in each mailbox's history, and what of it has been judged (E84, E108, W5, W8)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, union, update
+
+from domain.comparisons import Compared, Missing
+from domain.mailboxes import Change, ChangeKind, Cursors, Touch, judged_once
+from domain.outcomes import PROVISIONAL
+from domain.watches import Ended
+from infra.db.ledger.claims import redrive
+from infra.db.mailboxes import walk_statements
+from infra.db.sql import insert_new
+from infra.db.tables.mail import AWAKE, decisions, judged, mailboxes, messages
+from infra.db.types import NOW, db_now
+
+TOLD_WITHIN = timedelta(seconds=120)
+"""So long after a change Gmail tells of it at the latest (E108)."""
+
+_COLUMNS = (
+    *("cursor", "settled_cursor", "settled_at", "settling_cursor", "settling_at", "walk_began_at"),
+    *("refused_at", "compare_due_at", "compared_at"),
+)
+
+
+class HistoryRows:
+    """The history of mailboxes within one transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def begin(self, mailbox_id: int, cursor: str) -> None:
+        """Where a mailbox starts that has no cursor yet (W8)."""
+        new = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_(None))
+        values = {
+            "cursor": cursor,
+            "settled_cursor": cursor,
+            "settled_at": db_now(),
+            "compare_due_at": db_now(),
+        }
+        self._db.execute(update(mailboxes).where(*new).values(values))
+
+    def stand(self, mailbox_id: int, cursor: str | None) -> datetime | None:
+        """Who stands at the cursor may `keep` what comes of it, and nobody else until the commit: returns the
+        database's time. None when another run has moved the cursor meanwhile (W1), or the mailbox has been paused:
+        then the walk ends here."""
+        return self._db.execute(walk_statements.STANDS, {"this": mailbox_id, "old": cursor}).scalar()
+
+    def keep(
+        self,
+        mailbox_id: int,
+        cursors: Cursors,
+        before: Cursors | None = None,
+        *,
+        ended: Ended | None = None,
+        redrive_within: float | None = None,
+    ) -> None:
+        """All that a page leaves in the mailbox's row, which is written once: where we stand now, what the end of the
+        walk says, and when what has come to wait is asked for again.
+
+        What has settled since `before` is told no more: the records judged up to there are forgotten, after the page
+        that has told of them once more."""
+        values = {
+            "this": mailbox_id,
+            "cursor": cursors.at,
+            "settled_cursor": cursors.settled,
+            "settled_at": cursors.settled_at,
+            "settling_cursor": cursors.settling,
+            "settling_at": cursors.settling_at,
+            "walk_began_at": cursors.began_at,
+            "refused_at": cursors.refused_at,
+        }
+        counts = ended.recall if ended else None
+        if ended:
+            values |= walk_statements.end(ended.began_at, ended.due_after)
+        if counts:
+            old, new = counts
+            values |= {"pushed": new.pushed, "missed": new.missed}
+            values |= {"were_pushed": old.pushed, "were_missed": old.missed}
+        if redrive_within is not None:
+            values["within"] = redrive_within
+        kept = walk_statements.kept(
+            ended=ended is not None, counted=counts is not None, waits=redrive_within is not None
+        )
+        self._db.execute(kept, values)
+        has_settled = before is None or before.settled_at != cursors.settled_at
+        if has_settled and cursors.began_at is None and cursors.settled_at is not None:
+            self._forget_judged(mailbox_id, cursors.settled, cursors.settled_at)
+
+    def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
+        """A look that found nothing to walk has the same end; False where `stand` is None."""
+        these = {"this": mailbox_id, "old": cursor} | walk_statements.end(began_at, due_after)
+        return self._db.execute(walk_statements.STAYS, these).rowcount == 1
+
+    def forget(self, mailbox_id: int) -> None:
+        """The last feature of the mailbox was switched off."""
+        self._db.execute(delete(judged).where(judged.c.mailbox_id == mailbox_id))
+        nothing = dict.fromkeys(_COLUMNS) | {"mails_compared": 0, "mails_late": 0}
+        self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(nothing))
+
+    def known(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+        """Which of the mails the ledger has: of labelled mail the decision outlives the retention."""
+        if not gmail_ids:
+            return frozenset()
+        return frozenset(self._db.scalars(_KNOWN, {"this": mailbox_id, "mails": list(gmail_ids)}))
+
+    def news(
+        self, mailbox_id: int, changes: Sequence[Change], crm_labels: frozenset[str]
+    ) -> tuple[Change, ...]:
+        """What of a page the ledger does not know yet: history is walked again from the settled cursor (E108).
+
+        A change of labels is known by its record, message, label and direction, so that one which is shown late is
+        judged, and one which is shown again is not. It counts as judged from now on.
+        """
+        arrived = {change.gmail_id for change in changes if change.kind is ChangeKind.ADDED}
+        known = self.known(mailbox_id, arrived)
+        told = {change: judged_once(change, crm_labels) for change in changes}
+        again = self._judge(
+            mailbox_id, {touch for change, labels in told.items() for touch in _touches(change, labels)}
+        )
+        news = []
+        for change in changes:
+            if change.kind is ChangeKind.ADDED and change.gmail_id in known:
+                continue
+            if labels := told[change]:
+                old = {touch.label_id for touch in _touches(change, labels) if touch in again}
+                change = replace(change, label_ids=(change.label_ids or frozenset()) - old)
+            news.append(change)
+        return tuple(news)
+
+    def goes_on(self, mailbox_id: int) -> bool:
+        """Whether the mailbox is watched and not paused; so it stays until the commit."""
+        this = (
+            mailboxes.c.id == mailbox_id,
+            mailboxes.c.cursor.is_not(None),
+            AWAKE,
+        )
+        return self._db.scalar(select(mailboxes.c.id).where(*this).with_for_update()) is not None
+
+    def missing(self, mailbox_id: int, gmail_ids: Collection[str], came_by: str) -> Missing:
+        """What of a list the ledger does not have, or has as lying in Spam or Trash; `came_by` is how what was
+        missing before has come."""
+        known = self.known(mailbox_id, gmail_ids)
+        shut = select(decisions.c.gmail_id).where(
+            decisions.c.mailbox_id == mailbox_id,
+            decisions.c.gmail_id.in_(gmail_ids),
+            decisions.c.outcome.in_([outcome.value for outcome in PROVISIONAL]),
+        )
+        late = select(func.count()).where(
+            messages.c.mailbox_id == mailbox_id,
+            messages.c.gmail_id.in_(gmail_ids),
+            messages.c.came_by == came_by,
+        )
+        rescued = tuple(self._db.scalars(shut.distinct()))
+        new = tuple(gmail_id for gmail_id in gmail_ids if gmail_id not in known)
+        return Missing(new, rescued, self._db.scalar(late) or 0)
+
+    def is_compare_due(self, mailbox_id: int, within: float) -> bool:
+        """Whether the list is to be compared within so many seconds: one of several jobs has done it."""
+        due = (mailboxes.c.id == mailbox_id, mailboxes.c.compare_due_at <= db_now(within))
+        return self._db.scalar(select(mailboxes.c.id).where(*due)) is not None
+
+    def redrive_comparisons(self, limit: int, again_after: float) -> tuple[int, ...]:
+        """Mailboxes whose list is to be compared now, unless they are paused; each is named again after so many
+        seconds."""
+        return redrive(self._db, mailboxes.c.compare_due_at, limit, again_after, AWAKE)
+
+    def hasten_comparison(self, mailbox_id: int, seconds: float) -> None:
+        """It is due in so many seconds at the latest."""
+        later = (mailboxes.c.id == mailbox_id, mailboxes.c.compare_due_at > db_now(seconds))
+        self._db.execute(update(mailboxes).where(*later).values(compare_due_at=db_now(seconds)))
+
+    def compared(self, mailbox_id: int, found: Compared | None, due_at: datetime) -> None:
+        """What came of it, None where there was nothing to compare yet, and when the next one is due."""
+        this = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_not(None))
+        values: dict[str, Any] = {"compare_due_at": due_at}
+        if found:
+            values |= {"compared_at": db_now(), "mails_compared": found.mails, "mails_late": found.late}
+        self._db.execute(update(mailboxes).where(*this).values(values))
+
+    def told(self, mailbox_id: int, touches: Mapping[str, str]) -> Mapping[str, int]:
+        """By mail, the last record that told of this label's being put on it, as far as that is remembered."""
+        rows = self._db.execute(_TOLD, {"this": mailbox_id, "mails": list(touches)})
+        found: dict[str, int] = {}
+        for row in rows:
+            if touches[row.gmail_id] == row.label_id:
+                found[row.gmail_id] = max(found.get(row.gmail_id, 0), int(row.record_id))
+        return found
+
+    def _judge(self, mailbox_id: int, touches: Collection[Touch]) -> frozenset[Touch]:
+        """Returns those that had been judged before."""
+        if not touches:
+            return frozenset()
+        records = {"this": mailbox_id, "records": list({touch.record_id for touch in touches})}
+        before = frozenset(
+            Touch(row.gmail_id, row.label_id, row.added, row.record_id)
+            for row in self._db.execute(_JUDGED, records)
+        )
+        rows = [
+            {
+                "mailbox_id": mailbox_id,
+                "record_id": touch.record_id,
+                "gmail_id": touch.gmail_id,
+                "label_id": touch.label_id,
+                "added": touch.added,
+            }
+            for touch in touches
+            if touch not in before
+        ]
+        insert_new(self._db, judged, rows, judged_at=NOW)
+        return before
+
+    def _forget_judged(self, mailbox_id: int, settled: str, settled_at: datetime) -> None:
+        """A little later than they have settled: our own changes are told apart by them (W5). Ids are compared as
+        the numbers they are, however long."""
+        values = {"settled": settled, "digits": len(settled), "until": settled_at - TOLD_WITHIN}
+        self._db.execute(_FORGET, {"this": mailbox_id} | values)
+
+
+def _touches(change: Change, labels: frozenset[str]) -> set[Touch]:
+    added = change.kind is ChangeKind.LABELS_ADDED
+    return {Touch(change.gmail_id, label, added, change.record_id) for label in labels}
+
+
+def cursors_of(row: Any) -> Cursors | None:
+    """Those of a mailbox's row."""
+    if row.cursor is None:
+        return None
+    return Cursors(
+        row.cursor,
+        row.settled_cursor or row.cursor,
+        row.settled_at,
+        row.settling_cursor,
+        row.settling_at,
+        row.walk_began_at,
+        row.refused_at,
+    )
+
+
+# Built once, see ledger_statements.
+_KNOWN = union(
+    *(
+        select(table.c.gmail_id).where(
+            table.c.mailbox_id == bindparam("this"), table.c.gmail_id.in_(bindparam("mails"))
+        )
+        for table in (messages, decisions)
+    )
+)
+_OF_MAILBOX = judged.c.mailbox_id == bindparam("this")
+_JUDGED = select(judged).where(_OF_MAILBOX, judged.c.record_id.in_(bindparam("records")))
+_TOLD = select(judged.c.gmail_id, judged.c.label_id, judged.c.record_id).where(
+    _OF_MAILBOX, judged.c.gmail_id.in_(bindparam("mails")), judged.c.added
+)
+_LENGTH = func.length(judged.c.record_id)
+_FORGET = delete(judged).where(
+    _OF_MAILBOX,
+    or_(
+        bindparam("digits") > _LENGTH,
+        and_(bindparam("digits") == _LENGTH, judged.c.record_id <= bindparam("settled")),
+    ),
+    judged.c.judged_at <= bindparam("until"),
+)

@@ -1,0 +1,80 @@
+"""What keeps a mailbox, or its sorting, waiting (E67, E87)."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, or_, update
+
+from infra.db.sql import there_is
+from infra.db.tables.mail import IS_WAITING, mailboxes, steps
+from infra.db.types import db_now
+
+NO_CONFLICT: dict[str, Any] = {"label_conflicts": 0, "sorting_due_at": None}
+NO_TROUBLE: dict[str, Any] = {"resting_until": None, "failures": 0, "refusals": 0, "trouble": None}
+
+_RESTS = mailboxes.c.resting_until > db_now()
+_WAITS = there_is(steps.c.state, steps.c.mailbox_id == mailboxes.c.id, IS_WAITING)
+"""Something waits in the mailbox, or is being worked on."""
+
+
+class TroubleRows:
+    """The troubles of mailboxes within one transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def rest(
+        self, mailbox_id: int, reason: str, seconds: float, *, unready: bool = False, counted: bool = True
+    ) -> None:
+        """Gmail limits or refuses this mailbox: leave it alone for a while (E87, I4), the longer one of two.
+        `unready`: nobody is let in, and several who find that out at once count as one. Not `counted`: we
+        hold back by ourselves."""
+        until = db_now(seconds)
+        longer = case((mailboxes.c.resting_until > until, mailboxes.c.resting_until), else_=until)
+        refusals = mailboxes.c.refusals
+        self._set(
+            mailbox_id,
+            resting_until=longer,
+            sync_due_at=longer,
+            redrive_at=longer,
+            failures=mailboxes.c.failures + int(counted),
+            refusals=case((_RESTS, refusals), else_=refusals + 1) if unready else refusals,
+            trouble=reason,
+        )
+
+    def succeeded(self, mailbox_id: int) -> None:
+        """Gmail has answered for mail: the next rest is short again."""
+        self._set(mailbox_id, **_forgotten(_RESTS))
+
+    def labels_conflict(self, mailbox_id: int, waits: Sequence[timedelta]) -> timedelta | None:
+        """Gmail says once more that a label is there and does not show it: nothing is sorted for the first of these
+        waits, next time for the second. None after the last: one that comes then is a new one."""
+        counted = update(mailboxes).where(mailboxes.c.id == mailbox_id)
+        counted = counted.values(label_conflicts=mailboxes.c.label_conflicts + 1)
+        number = self._db.scalars(counted.returning(mailboxes.c.label_conflicts)).one_or_none()
+        if number is None or number > len(waits):
+            self._set(mailbox_id, **NO_CONFLICT)
+            return None
+        wait = waits[int(number) - 1]
+        self._set(mailbox_id, sorting_due_at=db_now(wait.total_seconds()))
+        return wait
+
+    def _set(self, mailbox_id: int, **values: Any) -> None:
+        self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(**values))
+
+
+def walked() -> dict[str, Any]:
+    """History was answered. Where mail waits that says nothing of it: its own answers may fail still."""
+    return _forgotten(or_(_RESTS, _WAITS))
+
+
+def _forgotten(kept: ColumnElement[bool]) -> dict[str, Any]:
+    """A rest that another job asked for meanwhile stays, and why: Gmail's wish outlives our luck (E87)."""
+    columns = mailboxes.c
+    return {
+        "resting_until": case((_RESTS, columns.resting_until), else_=None),
+        "failures": case((kept, columns.failures), else_=0),
+        "refusals": case((kept, columns.refusals), else_=0),
+        "trouble": case((kept, columns.trouble), else_=None),
+    }

@@ -1,0 +1,50 @@
+"""What a walk through history asks of its mailbox's row, built once (see ledger_statements): locked when it comes to
+record, and written once a page, for each version of a row is one more of PostgreSQL's."""
+
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Update, and_, bindparam, case, select, update
+
+from infra.db.ledger.redrives import SOONER
+from infra.db.mailboxes.troubles import walked
+from infra.db.tables.mail import AWAKE, mailboxes
+from infra.db.types import NOW, Instant
+
+_ROW = mailboxes.c.id == bindparam("this")
+STANDS = (
+    select(NOW)
+    .where(_ROW, mailboxes.c.cursor.is_not_distinct_from(bindparam("old")), AWAKE)
+    .with_for_update()
+)
+_REST = mailboxes.c.resting_until
+_ENDED = {"sync_due_at": case((_REST > NOW, _REST), else_=bindparam("due_at", type_=Instant())), **walked()}
+"""A rest that another job asked for meanwhile stays: Gmail's wish outlives our luck (E87)."""
+STAYS = update(mailboxes).where(_ROW, mailboxes.c.cursor == bindparam("old"), AWAKE).values(_ENDED)
+_PUSHED, _MISSED = mailboxes.c.mails_pushed, mailboxes.c.mails_missed
+_AS_BEFORE = and_(bindparam("were_pushed") == _PUSHED, bindparam("were_missed") == _MISSED)
+_COUNTED = {
+    "mails_pushed": case((_AS_BEFORE, bindparam("pushed")), else_=_PUSHED),
+    "mails_missed": case((_AS_BEFORE, bindparam("missed")), else_=_MISSED),
+}
+"""What push has brought by now, unless the watch was made anew meanwhile."""
+
+
+@cache
+def kept(*, ended: bool, counted: bool, waits: bool) -> Update:
+    """Where we stand, and what there is beside it."""
+    values: dict[str, Any] = {}
+    if ended:
+        values |= _ENDED
+    if counted:
+        values |= _COUNTED
+    if waits:
+        values["redrive_at"] = SOONER
+    changed = update(mailboxes).where(_ROW)
+    return changed.values(values) if values else changed
+
+
+def end(began_at: datetime, due_after: float) -> dict[str, Any]:
+    """The parameters of a walk's end: the next one is due so many seconds after it began (Z33)."""
+    return {"synced_at": began_at, "due_at": began_at + timedelta(seconds=due_after)}

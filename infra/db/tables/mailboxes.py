@@ -1,0 +1,83 @@
+"""Gmail accounts: where we stand in each one's history, and the addresses that are its own."""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
+
+from infra.db.tables.crm import metadata
+from infra.db.types import Instant, Json
+
+_id = BigInteger().with_variant(Integer, "sqlite")
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("address", String, nullable=False, unique=True),
+    Column("own_name", String),
+    Column("cursor", String),
+    Column("labels", Json, nullable=False),
+    Column("label_names", Json),
+    Column("synced_at", Instant),
+    Column("pushed_at", Instant),
+    Column("swept_at", Instant),
+    Column("sync_due_at", Instant),
+    Column("watch_until", Instant),
+    Column("watch_due_at", Instant),
+    Column("watch_renewed_at", Instant),
+    Column("watch_failed_at", Instant),
+    Column("watch_trouble", String),
+    Column("mails_pushed", Integer, nullable=False, server_default="0"),
+    Column("mails_missed", Integer, nullable=False, server_default="0"),
+    Column("resting_until", Instant),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("refusals", Integer, nullable=False, server_default="0"),
+    Column("trouble", String),
+    Column("label_conflicts", Integer, nullable=False, server_default="0"),
+    Column("sorting_due_at", Instant),
+    Column("paused_at", Instant),
+    Column("redrive_at", Instant),
+    Column("settled_cursor", String),
+    Column("settled_at", Instant),
+    Column("settling_cursor", String),
+    Column("settling_at", Instant),
+    Column("walk_began_at", Instant),
+    Column("refused_at", Instant),
+    Column("compare_due_at", Instant),
+    Column("compared_at", Instant),
+    Column("mails_compared", Integer, nullable=False, server_default="0"),
+    Column("mails_late", Integer, nullable=False, server_default="0"),
+    sqlite_autoincrement=True,
+)
+AWAKE = mailboxes.c.paused_at.is_(None)
+"""Not paused. Moments go on under a pause, and nobody is asked for: so pausing writes no index of them."""
+_asked_for = AWAKE & mailboxes.c.redrive_at.is_not(None)
+Index("mailboxes_sync_due", mailboxes.c.sync_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
+Index("mailboxes_watch_due", mailboxes.c.watch_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
+Index("mailboxes_compare_due", mailboxes.c.compare_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
+Index("mailboxes_redrive", mailboxes.c.redrive_at, sqlite_where=_asked_for, postgresql_where=_asked_for)
+"""`redrive_at`: from when on the re-driver looks at what waits in the mailbox; none where nothing does (W2). `cursor`:
+where the next look goes on; between two walks that is `settled_cursor`, see domain.mailboxes.Cursors (W8, E108).
+`refused_at`: since when Gmail takes no history id (E84). `mails_compared`, and of them `mails_late`: of the last
+comparison with the mailbox's own list (E108)."""
+
+judged = Table(
+    "judged",
+    metadata,
+    Column("mailbox_id", ForeignKey("mailboxes.id", ondelete="CASCADE"), primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("gmail_id", String, primary_key=True),
+    Column("label_id", String, primary_key=True),
+    Column("added", Boolean, primary_key=True),
+    Column("judged_at", Instant, nullable=False),
+)
+"""Which changes of labels, in which records of history, have been told apart into the user's and ours: history is
+walked again from the settled cursor, and what was judged is not judged again (E108). Forgotten once settled."""
+
+mailbox_addresses = Table(
+    "mailbox_addresses",
+    metadata,
+    Column("mailbox_id", ForeignKey("mailboxes.id", ondelete="CASCADE"), primary_key=True),
+    Column("address", String, primary_key=True),
+    Column("loose", String, nullable=False, index=True),
+    Column("alias_of", _id),
+)
+"""`alias_of`: the connection for which it was registered; none where Gmail lists it (E14)."""

@@ -1,0 +1,33 @@
+"""Google's units, by day of Pacific Time (FACTS §4): numbers and ids only, kept as long as the ledger."""
+
+from sqlalchemy import BigInteger, Column, Date, Integer, String, Table
+
+from domain.quota import Purpose
+from infra.db.tables.crm import metadata
+
+_id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _purposes() -> list[Column[int]]:
+    return [Column(one.value, BigInteger, nullable=False, server_default="0") for one in Purpose]
+
+
+units = Table(
+    "units",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("mailbox_id", _id, primary_key=True, autoincrement=False),
+    *_purposes(),
+)
+"""What each mailbox has cost, a row a day. It outlives the mailbox: the project's quota has been spent."""
+
+unit_sums = Table(
+    "unit_sums",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("owner", String, primary_key=True),
+    Column("batch", String, nullable=False),
+    *_purposes(),
+)
+"""What each process has written into `units`, so that the day's sum is that of a few rows. `batch` is the key of its
+last one: one that is tried again counts once."""

@@ -1,0 +1,162 @@
+"""Google's answers as domain values. What cannot be read is an odd answer, never a guess."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.errors import CursorExpired, GiveUp, TryAgain
+from domain.mail.messages import Fetched, Part
+from domain.mailboxes import Change, ChangeKind, HistoryPage
+from domain.sorting import Place
+from infra.gmail.api import ME
+from infra.gmail.client import Answer, Calls
+from infra.gmail.errors import ODD_ANSWER
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+_KINDS = (
+    ("messagesAdded", ChangeKind.ADDED),
+    ("labelsAdded", ChangeKind.LABELS_ADDED),
+    ("labelsRemoved", ChangeKind.LABELS_REMOVED),
+    ("messagesDeleted", ChangeKind.DELETED),
+)
+
+
+@contextmanager
+def sense() -> Iterator[None]:
+    """Reading an answer that lacks what it must have ends in TryAgain, and says nothing of what was in it."""
+    try:
+        yield
+    except _MALFORMED:
+        raise TryAgain(ODD_ANSWER) from None
+
+
+def from_epoch(milliseconds: object) -> datetime:
+    """Epoch milliseconds, as number or text, without a float's rounding."""
+    return EPOCH + timedelta(milliseconds=int(str(milliseconds)))
+
+
+def fetched(gmail_id: str, answer: Answer) -> Fetched | TryAgain:
+    """A message; of another id than the one asked for it is nobody's."""
+    try:
+        if answer["id"] == gmail_id:
+            return Fetched(
+                gmail_id,
+                _texts(answer.get("labelIds", ())),
+                from_epoch(answer["internalDate"]),
+                _part(answer.get("payload", {})),
+            )
+    except _MALFORMED:
+        return TryAgain(ODD_ANSWER, whole_mailbox=False)
+    return TryAgain(ODD_ANSWER, whole_mailbox=False)
+
+
+def _part(node: dict[str, Any]) -> Part:
+    return Part(
+        _text(node.get("mimeType", "")),
+        tuple((_text(header["name"]), _text(header.get("value", ""))) for header in node.get("headers", ())),
+        tuple(_part(part) for part in node.get("parts", ())),
+    )
+
+
+def _text(value: object) -> str:
+    """A value of another kind would be an error wherever it is used."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _texts(values: Iterable[object]) -> frozenset[str]:
+    return frozenset(map(_text, values))
+
+
+def place(gmail_id: str, answer: Answer) -> Place | TryAgain:
+    """The labels of the message asked for, and its thread."""
+    thread = thread_id(gmail_id, answer)
+    if isinstance(thread, TryAgain):
+        return thread
+    try:
+        return Place(_texts(answer.get("labelIds", ())), thread)
+    except _MALFORMED:
+        return TryAgain(ODD_ANSWER, whole_mailbox=False)
+
+
+def thread_id(gmail_id: str, answer: Answer) -> str | TryAgain:
+    """The thread of the message asked for."""
+    thread = answer.get("threadId")
+    if answer.get("id") != gmail_id or not isinstance(thread, str):
+        return TryAgain(ODD_ANSWER, whole_mailbox=False)
+    return thread
+
+
+def history_pages(calls: Calls, cursor: str) -> Iterator[HistoryPage]:
+    """Pages oldest first, one request each. A 404 here, and only here, means that the cursor expired."""
+    token: str | None = None
+    reached = int(cursor)
+    while True:
+        answer = _history(calls, cursor, token)
+        token = answer.get("nextPageToken")
+        page, reached = _page(answer, reached, last=not token)
+        yield page
+        if not token:
+            return
+
+
+def listed(calls: Calls, **query: Any) -> Iterator[dict[str, str]]:
+    """Pages of messages.list, as threads by message id; a query that Gmail does not take is refused for good."""
+    token: str | None = None
+    while True:
+        page, token = list_page(calls, token, 500, **query)
+        yield page
+        if not token:
+            return
+
+
+def list_page(calls: Calls, token: str | None, size: int, **query: Any) -> tuple[dict[str, str], str | None]:
+    """One page of messages.list, newest first, as threads by message id, and the token of the next."""
+    request = calls.api.messages.list(
+        userId=ME,
+        maxResults=size,
+        pageToken=token,
+        fields="messages(id,threadId),nextPageToken",
+        prettyPrint=False,
+        **query,
+    )
+    try:
+        answer = calls.one(request)
+    except (LookupError, FileExistsError) as error:
+        raise GiveUp(str(error)) from None
+    with sense():
+        page = {str(one["id"]): str(one["threadId"]) for one in answer.get("messages", ())}
+        following = answer.get("nextPageToken")
+    return page, following if isinstance(following, str) else None
+
+
+def _history(calls: Calls, cursor: str, token: str | None) -> Answer:
+    try:
+        return calls.one(calls.api.history_since(cursor, token))
+    except LookupError:
+        raise CursorExpired from None
+
+
+def _page(answer: Answer, reached: int, *, last: bool) -> tuple[HistoryPage, int]:
+    """In the middle the cursor is the last record's id; the answer's own only once all is read (W8)."""
+    with sense():
+        records = answer.get("history", ())
+        ends = [int(record["id"]) for record in records]
+        if last:
+            ends.append(int(answer["historyId"]))
+        changes = tuple(change for record in records for change in _changes(record))
+    reached = max([reached, *ends])
+    return HistoryPage(changes, str(reached), last), reached
+
+
+def _changes(record: dict[str, Any]) -> Iterator[Change]:
+    for name, kind in _KINDS:
+        for entry in record.get(name, ()):
+            message = entry["message"]
+            source = message if kind is ChangeKind.ADDED else entry
+            labels = source.get("labelIds")
+            told = None if labels is None else _texts(labels)
+            yield Change(kind, _text(message["id"]), told, str(int(record["id"])))

@@ -1,0 +1,291 @@
+"""The other end of /control, for tests, the demo and benchmarks. Standard library only."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from infra.local.gmail.control.shapes import (
+    Counters,
+    Delivered,
+    Dump,
+    DumpedMessage,
+    Json,
+    Mail,
+    delivered,
+    dumped,
+)
+from infra.local.gmail.sign_in.control import SignInControl
+
+__all__ = ["ControlError", "Counters", "Delivered", "Dump", "DumpedMessage", "GmailControl", "Mail"]
+
+TIMEOUT = 60.0
+
+
+class ControlError(Exception):
+    """The server refused a control command; `status` is its HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+class GmailControl(SignInControl):
+    """`base_url` is the server's url. Every command is one short connection; safe for many threads."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._netloc = urlsplit(self.base_url).netloc
+
+    def create_mailbox(
+        self, address: str, aliases: Collection[str] = (), scopes: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """A mailbox, or one more consent for it; returns an authorized user as google-auth reads it:
+        {type, client_id, client_secret, refresh_token, token_uri, scopes}."""
+        body = {"address": address, "aliases": list(aliases), "scopes": list(scopes)}
+        return self._json("POST", "mailboxes", body)
+
+    def mailboxes(self) -> list[str]:
+        """The addresses."""
+        return list(self._json("GET", "mailboxes")["mailboxes"])
+
+    def deliver(
+        self,
+        mailbox: str,
+        raw: bytes,
+        labels: Collection[str] | None = None,
+        internal_date: int | None = None,
+        thread_id: str | None = None,
+    ) -> Delivered:
+        """Into INBOX and UNREAD, or with exactly these labels (ids or names); the date is epoch ms."""
+        query: list[tuple[str, str]] = []
+        if labels is not None:
+            query += [("labels", label) for label in labels or ("",)]
+        if internal_date is not None:
+            query.append(("internal_date", str(internal_date)))
+        if thread_id is not None:
+            query.append(("thread_id", thread_id))
+        return delivered(self._json("POST", f"{_mailbox(mailbox)}/deliver?{urlencode(query)}", raw))
+
+    def deliver_many(self, mails: Iterable[Mail]) -> list[Delivered]:
+        """Many mails, to any mailboxes, in one request and in this order."""
+        pieces: list[bytes] = []
+        for mail in mails:
+            head: Json = {"mailbox": mail.mailbox, "size": len(mail.raw), "internal_date": mail.internal_date}
+            head |= {
+                "labels": None if mail.labels is None else list(mail.labels),
+                "thread_id": mail.thread_id,
+            }
+            pieces += (json.dumps(head).encode(), b"\n", mail.raw)
+        return [delivered(found) for found in self._json("POST", "deliver", b"".join(pieces))["delivered"]]
+
+    def dump(self, mailbox: str) -> Dump:
+        """The mailbox as it stands."""
+        found = self._json("GET", _mailbox(mailbox))
+        watch = found["watch"] or {"topic": None, "expiration": None}
+        return Dump(
+            address=found["address"],
+            history_id=int(found["historyId"]),
+            watched_topic=watch["topic"],
+            watched_until=watch["expiration"],
+            labels=found["labels"],
+            messages=tuple(dumped(message) for message in found["messages"]),
+            drafts=found["drafts"],
+        )
+
+    def raw(self, mailbox: str, message_id: str) -> bytes:
+        """A mail as it was delivered."""
+        return self._call("GET", f"{_mailbox(mailbox)}/messages/{message_id}/raw")
+
+    def change_labels(
+        self,
+        mailbox: str,
+        message_ids: str | Collection[str],
+        add: Collection[str] = (),
+        remove: Collection[str] = (),
+    ) -> None:
+        """As the user, by hand; labels by id or name, new names are created."""
+        self._by_hand(mailbox, "labels", message_ids, add=list(add), remove=list(remove))
+
+    def archive(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: out of the Inbox."""
+        self.change_labels(mailbox, message_ids, remove=("INBOX",))
+
+    def unarchive(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: back into the Inbox."""
+        self.change_labels(mailbox, message_ids, add=("INBOX",))
+
+    def spam(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: reported as spam."""
+        self.change_labels(mailbox, message_ids, add=("SPAM",), remove=("INBOX",))
+
+    def unspam(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: not spam, back into the Inbox."""
+        self.change_labels(mailbox, message_ids, add=("INBOX",), remove=("SPAM",))
+
+    def trash(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: into the trash."""
+        self.change_labels(mailbox, message_ids, add=("TRASH",), remove=("INBOX", "SPAM"))
+
+    def untrash(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user: out of the trash, which puts nothing back into the Inbox."""
+        self.change_labels(mailbox, message_ids, remove=("TRASH",))
+
+    def delete(self, mailbox: str, message_ids: str | Collection[str]) -> None:
+        """As the user, for good."""
+        self._by_hand(mailbox, "delete", message_ids)
+
+    def rename_label(self, mailbox: str, label_id: str, name: str) -> None:
+        """As the user: its id stays, and so do its messages."""
+        self._json("POST", f"{_mailbox(mailbox)}/rename_label", {"id": label_id, "name": name})
+
+    def delete_label(self, mailbox: str, label_id: str) -> None:
+        """As the user: the label is gone, from every message too."""
+        self._json("POST", f"{_mailbox(mailbox)}/delete_label", {"id": label_id})
+
+    def limit_labels(self, mailbox: str, most: int | None = None) -> None:
+        """How many labels the mailbox takes, its 14 system labels among them; Gmail's 10,000 when left out."""
+        self._json("POST", f"{_mailbox(mailbox)}/limit_labels", {} if most is None else {"most": most})
+
+    def limit_sending(self, mailbox: str, most: int) -> None:
+        """How many mails may leave within a day, those of today counted; 2,000 from the beginning."""
+        self._json("POST", f"{_mailbox(mailbox)}/limit_sending", {"most": most})
+
+    def set_aliases(
+        self,
+        mailbox: str,
+        aliases: Collection[str] = (),
+        pending: Collection[str] = (),
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """Its other sendAs addresses from now on, those that nobody has verified yet, and the display names of
+        any, the primary one among them."""
+        body: Json = {"aliases": list(aliases), "pending": list(pending), "names": dict(names or {})}
+        self._json("POST", f"{_mailbox(mailbox)}/aliases", body)
+
+    def rename_mailbox(self, mailbox: str, address: str) -> None:
+        """As an administrator: the account stays, with its consents and mails; the old address is an alias."""
+        self._json("POST", f"{_mailbox(mailbox)}/rename", {"address": address})
+
+    def add_filter(
+        self, mailbox: str, sender: str, label: str | None = None, archive: bool = False
+    ) -> str | None:
+        """A user's rule for mail that arrives from now on; returns the label's id."""
+        body = {"sender": sender, "label": label, "archive": archive}
+        found: str | None = self._json("POST", f"{_mailbox(mailbox)}/filters", body)["label_id"]
+        return found
+
+    def expire_history(self, mailbox: str) -> int:
+        """Every history id so far answers 404 from now on; returns the first good one."""
+        return int(self._json("POST", f"{_mailbox(mailbox)}/expire_history")["historyId"])
+
+    def expire_access_tokens(self, mailbox: str) -> None:
+        """The next call answers 401; refreshing works."""
+        self._json("POST", f"{_mailbox(mailbox)}/expire_access")
+
+    def revoke(self, mailbox: str | None = None, refresh_token: str | None = None) -> None:
+        """All consents of a mailbox, or the one with this refresh token."""
+        body = {"refresh_token": refresh_token} if refresh_token else {"mailbox": mailbox}
+        self._json("POST", "revoke", body)
+
+    def fault(
+        self,
+        kind: str,
+        methods: Collection[str] = (),
+        *,
+        mailbox: str = "",
+        message_id: str = "",
+        share: float = 1.0,
+        times: int | None = None,
+        seed: int = 0,
+        retry_after: float | None = None,
+        seconds: float | None = None,
+        delay: float | None = None,
+        after: bool | None = None,
+        half: str | None = None,
+    ) -> int:
+        """Switch trouble on (faults.KINDS and PASSIVE); returns its id. No methods means every one.
+
+        It ends after `times` strikes or `seconds`. `delay` is how long what comes late is late; `after` says
+        whether a "cut" or "timeout" call had its effect; `half` is one of faults.HALVES, left out any of them.
+        """
+        given: Json = {"times": times, "retry_after": retry_after, "seconds": seconds, "delay": delay}
+        given |= {"after": after, "half": half}
+        body: Json = {"kind": kind, "methods": list(methods), "mailbox": mailbox, "message_id": message_id}
+        body |= {"share": share, "seed": seed}
+        body |= {name: value for name, value in given.items() if value is not None}
+        return int(self._json("POST", "faults", body)["id"])
+
+    def poison(self, mailbox: str, message_id: str) -> int:
+        """Every call that concerns this message answers 500; returns the fault's id."""
+        return self.fault("500", mailbox=mailbox, message_id=message_id)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Those switched on, with how often each struck."""
+        return list(self._json("GET", "faults")["faults"])
+
+    def clear_faults(self, fault_id: int | None = None) -> None:
+        """One by its id, or all."""
+        self._json("DELETE", "faults", {} if fault_id is None else {"id": fault_id})
+
+    def quota(
+        self,
+        *,
+        enforced: bool | None = None,
+        per_minute: int | None = None,
+        per_project: int | None = None,
+        table: str | None = None,
+        refusal: int | None = None,
+        window: float | None = None,
+    ) -> None:
+        """The limits on or off, units a minute of a mailbox and of all, "new" or "old" costs, 403 or 429, and
+        the seconds that a minute has. A table brings its own limits; those named go before them."""
+        body: Json = {
+            "enforced": enforced,
+            "per_minute": per_minute,
+            "per_project": per_project,
+            "table": table,
+        }
+        body |= {"refusal": refusal, "window": window}
+        self._json("PUT", "quota", {name: value for name, value in body.items() if value is not None})
+
+    def push(self, *, interval: float | None = None, lost: bool | None = None) -> None:
+        """Seconds between two notifications of a mailbox; `lost` loses them all."""
+        body = {"interval": interval, "lost": lost}
+        self._json("PUT", "push", {name: value for name, value in body.items() if value is not None})
+
+    def counters(self) -> Counters:
+        """What was called and what it cost."""
+        return Counters(**self._json("GET", "counters"))
+
+    def reset_counters(self) -> None:
+        """Back to zero; empties the window of the limit too."""
+        self._json("DELETE", "counters")
+
+    def shutdown(self) -> None:
+        """End the server."""
+        self._json("POST", "shutdown")
+
+    def _by_hand(self, mailbox: str, what: str, ids: str | Collection[str], **more: list[str]) -> None:
+        body: Json = {"ids": [ids] if isinstance(ids, str) else list(ids), **more}
+        self._json("POST", f"{_mailbox(mailbox)}/{what}", body)
+
+    def _json(self, verb: str, path: str, body: Json | bytes | None = None) -> Json:
+        found: Json = json.loads(self._call(verb, path, body))
+        return found
+
+    def _call(self, verb: str, path: str, body: Json | bytes | None = None) -> bytes:
+        content = json.dumps(body).encode() if isinstance(body, dict) else body
+        with closing(HTTPConnection(self._netloc, timeout=TIMEOUT)) as connection:
+            connection.request(verb, f"/control/{path}", content)
+            response = connection.getresponse()
+            answer = response.read()
+        if response.status != 200:
+            raise ControlError(response.status, answer.decode("utf-8", "replace"))
+        return answer
+
+
+def _mailbox(address: str) -> str:
+    return f"mailboxes/{quote(address, safe='@')}"

@@ -1,0 +1,174 @@
+"""What `lodestone crm import` says of the files: never more than a screen or so, however much was refused (E107)."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from domain.crm.records import Record, Records, Refusal, Remark, Row, Unread
+from domain.errors import Refused
+from handlers.crm.summary import Imported, Some, Told
+from infra.crm.csv import CrmFile
+from workers.cli.terminal.output import say
+from workers.cli.terminal.safe import safe_line
+
+FIRST = 3
+"""Records of each file that a dry run shows as understood."""
+
+
+class Shown:
+    """What one file is, beside what came of it."""
+
+    def __init__(self, file: CrmFile) -> None:
+        self.file = file
+        self.result = Imported()
+        self.first: list[Record] = []
+
+    def see(self, row: Row) -> None:
+        """A row that is about to be taken in."""
+        if len(self.first) < FIRST and not isinstance(row, Refusal | Remark | Unread):
+            self.first.append(row)
+
+
+def in_words(shown: Shown, *, rehearsal: bool) -> Iterator[str]:
+    """Line by line, what is in first."""
+    result, kind = shown.result, shown.file.kind
+    parts = [f"{result.imported} {'would be imported' if rehearsal else 'imported'}"]
+    parts += [f"{result.refused.count} refused"] if result.refused.count else []
+    parts += [f"{result.deleted} deleted"] if result.deleted else []
+    yield f"{kind.value}: {', '.join(parts)}"
+    yield from notes(shown)
+    yield from (f"  {line}" for line in told_in_words(result.refused))
+    if result.words.count:
+        yield f"  words that are no category: {_some(result.words)}"
+    yield from (f"  {line}" for line in told_in_words(result.remarks))
+    if result.twice.count:
+        yield f"  came more than once, and the last counts: {_some(result.twice)}"
+    if result.strangers:
+        yield f"  deals that name no known contact: {result.strangers}; they count from when the contact comes in"
+    if result.misassigned:
+        yield f"  contacts assigned to a user who is no member of the location: {result.misassigned}"
+    if unread := result.unread:
+        yield f"  line {unread.line}: {unread.reason}"
+        yield f"  not read: {unread.lines} {_lines(unread.lines)}, from line {unread.line} to the end"
+    if rehearsal:
+        yield from (f"  as understood: {_record(one)}" for one in shown.first)
+
+
+def notes(shown: Shown) -> Iterator[str]:
+    """What the file is like."""
+    if shown.file.is_windows:
+        yield "  read as Windows-1252, because it is not UTF-8"
+    if unknown := shown.file.columns.unknown:
+        names = ", ".join(unknown[:20]) + (f" and {len(unknown) - 20} more" if len(unknown) > 20 else "")
+        yield f"  columns that nobody asked for: {names}"
+
+
+def told_in_words(told: Told) -> Iterator[str]:
+    """The lines that were refused, or that something is to be said of."""
+    yield from (f"line {one.line}: {one.reason}" for one in told)
+    yield from (f"and {times} more: {kind}" for kind, times in told.more().items())
+
+
+def as_json(shown: Shown, *, rehearsal: bool) -> dict[str, Any]:
+    """The same by name; what there is nothing to say of is left out but for the first three."""
+    result = shown.result
+    unread = result.unread
+    more: dict[str, Any] = {
+        "refused_in_all": result.refused.count if result.refused.more() else 0,
+        "left_out": told_as_json(result.remarks),
+        "left_out_in_all": result.remarks.count if result.remarks.more() else 0,
+        "unknown_categories": result.words.shown,
+        "came_twice": result.twice.shown,
+        "came_twice_in_all": result.twice.count,
+        "deals_without_known_contact": result.strangers,
+        "assigned_outside_location": result.misassigned,
+        "not_read": unread and {"line": unread.line, "lines": unread.lines, "reason": unread.reason},
+        "encoding": "windows-1252" if shown.file.is_windows else None,
+        "unknown_columns": list(shown.file.columns.unknown),
+        "dry_run": rehearsal,
+        "first": [_first_as_json(one) for one in shown.first] if rehearsal else [],
+    }
+    return {
+        "imported": result.imported,
+        "refused": told_as_json(result.refused),
+        "deleted": result.deleted,
+        **{name: value for name, value in more.items() if value},
+    }
+
+
+def told_as_json(told: Told) -> list[dict[str, Any]]:
+    """Those that are shown."""
+    return [{"line": one.line, "reason": one.reason} for one in told]
+
+
+class Rejects:
+    """All that was refused or left out, as CSV: a file for the owner's eyes, ids and reasons only."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+        writer.writerow(("file", "line", "id", "reason"))
+
+    def keep(self, kind: Records, row: Row) -> None:
+        """A row, if it is one of them."""
+        match row:
+            case Refusal() | Remark():
+                self._writer.writerow((kind.value, row.line, row.id or "", row.reason))
+            case Unread():
+                reason = f"{row.reason}; not read: {row.lines} {_lines(row.lines)}"
+                self._writer.writerow((kind.value, row.line, "", reason))
+
+
+@contextmanager
+def rejects(path: Path | None, inputs: Iterator[Path]) -> Iterator[Rejects | None]:
+    """The file of --rejects. Raises Refused where it cannot be written, or is one of those that are read."""
+    if path is None:
+        yield None
+        return
+    if any(path.resolve() == one.resolve() for one in inputs):
+        raise Refused(f"--rejects {path} would overwrite the file that is imported: name another one")
+    try:
+        file = path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise Refused(f"--rejects {path} cannot be written: {error.strerror}") from None
+    with file:
+        yield Rejects(csv.writer(file))
+
+
+def show(files: Mapping[Records, Shown], *, rehearsal: bool) -> None:
+    """All of it, in words."""
+    for one in files.values():
+        for line in in_words(one, rehearsal=rehearsal):
+            say(line)
+
+
+def _some(some: Some) -> str:
+    rest = some.count - len(some.shown)
+    return ", ".join(safe_line(text[:80]) for text in some.shown) + (
+        f" … {some.count} in all" if rest > 0 else ""
+    )
+
+
+def _lines(number: int) -> str:
+    return "line" if number == 1 else "lines"
+
+
+def _fields(record: Record) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def _first_as_json(record: Record) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in _fields(record).items()
+    }
+
+
+def _record(record: Record) -> str:
+    parts = []
+    for name, value in _fields(record).items():
+        text = "; ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+        parts.append(f"{name} {safe_line(text[:200]) or '-'}")
+    return ", ".join(parts)

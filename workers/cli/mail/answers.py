@@ -1,0 +1,42 @@
+"""Whom an answer goes to, shown before it leaves (H45)."""
+
+import sys
+
+import typer
+
+from domain.errors import Refused
+from handlers.outbox.preparing import Prepared
+from workers.cli.mail.letters import show_json
+from workers.cli.terminal.output import say
+from workers.cli.terminal.safe import safe_line
+
+
+def agree(prepared: Prepared, *, can_ask: bool) -> None:
+    """Whoever sits at a terminal is asked; whoever does not has to have said so (H45)."""
+    if not can_ask or not sys.stdin.isatty():
+        raise Refused(f"this answer would go to {_whom(prepared)}: add --yes if that is meant")
+    if not typer.confirm(f"Send this answer to {_whom(prepared)}?"):
+        raise typer.Exit(1)
+
+
+def _whom(prepared: Prepared) -> str:
+    to, cc = (", ".join(one.address for one in those) for those in (prepared.mail.to, prepared.mail.cc))
+    return safe_line(f"{to}, copies to {cc}" if cc else to)
+
+
+def show_prepared(prepared: Prepared, *, as_json: bool) -> None:
+    """Who would get the mail and under which subject, for who is only asking."""
+    mail = prepared.mail
+    if as_json:
+        show_json(
+            {
+                "reply_to": prepared.answers,
+                "to": [one.address for one in mail.to],
+                "cc": [one.address for one in mail.cc],
+                "subject": mail.subject,
+            }
+        )
+        return
+    say(f"would go to {_whom(prepared)}, as {safe_line(mail.subject)}")
+    if prepared.answers:
+        say(f"it answers mail {prepared.answers}")

@@ -1,0 +1,39 @@
+"""How commands that only work on the database begin."""
+
+import sys
+from contextlib import redirect_stdout
+from typing import Annotated
+
+import typer
+
+from infra.db.migrate import check_schema
+from workers.bootstrap import App, start
+from workers.cli.terminal.output import at_end
+from workers.units import write
+
+Location = Annotated[
+    str | None,
+    typer.Option(
+        "--location",
+        metavar="ORGANISATION/LOCATION",
+        help="Whose it is, where several are served; `lodestone locations list` shows them.",
+    ),
+]
+
+
+def open_app() -> App:
+    """The parts of this process, its log on standard error: standard output is the command's answer.
+
+    Whoever typed a command is told at once that the database is away; only processes wait for it.
+    """
+    with redirect_stdout(sys.stderr):
+        app = start("cli")
+    check_schema(app.store.engine)
+    at_end.callback(_close, app)
+    return app
+
+
+def _close(app: App) -> None:
+    write(app.work)
+    app.store.engine.dispose()
+    app.redis.close()

@@ -1,0 +1,21 @@
+"""Moments as people type them: a date, a time, or how long ago."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from domain.errors import Refused
+
+_SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
+_SPAN = re.compile(r"(\d{1,7}) ?(s|min|h|d)")
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """`2h` is two hours before `now`; else ISO 8601, in UTC where it names no zone. Raises Refused."""
+    span = _SPAN.fullmatch(text.strip())
+    try:
+        if span:
+            return now - timedelta(seconds=int(span[1]) * _SECONDS[span[2]])
+        found = datetime.fromisoformat(text.strip())
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused(f"{text} is no time; 2026-11-22T08:00, 30min, 2h and 3d are") from None
