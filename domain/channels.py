@@ -8,6 +8,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
+from domain.errors import LodestoneError
 from domain.notifications import NoticeKind
 
 TRIES = 8
@@ -47,7 +48,7 @@ class ChannelState(StrEnum):
     OFF = "off"
 
 
-class Unusable(Exception):
+class Unusable(LodestoneError):
     """A target that nothing may be sent to; the text says why and never names the URL (I10)."""
 
 

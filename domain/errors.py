@@ -3,11 +3,15 @@
 from datetime import timedelta
 
 
-class Refused(Exception):
+class LodestoneError(Exception):
+    """All that is raised on purpose here."""
+
+
+class Refused(LodestoneError):
     """The rules do not allow it; the text says which way out there is."""
 
 
-class TryAgain(Exception):
+class TryAgain(LodestoneError):
     """The provider is limiting or away (E87): the work stays in the ledger and is done later.
 
     `after` is the provider's own wish, None when it gave none; `reason` is Google's reason word.
@@ -52,7 +56,7 @@ class Unanswered(TryAgain):
     """Nobody can tell whether the provider has done it: look before it is done again (I2)."""
 
 
-class GiveUp(Exception):
+class GiveUp(LodestoneError):
     """Repeating cannot help: a permanent refusal, by Google's reason word."""
 
     def __init__(self, reason: str) -> None:
@@ -78,11 +82,11 @@ class LabelConflict(TryAgain):
         super().__init__(LABEL_CONFLICT, whole_mailbox=False)
 
 
-class CursorExpired(Exception):
+class CursorExpired(LodestoneError):
     """history.list no longer knows the cursor: only a re-list will do (E84). No other 404 means this."""
 
 
-class AccessRevoked(Exception):
+class AccessRevoked(LodestoneError):
     """The grant is gone (invalid_grant, E86): this connection needs its user to sign in again."""
 
 
@@ -90,11 +94,11 @@ class UnknownAddress(AccessRevoked):
     """Our service account is to enter a mailbox of an address that Google does not know."""
 
 
-class LabelUnknown(Exception):
+class LabelUnknown(LodestoneError):
     """A label id that the mailbox no longer has (W12): make it again, then retry."""
 
 
-class DatabaseAway(Exception):
+class DatabaseAway(LodestoneError):
     """The database is away, or busy with others for longer than we wait. The transaction is undone and nothing in it
     is to blame: it counts as no try, and is done later.
 

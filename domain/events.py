@@ -63,7 +63,7 @@ class ComparisonDue(OfMailbox):
 
 
 @dataclass(frozen=True, slots=True)
-class SendingDue(OfMailbox):
+class OutboxDue(OfMailbox):
     """Mail of this mailbox's users waits to be sent."""
 
 

@@ -9,7 +9,14 @@ from domain.errors import LABEL_CONFLICT
 from domain.gates import GATES
 from domain.ledger import FAILED, TRIES, State, Step
 from domain.mail.messages import INBOX, Direction
-from domain.message_records import Decided, DecidingDeal, Person, SeenNow, StepTaken, Trail
+from domain.message_records import (
+    ConnectionDecision,
+    DecidingDeal,
+    MessageRecord,
+    Person,
+    SeenNow,
+    StepRecord,
+)
 from domain.outcomes import Outcome
 from domain.sorting import LABEL_NAMES, ByCategory, Category, LabelChange, category
 from domain.sorting import outcome as outcome_of
@@ -58,14 +65,14 @@ _CAUSES = {
 }
 
 
-def arrival(trail: Trail) -> str:
+def arrival(trail: MessageRecord) -> str:
     """How we came to know of the mail."""
     if trail.came_by is None:
         return "forgotten: only its id and category are kept so long after"
     return _CAME_BY.get(trail.came_by, trail.came_by)
 
 
-def match(one: Decided) -> str | None:
+def match(one: ConnectionDecision) -> str | None:
     """Which address matched how, and against whom."""
     if one.person is None or one.matched_by is None:
         return None
@@ -73,7 +80,7 @@ def match(one: Decided) -> str | None:
     return f"{one.author}{via} is {one.address} of {_named(one.person)}, {_MATCHED_BY[one.matched_by]}"
 
 
-def announcement(one: Decided, taken: StepTaken | None) -> str | None:
+def announcement(one: ConnectionDecision, taken: StepRecord | None) -> str | None:
     """What MailMagnet did, None when it never got so far."""
     if taken is None:
         return None
@@ -94,7 +101,7 @@ def changes(change: LabelChange | None, names: dict[str, str]) -> str:
     return ", ".join(parts) or "nothing"
 
 
-def summary(trail: Trail, one: Decided, today: date) -> str:
+def summary(trail: MessageRecord, one: ConnectionDecision, today: date) -> str:
     """The whole decision in a sentence."""
     if _is_open(one):
         return _open_end(trail, one)
@@ -106,7 +113,7 @@ def summary(trail: Trail, one: Decided, today: date) -> str:
     return f"not labelled: {_unlabelled(trail, one)}"
 
 
-def not_under_customers(trail: Trail, one: Decided) -> str | None:
+def not_under_customers(trail: MessageRecord, one: ConnectionDecision) -> str | None:
     """Why the user does not find it under Customers (Z40), where the outcome shows it."""
     outcome = one.outcome
     if outcome in _LABELLED and one.category:
@@ -124,14 +131,14 @@ def not_under_customers(trail: Trail, one: Decided) -> str | None:
     return _CAUSES.get(outcome)
 
 
-def by_hand(trail: Trail) -> str:
+def by_hand(trail: MessageRecord) -> str:
     """Why sorting leaves it alone from now on: the user's hand wins, and what was undone counts as his (I6)."""
     if any(one.undone_at for one in trail.decided):
         return "as by hand: what sorting had done to it was undone"
     return "by hand: the user has changed its CRM label, or put it into Spam or Trash"
 
 
-def differs(one: Decided, seen: SeenNow) -> str | None:
+def differs(one: ConnectionDecision, seen: SeenNow) -> str | None:
     """What a second look shows that the first did not, None when they agree or there was none."""
     if seen.problem is not None or seen.outcome is one.outcome:
         return None
@@ -170,7 +177,7 @@ def _named(person: Person) -> str:
     return f"{kind} {person.id}" + (f" ({person.name})" if person.name else "")
 
 
-def _labelled(first: Category, one: Decided, names: ByCategory, today: date) -> str:
+def _labelled(first: Category, one: ConnectionDecision, names: ByCategory, today: date) -> str:
     """With what has become of the label since: replaced by that of a later mail (E47), or taken off again."""
     found = one.category or first
     how = f"labelled {names[first]}"
@@ -197,7 +204,7 @@ def _since(deal: DecidingDeal, found: Category, today: date) -> str:
     return f"; by now the deal is open, closing {closing.isoformat() if closing else 'at no date'}"
 
 
-def _unlabelled(trail: Trail, one: Decided) -> str:
+def _unlabelled(trail: MessageRecord, one: ConnectionDecision) -> str:
     if one.outcome is Outcome.LABEL_NONE:
         return _none_because(trail, one)
     if one.outcome is Outcome.LABEL_USER_CHOICE:
@@ -207,7 +214,7 @@ def _unlabelled(trail: Trail, one: Decided) -> str:
     return one.outcome.value if one.outcome else "undecided"
 
 
-def _none_because(trail: Trail, one: Decided) -> str:
+def _none_because(trail: MessageRecord, one: ConnectionDecision) -> str:
     """A step that ended untried was decided by the match: a lead, or a class that is never sorted (Part J)."""
     taken = trail.taken(Step.SORT, one.connection_id)
     if one.person is not None and one.person.kind is Kind.LEAD:
@@ -217,12 +224,12 @@ def _none_because(trail: Trail, one: Decided) -> str:
     return "the contact has no won deal, and no open one"
 
 
-def _is_open(one: Decided) -> bool:
+def _is_open(one: ConnectionDecision) -> bool:
     """It has no outcome yet, or has failed and may have another one."""
     return one.outcome is None or one.outcome in FAILED.values()
 
 
-def _open_end(trail: Trail, one: Decided) -> str:
+def _open_end(trail: MessageRecord, one: ConnectionDecision) -> str:
     """Where a mail is that has no outcome yet, or never will have one."""
     steps = [trail.taken(step, one.connection_id) for step in Step]
     found = _first(steps, State.SET_ASIDE) or _first(steps, State.WAITING) or _first(steps, State.BLOCKED)
@@ -233,7 +240,7 @@ def _open_end(trail: Trail, one: Decided) -> str:
     return "set aside after too many failed tries (E88)" if one.outcome else "not decided"
 
 
-def _stopped(one: Decided) -> str:
+def _stopped(one: ConnectionDecision) -> str:
     if one.sorting_trouble is None:
         return "Gmail made no more labels then; it does by now, and `lodestone retry` sorts the mail"
     if one.sorting_trouble == LABEL_CONFLICT:
@@ -241,11 +248,11 @@ def _stopped(one: Decided) -> str:
     return f"Gmail makes no more labels ({one.sorting_trouble}); sorting is stopped until some are deleted"
 
 
-def _first(steps: Sequence[StepTaken | None], state: State) -> StepTaken | None:
+def _first(steps: Sequence[StepRecord | None], state: State) -> StepRecord | None:
     return next((one for one in steps if one is not None and one.state is state), None)
 
 
-def unfinished(taken: StepTaken) -> str:
+def unfinished(taken: StepRecord) -> str:
     """What a mail hangs on."""
     todo = _TO_DO[taken.step]
     if taken.state is State.SET_ASIDE:
@@ -254,7 +261,7 @@ def unfinished(taken: StepTaken) -> str:
     return f"waits to be {todo}{tried}"
 
 
-def standing(trail: Trail) -> str:
+def standing(trail: MessageRecord) -> str:
     """How far the mail is, in a few words."""
     words = [
         f"it ended with {one.outcome.value}" if one.outcome and not _is_open(one) else _open_end(trail, one)
@@ -263,7 +270,7 @@ def standing(trail: Trail) -> str:
     return ", ".join(dict.fromkeys(words)) or waiting_for_match(trail) or "not decided"
 
 
-def waiting_for_match(trail: Trail) -> str | None:
+def waiting_for_match(trail: MessageRecord) -> str | None:
     """For a mail that no connection has a decision on yet."""
     taken = trail.taken(Step.MATCH, 0)
     return None if taken is None or trail.decided else unfinished(taken)

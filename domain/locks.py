@@ -19,7 +19,7 @@ class LockKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class MailboxLock:
     """`generation` is the mailbox's dirty mark as it was on entering."""
 
     kind: LockKind

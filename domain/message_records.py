@@ -13,7 +13,7 @@ from domain.sorting import LABEL_NAMES, ByCategory, Category, LabelChange
 
 
 @dataclass(frozen=True, slots=True)
-class StepTaken:
+class StepRecord:
     """One step as the ledger has it: what became of it and what it cost. `connection_id` is 0 for MATCH."""
 
     step: Step
@@ -47,7 +47,7 @@ class DecidingDeal:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class ConnectionDecision:
     """What the ledger holds of one mail for one connection. `category` is that of the label it was given last;
     `sorting_trouble` is the connection's, while its sorting is stopped (E67); `outdated` are records it was decided
     by, of which a change was refused (E9)."""
@@ -77,7 +77,7 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
+class MessageRecord:
     """Everything the ledger holds of one mail in one mailbox. `label_names` are by Gmail's label id, `names` are
     what the labels are called there, or would be."""
 
@@ -89,12 +89,12 @@ class Trail:
     seen_at: datetime | None
     touched: bool
     missing: int
-    steps: tuple[StepTaken, ...]
-    decided: tuple[Decided, ...]
+    steps: tuple[StepRecord, ...]
+    decided: tuple[ConnectionDecision, ...]
     paused_at: datetime | None = None
     names: ByCategory = field(default_factory=lambda: LABEL_NAMES)
 
-    def taken(self, step: Step, connection_id: int) -> StepTaken | None:
+    def taken(self, step: Step, connection_id: int) -> StepRecord | None:
         """The step, None when it was never planned."""
         where = 0 if step is Step.MATCH else connection_id
         return next((one for one in self.steps if one.step is step and one.connection_id == where), None)

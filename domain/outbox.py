@@ -40,7 +40,7 @@ class SendState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class OutboxItem:
     """One mail on its way. `key` stands in a header of it, `looks` counts those in vain since the draft is gone.
 
     Of one that was claimed `state` is that of before, and `attempts` counts this one too.
@@ -69,13 +69,13 @@ class Sending:
 class SendReport:
     """A mail on its way as its user or the operator sees it."""
 
-    sending: Sending
+    sending: OutboxItem
     mailbox: str
     user_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class DailyQuota:
     """How much of a mailbox's daily limit is used, and when the oldest of those mails counts no more."""
 
     used: int

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from domain.comparisons import Compared
 from domain.crm.locations import Location
 from domain.ledger import State
-from domain.message_records import StepTaken
+from domain.message_records import StepRecord
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.watches import WatchState
@@ -139,7 +139,7 @@ class Entry:
     outcome: Outcome | None
     author: str | None
     received_at: datetime | None
-    unfinished: StepTaken | None
+    unfinished: StepRecord | None
     via_list: bool = False
 
     @property

@@ -11,7 +11,7 @@ import structlog
 from domain.connections import Connection, MailboxState
 from domain.errors import DatabaseAway, GiveUp, NotAsked, TryAgain
 from domain.ledger import TRIES, Claim, Step, wait_alone, wait_before
-from handlers.context import Lease, Work, rest, written
+from handlers.context import Context, Lease, back_off, written
 from handlers.ports.store import Transaction
 
 log = structlog.get_logger()
@@ -36,20 +36,20 @@ def set_aside_exhausted(
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class ClaimedBatch:
     """Steps of one kind and mailbox that this process has claimed."""
 
     mailbox: MailboxState
     step: Step
     claims: Sequence[Claim]
-    work: Work
+    context: Context
 
     def lease(self, *more: Callable[[], object]) -> Lease:
         """The claims, and what else is to be kept with them. Another thread extends them, in our name."""
-        owner, seconds = self.work.me(), self.work.pace.lease
+        owner, seconds = self.context.me(), self.context.timing.lease
 
         def extend() -> None:
-            with self.work.store.begin("steps.extend") as tx:
+            with self.context.store.begin("steps.extend") as tx:
                 tx.ledger.extend(self.mailbox.id, self.step, owner, seconds)
             for keep in more:
                 keep()
@@ -64,7 +64,7 @@ class Slice:
             yield
         except (TryAgain, GiveUp) as error:
             self.release(self.claims, 0, counted=False)
-            rest(self.mailbox, error, self.work)
+            back_off(self.mailbox, error, self.context)
         except DatabaseAway:
             self.release(self.claims, self._pause(self.claims), counted=False)
             raise
@@ -86,7 +86,7 @@ class Slice:
         if others:
             self.release(others, 0, counted=False)
         if limited:
-            rest(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.work)
+            back_off(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.context)
 
     def succeeded(self, tx: Transaction) -> None:
         """Gmail has answered for some of it: the next rest of the mailbox is short again (E87)."""
@@ -97,10 +97,12 @@ class Slice:
         """To be tried again after so many seconds; a try that is nobody's fault is not counted."""
 
         def run() -> None:
-            with self.work.store.begin("steps.release") as tx:
-                tx.ledger.release(self.mailbox.id, self.step, claims, self.work.me(), after, counted=counted)
+            with self.context.store.begin("steps.release") as tx:
+                tx.ledger.release(
+                    self.mailbox.id, self.step, claims, self.context.me(), after, counted=counted
+                )
 
-        written(run, self.work)
+        written(run, self.context)
         log.info(
             "step.postponed",
             mailbox_id=self.mailbox.id,

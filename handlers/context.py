@@ -33,7 +33,7 @@ from handlers.ports.channels import Outside
 from handlers.ports.providers import Gmail, Mailbox, SignInPage
 from handlers.ports.queue import Queue
 from handlers.ports.store import Store
-from handlers.timing import Pace
+from handlers.timing import Timing
 from handlers.units import Tally
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ REFUSED_WAIT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Context:
     """One process's way to the outside. `owner` names the process in its claims (W2).
 
     `stopping` says that the process is to end: long jobs ask between two slices (W16).
@@ -58,7 +58,7 @@ class Work:
     gmail: Gmail
     queue: Queue
     owner: str
-    pace: Pace = field(default_factory=Pace)
+    timing: Timing = field(default_factory=Timing)
     topic: str = ""
     as_of: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
@@ -85,9 +85,9 @@ class Lease:
     extend: Callable[[], object]
 
 
-def enter(
+def with_mailbox(
     connections: Sequence[Connection],
-    work: Work,
+    context: Context,
     action: Callable[[Mailbox], T],
     lease: Lease | None = None,
     *,
@@ -102,13 +102,13 @@ def enter(
     """
     if not connections:
         return None
-    with work.tally.reserved(connections[0].mailbox_id, purpose, expected, work.queue):
-        return _enter(connections, work, action, lease, purpose)
+    with context.tally.reserved(connections[0].mailbox_id, purpose, expected, context.queue):
+        return _with_mailbox(connections, context, action, lease, purpose)
 
 
-def _enter(
+def _with_mailbox(
     connections: Sequence[Connection],
-    work: Work,
+    context: Context,
     action: Callable[[Mailbox], T],
     lease: Lease | None,
     purpose: Purpose,
@@ -117,35 +117,35 @@ def _enter(
     for connection in connections:
         if connection.grant is None:
             continue
-        mailbox = work.gmail.open(connection.grant)
-        mailbox.charge(partial(work.tally.add, connection.mailbox_id, purpose))
+        mailbox = context.gmail.open(connection.grant)
+        mailbox.charge(partial(context.tally.add, connection.mailbox_id, purpose))
         if lease is not None:
             mailbox.hold(lease.seconds / 3, lease.extend)
         try:
             answer = action(mailbox)
             if connection.access_trouble is not None:
-                _admit(connection, work)
+                _admit(connection, context)
             return answer
         except GrantRefused as error:
             refused = error.with_traceback(None)
             if isinstance(error, NotDelegated):
-                _refuse(connection, error.reason, work)
+                _refuse(connection, error.reason, context)
         except AccessRevoked as error:
-            need_sign_in(connection, work, unknown=isinstance(error, UnknownAddress))
+            need_sign_in(connection, context, unknown=isinstance(error, UnknownAddress))
         finally:
             if mailbox.grant != connection.grant:
-                with work.store.begin("mailboxes.keep_grant") as tx:
+                with context.store.begin("mailboxes.keep_grant") as tx:
                     tx.connections.keep_grant(connection, mailbox.grant)
     if refused is not None:
         raise refused
     return None
 
 
-def need_sign_in(connection: Connection, work: Work, *, unknown: bool = False) -> None:
+def need_sign_in(connection: Connection, context: Context, *, unknown: bool = False) -> None:
     """Stop at once and say so once: nothing is retried until the user signs in again (E86), or is connected anew
     where Google does not know the address that a service account was to enter."""
     kind = NoticeKind.ACCESS_REFUSED if unknown else NoticeKind.SIGN_IN_NEEDED
-    with work.store.begin("mailboxes.need_sign_in") as tx:
+    with context.store.begin("mailboxes.need_sign_in") as tx:
         first = tx.connections.need_sign_in(connection, UNKNOWN_ADDRESS if unknown else None)
         if not tx.connections.working(connection.mailbox_id):
             tx.mailboxes.pause(connection.mailbox_id)
@@ -159,19 +159,19 @@ def need_sign_in(connection: Connection, work: Work, *, unknown: bool = False) -
             location_id=connection.location.id,
             user_id=connection.user_id,
         )
-    wake_channels(channels, work)
+    wake_channels(channels, context)
 
 
-def _refuse(connection: Connection, reason: str, work: Work) -> None:
+def _refuse(connection: Connection, reason: str, context: Context) -> None:
     """Say once that a service account is not let in. The mailbox rests and comes back by itself (E87)."""
     if connection.access_trouble is not None:
         return
-    with work.store.begin("mailboxes.refuse") as tx:
+    with context.store.begin("mailboxes.refuse") as tx:
         first = tx.connections.refuse(connection, reason)
         channels = tx.notifications.tell(connection, NoticeKind.ACCESS_REFUSED) if first else ()
     if first:
         _say_refused(connection, reason)
-    wake_channels(channels, work)
+    wake_channels(channels, context)
 
 
 def _say_refused(one: Connection, reason: str) -> None:
@@ -179,10 +179,10 @@ def _say_refused(one: Connection, reason: str) -> None:
     event.warning("connection.refused", reason=reason)
 
 
-def _admit(one: Connection, work: Work) -> None:
+def _admit(one: Connection, context: Context) -> None:
     """What has been done in the mailbox counts, whether this can be written or not: the next look writes it."""
     try:
-        with work.store.begin("mailboxes.admit") as tx:
+        with context.store.begin("mailboxes.admit") as tx:
             first = tx.connections.refuse(one, None)
     except DatabaseAway:
         return
@@ -192,17 +192,17 @@ def _admit(one: Connection, work: Work) -> None:
         )
 
 
-def wake_channels(channel_ids: Collection[int], work: Work) -> None:
+def wake_channels(channel_ids: Collection[int], context: Context) -> None:
     """After the commit: what was put on a user's list leaves it by these channels too.
 
     One job takes all that waits; a second is asked for only when none is on its way (W1).
     """
     for channel_id in sorted(channel_ids):
-        if work.queue.mark(LockKind.DELIVER, channel_id):
-            work.queue.emit(DeliveryDue(channel_id))
+        if context.queue.mark_dirty(LockKind.DELIVER, channel_id):
+            context.queue.emit(DeliveryDue(channel_id))
 
 
-def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
+def back_off(mailbox: MailboxState, error: TryAgain | GiveUp, context: Context) -> None:
     """Leave this mailbox alone for as long as Gmail wants, or for a growing while (E87); others go on (I4)."""
     wait = wait_before(mailbox.failures + 1, random.random())  # noqa: S311 - jitter, no secret
     unready = isinstance(error, Unready)
@@ -215,7 +215,7 @@ def rest(mailbox: MailboxState, error: TryAgain | GiveUp, work: Work) -> None:
     slowed = isinstance(error, Slowed)
     if isinstance(error, Slowed) and error.after:
         wait = error.after
-    with work.store.begin("mailboxes.rest") as tx:
+    with context.store.begin("mailboxes.rest") as tx:
         tx.mailboxes.rest(mailbox.id, error.reason, wait.total_seconds(), unready=unready, counted=not slowed)
     if slowed:  # it was said where it was found
         return
@@ -237,35 +237,35 @@ def once_more(run: Callable[[], T]) -> T:
     return run()
 
 
-def written(run: Callable[[], T], work: Work) -> T:
+def written(run: Callable[[], T], context: Context) -> T:
     """Again and again while the database is busy or away, because what has happened outside must not be forgotten
     and what was claimed be released. Who is to stop leaves it to the ledger."""
     while True:
         try:
             return run()
         except DatabaseAway as error:
-            if work.stopping():
+            if context.stopping():
                 raise
             log.warning("part.awaited", part="database", error=type(error).__name__)
             time.sleep(DATABASE_WAIT)
 
 
-def in_turn(
-    kind: LockKind, mailbox_id: int, again: Event, work: Work, run: Callable[[Callable[[], bool]], bool]
+def exclusively(
+    kind: LockKind, mailbox_id: int, again: Event, context: Context, run: Callable[[Callable[[], bool]], bool]
 ) -> None:
     """One run at a time per mailbox; a mark that comes while it is on causes exactly one more (W1).
 
-    `run` is given what it calls between two pieces of work to keep its turn, which is False when it has lost it,
+    `run` is given what it calls between two pieces of work to keep its lock, which is False when it has lost it,
     and says whether it dealt with everything. A run that dies leaves a marked mailbox dirty.
     """
-    turn = work.queue.enter(kind, mailbox_id, work.pace.lease)
-    if turn is None:
+    lock = context.queue.acquire(kind, mailbox_id, context.timing.lease)
+    if lock is None:
         log.debug("turn.refused", kind=kind.value, of=mailbox_id)
         return
     done = False
     try:
-        done = run(lambda: work.queue.keep(turn, work.pace.lease))
+        done = run(lambda: context.queue.extend(lock, context.timing.lease))
     finally:
-        dirty = work.queue.leave(turn, done=done)
+        dirty = context.queue.release(lock, done=done)
     if done and dirty:
-        work.queue.emit(again)
+        context.queue.emit(again)

@@ -19,7 +19,7 @@ from domain.checks import (
 )
 from domain.connections import Connection, MailboxState
 from domain.errors import CursorExpired, GiveUp, TryAgain
-from handlers.context import Work, enter
+from handlers.context import Context, with_mailbox
 from handlers.ports.providers import Mailbox
 
 STAGES = 20
@@ -91,9 +91,9 @@ class _Seen:
     history: bool
 
 
-def stages(work: Work) -> Finding:
+def stages(context: Context) -> Finding:
     """Whether there are deals that count as OPEN only because their stage has no category (E9)."""
-    with work.store.begin("doctor.stages", reads_only=True) as tx:
+    with context.store.begin("doctor.stages", reads_only=True) as tx:
         found, number = tx.reports.uncategorised_stages(STAGES)
     if not found:
         return ok("stages", "every stage of a deal has a category")
@@ -103,19 +103,19 @@ def stages(work: Work) -> Finding:
     return warning("stages", says, "have the CRM send OPEN, WON or LOST for them: docs/CRM.md")
 
 
-def mailboxes(address: str | None, work: Work) -> Sequence[int]:
+def mailboxes(address: str | None, context: Context) -> Sequence[int]:
     """The ids of the one with this address, or of all."""
-    with work.store.begin("doctor.list", reads_only=True) as tx:
+    with context.store.begin("doctor.list", reads_only=True) as tx:
         return tx.mailboxes.ids(address)
 
 
-def examine(mailbox_id: int, work: Work, *, ask: bool = True) -> Examined | None:
+def examine(mailbox_id: int, context: Context, *, ask: bool = True) -> Examined | None:
     """Look at one mailbox; None when it has gone meanwhile. Unless `ask`, by what we know alone.
 
     Every grant is refreshed; one that Google has ended is dealt with as everywhere (E86). Nothing is asked for a
     mailbox that is paused or rests.
     """
-    with work.store.begin("doctor.look", reads_only=True) as tx:
+    with context.store.begin("doctor.look", reads_only=True) as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         if mailbox is None:
             return None
@@ -136,18 +136,18 @@ def examine(mailbox_id: int, work: Work, *, ask: bool = True) -> Examined | None
         if state is not None:
             found.append(state)
         elif ask and not paused and not mailbox.rests(now) and not away:
-            answers, away = _ask(connection, mailbox, work)
+            answers, away = _ask(connection, mailbox, context)
             found += answers
     if mailbox.history_refused_at is not None:
         found.append(of_refused_history(mailbox.history_refused_at))
     if not paused and any(connection.works for connection in connections):
-        found.append(of_watch(mailbox.watch, now, work.pace.push_recall))
-        found.append(of_sync(mailbox.synced_at, timedelta(seconds=work.pace.sync_due_after), now))
+        found.append(of_watch(mailbox.watch, now, context.timing.push_recall))
+        found.append(of_sync(mailbox.synced_at, timedelta(seconds=context.timing.sync_due_after), now))
     found += [of_alias(one) for one in aliases if one.held_by and one.mailbox == mailbox.address]
     return Examined(mailbox.address, tuple(found), away)
 
 
-def _ask(connection: Connection, mailbox: MailboxState, work: Work) -> tuple[list[Finding], bool]:
+def _ask(connection: Connection, mailbox: MailboxState, context: Context) -> tuple[list[Finding], bool]:
     """What Google says of the connection, and whether it was out of reach."""
     if connection.grant is None:
         return [
@@ -156,21 +156,21 @@ def _ask(connection: Connection, mailbox: MailboxState, work: Work) -> tuple[lis
     # A grant without its access token has to be refreshed: that is the question.
     stale = replace(connection, grant=replace(connection.grant, access_token=None, expires_at=None))
     try:
-        seen = enter([stale], work, lambda gmail: _look(gmail, mailbox))
+        seen = with_mailbox([stale], context, lambda gmail: _look(gmail, mailbox))
     except TryAgain as error:
         return [_refused(error.reason)], error.reason in OUT_OF_REACH
     except GiveUp as error:
         step = "the domain's administrator decides which apps may enter: docs/GOOGLE.md"
         return [failed("gmail", f"Gmail refuses: {error.reason}", step)], False
     if seen is None:
-        return [_ended(connection, work)], False
+        return [_ended(connection, context)], False
     token = ok("token", "its token could be refreshed")
     return [token, of_scopes(connection, seen.scopes), *_compare(seen, mailbox)], False
 
 
-def _ended(connection: Connection, work: Work) -> Finding:
+def _ended(connection: Connection, context: Context) -> Finding:
     """Its state was changed just now, by the look itself."""
-    with work.store.begin("doctor.look", reads_only=True) as tx:
+    with context.store.begin("doctor.look", reads_only=True) as tx:
         now = tx.connections.get(connection.id)
     ended = of_state(now) if now else None
     return ended or warning("token", "it was changed meanwhile", "look again")

@@ -18,8 +18,8 @@ from domain.mailboxes import PUT_AWAY
 from domain.outcomes import Outcome
 from domain.quota import Purpose
 from domain.retention import Data
-from handlers.batches import Slice, set_aside_exhausted
-from handlers.context import Work, enter, once_more
+from handlers.batches import ClaimedBatch, set_aside_exhausted
+from handlers.context import Context, once_more, with_mailbox
 from handlers.ports.store import Transaction
 
 log = structlog.get_logger()
@@ -28,51 +28,51 @@ MISSING_WAIT = 25.0
 """Seconds between two looks at a message that Gmail lists but does not have yet, or shows as it was (W7)."""
 
 
-def match(mailbox_id: int, work: Work) -> None:
+def match(mailbox_id: int, context: Context) -> None:
     """Slice by slice, until nothing of this mailbox waits to be matched.
 
     Sorting waits for the last slice, and that may be one in which nobody was matched.
     """
     matched, ahead = False, None
-    while not work.stopping() and (ahead is None or Step.MATCH in ahead.ready):
-        done, ahead = _match_slice(mailbox_id, work)
+    while not context.stopping() and (ahead is None or Step.MATCH in ahead.ready):
+        done, ahead = _match_slice(mailbox_id, context)
         matched = matched or done
         if not done:
             break
     if matched and (ahead is None or not ahead.coming.isdisjoint({Step.ANNOUNCE, Step.SORT})):
-        work.queue.emit(MailMatched(mailbox_id))
+        context.queue.emit(MailMatched(mailbox_id))
 
 
-def _match_slice(mailbox_id: int, work: Work) -> tuple[bool, Ahead | None]:
+def _match_slice(mailbox_id: int, context: Context) -> tuple[bool, Ahead | None]:
     """Whether a slice was matched, and what waits then, unless there was no need to ask."""
-    with work.store.begin("contacts.claim") as tx:
+    with context.store.begin("contacts.claim") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
         if mailbox is None or not connections or mailbox.rests(mailbox.read_at):
             return False, None
-        claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, work.me(), work.pace.lease)
-        claims = set_aside_exhausted(mailbox_id, Step.MATCH, claims, work.me(), connections, tx)
+        claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, context.me(), context.timing.lease)
+        claims = set_aside_exhausted(mailbox_id, Step.MATCH, claims, context.me(), connections, tx)
         if not claims:
             return False, tx.ledger.ahead(mailbox_id)
         own = tx.mailboxes.own_addresses(mailbox_id)
-    piece = Slice(mailbox, Step.MATCH, claims, work)
+    piece = ClaimedBatch(mailbox, Step.MATCH, claims, context)
     with piece.released_on_failure():
-        return _match(piece, connections, own, work)
+        return _match(piece, connections, own, context)
     return False, None
 
 
 def _match(
-    piece: Slice, connections: Sequence[Connection], own: frozenset[str], work: Work
+    piece: ClaimedBatch, connections: Sequence[Connection], own: frozenset[str], context: Context
 ) -> tuple[bool, Ahead | None]:
     began = time.monotonic()
     ids = [claim.gmail_id for claim in piece.claims]
-    answer = enter(
+    answer = with_mailbox(
         connections,
-        work,
+        context,
         lambda gmail: (gmail.fetch(ids), gmail.spent),
         piece.lease(),
         purpose=Purpose.MATCH,
-        expected=work.tally.quota.read * len(ids),
+        expected=context.tally.quota.read * len(ids),
     )
     if answer is None:
         piece.release(piece.claims, 0, counted=False)
@@ -82,23 +82,25 @@ def _match(
     messages = [read(message, own) for message in fetched.values() if isinstance(message, Fetched)]
     missing = [gmail_id for gmail_id, message in fetched.items() if message is None]
     cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
-    return once_more(lambda: _record(piece, messages, missing, cost, work))
+    return once_more(lambda: _record(piece, messages, missing, cost, context))
 
 
 def _record(
-    piece: Slice, messages: Sequence[Message], missing: Collection[str], cost: Cost, work: Work
+    piece: ClaimedBatch, messages: Sequence[Message], missing: Collection[str], cost: Cost, context: Context
 ) -> tuple[bool, Ahead | None]:
     """Settings are read and decisions written in one transaction, so that none is made on old ones (W6). After a full
     slice nobody asks what waits: there is likely to be more."""
     mailbox_id = piece.mailbox.id
-    with work.store.begin("contacts.record") as tx:
+    with context.store.begin("contacts.record") as tx:
         connections = tx.connections.working(mailbox_id, locked=True)
         if not connections:  # the grant ended meanwhile: the mail waits for the sign-in
-            tx.ledger.release(mailbox_id, Step.MATCH, piece.claims, work.me(), 0, counted=False)
+            tx.ledger.release(mailbox_id, Step.MATCH, piece.claims, context.me(), 0, counted=False)
             return False, None
         if messages or missing:
             piece.succeeded(tx)
-        held = {gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, work.me())}
+        held = {
+            gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, context.me())
+        }
         messages = [message for message in messages if message.gmail_id in held]
         behind = _shown_as_before(mailbox_id, messages, tx)
         messages = [message for message in messages if message.gmail_id not in behind]
@@ -108,7 +110,7 @@ def _record(
         ended = {message.gmail_id for message in messages} | gone
         claims = [claim for claim in piece.claims if claim.gmail_id in ended]
         costs = dict.fromkeys(ended, cost)
-        tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), work.me(), costs)
+        tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), context.me(), costs)
         tx.decisions.skip(mailbox_id, dict.fromkeys(gone, Outcome.SKIP_GONE), [c.id for c in connections])
         _write(tx, mailbox_id, decided)
         ahead = tx.ledger.ahead(mailbox_id) if len(piece.claims) < SLICE else None
@@ -222,7 +224,7 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
     tx.ledger.plan(mailbox_id, planned)
 
 
-def _say(one: _Decided, piece: Slice, cost: Cost) -> None:
+def _say(one: _Decided, piece: ClaimedBatch, cost: Cost) -> None:
     skip, hit = one.decision.skip, one.decision.hit
     say = log.bind(
         mailbox_id=piece.mailbox.id,

@@ -9,7 +9,7 @@ from domain.events import MailAnnounced
 from domain.ledger import Claim, Link, Step
 from domain.outcomes import Outcome
 from domain.retention import Admission, kept
-from handlers.context import Work, wake_channels
+from handlers.context import Context, wake_channels
 from handlers.ports.store import Transaction
 
 log = structlog.get_logger()
@@ -17,20 +17,20 @@ log = structlog.get_logger()
 AT_ONCE = 500
 
 
-def announce(mailbox_id: int, work: Work) -> None:
+def announce(mailbox_id: int, context: Context) -> None:
     """Everything of this mailbox that is due goes on the user's list; then sorting may begin (I5)."""
     full = True
     while full:
-        with work.store.begin("notifications.record") as tx:
-            announced, channels = _announce(mailbox_id, tx, work)
+        with context.store.begin("notifications.record") as tx:
+            announced, channels = _announce(mailbox_id, tx, context)
             full = len(announced) == AT_ONCE
             coming = tx.ledger.ahead(mailbox_id).coming
         for one in announced:
             _say(one, mailbox_id)
-        wake_channels(channels, work)
+        wake_channels(channels, context)
     # One label call for many mails: sorting waits for the last slice, the re-driver's clock is its limit.
     if Step.SORT in coming and Step.MATCH not in coming:
-        work.queue.emit(MailAnnounced(mailbox_id))
+        context.queue.emit(MailAnnounced(mailbox_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class _Announced:
     new: bool
 
 
-def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Announced], frozenset[int]]:
+def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[_Announced], frozenset[int]]:
     connections = {
         connection.id: connection for connection in tx.connections.working(mailbox_id, locked=True)
     }
     claims = tx.ledger.claim(
-        mailbox_id, Step.ANNOUNCE, AT_ONCE, work.me(), work.pace.lease, list(connections)
+        mailbox_id, Step.ANNOUNCE, AT_ONCE, context.me(), context.timing.lease, list(connections)
     )
     if not claims:
         return [], frozenset()
@@ -66,7 +66,7 @@ def _announce(mailbox_id: int, tx: Transaction, work: Work) -> tuple[list[_Annou
         told = tx.notifications.notify(connection, due, links, may_keep)
         new |= {(gmail_id, connection.id) for gmail_id in told.gmail_ids}
         channels |= told.channels
-    tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, work.me(), {})
+    tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, context.me(), {})
     labelled = {claim: word for claim in claims if (word := links[claim.key].labelled)}
     if to_sort := [claim for claim in claims if claim not in labelled]:
         tx.ledger.unblock_sorting(mailbox_id, to_sort)

@@ -7,8 +7,8 @@ import structlog
 
 from domain.errors import Refused
 from domain.explanations import standing
-from domain.message_records import Trail
-from handlers.context import Work, once_more
+from domain.message_records import MessageRecord
+from handlers.context import Context, once_more
 from handlers.crm.locations import Where, located
 from handlers.ports.store import Transaction
 
@@ -19,24 +19,24 @@ NO_MAILBOX = "there is no such mailbox; `lodestone status` lists them"
 AT_ONCE = 1_000
 
 
-def pause(mailbox: str | None, work: Work) -> int:
+def pause(mailbox: str | None, context: Context) -> int:
     """Nothing more is read or changed in the mailbox, or in any; returns how many were not paused before.
 
     Its mail waits. A call to Gmail that is under way ends, and what it has changed there is recorded.
     """
-    return _brake(mailbox, work, paused=True)
+    return _brake(mailbox, context, paused=True)
 
 
-def resume(mailbox: str | None, work: Work) -> int:
+def resume(mailbox: str | None, context: Context) -> int:
     """What waited is due now, and the sweep wakes its workers; returns how many mailboxes were paused."""
-    return _brake(mailbox, work, paused=False)
+    return _brake(mailbox, context, paused=False)
 
 
-def _brake(mailbox: str | None, work: Work, *, paused: bool) -> int:
+def _brake(mailbox: str | None, context: Context, *, paused: bool) -> int:
     """A thousand mailboxes a transaction, so that nobody waits long for one (W11)."""
     total, last, full, say = 0, 0, True, log.bind()
     while full:
-        changed = once_more(partial(_brake_some, mailbox, last, work, paused=paused))
+        changed = once_more(partial(_brake_some, mailbox, last, context, paused=paused))
         for mailbox_id in changed:
             if paused:
                 say.info("mailbox.paused", mailbox_id=mailbox_id)
@@ -48,19 +48,19 @@ def _brake(mailbox: str | None, work: Work, *, paused: bool) -> int:
     return total
 
 
-def _brake_some(mailbox: str | None, after: int, work: Work, *, paused: bool) -> tuple[int, ...]:
-    with work.store.begin("brakes.change") as tx:
+def _brake_some(mailbox: str | None, after: int, context: Context, *, paused: bool) -> tuple[int, ...]:
+    with context.store.begin("brakes.change") as tx:
         _look_up(mailbox, tx)
         change = tx.mailboxes.brake if paused else tx.mailboxes.release
         return change(mailbox, after, AT_ONCE)
 
 
-def retry(gmail_id: str, mailbox: str | None, work: Work, location: Where = None) -> int:
+def retry(gmail_id: str, mailbox: str | None, context: Context, location: Where = None) -> int:
     """A mail that was set aside, or whose sorting was stopped, is tried again as if for the first time.
 
     Returns in how many mailboxes; 0 when the ledger does not know it. Raises Refused where it stands elsewhere.
     """
-    trails, retried = once_more(lambda: _retry_one(gmail_id, mailbox, work, location))
+    trails, retried = once_more(lambda: _retry_one(gmail_id, mailbox, context, location))
     if trails and not retried:
         where = "; ".join(f"in {trail.mailbox} {standing(trail)}" for trail in trails)
         raise Refused(f"{gmail_id} is not set aside: {where}")
@@ -70,20 +70,20 @@ def retry(gmail_id: str, mailbox: str | None, work: Work, location: Where = None
 
 
 def _retry_one(
-    gmail_id: str, mailbox: str | None, work: Work, location: Where
-) -> tuple[Sequence[Trail], list[int]]:
-    with work.store.begin("brakes.retry") as tx:
+    gmail_id: str, mailbox: str | None, context: Context, location: Where
+) -> tuple[Sequence[MessageRecord], list[int]]:
+    with context.store.begin("brakes.retry") as tx:
         _look_up(mailbox, tx)
         trails = located(location, tx).reports.trails(gmail_id, mailbox)
         ids = sorted(trail.mailbox_id for trail in trails)
         return trails, [mailbox_id for mailbox_id in ids if tx.ledger.retry(mailbox_id, [gmail_id])]
 
 
-def retry_all(mailbox: str | None, work: Work) -> int:
+def retry_all(mailbox: str | None, context: Context) -> int:
     """The same for all that is set aside, after what was wrong is mended; returns how many mails."""
     total, full = 0, True
     while full:
-        mails = once_more(lambda: _retry_some(mailbox, work))
+        mails = once_more(lambda: _retry_some(mailbox, context))
         for mailbox_id, gmail_id in mails:
             log.info("message.retried", mailbox_id=mailbox_id, message_id=gmail_id)
         total += len(mails)
@@ -91,8 +91,8 @@ def retry_all(mailbox: str | None, work: Work) -> int:
     return total
 
 
-def _retry_some(mailbox: str | None, work: Work) -> Sequence[tuple[int, str]]:
-    with work.store.begin("brakes.retry") as tx:
+def _retry_some(mailbox: str | None, context: Context) -> Sequence[tuple[int, str]]:
+    with context.store.begin("brakes.retry") as tx:
         _look_up(mailbox, tx)
         mails = tx.ledger.aside(mailbox, AT_ONCE)
         for mailbox_id in sorted({mailbox_id for mailbox_id, _ in mails}):

@@ -12,12 +12,12 @@ from domain.errors import GiveUp, TryAgain
 from domain.gates import GATES
 from domain.mail.addresses import is_one_of
 from domain.mail.messages import Fetched, Message, direction, read
-from domain.message_records import Decided, SeenNow, Trail
+from domain.message_records import ConnectionDecision, MessageRecord, SeenNow
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.sorting import local_date
 from handlers.connections.permissions import check_known
-from handlers.context import Work, enter
+from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located
 from handlers.matching import look_up
 from handlers.ports.store import Transaction
@@ -41,37 +41,37 @@ class Status:
 class Explained:
     """A mail's trail, and by connection what Gmail shows of it now, for mail of which nothing was kept."""
 
-    trail: Trail
+    trail: MessageRecord
     seen: dict[int, SeenNow]
     today: date
 
 
-def status(mailbox: str | None, limit: int | None, work: Work, location: Where = None) -> Status:
+def status(mailbox: str | None, limit: int | None, context: Context, location: Where = None) -> Status:
     """One mailbox or all of them, those in trouble first. A location's are those that it has connected, with what its
     own connections make of them; where none is named they are all, for the operator. Raises Refused for an unknown
     one."""
-    with work.store.begin("reports.status", reads_only=True) as tx:
+    with context.store.begin("reports.status", reads_only=True) as tx:
         here = tx if location is None else located(location, tx)
-        totals = here.reports.totals(mailbox, work.pace.sync_due_after)
+        totals = here.reports.totals(mailbox, context.timing.sync_due_after)
         outdated = here.reports.count_outdated() if mailbox is None else {}
         return Status(tx.now(), totals, here.reports.mailboxes(mailbox, limit), outdated)
 
 
 def notices(
-    user_id: str, after: int, limit: int | None, work: Work, location: Where = None
+    user_id: str, after: int, limit: int | None, context: Context, location: Where = None
 ) -> tuple[Notice, ...]:
     """The user's notifications after the one with this id (Z25). Raises Refused for one whom nobody knows."""
-    with work.store.begin("reports.notices", reads_only=True) as tx:
+    with context.store.begin("reports.notices", reads_only=True) as tx:
         here = located(location, tx)
         check_known(user_id, here)
         return here.notices.of_user(user_id, after, limit)
 
 
-def ledger(query: Query, work: Work, location: Where = None) -> Iterator[Entry]:
+def ledger(query: Query, context: Context, location: Where = None) -> Iterator[Entry]:
     """The mail asked for, the newest first, a page at a time: there may be millions."""
     after: Bookmark | None = None
     while True:
-        with work.store.begin("reports.ledger", reads_only=True) as tx:
+        with context.store.begin("reports.ledger", reads_only=True) as tx:
             page = located(location, tx).reports.entries(query, after, PAGE)
         yield from page
         if not page:
@@ -79,24 +79,26 @@ def ledger(query: Query, work: Work, location: Where = None) -> Iterator[Entry]:
         after = page[-1].bookmark
 
 
-def explain(gmail_id: str, mailbox: str | None, work: Work, location: Where = None) -> tuple[Explained, ...]:
+def explain(
+    gmail_id: str, mailbox: str | None, context: Context, location: Where = None
+) -> tuple[Explained, ...]:
     """The decision on a mail, in every mailbox that has one of this id."""
-    with work.store.begin("reports.trail", reads_only=True) as tx:
+    with context.store.begin("reports.trail", reads_only=True) as tx:
         here = located(location, tx)
         trails = here.reports.trails(gmail_id, mailbox)
-        today = local_date(work.today_is(), here.settings.get().time_zone)
-    return tuple(Explained(trail, _seen_now(trail, work), today) for trail in trails)
+        today = local_date(context.today_is(), here.settings.get().time_zone)
+    return tuple(Explained(trail, _seen_now(trail, context), today) for trail in trails)
 
 
-def _seen_now(trail: Trail, work: Work) -> dict[int, SeenNow]:
+def _seen_now(trail: MessageRecord, context: Context) -> dict[int, SeenNow]:
     """Mail that matched nobody is read again, shown and forgotten: one get for all connections (D2)."""
     stopped = [one for one in trail.decided if one.kept_nothing and _stopped(one)]
     if not stopped:
         return {}
-    found = _read_again(trail, work)
+    found = _read_again(trail, context)
     if isinstance(found, SeenNow):
         return {one.connection_id: found for one in stopped}
-    with work.store.begin("reports.decide", reads_only=True) as tx:
+    with context.store.begin("reports.decide", reads_only=True) as tx:
         connections = {c.id: c for c in tx.connections.of_mailbox(trail.mailbox_id)}
         return {
             one.connection_id: _decided_now(found, connection, tx)
@@ -105,18 +107,18 @@ def _seen_now(trail: Trail, work: Work) -> dict[int, SeenNow]:
         }
 
 
-def _stopped(one: Decided) -> bool:
+def _stopped(one: ConnectionDecision) -> bool:
     return one.outcome in GATES or one.outcome is Outcome.MATCH_FAILED
 
 
-def _read_again(trail: Trail, work: Work) -> Message | SeenNow:
+def _read_again(trail: MessageRecord, context: Context) -> Message | SeenNow:
     if trail.paused_at is not None:
         return SeenNow(problem="the mailbox is paused")
-    with work.store.begin("reports.look", reads_only=True) as tx:
+    with context.store.begin("reports.look", reads_only=True) as tx:
         connections = tx.connections.working(trail.mailbox_id)
         own = tx.mailboxes.own_addresses(trail.mailbox_id)
     try:
-        answer = enter(connections, work, lambda gmail: gmail.fetch([trail.gmail_id]))
+        answer = with_mailbox(connections, context, lambda gmail: gmail.fetch([trail.gmail_id]))
     except (TryAgain, GiveUp) as error:
         return SeenNow(problem=f"Gmail cannot be asked ({error.reason})")
     if answer is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from domain.retention import After, Forgotten, Retention
-from handlers.context import Work
+from handlers.context import Context
 from handlers.ports.store import Transaction
 from handlers.stretches import stretch_by_stretch
 
@@ -31,40 +31,40 @@ _KINDS: dict[str, Callable[[Transaction, Retention, int, After], Forgotten]] = {
 }
 
 
-def purge(work: Work) -> int:
+def purge(context: Context) -> int:
     """Forget what is old, if an hour has passed since that was last done; returns how many rows.
 
     The database remembers when that was, so that of several sweeps one acts, and a restart changes nothing. Each
     stretch is whole in itself: one that is cut off goes on with what is left.
     """
-    with work.store.begin("sweep.purge_due") as tx:
+    with context.store.begin("sweep.purge_due") as tx:
         if not tx.retention.take_turn("purge", TURN):
             return 0
         tx.retention.sign_ins()
     forgotten = Counter[str]()
     for kind in _KINDS:
-        if not _forget(kind, forgotten, work):
+        if not _forget(kind, forgotten, context):
             return _say(forgotten)
-    work.store.scrub(within=1)  # a reader may prevent it; the process is to end within two seconds
-    with work.store.begin("sweep.purged") as tx:
+    context.store.scrub(within=1)  # a reader may prevent it; the process is to end within two seconds
+    with context.store.begin("sweep.purged") as tx:
         tx.retention.keep_turn("purge", PURGE_EVERY)
     return _say(forgotten)
 
 
-def _forget(kind: str, forgotten: Counter[str], work: Work) -> bool:
+def _forget(kind: str, forgotten: Counter[str], context: Context) -> bool:
     """Stretch by stretch; False when the process is to end first."""
 
     def run(rows: int, after: After) -> After | None:
-        with work.store.begin("sweep.purge") as tx:
+        with context.store.begin("sweep.purge") as tx:
             tx.retention.keep_turn("purge", TURN)
-            found = _KINDS[kind](tx, work.retention, rows, after)
+            found = _KINDS[kind](tx, context.retention, rows, after)
         forgotten[kind] += found.rows
         for channel_id, number in found.channels.items():
             if number:
                 log.warning("channel.expired", channel_id=channel_id, notifications=number)
         return found.after
 
-    return stretch_by_stretch(run, lambda: _say(forgotten), work)
+    return stretch_by_stretch(run, lambda: _say(forgotten), context)
 
 
 def _say(forgotten: Counter[str]) -> int:

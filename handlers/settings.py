@@ -16,7 +16,7 @@ from domain.sharing import option
 from domain.watches import NO_PUSH
 from handlers.connections import connecting, disconnecting
 from handlers.connections.permissions import check_known, check_permission
-from handlers.context import Work, enter
+from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located
 from handlers.ports.store import InOrganisation, Store, Transaction
 
@@ -107,7 +107,7 @@ def show(user_id: str, store: Store, location: Where = None) -> Shown:
 def change(
     user_id: str,
     wishes: Wishes,
-    work: Work,
+    context: Context,
     told: Callable[[int], object] = lambda _: None,
     location: Where = None,
 ) -> None:
@@ -118,9 +118,9 @@ def change(
     Raises Refused, and what `Mailbox` raises.
     """
     if wishes.magnet or wishes.sorting or wishes.dry_run is False:
-        connecting.save(user_id, None, wishes, work=work, location=location)
+        connecting.save(user_id, None, wishes, context=context, location=location)
         return
-    with work.store.begin("settings.save") as tx:
+    with context.store.begin("settings.save") as tx:
         here = located(location, tx)
         check_permission(user_id, here, locked=True)
         connecting.check_sharing(user_id, wishes, here)
@@ -130,10 +130,10 @@ def change(
     log.info(
         "connection.changed", connection_id=connection.id, location_id=connection.location.id, user_id=user_id
     )
-    disconnecting.clear(connection.id, work, told)
+    disconnecting.clear(connection.id, context, told)
     if not watched:
-        work.store.scrub()
-        _stop_watch(connection.id, work)
+        context.store.scrub()
+        _stop_watch(connection.id, context)
 
 
 def the_one(user_id: str, mine: Collection[Connection]) -> Connection:
@@ -159,13 +159,13 @@ def _switch_off(connection: Connection, wishes: Wishes, tx: Transaction) -> bool
     return disconnecting.forget(connection, tx)
 
 
-def _stop_watch(connection_id: int, work: Work) -> None:
+def _stop_watch(connection_id: int, context: Context) -> None:
     """Gmail's registration ends by itself within a week, and what it pushes until then finds no cursor."""
-    with work.store.begin("settings.look", reads_only=True) as tx:
+    with context.store.begin("settings.look", reads_only=True) as tx:
         connection = tx.connections.get(connection_id)
     if connection is None or connection.state is not ConnectionState.ACTIVE:
         return
     try:
-        enter([connection], work, lambda gmail: gmail.stop_watch())
+        with_mailbox([connection], context, lambda gmail: gmail.stop_watch())
     except (TryAgain, GiveUp) as error:
         log.warning("watch.abandoned", mailbox_id=connection.mailbox_id, reason=error.reason)

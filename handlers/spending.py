@@ -6,23 +6,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from domain.quota import PROJECT, SLOT, Quota, Spending, quota_day
-from handlers.context import Work
+from handlers.context import Context
 
 
-def write_down(work: Work) -> None:
+def write_down(context: Context) -> None:
     """What this process has spent goes into the ledger. A process that is killed takes with it what it had not
     written: a minute's at most."""
-    for batch in work.tally.batches():
-        with work.store.begin("units.write") as tx:
+    for batch in context.tally.batches():
+        with context.store.begin("units.write") as tx:
             tx.units.add(batch.key, batch.owner, batch.day, batch.rows)
-        work.tally.written(batch)
+        context.tally.written(batch)
 
 
-def learn_day(work: Work) -> None:
+def learn_day(context: Context) -> None:
     """What all processes have written down for today."""
-    with work.store.begin("units.look", reads_only=True) as tx:
+    with context.store.begin("units.look", reads_only=True) as tx:
         spent = tx.units.of_day(quota_day(datetime.now(UTC)))
-    work.tally.know_day(spent.day)
+    context.tally.know_day(spent.day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Spent:
     mailboxes: Mapping[str, Spending]
 
 
-def spent(address: str | None, limit: int, work: Work) -> Spent | None:
+def spent(address: str | None, limit: int, context: Context) -> Spent | None:
     """Today's, the costliest mailboxes first, or of one; None when there is no such mailbox. The last minute is what
     the processes have told each other: unknown while Redis is away."""
     day = quota_day(datetime.now(UTC))
-    with work.store.begin("units.look", reads_only=True) as tx:
+    with context.store.begin("units.look", reads_only=True) as tx:
         mailbox_ids = () if address is None else tx.mailboxes.ids(address)
         if address is not None and not mailbox_ids:
             return None
@@ -47,10 +47,10 @@ def spent(address: str | None, limit: int, work: Work) -> Spent | None:
         found = tx.units.of_mailboxes(day, mailbox_ids) if address else tx.units.costliest(day, limit)
     if address and not found:
         found = {mailbox_ids[0]: (address, Spending({}))}
-    minute = work.queue.spent(int(time.time()) // SLOT, [PROJECT, *found]) or {}
+    minute = context.queue.spent(int(time.time()) // SLOT, [PROJECT, *found]) or {}
     return Spent(
         day,
-        work.tally.quota,
+        context.tally.quota,
         replace(project, minute=minute.get(PROJECT)),
         {
             name or f"mailbox {mailbox_id}": replace(spending, minute=minute.get(mailbox_id))

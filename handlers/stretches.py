@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from domain.retention import FEWEST, MOST, After, next_stretch
-from handlers.context import Work
+from handlers.context import Context
 
 SAID_EVERY = 10.0
 REST = 0.1
@@ -12,7 +12,11 @@ REST = 0.1
 
 
 def stretch_by_stretch(
-    run: Callable[[int, After], After | None], say: Callable[[], object], work: Work, *, most: int = MOST
+    run: Callable[[int, After], After | None],
+    say: Callable[[], object],
+    context: Context,
+    *,
+    most: int = MOST,
 ) -> bool:
     """`run` does a stretch of so many rows, from where the last one ended, and says where this one did. `say` is
     called now and then while it goes on. False when the process is to end first."""
@@ -20,7 +24,7 @@ def stretch_by_stretch(
     rows = FEWEST
     said = time.monotonic()
     while after is not None:
-        if work.stopping():
+        if context.stopping():
             return False
         began = time.monotonic()
         after = run(rows, after)

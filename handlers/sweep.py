@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import structlog
 
-from handlers.context import Work
+from handlers.context import Context
 from handlers.jobs import MAIL, Job
 
 log = structlog.get_logger()
@@ -17,48 +17,50 @@ CROWDED = 10_000
 """With so many jobs queued, asking again would only add to them: what is due stays due in the ledger."""
 
 
-def ask_for_due(job: Job, work: Work) -> int:
+def ask_for_due(job: Job, context: Context) -> int:
     """Wake those whose moment has come; returns how many. A mailbox is so for a look whose last successful one began
     too long ago (Z33, E82), for its daily look at addresses and push registration (E14, E85) and its comparison
     (E108), a connection until it is ended at Google (D12)."""
     due = job.due
-    if due is None or work.queue.backlog(job.queue) > CROWDED:
+    if due is None or context.queue.backlog(job.queue) > CROWDED:
         return 0
-    if due.purpose is not None and work.tally.runs_short(due.purpose, work.queue):
+    if due.purpose is not None and context.tally.runs_short(due.purpose, context.queue):
         return 0
-    with work.store.begin(due.name) as tx:
-        found = due.redrive(tx, AT_ONCE, work.pace.redrive_after)
+    with context.store.begin(due.name) as tx:
+        found = due.redrive(tx, AT_ONCE, context.timing.redrive_after)
     for one in found:
         if job.marked is not None:
-            work.queue.mark(job.marked, one)
-        work.queue.emit(due.event(one))
+            context.queue.mark_dirty(job.marked, one)
+        context.queue.emit(due.event(one))
     if found:
         log.info("jobs.asked", job=job.name, jobs=len(found))
     return len(found)
 
 
-def redrive(jobs: Collection[Job], work: Work) -> int:
+def redrive(jobs: Collection[Job], context: Context) -> int:
     """Ask again for what the queue has lost (W2, W13); returns how much that was."""
     total, full = 0, True
-    while full and not work.stopping() and work.queue.backlog(MAIL) <= CROWDED:
-        found, full = _redrive_some(jobs, work)
+    while full and not context.stopping() and context.queue.backlog(MAIL) <= CROWDED:
+        found, full = _redrive_some(jobs, context)
         total += found
     return total
 
 
-def _redrive_some(jobs: Collection[Job], work: Work) -> tuple[int, bool]:
+def _redrive_some(jobs: Collection[Job], context: Context) -> tuple[int, bool]:
     """At most a thousand of each kind, of mailboxes with steps a quarter, so that nobody waits long for one; returns
     how much that was, and whether more mailboxes are due."""
     crowded = {  # nobody need run a notifier
-        queue for queue in {job.queue for job in jobs if job.redrive} if work.queue.backlog(queue) > CROWDED
+        queue
+        for queue in {job.queue for job in jobs if job.redrive}
+        if context.queue.backlog(queue) > CROWDED
     }
-    with work.store.begin("sweep.redrive") as tx:
+    with context.store.begin("sweep.redrive") as tx:
         looked_at = tx.ledger.redrive(LOOKED_AT)
         named = [(job, job.redrive(tx, AT_ONCE)) for job in jobs if job.redrive and job.queue not in crowded]
     of_step = {job.step: job for job in jobs}
     steps = [(of_step[step], mailbox_id) for mailbox_id, its in looked_at.items() for step in its]
     others = [(job, one) for job, ids in named for one in ids]
-    lost = [*steps, *others, *_dirty(jobs, work)]
+    lost = [*steps, *others, *_dirty(jobs, context)]
     for job, one in lost:
         event = job.woken_by(one)
         ids = asdict(event)
@@ -68,13 +70,13 @@ def _redrive_some(jobs: Collection[Job], work: Work) -> tuple[int, bool]:
             mailbox_id=ids.get("mailbox_id"),
             channel_id=ids.get("channel_id"),
         )
-        work.queue.emit(event)
+        context.queue.emit(event)
     return len(lost), len(looked_at) == LOOKED_AT
 
 
-def _dirty(jobs: Collection[Job], work: Work) -> Iterator[tuple[Job, int]]:
+def _dirty(jobs: Collection[Job], context: Context) -> Iterator[tuple[Job, int]]:
     """Marked for a while without a run."""
     for job in jobs:
         if job.marked is not None:
-            for one in work.queue.stalled(job.marked, work.pace.redrive_after, AT_ONCE):
+            for one in context.queue.stalled(job.marked, context.timing.redrive_after, AT_ONCE):
                 yield job, one

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Timing:
     """How often and how long, in seconds (Part I).
 
     `echo_after`: Gmail pushes once a second and mailbox and drops what comes between, so that a push says

@@ -12,6 +12,7 @@ import structlog
 from google.api_core.exceptions import AlreadyExists
 from google.cloud import pubsub_v1
 
+from domain.errors import LodestoneError
 from infra.faults import reached
 
 log = structlog.get_logger()
@@ -43,15 +44,15 @@ ATTEMPTS = 100
 SETTINGS = ("ack_deadline_seconds", "expiration_policy", "retry_policy", "dead_letter_policy")
 
 
-class Unready(Exception):
+class Unready(LodestoneError):
     """What the callback needs is away: the message goes back and the stream is closed until it is there (W13)."""
 
 
-class StreamLost(Exception):
+class StreamLost(LodestoneError):
     """A thread of the stream has died and nothing ends the stream: it would never bring anything again."""
 
 
-class OtherTopic(Exception):
+class OtherTopic(LodestoneError):
     """The subscription is there, and belongs to another topic, or to one that was deleted: that cannot be changed."""
 
 

@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from domain.events import Event
-from domain.locks import LockKind, Turn
+from domain.locks import LockKind, MailboxLock
 from domain.quota import SLOT, SLOTS
 from infra.faults import reached
 
@@ -93,31 +93,31 @@ class RedisQueue:
         self._spend = redis.register_script(_SPEND)
         self._stalled = redis.register_script(_STALLED)
 
-    def mark(self, kind: LockKind, mailbox_id: int) -> bool:
+    def mark_dirty(self, kind: LockKind, mailbox_id: int) -> bool:
         """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
         with reached("queue.mark"):
             return bool(self._mark(keys=_marks(kind), args=[mailbox_id]))
 
-    def enter(self, kind: LockKind, mailbox_id: int, seconds: float) -> Turn | None:
+    def acquire(self, kind: LockKind, mailbox_id: int, seconds: float) -> MailboxLock | None:
         """Take the lock for so many seconds at most, None when somebody else holds it."""
         token = uuid.uuid4().hex
         keys = [_marks(kind)[0], _lock(kind, mailbox_id)]
         with reached("queue.enter"):
             generation = int(self._enter(keys=keys, args=[mailbox_id, token, round(seconds * 1000)]))
-        return None if generation < 0 else Turn(kind, mailbox_id, generation, token)
+        return None if generation < 0 else MailboxLock(kind, mailbox_id, generation, token)
 
-    def keep(self, turn: Turn, seconds: float) -> bool:
+    def extend(self, lock: MailboxLock, seconds: float) -> bool:
         """The lock for so many seconds more; False when it is no longer ours."""
-        keys = [_lock(turn.kind, turn.mailbox_id)]
+        keys = [_lock(lock.kind, lock.mailbox_id)]
         with reached("queue.keep"):
-            return bool(self._keep(keys=keys, args=[turn.token, round(seconds * 1000)]))
+            return bool(self._keep(keys=keys, args=[lock.token, round(seconds * 1000)]))
 
-    def leave(self, turn: Turn, *, done: bool) -> bool:
+    def release(self, lock: MailboxLock, *, done: bool) -> bool:
         """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""
-        keys = [*_marks(turn.kind), _lock(turn.kind, turn.mailbox_id)]
-        seen = turn.generation if done else -1
+        keys = [*_marks(lock.kind), _lock(lock.kind, lock.mailbox_id)]
+        seen = lock.generation if done else -1
         with reached("queue.leave"):
-            return bool(self._leave(keys=keys, args=[turn.mailbox_id, turn.token, seen]))
+            return bool(self._leave(keys=keys, args=[lock.mailbox_id, lock.token, seen]))
 
     def stalled(self, kind: LockKind, older_than: float, limit: int) -> Sequence[int]:
         """Dirty mailboxes without a run that were last asked for so many seconds ago; asked for again from now."""

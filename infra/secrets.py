@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from domain.channels import Target
 from domain.connections import Sharing, Wishes
+from domain.errors import LodestoneError
 from domain.mailboxes import Grant
 from domain.scopes import Scope
 from domain.sign_ins import SignIn
@@ -17,7 +18,7 @@ from domain.sign_ins import SignIn
 UNREADABLE = "a stored token cannot be read with the keys in LODESTONE_TOKEN_KEYS"
 
 
-class WrongKey(Exception):
+class WrongKey(LodestoneError):
     """A stored token cannot be read with the keys of the settings: never a reason to ask users again."""
 
 

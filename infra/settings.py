@@ -24,6 +24,8 @@ from redis.connection import parse_url
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from domain.errors import LodestoneError
+
 PREFIX = "LODESTONE_"
 ENV_FILE = ".env"
 FOR_TESTS = frozenset({"LODESTONE_DIE_AT"})
@@ -33,7 +35,7 @@ CALL_PATIENCE = 10
 """Times gmail_timeout, which is for one piece of an answer, that a call to Gmail may take in all."""
 
 
-class WrongSetting(Exception):
+class WrongSetting(LodestoneError):
     """A setting that cannot work: one line that names it and what it should be."""
 
 

@@ -15,7 +15,7 @@ from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from domain.mail.composition import Attachment, Written
+from domain.mail.composition import Attachment, MailRequest
 from handlers.outbox import drafts
 from workers.bootstrap import start
 from workers.cli.app import MODULES, main
@@ -95,9 +95,9 @@ def _command(words: Sequence[str], environment: Mapping[str, str], folder: Path,
 def _ask(environment: Mapping[str, str], subject: str) -> None:
     _become(environment, Path(os.devnull), Path(os.devnull))
     attachment = Attachment("offer.bin", b"x" * 100_000)
-    written = Written("uwe", "Dear Ann.", subject, contact_id="ann", attachments=(attachment,))
+    written = MailRequest("uwe", "Dear Ann.", subject, contact_id="ann", attachments=(attachment,))
     try:
-        drafts.ask(written, start("cli").work, key=subject)
+        drafts.ask(written, start("cli").context, key=subject)
     except Exception:
         sys.exit(1)
 

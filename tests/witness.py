@@ -16,15 +16,15 @@ from sqlalchemy.sql import visitors
 from tests.scoping import SCOPED, unscoped
 
 OVER_ALL = {
-    "disconnecting.LeavingRows.redrive_leaving": "the sweep: what is due, whosever it is",
-    "reports.ReportRows.count_outdated": "the operator's report",
-    "reports.ReportRows.mailboxes": "the operator's report",
-    "reports.ReportRows.totals": "the operator's report",
-    "reports.ReportRows.uncategorised_stages": "the operator's report",
-    "reports.ReportRows.zones": "said once for each organisation at a worker's start",
-    "retention.RetentionRows._old": "the purge: what is past its time, whosever it is",
-    "retention.RetentionRows._oldest": "the purge: what is past its time, whosever it is",
-    "retention.RetentionRows.sign_ins": "the purge",
+    "disconnecting.DisconnectingRepository.redrive_leaving": "the sweep: what is due, whosever it is",
+    "reports.ReportRepository.count_outdated": "the operator's report",
+    "reports.ReportRepository.mailboxes": "the operator's report",
+    "reports.ReportRepository.totals": "the operator's report",
+    "reports.ReportRepository.uncategorised_stages": "the operator's report",
+    "reports.ReportRepository.zones": "said once for each organisation at a worker's start",
+    "retention.RetentionRepository._old": "the purge: what is past its time, whosever it is",
+    "retention.RetentionRepository._oldest": "the purge: what is past its time, whosever it is",
+    "retention.RetentionRepository.sign_ins": "the purge",
     "rotation._batches": "a new key is everybody's",
     "rotation.rotate": "a new key is everybody's",
 }

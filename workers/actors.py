@@ -31,7 +31,7 @@ def _register(app: App, job: Job) -> None:
         message = CurrentMessage.get_current_message()
         for name, its in app.onward.steps(job.name, ids, app.queue.emit):
             with structlog.contextvars.bound_contextvars(job=name, job_id=message and message.message_id):
-                _run(partial(BY_NAME[name].handler, work=app.work), its)
+                _run(partial(BY_NAME[name].handler, context=app.context), its)
 
     dramatiq.actor(actor_name=job.name, queue_name=job.queue, broker=app.broker)(run)
 

@@ -16,8 +16,8 @@ from redis.retry import Retry
 from domain.errors import DatabaseAway
 from domain.quota import QUOTAS
 from domain.retention import Retention
-from handlers.context import Work
-from handlers.timing import Pace
+from handlers.context import Context
+from handlers.timing import Timing
 from handlers.units import Tally
 from infra import logs
 from infra.db.migrate import WrongSchema, check_schema
@@ -60,7 +60,7 @@ class App:
         self.service_account = _service_account(settings)
         self.onward = Onward(self.stopping.is_set)
         self.queue = RedisQueue(self.redis, partial(send, self.broker), self.onward.takes)
-        self.work = Work(
+        self.context = Context(
             store=self.store,
             gmail=Gmail(
                 endpoint=settings.gmail_endpoint,
@@ -70,7 +70,7 @@ class App:
             ),
             queue=self.queue,
             owner=f"{socket.gethostname()}:{os.getpid()}:{process}",
-            pace=Pace(
+            timing=Timing(
                 sync_due_after=settings.sweep_due_after,
                 settle_after=settings.settle_after,
                 compare_every=settings.compare_every,

@@ -46,7 +46,7 @@ def pull(app: App, stands: Callable[[], object] = lambda: None) -> None:
 
 def _take(data: bytes, app: App) -> None:
     try:
-        pushes.take(data, app.work)
+        pushes.take(data, app.context)
     except (RedisError, DatabaseAway) as error:
         log.warning("push.returned", error=type(error).__name__)
         raise Unready from None

@@ -14,7 +14,7 @@ from domain.events import (
     MailboxChanged,
     MailFound,
     MailMatched,
-    SendingDue,
+    OutboxDue,
     WatchDue,
 )
 from domain.ledger import Step
@@ -56,7 +56,7 @@ JOBS = (
     Job(
         "sending.deliver",
         delivery.deliver,
-        SendingDue,
+        OutboxDue,
         UPKEEP,
         redrive=lambda tx, most: tx.outbox.redrive(most),
     ),

@@ -145,7 +145,7 @@ def _stop(app: App, parts: Sequence[Part]) -> None:
     """All at the same time. Then what they have spent is written down."""
     app.stopping.set()
     _side_by_side([part.stop for part in parts], STOP_WITHIN - WRITTEN_WITHIN)
-    if not _side_by_side([partial(write, app.work)], WRITTEN_WITHIN):
+    if not _side_by_side([partial(write, app.context)], WRITTEN_WITHIN):
         log.warning("units.postponed", reason="stopping")
 
 

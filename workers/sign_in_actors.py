@@ -35,7 +35,7 @@ def begin(fields: Mapping[str, Any], app: App) -> Answer:
         asked.redirect_uri,
         asked.wishes,
         replace=asked.replace,
-        work=app.work,
+        context=app.context,
         location=asked.location,
     )
     return {"url": url}
@@ -45,7 +45,7 @@ def complete(fields: Mapping[str, Any], app: App) -> Answer:
     """The connection that came of it."""
     told = read_completion(fields)
     connection_id, address = sign_in.complete(
-        told.user_id, told.state, told.code, error=told.error, work=app.work, location=told.location
+        told.user_id, told.state, told.code, error=told.error, context=app.context, location=told.location
     )
     return {"connection_id": connection_id, "mailbox": address}
 

@@ -87,12 +87,12 @@ class _Threads(BaseExecutor):  # type: ignore[misc]  # apscheduler annotates not
 
 def _duties(app: App) -> Iterator[tuple[str, Callable[[], int], float]]:
     """Each with its name and the seconds from one run to the next."""
-    work, tick = app.work, app.settings.sweep_tick
+    context, tick = app.context, app.settings.sweep_tick
     for job in JOBS:
         if job.due is not None:
-            yield job.name, partial(sweep.ask_for_due, job, work), job.due.ticks * tick
-    yield "redrive", partial(sweep.redrive, JOBS, work), tick
-    yield "purge", partial(retention.purge, work), PURGE_LOOK_EVERY
+            yield job.name, partial(sweep.ask_for_due, job, context), job.due.ticks * tick
+    yield "redrive", partial(sweep.redrive, JOBS, context), tick
+    yield "purge", partial(retention.purge, context), PURGE_LOOK_EVERY
 
 
 def _run(name: str, duty: Callable[[], int], app: App, token: str) -> None:

@@ -6,7 +6,7 @@ import structlog
 
 from domain.errors import DatabaseAway
 from domain.quota import SLOT
-from handlers.context import Work
+from handlers.context import Context
 from handlers.spending import learn_day, write_down
 from workers.bootstrap import App
 
@@ -20,19 +20,19 @@ def keep_count(app: App) -> None:
     rounds = 0
     while not app.stopping.wait(SLOT):
         rounds += 1
-        app.work.tally.tell(app.work.queue)
+        app.context.tally.tell(app.context.queue)
         if rounds % TOLD_IN_A_MINUTE == 0:
-            _unless_away(app.work, write_down, learn_day)
+            _unless_away(app.context, write_down, learn_day)
 
 
-def write(work: Work) -> None:
+def write(context: Context) -> None:
     """What cannot be written now is written with the next minute's, or lost with the process, and said."""
-    _unless_away(work, write_down)
+    _unless_away(context, write_down)
 
 
-def _unless_away(work: Work, *steps: Callable[[Work], None]) -> None:
+def _unless_away(context: Context, *steps: Callable[[Context], None]) -> None:
     try:
         for step in steps:
-            step(work)
+            step(context)
     except DatabaseAway as error:
         log.warning("units.postponed", reason=error.reason)

@@ -9,8 +9,9 @@ from email.policy import SMTP
 from enum import StrEnum
 from mimetypes import MimeTypes
 
+from domain.errors import LodestoneError
 from domain.mail.addresses import canonical
-from domain.mail.headers import breaks, message_ids
+from domain.mail.headers import breaks, rfc_message_ids
 from domain.mail.subjects import MAX_SUBJECT, is_same, subject_of_answer
 
 MAX_SIZE = 36_700_160
@@ -28,7 +29,7 @@ _POLICY = SMTP.clone(cte_type="7bit")
 _TYPES = MimeTypes()
 
 
-class Unsendable(Exception):
+class Unsendable(LodestoneError):
     """A mail that may not leave; the text says why and holds nothing of it (D2)."""
 
 
@@ -49,7 +50,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
+class RepliedMail:
     """The mail that is answered, as its mailbox has it. Lives in memory only (D2)."""
 
     thread_id: str
@@ -67,7 +68,7 @@ class MailKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class MailRequest:
     """A mail as the CRM hands it over. Lives in memory only (D2).
 
     To a record of the CRM, to addresses, or to those of a record's addresses that are named. `reply_to` is the
@@ -90,7 +91,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingMail:
     """A mail as it was written. An answer keeps the subject of what it answers (FACTS §3)."""
 
     sender: Person
@@ -99,10 +100,10 @@ class Outgoing:
     text: str = field(repr=False)
     cc: tuple[Person, ...] = ()
     attachments: tuple[Attachment, ...] = ()
-    answers: Original | None = None
+    answers: RepliedMail | None = None
 
 
-def encode(mail: Outgoing, key: str) -> bytes:
+def encode(mail: OutgoingMail, key: str) -> bytes:
     """The mail as bytes, with `key` in a header of its own. Raises Unsendable.
 
     The address headers and the subject are written here, by email.header: the newer classes of the email package
@@ -116,7 +117,7 @@ def encode(mail: Outgoing, key: str) -> bytes:
     return raw
 
 
-def check(mail: Outgoing) -> None:
+def check(mail: OutgoingMail) -> None:
     """What can be said without encoding anything. Raises Unsendable."""
     if not mail.to:
         raise Unsendable("a mail needs a recipient")
@@ -149,14 +150,14 @@ def for_header(address: str, which: str = "an address") -> str:
     return f"{local}@{exact.rpartition('@')[2]}"
 
 
-def answering(original: Original, subject: str | None) -> str:
+def answering(original: RepliedMail, subject: str | None) -> str:
     """The subject of an answer. Gmail joins what has another one to no thread. Raises Unsendable."""
     if subject is not None and not is_same(subject, original.subject):
         raise Unsendable("an answer keeps the subject of its thread: leave the subject out")
     return subject_of_answer(original.subject)
 
 
-def _headers(mail: Outgoing, key: str) -> Iterator[tuple[str, str]]:
+def _headers(mail: OutgoingMail, key: str) -> Iterator[tuple[str, str]]:
     yield "From", _people("From", [mail.sender])
     yield "To", _people("To", mail.to)
     if mail.cc:
@@ -168,12 +169,12 @@ def _headers(mail: Outgoing, key: str) -> Iterator[tuple[str, str]]:
     yield KEY_HEADER, key
 
 
-def _chain(original: Original) -> list[str]:
+def _chain(original: RepliedMail) -> list[str]:
     """The first mail of the thread, and the last ones up to the one that is answered, by RFC 5322."""
-    [*own] = message_ids(original.message_id)[:1]
+    [*own] = rfc_message_ids(original.message_id)[:1]
     if not own:
         return []
-    before = [one for one in message_ids(original.references) if one not in own]
+    before = [one for one in rfc_message_ids(original.references) if one not in own]
     return [*before[:1], *before[1:][-_LONGEST_CHAIN:], *own]
 
 
@@ -203,7 +204,7 @@ def _encoded(header: str, text: str) -> str:
     return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
 
 
-def _content(mail: Outgoing) -> EmailMessage:
+def _content(mail: OutgoingMail) -> EmailMessage:
     message = EmailMessage(policy=_POLICY)
     message.set_content(mail.text, charset="utf-8")
     for attachment in mail.attachments:

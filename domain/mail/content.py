@@ -28,7 +28,7 @@ _FOLD = re.compile(r"\r?\n[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class MailQuery:
     """What a mailbox is searched for: mail from or to one of the addresses, and without addresses the owner's
     `words`, everything where there are none. Only mail received before the second `before` counts."""
 
@@ -38,7 +38,7 @@ class Sought:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class MimePart:
     """A node of a mail's MIME tree. `content` is None where Gmail has not sent it, `attachment_id` where it
     cannot be asked for."""
 
@@ -48,7 +48,7 @@ class Piece:
     size: int = 0
     content: bytes | None = field(default=None, repr=False)
     attachment_id: str | None = None
-    parts: tuple["Piece", ...] = ()
+    parts: tuple["MimePart", ...] = ()
 
     @property
     def is_attachment(self) -> bool:
@@ -61,7 +61,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class MailContent:
     """A mail as it is shown: in a list, and then its pieces have no content, or whole."""
 
     gmail_id: str
@@ -69,7 +69,7 @@ class Letter:
     label_ids: frozenset[str]
     received_at: datetime
     snippet: str = field(repr=False)
-    body: Piece = field(repr=False)
+    body: MimePart = field(repr=False)
 
     def message(self, own: frozenset[str]) -> Message:
         """The same as the rules see it, in the mailbox whose addresses are `own`."""
@@ -87,7 +87,7 @@ class Letter:
         values = by_name(self.body.headers).get(name.lower(), ())
         return _FOLD.sub(" ", decoded(values[0][:MAX_HEADER])).strip() if values else ""
 
-    def attachments(self) -> tuple[Piece, ...]:
+    def attachments(self) -> tuple[MimePart, ...]:
         """In written order."""
         return tuple(_attachments(self.body))
 
@@ -101,7 +101,7 @@ class Letter:
         return "\n\n".join(filter(None, kept))
 
 
-def _attachments(piece: Piece) -> Iterator[Piece]:
+def _attachments(piece: MimePart) -> Iterator[MimePart]:
     if piece.is_attachment:
         yield piece
         return
@@ -109,7 +109,7 @@ def _attachments(piece: Piece) -> Iterator[Piece]:
         yield from _attachments(part)
 
 
-def _texts(piece: Piece) -> Iterator[str]:
+def _texts(piece: MimePart) -> Iterator[str]:
     kind = piece.mime_type.lower()
     if piece.is_attachment:
         return
@@ -122,7 +122,7 @@ def _texts(piece: Piece) -> Iterator[str]:
         yield _decoded(piece)
 
 
-def _chosen(parts: tuple[Piece, ...]) -> tuple[Piece, ...]:
+def _chosen(parts: tuple[MimePart, ...]) -> tuple[MimePart, ...]:
     """Of several forms of one text the plain one, else the last that says anything, which is the richest."""
     plain = [
         part for part in parts if part.mime_type.lower() == "text/plain" and (part.content or b"").strip()
@@ -130,7 +130,7 @@ def _chosen(parts: tuple[Piece, ...]) -> tuple[Piece, ...]:
     return tuple(plain[:1]) or tuple([part for part in parts if _says_anything(part)][-1:])
 
 
-def _says_anything(piece: Piece) -> bool:
+def _says_anything(piece: MimePart) -> bool:
     if piece.is_attachment:
         return False
     if piece.parts:
@@ -138,7 +138,7 @@ def _says_anything(piece: Piece) -> bool:
     return piece.mime_type.lower().startswith("text/") and bool((piece.content or b"").strip())
 
 
-def _decoded(piece: Piece) -> str:
+def _decoded(piece: MimePart) -> str:
     """Text that is UTF-8 is taken for it whatever its label says: Gmail may have recoded it."""
     content = piece.content or b""
     labels = by_name(piece.headers).get("content-type", ("",))

@@ -123,7 +123,7 @@ def parameter(value: str, name: str) -> str:
     return ""
 
 
-def message_ids(value: str) -> tuple[str, ...]:
+def rfc_message_ids(value: str) -> tuple[str, ...]:
     """The ids of Message-ID, In-Reply-To or References, without brackets, once each, in written order.
 
     E101: brackets, commas, folds and comments are optional or ignored; where brackets are used, what is

@@ -16,7 +16,7 @@ from domain.scopes import needed
 from domain.sorting import ByCategory, Category
 from handlers.connections import disconnecting, takeovers
 from handlers.connections.permissions import check_permission, check_scopes
-from handlers.context import Work, enter
+from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located
 from handlers.mailboxes import watches
 from handlers.ports.providers import Mailbox
@@ -45,7 +45,7 @@ def save(
     wishes: Wishes,
     *,
     replace: bool = False,
-    work: Work,
+    context: Context,
     told: Callable[[int], object] = lambda _: None,
     location: Where = None,
 ) -> tuple[int, str]:
@@ -61,18 +61,18 @@ def save(
     """
     if wishes.sorting and wishes.magnet is False:
         raise Refused(NEEDS_MAGNET)
-    with work.store.begin("connections.look", reads_only=True) as tx:
+    with context.store.begin("connections.look", reads_only=True) as tx:
         here = located(location, tx)
         location = here.location
         check_permission(user_id, here)
     kept = None
     if grant is None:
-        kept, grant = _kept(user_id, location, work)
-    gmail = work.gmail.open(grant)
+        kept, grant = _kept(user_id, location, context)
+    gmail = context.gmail.open(grant)
     address = gmail.address()
     own = gmail.own_addresses()
-    _follow_rename(user_id, location, address, work)
-    with work.store.begin("connections.look", reads_only=True) as tx:
+    _follow_rename(user_id, location, address, context)
+    with context.store.begin("connections.look", reads_only=True) as tx:
         here = tx.of(location)
         wanted = _wanted(user_id, address, wishes, here, tx)
         check_scopes(gmail.grant, needed(labels=wanted.sorting and not wanted.dry_run))
@@ -80,12 +80,12 @@ def save(
         state = takeovers.known_of(address, location, tx)
         names = here.settings.get().label_names
     labels = _labels(gmail, state, names) if wanted.sorting and not wanted.dry_run else None
-    watch = watches.begin(gmail, work) if wanted.magnet else None
+    watch = watches.begin(gmail, context) if wanted.magnet else None
     check = partial(_check, user_id, address, wanted, wishes, replace)
-    paused_at = takeovers.take_over(user_id, address, location, work, check, told)
+    paused_at = takeovers.take_over(user_id, address, location, context, check, told)
     if wanted.magnet:
-        disconnecting.clear_left(address, work, told)
-    with work.store.begin("connections.record") as tx:
+        disconnecting.clear_left(address, context, told)
+    with context.store.begin("connections.record") as tx:
         here = tx.of(location)
         here.users.reserve(user_id)
         tx.mailboxes.reserve(address)
@@ -105,22 +105,22 @@ def save(
         tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
         if labels:
             tx.mailboxes.keep_labels(mailbox_id, labels, names)
-        watched = _switch(connection, watch, wanted, tx, work)
+        watched = _switch(connection, watch, wanted, tx, context)
         keep_sharing(connection, wishes, tx)
         former = [one for one in _living(user_id, here) if one.mailbox_id != mailbox_id]
         for one in former:
             disconnecting.end(one, tx)
-    disconnecting.clear(connection.id, work, told)
+    disconnecting.clear(connection.id, context, told)
     if state and state.cursor and not watched:
-        work.store.scrub()
+        context.store.scrub()
         try:
             gmail.stop_watch()
         except (AccessRevoked, GiveUp, TryAgain) as error:  # all is saved, and Gmail ends it in a week
             log.warning("watch.abandoned", mailbox_id=mailbox_id, reason=str(error))
-    work.tally.add(mailbox_id, Purpose.USER, gmail.spent.units)
+    context.tally.add(mailbox_id, Purpose.USER, gmail.spent.units)
     _say_made(connection, wanted, watch)
     for one in former:
-        disconnecting.leave(one.id, work)
+        disconnecting.leave(one.id, context)
     return connection.id, address
 
 
@@ -139,23 +139,23 @@ def _say_made(connection: Connection, wanted: _Wanted, watch: Watch | Unwatched 
         log.warning("watch.failed", mailbox_id=connection.mailbox_id, reason=watch.trouble)
 
 
-def _follow_rename(user_id: str, location: Location, address: str, work: Work) -> None:
+def _follow_rename(user_id: str, location: Location, address: str, context: Context) -> None:
     """The user's account may have another primary address by now: then its mailbox is still the same (E99).
 
     Only the account itself tells that: an alias by the former name may be anybody's.
     """
-    with work.store.begin("connections.look", reads_only=True) as tx:
+    with context.store.begin("connections.look", reads_only=True) as tx:
         known = tx.mailboxes.id_of(address) is not None
         mine = [
             one for one in tx.of(location).connections.of_user(user_id) if one.state is ConnectionState.ACTIVE
         ]
     for connection in () if known else mine:
         try:
-            now = enter([connection], work, lambda gmail: gmail.address())
+            now = with_mailbox([connection], context, lambda gmail: gmail.address())
         except (GiveUp, GrantRefused):
             continue
         if now == address:
-            with work.store.begin("connections.rename") as tx:
+            with context.store.begin("connections.rename") as tx:
                 tx.mailboxes.rename(connection.mailbox_id, address)
 
 
@@ -218,9 +218,9 @@ def _check(
     )
 
 
-def _kept(user_id: str, location: Location, work: Work) -> tuple[Connection, Grant]:
+def _kept(user_id: str, location: Location, context: Context) -> tuple[Connection, Grant]:
     """The user's connection and its grant; who is not signed in has none to go on with."""
-    with work.store.begin("connections.look", reads_only=True) as tx:
+    with context.store.begin("connections.look", reads_only=True) as tx:
         for connection in tx.of(location).connections.of_user(user_id):
             if connection.state is ConnectionState.ACTIVE and connection.grant:
                 return connection, connection.grant
@@ -259,7 +259,11 @@ def _signed_in(
 
 
 def _switch(
-    connection: Connection, watch: Watch | Unwatched | None, wanted: _Wanted, tx: Transaction, work: Work
+    connection: Connection,
+    watch: Watch | Unwatched | None,
+    wanted: _Wanted,
+    tx: Transaction,
+    context: Context,
 ) -> bool:
     """Features start at the provider's time of switching on (W14). Returns whether the mailbox still needs its
     watch."""
@@ -268,7 +272,7 @@ def _switch(
     )
     tx.connections.change(connection.id, features, dry_run=wanted.dry_run)
     if watch:
-        watches.started(connection.mailbox_id, watch, tx, work)
+        watches.started(connection.mailbox_id, watch, tx, context)
         tx.mailboxes.resume(connection.mailbox_id)
         return True
     return disconnecting.forget(connection, tx)

@@ -10,7 +10,7 @@ from domain.connections import Connection, ConnectionState
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
 from domain.quota import Purpose
 from domain.retention import After, Forgotten
-from handlers.context import Work
+from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.ports.store import Transaction
 from handlers.stretches import stretch_by_stretch
@@ -48,7 +48,7 @@ def forget(connection: Connection, tx: Transaction) -> bool:
 
 def disconnect(
     user_id: str,
-    work: Work,
+    context: Context,
     told: Callable[[int], object] = lambda _: None,
     location: Where = None,
 ) -> int:
@@ -58,24 +58,24 @@ def disconnect(
     First nothing more is done or shown, then what was kept is deleted, then Google is told, then the grant is
     deleted: what a crash in between leaves undone the sweep has done (Z41–Z44). Raises TryAgain while Google is away.
     """
-    with work.store.begin("connections.switch_off") as tx:
+    with context.store.begin("connections.switch_off") as tx:
         connections = located(location, tx).connections.of_users([user_id])
         tx.mailboxes.lock([connection.mailbox_id for connection in connections])
         for connection in connections:
             if connection.state is not ConnectionState.OFF:
                 end(connection, tx)
     for connection in connections:
-        leave_now(connection.id, work, told)
+        leave_now(connection.id, context, told)
     return len(connections)
 
 
-def leave(connection_id: int, work: Work) -> None:
+def leave(connection_id: int, context: Context) -> None:
     """Delete what was kept for what is switched off, and sign out of Gmail with a connection that is. While Gmail is
     away the sweep asks again."""
     try:
-        leave_now(connection_id, work)
+        leave_now(connection_id, context)
     except TryAgain as error:
-        with work.store.begin("connections.look", reads_only=True) as tx:
+        with context.store.begin("connections.look", reads_only=True) as tx:
             connection = tx.connections.get(connection_id)
         log.warning(
             "leaving.postponed",
@@ -85,7 +85,7 @@ def leave(connection_id: int, work: Work) -> None:
         )
 
 
-def clear(connection_id: int, work: Work, told: Callable[[int], object] = lambda _: None) -> bool:
+def clear(connection_id: int, context: Context, told: Callable[[int], object] = lambda _: None) -> bool:
     """Delete what is left of mail for a connection whose MailMagnet or sorting is off, about as many mails a
     transaction as nobody waits for (D2, W11). False when the process is to end first: the sweep asks again.
 
@@ -96,9 +96,9 @@ def clear(connection_id: int, work: Work, told: Callable[[int], object] = lambda
 
     def run(rows: int, after: After) -> After | None:
         nonlocal mails, location_id
-        with work.store.begin("connections.forget") as tx:
+        with context.store.begin("connections.forget") as tx:
             connection = tx.connections.get(connection_id)
-            held = tx.connections.hold_leaving(connection_id, work.pace.redrive_after)
+            held = tx.connections.hold_leaving(connection_id, context.timing.redrive_after)
             if connection is None or not held:
                 return None
             location_id = connection.location.id
@@ -113,19 +113,19 @@ def clear(connection_id: int, work: Work, told: Callable[[int], object] = lambda
     def say() -> None:
         log.info("connection.cleared", connection_id=connection_id, location_id=location_id, mails=mails)
 
-    done = stretch_by_stretch(run, say, work, most=AT_ONCE)
+    done = stretch_by_stretch(run, say, context, most=AT_ONCE)
     if mails:
         say()
     return done
 
 
-def clear_left(address: str, work: Work, told: Callable[[int], object]) -> None:
+def clear_left(address: str, context: Context, told: Callable[[int], object]) -> None:
     """The same for whatever features of this mailbox are off, before one is switched on."""
-    with work.store.begin("connections.look", reads_only=True) as tx:
+    with context.store.begin("connections.look", reads_only=True) as tx:
         mailbox_id = tx.mailboxes.id_of(address)
         left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()
     for connection_id in left:
-        clear(connection_id, work, told)
+        clear(connection_id, context, told)
 
 
 def is_cleared(mailbox_id: int, tx: Transaction) -> bool:
@@ -153,32 +153,32 @@ def _keeps(tx: Transaction, connection: Connection) -> bool:
     return any(one.keeps_mail for one in others if one.id != connection.id)
 
 
-def leave_now(connection_id: int, work: Work, told: Callable[[int], object] = lambda _: None) -> None:
+def leave_now(connection_id: int, context: Context, told: Callable[[int], object] = lambda _: None) -> None:
     """What was kept is deleted, the watch ends, then the grant, unless another connection needs them; then the row is
     deleted (D12).
 
     While it is on, nobody may connect the mailbox anew: a new grant would be revoked with the old one.
     Whoever dies in between does it again. Raises TryAgain.
     """
-    if not clear(connection_id, work, told):
+    if not clear(connection_id, context, told):
         raise TryAgain("stopping")
-    work.store.scrub()
-    with work.store.begin("connections.leave") as tx:
+    context.store.scrub()
+    with context.store.begin("connections.leave") as tx:
         connection = tx.connections.get(connection_id)
         mailbox = tx.mailboxes.get(connection.mailbox_id) if connection else None
         if connection is None or mailbox is None:
             return
         tx.mailboxes.reserve(mailbox.address)
-        if not tx.connections.take_leave(connection_id, work.pace.long_lease):
+        if not tx.connections.take_leave(connection_id, context.timing.long_lease):
             return
         others = [one for one in tx.connections.of_mailbox(mailbox.id) if one.id != connection_id]
     _sign_out(
         connection,
         stop=not any(other.keeps_mail for other in others),
         revoke=all(other.state is ConnectionState.OFF for other in others),
-        work=work,
+        context=context,
     )
-    with work.store.begin("connections.delete") as tx:
+    with context.store.begin("connections.delete") as tx:
         tx.mailboxes.reserve(mailbox.address)
         if not tx.connections.delete(connection):
             return
@@ -193,18 +193,18 @@ def leave_now(connection_id: int, work: Work, told: Callable[[int], object] = la
     )
 
 
-def _stay(connection: Connection, work: Work) -> None:
-    with work.store.begin("connections.extend") as tx:
-        tx.connections.take_leave(connection.id, work.pace.long_lease)
+def _stay(connection: Connection, context: Context) -> None:
+    with context.store.begin("connections.extend") as tx:
+        tx.connections.take_leave(connection.id, context.timing.long_lease)
 
 
-def _sign_out(connection: Connection, *, stop: bool, revoke: bool, work: Work) -> None:
+def _sign_out(connection: Connection, *, stop: bool, revoke: bool, context: Context) -> None:
     """A grant that Google ended, or that it does not let us use, keeps nobody from leaving."""
     if connection.grant is None:
         return
-    gmail = work.gmail.open(connection.grant)
-    gmail.charge(partial(work.tally.add, connection.mailbox_id, Purpose.USER))
-    gmail.hold(work.pace.long_lease / 3, lambda: _stay(connection, work))
+    gmail = context.gmail.open(connection.grant)
+    gmail.charge(partial(context.tally.add, connection.mailbox_id, Purpose.USER))
+    gmail.hold(context.timing.long_lease / 3, lambda: _stay(connection, context))
     for wanted, step in ((stop, gmail.stop_watch), (revoke, gmail.revoke)):
         try:
             if wanted:

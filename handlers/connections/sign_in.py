@@ -11,7 +11,7 @@ from domain.scopes import Scope, missing, needed
 from domain.sign_ins import SignIn
 from handlers.connections.connecting import save
 from handlers.connections.permissions import check_permission, check_scopes
-from handlers.context import Work
+from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.ports.providers import SignInPage
 from handlers.ports.store import InLocation
@@ -32,9 +32,9 @@ NO_CLIENT = (
 )
 
 
-def is_needed(user_id: str, wishes: Wishes, work: Work, location: Where = None) -> bool:
+def is_needed(user_id: str, wishes: Wishes, context: Context, location: Where = None) -> bool:
     """Whether the user has to go to Google's page for these settings: who is signed in with enough scopes has not."""
-    with work.store.begin("sign_ins.look", reads_only=True) as tx:
+    with context.store.begin("sign_ins.look", reads_only=True) as tx:
         now = _connection(user_id, located(location, tx))
     if now is None or now.state is not ConnectionState.ACTIVE or now.grant is None:
         return True
@@ -47,14 +47,14 @@ def begin(
     wishes: Wishes,
     *,
     replace: bool = False,
-    work: Work,
+    context: Context,
     location: Where = None,
 ) -> tuple[str, str]:
     """The page's URL, and the state that the answer has to come with. What would be refused in the end is refused
     here, before the user grants anything."""
-    page = _page(work)
+    page = _page(context)
     state = secrets.token_urlsafe(32)
-    with work.store.begin("sign_ins.begin") as tx:
+    with context.store.begin("sign_ins.begin") as tx:
         here = located(location, tx)
         check_permission(user_id, here)
         now = None if replace else _connection(user_id, here)
@@ -74,7 +74,7 @@ def complete(
     code: str | None,
     *,
     error: str | None = None,
-    work: Work,
+    context: Context,
     location: Where = None,
 ) -> tuple[int, str]:
     """The connection's id and address, from what Google sent the user back with: a code, or an error.
@@ -82,8 +82,8 @@ def complete(
     The state is good for one time, whatever comes of it: it is taken before Google is asked. Where the answer
     leads to no connection, nothing is stored and the grant is given back (Z9).
     """
-    page = _page(work)
-    with work.store.begin("sign_ins.take") as tx:
+    page = _page(context)
+    with context.store.begin("sign_ins.take") as tx:
         sign_in = located(location, tx).sign_ins.take(state, user_id)
     if sign_in is None:
         raise Refused("this sign-in is unknown, was used already or is older than ten minutes: begin again")
@@ -95,21 +95,25 @@ def complete(
         raise Refused("Google does not take the code, it is used already or too old: begin again") from None
     try:
         check_scopes(grant, sign_in.scopes)
-        return save(user_id, grant, sign_in.wishes, replace=sign_in.replace, work=work, location=location)
+        return save(
+            user_id, grant, sign_in.wishes, replace=sign_in.replace, context=context, location=location
+        )
     except (Refused, AccessRevoked, GiveUp, TryAgain):
-        _give_back(grant, work)
+        _give_back(grant, context)
         raise
 
 
-def abandon(user_id: str, state: str, work: Work, location: Where = None) -> None:
+def abandon(user_id: str, state: str, context: Context, location: Where = None) -> None:
     """Nobody comes back for this sign-in: nothing of it stays."""
-    with work.store.begin("sign_ins.take") as tx:
+    with context.store.begin("sign_ins.take") as tx:
         located(location, tx).sign_ins.take(state, user_id)
 
 
-def delegated_scopes(user_id: str, wishes: Wishes, work: Work, location: Where = None) -> tuple[Scope, ...]:
+def delegated_scopes(
+    user_id: str, wishes: Wishes, context: Context, location: Where = None
+) -> tuple[Scope, ...]:
     """What a service account has to ask for, to do for the user what these settings need."""
-    with work.store.begin("sign_ins.look", reads_only=True) as tx:
+    with context.store.begin("sign_ins.look", reads_only=True) as tx:
         return _scopes(wishes, _connection(user_id, located(location, tx)))
 
 
@@ -119,12 +123,12 @@ def delegate(
     wishes: Wishes,
     *,
     replace: bool = False,
-    work: Work,
+    context: Context,
     location: Where = None,
 ) -> tuple[int, str]:
     """The connection's id and address, by the service account's own grant: nobody signs in."""
     try:
-        return save(user_id, grant, wishes, replace=replace, work=work, location=location)
+        return save(user_id, grant, wishes, replace=replace, context=context, location=location)
     except UnknownAddress:
         raise Refused(
             "Google knows no mailbox of this address: it has to be the primary one of an account of the domain"
@@ -136,10 +140,10 @@ def delegate(
         ) from None
 
 
-def _page(work: Work) -> SignInPage:
-    if work.sign_in is None:
+def _page(context: Context) -> SignInPage:
+    if context.sign_in is None:
         raise Refused(NO_CLIENT)
-    return work.sign_in
+    return context.sign_in
 
 
 def _connection(user_id: str, here: InLocation) -> Connection | None:
@@ -170,14 +174,14 @@ def _why_not(error: str | None) -> str:
     return "Google's page did not end with a code: nothing is connected, begin again (rule Z9)"
 
 
-def _give_back(grant: Grant, work: Work) -> None:
+def _give_back(grant: Grant, context: Context) -> None:
     """End at Google what nothing came of, as far as it lets us. Not while a connection lives by that account:
     Google would end all that we were granted there (D12). Nor while something of the mailbox is left to delete:
     somebody may wait for that with a grant that no connection has yet (T4)."""
-    gmail = work.gmail.open(grant)
+    gmail = context.gmail.open(grant)
     try:
         address = gmail.address()
-        with work.store.begin("sign_ins.look", reads_only=True) as tx:
+        with context.store.begin("sign_ins.look", reads_only=True) as tx:
             mailbox_id = tx.mailboxes.id_of(address)
             others = tx.connections.of_mailbox(mailbox_id) if mailbox_id else ()
             left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()

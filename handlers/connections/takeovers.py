@@ -11,7 +11,7 @@ from domain.crm.locations import Location
 from domain.errors import Refused
 from handlers.connections import disconnecting
 from handlers.connections.permissions import check_permission
-from handlers.context import Work
+from handlers.context import Context
 from handlers.ports.store import InLocation, Transaction
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ def take_over(
     user_id: str,
     address: str,
     location: Location,
-    work: Work,
+    context: Context,
     check: Callable[[InLocation, Transaction], object],
     told: Callable[[int], object],
 ) -> datetime | None:
@@ -63,11 +63,11 @@ def take_over(
     Google is told nothing: it has ended these grants, or they are the account's with us, as the new one is, and would
     take that along. Whoever dies half-way leaves the rest to the sweep. Raises TryAgain where the process is to end.
     """
-    with work.store.begin("connections.look", reads_only=True) as tx:
+    with context.store.begin("connections.look", reads_only=True) as tx:
         mailbox_id = tx.mailboxes.id_of(address)
         if mailbox_id is None or not _of_others(mailbox_id, location, tx):
             return None
-    with work.store.begin("connections.take_over") as tx:
+    with context.store.begin("connections.take_over") as tx:
         tx.mailboxes.reserve(address)
         others = _of_others(mailbox_id, location, tx, locked=True)
         here = tx.of(location)
@@ -89,7 +89,7 @@ def take_over(
             mailbox_id=mailbox_id,
         )
     for one in others:
-        disconnecting.leave_now(one.id, work, told)
+        disconnecting.leave_now(one.id, context, told)
     return paused_at
 
 

@@ -8,7 +8,7 @@ import structlog
 from domain.crm.locations import Location
 from domain.errors import Refused
 from handlers.connections import disconnecting
-from handlers.context import Work, once_more
+from handlers.context import Context, once_more
 from handlers.crm.locations import find
 
 log = structlog.get_logger()
@@ -21,7 +21,7 @@ ENDED_AT_ONCE = 20
 
 
 def delete(
-    named: str, work: Work, told: Callable[[int], object] = lambda _: None
+    named: str, context: Context, told: Callable[[int], object] = lambda _: None
 ) -> tuple[Mapping[str, int], bool]:
     """Delete all that the location has, and the location, unless it is the one that is always there; the organisation
     ends with its last one. Returns how many rows of what there were, and whether the location is gone. `told` is called
@@ -29,46 +29,46 @@ def delete(
 
     Whoever stops it gives the command again. Raises Refused, and TryAgain while Google is away.
     """
-    with work.store.begin("locations.look", reads_only=True) as tx:
+    with context.store.begin("locations.look", reads_only=True) as tx:
         found = find(named, tx)
     location = found.location
     counts: Counter[str] = Counter()
-    counts["connections"] = _end_connections(location, work)
-    while some := once_more(lambda: _delete_some(location, work)):
+    counts["connections"] = _end_connections(location, context)
+    while some := once_more(lambda: _delete_some(location, context)):
         counts.update(some)
         told(sum(some.values()))
-    work.store.scrub()
-    gone = not found.is_main and _close(location, work)
+    context.store.scrub()
+    gone = not found.is_main and _close(location, context)
     log.info("location.emptied", location_id=location.id, organisation_id=location.organisation_id, gone=gone)
     return counts, gone
 
 
-def _end_connections(location: Location, work: Work) -> int:
+def _end_connections(location: Location, context: Context) -> int:
     """As if each user had switched his off (E77): nothing more is done or shown, then Google is told."""
     more = True
     while more:
-        with work.store.begin("connections.switch_off") as tx:
+        with context.store.begin("connections.switch_off") as tx:
             living = tx.of(location).connections.living(ENDED_AT_ONCE)
             tx.mailboxes.lock([one.mailbox_id for one in living])
             for one in living:
                 disconnecting.end(one, tx)
         more = len(living) == ENDED_AT_ONCE
-    with work.store.begin("locations.look", reads_only=True) as tx:
+    with context.store.begin("locations.look", reads_only=True) as tx:
         ids = tx.of(location).connections.ids()
     for connection_id in ids:
-        disconnecting.leave_now(connection_id, work)
+        disconnecting.leave_now(connection_id, context)
     return len(ids)
 
 
-def _delete_some(location: Location, work: Work) -> Mapping[str, int]:
-    with work.store.begin("locations.empty") as tx:
+def _delete_some(location: Location, context: Context) -> Mapping[str, int]:
+    with context.store.begin("locations.empty") as tx:
         last = tx.organisations.is_last(location)
         return tx.of(location).belongings.delete_some(AT_ONCE, organisation=last)
 
 
-def _close(location: Location, work: Work) -> bool:
+def _close(location: Location, context: Context) -> bool:
     """False where something has come meanwhile."""
-    with work.store.begin("locations.delete") as tx:
+    with context.store.begin("locations.delete") as tx:
         last = tx.organisations.is_last(location)
         here = tx.of(location)
         if here.connections.ids() or here.belongings.delete_some(AT_ONCE, organisation=last):

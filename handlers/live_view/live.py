@@ -1,36 +1,29 @@
 """Mail on a record's page and in the owner's mail view: fetched at that moment, kept nowhere (Z1, Z17 to Z20)."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domain.connections import Connection, ConnectionState
 from domain.crm.contacts import hits
-from domain.crm.locations import Location
-from domain.crm.organisations import SharingPolicy
-from domain.crm.users import User
 from domain.errors import GiveUp, Refused, TryAgain
 from domain.mail.addresses import loose
-from domain.mail.content import Letter, Piece, Sought
+from domain.mail.content import MailContent, MailQuery, MimePart
 from domain.mail.messages import Insiders, Message, direction, gate_by_labels, outsiders, people
 from domain.pages import Place
-from domain.sharing import SharedMailbox, may_see, shows
-from handlers.connections.permissions import check_known, check_permission
-from handlers.context import Work
+from domain.sharing import shows
+from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.live_view.merged import (
-    PAUSED,
-    SIGN_IN_NEEDED,
-    Door,
-    Entry,
-    Feed,
-    Shown,
-    Sight,
+    MailboxSession,
+    MergedMail,
+    VisibilityFilter,
+    VisibleMail,
+    VisibleMailbox,
     at_once,
     merge,
     tell,
 )
-from handlers.ports.store import InLocation, Transaction
+from handlers.live_view.views import View, of_owner, of_record, view_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,7 @@ class Asked:
 class Page:
     """Mail, newest first, beside the mailboxes that were asked for it; `place` is where the next page begins."""
 
-    mails: tuple[Shown, ...] = field(repr=False)
+    mails: tuple[VisibleMail, ...] = field(repr=False)
     asked: tuple[Asked, ...]
     place: Place | None
     units: int
@@ -57,26 +50,14 @@ class Page:
 class Opened:
     """One mail whole, and the way back to its mailbox for what is attached to it."""
 
-    shown: Shown
-    entry: Entry = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """Who looks at what: a record, or with no `contact_id` his own mailbox."""
-
-    viewer: User
-    contact_id: str | None
-    addresses: tuple[str, ...]
-    doors: tuple[Door, ...]
-    policy: SharingPolicy
-    location: Location
+    shown: VisibleMail
+    entry: MailboxSession = field(repr=False)
 
 
 def show(
     contact_id: str,
     viewer_id: str,
-    work: Work,
+    context: Context,
     *,
     limit: int,
     place: Place | None = None,
@@ -86,13 +67,13 @@ def show(
     """A page of the mail exchanged with any address that the record has now, in every mailbox that the viewer
     may see (D13, Z45), or in one of them. Raises Refused for a record that he may not open or that is not there.
     """
-    view = _of_record(contact_id, viewer_id, mailbox, work, location)
-    return _page(view, "", place, limit, work)
+    view = of_record(contact_id, viewer_id, mailbox, context, location)
+    return _page(view, "", place, limit, context)
 
 
 def show_own(
     viewer_id: str,
-    work: Work,
+    context: Context,
     *,
     limit: int,
     place: Place | None = None,
@@ -100,14 +81,14 @@ def show_own(
     location: Where = None,
 ) -> Page:
     """A page of all mail of the viewer's own mailbox, or of what Gmail finds for his words (Z17a)."""
-    return _page(_of_owner(viewer_id, work, location), words, place, limit, work)
+    return _page(of_owner(viewer_id, context, location), words, place, limit, context)
 
 
 def open_mail(
     contact_id: str | None,
     gmail_id: str,
     viewer_id: str,
-    work: Work,
+    context: Context,
     *,
     mailbox: str | None = None,
     location: Where = None,
@@ -118,9 +99,9 @@ def open_mail(
     a mail that is not there or not his to see.
     """
     began = time.monotonic()
-    view = _view(contact_id, viewer_id, mailbox, work, location)
-    entries = [Entry(door, work) for door in view.doors]
-    sight = _Sight(view, work)
+    view = view_of(contact_id, viewer_id, mailbox, context, location)
+    entries = [MailboxSession(door, context) for door in view.doors]
+    sight = _Sight(view, context)
     found = [one for those in at_once([_Opening(e, gmail_id, sight) for e in entries]) for one in those]
     tell(viewer_id, contact_id, entries, began)
     if len(found) > 1:
@@ -135,7 +116,7 @@ def open_mail(
     raise Refused("there is no such mail here" + (f"; not asked: {aside}" if aside else ""))
 
 
-def attached(opened: Opened, piece: Piece) -> bytes | None:
+def attached(opened: Opened, piece: MimePart) -> bytes | None:
     """What an attachment of the mail holds; None when Gmail does not give it."""
     if piece.content is not None or piece.attachment_id is None:
         return piece.content
@@ -143,25 +124,30 @@ def attached(opened: Opened, piece: Piece) -> bytes | None:
     return opened.entry.ask(lambda gmail: gmail.attachment(gmail_id, attachment_id))
 
 
-def own_entry(user_id: str, work: Work, location: Where = None) -> Entry:
+def own_entry(user_id: str, context: Context, location: Where = None) -> MailboxSession:
     """The way into the user's own mailbox. Raises Refused where he has none that works."""
-    return Entry(_of_owner(user_id, work, location).doors[0], work)
+    return MailboxSession(of_owner(user_id, context, location).doors[0], context)
 
 
-def only_user(work: Work, location: Where = None) -> str | None:
+def only_user(context: Context, location: Where = None) -> str | None:
     """The one user who has a mailbox connected, None where there are several or none."""
-    with work.store.begin("live.users", reads_only=True) as tx:
+    with context.store.begin("live.users", reads_only=True) as tx:
         users = located(location, tx).sharing.users()
     return users[0] if len(users) == 1 else None
 
 
-def _page(view: _View, words: str, place: Place | None, limit: int, work: Work) -> Page:
+def _page(view: View, words: str, place: Place | None, limit: int, context: Context) -> Page:
     began = time.monotonic()
-    sought = Sought(view.addresses, words, None if place is None else place.second + 1)
+    sought = MailQuery(view.addresses, words, None if place is None else place.second + 1)
     seen = place.seen if place else frozenset[tuple[int, str]]()
-    sight = _Sight(view, work)
+    sight = _Sight(view, context)
     feeds = [
-        Feed(Entry(door, work), sought, frozenset(i for key, i in seen if key == door.mailbox_id), sight)
+        MergedMail(
+            MailboxSession(door, context),
+            sought,
+            frozenset(i for key, i in seen if key == door.mailbox_id),
+            sight,
+        )
         for door in view.doors
     ]
     mails, end = merge(feeds, limit, place)
@@ -175,9 +161,9 @@ def _page(view: _View, words: str, place: Place | None, limit: int, work: Work) 
 class _Opening:
     """One mailbox's try to open a mail."""
 
-    entry: Entry
+    entry: MailboxSession
     gmail_id: str
-    sight: Sight
+    sight: VisibilityFilter
 
     def __call__(self) -> list[Opened]:
         """The mail, if this mailbox has it and the viewer may see it."""
@@ -185,7 +171,7 @@ class _Opening:
         letter = answer[0] if answer else None
         if isinstance(letter, TryAgain | GiveUp):
             self.entry.trouble = letter.reason
-        if not isinstance(letter, Letter):
+        if not isinstance(letter, MailContent):
             return []
         return [Opened(shown, self.entry) for shown in self.sight(self.entry.door, [letter])]
 
@@ -195,15 +181,15 @@ class _Sight:
     """What a viewer may see of what Gmail has found. Of the owner's own mailbox that is everything; of a record
     the mail that one of its addresses takes part in (D5), without drafts, Spam, Trash and chats (Z18)."""
 
-    view: _View
-    work: Work
+    view: View
+    context: Context
 
-    def __call__(self, door: Door, letters: Sequence[Letter]) -> Sequence[Shown]:
+    def __call__(self, door: VisibleMailbox, letters: Sequence[MailContent]) -> Sequence[VisibleMail]:
         """By the settings and records of this moment (E78)."""
         if not letters:
             return ()
         keys = {loose(address) for address in self.view.addresses}
-        with self.work.store.begin("live.look", reads_only=True) as tx:
+        with self.context.store.begin("live.look", reads_only=True) as tx:
             here = tx.of(self.view.location)
             own, aliases = tx.mailboxes.own_and_registered(door.mailbox_id)
             read = [(letter, letter.message(own)) for letter in letters]
@@ -221,12 +207,14 @@ class _Sight:
             if any(hit.contact.id == self.view.contact_id for hit in hits(address, known))
         )
         return [
-            Shown(door.mailbox_id, door.address, direction(message, insiders), message.via_list, letter)
+            VisibleMail(door.mailbox_id, door.address, direction(message, insiders), message.via_list, letter)
             for letter, message in read
             if self.view.contact_id is None or self._shows(door, message, records, insiders)
         ]
 
-    def _shows(self, door: Door, message: Message, records: frozenset[str], insiders: Insiders) -> bool:
+    def _shows(
+        self, door: VisibleMailbox, message: Message, records: frozenset[str], insiders: Insiders
+    ) -> bool:
         """A colleague sees the record's mail only where its address is an outside one: an insider is a colleague,
         whatever records there are of him (E16, E17)."""
         if gate_by_labels(message.label_ids) is not None or records.isdisjoint(people(message)):
@@ -237,73 +225,3 @@ class _Sight:
         return not records.isdisjoint(outside) and any(
             shows(self.view.viewer, share, self.view.policy, outside) for share in door.shares
         )
-
-
-def _view(contact_id: str | None, viewer_id: str, mailbox: str | None, work: Work, at: Where) -> _View:
-    if contact_id is None:
-        return _of_owner(viewer_id, work, at)
-    return _of_record(contact_id, viewer_id, mailbox, work, at)
-
-
-def _of_record(contact_id: str, viewer_id: str, mailbox: str | None, work: Work, location: Where) -> _View:
-    with work.store.begin("live.enter", reads_only=True) as tx:
-        here = located(location, tx)
-        viewer = _viewer(viewer_id, here)
-        addresses = here.contacts.addresses_of(contact_id)
-        if addresses is None or not here.contacts.may_open(contact_id, viewer_id):
-            raise Refused(f"there is no contact {contact_id} that user {viewer_id} may open")
-        policy = here.settings.get().sharing
-        shared = here.sharing.mailboxes(viewer_id, contact_id, policy) if addresses else ()
-        doors = _doors(viewer, shared, policy, tx)
-    if mailbox is not None:
-        doors = tuple(door for door in doors if door.address == mailbox)
-        if not doors:
-            raise Refused(f"user {viewer_id} may not see mail of this contact in that mailbox")
-    return _View(viewer, contact_id, addresses, doors, policy, here.location)
-
-
-def _of_owner(viewer_id: str, work: Work, location: Where) -> _View:
-    with work.store.begin("live.enter", reads_only=True) as tx:
-        here = located(location, tx)
-        viewer = _viewer(viewer_id, here)
-        policy = here.settings.get().sharing
-        doors = _doors(viewer, here.sharing.mailboxes(viewer_id, None, policy), policy, tx)
-        if not doors:
-            check_permission(viewer_id, here)
-    if not doors:
-        raise Refused(f"user {viewer_id} has no mailbox connected: `lodestone connect --user {viewer_id}`")
-    return _View(viewer, None, (), doors, policy, here.location)
-
-
-def _viewer(user_id: str, here: InLocation) -> User:
-    check_known(user_id, here)
-    viewer = here.users.get(user_id) or User(user_id)
-    if not viewer.active:
-        raise Refused(f"user {user_id} is deactivated in the CRM")
-    return viewer
-
-
-def _doors(
-    viewer: User, shared: Collection[SharedMailbox], policy: SharingPolicy, tx: Transaction
-) -> tuple[Door, ...]:
-    """A mailbox is looked into once, however many connections lead there (E76)."""
-    found: dict[int, list[SharedMailbox]] = {}
-    for one in shared:
-        if may_see(viewer, one.share, policy):
-            found.setdefault(one.mailbox_id, []).append(one)
-    active = {
-        one.connection_id for those in found.values() for one in those if one.state is ConnectionState.ACTIVE
-    }
-    connections = tx.connections.of_ids(active)
-    return tuple(_door(those, connections) for those in found.values())
-
-
-def _door(those: Sequence[SharedMailbox], connections: Mapping[int, Connection]) -> Door:
-    active = [one for one in those if one.connection_id in connections]
-    return Door(
-        those[0].mailbox_id,
-        those[0].address,
-        tuple(one.share for one in active),
-        tuple(connections[one.connection_id] for one in active),
-        PAUSED if those[0].is_paused else None if active else SIGN_IN_NEEDED,
-    )

@@ -12,11 +12,11 @@ import structlog
 
 from domain.connections import Connection
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
-from domain.mail.content import Letter, Sought
+from domain.mail.content import MailContent, MailQuery
 from domain.mail.messages import Direction
 from domain.pages import Place
 from domain.sharing import Share
-from handlers.context import Work, enter
+from handlers.context import Context, with_mailbox
 from handlers.ports.providers import Mailbox
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ _THREADS = ThreadPoolExecutor(8, thread_name_prefix="live")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class VisibleMailbox:
     """A mailbox that the viewer may look into, and by whose shares. Nobody is asked while there is `trouble`."""
 
     mailbox_id: int
@@ -44,14 +44,14 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class VisibleMail:
     """A mail that the viewer may see, and where it lies. `via_list`: its author was found by E100."""
 
     mailbox_id: int
     mailbox: str
     direction: Direction
     via_list: bool
-    letter: Letter = field(repr=False)
+    letter: MailContent = field(repr=False)
 
     @property
     def order(self) -> tuple[datetime, int, str]:
@@ -59,22 +59,22 @@ class Shown:
         return self.letter.received_at, self.mailbox_id, self.letter.gmail_id
 
 
-class Sight(Protocol):
+class VisibilityFilter(Protocol):
     """Which of a mailbox's mails the viewer may see."""
 
-    def __call__(self, door: Door, letters: Sequence[Letter]) -> Sequence[Shown]: ...
+    def __call__(self, door: VisibleMailbox, letters: Sequence[MailContent]) -> Sequence[VisibleMail]: ...
 
 
 @dataclass(slots=True)
-class Entry:
+class MailboxSession:
     """One mailbox during one view: entered once, with the first grant that works (W15), for one thread at a time.
 
     `trouble` is why nothing more comes from it, in Google's word or ours; other mailboxes go on. `unread` counts
     single mails that Gmail did not give.
     """
 
-    door: Door
-    work: Work
+    door: VisibleMailbox
+    context: Context
     gmail: Mailbox | None = None
     trouble: str | None = None
     unread: int = 0
@@ -104,7 +104,7 @@ class Entry:
             self.gmail = gmail
             return (action(gmail),)
 
-        return run(self.gmail) if self.gmail else enter(self.door.connections, self.work, run)
+        return run(self.gmail) if self.gmail else with_mailbox(self.door.connections, self.context, run)
 
     def hindrance(self) -> Exception:
         """The trouble, for whoever cannot do without this mailbox."""
@@ -119,7 +119,7 @@ class Entry:
 class _Search:
     """One of the searches that a mailbox needs. `passed` are the ids that it has given, newest first."""
 
-    sought: Sought
+    sought: MailQuery
     passed: list[str] = field(default_factory=list)
     _ids: deque[str] = field(default_factory=deque)
     _page: str | None = None
@@ -133,7 +133,7 @@ class _Search:
         """Whatever it gives yet is not newer than this."""
         return min((times[gmail_id] for gmail_id in self.passed if gmail_id in times), default=None)
 
-    def is_behind(self, head: Shown | None, times: Mapping[str, datetime]) -> bool:
+    def is_behind(self, head: VisibleMail | None, times: Mapping[str, datetime]) -> bool:
         reached = self.reached(times)
         return not self.is_over and (head is None or reached is None or reached > head.letter.received_at)
 
@@ -155,15 +155,15 @@ class _Search:
 
 
 @dataclass(slots=True)
-class Feed:
+class MergedMail:
     """A mailbox's mail, a batch at a time. `waiting` is what has been fetched, may be seen and is not shown yet;
     `looked_at` everything that has been fetched, be it shown or not, `asked_for` how much that was to be."""
 
-    entry: Entry
-    sought: Sought
+    entry: MailboxSession
+    sought: MailQuery
     seen: frozenset[str]
-    sight: Sight
-    waiting: deque[Shown] = field(default_factory=deque, repr=False)
+    sight: VisibilityFilter
+    waiting: deque[VisibleMail] = field(default_factory=deque, repr=False)
     looked_at: dict[str, datetime] = field(default_factory=dict)
     asked_for: int = 0
     _searches: list[_Search] | None = None
@@ -183,13 +183,13 @@ class Feed:
         known = [end for end in ends if end is not None]
         return max(known) if known and len(known) == len(ends) else None
 
-    def is_behind(self, head: Shown | None) -> bool:
+    def is_behind(self, head: VisibleMail | None) -> bool:
         """Whether mail that it has not sent yet may be newer than `head`, so that it has to be asked first."""
         if self.is_over:
             return False
         return self._searches is None or any(one.is_behind(head, self.looked_at) for one in self._searches)
 
-    def fill(self, wanted: int, head: Shown | None) -> None:
+    def fill(self, wanted: int, head: VisibleMail | None) -> None:
         """The next batch; no more than the page has room for, unless what came was not to be shown."""
         size = min(BATCH, wanted) if self._all_shown else BATCH
         letters = self.entry.ask(lambda gmail: self._next(gmail, size, head)) or ()
@@ -198,18 +198,18 @@ class Feed:
         self._all_shown = len(shown) == len(letters)
         self.waiting = deque(sorted([*self.waiting, *shown], key=lambda one: one.order, reverse=True))
 
-    def _next(self, gmail: Mailbox, size: int, head: Shown | None) -> list[Letter]:
+    def _next(self, gmail: Mailbox, size: int, head: VisibleMail | None) -> list[MailContent]:
         batch = self._draw(gmail, size, head)
         self.asked_for += len(batch)
         answers = gmail.previews(batch) if batch else {}
         refused = [one for one in answers.values() if isinstance(one, TryAgain | GiveUp)]
-        letters = [one for one in answers.values() if isinstance(one, Letter)]
+        letters = [one for one in answers.values() if isinstance(one, MailContent)]
         if refused and (not letters or any(isinstance(e, TryAgain) and e.whole_mailbox for e in refused)):
             raise refused[0]
         self.entry.unread += len(refused)
         return letters
 
-    def _draw(self, gmail: Mailbox, size: int, head: Shown | None) -> list[str]:
+    def _draw(self, gmail: Mailbox, size: int, head: VisibleMail | None) -> list[str]:
         """From the searches that are behind. Of each only its share of a batch is fetched ahead, so that a mailbox
         with many searches wastes no more than one with one."""
         if self._searches is None:
@@ -220,14 +220,16 @@ class Feed:
         return [gmail_id for one in behind for gmail_id in one.draw(gmail, share, self._drawn)]
 
 
-def merge(feeds: Sequence[Feed], limit: int, place: Place | None = None) -> tuple[list[Shown], Place | None]:
+def merge(
+    feeds: Sequence[MergedMail], limit: int, place: Place | None = None
+) -> tuple[list[VisibleMail], Place | None]:
     """At most so many mails after the place, newest first, and where the next page begins; None after the last.
 
     A mailbox is asked for more only when what it has sent is used up. Where much is fetched that may not be
     shown, the page ends before it is full, so that no page costs without bound.
     """
     most = limit + _MOST_HIDDEN
-    shown: list[Shown] = []
+    shown: list[VisibleMail] = []
     while len(shown) < limit:
         heads = [feed.waiting[0] for feed in feeds if feed.waiting]
         head = max(heads, key=lambda one: one.order, default=None)
@@ -245,7 +247,9 @@ def merge(feeds: Sequence[Feed], limit: int, place: Place | None = None) -> tupl
     return shown, _end(feeds, shown if len(shown) == limit else [], place)
 
 
-def tell(user_id: str, contact_id: str | None, entries: Sequence[Entry], began: float) -> tuple[int, int]:
+def tell(
+    user_id: str, contact_id: str | None, entries: Sequence[MailboxSession], began: float
+) -> tuple[int, int]:
     """Say who has looked where, and what it cost; returns units and requests."""
     spent = [entry.gmail.spent for entry in entries if entry.gmail]
     units, requests = sum(one.units for one in spent), sum(one.requests for one in spent)
@@ -268,11 +272,11 @@ def at_once(actions: Sequence[Callable[[], T]]) -> list[T]:
     return [running.result() for running in [_THREADS.submit(action) for action in actions]]
 
 
-def _filling(feed: Feed, wanted: int, head: Shown | None) -> Callable[[], None]:
+def _filling(feed: MergedMail, wanted: int, head: VisibleMail | None) -> Callable[[], None]:
     return lambda: feed.fill(wanted, head)
 
 
-def _end(feeds: Sequence[Feed], full: Sequence[Shown], place: Place | None) -> Place | None:
+def _end(feeds: Sequence[MergedMail], full: Sequence[VisibleMail], place: Place | None) -> Place | None:
     """After the last mail of a full page; else after what was fetched last where most was hidden."""
     ends = [feed.reached for feed in feeds if not feed.is_over and feed.reached]
     end = full[-1].letter.received_at if full else max(ends, default=None)

@@ -8,14 +8,14 @@ import structlog
 
 from domain.crm.locations import Location
 from domain.errors import GiveUp, Refused, TryAgain
-from domain.mail.content import Letter
+from domain.mail.content import MailContent
 from domain.mail.messages import SPAM, TRASH, Direction
 from domain.notifications import NoticeKind
 from domain.reports import Notice
-from handlers.context import Work
+from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.live_view.live import Opened, own_entry
-from handlers.live_view.merged import BATCH, Entry, Shown, tell
+from handlers.live_view.merged import BATCH, MailboxSession, VisibleMail, tell
 
 log = structlog.get_logger()
 
@@ -28,12 +28,12 @@ class Glance:
     """What Gmail shows now of some mails, by their ids. What is neither a letter nor gone could not be fetched,
     and `trouble` says why."""
 
-    letters: Mapping[str, Letter] = field(repr=False)
+    letters: Mapping[str, MailContent] = field(repr=False)
     gone: frozenset[str]
     trouble: str | None
 
 
-def glance(user_id: str, notices: Sequence[Notice], work: Work) -> Glance:
+def glance(user_id: str, notices: Sequence[Notice], context: Context) -> Glance:
     """Subject and preview of each notification's mail, 25 a request, in the mailbox that he has in its location
     (Z25)."""
     mails: dict[Location | None, list[str]] = {}
@@ -41,12 +41,12 @@ def glance(user_id: str, notices: Sequence[Notice], work: Work) -> Glance:
         if one.gmail_id is not None:
             mails.setdefault(one.location, []).append(one.gmail_id)
     began = time.monotonic()
-    letters: dict[str, Letter] = {}
+    letters: dict[str, MailContent] = {}
     gone: set[str] = set()
     trouble: str | None = None
     entries = []
     for location, ids in mails.items():
-        entries.append(entry := own_entry(user_id, work, location))
+        entries.append(entry := own_entry(user_id, context, location))
         for start in range(0, len(ids), BATCH):
             for gmail_id, answer in _previews(entry, ids[start : start + BATCH]).items():
                 if isinstance(answer, TryAgain | GiveUp):
@@ -62,7 +62,7 @@ def glance(user_id: str, notices: Sequence[Notice], work: Work) -> Glance:
 
 
 def open_notice(
-    notification_id: int, user_id: str, work: Work, location: Where = None
+    notification_id: int, user_id: str, context: Context, location: Where = None
 ) -> tuple[Notice, Opened | None]:
     """The notification and its mail. None where it is of no mail, and where the mail has been deleted: then the
     notification is removed (Z27).
@@ -70,13 +70,13 @@ def open_notice(
     Raises Refused where it is not on the user's list, and what hinders the mailbox.
     """
     began = time.monotonic()
-    with work.store.begin("notices.look", reads_only=True) as tx:
+    with context.store.begin("notices.look", reads_only=True) as tx:
         notice = located(location, tx).notices.get(notification_id, user_id)
     if notice is None:
         raise Refused(f"there is no notification {notification_id} for user {user_id}")
     if notice.kind is not NoticeKind.MAIL or notice.gmail_id is None:
         return notice, None
-    entry, gmail_id = own_entry(user_id, work, notice.location), notice.gmail_id
+    entry, gmail_id = own_entry(user_id, context, notice.location), notice.gmail_id
     answer = entry.ask(lambda gmail: [gmail.letter(gmail_id)])
     tell(user_id, notice.contact_id, [entry], began)
     if answer is None:
@@ -86,14 +86,16 @@ def open_notice(
         raise letter
     if letter is not None and not letter.label_ids & PUT_AWAY:
         door = entry.door
-        shown = Shown(door.mailbox_id, door.address, Direction.INBOUND, notice.via_list, letter)
+        shown = VisibleMail(door.mailbox_id, door.address, Direction.INBOUND, notice.via_list, letter)
         return notice, Opened(shown, entry)
-    with work.store.begin("notices.remove") as tx:
+    with context.store.begin("notices.remove") as tx:
         located(location, tx).notices.remove(notification_id, user_id)
-    work.store.scrub()
+    context.store.scrub()
     log.info("notification.removed", notification_id=notification_id, user_id=user_id)
     return notice, None
 
 
-def _previews(entry: Entry, ids: Sequence[str]) -> Mapping[str, Letter | TryAgain | GiveUp | None]:
+def _previews(
+    entry: MailboxSession, ids: Sequence[str]
+) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
     return entry.ask(lambda gmail: gmail.previews(ids)) or {}

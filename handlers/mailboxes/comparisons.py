@@ -15,7 +15,7 @@ from domain.ledger import SLICE
 from domain.locks import LockKind
 from domain.mailboxes import Found
 from domain.quota import Purpose
-from handlers.context import Lease, Work, enter, in_turn, rest
+from handlers.context import Context, Lease, back_off, exclusively, with_mailbox
 from handlers.mailboxes.history import SIDE_BY_SIDE
 from handlers.ports.providers import Mailbox
 
@@ -24,37 +24,41 @@ log = structlog.get_logger()
 CAME_BY = "compare"
 
 
-def compare(mailbox_id: int, work: Work) -> None:
+def compare(mailbox_id: int, context: Context) -> None:
     """Handle what the list of the last two days has and the ledger has not. One at a time per mailbox."""
-    in_turn(
-        LockKind.COMPARE, mailbox_id, ComparisonDue(mailbox_id), work, partial(_compare, mailbox_id, work)
+    exclusively(
+        LockKind.COMPARE,
+        mailbox_id,
+        ComparisonDue(mailbox_id),
+        context,
+        partial(_compare, mailbox_id, context),
     )
 
 
-def _compare(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
-    with work.store.begin("comparison.enter", reads_only=True) as tx:
+def _compare(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
+    with context.store.begin("comparison.enter", reads_only=True) as tx:
         now = tx.now()
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
-        due = tx.history.is_compare_due(mailbox_id, work.pace.redrive_after)
+        due = tx.history.is_compare_due(mailbox_id, context.timing.redrive_after)
     if mailbox is None or not due or mailbox.rests(now):
         return True
     began = min((one.features.since or now for one in connections), default=now)
-    span = period(began, mailbox.synced_at, now, timedelta(seconds=work.pace.settle_after))
-    comparison = _Comparison(mailbox, connections, work)
+    span = period(began, mailbox.synced_at, now, timedelta(seconds=context.timing.settle_after))
+    comparison = _Comparison(mailbox, connections, context)
     try:
-        lease = Lease(work.pace.lease, keep)
-        if span and not enter(
-            connections, work, lambda gmail: comparison.whole(gmail, *span), lease, purpose=Purpose.COMPARE
+        lease = Lease(context.timing.lease, keep)
+        if span and not with_mailbox(
+            connections, context, lambda gmail: comparison.whole(gmail, *span), lease, purpose=Purpose.COMPARE
         ):
             return True
     except Slowed:  # it is due again in a minute
         return True
     except (TryAgain, GiveUp) as error:
-        rest(mailbox, error, work)
+        back_off(mailbox, error, context)
         return True
-    with work.store.begin("comparison.end") as tx:
-        due_at = next_at(mailbox_id, tx.now(), timedelta(seconds=work.pace.compare_every))
+    with context.store.begin("comparison.end") as tx:
+        due_at = next_at(mailbox_id, tx.now(), timedelta(seconds=context.timing.compare_every))
         tx.history.compared(mailbox_id, comparison.found if span else None, due_at)
     if span:
         found = comparison.found
@@ -65,25 +69,25 @@ def _compare(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
 class _Comparison:
     """One of them. What it has `found` is counted page by page."""
 
-    def __init__(self, mailbox: MailboxState, connections: Sequence[Connection], work: Work) -> None:
+    def __init__(self, mailbox: MailboxState, connections: Sequence[Connection], context: Context) -> None:
         self._mailbox = mailbox
         self._connection_ids = [connection.id for connection in connections]
-        self._work = work
+        self._context = context
         self.found = Compared()
 
     def whole(self, gmail: Mailbox, first: datetime, last: datetime) -> bool:
         """Whether it came to its end."""
         self.found = Compared()
         for gmail_ids in gmail.listed_between(first, last):
-            if self._work.stopping() or not self._page(gmail_ids):
+            if self._context.stopping() or not self._page(gmail_ids):
                 return False
         return True
 
     def _page(self, gmail_ids: tuple[str, ...]) -> bool:
         """Whether the mailbox is still to be looked after."""
-        mailbox_id, work = self._mailbox.id, self._work
+        mailbox_id, context = self._mailbox.id, self._context
         waiting: tuple[str, ...] = ()
-        with work.store.begin("comparison.record") as tx:
+        with context.store.begin("comparison.record") as tx:
             if not tx.history.goes_on(mailbox_id):
                 return False
             missing = tx.history.missing(mailbox_id, gmail_ids, CAME_BY)
@@ -92,13 +96,13 @@ class _Comparison:
                     mailbox_id, _found(missing), CAME_BY, self._connection_ids, self._mailbox.labels
                 )
             if waiting:
-                tx.ledger.redrive_within(mailbox_id, work.pace.redrive_after)
+                tx.ledger.redrive_within(mailbox_id, context.timing.redrive_after)
         late = missing.late + len(waiting)
         self.found = Compared(self.found.mails + len(gmail_ids), self.found.late + late)
         for gmail_id in waiting:
             log.info("message.found", mailbox_id=mailbox_id, message_id=gmail_id, came_by=CAME_BY)
         if waiting:
-            work.queue.emit(MailFound(mailbox_id), min(ceil(len(waiting) / SLICE), SIDE_BY_SIDE))
+            context.queue.emit(MailFound(mailbox_id), min(ceil(len(waiting) / SLICE), SIDE_BY_SIDE))
         return True
 
 

@@ -8,14 +8,14 @@ from math import ceil
 import structlog
 
 from domain.connections import Connection, MailboxState
-from domain.errors import CursorExpired, GiveUp, Slowed, TryAgain
+from domain.errors import CursorExpired, GiveUp, LodestoneError, Slowed, TryAgain
 from domain.events import MailboxChanged, MailFound
 from domain.ledger import SLICE
 from domain.locks import LockKind
 from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
 from domain.quota import Purpose
 from domain.watches import Ended
-from handlers.context import Lease, Work, enter, in_turn, rest
+from handlers.context import Context, Lease, back_off, exclusively, with_mailbox
 from handlers.mailboxes import watches
 from handlers.ports.providers import Mailbox
 from handlers.ports.store import Transaction
@@ -29,45 +29,47 @@ LOOK_BACK = timedelta(hours=1)
 LONGEST_LOOK_BACK = timedelta(days=30)
 
 
-class CursorLost(Exception):
+class CursorLost(LodestoneError):
     """Another run has moved the cursor: it does our work."""
 
 
-def catch_up(mailbox_id: int, came_by: str, work: Work) -> None:
+def catch_up(mailbox_id: int, came_by: str, context: Context) -> None:
     """Everything since our cursor goes into the ledger; one run at a time (W1)."""
-    in_turn(
+    exclusively(
         LockKind.SYNC,
         mailbox_id,
         MailboxChanged(mailbox_id),
-        work,
-        lambda keep: _catch_up(mailbox_id, came_by, work, keep),
+        context,
+        lambda keep: _catch_up(mailbox_id, came_by, context, keep),
     )
 
 
-def _catch_up(mailbox_id: int, came_by: str, work: Work, keep: Callable[[], bool]) -> bool:
-    with work.store.begin("mailboxes.enter", reads_only=True) as tx:
+def _catch_up(mailbox_id: int, came_by: str, context: Context, keep: Callable[[], bool]) -> bool:
+    with context.store.begin("mailboxes.enter", reads_only=True) as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
     if mailbox is None:
         return True
     if mailbox.cursors is None or not connections:
-        with work.store.begin("mailboxes.pause") as tx:
+        with context.store.begin("mailboxes.pause") as tx:
             if not tx.connections.working(mailbox_id):
                 tx.mailboxes.pause(mailbox_id)
         return True
     if mailbox.rests(mailbox.read_at):
         return False
-    walk = _Walk(mailbox, mailbox.cursors, connections, came_by, work, keep)
+    walk = _Walk(mailbox, mailbox.cursors, connections, came_by, context, keep)
     try:
         purpose = Purpose.SWEEP if came_by == "sweep" else Purpose.PUSH
-        enter(connections, work, walk.to_the_end, Lease(work.pace.lease, keep), purpose=purpose)
+        with_mailbox(
+            connections, context, walk.to_the_end, Lease(context.timing.lease, keep), purpose=purpose
+        )
     except CursorLost:
         log.info("cursor.lost", mailbox_id=mailbox_id)
         return True
     except (TryAgain, GiveUp) as error:
         if isinstance(error, Slowed) and came_by == "sweep":  # it is due again in a minute
             return True
-        rest(mailbox, error, work)
+        back_off(mailbox, error, context)
         return False
     return walk.ended
 
@@ -81,7 +83,7 @@ class _Walk:
         cursors: Cursors,
         connections: Sequence[Connection],
         came_by: str,
-        work: Work,
+        context: Context,
         keep: Callable[[], bool],
     ) -> None:
         self._mailbox = mailbox
@@ -91,7 +93,7 @@ class _Walk:
         self._pushed = came_by == "push"
         self._began_at = mailbox.read_at
         self._cursors = cursors
-        self._work = work
+        self._context = context
         self._keep = keep
         self._woken = 0
         self._new = 0
@@ -99,7 +101,7 @@ class _Walk:
 
     def to_the_end(self, gmail: Mailbox) -> None:
         refused_at = self._cursors.refused_at
-        again_after = timedelta(seconds=self._work.pace.compare_every)
+        again_after = timedelta(seconds=self._context.timing.compare_every)
         if refused_at is not None and self._began_at - refused_at < again_after:
             self._list(gmail, self._cursors)
             return
@@ -109,7 +111,7 @@ class _Walk:
         try:
             for page in gmail.changes_since(self._cursors.at):
                 self._read(page)
-                if self.ended or self._work.stopping():
+                if self.ended or self._context.stopping():
                     return
                 self._keep()
         except CursorExpired:
@@ -118,14 +120,14 @@ class _Walk:
     def _may_be_idle(self) -> bool:
         """Not at the look that follows a push: there something has happened."""
         looked_at = self._mailbox.synced_at
-        settle_after = timedelta(seconds=self._work.pace.settle_after)
+        settle_after = timedelta(seconds=self._context.timing.settle_after)
         swept = self._came_by == "sweep" and looked_at and self._began_at - looked_at >= settle_after
         return bool(swept) and self._cursors.is_settled
 
     def _stay(self) -> None:
         """Nothing has happened since the last look: history need not be asked."""
-        with self._work.store.begin("mailboxes.stay") as tx:
-            due_after = self._work.pace.sync_due_after
+        with self._context.store.begin("mailboxes.stay") as tx:
+            due_after = self._context.timing.sync_due_after
             self.ended = tx.history.stays(self._mailbox.id, self._cursors.at, self._began_at, due_after)
         if not self.ended:
             raise CursorLost
@@ -133,7 +135,7 @@ class _Walk:
     def _read(self, page: HistoryPage) -> None:
         """What it tells that the ledger does not know yet. At the end of a walk the cursor goes back to where its
         history has settled (E108)."""
-        settle_after = timedelta(seconds=self._work.pace.settle_after)
+        settle_after = timedelta(seconds=self._context.timing.settle_after)
 
         def find(tx: Transaction) -> Found:
             news = tx.history.news(self._mailbox.id, page.changes, self._crm_labels)
@@ -181,9 +183,9 @@ class _Walk:
         self, find: Callable[[Transaction], Found], move: Callable[[datetime], Cursors], *, last: bool
     ) -> None:
         """Ledger rows and the cursor that covers them, in one transaction (I1)."""
-        mailbox_id, work = self._mailbox.id, self._work
+        mailbox_id, context = self._mailbox.id, self._context
         ended, deaf = None, False
-        with work.store.begin("mailboxes.advance") as tx:
+        with context.store.begin("mailboxes.advance") as tx:
             now = tx.history.stand(mailbox_id, self._cursors.at)
             if now is None:
                 raise CursorLost
@@ -195,7 +197,7 @@ class _Walk:
             self._new += len(waiting)
             if last:
                 ended, deaf = self._end(cursors, tx)
-            redrive_within = work.pace.redrive_after if waiting else None
+            redrive_within = context.timing.redrive_after if waiting else None
             tx.history.keep(mailbox_id, cursors, self._cursors, ended=ended, redrive_within=redrive_within)
         if self._cursors.refused_at is not None and cursors.refused_at is None:
             log.info("history.returned", mailbox_id=mailbox_id)
@@ -208,19 +210,19 @@ class _Walk:
         if waiting:
             copies = min(ceil(len(waiting) / SLICE), max(SIDE_BY_SIDE - self._woken, 1))
             self._woken += copies
-            work.queue.emit(MailFound(mailbox_id), copies)
+            context.queue.emit(MailFound(mailbox_id), copies)
         if deaf:
-            watches.hasten_watch(mailbox_id, work)
+            watches.hasten_watch(mailbox_id, context)
 
     def _end(self, cursors: Cursors, tx: Transaction) -> tuple[Ended, bool]:
         """What the mailbox's row is to say of this walk, and whether push is to be mended."""
-        pace, recall, deaf = self._work.pace, None, False
+        timing, recall, deaf = self._context.timing, None, False
         if self._came_by == "relist" and cursors.refused_at is None:
-            tx.history.hasten_comparison(self._mailbox.id, pace.sync_due_after + pace.settle_after)
+            tx.history.hasten_comparison(self._mailbox.id, timing.sync_due_after + timing.settle_after)
         elif self._new:
-            recall, deaf = watches.judge_push(self._mailbox, self._new, self._began_at, self._work)
+            recall, deaf = watches.judge_push(self._mailbox, self._new, self._began_at, self._context)
         again = self._pushed or self._mailbox.watch.has_just_told(self._began_at)
-        due_after = pace.echo_after if again else pace.sync_due_after
+        due_after = timing.echo_after if again else timing.sync_due_after
         counts = (self._mailbox.watch.recall, recall) if recall else None
         return Ended(self._began_at, due_after, counts), deaf
 

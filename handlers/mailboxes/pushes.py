@@ -5,24 +5,24 @@ import structlog
 from domain.events import MailboxChanged
 from domain.locks import LockKind
 from domain.pushes import pushed_address
-from handlers.context import Work
+from handlers.context import Context
 
 log = structlog.get_logger()
 
 
-def take(data: bytes, work: Work) -> None:
+def take(data: bytes, context: Context) -> None:
     """Malformed, foreign and forged messages, and those for mailboxes we do not know, are logged and no more."""
     address = pushed_address(data)
     if address is None:
         log.warning("push.rejected", reason="malformed", size=len(data))
         return
-    with work.store.begin("pushes.look") as tx:
+    with context.store.begin("pushes.look") as tx:
         mailbox_id = tx.mailboxes.pushed(address)
     if mailbox_id is None:
         log.warning("push.rejected", reason="unknown_mailbox", size=len(data))
         return
-    if work.queue.mark(LockKind.SYNC, mailbox_id):
-        work.queue.emit(MailboxChanged(mailbox_id))
+    if context.queue.mark_dirty(LockKind.SYNC, mailbox_id):
+        context.queue.emit(MailboxChanged(mailbox_id))
         log.info("push.received", mailbox_id=mailbox_id)
     else:
         log.debug("push.coalesced", mailbox_id=mailbox_id)

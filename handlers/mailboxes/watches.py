@@ -14,7 +14,7 @@ from domain.locks import LockKind
 from domain.mailboxes import Unwatched, Watch
 from domain.quota import Purpose
 from domain.watches import Recall
-from handlers.context import Lease, Work, enter, in_turn
+from handlers.context import Context, Lease, exclusively, with_mailbox
 from handlers.ports.providers import Mailbox
 from handlers.ports.store import Transaction
 
@@ -33,42 +33,46 @@ ALMOST = 0.9
 """Of the time between two sweeps: one comes a little early now and then."""
 
 
-def begin(gmail: Mailbox, work: Work) -> Watch | Unwatched:
+def begin(gmail: Mailbox, context: Context) -> Watch | Unwatched:
     """The watch of a mailbox that is being connected. Where Google cannot push to our topic it begins without one: the
     sweep finds its mail (E82)."""
     try:
-        return gmail.watch(work.topic)
+        return gmail.watch(context.topic)
     except NoPush as error:
         return gmail.unwatched(error.reason)
 
 
-def started(mailbox_id: int, begun: Watch | Unwatched, tx: Transaction, work: Work) -> None:
+def started(mailbox_id: int, begun: Watch | Unwatched, tx: Transaction, context: Context) -> None:
     """It stands from now on, or is tried again."""
     if isinstance(begun, Watch):
-        tx.mailboxes.start_watch(mailbox_id, begun, work.pace.watch_due_after)
+        tx.mailboxes.start_watch(mailbox_id, begun, context.timing.watch_due_after)
     else:
         tx.mailboxes.start_unwatched(mailbox_id, begun, TOPIC_RETRY)
 
 
-def renew_watch(mailbox_id: int, work: Work) -> None:
+def renew_watch(mailbox_id: int, context: Context) -> None:
     """A fresh look at the addresses, daily (E14, E99), and where it is time for it a new registration (E85). A
     failure holds up nothing else.
 
     One at a time: two calls of `watch` for one mailbox are more than Gmail takes (FACTS §1).
     """
-    in_turn(LockKind.WATCH, mailbox_id, WatchDue(mailbox_id), work, partial(_renew, mailbox_id, work))
+    exclusively(
+        LockKind.WATCH, mailbox_id, WatchDue(mailbox_id), context, partial(_renew, mailbox_id, context)
+    )
 
 
-def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
-    with work.store.begin("watch.enter", reads_only=True) as tx:
+def _renew(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
+    with context.store.begin("watch.enter", reads_only=True) as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
-        if mailbox is None or not tx.mailboxes.is_watch_due(mailbox_id, work.pace.redrive_after):
+        if mailbox is None or not tx.mailboxes.is_watch_due(mailbox_id, context.timing.redrive_after):
             return True
         now = tx.now()
-    anew = mailbox.watch.is_deaf(work.pace.push_recall, now, timedelta(seconds=work.pace.watch_rest))
-    daily = timedelta(seconds=work.pace.watch_due_after)
-    due = anew or mailbox.watch.is_to_be_renewed(work.pace.push_recall, now, daily)
+    anew = mailbox.watch.is_deaf(
+        context.timing.push_recall, now, timedelta(seconds=context.timing.watch_rest)
+    )
+    daily = timedelta(seconds=context.timing.watch_due_after)
+    due = anew or mailbox.watch.is_to_be_renewed(context.timing.push_recall, now, daily)
 
     stopped = False
 
@@ -78,39 +82,41 @@ def _renew(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
             gmail.stop_watch()
             stopped = True
         try:
-            watch = gmail.watch(work.topic) if due else None
+            watch = gmail.watch(context.topic) if due else None
         except NoPush as error:  # the addresses are the user's, whatever our topic is like
             return error, gmail.own_addresses()
         return watch, gmail.own_addresses()
 
     try:
-        answer = enter(connections, work, look, Lease(work.pace.lease, keep), purpose=Purpose.WATCH)
+        answer = with_mailbox(
+            connections, context, look, Lease(context.timing.lease, keep), purpose=Purpose.WATCH
+        )
     except Slowed:  # it is due again in a minute
         return True
     except (TryAgain, GiveUp) as error:
-        with work.store.begin("watch.failed") as tx:
+        with context.store.begin("watch.failed") as tx:
             tx.mailboxes.watch_failed(mailbox_id, error.reason, _retry_after(error), stopped=stopped)
         log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
         return True
-    if answer and not _record(mailbox, *answer, anew, work) and isinstance(answer[0], Watch):
-        enter(connections, work, lambda gmail: gmail.stop_watch(), purpose=Purpose.WATCH)
+    if answer and not _record(mailbox, *answer, anew, context) and isinstance(answer[0], Watch):
+        with_mailbox(connections, context, lambda gmail: gmail.stop_watch(), purpose=Purpose.WATCH)
     return True
 
 
 def _record(
-    mailbox: MailboxState, watch: Watch | NoPush | None, own: Mapping[str, str], anew: bool, work: Work
+    mailbox: MailboxState, watch: Watch | NoPush | None, own: Mapping[str, str], anew: bool, context: Context
 ) -> bool:
     """False when nobody wants it any more."""
     address = next(iter(own))
-    with work.store.begin("watch.record") as tx:
+    with context.store.begin("watch.record") as tx:
         if not tx.connections.switched_on(mailbox.id, locked=True):
             return False
         if isinstance(watch, Watch):
-            tx.mailboxes.start_watch(mailbox.id, watch, work.pace.watch_due_after, anew=anew)
+            tx.mailboxes.start_watch(mailbox.id, watch, context.timing.watch_due_after, anew=anew)
         elif watch:
             tx.mailboxes.watch_failed(mailbox.id, watch.reason, TOPIC_RETRY, stopped=anew)
         else:
-            tx.mailboxes.keep_watch(mailbox.id, work.pace.watch_due_after)
+            tx.mailboxes.keep_watch(mailbox.id, context.timing.watch_due_after)
         tx.mailboxes.keep_own_addresses(mailbox.id, own.keys())
         tx.mailboxes.keep_own_name(mailbox.id, own[address])
         renamed = address != mailbox.address and tx.mailboxes.rename(mailbox.id, address)
@@ -131,13 +137,15 @@ def _retry_after(error: TryAgain | GiveUp) -> float:
     return max(WATCH_RETRY, wished)
 
 
-def judge_push(mailbox: MailboxState, mails: int, now: datetime, work: Work) -> tuple[Recall | None, bool]:
+def judge_push(
+    mailbox: MailboxState, mails: int, now: datetime, context: Context
+) -> tuple[Recall | None, bool]:
     """Count so many new mails for push or against it; True when it brings so little that it is to be mended.
 
     `mailbox` is as it was before they were found.
     """
     watch = mailbox.watch
-    told = watch.has_told(mailbox.synced_at, now, timedelta(seconds=ALMOST * work.pace.sync_due_after))
+    told = watch.has_told(mailbox.synced_at, now, timedelta(seconds=ALMOST * context.timing.sync_due_after))
     if told is None:
         return None, False
     recall = watch.recall.after(mails, pushed=told)
@@ -145,12 +153,14 @@ def judge_push(mailbox: MailboxState, mails: int, now: datetime, work: Work) -> 
         return recall, False
     log.info("push.missed", mailbox_id=mailbox.id, mails=mails)
     after = replace(watch, recall=recall)
-    return recall, after.is_deaf(work.pace.push_recall, now, timedelta(seconds=work.pace.watch_rest))
+    return recall, after.is_deaf(
+        context.timing.push_recall, now, timedelta(seconds=context.timing.watch_rest)
+    )
 
 
-def hasten_watch(mailbox_id: int, work: Work) -> None:
+def hasten_watch(mailbox_id: int, context: Context) -> None:
     """Have the watch made anew, unless another mailbox's is just now: this one's turn comes with its next mail."""
-    if work.queue.enter(LockKind.ANEW, 0, ANEW_EVERY) is None:
+    if context.queue.acquire(LockKind.ANEW, 0, ANEW_EVERY) is None:
         return
-    with work.store.begin("watch.hasten") as tx:
+    with context.store.begin("watch.hasten") as tx:
         tx.mailboxes.hasten_watch(mailbox_id)

@@ -8,13 +8,13 @@ from domain.connections import Connection
 from domain.crm.contacts import hits
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
 from domain.mail.answers import answered, quoted
-from domain.mail.composition import NEWEST, Original, Person, Written
-from domain.mail.content import Letter
+from domain.mail.composition import NEWEST, MailRequest, Person, RepliedMail
+from domain.mail.content import MailContent
 from domain.mail.messages import DRAFT, Direction, MailClass, people
 from domain.sorting import zone
-from handlers.context import Work, enter
+from handlers.context import Context, with_mailbox
 from handlers.live_view import live
-from handlers.live_view.merged import SIGN_IN_NEEDED, Shown
+from handlers.live_view.merged import SIGN_IN_NEEDED, VisibleMail
 
 _PAGE = 10
 _MOST_PAGES = 5
@@ -25,21 +25,21 @@ class Answer:
     """Which mail is answered, who gets the answer, and what it says with that mail quoted below."""
 
     gmail_id: str
-    original: Original
+    original: RepliedMail
     to: tuple[Person, ...] = field(repr=False)
     cc: tuple[Person, ...] = field(repr=False)
     text: str = field(repr=False)
 
 
-def prepare(written: Written, connection: Connection, address: str, work: Work) -> Answer:
+def prepare(written: MailRequest, connection: Connection, address: str, context: Context) -> Answer:
     """`address` is the mailbox's own. Raises Refused, and what `Mailbox` raises."""
-    with work.store.begin("answers.look", reads_only=True) as tx:
+    with context.store.begin("answers.look", reads_only=True) as tx:
         own = tx.mailboxes.own_addresses(connection.mailbox_id)
         organisation = tx.of(connection.location).settings.get()
     if written.reply_to == NEWEST:
-        letter = _newest(written, connection, address, own, work)
+        letter = _newest(written, connection, address, own, context)
     else:
-        letter = _named(written, connection, own, work)
+        letter = _named(written, connection, own, context)
     fields = letter.fields()
     whom = answered(letter.message(own), fields, own, everybody=written.to_all)
     first = {name: fields.get(name, ("",))[0] for name in ("message-id", "references", "subject")}
@@ -49,29 +49,33 @@ def prepare(written: Written, connection: Connection, address: str, work: Work) 
         text = quoted(text, letter.text(), letter.header("From"), moment)
     return Answer(
         letter.gmail_id,
-        Original(letter.thread_id, first["message-id"], first["references"], first["subject"]),
+        RepliedMail(letter.thread_id, first["message-id"], first["references"], first["subject"]),
         tuple(map(Person, whom.to)),
         tuple(map(Person, whom.cc)),
         text,
     )
 
 
-def _named(written: Written, connection: Connection, own: frozenset[str], work: Work) -> Letter:
+def _named(
+    written: MailRequest, connection: Connection, own: frozenset[str], context: Context
+) -> MailContent:
     """The mail that was chosen. Where a contact is named it must be one that he takes part in."""
     gmail_id = written.reply_to or ""
-    letter = _read(gmail_id, connection, work)
+    letter = _read(gmail_id, connection, context)
     if letter is None:
         raise Refused(f"there is no mail {gmail_id} in the mailbox to answer")
     if DRAFT in letter.label_ids:
         raise Refused(f"mail {gmail_id} is a draft: there is nothing to answer yet")
-    if written.contact_id and not _theirs(people(letter.message(own)), written.contact_id, connection, work):
+    if written.contact_id and not _theirs(
+        people(letter.message(own)), written.contact_id, connection, context
+    ):
         raise Refused(f"contact {written.contact_id} takes no part in mail {gmail_id}: leave --to out")
     return letter
 
 
 def _newest(
-    written: Written, connection: Connection, address: str, own: frozenset[str], work: Work
-) -> Letter:
+    written: MailRequest, connection: Connection, address: str, own: frozenset[str], context: Context
+) -> MailContent:
     """The newest mail that a person of the contact has written (D16), as the contact's page would show it."""
     if written.contact_id is None:
         raise Refused("name the contact whose mail this answers: --to CONTACT")
@@ -80,7 +84,7 @@ def _newest(
         page = live.show(
             written.contact_id,
             written.user_id,
-            work,
+            context,
             limit=_PAGE,
             place=place,
             mailbox=address,
@@ -93,8 +97,8 @@ def _newest(
                     if asked.trouble == SIGN_IN_NEEDED
                     else TryAgain(asked.trouble)
                 )
-        for shown in _candidates(page.mails, written.contact_id, connection, own, work):
-            letter = _read(shown.letter.gmail_id, connection, work)
+        for shown in _candidates(page.mails, written.contact_id, connection, own, context):
+            letter = _read(shown.letter.gmail_id, connection, context)
             if letter is not None and letter.message(own).mail_class is MailClass.HUMAN:
                 return letter
         place = page.place
@@ -106,8 +110,12 @@ def _newest(
 
 
 def _candidates(
-    mails: Collection[Shown], contact_id: str, connection: Connection, own: frozenset[str], work: Work
-) -> list[Shown]:
+    mails: Collection[VisibleMail],
+    contact_id: str,
+    connection: Connection,
+    own: frozenset[str],
+    context: Context,
+) -> list[VisibleMail]:
     """A preview does not show all that tells a mail's class, but enough to pass over most automatic mail."""
     found = []
     for shown in mails:
@@ -116,21 +124,21 @@ def _candidates(
             shown.direction is Direction.INBOUND
             and message.mail_class is MailClass.HUMAN
             and message.author
-            and _theirs([message.author], contact_id, connection, work)
+            and _theirs([message.author], contact_id, connection, context)
         ):
             found.append(shown)
     return found
 
 
-def _theirs(addresses: Collection[str], contact_id: str, connection: Connection, work: Work) -> bool:
+def _theirs(addresses: Collection[str], contact_id: str, connection: Connection, context: Context) -> bool:
     """Whether one of the addresses is the contact's now (D5, Z45)."""
-    with work.store.begin("answers.look", reads_only=True) as tx:
+    with context.store.begin("answers.look", reads_only=True) as tx:
         known = tx.of(connection.location).contacts.candidates(addresses)
     return any(hit.contact.id == contact_id for address in addresses for hit in hits(address, known))
 
 
-def _read(gmail_id: str, connection: Connection, work: Work) -> Letter | None:
-    answer = enter((connection,), work, lambda gmail: [gmail.letter(gmail_id)])
+def _read(gmail_id: str, connection: Connection, context: Context) -> MailContent | None:
+    answer = with_mailbox((connection,), context, lambda gmail: [gmail.letter(gmail_id)])
     if answer is None:
         raise AccessRevoked(SIGN_IN_NEEDED)
     [letter] = answer

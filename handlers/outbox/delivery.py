@@ -11,7 +11,7 @@ import structlog
 from domain.connections import Connection
 from domain.crm.users import User
 from domain.errors import GiveUp, TryAgain, Unanswered
-from domain.events import SendingDue
+from domain.events import OutboxDue
 from domain.locks import LockKind
 from domain.outbox import (
     DRAFT_GONE,
@@ -21,14 +21,14 @@ from domain.outbox import (
     SIGN_IN,
     SWITCHED_OFF,
     TOO_LATE,
-    Sending,
+    OutboxItem,
     SendReport,
     SendState,
     hindrance,
     wait_before,
 )
 from domain.quota import Purpose
-from handlers.context import REFUSED_WAIT, Lease, Work, enter, in_turn, written
+from handlers.context import REFUSED_WAIT, Context, Lease, exclusively, with_mailbox, written
 from handlers.crm.locations import Where, located
 from handlers.ports.providers import Mailbox
 from handlers.ports.store import Transaction
@@ -39,26 +39,28 @@ TURN = 20.0
 """Seconds after which a mailbox lets others have the thread."""
 
 
-def deliver(mailbox_id: int, work: Work) -> None:
+def deliver(mailbox_id: int, context: Context) -> None:
     """Everything of this mailbox that is due, one after the other, one run at a time."""
-    in_turn(LockKind.SEND, mailbox_id, SendingDue(mailbox_id), work, partial(_deliver, mailbox_id, work))
+    exclusively(
+        LockKind.SEND, mailbox_id, OutboxDue(mailbox_id), context, partial(_deliver, mailbox_id, context)
+    )
 
 
-def _deliver(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
+def _deliver(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
     turn_ends = time.monotonic() + TURN
-    while not work.stopping():
+    while not context.stopping():
         if time.monotonic() > turn_ends:
-            work.queue.mark(LockKind.SEND, mailbox_id)  # one more run, behind all that is queued now
+            context.queue.mark_dirty(LockKind.SEND, mailbox_id)  # one more run, behind all that is queued now
             return True
-        with work.store.begin("sending.claim") as tx:
-            sending = tx.outbox.claim(mailbox_id, work.me(), work.pace.long_lease)
+        with context.store.begin("sending.claim") as tx:
+            sending = tx.outbox.claim(mailbox_id, context.me(), context.timing.long_lease)
             if sending is None:
                 return True
             connection = tx.connections.get(sending.connection_id)
             user = _user(connection, tx)
             late = sending.is_late(tx.now())
-        end = _take_up(sending, connection, user, work, _lease(sending, keep, work), late=late)
-        written(partial(_conclude, sending, connection, end, work), work)
+        end = _take_up(sending, connection, user, context, _lease(sending, keep, context), late=late)
+        written(partial(_conclude, sending, connection, end, context), context)
         if not keep():
             return False
     return False
@@ -68,16 +70,16 @@ def _user(connection: Connection | None, tx: Transaction) -> User | None:
     return tx.of(connection.location).users.get(connection.user_id) if connection else None
 
 
-def _lease(sending: Sending, keep: Callable[[], bool], work: Work) -> Lease:
+def _lease(sending: OutboxItem, keep: Callable[[], bool], context: Context) -> Lease:
     """The claim and the turn; the shorter of the two says how often."""
-    owner, claim = work.me(), work.pace.long_lease
+    owner, claim = context.me(), context.timing.long_lease
 
     def extend() -> None:
         keep()
-        with work.store.begin("sending.extend") as tx:
+        with context.store.begin("sending.extend") as tx:
             tx.outbox.extend(sending, owner, claim)
 
-    return Lease(min(work.pace.lease, claim), extend)
+    return Lease(min(context.timing.lease, claim), extend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,10 @@ class _End:
 
 
 def _take_up(
-    sending: Sending,
+    sending: OutboxItem,
     connection: Connection | None,
     user: User | None,
-    work: Work,
+    context: Context,
     lease: Lease,
     *,
     late: bool,
@@ -106,10 +108,10 @@ def _take_up(
         return _hindered(sending, why or SWITCHED_OFF)
     run = {SendState.DRAFTING: _clear_away, SendState.WAITING: _send, SendState.SENDING: _look}[sending.state]
     try:
-        end = enter(
+        end = with_mailbox(
             (connection,),
-            work,
-            lambda gmail: run(sending, gmail, work, late=late),
+            context,
+            lambda gmail: run(sending, gmail, context, late=late),
             lease,
             purpose=Purpose.SEND,
         )
@@ -123,7 +125,7 @@ def _take_up(
     return end or _hindered(sending, SIGN_IN)
 
 
-def _hindered(sending: Sending, why: str) -> _End:
+def _hindered(sending: OutboxItem, why: str) -> _End:
     if sending.state is SendState.DRAFTING:
         return _End(SendState.FAILED, INTERRUPTED)
     if sending.state is SendState.WAITING:
@@ -131,7 +133,7 @@ def _hindered(sending: Sending, why: str) -> _End:
     return _again(sending, SendState.SENDING, TryAgain(why))
 
 
-def _clear_away(sending: Sending, gmail: Mailbox, work: Work, *, late: bool) -> _End:
+def _clear_away(sending: OutboxItem, gmail: Mailbox, context: Context, *, late: bool) -> _End:
     """Its caller died, or was told that it failed: a draft that came to be nevertheless goes."""
     draft_id = gmail.draft_with(sending.key, sending.created_at)
     if draft_id is not None:
@@ -139,30 +141,30 @@ def _clear_away(sending: Sending, gmail: Mailbox, work: Work, *, late: bool) -> 
     return _End(SendState.FAILED, INTERRUPTED)
 
 
-def _send(sending: Sending, gmail: Mailbox, work: Work, *, late: bool) -> _End:
+def _send(sending: OutboxItem, gmail: Mailbox, context: Context, *, late: bool) -> _End:
     if sending.draft_id is None or late:
         return _End(SendState.FAILED, TOO_LATE)
     try:
         return _End(SendState.SENT, sent_id=gmail.send_draft(sending.draft_id))
     except LookupError:  # sent or deleted meanwhile, by whomever: from here on it is looked for
-        return _End(SendState.SENDING, LOOKED_FOR, after=work.pace.redrive_after, looks=sending.looks)
+        return _End(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=sending.looks)
     except Unanswered as error:  # Gmail may be at it still
         later = _again(sending, SendState.SENDING, error)
-        return replace(later, after=max(later.after, work.pace.long_lease / 10))
+        return replace(later, after=max(later.after, context.timing.long_lease / 10))
     except TryAgain as error:
         return _again(sending, SendState.WAITING, error)
     except GiveUp as error:
         return _End(SendState.FAILED, error.reason)
 
 
-def _look(sending: Sending, gmail: Mailbox, work: Work, *, late: bool) -> _End:
+def _look(sending: OutboxItem, gmail: Mailbox, context: Context, *, late: bool) -> _End:
     """An earlier try ended in the dark. Gmail takes a draft away when it sends it."""
     if sending.draft_id is not None and gmail.has_draft(sending.draft_id):
-        return _send(sending, gmail, work, late=late)
-    return _look_for(sending, gmail, work)
+        return _send(sending, gmail, context, late=late)
+    return _look_for(sending, gmail, context)
 
 
-def _look_for(sending: Sending, gmail: Mailbox, work: Work) -> _End:
+def _look_for(sending: OutboxItem, gmail: Mailbox, context: Context) -> _End:
     """A draft that is gone proves nothing: its user may have deleted it. What was sent has our key."""
     sent_id = gmail.sent_with(sending.key, sending.created_at)
     if sent_id is not None:
@@ -170,18 +172,18 @@ def _look_for(sending: Sending, gmail: Mailbox, work: Work) -> _End:
     looks = sending.looks + 1
     if looks >= LOOKS:
         return _End(SendState.FAILED, DRAFT_GONE)
-    return _End(SendState.SENDING, LOOKED_FOR, after=work.pace.redrive_after, looks=looks)
+    return _End(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=looks)
 
 
-def _again(sending: Sending, state: SendState, error: TryAgain) -> _End:
+def _again(sending: OutboxItem, state: SendState, error: TryAgain) -> _End:
     wait = wait_before(sending.attempts, random.random())  # noqa: S311 - jitter, no secret
     after = wait if error.after is None else max(wait, error.after)
     return _End(state, error.reason, after=after.total_seconds(), looks=sending.looks)
 
 
-def _conclude(sending: Sending, connection: Connection | None, end: _End, work: Work) -> None:
-    me = work.me()
-    with work.store.begin("sending.record") as tx:
+def _conclude(sending: OutboxItem, connection: Connection | None, end: _End, context: Context) -> None:
+    me = context.me()
+    with context.store.begin("sending.record") as tx:
         if end.state in (SendState.SENT, SendState.FAILED):
             ours = tx.outbox.finish(sending, me, end.state, sent_id=end.sent_id, reason=end.reason)
         else:
@@ -208,15 +210,15 @@ def reports(
     mailbox: str | None,
     state: SendState | None,
     limit: int,
-    work: Work,
+    context: Context,
     location: Where = None,
 ) -> tuple[SendReport, ...]:
     """What waits, was sent, has failed, the newest first."""
-    with work.store.begin("sending.reports", reads_only=True) as tx:
+    with context.store.begin("sending.reports", reads_only=True) as tx:
         return located(location, tx).reports.sendings(user_id, mailbox, state, limit)
 
 
-def look_up(sending_id: int, work: Work) -> Sending | None:
+def look_up(sending_id: int, context: Context) -> OutboxItem | None:
     """How it stands now."""
-    with work.store.begin("sending.read", reads_only=True) as tx:
+    with context.store.begin("sending.read", reads_only=True) as tx:
         return tx.outbox.get(sending_id)

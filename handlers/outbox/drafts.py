@@ -5,12 +5,12 @@ from collections.abc import Callable
 import structlog
 
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain, Unanswered
-from domain.events import SendingDue
+from domain.events import OutboxDue
 from domain.locks import LockKind
-from domain.mail.composition import Unsendable, Written, encode
-from domain.outbox import SIGN_IN, Room, Sending, SendState, hindrance, key_of
+from domain.mail.composition import MailRequest, Unsendable, encode
+from domain.outbox import SIGN_IN, DailyQuota, OutboxItem, SendState, hindrance, key_of
 from domain.quota import Purpose
-from handlers.context import Work, enter
+from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where
 from handlers.outbox.preparing import WAYS_OUT, Prepared, prepare
 from handlers.ports.providers import Mailbox
@@ -23,13 +23,13 @@ def _nobody_looks(sent: int, total: int) -> None:
 
 
 def ask(
-    written: Written,
-    work: Work,
+    written: MailRequest,
+    context: Context,
     *,
     key: str | None = None,
     progress: Callable[[int, int], None] = _nobody_looks,
     location: Where = None,
-) -> Sending:
+) -> OutboxItem:
     """Hand a mail to Gmail's drafts; the sending itself follows. Returns its row in the outbox.
 
     With the same `key` of the same user it is handed over once, however often it is asked for: the row is that of
@@ -37,38 +37,38 @@ def ask(
     and what `Mailbox` raises; then nothing will be sent. Who wants to see first whom an answer goes to takes the
     two steps one by one.
     """
-    return hand_over(prepare(written, work, location), work, key=key, progress=progress)
+    return hand_over(prepare(written, context, location), context, key=key, progress=progress)
 
 
 def hand_over(
     prepared: Prepared,
-    work: Work,
+    context: Context,
     *,
     key: str | None = None,
     progress: Callable[[int, int], None] = _nobody_looks,
-) -> Sending:
+) -> OutboxItem:
     """Write it into Gmail's drafts; from then on it will be sent."""
     own_key = key_of(prepared.connection.location, prepared.user_id, key)
     try:
         raw = encode(prepared.mail, own_key)
     except Unsendable as error:
         raise Refused(str(error)) from None
-    asked, is_new = _reserve(prepared, own_key, work)
+    asked, is_new = _reserve(prepared, own_key, context)
     if is_new:
-        _draft(asked, raw, prepared, work, progress)
-        asked = _now(asked, work)
+        _draft(asked, raw, prepared, context, progress)
+        asked = _now(asked, context)
     if asked.state is SendState.WAITING:
-        _wake(asked.mailbox_id, work)
+        _wake(asked.mailbox_id, context)
     return asked
 
 
-def _reserve(prepared: Prepared, key: str, work: Work) -> tuple[Sending, bool]:
+def _reserve(prepared: Prepared, key: str, context: Context) -> tuple[OutboxItem, bool]:
     """A row of the outbox, and whether it is new; it counts against the daily limit from now on.
 
     What Gmail has never had may be asked for again with its key.
     """
     connection = prepared.connection
-    with work.store.begin("sending.reserve") as tx:
+    with context.store.begin("sending.reserve") as tx:
         room = tx.outbox.room(connection.mailbox_id)
         known = tx.outbox.by_key(key)
         if known and known.state is SendState.DRAFTING:
@@ -80,16 +80,21 @@ def _reserve(prepared: Prepared, key: str, work: Work) -> tuple[Sending, bool]:
         now = tx.connections.get(connection.id)
         if room is None or now is None or hindrance(now, tx.of(now.location).users.get(prepared.user_id)):
             raise Refused("the connection was changed meanwhile: ask again")
-        _check_room(room, work.daily_limit)
+        _check_room(room, context.daily_limit)
         added = tx.outbox.add(
-            connection.mailbox_id, connection.id, prepared.contact_id, key, work.me(), work.pace.hand_over
+            connection.mailbox_id,
+            connection.id,
+            prepared.contact_id,
+            key,
+            context.me(),
+            context.timing.hand_over,
         )
         if added is None:
             raise Refused("this key is in use: choose another")
     return added, True
 
 
-def _check_room(room: Room, limit: int) -> None:
+def _check_room(room: DailyQuota, limit: int) -> None:
     """Above the limit a mail fails visibly: it is not queued for tomorrow, and not sent another way (D15)."""
     if room.paused:
         raise Refused("the mailbox is paused: `lodestone resume` ends that")
@@ -101,39 +106,43 @@ def _check_room(room: Room, limit: int) -> None:
 
 
 def _draft(
-    sending: Sending, raw: bytes, prepared: Prepared, work: Work, progress: Callable[[int, int], None]
+    sending: OutboxItem,
+    raw: bytes,
+    prepared: Prepared,
+    context: Context,
+    progress: Callable[[int, int], None],
 ) -> None:
     """The draft is written and its id recorded. Whatever goes wrong, nothing is sent after the caller was told so."""
 
     def write(gmail: Mailbox) -> bool:
-        _write(sending, raw, prepared, gmail, work, progress)
+        _write(sending, raw, prepared, gmail, context, progress)
         return True
 
-    if not enter((prepared.connection,), work, write, purpose=Purpose.SEND):
+    if not with_mailbox((prepared.connection,), context, write, purpose=Purpose.SEND):
         raise Refused(WAYS_OUT[SIGN_IN].format(user=prepared.user_id))
 
 
 def _write(
-    sending: Sending,
+    sending: OutboxItem,
     raw: bytes,
     prepared: Prepared,
     gmail: Mailbox,
-    work: Work,
+    context: Context,
     progress: Callable[[int, int], None],
 ) -> None:
-    me = work.me()
+    me = context.me()
     try:
         draft_id = gmail.create_draft(raw, prepared.thread_id, progress)
     except Unanswered:  # whoever takes it up once what may have come to be can be seen says that it failed
-        with work.store.begin("sending.abandon") as tx:
-            tx.outbox.release(sending, me, work.pace.redrive_after, SendState.DRAFTING, None, 0)
+        with context.store.begin("sending.abandon") as tx:
+            tx.outbox.release(sending, me, context.timing.redrive_after, SendState.DRAFTING, None, 0)
         raise
     except (TryAgain, GiveUp, AccessRevoked) as error:
         reason = SIGN_IN if isinstance(error, AccessRevoked) else error.reason
-        with work.store.begin("sending.not_drafted") as tx:
+        with context.store.begin("sending.not_drafted") as tx:
             tx.outbox.finish(sending, me, SendState.FAILED, sent_id=None, reason=reason)
         raise
-    with work.store.begin("sending.drafted") as tx:
+    with context.store.begin("sending.drafted") as tx:
         in_time = tx.outbox.drafted(sending, me, draft_id)
     if not in_time:
         gmail.delete_draft(draft_id)
@@ -149,15 +158,15 @@ def _write(
     )
 
 
-def _now(sending: Sending, work: Work) -> Sending:
-    with work.store.begin("sending.read", reads_only=True) as tx:
+def _now(sending: OutboxItem, context: Context) -> OutboxItem:
+    with context.store.begin("sending.read", reads_only=True) as tx:
         return tx.outbox.get(sending.id) or sending
 
 
-def _wake(mailbox_id: int, work: Work) -> None:
+def _wake(mailbox_id: int, context: Context) -> None:
     """Nobody may be told of an error now: he would ask again, and what is drafted will be sent. The sweep finds it."""
     try:
-        work.queue.mark(LockKind.SEND, mailbox_id)
-        work.queue.emit(SendingDue(mailbox_id))
+        context.queue.mark_dirty(LockKind.SEND, mailbox_id)
+        context.queue.emit(OutboxDue(mailbox_id))
     except Exception as error:
         log.warning("sending.unannounced", mailbox_id=mailbox_id, error=type(error).__name__)

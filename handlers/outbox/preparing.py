@@ -9,15 +9,15 @@ from domain.mail.addresses import canonical
 from domain.mail.composition import (
     MAX_NAME,
     MailKind,
-    Outgoing,
+    MailRequest,
+    OutgoingMail,
     Person,
     Unsendable,
-    Written,
     answering,
     check,
 )
 from domain.outbox import NO_PERMISSION, SIGN_IN, hindrance, may_send
-from handlers.context import Work
+from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.outbox import answers
 from handlers.outbox.answers import Answer
@@ -45,7 +45,7 @@ class Prepared:
     user_id: str
     contact_id: str | None
     connection: Connection
-    mail: Outgoing
+    mail: OutgoingMail
     answers: str | None = None
 
     @property
@@ -53,15 +53,17 @@ class Prepared:
         return self.mail.answers.thread_id if self.mail.answers else None
 
 
-def prepare(written: Written, work: Work, location: Where = None) -> Prepared:
+def prepare(written: MailRequest, context: Context, location: Where = None) -> Prepared:
     """The mail with its recipients, and what it answers looked at in Gmail (H45). Raises as `ask` does."""
-    with work.store.begin("sending.look", reads_only=True) as tx:
+    with context.store.begin("sending.look", reads_only=True) as tx:
         way = _way(written, located(location, tx), tx)
-    mail = Outgoing(way.sender, way.to, written.subject or "", written.text, written.cc, written.attachments)
+    mail = OutgoingMail(
+        way.sender, way.to, written.subject or "", written.text, written.cc, written.attachments
+    )
     answer = None
     if written.reply_to is not None:
         try:
-            answer = answers.prepare(written, way.connection, way.sender.address, work)
+            answer = answers.prepare(written, way.connection, way.sender.address, context)
         except AccessRevoked:
             raise Refused(WAYS_OUT[SIGN_IN].format(user=written.user_id)) from None
     try:
@@ -74,7 +76,7 @@ def prepare(written: Written, work: Work, location: Where = None) -> Prepared:
     return Prepared(written.user_id, written.contact_id, way.connection, mail, answered)
 
 
-def _as_answer(mail: Outgoing, answer: Answer, subject: str | None) -> Outgoing:
+def _as_answer(mail: OutgoingMail, answer: Answer, subject: str | None) -> OutgoingMail:
     """Whom the user has named himself counts instead. Nobody gets it twice."""
     to = mail.to or answer.to
     known = {canonical(one.address) for one in (*to, *mail.cc)}
@@ -91,7 +93,7 @@ def _as_answer(mail: Outgoing, answer: Answer, subject: str | None) -> Outgoing:
     )
 
 
-def _way(written: Written, here: InLocation, tx: Transaction) -> _Way:
+def _way(written: MailRequest, here: InLocation, tx: Transaction) -> _Way:
     """Raises Refused for what may not be sent, or not by this user (D15, Z45)."""
     user_id = written.user_id
     if written.kind is not MailKind.INDIVIDUAL:
@@ -125,7 +127,7 @@ def _printable(name: str) -> str:
     return "".join(char for char in name if char.isprintable()).strip()
 
 
-def _recipients(written: Written, here: InLocation) -> tuple[Person, ...]:
+def _recipients(written: MailRequest, here: InLocation) -> tuple[Person, ...]:
     """Addresses that the record has now (Z16); without a record any that the owner names (Z17a). Nobody yet where
     the mail that is answered has to say it (H45)."""
     if written.contact_id is None:

@@ -25,11 +25,11 @@ from typing import Protocol
 
 from domain.channels import Parcel
 from domain.ledger import Ahead, Claim, Cost, Planned, Step
-from domain.outbox import Room, Sending, SendState
+from domain.outbox import DailyQuota, OutboxItem, SendState
 from domain.outcomes import Outcome
 
 
-class LedgerRows(Protocol):
+class LedgerRepository(Protocol):
     """The steps of mail. Claims are of one mailbox and one kind of step, up to 1,000 at a time."""
 
     def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None:
@@ -108,7 +108,7 @@ class LedgerRows(Protocol):
         """What waits in the mailbox."""
 
 
-class DeliveryRows(Protocol):
+class DeliveryRepository(Protocol):
     """Notifications on their way to channels. Who claims has the channel to himself until the commit. A lease is long
     enough for what is claimed, so that nobody extends it. The answers are batches: those that were the owner's still.
     """
@@ -148,45 +148,45 @@ class DeliveryRows(Protocol):
         """What waited for its user's sign-in may go now."""
 
 
-class OutboxRows(Protocol):
+class OutboxRepository(Protocol):
     """Mail that users send. One at a time, the one that was asked for first; nothing is set aside: what cannot be sent
     is finished as failed, and its user sees why. The answers say whether it was the owner's still."""
 
-    def room(self, mailbox_id: int) -> Room | None:
+    def room(self, mailbox_id: int) -> DailyQuota | None:
         """How much of the daily limit is used; None when there is no such mailbox. Whoever else asks waits until we
         commit, so that two at once cannot both take the last place."""
 
     def add(
         self, mailbox_id: int, connection_id: int, contact_id: str | None, key: str, owner: str, lease: float
-    ) -> Sending | None:
+    ) -> OutboxItem | None:
         """A mail that this owner is about to hand to Gmail: his from the start, which is no try of sending it. None
         when the key is taken."""
 
-    def get(self, sending_id: int) -> Sending | None:
+    def get(self, sending_id: int) -> OutboxItem | None:
         """One of them, None when it is gone."""
 
-    def by_key(self, key: str) -> Sending | None:
+    def by_key(self, key: str) -> OutboxItem | None:
         """The one with this key."""
 
-    def remove(self, sending: Sending) -> None:
+    def remove(self, sending: OutboxItem) -> None:
         """As if it had never been asked for."""
 
-    def drafted(self, sending: Sending, owner: str, draft_id: str) -> bool:
+    def drafted(self, sending: OutboxItem, owner: str, draft_id: str) -> bool:
         """Gmail has it: released, to be sent at once."""
 
-    def claim(self, mailbox_id: int, owner: str, lease: float) -> Sending | None:
+    def claim(self, mailbox_id: int, owner: str, lease: float) -> OutboxItem | None:
         """What waited is "sending" from this commit on: whoever finds it so looks whether it was sent. The state that
         is returned is that of before. A paused mailbox gives nothing out."""
 
-    def extend(self, sending: Sending, owner: str, lease: float) -> None: ...
+    def extend(self, sending: OutboxItem, owner: str, lease: float) -> None: ...
 
     def release(
-        self, sending: Sending, owner: str, after: float, state: SendState, reason: str | None, looks: int
+        self, sending: OutboxItem, owner: str, after: float, state: SendState, reason: str | None, looks: int
     ) -> bool:
         """To be taken up in this state."""
 
     def finish(
-        self, sending: Sending, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
+        self, sending: OutboxItem, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
     ) -> bool:
         """Sent, or failed for good."""
 

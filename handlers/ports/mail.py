@@ -8,7 +8,7 @@ from domain.connections import Connection
 from domain.crm.records import Records
 from domain.ledger import Claim, Link, Sortable
 from domain.mailboxes import Found
-from domain.message_records import Trail
+from domain.message_records import MessageRecord
 from domain.notifications import NoticeKind, Told
 from domain.outbox import SendReport, SendState
 from domain.outcomes import Outcome
@@ -17,26 +17,26 @@ from domain.retention import Data
 from domain.sorting import Category, Earlier, LabelChange, Labelled, Replacing, Sorted
 
 
-class NoticeRows(Protocol):
+class NoticeRepository(Protocol):
     def of_user(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notice, ...]: ...
     def get(self, notification_id: int, user_id: str) -> Notice | None: ...
     def remove(self, notification_id: int, user_id: str) -> bool: ...
 
 
-class MailReportRows(Protocol):
+class MailReportRepository(Protocol):
     def totals(self, mailbox: str | None, due_after: float) -> Totals: ...
     def mailboxes(
         self, mailbox: str | None = None, limit: int | None = None
     ) -> tuple[MailboxReport, ...]: ...
     def count_outdated(self) -> Mapping[Records, int]: ...
     def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]: ...
-    def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[Trail, ...]: ...
+    def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]: ...
     def sendings(
         self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int
     ) -> tuple[SendReport, ...]: ...
 
 
-class SortingRows(Protocol):
+class SortingRepository(Protocol):
     def sortable(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Sortable]: ...
     def labelled_before(
         self, claims: Collection[Claim]
@@ -46,7 +46,7 @@ class SortingRows(Protocol):
     ) -> tuple[Replacing, ...]: ...
 
 
-class DecisionRows(Protocol):
+class DecisionRepository(Protocol):
     def skip(
         self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]
     ) -> None: ...
@@ -68,7 +68,7 @@ class DecisionRows(Protocol):
     def undone(self, labelled: Collection[Labelled]) -> None: ...
 
 
-class NotificationRows(Protocol):
+class NotificationRepository(Protocol):
     def notify(
         self,
         connection: Connection,
@@ -79,7 +79,7 @@ class NotificationRows(Protocol):
     def tell(self, connection: Connection, kind: NoticeKind) -> frozenset[int]: ...
 
 
-class MessageRows(Protocol):
+class MessageRepository(Protocol):
     def record(
         self,
         mailbox_id: int,

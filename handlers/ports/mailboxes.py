@@ -11,7 +11,7 @@ from domain.sorting import ByCategory
 from domain.watches import Ended
 
 
-class MailboxRows(Protocol):
+class MailboxRepository(Protocol):
     def get(self, mailbox_id: int) -> MailboxState | None: ...
     def own_addresses(self, mailbox_id: int) -> frozenset[str]: ...
     def own_and_registered(self, mailbox_id: int) -> tuple[frozenset[str], frozenset[str]]: ...
@@ -49,7 +49,7 @@ class MailboxRows(Protocol):
     def redrive_watches(self, limit: int, again_after: float) -> tuple[int, ...]: ...
 
 
-class HistoryRows(Protocol):
+class HistoryRepository(Protocol):
     def stand(self, mailbox_id: int, cursor: str | None) -> datetime | None: ...
     def keep(
         self,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.errors import GiveUp, TryAgain
-from domain.mail.content import Letter, Sought
+from domain.mail.content import MailContent, MailQuery
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
 from domain.sign_ins import SignIn
@@ -70,18 +70,18 @@ class Mailbox(Protocol):
         None where the mailbox has the label no more.
         """
 
-    def searches(self, sought: Sought) -> tuple[Sought, ...]:
+    def searches(self, sought: MailQuery) -> tuple[MailQuery, ...]:
         """The same as several searches where one would be longer than Gmail takes. Asks nobody; a mail may be
         found by more than one of them."""
 
-    def found(self, sought: Sought, page: str | None) -> tuple[tuple[str, ...], str | None]:
+    def found(self, sought: MailQuery, page: str | None) -> tuple[tuple[str, ...], str | None]:
         """Ids of mail, newest first, a page at a time: more than what is sought, as far as Gmail's search is
         fuzzy (Z17). The token leads to the next page, None after the last."""
 
-    def previews(self, gmail_ids: Sequence[str]) -> Mapping[str, Letter | TryAgain | GiveUp | None]:
+    def previews(self, gmail_ids: Sequence[str]) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
         """One batched get for at most 25 messages, to be shown in a list; None where Gmail answers 404."""
 
-    def letter(self, gmail_id: str) -> Letter | TryAgain | GiveUp | None:
+    def letter(self, gmail_id: str) -> MailContent | TryAgain | GiveUp | None:
         """One mail whole, None when Gmail does not have it."""
 
     def attachment(self, gmail_id: str, attachment_id: str) -> bytes | None:

@@ -4,22 +4,22 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from domain.events import Event
-from domain.locks import LockKind, Turn
+from domain.locks import LockKind, MailboxLock
 
 
 class Queue(Protocol):
     """Dirty marks and locks per mailbox (W1). A hint: nothing here is the truth (W13)."""
 
-    def mark(self, kind: LockKind, mailbox_id: int) -> bool:
+    def mark_dirty(self, kind: LockKind, mailbox_id: int) -> bool:
         """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
 
-    def enter(self, kind: LockKind, mailbox_id: int, seconds: float) -> Turn | None:
+    def acquire(self, kind: LockKind, mailbox_id: int, seconds: float) -> MailboxLock | None:
         """Take the lock for so many seconds at most, None when somebody else holds it."""
 
-    def keep(self, turn: Turn, seconds: float) -> bool:
+    def extend(self, lock: MailboxLock, seconds: float) -> bool:
         """The lock for so many seconds more; False when it is no longer ours."""
 
-    def leave(self, turn: Turn, *, done: bool) -> bool:
+    def release(self, lock: MailboxLock, *, done: bool) -> bool:
         """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""
 
     def stalled(self, kind: LockKind, older_than: float, limit: int) -> Sequence[int]:

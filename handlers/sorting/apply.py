@@ -21,8 +21,8 @@ from domain.sorting import (
     replacement,
 )
 from domain.sorting import outcome as outcome_of
-from handlers.batches import Slice
-from handlers.context import Work
+from handlers.batches import ClaimedBatch
+from handlers.context import Context
 from handlers.ports.providers import Mailbox, Spent
 from handlers.sorting import threads
 
@@ -39,7 +39,7 @@ class Plan:
     `halves` are what is under other labels of mail of the same contacts (E47); `names` those of new labels.
     """
 
-    piece: Slice
+    piece: ClaimedBatch
     connections: Mapping[int, Connection]
     links: Mapping[tuple[str, int], Link]
     outcomes: Mapping[Claim, Outcome]
@@ -91,7 +91,7 @@ class Result:
     refused: str | None = None
 
 
-def label(gmail: Mailbox, plan: Plan, result: Result, work: Work) -> Spent:
+def label(gmail: Mailbox, plan: Plan, result: Result, context: Context) -> Spent:
     """Label the mails and return what that cost; a label the user has deleted is made again, once (E55, W12).
 
     May be called again with the same result when a grant ends half-way.
@@ -100,18 +100,18 @@ def label(gmail: Mailbox, plan: Plan, result: Result, work: Work) -> Spent:
     seen = _look_again(gmail, plan, result)
     _acknowledge(plan, result, labels, seen)
     if not {plan.intents[claim].category for claim in plan.to_change} <= labels.keys():
-        labels = _ensure_labels(gmail, plan, labels, work)
+        labels = _ensure_labels(gmail, plan, labels, context)
     try:
         _modify(gmail, plan, result, labels, seen)
     except LabelUnknown:
-        labels = _ensure_labels(gmail, plan, labels, work)
+        labels = _ensure_labels(gmail, plan, labels, context)
         _modify(gmail, plan, result, labels, seen)
     sought = [
-        threads.Sought(claim, plan.contact(claim), plan.intents[claim], thread_id, others)
+        threads.ThreadSearch(claim, plan.contact(claim), plan.intents[claim], thread_id, others)
         for claim, thread_id in result.found_in.items()
         if (others := plan.others(claim))
     ]
-    threads.replace_labels(plan.piece.mailbox.id, sought, labels, gmail, result.older, work)
+    threads.replace_labels(plan.piece.mailbox.id, sought, labels, gmail, result.older, context)
     for claim in plan.piece.claims:
         if error := result.older.failed.get(plan.contact(claim)):
             result.errors.setdefault(claim.gmail_id, error)
@@ -119,10 +119,10 @@ def label(gmail: Mailbox, plan: Plan, result: Result, work: Work) -> Spent:
 
 
 def _ensure_labels(
-    gmail: Mailbox, plan: Plan, known: Mapping[Category, str], work: Work
+    gmail: Mailbox, plan: Plan, known: Mapping[Category, str], context: Context
 ) -> Mapping[Category, str]:
     labels = gmail.ensure_labels(plan.names, known)
-    with work.store.begin("labels.keep") as tx:
+    with context.store.begin("labels.keep") as tx:
         tx.mailboxes.keep_labels(plan.piece.mailbox.id, labels, plan.names)
     return labels
 

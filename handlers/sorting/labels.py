@@ -18,8 +18,8 @@ from domain.outcomes import Outcome
 from domain.quota import Purpose
 from domain.sorting import LABELLED, Category, Earlier, Replacing, Sorted, category, highest, local_date
 from domain.sorting import outcome as outcome_of
-from handlers.batches import Slice, set_aside_exhausted
-from handlers.context import Work, enter, in_turn, once_more, wake_channels
+from handlers.batches import ClaimedBatch, set_aside_exhausted
+from handlers.context import Context, exclusively, once_more, wake_channels, with_mailbox
 from handlers.ports.store import InLocation, Transaction
 from handlers.sorting import threads
 from handlers.sorting.apply import Plan, Result, label
@@ -30,25 +30,25 @@ AT_ONCE = 1_000
 """What one batchModify takes."""
 
 
-def sort(mailbox_id: int, work: Work) -> None:
+def sort(mailbox_id: int, context: Context) -> None:
     """Everything of this mailbox that may be sorted, oldest first, one run at a time (W10)."""
-    work.queue.mark(LockKind.SORT, mailbox_id)
-    in_turn(
+    context.queue.mark_dirty(LockKind.SORT, mailbox_id)
+    exclusively(
         LockKind.SORT,
         mailbox_id,
         MailAnnounced(mailbox_id),
-        work,
-        lambda keep: _sort(mailbox_id, work, keep),
+        context,
+        lambda keep: _sort(mailbox_id, context, keep),
     )
 
 
-def _sort(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
-    while not work.stopping():
-        plan = _plan(mailbox_id, work)
+def _sort(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
+    while not context.stopping():
+        plan = _plan(mailbox_id, context)
         if plan is None:
             return True
         with plan.piece.released_on_failure():
-            if not _carry_out(plan, work, keep):
+            if not _carry_out(plan, context, keep):
                 return True
             if keep():
                 continue
@@ -56,9 +56,9 @@ def _sort(mailbox_id: int, work: Work, keep: Callable[[], bool]) -> bool:
     return False
 
 
-def _plan(mailbox_id: int, work: Work) -> Plan | None:
+def _plan(mailbox_id: int, context: Context) -> Plan | None:
     """Decide and commit the intent before Gmail is called, so that a crash can be told from the user's hand (W5)."""
-    with work.store.begin("labels.intend") as tx:
+    with context.store.begin("labels.intend") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = {connection.id: connection for connection in tx.connections.working(mailbox_id)}
         if mailbox is None or not connections:
@@ -66,9 +66,9 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
         if mailbox.rests(mailbox.read_at) or mailbox.sorts_later(mailbox.read_at):
             return None
         claims: Sequence[Claim] = tx.ledger.claim(
-            mailbox_id, Step.SORT, AT_ONCE, work.me(), work.pace.lease, list(connections)
+            mailbox_id, Step.SORT, AT_ONCE, context.me(), context.timing.lease, list(connections)
         )
-        claims = set_aside_exhausted(mailbox_id, Step.SORT, claims, work.me(), connections.values(), tx)
+        claims = set_aside_exhausted(mailbox_id, Step.SORT, claims, context.me(), connections.values(), tx)
         if not claims:
             return None
         found: dict[tuple[str, int], Sortable] = {}
@@ -77,13 +77,13 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
             here = tx.of(location)
             found |= here.sorting.sortable(its)
             organisation = here.settings.get()
-            today = local_date(work.today_is(), organisation.time_zone)
+            today = local_date(context.today_is(), organisation.time_zone)
             sorted_ = _categories({found[claim.key].link.author for claim in its}, today, here)
             wanted |= {claim: sorted_[found[claim.key].link.author] for claim in its}
         links = {key: one.link for key, one in found.items()}
         claims, later = _in_order(claims, links, wanted)
         if later:
-            tx.ledger.release(mailbox_id, Step.SORT, later, work.me(), 0, counted=False)
+            tx.ledger.release(mailbox_id, Step.SORT, later, context.me(), 0, counted=False)
         outcomes = {
             claim: _outcome(connections[claim.connection_id], found[claim.key], wanted[claim])
             for claim in claims
@@ -92,7 +92,7 @@ def _plan(mailbox_id: int, work: Work) -> Plan | None:
         again = {claim.key: before for claim in claims if (before := found[claim.key].intended)}
         tx.decisions.intend(intents)
         earlier, halves = _labelled_before(claims, connections, tx)
-    piece = Slice(mailbox, Step.SORT, claims, work)
+    piece = ClaimedBatch(mailbox, Step.SORT, claims, context)
     return Plan(
         piece, connections, links, outcomes, intents, again, earlier, halves, organisation.label_names
     )
@@ -162,7 +162,7 @@ def _outcome(connection: Connection, mail: Sortable, wanted: Sorted) -> Outcome:
     return outcome_of(wanted.category)
 
 
-def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> bool:
+def _carry_out(plan: Plan, context: Context, keep: Callable[[], bool]) -> bool:
     """Whether there may be more to sort."""
     began = time.monotonic()
     result = Result(dict(plan.outcomes))
@@ -172,11 +172,15 @@ def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> bool:
         connections = list(plan.connections.values())
         try:
             lease = plan.piece.lease(keep)
-            spent = enter(
-                connections, work, lambda gmail: label(gmail, plan, result, work), lease, purpose=Purpose.SORT
+            spent = with_mailbox(
+                connections,
+                context,
+                lambda gmail: label(gmail, plan, result, context),
+                lease,
+                purpose=Purpose.SORT,
             )
         except LabelConflict as error:
-            if _waits_for_labels(plan.piece, work):
+            if _waits_for_labels(plan.piece, context):
                 return True
             result = _refused(plan, result, error.reason)
         except LabelRefused as error:
@@ -188,7 +192,7 @@ def _carry_out(plan: Plan, work: Work, keep: Callable[[], bool]) -> bool:
             units = spent.units
     cost = Cost(units / (len(plan.paid) or 1), time.monotonic() - began, len(plan.piece.claims))
     plan.piece.failed(result.errors)
-    return once_more(lambda: _record(plan, result, cost, work))
+    return once_more(lambda: _record(plan, result, cost, context))
 
 
 def _refused(plan: Plan, result: Result, reason: str) -> Result:
@@ -197,9 +201,9 @@ def _refused(plan: Plan, result: Result, reason: str) -> Result:
     return Result(outcomes, changed, result.errors, refused=reason)
 
 
-def _waits_for_labels(piece: Slice, work: Work) -> bool:
+def _waits_for_labels(piece: ClaimedBatch, context: Context) -> bool:
     """Sorting waits, and nothing else, for a label that is said to be there and not shown; not for ever (E67)."""
-    with work.store.begin("labels.wait") as tx:
+    with context.store.begin("labels.wait") as tx:
         wait = tx.mailboxes.labels_conflict(piece.mailbox.id, LABEL_WAITS)
     if wait is None:
         return False
@@ -207,18 +211,18 @@ def _waits_for_labels(piece: Slice, work: Work) -> bool:
     return True
 
 
-def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> bool:
+def _record(plan: Plan, result: Result, cost: Cost, context: Context) -> bool:
     """What was done; a result for settings that have changed since is dropped (W6), unless Gmail has it already.
     Returns whether more is ready."""
     piece, mailbox_id = plan.piece, plan.piece.mailbox.id
-    with work.store.begin("labels.record") as tx:
+    with context.store.begin("labels.record") as tx:
         now = {
             connection.id: connection.version
             for connection in tx.connections.working(mailbox_id, locked=True)
         }
         if any(claim.gmail_id not in result.errors for claim in plan.to_change) and not result.refused:
             piece.succeeded(tx)
-        held = tx.ledger.held(mailbox_id, Step.SORT, piece.claims, work.me())
+        held = tx.ledger.held(mailbox_id, Step.SORT, piece.claims, context.me())
         ours = [claim for claim in piece.claims if claim.key in held]
         mine = [claim for claim in ours if claim.gmail_id not in result.errors]
         current = {
@@ -230,13 +234,13 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> bool:
         outcomes = {claim: result.outcomes[claim] for claim in mine if claim in current}
         changed = {claim: made for claim, made in result.changed.items() if claim in outcomes}
         costs = {claim.gmail_id: cost for claim in plan.paid}
-        tx.ledger.finish(mailbox_id, Step.SORT, outcomes, work.me(), costs)
+        tx.ledger.finish(mailbox_id, Step.SORT, outcomes, context.me(), costs)
         tx.decisions.conclude(outcomes, changed)
         threads.record(mailbox_id, result.older, {plan.links[claim.key].contact_id for claim in ours}, tx)
         stopped, channels = _stop(plan, result, {claim.connection_id for claim in ours}, tx)
         stale = [claim for claim in mine if claim not in current]
         if stale:
-            tx.ledger.release(mailbox_id, Step.SORT, stale, work.me(), 0, counted=True)
+            tx.ledger.release(mailbox_id, Step.SORT, stale, context.me(), 0, counted=True)
         more = Step.SORT in tx.ledger.ahead(mailbox_id).ready
     for claim, outcome in outcomes.items():
         log.info(
@@ -259,7 +263,7 @@ def _record(plan: Plan, result: Result, cost: Cost, work: Work) -> bool:
             user_id=connection.user_id,
             reason=result.refused,
         )
-    wake_channels(channels, work)
+    wake_channels(channels, context)
     return more
 
 

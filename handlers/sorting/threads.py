@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from domain.errors import GiveUp, LabelUnknown, TryAgain
 from domain.ledger import Claim, Step
 from domain.sorting import OUT_OF_REACH, Category, Earlier, LabelChange, Place, Replacing, Sorted, replacement
-from handlers.context import Work
+from handlers.context import Context
 from handlers.ports.providers import Mailbox
 from handlers.ports.store import Transaction
 
@@ -16,7 +16,7 @@ Contact = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class ThreadSearch:
     """A thread with new mail of a contact, and under which other labels he has mail, there or elsewhere."""
 
     claim: Claim
@@ -39,18 +39,18 @@ class Older:
 
 def replace_labels(
     mailbox_id: int,
-    sought: Sequence[Sought],
+    sought: Sequence[ThreadSearch],
     labels: Mapping[Category, str],
     gmail: Mailbox,
     older: Older,
-    work: Work,
+    context: Context,
 ) -> None:
     """First what another try has begun, then what this one finds. Trouble keeps the new mail's step open; what
     Gmail refuses for good stays as it is."""
     concerned = {one.contact for one in sought} | {one.contact for one in older.begun}
     try:
         changes = _resume(labels, gmail, older)
-        changes |= _begin(mailbox_id, sought, labels, gmail, older, work)
+        changes |= _begin(mailbox_id, sought, labels, gmail, older, context)
         if changes:
             _carry_out(changes, gmail, older)
     except TryAgain as error:
@@ -96,11 +96,11 @@ def _resume(labels: Mapping[Category, str], gmail: Mailbox, older: Older) -> dic
 
 def _begin(
     mailbox_id: int,
-    sought: Sequence[Sought],
+    sought: Sequence[ThreadSearch],
     labels: Mapping[Category, str],
     gmail: Mailbox,
     older: Older,
-    work: Work,
+    context: Context,
 ) -> dict[Replacing, LabelChange]:
     """Gmail names the mail under the other labels and its threads, the ledger knows whose it is and who put the
     label there; the intent is committed before anything is changed (W5)."""
@@ -115,9 +115,9 @@ def _begin(
                 found.setdefault((one.contact, one.wanted, e.category), set()).update(ids)
     if not found:
         return {}
-    with work.store.begin("labels.replace") as tx:
+    with context.store.begin("labels.replace") as tx:
         sorting = {c.id: c.location for c in tx.connections.working(mailbox_id, locked=True) if c.sorts}
-        held = tx.ledger.held(mailbox_id, Step.SORT, [one.claim for one in sought], work.me())
+        held = tx.ledger.held(mailbox_id, Step.SORT, [one.claim for one in sought], context.me())
         ours = {one.contact for one in sought if one.claim.key in held}
         begun = [
             replacing

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 import structlog
 
 from domain.connections import Connection, MailboxState
-from domain.errors import GiveUp, LabelUnknown, TryAgain
+from domain.errors import GiveUp, LabelUnknown, LodestoneError, TryAgain
 from domain.events import MailAnnounced
 from domain.ledger import wait_before
 from domain.locks import LockKind
 from domain.sorting import LabelChange, Labelled, Left, Place, restoration
-from handlers.context import Lease, Work, enter
+from handlers.context import Context, Lease, with_mailbox
 from handlers.ports.providers import Mailbox
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ NEAR = timedelta(minutes=1)
 Verdict = LabelChange | Left | TryAgain | GiveUp
 
 
-class Busy(Exception):
+class Busy(LodestoneError):
     """The mailbox is being sorted all the time, or by somebody else meanwhile."""
 
 
@@ -62,9 +62,9 @@ class Undone:
         return self.needs_sign_in or self.stopped is not None
 
 
-def labelled(since: datetime, work: Work) -> Sequence[tuple[MailboxState, int]]:
+def labelled(since: datetime, context: Context) -> Sequence[tuple[MailboxState, int]]:
     """The mailboxes with mail that sorting has changed since, and how much of it nobody has changed after it."""
-    with work.store.begin("undoing.look", reads_only=True) as tx:
+    with context.store.begin("undoing.look", reads_only=True) as tx:
         numbers = dict.fromkeys(tx.reports.changed_by_hand(since), 0) | dict(
             tx.decisions.count_labelled(since)
         )
@@ -78,7 +78,7 @@ class Undoing:
 
     mailbox: MailboxState
     since: datetime
-    work: Work
+    context: Context
     dry_run: bool
     wait: Callable[[float], None]
     told: Callable[[int], None]
@@ -87,12 +87,12 @@ class Undoing:
     def undo(self) -> Undone:
         """Slice by slice, oldest id first, to the first answer that all the rest would get too; whoever is
         stopped or killed half-way begins again without harm. Raises Busy."""
-        with self.work.store.begin("undoing.look", reads_only=True) as tx:
+        with self.context.store.begin("undoing.look", reads_only=True) as tx:
             by_hand = tx.reports.changed_by_hand(self.since, self.mailbox.id)
         done, last = Undone(by_hand=by_hand.get(self.mailbox.id, ())), ""
         with self._turn() as lease:
-            while not self.work.stopping():
-                with self.work.store.begin("undoing.look", reads_only=True) as tx:
+            while not self.context.stopping():
+                with self.context.store.begin("undoing.look", reads_only=True) as tx:
                     connections = tx.connections.of_mailbox(self.mailbox.id)
                     some = tx.decisions.labelled_since(self.mailbox.id, self.since, last, self.at_once)
                 if not some:
@@ -109,20 +109,20 @@ class Undoing:
     @contextmanager
     def _turn(self) -> Iterator[Lease]:
         """Whoever came to sort meanwhile was turned away, and is asked again at the end."""
-        queue, seconds = self.work.queue, self.work.pace.lease
-        turn = queue.enter(LockKind.SORT, self.mailbox.id, seconds)
+        queue, seconds = self.context.queue, self.context.timing.lease
+        turn = queue.acquire(LockKind.SORT, self.mailbox.id, seconds)
         for _ in range(TURN_TRIES):
             if turn is not None:
                 break
             self.wait(TURN_WAIT)
-            turn = queue.enter(LockKind.SORT, self.mailbox.id, seconds)
+            turn = queue.acquire(LockKind.SORT, self.mailbox.id, seconds)
         if turn is None:
             raise Busy
         held = turn
         try:
-            yield Lease(seconds, lambda: queue.keep(held, seconds))
+            yield Lease(seconds, lambda: queue.extend(held, seconds))
         finally:
-            queue.leave(held, done=False)
+            queue.release(held, done=False)
         queue.emit(MailAnnounced(self.mailbox.id))
 
     def _slice(
@@ -156,7 +156,7 @@ class Undoing:
     ) -> Mapping[Labelled, Verdict]:
         try:
             works = [one for one in connections if one.works]
-            verdicts = enter(works, self.work, lambda gmail: self._restore(gmail, waiting), lease)
+            verdicts = with_mailbox(works, self.context, lambda gmail: self._restore(gmail, waiting), lease)
         except TryAgain as error:
             return dict.fromkeys(waiting, error)
         except GiveUp as error:
@@ -208,7 +208,7 @@ class Undoing:
                 done.left[verdict].append(one.gmail_id)
         if self.dry_run or not restored:
             return
-        with self.work.store.begin("undoing.record") as tx:
+        with self.context.store.begin("undoing.record") as tx:
             tx.decisions.undone(restored)
             tx.messages.touch(self.mailbox.id, [one.gmail_id for one in restored])
         locations = {one.id: one.location.id for one in connections}
@@ -225,7 +225,7 @@ class Undoing:
         """For as long as Gmail wants, or for a growing while (E87)."""
         left = wait_before(attempt, random.random()).total_seconds()  # noqa: S311 - jitter, no secret
         left = max([left, *(min(error.after, NEAR).total_seconds() for error in errors if error.after)])
-        while left > 0 and not self.work.stopping():
+        while left > 0 and not self.context.stopping():
             self.wait(min(left, KEEP_EVERY))
             left -= KEEP_EVERY
             lease.extend()

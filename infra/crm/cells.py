@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
+from domain.errors import LodestoneError
+
 LONGEST_LINE = 4 << 20
 """Characters of one physical line: whoever writes more writes no CSV."""
 
@@ -24,7 +26,7 @@ _UNSEEN = r"\u200b-\u200f\u2060\ufeff"
 _ESCAPED_ENDS = ("\\\n", "\\\r\n", "\\\r")
 
 
-class Misquoted(Exception):
+class Misquoted(LodestoneError):
     """From here on nobody can tell text from records. Says why and what to do, and never what stands there (D2)."""
 
 

@@ -18,6 +18,7 @@ from domain.crm.records import (
     day_of,
     start_of,
 )
+from domain.errors import LodestoneError
 from domain.mail.addresses import canonical
 
 Value = str | Sequence[str]
@@ -50,7 +51,7 @@ HAS_TIME = re.compile("%[HIMSfTXRcsp]")
 """A date format that holds a time of day too."""
 
 
-class Unfit(Exception):
+class Unfit(LodestoneError):
     """A record that cannot go in. The text names the field and never what stands in it (D2); `word` is the word
     for a category that nobody knows, for whoever may see it."""
 

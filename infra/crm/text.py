@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
+from domain.errors import LodestoneError
+
 DELIMITERS = (",", ";", "\t")
 STANDARD_INPUT = Path("-")
 WINDOWS = "cp1252"
@@ -31,7 +33,7 @@ _AT_ONCE = 1 << 20
 _BEYOND_ASCII = bytes(range(0x80, 0x100))
 
 
-class Unusable(Exception):
+class Unusable(LodestoneError):
     """The file as a whole cannot be imported: one line that says why and what to do."""
 
 

@@ -14,7 +14,7 @@ from infra.db.types import db_now
 from infra.secrets import Cipher
 
 
-class ChannelRows:
+class ChannelRepository:
     """Channels within one transaction, by the ids that the ledger has of them."""
 
     def __init__(self, db: Connection, cipher: Cipher) -> None:
@@ -55,7 +55,7 @@ class ChannelRows:
         return Channel(row.id, ChannelKind(row.kind), self._cipher.unseal_target(row.target), row.failures)
 
 
-class OrganisationChannelRows(ChannelRows):
+class OrganisationChannelRepository(ChannelRepository):
     """One organisation's channels: those that its people name."""
 
     def __init__(self, db: Connection, organisation_id: int, cipher: Cipher) -> None:

@@ -5,19 +5,22 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from domain.crm.locations import Location
-from infra.db.channels import OrganisationChannelRows
-from infra.db.connections.aliases import AliasRows
-from infra.db.connections.sharing import SharingRows
-from infra.db.connections.sign_ins import SignInRows
-from infra.db.connections.user_connections import LocationConnectionRows, OrganisationConnectionRows
-from infra.db.crm.belongings import BelongingRows
-from infra.db.crm.contacts import ContactRows
-from infra.db.crm.records import CrmRows
-from infra.db.crm.settings import LocationSettingRows, SettingRows
-from infra.db.crm.users import UserRows
-from infra.db.mail.notices import NoticeRows
-from infra.db.mail.replacements import SortingRows
-from infra.db.mail.reports import MailReportRows
+from infra.db.channels import OrganisationChannelRepository
+from infra.db.connections.aliases import AliasRepository
+from infra.db.connections.sharing import SharingRepository
+from infra.db.connections.sign_ins import SignInRepository
+from infra.db.connections.user_connections import (
+    LocationConnectionRepository,
+    OrganisationConnectionRepository,
+)
+from infra.db.crm.belongings import BelongingRepository
+from infra.db.crm.contacts import ContactRepository
+from infra.db.crm.records import CrmRepository
+from infra.db.crm.settings import LocationSettingRepository, SettingRepository
+from infra.db.crm.users import UserRepository
+from infra.db.mail.notices import NoticeRepository
+from infra.db.mail.replacements import SortingRepository
+from infra.db.mail.reports import MailReportRepository
 from infra.secrets import Cipher
 
 
@@ -29,14 +32,14 @@ class InOrganisation:
         self.organisation_id = organisation_id
         self.cipher = cipher
 
-    users = cached_property(lambda here: UserRows(here.db, here.organisation_id))
-    settings = cached_property(lambda here: SettingRows(here.db, here.organisation_id))
+    users = cached_property(lambda here: UserRepository(here.db, here.organisation_id))
+    settings = cached_property(lambda here: SettingRepository(here.db, here.organisation_id))
     channels = cached_property(
-        lambda here: OrganisationChannelRows(here.db, here.organisation_id, here.cipher)
+        lambda here: OrganisationChannelRepository(here.db, here.organisation_id, here.cipher)
     )
-    notices = cached_property(lambda here: NoticeRows(here.db, here.organisation_id))
+    notices = cached_property(lambda here: NoticeRepository(here.db, here.organisation_id))
     connections = cached_property(
-        lambda here: OrganisationConnectionRows(here.db, here.organisation_id, here.cipher)
+        lambda here: OrganisationConnectionRepository(here.db, here.organisation_id, here.cipher)
     )
 
 
@@ -47,13 +50,15 @@ class InLocation(InOrganisation):
         super().__init__(db, location.organisation_id, cipher)
         self.location = location
 
-    aliases = cached_property(lambda here: AliasRows(here.db, here.location))
-    belongings = cached_property(lambda here: BelongingRows(here.db, here.location))
-    connections = cached_property(lambda here: LocationConnectionRows(here.db, here.location, here.cipher))
-    contacts = cached_property(lambda here: ContactRows(here.db, here.location))
-    crm = cached_property(lambda here: CrmRows(here.db, here.location))
-    own_settings = cached_property(lambda here: LocationSettingRows(here.db, here.location))
-    reports = cached_property(lambda here: MailReportRows(here.db, here.location))
-    sharing = cached_property(lambda here: SharingRows(here.db, here.location))
-    sign_ins = cached_property(lambda here: SignInRows(here.db, here.location, here.cipher))
-    sorting = cached_property(lambda here: SortingRows(here.db, here.location))
+    aliases = cached_property(lambda here: AliasRepository(here.db, here.location))
+    belongings = cached_property(lambda here: BelongingRepository(here.db, here.location))
+    connections = cached_property(
+        lambda here: LocationConnectionRepository(here.db, here.location, here.cipher)
+    )
+    contacts = cached_property(lambda here: ContactRepository(here.db, here.location))
+    crm = cached_property(lambda here: CrmRepository(here.db, here.location))
+    own_settings = cached_property(lambda here: LocationSettingRepository(here.db, here.location))
+    reports = cached_property(lambda here: MailReportRepository(here.db, here.location))
+    sharing = cached_property(lambda here: SharingRepository(here.db, here.location))
+    sign_ins = cached_property(lambda here: SignInRepository(here.db, here.location, here.cipher))
+    sorting = cached_property(lambda here: SortingRepository(here.db, here.location))

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, RootTransaction, event
 
-from domain.errors import DatabaseAway
+from domain.errors import DatabaseAway, LodestoneError
 from infra.db.sql import try_turn
 from infra.db.store import PATIENT, WITHIN, version_of
 from infra.db.tables.mail import HEAD as HEAD
@@ -27,7 +27,7 @@ SAID_EVERY = 10.0
 """Seconds. Who waited in the database would hear no Ctrl-C, and could not say that he waits."""
 
 
-class WrongSchema(Exception):
+class WrongSchema(LodestoneError):
     """The database is not at this release's migration, but at the `found` one."""
 
     def __init__(self, text: str, found: str | None = None) -> None:

@@ -12,7 +12,7 @@ from infra.db.mailboxes import status
 from infra.db.tables.mail import deals, decisions, messages, organisations, outdated, settings
 
 
-class ReportRows:
+class ReportRepository:
     """Reports within one transaction; nothing here writes."""
 
     def __init__(self, db: Connection) -> None:

@@ -23,8 +23,8 @@ from domain.crm.locations import Location
 from domain.crm.records import Records
 from domain.ledger import State
 from domain.retention import After, Forgotten
-from infra.db.crm.merges import MergeRows
-from infra.db.crm.records import CrmRows
+from infra.db.crm.merges import MergeRepository
+from infra.db.crm.records import CrmRepository
 from infra.db.features import keeps_labelled
 from infra.db.ledger.claims import DELIVERIES
 from infra.db.sql import among, change_these, in_key_order, insert_new, lock, there_is
@@ -71,7 +71,7 @@ _MERGED_INTO = there_is(
 _PRIVATE = ("contact_id", "contact_address", "matched_by", "author", "received_at", "in_inbox", "deal_id")
 
 
-class RetentionRows:
+class RetentionRepository:
     """What is old, within one transaction. `limit`: rows that are looked at; `after`: where the last stretch ended."""
 
     def __init__(self, db: Connection) -> None:
@@ -181,11 +181,11 @@ class RetentionRows:
         location_id = old[0][0]
         its_organisation = select(locations.c.organisation_id).where(locations.c.id == location_id)
         location = Location(location_id, self._db.execute(its_organisation).scalar_one())
-        its = MergeRows(self._db, location)
+        its = MergeRepository(self._db, location)
         its.take_turn(alone=True)
         before = db_now(-_DAY * days)
         still, outlived = its.old([one for where, one in old if where == location_id], before)
-        records = CrmRows(self._db, location).delete(Records.CONTACTS, outlived) if outlived else 0
+        records = CrmRepository(self._db, location).delete(Records.CONTACTS, outlived) if outlived else 0
         more = len(old) == limit or any(where != location_id for where, _ in old)
         return Forgotten(records + its.forget(still, outlived, before), (location_id,) if more else None)
 

@@ -9,21 +9,21 @@ from sqlalchemy import Connection, select
 
 from domain.crm.locations import Location
 from infra.db import walls
-from infra.db.channels import ChannelRows
-from infra.db.connections.connections import ConnectionRows
-from infra.db.crm.organisations import OrganisationRows
+from infra.db.channels import ChannelRepository
+from infra.db.connections.connections import ConnectionRepository
+from infra.db.crm.organisations import OrganisationRepository
 from infra.db.in_location import InLocation, InOrganisation
-from infra.db.ledger.deliveries import DeliveryRows
-from infra.db.ledger.outbox import OutboxRows
-from infra.db.ledger.steps import LedgerRows
-from infra.db.mail.decisions import DecisionRows
-from infra.db.mail.messages import MessageRows
-from infra.db.mail.notifications import NotificationRows
-from infra.db.mailboxes.history import HistoryRows
-from infra.db.mailboxes.mailboxes import MailboxRows
-from infra.db.mailboxes.units import UnitRows
-from infra.db.reports import ReportRows
-from infra.db.retention import RetentionRows
+from infra.db.ledger.deliveries import DeliveryRepository
+from infra.db.ledger.outbox import OutboxRepository
+from infra.db.ledger.steps import LedgerRepository
+from infra.db.mail.decisions import DecisionRepository
+from infra.db.mail.messages import MessageRepository
+from infra.db.mail.notifications import NotificationRepository
+from infra.db.mailboxes.history import HistoryRepository
+from infra.db.mailboxes.mailboxes import MailboxRepository
+from infra.db.mailboxes.units import UnitRepository
+from infra.db.reports import ReportRepository
+from infra.db.retention import RetentionRepository
 from infra.db.types import NOW
 from infra.db.walls import LEDGER, OPERATOR, Scope
 from infra.secrets import Cipher
@@ -53,20 +53,20 @@ class Transaction:
         self.redrive_after = redrive_after
         self.gather = gather
 
-    mailboxes = _opened(LEDGER, lambda tx: MailboxRows(tx.db))
-    connections = _opened(LEDGER, lambda tx: ConnectionRows(tx.db, tx.cipher))
-    decisions = _opened(LEDGER, lambda tx: DecisionRows(tx.db))
-    notifications = _opened(LEDGER, lambda tx: NotificationRows(tx.db, tx.redrive_after, tx.gather))
-    channels = _opened(LEDGER, lambda tx: ChannelRows(tx.db, tx.cipher))
-    deliveries = _opened(OPERATOR, lambda tx: DeliveryRows(tx.db, tx.channels, tx.redrive_after))
-    history = _opened(LEDGER, lambda tx: HistoryRows(tx.db))
-    ledger = _opened(LEDGER, lambda tx: LedgerRows(tx.db, tx.redrive_after))
-    messages = _opened(LEDGER, lambda tx: MessageRows(tx.db, tx.ledger, tx.decisions))
-    organisations = cached_property(lambda tx: OrganisationRows(tx.db))
-    outbox = _opened(LEDGER, lambda tx: OutboxRows(tx.db, tx.redrive_after))
-    reports = _opened(OPERATOR, lambda tx: ReportRows(tx.db))
-    retention = _opened(OPERATOR, lambda tx: RetentionRows(tx.db))
-    units = _opened(LEDGER, lambda tx: UnitRows(tx.db))
+    mailboxes = _opened(LEDGER, lambda tx: MailboxRepository(tx.db))
+    connections = _opened(LEDGER, lambda tx: ConnectionRepository(tx.db, tx.cipher))
+    decisions = _opened(LEDGER, lambda tx: DecisionRepository(tx.db))
+    notifications = _opened(LEDGER, lambda tx: NotificationRepository(tx.db, tx.redrive_after, tx.gather))
+    channels = _opened(LEDGER, lambda tx: ChannelRepository(tx.db, tx.cipher))
+    deliveries = _opened(OPERATOR, lambda tx: DeliveryRepository(tx.db, tx.channels, tx.redrive_after))
+    history = _opened(LEDGER, lambda tx: HistoryRepository(tx.db))
+    ledger = _opened(LEDGER, lambda tx: LedgerRepository(tx.db, tx.redrive_after))
+    messages = _opened(LEDGER, lambda tx: MessageRepository(tx.db, tx.ledger, tx.decisions))
+    organisations = cached_property(lambda tx: OrganisationRepository(tx.db))
+    outbox = _opened(LEDGER, lambda tx: OutboxRepository(tx.db, tx.redrive_after))
+    reports = _opened(OPERATOR, lambda tx: ReportRepository(tx.db))
+    retention = _opened(OPERATOR, lambda tx: RetentionRepository(tx.db))
+    units = _opened(LEDGER, lambda tx: UnitRepository(tx.db))
 
     def of(self, location: Location) -> InLocation:
         """What belongs to the location, and to its organisation: nothing of another one is in sight (T2)."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.errors import GiveUp, TryAgain
 from domain.mail.addresses import spellings
-from domain.mail.content import Letter, Piece, Sought
+from domain.mail.content import MailContent, MailQuery, MimePart
 from infra.gmail.api import DEPTH, ME
 from infra.gmail.client import Answer, Calls
 from infra.gmail.errors import ODD_ANSWER
@@ -43,7 +43,7 @@ PREVIEW = f"{_ENVELOPE},payload(headers,{_tree('mimeType,filename')})"
 WHOLE = f"{_ENVELOPE},payload({_tree('mimeType,filename,headers,body')})"
 
 
-def searches(sought: Sought) -> tuple[Sought, ...]:
+def searches(sought: MailQuery) -> tuple[MailQuery, ...]:
     """The same in as many searches as it takes for none to be longer than LONGEST. The owner's words are one."""
     if not sought.addresses:
         return (sought,)
@@ -60,7 +60,7 @@ def searches(sought: Sought) -> tuple[Sought, ...]:
     return tuple(replace(sought, addresses=tuple(group)) for group in groups)
 
 
-def query(sought: Sought) -> str:
+def query(sought: MailQuery) -> str:
     """In Gmail's search language. For a record's addresses drafts, Spam, Trash and chats are left out (Z18);
     the owner's own words are passed on as they are (Z17a).
 
@@ -89,7 +89,7 @@ def _plain(text: str) -> str:
     return " ".join(text.translate(_NOT_IN_WORDS).split())
 
 
-def found(calls: Calls, sought: Sought, page: str | None) -> tuple[tuple[str, ...], str | None]:
+def found(calls: Calls, sought: MailQuery, page: str | None) -> tuple[tuple[str, ...], str | None]:
     """A page of ids, newest first, and the token of the next one."""
     threads, token = list_page(calls, page, PAGE, q=query(sought) or None)
     return tuple(threads), token
@@ -110,11 +110,11 @@ def attachment(calls: Calls, gmail_id: str, attachment_id: str) -> bytes | None:
         return _data(answer["data"])
 
 
-def letter(gmail_id: str, answer: Answer) -> Letter | TryAgain:
+def letter(gmail_id: str, answer: Answer) -> MailContent | TryAgain:
     """A mail as it was asked for; of another id it is nobody's."""
     try:
         if answer["id"] == gmail_id:
-            return Letter(
+            return MailContent(
                 gmail_id,
                 _text(answer["threadId"]),
                 frozenset(map(_text, answer.get("labelIds", ()))),
@@ -127,10 +127,10 @@ def letter(gmail_id: str, answer: Answer) -> Letter | TryAgain:
     return TryAgain(ODD_ANSWER, whole_mailbox=False)
 
 
-def _piece(node: dict[str, Any]) -> Piece:
+def _piece(node: dict[str, Any]) -> MimePart:
     body = node.get("body", {})
     data, attachment_id = body.get("data"), body.get("attachmentId")
-    return Piece(
+    return MimePart(
         mime_type=_text(node.get("mimeType", "")),
         headers=tuple(
             (_text(header["name"]), _text(header.get("value", ""))) for header in node.get("headers", ())

@@ -10,13 +10,14 @@ from typing import Any
 
 from google.auth import crypt, jwt
 
+from domain.errors import LodestoneError
 from domain.mailboxes import Grant
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GOOD_FOR = 3600
 
 
-class NoServiceAccount(Exception):
+class NoServiceAccount(LodestoneError):
     """The file is none of a service account's key."""
 
 

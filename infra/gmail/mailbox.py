@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from domain.errors import GiveUp, LabelUnknown, NoPush, TryAgain
 from domain.mail.addresses import canonical
-from domain.mail.content import Letter, Sought
+from domain.mail.content import MailContent, MailQuery
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
 from domain.sorting import Category, LabelChange, Place
@@ -112,19 +112,19 @@ class GmailMailbox:
         """Headers and structure, at most 25 messages a request."""
         return self._each(gmail_ids, self._api.get_full, responses.fetched)
 
-    def searches(self, sought: Sought) -> tuple[Sought, ...]:
+    def searches(self, sought: MailQuery) -> tuple[MailQuery, ...]:
         """As many as it takes for none to be too long."""
         return content.searches(sought)
 
-    def found(self, sought: Sought, page: str | None) -> tuple[tuple[str, ...], str | None]:
+    def found(self, sought: MailQuery, page: str | None) -> tuple[tuple[str, ...], str | None]:
         """A page of ids, newest first, and the token of the next one."""
         return content.found(self._calls, sought, page)
 
-    def previews(self, gmail_ids: Sequence[str]) -> dict[str, Letter | TryAgain | GiveUp | None]:
+    def previews(self, gmail_ids: Sequence[str]) -> dict[str, MailContent | TryAgain | GiveUp | None]:
         """Headers and snippet, at most 25 messages a request."""
         return self._each(gmail_ids, lambda i: self._api.get_letter(i, content.PREVIEW), content.letter)
 
-    def letter(self, gmail_id: str) -> Letter | TryAgain | GiveUp | None:
+    def letter(self, gmail_id: str) -> MailContent | TryAgain | GiveUp | None:
         """One mail with its texts."""
         return self._each([gmail_id], lambda i: self._api.get_letter(i, content.WHOLE), content.letter)[
             gmail_id

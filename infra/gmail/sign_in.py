@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from domain.errors import AccessRevoked, GiveUp, TryAgain
+from domain.errors import AccessRevoked, GiveUp, LodestoneError, TryAgain
 from domain.mailboxes import Grant
 from domain.sign_ins import SignIn
 from infra.faults import reached
@@ -22,7 +22,7 @@ UNDERSTOOD = frozenset({200, 400, 401, 403})
 """What an answer about the code itself comes with; anything else is trouble at Google's."""
 
 
-class NoClient(Exception):
+class NoClient(LodestoneError):
     """The file is no client_secret.json."""
 
 

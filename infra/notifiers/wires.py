@@ -14,12 +14,14 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from domain.errors import LodestoneError
+
 LOOK_EVERY = 0.1
 GRACE = 0.5
 """Seconds that answers are given still when the process is to stop."""
 
 
-class Left(Exception):
+class Left(LodestoneError):
     """We are to stop and have waited no longer for an answer."""
 
 

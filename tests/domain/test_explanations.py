@@ -13,7 +13,14 @@ from domain.gates import GATES
 from domain.ledger import State, Step
 from domain.mail.classes import MailClass
 from domain.mail.messages import Direction, Message
-from domain.message_records import Decided, DecidingDeal, Person, SeenNow, StepTaken, Trail
+from domain.message_records import (
+    ConnectionDecision,
+    DecidingDeal,
+    MessageRecord,
+    Person,
+    SeenNow,
+    StepRecord,
+)
 from domain.outcomes import Outcome
 from domain.reports import MailboxReport, Totals
 from domain.sorting import Category, LabelChange
@@ -26,14 +33,14 @@ CONNECTION = 7
 
 def step(
     which: Step = Step.SORT, state: State = State.DONE, outcome: Outcome | None = None, tries: int = 1
-) -> StepTaken:
+) -> StepRecord:
     connection_id = 0 if which is Step.MATCH else CONNECTION
-    return StepTaken(which, connection_id, state, outcome, tries, 5, 0.1, 1, NOW)
+    return StepRecord(which, connection_id, state, outcome, tries, 5, 0.1, 1, NOW)
 
 
-def decided(outcome: Outcome | None, **more: Any) -> Decided:
+def decided(outcome: Outcome | None, **more: Any) -> ConnectionDecision:
     """A mail of Ann's, unless told otherwise."""
-    of_ann = Decided(
+    of_ann = ConnectionDecision(
         connection_id=CONNECTION,
         user_id="uwe",
         dry_run=False,
@@ -52,19 +59,23 @@ def decided(outcome: Outcome | None, **more: Any) -> Decided:
     return replace(of_ann, **more)
 
 
-def skipped(outcome: Outcome) -> Decided:
+def skipped(outcome: Outcome) -> ConnectionDecision:
     """A mail of nobody's: the ledger has the outcome alone."""
     return decided(outcome, person=None, address=None, matched_by=None, author=None, received_at=None)
 
 
-def sorted_under(category: Category, outcome: Outcome, deal: Deal | None = None, **more: Any) -> Decided:
+def sorted_under(
+    category: Category, outcome: Outcome, deal: Deal | None = None, **more: Any
+) -> ConnectionDecision:
     deciding = DecidingDeal("d7", "c12", deal)
     changed = LabelChange(frozenset({"Label_2"}), frozenset({"INBOX"}))
     return decided(outcome, **{"category": category, "deal": deciding, "changed": changed} | more)
 
 
-def trail(*steps: StepTaken, decided: Decided | None = None, touched: bool = False) -> Trail:
-    return Trail(
+def trail(
+    *steps: StepRecord, decided: ConnectionDecision | None = None, touched: bool = False
+) -> MessageRecord:
+    return MessageRecord(
         1,
         "uwe@firm.example",
         "m1",
@@ -78,7 +89,7 @@ def trail(*steps: StepTaken, decided: Decided | None = None, touched: bool = Fal
     )
 
 
-def summary(one: Decided, *steps: StepTaken) -> str:
+def summary(one: ConnectionDecision, *steps: StepRecord) -> str:
     return explanations.summary(trail(*steps, decided=one), one, TODAY)
 
 
@@ -175,7 +186,7 @@ def test_every_gate_has_its_rule_and_its_words(outcome: Outcome) -> None:
         ),
     ],
 )
-def test_why_a_mail_is_not_under_customers(one: Decided, cause: str) -> None:
+def test_why_a_mail_is_not_under_customers(one: ConnectionDecision, cause: str) -> None:
     found = explanations.not_under_customers(trail(step(), decided=one), one)
     assert found is not None
     assert cause in found
@@ -211,7 +222,7 @@ def test_what_is_left_alone_says_whose_hand_it_was(undone_at: datetime | None, w
         pytest.param(decided(Outcome.LABEL_USER_CHOICE), 0, "put or removed a CRM label", id="by hand"),
     ],
 )
-def test_why_a_contacts_mail_has_no_label(one: Decided, tries: int, words: str) -> None:
+def test_why_a_contacts_mail_has_no_label(one: ConnectionDecision, tries: int, words: str) -> None:
     found = summary(one, step(outcome=one.outcome, tries=tries))
     assert found.startswith("not labelled: ")
     assert words in found
@@ -246,7 +257,9 @@ def test_why_a_contacts_mail_has_no_label(one: Decided, tries: int, words: str) 
         ),
     ],
 )
-def test_a_mail_on_its_way_says_where_it_is(one: Decided, steps: tuple[StepTaken, ...], words: str) -> None:
+def test_a_mail_on_its_way_says_where_it_is(
+    one: ConnectionDecision, steps: tuple[StepRecord, ...], words: str
+) -> None:
     assert summary(one, *steps) == words
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.mail.headers import decoded, first_word, message_ids, parameter
+from domain.mail.headers import decoded, first_word, parameter, rfc_message_ids
 
 MEGABYTE = 1_000_000
 
@@ -34,7 +34,7 @@ MEGABYTE = 1_000_000
     ],
 )
 def test_reply_headers_are_read_tolerantly(value: str, expected: list[str]) -> None:
-    assert list(message_ids(value)) == expected
+    assert list(rfc_message_ids(value)) == expected
 
 
 @pytest.mark.rule("E104")
@@ -55,7 +55,7 @@ def test_reply_headers_are_read_tolerantly(value: str, expected: list[str]) -> N
     ],
 )
 def test_a_malformed_id_joins_nothing(value: str) -> None:
-    assert message_ids(value) == ()
+    assert rfc_message_ids(value) == ()
 
 
 @pytest.mark.rule("E102")
@@ -64,7 +64,7 @@ def test_a_malformed_id_joins_nothing(value: str) -> None:
 )
 def test_a_megabyte_of_anything_comes_to_an_end(piece: str) -> None:
     value = piece * (MEGABYTE // len(piece))
-    assert len(message_ids(value)) <= 1
+    assert len(rfc_message_ids(value)) <= 1
     assert parameter(value, "method") == ""
     assert decoded(value) == value
     assert first_word(value) in ("", "a")
@@ -73,10 +73,10 @@ def test_a_megabyte_of_anything_comes_to_an_end(piece: str) -> None:
 @pytest.mark.rule("E42", "E102", "E104")
 @given(st.text() | st.text(alphabet='<>@()", \r\na.'))
 def test_any_text_gives_whole_ids(value: str) -> None:
-    ids = message_ids(value)
+    ids = rfc_message_ids(value)
     assert len(set(ids)) == len(ids)
     for one in ids:
-        assert message_ids(f"<{one}>") == (one,)
+        assert rfc_message_ids(f"<{one}>") == (one,)
 
 
 @pytest.mark.rule("E42", "E102")

@@ -6,32 +6,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.mail.content import MAX_TEXT, Letter, Piece, Sought
+from domain.mail.content import MAX_TEXT, MailContent, MailQuery, MimePart
 from domain.mail.html_text import html_text
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SECRET = "Grüße-canary"
 
 
-def letter(body: Piece, **headers: str) -> Letter:
+def letter(body: MimePart, **headers: str) -> MailContent:
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return Letter("1", "t", frozenset(), NOW, "", Piece(body.mime_type, named + body.headers, *_rest(body)))
+    return MailContent(
+        "1", "t", frozenset(), NOW, "", MimePart(body.mime_type, named + body.headers, *_rest(body))
+    )
 
 
-def _rest(body: Piece) -> tuple[str, int, bytes | None, str | None, tuple[Piece, ...]]:
+def _rest(body: MimePart) -> tuple[str, int, bytes | None, str | None, tuple[MimePart, ...]]:
     return body.filename, body.size, body.content, body.attachment_id, body.parts
 
 
-def text(content: str | bytes, kind: str = "plain", charset: str = "utf-8") -> Piece:
+def text(content: str | bytes, kind: str = "plain", charset: str = "utf-8") -> MimePart:
     raw = content.encode(charset) if isinstance(content, str) else content
-    return Piece(f"text/{kind}", (("Content-Type", f"text/{kind}; charset={charset}"),), content=raw)
+    return MimePart(f"text/{kind}", (("Content-Type", f"text/{kind}; charset={charset}"),), content=raw)
 
 
-def multi(kind: str, *parts: Piece) -> Piece:
-    return Piece(f"multipart/{kind}", parts=parts)
+def multi(kind: str, *parts: MimePart) -> MimePart:
+    return MimePart(f"multipart/{kind}", parts=parts)
 
 
-FILE = Piece("application/pdf", filename="a.pdf", attachment_id="x")
+FILE = MimePart("application/pdf", filename="a.pdf", attachment_id="x")
 
 
 @pytest.mark.parametrize(
@@ -52,21 +54,23 @@ FILE = Piece("application/pdf", filename="a.pdf", attachment_id="x")
         ),
         pytest.param(multi("mixed", text("one"), FILE, text("two")), "one\n\ntwo", id="text around a file"),
         pytest.param(
-            multi("mixed", Piece("text/plain", filename="notes.txt", content=b"notes")),
+            multi("mixed", MimePart("text/plain", filename="notes.txt", content=b"notes")),
             "",
             id="a file of text",
         ),
-        pytest.param(Piece("text/plain", attachment_id="x", size=1 << 20), "", id="too long to come along"),
         pytest.param(
-            multi("mixed", text("fwd"), Piece("message/rfc822", parts=(text("inner"),))),
+            MimePart("text/plain", attachment_id="x", size=1 << 20), "", id="too long to come along"
+        ),
+        pytest.param(
+            multi("mixed", text("fwd"), MimePart("message/rfc822", parts=(text("inner"),))),
             "fwd",
             id="an attached mail is not read",
         ),
-        pytest.param(multi("encrypted", Piece("application/pgp-encrypted")), "", id="E41: encrypted"),
-        pytest.param(Piece("", content=b"no type"), "no type", id="no type at all"),
+        pytest.param(multi("encrypted", MimePart("application/pgp-encrypted")), "", id="E41: encrypted"),
+        pytest.param(MimePart("", content=b"no type"), "no type", id="no type at all"),
     ],
 )
-def test_what_a_mail_says(body: Piece, expected: str) -> None:
+def test_what_a_mail_says(body: MimePart, expected: str) -> None:
     assert letter(body).text() == expected
 
 
@@ -85,7 +89,7 @@ def test_what_a_mail_says(body: Piece, expected: str) -> None:
     ],
 )
 def test_charsets(content: bytes, charset: str, expected: str) -> None:
-    body = Piece("text/plain", (("Content-Type", f'text/plain; charset="{charset}"'),), content=content)
+    body = MimePart("text/plain", (("Content-Type", f'text/plain; charset="{charset}"'),), content=content)
     assert letter(body).text() == expected
 
 
@@ -98,16 +102,16 @@ def test_headers_as_they_read() -> None:
 
 
 def test_what_is_attached() -> None:
-    attached = Piece("message/rfc822", parts=(FILE,))
+    attached = MimePart("message/rfc822", parts=(FILE,))
     mail = letter(multi("mixed", text("a"), multi("related", FILE), attached))
     assert mail.attachments() == (FILE, attached)
 
 
 @pytest.mark.rule("I3")
 def test_no_content_stands_in_a_repr() -> None:
-    piece = Piece("text/plain", (("Subject", SECRET),), SECRET, 1, SECRET.encode(), "x", (text(SECRET),))
-    mail = Letter("1", "t", frozenset(), NOW, SECRET, piece)
-    for value in (piece, mail, Sought(words=SECRET)):
+    piece = MimePart("text/plain", (("Subject", SECRET),), SECRET, 1, SECRET.encode(), "x", (text(SECRET),))
+    mail = MailContent("1", "t", frozenset(), NOW, SECRET, piece)
+    for value in (piece, mail, MailQuery(words=SECRET)):
         assert "canary" not in repr(value)
 
 

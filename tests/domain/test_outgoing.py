@@ -15,9 +15,9 @@ from domain.mail.composition import (
     MAX_RECIPIENTS,
     MAX_SIZE,
     Attachment,
-    Original,
-    Outgoing,
+    OutgoingMail,
     Person,
+    RepliedMail,
     Unsendable,
     answering,
     check,
@@ -27,14 +27,14 @@ from domain.mail.composition import (
 from domain.mail.subjects import subject_of_answer
 
 ANN, UWE = Person("ann@example.com", "Ann Smith"), Person("uwe@firm.example", "Uwe Müller")
-MAIL = Outgoing(UWE, (ANN,), "Our offer", "Dear Ann,\nour offer.\n")
+MAIL = OutgoingMail(UWE, (ANN,), "Our offer", "Dear Ann,\nour offer.\n")
 HEADERS = {
     *("from", "to", "cc", "subject", "in-reply-to", "references"),
     *(KEY_HEADER.lower(), "mime-version", "content-type", "content-transfer-encoding"),
 }
 
 
-def parsed(mail: Outgoing) -> EmailMessage:
+def parsed(mail: OutgoingMail) -> EmailMessage:
     found = message_from_bytes(encode(mail, "key-1"), policy=policy.default)
     assert isinstance(found, EmailMessage)
     return found
@@ -223,7 +223,7 @@ def test_an_attachment_has_the_type_of_its_name(name: str, kind: str) -> None:
 
 # Answers
 
-ORIGINAL = Original("t1", "<3@example.com>", "<1@example.com> <2@example.com>", "Question")
+ORIGINAL = RepliedMail("t1", "<3@example.com>", "<1@example.com> <2@example.com>", "Question")
 
 
 @pytest.mark.rule("E44")
@@ -249,7 +249,7 @@ def test_a_long_chain_keeps_its_first_and_its_last_and_is_folded_whole() -> None
 def test_the_headers_of_a_hostile_mail_add_none_to_the_answer(
     references: str, message_id: str, subject: str
 ) -> None:
-    original = Original("t1", message_id, references, subject)
+    original = RepliedMail("t1", message_id, references, subject)
     mail = replace(MAIL, answers=original, subject=answering(original, None))
     fields = [name.lower() for name in parsed(mail)]
     assert len(fields) == len(set(fields))
@@ -270,7 +270,7 @@ def test_the_headers_of_a_hostile_mail_add_none_to_the_answer(
 )
 def test_an_answer_has_re_once(original: str, expected: str) -> None:
     assert subject_of_answer(original) == expected
-    assert answering(Original("t", "", "", original), None) == expected
+    assert answering(RepliedMail("t", "", "", original), None) == expected
 
 
 def test_an_answer_cannot_have_another_subject() -> None:

@@ -14,9 +14,9 @@ from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
 from domain.mailboxes import Grant
 from handlers.connections import connecting
-from handlers.context import Work
+from handlers.context import Context
 from handlers.mailboxes import pushes
-from handlers.timing import Pace
+from handlers.timing import Timing
 from infra.db.store import Store
 from infra.db.tables.mail import channels, decisions, deliveries, mailboxes, notifications, steps
 from infra.db.tables.mail import connections as connection_table
@@ -35,7 +35,7 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 class House:
     """One Gmail, one store, one queue; jobs run one after the other when `pump` is called."""
 
-    work: Work
+    context: Context
     store: Store
     queue: RedisQueue
     gmail: GmailControl
@@ -52,7 +52,7 @@ class House:
         } | options
         wishes = Wishes(**chosen)
         connection_id, _ = connecting.save(
-            user, self.grant(address), wishes, replace=replace, work=self.work, location=location
+            user, self.grant(address), wishes, replace=replace, context=self.context, location=location
         )
         return connection_id
 
@@ -67,7 +67,7 @@ class House:
 
     def push(self, address: str = UWE) -> None:
         """Gmail's notification reaches the dispatcher."""
-        pushes.take(json.dumps({"emailAddress": address, "historyId": 1}).encode(), self.work)
+        pushes.take(json.dumps({"emailAddress": address, "historyId": 1}).encode(), self.context)
 
     def run_next(self) -> list[str]:
         """Run what the oldest queued event wakes; returns the names of the jobs."""
@@ -75,7 +75,7 @@ class House:
             return []
         event = self.sent.pop(0)
         for job in woken_by(event):
-            job.handler(**asdict(event), work=self.work)
+            job.handler(**asdict(event), context=self.context)
         return [job.name for job in woken_by(event)]
 
     def pump(self) -> list[str]:
@@ -146,14 +146,14 @@ def house(gmail_server: GmailServer, store: Store, queue: RedisQueue, sent: list
     """An empty house with a CRM in it: Ann (open deal), Cid (won deal), Lea (lead)."""
     crm(store.engine)
     gmail = Gmail(endpoint=gmail_server.url)
-    work = Work(
+    context = Context(
         store,
         gmail,
         queue,
         owner="test",
-        pace=Pace(),
+        timing=Timing(),
         topic="projects/p/topics/gmail",
         outside=Notifiers(may_be_private=True),
     )
-    yield House(work, store, queue, GmailControl(gmail_server.url), sent)
+    yield House(context, store, queue, GmailControl(gmail_server.url), sent)
     gmail.close()

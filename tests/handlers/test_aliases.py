@@ -59,7 +59,7 @@ def test_mail_from_an_alias(aliased: House) -> None:
     assert arrives(aliased, from_(OLD, "ann@example.com"), "SENT")[1] == "skip.outbound"
     gmail_id, outcome = arrives(aliased, from_(OLD, UWE, "ann@example.com"))
     assert outcome == "skip.no_contact", "anybody may write that into From"
-    [found] = reports.explain(gmail_id, None, work=aliased.work)
+    [found] = reports.explain(gmail_id, None, context=aliased.context)
     said = "\n".join(explaining.in_words(found))
     assert f"in Gmail now: inbound, from {OLD}, which is registered as an alias of the mailbox (E14)" in said
 
@@ -118,7 +118,7 @@ def test_a_contact_who_comes_later_is_taken_in_and_the_alias_gives_way(aliased: 
     assert aliased.notified() == [gmail_id]
     assert [alias.held_by for alias in aliases.show(None, aliased.store)] == ["contact old"]
     assert [alias.held_by for alias in settings.show("uwe", aliased.store).aliases] == ["contact old"]
-    examined = doctor.examine(1, aliased.work)
+    examined = doctor.examine(1, aliased.context)
     assert examined
     [finding] = [one for one in examined.findings if one.check == "alias"]
     assert (finding.verdict, "contact old has the address" in finding.says) == (Verdict.WARNING, True)
@@ -129,7 +129,7 @@ def test_it_ends_with_the_connection_at_once(aliased: House) -> None:
     aliased.connect("carla", magnet=False, sorting=False)
     aliased.gmail.fault("503")
     with pytest.raises(TryAgain):
-        disconnecting.disconnect("uwe", aliased.work)
+        disconnecting.disconnect("uwe", aliased.context)
     aliased.gmail.clear_faults()
     assert aliases.show(None, aliased.store) == ()
     with aliased.store.begin("tests.own") as tx:

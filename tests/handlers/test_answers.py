@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert
 
 from domain.errors import Refused
 from domain.mail.addresses import loose
-from domain.mail.composition import NEWEST, Person, Written
+from domain.mail.composition import NEWEST, MailRequest, Person
 from handlers.outbox import drafts
 from handlers.outbox.preparing import Prepared, prepare
 from infra.db.tables.mail import contact_addresses
@@ -43,8 +43,10 @@ def put(house: House, *lines: str, text: str = "How much?", at: int = 0, labels:
     return house.gmail.deliver(UWE, raw, labels or None, internal_date=NOON + 1000 * at).id
 
 
-def answer(reply_to: str, *, contact: str | None = None, to_all: bool = False, quote: bool = True) -> Written:
-    return Written("uwe", "Ten.\n", contact_id=contact, reply_to=reply_to, to_all=to_all, quote=quote)
+def answer(
+    reply_to: str, *, contact: str | None = None, to_all: bool = False, quote: bool = True
+) -> MailRequest:
+    return MailRequest("uwe", "Ten.\n", contact_id=contact, reply_to=reply_to, to_all=to_all, quote=quote)
 
 
 def whom(prepared: Prepared) -> tuple[list[str], list[str]]:
@@ -66,7 +68,7 @@ def test_an_answer_goes_to_the_author_in_its_thread_and_quotes_the_mail(
 ) -> None:
     gmail_id = put(house, f"Subject: {subject}", "References: <0@example.com> <1@example.com>")
 
-    drafts.ask(answer(gmail_id), house.work)
+    drafts.ask(answer(gmail_id), house.context)
 
     house.pump()
     [sent] = in_label(house, "SENT")
@@ -86,14 +88,14 @@ def test_an_answer_goes_to_the_author_in_its_thread_and_quotes_the_mail(
 
 @pytest.mark.rule("H45")
 def test_nothing_is_quoted_where_the_user_does_not_want_it(house: House, uwe: int) -> None:
-    prepared = prepare(answer(put(house), quote=False), house.work)
+    prepared = prepare(answer(put(house), quote=False), house.context)
     assert prepared.mail.text == "Ten.\n"
 
 
 @pytest.mark.rule("H45")
 def test_a_mail_in_html_is_quoted_as_text(house: House, uwe: int) -> None:
     html = "<p>How <b>much</b>?</p><script>alert(1)</script><p>Ann</p>"
-    prepared = prepare(answer(put(house, "Content-Type: text/html", text=html)), house.work)
+    prepared = prepare(answer(put(house, "Content-Type: text/html", text=html)), house.context)
     assert prepared.mail.text.splitlines()[3:] == ["> How much?", ">", "> Ann"]
 
 
@@ -105,25 +107,25 @@ def test_to_all_adds_to_and_cc_but_no_own_address_and_no_blind_copy(house: House
     gmail_id = put(
         house, f"To: {UWE}, {BOB}", "Cc: cy@example.net, Sales <Sales@firm.example>", "Bcc: eve@example.com"
     )
-    assert whom(prepare(answer(gmail_id), house.work)) == ([ANN], [])
-    assert whom(prepare(answer(gmail_id, to_all=True), house.work)) == ([ANN, BOB], ["cy@example.net"])
+    assert whom(prepare(answer(gmail_id), house.context)) == ([ANN], [])
+    assert whom(prepare(answer(gmail_id, to_all=True), house.context)) == ([ANN, BOB], ["cy@example.net"])
     more = replace(
         answer(gmail_id, to_all=True), cc=(Person("Cy@Example.net", "Cy"), Person("max@example.org"))
     )
-    assert whom(prepare(more, house.work)) == ([ANN, BOB], ["Cy@Example.net", "max@example.org"])
+    assert whom(prepare(more, house.context)) == ([ANN, BOB], ["Cy@Example.net", "max@example.org"])
 
 
 @pytest.mark.rule("H45", "Z17a")
 def test_whom_the_user_names_himself_counts_instead(house: House, uwe: int) -> None:
     named = replace(answer(put(house)), to=(Person("nora@example.com"),))
-    assert whom(prepare(named, house.work)) == (["nora@example.com"], [])
+    assert whom(prepare(named, house.context)) == (["nora@example.com"], [])
 
 
 @pytest.mark.rule("H45")
 def test_a_mail_that_names_nobody_is_not_answered_to_anybody(house: House, uwe: int) -> None:
     gmail_id = put(house, f"From: {ANN}, {BOB}")
     with pytest.raises(Refused, match="names nobody to answer: name one with --to-address"):
-        drafts.ask(answer(gmail_id), house.work)
+        drafts.ask(answer(gmail_id), house.context)
     assert in_label(house, "DRAFT") == []
 
 
@@ -133,22 +135,22 @@ def test_of_a_contact_with_several_addresses_the_one_that_wrote_is_answered(hous
         more = {"contact_id": "ann", "address": "ann@home.example", "loose": loose("ann@home.example")}
         db.execute(insert(contact_addresses).values({"location_id": 1} | more))
     gmail_id = put(house, "From: ann@home.example")
-    assert whom(prepare(answer(gmail_id, contact="ann"), house.work)) == (["ann@home.example"], [])
+    assert whom(prepare(answer(gmail_id, contact="ann"), house.context)) == (["ann@home.example"], [])
 
 
 @pytest.mark.rule("H45", "Z45")
 def test_a_contact_who_takes_no_part_in_the_mail_is_refused(house: House, uwe: int) -> None:
     gmail_id = put(house, f"From: {BOB}")
     with pytest.raises(Refused, match="contact ann takes no part in mail"):
-        prepare(answer(gmail_id, contact="ann"), house.work)
-    assert whom(prepare(answer(gmail_id, contact="bob"), house.work)) == ([BOB], [])
+        prepare(answer(gmail_id, contact="ann"), house.context)
+    assert whom(prepare(answer(gmail_id, contact="bob"), house.context)) == ([BOB], [])
     with pytest.raises(Refused, match="there is no contact nobody"):
-        prepare(answer(gmail_id, contact="nobody"), house.work)
+        prepare(answer(gmail_id, contact="nobody"), house.context)
 
 
 def test_a_draft_is_not_answered(house: House, uwe: int) -> None:
     with pytest.raises(Refused, match="is a draft"):
-        prepare(answer(put(house, labels=["DRAFT"])), house.work)
+        prepare(answer(put(house, labels=["DRAFT"])), house.context)
 
 
 INVITATION = "Content-Type: text/calendar; method=REQUEST; charset=utf-8"
@@ -165,7 +167,7 @@ def test_the_newest_mail_that_a_person_of_the_contact_has_written_is_answered(ho
     put(house, "Subject: spam", at=7, labels=["SPAM"])
     put(house, "Subject: a draft", at=8, labels=["DRAFT"])
 
-    prepared = prepare(answer(NEWEST, contact="ann"), house.work)
+    prepared = prepare(answer(NEWEST, contact="ann"), house.context)
 
     assert (prepared.answers, prepared.mail.subject) == (wanted, "Re: the one")
     assert whom(prepared) == ([ANN], [])
@@ -176,20 +178,20 @@ def test_behind_much_that_nobody_wrote_by_hand_the_newest_is_found(house: House,
     wanted = put(house, "Subject: the one")
     for number in range(25):
         put(house, f"Subject: away {number}", "Auto-Submitted: auto-replied", at=1 + number)
-    assert prepare(answer(NEWEST, contact="ann"), house.work).answers == wanted
+    assert prepare(answer(NEWEST, contact="ann"), house.context).answers == wanted
 
 
 @pytest.mark.rule("H45")
 def test_a_contact_who_has_written_nothing_has_nothing_to_answer(house: House, uwe: int) -> None:
     put(house, f"From: {UWE}", f"To: {ANN}", labels=["SENT"])
     with pytest.raises(Refused, match="contact ann has written nothing lately"):
-        prepare(answer(NEWEST, contact="ann"), house.work)
+        prepare(answer(NEWEST, contact="ann"), house.context)
     with pytest.raises(Refused, match="name the contact"):
-        prepare(answer(NEWEST), house.work)
+        prepare(answer(NEWEST), house.context)
     with house.store.engine.begin() as db:
         db.execute(delete(contact_addresses).where(contact_addresses.c.contact_id == "ann"))
     with pytest.raises(Refused):
-        prepare(answer(NEWEST, contact="ann"), house.work)
+        prepare(answer(NEWEST, contact="ann"), house.context)
     assert in_label(house, "DRAFT") == []
 
 
@@ -197,7 +199,7 @@ def test_a_contact_who_has_written_nothing_has_nothing_to_answer(house: House, u
 def test_an_answer_costs_one_get_and_one_draft(house: House, uwe: int) -> None:
     gmail_id = put(house)
     house.gmail.reset_counters()
-    drafts.ask(answer(gmail_id), house.work)
+    drafts.ask(answer(gmail_id), house.context)
     counted = house.gmail.counters()
     assert (counted.calls_of("messages.get"), counted.calls_of("drafts.create"), counted.calls) == (1, 1, 2)
 
@@ -208,7 +210,7 @@ def test_who_has_to_sign_in_again_is_told_so(house: House, uwe: int, reply_to: s
     house.gmail.revoke(UWE)
     house.gmail.expire_access_tokens(UWE)
     with pytest.raises(Refused, match="sign in again"):
-        prepare(answer(reply_to, contact="ann"), house.work)
+        prepare(answer(reply_to, contact="ann"), house.context)
     assert nothing_left(house)
 
 
@@ -223,9 +225,9 @@ def test_what_is_quoted_is_nowhere_but_in_gmail(
 ) -> None:
     canary = f"canary{uuid4().hex}"
     gmail_id = put(house, f"From: {canary} <{ANN}>", f"Reply-To: {canary}@example.com", text=canary)
-    prepared = prepare(answer(gmail_id), house.work)
+    prepared = prepare(answer(gmail_id), house.context)
     assert canary not in repr(prepared)
-    drafts.hand_over(prepared, house.work)
+    drafts.hand_over(prepared, house.context)
     house.pump()
     [sent] = in_label(house, "SENT")
     assert read(house, sent.id).as_string().count(canary) == 3

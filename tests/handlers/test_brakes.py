@@ -28,9 +28,9 @@ CARLA = "carla@firm.example"
 
 def sweep_once(house: House) -> list[str]:
     """What a tick of the sweep brings about."""
-    sweep.catch_up_due(house.work)
-    sweep.redrive(house.work)
-    sweep.renew_watches(house.work)
+    sweep.catch_up_due(house.context)
+    sweep.redrive(house.context)
+    sweep.renew_watches(house.context)
     return house.pump()
 
 
@@ -44,7 +44,7 @@ def owners(house: House) -> set[str | None]:
 def test_mail_of_a_paused_mailbox_waits_and_is_handled_once_it_is_resumed(house: House) -> None:
     house.connect()
     house.connect("carla", CARLA)
-    assert operations.pause(UWE, house.work) == 1
+    assert operations.pause(UWE, house.context) == 1
     house.gmail.reset_counters()
     waits, other = house.deliver("ann"), house.deliver("ann", to=CARLA)
     for address in (UWE, CARLA):
@@ -52,7 +52,7 @@ def test_mail_of_a_paused_mailbox_waits_and_is_handled_once_it_is_resumed(house:
     house.pump()
     assert house.outcomes() == {other: "label.open"}, "another mailbox is not slowed"
     assert UWE not in house.gmail.counters().by_mailbox
-    assert operations.resume(UWE, house.work) == 1
+    assert operations.resume(UWE, house.context) == 1
     sweep_once(house)
     assert house.outcomes() == {other: "label.open", waits: "label.open"}
     assert sorted(house.notified()) == sorted([other, waits])
@@ -64,7 +64,7 @@ def test_a_paused_mailbox_is_not_asked_for_again_and_again(house: House) -> None
     house.deliver("ann")
     house.catch_up_only()
     house.sent.clear()
-    operations.pause(UWE, house.work)
+    operations.pause(UWE, house.context)
     house.push()
     assert house.pump() == ["mailboxes.catch_up"]
     for _ in range(3):
@@ -78,7 +78,7 @@ def paused(house: House, call: str) -> House:
 
     def pause(name: str) -> None:
         if name == call:
-            operations.pause(UWE, house.work)
+            operations.pause(UWE, house.context)
 
     return interrupted(house, pause)
 
@@ -90,7 +90,7 @@ def test_mail_that_is_being_matched_while_its_mailbox_is_paused_is_given_back(ho
     assert "notifications.announce" not in paused(house, "fetch").catch_up()
     assert (house.outcomes(), house.notified(), owners(house)) == ({}, [], {None})
     assert sweep_once(house) == []
-    operations.resume(UWE, house.work)
+    operations.resume(UWE, house.context)
     sweep_once(house)
     assert (house.outcomes(), house.notified()) == ({gmail_id: "label.open"}, [gmail_id])
 
@@ -105,7 +105,7 @@ def test_a_label_call_under_way_ends_and_is_recorded_and_the_rest_waits(house: H
     assert house.labels(labelled) == {"UNREAD", OPEN}
     assert owners(house) == {None}
     assert sweep_once(house) == []
-    operations.resume(UWE, house.work)
+    operations.resume(UWE, house.context)
     sweep_once(house)
     assert house.outcomes() == {labelled: "label.open", untouched: "label.none"}
 
@@ -117,7 +117,7 @@ def test_a_walk_through_history_ends_at_the_page_at_which_the_mailbox_is_paused(
 
     class Pausing:
         def open(self, grant: Grant) -> Any:
-            mailbox = house.work.gmail.open(grant)
+            mailbox = house.context.gmail.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -125,15 +125,15 @@ def test_a_walk_through_history_ends_at_the_page_at_which_the_mailbox_is_paused(
 
                 def changes_since(self, cursor: str) -> Any:
                     for page in mailbox.changes_since(cursor):
-                        operations.pause(UWE, house.work)
+                        operations.pause(UWE, house.context)
                         yield page
                         raise AssertionError("the next page was asked for")
 
             return It()
 
-    replace(house, work=replace(house.work, gmail=Pausing())).catch_up()
+    replace(house, context=replace(house.context, gmail=Pausing())).catch_up()
     assert (house.outcomes(), house.sent, sweep_once(house)) == ({}, [], [])
-    operations.resume(UWE, house.work)
+    operations.resume(UWE, house.context)
     sweep_once(house)
     assert house.outcomes() == {gmail_id: "label.open"}
 
@@ -147,9 +147,9 @@ def test_a_job_that_comes_late_finds_the_mailbox_paused_and_does_nothing(house: 
     house.run_next()
     if step == "sort":
         house.run_next()
-    operations.pause(UWE, house.work)
+    operations.pause(UWE, house.context)
     house.gmail.reset_counters()
-    {"announce": notifications.announce, "sort": labels.sort}[step](1, house.work)
+    {"announce": notifications.announce, "sort": labels.sort}[step](1, house.context)
     house.pump()
     assert house.outcomes() == {gmail_id: None}
     assert house.notified() == ([gmail_id] if step == "sort" else [])
@@ -164,10 +164,10 @@ def test_a_watch_renewed_while_the_mailbox_is_paused_stays_and_is_not_due(house:
 
     class Pausing:
         def open(self, grant: Grant) -> Any:
-            operations.pause(UWE, house.work)
-            return house.work.gmail.open(grant)
+            operations.pause(UWE, house.context)
+            return house.context.gmail.open(grant)
 
-    watches.renew_watch(1, replace(house.work, gmail=Pausing()))
+    watches.renew_watch(1, replace(house.context, gmail=Pausing()))
     assert house.gmail.dump(UWE).watched_topic is not None
     with house.store.engine.connect() as db:
         assert db.execute(select(mailboxes.c.watch_until)).scalar_one() is not None
@@ -178,11 +178,11 @@ def test_a_watch_renewed_while_the_mailbox_is_paused_stays_and_is_not_due(house:
 @pytest.mark.rule("E85", "E84", "D3-1")
 def test_after_a_long_pause_the_watch_is_renewed_and_mail_is_listed_again(house: House) -> None:
     house.connect()
-    operations.pause(UWE, house.work)
+    operations.pause(UWE, house.context)
     gmail_id = house.deliver("ann")
     house.gmail.expire_history(UWE)
     house.gmail.reset_counters()
-    operations.resume(UWE, house.work)
+    operations.resume(UWE, house.context)
     assert "mailboxes.renew_watch" in sweep_once(house), "it may have ended, whatever we know of it"
     assert house.gmail.counters().calls_of("watch") == 1
     assert house.outcomes() == {gmail_id: "label.open"}
@@ -191,13 +191,13 @@ def test_after_a_long_pause_the_watch_is_renewed_and_mail_is_listed_again(house:
 @pytest.mark.rule("D3-1", "D12")
 def test_a_mailbox_stays_paused_over_a_new_sign_in_and_new_settings(house: House) -> None:
     house.connect()
-    operations.pause(UWE, house.work)
+    operations.pause(UWE, house.context)
     gmail_id = house.deliver("ann")
     house.connect(sorting=False)
     assert sweep_once(house) == []
-    [mailbox] = reports.status(None, None, work=house.work).mailboxes
+    [mailbox] = reports.status(None, None, context=house.context).mailboxes
     assert mailbox.state(LONG_AGO).startswith("paused since ")
-    operations.resume(UWE, house.work)
+    operations.resume(UWE, house.context)
     sweep_once(house)
     assert house.outcomes() == {gmail_id: "label.off"}
 
@@ -205,7 +205,7 @@ def test_a_mailbox_stays_paused_over_a_new_sign_in_and_new_settings(house: House
 @pytest.mark.rule("E76", "D3-1", "D12")
 def test_a_paused_mailbox_still_belongs_to_its_user(house: House) -> None:
     house.connect()
-    operations.pause(UWE, house.work)
+    operations.pause(UWE, house.context)
     with pytest.raises(Refused, match="MailMagnet is on for this mailbox with user uwe"):
         house.connect("carla")
     house.connect("carla", magnet=False, sorting=False)
@@ -213,7 +213,7 @@ def test_a_paused_mailbox_still_belongs_to_its_user(house: House) -> None:
         mailbox = tx.mailboxes.get(1)
         assert mailbox is not None
         assert mailbox.cursor is not None, "one that wants nothing does not make the other forget"
-    assert disconnecting.disconnect("uwe", house.work) == 1
+    assert disconnecting.disconnect("uwe", house.context) == 1
     assert house.gmail.dump(UWE).watched_topic is None
 
 
@@ -221,17 +221,17 @@ def test_a_paused_mailbox_still_belongs_to_its_user(house: House) -> None:
 def test_all_mailboxes_are_paused_and_resumed_together(house: House) -> None:
     house.connect()
     house.connect("carla", CARLA)
-    operations.pause(CARLA, house.work)
-    assert operations.pause(None, house.work) == 1, "one was paused before"
-    assert operations.pause(None, house.work) == 0
+    operations.pause(CARLA, house.context)
+    assert operations.pause(None, house.context) == 1, "one was paused before"
+    assert operations.pause(None, house.context) == 0
     mails = [house.deliver("ann"), house.deliver("ann", to=CARLA)]
     assert sweep_once(house) == []
-    assert operations.resume(None, house.work) == 2
+    assert operations.resume(None, house.context) == 2
     sweep_once(house)
     assert house.outcomes() == dict.fromkeys(mails, "label.open")
     for change in (operations.pause, operations.resume):
         with pytest.raises(Refused, match="no such mailbox"):
-            change("eva@firm.example", house.work)
+            change("eva@firm.example", house.context)
 
 
 @pytest.mark.rule("Z33", "D3-1")
@@ -240,10 +240,10 @@ def test_waiting_mail_of_a_paused_mailbox_is_not_late(house: House) -> None:
     house.deliver("ann")
     house.catch_up_only()
     let_pass(house.store, 3_600)
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert status.totals.late(status.now)
-    operations.pause(UWE, house.work)
-    status = reports.status(None, None, work=house.work)
+    operations.pause(UWE, house.context)
+    status = reports.status(None, None, context=house.context)
     assert (status.totals.waiting, status.totals.paused) == (1, 1)
     assert not status.totals.late(status.now)
 
@@ -253,8 +253,8 @@ def set_aside(house: House, gmail_id: str, outcome: str = "match.failed") -> Non
     fault = house.gmail.poison(UWE, gmail_id)
     for _ in range(10):
         house.let_time_pass()
-        matching.match(1, house.work)
-        labels.sort(1, house.work)
+        matching.match(1, house.context)
+        labels.sort(1, house.context)
         house.pump()
     house.gmail.clear_faults(fault)
     assert house.outcomes()[gmail_id] == outcome
@@ -266,8 +266,8 @@ def test_a_mail_that_could_not_be_matched_is_tried_again_on_demand(house: House)
     bad = house.deliver("ann")
     house.catch_up_only()
     set_aside(house, bad)
-    assert sweep.redrive(house.work) == 0, "what is set aside stays there"
-    assert operations.retry(bad, UWE, house.work) == 1
+    assert sweep.redrive(house.context) == 0, "what is set aside stays there"
+    assert operations.retry(bad, UWE, house.context) == 1
     assert house.outcomes() == {}
     sweep_once(house)
     assert (house.outcomes(), house.notified()) == ({bad: "label.open"}, [bad])
@@ -282,9 +282,9 @@ def test_a_mail_that_could_not_be_sorted_is_sorted_on_demand_and_not_announced_a
         house.run_next()
     set_aside(house, bad, "label.failed")
     assert house.notified() == [bad]
-    assert operations.retry(bad, None, house.work) == 1
+    assert operations.retry(bad, None, house.context) == 1
     assert house.outcomes() == {bad: None}
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     assert house.pump() == ["labels.sort"]
     assert (house.outcomes(), house.notified()) == ({bad: "label.open"}, [bad])
     assert house.labels(bad) == {"UNREAD", OPEN}
@@ -297,9 +297,9 @@ def test_what_is_tried_again_and_fails_again_is_set_aside_again(house: House) ->
     house.catch_up_only()
     for _ in range(2):
         set_aside(house, bad)
-        operations.retry(bad, None, house.work)
+        operations.retry(bad, None, house.context)
     house.let_time_pass()
-    matching.match(1, house.work)
+    matching.match(1, house.context)
     house.pump()
     assert house.outcomes() == {bad: "label.open"}
 
@@ -313,9 +313,9 @@ def test_all_that_is_set_aside_is_tried_again_in_one_mailbox_or_in_all(house: Ho
         mails.append(house.deliver("ann", number))
         house.catch_up_only()
         set_aside(house, mails[-1])
-    assert operations.retry_all(CARLA, house.work) == 0
-    assert operations.retry_all(UWE, house.work) == 2
-    assert operations.retry_all(None, house.work) == 0
+    assert operations.retry_all(CARLA, house.context) == 0
+    assert operations.retry_all(UWE, house.context) == 2
+    assert operations.retry_all(None, house.context) == 0
     sweep_once(house)
     assert house.outcomes() == dict.fromkeys(mails, "label.open")
 
@@ -328,10 +328,10 @@ def test_a_mail_that_is_not_set_aside_is_refused_with_where_it_stands(house: Hou
     waits = house.deliver("ann", 2)
     house.catch_up_only()
     with pytest.raises(Refused, match=f"{done} is not set aside: in {UWE} it ended with label.open"):
-        operations.retry(done, None, house.work)
+        operations.retry(done, None, house.context)
     with pytest.raises(Refused, match="waits to be matched"):
-        operations.retry(waits, UWE, house.work)
-    assert operations.retry("m0", None, house.work) == 0
+        operations.retry(waits, UWE, house.context)
+    assert operations.retry("m0", None, house.context) == 0
 
 
 @pytest.mark.rule("E88", "D3-1")
@@ -340,10 +340,10 @@ def test_a_mail_tried_again_in_a_paused_mailbox_waits_for_the_end_of_the_pause(h
     bad = house.deliver("ann")
     house.catch_up_only()
     set_aside(house, bad)
-    operations.pause(UWE, house.work)
-    operations.retry(bad, None, house.work)
+    operations.pause(UWE, house.context)
+    operations.retry(bad, None, house.context)
     assert sweep_once(house) == []
-    operations.resume(UWE, house.work)
+    operations.resume(UWE, house.context)
     sweep_once(house)
     assert house.outcomes() == {bad: "label.open"}
 
@@ -358,13 +358,13 @@ def test_a_mail_that_was_not_sorted_because_sorting_was_stopped_is_sorted_when_i
     one, other = house.deliver("ann", 1), house.deliver("ann", 2)
     house.catch_up()
     assert house.outcomes() == dict.fromkeys([one, other], "label.failed")
-    assert operations.retry_all(None, house.work) == 0
+    assert operations.retry_all(None, house.context) == 0
     with pytest.raises(Refused, match="is not set aside"):
-        operations.retry(one, None, house.work)
+        operations.retry(one, None, house.context)
     with house.store.engine.begin() as db:
         db.execute(update(connection_table).values(sorting_trouble=None))
-    assert operations.retry(one, None, house.work) == 1
-    assert operations.retry_all(None, house.work) == 1
+    assert operations.retry(one, None, house.context) == 1
+    assert operations.retry_all(None, house.context) == 1
     sweep_once(house)
     assert house.outcomes() == dict.fromkeys([one, other], "label.open")
     assert len(house.notified()) == 2

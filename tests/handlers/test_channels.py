@@ -21,11 +21,11 @@ from domain.notifications import NoticeKind
 from domain.reports import Query
 from handlers import channels, reports
 from handlers.connections import disconnecting
-from handlers.context import Work
+from handlers.context import Context
 from handlers.crm import locations, records
 from handlers.jobs import OUTSIDE
 from handlers.live_view import live, notification_mail
-from handlers.timing import Pace
+from handlers.timing import Timing
 from infra.db.tables.mail import channels as channel_table
 from infra.db.tables.mail import deliveries, notifications
 from infra.local.ports import wait_until
@@ -54,7 +54,7 @@ def receiver() -> Iterator[Receiver]:
 
 def add(house: House, receiver: Receiver, user: str | None = None) -> Channel:
     """A webhook channel to the receiver."""
-    return channels.add(user, ChannelKind.WEBHOOK, Target(receiver.url, SECRET), house.work)
+    return channels.add(user, ChannelKind.WEBHOOK, Target(receiver.url, SECRET), house.context)
 
 
 def told(receiver: Receiver, kind: str = SINGLE) -> list[str]:
@@ -97,7 +97,7 @@ def states(house: House) -> list[tuple[str, int]]:
 def try_again(house: House, channel: Channel) -> None:
     """Every wait is over and the sweep has asked."""
     house.let_time_pass()
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     assert DeliveryDue(channel.id) in house.sent
     house.pump()
 
@@ -137,7 +137,7 @@ def test_a_customers_mail_goes_out_with_its_three_details_and_nothing_more(
     assert receiver.got[0].headers["content-type"].startswith("application/cloudevents+json")
     assert receiver.got[0].headers["webhook-id"] == event["id"]
     assert states(house) == []
-    assert channels.reports(house.work)[0].waiting == 0
+    assert channels.reports(house.context)[0].waiting == 0
     assert channel.host == "127.0.0.1"
 
 
@@ -158,14 +158,14 @@ def test_mail_whose_author_a_list_hides_says_via_a_list_wherever_it_is_shown(
     expected = {through: True, straight: False}
     assert {e["subject"]: e["data"]["via_list"] for e in receiver.taken} == expected
     assert {e["data"]["from"] for e in receiver.taken} == {"ann@example.com"}
-    found = {n.gmail_id: n for n in reports.notices("uwe", 0, None, work=house.work)}
+    found = {n.gmail_id: n for n in reports.notices("uwe", 0, None, context=house.context)}
     assert {gmail_id: notice.via_list for gmail_id, notice in found.items()} == expected
-    assert {e.gmail_id: e.via_list for e in reports.ledger(Query(), house.work)} == expected
-    words = {i: [*explaining.in_words(reports.explain(i, None, house.work)[0])] for i in expected}
+    assert {e.gmail_id: e.via_list for e in reports.ledger(Query(), house.context)} == expected
+    words = {i: [*explaining.in_words(reports.explain(i, None, house.context)[0])] for i in expected}
     assert {i: "via a list (E100)" in " ".join(said) for i, said in words.items()} == expected
-    page = live.show_own("uwe", house.work, limit=10)
+    page = live.show_own("uwe", house.context, limit=10)
     assert {one.letter.gmail_id: one.via_list for one in page.mails} == expected
-    opened = [notification_mail.open_notice(n.id, "uwe", house.work)[1] for n in found.values()]
+    opened = [notification_mail.open_notice(n.id, "uwe", house.context)[1] for n in found.values()]
     assert {o.shown.letter.gmail_id: o.shown.via_list for o in opened if o} == expected
 
 
@@ -199,7 +199,7 @@ def test_a_receiver_that_hangs_holds_up_no_announcement_and_no_sorting(
     house.catch_up_only()
     while house.sent and not isinstance(house.sent[0], DeliveryDue):
         jobs += house.run_next()
-    notifier = threading.Thread(target=channels.deliver, args=(channel.id, house.work))
+    notifier = threading.Thread(target=channels.deliver, args=(channel.id, house.context))
     notifier.start()
     second = house.deliver("cid")
     house.sent.clear()
@@ -227,7 +227,7 @@ def test_a_receiver_that_is_down_rests_and_then_gets_everything_once(
     second = house.deliver("cid")
     house.catch_up()
     assert len(receiver.got) == 1, "while it rests nobody asks it"
-    report = channels.reports(house.work)[0]
+    report = channels.reports(house.context)[0]
     assert (report.waiting, report.set_aside, report.trouble) == (2, 0, f"http {status}")
     assert report.resting_until is not None
     wait = (report.resting_until - datetime.now(UTC)).total_seconds()
@@ -238,18 +238,18 @@ def test_a_receiver_that_is_down_rests_and_then_gets_everything_once(
     assert told(receiver) == [first, second]
     assert len({one.headers["webhook-id"] for one in receiver.got[:4]}) == 1
     assert states(house) == []
-    assert channels.reports(house.work)[0].trouble is None
+    assert channels.reports(house.context)[0].trouble is None
 
 
 def test_a_receiver_that_nobody_answers_for_rests_longer_each_time(house: House, receiver: Receiver) -> None:
     house.connect()
     dead = Target(f"http://127.0.0.1:{dead_port()}/", SECRET)
-    channel = channels.add(None, ChannelKind.WEBHOOK, dead, house.work)
+    channel = channels.add(None, ChannelKind.WEBHOOK, dead, house.context)
     house.deliver("ann")
     house.catch_up()
     waits = []
     for _ in range(3):
-        until = channels.reports(house.work)[0].resting_until
+        until = channels.reports(house.context)[0].resting_until
         waits.append(round((until - datetime.now(UTC)).total_seconds() / 60) if until else 0)
         try_again(house, channel)
     assert waits == [1, 2, 4]
@@ -260,7 +260,7 @@ def test_a_receiver_that_nobody_answers_for_rests_longer_each_time(house: House,
 def test_one_receivers_trouble_is_not_anothers(house: House, receiver: Receiver) -> None:
     house.connect()
     dead = Target(f"http://127.0.0.1:{dead_port()}/", SECRET)
-    channels.add(None, ChannelKind.WEBHOOK, dead, house.work)
+    channels.add(None, ChannelKind.WEBHOOK, dead, house.context)
     add(house, receiver)
     gmail_id = house.deliver("ann")
     house.catch_up()
@@ -284,8 +284,8 @@ def test_an_event_that_is_refused_again_and_again_is_set_aside_and_the_next_goes
     house.catch_up()
     assert told(receiver) == [second]
     assert states(house) == [("set_aside", TRIES)]
-    assert channels.retry(channel.id, house.work) == 1
-    sweep.redrive(house.work)
+    assert channels.retry(channel.id, house.context) == 1
+    sweep.redrive(house.context)
     house.pump()
     assert len(told(receiver)) == 2
 
@@ -300,7 +300,7 @@ def test_an_event_that_kills_its_process_is_set_aside_unsent(house: House, recei
         with house.store.begin("tests.die") as tx:
             assert tx.deliveries.claim(channel.id, "dead", 0, 1)[0]
         house.let_time_pass()
-    channels.deliver(channel.id, house.work)
+    channels.deliver(channel.id, house.context)
     assert receiver.got == []
     assert states(house) == [("set_aside", TRIES + 1)]
 
@@ -316,12 +316,12 @@ def test_a_receiver_that_is_gone_for_good_is_switched_off_until_somebody_retries
     house.deliver("cid")
     house.catch_up()
     house.let_time_pass()
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     house.pump()
     assert len(receiver.got) == 1
-    assert channels.reports(house.work)[0].state is ChannelState.OFF
-    channels.retry(channel.id, house.work)
-    sweep.redrive(house.work)
+    assert channels.reports(house.context)[0].state is ChannelState.OFF
+    channels.retry(channel.id, house.context)
+    sweep.redrive(house.context)
     house.pump()
     assert told(receiver) == [first], "what came while it was off does not go there"
 
@@ -336,8 +336,8 @@ def test_a_process_that_dies_between_sending_and_its_commit_sends_the_same_event
     only_list(house)
     with house.store.begin("tests.claim") as tx:
         [parcel], _ = tx.deliveries.claim(channel.id, "dead", 60, 1)
-    assert house.work.outside is not None
-    house.work.outside.send(channel, event(parcel), line(parcel))
+    assert house.context.outside is not None
+    house.context.outside.send(channel, event(parcel), line(parcel))
     grow_old(house)
     house.pump()
     assert len(receiver.got) == 1, "leased"
@@ -383,7 +383,7 @@ def test_after_a_long_outage_of_theirs_what_has_grown_old_is_told_as_one(
     grow_old(house)
     fresh = house.deliver("lea")
     house.catch_up()
-    while channels.reports(house.work)[0].waiting:
+    while channels.reports(house.context)[0].waiting:
         try_again(house, channel)
     assert told(receiver) == [fresh]
     [summary] = [event for event in receiver.taken if event["type"] == SUMMARY]
@@ -417,7 +417,7 @@ def test_an_event_tells_of_one_location_and_names_it(house: House, receiver: Rec
     house.connect(location="main/second", sorting=False)
     ann = ContactRecord("c9", Kind.CONTACT, "Ann", ("ann@example.com",), None, LONG_AGO)
     records.take_in([ann], house.store, location="main/second")
-    channels.add(None, ChannelKind.WEBHOOK, Target(receiver.url, SECRET), house.work, "main/main")
+    channels.add(None, ChannelKind.WEBHOOK, Target(receiver.url, SECRET), house.context, "main/main")
     mails = [house.deliver("ann", number) for number in range(2)]
     only_list(house)
     if late:
@@ -471,7 +471,7 @@ def test_many_events_go_out_in_their_users_order_by_few_connections_and_statemen
 ) -> None:
     channel = add(house, receiver)
     expected = tell(house, users=6, each=8)
-    taken = statements(house.store, lambda: channels.deliver(channel.id, house.work))
+    taken = statements(house.store, lambda: channels.deliver(channel.id, house.context))
     assert sorted(told(receiver)) == sorted(mail for one in expected for mail in one)
     for one in expected:
         assert [subject for subject in told(receiver) if subject in one] == one
@@ -487,15 +487,15 @@ def test_a_receiver_that_fails_amid_many_gets_the_rest_later_in_order(
     channel = add(house, receiver)
     [expected] = tell(house, users=1, each=12)
     receiver.answers.extend([(204, {})] * 4 + [(500, {})])
-    channels.deliver(channel.id, house.work)
+    channels.deliver(channel.id, house.context)
     assert told(receiver) == expected[:4]
     assert len(receiver.got) == 5, "the others were not tried"
     assert states(house) == [("waiting", 0)] * 8
-    report = channels.reports(house.work)[0]
+    report = channels.reports(house.context)[0]
     assert (report.trouble, report.waiting) == ("http 500", 8)
     with house.store.engine.begin() as db:
         db.execute(update(channel_table).values(resting_until=None))
-    channels.deliver(channel.id, house.work)
+    channels.deliver(channel.id, house.context)
     assert told(receiver) == [*expected[:4], *expected[5:]], "that one's own wait is not over"
     try_again(house, channel)
     assert sorted(told(receiver)) == sorted(expected)
@@ -509,8 +509,8 @@ def test_several_events_that_meet_a_receiver_down_are_one_failure_of_it(
     channel = add(house, receiver)
     tell(house, users=8, each=5)
     receiver.answers.extend([(503, {})] * 200)
-    channels.deliver(channel.id, house.work)
-    until = channels.reports(house.work)[0].resting_until
+    channels.deliver(channel.id, house.context)
+    until = channels.reports(house.context)[0].resting_until
     assert 1 <= len(receiver.got) <= LANES
     assert until is not None
     assert 50 < (until - datetime.now(UTC)).total_seconds() <= 60
@@ -520,11 +520,11 @@ def test_several_events_that_meet_a_receiver_down_are_one_failure_of_it(
 def test_who_is_to_stop_amid_many_leaves_the_rest_as_it_was(house: House, receiver: Receiver) -> None:
     channel = add(house, receiver)
     [expected] = tell(house, users=1, each=12)
-    stopping = replace(house.work, stopping=lambda: len(receiver.got) >= 5)
+    stopping = replace(house.context, stopping=lambda: len(receiver.got) >= 5)
     channels.deliver(channel.id, stopping)
     assert told(receiver) == expected[:5]
     assert states(house) == [("waiting", 0)] * 7
-    assert sweep.redrive(house.work) == 1, "at once"
+    assert sweep.redrive(house.context) == 1, "at once"
     house.pump()
     assert told(receiver) == expected
     assert len(receiver.got) == 12, "each once"
@@ -540,14 +540,15 @@ def test_a_receiver_that_hangs_amid_many_does_not_hold_up_who_is_to_stop(
     stop = threading.Event()
     patient = Notifiers(may_be_private=True, seconds=600)
     job = threading.Thread(
-        target=channels.deliver, args=(channel.id, replace(house.work, stopping=stop.is_set, outside=patient))
+        target=channels.deliver,
+        args=(channel.id, replace(house.context, stopping=stop.is_set, outside=patient)),
     )
     job.start()
     assert wait_until(lambda: receiver.connections == LANES, seconds=60)
     stop.set()
     job.join(60)
     assert not job.is_alive()
-    report = channels.reports(house.work)[0]
+    report = channels.reports(house.context)[0]
     assert (report.resting_until, report.trouble, report.waiting) == (None, None, 40)
     assert states(house) == [("waiting", 0)] * 40
     receiver.open.set()
@@ -563,10 +564,10 @@ def test_events_that_a_dead_process_had_in_hand_come_again_under_their_ids(
     [expected] = tell(house, users=1, each=6)
     with house.store.begin("tests.claim") as tx:
         parcels, _ = tx.deliveries.claim(channel.id, "dead", 60, 6)
-    assert house.work.outside is not None
+    assert house.context.outside is not None
     for parcel in parcels[:3]:
-        house.work.outside.send(channel, event(parcel), line(parcel))
-    channels.deliver(channel.id, house.work)
+        house.context.outside.send(channel, event(parcel), line(parcel))
+    channels.deliver(channel.id, house.context)
     assert len(receiver.got) == 3, "leased"
     try_again(house, channel)
     assert (told(receiver), len(receiver.got)) == (expected, 9)
@@ -577,7 +578,7 @@ def test_what_a_slow_receiver_does_not_take_soon_is_taken_anew(house: House, rec
     channel = add(house, receiver)
     [expected] = tell(house, users=1, each=5)
     receiver.seconds = 0.2
-    slow = replace(house.work, pace=replace(house.work.pace, in_hand=0.1))
+    slow = replace(house.context, timing=replace(house.context.timing, in_hand=0.1))
     takes = []
 
     def note(_db: object, _cursor: object, statement: str, *_: object) -> None:
@@ -597,7 +598,7 @@ def test_what_is_switched_off_while_many_wait_is_not_told_any_more(house: House,
     channel = add(house, receiver)
     tell(house, users=2, each=60)
     receiver.answers.extend([(204, {})] * 9)
-    stopping = replace(house.work, stopping=lambda: len(receiver.got) >= 9)
+    stopping = replace(house.context, stopping=lambda: len(receiver.got) >= 9)
     channels.deliver(channel.id, stopping)
     house.connect("u0", "u0@firm.example", magnet=False, sorting=False)
     before = len(receiver.got)
@@ -617,11 +618,11 @@ def test_what_waits_when_the_connection_ends_is_never_told(
     house.deliver("ann")
     house.catch_up()
     if end == "disconnect":
-        disconnecting.disconnect("uwe", house.work)
+        disconnecting.disconnect("uwe", house.context)
     else:
         house.connect(magnet=False, sorting=False)
     house.let_time_pass()
-    channels.deliver(channel.id, house.work)
+    channels.deliver(channel.id, house.context)
     assert len(receiver.got) == 1
     assert states(house) == []
 
@@ -649,7 +650,7 @@ def test_a_lost_sign_in_is_told_once_and_mail_waits_until_it_is_back(
     house.connect()
     house.let_time_pass()
     house.catch_up()
-    channels.deliver(channel.id, house.work)
+    channels.deliver(channel.id, house.context)
     assert gmail_id in told(receiver)
     assert len([e for e in receiver.taken if e["type"] == "lodestone.connection.expired"]) == 1
 
@@ -681,7 +682,7 @@ def test_that_sorting_has_stopped_is_told_unless_it_was_mended_meanwhile(
         assert tx.notifications.tell(connection, NoticeKind.SORTING_FAILED) == {channel.id}
     if mended:
         house.connect()
-    channels.deliver(channel.id, house.work)
+    channels.deliver(channel.id, house.context)
     told_of = [event["type"] for event in receiver.taken]
     assert told_of == ([] if mended else ["lodestone.sorting.failed"])
     assert states(house) == []
@@ -697,7 +698,7 @@ def test_what_redis_has_forgotten_the_sweep_brings_back(
     only_list(house)
     house.sent.clear()
     redis.flushall()
-    assert sweep.redrive(house.work) == 0, "not before its time"
+    assert sweep.redrive(house.context) == 0, "not before its time"
     try_again(house, channel)
     assert told(receiver) == [gmail_id]
 
@@ -711,7 +712,7 @@ def test_without_a_notifier_its_jobs_do_not_pile_up(house: House, receiver: Rece
     house.sent.clear()
     house.let_time_pass()
     redis.rpush(BACKLOG + OUTSIDE, *range(sweep.CROWDED + 1))
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     assert DeliveryDue(channel.id) not in house.sent
     redis.delete(BACKLOG + OUTSIDE)
     try_again(house, channel)
@@ -731,18 +732,18 @@ def test_what_waits_for_a_channel_that_takes_nothing_is_not_read_at_every_tick(
     with house.store.begin("tests.die") as tx:
         assert tx.deliveries.claim(channel.id, "dead", 0, 1)[0]
     receiver.answers.append((status, {}))
-    channels.deliver(channel.id, house.work)
+    channels.deliver(channel.id, house.context)
     house.sent.clear()
     with house.store.engine.begin() as db:
         db.execute(update(deliveries).values(redrive_at=LONG_AGO))
-    assert sweep.redrive(house.work) == 0
+    assert sweep.redrive(house.context) == 0
     with house.store.engine.connect() as db:
         soonest = db.scalar(select(func.min(deliveries.c.redrive_at)))
         until = db.scalar(select(channel_table.c.resting_until))
     assert soonest is not None
     assert soonest == until if status == 503 else soonest - datetime.now(UTC) > timedelta(hours=23)
-    channels.retry(channel.id, house.work)
-    sweep.redrive(house.work)
+    channels.retry(channel.id, house.context)
+    sweep.redrive(house.context)
     house.pump()
     assert len(told(receiver)) == 2
 
@@ -750,12 +751,12 @@ def test_what_waits_for_a_channel_that_takes_nothing_is_not_read_at_every_tick(
 def test_a_private_target_is_refused_when_it_is_added_and_at_each_send(
     house: House, receiver: Receiver
 ) -> None:
-    strict = Work(
+    strict = Context(
         house.store,
-        house.work.gmail,
+        house.context.gmail,
         house.queue,
         owner="strict",
-        pace=Pace(),
+        timing=Timing(),
         outside=Notifiers(may_be_private=False),
     )
     with pytest.raises(Refused, match="https"):
@@ -763,11 +764,11 @@ def test_a_private_target_is_refused_when_it_is_added_and_at_each_send(
     with pytest.raises(Refused, match="private network"):
         channels.add(None, ChannelKind.WEBHOOK, Target("https://127.0.0.1/x", SECRET), strict)
     house.connect()
-    channel = channels.add(None, ChannelKind.WEBHOOK, Target("https://127.0.0.1/x", SECRET), house.work)
+    channel = channels.add(None, ChannelKind.WEBHOOK, Target("https://127.0.0.1/x", SECRET), house.context)
     house.deliver("ann")
     only_list(house)
     channels.deliver(channel.id, strict)
-    assert channels.reports(house.work)[0].trouble == "private address"
+    assert channels.reports(house.context)[0].trouble == "private address"
     assert states(house) == [("waiting", 0)]
 
 
@@ -779,7 +780,7 @@ def test_neither_the_url_nor_the_secret_is_in_the_database_or_a_report(
     with house.store.engine.connect() as db:
         row = db.execute(select(channel_table)).one()
     assert all(word not in repr(row) for word in ("127.0.0.1", "whsec", "/hook"))
-    assert "/hook" not in repr(channels.reports(house.work))
+    assert "/hook" not in repr(channels.reports(house.context))
 
 
 def test_a_removed_channel_takes_its_deliveries_along(house: House, receiver: Receiver) -> None:
@@ -788,19 +789,19 @@ def test_a_removed_channel_takes_its_deliveries_along(house: House, receiver: Re
     receiver.answers.append((503, {}))
     house.deliver("ann")
     house.catch_up()
-    channels.remove(channel.id, house.work)
+    channels.remove(channel.id, house.context)
     assert states(house) == []
     assert len(house.notified()) == 1
     for act in (channels.remove, channels.retry, channels.send_test):
         with pytest.raises(Refused, match="no channel"):
-            act(channel.id, house.work)
-    channels.deliver(channel.id, house.work)
+            act(channel.id, house.context)
+    channels.deliver(channel.id, house.context)
 
 
 def test_a_test_says_what_came_back(house: House, receiver: Receiver) -> None:
     channel = add(house, receiver)
     receiver.answers.append((418, {}))
-    assert channels.send_test(channel.id, house.work).reason == "http 418"
-    assert channels.send_test(channel.id, house.work).reason == "http 204"
+    assert channels.send_test(channel.id, house.context).reason == "http 418"
+    assert channels.send_test(channel.id, house.context).reason == "http 204"
     [tested] = receiver.taken
     assert (tested["type"], tested["location"]) == ("lodestone.channel.tested", "main/main")

@@ -32,7 +32,7 @@ def compare(house: House) -> list[str]:
     """It is due, and the sweep asks for it."""
     with house.store.engine.begin() as db:
         db.execute(update(mailboxes).values(compare_due_at=LONG_AGO))
-    assert sweep.compare_lists(house.work) == 1
+    assert sweep.compare_lists(house.context) == 1
     return house.pump()
 
 
@@ -56,7 +56,7 @@ def known(house: House) -> dict[str, str]:
 
 
 def recall(house: House) -> tuple[float | None, int, int]:
-    found = reports.status(UWE, None, house.work)
+    found = reports.status(UWE, None, house.context)
     [mailbox] = found.mailboxes
     assert found.totals.compared == replace(mailbox.compared, at=None)
     return mailbox.compared.recall, mailbox.compared.mails, mailbox.compared.late
@@ -165,14 +165,14 @@ def test_mail_that_the_user_has_labelled_meanwhile_is_his(house: House) -> None:
 @pytest.mark.rule("E108")
 def test_a_mailbox_is_due_when_it_is_connected_and_then_once_a_day(house: House) -> None:
     house.connect()
-    assert sweep.compare_lists(house.work) == 1
+    assert sweep.compare_lists(house.context) == 1
     assert house.pump() == ["mailboxes.compare"]
     assert house.gmail.counters().calls_of("messages.list") == 0, "there is nothing to compare yet"
     with house.store.engine.connect() as db:
         row = db.execute(select(mailboxes)).one()
     assert datetime.now(UTC) < row.compare_due_at < datetime.now(UTC) + timedelta(days=1)
     assert row.compared_at is None
-    assert sweep.compare_lists(house.work) == 0
+    assert sweep.compare_lists(house.context) == 0
 
 
 @pytest.mark.rule("E108", "E89")
@@ -208,10 +208,10 @@ def test_a_paused_mailbox_is_not_compared(house: House) -> None:
     house.connect()
     with house.store.begin("tests.brake") as tx:
         tx.mailboxes.brake(None, 0, 10)
-    assert sweep.compare_lists(house.work) == 0
+    assert sweep.compare_lists(house.context) == 0
     with house.store.begin("tests.release") as tx:
         tx.mailboxes.release(None, 0, 10)
-    assert sweep.compare_lists(house.work) == 1
+    assert sweep.compare_lists(house.context) == 1
 
 
 @pytest.mark.rule("E108", "D12", "I3")
@@ -224,7 +224,7 @@ def test_a_comparison_in_flight_leaves_no_rows_for_a_mailbox_that_was_switched_o
         """MailMagnet is switched off while Gmail is asked."""
 
         def open(self, grant: Grant) -> Any:
-            mailbox = house.work.gmail.open(grant)
+            mailbox = house.context.gmail.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -236,7 +236,7 @@ def test_a_comparison_in_flight_leaves_no_rows_for_a_mailbox_that_was_switched_o
 
             return It()
 
-    comparisons.compare(1, replace(house.work, gmail=Off()))
+    comparisons.compare(1, replace(house.context, gmail=Off()))
     assert MailFound(1) not in house.sent
     with house.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(messages)) == 0
@@ -253,7 +253,7 @@ def test_a_comparison_of_many_pages_is_cut_off_and_made_again(house: House) -> N
     house.catch_up()
     house.gmail.clear_faults(fault)
     asked = iter([False, True])
-    comparisons.compare(1, replace(house.work, stopping=lambda: next(asked)))
+    comparisons.compare(1, replace(house.context, stopping=lambda: next(asked)))
     assert len(known(house)) == 500
     with house.store.engine.connect() as db:
         assert db.scalar(select(mailboxes.c.compared_at)) is None

@@ -43,7 +43,7 @@ class Watching:
 @pytest.mark.rule("E76")
 def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, second_store: Store) -> None:
     grant, asked = house.grant(UWE), Event()
-    work = replace(house.work, store=second_store, gmail=Watching(house.work.gmail, asked))
+    context = replace(house.context, store=second_store, gmail=Watching(house.context.gmail, asked))
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
             tx.mailboxes.reserve(UWE)
@@ -53,7 +53,7 @@ def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, secon
                 "carla",
                 grant,
                 Wishes(magnet=True, sharing=Sharing.PRIVATE),
-                work=work,
+                context=context,
             )
             assert asked.wait(60)
             if house.store.engine.dialect.name == "postgresql":
@@ -67,13 +67,13 @@ def test_of_two_mailboxes_that_a_user_connects_at_once_one_is_refused(
     house: House, second_store: Store
 ) -> None:
     grant, asked = house.grant(UWE), Event()
-    work = replace(house.work, store=second_store, gmail=Watching(house.work.gmail, asked))
+    context = replace(house.context, store=second_store, gmail=Watching(house.context.gmail, asked))
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
             tx.of(HERE).users.reserve("uwe")
             connect(tx, tx.mailboxes.add("other@firm.example"), "uwe")
             other = thread.submit(
-                connecting.save, "uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), work=work
+                connecting.save, "uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), context=context
             )
             assert asked.wait(60)
             if house.store.engine.dialect.name == "postgresql":

@@ -33,7 +33,7 @@ SHORT = 0.2
 def hasty(house: House, database_url: str, cipher: Cipher) -> Iterator[House]:
     """The same house, in which nobody waits for a lock for longer than 0.2 s."""
     store = Store(database_url, cipher, lock_wait=SHORT)
-    yield replace(house, work=replace(house.work, store=store))
+    yield replace(house, context=replace(house.context, store=store))
     store.engine.dispose()
 
 
@@ -120,11 +120,11 @@ def test_a_row_locked_over_more_tries_than_a_mail_has_costs_it_none(hasty: House
     for _ in range(TRIES + 2):
         let_claims_end(hasty)
         with pytest.raises(DatabaseAway):
-            matching.match(1, hasty.work)
+            matching.match(1, hasty.context)
         assert tries(hasty) == {0}
     lock.give_back()
     let_claims_end(hasty)
-    matching.match(1, hasty.work)
+    matching.match(1, hasty.context)
     hasty.pump()
     assert hasty.outcomes() == dict.fromkeys(mails, "label.open")
     assert hasty.notified() == mails
@@ -141,13 +141,13 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
     gmail_id = hasty.deliver("ann")
     hasty.catch_up_only()
     if step == "sort":
-        matching.match(1, hasty.work)
-        notifications.announce(1, hasty.work)
+        matching.match(1, hasty.context)
+        notifications.announce(1, hasty.context)
     lock = Lock(hasty, table)
-    gmail = Locking(hasty.work.gmail, lock.take)
-    work = replace(hasty.work, gmail=gmail)
+    gmail = Locking(hasty.context.gmail, lock.take)
+    context = replace(hasty.context, gmail=gmail)
     refused, told, over = threading.Semaphore(0), threading.Event(), threading.Event()
-    event.listen(cast(Store, work.store).engine, "handle_error", lambda _: refused.release())
+    event.listen(cast(Store, context.store).engine, "handle_error", lambda _: refused.release())
 
     def end() -> None:
         """The work could not be recorded, nor the claim given back: once somebody has tried, or has given up."""
@@ -160,7 +160,7 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
     with meanwhile(end):
         try:
             with pytest.raises(DatabaseAway):
-                (matching.match if step == "match" else labels.sort)(1, work)
+                (matching.match if step == "match" else labels.sort)(1, context)
         finally:
             waited = over.is_set()
             told.set()
@@ -182,7 +182,7 @@ def test_what_fails_on_another_release_s_tables_is_given_back_uncounted(house: H
     gmail_id = house.deliver("ann")
     house.catch_up_only()
     with migrated(house, version), pytest.raises((DatabaseAway, DBAPIError)) as failed:
-        matching.match(1, house.work)
+        matching.match(1, house.context)
     if version == HEAD:
         assert (failed.type is DatabaseAway, tries(house)) == (False, {1})
     else:
@@ -230,13 +230,13 @@ def test_a_sweep_waits_for_nobody(hasty: House) -> None:
     for address in ("uwe@firm.example", "eva@firm.example"):
         hasty.deliver("ann", to=address)
     for mailbox_id in (1, 2):
-        mailboxes_handler.catch_up(mailbox_id, "sweep", hasty.work)
+        mailboxes_handler.catch_up(mailbox_id, "sweep", hasty.context)
     hasty.sent.clear()
     hasty.let_time_pass()
     with hasty.store.engine.connect() as db:
         db.execute(select(steps).where(steps.c.mailbox_id == 1).with_for_update())
-        sweep.redrive(hasty.work)
-        sweep.catch_up_due(hasty.work)
+        sweep.redrive(hasty.context)
+        sweep.catch_up_due(hasty.context)
     assert {2} <= {event.mailbox_id for event in hasty.sent if isinstance(event, MailFound)}
 
 

@@ -48,7 +48,7 @@ class Delegated:
 
     def connect(self, address: str = UWE) -> int:
         grant = self.account.grant(address, [Scope.MODIFY])
-        return sign_in.delegate("uwe", grant, SETTINGS, work=self.house.work)[0]
+        return sign_in.delegate("uwe", grant, SETTINGS, context=self.house.context)[0]
 
     def connection(self) -> Connection:
         with self.house.store.begin("tests.look") as tx:
@@ -77,7 +77,7 @@ def delegated(house: House, gmail_server: GmailServer, tmp_path: Path) -> Iterat
     account = ServiceAccount(key)
     house.gmail.create_mailbox(UWE)
     gmail = Gmail(gmail_server.url, service_account=account)
-    one = Delegated(replace(house, work=replace(house.work, gmail=gmail)), account)
+    one = Delegated(replace(house, context=replace(house.context, gmail=gmail)), account)
     one.connect()
     yield one
     gmail.close()
@@ -123,17 +123,17 @@ def test_status_and_doctor_say_who_can_mend_it(delegated: Delegated) -> None:
     house = delegated.house
     delegated.let()
     for _ in range(2):  # asked by the doctor himself, then at rest
-        found = doctor.examine(1, house.work)
+        found = doctor.examine(1, house.context)
         assert found
         [told] = [one for one in found.findings if one.verdict is Verdict.FAILED]
         assert (told.check, "administrator does not let us in" in told.says) == ("gmail", True)
         house.catch_up()
-    status = reports.status(None, None, house.work)
+    status = reports.status(None, None, house.context)
     assert status.totals.refused == 1
     [report] = status.mailboxes
     assert report.access_trouble == "unauthorized_client"
     assert "unauthorized_client" in report.state(status.now)
-    page = live.show_own("uwe", house.work, limit=5)
+    page = live.show_own("uwe", house.context, limit=5)
     assert [one.trouble for one in page.asked] == ["unauthorized_client"]
 
 
@@ -143,7 +143,7 @@ def test_its_watch_is_renewed_no_oftener(delegated: Delegated) -> None:
     delegated.let()
     with house.store.engine.begin() as db:
         db.execute(update(mailboxes).values(watch_due_at=mailboxes.c.synced_at))
-    assert sweep.renew_watches(house.work) == 1
+    assert sweep.renew_watches(house.context) == 1
     house.pump()
     with house.store.begin("tests.due") as tx:
         due = tx.db.execute(select(mailboxes.c.watch_due_at)).scalar_one()
@@ -165,11 +165,11 @@ def test_a_wrong_address_is_told_as_that(delegated: Delegated) -> None:
     assert "connection.expired" not in {one["event"] for one in logs}
     assert delegated.told() == [NoticeKind.ACCESS_REFUSED]
     assert delegated.connection().state is ConnectionState.REAUTH_NEEDED
-    found = doctor.examine(1, house.work)
+    found = doctor.examine(1, house.context)
     assert found
     [told] = [one for one in found.findings if one.check == "token"]
     assert (told.verdict, "knows no mailbox of the address" in told.says) == (Verdict.FAILED, True)
-    status = reports.status(None, None, house.work)
+    status = reports.status(None, None, house.context)
     assert status.mailboxes[0].state(status.now) == "reauth needed (unknown_address)"
     house.gmail.rename_mailbox("uwe.new@firm.example", UWE)
     delegated.connect()
@@ -201,7 +201,7 @@ def test_another_grant_of_the_mailbox_is_taken_meanwhile(delegated: Delegated) -
 def test_it_keeps_nobody_from_leaving(delegated: Delegated) -> None:
     house = delegated.house
     delegated.let()
-    assert disconnecting.disconnect("uwe", house.work) == 1
+    assert disconnecting.disconnect("uwe", house.context) == 1
     with house.store.engine.connect() as db:
         assert db.execute(select(connection_table.c.id)).all() == []
 
@@ -222,7 +222,7 @@ def test_what_the_operator_has_to_mend_marks_no_user(house: House, kind: str) ->
     assert mailbox
     assert (mailbox.trouble, mailbox.resting_until is not None) == (kind.partition(".")[2], True)
     assert mailbox.refusals == (kind in NO_TOKEN), "waits grow to an hour: nobody but the operator ends that"
-    found = doctor.examine(1, house.work)
+    found = doctor.examine(1, house.context)
     assert found
     assert [one.check for one in found.findings if one.verdict is Verdict.FAILED] == ["gmail"]
     house.gmail.clear_faults()

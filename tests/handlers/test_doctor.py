@@ -23,7 +23,7 @@ OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 
 
 def examine(house: House, *, ask: bool = True) -> Examined:
-    found = doctor.examine(1, house.work, ask=ask)
+    found = doctor.examine(1, house.context, ask=ask)
     assert found is not None
     return found
 
@@ -119,7 +119,7 @@ def test_a_mailbox_that_is_paused_or_rests_is_left_alone(good: House) -> None:
     with good.store.begin("tests.rest") as tx:
         tx.mailboxes.rest(1, "rateLimitExceeded", 600)
     assert troubles(good) == {"gmail": WARNING}
-    operations.pause(UWE, good.work)
+    operations.pause(UWE, good.context)
     assert troubles(good) == {"paused": WARNING}
     assert good.gmail.counters().calls == 0
 
@@ -131,7 +131,7 @@ def test_a_gmail_that_cannot_be_reached_is_no_trouble_of_the_mailboxs(good: Hous
         assert connection.grant is not None
         nowhere = f"http://127.0.0.1:{dead_port()}/token"
         tx.connections.keep_grant(connection, replace(connection.grant, token_uri=nowhere))
-    found = examine(replace(good, work=replace(good.work, gmail=gmail)))
+    found = examine(replace(good, context=replace(good.context, gmail=gmail)))
     assert (found.out_of_reach, found.worst) == (True, FAILED)
     with good.store.engine.connect() as db:
         assert db.scalar(select(connections.c.state)) == ConnectionState.ACTIVE.value
@@ -173,7 +173,7 @@ def test_a_mailbox_with_nothing_switched_on_has_no_watch_to_look_for(house: Hous
 def test_one_or_all_mailboxes_are_named(house: House) -> None:
     house.connect()
     house.connect("carla", "carla@firm.example")
-    assert list(doctor.mailboxes(None, house.work)) == [1, 2]
-    assert list(doctor.mailboxes("carla@firm.example", house.work)) == [2]
-    assert list(doctor.mailboxes("nobody@firm.example", house.work)) == []
-    assert doctor.examine(3, house.work) is None
+    assert list(doctor.mailboxes(None, house.context)) == [1, 2]
+    assert list(doctor.mailboxes("carla@firm.example", house.context)) == [2]
+    assert list(doctor.mailboxes("nobody@firm.example", house.context)) == []
+    assert doctor.examine(3, house.context) is None

@@ -62,7 +62,7 @@ def setting(house: House, name: str, value: object) -> None:
 
 def at(house: House, moment: datetime) -> House:
     """The same house at another time."""
-    return replace(house, work=replace(house.work, as_of=moment))
+    return replace(house, context=replace(house.context, as_of=moment))
 
 
 def written(sender: str, *headers: str, to: str = UWE, body: str = "Text.") -> bytes:
@@ -263,7 +263,7 @@ def test_an_alias_is_the_user_from_the_day_it_is_seen(house: House) -> None:
     assert house.notified() == [], "reached through somebody else's address, as far as we know"
     with house.store.engine.begin() as db:
         db.execute(update(mailboxes).values(watch_due_at=LONG_AGO))
-    sweep.renew_watches(house.work)
+    sweep.renew_watches(house.context)
     house.pump()
     after = arrives(house, mail("ann", 2, to=ALIAS))
     to_himself = arrives(house, written(ALIAS), labels=["INBOX", "SENT"])
@@ -334,7 +334,7 @@ def test_a_contact_that_comes_after_its_mail_changes_nothing(house: House) -> No
     record(house, person("nora", "nora@example.com"))
     house.catch_up()
     house.let_time_pass()
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     house.pump()
     after = arrives(house, mail("nora", 2))
     assert house.outcomes() == {before: "skip.no_contact", after: "label.none"}
@@ -429,7 +429,7 @@ def test_a_user_whose_grant_is_gone_is_told_once(house: House) -> None:
             house.push()
             house.catch_up()
             house.let_time_pass()
-            sweep.catch_up_due(house.work)
+            sweep.catch_up_due(house.context)
             house.pump()
     assert [line["log_level"] for line in logs if line["event"] == "connection.expired"] == ["warning"]
 
@@ -513,7 +513,7 @@ def test_mails_with_one_message_id_or_none_are_each_a_mail_of_its_own(house: Hou
 )
 def test_a_push_of_noise_wakes_nobody(house: House, data: bytes) -> None:
     house.connect()
-    pushes.take(data, house.work)
+    pushes.take(data, house.context)
     assert house.sent == []
 
 
@@ -521,7 +521,7 @@ def test_a_push_of_noise_wakes_nobody(house: House, data: bytes) -> None:
 def test_a_connection_that_is_switched_off_keeps_nothing_and_leaves_gmail_as_it_is(house: House) -> None:
     house.connect()
     sorted_, waiting = arrives(house, mail("cid", 1)), house.deliver("ann", 2)
-    disconnecting.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.context)
     house.push()
     house.pump()
     assert (house.outcomes(), house.notified()) == ({}, [])

@@ -26,7 +26,7 @@ Case = Callable[[House], str]
 
 def explained(house: House, gmail_id: str) -> str:
     """All that `lodestone explain` says."""
-    [found] = reports.explain(gmail_id, None, work=house.work)
+    [found] = reports.explain(gmail_id, None, context=house.context)
     assert explaining.as_json(found)["message_id"] == gmail_id
     return "\n".join(explaining.in_words(found))
 
@@ -125,8 +125,8 @@ def poisoned(house: House, *, jobs: int = 0) -> str:
     fault = house.gmail.poison(UWE, gmail_id)
     for _ in range(10):
         house.let_time_pass()
-        matching.match(1, house.work)
-        labels.sort(1, house.work)
+        matching.match(1, house.context)
+        labels.sort(1, house.context)
     house.gmail.clear_faults(fault)
     return gmail_id
 
@@ -278,7 +278,7 @@ def test_a_mail_that_waits_in_a_paused_mailbox_says_so_and_is_not_read(house: Ho
     house.catch_up()
     waits = house.deliver("cid", 2)
     house.catch_up_only()
-    operations.pause(UWE, house.work)
+    operations.pause(UWE, house.context)
     house.gmail.reset_counters()
     told = explained(house, waits)
     assert "waits to be matched" in told
@@ -311,7 +311,7 @@ def test_a_mail_that_could_not_be_sorted_says_after_how_many_tries(house: House)
     house.gmail.poison(UWE, gmail_id)
     for _ in range(10):
         house.let_time_pass()
-        labels.sort(1, house.work)
+        labels.sort(1, house.context)
     told = explained(house, gmail_id)
     assert "set aside: it could not be sorted in 8 tries (E88)" in told
     assert "announced to user uwe" in told

@@ -38,7 +38,7 @@ def test_a_mail_that_is_shown_where_it_was_before_it_was_rescued_is_looked_at_ag
     assert house.outcomes() == {}, "history says that it is there no more"
     house.gmail.clear_faults()
     house.let_time_pass()
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     house.pump()
     assert house.outcomes() == {mail: "label.open"}
     assert house.notified() == [mail]
@@ -57,6 +57,6 @@ def test_a_rescued_mail_that_is_put_back_into_spam_ends_there_in_a_minute(house:
     with house.store.engine.begin() as db:
         db.execute(update(messages).values(reopened_at=LONG_AGO))
     house.let_time_pass()
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     house.pump()
     assert house.outcomes() == {mail: "skip.spam"}

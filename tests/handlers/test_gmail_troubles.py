@@ -48,7 +48,7 @@ def test_every_mail_is_announced_once_and_sorted(trouble: str, house: House) -> 
         assert time.monotonic() < deadline, house.outcomes()
         house.let_time_pass()
         house.catch_up()
-        sweep.redrive(house.work)
+        sweep.redrive(house.context)
         house.pump()
     outcomes = {
         sender: {house.outcomes()[i] for i, by in mails.items() if by == sender} for sender in senders

@@ -29,7 +29,7 @@ from domain.sorting import Category
 from handlers import settings
 from handlers.connections import connecting, disconnecting
 from handlers.connections.disconnecting import IS_LEFT
-from handlers.context import Work
+from handlers.context import Context
 from infra.db.store import Store, Transaction
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import decisions, deliveries, messages, notifications
@@ -182,11 +182,11 @@ def test_whatever_is_read_to_be_shown_is_tried_here() -> None:
 
 
 def disconnected(house: House, told: Callable[[int], object] = lambda _: None, **how: Any) -> None:
-    disconnecting.disconnect("uwe", replace(house.work, **how), told)
+    disconnecting.disconnect("uwe", replace(house.context, **how), told)
 
 
 def without_magnet(house: House, told: Callable[[int], object] = lambda _: None, **how: Any) -> None:
-    settings.change("uwe", Wishes(magnet=False), replace(house.work, **how), told)
+    settings.change("uwe", Wishes(magnet=False), replace(house.context, **how), told)
 
 
 End = Callable[..., None]
@@ -211,7 +211,7 @@ def test_what_is_left_to_delete_is_shown_nowhere(full: House, end: End) -> None:
         assert not tx.of(HERE).notices.remove(FIRST, "uwe")
         assert [tx.of(HERE).channels.retry(channel.id) for channel in tx.of(HERE).channels.reports()] == [0]
 
-    assert disconnecting.clear(the(full).id, full.work)
+    assert disconnecting.clear(the(full).id, full.context)
     assert rows(full, MAIL) == {}
     assert shown(full) == hidden
     assert [name for name in READERS if before[name] == hidden[name]] == []
@@ -290,12 +290,12 @@ def test_who_signs_in_again_without_mailmagnet_leaves_the_rest_to_the_sweep(full
     with pytest.raises(Killed):
         disconnected(full, killed_after(1))
     full.let_time_pass()
-    full.work.store.scrub()
+    full.context.store.scrub()
     connecting.save(
         "uwe",
         full.grant(UWE),
         Wishes(sharing=the(full).sharing),
-        work=replace(full.work, stopping=lambda: True),
+        context=replace(full.context, stopping=lambda: True),
     )
     assert rows(full, MAIL)["messages"] == MAILS - FIRST_STRETCH
     assert marked(full) == [the(full).id]
@@ -310,7 +310,7 @@ def test_sorting_off_and_on_again_forgets_what_was_kept_for_it_alone(full: House
     with full.store.begin("tests.old") as tx:
         tx.db.execute(decisions.update().where(decisions.c.gmail_id > IDS[100]).values(old))
     change = Wishes(sorting=False)
-    settings.change("uwe", change, replace(full.work, stopping=lambda: True))
+    settings.change("uwe", change, replace(full.context, stopping=lambda: True))
     assert rows(full, [decisions]) == {"decisions": MAILS}
     full.connect()
     assert rows(full, [decisions]) == {"decisions": 101}
@@ -324,7 +324,7 @@ def test_a_worker_that_is_to_stop_leaves_the_rest_for_later(full: House) -> None
     connection_id = the(full).id
     stops = iter([False, True])
     with structlog.testing.capture_logs() as logs:
-        disconnecting.leave(connection_id, replace(full.work, stopping=lambda: next(stops)))
+        disconnecting.leave(connection_id, replace(full.context, stopping=lambda: next(stops)))
     assert [line["reason"] for line in logs if line["event"] == "leaving.postponed"] == ["stopping"]
     assert rows(full, MAIL)["messages"] == MAILS - FIRST_STRETCH
     with structlog.testing.capture_logs() as logs:
@@ -338,8 +338,8 @@ def test_a_worker_that_is_to_stop_leaves_the_rest_for_later(full: House) -> None
 class Interrupted:
     """The real way into Gmail, where something happens before mails are fetched or labelled."""
 
-    def __init__(self, work: Work, happens: Callable[[str], None]) -> None:
-        self._gmail, self._happens = work.gmail, happens
+    def __init__(self, context: Context, happens: Callable[[str], None]) -> None:
+        self._gmail, self._happens = context.gmail, happens
 
     def open(self, grant: Any) -> Any:
         mailbox, happens = self._gmail.open(grant), self._happens
@@ -366,7 +366,7 @@ def test_a_job_in_flight_writes_nothing_that_stays_behind(full: House, end: End,
                 end(full, killed_after(FIRST_STRETCH + 1))
 
     full.deliver("ann")
-    replace(full, work=replace(full.work, gmail=Interrupted(full.work, cut_off))).catch_up()
+    replace(full, context=replace(full.context, gmail=Interrupted(full.context, cut_off))).catch_up()
     assert ended == [call]
     full.pump()
     hidden = shown(full)
@@ -382,7 +382,7 @@ def test_what_is_being_committed_is_waited_for_and_goes_too(
     full: House, end: End, second_store: Store
 ) -> None:
     connection, begun = the(full), Event()
-    elsewhere = replace(full, work=replace(full.work, store=second_store))
+    elsewhere = replace(full, context=replace(full.context, store=second_store))
 
     def switch_off() -> None:
         begun.set()
@@ -411,7 +411,7 @@ def test_of_two_connections_the_last_takes_the_mailbox_s_mail_with_it(full: Hous
     disconnected(full)
     assert rows(full, MAIL) == {"messages": MAILS, "steps": MAILS, "decisions": 1}
     assert [entry.user_id for entry in shown_of(full, IDS[0])] == ["carla"]
-    disconnecting.disconnect("carla", full.work)
+    disconnecting.disconnect("carla", full.context)
     assert rows(full, ALL) == {}
 
 

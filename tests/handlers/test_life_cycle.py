@@ -61,7 +61,7 @@ def is_signed_in(house: House, connection: Connection) -> bool:
     """Whether Google still lets us in."""
     assert connection.grant is not None
     try:
-        house.work.gmail.open(replace(connection.grant, access_token=None)).address()
+        house.context.gmail.open(replace(connection.grant, access_token=None)).address()
     except AccessRevoked:
         return False
     return True
@@ -85,7 +85,7 @@ def profile(house: House, *, may_connect: bool = True, active: bool = True, user
 def leave(house: House) -> None:
     """The sweep's look at what is to be ended, and the jobs it asks for."""
     house.let_time_pass()
-    sweep.end_left(house.work)
+    sweep.end_left(house.context)
     house.pump()
 
 
@@ -109,7 +109,7 @@ def give_it_all(house: House) -> None:
 def test_magnet_off_deletes_what_was_kept_takes_sorting_with_it_and_leaves_gmail(house: House) -> None:
     house.connect()
     sorted_ = arrives(house)
-    settings.change("uwe", Wishes(magnet=False), house.work)
+    settings.change("uwe", Wishes(magnet=False), house.context)
 
     assert rows(house, MAIL) == {}
     connection = the(house)
@@ -130,7 +130,7 @@ def test_magnet_can_be_switched_off_without_gmail(house: House, trouble: str) ->
         house.gmail.revoke(UWE)
         house.catch_up()
         assert the(house).state is ConnectionState.REAUTH_NEEDED
-    settings.change("uwe", Wishes(magnet=False), house.work)
+    settings.change("uwe", Wishes(magnet=False), house.context)
     assert rows(house, MAIL) == {}
     assert not the(house).features.magnet
 
@@ -139,8 +139,10 @@ def test_magnet_can_be_switched_off_without_gmail(house: House, trouble: str) ->
 @pytest.mark.parametrize("error", [TryAgain("backendError"), GiveUp("domainPolicy"), AccessRevoked("x")])
 def test_what_is_saved_is_saved_although_gmail_does_not_end_the_watch(house: House, error: Exception) -> None:
     connection_id = house.connect()
-    work = replace(house.work, gmail=Failing(house.work.gmail, "stop_watch", after=False, error=error))
-    saved = connecting.save("uwe", house.grant(UWE), Wishes(magnet=False), work=work)
+    context = replace(
+        house.context, gmail=Failing(house.context.gmail, "stop_watch", after=False, error=error)
+    )
+    saved = connecting.save("uwe", house.grant(UWE), Wishes(magnet=False), context=context)
     assert saved == (connection_id, UWE)
     assert not the(house).features.magnet
 
@@ -151,7 +153,7 @@ def test_sorting_off_leaves_labelled_mail_and_sorts_nothing_more(house: House) -
     before = arrives(house, 1)
     waiting = house.deliver("ann", 2)
     house.catch_up_only()
-    settings.change("uwe", Wishes(sorting=False), house.work)
+    settings.change("uwe", Wishes(sorting=False), house.context)
     house.pump()
     after = arrives(house, 3)
     assert house.labels(before) == {"UNREAD", OPEN}
@@ -173,7 +175,7 @@ def test_switching_off_signs_out_and_leaves_nothing_but_gmail_as_it_is(house: Ho
     assert rows(house, ITS_OWN) == {"outbox": 1, "shared_contacts": 1, "sign_ins": 1}
     connection = the(house)
 
-    assert disconnecting.disconnect("uwe", house.work) == 1
+    assert disconnecting.disconnect("uwe", house.context) == 1
 
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, connection)
@@ -221,9 +223,9 @@ def test_a_disconnect_that_dies_half_way_is_completed_by_the_sweep(
     arrives(house)
     give_it_all(house)
     connection = the(house)
-    work = replace(house.work, gmail=Failing(house.work.gmail, call, after=after, error=error))
+    context = replace(house.context, gmail=Failing(house.context.gmail, call, after=after, error=error))
     with pytest.raises(type(error)):
-        disconnecting.disconnect("uwe", work)
+        disconnecting.disconnect("uwe", context)
 
     assert rows(house, (*MAIL, *ITS_OWN)) == {}, "nothing of it is kept or shown from the first moment"
     assert the(house).state is ConnectionState.OFF
@@ -239,12 +241,12 @@ def test_while_google_is_away_the_sweep_asks_again_until_it_is_there(house: Hous
     connection = the(house)
     house.gmail.fault("503")
     with pytest.raises(TryAgain):
-        disconnecting.disconnect("uwe", house.work)
+        disconnecting.disconnect("uwe", house.context)
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
             leave(house)
     assert [line["event"] for line in logs].count("leaving.postponed") == 2
-    assert sweep.end_left(house.work) == 0, "not at every tick"
+    assert sweep.end_left(house.context) == 0, "not at every tick"
     house.gmail.clear_faults()
     leave(house)
     assert rows(house, ALL) == {}
@@ -260,11 +262,11 @@ def test_who_disconnects_twice_at_once_does_no_harm(house: House) -> None:
         def open(self, grant: Grant) -> Any:
             if the(house).state is ConnectionState.OFF and not done:
                 done.append(True)
-                disconnecting.disconnect("uwe", house.work)
-            return house.work.gmail.open(grant)
+                disconnecting.disconnect("uwe", house.context)
+            return house.context.gmail.open(grant)
 
     done: list[bool] = []
-    disconnecting.disconnect("uwe", replace(house.work, gmail=Twice()))
+    disconnecting.disconnect("uwe", replace(house.context, gmail=Twice()))
     assert done
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, connection)
@@ -278,7 +280,7 @@ def test_nobody_connects_a_mailbox_anew_while_its_grant_is_being_revoked(house: 
 
     class Meanwhile:
         def open(self, grant: Grant) -> Any:
-            mailbox = house.work.gmail.open(grant)
+            mailbox = house.context.gmail.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -293,7 +295,7 @@ def test_nobody_connects_a_mailbox_anew_while_its_grant_is_being_revoked(house: 
 
             return It()
 
-    disconnecting.disconnect("uwe", replace(house.work, gmail=Meanwhile()))
+    disconnecting.disconnect("uwe", replace(house.context, gmail=Meanwhile()))
     assert refusals == ["this mailbox is just being disconnected: try again in a few minutes"] * 2
     house.connect()
     assert is_signed_in(house, the(house))
@@ -303,7 +305,7 @@ def test_nobody_connects_a_mailbox_anew_while_its_grant_is_being_revoked(house: 
 def test_on_again_with_the_same_mailbox_starts_from_now(house: House) -> None:
     house.connect(sharing=Sharing.PUBLIC)
     handled = arrives(house, 1)
-    disconnecting.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.context)
     between = house.deliver("ann", 2)
     with pytest.raises(Refused, match="Z10"):
         house.connect(sharing=None)
@@ -318,12 +320,13 @@ def test_on_again_with_the_same_mailbox_starts_from_now(house: House) -> None:
 @pytest.mark.rule("D12-4", "Z10", "Z11")
 def test_a_connection_that_is_half_off_is_a_new_one_when_it_is_connected_again(house: House) -> None:
     house.connect(sharing=Sharing.PUBLIC)
-    settings.change("uwe", Wishes(excluded_domains=frozenset({"example.com"})), house.work)
-    work = replace(
-        house.work, gmail=Failing(house.work.gmail, "revoke", after=False, error=TryAgain("backendError"))
+    settings.change("uwe", Wishes(excluded_domains=frozenset({"example.com"})), house.context)
+    context = replace(
+        house.context,
+        gmail=Failing(house.context.gmail, "revoke", after=False, error=TryAgain("backendError")),
     )
     with pytest.raises(TryAgain):
-        disconnecting.disconnect("uwe", work)
+        disconnecting.disconnect("uwe", context)
     house.let_time_pass()
     with pytest.raises(Refused, match="Z10"):
         house.connect(sharing=None)
@@ -367,19 +370,19 @@ def test_an_exchange_that_dies_half_way_leaves_one_mailbox_connected(house: Hous
     house.connect()
     old = the(house)
     grant = house.grant(OTHER)
-    work = replace(house.work, gmail=Failing(house.work.gmail, call, after=False, error=Killed()))
+    context = replace(house.context, gmail=Failing(house.context.gmail, call, after=False, error=Killed()))
 
     def exchange(at: Any) -> None:
-        connecting.save("uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), replace=True, work=at)
+        connecting.save("uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), replace=True, context=at)
 
     with pytest.raises(Killed):
-        exchange(work)
+        exchange(context)
     with house.store.begin("tests.look") as tx:
         living = [c for c in tx.of(HERE).connections.of_user("uwe") if c.state is ConnectionState.ACTIVE]
         addresses = [state.address for c in living if (state := tx.mailboxes.get(c.mailbox_id))]
     assert addresses == ([UWE] if call in ("address", "watch") else [OTHER])
     leave(house)
-    exchange(house.work)
+    exchange(house.context)
     leave(house)
     assert is_signed_in(house, the(house))
     assert not is_signed_in(house, old)
@@ -408,7 +411,7 @@ def test_a_lost_grant_keeps_what_was_kept_and_the_next_sign_in_catches_up(house:
 
     house.connect(magnet=None, sorting=None, sharing=None)
     house.let_time_pass()
-    sweep.catch_up_due(house.work)
+    sweep.catch_up_due(house.context)
     house.pump()
     assert the(house).features == connection.features
     assert house.outcomes() == {first: "label.open", missed: "label.open"}
@@ -421,7 +424,7 @@ def test_who_has_to_sign_in_again_may_also_switch_off(house: House) -> None:
     house.gmail.revoke(UWE)
     house.catch_up()
     assert the(house).state is ConnectionState.REAUTH_NEEDED
-    disconnecting.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.context)
     assert rows(house, ALL) == {}
 
 
@@ -451,14 +454,14 @@ def test_a_permission_withdrawn_while_the_user_signs_in_counts(house: House) -> 
     class Withdrawing:
         def open(self, grant: Grant) -> Any:
             profile(house, may_connect=False)
-            return house.work.gmail.open(grant)
+            return house.context.gmail.open(grant)
 
     with pytest.raises(Refused, match="Z6"):
         connecting.save(
             "uwe",
             house.grant(UWE),
             Wishes(magnet=True, sharing=Sharing.PRIVATE),
-            work=replace(house.work, gmail=Withdrawing()),
+            context=replace(house.context, gmail=Withdrawing()),
         )
     assert rows(house, ALL) == {}
 
@@ -474,37 +477,37 @@ def test_a_withdrawn_permission_pauses_and_goes_on_when_it_is_given_back(house: 
     profile(house, may_connect=False)
 
     assert the(house).state is ConnectionState.PAUSED
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert status.mailboxes[0].state(status.now) == "permission withdrawn"
     house.gmail.reset_counters()
     during = house.deliver("ann", 2)
     house.push()
     house.pump()
     house.let_time_pass()
-    assert (sweep.catch_up_due(house.work), sweep.renew_watches(house.work)) == (0, 0)
-    assert sweep.end_left(house.work) == 0
+    assert (sweep.catch_up_due(house.context), sweep.renew_watches(house.context)) == (0, 0)
+    assert sweep.end_left(house.context) == 0
     assert house.gmail.counters().calls == 0
     assert house.notified() == []
     assert house.labels(matched) == {"INBOX", "UNREAD"}
     with pytest.raises(Refused, match="lacks the permission"):
-        live.show_own("uwe", house.work, limit=1)
+        live.show_own("uwe", house.context, limit=1)
     with pytest.raises(Refused, match="Z6"):
-        settings.change("uwe", Wishes(sharing=Sharing.PUBLIC), house.work)
+        settings.change("uwe", Wishes(sharing=Sharing.PUBLIC), house.context)
 
     profile(house)
     assert is_signed_in(house, before)
-    assert sweep.catch_up_due(house.work) == 1
+    assert sweep.catch_up_due(house.context) == 1
     house.pump()
     house.let_time_pass()
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     house.pump()
     after = the(house)
     assert after.features == before.features
     assert house.outcomes() == {matched: "label.open", during: "label.open"}
     assert sorted(house.notified()) == sorted([matched, during])
-    assert len(reports.notices("uwe", 0, None, house.work)) == 2
+    assert len(reports.notices("uwe", 0, None, house.context)) == 2
     profile(house, may_connect=False)
-    assert reports.notices("uwe", 0, None, house.work) == ()
+    assert reports.notices("uwe", 0, None, house.context) == ()
 
 
 @pytest.mark.rule("D12-7", "W6")
@@ -517,9 +520,9 @@ def test_a_permission_withdrawn_while_a_job_runs_drops_what_it_found(house: Hous
     class Withdrawing:
         def open(self, grant: Grant) -> Any:
             profile(house, may_connect=False)
-            return house.work.gmail.open(grant)
+            return house.context.gmail.open(grant)
 
-    replace(house, work=replace(house.work, gmail=Withdrawing())).pump()
+    replace(house, context=replace(house.context, gmail=Withdrawing())).pump()
     assert (house.outcomes(), house.notified()) == ({}, [])
     assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
 
@@ -570,8 +573,8 @@ def test_who_leaves_the_crm_is_signed_out_by_itself(house: House, goes: Callable
     before = rows(house, MAIL)
     house.pump()
     assert rows(house, MAIL) == before, "nothing is done from that moment"
-    assert list(reports.ledger(Query(), house.work)) == [], "nor shown"
-    assert reports.notices("uwe", 0, None, house.work) == ()
+    assert list(reports.ledger(Query(), house.context)) == [], "nor shown"
+    assert reports.notices("uwe", 0, None, house.context) == ()
     leave(house)
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, connection)
@@ -618,7 +621,7 @@ def test_the_end_of_one_of_two_leaves_the_other_its_access(house: House, leaver:
     stays = "carla" if leaver == "uwe" else "uwe"
     house.gmail.reset_counters()
 
-    disconnecting.disconnect(leaver, house.work)
+    disconnecting.disconnect(leaver, house.context)
 
     assert house.gmail.counters().calls_of("oauth2.revoke") == 0
     assert is_signed_in(house, before[stays])
@@ -630,7 +633,7 @@ def test_the_end_of_one_of_two_leaves_the_other_its_access(house: House, leaver:
     assert house.gmail.dump(UWE).watched_topic == ("projects/p/topics/gmail" if works else None)
     assert (rows(house, MAIL) != {}) is works
 
-    disconnecting.disconnect(stays, house.work)
+    disconnecting.disconnect(stays, house.context)
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, before[leaver])
     assert not is_signed_in(house, before[stays])
@@ -647,11 +650,11 @@ def test_the_mail_of_one_who_has_to_sign_in_again_waits_although_another_leaves(
     missed = house.deliver("ann", 2)
     house.catch_up()
     assert the(house).state is ConnectionState.REAUTH_NEEDED
-    disconnecting.disconnect("carla", house.work)
+    disconnecting.disconnect("carla", house.context)
     assert rows(house, (decisions, messages)) == before
 
     house.connect(magnet=None, sorting=None)
-    sweep.catch_up_due(house.work)
+    sweep.catch_up_due(house.context)
     house.pump()
     assert house.outcomes()[missed] == "label.open"
 

@@ -10,12 +10,12 @@ from sqlalchemy import delete, insert, update
 from domain.connections import Sharing
 from domain.errors import AccessRevoked, Refused, TryAgain
 from domain.mail.addresses import loose
-from domain.mail.content import Sought
+from domain.mail.content import MailQuery
 from domain.mail.messages import Direction
 from domain.pages import Place, read_place
 from handlers.live_view import live
 from handlers.live_view.live import Page, show, show_own
-from handlers.live_view.merged import Shown
+from handlers.live_view.merged import VisibleMail
 from infra.db.tables.mail import contact_addresses, contact_viewers, shared_contacts, users
 from infra.local.gmail import Mail
 from tests.handlers.conftest import House
@@ -56,7 +56,7 @@ def subjects(page: Page) -> list[str]:
 
 
 def see(house: House, viewer: str = "uwe", contact: str = "ann", **options: Any) -> Page:
-    return show(contact, viewer, house.work, **{"limit": 50} | options)
+    return show(contact, viewer, house.context, **{"limit": 50} | options)
 
 
 @pytest.mark.rule("Z1", "Z17", "E21")
@@ -89,7 +89,7 @@ def test_drafts_spam_trash_and_chats_are_not_shown(house: House, label: str) -> 
     gmail_id = put(house, letter(), labels=[label])
     assert see(house).mails == ()
     with pytest.raises(Refused, match="no such mail here"):
-        live.open_mail("ann", gmail_id, "uwe", house.work)
+        live.open_mail("ann", gmail_id, "uwe", house.context)
 
 
 @pytest.mark.rule("Z45")
@@ -236,7 +236,7 @@ def test_a_record_that_is_not_there_and_one_that_he_may_not_open_answer_alike(ho
     for contact in ("ann", "zoe"):
         for look in (
             lambda contact=contact: see(house, "carla", contact),
-            lambda contact=contact: live.open_mail(contact, "1" * 16, "carla", house.work),
+            lambda contact=contact: live.open_mail(contact, "1" * 16, "carla", house.context),
         ):
             with pytest.raises(Refused) as refused:
                 look()
@@ -301,7 +301,7 @@ def test_pages_show_every_mail_once_in_order_also_those_of_one_second(house: Hou
             for user, address in boxes.items()
         ]
     )
-    found: list[Shown] = []
+    found: list[VisibleMail] = []
     place: Place | None = None
     pages = 0
     while True:
@@ -350,13 +350,13 @@ def with_many_addresses(house: House) -> int:
     with house.store.engine.begin() as db:
         more = [{"contact_id": "ann", "address": one, "loose": loose(one)} for one in MANY]
         db.execute(insert(contact_addresses).values(location_id=1), more)
-    found = house.work.gmail.open
+    found = house.context.gmail.open
     with house.store.begin("tests.look") as tx:
         [connection] = tx.of(HERE).connections.of_user("uwe")
         known = tx.of(HERE).contacts.addresses_of("ann")
     assert connection.grant is not None
     assert known is not None
-    return len(found(connection.grant).searches(Sought(known)))
+    return len(found(connection.grant).searches(MailQuery(known)))
 
 
 @ONE_DATABASE
@@ -436,18 +436,18 @@ def test_the_owner_sees_all_mail_of_his_own_mailbox_and_nobody_elses(house: Hous
     put(house, letter(CARLA, subject="among us"), at=2)
     put(house, letter("spam@example.net", subject="spam"), at=3, labels=["SPAM"])
     put(house, letter(to=CARLA, subject="hers"), mailbox=CARLA)
-    assert subjects(show_own("uwe", house.work, limit=50)) == ["among us", "statement"]
-    assert subjects(show_own("uwe", house.work, limit=50, words="subject:statement OR in:spam")) == [
+    assert subjects(show_own("uwe", house.context, limit=50)) == ["among us", "statement"]
+    assert subjects(show_own("uwe", house.context, limit=50, words="subject:statement OR in:spam")) == [
         "spam",
         "statement",
     ]
-    first = show_own("uwe", house.work, limit=1, words="subject:statement OR in:spam")
+    first = show_own("uwe", house.context, limit=1, words="subject:statement OR in:spam")
     assert subjects(first) == ["spam"]
-    again = show_own("uwe", house.work, limit=1, words="subject:statement OR in:spam", place=first.place)
+    again = show_own("uwe", house.context, limit=1, words="subject:statement OR in:spam", place=first.place)
     assert subjects(again) == ["statement"]
     know(house, "otto")
     with pytest.raises(Refused, match="has no mailbox connected"):
-        show_own("otto", house.work, limit=50)
+        show_own("otto", house.context, limit=50)
 
 
 @pytest.mark.rule("Z17", "D13")
@@ -456,15 +456,15 @@ def test_one_mail_is_opened_whole_where_the_viewer_may_see_it(house: House) -> N
     connect(house, "uwe", UWE)
     gmail_id = put(house, letter(text="The whole text."))
     other = put(house, letter("bob@example.com"))
-    opened = live.open_mail("ann", gmail_id, "carla", house.work)
+    opened = live.open_mail("ann", gmail_id, "carla", house.context)
     assert opened.shown.letter.text() == "The whole text."
     assert opened.shown.mailbox == UWE
     for wrong in (other, "f" * 16):
         with pytest.raises(Refused, match="there is no such mail here"):
-            live.open_mail("ann", wrong, "carla", house.work)
+            live.open_mail("ann", wrong, "carla", house.context)
     connect(house, "uwe", UWE, Sharing.PRIVATE)
     with pytest.raises(Refused, match="there is no such mail here"):
-        live.open_mail("ann", gmail_id, "carla", house.work)
+        live.open_mail("ann", gmail_id, "carla", house.context)
 
 
 @pytest.mark.rule("E86", "I4")
@@ -473,14 +473,14 @@ def test_a_mail_of_a_mailbox_that_cannot_be_asked_is_trouble_and_not_absent(hous
     gmail_id = put(house, letter())
     house.gmail.fault("503", ["messages.get"], times=1)
     with pytest.raises(TryAgain):
-        live.open_mail("ann", gmail_id, "uwe", house.work)
+        live.open_mail("ann", gmail_id, "uwe", house.context)
     house.gmail.revoke(UWE)
     house.gmail.expire_access_tokens(UWE)
     with pytest.raises(AccessRevoked):
-        live.open_mail("ann", gmail_id, "uwe", house.work)
+        live.open_mail("ann", gmail_id, "uwe", house.context)
     connect(house, "carla", CARLA)
     with pytest.raises(Refused, match=f"there is no such mail here; not asked: {UWE} .sign_in_needed."):
-        live.open_mail("ann", gmail_id, "uwe", house.work)
+        live.open_mail("ann", gmail_id, "uwe", house.context)
 
 
 @pytest.mark.rule("D12")

@@ -38,7 +38,7 @@ class Crowd:
 
     def run(self) -> None:
         hands: list[Callable[[random.Random], None]] = [
-            *([self.work] * WORKERS),
+            *([self.context] * WORKERS),
             self.pause_all,
             self.pause_all,
             self.pause_one,
@@ -101,11 +101,11 @@ class Crowd:
         return [f"{random.random()}-{next(self.numbers)}" for _ in range(number)]
 
     def pause_all(self, rng: random.Random) -> None:
-        (operations.pause if rng.random() < 0.5 else operations.resume)(None, self.house.work)
+        (operations.pause if rng.random() < 0.5 else operations.resume)(None, self.house.context)
 
     def pause_one(self, rng: random.Random) -> None:
         address = f"user{rng.randrange(len(self.worlds))}@firm.example"
-        (operations.pause if rng.random() < 0.5 else operations.resume)(address, self.house.work)
+        (operations.pause if rng.random() < 0.5 else operations.resume)(address, self.house.context)
 
     def rest(self, rng: random.Random) -> None:
         mailbox_id = rng.choice(self.worlds).mailbox_id
@@ -113,10 +113,10 @@ class Crowd:
             tx.mailboxes.rest(mailbox_id, "rateLimitExceeded", 0)
 
     def redrive(self, rng: random.Random) -> None:
-        sweep.redrive(self.house.work)
+        sweep.redrive(self.house.context)
 
     def retry(self, rng: random.Random) -> None:
-        operations.retry_all(None, self.house.work)
+        operations.retry_all(None, self.house.context)
 
 
 @pytest.mark.rule("W2", "I4")

@@ -132,7 +132,9 @@ def test_mail_that_is_matched_while_its_contact_is_merged_is_the_survivors(house
         tell_contact(house, f"new{n}", 1, f"e{n}@example.com")
         mails[house.deliver(f"eve{n}", 1)] = f"new{n}"
         house.catch_up_only()
-        at_once(partial(matching.match, 1, house.work), partial(tell_merge, house, f"new{n}", 2, f"old{n}"))
+        at_once(
+            partial(matching.match, 1, house.context), partial(tell_merge, house, f"new{n}", 2, f"old{n}")
+        )
     house.pump()
     assert set(house.outcomes().values()) == {"label.none"}
     with house.store.begin("tests.look") as tx:

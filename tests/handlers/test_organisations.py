@@ -25,7 +25,7 @@ from domain.retention import FEWEST
 from domain.sorting import LABEL_NAMES
 from handlers import channels, operations, reports, settings
 from handlers.connections import aliases, connecting, sign_in
-from handlers.context import Work
+from handlers.context import Context
 from handlers.crm import closing, locations
 from handlers.crm import records as crm
 from handlers.live_view import live, notification_mail
@@ -90,7 +90,9 @@ def fill(house: House) -> dict[str, int]:
     for side in SIDES:
         crm.take_in(records(side), house.store, location=side.location)
         target = Target(f"http://127.0.0.1:{dead_port()}/{side.location}", "whsec_" + "a" * 32)
-        made[side.location] = channels.add("uwe", ChannelKind.WEBHOOK, target, house.work, side.location).id
+        made[side.location] = channels.add(
+            "uwe", ChannelKind.WEBHOOK, target, house.context, side.location
+        ).id
         house.connect("uwe", side.mailbox, location=side.location)
     return made
 
@@ -110,21 +112,21 @@ class Found:
 def look(house: House, side: Side, ids: list[str]) -> Found:
     where = side.location
     explained = {
-        gmail_id: [str(one.trail) for one in reports.explain(gmail_id, None, house.work, where)]
+        gmail_id: [str(one.trail) for one in reports.explain(gmail_id, None, house.context, where)]
         for gmail_id in ids
     }
     return Found(
         [
             (one.name, one.author, one.contact_id)
-            for one in reports.notices("uwe", 0, None, house.work, where)
+            for one in reports.notices("uwe", 0, None, house.context, where)
         ],
         [
             (one.gmail_id, one.outcome and one.outcome.value)
-            for one in reports.ledger(Query(), house.work, where)
+            for one in reports.ledger(Query(), house.context, where)
         ],
         explained,
-        [one.letter.gmail_id for one in live.show("c1", "uwe", house.work, limit=9, location=where).mails],
-        [one.id for one in channels.reports(house.work, where)],
+        [one.letter.gmail_id for one in live.show("c1", "uwe", house.context, limit=9, location=where).mails],
+        [one.id for one in channels.reports(house.context, where)],
         {gmail_id: house.labels(gmail_id, side.mailbox) for gmail_id in ids},
     )
 
@@ -186,23 +188,23 @@ def test_who_asks_for_the_others_mail_by_its_id_is_told_of_none(house: House) ->
         far = OTHER if side is HERE else HERE
         where = side.location
         for gmail_id in ids[far.location]:
-            assert reports.explain(gmail_id, None, house.work, where) == ()
-            assert reports.explain(gmail_id, far.mailbox, house.work, where) == ()
-        assert list(reports.ledger(Query(mailbox=far.mailbox), house.work, where)) == []
-        theirs = reports.notices("uwe", 0, None, house.work, far.location)[0].id
+            assert reports.explain(gmail_id, None, house.context, where) == ()
+            assert reports.explain(gmail_id, far.mailbox, house.context, where) == ()
+        assert list(reports.ledger(Query(mailbox=far.mailbox), house.context, where)) == []
+        theirs = reports.notices("uwe", 0, None, house.context, far.location)[0].id
         with pytest.raises(Refused, match="there is no notification"):
-            notification_mail.open_notice(theirs, "uwe", house.work, where)
+            notification_mail.open_notice(theirs, "uwe", house.context, where)
         for deed in (channels.remove, channels.retry, channels.send_test):
             with pytest.raises(Refused, match="there is no channel"):
-                deed(made[far.location], house.work, where)
+                deed(made[far.location], house.context, where)
         with pytest.raises(Refused, match="may not see mail"):
-            live.show("c1", "uwe", house.work, limit=9, mailbox=far.mailbox, location=where)
+            live.show("c1", "uwe", house.context, limit=9, mailbox=far.mailbox, location=where)
 
 
 @pytest.mark.rule("T2", "I11", "D12")
 def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
     journey(house)
-    before = reports.notices("uwe", 0, None, house.work, ACME)
+    before = reports.notices("uwe", 0, None, house.context, ACME)
     settings.change_organisation({"exclude": [OTHER.contact]}, house.store, location=MAIN)
     with house.store.begin("tests.delete") as tx:
         here = locations.located(MAIN, tx)
@@ -217,10 +219,10 @@ def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
         assert len(there.contacts.deals_of(["c1"])["c1"]) == 1
         assert [one.works for one in there.connections.of_user("uwe")] == [True]
         assert [one.works for one in locations.located(MAIN, tx).connections.of_user("uwe")] == [False]
-    assert reports.notices("uwe", 0, None, house.work, ACME) == before
+    assert reports.notices("uwe", 0, None, house.context, ACME) == before
     new = house.gmail.deliver(THERE, letter(OTHER.contact, 99, THERE)).id
     house.catch_up(2)
-    assert [one.gmail_id for one in reports.notices("uwe", before[-1].id, None, house.work, ACME)] == [new]
+    assert [one.gmail_id for one in reports.notices("uwe", before[-1].id, None, house.context, ACME)] == [new]
 
 
 @pytest.mark.rule("T2")
@@ -240,25 +242,25 @@ def test_what_goes_outside_goes_to_the_channels_of_its_own_organisation(house: H
 @pytest.mark.rule("T1")
 @ONE_DATABASE
 def test_who_names_no_location_means_the_only_one_and_is_refused_from_the_second_on(house: House) -> None:
-    assert reports.notices("uwe", 0, None, house.work) == () if house.connect() else False
+    assert reports.notices("uwe", 0, None, house.context) == () if house.connect() else False
     locations.add(ACME, house.store)
 
     asked: list[Any] = [
-        lambda: reports.notices("uwe", 0, None, house.work),
-        lambda: list(reports.ledger(Query(), house.work)),
+        lambda: reports.notices("uwe", 0, None, house.context),
+        lambda: list(reports.ledger(Query(), house.context)),
         lambda: settings.organisation(house.store),
         lambda: crm.take_in([records(HERE)[0]], house.store),
         lambda: house.connect("eva", "eva@firm.example"),
-        lambda: channels.reports(house.work),
+        lambda: channels.reports(house.context),
         lambda: aliases.show(None, house.store),
     ]
     for ask in asked:
         with pytest.raises(Refused) as refused:
             ask()
         assert str(refused.value) == SEVERAL
-    assert reports.notices("uwe", 0, None, house.work, MAIN) == ()
+    assert reports.notices("uwe", 0, None, house.context, MAIN) == ()
     with pytest.raises(Refused, match="there is no location acme/paris"):
-        reports.notices("uwe", 0, None, house.work, "acme/paris")
+        reports.notices("uwe", 0, None, house.context, "acme/paris")
     with pytest.raises(Refused, match="there is a location acme/berlin already"):
         locations.add(ACME, house.store)
 
@@ -276,7 +278,7 @@ def test_one_mailbox_may_be_connected_in_two_locations_of_one_organisation(house
     house.deliver("ann")
     house.catch_up()
 
-    assert [one.contact_id for one in reports.notices("uwe", 0, None, house.work, MAIN)] == ["ann", "c9"]
+    assert [one.contact_id for one in reports.notices("uwe", 0, None, house.context, MAIN)] == ["ann", "c9"]
 
 
 @pytest.mark.rule("T4")
@@ -351,11 +353,11 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
             "eva",
             house.grant(UWE),
             Wishes(magnet=True, sorting=True, sharing=Sharing.PRIVATE),
-            work=house.work,
+            context=house.context,
             told=told.append,
             location=ACME,
         )
-        [state] = reports.status(None, None, house.work, ACME).mailboxes
+        [state] = reports.status(None, None, house.context, ACME).mailboxes
         with house.store.engine.connect() as db:
             [mailbox_id] = db.scalars(select(mailbox_table.c.id))
         new = house.deliver("ann", 9)
@@ -363,18 +365,18 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
 
     assert sum(told) >= len(ids)
     assert rows_with(house, [*ids, "uwe@old.example"]) == []
-    assert [one.gmail_id for one in reports.ledger(Query(), house.work, ACME)] == [new]
-    assert [reports.explain(gmail_id, None, house.work, ACME) for gmail_id in ids] == [()] * len(ids)
+    assert [one.gmail_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
+    assert [reports.explain(gmail_id, None, house.context, ACME) for gmail_id in ids] == [()] * len(ids)
     assert (state.waiting, state.set_aside, state.pushed_at, state.state(datetime.now(UTC))) == (
         *(0, 0, None),
         "active",
     )
-    [trail] = [one.trail for one in reports.explain(new, None, house.work, ACME)]
+    [trail] = [one.trail for one in reports.explain(new, None, house.context, ACME)]
     assert set(trail.label_names.values()) == set(LABEL_NAMES.values())
     with house.store.begin("tests.look") as tx:
         assert tx.mailboxes.own_addresses(trail.mailbox_id) == {UWE}
         assert locations.located(MAIN, tx).connections.ids() == ()
-    assert list(reports.ledger(Query(), house.work, MAIN)) == []
+    assert list(reports.ledger(Query(), house.context, MAIN)) == []
     theirs = [line for line in logs if line.get("location_id") == 2]
     assert {line["event"] for line in theirs} >= {"connection.made", "notification.committed"}
     assert not any(gmail_id in str(line) for line in theirs for gmail_id in ids)
@@ -392,11 +394,11 @@ def withdraw(house: House) -> None:
 class Meanwhile:
     """Google's mailboxes, where something happens as soon as the watch stands."""
 
-    work: Work
+    context: Context
     happens: Callable[[], object]
 
     def open(self, grant: Grant) -> Any:
-        mailbox = self.work.gmail.open(grant)
+        mailbox = self.context.gmail.open(grant)
         happens = self.happens
 
         class It:
@@ -424,12 +426,12 @@ def test_what_the_newcomer_is_refused_takes_nothing_from_the_first(house: House,
     else:
         again = partial(house.connect, location=MAIN)
         happens = partial(withdraw, house) if trouble == "permission withdrawn" else again
-        trying = replace(house, work=replace(house.work, gmail=Meanwhile(house.work, happens)))
-    before = list(reports.ledger(Query(), house.work, MAIN))
+        trying = replace(house, context=replace(house.context, gmail=Meanwhile(house.context, happens)))
+    before = list(reports.ledger(Query(), house.context, MAIN))
     with pytest.raises((Refused, TryAgain)):
         trying.connect("eva", location=ACME)
 
-    assert list(reports.ledger(Query(), house.work, MAIN)) == before
+    assert list(reports.ledger(Query(), house.context, MAIN)) == before
     assert {one.gmail_id for one in before} == set(ids)
     with house.store.begin("tests.look") as tx:
         assert locations.located(MAIN, tx).connections.ids() == (first,)
@@ -438,7 +440,7 @@ def test_what_the_newcomer_is_refused_takes_nothing_from_the_first(house: House,
     house.connect(location=MAIN)
     new = house.deliver("ann", 9)
     house.catch_up()
-    assert reports.explain(new, None, house.work, MAIN)
+    assert reports.explain(new, None, house.context, MAIN)
 
 
 @pytest.mark.rule("T4", "W16")
@@ -446,13 +448,13 @@ def test_what_the_newcomer_is_refused_takes_nothing_from_the_first(house: House,
 def test_who_is_stopped_amid_a_takeover_leaves_the_rest_to_the_sweep(house: House) -> None:
     first, ids = first_organisations_mail(house)
     let_go(house, first)
-    stopping = replace(house, work=replace(house.work, stopping=lambda: True))
+    stopping = replace(house, context=replace(house.context, stopping=lambda: True))
     with pytest.raises(TryAgain, match="stopping"):
         stopping.connect("eva", location=ACME)
-    assert list(reports.ledger(Query(), house.work, MAIN)) == [], "nothing of it is shown any more"
+    assert list(reports.ledger(Query(), house.context, MAIN)) == [], "nothing of it is shown any more"
     assert rows_with(house, ids)
     house.let_time_pass()
-    assert sweep.end_left(house.work)
+    assert sweep.end_left(house.context)
     house.pump()
 
     assert rows_with(house, ids) == []
@@ -472,40 +474,42 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
         db.execute(insert(messages), [seen | {"gmail_id": f"x{n:05}"} for n in range(FEWEST + 1)])
     client = tmp_path / "client_secret.json"
     client.write_text(json.dumps(house.gmail.client_file()))
-    work = replace(house.work, sign_in=GoogleSignIn(client))
+    context = replace(house.context, sign_in=GoogleSignIn(client))
     wishes = Wishes(magnet=True, sorting=True, sharing=Sharing.PRIVATE)
     tries: list[str] = []
 
     def once_more(_: int) -> None:
         if not tries:
-            url, state = sign_in.begin("eva", "http://127.0.0.1:4711/", wishes, work=work, location=ACME)
+            url, state = sign_in.begin(
+                "eva", "http://127.0.0.1:4711/", wishes, context=context, location=ACME
+            )
             tries.append(state)
             with pytest.raises(Refused, match="just being disconnected"):
-                sign_in.complete("eva", state, grant_access(url)["code"], work=work, location=ACME)
+                sign_in.complete("eva", state, grant_access(url)["code"], context=context, location=ACME)
 
-    connecting.save("eva", house.grant(UWE), wishes, work=work, told=once_more, location=ACME)
+    connecting.save("eva", house.grant(UWE), wishes, context=context, told=once_more, location=ACME)
     assert tries
     house.gmail.expire_access_tokens(UWE)
     new = house.deliver("ann", 9)
     with house.store.engine.connect() as db:
         [mailbox_id] = db.scalars(select(mailbox_table.c.id))
     house.catch_up(mailbox_id)
-    assert [one.gmail_id for one in reports.ledger(Query(), house.work, ACME)] == [new]
+    assert [one.gmail_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
 
 
 @pytest.mark.rule("T4", "D3-1")
 def test_a_mailbox_that_the_operator_has_paused_stays_paused_when_it_is_taken_over(house: House) -> None:
     first, _ = first_organisations_mail(house)
     let_go(house, first)
-    assert operations.pause(UWE, house.work) == 1
-    [before] = reports.status(None, None, house.work, MAIN).mailboxes
+    assert operations.pause(UWE, house.context) == 1
+    [before] = reports.status(None, None, house.context, MAIN).mailboxes
     house.connect("eva", location=ACME)
 
-    [state] = reports.status(None, None, house.work, ACME).mailboxes
+    [state] = reports.status(None, None, house.context, ACME).mailboxes
     assert state.paused_at == before.paused_at is not None
-    assert sweep.catch_up_due(house.work) == 0
-    assert operations.resume(UWE, house.work) == 1
-    assert sweep.catch_up_due(house.work) == 1
+    assert sweep.catch_up_due(house.context) == 0
+    assert operations.resume(UWE, house.context) == 1
+    assert sweep.catch_up_due(house.context) == 1
 
 
 @pytest.mark.rule("T2")
@@ -513,7 +517,7 @@ def test_a_mailbox_that_the_operator_has_paused_stays_paused_when_it_is_taken_ov
 def test_under_row_level_security_the_same_rows_are_found(house: House, database_url: str) -> None:
     with walled(database_url) as url:
         behind = Store(url, Cipher((KEY,)))
-        inside = replace(house, work=replace(house.work, store=behind), store=behind)
+        inside = replace(house, context=replace(house.context, store=behind), store=behind)
         made, ids, found = journey(inside)
         with behind.begin("tests.wall") as tx:
             assert [one.name for one in SCOPED if tx.db.execute(select(one)).all()] == []
@@ -532,7 +536,7 @@ def test_under_row_level_security_the_same_rows_are_found(house: House, database
 def test_a_location_ends_with_all_it_has_and_the_other_stays(house: House) -> None:
     made, ids, found = journey(house)
     told: list[int] = []
-    counts, gone = closing.delete(ACME, house.work, told.append)
+    counts, gone = closing.delete(ACME, house.context, told.append)
 
     assert gone
     assert counts == {
@@ -554,14 +558,16 @@ def test_a_location_ends_with_all_it_has_and_the_other_stays(house: House) -> No
             column = table.c["organisation_id" if table is channel_table else "location_id"]
             assert set(db.scalars(select(column))) == {1}, table.name
     assert house.gmail.dump(THERE).messages, "mail in Gmail stays"
-    assert made[MAIN] in [one.id for one in channels.reports(house.work)], "and nobody need name the only one"
+    assert made[MAIN] in [one.id for one in channels.reports(house.context)], (
+        "and nobody need name the only one"
+    )
 
 
 @pytest.mark.rule("T5", "T1")
 @ONE_DATABASE
 def test_main_is_emptied_and_stays(house: House) -> None:
     house.connect()
-    counts, gone = closing.delete(MAIN, house.work)
+    counts, gone = closing.delete(MAIN, house.context)
 
     assert not gone
     assert counts["contacts"] == 4
@@ -573,7 +579,7 @@ def test_main_is_emptied_and_stays(house: House) -> None:
 @ONE_DATABASE
 def test_sharing_holds_inside_the_location(house: House) -> None:
     fill(house)
-    connecting.save("uwe", None, Wishes(sharing=Sharing.PUBLIC), work=house.work, location=MAIN)
+    connecting.save("uwe", None, Wishes(sharing=Sharing.PUBLIC), context=house.context, location=MAIN)
     with house.store.begin("tests.look") as tx:
         for side in SIDES:
             here = locations.located(side.location, tx)

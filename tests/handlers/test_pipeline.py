@@ -70,10 +70,10 @@ def test_many_pushes_are_one_job_and_one_that_comes_meanwhile_causes_one_more(ho
     for _ in range(5):
         house.push()
     assert house.sent == [MailboxChanged(1)]
-    turn = house.queue.enter(LockKind.SYNC, 1, 60)
+    turn = house.queue.acquire(LockKind.SYNC, 1, 60)
     assert turn is not None
     house.push()
-    assert house.queue.leave(turn, done=True), "dirty still: one more run"
+    assert house.queue.release(turn, done=True), "dirty still: one more run"
     assert house.pump() == ["mailboxes.catch_up"]
 
 
@@ -168,9 +168,9 @@ def test_a_look_that_comes_too_soon_after_a_push_is_followed_by_one_more(house: 
     house.push()
     house.pump()
     house.push()
-    history.catch_up(1, "sweep", house.work)
+    history.catch_up(1, "sweep", house.context)
     gmail_id = house.deliver("ann", 2)
-    let_pass(house.store, house.work.pace.echo_after)
-    assert sweep.catch_up_due(house.work) == 1
+    let_pass(house.store, house.context.timing.echo_after)
+    assert sweep.catch_up_due(house.context) == 1
     house.pump()
     assert house.outcomes()[gmail_id] == "label.open"

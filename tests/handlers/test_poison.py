@@ -33,7 +33,7 @@ LINES: Mapping[str, dict[str, Any]] = {
 def impatient(house: House, gmail_server: GmailServer) -> Iterator[House]:
     """The house, connected, with little patience for a silent Gmail."""
     gmail = Gmail(gmail_server.url, timeout_seconds=1)
-    patient = replace(house, work=replace(house.work, gmail=gmail))
+    patient = replace(house, context=replace(house.context, gmail=gmail))
     patient.connect()
     yield patient
     gmail.close()
@@ -65,7 +65,7 @@ def go_on(house: House) -> None:
     """Every wait is over, and the sweep asks for what is left."""
     house.let_time_pass()
     house.catch_up()
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     house.pump()
 
 

@@ -38,7 +38,7 @@ def test_mail_whose_grant_ends_while_it_is_matched_waits_for_the_sign_in(house: 
     house.connect()
     house.let_time_pass()
     house.catch_up()
-    matching.match(1, house.work)
+    matching.match(1, house.context)
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
     assert house.notified() == [gmail_id]
@@ -60,7 +60,7 @@ def test_a_job_in_flight_does_not_undo_a_new_sign_in(house: House, ended: bool) 
             connection = tx.connections.get(connection_id)
         assert connection is not None
         assert connection.grant is not None
-        connecting.save("uwe", new, Wishes(magnet=True, sorting=True, dry_run=False), work=house.work)
+        connecting.save("uwe", new, Wishes(magnet=True, sorting=True, dry_run=False), context=house.context)
         if ended:
             house.gmail.revoke(refresh_token=connection.grant.refresh_token)
         else:
@@ -101,11 +101,11 @@ class _DeafMailbox:
 def test_a_mail_moved_back_after_a_label_call_without_answer_stays_in_the_inbox(house: House) -> None:
     house.connect()
     gmail_id = house.deliver("ann")
-    replace(house, work=replace(house.work, gmail=_Deaf(house.work.gmail))).catch_up()
+    replace(house, context=replace(house.context, gmail=_Deaf(house.context.gmail))).catch_up()
     assert house.labels(gmail_id) == {"UNREAD", OPEN}
     house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"])
     house.let_time_pass()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.outcomes() == {gmail_id: "label.open"}
     assert house.labels(gmail_id) == {"UNREAD", OPEN, "INBOX"}
 
@@ -121,7 +121,7 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
         """The message is fetched in Spam; then the user rescues it and history tells us at once."""
 
         def open(self, grant: Grant) -> Any:
-            mailbox = house.work.gmail.open(grant)
+            mailbox = house.context.gmail.open(grant)
             fetch = mailbox.fetch
 
             class It:
@@ -136,7 +136,7 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
 
             return It()
 
-    matching.match(1, replace(house.work, gmail=Rescuing()))
+    matching.match(1, replace(house.context, gmail=Rescuing()))
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
     assert house.notified() == [gmail_id]
@@ -145,7 +145,7 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
 @pytest.mark.rule("D12", "D2", "Z44")
 def test_disconnecting_frees_no_id_for_somebody_else(house: House) -> None:
     first = house.connect()
-    disconnecting.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.context)
     assert house.connect("eva", "eva@firm.example") != first
     with house.store.engine.connect() as db:
         assert db.scalar(select(mailboxes.c.id)) != 1
@@ -155,7 +155,7 @@ def test_disconnecting_frees_no_id_for_somebody_else(house: House) -> None:
 def test_a_refusal_of_gmail_does_not_keep_a_user_from_leaving(house: House) -> None:
     house.connect()
     house.gmail.fault("403.domainPolicy")
-    disconnecting.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.context)
     with house.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(connection_table)) == 0
 
@@ -195,7 +195,7 @@ def test_a_watch_renewed_in_flight_does_not_revive_a_mailbox_that_was_switched_o
 
     class Off:
         def open(self, grant: Grant) -> Any:
-            mailbox = house.work.gmail.open(grant)
+            mailbox = house.context.gmail.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -207,7 +207,7 @@ def test_a_watch_renewed_in_flight_does_not_revive_a_mailbox_that_was_switched_o
 
             return It()
 
-    watches.renew_watch(1, replace(house.work, gmail=Off()))
+    watches.renew_watch(1, replace(house.context, gmail=Off()))
     assert house.gmail.dump(UWE).watched_topic is None
     with house.store.engine.connect() as db:
         row = db.execute(select(mailboxes.c.cursor, mailboxes.c.sync_due_at, mailboxes.c.watch_due_at)).one()

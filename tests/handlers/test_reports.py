@@ -11,7 +11,7 @@ from domain.crm.records import Records
 from domain.errors import Refused
 from domain.explanations import differs, second_look, summary
 from domain.ledger import State, Step
-from domain.message_records import Decided
+from domain.message_records import ConnectionDecision
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.reports import Notice
@@ -36,9 +36,9 @@ from tests.worlds import (
 pytestmark = ONE_DATABASE
 
 
-def explained(house: House, gmail_id: str) -> tuple[Explained, Decided]:
+def explained(house: House, gmail_id: str) -> tuple[Explained, ConnectionDecision]:
     """The one explanation of a mail, and its one decision."""
-    [found] = reports.explain(gmail_id, None, work=house.work)
+    [found] = reports.explain(gmail_id, None, context=house.context)
     [decided] = found.trail.decided
     return found, decided
 
@@ -180,7 +180,7 @@ def test_when_nobody_is_signed_in_the_ledger_answers_alone(house: House) -> None
     house.gmail.revoke(UWE)
     house.gmail.expire_access_tokens(UWE)
     assert seen(house, gmail_id)[0].startswith("not read again: nobody is signed in")
-    [mailbox] = reports.status(None, None, work=house.work).mailboxes
+    [mailbox] = reports.status(None, None, context=house.context).mailboxes
     assert mailbox.state(mailbox.synced_at or datetime.now(UTC)) == "reauth needed"
 
 
@@ -189,12 +189,12 @@ def test_an_id_in_two_mailboxes_is_explained_in_both_or_in_one(
 ) -> None:
     for world in store_of_two:
         arrive(world, "m1")
-    both = reports.explain("m1", None, work=house.work)
+    both = reports.explain("m1", None, context=house.context)
     assert [one.trail.mailbox for one in both] == ["carla@firm.example", UWE]
-    [one] = reports.explain("m1", UWE, work=house.work)
+    [one] = reports.explain("m1", UWE, context=house.context)
     assert one.trail.mailbox == UWE
-    assert reports.explain("m1", "nobody@firm.example", work=house.work) == ()
-    assert reports.explain("m2", None, work=house.work) == ()
+    assert reports.explain("m1", "nobody@firm.example", context=house.context) == ()
+    assert reports.explain("m2", None, context=house.context) == ()
 
 
 def test_a_mail_is_explained_by_its_category_when_the_rest_is_forgotten(house: House) -> None:
@@ -231,7 +231,7 @@ def test_notifications_show_the_records_name_the_address_and_the_time(house: Hou
     first = house.gmail.deliver(UWE, mail("ann", 1).replace(b"From: Ann", b"From: Somebody Else")).id
     second = house.deliver("lea")
     house.catch_up()
-    found = reports.notices("uwe", 0, None, work=house.work)
+    found = reports.notices("uwe", 0, None, context=house.context)
     received = house.gmail.dump(UWE).messages[0].internal_date
     assert found[0] == Notice(
         id=found[0].id,
@@ -246,12 +246,12 @@ def test_notifications_show_the_records_name_the_address_and_the_time(house: Hou
     )
     assert [(one.name, one.gmail_id) for one in found] == [("Ann", first), ("Lea", second)]
     assert found[0].id < found[1].id
-    assert reports.notices("uwe", found[0].id, None, work=house.work) == found[1:]
-    assert reports.notices("uwe", 0, 1, work=house.work) == found[:1]
+    assert reports.notices("uwe", found[0].id, None, context=house.context) == found[1:]
+    assert reports.notices("uwe", 0, 1, context=house.context) == found[:1]
     house.connect("carla", "carla@firm.example")
-    assert reports.notices("carla", 0, None, work=house.work) == ()
+    assert reports.notices("carla", 0, None, context=house.context) == ()
     with pytest.raises(Refused, match="there is no user eva"):
-        reports.notices("eva", 0, None, work=house.work)
+        reports.notices("eva", 0, None, context=house.context)
 
 
 @pytest.mark.rule("Z25")
@@ -261,7 +261,7 @@ def test_a_notification_outlives_its_contact(house: House) -> None:
     house.catch_up()
     with house.store.begin("tests.forget") as tx:
         tx.db.execute(delete(contacts))
-    [one] = reports.notices("uwe", 0, None, work=house.work)
+    [one] = reports.notices("uwe", 0, None, context=house.context)
     assert (one.name, one.contact_id) == (None, "ann")
 
 
@@ -272,16 +272,16 @@ def test_status_counts_mails_not_steps(store_of_two: tuple[World, World], house:
     with house.store.begin("tests.fail") as tx:
         failed = (steps.c.gmail_id == "m2", steps.c.step == Step.ANNOUNCE.value)
         tx.db.execute(update(steps).where(*failed).values(state=State.SET_ASIDE.value))
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert [(one.address, one.waiting, one.set_aside) for one in status.mailboxes] == [
         (UWE, 3, 1),
         ("carla@firm.example", 0, 0),
     ]
     assert (status.totals.mailboxes, status.totals.waiting, status.totals.set_aside) == (2, 3, 1)
-    one = reports.status("carla@firm.example", None, work=house.work)
+    one = reports.status("carla@firm.example", None, context=house.context)
     assert ([mailbox.address for mailbox in one.mailboxes], one.totals.waiting) == (["carla@firm.example"], 0)
-    assert reports.status(None, 1, work=house.work).totals == status.totals
-    assert reports.status("nobody@firm.example", None, work=house.work).totals.mailboxes == 0
+    assert reports.status(None, 1, context=house.context).totals == status.totals
+    assert reports.status("nobody@firm.example", None, context=house.context).totals.mailboxes == 0
 
 
 @pytest.mark.rule("T1", "T2")
@@ -304,7 +304,7 @@ def test_a_locations_status_is_of_what_it_has_connected_and_counts_its_own(house
     arrive(carla, "m3")
     records.refuse(Records.DEALS, "d2", None, "no stage", house.store, "main/main")
     found = {
-        name: reports.status(None, None, house.work, name)
+        name: reports.status(None, None, house.context, name)
         for name in (None, "main/main", "main/second", "acme/berlin")
     }
 
@@ -323,10 +323,10 @@ def test_a_locations_status_is_of_what_it_has_connected_and_counts_its_own(house
         *((2, 3), (1, 2), (2, 2), (0, 0))
     ]
     assert [sum(one.outdated.values()) for one in found.values()] == [1, 1, 0, 0]
-    named = reports.status(UWE, None, house.work, "acme/berlin")
+    named = reports.status(UWE, None, house.context, "acme/berlin")
     assert named.totals.mailboxes == 0
     with pytest.raises(Refused, match="there is no location acme/paris"):
-        reports.status(None, None, house.work, "acme/paris")
+        reports.status(None, None, house.context, "acme/paris")
 
 
 @pytest.mark.rule("Z33")
@@ -335,13 +335,13 @@ def test_status_is_late_when_a_mail_waits_longer_than_ten_minutes(
 ) -> None:
     arrive(store_of_two[0], "m1")
     let_pass(house.store, 590)
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert not status.totals.late(status.now)
     let_pass(house.store, 20)
     arrive(store_of_two[1], "m2")
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert status.totals.late(status.now)
-    carla = reports.status("carla@firm.example", None, work=house.work)
+    carla = reports.status("carla@firm.example", None, context=house.context)
     assert not carla.totals.late(carla.now)
 
 
@@ -351,21 +351,21 @@ def test_status_is_late_when_nobody_looks_into_a_mailbox_that_is_due(
 ) -> None:
     """What no worker has found waits in no ledger."""
     let_pass(house.store, 540 + 590)
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert not status.totals.late(status.now)
     let_pass(house.store, 20)
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert (status.totals.waiting, status.totals.late(status.now)) == (0, True)
     with house.store.begin("tests.rest") as tx:
         for world in store_of_two:
             tx.mailboxes.rest(world.mailbox_id, "rateLimitExceeded", 60)
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert not status.totals.late(status.now), "nor is it to be looked into while it rests"
     let_pass(house.store, 3_600)
-    assert reports.status(None, None, work=house.work).totals.late(status.now)
+    assert reports.status(None, None, context=house.context).totals.late(status.now)
     with house.store.begin("tests.pause") as tx:
         tx.mailboxes.brake(None, 0, 9)
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert not status.totals.late(status.now), "paused"
 
 
@@ -378,7 +378,7 @@ def test_mail_that_waits_for_a_sign_in_is_shown_but_not_late(
     let_pass(house.store, 3_600)
     with house.store.begin("tests.revoke") as tx:
         tx.connections.need_sign_in(connection_of(tx, uwe))
-    status = reports.status(UWE, None, work=house.work)
+    status = reports.status(UWE, None, context=house.context)
     assert status.totals.waiting == 1
     assert not status.totals.late(status.now)
     assert status.mailboxes[0].state(status.now) == "reauth needed", "trouble comes first"
@@ -390,7 +390,7 @@ def test_a_mailbox_that_rests_says_until_when_and_why(
 ) -> None:
     with house.store.begin("tests.rest") as tx:
         tx.mailboxes.rest(store_of_two[0].mailbox_id, "rateLimitExceeded", 300)
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     states = {one.address: one.state(status.now) for one in status.mailboxes}
     assert states[UWE].startswith("resting until ")
     assert states[UWE].endswith("(rateLimitExceeded)")
@@ -404,7 +404,7 @@ def test_a_mailbox_in_which_sorting_is_stopped_comes_first_and_says_why(
     uwe, carla = store_of_two
     with house.store.begin("tests.stop") as tx:
         assert tx.connections.stop_sorting(connection_of(tx, uwe), "invalidArgument")
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert [(one.address, one.state(status.now), one.sorting_trouble) for one in status.mailboxes] == [
         (UWE, "sorting stopped (invalidArgument)", "invalidArgument"),
         ("carla@firm.example", "active", None),
@@ -414,7 +414,7 @@ def test_a_mailbox_in_which_sorting_is_stopped_comes_first_and_says_why(
         assert tx.connections.stop_sorting(connection_of(tx, carla), "invalidArgument")
         tx.connections.need_sign_in(connection_of(tx, uwe))
         tx.connections.change(carla.connection_id, Features(), dry_run=False)
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert status.totals.unsorted == 0, (
         "who is not signed in, or wants no sorting, has another trouble or none"
     )
@@ -429,8 +429,8 @@ def test_a_mailbox_with_one_of_two_users_signed_in_is_active(house: House) -> No
         assert joined is not None
         tx.connections.need_sign_in(joined)
         tx.connections.change(world.connection_id, Features(), dry_run=False)
-    status = reports.status(None, None, work=house.work)
+    status = reports.status(None, None, context=house.context)
     assert status.mailboxes[0].state(status.now) == "reauth needed"
     with house.store.begin("tests.only") as tx:
         tx.db.execute(delete(connections).where(connections.c.id == second))
-    assert reports.status(None, None, work=house.work).mailboxes[0].state(status.now) == "off"
+    assert reports.status(None, None, context=house.context).mailboxes[0].state(status.now) == "off"

@@ -96,8 +96,13 @@ def test_a_reader_must_go_back_because_numbers_are_given_again(
     restore()
     missed = house.deliver("ann", 4)
     house.catch_up()
-    assert [one.gmail_id for one in reports.notices("uwe", 1, None, work=house.work)] == [*since, missed]
-    assert missed not in [one.gmail_id for one in reports.notices("uwe", last + 1, None, work=house.work)]
+    assert [one.gmail_id for one in reports.notices("uwe", 1, None, context=house.context)] == [
+        *since,
+        missed,
+    ]
+    assert missed not in [
+        one.gmail_id for one in reports.notices("uwe", last + 1, None, context=house.context)
+    ]
 
 
 def test_numbers_above_all_that_were_given_spare_the_readers_that(
@@ -115,7 +120,7 @@ def test_numbers_above_all_that_were_given_spare_the_readers_that(
         db.execute(text("UPDATE sqlite_sequence SET seq = seq + 1000000 WHERE name = 'notifications'"))
     missed = house.deliver("ann", 3)
     house.catch_up()
-    assert missed in [one.gmail_id for one in reports.notices("uwe", last, None, work=house.work)]
+    assert missed in [one.gmail_id for one in reports.notices("uwe", last, None, context=house.context)]
 
 
 @pytest.mark.rule("Z8", "D12")

@@ -40,12 +40,12 @@ def seconds_until_due(house: House) -> float:
 @pytest.mark.rule("D2")
 def test_all_that_is_old_goes_and_the_next_purge_is_an_hour_later(full: House) -> None:
     with structlog.testing.capture_logs() as logs:
-        assert retention.purge(full.work) == MANY
+        assert retention.purge(full.context) == MANY
     assert left(full) == 0
     assert retention.PURGE_EVERY - 60 < seconds_until_due(full) <= retention.PURGE_EVERY
     said = [line for line in logs if line["event"] == "ledger.purged"]
     assert [line["messages"] for line in said] == [MANY]
-    assert retention.purge(full.work) == 0
+    assert retention.purge(full.context) == 0
 
 
 @pytest.mark.rule("D2", "E71")
@@ -56,7 +56,7 @@ def test_that_records_were_merged_is_forgotten_when_nobody_asks_for_it_any_more(
         later = {"record_id": "b", "survivor": None, "settled_at": LONG_AGO + timedelta(days=1)}
         tx.db.execute(insert(merges), [*rows, old | later])
     with structlog.testing.capture_logs() as logs:
-        assert retention.purge(house.work) == MOST + 1
+        assert retention.purge(house.context) == MOST + 1
     assert [line["merges"] for line in logs if line["event"] == "ledger.purged"] == [MOST + 1]
 
 
@@ -65,11 +65,11 @@ def test_a_purge_that_is_told_to_stop_ends_after_the_stretch_and_is_taken_up_wit
     full: House,
 ) -> None:
     asked: Iterator[bool] = iter((False, True))
-    stopped = replace(full.work, stopping=lambda: next(asked))
+    stopped = replace(full.context, stopping=lambda: next(asked))
     assert retention.purge(stopped) == FEWEST
     assert left(full) == MANY - FEWEST
     assert 0 < seconds_until_due(full) <= retention.TURN
-    assert retention.purge(full.work) == 0, "somebody may be at it still"
+    assert retention.purge(full.context) == 0, "somebody may be at it still"
     with full.store.begin("tests.pass") as tx:
         tx.retention.keep_turn("purge", 0)
-    assert retention.purge(full.work) == MANY - FEWEST
+    assert retention.purge(full.context) == MANY - FEWEST

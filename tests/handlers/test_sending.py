@@ -17,11 +17,11 @@ from structlog.testing import capture_logs
 from domain.connections import ConnectionState
 from domain.errors import GiveUp, Refused, TryAgain, Unanswered
 from domain.mail.addresses import loose
-from domain.mail.composition import MAX_SIZE, Attachment, MailKind, Person, Written
+from domain.mail.composition import MAX_SIZE, Attachment, MailKind, MailRequest, Person
 from domain.outbox import LOOKS, SendState
 from handlers import retention
 from handlers.connections import disconnecting
-from handlers.context import Work
+from handlers.context import Context
 from handlers.outbox import delivery, drafts
 from infra.db.store import Store
 from infra.db.tables.mail import connections as connection_table
@@ -36,7 +36,7 @@ from tests.worlds import HERE, ONE_DATABASE
 pytestmark = ONE_DATABASE
 
 ANN = "ann@example.com"
-TO_ANN = Written("uwe", "Dear Ann,\nour offer.\n", "Our offer", contact_id="ann")
+TO_ANN = MailRequest("uwe", "Dear Ann,\nour offer.\n", "Our offer", contact_id="ann")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def due(house: House) -> None:
     """Whatever waits is due, and the sweep asks for it."""
     with house.store.engine.begin() as db:
         db.execute(update(outbox_table).values(ready_at=LONG_AGO, redrive_at=LONG_AGO))
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     house.pump()
 
 
@@ -82,7 +82,7 @@ def nothing_left(house: House) -> bool:
 def test_a_mail_to_a_contact_goes_out_through_the_users_gmail_and_lies_in_his_sent(
     house: House, uwe: int
 ) -> None:
-    asked = drafts.ask(replace(TO_ANN, attachments=(Attachment("Preis.pdf", b"%PDF"),)), house.work)
+    asked = drafts.ask(replace(TO_ANN, attachments=(Attachment("Preis.pdf", b"%PDF"),)), house.context)
 
     assert asked.state is SendState.WAITING
     assert house.pump() == ["sending.deliver"]
@@ -106,7 +106,7 @@ def test_a_mail_to_a_contact_goes_out_through_the_users_gmail_and_lies_in_his_se
 @pytest.mark.rule("T2")
 def test_the_log_says_in_which_location_a_mail_was_sent(house: House, uwe: int) -> None:
     with capture_logs() as logs:
-        drafts.ask(TO_ANN, house.work)
+        drafts.ask(TO_ANN, house.context)
         house.pump()
     assert [(line["event"], line["connection_id"], line["location_id"]) for line in logs] == [
         ("sending.accepted", uwe, HERE.id),
@@ -142,7 +142,7 @@ def test_the_senders_name_is_the_crms_or_the_one_he_shows_in_gmail(
             )
     house.gmail.reset_counters()
 
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
 
     counted = house.gmail.counters()
     assert counted.calls == counted.calls_of("drafts.create") == 1, "nothing is asked for the name's sake"
@@ -155,7 +155,7 @@ def test_the_senders_name_is_the_crms_or_the_one_he_shows_in_gmail(
 def test_the_owner_may_write_to_any_address_and_copy_anybody(house: House, uwe: int) -> None:
     to, cc = (Person("nora@example.com", "Nora Müller"),), (Person("max@example.org"),)
 
-    drafts.ask(Written("uwe", "Hello.", "Hello", to=to, cc=cc), house.work)
+    drafts.ask(MailRequest("uwe", "Hello.", "Hello", to=to, cc=cc), house.context)
 
     house.pump()
     [sent] = in_label(house, "SENT")
@@ -172,8 +172,8 @@ def test_of_a_contact_with_two_addresses_one_has_to_be_named(house: House, uwe: 
         db.execute(insert(contact_addresses).values({"location_id": 1} | more))
 
     with pytest.raises(Refused, match="has 2 addresses"):
-        drafts.ask(TO_ANN, house.work)
-    drafts.ask(replace(TO_ANN, to=(Person("Ann@Home.example", "Ann"),)), house.work)
+        drafts.ask(TO_ANN, house.context)
+    drafts.ask(replace(TO_ANN, to=(Person("Ann@Home.example", "Ann"),)), house.context)
 
     house.pump()
     [sent] = in_label(house, "SENT")
@@ -188,7 +188,7 @@ def test_an_address_that_the_contact_has_no_more_is_refused(house: House, uwe: i
         db.execute(update(contact_addresses).where(contact_addresses.c.contact_id == "ann").values(moved))
 
     with pytest.raises(Refused, match="does not have this address now"):
-        drafts.ask(written, house.work)
+        drafts.ask(written, house.context)
     assert nothing_left(house)
 
 
@@ -201,7 +201,7 @@ def test_a_contact_that_does_not_exist_and_one_that_may_not_be_opened_get_the_sa
     said = set()
     for contact_id in ("cid", "nobody"):
         with pytest.raises(Refused) as refused:
-            drafts.ask(replace(TO_ANN, contact_id=contact_id), house.work)
+            drafts.ask(replace(TO_ANN, contact_id=contact_id), house.context)
         said.add(str(refused.value).replace(contact_id, "…"))
 
     assert len(said) == 1
@@ -212,7 +212,7 @@ def test_a_contact_without_an_address_is_refused(house: House, uwe: int) -> None
     with house.store.engine.begin() as db:
         db.execute(delete(contact_addresses).where(contact_addresses.c.contact_id == "ann"))
     with pytest.raises(Refused, match="has no e-mail address"):
-        drafts.ask(TO_ANN, house.work)
+        drafts.ask(TO_ANN, house.context)
 
 
 KINDS = [
@@ -240,12 +240,12 @@ def test_which_channel_sends_a_mail(
             db.execute(update(connection_table).values(state=state.value))
     written = replace(TO_ANN, kind=kind)
     if refused is None:
-        drafts.ask(written, house.work)
+        drafts.ask(written, house.context)
         house.pump()
         assert states(house) == [("sent", None)]
         return
     with pytest.raises(Refused, match=refused):
-        drafts.ask(written, house.work)
+        drafts.ask(written, house.context)
     assert nothing_left(house)
 
 
@@ -256,7 +256,7 @@ def test_a_user_without_the_permission_sends_nothing(house: House, uwe: int) -> 
             insert(users).values(organisation_id=1, id="uwe", name="Uwe", roles_above=[], may_connect=False)
         )
     with pytest.raises(Refused, match="no permission"):
-        drafts.ask(TO_ANN, house.work)
+        drafts.ask(TO_ANN, house.context)
     assert nothing_left(house)
 
 
@@ -268,7 +268,7 @@ def test_a_grant_that_lets_us_only_read_is_refused(house: House, uwe: int) -> No
         scopes = ("https://www.googleapis.com/auth/gmail.readonly",)
         tx.connections.keep_grant(one, replace(one.grant, scopes=scopes))
     with pytest.raises(Refused, match="only read"):
-        drafts.ask(TO_ANN, house.work)
+        drafts.ask(TO_ANN, house.context)
     assert nothing_left(house)
 
 
@@ -297,19 +297,19 @@ def test_what_may_not_be_sent_is_refused_before_anything_leaves(
     house: House, uwe: int, change: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(Refused, match=said):
-        drafts.ask(replace(TO_ANN, **change), house.work)
+        drafts.ask(replace(TO_ANN, **change), house.context)
     assert nothing_left(house)
     assert house.sent == []
 
 
 @pytest.mark.rule("D15")
 def test_beyond_the_daily_limit_a_mail_fails_at_once_and_is_not_queued(house: House, uwe: int) -> None:
-    work = replace(house.work, daily_limit=2)
-    drafts.ask(TO_ANN, work)
-    drafts.ask(TO_ANN, work)
+    context = replace(house.context, daily_limit=2)
+    drafts.ask(TO_ANN, context)
+    drafts.ask(TO_ANN, context)
 
     with pytest.raises(Refused, match=r"its 2 mails of 24 hours; the next may go at: \d{4}-"):
-        drafts.ask(TO_ANN, work)
+        drafts.ask(TO_ANN, context)
     house.pump()
     assert [state for state, _ in states(house)] == ["sent", "sent"]
     assert len(in_label(house, "SENT")) == 2
@@ -317,36 +317,36 @@ def test_beyond_the_daily_limit_a_mail_fails_at_once_and_is_not_queued(house: Ho
     a_day_ago = rows(house)[0].created_at - timedelta(hours=24)
     with house.store.engine.begin() as db:
         db.execute(update(outbox_table).where(outbox_table.c.id == 1).values(created_at=a_day_ago))
-    drafts.ask(TO_ANN, work)
+    drafts.ask(TO_ANN, context)
     with pytest.raises(Refused, match="its 2 mails"):
-        drafts.ask(TO_ANN, work)
+        drafts.ask(TO_ANN, context)
 
 
 @pytest.mark.rule("D15")
 def test_the_limit_is_one_for_all_connections_of_a_mailbox(house: House, uwe: int) -> None:
     house.connect(user="eva", magnet=False, sorting=False)
-    work = replace(house.work, daily_limit=1)
-    drafts.ask(TO_ANN, work)
+    context = replace(house.context, daily_limit=1)
+    drafts.ask(TO_ANN, context)
     with pytest.raises(Refused, match="its 1 mails"):
-        drafts.ask(replace(TO_ANN, user_id="eva"), work)
+        drafts.ask(replace(TO_ANN, user_id="eva"), context)
 
 
 @pytest.mark.rule("D15")
 def test_two_who_ask_at_once_do_not_both_get_the_last_place(
     house: House, uwe: int, second_store: Store
 ) -> None:
-    works = [replace(house.work, daily_limit=1, store=store) for store in (house.store, second_store)]
+    works = [replace(house.context, daily_limit=1, store=store) for store in (house.store, second_store)]
     together = threading.Barrier(2)
     refused: list[str] = []
 
-    def ask(work: Work) -> None:
+    def ask(context: Context) -> None:
         together.wait()
         try:
-            drafts.ask(TO_ANN, work)
+            drafts.ask(TO_ANN, context)
         except Refused as error:
             refused.append(str(error))
 
-    threads = [threading.Thread(target=ask, args=(work,)) for work in works]
+    threads = [threading.Thread(target=ask, args=(context,)) for context in works]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -359,7 +359,7 @@ def test_two_who_ask_at_once_do_not_both_get_the_last_place(
 @pytest.mark.rule("D15")
 def test_gmails_own_limit_is_final_and_visible(house: House, uwe: int) -> None:
     house.gmail.limit_sending(UWE, 0)
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.pump()
     assert states(house) == [("failed", "sendingLimit")]
     house.gmail.limit_sending(UWE, 10)
@@ -371,7 +371,7 @@ def test_gmails_own_limit_is_final_and_visible(house: House, uwe: int) -> None:
 
 @pytest.mark.rule("E87", "W4")
 def test_while_gmail_limits_the_mail_waits_and_goes_out_then(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.gmail.fault("403.userRateLimitExceeded", ["drafts.send"], times=2)
     house.pump()
     assert states(house) == [("waiting", "userRateLimitExceeded")]
@@ -383,13 +383,13 @@ def test_while_gmail_limits_the_mail_waits_and_goes_out_then(house: House, uwe: 
 
 @pytest.mark.rule("D15", "E86")
 def test_access_that_is_revoked_meanwhile_ends_in_sign_in_again(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.gmail.expire_access_tokens(UWE)
     house.gmail.revoke(UWE)
     house.pump()
     assert states(house) == [("failed", "sign_in")]
     with pytest.raises(Refused, match="sign in again"):
-        drafts.ask(TO_ANN, house.work)
+        drafts.ask(TO_ANN, house.context)
 
 
 @pytest.mark.rule("D15", "E86")
@@ -397,14 +397,14 @@ def test_access_that_is_revoked_before_the_draft_leaves_nothing(house: House, uw
     house.gmail.expire_access_tokens(UWE)
     house.gmail.revoke(UWE)
     with pytest.raises(Refused, match="sign in again"):
-        drafts.ask(TO_ANN, house.work)
+        drafts.ask(TO_ANN, house.context)
     assert house.pump() == []
     assert in_label(house, "DRAFT") == []
 
 
 @pytest.mark.rule("E92", "D12")
 def test_a_permission_withdrawn_meanwhile_holds_for_mail_that_waits(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     with house.store.engine.begin() as db:
         db.execute(
             insert(users).values(organisation_id=1, id="uwe", name="Uwe", roles_above=[], active=False)
@@ -416,21 +416,21 @@ def test_a_permission_withdrawn_meanwhile_holds_for_mail_that_waits(house: House
 
 @pytest.mark.rule("D12")
 def test_disconnecting_deletes_what_was_kept_of_sent_mail(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
-    disconnecting.disconnect("uwe", house.work)
+    drafts.ask(TO_ANN, house.context)
+    disconnecting.disconnect("uwe", house.context)
     house.pump()
     assert rows(house) == []
     assert in_label(house, "SENT") == []
 
 
 def test_a_paused_mailbox_sends_nothing_until_it_goes_on(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     with house.store.engine.begin() as db:
         db.execute(update(mailboxes).values(paused_at=LONG_AGO))
     due(house)
     assert states(house) == [("waiting", None)]
     with pytest.raises(Refused, match="paused"):
-        drafts.ask(TO_ANN, house.work)
+        drafts.ask(TO_ANN, house.context)
     with house.store.engine.begin() as db:
         db.execute(update(mailboxes).values(paused_at=None))
     due(house)
@@ -454,7 +454,7 @@ LOST = [
 def test_an_answer_that_is_lost_is_looked_up_and_the_mail_is_sent_once(
     house: House, uwe: int, kind: str, how: dict[str, Any]
 ) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.gmail.fault(kind, ["drafts.send"], times=1, **how)
     house.pump()
     assert [state for state, _ in states(house)] == ["sending"]
@@ -472,7 +472,7 @@ def test_a_connection_that_goes_stale_under_the_request_is_not_used_again_by_the
     """httplib2 repeats what was cut off without an answer; then Gmail would have two drafts."""
     house.gmail.fault("cut", ["drafts.create"], times=1, after=True)
     with pytest.raises(Unanswered):
-        drafts.ask(TO_ANN, house.work)
+        drafts.ask(TO_ANN, house.context)
     assert len(in_label(house, "DRAFT")) == 1
     due(house)
     assert states(house) == [("failed", "interrupted")]
@@ -482,7 +482,7 @@ def test_a_connection_that_goes_stale_under_the_request_is_not_used_again_by_the
 
 @pytest.mark.rule("I2", "W7")
 def test_a_sent_mail_is_found_although_lists_lag(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.gmail.fault("cut", ["drafts.send"], times=1, after=True)
     house.pump()
     lag = house.gmail.fault("search_lag", ["messages.list"], delay=600)
@@ -496,7 +496,7 @@ def test_a_sent_mail_is_found_although_lists_lag(house: House, uwe: int) -> None
 
 @pytest.mark.rule("I2")
 def test_a_draft_that_reads_show_although_it_was_sent_is_not_sent_again(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.gmail.fault("cut", ["drafts.send"], times=1, after=True)
     house.pump()
     house.gmail.fault("read_lag", ["drafts.get"], delay=600)
@@ -509,7 +509,7 @@ def test_a_draft_that_reads_show_although_it_was_sent_is_not_sent_again(house: H
 
 @pytest.mark.rule("I2")
 def test_a_draft_that_its_user_deleted_is_never_sent(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     [draft] = in_label(house, "DRAFT")
     house.gmail.delete(UWE, draft.id)
     house.pump()
@@ -524,7 +524,7 @@ def test_a_draft_that_its_user_deleted_is_never_sent(house: House, uwe: int) -> 
 
 @pytest.mark.rule("D15", "E86")
 def test_what_may_have_been_sent_is_not_called_failed_before_gmail_was_asked(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.gmail.fault("cut", ["drafts.send"], times=1, after=True)
     house.pump()
     house.gmail.expire_access_tokens(UWE)
@@ -538,7 +538,7 @@ def test_what_may_have_been_sent_is_not_called_failed_before_gmail_was_asked(hou
 
 @pytest.mark.rule("D15")
 def test_a_mail_that_could_not_be_sent_for_a_day_is_sent_no_more(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     with house.store.engine.begin() as db:
         db.execute(update(outbox_table).values(created_at=LONG_AGO))
     house.pump()
@@ -554,10 +554,10 @@ def test_whoever_takes_too_long_to_hand_it_over_sends_nothing(house: House, uwe:
     def clean(sent: int, total: int) -> None:
         with house.store.engine.begin() as db:
             db.execute(update(outbox_table).values(ready_at=LONG_AGO))
-        delivery.deliver(1, replace(house.work, owner="worker"))
+        delivery.deliver(1, replace(house.context, owner="worker"))
 
     with pytest.raises(Refused, match="too long"):
-        drafts.ask(TO_ANN, house.work, progress=clean)
+        drafts.ask(TO_ANN, house.context, progress=clean)
     assert states(house) == [("failed", "interrupted")]
     assert list(house.gmail.dump(UWE).messages) == []
 
@@ -566,7 +566,7 @@ def test_whoever_takes_too_long_to_hand_it_over_sends_nothing(house: House, uwe:
 def test_what_another_has_claimed_is_left_to_him_until_his_lease_is_over(
     house: House, uwe: int, second_store: Store
 ) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     with second_store.begin("tests.claim") as tx:
         assert tx.outbox.claim(1, "another", 60) is not None
     house.pump()
@@ -587,7 +587,7 @@ def test_redis_away_at_the_end_does_not_make_the_caller_ask_again(
         def __getattr__(self, name: str) -> Any:
             return getattr(house.queue, name)
 
-    asked = drafts.ask(TO_ANN, replace(house.work, queue=Deaf()))
+    asked = drafts.ask(TO_ANN, replace(house.context, queue=Deaf()))
     assert asked.state is SendState.WAITING
     redis.flushall()
     due(house)
@@ -599,11 +599,11 @@ def test_redis_away_at_the_end_does_not_make_the_caller_ask_again(
 
 @pytest.mark.rule("I2")
 def test_asked_twice_with_one_key_it_is_sent_once(house: House, uwe: int) -> None:
-    first = drafts.ask(TO_ANN, house.work, key="offer-17")
-    again = drafts.ask(TO_ANN, house.work, key="offer-17")
+    first = drafts.ask(TO_ANN, house.context, key="offer-17")
+    again = drafts.ask(TO_ANN, house.context, key="offer-17")
     house.pump()
-    late = drafts.ask(TO_ANN, house.work, key="offer-17")
-    other = drafts.ask(TO_ANN, house.work, key="offer-18")
+    late = drafts.ask(TO_ANN, house.context, key="offer-17")
+    other = drafts.ask(TO_ANN, house.context, key="offer-18")
 
     assert {first.id, again.id, late.id} == {first.id}
     assert late.state is SendState.SENT
@@ -613,8 +613,8 @@ def test_asked_twice_with_one_key_it_is_sent_once(house: House, uwe: int) -> Non
 
 def test_a_key_is_one_users_own_and_never_leaves_as_it_is(house: House, uwe: int) -> None:
     house.connect(user="eva", magnet=False, sorting=False)
-    first = drafts.ask(TO_ANN, house.work, key="secret-17")
-    second = drafts.ask(replace(TO_ANN, user_id="eva"), house.work, key="secret-17")
+    first = drafts.ask(TO_ANN, house.context, key="secret-17")
+    second = drafts.ask(replace(TO_ANN, user_id="eva"), house.context, key="secret-17")
     house.pump()
     assert first.id != second.id
     for one in in_label(house, "INBOX", ANN):
@@ -625,9 +625,9 @@ def test_a_key_is_one_users_own_and_never_leaves_as_it_is(house: House, uwe: int
 def test_what_gmail_never_had_may_be_asked_for_again_with_its_key(house: House, uwe: int) -> None:
     fault = house.gmail.fault("403.userRateLimitExceeded", ["drafts.create"])
     with pytest.raises(TryAgain):
-        drafts.ask(TO_ANN, house.work, key="offer-17")
+        drafts.ask(TO_ANN, house.context, key="offer-17")
     house.gmail.clear_faults(fault)
-    drafts.ask(TO_ANN, house.work, key="offer-17")
+    drafts.ask(TO_ANN, house.context, key="offer-17")
     house.pump()
     assert states(house) == [("sent", None)]
 
@@ -636,11 +636,11 @@ def test_what_gmail_never_had_may_be_asked_for_again_with_its_key(house: House, 
 def test_a_key_whose_caller_was_interrupted_is_free_again_after_the_clearing(house: House, uwe: int) -> None:
     house.gmail.fault("cut", ["drafts.create"], times=1, after=True)
     with pytest.raises(Unanswered):
-        drafts.ask(TO_ANN, house.work, key="offer-17")
+        drafts.ask(TO_ANN, house.context, key="offer-17")
     with pytest.raises(Refused, match="ask again in a few minutes"):
-        drafts.ask(TO_ANN, house.work, key="offer-17")
+        drafts.ask(TO_ANN, house.context, key="offer-17")
     due(house)
-    drafts.ask(TO_ANN, house.work, key="offer-17")
+    drafts.ask(TO_ANN, house.context, key="offer-17")
     house.pump()
     assert states(house) == [("sent", None)]
     assert len(in_label(house, "SENT")) == 1
@@ -649,10 +649,10 @@ def test_a_key_whose_caller_was_interrupted_is_free_again_after_the_clearing(hou
 def test_a_mail_that_gmail_refuses_for_good_is_told_at_once(house: House, uwe: int) -> None:
     house.gmail.fault("403.domainPolicy", ["drafts.create"], times=1)
     with pytest.raises(GiveUp):
-        drafts.ask(TO_ANN, house.work)
+        drafts.ask(TO_ANN, house.context)
     assert states(house) == [("failed", "domainPolicy")]
-    work = replace(house.work, daily_limit=1)
-    drafts.ask(TO_ANN, work)  # what never went out does not count
+    context = replace(house.context, daily_limit=1)
+    drafts.ask(TO_ANN, context)  # what never went out does not count
 
 
 # Answers
@@ -675,7 +675,7 @@ def test_an_answer_lands_in_its_thread(house: House, uwe: int, subject: str, exp
     )
     asked = house.gmail.deliver(UWE, raw.encode())
 
-    drafts.ask(replace(TO_ANN, subject=None, reply_to=asked.id), house.work)
+    drafts.ask(replace(TO_ANN, subject=None, reply_to=asked.id), house.context)
 
     house.pump()
     [sent] = in_label(house, "SENT")
@@ -690,8 +690,8 @@ def test_an_answer_with_another_subject_is_refused(house: House, uwe: int) -> No
     raw = f"From: ann@example.com\r\nTo: {UWE}\r\nSubject: Question\r\nMessage-ID: <2@x.example>\r\n\r\nA\r\n"
     asked = house.gmail.deliver(UWE, raw.encode())
     with pytest.raises(Refused, match="keeps the subject"):
-        drafts.ask(replace(TO_ANN, subject="Other", reply_to=asked.id), house.work)
-    drafts.ask(replace(TO_ANN, subject="re: Question", reply_to=asked.id), house.work)
+        drafts.ask(replace(TO_ANN, subject="Other", reply_to=asked.id), house.context)
+    drafts.ask(replace(TO_ANN, subject="re: Question", reply_to=asked.id), house.context)
 
 
 # Nothing is kept
@@ -707,7 +707,7 @@ def test_nothing_of_the_content_is_kept_or_logged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     canary = f"canary{uuid4().hex}"
-    written = Written(
+    written = MailRequest(
         "uwe",
         f"text {canary}",
         f"subject {canary}",
@@ -716,7 +716,7 @@ def test_nothing_of_the_content_is_kept_or_logged(
         cc=(Person(f"{canary}@example.com"),),
         attachments=(Attachment(f"{canary}.txt", canary.encode()),),
     )
-    drafts.ask(written, house.work, key=canary)
+    drafts.ask(written, house.context, key=canary)
     house.gmail.fault("cut", ["drafts.send"], times=1, after=True)
     house.pump()
     due(house)
@@ -736,30 +736,30 @@ def test_nothing_of_the_content_is_kept_or_logged(
 
 
 def test_an_interrupted_one_says_so_in_the_report(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.pump()
-    [report] = delivery.reports("uwe", UWE, SendState.SENT, 10, house.work)
+    [report] = delivery.reports("uwe", UWE, SendState.SENT, 10, house.context)
     assert (report.user_id, report.mailbox, report.sending.contact_id) == ("uwe", UWE, "ann")
-    assert delivery.reports("eva", None, None, 10, house.work) == ()
-    assert delivery.look_up(report.sending.id, house.work) == report.sending
+    assert delivery.reports("eva", None, None, 10, house.context) == ()
+    assert delivery.look_up(report.sending.id, house.context) == report.sending
 
 
 def test_what_was_asked_for_35_days_ago_is_forgotten(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.pump()
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     with house.store.engine.begin() as db:
         db.execute(update(outbox_table).where(outbox_table.c.id == 1).values(created_at=LONG_AGO))
-    retention.purge(house.work)
+    retention.purge(house.context)
     assert [row.id for row in rows(house)] == [2]
 
 
 def test_of_more_than_a_transaction_takes_nothing_stays_behind(house: House, uwe: int) -> None:
-    drafts.ask(TO_ANN, house.work)
+    drafts.ask(TO_ANN, house.context)
     house.pump()
     with house.store.engine.begin() as db:
         kept = dict(db.execute(select(outbox_table)).one()._mapping) | {"created_at": LONG_AGO}
         many = [kept | {"id": n, "key": f"key-{n}"} for n in range(2, 1_503)]
         db.execute(insert(outbox_table), many)
-    retention.purge(house.work)
+    retention.purge(house.context)
     assert [row.id for row in rows(house)] == [1]

@@ -61,7 +61,7 @@ def test_sorting_alone_cannot_be_switched_on(house: House) -> None:
     house.connect(magnet=False, sorting=False)
     for wishes in (Wishes(sorting=True), Wishes(sorting=True, magnet=False)):
         with pytest.raises(Refused, match="rule Z12"):
-            settings.change("uwe", wishes, house.work)
+            settings.change("uwe", wishes, house.context)
     assert not the(house).features.sorting
 
 
@@ -75,7 +75,7 @@ def test_both_features_and_the_sharing_are_saved_together(house: House) -> None:
         excluded_domains=frozenset({"lawyer.example"}),
         contacts={"ann": True},
     )
-    settings.change("uwe", wishes, house.work)
+    settings.change("uwe", wishes, house.context)
     connection = the(house)
     assert connection.works
     assert connection.sorts
@@ -112,7 +112,7 @@ def test_with_one_odd_setting_nothing_is_saved(
     house.connect(magnet=magnet is False, sorting=False)
     before = the(house)
     with pytest.raises(Refused, match=reason):
-        settings.change("uwe", Wishes(magnet=magnet, sharing=Sharing.PUBLIC, **odd), house.work)
+        settings.change("uwe", Wishes(magnet=magnet, sharing=Sharing.PUBLIC, **odd), house.context)
     assert the(house) == before
     assert ticks(house) == frozenset()
 
@@ -129,9 +129,9 @@ def test_sharing_needs_neither_gmail_nor_a_sign_in_and_drops_no_job(house: House
     settings.change(
         "uwe",
         Wishes(sharing=Sharing.CUSTOM, excluded_domains=five, contacts={"ann": True, "cid": True}),
-        house.work,
+        house.context,
     )
-    settings.change("uwe", Wishes(contacts={"ann": False, "bob": False}), house.work)
+    settings.change("uwe", Wishes(contacts={"ann": False, "bob": False}), house.context)
     connection = the(house)
     assert (connection.sharing, connection.excluded_domains) == (Sharing.CUSTOM, five)
     assert ticks(house) == {"cid"}
@@ -146,16 +146,16 @@ def test_a_dry_run_switched_on_while_mail_waits_to_be_sorted_moves_nothing(house
     house.catch_up_only()
     while house.sent[0] != MailAnnounced(1):
         house.run_next()
-    settings.change("uwe", Wishes(dry_run=True), house.work)
+    settings.change("uwe", Wishes(dry_run=True), house.context)
     house.pump()
     assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
-    settings.change("uwe", Wishes(dry_run=False), house.work)
+    settings.change("uwe", Wishes(dry_run=False), house.context)
     assert the(house).sorts
 
 
 def test_without_a_connection_there_are_no_settings(house: House) -> None:
     for call in (
-        lambda: settings.change("uwe", Wishes(sharing=Sharing.PUBLIC), house.work),
+        lambda: settings.change("uwe", Wishes(sharing=Sharing.PUBLIC), house.context),
         lambda: settings.show("uwe", house.store),
     ):
         with pytest.raises(Refused, match="user uwe has no connection"):

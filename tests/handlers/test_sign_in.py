@@ -17,7 +17,7 @@ from domain.scopes import Scope
 from handlers.connections import sign_in
 from handlers.connections.connecting import save
 from handlers.connections.disconnecting import disconnect
-from handlers.context import Work
+from handlers.context import Context
 from infra.db.tables.mail import connections, mailboxes, sign_ins, users
 from infra.gmail import Gmail, ServiceAccount
 from infra.gmail.sign_in import GoogleSignIn
@@ -37,10 +37,10 @@ SERVICE = "lodestone@local.iam.gserviceaccount.com"
 
 
 @pytest.fixture
-def work(house: House, tmp_path: Path) -> Work:
+def work(house: House, tmp_path: Path) -> Context:
     """The house's, with an OAuth client; Uwe's account is there."""
     house.gmail.create_mailbox(UWE)
-    return replace(house.work, sign_in=GoogleSignIn(client_file(house, tmp_path)))
+    return replace(house.context, sign_in=GoogleSignIn(client_file(house, tmp_path)))
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def account(house: House, tmp_path: Path) -> ServiceAccount:
 
 
 @pytest.fixture
-def serving(house: House, gmail_server: GmailServer, account: ServiceAccount) -> Iterator[Work]:
+def serving(house: House, gmail_server: GmailServer, account: ServiceAccount) -> Iterator[Context]:
     """The house's, with that service account."""
     house.gmail.create_mailbox(UWE)
     gmail = Gmail(gmail_server.url, service_account=account)
-    yield replace(house.work, gmail=gmail)
+    yield replace(house.context, gmail=gmail)
     gmail.close()
 
 
@@ -66,18 +66,18 @@ def client_file(house: House, folder: Path) -> Path:
     return file
 
 
-def begin(work: Work, wishes: Wishes = PRIVATE, user: str = "uwe", **options: Any) -> tuple[str, str]:
-    return sign_in.begin(user, BACK, wishes, **options, work=work)
+def begin(context: Context, wishes: Wishes = PRIVATE, user: str = "uwe", **options: Any) -> tuple[str, str]:
+    return sign_in.begin(user, BACK, wishes, **options, context=context)
 
 
 def asked(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
-def sign_in_fully(work: Work, wishes: Wishes = PRIVATE, user: str = "uwe", **options: Any) -> int:
+def sign_in_fully(context: Context, wishes: Wishes = PRIVATE, user: str = "uwe", **options: Any) -> int:
     """From the first page to the connection; returns its id."""
-    url, state = begin(work, wishes, user, **options)
-    return sign_in.complete(user, state, grant_access(url)["code"], work=work)[0]
+    url, state = begin(context, wishes, user, **options)
+    return sign_in.complete(user, state, grant_access(url)["code"], context=context)[0]
 
 
 def set_user(house: House, user_id: str, **profile: bool) -> None:
@@ -103,18 +103,18 @@ def grant_of(house: House, connection_id: int) -> Grant:
     return connection.grant
 
 
-def lives(grant: Grant, work: Work) -> bool:
+def lives(grant: Grant, context: Context) -> bool:
     """Whether Google still gives an access token for it."""
     try:
-        work.gmail.open(replace(grant, access_token=None, expires_at=None)).address()
+        context.gmail.open(replace(grant, access_token=None, expires_at=None)).address()
     except Exception:
         return False
     return True
 
 
 @pytest.mark.rule("Z7", "Z8")
-def test_whoever_signs_in_on_googles_page_is_connected(house: House, work: Work) -> None:
-    url, state = begin(work)
+def test_whoever_signs_in_on_googles_page_is_connected(house: House, context: Context) -> None:
+    url, state = begin(context)
     page = asked(url)
     assert (page["access_type"], page["prompt"], page["code_challenge_method"]) == (
         "offline",
@@ -124,17 +124,17 @@ def test_whoever_signs_in_on_googles_page_is_connected(house: House, work: Work)
     assert page["state"] == state
     assert rows(house) == (1, 0, 0)
     answer = grant_access(url)
-    connection_id, address = sign_in.complete("uwe", state, answer["code"], work=work)
+    connection_id, address = sign_in.complete("uwe", state, answer["code"], context=context)
     assert address == UWE
     assert rows(house) == (0, 1, 1)
     grant = grant_of(house, connection_id)
-    assert lives(grant, work)
+    assert lives(grant, context)
     assert set(grant.scopes) == {Scope.READONLY, Scope.COMPOSE}
 
 
 @pytest.mark.rule("I10")
-def test_nothing_of_a_begun_sign_in_stands_in_clear(house: House, work: Work) -> None:
-    _, state = begin(work)
+def test_nothing_of_a_begun_sign_in_stands_in_clear(house: House, context: Context) -> None:
+    _, state = begin(context)
     with house.store.engine.connect() as db:
         [row] = db.execute(select(sign_ins))
     shown = " ".join(map(str, row)).encode() + bytes(row.sealed)
@@ -152,8 +152,8 @@ def test_nothing_of_a_begun_sign_in_stands_in_clear(house: House, work: Work) ->
         pytest.param(replace(SORTING, dry_run=True), {Scope.READONLY, Scope.COMPOSE}, id="a dry run"),
     ],
 )
-def test_google_is_asked_for_the_smallest_set(work: Work, wishes: Wishes, scopes: set[Scope]) -> None:
-    assert set(asked(begin(work, wishes)[0])["scope"].split()) == scopes
+def test_google_is_asked_for_the_smallest_set(context: Context, wishes: Wishes, scopes: set[Scope]) -> None:
+    assert set(asked(begin(context, wishes)[0])["scope"].split()) == scopes
 
 
 @pytest.mark.rule("Z9", "H3")
@@ -165,101 +165,101 @@ def test_google_is_asked_for_the_smallest_set(work: Work, wishes: Wishes, scopes
     ],
 )
 def test_a_scope_that_was_left_out_is_named_and_nothing_remains(
-    house: House, work: Work, wishes: Wishes, left_out: Scope, words: str
+    house: House, context: Context, wishes: Wishes, left_out: Scope, words: str
 ) -> None:
     house.gmail.consent(without=[left_out])
-    url, state = begin(work, wishes)
+    url, state = begin(context, wishes)
     answer = grant_access(url)
     with pytest.raises(Refused, match=words):
-        sign_in.complete("uwe", state, answer["code"], work=work)
+        sign_in.complete("uwe", state, answer["code"], context=context)
     assert rows(house) == (0, 0, 0)
     assert not house.gmail.consents(UWE), "the grant is given back"
 
 
 @pytest.mark.rule("Z9")
-def test_a_refusal_on_googles_page_leaves_nothing(house: House, work: Work) -> None:
+def test_a_refusal_on_googles_page_leaves_nothing(house: House, context: Context) -> None:
     house.gmail.consent(refuses=True)
-    answer = grant_access(begin(work)[0])
+    answer = grant_access(begin(context)[0])
     assert answer["error"] == "access_denied"
     with pytest.raises(Refused, match="access was refused on Google's page"):
-        sign_in.complete("uwe", answer["state"], None, error=answer["error"], work=work)
+        sign_in.complete("uwe", answer["state"], None, error=answer["error"], context=context)
     assert rows(house) == (0, 0, 0)
 
 
 @pytest.mark.rule("Z9")
 @pytest.mark.parametrize(("code", "error"), [(None, None), ("", None), ("4/x", "server_error")])
 def test_an_answer_without_a_code_leaves_nothing(
-    house: House, work: Work, code: str | None, error: str | None
+    house: House, context: Context, code: str | None, error: str | None
 ) -> None:
-    _, state = begin(work)
+    _, state = begin(context)
     with pytest.raises(Refused, match="did not end with a code"):
-        sign_in.complete("uwe", state, code, error=error, work=work)
+        sign_in.complete("uwe", state, code, error=error, context=context)
     assert rows(house) == (0, 0, 0)
 
 
 @pytest.mark.rule("Z9")
-def test_a_page_that_was_closed_leaves_nothing(house: House, work: Work) -> None:
-    _, state = begin(work)
-    sign_in.abandon("uwe", state, work)
+def test_a_page_that_was_closed_leaves_nothing(house: House, context: Context) -> None:
+    _, state = begin(context)
+    sign_in.abandon("uwe", state, context)
     assert rows(house) == (0, 0, 0)
-    begin(work)
+    begin(context)
     with house.store.engine.begin() as db:
         db.execute(text("UPDATE sign_ins SET expires_at = expires_at - 600000"))
-    begin(work)
+    begin(context)
     assert rows(house) == (1, 0, 0), "the next one clears away what nobody came back for"
 
 
-def test_a_code_is_used_once(house: House, work: Work) -> None:
-    url, state = begin(work)
+def test_a_code_is_used_once(house: House, context: Context) -> None:
+    url, state = begin(context)
     code = grant_access(url)["code"]
-    connection_id, _ = sign_in.complete("uwe", state, code, work=work)
+    connection_id, _ = sign_in.complete("uwe", state, code, context=context)
     with pytest.raises(Refused, match="unknown, was used already or is older than ten minutes"):
-        sign_in.complete("uwe", state, code, work=work)
-    assert lives(grant_of(house, connection_id), work), "Google never saw the code again"
-    _, state = begin(work)
+        sign_in.complete("uwe", state, code, context=context)
+    assert lives(grant_of(house, connection_id), context), "Google never saw the code again"
+    _, state = begin(context)
     with pytest.raises(Refused, match="Google does not take the code"):
-        sign_in.complete("uwe", state, code, work=work)
+        sign_in.complete("uwe", state, code, context=context)
     assert rows(house) == (0, 1, 1)
 
 
-def test_a_wrong_state_is_refused_before_google_is_asked(house: House, work: Work) -> None:
-    url, state = begin(work)
+def test_a_wrong_state_is_refused_before_google_is_asked(house: House, context: Context) -> None:
+    url, state = begin(context)
     code = grant_access(url)["code"]
     house.gmail.reset_counters()
     for user, wrong in (("uwe", "another"), ("uwe", ""), ("uwe", "\ud800"), ("bea", state)):
         with pytest.raises(Refused, match="unknown"):
-            sign_in.complete(user, wrong, code, work=work)
+            sign_in.complete(user, wrong, code, context=context)
     assert house.gmail.counters().token_requests == 0
-    assert sign_in.complete("uwe", state, code, work=work)[1] == UWE, "nobody else used it up"
+    assert sign_in.complete("uwe", state, code, context=context)[1] == UWE, "nobody else used it up"
 
 
-def test_a_sign_in_is_good_for_ten_minutes(house: House, work: Work) -> None:
-    url, state = begin(work)
+def test_a_sign_in_is_good_for_ten_minutes(house: House, context: Context) -> None:
+    url, state = begin(context)
     with house.store.engine.begin() as db:
         db.execute(text("UPDATE sign_ins SET expires_at = expires_at - 600000"))
     with pytest.raises(Refused, match="older than ten minutes"):
-        sign_in.complete("uwe", state, grant_access(url)["code"], work=work)
+        sign_in.complete("uwe", state, grant_access(url)["code"], context=context)
     assert rows(house) == (0, 0, 0)
 
 
 @pytest.mark.rule("Z6")
 @pytest.mark.parametrize("profile", [{"may_connect": False}, {"active": False}])
 def test_without_the_permission_the_page_is_not_even_shown(
-    house: House, work: Work, profile: dict[str, bool]
+    house: House, context: Context, profile: dict[str, bool]
 ) -> None:
     set_user(house, "uwe", **profile)
     with pytest.raises(Refused, match=r"Z6|D12"):
-        begin(work)
+        begin(context)
     assert rows(house) == (0, 0, 0)
 
 
 @pytest.mark.rule("Z6")
-def test_a_permission_withdrawn_meanwhile_gives_the_grant_back(house: House, work: Work) -> None:
-    url, state = begin(work)
+def test_a_permission_withdrawn_meanwhile_gives_the_grant_back(house: House, context: Context) -> None:
+    url, state = begin(context)
     code = grant_access(url)["code"]
     set_user(house, "uwe", may_connect=False)
     with pytest.raises(Refused, match="Z6"):
-        sign_in.complete("uwe", state, code, work=work)
+        sign_in.complete("uwe", state, code, context=context)
     assert rows(house) == (0, 0, 0)
     assert not house.gmail.consents(UWE)
 
@@ -274,102 +274,108 @@ def test_a_permission_withdrawn_meanwhile_gives_the_grant_back(house: House, wor
     ],
 )
 def test_what_would_be_refused_in_the_end_is_refused_first(
-    house: House, work: Work, wishes: Wishes, words: str
+    house: House, context: Context, wishes: Wishes, words: str
 ) -> None:
     with pytest.raises(Refused, match=words):
-        begin(work, wishes)
+        begin(context, wishes)
     assert rows(house) == (0, 0, 0)
 
 
 def test_without_a_client_nobody_signs_in(house: House) -> None:
     for call in (
-        lambda: begin(house.work),
-        lambda: sign_in.complete("uwe", "state", "code", work=house.work),
+        lambda: begin(house.context),
+        lambda: sign_in.complete("uwe", "state", "code", context=house.context),
     ):
         with pytest.raises(Refused, match="set LODESTONE_OAUTH_CLIENT_FILE"):
             call()
 
 
 @pytest.mark.rule("Z15")
-def test_another_account_than_the_connected_one_is_refused_and_given_back(house: House, work: Work) -> None:
-    connection_id = sign_in_fully(work)
+def test_another_account_than_the_connected_one_is_refused_and_given_back(
+    house: House, context: Context
+) -> None:
+    connection_id = sign_in_fully(context)
     house.gmail.create_mailbox(BEA)
     house.gmail.revoke(BEA)
     house.gmail.consent(BEA)
-    url, state = begin(work, Wishes())
+    url, state = begin(context, Wishes())
     assert asked(url)["login_hint"] == UWE
     answer = grant_access(url)
     with pytest.raises(Refused, match=r"another mailbox connected.*--replace"):
-        sign_in.complete("uwe", state, answer["code"], work=work)
+        sign_in.complete("uwe", state, answer["code"], context=context)
     assert rows(house) == (0, 1, 1)
     assert not house.gmail.consents(BEA)
-    assert lives(grant_of(house, connection_id), work)
+    assert lives(grant_of(house, connection_id), context)
 
 
 @pytest.mark.rule("Z15")
-def test_with_replace_the_other_account_takes_its_place(house: House, work: Work) -> None:
-    sign_in_fully(work)
+def test_with_replace_the_other_account_takes_its_place(house: House, context: Context) -> None:
+    sign_in_fully(context)
     house.gmail.create_mailbox(BEA)
     house.gmail.consent(BEA)
     with pytest.raises(Refused, match="Z10"):
-        begin(work, Wishes(), replace=True)
-    url, state = begin(work, PRIVATE, replace=True)
+        begin(context, Wishes(), replace=True)
+    url, state = begin(context, PRIVATE, replace=True)
     assert "login_hint" not in asked(url)
-    assert sign_in.complete("uwe", state, grant_access(url)["code"], work=work)[1] == BEA
+    assert sign_in.complete("uwe", state, grant_access(url)["code"], context=context)[1] == BEA
     assert rows(house) == (0, 1, 1)
     assert not house.gmail.consents(UWE), "the former one is signed out of"
 
 
 @pytest.mark.rule("D12")
-def test_a_grant_is_not_given_back_while_a_connection_lives_by_the_account(house: House, work: Work) -> None:
-    connection_id = sign_in_fully(work)
+def test_a_grant_is_not_given_back_while_a_connection_lives_by_the_account(
+    house: House, context: Context
+) -> None:
+    connection_id = sign_in_fully(context)
     house.gmail.consent(without=[Scope.COMPOSE])
-    url, state = begin(work, Wishes())
+    url, state = begin(context, Wishes())
     with pytest.raises(Refused, match=r"gmail\.compose"):
-        sign_in.complete("uwe", state, grant_access(url)["code"], work=work)
-    assert lives(grant_of(house, connection_id), work)
+        sign_in.complete("uwe", state, grant_access(url)["code"], context=context)
+    assert lives(grant_of(house, connection_id), context)
 
 
 @pytest.mark.rule("D12-7")
-def test_a_grant_is_not_given_back_while_a_paused_connection_waits_for_it(house: House, work: Work) -> None:
-    connection_id = sign_in_fully(work)
-    url, state = begin(work, Wishes())
+def test_a_grant_is_not_given_back_while_a_paused_connection_waits_for_it(
+    house: House, context: Context
+) -> None:
+    connection_id = sign_in_fully(context)
+    url, state = begin(context, Wishes())
     code = grant_access(url)["code"]
     set_user(house, "uwe", may_connect=False)
     with house.store.begin("tests.pause") as tx:
         assert tx.connections.pause(connection_id)
     with pytest.raises(Refused, match="Z6"):
-        sign_in.complete("uwe", state, code, work=work)
-    assert lives(grant_of(house, connection_id), work)
+        sign_in.complete("uwe", state, code, context=context)
+    assert lives(grant_of(house, connection_id), context)
 
 
 @pytest.mark.rule("E86", "D12")
-def test_signing_in_again_with_the_same_account_catches_up(house: House, work: Work) -> None:
-    connection_id = sign_in_fully(work, replace(PRIVATE, magnet=True))
+def test_signing_in_again_with_the_same_account_catches_up(house: House, context: Context) -> None:
+    connection_id = sign_in_fully(context, replace(PRIVATE, magnet=True))
     house.catch_up()
     house.gmail.revoke(UWE)
     house.gmail.expire_access_tokens(UWE)
     missed = house.deliver("ann")
     house.catch_up()
-    assert sign_in.is_needed("uwe", Wishes(), work)
+    assert sign_in.is_needed("uwe", Wishes(), context)
     assert missed not in house.notified()
-    assert sign_in_fully(work, Wishes()) == connection_id
-    assert not sign_in.is_needed("uwe", Wishes(), work)
+    assert sign_in_fully(context, Wishes()) == connection_id
+    assert not sign_in.is_needed("uwe", Wishes(), context)
     house.let_time_pass()
     house.catch_up()
     assert missed in house.notified()
 
 
 @pytest.mark.rule("Z9")
-def test_a_feature_that_needs_more_sends_the_user_to_google_again(house: House, work: Work) -> None:
-    sign_in_fully(work, replace(PRIVATE, magnet=True))
+def test_a_feature_that_needs_more_sends_the_user_to_google_again(house: House, context: Context) -> None:
+    sign_in_fully(context, replace(PRIVATE, magnet=True))
     more = Wishes(sorting=True)
-    assert sign_in.is_needed("uwe", more, work)
-    assert not sign_in.is_needed("uwe", replace(more, dry_run=True), work)
-    sign_in_fully(work, more)
-    assert not sign_in.is_needed("uwe", more, work)
-    assert set(asked(begin(work, Wishes())[0])["scope"].split()) == {Scope.MODIFY}, "as it is now"
-    assert Scope.MODIFY not in asked(begin(work, Wishes(magnet=False))[0])["scope"].split()
+    assert sign_in.is_needed("uwe", more, context)
+    assert not sign_in.is_needed("uwe", replace(more, dry_run=True), context)
+    sign_in_fully(context, more)
+    assert not sign_in.is_needed("uwe", more, context)
+    assert set(asked(begin(context, Wishes())[0])["scope"].split()) == {Scope.MODIFY}, "as it is now"
+    assert Scope.MODIFY not in asked(begin(context, Wishes(magnet=False))[0])["scope"].split()
 
 
 @pytest.mark.rule("Z9")
@@ -377,22 +383,22 @@ def test_a_grant_of_too_few_scopes_switches_nothing_on(house: House) -> None:
     made = house.gmail.create_mailbox(UWE, scopes=[Scope.READONLY, Scope.COMPOSE])
     grant = replace(house.grant(UWE), refresh_token=made["refresh_token"], scopes=tuple(made["scopes"]))
     with pytest.raises(Refused, match=r"gmail\.modify \(to put customers' mail under labels"):
-        save("uwe", grant, SORTING, work=house.work)
+        save("uwe", grant, SORTING, context=house.context)
     assert rows(house) == (0, 0, 0)
 
 
-def test_google_away_is_said_and_leaves_nothing(house: House, work: Work) -> None:
-    url, state = begin(work)
+def test_google_away_is_said_and_leaves_nothing(house: House, context: Context) -> None:
+    url, state = begin(context)
     code = grant_access(url)["code"]
     house.gmail.fault("503", ["token"])
     with pytest.raises(TryAgain, match=r"^token_http_503$"):
-        sign_in.complete("uwe", state, code, work=work)
+        sign_in.complete("uwe", state, code, context=context)
     house.gmail.clear_faults()
-    url, state = begin(work)
+    url, state = begin(context)
     code = grant_access(url)["code"]
     house.gmail.fault("503", ["settings.sendAs.list"], times=1)
     with pytest.raises(TryAgain):
-        sign_in.complete("uwe", state, code, work=work)
+        sign_in.complete("uwe", state, code, context=context)
     assert rows(house) == (0, 0, 0)
     assert not house.gmail.consents(UWE)
 
@@ -401,13 +407,13 @@ class TestDelegation:
     """A service account enters where the administrator lets it; nobody signs in."""
 
     def delegate(
-        self, account: ServiceAccount, work: Work, wishes: Wishes, address: str = UWE
+        self, account: ServiceAccount, context: Context, wishes: Wishes, address: str = UWE
     ) -> tuple[int, str]:
-        grant = account.grant(address, sign_in.delegated_scopes("uwe", wishes, work))
-        return sign_in.delegate("uwe", grant, wishes, work=work)
+        grant = account.grant(address, sign_in.delegated_scopes("uwe", wishes, context))
+        return sign_in.delegate("uwe", grant, wishes, context=context)
 
     def test_a_mailbox_is_entered_watched_and_left(
-        self, house: House, serving: Work, account: ServiceAccount
+        self, house: House, serving: Context, account: ServiceAccount
     ) -> None:
         house.gmail.service_account(SERVICE, [Scope.MODIFY])
         connection_id, address = self.delegate(account, serving, SORTING)
@@ -420,7 +426,7 @@ class TestDelegation:
         assert rows(house) == (0, 0, 0)
 
     def test_what_is_not_delegated_is_told_to_the_administrator(
-        self, house: House, serving: Work, account: ServiceAccount
+        self, house: House, serving: Context, account: ServiceAccount
     ) -> None:
         house.gmail.service_account(SERVICE, [Scope.READONLY])
         with pytest.raises(Refused, match=r"domain-wide delegation for .*gmail\.modify"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from domain.mail.composition import Written
+from domain.mail.composition import MailRequest
 from domain.outbox import SendState
 from domain.sorting import Left
 from handlers import matching
@@ -17,7 +17,7 @@ from handlers.connections import disconnecting
 from handlers.outbox import delivery, drafts
 from handlers.sorting import labels
 from handlers.sorting import undo as undoing
-from handlers.timing import Pace
+from handlers.timing import Timing
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import deals, decisions, messages, notifications, steps
 from infra.gmail import Gmail
@@ -38,7 +38,7 @@ LONGER = SHORT + 1
 @pytest.fixture
 def brief(house: House) -> House:
     """The house, connected, with short leases."""
-    house = replace(house, work=replace(house.work, pace=Pace(lease=SHORT, long_lease=SHORT)))
+    house = replace(house, context=replace(house.context, timing=Timing(lease=SHORT, long_lease=SHORT)))
     house.connect()
     return house
 
@@ -83,7 +83,7 @@ def test_a_claim_outlives_an_answer_that_trickles_for_longer_than_its_lease(brie
     brief.catch_up_only()
     brief.gmail.reset_counters()
     brief.gmail.fault("trickle", ["messages.get"], mailbox=UWE, delay=0.0012)
-    with meanwhile(lambda: matching.match(1, brief.work)):
+    with meanwhile(lambda: matching.match(1, brief.context)):
         brief.run_next()
     assert attempts(brief, "match") == {1}
     assert brief.gmail.counters().calls_of("messages.get") == len(ids)
@@ -110,8 +110,8 @@ def test_mails_that_are_looked_at_again_in_many_slow_calls_are_looked_at_once(
     brief.let_time_pass()
     brief.gmail.reset_counters()
     brief.gmail.fault("slow", ["messages.get"], mailbox=UWE, delay=delay)
-    with meanwhile(lambda: labels.sort(1, brief.work)):
-        labels.sort(1, brief.work)
+    with meanwhile(lambda: labels.sort(1, brief.context)):
+        labels.sort(1, brief.context)
     assert brief.outcomes() == dict.fromkeys(ids, "label.open")
     counters = brief.gmail.counters()
     assert counters.calls_of("messages.get") == len(ids)
@@ -122,12 +122,12 @@ def test_mails_that_are_looked_at_again_in_many_slow_calls_are_looked_at_once(
 @pytest.mark.rule("W2", "I2")
 def test_a_mail_that_is_sent_slowly_is_looked_for_by_nobody_else(brief: House) -> None:
     brief.gmail.create_mailbox("ann@example.com")
-    asked = drafts.ask(Written("uwe", "Dear Ann", "Our offer", contact_id="ann"), brief.work)
+    asked = drafts.ask(MailRequest("uwe", "Dear Ann", "Our offer", contact_id="ann"), brief.context)
     brief.gmail.reset_counters()
     brief.gmail.fault("slow", ["drafts.send"], mailbox=UWE, delay=LONGER)
-    with meanwhile(lambda: delivery.deliver(1, brief.work)):
-        delivery.deliver(1, brief.work)
-    found = delivery.look_up(asked.id, brief.work)
+    with meanwhile(lambda: delivery.deliver(1, brief.context)):
+        delivery.deliver(1, brief.context)
+    found = delivery.look_up(asked.id, brief.context)
     assert found is not None
     assert found.state is SendState.SENT
     counters = brief.gmail.counters()
@@ -155,7 +155,7 @@ def test_a_grant_that_is_ended_slowly_is_not_due_to_be_ended_again(brief: House)
             sweep()
 
     with meanwhile(sweep_while_gmail_is_asked):
-        disconnecting.leave(1, brief.work)
+        disconnecting.leave(1, brief.context)
     assert due == set()
     with brief.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(connection_table)) == 0
@@ -171,16 +171,16 @@ def test_while_undoing_waits_for_gmail_nobody_sorts(brief: House) -> None:
     brief.run_next()
     brief.gmail.fault("slow", ["messages.get"], mailbox=UWE, delay=LONGER)
     seen: set[str | None] = set()
-    [(mailbox, _)] = undoing.labelled(LONG_AGO, brief.work)
+    [(mailbox, _)] = undoing.labelled(LONG_AGO, brief.context)
 
     def look(_: float) -> None:
         raise AssertionError
 
     def sort() -> None:
-        labels.sort(1, brief.work)
+        labels.sort(1, brief.context)
         seen.add(brief.outcomes().get(later))
 
-    undo = undoing.Undoing(mailbox, LONG_AGO, brief.work, False, look, lambda _: None)
+    undo = undoing.Undoing(mailbox, LONG_AGO, brief.context, False, look, lambda _: None)
     with meanwhile(sort):
         done = undo.undo()
         still = set(seen)
@@ -196,7 +196,7 @@ def test_a_call_that_trickles_on_and_on_is_cut_and_costs_its_mail_a_try(
 ) -> None:
     house.connect()
     gmail = Gmail(gmail_server.url, timeout_seconds=0.4)
-    house = replace(house, work=replace(house.work, gmail=gmail))
+    house = replace(house, context=replace(house.context, gmail=gmail))
     bad, good = house.deliver("ann", 1), house.deliver("ann", 2)
     house.gmail.fault("trickle", ["messages.get"], mailbox=UWE, message_id=bad, delay=0.05)
     house.catch_up()
@@ -247,7 +247,7 @@ def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House,
         """The claim passes on while Gmail answers."""
 
         def open(self, grant: Any) -> Any:
-            mailbox = house.work.gmail.open(grant)
+            mailbox = house.context.gmail.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -265,14 +265,14 @@ def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House,
 
             return It()
 
-    replace(house, work=replace(house.work, gmail=Slept())).catch_up()
+    replace(house, context=replace(house.context, gmail=Slept())).catch_up()
     assert calls == [call]
     with house.store.engine.connect() as db:
         row = db.execute(select(decisions).where(decisions.c.gmail_id == first.id)).one()
     begun = call == "change_labels"
     assert (row.category, row.replaces) == (("CUSTOMER", "OPEN") if begun else ("OPEN", None))
     house.let_time_pass()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.labels(first.id) == house.labels(second.id) == {"UNREAD", "Customers"}
 
 

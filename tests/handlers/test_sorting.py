@@ -163,7 +163,7 @@ def test_a_filed_mail_moved_into_the_inbox_before_another_try_stays_there(house:
     house.let_time_pass()
     house.queue.redis.flushall()
     house.catch_up()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.labels(gmail_id) == {UNREAD, "INBOX", OPEN}
 
 
@@ -234,7 +234,7 @@ def test_an_explanation_names_the_labels_as_they_are_called_in_that_mailbox(hous
     for mailbox_id, address in enumerate((UWE, "carla@firm.example", "dora@firm.example"), 1):
         gmail_id = house.gmail.deliver(address, mail("ann", 1, to=address)).id
         house.catch_up(mailbox_id)
-        [one] = reports.explain(gmail_id, address, house.work)
+        [one] = reports.explain(gmail_id, address, house.context)
         said.append("\n".join(in_words(one)))
     assert "labelled Open Deals because" in said[0]
     assert "added Open Deals" in said[0]
@@ -253,7 +253,7 @@ def test_labels_made_before_names_were_kept_have_the_default_ones(house: House) 
     with house.store.engine.begin() as db:
         db.execute(update(mailboxes).values(label_names=None))
     call_labels(house, "Now", "Open", "Buyers")
-    [one] = reports.explain(gmail_id, None, house.work)
+    [one] = reports.explain(gmail_id, None, house.context)
     assert "labelled Open Deals because" in "\n".join(in_words(one))
 
 
@@ -410,7 +410,7 @@ def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) 
         """The user makes room and saves the settings while our call is refused."""
 
         def open(self, grant: Any) -> Any:
-            mailbox = house.work.gmail.open(grant)
+            mailbox = house.context.gmail.open(grant)
             ensure = mailbox.ensure_labels
 
             class It:
@@ -426,9 +426,9 @@ def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) 
 
             return It()
 
-    replace(house, work=replace(house.work, gmail=Freed())).catch_up()
+    replace(house, context=replace(house.context, gmail=Freed())).catch_up()
     house.let_time_pass()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.outcomes() == {gmail_id: "label.open"}
     assert told(house) == ["mail"]
 
@@ -442,7 +442,7 @@ def test_a_limited_mailbox_is_no_refused_label(house: House) -> None:
     house.catch_up()
     assert told(house) == ["mail"]
     house.let_time_pass()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.outcomes() == {gmail_id: "label.open"}
 
 

@@ -22,10 +22,10 @@ from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
 from domain.mailboxes import Grant
 from handlers.connections import connecting
-from handlers.context import Work
+from handlers.context import Context
 from handlers.mailboxes import pushes
 from handlers.ports.store import Transaction
-from handlers.timing import Pace
+from handlers.timing import Timing
 from infra.db.store import Store
 from infra.db.tables.mail import decisions, mailboxes, notifications, steps
 from infra.gmail import Gmail
@@ -126,12 +126,12 @@ class Life(RuleBasedStateMachine):
         self.events: list[Event] = []
         self.api = Gmail(endpoint=self.parts.gmail.url)
         self.gmail = GmailControl(self.parts.gmail.url)
-        self.work = Work(
+        self.context = Context(
             self.store,
             self.api,
             RedisQueue(self.parts.redis, self.events.append),
             owner="test",
-            pace=Pace(redrive_after=0),
+            timing=Timing(redrive_after=0),
             topic="projects/p/topics/gmail",
             as_of=datetime.fromisoformat(AS_OF),
         )
@@ -149,7 +149,7 @@ class Life(RuleBasedStateMachine):
         made = self.gmail.create_mailbox(self.box.address, [self.box.alias])
         grant = Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
         wishes = Wishes(magnet, sorting, dry_run, Sharing.PRIVATE)
-        connecting.save(self.box.name, grant, wishes, work=self.work)
+        connecting.save(self.box.name, grant, wishes, context=self.context)
 
     @rule(kind=st.sampled_from(sorted(KINDS)), author=st.sampled_from(sorted(AUTHORS)))
     def a_mail_arrives(self, kind: str, author: str) -> None:
@@ -174,17 +174,17 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def gmail_pushes(self) -> None:
-        pushes.take(json.dumps({"emailAddress": self.box.address, "historyId": 1}).encode(), self.work)
+        pushes.take(json.dumps({"emailAddress": self.box.address, "historyId": 1}).encode(), self.context)
 
     @rule()
     def the_sweep_looks_in(self) -> None:
-        self.work.queue.emit(MailboxChanged(1, "sweep"))
-        sweep.redrive(self.work)
+        self.context.queue.emit(MailboxChanged(1, "sweep"))
+        sweep.redrive(self.context)
 
     @precondition(lambda self: self.events)
     @rule(which=st.integers(0, 9))
     def a_job_runs(self, which: int) -> None:
-        self.run(self.events.pop(which % len(self.events)), self.work)
+        self.run(self.events.pop(which % len(self.events)), self.context)
 
     @precondition(lambda self: self.events)
     @rule()
@@ -197,7 +197,7 @@ class Life(RuleBasedStateMachine):
         """What it had emitted by then is in the queue."""
         store = Mortal(self.store, commits, after)
         with suppress(Died):
-            self.run(self.events.pop(0), replace(self.work, store=store))
+            self.run(self.events.pop(0), replace(self.context, store=store))
 
     @rule()
     def redis_loses_everything(self) -> None:
@@ -239,7 +239,7 @@ class Life(RuleBasedStateMachine):
     def the_grant_ends_and_the_user_signs_in_again(self) -> None:
         self.gmail.revoke(self.box.address)
         while self.events:
-            self.run(self.events.pop(0), self.work)
+            self.run(self.events.pop(0), self.context)
         self.connect(magnet=None, sorting=None, dry_run=None)
 
     @rule()
@@ -265,15 +265,15 @@ class Life(RuleBasedStateMachine):
             self.time_passes()
             self.the_sweep_looks_in()
             while self.events:
-                self.run(self.events.pop(0), self.work)
+                self.run(self.events.pop(0), self.context)
 
     def judge(self) -> list[str]:
         books = Books.read(self.case, self.url, self.gmail)
         return [one.what for one in Judge(self.case, books).judge()]
 
-    def run(self, event: Event, work: Work) -> None:
+    def run(self, event: Event, context: Context) -> None:
         for job in woken_by(event):
-            job.handler(**asdict(event), work=work)
+            job.handler(**asdict(event), context=context)
 
 
 @pytest.fixture

@@ -337,7 +337,7 @@ class Breaking:
 def cut(house: House, call: str, when: str, error: Exception | None = None) -> None:
     """The mail is caught up until the job dies at this call."""
     broken = replace(
-        house, work=replace(house.work, gmail=Breaking(house.work.gmail, call, when, error or Cut()))
+        house, context=replace(house.context, gmail=Breaking(house.context.gmail, call, when, error or Cut()))
     )
     with suppress(Cut):
         broken.catch_up()
@@ -354,7 +354,7 @@ def test_a_job_that_dies_in_between_ends_under_one_label(
     cut(house, call, when, error)
     house.let_time_pass()
     house.queue.redis.flushall()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.outcomes() == {first.id: "label.open", second.id: "label.customer"}
     assert house.labels(first.id) == house.labels(second.id) == {UNREAD, CUSTOMERS}
     assert (row(house, first.id).category, row(house, first.id).replaces) == ("CUSTOMER", None)
@@ -379,7 +379,7 @@ def test_the_users_hand_in_between_wins(
     house.gmail.change_labels(UWE, [first.id], **hand)
     house.let_time_pass()
     house.queue.redis.flushall()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.labels(first.id) == {UNREAD} | stays
     assert house.labels(second.id) == {UNREAD, CUSTOMERS}
     assert row(house, first.id).replaces is None
@@ -394,7 +394,7 @@ def test_an_earlier_mail_deleted_in_between_is_no_hindrance(house: House, when: 
     house.gmail.delete(UWE, [first.id])
     house.let_time_pass()
     house.queue.redis.flushall()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.outcomes()[second.id] == "label.customer"
     assert row(house, first.id).replaces is None
 
@@ -406,7 +406,7 @@ def test_a_half_replaced_label_is_finished_although_the_new_mail_is_gone(house: 
     house.gmail.delete(UWE, [second.id])
     house.let_time_pass()
     house.queue.redis.flushall()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.outcomes()[second.id] == "skip.gone"
     assert house.labels(first.id) == {UNREAD, CUSTOMERS}
     assert row(house, first.id).replaces is None
@@ -423,13 +423,13 @@ def test_a_category_that_changed_since_a_crash_replaces_our_own_label(house: Hou
     house.let_time_pass()
     house.queue.redis.flushall()
     if told:  # history tells of the first label while the second is being put
-        broken = replace(house.work, gmail=Breaking(house.work.gmail, "labels_of", "before", Cut()))
+        broken = replace(house.context, gmail=Breaking(house.context.gmail, "labels_of", "before", Cut()))
         with suppress(Cut):
             labels.sort(1, broken)
         house.catch_up_only()
         house.let_time_pass()
         house.queue.redis.flushall()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert touched(house) == set()
     assert house.outcomes() == {first.id: "label.customer"}
     assert house.labels(first.id) == {UNREAD, CUSTOMERS}
@@ -458,7 +458,7 @@ def test_a_label_put_before_a_crash_stands_and_is_known_when_none_is_due_any_mor
         deal(house, "d1", "LOST")
     house.let_time_pass()
     house.queue.redis.flushall()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.outcomes() == {first.id: outcome}
     assert house.labels(first.id) == labels_then
     found = row(house, first.id)
@@ -487,7 +487,7 @@ def test_the_users_hand_after_a_cut_off_try_hides_nothing_that_we_did(
     assert touched(house) == {first.id}
     house.let_time_pass()
     house.queue.redis.flushall()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.outcomes() == {first.id: outcome}
     assert house.labels(first.id) == labels_then
     assert (row(house, first.id).changed is None) is (outcome == "label.user_choice")

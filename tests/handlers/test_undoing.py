@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from domain.locks import LockKind
 from domain.mailboxes import Grant
 from domain.sorting import Left
-from handlers.context import Work
+from handlers.context import Context
 from handlers.sorting.undo import AT_ONCE, TURN_TRIES, Busy, Undoing, Undone, labelled
 from infra.db.tables.mail import connections, decisions, messages
 from tests.handlers.conftest import House
@@ -33,16 +33,16 @@ def undo(
     since: datetime = AGES_AGO,
     *,
     dry_run: bool = False,
-    work: Work | None = None,
+    context: Context | None = None,
     wait: Any = lambda _: None,
     at_once: int = AT_ONCE,
 ) -> Undone:
     """In Uwe's mailbox; waits are over at once."""
-    work = work or house.work
+    context = context or house.context
     with house.store.begin("tests.mailbox") as tx:
         mailbox = tx.mailboxes.get(1)
     assert mailbox is not None
-    return Undoing(mailbox, since, work, dry_run, wait, lambda _: None, at_once).undo()
+    return Undoing(mailbox, since, context, dry_run, wait, lambda _: None, at_once).undo()
 
 
 def undone(house: House) -> set[str]:
@@ -51,7 +51,7 @@ def undone(house: House) -> set[str]:
 
 
 def count(house: House, since: datetime = AGES_AGO) -> dict[str, int]:
-    return {mailbox.address: number for mailbox, number in labelled(since, house.work)}
+    return {mailbox.address: number for mailbox, number in labelled(since, house.context)}
 
 
 @pytest.mark.rule("D10", "I6", "I2")
@@ -66,7 +66,7 @@ def test_labels_go_and_mail_is_back_where_it_was(house: House) -> None:
     with house.store.begin("tests.mailbox") as tx:
         mailbox = tx.mailboxes.get(1)
     assert mailbox is not None
-    done = Undoing(mailbox, AGES_AGO, house.work, False, lambda _: None, told.append).undo()
+    done = Undoing(mailbox, AGES_AGO, house.context, False, lambda _: None, told.append).undo()
     assert done == Undone(restored=13)
     assert told == [13]
     assert {house.labels(gmail_id) for gmail_id in (*ann, none)} == {frozenset({UNREAD, "INBOX"})}
@@ -170,9 +170,9 @@ def test_whoever_is_killed_half_way_begins_again(house: House, when: str, told: 
     house.connect()
     gmail_id = house.deliver("ann")
     house.catch_up()
-    broken = Breaking(house.work.gmail, "change_labels", when, Cut())
+    broken = Breaking(house.context.gmail, "change_labels", when, Cut())
     with suppress(Cut):
-        undo(house, work=replace(house.work, gmail=broken))
+        undo(house, context=replace(house.context, gmail=broken))
     assert undone(house) == set()
     if told:
         house.catch_up()
@@ -289,7 +289,7 @@ def test_nobody_sorts_meanwhile_and_whoever_came_is_asked_again(house: House) ->
 
     class Meanwhile:
         def open(self, grant: Grant) -> Any:
-            mailbox = house.work.gmail.open(grant)
+            mailbox = house.context.gmail.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -302,7 +302,7 @@ def test_nobody_sorts_meanwhile_and_whoever_came_is_asked_again(house: House) ->
 
             return It()
 
-    undo(house, work=replace(house.work, gmail=Meanwhile()))
+    undo(house, context=replace(house.context, gmail=Meanwhile()))
     house.pump()
     assert house.labels(new) == {UNREAD, OPEN}
 
@@ -312,7 +312,7 @@ def test_a_mailbox_that_is_sorted_all_the_time_is_left(house: House) -> None:
     house.connect()
     house.deliver("ann")
     house.catch_up()
-    assert house.queue.enter(LockKind.SORT, 1, 60) is not None
+    assert house.queue.acquire(LockKind.SORT, 1, 60) is not None
     waits: list[float] = []
     with pytest.raises(Busy):
         undo(house, wait=waits.append)
@@ -330,12 +330,12 @@ def test_its_turn_lasts_as_long_as_the_work(house: House, redis: Redis) -> None:
     class Slow:
         def open(self, grant: Grant) -> Any:
             redis.pexpire(turn, 5_000)
-            return house.work.gmail.open(grant)
+            return house.context.gmail.open(grant)
 
     with house.store.begin("tests.mailbox") as tx:
         mailbox = tx.mailboxes.get(1)
     assert mailbox is not None
     left: list[Any] = []
-    work = replace(house.work, gmail=Slow())
-    Undoing(mailbox, AGES_AGO, work, False, lambda _: None, lambda _: left.append(redis.pttl(turn))).undo()
+    context = replace(house.context, gmail=Slow())
+    Undoing(mailbox, AGES_AGO, context, False, lambda _: None, lambda _: left.append(redis.pttl(turn))).undo()
     assert [milliseconds > 5_000 for milliseconds in left] == [True]

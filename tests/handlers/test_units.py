@@ -29,7 +29,7 @@ OF_UNITS = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) unit")
 
 def spent(house: House) -> Mapping[str, int]:
     """What the ledger says of the day, by purpose."""
-    spending.write_down(house.work)
+    spending.write_down(house.context)
     with house.store.begin("tests.day") as tx:
         day = tx.units.of_day(quota_day(datetime.now(UTC)))
     return {purpose.value: units for purpose, units in day.by_purpose.items() if units}
@@ -37,7 +37,7 @@ def spent(house: House) -> Mapping[str, int]:
 
 def given(house: House, quota: Quota) -> House:
     """The same house with so many units."""
-    return replace(house, work=replace(house.work, tally=Tally(quota, "test")))
+    return replace(house, context=replace(house.context, tally=Tally(quota, "test")))
 
 
 def test_units_are_counted_as_google_counts_them_each_for_its_purpose(house: House) -> None:
@@ -53,7 +53,7 @@ def test_units_are_counted_as_google_counts_them_each_for_its_purpose(house: Hou
     change(house, watch_due_at=LONG_AGO, compare_due_at=LONG_AGO)
     with house.store.engine.begin() as db:
         db.execute(update(connections).values(magnet_since=LONG_AGO))
-    sweep.renew_watches(house.work)
+    sweep.renew_watches(house.context)
     house.queue.emit(ComparisonDue(1))
     house.pump()
     found = spent(house)
@@ -95,7 +95,7 @@ def test_mail_costs_the_ledger_of_units_no_statement(house: House, statements: l
     statements.clear()
     house.catch_up()
     assert [one for one in statements if OF_UNITS.search(one)] == []
-    spending.write_down(house.work)
+    spending.write_down(house.context)
     assert len([one for one in statements if OF_UNITS.match(one)]) == 2, "a sum, and a row a mailbox"
 
 
@@ -120,7 +120,7 @@ def test_a_burst_in_one_mailbox_slows_itself_before_google_does(house: House) ->
         house.queue.redis.flushall()
         house.gmail.reset_counters()
         house.let_time_pass()
-        sweep.redrive(house.work)
+        sweep.redrive(house.context)
         house.catch_up()
     assert house.outcomes() == dict.fromkeys(ids, "label.open")
     assert house.notified() != []
@@ -134,9 +134,9 @@ def test_while_the_project_runs_short_of_its_day_the_sweep_asks_for_less(
 ) -> None:
     house = given(house, SMALL)
     house.connect()
-    house.work.tally.know_day(round(1_000_000 * day))
+    house.context.tally.know_day(round(1_000_000 * day))
     change(house, sync_due_at=LONG_AGO, compare_due_at=LONG_AGO)
-    assert (sweep.catch_up_due(house.work), sweep.compare_lists(house.work)) == (sweeps, compares)
+    assert (sweep.catch_up_due(house.context), sweep.compare_lists(house.context)) == (sweeps, compares)
 
 
 @pytest.mark.rule("E87", "E82", "E108")
@@ -146,9 +146,9 @@ def test_a_sweep_and_a_comparison_that_are_held_back_are_due_again_and_the_mailb
     house = given(house, SMALL)
     house.connect()
     change(house, sync_due_at=LONG_AGO, compare_due_at=LONG_AGO, watch_due_at=LONG_AGO)
-    assert (sweep.catch_up_due(house.work), sweep.compare_lists(house.work)) == (1, 1)
-    assert sweep.renew_watches(house.work) == 1
-    house.work.tally.add(1, Purpose.MATCH, 800)
+    assert (sweep.catch_up_due(house.context), sweep.compare_lists(house.context)) == (1, 1)
+    assert sweep.renew_watches(house.context) == 1
+    house.context.tally.add(1, Purpose.MATCH, 800)
     house.gmail.reset_counters()
     house.pump()
     assert house.gmail.counters().calls == 0
@@ -162,13 +162,13 @@ def test_a_sweep_and_a_comparison_that_are_held_back_are_due_again_and_the_mailb
 def test_what_could_not_be_written_is_written_later_and_once(house: House) -> None:
     house.connect()
     counted = house.gmail.counters().units
-    [batch] = house.work.tally.batches()
+    [batch] = house.context.tally.batches()
     with house.store.begin("tests.first") as tx:
         tx.units.add(batch.key, batch.owner, batch.day, batch.rows)
     # the answer to the commit is lost: nobody has called it written
-    house.work.tally.add(1, Purpose.SWEEP, 1)
+    house.context.tally.add(1, Purpose.SWEEP, 1)
     assert spent(house) == {"user": counted, "sweep": 1}
-    assert house.work.tally.batches() == []
+    assert house.context.tally.batches() == []
 
 
 def test_the_command_names_the_costliest_first_and_the_last_minute(house: House) -> None:
@@ -176,15 +176,15 @@ def test_the_command_names_the_costliest_first_and_the_last_minute(house: House)
     house.connect("carla", "carla@firm.example")
     house.deliver("ann")
     house.catch_up()
-    house.work.tally.tell(house.queue)
-    spending.write_down(house.work)
-    found = spending.spent(None, 10, house.work)
+    house.context.tally.tell(house.queue)
+    spending.write_down(house.context)
+    found = spending.spent(None, 10, house.context)
     assert found is not None
     assert list(found.mailboxes) == [UWE, "carla@firm.example"]
     total = house.gmail.counters().units
     assert (found.project.day, found.project.minute) == (total, total)
-    one = spending.spent(UWE, 10, house.work)
+    one = spending.spent(UWE, 10, house.context)
     assert one is not None
     assert list(one.mailboxes) == [UWE]
     assert one.mailboxes[UWE].minute == one.mailboxes[UWE].day
-    assert spending.spent("nobody@firm.example", 10, house.work) is None
+    assert spending.spent("nobody@firm.example", 10, house.context) is None

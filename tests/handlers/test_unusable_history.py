@@ -27,7 +27,7 @@ def unusable(house: House) -> House:
 
 
 def state(house: House) -> str:
-    found = reports.status(UWE, None, house.work)
+    found = reports.status(UWE, None, house.context)
     [mailbox] = found.mailboxes
     assert found.totals.unusable == (mailbox.history_refused_at is not None)
     return mailbox.state(found.now)
@@ -66,7 +66,7 @@ def test_it_is_said_once_a_day_and_in_status_and_by_the_doctor(house: House) -> 
     assert warnings(house, 5) == ["history.refused"]
     a_day_later(house)
     assert warnings(house, 5) == ["history.refused"]
-    examined = doctor.examine(1, house.work)
+    examined = doctor.examine(1, house.context)
     assert examined is not None
     [finding] = [finding for finding in examined.findings if finding.check == "history"]
     assert finding.verdict is Verdict.WARNING
@@ -179,7 +179,7 @@ def test_our_own_label_of_a_try_that_was_cut_off_is_not_taken_for_the_users(unus
     unusable.catch_up()
     assert unusable.labels(mail) == {UNREAD, OPEN}
     unusable.let_time_pass()
-    labels.sort(1, unusable.work)
+    labels.sort(1, unusable.context)
     assert unusable.outcomes() == {mail: "label.open"}
     with unusable.store.engine.connect() as db:
         assert db.execute(select(decisions)).one().changed["removed"] == ["INBOX"]
@@ -191,7 +191,7 @@ def test_a_push_is_followed_by_one_more_look_there_too(unusable: House) -> None:
     unusable.pump()
     with unusable.store.engine.connect() as db:
         row = db.execute(select(mailboxes)).one()
-    assert row.sync_due_at - row.synced_at == timedelta(seconds=unusable.work.pace.echo_after)
+    assert row.sync_due_at - row.synced_at == timedelta(seconds=unusable.context.timing.echo_after)
 
 
 @pytest.mark.rule("E84", "E108")
@@ -205,5 +205,7 @@ def test_after_a_listing_the_comparison_comes_as_soon_as_all_has_settled(house: 
     with house.store.engine.connect() as db:
         due_at = db.scalar(select(mailboxes.c.compare_due_at))
     assert due_at is not None
-    pace = house.work.pace
-    assert abs((due_at - datetime.now(UTC)).total_seconds() - pace.sync_due_after - pace.settle_after) < 60
+    timing = house.context.timing
+    assert (
+        abs((due_at - datetime.now(UTC)).total_seconds() - timing.sync_due_after - timing.settle_after) < 60
+    )

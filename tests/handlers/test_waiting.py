@@ -41,7 +41,7 @@ def told(house: House) -> list[str]:
 def go_on(house: House) -> None:
     house.let_time_pass()
     house.catch_up()
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     house.pump()
 
 

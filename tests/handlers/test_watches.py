@@ -36,13 +36,13 @@ def state(house: House) -> MailboxState:
 
 def unwatched(house: House) -> int:
     """How many mailboxes the operator is told to be without a watch."""
-    return reports.status(None, None, house.work).totals.unwatched
+    return reports.status(None, None, house.context).totals.unwatched
 
 
 def renew(house: House) -> None:
     """The day is over."""
     change(house, watch_due_at=LONG_AGO)
-    sweep.renew_watches(house.work)
+    sweep.renew_watches(house.context)
     house.pump()
 
 
@@ -56,7 +56,7 @@ def sweeps(house: House, mails: int, first: int) -> None:
     for number in range(first, first + mails):
         house.deliver("nora", number)
     let_pass(house.store, 545)
-    assert sweep.catch_up_due(house.work) == 1
+    assert sweep.catch_up_due(house.context) == 1
     house.pump()
 
 
@@ -111,13 +111,13 @@ def test_with_an_expired_watch_the_sweep_carries_on_and_renewal_goes_on_being_tr
         renew(house)
         gmail_id = house.deliver("ann", number)
         let_pass(house.store, 545)
-        assert sweep.catch_up_due(house.work) == 1
+        assert sweep.catch_up_due(house.context) == 1
         house.pump()
         assert house.outcomes()[gmail_id] == "label.open"
         assert state(house).watch.until == LONG_AGO
     assert state(house).watch.recall == Recall(), "nobody expects a push without a watch"
     let_pass(house.store, 600)
-    assert sweep.renew_watches(house.work) == 1, "it is tried again by itself"
+    assert sweep.renew_watches(house.context) == 1, "it is tried again by itself"
     house.pump()
     until = state(house).watch.until
     assert until is not None
@@ -140,7 +140,7 @@ def test_what_the_look_after_a_push_finds_counts_neither_way(watched: House) -> 
     pushes(watched, 1, first=0)
     watched.deliver("nora", 1)
     let_pass(watched.store, 2)
-    assert sweep.catch_up_due(watched.work) == 1
+    assert sweep.catch_up_due(watched.context) == 1
     watched.pump()
     with watched.store.engine.connect() as db:
         assert db.scalar(select(func.count()).where(messages.c.came_by == "sweep")) == 1
@@ -172,18 +172,18 @@ def test_mail_that_is_listed_again_says_nothing_of_push(watched: House) -> None:
 def test_where_push_fails_the_watch_is_stopped_and_made_anew(watched: House) -> None:
     house = watched
     sweeps(house, 9, first=0)
-    assert sweep.renew_watches(house.work) == 0, "nine mails are too few to tell"
+    assert sweep.renew_watches(house.context) == 0, "nine mails are too few to tell"
     sweeps(house, 3, first=20)
     assert state(house).watch.recall == Recall(pushed=0, missed=12)
 
-    assert sweep.renew_watches(house.work) == 1
+    assert sweep.renew_watches(house.context) == 1
     house.pump()
     assert (house.gmail.counters().calls_of("stop"), house.gmail.counters().calls_of("watch")) == (1, 1)
     assert house.gmail.dump(UWE).watched_topic is not None
     assert state(house).watch.recall == Recall(), "the new one begins afresh"
 
     sweeps(house, 20, first=40)
-    assert sweep.renew_watches(house.work) == 0, "not again within hours"
+    assert sweep.renew_watches(house.context) == 0, "not again within hours"
     pushes(house, 30, first=60)
     assert not state(house).watch.recall.is_low(0.5)
 
@@ -195,7 +195,7 @@ def test_none_stands_where_a_watch_was_stopped_and_no_new_one_could_be_had(watch
     assert unwatched(house) == 0
     sweeps(house, 12, first=0)
     house.gmail.fault(kind, ["watch"])
-    assert sweep.renew_watches(house.work) == 1
+    assert sweep.renew_watches(house.context) == 1
     house.pump()
     assert house.gmail.dump(UWE).watched_topic is None
     assert state(house).watch.until is None
@@ -219,9 +219,11 @@ def test_a_good_watch_is_renewed_without_being_stopped(watched: House) -> None:
 
 @pytest.mark.rule("E85")
 def test_a_threshold_of_0_makes_no_watch_anew(watched: House) -> None:
-    house = replace(watched, work=replace(watched.work, pace=replace(watched.work.pace, push_recall=0)))
+    house = replace(
+        watched, context=replace(watched.context, timing=replace(watched.context.timing, push_recall=0))
+    )
     sweeps(house, 12, first=0)
-    assert sweep.renew_watches(house.work) == 0
+    assert sweep.renew_watches(house.context) == 0
     renew(house)
     assert house.gmail.counters().calls_of("stop") == 0
 
@@ -231,7 +233,7 @@ def test_of_many_mailboxes_one_at_a_time_gets_a_new_watch(watched: House) -> Non
     """While no dispatcher runs, push seems to fail everywhere."""
     watched.connect("carla", "carla@firm.example")
     for mailbox_id in (1, 2):
-        watches.hasten_watch(mailbox_id, watched.work)
+        watches.hasten_watch(mailbox_id, watched.context)
     with watched.store.begin("tests.due") as tx:
         assert tx.mailboxes.is_watch_due(1, 0)
     with watched.store.begin("tests.due") as tx:
@@ -246,10 +248,10 @@ def test_two_renewals_of_one_mailbox_never_meet(watched: House) -> None:
         """The real way into Gmail, on which a second job for the same mailbox comes along."""
 
         def open(self, grant: Grant) -> Any:
-            watches.renew_watch(1, watched.work)
-            return watched.work.gmail.open(grant)
+            watches.renew_watch(1, watched.context)
+            return watched.context.gmail.open(grant)
 
-    watches.renew_watch(1, replace(watched.work, gmail=Meanwhile()))
+    watches.renew_watch(1, replace(watched.context, gmail=Meanwhile()))
     assert watched.gmail.counters().calls_of("watch") == 1
 
 
@@ -302,7 +304,7 @@ def test_a_daily_look_costs_a_unit_and_its_watch_where_that_is_due(
     counters = watched.gmail.counters()
     assert [counters.calls_of(name) for name in ("watch", "settings.sendAs.list")] == [watches, 1]
     assert counters.units == 1 + 100 * watches
-    assert sweep.renew_watches(watched.work) == 0, "until tomorrow"
+    assert sweep.renew_watches(watched.context) == 0, "until tomorrow"
     until = state(watched).watch.until
     assert until is not None
     assert (until - datetime.now(UTC) > timedelta(days=6.9)) is bool(watches)
@@ -331,7 +333,7 @@ def test_a_mailbox_is_connected_and_swept_though_google_cannot_push_to_the_topic
     assert settings.show("uwe", house.store).no_push == reason
     gmail_id = house.deliver("ann")
     let_pass(house.store, 545)
-    assert sweep.catch_up_due(house.work) == 1
+    assert sweep.catch_up_due(house.context) == 1
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
 
@@ -341,7 +343,7 @@ def test_a_mailbox_is_connected_and_swept_though_google_cannot_push_to_the_topic
         assert "uwe@alias.example" in tx.mailboxes.own_addresses(1)
     again = state(house)
     assert (again.watch.until, again.watch.trouble) == (None, reason)
-    assert sweep.renew_watches(house.work) == 0, "not at every tick"
+    assert sweep.renew_watches(house.context) == 0, "not at every tick"
 
     house.gmail.clear_faults()
     renew(house)

@@ -57,7 +57,7 @@ class _InterruptedMailbox:
 
 def interrupted(house: House, happens: Any) -> House:
     """The same house, where `happens` is called with the name of each call into Gmail that matters."""
-    return replace(house, work=replace(house.work, gmail=Interrupted(house.work.gmail, happens)))
+    return replace(house, context=replace(house.context, gmail=Interrupted(house.context.gmail, happens)))
 
 
 @pytest.mark.rule("I8")
@@ -81,7 +81,7 @@ def test_magnet_switched_off_in_flight_leaves_nothing_behind(house: House, call:
 
     def switch_off(name: str) -> None:
         if name == call:
-            connecting.save("uwe", grant, Wishes(magnet=False), work=house.work)
+            connecting.save("uwe", grant, Wishes(magnet=False), context=house.context)
 
     house.deliver("ann")
     interrupted(house, switch_off).catch_up()
@@ -150,7 +150,7 @@ def test_a_crash_after_labelling_is_told_from_the_users_hand(
         house.gmail.change_labels(UWE, [gmail_id], **hand)
     house.let_time_pass()
     house.queue.redis.flushall()
-    labels.sort(1, house.work)
+    labels.sort(1, house.context)
     assert house.outcomes() == {gmail_id: outcome}
     assert house.labels(gmail_id) & {OPEN, "Customers"} == label
 
@@ -164,11 +164,11 @@ def test_a_listed_message_that_is_missing_is_gone_only_after_three_looks_in_a_mi
     for _ in range(3):
         assert house.outcomes() == {}
         house.let_time_pass()
-        matching.match(1, house.work)
+        matching.match(1, house.context)
     with house.store.engine.begin() as db:
         db.execute(update(messages).values(missing_since=LONG_AGO))
     house.let_time_pass()
-    matching.match(1, house.work)
+    matching.match(1, house.context)
     assert house.outcomes() == {gmail_id: "skip.gone"}
     house.gmail.clear_faults(fault)
 
@@ -224,11 +224,11 @@ def test_what_history_shows_to_be_none_of_ours_is_not_paid_for(house: House, lab
 def test_a_mailbox_is_sorted_by_one_run_at_a_time(house: House) -> None:
     house.connect()
     gmail_id = house.deliver("ann")
-    turn = house.queue.enter(LockKind.SORT, 1, 60)
+    turn = house.queue.acquire(LockKind.SORT, 1, 60)
     assert turn is not None
     house.catch_up()
     assert house.outcomes() == {gmail_id: None}
-    assert house.queue.leave(turn, done=True), "whoever held the turn is told to look again"
+    assert house.queue.release(turn, done=True), "whoever held the turn is told to look again"
     house.queue.emit(MailAnnounced(1))
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
@@ -283,7 +283,7 @@ def test_a_revoked_grant_stops_the_mailbox_and_is_not_retried(house: House) -> N
     house.gmail.reset_counters()
     for _ in range(3):
         house.let_time_pass()
-        assert sweep.catch_up_due(house.work) == 0
+        assert sweep.catch_up_due(house.context) == 0
         house.catch_up()
     counters = house.gmail.counters()
     assert counters.http_requests + counters.token_requests == 0
@@ -317,7 +317,7 @@ def test_one_poisonous_message_is_set_aside_and_its_neighbours_are_handled(house
     assert {i for i, outcome in house.outcomes().items() if outcome == "label.open"} == set(good)
     for _ in range(10):
         house.let_time_pass()
-        matching.match(1, house.work)
+        matching.match(1, house.context)
     assert house.outcomes() == dict.fromkeys(good, "label.open") | {bad: "match.failed"}
     with house.store.engine.connect() as db:
         tries = dict(
@@ -334,7 +334,7 @@ def test_when_labelling_failed_only_labelling_is_retried(house: House) -> None:
     house.catch_up()
     assert house.notified() == [gmail_id]
     house.let_time_pass()
-    sweep.redrive(house.work)
+    sweep.redrive(house.context)
     jobs = house.pump()
     assert jobs == ["labels.sort"]
     assert house.outcomes() == {gmail_id: "label.open"}
@@ -347,12 +347,12 @@ def test_a_lost_push_is_made_good_by_the_sweep(house: House) -> None:
     house.queue.emit(MailboxChanged(1, "sweep"))
     house.pump()
     gmail_id = house.deliver("ann")
-    assert sweep.catch_up_due(house.work) == 0, "synced a moment ago: no cost"
+    assert sweep.catch_up_due(house.context) == 0, "synced a moment ago: no cost"
     with house.store.engine.begin() as db:
         row = db.execute(select(mailboxes.c.sync_due_at, mailboxes.c.synced_at)).one()
         assert row.sync_due_at - row.synced_at == timedelta(minutes=9)
         db.execute(update(mailboxes).values(sync_due_at=LONG_AGO))
-    assert sweep.catch_up_due(house.work) == 1
+    assert sweep.catch_up_due(house.context) == 1
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
 
@@ -365,21 +365,21 @@ def test_a_push_is_followed_by_one_more_look_for_mail_whose_own_push_gmail_dropp
     gmail_id = house.deliver("ann")
     with house.store.engine.begin() as db:
         row = db.execute(select(mailboxes.c.sync_due_at, mailboxes.c.synced_at)).one()
-        assert row.sync_due_at - row.synced_at == timedelta(seconds=house.work.pace.echo_after)
+        assert row.sync_due_at - row.synced_at == timedelta(seconds=house.context.timing.echo_after)
         db.execute(update(mailboxes).values(sync_due_at=LONG_AGO))
-    assert sweep.catch_up_due(house.work) == 1
+    assert sweep.catch_up_due(house.context) == 1
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
-    assert sweep.catch_up_due(house.work) == 0, "once"
+    assert sweep.catch_up_due(house.context) == 0, "once"
 
 
 @pytest.mark.rule("E89")
 def test_a_sweep_of_a_mailbox_does_not_start_while_one_is_on(house: House) -> None:
     house.connect()
     house.deliver("ann")
-    turn = house.queue.enter(LockKind.SYNC, 1, 60)
+    turn = house.queue.acquire(LockKind.SYNC, 1, 60)
     assert turn is not None
-    assert sweep.catch_up_due(house.work) == 1
+    assert sweep.catch_up_due(house.context) == 1
     house.gmail.reset_counters()
     house.pump()
     assert house.gmail.counters().calls == 0
@@ -392,7 +392,7 @@ def test_a_watch_is_renewed_and_a_failure_is_tried_again(house: House) -> None:
         db.execute(update(mailboxes).values(watch_due_at=LONG_AGO, watch_until=None))
     house.gmail.fault("503", ["watch"], times=1)
     for watched in (False, True):
-        assert sweep.renew_watches(house.work) == 1
+        assert sweep.renew_watches(house.context) == 1
         assert house.pump() == ["mailboxes.renew_watch"]
         with house.store.engine.begin() as db:
             assert (db.scalar(select(mailboxes.c.watch_until)) is not None) is watched
@@ -409,7 +409,7 @@ def test_what_the_queue_lost_is_asked_for_again(house: House) -> None:
         house.sent.clear()
         house.queue.redis.flushall()
         house.let_time_pass()
-        sweep.redrive(house.work)
+        sweep.redrive(house.context)
     house.pump()
     assert house.outcomes() == {gmail_id: "label.open"}
     assert house.notified() == [gmail_id]
@@ -422,7 +422,7 @@ def test_disconnecting_leaves_nothing_but_gmail_as_it_is(house: House) -> None:
     house.catch_up()
     house.deliver("cid")
     house.push()
-    disconnecting.disconnect("uwe", house.work)
+    disconnecting.disconnect("uwe", house.context)
     house.pump()
     assert house.labels(gmail_id) == {"UNREAD", OPEN}
     assert house.gmail.dump(UWE).watched_topic is None
@@ -451,6 +451,6 @@ def test_a_slice_of_hostile_mail_ends_in_outcomes(house: House) -> None:
 def test_while_the_queue_is_crowded_the_sweep_asks_for_nothing(house: House) -> None:
     house.connect()
     house.queue.redis.rpush(BACKLOG + "mail", *range(sweep.CROWDED + 1))
-    assert sweep.catch_up_due(house.work) == sweep.redrive(house.work) == 0
+    assert sweep.catch_up_due(house.context) == sweep.redrive(house.context) == 0
     house.queue.redis.delete(BACKLOG + "mail")
-    assert sweep.catch_up_due(house.work) == 1
+    assert sweep.catch_up_due(house.context) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.mail.headers import by_name, message_ids
+from domain.mail.headers import by_name, rfc_message_ids
 from domain.mail.messages import Fetched, read
 from infra.gmail import GmailMailbox
 from infra.local.gmail import GmailControl
@@ -60,4 +60,4 @@ def test_ids_are_read_tolerantly_and_malformed_ones_not_at_all(
     name: str, expected: dict[str, list[tuple[str, ...]]], control: GmailControl, mailbox: GmailMailbox
 ) -> None:
     fields = by_name(fetch(name, control, mailbox).payload.headers)
-    assert {field: [message_ids(value) for value in fields[field]] for field in expected} == expected
+    assert {field: [rfc_message_ids(value) for value in fields[field]] for field in expected} == expected

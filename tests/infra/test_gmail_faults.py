@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.errors import AccessRevoked, CursorExpired, NotAsked, TryAgain
-from domain.mail.content import Letter
+from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
 from domain.mailboxes import Change, Grant
 from domain.sorting import LABEL_NAMES, LabelChange, Place
@@ -213,7 +213,7 @@ def test_a_trickle_that_no_single_read_s_patience_ends_is_cut(
 
 EACH: Mapping[str, tuple[type, Callable[[GmailMailbox, list[str]], Mapping[str, object]]]] = {
     "headers": (Fetched, lambda mailbox, ids: mailbox.fetch(ids)),
-    "previews": (Letter, lambda mailbox, ids: mailbox.previews(ids)),
+    "previews": (MailContent, lambda mailbox, ids: mailbox.previews(ids)),
     "labels": (Place, lambda mailbox, ids: mailbox.labels_of(ids)),
     "modify": (str, lambda mailbox, ids: mailbox.change_in_threads(dict.fromkeys(ids, STAR))),
     "batchModify": (type(None), lambda mailbox, ids: mailbox.change_labels(dict.fromkeys(ids, STAR))),

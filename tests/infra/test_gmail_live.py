@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import TryAgain
-from domain.mail.content import Letter, Sought
+from domain.mail.content import MailContent, MailQuery
 from infra.gmail import GmailMailbox
 from infra.gmail.content import letter, query, searches
 from infra.local.gmail import GmailControl
@@ -23,14 +23,14 @@ def plain(subject: str = "hello", sender: str = ANN, text: str = "Text.") -> Ema
 
 
 def found(mailbox: GmailMailbox, *addresses: str, before: int | None = None) -> tuple[str, ...]:
-    ids, more = mailbox.found(Sought(addresses, before=before), None)
+    ids, more = mailbox.found(MailQuery(addresses, before=before), None)
     assert more is None
     return ids
 
 
 @pytest.mark.rule("Z17", "Z18")
 def test_the_search_names_every_field_and_leaves_out_what_is_not_shown() -> None:
-    asked = query(Sought((ANN,), before=7))
+    asked = query(MailQuery((ANN,), before=7))
     for name in ("from", "to", "cc", "bcc"):
         assert f'{name}:"ann@example.com"' in asked
         assert f'{name}:("ann" "example.com")' in asked
@@ -47,11 +47,11 @@ def test_the_search_names_every_field_and_leaves_out_what_is_not_shown() -> None
     ],
 )
 def test_the_owners_words_are_passed_on(words: str, before: int | None, asked: str) -> None:
-    assert query(Sought(words=words, before=before)) == asked
+    assert query(MailQuery(words=words, before=before)) == asked
 
 
 def test_an_address_cannot_write_the_search() -> None:
-    asked = query(Sought(('"x} in:anywhere {\\"@example.com',)))
+    asked = query(MailQuery(('"x} in:anywhere {\\"@example.com',)))
     assert asked.count("{") == asked.count("}") == 1
     assert 'from:"x in:anywhere @example.com"' in asked
 
@@ -60,7 +60,7 @@ def test_a_search_for_many_addresses_gets_there(
     control: GmailControl, mailbox: GmailMailbox, address: str
 ) -> None:
     gmail_id = control.deliver(address, plain().as_bytes()).id
-    sought = Sought((*(f"nobody{n}@example.net" for n in range(60)), ANN))
+    sought = MailQuery((*(f"nobody{n}@example.net" for n in range(60)), ANN))
     pages = [mailbox.found(one, None) for one in mailbox.searches(sought)]
     assert len(pages) > 1
     assert [ids for ids, _ in pages if ids] == [(gmail_id,)]
@@ -81,17 +81,17 @@ MANY = {
 @pytest.mark.rule("Z17")
 @pytest.mark.parametrize("addresses", MANY.values(), ids=MANY.keys())
 def test_no_search_is_longer_than_gmail_takes_and_none_is_left_out(addresses: tuple[str, ...]) -> None:
-    parts = searches(Sought(addresses, before=1_796_000_000))
+    parts = searches(MailQuery(addresses, before=1_796_000_000))
     assert max(len(query(one)) for one in parts) <= 6_000
     assert tuple(address for one in parts for address in one.addresses) == addresses
     assert {one.before for one in parts} == {1_796_000_000}
-    whole = len(query(Sought(addresses)))
+    whole = len(query(MailQuery(addresses)))
     assert len(parts) <= 1 + whole // 4_000, "no more searches than it takes"
 
 
 @pytest.mark.rule("Z17a")
 def test_the_owners_words_are_one_search() -> None:
-    assert searches(Sought(words="word " * 3_000)) == (Sought(words="word " * 3_000),)
+    assert searches(MailQuery(words="word " * 3_000)) == (MailQuery(words="word " * 3_000),)
 
 
 def test_pages_of_a_search_come_one_by_one(
@@ -99,8 +99,8 @@ def test_pages_of_a_search_come_one_by_one(
 ) -> None:
     for number in range(101):
         control.deliver(address, plain(f"{number}").as_bytes(), internal_date=1_000_000 + number)
-    first, token = mailbox.found(Sought((ANN,)), None)
-    second, end = mailbox.found(Sought((ANN,)), token)
+    first, token = mailbox.found(MailQuery((ANN,)), None)
+    second, end = mailbox.found(MailQuery((ANN,)), token)
     assert (len(first), len(second), end) == (100, 1, None)
     assert found(mailbox, ANN, before=1) == ()
 
@@ -118,7 +118,7 @@ def test_previews_come_25_a_request_and_without_texts(
     assert mailbox.spent.units == 20 * 27
     assert previews["f" * 16] is None
     one = previews[ids[0]]
-    assert isinstance(one, Letter)
+    assert isinstance(one, MailContent)
     assert one.snippet == "Tom & Jerry's <first> words."
     assert one.text() == ""
     assert [piece.filename for piece in one.attachments()] == ["a.pdf"]
@@ -133,7 +133,7 @@ def test_one_mail_whole_and_its_attachment(
     mail.add_attachment(bytes(range(256)), maintype="application", subtype="pdf", filename="a.pdf")
     gmail_id = control.deliver(address, mail.as_bytes()).id
     one = mailbox.letter(gmail_id)
-    assert isinstance(one, Letter)
+    assert isinstance(one, MailContent)
     assert one.text() == "Grüße, all of it."
     [piece] = one.attachments()
     assert (piece.size, piece.content) == (256, None)
@@ -174,5 +174,5 @@ FIELDS = ("id", "threadId", "labelIds", "internalDate", "snippet", "payload")
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)))
 def test_no_answer_breaks_the_reading(answer: dict[str, object]) -> None:
     usual = {"id": "1", "threadId": "t", "internalDate": "1", "payload": {}}
-    assert isinstance(letter("1", answer), Letter | TryAgain)
-    assert isinstance(letter("1", usual | answer | {"id": "1"}), Letter | TryAgain)
+    assert isinstance(letter("1", answer), MailContent | TryAgain)
+    assert isinstance(letter("1", usual | answer | {"id": "1"}), MailContent | TryAgain)

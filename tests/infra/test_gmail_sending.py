@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
-from domain.mail.composition import KEY_HEADER, MAX_SIZE, Outgoing, Person, encode
+from domain.mail.composition import KEY_HEADER, MAX_SIZE, OutgoingMail, Person, encode
 from infra.gmail import Gmail, GmailMailbox
 from infra.gmail.errors import SENDING_LIMIT
 from infra.local.gmail import GmailControl
@@ -14,7 +14,7 @@ SINCE = datetime.now(UTC) - timedelta(minutes=1)
 
 
 def mail(address: str, key: str = "key-1", to: str = "bob@example.com", text: str = "A secret.") -> bytes:
-    return encode(Outgoing(Person(address), (Person(to),), "Hello", text), key)
+    return encode(OutgoingMail(Person(address), (Person(to),), "Hello", text), key)
 
 
 def silent(sent: int, total: int) -> None:

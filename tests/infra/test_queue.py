@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from redis import Redis
 
 from domain.events import Event, MailboxChanged, MailFound
-from domain.locks import LockKind, Turn
+from domain.locks import LockKind, MailboxLock
 from infra.local.ports import wait_until
 from infra.queue import RedisQueue
 from workers.broker import make_broker, send
@@ -21,108 +21,108 @@ from workers.broker import make_broker, send
 HERE, THERE = 7, 8
 
 
-def enter(queue: RedisQueue, mailbox_id: int = HERE, seconds: float = 60) -> Turn:
-    turn = queue.enter(LockKind.SYNC, mailbox_id, seconds)
+def enter(queue: RedisQueue, mailbox_id: int = HERE, seconds: float = 60) -> MailboxLock:
+    turn = queue.acquire(LockKind.SYNC, mailbox_id, seconds)
     assert turn
     return turn
 
 
 @pytest.mark.rule("W1")
 def test_only_the_first_of_many_marks_wakes_somebody(queue: RedisQueue) -> None:
-    assert [queue.mark(LockKind.SYNC, HERE) for _ in range(3)] == [True, False, False]
-    assert queue.mark(LockKind.SYNC, THERE)
-    assert queue.mark(LockKind.SORT, HERE), "kinds of work have marks of their own"
+    assert [queue.mark_dirty(LockKind.SYNC, HERE) for _ in range(3)] == [True, False, False]
+    assert queue.mark_dirty(LockKind.SYNC, THERE)
+    assert queue.mark_dirty(LockKind.SORT, HERE), "kinds of work have marks of their own"
 
 
 @pytest.mark.rule("W1")
 def test_a_run_that_saw_every_mark_leaves_the_mailbox_clean(queue: RedisQueue) -> None:
-    queue.mark(LockKind.SYNC, HERE)
-    queue.mark(LockKind.SYNC, HERE)
+    queue.mark_dirty(LockKind.SYNC, HERE)
+    queue.mark_dirty(LockKind.SYNC, HERE)
 
-    assert not queue.leave(enter(queue), done=True)
-    assert queue.mark(LockKind.SYNC, HERE), "clean: the next mark wakes somebody again"
+    assert not queue.release(enter(queue), done=True)
+    assert queue.mark_dirty(LockKind.SYNC, HERE), "clean: the next mark wakes somebody again"
 
 
 @pytest.mark.rule("W1")
 def test_a_mark_that_comes_during_a_run_asks_for_exactly_one_more(queue: RedisQueue) -> None:
-    queue.mark(LockKind.SYNC, HERE)
+    queue.mark_dirty(LockKind.SYNC, HERE)
     turn = enter(queue)
-    assert [queue.mark(LockKind.SYNC, HERE) for _ in range(5)] == [False] * 5
-    assert queue.leave(turn, done=True)
+    assert [queue.mark_dirty(LockKind.SYNC, HERE) for _ in range(5)] == [False] * 5
+    assert queue.release(turn, done=True)
 
-    assert not queue.leave(enter(queue), done=True)
+    assert not queue.release(enter(queue), done=True)
 
 
 @pytest.mark.rule("W1")
 def test_a_run_that_did_not_finish_leaves_the_mailbox_dirty(queue: RedisQueue) -> None:
-    queue.mark(LockKind.SYNC, HERE)
-    assert queue.leave(enter(queue), done=False)
+    queue.mark_dirty(LockKind.SYNC, HERE)
+    assert queue.release(enter(queue), done=False)
 
-    assert not queue.mark(LockKind.SYNC, HERE), "dirty: the re-driver asks, not the next push"
+    assert not queue.mark_dirty(LockKind.SYNC, HERE), "dirty: the re-driver asks, not the next push"
     assert queue.stalled(LockKind.SYNC, 0, 10) == [HERE]
 
 
 @pytest.mark.rule("W1")
 def test_a_run_nobody_has_marked_notices_a_first_mark(queue: RedisQueue) -> None:
     turn = enter(queue)
-    assert queue.mark(LockKind.SYNC, HERE)
-    assert queue.leave(turn, done=True)
+    assert queue.mark_dirty(LockKind.SYNC, HERE)
+    assert queue.release(turn, done=True)
 
 
 @pytest.mark.rule("W1", "E89")
 def test_one_run_at_a_time_and_kind(queue: RedisQueue) -> None:
     turn = enter(queue)
-    assert queue.enter(LockKind.SYNC, HERE, 60) is None
-    assert queue.enter(LockKind.SYNC, THERE, 60)
-    assert queue.enter(LockKind.SORT, HERE, 60)
+    assert queue.acquire(LockKind.SYNC, HERE, 60) is None
+    assert queue.acquire(LockKind.SYNC, THERE, 60)
+    assert queue.acquire(LockKind.SORT, HERE, 60)
 
-    queue.leave(turn, done=True)
-    assert queue.enter(LockKind.SYNC, HERE, 60)
+    queue.release(turn, done=True)
+    assert queue.acquire(LockKind.SYNC, HERE, 60)
 
 
 @pytest.mark.rule("W1")
 def test_of_workers_at_the_same_time_one_gets_the_turn(queue: RedisQueue) -> None:
     with ThreadPoolExecutor(8) as pool:
-        turns = list(pool.map(lambda _: queue.enter(LockKind.SYNC, HERE, 60), range(8)))
+        turns = list(pool.map(lambda _: queue.acquire(LockKind.SYNC, HERE, 60), range(8)))
 
     assert Counter(turn is None for turn in turns) == {True: 7, False: 1}
 
 
 @pytest.mark.rule("W1", "E83")
 def test_the_turn_of_a_worker_that_died_ends_by_itself(queue: RedisQueue) -> None:
-    queue.mark(LockKind.SYNC, HERE)
+    queue.mark_dirty(LockKind.SYNC, HERE)
     enter(queue, seconds=0.05)
 
-    assert wait_until(lambda: queue.enter(LockKind.SYNC, HERE, 60) is not None, seconds=30)
+    assert wait_until(lambda: queue.acquire(LockKind.SYNC, HERE, 60) is not None, seconds=30)
 
 
 @pytest.mark.rule("W1")
 def test_who_comes_back_too_late_does_not_end_another_s_turn(queue: RedisQueue) -> None:
     late = enter(queue, seconds=0.01)
-    assert wait_until(lambda: queue.enter(LockKind.SYNC, HERE, 60) is not None, seconds=30)
+    assert wait_until(lambda: queue.acquire(LockKind.SYNC, HERE, 60) is not None, seconds=30)
 
-    queue.leave(late, done=True)
+    queue.release(late, done=True)
 
-    assert queue.enter(LockKind.SYNC, HERE, 60) is None
+    assert queue.acquire(LockKind.SYNC, HERE, 60) is None
 
 
 @pytest.mark.rule("W1", "W2")
 def test_the_re_driver_names_dirty_mailboxes_nobody_is_at_work_on(queue: RedisQueue) -> None:
     for mailbox_id in (HERE, THERE):
-        queue.mark(LockKind.SYNC, mailbox_id)
+        queue.mark_dirty(LockKind.SYNC, mailbox_id)
     turn = enter(queue, THERE)
 
     assert queue.stalled(LockKind.SYNC, 60, 10) == [], "asked for a moment ago"
     assert queue.stalled(LockKind.SYNC, 0, 10) == [HERE]
     assert queue.stalled(LockKind.SORT, 0, 10) == []
 
-    queue.leave(turn, done=True)
+    queue.release(turn, done=True)
     assert queue.stalled(LockKind.SYNC, 0, 10) == [HERE], "what is clean is named no more"
 
 
 @pytest.mark.rule("W2")
 def test_a_mailbox_that_was_asked_for_waits_for_its_time_again(redis: Redis, queue: RedisQueue) -> None:
-    queue.mark(LockKind.SYNC, HERE)
+    queue.mark_dirty(LockKind.SYNC, HERE)
     redis.zadd("lodestone:asked:sync", {str(HERE): time.time() - 100})
 
     assert queue.stalled(LockKind.SYNC, 60, 10) == [HERE]
@@ -131,7 +131,7 @@ def test_a_mailbox_that_was_asked_for_waits_for_its_time_again(redis: Redis, que
 
 def test_no_more_are_named_than_asked_for_the_longest_waiting_first(redis: Redis, queue: RedisQueue) -> None:
     for mailbox_id in range(1, 6):
-        queue.mark(LockKind.SYNC, mailbox_id)
+        queue.mark_dirty(LockKind.SYNC, mailbox_id)
         redis.zadd("lodestone:asked:sync", {str(mailbox_id): time.time() - 100 - mailbox_id})
 
     assert [queue.stalled(LockKind.SYNC, 60, 2) for _ in range(4)] == [[5, 4], [3, 2], [1], []]
@@ -142,22 +142,22 @@ def test_no_more_are_named_than_asked_for_the_longest_waiting_first(redis: Redis
 def test_when_redis_is_emptied_during_a_run_the_next_mark_wakes_somebody(
     redis: Redis, queue: RedisQueue, done: bool
 ) -> None:
-    queue.mark(LockKind.SYNC, HERE)
+    queue.mark_dirty(LockKind.SYNC, HERE)
     turn = enter(queue)
     redis.flushall()
 
-    assert not queue.leave(turn, done=done)
+    assert not queue.release(turn, done=done)
     assert queue.stalled(LockKind.SYNC, 0, 10) == []
-    assert queue.mark(LockKind.SYNC, HERE)
-    assert not queue.leave(enter(queue), done=True)
+    assert queue.mark_dirty(LockKind.SYNC, HERE)
+    assert not queue.release(enter(queue), done=True)
 
 
 @pytest.mark.rule("W13")
 def test_scripts_are_loaded_again_by_a_redis_that_has_forgotten_them(redis: Redis, queue: RedisQueue) -> None:
-    queue.mark(LockKind.SYNC, HERE)
+    queue.mark_dirty(LockKind.SYNC, HERE)
     redis.script_flush()
 
-    assert not queue.leave(enter(queue), done=True)
+    assert not queue.release(enter(queue), done=True)
 
 
 def test_one_process_keeps_the_clock_until_it_is_silent(redis: Redis, queue: RedisQueue) -> None:
@@ -173,7 +173,7 @@ def test_one_process_keeps_the_clock_until_it_is_silent(redis: Redis, queue: Red
 
 @pytest.mark.rule("D2", "I3")
 def test_nothing_but_ids_stands_in_redis(redis: Redis, queue: RedisQueue, sent: list[Event]) -> None:
-    queue.mark(LockKind.SYNC, HERE)
+    queue.mark_dirty(LockKind.SYNC, HERE)
     enter(queue)
     queue.emit(MailFound(HERE), copies=2)
     queue.emit(MailboxChanged(HERE))
@@ -195,7 +195,7 @@ class Coalescing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.queue.redis.flushall()
-        self.turn: Turn | None = None
+        self.turn: MailboxLock | None = None
         self.jobs = 0
         self.open = 0
         self.seen = 0
@@ -204,13 +204,13 @@ class Coalescing(RuleBasedStateMachine):
     def push(self, times: int) -> None:
         for _ in range(times):
             self.open += 1
-            self.jobs += self.queue.mark(LockKind.SYNC, HERE)
+            self.jobs += self.queue.mark_dirty(LockKind.SYNC, HERE)
 
     @precondition(lambda self: self.jobs)
     @rule()
     def job_starts(self) -> None:
         self.jobs -= 1
-        turn = self.queue.enter(LockKind.SYNC, HERE, 60)
+        turn = self.queue.acquire(LockKind.SYNC, HERE, 60)
         assert (turn is None) == (self.turn is not None), "one at a time"
         if turn:
             self.turn, self.seen = turn, self.open
@@ -220,7 +220,7 @@ class Coalescing(RuleBasedStateMachine):
     def job_ends(self, done: bool) -> None:
         assert self.turn
         self.open -= self.seen if done else 0
-        dirty = self.queue.leave(self.turn, done=done)
+        dirty = self.queue.release(self.turn, done=done)
         assert dirty == (self.open > 0)
         self.turn = None
         self.jobs += done and dirty

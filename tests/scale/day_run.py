@@ -130,7 +130,9 @@ class Run:
         for box in self._boxes:
             made = self._ours.stage.gmail.create_mailbox(box)
             names = ("client_id", "client_secret", "refresh_token", "token_uri")
-            save(box.partition("@")[0], Grant(*(made[name] for name in names)), EVERYTHING, work=app.work)
+            save(
+                box.partition("@")[0], Grant(*(made[name] for name in names)), EVERYTHING, context=app.context
+            )
         app.store.engine.dispose()
 
     def _have_started(self) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from domain.channels import ChannelKind, Target
 from domain.events import DeliveryDue, Event
 from handlers import channels
-from handlers.context import Work
+from handlers.context import Context
 from infra.notifiers import Notifiers
 from tests.scale.frame import Figure, Place
 from tests.scale.rows_work import transactions, work_on
@@ -61,7 +61,7 @@ def outage(place: Place) -> Iterator[Figure]:
 def _after(place: Place, hours: int, many: int, events: int) -> tuple[float, float]:
     """How long the notifier took for it, and of what CPU."""
     secret = f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
-    with place.copy() as other, work_on(other) as (work, sent), _receiver(secret) as (url, ask):
+    with place.copy() as other, work_on(other) as (context, sent), _receiver(secret) as (url, ask):
         size = {"users": USERS, "waiting": WAITING, "at": round(1000 * time.time()) - hours * _HOUR}
         with other.store.begin("scale.channel") as tx:
             target = Target(url, secret)
@@ -74,7 +74,7 @@ def _after(place: Place, hours: int, many: int, events: int) -> tuple[float, flo
                 )  # by itself a minute later; an outage lasts longer
         with transactions(other) as longest:
             began, cpu = time.perf_counter(), time.process_time()
-            _send(ids, work, sent)
+            _send(ids, context, sent)
             seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         got = ask()
         place.say(f"{got}; longest transaction: {1000 * longest.seconds:.0f} ms")
@@ -83,14 +83,14 @@ def _after(place: Place, hours: int, many: int, events: int) -> tuple[float, flo
         return seconds, cpu
 
 
-def _send(channel_ids: list[int], work: Work, sent: list[Event]) -> None:
+def _send(channel_ids: list[int], context: Context, sent: list[Event]) -> None:
     """As the notifier does it, by its usual number of threads, until nothing waits any more."""
-    notifier = replace(work, outside=Notifiers(may_be_private=True))
+    notifier = replace(context, outside=Notifiers(may_be_private=True))
     again: list[DeliveryDue] = [DeliveryDue(channel_id) for channel_id in channel_ids]
     with ThreadPoolExecutor(THREADS) as pool:
         while again:
             sent.clear()
-            list(pool.map(partial(channels.deliver, work=notifier), [event.channel_id for event in again]))
+            list(pool.map(partial(channels.deliver, context=notifier), [event.channel_id for event in again]))
             again = [event for event in sent if isinstance(event, DeliveryDue)]
 
 

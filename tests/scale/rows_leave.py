@@ -27,14 +27,14 @@ FROM decisions WHERE connection_id = :here AND contact_id = 'somebody'
 
 def leave(place: Place) -> Iterator[Figure]:
     """`lodestone disconnect` of a user whose mails have all been announced and labelled."""
-    with place.copy() as other, work_on(other) as (work, _):
+    with place.copy() as other, work_on(other) as (context, _):
         labelled(other.store, MAILS, "somebody")
         with other.store.begin("scale.tell") as tx:
             tx.db.execute(text(_TELL), {"here": HERE})
         place.say(f"{MAILS:,} mails are there")
         with transactions(other) as longest, _Writing(other) as writer:
             began, spent = time.monotonic(), time.process_time()
-            disconnecting.disconnect(f"u{HERE}", work)
+            disconnecting.disconnect(f"u{HERE}", context)
             seconds, cpu = time.monotonic() - began, time.process_time() - spent
         if left := _left(other):
             raise AssertionError(f"{left} rows are left")

@@ -8,7 +8,7 @@ from redis import Redis
 from sqlalchemy import text
 
 from domain.errors import Refused
-from handlers.context import Work
+from handlers.context import Context
 from handlers.live_view import live
 from infra.gmail import Gmail
 from infra.queue import RedisQueue
@@ -32,11 +32,11 @@ def page(place: Place) -> Iterator[Figure]:
             for statement in _SHARE:
                 tx.db.execute(text(statement))
             tx.of(HERE).settings.set("sharing-roles", {"desk": "public"})
-        work = Work(other.store, Gmail(), RedisQueue(Redis(), lambda _: None), owner="scale")
+        context = Context(other.store, Gmail(), RedisQueue(Redis(), lambda _: None), owner="scale")
 
         def show() -> None:
             with suppress(Refused):  # nobody's mailbox: so Gmail is not asked
-                live.show("c1", "u500", work, limit=20, mailbox="nobody@firm.example")
+                live.show("c1", "u500", context, limit=20, mailbox="nobody@firm.example")
 
         clock = time.thread_time if other.is_sqlite else time.perf_counter  # SQLite works in our own thread
         taken = []

@@ -13,7 +13,7 @@ from sqlalchemy import event, text
 
 from domain.events import Event
 from handlers import operations
-from handlers.context import Work
+from handlers.context import Context
 from infra import logs
 from infra.gmail import Gmail
 from infra.local.redis import RedisServer
@@ -28,11 +28,11 @@ MAILS = 100_000
 
 def redrive(place: Place) -> Iterator[Figure]:
     """30,000 mails of 3,000 mailboxes wait, and the queue has lost all of it."""
-    with place.copy() as other, work_on(other) as (work, sent):
+    with place.copy() as other, work_on(other) as (context, sent):
         _wait(other, STEPS, MAILBOXES)
         with transactions(other) as longest:
             began = time.perf_counter()
-            sweep.redrive(work)
+            sweep.redrive(context)
             seconds = time.perf_counter() - began
     if len(sent) != MAILBOXES:
         raise AssertionError(f"{len(sent)} mailboxes were asked for")
@@ -56,12 +56,12 @@ def rest(place: Place) -> Iterator[Figure]:
 def pause(place: Place) -> Iterator[Figure]:
     """`lodestone pause` and `resume` of everything. A resume writes each index of what is due, and works mailbox by
     mailbox from its first thousand on."""
-    with place.copy() as other, work_on(other) as (work, _):
+    with place.copy() as other, work_on(other) as (context, _):
         _wait(other, STEPS, MAILBOXES)
         for name, change, bound in (("pause", operations.pause, 2), ("resume", operations.resume, 5)):
             with transactions(other) as longest:
                 began = time.perf_counter()
-                change(None, work)
+                change(None, context)
                 seconds = time.perf_counter() - began
             yield Figure(f"{name} of everything", seconds, "s", bound)
             yield Figure(f"longest transaction of {name}", longest.seconds, "s", 0.5)
@@ -83,7 +83,7 @@ def _wait(place: Place, mails: int, mailboxes: int) -> None:
 
 
 @contextmanager
-def work_on(place: Place) -> Iterator[tuple[Work, list[Event]]]:
+def work_on(place: Place) -> Iterator[tuple[Context, list[Event]]]:
     """A process's way to the outside, and what it has asked for."""
     sent: list[Event] = []
     logs.set_up("WARNING", process="scale")
@@ -92,7 +92,7 @@ def work_on(place: Place) -> Iterator[tuple[Work, list[Event]]]:
         RedisServer(Path(folder)) as server,
         Redis.from_url(server.url) as redis,
     ):
-        yield Work(place.store, Gmail(), RedisQueue(redis, sent.append), owner="scale"), sent
+        yield Context(place.store, Gmail(), RedisQueue(redis, sent.append), owner="scale"), sent
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from domain.mail.composition import MAX_SIZE
-from handlers.context import Work
+from handlers.context import Context
 from handlers.outbox import delivery
 from infra.db.store import Store
 from infra.gmail import Gmail
@@ -32,19 +32,19 @@ def control() -> Iterator[GmailControl]:
 
 
 @pytest.fixture
-def work(control: GmailControl, sqlite_url: str, redis: Redis) -> Iterator[Work]:
+def work(control: GmailControl, sqlite_url: str, redis: Redis) -> Iterator[Context]:
     """The worker's."""
     store = Store(sqlite_url, Cipher((KEY,)))
     crm(store.engine)
     gmail = Gmail(control.base_url)
-    yield Work(store, gmail, RedisQueue(redis, lambda event: None), owner="worker")
+    yield Context(store, gmail, RedisQueue(redis, lambda event: None), owner="worker")
     gmail.close()
     store.engine.dispose()
 
 
 @pytest.fixture
 def terminal(
-    tmp_path: Path, sqlite_url: str, control: GmailControl, redis_server: RedisServer, work: Work
+    tmp_path: Path, sqlite_url: str, control: GmailControl, redis_server: RedisServer, context: Context
 ) -> Terminal:
     """A shell of Uwe's, whose mailbox is connected; offer.txt is a text, offer.pdf a file."""
     (tmp_path / "uwe.json").write_text(json.dumps(control.create_mailbox(UWE)))
@@ -72,7 +72,9 @@ TO_ANN = (
 
 
 @pytest.mark.rule("Z16")
-def test_a_mail_is_asked_for_sent_and_shown(terminal: Terminal, control: GmailControl, work: Work) -> None:
+def test_a_mail_is_asked_for_sent_and_shown(
+    terminal: Terminal, control: GmailControl, context: Context
+) -> None:
     asked = terminal.run(*TO_ANN, "--attach", "offer.pdf", "--key", "offer-17", "--json").json
     assert (asked["sending_id"], asked["state"], asked["contact"]) == (1, "waiting", "ann")
     shown = terminal.run("outbox").out.splitlines()[1].split()
@@ -80,7 +82,7 @@ def test_a_mail_is_asked_for_sent_and_shown(terminal: Terminal, control: GmailCo
     assert f"{shown[3]}T{shown[4]}+00:00" == asked["asked_at"]
     assert shown[5] == "UTC"
 
-    delivery.deliver(1, work)
+    delivery.deliver(1, context)
 
     [sent] = terminal.run("outbox", "--as", "uwe", "--state", "sent", "--json").json
     [message] = control.dump(UWE).messages
@@ -92,10 +94,10 @@ def test_a_mail_is_asked_for_sent_and_shown(terminal: Terminal, control: GmailCo
 
 
 @pytest.mark.rule("D15")
-def test_what_failed_says_why(terminal: Terminal, control: GmailControl, work: Work) -> None:
+def test_what_failed_says_why(terminal: Terminal, control: GmailControl, context: Context) -> None:
     control.limit_sending(UWE, 0)
     terminal.run(*TO_ANN, "--key", "offer-17")
-    delivery.deliver(1, work)
+    delivery.deliver(1, context)
 
     assert "Gmail's own limit of mails a day" in terminal.run("outbox").out
     failed = terminal.run(*TO_ANN, "--key", "offer-17")

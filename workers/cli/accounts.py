@@ -84,21 +84,21 @@ def connect(
     if delegate is not None:
         grant = _delegated(user, delegate, wishes, location, app)
         connection_id, address = sign_in.delegate(
-            user, grant, wishes, replace=replace, work=app.work, location=location
+            user, grant, wishes, replace=replace, context=app.context, location=location
         )
     elif no_browser:
         connection_id, address = by_pasting(user, wishes, replace=replace, app=app, location=location)
     elif (
         token_file is None
         and app.sign_in
-        and (replace or sign_in.is_needed(user, wishes, app.work, location))
+        and (replace or sign_in.is_needed(user, wishes, app.context, location))
     ):
         connection_id, address = by_browser(user, wishes, replace=replace, app=app, location=location)
     else:
         kept = _read_grant(token_file, app.sign_in) if token_file else None
         with deleting() as told:
             connection_id, address = save(
-                user, kept, wishes, replace=replace, work=app.work, told=told, location=location
+                user, kept, wishes, replace=replace, context=app.context, told=told, location=location
             )
     if as_json:
         show_json({"connection_id": connection_id, "mailbox": address, "user": user})
@@ -133,7 +133,7 @@ def disconnect(user: User, location: Location = None, as_json: Json = False) -> 
     """
     app = open_app()
     with deleting() as told:
-        ended = end_connections(user, app.work, told, location)
+        ended = end_connections(user, app.context, told, location)
     if not ended:
         raise Refused(f"user {user} has no connection")
     if as_json:
@@ -168,7 +168,7 @@ def _delegated(user: str, address: str, wishes: Wishes, location: str | None, ap
         raise Refused(f"{address} is no address")
     if app.service_account is None:
         raise Refused("--delegate needs the key of a service account: set LODESTONE_SERVICE_ACCOUNT_FILE")
-    return app.service_account.grant(mailbox, sign_in.delegated_scopes(user, wishes, app.work, location))
+    return app.service_account.grant(mailbox, sign_in.delegated_scopes(user, wishes, app.context, location))
 
 
 def add_to(app: typer.Typer) -> None:

@@ -24,7 +24,7 @@ def pause(mailbox: Mailbox = None, yes: Yes = False, as_json: Json = False) -> N
     Example: `lodestone pause uwe@firm.example`
     """
     address = _which(mailbox, "pause", yes)
-    paused = operations.pause(address, open_app().work)
+    paused = operations.pause(address, open_app().context)
     if as_json:
         show_json({"mailbox": address, "paused": paused})
     elif address is None:
@@ -39,7 +39,7 @@ def resume(mailbox: Mailbox = None, yes: Yes = False, as_json: Json = False) -> 
     Example: `lodestone resume uwe@firm.example`
     """
     address = _which(mailbox, "resume", yes)
-    resumed = operations.resume(address, open_app().work)
+    resumed = operations.resume(address, open_app().context)
     if as_json:
         show_json({"mailbox": address, "resumed": resumed})
     elif address is None:
@@ -67,12 +67,12 @@ def retry(
     """
     if (message_id is None) is not everything:
         fail("name one message, or say --all-set-aside", code=2)
-    work = open_app().work
+    context = open_app().context
     address = mailbox_address(mailbox)
     if message_id is None:
-        retried = operations.retry_all(address, work)
+        retried = operations.retry_all(address, context)
     else:
-        retried = operations.retry(message_id, address, work, location)
+        retried = operations.retry(message_id, address, context, location)
         if not retried:
             unknown_mail(mailbox)
     if as_json:

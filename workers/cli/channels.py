@@ -41,7 +41,7 @@ def add(
         raise Refused("name one target: --webhook URL or --apprise URL")
     kind = ChannelKind.WEBHOOK if webhook is not None else ChannelKind.APPRISE
     secret = _new_secret() if webhook is not None else None
-    channel = channels.add(user, kind, Target(webhook or apprise or "", secret), open_app().work, location)
+    channel = channels.add(user, kind, Target(webhook or apprise or "", secret), open_app().context, location)
     if as_json:
         show_json(
             {
@@ -65,7 +65,7 @@ def show_all(location: Location = None, as_json: Json = False) -> None:
 
     Example: `lodestone channels list`
     """
-    found = [_as_json(one) for one in channels.reports(open_app().work, location)]
+    found = [_as_json(one) for one in channels.reports(open_app().context, location)]
     if as_json:
         show_json(found)
     elif found:
@@ -76,13 +76,13 @@ def show_all(location: Location = None, as_json: Json = False) -> None:
 
 def remove(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """End a channel. What waits for it is not sent; the users' lists keep it. Example: `lodestone channels remove 3`"""
-    channels.remove(channel_id, open_app().work, location)
+    channels.remove(channel_id, open_app().context, location)
     _done(as_json, {"channel_id": channel_id}, f"channel {channel_id} is removed")
 
 
 def send_test(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """Send an event that means nothing, and say what came back. Example: `lodestone channels test 3`"""
-    answer = channels.send_test(channel_id, open_app().work, location)
+    answer = channels.send_test(channel_id, open_app().context, location)
     good = answer.verdict is Verdict.TAKEN
     _done(
         as_json,
@@ -95,7 +95,7 @@ def send_test(channel_id: Id, location: Location = None, as_json: Json = False) 
 
 def retry(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """Switch a channel on again, end its rest, and send what was set aside. Example: `lodestone channels retry 3`"""
-    again = channels.retry(channel_id, open_app().work, location)
+    again = channels.retry(channel_id, open_app().context, location)
     _done(
         as_json,
         {"channel_id": channel_id, "again": again},

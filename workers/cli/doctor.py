@@ -178,11 +178,11 @@ def _of_mailboxes(address: str | None, sample: int | None, settings: Settings) -
     from workers.bootstrap import App
 
     app = App(settings, "cli")
-    ids = mailboxes(address, app.work)
+    ids = mailboxes(address, app.context)
     if address is not None and not ids:
         fail(NO_MAILBOX, code=2)
     round_ = Round(app, set(ids if sample is None else random.sample(ids, min(sample, len(ids)))))
-    seen = Seen([] if address is not None else [stages(app.work)])
+    seen = Seen([] if address is not None else [stages(app.context)])
     with ThreadPoolExecutor(settings.worker_threads) as pool, bar() as progress:
         task = progress.add_task("mailboxes", total=len(ids))
         for some in chunks(ids, AT_ONCE):  # what is handed to a pool all at once cannot be stopped
@@ -219,7 +219,7 @@ class Round:
         chosen = mailbox_id in self.chosen
         ask = chosen and self._strikes < STRIKES
         try:
-            one = examine(mailbox_id, self._app.work, ask=ask)
+            one = examine(mailbox_id, self._app.context, ask=ask)
         except WrongKey as error:
             step = "put the key back that it was encrypted with, behind the newest"
             return Examined(self._address(mailbox_id), (failed("token", str(error), step),))

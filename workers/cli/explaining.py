@@ -6,7 +6,7 @@ from typing import Any
 from domain import explanations
 from domain.gates import GATES
 from domain.ledger import State, Step
-from domain.message_records import Decided, SeenNow, StepTaken, Trail
+from domain.message_records import ConnectionDecision, MessageRecord, SeenNow, StepRecord
 from domain.sorting import Category
 from handlers.reports import Explained
 
@@ -47,7 +47,7 @@ def as_json(one: Explained) -> dict[str, Any]:
     }
 
 
-def _decision(one: Explained, decided: Decided) -> Iterator[str]:
+def _decision(one: Explained, decided: ConnectionDecision) -> Iterator[str]:
     trail, seen = one.trail, one.seen.get(decided.connection_id)
     yield f"  {explanations.summary(trail, decided, one.today)}"
     outcome = decided.outcome.value if decided.outcome else "none yet"
@@ -71,7 +71,7 @@ def _decision(one: Explained, decided: Decided) -> Iterator[str]:
     yield from (f"  {name}: {words}" for name, words in facts.items() if words)
 
 
-def _out_of_date(one: Decided) -> str | None:
+def _out_of_date(one: ConnectionDecision) -> str | None:
     """Which records it was decided by are older here than in the CRM (E9)."""
     found = [
         f"{record.kind.value.removesuffix('s')} {record.id}, a change of which was refused at "
@@ -81,7 +81,7 @@ def _out_of_date(one: Decided) -> str | None:
     return "; ".join(found) or None
 
 
-def _decision_as_json(one: Explained, decided: Decided) -> dict[str, Any]:
+def _decision_as_json(one: Explained, decided: ConnectionDecision) -> dict[str, Any]:
     trail, seen = one.trail, one.seen.get(decided.connection_id)
     gate = GATES.get(decided.outcome) if decided.outcome else None
     deal, change = decided.deal, decided.changed
@@ -114,7 +114,7 @@ def _decision_as_json(one: Explained, decided: Decided) -> dict[str, Any]:
     }
 
 
-def _match_as_json(decided: Decided) -> dict[str, Any] | None:
+def _match_as_json(decided: ConnectionDecision) -> dict[str, Any] | None:
     if decided.person is None:
         return None
     return {
@@ -128,7 +128,7 @@ def _match_as_json(decided: Decided) -> dict[str, Any] | None:
     }
 
 
-def _seen_as_json(decided: Decided, seen: SeenNow) -> dict[str, Any]:
+def _seen_as_json(decided: ConnectionDecision, seen: SeenNow) -> dict[str, Any]:
     return {
         "read": seen.problem is None,
         "words": explanations.second_look(seen),
@@ -141,7 +141,7 @@ def _seen_as_json(decided: Decided, seen: SeenNow) -> dict[str, Any]:
     }
 
 
-def _cost(step: StepTaken, trail: Trail) -> str:
+def _cost(step: StepRecord, trail: MessageRecord) -> str:
     who = next(
         (f" for {one.user_id}" for one in trail.decided if one.connection_id == step.connection_id), ""
     )
@@ -158,7 +158,7 @@ def _cost(step: StepTaken, trail: Trail) -> str:
     )
 
 
-def _step_as_json(step: StepTaken) -> dict[str, Any]:
+def _step_as_json(step: StepRecord) -> dict[str, Any]:
     return {
         "step": step.step.value,
         "connection_id": step.connection_id or None,

@@ -64,13 +64,13 @@ def undo(
         start = moment(since, tx.now())
         if address and tx.mailboxes.id_of(address) is None:
             fail(NO_MAILBOX, code=2)
-    found = [(box, number) for box, number in labelled(start, app.work) if address in (None, box.address)]
+    found = [(box, number) for box, number in labelled(start, app.context) if address in (None, box.address)]
     total = sum(number for _, number in found)
     if not (yes or dry_run or not total):
         _ask(total, sum(number > 0 for _, number in found), as_json=as_json)
 
     def one(box: MailboxState, told: Callable[[int], None]) -> Undone:
-        return Undoing(box, start, app.work, dry_run, time.sleep, told).undo()
+        return Undoing(box, start, app.context, dry_run, time.sleep, told).undo()
 
     results: list[tuple[str, Undone | None]] = []
     with bar() as progress:

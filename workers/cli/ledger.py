@@ -66,7 +66,7 @@ def ledger(
         with app.store.begin("reports.look", reads_only=True) as tx:
             if tx.mailboxes.id_of(query.mailbox) is None:
                 raise Refused(NO_MAILBOX)
-    found = reports.ledger(query, app.work, location)
+    found = reports.ledger(query, app.context, location)
     if as_json:
         _stream(islice(found, limit))
     else:

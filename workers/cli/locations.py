@@ -59,7 +59,7 @@ def delete(
     if confirmed != name:
         raise Refused(f"nothing is deleted: --confirm {name} says that it is meant")
     with deleting("rows") as told:
-        counts, gone = closing.delete(name, open_app().work, told)
+        counts, gone = closing.delete(name, open_app().context, told)
     if as_json:
         show_json({"location": name, "deleted": gone, "rows": counts})
         return

@@ -25,7 +25,7 @@ def quota(
 
     Examples: `lodestone quota`, `lodestone quota uwe@firm.example`, `lodestone quota --limit 100 --json`
     """
-    found = spent(mailbox, limit, open_app().work)
+    found = spent(mailbox, limit, open_app().context)
     if found is None:
         fail(f"there is no mailbox {mailbox}: `lodestone status` shows them", code=2)
     if as_json:

@@ -47,7 +47,7 @@ def status(
     """
     address = mailbox_address(mailbox)
     shown = limit if limit is not None or as_json else SHOWN
-    found = reports.status(address, shown, open_app().work, location)
+    found = reports.status(address, shown, open_app().context, location)
     if address is not None and not found.totals.mailboxes:
         fail(NO_MAILBOX, code=2)
     if as_json:
@@ -74,10 +74,10 @@ def notifications(
 
     Example: `lodestone notifications --user uwe --live`
     """
-    work = open_app().work
-    found = reports.notices(user, after, limit, work, location)
+    context = open_app().context
+    found = reports.notices(user, after, limit, context, location)
     if live and found:
-        letters.show_glance(found, glance(user, found, work), as_json=as_json)
+        letters.show_glance(found, glance(user, found, context), as_json=as_json)
     elif as_json:
         show_json([letters.notice_as_json(one) for one in found])
     elif found:
@@ -100,7 +100,7 @@ def explain(
 
     Example: `lodestone explain 18f3a2b4c5d6e7f8 --mailbox uwe@firm.example`
     """
-    found = reports.explain(message_id, mailbox_address(mailbox), open_app().work, location)
+    found = reports.explain(message_id, mailbox_address(mailbox), open_app().context, location)
     if not found:
         unknown_mail(mailbox)
     if as_json:

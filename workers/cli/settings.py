@@ -46,7 +46,7 @@ def set_setting(
         wishes = read_wishes(groups)
         app = open_app()
         with deleting() as told:
-            settings.change(user, wishes, app.work, told, location)
+            settings.change(user, wishes, app.context, told, location)
         _show_connection(user, settings.show(user, app.store, location), as_json=as_json)
         return
     values, users, roles = read_organisation(groups)

@@ -62,11 +62,11 @@ def by_pasting(
 def _begun(
     user: str, uri: str, wishes: Wishes, replace: bool, app: App, location: str | None
 ) -> Iterator[tuple[str, str]]:
-    url, state = sign_in.begin(user, uri, wishes, replace=replace, work=app.work, location=location)
+    url, state = sign_in.begin(user, uri, wishes, replace=replace, context=app.context, location=location)
     try:
         yield url, state
     finally:
-        sign_in.abandon(user, state, app.work, location)
+        sign_in.abandon(user, state, app.context, location)
 
 
 def _answer_in(address: str) -> dict[str, str]:
@@ -80,7 +80,7 @@ def _complete(
     user: str, state: str, answer: Mapping[str, str], app: App, location: str | None
 ) -> tuple[int, str]:
     code, error = answer.get("code"), answer.get("error")
-    return sign_in.complete(user, state, code, error=error, work=app.work, location=location)
+    return sign_in.complete(user, state, code, error=error, context=app.context, location=location)
 
 
 def _redirect_uri(client: GoogleSignIn | None) -> str | None:

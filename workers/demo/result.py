@@ -57,9 +57,9 @@ class Result:
         screen.heading("Summary")
         for outcome, times in sorted(self.outcomes.items()):
             screen.say(f"  {outcome:<24}{times:>7,}")
-        pace = self.mails / max(self.seconds, 0.001)
+        timing = self.mails / max(self.seconds, 0.001)
         screen.say(
-            f"\n  {self.mails:,} mails in {self.seconds:.0f} s, {pace:.0f} a second; {report} tells of each"
+            f"\n  {self.mails:,} mails in {self.seconds:.0f} s, {timing:.0f} a second; {report} tells of each"
         )
         figures = self.as_json()
         screen.say(

@@ -101,7 +101,7 @@ class Progress:
             TextColumn("{task.fields[pace]}"),
         )
         self._bar = Bar(*columns, TimeRemainingColumn(), console=screen.console, disable=not screen.live)
-        self._task = self._bar.add_task("mails", total=total, pace="")
+        self._task = self._bar.add_task("mails", total=total, timing="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -116,8 +116,8 @@ class Progress:
         """So many more are done."""
         self._done += mails
         now = time.monotonic()
-        pace = f"{self._done / max(now - self._began, 0.001):.0f} a second"
-        self._bar.update(self._task, completed=self._done, pace=pace)
+        timing = f"{self._done / max(now - self._began, 0.001):.0f} a second"
+        self._bar.update(self._task, completed=self._done, timing=timing)
         if not self._screen.live and now - self._said_at >= SAY_EVERY:
             self._said_at = now
-            self._screen.step(f"{self._done:,} of {self._total:,} mails, {pace}")
+            self._screen.step(f"{self._done:,} of {self._total:,} mails, {timing}")

@@ -62,7 +62,7 @@ def counts() -> ColumnElement[bool]:
     return or_(here.alias_of.is_(None), and_(*nobody))
 
 
-class AliasRows:
+class AliasRepository:
     """Registered aliases of one location's connections, within one transaction."""
 
     def __init__(self, db: Database, location: Location) -> None:

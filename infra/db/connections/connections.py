@@ -20,7 +20,7 @@ from domain.connections import Connection, ConnectionState, Features, Mode, Shar
 from domain.crm.locations import Location
 from domain.mailboxes import Grant
 from infra.db import features as on
-from infra.db.connections.disconnecting import LeavingRows
+from infra.db.connections.disconnecting import DisconnectingRepository
 from infra.db.crm.merges import is_merge_of, same_as, whose
 from infra.db.sql import chunks, insert_new
 from infra.db.tables.mail import connections, mailboxes, merges, shared_contacts, sign_ins
@@ -28,7 +28,7 @@ from infra.db.types import db_now
 from infra.secrets import Cipher
 
 
-class ConnectionRows(LeavingRows):
+class ConnectionRepository(DisconnectingRepository):
     """Connections within one transaction."""
 
     def __init__(self, db: Database, cipher: Cipher) -> None:

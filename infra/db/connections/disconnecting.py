@@ -32,7 +32,7 @@ from infra.db.types import db_now
 _OFF = connections.c.state == ConnectionState.OFF.value
 
 
-class LeavingRows:
+class DisconnectingRepository:
     """Connections that are being ended, within one transaction."""
 
     def __init__(self, db: Connection) -> None:

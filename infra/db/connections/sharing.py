@@ -18,7 +18,7 @@ _PUBLIC = connections.c.sharing == literal_column("'public'")
 _SHOWN = (ConnectionState.ACTIVE.value, ConnectionState.REAUTH_NEEDED.value)
 
 
-class SharingRows:
+class SharingRepository:
     """Sharing in one location, within one transaction; nothing here writes."""
 
     def __init__(self, db: Connection, location: Location) -> None:

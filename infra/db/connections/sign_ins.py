@@ -11,7 +11,7 @@ from infra.db.types import db_now
 from infra.secrets import Cipher
 
 
-class SignInRows:
+class SignInRepository:
     """Sign-ins of one location within one transaction. Only the hash of a state is kept."""
 
     def __init__(self, db: Connection, location: Location, cipher: Cipher) -> None:

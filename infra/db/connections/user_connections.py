@@ -8,7 +8,7 @@ from sqlalchemy import Connection as Database
 from domain.connections import Connection, ConnectionState, Mode, Sharing
 from domain.crm.locations import Location
 from domain.mailboxes import Grant
-from infra.db.connections.connections import ConnectionRows
+from infra.db.connections.connections import ConnectionRepository
 from infra.db.crm.organisations import locations_of
 from infra.db.sql import chunks
 from infra.db.tables.mail import connections
@@ -16,13 +16,13 @@ from infra.db.types import db_now
 from infra.secrets import Cipher
 
 
-class OrganisationConnectionRows:
+class OrganisationConnectionRepository:
     """Connections in all locations of an organisation, within one transaction."""
 
     def __init__(self, db: Database, organisation_id: int, cipher: Cipher) -> None:
         self._db = db
         self._cipher = cipher
-        self._rows = ConnectionRows(db, cipher)
+        self._rows = ConnectionRepository(db, cipher)
         self._here: ColumnElement[bool] = connections.c.location_id.in_(locations_of(organisation_id))
 
     def of_user(self, user_id: str) -> tuple[Connection, ...]:
@@ -37,7 +37,7 @@ class OrganisationConnectionRows:
         return tuple(found)
 
 
-class LocationConnectionRows(OrganisationConnectionRows):
+class LocationConnectionRepository(OrganisationConnectionRepository):
     """The same of one location."""
 
     def __init__(self, db: Database, location: Location, cipher: Cipher) -> None:

@@ -24,7 +24,7 @@ from infra.db.tables.mail import (
 )
 
 
-class BelongingRows:
+class BelongingRepository:
     """What belongs to one location within one transaction."""
 
     def __init__(self, db: Connection, location: Location) -> None:

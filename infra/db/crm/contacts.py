@@ -37,7 +37,7 @@ from infra.db.tables.mail import (
 )
 
 
-class ContactRows:
+class ContactRepository:
     """What the CRM knows in one location, within one transaction. Its users are the organisation's (T2)."""
 
     def __init__(self, db: Connection, location: Location) -> None:

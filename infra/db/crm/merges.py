@@ -67,7 +67,7 @@ def is_merged() -> Exists:
     )
 
 
-class MergeRows:
+class MergeRepository:
     """The merges of one location within one transaction."""
 
     def __init__(self, db: Connection, location: Location) -> None:

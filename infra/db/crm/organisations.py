@@ -7,7 +7,7 @@ from infra.db.sql import insert_new, insert_returning, lock
 from infra.db.tables.mail import locations, organisations
 
 
-class OrganisationRows:
+class OrganisationRepository:
     """Organisations and locations within one transaction."""
 
     def __init__(self, db: Connection) -> None:

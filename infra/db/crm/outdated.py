@@ -22,7 +22,7 @@ def whose(kind: Records, location: Location) -> dict[str, Any]:
     return {"organisation_id": location.organisation_id, "location_id": its}
 
 
-class OutdatedRows:
+class OutdatedRepository:
     """What is out of date in one location, and of its organisation's users, within one transaction."""
 
     def __init__(self, db: Connection, location: Location) -> None:

@@ -10,8 +10,8 @@ from domain.crm.merges import Merge
 from domain.crm.records import SEPARATORS, Change, ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.mail.addresses import loose
 from infra.db.bulk import add, put
-from infra.db.crm.merges import MergeRows
-from infra.db.crm.outdated import OutdatedRows, whose
+from infra.db.crm.merges import MergeRepository
+from infra.db.crm.outdated import OutdatedRepository, whose
 from infra.db.sql import chunks, in_key_order, insert_or_raise
 from infra.db.tables.mail import (
     contact_addresses,
@@ -35,15 +35,15 @@ _PAIRS = 500
 """Pairs compared in one statement."""
 
 
-class CrmRows:
+class CrmRepository:
     """The CRM's records of one location, and its organisation's users, within one transaction; the caller keeps it
     short (W11)."""
 
     def __init__(self, db: Connection, location: Location) -> None:
         self._db = db
         self._location = location
-        self._outdated = OutdatedRows(db, location)
-        self._merges = MergeRows(db, location)
+        self._outdated = OutdatedRepository(db, location)
+        self._merges = MergeRepository(db, location)
 
     def put(self, records: Collection[Record]) -> None:
         """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced

@@ -11,7 +11,7 @@ from infra.db.sql import upsert
 from infra.db.tables.mail import location_settings, settings
 
 
-class SettingRows:
+class SettingRepository:
     """One organisation's settings within one transaction."""
 
     def __init__(self, db: Connection, organisation_id: int) -> None:
@@ -46,7 +46,7 @@ class SettingRows:
         upsert(self._db, settings, [{"organisation_id": self._organisation_id, "name": name, "value": value}])
 
 
-class LocationSettingRows:
+class LocationSettingRepository:
     """One location's settings within one transaction."""
 
     def __init__(self, db: Connection, location: Location) -> None:

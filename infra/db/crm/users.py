@@ -8,7 +8,7 @@ from infra.db.sql import take_turn
 from infra.db.tables.mail import connections, users
 
 
-class UserRows:
+class UserRepository:
     """One organisation's users within one transaction."""
 
     def __init__(self, db: Connection, organisation_id: int) -> None:

@@ -10,7 +10,7 @@ from domain.channels import Channel, Item, Parcel, at_once
 from domain.connections import ConnectionState
 from domain.crm.locations import called
 from domain.notifications import NoticeKind
-from infra.db.channels import ChannelRows
+from infra.db.channels import ChannelRepository
 from infra.db.crm.merges import is_merge_of, person_of, whose
 from infra.db.ledger.claims import DELIVERIES
 from infra.db.ledger.due_deliveries import WORKS, Due, DueDeliveries
@@ -26,10 +26,10 @@ from infra.db.tables.mail import (
 )
 
 
-class DeliveryRows(DueDeliveries):
+class DeliveryRepository(DueDeliveries):
     """Deliveries within one transaction. `redrive_after`: seconds, see W2."""
 
-    def __init__(self, db: Connection, channel_rows: ChannelRows, redrive_after: float) -> None:
+    def __init__(self, db: Connection, channel_rows: ChannelRepository, redrive_after: float) -> None:
         super().__init__(db, redrive_after)
         self._channels = channel_rows
 

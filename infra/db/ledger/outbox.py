@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select
 
-from domain.outbox import DAY, DRAFT_GONE, Room, Sending, SendState
+from domain.outbox import DAY, DRAFT_GONE, DailyQuota, OutboxItem, SendState
 from infra.db.ledger.claims import OUTBOX, redrive
 from infra.db.sql import in_key_order, insert_returning
 from infra.db.tables.mail import mailboxes, outbox
@@ -21,14 +21,14 @@ _COUNTS = or_(outbox.c.state != SendState.FAILED.value, outbox.c.reason == DRAFT
 """Against the daily limit: what has gone out, may have, or will (D15)."""
 
 
-class OutboxRows:
+class OutboxRepository:
     """Sendings within one transaction. `redrive_after`: seconds, see W2."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:
         self._db = db
         self._redrive_after = redrive_after
 
-    def room(self, mailbox_id: int) -> Room | None:
+    def room(self, mailbox_id: int) -> DailyQuota | None:
         """How much of the daily limit is used; None when there is no such mailbox. Whoever else asks waits until
         we commit, so that two at once cannot both take the last place."""
         paused_at = select(mailboxes.c.paused_at).where(mailboxes.c.id == mailbox_id).with_for_update()
@@ -41,11 +41,11 @@ class OutboxRows:
             _COUNTS,
         )
         used, oldest = self._db.execute(counted).one()
-        return Room(used, oldest and oldest + DAY, paused=mailbox.paused_at is not None)
+        return DailyQuota(used, oldest and oldest + DAY, paused=mailbox.paused_at is not None)
 
     def add(
         self, mailbox_id: int, connection_id: int, contact_id: str | None, key: str, owner: str, lease: float
-    ) -> Sending | None:
+    ) -> OutboxItem | None:
         """A mail is about to be handed to Gmail by this owner, for so many seconds; None when the key is taken."""
         row = {
             "mailbox_id": mailbox_id,
@@ -59,19 +59,19 @@ class OutboxRows:
         added = insert_returning(self._db, outbox, [row], outbox.c.id, **due)
         return self.get(added[0].id) if added else None
 
-    def get(self, sending_id: int) -> Sending | None:
+    def get(self, sending_id: int) -> OutboxItem | None:
         """One of them, None when it is gone."""
         return self._one(outbox.c.id == sending_id)
 
-    def by_key(self, key: str) -> Sending | None:
+    def by_key(self, key: str) -> OutboxItem | None:
         """The one with this key."""
         return self._one(outbox.c.key == key)
 
-    def remove(self, sending: Sending) -> None:
+    def remove(self, sending: OutboxItem) -> None:
         """As if it had never been asked for."""
         self._db.execute(delete(outbox).where(outbox.c.id == sending.id))
 
-    def claim(self, mailbox_id: int, owner: str, lease: float) -> Sending | None:
+    def claim(self, mailbox_id: int, owner: str, lease: float) -> OutboxItem | None:
         """Two statements: the claim itself cannot tell what the state was before."""
         first = select(outbox).where(outbox.c.mailbox_id == mailbox_id, OUTBOX.ready, _AWAKE.exists())
         row = self._db.execute(
@@ -86,27 +86,27 @@ class OutboxRows:
         self._db.execute(claimed, {"me": owner, "lease": lease})
         return replace(before, attempts=before.attempts + 1)
 
-    def extend(self, sending: Sending, owner: str, lease: float) -> None:
+    def extend(self, sending: OutboxItem, owner: str, lease: float) -> None:
         OUTBOX.extend(self._db, owner, lease, outbox.c.id == sending.id)
 
-    def drafted(self, sending: Sending, owner: str, draft_id: str) -> bool:
+    def drafted(self, sending: OutboxItem, owner: str, draft_id: str) -> bool:
         again_at = db_now(self._redrive_after)
         waits = {"state": SendState.WAITING.value, "draft_id": draft_id, "redrive_at": again_at}
         return self._end(sending, owner, OUTBOX.release(_THIS, counted=True, **waits), after=0)
 
     def finish(
-        self, sending: Sending, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
+        self, sending: OutboxItem, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
     ) -> bool:
         ended = {"state": state.value, "sent_id": sent_id, "reason": reason}
         return self._end(sending, owner, OUTBOX.finish(_THIS, **ended))
 
     def release(
-        self, sending: Sending, owner: str, after: float, state: SendState, reason: str | None, looks: int
+        self, sending: OutboxItem, owner: str, after: float, state: SendState, reason: str | None, looks: int
     ) -> bool:
         waits = {"state": state.value, "reason": reason, "looks": looks}
         return self._end(sending, owner, OUTBOX.release(_THIS, counted=True, **waits), after=after)
 
-    def _end(self, sending: Sending, owner: str, change: Any, **values: float) -> bool:
+    def _end(self, sending: OutboxItem, owner: str, change: Any, **values: float) -> bool:
         return self._db.execute(change, {"this": sending.id, "me": owner, **values}).rowcount == 1
 
     def redrive(self, limit: int) -> tuple[int, ...]:
@@ -118,14 +118,14 @@ class OutboxRows:
         of_connection = outbox.c.connection_id == connection_id
         self._db.execute(delete(outbox).where(of_connection, in_key_order(self._db, outbox, of_connection)))
 
-    def _one(self, where: ColumnElement[bool]) -> Sending | None:
+    def _one(self, where: ColumnElement[bool]) -> OutboxItem | None:
         row = self._db.execute(select(outbox).where(where)).one_or_none()
         return sending(row) if row else None
 
 
-def sending(row: Any) -> Sending:
+def sending(row: Any) -> OutboxItem:
     """A row of the outbox in the domain's words."""
-    return Sending(
+    return OutboxItem(
         id=row.id,
         mailbox_id=row.mailbox_id,
         connection_id=row.connection_id,

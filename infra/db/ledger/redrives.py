@@ -38,7 +38,7 @@ def _sooner(dialect: str, *, skip_locked: bool) -> Update:
     return update(mailboxes).where(this, free).values(redrive_at=SOONER)
 
 
-class RedriveRows:
+class RedriveRepository:
     """The re-driver's moments within one transaction. `redrive_after`: seconds, see W2."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:

@@ -10,9 +10,9 @@ from domain.ledger import FAILED, Ahead, Claim, Cost, Planned, State, Step
 from domain.outcomes import Outcome
 from infra.db.ledger import statements
 from infra.db.ledger.claims import STEPS
-from infra.db.ledger.redrives import RedriveRows
+from infra.db.ledger.redrives import RedriveRepository
 from infra.db.mail import kept
-from infra.db.mail.decisions import DecisionRows
+from infra.db.mail.decisions import DecisionRepository
 from infra.db.sql import in_key_order, insert_new
 from infra.db.tables.mail import UNDONE, connections, decisions, mailboxes, steps
 from infra.db.types import NOW
@@ -26,12 +26,12 @@ _STOPPED = and_(
 """Not sorted because sorting was stopped, which it no longer is (E67)."""
 
 
-class LedgerRows(RedriveRows):
+class LedgerRepository(RedriveRepository):
     """The queue side of the ledger within one transaction. `redrive_after`: seconds, see W2."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:
         super().__init__(db, redrive_after)
-        self._decisions = DecisionRows(db)
+        self._decisions = DecisionRepository(db)
 
     def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None:
         """Add steps as (message, connection, plan); a step that is there already stays as it is (I2)."""

@@ -19,13 +19,13 @@ from domain.retention import ENDED, Data
 from domain.sorting import LabelChange, Labelled, Sorted
 from infra.db.mail.details import only
 from infra.db.mail.kept import DECISIONS
-from infra.db.mail.replacements import OF, TOUCHED, ReplacementRows, link, of_claims
+from infra.db.mail.replacements import OF, TOUCHED, ReplacementRepository, link, of_claims
 from infra.db.sql import insert_new
 from infra.db.tables.mail import decisions, steps
 from infra.db.types import NOW
 
 
-class DecisionRows(ReplacementRows):
+class DecisionRepository(ReplacementRepository):
     """Decisions within one transaction."""
 
     def skip(self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, Select, exists, literal, select, tuple_
 
 from domain.crm.locations import Location
 from domain.ledger import State, Step
-from domain.message_records import StepTaken
+from domain.message_records import StepRecord
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, Query
 from infra.db.mail.kept import DECISIONS, messages_of, steps_of
@@ -33,9 +33,9 @@ def entries(
     )
 
 
-def step_taken(row: Row[Any]) -> StepTaken:
+def step_taken(row: Row[Any]) -> StepRecord:
     """A row of `steps` in the domain's words."""
-    return StepTaken(
+    return StepRecord(
         step=Step(row.step),
         connection_id=row.connection_id,
         state=State(row.state),
@@ -93,18 +93,18 @@ def _decided(
 
 def _unfinished(
     db: Connection, location: Location, keys: Sequence[tuple[int, str]]
-) -> dict[tuple[int, str, int], StepTaken]:
+) -> dict[tuple[int, str, int], StepRecord]:
     """By mail and connection (0 before it is matched): the step it hangs on."""
     these = tuple_(steps.c.mailbox_id, steps.c.gmail_id).in_(keys)
     rows = db.execute(select(steps).where(these, UNDONE, steps_of(location))).all()
-    found: dict[tuple[int, str, int], StepTaken] = {}
+    found: dict[tuple[int, str, int], StepRecord] = {}
     for row in sorted(rows, key=lambda row: _FIRST.index(State(row.state))):
         found.setdefault((row.mailbox_id, row.gmail_id, row.connection_id), step_taken(row))
     return found
 
 
 def _entry(
-    mail: Row[Any], decided: Row[Any] | None, unfinished: dict[tuple[int, str, int], StepTaken]
+    mail: Row[Any], decided: Row[Any] | None, unfinished: dict[tuple[int, str, int], StepRecord]
 ) -> Entry:
     mailbox_id, gmail_id = mail.mailbox_id, mail.gmail_id
     unmatched = unfinished.get((mailbox_id, gmail_id, 0))

@@ -24,9 +24,9 @@ from domain.mailboxes import PUT_AWAY, Found, Touch, is_ours
 from domain.outcomes import PROVISIONAL, Outcome
 from domain.sorting import Category, category_of
 from infra.db.ledger.claims import STEPS
-from infra.db.ledger.steps import LedgerRows
-from infra.db.mail.decisions import DecisionRows
-from infra.db.mailboxes.history import TOLD_WITHIN, HistoryRows
+from infra.db.ledger.steps import LedgerRepository
+from infra.db.mail.decisions import DecisionRepository
+from infra.db.mailboxes.history import TOLD_WITHIN, HistoryRepository
 from infra.db.sql import in_key_order, insert_returning
 from infra.db.tables.mail import IS_WAITING, decisions, mailboxes, messages, steps
 from infra.db.types import NOW, db_now
@@ -36,14 +36,14 @@ GONE_AFTER_SECONDS = 60
 _TOLD_WITHIN = literal(TOLD_WITHIN // timedelta(milliseconds=1), BigInteger())
 
 
-class MessageRows:
+class MessageRepository:
     """Mail within one transaction."""
 
-    def __init__(self, db: Connection, ledger: LedgerRows, decided: DecisionRows) -> None:
+    def __init__(self, db: Connection, ledger: LedgerRepository, decided: DecisionRepository) -> None:
         self._db = db
         self._ledger = ledger
         self._decisions = decided
-        self._history = HistoryRows(db)
+        self._history = HistoryRepository(db)
 
     def record(
         self,

@@ -13,7 +13,7 @@ from infra.db.mail.kept import NOTIFICATIONS
 from infra.db.tables.mail import connections, contacts, merges, notifications
 
 
-class NoticeRows:
+class NoticeRepository:
     """The lists of one organisation's users, within one transaction."""
 
     def __init__(self, db: Connection, organisation_id: int) -> None:

@@ -17,7 +17,7 @@ from infra.db.tables.mail import channels, deliveries, notifications
 from infra.db.types import NOW, db_now, seconds
 
 
-class NotificationRows:
+class NotificationRepository:
     """Notifications within one transaction. `redrive_after` and `gather` are seconds: see W2, and E91 for how
     long a backlog of late mail is given to come together."""
 

@@ -10,13 +10,13 @@ from domain.crm.deals import Deal, DealCategory
 from domain.crm.locations import Location
 from domain.ledger import Step
 from domain.mail.addresses import loose
-from domain.message_records import Decided, DecidingDeal, Person, StepTaken, Trail
+from domain.message_records import ConnectionDecision, DecidingDeal, MessageRecord, Person, StepRecord
 from domain.outcomes import Outcome
 from domain.sorting import ByCategory, Category, LabelChange
 from infra.db.connections.crm_labels import called
 from infra.db.crm.merges import is_merge_of, person_of, whose
-from infra.db.crm.outdated import OutdatedRows
-from infra.db.crm.settings import SettingRows
+from infra.db.crm.outdated import OutdatedRepository
+from infra.db.crm.settings import SettingRepository
 from infra.db.mail.entries import step_taken
 from infra.db.mail.kept import DECISIONS, messages_of, steps_of
 from infra.db.tables.mail import (
@@ -34,7 +34,9 @@ from infra.db.tables.mail import (
 )
 
 
-def trails(db: Connection, location: Location, gmail_id: str, mailbox: str | None) -> tuple[Trail, ...]:
+def trails(
+    db: Connection, location: Location, gmail_id: str, mailbox: str | None
+) -> tuple[MessageRecord, ...]:
     """One for each mailbox of the location, or for the one of this address."""
     named = () if mailbox is None else (mailboxes.c.address == mailbox,)
     known = union(
@@ -59,13 +61,15 @@ def trails(db: Connection, location: Location, gmail_id: str, mailbox: str | Non
         .where(mailboxes.c.id.in_(known))
         .order_by(mailboxes.c.address)
     ).all()
-    names = SettingRows(db, location.organisation_id).get().label_names if rows else {}
+    names = SettingRepository(db, location.organisation_id).get().label_names if rows else {}
     return tuple(_trail(db, location, row, gmail_id, names) for row in rows)
 
 
-def _trail(db: Connection, location: Location, row: Row[Any], gmail_id: str, names: ByCategory) -> Trail:
+def _trail(
+    db: Connection, location: Location, row: Row[Any], gmail_id: str, names: ByCategory
+) -> MessageRecord:
     names = {**names, **called(row)}
-    return Trail(
+    return MessageRecord(
         mailbox_id=row.id,
         mailbox=row.address,
         gmail_id=gmail_id,
@@ -85,7 +89,7 @@ def _trail(db: Connection, location: Location, row: Row[Any], gmail_id: str, nam
     )
 
 
-def _steps(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -> tuple[StepTaken, ...]:
+def _steps(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -> tuple[StepRecord, ...]:
     rows = db.execute(
         select(steps).where(
             steps.c.mailbox_id == mailbox_id, steps.c.gmail_id == gmail_id, steps_of(location)
@@ -98,7 +102,9 @@ def _steps(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -
     )
 
 
-def _decided(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -> tuple[Decided, ...]:
+def _decided(
+    db: Connection, location: Location, mailbox_id: int, gmail_id: str
+) -> tuple[ConnectionDecision, ...]:
     rows = db.execute(
         select(
             decisions,
@@ -126,8 +132,8 @@ def _decided(db: Connection, location: Location, mailbox_id: int, gmail_id: str)
     return tuple(_read(db, location, row) for row in rows)
 
 
-def _read(db: Connection, location: Location, row: Row[Any]) -> Decided:
-    return Decided(
+def _read(db: Connection, location: Location, row: Row[Any]) -> ConnectionDecision:
+    return ConnectionDecision(
         connection_id=row.connection_id,
         user_id=row.user_id,
         dry_run=row.dry_run,
@@ -144,7 +150,7 @@ def _read(db: Connection, location: Location, row: Row[Any]) -> Decided:
         notification_id=row.notification_id,
         undone_at=row.undone_at,
         sorting_trouble=row.sorting_trouble,
-        outdated=OutdatedRows(db, location).behind(row.whose, row.deal_id, row.user_id),
+        outdated=OutdatedRepository(db, location).behind(row.whose, row.deal_id, row.user_id),
     )
 
 

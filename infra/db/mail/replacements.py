@@ -40,7 +40,7 @@ TOUCHED = exists().where(*_ITS_MAIL)
 """The user has changed a CRM label on the mail (I6)."""
 
 
-class SortingRows:
+class SortingRepository:
     """What sorting goes by, of mail in one location's connections, within one transaction. A contact is the one for
     whom the record of the mail counts."""
 
@@ -107,7 +107,7 @@ class SortingRows:
         )
 
 
-class ReplacementRows:
+class ReplacementRepository:
     """Replacements within one transaction."""
 
     def __init__(self, db: Connection) -> None:

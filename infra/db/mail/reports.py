@@ -7,11 +7,11 @@ from sqlalchemy import Connection, select
 
 from domain.crm.locations import Location
 from domain.crm.records import Records
-from domain.message_records import Trail
+from domain.message_records import MessageRecord
 from domain.outbox import SendReport, SendState
 from domain.reports import Bookmark, Entry, MailboxReport, Query, Totals
 from infra.db.crm.merges import is_merge_of, whose
-from infra.db.crm.outdated import OutdatedRows
+from infra.db.crm.outdated import OutdatedRepository
 from infra.db.ledger.outbox import sending
 from infra.db.mail.entries import entries
 from infra.db.mail.records import trails
@@ -19,7 +19,7 @@ from infra.db.mailboxes import status
 from infra.db.tables.mail import connections, mailboxes, merges, outbox
 
 
-class MailReportRows:
+class MailReportRepository:
     """Reports of one location within one transaction; nothing here writes."""
 
     def __init__(self, db: Connection, location: Location) -> None:
@@ -39,13 +39,13 @@ class MailReportRows:
 
     def count_outdated(self) -> Mapping[Records, int]:
         """How many records of each kind are out of date, those of the organisation's users too."""
-        return OutdatedRows(self._db, self._location).count()
+        return OutdatedRepository(self._db, self._location).count()
 
     def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
         """A page of the ledger: so many mails at most, the newest first, from after a place on."""
         return entries(self._db, self._location, query, after, mails)
 
-    def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[Trail, ...]:
+    def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]:
         """What the ledger holds of the mail, in every mailbox of the location that has one of this id."""
         return trails(self._db, self._location, gmail_id, mailbox)
 

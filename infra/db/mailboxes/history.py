@@ -26,7 +26,7 @@ _COLUMNS = (
 )
 
 
-class HistoryRows:
+class HistoryRepository:
     """The history of mailboxes within one transaction."""
 
     def __init__(self, db: Connection) -> None:

@@ -16,14 +16,14 @@ from infra.db.connections import crm_labels
 from infra.db.connections.aliases import REGISTERED, counts
 from infra.db.features import works
 from infra.db.ledger.claims import redrive
-from infra.db.mailboxes.history import HistoryRows, cursors_of
-from infra.db.mailboxes.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRows
+from infra.db.mailboxes.history import HistoryRepository, cursors_of
+from infra.db.mailboxes.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRepository
 from infra.db.sql import insert_new, key_order, lock, take_turn
 from infra.db.tables.mail import AWAKE, connections, mailbox_addresses, mailboxes
 from infra.db.types import NOW, db_now
 
 
-class MailboxRows(TroubleRows):
+class MailboxRepository(TroubleRepository):
     """Mailboxes within one transaction."""
 
     def get(self, mailbox_id: int) -> MailboxState | None:
@@ -126,7 +126,7 @@ class MailboxRows(TroubleRows):
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
         """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made
         anew."""
-        HistoryRows(self._db).begin(mailbox_id, watch.history_id)
+        HistoryRepository(self._db).begin(mailbox_id, watch.history_id)
         self._set(
             mailbox_id,
             **({"mails_pushed": 0, "mails_missed": 0} if anew else {}),
@@ -140,7 +140,7 @@ class MailboxRows(TroubleRows):
 
     def start_unwatched(self, mailbox_id: int, begun: Unwatched, retry_after: float) -> None:
         """The same where no watch could be had: the sweep looks into it, and a watch is tried again (E82, E85)."""
-        HistoryRows(self._db).begin(mailbox_id, begun.history_id)
+        HistoryRepository(self._db).begin(mailbox_id, begun.history_id)
         self._set(mailbox_id, **_BEGUN)
         self.watch_failed(mailbox_id, begun.trouble, retry_after)
 
@@ -167,7 +167,7 @@ class MailboxRows(TroubleRows):
 
     def forget(self, mailbox_id: int) -> None:
         """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
-        HistoryRows(self._db).forget(mailbox_id)
+        HistoryRepository(self._db).forget(mailbox_id)
         self._set(
             mailbox_id,
             synced_at=None,

@@ -18,7 +18,7 @@ _WAITS = there_is(steps.c.state, steps.c.mailbox_id == mailboxes.c.id, IS_WAITIN
 """Something waits in the mailbox, or is being worked on."""
 
 
-class TroubleRows:
+class TroubleRepository:
     """The troubles of mailboxes within one transaction."""
 
     def __init__(self, db: Connection) -> None:

@@ -16,7 +16,7 @@ from infra.db.tables.mail import mailboxes, unit_sums, units
 _NOTHING: Mapping[str, int] = dict.fromkeys(map(str, Purpose), 0)
 
 
-class UnitRows:
+class UnitRepository:
     """Units within one transaction."""
 
     def __init__(self, db: Connection) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Table, delete, select, text, update
 
 from domain.channels import ChannelKind, Parcel, Target
 from domain.ledger import Claim, Planned, State, Step
-from domain.outbox import Sending, SendState
+from domain.outbox import OutboxItem, SendState
 from infra.db.ledger.claims import DELIVERIES, OUTBOX, STEPS, Claims
 from infra.db.store import Store, Transaction
 from infra.db.tables.mail import decisions, deliveries, mailboxes, notifications, outbox, steps
@@ -258,7 +258,7 @@ class Outbox(Ledger):
             assert sending
             assert tx.outbox.drafted(sending, "asker", "r1")
 
-    def claim_in(self, tx: Transaction, owner: str, limit: int, lease: float) -> Mapping[int, Sending]:
+    def claim_in(self, tx: Transaction, owner: str, limit: int, lease: float) -> Mapping[int, OutboxItem]:
         one = tx.outbox.claim(self.world.mailbox_id, owner, lease)
         return {int(one.key): one} if one else {}
 
@@ -291,5 +291,5 @@ class Outbox(Ledger):
 LEDGERS: tuple[type[Ledger], ...] = (Steps, Deliveries, Outbox)
 
 
-def _attempts(one: Claim | Parcel | Sending) -> int:
+def _attempts(one: Claim | Parcel | OutboxItem) -> int:
     return one.attempts

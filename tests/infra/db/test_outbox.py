@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import String, text, update
 
-from domain.outbox import DRAFT_GONE, Sending, SendState
+from domain.outbox import DRAFT_GONE, OutboxItem, SendState
 from infra.db.store import Store
 from infra.db.tables.mail import mailboxes, outbox
 from tests.worlds import World
@@ -11,14 +11,14 @@ from tests.worlds import World
 DRAFT = "r1"
 
 
-def add(world: World, key: str = "k1", lease: float = 60) -> Sending:
+def add(world: World, key: str = "k1", lease: float = 60) -> OutboxItem:
     with world.store.begin("tests.add") as tx:
         added = tx.outbox.add(world.mailbox_id, world.connection_id, "ann", key, "caller", lease)
     assert added is not None
     return added
 
 
-def waiting(world: World, key: str = "k1") -> Sending:
+def waiting(world: World, key: str = "k1") -> OutboxItem:
     """One that was handed over."""
     sending = add(world, key)
     with world.store.begin("tests.drafted") as tx:
@@ -26,12 +26,12 @@ def waiting(world: World, key: str = "k1") -> Sending:
     return sending
 
 
-def claim(world: World, owner: str = "me", lease: float = 60) -> Sending | None:
+def claim(world: World, owner: str = "me", lease: float = 60) -> OutboxItem | None:
     with world.store.begin("tests.claim") as tx:
         return tx.outbox.claim(world.mailbox_id, owner, lease)
 
 
-def now(world: World, sending: Sending) -> Sending:
+def now(world: World, sending: OutboxItem) -> OutboxItem:
     with world.store.begin("tests.get", reads_only=True) as tx:
         found = tx.outbox.get(sending.id)
     assert found is not None

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import func, select
 
 from domain.quota import Purpose, quota_day
-from infra.db.mailboxes.units import UnitRows
+from infra.db.mailboxes.units import UnitRepository
 from infra.db.store import Store
 from infra.db.tables.mail import unit_sums, units
 from tests.worlds import make_world
@@ -46,7 +46,7 @@ def test_units_of_several_processes_add_up_by_mailbox_and_purpose(store: Store) 
 def test_a_batch_that_is_tried_again_counts_once_and_one_that_was_undone_counts_then(store: Store) -> None:
     rows = {1: {Purpose.SWEEP: 1}}
     with store.engine.connect() as db:
-        UnitRows(db).add("a", "one", TODAY, rows)
+        UnitRepository(db).add("a", "one", TODAY, rows)
         db.rollback()
     assert day(store) == {}
     for _ in range(3):

@@ -144,21 +144,25 @@ def test_who_was_opened_for_an_organisation_takes_no_key_s_word_for_it(statement
 
 
 ASKED: dict[str, Callable[[Store, Cipher], object]] = {
-    "disconnecting.LeavingRows.redrive_leaving": lambda store, _: _in(
+    "disconnecting.DisconnectingRepository.redrive_leaving": lambda store, _: _in(
         store, lambda tx: tx.connections.redrive_leaving(1, 60)
     ),
-    "reports.ReportRows.count_outdated": lambda store, _: _in(store, lambda tx: tx.reports.count_outdated()),
-    "reports.ReportRows.mailboxes": lambda store, _: _in(store, lambda tx: tx.reports.mailboxes(None, 1)),
-    "reports.ReportRows.totals": lambda store, _: _in(store, lambda tx: tx.reports.totals(None, 60)),
-    "reports.ReportRows.uncategorised_stages": lambda store, _: _in(
+    "reports.ReportRepository.count_outdated": lambda store, _: _in(
+        store, lambda tx: tx.reports.count_outdated()
+    ),
+    "reports.ReportRepository.mailboxes": lambda store, _: _in(
+        store, lambda tx: tx.reports.mailboxes(None, 1)
+    ),
+    "reports.ReportRepository.totals": lambda store, _: _in(store, lambda tx: tx.reports.totals(None, 60)),
+    "reports.ReportRepository.uncategorised_stages": lambda store, _: _in(
         store, lambda tx: tx.reports.uncategorised_stages(1)
     ),
-    "reports.ReportRows.zones": lambda store, _: _in(store, lambda tx: tx.reports.zones(1)),
-    "retention.RetentionRows._old": lambda store, _: _in(
+    "reports.ReportRepository.zones": lambda store, _: _in(store, lambda tx: tx.reports.zones(1)),
+    "retention.RetentionRepository._old": lambda store, _: _in(
         store, lambda tx: tx.retention.notifications(1, 1, ())
     ),
-    "retention.RetentionRows.sign_ins": lambda store, _: _in(store, lambda tx: tx.retention.sign_ins()),
-    "retention.RetentionRows._oldest": lambda store, _: _in(
+    "retention.RetentionRepository.sign_ins": lambda store, _: _in(store, lambda tx: tx.retention.sign_ins()),
+    "retention.RetentionRepository._oldest": lambda store, _: _in(
         store, lambda tx: tx.retention.versions(1, 1, ())
     ),
     "rotation._batches": rotate,

@@ -8,7 +8,7 @@ import typer
 
 from domain.errors import Refused
 from domain.pages import Place, read_place
-from handlers.context import Work
+from handlers.context import Context
 from handlers.live_view import live, notification_mail
 from handlers.live_view.live import Opened
 from workers.cli.mail import letters
@@ -78,9 +78,9 @@ def mail(
         _list(contact, viewer, search, mailbox, _place(before), limit, location, as_json=as_json)
         return
     where, message_id = _named(message_id, mailbox)
-    work = open_app().work
-    user_id = _viewer(viewer, work, location)
-    opened = live.open_mail(contact, message_id, user_id, work, mailbox=where, location=location)
+    context = open_app().context
+    user_id = _viewer(viewer, context, location)
+    opened = live.open_mail(contact, message_id, user_id, context, mailbox=where, location=location)
     _show(opened, folder, as_json=as_json)
 
 
@@ -95,9 +95,9 @@ def open_notification(
 
     Example: `lodestone open 41 --as uwe`
     """
-    work = open_app().work
-    user_id = _viewer(viewer, work, location)
-    notice, opened = notification_mail.open_notice(notification_id, user_id, work, location)
+    context = open_app().context
+    user_id = _viewer(viewer, context, location)
+    notice, opened = notification_mail.open_notice(notification_id, user_id, context, location)
     if opened is not None:
         _show(opened, folder, as_json=as_json, notice=letters.notice_as_json(notice))
     elif as_json:
@@ -128,12 +128,14 @@ def _list(
     as_json: bool,
 ) -> None:
     where = mailbox_address(mailbox)
-    work = open_app().work
-    user_id = _viewer(viewer, work, location)
+    context = open_app().context
+    user_id = _viewer(viewer, context, location)
     if contact is None:
-        page = live.show_own(user_id, work, limit=limit, place=place, words=search, location=location)
+        page = live.show_own(user_id, context, limit=limit, place=place, words=search, location=location)
     else:
-        page = live.show(contact, user_id, work, limit=limit, place=place, mailbox=where, location=location)
+        page = live.show(
+            contact, user_id, context, limit=limit, place=place, mailbox=where, location=location
+        )
     if as_json:
         letters.show_json({"contact_id": contact, "user": user_id} | letters.page_as_json(page))
     else:
@@ -158,8 +160,8 @@ def _show(opened: Opened, folder: Path | None, *, as_json: bool, notice: object 
         fail("Gmail did not give every attachment: try again in a minute", code=1)
 
 
-def _viewer(user_id: str | None, work: Work, location: str | None) -> str:
-    found = user_id or live.only_user(work, location)
+def _viewer(user_id: str | None, context: Context, location: str | None) -> str:
+    found = user_id or live.only_user(context, location)
     if found is None:
         raise Refused("name the user who looks: --as USER")
     return found

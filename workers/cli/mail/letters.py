@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from domain.mail.content import Piece
+from domain.mail.content import MimePart
 from domain.mail.messages import DRAFT, Direction
 from domain.notifications import NoticeKind
 from domain.reports import Notice
 from handlers.live_view.live import Asked, Opened, Page, attached
-from handlers.live_view.merged import PAUSED, SIGN_IN_NEEDED, Shown
+from handlers.live_view.merged import PAUSED, SIGN_IN_NEEDED, VisibleMail
 from handlers.live_view.notification_mail import Glance
 from workers.cli.terminal.safe import fitted, safe_line, safe_name, safe_text, save
 
@@ -172,7 +172,7 @@ def _words(one: Notice, seen: Glance) -> tuple[str, str]:
     return letter.header("Subject") or "(no subject)", letter.snippet
 
 
-def _as_json(one: Shown) -> dict[str, Any]:
+def _as_json(one: VisibleMail) -> dict[str, Any]:
     letter = one.letter
     return {
         "message_id": letter.gmail_id,
@@ -195,7 +195,7 @@ def _asked(one: Asked) -> dict[str, Any]:
     return {"mailbox": one.address, "trouble": one.trouble, "unread": one.unread}
 
 
-def _attachment(piece: Piece, number: int, saved: Path | None) -> dict[str, Any]:
+def _attachment(piece: MimePart, number: int, saved: Path | None) -> dict[str, Any]:
     return {
         "number": number,
         "name": piece.filename,
@@ -205,11 +205,11 @@ def _attachment(piece: Piece, number: int, saved: Path | None) -> dict[str, Any]
     }
 
 
-def _way(one: Shown) -> str:
+def _way(one: VisibleMail) -> str:
     return "draft" if DRAFT in one.letter.label_ids else _WAYS[one.direction]
 
 
-def _other(one: Shown) -> str:
+def _other(one: VisibleMail) -> str:
     """Whom the mail is from, or to where the owner wrote it."""
     if one.direction in (Direction.OUTBOUND, Direction.SELF):
         return one.letter.header("To") or one.letter.header("Cc")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.errors import Refused
-from domain.mail.composition import MAX_SIZE, NEWEST, Attachment, Person, Written
+from domain.mail.composition import MAX_SIZE, NEWEST, Attachment, MailRequest, Person
 from domain.outbox import (
     DRAFT_GONE,
     INTERRUPTED,
@@ -19,11 +19,11 @@ from domain.outbox import (
     SIGN_IN,
     SWITCHED_OFF,
     TOO_LATE,
-    Sending,
+    OutboxItem,
     SendReport,
     SendState,
 )
-from handlers.context import Work
+from handlers.context import Context
 from handlers.outbox import delivery, drafts
 from handlers.outbox.preparing import prepare
 from workers.cli.mail.answers import agree, show_prepared
@@ -120,7 +120,7 @@ def send(
     """
     answers = NEWEST if reply else reply_to
     _check(to, to_address, subject, reply_to, reply=reply, to_all=to_all)
-    written = Written(
+    written = MailRequest(
         user_id=user,
         text=_text(body),
         subject=subject,
@@ -132,8 +132,8 @@ def send(
         to_all=to_all,
         quote=quote,
     )
-    work = open_app().work
-    prepared = prepare(written, work, location)
+    context = open_app().context
+    prepared = prepare(written, context, location)
     if dry_run:
         show_prepared(prepared, as_json=as_json)
         return
@@ -143,11 +143,11 @@ def send(
         task = progress.add_task("to Gmail", total=None)
         asked = drafts.hand_over(
             prepared,
-            work,
+            context,
             key=key,
             progress=lambda sent, total: progress.update(task, completed=sent, total=total),
         )
-    _show(_awaited(asked, work) if wait else asked, as_json=as_json)
+    _show(_awaited(asked, context) if wait else asked, as_json=as_json)
 
 
 def show_outbox(
@@ -162,8 +162,8 @@ def show_outbox(
 
     Example: `lodestone outbox --as uwe --state failed`
     """
-    work = open_app().work
-    found = delivery.reports(user, mailbox_address(mailbox), state, limit, work, location)
+    context = open_app().context
+    found = delivery.reports(user, mailbox_address(mailbox), state, limit, context, location)
     if as_json:
         show_json([_report(one) for one in found])
     elif found:
@@ -201,20 +201,20 @@ def _check(
         )
 
 
-def _awaited(asked: Sending, work: Work) -> Sending:
+def _awaited(asked: OutboxItem, context: Context) -> OutboxItem:
     end = time.monotonic() + PATIENCE
     now = asked
     try:
         while now.ended_at is None and time.monotonic() < end:
             time.sleep(LOOK_EVERY)
-            now = delivery.look_up(asked.id, work) or now
+            now = delivery.look_up(asked.id, context) or now
     except KeyboardInterrupt:  # ends the waiting: the mail is on its way
         tell(f"number {asked.id} will be sent all the same; `lodestone outbox` shows what becomes of it")
         raise
     return now
 
 
-def _show(one: Sending, *, as_json: bool) -> None:
+def _show(one: OutboxItem, *, as_json: bool) -> None:
     if as_json:
         show_json(_as_json(one))
     elif one.state is SendState.SENT:
@@ -259,7 +259,7 @@ def _person(text: str) -> Person:
     return Person(named["address"], named["name"]) if named else Person(text)
 
 
-def _as_json(one: Sending) -> dict[str, Any]:
+def _as_json(one: OutboxItem) -> dict[str, Any]:
     return {
         "sending_id": one.id,
         "state": one.state.value,

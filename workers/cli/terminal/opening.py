@@ -34,6 +34,6 @@ def open_app() -> App:
 
 
 def _close(app: App) -> None:
-    write(app.work)
+    write(app.context)
     app.store.engine.dispose()
     app.redis.close()

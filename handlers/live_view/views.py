@@ -1,0 +1,107 @@
+"""Who looks at what: which mailboxes a viewer may see mail of (D13, Z19, Z20)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.connections import Connection, ConnectionState
+from domain.crm.locations import Location
+from domain.crm.organisations import SharingPolicy
+from domain.crm.users import User
+from domain.errors import Refused
+from domain.sharing import SharedMailbox, may_see
+from handlers.connections.permissions import check_known, check_permission
+from handlers.context import Context
+from handlers.crm.locations import Where, located
+from handlers.live_view.merged import (
+    PAUSED,
+    SIGN_IN_NEEDED,
+    VisibleMailbox,
+)
+from handlers.ports.store import InLocation, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Who looks at what: a record, or with no `contact_id` his own mailbox."""
+
+    viewer: User
+    contact_id: str | None
+    addresses: tuple[str, ...]
+    doors: tuple[VisibleMailbox, ...]
+    policy: SharingPolicy
+    location: Location
+
+
+def view_of(contact_id: str | None, viewer_id: str, mailbox: str | None, context: Context, at: Where) -> View:
+    """Of the record where one is named, else of the viewer's own mailbox."""
+    if contact_id is None:
+        return of_owner(viewer_id, context, at)
+    return of_record(contact_id, viewer_id, mailbox, context, at)
+
+
+def of_record(
+    contact_id: str, viewer_id: str, mailbox: str | None, context: Context, location: Where
+) -> View:
+    """Every mailbox where the viewer may see mail of the record (D13, Z45), or the named one. Raises Refused."""
+    with context.store.begin("live.enter", reads_only=True) as tx:
+        here = located(location, tx)
+        viewer = _viewer(viewer_id, here)
+        addresses = here.contacts.addresses_of(contact_id)
+        if addresses is None or not here.contacts.may_open(contact_id, viewer_id):
+            raise Refused(f"there is no contact {contact_id} that user {viewer_id} may open")
+        policy = here.settings.get().sharing
+        shared = here.sharing.mailboxes(viewer_id, contact_id, policy) if addresses else ()
+        doors = _doors(viewer, shared, policy, tx)
+    if mailbox is not None:
+        doors = tuple(door for door in doors if door.address == mailbox)
+        if not doors:
+            raise Refused(f"user {viewer_id} may not see mail of this contact in that mailbox")
+    return View(viewer, contact_id, addresses, doors, policy, here.location)
+
+
+def of_owner(viewer_id: str, context: Context, location: Where) -> View:
+    """The viewer\'s own mailbox. Raises Refused where he has none connected, or no permission (D12)."""
+    with context.store.begin("live.enter", reads_only=True) as tx:
+        here = located(location, tx)
+        viewer = _viewer(viewer_id, here)
+        policy = here.settings.get().sharing
+        doors = _doors(viewer, here.sharing.mailboxes(viewer_id, None, policy), policy, tx)
+        if not doors:
+            check_permission(viewer_id, here)
+    if not doors:
+        raise Refused(f"user {viewer_id} has no mailbox connected: `lodestone connect --user {viewer_id}`")
+    return View(viewer, None, (), doors, policy, here.location)
+
+
+def _viewer(user_id: str, here: InLocation) -> User:
+    check_known(user_id, here)
+    viewer = here.users.get(user_id) or User(user_id)
+    if not viewer.active:
+        raise Refused(f"user {user_id} is deactivated in the CRM")
+    return viewer
+
+
+def _doors(
+    viewer: User, shared: Collection[SharedMailbox], policy: SharingPolicy, tx: Transaction
+) -> tuple[VisibleMailbox, ...]:
+    """A mailbox is looked into once, however many connections lead there (E76)."""
+    found: dict[int, list[SharedMailbox]] = {}
+    for one in shared:
+        if may_see(viewer, one.share, policy):
+            found.setdefault(one.mailbox_id, []).append(one)
+    active = {
+        one.connection_id for those in found.values() for one in those if one.state is ConnectionState.ACTIVE
+    }
+    connections = tx.connections.of_ids(active)
+    return tuple(_door(those, connections) for those in found.values())
+
+
+def _door(those: Sequence[SharedMailbox], connections: Mapping[int, Connection]) -> VisibleMailbox:
+    active = [one for one in those if one.connection_id in connections]
+    return VisibleMailbox(
+        those[0].mailbox_id,
+        those[0].address,
+        tuple(one.share for one in active),
+        tuple(connections[one.connection_id] for one in active),
+        PAUSED if those[0].is_paused else None if active else SIGN_IN_NEEDED,
+    )
