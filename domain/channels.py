@@ -112,7 +112,7 @@ class Item:
     location: str
     created_at: datetime
     due: bool = True
-    gmail_id: str | None = None
+    message_id: str | None = None
     contact_id: str | None = None
     name: str | None = None
     author: str | None = None
@@ -234,5 +234,5 @@ def event_id(parcel: Parcel) -> str:
         return parcel.batch
     [item] = parcel.items
     if item.kind is NoticeKind.MAIL:
-        return str(uuid5(_OURS, f"mail/{item.connection_id}/{item.gmail_id}"))
+        return str(uuid5(_OURS, f"mail/{item.connection_id}/{item.message_id}"))
     return str(uuid5(_OURS, f"{item.kind.value}/{item.connection_id}/{item.created_at.isoformat()}"))

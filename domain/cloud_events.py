@@ -32,7 +32,7 @@ def event(parcel: Parcel) -> Mapping[str, Any]:
         return _summary(parcel)
     [item] = parcel.items
     of_mail = item.kind is NoticeKind.MAIL
-    subject = {"subject": item.gmail_id} if of_mail else {}
+    subject = {"subject": item.message_id} if of_mail else {}
     data: dict[str, Any] = {
         "user_id": item.user_id,
         "connection_id": item.connection_id,
@@ -45,7 +45,7 @@ def event(parcel: Parcel) -> Mapping[str, Any]:
             "from": item.author,
             "via_list": item.via_list,
             "received_at": item.received_at and moment(item.received_at),
-            "message_id": item.gmail_id,
+            "message_id": item.message_id,
         }
     at = item.received_at or item.created_at
     return envelope(event_id(parcel), TYPES[item.kind], item.location, at, data, **subject)
@@ -98,7 +98,7 @@ def _summary(parcel: Parcel) -> Mapping[str, Any]:
     data = {
         "user_id": parcel.items[0].user_id,
         "count": len(parcel.items),
-        "message_ids": [item.gmail_id for item in parcel.items],
+        "message_ids": [item.message_id for item in parcel.items],
         "oldest_received_at": moment(min(times)),
         "newest_received_at": moment(max(times)),
     }

@@ -50,13 +50,13 @@ class State(StrEnum):
 class Claim:
     """One step of one message, ours until its lease ends (W2). `connection_id` is 0 for MATCH."""
 
-    gmail_id: str
+    message_id: str
     connection_id: int
     attempts: int
 
     @property
     def key(self) -> tuple[str, int]:
-        return self.gmail_id, self.connection_id
+        return self.message_id, self.connection_id
 
 
 @dataclass(frozen=True, slots=True)

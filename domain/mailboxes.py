@@ -61,7 +61,7 @@ class Change:
     history record, a decimal without bounds."""
 
     kind: ChangeKind
-    gmail_id: str
+    message_id: str
     label_ids: frozenset[str] | None
     record_id: str = ""
 
@@ -141,7 +141,7 @@ class Cursors:
 class Touch:
     """A CRM label put on or taken off a message, by the user or by us. Its record tells it from a later one."""
 
-    gmail_id: str
+    message_id: str
     label_id: str
     added: bool
     record_id: str = ""
@@ -168,9 +168,9 @@ REOPENING = frozenset({SPAM, TRASH, DRAFT})
 PUT_AWAY = frozenset({SPAM, TRASH})
 
 
-def listed(gmail_ids: tuple[str, ...]) -> Found:
+def listed(message_ids: tuple[str, ...]) -> Found:
     """Mail that a list names outside Spam and Trash: new, or out of there again (E36, E84)."""
-    return Found(gmail_ids, (), gmail_ids, (), ())
+    return Found(message_ids, (), message_ids, (), ())
 
 
 def judged_once(change: Change, crm_labels: frozenset[str]) -> frozenset[str]:
@@ -190,26 +190,26 @@ def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
     deleted: dict[str, None] = {}
     touched: dict[Touch, None] = {}
     for change in changes:
-        gmail_id, labels = change.gmail_id, change.label_ids or frozenset()
+        message_id, labels = change.message_id, change.label_ids or frozenset()
         if change.kind is ChangeKind.ADDED:
-            seen.setdefault(gmail_id, gate_by_labels(labels))
+            seen.setdefault(message_id, gate_by_labels(labels))
         elif change.kind is ChangeKind.DELETED:
-            deleted[gmail_id] = None
+            deleted[message_id] = None
         else:
             added = change.kind is ChangeKind.LABELS_ADDED
             telling = crm_labels | PUT_AWAY if added else crm_labels
-            touched |= {Touch(gmail_id, label, added, change.record_id): None for label in labels & telling}
+            touched |= {Touch(message_id, label, added, change.record_id): None for label in labels & telling}
             if not added and labels & REOPENING:
-                reopened[gmail_id] = None
-    seen |= {gmail_id: None for gmail_id in reopened if gmail_id in seen}
-    seen |= {gmail_id: Outcome.SKIP_GONE for gmail_id in deleted if gmail_id in seen}
+                reopened[message_id] = None
+    seen |= {message_id: None for message_id in reopened if message_id in seen}
+    seen |= {message_id: Outcome.SKIP_GONE for message_id in deleted if message_id in seen}
     return Found(
         new=tuple(i for i, verdict in seen.items() if verdict is None),
         dropped=tuple((i, verdict) for i, verdict in seen.items() if verdict is not None),
         reopened=tuple(i for i in reopened if i not in seen and i not in deleted),
         deleted=tuple(i for i in deleted if i not in seen),
         touched=tuple(
-            t for t in touched if t.label_id not in PUT_AWAY or t.gmail_id not in {*seen, *reopened}
+            t for t in touched if t.label_id not in PUT_AWAY or t.message_id not in {*seen, *reopened}
         ),
     )
 

@@ -83,7 +83,7 @@ class MessageRecord:
 
     mailbox_id: int
     mailbox: str
-    gmail_id: str
+    message_id: str
     label_names: dict[str, str]
     came_by: str | None
     seen_at: datetime | None

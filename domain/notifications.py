@@ -26,7 +26,7 @@ class NoticeKind(StrEnum):
 class Told:
     """The mails that are new on the user's list, and the channels to wake after the commit."""
 
-    gmail_ids: tuple[str, ...]
+    message_ids: tuple[str, ...]
     channels: frozenset[int]
 
 

@@ -23,8 +23,8 @@ class Place:
     def token(self) -> str:
         """Opaque text for the caller to bring back."""
         by_mailbox: dict[int, list[str]] = {}
-        for mailbox_id, gmail_id in sorted(self.seen):
-            by_mailbox.setdefault(mailbox_id, []).append(gmail_id)
+        for mailbox_id, message_id in sorted(self.seen):
+            by_mailbox.setdefault(mailbox_id, []).append(message_id)
         content = json.dumps([self.second, *([key, *ids] for key, ids in by_mailbox.items())])
         return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
@@ -36,7 +36,7 @@ def read_place(token: str) -> Place:
     try:
         content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         second, *rows = json.loads(content)
-        seen = frozenset((int(key), gmail_id) for key, *ids in rows for gmail_id in _ids(ids))
+        seen = frozenset((int(key), message_id) for key, *ids in rows for message_id in _ids(ids))
     except (binascii.Error, TypeError, ValueError, RecursionError):
         raise ValueError("no token") from None
     if type(second) is not int or not 0 <= second < _LAST_SECOND:

@@ -103,7 +103,7 @@ class Notice:
     name: str | None = None
     author: str | None = None
     received_at: datetime | None = None
-    gmail_id: str | None = None
+    message_id: str | None = None
     contact_id: str | None = None
     via_list: bool = False
     location: Location | None = None
@@ -147,5 +147,5 @@ class Entry:
         return self.bookmark[0]
 
     @property
-    def gmail_id(self) -> str:
+    def message_id(self) -> str:
         return self.bookmark[2]

@@ -69,7 +69,7 @@ class Earlier:
 class Replacing:
     """An earlier mail whose label `old` makes way for that of `new` (E47), unless the user has touched it."""
 
-    gmail_id: str
+    message_id: str
     connection_id: int
     contact_id: str
     old: Category
@@ -85,7 +85,7 @@ class Replacing:
 class Labelled:
     """A mail that sorting has changed, and what it added and removed in all."""
 
-    gmail_id: str
+    message_id: str
     connection_id: int
     made: LabelChange
 

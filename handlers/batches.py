@@ -31,7 +31,7 @@ def set_aside_exhausted(
         ids = [connection.id for connection in connections]
         tx.ledger.set_aside(mailbox_id, step, spent, owner, ids)
     for claim in spent:
-        log.error("message.abandoned", mailbox_id=mailbox_id, message_id=claim.gmail_id, step=step.value)
+        log.error("message.abandoned", mailbox_id=mailbox_id, message_id=claim.message_id, step=step.value)
     return tuple(claim for claim in claims if claim.attempts <= TRIES)
 
 
@@ -77,8 +77,8 @@ class ClaimedBatch:
         where the trouble is the message's own."""
         limited = [error for error in errors.values() if isinstance(error, TryAgain) and error.whole_mailbox]
         innocent = {i for i, error in errors.items() if isinstance(error, NotAsked) or error in limited}
-        mine = [claim for claim in self.claims if claim.gmail_id in errors.keys() - innocent]
-        others = [claim for claim in self.claims if claim.gmail_id in innocent]
+        mine = [claim for claim in self.claims if claim.message_id in errors.keys() - innocent]
+        others = [claim for claim in self.claims if claim.message_id in innocent]
         if mine:
             alone = len(self.claims) == 1
             pause = wait_alone(mine[0].attempts).total_seconds() if alone else self._pause(mine)
@@ -107,7 +107,7 @@ class ClaimedBatch:
             "step.postponed",
             mailbox_id=self.mailbox.id,
             step=self.step.value,
-            message_ids=[claim.gmail_id for claim in claims],
+            message_ids=[claim.message_id for claim in claims],
             seconds=round(after, 1),
         )
 

@@ -185,7 +185,7 @@ def _say(one: Posted, posted: Sequence[Posted], context: Context) -> None:
     if answer.verdict is Verdict.TAKEN:
         say.info(
             "delivery.sent",
-            message_id=None if parcel.summary else parcel.items[0].gmail_id,
+            message_id=None if parcel.summary else parcel.items[0].message_id,
             notifications=len(parcel.items),
             milliseconds=one.milliseconds,
         )

@@ -65,7 +65,7 @@ def _match(
     piece: ClaimedBatch, connections: Sequence[Connection], own: frozenset[str], context: Context
 ) -> tuple[bool, Ahead | None]:
     began = time.monotonic()
-    ids = [claim.gmail_id for claim in piece.claims]
+    ids = [claim.message_id for claim in piece.claims]
     answer = with_mailbox(
         connections,
         context,
@@ -80,7 +80,7 @@ def _match(
     fetched, spent = answer
     piece.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
     messages = [read(message, own) for message in fetched.values() if isinstance(message, Fetched)]
-    missing = [gmail_id for gmail_id, message in fetched.items() if message is None]
+    missing = [message_id for message_id, message in fetched.items() if message is None]
     cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
     return once_more(lambda: _record(piece, messages, missing, cost, context))
 
@@ -99,26 +99,28 @@ def _record(
         if messages or missing:
             piece.succeeded(tx)
         held = {
-            gmail_id for gmail_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, context.me())
+            message_id for message_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, context.me())
         }
-        messages = [message for message in messages if message.gmail_id in held]
+        messages = [message for message in messages if message.message_id in held]
         behind = _shown_as_before(mailbox_id, messages, tx)
-        messages = [message for message in messages if message.gmail_id not in behind]
+        messages = [message for message in messages if message.message_id not in behind]
         missing = held.intersection(missing)
         gone = tx.messages.missing(mailbox_id, missing) if missing else frozenset[str]()
         decided = _decide_all(tx, piece.mailbox, connections, messages) if messages else []
-        ended = {message.gmail_id for message in messages} | gone
-        claims = [claim for claim in piece.claims if claim.gmail_id in ended]
+        ended = {message.message_id for message in messages} | gone
+        claims = [claim for claim in piece.claims if claim.message_id in ended]
         costs = dict.fromkeys(ended, cost)
         tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), context.me(), costs)
         tx.decisions.skip(mailbox_id, dict.fromkeys(gone, Outcome.SKIP_GONE), [c.id for c in connections])
         _write(tx, mailbox_id, decided)
         ahead = tx.ledger.ahead(mailbox_id) if len(piece.claims) < SLICE else None
-    waiting = [claim for claim in piece.claims if claim.gmail_id in behind | (set(missing) - gone)]
+    waiting = [claim for claim in piece.claims if claim.message_id in behind | (set(missing) - gone)]
     if waiting:
         piece.release(waiting, MISSING_WAIT, counted=False)
-    for gmail_id in gone:
-        log.info("message.lost", mailbox_id=mailbox_id, message_id=gmail_id, outcome=Outcome.SKIP_GONE.value)
+    for message_id in gone:
+        log.info(
+            "message.lost", mailbox_id=mailbox_id, message_id=message_id, outcome=Outcome.SKIP_GONE.value
+        )
     for one in decided:
         _say(one, piece, cost)
     return True, ahead
@@ -126,7 +128,7 @@ def _record(
 
 def _shown_as_before(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> frozenset[str]:
     """Mail that has just left Spam or Trash by history, while Gmail still shows it there (W9)."""
-    put_away = {m.gmail_id for m in messages if not PUT_AWAY.isdisjoint(m.label_ids)}
+    put_away = {m.message_id for m in messages if not PUT_AWAY.isdisjoint(m.label_ids)}
     return tx.messages.just_reopened(mailbox_id, put_away) if put_away else frozenset()
 
 
@@ -201,7 +203,7 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
     for one in decided:
         message, connection_id, hit = one.message, one.connection.id, one.decision.hit
         if one.decision.skip is not None:
-            skipped.setdefault(connection_id, {})[message.gmail_id] = one.decision.skip
+            skipped.setdefault(connection_id, {})[message.message_id] = one.decision.skip
         if hit is None or message.author is None:
             continue
         in_inbox = INBOX in message.label_ids
@@ -214,9 +216,9 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
             in_inbox,
             message.via_list,
         )
-        belongs = (message.gmail_id, connection_id, link, one.decision.final)
+        belongs = (message.message_id, connection_id, link, one.decision.final)
         linked.setdefault(one.decision.kept, []).append(belongs)
-        planned += [(message.gmail_id, connection_id, step) for step in one.decision.steps]
+        planned += [(message.message_id, connection_id, step) for step in one.decision.steps]
     for connection_id, outcomes in skipped.items():
         tx.decisions.skip(mailbox_id, outcomes, [connection_id])
     for kept, links in linked.items():
@@ -228,7 +230,7 @@ def _say(one: _Decided, piece: ClaimedBatch, cost: Cost) -> None:
     skip, hit = one.decision.skip, one.decision.hit
     say = log.bind(
         mailbox_id=piece.mailbox.id,
-        message_id=one.message.gmail_id,
+        message_id=one.message.message_id,
         connection_id=one.connection.id,
         location_id=one.connection.location.id,
         milliseconds=round(cost.seconds * 1000),

@@ -53,7 +53,7 @@ def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[
         return [], frozenset()
     links = tx.decisions.links(claims)
     # The list is read in the order of its ids: a claim's own order is the database's.
-    claims = tuple(sorted(claims, key=lambda claim: (links[claim.key].received_at, claim.gmail_id)))
+    claims = tuple(sorted(claims, key=lambda claim: (links[claim.key].received_at, claim.message_id)))
     outcomes = {claim: _outcome(connections[claim.connection_id], links[claim.key]) for claim in claims}
     new: set[tuple[str, int]] = set()
     channels: frozenset[int] = frozenset()
@@ -64,7 +64,7 @@ def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[
         # Of content nothing is told, whatever two-way sync may keep.
         may_keep = kept(connection.mode, Admission.REFUSED, magnet=connection.features.magnet)
         told = tx.notifications.notify(connection, due, links, may_keep)
-        new |= {(gmail_id, connection.id) for gmail_id in told.gmail_ids}
+        new |= {(message_id, connection.id) for message_id in told.message_ids}
         channels |= told.channels
     tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, context.me(), {})
     labelled = {claim: word for claim in claims if (word := links[claim.key].labelled)}
@@ -88,7 +88,7 @@ def _outcome(connection: Connection, link: Link) -> Outcome:
 def _say(one: _Announced, mailbox_id: int) -> None:
     say = log.bind(
         mailbox_id=mailbox_id,
-        message_id=one.claim.gmail_id,
+        message_id=one.claim.message_id,
         connection_id=one.claim.connection_id,
         location_id=one.location_id,
     )

@@ -55,28 +55,28 @@ def _brake_some(mailbox: str | None, after: int, context: Context, *, paused: bo
         return change(mailbox, after, AT_ONCE)
 
 
-def retry(gmail_id: str, mailbox: str | None, context: Context, location: Where = None) -> int:
+def retry(message_id: str, mailbox: str | None, context: Context, location: Where = None) -> int:
     """A mail that was set aside, or whose sorting was stopped, is tried again as if for the first time.
 
     Returns in how many mailboxes; 0 when the ledger does not know it. Raises Refused where it stands elsewhere.
     """
-    trails, retried = once_more(lambda: _retry_one(gmail_id, mailbox, context, location))
+    trails, retried = once_more(lambda: _retry_one(message_id, mailbox, context, location))
     if trails and not retried:
         where = "; ".join(f"in {trail.mailbox} {standing(trail)}" for trail in trails)
-        raise Refused(f"{gmail_id} is not set aside: {where}")
+        raise Refused(f"{message_id} is not set aside: {where}")
     for mailbox_id in retried:
-        log.info("message.retried", mailbox_id=mailbox_id, message_id=gmail_id)
+        log.info("message.retried", mailbox_id=mailbox_id, message_id=message_id)
     return len(retried)
 
 
 def _retry_one(
-    gmail_id: str, mailbox: str | None, context: Context, location: Where
+    message_id: str, mailbox: str | None, context: Context, location: Where
 ) -> tuple[Sequence[MessageRecord], list[int]]:
     with context.store.begin("brakes.retry") as tx:
         _look_up(mailbox, tx)
-        trails = located(location, tx).reports.trails(gmail_id, mailbox)
+        trails = located(location, tx).reports.trails(message_id, mailbox)
         ids = sorted(trail.mailbox_id for trail in trails)
-        return trails, [mailbox_id for mailbox_id in ids if tx.ledger.retry(mailbox_id, [gmail_id])]
+        return trails, [mailbox_id for mailbox_id in ids if tx.ledger.retry(mailbox_id, [message_id])]
 
 
 def retry_all(mailbox: str | None, context: Context) -> int:
@@ -84,8 +84,8 @@ def retry_all(mailbox: str | None, context: Context) -> int:
     total, full = 0, True
     while full:
         mails = once_more(lambda: _retry_some(mailbox, context))
-        for mailbox_id, gmail_id in mails:
-            log.info("message.retried", mailbox_id=mailbox_id, message_id=gmail_id)
+        for mailbox_id, message_id in mails:
+            log.info("message.retried", mailbox_id=mailbox_id, message_id=message_id)
         total += len(mails)
         full = len(mails) == AT_ONCE
     return total
@@ -96,7 +96,7 @@ def _retry_some(mailbox: str | None, context: Context) -> Sequence[tuple[int, st
         _look_up(mailbox, tx)
         mails = tx.ledger.aside(mailbox, AT_ONCE)
         for mailbox_id in sorted({mailbox_id for mailbox_id, _ in mails}):
-            tx.ledger.retry(mailbox_id, [gmail_id for its, gmail_id in mails if its == mailbox_id])
+            tx.ledger.retry(mailbox_id, [message_id for its, message_id in mails if its == mailbox_id])
     return mails
 
 

@@ -80,12 +80,12 @@ def ledger(query: Query, context: Context, location: Where = None) -> Iterator[E
 
 
 def explain(
-    gmail_id: str, mailbox: str | None, context: Context, location: Where = None
+    message_id: str, mailbox: str | None, context: Context, location: Where = None
 ) -> tuple[Explained, ...]:
     """The decision on a mail, in every mailbox that has one of this id."""
     with context.store.begin("reports.trail", reads_only=True) as tx:
         here = located(location, tx)
-        trails = here.reports.trails(gmail_id, mailbox)
+        trails = here.reports.trails(message_id, mailbox)
         today = local_date(context.today_is(), here.settings.get().time_zone)
     return tuple(Explained(trail, _seen_now(trail, context), today) for trail in trails)
 
@@ -118,12 +118,12 @@ def _read_again(trail: MessageRecord, context: Context) -> Message | SeenNow:
         connections = tx.connections.working(trail.mailbox_id)
         own = tx.mailboxes.own_addresses(trail.mailbox_id)
     try:
-        answer = with_mailbox(connections, context, lambda gmail: gmail.fetch([trail.gmail_id]))
+        answer = with_mailbox(connections, context, lambda gmail: gmail.fetch([trail.message_id]))
     except (TryAgain, GiveUp) as error:
         return SeenNow(problem=f"Gmail cannot be asked ({error.reason})")
     if answer is None:
         return SeenNow(problem="nobody is signed in to this mailbox")
-    found = answer[trail.gmail_id]
+    found = answer[trail.message_id]
     if isinstance(found, Fetched):
         return read(found, own)
     if found is None:

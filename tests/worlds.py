@@ -89,16 +89,18 @@ def connection_of(tx: Transaction, world: World) -> Connection:
     return connection
 
 
-def found(*gmail_ids: str) -> Found:
+def found(*message_ids: str) -> Found:
     """History that names new mail and nothing else."""
-    return Found(gmail_ids, (), (), (), ())
+    return Found(message_ids, (), (), (), ())
 
 
-def arrive(world: World, *gmail_ids: str) -> tuple[str, ...]:
+def arrive(world: World, *message_ids: str) -> tuple[str, ...]:
     """New mail enters the ledger; returns what waits to be matched."""
     with world.store.begin("tests.arrive") as tx:
         tx.ledger.redrive_within(world.mailbox_id, 60)
-        return tx.messages.record(world.mailbox_id, found(*gmail_ids), "push", [world.connection_id], LABELS)
+        return tx.messages.record(
+            world.mailbox_id, found(*message_ids), "push", [world.connection_id], LABELS
+        )
 
 
 def link(author: str = "ann@example.com", minute: int = 0, contact_id: str = "ann") -> Link:
@@ -106,16 +108,16 @@ def link(author: str = "ann@example.com", minute: int = 0, contact_id: str = "an
     return Link(contact_id, author, MatchedBy.EXACT, author, START + timedelta(minutes=minute))
 
 
-def match(world: World, *gmail_ids: str, steps: Sequence[Planned] | None = None) -> None:
+def match(world: World, *message_ids: str, steps: Sequence[Planned] | None = None) -> None:
     """The mails are matched to Ann, a minute apart, and wait to be announced, then sorted (unless `steps`)."""
     due = steps or (Planned(Step.ANNOUNCE, State.WAITING), Planned(Step.SORT, State.BLOCKED))
     connection_id = world.connection_id
     with world.store.begin("tests.match") as tx:
-        claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, len(gmail_ids), "matcher", 60)
+        claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, len(message_ids), "matcher", 60)
         tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), "matcher", {})
-        linked = [(i, connection_id, link(minute=n), None) for n, i in enumerate(gmail_ids)]
+        linked = [(i, connection_id, link(minute=n), None) for n, i in enumerate(message_ids)]
         tx.decisions.link(world.mailbox_id, linked, KEPT)
-        tx.ledger.plan(world.mailbox_id, [(i, connection_id, step) for i in gmail_ids for step in due])
+        tx.ledger.plan(world.mailbox_id, [(i, connection_id, step) for i in message_ids for step in due])
 
 
 def stopped(

@@ -54,7 +54,7 @@ class RepliedMail:
     """The mail that is answered, as its mailbox has it. Lives in memory only (D2)."""
 
     thread_id: str
-    message_id: str = field(repr=False)
+    rfc_message_id: str = field(repr=False)
     references: str = field(repr=False)
     subject: str = field(repr=False)
 
@@ -171,7 +171,7 @@ def _headers(mail: OutgoingMail, key: str) -> Iterator[tuple[str, str]]:
 
 def _chain(original: RepliedMail) -> list[str]:
     """The first mail of the thread, and the last ones up to the one that is answered, by RFC 5322."""
-    [*own] = rfc_message_ids(original.message_id)[:1]
+    [*own] = rfc_message_ids(original.rfc_message_id)[:1]
     if not own:
         return []
     before = [one for one in rfc_message_ids(original.references) if one not in own]

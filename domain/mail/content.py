@@ -64,7 +64,7 @@ class MimePart:
 class MailContent:
     """A mail as it is shown: in a list, and then its pieces have no content, or whole."""
 
-    gmail_id: str
+    message_id: str
     thread_id: str
     label_ids: frozenset[str]
     received_at: datetime
@@ -74,7 +74,7 @@ class MailContent:
     def message(self, own: frozenset[str]) -> Message:
         """The same as the rules see it, in the mailbox whose addresses are `own`."""
         return read(
-            Fetched(self.gmail_id, self.label_ids, self.received_at, self.body.part()),
+            Fetched(self.message_id, self.label_ids, self.received_at, self.body.part()),
             own,
         )
 

@@ -34,7 +34,7 @@ _STOPPED_BY_LABEL = (
 class Fetched:
     """A message as users.messages.get gives it, trimmed by `fields`. Lives in memory only (D2)."""
 
-    gmail_id: str
+    message_id: str
     label_ids: frozenset[str]
     received_at: datetime
     payload: Part
@@ -59,7 +59,7 @@ class Message:
     the very address of its sender is on no record (D16).
     """
 
-    gmail_id: str
+    message_id: str
     label_ids: frozenset[str]
     received_at: datetime
     sender: str | None
@@ -114,7 +114,7 @@ def read(fetched: Fetched, own: frozenset[str]) -> Message:
     sender, author, rewritten = _writers(fields, found, own)
     marks = classify(fetched.payload, fields, (author,) if author else found.addresses)
     return Message(
-        gmail_id=fetched.gmail_id,
+        message_id=fetched.message_id,
         label_ids=fetched.label_ids,
         received_at=fetched.received_at,
         sender=sender,

@@ -86,7 +86,7 @@ def show_own(
 
 def open_mail(
     contact_id: str | None,
-    gmail_id: str,
+    message_id: str,
     viewer_id: str,
     context: Context,
     *,
@@ -102,7 +102,7 @@ def open_mail(
     view = view_of(contact_id, viewer_id, mailbox, context, location)
     entries = [MailboxSession(door, context) for door in view.doors]
     sight = _Sight(view, context)
-    found = [one for those in at_once([_Opening(e, gmail_id, sight) for e in entries]) for one in those]
+    found = [one for those in at_once([_Opening(e, message_id, sight) for e in entries]) for one in those]
     tell(viewer_id, contact_id, entries, began)
     if len(found) > 1:
         where = ", ".join(sorted(one.shown.mailbox for one in found))
@@ -120,8 +120,8 @@ def attached(opened: Opened, piece: MimePart) -> bytes | None:
     """What an attachment of the mail holds; None when Gmail does not give it."""
     if piece.content is not None or piece.attachment_id is None:
         return piece.content
-    gmail_id, attachment_id = opened.shown.letter.gmail_id, piece.attachment_id
-    return opened.entry.ask(lambda gmail: gmail.attachment(gmail_id, attachment_id))
+    message_id, attachment_id = opened.shown.letter.message_id, piece.attachment_id
+    return opened.entry.ask(lambda gmail: gmail.attachment(message_id, attachment_id))
 
 
 def own_entry(user_id: str, context: Context, location: Where = None) -> MailboxSession:
@@ -162,12 +162,12 @@ class _Opening:
     """One mailbox's try to open a mail."""
 
     entry: MailboxSession
-    gmail_id: str
+    message_id: str
     sight: VisibilityFilter
 
     def __call__(self) -> list[Opened]:
         """The mail, if this mailbox has it and the viewer may see it."""
-        answer = self.entry.ask(lambda gmail: [gmail.letter(self.gmail_id)])
+        answer = self.entry.ask(lambda gmail: [gmail.letter(self.message_id)])
         letter = answer[0] if answer else None
         if isinstance(letter, TryAgain | GiveUp):
             self.entry.trouble = letter.reason

@@ -56,7 +56,7 @@ class VisibleMail:
     @property
     def order(self) -> tuple[datetime, int, str]:
         """Newest first, when it is sorted backwards."""
-        return self.letter.received_at, self.mailbox_id, self.letter.gmail_id
+        return self.letter.received_at, self.mailbox_id, self.letter.message_id
 
 
 class VisibilityFilter(Protocol):
@@ -131,7 +131,7 @@ class _Search:
 
     def reached(self, times: Mapping[str, datetime]) -> datetime | None:
         """Whatever it gives yet is not newer than this."""
-        return min((times[gmail_id] for gmail_id in self.passed if gmail_id in times), default=None)
+        return min((times[message_id] for message_id in self.passed if message_id in times), default=None)
 
     def is_behind(self, head: VisibleMail | None, times: Mapping[str, datetime]) -> bool:
         reached = self.reached(times)
@@ -146,11 +146,11 @@ class _Search:
                 self._ids.extend(ids)
                 self._listed = self._page is None
                 continue
-            gmail_id = self._ids.popleft()
-            self.passed.append(gmail_id)
-            if gmail_id not in drawn:
-                drawn.add(gmail_id)
-                fresh.append(gmail_id)
+            message_id = self._ids.popleft()
+            self.passed.append(message_id)
+            if message_id not in drawn:
+                drawn.add(message_id)
+                fresh.append(message_id)
         return fresh
 
 
@@ -193,7 +193,7 @@ class MergedMail:
         """The next batch; no more than the page has room for, unless what came was not to be shown."""
         size = min(BATCH, wanted) if self._all_shown else BATCH
         letters = self.entry.ask(lambda gmail: self._next(gmail, size, head)) or ()
-        self.looked_at |= {letter.gmail_id: letter.received_at for letter in letters}
+        self.looked_at |= {letter.message_id: letter.received_at for letter in letters}
         shown = self.sight(self.entry.door, letters)
         self._all_shown = len(shown) == len(letters)
         self.waiting = deque(sorted([*self.waiting, *shown], key=lambda one: one.order, reverse=True))
@@ -217,7 +217,7 @@ class MergedMail:
             self._drawn |= self.seen
         behind = [one for one in self._searches if one.is_behind(head, self.looked_at)]
         share = max(1, min(size // max(1, len(behind)), BATCH // len(self._searches)))
-        return [gmail_id for one in behind for gmail_id in one.draw(gmail, share, self._drawn)]
+        return [message_id for one in behind for message_id in one.draw(gmail, share, self._drawn)]
 
 
 def merge(
@@ -285,7 +285,7 @@ def _end(feeds: Sequence[MergedMail], full: Sequence[VisibleMail], place: Place 
     second = int(end.timestamp())
     seen = set(place.seen) if place and place.second == second else set()
     for feed in feeds:
-        waiting = {one.letter.gmail_id for one in feed.waiting}
+        waiting = {one.letter.message_id for one in feed.waiting}
         of_second = {i for i, moment in feed.looked_at.items() if int(moment.timestamp()) == second}
-        seen |= {(feed.entry.door.mailbox_id, gmail_id) for gmail_id in of_second - waiting}
+        seen |= {(feed.entry.door.mailbox_id, message_id) for message_id in of_second - waiting}
     return Place(second, frozenset(seen))

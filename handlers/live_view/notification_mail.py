@@ -38,8 +38,8 @@ def glance(user_id: str, notices: Sequence[Notice], context: Context) -> Glance:
     (Z25)."""
     mails: dict[Location | None, list[str]] = {}
     for one in notices:
-        if one.gmail_id is not None:
-            mails.setdefault(one.location, []).append(one.gmail_id)
+        if one.message_id is not None:
+            mails.setdefault(one.location, []).append(one.message_id)
     began = time.monotonic()
     letters: dict[str, MailContent] = {}
     gone: set[str] = set()
@@ -48,13 +48,13 @@ def glance(user_id: str, notices: Sequence[Notice], context: Context) -> Glance:
     for location, ids in mails.items():
         entries.append(entry := own_entry(user_id, context, location))
         for start in range(0, len(ids), BATCH):
-            for gmail_id, answer in _previews(entry, ids[start : start + BATCH]).items():
+            for message_id, answer in _previews(entry, ids[start : start + BATCH]).items():
                 if isinstance(answer, TryAgain | GiveUp):
                     trouble = answer.reason
                 elif answer is None or answer.label_ids & PUT_AWAY:
-                    gone.add(gmail_id)
+                    gone.add(message_id)
                 else:
-                    letters[gmail_id] = answer
+                    letters[message_id] = answer
         trouble = entry.trouble or trouble
     if entries:
         tell(user_id, None, entries, began)
@@ -74,10 +74,10 @@ def open_notice(
         notice = located(location, tx).notices.get(notification_id, user_id)
     if notice is None:
         raise Refused(f"there is no notification {notification_id} for user {user_id}")
-    if notice.kind is not NoticeKind.MAIL or notice.gmail_id is None:
+    if notice.kind is not NoticeKind.MAIL or notice.message_id is None:
         return notice, None
-    entry, gmail_id = own_entry(user_id, context, notice.location), notice.gmail_id
-    answer = entry.ask(lambda gmail: [gmail.letter(gmail_id)])
+    entry, message_id = own_entry(user_id, context, notice.location), notice.message_id
+    answer = entry.ask(lambda gmail: [gmail.letter(message_id)])
     tell(user_id, notice.contact_id, [entry], began)
     if answer is None:
         raise entry.hindrance()

@@ -78,19 +78,19 @@ class _Comparison:
     def whole(self, gmail: Mailbox, first: datetime, last: datetime) -> bool:
         """Whether it came to its end."""
         self.found = Compared()
-        for gmail_ids in gmail.listed_between(first, last):
-            if self._context.stopping() or not self._page(gmail_ids):
+        for message_ids in gmail.listed_between(first, last):
+            if self._context.stopping() or not self._page(message_ids):
                 return False
         return True
 
-    def _page(self, gmail_ids: tuple[str, ...]) -> bool:
+    def _page(self, message_ids: tuple[str, ...]) -> bool:
         """Whether the mailbox is still to be looked after."""
         mailbox_id, context = self._mailbox.id, self._context
         waiting: tuple[str, ...] = ()
         with context.store.begin("comparison.record") as tx:
             if not tx.history.goes_on(mailbox_id):
                 return False
-            missing = tx.history.missing(mailbox_id, gmail_ids, CAME_BY)
+            missing = tx.history.missing(mailbox_id, message_ids, CAME_BY)
             if missing.new or missing.rescued:
                 waiting = tx.messages.record(
                     mailbox_id, _found(missing), CAME_BY, self._connection_ids, self._mailbox.labels
@@ -98,9 +98,9 @@ class _Comparison:
             if waiting:
                 tx.ledger.redrive_within(mailbox_id, context.timing.redrive_after)
         late = missing.late + len(waiting)
-        self.found = Compared(self.found.mails + len(gmail_ids), self.found.late + late)
-        for gmail_id in waiting:
-            log.info("message.found", mailbox_id=mailbox_id, message_id=gmail_id, came_by=CAME_BY)
+        self.found = Compared(self.found.mails + len(message_ids), self.found.late + late)
+        for message_id in waiting:
+            log.info("message.found", mailbox_id=mailbox_id, message_id=message_id, came_by=CAME_BY)
         if waiting:
             context.queue.emit(MailFound(mailbox_id), min(ceil(len(waiting) / SLICE), SIDE_BY_SIDE))
         return True

@@ -167,8 +167,8 @@ class _Walk:
         too, and nobody looks back from here: the comparison does, as soon as all has settled (E108). Where history
         stays refused the next list looks back itself."""
         self._came_by = "relist"
-        for gmail_ids in gmail.listed_since(self._since()):
-            self._listed(gmail_ids, self._cursors)
+        for message_ids in gmail.listed_since(self._since()):
+            self._listed(message_ids, self._cursors)
             self._keep()
         self._listed((), cursors, last=True)
 
@@ -176,8 +176,8 @@ class _Walk:
         since = (self._mailbox.synced_at or self._began_at) - LOOK_BACK
         return max(since, self._began_at - LONGEST_LOOK_BACK)
 
-    def _listed(self, gmail_ids: tuple[str, ...], cursors: Cursors, *, last: bool = False) -> None:
-        self._record(lambda _: listed(gmail_ids), lambda _: cursors, last=last)
+    def _listed(self, message_ids: tuple[str, ...], cursors: Cursors, *, last: bool = False) -> None:
+        self._record(lambda _: listed(message_ids), lambda _: cursors, last=last)
 
     def _record(
         self, find: Callable[[Transaction], Found], move: Callable[[datetime], Cursors], *, last: bool
@@ -203,10 +203,10 @@ class _Walk:
             log.info("history.returned", mailbox_id=mailbox_id)
         self._cursors = cursors
         self.ended = last
-        for gmail_id in waiting:
-            log.info("message.found", mailbox_id=mailbox_id, message_id=gmail_id, came_by=self._came_by)
-        for gmail_id, outcome in found.dropped:
-            log.info("message.dropped", mailbox_id=mailbox_id, message_id=gmail_id, outcome=outcome.value)
+        for message_id in waiting:
+            log.info("message.found", mailbox_id=mailbox_id, message_id=message_id, came_by=self._came_by)
+        for message_id, outcome in found.dropped:
+            log.info("message.dropped", mailbox_id=mailbox_id, message_id=message_id, outcome=outcome.value)
         if waiting:
             copies = min(ceil(len(waiting) / SLICE), max(SIDE_BY_SIDE - self._woken, 1))
             self._woken += copies

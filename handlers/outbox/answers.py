@@ -24,7 +24,7 @@ _MOST_PAGES = 5
 class Answer:
     """Which mail is answered, who gets the answer, and what it says with that mail quoted below."""
 
-    gmail_id: str
+    message_id: str
     original: RepliedMail
     to: tuple[Person, ...] = field(repr=False)
     cc: tuple[Person, ...] = field(repr=False)
@@ -48,7 +48,7 @@ def prepare(written: MailRequest, connection: Connection, address: str, context:
         moment = letter.received_at.astimezone(zone(organisation.time_zone) or UTC)
         text = quoted(text, letter.text(), letter.header("From"), moment)
     return Answer(
-        letter.gmail_id,
+        letter.message_id,
         RepliedMail(letter.thread_id, first["message-id"], first["references"], first["subject"]),
         tuple(map(Person, whom.to)),
         tuple(map(Person, whom.cc)),
@@ -60,16 +60,16 @@ def _named(
     written: MailRequest, connection: Connection, own: frozenset[str], context: Context
 ) -> MailContent:
     """The mail that was chosen. Where a contact is named it must be one that he takes part in."""
-    gmail_id = written.reply_to or ""
-    letter = _read(gmail_id, connection, context)
+    message_id = written.reply_to or ""
+    letter = _read(message_id, connection, context)
     if letter is None:
-        raise Refused(f"there is no mail {gmail_id} in the mailbox to answer")
+        raise Refused(f"there is no mail {message_id} in the mailbox to answer")
     if DRAFT in letter.label_ids:
-        raise Refused(f"mail {gmail_id} is a draft: there is nothing to answer yet")
+        raise Refused(f"mail {message_id} is a draft: there is nothing to answer yet")
     if written.contact_id and not _theirs(
         people(letter.message(own)), written.contact_id, connection, context
     ):
-        raise Refused(f"contact {written.contact_id} takes no part in mail {gmail_id}: leave --to out")
+        raise Refused(f"contact {written.contact_id} takes no part in mail {message_id}: leave --to out")
     return letter
 
 
@@ -98,7 +98,7 @@ def _newest(
                     else TryAgain(asked.trouble)
                 )
         for shown in _candidates(page.mails, written.contact_id, connection, own, context):
-            letter = _read(shown.letter.gmail_id, connection, context)
+            letter = _read(shown.letter.message_id, connection, context)
             if letter is not None and letter.message(own).mail_class is MailClass.HUMAN:
                 return letter
         place = page.place
@@ -137,8 +137,8 @@ def _theirs(addresses: Collection[str], contact_id: str, connection: Connection,
     return any(hit.contact.id == contact_id for address in addresses for hit in hits(address, known))
 
 
-def _read(gmail_id: str, connection: Connection, context: Context) -> MailContent | None:
-    answer = with_mailbox((connection,), context, lambda gmail: [gmail.letter(gmail_id)])
+def _read(message_id: str, connection: Connection, context: Context) -> MailContent | None:
+    answer = with_mailbox((connection,), context, lambda gmail: [gmail.letter(message_id)])
     if answer is None:
         raise AccessRevoked(SIGN_IN_NEEDED)
     [letter] = answer

@@ -72,7 +72,7 @@ def prepare(written: MailRequest, context: Context, location: Where = None) -> P
         check(mail)
     except Unsendable as error:
         raise Refused(str(error)) from None
-    answered = answer.gmail_id if answer else None
+    answered = answer.message_id if answer else None
     return Prepared(written.user_id, written.contact_id, way.connection, mail, answered)
 
 

@@ -90,7 +90,7 @@ class LedgerRepository(Protocol):
     def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
         """Up to so many mails that `retry` is good for, as (mailbox, message)."""
 
-    def retry(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+    def retry(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
         """What was set aside waits again as if never tried (E88); so does what was not sorted because sorting was
         stopped, if it no longer is (E67). Returns the mails it was so for."""
 

@@ -61,7 +61,7 @@ class Mailbox(Protocol):
         """Ids of what was received from the first moment on and before the last, a page at a time: neither in Spam
         nor in Trash, no draft, no chat."""
 
-    def fetch(self, gmail_ids: Sequence[str]) -> Mapping[str, Fetched | TryAgain | GiveUp | None]:
+    def fetch(self, message_ids: Sequence[str]) -> Mapping[str, Fetched | TryAgain | GiveUp | None]:
         """One batched get for at most 25 messages, headers and structure only; None where Gmail answers 404."""
 
     def labelled(self, label_id: str, sender: str) -> Mapping[str, str]:
@@ -78,16 +78,16 @@ class Mailbox(Protocol):
         """Ids of mail, newest first, a page at a time: more than what is sought, as far as Gmail's search is
         fuzzy (Z17). The token leads to the next page, None after the last."""
 
-    def previews(self, gmail_ids: Sequence[str]) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
+    def previews(self, message_ids: Sequence[str]) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
         """One batched get for at most 25 messages, to be shown in a list; None where Gmail answers 404."""
 
-    def letter(self, gmail_id: str) -> MailContent | TryAgain | GiveUp | None:
+    def letter(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
         """One mail whole, None when Gmail does not have it."""
 
-    def attachment(self, gmail_id: str, attachment_id: str) -> bytes | None:
+    def attachment(self, message_id: str, attachment_id: str) -> bytes | None:
         """What an attachment holds, None when Gmail does not have it."""
 
-    def labels_of(self, gmail_ids: Sequence[str]) -> Mapping[str, Place | TryAgain | GiveUp | None]:
+    def labels_of(self, message_ids: Sequence[str]) -> Mapping[str, Place | TryAgain | GiveUp | None]:
         """The labels the messages carry now and their threads (format=minimal), None where Gmail answers 404."""
 
     def change_labels(

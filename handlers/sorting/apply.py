@@ -114,7 +114,7 @@ def label(gmail: Mailbox, plan: Plan, result: Result, context: Context) -> Spent
     threads.replace_labels(plan.piece.mailbox.id, sought, labels, gmail, result.older, context)
     for claim in plan.piece.claims:
         if error := result.older.failed.get(plan.contact(claim)):
-            result.errors.setdefault(claim.gmail_id, error)
+            result.errors.setdefault(claim.message_id, error)
     return gmail.spent
 
 
@@ -134,18 +134,18 @@ def _look_again(gmail: Mailbox, plan: Plan, result: Result) -> Mapping[str, Plac
         *(claim for claim in plan.to_change if claim.key in plan.again or plan.untold),
         *plan.in_doubt,
     ]
-    again = [claim.gmail_id for claim in concerned]
+    again = [claim.message_id for claim in concerned]
     seen: dict[str, Place] = {}
-    for gmail_id, place in (gmail.labels_of(again) if again else {}).items():
+    for message_id, place in (gmail.labels_of(again) if again else {}).items():
         if isinstance(place, TryAgain | GiveUp):
-            result.errors[gmail_id] = place
+            result.errors[message_id] = place
         elif (
             place is None
         ):  # a mail that has just come may merely be shown late: then the change itself will tell
-            gone = [c for c in concerned if c.gmail_id == gmail_id and c.key in plan.again]
+            gone = [c for c in concerned if c.message_id == message_id and c.key in plan.again]
             result.outcomes |= dict.fromkeys(gone, Outcome.SKIP_GONE)
         else:
-            seen[gmail_id] = place
+            seen[message_id] = place
     return seen
 
 
@@ -155,7 +155,7 @@ def _acknowledge(
     """A mail is sorted once (Z39): the label that a try put there before it was cut off stands, whatever the
     deals and settings have become since."""
     for claim in plan.in_doubt:
-        place = seen.get(claim.gmail_id)
+        place = seen.get(claim.message_id)
         category = _put_before(plan, claim, place, labels) if place else None
         if category:
             result.outcomes[claim] = outcome_of(category)
@@ -178,9 +178,9 @@ def _modify(
 ) -> None:
     changes: dict[Claim, LabelChange] = {}
     for claim in plan.to_change:
-        if claim.gmail_id in result.errors or result.outcomes[claim] is Outcome.SKIP_GONE:
+        if claim.message_id in result.errors or result.outcomes[claim] is Outcome.SKIP_GONE:
             continue
-        place = seen.get(claim.gmail_id)
+        place = seen.get(claim.message_id)
         wanted, made = _change(plan, claim, place, labels)
         if wanted is None:
             result.outcomes[claim] = Outcome.LABEL_USER_CHOICE
@@ -190,15 +190,15 @@ def _modify(
             changes[claim] = wanted
         elif place:
             result.found_in[claim] = place.thread_id
-    in_threads = {c.gmail_id: wanted for c, wanted in changes.items() if plan.others(c)}
-    alone = {c.gmail_id: wanted for c, wanted in changes.items() if c.gmail_id not in in_threads}
+    in_threads = {c.message_id: wanted for c, wanted in changes.items() if plan.others(c)}
+    alone = {c.message_id: wanted for c, wanted in changes.items() if c.message_id not in in_threads}
     answers: dict[str, str | TryAgain | GiveUp | LookupError | None] = {}
     answers |= gmail.change_labels(alone) if alone else {}
     answers |= gmail.change_in_threads(in_threads) if in_threads else {}
     for claim in changes:
-        answer = answers[claim.gmail_id]
+        answer = answers[claim.message_id]
         if isinstance(answer, TryAgain | GiveUp):
-            result.errors[claim.gmail_id] = answer
+            result.errors[claim.message_id] = answer
         elif isinstance(answer, LookupError):
             result.outcomes[claim] = Outcome.SKIP_GONE
             del result.changed[claim]

@@ -116,7 +116,7 @@ def _in_order(
 ) -> tuple[list[Claim], list[Claim]]:
     """Oldest first, and what waits for the next slice: a contact's mail of another category than his oldest, as
     it comes from another address of his (E47, W10)."""
-    ordered = sorted(claims, key=lambda claim: (links[claim.key].received_at, claim.gmail_id))
+    ordered = sorted(claims, key=lambda claim: (links[claim.key].received_at, claim.message_id))
     first: dict[threads.Contact, Category] = {}
     now: list[Claim] = []
     later: list[Claim] = []
@@ -220,11 +220,11 @@ def _record(plan: Plan, result: Result, cost: Cost, context: Context) -> bool:
             connection.id: connection.version
             for connection in tx.connections.working(mailbox_id, locked=True)
         }
-        if any(claim.gmail_id not in result.errors for claim in plan.to_change) and not result.refused:
+        if any(claim.message_id not in result.errors for claim in plan.to_change) and not result.refused:
             piece.succeeded(tx)
         held = tx.ledger.held(mailbox_id, Step.SORT, piece.claims, context.me())
         ours = [claim for claim in piece.claims if claim.key in held]
-        mine = [claim for claim in ours if claim.gmail_id not in result.errors]
+        mine = [claim for claim in ours if claim.message_id not in result.errors]
         current = {
             claim
             for claim in mine
@@ -233,7 +233,7 @@ def _record(plan: Plan, result: Result, cost: Cost, context: Context) -> bool:
         }
         outcomes = {claim: result.outcomes[claim] for claim in mine if claim in current}
         changed = {claim: made for claim, made in result.changed.items() if claim in outcomes}
-        costs = {claim.gmail_id: cost for claim in plan.paid}
+        costs = {claim.message_id: cost for claim in plan.paid}
         tx.ledger.finish(mailbox_id, Step.SORT, outcomes, context.me(), costs)
         tx.decisions.conclude(outcomes, changed)
         threads.record(mailbox_id, result.older, {plan.links[claim.key].contact_id for claim in ours}, tx)
@@ -246,7 +246,7 @@ def _record(plan: Plan, result: Result, cost: Cost, context: Context) -> bool:
         log.info(
             "message.sorted",
             mailbox_id=mailbox_id,
-            message_id=claim.gmail_id,
+            message_id=claim.message_id,
             connection_id=claim.connection_id,
             location_id=plan.connections[claim.connection_id].location.id,
             outcome=outcome.value,

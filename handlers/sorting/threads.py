@@ -68,18 +68,18 @@ def record(mailbox_id: int, older: Older, contact_ids: Collection[str], tx: Tran
     done = {one: label_id for one, label_id in older.done.items() if one.contact_id in contact_ids}
     tx.decisions.replaced(done)
     tx.decisions.not_replaced(left)
-    if by_user := {one.gmail_id for one, chosen in left.items() if chosen}:
+    if by_user := {one.message_id for one, chosen in left.items() if chosen}:
         tx.messages.touch(mailbox_id, by_user)
 
 
 def _resume(labels: Mapping[Category, str], gmail: Mailbox, older: Older) -> dict[Replacing, LabelChange]:
     """What was begun and not recorded may have been done, or undone by the user: look first (W5, I6)."""
     older.left |= {one: True for one in older.begun if one.touched}
-    begun = sorted(one.gmail_id for one in older.begun if not one.touched)
+    begun = sorted(one.message_id for one in older.begun if not one.touched)
     places = gmail.labels_of(begun) if begun else {}
     changes: dict[Replacing, LabelChange] = {}
     for one in [one for one in older.begun if not one.touched]:
-        place = places[one.gmail_id]
+        place = places[one.message_id]
         if isinstance(place, TryAgain):
             older.failed[one.contact] = place
         elif not isinstance(place, Place):
@@ -110,7 +110,7 @@ def _begin(
     for one in sought:
         for e in one.others:
             threads = listed[e.category, e.author]
-            ids = {gmail_id for gmail_id, thread_id in threads.items() if thread_id == one.thread_id}
+            ids = {message_id for message_id, thread_id in threads.items() if thread_id == one.thread_id}
             if ids:
                 found.setdefault((one.contact, one.wanted, e.category), set()).update(ids)
     if not found:
@@ -139,9 +139,9 @@ def _replacement(
 
 
 def _carry_out(changes: Mapping[Replacing, LabelChange], gmail: Mailbox, older: Older) -> None:
-    verdicts = gmail.change_labels({one.gmail_id: wanted for one, wanted in changes.items()})
+    verdicts = gmail.change_labels({one.message_id: wanted for one, wanted in changes.items()})
     for one, wanted in changes.items():
-        verdict = verdicts[one.gmail_id]
+        verdict = verdicts[one.message_id]
         if isinstance(verdict, TryAgain):
             older.failed[one.contact] = verdict
         elif verdict is None:

@@ -100,7 +100,7 @@ class Undoing:
                 self._slice(some, connections, done, lease)
                 if done.ended:
                     break
-                last = some[-1].gmail_id
+                last = some[-1].message_id
                 if not lease.extend():
                     raise Busy
                 self.told(len(some))
@@ -169,12 +169,12 @@ class Undoing:
         """What was not restored, and why: a line for each reason."""
         reasons: dict[tuple[str, str], list[str]] = {}
         for one, error in refused.items():
-            reasons.setdefault((type(error).__name__, error.reason), []).append(one.gmail_id)
-        for (kind, reason), gmail_ids in reasons.items():
+            reasons.setdefault((type(error).__name__, error.reason), []).append(one.message_id)
+        for (kind, reason), message_ids in reasons.items():
             log.warning(
                 "messages.not_restored",
                 mailbox_id=self.mailbox.id,
-                message_ids=gmail_ids,
+                message_ids=message_ids,
                 error=kind,
                 reason=reason,
             )
@@ -182,9 +182,9 @@ class Undoing:
     def _restore(self, gmail: Mailbox, waiting: Collection[Labelled]) -> Mapping[Labelled, Verdict]:
         """What the mails carry now decides; a label that goes between look and call is looked at again."""
         crm = frozenset(self.mailbox.labels.values())
-        places = gmail.labels_of([one.gmail_id for one in waiting])
-        verdicts = {one: _verdict(one, places[one.gmail_id], crm) for one in waiting}
-        changes = {one.gmail_id: v for one, v in verdicts.items() if isinstance(v, LabelChange)}
+        places = gmail.labels_of([one.message_id for one in waiting])
+        verdicts = {one: _verdict(one, places[one.message_id], crm) for one in waiting}
+        changes = {one.message_id: v for one, v in verdicts.items() if isinstance(v, LabelChange)}
         if self.dry_run or not changes:
             return verdicts
         try:
@@ -192,7 +192,7 @@ class Undoing:
         except LabelUnknown as error:
             answers = dict.fromkeys(changes, TryAgain(str(error), whole_mailbox=False))
         for one in waiting:
-            answer = answers.get(one.gmail_id)
+            answer = answers.get(one.message_id)
             if answer is not None:
                 verdicts[one] = Left.GONE if isinstance(answer, LookupError) else answer
         return verdicts
@@ -205,18 +205,18 @@ class Undoing:
         done.restored += len(restored)
         for one, verdict in verdicts.items():
             if isinstance(verdict, Left):
-                done.left[verdict].append(one.gmail_id)
+                done.left[verdict].append(one.message_id)
         if self.dry_run or not restored:
             return
         with self.context.store.begin("undoing.record") as tx:
             tx.decisions.undone(restored)
-            tx.messages.touch(self.mailbox.id, [one.gmail_id for one in restored])
+            tx.messages.touch(self.mailbox.id, [one.message_id for one in restored])
         locations = {one.id: one.location.id for one in connections}
         for one in restored:
             log.info(
                 "message.restored",
                 mailbox_id=self.mailbox.id,
-                message_id=one.gmail_id,
+                message_id=one.message_id,
                 connection_id=one.connection_id,
                 location_id=locations.get(one.connection_id),
             )

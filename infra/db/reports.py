@@ -34,11 +34,11 @@ class ReportRepository:
         """By mailbox: mail that sorting has changed since and the user after it, as far as history has told (I6)."""
         named = () if mailbox_id is None else (decisions.c.mailbox_id == mailbox_id,)
         rows = self._db.execute(
-            select(decisions.c.mailbox_id, decisions.c.gmail_id)
+            select(decisions.c.mailbox_id, decisions.c.message_id)
             .join(
                 messages,
                 (messages.c.mailbox_id == decisions.c.mailbox_id)
-                & (messages.c.gmail_id == decisions.c.gmail_id),
+                & (messages.c.message_id == decisions.c.message_id),
             )
             .where(
                 decisions.c.changed.is_not(None),
@@ -48,11 +48,11 @@ class ReportRepository:
                 DECISIONS,
                 *named,
             )
-            .order_by(decisions.c.mailbox_id, decisions.c.gmail_id)
+            .order_by(decisions.c.mailbox_id, decisions.c.message_id)
         )
         found: dict[int, list[str]] = {}
         for row in rows:
-            found.setdefault(row.mailbox_id, []).append(row.gmail_id)
+            found.setdefault(row.mailbox_id, []).append(row.message_id)
         return {mailbox_id: tuple(ids) for mailbox_id, ids in found.items()}
 
     def count_outdated(self) -> Mapping[Records, int]:

@@ -46,12 +46,12 @@ from infra.db.tables.mail import (
 from infra.db.types import db_now
 
 _DAY = 86_400
-_MAIL = (messages.c.mailbox_id, messages.c.gmail_id)
+_MAIL = (messages.c.mailbox_id, messages.c.message_id)
 _SEEN = (messages.c.seen_at, *_MAIL)
 _UNFINISHED = there_is(
     steps.c.state,
     steps.c.mailbox_id == messages.c.mailbox_id,
-    steps.c.gmail_id == messages.c.gmail_id,
+    steps.c.message_id == messages.c.message_id,
     UNDONE,
     steps.c.state.in_([State.WAITING.value, State.BLOCKED.value]),
 )
@@ -94,11 +94,11 @@ class RetentionRepository:
         if not rows:
             return Forgotten(0, None)
         last = tuple(rows[-1])
-        found = sorted((row.mailbox_id, row.gmail_id) for row in rows)
+        found = sorted((row.mailbox_id, row.message_id) for row in rows)
         # What is locked stays done; what waits is not locked, so that nobody's work is held up.
         self._lock(steps, found, steps.c.state.in_([State.DONE.value, State.SET_ASIDE.value]))
         unfinished = select(*_MAIL).where(*_behind(after), *_up_to(last), _UNFINISHED)
-        waiting = {(row.mailbox_id, row.gmail_id) for row in self._db.execute(unfinished)}
+        waiting = {(row.mailbox_id, row.message_id) for row in self._db.execute(unfinished)}
         done = [mail for mail in found if mail not in waiting]
         if done:
             self._forget(done)
@@ -225,4 +225,4 @@ def _bound(place: After, order: Sequence[Column[Any]]) -> ColumnElement[Any]:
 
 
 def _mail_of(table: Table) -> tuple[Column[Any], Column[Any]]:
-    return table.c.mailbox_id, table.c.gmail_id
+    return table.c.mailbox_id, table.c.message_id

@@ -84,21 +84,21 @@ class Api:
         )
         self._modify = self.messages.modify(fields="id,threadId", body={}, **here)
 
-    def get_full(self, gmail_id: str) -> Any:
+    def get_full(self, message_id: str) -> Any:
         """The message without its text."""
-        return _copy(self._full, gmail_id)
+        return _copy(self._full, message_id)
 
-    def get_letter(self, gmail_id: str, fields: str) -> Any:
+    def get_letter(self, message_id: str, fields: str) -> Any:
         """The message with these fields of its full format, to be shown to a person."""
         if fields not in self._letters:
             self._letters[fields] = self.messages.get(
                 userId=ME, id=_HERE, format="full", fields=fields, prettyPrint=False
             )
-        return _copy(self._letters[fields], gmail_id)
+        return _copy(self._letters[fields], message_id)
 
-    def get_labels(self, gmail_id: str) -> Any:
+    def get_labels(self, message_id: str) -> Any:
         """The message's labels and thread alone."""
-        return _copy(self._minimal, gmail_id)
+        return _copy(self._minimal, message_id)
 
     def history_since(self, cursor: str, page_token: str | None) -> Any:
         """A page of at most 500 records of all four kinds."""
@@ -107,13 +107,13 @@ class Api:
             request.uri += f"&pageToken={quote(str(page_token), safe='')}"
         return request
 
-    def modify(self, gmail_id: str, change: LabelChange) -> Any:
+    def modify(self, message_id: str, change: LabelChange) -> Any:
         """One message's labels changed."""
-        return _copy(self._modify, gmail_id, json.dumps(_change(change)))
+        return _copy(self._modify, message_id, json.dumps(_change(change)))
 
-    def batch_modify(self, gmail_ids: Sequence[str], change: LabelChange) -> Any:
+    def batch_modify(self, message_ids: Sequence[str], change: LabelChange) -> Any:
         """The labels of at most 1,000 messages changed; the answer is empty."""
-        return self.messages.batchModify(userId=ME, body={"ids": list(gmail_ids), **_change(change)})
+        return self.messages.batchModify(userId=ME, body={"ids": list(message_ids), **_change(change)})
 
 
 def _change(change: LabelChange) -> dict[str, list[str]]:

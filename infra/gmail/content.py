@@ -95,10 +95,10 @@ def found(calls: Calls, sought: MailQuery, page: str | None) -> tuple[tuple[str,
     return tuple(threads), token
 
 
-def attachment(calls: Calls, gmail_id: str, attachment_id: str) -> bytes | None:
+def attachment(calls: Calls, message_id: str, attachment_id: str) -> bytes | None:
     """What a part holds, None when Gmail no longer has it."""
     request = calls.api.attachments.get(
-        userId=ME, messageId=gmail_id, id=attachment_id, fields="data", prettyPrint=False
+        userId=ME, messageId=message_id, id=attachment_id, fields="data", prettyPrint=False
     )
     try:
         answer = calls.one(request)
@@ -110,12 +110,12 @@ def attachment(calls: Calls, gmail_id: str, attachment_id: str) -> bytes | None:
         return _data(answer["data"])
 
 
-def letter(gmail_id: str, answer: Answer) -> MailContent | TryAgain:
+def letter(message_id: str, answer: Answer) -> MailContent | TryAgain:
     """A mail as it was asked for; of another id it is nobody's."""
     try:
-        if answer["id"] == gmail_id:
+        if answer["id"] == message_id:
             return MailContent(
-                gmail_id,
+                message_id,
                 _text(answer["threadId"]),
                 frozenset(map(_text, answer.get("labelIds", ()))),
                 from_epoch(answer["internalDate"]),

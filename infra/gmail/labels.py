@@ -21,56 +21,56 @@ def change_labels(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str,
     """batchModify where it costs no more than modify; the rest in batches, whatever group it is of."""
     verdicts: dict[str, Verdict] = dict.fromkeys(changes)
     groups: dict[LabelChange, list[str]] = {}
-    for gmail_id, change in changes.items():
+    for message_id, change in changes.items():
         if change.add or change.remove:
-            groups.setdefault(change, []).append(gmail_id)
+            groups.setdefault(change, []).append(message_id)
     singly: list[str] = []
-    for change, gmail_ids in groups.items():
-        for some in slices(gmail_ids, BATCH_MODIFY):
+    for change, message_ids in groups.items():
+        for some in slices(message_ids, BATCH_MODIFY):
             singly += _all_at_once(calls, some, change, verdicts)
     stopped = whole_mailbox_trouble(list(verdicts.values()))
     if stopped:
         return verdicts | dict.fromkeys(singly, stopped)
-    answers = calls.many([calls.api.modify(gmail_id, changes[gmail_id]) for gmail_id in singly])
+    answers = calls.many([calls.api.modify(message_id, changes[message_id]) for message_id in singly])
     return verdicts | {i: _verdict(i, answer) for i, answer in zip(singly, answers, strict=True)}
 
 
 def change_in_threads(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, InThread]:
     """One modify each, in batches; its answer names the message's thread."""
-    answers = calls.many([calls.api.modify(gmail_id, change) for gmail_id, change in changes.items()])
+    answers = calls.many([calls.api.modify(message_id, change) for message_id, change in changes.items()])
     return {i: _in_thread(i, answer) for i, answer in zip(changes, answers, strict=True)}
 
 
-def _in_thread(gmail_id: str, answer: Answer | Exception) -> InThread:
+def _in_thread(message_id: str, answer: Answer | Exception) -> InThread:
     if isinstance(answer, dict):
-        return thread_id(gmail_id, answer)
+        return thread_id(message_id, answer)
     if isinstance(answer, TryAgain | GiveUp | LookupError):
         return answer
     raise answer
 
 
 def _all_at_once(
-    calls: Calls, gmail_ids: Sequence[str], change: LabelChange, verdicts: dict[str, Verdict]
+    calls: Calls, message_ids: Sequence[str], change: LabelChange, verdicts: dict[str, Verdict]
 ) -> Sequence[str]:
     """Returns the ids that are left for modify: too few to pay for it, or one of them may spoil the call."""
     if stopped := whole_mailbox_trouble(list(verdicts.values())):
-        verdicts |= dict.fromkeys(gmail_ids, stopped)
+        verdicts |= dict.fromkeys(message_ids, stopped)
         return ()
-    if calls.costs["messages.batchModify"] > len(gmail_ids) * calls.costs["messages.modify"]:
-        return gmail_ids
-    answer = calls.many([calls.api.batch_modify(gmail_ids, change)])[0]
+    if calls.costs["messages.batchModify"] > len(message_ids) * calls.costs["messages.modify"]:
+        return message_ids
+    answer = calls.many([calls.api.batch_modify(message_ids, change)])[0]
     if isinstance(answer, LabelUnknown):
         raise answer
     if isinstance(answer, GiveUp | LookupError | Hung):
-        return gmail_ids
+        return message_ids
     if isinstance(answer, TryAgain):
-        verdicts |= dict.fromkeys(gmail_ids, answer)
+        verdicts |= dict.fromkeys(message_ids, answer)
     return ()
 
 
-def _verdict(gmail_id: str, answer: Answer | Exception) -> Verdict:
+def _verdict(message_id: str, answer: Answer | Exception) -> Verdict:
     if isinstance(answer, dict):
-        return None if answer.get("id") == gmail_id else TryAgain(ODD_ANSWER, whole_mailbox=False)
+        return None if answer.get("id") == message_id else TryAgain(ODD_ANSWER, whole_mailbox=False)
     if isinstance(answer, TryAgain | GiveUp | LookupError):
         return answer
     raise answer

@@ -108,9 +108,9 @@ class GmailMailbox:
             return {}
         return found
 
-    def fetch(self, gmail_ids: Sequence[str]) -> dict[str, Fetched | TryAgain | GiveUp | None]:
+    def fetch(self, message_ids: Sequence[str]) -> dict[str, Fetched | TryAgain | GiveUp | None]:
         """Headers and structure, at most 25 messages a request."""
-        return self._each(gmail_ids, self._api.get_full, responses.fetched)
+        return self._each(message_ids, self._api.get_full, responses.fetched)
 
     def searches(self, sought: MailQuery) -> tuple[MailQuery, ...]:
         """As many as it takes for none to be too long."""
@@ -120,19 +120,19 @@ class GmailMailbox:
         """A page of ids, newest first, and the token of the next one."""
         return content.found(self._calls, sought, page)
 
-    def previews(self, gmail_ids: Sequence[str]) -> dict[str, MailContent | TryAgain | GiveUp | None]:
+    def previews(self, message_ids: Sequence[str]) -> dict[str, MailContent | TryAgain | GiveUp | None]:
         """Headers and snippet, at most 25 messages a request."""
-        return self._each(gmail_ids, lambda i: self._api.get_letter(i, content.PREVIEW), content.letter)
+        return self._each(message_ids, lambda i: self._api.get_letter(i, content.PREVIEW), content.letter)
 
-    def letter(self, gmail_id: str) -> MailContent | TryAgain | GiveUp | None:
+    def letter(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
         """One mail with its texts."""
-        return self._each([gmail_id], lambda i: self._api.get_letter(i, content.WHOLE), content.letter)[
-            gmail_id
+        return self._each([message_id], lambda i: self._api.get_letter(i, content.WHOLE), content.letter)[
+            message_id
         ]
 
-    def attachment(self, gmail_id: str, attachment_id: str) -> bytes | None:
+    def attachment(self, message_id: str, attachment_id: str) -> bytes | None:
         """What the part holds."""
-        return content.attachment(self._calls, gmail_id, attachment_id)
+        return content.attachment(self._calls, message_id, attachment_id)
 
     def create_draft(self, raw: bytes, thread_id: str | None, progress: sending.Progress) -> str:
         """The mail as a draft, in a thread where one is given."""
@@ -161,27 +161,27 @@ class GmailMailbox:
         with _at_all():
             return sending.sent_with(self._calls, key, since)
 
-    def labels_of(self, gmail_ids: Sequence[str]) -> dict[str, Place | TryAgain | GiveUp | None]:
+    def labels_of(self, message_ids: Sequence[str]) -> dict[str, Place | TryAgain | GiveUp | None]:
         """The labels the messages carry now, and their threads."""
-        return self._each(gmail_ids, self._api.get_labels, responses.place)
+        return self._each(message_ids, self._api.get_labels, responses.place)
 
     def _each(
         self,
-        gmail_ids: Sequence[str],
+        message_ids: Sequence[str],
         request: Callable[[str], Any],
         read: Callable[[str, Answer], T | TryAgain],
     ) -> dict[str, T | TryAgain | GiveUp | None]:
-        ids = list(dict.fromkeys(gmail_ids))
+        ids = list(dict.fromkeys(message_ids))
         found: dict[str, T | TryAgain | GiveUp | None] = {}
-        for gmail_id, answer in zip(ids, self._calls.many([request(i) for i in ids]), strict=True):
+        for message_id, answer in zip(ids, self._calls.many([request(i) for i in ids]), strict=True):
             if isinstance(answer, LookupError):
-                found[gmail_id] = None
+                found[message_id] = None
             elif isinstance(answer, TryAgain | GiveUp):
-                found[gmail_id] = answer
+                found[message_id] = answer
             elif isinstance(answer, Exception):
-                found[gmail_id] = GiveUp(str(answer))
+                found[message_id] = GiveUp(str(answer))
             else:
-                found[gmail_id] = read(gmail_id, answer)
+                found[message_id] = read(message_id, answer)
         return found
 
     def change_labels(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.Verdict]:

@@ -37,12 +37,12 @@ def from_epoch(milliseconds: object) -> datetime:
     return EPOCH + timedelta(milliseconds=int(str(milliseconds)))
 
 
-def fetched(gmail_id: str, answer: Answer) -> Fetched | TryAgain:
+def fetched(message_id: str, answer: Answer) -> Fetched | TryAgain:
     """A message; of another id than the one asked for it is nobody's."""
     try:
-        if answer["id"] == gmail_id:
+        if answer["id"] == message_id:
             return Fetched(
-                gmail_id,
+                message_id,
                 _texts(answer.get("labelIds", ())),
                 from_epoch(answer["internalDate"]),
                 _part(answer.get("payload", {})),
@@ -71,9 +71,9 @@ def _texts(values: Iterable[object]) -> frozenset[str]:
     return frozenset(map(_text, values))
 
 
-def place(gmail_id: str, answer: Answer) -> Place | TryAgain:
+def place(message_id: str, answer: Answer) -> Place | TryAgain:
     """The labels of the message asked for, and its thread."""
-    thread = thread_id(gmail_id, answer)
+    thread = thread_id(message_id, answer)
     if isinstance(thread, TryAgain):
         return thread
     try:
@@ -82,10 +82,10 @@ def place(gmail_id: str, answer: Answer) -> Place | TryAgain:
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
 
 
-def thread_id(gmail_id: str, answer: Answer) -> str | TryAgain:
+def thread_id(message_id: str, answer: Answer) -> str | TryAgain:
     """The thread of the message asked for."""
     thread = answer.get("threadId")
-    if answer.get("id") != gmail_id or not isinstance(thread, str):
+    if answer.get("id") != message_id or not isinstance(thread, str):
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
     return thread
 

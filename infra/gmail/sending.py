@@ -144,7 +144,7 @@ def _carrying(calls: Calls, key: str, ids: list[str]) -> str | None:
     trouble: Exception | None = None
     for some in slices(ids, _AT_ONCE):
         answers = calls.many([_headers_of(calls, one, "", (KEY_HEADER,)) for one in some])
-        for gmail_id, answer in zip(some, answers, strict=True):
+        for message_id, answer in zip(some, answers, strict=True):
             if isinstance(answer, LookupError):
                 continue
             if isinstance(answer, Exception):
@@ -152,16 +152,16 @@ def _carrying(calls: Calls, key: str, ids: list[str]) -> str | None:
                 continue
             with sense():
                 if key in _fields(answer).get(KEY_HEADER.lower(), ()):
-                    return gmail_id
+                    return message_id
     if trouble is not None:
         raise trouble
     return None
 
 
-def _headers_of(calls: Calls, gmail_id: str, more: str, names: tuple[str, ...]) -> Any:
+def _headers_of(calls: Calls, message_id: str, more: str, names: tuple[str, ...]) -> Any:
     return calls.api.messages.get(
         userId=ME,
-        id=gmail_id,
+        id=message_id,
         format="metadata",
         metadataHeaders=list(names),
         fields=f"{more}payload(headers)",

@@ -88,10 +88,10 @@ def _changed(address: str) -> None:
     added = [
         one["message"]["id"] for page in answer.get("history", ()) for one in page.get("messagesAdded", ())
     ]
-    for gmail_id in added:
-        service.users().messages().get(userId="me", id=gmail_id).execute()
+    for message_id in added:
+        service.users().messages().get(userId="me", id=message_id).execute()
         body = {"addLabelIds": [known["label"]], "removeLabelIds": ["INBOX"]}
-        service.users().messages().modify(userId="me", id=gmail_id, body=body).execute()
+        service.users().messages().modify(userId="me", id=message_id, body=body).execute()
 
 
 if __name__ == "__main__":

@@ -42,14 +42,14 @@ class Books:
                 {row.address: row.id for row in boxes},
                 locations,
                 {(places[row.location_id], row.user_id): row.id for row in db.execute(select(connections))},
-                frozenset((row.mailbox_id, row.gmail_id) for row in db.execute(select(messages))),
-                {(row.connection_id, row.gmail_id): row for row in db.execute(select(decisions))},
+                frozenset((row.mailbox_id, row.message_id) for row in db.execute(select(messages))),
+                {(row.connection_id, row.message_id): row for row in db.execute(select(decisions))},
                 {
-                    (row.mailbox_id, row.gmail_id, row.step, row.connection_id): row
+                    (row.mailbox_id, row.message_id, row.step, row.connection_id): row
                     for row in db.execute(select(steps))
                 },
                 told,
-                Counter((row.connection_id, row.gmail_id) for row in told),
+                Counter((row.connection_id, row.message_id) for row in told),
                 {row.address: {label: category for category, label in row.labels.items()} for row in boxes},
                 {box.address: gmail.dump(box.address) for box in case.boxes},
             )
@@ -57,8 +57,8 @@ class Books:
     def connection_of(self, seat: Seat) -> int:
         return self.connection_ids[seat.place, seat.user]
 
-    def decision(self, seat: Seat, gmail_id: str) -> Row[Any] | None:
-        return self.decisions.get((self.connection_of(seat), gmail_id))
+    def decision(self, seat: Seat, message_id: str) -> Row[Any] | None:
+        return self.decisions.get((self.connection_of(seat), message_id))
 
 
 def evidence(case: Case, database_url: str, message_id: str) -> Iterator[str]:
@@ -68,6 +68,6 @@ def evidence(case: Case, database_url: str, message_id: str) -> Iterator[str]:
         yield f"{sent.letter} hand={sent.hand or '-'} {sent.hand_label} settled={sent.settled}"
     with reading(database_url) as db:
         for table in (messages, steps, decisions, notifications):
-            for row in db.execute(select(table).where(table.c.gmail_id == message_id)):
+            for row in db.execute(select(table).where(table.c.message_id == message_id)):
                 known = (f"{name}={value}" for name, value in row._mapping.items() if value is not None)
                 yield f"{table.name}: {', '.join(known)}"

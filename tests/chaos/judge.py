@@ -158,15 +158,17 @@ class Judge:
         books = self.books
         known = {(books.mailbox_ids[s.letter.box.address], s.id) for s in self.case.sent}
         silent = {books.mailbox_ids[box.address] for box in self.case.boxes if not box.working}
-        for mailbox_id, gmail_id in books.messages - known:
-            self.faults.append(Fault(f"mailbox {mailbox_id} has a row for a mail that never came", gmail_id))
-        for mailbox_id, gmail_id in books.messages:
+        for mailbox_id, message_id in books.messages - known:
+            self.faults.append(
+                Fault(f"mailbox {mailbox_id} has a row for a mail that never came", message_id)
+            )
+        for mailbox_id, message_id in books.messages:
             if mailbox_id in silent:
-                self.faults.append(Fault("has a row, although nothing is switched on", gmail_id))
+                self.faults.append(Fault("has a row, although nothing is switched on", message_id))
         for box in self.case.boxes:
             there = {message.id for message in books.dumps[box.address].messages}
             strange = there - {s.id for s in self.case.sent if s.letter.box == box}
-            self.faults += [Fault("nobody has sent it", gmail_id, box.address) for gmail_id in strange]
+            self.faults += [Fault("nobody has sent it", message_id, box.address) for message_id in strange]
 
     def _nothing_crosses(self) -> None:
         """Each row is for a connection of the mailbox that the mail lies in and says whose that is; a mailbox's labels
@@ -175,19 +177,23 @@ class Judge:
         boxes = {sent.id: sent.letter.box for sent in self.case.sent}
         seats = {books.connection_of(seat): seat for box in self.case.boxes for seat in box.seats}
         rows = {*books.decisions, *books.notified}
-        rows |= {(connection_id, gmail_id) for _, gmail_id, _, connection_id in books.steps if connection_id}
-        for connection_id, gmail_id in rows:
-            box, seat = boxes.get(gmail_id), seats.get(connection_id)
+        rows |= {
+            (connection_id, message_id) for _, message_id, _, connection_id in books.steps if connection_id
+        }
+        for connection_id, message_id in rows:
+            box, seat = boxes.get(message_id), seats.get(connection_id)
             if box is None or seat not in box.working:
                 whose = f"{seat.user} of {seat.place}" if seat else f"connection {connection_id}"
-                self.faults.append(Fault(f"a row of it is for {whose}", gmail_id, box.address if box else ""))
+                self.faults.append(
+                    Fault(f"a row of it is for {whose}", message_id, box.address if box else "")
+                )
         for row in books.told:
             if (seat := seats.get(row.connection_id)) is None:
                 continue
             here = books.locations[seat.place]
             its = (here.organisation_id, here.id, seat.user)
             if (row.organisation_id, row.location_id, row.user_id) != its:
-                self.faults.append(Fault(f"notification {row.id} is not of {seat.place}", row.gmail_id))
+                self.faults.append(Fault(f"notification {row.id} is not of {seat.place}", row.message_id))
         for box in self.case.boxes:
             self.faults += [Fault(what, box=box.address) for what in self._label_names(box)]
 

@@ -117,7 +117,7 @@ def _wrong(data: dict[str, Any], row: Any, books: Books) -> Iterator[str]:
         "location": str(place),
         "user_id": row.user_id,
         "connection_id": row.connection_id,
-        "message_id": row.gmail_id,
+        "message_id": row.message_id,
         "contact_id": row.contact_id,
         "name": name_of(row.contact_id, place),
         "from": row.author,

@@ -23,9 +23,9 @@ def faults(case: Case, books: Books, shell: Shell) -> Iterator[str]:
         for seat in _seats(case, place):
             found = json.loads(shell.run("notifications", "--user", seat.user, *at).out)
             yield from _notifications(books, seat, found)
-        for gmail_id, box in _asked_about(case):
-            answer = shell.ask("explain", gmail_id, *at)
-            yield from _explanation(books, place, box, gmail_id, json.loads(answer.out or "[]"))
+        for message_id, box in _asked_about(case):
+            answer = shell.ask("explain", message_id, *at)
+            yield from _explanation(books, place, box, message_id, json.loads(answer.out or "[]"))
 
 
 def _seats(case: Case, place: Place) -> list[Seat]:
@@ -40,11 +40,11 @@ def _ledger(case: Case, books: Books, place: Place, found: list[dict[str, Any]])
         for seat in box.seats
         if seat.place == place
     }
-    known = {gmail_id for _, gmail_id in books.messages}
+    known = {message_id for _, message_id in books.messages}
     kept = {
-        (*here[connection_id], gmail_id, row.outcome)
-        for (connection_id, gmail_id), row in books.decisions.items()
-        if connection_id in here and gmail_id in known
+        (*here[connection_id], message_id, row.outcome)
+        for (connection_id, message_id), row in books.decisions.items()
+        if connection_id in here and message_id in known
     }
     shown = {(one["mailbox"], one["user"], one["message_id"], one["outcome"]) for one in found if one["user"]}
     yield from (f"the ledger of {place} shows {one}" for one in shown - kept)
@@ -80,14 +80,14 @@ def _asked_about(case: Case) -> list[tuple[str, Box]]:
 
 
 def _explanation(
-    books: Books, place: Place, box: Box, gmail_id: str, found: list[dict[str, Any]]
+    books: Books, place: Place, box: Box, message_id: str, found: list[dict[str, Any]]
 ) -> Iterator[str]:
     """Only where one of the mailbox's connections is, and of that one alone."""
     seats = [seat for seat in box.working if seat.place == place]
-    kept = {books.connection_of(seat) for seat in seats if books.decision(seat, gmail_id)}
+    kept = {books.connection_of(seat) for seat in seats if books.decision(seat, message_id)}
     shown = {one["connection_id"]: one for trail in found for one in trail["decisions"]}
     if shown.keys() != kept:
-        yield f"{place} is told of connections {sorted(shown)} for mail {gmail_id}, should be {sorted(kept)}"
+        yield f"{place} is told of connections {sorted(shown)} for mail {message_id}, should be {sorted(kept)}"
     for one in shown.values():
         if (match := one["match"]) and match["name"] != name_of(match["contact_id"], place):
-            yield f"{place} is told that mail {gmail_id} is of {match['name']}"
+            yield f"{place} is told that mail {message_id} is of {match['name']}"

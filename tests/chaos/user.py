@@ -128,14 +128,14 @@ class User:
             found = db.scalar(select(mailboxes.c.labels).where(mailboxes.c.address == box.address))
         return dict(found or {})
 
-    def is_settled(self, gmail_id: str) -> bool:
+    def is_settled(self, message_id: str) -> bool:
         """Whether the ledger has nothing more to do with a mail, for none of its connections."""
         with reading(self._database_url) as db:
             outcomes: Collection[str | None] = db.scalars(
-                select(decisions.c.outcome).where(decisions.c.gmail_id == gmail_id)
+                select(decisions.c.outcome).where(decisions.c.message_id == message_id)
             ).all()
             states: Collection[str] = db.scalars(
-                select(steps.c.state).where(steps.c.gmail_id == gmail_id)
+                select(steps.c.state).where(steps.c.message_id == message_id)
             ).all()
         return bool(outcomes) and None not in outcomes and not {"waiting", "blocked"} & set(states)
 

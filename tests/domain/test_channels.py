@@ -36,7 +36,7 @@ MAIL = Item(
     user_id="uwe",
     location="main/main",
     created_at=NOW + timedelta(seconds=2),
-    gmail_id="18f3a2b4c5d6e7f8",
+    message_id="18f3a2b4c5d6e7f8",
     contact_id="ann",
     name="Ann Example",
     author="ann@example.com",
@@ -103,7 +103,7 @@ def test_a_notice_about_the_connection_says_nothing_of_any_mail(kind: NoticeKind
 
 @pytest.mark.rule("E91")
 def test_a_summary_counts_and_names_the_mails_between_two_times() -> None:
-    later = replace(MAIL, id=43, gmail_id="b", received_at=NOW + timedelta(hours=1))
+    later = replace(MAIL, id=43, message_id="b", received_at=NOW + timedelta(hours=1))
     told = event(parcel(MAIL, later))
     assert told["type"] == "lodestone.mail.summarised"
     assert told["data"] == {
@@ -133,7 +133,7 @@ def test_an_events_id_is_that_of_what_it_tells_whatever_else_changes() -> None:
     assert event_id(parcel(MAIL)) == event_id(again) == event_id(renamed)
     others = {
         event_id(parcel(replace(MAIL, connection_id=4))),
-        event_id(parcel(replace(MAIL, gmail_id="c"))),
+        event_id(parcel(replace(MAIL, message_id="c"))),
         event_id(parcel(NOTICE)),
         event_id(parcel(replace(NOTICE, created_at=NOW + timedelta(days=1)))),
         event_id(parcel(replace(NOTICE, kind=NoticeKind.SORTING_FAILED))),

@@ -21,7 +21,7 @@ ME, ALIAS, CARLA = "uwe@firm.example", "u.w@firm.example", "carla@firm.example"
 ANN, SALES = "ann@example.com", "sales@firm.example"
 
 MAIL = Message(
-    gmail_id="18c2f0",
+    message_id="18c2f0",
     label_ids=frozenset({"INBOX", "UNREAD"}),
     received_at=START + timedelta(minutes=1),
     sender=ANN,

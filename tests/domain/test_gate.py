@@ -48,7 +48,7 @@ def mail(
 ) -> Message:
     """`through` is the list whose address stands in From instead of the author's."""
     return Message(
-        gmail_id="id",
+        message_id="id",
         label_ids=frozenset(labels),
         received_at=at,
         sender=through or author,

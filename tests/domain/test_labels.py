@@ -134,7 +134,7 @@ def test_a_sorted_mail_has_one_crm_label_and_all_of_the_users(
 
 def mail_of(mail_class: MailClass) -> Message:
     return Message(
-        gmail_id="id",
+        message_id="id",
         label_ids=frozenset({"INBOX"}),
         received_at=datetime(2026, 3, 15, tzinfo=UTC),
         sender="ann@example.com",

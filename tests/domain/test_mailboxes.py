@@ -17,8 +17,8 @@ ADDED, DELETED = ChangeKind.ADDED, ChangeKind.DELETED
 LABELLED, UNLABELLED = ChangeKind.LABELS_ADDED, ChangeKind.LABELS_REMOVED
 
 
-def change(kind: ChangeKind, *labels: str, gmail_id: str = "a") -> Change:
-    return Change(kind, gmail_id, frozenset(labels))
+def change(kind: ChangeKind, *labels: str, message_id: str = "a") -> Change:
+    return Change(kind, message_id, frozenset(labels))
 
 
 def found(*changes: Change) -> Found:
@@ -44,7 +44,7 @@ def asked(
         pytest.param([Change(ADDED, "a", None)], asked(new=("a",)), id="Gmail leaves its labels out"),
         pytest.param([change(ADDED, "INBOX")] * 3, asked(new=("a",)), id="Gmail repeats itself"),
         pytest.param(
-            [change(ADDED, gmail_id="b"), change(ADDED, gmail_id="a")],
+            [change(ADDED, message_id="b"), change(ADDED, message_id="a")],
             asked(new=("b", "a")),
             id="mails in the order they came",
         ),
@@ -164,7 +164,7 @@ _IDS = st.sampled_from("abcd")
 def histories(draw: st.DrawFn) -> list[Change]:
     """Every mail arrives at most once, under the labels it then had; the rest may happen at any time."""
     arrived = draw(st.dictionaries(_IDS, st.none() | _LABELS))
-    arrivals = [Change(ADDED, gmail_id, labels) for gmail_id, labels in arrived.items()]
+    arrivals = [Change(ADDED, message_id, labels) for message_id, labels in arrived.items()]
     kinds = st.sampled_from([DELETED, LABELLED, UNLABELLED])
     rest = draw(st.lists(st.builds(Change, kinds, _IDS, _LABELS), max_size=8))
     return draw(st.permutations(arrivals + rest))
@@ -198,11 +198,11 @@ def test_the_order_in_which_history_is_told_changes_nothing(
 @pytest.mark.rule("I9", "W7", "W9")
 @given(histories())
 def test_every_mail_is_asked_for_in_one_way_and_none_is_forgotten(history: list[Change]) -> None:
-    arrived = {change.gmail_id for change in history if change.kind is ADDED}
-    gone = {change.gmail_id for change in history if change.kind is DELETED}
-    rescued = {c.gmail_id for c in history if c.kind is UNLABELLED and c.label_ids and c.label_ids & LOCKED}
+    arrived = {change.message_id for change in history if change.kind is ADDED}
+    gone = {change.message_id for change in history if change.kind is DELETED}
+    rescued = {c.message_id for c in history if c.kind is UNLABELLED and c.label_ids and c.label_ids & LOCKED}
     result = digest(history, CRM)
-    dropped = [gmail_id for gmail_id, _ in result.dropped]
+    dropped = [message_id for message_id, _ in result.dropped]
     asked_for = [*result.new, *dropped, *result.reopened, *result.deleted]
 
     assert len(asked_for) == len(set(asked_for))
@@ -213,7 +213,7 @@ def test_every_mail_is_asked_for_in_one_way_and_none_is_forgotten(history: list[
     assert not gone & set(result.new), "what is gone is never asked of Gmail"
     put_away = {touch for touch in result.touched if touch.label_id not in CRM}
     assert put_away <= {Touch(i, label, added=True) for i in "abcd" for label in ("SPAM", "TRASH")}
-    assert not {touch.gmail_id for touch in put_away} & {*arrived, *rescued}
+    assert not {touch.message_id for touch in put_away} & {*arrived, *rescued}
 
 
 # --- Where we stand in history (W8, E108)

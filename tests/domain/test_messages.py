@@ -51,7 +51,7 @@ def test_what_is_read_from_the_headers() -> None:
         frozenset({ME}),
     )
     assert message == Message(
-        gmail_id="18c0ffee",
+        message_id="18c0ffee",
         label_ids=frozenset({"INBOX"}),
         received_at=START,
         sender=ANN,

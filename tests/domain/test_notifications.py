@@ -38,10 +38,10 @@ def mail(
     bcc: str = "",
     mail_class: MailClass = MailClass.HUMAN,
     marked: bool = False,
-    gmail_id: str = "id",
+    message_id: str = "id",
 ) -> Message:
     return Message(
-        gmail_id=gmail_id,
+        message_id=message_id,
         label_ids=frozenset({"INBOX"}),
         received_at=NOW,
         sender=ANN,
@@ -71,7 +71,7 @@ ADDRESSED = [
     pytest.param(mail(to=CARLA, bcc=ME), NOT_ADDRESSED, marks=rule("D11-4", "Z23"), id="only in blind copy"),
     pytest.param(mail(to=SALES), NOT_ADDRESSED, marks=rule("D11-4", "Z23"), id="through a group address"),
     pytest.param(mail(to=""), NOT_ADDRESSED, marks=rule("D11-4", "Z23"), id="to nobody to be seen"),
-    pytest.param(mail(gmail_id="second"), NOTIFIED, marks=rule("D11-6"), id="a second mail of the thread"),
+    pytest.param(mail(message_id="second"), NOTIFIED, marks=rule("D11-6"), id="a second mail of the thread"),
 ]
 
 

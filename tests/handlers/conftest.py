@@ -98,16 +98,16 @@ class House:
     def outcomes(self) -> dict[str, str | None]:
         """Final outcomes by message."""
         with self.store.engine.connect() as db:
-            return {row.gmail_id: row.outcome for row in db.execute(select(decisions))}
+            return {row.message_id: row.outcome for row in db.execute(select(decisions))}
 
     def notified(self) -> list[str]:
         """The messages on the user's list, in its order."""
         with self.store.engine.connect() as db:
-            return list(db.scalars(select(notifications.c.gmail_id).order_by(notifications.c.id)))
+            return list(db.scalars(select(notifications.c.message_id).order_by(notifications.c.id)))
 
-    def labels(self, gmail_id: str, address: str = UWE) -> frozenset[str]:
+    def labels(self, message_id: str, address: str = UWE) -> frozenset[str]:
         """The labels the message carries in Gmail, by name."""
-        message = self.gmail.dump(address).message(gmail_id)
+        message = self.gmail.dump(address).message(message_id)
         return message.labels if message else frozenset()
 
     def let_time_pass(self) -> None:

@@ -30,9 +30,9 @@ def aliased(house: House) -> House:
 
 def arrives(house: House, raw: bytes, *labels: str) -> tuple[str, str | None]:
     """The mail's id and how it ended."""
-    gmail_id = house.gmail.deliver(UWE, raw, labels=labels or None).id
+    message_id = house.gmail.deliver(UWE, raw, labels=labels or None).id
     house.catch_up()
-    return gmail_id, house.outcomes()[gmail_id]
+    return message_id, house.outcomes()[message_id]
 
 
 def from_(address: str, *to: str) -> bytes:
@@ -46,20 +46,20 @@ def test_mail_to_an_alias_is_announced(house: House) -> None:
     assert before == "label.open"
     assert house.notified() == []
     aliases.add("uwe", OLD, house.store)
-    gmail_id, _ = arrives(house, mail("ann", 2, to=OLD))
-    assert house.notified() == [gmail_id]
+    message_id, _ = arrives(house, mail("ann", 2, to=OLD))
+    assert house.notified() == [message_id]
     aliases.remove("uwe", OLD, house.store)
     arrives(house, mail("ann", 3, to=OLD))
-    assert house.notified() == [gmail_id]
+    assert house.notified() == [message_id]
 
 
 @pytest.mark.rule("D3-8", "D4-2", "D4-3")
 def test_mail_from_an_alias(aliased: House) -> None:
     assert arrives(aliased, from_(OLD, UWE))[1] == "skip.self"
     assert arrives(aliased, from_(OLD, "ann@example.com"), "SENT")[1] == "skip.outbound"
-    gmail_id, outcome = arrives(aliased, from_(OLD, UWE, "ann@example.com"))
+    message_id, outcome = arrives(aliased, from_(OLD, UWE, "ann@example.com"))
     assert outcome == "skip.no_contact", "anybody may write that into From"
-    [found] = reports.explain(gmail_id, None, context=aliased.context)
+    [found] = reports.explain(message_id, None, context=aliased.context)
     said = "\n".join(explaining.in_words(found))
     assert f"in Gmail now: inbound, from {OLD}, which is registered as an alias of the mailbox (E14)" in said
 
@@ -113,9 +113,9 @@ def test_a_contact_who_comes_later_is_taken_in_and_the_alias_gives_way(aliased: 
     """His mail would never be announced, if his address counted as the user's own."""
     late = ContactRecord("old", Kind.CONTACT, "Old", (OLD,), None, START)
     assert records.take_in([late], aliased.store).imported == 1
-    gmail_id, outcome = arrives(aliased, from_(OLD, UWE))
+    message_id, outcome = arrives(aliased, from_(OLD, UWE))
     assert outcome == "label.none"
-    assert aliased.notified() == [gmail_id]
+    assert aliased.notified() == [message_id]
     assert [alias.held_by for alias in aliases.show(None, aliased.store)] == ["contact old"]
     assert [alias.held_by for alias in settings.show("uwe", aliased.store).aliases] == ["contact old"]
     examined = doctor.examine(1, aliased.context)

@@ -66,14 +66,14 @@ def whom(prepared: Prepared) -> tuple[list[str], list[str]]:
 def test_an_answer_goes_to_the_author_in_its_thread_and_quotes_the_mail(
     house: House, uwe: int, subject: str, expected: str
 ) -> None:
-    gmail_id = put(house, f"Subject: {subject}", "References: <0@example.com> <1@example.com>")
+    message_id = put(house, f"Subject: {subject}", "References: <0@example.com> <1@example.com>")
 
-    drafts.ask(answer(gmail_id), house.context)
+    drafts.ask(answer(message_id), house.context)
 
     house.pump()
     [sent] = in_label(house, "SENT")
     mail = read(house, sent.id)
-    answered = house.gmail.dump(UWE).message(gmail_id)
+    answered = house.gmail.dump(UWE).message(message_id)
     assert answered is not None
     assert sent.thread_id == answered.thread_id
     assert (mail["To"], mail["Cc"], mail["Subject"]) == (ANN, None, expected)
@@ -104,13 +104,13 @@ def test_to_all_adds_to_and_cc_but_no_own_address_and_no_blind_copy(house: House
     with house.store.begin("tests.alias") as tx:
         [connection] = tx.of(HERE).connections.of_user("uwe")
         tx.mailboxes.keep_own_addresses(connection.mailbox_id, ["sales@firm.example"])
-    gmail_id = put(
+    message_id = put(
         house, f"To: {UWE}, {BOB}", "Cc: cy@example.net, Sales <Sales@firm.example>", "Bcc: eve@example.com"
     )
-    assert whom(prepare(answer(gmail_id), house.context)) == ([ANN], [])
-    assert whom(prepare(answer(gmail_id, to_all=True), house.context)) == ([ANN, BOB], ["cy@example.net"])
+    assert whom(prepare(answer(message_id), house.context)) == ([ANN], [])
+    assert whom(prepare(answer(message_id, to_all=True), house.context)) == ([ANN, BOB], ["cy@example.net"])
     more = replace(
-        answer(gmail_id, to_all=True), cc=(Person("Cy@Example.net", "Cy"), Person("max@example.org"))
+        answer(message_id, to_all=True), cc=(Person("Cy@Example.net", "Cy"), Person("max@example.org"))
     )
     assert whom(prepare(more, house.context)) == ([ANN, BOB], ["Cy@Example.net", "max@example.org"])
 
@@ -123,9 +123,9 @@ def test_whom_the_user_names_himself_counts_instead(house: House, uwe: int) -> N
 
 @pytest.mark.rule("H45")
 def test_a_mail_that_names_nobody_is_not_answered_to_anybody(house: House, uwe: int) -> None:
-    gmail_id = put(house, f"From: {ANN}, {BOB}")
+    message_id = put(house, f"From: {ANN}, {BOB}")
     with pytest.raises(Refused, match="names nobody to answer: name one with --to-address"):
-        drafts.ask(answer(gmail_id), house.context)
+        drafts.ask(answer(message_id), house.context)
     assert in_label(house, "DRAFT") == []
 
 
@@ -134,18 +134,18 @@ def test_of_a_contact_with_several_addresses_the_one_that_wrote_is_answered(hous
     with house.store.engine.begin() as db:
         more = {"contact_id": "ann", "address": "ann@home.example", "loose": loose("ann@home.example")}
         db.execute(insert(contact_addresses).values({"location_id": 1} | more))
-    gmail_id = put(house, "From: ann@home.example")
-    assert whom(prepare(answer(gmail_id, contact="ann"), house.context)) == (["ann@home.example"], [])
+    message_id = put(house, "From: ann@home.example")
+    assert whom(prepare(answer(message_id, contact="ann"), house.context)) == (["ann@home.example"], [])
 
 
 @pytest.mark.rule("H45", "Z45")
 def test_a_contact_who_takes_no_part_in_the_mail_is_refused(house: House, uwe: int) -> None:
-    gmail_id = put(house, f"From: {BOB}")
+    message_id = put(house, f"From: {BOB}")
     with pytest.raises(Refused, match="contact ann takes no part in mail"):
-        prepare(answer(gmail_id, contact="ann"), house.context)
-    assert whom(prepare(answer(gmail_id, contact="bob"), house.context)) == ([BOB], [])
+        prepare(answer(message_id, contact="ann"), house.context)
+    assert whom(prepare(answer(message_id, contact="bob"), house.context)) == ([BOB], [])
     with pytest.raises(Refused, match="there is no contact nobody"):
-        prepare(answer(gmail_id, contact="nobody"), house.context)
+        prepare(answer(message_id, contact="nobody"), house.context)
 
 
 def test_a_draft_is_not_answered(house: House, uwe: int) -> None:
@@ -197,9 +197,9 @@ def test_a_contact_who_has_written_nothing_has_nothing_to_answer(house: House, u
 
 @pytest.mark.rule("H45")
 def test_an_answer_costs_one_get_and_one_draft(house: House, uwe: int) -> None:
-    gmail_id = put(house)
+    message_id = put(house)
     house.gmail.reset_counters()
-    drafts.ask(answer(gmail_id), house.context)
+    drafts.ask(answer(message_id), house.context)
     counted = house.gmail.counters()
     assert (counted.calls_of("messages.get"), counted.calls_of("drafts.create"), counted.calls) == (1, 1, 2)
 
@@ -224,8 +224,8 @@ def test_what_is_quoted_is_nowhere_but_in_gmail(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     canary = f"canary{uuid4().hex}"
-    gmail_id = put(house, f"From: {canary} <{ANN}>", f"Reply-To: {canary}@example.com", text=canary)
-    prepared = prepare(answer(gmail_id), house.context)
+    message_id = put(house, f"From: {canary} <{ANN}>", f"Reply-To: {canary}@example.com", text=canary)
+    prepared = prepare(answer(message_id), house.context)
     assert canary not in repr(prepared)
     drafts.hand_over(prepared, house.context)
     house.pump()

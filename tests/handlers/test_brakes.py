@@ -86,13 +86,13 @@ def paused(house: House, call: str) -> House:
 @pytest.mark.rule("W6", "W2", "D3-1")
 def test_mail_that_is_being_matched_while_its_mailbox_is_paused_is_given_back(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     assert "notifications.announce" not in paused(house, "fetch").catch_up()
     assert (house.outcomes(), house.notified(), owners(house)) == ({}, [], {None})
     assert sweep_once(house) == []
     operations.resume(UWE, house.context)
     sweep_once(house)
-    assert (house.outcomes(), house.notified()) == ({gmail_id: "label.open"}, [gmail_id])
+    assert (house.outcomes(), house.notified()) == ({message_id: "label.open"}, [message_id])
 
 
 @pytest.mark.rule("W6", "W5", "D3-1")
@@ -113,7 +113,7 @@ def test_a_label_call_under_way_ends_and_is_recorded_and_the_rest_waits(house: H
 @pytest.mark.rule("D3-1", "I1", "W8")
 def test_a_walk_through_history_ends_at_the_page_at_which_the_mailbox_is_paused(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
 
     class Pausing:
         def open(self, grant: Grant) -> Any:
@@ -135,14 +135,14 @@ def test_a_walk_through_history_ends_at_the_page_at_which_the_mailbox_is_paused(
     assert (house.outcomes(), house.sent, sweep_once(house)) == ({}, [], [])
     operations.resume(UWE, house.context)
     sweep_once(house)
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
 
 
 @pytest.mark.rule("D3-1", "I5")
 @pytest.mark.parametrize("step", ["announce", "sort"])
 def test_a_job_that_comes_late_finds_the_mailbox_paused_and_does_nothing(house: House, step: str) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
     house.run_next()
     if step == "sort":
@@ -151,8 +151,8 @@ def test_a_job_that_comes_late_finds_the_mailbox_paused_and_does_nothing(house: 
     house.gmail.reset_counters()
     {"announce": notifications.announce, "sort": labels.sort}[step](1, house.context)
     house.pump()
-    assert house.outcomes() == {gmail_id: None}
-    assert house.notified() == ([gmail_id] if step == "sort" else [])
+    assert house.outcomes() == {message_id: None}
+    assert house.notified() == ([message_id] if step == "sort" else [])
     assert (house.gmail.counters().calls, owners(house)) == (0, {None})
 
 
@@ -179,27 +179,27 @@ def test_a_watch_renewed_while_the_mailbox_is_paused_stays_and_is_not_due(house:
 def test_after_a_long_pause_the_watch_is_renewed_and_mail_is_listed_again(house: House) -> None:
     house.connect()
     operations.pause(UWE, house.context)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.gmail.expire_history(UWE)
     house.gmail.reset_counters()
     operations.resume(UWE, house.context)
     assert "mailboxes.renew_watch" in sweep_once(house), "it may have ended, whatever we know of it"
     assert house.gmail.counters().calls_of("watch") == 1
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
 
 
 @pytest.mark.rule("D3-1", "D12")
 def test_a_mailbox_stays_paused_over_a_new_sign_in_and_new_settings(house: House) -> None:
     house.connect()
     operations.pause(UWE, house.context)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.connect(sorting=False)
     assert sweep_once(house) == []
     [mailbox] = reports.status(None, None, context=house.context).mailboxes
     assert mailbox.state(LONG_AGO).startswith("paused since ")
     operations.resume(UWE, house.context)
     sweep_once(house)
-    assert house.outcomes() == {gmail_id: "label.off"}
+    assert house.outcomes() == {message_id: "label.off"}
 
 
 @pytest.mark.rule("E76", "D3-1", "D12")
@@ -248,16 +248,16 @@ def test_waiting_mail_of_a_paused_mailbox_is_not_late(house: House) -> None:
     assert not status.totals.late(status.now)
 
 
-def set_aside(house: House, gmail_id: str, outcome: str = "match.failed") -> None:
+def set_aside(house: House, message_id: str, outcome: str = "match.failed") -> None:
     """Gmail answers with an error for this mail, until nobody tries any more; then it is well again."""
-    fault = house.gmail.poison(UWE, gmail_id)
+    fault = house.gmail.poison(UWE, message_id)
     for _ in range(10):
         house.let_time_pass()
         matching.match(1, house.context)
         labels.sort(1, house.context)
         house.pump()
     house.gmail.clear_faults(fault)
-    assert house.outcomes()[gmail_id] == outcome
+    assert house.outcomes()[message_id] == outcome
 
 
 @pytest.mark.rule("E88", "I9")

@@ -108,7 +108,7 @@ def test_a_customers_mail_goes_out_with_its_three_details_and_nothing_more(
 ) -> None:
     connection_id = house.connect()
     channel = add(house, receiver)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     [event] = receiver.taken
     received = house.gmail.dump("uwe@firm.example").messages[0].internal_date
@@ -118,7 +118,7 @@ def test_a_customers_mail_goes_out_with_its_three_details_and_nothing_more(
         "id": event["id"],
         "source": "urn:lodestone",
         "type": SINGLE,
-        "subject": gmail_id,
+        "subject": message_id,
         "location": "main/main",
         "time": at,
         "datacontenttype": "application/json",
@@ -131,7 +131,7 @@ def test_a_customers_mail_goes_out_with_its_three_details_and_nothing_more(
             "from": "ann@example.com",
             "via_list": False,
             "received_at": at,
-            "message_id": gmail_id,
+            "message_id": message_id,
         },
     }
     assert receiver.got[0].headers["content-type"].startswith("application/cloudevents+json")
@@ -158,15 +158,15 @@ def test_mail_whose_author_a_list_hides_says_via_a_list_wherever_it_is_shown(
     expected = {through: True, straight: False}
     assert {e["subject"]: e["data"]["via_list"] for e in receiver.taken} == expected
     assert {e["data"]["from"] for e in receiver.taken} == {"ann@example.com"}
-    found = {n.gmail_id: n for n in reports.notices("uwe", 0, None, context=house.context)}
-    assert {gmail_id: notice.via_list for gmail_id, notice in found.items()} == expected
-    assert {e.gmail_id: e.via_list for e in reports.ledger(Query(), house.context)} == expected
+    found = {n.message_id: n for n in reports.notices("uwe", 0, None, context=house.context)}
+    assert {message_id: notice.via_list for message_id, notice in found.items()} == expected
+    assert {e.message_id: e.via_list for e in reports.ledger(Query(), house.context)} == expected
     words = {i: [*explaining.in_words(reports.explain(i, None, house.context)[0])] for i in expected}
     assert {i: "via a list (E100)" in " ".join(said) for i, said in words.items()} == expected
     page = live.show_own("uwe", house.context, limit=10)
-    assert {one.letter.gmail_id: one.via_list for one in page.mails} == expected
+    assert {one.letter.message_id: one.via_list for one in page.mails} == expected
     opened = [notification_mail.open_notice(n.id, "uwe", house.context)[1] for n in found.values()]
-    assert {o.shown.letter.gmail_id: o.shown.via_list for o in opened if o} == expected
+    assert {o.shown.letter.message_id: o.shown.via_list for o in opened if o} == expected
 
 
 def test_a_channel_is_one_users_or_everybodys_and_begins_with_what_comes_next(
@@ -262,9 +262,9 @@ def test_one_receivers_trouble_is_not_anothers(house: House, receiver: Receiver)
     dead = Target(f"http://127.0.0.1:{dead_port()}/", SECRET)
     channels.add(None, ChannelKind.WEBHOOK, dead, house.context)
     add(house, receiver)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    assert told(receiver) == [gmail_id]
+    assert told(receiver) == [message_id]
 
 
 @pytest.mark.rule("W3", "E88")
@@ -332,7 +332,7 @@ def test_a_process_that_dies_between_sending_and_its_commit_sends_the_same_event
 ) -> None:
     house.connect()
     channel = add(house, receiver)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     only_list(house)
     with house.store.begin("tests.claim") as tx:
         [parcel], _ = tx.deliveries.claim(channel.id, "dead", 60, 1)
@@ -345,7 +345,7 @@ def test_a_process_that_dies_between_sending_and_its_commit_sends_the_same_event
     assert len(receiver.got) == 2
     assert [e["type"] for e in receiver.taken] == [SINGLE, SINGLE], "what may have arrived keeps its shape"
     assert len({e["id"] for e in receiver.taken}) == 1
-    assert told(receiver) == [gmail_id]
+    assert told(receiver) == [message_id]
     with house.store.begin("tests.late") as tx:
         assert not tx.deliveries.finish([parcel], "dead"), "the dead one's commit comes too late"
 
@@ -447,7 +447,7 @@ def tell(house: House, users: int, each: int) -> list[list[str]]:
         for number in range(each):
             for place, (user, connection_id) in enumerate(zip(boxes, ids, strict=True)):
                 told[place].append(f"{user}-{number}")
-                mails = {"connection_id": connection_id, "user_id": user, "gmail_id": told[place][-1]}
+                mails = {"connection_id": connection_id, "user_id": user, "message_id": told[place][-1]}
                 row = insert(notifications).values(
                     organisation_id=1, location_id=1, **mails, received_at=at, created_at=at
                 )
@@ -634,7 +634,7 @@ def test_a_lost_sign_in_is_told_once_and_mail_waits_until_it_is_back(
     connection_id = house.connect()
     channel = add(house, receiver)
     receiver.answers.append((503, {}))
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     house.gmail.revoke("uwe@firm.example")
     house.deliver("cid")
@@ -651,7 +651,7 @@ def test_a_lost_sign_in_is_told_once_and_mail_waits_until_it_is_back(
     house.let_time_pass()
     house.catch_up()
     channels.deliver(channel.id, house.context)
-    assert gmail_id in told(receiver)
+    assert message_id in told(receiver)
     assert len([e for e in receiver.taken if e["type"] == "lodestone.connection.expired"]) == 1
 
 
@@ -694,20 +694,20 @@ def test_what_redis_has_forgotten_the_sweep_brings_back(
 ) -> None:
     house.connect()
     channel = add(house, receiver)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     only_list(house)
     house.sent.clear()
     redis.flushall()
     assert sweep.redrive(house.context) == 0, "not before its time"
     try_again(house, channel)
-    assert told(receiver) == [gmail_id]
+    assert told(receiver) == [message_id]
 
 
 @pytest.mark.rule("W2")
 def test_without_a_notifier_its_jobs_do_not_pile_up(house: House, receiver: Receiver, redis: Redis) -> None:
     house.connect()
     channel = add(house, receiver)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     only_list(house)
     house.sent.clear()
     house.let_time_pass()
@@ -716,7 +716,7 @@ def test_without_a_notifier_its_jobs_do_not_pile_up(house: House, receiver: Rece
     assert DeliveryDue(channel.id) not in house.sent
     redis.delete(BACKLOG + OUTSIDE)
     try_again(house, channel)
-    assert told(receiver) == [gmail_id]
+    assert told(receiver) == [message_id]
 
 
 @pytest.mark.rule("W2")

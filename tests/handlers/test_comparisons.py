@@ -44,15 +44,15 @@ def received(house: House, number: int = 0, sender: str = "ann", **ago: float) -
 def lost(house: House, number: int = 0, sender: str = "ann", **ago: float) -> str:
     """A mail of which history never tells."""
     fault = house.gmail.fault("history_drop")
-    gmail_id = received(house, number, sender, **ago)
+    message_id = received(house, number, sender, **ago)
     house.catch_up()
     house.gmail.clear_faults(fault)
-    return gmail_id
+    return message_id
 
 
 def known(house: House) -> dict[str, str]:
     with house.store.engine.connect() as db:
-        return {row.gmail_id: row.came_by for row in db.execute(select(messages))}
+        return {row.message_id: row.came_by for row in db.execute(select(messages))}
 
 
 def recall(house: House) -> tuple[float | None, int, int]:

@@ -65,17 +65,17 @@ def tell_deal(house: House, deal_id: str, version: int, category: str | None, *c
 
 def outcome(house: House, sender: str, number: int = 0) -> str | None:
     """What becomes of a mail that comes now."""
-    gmail_id = house.deliver(sender, number)
+    message_id = house.deliver(sender, number)
     house.catch_up()
-    return house.outcomes()[gmail_id]
+    return house.outcomes()[message_id]
 
 
 def owner(house: House, sender: str, number: int = 0) -> str | None:
     """Whose mail it is."""
-    gmail_id = house.deliver(sender, number)
+    message_id = house.deliver(sender, number)
     house.catch_up()
     with house.store.engine.connect() as db:
-        return db.scalar(select(decisions.c.contact_id).where(decisions.c.gmail_id == gmail_id))
+        return db.scalar(select(decisions.c.contact_id).where(decisions.c.message_id == message_id))
 
 
 def states(kind: Records, record_id: str) -> st.SearchStrategy[Record | None]:
@@ -227,11 +227,11 @@ def test_of_several_records_with_one_address_the_contact_and_of_those_the_oldest
 @pytest.mark.rule("E21")
 def test_a_contact_that_is_made_later_changes_nothing_about_earlier_mail(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("eve", 1)
+    message_id = house.deliver("eve", 1)
     house.catch_up()
     tell_contact(house, "eve", 1, "eve@example.com")
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "skip.no_contact"}
+    assert house.outcomes() == {message_id: "skip.no_contact"}
     assert house.notified() == []
 
 

@@ -77,8 +77,8 @@ class _LockingMailbox:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._mailbox, name)
 
-    def fetch(self, gmail_ids: Any) -> Any:
-        answer = self._mailbox.fetch(gmail_ids)
+    def fetch(self, message_ids: Any) -> Any:
+        answer = self._mailbox.fetch(message_ids)
         self._gmail.answered()
         return answer
 
@@ -138,7 +138,7 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
 ) -> None:
     """Not even the claim can be given back while it lasts; on SQLite nothing can be written at all."""
     hasty.connect()
-    gmail_id = hasty.deliver("ann")
+    message_id = hasty.deliver("ann")
     hasty.catch_up_only()
     if step == "sort":
         matching.match(1, hasty.context)
@@ -170,16 +170,16 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
         assert db.scalar(select(steps.c.state).where(*mine)) == "waiting"
     hasty.let_time_pass()
     hasty.catch_up()
-    assert hasty.outcomes() == {gmail_id: "label.open"}
-    assert hasty.labels(gmail_id) == {"UNREAD", OPEN}
-    assert hasty.notified() == [gmail_id]
+    assert hasty.outcomes() == {message_id: "label.open"}
+    assert hasty.labels(message_id) == {"UNREAD", OPEN}
+    assert hasty.notified() == [message_id]
 
 
 @pytest.mark.rule("E88", "W16")
 @pytest.mark.parametrize("version", ["9999", HEAD], ids=["another release", "a fault of ours"])
 def test_what_fails_on_another_release_s_tables_is_given_back_uncounted(house: House, version: str) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
     with migrated(house, version), pytest.raises((DatabaseAway, DBAPIError)) as failed:
         matching.match(1, house.context)
@@ -189,7 +189,7 @@ def test_what_fails_on_another_release_s_tables_is_given_back_uncounted(house: H
         assert (str(failed.value), tries(house)) == ("schema", {0})
     house.let_time_pass()
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def delegated(house: House, gmail_server: GmailServer, tmp_path: Path) -> Iterat
 def test_it_rests_for_an_hour_is_told_once_and_comes_back_by_itself(delegated: Delegated) -> None:
     house = delegated.house
     delegated.let(Scope.READONLY)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):
             house.catch_up()
@@ -111,7 +111,7 @@ def test_it_rests_for_an_hour_is_told_once_and_comes_back_by_itself(delegated: D
     with structlog.testing.capture_logs() as logs:
         house.catch_up()
     assert [one["event"] for one in logs].count("connection.admitted") == 1
-    assert house.outcomes()[gmail_id] == "label.open"
+    assert house.outcomes()[message_id] == "label.open"
     assert delegated.connection().access_trouble is None
     delegated.let()
     house.catch_up()
@@ -190,9 +190,9 @@ def test_another_grant_of_the_mailbox_is_taken_meanwhile(delegated: Delegated) -
         second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
         tx.connections.change(second, Features(magnet_since=since), dry_run=False)
     delegated.let()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    assert gmail_id in house.outcomes()
+    assert message_id in house.outcomes()
     assert delegated.rests_for() == timedelta()
     assert delegated.told() == [NoticeKind.ACCESS_REFUSED]
 
@@ -212,7 +212,7 @@ def test_what_the_operator_has_to_mend_marks_no_user(house: House, kind: str) ->
     house.connect()
     house.gmail.expire_access_tokens(UWE)
     house.gmail.fault(kind)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     with house.store.begin("tests.look") as tx:
         [connection] = tx.of(HERE).connections.of_user("uwe")
@@ -228,7 +228,7 @@ def test_what_the_operator_has_to_mend_marks_no_user(house: House, kind: str) ->
     house.gmail.clear_faults()
     house.let_time_pass()
     house.catch_up()
-    assert house.outcomes()[gmail_id] == "label.open"
+    assert house.outcomes()[message_id] == "label.open"
 
 
 @pytest.mark.rule("E99")

@@ -72,16 +72,16 @@ def written(sender: str, *headers: str, to: str = UWE, body: str = "Text.") -> b
 
 def arrives(house: House, raw: bytes, labels: Sequence[str] | None = None) -> str:
     """A mail comes into Uwe's mailbox and is dealt with; returns its id."""
-    gmail_id = house.gmail.deliver(UWE, raw, labels=labels).id
+    message_id = house.gmail.deliver(UWE, raw, labels=labels).id
     house.catch_up()
-    return gmail_id
+    return message_id
 
 
 def announced_contacts(house: House) -> dict[str, str]:
     """Whom the user's list names, by message."""
     with house.store.engine.connect() as db:
-        rows = db.execute(select(notifications.c.gmail_id, notifications.c.contact_id))
-        return {row.gmail_id: row.contact_id for row in rows}
+        rows = db.execute(select(notifications.c.message_id, notifications.c.contact_id))
+        return {row.message_id: row.contact_id for row in rows}
 
 
 @pytest.mark.rule("E1")
@@ -199,8 +199,8 @@ def test_a_deal_that_changes_counts_for_the_next_mail_and_leaves_the_last(
 def test_which_deals_are_a_contacts(house: House, record_: DealRecord, outcome: str) -> None:
     record(house, record_)
     house.connect()
-    gmail_id = arrives(house, mail("bob", 1))
-    assert house.outcomes() == {gmail_id: outcome}
+    message_id = arrives(house, mail("bob", 1))
+    assert house.outcomes() == {message_id: outcome}
 
 
 @pytest.mark.rule("E11", "E15", "X15")
@@ -216,9 +216,9 @@ def test_an_address_of_several_is_announced_as_the_oldest_contact_and_sorted_by_
         deal("d9", "ma", STILL_OPEN),
     )
     house.connect()
-    gmail_id = arrives(house, written(family))
-    assert announced_contacts(house) == {gmail_id: "pa"}
-    assert house.labels(gmail_id) == {"UNREAD", OPEN}
+    message_id = arrives(house, written(family))
+    assert announced_contacts(house) == {message_id: "pa"}
+    assert house.labels(message_id) == {"UNREAD", OPEN}
 
 
 @pytest.mark.rule("E12", "E13", "E20", "D5")
@@ -226,8 +226,8 @@ def test_an_address_of_several_is_announced_as_the_oldest_contact_and_sorted_by_
 def test_mail_from_any_address_of_a_contact_is_the_contacts(house: House, sender: str) -> None:
     record(house, person("dora", "dora@gmail.com", "second@home.example"), person("nobody"))
     house.connect()
-    gmail_id = arrives(house, written(sender))
-    assert announced_contacts(house) == {gmail_id: "dora"}
+    message_id = arrives(house, written(sender))
+    assert announced_contacts(house) == {message_id: "dora"}
 
 
 @pytest.mark.rule("D16", "D16-5", "E32")
@@ -285,19 +285,19 @@ def test_an_alias_is_the_user_from_the_day_it_is_seen(house: House) -> None:
 def test_a_colleagues_mail_is_nobodys(house: House, raw: bytes, outcome: str) -> None:
     record(house, UserRecord("carla", "Carla", (CARLA, "ann@example.com")))
     house.connect()
-    gmail_id = arrives(house, raw)
-    assert house.outcomes() == {gmail_id: outcome}
+    message_id = arrives(house, raw)
+    assert house.outcomes() == {message_id: outcome}
     assert house.notified() == []
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert house.labels(message_id) == {"INBOX", "UNREAD"}
 
 
 @pytest.mark.rule("E17")
 def test_a_contacts_mail_among_colleagues_is_the_contacts(house: House) -> None:
     record(house, UserRecord("carla", "Carla", (CARLA,)))
     house.connect()
-    gmail_id = arrives(house, written("ann@example.com", f"Cc: {UWE}", to=CARLA))
-    assert announced_contacts(house) == {gmail_id: "ann"}
-    assert house.outcomes() == {gmail_id: "label.open"}
+    message_id = arrives(house, written("ann@example.com", f"Cc: {UWE}", to=CARLA))
+    assert announced_contacts(house) == {message_id: "ann"}
+    assert house.outcomes() == {message_id: "label.open"}
 
 
 @pytest.mark.parametrize(
@@ -355,9 +355,9 @@ def test_an_address_that_moves_takes_future_mail_with_it(house: House) -> None:
 def test_a_mail_whose_author_cannot_be_read_is_logged_by_its_id_alone(house: House) -> None:
     connection_id = house.connect()
     with structlog.testing.capture_logs() as logs:
-        gmail_id = arrives(house, written('"ann@example.com" <mallory@other.example>'))
+        message_id = arrives(house, written('"ann@example.com" <mallory@other.example>'))
     [line] = [line for line in logs if line["event"] == "contact.unmatched"]
-    assert (line["message_id"], line["connection_id"]) == (gmail_id, connection_id)
+    assert (line["message_id"], line["connection_id"]) == (message_id, connection_id)
     assert line["outcome"] == "skip.no_contact"
     assert "@" not in "".join(map(str, logs))
 
@@ -366,8 +366,8 @@ def test_a_mail_whose_author_cannot_be_read_is_logged_by_its_id_alone(house: Hou
 def test_a_mail_that_the_user_forwards_is_his_own(house: House) -> None:
     house.connect()
     quoted = "---------- Forwarded message ---------\r\nFrom: Cid <cid@example.com>\r\n"
-    gmail_id = arrives(house, written(UWE, "Subject: Fwd: x", to="ann@example.com", body=quoted), ["SENT"])
-    assert house.outcomes() == {gmail_id: "skip.outbound"}
+    message_id = arrives(house, written(UWE, "Subject: Fwd: x", to="ann@example.com", body=quoted), ["SENT"])
+    assert house.outcomes() == {message_id: "skip.outbound"}
     assert house.notified() == []
 
 
@@ -377,11 +377,11 @@ def test_a_mail_that_the_user_forwards_is_his_own(house: House) -> None:
 )
 def test_what_the_user_sends_himself_is_his_own_once(house: House, to: str, outcome: str) -> None:
     house.connect()
-    gmail_id = arrives(house, written(UWE, to=to), ["SENT", "INBOX", "UNREAD"])
+    message_id = arrives(house, written(UWE, to=to), ["SENT", "INBOX", "UNREAD"])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: outcome}
+    assert house.outcomes() == {message_id: outcome}
     assert house.notified() == []
-    assert house.labels(gmail_id) == {"SENT", "INBOX", "UNREAD"}
+    assert house.labels(message_id) == {"SENT", "INBOX", "UNREAD"}
 
 
 @pytest.mark.parametrize(
@@ -396,27 +396,27 @@ def test_a_mail_that_waits_to_be_sent_is_the_users_own_mail_once_it_is(
 ) -> None:
     """Google does not say how a scheduled mail shows: either way nothing is done about it."""
     house.connect()
-    gmail_id = arrives(house, written(UWE, to="ann@example.com"), waiting)
-    assert house.outcomes() == {gmail_id: outcome}
-    house.gmail.change_labels(UWE, [gmail_id], add=["SENT"], remove=waiting)
+    message_id = arrives(house, written(UWE, to="ann@example.com"), waiting)
+    assert house.outcomes() == {message_id: outcome}
+    house.gmail.change_labels(UWE, [message_id], add=["SENT"], remove=waiting)
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "skip.outbound"}
+    assert house.outcomes() == {message_id: "skip.outbound"}
     assert house.notified() == []
-    assert house.labels(gmail_id) == {"SENT"}
+    assert house.labels(message_id) == {"SENT"}
 
 
 @pytest.mark.rule("E37")
 def test_a_mail_put_into_the_trash_after_it_was_handled_is_left_there(house: House) -> None:
     house.connect()
-    gmail_id = arrives(house, mail("ann", 1))
-    house.gmail.change_labels(UWE, [gmail_id], add=["TRASH"])
+    message_id = arrives(house, mail("ann", 1))
+    house.gmail.change_labels(UWE, [message_id], add=["TRASH"])
     for _ in range(2):
         house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"], remove=["TRASH"])
+    house.gmail.change_labels(UWE, [message_id], add=["INBOX"], remove=["TRASH"])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "label.open"}
-    assert house.notified() == [gmail_id]
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD", OPEN}
+    assert house.outcomes() == {message_id: "label.open"}
+    assert house.notified() == [message_id]
+    assert house.labels(message_id) == {"INBOX", "UNREAD", OPEN}
 
 
 @pytest.mark.rule("E86")
@@ -437,29 +437,29 @@ def test_a_user_whose_grant_is_gone_is_told_once(house: House) -> None:
 @pytest.mark.rule("E92")
 def test_jobs_that_wait_while_magnet_is_switched_off_do_nothing(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
     assert house.sent == [MailFound(1)]
     house.connect(magnet=False, sorting=False)
     house.gmail.reset_counters()
     assert house.pump() == ["contacts.match"]
     assert (house.outcomes(), house.notified()) == ({}, [])
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert house.labels(message_id) == {"INBOX", "UNREAD"}
     assert house.gmail.counters().calls == 0
 
 
 @pytest.mark.rule("E92")
 def test_mail_that_waits_to_be_sorted_while_sorting_is_switched_off_stays_where_it_is(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
     while house.sent[0] != MailAnnounced(1):
         house.run_next()
     house.connect(sorting=False)
     assert house.pump() == ["labels.sort"]
-    assert house.outcomes() == {gmail_id: "label.off"}
-    assert house.notified() == [gmail_id]
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert house.outcomes() == {message_id: "label.off"}
+    assert house.notified() == [message_id]
+    assert house.labels(message_id) == {"INBOX", "UNREAD"}
 
 
 @pytest.mark.rule("E93")
@@ -470,9 +470,9 @@ def test_the_time_received_is_gmails_and_never_the_date_in_the_mail(house: House
     house.connect()
     received = datetime.now(UTC).replace(microsecond=123_000) + timedelta(seconds=5)
     raw = written("ann@example.com", f"Date: {written_on}")
-    gmail_id = house.gmail.deliver(UWE, raw, internal_date=round(received.timestamp() * 1000)).id
+    message_id = house.gmail.deliver(UWE, raw, internal_date=round(received.timestamp() * 1000)).id
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
     with house.store.engine.connect() as db:
         for kept in (decisions.c.received_at, notifications.c.received_at):
             assert db.scalars(select(kept)).all() == [received]
@@ -532,7 +532,7 @@ def test_a_connection_that_is_switched_off_keeps_nothing_and_leaves_gmail_as_it_
 def ended(house: House, ids: Mapping[str, str]) -> dict[str, tuple[str | None, bool]]:
     """Outcome and whether it was announced, by the mail's name."""
     outcomes, notified = house.outcomes(), house.notified()
-    return {name: (outcomes.get(gmail_id), gmail_id in notified) for name, gmail_id in ids.items()}
+    return {name: (outcomes.get(message_id), message_id in notified) for name, message_id in ids.items()}
 
 
 def expected(readings: Mapping[str, Reading]) -> dict[str, tuple[str | None, bool]]:

@@ -24,10 +24,10 @@ Case = Callable[[House], str]
 """Brings it about; returns the mail's id."""
 
 
-def explained(house: House, gmail_id: str) -> str:
+def explained(house: House, message_id: str) -> str:
     """All that `lodestone explain` says."""
-    [found] = reports.explain(gmail_id, None, context=house.context)
-    assert explaining.as_json(found)["message_id"] == gmail_id
+    [found] = reports.explain(message_id, None, context=house.context)
+    assert explaining.as_json(found)["message_id"] == message_id
     return "\n".join(explaining.in_words(found))
 
 
@@ -39,9 +39,9 @@ def plain(
     def happens(house: House) -> str:
         house.connect()
         raw = mail(sender, 1, to=to).replace(b"\r\nSubject:", _lines(headers) + b"\r\nSubject:")
-        gmail_id = house.gmail.deliver(UWE, raw, labels=labels).id
+        message_id = house.gmail.deliver(UWE, raw, labels=labels).id
         house.catch_up()
-        return gmail_id
+        return message_id
 
     return happens
 
@@ -54,27 +54,27 @@ def from_ourselves(to: str) -> Case:
     def happens(house: House) -> str:
         house.connect()
         raw = mail("ann", 1, to=to).replace(b"ann@example.com>\r\nTo", UWE.encode() + b">\r\nTo")
-        gmail_id = house.gmail.deliver(UWE, raw, labels=["SENT"]).id
+        message_id = house.gmail.deliver(UWE, raw, labels=["SENT"]).id
         house.catch_up()
-        return gmail_id
+        return message_id
 
     return happens
 
 
 def deleted(house: House) -> str:
     house.connect()
-    gmail_id = house.deliver("ann")
-    house.gmail.delete(UWE, [gmail_id])
+    message_id = house.deliver("ann")
+    house.gmail.delete(UWE, [message_id])
     house.catch_up()
-    return gmail_id
+    return message_id
 
 
 def too_old(house: House) -> str:
     house.connect()
     hour_ago = int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1000)
-    gmail_id = house.deliver("cid", internal_date=hour_ago)
+    message_id = house.deliver("cid", internal_date=hour_ago)
     house.catch_up()
-    return gmail_id
+    return message_id
 
 
 def colleague(house: House) -> str:
@@ -91,9 +91,9 @@ def excluded(house: House) -> str:
 
 def without_sorting(house: House) -> str:
     house.connect(sorting=False)
-    gmail_id = house.deliver("cid")
+    message_id = house.deliver("cid")
     house.catch_up()
-    return gmail_id
+    return message_id
 
 
 def closing_now(house: House) -> str:
@@ -105,30 +105,30 @@ def closing_now(house: House) -> str:
 def magnet_restarted(house: House) -> str:
     """MailMagnet was switched off and on again while the mail waited to be announced."""
     connection_id = house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
     house.run_next()
     later = datetime.now(UTC) + timedelta(hours=1)
     with house.store.begin("tests.restart") as tx:
         tx.connections.change(connection_id, Features(magnet_since=later, sorting_since=later), dry_run=False)
     house.pump()
-    return gmail_id
+    return message_id
 
 
 def poisoned(house: House, *, jobs: int = 0) -> str:
     """Gmail answers with an error for this mail once so many jobs are done, until nobody tries any more."""
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
     for _ in range(jobs):
         house.run_next()
-    fault = house.gmail.poison(UWE, gmail_id)
+    fault = house.gmail.poison(UWE, message_id)
     for _ in range(10):
         house.let_time_pass()
         matching.match(1, house.context)
         labels.sort(1, house.context)
     house.gmail.clear_faults(fault)
-    return gmail_id
+    return message_id
 
 
 def poisoned_when_announced(house: House) -> str:
@@ -142,13 +142,13 @@ def second_user_signed_out(house: House) -> str:
         [first] = tx.connections.working(1)
         second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
         tx.connections.change(second, Features(magnet_since=first.features.magnet_since), dry_run=False)
-    gmail_id = house.deliver("nora")
+    message_id = house.deliver("nora")
     house.catch_up()
     with house.store.begin("tests.out") as tx:
         connection = tx.connections.get(second)
         assert connection is not None
         tx.connections.need_sign_in(connection)
-    return gmail_id
+    return message_id
 
 
 ENDS: dict[Outcome, tuple[Case, str, str]] = {
@@ -196,17 +196,17 @@ def test_every_end_of_a_mail_can_be_explained(house: House, outcome: Outcome) ->
 
 def waiting(house: House) -> str:
     house.connect()
-    gmail_id = house.deliver("cid")
+    message_id = house.deliver("cid")
     house.catch_up_only()
     house.run_next()
-    return gmail_id
+    return message_id
 
 
 def moved(house: House) -> str:
-    gmail_id = plain("cid")(house)
-    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"], remove=[CUSTOMERS])
+    message_id = plain("cid")(house)
+    house.gmail.change_labels(UWE, [message_id], add=["INBOX"], remove=[CUSTOMERS])
     house.catch_up()
-    return gmail_id
+    return message_id
 
 
 def with_an_open_deal(house: House) -> str:
@@ -262,10 +262,10 @@ def test_a_label_that_was_replaced_since_is_said_to_be(house: House) -> None:
 
 
 def test_sorting_that_was_undone_is_said_to_be(house: House) -> None:
-    gmail_id = plain("cid")(house)
+    message_id = plain("cid")(house)
     with house.store.engine.begin() as db:
         db.execute(update(decisions).values(undone_at=datetime(2026, 11, 22, 8, tzinfo=UTC)))
-    told = explained(house, gmail_id)
+    told = explained(house, message_id)
     assert "labelled Customers because deal d2" in told
     assert "; undone at 2026-11-22 08:00:00 UTC" in told
     assert "not under Customers because: what sorting had done to it was undone" in told
@@ -274,7 +274,7 @@ def test_sorting_that_was_undone_is_said_to_be(house: House) -> None:
 @pytest.mark.rule("D3-1")
 def test_a_mail_that_waits_in_a_paused_mailbox_says_so_and_is_not_read(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("nora")
+    message_id = house.deliver("nora")
     house.catch_up()
     waits = house.deliver("cid", 2)
     house.catch_up_only()
@@ -283,7 +283,7 @@ def test_a_mail_that_waits_in_a_paused_mailbox_says_so_and_is_not_read(house: Ho
     told = explained(house, waits)
     assert "waits to be matched" in told
     assert "paused: nothing is done in this mailbox since 20" in told
-    assert "in Gmail now: not read again: the mailbox is paused" in explained(house, gmail_id)
+    assert "in Gmail now: not read again: the mailbox is paused" in explained(house, message_id)
     assert house.gmail.counters().calls == 0
 
 
@@ -292,27 +292,27 @@ def test_a_mail_that_was_not_sorted_because_sorting_is_stopped_says_so(house: Ho
     house.connect()
     with house.store.engine.begin() as db:
         db.execute(update(connections).values(sorting_trouble="invalidArgument"))
-    gmail_id = house.deliver("cid")
+    message_id = house.deliver("cid")
     house.catch_up()
-    told = explained(house, gmail_id)
+    told = explained(house, message_id)
     assert "not sorted: Gmail makes no more labels (invalidArgument); sorting is stopped" in told
     with house.store.engine.begin() as db:
         db.execute(update(connections).values(sorting_trouble=None))
-    assert "it does by now, and `lodestone retry` sorts the mail (E67)" in explained(house, gmail_id)
+    assert "it does by now, and `lodestone retry` sorts the mail (E67)" in explained(house, message_id)
 
 
 @pytest.mark.rule("E88")
 def test_a_mail_that_could_not_be_sorted_says_after_how_many_tries(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("cid")
+    message_id = house.deliver("cid")
     house.catch_up_only()
     for _ in range(2):
         house.run_next()
-    house.gmail.poison(UWE, gmail_id)
+    house.gmail.poison(UWE, message_id)
     for _ in range(10):
         house.let_time_pass()
         labels.sort(1, house.context)
-    told = explained(house, gmail_id)
+    told = explained(house, message_id)
     assert "set aside: it could not be sorted in 8 tries (E88)" in told
     assert "announced to user uwe" in told
 
@@ -320,17 +320,17 @@ def test_a_mail_that_could_not_be_sorted_says_after_how_many_tries(house: House)
 @pytest.mark.rule("E9", "Z40")
 def test_records_that_are_out_of_date_are_named_with_the_mail_they_decided_about(house: House) -> None:
     house.connect()
-    gmail_id = plain("ann")(house)
-    assert "out of date" not in explained(house, gmail_id)
+    message_id = plain("ann")(house)
+    assert "out of date" not in explained(house, message_id)
     with house.store.begin("tests.look") as tx:
         deal_ids = tx.db.scalars(
             select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id == "ann")
         ).all()
     records.refuse(Records.DEALS, deal_ids[0], None, "category is none of OPEN, WON, LOST", house.store)
     records.refuse(Records.CONTACTS, "bob", None, "kind is neither contact nor lead", house.store)
-    said = explained(house, gmail_id)
+    said = explained(house, message_id)
     assert f"out of date: deal {deal_ids[0]}, a change of which was refused at" in said
     assert "(category is none of OPEN, WON, LOST)" in said
     assert "bob" not in said
     records.refuse(Records.CONTACTS, "ann", None, "kind is neither contact nor lead", house.store)
-    assert "out of date: contact ann, a change of which was refused at" in explained(house, gmail_id)
+    assert "out of date: contact ann, a change of which was refused at" in explained(house, message_id)

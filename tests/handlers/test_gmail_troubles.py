@@ -54,7 +54,7 @@ def test_every_mail_is_announced_once_and_sorted(trouble: str, house: House) -> 
         sender: {house.outcomes()[i] for i, by in mails.items() if by == sender} for sender in senders
     }
     assert outcomes == {sender: {EXPECTED[sender][0][-1]} for sender in senders}
-    known = [gmail_id for gmail_id, sender in mails.items() if sender != "nora"]
+    known = [message_id for message_id, sender in mails.items() if sender != "nora"]
     assert sorted(house.notified()) == sorted(known), "each once"
     for message in house.gmail.dump(UWE).messages:
         _, label, in_inbox = EXPECTED[mails[message.id]]

@@ -73,7 +73,7 @@ def full(house: House) -> House:
             (notifications, lambda n: {**mail, "mailbox_id": None, "id": FIRST + n} | _told(now)),
         ):
             columns = {column.name for column in table.columns}
-            listed = [{"gmail_id": i} | each(n) for n, i in enumerate(IDS)]
+            listed = [{"message_id": i} | each(n) for n, i in enumerate(IDS)]
             tx.db.execute(insert(table), [{k: v for k, v in row.items() if k in columns} for row in listed])
         for n, i in enumerate(IDS):
             rest = {1: State.WAITING, 2: State.SET_ASIDE}.get(n % 10, State.DONE)
@@ -308,7 +308,7 @@ def test_who_signs_in_again_without_mailmagnet_leaves_the_rest_to_the_sweep(full
 def test_sorting_off_and_on_again_forgets_what_was_kept_for_it_alone(full: House) -> None:
     old = {"author": None, "category": "OPEN"}
     with full.store.begin("tests.old") as tx:
-        tx.db.execute(decisions.update().where(decisions.c.gmail_id > IDS[100]).values(old))
+        tx.db.execute(decisions.update().where(decisions.c.message_id > IDS[100]).values(old))
     change = Wishes(sorting=False)
     settings.change("uwe", change, replace(full.context, stopping=lambda: True))
     assert rows(full, [decisions]) == {"decisions": MAILS}
@@ -415,9 +415,9 @@ def test_of_two_connections_the_last_takes_the_mailbox_s_mail_with_it(full: Hous
     assert rows(full, ALL) == {}
 
 
-def shown_of(house: House, gmail_id: str) -> list[Any]:
+def shown_of(house: House, message_id: str) -> list[Any]:
     with house.store.begin("tests.show", reads_only=True) as tx:
-        [trail] = tx.of(HERE).reports.trails(gmail_id)
+        [trail] = tx.of(HERE).reports.trails(message_id)
     return list(trail.decided)
 
 

@@ -69,9 +69,9 @@ def is_signed_in(house: House, connection: Connection) -> bool:
 
 def arrives(house: House, number: int = 0) -> str:
     """A mail of Ann's comes and is dealt with; returns its id."""
-    gmail_id = house.deliver("ann", number)
+    message_id = house.deliver("ann", number)
     house.catch_up(the(house).mailbox_id)
-    return gmail_id
+    return message_id
 
 
 def profile(house: House, *, may_connect: bool = True, active: bool = True, user: str = "uwe") -> None:
@@ -157,9 +157,9 @@ def test_sorting_off_leaves_labelled_mail_and_sorts_nothing_more(house: House) -
     house.pump()
     after = arrives(house, 3)
     assert house.labels(before) == {"UNREAD", OPEN}
-    for gmail_id in (waiting, after):
-        assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
-        assert house.outcomes()[gmail_id] == "label.off"
+    for message_id in (waiting, after):
+        assert house.labels(message_id) == {"INBOX", "UNREAD"}
+        assert house.outcomes()[message_id] == "label.off"
     assert house.notified() == [before, waiting, after], "MailMagnet stays on"
 
 
@@ -169,7 +169,7 @@ def test_sorting_off_leaves_labelled_mail_and_sorts_nothing_more(house: House) -
 @pytest.mark.rule("D12-3", "D12-9", "Z41", "Z42", "Z43", "Z44", "D2")
 def test_switching_off_signs_out_and_leaves_nothing_but_gmail_as_it_is(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("cid")
+    message_id = house.deliver("cid")
     house.catch_up()
     give_it_all(house)
     assert rows(house, ITS_OWN) == {"outbox": 1, "shared_contacts": 1, "sign_ins": 1}
@@ -181,7 +181,7 @@ def test_switching_off_signs_out_and_leaves_nothing_but_gmail_as_it_is(house: Ho
     assert not is_signed_in(house, connection)
     dump = house.gmail.dump(UWE)
     assert dump.watched_topic is None
-    assert house.labels(gmail_id) == {"UNREAD", CUSTOMERS}
+    assert house.labels(message_id) == {"UNREAD", CUSTOMERS}
 
 
 class Failing:
@@ -359,9 +359,9 @@ def test_a_second_mailbox_takes_the_place_of_the_first_when_that_is_confirmed(ho
     assert rows(house, (mailboxes,)) == {"mailboxes": 1}
     assert not is_signed_in(house, old)
     assert house.gmail.dump(UWE).watched_topic is None
-    gmail_id = house.deliver("ann", to=OTHER)
+    message_id = house.deliver("ann", to=OTHER)
     house.catch_up(the(house).mailbox_id)
-    assert house.notified() == [gmail_id]
+    assert house.notified() == [message_id]
 
 
 @pytest.mark.rule("D12-5", "Z15", "I2")
@@ -514,7 +514,7 @@ def test_a_withdrawn_permission_pauses_and_goes_on_when_it_is_given_back(house: 
 def test_a_permission_withdrawn_while_a_job_runs_drops_what_it_found(house: House) -> None:
     profile(house)
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
 
     class Withdrawing:
@@ -524,7 +524,7 @@ def test_a_permission_withdrawn_while_a_job_runs_drops_what_it_found(house: Hous
 
     replace(house, context=replace(house.context, gmail=Withdrawing())).pump()
     assert (house.outcomes(), house.notified()) == ({}, [])
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert house.labels(message_id) == {"INBOX", "UNREAD"}
 
 
 @pytest.mark.rule("D12-7")

@@ -86,10 +86,10 @@ def test_a_record_shows_mail_from_and_to_any_of_its_addresses_newest_first(house
 @pytest.mark.parametrize("label", ["DRAFT", "SPAM", "TRASH", "CHAT"])
 def test_drafts_spam_trash_and_chats_are_not_shown(house: House, label: str) -> None:
     connect(house, "uwe", UWE)
-    gmail_id = put(house, letter(), labels=[label])
+    message_id = put(house, letter(), labels=[label])
     assert see(house).mails == ()
     with pytest.raises(Refused, match="no such mail here"):
-        live.open_mail("ann", gmail_id, "uwe", house.context)
+        live.open_mail("ann", message_id, "uwe", house.context)
 
 
 @pytest.mark.rule("Z45")
@@ -454,9 +454,9 @@ def test_the_owner_sees_all_mail_of_his_own_mailbox_and_nobody_elses(house: Hous
 def test_one_mail_is_opened_whole_where_the_viewer_may_see_it(house: House) -> None:
     know(house, "carla")
     connect(house, "uwe", UWE)
-    gmail_id = put(house, letter(text="The whole text."))
+    message_id = put(house, letter(text="The whole text."))
     other = put(house, letter("bob@example.com"))
-    opened = live.open_mail("ann", gmail_id, "carla", house.context)
+    opened = live.open_mail("ann", message_id, "carla", house.context)
     assert opened.shown.letter.text() == "The whole text."
     assert opened.shown.mailbox == UWE
     for wrong in (other, "f" * 16):
@@ -464,23 +464,23 @@ def test_one_mail_is_opened_whole_where_the_viewer_may_see_it(house: House) -> N
             live.open_mail("ann", wrong, "carla", house.context)
     connect(house, "uwe", UWE, Sharing.PRIVATE)
     with pytest.raises(Refused, match="there is no such mail here"):
-        live.open_mail("ann", gmail_id, "carla", house.context)
+        live.open_mail("ann", message_id, "carla", house.context)
 
 
 @pytest.mark.rule("E86", "I4")
 def test_a_mail_of_a_mailbox_that_cannot_be_asked_is_trouble_and_not_absent(house: House) -> None:
     connect(house, "uwe", UWE)
-    gmail_id = put(house, letter())
+    message_id = put(house, letter())
     house.gmail.fault("503", ["messages.get"], times=1)
     with pytest.raises(TryAgain):
-        live.open_mail("ann", gmail_id, "uwe", house.context)
+        live.open_mail("ann", message_id, "uwe", house.context)
     house.gmail.revoke(UWE)
     house.gmail.expire_access_tokens(UWE)
     with pytest.raises(AccessRevoked):
-        live.open_mail("ann", gmail_id, "uwe", house.context)
+        live.open_mail("ann", message_id, "uwe", house.context)
     connect(house, "carla", CARLA)
     with pytest.raises(Refused, match=f"there is no such mail here; not asked: {UWE} .sign_in_needed."):
-        live.open_mail("ann", gmail_id, "uwe", house.context)
+        live.open_mail("ann", message_id, "uwe", house.context)
 
 
 @pytest.mark.rule("D12")

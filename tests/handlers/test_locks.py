@@ -83,7 +83,7 @@ class Crowd:
             bad = mine[third : third + 1]
             tx.ledger.set_aside(world.mailbox_id, step, bad, me, [world.connection_id])
             if step is Step.MATCH:
-                self._plan(world, [claim.gmail_id for claim in mine[:third]], tx)
+                self._plan(world, [claim.message_id for claim in mine[:third]], tx)
         rest = mine[third + 1 :]
         with world.store.begin("tests.release") as tx:
             tx.ledger.release(world.mailbox_id, step, rest, me, 0, counted=False)
@@ -91,9 +91,9 @@ class Crowd:
             arrive(world, *self.mails(third))
 
     @staticmethod
-    def _plan(world: World, gmail_ids: list[str], tx: object) -> None:
+    def _plan(world: World, message_ids: list[str], tx: object) -> None:
         due = (Planned(Step.ANNOUNCE, State.WAITING), Planned(Step.SORT, State.BLOCKED))
-        planned = [(i, world.connection_id, step) for i in gmail_ids for step in due]
+        planned = [(i, world.connection_id, step) for i in message_ids for step in due]
         tx.ledger.plan(world.mailbox_id, planned)  # type: ignore[attr-defined]
 
     def mails(self, number: int) -> list[str]:

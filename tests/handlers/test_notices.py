@@ -36,18 +36,18 @@ def test_a_notification_goes_with_its_mail_and_with_what_was_to_be_sent_of_it(
     first, second = house.deliver("ann", 1), house.deliver("ann", 2)
     house.catch_up()
     listed = notices("uwe", 0, None, house.context)
-    assert {one.gmail_id for one in listed} == {first, second}
+    assert {one.message_id for one in listed} == {first, second}
     assert glance("uwe", listed, house.context).letters[first].header("Subject") == "mail 1"
 
     assert deliveries_left(house) == 2
     getattr(house.gmail, put_away)(UWE, first)
     seen = glance("uwe", listed, house.context)
     assert (set(seen.gone), set(seen.letters), seen.trouble) == ({first}, {second}, None)
-    by_mail = {one.gmail_id: one.id for one in listed}
+    by_mail = {one.message_id: one.id for one in listed}
     _, opened = open_notice(by_mail[first], "uwe", house.context)
     assert opened is None
     assert deliveries_left(house) == 1
-    assert [one.gmail_id for one in notices("uwe", 0, None, house.context)] == [second]
+    assert [one.message_id for one in notices("uwe", 0, None, house.context)] == [second]
     with pytest.raises(Refused, match="there is no notification"):
         open_notice(by_mail[first], "uwe", house.context)
     _, opened = open_notice(by_mail[second], "uwe", house.context)
@@ -58,11 +58,11 @@ def test_a_notification_goes_with_its_mail_and_with_what_was_to_be_sent_of_it(
 @pytest.mark.rule("Z27")
 def test_a_mail_that_was_put_back_in_time_keeps_its_notification(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     [notice] = notices("uwe", 0, None, house.context)
-    house.gmail.trash(UWE, gmail_id)
-    house.gmail.untrash(UWE, gmail_id)
+    house.gmail.trash(UWE, message_id)
+    house.gmail.untrash(UWE, message_id)
     _, opened = open_notice(notice.id, "uwe", house.context)
     assert opened is not None
     assert len(notices("uwe", 0, None, house.context)) == 1

@@ -112,8 +112,8 @@ class Found:
 def look(house: House, side: Side, ids: list[str]) -> Found:
     where = side.location
     explained = {
-        gmail_id: [str(one.trail) for one in reports.explain(gmail_id, None, house.context, where)]
-        for gmail_id in ids
+        message_id: [str(one.trail) for one in reports.explain(message_id, None, house.context, where)]
+        for message_id in ids
     }
     return Found(
         [
@@ -121,13 +121,16 @@ def look(house: House, side: Side, ids: list[str]) -> Found:
             for one in reports.notices("uwe", 0, None, house.context, where)
         ],
         [
-            (one.gmail_id, one.outcome and one.outcome.value)
+            (one.message_id, one.outcome and one.outcome.value)
             for one in reports.ledger(Query(), house.context, where)
         ],
         explained,
-        [one.letter.gmail_id for one in live.show("c1", "uwe", house.context, limit=9, location=where).mails],
+        [
+            one.letter.message_id
+            for one in live.show("c1", "uwe", house.context, limit=9, location=where).mails
+        ],
         [one.id for one in channels.reports(house.context, where)],
-        {gmail_id: house.labels(gmail_id, side.mailbox) for gmail_id in ids},
+        {message_id: house.labels(message_id, side.mailbox) for message_id in ids},
     )
 
 
@@ -187,9 +190,9 @@ def test_who_asks_for_the_others_mail_by_its_id_is_told_of_none(house: House) ->
     for side in SIDES:
         far = OTHER if side is HERE else HERE
         where = side.location
-        for gmail_id in ids[far.location]:
-            assert reports.explain(gmail_id, None, house.context, where) == ()
-            assert reports.explain(gmail_id, far.mailbox, house.context, where) == ()
+        for message_id in ids[far.location]:
+            assert reports.explain(message_id, None, house.context, where) == ()
+            assert reports.explain(message_id, far.mailbox, house.context, where) == ()
         assert list(reports.ledger(Query(mailbox=far.mailbox), house.context, where)) == []
         theirs = reports.notices("uwe", 0, None, house.context, far.location)[0].id
         with pytest.raises(Refused, match="there is no notification"):
@@ -222,7 +225,9 @@ def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
     assert reports.notices("uwe", 0, None, house.context, ACME) == before
     new = house.gmail.deliver(THERE, letter(OTHER.contact, 99, THERE)).id
     house.catch_up(2)
-    assert [one.gmail_id for one in reports.notices("uwe", before[-1].id, None, house.context, ACME)] == [new]
+    assert [one.message_id for one in reports.notices("uwe", before[-1].id, None, house.context, ACME)] == [
+        new
+    ]
 
 
 @pytest.mark.rule("T2")
@@ -365,8 +370,8 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
 
     assert sum(told) >= len(ids)
     assert rows_with(house, [*ids, "uwe@old.example"]) == []
-    assert [one.gmail_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
-    assert [reports.explain(gmail_id, None, house.context, ACME) for gmail_id in ids] == [()] * len(ids)
+    assert [one.message_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
+    assert [reports.explain(message_id, None, house.context, ACME) for message_id in ids] == [()] * len(ids)
     assert (state.waiting, state.set_aside, state.pushed_at, state.state(datetime.now(UTC))) == (
         *(0, 0, None),
         "active",
@@ -379,7 +384,7 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
     assert list(reports.ledger(Query(), house.context, MAIN)) == []
     theirs = [line for line in logs if line.get("location_id") == 2]
     assert {line["event"] for line in theirs} >= {"connection.made", "notification.committed"}
-    assert not any(gmail_id in str(line) for line in theirs for gmail_id in ids)
+    assert not any(message_id in str(line) for line in theirs for message_id in ids)
     ours = [line["event"] for line in logs if line.get("location_id") == 1]
     superseded = ["connection.superseded"] if how == "signed out" else []
     assert ours == [*superseded, "connection.cleared", "connection.ended"]
@@ -432,7 +437,7 @@ def test_what_the_newcomer_is_refused_takes_nothing_from_the_first(house: House,
         trying.connect("eva", location=ACME)
 
     assert list(reports.ledger(Query(), house.context, MAIN)) == before
-    assert {one.gmail_id for one in before} == set(ids)
+    assert {one.message_id for one in before} == set(ids)
     with house.store.begin("tests.look") as tx:
         assert locations.located(MAIN, tx).connections.ids() == (first,)
         assert locations.located(ACME, tx).connections.ids() == ()
@@ -471,7 +476,7 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
     let_go(house, first)
     seen = {"mailbox_id": 1, "came_by": "push", "seen_at": datetime.now(UTC)}
     with house.store.engine.begin() as db:  # more than goes in one stretch
-        db.execute(insert(messages), [seen | {"gmail_id": f"x{n:05}"} for n in range(FEWEST + 1)])
+        db.execute(insert(messages), [seen | {"message_id": f"x{n:05}"} for n in range(FEWEST + 1)])
     client = tmp_path / "client_secret.json"
     client.write_text(json.dumps(house.gmail.client_file()))
     context = replace(house.context, sign_in=GoogleSignIn(client))
@@ -494,7 +499,7 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
     with house.store.engine.connect() as db:
         [mailbox_id] = db.scalars(select(mailbox_table.c.id))
     house.catch_up(mailbox_id)
-    assert [one.gmail_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
+    assert [one.message_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
 
 
 @pytest.mark.rule("T4", "D3-1")

@@ -17,11 +17,11 @@ def test_every_mail_ends_as_its_sender_deserves(house: House) -> None:
     sent = {house.deliver(sender): sender for sender in EXPECTED}
     house.push()
     house.pump()
-    for gmail_id, sender in sent.items():
+    for message_id, sender in sent.items():
         outcomes, label, in_inbox = EXPECTED[sender]
-        assert house.outcomes()[gmail_id] == outcomes[-1]
-        assert house.notified().count(gmail_id) == outcomes.count("magnet.notified")
-        assert house.labels(gmail_id) == {"UNREAD", label or "INBOX"} | ({"INBOX"} if in_inbox else set())
+        assert house.outcomes()[message_id] == outcomes[-1]
+        assert house.notified().count(message_id) == outcomes.count("magnet.notified")
+        assert house.labels(message_id) == {"UNREAD", label or "INBOX"} | ({"INBOX"} if in_inbox else set())
 
 
 @pytest.mark.rule("I7")
@@ -40,14 +40,14 @@ def test_a_message_is_paid_for_once(house: House) -> None:
 @pytest.mark.rule("I5", "E90")
 def test_nothing_leaves_the_inbox_before_it_is_announced(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.queue.emit(MailboxChanged(1))
     jobs = []
     while ran := house.run_next():
         jobs += ran
-        assert "INBOX" in house.labels(gmail_id) or gmail_id in house.notified()
+        assert "INBOX" in house.labels(message_id) or message_id in house.notified()
         if ran == ["notifications.announce"]:
-            assert "INBOX" in house.labels(gmail_id)
+            assert "INBOX" in house.labels(message_id)
     assert jobs == ["mailboxes.catch_up", "contacts.match", "notifications.announce", "labels.sort"]
 
 
@@ -91,72 +91,72 @@ def test_with_magnet_off_nothing_is_stored_and_nothing_is_watched(house: House) 
 @pytest.mark.rule("D12", "D2", "Z36")
 def test_magnet_switched_off_deletes_what_was_kept_and_ends_the_watch(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     house.connect(magnet=False, sorting=False)
     assert house.outcomes() == {}
     assert house.notified() == []
     assert house.gmail.dump(UWE).watched_topic is None
-    assert house.labels(gmail_id) == {"UNREAD", "Open Deals"}
+    assert house.labels(message_id) == {"UNREAD", "Open Deals"}
 
 
 @pytest.mark.rule("X7", "Z36")
 def test_with_sorting_off_there_is_a_notification_only(house: House) -> None:
     house.connect(sorting=False)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    assert house.notified() == [gmail_id]
-    assert house.outcomes() == {gmail_id: "label.off"}
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert house.notified() == [message_id]
+    assert house.outcomes() == {message_id: "label.off"}
+    assert house.labels(message_id) == {"INBOX", "UNREAD"}
 
 
 def test_a_dry_run_decides_and_changes_nothing_in_gmail(house: House) -> None:
     house.connect(dry_run=True)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "label.open"}
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert house.outcomes() == {message_id: "label.open"}
+    assert house.labels(message_id) == {"INBOX", "UNREAD"}
     assert "Open Deals" not in house.gmail.dump(UWE).labels.values()
 
 
 @pytest.mark.rule("X17", "E58", "Z39", "I6")
 def test_a_mail_moved_back_to_the_inbox_stays_there(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"])
+    house.gmail.change_labels(UWE, [message_id], add=["INBOX"])
     house.catch_up()
     house.catch_up()
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD", "Open Deals"}
+    assert house.labels(message_id) == {"INBOX", "UNREAD", "Open Deals"}
 
 
 @pytest.mark.rule("I6", "D10-6", "E60")
 def test_a_crm_label_that_the_user_put_first_is_left_alone(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann", labels=["INBOX", "Customers"])
+    message_id = house.deliver("ann", labels=["INBOX", "Customers"])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "label.user_choice"}
-    assert house.labels(gmail_id) == {"INBOX", "Customers"}
+    assert house.outcomes() == {message_id: "label.user_choice"}
+    assert house.labels(message_id) == {"INBOX", "Customers"}
 
 
 @pytest.mark.rule("I6", "D10-6", "E59", "W5")
 def test_a_crm_label_taken_off_again_before_we_sorted_is_the_users_choice(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
-    house.gmail.change_labels(UWE, [gmail_id], add=["Customers"])
-    house.gmail.change_labels(UWE, [gmail_id], remove=["Customers"])
+    message_id = house.deliver("ann")
+    house.gmail.change_labels(UWE, [message_id], add=["Customers"])
+    house.gmail.change_labels(UWE, [message_id], remove=["Customers"])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "label.user_choice"}
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert house.outcomes() == {message_id: "label.user_choice"}
+    assert house.labels(message_id) == {"INBOX", "UNREAD"}
 
 
 @pytest.mark.rule("X6", "D10-2", "Z35", "E61", "E39")
 def test_a_mail_that_a_filter_has_filed_is_found_under_both(house: House) -> None:
     house.connect()
     house.gmail.add_filter(UWE, "ann@example.com", label="Projects", archive=True)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    assert house.labels(gmail_id) == {"UNREAD", "Projects", "Open Deals"}
+    assert house.labels(message_id) == {"UNREAD", "Projects", "Open Deals"}
 
 
 @pytest.mark.rule("Z26", "E82", "I1")
@@ -169,8 +169,8 @@ def test_a_look_that_comes_too_soon_after_a_push_is_followed_by_one_more(house: 
     house.pump()
     house.push()
     history.catch_up(1, "sweep", house.context)
-    gmail_id = house.deliver("ann", 2)
+    message_id = house.deliver("ann", 2)
     let_pass(house.store, house.context.timing.echo_after)
     assert sweep.catch_up_due(house.context) == 1
     house.pump()
-    assert house.outcomes()[gmail_id] == "label.open"
+    assert house.outcomes()[message_id] == "label.open"

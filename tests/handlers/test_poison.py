@@ -41,8 +41,8 @@ def impatient(house: House, gmail_server: GmailServer) -> Iterator[House]:
 
 def attempts(house: House, step: str) -> dict[str, int]:
     with house.store.engine.connect() as db:
-        rows = db.execute(select(steps.c.gmail_id, steps.c.attempts).where(steps.c.step == step))
-        return {row.gmail_id: row.attempts for row in rows}
+        rows = db.execute(select(steps.c.message_id, steps.c.attempts).where(steps.c.step == step))
+        return {row.message_id: row.attempts for row in rows}
 
 
 def failures(house: House) -> int:
@@ -50,13 +50,13 @@ def failures(house: House) -> int:
         return int(db.scalars(select(mailboxes.c.failures)).one())
 
 
-def ends(house: House, *gmail_ids: str) -> None:
+def ends(house: House, *message_ids: str) -> None:
     """All tries but the last have been made, and time goes on until the mails have an outcome."""
     with house.store.engine.begin() as db:
-        these = (steps.c.gmail_id.in_(gmail_ids), steps.c.state == "waiting")
+        these = (steps.c.message_id.in_(message_ids), steps.c.state == "waiting")
         db.execute(update(steps).where(*these).values(attempts=TRIES - 1))
     for _ in range(3 * TRIES):
-        if not {None} & {house.outcomes().get(gmail_id) for gmail_id in gmail_ids}:
+        if not {None} & {house.outcomes().get(message_id) for message_id in message_ids}:
             return
         go_on(house)
 
@@ -178,7 +178,7 @@ def test_the_tries_of_a_lone_mail_outlast_an_outage_of_its_kind_of_call(impatien
     for _ in range(3):
         go_on(impatient)
     with impatient.store.engine.connect() as db:
-        ready_at = db.scalars(select(steps.c.ready_at).where(steps.c.gmail_id == lone)).one()
+        ready_at = db.scalars(select(steps.c.ready_at).where(steps.c.message_id == lone)).one()
         assert ready_at - db.scalars(select(db_now())).one() > timedelta(minutes=4)
     impatient.gmail.clear_faults()
     go_on(impatient)

@@ -26,7 +26,7 @@ from tests.journeys.world import OPEN, UWE
 @pytest.mark.rule("I1", "I9", "E86")
 def test_mail_whose_grant_ends_while_it_is_matched_waits_for_the_sign_in(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
 
     def end(name: str) -> None:
         with house.store.begin("tests.end") as tx:
@@ -40,8 +40,8 @@ def test_mail_whose_grant_ends_while_it_is_matched_waits_for_the_sign_in(house: 
     house.catch_up()
     matching.match(1, house.context)
     house.pump()
-    assert house.outcomes() == {gmail_id: "label.open"}
-    assert house.notified() == [gmail_id]
+    assert house.outcomes() == {message_id: "label.open"}
+    assert house.notified() == [message_id]
 
 
 @pytest.mark.rule("E86", "W6")
@@ -100,21 +100,21 @@ class _DeafMailbox:
 @pytest.mark.rule("W5", "E58", "I6")
 def test_a_mail_moved_back_after_a_label_call_without_answer_stays_in_the_inbox(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     replace(house, context=replace(house.context, gmail=_Deaf(house.context.gmail))).catch_up()
-    assert house.labels(gmail_id) == {"UNREAD", OPEN}
-    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"])
+    assert house.labels(message_id) == {"UNREAD", OPEN}
+    house.gmail.change_labels(UWE, [message_id], add=["INBOX"])
     house.let_time_pass()
     labels.sort(1, house.context)
-    assert house.outcomes() == {gmail_id: "label.open"}
-    assert house.labels(gmail_id) == {"UNREAD", OPEN, "INBOX"}
+    assert house.outcomes() == {message_id: "label.open"}
+    assert house.labels(message_id) == {"UNREAD", OPEN, "INBOX"}
 
 
 @pytest.mark.rule("W9", "E36")
 def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
-    house.gmail.change_labels(UWE, [gmail_id], add=["SPAM"], remove=["INBOX"])
+    message_id = house.deliver("ann")
+    house.gmail.change_labels(UWE, [message_id], add=["SPAM"], remove=["INBOX"])
     house.catch_up_only()
 
     class Rescuing:
@@ -128,9 +128,9 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
                 def __getattr__(self, name: str) -> Any:
                     return getattr(mailbox, name)
 
-                def fetch(self, gmail_ids: Sequence[str]) -> Any:
-                    answer = fetch(gmail_ids)
-                    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"], remove=["SPAM"])
+                def fetch(self, message_ids: Sequence[str]) -> Any:
+                    answer = fetch(message_ids)
+                    house.gmail.change_labels(UWE, [message_id], add=["INBOX"], remove=["SPAM"])
                     house.catch_up_only()
                     return answer
 
@@ -138,8 +138,8 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
 
     matching.match(1, replace(house.context, gmail=Rescuing()))
     house.pump()
-    assert house.outcomes() == {gmail_id: "label.open"}
-    assert house.notified() == [gmail_id]
+    assert house.outcomes() == {message_id: "label.open"}
+    assert house.notified() == [message_id]
 
 
 @pytest.mark.rule("D12", "D2", "Z44")
@@ -217,7 +217,7 @@ def test_a_watch_renewed_in_flight_does_not_revive_a_mailbox_that_was_switched_o
 @pytest.mark.rule("W6")
 def test_what_gmail_has_already_is_recorded_although_sorting_was_switched_off_meanwhile(house: House) -> None:
     connection_id = house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
 
     def off(name: str) -> None:
         if name == "change_labels":
@@ -228,8 +228,8 @@ def test_what_gmail_has_already_is_recorded_although_sorting_was_switched_off_me
                 tx.connections.change(connection_id, Features(magnet_since=since), dry_run=False)
 
     interrupted(house, off).catch_up()
-    assert house.labels(gmail_id) == {"UNREAD", OPEN}
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.labels(message_id) == {"UNREAD", OPEN}
+    assert house.outcomes() == {message_id: "label.open"}
 
 
 @pytest.mark.rule("D12", "W8")

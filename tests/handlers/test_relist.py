@@ -18,7 +18,7 @@ from tests.journeys.world import UWE, mail
 def known(house: House) -> dict[str, str]:
     """How each mail of the ledger came, by message."""
     with house.store.engine.connect() as db:
-        return {row.gmail_id: row.came_by for row in db.execute(select(messages))}
+        return {row.message_id: row.came_by for row in db.execute(select(messages))}
 
 
 def cursor(house: House) -> str | None:
@@ -65,8 +65,8 @@ def test_spam_and_trash_are_not_listed_again_and_handled_when_rescued(house: Hou
     last_success(house, hours=1)
     house.catch_up()
     assert house.outcomes() == {inbox: "label.open"}
-    for gmail_id, place in ((spam, "SPAM"), (trash, "TRASH")):
-        house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"], remove=[place])
+    for message_id, place in ((spam, "SPAM"), (trash, "TRASH")):
+        house.gmail.change_labels(UWE, [message_id], add=["INBOX"], remove=[place])
     house.catch_up()
     assert house.outcomes() == dict.fromkeys([inbox, spam, trash], "label.open")
 

@@ -36,21 +36,21 @@ from tests.worlds import (
 pytestmark = ONE_DATABASE
 
 
-def explained(house: House, gmail_id: str) -> tuple[Explained, ConnectionDecision]:
+def explained(house: House, message_id: str) -> tuple[Explained, ConnectionDecision]:
     """The one explanation of a mail, and its one decision."""
-    [found] = reports.explain(gmail_id, None, context=house.context)
+    [found] = reports.explain(message_id, None, context=house.context)
     [decided] = found.trail.decided
     return found, decided
 
 
-def in_a_sentence(house: House, gmail_id: str) -> str:
-    found, decided = explained(house, gmail_id)
+def in_a_sentence(house: House, message_id: str) -> str:
+    found, decided = explained(house, message_id)
     return summary(found.trail, decided, found.today)
 
 
-def seen(house: House, gmail_id: str) -> tuple[str, str | None]:
+def seen(house: House, message_id: str) -> tuple[str, str | None]:
     """What a second look shows, and how that differs."""
-    found, decided = explained(house, gmail_id)
+    found, decided = explained(house, message_id)
     look = found.seen[decided.connection_id]
     return second_look(look), differs(decided, look)
 
@@ -61,7 +61,7 @@ def test_every_decision_of_the_pipeline_can_be_explained(house: House) -> None:
     sent = {sender: house.deliver(sender) for sender in ("ann", "cid", "lea", "nora")}
     sent["spam"] = house.deliver("ann", 2, labels=["SPAM"])
     house.catch_up()
-    assert {sender: in_a_sentence(house, gmail_id) for sender, gmail_id in sent.items()} == {
+    assert {sender: in_a_sentence(house, message_id) for sender, message_id in sent.items()} == {
         "ann": "labelled Open Deals because deal d1 of contact ann is open (no closing date this month)",
         "cid": "labelled Customers because deal d2 of contact cid is won and none is open",
         "lea": "not labelled: the sender is only a lead",
@@ -73,9 +73,9 @@ def test_every_decision_of_the_pipeline_can_be_explained(house: House) -> None:
 @pytest.mark.rule("I9")
 def test_the_trail_holds_match_change_and_cost(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    found, decided = explained(house, gmail_id)
+    found, decided = explained(house, message_id)
     assert (found.trail.mailbox, found.trail.came_by) == (UWE, "push")
     assert decided.matched_by is MatchedBy.EXACT
     assert decided.notification_id is not None
@@ -100,9 +100,9 @@ def test_the_deal_of_another_contact_with_the_address_is_named_with_that_contact
         addresses = metadata.tables["contact_addresses"]
         key = {"contact_id": "a-pa", "address": "ann@example.com", "loose": "ann@example.com"}
         tx.db.execute(insert(addresses).values(location_id=1, **key))
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    found, decided = explained(house, gmail_id)
+    found, decided = explained(house, message_id)
     assert decided.person is not None
     assert decided.person.id == "a-pa", "the notification names the oldest"
     assert "deal d1 of contact ann is open" in summary(found.trail, decided, found.today)
@@ -111,10 +111,10 @@ def test_the_deal_of_another_contact_with_the_address_is_named_with_that_contact
 @pytest.mark.rule("D2", "I7")
 def test_mail_of_nobody_is_read_again_once_shown_and_not_kept(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("nora")
+    message_id = house.deliver("nora")
     house.catch_up()
     house.gmail.reset_counters()
-    assert seen(house, gmail_id) == ("inbound, from nora@example.com, on no record of the CRM", None)
+    assert seen(house, message_id) == ("inbound, from nora@example.com, on no record of the CRM", None)
     counters = house.gmail.counters()
     assert (counters.calls_of("messages.get"), counters.calls) == (1, 1)
     with house.store.begin("tests.look") as tx:
@@ -125,7 +125,7 @@ def test_mail_of_nobody_is_read_again_once_shown_and_not_kept(house: House) -> N
 @pytest.mark.rule("E21")
 def test_a_contact_that_came_later_shows_but_changes_nothing(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("nora")
+    message_id = house.deliver("nora")
     house.catch_up()
     with house.store.begin("tests.move") as tx:
         addresses = metadata.tables["contact_addresses"]
@@ -134,28 +134,28 @@ def test_a_contact_that_came_later_shows_but_changes_nothing(house: House) -> No
                 location_id=1, contact_id="ann", address="nora@example.com", loose="nora@example.com"
             )
         )
-    words, difference = seen(house, gmail_id)
+    words, difference = seen(house, message_id)
     assert words == "inbound, from nora@example.com of contact ann"
     assert difference is not None
     assert "decided now it would be matched, not skip.no_contact" in difference
-    assert house.outcomes()[gmail_id] == "skip.no_contact"
+    assert house.outcomes()[message_id] == "skip.no_contact"
 
 
 def test_a_mail_whose_labels_changed_since_says_so(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("nora")
+    message_id = house.deliver("nora")
     house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], add=["TRASH"], remove=["INBOX"])
-    assert "skip.trash, not skip.no_contact" in str(seen(house, gmail_id)[1])
+    house.gmail.change_labels(UWE, [message_id], add=["TRASH"], remove=["INBOX"])
+    assert "skip.trash, not skip.no_contact" in str(seen(house, message_id)[1])
 
 
 @pytest.mark.rule("E38")
 def test_a_mail_that_is_gone_since_says_so(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("nora")
+    message_id = house.deliver("nora")
     house.catch_up()
-    house.gmail.delete(UWE, [gmail_id])
-    words, difference = seen(house, gmail_id)
+    house.gmail.delete(UWE, [message_id])
+    words, difference = seen(house, message_id)
     assert words == "Gmail no longer has it"
     assert difference is not None
 
@@ -163,23 +163,23 @@ def test_a_mail_that_is_gone_since_says_so(house: House) -> None:
 @pytest.mark.parametrize("kind", ["503", "403.domainPolicy"])
 def test_when_gmail_cannot_be_asked_the_ledger_answers_alone(house: House, kind: str) -> None:
     house.connect()
-    gmail_id = house.deliver("nora")
+    message_id = house.deliver("nora")
     house.catch_up()
     house.gmail.fault(kind, ["messages.get"])
-    words, difference = seen(house, gmail_id)
+    words, difference = seen(house, message_id)
     assert words.startswith("not read again: Gmail cannot be asked (")
     assert difference is None
-    assert in_a_sentence(house, gmail_id).startswith("left alone")
+    assert in_a_sentence(house, message_id).startswith("left alone")
 
 
 @pytest.mark.rule("E86")
 def test_when_nobody_is_signed_in_the_ledger_answers_alone(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("nora")
+    message_id = house.deliver("nora")
     house.catch_up()
     house.gmail.revoke(UWE)
     house.gmail.expire_access_tokens(UWE)
-    assert seen(house, gmail_id)[0].startswith("not read again: nobody is signed in")
+    assert seen(house, message_id)[0].startswith("not read again: nobody is signed in")
     [mailbox] = reports.status(None, None, context=house.context).mailboxes
     assert mailbox.state(mailbox.synced_at or datetime.now(UTC)) == "reauth needed"
 
@@ -199,12 +199,12 @@ def test_an_id_in_two_mailboxes_is_explained_in_both_or_in_one(
 
 def test_a_mail_is_explained_by_its_category_when_the_rest_is_forgotten(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("cid")
+    message_id = house.deliver("cid")
     house.catch_up()
     let_pass(house.store, 40 * 86_400)
     with house.store.begin("tests.purge") as tx:
         assert tx.retention.mails(35, 10, ()).rows == 1
-    found, decided = explained(house, gmail_id)
+    found, decided = explained(house, message_id)
     assert found.trail.came_by is None
     assert summary(found.trail, decided, found.today) == "labelled Customers"
     assert found.seen == {}
@@ -212,11 +212,11 @@ def test_a_mail_is_explained_by_its_category_when_the_rest_is_forgotten(house: H
 
 def test_a_deal_that_is_gone_since_is_said_to_be(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("cid")
+    message_id = house.deliver("cid")
     house.catch_up()
     with house.store.begin("tests.forget") as tx:
         tx.db.execute(delete(deals))
-    assert in_a_sentence(house, gmail_id).endswith("the deal is no longer in the CRM")
+    assert in_a_sentence(house, message_id).endswith("the deal is no longer in the CRM")
 
 
 @pytest.fixture
@@ -240,11 +240,11 @@ def test_notifications_show_the_records_name_the_address_and_the_time(house: Hou
         name="Ann",
         author="ann@example.com",
         received_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=received),
-        gmail_id=first,
+        message_id=first,
         contact_id="ann",
         location=HERE,
     )
-    assert [(one.name, one.gmail_id) for one in found] == [("Ann", first), ("Lea", second)]
+    assert [(one.name, one.message_id) for one in found] == [("Ann", first), ("Lea", second)]
     assert found[0].id < found[1].id
     assert reports.notices("uwe", found[0].id, None, context=house.context) == found[1:]
     assert reports.notices("uwe", 0, 1, context=house.context) == found[:1]
@@ -270,7 +270,7 @@ def test_status_counts_mails_not_steps(store_of_two: tuple[World, World], house:
     arrive(uwe, "m1", "m2", "m3")
     match(uwe, "m1", "m2")
     with house.store.begin("tests.fail") as tx:
-        failed = (steps.c.gmail_id == "m2", steps.c.step == Step.ANNOUNCE.value)
+        failed = (steps.c.message_id == "m2", steps.c.step == Step.ANNOUNCE.value)
         tx.db.execute(update(steps).where(*failed).values(state=State.SET_ASIDE.value))
     status = reports.status(None, None, context=house.context)
     assert [(one.address, one.waiting, one.set_aside) for one in status.mailboxes] == [

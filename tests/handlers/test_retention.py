@@ -22,7 +22,7 @@ def full(house: House) -> House:
     """With old mail in it."""
     with house.store.begin("tests.old") as tx:
         one = {"mailbox_id": 1, "came_by": "push", "seen_at": LONG_AGO}
-        tx.db.execute(insert(messages), [one | {"gmail_id": f"m{n}"} for n in range(MANY)])
+        tx.db.execute(insert(messages), [one | {"message_id": f"m{n}"} for n in range(MANY)])
     return house
 
 

@@ -84,9 +84,9 @@ def test_both_features_and_the_sharing_are_saved_together(house: House) -> None:
         frozenset({"lawyer.example"}),
     )
     assert ticks(house) == {"ann"}
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    assert house.labels(gmail_id) == {"UNREAD", OPEN}
+    assert house.labels(message_id) == {"UNREAD", OPEN}
 
 
 @pytest.mark.rule("Z13")
@@ -142,13 +142,13 @@ def test_sharing_needs_neither_gmail_nor_a_sign_in_and_drops_no_job(house: House
 @pytest.mark.rule("E92")
 def test_a_dry_run_switched_on_while_mail_waits_to_be_sorted_moves_nothing(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
     while house.sent[0] != MailAnnounced(1):
         house.run_next()
     settings.change("uwe", Wishes(dry_run=True), house.context)
     house.pump()
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert house.labels(message_id) == {"INBOX", "UNREAD"}
     settings.change("uwe", Wishes(dry_run=False), house.context)
     assert the(house).sorts
 

@@ -208,8 +208,8 @@ def test_a_call_that_trickles_on_and_on_is_cut_and_costs_its_mail_a_try(
 @pytest.mark.rule("W2", "W7")
 def test_a_404_counts_only_for_whoever_holds_the_claim(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
-    house.gmail.fault("404", ["messages.get"], message_id=gmail_id)
+    message_id = house.deliver("ann")
+    house.gmail.fault("404", ["messages.get"], message_id=message_id)
     interrupted(house, lambda name: passes_on(house, "match")).catch_up()
     with house.store.engine.connect() as db:
         assert db.scalar(select(messages.c.missing)) == 0
@@ -268,7 +268,7 @@ def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House,
     replace(house, context=replace(house.context, gmail=Slept())).catch_up()
     assert calls == [call]
     with house.store.engine.connect() as db:
-        row = db.execute(select(decisions).where(decisions.c.gmail_id == first.id)).one()
+        row = db.execute(select(decisions).where(decisions.c.message_id == first.id)).one()
     begun = call == "change_labels"
     assert (row.category, row.replaces) == (("CUSTOMER", "OPEN") if begun else ("OPEN", None))
     house.let_time_pass()

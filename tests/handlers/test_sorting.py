@@ -28,9 +28,9 @@ def label_id(house: House, name: str) -> str:
     return next(i for i, found in house.gmail.dump(UWE).labels.items() if found == name)
 
 
-def made(house: House, gmail_id: str) -> Any:
+def made(house: House, message_id: str) -> Any:
     with house.store.engine.connect() as db:
-        return db.scalar(select(decisions.c.changed).where(decisions.c.gmail_id == gmail_id))
+        return db.scalar(select(decisions.c.changed).where(decisions.c.message_id == message_id))
 
 
 def an_hour_ago() -> int:
@@ -40,73 +40,73 @@ def an_hour_ago() -> int:
 @pytest.mark.rule("E36", "D3-7")
 def test_spam_from_before_mailmagnet_stays_too_old_when_it_is_rescued(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann", labels=["SPAM"], internal_date=an_hour_ago())
+    message_id = house.deliver("ann", labels=["SPAM"], internal_date=an_hour_ago())
     house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"], remove=["SPAM"])
+    house.gmail.change_labels(UWE, [message_id], add=["INBOX"], remove=["SPAM"])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "skip.too_old"}
-    assert house.labels(gmail_id) == {"INBOX"}
+    assert house.outcomes() == {message_id: "skip.too_old"}
+    assert house.labels(message_id) == {"INBOX"}
 
 
 @pytest.mark.rule("E37")
 @pytest.mark.parametrize("place", ["TRASH", "SPAM"])
 def test_a_mail_thrown_away_after_it_was_handled_is_not_handled_again(house: House, place: str) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], add=[place])
+    house.gmail.change_labels(UWE, [message_id], add=[place])
     house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"], remove=[place])
+    house.gmail.change_labels(UWE, [message_id], add=["INBOX"], remove=[place])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "label.open"}
-    assert house.notified() == [gmail_id]
-    assert house.labels(gmail_id) == {UNREAD, "INBOX", OPEN}
+    assert house.outcomes() == {message_id: "label.open"}
+    assert house.notified() == [message_id]
+    assert house.labels(message_id) == {UNREAD, "INBOX", OPEN}
 
 
 @pytest.mark.rule("D10-4", "I6")
 @pytest.mark.parametrize("place", ["TRASH", "SPAM"])
 def test_a_mail_put_away_between_its_match_and_its_sorting_stays_as_it_is(house: House, place: str) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
     for _ in ("match", "announce"):
         house.run_next()
     house.sent.clear()
-    house.gmail.change_labels(UWE, [gmail_id], add=[place], remove=["INBOX"])
+    house.gmail.change_labels(UWE, [message_id], add=[place], remove=["INBOX"])
     house.catch_up_only()
     house.queue.emit(MailAnnounced(1))
     house.pump()
 
-    assert house.outcomes() == {gmail_id: "label.user_choice"}
-    assert house.labels(gmail_id) & {OPEN, CUSTOMERS} == set()
+    assert house.outcomes() == {message_id: "label.user_choice"}
+    assert house.labels(message_id) & {OPEN, CUSTOMERS} == set()
 
 
 @pytest.mark.rule("E37", "I6")
 def test_a_mail_put_away_and_taken_out_again_before_its_match_is_handled(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up_only()
     house.sent.clear()
     for add, remove in ((["TRASH"], ["INBOX"]), (["INBOX"], ["TRASH"])):
-        house.gmail.change_labels(UWE, [gmail_id], add=add, remove=remove)
+        house.gmail.change_labels(UWE, [message_id], add=add, remove=remove)
         house.catch_up_only()
     house.queue.emit(MailFound(1))
     house.pump()
 
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
 
 
 @pytest.mark.rule("E38")
 def test_a_mail_deleted_before_it_is_sorted_ends_without_another_try(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
 
     def delete(name: str) -> None:
         if name == "change_labels":
-            house.gmail.delete(UWE, [gmail_id])
+            house.gmail.delete(UWE, [message_id])
 
     interrupted(house, delete).catch_up()
-    assert house.outcomes() == {gmail_id: "skip.gone"}
+    assert house.outcomes() == {message_id: "skip.gone"}
 
 
 @pytest.mark.rule("E39", "E40", "E62", "D10-1", "D10-2")
@@ -129,10 +129,10 @@ def test_sorting_leaves_every_other_state_of_a_mail_alone(
     house: House, before: list[str], after: set[str]
 ) -> None:
     house.connect()
-    gmail_id = house.deliver("ann", labels=before)
+    message_id = house.deliver("ann", labels=before)
     house.catch_up()
-    assert house.labels(gmail_id) == after
-    assert made(house, gmail_id) == {
+    assert house.labels(message_id) == after
+    assert made(house, message_id) == {
         "added": [label_id(house, OPEN)],
         "removed": ["INBOX"] if "INBOX" in before else [],
     }
@@ -141,30 +141,30 @@ def test_sorting_leaves_every_other_state_of_a_mail_alone(
 @pytest.mark.rule("E58", "I6", "E61", "I7")
 def test_a_filed_mail_moved_into_the_inbox_before_our_call_stays_there(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann", labels=["UNREAD", "Projects"])
+    message_id = house.deliver("ann", labels=["UNREAD", "Projects"])
 
     def move(name: str) -> None:
         if name == "change_labels":
-            house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"])
+            house.gmail.change_labels(UWE, [message_id], add=["INBOX"])
 
     interrupted(house, move).catch_up()
-    assert house.labels(gmail_id) == {UNREAD, "Projects", "INBOX", OPEN}
-    assert made(house, gmail_id)["removed"] == []
+    assert house.labels(message_id) == {UNREAD, "Projects", "INBOX", OPEN}
+    assert made(house, message_id)["removed"] == []
     assert house.gmail.counters().calls_of("messages.get") == 1
 
 
 @pytest.mark.rule("E58", "I6", "W5")
 def test_a_filed_mail_moved_into_the_inbox_before_another_try_stays_there(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann", labels=["UNREAD"])
+    message_id = house.deliver("ann", labels=["UNREAD"])
     house.gmail.fault("503", ["messages.modify"], times=1)
     house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"])
+    house.gmail.change_labels(UWE, [message_id], add=["INBOX"])
     house.let_time_pass()
     house.queue.redis.flushall()
     house.catch_up()
     labels.sort(1, house.context)
-    assert house.labels(gmail_id) == {UNREAD, "INBOX", OPEN}
+    assert house.labels(message_id) == {UNREAD, "INBOX", OPEN}
 
 
 @pytest.mark.rule("E41")
@@ -180,10 +180,10 @@ def test_an_unreadable_mail_is_told_and_sorted_by_its_headers(house: House, kind
     house.connect()
     head, _, _ = mail("ann", 1).partition(b"\r\n\r\n")
     raw = head + f"\r\nContent-Type: {kind}\r\n\r\n--b\r\n\r\nxyz\r\n--b--\r\n".encode()
-    gmail_id = house.gmail.deliver(UWE, raw).id
+    message_id = house.gmail.deliver(UWE, raw).id
     house.catch_up()
-    assert house.notified() == [gmail_id]
-    assert house.labels(gmail_id) == {UNREAD, OPEN}
+    assert house.notified() == [message_id]
+    assert house.labels(message_id) == {UNREAD, OPEN}
 
 
 @pytest.mark.rule("E54", "E57")
@@ -192,10 +192,10 @@ def test_a_renamed_label_is_used_on_and_none_is_made_beside_it(house: House, nam
     house.connect()
     house.gmail.rename_label(UWE, label_id(house, OPEN), name)
     before = len(house.gmail.dump(UWE).labels)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     house.connect()
-    assert house.labels(gmail_id) == {UNREAD, name}
+    assert house.labels(message_id) == {UNREAD, name}
     assert len(house.gmail.dump(UWE).labels) == before
 
 
@@ -232,9 +232,9 @@ def test_an_explanation_names_the_labels_as_they_are_called_in_that_mailbox(hous
     house.connect("dora", "dora@firm.example", dry_run=True)
     said = []
     for mailbox_id, address in enumerate((UWE, "carla@firm.example", "dora@firm.example"), 1):
-        gmail_id = house.gmail.deliver(address, mail("ann", 1, to=address)).id
+        message_id = house.gmail.deliver(address, mail("ann", 1, to=address)).id
         house.catch_up(mailbox_id)
-        [one] = reports.explain(gmail_id, address, house.context)
+        [one] = reports.explain(message_id, address, house.context)
         said.append("\n".join(in_words(one)))
     assert "labelled Open Deals because" in said[0]
     assert "added Open Deals" in said[0]
@@ -248,12 +248,12 @@ def test_an_explanation_names_the_labels_as_they_are_called_in_that_mailbox(hous
 @pytest.mark.rule("E54")
 def test_labels_made_before_names_were_kept_have_the_default_ones(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann", 1)
+    message_id = house.deliver("ann", 1)
     house.catch_up()
     with house.store.engine.begin() as db:
         db.execute(update(mailboxes).values(label_names=None))
     call_labels(house, "Now", "Open", "Buyers")
-    [one] = reports.explain(gmail_id, None, house.context)
+    [one] = reports.explain(message_id, None, house.context)
     assert "labelled Open Deals because" in "\n".join(in_words(one))
 
 
@@ -274,9 +274,9 @@ def test_a_label_that_was_there_before_is_used(house: House) -> None:
     house.grant(UWE)
     old = house.deliver("nora", labels=["INBOX", "customers"])
     house.connect()
-    gmail_id = house.deliver("cid")
+    message_id = house.deliver("cid")
     house.catch_up()
-    assert house.labels(gmail_id) == {UNREAD, "customers"}
+    assert house.labels(message_id) == {UNREAD, "customers"}
     assert house.labels(old) == {"INBOX", "customers"}
     names = set(house.gmail.dump(UWE).labels.values())
     assert {"Deals Closing This Month (CTM)", "Open Deals", "customers"} <= names
@@ -286,23 +286,23 @@ def test_a_label_that_was_there_before_is_used(house: House) -> None:
 @pytest.mark.rule("E59", "I6")
 def test_our_label_taken_off_by_the_user_is_not_put_back(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], remove=[OPEN])
+    house.gmail.change_labels(UWE, [message_id], remove=[OPEN])
     house.catch_up()
     house.catch_up()
-    assert house.labels(gmail_id) == {UNREAD}
+    assert house.labels(message_id) == {UNREAD}
 
 
 @pytest.mark.rule("E60", "I6")
 def test_a_crm_label_put_by_hand_on_handled_mail_is_left_alone(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("bob")
+    message_id = house.deliver("bob")
     house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], add=[CUSTOMERS])
+    house.gmail.change_labels(UWE, [message_id], add=[CUSTOMERS])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "label.none"}
-    assert house.labels(gmail_id) == {UNREAD, "INBOX", CUSTOMERS}
+    assert house.outcomes() == {message_id: "label.none"}
+    assert house.labels(message_id) == {UNREAD, "INBOX", CUSTOMERS}
 
 
 @pytest.mark.rule("E63", "Z38")
@@ -311,7 +311,7 @@ def test_a_full_inbox_is_left_alone_when_sorting_is_switched_on(house: House) ->
     old = [house.deliver("ann", number) for number in range(5)]
     house.connect()
     house.catch_up()
-    assert {house.labels(gmail_id) for gmail_id in old} == {frozenset({"INBOX", UNREAD})}
+    assert {house.labels(message_id) for message_id in old} == {frozenset({"INBOX", UNREAD})}
     assert house.outcomes() == {}
 
 
@@ -341,10 +341,10 @@ def test_a_second_user_of_the_mailbox_is_refused_and_told_of_the_first(house: Ho
 @pytest.mark.rule("X5", "Z23", "Z24")
 def test_mail_to_a_group_is_sorted_and_not_told(house: House) -> None:
     house.connect()
-    gmail_id = house.gmail.deliver(UWE, mail("cid", 1, to="sales@firm.example")).id
+    message_id = house.gmail.deliver(UWE, mail("cid", 1, to="sales@firm.example")).id
     house.catch_up()
     assert house.notified() == []
-    assert house.labels(gmail_id) == {UNREAD, CUSTOMERS}
+    assert house.labels(message_id) == {UNREAD, CUSTOMERS}
 
 
 def too_many_labels(house: House) -> None:
@@ -404,7 +404,7 @@ def test_saving_the_settings_again_starts_sorting_again(house: House) -> None:
 @pytest.mark.rule("E67", "W6")
 def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) -> None:
     too_many_labels(house)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
 
     class Freed:
         """The user makes room and saves the settings while our call is refused."""
@@ -429,7 +429,7 @@ def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) 
     replace(house, context=replace(house.context, gmail=Freed())).catch_up()
     house.let_time_pass()
     labels.sort(1, house.context)
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
     assert told(house) == ["mail"]
 
 
@@ -437,13 +437,13 @@ def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) 
 def test_a_limited_mailbox_is_no_refused_label(house: House) -> None:
     too_many_labels(house)
     house.gmail.limit_labels(UWE)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.gmail.fault("503", ["labels.create"], times=1)
     house.catch_up()
     assert told(house) == ["mail"]
     house.let_time_pass()
     labels.sort(1, house.context)
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
 
 
 @pytest.mark.rule("E67")

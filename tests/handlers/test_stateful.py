@@ -316,9 +316,9 @@ def _leave_a_step_open(life: Life, _: str) -> None:
         db.execute(update(steps).where(steps.c.step == "sort").values(state="waiting"))
 
 
-def _change(life: Life, gmail_id: str, add: str, remove: str) -> None:
+def _change(life: Life, message_id: str, add: str, remove: str) -> None:
     life.gmail.change_labels(
-        life.box.address, gmail_id, add=[add] if add else [], remove=[remove] if remove else []
+        life.box.address, message_id, add=[add] if add else [], remove=[remove] if remove else []
     )
 
 

@@ -13,11 +13,11 @@ def test_a_lone_mail_takes_few_statements(house: House, statements: list[str]) -
     house.pump()
     house.deliver("ann", 1)
     house.catch_up()
-    gmail_id = house.deliver("ann", 2)
+    message_id = house.deliver("ann", 2)
     statements.clear()
     house.catch_up()
     taken = asked(statements)
-    assert house.outcomes()[gmail_id] == "label.open"
+    assert house.outcomes()[message_id] == "label.open"
     assert len(taken) <= 48, taken
 
 

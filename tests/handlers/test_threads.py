@@ -38,14 +38,14 @@ def deal(house: House, deal_id: str, category: str | None) -> None:
             db.execute(update(deals).where(deals.c.id == deal_id).values(category=category))
 
 
-def row(house: House, gmail_id: str) -> Any:
+def row(house: House, message_id: str) -> Any:
     with house.store.engine.connect() as db:
-        return db.execute(select(decisions).where(decisions.c.gmail_id == gmail_id)).one()
+        return db.execute(select(decisions).where(decisions.c.message_id == message_id)).one()
 
 
 def touched(house: House) -> set[str]:
     with house.store.engine.connect() as db:
-        return set(db.scalars(select(messages.c.gmail_id).where(messages.c.touched)))
+        return set(db.scalars(select(messages.c.message_id).where(messages.c.touched)))
 
 
 def answered(house: House, happens: Callable[[], object] = lambda: None, *, category: str = "WON") -> Any:
@@ -170,7 +170,9 @@ def test_the_look_at_a_thread_costs_one_list_and_is_counted_on_the_step(house: H
     assert counters.calls_of("messages.get") == 1
     assert counters.calls_of("messages.modify") == 2
     with house.store.engine.connect() as db:
-        units = db.scalar(select(steps.c.units).where(steps.c.step == "sort", steps.c.gmail_id == second.id))
+        units = db.scalar(
+            select(steps.c.units).where(steps.c.step == "sort", steps.c.message_id == second.id)
+        )
     assert units == 5 + 5 + 5
     assert house.labels(first.id) == {UNREAD, CUSTOMERS}
 

@@ -47,7 +47,7 @@ def undo(
 
 def undone(house: House) -> set[str]:
     with house.store.engine.connect() as db:
-        return set(db.scalars(select(decisions.c.gmail_id).where(decisions.c.undone_at.is_not(None))))
+        return set(db.scalars(select(decisions.c.message_id).where(decisions.c.undone_at.is_not(None))))
 
 
 def count(house: House, since: datetime = AGES_AGO) -> dict[str, int]:
@@ -69,7 +69,7 @@ def test_labels_go_and_mail_is_back_where_it_was(house: House) -> None:
     done = Undoing(mailbox, AGES_AGO, house.context, False, lambda _: None, told.append).undo()
     assert done == Undone(restored=13)
     assert told == [13]
-    assert {house.labels(gmail_id) for gmail_id in (*ann, none)} == {frozenset({UNREAD, "INBOX"})}
+    assert {house.labels(message_id) for message_id in (*ann, none)} == {frozenset({UNREAD, "INBOX"})}
     assert house.labels(filed) == {UNREAD, "Projects"}
     assert undone(house) == {*ann, filed}
     assert count(house) == {}
@@ -82,13 +82,13 @@ def test_labels_go_and_mail_is_back_where_it_was(house: House) -> None:
 @pytest.mark.rule("T2")
 def test_the_log_says_in_which_location_a_mail_was_restored(house: House) -> None:
     connection_id = house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     with capture_logs() as logs:
         undo(house)
     told = [line for line in logs if line["event"] == "message.restored"]
     assert [(line["message_id"], line["connection_id"], line["location_id"]) for line in told] == [
-        (gmail_id, connection_id, HERE.id)
+        (message_id, connection_id, HERE.id)
     ]
 
 
@@ -168,7 +168,7 @@ def test_a_dry_run_looks_and_changes_nothing(house: House) -> None:
 @pytest.mark.parametrize("told", [False, True], ids=["at once", "after history has told"])
 def test_whoever_is_killed_half_way_begins_again(house: House, when: str, told: bool) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     broken = Breaking(house.context.gmail, "change_labels", when, Cut())
     with suppress(Cut):
@@ -177,7 +177,7 @@ def test_whoever_is_killed_half_way_begins_again(house: House, when: str, told: 
     if told:
         house.catch_up()
     done = undo(house)
-    assert house.labels(gmail_id) == {UNREAD, "INBOX"}
+    assert house.labels(message_id) == {UNREAD, "INBOX"}
     assert done.restored == (0 if told and when == "after" else 1)
 
 
@@ -189,7 +189,7 @@ def test_a_limit_that_ends_soon_is_waited_for(house: House) -> None:
     house.gmail.fault("403.userRateLimitExceeded", ["messages.get"], times=1, retry_after=40)
     waits: list[float] = []
     assert undo(house, wait=waits.append) == Undone(restored=3)
-    assert {house.labels(gmail_id) for gmail_id in ids} == {frozenset({UNREAD, "INBOX"})}
+    assert {house.labels(message_id) for message_id in ids} == {frozenset({UNREAD, "INBOX"})}
     assert sum(waits) >= 40
     assert max(waits) <= 15, "the turn is kept up meanwhile"
 
@@ -229,7 +229,7 @@ def test_the_first_answer_that_the_rest_would_get_too_ends_the_walk(
     assert house.gmail.counters().calls_of("messages.get") == 2
     house.gmail.clear_faults(fault)
     assert undo(house) == Undone(restored=6), "when it is given again"
-    assert {house.labels(gmail_id) for gmail_id in ids} == {frozenset({UNREAD, "INBOX"})}
+    assert {house.labels(message_id) for message_id in ids} == {frozenset({UNREAD, "INBOX"})}
 
 
 @pytest.mark.rule("E87")
@@ -260,12 +260,12 @@ def test_what_gmail_refuses_on_every_try_has_failed(house: House) -> None:
 @pytest.mark.rule("I6")
 def test_a_mailbox_in_which_the_user_has_changed_everything_is_named_too(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], remove=[OPEN])
+    house.gmail.change_labels(UWE, [message_id], remove=[OPEN])
     house.catch_up()
     assert count(house) == {UWE: 0}
-    assert undo(house) == Undone(by_hand=(gmail_id,))
+    assert undo(house) == Undone(by_hand=(message_id,))
 
 
 @pytest.mark.rule("E86")
@@ -295,10 +295,10 @@ def test_nobody_sorts_meanwhile_and_whoever_came_is_asked_again(house: House) ->
                 def __getattr__(self, name: str) -> Any:
                     return getattr(mailbox, name)
 
-                def labels_of(self, gmail_ids: Any) -> Any:
+                def labels_of(self, message_ids: Any) -> Any:
                     house.catch_up()
                     assert house.labels(new) == {UNREAD, "INBOX"}
-                    return mailbox.labels_of(gmail_ids)
+                    return mailbox.labels_of(message_ids)
 
             return It()
 

@@ -86,7 +86,7 @@ def test_its_list_is_compared_once_a_day_all_the_same(unusable: House) -> None:
 
 @pytest.mark.rule("E84", "E88")
 def test_mail_that_is_listed_over_and_over_while_it_is_matched_uses_up_no_try(unusable: House) -> None:
-    gmail_id = unusable.deliver("ann")
+    message_id = unusable.deliver("ann")
     for _ in range(TRIES + 1):
         unusable.sent.clear()
         unusable.catch_up_only()
@@ -94,7 +94,7 @@ def test_mail_that_is_listed_over_and_over_while_it_is_matched_uses_up_no_try(un
             assert tx.ledger.claim(1, Step.MATCH, SLICE, "another", 60), "taken back from who had it"
     unusable.let_time_pass()
     unusable.catch_up()
-    assert unusable.outcomes() == {gmail_id: "label.open"}
+    assert unusable.outcomes() == {message_id: "label.open"}
 
 
 @pytest.mark.rule("E84", "W8")

@@ -153,10 +153,10 @@ def test_a_label_that_is_there_and_not_shown_is_asked_for_three_times_then_sorti
 @pytest.mark.rule("E67")
 def test_a_label_that_is_shown_at_last_is_used(house: House) -> None:
     hidden_label(house)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     house.gmail.clear_faults()
     go_on(house)
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
     assert told(house) == ["mail"]
     assert (row(house).label_conflicts, row(house).sorting_due_at) == (0, None)

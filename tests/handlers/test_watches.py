@@ -109,11 +109,11 @@ def test_with_an_expired_watch_the_sweep_carries_on_and_renewal_goes_on_being_tr
     house.gmail.fault("503", ["watch"], times=2)
     for number in range(2):
         renew(house)
-        gmail_id = house.deliver("ann", number)
+        message_id = house.deliver("ann", number)
         let_pass(house.store, 545)
         assert sweep.catch_up_due(house.context) == 1
         house.pump()
-        assert house.outcomes()[gmail_id] == "label.open"
+        assert house.outcomes()[message_id] == "label.open"
         assert state(house).watch.until == LONG_AGO
     assert state(house).watch.recall == Recall(), "nobody expects a push without a watch"
     let_pass(house.store, 600)
@@ -264,9 +264,9 @@ def test_a_renamed_mailbox_is_known_by_its_new_address_and_the_old_stays_its_own
     with watched.store.begin("tests.own") as tx:
         assert {UWE, new} <= tx.mailboxes.own_addresses(1)
         assert tx.mailboxes.pushed(new) == 1
-    gmail_id = watched.deliver("ann", to=new)
+    message_id = watched.deliver("ann", to=new)
     watched.catch_up()
-    assert watched.outcomes()[gmail_id] == "label.open"
+    assert watched.outcomes()[message_id] == "label.open"
 
 
 @pytest.mark.rule("E85", "Z16")
@@ -331,11 +331,11 @@ def test_a_mailbox_is_connected_and_swept_though_google_cannot_push_to_the_topic
     begun = state(house)
     assert (begun.watch.until, begun.watch.trouble) == (None, reason)
     assert settings.show("uwe", house.store).no_push == reason
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     let_pass(house.store, 545)
     assert sweep.catch_up_due(house.context) == 1
     house.pump()
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
 
     house.gmail.set_aliases(UWE, ["uwe@alias.example"])
     renew(house)

@@ -46,9 +46,9 @@ class _InterruptedMailbox:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.mailbox, name)
 
-    def fetch(self, gmail_ids: Sequence[str]) -> Any:
+    def fetch(self, message_ids: Sequence[str]) -> Any:
         self.happens("fetch")
-        return self.mailbox.fetch(gmail_ids)
+        return self.mailbox.fetch(message_ids)
 
     def change_labels(self, changes: Mapping[str, LabelChange]) -> Any:
         self.happens("change_labels")
@@ -105,10 +105,10 @@ def test_sorting_switched_off_in_flight_drops_the_result(house: House) -> None:
                 since = connection.features.magnet_since
                 tx.connections.change(connection_id, Features(magnet_since=since), dry_run=False)
 
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     interrupted(house, switch_off).catch_up()
-    assert house.outcomes() == {gmail_id: "label.off"}
-    assert house.labels(gmail_id) == {"INBOX", "UNREAD"}
+    assert house.outcomes() == {message_id: "label.off"}
+    assert house.labels(message_id) == {"INBOX", "UNREAD"}
 
 
 @pytest.mark.rule("W5")
@@ -131,7 +131,7 @@ def test_a_crash_after_labelling_is_told_from_the_users_hand(
     house: House, hand: dict[str, list[str]], outcome: str, label: set[str]
 ) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
 
     class Crash(BaseException):
         pass
@@ -145,20 +145,20 @@ def test_a_crash_after_labelling_is_told_from_the_users_hand(
 
     with pytest.raises(Crash):
         interrupted(house, crash).catch_up()
-    house.gmail.change_labels(UWE, [gmail_id], add=[OPEN], remove=["INBOX"])
+    house.gmail.change_labels(UWE, [message_id], add=[OPEN], remove=["INBOX"])
     if hand:
-        house.gmail.change_labels(UWE, [gmail_id], **hand)
+        house.gmail.change_labels(UWE, [message_id], **hand)
     house.let_time_pass()
     house.queue.redis.flushall()
     labels.sort(1, house.context)
-    assert house.outcomes() == {gmail_id: outcome}
-    assert house.labels(gmail_id) & {OPEN, "Customers"} == label
+    assert house.outcomes() == {message_id: outcome}
+    assert house.labels(message_id) & {OPEN, "Customers"} == label
 
 
 @pytest.mark.rule("W7", "E38")
 def test_a_listed_message_that_is_missing_is_gone_only_after_three_looks_in_a_minute(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     fault = house.gmail.fault("404", ["messages.get"])
     house.catch_up()
     for _ in range(3):
@@ -169,17 +169,17 @@ def test_a_listed_message_that_is_missing_is_gone_only_after_three_looks_in_a_mi
         db.execute(update(messages).values(missing_since=LONG_AGO))
     house.let_time_pass()
     matching.match(1, house.context)
-    assert house.outcomes() == {gmail_id: "skip.gone"}
+    assert house.outcomes() == {message_id: "skip.gone"}
     house.gmail.clear_faults(fault)
 
 
 @pytest.mark.rule("W7", "D3-2", "E38")
 def test_a_deleted_message_is_gone_at_once(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
-    house.gmail.delete(UWE, [gmail_id])
+    message_id = house.deliver("ann")
+    house.gmail.delete(UWE, [message_id])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "skip.gone"}
+    assert house.outcomes() == {message_id: "skip.gone"}
     assert house.gmail.counters().calls_of("messages.get") == 0
 
 
@@ -201,37 +201,37 @@ def test_expired_history_is_listed_again_and_nothing_is_handled_twice(house: Hou
 @pytest.mark.parametrize("place", ["SPAM", "TRASH"])
 def test_mail_rescued_from_spam_or_trash_is_handled_then(house: House, place: str) -> None:
     house.connect()
-    gmail_id = house.deliver("ann", labels=[place])
+    message_id = house.deliver("ann", labels=[place])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: f"skip.{place.lower()}"}
-    house.gmail.change_labels(UWE, [gmail_id], add=["INBOX"], remove=[place])
+    assert house.outcomes() == {message_id: f"skip.{place.lower()}"}
+    house.gmail.change_labels(UWE, [message_id], add=["INBOX"], remove=[place])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "label.open"}
-    assert house.notified() == [gmail_id]
+    assert house.outcomes() == {message_id: "label.open"}
+    assert house.notified() == [message_id]
 
 
 @pytest.mark.rule("D3-3", "D3-4", "D3-5", "D3-6")
 @pytest.mark.parametrize("label", ["DRAFT", "SPAM", "TRASH", "CHAT"])
 def test_what_history_shows_to_be_none_of_ours_is_not_paid_for(house: House, label: str) -> None:
     house.connect()
-    gmail_id = house.deliver("ann", labels=[label])
+    message_id = house.deliver("ann", labels=[label])
     house.catch_up()
-    assert house.outcomes() == {gmail_id: f"skip.{label.lower()}"}
+    assert house.outcomes() == {message_id: f"skip.{label.lower()}"}
     assert house.gmail.counters().calls_of("messages.get") == 0
 
 
 @pytest.mark.rule("W10")
 def test_a_mailbox_is_sorted_by_one_run_at_a_time(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     turn = house.queue.acquire(LockKind.SORT, 1, 60)
     assert turn is not None
     house.catch_up()
-    assert house.outcomes() == {gmail_id: None}
+    assert house.outcomes() == {message_id: None}
     assert house.queue.release(turn, done=True), "whoever held the turn is told to look again"
     house.queue.emit(MailAnnounced(1))
     house.pump()
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
 
 
 @pytest.mark.rule("W12", "E55")
@@ -239,18 +239,18 @@ def test_a_label_that_the_user_deleted_is_made_again_when_it_is_needed(house: Ho
     house.connect()
     old = next(i for i, name in house.gmail.dump(UWE).labels.items() if name == OPEN)
     house.gmail.delete_label(UWE, old)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
-    assert house.labels(gmail_id) == {"UNREAD", OPEN}
+    assert house.labels(message_id) == {"UNREAD", OPEN}
 
 
 @pytest.mark.rule("W14", "D3-7", "Z38")
 def test_a_feature_starts_at_googles_time_of_switching_on(house: House) -> None:
     house.connect()
     hour_ago = int(datetime.now(UTC).timestamp() - 3600) * 1000
-    gmail_id = house.deliver("ann", internal_date=hour_ago)
+    message_id = house.deliver("ann", internal_date=hour_ago)
     house.catch_up()
-    assert house.outcomes() == {gmail_id: "skip.too_old"}
+    assert house.outcomes() == {message_id: "skip.too_old"}
 
 
 @pytest.mark.rule("W15", "E86")
@@ -265,13 +265,13 @@ def test_when_one_grant_is_gone_the_next_is_tried(house: House) -> None:
         assert connection.grant is not None
         house.gmail.revoke(refresh_token=connection.grant.refresh_token)
     house.gmail.expire_access_tokens(UWE)
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     with house.store.engine.connect() as db:
         states = dict(db.execute(select(connection_table.c.id, connection_table.c.state)).all())
-        by_connection = db.execute(select(decisions.c.connection_id, decisions.c.gmail_id)).all()
+        by_connection = db.execute(select(decisions.c.connection_id, decisions.c.message_id)).all()
     assert states == {first: "reauth_needed", second: "active"}
-    assert by_connection == [(second, gmail_id)]
+    assert by_connection == [(second, message_id)]
 
 
 @pytest.mark.rule("E86", "I4")
@@ -321,7 +321,7 @@ def test_one_poisonous_message_is_set_aside_and_its_neighbours_are_handled(house
     assert house.outcomes() == dict.fromkeys(good, "label.open") | {bad: "match.failed"}
     with house.store.engine.connect() as db:
         tries = dict(
-            db.execute(select(steps.c.gmail_id, steps.c.attempts).where(steps.c.step == "match")).all()
+            db.execute(select(steps.c.message_id, steps.c.attempts).where(steps.c.step == "match")).all()
         )
     assert {tries[i] for i in good} == {1}
 
@@ -329,16 +329,16 @@ def test_one_poisonous_message_is_set_aside_and_its_neighbours_are_handled(house
 @pytest.mark.rule("E90")
 def test_when_labelling_failed_only_labelling_is_retried(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.gmail.fault("503", ["messages.modify"], times=1)
     house.catch_up()
-    assert house.notified() == [gmail_id]
+    assert house.notified() == [message_id]
     house.let_time_pass()
     sweep.redrive(house.context)
     jobs = house.pump()
     assert jobs == ["labels.sort"]
-    assert house.outcomes() == {gmail_id: "label.open"}
-    assert house.notified() == [gmail_id]
+    assert house.outcomes() == {message_id: "label.open"}
+    assert house.notified() == [message_id]
 
 
 @pytest.mark.rule("E82", "Z33", "Z26")
@@ -346,7 +346,7 @@ def test_a_lost_push_is_made_good_by_the_sweep(house: House) -> None:
     house.connect()
     house.queue.emit(MailboxChanged(1, "sweep"))
     house.pump()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     assert sweep.catch_up_due(house.context) == 0, "synced a moment ago: no cost"
     with house.store.engine.begin() as db:
         row = db.execute(select(mailboxes.c.sync_due_at, mailboxes.c.synced_at)).one()
@@ -354,7 +354,7 @@ def test_a_lost_push_is_made_good_by_the_sweep(house: House) -> None:
         db.execute(update(mailboxes).values(sync_due_at=LONG_AGO))
     assert sweep.catch_up_due(house.context) == 1
     house.pump()
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
 
 
 @pytest.mark.rule("E82", "Z26")
@@ -362,14 +362,14 @@ def test_a_push_is_followed_by_one_more_look_for_mail_whose_own_push_gmail_dropp
     house.connect()
     house.push()
     house.pump()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     with house.store.engine.begin() as db:
         row = db.execute(select(mailboxes.c.sync_due_at, mailboxes.c.synced_at)).one()
         assert row.sync_due_at - row.synced_at == timedelta(seconds=house.context.timing.echo_after)
         db.execute(update(mailboxes).values(sync_due_at=LONG_AGO))
     assert sweep.catch_up_due(house.context) == 1
     house.pump()
-    assert house.outcomes() == {gmail_id: "label.open"}
+    assert house.outcomes() == {message_id: "label.open"}
     assert sweep.catch_up_due(house.context) == 0, "once"
 
 
@@ -402,7 +402,7 @@ def test_a_watch_is_renewed_and_a_failure_is_tried_again(house: House) -> None:
 @pytest.mark.rule("W13", "I1")
 def test_what_the_queue_lost_is_asked_for_again(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     for _ in range(4):
         house.push()
         house.run_next()
@@ -411,20 +411,20 @@ def test_what_the_queue_lost_is_asked_for_again(house: House) -> None:
         house.let_time_pass()
         sweep.redrive(house.context)
     house.pump()
-    assert house.outcomes() == {gmail_id: "label.open"}
-    assert house.notified() == [gmail_id]
+    assert house.outcomes() == {message_id: "label.open"}
+    assert house.notified() == [message_id]
 
 
 @pytest.mark.rule("D12", "Z44", "Z43")
 def test_disconnecting_leaves_nothing_but_gmail_as_it_is(house: House) -> None:
     house.connect()
-    gmail_id = house.deliver("ann")
+    message_id = house.deliver("ann")
     house.catch_up()
     house.deliver("cid")
     house.push()
     disconnecting.disconnect("uwe", house.context)
     house.pump()
-    assert house.labels(gmail_id) == {"UNREAD", OPEN}
+    assert house.labels(message_id) == {"UNREAD", OPEN}
     assert house.gmail.dump(UWE).watched_topic is None
     with house.store.engine.connect() as db:
         for table in (connection_table, mailboxes, messages, steps, decisions):

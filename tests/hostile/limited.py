@@ -25,16 +25,16 @@ DATA = 5
 def main() -> None:
     """One process after the other."""
     asked = json.load(sys.stdin)
-    json.dump({gmail_id: _alone(gmail_id, asked) for gmail_id in asked["ids"]}, sys.stdout)
+    json.dump({message_id: _alone(message_id, asked) for message_id in asked["ids"]}, sys.stdout)
 
 
-def _alone(gmail_id: str, asked: dict[str, Any]) -> dict[str, Any] | None:
+def _alone(message_id: str, asked: dict[str, Any]) -> dict[str, Any] | None:
     here, there = os.pipe()
     process = os.fork()
     if process == 0:
         try:
             _limit()
-            os.write(there, json.dumps(_read(gmail_id, asked)).encode())
+            os.write(there, json.dumps(_read(message_id, asked)).encode())
         except Exception as error:
             os.write(there, json.dumps({"failed": type(error).__name__}).encode())
         finally:
@@ -56,9 +56,9 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
 
 
-def _read(gmail_id: str, asked: dict[str, Any]) -> dict[str, Any]:
+def _read(message_id: str, asked: dict[str, Any]) -> dict[str, Any]:
     gmail = Gmail(asked["url"], timeout_seconds=60)
-    found = gmail.open(Grant(**asked["grant"])).fetch([gmail_id])[gmail_id]
+    found = gmail.open(Grant(**asked["grant"])).fetch([message_id])[message_id]
     if not isinstance(found, Fetched):
         return {"refused": str(found)}
     message = read(found, frozenset({UWE}))

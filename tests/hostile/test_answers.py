@@ -96,7 +96,7 @@ def test_any_history_is_read_as_texts_or_tried_again(pages: list[Answer]) -> Non
     for page in found:
         assert int(page.cursor) >= 1
         for change in page.changes:
-            assert isinstance(change.gmail_id, str)
+            assert isinstance(change.message_id, str)
             assert change.label_ids is None or all(isinstance(label, str) for label in change.label_ids)
         digest(page.changes, frozenset({"Label_1"}))
 

@@ -11,8 +11,8 @@ from tests.hostile.readings import CORPUS, READINGS, RULES, UWE, Reading, rules_
 
 def fetch(name: str, control: GmailControl, mailbox: GmailMailbox) -> Fetched:
     """Deliver a mail of the corpus and fetch it."""
-    gmail_id = control.deliver(UWE, (CORPUS / f"{name}.eml").read_bytes()).id
-    found = mailbox.fetch([gmail_id])[gmail_id]
+    message_id = control.deliver(UWE, (CORPUS / f"{name}.eml").read_bytes()).id
+    found = mailbox.fetch([message_id])[message_id]
     assert isinstance(found, Fetched)
     return found
 

@@ -31,7 +31,7 @@ def readings(server: GmailServer, control: GmailControl, grant: Grant) -> dict[s
         command, cwd=ROOT, input=json.dumps(asked), capture_output=True, text=True, check=True
     )
     found = json.loads(done.stdout)
-    return {name: found[gmail_id] for name, gmail_id in ids.items()}
+    return {name: found[message_id] for name, message_id in ids.items()}
 
 
 @pytest.mark.rule("E43", "E102")

@@ -119,7 +119,7 @@ def test_a_long_history_comes_a_page_at_a_time(
     assert control.counters().http_requests == 1
     assert (len(first.changes), first.cursor, first.last) == (500, str(delivered[499].history_id), False)
     (second,) = pages
-    assert [change.gmail_id for change in second.changes] == [delivered[500].id]
+    assert [change.message_id for change in second.changes] == [delivered[500].id]
     assert (second.cursor, second.last) == (str(control.dump(address).history_id), True)
 
 
@@ -155,10 +155,10 @@ def test_listing_again_finds_what_was_received_since(
 def test_a_fetched_message_shows_headers_and_structure(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
-    gmail_id = control.deliver(address, INVITATION, internal_date=1_772_366_400_123).id
-    found = mailbox.fetch([gmail_id])[gmail_id]
+    message_id = control.deliver(address, INVITATION, internal_date=1_772_366_400_123).id
+    found = mailbox.fetch([message_id])[message_id]
     assert isinstance(found, Fetched)
-    assert (found.gmail_id, found.label_ids) == (gmail_id, frozenset({"INBOX", "UNREAD"}))
+    assert (found.message_id, found.label_ids) == (message_id, frozenset({"INBOX", "UNREAD"}))
     assert found.received_at == datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
     assert found.payload.mime_type == "multipart/mixed"
     assert found.payload.headers[:2] == (("From", "bob@example.com"), ("Subject", "Lunch"))
@@ -169,9 +169,9 @@ def test_a_fetched_message_shows_headers_and_structure(
 def test_the_text_of_a_mail_is_never_asked_for(
     mailbox: GmailMailbox, control: GmailControl, server: GmailServer, address: str
 ) -> None:
-    gmail_id = control.deliver(address, INVITATION).id
+    message_id = control.deliver(address, INVITATION).id
     mailbox.cursor_now()
-    place = urlsplit(api_at(f"{server.url}/").get_full(gmail_id).uri)
+    place = urlsplit(api_at(f"{server.url}/").get_full(message_id).uri)
     connection = HTTPConnection(place.netloc)
     headers = {"Authorization": f"Bearer {mailbox.grant.access_token}"}
     connection.request("GET", f"{place.path}?{place.query}", headers=headers)

@@ -110,8 +110,8 @@ import sys
 from domain.sorting import LabelChange
 from domain.mailboxes import Grant
 from infra.gmail import Gmail
-url, gmail_id, *grant = sys.argv[1:]
-Gmail(url).open(Grant(*grant)).change_labels({gmail_id: LabelChange(frozenset({"STARRED"}), frozenset())})
+url, message_id, *grant = sys.argv[1:]
+Gmail(url).open(Grant(*grant)).change_labels({message_id: LabelChange(frozenset({"STARRED"}), frozenset())})
 """
 
 
@@ -134,10 +134,10 @@ def test_a_test_can_make_us_die_on_either_side_of_a_call(
     code: int,
     starred: bool,
 ) -> None:
-    gmail_id = control.deliver(address, RAW).id
+    message_id = control.deliver(address, RAW).id
     arguments = [
         server.url,
-        gmail_id,
+        message_id,
         grant.client_id,
         grant.client_secret,
         grant.refresh_token,
@@ -150,6 +150,6 @@ def test_a_test_can_make_us_die_on_either_side_of_a_call(
         check=False,
     )
     assert ended.returncode == code
-    message = control.dump(address).message(gmail_id)
+    message = control.dump(address).message(message_id)
     assert message is not None
     assert ("STARRED" in message.label_ids) == starred

@@ -115,7 +115,7 @@ def test_labels_that_are_said_to_be_on_are_on_and_a_repetition_does_no_harm(
         control.fault(**{"share": 0.6, **{**LINES, **BATCHES}[trouble]}, seed=seed, mailbox=address)
         verdicts = mailbox.change_labels(changes)
         assert list(verdicts) == list(changes)
-        done = {gmail_id for gmail_id, verdict in verdicts.items() if verdict is None}
+        done = {message_id for message_id, verdict in verdicts.items() if verdict is None}
         assert all(isinstance(verdict, TryAgain) for verdict in verdicts.values() if verdict is not None)
         assert done <= starred(control, address) <= set(changes)
         control.clear_faults()
@@ -347,8 +347,8 @@ def test_a_mail_that_history_shows_before_it_can_be_read_is_missing_and_then_the
     fault = control.fault("read_lag", mailbox=address, share=0.5, delay=600)
     ids = [found.id for found in control.deliver_many(Mail(address, RAW) for _ in range(30))]
     (page,) = mailbox.changes_since(cursor)
-    assert [change.gmail_id for change in page.changes] == ids
-    missing = {gmail_id for gmail_id, message in mailbox.fetch(ids).items() if message is None}
+    assert [change.message_id for change in page.changes] == ids
+    missing = {message_id for message_id, message in mailbox.fetch(ids).items() if message is None}
     assert 0 < len(missing) < 30
     control.clear_faults(fault)
     assert all(isinstance(message, Fetched) for message in mailbox.fetch(ids).values())
@@ -392,9 +392,9 @@ def test_everything_at_once_ends_well(
     for _ in range(200):
         pages = told(lambda: list(mailbox.changes_since(cursor)))
         if isinstance(pages, list):
-            seen |= {change.gmail_id for page in pages for change in page.changes}
+            seen |= {change.message_id for page in pages for change in page.changes}
         verdicts = mailbox.change_labels(dict.fromkeys(sorted(left), STAR))
-        left = {gmail_id for gmail_id, verdict in verdicts.items() if verdict is not None}
+        left = {message_id for message_id, verdict in verdicts.items() if verdict is not None}
         if not left and seen == set(ids):
             break
     assert (left, seen) == (set(), set(ids))

@@ -190,7 +190,7 @@ def test_mail_under_a_label_is_listed_by_its_sender(
     control.change_labels(address, ids[:501], add=["Ours"])
     label = next(i for i, name in control.dump(address).labels.items() if name == "Ours")
     found = mailbox.labelled(label, "bob@example.com")
-    assert found == {gmail_id: gmail_id for gmail_id in ids[:501]}
+    assert found == {message_id: message_id for message_id in ids[:501]}
     assert (mailbox.spent.requests, mailbox.spent.units) == (2, 10)
     assert mailbox.labelled("Label_999", "bob@example.com") == {}
     assert mailbox.labelled(label, 'odd"one @example.com') == {}
@@ -210,8 +210,8 @@ def test_labels_are_made_once_and_shown(mailbox: GmailMailbox, control: GmailCon
 
 @pytest.mark.rule("E56")
 def test_a_label_of_the_name_is_used(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
-    gmail_id = control.deliver(address, RAW).id
-    control.change_labels(address, [gmail_id], add=["oPEN deals"])
+    message_id = control.deliver(address, RAW).id
+    control.change_labels(address, [message_id], add=["oPEN deals"])
     made = mailbox.ensure_labels(LABEL_NAMES, {})
     names = control.dump(address).labels
     assert names[made[Category.OPEN]] == "oPEN deals"

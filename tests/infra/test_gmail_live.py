@@ -59,11 +59,11 @@ def test_an_address_cannot_write_the_search() -> None:
 def test_a_search_for_many_addresses_gets_there(
     control: GmailControl, mailbox: GmailMailbox, address: str
 ) -> None:
-    gmail_id = control.deliver(address, plain().as_bytes()).id
+    message_id = control.deliver(address, plain().as_bytes()).id
     sought = MailQuery((*(f"nobody{n}@example.net" for n in range(60)), ANN))
     pages = [mailbox.found(one, None) for one in mailbox.searches(sought)]
     assert len(pages) > 1
-    assert [ids for ids, _ in pages if ids] == [(gmail_id,)]
+    assert [ids for ids, _ in pages if ids] == [(message_id,)]
     assert {more for _, more in pages} == {None}
 
 
@@ -131,13 +131,13 @@ def test_one_mail_whole_and_its_attachment(
 ) -> None:
     mail = plain(text="Grüße, all of it.")
     mail.add_attachment(bytes(range(256)), maintype="application", subtype="pdf", filename="a.pdf")
-    gmail_id = control.deliver(address, mail.as_bytes()).id
-    one = mailbox.letter(gmail_id)
+    message_id = control.deliver(address, mail.as_bytes()).id
+    one = mailbox.letter(message_id)
     assert isinstance(one, MailContent)
     assert one.text() == "Grüße, all of it."
     [piece] = one.attachments()
     assert (piece.size, piece.content) == (256, None)
-    assert mailbox.attachment(gmail_id, str(piece.attachment_id)) == bytes(range(256))
+    assert mailbox.attachment(message_id, str(piece.attachment_id)) == bytes(range(256))
     assert mailbox.attachment("f" * 16, str(piece.attachment_id)) is None
     assert mailbox.letter("f" * 16) is None
     assert mailbox.spent.units == 4 * 20
@@ -149,11 +149,13 @@ def test_one_mail_whole_and_its_attachment(
 def test_half_an_answer_is_trouble_and_says_nothing_of_the_mail(
     control: GmailControl, mailbox: GmailMailbox, address: str, half: str, call: str
 ) -> None:
-    gmail_id = control.deliver(address, plain("canary").as_bytes()).id
+    message_id = control.deliver(address, plain("canary").as_bytes()).id
     control.fault("half_answer", ["messages.get"], half=half)
     trouble: object
     try:
-        trouble = mailbox.letter(gmail_id) if call == "letter" else mailbox.previews([gmail_id])[gmail_id]
+        trouble = (
+            mailbox.letter(message_id) if call == "letter" else mailbox.previews([message_id])[message_id]
+        )
     except TryAgain as error:
         trouble = error
     assert isinstance(trouble, TryAgain)

@@ -150,7 +150,7 @@ def test_errors_carry_reasons_and_nothing_else(
     mailbox: GmailMailbox, control: GmailControl, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    gmail_id = control.deliver(address, RAW).id
+    message_id = control.deliver(address, RAW).id
     token = str(mailbox.grant.access_token)
     for kind in ("403.userRateLimitExceeded", "403.domainPolicy", "500", "401"):
         control.clear_faults()
@@ -160,7 +160,7 @@ def test_errors_carry_reasons_and_nothing_else(
         control.fault(kind, ["batch"])
         shown = "".join(traceback.format_exception(caught.value)) + repr(mailbox.fetch) + caplog.text
         assert caught.value.__cause__ is None
-        for secret in (address, gmail_id, token, "Retry after", "after:"):
+        for secret in (address, message_id, token, "Retry after", "after:"):
             assert secret not in shown
 
 

@@ -88,9 +88,9 @@ def http(body: object = None, status: int = 200, **headers: str) -> bytes:
     return f"HTTP/1.1 {status} Said\r\n{head}\r\n".encode() + content
 
 
-def message(gmail_id: str) -> dict[str, Any]:
+def message(message_id: str) -> dict[str, Any]:
     return {
-        "id": gmail_id,
+        "id": message_id,
         "threadId": "t",
         "internalDate": 1_767_225_600_000,
         "payload": {"mimeType": "text/plain"},
@@ -106,17 +106,17 @@ def parts(bodies: Mapping[str, bytes], content_id: str = "response-{}", end: str
             "--b\r\nContent-Type: application/http\r\nContent-ID: <%s>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n%s\r\n"
         )
         pieces = [
-            head % (content_id.format(number.decode()), bodies[gmail_id.decode()].decode())
-            for number, gmail_id in reversed(asked)
-            if gmail_id.decode() in bodies
+            head % (content_id.format(number.decode()), bodies[message_id.decode()].decode())
+            for number, message_id in reversed(asked)
+            if message_id.decode() in bodies
         ]
         return http("".join([*pieces, end]).encode(), Content_Type="multipart/mixed; boundary=b")
 
     return answer
 
 
-def good(*gmail_ids: str) -> dict[str, bytes]:
-    return {i: json.dumps(message(i)).encode() for i in gmail_ids}
+def good(*message_ids: str) -> dict[str, bytes]:
+    return {i: json.dumps(message(i)).encode() for i in message_ids}
 
 
 def troubles(found: Mapping[str, object]) -> dict[str, tuple[str, bool]]:
@@ -126,7 +126,7 @@ def troubles(found: Mapping[str, object]) -> dict[str, tuple[str, bool]]:
 def test_a_batch_is_sorted_by_its_ids_not_by_its_order(google: Script, mailbox: GmailMailbox) -> None:
     google.script = [parts(good("a", "b", "c"))]
     found = mailbox.fetch(["a", "b", "c"])
-    assert [m.gmail_id for m in found.values() if isinstance(m, Fetched)] == ["a", "b", "c"]
+    assert [m.message_id for m in found.values() if isinstance(m, Fetched)] == ["a", "b", "c"]
     assert google.requests[0].startswith(b"POST /batch/gmail/v1 HTTP/1.1\r\n")
 
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_told_apart_is_asked_for_one_by_one(google: Script, mailb
     alone = [http(message("a")), broken, elsewhere, http(message("c")), limited]
     google.script = [nameless, *alone]
     found = mailbox.fetch(["a", "b", "c", "d", "e"])
-    assert [gmail_id for gmail_id, message in found.items() if isinstance(message, Fetched)] == ["a", "c"]
+    assert [message_id for message_id, message in found.items() if isinstance(message, Fetched)] == ["a", "c"]
     assert troubles(found) == {
         "b": ("http_500", False),
         "d": ("rateLimitExceeded", True),
@@ -286,7 +286,7 @@ def test_history_may_be_empty_doubled_and_in_numbers(google: Script, mailbox: Gm
     pages = list(mailbox.changes_since("10"))
     assert [page.cursor for page in pages] == ["10", "12", str(beyond)]
     assert [page.last for page in pages] == [False, False, True]
-    assert [(c.kind, c.gmail_id, c.label_ids) for c in pages[1].changes] == [
+    assert [(c.kind, c.message_id, c.label_ids) for c in pages[1].changes] == [
         (ChangeKind.ADDED, "a", None)
     ] * 2
     assert pages[2].changes == ()

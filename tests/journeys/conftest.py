@@ -120,7 +120,7 @@ class Scene:
                 "changed_at": now,
                 "decided_at": now,
             }
-            upsert(db, decisions, [labelled | {"gmail_id": gmail_id} for gmail_id in earlier])
+            upsert(db, decisions, [labelled | {"message_id": message_id} for message_id in earlier])
         self.stage.gmail.change_labels(UWE, earlier, add=[OPEN])
         return {self.stage.gmail.deliver(UWE, mail("cid", 0), thread_id=thread).id: "cid"}
 
@@ -170,7 +170,7 @@ class Scene:
 
     def check_told(self, sent: dict[str, str]) -> None:
         """The receiver outside was told of every announced mail, however often by one id (I2)."""
-        due = {gmail_id for gmail_id, sender in sent.items() if "magnet.notified" in EXPECTED[sender][0]}
+        due = {message_id for message_id, sender in sent.items() if "magnet.notified" in EXPECTED[sender][0]}
         assert wait_for(lambda: due <= self.told().keys()), due - self.told().keys()
         assert [i for i, ids in self.told().items() if len(ids) > 1] == []
         assert self.told().keys() & (sent.keys() - due) == set()

@@ -87,7 +87,7 @@ def test_a_file_of_mail_becomes_a_report_in_its_order(tmp_path: Path) -> None:
         assert said in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
     for line, (n, (_, expected)) in zip(lines, enumerate(CASES, 1), strict=True):
-        assert line.pop("gmail_id")
+        assert line.pop("message_id")
         assert line.pop("thread_id")
         assert line == {"n": n, **expected}
 

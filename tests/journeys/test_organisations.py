@@ -65,15 +65,15 @@ def test_nothing_of_one_organisation_comes_out_for_the_other(town: Town) -> None
 
 def _is_told_of_its_own(town: Town, side: Side, seen: dict[str, Any]) -> None:
     mails = town.mails[side.location]
-    by_id = {gmail_id: who for who, gmail_id in mails.items()}
+    by_id = {message_id: who for who, message_id in mails.items()}
     notified = [(one["name"], one["from"], one["contact_id"]) for one in seen["notifications"]]
     assert sorted(notified) == side.notified()
     assert {by_id[one["message_id"]]: one["outcome"] for one in seen["ledger"]} == side.outcomes()
     assert {one["mailbox"] for one in seen["ledger"]} == {side.mailbox}
-    for gmail_id, trails in seen["explain"].items():
+    for message_id, trails in seen["explain"].items():
         assert [one["mailbox"] for one in trails] == [side.mailbox]
         [decided] = trails[0]["decisions"]
-        assert decided["outcome"] == side.outcomes()[by_id[gmail_id]]
+        assert decided["outcome"] == side.outcomes()[by_id[message_id]]
     assert [one["message_id"] for one in seen["mail"]["c1 for uwe"]["mails"]] == [mails["contact"]]
     both = {mails["known here"], mails["sent"]}
     assert {one["message_id"] for one in seen["mail"]["c3 for uwe"]["mails"]} == both
@@ -157,7 +157,7 @@ def _what_one_deletes_the_other_keeps(town: Town, before: dict[str, Any]) -> Non
     }
     town.settle(list(new.values()))
     became = {one["message_id"]: one["outcome"] for one in town.ask(ACME, "ledger")}
-    assert {who: became[gmail_id] for who, gmail_id in new.items()} == {
+    assert {who: became[message_id] for who, message_id in new.items()} == {
         who: ACME.outcomes()[who] for who in new
     }
     assert ACME.label in town.labels(ACME, new["contact"])
@@ -168,7 +168,7 @@ def _what_one_deletes_the_other_keeps(town: Town, before: dict[str, Any]) -> Non
 def _nothing_crosses_in_the_log(town: Town) -> None:
     """Each line about a mail or a connection names its own location, and none says what a person is called."""
     whose = {
-        gmail_id: n for n, side in enumerate(SIDES, 1) for gmail_id in town.mails[side.location].values()
+        message_id: n for n, side in enumerate(SIDES, 1) for message_id in town.mails[side.location].values()
     }
     lines = town.logged()
     pairs = {

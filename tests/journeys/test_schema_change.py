@@ -35,7 +35,7 @@ def test_every_process_ends_with_a_code_and_no_mail_s_tries_are_counted(scene: S
         process.kill()
     with closing_engine(scene.stage) as engine, engine.connect() as db:
         unfinished = (
-            steps.c.gmail_id.in_(sent),
+            steps.c.message_id.in_(sent),
             steps.c.state == "waiting",
         )  # whom nobody knows is written down still
         tries = db.scalars(select(steps.c.attempts).where(*unfinished)).all()

@@ -190,8 +190,8 @@ class Town:
             "outbox": self.ask(side, "outbox", **extra),
         }
 
-    def labels(self, side: Side, gmail_id: str) -> frozenset[str]:
-        message = self.stage.gmail.dump(side.mailbox).message(gmail_id)
+    def labels(self, side: Side, message_id: str) -> frozenset[str]:
+        message = self.stage.gmail.dump(side.mailbox).message(message_id)
         assert message is not None
         return message.labels
 

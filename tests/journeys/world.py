@@ -91,22 +91,22 @@ class Ending:
         self.stage = stage
         with closing_engine(stage) as engine, engine.connect() as db:
             self.outcomes: dict[str, str | None] = {
-                row.gmail_id: row.outcome for row in db.execute(select(decisions))
+                row.message_id: row.outcome for row in db.execute(select(decisions))
             }
-            half = select(decisions.c.gmail_id).where(decisions.c.replaces.is_not(None))
+            half = select(decisions.c.message_id).where(decisions.c.replaces.is_not(None))
             self.half_replaced = list(db.scalars(half))
-            self.notified = Counter(db.scalars(select(notifications.c.gmail_id)))
+            self.notified = Counter(db.scalars(select(notifications.c.message_id)))
         self.mailbox = stage.gmail.dump(UWE)
 
     def check(self, sent: Mapping[str, str]) -> None:
         """One outcome, one notification, one label per mail; `sent` is sender by message id (I1, I2, I9)."""
         assert missing(self.stage, sent) == []
-        for gmail_id, sender in sent.items():
+        for message_id, sender in sent.items():
             outcomes, label, in_inbox = EXPECTED[sender]
-            message = self.mailbox.message(gmail_id)
+            message = self.mailbox.message(message_id)
             assert message is not None
-            assert self.outcomes[gmail_id] == outcomes[-1], sender
-            assert self.notified[gmail_id] == outcomes.count("magnet.notified"), sender
+            assert self.outcomes[message_id] == outcomes[-1], sender
+            assert self.notified[message_id] == outcomes.count("magnet.notified"), sender
             assert message.labels & {OPEN, CUSTOMERS} == {label} - {""}, sender
             assert ("INBOX" in message.labels) is in_inbox, sender
             thread = [one for one in self.mailbox.messages if one.thread_id == message.thread_id]
@@ -116,15 +116,15 @@ class Ending:
 
 def missing(stage: Stage, ids: Collection[str]) -> list[str]:
     """Mails without a final outcome; cheap, so that a journey may ask again and again."""
-    ended = select(decisions.c.gmail_id).where(
-        decisions.c.gmail_id.in_(ids), decisions.c.outcome.is_not(None)
+    ended = select(decisions.c.message_id).where(
+        decisions.c.message_id.in_(ids), decisions.c.outcome.is_not(None)
     )
-    unfinished = select(steps.c.gmail_id).where(
-        steps.c.gmail_id.in_(ids), steps.c.state.in_(("waiting", "blocked"))
+    unfinished = select(steps.c.message_id).where(
+        steps.c.message_id.in_(ids), steps.c.state.in_(("waiting", "blocked"))
     )
     with closing_engine(stage) as engine, engine.connect() as db:
         done = set(db.scalars(ended)) - set(db.scalars(unfinished))
-    return [gmail_id for gmail_id in ids if gmail_id not in done]
+    return [message_id for message_id in ids if message_id not in done]
 
 
 @contextmanager

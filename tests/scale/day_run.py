@@ -263,8 +263,8 @@ class Run:
     def _outcomes(self) -> dict[str, list[str | None]]:
         found: dict[str, list[str | None]] = {}
         with self._database() as db:
-            for gmail_id, outcome in db.execute(select(decisions.c.gmail_id, decisions.c.outcome)):
-                found.setdefault(gmail_id, []).append(outcome)
+            for message_id, outcome in db.execute(select(decisions.c.message_id, decisions.c.outcome)):
+                found.setdefault(message_id, []).append(outcome)
         return found
 
     def _recall(self) -> float:
@@ -275,9 +275,9 @@ class Run:
         """Every mail that has not the one outcome it should have."""
         found = self._outcomes()
         return [
-            f"{gmail_id}: {found.get(gmail_id)} instead of {outcome}"
-            for gmail_id, outcome in self._expected.items()
-            if found.get(gmail_id) != [outcome]
+            f"{message_id}: {found.get(message_id)} instead of {outcome}"
+            for message_id, outcome in self._expected.items()
+            if found.get(message_id) != [outcome]
         ]
 
 

@@ -63,6 +63,8 @@ def _of_main(db: Connection, into: str, rows: str) -> str:
     """The statement. Each row is of main/main, where the schema knows any other: before migration 0006 it does not."""
     table, _, columns = into.partition("(")
     there = {one["name"] for one in inspect(db).get_columns(table.strip())}
+    if "gmail_id" in there:  # before migration 0007
+        columns = columns.replace("message_id", "gmail_id")
     scope = [name for name in ("organisation_id", "location_id") if name in there]
     values = rows.replace("SELECT ", "SELECT " + "1, " * len(scope), 1)
     return f"INSERT INTO {table} ({', '.join([*scope, columns])} {values}"
@@ -150,18 +152,18 @@ _STATEMENTS = (
     ("deals (id, stage, category)", "SELECT 'd' || n, 'won', 'WON' FROM numbers WHERE n <= :mailboxes"),
     ("deal_contacts (deal_id, contact_id)", "SELECT 'd' || n, 'c' || n FROM numbers WHERE n <= :mailboxes"),
     (
-        "messages (mailbox_id, gmail_id, came_by, seen_at)",
+        "messages (mailbox_id, message_id, came_by, seen_at)",
         """SELECT 1 + n % :mailboxes, 'm' || n, 'push', CASE WHEN n <= :old THEN :past ELSE :kept END + n
            FROM numbers WHERE n <= :messages""",
     ),
     (
-        "steps (mailbox_id, gmail_id, step, connection_id, state, attempts, ready_at, units)",
+        "steps (mailbox_id, message_id, step, connection_id, state, attempts, ready_at, units)",
         """SELECT 1 + n % :mailboxes, 'm' || n, 'match', 0, 'done', 1, :kept, 21
            FROM numbers WHERE n <= :messages""",
     ),
     (
         """decisions
-             (connection_id, gmail_id, mailbox_id, outcome, contact_id, contact_address, matched_by, author,
+             (connection_id, message_id, mailbox_id, outcome, contact_id, contact_address, matched_by, author,
               received_at, category, in_inbox, changed, changed_at, decided_at)""",
         """SELECT 1 + n % :mailboxes, 'm' || n, 1 + n % :mailboxes, 'label.customer', 'c' || n,
              'c' || n || '@customer.example', 'exact', 'c' || n || '@customer.example', :kept + n, 'CUSTOMER', true,
@@ -169,24 +171,24 @@ _STATEMENTS = (
            FROM numbers WHERE n <= :announced""",
     ),
     (
-        "decisions (connection_id, gmail_id, mailbox_id, outcome, decided_at)",
+        "decisions (connection_id, message_id, mailbox_id, outcome, decided_at)",
         """SELECT 1 + n % :mailboxes, 'm' || n, 1 + n % :mailboxes, 'skip.no_contact', :kept + n
            FROM numbers WHERE n > :announced AND n <= :messages""",
     ),
     (
-        "steps (mailbox_id, gmail_id, step, connection_id, state, outcome, attempts, ready_at, units)",
+        "steps (mailbox_id, message_id, step, connection_id, state, outcome, attempts, ready_at, units)",
         """SELECT 1 + n % :mailboxes, 'm' || n, 'announce', 1 + n % :mailboxes, 'done', 'magnet.notified', 1,
              :kept, 0
            FROM numbers WHERE n <= :announced""",
     ),
     (
-        "steps (mailbox_id, gmail_id, step, connection_id, state, outcome, attempts, ready_at, units)",
+        "steps (mailbox_id, message_id, step, connection_id, state, outcome, attempts, ready_at, units)",
         """SELECT 1 + n % :mailboxes, 'm' || n, 'sort', 1 + n % :mailboxes, 'done', 'label.customer', 1,
              :kept, 5
            FROM numbers WHERE n <= :announced""",
     ),
     (
-        "notifications (id, kind, connection_id, user_id, gmail_id, contact_id, author, received_at, created_at)",
+        "notifications (id, kind, connection_id, user_id, message_id, contact_id, author, received_at, created_at)",
         """SELECT n, 'mail', 1 + n % :mailboxes, 'u' || (1 + n % :mailboxes), 'm' || n, 'c' || n,
              'c' || n || '@customer.example', CASE WHEN n <= :old THEN :long_ago ELSE :kept END + n,
              CASE WHEN n <= :old THEN :long_ago ELSE :kept END + n

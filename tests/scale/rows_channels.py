@@ -32,8 +32,8 @@ ANSWER = 0.002
 
 _HOUR = 3_600_000
 _TELL = """
-INSERT INTO notifications (organisation_id, location_id, id, kind, connection_id, user_id, gmail_id, contact_id, author,
-  received_at, created_at, late)
+INSERT INTO notifications (organisation_id, location_id, id, kind, connection_id, user_id, message_id, contact_id,
+  author, received_at, created_at, late)
 SELECT 1, 1, 10000000 + n, 'mail', 1 + n % :users, 'u' || (1 + n % :users), 'd' || n, 'c' || n,
   'c' || n || '@customer.example', :at + n, :at + n, false
 FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :waiting) SELECT n FROM c) AS numbers

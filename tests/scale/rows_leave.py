@@ -18,9 +18,9 @@ from tests.worlds import KEY
 MAILS = 500_000
 OF_CONNECTION = (decisions, notifications)
 _TELL = """
-INSERT INTO notifications (organisation_id, location_id, kind, connection_id, user_id, gmail_id, contact_id, author,
+INSERT INTO notifications (organisation_id, location_id, kind, connection_id, user_id, message_id, contact_id, author,
   received_at, created_at)
-SELECT 1, 1, 'mail', connection_id, 'u' || connection_id, gmail_id, contact_id, author, received_at, decided_at
+SELECT 1, 1, 'mail', connection_id, 'u' || connection_id, message_id, contact_id, author, received_at, decided_at
 FROM decisions WHERE connection_id = :here AND contact_id = 'somebody'
 """
 

@@ -101,16 +101,14 @@ def _small(place: Place) -> Iterator[Place]:
 _NUMBERS = (
     "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :mails) SELECT n FROM c) x"
 )
-_STEP = (
-    "INSERT INTO steps (mailbox_id, gmail_id, step, connection_id, state, ready_at) SELECT :here, :who || n,"
-)
+_STEP = "INSERT INTO steps (mailbox_id, message_id, step, connection_id, state, ready_at) SELECT :here, :who || n,"
 _LABELLED = (
-    "INSERT INTO messages (mailbox_id, gmail_id, came_by, seen_at) SELECT :here, :who || n, 'push', :now FROM",
+    "INSERT INTO messages (mailbox_id, message_id, came_by, seen_at) SELECT :here, :who || n, 'push', :now FROM",
     f"{_STEP} 'match', 0, 'done', :now FROM",
     f"{_STEP} 'announce', :here, 'done', :now FROM",
     f"{_STEP} 'sort', :here, 'done', :now FROM",
     """INSERT INTO decisions
-         (mailbox_id, connection_id, gmail_id, outcome, contact_id, contact_address, matched_by, author,
+         (mailbox_id, connection_id, message_id, outcome, contact_id, contact_address, matched_by, author,
           received_at, in_inbox, category, changed, changed_at, decided_at)
        SELECT :here, :here, :who || n, 'label.open', :who, 'ann@example.com', 'exact', 'ann@example.com',
          :now, TRUE, 'OPEN', '{"added": ["Label_2"], "removed": ["INBOX"]}', :now, :now FROM""",
@@ -129,10 +127,10 @@ def labelled(store: Store, mails: int, contact_id: str) -> None:
 
 def _claimed(store: Store, contact_id: str, wanted: Category) -> Claim:
     """One more mail of the contact, meant to have this label."""
-    gmail_id = f"{contact_id} now {wanted}"
+    message_id = f"{contact_id} now {wanted}"
     with store.begin("scale.link") as tx:
-        tx.decisions.link(HERE, [(gmail_id, HERE, _link(contact_id), None)], KEPT)
-        claim = Claim(gmail_id, HERE, 1)
+        tx.decisions.link(HERE, [(message_id, HERE, _link(contact_id), None)], KEPT)
+        claim = Claim(message_id, HERE, 1)
         tx.decisions.intend({claim: Sorted(wanted, None)})
     return claim
 
@@ -150,19 +148,19 @@ def _taken(place: Place, name: str, mails: int) -> float:
     return clock() - began
 
 
-def way_of_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None:
+def way_of_mail(store: Store, message_ids: Sequence[str], contact_id: str) -> None:
     """What the handlers ask of the ledger, in their transactions."""
     with store.begin("scale.arrive") as tx:
-        tx.messages.record(HERE, Found(tuple(gmail_ids), (), (), (), ()), "push", [HERE], LABELS)
+        tx.messages.record(HERE, Found(tuple(message_ids), (), (), (), ()), "push", [HERE], LABELS)
         tx.ledger.redrive_within(HERE, 60)
     claims = _claim(store, Step.MATCH, 0)
     with store.begin("scale.match") as tx:
         tx.ledger.held(HERE, Step.MATCH, claims, "me")
-        cost = dict.fromkeys(gmail_ids, Cost(20, 0.1, len(gmail_ids)))
+        cost = dict.fromkeys(message_ids, Cost(20, 0.1, len(message_ids)))
         tx.ledger.finish(HERE, Step.MATCH, dict.fromkeys(claims), "me", cost)
-        tx.decisions.link(HERE, [(i, HERE, _link(contact_id), None) for i in gmail_ids], KEPT)
+        tx.decisions.link(HERE, [(i, HERE, _link(contact_id), None) for i in message_ids], KEPT)
         due = (Planned(Step.ANNOUNCE, State.WAITING), Planned(Step.SORT, State.BLOCKED))
-        tx.ledger.plan(HERE, [(i, HERE, step) for i in gmail_ids for step in due])
+        tx.ledger.plan(HERE, [(i, HERE, step) for i in message_ids for step in due])
         tx.ledger.ahead(HERE)
     with store.begin("scale.look", reads_only=True) as tx:
         connection = tx.connections.of_ids([HERE])[HERE]
@@ -184,8 +182,8 @@ def way_of_mail(store: Store, gmail_ids: Sequence[str], contact_id: str) -> None
         tx.ledger.finish(HERE, Step.SORT, outcomes, "me", cost)
         change = LabelChange(frozenset({"Label_2"}), frozenset({"INBOX"}))
         tx.decisions.conclude(outcomes, dict.fromkeys(claims, change))
-    if len(claims) != len(gmail_ids):
-        raise AssertionError(f"{len(claims)} of {len(gmail_ids)} mails went all the way")
+    if len(claims) != len(message_ids):
+        raise AssertionError(f"{len(claims)} of {len(message_ids)} mails went all the way")
 
 
 def _claim(store: Store, step: Step, connection_id: int) -> tuple[Claim, ...]:

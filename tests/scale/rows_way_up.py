@@ -27,7 +27,7 @@ from tests.worlds import KEY
 
 ROOT = Path(__file__).parents[2]
 BEFORE = "0005"
-RENAMED = {"organisation": "settings"}
+RENAMED = {"organisation": "settings", "gmail_id": "message_id"}
 MB = 1 << 20
 
 Columns = Mapping[str, Sequence[str]]
@@ -88,11 +88,13 @@ def columns_of(engine: Engine) -> Columns:
 
 def contents(engine: Engine, columns: Columns) -> Contents:
     """Of each table how many rows it has, and what all that stands in these columns comes to, in whatever order. A
-    table is known by the name that it had before."""
-    there = set(inspect(engine).get_table_names())
-    return {
-        name: _sum(engine, name if name in there else RENAMED[name], its) for name, its in columns.items()
-    }
+    table or column is known by the name that it had before."""
+    there = columns_of(engine)
+    found = {}
+    for name, its in columns.items():
+        table = name if name in there else RENAMED[name]
+        found[name] = _sum(engine, table, [one if one in there[table] else RENAMED[one] for one in its])
+    return found
 
 
 def _sum(engine: Engine, table: str, columns: Sequence[str]) -> tuple[int, int]:

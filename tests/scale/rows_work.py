@@ -68,7 +68,7 @@ def pause(place: Place) -> Iterator[Figure]:
 
 
 _WAIT = """
-INSERT INTO steps (mailbox_id, gmail_id, step, connection_id, state, ready_at)
+INSERT INTO steps (mailbox_id, message_id, step, connection_id, state, ready_at)
 SELECT 1 + n % :mailboxes, 'w' || n, 'match', 0, 'waiting', :at
 FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :mails) SELECT n FROM c) AS numbers
 """

@@ -30,7 +30,7 @@ def world(sqlite_url: str, cipher: Cipher) -> Iterator[World]:
     arrive(world, "m1", "m2")
     match(world, "m1", "m2")
     with store.begin("tests.set_aside") as tx:
-        spent = (steps.c.gmail_id == "m1", steps.c.step == Step.ANNOUNCE.value)
+        spent = (steps.c.message_id == "m1", steps.c.step == Step.ANNOUNCE.value)
         values = {"state": State.SET_ASIDE.value, "attempts": 9, "outcome": Outcome.LABEL_FAILED.value}
         tx.db.execute(update(steps).where(*spent).values(values))
     arrive(world, "m3")
@@ -170,11 +170,11 @@ def test_mail_left_unsorted_because_sorting_is_stopped_says_so_and_is_sorted_onc
 ) -> None:
     with world.store.begin("tests.stop") as tx:
         tx.connections.stop_sorting(connection_of(tx, world), "labelLimit")
-        sort = (steps.c.gmail_id == "m2", steps.c.step == Step.SORT.value)
+        sort = (steps.c.message_id == "m2", steps.c.step == Step.SORT.value)
         failed = Outcome.LABEL_FAILED.value
-        tx.db.execute(update(steps).where(steps.c.gmail_id == "m2").values(state=State.DONE.value))
+        tx.db.execute(update(steps).where(steps.c.message_id == "m2").values(state=State.DONE.value))
         tx.db.execute(update(steps).where(*sort).values(outcome=failed))
-        tx.db.execute(update(decisions).where(decisions.c.gmail_id == "m2").values(outcome=failed))
+        tx.db.execute(update(decisions).where(decisions.c.message_id == "m2").values(outcome=failed))
     stopped = terminal.run("retry", "m2")
     assert stopped.code == 2
     assert stopped.err == (

@@ -115,7 +115,7 @@ def test_while_gmail_is_away_it_ends_at_once_says_why_and_goes_on_when_given_aga
     assert (mailbox["stopped"], mailbox["failed"]) == (told["reason"], 0)
     again = terminal.run("labels", "undo", "--since", "2h", "--yes")
     assert (again.code, again.err) == (0, ""), "nothing is logged of what went well"
-    assert {house.labels(gmail_id) for gmail_id in ids} == {frozenset({"UNREAD", "INBOX"})}
+    assert {house.labels(message_id) for message_id in ids} == {frozenset({"UNREAD", "INBOX"})}
 
 
 @pytest.mark.rule("E87")

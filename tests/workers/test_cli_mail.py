@@ -51,13 +51,18 @@ class Desk:
         content = raw if isinstance(raw, bytes) else raw.as_bytes()
         return self.gmail.deliver(mailbox, content, internal_date=NOON + 1000 * at).id
 
-    def notify(self, connection_id: int, gmail_id: str | None, kind: NoticeKind = NoticeKind.MAIL) -> int:
+    def notify(self, connection_id: int, message_id: str | None, kind: NoticeKind = NoticeKind.MAIL) -> int:
         now = datetime(2026, 11, 20, 12, tzinfo=UTC)
-        mail = {"gmail_id": gmail_id, "contact_id": "ann", "author": "ann@example.com", "received_at": now}
+        mail = {
+            "message_id": message_id,
+            "contact_id": "ann",
+            "author": "ann@example.com",
+            "received_at": now,
+        }
         row = {"connection_id": connection_id, "user_id": "uwe", "created_at": now, "kind": kind.value}
         with self.store.engine.begin() as db:
             added = insert(notifications).values(
-                {"organisation_id": 1, "location_id": 1} | row | (mail if gmail_id else {})
+                {"organisation_id": 1, "location_id": 1} | row | (mail if message_id else {})
             )
             return int(db.scalars(added.returning(notifications.c.id)).one())
 
@@ -141,15 +146,15 @@ def test_mail_through_a_list_says_so(desk: Desk) -> None:
 def test_one_mail_and_its_mailbox(desk: Desk) -> None:
     desk.connect("uwe", UWE)
     desk.connect("carla", CARLA)
-    gmail_id = desk.put(plain("hers", "To Carla.", to=CARLA), mailbox=CARLA)
+    message_id = desk.put(plain("hers", "To Carla.", to=CARLA), mailbox=CARLA)
     assert desk.run("mail", "ann").err.splitlines()[-1] == "lodestone: name the user who looks: --as USER"
-    assert desk.run("mail", "ann", "--as", "uwe").out.splitlines()[0].endswith(f"{CARLA}/{gmail_id}")
-    for words in ((gmail_id,), (f"{CARLA}/{gmail_id}",), (gmail_id, "--mailbox", CARLA)):
+    assert desk.run("mail", "ann", "--as", "uwe").out.splitlines()[0].endswith(f"{CARLA}/{message_id}")
+    for words in ((message_id,), (f"{CARLA}/{message_id}",), (message_id, "--mailbox", CARLA)):
         done = desk.run("mail", "ann", *words, "--as", "uwe")
         assert done.code == 0, done.err
         assert done.out.splitlines()[0] == f"Mailbox: {CARLA} (in, received 2026-11-20 12:00:00 UTC)"
         assert done.out.endswith("Subject: hers\n\nTo Carla.\n")
-    wrong = desk.run("mail", "ann", f"{UWE}/{gmail_id}", "--as", "uwe")
+    wrong = desk.run("mail", "ann", f"{UWE}/{message_id}", "--as", "uwe")
     assert (wrong.code, wrong.out) == (2, "")
     assert wrong.err.splitlines()[-1] == "lodestone: there is no such mail here"
 
@@ -170,12 +175,12 @@ def test_the_owners_own_mailbox(desk: Desk) -> None:
 
 def test_attachments_are_listed_and_saved_under_names_that_harm_nothing(desk: Desk) -> None:
     desk.connect("uwe", UWE)
-    gmail_id = desk.put(with_files("invoice.pdf", "../../evil.sh", "invoice.pdf", "\x1b[31m.pdf"))
-    listed = desk.run("mail", "ann", gmail_id).out
+    message_id = desk.put(with_files("invoice.pdf", "../../evil.sh", "invoice.pdf", "\x1b[31m.pdf"))
+    listed = desk.run("mail", "ann", message_id).out
     assert "Attachment 1: invoice.pdf (application/pdf, 22 bytes)\n" in listed
     assert "\x1b" not in listed
     for _ in range(2):
-        assert desk.run("mail", "ann", gmail_id, "--save", "files").code == 0
+        assert desk.run("mail", "ann", message_id, "--save", "files").code == 0
     folder = desk.terminal.folder / "files"
     assert sorted(os.listdir(desk.terminal.folder)) == ["files"]
     names = sorted(os.listdir(folder))
@@ -183,7 +188,7 @@ def test_attachments_are_listed_and_saved_under_names_that_harm_nothing(desk: De
     assert {"invoice.pdf", "invoice-2.pdf", "invoice-3.pdf", "invoice-4.pdf", "_.._evil.sh"} <= set(names)
     assert (folder / "invoice.pdf").read_text() == "content of invoice.pdf"
     assert {stat.S_IMODE((folder / name).stat().st_mode) for name in names} == {0o600}
-    told = desk.run("mail", "ann", gmail_id, "--save", "more", "--json").json["attachments"]
+    told = desk.run("mail", "ann", message_id, "--save", "more", "--json").json["attachments"]
     assert told[0] == {
         "number": 1,
         "name": "invoice.pdf",
@@ -195,9 +200,9 @@ def test_attachments_are_listed_and_saved_under_names_that_harm_nothing(desk: De
 
 def test_a_folder_that_cannot_be_is_told_in_one_line(desk: Desk) -> None:
     desk.connect("uwe", UWE)
-    gmail_id = desk.put(with_files("a.pdf"))
+    message_id = desk.put(with_files("a.pdf"))
     (desk.terminal.folder / "file").write_text("")
-    done = desk.run("mail", "ann", gmail_id, "--save", "file/under")
+    done = desk.run("mail", "ann", message_id, "--save", "file/under")
     assert done.code == 2
     assert done.err.splitlines()[-1] == "lodestone: nothing can be saved into file/under (Not a directory)"
 
@@ -208,13 +213,13 @@ def test_a_hostile_mail_is_shown_as_harmless_text(desk: Desk) -> None:
         "From: =?utf-8?q?=1b=5b2J=e2=80=ae?= <ann@example.com>\r\nTo: uwe@firm.example\r\n"
         f"Subject: {HOSTILE}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{HOSTILE}\u2028next\x9b2J\x00\r\n"
     )
-    gmail_id = desk.put(raw.encode())
-    for words in (("mail", "ann"), ("mail", "ann", gmail_id)):
+    message_id = desk.put(raw.encode())
+    for words in (("mail", "ann"), ("mail", "ann", message_id)):
         shown = desk.run(*words)
         assert shown.code == 0, shown.err
         assert "[bold]Hi[/bold] :smile: gnp.exe 世界" in shown.out
         assert not set(shown.out) & set("\x00\x07\x1b\x9b\u202e\u2069\u2028")
-    as_json = desk.run("mail", "ann", gmail_id, "--json")
+    as_json = desk.run("mail", "ann", message_id, "--json")
     assert as_json.out.isascii()
     assert "\x1b" not in as_json.out
     assert json.loads(as_json.out)["subject"] == HOSTILE
@@ -298,7 +303,7 @@ def test_notifications_with_what_gmail_shows_now(desk: Desk) -> None:
 def test_opening_a_notification_shows_its_mail_or_removes_it(desk: Desk) -> None:
     connection_id = desk.connect("uwe", UWE)
     mails = [desk.put(plain(f"mail {n}", f"Text {n}.")) for n in range(4)]
-    ids = [desk.notify(connection_id, gmail_id) for gmail_id in mails]
+    ids = [desk.notify(connection_id, message_id) for message_id in mails]
     opened = desk.run("open", str(ids[0]), "--as", "uwe")
     assert opened.out.endswith("Subject: mail 0\n\nText 0.\n")
     told = desk.run("open", str(ids[0]), "--json").json
@@ -342,13 +347,13 @@ def test_nothing_that_was_shown_is_kept_or_logged(desk: Desk) -> None:
     words = list(canaries.words)
     mail = plain(words[0], words[1], sender=f'"{words[2]}" <ann@example.com>')
     mail.add_attachment(words[3].encode(), maintype="text", subtype="csv", filename=f"{words[3]}.csv")
-    gmail_id = desk.put(mail)
-    notice = desk.notify(connection_id, gmail_id)
+    message_id = desk.put(mail)
+    notice = desk.notify(connection_id, message_id)
     search = Search(words)
     logged = []
     for command in (
         ("mail", "ann"),
-        ("mail", "ann", gmail_id),
+        ("mail", "ann", message_id),
         ("mail", "--mine", "--search", words[1]),
         ("notifications", "--user", "uwe", "--live"),
         ("open", str(notice)),
@@ -359,7 +364,7 @@ def test_nothing_that_was_shown_is_kept_or_logged(desk: Desk) -> None:
         if done.code == 0:
             assert words[0] in done.out, command
     desk.gmail.fault("half_answer", ["messages.get"])
-    logged += [desk.run("mail", "ann").err, desk.run("mail", "ann", gmail_id).err]
+    logged += [desk.run("mail", "ann").err, desk.run("mail", "ann", message_id).err]
     assert search.in_bytes("".join(logged).encode()) == set()
     assert "mail.shown" in "".join(logged)
     database = Path(str(desk.store.engine.url.database))

@@ -115,7 +115,7 @@ def test_a_notification_says_via_a_list(terminal: Terminal, world: World) -> Non
     announce(world, in_time=True)
     with world.store.begin("tests.list") as tx:
         for table in (notifications, decisions):
-            tx.db.execute(update(table).where(table.c.gmail_id == "m2").values(via_list=True))
+            tx.db.execute(update(table).where(table.c.message_id == "m2").values(via_list=True))
     lines = terminal.run("notifications", "--user", "uwe").out.splitlines()
     assert ["ann@example.com via a list" in line for line in lines[1:3]] == [False, True]
     told = terminal.run("notifications", "--user", "uwe", "--json").json
@@ -248,7 +248,7 @@ def test_explain_tells_people_the_answer_first(terminal: Terminal) -> None:
 def test_explain_says_when_a_mail_that_failed_is_tried_again(terminal: Terminal, world: World) -> None:
     with world.store.begin("tests.failed") as tx:
         tx.db.execute(
-            update(steps).where(steps.c.gmail_id == "m4", steps.c.step == "match").values(attempts=2)
+            update(steps).where(steps.c.message_id == "m4", steps.c.step == "match").values(attempts=2)
         )
     [found] = terminal.run("explain", "m4", "--json").json
     [match] = found["steps"]

@@ -166,12 +166,12 @@ ANSWER = ("send", "--as", "uwe", "--body-file", "offer.txt", "--no-wait")
 @pytest.mark.rule("H45")
 def test_an_answer_shows_whom_it_goes_to_before_it_leaves(terminal: Terminal, control: GmailControl) -> None:
     raw = "From: ann@example.com\r\nTo: uwe@firm.example, bob@example.com\r\nCc: cy@example.net\r\nSubject: AW: X"
-    gmail_id = control.deliver(UWE, f"{raw}\r\n\r\nHow much?\r\n".encode()).id
+    message_id = control.deliver(UWE, f"{raw}\r\n\r\nHow much?\r\n".encode()).id
 
     refused = terminal.run(*ANSWER, "--to", "ann", "--reply")
     assert refused.code == 2
     assert refused.err == "lodestone: this answer would go to ann@example.com: add --yes if that is meant\n"
-    everybody = terminal.run(*ANSWER, "--reply-to", gmail_id, "--all", "--json")
+    everybody = terminal.run(*ANSWER, "--reply-to", message_id, "--all", "--json")
     assert everybody.code == 2
     assert (
         "would go to ann@example.com, bob@example.com, copies to cy@example.net: add --yes" in everybody.err
@@ -179,18 +179,18 @@ def test_an_answer_shows_whom_it_goes_to_before_it_leaves(terminal: Terminal, co
 
     looked = terminal.run(*ANSWER, "--to", "ann", "--reply", "--all", "--dry-run", "--json")
     assert looked.json == {
-        "reply_to": gmail_id,
+        "reply_to": message_id,
         "to": ["ann@example.com", "bob@example.com"],
         "cc": ["cy@example.net"],
         "subject": "AW: X",
     }
-    assert terminal.run(*ANSWER, "--reply-to", gmail_id, "--dry-run").out == (
-        f"would go to ann@example.com, as AW: X\nit answers mail {gmail_id}\n"
+    assert terminal.run(*ANSWER, "--reply-to", message_id, "--dry-run").out == (
+        f"would go to ann@example.com, as AW: X\nit answers mail {message_id}\n"
     )
     assert len(control.dump(UWE).messages) == 1
     assert terminal.run("outbox", "--json").json == []
 
-    asked = terminal.run(*ANSWER, "--reply-to", gmail_id, "--no-quote", "--yes", "--json").json
+    asked = terminal.run(*ANSWER, "--reply-to", message_id, "--no-quote", "--yes", "--json").json
     assert asked["state"] == "waiting"
     [draft] = (one for one in control.dump(UWE).messages if "DRAFT" in one.label_ids)
     written = control.raw(UWE, draft.id)
@@ -229,9 +229,9 @@ def at_a_terminal(shell: Terminal, *words: str, typed: str) -> tuple[int, str]:
 def test_whoever_sits_at_a_terminal_is_asked_whether_an_answer_goes_to_the_right_people(
     terminal: Terminal, control: GmailControl, typed: str, code: int, drafts: int
 ) -> None:
-    gmail_id = control.deliver(UWE, b"From: ann@example.com\r\nSubject: X\r\n\r\nHow much?\r\n").id
+    message_id = control.deliver(UWE, b"From: ann@example.com\r\nSubject: X\r\n\r\nHow much?\r\n").id
 
-    ended, said = at_a_terminal(terminal, *ANSWER, "--reply-to", gmail_id, typed=typed)
+    ended, said = at_a_terminal(terminal, *ANSWER, "--reply-to", message_id, typed=typed)
 
     assert "Send this answer to ann@example.com? [y/N]: " in said
     assert ended == code

@@ -14,7 +14,7 @@ from handlers.reports import Explained
 def in_words(one: Explained) -> Iterator[str]:
     """Line by line, the answer first."""
     trail = one.trail
-    yield f"{trail.gmail_id} in {trail.mailbox}"
+    yield f"{trail.message_id} in {trail.mailbox}"
     waiting = explanations.waiting_for_match(trail)
     if waiting:
         yield f"  {waiting}"
@@ -35,7 +35,7 @@ def as_json(one: Explained) -> dict[str, Any]:
     """The same, by name."""
     trail = one.trail
     return {
-        "message_id": trail.gmail_id,
+        "message_id": trail.message_id,
         "mailbox": trail.mailbox,
         "came_by": trail.came_by,
         "seen_at": trail.seen_at and trail.seen_at.isoformat(timespec="milliseconds"),

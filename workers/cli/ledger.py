@@ -120,7 +120,7 @@ def _in_words(one: Entry, *, all_mailboxes: bool) -> str:
     known = ", ".join(facts)
     outcome = one.outcome.value if one.outcome else "-"
     return (
-        f"{one.seen_at:%Y-%m-%d %H:%M:%S}  {one.gmail_id:16}  {one.came_by:7}  {outcome:19}  "
+        f"{one.seen_at:%Y-%m-%d %H:%M:%S}  {one.message_id:16}  {one.came_by:7}  {outcome:19}  "
         f"{one.user_id or '-'}{f': {known}' if known else ''}"
     )
 
@@ -129,7 +129,7 @@ def _as_json(one: Entry) -> dict[str, Any]:
     step = one.unfinished
     return {
         "mailbox": one.mailbox,
-        "message_id": one.gmail_id,
+        "message_id": one.message_id,
         "user": one.user_id,
         "seen_at": _moment(one.seen_at),
         "came_by": one.came_by,

@@ -260,7 +260,7 @@ def _line(one: Notice) -> dict[str, Any]:
         "name": about,
         "from": f"{one.author} via a list" if one.via_list else one.author,
         "received_at": _said(one.received_at),
-        "message_id": one.gmail_id,
+        "message_id": one.message_id,
         "contact_id": one.contact_id,
     }
 

@@ -31,7 +31,7 @@ def join(show: Show, pen: Pen) -> None:
     )  # fmt: skip
     mails = show.play(_mails(pen))
     show.screen.heading("A contact's mail, live, for whoever may see it (Z1, Z17, Z19, D13)")
-    _look(show, pen, [one.gmail_id for one in mails])
+    _look(show, pen, [one.message_id for one in mails])
     show.screen.heading("Writing to a contact (Z16)")
     _answer(show, pen, mails[0])
 
@@ -111,12 +111,12 @@ def _answer(show: Show, pen: Pen, mail: Sent) -> None:
         text, file = Path(place, "text"), Path(place, canaries.attachment)
         text.write_text(f"Guten Tag,\n\n{canaries.body}.\n", encoding="utf-8")
         file.write_bytes(b"%PDF " + canaries.body.encode())
-        send = ["send", "--as", USER, "--to", "zoe", "--reply-to", mail.gmail_id, "--yes"]
+        send = ["send", "--as", USER, "--to", "zoe", "--reply-to", mail.message_id, "--yes"]
         send += ["--body-file", str(text), "--attach", str(file), "--json"]
         asked = show.shell.run(*send).value
     outbox = show.shell.run("outbox", "--as", USER, "--json").value
     sent, inbox = gmail.dump(WANDA), gmail.dump(ZOE).having("INBOX")
-    answered = sent.message(mail.gmail_id)
+    answered = sent.message(mail.message_id)
     show.claim(
         "Z16", "Wanda", "answers with an attachment: once, and in her Sent", asked["state"],
         once=[one.id for one in sent.having("SENT")] == [asked["message_id"]] and not sent.drafts,

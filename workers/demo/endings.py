@@ -127,9 +127,9 @@ def _shows_nothing(show: Show) -> bool:
 
 
 def _is_untouched(show: Show, sent: Sent) -> bool:
-    found = show.stage.gmail.dump(WANDA).message(sent.gmail_id)
+    found = show.stage.gmail.dump(WANDA).message(sent.message_id)
     unlabelled = found is not None and found.labels == {"INBOX", "UNREAD"}
-    return unlabelled and not show.ledger.ended(_link(show).mailbox_id, [sent.gmail_id])
+    return unlabelled and not show.ledger.ended(_link(show).mailbox_id, [sent.message_id])
 
 
 def _link(show: Show) -> Link:

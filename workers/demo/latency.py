@@ -33,7 +33,7 @@ def labelled_at(log: Path) -> dict[str, datetime]:
 def measure(sent: Iterable[Sent], moments: Mapping[str, datetime]) -> Latency | None:
     """None when none of the mails was labelled."""
     waits = sorted(
-        (moments[one.gmail_id] - one.at).total_seconds() * 1000 for one in sent if one.gmail_id in moments
+        (moments[one.message_id] - one.at).total_seconds() * 1000 for one in sent if one.message_id in moments
     )
     return Latency(len(waits), percentile(waits, 50), percentile(waits, 99)) if waits else None
 

@@ -69,31 +69,33 @@ class Ledger:
         with self._engine.connect() as db:
             return db.scalar(select(mailboxes.c.id).where(mailboxes.c.address == address))
 
-    def ended(self, mailbox_id: int, gmail_ids: Collection[str]) -> dict[str, Entry]:
+    def ended(self, mailbox_id: int, message_ids: Collection[str]) -> dict[str, Entry]:
         """Those of the mails that have their final outcome."""
         found: dict[str, Entry] = {}
         with self._engine.connect() as db:
-            for chunk in chunks(set(gmail_ids)):
+            for chunk in chunks(set(message_ids)):
                 final = select(
-                    decisions.c.gmail_id, decisions.c.outcome, decisions.c.contact_id, decisions.c.author
+                    decisions.c.message_id, decisions.c.outcome, decisions.c.contact_id, decisions.c.author
                 ).where(
                     decisions.c.mailbox_id == mailbox_id,
-                    decisions.c.gmail_id.in_(chunk),
+                    decisions.c.message_id.in_(chunk),
                     decisions.c.outcome.is_not(None),
                 )
                 rows = db.execute(final).all()
-                made = select(steps.c.gmail_id, steps.c.step, steps.c.outcome).where(
+                made = select(steps.c.message_id, steps.c.step, steps.c.outcome).where(
                     steps.c.mailbox_id == mailbox_id,
-                    steps.c.gmail_id.in_([row.gmail_id for row in rows]),
+                    steps.c.message_id.in_([row.message_id for row in rows]),
                     steps.c.step.in_(_ORDER),
                     steps.c.outcome.is_not(None),
                 )
                 words: dict[str, list[tuple[int, str]]] = {}
                 for step in db.execute(made):
-                    words.setdefault(step.gmail_id, []).append((_ORDER[step.step], step.outcome))
+                    words.setdefault(step.message_id, []).append((_ORDER[step.step], step.outcome))
                 for row in rows:
-                    outcomes = [word for _, word in sorted(words.get(row.gmail_id, ()))]
-                    found[row.gmail_id] = Entry(tuple(outcomes) or (row.outcome,), row.contact_id, row.author)
+                    outcomes = [word for _, word in sorted(words.get(row.message_id, ()))]
+                    found[row.message_id] = Entry(
+                        tuple(outcomes) or (row.outcome,), row.contact_id, row.author
+                    )
         return found
 
     def link(self, user_id: str) -> Link | None:
@@ -114,9 +116,9 @@ class Ledger:
                 if name not in CRM | COUNTS
             }
 
-    def came_by(self, mailbox_id: int, gmail_id: str) -> str | None:
+    def came_by(self, mailbox_id: int, message_id: str) -> str | None:
         """Whether push or the sweep has brought it."""
-        these = (messages.c.mailbox_id == mailbox_id, messages.c.gmail_id == gmail_id)
+        these = (messages.c.mailbox_id == mailbox_id, messages.c.message_id == message_id)
         with self._engine.connect() as db:
             return db.scalar(select(messages.c.came_by).where(*these))
 
@@ -142,16 +144,16 @@ class Ledger:
     def notified(self) -> Mapping[tuple[int, str], int]:
         """How many notifications there are, by mailbox id and mail."""
         query = (
-            select(decisions.c.mailbox_id, notifications.c.gmail_id, func.count().label("times"))
+            select(decisions.c.mailbox_id, notifications.c.message_id, func.count().label("times"))
             .join(
                 decisions,
                 (decisions.c.connection_id == notifications.c.connection_id)
-                & (decisions.c.gmail_id == notifications.c.gmail_id),
+                & (decisions.c.message_id == notifications.c.message_id),
             )
-            .group_by(decisions.c.mailbox_id, notifications.c.gmail_id)
+            .group_by(decisions.c.mailbox_id, notifications.c.message_id)
         )
         with self._engine.connect() as db:
-            return {(row.mailbox_id, row.gmail_id): row.times for row in db.execute(query)}
+            return {(row.mailbox_id, row.message_id): row.times for row in db.execute(query)}
 
     def notices(self, connection_id: int, kind: str) -> int:
         """How many notifications of this kind there are of a connection."""

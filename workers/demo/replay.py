@@ -168,7 +168,7 @@ class _Feed:
             if mail.cut:
                 self._result.cut.append(mail.n)
         for row, where in zip(rows, self._stage.gmail.deliver_many(deliveries), strict=True):
-            row.gmail_id, row.thread_id = where.id, where.thread_id
+            row.message_id, row.thread_id = where.id, where.thread_id
             self._undone[where.id] = row
             self._report.expect(row)
         self._result.mails += len(rows)
@@ -177,8 +177,8 @@ class _Feed:
     def _look(self) -> int:
         """How many have ended since."""
         ended = self._ledger.ended(self._mailbox_id, self._undone)
-        for gmail_id, entry in ended.items():
-            self._end(gmail_id, entry)
+        for message_id, entry in ended.items():
+            self._end(message_id, entry)
         if ended:
             self._last_progress = time.monotonic()
         elif self._undone and time.monotonic() - self._last_progress > self._patience:
@@ -186,8 +186,8 @@ class _Feed:
         self._report.write()
         return len(ended)
 
-    def _end(self, gmail_id: str, entry: Entry) -> None:
-        row = self._undone.pop(gmail_id)
+    def _end(self, message_id: str, entry: Entry) -> None:
+        row = self._undone.pop(message_id)
         row.end(entry.outcomes, entry.contact_id, entry.author)
         self._result.outcomes[entry.outcomes[-1]] += 1
 

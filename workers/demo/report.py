@@ -20,7 +20,7 @@ class Row:
     n: int
     message_id_header: str | None
     author: str | None
-    gmail_id: str = ""
+    message_id: str = ""
     thread_id: str = ""
     contact_id: str | None = None
     outcomes: tuple[str, ...] = ()
@@ -62,10 +62,10 @@ class Report:
     def _flush(self) -> None:
         if not self._ended:
             return
-        wanted = {row.gmail_id for row in self._ended}
+        wanted = {row.message_id for row in self._ended}
         labels = {m.id: m.labels for m in self._gmail.dump(self._mailbox).messages if m.id in wanted}
         for row in self._ended:
-            self._file.write(json.dumps(_line(row, sorted(labels.get(row.gmail_id, ())))) + "\n")
+            self._file.write(json.dumps(_line(row, sorted(labels.get(row.message_id, ())))) + "\n")
         self._file.flush()
         self._written += len(self._ended)
         self._ended = []
@@ -74,7 +74,7 @@ class Report:
 def _line(row: Row, labels: Sequence[str]) -> dict[str, object]:
     return {
         "n": row.n,
-        "gmail_id": row.gmail_id,
+        "message_id": row.message_id,
         "thread_id": row.thread_id,
         "message_id_header": row.message_id_header,
         "author": row.author,

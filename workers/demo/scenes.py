@@ -43,8 +43,8 @@ def trouble(show: Show, pen: Pen) -> None:
 
 
 def _change_by_hand(show: Show, moved: list[Sent]) -> datetime:
-    show.stage.gmail.change_labels(EMIL, [moved[0].gmail_id], add=["INBOX"])
-    show.stage.gmail.change_labels(EMIL, [moved[1].gmail_id], remove=["Deals Closing This Month (CTM)"])
+    show.stage.gmail.change_labels(EMIL, [moved[0].message_id], add=["INBOX"])
+    show.stage.gmail.change_labels(EMIL, [moved[1].message_id], remove=["Deals Closing This Month (CTM)"])
     return datetime.now(UTC)
 
 
@@ -66,14 +66,14 @@ def _lose_push(show: Show, pen: Pen) -> list[Sent]:
                        GERT, after=frozenset()),
             ]
         )  # fmt: skip
-        gmail.delete(GERT, [sent[1].gmail_id])
+        gmail.delete(GERT, [sent[1].message_id])
     finally:
         gmail.push(lost=False)
     return sent
 
 
 def _judge_way(show: Show, sent: Sent) -> None:
-    way = show.ledger.came_by(show.mailbox_id(sent.letter.mailbox) or 0, sent.gmail_id)
+    way = show.ledger.came_by(show.mailbox_id(sent.letter.mailbox) or 0, sent.message_id)
     if way != "sweep":
         sent.faults.append(f"expected the sweep to find it, found {way}")
 
@@ -93,7 +93,7 @@ def _rescue(show: Show, pen: Pen) -> None:
     for one, (away, there) in zip(
         sent, (("SPAM", "INBOX"), ("TRASH", "INBOX"), ("DRAFT", "SENT")), strict=True
     ):
-        show.stage.gmail.change_labels(box, [one.gmail_id], add=[there], remove=[away])
+        show.stage.gmail.change_labels(box, [one.message_id], add=[there], remove=[away])
     contacts = ("ann", "dora", None)
     ends = (
         ("no spam, says the user: handled now", (NOTIFIED, CTM), UNDER_CTM),
@@ -131,7 +131,7 @@ def _push_again(show: Show, pen: Pen) -> None:
 
 def _version(show: Show, sent: Sent) -> int:
     """Gmail's number of the last change of a mail."""
-    found = show.stage.gmail.dump(sent.letter.mailbox).message(sent.gmail_id)
+    found = show.stage.gmail.dump(sent.letter.mailbox).message(sent.message_id)
     return found.history_id if found else 0
 
 

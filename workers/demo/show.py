@@ -30,7 +30,7 @@ class Sent:
     """A delivered mail and what was found of it in the end; `at` is the moment before its delivery."""
 
     letter: Letter
-    gmail_id: str
+    message_id: str
     at: datetime
     outcomes: tuple[str, ...] = ()
     labels: frozenset[str] = frozenset()
@@ -127,7 +127,7 @@ class Show:
         """Every announced mail is on the user's list once; returns how many notifications there were of any kind."""
         self.take_stock()
         for one in self.sent:
-            times = self._notified.get((self.mailbox_id(one.letter.mailbox) or 0, one.gmail_id), 0)
+            times = self._notified.get((self.mailbox_id(one.letter.mailbox) or 0, one.message_id), 0)
             due = int("magnet.notified" in one.letter.outcomes)
             if times != due:
                 one.faults.append(f"expected {due} notification(s), found {times}")
@@ -145,7 +145,7 @@ class Show:
         self._look(sent)
         labels = self._labels_of(sent)
         return all(
-            one.outcomes and not one.faults and not _faults(one, labels.get(one.gmail_id)) for one in sent
+            one.outcomes and not one.faults and not _faults(one, labels.get(one.message_id)) for one in sent
         )
 
     def _look(self, waiting: Iterable[Sent]) -> list[Sent]:
@@ -155,9 +155,9 @@ class Show:
             mailbox_id = self.mailbox_id(box)
             if mailbox_id is None:
                 continue
-            entries = self.ledger.ended(mailbox_id, [one.gmail_id for one in those])
+            entries = self.ledger.ended(mailbox_id, [one.message_id for one in those])
             for one in those:
-                if entry := entries.get(one.gmail_id):
+                if entry := entries.get(one.message_id):
                     one.outcomes = entry.outcomes
                     one.faults = _entry_faults(one.letter, entry)
                     ended.append(one)
@@ -166,12 +166,12 @@ class Show:
     def _show(self, ended: Sequence[Sent]) -> None:
         labels = self._labels_of(ended)
         for one in ended:
-            one.labels = labels.get(one.gmail_id, frozenset())
-            one.faults += _faults(one, labels.get(one.gmail_id))
+            one.labels = labels.get(one.message_id, frozenset())
+            one.faults += _faults(one, labels.get(one.message_id))
             self.screen.mail(one.letter, one.outcomes, sorted(one.labels), self._explained(one))
 
     def _explained(self, one: Sent) -> list[str]:
-        look = f"look: cd {self.stage.folder} && lodestone explain {one.gmail_id}"
+        look = f"look: cd {self.stage.folder} && lodestone explain {one.message_id}"
         return [*one.faults, look] if one.faults else []
 
     def _labels_of(self, sent: Iterable[Sent]) -> Mapping[str, frozenset[str]]:

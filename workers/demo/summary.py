@@ -51,8 +51,8 @@ class Summary:
             "mails": self.mails,
             "as_expected": self.mails - len(self.failures),
             "failures": [
-                {"gmail_id": gmail_id, "shows": says, "faults": faults}
-                for gmail_id, says, faults in self.failures
+                {"message_id": message_id, "shows": says, "faults": faults}
+                for message_id, says, faults in self.failures
             ],
             "claims": len(self.claims),
             "broken_claims": [{"says": claim.says, "faults": claim.faults} for claim in self.broken],
@@ -100,8 +100,8 @@ class Summary:
         )
         self._show_proof(screen)
         screen.say(f"  {self.seconds:.0f} s, after {self.set_up_seconds:.0f} s of set-up")
-        for gmail_id, says, faults in self.failures:
-            screen.say(f"  ✗ {gmail_id} ({says}): {'; '.join(faults)}", "red")
+        for message_id, says, faults in self.failures:
+            screen.say(f"  ✗ {message_id} ({says}): {'; '.join(faults)}", "red")
         for claim in self.broken:
             screen.say(f"  ✗ {claim.says}: {'; '.join(claim.faults)}", "red")
         if self.good:
@@ -145,7 +145,7 @@ def sum_up(
         mails=len(sent),
         outcomes=dict(Counter(one.outcomes[-1] if one.outcomes else "(nothing kept)" for one in sent)),
         notifications=announced,
-        failures=[(one.gmail_id, one.letter.says, one.faults) for one in sent if one.faults],
+        failures=[(one.message_id, one.letter.says, one.faults) for one in sent if one.faults],
         claims=show.claims,
         alone=alone,
         together=together,

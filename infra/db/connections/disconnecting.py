@@ -69,7 +69,7 @@ class DisconnectingRepository:
     def delete_notices(self, connection_id: int) -> None:
         """What tells of the connection itself, on its user's list and on its way."""
         self._delete_notifications(
-            notifications.c.connection_id == connection_id, notifications.c.gmail_id.is_(None)
+            notifications.c.connection_id == connection_id, notifications.c.message_id.is_(None)
         )
 
     def delete_mail(self, connection: Left, limit: int, after: After, *, alone: bool) -> Forgotten:
@@ -121,8 +121,8 @@ class DisconnectingRepository:
 
 def _between(table: Table, after: After, last: str | None) -> tuple[ColumnElement[bool], ...]:
     """Mail behind where the last stretch ended, up to where this one does. What is not of mail has no id."""
-    behind = table.c.gmail_id > (after[0] if after else "")
-    return (behind,) if last is None else (behind, table.c.gmail_id <= last)
+    behind = table.c.message_id > (after[0] if after else "")
+    return (behind,) if last is None else (behind, table.c.message_id <= last)
 
 
 def _last(looked_at: dict[Table, ColumnElement[bool]], limit: int, after: After) -> Select[Any]:
@@ -130,15 +130,15 @@ def _last(looked_at: dict[Table, ColumnElement[bool]], limit: int, after: After)
     ends = union_all(
         *(
             select(
-                select(table.c.gmail_id)
+                select(table.c.message_id)
                 .where(its, *_between(table, after, None))
-                .order_by(table.c.gmail_id)
+                .order_by(table.c.message_id)
                 .offset(limit - 1)
                 .limit(1)
                 .scalar_subquery()
-                .label("gmail_id")
+                .label("message_id")
             )
             for table, its in looked_at.items()
         )
     ).subquery()
-    return select(func.min(ends.c.gmail_id))
+    return select(func.min(ends.c.message_id))

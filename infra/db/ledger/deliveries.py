@@ -230,7 +230,7 @@ def _item(row: Any) -> Item:
         location=called(row.organisation, row.location),
         created_at=row.created_at,
         due=_is_due(kind, row),
-        gmail_id=row.gmail_id,
+        message_id=row.message_id,
         contact_id=row.whose,
         name=row.name,
         author=row.author,

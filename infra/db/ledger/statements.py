@@ -16,16 +16,16 @@ from infra.db.sql import key_order
 from infra.db.tables.mail import IS_WAITING, decisions, steps
 from infra.db.types import NOW
 
-_KEY = (steps.c.gmail_id, steps.c.connection_id)
+_KEY = (steps.c.message_id, steps.c.connection_id)
 _OF_STEP = and_(steps.c.mailbox_id == bindparam("of_mailbox"), steps.c.step == bindparam("of_step"))
 _OF_CONNECTIONS = steps.c.connection_id.in_(bindparam("of_connections"))
-_MAILS = steps.c.gmail_id.in_(bindparam("mails"))
+_MAILS = steps.c.message_id.in_(bindparam("mails"))
 
 
 def by_connection(claims: Collection[Claim]) -> Mapping[int, list[str]]:
     """The mails of each connection, in order."""
     return {
-        connection_id: [claim.gmail_id for claim in claims if claim.connection_id == connection_id]
+        connection_id: [claim.message_id for claim in claims if claim.connection_id == connection_id]
         for connection_id in sorted({claim.connection_id for claim in claims})
     }
 
@@ -48,7 +48,7 @@ def among(mailbox_id: int, step: Step, claims: Collection[Claim]) -> dict[str, A
         "of_mailbox": mailbox_id,
         "of_step": step.value,
         "of_connections": list({claim.connection_id for claim in claims}),
-        "mails": list({claim.gmail_id for claim in claims}),
+        "mails": list({claim.message_id for claim in claims}),
     }
 
 
@@ -63,13 +63,13 @@ def claiming(dialect: str, *, alone: bool) -> Update:
     key, beside = (_KEY, (_OF_STEP,)) if dialect == "sqlite" else (whole, ())
     tried = steps.c.attempts >= ALONE_AFTER if alone else steps.c.attempts < ALONE_AFTER
     decided = (decisions.c.connection_id == steps.c.connection_id) & (
-        decisions.c.gmail_id == steps.c.gmail_id
+        decisions.c.message_id == steps.c.message_id
     )
     free = (
         select(*key)
         .join(decisions, decided, isouter=True)
         .where(_OF_STEP, _OF_CONNECTIONS, tried, STEPS.ready)
-        .order_by(decisions.c.received_at, steps.c.gmail_id)
+        .order_by(decisions.c.received_at, steps.c.message_id)
         .limit(bindparam("at_most"))
     )
     return STEPS.claim(*beside, unlocked(free, steps, *key)).returning(*_KEY, steps.c.attempts)
@@ -81,7 +81,7 @@ def unblock(dialect: str) -> Update:
     announced = steps.alias("announced")
     is_announced = exists().where(
         announced.c.mailbox_id == steps.c.mailbox_id,
-        announced.c.gmail_id == steps.c.gmail_id,
+        announced.c.message_id == steps.c.message_id,
         announced.c.connection_id == steps.c.connection_id,
         announced.c.step == Step.ANNOUNCE.value,
         announced.c.state == State.DONE.value,

@@ -41,13 +41,13 @@ class LedgerRepository(RedriveRepository):
             [
                 {
                     "mailbox_id": mailbox_id,
-                    "gmail_id": gmail_id,
+                    "message_id": message_id,
                     "step": plan.step.value,
                     "connection_id": connection_id,
                     "state": plan.state.value,
                     "outcome": plan.outcome and plan.outcome.value,
                 }
-                for gmail_id, connection_id, plan in planned
+                for message_id, connection_id, plan in planned
             ],
             ready_at=NOW,
         )
@@ -72,7 +72,7 @@ class LedgerRepository(RedriveRepository):
             claiming = statements.claiming(self._db.dialect.name, alone=alone)
             rows = self._db.execute(claiming, theirs | {"at_most": at_most}).all()
             if rows:
-                return tuple(Claim(row.gmail_id, row.connection_id, row.attempts) for row in rows)
+                return tuple(Claim(row.message_id, row.connection_id, row.attempts) for row in rows)
         return ()
 
     def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
@@ -84,7 +84,7 @@ class LedgerRepository(RedriveRepository):
     ) -> frozenset[tuple[str, int]]:
         claims = tuple(claims)
         rows = self._db.execute(statements.HELD, statements.among(mailbox_id, step, claims) | {"me": owner})
-        return frozenset((row.gmail_id, row.connection_id) for row in rows) & {c.key for c in claims}
+        return frozenset((row.message_id, row.connection_id) for row in rows) & {c.key for c in claims}
 
     def finish(
         self,
@@ -97,7 +97,7 @@ class LedgerRepository(RedriveRepository):
         """Those alike together: in most batches all are."""
         alike: dict[tuple[Outcome | None, Cost | None], list[Claim]] = {}
         for claim, outcome in done.items():
-            alike.setdefault((outcome, cost.get(claim.gmail_id)), []).append(claim)
+            alike.setdefault((outcome, cost.get(claim.message_id)), []).append(claim)
         for (outcome, spent), claims in alike.items():
             values: dict[str, Any] = {"their_outcome": outcome and outcome.value}
             if spent:
@@ -134,10 +134,10 @@ class LedgerRepository(RedriveRepository):
         values = {"their_outcome": FAILED[step].value}
         for these in statements.these(mailbox_id, step, claims, owner):
             rows = self._db.execute(statements.SET_ASIDE, these | values)
-            ended |= {(row.gmail_id, row.connection_id) for row in rows}
+            ended |= {(row.message_id, row.connection_id) for row in rows}
         outcomes = {claim: FAILED[step] for claim in claims if claim.key in ended}
         if step is Step.MATCH:
-            failed = {claim.gmail_id: outcome for claim, outcome in outcomes.items()}
+            failed = {claim.message_id: outcome for claim, outcome in outcomes.items()}
             self._decisions.skip(mailbox_id, failed, connection_ids)
         else:
             self._decisions.conclude(outcomes, {})
@@ -146,9 +146,9 @@ class LedgerRepository(RedriveRepository):
         """Up to so many mails that `retry` is good for, as (mailbox, message)."""
         named = () if mailbox is None else (mailboxes.c.address == mailbox,)
         theirs = and_(steps.c.mailbox_id.in_(select(mailboxes.c.id).where(*named)), kept.STEPS)
-        mail = select(steps.c.mailbox_id, steps.c.gmail_id)
+        mail = select(steps.c.mailbox_id, steps.c.message_id)
         decided = (decisions.c.connection_id == steps.c.connection_id) & (
-            decisions.c.gmail_id == steps.c.gmail_id
+            decisions.c.message_id == steps.c.message_id
         )
         found = union(
             mail.where(theirs, UNDONE, steps.c.state == State.SET_ASIDE.value),
@@ -159,34 +159,34 @@ class LedgerRepository(RedriveRepository):
                 _STOPPED,
             ),
         )
-        return tuple((row.mailbox_id, row.gmail_id) for row in self._db.execute(found.limit(limit)))
+        return tuple((row.mailbox_id, row.message_id) for row in self._db.execute(found.limit(limit)))
 
-    def retry(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+    def retry(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
         """What was set aside may come to another outcome (E88); so may what was not sorted because sorting was
         stopped, if it no longer is (E67). Returns the mails it was so for."""
         self.redrive_within(mailbox_id, 0)
         its = steps.c.mailbox_id == mailbox_id
         failed = or_(steps.c.state == State.SET_ASIDE.value, _STOPPED)
-        these = in_key_order(self._db, steps, its, steps.c.gmail_id.in_(gmail_ids), failed)
-        named = (steps.c.gmail_id, steps.c.step, steps.c.connection_id)
+        these = in_key_order(self._db, steps, its, steps.c.message_id.in_(message_ids), failed)
+        named = (steps.c.message_id, steps.c.step, steps.c.connection_id)
         rows = self._db.execute(STEPS.retry(its, these, outcome=None).returning(*named)).all()
-        unmatched = {row.gmail_id for row in rows if row.step == Step.MATCH.value}
-        others = [(row.connection_id, row.gmail_id) for row in rows if row.step != Step.MATCH.value]
+        unmatched = {row.message_id for row in rows if row.step == Step.MATCH.value}
+        others = [(row.connection_id, row.message_id) for row in rows if row.step != Step.MATCH.value]
         its = decisions.c.mailbox_id == mailbox_id
         never = (its, decisions.c.outcome == Outcome.MATCH_FAILED.value)
         failures = (its, decisions.c.outcome == Outcome.LABEL_FAILED.value)
-        self._db.execute(delete(decisions).where(*never, decisions.c.gmail_id.in_(unmatched)))
-        theirs = tuple_(decisions.c.connection_id, decisions.c.gmail_id).in_(others)
-        again = (decisions.c.gmail_id.in_({gmail_id for _, gmail_id in others}), theirs)
+        self._db.execute(delete(decisions).where(*never, decisions.c.message_id.in_(unmatched)))
+        theirs = tuple_(decisions.c.connection_id, decisions.c.message_id).in_(others)
+        again = (decisions.c.message_id.in_({message_id for _, message_id in others}), theirs)
         self._db.execute(update(decisions).where(*failures, *again).values(outcome=None))
-        return frozenset(row.gmail_id for row in rows)
+        return frozenset(row.message_id for row in rows)
 
     def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[tuple[str, int]]:
         """What is announced may be sorted (I5); returns what waited for that, as (message, connection)."""
         rows = self._db.execute(
             statements.unblock(self._db.dialect.name), statements.among(mailbox_id, Step.SORT, claims)
         )
-        return frozenset((row.gmail_id, row.connection_id) for row in rows)
+        return frozenset((row.message_id, row.connection_id) for row in rows)
 
     def ahead(self, mailbox_id: int) -> Ahead:
         """What waits in the mailbox, however much it is: the first of each kind tells."""

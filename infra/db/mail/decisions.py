@@ -33,7 +33,7 @@ class DecisionRepository(ReplacementRepository):
         self._add(
             ENDED,
             [
-                {"connection_id": c, "gmail_id": i, "mailbox_id": mailbox_id, "outcome": outcome.value}
+                {"connection_id": c, "message_id": i, "mailbox_id": mailbox_id, "outcome": outcome.value}
                 for i, outcome in skipped.items()
                 for c in connection_ids
             ],
@@ -52,7 +52,7 @@ class DecisionRepository(ReplacementRepository):
             [
                 {
                     "connection_id": connection_id,
-                    "gmail_id": gmail_id,
+                    "message_id": message_id,
                     "mailbox_id": mailbox_id,
                     "outcome": outcome and outcome.value,
                     "contact_id": link.contact_id,
@@ -63,14 +63,14 @@ class DecisionRepository(ReplacementRepository):
                     "in_inbox": link.in_inbox,
                     "via_list": link.via_list,
                 }
-                for gmail_id, connection_id, link, outcome in linked
+                for message_id, connection_id, link, outcome in linked
             ],
         )
 
     def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]:
         """The links of these mails, by (message, connection)."""
         return {
-            (row.gmail_id, row.connection_id): link(row, row.contact_id, row.labelled)
+            (row.message_id, row.connection_id): link(row, row.contact_id, row.labelled)
             for these in of_claims(claims)
             for row in self._db.execute(_LINKS, these)
         }
@@ -112,18 +112,18 @@ class DecisionRepository(ReplacementRepository):
     ) -> tuple[Labelled, ...]:
         """Those of one mailbox, by message id, of which only higher ones than `after`."""
         rows = self._db.execute(
-            select(decisions.c.gmail_id, decisions.c.connection_id, decisions.c.changed)
+            select(decisions.c.message_id, decisions.c.connection_id, decisions.c.changed)
             .where(
                 decisions.c.mailbox_id == mailbox_id,
-                decisions.c.gmail_id > after,
+                decisions.c.message_id > after,
                 *_labelled_since(since),
             )
-            .order_by(decisions.c.gmail_id)
+            .order_by(decisions.c.message_id)
             .limit(limit)
         )
         return tuple(
             Labelled(
-                row.gmail_id,
+                row.message_id,
                 row.connection_id,
                 LabelChange(frozenset(row.changed["added"]), frozenset(row.changed["removed"])),
             )
@@ -132,7 +132,7 @@ class DecisionRepository(ReplacementRepository):
 
     def undone(self, labelled: Collection[Labelled]) -> None:
         """What sorting changed on these mails is restored."""
-        for these in of_claims([Claim(one.gmail_id, one.connection_id, 0) for one in labelled]):
+        for these in of_claims([Claim(one.message_id, one.connection_id, 0) for one in labelled]):
             self._db.execute(_THESE.values(undone_at=NOW), these)
 
     def _add(self, kept: Collection[Data], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -152,7 +152,7 @@ def _labelled_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
 # Built once, see ledger_statements.
 _LABELLED = select(steps.c.outcome).where(
     steps.c.mailbox_id == decisions.c.mailbox_id,
-    steps.c.gmail_id == decisions.c.gmail_id,
+    steps.c.message_id == decisions.c.message_id,
     steps.c.connection_id == decisions.c.connection_id,
     steps.c.step == Step.SORT.value,
     steps.c.state == State.DONE.value,

@@ -6,7 +6,7 @@ from typing import Any
 from domain.retention import Data
 
 _MAIL = {
-    "gmail_id": Data.MESSAGE_ID,
+    "message_id": Data.MESSAGE_ID,
     "author": Data.AUTHOR,
     "received_at": Data.RECEIVED_AT,
 }

@@ -14,7 +14,7 @@ from infra.db.mail.kept import DECISIONS, messages_of, steps_of
 from infra.db.tables.mail import UNDONE, connections, decisions, mailboxes, messages, steps
 from infra.db.types import Instant
 
-_ORDER = (messages.c.seen_at, messages.c.mailbox_id, messages.c.gmail_id)
+_ORDER = (messages.c.seen_at, messages.c.mailbox_id, messages.c.message_id)
 _FIRST = (State.SET_ASIDE, State.WAITING, State.BLOCKED)
 
 
@@ -23,13 +23,13 @@ def entries(
 ) -> tuple[Entry, ...]:
     """What the ledger has of so many mails, one entry per connection; `after` is where the last page ended."""
     found = db.execute(page(location, query, after, mails)).all()
-    keys = [(row.mailbox_id, row.gmail_id) for row in found]
+    keys = [(row.mailbox_id, row.message_id) for row in found]
     decided = _decided(db, location, keys, query.outcomes)
     unfinished = _unfinished(db, location, keys)
     return tuple(
         _entry(row, one, unfinished)
         for row in found
-        for one in decided.get((row.mailbox_id, row.gmail_id), (None,))
+        for one in decided.get((row.mailbox_id, row.message_id), (None,))
     )
 
 
@@ -59,14 +59,17 @@ def page(location: Location, query: Query, after: Bookmark | None, mails: int) -
     if query.until is not None:
         found = found.where(messages.c.seen_at < query.until)
     if query.outcomes:
-        same = (decisions.c.mailbox_id == messages.c.mailbox_id, decisions.c.gmail_id == messages.c.gmail_id)
+        same = (
+            decisions.c.mailbox_id == messages.c.mailbox_id,
+            decisions.c.message_id == messages.c.message_id,
+        )
         its = (connections.c.id == decisions.c.connection_id, connections.c.location_id == location.id)
         found = found.where(exists().where(*same, *its, decisions.c.outcome.in_(query.outcomes), DECISIONS))
     if query.states:
-        open_mail = select(steps.c.mailbox_id, steps.c.gmail_id).where(
+        open_mail = select(steps.c.mailbox_id, steps.c.message_id).where(
             UNDONE, steps.c.state.in_(query.states), steps_of(location)
         )
-        found = found.where(tuple_(messages.c.mailbox_id, messages.c.gmail_id).in_(open_mail))
+        found = found.where(tuple_(messages.c.mailbox_id, messages.c.message_id).in_(open_mail))
     if after is not None:
         place = tuple_(literal(after[0], Instant()), literal(after[1]), literal(after[2]))
         found = found.where(messages.c.seen_at <= after[0], tuple_(*_ORDER) < place)
@@ -81,13 +84,13 @@ def _decided(
         select(decisions, connections.c.user_id)
         .join(connections, connections.c.id == decisions.c.connection_id)
         .where(connections.c.location_id == location.id)
-        .where(tuple_(decisions.c.mailbox_id, decisions.c.gmail_id).in_(keys), DECISIONS)
+        .where(tuple_(decisions.c.mailbox_id, decisions.c.message_id).in_(keys), DECISIONS)
         .order_by(decisions.c.connection_id)
     )
     rows = db.execute(found.where(decisions.c.outcome.in_(outcomes)) if outcomes else found)
     by_mail: dict[tuple[int, str], list[Row[Any]]] = {}
     for row in rows:
-        by_mail.setdefault((row.mailbox_id, row.gmail_id), []).append(row)
+        by_mail.setdefault((row.mailbox_id, row.message_id), []).append(row)
     return by_mail
 
 
@@ -95,28 +98,28 @@ def _unfinished(
     db: Connection, location: Location, keys: Sequence[tuple[int, str]]
 ) -> dict[tuple[int, str, int], StepRecord]:
     """By mail and connection (0 before it is matched): the step it hangs on."""
-    these = tuple_(steps.c.mailbox_id, steps.c.gmail_id).in_(keys)
+    these = tuple_(steps.c.mailbox_id, steps.c.message_id).in_(keys)
     rows = db.execute(select(steps).where(these, UNDONE, steps_of(location))).all()
     found: dict[tuple[int, str, int], StepRecord] = {}
     for row in sorted(rows, key=lambda row: _FIRST.index(State(row.state))):
-        found.setdefault((row.mailbox_id, row.gmail_id, row.connection_id), step_taken(row))
+        found.setdefault((row.mailbox_id, row.message_id, row.connection_id), step_taken(row))
     return found
 
 
 def _entry(
     mail: Row[Any], decided: Row[Any] | None, unfinished: dict[tuple[int, str, int], StepRecord]
 ) -> Entry:
-    mailbox_id, gmail_id = mail.mailbox_id, mail.gmail_id
-    unmatched = unfinished.get((mailbox_id, gmail_id, 0))
+    mailbox_id, message_id = mail.mailbox_id, mail.message_id
+    unmatched = unfinished.get((mailbox_id, message_id, 0))
     return Entry(
-        bookmark=(mail.seen_at, mailbox_id, gmail_id),
+        bookmark=(mail.seen_at, mailbox_id, message_id),
         mailbox=mail.address,
         came_by=mail.came_by,
         user_id=decided.user_id if decided else None,
         outcome=Outcome(decided.outcome) if decided and decided.outcome else None,
         author=decided.author if decided else None,
         received_at=decided.received_at if decided else None,
-        unfinished=unfinished.get((mailbox_id, gmail_id, decided.connection_id), unmatched)
+        unfinished=unfinished.get((mailbox_id, message_id, decided.connection_id), unmatched)
         if decided
         else unmatched,
         via_list=decided is not None and decided.via_list,

@@ -64,8 +64,8 @@ class MessageRepository:
         verdicts: dict[str, Outcome | None] = dict.fromkeys((*found.new, *found.reopened)) | dict(
             found.dropped
         )
-        for gmail_id in self._decided(mailbox_id, found.reopened):
-            del verdicts[gmail_id]
+        for message_id in self._decided(mailbox_id, found.reopened):
+            del verdicts[message_id]
         fresh = self._add_messages(mailbox_id, verdicts, came_by)
         waiting = tuple(i for i, verdict in verdicts.items() if verdict is None and i in fresh)
         ended = {i: verdict for i, verdict in verdicts.items() if verdict is not None and i in fresh}
@@ -77,106 +77,106 @@ class MessageRepository:
         self._mark_touched(mailbox_id, found, labels)
         return (*waiting, *retaken)
 
-    def missing(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+    def missing(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
         """Count one more 404 for each; returns those gone for good: three in at least 60 s (W7)."""
         self._db.execute(
-            self._changed(mailbox_id, gmail_ids).values(
+            self._changed(mailbox_id, message_ids).values(
                 missing=messages.c.missing + 1,
                 missing_since=func.coalesce(messages.c.missing_since, db_now()),
             )
         )
-        gone = select(messages.c.gmail_id).where(
+        gone = select(messages.c.message_id).where(
             messages.c.mailbox_id == mailbox_id,
-            messages.c.gmail_id.in_(gmail_ids),
+            messages.c.message_id.in_(message_ids),
             messages.c.missing >= GONE_AFTER_TIMES,
             messages.c.missing_since <= db_now(-GONE_AFTER_SECONDS),
         )
         return frozenset(self._db.scalars(gone))
 
-    def just_reopened(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+    def just_reopened(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
         """Those of which history has said less than a minute ago that they left Spam, Trash or Drafts: should Gmail
         show them there still, it lags behind (W7, W9)."""
-        rows = select(messages.c.gmail_id).where(
+        rows = select(messages.c.message_id).where(
             messages.c.mailbox_id == mailbox_id,
-            messages.c.gmail_id.in_(gmail_ids),
+            messages.c.message_id.in_(message_ids),
             messages.c.reopened_at > db_now(-GONE_AFTER_SECONDS),
         )
         return frozenset(self._db.scalars(rows))
 
-    def touched(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+    def touched(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
         """Those on which the user has put or removed a CRM label (I6)."""
-        rows = select(messages.c.gmail_id).where(
-            messages.c.mailbox_id == mailbox_id, messages.c.gmail_id.in_(gmail_ids), messages.c.touched
+        rows = select(messages.c.message_id).where(
+            messages.c.mailbox_id == mailbox_id, messages.c.message_id.in_(message_ids), messages.c.touched
         )
         return frozenset(self._db.scalars(rows))
 
-    def touch(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
+    def touch(self, mailbox_id: int, message_ids: Collection[str]) -> None:
         """From now on these are the user's: we neither label nor unlabel them again (I6)."""
-        self._db.execute(self._changed(mailbox_id, gmail_ids).values(touched=True))
+        self._db.execute(self._changed(mailbox_id, message_ids).values(touched=True))
 
-    def _decided(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
+    def _decided(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:
         """Mail that was handled before: of labelled mail only the decision outlives the retention."""
-        if not gmail_ids:
+        if not message_ids:
             return ()
-        return self._db.scalars(_DECIDED, {"of_mailbox": mailbox_id, "these": list(gmail_ids)}).all()
+        return self._db.scalars(_DECIDED, {"of_mailbox": mailbox_id, "these": list(message_ids)}).all()
 
-    def _add_messages(self, mailbox_id: int, gmail_ids: Iterable[str], came_by: str) -> frozenset[str]:
-        rows = [{"mailbox_id": mailbox_id, "gmail_id": i, "came_by": came_by} for i in gmail_ids]
-        fresh = insert_returning(self._db, messages, rows, messages.c.gmail_id, seen_at=NOW)
-        return frozenset(row.gmail_id for row in fresh)
+    def _add_messages(self, mailbox_id: int, message_ids: Iterable[str], came_by: str) -> frozenset[str]:
+        rows = [{"mailbox_id": mailbox_id, "message_id": i, "came_by": came_by} for i in message_ids]
+        fresh = insert_returning(self._db, messages, rows, messages.c.message_id, seen_at=NOW)
+        return frozenset(row.message_id for row in fresh)
 
-    def _take_back(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
+    def _take_back(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:
         """Mail that is being matched while it leaves Spam: what was fetched before is not to be recorded (W9).
         That was no try: where Gmail's history cannot be used each list takes it back."""
-        if not gmail_ids:
+        if not message_ids:
             return ()
-        claimed = (*_waiting(mailbox_id, gmail_ids), steps.c.owner.is_not(None))
+        claimed = (*_waiting(mailbox_id, message_ids), steps.c.owner.is_not(None))
         these = in_key_order(self._db, steps, *claimed)
         taken = STEPS.take_back(steps.c.mailbox_id == mailbox_id, these)
-        return self._db.scalars(taken.returning(steps.c.gmail_id)).all()
+        return self._db.scalars(taken.returning(steps.c.message_id)).all()
 
-    def _forget_provisional(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
+    def _forget_provisional(self, mailbox_id: int, message_ids: Collection[str]) -> None:
         """Mail that left Spam, Trash or Drafts is handled as if it had just arrived (E36, E37, W9)."""
-        if not gmail_ids:
+        if not message_ids:
             return
         these = (
             decisions.c.mailbox_id == mailbox_id,
-            decisions.c.gmail_id.in_(gmail_ids),
+            decisions.c.message_id.in_(message_ids),
             decisions.c.outcome.in_([outcome.value for outcome in PROVISIONAL]),
         )
-        forgotten = self._db.scalars(select(decisions.c.gmail_id).where(*these).distinct()).all()
+        forgotten = self._db.scalars(select(decisions.c.message_id).where(*these).distinct()).all()
         self._delete(steps, mailbox_id, forgotten)
         self._db.execute(delete(decisions).where(*these))
         self._delete(messages, mailbox_id, forgotten)
 
-    def _reopen(self, mailbox_id: int, gmail_ids: Collection[str]) -> None:
-        if gmail_ids:
-            self._db.execute(self._changed(mailbox_id, gmail_ids).values(reopened_at=db_now()))
+    def _reopen(self, mailbox_id: int, message_ids: Collection[str]) -> None:
+        if message_ids:
+            self._db.execute(self._changed(mailbox_id, message_ids).values(reopened_at=db_now()))
 
-    def _delete(self, table: Table, mailbox_id: int, gmail_ids: Collection[str]) -> None:
+    def _delete(self, table: Table, mailbox_id: int, message_ids: Collection[str]) -> None:
         of_mailbox = table.c.mailbox_id == mailbox_id
-        these = in_key_order(self._db, table, of_mailbox, table.c.gmail_id.in_(gmail_ids))
+        these = in_key_order(self._db, table, of_mailbox, table.c.message_id.in_(message_ids))
         self._db.execute(delete(table).where(of_mailbox, these))
 
-    def _end_deleted(self, mailbox_id: int, gmail_ids: Collection[str]) -> Sequence[str]:
-        if not gmail_ids:
+    def _end_deleted(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:
+        if not message_ids:
             return ()
-        these = in_key_order(self._db, steps, *_waiting(mailbox_id, gmail_ids))
+        these = in_key_order(self._db, steps, *_waiting(mailbox_id, message_ids))
         ended = STEPS.call_off(steps.c.mailbox_id == mailbox_id, these)
-        return self._db.scalars(ended.returning(steps.c.gmail_id)).all()
+        return self._db.scalars(ended.returning(steps.c.message_id)).all()
 
     def _mark_touched(self, mailbox_id: int, found: Found, labels: Mapping[Category, str]) -> None:
         if not found.touched:
             return
         # Spam and Trash are the match's to see; only what it has seen elsewhere has been put away since.
-        put_away = {touch.gmail_id for touch in found.touched if touch.label_id in PUT_AWAY}
+        put_away = {touch.message_id for touch in found.touched if touch.label_id in PUT_AWAY}
         matched = self._matched(mailbox_id, put_away) if put_away else frozenset[str]()
         intended, former = self._intents(mailbox_id, found.touched, labels)
         by_user = {
-            t.gmail_id
+            t.message_id
             for t in found.touched
-            if not is_ours(t, intended.get(t.gmail_id), former.get(t, ()))
-            and (t.label_id not in PUT_AWAY or t.gmail_id in matched)
+            if not is_ours(t, intended.get(t.message_id), former.get(t, ()))
+            and (t.label_id not in PUT_AWAY or t.message_id in matched)
         }
         if by_user:
             self.touch(mailbox_id, by_user)
@@ -193,7 +193,7 @@ class MessageRepository:
         untold = or_(settled_at.is_(None), decisions.c.changed_at >= settled_at - _TOLD_WITHIN)
         rows = self._db.execute(
             select(
-                decisions.c.gmail_id,
+                decisions.c.message_id,
                 decisions.c.category,
                 decisions.c.replaces,
                 case((untold, decisions.c.outcome)).label("outcome"),
@@ -201,53 +201,53 @@ class MessageRepository:
             .join(mailboxes, mailboxes.c.id == decisions.c.mailbox_id)
             .where(
                 decisions.c.mailbox_id == mailbox_id,
-                decisions.c.gmail_id.in_({touch.gmail_id for touch in touched}),
+                decisions.c.message_id.in_({touch.message_id for touch in touched}),
                 decisions.c.category.is_not(None),
             )
         ).all()
-        intended = {row.gmail_id: labels.get(Category(row.category)) for row in rows}
+        intended = {row.message_id: labels.get(Category(row.category)) for row in rows}
         former: dict[str, set[str | None]] = {}
         for row in rows:
             before = (
                 row.replaces and Category(row.replaces),
                 row.outcome and category_of(Outcome(row.outcome)),
             )
-            former[row.gmail_id] = {labels.get(category) for category in before if category}
-        doubtful = [t for t in touched if t.added and t.label_id in former.get(t.gmail_id, ())]
-        meant = {t.gmail_id: label for t in doubtful if (label := intended[t.gmail_id])}
+            former[row.message_id] = {labels.get(category) for category in before if category}
+        doubtful = [t for t in touched if t.added and t.label_id in former.get(t.message_id, ())]
+        meant = {t.message_id: label for t in doubtful if (label := intended[t.message_id])}
         told = self._history.told(mailbox_id, meant) if meant else {}
         return intended, {
-            t: former[t.gmail_id]
+            t: former[t.message_id]
             for t in doubtful
-            if t.gmail_id not in told or int(t.record_id or 0) < told[t.gmail_id]
+            if t.message_id not in told or int(t.record_id or 0) < told[t.message_id]
         }
 
-    def _matched(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
-        these = (decisions.c.mailbox_id == mailbox_id, decisions.c.gmail_id.in_(gmail_ids))
-        found = select(decisions.c.gmail_id).where(*these, decisions.c.contact_id.is_not(None))
+    def _matched(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+        these = (decisions.c.mailbox_id == mailbox_id, decisions.c.message_id.in_(message_ids))
+        found = select(decisions.c.message_id).where(*these, decisions.c.contact_id.is_not(None))
         return frozenset(self._db.scalars(found))
 
-    def _changed(self, mailbox_id: int, gmail_ids: Collection[str]) -> Update:
+    def _changed(self, mailbox_id: int, message_ids: Collection[str]) -> Update:
         """An UPDATE of these messages of the mailbox."""
         of_mailbox = messages.c.mailbox_id == mailbox_id
         return update(messages).where(
-            of_mailbox, in_key_order(self._db, messages, of_mailbox, messages.c.gmail_id.in_(gmail_ids))
+            of_mailbox, in_key_order(self._db, messages, of_mailbox, messages.c.message_id.in_(message_ids))
         )
 
 
-def _waiting(mailbox_id: int, gmail_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+def _waiting(mailbox_id: int, message_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
     """The steps of these mails that wait to be matched, or are being matched."""
     return (
         steps.c.mailbox_id == mailbox_id,
-        steps.c.gmail_id.in_(gmail_ids),
+        steps.c.message_id.in_(message_ids),
         steps.c.step == Step.MATCH.value,
         IS_WAITING,
     )
 
 
 _DECIDED = (
-    select(decisions.c.gmail_id)
-    .where(decisions.c.mailbox_id == bindparam("of_mailbox"), decisions.c.gmail_id.in_(bindparam("these")))
+    select(decisions.c.message_id)
+    .where(decisions.c.mailbox_id == bindparam("of_mailbox"), decisions.c.message_id.in_(bindparam("these")))
     .distinct()
 )
 """Built once, see ledger_statements."""

@@ -68,7 +68,7 @@ def _read(row: Any) -> Notice:
         row.name,
         row.author,
         row.received_at,
-        row.gmail_id,
+        row.message_id,
         row.whose,
         row.via_list,
         Location(row.location_id, row.organisation_id),

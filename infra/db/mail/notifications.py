@@ -44,7 +44,7 @@ class NotificationRepository:
             rows.append(
                 {
                     **_whose(connection),
-                    "gmail_id": claim.gmail_id,
+                    "message_id": claim.message_id,
                     "contact_id": link.contact_id,
                     "author": link.author,
                     "via_list": link.via_list,
@@ -54,11 +54,11 @@ class NotificationRepository:
             )
         added = notifications.c
         told = insert_returning(
-            self._db, notifications, only(kept, rows), added.id, added.gmail_id, added.late, created_at=NOW
+            self._db, notifications, only(kept, rows), added.id, added.message_id, added.late, created_at=NOW
         )
         told.sort(key=lambda row: int(row.id))
         return Told(
-            tuple(row.gmail_id for row in told),
+            tuple(row.message_id for row in told),
             self._send_out(connection, {row.id: row.late for row in told}),
         )
 

@@ -35,19 +35,19 @@ from infra.db.tables.mail import (
 
 
 def trails(
-    db: Connection, location: Location, gmail_id: str, mailbox: str | None
+    db: Connection, location: Location, message_id: str, mailbox: str | None
 ) -> tuple[MessageRecord, ...]:
     """One for each mailbox of the location, or for the one of this address."""
     named = () if mailbox is None else (mailboxes.c.address == mailbox,)
     known = union(
         select(mailboxes.c.id)
-        .join(messages, (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id))
+        .join(messages, (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.message_id == message_id))
         .where(messages_of(location), *named),
         select(mailboxes.c.id)
         .join(connections, connections.c.mailbox_id == mailboxes.c.id)
         .join(
             decisions,
-            (decisions.c.connection_id == connections.c.id) & (decisions.c.gmail_id == gmail_id),
+            (decisions.c.connection_id == connections.c.id) & (decisions.c.message_id == message_id),
         )
         .where(connections.c.location_id == location.id, DECISIONS, *named),
     )
@@ -55,24 +55,24 @@ def trails(
         select(mailboxes, messages.c.came_by, messages.c.seen_at, messages.c.touched, messages.c.missing)
         .join(
             messages,
-            (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.gmail_id == gmail_id),
+            (messages.c.mailbox_id == mailboxes.c.id) & (messages.c.message_id == message_id),
             isouter=True,
         )
         .where(mailboxes.c.id.in_(known))
         .order_by(mailboxes.c.address)
     ).all()
     names = SettingRepository(db, location.organisation_id).get().label_names if rows else {}
-    return tuple(_trail(db, location, row, gmail_id, names) for row in rows)
+    return tuple(_trail(db, location, row, message_id, names) for row in rows)
 
 
 def _trail(
-    db: Connection, location: Location, row: Row[Any], gmail_id: str, names: ByCategory
+    db: Connection, location: Location, row: Row[Any], message_id: str, names: ByCategory
 ) -> MessageRecord:
     names = {**names, **called(row)}
     return MessageRecord(
         mailbox_id=row.id,
         mailbox=row.address,
-        gmail_id=gmail_id,
+        message_id=message_id,
         label_names={
             label_id: names[Category(name)]
             for name, label_id in row.labels.items()
@@ -83,16 +83,16 @@ def _trail(
         seen_at=row.seen_at,
         touched=bool(row.touched),
         missing=row.missing or 0,
-        steps=_steps(db, location, row.id, gmail_id),
-        decided=_decided(db, location, row.id, gmail_id),
+        steps=_steps(db, location, row.id, message_id),
+        decided=_decided(db, location, row.id, message_id),
         paused_at=row.paused_at,
     )
 
 
-def _steps(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -> tuple[StepRecord, ...]:
+def _steps(db: Connection, location: Location, mailbox_id: int, message_id: str) -> tuple[StepRecord, ...]:
     rows = db.execute(
         select(steps).where(
-            steps.c.mailbox_id == mailbox_id, steps.c.gmail_id == gmail_id, steps_of(location)
+            steps.c.mailbox_id == mailbox_id, steps.c.message_id == message_id, steps_of(location)
         )
     ).all()
     order = list(Step)
@@ -103,7 +103,7 @@ def _steps(db: Connection, location: Location, mailbox_id: int, gmail_id: str) -
 
 
 def _decided(
-    db: Connection, location: Location, mailbox_id: int, gmail_id: str
+    db: Connection, location: Location, mailbox_id: int, message_id: str
 ) -> tuple[ConnectionDecision, ...]:
     rows = db.execute(
         select(
@@ -122,11 +122,11 @@ def _decided(
         .join(
             notifications,
             (notifications.c.connection_id == decisions.c.connection_id)
-            & (notifications.c.gmail_id == decisions.c.gmail_id),
+            & (notifications.c.message_id == decisions.c.message_id),
             isouter=True,
         )
         .where(connections.c.mailbox_id == mailbox_id, connections.c.location_id == location.id)
-        .where(decisions.c.gmail_id == gmail_id, DECISIONS)
+        .where(decisions.c.message_id == message_id, DECISIONS)
         .order_by(decisions.c.connection_id)
     ).all()
     return tuple(_read(db, location, row) for row in rows)

@@ -33,7 +33,7 @@ from infra.db.types import NOW
 
 _ITS_MAIL = (
     messages.c.mailbox_id == decisions.c.mailbox_id,
-    messages.c.gmail_id == decisions.c.gmail_id,
+    messages.c.message_id == decisions.c.message_id,
     messages.c.touched,
 )
 TOUCHED = exists().where(*_ITS_MAIL)
@@ -51,7 +51,7 @@ class SortingRepository:
     def sortable(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Sortable]:
         """The links of these mails, by (message, connection), with what else sorting goes by."""
         return {
-            (row.gmail_id, row.connection_id): Sortable(
+            (row.message_id, row.connection_id): Sortable(
                 link(row, row.whose),
                 tuple(Category(name) for name in (row.category, row.category and row.replaces) if name),
                 bool(row.touched),
@@ -77,11 +77,11 @@ class SortingRepository:
                     earlier[contact] = earlier.get(contact, frozenset()) | {one}
                 else:
                     was, now = Category(row.replaces), Category(row.category)
-                    halves.append(Replacing(row.gmail_id, *contact, was, now, bool(row.touched)))
+                    halves.append(Replacing(row.message_id, *contact, was, now, bool(row.touched)))
         return earlier, tuple(halves)
 
     def replace(
-        self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, gmail_ids: Collection[str]
+        self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, message_ids: Collection[str]
     ) -> tuple[Replacing, ...]:
         """Which of these mails, listed under the label of `old`, are the contact's and have it of us; that of `wanted`
         from now on: the intent, committed before Gmail is called, so that history's news of it is known as ours
@@ -90,7 +90,7 @@ class SortingRepository:
             update(decisions)
             .where(
                 decisions.c.connection_id == connection_id,
-                decisions.c.gmail_id.in_(gmail_ids),
+                decisions.c.message_id.in_(message_ids),
                 decisions.c.contact_id.in_(same_as(self._location.id, contact_id)),
                 decisions.c.category == old.value,
                 decisions.c.changed.is_not(None),
@@ -99,10 +99,10 @@ class SortingRepository:
                 ~TOUCHED,
             )
             .values(category=wanted.category.value, deal_id=wanted.deal_id, replaces=decisions.c.category)
-            .returning(decisions.c.gmail_id, decisions.c.replaces)
+            .returning(decisions.c.message_id, decisions.c.replaces)
         ).all()
         return tuple(
-            Replacing(row.gmail_id, connection_id, contact_id, Category(row.replaces), wanted.category)
+            Replacing(row.message_id, connection_id, contact_id, Category(row.replaces), wanted.category)
             for row in rows
         )
 
@@ -149,7 +149,7 @@ def link(row: Row[Any], contact_id: str, labelled: str | None = None) -> Link:
 def _intent(one: Replacing) -> tuple[ColumnElement[bool], ...]:
     return (
         decisions.c.connection_id == one.connection_id,
-        decisions.c.gmail_id == one.gmail_id,
+        decisions.c.message_id == one.message_id,
         decisions.c.category == one.new.value,
         decisions.c.replaces == one.old.value,
     )
@@ -158,7 +158,7 @@ def _intent(one: Replacing) -> tuple[ColumnElement[bool], ...]:
 # Built once, see ledger_statements.
 _HERE = bindparam("here", type_=BigInteger())
 _ITS = decisions.c.connection_id == bindparam("of_connection")
-OF = and_(_ITS, decisions.c.gmail_id.in_(bindparam("mails")))
+OF = and_(_ITS, decisions.c.message_id.in_(bindparam("mails")))
 _MERGED = decisions.outerjoin(merges, is_merge_of(_HERE, decisions.c.contact_id))
 _WHOSE = whose(decisions.c.contact_id).label("whose")
 _SORTABLE = select(decisions, _WHOSE, TOUCHED.label("touched")).select_from(_MERGED).where(OF)
@@ -180,7 +180,7 @@ def _before() -> CompoundSelect[Any]:
     """However much mail a contact has, it is looked at by label and author, the first of each: from one author to the
     next by the index."""
     its, people = _ITS, _people()
-    touched = there_is(messages.c.gmail_id, *_ITS_MAIL)
+    touched = there_is(messages.c.message_id, *_ITS_MAIL)
     names: Iterator[Any] = (select(literal_column(f"'{name}'").label("category")) for name in LABEL_NAMES)
     kinds: CompoundSelect[Any] = union_all(*names)
     kind = kinds.subquery("kinds").c.category
@@ -197,7 +197,7 @@ def _before() -> CompoundSelect[Any]:
     *group, author = authors.c
     onward = first(authors, decisions.c.author > author)
     authors = authors.union_all(select(*group, onward).where(author.is_not(None)))
-    columns = (decisions.c.replaces, decisions.c.gmail_id, TOUCHED.label("touched"))
+    columns = (decisions.c.replaces, decisions.c.message_id, TOUCHED.label("touched"))
     none: Iterator[Any] = (literal_column("NULL").label(column.name) for column in columns)
     half = (_WHOSE, decisions.c.contact_id, decisions.c.category, decisions.c.author, *columns)
     theirs = decisions.c.contact_id.in_(select(people.c.contact_id))

@@ -45,9 +45,9 @@ class MailReportRepository:
         """A page of the ledger: so many mails at most, the newest first, from after a place on."""
         return entries(self._db, self._location, query, after, mails)
 
-    def trails(self, gmail_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]:
+    def trails(self, message_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]:
         """What the ledger holds of the mail, in every mailbox of the location that has one of this id."""
-        return trails(self._db, self._location, gmail_id, mailbox)
+        return trails(self._db, self._location, message_id, mailbox)
 
     def sendings(
         self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int

@@ -101,11 +101,11 @@ class HistoryRepository:
         nothing = dict.fromkeys(_COLUMNS) | {"mails_compared": 0, "mails_late": 0}
         self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(nothing))
 
-    def known(self, mailbox_id: int, gmail_ids: Collection[str]) -> frozenset[str]:
+    def known(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
         """Which of the mails the ledger has: of labelled mail the decision outlives the retention."""
-        if not gmail_ids:
+        if not message_ids:
             return frozenset()
-        return frozenset(self._db.scalars(_KNOWN, {"this": mailbox_id, "mails": list(gmail_ids)}))
+        return frozenset(self._db.scalars(_KNOWN, {"this": mailbox_id, "mails": list(message_ids)}))
 
     def news(
         self, mailbox_id: int, changes: Sequence[Change], crm_labels: frozenset[str]
@@ -115,7 +115,7 @@ class HistoryRepository:
         A change of labels is known by its record, message, label and direction, so that one which is shown late is
         judged, and one which is shown again is not. It counts as judged from now on.
         """
-        arrived = {change.gmail_id for change in changes if change.kind is ChangeKind.ADDED}
+        arrived = {change.message_id for change in changes if change.kind is ChangeKind.ADDED}
         known = self.known(mailbox_id, arrived)
         told = {change: judged_once(change, crm_labels) for change in changes}
         again = self._judge(
@@ -123,7 +123,7 @@ class HistoryRepository:
         )
         news = []
         for change in changes:
-            if change.kind is ChangeKind.ADDED and change.gmail_id in known:
+            if change.kind is ChangeKind.ADDED and change.message_id in known:
                 continue
             if labels := told[change]:
                 old = {touch.label_id for touch in _touches(change, labels) if touch in again}
@@ -140,22 +140,22 @@ class HistoryRepository:
         )
         return self._db.scalar(select(mailboxes.c.id).where(*this).with_for_update()) is not None
 
-    def missing(self, mailbox_id: int, gmail_ids: Collection[str], came_by: str) -> Missing:
+    def missing(self, mailbox_id: int, message_ids: Collection[str], came_by: str) -> Missing:
         """What of a list the ledger does not have, or has as lying in Spam or Trash; `came_by` is how what was
         missing before has come."""
-        known = self.known(mailbox_id, gmail_ids)
-        shut = select(decisions.c.gmail_id).where(
+        known = self.known(mailbox_id, message_ids)
+        shut = select(decisions.c.message_id).where(
             decisions.c.mailbox_id == mailbox_id,
-            decisions.c.gmail_id.in_(gmail_ids),
+            decisions.c.message_id.in_(message_ids),
             decisions.c.outcome.in_([outcome.value for outcome in PROVISIONAL]),
         )
         late = select(func.count()).where(
             messages.c.mailbox_id == mailbox_id,
-            messages.c.gmail_id.in_(gmail_ids),
+            messages.c.message_id.in_(message_ids),
             messages.c.came_by == came_by,
         )
         rescued = tuple(self._db.scalars(shut.distinct()))
-        new = tuple(gmail_id for gmail_id in gmail_ids if gmail_id not in known)
+        new = tuple(message_id for message_id in message_ids if message_id not in known)
         return Missing(new, rescued, self._db.scalar(late) or 0)
 
     def is_compare_due(self, mailbox_id: int, within: float) -> bool:
@@ -186,8 +186,8 @@ class HistoryRepository:
         rows = self._db.execute(_TOLD, {"this": mailbox_id, "mails": list(touches)})
         found: dict[str, int] = {}
         for row in rows:
-            if touches[row.gmail_id] == row.label_id:
-                found[row.gmail_id] = max(found.get(row.gmail_id, 0), int(row.record_id))
+            if touches[row.message_id] == row.label_id:
+                found[row.message_id] = max(found.get(row.message_id, 0), int(row.record_id))
         return found
 
     def _judge(self, mailbox_id: int, touches: Collection[Touch]) -> frozenset[Touch]:
@@ -196,14 +196,14 @@ class HistoryRepository:
             return frozenset()
         records = {"this": mailbox_id, "records": list({touch.record_id for touch in touches})}
         before = frozenset(
-            Touch(row.gmail_id, row.label_id, row.added, row.record_id)
+            Touch(row.message_id, row.label_id, row.added, row.record_id)
             for row in self._db.execute(_JUDGED, records)
         )
         rows = [
             {
                 "mailbox_id": mailbox_id,
                 "record_id": touch.record_id,
-                "gmail_id": touch.gmail_id,
+                "message_id": touch.message_id,
                 "label_id": touch.label_id,
                 "added": touch.added,
             }
@@ -222,7 +222,7 @@ class HistoryRepository:
 
 def _touches(change: Change, labels: frozenset[str]) -> set[Touch]:
     added = change.kind is ChangeKind.LABELS_ADDED
-    return {Touch(change.gmail_id, label, added, change.record_id) for label in labels}
+    return {Touch(change.message_id, label, added, change.record_id) for label in labels}
 
 
 def cursors_of(row: Any) -> Cursors | None:
@@ -243,16 +243,16 @@ def cursors_of(row: Any) -> Cursors | None:
 # Built once, see ledger_statements.
 _KNOWN = union(
     *(
-        select(table.c.gmail_id).where(
-            table.c.mailbox_id == bindparam("this"), table.c.gmail_id.in_(bindparam("mails"))
+        select(table.c.message_id).where(
+            table.c.mailbox_id == bindparam("this"), table.c.message_id.in_(bindparam("mails"))
         )
         for table in (messages, decisions)
     )
 )
 _OF_MAILBOX = judged.c.mailbox_id == bindparam("this")
 _JUDGED = select(judged).where(_OF_MAILBOX, judged.c.record_id.in_(bindparam("records")))
-_TOLD = select(judged.c.gmail_id, judged.c.label_id, judged.c.record_id).where(
-    _OF_MAILBOX, judged.c.gmail_id.in_(bindparam("mails")), judged.c.added
+_TOLD = select(judged.c.message_id, judged.c.label_id, judged.c.record_id).where(
+    _OF_MAILBOX, judged.c.message_id.in_(bindparam("mails")), judged.c.added
 )
 _LENGTH = func.length(judged.c.record_id)
 _FORGET = delete(judged).where(

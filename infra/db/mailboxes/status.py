@@ -146,8 +146,8 @@ def _here(location: Location | None) -> Collection[ColumnElement[bool]]:
 
 def _open_mail(mailbox: str | None, location: Location | None) -> Select[Any]:
     """By mailbox: mails that wait, mails set aside, and since when the longest waits."""
-    waiting = case((_WAITS, steps.c.gmail_id))
-    set_aside = case((steps.c.state == State.SET_ASIDE.value, steps.c.gmail_id))
+    waiting = case((_WAITS, steps.c.message_id))
+    set_aside = case((steps.c.state == State.SET_ASIDE.value, steps.c.message_id))
     found = (
         select(
             steps.c.mailbox_id,
@@ -157,7 +157,7 @@ def _open_mail(mailbox: str | None, location: Location | None) -> Select[Any]:
         )
         .join(
             messages,
-            (messages.c.mailbox_id == steps.c.mailbox_id) & (messages.c.gmail_id == steps.c.gmail_id),
+            (messages.c.mailbox_id == steps.c.mailbox_id) & (messages.c.message_id == steps.c.message_id),
             isouter=True,
         )
         .where(UNDONE, STEPS if location is None else steps_of(location))

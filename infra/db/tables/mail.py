@@ -41,7 +41,7 @@ from infra.db.tables.units import unit_sums as unit_sums
 from infra.db.tables.units import units as units
 from infra.db.types import Instant, Json
 
-HEAD = "0006"
+HEAD = "0007"
 """This release's migration, which makes these tables. A constant: every process looks, and Alembic is slow to start."""
 
 _id = BigInteger().with_variant(Integer, "sqlite")
@@ -148,7 +148,7 @@ messages = Table(
     "messages",
     metadata,
     Column("mailbox_id", _id, primary_key=True),
-    Column("gmail_id", String, primary_key=True),
+    Column("message_id", String, primary_key=True),
     Column("came_by", String, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Column("missing", Integer, nullable=False, server_default="0"),
@@ -156,7 +156,7 @@ messages = Table(
     Column("reopened_at", Instant),
     Column("touched", Boolean, nullable=False, server_default=false()),
     Index("messages_seen", "seen_at"),
-    Index("messages_of_mailbox", "mailbox_id", "seen_at", "gmail_id"),
+    Index("messages_of_mailbox", "mailbox_id", "seen_at", "message_id"),
 )
 """One row per mail that history named: dedupe key. `touched`: the user has changed a CRM label on it (I6)."""
 
@@ -164,7 +164,7 @@ steps = Table(
     "steps",
     metadata,
     Column("mailbox_id", _id, primary_key=True),
-    Column("gmail_id", String, primary_key=True),
+    Column("message_id", String, primary_key=True),
     Column("step", String, primary_key=True),
     Column("connection_id", _id, primary_key=True),
     Column("state", String, nullable=False),
@@ -187,7 +187,7 @@ Index(
 Index(
     "steps_undone",
     steps.c.mailbox_id,
-    steps.c.gmail_id,
+    steps.c.message_id,
     steps.c.state,
     sqlite_where=steps.c.state != "done",
     postgresql_where=steps.c.state != "done",
@@ -204,7 +204,7 @@ decisions = Table(
     "decisions",
     metadata,
     Column("connection_id", _id, primary_key=True),
-    Column("gmail_id", String, primary_key=True),
+    Column("message_id", String, primary_key=True),
     Column("mailbox_id", _id, nullable=False),
     Column("outcome", String),
     Column("contact_id", String),
@@ -221,7 +221,7 @@ decisions = Table(
     Column("changed_at", Instant),
     Column("undone_at", Instant),
     Column("decided_at", Instant, nullable=False),
-    Index("decisions_mail", "mailbox_id", "gmail_id"),
+    Index("decisions_mail", "mailbox_id", "message_id"),
 )
 _stands = decisions.c.changed.is_not(None) & decisions.c.undone_at.is_(None) & decisions.c.replaces.is_(None)
 Index(
@@ -253,14 +253,14 @@ notifications = Table(
     Column("organisation_id", _id, nullable=False),
     Column("location_id", _id, nullable=False),
     Column("user_id", String, nullable=False),
-    Column("gmail_id", String),
+    Column("message_id", String),
     Column("contact_id", String),
     Column("author", String),
     Column("via_list", Boolean, nullable=False, server_default=false()),
     Column("received_at", Instant),
     Column("late", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
-    UniqueConstraint("connection_id", "gmail_id"),
+    UniqueConstraint("connection_id", "message_id"),
     Index("notifications_user", "organisation_id", "user_id", "id"),
     sqlite_autoincrement=True,
 )

@@ -64,7 +64,7 @@ judged = Table(
     metadata,
     Column("mailbox_id", ForeignKey("mailboxes.id", ondelete="CASCADE"), primary_key=True),
     Column("record_id", String, primary_key=True),
-    Column("gmail_id", String, primary_key=True),
+    Column("message_id", String, primary_key=True),
     Column("label_id", String, primary_key=True),
     Column("added", Boolean, primary_key=True),
     Column("judged_at", Instant, nullable=False),

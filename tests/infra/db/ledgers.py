@@ -151,7 +151,7 @@ class Steps(SetsAside):
 
     def claim_in(self, tx: Transaction, owner: str, limit: int, lease: float) -> Mapping[int, Claim]:
         found = tx.ledger.claim(self.world.mailbox_id, Step.MATCH, limit, owner, lease)
-        return {int(claim.gmail_id): claim for claim in found}
+        return {int(claim.message_id): claim for claim in found}
 
     def extend(self, owner: str, lease: float) -> None:
         with self.begin() as tx:
@@ -176,7 +176,7 @@ class Steps(SetsAside):
 
     def retry(self) -> None:
         with self.begin() as tx:
-            mails = [gmail_id for _, gmail_id in tx.ledger.aside(None, 100)]
+            mails = [message_id for _, message_id in tx.ledger.aside(None, 100)]
             tx.ledger.retry(self.world.mailbox_id, mails)
 
     def redrive(self) -> bool:
@@ -184,7 +184,7 @@ class Steps(SetsAside):
             return any(tx.ledger.redrive(100).values())
 
     def _number(self) -> Any:
-        return steps.c.gmail_id
+        return steps.c.message_id
 
     def _moments(self) -> list[Column[Any]]:
         return [*super()._moments(), mailboxes.c.redrive_at]
@@ -211,7 +211,7 @@ class Deliveries(SetsAside):
         parcels, more = tx.deliveries.claim(self.channel_id, owner, lease, limit)
         while more and not parcels:
             parcels, more = tx.deliveries.claim(self.channel_id, owner, lease, limit)
-        return {int(item.gmail_id or 0): parcel for parcel in parcels for item in parcel.items}
+        return {int(item.message_id or 0): parcel for parcel in parcels for item in parcel.items}
 
     def extend(self, owner: str, lease: float) -> None:
         with self.begin() as tx:
@@ -241,7 +241,7 @@ class Deliveries(SetsAside):
             return tx.deliveries.redrive(100) == (self.channel_id,)
 
     def _number(self) -> Any:
-        mail = select(notifications.c.gmail_id).where(notifications.c.id == deliveries.c.notification_id)
+        mail = select(notifications.c.message_id).where(notifications.c.id == deliveries.c.notification_id)
         return mail.scalar_subquery()
 
 

@@ -40,11 +40,11 @@ def change(world: World, *, magnet: bool = True, sorting: bool = True) -> None:
         )
 
 
-def announce(world: World, *gmail_ids: str) -> None:
-    arrive(world, *gmail_ids)
-    match(world, *gmail_ids)
+def announce(world: World, *message_ids: str) -> None:
+    arrive(world, *message_ids)
+    match(world, *message_ids)
     with world.store.begin("notifications.record") as tx:
-        claims = [Claim(gmail_id, world.connection_id, 1) for gmail_id in gmail_ids]
+        claims = [Claim(message_id, world.connection_id, 1) for message_id in message_ids]
         tx.notifications.notify(connection_of(tx, world), claims, tx.decisions.links(claims), KEPT)
 
 
@@ -245,11 +245,11 @@ def test_with_sorting_goes_what_was_kept_for_it_alone(world: World) -> None:
     announce(world, "a", "b")
     with world.store.begin("tests.old") as tx:
         old = {"author": None, "category": "OPEN"}
-        tx.db.execute(update(decisions).where(decisions.c.gmail_id == "a").values(old))
+        tx.db.execute(update(decisions).where(decisions.c.message_id == "a").values(old))
     change(world, sorting=False)
     with world.store.begin("connections.forget") as tx:
         tx.connections.delete_mail(connection_of(tx, world), 100, (), alone=False)
-        assert set(tx.db.scalars(select(decisions.c.gmail_id))) == {"b"}
+        assert set(tx.db.scalars(select(decisions.c.message_id))) == {"b"}
     assert kept(world.store) == {"messages": 2, "steps": 6, "decisions": 1, "notifications": 2}
 
 

@@ -23,7 +23,7 @@ from infra.db.tables.mail import decisions, judged, messages, metadata, notifica
 from infra.secrets import Cipher
 from tests.worlds import KEPT, START, World, arrive, connection_of, link, make_world, match
 
-THREE_DETAILS = {"gmail_id", "author", "received_at"}
+THREE_DETAILS = {"message_id", "author", "received_at"}
 
 
 def skip(world: World, **outcomes: Outcome) -> None:
@@ -31,28 +31,28 @@ def skip(world: World, **outcomes: Outcome) -> None:
         tx.decisions.skip(world.mailbox_id, outcomes, [world.connection_id])
 
 
-def join(world: World, gmail_id: str, link: Link, kept: frozenset[Data] = KEPT) -> Claim:
+def join(world: World, message_id: str, link: Link, kept: frozenset[Data] = KEPT) -> Claim:
     with world.store.begin("contacts.record") as tx:
-        tx.decisions.link(world.mailbox_id, [(gmail_id, world.connection_id, link, None)], kept)
-    return Claim(gmail_id, world.connection_id, 1)
+        tx.decisions.link(world.mailbox_id, [(message_id, world.connection_id, link, None)], kept)
+    return Claim(message_id, world.connection_id, 1)
 
 
 def notify(world: World, *claims: Claim) -> list[str]:
     with world.store.begin("notifications.record") as tx:
         links = tx.decisions.links(claims)
-        return list(tx.notifications.notify(connection_of(tx, world), claims, links, KEPT).gmail_ids)
+        return list(tx.notifications.notify(connection_of(tx, world), claims, links, KEPT).message_ids)
 
 
-def row_of(world: World, gmail_id: str) -> dict[str, object]:
+def row_of(world: World, message_id: str) -> dict[str, object]:
     with world.store.begin("tests.look") as tx:
-        query = select(decisions).where(decisions.c.gmail_id == gmail_id)
+        query = select(decisions).where(decisions.c.message_id == message_id)
         return dict(tx.db.execute(query).mappings().one())
 
 
 def told(store: Store) -> list[str]:
     """The user's list, oldest notification first."""
     with store.begin("tests.told") as tx:
-        return list(tx.db.scalars(select(notifications.c.gmail_id).order_by(notifications.c.id)))
+        return list(tx.db.scalars(select(notifications.c.message_id).order_by(notifications.c.id)))
 
 
 @pytest.mark.rule("D2", "Z3", "I3")
@@ -61,7 +61,7 @@ def test_of_mail_that_ends_here_only_the_id_and_the_outcome_are_kept(world: Worl
 
     kept = {name for name, value in row_of(world, "a").items() if value not in (None, False)}
 
-    assert kept == {"connection_id", "gmail_id", "mailbox_id", "outcome", "decided_at"}
+    assert kept == {"connection_id", "message_id", "mailbox_id", "outcome", "decided_at"}
 
 
 @pytest.mark.rule("I2", "E80")
@@ -124,7 +124,7 @@ def test_what_may_not_be_kept_is_not_written(
     with world.store.begin("notifications.record") as tx:
         tx.notifications.notify(connection_of(tx, world), [claim], {claim.key: link()}, allowed)
         rows = [
-            tx.db.execute(select(table).where(table.c.gmail_id == "a")).one_or_none()
+            tx.db.execute(select(table).where(table.c.message_id == "a")).one_or_none()
             for table in (decisions, notifications)
         ]
 
@@ -137,14 +137,14 @@ def test_each_column_that_tells_of_a_mail_is_a_row_of_d2() -> None:
     told = {name for table in (decisions, notifications) for name in _names(table)}
     facts: dict[Table, set[str]] = {
         messages: {
-            *("mailbox_id", "gmail_id", "came_by", "seen_at", "missing", "missing_since", "reopened_at"),
+            *("mailbox_id", "message_id", "came_by", "seen_at", "missing", "missing_since", "reopened_at"),
             "touched",
         },
         steps: {
-            *("mailbox_id", "gmail_id", "step", "connection_id", "state", "outcome", "attempts", "owner"),
+            *("mailbox_id", "message_id", "step", "connection_id", "state", "outcome", "attempts", "owner"),
             *("ready_at", "units", "seconds", "shared_by"),
         },
-        judged: {"mailbox_id", "record_id", "gmail_id", "label_id", "added", "judged_at"},
+        judged: {"mailbox_id", "record_id", "message_id", "label_id", "added", "judged_at"},
         outbox: {
             *("id", "mailbox_id", "connection_id", "contact_id", "key", "draft_id", "sent_id", "state"),
             *("reason", "attempts", "looks", "owner", "ready_at", "redrive_at", "created_at", "ended_at"),
@@ -155,7 +155,7 @@ def test_each_column_that_tells_of_a_mail_is_a_row_of_d2() -> None:
     assert {table.name: _names(table) for table in facts} == {
         table.name: columns for table, columns in facts.items()
     }
-    assert {table.name for table in metadata.tables.values() if "gmail_id" in table.c} == {
+    assert {table.name for table in metadata.tables.values() if "message_id" in table.c} == {
         *(table.name for table in facts if table is not outbox),
         *("decisions", "notifications"),
     }
@@ -227,7 +227,7 @@ def test_a_notification_holds_three_details_of_the_mail_and_whose_it_is(world: W
         "via_list",
         "created_at",
     }
-    assert (kept["gmail_id"], kept["author"]) == ("a", "ann+shop@example.com")
+    assert (kept["message_id"], kept["author"]) == ("a", "ann+shop@example.com")
     assert kept["received_at"] == link(minute=3).received_at
 
 
@@ -247,7 +247,9 @@ def test_two_workers_announce_it_once(world: World, second_store: Store) -> None
     processes = 2 * (world, replace(world, store=second_store))
     with ThreadPoolExecutor(4) as pool:
         new = [
-            gmail_id for found in pool.map(lambda one: notify(one, claim), processes) for gmail_id in found
+            message_id
+            for found in pool.map(lambda one: notify(one, claim), processes)
+            for message_id in found
         ]
 
     assert new == ["a"]
@@ -257,7 +259,8 @@ def test_two_workers_announce_it_once(world: World, second_store: Store) -> None
 @pytest.mark.rule("D11-6")
 def test_notifications_stand_in_the_order_the_mail_was_received(world: World) -> None:
     claims = [
-        join(world, gmail_id, link(minute=minute)) for gmail_id, minute in zip("abc", (9, 1, 5), strict=True)
+        join(world, message_id, link(minute=minute))
+        for message_id, minute in zip("abc", (9, 1, 5), strict=True)
     ]
 
     notify(world, *claims)
@@ -311,11 +314,13 @@ def test_purged_decisions_leave_nothing_of_the_author(world: World) -> None:
             "seen_at": datetime(2020, 1, 1, tzinfo=UTC),
         }
         ids = ("labelled", "unlabelled", "skipped")
-        tx.db.execute(insert(messages), [seen | {"gmail_id": gmail_id} for gmail_id in ids])
+        tx.db.execute(insert(messages), [seen | {"message_id": message_id} for message_id in ids])
         assert tx.retention.mails(35, 10, ()).rows == len(ids)
         left = tx.db.execute(select(decisions)).mappings().all()
 
-    assert [(row["gmail_id"], row["category"], row["author"]) for row in left] == [("labelled", "OPEN", None)]
+    assert [(row["message_id"], row["category"], row["author"]) for row in left] == [
+        ("labelled", "OPEN", None)
+    ]
     assert (left[0]["in_inbox"], left[0]["via_list"]) == (None, False)
 
 

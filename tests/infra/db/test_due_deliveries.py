@@ -26,7 +26,7 @@ def tell(world: World, channel_id: int, user_id: str, *numbers: int, late: bool 
     way = {"channel_id": channel_id, "user_id": user_id, "state": "waiting"}
     due = {"ready_at": LONG_AGO, "redrive_at": LONG_AGO}
     with world.store.begin("tests.tell") as tx:
-        rows = [{"id": n, "gmail_id": f"m{n}", **mail, **times} for n in numbers]
+        rows = [{"id": n, "message_id": f"m{n}", **mail, **times} for n in numbers]
         tx.db.execute(insert(notifications).values(OF_HERE), rows)
         tx.db.execute(insert(deliveries), [{"notification_id": n, **way, **due} for n in numbers])
 

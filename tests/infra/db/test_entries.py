@@ -31,15 +31,15 @@ def read(store: Store, query: Query = ALL, mails: int = 100) -> list[Entry]:
 
 
 def ids(entries: Sequence[Entry]) -> list[str]:
-    return [entry.gmail_id for entry in entries]
+    return [entry.message_id for entry in entries]
 
 
-def skip(world: World, gmail_id: str, outcome: Outcome) -> None:
+def skip(world: World, message_id: str, outcome: Outcome) -> None:
     """The mail matched nobody."""
     with world.store.begin("tests.skip") as tx:
         claims = tx.ledger.claim(world.mailbox_id, Step.MATCH, 1, "matcher", 60)
         tx.ledger.finish(world.mailbox_id, Step.MATCH, dict.fromkeys(claims), "matcher", {})
-        tx.decisions.skip(world.mailbox_id, {gmail_id: outcome}, [world.connection_id])
+        tx.decisions.skip(world.mailbox_id, {message_id: outcome}, [world.connection_id])
 
 
 @pytest.mark.rule("I9", "D2")
@@ -49,10 +49,10 @@ def test_a_line_says_what_became_of_a_mail_or_what_it_hangs_on(world: World) -> 
     arrive(world, "m2")
     skip(world, "m2", Outcome.SKIP_NO_CONTACT)
     arrive(world, "m3")
-    lines = {entry.gmail_id: entry for entry in read(world.store)}
+    lines = {entry.message_id: entry for entry in read(world.store)}
     known = {
-        gmail_id: (one.user_id, one.outcome, one.author, one.unfinished and one.unfinished.step)
-        for gmail_id, one in lines.items()
+        message_id: (one.user_id, one.outcome, one.author, one.unfinished and one.unfinished.step)
+        for message_id, one in lines.items()
     }
     assert known == {
         "m1": ("uwe", None, "ann@example.com", Step.ANNOUNCE),
@@ -70,7 +70,7 @@ def test_a_mail_of_two_connections_has_a_line_for_each(world: World) -> None:
     arrive(world, "m1")
     with world.store.begin("tests.skip") as tx:
         tx.decisions.skip(world.mailbox_id, {"m1": Outcome.SKIP_SPAM}, [world.connection_id, second])
-    assert [(one.gmail_id, one.user_id) for one in read(world.store)] == [("m1", "uwe"), ("m1", "carla")]
+    assert [(one.message_id, one.user_id) for one in read(world.store)] == [("m1", "uwe"), ("m1", "carla")]
 
 
 @pytest.mark.parametrize("mails", [1, 2, 100])
@@ -96,12 +96,12 @@ def test_only_the_outcomes_and_states_that_are_asked_for(world: World) -> None:
     arrive(world, "m3", "m4")
     match(world, "m3", "m4")
     with world.store.begin("tests.fail") as tx:
-        failed = (steps.c.gmail_id == "m4", steps.c.step == Step.ANNOUNCE.value)
+        failed = (steps.c.message_id == "m4", steps.c.step == Step.ANNOUNCE.value)
         tx.db.execute(update(steps).where(*failed).values(state=State.SET_ASIDE.value))
     spam = Query(outcomes=frozenset({Outcome.SKIP_SPAM}))
     assert sorted(ids(read(world.store, spam, 1))) == ["m0", "m2"]
     aside = read(world.store, Query(states=frozenset({State.SET_ASIDE})))
-    assert [(one.gmail_id, one.unfinished and one.unfinished.state) for one in aside] == [
+    assert [(one.message_id, one.unfinished and one.unfinished.state) for one in aside] == [
         ("m4", State.SET_ASIDE)
     ]
     assert sorted(ids(read(world.store, Query(states=frozenset({State.WAITING}))))) == ["m3"]
@@ -126,7 +126,7 @@ def test_no_page_reads_the_whole_ledger(store: Store) -> None:
     with store.begin("tests.done") as tx:
         tx.decisions.skip(world.mailbox_id, dict.fromkeys(mails, Outcome.SKIP_SPAM), [world.connection_id])
         tx.db.execute(update(steps).values(state=State.DONE.value))
-        tx.db.execute(update(steps).where(steps.c.gmail_id == "m7").values(state=State.SET_ASIDE.value))
+        tx.db.execute(update(steps).where(steps.c.message_id == "m7").values(state=State.SET_ASIDE.value))
         if store.engine.dialect.name == "postgresql":
             tx.db.exec_driver_sql("ANALYZE")
     for query, after, index in BY_INDEX:

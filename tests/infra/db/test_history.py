@@ -16,13 +16,13 @@ CRM = frozenset(LABELS.values())
 OPEN, CUSTOMERS = "Label_2", "Label_3"
 
 
-def added(gmail_id: str, record_id: int = 0) -> Change:
-    return Change(ChangeKind.ADDED, gmail_id, frozenset({"INBOX"}), str(record_id))
+def added(message_id: str, record_id: int = 0) -> Change:
+    return Change(ChangeKind.ADDED, message_id, frozenset({"INBOX"}), str(record_id))
 
 
-def labelled(gmail_id: str, record_id: int, *labels: str, on: bool = True) -> Change:
+def labelled(message_id: str, record_id: int, *labels: str, on: bool = True) -> Change:
     kind = ChangeKind.LABELS_ADDED if on else ChangeKind.LABELS_REMOVED
-    return Change(kind, gmail_id, frozenset(labels), str(record_id))
+    return Change(kind, message_id, frozenset(labels), str(record_id))
 
 
 def news(world: World, *changes: Change) -> tuple[Change, ...]:
@@ -86,7 +86,7 @@ def test_a_record_is_judged_once_and_a_late_one_too(world: World, change: Change
     assert news(world, younger) == (again,)
     assert news(world, late, younger) == (late, again)
     assert news(world, late, younger) == (replace(late, label_ids=frozenset()), again)
-    assert news(world, replace(younger, gmail_id="b")) == (replace(younger, gmail_id="b"),)
+    assert news(world, replace(younger, message_id="b")) == (replace(younger, message_id="b"),)
 
 
 @pytest.mark.rule("E108")

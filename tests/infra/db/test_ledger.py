@@ -41,7 +41,7 @@ def claim(
 
 def held(world: World, claims: tuple[Claim, ...], owner: str = "me", *, step: Step = Step.MATCH) -> set[str]:
     with world.store.begin("tests.held") as tx:
-        return {gmail_id for gmail_id, _ in tx.ledger.held(world.mailbox_id, step, claims, owner)}
+        return {message_id for message_id, _ in tx.ledger.held(world.mailbox_id, step, claims, owner)}
 
 
 def release(
@@ -74,9 +74,9 @@ def record(world: World, what: Found) -> tuple[str, ...]:
         return tx.messages.record(world.mailbox_id, what, "push", [world.connection_id], LABELS)
 
 
-def missing(world: World, *gmail_ids: str) -> frozenset[str]:
+def missing(world: World, *message_ids: str) -> frozenset[str]:
     with world.store.begin("tests.missing") as tx:
-        return tx.messages.missing(world.mailbox_id, gmail_ids)
+        return tx.messages.missing(world.mailbox_id, message_ids)
 
 
 def redriven(store: Store) -> set[tuple[int, Step]]:
@@ -84,16 +84,16 @@ def redriven(store: Store) -> set[tuple[int, Step]]:
         return {(mailbox_id, step) for mailbox_id, its in tx.ledger.redrive(500).items() for step in its}
 
 
-def touched(world: World, *gmail_ids: str) -> frozenset[str]:
+def touched(world: World, *message_ids: str) -> frozenset[str]:
     with world.store.begin("tests.touched") as tx:
-        return tx.messages.touched(world.mailbox_id, gmail_ids)
+        return tx.messages.touched(world.mailbox_id, message_ids)
 
 
 def outcomes(world: World) -> dict[str, str | None]:
     """The outcome of each mail that has one decision row."""
     with world.store.begin("tests.outcomes") as tx:
-        rows = tx.db.execute(select(decisions.c.gmail_id, decisions.c.outcome))
-        return {row.gmail_id: row.outcome for row in rows}
+        rows = tx.db.execute(select(decisions.c.message_id, decisions.c.outcome))
+        return {row.message_id: row.outcome for row in rows}
 
 
 def rows_of(store: Store, table: str) -> int:
@@ -102,7 +102,7 @@ def rows_of(store: Store, table: str) -> int:
 
 
 def ids(claims: tuple[Claim, ...]) -> set[str]:
-    return {one.gmail_id for one in claims}
+    return {one.message_id for one in claims}
 
 
 def at_the_same_time(times: int, do: Callable[[int], object]) -> None:
@@ -241,7 +241,7 @@ def test_what_another_has_claimed_is_not_held_any_more(world: World) -> None:
 def test_what_is_finished_is_not_held_any_more(world: World) -> None:
     arrive(world, "a", "b")
     mine = claim(world)
-    finish(world, tuple(one for one in mine if one.gmail_id == "a"))
+    finish(world, tuple(one for one in mine if one.message_id == "a"))
 
     assert held(world, mine) == {"b"}
 
@@ -565,17 +565,20 @@ def test_final_rows_are_forgotten_after_35_days_and_unfinished_ones_never(world:
     assert _known(world) == {"waiting", "blocked"}
 
 
-def _link_with_blocked_sort(world: World, gmail_id: str) -> None:
+def _link_with_blocked_sort(world: World, message_id: str) -> None:
     with world.store.begin("tests.block") as tx:
         tx.db.execute(
-            text("UPDATE steps SET state = 'done' WHERE step = 'match' AND gmail_id = :i"), {"i": gmail_id}
+            text("UPDATE steps SET state = 'done' WHERE step = 'match' AND message_id = :i"),
+            {"i": message_id},
         )
-        tx.ledger.plan(world.mailbox_id, [(gmail_id, world.connection_id, Planned(Step.SORT, State.BLOCKED))])
+        tx.ledger.plan(
+            world.mailbox_id, [(message_id, world.connection_id, Planned(Step.SORT, State.BLOCKED))]
+        )
 
 
 def _known(world: World) -> set[str]:
     with world.store.begin("tests.known") as tx:
-        return set(tx.db.scalars(select(messages.c.gmail_id)))
+        return set(tx.db.scalars(select(messages.c.message_id)))
 
 
 @pytest.mark.rule("D2", "E58")
@@ -590,7 +593,7 @@ def test_labelled_mail_keeps_its_id_and_category_and_nothing_of_its_author(world
         kept = tx.db.execute(select(decisions)).mappings().one()
     private = ("contact_id", "contact_address", "matched_by", "author", "received_at", "deal_id")
     assert {kept[column] for column in private} == {None}
-    assert (kept["gmail_id"], kept["category"]) == ("a", "OPEN")
+    assert (kept["message_id"], kept["category"]) == ("a", "OPEN")
     assert rows_of(world.store, "messages") == rows_of(world.store, "steps") == 0
 
 
@@ -605,10 +608,10 @@ def test_labelled_mail_is_never_handled_again_not_even_after_it_is_forgotten(wor
     assert record(world, Found((), (), ("a",), (), ())) == ()
 
 
-def _label(world: World, gmail_id: str) -> None:
+def _label(world: World, message_id: str) -> None:
     """The mail goes the whole way to its label."""
-    arrive(world, gmail_id)
-    match(world, gmail_id, steps=[Planned(Step.SORT, State.WAITING)])
+    arrive(world, message_id)
+    match(world, message_id, steps=[Planned(Step.SORT, State.WAITING)])
     mine = claim(world, step=Step.SORT)
     with world.store.begin("labels.record") as tx:
         tx.decisions.intend({one: Sorted(Category.OPEN, "deal 1") for one in mine})
@@ -618,8 +621,8 @@ def _label(world: World, gmail_id: str) -> None:
 
 @pytest.mark.rule("W11")
 def test_a_purge_takes_no_more_than_its_limit_the_oldest_first(world: World) -> None:
-    for gmail_id in ("c", "b", "a"):
-        record(world, Found((), ((gmail_id, Outcome.SKIP_SPAM),), (), (), ()))
+    for message_id in ("c", "b", "a"):
+        record(world, Found((), ((message_id, Outcome.SKIP_SPAM),), (), (), ()))
         let_pass(world.store, 86_400)
     let_pass(world.store, 36 * 86_400)
 
@@ -656,4 +659,4 @@ def test_notifications_outlive_the_ledger(world: World) -> None:
         assert tx.retention.mails(35, 1_000, ()).rows == 1
         told = tx.db.execute(select(notifications)).mappings().one()
 
-    assert (told["gmail_id"], told["author"], told["received_at"]) == ("a", link().author, START)
+    assert (told["message_id"], told["author"], told["received_at"]) == ("a", link().author, START)

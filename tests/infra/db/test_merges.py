@@ -70,21 +70,21 @@ def full(store: Store) -> Store:
             insert(merges), [{"location_id": 1, "version": 1, "settled_at": THEN} | one for one in others]
         )
         meant = {"category": "CUSTOMER", "changed": None}
-        tx.db.execute(update(decisions).where(decisions.c.gmail_id == "m0").values(meant))
+        tx.db.execute(update(decisions).where(decisions.c.message_id == "m0").values(meant))
         if tx.db.dialect.name == "postgresql":
             tx.db.execute(text("ANALYZE"))
     return store
 
 
-def _decision(gmail_id: str, contact_id: str) -> dict[str, Any]:
-    its = {"connection_id": 1, "mailbox_id": 1, "gmail_id": gmail_id, "contact_id": contact_id}
+def _decision(message_id: str, contact_id: str) -> dict[str, Any]:
+    its = {"connection_id": 1, "mailbox_id": 1, "message_id": message_id, "contact_id": contact_id}
     address = f"{contact_id}@example.com"
     how = {"author": address, "contact_address": address, "matched_by": "exact", "received_at": THEN}
     return {**its, **how, "category": "OPEN", "changed": {"added": [], "removed": []}, "decided_at": THEN}
 
 
-def _message(gmail_id: str) -> dict[str, Any]:
-    return {"mailbox_id": 1, "gmail_id": gmail_id, "came_by": "push", "seen_at": THEN}
+def _message(message_id: str) -> dict[str, Any]:
+    return {"mailbox_id": 1, "message_id": message_id, "came_by": "push", "seen_at": THEN}
 
 
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in ASKED.items()])
@@ -118,7 +118,7 @@ def test_mail_of_all_merged_records_is_that_of_the_survivor(full: Store) -> None
         assert earlier == {(1, "c0"): found}
         wanted = Sorted(Category.CUSTOMER, None)
         replaced = tx.of(HERE).sorting.replace(1, "c0", wanted, Category.OPEN, ["m1", "m100", "m200"])
-        assert {(one.gmail_id, one.contact_id) for one in replaced} == {("m100", "c0"), ("m200", "c0")}
+        assert {(one.message_id, one.contact_id) for one in replaced} == {("m100", "c0"), ("m200", "c0")}
         _, halves = tx.of(HERE).sorting.labelled_before([LAST])
         assert set(halves) == set(replaced)
 
@@ -148,7 +148,9 @@ def test_a_merge_asks_the_same_however_much_mail_and_however_many_records_there_
     without = merge("c1", "c2")
     one = {"connection_id": 1, "user_id": "uwe", "created_at": THEN, "contact_id": "c4"}
     with full.begin("tests.mail") as tx:
-        tx.db.execute(insert(notifications), [{**OF_HERE, **one, "gmail_id": f"m{n}"} for n in range(2_000)])
+        tx.db.execute(
+            insert(notifications), [{**OF_HERE, **one, "message_id": f"m{n}"} for n in range(2_000)]
+        )
     assert merge("c3", "c4") == without < 15
     assert merge("c5", *(f"x{n}" for n in range(1_000))) == without
 

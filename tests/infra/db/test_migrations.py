@@ -62,11 +62,12 @@ def test_the_first_release_is_brought_up_to_date_with_all_it_holds(bare_database
         now = add.replace("(connection", "(organisation_id, location_id, connection").replace(
             "(1,", "(1, 1, 1,"
         )
+        now = now.replace("gmail_id", "message_id")
         db.execute(text(now), {"id": "m4"})
-        rows = db.execute(text("SELECT id, gmail_id, kind, late FROM notifications ORDER BY id")).all()
+        rows = db.execute(text("SELECT id, message_id, kind, late FROM notifications ORDER BY id")).all()
     engine.dispose()
 
-    assert [(row.id, row.gmail_id, row.kind, bool(row.late)) for row in rows] == [
+    assert [(row.id, row.message_id, row.kind, bool(row.late)) for row in rows] == [
         (1, "m1", "mail", False),
         (2, "m2", "mail", False),
         (4, "m4", "mail", False),

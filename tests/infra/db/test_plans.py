@@ -73,7 +73,8 @@ def _announce(world: World) -> None:
         more = [{"address": f"u{n}@firm.example", "labels": {}, **moments} for n in range(MANY)]
         tx.db.execute(insert(mailboxes), more)
         tx.db.execute(
-            insert(notifications), [{**OF_HERE, **one, "id": n, "gmail_id": f"m{n}"} for n in range(1, MANY)]
+            insert(notifications),
+            [{**OF_HERE, **one, "id": n, "message_id": f"m{n}"} for n in range(1, MANY)],
         )
         tx.db.execute(
             insert(deliveries), [{**way, "notification_id": n, "user_id": "uwe"} for n in range(1, MANY)]
@@ -133,7 +134,7 @@ def _age(world: World) -> None:
     with world.store.begin("tests.age") as tx:
         tx.db.execute(update(messages).values(seen_at=LONG_AGO))
         tx.db.execute(update(mailboxes).values(redrive_at=LONG_AGO))
-        tx.db.execute(update(steps).where(steps.c.gmail_id < "m5").values(state="done"))
+        tx.db.execute(update(steps).where(steps.c.message_id < "m5").values(state="done"))
         tx.db.execute(update(notifications).values(created_at=LONG_AGO))
         tx.db.execute(update(deliveries).where(deliveries.c.notification_id < 99).values(state="set_aside"))
         tx.db.execute(insert(outbox), [its | old | {"key": f"key-{n}"} for n in range(MANY)])

@@ -43,7 +43,7 @@ def test_a_rest_writes_its_mailbox_and_none_of_what_waits(world: World) -> None:
 
     def waiting() -> list[tuple[object, ...]]:
         with world.store.begin("tests.look") as tx:
-            return [tuple(row) for row in tx.db.execute(select(steps).order_by(steps.c.gmail_id))]
+            return [tuple(row) for row in tx.db.execute(select(steps).order_by(steps.c.message_id))]
 
     def rest() -> None:
         with world.store.begin("tests.rest") as tx:

@@ -29,12 +29,12 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 SOON = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def old_mails(world: World, *gmail_ids: str, state: State = State.DONE, at: datetime = LONG_AGO) -> None:
+def old_mails(world: World, *message_ids: str, state: State = State.DONE, at: datetime = LONG_AGO) -> None:
     """All seen in one moment."""
     its = {"mailbox_id": world.mailbox_id}
     with world.store.begin("tests.old") as tx:
         tx.db.execute(
-            insert(messages), [its | {"gmail_id": i, "came_by": "push", "seen_at": at} for i in gmail_ids]
+            insert(messages), [its | {"message_id": i, "came_by": "push", "seen_at": at} for i in message_ids]
         )
         match = its | {
             "step": "match",
@@ -43,7 +43,7 @@ def old_mails(world: World, *gmail_ids: str, state: State = State.DONE, at: date
             "ready_at": at,
             "redrive_at": at,
         }
-        tx.db.execute(insert(steps), [match | {"gmail_id": i} for i in gmail_ids])
+        tx.db.execute(insert(steps), [match | {"message_id": i} for i in message_ids])
 
 
 def stretches(world: World, limit: int) -> Iterator[Forgotten]:
@@ -77,7 +77,7 @@ def test_old_mail_that_waits_is_passed_by_and_holds_up_nothing(world: World) -> 
     old_mails(world, "d", state=State.SET_ASIDE)
     assert sum(found.rows for found in stretches(world, 2)) == 3
     with world.store.begin("tests.left") as tx:
-        left = set(tx.db.scalars(select(messages.c.gmail_id)))
+        left = set(tx.db.scalars(select(messages.c.message_id)))
     assert left == {"a0", "a1", "a2", "a3", "c"}
     assert count(world.store, steps) == 5
 
@@ -123,7 +123,7 @@ def test_labelled_mail_is_forgotten_with_the_rest_where_sorting_is_off(world: Wo
 def put_on_the_list(world: World, *moments: datetime) -> None:
     with world.store.begin("tests.list") as tx:
         its = {"connection_id": world.connection_id, "user_id": "uwe"}
-        rows = [its | {"gmail_id": f"m{n}", "created_at": moment} for n, moment in enumerate(moments)]
+        rows = [its | {"message_id": f"m{n}", "created_at": moment} for n, moment in enumerate(moments)]
         tx.db.execute(insert(notifications).values(OF_HERE), rows)
 
 
@@ -145,7 +145,7 @@ def test_notifications_are_forgotten_after_a_year_and_ids_go_on(world: World) ->
                 location_id=1,
                 connection_id=1,
                 user_id="uwe",
-                gmail_id="m9",
+                message_id="m9",
                 created_at=SOON,
             )
         )

@@ -37,19 +37,19 @@ def test_the_rows_of_one_connection_are_counted_and_no_others(store: Store, data
     assert not any(nobody.values())
 
 
-def tell(world: World, user_id: str, gmail_id: str) -> None:
+def tell(world: World, user_id: str, message_id: str) -> None:
     """A mail that was announced and is on its way to a channel."""
-    arrive(world, gmail_id)
-    match(world, gmail_id)
+    arrive(world, message_id)
+    match(world, message_id)
     with world.store.begin("tests.tell") as tx:
-        claims = [Claim(gmail_id, world.connection_id, 1)]
+        claims = [Claim(message_id, world.connection_id, 1)]
         tx.notifications.notify(connection_of(tx, world), claims, tx.decisions.links(claims), KEPT)
         channel = tx.db.execute(
             insert(channels).values(
                 organisation_id=1, kind="webhook", target=b"", state="on", created_at=START
             )
         ).inserted_primary_key
-        told = tx.db.scalar(select(notifications.c.id).where(notifications.c.gmail_id == gmail_id))
+        told = tx.db.scalar(select(notifications.c.id).where(notifications.c.message_id == message_id))
         tx.db.execute(
             insert(deliveries).values(
                 channel_id=channel[0] if channel else 0,

@@ -102,9 +102,9 @@ def open_notification(
         _show(opened, folder, as_json=as_json, notice=letters.notice_as_json(notice))
     elif as_json:
         letters.show_json(
-            {"notification": letters.notice_as_json(notice), "deleted": notice.gmail_id is not None}
+            {"notification": letters.notice_as_json(notice), "deleted": notice.message_id is not None}
         )
-    elif notice.gmail_id is not None:
+    elif notice.message_id is not None:
         say("the mail was deleted meanwhile: its notification is removed")
     else:
         say(letters.WORDS[notice.kind])
@@ -176,11 +176,11 @@ def _place(token: str | None) -> Place | None:
 
 def _named(text: str, mailbox: str | None) -> tuple[str | None, str]:
     """MAILBOX/ID or ID."""
-    where, slash, gmail_id = text.rpartition("/")
+    where, slash, message_id = text.rpartition("/")
     address = mailbox_address(where if slash else mailbox)
-    if not _ID.fullmatch(gmail_id):
+    if not _ID.fullmatch(message_id):
         raise Refused("there is no such mail here")
-    return address, gmail_id
+    return address, message_id
 
 
 def add_to(app: typer.Typer) -> None:

@@ -42,7 +42,7 @@ def show_page(page: Page) -> None:
     several = len(page.asked) > 1
     for one in page.mails:
         letter = one.letter
-        where = f"{one.mailbox}/{letter.gmail_id}" if several else letter.gmail_id
+        where = f"{one.mailbox}/{letter.message_id}" if several else letter.message_id
         files = "+" if letter.attachments() else " "
         via = ", via a list" if one.via_list else ""
         _write(
@@ -134,13 +134,13 @@ def show_glance(found: Sequence[Notice], seen: Glance, *, as_json: bool) -> None
 def _glance_as_json(found: Sequence[Notice], seen: Glance) -> list[dict[str, Any]]:
     told = []
     for one in found:
-        letter = seen.letters.get(one.gmail_id or "")
+        letter = seen.letters.get(one.message_id or "")
         told.append(
             notice_as_json(one)
             | {
                 "subject": letter and letter.header("Subject"),
                 "preview": letter and letter.snippet,
-                "deleted": one.gmail_id in seen.gone,
+                "deleted": one.message_id in seen.gone,
             }
         )
     return told
@@ -156,17 +156,17 @@ def notice_as_json(one: Notice) -> dict[str, Any]:
         "from": one.author,
         "via_list": one.via_list,
         "received_at": _moment(one.received_at),
-        "message_id": one.gmail_id,
+        "message_id": one.message_id,
         "contact_id": one.contact_id,
     }
 
 
 def _words(one: Notice, seen: Glance) -> tuple[str, str]:
-    if one.gmail_id is None:
+    if one.message_id is None:
         return WORDS[one.kind], ""
-    if one.gmail_id in seen.gone:
+    if one.message_id in seen.gone:
         return "(deleted meanwhile)", ""
-    letter = seen.letters.get(one.gmail_id)
+    letter = seen.letters.get(one.message_id)
     if letter is None:
         return "(cannot be fetched now)", ""
     return letter.header("Subject") or "(no subject)", letter.snippet
@@ -175,7 +175,7 @@ def _words(one: Notice, seen: Glance) -> tuple[str, str]:
 def _as_json(one: VisibleMail) -> dict[str, Any]:
     letter = one.letter
     return {
-        "message_id": letter.gmail_id,
+        "message_id": letter.message_id,
         "mailbox": one.mailbox,
         "thread_id": letter.thread_id,
         "direction": one.direction.value,
