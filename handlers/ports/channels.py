@@ -8,17 +8,32 @@ from domain.channels import Answer, Channel, ChannelKind, ChannelReport, Target
 
 
 class OwnChannelRepository(Protocol):
-    def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> int: ...
-    def get(self, channel_id: int) -> Channel | None: ...
-    def retry(self, channel_id: int) -> int | None: ...
-    def remove(self, channel_id: int) -> bool: ...
-    def reports(self) -> tuple[ChannelReport, ...]: ...
+    def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> int:
+        """A new channel, for this user or for everybody in the organisation; what is on a list already does not go
+        there."""
+
+    def get(self, channel_id: int) -> Channel | None:
+        """One channel, whatever its state."""
+
+    def retry(self, channel_id: int) -> int | None:
+        """Switched on and awake, what was set aside waits again; returns how much that was, None for no channel."""
+
+    def remove(self, channel_id: int) -> bool:
+        """The channel and what waits for it; False when there is none."""
+
+    def reports(self) -> tuple[ChannelReport, ...]:
+        """All of the organisation's channels, the first made first."""
 
 
 class ChannelRepository(Protocol):
-    def rest(self, channel_id: int, seconds: float, trouble: str) -> None: ...
-    def answered(self, channel_id: int, trouble: str | None) -> None: ...
-    def switch_off(self, channel_id: int, trouble: str) -> None: ...
+    def rest(self, channel_id: int, seconds: float, trouble: str) -> None:
+        """The receiver is left alone for so long."""
+
+    def answered(self, channel_id: int, trouble: str | None) -> None:
+        """The receiver is there; `trouble` if it refuses what it gets."""
+
+    def switch_off(self, channel_id: int, trouble: str) -> None:
+        """Nothing goes there any more, and nothing is added for it."""
 
 
 class Sender(Protocol):

@@ -13,44 +13,123 @@ from domain.watches import Ended
 
 class MailboxRepository(Protocol):
     def get(self, mailbox_id: int) -> MailboxState | None: ...
-    def own_addresses(self, mailbox_id: int) -> frozenset[str]: ...
-    def own_and_registered(self, mailbox_id: int) -> tuple[frozenset[str], frozenset[str]]: ...
-    def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None: ...
-    def keep_own_name(self, mailbox_id: int, name: str) -> None: ...
+    def own_addresses(self, mailbox_id: int) -> frozenset[str]:
+        """Primary address and aliases, registered ones too (E14)."""
+
+    def own_and_registered(self, mailbox_id: int) -> tuple[frozenset[str], frozenset[str]]:
+        """The own addresses, and those of them that Gmail does not list (E14)."""
+
+    def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
+        """What was an own address stays one: a renamed primary becomes an alias (E99). What was registered and
+        Gmail lists by now needs no registering any more."""
+
+    def keep_own_name(self, mailbox_id: int, name: str) -> None:
+        """What its owner shows beside the primary address, "" for nothing."""
+
     def rest(
         self, mailbox_id: int, reason: str, seconds: float, *, unready: bool = False, counted: bool = True
-    ) -> None: ...
-    def succeeded(self, mailbox_id: int) -> None: ...
-    def labels_conflict(self, mailbox_id: int, waits: Sequence[timedelta]) -> timedelta | None: ...
-    def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None: ...
-    def reserve(self, address: str) -> None: ...
-    def lock(self, mailbox_ids: Collection[int]) -> None: ...
-    def rename(self, mailbox_id: int, address: str) -> bool: ...
-    def add(self, address: str, paused_at: datetime | None = None) -> int: ...
-    def id_of(self, address: str) -> int | None: ...
-    def pushed(self, address: str) -> int | None: ...
-    def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None: ...
-    def start_unwatched(self, mailbox_id: int, begun: Unwatched, retry_after: float) -> None: ...
-    def keep_watch(self, mailbox_id: int, due_after: float) -> None: ...
+    ) -> None:
+        """Gmail limits or refuses this mailbox: leave it alone for a while (E87, I4), the longer one of two.
+        `unready`: nobody is let in, and several who find that out at once count as one. Not `counted`: we
+        hold back by ourselves."""
+
+    def succeeded(self, mailbox_id: int) -> None:
+        """Gmail has answered for mail: the next rest is short again."""
+
+    def labels_conflict(self, mailbox_id: int, waits: Sequence[timedelta]) -> timedelta | None:
+        """Gmail says once more that a label is there and does not show it: nothing is sorted for the first of these
+        waits, next time for the second. None after the last: one that comes then is a new one."""
+
+    def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
+        """The ids of the three CRM labels (E54)."""
+
+    def reserve(self, address: str) -> None:
+        """One at a time may connect this mailbox, until the commit (E76).
+
+        No row's lock: those are taken from the connection to the mailbox, and here it would be the other way.
+        """
+
+    def lock(self, mailbox_ids: Collection[int]) -> None:
+        """Who changes several in one transaction takes them in order, as all do."""
+
+    def rename(self, mailbox_id: int, address: str) -> bool:
+        """The account's administrator has given it another primary address; the former one stays its own (E99).
+
+        False when the address is another mailbox's with us.
+        """
+
+    def add(self, address: str, paused_at: datetime | None = None) -> int:
+        """The mailbox of this address, made when there is none, and then paused if one of before was."""
+
+    def id_of(self, address: str) -> int | None:
+        """The mailbox of this primary address, in its exact form."""
+
+    def pushed(self, address: str) -> int | None:
+        """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not
+        waited for, as the pushes of other mailboxes would wait too: `pushed_at` comes with the next one."""
+
+    def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
+        """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made
+        anew."""
+
+    def start_unwatched(self, mailbox_id: int, begun: Unwatched, retry_after: float) -> None:
+        """The same where no watch could be had: the sweep looks into it, and a watch is tried again (E82, E85)."""
+
+    def keep_watch(self, mailbox_id: int, due_after: float) -> None:
+        """The watch of before does for another while."""
+
     def watch_failed(
         self, mailbox_id: int, reason: str, retry_after: float, *, stopped: bool = False
-    ) -> None: ...
-    def hasten_watch(self, mailbox_id: int) -> None: ...
-    def ids(self, address: str | None = None) -> tuple[int, ...]: ...
-    def paused_at(self, mailbox_id: int) -> datetime | None: ...
-    def forget(self, mailbox_id: int) -> None: ...
-    def pause(self, mailbox_id: int) -> None: ...
-    def resume(self, mailbox_id: int) -> None: ...
-    def brake(self, address: str | None, after: int, limit: int) -> tuple[int, ...]: ...
-    def release(self, address: str | None, after: int, limit: int) -> tuple[int, ...]: ...
-    def delete(self, mailbox_id: int) -> None: ...
-    def redrive_syncs(self, limit: int, again_after: float) -> tuple[int, ...]: ...
-    def is_watch_due(self, mailbox_id: int, within: float) -> bool: ...
-    def redrive_watches(self, limit: int, again_after: float) -> tuple[int, ...]: ...
+    ) -> None:
+        """The sweep carries on, and renewal is tried again (E85). None stands where the one of before was `stopped`."""
+
+    def hasten_watch(self, mailbox_id: int) -> None:
+        """The watch is to be renewed now."""
+
+    def ids(self, address: str | None = None) -> tuple[int, ...]:
+        """The mailbox of this address, or all of them."""
+
+    def paused_at(self, mailbox_id: int) -> datetime | None:
+        """Since when an operator has paused it, None when it is not paused."""
+
+    def forget(self, mailbox_id: int) -> None:
+        """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
+
+    def pause(self, mailbox_id: int) -> None:
+        """Nobody is signed in: nothing is due until that changes (E86).
+
+        It may just have changed: the row is locked before the look, so that what is due by then stays due.
+        """
+
+    def resume(self, mailbox_id: int) -> None:
+        """Somebody has signed in again: catch up now (D12)."""
+
+    def brake(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
+        """Pause this mailbox, or so many of all with a higher id than `after`, by hand; returns those that were not
+        paused before, in order."""
+
+    def release(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
+        """The pause is over: catch up now, and renew the watch, which counts as none, for it may have ended (E85)."""
+
+    def delete(self, mailbox_id: int) -> None:
+        """Nobody uses the mailbox any more."""
+
+    def redrive_syncs(self, limit: int, again_after: float) -> tuple[int, ...]:
+        """Mailboxes to catch up now, the longest due first; each is named again after so many seconds at most."""
+
+    def is_watch_due(self, mailbox_id: int, within: float) -> bool:
+        """Whether the watch is to be renewed within so many seconds: one of several jobs has done it."""
+
+    def redrive_watches(self, limit: int, again_after: float) -> tuple[int, ...]:
+        """Mailboxes whose watch is to be renewed now (E85)."""
 
 
 class HistoryRepository(Protocol):
-    def stand(self, mailbox_id: int, cursor: str | None) -> datetime | None: ...
+    def stand(self, mailbox_id: int, cursor: str | None) -> datetime | None:
+        """Who stands at the cursor may `keep` what comes of it, and nobody else until the commit: returns the
+        database's time. None when another run has moved the cursor meanwhile (W1), or the mailbox has been paused:
+        then the walk ends here."""
+
     def keep(
         self,
         mailbox_id: int,
@@ -59,14 +138,41 @@ class HistoryRepository(Protocol):
         *,
         ended: Ended | None = None,
         redrive_within: float | None = None,
-    ) -> None: ...
-    def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool: ...
-    def goes_on(self, mailbox_id: int) -> bool: ...
-    def is_compare_due(self, mailbox_id: int, within: float) -> bool: ...
-    def redrive_comparisons(self, limit: int, again_after: float) -> tuple[int, ...]: ...
-    def hasten_comparison(self, mailbox_id: int, seconds: float) -> None: ...
-    def missing(self, mailbox_id: int, message_ids: Collection[str], came_by: str) -> Missing: ...
-    def compared(self, mailbox_id: int, found: Compared | None, due_at: datetime) -> None: ...
+    ) -> None:
+        """All that a page leaves in the mailbox's row, which is written once: where we stand now, what the end of the
+        walk says, and when what has come to wait is asked for again.
+
+        What has settled since `before` is told no more: the records judged up to there are forgotten, after the page
+        that has told of them once more."""
+
+    def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
+        """A look that found nothing to walk has the same end; False where `stand` is None."""
+
+    def goes_on(self, mailbox_id: int) -> bool:
+        """Whether the mailbox is watched and not paused; so it stays until the commit."""
+
+    def is_compare_due(self, mailbox_id: int, within: float) -> bool:
+        """Whether the list is to be compared within so many seconds: one of several jobs has done it."""
+
+    def redrive_comparisons(self, limit: int, again_after: float) -> tuple[int, ...]:
+        """Mailboxes whose list is to be compared now, unless they are paused; each is named again after so many
+        seconds."""
+
+    def hasten_comparison(self, mailbox_id: int, seconds: float) -> None:
+        """It is due in so many seconds at the latest."""
+
+    def missing(self, mailbox_id: int, message_ids: Collection[str], came_by: str) -> Missing:
+        """What of a list the ledger does not have, or has as lying in Spam or Trash; `came_by` is how what was
+        missing before has come."""
+
+    def compared(self, mailbox_id: int, found: Compared | None, due_at: datetime) -> None:
+        """What came of it, None where there was nothing to compare yet, and when the next one is due."""
+
     def news(
         self, mailbox_id: int, changes: Sequence[Change], crm_labels: frozenset[str]
-    ) -> tuple[Change, ...]: ...
+    ) -> tuple[Change, ...]:
+        """What of a page the ledger does not know yet: history is walked again from the settled cursor (E108).
+
+        A change of labels is known by its record, message, label and direction, so that one which is shown late is
+        judged, and one which is shown again is not. It counts as judged from now on.
+        """

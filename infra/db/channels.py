@@ -32,7 +32,6 @@ class ChannelRepository:
         return self._read(row)
 
     def rest(self, channel_id: int, seconds: float, trouble: str) -> None:
-        """The receiver is left alone for so long."""
         self._update(
             channel_id,
             resting_until=db_now(seconds),
@@ -41,11 +40,9 @@ class ChannelRepository:
         )
 
     def answered(self, channel_id: int, trouble: str | None) -> None:
-        """The receiver is there; `trouble` if it refuses what it gets."""
         self._db.execute(_ANSWERED, {"of_channel": channel_id, "why": trouble})
 
     def switch_off(self, channel_id: int, trouble: str) -> None:
-        """Nothing goes there any more, and nothing is added for it."""
         self._update(channel_id, state=ChannelState.OFF.value, trouble=trouble)
 
     def _update(self, channel_id: int, **values: Any) -> None:
@@ -64,8 +61,6 @@ class OrganisationChannelRepository(ChannelRepository):
         self._here = channels.c.organisation_id == organisation_id
 
     def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> int:
-        """A new channel, for this user or for everybody in the organisation; what is on a list already does not go
-        there."""
         added = self._db.scalars(
             insert(channels)
             .values(
@@ -81,12 +76,10 @@ class OrganisationChannelRepository(ChannelRepository):
         return int(added.one())
 
     def get(self, channel_id: int) -> Channel | None:
-        """One channel, whatever its state."""
         row = self._db.execute(select(channels).where(*self._its(channel_id))).one_or_none()
         return self._read(row) if row else None
 
     def retry(self, channel_id: int) -> int | None:
-        """Switched on and awake, what was set aside waits again; returns how much that was, None for no channel."""
         awake = {"state": ChannelState.ACTIVE.value, "resting_until": None, "failures": 0, "trouble": None}
         if self._db.execute(update(channels).where(*self._its(channel_id)).values(awake)).rowcount != 1:
             return None
@@ -97,14 +90,12 @@ class OrganisationChannelRepository(ChannelRepository):
         return self._db.execute(DELIVERIES.retry(*aside, trouble=None)).rowcount
 
     def remove(self, channel_id: int) -> bool:
-        """The channel and what waits for it; False when there is none."""
         lock(self._db, channels, *self._its(channel_id))
         its = select(channels.c.id).where(*self._its(channel_id))
         lock(self._db, deliveries, deliveries.c.channel_id.in_(its))  # they go with it
         return self._db.execute(delete(channels).where(*self._its(channel_id))).rowcount == 1
 
     def reports(self) -> tuple[ChannelReport, ...]:
-        """All of the organisation's channels, the first made first."""
         waits = deliveries.c.state == State.WAITING.value
         waiting = case((waits, 1))
         set_aside = case((deliveries.c.state == State.SET_ASIDE.value, 1))

@@ -19,19 +19,16 @@ class ReportRepository:
         self._db = db
 
     def totals(self, mailbox: str | None, due_after: float) -> Totals:
-        """All mailboxes together, or one; each is due so many seconds after it was looked at, or has rested."""
         mail = self._db.execute(status.all_mail(mailbox)).one()
         counted = self._db.execute(status.all_mailboxes(mailbox)).one()
         return status.totals(mail, counted, due_after)
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
-        """One mailbox, or all of them, those in trouble first."""
         return tuple(map(status.report, self._db.execute(status.each(mailbox, limit))))
 
     def changed_by_hand(
         self, since: datetime, mailbox_id: int | None = None
     ) -> Mapping[int, tuple[str, ...]]:
-        """By mailbox: mail that sorting has changed since and the user after it, as far as history has told (I6)."""
         named = () if mailbox_id is None else (decisions.c.mailbox_id == mailbox_id,)
         rows = self._db.execute(
             select(decisions.c.mailbox_id, decisions.c.message_id)
@@ -56,20 +53,16 @@ class ReportRepository:
         return {mailbox_id: tuple(ids) for mailbox_id, ids in found.items()}
 
     def count_outdated(self) -> Mapping[Records, int]:
-        """How many records of each kind are out of date, whosever they are."""
         rows = self._db.execute(select(outdated.c.kind, func.count()).group_by(outdated.c.kind))
         return {Records(kind): times for kind, times in rows}
 
     def zones(self, limit: int) -> Mapping[int, str | None]:
-        """The time zones of the first so many organisations; None where none was set."""
         zone = and_(settings.c.organisation_id == organisations.c.id, settings.c.name == "time-zone")
         found = select(organisations.c.id, settings.c.value).outerjoin(settings, zone)
         rows = self._db.execute(found.order_by(organisations.c.id).limit(limit))
         return {row.id: row.value for row in rows}
 
     def uncategorised_stages(self, limit: int) -> tuple[Mapping[str, int], int]:
-        """Stages that count as OPEN because they have no category, with the number of their deals, those with the most
-        first; and how many such stages there are (E9)."""
         of = deals.c.uncategorised
         stages = self._db.scalar(select(func.count(deals.c.stage.distinct())).where(of)) or 0
         rows = self._db.execute(

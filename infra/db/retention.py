@@ -78,17 +78,14 @@ class RetentionRepository:
         self._db = db
 
     def take_turn(self, duty: str, seconds: float) -> bool:
-        """Whether the duty is due; if so it is ours, and due again after so many seconds."""
         insert_new(self._db, duties, [{"name": duty}], due_at=db_now())
         due = (duties.c.name == duty, duties.c.due_at <= db_now())
         return self._db.execute(update(duties).where(*due).values(due_at=db_now(seconds))).rowcount == 1
 
     def keep_turn(self, duty: str, seconds: float) -> None:
-        """It is due again in so many seconds."""
         self._db.execute(update(duties).where(duties.c.name == duty).values(due_at=db_now(seconds)))
 
     def mails(self, days: int, limit: int, after: After) -> Forgotten:
-        """Mail seen longer ago and done with. Of what sorting has labelled id and category stay while it is on."""
         old = select(*_SEEN).where(messages.c.seen_at < db_now(-_DAY * days), *_behind(after))
         rows = self._db.execute(old.order_by(*_SEEN).limit(limit)).all()
         if not rows:
@@ -118,7 +115,6 @@ class RetentionRepository:
             lock(self._db, table, among(_mail_of(table), mails), *where)
 
     def notifications(self, days: int, limit: int, after: After) -> Forgotten:
-        """Those put on a list longer ago, unless they wait for a channel. Ids grow with time: no other index."""
         old, more = self._old(notifications.c.id, notifications.c.created_at, days, limit, after)
         these = notifications.c.id.in_(old)
         if not old:
@@ -128,7 +124,6 @@ class RetentionRepository:
         return Forgotten(self._db.execute(delete(notifications).where(these, ~_ON_ITS_WAY)).rowcount, more)
 
     def deliveries(self, days: int, limit: int, after: After) -> Forgotten:
-        """What has waited so long for a channel, or was set aside there, and is not being sent right now."""
         key = (deliveries.c.notification_id, deliveries.c.channel_id)
         page = select(*key, (notifications.c.created_at < db_now(-_DAY * days)).label("old"))
         page = page.join(notifications, notifications.c.id == deliveries.c.notification_id)
@@ -150,7 +145,6 @@ class RetentionRepository:
         return Forgotten(sum(lost.values()), tuple(rows[-1])[:2] if more else None, lost)
 
     def sent(self, days: int, limit: int, after: After) -> Forgotten:
-        """Mail that users asked to be sent longer ago."""
         old, more = self._old(outbox.c.id, outbox.c.created_at, days, limit, after)
         if not old:
             return Forgotten(0, None)
@@ -159,8 +153,6 @@ class RetentionRepository:
         return Forgotten(self._db.execute(delete(outbox).where(these)).rowcount, more)
 
     def versions(self, days: int, limit: int, after: After) -> Forgotten:
-        """Those of records that were deleted longer ago, unless they are back. One that others were merged into tells
-        that these are over with it, and stays as long as the merges."""
         key = tuple(crm_versions.primary_key.columns)
         is_old = crm_versions.c.deleted_at < db_now(-_DAY * days)
         page = self._oldest(crm_versions.c.deleted_at, days, limit, after)
@@ -173,8 +165,6 @@ class RetentionRepository:
         return Forgotten(rows, page[-1] if len(page) == limit else None)
 
     def merges(self, days: int, limit: int) -> Forgotten:
-        """What the CRM has merged longer ago, of one location: the records of which nothing counts any more, as if the
-        CRM had deleted them, and the merges that nobody asks for any more."""
         old = [row[1:] for row in self._oldest(merges.c.settled_at, days, limit)]
         if not old:
             return Forgotten(0, None)
@@ -190,7 +180,6 @@ class RetentionRepository:
         return Forgotten(records + its.forget(still, outlived, before), (location_id,) if more else None)
 
     def sign_ins(self) -> None:
-        """Those that nobody came back for."""
         self._db.execute(delete(sign_ins).where(sign_ins.c.expires_at <= db_now()))
 
     def _oldest(self, moment: Column[Any], days: int, limit: int, after: After = ()) -> list[tuple[Any, ...]]:

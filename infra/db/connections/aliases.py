@@ -71,12 +71,9 @@ class AliasRepository:
         self._here = connections.c.location_id == location.id
 
     def reserve(self, address: str) -> None:
-        """One at a time may register this address, until the commit: it is an alias of one mailbox of the organisation
-        at most."""
         take_turn(self._db, f"alias {self._location.organisation_id} {loose(address)}")
 
     def add(self, connection: Connection, address: str) -> bool:
-        """Register it; False when it is there already."""
         row = {"mailbox_id": connection.mailbox_id, "address": address, "loose": loose(address)}
         column = mailbox_addresses.c.address
         return bool(
@@ -84,7 +81,6 @@ class AliasRepository:
         )
 
     def remove(self, connection: Connection, address: str) -> bool:
-        """It counts no more; False when it was not registered for this connection."""
         this = (
             mailbox_addresses.c.mailbox_id == connection.mailbox_id,
             mailbox_addresses.c.alias_of == connection.id,
@@ -93,13 +89,11 @@ class AliasRepository:
         return self._db.execute(delete(mailbox_addresses).where(*this)).rowcount > 0
 
     def end(self, connection: Connection) -> None:
-        """All of its aliases end with the connection."""
         here = mailbox_addresses.c
         its = (here.mailbox_id == connection.mailbox_id, here.alias_of == connection.id)
         self._db.execute(delete(mailbox_addresses).where(*its))
 
     def of_users(self, user_ids: Collection[str] | None = None) -> tuple[Alias, ...]:
-        """Those of these users' connections, or all, by user and address."""
         named: tuple[ColumnElement[bool], ...] = ()
         if user_ids is not None:
             theirs = connections.c.user_id.in_(user_ids)
@@ -133,7 +127,6 @@ class AliasRepository:
         )
 
     def holders(self, addresses: Collection[str]) -> Mapping[str, Holders]:
-        """Who in the organisation has these, by their loose form."""
         keys = sorted(set(map(loose, addresses)))
         organisation_id = self._location.organisation_id
         everywhere = contact_addresses.c.location_id.in_(locations_of(organisation_id))

@@ -36,38 +36,25 @@ class ConnectionRepository(DisconnectingRepository):
         self._cipher = cipher
 
     def working(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
-        """Those that are switched on; nobody while the mailbox is paused (D3 row 1)."""
         rows = self._db.execute(_WORKING[locked], {"of_mailbox": mailbox_id})
         return tuple(map(self._read, rows))
 
     def switched_on(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
-        """Active connections of the mailbox with a feature on, paused or not, the first made first.
-
-        `locked` keeps their settings as they are until the commit (W6), and puts the notifications of one
-        connection into the order of their commits, so that a reader who asks for "after" misses none.
-        """
         rows = self._db.execute(_SWITCHED_ON[locked], {"of_mailbox": mailbox_id})
         return tuple(map(self._read, rows))
 
     def get(self, connection_id: int) -> Connection | None:
-        """One connection, whatever its state."""
         row = self._db.execute(select(connections).where(connections.c.id == connection_id)).one_or_none()
         return self._read(row) if row else None
 
     def of_ids(self, connection_ids: Collection[int]) -> Mapping[int, Connection]:
-        """These, by id, whatever their state."""
         found = (self.those(connections.c.id.in_(chunk)) for chunk in chunks(connection_ids))
         return {connection.id: connection for those in found for connection in those}
 
     def of_mailbox(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
-        """All connections of the mailbox, whatever their state."""
         return self.those(connections.c.mailbox_id == mailbox_id, locked=locked)
 
     def change(self, connection_id: int, features: Features, *, dry_run: bool) -> None:
-        """New settings, at once also for jobs in flight: the version grows (W6). Sorting begins afresh (E67).
-
-        What was kept for a feature that goes off is to be deleted now.
-        """
         self._update(
             connection_id,
             **on.values(features),
@@ -78,8 +65,6 @@ class ConnectionRepository(DisconnectingRepository):
         )
 
     def sign_in_again(self, connection_id: int, grant: Grant) -> None:
-        """The user has signed in with the same account: what waited goes on (D12). What is left to delete of before
-        stays due."""
         self._update(
             connection_id,
             state=ConnectionState.ACTIVE.value,
@@ -90,24 +75,17 @@ class ConnectionRepository(DisconnectingRepository):
         )
 
     def pause(self, connection_id: int) -> bool:
-        """The CRM has withdrawn its user's permission (D12); True when it was active."""
         return self._turn(connection_id, ConnectionState.ACTIVE, ConnectionState.PAUSED)
 
     def resume(self, connection_id: int) -> bool:
-        """The permission is back; True when it was paused."""
         return self._turn(connection_id, ConnectionState.PAUSED, ConnectionState.ACTIVE)
 
     def keep_grant(self, connection: Connection, grant: Grant) -> None:
-        """A refreshed access token, so that other processes need no refresh of their own.
-
-        Not if the connection has changed since it was read: its user may have signed in again.
-        """
         self._update(
             connection.id, connections.c.version == connection.version, grant=self._cipher.seal(grant)
         )
 
     def need_sign_in(self, connection: Connection, trouble: str | None = None) -> bool:
-        """The grant that the connection was read with is gone (E86); True for the one who noticed first."""
         return self._update(
             connection.id,
             connections.c.version == connection.version,
@@ -119,15 +97,12 @@ class ConnectionRepository(DisconnectingRepository):
         )
 
     def refuse(self, connection: Connection, reason: str | None) -> bool:
-        """Why its service account is not let in for now, None when it is; True for the one who noticed first."""
         known = connections.c.access_trouble
         is_new = known.is_(None) if reason else known.is_not(None)
         this = (connections.c.version == connection.version, is_new)
         return self._update(connection.id, *this, access_trouble=reason)
 
     def stop_sorting(self, connection: Connection, reason: str) -> bool:
-        """Sorting is in state "error" until the settings are saved again (E67); True for the one who noticed
-        first. Not if they have been since."""
         return self._update(
             connection.id,
             connections.c.version == connection.version,
@@ -136,7 +111,6 @@ class ConnectionRepository(DisconnectingRepository):
         )
 
     def switch_off(self, connection_id: int) -> None:
-        """Nothing more is done for it, and its settings go; the row stays until the grant is ended at Google."""
         its = select(connections.c.location_id, connections.c.user_id).where(
             connections.c.id == connection_id
         )
@@ -155,20 +129,17 @@ class ConnectionRepository(DisconnectingRepository):
         )
 
     def drop_grant(self, connection_id: int) -> None:
-        """It is deleted here and not ended at Google (T4)."""
         self._update(connection_id, grant=None, version=connections.c.version + 1)
 
     def share(
         self, connection_id: int, sharing: Sharing | None = None, excluded: Collection[str] | None = None
     ) -> None:
-        """The owner's own choice (D13); None leaves it as it is."""
         if sharing is not None:
             self._update(connection_id, sharing=sharing.value)
         if excluded is not None:
             self._update(connection_id, excluded_domains=sorted(excluded))
 
     def share_contact(self, connection: Connection, contact_id: str, *, shared: bool) -> None:
-        """Switch "share e-mails" for a record on or off (D13, Custom)."""
         tick = {
             "connection_id": connection.id,
             "contact_id": contact_id,
@@ -183,14 +154,12 @@ class ConnectionRepository(DisconnectingRepository):
             )
 
     def shared_contacts(self, connection_id: int) -> frozenset[str]:
-        """The records for which the owner has switched on "share e-mails"."""
         tick = shared_contacts.c
         ticks = select(whose(tick.contact_id)).where(tick.connection_id == connection_id)
         merged = shared_contacts.outerjoin(merges, is_merge_of(tick.location_id, tick.contact_id))
         return frozenset(self._db.scalars(ticks.select_from(merged)))
 
     def delete(self, connection: Connection) -> bool:
-        """The connection and its grant, unless it was made anew since it was read."""
         this = (connections.c.id == connection.id, connections.c.version == connection.version)
         return self._db.execute(delete(connections).where(*this)).rowcount == 1
 

@@ -39,46 +39,32 @@ class DisconnectingRepository:
         self._db = db
 
     def is_left(self, mailbox_id: int) -> bool:
-        """Whether somebody may be ending a grant of this mailbox at Google right now."""
         left = (connections.c.mailbox_id == mailbox_id, _OFF, connections.c.leave_due_at > db_now())
         return self._db.scalar(select(exists().where(*left))) or False
 
     def take_leave(self, connection_id: int, seconds: float) -> bool:
-        """Whoever ends the connection at Google has so many seconds; False when it is not off any more."""
         return self._due(connection_id, seconds, _OFF)
 
     def hold_leaving(self, connection_id: int, seconds: float) -> bool:
-        """Whoever deletes what is left has so many seconds, and the row until the commit; False when there is nothing
-        left to do."""
         return self._due(connection_id, seconds, connections.c.leave_due_at.is_not(None))
 
     def has_left(self, connection_id: int) -> None:
-        """Nothing is left to delete. A connection that is off is to be ended at Google now."""
         done = update(connections).where(connections.c.id == connection_id)
         self._db.execute(done.values(leave_due_at=case((_OFF, db_now()))))
 
     def leaving_in(self, mailbox_id: int) -> tuple[int, ...]:
-        """Connections of the mailbox for which something is left to do."""
         left = (connections.c.mailbox_id == mailbox_id, connections.c.leave_due_at.is_not(None))
         return tuple(self._db.scalars(select(connections.c.id).where(*left).order_by(connections.c.id)))
 
     def redrive_leaving(self, limit: int, again_after: float) -> tuple[int, ...]:
-        """Connections for which something is left to do now; each is named again after so many seconds."""
         return redrive(self._db, connections.c.leave_due_at, limit, again_after)
 
     def delete_notices(self, connection_id: int) -> None:
-        """What tells of the connection itself, on its user's list and on its way."""
         self._delete_notifications(
             notifications.c.connection_id == connection_id, notifications.c.message_id.is_(None)
         )
 
     def delete_mail(self, connection: Left, limit: int, after: After, *, alone: bool) -> Forgotten:
-        """A stretch of what was kept of mail for a connection whose features are off, by the ids of the mails; of the
-        mailbox too where it is `alone`, with nobody else keeping mail of it (D12, Z44). About `limit` rows of each
-        table are looked at from `after` on.
-
-        While MailMagnet is on only what was kept for sorting goes.
-        """
         of_mailbox = steps.c.mailbox_id == connection.mailbox_id
         theirs = (of_mailbox,) if alone else (of_mailbox, steps.c.connection_id == connection.id)
         its = decisions.c.connection_id == connection.id

@@ -29,8 +29,6 @@ class SharingRepository:
     def mailboxes(
         self, viewer_id: str, contact_id: str | None, policy: SharingPolicy
     ) -> tuple[SharedMailbox, ...]:
-        """The viewer's own mailbox, and for a record those that somebody may share with him: all that D13 can
-        allow, and few besides. Nothing of a connection that is off or whose user lost the permission."""
         these: list[ColumnElement[bool]] = [connections.c.user_id == viewer_id]
         ticked: ColumnElement[bool] = false()
         if contact_id is not None:
@@ -88,7 +86,6 @@ class SharingRepository:
         return tuple(_read(row) for row in rows)
 
     def users(self) -> tuple[str, ...]:
-        """The users who have a connection, two of them at most: for a setup that has only one."""
         ends = select(func.min(connections.c.user_id), func.max(connections.c.user_id))
         first, last = self._db.execute(ends.where(self._here, connections.c.state.in_(_SHOWN))).one()
         return tuple(sorted({first, last} - {None}))

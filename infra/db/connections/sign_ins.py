@@ -20,7 +20,6 @@ class SignInRepository:
         self._cipher = cipher
 
     def begin(self, state: str, sign_in: SignIn, seconds: float) -> None:
-        """One more; those of the location that nobody came back for are gone."""
         here = sign_ins.c.location_id == self._location.id
         self._db.execute(delete(sign_ins).where(here, sign_ins.c.expires_at <= db_now()))
         self._db.execute(
@@ -35,7 +34,6 @@ class SignInRepository:
         )
 
     def take(self, state: str, user_id: str) -> SignIn | None:
-        """The sign-in that this user began with this state, for whoever comes first and in time."""
         good = sign_ins.c.expires_at > db_now()
         here = sign_ins.c.location_id == self._location.id
         row = self._db.execute(

@@ -26,11 +26,9 @@ class OrganisationConnectionRepository:
         self._here: ColumnElement[bool] = connections.c.location_id.in_(locations_of(organisation_id))
 
     def of_user(self, user_id: str) -> tuple[Connection, ...]:
-        """All connections of the user, whatever their state."""
         return self._rows.those(self._here, connections.c.user_id == user_id)
 
     def of_users(self, user_ids: Collection[str]) -> tuple[Connection, ...]:
-        """All connections of these users, locked until the commit, the first made first."""
         found: list[Connection] = []
         for chunk in chunks(sorted(set(user_ids))):
             found += self._rows.those(self._here, connections.c.user_id.in_(chunk), locked=True)
@@ -46,17 +44,14 @@ class LocationConnectionRepository(OrganisationConnectionRepository):
         self._here = connections.c.location_id == location.id
 
     def ids(self) -> tuple[int, ...]:
-        """All that there are, the first made first."""
         return tuple(self._db.scalars(select(connections.c.id).where(self._here).order_by(connections.c.id)))
 
     def living(self, limit: int) -> tuple[Connection, ...]:
-        """So many that are not switched off, locked until the commit, the first made first."""
         return self._rows.those(
             self._here, connections.c.state != ConnectionState.OFF.value, locked=True, limit=limit
         )
 
     def add(self, user_id: str, mailbox_id: int, grant: Grant, sharing: Sharing) -> int:
-        """A new LIVE connection with all features off (Z11)."""
         added = self._db.scalars(
             insert(connections)
             .values(

@@ -32,8 +32,6 @@ class BelongingRepository:
         self._location = location
 
     def delete_some(self, limit: int, *, organisation: bool) -> Mapping[str, int]:
-        """So many rows of each table at most, with what belongs to them; of the `organisation` too, where it ends with
-        the location. Returns how many, by table: nothing where nothing is left."""
         found: dict[str, int] = {}
         for table, here in self._tables(organisation=organisation):
             key = tuple(table.primary_key)

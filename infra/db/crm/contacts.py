@@ -46,7 +46,6 @@ class ContactRepository:
         self._here = {"here": location.id}
 
     def candidates(self, addresses: Collection[str]) -> tuple[ContactAddress, ...]:
-        """Every address of a record that may be one of these, by D5's exact or loose form."""
         found: list[ContactAddress] = []
         for chunk in chunks(set(addresses)):
             keys = list({loose(address) for address in chunk})
@@ -57,7 +56,6 @@ class ContactRepository:
         return tuple(found)
 
     def addresses_of(self, contact_id: str) -> tuple[str, ...] | None:
-        """The addresses that the record has now, in their exact form (Z45); None when there is no such record."""
         this = (contacts.c.location_id == self._location.id, contacts.c.id == contact_id, ~is_merged())
         same = same_as(self._location.id, contact_id, ~merges.c.outlived).subquery("same")
         its = (contact_addresses.c.location_id == contacts.c.location_id) & (
@@ -73,7 +71,6 @@ class ContactRepository:
         return tuple(address for address in found if address is not None) if found else None
 
     def may_open(self, contact_id: str, user_id: str) -> bool:
-        """Whether the user may open the record (D13): it is his, he is named, or nobody is."""
         viewers = exists().where(
             contact_viewers.c.location_id == contacts.c.location_id,
             contact_viewers.c.contact_id == contacts.c.id,
@@ -85,8 +82,6 @@ class ContactRepository:
         return self._db.scalar(select(contacts.c.id).where(*this, allowed)) is not None
 
     def users_among(self, addresses: Collection[str]) -> frozenset[str]:
-        """The login and mailbox addresses of the organisation's users that these are, in either form of D5 (D3 row 9,
-        E13, T2)."""
         found: set[str] = set()
         for chunk in chunks(set(map(loose, addresses))):
             found.update(
@@ -95,7 +90,6 @@ class ContactRepository:
         return frozenset(found)
 
     def deals_of(self, contact_ids: Collection[str]) -> Mapping[str, tuple[Deal, ...]]:
-        """Deals in which the contact is the main contact or has a role (Part A), by contact."""
         found: dict[str, list[Deal]] = {}
         for chunk in chunks(set(contact_ids)):
             for row in self._db.execute(_DEALS, self._here | {"contact_ids": chunk}):

@@ -14,19 +14,15 @@ class OrganisationRepository:
         self._db = db
 
     def named(self, organisation: str, name: str) -> tuple[NamedLocation, ...]:
-        """The location of these names, or none."""
         return self._read(_ALL.where(organisations.c.name == organisation, locations.c.name == name))
 
     def first(self, limit: int) -> tuple[NamedLocation, ...]:
-        """So many at most, the first made first."""
         return self._read(_ALL.order_by(locations.c.id).limit(limit))
 
     def all(self) -> tuple[NamedLocation, ...]:
-        """By their names."""
         return self._read(_ALL.order_by(organisations.c.name, locations.c.name))
 
     def name_of(self, location: Location) -> NamedLocation:
-        """It as people call it."""
         [found] = self._read(_ALL.where(locations.c.id == location.id))
         return found
 
@@ -37,22 +33,18 @@ class OrganisationRepository:
         )
 
     def add(self, organisation: str, name: str) -> bool:
-        """A new location, in a new organisation where there is none of its name; False when there is one already."""
         insert_new(self._db, organisations, [{"name": organisation}])
         its = self._db.scalar(select(organisations.c.id).where(organisations.c.name == organisation))
         row = {"organisation_id": its, "name": name}
         return bool(insert_returning(self._db, locations, [row], locations.c.id))
 
     def is_last(self, location: Location) -> bool:
-        """Whether its organisation has no other one. Whoever adds one meanwhile waits until the commit, and so does
-        whoever adds anything to this one."""
         lock(self._db, organisations, organisations.c.id == location.organisation_id)
         lock(self._db, locations, locations.c.organisation_id == location.organisation_id)
         others = (locations.c.organisation_id == location.organisation_id, locations.c.id != location.id)
         return not self._db.scalar(select(exists().where(*others)))
 
     def delete(self, location: Location, *, organisation: bool) -> None:
-        """The location, and the organisation where this is its last. Nothing may belong to it any more."""
         self._db.execute(delete(locations).where(locations.c.id == location.id))
         if organisation:
             self._db.execute(delete(organisations).where(organisations.c.id == location.organisation_id))

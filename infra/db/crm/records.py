@@ -46,8 +46,6 @@ class CrmRepository:
         self._merges = MergeRepository(db, location)
 
     def put(self, records: Collection[Record]) -> None:
-        """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced
-        as a set. Of two with one id the later counts."""
         ids = {kind: [one.id for one in records if isinstance(one, type_)] for kind, type_ in _TYPES.items()}
         merging = [one for one in records if isinstance(one, ContactRecord) and one.merged_from]
         if ids[Records.CONTACTS]:
@@ -67,32 +65,27 @@ class CrmRepository:
         self._put_users({one.id: one for one in records if isinstance(one, UserRecord)}.values())
 
     def ids_after(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
-        """The ids of a kind in the database's order, a page at a time; "" begins."""
         key = _TABLES[kind].c.id
         page = select(key).where(self._here(_TABLES[kind]), key > last)
         return tuple(self._db.scalars(page.order_by(key).limit(limit)))
 
     def ids_with_separator(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
-        """The same of ids that look like several in a cell (E107)."""
         key = _TABLES[kind].c.id
         odd = or_(*(key.contains(separator) for separator in SEPARATORS))
         page = select(key).where(self._here(_TABLES[kind]), key > last, odd)
         return tuple(self._db.scalars(page.order_by(key).limit(limit)))
 
     def roles_with_separator(self) -> frozenset[str]:
-        """Roles that look like several in a cell."""
         odd = or_(*(users.c.role.contains(separator) for separator in SEPARATORS))
         return frozenset(self._db.scalars(select(users.c.role).where(self._here(users), odd).distinct()))
 
     def known(self, kind: Records, ids: Collection[str]) -> frozenset[str]:
-        """Which of these there are."""
         key, here = _TABLES[kind].c.id, self._here(_TABLES[kind])
         return frozenset(
             one for chunk in chunks(ids) for one in self._db.scalars(select(key).where(here, key.in_(chunk)))
         )
 
     def outsiders(self, user_ids: Collection[str]) -> frozenset[str]:
-        """Which of these users are members of other locations only. Of whom nothing is said, he is a member of all."""
         here = select(locations.c.name).where(locations.c.id == self._location.id).scalar_subquery()
         told = select(users.c.id, users.c.locations, here.label("here"))
         some = (self._here(users), users.c.locations != [])
@@ -104,12 +97,9 @@ class CrmRepository:
         )
 
     def mark_outdated(self, kind: Records, refused: Mapping[str, str], version: int | None) -> None:
-        """A change of these records was refused, for these reasons (E9). Nothing for records that are not known, nor
-        where a newer change than the refused one is."""
         self._outdated.mark(kind, self.known(kind, refused), refused, version)
 
     def delete(self, kind: Records, ids: Collection[str]) -> int:
-        """Forget these records; returns how many there were."""
         if kind is Records.CONTACTS:
             self._merges.take_turn(alone=False)
         self._keep_versions(kind, ids, crm_versions.c.deleted_at.is_(None), deleted_at=db_now())
@@ -145,10 +135,6 @@ class CrmRepository:
         return whose(kind, self._location) | {"kind": kind.value}
 
     def change(self, change: Change) -> bool:
-        """Make it so; False when it, or a newer change of the record, is known already.
-
-        The version comes first: its row makes two changes of one record wait for each other.
-        """
         merged_from = change.record.merged_from if isinstance(change.record, ContactRecord) else ()
         if change.kind is Records.CONTACTS:
             self._merges.take_turn(alone=bool(merged_from))
@@ -162,7 +148,6 @@ class CrmRepository:
         return is_new
 
     def merge(self, merge: Merge) -> bool:
-        """Make them one; False when it, or newer merges of all that it names, are known already (E71)."""
         self._merges.take_turn(alone=True)
         return self._merges.merge(merge)
 

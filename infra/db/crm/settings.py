@@ -19,7 +19,6 @@ class SettingRepository:
         self._organisation_id = organisation_id
 
     def get(self) -> Organisation:
-        """The settings of Part I, at their defaults where none were set."""
         rows = {
             row.name: row.value
             for row in self._db.execute(_SETTINGS, {"organisation": self._organisation_id})
@@ -42,7 +41,6 @@ class SettingRepository:
         )
 
     def set(self, name: str, value: object) -> None:
-        """Set one by its name on the command line; handlers/settings.py knows their values."""
         upsert(self._db, settings, [{"organisation_id": self._organisation_id, "name": name, "value": value}])
 
 
@@ -54,13 +52,11 @@ class LocationSettingRepository:
         self._location = location
 
     def get(self) -> LocationSettings:
-        """At their defaults where none were set."""
         its = location_settings.c.location_id == self._location.id
         rows = self._db.execute(select(location_settings.c.name, location_settings.c.value).where(its))
         return LocationSettings(**{LOCATION_SETTINGS[row.name]: row.value for row in rows})
 
     def set(self, name: str, value: object) -> None:
-        """Set one by its name on the command line."""
         row = {"location_id": self._location.id, "name": name, "value": value}
         upsert(self._db, location_settings, [row])
 

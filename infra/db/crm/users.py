@@ -17,11 +17,6 @@ class UserRepository:
         self._here = users.c.organisation_id == organisation_id
 
     def get(self, user_id: str, *, locked: bool = False) -> User | None:
-        """The user as the CRM has told of him, None when it has told nothing.
-
-        `locked` keeps him as he is until the commit: who connects a mailbox and who withdraws the permission
-        see each other.
-        """
         query = select(users).where(self._here, users.c.id == user_id)
         row = self._db.execute(query.with_for_update(read=True) if locked else query).one_or_none()
         if row is None:
@@ -36,17 +31,13 @@ class UserRepository:
         )
 
     def reserve(self, user_id: str) -> None:
-        """One at a time may connect a mailbox for this user, until the commit (Z15): his row may be missing. Before
-        a mailbox is reserved."""
         take_turn(self._db, f"user {self._organisation_id} {user_id}")
 
     def has_role(self, role: str) -> bool:
-        """Whether anybody has it."""
         found = select(users.c.id).where(self._here, users.c.role == role).limit(1)
         return self._db.scalar(found) is not None
 
     def knows(self, user_id: str) -> bool:
-        """Whether the CRM has such a user, or one is connected."""
         here = connections.c.location_id.in_(locations_of(self._organisation_id))
         connected = exists().where(here, connections.c.user_id == user_id)
         named = exists().where(self._here, users.c.id == user_id) | connected

@@ -29,7 +29,6 @@ class DecisionRepository(ReplacementRepository):
     """Decisions within one transaction."""
 
     def skip(self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]) -> None:
-        """Mail that ends here: its id and the outcome, and no more (D2)."""
         self._add(
             ENDED,
             [
@@ -45,8 +44,6 @@ class DecisionRepository(ReplacementRepository):
         linked: Sequence[tuple[str, int, Link, Outcome | None]],
         kept: Collection[Data],
     ) -> None:
-        """Mail that belongs to somebody in the CRM, as (message, connection, link, outcome if final already), as far
-        as it may be `kept`."""
         self._add(
             kept,
             [
@@ -68,7 +65,6 @@ class DecisionRepository(ReplacementRepository):
         )
 
     def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]:
-        """The links of these mails, by (message, connection)."""
         return {
             (row.message_id, row.connection_id): link(row, row.contact_id, row.labelled)
             for these in of_claims(claims)
@@ -76,8 +72,6 @@ class DecisionRepository(ReplacementRepository):
         }
 
     def intend(self, intents: Mapping[Claim, Sorted]) -> None:
-        """What sorting is about to do, committed before it does it (W5). What a try before intended instead is
-        not forgotten: Gmail may have done it, and history tell of it only now."""
         alike: dict[Sorted, list[Claim]] = {}
         for claim, intent in intents.items():
             alike.setdefault(intent, []).append(claim)
@@ -87,8 +81,6 @@ class DecisionRepository(ReplacementRepository):
                 self._db.execute(_INTENDED, these | wanted)
 
     def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None:
-        """What has become of the labels of announced mail, which ends it (Part J), and what was added and removed in
-        Gmail."""
         alike: dict[tuple[Outcome, LabelChange | None], list[Claim]] = {}
         for claim, outcome in outcomes.items():
             alike.setdefault((outcome, changed.get(claim)), []).append(claim)
@@ -103,14 +95,12 @@ class DecisionRepository(ReplacementRepository):
                 self._db.execute(_CHANGED if change else _THESE, these | values)
 
     def count_labelled(self, since: datetime) -> Mapping[int, int]:
-        """By mailbox, how many mails sorting has changed since and nobody after it."""
         rows = select(decisions.c.mailbox_id, func.count()).where(*_labelled_since(since))
         return dict(self._db.execute(rows.group_by(decisions.c.mailbox_id)).all())
 
     def labelled_since(
         self, mailbox_id: int, since: datetime, after: str, limit: int
     ) -> tuple[Labelled, ...]:
-        """Those of one mailbox, by message id, of which only higher ones than `after`."""
         rows = self._db.execute(
             select(decisions.c.message_id, decisions.c.connection_id, decisions.c.changed)
             .where(
@@ -131,7 +121,6 @@ class DecisionRepository(ReplacementRepository):
         )
 
     def undone(self, labelled: Collection[Labelled]) -> None:
-        """What sorting changed on these mails is restored."""
         for these in of_claims([Claim(one.message_id, one.connection_id, 0) for one in labelled]):
             self._db.execute(_THESE.values(undone_at=NOW), these)
 

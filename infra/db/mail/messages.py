@@ -53,12 +53,6 @@ class MessageRepository:
         connection_ids: Collection[int],
         labels: Mapping[Category, str],
     ) -> tuple[str, ...]:
-        """Take in what a stretch of history asks; returns the messages that now wait to be matched, which the caller
-        has the re-driver know (`history.keep`, `ledger.redrive_within`).
-
-        `labels` are the mailbox's CRM labels, which tell our own changes from the user's (W5). What is named as new
-        or dropped and not as reopened is news to the ledger (`history.news`).
-        """
         retaken = self._take_back(mailbox_id, found.reopened)
         self._forget_provisional(mailbox_id, found.reopened)
         verdicts: dict[str, Outcome | None] = dict.fromkeys((*found.new, *found.reopened)) | dict(
@@ -78,7 +72,6 @@ class MessageRepository:
         return (*waiting, *retaken)
 
     def missing(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """Count one more 404 for each; returns those gone for good: three in at least 60 s (W7)."""
         self._db.execute(
             self._changed(mailbox_id, message_ids).values(
                 missing=messages.c.missing + 1,
@@ -94,8 +87,6 @@ class MessageRepository:
         return frozenset(self._db.scalars(gone))
 
     def just_reopened(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """Those of which history has said less than a minute ago that they left Spam, Trash or Drafts: should Gmail
-        show them there still, it lags behind (W7, W9)."""
         rows = select(messages.c.message_id).where(
             messages.c.mailbox_id == mailbox_id,
             messages.c.message_id.in_(message_ids),
@@ -104,14 +95,12 @@ class MessageRepository:
         return frozenset(self._db.scalars(rows))
 
     def touched(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """Those on which the user has put or removed a CRM label (I6)."""
         rows = select(messages.c.message_id).where(
             messages.c.mailbox_id == mailbox_id, messages.c.message_id.in_(message_ids), messages.c.touched
         )
         return frozenset(self._db.scalars(rows))
 
     def touch(self, mailbox_id: int, message_ids: Collection[str]) -> None:
-        """From now on these are the user's: we neither label nor unlabel them again (I6)."""
         self._db.execute(self._changed(mailbox_id, message_ids).values(touched=True))
 
     def _decided(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:

@@ -21,8 +21,6 @@ class NoticeRepository:
         self._here = notifications.c.organisation_id == organisation_id
 
     def of_user(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notice, ...]:
-        """The user's notifications with a higher id, in the order of their ids. Of mail none is shown while he
-        has no permission (D12)."""
         withdrawn = exists().where(
             connections.c.id == notifications.c.connection_id,
             connections.c.state == ConnectionState.PAUSED.value,
@@ -33,12 +31,10 @@ class NoticeRepository:
         return tuple(map(_read, self._db.execute(page)))
 
     def get(self, notification_id: int, user_id: str) -> Notice | None:
-        """One notification of the user's own list."""
         row = self._db.execute(_NAMED.where(*self._his(notification_id, user_id))).one_or_none()
         return None if row is None else _read(row)
 
     def remove(self, notification_id: int, user_id: str) -> bool:
-        """Off his list, and off its way to his channels (Z27); False when it was not there any more."""
         removed = self._db.execute(delete(notifications).where(*self._his(notification_id, user_id)))
         return removed.rowcount == 1
 

@@ -33,8 +33,6 @@ class NotificationRepository:
         links: Mapping[tuple[str, int], Link],
         kept: Collection[Data],
     ) -> Told:
-        """Put its mails on its user's list, each once (I2), as far as they may be `kept`, and what is new there on its
-        way to his channels."""
         if not claims:
             return Told((), frozenset())
         now = self._db.scalars(_NOW).one()
@@ -63,10 +61,6 @@ class NotificationRepository:
         )
 
     def tell(self, connection: Connection, kind: NoticeKind) -> frozenset[int]:
-        """Put a notice about the connection on its user's list; returns the channels to wake after the commit.
-
-        The caller sees to it that it is told once, by a change of state in the same transaction (E67, E86).
-        """
         [new] = self._db.scalars(
             insert(notifications)
             .values(kind=kind.value, created_at=db_now(), **_whose(connection))

@@ -49,7 +49,6 @@ class SortingRepository:
         self._location = location
 
     def sortable(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Sortable]:
-        """The links of these mails, by (message, connection), with what else sorting goes by."""
         return {
             (row.message_id, row.connection_id): Sortable(
                 link(row, row.whose),
@@ -63,9 +62,6 @@ class SortingRepository:
     def labelled_before(
         self, claims: Collection[Claim]
     ) -> tuple[Mapping[tuple[int, str], frozenset[Earlier]], tuple[Replacing, ...]]:
-        """What of the mail of these claims' contacts we have put under other labels than is intended for them and
-        nobody has touched since, and what a crash has left half replaced, touched or not (E47). The former by
-        connection and contact."""
         earlier: dict[tuple[int, str], frozenset[Earlier]] = {}
         halves: list[Replacing] = []
         for these in of_claims(claims):
@@ -83,9 +79,6 @@ class SortingRepository:
     def replace(
         self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, message_ids: Collection[str]
     ) -> tuple[Replacing, ...]:
-        """Which of these mails, listed under the label of `old`, are the contact's and have it of us; that of `wanted`
-        from now on: the intent, committed before Gmail is called, so that history's news of it is known as ours
-        (W5, E47)."""
         rows = self._db.execute(
             update(decisions)
             .where(
@@ -114,8 +107,6 @@ class ReplacementRepository:
         self._db = db
 
     def replaced(self, replaced: Mapping[Replacing, str]) -> None:
-        """Gmail has done it; by mail the id of the label that it carries now. `changed` stays what the calls
-        added and removed in all."""
         for one, label_id in replaced.items():
             these = _intent(one)
             changed = self._db.scalar(select(decisions.c.changed).where(*these).with_for_update())
@@ -128,7 +119,6 @@ class ReplacementRepository:
                 self._db.execute(update(decisions).where(*these).values(values))
 
     def not_replaced(self, replacing: Collection[Replacing]) -> None:
-        """These mails stay under their old label, or without it: the intent is taken back."""
         for one in replacing:
             back = {"category": one.old.value, "deal_id": None, "replaces": None}
             self._db.execute(update(decisions).where(*_intent(one)).values(back))

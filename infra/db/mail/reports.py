@@ -27,32 +27,26 @@ class MailReportRepository:
         self._location = location
 
     def totals(self, mailbox: str | None, due_after: float) -> Totals:
-        """As the operator's (infra/db/reports.py), of the mailboxes that the location has connected."""
         mail = self._db.execute(status.all_mail(mailbox, self._location)).one()
         counted = self._db.execute(status.all_mailboxes(mailbox, self._location)).one()
         return status.totals(mail, counted, due_after)
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
-        """The same of each of them, those in trouble first."""
         these = status.each(mailbox, limit, self._location)
         return tuple(map(status.report, self._db.execute(these)))
 
     def count_outdated(self) -> Mapping[Records, int]:
-        """How many records of each kind are out of date, those of the organisation's users too."""
         return OutdatedRepository(self._db, self._location).count()
 
     def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
-        """A page of the ledger: so many mails at most, the newest first, from after a place on."""
         return entries(self._db, self._location, query, after, mails)
 
     def trails(self, message_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]:
-        """What the ledger holds of the mail, in every mailbox of the location that has one of this id."""
         return trails(self._db, self._location, message_id, mailbox)
 
     def sendings(
         self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int
     ) -> tuple[SendReport, ...]:
-        """The newest first, of one user, mailbox and state where they are named."""
         wanted = [
             column == value
             for column, value in (

@@ -44,9 +44,6 @@ class HistoryRepository:
         self._db.execute(update(mailboxes).where(*new).values(values))
 
     def stand(self, mailbox_id: int, cursor: str | None) -> datetime | None:
-        """Who stands at the cursor may `keep` what comes of it, and nobody else until the commit: returns the
-        database's time. None when another run has moved the cursor meanwhile (W1), or the mailbox has been paused:
-        then the walk ends here."""
         return self._db.execute(walk_statements.STANDS, {"this": mailbox_id, "old": cursor}).scalar()
 
     def keep(
@@ -58,11 +55,6 @@ class HistoryRepository:
         ended: Ended | None = None,
         redrive_within: float | None = None,
     ) -> None:
-        """All that a page leaves in the mailbox's row, which is written once: where we stand now, what the end of the
-        walk says, and when what has come to wait is asked for again.
-
-        What has settled since `before` is told no more: the records judged up to there are forgotten, after the page
-        that has told of them once more."""
         values = {
             "this": mailbox_id,
             "cursor": cursors.at,
@@ -91,7 +83,6 @@ class HistoryRepository:
             self._forget_judged(mailbox_id, cursors.settled, cursors.settled_at)
 
     def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
-        """A look that found nothing to walk has the same end; False where `stand` is None."""
         these = {"this": mailbox_id, "old": cursor} | walk_statements.end(began_at, due_after)
         return self._db.execute(walk_statements.STAYS, these).rowcount == 1
 
@@ -110,11 +101,6 @@ class HistoryRepository:
     def news(
         self, mailbox_id: int, changes: Sequence[Change], crm_labels: frozenset[str]
     ) -> tuple[Change, ...]:
-        """What of a page the ledger does not know yet: history is walked again from the settled cursor (E108).
-
-        A change of labels is known by its record, message, label and direction, so that one which is shown late is
-        judged, and one which is shown again is not. It counts as judged from now on.
-        """
         arrived = {change.message_id for change in changes if change.kind is ChangeKind.ADDED}
         known = self.known(mailbox_id, arrived)
         told = {change: judged_once(change, crm_labels) for change in changes}
@@ -132,7 +118,6 @@ class HistoryRepository:
         return tuple(news)
 
     def goes_on(self, mailbox_id: int) -> bool:
-        """Whether the mailbox is watched and not paused; so it stays until the commit."""
         this = (
             mailboxes.c.id == mailbox_id,
             mailboxes.c.cursor.is_not(None),
@@ -141,8 +126,6 @@ class HistoryRepository:
         return self._db.scalar(select(mailboxes.c.id).where(*this).with_for_update()) is not None
 
     def missing(self, mailbox_id: int, message_ids: Collection[str], came_by: str) -> Missing:
-        """What of a list the ledger does not have, or has as lying in Spam or Trash; `came_by` is how what was
-        missing before has come."""
         known = self.known(mailbox_id, message_ids)
         shut = select(decisions.c.message_id).where(
             decisions.c.mailbox_id == mailbox_id,
@@ -159,22 +142,17 @@ class HistoryRepository:
         return Missing(new, rescued, self._db.scalar(late) or 0)
 
     def is_compare_due(self, mailbox_id: int, within: float) -> bool:
-        """Whether the list is to be compared within so many seconds: one of several jobs has done it."""
         due = (mailboxes.c.id == mailbox_id, mailboxes.c.compare_due_at <= db_now(within))
         return self._db.scalar(select(mailboxes.c.id).where(*due)) is not None
 
     def redrive_comparisons(self, limit: int, again_after: float) -> tuple[int, ...]:
-        """Mailboxes whose list is to be compared now, unless they are paused; each is named again after so many
-        seconds."""
         return redrive(self._db, mailboxes.c.compare_due_at, limit, again_after, AWAKE)
 
     def hasten_comparison(self, mailbox_id: int, seconds: float) -> None:
-        """It is due in so many seconds at the latest."""
         later = (mailboxes.c.id == mailbox_id, mailboxes.c.compare_due_at > db_now(seconds))
         self._db.execute(update(mailboxes).where(*later).values(compare_due_at=db_now(seconds)))
 
     def compared(self, mailbox_id: int, found: Compared | None, due_at: datetime) -> None:
-        """What came of it, None where there was nothing to compare yet, and when the next one is due."""
         this = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_not(None))
         values: dict[str, Any] = {"compare_due_at": due_at}
         if found:

@@ -47,20 +47,16 @@ class MailboxRepository(TroubleRepository):
         )
 
     def id_of(self, address: str) -> int | None:
-        """The mailbox of this primary address, in its exact form."""
         return self._db.scalar(select(mailboxes.c.id).where(mailboxes.c.address == address))
 
     def ids(self, address: str | None = None) -> tuple[int, ...]:
-        """The mailbox of this address, or all of them."""
         named = () if address is None else (mailboxes.c.address == address,)
         return tuple(self._db.scalars(select(mailboxes.c.id).where(*named).order_by(mailboxes.c.id)))
 
     def paused_at(self, mailbox_id: int) -> datetime | None:
-        """Since when an operator has paused it, None when it is not paused."""
         return self._db.scalar(select(mailboxes.c.paused_at).where(mailboxes.c.id == mailbox_id))
 
     def add(self, address: str, paused_at: datetime | None = None) -> int:
-        """The mailbox of this address, made when there is none, and then paused if one of before was."""
         insert_new(self._db, mailboxes, [{"address": address, "labels": {}, "paused_at": paused_at}])
         mailbox_id = self.id_of(address)
         if mailbox_id is None:
@@ -68,21 +64,12 @@ class MailboxRepository(TroubleRepository):
         return mailbox_id
 
     def reserve(self, address: str) -> None:
-        """One at a time may connect this mailbox, until the commit (E76).
-
-        No row's lock: those are taken from the connection to the mailbox, and here it would be the other way.
-        """
         take_turn(self._db, address)
 
     def lock(self, mailbox_ids: Collection[int]) -> None:
-        """Who changes several in one transaction takes them in order, as all do."""
         lock(self._db, mailboxes, mailboxes.c.id.in_(mailbox_ids))
 
     def rename(self, mailbox_id: int, address: str) -> bool:
-        """The account's administrator has given it another primary address; the former one stays its own (E99).
-
-        False when the address is another mailbox's with us.
-        """
         if self.id_of(address) not in (None, mailbox_id):
             return False
         former = select(mailboxes.c.address).where(mailboxes.c.id == mailbox_id)
@@ -91,17 +78,13 @@ class MailboxRepository(TroubleRepository):
         return True
 
     def own_addresses(self, mailbox_id: int) -> frozenset[str]:
-        """Primary address and aliases, registered ones too (E14)."""
         return self.own_and_registered(mailbox_id)[0]
 
     def own_and_registered(self, mailbox_id: int) -> tuple[frozenset[str], frozenset[str]]:
-        """The own addresses, and those of them that Gmail does not list (E14)."""
         rows = self._db.execute(_OWN, {"this": mailbox_id}).all()
         return frozenset(row[0] for row in rows), frozenset(row[0] for row in rows if row[1])
 
     def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
-        """What was an own address stays one: a renamed primary becomes an alias (E99). What was registered and
-        Gmail lists by now needs no registering any more."""
         rows = [{"mailbox_id": mailbox_id, "address": a, "loose": loose(a)} for a in addresses]
         insert_new(self._db, mailbox_addresses, rows)
         here = mailbox_addresses.c
@@ -109,23 +92,17 @@ class MailboxRepository(TroubleRepository):
         self._db.execute(update(mailbox_addresses).where(*known).values(alias_of=None))
 
     def keep_own_name(self, mailbox_id: int, name: str) -> None:
-        """What its owner shows beside the primary address, "" for nothing."""
         self._set(mailbox_id, own_name=name or None)
 
     def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
-        """The ids of the three CRM labels (E54)."""
         crm_labels.keep(self._db, mailbox_id, labels, names)
         self._set(mailbox_id, **NO_CONFLICT)
 
     def pushed(self, address: str) -> int | None:
-        """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not
-        waited for, as the pushes of other mailboxes would wait too: `pushed_at` comes with the next one."""
         its = {"of_address": address}
         return self._db.scalar(_pushed(self._db.dialect.name), its) or self._db.scalar(_WATCHED, its)
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
-        """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made
-        anew."""
         HistoryRepository(self._db).begin(mailbox_id, watch.history_id)
         self._set(
             mailbox_id,
@@ -139,19 +116,16 @@ class MailboxRepository(TroubleRepository):
         )
 
     def start_unwatched(self, mailbox_id: int, begun: Unwatched, retry_after: float) -> None:
-        """The same where no watch could be had: the sweep looks into it, and a watch is tried again (E82, E85)."""
         HistoryRepository(self._db).begin(mailbox_id, begun.history_id)
         self._set(mailbox_id, **_BEGUN)
         self.watch_failed(mailbox_id, begun.trouble, retry_after)
 
     def keep_watch(self, mailbox_id: int, due_after: float) -> None:
-        """The watch of before does for another while."""
         self._set(mailbox_id, watch_due_at=db_now(due_after))
 
     def watch_failed(
         self, mailbox_id: int, reason: str, retry_after: float, *, stopped: bool = False
     ) -> None:
-        """The sweep carries on, and renewal is tried again (E85). None stands where the one of before was `stopped`."""
         due_at = db_now(retry_after)
         self._set(
             mailbox_id,
@@ -162,11 +136,9 @@ class MailboxRepository(TroubleRepository):
         )
 
     def hasten_watch(self, mailbox_id: int) -> None:
-        """The watch is to be renewed now."""
         self._set(mailbox_id, watch_due_at=db_now())
 
     def forget(self, mailbox_id: int) -> None:
-        """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
         HistoryRepository(self._db).forget(mailbox_id)
         self._set(
             mailbox_id,
@@ -187,17 +159,12 @@ class MailboxRepository(TroubleRepository):
         )
 
     def pause(self, mailbox_id: int) -> None:
-        """Nobody is signed in: nothing is due until that changes (E86).
-
-        It may just have changed: the row is locked before the look, so that what is due by then stays due.
-        """
         self._db.execute(select(mailboxes.c.id).where(mailboxes.c.id == mailbox_id).with_for_update())
         working = exists().where(connections.c.mailbox_id == mailbox_id, works())
         idle = (mailboxes.c.id == mailbox_id, ~working)
         self._db.execute(update(mailboxes).where(*idle).values(sync_due_at=None, watch_due_at=None))
 
     def resume(self, mailbox_id: int) -> None:
-        """Somebody has signed in again: catch up now (D12)."""
         self._set(
             mailbox_id,
             sync_due_at=db_now(),
@@ -206,12 +173,9 @@ class MailboxRepository(TroubleRepository):
         )
 
     def brake(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
-        """Pause this mailbox, or so many of all with a higher id than `after`, by hand; returns those that were not
-        paused before, in order."""
         return self._brake(AWAKE, address, after, limit, paused_at=db_now())
 
     def release(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
-        """The pause is over: catch up now, and renew the watch, which counts as none, for it may have ended (E85)."""
         now = case((mailboxes.c.cursor.is_not(None), db_now()))
         due = {"sync_due_at": now, "watch_due_at": now, "watch_renewed_at": None}
         asked_for = case((mailboxes.c.redrive_at.is_not(None), db_now()))
@@ -232,21 +196,17 @@ class MailboxRepository(TroubleRepository):
         return tuple(sorted(self._db.scalars(changed.values(values).returning(mailboxes.c.id)).all()))
 
     def delete(self, mailbox_id: int) -> None:
-        """Nobody uses the mailbox any more."""
         self._db.execute(delete(mailboxes).where(mailboxes.c.id == mailbox_id))
 
     def is_watch_due(self, mailbox_id: int, within: float) -> bool:
-        """Whether the watch is to be renewed within so many seconds: one of several jobs has done it."""
         due = (mailboxes.c.id == mailbox_id, mailboxes.c.watch_due_at <= db_now(within))
         return self._db.scalar(select(mailboxes.c.id).where(*due)) is not None
 
     def redrive_syncs(self, limit: int, again_after: float) -> tuple[int, ...]:
-        """Mailboxes to catch up now, the longest due first; each is named again after so many seconds at most."""
         due_at = mailboxes.c.sync_due_at
         return redrive(self._db, due_at, limit, again_after, AWAKE, swept_at=NOW)
 
     def redrive_watches(self, limit: int, again_after: float) -> tuple[int, ...]:
-        """Mailboxes whose watch is to be renewed now (E85)."""
         return redrive(self._db, mailboxes.c.watch_due_at, limit, again_after, AWAKE)
 
 

@@ -27,9 +27,6 @@ class TroubleRepository:
     def rest(
         self, mailbox_id: int, reason: str, seconds: float, *, unready: bool = False, counted: bool = True
     ) -> None:
-        """Gmail limits or refuses this mailbox: leave it alone for a while (E87, I4), the longer one of two.
-        `unready`: nobody is let in, and several who find that out at once count as one. Not `counted`: we
-        hold back by ourselves."""
         until = db_now(seconds)
         longer = case((mailboxes.c.resting_until > until, mailboxes.c.resting_until), else_=until)
         refusals = mailboxes.c.refusals
@@ -44,12 +41,9 @@ class TroubleRepository:
         )
 
     def succeeded(self, mailbox_id: int) -> None:
-        """Gmail has answered for mail: the next rest is short again."""
         self._set(mailbox_id, **_forgotten(_RESTS))
 
     def labels_conflict(self, mailbox_id: int, waits: Sequence[timedelta]) -> timedelta | None:
-        """Gmail says once more that a label is there and does not show it: nothing is sorted for the first of these
-        waits, next time for the second. None after the last: one that comes then is a new one."""
         counted = update(mailboxes).where(mailboxes.c.id == mailbox_id)
         counted = counted.values(label_conflicts=mailboxes.c.label_conflicts + 1)
         number = self._db.scalars(counted.returning(mailboxes.c.label_conflicts)).one_or_none()

@@ -23,8 +23,6 @@ class UnitRepository:
         self._db = db
 
     def add(self, batch: str, owner: str, day: date, rows: Mapping[int, Mapping[Purpose, int]]) -> None:
-        """What a process has spent on a day. The batch it has written last is not counted again: nobody knows whether
-        a commit without an answer was done. `rows` are in the order of their key, as all take them."""
         mine = (unit_sums.c.day == day, unit_sums.c.owner == owner)
         if self._db.scalar(select(unit_sums.c.batch).where(*mine).with_for_update()) == batch:
             return
@@ -37,12 +35,10 @@ class UnitRepository:
         add_to(self._db, units, new, adds=_NOTHING)
 
     def of_day(self, day: date) -> Spending:
-        """What all mailboxes have cost."""
         sums = [func.coalesce(func.sum(unit_sums.c[name]), 0).label(name) for name in _NOTHING]
         return _spending(self._db.execute(select(*sums).where(unit_sums.c.day == day)).one())
 
     def costliest(self, day: date, limit: int) -> Mapping[int, tuple[str | None, Spending]]:
-        """Address and costs by mailbox, the costliest first; no address where it is disconnected by now."""
         total = reduce(add, (units.c[name] for name in _NOTHING))
         order = (
             select(units).where(units.c.day == day).order_by(total.desc(), units.c.mailbox_id).limit(limit)
@@ -52,7 +48,6 @@ class UnitRepository:
     def of_mailboxes(
         self, day: date, mailbox_ids: Collection[int]
     ) -> Mapping[int, tuple[str | None, Spending]]:
-        """The same of these."""
         return self._of(select(units).where(units.c.day == day, units.c.mailbox_id.in_(mailbox_ids)))
 
     def _of(self, which: Any) -> Mapping[int, tuple[str | None, Spending]]:
@@ -63,7 +58,6 @@ class UnitRepository:
         return {row.mailbox_id: (addresses.get(row.mailbox_id), _spending(row)) for row in rows}
 
     def forget(self, days: int, limit: int) -> Forgotten:
-        """What was spent longer ago, day by day: never more rows than that of one table."""
         oldest = self._db.scalar(select(func.min(unit_sums.c.day)))
         if oldest is None or oldest >= quota_day(datetime.now(UTC)) - timedelta(days=days):
             return Forgotten(0, None)
