@@ -38,7 +38,7 @@ class Crowd:
 
     def run(self) -> None:
         hands: list[Callable[[random.Random], None]] = [
-            *([self.context] * WORKERS),
+            *([self.work] * WORKERS),
             self.pause_all,
             self.pause_all,
             self.pause_one,

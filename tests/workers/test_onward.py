@@ -45,13 +45,13 @@ ALL_THE_WAY: dict[str, list[tuple[Event, int]]] = {
 @pytest.mark.rule("I5", "W2")
 def test_a_lone_mail_goes_all_its_way_in_one_job(redis: Redis) -> None:
     desk = Desk(redis, ALL_THE_WAY)
-    assert desk.context() == ["mailboxes.catch_up", MATCH, ANNOUNCE, SORT]
+    assert desk.work() == ["mailboxes.catch_up", MATCH, ANNOUNCE, SORT]
     assert desk.sent == [DeliveryDue(3), MailboxChanged(7)], "other work is another's"
 
 
 def test_a_burst_is_worked_on_side_by_side(redis: Redis) -> None:
     desk = Desk(redis, ALL_THE_WAY | {"mailboxes.catch_up": [(MailFound(7), 4)]})
-    assert desk.context() == ["mailboxes.catch_up"]
+    assert desk.work() == ["mailboxes.catch_up"]
     assert desk.sent == [MailFound(7)] * 4
 
 
@@ -59,7 +59,7 @@ def test_a_burst_is_worked_on_side_by_side(redis: Redis) -> None:
 def test_who_is_to_stop_hands_the_rest_over(redis: Redis) -> None:
     desk = Desk(redis, ALL_THE_WAY)
     desk.stopping.set()
-    assert desk.context() == ["mailboxes.catch_up"]
+    assert desk.work() == ["mailboxes.catch_up"]
     assert desk.sent == [MailFound(7)]
 
 

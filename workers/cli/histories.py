@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.comparisons import Compared
 from domain.reports import MailboxReport, Totals
+from domain.watches import Recall
 from workers.cli.terminal.output import say
 
 
@@ -23,6 +24,12 @@ def in_words(compared: Compared) -> str | None:
     """Rounded down: 100% is all of them."""
     share = compared.recall
     return None if share is None else f"{floor(share * 1_000) / 10:.1f}% of {compared.mails}"
+
+
+def share(recall: Recall) -> str | None:
+    """How much of the mail push brought, and of how much."""
+    found = recall.share
+    return None if found is None else f"{found:.0%} of {recall.pushed + recall.missed}"
 
 
 def show(totals: Totals, mailboxes: Sequence[MailboxReport]) -> None:

@@ -9,7 +9,6 @@ import typer
 from domain.mail.addresses import canonical
 from domain.notifications import NoticeKind
 from domain.reports import MailboxReport, Notice
-from domain.watches import Recall
 from handlers import reports
 from handlers.live_view.notification_mail import glance
 from handlers.operations import NO_MAILBOX
@@ -184,7 +183,7 @@ def _show_status(found: Status) -> None:
             "cursor_age": _span(one.synced_at, found.now),
             "watch_expires": _span(found.now, one.watch_until, before="in "),
             "renewed": _span(one.watch.renewed_at, found.now, after=" ago"),
-            "push_recall": _share(one.watch.recall),
+            "push_recall": histories.share(one.watch.recall),
             "recall": histories.in_words(one.compared),
             "last_push": _span(one.pushed_at, found.now, after=" ago"),
             "last_sweep": _span(one.swept_at, found.now, after=" ago"),
@@ -288,11 +287,6 @@ def _span(start: datetime | None, end: datetime | None, before: str = "", after:
         if seconds >= 2 * length:
             return f"{before}{seconds // length} {unit}{after}"
     return f"{before}{seconds} s{after}"
-
-
-def _share(recall: Recall) -> str | None:
-    share = recall.share
-    return None if share is None else f"{share:.0%} of {recall.pushed + recall.missed}"
 
 
 def add_to(app: typer.Typer) -> None:
