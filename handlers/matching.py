@@ -13,8 +13,8 @@ from domain.decisions import Decision, decide
 from domain.errors import GiveUp, TryAgain
 from domain.events import MailMatched
 from domain.ledger import SLICE, Ahead, Cost, Link, Planned, Step
-from domain.mail.messages import INBOX, Exclusions, Fetched, Insiders, Message, read
-from domain.mailboxes import PUT_AWAY
+from domain.mail.folders import PUT_AWAY, Folder
+from domain.mail.messages import Exclusions, Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
 from domain.quota import Purpose
 from domain.retention import Data
@@ -128,7 +128,7 @@ def _record(
 
 def _shown_as_before(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> frozenset[str]:
     """Mail that has just left Spam or Trash by history, while Gmail still shows it there (W9)."""
-    put_away = {m.message_id for m in messages if not PUT_AWAY.isdisjoint(m.label_ids)}
+    put_away = {m.message_id for m in messages if m.folder in PUT_AWAY}
     return tx.messages.just_reopened(mailbox_id, put_away) if put_away else frozenset()
 
 
@@ -206,7 +206,7 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
             skipped.setdefault(connection_id, {})[message.message_id] = one.decision.skip
         if hit is None or message.author is None:
             continue
-        in_inbox = INBOX in message.label_ids
+        in_inbox = message.folder is Folder.INBOX
         link = Link(
             hit.contact.id,
             hit.address,

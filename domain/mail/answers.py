@@ -8,7 +8,7 @@ from domain.mail.address_lists import read_list
 from domain.mail.addresses import is_one_of
 from domain.mail.authors import list_addresses
 from domain.mail.headers import Fields, filled, unbroken
-from domain.mail.messages import SENT, Message
+from domain.mail.messages import Message
 
 MAX_QUOTED: Final = 50_000
 """Characters of a mail that its answer repeats."""
@@ -40,7 +40,7 @@ def answered(message: Message, fields: Fields, own: frozenset[str], *, everybody
 def _is_own(message: Message, own: frozenset[str]) -> bool:
     """Whether the owner wrote it, or somebody for him (D4)."""
     writers = (message.sender, message.author)
-    return SENT in message.label_ids or any(one is not None and is_one_of(one, own) for one in writers)
+    return message.sent or any(one is not None and is_one_of(one, own) for one in writers)
 
 
 def _towards(message: Message, fields: Fields, own: frozenset[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from domain.mail.folders import Folder
 from domain.mail.headers import MAX_HEADER, Fields, by_name, decoded, parameter
 from domain.mail.html_text import html_text
 from domain.mail.messages import Fetched, Message, Part, read
@@ -66,15 +67,16 @@ class MailContent:
 
     message_id: str
     thread_id: str
-    label_ids: frozenset[str]
+    folder: Folder
     received_at: datetime
     snippet: str = field(repr=False)
     body: MimePart = field(repr=False)
+    sent: bool = False
 
     def message(self, own: frozenset[str]) -> Message:
         """The same as the rules see it, in the mailbox whose addresses are `own`."""
         return read(
-            Fetched(self.message_id, self.label_ids, self.received_at, self.body.part()),
+            Fetched(self.message_id, self.folder, self.received_at, self.body.part(), self.sent),
             own,
         )
 

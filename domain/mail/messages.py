@@ -12,32 +12,37 @@ from domain.mail.authors import is_rewritten, original_author
 from domain.mail.classes import MailClass as MailClass
 from domain.mail.classes import Part as Part
 from domain.mail.classes import classify
+from domain.mail.folders import Folder
 from domain.mail.headers import Fields, by_name
 from domain.outcomes import Outcome
 
-SENT: Final = "SENT"
 INBOX: Final = "INBOX"
 DRAFT: Final = "DRAFT"
 SPAM: Final = "SPAM"
 TRASH: Final = "TRASH"
-CHAT: Final = "CHAT"
 
-_STOPPED_BY_LABEL = (
-    (DRAFT, Outcome.SKIP_DRAFT),
-    (SPAM, Outcome.SKIP_SPAM),
-    (TRASH, Outcome.SKIP_TRASH),
-    (CHAT, Outcome.SKIP_CHAT),
-)
+_STOPPED_BY_FOLDER = {
+    Folder.DRAFTS: Outcome.SKIP_DRAFT,
+    Folder.SPAM: Outcome.SKIP_SPAM,
+    Folder.TRASH: Outcome.SKIP_TRASH,
+    Folder.CHAT: Outcome.SKIP_CHAT,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A message as users.messages.get gives it, trimmed by `fields`. Lives in memory only (D2)."""
+    """A message's header and structure, as its provider gives them. Lives in memory only (D2).
+
+    `sent`: this mailbox has sent it, wherever it lies now. `label_ids` are the provider's; not every provider has
+    labels.
+    """
 
     message_id: str
-    label_ids: frozenset[str]
+    folder: Folder
     received_at: datetime
     payload: Part
+    sent: bool = False
+    label_ids: frozenset[str] = frozenset()
 
 
 class Direction(StrEnum):
@@ -54,13 +59,13 @@ class Message:
     """A mail whose headers have been read. Addresses are in their exact form.
 
     `sender` is the one certain address of the raw From header, None by E105. `author` is the same,
-    or the person behind a list's rewritten From (E100); `rewritten` says which.
+    or the person behind a list's rewritten From (E100); `rewritten` says which. `sent` and `label_ids` are as fetched.
     `bulk` is true for `Precedence: bulk` or `junk`. `unless_known` says of a bounce that it is one only as long as
     the very address of its sender is on no record (D16).
     """
 
     message_id: str
-    label_ids: frozenset[str]
+    folder: Folder
     received_at: datetime
     sender: str | None
     author: str | None
@@ -71,6 +76,8 @@ class Message:
     mail_class: MailClass
     bulk: bool
     unless_known: bool = False
+    sent: bool = False
+    label_ids: frozenset[str] = frozenset()
 
     @property
     def via_list(self) -> bool:
@@ -92,7 +99,7 @@ class Insiders:
 
     `own` are the mailbox's own addresses (primary and aliases), `users` the login and mailbox addresses
     of the location's CRM users, `domains` the organisation's internal domains. `aliases` are those own addresses
-    that Gmail does not list: what anybody may write into From makes no mail outbound (E14).
+    that the provider does not list: what anybody may write into From makes no mail outbound (E14).
     """
 
     own: frozenset[str]
@@ -102,7 +109,7 @@ class Insiders:
 
     @property
     def listed(self) -> frozenset[str]:
-        """Own addresses that Gmail lists."""
+        """Own addresses that the provider lists."""
         return self.own - self.aliases
 
 
@@ -115,7 +122,7 @@ def read(fetched: Fetched, own: frozenset[str]) -> Message:
     marks = classify(fetched.payload, fields, (author,) if author else found.addresses)
     return Message(
         message_id=fetched.message_id,
-        label_ids=fetched.label_ids,
+        folder=fetched.folder,
         received_at=fetched.received_at,
         sender=sender,
         author=author,
@@ -126,6 +133,8 @@ def read(fetched: Fetched, own: frozenset[str]) -> Message:
         mail_class=marks.mail_class,
         bulk=marks.bulk,
         unless_known=marks.unless_known,
+        sent=fetched.sent,
+        label_ids=fetched.label_ids,
     )
 
 
@@ -148,13 +157,13 @@ def direction(message: Message, insiders: Insiders) -> Direction:
     """D4, first row that fits. A sender who cannot be read is nobody's own address (E105).
 
     Rows 1-3 look at the raw From, rows 4-6 at the author (E100). A list's post by an own address or a CRM
-    user is internal, whoever else reads the list. From an own address that Gmail does not list a mail is outbound
-    only by row 3, else it is anybody's (E14).
+    user is internal, whoever else reads the list. From an own address that the provider does not list a mail is
+    outbound only by row 3, else it is anybody's (E14).
     """
     recipients = message.to + message.cc + message.bcc
     if message.sender and is_one_of(message.sender, insiders.listed):
         return Direction.SELF if _are_own(recipients, insiders) else Direction.OUTBOUND
-    if SENT in message.label_ids:
+    if message.sent:
         return Direction.OUTBOUND
     if message.author is None or _is_outside(message.author, insiders):
         return Direction.INBOUND
@@ -166,12 +175,9 @@ def direction(message: Message, insiders: Insiders) -> Direction:
     return Direction.OUTBOUND if is_mixed else Direction.INTERNAL
 
 
-def gate_by_labels(label_ids: frozenset[str]) -> Outcome | None:
-    """D3 rows 3-6, which history's labels can answer before a get is paid for."""
-    for label_id, outcome in _STOPPED_BY_LABEL:
-        if label_id in label_ids:
-            return outcome
-    return None
+def gate_by_folder(folder: Folder | None) -> Outcome | None:
+    """D3 rows 3-6, which a change that names the folder can answer before the message is fetched."""
+    return None if folder is None else _STOPPED_BY_FOLDER.get(folder)
 
 
 def gate(
@@ -180,9 +186,9 @@ def gate(
     """D3 rows 3-10; None means: go on. `since` is when the first feature was switched on: what came before another
     one's start is stopped for that one alone, which `Features.at` tells.
 
-    Rows 1-2 are the caller's, who knows the connection and whether Gmail still has the mail.
+    Rows 1-2 are the caller's, who knows the connection and whether the mailbox still has the mail.
     """
-    if stopped := gate_by_labels(message.label_ids):
+    if stopped := gate_by_folder(message.folder):
         return stopped
     if message.received_at < since:
         return Outcome.SKIP_TOO_OLD
@@ -216,7 +222,8 @@ def _are_own(addresses: Collection[str], insiders: Insiders) -> bool:
 
 
 def _is_self_by_alias(message: Message, insiders: Insiders) -> bool:
-    """D3 row 8 for mail from an address that Gmail does not list; a list's post is from whoever wrote it (E100)."""
+    """D3 row 8 for mail from an address that the provider does not list; a list's post is from whoever wrote it
+    (E100)."""
     if message.sender is None or message.rewritten:
         return False
     return _are_own((message.sender, *message.to, *message.cc, *message.bcc), insiders)

@@ -8,7 +8,7 @@ from domain.crm.contacts import hits
 from domain.errors import GiveUp, Refused, TryAgain
 from domain.mail.addresses import loose
 from domain.mail.content import MailContent, MailQuery, MimePart
-from domain.mail.messages import Insiders, Message, direction, gate_by_labels, outsiders, people
+from domain.mail.messages import Insiders, Message, direction, gate_by_folder, outsiders, people
 from domain.pages import Place
 from domain.sharing import shows
 from handlers.context import Context
@@ -217,7 +217,7 @@ class _Sight:
     ) -> bool:
         """A colleague sees the record's mail only where its address is an outside one: an insider is a colleague,
         whatever records there are of him (E16, E17)."""
-        if gate_by_labels(message.label_ids) is not None or records.isdisjoint(people(message)):
+        if gate_by_folder(message.folder) is not None or records.isdisjoint(people(message)):
             return False
         outside = outsiders(message, insiders)
         if any(share.owner.id == self.view.viewer.id for share in door.shares):

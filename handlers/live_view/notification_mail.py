@@ -9,7 +9,8 @@ import structlog
 from domain.crm.locations import Location
 from domain.errors import GiveUp, Refused, TryAgain
 from domain.mail.content import MailContent
-from domain.mail.messages import SPAM, TRASH, Direction
+from domain.mail.folders import PUT_AWAY
+from domain.mail.messages import Direction
 from domain.notifications import NoticeKind
 from domain.reports import Notice
 from handlers.context import Context
@@ -19,7 +20,6 @@ from handlers.live_view.merged import BATCH, MailboxSession, VisibleMail, tell
 
 log = structlog.get_logger()
 
-PUT_AWAY = frozenset({TRASH, SPAM})
 """Where the user puts what he does not want to see again (E37)."""
 
 
@@ -51,7 +51,7 @@ def glance(user_id: str, notices: Sequence[Notice], context: Context) -> Glance:
             for message_id, answer in _previews(entry, ids[start : start + BATCH]).items():
                 if isinstance(answer, TryAgain | GiveUp):
                     trouble = answer.reason
-                elif answer is None or answer.label_ids & PUT_AWAY:
+                elif answer is None or answer.folder in PUT_AWAY:
                     gone.add(message_id)
                 else:
                     letters[message_id] = answer
@@ -84,7 +84,7 @@ def open_notice(
     [letter] = answer
     if isinstance(letter, TryAgain | GiveUp):
         raise letter
-    if letter is not None and not letter.label_ids & PUT_AWAY:
+    if letter is not None and letter.folder not in PUT_AWAY:
         door = entry.door
         shown = VisibleMail(door.mailbox_id, door.address, Direction.INBOUND, notice.via_list, letter)
         return notice, Opened(shown, entry)

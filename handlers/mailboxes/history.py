@@ -99,23 +99,23 @@ class _Walk:
         self._new = 0
         self.ended = False
 
-    def to_the_end(self, gmail: Mailbox) -> None:
+    def to_the_end(self, mailbox: Mailbox) -> None:
         refused_at = self._cursors.refused_at
         again_after = timedelta(seconds=self._context.timing.compare_every)
         if refused_at is not None and self._began_at - refused_at < again_after:
-            self._list(gmail, self._cursors)
+            self._list(mailbox, self._cursors)
             return
-        if self._may_be_idle() and self._cursors.has_seen(gmail.cursor_now()):
+        if self._may_be_idle() and self._cursors.has_seen(mailbox.cursor_now(), mailbox.position):
             self._stay()
             return
         try:
-            for page in gmail.changes_since(self._cursors.at):
-                self._read(page)
+            for page in mailbox.changes_since(self._cursors.at):
+                self._read(mailbox, page)
                 if self.ended or self._context.stopping():
                     return
                 self._keep()
         except CursorExpired:
-            self._list_again(gmail)
+            self._list_again(mailbox)
 
     def _may_be_idle(self) -> bool:
         """Not at the look that follows a push: there something has happened."""
@@ -132,7 +132,7 @@ class _Walk:
         if not self.ended:
             raise CursorLost
 
-    def _read(self, page: HistoryPage) -> None:
+    def _read(self, mailbox: Mailbox, page: HistoryPage) -> None:
         """What it tells that the ledger does not know yet. At the end of a walk the cursor goes back to where its
         history has settled (E108)."""
         settle_after = timedelta(seconds=self._context.timing.settle_after)
@@ -143,44 +143,51 @@ class _Walk:
 
         def move(now: datetime) -> Cursors:
             if page.last:
-                return self._cursors.ended(page.cursor, self._began_at, now, settle_after)
+                return self._cursors.ended(page.cursor, self._began_at, now, settle_after, mailbox.position)
             return self._cursors.reached(page.cursor, self._began_at)
 
-        self._record(find, move, last=page.last)
+        self._record(mailbox, find, move, last=page.last)
 
-    def _list_again(self, gmail: Mailbox) -> None:
+    def _list_again(self, mailbox: Mailbox) -> None:
         """History is gone: list what came since the last success, then go on from before the listing (E84, W8).
 
-        Some mailboxes refuse every id, the one just got too: they are listed every time, and history is tried again
+        Some mailboxes refuse every cursor, the one just got too: they are listed every time, and history is tried again
         a day later. The cursor of before is kept, in case it is good again then.
         """
-        cursor_then = gmail.cursor_now()
-        if _takes(gmail, cursor_then):
+        cursor_then = mailbox.cursor_now()
+        if _takes(mailbox, cursor_then):
             log.warning("history.expired", mailbox_id=self._mailbox.id, since=self._since().isoformat())
-            self._list(gmail, Cursors.anew(cursor_then, self._began_at))
+            self._list(mailbox, Cursors.anew(cursor_then, self._began_at))
         else:
             log.warning("history.refused", mailbox_id=self._mailbox.id)
-            self._list(gmail, replace(self._cursors, refused_at=self._began_at))
+            self._list(mailbox, replace(self._cursors, refused_at=self._began_at))
 
-    def _list(self, gmail: Mailbox, cursors: Cursors) -> None:
+    def _list(self, mailbox: Mailbox, cursors: Cursors) -> None:
         """Nobody tells what has left Spam, but what is listed is in neither Spam nor Trash (E36, W9). Lists are late
         too, and nobody looks back from here: the comparison does, as soon as all has settled (E108). Where history
         stays refused the next list looks back itself."""
         self._came_by = "relist"
-        for message_ids in gmail.listed_since(self._since()):
-            self._listed(message_ids, self._cursors)
+        for message_ids in mailbox.listed_since(self._since()):
+            self._listed(mailbox, message_ids, self._cursors)
             self._keep()
-        self._listed((), cursors, last=True)
+        self._listed(mailbox, (), cursors, last=True)
 
     def _since(self) -> datetime:
         since = (self._mailbox.synced_at or self._began_at) - LOOK_BACK
         return max(since, self._began_at - LONGEST_LOOK_BACK)
 
-    def _listed(self, message_ids: tuple[str, ...], cursors: Cursors, *, last: bool = False) -> None:
-        self._record(lambda _: listed(message_ids), lambda _: cursors, last=last)
+    def _listed(
+        self, mailbox: Mailbox, message_ids: tuple[str, ...], cursors: Cursors, *, last: bool = False
+    ) -> None:
+        self._record(mailbox, lambda _: listed(message_ids), lambda _: cursors, last=last)
 
     def _record(
-        self, find: Callable[[Transaction], Found], move: Callable[[datetime], Cursors], *, last: bool
+        self,
+        mailbox: Mailbox,
+        find: Callable[[Transaction], Found],
+        move: Callable[[datetime], Cursors],
+        *,
+        last: bool,
     ) -> None:
         """Ledger rows and the cursor that covers them, in one transaction (I1)."""
         mailbox_id, context = self._mailbox.id, self._context
@@ -197,8 +204,14 @@ class _Walk:
             self._new += len(waiting)
             if last:
                 ended, deaf = self._end(cursors, tx)
-            redrive_within = context.timing.redrive_after if waiting else None
-            tx.history.keep(mailbox_id, cursors, self._cursors, ended=ended, redrive_within=redrive_within)
+            newly = cursors.has_settled_since(self._cursors)
+            tx.history.keep(
+                mailbox_id,
+                cursors,
+                settled=mailbox.position(cursors.settled) if newly else None,
+                ended=ended,
+                redrive_within=context.timing.redrive_after if waiting else None,
+            )
         if self._cursors.refused_at is not None and cursors.refused_at is None:
             log.info("history.returned", mailbox_id=mailbox_id)
         self._cursors = cursors
@@ -227,10 +240,10 @@ class _Walk:
         return Ended(self._began_at, due_after, counts), deaf
 
 
-def _takes(gmail: Mailbox, cursor: str) -> bool:
+def _takes(mailbox: Mailbox, cursor: str) -> bool:
     """Whether history can be read from there."""
     try:
-        next(iter(gmail.changes_since(cursor)), None)
+        next(iter(mailbox.changes_since(cursor)), None)
     except CursorExpired:
         return False
     return True

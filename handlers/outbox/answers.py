@@ -10,7 +10,8 @@ from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
 from domain.mail.answers import answered, quoted
 from domain.mail.composition import NEWEST, MailRequest, Person, RepliedMail
 from domain.mail.content import MailContent
-from domain.mail.messages import DRAFT, Direction, MailClass, people
+from domain.mail.folders import Folder
+from domain.mail.messages import Direction, MailClass, people
 from domain.sorting import zone
 from handlers.context import Context, with_mailbox
 from handlers.live_view import live
@@ -64,7 +65,7 @@ def _named(
     letter = _read(message_id, connection, context)
     if letter is None:
         raise Refused(f"there is no mail {message_id} in the mailbox to answer")
-    if DRAFT in letter.label_ids:
+    if letter.folder is Folder.DRAFTS:
         raise Refused(f"mail {message_id} is a draft: there is nothing to answer yet")
     if written.contact_id and not _theirs(
         people(letter.message(own)), written.contact_id, connection, context

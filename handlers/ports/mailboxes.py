@@ -134,16 +134,16 @@ class HistoryRepository(Protocol):
         self,
         mailbox_id: int,
         cursors: Cursors,
-        before: Cursors | None = None,
         *,
+        settled: int | None = None,
         ended: Ended | None = None,
         redrive_within: float | None = None,
     ) -> None:
         """All that a page leaves in the mailbox's row, which is written once: where we stand now, what the end of the
         walk says, and when what has come to wait is asked for again.
 
-        What has settled since `before` is told no more: the records judged up to there are forgotten, after the page
-        that has told of them once more."""
+        What has settled is told no more: where that has grown, `settled` is the position it has come to, and the
+        changes judged up to there are forgotten, after the page that has told of them once more."""
 
     def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
         """A look that found nothing to walk has the same end; False where `stand` is None."""
@@ -173,6 +173,6 @@ class HistoryRepository(Protocol):
     ) -> tuple[Change, ...]:
         """What of a page the ledger does not know yet: history is walked again from the settled cursor (E108).
 
-        A change of labels is known by its record, message, label and direction, so that one which is shown late is
-        judged, and one which is shown again is not. It counts as judged from now on.
+        A change of CRM labels or of the folder is known by its position, message, label and direction, so that one
+        which is shown late is judged, and one which is shown again is not. It counts as judged from now on.
         """

@@ -64,7 +64,12 @@ class ChangeFeed(Protocol):
     """What happened in a mailbox since we last looked."""
 
     def cursor_now(self) -> str:
-        """Where the mailbox stands now. Gmail: getProfile's historyId. Graph: the moment of asking."""
+        """Where the mailbox stands now: opaque text, which its provider alone reads. Gmail: getProfile's historyId.
+        Graph: the moment of asking."""
+
+    def position(self, cursor: str) -> int:
+        """How far a cursor reaches, on the scale of `Change.position`: one that is no lower covers all that the other
+        does. Asks nobody. Gmail: the history id. Graph: the time within the cursor."""
 
     def changes_since(self, cursor: str) -> Iterator[HistoryPage]:
         """Pages of changes, oldest first. A change may come twice, a late one after younger ones (E108); the cursor

@@ -12,7 +12,6 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
 
-from domain.mailboxes import ChangeKind
 from domain.sorting import LabelChange
 
 GOOGLE = "https://gmail.googleapis.com/"
@@ -78,7 +77,7 @@ class Api:
             userId=ME,
             startHistoryId=_HERE,
             maxResults=500,
-            historyTypes=[kind.value for kind in ChangeKind],
+            historyTypes=["messageAdded", "messageDeleted", "labelAdded", "labelRemoved"],
             fields=HISTORY,
             prettyPrint=False,
         )

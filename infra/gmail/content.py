@@ -15,6 +15,7 @@ from domain.mail.content import MailContent, MailQuery, MimePart
 from infra.gmail.api import DEPTH, ME
 from infra.gmail.client import Answer, Calls
 from infra.gmail.errors import ODD_ANSWER
+from infra.gmail.folders import SENT, folder_of
 from infra.gmail.responses import from_epoch, list_page, sense
 
 LONGEST = 6_000
@@ -114,13 +115,15 @@ def letter(message_id: str, answer: Answer) -> MailContent | TryAgain:
     """A mail as it was asked for; of another id it is nobody's."""
     try:
         if answer["id"] == message_id:
+            label_ids = frozenset(map(_text, answer.get("labelIds", ())))
             return MailContent(
                 message_id,
                 _text(answer["threadId"]),
-                frozenset(map(_text, answer.get("labelIds", ()))),
+                folder_of(label_ids),
                 from_epoch(answer["internalDate"]),
                 html.unescape(_text(answer.get("snippet", ""))),
                 _piece(answer.get("payload", {})),
+                SENT in label_ids,
             )
     except _MALFORMED:
         return TryAgain(ODD_ANSWER, whole_mailbox=False)

@@ -14,7 +14,7 @@ from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
 from domain.sorting import Category, LabelChange, Place
 from domain.watches import NO_PUSH
-from infra.gmail import content, labels, responses, sending
+from infra.gmail import changes, content, labels, responses, sending
 from infra.gmail.api import GOOGLE, ME, Api
 from infra.gmail.client import Answer, Calls
 from infra.gmail.costs import REVOKE, Spent
@@ -83,7 +83,11 @@ class GmailMailbox:
 
     def changes_since(self, cursor: str) -> Iterator[HistoryPage]:
         """Oldest first, one request a page."""
-        return responses.history_pages(self._calls, cursor)
+        return changes.pages(self._calls, cursor)
+
+    def position(self, cursor: str) -> int:
+        """A history id is a number."""
+        return changes.position(cursor)
 
     def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of what was received since, whole seconds, Spam and Trash left out."""

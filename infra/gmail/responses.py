@@ -5,22 +5,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.errors import CursorExpired, GiveUp, TryAgain
+from domain.errors import GiveUp, TryAgain
 from domain.mail.messages import Fetched, Part
-from domain.mailboxes import Change, ChangeKind, HistoryPage
 from domain.sorting import Place
 from infra.gmail.api import ME
 from infra.gmail.client import Answer, Calls
 from infra.gmail.errors import ODD_ANSWER
+from infra.gmail.folders import SENT, folder_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
-_KINDS = (
-    ("messagesAdded", ChangeKind.ADDED),
-    ("labelsAdded", ChangeKind.LABELS_ADDED),
-    ("labelsRemoved", ChangeKind.LABELS_REMOVED),
-    ("messagesDeleted", ChangeKind.DELETED),
-)
 
 
 @contextmanager
@@ -41,11 +35,14 @@ def fetched(message_id: str, answer: Answer) -> Fetched | TryAgain:
     """A message; of another id than the one asked for it is nobody's."""
     try:
         if answer["id"] == message_id:
+            label_ids = texts(answer.get("labelIds", ()))
             return Fetched(
                 message_id,
-                _texts(answer.get("labelIds", ())),
+                folder_of(label_ids),
                 from_epoch(answer["internalDate"]),
                 _part(answer.get("payload", {})),
+                SENT in label_ids,
+                label_ids,
             )
     except _MALFORMED:
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
@@ -54,21 +51,21 @@ def fetched(message_id: str, answer: Answer) -> Fetched | TryAgain:
 
 def _part(node: dict[str, Any]) -> Part:
     return Part(
-        _text(node.get("mimeType", "")),
-        tuple((_text(header["name"]), _text(header.get("value", ""))) for header in node.get("headers", ())),
+        text(node.get("mimeType", "")),
+        tuple((text(header["name"]), text(header.get("value", ""))) for header in node.get("headers", ())),
         tuple(_part(part) for part in node.get("parts", ())),
     )
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
     """A value of another kind would be an error wherever it is used."""
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _texts(values: Iterable[object]) -> frozenset[str]:
-    return frozenset(map(_text, values))
+def texts(values: Iterable[object]) -> frozenset[str]:
+    return frozenset(map(text, values))
 
 
 def place(message_id: str, answer: Answer) -> Place | TryAgain:
@@ -77,7 +74,7 @@ def place(message_id: str, answer: Answer) -> Place | TryAgain:
     if isinstance(thread, TryAgain):
         return thread
     try:
-        return Place(_texts(answer.get("labelIds", ())), thread)
+        return Place(texts(answer.get("labelIds", ())), thread)
     except _MALFORMED:
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
 
@@ -88,19 +85,6 @@ def thread_id(message_id: str, answer: Answer) -> str | TryAgain:
     if answer.get("id") != message_id or not isinstance(thread, str):
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
     return thread
-
-
-def history_pages(calls: Calls, cursor: str) -> Iterator[HistoryPage]:
-    """Pages oldest first, one request each. A 404 here, and only here, means that the cursor expired."""
-    token: str | None = None
-    reached = int(cursor)
-    while True:
-        answer = _history(calls, cursor, token)
-        token = answer.get("nextPageToken")
-        page, reached = _page(answer, reached, last=not token)
-        yield page
-        if not token:
-            return
 
 
 def listed(calls: Calls, **query: Any) -> Iterator[dict[str, str]]:
@@ -131,32 +115,3 @@ def list_page(calls: Calls, token: str | None, size: int, **query: Any) -> tuple
         page = {str(one["id"]): str(one["threadId"]) for one in answer.get("messages", ())}
         following = answer.get("nextPageToken")
     return page, following if isinstance(following, str) else None
-
-
-def _history(calls: Calls, cursor: str, token: str | None) -> Answer:
-    try:
-        return calls.one(calls.api.history_since(cursor, token))
-    except LookupError:
-        raise CursorExpired from None
-
-
-def _page(answer: Answer, reached: int, *, last: bool) -> tuple[HistoryPage, int]:
-    """In the middle the cursor is the last record's id; the answer's own only once all is read (W8)."""
-    with sense():
-        records = answer.get("history", ())
-        ends = [int(record["id"]) for record in records]
-        if last:
-            ends.append(int(answer["historyId"]))
-        changes = tuple(change for record in records for change in _changes(record))
-    reached = max([reached, *ends])
-    return HistoryPage(changes, str(reached), last), reached
-
-
-def _changes(record: dict[str, Any]) -> Iterator[Change]:
-    for name, kind in _KINDS:
-        for entry in record.get(name, ()):
-            message = entry["message"]
-            source = message if kind is ChangeKind.ADDED else entry
-            labels = source.get("labelIds")
-            told = None if labels is None else _texts(labels)
-            yield Change(kind, _text(message["id"]), told, str(int(record["id"])))

@@ -13,6 +13,7 @@ from domain.mail.composition import KEY_HEADER
 from domain.mail.headers import by_name
 from infra.gmail.api import ME, answer_as_sent
 from infra.gmail.client import Answer, Calls, slices
+from infra.gmail.folders import SENT
 from infra.gmail.responses import sense
 
 Progress = Callable[[int, int], None]
@@ -130,7 +131,7 @@ def draft_with(calls: Calls, key: str, since: datetime) -> str | None:
 
 def sent_with(calls: Calls, key: str, since: datetime) -> str | None:
     """The mail sent since that carries this key, wherever its user has put it; None when there is none."""
-    query = {"q": _after(since), "labelIds": ["SENT"], "includeSpamTrash": True}
+    query = {"q": _after(since), "labelIds": [SENT], "includeSpamTrash": True}
     for page in _pages(calls, calls.api.messages, "messages", "id", **query):
         with sense():
             ids = [str(one["id"]) for one in page]

@@ -7,6 +7,7 @@ import pytest
 
 from domain.mail.answers import MAX_QUOTED, Answered, answered, quoted
 from domain.mail.classes import Part
+from domain.mail.folders import Folder
 from domain.mail.headers import by_name
 from domain.mail.messages import Fetched, read
 
@@ -18,7 +19,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 POST = f"List-Post: <mailto:{LIST}>"
 
 
-def whom(*lines: str, labels: str = "INBOX", everybody: bool = False) -> Answered:
+def whom(*lines: str, sent: bool = False, everybody: bool = False) -> Answered:
     """Of a mail with these header lines; it is Ann's to Uwe where they say nothing else."""
     named = {line.partition(":")[0].lower() for line in lines}
     usual = [
@@ -27,7 +28,7 @@ def whom(*lines: str, labels: str = "INBOX", everybody: bool = False) -> Answere
     headers = tuple(
         (name, value.strip()) for name, _, value in (one.partition(":") for one in (*usual, *lines))
     )
-    mail = Fetched("1", frozenset(labels.split()), NOON, Part("text/plain", headers))
+    mail = Fetched("1", Folder.INBOX, NOON, Part("text/plain", headers), sent)
     return answered(read(mail, OWN), by_name(headers), OWN, everybody=everybody)
 
 
@@ -82,7 +83,7 @@ def test_an_answer_goes_to(lines: tuple[str, ...], expected: tuple[str, ...]) ->
 @pytest.mark.rule("H45")
 def test_mail_that_the_mailbox_marks_as_sent_is_ones_own() -> None:
     """A delegate has sent it, or an address that Gmail lists no more."""
-    assert whom("From: old@former.example", f"To: {ANN}", labels="SENT") == Answered((ANN,))
+    assert whom("From: old@former.example", f"To: {ANN}", sent=True) == Answered((ANN,))
 
 
 ALL = [

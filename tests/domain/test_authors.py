@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.mail.authors import list_addresses
+from domain.mail.folders import Folder
 from domain.mail.headers import by_name
 from domain.mail.messages import Fetched, Message, Part, read
 
@@ -32,7 +33,7 @@ Header = tuple[str, str]
 
 def mail(*headers: Header) -> Message:
     return read(
-        Fetched("id", frozenset(), datetime(2026, 3, 15, tzinfo=UTC), Part("text/plain", headers)), OWN
+        Fetched("id", Folder.INBOX, datetime(2026, 3, 15, tzinfo=UTC), Part("text/plain", headers)), OWN
     )
 
 

@@ -12,6 +12,7 @@ from domain.crm.deals import Deal, DealCategory
 from domain.gates import GATES
 from domain.ledger import State, Step
 from domain.mail.classes import MailClass
+from domain.mail.folders import Folder
 from domain.mail.messages import Direction, Message
 from domain.message_records import (
     ConnectionDecision,
@@ -324,7 +325,9 @@ def test_how_a_mail_came() -> None:
 def message(author: str | None, *, sender: str | None = None, rewritten: bool = False) -> Message:
     mail_class = MailClass.HUMAN
     to = ("uwe@firm.example",)
-    return Message("m1", frozenset(), NOW, sender or author, author, rewritten, to, (), (), mail_class, False)
+    return Message(
+        "m1", Folder.INBOX, NOW, sender or author, author, rewritten, to, (), (), mail_class, False
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.mail.folders import Folder
 from domain.mail.messages import MailClass, Message
 from domain.sorting import LabelChange, Left, change, replacement, restoration, sortable
 
@@ -135,7 +136,7 @@ def test_a_sorted_mail_has_one_crm_label_and_all_of_the_users(
 def mail_of(mail_class: MailClass) -> Message:
     return Message(
         message_id="id",
-        label_ids=frozenset({"INBOX"}),
+        folder=Folder.INBOX,
         received_at=datetime(2026, 3, 15, tzinfo=UTC),
         sender="ann@example.com",
         author="ann@example.com",

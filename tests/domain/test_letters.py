@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.mail.content import MAX_TEXT, MailContent, MailQuery, MimePart
+from domain.mail.folders import Folder
 from domain.mail.html_text import html_text
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -16,7 +17,7 @@ SECRET = "Grüße-canary"
 def letter(body: MimePart, **headers: str) -> MailContent:
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     return MailContent(
-        "1", "t", frozenset(), NOW, "", MimePart(body.mime_type, named + body.headers, *_rest(body))
+        "1", "t", Folder.INBOX, NOW, "", MimePart(body.mime_type, named + body.headers, *_rest(body))
     )
 
 
@@ -110,7 +111,7 @@ def test_what_is_attached() -> None:
 @pytest.mark.rule("I3")
 def test_no_content_stands_in_a_repr() -> None:
     piece = MimePart("text/plain", (("Subject", SECRET),), SECRET, 1, SECRET.encode(), "x", (text(SECRET),))
-    mail = MailContent("1", "t", frozenset(), NOW, SECRET, piece)
+    mail = MailContent("1", "t", Folder.INBOX, NOW, SECRET, piece)
     for value in (piece, mail, MailQuery(words=SECRET)):
         assert "canary" not in repr(value)
 

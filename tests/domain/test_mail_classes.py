@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.mail.classes import MAX_OWN_PARTS
+from domain.mail.folders import Folder
 from domain.mail.messages import Fetched, MailClass, Message, Part, read
 
 OWN = frozenset({"uwe@firm.example"})
@@ -26,7 +27,7 @@ def mail(*headers: Header, payload: Part | None = None, path: str | None = None)
     if not any(name.lower() == "from" for name, _ in headers):
         headers = (("From", "Ann <ann@example.com>"), *headers)
     whole = Part(payload.mime_type, (*headers, *payload.headers), payload.parts)
-    return read(Fetched("id", frozenset(), datetime(2026, 3, 15, tzinfo=UTC), whole), OWN)
+    return read(Fetched("id", Folder.INBOX, datetime(2026, 3, 15, tzinfo=UTC), whole), OWN)
 
 
 TEXT = part("text/plain")

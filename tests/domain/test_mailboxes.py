@@ -1,4 +1,4 @@
-"""What a stretch of history asks of the ledger, whatever way Gmail tells it (E81, W5, W7, W9)."""
+"""What a stretch of history asks of the ledger, whatever way it is told (E81, W5, W7, W9)."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,18 +7,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.mailboxes import Change, ChangeKind, Cursors, Found, Touch, digest, is_ours
+from domain.mail.folders import Folder
+from domain.mailboxes import Change, ChangeKind, Cursors, Found, Touch, digest, is_ours, touches
 from domain.outcomes import Outcome
 
 CRM = frozenset({"Label_1", "Label_2", "Label_3"})
-LOCKED = frozenset({"SPAM", "TRASH", "DRAFT"})
-
-ADDED, DELETED = ChangeKind.ADDED, ChangeKind.DELETED
-LABELLED, UNLABELLED = ChangeKind.LABELS_ADDED, ChangeKind.LABELS_REMOVED
+MOVES = (Folder.SPAM, Folder.TRASH, Folder.DRAFTS)
 
 
-def change(kind: ChangeKind, *labels: str, message_id: str = "a") -> Change:
-    return Change(kind, message_id, frozenset(labels))
+def arrived(folder: Folder | None = Folder.INBOX, message_id: str = "a") -> Change:
+    return Change(ChangeKind.ARRIVED, message_id, folder)
+
+
+def put_away(folder: Folder = Folder.TRASH) -> Change:
+    return Change(ChangeKind.PUT_AWAY, "a", folder)
+
+
+def came_back(folder: Folder | None = Folder.TRASH) -> Change:
+    return Change(ChangeKind.CAME_BACK, "a", folder)
+
+
+def gone() -> Change:
+    return Change(ChangeKind.GONE, "a")
+
+
+def labelled(*labels: str) -> Change:
+    return Change(ChangeKind.LABELLED, "a", label_ids=frozenset(labels))
+
+
+def unlabelled(*labels: str) -> Change:
+    return Change(ChangeKind.UNLABELLED, "a", label_ids=frozenset(labels))
 
 
 def found(*changes: Change) -> Found:
@@ -32,63 +50,60 @@ def asked(
     reopened: tuple[str, ...] = (),
     deleted: tuple[str, ...] = (),
     touched: tuple[Touch, ...] = (),
+    put_away: tuple[str, ...] = (),
 ) -> Found:
-    return Found(new, dropped, reopened, deleted, touched)
+    return Found(new, dropped, reopened, deleted, touched, put_away)
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         pytest.param([], asked(), id="nothing happened"),
-        pytest.param([change(ADDED, "INBOX", "UNREAD")], asked(new=("a",)), id="a mail arrives"),
-        pytest.param([Change(ADDED, "a", None)], asked(new=("a",)), id="Gmail leaves its labels out"),
-        pytest.param([change(ADDED, "INBOX")] * 3, asked(new=("a",)), id="Gmail repeats itself"),
+        pytest.param([arrived()], asked(new=("a",)), id="a mail arrives"),
+        pytest.param([arrived(None)], asked(new=("a",)), id="the provider does not say where"),
+        pytest.param([arrived()] * 3, asked(new=("a",)), id="the provider repeats itself"),
         pytest.param(
-            [change(ADDED, message_id="b"), change(ADDED, message_id="a")],
-            asked(new=("b", "a")),
-            id="mails in the order they came",
+            [arrived(message_id="b"), arrived()], asked(new=("b", "a")), id="mails in the order they came"
         ),
         pytest.param(
-            [change(ADDED, "SPAM")], asked(dropped=(("a", Outcome.SKIP_SPAM),)), id="it arrives in Spam"
+            [arrived(Folder.SPAM)], asked(dropped=(("a", Outcome.SKIP_SPAM),)), id="it arrives in Spam"
         ),
         pytest.param(
-            [change(ADDED, "TRASH", "SENT")],
+            [arrived(Folder.TRASH)],
             asked(dropped=(("a", Outcome.SKIP_TRASH),)),
             id="a filter puts it into the Trash",
         ),
         pytest.param(
-            [change(ADDED, "DRAFT")], asked(dropped=(("a", Outcome.SKIP_DRAFT),)), id="a draft is begun"
+            [arrived(Folder.DRAFTS)], asked(dropped=(("a", Outcome.SKIP_DRAFT),)), id="a draft is begun"
         ),
-        pytest.param([change(ADDED, "CHAT")], asked(dropped=(("a", Outcome.SKIP_CHAT),)), id="a chat item"),
+        pytest.param([arrived(Folder.CHAT)], asked(dropped=(("a", Outcome.SKIP_CHAT),)), id="a chat item"),
         pytest.param(
-            [change(ADDED, "INBOX"), change(LABELLED, "STARRED"), change(UNLABELLED, "UNREAD")],
+            [arrived(), labelled("STARRED"), unlabelled("UNREAD")],
             asked(new=("a",)),
             id="it is read and starred meanwhile",
         ),
         pytest.param(
-            [change(ADDED, "INBOX"), change(LABELLED, "TRASH"), change(UNLABELLED, "INBOX")],
+            [arrived(), put_away(), unlabelled("INBOX")],
             asked(new=("a",)),
-            id="it is thrown away meanwhile: the get will tell",
+            id="it is thrown away meanwhile: its match will tell",
         ),
         pytest.param(
-            [change(ADDED, "INBOX"), change(DELETED)],
-            asked(dropped=(("a", Outcome.SKIP_GONE),)),
-            id="it arrives and is deleted",
+            [arrived(), gone()], asked(dropped=(("a", Outcome.SKIP_GONE),)), id="it arrives and is deleted"
         ),
-        pytest.param([change(DELETED)], asked(deleted=("a",)), id="an older mail is deleted"),
-        pytest.param([change(DELETED, "SPAM")] * 2, asked(deleted=("a",)), id="deleted out of Spam"),
+        pytest.param([gone()], asked(deleted=("a",)), id="an older mail is deleted"),
+        pytest.param([gone()] * 2, asked(deleted=("a",)), id="and that is told twice"),
         pytest.param(
-            [change(LABELLED, "Label_2", "STARRED")],
+            [labelled("Label_2", "STARRED")],
             asked(touched=(Touch("a", "Label_2", added=True),)),
             id="a CRM label is put on",
         ),
         pytest.param(
-            [change(LABELLED, "Label_9"), change(UNLABELLED, "INBOX", "Label_8")],
+            [labelled("Label_9"), unlabelled("INBOX", "Label_8")],
             asked(),
             id="the user's own labels are not ours to see",
         ),
         pytest.param(
-            [change(LABELLED, "Label_2"), change(UNLABELLED, "Label_2"), change(LABELLED, "Label_2")],
+            [labelled("Label_2"), unlabelled("Label_2"), labelled("Label_2")],
             asked(touched=(Touch("a", "Label_2", added=True), Touch("a", "Label_2", added=False))),
             id="a CRM label comes and goes",
         ),
@@ -99,28 +114,46 @@ def test_history_asks_for_each_mail_once(changes: list[Change], expected: Found)
 
 
 @pytest.mark.rule("W9", "E34", "E36", "E37")
-@pytest.mark.parametrize("label", ["SPAM", "TRASH", "DRAFT"])
-def test_mail_that_leaves_spam_trash_or_drafts_is_looked_at(label: str) -> None:
-    assert found(change(UNLABELLED, label)) == asked(reopened=("a",))
-    assert found(change(ADDED, label), change(UNLABELLED, label)) == asked(new=("a",))
-    assert found(change(UNLABELLED, label), change(DELETED)) == asked(deleted=("a",))
-    assert found(change(UNLABELLED, label, "Label_1")).touched == (Touch("a", "Label_1", added=False),)
+@pytest.mark.parametrize("folder", [*MOVES, None])
+def test_mail_that_leaves_spam_trash_or_drafts_is_looked_at(folder: Folder | None) -> None:
+    assert found(came_back(folder)) == asked(reopened=("a",))
+    assert found(arrived(folder), came_back(folder)) == asked(new=("a",))
+    assert found(came_back(folder), gone()) == asked(deleted=("a",))
+    both = found(came_back(folder), unlabelled("Label_1"))
+    assert both == asked(reopened=("a",), touched=(Touch("a", "Label_1", added=False),))
 
 
 @pytest.mark.rule("D10-4")
-@pytest.mark.parametrize("label", ["SPAM", "TRASH"])
-def test_mail_that_is_put_away_is_touched_by_the_user_unless_he_takes_it_out_again(label: str) -> None:
-    away = change(LABELLED, label)
-    assert found(away).touched == (Touch("a", label, added=True),)
-    assert found(change(UNLABELLED, label), away).touched == ()
-    assert found(change(ADDED, "INBOX"), away).touched == (), "its match will see it"
+@pytest.mark.parametrize("folder", [Folder.SPAM, Folder.TRASH])
+def test_mail_that_is_put_away_is_the_users_unless_he_takes_it_out_again(folder: Folder) -> None:
+    away = put_away(folder)
+    assert found(away) == asked(put_away=("a",))
+    assert found(came_back(folder), away).put_away == ()
+    assert found(arrived(), away).put_away == (), "its match will see it"
 
 
 @pytest.mark.rule("W9")
-@pytest.mark.parametrize("label", ["INBOX", "UNREAD", "CHAT", "Label_1"])
-def test_other_labels_that_go_reopen_nothing(label: str) -> None:
-    assert found(change(UNLABELLED, label)).reopened == ()
-    assert found(change(LABELLED, "SPAM"), change(LABELLED, "TRASH")).reopened == ()
+def test_nothing_else_reopens_a_mail() -> None:
+    others = unlabelled("INBOX", "UNREAD", "CHAT", "Label_1")
+    assert found(others, put_away(Folder.SPAM), put_away(Folder.TRASH)).reopened == ()
+
+
+@pytest.mark.rule("E108")
+@pytest.mark.parametrize(
+    ("change", "judged"),
+    [
+        pytest.param(labelled("Label_2", "Label_9"), {("Label_2", True)}, id="a CRM label on"),
+        pytest.param(unlabelled("Label_2", "INBOX"), {("Label_2", False)}, id="a CRM label off"),
+        pytest.param(put_away(Folder.SPAM), {("spam", True)}, id="into Spam"),
+        pytest.param(came_back(Folder.DRAFTS), {("drafts", False)}, id="a draft that is sent"),
+        pytest.param(came_back(None), set[object](), id="nobody says whence"),
+        pytest.param(arrived(), set[object](), id="a mail that comes"),
+        pytest.param(gone(), set[object](), id="a mail that goes"),
+    ],
+)
+def test_what_of_a_change_is_judged_once(change: Change, judged: set[tuple[str, bool]]) -> None:
+    found = touches(replace(change, position=7), CRM)
+    assert found == {Touch("a", label, added, 7) for label, added in judged}
 
 
 @pytest.mark.rule("W5", "I6", "E59", "E60")
@@ -155,25 +188,34 @@ def test_a_label_that_we_have_replaced_was_ours(label_id: str, added: bool, ours
     assert is_ours(Touch("a", label_id, added), "Label_1", {"Label_2"}) is ours
 
 
-# Gmail may repeat records and tell them in another order (E81); what one record says stays the same.
-_LABELS = st.frozensets(st.sampled_from(["INBOX", "UNREAD", "SPAM", "TRASH", "DRAFT", "CHAT", *sorted(CRM)]))
+# History may repeat changes and tell them in another order (E81); what each says stays the same.
 _IDS = st.sampled_from("abcd")
+_FOLDERS = st.sampled_from(MOVES)
+_LABELS = st.frozensets(st.sampled_from(["INBOX", "UNREAD", *sorted(CRM)]))
+_LATER = st.one_of(
+    st.builds(Change, st.just(ChangeKind.GONE), _IDS),
+    st.builds(Change, st.sampled_from([ChangeKind.PUT_AWAY, ChangeKind.CAME_BACK]), _IDS, _FOLDERS),
+    st.builds(
+        Change, st.sampled_from([ChangeKind.LABELLED, ChangeKind.UNLABELLED]), _IDS, st.none(), _LABELS
+    ),
+)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Change]:
-    """Every mail arrives at most once, under the labels it then had; the rest may happen at any time."""
-    arrived = draw(st.dictionaries(_IDS, st.none() | _LABELS))
-    arrivals = [Change(ADDED, message_id, labels) for message_id, labels in arrived.items()]
-    kinds = st.sampled_from([DELETED, LABELLED, UNLABELLED])
-    rest = draw(st.lists(st.builds(Change, kinds, _IDS, _LABELS), max_size=8))
-    return draw(st.permutations(arrivals + rest))
+    """Every mail arrives at most once, in the folder it then had; the rest may happen at any time."""
+    arrived_in = draw(st.dictionaries(_IDS, st.none() | st.sampled_from(Folder)))
+    arrivals = [arrived(folder, message_id) for message_id, folder in arrived_in.items()]
+    return draw(st.permutations(arrivals + draw(st.lists(_LATER, max_size=8))))
 
 
 def unordered(result: Found) -> tuple[frozenset[object], ...]:
     return tuple(
         frozenset(part)
-        for part in (result.new, result.dropped, result.reopened, result.deleted, result.touched)
+        for part in (
+            *(result.new, result.dropped, result.reopened, result.deleted),
+            *(result.touched, result.put_away),
+        )
     )
 
 
@@ -198,9 +240,12 @@ def test_the_order_in_which_history_is_told_changes_nothing(
 @pytest.mark.rule("I9", "W7", "W9")
 @given(histories())
 def test_every_mail_is_asked_for_in_one_way_and_none_is_forgotten(history: list[Change]) -> None:
-    arrived = {change.message_id for change in history if change.kind is ADDED}
-    gone = {change.message_id for change in history if change.kind is DELETED}
-    rescued = {c.message_id for c in history if c.kind is UNLABELLED and c.label_ids and c.label_ids & LOCKED}
+    def those(kind: ChangeKind) -> set[str]:
+        return {change.message_id for change in history if change.kind is kind}
+
+    arrived, gone, rescued = (
+        those(kind) for kind in (ChangeKind.ARRIVED, ChangeKind.GONE, ChangeKind.CAME_BACK)
+    )
     result = digest(history, CRM)
     dropped = [message_id for message_id, _ in result.dropped]
     asked_for = [*result.new, *dropped, *result.reopened, *result.deleted]
@@ -211,9 +256,8 @@ def test_every_mail_is_asked_for_in_one_way_and_none_is_forgotten(history: list[
     assert set(result.deleted) == gone - arrived
     assert rescued & set(dropped) <= gone, "what left Spam, Trash or Drafts is looked at"
     assert not gone & set(result.new), "what is gone is never asked of Gmail"
-    put_away = {touch for touch in result.touched if touch.label_id not in CRM}
-    assert put_away <= {Touch(i, label, added=True) for i in "abcd" for label in ("SPAM", "TRASH")}
-    assert not {touch.message_id for touch in put_away} & {*arrived, *rescued}
+    assert {touch.label_id for touch in result.touched} <= CRM
+    assert set(result.put_away) == those(ChangeKind.PUT_AWAY) - arrived - rescued
 
 
 # --- Where we stand in history (W8, E108)
@@ -230,7 +274,7 @@ def looks(*walks: tuple[float, str], start: str = "100") -> Cursors:
     """Walks that begin at these seconds, take one, and end with these answers."""
     cursors = Cursors.anew(start, at(-600))
     for seconds, answer in walks:
-        cursors = cursors.ended(answer, at(seconds), at(seconds + 1), SETTLE)
+        cursors = cursors.ended(answer, at(seconds), at(seconds + 1), SETTLE, int)
     return cursors
 
 
@@ -281,7 +325,7 @@ def test_no_walk_starts_from_an_answer_younger_than_two_minutes(gaps: list[float
         )
         begun.append((now, start))
         got[answer] = now + 0.5
-        cursors = cursors.ended(answer, at(now), at(now + 0.5), SETTLE)
+        cursors = cursors.ended(answer, at(now), at(now + 0.5), SETTLE, int)
 
 
 @pytest.mark.rule("E108", "W8")
@@ -290,10 +334,20 @@ def test_a_walk_that_is_cut_off_goes_on_and_counts_from_its_beginning() -> None:
     middle = once.reached("250", at(60))
     assert (middle.at, middle.settled) == ("250", "100")
     further = middle.reached("280", at(600))
-    assert further.ended("300", at(600), at(601), SETTLE).settled == "100", "its first pages were too young"
-    assert further.ended("300", at(600), at(601), SETTLE).at == "100"
-    late = once.reached("250", at(500)).ended("300", at(900), at(901), SETTLE)
+    assert further.ended("300", at(600), at(601), SETTLE, int).settled == "100", (
+        "its first pages were too young"
+    )
+    assert further.ended("300", at(600), at(601), SETTLE, int).at == "100"
+    late = once.reached("250", at(500)).ended("300", at(900), at(901), SETTLE, int)
     assert (late.settled, late.settling, late.began_at) == ("200", "300", None)
+
+
+@pytest.mark.rule("E108")
+def test_what_has_settled_grows_at_the_end_of_a_walk_only() -> None:
+    once = looks((0, "200"))
+    assert not once.has_settled_since(looks())
+    assert looks((0, "200"), (121, "300")).has_settled_since(once)
+    assert not looks((0, "200"), (121, "300")).reached("310", at(400)).has_settled_since(once)
 
 
 LAG = 120.0
@@ -302,7 +356,7 @@ LAG = 120.0
 
 @pytest.mark.rule("E108", "E82")
 @pytest.mark.parametrize(
-    ("cursors", "history_id", "seen"),
+    ("cursors", "cursor", "seen"),
     [
         pytest.param(looks(), "100", True, id="connected, and nothing has happened since"),
         pytest.param(looks(), "101", False, id="something has happened"),
@@ -326,10 +380,8 @@ LAG = 120.0
         pytest.param(looks(start="0100"), "100", True, id="ids are numbers"),
     ],
 )
-def test_history_is_asked_only_where_it_may_show_something(
-    cursors: Cursors, history_id: str, seen: bool
-) -> None:
-    assert cursors.has_seen(history_id) is seen
+def test_history_is_asked_only_where_it_may_show_something(cursors: Cursors, cursor: str, seen: bool) -> None:
+    assert cursors.has_seen(cursor, int) is seen
 
 
 @pytest.mark.rule("E108", "I1")
@@ -355,8 +407,8 @@ def test_what_history_shows_late_is_found_although_it_is_asked_only_then(
         newest = max(shown, default=100)
         if kind == "mail":
             shown[newest + 1] = now + lag
-        elif kind == "push" or not cursors.has_seen(str(newest)):
+        elif kind == "push" or not cursors.has_seen(str(newest), int):
             seen |= {record for record, when in shown.items() if record > int(cursors.at) and when <= now}
-            cursors = cursors.ended(str(newest), at(now), at(now + 0.5), SETTLE)
+            cursors = cursors.ended(str(newest), at(now), at(now + 0.5), SETTLE, int)
     assert seen == shown.keys()
-    assert cursors.has_seen(str(max(shown, default=100)))
+    assert cursors.has_seen(str(max(shown, default=100)), int)

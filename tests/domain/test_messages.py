@@ -1,11 +1,13 @@
 """Reading a mail, however it was written."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.mail.folders import Folder
 from domain.mail.messages import (
     Direction,
     Exclusions,
@@ -28,31 +30,30 @@ START = datetime(2026, 3, 15, 12, tzinfo=UTC)
 NOBODY = Exclusions()
 
 
-def fetched(*headers: tuple[str, str], labels: tuple[str, ...] = ()) -> Fetched:
-    return Fetched("18c0ffee", frozenset(labels), START, Part("text/plain", headers))
+def fetched(*headers: tuple[str, str]) -> Fetched:
+    return Fetched("18c0ffee", Folder.INBOX, START, Part("text/plain", headers))
 
 
 @pytest.mark.rule("D5", "E13", "E42", "E43")
 def test_what_is_read_from_the_headers() -> None:
-    message = read(
-        fetched(
-            ("FROM", "=?utf-8?Q?Ann?= <Ann@Example.com>"),
-            ("to", "Uwe <uwe@firm.example>"),
-            ("To", "carla@firm.example"),
-            ("cc", "Team: dirk@firm.example;"),
-            ("Bcc", "bob@example.org"),
-            ("Delivered-To", "other@firm.example"),
-            ("Reply-To", "else@example.com"),
-            ("Sender", "sender@example.com"),
-            ("Precedence", "bulk"),
-            ("Subject", "\udcff\x00"),
-            labels=("INBOX",),
-        ),
-        frozenset({ME}),
+    mail = fetched(
+        ("FROM", "=?utf-8?Q?Ann?= <Ann@Example.com>"),
+        ("to", "Uwe <uwe@firm.example>"),
+        ("To", "carla@firm.example"),
+        ("cc", "Team: dirk@firm.example;"),
+        ("Bcc", "bob@example.org"),
+        ("Delivered-To", "other@firm.example"),
+        ("Reply-To", "else@example.com"),
+        ("Sender", "sender@example.com"),
+        ("Precedence", "bulk"),
+        ("Subject", "\udcff\x00"),
     )
-    assert message == Message(
+    marked = replace(mail, sent=True, label_ids=frozenset({"Label_1"}))
+    assert read(marked, frozenset({ME})) == Message(
         message_id="18c0ffee",
-        label_ids=frozenset({"INBOX"}),
+        folder=Folder.INBOX,
+        sent=True,
+        label_ids=frozenset({"Label_1"}),
         received_at=START,
         sender=ANN,
         author=ANN,
@@ -104,12 +105,13 @@ VALUES = st.text(max_size=40) | st.sampled_from(
 @given(
     st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=12),
     st.sampled_from(["text/plain", "multipart/report", "text/calendar", ""]),
-    st.frozensets(st.sampled_from(["SENT", "INBOX", "SPAM"])),
+    st.sampled_from(Folder),
+    st.booleans(),
 )
 def test_every_mail_ends_in_an_outcome(
-    headers: list[tuple[str, str]], mime_type: str, labels: frozenset[str]
+    headers: list[tuple[str, str]], mime_type: str, folder: Folder, sent: bool
 ) -> None:
-    message = read(Fetched("id", labels, START, Part(mime_type, tuple(headers))), INSIDERS.own)
+    message = read(Fetched("id", folder, START, Part(mime_type, tuple(headers)), sent), INSIDERS.own)
     outcome = stopped(message, INSIDERS, EXCLUDED, START)
     assert (outcome is None) <= (
         message.author is not None and direction(message, INSIDERS) is Direction.INBOUND

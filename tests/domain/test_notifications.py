@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.crm.contacts import Contact, ContactAddress, Kind, hits
+from domain.mail.folders import Folder
 from domain.mail.messages import (
     Direction,
     Exclusions,
@@ -42,7 +43,7 @@ def mail(
 ) -> Message:
     return Message(
         message_id=message_id,
-        label_ids=frozenset({"INBOX"}),
+        folder=Folder.INBOX,
         received_at=NOW,
         sender=ANN,
         author=ANN,
@@ -137,7 +138,7 @@ def test_the_same_mail_twice_has_the_same_verdict() -> None:
 
 
 def received(*headers: tuple[str, str]) -> Message:
-    return read(Fetched("id", frozenset({"INBOX"}), NOW, Part("text/plain", headers)), OWN)
+    return read(Fetched("id", Folder.INBOX, NOW, Part("text/plain", headers)), OWN)
 
 
 @pytest.mark.rule("D11", "D11-5", "Z22", "Z37", "E16", "E17")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from domain.errors import TryAgain
 from domain.mail.messages import Fetched, read
 from domain.mailboxes import HistoryPage, digest
-from infra.gmail import responses
+from infra.gmail import changes, responses
 from infra.gmail.client import Answer, Calls
 
 fuzz = settings(derandomize=True, max_examples=400)
@@ -92,12 +92,12 @@ def test_any_history_is_read_as_texts_or_tried_again(pages: list[Answer]) -> Non
     calls = cast(Calls, Answers(iter([*pages, {"historyId": "9"}])))
     found: list[HistoryPage] = []
     with suppress(TryAgain):
-        found.extend(islice(responses.history_pages(calls, "1"), 9))
+        found.extend(islice(changes.pages(calls, "1"), 9))
     for page in found:
         assert int(page.cursor) >= 1
         for change in page.changes:
             assert isinstance(change.message_id, str)
-            assert change.label_ids is None or all(isinstance(label, str) for label in change.label_ids)
+            assert all(isinstance(label, str) for label in change.label_ids)
         digest(page.changes, frozenset({"Label_1"}))
 
 

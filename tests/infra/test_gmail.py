@@ -11,6 +11,7 @@ import pytest
 from googleapiclient.http import BatchHttpRequest
 
 from domain.errors import CursorExpired, GiveUp, NoPush
+from domain.mail.folders import Folder
 from domain.mail.messages import Fetched, Part
 from domain.mailboxes import Change, ChangeKind, Grant
 from domain.sorting import Place
@@ -82,15 +83,15 @@ def test_history_tells_what_happened_in_order(
     control.change_labels(address, [one], add=["STARRED"], remove=["UNREAD"])
     control.delete(address, [two])
     (page,) = mailbox.changes_since(start)
-    ids = [int(change.record_id) for change in page.changes]
+    ids = [change.position for change in page.changes]
     assert ids == sorted(ids), "each change has its record's id"
     assert len(set(ids)) == 4
-    assert tuple(replace(change, record_id="") for change in page.changes) == (
-        Change(ChangeKind.ADDED, one, frozenset({"INBOX", "UNREAD"})),
-        Change(ChangeKind.ADDED, two, frozenset({"SPAM"})),
-        Change(ChangeKind.LABELS_ADDED, one, frozenset({"STARRED"})),
-        Change(ChangeKind.LABELS_REMOVED, one, frozenset({"UNREAD"})),
-        Change(ChangeKind.DELETED, two, None),
+    assert tuple(replace(change, position=0) for change in page.changes) == (
+        Change(ChangeKind.ARRIVED, one, Folder.INBOX),
+        Change(ChangeKind.ARRIVED, two, Folder.SPAM),
+        Change(ChangeKind.LABELLED, one, label_ids=frozenset({"STARRED"})),
+        Change(ChangeKind.UNLABELLED, one, label_ids=frozenset({"UNREAD"})),
+        Change(ChangeKind.GONE, two),
     )
     assert page.last
     assert page.cursor == str(control.dump(address).history_id)
@@ -104,7 +105,7 @@ def test_labels_that_history_leaves_out_are_not_no_labels(
     control.fault("omit_label_ids")
     control.deliver(address, RAW)
     (page,) = mailbox.changes_since(start)
-    assert page.changes[0].label_ids is None
+    assert page.changes[0].folder is None
 
 
 @pytest.mark.rule("W8")
@@ -158,7 +159,8 @@ def test_a_fetched_message_shows_headers_and_structure(
     message_id = control.deliver(address, INVITATION, internal_date=1_772_366_400_123).id
     found = mailbox.fetch([message_id])[message_id]
     assert isinstance(found, Fetched)
-    assert (found.message_id, found.label_ids) == (message_id, frozenset({"INBOX", "UNREAD"}))
+    assert (found.message_id, found.folder, found.sent) == (message_id, Folder.INBOX, False)
+    assert found.label_ids == {"INBOX", "UNREAD"}
     assert found.received_at == datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
     assert found.payload.mime_type == "multipart/mixed"
     assert found.payload.headers[:2] == (("From", "bob@example.com"), ("Subject", "Lunch"))
@@ -215,7 +217,7 @@ def test_watching_tells_the_providers_time(
     mailbox.stop_watch()
     began = datetime.now(UTC)
     watch = mailbox.watch(TOPIC)
-    assert watch.history_id == str(control.dump(address).history_id)
+    assert watch.cursor == str(control.dump(address).history_id)
     assert watch.answered_at.microsecond == 0
     assert began - timedelta(seconds=1) < watch.answered_at <= datetime.now(UTC), "a Date has whole seconds"
     assert timedelta(days=6) < watch.expires_at - watch.answered_at <= timedelta(days=7, seconds=1)
@@ -253,5 +255,5 @@ def test_where_google_cannot_push_to_the_topic_a_mailbox_begins_unwatched(
     assert control.dump(address).watched_topic is None, "the other topic's was stopped"
     began = datetime.now(UTC)
     begun = mailbox.unwatched(reason)
-    assert (begun.history_id, begun.trouble) == (str(control.dump(address).history_id), reason)
+    assert (begun.cursor, begun.trouble) == (str(control.dump(address).history_id), reason)
     assert began - timedelta(seconds=1) < begun.answered_at <= datetime.now(UTC), "a Date has whole seconds"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from domain.errors import TryAgain
 from domain.mail.content import MailContent, MailQuery
+from domain.mail.folders import Folder
 from infra.gmail import GmailMailbox
 from infra.gmail.content import letter, query, searches
 from infra.local.gmail import GmailControl
@@ -123,7 +124,7 @@ def test_previews_come_25_a_request_and_without_texts(
     assert one.text() == ""
     assert [piece.filename for piece in one.attachments()] == ["a.pdf"]
     assert {piece.content for piece in (one.body, *one.body.parts)} == {None}
-    assert one.label_ids == {"INBOX", "UNREAD"}
+    assert (one.folder, one.sent) == (Folder.INBOX, False)
 
 
 def test_one_mail_whole_and_its_attachment(

@@ -286,8 +286,8 @@ def test_history_may_be_empty_doubled_and_in_numbers(google: Script, mailbox: Gm
     pages = list(mailbox.changes_since("10"))
     assert [page.cursor for page in pages] == ["10", "12", str(beyond)]
     assert [page.last for page in pages] == [False, False, True]
-    assert [(c.kind, c.message_id, c.label_ids) for c in pages[1].changes] == [
-        (ChangeKind.ADDED, "a", None)
+    assert [(c.kind, c.message_id, c.folder) for c in pages[1].changes] == [
+        (ChangeKind.ARRIVED, "a", None)
     ] * 2
     assert pages[2].changes == ()
     assert [page.cursor for page in mailbox.changes_since("10")] == ["10"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from domain.mail.folders import Folder
 from domain.mail.headers import Fields
 from domain.mail.messages import Fetched, Part, read
 from infra.local.gmail import ControlError
@@ -161,7 +162,7 @@ class _Feed:
         rows, deliveries = [], []
         for mail in chunk:
             fields = read_fields(mail.raw)
-            fetched = Fetched("", frozenset(), _NO_DATE, Part("", _headers(fields)))
+            fetched = Fetched("", Folder.OTHER, _NO_DATE, Part("", _headers(fields)))
             author = read(fetched, frozenset({self._result.mailbox})).author
             rows.append(Row(mail.n, _first(fields.get("message-id", ())), author))
             deliveries.append(Delivery(self._result.mailbox, mail.raw, self.labels.of(fields)))

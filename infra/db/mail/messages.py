@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from domain.ledger import Planned, State, Step
-from domain.mailboxes import PUT_AWAY, Found, Touch, is_ours
+from domain.mailboxes import Found, Touch, is_ours
 from domain.outcomes import PROVISIONAL, Outcome
 from domain.sorting import Category, category_of
 from infra.db.ledger.claims import STEPS
@@ -155,18 +155,15 @@ class MessageRepository:
         return self._db.scalars(ended.returning(steps.c.message_id)).all()
 
     def _mark_touched(self, mailbox_id: int, found: Found, labels: Mapping[Category, str]) -> None:
-        if not found.touched:
-            return
         # Spam and Trash are the match's to see; only what it has seen elsewhere has been put away since.
-        put_away = {touch.message_id for touch in found.touched if touch.label_id in PUT_AWAY}
-        matched = self._matched(mailbox_id, put_away) if put_away else frozenset[str]()
-        intended, former = self._intents(mailbox_id, found.touched, labels)
-        by_user = {
-            t.message_id
-            for t in found.touched
-            if not is_ours(t, intended.get(t.message_id), former.get(t, ()))
-            and (t.label_id not in PUT_AWAY or t.message_id in matched)
-        }
+        by_user = set(self._matched(mailbox_id, found.put_away)) if found.put_away else set[str]()
+        if found.touched:
+            intended, former = self._intents(mailbox_id, found.touched, labels)
+            by_user |= {
+                t.message_id
+                for t in found.touched
+                if not is_ours(t, intended.get(t.message_id), former.get(t, ()))
+            }
         if by_user:
             self.touch(mailbox_id, by_user)
 
@@ -208,7 +205,7 @@ class MessageRepository:
         return intended, {
             t: former[t.message_id]
             for t in doubtful
-            if t.message_id not in told or int(t.record_id or 0) < told[t.message_id]
+            if t.message_id not in told or t.position < told[t.message_id]
         }
 
     def _matched(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, union, update
 
 from domain.comparisons import Compared, Missing
-from domain.mailboxes import Change, ChangeKind, Cursors, Touch, judged_once
+from domain.mailboxes import Change, ChangeKind, Cursors, Touch, touches
 from domain.outcomes import PROVISIONAL
 from domain.watches import Ended
 from infra.db.ledger.claims import redrive
@@ -50,8 +50,8 @@ class HistoryRepository:
         self,
         mailbox_id: int,
         cursors: Cursors,
-        before: Cursors | None = None,
         *,
+        settled: int | None = None,
         ended: Ended | None = None,
         redrive_within: float | None = None,
     ) -> None:
@@ -78,9 +78,8 @@ class HistoryRepository:
             ended=ended is not None, counted=counts is not None, waits=redrive_within is not None
         )
         self._db.execute(kept, values)
-        has_settled = before is None or before.settled_at != cursors.settled_at
-        if has_settled and cursors.began_at is None and cursors.settled_at is not None:
-            self._forget_judged(mailbox_id, cursors.settled, cursors.settled_at)
+        if settled is not None and cursors.settled_at is not None:
+            self._forget_judged(mailbox_id, str(settled), cursors.settled_at)
 
     def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
         these = {"this": mailbox_id, "old": cursor} | walk_statements.end(began_at, due_after)
@@ -101,19 +100,19 @@ class HistoryRepository:
     def news(
         self, mailbox_id: int, changes: Sequence[Change], crm_labels: frozenset[str]
     ) -> tuple[Change, ...]:
-        arrived = {change.message_id for change in changes if change.kind is ChangeKind.ADDED}
+        arrived = {change.message_id for change in changes if change.kind is ChangeKind.ARRIVED}
         known = self.known(mailbox_id, arrived)
-        told = {change: judged_once(change, crm_labels) for change in changes}
-        again = self._judge(
-            mailbox_id, {touch for change, labels in told.items() for touch in _touches(change, labels)}
-        )
+        told = {change: touches(change, crm_labels) for change in changes}
+        again = self._judge(mailbox_id, frozenset[Touch]().union(*told.values()))
         news = []
         for change in changes:
-            if change.kind is ChangeKind.ADDED and change.message_id in known:
+            if change.kind is ChangeKind.ARRIVED and change.message_id in known:
                 continue
-            if labels := told[change]:
-                old = {touch.label_id for touch in _touches(change, labels) if touch in again}
-                change = replace(change, label_ids=(change.label_ids or frozenset()) - old)
+            if old := told[change] & again:
+                left = change.label_ids.difference(touch.label_id for touch in old)
+                if not left:
+                    continue
+                change = replace(change, label_ids=left)
             news.append(change)
         return tuple(news)
 
@@ -160,7 +159,7 @@ class HistoryRepository:
         self._db.execute(update(mailboxes).where(*this).values(values))
 
     def told(self, mailbox_id: int, touches: Mapping[str, str]) -> Mapping[str, int]:
-        """By mail, the last record that told of this label's being put on it, as far as that is remembered."""
+        """By mail, the last position at which this label was put on it, as far as that is remembered."""
         rows = self._db.execute(_TOLD, {"this": mailbox_id, "mails": list(touches)})
         found: dict[str, int] = {}
         for row in rows:
@@ -168,39 +167,34 @@ class HistoryRepository:
                 found[row.message_id] = max(found.get(row.message_id, 0), int(row.record_id))
         return found
 
-    def _judge(self, mailbox_id: int, touches: Collection[Touch]) -> frozenset[Touch]:
+    def _judge(self, mailbox_id: int, touched: Collection[Touch]) -> frozenset[Touch]:
         """Returns those that had been judged before."""
-        if not touches:
+        if not touched:
             return frozenset()
-        records = {"this": mailbox_id, "records": list({touch.record_id for touch in touches})}
+        records = {"this": mailbox_id, "records": list({str(touch.position) for touch in touched})}
         before = frozenset(
-            Touch(row.message_id, row.label_id, row.added, row.record_id)
+            Touch(row.message_id, row.label_id, row.added, int(row.record_id))
             for row in self._db.execute(_JUDGED, records)
         )
         rows = [
             {
                 "mailbox_id": mailbox_id,
-                "record_id": touch.record_id,
+                "record_id": str(touch.position),
                 "message_id": touch.message_id,
                 "label_id": touch.label_id,
                 "added": touch.added,
             }
-            for touch in touches
+            for touch in touched
             if touch not in before
         ]
         insert_new(self._db, judged, rows, judged_at=NOW)
         return before
 
     def _forget_judged(self, mailbox_id: int, settled: str, settled_at: datetime) -> None:
-        """A little later than they have settled: our own changes are told apart by them (W5). Ids are compared as
-        the numbers they are, however long."""
+        """A little later than they have settled: our own changes are told apart by them (W5). Positions are compared
+        as the numbers they are, however long."""
         values = {"settled": settled, "digits": len(settled), "until": settled_at - TOLD_WITHIN}
         self._db.execute(_FORGET, {"this": mailbox_id} | values)
-
-
-def _touches(change: Change, labels: frozenset[str]) -> set[Touch]:
-    added = change.kind is ChangeKind.LABELS_ADDED
-    return {Touch(change.message_id, label, added, change.record_id) for label in labels}
 
 
 def cursors_of(row: Any) -> Cursors | None:

@@ -103,7 +103,7 @@ class MailboxRepository(TroubleRepository):
         return self._db.scalar(_pushed(self._db.dialect.name), its) or self._db.scalar(_WATCHED, its)
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
-        HistoryRepository(self._db).begin(mailbox_id, watch.history_id)
+        HistoryRepository(self._db).begin(mailbox_id, watch.cursor)
         self._set(
             mailbox_id,
             **({"mails_pushed": 0, "mails_missed": 0} if anew else {}),
@@ -116,7 +116,7 @@ class MailboxRepository(TroubleRepository):
         )
 
     def start_unwatched(self, mailbox_id: int, begun: Unwatched, retry_after: float) -> None:
-        HistoryRepository(self._db).begin(mailbox_id, begun.history_id)
+        HistoryRepository(self._db).begin(mailbox_id, begun.cursor)
         self._set(mailbox_id, **_BEGUN)
         self.watch_failed(mailbox_id, begun.trouble, retry_after)
 

@@ -69,8 +69,9 @@ judged = Table(
     Column("added", Boolean, primary_key=True),
     Column("judged_at", Instant, nullable=False),
 )
-"""Which changes of labels, in which records of history, have been told apart into the user's and ours: history is
-walked again from the settled cursor, and what was judged is not judged again (E108). Forgotten once settled."""
+"""Which changes have been told apart into the user's and ours: history is walked again from the settled cursor, and
+what was judged is not judged again (E108). Forgotten once settled. `record_id` is the change's position, `label_id` the
+CRM label or the folder of a move."""
 
 mailbox_addresses = Table(
     "mailbox_addresses",

@@ -261,18 +261,48 @@ def test_mail_that_could_not_be_matched_gets_its_own_word_and_loses_it_on_the_wa
     before = _outcomes(engine)
     migrate(engine, "0006")
     after = _outcomes(engine)
-    with engine.connect() as db:
-        config = Config()
-        config.set_main_option("script_location", str(FOLDER))
-        if db.dialect.name == "sqlite":
-            db.connection.cursor().execute("PRAGMA foreign_keys=OFF")
-        config.attributes["connection"] = db
-        command.downgrade(config, "0005")
-        db.commit()
+    _back(engine, "0005")
 
     assert after == {mail: "match.failed" if mail[0] == "a" else "label.failed" for mail in before}
     assert _outcomes(engine) == before
     engine.dispose()
+
+
+def _back(engine: Engine, release: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    with engine.connect() as db:
+        if db.dialect.name == "sqlite":
+            db.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+        config.attributes["connection"] = db
+        command.downgrade(config, release)
+        db.commit()
+
+
+@pytest.mark.rule("W16", "E108")
+def test_what_was_judged_of_moves_is_remembered_by_the_folder_and_back(bare_database_url: str) -> None:
+    engine = open_engine(bare_database_url)
+    migrate(engine, "0006")
+    labels = {"1": "SPAM", "2": "TRASH", "3": "DRAFT", "4": "Label_2"}
+    with engine.begin() as db:
+        db.execute(text("INSERT INTO mailboxes (id, address, labels) VALUES (1, 'uwe@firm.example', '{}')"))
+        add = "INSERT INTO judged (mailbox_id, record_id, gmail_id, label_id, added, judged_at)"
+        values = " VALUES (1, :record, 'a', :label, true, 5)"
+        db.execute(text(add + values), [{"record": one, "label": label} for one, label in labels.items()])
+    migrate(engine)
+    after = _judged(engine)
+    _back(engine, "0006")
+
+    assert after == {"1": "spam", "2": "trash", "3": "drafts", "4": "Label_2"}
+    assert _judged(engine) == labels
+    engine.dispose()
+
+
+def _judged(engine: Engine) -> dict[str, str]:
+    with engine.connect() as db:
+        return {
+            row.record_id: row.label_id for row in db.execute(text("SELECT record_id, label_id FROM judged"))
+        }
 
 
 def _outcomes(engine: Engine) -> dict[tuple[str, int, str], str]:

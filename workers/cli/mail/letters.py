@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from domain.mail.content import MimePart
-from domain.mail.messages import DRAFT, Direction
+from domain.mail.folders import Folder
+from domain.mail.messages import Direction
 from domain.notifications import NoticeKind
 from domain.reports import Notice
 from handlers.live_view.live import Asked, Opened, Page, attached
@@ -179,7 +180,7 @@ def _as_json(one: VisibleMail) -> dict[str, Any]:
         "mailbox": one.mailbox,
         "thread_id": letter.thread_id,
         "direction": one.direction.value,
-        "draft": DRAFT in letter.label_ids,
+        "draft": letter.folder is Folder.DRAFTS,
         "received_at": _moment(letter.received_at),
         "from": letter.header("From"),
         "via_list": one.via_list,
@@ -206,7 +207,7 @@ def _attachment(piece: MimePart, number: int, saved: Path | None) -> dict[str, A
 
 
 def _way(one: VisibleMail) -> str:
-    return "draft" if DRAFT in one.letter.label_ids else _WAYS[one.direction]
+    return "draft" if one.letter.folder is Folder.DRAFTS else _WAYS[one.direction]
 
 
 def _other(one: VisibleMail) -> str:

@@ -1,0 +1,21 @@
+"""Gmail's labels as the one folder in which a mail lies."""
+
+from collections.abc import Collection
+
+from domain.mail.folders import Folder
+
+SENT = "SENT"
+FOLDERS = {
+    "DRAFT": Folder.DRAFTS,
+    "SPAM": Folder.SPAM,
+    "TRASH": Folder.TRASH,
+    "CHAT": Folder.CHAT,
+    "INBOX": Folder.INBOX,
+    SENT: Folder.SENT,
+}
+"""The first that a mail carries says where it lies."""
+
+
+def folder_of(label_ids: Collection[str]) -> Folder:
+    """A mail under none of these labels is archived."""
+    return next((folder for label, folder in FOLDERS.items() if label in label_ids), Folder.OTHER)
