@@ -15,7 +15,7 @@ class Gate:
 
 GATES = {
     Outcome.SKIP_INACTIVE: Gate("D3 row 1", "the connection was not active"),
-    Outcome.SKIP_GONE: Gate("D3 row 2", "Gmail no longer had it when its turn came"),
+    Outcome.SKIP_GONE: Gate("D3 row 2", "the mailbox no longer had it when its turn came"),
     Outcome.SKIP_DRAFT: Gate("D3 row 3", "it was a draft, or scheduled and not yet sent"),
     Outcome.SKIP_SPAM: Gate("D3 row 4", "it was in Spam"),
     Outcome.SKIP_TRASH: Gate("D3 row 5", "it was in Trash"),

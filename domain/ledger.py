@@ -9,7 +9,7 @@ from domain.outcomes import Outcome
 from domain.sorting import Category
 
 SLICE = 25
-"""Messages matched together: Gmail's batches stay clear of its concurrency limit up to here (FACTS §4)."""
+"""Messages matched together: a batch of so many stays clear of the provider's concurrency limit (FACTS §4)."""
 
 TRIES = 8
 """After so many tries a message is set aside and its mailbox goes on (E88)."""
@@ -127,13 +127,13 @@ def unready_wait(refusals: int) -> timedelta:
 
 
 def wait_before(attempt: int, jitter: float) -> timedelta:
-    """1 s, doubling to 64 s, spread by `jitter` (0 to 1) over the upper half, as Gmail asks (FACTS §4)."""
+    """1 s, doubling to 64 s, spread by `jitter` (0 to 1) over the upper half, as the provider asks (FACTS §4)."""
     longest = min(LONGEST_WAIT, timedelta(seconds=2.0 ** min(attempt, 10) / 2))
     return longest * (0.5 + jitter / 2)
 
 
 def wait_alone(attempt: int) -> timedelta:
     """15 s, then three times as long each time, up to an hour, for a mail that was asked for by itself: nothing says
-    whether it is the mail or Gmail that is in trouble, so its tries are spread over longer than Gmail is out of
+    whether it is the mail or the provider that is in trouble, so its tries are spread over longer than that is out of
     order (E87), and it holds up nobody meanwhile (E88)."""
     return min(LONGEST_WAIT_ALONE, timedelta(seconds=5 * 3.0 ** min(attempt, 10)))

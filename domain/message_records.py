@@ -1,4 +1,4 @@
-"""What the ledger holds of one mail, and what Gmail shows of it now: the material of an explanation."""
+"""What the ledger holds of one mail, and what its mailbox shows of it now: the material of an explanation."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,7 +78,7 @@ class ConnectionDecision:
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """Everything the ledger holds of one mail in one mailbox. `label_names` are by Gmail's label id, `names` are
+    """Everything the ledger holds of one mail in one mailbox. `label_names` are by label id, `names` are
     what the labels are called there, or would be."""
 
     mailbox_id: int
@@ -102,8 +102,8 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True)
 class SeenNow:
-    """A mail read again for the explanation, decided as if it came now; `problem` when Gmail could not be asked,
-    `message` is None when Gmail has it no more. Nothing of it is kept."""
+    """A mail read again for the explanation, decided as if it came now; `problem` when the mailbox could not be asked,
+    `message` is None when the mailbox has it no more. Nothing of it is kept."""
 
     problem: str | None = None
     message: Message | None = None

@@ -27,7 +27,7 @@ RENEWED_WITHIN = timedelta(days=3, hours=14)
 
 
 PUSH_INTERVAL = timedelta(seconds=1)
-"""Gmail pushes once in it and mailbox, and drops what comes between."""
+"""A provider may push once in it and mailbox, and drop what comes between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ class WatchState:
     recall: Recall = Recall()
 
     def has_just_told(self, now: datetime) -> bool:
-        """Whether a push came so lately that Gmail may have dropped another one behind it (FACTS §1)."""
+        """Whether a push came so lately that another one behind it may have been dropped (FACTS §1)."""
         return self.pushed_at is not None and now - self.pushed_at < PUSH_INTERVAL
 
     def has_told(self, synced_at: datetime | None, now: datetime, sweep_after: timedelta) -> bool | None:
         """Whether push has told of the mail that came since the last look.
 
         None when it need not have: the watch has not stood since then, or the last look was not a sweep ago, as
-        after a push that Gmail may have dropped another one behind (FACTS §1).
+        after a push behind which another one may have been dropped (FACTS §1).
         """
         if synced_at is None:
             return None

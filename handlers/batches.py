@@ -73,7 +73,7 @@ class ClaimedBatch:
             raise
 
     def failed(self, errors: Mapping[str, TryAgain | GiveUp]) -> None:
-        """Messages that Gmail refused one by one: back they go, and the rest of the slice goes on. A try counts
+        """Messages that the provider refused one by one: back they go, and the rest of the slice goes on. A try counts
         where the trouble is the message's own."""
         limited = [error for error in errors.values() if isinstance(error, TryAgain) and error.whole_mailbox]
         innocent = {i for i, error in errors.items() if isinstance(error, NotAsked) or error in limited}
@@ -89,7 +89,7 @@ class ClaimedBatch:
             back_off(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.context)
 
     def succeeded(self, tx: Transaction) -> None:
-        """Gmail has answered for some of it: the next rest of the mailbox is short again (E87)."""
+        """The provider has answered for some of it: the next rest of the mailbox is short again (E87)."""
         if self.mailbox.failures:
             tx.mailboxes.succeeded(self.mailbox.id)
 

@@ -25,7 +25,7 @@ from handlers.ports.store import Transaction
 log = structlog.get_logger()
 
 MISSING_WAIT = 25.0
-"""Seconds between two looks at a message that Gmail lists but does not have yet, or shows as it was (W7)."""
+"""Seconds between two looks at a message that the mailbox lists but does not have yet, or shows as it was (W7)."""
 
 
 def match(mailbox_id: int, context: Context) -> None:
@@ -69,7 +69,7 @@ def _match(
     answer = with_mailbox(
         connections,
         context,
-        lambda gmail: (gmail.fetch(ids), gmail.spent),
+        lambda mailbox: (mailbox.fetch(ids), mailbox.spent),
         piece.lease(),
         purpose=Purpose.MATCH,
         expected=context.tally.quota.read * len(ids),
@@ -127,7 +127,7 @@ def _record(
 
 
 def _shown_as_before(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> frozenset[str]:
-    """Mail that has just left Spam or Trash by history, while Gmail still shows it there (W9)."""
+    """Mail that has just left Spam or Trash by history, while the mailbox still shows it there (W9)."""
     put_away = {m.message_id for m in messages if m.folder in PUT_AWAY}
     return tx.messages.just_reopened(mailbox_id, put_away) if put_away else frozenset()
 

@@ -49,7 +49,11 @@ def _compare(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> boo
     try:
         lease = Lease(context.timing.lease, keep)
         if span and not with_mailbox(
-            connections, context, lambda gmail: comparison.whole(gmail, *span), lease, purpose=Purpose.COMPARE
+            connections,
+            context,
+            lambda mailbox: comparison.whole(mailbox, *span),
+            lease,
+            purpose=Purpose.COMPARE,
         ):
             return True
     except Slowed:  # it is due again in a minute
@@ -75,10 +79,10 @@ class _Comparison:
         self._context = context
         self.found = Compared()
 
-    def whole(self, gmail: Mailbox, first: datetime, last: datetime) -> bool:
+    def whole(self, mailbox: Mailbox, first: datetime, last: datetime) -> bool:
         """Whether it came to its end."""
         self.found = Compared()
-        for message_ids in gmail.listed_between(first, last):
+        for message_ids in mailbox.listed_between(first, last):
             if self._context.stopping() or not self._page(message_ids):
                 return False
         return True

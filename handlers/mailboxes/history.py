@@ -23,7 +23,7 @@ from handlers.ports.store import Transaction
 log = structlog.get_logger()
 
 SIDE_BY_SIDE = 4
-"""Slices of one mailbox worked on at once: more would meet Gmail's limit on concurrent requests."""
+"""Slices of one mailbox worked on at once: more would meet the provider's limit on concurrent requests."""
 
 LOOK_BACK = timedelta(hours=1)
 LONGEST_LOOK_BACK = timedelta(days=30)

@@ -23,23 +23,23 @@ log = structlog.get_logger()
 WATCH_RETRY = 600.0
 
 TOPIC_RETRY = 3_600.0
-"""Seconds where Google cannot push to our topic: that is the operator's to mend, for all mailboxes."""
+"""Seconds where the provider cannot push to us: that is the operator's to mend, for all mailboxes."""
 
 ANEW_EVERY = 5.0
-"""Seconds between two watches that are made anew, over all mailboxes: while nobody pulls what Pub/Sub has, push
-seems to fail everywhere, and no new watch mends that."""
+"""Seconds between two watches that are made anew, over all mailboxes: while pushes are not taken in, push seems to
+fail everywhere, and no new watch mends that."""
 
 ALMOST = 0.9
 """Of the time between two sweeps: one comes a little early now and then."""
 
 
-def begin(gmail: Mailbox, context: Context) -> Watch | Unwatched:
-    """The watch of a mailbox that is being connected. Where Google cannot push to our topic it begins without one: the
+def begin(mailbox: Mailbox, context: Context) -> Watch | Unwatched:
+    """The watch of a mailbox that is being connected. Where the provider cannot push to us it begins without one: the
     sweep finds its mail (E82)."""
     try:
-        return gmail.watch(context.topic)
+        return mailbox.watch(context.topic)
     except NoPush as error:
-        return gmail.unwatched(error.reason)
+        return mailbox.unwatched(error.reason)
 
 
 def started(mailbox_id: int, begun: Watch | Unwatched, tx: Transaction, context: Context) -> None:
@@ -54,7 +54,7 @@ def renew_watch(mailbox_id: int, context: Context) -> None:
     """A fresh look at the addresses, daily (E14, E99), and where it is time for it a new registration (E85). A
     failure holds up nothing else.
 
-    One at a time: two calls of `watch` for one mailbox are more than Gmail takes (FACTS §1).
+    One at a time: two calls of `watch` for one mailbox are more than a provider takes (FACTS §1).
     """
     exclusively(
         LockKind.WATCH, mailbox_id, WatchDue(mailbox_id), context, partial(_renew, mailbox_id, context)
@@ -76,16 +76,16 @@ def _renew(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
 
     stopped = False
 
-    def look(gmail: Mailbox) -> tuple[Watch | NoPush | None, Mapping[str, str]]:
+    def look(session: Mailbox) -> tuple[Watch | NoPush | None, Mapping[str, str]]:
         nonlocal stopped
         if anew:
-            gmail.stop_watch()
+            session.stop_watch()
             stopped = True
         try:
-            watch = gmail.watch(context.topic) if due else None
+            watch = session.watch(context.topic) if due else None
         except NoPush as error:  # the addresses are the user's, whatever our topic is like
-            return error, gmail.own_addresses()
-        return watch, gmail.own_addresses()
+            return error, session.own_addresses()
+        return watch, session.own_addresses()
 
     try:
         answer = with_mailbox(
@@ -99,7 +99,7 @@ def _renew(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
         log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
         return True
     if answer and not _record(mailbox, *answer, anew, context) and isinstance(answer[0], Watch):
-        with_mailbox(connections, context, lambda gmail: gmail.stop_watch(), purpose=Purpose.WATCH)
+        with_mailbox(connections, context, lambda session: session.stop_watch(), purpose=Purpose.WATCH)
     return True
 
 

@@ -66,8 +66,8 @@ class SortingRepository(Protocol):
         self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, message_ids: Collection[str]
     ) -> tuple[Replacing, ...]:
         """Which of these mails, listed under the label of `old`, are the contact's and have it of us; that of `wanted`
-        from now on: the intent, committed before Gmail is called, so that history's news of it is known as ours
-        (W5, E47)."""
+        from now on: the intent, committed before the mailbox is changed, so that history's news of it is known as
+        ours (W5, E47)."""
 
 
 class DecisionRepository(Protocol):
@@ -88,14 +88,14 @@ class DecisionRepository(Protocol):
 
     def intend(self, intents: Mapping[Claim, Sorted]) -> None:
         """What sorting is about to do, committed before it does it (W5). What a try before intended instead is
-        not forgotten: Gmail may have done it, and history tell of it only now."""
+        not forgotten: the provider may have done it, and history tell of it only now."""
 
     def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None:
-        """What has become of the labels of announced mail, which ends it (Part J), and what was added and removed in
-        Gmail."""
+        """What has become of the labels of announced mail, which ends it (Part J), and what was added and removed
+        there."""
 
     def replaced(self, replaced: Mapping[Replacing, str]) -> None:
-        """Gmail has done it; by mail the id of the label that it carries now. `changed` stays what the calls
+        """The provider has done it; by mail the id of the label that it carries now. `changed` stays what the calls
         added and removed in all."""
 
     def not_replaced(self, replacing: Collection[Replacing]) -> None:
@@ -151,8 +151,8 @@ class MessageRepository(Protocol):
         """Count one more 404 for each; returns those gone for good: three in at least 60 s (W7)."""
 
     def just_reopened(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """Those of which history has said less than a minute ago that they left Spam, Trash or Drafts: should Gmail
-        show them there still, it lags behind (W7, W9)."""
+        """Those of which history has said less than a minute ago that they left Spam, Trash or Drafts: a mailbox that
+        still shows them there lags behind (W7, W9)."""
 
     def touched(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
         """Those on which the user has put or removed a CRM label (I6)."""

@@ -17,11 +17,11 @@ class MailboxRepository(Protocol):
         """Primary address and aliases, registered ones too (E14)."""
 
     def own_and_registered(self, mailbox_id: int) -> tuple[frozenset[str], frozenset[str]]:
-        """The own addresses, and those of them that Gmail does not list (E14)."""
+        """The own addresses, and those of them that the provider does not list (E14)."""
 
     def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
         """What was an own address stays one: a renamed primary becomes an alias (E99). What was registered and
-        Gmail lists by now needs no registering any more."""
+        the provider lists by now needs no registering any more."""
 
     def keep_own_name(self, mailbox_id: int, name: str) -> None:
         """What its owner shows beside the primary address, "" for nothing."""
@@ -29,16 +29,16 @@ class MailboxRepository(Protocol):
     def rest(
         self, mailbox_id: int, reason: str, seconds: float, *, unready: bool = False, counted: bool = True
     ) -> None:
-        """Gmail limits or refuses this mailbox: leave it alone for a while (E87, I4), the longer one of two.
+        """The provider limits or refuses this mailbox: leave it alone for a while (E87, I4), the longer one of two.
         `unready`: nobody is let in, and several who find that out at once count as one. Not `counted`: we
         hold back by ourselves."""
 
     def succeeded(self, mailbox_id: int) -> None:
-        """Gmail has answered for mail: the next rest is short again."""
+        """The provider has answered for mail: the next rest is short again."""
 
     def labels_conflict(self, mailbox_id: int, waits: Sequence[timedelta]) -> timedelta | None:
-        """Gmail says once more that a label is there and does not show it: nothing is sorted for the first of these
-        waits, next time for the second. None after the last: one that comes then is a new one."""
+        """The provider says once more that a label is there and does not show it: nothing is sorted for the first of
+        these waits, next time for the second. None after the last: one that comes then is a new one."""
 
     def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
         """The ids of the three CRM labels (E54)."""
@@ -65,7 +65,7 @@ class MailboxRepository(Protocol):
         """The mailbox of this primary address, in its exact form."""
 
     def pushed(self, address: str) -> int | None:
-        """Pub/Sub has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not
+        """A push has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not
         waited for, as the pushes of other mailboxes would wait too: `pushed_at` comes with the next one."""
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:

@@ -154,7 +154,7 @@ def second_user_signed_out(house: House) -> str:
 ENDS: dict[Outcome, tuple[Case, str, str]] = {
     Outcome.SKIP_INACTIVE: (second_user_signed_out, "decided now it would be skip.inactive", "user carla"),
     Outcome.SKIP_OUTBOUND: (from_ourselves("ann@example.com"), "sent from this side", "(D4)"),
-    Outcome.SKIP_GONE: (deleted, "Gmail no longer had it", "(D3 row 2)"),
+    Outcome.SKIP_GONE: (deleted, "the mailbox no longer had it", "(D3 row 2)"),
     Outcome.SKIP_DRAFT: (plain(labels=("DRAFT",)), "it was a draft", "(D3 row 3)"),
     Outcome.SKIP_SPAM: (plain(labels=("SPAM",)), "it was in Spam", "(D3 row 4)"),
     Outcome.SKIP_TRASH: (plain(labels=("TRASH",)), "it was in Trash", "(D3 row 5)"),

@@ -116,7 +116,7 @@ class MessageRepository:
 
     def _take_back(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:
         """Mail that is being matched while it leaves Spam: what was fetched before is not to be recorded (W9).
-        That was no try: where Gmail's history cannot be used each list takes it back."""
+        That was no try: where a mailbox's history cannot be used each list takes it back."""
         if not message_ids:
             return ()
         claimed = (*_waiting(mailbox_id, message_ids), steps.c.owner.is_not(None))

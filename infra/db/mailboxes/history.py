@@ -18,7 +18,7 @@ from infra.db.tables.mail import AWAKE, decisions, judged, mailboxes, messages
 from infra.db.types import NOW, db_now
 
 TOLD_WITHIN = timedelta(seconds=120)
-"""So long after a change Gmail tells of it at the latest (E108)."""
+"""So long after a change its provider tells of it at the latest (E108)."""
 
 _COLUMNS = (
     *("cursor", "settled_cursor", "settled_at", "settling_cursor", "settling_at", "walk_began_at"),

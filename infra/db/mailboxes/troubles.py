@@ -64,7 +64,7 @@ def walked() -> dict[str, Any]:
 
 
 def _forgotten(kept: ColumnElement[bool]) -> dict[str, Any]:
-    """A rest that another job asked for meanwhile stays, and why: Gmail's wish outlives our luck (E87)."""
+    """A rest that another job asked for meanwhile stays, and why: the provider's wish outlives our luck (E87)."""
     columns = mailboxes.c
     return {
         "resting_until": case((_RESTS, columns.resting_until), else_=None),
