@@ -1,0 +1,193 @@
+"""The port MailReader at every provider: headers of many, one mail whole, an attachment."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.errors import AccessRevoked, GiveUp, NotAsked, TryAgain
+from domain.mail.content import MailContent
+from domain.mail.folders import Folder
+from domain.mail.messages import Fetched
+from handlers.ports.providers import Mailbox, MailReader
+from tests.contracts.world import ANN, World, mail, promised
+
+MOMENT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
+FILE = bytes(range(256)) * 10
+CALENDAR = (
+    b"From: Ann <ann@example.org>\r\nSubject: Lunch\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/mixed; boundary=outer\r\n\r\n"
+    b"--outer\r\nContent-Type: multipart/alternative; boundary=inner\r\n\r\n"
+    b"--inner\r\nContent-Type: text/plain\r\n\r\nCanary.\r\n"
+    b"--inner\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\n"
+    b"--inner--\r\n--outer--\r\n"
+)
+
+
+@pytest.fixture
+def reader(world: World) -> MailReader:
+    return world.open()
+
+
+def requests(world: World, ask: Callable[[], object]) -> int:
+    """How many the call makes."""
+    before = world.asked().requests
+    ask()
+    return world.asked().requests - before
+
+
+def test_it_has_all_that_the_port_names(reader: MailReader) -> None:
+    assert promised(MailReader) <= set(dir(reader))
+
+
+def test_no_mail_is_no_request(world: World, reader: MailReader) -> None:
+    assert reader.fetch([]) == {}
+    assert world.asked().requests == 0
+
+
+def test_where_there_is_no_such_mail_there_is_none(world: World, reader: MailReader) -> None:
+    assert reader.fetch([world.unknown_id]) == {world.unknown_id: None}
+    assert reader.letter(world.unknown_id) is None
+    assert reader.attachment(world.unknown_id, "any") is None
+
+
+@pytest.mark.parametrize("folder", [Folder.INBOX, Folder.SENT, Folder.SPAM, Folder.TRASH, Folder.OTHER])
+def test_a_mail_shows_where_it_lies_when_it_came_and_its_headers(
+    world: World, reader: MailReader, folder: Folder
+) -> None:
+    message_id = world.deliver(mail(), folder, MOMENT)
+    found = reader.fetch([message_id])[message_id]
+    assert isinstance(found, Fetched)
+    assert (found.message_id, found.folder, found.received_at) == (message_id, folder, MOMENT)
+    headers = {name.lower(): value for name, value in found.payload.headers}
+    assert (headers["subject"], headers["to"]) == ("Hello", "uwe@example.com")
+    assert ANN in headers["from"]
+
+
+@pytest.mark.rule("I3")
+def test_headers_come_with_the_structure_and_without_a_word_of_the_text(
+    world: World, reader: MailReader
+) -> None:
+    message_id = world.deliver(CALENDAR)
+    found = reader.fetch([message_id])[message_id]
+    assert isinstance(found, Fetched)
+    [inner] = found.payload.parts
+    assert [part.mime_type for part in inner.parts] == ["text/plain", "text/calendar"]
+    assert "Canary" not in repr(found)
+
+
+@pytest.mark.rule("I7")
+@pytest.mark.parametrize(("mails", "most"), [(1, 1), (25, 1), (26, 2), (51, 3)])
+def test_25_mails_are_one_request_and_each_is_asked_for_once(
+    world: World, reader: Mailbox, mails: int, most: int
+) -> None:
+    ids = world.deliver_many(mails, mail())
+    reader.address()
+    found = dict[str, object]()
+    assert requests(world, lambda: found.update(reader.fetch([*ids, *ids[:3]]))) <= most
+    assert list(found) == ids
+    assert {type(one) for one in found.values()} == {Fetched}
+
+
+def test_of_25_one_that_is_missing_and_one_that_fails_spoil_nobody_elses(
+    world: World, reader: MailReader
+) -> None:
+    ids = world.deliver_many(25, mail())
+    world.delete(ids[7])
+    world.poison(ids[3])
+    found = dict(reader.fetch(ids))
+    trouble = found.pop(ids[3])
+    assert isinstance(trouble, TryAgain)
+    assert not trouble.whole_mailbox
+    assert found.pop(ids[7]) is None
+    assert {type(one) for one in found.values()} == {Fetched}
+    world.calm()
+    assert isinstance(reader.fetch([ids[3]])[ids[3]], Fetched)
+
+
+@pytest.mark.rule("E88", "W3")
+def test_a_mail_at_which_the_line_breaks_costs_itself_alone_a_try(world: World, reader: MailReader) -> None:
+    ids = world.deliver_many(25, mail())
+    reader.fetch(ids[:1])
+    world.hang_on(ids[11])
+    found = dict(reader.fetch(ids))
+    trouble = found.pop(ids[11])
+    assert isinstance(trouble, TryAgain)
+    assert not isinstance(trouble, NotAsked)
+    assert not trouble.whole_mailbox
+    assert {type(one) for one in found.values()} == {Fetched}
+
+
+@pytest.mark.rule("E87")
+def test_a_limit_is_the_whole_mailboxes_and_the_rest_is_not_asked_for(world: World, reader: Mailbox) -> None:
+    ids = world.deliver_many(60, mail())
+    reader.address()
+    world.throttle(40)
+    found = dict[str, object]()
+    assert requests(world, lambda: found.update(reader.fetch(ids))) == 1
+    assert list(found) == ids
+    for limited in found.values():
+        assert isinstance(limited, TryAgain)
+        assert limited.whole_mailbox
+        assert limited.after is not None
+        assert 38 <= limited.after.total_seconds() <= 42
+
+
+@pytest.mark.parametrize("mails", [1, 2])
+def test_what_shuts_the_whole_mailbox_is_raised(world: World, mails: int) -> None:
+    ids = world.deliver_many(mails, mail())
+    troubles: dict[type[Exception], Callable[[], None]] = {GiveUp: world.refuse, AccessRevoked: world.revoke}
+    for error, trouble in troubles.items():
+        trouble()
+        reader = world.open()
+        with pytest.raises(error):
+            reader.fetch(ids)
+        with pytest.raises(error):
+            reader.letter(ids[0])
+        world.calm()
+
+
+@pytest.mark.rule("Z1")
+def test_one_mail_whole_has_its_text_and_names_its_files(world: World, reader: MailReader) -> None:
+    message_id = world.deliver(mail(text="Grüße, all of it.", file=FILE), received=MOMENT)
+    found = reader.letter(message_id)
+    assert isinstance(found, MailContent)
+    assert (found.message_id, found.folder, found.received_at) == (message_id, Folder.INBOX, MOMENT)
+    assert found.header("subject") == "Hello"
+    assert found.text().strip() == "Grüße, all of it."
+    [file] = found.attachments()
+    assert (file.filename, file.mime_type, file.content) == ("a.pdf", "application/pdf", None)
+    assert file.attachment_id is not None
+    assert reader.attachment(message_id, file.attachment_id) == FILE
+
+
+@pytest.mark.parametrize("whose", ["another mail's", "nobody's"])
+def test_an_id_that_is_none_of_a_mails_attachments_gives_none_or_is_refused(
+    world: World, reader: MailReader, whose: str
+) -> None:
+    whole = reader.letter(world.deliver(mail(file=FILE)))
+    bare = world.deliver(mail())
+    assert isinstance(whole, MailContent)
+    [file] = whole.attachments()
+    found: bytes | None = None
+    with suppress(GiveUp):
+        found = reader.attachment(bare, str(file.attachment_id) if whose == "another mail's" else "none")
+    assert found is None
+
+
+@pytest.mark.rule("E102", "I3")
+def test_a_mail_that_cannot_be_read_now_is_said_to_be_so_without_a_word_of_it(
+    world: World, reader: MailReader
+) -> None:
+    message_id = world.deliver(mail("Canary", file=FILE))
+    whole = reader.letter(message_id)
+    assert isinstance(whole, MailContent)
+    [file] = whole.attachments()
+    world.poison(message_id)
+    trouble = reader.letter(message_id)
+    assert isinstance(trouble, TryAgain)
+    assert not trouble.whole_mailbox
+    with pytest.raises(TryAgain) as raised:
+        reader.attachment(message_id, str(file.attachment_id))
+    assert "Canary" not in f"{whole!r}{trouble!r}{raised.value!r}{raised.value.__context__!r}"
