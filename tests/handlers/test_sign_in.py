@@ -37,7 +37,7 @@ SERVICE = "lodestone@local.iam.gserviceaccount.com"
 
 
 @pytest.fixture
-def work(house: House, tmp_path: Path) -> Context:
+def context(house: House, tmp_path: Path) -> Context:
     """The house's, with an OAuth client; Uwe's account is there."""
     house.gmail.create_mailbox(UWE)
     return replace(house.context, sign_in=GoogleSignIn(client_file(house, tmp_path)))

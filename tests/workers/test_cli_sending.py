@@ -32,7 +32,7 @@ def control() -> Iterator[GmailControl]:
 
 
 @pytest.fixture
-def work(control: GmailControl, sqlite_url: str, redis: Redis) -> Iterator[Context]:
+def context(control: GmailControl, sqlite_url: str, redis: Redis) -> Iterator[Context]:
     """The worker's."""
     store = Store(sqlite_url, Cipher((KEY,)))
     crm(store.engine)
