@@ -11,15 +11,15 @@ from domain.crm.users import User
 from domain.scopes import Scope, missing
 
 DAY = timedelta(hours=24)
-"""What counts against the daily limit, and how long Gmail may be away before a mail is sent no more."""
+"""What counts against the daily limit, and how long the provider may be away before a mail is sent no more."""
 
 LOOKS = 5
 """Times that a mail is looked for once its draft is gone: lists lag behind by seconds (FACTS §2)."""
 
 INTERRUPTED, SIGN_IN, SWITCHED_OFF, NO_PERMISSION = "interrupted", "sign_in", "switched_off", "no_permission"
 DRAFT_GONE, TOO_LATE, LOOKED_FOR = "draft_gone", "too_late", "looked_for"
-"""Why a mail was not sent, or waits, beside Google's own reason words. `draft_gone`: neither the draft nor the sent
-mail is there, so that somebody has deleted the draft, or changed and sent it by hand in Gmail."""
+"""Why a mail was not sent, or waits, beside the provider's own reason words. `draft_gone`: neither the draft nor the
+sent mail is there, so that somebody has deleted the draft, or changed and sent it by hand."""
 
 _FIRST = 1
 """The location that was there before there were several: its keys are what they were."""
@@ -29,8 +29,8 @@ _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=15)
 
 
 class SendState(StrEnum):
-    """`DRAFTING`: being handed over to Gmail, nobody has an answer yet. `WAITING`: it certainly was not sent so far.
-    `SENDING`: it may have been, and whoever takes it up looks first. The last two are for good."""
+    """`DRAFTING`: being written as a draft, its caller waits. `WAITING`: it certainly was not sent so far.
+    `SENDING`: it may have been, and whoever claims it looks first. The last two are for good."""
 
     DRAFTING = "drafting"
     WAITING = "waiting"
@@ -41,9 +41,10 @@ class SendState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """One mail on its way. `key` stands in a header of it, `looks` counts those in vain since the draft is gone.
+    """One mail on its way. By `key` its draft and the sent mail are found at the provider. `looks` counts how often it
+    was looked for in vain since the draft is gone.
 
-    Of one that was claimed `state` is that of before, and `attempts` counts this one too.
+    Of a claimed item `state` is that of before the claim, and `attempts` counts this one too.
     """
 
     id: int
@@ -61,7 +62,7 @@ class OutboxItem:
     ended_at: datetime | None
 
     def is_late(self, now: datetime) -> bool:
-        """Nobody expects it to go out any more."""
+        """Too old to be sent."""
         return now - self.created_at > DAY
 
 
@@ -69,9 +70,17 @@ class OutboxItem:
 class SendReport:
     """A mail on its way as its user or the operator sees it."""
 
-    sending: OutboxItem
+    item: OutboxItem
     mailbox: str
     user_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A mail that the provider has and has not sent. `size`: its bytes, encoded."""
+
+    id: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,7 @@ def key_of(location: Location, user_id: str, given: str | None) -> str:
     """The mail's key: the same for the same user and key that the caller gave, so that asking twice sends once; another
     one in each location.
 
-    Never the caller's own text: it stands in a header that all recipients get.
+    Never the caller's own text: all recipients may get it, in a header.
     """
     of = _OURS if location.id == _FIRST else uuid5(_OURS, str(location.id))
     return str(uuid4() if given is None else uuid5(of, f"{len(user_id)}/{user_id}/{given}"))

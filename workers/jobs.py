@@ -54,7 +54,7 @@ JOBS = (
         redrive=lambda tx, most: tx.deliveries.redrive(most),
     ),
     Job(
-        "sending.deliver",
+        "outbox.deliver",
         delivery.deliver,
         OutboxDue,
         UPKEEP,

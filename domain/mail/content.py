@@ -30,8 +30,9 @@ _FOLD = re.compile(r"\r?\n[ \t]+")
 
 @dataclass(frozen=True, slots=True)
 class MailQuery:
-    """What a mailbox is searched for: mail from or to one of the addresses, and without addresses the owner's
-    `words`, everything where there are none. Only mail received before the second `before` counts."""
+    """What a mailbox is searched for: mail from or to one of the addresses, or, without addresses, what the owner's
+    `words` find in the provider's own search, everything where there are none. Only mail received before the second
+    `before` counts."""
 
     addresses: tuple[str, ...] = ()
     words: str = field(default="", repr=False)
@@ -39,9 +40,17 @@ class MailQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundPage:
+    """Message ids that a search has found, newest first, and the token of the next page, None after the last."""
+
+    message_ids: tuple[str, ...]
+    next_page: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class MimePart:
-    """A node of a mail's MIME tree. `content` is None where Gmail has not sent it, `attachment_id` where it
-    cannot be asked for."""
+    """A node of a mail's MIME tree. `content` is None where it has not come along, `attachment_id` where it cannot be
+    asked for."""
 
     mime_type: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -141,7 +150,7 @@ def _says_anything(piece: MimePart) -> bool:
 
 
 def _decoded(piece: MimePart) -> str:
-    """Text that is UTF-8 is taken for it whatever its label says: Gmail may have recoded it."""
+    """Text that is UTF-8 is taken for it whatever its label says: the provider may have recoded it."""
     content = piece.content or b""
     labels = by_name(piece.headers).get("content-type", ("",))
     charset = parameter(labels[0], "charset")

@@ -52,9 +52,9 @@ _PIECE = re.compile(
 """A prefix, or what a list or a service desk puts before one."""
 
 
-def subject_of_answer(original: str) -> str:
-    """Where the mail answered has a reply prefix none is added, and of several the innermost stays: then Gmail
-    and every other program still sees the same subject. What no header may hold becomes a space."""
+def subject_of_reply(original: str) -> str:
+    """Where the mail answered has a reply prefix none is added, and of several the innermost stays: then every mail
+    program still sees the same subject. What no header may hold becomes a space."""
     pieces, rest = _pieces(_seen(original))
     ahead = list(takewhile(lambda piece: not piece["forward"], pieces))
     reply = next((piece for piece in reversed(ahead) if piece["reply"]), None)

@@ -167,7 +167,7 @@ class _Opening:
 
     def __call__(self) -> list[Opened]:
         """The mail, if this mailbox has it and the viewer may see it."""
-        answer = self.entry.ask(lambda gmail: [gmail.letter(self.message_id)])
+        answer = self.entry.ask(lambda gmail: [gmail.content(self.message_id)])
         letter = answer[0] if answer else None
         if isinstance(letter, TryAgain | GiveUp):
             self.entry.trouble = letter.reason

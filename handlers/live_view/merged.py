@@ -142,8 +142,9 @@ class _Search:
         fresh: list[str] = []
         while len(fresh) < size and not self.is_over:
             if not self._ids:
-                ids, self._page = gmail.found(self.sought, self._page)
-                self._ids.extend(ids)
+                found = gmail.search.find(self.sought, self._page)
+                self._page = found.next_page
+                self._ids.extend(found.message_ids)
                 self._listed = self._page is None
                 continue
             message_id = self._ids.popleft()
@@ -213,7 +214,7 @@ class MergedMail:
         """From the searches that are behind. Of each only its share of a batch is fetched ahead, so that a mailbox
         with many searches wastes no more than one with one."""
         if self._searches is None:
-            self._searches = [_Search(sought) for sought in gmail.searches(self.sought)]
+            self._searches = [_Search(sought) for sought in gmail.search.split(self.sought)]
             self._drawn |= self.seen
         behind = [one for one in self._searches if one.is_behind(head, self.looked_at)]
         share = max(1, min(size // max(1, len(behind)), BATCH // len(self._searches)))

@@ -77,7 +77,7 @@ def open_notice(
     if notice.kind is not NoticeKind.MAIL or notice.message_id is None:
         return notice, None
     entry, message_id = own_entry(user_id, context, notice.location), notice.message_id
-    answer = entry.ask(lambda gmail: [gmail.letter(message_id)])
+    answer = entry.ask(lambda gmail: [gmail.content(message_id)])
     tell(user_id, notice.contact_id, [entry], began)
     if answer is None:
         raise entry.hindrance()

@@ -53,14 +53,14 @@ def _deliver(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> boo
             context.queue.mark_dirty(LockKind.SEND, mailbox_id)  # one more run, behind all that is queued now
             return True
         with context.store.begin("sending.claim") as tx:
-            sending = tx.outbox.claim(mailbox_id, context.me(), context.timing.long_lease)
-            if sending is None:
+            item = tx.outbox.claim(mailbox_id, context.me(), context.timing.long_lease)
+            if item is None:
                 return True
-            connection = tx.connections.get(sending.connection_id)
+            connection = tx.connections.get(item.connection_id)
             user = _user(connection, tx)
-            late = sending.is_late(tx.now())
-        end = _take_up(sending, connection, user, context, _lease(sending, keep, context), late=late)
-        written(partial(_conclude, sending, connection, end, context), context)
+            late = item.is_late(tx.now())
+        end = _take_up(item, connection, user, context, _lease(item, keep, context), late=late)
+        written(partial(_conclude, item, connection, end, context), context)
         if not keep():
             return False
     return False
@@ -70,14 +70,14 @@ def _user(connection: Connection | None, tx: Transaction) -> User | None:
     return tx.of(connection.location).users.get(connection.user_id) if connection else None
 
 
-def _lease(sending: OutboxItem, keep: Callable[[], bool], context: Context) -> Lease:
+def _lease(item: OutboxItem, keep: Callable[[], bool], context: Context) -> Lease:
     """The claim and the turn; the shorter of the two says how often."""
     owner, claim = context.me(), context.timing.long_lease
 
     def extend() -> None:
         keep()
         with context.store.begin("sending.extend") as tx:
-            tx.outbox.extend(sending, owner, claim)
+            tx.outbox.extend(item, owner, claim)
 
     return Lease(min(context.timing.lease, claim), extend)
 
@@ -94,7 +94,7 @@ class _End:
 
 
 def _take_up(
-    sending: OutboxItem,
+    item: OutboxItem,
     connection: Connection | None,
     user: User | None,
     context: Context,
@@ -102,98 +102,98 @@ def _take_up(
     *,
     late: bool,
 ) -> _End:
-    """By the settings of this moment (E92). What may have been sent ends only by what Gmail says of it."""
+    """By the settings of this moment (E92). What may have been sent ends only by what the provider says of it."""
     why = hindrance(connection, user)
     if why or connection is None:
-        return _hindered(sending, why or SWITCHED_OFF)
-    run = {SendState.DRAFTING: _clear_away, SendState.WAITING: _send, SendState.SENDING: _look}[sending.state]
+        return _hindered(item, why or SWITCHED_OFF)
+    run = {SendState.DRAFTING: _clear_away, SendState.WAITING: _send, SendState.SENDING: _look}[item.state]
     try:
         end = with_mailbox(
             (connection,),
             context,
-            lambda gmail: run(sending, gmail, context, late=late),
+            lambda mailbox: run(item, mailbox, context, late=late),
             lease,
             purpose=Purpose.SEND,
         )
     except TryAgain as error:
-        return _again(sending, sending.state, error)
+        return _again(item, item.state, error)
     except GiveUp as error:
-        if sending.state is SendState.DRAFTING:
+        if item.state is SendState.DRAFTING:
             return _End(SendState.FAILED, INTERRUPTED)
         after = REFUSED_WAIT.total_seconds()
-        return _End(sending.state, error.reason, after=after, looks=sending.looks)
-    return end or _hindered(sending, SIGN_IN)
+        return _End(item.state, error.reason, after=after, looks=item.looks)
+    return end or _hindered(item, SIGN_IN)
 
 
-def _hindered(sending: OutboxItem, why: str) -> _End:
-    if sending.state is SendState.DRAFTING:
+def _hindered(item: OutboxItem, why: str) -> _End:
+    if item.state is SendState.DRAFTING:
         return _End(SendState.FAILED, INTERRUPTED)
-    if sending.state is SendState.WAITING:
+    if item.state is SendState.WAITING:
         return _End(SendState.FAILED, why)
-    return _again(sending, SendState.SENDING, TryAgain(why))
+    return _again(item, SendState.SENDING, TryAgain(why))
 
 
-def _clear_away(sending: OutboxItem, gmail: Mailbox, context: Context, *, late: bool) -> _End:
-    """Its caller died, or was told that it failed: a draft that came to be nevertheless goes."""
-    draft_id = gmail.draft_with(sending.key, sending.created_at)
+def _clear_away(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -> _End:
+    """Its caller died, or was told that it failed. If there is a draft all the same, it is deleted."""
+    draft_id = mailbox.drafts.find(item.key, item.created_at)
     if draft_id is not None:
-        gmail.delete_draft(draft_id)
+        mailbox.drafts.delete(draft_id)
     return _End(SendState.FAILED, INTERRUPTED)
 
 
-def _send(sending: OutboxItem, gmail: Mailbox, context: Context, *, late: bool) -> _End:
-    if sending.draft_id is None or late:
+def _send(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -> _End:
+    if item.draft_id is None or late:
         return _End(SendState.FAILED, TOO_LATE)
     try:
-        return _End(SendState.SENT, sent_id=gmail.send_draft(sending.draft_id))
-    except LookupError:  # sent or deleted meanwhile, by whomever: from here on it is looked for
-        return _End(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=sending.looks)
-    except Unanswered as error:  # Gmail may be at it still
-        later = _again(sending, SendState.SENDING, error)
+        return _End(SendState.SENT, sent_id=mailbox.drafts.send(item.draft_id))
+    except LookupError:  # somebody has sent or deleted it: from now on it is looked for
+        return _End(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=item.looks)
+    except Unanswered as error:  # the provider may still be sending it
+        later = _again(item, SendState.SENDING, error)
         return replace(later, after=max(later.after, context.timing.long_lease / 10))
     except TryAgain as error:
-        return _again(sending, SendState.WAITING, error)
+        return _again(item, SendState.WAITING, error)
     except GiveUp as error:
         return _End(SendState.FAILED, error.reason)
 
 
-def _look(sending: OutboxItem, gmail: Mailbox, context: Context, *, late: bool) -> _End:
-    """An earlier try ended in the dark. Gmail takes a draft away when it sends it."""
-    if sending.draft_id is not None and gmail.has_draft(sending.draft_id):
-        return _send(sending, gmail, context, late=late)
-    return _look_for(sending, gmail, context)
+def _look(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -> _End:
+    """What came of an earlier try is not known. A draft that is still there was not sent."""
+    if item.draft_id is not None and mailbox.drafts.exists(item.draft_id):
+        return _send(item, mailbox, context, late=late)
+    return _look_for(item, mailbox, context)
 
 
-def _look_for(sending: OutboxItem, gmail: Mailbox, context: Context) -> _End:
-    """A draft that is gone proves nothing: its user may have deleted it. What was sent has our key."""
-    sent_id = gmail.sent_with(sending.key, sending.created_at)
+def _look_for(item: OutboxItem, mailbox: Mailbox, context: Context) -> _End:
+    """A draft that is gone proves nothing: its user may have deleted it. A mail that was sent is found by its key."""
+    sent_id = mailbox.drafts.find_sent(item.key, item.created_at)
     if sent_id is not None:
         return _End(SendState.SENT, sent_id=sent_id)
-    looks = sending.looks + 1
+    looks = item.looks + 1
     if looks >= LOOKS:
         return _End(SendState.FAILED, DRAFT_GONE)
     return _End(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=looks)
 
 
-def _again(sending: OutboxItem, state: SendState, error: TryAgain) -> _End:
-    wait = wait_before(sending.attempts, random.random())  # noqa: S311 - jitter, no secret
+def _again(item: OutboxItem, state: SendState, error: TryAgain) -> _End:
+    wait = wait_before(item.attempts, random.random())  # noqa: S311 - jitter, no secret
     after = wait if error.after is None else max(wait, error.after)
-    return _End(state, error.reason, after=after.total_seconds(), looks=sending.looks)
+    return _End(state, error.reason, after=after.total_seconds(), looks=item.looks)
 
 
-def _conclude(sending: OutboxItem, connection: Connection | None, end: _End, context: Context) -> None:
+def _conclude(item: OutboxItem, connection: Connection | None, end: _End, context: Context) -> None:
     me = context.me()
     with context.store.begin("sending.record") as tx:
         if end.state in (SendState.SENT, SendState.FAILED):
-            ours = tx.outbox.finish(sending, me, end.state, sent_id=end.sent_id, reason=end.reason)
+            ours = tx.outbox.finish(item, me, end.state, sent_id=end.sent_id, reason=end.reason)
         else:
-            ours = tx.outbox.release(sending, me, end.after, end.state, end.reason, end.looks)
+            ours = tx.outbox.release(item, me, end.after, end.state, end.reason, end.looks)
     say = log.bind(
-        sending_id=sending.id,
-        mailbox_id=sending.mailbox_id,
-        connection_id=sending.connection_id,
+        sending_id=item.id,
+        mailbox_id=item.mailbox_id,
+        connection_id=item.connection_id,
         location_id=connection and connection.location.id,
-        attempt=sending.attempts,
+        attempt=item.attempts,
     )
     if not ours:
         return
@@ -218,7 +218,7 @@ def reports(
         return located(location, tx).reports.sendings(user_id, mailbox, state, limit)
 
 
-def look_up(sending_id: int, context: Context) -> OutboxItem | None:
+def look_up(item_id: int, context: Context) -> OutboxItem | None:
     """How it stands now."""
     with context.store.begin("sending.read", reads_only=True) as tx:
-        return tx.outbox.get(sending_id)
+        return tx.outbox.get(item_id)

@@ -152,41 +152,41 @@ class OutboxRepository(Protocol):
     """Mail that users send. One at a time, the one that was asked for first; nothing is set aside: what cannot be sent
     is finished as failed, and its user sees why. The answers say whether it was the owner's still."""
 
-    def room(self, mailbox_id: int) -> DailyQuota | None:
-        """How much of the daily limit is used; None when there is no such mailbox. Whoever else asks waits until we
-        commit, so that two at once cannot both take the last place."""
+    def daily_quota(self, mailbox_id: int) -> DailyQuota | None:
+        """How much of the daily limit is used; None when there is no such mailbox. A second caller waits until the
+        first has committed, so that two at once cannot both take the last place."""
 
     def add(
         self, mailbox_id: int, connection_id: int, contact_id: str | None, key: str, owner: str, lease: float
     ) -> OutboxItem | None:
-        """A mail that this owner is about to hand to Gmail: his from the start, which is no try of sending it. None
+        """A mail that this owner is about to write as a draft: his from the start, which is no try of sending it. None
         when the key is taken."""
 
-    def get(self, sending_id: int) -> OutboxItem | None:
+    def get(self, item_id: int) -> OutboxItem | None:
         """One of them, None when it is gone."""
 
     def by_key(self, key: str) -> OutboxItem | None:
         """The one with this key."""
 
-    def remove(self, sending: OutboxItem) -> None:
+    def remove(self, item: OutboxItem) -> None:
         """As if it had never been asked for."""
 
-    def drafted(self, sending: OutboxItem, owner: str, draft_id: str) -> bool:
-        """Gmail has it: released, to be sent at once."""
+    def drafted(self, item: OutboxItem, owner: str, draft_id: str) -> bool:
+        """The draft is written: released, to be sent at once."""
 
     def claim(self, mailbox_id: int, owner: str, lease: float) -> OutboxItem | None:
         """What waited is "sending" from this commit on: whoever finds it so looks whether it was sent. The state that
         is returned is that of before. A paused mailbox gives nothing out."""
 
-    def extend(self, sending: OutboxItem, owner: str, lease: float) -> None: ...
+    def extend(self, item: OutboxItem, owner: str, lease: float) -> None: ...
 
     def release(
-        self, sending: OutboxItem, owner: str, after: float, state: SendState, reason: str | None, looks: int
+        self, item: OutboxItem, owner: str, after: float, state: SendState, reason: str | None, looks: int
     ) -> bool:
         """To be taken up in this state."""
 
     def finish(
-        self, sending: OutboxItem, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
+        self, item: OutboxItem, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
     ) -> bool:
         """Sent, or failed for good."""
 

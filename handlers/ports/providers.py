@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.errors import GiveUp, TryAgain
-from domain.mail.content import MailContent, MailQuery
+from domain.mail.composition import OutgoingMail
+from domain.mail.content import FoundPage, MailContent, MailQuery
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
+from domain.outbox import Draft
 from domain.sign_ins import SignIn
 from domain.sorting import Category, LabelChange, Place
 
@@ -92,26 +94,29 @@ class MailReader(Protocol):
         """One request for at most 25 messages, headers and structure only (D2); None where there is no such message.
         Gmail: batched get, 20 units a message. Graph: $batch, 20 parts a request."""
 
-    def letter(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
-        """One mail whole, None when there is no such message."""
+    def previews(self, message_ids: Sequence[str]) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
+        """The same with the beginning of the text and the names of attachments, to be shown in a list (Z25)."""
+
+    def content(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
+        """One mail whole, None when there is no such message. Gmail: messages.get, 20 units. Graph: GET a message with
+        its body and its list of attachments."""
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes | None:
-        """What an attachment holds, None when there is no such message or attachment."""
+        """What an attachment holds, None when there is no such message or attachment. Gmail: attachments.get. Graph:
+        the attachment's /$value."""
 
 
 class MailSearch(Protocol):
-    """Mail by what is sought, to be shown to a person and kept nowhere (Z1, Z17)."""
+    """Mail by what is searched for, to be shown to a person and kept nowhere (Z1, Z17)."""
 
-    def searches(self, sought: MailQuery) -> tuple[MailQuery, ...]:
-        """The same as several searches where one would be longer than the provider takes. Asks nobody; a mail may be
-        found by more than one of them."""
+    def split(self, query: MailQuery) -> tuple[MailQuery, ...]:
+        """The same as several queries where one would be longer than the provider takes. Asks nothing of the provider.
+        A mail may be found by more than one of them. Gmail: 6,000 characters each. Graph: one query an address."""
 
-    def found(self, sought: MailQuery, page: str | None) -> tuple[tuple[str, ...], str | None]:
-        """Ids of mail, newest first, a page at a time: more than what is sought, as far as the provider's search is
-        fuzzy (Z17). The token leads to the next page, None after the last. A page may be empty and not the last."""
-
-    def previews(self, message_ids: Sequence[str]) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
-        """One request for at most 25 messages, to be shown in a list; None where there is no such message."""
+    def find(self, query: MailQuery, page: str | None) -> FoundPage:
+        """A page of what is found, newest first; `page` is the token of an earlier page, None for the first one. It may
+        hold more than what was searched for, as far as the provider's search is fuzzy (Z17), and it may be empty and
+        not the last. Gmail: messages.list, 5 units a page. Graph: a list by $search."""
 
 
 class LabelEditor(Protocol):
@@ -148,27 +153,35 @@ class LabelEditor(Protocol):
 
 
 class Drafts(Protocol):
-    """Mail that is sent once, through a draft that can be looked at (Z16, I2)."""
+    """Mail that is sent once, through a draft that can be looked at (Z16, I2). No call is repeated by itself."""
 
-    def create_draft(self, raw: bytes, thread_id: str | None, progress: Callable[[int, int], None]) -> str:
-        """Write a draft, once; returns its id. `progress` is told of bytes sent and bytes in all. Raises Unanswered
-        when nobody can tell whether it is there now."""
+    def create(self, mail: OutgoingMail, key: str, progress: Callable[[int, int], None]) -> Draft:
+        """Write a draft, once. An answer lies in the thread of the mail that it replies to. By `key` the draft and the
+        sent mail are found again. `progress` is told of bytes sent and bytes in all.
 
-    def send_draft(self, draft_id: str) -> str:
+        Raises Unsendable, before anything has left, for a mail that is larger than the provider takes; Unanswered when
+        it cannot be known whether the draft is there now. Gmail: the mail as MIME, the key in a header of it. Graph:
+        createReply or a new message, the key as an extended property; then its files.
+        """
+
+    def send(self, draft_id: str) -> str:
         """Send a draft, once; returns the sent message's id. LookupError where there is no such draft; raises
-        Unanswered when nobody can tell whether it was sent."""
+        Unanswered when it cannot be known whether it was sent. Gmail: drafts.send. Graph: /send, which answers before
+        the sent mail can be found."""
 
-    def has_draft(self, draft_id: str) -> bool:
+    def exists(self, draft_id: str) -> bool:
         """Whether the draft is still there, so that it was not sent."""
 
-    def delete_draft(self, draft_id: str) -> None:
+    def delete(self, draft_id: str) -> None:
         """No error when it is gone."""
 
-    def draft_with(self, key: str, since: datetime) -> str | None:
-        """The draft written since that carries this key in its header."""
+    def find(self, key: str, since: datetime) -> str | None:
+        """The id of the draft with this key, among those written since. None when there is none."""
 
-    def sent_with(self, key: str, since: datetime) -> str | None:
-        """The message sent since that carries this key in its header."""
+    def find_sent(self, key: str, since: datetime) -> str | None:
+        """The message id of the mail with this key, among those sent since, in whatever folder it lies now. None when
+        there is none; it may show some seconds after it was sent. Gmail: a list of sent mail, then their headers.
+        Graph: a filter by the extended property."""
 
 
 class PushSubscription(Protocol):
@@ -185,8 +198,16 @@ class PushSubscription(Protocol):
         """End it; no error when there is none."""
 
 
-class Mailbox(Account, ChangeFeed, MailReader, MailSearch, LabelEditor, Drafts, PushSubscription, Protocol):
+class Mailbox(Account, ChangeFeed, MailReader, LabelEditor, PushSubscription, Protocol):
     """One account, entered with one connection's grant: all that its provider can do. For one thread at a time."""
+
+    @property
+    def search(self) -> MailSearch:
+        """Searching its mail."""
+
+    @property
+    def drafts(self) -> Drafts:
+        """Sending from it."""
 
 
 class Gmail(Protocol):

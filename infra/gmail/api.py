@@ -87,7 +87,7 @@ class Api:
         """The message without its text."""
         return _copy(self._full, message_id)
 
-    def get_letter(self, message_id: str, fields: str) -> Any:
+    def get_content(self, message_id: str, fields: str) -> Any:
         """The message with these fields of its full format, to be shown to a person."""
         if fields not in self._letters:
             self._letters[fields] = self.messages.get(

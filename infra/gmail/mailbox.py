@@ -1,7 +1,6 @@
 """One Gmail account, entered with one connection's grant: the port `Mailbox`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from math import ceil
 from typing import Any, TypeVar
@@ -9,18 +8,20 @@ from urllib.parse import urlencode, urlsplit
 
 from domain.errors import GiveUp, LabelUnknown, NoPush, TryAgain
 from domain.mail.addresses import canonical
-from domain.mail.content import MailContent, MailQuery
+from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
 from domain.sorting import Category, LabelChange, Place
 from domain.watches import NO_PUSH
-from infra.gmail import changes, content, labels, responses, sending
+from infra.gmail import changes, content, labels, responses
 from infra.gmail.api import GOOGLE, ME, Api
 from infra.gmail.client import Answer, Calls
 from infra.gmail.costs import REVOKE, Spent
 from infra.gmail.delegation import ServiceAccount
+from infra.gmail.drafts import GmailDrafts
 from infra.gmail.errors import ODD_ANSWER, PUSH_TAKEN
-from infra.gmail.responses import from_epoch, sense
+from infra.gmail.responses import from_epoch, refusing, sense
+from infra.gmail.search import GmailSearch
 from infra.gmail.timer import Held
 from infra.gmail.transport import FORM, Access, Lines, Meter, remote
 
@@ -44,6 +45,8 @@ class GmailMailbox:
         self._meter = Meter(lines, self._spent)
         self._access = Access(grant, self._meter, service_account)
         self._calls = Calls(api, self._meter, self._access, costs)
+        self.search = GmailSearch(self._calls)
+        self.drafts = GmailDrafts(self._calls)
 
     @property
     def spent(self) -> Spent:
@@ -116,54 +119,18 @@ class GmailMailbox:
         """Headers and structure, at most 25 messages a request."""
         return self._each(message_ids, self._api.get_full, responses.fetched)
 
-    def searches(self, sought: MailQuery) -> tuple[MailQuery, ...]:
-        """As many as it takes for none to be too long."""
-        return content.searches(sought)
-
-    def found(self, sought: MailQuery, page: str | None) -> tuple[tuple[str, ...], str | None]:
-        """A page of ids, newest first, and the token of the next one."""
-        return content.found(self._calls, sought, page)
-
     def previews(self, message_ids: Sequence[str]) -> dict[str, MailContent | TryAgain | GiveUp | None]:
         """Headers and snippet, at most 25 messages a request."""
-        return self._each(message_ids, lambda i: self._api.get_letter(i, content.PREVIEW), content.letter)
+        return self._each(message_ids, lambda i: self._api.get_content(i, content.PREVIEW), content.content)
 
-    def letter(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
+    def content(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
         """One mail with its texts."""
-        return self._each([message_id], lambda i: self._api.get_letter(i, content.WHOLE), content.letter)[
-            message_id
-        ]
+        found = self._each([message_id], lambda i: self._api.get_content(i, content.WHOLE), content.content)
+        return found[message_id]
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes | None:
         """What the part holds."""
         return content.attachment(self._calls, message_id, attachment_id)
-
-    def create_draft(self, raw: bytes, thread_id: str | None, progress: sending.Progress) -> str:
-        """The mail as a draft, in a thread where one is given."""
-        with _at_all():
-            return sending.create_draft(self._calls, raw, thread_id, progress)
-
-    def send_draft(self, draft_id: str) -> str:
-        """Returns the sent message's id."""
-        return sending.send_draft(self._calls, draft_id)
-
-    def has_draft(self, draft_id: str) -> bool:
-        """Whether it is there still."""
-        return sending.has_draft(self._calls, draft_id)
-
-    def delete_draft(self, draft_id: str) -> None:
-        """It is gone, or was."""
-        sending.delete_draft(self._calls, draft_id)
-
-    def draft_with(self, key: str, since: datetime) -> str | None:
-        """The draft with this key."""
-        with _at_all():
-            return sending.draft_with(self._calls, key, since)
-
-    def sent_with(self, key: str, since: datetime) -> str | None:
-        """The sent mail with this key."""
-        with _at_all():
-            return sending.sent_with(self._calls, key, since)
 
     def labels_of(self, message_ids: Sequence[str]) -> dict[str, Place | TryAgain | GiveUp | None]:
         """The labels the messages carry now, and their threads."""
@@ -273,14 +240,5 @@ class GmailMailbox:
         return f"{place.scheme}://{place.netloc}/revoke"
 
     def _ask(self, request: Any) -> Answer:
-        with _at_all():
+        with refusing():
             return self._calls.one(request)
-
-
-@contextmanager
-def _at_all() -> Iterator[None]:
-    """Where nothing can be missing or be there already, both are refusals."""
-    try:
-        yield
-    except (LookupError, FileExistsError) as error:
-        raise GiveUp(str(error)) from None

@@ -26,6 +26,15 @@ def sense() -> Iterator[None]:
         raise TryAgain(ODD_ANSWER) from None
 
 
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Where nothing can be missing or be there already, both are refusals."""
+    try:
+        yield
+    except (LookupError, FileExistsError) as error:
+        raise GiveUp(str(error)) from None
+
+
 def from_epoch(milliseconds: object) -> datetime:
     """Epoch milliseconds, as number or text, without a float's rounding."""
     return EPOCH + timedelta(milliseconds=int(str(milliseconds)))

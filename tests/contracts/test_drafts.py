@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
-from domain.mail.composition import Attachment, OutgoingMail, Person, RepliedMail, encode
+from domain.mail.composition import Attachment, OutgoingMail, Person, RepliedMail
 from domain.mail.content import MailContent
 from domain.mail.folders import Folder
 from handlers.ports.providers import Drafts, Mailbox
+from infra.mime import encode
 from tests.contracts.world import ANN, World, mail, promised
 
 SINCE = datetime.now(UTC) - timedelta(minutes=1)
@@ -18,8 +19,13 @@ FILE = bytes(range(256)) * 100
 
 
 @pytest.fixture
-def drafts(world: World) -> Mailbox:
+def mailbox(world: World) -> Mailbox:
     return world.open()
+
+
+@pytest.fixture
+def drafts(mailbox: Mailbox) -> Drafts:
+    return mailbox.drafts
 
 
 def outgoing(
@@ -29,19 +35,18 @@ def outgoing(
     *,
     cc: tuple[Person, ...] = (),
     files: tuple[Attachment, ...] = (),
-    answers: RepliedMail | None = None,
+    replies_to: RepliedMail | None = None,
 ) -> OutgoingMail:
-    return OutgoingMail(Person(world.address), (Person(ANN),), subject, text, cc, files, answers)
+    return OutgoingMail(Person(world.address), (Person(ANN),), subject, text, cc, files, replies_to)
 
 
 def write(drafts: Drafts, mail: OutgoingMail, key: str = "key-1") -> str:
-    thread_id = mail.answers.thread_id if mail.answers else None
-    return drafts.create_draft(encode(mail, key), thread_id, lambda sent, total: None)
+    return drafts.create(mail, key, lambda sent, total: None).id
 
 
 WRITES: Mapping[str, Callable[[Drafts, World, str], str]] = {
     "to write": lambda drafts, world, _: write(drafts, outgoing(world)),
-    "to send": lambda drafts, _, draft_id: drafts.send_draft(draft_id),
+    "to send": lambda drafts, _, draft_id: drafts.send(draft_id),
 }
 
 
@@ -50,34 +55,34 @@ def test_it_has_all_that_the_port_names(drafts: Drafts) -> None:
 
 
 def test_where_no_draft_is_none_is_there_or_found(drafts: Drafts) -> None:
-    assert not drafts.has_draft("none")
-    assert drafts.draft_with("key-1", SINCE) is None
-    assert drafts.sent_with("key-1", SINCE) is None
+    assert not drafts.exists("none")
+    assert drafts.find("key-1", SINCE) is None
+    assert drafts.find_sent("key-1", SINCE) is None
 
 
 def test_to_delete_a_draft_that_is_not_there_is_no_error(drafts: Drafts) -> None:
-    drafts.delete_draft("none")
+    drafts.delete("none")
 
 
 @pytest.mark.rule("Z16")
 def test_a_draft_is_there_and_found_by_its_key_until_it_is_sent(world: World, drafts: Drafts) -> None:
     draft_id = write(drafts, outgoing(world))
     assert list(world.folders().values()) == [Folder.DRAFTS]
-    assert drafts.has_draft(draft_id)
-    assert drafts.draft_with("key-1", SINCE) == draft_id
-    assert drafts.draft_with("key-2", SINCE) is None
-    assert drafts.sent_with("key-1", SINCE) is None
+    assert drafts.exists(draft_id)
+    assert drafts.find("key-1", SINCE) == draft_id
+    assert drafts.find("key-2", SINCE) is None
+    assert drafts.find_sent("key-1", SINCE) is None
 
-    sent_id = drafts.send_draft(draft_id)
+    sent_id = drafts.send(draft_id)
 
     assert world.folders() == {sent_id: Folder.SENT}
-    assert not drafts.has_draft(draft_id)
-    assert drafts.draft_with("key-1", SINCE) is None
-    assert drafts.sent_with("key-1", SINCE) == sent_id
-    assert drafts.sent_with("key-2", SINCE) is None
+    assert not drafts.exists(draft_id)
+    assert drafts.find("key-1", SINCE) is None
+    assert drafts.find_sent("key-1", SINCE) == sent_id
+    assert drafts.find_sent("key-2", SINCE) is None
 
 
-def test_a_mail_is_sent_as_it_was_written(world: World, drafts: Mailbox) -> None:
+def test_a_mail_is_sent_as_it_was_written(world: World, mailbox: Mailbox, drafts: Drafts) -> None:
     text = "Grüße,\nUwe"
     written = outgoing(
         world,
@@ -86,24 +91,26 @@ def test_a_mail_is_sent_as_it_was_written(world: World, drafts: Mailbox) -> None
         cc=(Person("eve@example.net", "Eve"),),
         files=(Attachment("a.pdf", FILE),),
     )
-    sent_id = drafts.send_draft(write(drafts, written))
-    sent = drafts.letter(sent_id)
+    sent_id = drafts.send(write(drafts, written))
+    sent = mailbox.content(sent_id)
     assert isinstance(sent, MailContent)
     assert (sent.header("subject"), sent.text().split()) == ("Für Ann", text.split())
     assert ANN in sent.header("to")
     assert "eve@example.net" in sent.header("cc")
     [file] = sent.attachments()
     assert file.filename == "a.pdf"
-    assert drafts.attachment(sent_id, str(file.attachment_id)) == FILE
+    assert mailbox.attachment(sent_id, str(file.attachment_id)) == FILE
 
 
 @pytest.mark.rule("Z16")
-def test_an_answer_joins_the_thread_of_what_it_answers(world: World, drafts: Mailbox) -> None:
+def test_an_answer_joins_the_thread_of_what_it_answers(
+    world: World, mailbox: Mailbox, drafts: Drafts
+) -> None:
     message_id = world.deliver(b"Message-ID: <one@example.org>\r\n" + mail("Lunch"))
-    asked = drafts.letter(message_id)
+    asked = mailbox.content(message_id)
     assert isinstance(asked, MailContent)
-    answered = RepliedMail(asked.thread_id, "<one@example.org>", "", "Lunch")
-    sent = drafts.letter(drafts.send_draft(write(drafts, outgoing(world, "Re: Lunch", answers=answered))))
+    answered = RepliedMail(message_id, asked.thread_id, "<one@example.org>", "", "Lunch")
+    sent = mailbox.content(drafts.send(write(drafts, outgoing(world, "Re: Lunch", replies_to=answered))))
     assert isinstance(sent, MailContent)
     assert sent.thread_id == asked.thread_id
     assert sent.header("in-reply-to") == "<one@example.org>"
@@ -111,47 +118,47 @@ def test_an_answer_joins_the_thread_of_what_it_answers(world: World, drafts: Mai
 
 def test_what_has_been_sent_or_deleted_cannot_be_sent(world: World, drafts: Drafts) -> None:
     sent, deleted = write(drafts, outgoing(world)), write(drafts, outgoing(world), "key-2")
-    drafts.send_draft(sent)
-    drafts.delete_draft(deleted)
-    assert not drafts.has_draft(deleted)
+    drafts.send(sent)
+    drafts.delete(deleted)
+    assert not drafts.exists(deleted)
     for gone in (sent, deleted):
         with pytest.raises(LookupError):
-            drafts.send_draft(gone)
-        drafts.delete_draft(gone)
+            drafts.send(gone)
+        drafts.delete(gone)
     assert list(world.folders().values()) == [Folder.SENT]
 
 
 def test_progress_is_told_up_to_the_end(world: World, drafts: Drafts) -> None:
     told: list[tuple[int, int]] = []
-    raw = encode(outgoing(world, files=(Attachment("a.pdf", FILE),)), "key-1")
-    drafts.create_draft(raw, None, lambda sent, total: told.append((sent, total)))
+    written = outgoing(world, files=(Attachment("a.pdf", FILE),))
+    draft = drafts.create(written, "key-1", lambda sent, total: told.append((sent, total)))
     assert [sent for sent, _ in told] == sorted({sent for sent, _ in told})
     sent, total = told[-1]
-    assert sent == total > len(FILE)
+    assert sent == total >= draft.size > len(FILE)
 
 
 @pytest.mark.rule("I2")
 def test_a_draft_whose_answer_is_lost_is_unanswered_there_once_and_found_by_its_key(
-    world: World, drafts: Mailbox
+    world: World, mailbox: Mailbox, drafts: Drafts
 ) -> None:
-    drafts.address()
+    mailbox.address()
     world.lose_answers()
     with pytest.raises(Unanswered):
         write(drafts, outgoing(world))
     assert list(world.folders().values()) == [Folder.DRAFTS]
-    draft_id = drafts.draft_with("key-1", SINCE)
+    draft_id = drafts.find("key-1", SINCE)
     assert draft_id is not None
     with pytest.raises(Unanswered):
-        drafts.send_draft(draft_id)
-    assert not drafts.has_draft(draft_id)
-    assert list(world.folders()) == [drafts.sent_with("key-1", SINCE)]
+        drafts.send(draft_id)
+    assert not drafts.exists(draft_id)
+    assert list(world.folders()) == [drafts.find_sent("key-1", SINCE)]
     assert list(world.folders().values()) == [Folder.SENT]
 
 
 @pytest.mark.rule("I2", "E87")
 @pytest.mark.parametrize("call", WRITES)
 def test_after_an_outage_nobody_can_tell_and_after_a_limit_it_was_certainly_not_done(
-    world: World, drafts: Mailbox, call: str
+    world: World, drafts: Drafts, call: str
 ) -> None:
     draft_id = write(drafts, outgoing(world))
     world.be_away()
@@ -169,16 +176,18 @@ def test_after_an_outage_nobody_can_tell_and_after_a_limit_it_was_certainly_not_
 @pytest.mark.parametrize("call", WRITES)
 def test_where_no_server_is_nothing_was_done(world: World, call: str) -> None:
     with pytest.raises(TryAgain) as trouble:
-        WRITES[call](world.open_elsewhere(), world, "none")
+        WRITES[call](world.open_elsewhere().drafts, world, "none")
     assert not isinstance(trouble.value, Unanswered)
 
 
-def test_access_that_is_too_old_is_renewed_and_the_mail_written_once(world: World, drafts: Mailbox) -> None:
-    drafts.address()
+def test_access_that_is_too_old_is_renewed_and_the_mail_written_once(
+    world: World, mailbox: Mailbox, drafts: Drafts
+) -> None:
+    mailbox.address()
     world.expire_access()
     draft_id = write(drafts, outgoing(world, files=(Attachment("a.pdf", FILE),)))
     world.expire_access()
-    drafts.send_draft(draft_id)
+    drafts.send(draft_id)
     assert list(world.folders().values()) == [Folder.SENT]
 
 
@@ -187,8 +196,8 @@ def test_the_providers_own_limit_of_mails_is_final(world: World, drafts: Drafts)
     draft_id = write(drafts, outgoing(world))
     world.refuse_sending()
     with pytest.raises(GiveUp):
-        drafts.send_draft(draft_id)
-    assert drafts.has_draft(draft_id)
+        drafts.send(draft_id)
+    assert drafts.exists(draft_id)
 
 
 @pytest.mark.rule("E86")
@@ -202,34 +211,34 @@ def test_without_access_nothing_is_written(world: World, drafts: Drafts) -> None
 def test_only_what_was_written_or_sent_since_is_looked_through(world: World, drafts: Drafts) -> None:
     now = datetime.now(UTC)
     draft_id = write(drafts, outgoing(world))
-    assert drafts.draft_with("key-1", now) == draft_id
-    assert drafts.draft_with("key-1", now + LATER) is None
-    sent_id = drafts.send_draft(draft_id)
-    assert drafts.sent_with("key-1", now) == sent_id
-    assert drafts.sent_with("key-1", now + LATER) is None
+    assert drafts.find("key-1", now) == draft_id
+    assert drafts.find("key-1", now + LATER) is None
+    sent_id = drafts.send(draft_id)
+    assert drafts.find_sent("key-1", now) == sent_id
+    assert drafts.find_sent("key-1", now + LATER) is None
 
 
 def test_a_sent_mail_is_found_among_many_wherever_its_owner_has_put_it(world: World, drafts: Drafts) -> None:
-    sent = [drafts.send_draft(write(drafts, outgoing(world), f"key-{n}")) for n in range(30)]
+    sent = [drafts.send(write(drafts, outgoing(world), f"key-{n}")) for n in range(30)]
     world.move(sent[3], Folder.TRASH)
     world.delete(sent[4])
-    assert drafts.sent_with("key-3", SINCE) == sent[3]
-    assert drafts.sent_with("key-4", SINCE) is None
-    assert drafts.sent_with("key-29", SINCE) == sent[29]
+    assert drafts.find_sent("key-3", SINCE) == sent[3]
+    assert drafts.find_sent("key-4", SINCE) is None
+    assert drafts.find_sent("key-29", SINCE) == sent[29]
 
 
 @pytest.mark.rule("E88", "I2")
 def test_a_mail_that_cannot_be_read_hides_no_other_with_our_key(world: World, drafts: Drafts) -> None:
-    mine, other = (drafts.send_draft(write(drafts, outgoing(world), key)) for key in ("key-1", "key-2"))
+    mine, other = (drafts.send(write(drafts, outgoing(world), key)) for key in ("key-1", "key-2"))
     world.poison(other)
-    assert drafts.sent_with("key-1", SINCE) == mine
+    assert drafts.find_sent("key-1", SINCE) == mine
     with pytest.raises(TryAgain):
-        drafts.sent_with("key-3", SINCE)
+        drafts.find_sent("key-3", SINCE)
     world.calm()
-    assert drafts.sent_with("key-3", SINCE) is None
+    assert drafts.find_sent("key-3", SINCE) is None
 
 
 def test_a_mail_that_came_with_our_key_is_not_taken_for_a_sent_one(world: World, drafts: Drafts) -> None:
     world.deliver(encode(outgoing(world), "key-1"))
-    assert drafts.sent_with("key-1", SINCE) is None
-    assert drafts.draft_with("key-1", SINCE) is None
+    assert drafts.find_sent("key-1", SINCE) is None
+    assert drafts.find("key-1", SINCE) is None

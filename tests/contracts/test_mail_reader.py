@@ -43,12 +43,13 @@ def test_it_has_all_that_the_port_names(reader: MailReader) -> None:
 
 def test_no_mail_is_no_request(world: World, reader: MailReader) -> None:
     assert reader.fetch([]) == {}
+    assert reader.previews([]) == {}
     assert world.asked().requests == 0
 
 
 def test_where_there_is_no_such_mail_there_is_none(world: World, reader: MailReader) -> None:
     assert reader.fetch([world.unknown_id]) == {world.unknown_id: None}
-    assert reader.letter(world.unknown_id) is None
+    assert reader.content(world.unknown_id) is None
     assert reader.attachment(world.unknown_id, "any") is None
 
 
@@ -144,14 +145,14 @@ def test_what_shuts_the_whole_mailbox_is_raised(world: World, mails: int) -> Non
         with pytest.raises(error):
             reader.fetch(ids)
         with pytest.raises(error):
-            reader.letter(ids[0])
+            reader.content(ids[0])
         world.calm()
 
 
 @pytest.mark.rule("Z1")
 def test_one_mail_whole_has_its_text_and_names_its_files(world: World, reader: MailReader) -> None:
     message_id = world.deliver(mail(text="Grüße, all of it.", file=FILE), received=MOMENT)
-    found = reader.letter(message_id)
+    found = reader.content(message_id)
     assert isinstance(found, MailContent)
     assert (found.message_id, found.folder, found.received_at) == (message_id, Folder.INBOX, MOMENT)
     assert found.header("subject") == "Hello"
@@ -166,7 +167,7 @@ def test_one_mail_whole_has_its_text_and_names_its_files(world: World, reader: M
 def test_an_id_that_is_none_of_a_mails_attachments_gives_none_or_is_refused(
     world: World, reader: MailReader, whose: str
 ) -> None:
-    whole = reader.letter(world.deliver(mail(file=FILE)))
+    whole = reader.content(world.deliver(mail(file=FILE)))
     bare = world.deliver(mail())
     assert isinstance(whole, MailContent)
     [file] = whole.attachments()
@@ -181,13 +182,43 @@ def test_a_mail_that_cannot_be_read_now_is_said_to_be_so_without_a_word_of_it(
     world: World, reader: MailReader
 ) -> None:
     message_id = world.deliver(mail("Canary", file=FILE))
-    whole = reader.letter(message_id)
+    whole = reader.content(message_id)
     assert isinstance(whole, MailContent)
     [file] = whole.attachments()
     world.poison(message_id)
-    trouble = reader.letter(message_id)
+    trouble = reader.content(message_id)
     assert isinstance(trouble, TryAgain)
     assert not trouble.whole_mailbox
     with pytest.raises(TryAgain) as raised:
         reader.attachment(message_id, str(file.attachment_id))
     assert "Canary" not in f"{whole!r}{trouble!r}{raised.value!r}{raised.value.__context__!r}"
+
+
+@pytest.mark.rule("Z25")
+def test_previews_come_25_a_request_and_without_texts(world: World, reader: MailReader) -> None:
+    ids = world.deliver_many(26, mail("Grüße", text="The first words.", file=b"canary"))
+    gone = world.deliver(mail())
+    world.delete(gone)
+    reader.fetch(ids[:1])
+    before = world.asked().requests
+    previews = reader.previews([*ids, gone])
+    assert world.asked().requests - before == 2
+    assert list(previews) == [*ids, gone]
+    assert previews[gone] is None
+    one = previews[ids[0]]
+    assert isinstance(one, MailContent)
+    assert (one.header("subject"), one.folder) == ("Grüße", Folder.INBOX)
+    assert one.snippet.startswith("The first words.")
+    assert [file.filename for file in one.attachments()] == ["a.pdf"]
+    assert {part.content for part in (one.body, *one.body.parts)} == {None}
+
+
+@pytest.mark.rule("E102")
+def test_a_preview_that_fails_is_its_own_trouble(world: World, reader: MailReader) -> None:
+    ids = world.deliver_many(25, mail())
+    world.poison(ids[3])
+    previews = dict(reader.previews(ids))
+    trouble = previews.pop(ids[3])
+    assert isinstance(trouble, TryAgain)
+    assert not trouble.whole_mailbox
+    assert {type(one) for one in previews.values()} == {MailContent}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import TryAgain
-from domain.mail.content import MailContent, MailQuery
+from domain.mail.content import MailQuery
 from domain.mail.folders import Folder
 from handlers.ports.providers import MailSearch
 from tests.contracts.world import ANN, World, mail, promised
@@ -17,7 +17,7 @@ OF_ANN = MailQuery((ANN,))
 @pytest.fixture
 def search(world: World) -> MailSearch:
     world.must_have("MailSearch")
-    return world.open()
+    return world.open().search
 
 
 def found(search: MailSearch, query: MailQuery) -> list[str]:
@@ -25,8 +25,9 @@ def found(search: MailSearch, query: MailQuery) -> list[str]:
     ids: list[str] = []
     page: str | None = None
     for _ in range(1_000):
-        some, page = search.found(query, page)
-        ids += some
+        some = search.find(query, page)
+        ids += some.message_ids
+        page = some.next_page
         if page is None:
             return ids
     raise AssertionError("there is always one more page")
@@ -36,18 +37,13 @@ def test_it_has_all_that_the_port_names(search: MailSearch) -> None:
     assert promised(MailSearch) <= set(dir(search))
 
 
-def test_no_mail_is_no_request(world: World, search: MailSearch) -> None:
-    assert search.previews([]) == {}
-    assert world.asked().requests == 0
-
-
 @pytest.mark.rule("Z17")
 @pytest.mark.parametrize("addresses", [0, 1, 60, 500])
 def test_a_search_is_split_without_asking_and_none_of_it_is_left_out(
     world: World, search: MailSearch, addresses: int
 ) -> None:
     query = MailQuery(tuple(f"nobody.number.{n}@example.net" for n in range(addresses)), before=1_800_000_000)
-    parts = search.searches(query)
+    parts = search.split(query)
     assert tuple(address for part in parts for address in part.addresses) == query.addresses
     assert {part.before for part in parts} == {query.before}
     assert world.asked().requests == 0
@@ -56,7 +52,7 @@ def test_a_search_is_split_without_asking_and_none_of_it_is_left_out(
 @pytest.mark.rule("Z17a")
 def test_the_owners_words_stay_one_search(search: MailSearch) -> None:
     query = MailQuery(words="word " * 3_000)
-    assert search.searches(query) == (query,)
+    assert search.split(query) == (query,)
 
 
 @pytest.mark.rule("Z17", "Z18")
@@ -85,10 +81,10 @@ def test_a_search_for_nobody_who_ever_wrote_finds_nothing(world: World, search: 
 def test_pages_come_newest_first_and_lead_to_the_end(world: World, search: MailSearch) -> None:
     ids = [world.deliver(mail(f"{n}"), received=MOMENT + timedelta(minutes=n)) for n in range(103)]
     assert found(search, OF_ANN) == ids[::-1]
-    first, page = search.found(OF_ANN, None)
-    assert 0 < len(first) < len(ids)
-    assert page is not None
-    assert search.found(OF_ANN, page) == search.found(OF_ANN, page)
+    first = search.find(OF_ANN, None)
+    assert 0 < len(first.message_ids) < len(ids)
+    assert first.next_page is not None
+    assert search.find(OF_ANN, first.next_page) == search.find(OF_ANN, first.next_page)
 
 
 def test_only_what_came_before_a_second_is_found(world: World, search: MailSearch) -> None:
@@ -107,40 +103,10 @@ def test_the_owners_words_find_what_he_means(world: World, search: MailSearch) -
     assert len(found(search, MailQuery())) == 2
 
 
-@pytest.mark.rule("Z25")
-def test_previews_come_25_a_request_and_without_texts(world: World, search: MailSearch) -> None:
-    ids = world.deliver_many(26, mail("Grüße", text="The first words.", file=b"canary"))
-    gone = world.deliver(mail())
-    world.delete(gone)
-    found(search, OF_ANN)
-    before = world.asked().requests
-    previews = search.previews([*ids, gone])
-    assert world.asked().requests - before == 2
-    assert list(previews) == [*ids, gone]
-    assert previews[gone] is None
-    one = previews[ids[0]]
-    assert isinstance(one, MailContent)
-    assert (one.header("subject"), one.folder) == ("Grüße", Folder.INBOX)
-    assert one.snippet.startswith("The first words.")
-    assert [file.filename for file in one.attachments()] == ["a.pdf"]
-    assert {part.content for part in (one.body, *one.body.parts)} == {None}
-
-
-@pytest.mark.rule("E102")
-def test_a_preview_that_fails_is_its_own_trouble(world: World, search: MailSearch) -> None:
-    ids = world.deliver_many(25, mail())
-    world.poison(ids[3])
-    previews = dict(search.previews(ids))
-    trouble = previews.pop(ids[3])
-    assert isinstance(trouble, TryAgain)
-    assert not trouble.whole_mailbox
-    assert {type(one) for one in previews.values()} == {MailContent}
-
-
 @pytest.mark.rule("E87")
 def test_a_limit_on_a_search_is_a_wait(world: World, search: MailSearch) -> None:
     found(search, OF_ANN)
     world.throttle(40)
     with pytest.raises(TryAgain) as limited:
-        search.found(OF_ANN, None)
+        search.find(OF_ANN, None)
     assert limited.value.after is not None

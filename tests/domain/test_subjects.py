@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.mail.subjects import MAX_SUBJECT, REPLY_WORDS, is_same, subject_of_answer
+from domain.mail.subjects import MAX_SUBJECT, REPLY_WORDS, is_same, subject_of_reply
 
 SUBJECTS = [
     ("Question", "Re: Question"),
@@ -57,10 +57,10 @@ SUBJECTS = [
 @pytest.mark.rule("H45")
 @pytest.mark.parametrize(("original", "expected"), SUBJECTS, ids=[one or "none" for one, _ in SUBJECTS])
 def test_an_answer_has_one_reply_prefix(original: str, expected: str) -> None:
-    assert subject_of_answer(original) == expected
+    assert subject_of_reply(original) == expected
     assert is_same(original, expected)
     if expected.strip() != "Re:":
-        assert subject_of_answer(expected) == expected, "the next answer adds nothing"
+        assert subject_of_reply(expected) == expected, "the next answer adds nothing"
 
 
 @pytest.mark.rule("H45")
@@ -68,9 +68,9 @@ def test_an_answer_has_one_reply_prefix(original: str, expected: str) -> None:
 @pytest.mark.parametrize("counter", ["", "[2]", "(12)", " [3]"])
 def test_no_language_gets_a_second_prefix(word: str, counter: str) -> None:
     for written in (word, word.upper(), word.capitalize()):
-        answer = subject_of_answer(f"{written}{counter}: Re: {written}: Offer")
+        answer = subject_of_reply(f"{written}{counter}: Re: {written}: Offer")
         assert answer in (f"{written}: Offer", "Re: Offer")
-        assert not subject_of_answer(f"{written}{counter}: Offer").startswith("Re: " + written)
+        assert not subject_of_reply(f"{written}{counter}: Offer").startswith("Re: " + written)
 
 
 @pytest.mark.rule("H45")
@@ -93,6 +93,6 @@ def test_subjects_are_the_same_prefixes_aside(one: str, other: str, expected: bo
 @example("[a]" * 50_000)
 @example("AW: " * 50_000)
 def test_any_subject_can_be_answered(original: str) -> None:
-    answer = subject_of_answer(original)
+    answer = subject_of_reply(original)
     assert 0 < len(answer) <= MAX_SUBJECT
     assert not any(char in answer for char in "\r\n\0\u2028\u2029")

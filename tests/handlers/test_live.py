@@ -356,7 +356,7 @@ def with_many_addresses(house: House) -> int:
         known = tx.of(HERE).contacts.addresses_of("ann")
     assert connection.grant is not None
     assert known is not None
-    return len(found(connection.grant).searches(MailQuery(known)))
+    return len(found(connection.grant).search.split(MailQuery(known)))
 
 
 @ONE_DATABASE

@@ -85,7 +85,7 @@ def test_a_mail_to_a_contact_goes_out_through_the_users_gmail_and_lies_in_his_se
     asked = drafts.ask(replace(TO_ANN, attachments=(Attachment("Preis.pdf", b"%PDF"),)), house.context)
 
     assert asked.state is SendState.WAITING
-    assert house.pump() == ["sending.deliver"]
+    assert house.pump() == ["outbox.deliver"]
     [sent] = in_label(house, "SENT")
     mail = read(house, sent.id)
     assert mail["From"] == UWE
@@ -284,6 +284,11 @@ BAD = [
         {"attachments": (Attachment("a\r\nX: y", b""),)}, "name of an attachment has", id="in a file's name"
     ),
     pytest.param({"attachments": (Attachment("a", b"0" * MAX_SIZE),)}, "larger than Gmail", id="too large"),
+    pytest.param(
+        {"attachments": (Attachment("a", b"0" * (MAX_SIZE * 3 // 4)),)},
+        "larger than Gmail",
+        id="too large once it is encoded",
+    ),
     pytest.param(
         {"cc": tuple(Person(f"a{n}@x.example") for n in range(500))}, "500 recipients", id="too many"
     ),
@@ -739,9 +744,9 @@ def test_an_interrupted_one_says_so_in_the_report(house: House, uwe: int) -> Non
     drafts.ask(TO_ANN, house.context)
     house.pump()
     [report] = delivery.reports("uwe", UWE, SendState.SENT, 10, house.context)
-    assert (report.user_id, report.mailbox, report.sending.contact_id) == ("uwe", UWE, "ann")
+    assert (report.user_id, report.mailbox, report.item.contact_id) == ("uwe", UWE, "ann")
     assert delivery.reports("eva", None, None, 10, house.context) == ()
-    assert delivery.look_up(report.sending.id, house.context) == report.sending
+    assert delivery.look_up(report.item.id, house.context) == report.item
 
 
 def test_what_was_asked_for_35_days_ago_is_forgotten(house: House, uwe: int) -> None:

@@ -131,7 +131,7 @@ def test_what_the_operator_has_to_mend_ends_nobodys_access(
         with pytest.raises(GrantRefused, match=f"^{word}$"):
             opened.cursor_now()
         with pytest.raises(GrantRefused):
-            opened.send_draft("r1")
+            opened.drafts.send("r1")
 
 
 def test_the_operators_slip_ends_nobodys_access(

@@ -10,7 +10,8 @@ from domain.errors import TryAgain
 from domain.mail.content import MailContent, MailQuery
 from domain.mail.folders import Folder
 from infra.gmail import GmailMailbox
-from infra.gmail.content import letter, query, searches
+from infra.gmail.content import content
+from infra.gmail.search import in_words, split
 from infra.local.gmail import GmailControl
 
 ANN = "ann@example.com"
@@ -24,14 +25,14 @@ def plain(subject: str = "hello", sender: str = ANN, text: str = "Text.") -> Ema
 
 
 def found(mailbox: GmailMailbox, *addresses: str, before: int | None = None) -> tuple[str, ...]:
-    ids, more = mailbox.found(MailQuery(addresses, before=before), None)
-    assert more is None
-    return ids
+    found = mailbox.search.find(MailQuery(addresses, before=before), None)
+    assert found.next_page is None
+    return found.message_ids
 
 
 @pytest.mark.rule("Z17", "Z18")
 def test_the_search_names_every_field_and_leaves_out_what_is_not_shown() -> None:
-    asked = query(MailQuery((ANN,), before=7))
+    asked = in_words(MailQuery((ANN,), before=7))
     for name in ("from", "to", "cc", "bcc"):
         assert f'{name}:"ann@example.com"' in asked
         assert f'{name}:("ann" "example.com")' in asked
@@ -48,11 +49,11 @@ def test_the_search_names_every_field_and_leaves_out_what_is_not_shown() -> None
     ],
 )
 def test_the_owners_words_are_passed_on(words: str, before: int | None, asked: str) -> None:
-    assert query(MailQuery(words=words, before=before)) == asked
+    assert in_words(MailQuery(words=words, before=before)) == asked
 
 
 def test_an_address_cannot_write_the_search() -> None:
-    asked = query(MailQuery(('"x} in:anywhere {\\"@example.com',)))
+    asked = in_words(MailQuery(('"x} in:anywhere {\\"@example.com',)))
     assert asked.count("{") == asked.count("}") == 1
     assert 'from:"x in:anywhere @example.com"' in asked
 
@@ -61,11 +62,11 @@ def test_a_search_for_many_addresses_gets_there(
     control: GmailControl, mailbox: GmailMailbox, address: str
 ) -> None:
     message_id = control.deliver(address, plain().as_bytes()).id
-    sought = MailQuery((*(f"nobody{n}@example.net" for n in range(60)), ANN))
-    pages = [mailbox.found(one, None) for one in mailbox.searches(sought)]
+    query = MailQuery((*(f"nobody{n}@example.net" for n in range(60)), ANN))
+    pages = [mailbox.search.find(one, None) for one in mailbox.search.split(query)]
     assert len(pages) > 1
-    assert [ids for ids, _ in pages if ids] == [(message_id,)]
-    assert {more for _, more in pages} == {None}
+    assert [page.message_ids for page in pages if page.message_ids] == [(message_id,)]
+    assert {page.next_page for page in pages} == {None}
 
 
 MANY = {
@@ -82,17 +83,17 @@ MANY = {
 @pytest.mark.rule("Z17")
 @pytest.mark.parametrize("addresses", MANY.values(), ids=MANY.keys())
 def test_no_search_is_longer_than_gmail_takes_and_none_is_left_out(addresses: tuple[str, ...]) -> None:
-    parts = searches(MailQuery(addresses, before=1_796_000_000))
-    assert max(len(query(one)) for one in parts) <= 6_000
+    parts = split(MailQuery(addresses, before=1_796_000_000))
+    assert max(len(in_words(one)) for one in parts) <= 6_000
     assert tuple(address for one in parts for address in one.addresses) == addresses
     assert {one.before for one in parts} == {1_796_000_000}
-    whole = len(query(MailQuery(addresses)))
+    whole = len(in_words(MailQuery(addresses)))
     assert len(parts) <= 1 + whole // 4_000, "no more searches than it takes"
 
 
 @pytest.mark.rule("Z17a")
 def test_the_owners_words_are_one_search() -> None:
-    assert searches(MailQuery(words="word " * 3_000)) == (MailQuery(words="word " * 3_000),)
+    assert split(MailQuery(words="word " * 3_000)) == (MailQuery(words="word " * 3_000),)
 
 
 def test_pages_of_a_search_come_one_by_one(
@@ -100,9 +101,9 @@ def test_pages_of_a_search_come_one_by_one(
 ) -> None:
     for number in range(101):
         control.deliver(address, plain(f"{number}").as_bytes(), internal_date=1_000_000 + number)
-    first, token = mailbox.found(MailQuery((ANN,)), None)
-    second, end = mailbox.found(MailQuery((ANN,)), token)
-    assert (len(first), len(second), end) == (100, 1, None)
+    first = mailbox.search.find(MailQuery((ANN,)), None)
+    second = mailbox.search.find(MailQuery((ANN,)), first.next_page)
+    assert (len(first.message_ids), len(second.message_ids), second.next_page) == (100, 1, None)
     assert found(mailbox, ANN, before=1) == ()
 
 
@@ -133,20 +134,20 @@ def test_one_mail_whole_and_its_attachment(
     mail = plain(text="Grüße, all of it.")
     mail.add_attachment(bytes(range(256)), maintype="application", subtype="pdf", filename="a.pdf")
     message_id = control.deliver(address, mail.as_bytes()).id
-    one = mailbox.letter(message_id)
+    one = mailbox.content(message_id)
     assert isinstance(one, MailContent)
     assert one.text() == "Grüße, all of it."
     [piece] = one.attachments()
     assert (piece.size, piece.content) == (256, None)
     assert mailbox.attachment(message_id, str(piece.attachment_id)) == bytes(range(256))
     assert mailbox.attachment("f" * 16, str(piece.attachment_id)) is None
-    assert mailbox.letter("f" * 16) is None
+    assert mailbox.content("f" * 16) is None
     assert mailbox.spent.units == 4 * 20
 
 
 @pytest.mark.rule("E102", "I3")
 @pytest.mark.parametrize("half", ["short", "long", "json"])
-@pytest.mark.parametrize("call", ["previews", "letter"])
+@pytest.mark.parametrize("call", ["previews", "content"])
 def test_half_an_answer_is_trouble_and_says_nothing_of_the_mail(
     control: GmailControl, mailbox: GmailMailbox, address: str, half: str, call: str
 ) -> None:
@@ -155,7 +156,7 @@ def test_half_an_answer_is_trouble_and_says_nothing_of_the_mail(
     trouble: object
     try:
         trouble = (
-            mailbox.letter(message_id) if call == "letter" else mailbox.previews([message_id])[message_id]
+            mailbox.content(message_id) if call == "content" else mailbox.previews([message_id])[message_id]
         )
     except TryAgain as error:
         trouble = error
@@ -177,5 +178,5 @@ FIELDS = ("id", "threadId", "labelIds", "internalDate", "snippet", "payload")
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)))
 def test_no_answer_breaks_the_reading(answer: dict[str, object]) -> None:
     usual = {"id": "1", "threadId": "t", "internalDate": "1", "payload": {}}
-    assert isinstance(letter("1", answer), MailContent | TryAgain)
-    assert isinstance(letter("1", usual | answer | {"id": "1"}), MailContent | TryAgain)
+    assert isinstance(content("1", answer), MailContent | TryAgain)
+    assert isinstance(content("1", usual | answer | {"id": "1"}), MailContent | TryAgain)

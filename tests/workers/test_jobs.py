@@ -29,7 +29,7 @@ RELEASED = {
     "notifications.announce": (MAIL, {"mailbox_id"}),
     "labels.sort": (MAIL, {"mailbox_id"}),
     "channels.deliver": (OUTSIDE, {"channel_id"}),
-    "sending.deliver": (UPKEEP, {"mailbox_id"}),
+    "outbox.deliver": (UPKEEP, {"mailbox_id"}),
     "mailboxes.renew_watch": (UPKEEP, {"mailbox_id"}),
     "mailboxes.compare": (UPKEEP, {"mailbox_id"}),
     "mailboxes.leave": (UPKEEP, {"connection_id"}),

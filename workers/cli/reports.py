@@ -14,7 +14,7 @@ from handlers.live_view.notification_mail import glance
 from handlers.operations import NO_MAILBOX
 from handlers.reports import Status
 from workers.cli import explaining, histories
-from workers.cli.mail import letters
+from workers.cli.mail import rendering
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say, show_json
 from workers.cli.terminal.tables import plain, show_table
@@ -76,9 +76,9 @@ def notifications(
     context = open_app().context
     found = reports.notices(user, after, limit, context, location)
     if live and found:
-        letters.show_glance(found, glance(user, found, context), as_json=as_json)
+        rendering.show_glance(found, glance(user, found, context), as_json=as_json)
     elif as_json:
-        show_json([letters.notice_as_json(one) for one in found])
+        show_json([rendering.notice_as_json(one) for one in found])
     elif found:
         _show_notices(found)
     else:
@@ -253,7 +253,7 @@ def _show_notices(found: Sequence[Notice]) -> None:
 
 def _line(one: Notice) -> dict[str, Any]:
     """Of a mail its three details, of anything else what it is about."""
-    about = one.name if one.kind is NoticeKind.MAIL else letters.WORDS[one.kind]
+    about = one.name if one.kind is NoticeKind.MAIL else rendering.WORDS[one.kind]
     return {
         "id": one.id,
         "name": about,

@@ -22,15 +22,13 @@ _COUNTS = or_(outbox.c.state != SendState.FAILED.value, outbox.c.reason == DRAFT
 
 
 class OutboxRepository:
-    """Sendings within one transaction. `redrive_after`: seconds, see W2."""
+    """Outbox items within one transaction. `redrive_after`: seconds, see W2."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:
         self._db = db
         self._redrive_after = redrive_after
 
-    def room(self, mailbox_id: int) -> DailyQuota | None:
-        """How much of the daily limit is used; None when there is no such mailbox. Whoever else asks waits until
-        we commit, so that two at once cannot both take the last place."""
+    def daily_quota(self, mailbox_id: int) -> DailyQuota | None:
         paused_at = select(mailboxes.c.paused_at).where(mailboxes.c.id == mailbox_id).with_for_update()
         mailbox = self._db.execute(paused_at).one_or_none()
         if mailbox is None:
@@ -46,7 +44,6 @@ class OutboxRepository:
     def add(
         self, mailbox_id: int, connection_id: int, contact_id: str | None, key: str, owner: str, lease: float
     ) -> OutboxItem | None:
-        """A mail is about to be handed to Gmail by this owner, for so many seconds; None when the key is taken."""
         row = {
             "mailbox_id": mailbox_id,
             "connection_id": connection_id,
@@ -59,17 +56,14 @@ class OutboxRepository:
         added = insert_returning(self._db, outbox, [row], outbox.c.id, **due)
         return self.get(added[0].id) if added else None
 
-    def get(self, sending_id: int) -> OutboxItem | None:
-        """One of them, None when it is gone."""
-        return self._one(outbox.c.id == sending_id)
+    def get(self, item_id: int) -> OutboxItem | None:
+        return self._one(outbox.c.id == item_id)
 
     def by_key(self, key: str) -> OutboxItem | None:
-        """The one with this key."""
         return self._one(outbox.c.key == key)
 
-    def remove(self, sending: OutboxItem) -> None:
-        """As if it had never been asked for."""
-        self._db.execute(delete(outbox).where(outbox.c.id == sending.id))
+    def remove(self, item: OutboxItem) -> None:
+        self._db.execute(delete(outbox).where(outbox.c.id == item.id))
 
     def claim(self, mailbox_id: int, owner: str, lease: float) -> OutboxItem | None:
         """Two statements: the claim itself cannot tell what the state was before."""
@@ -79,51 +73,50 @@ class OutboxRepository:
         ).one_or_none()
         if row is None:
             return None
-        before = sending(row)
+        before = read_item(row)
         drafting = before.state is SendState.DRAFTING
         state = before.state if drafting else SendState.SENDING
         claimed = OUTBOX.claim(outbox.c.id == row.id, state=state.value)
         self._db.execute(claimed, {"me": owner, "lease": lease})
         return replace(before, attempts=before.attempts + 1)
 
-    def extend(self, sending: OutboxItem, owner: str, lease: float) -> None:
-        OUTBOX.extend(self._db, owner, lease, outbox.c.id == sending.id)
+    def extend(self, item: OutboxItem, owner: str, lease: float) -> None:
+        OUTBOX.extend(self._db, owner, lease, outbox.c.id == item.id)
 
-    def drafted(self, sending: OutboxItem, owner: str, draft_id: str) -> bool:
+    def drafted(self, item: OutboxItem, owner: str, draft_id: str) -> bool:
         again_at = db_now(self._redrive_after)
         waits = {"state": SendState.WAITING.value, "draft_id": draft_id, "redrive_at": again_at}
-        return self._end(sending, owner, OUTBOX.release(_THIS, counted=True, **waits), after=0)
+        return self._end(item, owner, OUTBOX.release(_THIS, counted=True, **waits), after=0)
 
     def finish(
-        self, sending: OutboxItem, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
+        self, item: OutboxItem, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
     ) -> bool:
         ended = {"state": state.value, "sent_id": sent_id, "reason": reason}
-        return self._end(sending, owner, OUTBOX.finish(_THIS, **ended))
+        return self._end(item, owner, OUTBOX.finish(_THIS, **ended))
 
     def release(
-        self, sending: OutboxItem, owner: str, after: float, state: SendState, reason: str | None, looks: int
+        self, item: OutboxItem, owner: str, after: float, state: SendState, reason: str | None, looks: int
     ) -> bool:
         waits = {"state": state.value, "reason": reason, "looks": looks}
-        return self._end(sending, owner, OUTBOX.release(_THIS, counted=True, **waits), after=after)
+        return self._end(item, owner, OUTBOX.release(_THIS, counted=True, **waits), after=after)
 
-    def _end(self, sending: OutboxItem, owner: str, change: Any, **values: float) -> bool:
-        return self._db.execute(change, {"this": sending.id, "me": owner, **values}).rowcount == 1
+    def _end(self, item: OutboxItem, owner: str, change: Any, **values: float) -> bool:
+        return self._db.execute(change, {"this": item.id, "me": owner, **values}).rowcount == 1
 
     def redrive(self, limit: int) -> tuple[int, ...]:
         moment, name = outbox.c.redrive_at, outbox.c.mailbox_id
         return redrive(self._db, moment, limit, self._redrive_after, OUTBOX.waits, name=name)
 
     def delete(self, connection_id: int) -> None:
-        """All that was kept of mail sent over this connection (D12)."""
         of_connection = outbox.c.connection_id == connection_id
         self._db.execute(delete(outbox).where(of_connection, in_key_order(self._db, outbox, of_connection)))
 
     def _one(self, where: ColumnElement[bool]) -> OutboxItem | None:
         row = self._db.execute(select(outbox).where(where)).one_or_none()
-        return sending(row) if row else None
+        return read_item(row) if row else None
 
 
-def sending(row: Any) -> OutboxItem:
+def read_item(row: Any) -> OutboxItem:
     """A row of the outbox in the domain's words."""
     return OutboxItem(
         id=row.id,

@@ -12,7 +12,7 @@ from domain.outbox import SendReport, SendState
 from domain.reports import Bookmark, Entry, MailboxReport, Query, Totals
 from infra.db.crm.merges import is_merge_of, whose
 from infra.db.crm.outdated import OutdatedRepository
-from infra.db.ledger.outbox import sending
+from infra.db.ledger.outbox import read_item
 from infra.db.mail.entries import entries
 from infra.db.mail.records import trails
 from infra.db.mailboxes import status
@@ -68,5 +68,6 @@ class MailReportRepository:
             .limit(limit)
         )
         return tuple(
-            SendReport(replace(sending(row), contact_id=row.whose), row.address, row.user_id) for row in rows
+            SendReport(replace(read_item(row), contact_id=row.whose), row.address, row.user_id)
+            for row in rows
         )

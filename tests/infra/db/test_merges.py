@@ -193,7 +193,7 @@ def test_a_mail_that_was_sent_to_a_merged_contact_is_the_survivors(world: World)
         tx.outbox.add(world.mailbox_id, world.connection_id, "old", "key", "me", 60)
         tx.of(HERE).crm.merge(Merge("new", ("old",), 5))
         [report] = tx.of(HERE).reports.sendings(None, None, None, 10)
-    assert report.sending.contact_id == "new"
+    assert report.item.contact_id == "new"
 
 
 # --- What is forgotten of them

@@ -111,13 +111,13 @@ def test_against_the_limit_counts_what_has_gone_out_may_have_or_will(
     with world.store.engine.begin() as db:
         db.execute(update(outbox).values(state=state.value, reason=reason))
     with world.store.begin("tests.room") as tx:
-        room = tx.outbox.room(world.mailbox_id)
-        assert tx.outbox.room(99) is None
-    assert room is not None
-    assert (room.used, room.free_at is not None) == (int(counts), counts)
+        quota = tx.outbox.daily_quota(world.mailbox_id)
+        assert tx.outbox.daily_quota(99) is None
+    assert quota is not None
+    assert (quota.used, quota.free_at is not None) == (int(counts), counts)
     let_pass(world.store, 86_401)
     with world.store.begin("tests.room") as tx:
-        later = tx.outbox.room(world.mailbox_id)
+        later = tx.outbox.daily_quota(world.mailbox_id)
     assert later is not None
     assert (later.used, later.free_at, later.paused) == (0, None, False)
 
@@ -140,9 +140,9 @@ def test_a_paused_mailbox_gives_nothing_out(world: World) -> None:
         db.execute(update(mailboxes).values(paused_at=mailboxes.c.synced_at))
     assert claim(world) is None
     with world.store.begin("tests.room") as tx:
-        room = tx.outbox.room(world.mailbox_id)
-    assert room is not None
-    assert room.paused
+        quota = tx.outbox.daily_quota(world.mailbox_id)
+    assert quota is not None
+    assert quota.paused
 
 
 @pytest.mark.rule("E87")

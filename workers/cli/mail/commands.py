@@ -11,7 +11,7 @@ from domain.pages import Place, read_place
 from handlers.context import Context
 from handlers.live_view import live, notification_mail
 from handlers.live_view.live import Opened
-from workers.cli.mail import letters
+from workers.cli.mail import rendering
 from workers.cli.reports import mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say
@@ -99,15 +99,15 @@ def open_notification(
     user_id = _viewer(viewer, context, location)
     notice, opened = notification_mail.open_notice(notification_id, user_id, context, location)
     if opened is not None:
-        _show(opened, folder, as_json=as_json, notice=letters.notice_as_json(notice))
+        _show(opened, folder, as_json=as_json, notice=rendering.notice_as_json(notice))
     elif as_json:
-        letters.show_json(
-            {"notification": letters.notice_as_json(notice), "deleted": notice.message_id is not None}
+        rendering.show_json(
+            {"notification": rendering.notice_as_json(notice), "deleted": notice.message_id is not None}
         )
     elif notice.message_id is not None:
         say("the mail was deleted meanwhile: its notification is removed")
     else:
-        say(letters.WORDS[notice.kind])
+        say(rendering.WORDS[notice.kind])
 
 
 def _only(first: str | None, second: str | None) -> str | None:
@@ -137,25 +137,25 @@ def _list(
             contact, user_id, context, limit=limit, place=place, mailbox=where, location=location
         )
     if as_json:
-        letters.show_json({"contact_id": contact, "user": user_id} | letters.page_as_json(page))
+        rendering.show_json({"contact_id": contact, "user": user_id} | rendering.page_as_json(page))
     else:
-        letters.show_page(page)
+        rendering.show_page(page)
     if page.asked and all(one.trouble for one in page.asked):
         raise typer.Exit(1)
 
 
 def _show(opened: Opened, folder: Path | None, *, as_json: bool, notice: object = None) -> None:
     try:
-        saved = letters.save_attachments(opened, folder) if folder else {}
+        saved = rendering.save_attachments(opened, folder) if folder else {}
     except OSError as error:
         fail(f"nothing can be saved into {folder} ({error.strerror or type(error).__name__})", code=2)
     if as_json:
-        told = letters.mail_as_json(opened, saved)
-        letters.show_json(
+        told = rendering.mail_as_json(opened, saved)
+        rendering.show_json(
             told if notice is None else {"notification": notice, "deleted": False, "mail": told}
         )
     else:
-        letters.show_mail(opened, saved)
+        rendering.show_mail(opened, saved)
     if None in saved.values():
         fail("Gmail did not give every attachment: try again in a minute", code=1)
 

@@ -26,7 +26,7 @@ from domain.outbox import (
 from handlers.context import Context
 from handlers.outbox import delivery, drafts
 from handlers.outbox.preparing import prepare
-from workers.cli.mail.answers import agree, show_prepared
+from workers.cli.mail.confirming import agree, show_prepared
 from workers.cli.reports import mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say, show_json, tell
@@ -274,18 +274,18 @@ def _as_json(one: OutboxItem) -> dict[str, Any]:
 
 
 def _report(one: SendReport) -> dict[str, Any]:
-    return _as_json(one.sending) | {"mailbox": one.mailbox, "user": one.user_id}
+    return _as_json(one.item) | {"mailbox": one.mailbox, "user": one.user_id}
 
 
 def _row(one: SendReport) -> dict[str, Any]:
     return {
-        "number": one.sending.id,
+        "number": one.item.id,
         "user": one.user_id,
-        "contact": one.sending.contact_id,
-        "asked": f"{one.sending.created_at:%Y-%m-%d %H:%M:%S} UTC",
-        "state": one.sending.state.value,
-        "message": one.sending.sent_id,
-        "why": one.sending.reason and _words(one.sending.reason),
+        "contact": one.item.contact_id,
+        "asked": f"{one.item.created_at:%Y-%m-%d %H:%M:%S} UTC",
+        "state": one.item.state.value,
+        "message": one.item.sent_id,
+        "why": one.item.reason and _words(one.item.reason),
     }
 
 

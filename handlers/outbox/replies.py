@@ -1,4 +1,4 @@
-"""The mail that is answered: read in Gmail when it is needed, kept nowhere; it says who gets the answer (H45)."""
+"""The mail that is answered: read in its mailbox when it is needed, kept nowhere. It says who gets the answer (H45)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from datetime import UTC
 from domain.connections import Connection
 from domain.crm.contacts import hits
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
-from domain.mail.answers import answered, quoted
 from domain.mail.composition import NEWEST, MailRequest, Person, RepliedMail
 from domain.mail.content import MailContent
 from domain.mail.folders import Folder
 from domain.mail.messages import Direction, MailClass, people
+from domain.mail.replies import quoted, reply_recipients
 from domain.sorting import zone
 from handlers.context import Context, with_mailbox
 from handlers.live_view import live
@@ -22,69 +22,63 @@ _MOST_PAGES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """Which mail is answered, who gets the answer, and what it says with that mail quoted below."""
 
-    message_id: str
     original: RepliedMail
     to: tuple[Person, ...] = field(repr=False)
     cc: tuple[Person, ...] = field(repr=False)
     text: str = field(repr=False)
 
 
-def prepare(written: MailRequest, connection: Connection, address: str, context: Context) -> Answer:
+def prepare(request: MailRequest, connection: Connection, address: str, context: Context) -> Reply:
     """`address` is the mailbox's own. Raises Refused, and what `Mailbox` raises."""
     with context.store.begin("answers.look", reads_only=True) as tx:
         own = tx.mailboxes.own_addresses(connection.mailbox_id)
         organisation = tx.of(connection.location).settings.get()
-    if written.reply_to == NEWEST:
-        letter = _newest(written, connection, address, own, context)
+    if request.reply_to == NEWEST:
+        mail = _newest(request, connection, address, own, context)
     else:
-        letter = _named(written, connection, own, context)
-    fields = letter.fields()
-    whom = answered(letter.message(own), fields, own, everybody=written.to_all)
+        mail = _named(request, connection, own, context)
+    fields = mail.fields()
+    recipients = reply_recipients(mail.message(own), fields, own, to_all=request.to_all)
     first = {name: fields.get(name, ("",))[0] for name in ("message-id", "references", "subject")}
-    text = written.text
-    if written.quote:
-        moment = letter.received_at.astimezone(zone(organisation.time_zone) or UTC)
-        text = quoted(text, letter.text(), letter.header("From"), moment)
-    return Answer(
-        letter.message_id,
-        RepliedMail(letter.thread_id, first["message-id"], first["references"], first["subject"]),
-        tuple(map(Person, whom.to)),
-        tuple(map(Person, whom.cc)),
-        text,
+    text = request.text
+    if request.quote:
+        moment = mail.received_at.astimezone(zone(organisation.time_zone) or UTC)
+        text = quoted(text, mail.text(), mail.header("From"), moment)
+    original = RepliedMail(
+        mail.message_id, mail.thread_id, first["message-id"], first["references"], first["subject"]
     )
+    return Reply(original, tuple(map(Person, recipients.to)), tuple(map(Person, recipients.cc)), text)
 
 
 def _named(
-    written: MailRequest, connection: Connection, own: frozenset[str], context: Context
+    request: MailRequest, connection: Connection, own: frozenset[str], context: Context
 ) -> MailContent:
     """The mail that was chosen. Where a contact is named it must be one that he takes part in."""
-    message_id = written.reply_to or ""
-    letter = _read(message_id, connection, context)
-    if letter is None:
+    message_id = request.reply_to or ""
+    mail = _read(message_id, connection, context)
+    if mail is None:
         raise Refused(f"there is no mail {message_id} in the mailbox to answer")
-    if letter.folder is Folder.DRAFTS:
+    if mail.folder is Folder.DRAFTS:
         raise Refused(f"mail {message_id} is a draft: there is nothing to answer yet")
-    if written.contact_id and not _theirs(
-        people(letter.message(own)), written.contact_id, connection, context
-    ):
-        raise Refused(f"contact {written.contact_id} takes no part in mail {message_id}: leave --to out")
-    return letter
+    if request.contact_id and not _theirs(people(mail.message(own)), request.contact_id, connection, context):
+        raise Refused(f"contact {request.contact_id} takes no part in mail {message_id}: leave --to out")
+    return mail
 
 
 def _newest(
-    written: MailRequest, connection: Connection, address: str, own: frozenset[str], context: Context
+    request: MailRequest, connection: Connection, address: str, own: frozenset[str], context: Context
 ) -> MailContent:
     """The newest mail that a person of the contact has written (D16), as the contact's page would show it."""
-    if written.contact_id is None:
+    if request.contact_id is None:
         raise Refused("name the contact whose mail this answers: --to CONTACT")
     place = None
     for _ in range(_MOST_PAGES):
         page = live.show(
-            written.contact_id,
-            written.user_id,
+            request.contact_id,
+            request.user_id,
             context,
             limit=_PAGE,
             place=place,
@@ -98,15 +92,15 @@ def _newest(
                     if asked.trouble == SIGN_IN_NEEDED
                     else TryAgain(asked.trouble)
                 )
-        for shown in _candidates(page.mails, written.contact_id, connection, own, context):
-            letter = _read(shown.letter.message_id, connection, context)
-            if letter is not None and letter.message(own).mail_class is MailClass.HUMAN:
-                return letter
+        for shown in _candidates(page.mails, request.contact_id, connection, own, context):
+            mail = _read(shown.letter.message_id, connection, context)
+            if mail is not None and mail.message(own).mail_class is MailClass.HUMAN:
+                return mail
         place = page.place
         if place is None:
             break
     raise Refused(
-        f"contact {written.contact_id} has written nothing lately that could be answered: name a mail with --reply-to"
+        f"contact {request.contact_id} has written nothing lately that could be answered: name a mail with --reply-to"
     )
 
 
@@ -139,10 +133,10 @@ def _theirs(addresses: Collection[str], contact_id: str, connection: Connection,
 
 
 def _read(message_id: str, connection: Connection, context: Context) -> MailContent | None:
-    answer = with_mailbox((connection,), context, lambda gmail: [gmail.letter(message_id)])
+    answer = with_mailbox((connection,), context, lambda mailbox: [mailbox.content(message_id)])
     if answer is None:
         raise AccessRevoked(SIGN_IN_NEEDED)
-    [letter] = answer
-    if isinstance(letter, TryAgain | GiveUp):
-        raise letter
-    return letter
+    [mail] = answer
+    if isinstance(mail, TryAgain | GiveUp):
+        raise mail
+    return mail

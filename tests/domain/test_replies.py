@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.mail.answers import MAX_QUOTED, Answered, answered, quoted
 from domain.mail.classes import Part
 from domain.mail.folders import Folder
 from domain.mail.headers import by_name
 from domain.mail.messages import Fetched, read
+from domain.mail.replies import MAX_QUOTED, ReplyRecipients, quoted, reply_recipients
 
 ME, ALIAS = "uwe@firm.example", "sales@firm.example"
 ANN, BOB, CY = "ann@example.com", "bob@example.com", "cy@example.net"
@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 POST = f"List-Post: <mailto:{LIST}>"
 
 
-def whom(*lines: str, sent: bool = False, everybody: bool = False) -> Answered:
+def whom(*lines: str, sent: bool = False, to_all: bool = False) -> ReplyRecipients:
     """Of a mail with these header lines; it is Ann's to Uwe where they say nothing else."""
     named = {line.partition(":")[0].lower() for line in lines}
     usual = [
@@ -29,7 +29,7 @@ def whom(*lines: str, sent: bool = False, everybody: bool = False) -> Answered:
         (name, value.strip()) for name, _, value in (one.partition(":") for one in (*usual, *lines))
     )
     mail = Fetched("1", Folder.INBOX, NOON, Part("text/plain", headers), sent)
-    return answered(read(mail, OWN), by_name(headers), OWN, everybody=everybody)
+    return reply_recipients(read(mail, OWN), by_name(headers), OWN, to_all=to_all)
 
 
 TO = [
@@ -77,13 +77,13 @@ TO = [
 @pytest.mark.rule("H45")
 @pytest.mark.parametrize(("lines", "expected"), TO)
 def test_an_answer_goes_to(lines: tuple[str, ...], expected: tuple[str, ...]) -> None:
-    assert whom(*lines) == Answered(expected)
+    assert whom(*lines) == ReplyRecipients(expected)
 
 
 @pytest.mark.rule("H45")
 def test_mail_that_the_mailbox_marks_as_sent_is_ones_own() -> None:
     """A delegate has sent it, or an address that Gmail lists no more."""
-    assert whom("From: old@former.example", f"To: {ANN}", sent=True) == Answered((ANN,))
+    assert whom("From: old@former.example", f"To: {ANN}", sent=True) == ReplyRecipients((ANN,))
 
 
 ALL = [
@@ -105,7 +105,7 @@ ALL = [
 @pytest.mark.rule("H45")
 @pytest.mark.parametrize(("lines", "to", "cc"), ALL)
 def test_an_answer_to_all_goes_to(lines: tuple[str, ...], to: tuple[str, ...], cc: tuple[str, ...]) -> None:
-    assert whom(*lines, everybody=True) == Answered(to, cc)
+    assert whom(*lines, to_all=True) == ReplyRecipients(to, cc)
 
 
 @pytest.mark.rule("H45")

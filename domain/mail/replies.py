@@ -17,24 +17,26 @@ _MAX_WHO = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ReplyRecipients:
     """Who gets an answer, in their exact form."""
 
     to: tuple[str, ...] = field(repr=False)
     cc: tuple[str, ...] = field(default=(), repr=False)
 
 
-def answered(message: Message, fields: Fields, own: frozenset[str], *, everybody: bool = False) -> Answered:
-    """By the mail that is answered, its `fields`, and the mailbox's own addresses. Nobody where it cannot be told.
+def reply_recipients(
+    message: Message, fields: Fields, own: frozenset[str], *, to_all: bool = False
+) -> ReplyRecipients:
+    """By the mail that is answered, its `fields`, and the mailbox's own addresses. Empty where it cannot be told.
 
-    `everybody` adds To and Cc; whoever got a blind copy was meant to stay unseen.
+    `to_all` adds To and Cc, never Bcc: a blind copy was meant to stay unseen.
     """
     to = message.to if _is_own(message, own) else _towards(message, fields, own)
-    if not everybody:
-        return Answered(to)
+    if not to_all:
+        return ReplyRecipients(to)
     more = tuple(a for a in message.to if a not in to and not is_one_of(a, own))
     cc = tuple(a for a in message.cc if a not in {*to, *more} and not is_one_of(a, own))
-    return Answered(to + more, cc)
+    return ReplyRecipients(to + more, cc)
 
 
 def _is_own(message: Message, own: frozenset[str]) -> bool:
@@ -55,7 +57,8 @@ def _towards(message: Message, fields: Fields, own: frozenset[str]) -> tuple[str
 
 
 def quoted(answer: str, text: str, who: str, received_at: datetime) -> str:
-    """The answer above the mail it answers, each line of which is marked; nothing to quote, no quotation."""
+    """The answer above the text of the mail it answers, each line of which is marked. Where that is empty, the answer
+    alone."""
     lines = [_plain(line) for line in text[:MAX_QUOTED].strip().splitlines()]
     if not lines:
         return answer

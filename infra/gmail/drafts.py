@@ -9,12 +9,14 @@ from typing import Any
 from googleapiclient.http import HttpRequest
 
 from domain.errors import TryAgain, Unanswered
-from domain.mail.composition import KEY_HEADER
+from domain.mail.composition import MAX_SIZE, OutgoingMail, too_large
 from domain.mail.headers import by_name
+from domain.outbox import Draft
 from infra.gmail.api import ME, answer_as_sent
 from infra.gmail.client import Answer, Calls, slices
 from infra.gmail.folders import SENT
-from infra.gmail.responses import sense
+from infra.gmail.responses import refusing, sense
+from infra.mime import KEY_HEADER, encode
 
 Progress = Callable[[int, int], None]
 
@@ -64,34 +66,78 @@ class _Body:
         self._at = at
 
 
-def create_draft(calls: Calls, raw: bytes, thread_id: str | None, progress: Progress) -> str:
-    """By the upload endpoint; the library's own way there leads to https only (FACTS §8). Returns the draft's id;
-    raises Unanswered."""
-    body = _Body(raw, thread_id, progress)
-    request = HttpRequest(
-        None,
-        answer_as_sent,
-        f"{calls.api.root}{_UPLOAD}",
-        method="POST",
-        body=body,
-        headers={
-            "content-type": f"multipart/related; boundary={body.boundary}",
-            "content-length": str(len(body)),
-            "accept": "application/json",
-        },
-        methodId="gmail.users.drafts.create",
-    )
-    answer = calls.once(request)
-    return _id_of(answer)
+class GmailDrafts:
+    """The drafts of one mailbox: the port `Drafts`."""
 
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._api = calls.api
 
-def send_draft(calls: Calls, draft_id: str) -> str:
-    """Send it; returns the sent message's id. LookupError where there is no such draft; raises Unanswered."""
-    request = calls.api.drafts.send(userId=ME, body={"id": draft_id}, fields="id", prettyPrint=False)
-    try:
-        return _id_of(calls.once(request))
-    except FileExistsError as error:
-        raise TryAgain(str(error)) from None
+    def create(self, mail: OutgoingMail, key: str, progress: Progress) -> Draft:
+        """By the upload endpoint; the library's own way there leads to https only (FACTS §8)."""
+        raw = encode(mail, key)
+        if len(raw) > MAX_SIZE:
+            raise too_large()
+        body = _Body(raw, mail.replies_to.thread_id if mail.replies_to else None, progress)
+        request = HttpRequest(
+            None,
+            answer_as_sent,
+            f"{self._api.root}{_UPLOAD}",
+            method="POST",
+            body=body,
+            headers={
+                "content-type": f"multipart/related; boundary={body.boundary}",
+                "content-length": str(len(body)),
+                "accept": "application/json",
+            },
+            methodId="gmail.users.drafts.create",
+        )
+        with refusing():
+            return Draft(_id_of(self._calls.once(request)), len(raw))
+
+    def send(self, draft_id: str) -> str:
+        """By drafts.send."""
+        request = self._api.drafts.send(userId=ME, body={"id": draft_id}, fields="id", prettyPrint=False)
+        try:
+            return _id_of(self._calls.once(request))
+        except FileExistsError as error:
+            raise TryAgain(str(error)) from None
+
+    def exists(self, draft_id: str) -> bool:
+        """By drafts.get."""
+        try:
+            self._calls.one(self._api.drafts.get(userId=ME, id=draft_id, format="minimal", fields="id"))
+        except LookupError:
+            return False
+        return True
+
+    def delete(self, draft_id: str) -> None:
+        """By drafts.delete."""
+        try:
+            self._calls.one(self._api.drafts.delete(userId=ME, id=draft_id))
+        except LookupError:
+            return
+
+    def find(self, key: str, since: datetime) -> str | None:
+        """By its header, for Gmail's search knows no header of ours."""
+        with refusing():
+            for page in _pages(self._calls, self._api.drafts, "drafts", "id,message(id)", q=_after(since)):
+                with sense():
+                    drafts = {str(one["message"]["id"]): str(one["id"]) for one in page}
+                if found := _carrying(self._calls, key, list(drafts)):
+                    return drafts[found]
+        return None
+
+    def find_sent(self, key: str, since: datetime) -> str | None:
+        """The same in sent mail, Trash included."""
+        query = {"q": _after(since), "labelIds": [SENT], "includeSpamTrash": True}
+        with refusing():
+            for page in _pages(self._calls, self._api.messages, "messages", "id", **query):
+                with sense():
+                    ids = [str(one["id"]) for one in page]
+                if found := _carrying(self._calls, key, ids):
+                    return found
+        return None
 
 
 def _id_of(answer: object) -> str:
@@ -100,44 +146,6 @@ def _id_of(answer: object) -> str:
     if not isinstance(found, str) or not found:
         raise Unanswered("odd_answer")
     return found
-
-
-def has_draft(calls: Calls, draft_id: str) -> bool:
-    """Whether the draft is still there."""
-    try:
-        calls.one(calls.api.drafts.get(userId=ME, id=draft_id, format="minimal", fields="id"))
-    except LookupError:
-        return False
-    return True
-
-
-def delete_draft(calls: Calls, draft_id: str) -> None:
-    """No error when it is gone."""
-    try:
-        calls.one(calls.api.drafts.delete(userId=ME, id=draft_id))
-    except LookupError:
-        return
-
-
-def draft_with(calls: Calls, key: str, since: datetime) -> str | None:
-    """The draft that carries this key, among those written since; None when there is none."""
-    for page in _pages(calls, calls.api.drafts, "drafts", "id,message(id)", q=_after(since)):
-        with sense():
-            drafts = {str(one["message"]["id"]): str(one["id"]) for one in page}
-        if found := _carrying(calls, key, list(drafts)):
-            return drafts[found]
-    return None
-
-
-def sent_with(calls: Calls, key: str, since: datetime) -> str | None:
-    """The mail sent since that carries this key, wherever its user has put it; None when there is none."""
-    query = {"q": _after(since), "labelIds": [SENT], "includeSpamTrash": True}
-    for page in _pages(calls, calls.api.messages, "messages", "id", **query):
-        with sense():
-            ids = [str(one["id"]) for one in page]
-        if found := _carrying(calls, key, ids):
-            return found
-    return None
 
 
 def _carrying(calls: Calls, key: str, ids: list[str]) -> str | None:

@@ -5,16 +5,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
-from domain.mail.composition import KEY_HEADER, MAX_SIZE, OutgoingMail, Person, encode
+from domain.mail.composition import MAX_SIZE, OutgoingMail, Person, Unsendable
+from domain.outbox import Draft
 from infra.gmail import Gmail, GmailMailbox
 from infra.gmail.errors import SENDING_LIMIT
 from infra.local.gmail import GmailControl
+from infra.mime import encode
 
 SINCE = datetime.now(UTC) - timedelta(minutes=1)
 
 
-def mail(address: str, key: str = "key-1", to: str = "bob@example.com", text: str = "A secret.") -> bytes:
-    return encode(OutgoingMail(Person(address), (Person(to),), "Hello", text), key)
+def mail(address: str, text: str = "A secret.") -> OutgoingMail:
+    return OutgoingMail(Person(address), (Person("bob@example.com"),), "Hello", text)
+
+
+def create(mailbox: GmailMailbox, address: str, key: str = "key-1") -> str:
+    """The id of a new draft."""
+    return mailbox.drafts.create(mail(address), key, silent).id
 
 
 def silent(sent: int, total: int) -> None:
@@ -37,33 +44,35 @@ def drafted(control: GmailControl, address: str) -> bytes:
 def test_a_draft_is_written_as_it_is_found_and_sent(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
-    raw = mail(address)
-    draft = mailbox.create_draft(raw, None, silent)
+    raw = encode(mail(address), "key-1")
+    made = mailbox.drafts.create(mail(address), "key-1", silent)
+    draft = made.id
+    assert made == Draft(draft, len(raw))
     assert drafted(control, address) == raw
-    assert mailbox.has_draft(draft)
-    assert mailbox.draft_with("key-1", SINCE) == draft
-    assert mailbox.draft_with("key-2", SINCE) is None
-    assert mailbox.sent_with("key-1", SINCE) is None
+    assert mailbox.drafts.exists(draft)
+    assert mailbox.drafts.find("key-1", SINCE) == draft
+    assert mailbox.drafts.find("key-2", SINCE) is None
+    assert mailbox.drafts.find_sent("key-1", SINCE) is None
 
-    sent_id = mailbox.send_draft(draft)
+    sent_id = mailbox.drafts.send(draft)
 
-    assert not mailbox.has_draft(draft)
-    assert mailbox.sent_with("key-1", SINCE) == sent_id
-    assert mailbox.draft_with("key-1", SINCE) is None
+    assert not mailbox.drafts.exists(draft)
+    assert mailbox.drafts.find_sent("key-1", SINCE) == sent_id
+    assert mailbox.drafts.find("key-1", SINCE) is None
     assert labels(control, address) == ["SENT"]
     with pytest.raises(LookupError):
-        mailbox.send_draft(draft)
+        mailbox.drafts.send(draft)
 
 
 def test_what_it_costs_is_what_the_server_counts(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
-    draft = mailbox.create_draft(mail(address), None, silent)
-    mailbox.has_draft(draft)
-    mailbox.draft_with("key-1", SINCE)
-    mailbox.send_draft(draft)
-    mailbox.sent_with("key-1", SINCE)
-    mailbox.delete_draft(draft)
+    draft = create(mailbox, address)
+    mailbox.drafts.exists(draft)
+    mailbox.drafts.find("key-1", SINCE)
+    mailbox.drafts.send(draft)
+    mailbox.drafts.find_sent("key-1", SINCE)
+    mailbox.drafts.delete(draft)
     counters = control.counters()
     assert mailbox.spent.units == counters.by_mailbox[address]["units"]
     assert mailbox.spent.requests == counters.http_requests + counters.token_requests
@@ -73,14 +82,23 @@ def test_a_mail_of_gmails_full_size_goes_up_and_says_how_far_it_is(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
     told: list[tuple[int, int]] = []
-    raw = mail(address) + b"x" * (MAX_SIZE - len(mail(address)))
-    mailbox.create_draft(raw, None, lambda sent, total: told.append((sent, total)))
+    room = MAX_SIZE - len(encode(mail(address, ""), "key-1"))
+    line = "x" * 70 + "\n"
+    text = line * (room // 72) + "x" * (room % 72)
+    raw = encode(mail(address, text), "key-1")
+    assert len(raw) == MAX_SIZE
+
+    made = mailbox.drafts.create(mail(address, text), "key-1", lambda sent, total: told.append((sent, total)))
+
+    assert made.size == MAX_SIZE
     assert drafted(control, address) == raw
     sent, total = told[-1]
     assert sent == total > MAX_SIZE
     assert [one for one, _ in told] == sorted({one for one, _ in told})
-    with pytest.raises(GiveUp):
-        mailbox.create_draft(raw + b"x", None, silent)
+    control.reset_counters()
+    with pytest.raises(Unsendable, match="larger than Gmail takes"):
+        mailbox.drafts.create(mail(address, text + "x"), "key-1", silent)
+    assert control.counters().http_requests == 0
 
 
 def test_an_expired_token_is_replaced_and_the_whole_mail_goes_again(
@@ -88,11 +106,10 @@ def test_an_expired_token_is_replaced_and_the_whole_mail_goes_again(
 ) -> None:
     mailbox.cursor_now()
     control.expire_access_tokens(address)
-    raw = mail(address)
-    draft = mailbox.create_draft(raw, None, silent)
-    assert drafted(control, address) == raw
+    draft = create(mailbox, address)
+    assert drafted(control, address) == encode(mail(address), "key-1")
     control.expire_access_tokens(address)
-    mailbox.send_draft(draft)
+    mailbox.drafts.send(draft)
     assert labels(control, address) == ["SENT"]
 
 
@@ -106,12 +123,12 @@ def test_a_request_whose_answer_is_lost_is_not_sent_again_by_any_library(
     mailbox.cursor_now()
     control.fault(kind, ["drafts.create", "drafts.send"], mailbox=address, **how)
     with pytest.raises(Unanswered):
-        mailbox.create_draft(mail(address), None, silent)
+        create(mailbox, address)
     assert labels(control, address) == ["DRAFT"]
-    draft_id = mailbox.draft_with("key-1", SINCE)
+    draft_id = mailbox.drafts.find("key-1", SINCE)
     assert draft_id is not None
     with pytest.raises(Unanswered):
-        mailbox.send_draft(draft_id)
+        mailbox.drafts.send(draft_id)
     control.clear_faults()
     assert labels(control, address) == ["SENT"]
     counted = control.counters().by_method
@@ -133,7 +150,7 @@ def test_a_refusal_is_certain_and_an_outage_is_not(
 ) -> None:
     control.fault(kind, ["drafts.create"], mailbox=address)
     with pytest.raises(TryAgain) as error:
-        mailbox.create_draft(mail(address), None, silent)
+        create(mailbox, address)
     assert isinstance(error.value, Unanswered) is not known
 
 
@@ -141,7 +158,7 @@ def test_what_cannot_be_reached_was_certainly_not_done(gmail: Gmail, mailbox: Gm
     gone = Gmail("http://127.0.0.1:9", timeout_seconds=1)
     mailbox.cursor_now()
     with pytest.raises(TryAgain) as error:
-        gone.open(mailbox.grant).send_draft("r1")
+        gone.open(mailbox.grant).drafts.send("r1")
     assert not isinstance(error.value, Unanswered)
     gone.close()
 
@@ -151,9 +168,9 @@ def test_gmails_own_limit_of_mails_is_no_limit_that_passes(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
     control.limit_sending(address, 0)
-    draft = mailbox.create_draft(mail(address), None, silent)
+    draft = create(mailbox, address)
     with pytest.raises(GiveUp) as refused:
-        mailbox.send_draft(draft)
+        mailbox.drafts.send(draft)
     assert refused.value.reason == SENDING_LIMIT
 
 
@@ -163,35 +180,29 @@ def test_access_that_is_revoked_is_told_as_such(
 ) -> None:
     control.revoke(address)
     with pytest.raises(AccessRevoked):
-        mailbox.create_draft(mail(address), None, silent)
+        create(mailbox, address)
 
 
 def test_a_draft_that_is_gone_may_be_deleted_again(mailbox: GmailMailbox, address: str) -> None:
-    draft = mailbox.create_draft(mail(address), None, silent)
-    mailbox.delete_draft(draft)
-    mailbox.delete_draft(draft)
-    assert not mailbox.has_draft(draft)
+    draft = create(mailbox, address)
+    mailbox.drafts.delete(draft)
+    mailbox.drafts.delete(draft)
+    assert not mailbox.drafts.exists(draft)
 
 
 def test_the_sent_mail_is_found_among_many_and_in_the_trash(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
-    sent = [
-        mailbox.send_draft(mailbox.create_draft(mail(address, f"key-{n}"), None, silent)) for n in range(30)
-    ]
+    sent = [mailbox.drafts.send(create(mailbox, address, f"key-{n}")) for n in range(30)]
     control.trash(address, sent[3])
     control.delete(address, sent[4])
-    assert mailbox.sent_with("key-3", SINCE) == sent[3]
-    assert mailbox.sent_with("key-4", SINCE) is None
-    assert mailbox.sent_with("key-29", SINCE) == sent[29]
+    assert mailbox.drafts.find_sent("key-3", SINCE) == sent[3]
+    assert mailbox.drafts.find_sent("key-4", SINCE) is None
+    assert mailbox.drafts.find_sent("key-29", SINCE) == sent[29]
 
 
 def test_a_mail_that_came_with_our_key_is_not_taken_for_a_sent_one(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
-    control.deliver(address, b"From: eve@example.com\r\n" + mail(address))
-    assert mailbox.sent_with("key-1", SINCE) is None
-
-
-def test_the_key_stands_in_the_header_that_we_look_for(address: str) -> None:
-    assert f"\r\n{KEY_HEADER}: key-1\r\n".encode() in mail(address)
+    control.deliver(address, b"From: eve@example.com\r\n" + encode(mail(address), "key-1"))
+    assert mailbox.drafts.find_sent("key-1", SINCE) is None

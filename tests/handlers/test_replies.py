@@ -53,6 +53,12 @@ def whom(prepared: Prepared) -> tuple[list[str], list[str]]:
     return [one.address for one in prepared.mail.to], [one.address for one in prepared.mail.cc]
 
 
+def answered(prepared: Prepared) -> str:
+    """The id of the mail that it replies to."""
+    assert prepared.mail.replies_to is not None
+    return prepared.mail.replies_to.message_id
+
+
 @pytest.mark.rule("H45", "Z16", "E44")
 @pytest.mark.parametrize(
     ("subject", "expected"),
@@ -169,7 +175,7 @@ def test_the_newest_mail_that_a_person_of_the_contact_has_written_is_answered(ho
 
     prepared = prepare(answer(NEWEST, contact="ann"), house.context)
 
-    assert (prepared.answers, prepared.mail.subject) == (wanted, "Re: the one")
+    assert (answered(prepared), prepared.mail.subject) == (wanted, "Re: the one")
     assert whom(prepared) == ([ANN], [])
 
 
@@ -178,7 +184,7 @@ def test_behind_much_that_nobody_wrote_by_hand_the_newest_is_found(house: House,
     wanted = put(house, "Subject: the one")
     for number in range(25):
         put(house, f"Subject: away {number}", "Auto-Submitted: auto-replied", at=1 + number)
-    assert prepare(answer(NEWEST, contact="ann"), house.context).answers == wanted
+    assert answered(prepare(answer(NEWEST, contact="ann"), house.context)) == wanted
 
 
 @pytest.mark.rule("H45")

@@ -6,7 +6,7 @@ import typer
 
 from domain.errors import Refused
 from handlers.outbox.preparing import Prepared
-from workers.cli.mail.letters import show_json
+from workers.cli.mail.rendering import show_json
 from workers.cli.terminal.output import say
 from workers.cli.terminal.safe import safe_line
 
@@ -30,7 +30,7 @@ def show_prepared(prepared: Prepared, *, as_json: bool) -> None:
     if as_json:
         show_json(
             {
-                "reply_to": prepared.answers,
+                "reply_to": mail.replies_to and mail.replies_to.message_id,
                 "to": [one.address for one in mail.to],
                 "cc": [one.address for one in mail.cc],
                 "subject": mail.subject,
@@ -38,5 +38,5 @@ def show_prepared(prepared: Prepared, *, as_json: bool) -> None:
         )
         return
     say(f"would go to {_whom(prepared)}, as {safe_line(mail.subject)}")
-    if prepared.answers:
-        say(f"it answers mail {prepared.answers}")
+    if mail.replies_to:
+        say(f"it answers mail {mail.replies_to.message_id}")
