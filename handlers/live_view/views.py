@@ -1,33 +1,45 @@
-"""Who looks at what: which mailboxes a viewer may see mail of (D13, Z19, Z20)."""
+"""Who may see which mailbox (D13, Z19, Z20)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from domain.connections import Connection, ConnectionState
 from domain.crm.locations import Location
 from domain.crm.organisations import SharingPolicy
 from domain.crm.users import User
 from domain.errors import Refused
-from domain.sharing import SharedMailbox, may_see
+from domain.sharing import Share, SharedMailbox, may_see
 from handlers.connections.permissions import check_known, check_permission
 from handlers.context import Context
 from handlers.crm.locations import Where, located
-from handlers.live_view.merged import (
-    PAUSED,
-    SIGN_IN_NEEDED,
-    VisibleMailbox,
-)
 from handlers.ports.store import InLocation, Transaction
+
+SIGN_IN_NEEDED: Final = "sign_in_needed"
+PAUSED: Final = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleMailbox:
+    """A mailbox that the viewer may look into, by whose shares, and over which connections. `trouble` says why it is
+    not to be asked now."""
+
+    id: int
+    address: str
+    shares: tuple[Share, ...]
+    connections: tuple[Connection, ...]
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Who looks at what: a record, or with no `contact_id` his own mailbox."""
+    """Who looks at what, and in which mailboxes: at a record by its `addresses`, or with no `contact_id` at all mail of
+    the viewer's own mailbox."""
 
     viewer: User
     contact_id: str | None
     addresses: tuple[str, ...]
-    doors: tuple[VisibleMailbox, ...]
+    mailboxes: tuple[VisibleMailbox, ...]
     policy: SharingPolicy
     location: Location
 
@@ -51,26 +63,26 @@ def of_record(
             raise Refused(f"there is no contact {contact_id} that user {viewer_id} may open")
         policy = here.settings.get().sharing
         shared = here.sharing.mailboxes(viewer_id, contact_id, policy) if addresses else ()
-        doors = _doors(viewer, shared, policy, tx)
+        mailboxes = _visible(viewer, shared, policy, tx)
     if mailbox is not None:
-        doors = tuple(door for door in doors if door.address == mailbox)
-        if not doors:
+        mailboxes = tuple(one for one in mailboxes if one.address == mailbox)
+        if not mailboxes:
             raise Refused(f"user {viewer_id} may not see mail of this contact in that mailbox")
-    return View(viewer, contact_id, addresses, doors, policy, here.location)
+    return View(viewer, contact_id, addresses, mailboxes, policy, here.location)
 
 
 def of_owner(viewer_id: str, context: Context, location: Where) -> View:
-    """The viewer\'s own mailbox. Raises Refused where he has none connected, or no permission (D12)."""
+    """The viewer's own mailbox. Raises Refused where he has none connected, or no permission (D12)."""
     with context.store.begin("live.enter", reads_only=True) as tx:
         here = located(location, tx)
         viewer = _viewer(viewer_id, here)
         policy = here.settings.get().sharing
-        doors = _doors(viewer, here.sharing.mailboxes(viewer_id, None, policy), policy, tx)
-        if not doors:
+        mailboxes = _visible(viewer, here.sharing.mailboxes(viewer_id, None, policy), policy, tx)
+        if not mailboxes:
             check_permission(viewer_id, here)
-    if not doors:
+    if not mailboxes:
         raise Refused(f"user {viewer_id} has no mailbox connected: `lodestone connect --user {viewer_id}`")
-    return View(viewer, None, (), doors, policy, here.location)
+    return View(viewer, None, (), mailboxes, policy, here.location)
 
 
 def _viewer(user_id: str, here: InLocation) -> User:
@@ -81,27 +93,25 @@ def _viewer(user_id: str, here: InLocation) -> User:
     return viewer
 
 
-def _doors(
+def _visible(
     viewer: User, shared: Collection[SharedMailbox], policy: SharingPolicy, tx: Transaction
 ) -> tuple[VisibleMailbox, ...]:
     """A mailbox is looked into once, however many connections lead there (E76)."""
-    found: dict[int, list[SharedMailbox]] = {}
+    by_mailbox: dict[int, list[SharedMailbox]] = {}
     for one in shared:
         if may_see(viewer, one.share, policy):
-            found.setdefault(one.mailbox_id, []).append(one)
-    active = {
-        one.connection_id for those in found.values() for one in those if one.state is ConnectionState.ACTIVE
-    }
-    connections = tx.connections.of_ids(active)
-    return tuple(_door(those, connections) for those in found.values())
+            by_mailbox.setdefault(one.mailbox_id, []).append(one)
+    seen = [one for several in by_mailbox.values() for one in several]
+    active = tx.connections.of_ids({one.connection_id for one in seen if one.state is ConnectionState.ACTIVE})
+    return tuple(_mailbox(several, active) for several in by_mailbox.values())
 
 
-def _door(those: Sequence[SharedMailbox], connections: Mapping[int, Connection]) -> VisibleMailbox:
-    active = [one for one in those if one.connection_id in connections]
+def _mailbox(several: Sequence[SharedMailbox], connections: Mapping[int, Connection]) -> VisibleMailbox:
+    active = [one for one in several if one.connection_id in connections]
     return VisibleMailbox(
-        those[0].mailbox_id,
-        those[0].address,
+        several[0].mailbox_id,
+        several[0].address,
         tuple(one.share for one in active),
         tuple(connections[one.connection_id] for one in active),
-        PAUSED if those[0].is_paused else None if active else SIGN_IN_NEEDED,
+        PAUSED if several[0].is_paused else None if active else SIGN_IN_NEEDED,
     )

@@ -15,7 +15,8 @@ from domain.mail.replies import quoted, reply_recipients
 from domain.sorting import zone
 from handlers.context import Context, with_mailbox
 from handlers.live_view import live
-from handlers.live_view.merged import SIGN_IN_NEEDED, VisibleMail
+from handlers.live_view.mailbox_mail import VisibleMail
+from handlers.live_view.views import SIGN_IN_NEEDED
 
 _PAGE = 10
 _MOST_PAGES = 5
@@ -74,30 +75,28 @@ def _newest(
     """The newest mail that a person of the contact has written (D16), as the contact's page would show it."""
     if request.contact_id is None:
         raise Refused("name the contact whose mail this answers: --to CONTACT")
-    place = None
+    start = None
     for _ in range(_MOST_PAGES):
         page = live.show(
             request.contact_id,
             request.user_id,
             context,
             limit=_PAGE,
-            place=place,
+            start=start,
             mailbox=address,
             location=connection.location,
         )
-        for asked in page.asked:
-            if asked.trouble:
+        for one in page.mailboxes:
+            if one.trouble:
                 raise (
-                    AccessRevoked(SIGN_IN_NEEDED)
-                    if asked.trouble == SIGN_IN_NEEDED
-                    else TryAgain(asked.trouble)
+                    AccessRevoked(SIGN_IN_NEEDED) if one.trouble == SIGN_IN_NEEDED else TryAgain(one.trouble)
                 )
         for shown in _candidates(page.mails, request.contact_id, connection, own, context):
-            mail = _read(shown.letter.message_id, connection, context)
+            mail = _read(shown.content.message_id, connection, context)
             if mail is not None and mail.message(own).mail_class is MailClass.HUMAN:
                 return mail
-        place = page.place
-        if place is None:
+        start = page.next_page
+        if start is None:
             break
     raise Refused(
         f"contact {request.contact_id} has written nothing lately that could be answered: name a mail with --reply-to"
@@ -114,7 +113,7 @@ def _candidates(
     """A preview does not show all that tells a mail's class, but enough to pass over most automatic mail."""
     found = []
     for shown in mails:
-        message = shown.letter.message(own)
+        message = shown.content.message(own)
         if (
             shown.direction is Direction.INBOUND
             and message.mail_class is MailClass.HUMAN

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.pages import MAX_TOKEN, Place, read_place
+from domain.pages import MAX_TOKEN, PageCursor, read_cursor
 
 IDS = st.tuples(st.integers(1, 1 << 40), st.text("0123456789abcdef", min_size=1, max_size=20))
 
@@ -16,10 +16,10 @@ def token(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-@given(st.builds(Place, st.integers(0, (1 << 40) - 1), st.frozensets(IDS, max_size=20)))
-def test_a_place_survives_its_token(place: Place) -> None:
-    assert read_place(place.token()) == place
-    assert place.token().replace("-", "").replace("_", "").isalnum()
+@given(st.builds(PageCursor, st.integers(0, (1 << 40) - 1), st.frozensets(IDS, max_size=20)))
+def test_a_cursor_survives_its_token(cursor: PageCursor) -> None:
+    assert read_cursor(cursor.token()) == cursor
+    assert cursor.token().replace("-", "").replace("_", "").isalnum()
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ def test_a_place_survives_its_token(place: Place) -> None:
 )
 def test_what_no_page_has_given_out_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no "):
-        read_place(text)
+        read_cursor(text)
 
 
 @given(st.text())
-def test_any_text_is_a_place_or_a_value_error(text: str) -> None:
+def test_any_text_is_a_cursor_or_a_value_error(text: str) -> None:
     try:
-        read_place(text)
+        read_cursor(text)
     except ValueError:
         return

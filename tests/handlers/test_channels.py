@@ -164,9 +164,9 @@ def test_mail_whose_author_a_list_hides_says_via_a_list_wherever_it_is_shown(
     words = {i: [*explaining.in_words(reports.explain(i, None, house.context)[0])] for i in expected}
     assert {i: "via a list (E100)" in " ".join(said) for i, said in words.items()} == expected
     page = live.show_own("uwe", house.context, limit=10)
-    assert {one.letter.message_id: one.via_list for one in page.mails} == expected
+    assert {one.content.message_id: one.via_list for one in page.mails} == expected
     opened = [notification_mail.open_notice(n.id, "uwe", house.context)[1] for n in found.values()]
-    assert {o.shown.letter.message_id: o.shown.via_list for o in opened if o} == expected
+    assert {o.mail.content.message_id: o.mail.via_list for o in opened if o} == expected
 
 
 def test_a_channel_is_one_users_or_everybodys_and_begins_with_what_comes_next(

@@ -134,7 +134,7 @@ def test_status_and_doctor_say_who_can_mend_it(delegated: Delegated) -> None:
     assert report.access_trouble == "unauthorized_client"
     assert "unauthorized_client" in report.state(status.now)
     page = live.show_own("uwe", house.context, limit=5)
-    assert [one.trouble for one in page.asked] == ["unauthorized_client"]
+    assert [one.trouble for one in page.mailboxes] == ["unauthorized_client"]
 
 
 @pytest.mark.rule("E85", "E87")

@@ -12,10 +12,11 @@ from domain.errors import AccessRevoked, Refused, TryAgain
 from domain.mail.addresses import loose
 from domain.mail.content import MailQuery
 from domain.mail.messages import Direction
-from domain.pages import Place, read_place
+from domain.pages import PageCursor, read_cursor
 from handlers.live_view import live
-from handlers.live_view.live import Page, show, show_own
-from handlers.live_view.merged import VisibleMail
+from handlers.live_view.live import show, show_own
+from handlers.live_view.mailbox_mail import VisibleMail
+from handlers.live_view.pages import Page
 from infra.db.tables.mail import contact_addresses, contact_viewers, shared_contacts, users
 from infra.local.gmail import Mail
 from tests.handlers.conftest import House
@@ -52,7 +53,7 @@ def know(house: House, user: str, **profile: object) -> None:
 
 
 def subjects(page: Page) -> list[str]:
-    return [one.letter.header("Subject") for one in page.mails]
+    return [one.content.header("Subject") for one in page.mails]
 
 
 def see(house: House, viewer: str = "uwe", contact: str = "ann", **options: Any) -> Page:
@@ -78,8 +79,8 @@ def test_a_record_shows_mail_from_and_to_any_of_its_addresses_newest_first(house
         Direction.INBOUND,
         Direction.INBOUND,
     ]
-    assert page.place is None
-    assert page.mails[-1].letter.snippet == "Text."
+    assert page.next_page is None
+    assert page.mails[-1].content.snippet == "Text."
 
 
 @pytest.mark.rule("Z18", "E37")
@@ -110,7 +111,7 @@ def test_a_record_without_an_address_shows_nothing_and_asks_nobody(house: House)
     with house.store.engine.begin() as db:
         db.execute(delete(contact_addresses).where(contact_addresses.c.contact_id == "ann"))
     page = see(house)
-    assert (page.mails, page.units, page.requests, page.place) == ((), 0, 0, None)
+    assert (page.mails, page.units, page.requests, page.next_page) == ((), 0, 0, None)
 
 
 @ONE_DATABASE
@@ -174,7 +175,7 @@ def test_a_colleague_sees_what_the_owner_shares_at_that_moment(house: House) -> 
             insert(shared_contacts).values(location_id=1, connection_id=connection_id, contact_id="ann")
         )
     assert len(see(house, "carla").mails) == 1
-    assert see(house, "carla", "cid").asked == ()
+    assert see(house, "carla", "cid").mailboxes == ()
 
 
 @pytest.mark.rule("D13")
@@ -223,7 +224,7 @@ def test_nothing_is_shown_of_an_owner_who_may_not_connect_any_more(
     put(house, letter())
     know(house, "uwe", **profile)
     page = see(house, "carla")
-    assert (page.mails, page.asked, page.units) == ((), (), 0)
+    assert (page.mails, page.mailboxes, page.units) == ((), (), 0)
 
 
 @pytest.mark.rule("D13")
@@ -252,7 +253,7 @@ def test_a_mailbox_of_two_users_is_asked_once(house: House) -> None:
     connect(house, "carla", UWE)
     put(house, letter())
     page = see(house, "otto")
-    assert (len(page.mails), len(page.asked)) == (1, 1)
+    assert (len(page.mails), len(page.mailboxes)) == (1, 1)
 
 
 @pytest.mark.rule("W15", "E86", "I4")
@@ -267,13 +268,13 @@ def test_mailboxes_that_fail_show_as_such_beside_the_others(house: House) -> Non
         tx.mailboxes.brake("pia@firm.example", 0, 1)
     page = see(house)
     assert subjects(page) == ["uwe"]
-    troubles = {one.address: one.trouble for one in page.asked}
+    troubles = {one.address: one.trouble for one in page.mailboxes}
     assert troubles.pop(OTTO) is not None
     assert troubles == {UWE: None, CARLA: "sign_in_needed", "pia@firm.example": "paused"}
     with house.store.begin("tests.look") as tx:
         [connection] = tx.of(HERE).connections.of_user("carla")
     assert connection.state.value == "reauth_needed"
-    assert {one.address: one.trouble for one in see(house).asked}[CARLA] == "sign_in_needed"
+    assert {one.address: one.trouble for one in see(house).mailboxes}[CARLA] == "sign_in_needed"
 
 
 @pytest.mark.rule("E38")
@@ -284,7 +285,7 @@ def test_a_mail_that_is_deleted_between_search_and_get_is_passed_over(house: Hou
     house.gmail.fault("404", ["messages.get"], times=1)
     page = see(house)
     assert len(page.mails) == 1
-    assert page.asked[0].trouble is None
+    assert page.mailboxes[0].trouble is None
 
 
 @ONE_DATABASE
@@ -302,19 +303,19 @@ def test_pages_show_every_mail_once_in_order_also_those_of_one_second(house: Hou
         ]
     )
     found: list[VisibleMail] = []
-    place: Place | None = None
+    start: PageCursor | None = None
     pages = 0
     while True:
-        page = see(house, limit=limit, place=place)
+        page = see(house, limit=limit, start=start)
         found += page.mails
         pages += 1
-        place = page.place and read_place(page.place.token())
-        if place is None:
+        start = page.next_page and read_cursor(page.next_page.token())
+        if start is None:
             break
     assert len(found) == 36
     assert len(set(subjects(Page(tuple(found), (), None, 0, 0)))) == 36
-    assert [one.letter.received_at for one in found] == sorted(
-        (one.letter.received_at for one in found), reverse=True
+    assert [one.content.received_at for one in found] == sorted(
+        (one.content.received_at for one in found), reverse=True
     )
     assert pages == -(-36 // limit)
 
@@ -379,13 +380,13 @@ def test_a_record_with_more_addresses_than_one_search_takes_is_shown_in_order_an
     ]
     house.gmail.deliver_many(mails)
     seen: list[str] = []
-    place: Place | None = None
+    start: PageCursor | None = None
     for _ in range(200):
-        page = see(house, limit=limit, place=place)
+        page = see(house, limit=limit, start=start)
         seen += subjects(page)
-        if page.place is None:
+        if page.next_page is None:
             break
-        place = read_place(page.place.token())
+        start = read_cursor(page.next_page.token())
     assert seen == [f"{n}" for n in reversed(range(60))]
 
 
@@ -421,8 +422,8 @@ def test_what_is_hidden_costs_a_bounded_page_and_nothing_is_lost(house: House) -
     assert page.mails == ()
     assert page.units <= 5 * 2 + 20 * 25 * 4
     pages = 1
-    while page.place is not None:
-        page = see(house, "carla", limit=10, place=page.place)
+    while page.next_page is not None:
+        page = see(house, "carla", limit=10, start=page.next_page)
         pages += 1
     assert subjects(page) == ["shown"]
     assert pages <= 3
@@ -443,7 +444,9 @@ def test_the_owner_sees_all_mail_of_his_own_mailbox_and_nobody_elses(house: Hous
     ]
     first = show_own("uwe", house.context, limit=1, words="subject:statement OR in:spam")
     assert subjects(first) == ["spam"]
-    again = show_own("uwe", house.context, limit=1, words="subject:statement OR in:spam", place=first.place)
+    again = show_own(
+        "uwe", house.context, limit=1, words="subject:statement OR in:spam", start=first.next_page
+    )
     assert subjects(again) == ["statement"]
     know(house, "otto")
     with pytest.raises(Refused, match="has no mailbox connected"):
@@ -457,8 +460,8 @@ def test_one_mail_is_opened_whole_where_the_viewer_may_see_it(house: House) -> N
     message_id = put(house, letter(text="The whole text."))
     other = put(house, letter("bob@example.com"))
     opened = live.open_mail("ann", message_id, "carla", house.context)
-    assert opened.shown.letter.text() == "The whole text."
-    assert opened.shown.mailbox == UWE
+    assert opened.mail.content.text() == "The whole text."
+    assert opened.mail.address == UWE
     for wrong in (other, "f" * 16):
         with pytest.raises(Refused, match="there is no such mail here"):
             live.open_mail("ann", wrong, "carla", house.context)

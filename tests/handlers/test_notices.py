@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 
 from domain.channels import ChannelKind, Target
 from domain.errors import Refused
-from handlers.live_view.notification_mail import glance, open_notice
+from handlers.live_view.notification_mail import open_notice, previews
 from handlers.reports import notices
 from infra.db.tables.mail import deliveries
 from tests.handlers.conftest import House
@@ -37,12 +37,12 @@ def test_a_notification_goes_with_its_mail_and_with_what_was_to_be_sent_of_it(
     house.catch_up()
     listed = notices("uwe", 0, None, house.context)
     assert {one.message_id for one in listed} == {first, second}
-    assert glance("uwe", listed, house.context).letters[first].header("Subject") == "mail 1"
+    assert previews("uwe", listed, house.context).mails[first].header("Subject") == "mail 1"
 
     assert deliveries_left(house) == 2
     getattr(house.gmail, put_away)(UWE, first)
-    seen = glance("uwe", listed, house.context)
-    assert (set(seen.gone), set(seen.letters), seen.trouble) == ({first}, {second}, None)
+    seen = previews("uwe", listed, house.context)
+    assert (set(seen.gone), set(seen.mails), seen.trouble) == ({first}, {second}, None)
     by_mail = {one.message_id: one.id for one in listed}
     _, opened = open_notice(by_mail[first], "uwe", house.context)
     assert opened is None
@@ -52,7 +52,7 @@ def test_a_notification_goes_with_its_mail_and_with_what_was_to_be_sent_of_it(
         open_notice(by_mail[first], "uwe", house.context)
     _, opened = open_notice(by_mail[second], "uwe", house.context)
     assert opened is not None
-    assert opened.shown.letter.text() == "Text."
+    assert opened.mail.content.text() == "Text."
 
 
 @pytest.mark.rule("Z27")

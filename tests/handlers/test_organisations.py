@@ -126,7 +126,7 @@ def look(house: House, side: Side, ids: list[str]) -> Found:
         ],
         explained,
         [
-            one.letter.message_id
+            one.content.message_id
             for one in live.show("c1", "uwe", house.context, limit=9, location=where).mails
         ],
         [one.id for one in channels.reports(house.context, where)],

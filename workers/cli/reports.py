@@ -10,7 +10,7 @@ from domain.mail.addresses import canonical
 from domain.notifications import NoticeKind
 from domain.reports import MailboxReport, Notice
 from handlers import reports
-from handlers.live_view.notification_mail import glance
+from handlers.live_view.notification_mail import previews
 from handlers.operations import NO_MAILBOX
 from handlers.reports import Status
 from workers.cli import explaining, histories
@@ -76,7 +76,7 @@ def notifications(
     context = open_app().context
     found = reports.notices(user, after, limit, context, location)
     if live and found:
-        rendering.show_glance(found, glance(user, found, context), as_json=as_json)
+        rendering.show_previews(found, previews(user, found, context), as_json=as_json)
     elif as_json:
         show_json([rendering.notice_as_json(one) for one in found])
     elif found:

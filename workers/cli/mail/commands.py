@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from domain.errors import Refused
-from domain.pages import Place, read_place
+from domain.pages import PageCursor, read_cursor
 from handlers.context import Context
 from handlers.live_view import live, notification_mail
-from handlers.live_view.live import Opened
+from handlers.live_view.live import OpenedMail
 from workers.cli.mail import rendering
 from workers.cli.reports import mailbox_address
 from workers.cli.terminal.opening import Location, open_app
@@ -75,7 +75,7 @@ def mail(
     if folder is not None and message_id is None:
         fail("--save goes with one mail: name its id", code=2)
     if message_id is None:
-        _list(contact, viewer, search, mailbox, _place(before), limit, location, as_json=as_json)
+        _list(contact, viewer, search, mailbox, _start(before), limit, location, as_json=as_json)
         return
     where, message_id = _named(message_id, mailbox)
     context = open_app().context
@@ -121,7 +121,7 @@ def _list(
     viewer: str | None,
     search: str,
     mailbox: str | None,
-    place: Place | None,
+    start: PageCursor | None,
     limit: int,
     location: str | None,
     *,
@@ -131,20 +131,20 @@ def _list(
     context = open_app().context
     user_id = _viewer(viewer, context, location)
     if contact is None:
-        page = live.show_own(user_id, context, limit=limit, place=place, words=search, location=location)
+        page = live.show_own(user_id, context, limit=limit, start=start, words=search, location=location)
     else:
         page = live.show(
-            contact, user_id, context, limit=limit, place=place, mailbox=where, location=location
+            contact, user_id, context, limit=limit, start=start, mailbox=where, location=location
         )
     if as_json:
         rendering.show_json({"contact_id": contact, "user": user_id} | rendering.page_as_json(page))
     else:
         rendering.show_page(page)
-    if page.asked and all(one.trouble for one in page.asked):
+    if page.mailboxes and all(one.trouble for one in page.mailboxes):
         raise typer.Exit(1)
 
 
-def _show(opened: Opened, folder: Path | None, *, as_json: bool, notice: object = None) -> None:
+def _show(opened: OpenedMail, folder: Path | None, *, as_json: bool, notice: object = None) -> None:
     try:
         saved = rendering.save_attachments(opened, folder) if folder else {}
     except OSError as error:
@@ -167,9 +167,9 @@ def _viewer(user_id: str | None, context: Context, location: str | None) -> str:
     return found
 
 
-def _place(token: str | None) -> Place | None:
+def _start(token: str | None) -> PageCursor | None:
     try:
-        return None if token is None else read_place(token)
+        return None if token is None else read_cursor(token)
     except ValueError:
         raise Refused("--before is no token of a page: take it from the end of the page before") from None
 

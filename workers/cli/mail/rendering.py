@@ -12,9 +12,11 @@ from domain.mail.folders import Folder
 from domain.mail.messages import Direction
 from domain.notifications import NoticeKind
 from domain.reports import Notice
-from handlers.live_view.live import Asked, Opened, Page, attached
-from handlers.live_view.merged import PAUSED, SIGN_IN_NEEDED, VisibleMail
-from handlers.live_view.notification_mail import Glance
+from handlers.live_view.live import OpenedMail, attached
+from handlers.live_view.mailbox_mail import VisibleMail
+from handlers.live_view.notification_mail import Previews
+from handlers.live_view.pages import AskedMailbox, Page
+from handlers.live_view.views import PAUSED, SIGN_IN_NEEDED
 from workers.cli.terminal.safe import fitted, safe_line, safe_name, safe_text, save
 
 WORDS = {
@@ -40,108 +42,108 @@ def show_json(value: object) -> None:
 
 def show_page(page: Page) -> None:
     """Two lines for each mail: who, about what and its id; how it begins."""
-    several = len(page.asked) > 1
+    several = len(page.mailboxes) > 1
     for one in page.mails:
-        letter = one.letter
-        where = f"{one.mailbox}/{letter.message_id}" if several else letter.message_id
-        files = "+" if letter.attachments() else " "
+        content = one.content
+        where = f"{one.address}/{content.message_id}" if several else content.message_id
+        files = "+" if content.attachments() else " "
         via = ", via a list" if one.via_list else ""
         _write(
-            f"{_said(letter.received_at)}  {_way(one):<5}  {fitted(_other(one), 30)}  "
-            f"{fitted(letter.header('Subject') or '(no subject)', 50)} {files} {where}{via}"
+            f"{_said(content.received_at)}  {_way(one):<5}  {fitted(_other(one), 30)}  "
+            f"{fitted(content.header('Subject') or '(no subject)', 50)} {files} {where}{via}"
         )
-        if preview := safe_line(letter.snippet):
+        if preview := safe_line(content.snippet):
             _write(f"    {fitted(preview, 110).rstrip()}")
     if not page.mails:
-        _write("no mail" if page.place is None else "nothing here that may be shown")
-    for asked in page.asked:
-        if asked.trouble:
-            _write(f"{asked.address} cannot be shown: {_TROUBLES.get(asked.trouble, asked.trouble)}")
-        if asked.unread:
-            _write(f"{asked.address}: mails that Gmail did not give: {asked.unread}")
-    if page.place is not None:
-        _write(f"older mail: add --before {page.place.token()}")
+        _write("no mail" if page.next_page is None else "nothing here that may be shown")
+    for mailbox in page.mailboxes:
+        if mailbox.trouble:
+            _write(f"{mailbox.address} cannot be shown: {_TROUBLES.get(mailbox.trouble, mailbox.trouble)}")
+        if mailbox.failed:
+            _write(f"{mailbox.address}: mails that Gmail did not give: {mailbox.failed}")
+    if page.next_page is not None:
+        _write(f"older mail: add --before {page.next_page.token()}")
 
 
 def page_as_json(page: Page) -> dict[str, Any]:
     """The same, by name."""
     return {
         "mails": [_as_json(one) for one in page.mails],
-        "mailboxes": [_asked(one) for one in page.asked],
-        "next": page.place and page.place.token(),
+        "mailboxes": [_asked(one) for one in page.mailboxes],
+        "next": page.next_page and page.next_page.token(),
         "cost": {"units": page.units, "requests": page.requests},
     }
 
 
-def show_mail(opened: Opened, saved: Mapping[int, Path | None]) -> None:
+def show_mail(opened: OpenedMail, saved: Mapping[int, Path | None]) -> None:
     """Its header, its text, and what is attached to it."""
-    shown = opened.shown
-    letter = shown.letter
-    via = ", via a list" if shown.via_list else ""
-    _write(f"Mailbox: {shown.mailbox} ({_way(shown)}{via}, received {_said(letter.received_at)})")
+    mail = opened.mail
+    content = mail.content
+    via = ", via a list" if mail.via_list else ""
+    _write(f"Mailbox: {mail.address} ({_way(mail)}{via}, received {_said(content.received_at)})")
     for name in _HEADERS:
-        if value := safe_line(letter.header(name)):
+        if value := safe_line(content.header(name)):
             _write(f"{name}: {value}")
-    _write(f"Subject: {safe_line(letter.header('Subject')) or '(none)'}")
+    _write(f"Subject: {safe_line(content.header('Subject')) or '(none)'}")
     _write("")
-    _write(safe_text(letter.text()) or "(no readable text)")
-    pieces = letter.attachments()
-    if pieces:
+    _write(safe_text(content.text()) or "(no readable text)")
+    parts = content.attachments()
+    if parts:
         _write("")
-    for number, piece in enumerate(pieces, 1):
+    for number, part in enumerate(parts, 1):
         kept = f", saved as {saved[number]}" if saved.get(number) else ""
-        name = safe_line(piece.filename) or "(no name)"
-        _write(f"Attachment {number}: {name} ({safe_line(piece.mime_type)}, {piece.size} bytes){kept}")
+        name = safe_line(part.filename) or "(no name)"
+        _write(f"Attachment {number}: {name} ({safe_line(part.mime_type)}, {part.size} bytes){kept}")
 
 
-def mail_as_json(opened: Opened, saved: Mapping[int, Path | None]) -> dict[str, Any]:
+def mail_as_json(opened: OpenedMail, saved: Mapping[int, Path | None]) -> dict[str, Any]:
     """The same, by name. `send --reply-to` needs the `message_id` alone."""
-    letter = opened.shown.letter
-    pieces = enumerate(letter.attachments(), 1)
-    return _as_json(opened.shown) | {
-        "bcc": letter.header("Bcc"),
-        "reply_to": letter.header("Reply-To"),
-        "rfc822_message_id": letter.header("Message-ID"),
-        "text": letter.text(),
-        "attachments": [_attachment(piece, number, saved.get(number)) for number, piece in pieces],
+    content = opened.mail.content
+    parts = enumerate(content.attachments(), 1)
+    return _as_json(opened.mail) | {
+        "bcc": content.header("Bcc"),
+        "reply_to": content.header("Reply-To"),
+        "rfc822_message_id": content.header("Message-ID"),
+        "text": content.text(),
+        "attachments": [_attachment(part, number, saved.get(number)) for number, part in parts],
     }
 
 
-def save_attachments(opened: Opened, folder: Path) -> dict[int, Path | None]:
+def save_attachments(opened: OpenedMail, folder: Path) -> dict[int, Path | None]:
     """Each under a safe name of its own, by its number; None for what Gmail did not give."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     saved: dict[int, Path | None] = {}
-    for number, piece in enumerate(opened.shown.letter.attachments(), 1):
-        content = attached(opened, piece)
-        saved[number] = None if content is None else save(folder, safe_name(piece.filename, number), content)
+    for number, part in enumerate(opened.mail.content.attachments(), 1):
+        content = attached(opened, part)
+        saved[number] = None if content is None else save(folder, safe_name(part.filename, number), content)
     return saved
 
 
-def show_glance(found: Sequence[Notice], seen: Glance, *, as_json: bool) -> None:
+def show_previews(found: Sequence[Notice], previews: Previews, *, as_json: bool) -> None:
     """Notifications with what Gmail shows of their mails now (Z25)."""
     if as_json:
-        show_json(_glance_as_json(found, seen))
+        show_json(_previews_as_json(found, previews))
         return
     for one in found:
-        subject, preview = _words(one, seen)
+        subject, preview = _words(one, previews)
         who = (one.name or one.author or "") + (" via a list" if one.via_list else "")
         _write(f"{one.id:<6}  {_said(one.received_at)}  {fitted(who, 30)}  {fitted(subject, 60)}".rstrip())
         if preview:
             _write(f"        {fitted(preview, 110).rstrip()}")
-    if seen.trouble:
-        _write(f"the mailbox cannot be shown: {_TROUBLES.get(seen.trouble, seen.trouble)}")
+    if previews.trouble:
+        _write(f"the mailbox cannot be shown: {_TROUBLES.get(previews.trouble, previews.trouble)}")
 
 
-def _glance_as_json(found: Sequence[Notice], seen: Glance) -> list[dict[str, Any]]:
+def _previews_as_json(found: Sequence[Notice], previews: Previews) -> list[dict[str, Any]]:
     told = []
     for one in found:
-        letter = seen.letters.get(one.message_id or "")
+        content = previews.mails.get(one.message_id or "")
         told.append(
             notice_as_json(one)
             | {
-                "subject": letter and letter.header("Subject"),
-                "preview": letter and letter.snippet,
-                "deleted": one.message_id in seen.gone,
+                "subject": content and content.header("Subject"),
+                "preview": content and content.snippet,
+                "deleted": one.message_id in previews.gone,
             }
         )
     return told
@@ -162,59 +164,59 @@ def notice_as_json(one: Notice) -> dict[str, Any]:
     }
 
 
-def _words(one: Notice, seen: Glance) -> tuple[str, str]:
+def _words(one: Notice, previews: Previews) -> tuple[str, str]:
     if one.message_id is None:
         return WORDS[one.kind], ""
-    if one.message_id in seen.gone:
+    if one.message_id in previews.gone:
         return "(deleted meanwhile)", ""
-    letter = seen.letters.get(one.message_id)
-    if letter is None:
+    content = previews.mails.get(one.message_id)
+    if content is None:
         return "(cannot be fetched now)", ""
-    return letter.header("Subject") or "(no subject)", letter.snippet
+    return content.header("Subject") or "(no subject)", content.snippet
 
 
 def _as_json(one: VisibleMail) -> dict[str, Any]:
-    letter = one.letter
+    content = one.content
     return {
-        "message_id": letter.message_id,
-        "mailbox": one.mailbox,
-        "thread_id": letter.thread_id,
+        "message_id": content.message_id,
+        "mailbox": one.address,
+        "thread_id": content.thread_id,
         "direction": one.direction.value,
-        "draft": letter.folder is Folder.DRAFTS,
-        "received_at": _moment(letter.received_at),
-        "from": letter.header("From"),
+        "draft": content.folder is Folder.DRAFTS,
+        "received_at": _moment(content.received_at),
+        "from": content.header("From"),
         "via_list": one.via_list,
-        "to": letter.header("To"),
-        "cc": letter.header("Cc"),
-        "subject": letter.header("Subject"),
-        "preview": letter.snippet,
-        "has_attachments": bool(letter.attachments()),
+        "to": content.header("To"),
+        "cc": content.header("Cc"),
+        "subject": content.header("Subject"),
+        "preview": content.snippet,
+        "has_attachments": bool(content.attachments()),
     }
 
 
-def _asked(one: Asked) -> dict[str, Any]:
-    return {"mailbox": one.address, "trouble": one.trouble, "unread": one.unread}
+def _asked(one: AskedMailbox) -> dict[str, Any]:
+    return {"mailbox": one.address, "trouble": one.trouble, "unread": one.failed}
 
 
-def _attachment(piece: MimePart, number: int, saved: Path | None) -> dict[str, Any]:
+def _attachment(part: MimePart, number: int, saved: Path | None) -> dict[str, Any]:
     return {
         "number": number,
-        "name": piece.filename,
-        "type": piece.mime_type,
-        "size": piece.size,
+        "name": part.filename,
+        "type": part.mime_type,
+        "size": part.size,
         "saved_as": saved and str(saved),
     }
 
 
 def _way(one: VisibleMail) -> str:
-    return "draft" if one.letter.folder is Folder.DRAFTS else _WAYS[one.direction]
+    return "draft" if one.content.folder is Folder.DRAFTS else _WAYS[one.direction]
 
 
 def _other(one: VisibleMail) -> str:
     """Whom the mail is from, or to where the owner wrote it."""
     if one.direction in (Direction.OUTBOUND, Direction.SELF):
-        return one.letter.header("To") or one.letter.header("Cc")
-    return one.letter.header("From")
+        return one.content.header("To") or one.content.header("Cc")
+    return one.content.header("From")
 
 
 def _said(moment: datetime | None) -> str:
