@@ -17,7 +17,7 @@ def option(owner: User, choice: Sharing, policy: SharingPolicy) -> Sharing:
 
 
 def _admits(policy: SharingPolicy, viewer: User, owner: User) -> bool:
-    """Whether the viewer is among those to whom sharing is narrowed; the owner's superiors always are."""
+    """Whether the policy lets this viewer see shared mail at all; the owner's superiors always may."""
     if not policy.only_users and not policy.only_roles:
         return True
     return viewer.id in policy.only_users or viewer.role in policy.only_roles or viewer.is_above(owner)
@@ -53,8 +53,8 @@ def may_see(viewer: User, share: Share, policy: SharingPolicy) -> bool:
 def shows(viewer: User, share: Share, policy: SharingPolicy, outside: Collection[str]) -> bool:
     """Whether the viewer sees a mail of the record with these outside participants, given that `may_see`.
 
-    Mail among insiders is nobody's but the owner's (E16, E17): without an outside participant there is no
-    mail with a lead or contact.
+    Mail among insiders is the owner's alone (E16, E17): without an outside participant there is no mail with a lead
+    or contact.
     """
     if viewer.id == share.owner.id:
         return True

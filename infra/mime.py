@@ -77,8 +77,8 @@ def _content(mail: OutgoingMail) -> EmailMessage:
 
 
 def _type_of(name: str) -> tuple[str, str]:
-    """By the name of the file. What is compressed gets the general type. So does a mail as a file, for all files go
-    as base64, which a part of the type message may not have."""
+    """By the name of the file. A compressed file gets the general type. So does a mail as a file: files go as base64,
+    which a part of type message may not have."""
     kind, compression = _TYPES.guess_type(f"file:{name}")
     main, _, sub = (kind or "").partition("/")
     if compression or not sub or main in ("message", "multipart"):

@@ -17,8 +17,10 @@ __all__ = [
     "untagged",
 ]
 
-_GMAIL = frozenset({"gmail.com", "googlemail.com"})
-_LONGEST_AT_GMAIL = 64
+_DOTLESS = frozenset({"gmail.com", "googlemail.com"})
+"""One domain under two names, whose accounts are the same wherever dots stand in them (D5)."""
+
+_LONGEST_DOTLESS = 64
 
 
 def domain_of(address: str) -> str:
@@ -26,10 +28,10 @@ def domain_of(address: str) -> str:
 
 
 def is_under(address: str, domains: frozenset[str]) -> bool:
-    """The very domain: the rules say "domain", and `mail.example.com` may be somebody else's (D3-9, E19). Gmail's
-    two names are one domain: mail to either reaches the same account (D5)."""
+    """Whether its very domain is one of them: `mail.example.com` may be somebody else's (D3-9, E19). A domain of two
+    names counts under both."""
     domain = domain_of(address)
-    return domain in domains or (domain in _GMAIL and not _GMAIL.isdisjoint(domains))
+    return domain in domains or (domain in _DOTLESS and not _DOTLESS.isdisjoint(domains))
 
 
 def untagged(address: str) -> str:
@@ -40,21 +42,21 @@ def untagged(address: str) -> str:
 
 
 def loose(address: str) -> str:
-    """The key under which D5 step 3 compares. Only Gmail ignores dots and has two names."""
+    """The key under which D5 step 3 compares."""
     local, _, domain = untagged(address).rpartition("@")
-    if domain not in _GMAIL or local.startswith('"'):
+    if domain not in _DOTLESS or local.startswith('"'):
         return f"{local}@{domain}"
     return f"{local.replace('.', '') or local}@gmail.com"
 
 
 def spellings(address: str) -> tuple[str, ...]:
-    """Under which untagged addresses mail of the same person may be found, as far as they can be named: at Gmail
-    dots may stand anywhere, so the address's own and none are tried (D5 step 3)."""
+    """Under which untagged addresses mail of the same person may be found, as far as they can be named (D5 step 3).
+    Where dots may stand anywhere the address's own are tried, and none."""
     local, _, domain = untagged(address).rpartition("@")
-    if domain not in _GMAIL or local.startswith('"') or len(local) > _LONGEST_AT_GMAIL:
+    if domain not in _DOTLESS or local.startswith('"') or len(local) > _LONGEST_DOTLESS:
         return (f"{local}@{domain}",)
     names = dict.fromkeys((local, local.replace(".", "") or local))
-    return tuple(f"{name}@{place}" for name in names for place in sorted(_GMAIL))
+    return tuple(f"{name}@{place}" for name in names for place in sorted(_DOTLESS))
 
 
 def is_one_of(address: str, known: frozenset[str]) -> bool:

@@ -12,7 +12,7 @@ from domain.mail.headers import MAX_HEADER, Fields, by_name, filled, first_word,
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A node of Gmail's payload tree: MIME type, headers in written order, nested parts. Never a body."""
+    """A node of a mail's MIME tree: type, headers in written order, nested parts. Never a body."""
 
     mime_type: str
     headers: tuple[tuple[str, str], ...]

@@ -129,8 +129,8 @@ def check(mail: OutgoingMail) -> None:
 
 
 def may_fit(sizes: Iterable[int]) -> bool:
-    """Whether files of so many bytes may be small enough together. base64 makes four bytes of three; what comes on top
-    is known when the mail is encoded."""
+    """Whether files of these sizes, in bytes, can be in one mail. base64 makes four bytes of three; what a mail has
+    beside its files is known once it is encoded."""
     return sum(sizes) * 4 <= MAX_SIZE * 3
 
 

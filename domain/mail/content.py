@@ -65,14 +65,14 @@ class MimePart:
         """Everything that is not read in its place: files, attached mails, texts too long to come along."""
         return bool(self.filename or self.attachment_id) or self.mime_type.lower() == "message/rfc822"
 
-    def part(self) -> Part:
+    def structure(self) -> Part:
         """The same without its content."""
-        return Part(self.mime_type, self.headers, tuple(piece.part() for piece in self.parts))
+        return Part(self.mime_type, self.headers, tuple(part.structure() for part in self.parts))
 
 
 @dataclass(frozen=True, slots=True)
 class MailContent:
-    """A mail as it is shown: in a list, and then its pieces have no content, or whole."""
+    """A mail as it is shown: in a list, and then its parts have no content, or whole."""
 
     message_id: str
     thread_id: str
@@ -85,7 +85,7 @@ class MailContent:
     def message(self, own: frozenset[str]) -> Message:
         """The same as the rules see it, in the mailbox whose addresses are `own`."""
         return read(
-            Fetched(self.message_id, self.folder, self.received_at, self.body.part(), self.sent),
+            Fetched(self.message_id, self.folder, self.received_at, self.body.structure(), self.sent),
             own,
         )
 
@@ -112,25 +112,25 @@ class MailContent:
         return "\n\n".join(filter(None, kept))
 
 
-def _attachments(piece: MimePart) -> Iterator[MimePart]:
-    if piece.is_attachment:
-        yield piece
+def _attachments(part: MimePart) -> Iterator[MimePart]:
+    if part.is_attachment:
+        yield part
         return
-    for part in piece.parts:
-        yield from _attachments(part)
+    for inner in part.parts:
+        yield from _attachments(inner)
 
 
-def _texts(piece: MimePart) -> Iterator[str]:
-    kind = piece.mime_type.lower()
-    if piece.is_attachment:
+def _texts(part: MimePart) -> Iterator[str]:
+    kind = part.mime_type.lower()
+    if part.is_attachment:
         return
-    if piece.parts:
-        for part in _chosen(piece.parts) if kind == "multipart/alternative" else piece.parts:
-            yield from _texts(part)
-    elif piece.content and kind == "text/html":
-        yield html_text(_decoded(piece))
-    elif piece.content and (kind.startswith("text/") or not kind):
-        yield _decoded(piece)
+    if part.parts:
+        for inner in _chosen(part.parts) if kind == "multipart/alternative" else part.parts:
+            yield from _texts(inner)
+    elif part.content and kind == "text/html":
+        yield html_text(_decoded(part))
+    elif part.content and (kind.startswith("text/") or not kind):
+        yield _decoded(part)
 
 
 def _chosen(parts: tuple[MimePart, ...]) -> tuple[MimePart, ...]:
@@ -141,18 +141,18 @@ def _chosen(parts: tuple[MimePart, ...]) -> tuple[MimePart, ...]:
     return tuple(plain[:1]) or tuple([part for part in parts if _says_anything(part)][-1:])
 
 
-def _says_anything(piece: MimePart) -> bool:
-    if piece.is_attachment:
+def _says_anything(part: MimePart) -> bool:
+    if part.is_attachment:
         return False
-    if piece.parts:
-        return any(map(_says_anything, piece.parts))
-    return piece.mime_type.lower().startswith("text/") and bool((piece.content or b"").strip())
+    if part.parts:
+        return any(map(_says_anything, part.parts))
+    return part.mime_type.lower().startswith("text/") and bool((part.content or b"").strip())
 
 
-def _decoded(piece: MimePart) -> str:
+def _decoded(part: MimePart) -> str:
     """Text that is UTF-8 is taken for it whatever its label says: the provider may have recoded it."""
-    content = piece.content or b""
-    labels = by_name(piece.headers).get("content-type", ("",))
+    content = part.content or b""
+    labels = by_name(part.headers).get("content-type", ("",))
     charset = parameter(labels[0], "charset")
     if charset not in _STATEFUL:
         try:

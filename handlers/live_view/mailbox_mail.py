@@ -59,15 +59,11 @@ def visible(
         here = tx.of(view.location)
         own, aliases = tx.mailboxes.own_and_registered(mailbox.id)
         messages = [mail.message(own) for mail in mails]
-        everybody = [people(message) for message in messages]
-        meant = {address for those in everybody for address in those if loose(address) in keys}
-        insiders = Insiders(
-            own=own,
-            aliases=aliases,
-            users=here.contacts.users_among({address for those in everybody for address in those}),
-            domains=here.settings.get().internal_domains,
-        )
+        addresses = {address for message in messages for address in people(message)}
+        users, domains = here.contacts.users_among(addresses), here.settings.get().internal_domains
+        meant = {address for address in addresses if loose(address) in keys}
         known = here.contacts.candidates(meant)
+    insiders = Insiders(own=own, users=users, domains=domains, aliases=aliases)
     records = frozenset(
         address for address in meant if any(hit.contact.id == view.contact_id for hit in hits(address, known))
     )

@@ -24,8 +24,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Previews:
-    """Mails as their mailbox shows them now, by message id. What is neither among the `mails` nor `gone` could not be
-    fetched, and `trouble` says why."""
+    """Mails as their mailbox shows them now, by message id. A mail that is neither among the `mails` nor `gone` could
+    not be fetched, and `trouble` says why."""
 
     mails: Mapping[str, MailContent] = field(repr=False)
     gone: frozenset[str]

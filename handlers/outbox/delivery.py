@@ -47,9 +47,9 @@ def deliver(mailbox_id: int, context: Context) -> None:
 
 
 def _deliver(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
-    turn_ends = time.monotonic() + TURN
+    time_is_up_at = time.monotonic() + TURN
     while not context.stopping():
-        if time.monotonic() > turn_ends:
+        if time.monotonic() > time_is_up_at:
             context.queue.mark_dirty(LockKind.SEND, mailbox_id)  # one more run, behind all that is queued now
             return True
         with context.store.begin("sending.claim") as tx:
@@ -59,8 +59,8 @@ def _deliver(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> boo
             connection = tx.connections.get(item.connection_id)
             user = _user(connection, tx)
             late = item.is_late(tx.now())
-        end = _take_up(item, connection, user, context, _lease(item, keep, context), late=late)
-        written(partial(_conclude, item, connection, end, context), context)
+        result = _attempt(item, connection, user, context, _lease(item, keep, context), late=late)
+        written(partial(_record, item, connection, result, context), context)
         if not keep():
             return False
     return False
@@ -83,8 +83,8 @@ def _lease(item: OutboxItem, keep: Callable[[], bool], context: Context) -> Leas
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
-    """How a try ended: sent, failed, or a state in which it is taken up again `after` so many seconds."""
+class _Result:
+    """What came of a try: sent, failed, or the state in which the next try begins, `after` seconds later."""
 
     state: SendState
     reason: str | None = None
@@ -93,7 +93,7 @@ class _End:
     looks: int = 0
 
 
-def _take_up(
+def _attempt(
     item: OutboxItem,
     connection: Connection | None,
     user: User | None,
@@ -101,14 +101,14 @@ def _take_up(
     lease: Lease,
     *,
     late: bool,
-) -> _End:
+) -> _Result:
     """By the settings of this moment (E92). What may have been sent ends only by what the provider says of it."""
     why = hindrance(connection, user)
     if why or connection is None:
-        return _hindered(item, why or SWITCHED_OFF)
+        return _prevented(item, why or SWITCHED_OFF)
     run = {SendState.DRAFTING: _clear_away, SendState.WAITING: _send, SendState.SENDING: _look}[item.state]
     try:
-        end = with_mailbox(
+        result = with_mailbox(
             (connection,),
             context,
             lambda mailbox: run(item, mailbox, context, late=late),
@@ -116,78 +116,78 @@ def _take_up(
             purpose=Purpose.SEND,
         )
     except TryAgain as error:
-        return _again(item, item.state, error)
+        return _retry(item, item.state, error)
     except GiveUp as error:
         if item.state is SendState.DRAFTING:
-            return _End(SendState.FAILED, INTERRUPTED)
+            return _Result(SendState.FAILED, INTERRUPTED)
         after = REFUSED_WAIT.total_seconds()
-        return _End(item.state, error.reason, after=after, looks=item.looks)
-    return end or _hindered(item, SIGN_IN)
+        return _Result(item.state, error.reason, after=after, looks=item.looks)
+    return result or _prevented(item, SIGN_IN)
 
 
-def _hindered(item: OutboxItem, why: str) -> _End:
+def _prevented(item: OutboxItem, why: str) -> _Result:
     if item.state is SendState.DRAFTING:
-        return _End(SendState.FAILED, INTERRUPTED)
+        return _Result(SendState.FAILED, INTERRUPTED)
     if item.state is SendState.WAITING:
-        return _End(SendState.FAILED, why)
-    return _again(item, SendState.SENDING, TryAgain(why))
+        return _Result(SendState.FAILED, why)
+    return _retry(item, SendState.SENDING, TryAgain(why))
 
 
-def _clear_away(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -> _End:
+def _clear_away(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -> _Result:
     """Its caller died, or was told that it failed. If there is a draft all the same, it is deleted."""
     draft_id = mailbox.drafts.find(item.key, item.created_at)
     if draft_id is not None:
         mailbox.drafts.delete(draft_id)
-    return _End(SendState.FAILED, INTERRUPTED)
+    return _Result(SendState.FAILED, INTERRUPTED)
 
 
-def _send(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -> _End:
+def _send(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -> _Result:
     if item.draft_id is None or late:
-        return _End(SendState.FAILED, TOO_LATE)
+        return _Result(SendState.FAILED, TOO_LATE)
     try:
-        return _End(SendState.SENT, sent_id=mailbox.drafts.send(item.draft_id))
+        return _Result(SendState.SENT, sent_id=mailbox.drafts.send(item.draft_id))
     except LookupError:  # somebody has sent or deleted it: from now on it is looked for
-        return _End(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=item.looks)
+        return _Result(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=item.looks)
     except Unanswered as error:  # the provider may still be sending it
-        later = _again(item, SendState.SENDING, error)
+        later = _retry(item, SendState.SENDING, error)
         return replace(later, after=max(later.after, context.timing.long_lease / 10))
     except TryAgain as error:
-        return _again(item, SendState.WAITING, error)
+        return _retry(item, SendState.WAITING, error)
     except GiveUp as error:
-        return _End(SendState.FAILED, error.reason)
+        return _Result(SendState.FAILED, error.reason)
 
 
-def _look(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -> _End:
+def _look(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -> _Result:
     """What came of an earlier try is not known. A draft that is still there was not sent."""
     if item.draft_id is not None and mailbox.drafts.exists(item.draft_id):
         return _send(item, mailbox, context, late=late)
     return _look_for(item, mailbox, context)
 
 
-def _look_for(item: OutboxItem, mailbox: Mailbox, context: Context) -> _End:
+def _look_for(item: OutboxItem, mailbox: Mailbox, context: Context) -> _Result:
     """A draft that is gone proves nothing: its user may have deleted it. A mail that was sent is found by its key."""
     sent_id = mailbox.drafts.find_sent(item.key, item.created_at)
     if sent_id is not None:
-        return _End(SendState.SENT, sent_id=sent_id)
+        return _Result(SendState.SENT, sent_id=sent_id)
     looks = item.looks + 1
     if looks >= LOOKS:
-        return _End(SendState.FAILED, DRAFT_GONE)
-    return _End(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=looks)
+        return _Result(SendState.FAILED, DRAFT_GONE)
+    return _Result(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=looks)
 
 
-def _again(item: OutboxItem, state: SendState, error: TryAgain) -> _End:
+def _retry(item: OutboxItem, state: SendState, error: TryAgain) -> _Result:
     wait = wait_before(item.attempts, random.random())  # noqa: S311 - jitter, no secret
     after = wait if error.after is None else max(wait, error.after)
-    return _End(state, error.reason, after=after.total_seconds(), looks=item.looks)
+    return _Result(state, error.reason, after=after.total_seconds(), looks=item.looks)
 
 
-def _conclude(item: OutboxItem, connection: Connection | None, end: _End, context: Context) -> None:
+def _record(item: OutboxItem, connection: Connection | None, result: _Result, context: Context) -> None:
     me = context.me()
     with context.store.begin("sending.record") as tx:
-        if end.state in (SendState.SENT, SendState.FAILED):
-            ours = tx.outbox.finish(item, me, end.state, sent_id=end.sent_id, reason=end.reason)
+        if result.state in (SendState.SENT, SendState.FAILED):
+            ours = tx.outbox.finish(item, me, result.state, sent_id=result.sent_id, reason=result.reason)
         else:
-            ours = tx.outbox.release(item, me, end.after, end.state, end.reason, end.looks)
+            ours = tx.outbox.release(item, me, result.after, result.state, result.reason, result.looks)
     say = log.bind(
         sending_id=item.id,
         mailbox_id=item.mailbox_id,
@@ -197,12 +197,12 @@ def _conclude(item: OutboxItem, connection: Connection | None, end: _End, contex
     )
     if not ours:
         return
-    if end.state is SendState.SENT:
-        say.info("sending.sent", message_id=end.sent_id)
-    elif end.state is SendState.FAILED:
-        say.warning("sending.failed", reason=end.reason)
+    if result.state is SendState.SENT:
+        say.info("sending.sent", message_id=result.sent_id)
+    elif result.state is SendState.FAILED:
+        say.warning("sending.failed", reason=result.reason)
     else:
-        say.info("sending.postponed", reason=end.reason, seconds=round(end.after, 1))
+        say.info("sending.postponed", reason=result.reason, seconds=round(result.after, 1))
 
 
 def reports(

@@ -59,7 +59,7 @@ def content(message_id: str, answer: Answer) -> MailContent | TryAgain:
                 folder_of(label_ids),
                 from_epoch(answer["internalDate"]),
                 html.unescape(_text(answer.get("snippet", ""))),
-                _piece(answer.get("payload", {})),
+                _part(answer.get("payload", {})),
                 SENT in label_ids,
             )
     except _MALFORMED:
@@ -67,7 +67,7 @@ def content(message_id: str, answer: Answer) -> MailContent | TryAgain:
     return TryAgain(ODD_ANSWER, whole_mailbox=False)
 
 
-def _piece(node: dict[str, Any]) -> MimePart:
+def _part(node: dict[str, Any]) -> MimePart:
     body = node.get("body", {})
     data, attachment_id = body.get("data"), body.get("attachmentId")
     return MimePart(
@@ -79,7 +79,7 @@ def _piece(node: dict[str, Any]) -> MimePart:
         size=int(body.get("size", 0)),
         content=None if data is None else _data(data),
         attachment_id=None if attachment_id is None else _text(attachment_id),
-        parts=tuple(_piece(part) for part in node.get("parts", ())),
+        parts=tuple(_part(part) for part in node.get("parts", ())),
     )
 
 

@@ -12,14 +12,14 @@ from workers.cli.terminal.safe import safe_line
 
 
 def agree(prepared: Prepared, *, can_ask: bool) -> None:
-    """Whoever sits at a terminal is asked; whoever does not has to have said so (H45)."""
+    """Ask at a terminal; without one the user must have agreed by --yes (H45)."""
     if not can_ask or not sys.stdin.isatty():
-        raise Refused(f"this answer would go to {_whom(prepared)}: add --yes if that is meant")
-    if not typer.confirm(f"Send this answer to {_whom(prepared)}?"):
+        raise Refused(f"this answer would go to {_recipients(prepared)}: add --yes if that is meant")
+    if not typer.confirm(f"Send this answer to {_recipients(prepared)}?"):
         raise typer.Exit(1)
 
 
-def _whom(prepared: Prepared) -> str:
+def _recipients(prepared: Prepared) -> str:
     to, cc = (", ".join(one.address for one in those) for those in (prepared.mail.to, prepared.mail.cc))
     return safe_line(f"{to}, copies to {cc}" if cc else to)
 
@@ -37,6 +37,6 @@ def show_prepared(prepared: Prepared, *, as_json: bool) -> None:
             }
         )
         return
-    say(f"would go to {_whom(prepared)}, as {safe_line(mail.subject)}")
+    say(f"would go to {_recipients(prepared)}, as {safe_line(mail.subject)}")
     if mail.replies_to:
         say(f"it answers mail {mail.replies_to.message_id}")

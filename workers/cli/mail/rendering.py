@@ -213,7 +213,7 @@ def _way(one: VisibleMail) -> str:
 
 
 def _other(one: VisibleMail) -> str:
-    """Whom the mail is from, or to where the owner wrote it."""
+    """The other side: From, or To of a mail that the owner wrote."""
     if one.direction in (Direction.OUTBOUND, Direction.SELF):
         return one.content.header("To") or one.content.header("Cc")
     return one.content.header("From")
