@@ -1,8 +1,14 @@
 """The way into mailboxes, capability by capability. The contract stands here; adapters need not repeat it.
 
 Every call may raise TryAgain (the provider limits or is away; `after` is its own wish), GiveUp (refused for good, by
-the provider's own word) and AccessRevoked (the grant is gone). A call that takes several messages never fails for one
-message's sake: that one's entry holds the error. Ids are the provider's, opaque, and good in this mailbox alone.
+the provider's own word) and AccessRevoked (the grant is gone). GrantRefused is a TryAgain that the operator alone can
+end. No call is made again by itself, except with a new access token in place of one that is too old.
+
+A call that takes several messages never fails for one message's sake: that one's entry holds the error. Where a limit
+or an outage stops the whole mailbox, each message without an answer has that TryAgain for an entry (`whole_mailbox`),
+and no more of them are asked for. GiveUp and AccessRevoked that are the whole mailbox's are raised.
+
+Ids are the provider's, opaque, and good in this mailbox alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,8 +85,9 @@ class ChangeFeed(Protocol):
         history.list, 2 units a page. Graph: a list by receivedDateTime and the inbox's delta."""
 
     def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
-        """Ids of all mail received since, in whole seconds, put-away mail left out, a page at a time. Gmail: list by
-        `after:`. Graph: list by receivedDateTime."""
+        """Ids of all mail received from that whole second on, a page at a time, in no stated order: what the owner
+        wrote is among them, put-away mail is not. A page may be empty. Gmail: list by `after:`. Graph: list by
+        receivedDateTime."""
 
     def listed_between(self, first: datetime, last: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of what was received from the first moment on and before the last, a page at a time: neither put away,
@@ -91,19 +98,21 @@ class MailReader(Protocol):
     """Mail by its id."""
 
     def fetch(self, message_ids: Sequence[str]) -> Mapping[str, Fetched | TryAgain | GiveUp | None]:
-        """One request for at most 25 messages, headers and structure only (D2); None where there is no such message.
-        Gmail: batched get, 20 units a message. Graph: $batch, 20 parts a request."""
+        """Headers and structure only (D2), in the order of the ids, each asked for once; None where there is no such
+        message. At most 25 messages share a request. Gmail: batched get, 20 units a message. Graph: $batch, 20 parts a
+        request."""
 
     def previews(self, message_ids: Sequence[str]) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
         """The same with the beginning of the text and the names of attachments, to be shown in a list (Z25)."""
 
     def content(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
-        """One mail whole, None when there is no such message. Gmail: messages.get, 20 units. Graph: GET a message with
+        """One mail whole, None when there is no such message. Trouble of this mail is returned, that of the whole
+        mailbox raised or returned as for several. Gmail: messages.get, 20 units. Graph: GET a message with
         its body and its list of attachments."""
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes | None:
-        """What an attachment holds, None when there is no such message or attachment. Gmail: attachments.get. Graph:
-        the attachment's /$value."""
+        """What an attachment holds, None when there is no such message. An id that is none of this message's
+        attachments gives None or GiveUp. Gmail: attachments.get. Graph: the attachment's /$value."""
 
 
 class MailSearch(Protocol):

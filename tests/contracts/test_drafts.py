@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
-from domain.mail.composition import Attachment, OutgoingMail, Person, RepliedMail
+from domain.mail.composition import Attachment, OutgoingMail, Person, RepliedMail, Unsendable
 from domain.mail.content import MailContent
 from domain.mail.folders import Folder
 from handlers.ports.providers import Drafts, Mailbox
@@ -198,6 +198,13 @@ def test_the_providers_own_limit_of_mails_is_final(world: World, drafts: Drafts)
     with pytest.raises(GiveUp):
         drafts.send(draft_id)
     assert drafts.exists(draft_id)
+
+
+@pytest.mark.rule("D14")
+def test_a_mail_larger_than_the_provider_takes_does_not_leave(world: World, drafts: Drafts) -> None:
+    with pytest.raises(Unsendable):
+        write(drafts, outgoing(world, files=(Attachment("a.pdf", bytes(world.too_large)),)))
+    assert world.asked().requests == 0
 
 
 @pytest.mark.rule("E86")

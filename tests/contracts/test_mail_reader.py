@@ -135,6 +135,22 @@ def test_a_limit_is_the_whole_mailboxes_and_the_rest_is_not_asked_for(world: Wor
         assert 38 <= limited.after.total_seconds() <= 42
 
 
+@pytest.mark.rule("E87", "W7")
+@pytest.mark.parametrize("mails", [1, 2, 30])
+@pytest.mark.parametrize("trouble", ["be_away", "break_line"])
+def test_no_outage_is_taken_for_a_mail_that_is_gone(world: World, mails: int, trouble: str) -> None:
+    ids = world.deliver_many(mails, mail())
+    kept = world.open()
+    kept.address()
+    getattr(world, trouble)()
+    for read in (kept.fetch, kept.previews):
+        found = read(ids)
+        assert list(found) == ids
+        assert all(isinstance(one, TryAgain) and one.whole_mailbox for one in found.values())
+    world.calm()
+    assert {type(one) for one in kept.fetch(ids).values()} == {Fetched}
+
+
 @pytest.mark.parametrize("mails", [1, 2])
 def test_what_shuts_the_whole_mailbox_is_raised(world: World, mails: int) -> None:
     ids = world.deliver_many(mails, mail())
