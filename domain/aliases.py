@@ -1,4 +1,4 @@
-"""Own addresses that Gmail does not list: an administrator registers them as aliases of a connection (E14)."""
+"""Own addresses that the provider does not list: an administrator registers them as aliases of a connection (E14)."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Holders:
     """Who has an address, by D5's loose comparison: contacts and leads, the CRM's users by their login addresses,
-    mailboxes at which Gmail lists it, mailboxes for which it is registered."""
+    mailboxes at which the provider lists it, mailboxes for which it is registered."""
 
     contacts: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
@@ -47,5 +47,5 @@ def why_not(holders: Holders, user_id: str, mailbox_id: int) -> str | None:
     if other is not None:
         return f"{other} has this address: it cannot be an alias of user {user_id} (rule E14)"
     if mailbox_id in holders.listed:
-        return "Gmail lists this address: it is the mailbox's own without being registered (rule E14)"
+        return "the provider lists this address: it is the mailbox's own without being registered (rule E14)"
     return None

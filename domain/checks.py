@@ -1,15 +1,16 @@
 """What `lodestone doctor` finds: per line ok, warning or failed, and the next step."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.aliases import Alias
 from domain.connections import UNKNOWN_ADDRESS, Connection, ConnectionState
+from domain.permissions import Permission, needed
+from domain.providers import Provider
 from domain.reports import TOO_LONG
-from domain.scopes import missing, needed
-from domain.watches import NO_PUSH, RENEWED_WITHIN, WatchState
+from domain.watches import RENEWED_WITHIN, WatchState
 
 
 class Verdict(StrEnum):
@@ -43,7 +44,8 @@ def failed(check: str, says: str, next_step: str) -> Finding:
 
 
 A_LITTLE, TOO_MUCH = timedelta(seconds=10), timedelta(minutes=5)
-"""Between clocks: beyond the first, times in logs and leases mislead; beyond the second Google refuses what we sign."""
+"""Between clocks: beyond the first, times in logs and leases mislead; beyond the second nobody takes what we
+sign."""
 
 
 def of_clocks(check: str, whose: str, theirs: datetime, ours: datetime) -> Finding:
@@ -57,19 +59,19 @@ def of_clocks(check: str, whose: str, theirs: datetime, ours: datetime) -> Findi
     return judge(check, says, "set the clocks by NTP")
 
 
-def of_watch(watch: WatchState, now: datetime, push_recall: float) -> Finding:
+def of_watch(watch: WatchState, now: datetime, push_recall: float, provider: Provider) -> Finding:
     """Whether the push registration stands, is renewed in time, and brings what it should (E85)."""
     why = f" ({watch.trouble})" if watch.trouble else ""
     if watch.until is None or watch.until <= now:
         since = f"since {_minute(watch.until)}" if watch.until else "yet"
         says = f"there is no watch {since}{why}; the sweep carries on"
-        look = "does a worker run, and the sweep? `watch.failed` in the log gives Gmail's word"
-        return failed("watch", says, NO_PUSH.get(watch.trouble or "", look))
+        look = f"does a worker run, and the sweep? `watch.failed` in the log gives {provider.title}'s word"
+        return failed("watch", says, provider.no_push.get(watch.trouble or "", look))
     until = f"watch until {_minute(watch.until)}"
     if watch.trouble:
         says = f"{until}, but its renewal failed{why}"
         again = "it is tried again every 10 minutes; see `watch.failed` in docs/LOGS.md"
-        return warning("watch", says, NO_PUSH.get(watch.trouble, again))
+        return warning("watch", says, provider.no_push.get(watch.trouble, again))
     if watch.renewed_at is None or now - watch.renewed_at > RENEWED_WITHIN:
         when = _minute(watch.renewed_at) if watch.renewed_at else "an unknown time"
         return warning("watch", f"{until}, last renewed at {when}", "does a worker run, and the sweep?")
@@ -79,9 +81,11 @@ def of_watch(watch: WatchState, now: datetime, push_recall: float) -> Finding:
     return ok("watch", until)
 
 
-def of_refused_history(refused_at: datetime) -> Finding:
-    """Gmail takes no history id of the mailbox, not even one just got (E84)."""
-    says = f"its history is unusable: Gmail refused every id at {_minute(refused_at)}; it is swept by listing"
+def of_refused_history(refused_at: datetime, title: str) -> Finding:
+    """The provider takes no cursor of the mailbox, not even one just got (E84)."""
+    says = (
+        f"its history is unusable: {title} refused every id at {_minute(refused_at)}; it is swept by listing"
+    )
     return warning("history", says, "nothing: history is tried again daily; a new connection may help")
 
 
@@ -97,28 +101,34 @@ def of_sync(synced_at: datetime | None, due_after: timedelta, now: datetime) -> 
     return ok("sync", says)
 
 
-def of_scopes(connection: Connection, granted: Collection[str]) -> Finding:
-    """Whether what the user has granted is enough for what is switched on (Z9)."""
+def of_permissions(
+    connection: Connection,
+    granted: Collection[Permission] | None,
+    called: Callable[[Collection[Permission]], Iterable[str]],
+) -> Finding:
+    """Whether what the user has granted is enough for what is switched on (Z9). `called` gives the names that the
+    provider's page has for it."""
     again = f"the user signs in again: `lodestone connect --user {connection.user_id}`"
-    if not granted:
+    if granted is None:
         return warning("scopes", "nobody told which scopes were granted", again)
-    lacking = missing(needed(labels=connection.features.sorting and not connection.dry_run), granted)
+    lacking = needed(labels=connection.features.sorting and not connection.dry_run) - set(granted)
     if lacking:
-        names = ", ".join(scope.rpartition("/")[2] for scope in lacking)
-        return failed("scopes", f"the grant lacks {names}", again)
+        return failed("scopes", f"the grant lacks {', '.join(called(lacking))}", again)
     return ok("scopes", "the grant has every scope it needs")
 
 
-def of_state(connection: Connection) -> Finding | None:
-    """Why Google need not be asked about a connection; None when it is active."""
+def of_state(connection: Connection, company: str) -> Finding | None:
+    """Why the provider need not be asked about a connection; None when it is active."""
     user = connection.user_id
     match connection.state:
         case ConnectionState.REAUTH_NEEDED if connection.access_trouble == UNKNOWN_ADDRESS:
-            says = f"Google knows no mailbox of the address that the service account enters for user {user}"
+            says = (
+                f"{company} knows no mailbox of the address that the service account enters for user {user}"
+            )
             step = f"name the account's primary address: `lodestone connect --user {user} --delegate ADDRESS`"
             return failed("token", says, step)
         case ConnectionState.REAUTH_NEEDED:
-            says = f"Google has ended the grant of user {user}; he was told"
+            says = f"{company} has ended the grant of user {user}; he was told"
             return failed("token", says, f"he signs in again: `lodestone connect --user {user}`")
         case ConnectionState.PAUSED:
             says = f"the CRM has withdrawn the permission of user {user}"

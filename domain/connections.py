@@ -12,7 +12,7 @@ from domain.watches import WatchState
 
 
 class ConnectionState(StrEnum):
-    """`reauth_needed`: Google ended the grant, the user must sign in again. `paused`: the CRM has withdrawn the
+    """`reauth_needed`: the provider ended the grant, the user must sign in again. `paused`: the CRM has withdrawn the
     user's permission; it goes on when that is given back (D12)."""
 
     ACTIVE = "active"
@@ -33,7 +33,7 @@ GIVEN_UP_AFTER = timedelta(days=7)
 """A mailbox that has needed a sign-in for so long may be another organisation's (T4)."""
 
 UNKNOWN_ADDRESS = "unknown_address"
-"""Our word for a delegated connection's address that Google does not know."""
+"""Our word for a delegated connection's address that the provider does not know."""
 
 
 class Sharing(StrEnum):
@@ -101,7 +101,7 @@ class Features:
 class Connection:
     """Settings as they are now; `version` grows with every change (W6).
 
-    `dry_run` decides and explains but changes nothing in Gmail. `sorting_trouble` is Google's reason word
+    `dry_run` decides and explains but changes nothing in the mailbox. `sorting_trouble` is the provider's reason word
     while sorting is in state "error" (E67), `access_trouble` why its service account is not let in. `sharing` and
     `excluded_domains`, in their exact form, are the owner's own choice (D13).
 
@@ -154,7 +154,7 @@ class Connection:
 
     @property
     def sorts(self) -> bool:
-        """Whether mail is moved in Gmail for it: not in a dry run, nor while sorting is in state "error" (E67)."""
+        """Whether mail is moved for it in the mailbox: not in a dry run, nor with sorting in state "error" (E67)."""
         return self.features.sorting and not self.dry_run and self.sorting_trouble is None
 
 
@@ -175,12 +175,13 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class MailboxState:
-    """What we know of a mailbox between jobs. `resting_until` is set while Gmail limits it (E87), for `trouble`, after
-    so many `failures` in a row, `refusals` of them without a word how long it lasts; `sorting_due_at` while its
-    labels are in doubt (E67). `own_name` is what its owner shows there beside his address, where he shows
-    anything. `read_at` is the database's clock when all this was read."""
+    """What we know of a mailbox between jobs. `resting_until` is set while its provider limits it (E87), for
+    `trouble`, after so many `failures` in a row, `refusals` of them without a word how long it lasts;
+    `sorting_due_at` while its labels are in doubt (E67). `own_name` is what its owner shows there beside his
+    address, where he shows anything. `read_at` is the database's clock when all this was read."""
 
     id: int
+    provider: str
     address: str
     cursors: Cursors | None
     synced_at: datetime | None
@@ -201,7 +202,7 @@ class MailboxState:
 
     @property
     def history_refused_at(self) -> datetime | None:
-        """Since when Gmail takes no history id of this mailbox: it is swept by listing (E84)."""
+        """Since when the provider takes no cursor of this mailbox: it is swept by listing (E84)."""
         return None if self.cursors is None else self.cursors.refused_at
 
     def sorts_later(self, now: datetime) -> bool:

@@ -14,7 +14,7 @@ class Refused(LodestoneError):
 class TryAgain(LodestoneError):
     """The provider is limiting or away (E87): the work stays in the ledger and is done later.
 
-    `after` is the provider's own wish, None when it gave none; `reason` is Google's reason word.
+    `after` is the provider's own wish, None when it gave none; `reason` is the provider's word for it, or ours.
     `whole_mailbox` says that every other call for this mailbox would meet the same refusal.
     """
 
@@ -41,8 +41,8 @@ class Slowed(TryAgain):
 
 
 class GrantRefused(Unready):
-    """Google gives no token for this grant, and the operator alone can change that: no user is marked for it. Another
-    grant of the mailbox may work (W15)."""
+    """The provider gives no token for this grant, and the operator alone can change that: no user is marked for it.
+    Another grant of the mailbox may work (W15)."""
 
 
 class NotDelegated(GrantRefused):
@@ -57,7 +57,7 @@ class Unanswered(TryAgain):
 
 
 class GiveUp(LodestoneError):
-    """Repeating cannot help: a permanent refusal, by Google's reason word."""
+    """Repeating cannot help: a permanent refusal, by the provider's reason word."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -65,33 +65,33 @@ class GiveUp(LodestoneError):
 
 
 class NoPush(GiveUp):
-    """Google cannot push to our topic: the reason is one of domain.watches.NO_PUSH (E85)."""
+    """The provider cannot push to where we listen, for one of the reasons it has a remedy for (E85)."""
 
 
 class LabelRefused(GiveUp):
-    """Gmail makes no new label in this mailbox: it has too many (E67)."""
+    """The provider makes no new label in this mailbox: it has too many (E67)."""
 
 
 LABEL_CONFLICT = "label_conflict"
 
 
 class LabelConflict(TryAgain):
-    """Gmail says that a label of the name is there, and shows none (E67)."""
+    """The provider says that a label of the name is there, and shows none (E67)."""
 
     def __init__(self) -> None:
         super().__init__(LABEL_CONFLICT, whole_mailbox=False)
 
 
 class CursorExpired(LodestoneError):
-    """history.list no longer knows the cursor: only a re-list will do (E84). No other 404 means this."""
+    """The provider no longer knows the cursor: only a re-list will do (E84). No other refusal means this."""
 
 
 class AccessRevoked(LodestoneError):
-    """The grant is gone (invalid_grant, E86): this connection needs its user to sign in again."""
+    """The grant is gone (E86): this connection needs its user to sign in again."""
 
 
 class UnknownAddress(AccessRevoked):
-    """Our service account is to enter a mailbox of an address that Google does not know."""
+    """Our service account is to enter a mailbox of an address that the provider does not know."""
 
 
 class LabelUnknown(LodestoneError):

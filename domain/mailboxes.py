@@ -15,20 +15,10 @@ Position = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Access to one Google account. Stored encrypted, never shown (I10).
+    """Access to one account. What `text` holds only the provider's adapter reads. Sealed at rest, never shown (I10)."""
 
-    `scopes` are those that were granted, empty where nobody told us. `subject` is the account that a service
-    account with domain-wide delegation acts for; such a grant has no refresh token.
-    """
-
-    client_id: str
-    client_secret: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-    token_uri: str
-    access_token: str | None = field(default=None, repr=False)
-    expires_at: datetime | None = None
-    scopes: tuple[str, ...] = ()
-    subject: str | None = None
+    provider: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4, uuid5
 from domain.connections import Connection, ConnectionState
 from domain.crm.locations import Location
 from domain.crm.users import User
-from domain.scopes import Scope, missing
+from domain.permissions import Permission
 
 DAY = timedelta(hours=24)
 """What counts against the daily limit, and how long the provider may be away before a mail is sent no more."""
@@ -114,9 +114,9 @@ def hindrance(connection: Connection | None, user: User | None) -> str | None:
     return None
 
 
-def may_send(scopes: tuple[str, ...]) -> bool:
+def may_send(granted: frozenset[Permission] | None) -> bool:
     """Whether the grant lets us send, as far as we were told what was granted."""
-    return not scopes or not missing({Scope.COMPOSE}, scopes)
+    return granted is None or Permission.SEND in granted
 
 
 def wait_before(attempt: int, jitter: float) -> timedelta:

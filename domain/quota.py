@@ -1,13 +1,10 @@
-"""Google's units: what they go on, how many there are, and who goes first when they run short (FACTS §4)."""
+"""A provider's units: what they go on, how many there are, and who goes first when they run short (FACTS §4)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from types import MappingProxyType
-from zoneinfo import ZoneInfo
-
-PACIFIC = ZoneInfo("America/Los_Angeles")
 
 PROJECT = 0
 """Stands for all mailboxes together where units are counted by mailbox."""
@@ -36,18 +33,18 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What Google gives, in units, and what a mail costs to be read."""
+    """What a provider gives, in units, and what a mail costs to be read. Its day begins at midnight in `zone`."""
 
-    mailbox_minute: int = 6_000
-    project_minute: int = 1_200_000
-    project_day: int | None = 80_000_000
-    read: int = 20
+    mailbox_minute: int
+    project_minute: int
+    read: int
+    project_day: int | None = None
+    zone: tzinfo = UTC
 
+    def day(self, now: datetime) -> date:
+        """The day that a moment counts for."""
+        return now.astimezone(self.zone).date()
 
-QUOTAS: Mapping[str, Quota] = MappingProxyType(
-    {"2026": Quota(), "2025": Quota(mailbox_minute=15_000, project_day=None, read=5)}
-)
-"""By the year of the cost table. Projects from before May 2026 have kept their minute of a mailbox, and no day."""
 
 SHARES: Mapping[Purpose, float] = MappingProxyType(
     {
@@ -65,8 +62,8 @@ SHARES: Mapping[Purpose, float] = MappingProxyType(
 before a sweep, and a comparison comes last."""
 
 SHARES_OF_DAY: Mapping[Purpose, float] = MappingProxyType({Purpose.SWEEP: 0.95, Purpose.COMPARE: 0.9})
-"""Of the project's day, where it has one. What is new and what a user wants goes on: beyond the day Google charges or
-refuses."""
+"""Of the project's day, where it has one. What is new and what a user wants goes on: beyond the day the provider
+charges or refuses."""
 
 ALWAYS_ASKS = frozenset({Purpose.USER, Purpose.SEND, Purpose.WATCH, Purpose.COMPARE})
 """Rare or dear: what other processes have spent is looked up each time."""
@@ -87,11 +84,6 @@ def slots_to_wait(spent: Sequence[int], asked: int, most: float) -> int:
             return number
         total -= units
     return len(spent)
-
-
-def quota_day(now: datetime) -> date:
-    """Daily quotas begin anew at midnight Pacific Time."""
-    return now.astimezone(PACIFIC).date()
 
 
 @dataclass(frozen=True, slots=True)

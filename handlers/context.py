@@ -1,9 +1,9 @@
-"""What every handler works with, and what they all do when Gmail refuses."""
+"""What every handler works with, and what they all do when a provider refuses."""
 
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,11 +26,13 @@ from domain.errors import (
 from domain.events import DeliveryDue, Event
 from domain.ledger import unready_wait, wait_before
 from domain.locks import LockKind
+from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
+from domain.providers import Provider
 from domain.quota import Purpose
 from domain.retention import Retention
 from handlers.ports.channels import Outside
-from handlers.ports.providers import Gmail, Mailbox, SignInPage
+from handlers.ports.providers import Mailbox, MailProvider
 from handlers.ports.queue import Queue
 from handlers.ports.store import Store
 from handlers.timing import Timing
@@ -43,30 +45,37 @@ DATABASE_WAIT = 1.0
 """Seconds between two tries to write down what must be written down."""
 
 REFUSED_WAIT = timedelta(hours=1)
-"""A permanent refusal (domain policy, Gmail switched off) is worth another look now and then."""
+"""A permanent refusal (domain policy, mail switched off) is worth another look now and then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One process's way to the outside. `owner` names the process in its claims (W2).
+    """One process's way to the outside. `owner` names the process in its claims (W2), `providers` are by their names.
 
     `stopping` says that the process is to end: long jobs ask between two slices (W16).
     `as_of` fixes the moment for which "this month" is evaluated (D9); None means now.
     """
 
     store: Store
-    gmail: Gmail
+    providers: Mapping[str, MailProvider]
     queue: Queue
     owner: str
+    tally: Tally
     timing: Timing = field(default_factory=Timing)
     topic: str = ""
     as_of: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
     retention: Retention = field(default_factory=Retention)
     outside: Outside | None = None
-    sign_in: SignInPage | None = None
     daily_limit: int = 500
-    tally: Tally = field(default_factory=Tally)
+
+    def open(self, grant: Grant) -> Mailbox:
+        """A session at the grant's provider."""
+        return self.providers[grant.provider].open(grant)
+
+    def about(self, grant: Grant) -> Provider:
+        """Its provider's names, limits and texts."""
+        return self.providers[grant.provider].about
 
     def me(self) -> str:
         """Whose claims these are: another thread of the same process is somebody else."""
@@ -97,8 +106,8 @@ def with_mailbox(
     """Do something in the mailbox with the first grant that still works; None when none does (W15, E86).
 
     Its units are counted for the `purpose`; where the `expected` ones are more than are left, Slowed is raised.
-    However slowly Gmail answers, the lease is extended meanwhile (W2). Raises GrantRefused where one of the grants
-    will work again without its user, and none does now.
+    However slowly the provider answers, the lease is extended meanwhile (W2). Raises GrantRefused where one of the
+    grants will work again without its user, and none does now.
     """
     if not connections:
         return None
@@ -117,7 +126,7 @@ def _with_mailbox(
     for connection in connections:
         if connection.grant is None:
             continue
-        mailbox = context.gmail.open(connection.grant)
+        mailbox = context.open(connection.grant)
         mailbox.charge(partial(context.tally.add, connection.mailbox_id, purpose))
         if lease is not None:
             mailbox.hold(lease.seconds / 3, lease.extend)
@@ -143,7 +152,7 @@ def _with_mailbox(
 
 def need_sign_in(connection: Connection, context: Context, *, unknown: bool = False) -> None:
     """Stop at once and say so once: nothing is retried until the user signs in again (E86), or is connected anew
-    where Google does not know the address that a service account was to enter."""
+    where the provider does not know the address that a service account was to enter."""
     kind = NoticeKind.ACCESS_REFUSED if unknown else NoticeKind.SIGN_IN_NEEDED
     with context.store.begin("mailboxes.need_sign_in") as tx:
         first = tx.connections.need_sign_in(connection, UNKNOWN_ADDRESS if unknown else None)
@@ -203,7 +212,7 @@ def wake_channels(channel_ids: Collection[int], context: Context) -> None:
 
 
 def back_off(mailbox: MailboxState, error: TryAgain | GiveUp, context: Context) -> None:
-    """Leave this mailbox alone for as long as Gmail wants, or for a growing while (E87); others go on (I4)."""
+    """Leave this mailbox alone for as long as the provider wants, or for a growing while (E87); others go on (I4)."""
     wait = wait_before(mailbox.failures + 1, random.random())  # noqa: S311 - jitter, no secret
     unready = isinstance(error, Unready)
     if isinstance(error, GiveUp):

@@ -1,7 +1,7 @@
-"""How every mailbox really stands: what Google says when it is asked, beside what we know (D12, E84–E86, E99)."""
+"""How every mailbox really stands: what its provider says when it is asked, beside what we know (D12, E84–E86, E99)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.checks import (
@@ -9,8 +9,8 @@ from domain.checks import (
     Verdict,
     failed,
     of_alias,
+    of_permissions,
     of_refused_history,
-    of_scopes,
     of_state,
     of_sync,
     of_watch,
@@ -19,57 +19,21 @@ from domain.checks import (
 )
 from domain.connections import Connection, MailboxState
 from domain.errors import CursorExpired, GiveUp, TryAgain
+from domain.permissions import Permission
+from domain.providers import Provider
 from handlers.context import Context, with_mailbox
-from handlers.ports.providers import Mailbox
+from handlers.ports.providers import Mailbox, MailProvider
 
 STAGES = 20
 """Stages that are named."""
 
 OUT_OF_REACH = frozenset({"unreachable", "timeout", "connection_broken"})
-"""What a Gmail that is away answers every mailbox."""
-
-OPERATORS = {
-    "accessNotConfigured": (
-        "the Gmail API is not enabled in the OAuth client's project",
-        "enable it: `lodestone setup google` prints the command",
-    ),
-    "account_not_found": (
-        "Google does not know the service account any more",
-        "make another, delegate to it, set LODESTONE_SERVICE_ACCOUNT_FILE: docs/GOOGLE.md",
-    ),
-    "invalid_scope": (
-        "Google does not know a scope that we ask for",
-        "compare the consent screen with `lodestone setup google`",
-    ),
-    **dict.fromkeys(
-        ("invalid_client", "deleted_client", "disabled_client"),
-        (
-            "Google does not know the OAuth client by which its user signed in, or its secret",
-            "restore the client in the Cloud console; with another one every user signs in again",
-        ),
-    ),
-    **dict.fromkeys(
-        ("access_denied", "admin_policy_enforced", "org_internal", "unauthorized_client"),
-        (
-            "the domain's administrator does not let us in, or not yet",
-            "delegation for exactly the scopes of `lodestone setup google`, or the app as Trusted: docs/GOOGLE.md",
-        ),
-    ),
-    "no_service_account": (
-        "its access is delegated to a service account, and we have no key",
-        "set LODESTONE_SERVICE_ACCOUNT_FILE",
-    ),
-    "invalid_jwt": (
-        "Google does not accept what the service account's key has signed",
-        "set this machine's clock by NTP; else make another key",
-    ),
-}
-"""Words that pass only when the operator does something."""
+"""The words of a provider that is away, the same for every mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One mailbox. `out_of_reach` says that Gmail itself could not be reached."""
+    """One mailbox. `out_of_reach` says that the provider itself could not be reached."""
 
     address: str
     findings: tuple[Finding, ...]
@@ -87,7 +51,7 @@ class _Seen:
     """What a look into the mailbox showed."""
 
     address: str
-    scopes: tuple[str, ...]
+    permissions: frozenset[Permission] | None
     history: bool
 
 
@@ -112,7 +76,7 @@ def mailboxes(address: str | None, context: Context) -> Sequence[int]:
 def examine(mailbox_id: int, context: Context, *, ask: bool = True) -> Examined | None:
     """Look at one mailbox; None when it has gone meanwhile. Unless `ask`, by what we know alone.
 
-    Every grant is refreshed; one that Google has ended is dealt with as everywhere (E86). Nothing is asked for a
+    Every grant is refreshed; one that the provider has ended is dealt with as everywhere (E86). Nothing is asked for a
     mailbox that is paused or rests.
     """
     with context.store.begin("doctor.look", reads_only=True) as tx:
@@ -125,96 +89,101 @@ def examine(mailbox_id: int, context: Context, *, ask: bool = True) -> Examined 
         ]
         paused = tx.mailboxes.paused_at(mailbox_id) is not None
         now = tx.now()
+    provider = context.providers[mailbox.provider]
+    about = provider.about
     found: list[Finding] = []
     if paused:
         found.append(warning("paused", "it is paused", "`lodestone resume` when it may go on"))
     elif mailbox.rests(now):
-        found.append(_resting(mailbox))
+        found.append(_resting(mailbox, about))
     away = False
     for connection in connections:
-        state = of_state(connection)
+        state = of_state(connection, about.company)
         if state is not None:
             found.append(state)
         elif ask and not paused and not mailbox.rests(now) and not away:
-            answers, away = _ask(connection, mailbox, context)
+            answers, away = _ask(connection, mailbox, provider, context)
             found += answers
     if mailbox.history_refused_at is not None:
-        found.append(of_refused_history(mailbox.history_refused_at))
+        found.append(of_refused_history(mailbox.history_refused_at, about.title))
     if not paused and any(connection.works for connection in connections):
-        found.append(of_watch(mailbox.watch, now, context.timing.push_recall))
+        found.append(of_watch(mailbox.watch, now, context.timing.push_recall, about))
         found.append(of_sync(mailbox.synced_at, timedelta(seconds=context.timing.sync_due_after), now))
     found += [of_alias(one) for one in aliases if one.held_by and one.mailbox == mailbox.address]
     return Examined(mailbox.address, tuple(found), away)
 
 
-def _ask(connection: Connection, mailbox: MailboxState, context: Context) -> tuple[list[Finding], bool]:
-    """What Google says of the connection, and whether it was out of reach."""
+def _ask(
+    connection: Connection, mailbox: MailboxState, provider: MailProvider, context: Context
+) -> tuple[list[Finding], bool]:
+    """What the provider says of the connection, and whether it was out of reach."""
+    about = provider.about
     if connection.grant is None:
         return [
             failed("token", "there is no grant", f"`lodestone connect --user {connection.user_id}`")
         ], False
-    # A grant without its access token has to be refreshed: that is the question.
-    stale = replace(connection, grant=replace(connection.grant, access_token=None, expires_at=None))
     try:
-        seen = with_mailbox([stale], context, lambda gmail: _look(gmail, mailbox))
+        seen = with_mailbox([connection], context, lambda entered: _look(entered, mailbox, provider))
     except TryAgain as error:
-        return [_refused(error.reason)], error.reason in OUT_OF_REACH
+        return [_refused(error.reason, about)], error.reason in OUT_OF_REACH
     except GiveUp as error:
-        step = "the domain's administrator decides which apps may enter: docs/GOOGLE.md"
-        return [failed("gmail", f"Gmail refuses: {error.reason}", step)], False
+        return [failed(about.name, f"{about.title} refuses: {error.reason}", about.refused)], False
     if seen is None:
-        return [_ended(connection, context)], False
+        return [_ended(connection, about, context)], False
     token = ok("token", "its token could be refreshed")
-    return [token, of_scopes(connection, seen.scopes), *_compare(seen, mailbox)], False
+    granted = of_permissions(connection, seen.permissions, provider.asks_for)
+    return [token, granted, *_compare(seen, mailbox, about.title)], False
 
 
-def _ended(connection: Connection, context: Context) -> Finding:
+def _ended(connection: Connection, about: Provider, context: Context) -> Finding:
     """Its state was changed just now, by the look itself."""
     with context.store.begin("doctor.look", reads_only=True) as tx:
         now = tx.connections.get(connection.id)
-    ended = of_state(now) if now else None
+    ended = of_state(now, about.company) if now else None
     return ended or warning("token", "it was changed meanwhile", "look again")
 
 
-def _resting(mailbox: MailboxState) -> Finding:
+def _resting(mailbox: MailboxState, about: Provider) -> Finding:
     rests = f"it rests until {mailbox.resting_until:%Y-%m-%d %H:%M} UTC"
-    if mailbox.trouble in OPERATORS:
-        says, step = OPERATORS[mailbox.trouble]
-        return failed("gmail", f"{says}; {rests}", step)
-    return warning("gmail", f"Gmail limits or refuses it; {rests}", "see docs/RUNBOOK.md")
+    if remedy := about.remedies.get(mailbox.trouble or ""):
+        return failed(about.name, f"{remedy.says}; {rests}", remedy.next_step)
+    return warning(about.name, f"{about.title} limits or refuses it; {rests}", "see docs/RUNBOOK.md")
 
 
-def _refused(reason: str) -> Finding:
+def _refused(reason: str, about: Provider) -> Finding:
     if reason in OUT_OF_REACH:
-        return failed("gmail", f"it cannot be reached ({reason})", "check the network and the proxy")
-    if reason in OPERATORS:
-        return failed("gmail", *OPERATORS[reason])
-    return warning("gmail", f"Gmail says {reason}", "it passes by itself; look again in some minutes")
+        return failed(about.name, f"it cannot be reached ({reason})", "check the network and the proxy")
+    if remedy := about.remedies.get(reason):
+        return failed(about.name, remedy.says, remedy.next_step)
+    again = "it passes by itself; look again in some minutes"
+    return warning(about.name, f"{about.title} says {reason}", again)
 
 
-def _look(gmail: Mailbox, mailbox: MailboxState) -> _Seen:
+def _look(entered: Mailbox, mailbox: MailboxState, provider: MailProvider) -> _Seen:
+    """The refresh is the first question: whether the grant is still good."""
+    entered.refresh()
     history = True
-    address = gmail.address()
+    address = entered.address()
     if mailbox.cursor is not None and mailbox.history_refused_at is None:
         try:
-            next(iter(gmail.changes_since(mailbox.cursor)), None)
+            next(iter(entered.changes_since(mailbox.cursor)), None)
         except CursorExpired:
             history = False
-    return _Seen(address, gmail.grant.scopes, history)
+    return _Seen(address, provider.permissions(entered.grant), history)
 
 
-def _compare(seen: _Seen, mailbox: MailboxState) -> list[Finding]:
-    found = [ok("address", "Gmail knows it by the same address")]
+def _compare(seen: _Seen, mailbox: MailboxState, title: str) -> list[Finding]:
+    found = [ok("address", f"{title} knows it by the same address")]
     if seen.address != mailbox.address:
-        says = "Gmail knows it by another address: it was renamed (E99)"
+        says = f"{title} knows it by another address: it was renamed (E99)"
         found = [
             warning("address", says, "nothing: the next daily look at its addresses takes the new one over")
         ]
     if mailbox.cursor is not None and not seen.history:
-        says = "its cursor is older than Gmail's history"
+        says = f"its cursor is older than {title}'s history"
         found.append(
             warning("cursor", says, "nothing: what came since the last success is listed again (E84)")
         )
     elif mailbox.cursor is not None and mailbox.history_refused_at is None:
-        found.append(ok("cursor", "Gmail's history goes back to its cursor"))
+        found.append(ok("cursor", f"{title}'s history goes back to its cursor"))
     return found

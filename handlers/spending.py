@@ -1,11 +1,11 @@
-"""The ledger of Google's units: written each minute, and what it says of a day (FACTS §4)."""
+"""The ledger of the provider's units: written each minute, and what it says of a day (FACTS §4)."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from domain.quota import PROJECT, SLOT, Quota, Spending, quota_day
+from domain.quota import PROJECT, SLOT, Quota, Spending
 from handlers.context import Context
 
 
@@ -21,7 +21,7 @@ def write_down(context: Context) -> None:
 def learn_day(context: Context) -> None:
     """What all processes have written down for today."""
     with context.store.begin("units.look", reads_only=True) as tx:
-        spent = tx.units.of_day(quota_day(datetime.now(UTC)))
+        spent = tx.units.of_day(context.tally.quota.day(datetime.now(UTC)))
     context.tally.know_day(spent.day)
 
 
@@ -38,7 +38,7 @@ class Spent:
 def spent(address: str | None, limit: int, context: Context) -> Spent | None:
     """Today's, the costliest mailboxes first, or of one; None when there is no such mailbox. The last minute is what
     the processes have told each other: unknown while Redis is away."""
-    day = quota_day(datetime.now(UTC))
+    day = context.tally.quota.day(datetime.now(UTC))
     with context.store.begin("units.look", reads_only=True) as tx:
         mailbox_ids = () if address is None else tx.mailboxes.ids(address)
         if address is not None and not mailbox_ids:

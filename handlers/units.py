@@ -1,5 +1,5 @@
-"""Google's units as this process spends them: told to the others while it works, written down each minute, and held
-back before Google would refuse (FACTS §4). What is told is a hint; what is written is the ledger's."""
+"""A provider's units as this process spends them: told to the others while it works, written down each minute, and
+held back before the provider would refuse (FACTS §4). What is told is a hint; what is written is the ledger's."""
 
 import random
 import threading
@@ -20,13 +20,11 @@ from domain.quota import (
     NEAR,
     PROJECT,
     QUANTUM,
-    QUOTAS,
     SHARES,
     SHARES_OF_DAY,
     SLOT,
     Purpose,
     Quota,
-    quota_day,
     slots_to_wait,
 )
 
@@ -56,7 +54,7 @@ class Batch:
 class Tally:
     """What this process has spent. For many threads."""
 
-    def __init__(self, quota: Quota = QUOTAS["2026"], owner: str = "") -> None:
+    def __init__(self, quota: Quota, owner: str = "") -> None:
         self.quota = quota
         self._owner = owner
         self._lock = threading.Lock()
@@ -68,7 +66,7 @@ class Tally:
 
     def add(self, mailbox_id: int, purpose: Purpose, units: int) -> None:
         """They have been spent."""
-        day = quota_day(datetime.now(UTC))
+        day = self.quota.day(datetime.now(UTC))
         with self._lock:
             self._untold[mailbox_id] += units
             self._untold[PROJECT] += units

@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.connections import Sharing, Wishes
 from infra.crm.fields import MAX_ID, Unfit
-from infra.gmail.sign_in import is_safe
+from infra.urls import is_safe
 
 MAX_TEXT = 4096
 

@@ -12,11 +12,12 @@ from domain.crm.contacts import MatchedBy
 from domain.crm.locations import Location
 from domain.ledger import Link, Planned, State, Step
 from domain.mail.messages import Exclusions, Insiders, Message, direction, gate, left_alone
-from domain.mailboxes import Found, Grant, Watch
+from domain.mailboxes import Found, Watch
 from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
 from domain.sorting import LABEL_NAMES, Category
 from infra.db.store import Store, Transaction
+from infra.gmail import GoogleGrant
 
 KEY = "bG9kZXN0b25lIHRlc3RzIGtleSBvZiAzMiBieXRlcyE="
 """A Fernet key that opens nothing but test databases."""
@@ -38,14 +39,14 @@ KEPT: frozenset[Data] = kept(Mode.LIVE, Admission.NOT_THIS_MODE, magnet=True)
 
 LABELS = {Category.CTM: "Label_1", Category.OPEN: "Label_2", Category.CUSTOMER: "Label_3"}
 
-GRANT = Grant(
+GRANT = GoogleGrant(
     client_id="client.apps.example.com",
     client_secret="client-secret-1",
     refresh_token="refresh-token-1",
     token_uri="https://oauth.example.com/token",
     access_token="access-token-1",
     expires_at=START + timedelta(hours=1),
-)
+).written()
 
 
 @dataclass(frozen=True, slots=True)

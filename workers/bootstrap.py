@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from domain.errors import DatabaseAway
-from domain.quota import QUOTAS
 from domain.retention import Retention
 from handlers.context import Context
 from handlers.timing import Timing
@@ -22,12 +21,11 @@ from handlers.units import Tally
 from infra import logs
 from infra.db.migrate import WrongSchema, check_schema
 from infra.db.store import Store
-from infra.gmail import NEW_COSTS, OLD_COSTS, Gmail, NoServiceAccount, ServiceAccount
-from infra.gmail.sign_in import GoogleSignIn, NoClient
 from infra.notifiers import Notifiers
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
-from infra.settings import Settings, load, wrong
+from infra.settings import Settings, load
+from workers import providers
 from workers.broker import make_broker, send
 from workers.onward import Onward
 
@@ -37,7 +35,8 @@ RETRY_EVERY = 2.0
 
 
 class App:
-    """The parts of one process, made from its settings and shared by its threads."""
+    """The parts of one process, made from its settings and shared by its threads. `provider` is the one that is meant
+    where nobody names another."""
 
     def __init__(self, settings: Settings, process: str) -> None:
         self.settings = settings
@@ -56,20 +55,17 @@ class App:
             redrive_after=settings.redrive_after,
             gather=settings.gather,
         )
-        self.sign_in = _sign_in(settings)
-        self.service_account = _service_account(settings)
+        known = providers.of_settings(settings)
+        self.provider = next(iter(known.values()))
         self.onward = Onward(self.stopping.is_set)
         self.queue = RedisQueue(self.redis, partial(send, self.broker), self.onward.takes)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{process}"
         self.context = Context(
             store=self.store,
-            gmail=Gmail(
-                endpoint=settings.gmail_endpoint,
-                costs=OLD_COSTS if settings.gmail_costs == "2025" else NEW_COSTS,
-                timeout_seconds=settings.gmail_timeout,
-                service_account=self.service_account,
-            ),
+            providers=known,
             queue=self.queue,
-            owner=f"{socket.gethostname()}:{os.getpid()}:{process}",
+            owner=owner,
+            tally=Tally(self.provider.about.quota, owner),
             timing=Timing(
                 sync_due_after=settings.sweep_due_after,
                 settle_after=settings.settle_after,
@@ -83,7 +79,6 @@ class App:
                 long_lease=settings.long_lease,
             ),
             daily_limit=settings.daily_limit,
-            tally=Tally(QUOTAS[settings.gmail_costs], f"{socket.gethostname()}:{os.getpid()}:{process}"),
             topic=settings.topic,
             as_of=settings.as_of,
             retention=Retention(
@@ -95,7 +90,6 @@ class App:
             outside=Notifiers(
                 may_be_private=settings.channels_may_be_private, seconds=settings.channel_timeout
             ),
-            sign_in=self.sign_in,
         )
 
     def wait_until_ready(self) -> bool:
@@ -106,22 +100,6 @@ class App:
         return _wait_for(
             "database", lambda: check_schema(self.store.engine), DatabaseAway, self.stopping
         ) and _wait_for("redis", self.redis.ping, RedisError, self.stopping)
-
-
-def _sign_in(settings: Settings) -> GoogleSignIn | None:
-    file = settings.oauth_client_file
-    try:
-        return GoogleSignIn(file, settings.gmail_timeout) if file else None
-    except NoClient:
-        raise wrong("oauth_client_file") from None
-
-
-def _service_account(settings: Settings) -> ServiceAccount | None:
-    file = settings.service_account_file
-    try:
-        return ServiceAccount(file) if file else None
-    except NoServiceAccount:
-        raise wrong("service_account_file") from None
 
 
 def start(process: str) -> App:

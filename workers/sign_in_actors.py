@@ -34,6 +34,7 @@ def begin(fields: Mapping[str, Any], app: App) -> Answer:
         asked.user_id,
         asked.redirect_uri,
         asked.wishes,
+        provider=app.provider.about.name,
         replace=asked.replace,
         context=app.context,
         location=asked.location,

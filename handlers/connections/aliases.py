@@ -1,4 +1,4 @@
-"""Addresses of a user that Gmail does not list, such as an old account's: an administrator registers them (E14)."""
+"""Addresses of a user that the provider does not list, an old account's say: an administrator registers them (E14)."""
 
 import structlog
 

@@ -11,11 +11,11 @@ from domain.crm.locations import Location
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
 from domain.errors import Refused as Refused
 from domain.mailboxes import Grant, Unwatched, Watch
+from domain.permissions import needed
 from domain.quota import Purpose
-from domain.scopes import needed
 from domain.sorting import ByCategory, Category
 from handlers.connections import disconnecting, takeovers
-from handlers.connections.permissions import check_permission, check_scopes
+from handlers.connections.permissions import check_grant, check_permission
 from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located
 from handlers.mailboxes import watches
@@ -54,8 +54,8 @@ def save(
     What is not wished for stays as it is: off for a new connection, which has to be given a sharing option (Z10), and
     sorting goes off with MailMagnet (Z36). Without a grant it is the one that the user's connection has. With
     `replace` another mailbox of the user's ends when this one is connected (Z15).
-    Everything asked of Gmail comes first and may be asked again; the database is changed last, all at once (Z13), but
-    for what another organisation had kept of the mailbox, which is deleted just before that (T4).
+    Everything asked of the provider comes first and may be asked again; the database is changed last, all at once
+    (Z13), but for what another organisation had kept of the mailbox, which is deleted just before that (T4).
     Then what was kept for features that are off is deleted; `told` is called with how many more mails are.
     Raises Refused, and what `Mailbox` raises.
     """
@@ -68,19 +68,20 @@ def save(
     kept = None
     if grant is None:
         kept, grant = _kept(user_id, location, context)
-    gmail = context.gmail.open(grant)
-    address = gmail.address()
-    own = gmail.own_addresses()
+    mailbox = context.open(grant)
+    address = mailbox.address()
+    own = mailbox.own_addresses()
     _follow_rename(user_id, location, address, context)
     with context.store.begin("connections.look", reads_only=True) as tx:
         here = tx.of(location)
         wanted = _wanted(user_id, address, wishes, here, tx)
-        check_scopes(gmail.grant, needed(labels=wanted.sorting and not wanted.dry_run))
+        permissions = needed(labels=wanted.sorting and not wanted.dry_run)
+        check_grant(mailbox.grant, permissions, context.providers[grant.provider])
         _check(user_id, address, wanted, wishes, replace, here, tx)
         state = takeovers.known_of(address, location, tx)
         names = here.settings.get().label_names
-    labels = _labels(gmail, state, names) if wanted.sorting and not wanted.dry_run else None
-    watch = watches.begin(gmail, context) if wanted.magnet else None
+    labels = _labels(mailbox, state, names, context) if wanted.sorting and not wanted.dry_run else None
+    watch = watches.begin(mailbox, context) if wanted.magnet else None
     check = partial(_check, user_id, address, wanted, wishes, replace)
     paused_at = takeovers.take_over(user_id, address, location, context, check, told)
     if wanted.magnet:
@@ -97,9 +98,9 @@ def save(
         if wanted.magnet and not disconnecting.is_cleared(mailbox_id, tx):
             raise Refused(disconnecting.IS_LEFT)
         connection = (
-            _unchanged(kept, gmail.grant, tx)
+            _unchanged(kept, mailbox.grant, tx)
             if kept
-            else _signed_in(user_id, mailbox_id, gmail.grant, wishes.sharing, here, tx)
+            else _signed_in(user_id, mailbox_id, mailbox.grant, wishes.sharing, here, tx)
         )
         tx.mailboxes.keep_own_addresses(mailbox_id, {address, *own})
         tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
@@ -114,10 +115,10 @@ def save(
     if state and state.cursor and not watched:
         context.store.scrub()
         try:
-            gmail.stop_watch()
-        except (AccessRevoked, GiveUp, TryAgain) as error:  # all is saved, and Gmail ends it in a week
+            mailbox.stop_watch()
+        except (AccessRevoked, GiveUp, TryAgain) as error:  # all is saved, and it ends by itself in a week
             log.warning("watch.abandoned", mailbox_id=mailbox_id, reason=str(error))
-    context.tally.add(mailbox_id, Purpose.USER, gmail.spent.units)
+    context.tally.add(mailbox_id, Purpose.USER, mailbox.spent.units)
     _say_made(connection, wanted, watch)
     for one in former:
         disconnecting.leave(one.id, context)
@@ -151,7 +152,7 @@ def _follow_rename(user_id: str, location: Location, address: str, context: Cont
         ]
     for connection in () if known else mine:
         try:
-            now = with_mailbox([connection], context, lambda gmail: gmail.address())
+            now = with_mailbox([connection], context, lambda mailbox: mailbox.address())
         except (GiveUp, GrantRefused):
             continue
         if now == address:
@@ -159,13 +160,16 @@ def _follow_rename(user_id: str, location: Location, address: str, context: Cont
                 tx.mailboxes.rename(connection.mailbox_id, address)
 
 
-def _labels(gmail: Mailbox, state: MailboxState | None, names: ByCategory) -> Mapping[Category, str]:
+def _labels(
+    mailbox: Mailbox, state: MailboxState | None, names: ByCategory, context: Context
+) -> Mapping[Category, str]:
     """The CRM labels; who has too many labels is told so before anything is switched on (E67)."""
     try:
-        return gmail.ensure_labels(names, state.labels if state else {})
+        return mailbox.ensure_labels(names, state.labels if state else {})
     except LabelRefused:
+        title = context.about(mailbox.grant).title
         raise Refused(
-            "Gmail makes no more labels in this mailbox: delete some there, then connect again (rule E67)"
+            f"{title} makes no more labels in this mailbox: delete some there, then connect again (rule E67)"
         ) from None
 
 
@@ -224,9 +228,8 @@ def _kept(user_id: str, location: Location, context: Context) -> tuple[Connectio
         for connection in tx.of(location).connections.of_user(user_id):
             if connection.state is ConnectionState.ACTIVE and connection.grant:
                 return connection, connection.grant
-    raise Refused(
-        f"user {user_id} is not signed in: set LODESTONE_OAUTH_CLIENT_FILE, or add --token-file FILE"
-    )
+    ways = " or ".join(provider.about.not_signed_in for provider in context.providers.values())
+    raise Refused(f"user {user_id} is not signed in: {ways}")
 
 
 def _unchanged(kept: Connection, grant: Grant, tx: Transaction) -> Connection:

@@ -1,5 +1,5 @@
 """The end of a connection, whichever way it comes: off here at once, then deleted stretch by stretch, then ended at
-Google (D12, Z42–Z44, E74, E79)."""
+the provider (D12, Z42–Z44, E74, E79)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -55,8 +55,9 @@ def disconnect(
     """End all connections of the user in the location; returns how many there were. `told` is called with how many
     more mails are deleted.
 
-    First nothing more is done or shown, then what was kept is deleted, then Google is told, then the grant is
-    deleted: what a crash in between leaves undone the sweep has done (Z41–Z44). Raises TryAgain while Google is away.
+    First nothing more is done or shown, then what was kept is deleted, then the provider is told, then the grant is
+    deleted: what a crash in between leaves undone the sweep has done (Z41–Z44). Raises TryAgain while the
+    provider is away.
     """
     with context.store.begin("connections.switch_off") as tx:
         connections = located(location, tx).connections.of_users([user_id])
@@ -70,8 +71,8 @@ def disconnect(
 
 
 def leave(connection_id: int, context: Context) -> None:
-    """Delete what was kept for what is switched off, and sign out of Gmail with a connection that is. While Gmail is
-    away the sweep asks again."""
+    """Delete what was kept for what is switched off, and sign out with a connection that is. While the provider
+    is away the sweep asks again."""
     try:
         leave_now(connection_id, context)
     except TryAgain as error:
@@ -199,13 +200,13 @@ def _stay(connection: Connection, context: Context) -> None:
 
 
 def _sign_out(connection: Connection, *, stop: bool, revoke: bool, context: Context) -> None:
-    """A grant that Google ended, or that it does not let us use, keeps nobody from leaving."""
+    """A grant that the provider ended, or that it does not let us use, keeps nobody from leaving."""
     if connection.grant is None:
         return
-    gmail = context.gmail.open(connection.grant)
-    gmail.charge(partial(context.tally.add, connection.mailbox_id, Purpose.USER))
-    gmail.hold(context.timing.long_lease / 3, lambda: _stay(connection, context))
-    for wanted, step in ((stop, gmail.stop_watch), (revoke, gmail.revoke)):
+    mailbox = context.open(connection.grant)
+    mailbox.charge(partial(context.tally.add, connection.mailbox_id, Purpose.USER))
+    mailbox.hold(context.timing.long_lease / 3, lambda: _stay(connection, context))
+    for wanted, step in ((stop, mailbox.stop_watch), (revoke, mailbox.revoke)):
         try:
             if wanted:
                 step()

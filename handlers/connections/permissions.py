@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from domain.errors import Refused
 from domain.mailboxes import Grant
-from domain.scopes import Scope, missing, named
+from domain.permissions import Permission
+from handlers.ports.providers import MailProvider
 from handlers.ports.store import InOrganisation
 
 
@@ -27,9 +28,12 @@ def check_permission(user_id: str, here: InOrganisation, *, locked: bool = False
         )
 
 
-def check_scopes(grant: Grant, wanted: Collection[Scope]) -> None:
-    """Raises Refused for what Google was not allowed, by name (Z9). A grant that names no scopes is taken."""
-    if grant.scopes and (lacking := missing(wanted, grant.scopes)):
+def check_grant(grant: Grant, wanted: Collection[Permission], provider: MailProvider) -> None:
+    """Raises Refused for what we were not allowed, by the name that the provider's page shows (Z9). A grant of which
+    nobody has told us what it allows is taken."""
+    given = provider.permissions(grant)
+    if given is not None and (lacking := set(wanted) - given):
+        named = ", ".join(f"{name} ({why})" for name, why in provider.asks_for(lacking).items())
         raise Refused(
-            f"Google was not allowed {named(lacking)}: sign in again and leave every box ticked (rule Z9)"
+            f"{provider.about.company} was not allowed {named}: sign in again and leave every box ticked (rule Z9)"
         )

@@ -1,4 +1,4 @@
-"""Signing in on Google's own page, in two steps: the page is asked for, then the answer is taken (Z6–Z9, Z15)."""
+"""Signing in on the provider's own page, in two steps: the page is asked for, then the answer is taken (Z6–Z9, Z15)."""
 
 import secrets
 
@@ -7,38 +7,34 @@ import structlog
 from domain.connections import Connection, ConnectionState, Wishes
 from domain.errors import AccessRevoked, GiveUp, NotDelegated, Refused, TryAgain, UnknownAddress
 from domain.mailboxes import Grant
-from domain.scopes import Scope, missing, needed
+from domain.permissions import Permission, needed
 from domain.sign_ins import SignIn
 from handlers.connections.connecting import save
-from handlers.connections.permissions import check_permission, check_scopes
+from handlers.connections.permissions import check_grant, check_permission
 from handlers.context import Context
 from handlers.crm.locations import Where, located
-from handlers.ports.providers import SignInPage
+from handlers.ports.providers import MailProvider, SignInPage
 from handlers.ports.store import InLocation
 
 log = structlog.get_logger()
 
 GOOD_FOR = 600.0
-"""Seconds from the beginning to the answer; Google's code lives as long."""
+"""Seconds from the beginning to the answer; the code lives as long."""
 
 REFUSED_BY_USER = "access_denied"
 
 _LIVES = frozenset({ConnectionState.ACTIVE, ConnectionState.PAUSED})
 """A paused connection goes on with the grant it has once the permission is back (D12)."""
 
-NO_CLIENT = (
-    "signing in needs an OAuth client: set LODESTONE_OAUTH_CLIENT_FILE to the client_secret.json of the Cloud "
-    "console, or add --token-file FILE"
-)
-
 
 def is_needed(user_id: str, wishes: Wishes, context: Context, location: Where = None) -> bool:
-    """Whether the user has to go to Google's page for these settings: who is signed in with enough scopes has not."""
+    """Whether the user has to go to the page for these settings: who is signed in with enough permissions has not."""
     with context.store.begin("sign_ins.look", reads_only=True) as tx:
         now = _connection(user_id, located(location, tx))
     if now is None or now.state is not ConnectionState.ACTIVE or now.grant is None:
         return True
-    return bool(now.grant.scopes and missing(_scopes(wishes, now), now.grant.scopes))
+    given = context.providers[now.grant.provider].permissions(now.grant)
+    return given is not None and not _permissions(wishes, now) <= given
 
 
 def begin(
@@ -46,21 +42,23 @@ def begin(
     redirect_uri: str,
     wishes: Wishes,
     *,
+    provider: str,
     replace: bool = False,
     context: Context,
     location: Where = None,
 ) -> tuple[str, str]:
     """The page's URL, and the state that the answer has to come with. What would be refused in the end is refused
     here, before the user grants anything."""
-    page = _page(context)
+    page = _page(context.providers[provider])
     state = secrets.token_urlsafe(32)
     with context.store.begin("sign_ins.begin") as tx:
         here = located(location, tx)
         check_permission(user_id, here)
         now = None if replace else _connection(user_id, here)
         _check(wishes, now)
+        verifier = secrets.token_urlsafe(64)
         sign_in = SignIn(
-            user_id, redirect_uri, secrets.token_urlsafe(64), _scopes(wishes, now), wishes, replace
+            provider, user_id, redirect_uri, verifier, _permissions(wishes, now), wishes, replace
         )
         here.sign_ins.begin(state, sign_in, GOOD_FOR)
         mailbox = tx.mailboxes.get(now.mailbox_id) if now else None
@@ -77,24 +75,31 @@ def complete(
     context: Context,
     location: Where = None,
 ) -> tuple[int, str]:
-    """The connection's id and address, from what Google sent the user back with: a code, or an error.
+    """The connection's id and address, from what the page sent the user back with: a code, or an error.
 
-    The state is good for one time, whatever comes of it: it is taken before Google is asked. Where the answer
+    The state is good for one time, whatever comes of it: it is taken before the provider is asked. Where the answer
     leads to no connection, nothing is stored and the grant is given back (Z9).
     """
-    page = _page(context)
+    known = context.providers.values()
+    if not any(provider.sign_in for provider in known):
+        raise Refused("; ".join(provider.about.no_sign_in for provider in known))
     with context.store.begin("sign_ins.take") as tx:
         sign_in = located(location, tx).sign_ins.take(state, user_id)
     if sign_in is None:
         raise Refused("this sign-in is unknown, was used already or is older than ten minutes: begin again")
+    provider = context.providers[sign_in.provider]
+    company = provider.about.company
+    page = _page(provider)
     if error or not code:
-        raise Refused(_why_not(error))
+        raise Refused(_why_not(error, company))
     try:
         grant = page.exchange(sign_in, code)
     except AccessRevoked:
-        raise Refused("Google does not take the code, it is used already or too old: begin again") from None
+        raise Refused(
+            f"{company} does not take the code, it is used already or too old: begin again"
+        ) from None
     try:
-        check_scopes(grant, sign_in.scopes)
+        check_grant(grant, sign_in.permissions, provider)
         return save(
             user_id, grant, sign_in.wishes, replace=sign_in.replace, context=context, location=location
         )
@@ -109,41 +114,39 @@ def abandon(user_id: str, state: str, context: Context, location: Where = None) 
         located(location, tx).sign_ins.take(state, user_id)
 
 
-def delegated_scopes(
-    user_id: str, wishes: Wishes, context: Context, location: Where = None
-) -> tuple[Scope, ...]:
-    """What a service account has to ask for, to do for the user what these settings need."""
-    with context.store.begin("sign_ins.look", reads_only=True) as tx:
-        return _scopes(wishes, _connection(user_id, located(location, tx)))
-
-
 def delegate(
     user_id: str,
-    grant: Grant,
+    address: str,
     wishes: Wishes,
     *,
+    provider: str,
     replace: bool = False,
     context: Context,
     location: Where = None,
 ) -> tuple[int, str]:
-    """The connection's id and address, by the service account's own grant: nobody signs in."""
+    """The connection's id and address: nobody signs in, the mailbox is entered by its organisation's leave. Raises
+    Refused."""
+    delegation = context.providers[provider].delegation
+    company = context.providers[provider].about.company
+    if delegation is None:
+        raise Refused(context.providers[provider].about.no_delegation)
+    with context.store.begin("sign_ins.look", reads_only=True) as tx:
+        permissions = _permissions(wishes, _connection(user_id, located(location, tx)))
+    grant = delegation.grant(address, permissions)
     try:
         return save(user_id, grant, wishes, replace=replace, context=context, location=location)
     except UnknownAddress:
         raise Refused(
-            "Google knows no mailbox of this address: it has to be the primary one of an account of the domain"
+            f"{company} knows no mailbox of this address: it has to be the primary one of an account of the domain"
         ) from None
     except NotDelegated:
-        raise Refused(
-            f"Google does not let {grant.client_id} act for this mailbox: in the Admin console, give its client id "
-            f"domain-wide delegation for {','.join(grant.scopes)}"
-        ) from None
+        raise Refused(delegation.refusal(grant)) from None
 
 
-def _page(context: Context) -> SignInPage:
-    if context.sign_in is None:
-        raise Refused(NO_CLIENT)
-    return context.sign_in
+def _page(provider: MailProvider) -> SignInPage:
+    if provider.sign_in is None:
+        raise Refused(provider.about.no_sign_in)
+    return provider.sign_in
 
 
 def _connection(user_id: str, here: InLocation) -> Connection | None:
@@ -158,8 +161,8 @@ def _check(wishes: Wishes, now: Connection | None) -> None:
         raise Refused("a new connection needs a sharing option: private, custom or public (rule Z10)")
 
 
-def _scopes(wishes: Wishes, now: Connection | None) -> tuple[Scope, ...]:
-    """The smallest set for the settings as they will be. A dry run changes no label."""
+def _permissions(wishes: Wishes, now: Connection | None) -> frozenset[Permission]:
+    """The least for the settings as they will be. A dry run changes no label."""
     sorting, dry_run = wishes.sorting, wishes.dry_run
     if sorting is None:
         sorting = now is not None and now.features.sorting and wishes.magnet is not False
@@ -168,24 +171,24 @@ def _scopes(wishes: Wishes, now: Connection | None) -> tuple[Scope, ...]:
     return needed(labels=sorting and not dry_run)
 
 
-def _why_not(error: str | None) -> str:
+def _why_not(error: str | None, company: str) -> str:
     if error == REFUSED_BY_USER:
-        return "access was refused on Google's page: nothing is connected (rule Z9)"
-    return "Google's page did not end with a code: nothing is connected, begin again (rule Z9)"
+        return f"access was refused on {company}'s page: nothing is connected (rule Z9)"
+    return f"{company}'s page did not end with a code: nothing is connected, begin again (rule Z9)"
 
 
 def _give_back(grant: Grant, context: Context) -> None:
-    """End at Google what nothing came of, as far as it lets us. Not while a connection lives by that account:
-    Google would end all that we were granted there (D12). Nor while something of the mailbox is left to delete:
-    somebody may wait for that with a grant that no connection has yet (T4)."""
-    gmail = context.gmail.open(grant)
+    """End at the provider what nothing came of, as far as it lets us. Not while a connection lives by that account:
+    it might end all that we were granted there (D12). Nor while something of the mailbox is left to delete: somebody
+    may wait for that with a grant that no connection has yet (T4)."""
+    mailbox = context.open(grant)
     try:
-        address = gmail.address()
+        address = mailbox.address()
         with context.store.begin("sign_ins.look", reads_only=True) as tx:
             mailbox_id = tx.mailboxes.id_of(address)
             others = tx.connections.of_mailbox(mailbox_id) if mailbox_id else ()
             left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()
         if not left and not any(other.state in _LIVES for other in others):
-            gmail.revoke()
+            mailbox.revoke()
     except (AccessRevoked, GiveUp, TryAgain) as error:
         log.warning("grant.abandoned", error=type(error).__name__)

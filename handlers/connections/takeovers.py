@@ -52,16 +52,17 @@ def take_over(
     check: Callable[[InLocation, Transaction], object],
     told: Callable[[int], object],
 ) -> datetime | None:
-    """Directly before it is connected in this location, when Gmail has said yes to all. Where another organisation had
-    the mailbox and holds it no more, what it has there ends as if switched off, and all that was kept for it is
-    deleted, the mailbox's own row too. So nothing of it is the newcomer's: no mail in the ledger, no alias, no name of
-    a label (T2). Returns since when the operator has paused the mailbox: that is no organisation's, and goes on in
-    its new row. `told` is called with how many more mails are deleted.
+    """Directly before it is connected in this location, when the provider has said yes to all. Where another
+    organisation had the mailbox and holds it no more, what it has there ends as if switched off, and all that was kept
+    for it is deleted, the mailbox's own row too. So nothing of it is the newcomer's: no mail in the ledger, no alias,
+    no name of a label (T2). Returns since when the operator has paused the mailbox: that is no organisation's, and
+    goes on in its new row. `told` is called with how many more mails are deleted.
 
     What the newcomer would be refused with in the end, by `check` too, he is refused with here: nothing ends for him
     then.
-    Google is told nothing: it has ended these grants, or they are the account's with us, as the new one is, and would
-    take that along. Whoever dies half-way leaves the rest to the sweep. Raises TryAgain where the process is to end.
+    The provider is told nothing: it has ended these grants, or they are the account's with us, as the new one is, and
+    would take that along. Whoever dies half-way leaves the rest to the sweep. Raises TryAgain where the process is
+    to end.
     """
     with context.store.begin("connections.look", reads_only=True) as tx:
         mailbox_id = tx.mailboxes.id_of(address)

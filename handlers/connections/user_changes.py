@@ -52,7 +52,7 @@ def follow(
     """Bring the connections of the organisation's users in line with their profiles, in the transaction that changes
     these.
 
-    What ends here the sweep has ended at Google.
+    What ends here the sweep has ended at the provider.
     """
     profiles = {user.id: user for user in users}
     followed = Followed()

@@ -51,7 +51,7 @@ class Prepared:
 def prepare(request: MailRequest, context: Context, location: Where = None) -> Prepared:
     """The mail with its recipients. What it answers is read in the mailbox (H45). Raises as `drafts.ask` does."""
     with context.store.begin("sending.look", reads_only=True) as tx:
-        way = _way(request, located(location, tx), tx)
+        way = _way(request, located(location, tx), tx, context)
     mail = OutgoingMail(
         way.sender, way.to, request.subject or "", request.text, request.cc, request.attachments
     )
@@ -87,7 +87,7 @@ def _as_reply(mail: OutgoingMail, reply: Reply, subject: str | None) -> Outgoing
     )
 
 
-def _way(request: MailRequest, here: InLocation, tx: Transaction) -> _Way:
+def _way(request: MailRequest, here: InLocation, tx: Transaction, context: Context) -> _Way:
     """Raises Refused for what may not be sent, or not by this user (D15, Z45)."""
     user_id = request.user_id
     if request.kind is not MailKind.INDIVIDUAL:
@@ -100,7 +100,8 @@ def _way(request: MailRequest, here: InLocation, tx: Transaction) -> _Way:
         )
     if why := hindrance(mine[0], user):
         raise Refused(WAYS_OUT[why].format(user=user_id))
-    if mine[0].grant is None or not may_send(mine[0].grant.scopes):
+    grant = mine[0].grant
+    if grant is None or not may_send(context.providers[grant.provider].permissions(grant)):
         raise Refused(
             f"the grant lets us only read in this mailbox: `lodestone connect --user {user_id}` (rule Z9)"
         )

@@ -11,8 +11,9 @@ and no more of them are asked for. GiveUp and AccessRevoked that are the whole m
 Ids are the provider's, opaque, and good in this mailbox alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from domain.errors import GiveUp, TryAgain
@@ -21,6 +22,8 @@ from domain.mail.content import FoundPage, MailContent, MailQuery
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
 from domain.outbox import Draft
+from domain.permissions import Permission
+from domain.providers import Provider
 from domain.sign_ins import SignIn
 from domain.sorting import Category, LabelChange, Place
 
@@ -62,6 +65,10 @@ class Account(Protocol):
         """Primary address first, then aliases but those that are known as not verified, in their exact form (E14),
         each with the name that its owner shows beside it, "" where there is none. Gmail: sendAs. Graph: the smtp
         entries of proxyAddresses; personal accounts have none."""
+
+    def refresh(self) -> None:
+        """Have the provider renew the grant, however good it still is: `grant` then says what it lets us do now.
+        Gmail, Graph: /token."""
 
     def revoke(self) -> None:
         """End the grant at the provider, best effort when it is already gone (D12). Gmail: /revoke. Graph has no such
@@ -219,13 +226,6 @@ class Mailbox(Account, ChangeFeed, MailReader, LabelEditor, PushSubscription, Pr
         """Sending from it."""
 
 
-class Gmail(Protocol):
-    """The way into mailboxes."""
-
-    def open(self, grant: Grant) -> Mailbox:
-        """A session with this grant. Cheap: nothing is asked before the first call."""
-
-
 class SignInPage(Protocol):
     """The provider's own page, on which a user signs in and grants access: no password ever reaches us (Z8)."""
 
@@ -233,7 +233,49 @@ class SignInPage(Protocol):
         """Where the user goes; `account` is suggested there."""
 
     def exchange(self, sign_in: SignIn, code: str) -> Grant:
-        """The grant for the code that the user was sent back with; its scopes are those that were granted.
+        """The grant for the code that the user was sent back with, with the permissions that he gave.
 
         Raises AccessRevoked for a code that is no longer good, GiveUp when we are refused, TryAgain.
         """
+
+    def landing(self) -> str | None:
+        """Where on this machine the page leads somebody who signs in from a terminal; None for any port. Raises
+        Refused where it leads to no machine of his."""
+
+
+class Delegation(Protocol):
+    """Mailboxes that their organisation's administrator lets us into, in place of their users."""
+
+    def grant(self, address: str, permissions: Collection[Permission]) -> Grant:
+        """Access to one mailbox. Nothing is asked: whether we are let in the first call tells (NotDelegated)."""
+
+    def refusal(self, grant: Grant) -> str:
+        """That we are not let in with this grant, and what the administrator has to do, in a sentence."""
+
+
+class MailProvider(Protocol):
+    """One kind of mailboxes, and the way into them. One per process, for all threads."""
+
+    @property
+    def about(self) -> Provider:
+        """Its names, limits and texts for people."""
+
+    @property
+    def sign_in(self) -> SignInPage | None:
+        """None while the operator has set none up."""
+
+    @property
+    def delegation(self) -> Delegation | None:
+        """None where the provider has none, or the operator has set none up."""
+
+    def open(self, grant: Grant) -> Mailbox:
+        """A session with this grant. Cheap: nothing is asked before the first call."""
+
+    def permissions(self, grant: Grant) -> frozenset[Permission] | None:
+        """What the grant lets us do, None where nobody has told us. Asks nobody."""
+
+    def asks_for(self, permissions: Collection[Permission]) -> Mapping[str, str]:
+        """What its page asks for these, by the names it shows, each with why we want it ("to …")."""
+
+    def grant_in(self, file: Path) -> Grant:
+        """The grant in a file that a tool of the provider's has made. Raises Refused for any other file."""

@@ -1,5 +1,7 @@
 """Channels: where notifications go besides the list, and how those receivers fare (I4, I10)."""
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
@@ -49,7 +51,8 @@ class ChannelRepository:
         self._db.execute(update(channels).where(channels.c.id == channel_id).values(**values))
 
     def _read(self, row: Any) -> Channel:
-        return Channel(row.id, ChannelKind(row.kind), self._cipher.unseal_target(row.target), row.failures)
+        target = Target(**json.loads(self._cipher.unseal(row.target)))
+        return Channel(row.id, ChannelKind(row.kind), target, row.failures)
 
 
 class OrganisationChannelRepository(ChannelRepository):
@@ -67,7 +70,7 @@ class OrganisationChannelRepository(ChannelRepository):
                 organisation_id=self._organisation_id,
                 user_id=user_id,
                 kind=kind.value,
-                target=self._cipher.seal_target(target),
+                target=self._cipher.seal(json.dumps(asdict(target))),
                 state=ChannelState.ACTIVE.value,
                 created_at=db_now(),
             )

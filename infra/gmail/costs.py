@@ -3,6 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from domain.quota import Quota
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+"""Daily quotas begin anew at its midnight."""
 
 NEW_COSTS: Mapping[str, int] = MappingProxyType(
     {
@@ -27,10 +33,17 @@ NEW_COSTS: Mapping[str, int] = MappingProxyType(
 )
 """Units per call for projects that began after 2026-05-01."""
 
+NEW_QUOTA = Quota(
+    mailbox_minute=6_000, project_minute=1_200_000, read=20, project_day=80_000_000, zone=PACIFIC
+)
+
 OLD_COSTS: Mapping[str, int] = MappingProxyType(
     {**NEW_COSTS, "drafts.get": 5, "messages.attachments.get": 5, "messages.get": 5}
 )
 """Units per call for the projects that were active before."""
+
+OLD_QUOTA = Quota(mailbox_minute=15_000, project_minute=1_200_000, read=5, zone=PACIFIC)
+"""They have kept their minute of a mailbox, and have no limit for a day."""
 
 TOKEN, REVOKE = "oauth2.token", "oauth2.revoke"
 

@@ -12,6 +12,9 @@ from google.auth import crypt, jwt
 
 from domain.errors import LodestoneError
 from domain.mailboxes import Grant
+from domain.permissions import Permission
+from infra.gmail.grants import GoogleGrant
+from infra.gmail.scopes import scopes_for
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GOOD_FOR = 3600
@@ -35,16 +38,23 @@ class ServiceAccount:
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             raise NoServiceAccount(str(file)) from None
 
-    def grant(self, address: str, scopes: Collection[str]) -> Grant:
-        """Access to one user's mailbox, in place of a sign-in."""
-        return Grant(self.email, "", "", self.token_uri, scopes=tuple(scopes), subject=address)
+    def grant(self, address: str, permissions: Collection[Permission]) -> Grant:
+        scopes = scopes_for(permissions)
+        return GoogleGrant(self.email, "", "", self.token_uri, scopes=scopes, subject=address).written()
+
+    def refusal(self, grant: Grant) -> str:
+        scopes = ",".join(GoogleGrant.read(grant).scopes)
+        return (
+            f"Google does not let {self.email} act for this mailbox: in the Admin console, give its client id "
+            f"domain-wide delegation for {scopes}"
+        )
 
     def quota_user(self, address: str) -> str:
         """The mailbox's name for Google's count of what each user spends: always the same, and no address. Google
         takes up to 40 characters."""
         return hmac.new(self._secret, address.encode(), sha256).hexdigest()[:32]
 
-    def assertion(self, grant: Grant, now: datetime) -> str:
+    def assertion(self, grant: GoogleGrant, now: datetime) -> str:
         """What Google gives an access token for (RFC 7523)."""
         begins = int(now.timestamp())
         claims = {

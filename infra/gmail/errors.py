@@ -8,7 +8,6 @@ from datetime import UTC, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from domain.errors import (
     AccessRevoked,
@@ -21,6 +20,7 @@ from domain.errors import (
     Unready,
 )
 from domain.watches import TOPIC_CLOSED, TOPIC_ELSEWHERE, TOPIC_MISSING
+from infra.gmail.costs import PACIFIC
 
 ODD_ANSWER = "odd_answer"
 """The reason for what no Gmail should say: not JSON, cut, or without the parts it must have."""
@@ -71,7 +71,6 @@ OUTAGE = frozenset({502, 503, 504})
 LONGEST = timedelta(hours=25)
 """No wish is obeyed for longer: a day's quota comes back within it, whatever the clocks were put to."""
 
-PACIFIC = ZoneInfo("America/Los_Angeles")
 _RETRY_AT = re.compile(r"retry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)", re.IGNORECASE)
 _LABEL = re.compile(r"^invalid label:|^label ?id not found|^label not found", re.IGNORECASE)
 _OF_TOPIC = re.compile(r"^error sending test message to cloud pubsub|^invalid topicname", re.IGNORECASE)

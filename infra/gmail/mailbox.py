@@ -20,6 +20,7 @@ from infra.gmail.costs import REVOKE, Spent
 from infra.gmail.delegation import ServiceAccount
 from infra.gmail.drafts import GmailDrafts
 from infra.gmail.errors import ODD_ANSWER, PUSH_TAKEN
+from infra.gmail.grants import GoogleGrant
 from infra.gmail.responses import from_epoch, refusing, sense
 from infra.gmail.search import GmailSearch
 from infra.gmail.timer import Held
@@ -43,7 +44,9 @@ class GmailMailbox:
         self._api = api
         self._spent = Spent()
         self._meter = Meter(lines, self._spent)
-        self._access = Access(grant, self._meter, service_account)
+        self._given = grant
+        self._read = GoogleGrant.read(grant)
+        self._access = Access(self._read, self._meter, service_account)
         self._calls = Calls(api, self._meter, self._access, costs)
         self.search = GmailSearch(self._calls)
         self.drafts = GmailDrafts(self._calls)
@@ -56,7 +59,8 @@ class GmailMailbox:
     @property
     def grant(self) -> Grant:
         """The grant as it is now: refreshed access tokens included."""
-        return self._access.grant
+        now = self._access.grant
+        return self._given if now == self._read else now.written()
 
     def hold(self, every: float, extend: Callable[[], object]) -> None:
         """While a call is out the process's one timer extends what is held."""
@@ -223,12 +227,16 @@ class GmailMailbox:
         """Google answers the same whether there was one or not."""
         self._ask(self._api.users.stop(userId=ME))
 
+    def refresh(self) -> None:
+        """By a new access token."""
+        self._access.refresh(None)
+
     def revoke(self) -> None:
         """Google answers 400 invalid_token for a grant that is already gone. A service account's ends nowhere
         but with the administrator."""
-        if self.grant.subject is not None:
+        if self._read.subject is not None:
             return
-        body = urlencode({"token": self.grant.refresh_token})
+        body = urlencode({"token": self._access.grant.refresh_token})
         response, _ = remote(REVOKE, lambda: self._meter.post(self._revoke_uri(), body=body, headers=FORM))
         if response.status not in (200, 400):
             raise TryAgain(f"revoke_http_{response.status}")
@@ -236,7 +244,7 @@ class GmailMailbox:
     def _revoke_uri(self) -> str:
         if self._api.root == GOOGLE:
             return GOOGLE_REVOKE
-        place = urlsplit(self.grant.token_uri)
+        place = urlsplit(self._read.token_uri)
         return f"{place.scheme}://{place.netloc}/revoke"
 
     def _ask(self, request: Any) -> Answer:

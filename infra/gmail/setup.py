@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from domain.scopes import Scope, needed
+from domain.permissions import needed
+from infra.gmail.scopes import Scope, scopes_for
 from infra.pubsub import ACK_SECONDS, ATTEMPTS, LEAST_BACKOFF, MOST_BACKOFF, dead
 
 PUSHER = "gmail-api-push@system.gserviceaccount.com"
@@ -160,7 +161,7 @@ def _client(place: Place) -> list[str]:
 
 def _delegation(place: Place) -> list[str]:
     client = place.delegate or "the service account's client id"
-    sorting, without = (",".join(needed(labels=labels)) for labels in (True, False))
+    sorting, without = (",".join(scopes_for(needed(labels=labels))) for labels in (True, False))
     return [
         f"https://admin.google.com/ac/owl/domainwidedelegation : {client}, with exactly {sorting}",
         f"Where nobody's mail is to be sorted: {without}",

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from domain.errors import AccessRevoked, GiveUp, LodestoneError, TryAgain
+from domain.errors import AccessRevoked, GiveUp, LodestoneError, Refused, TryAgain
 from domain.mailboxes import Grant
 from domain.sign_ins import SignIn
 from infra.faults import reached
 from infra.gmail.errors import ODD_ANSWER
+from infra.gmail.grants import GoogleGrant
+from infra.gmail.scopes import scopes_for
+from infra.urls import LOOPBACK, is_safe
 
 if TYPE_CHECKING:  # oauthlib and requests are slow to start: only who signs somebody in pays for them
     from google_auth_oauthlib.flow import Flow
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ENDED = "invalid_grant"
 UNDERSTOOD = frozenset({200, 400, 401, 403})
 """What an answer about the code itself comes with; anything else is trouble at Google's."""
@@ -24,17 +26,6 @@ UNDERSTOOD = frozenset({200, 400, 401, 403})
 
 class NoClient(LodestoneError):
     """The file is no client_secret.json."""
-
-
-def is_safe(uri: str) -> bool:
-    """Whether secrets may go there: over TLS, or to this machine."""
-    try:
-        place = urlsplit(uri)
-    except ValueError:
-        return False
-    return bool(place.hostname) and (
-        place.scheme == "https" or (place.scheme == "http" and place.hostname in LOOPBACK)
-    )
 
 
 class GoogleSignIn:
@@ -62,7 +53,7 @@ class GoogleSignIn:
         """Where the user signs in and is asked; with an account, that one is suggested. Consent is asked for each
         time, because only with it Google gives a refresh token again."""
         more = {"login_hint": account} if account else {}
-        url: str = self._flow(sign_in, sign_in.scopes).authorization_url(
+        url: str = self._flow(sign_in, scopes_for(sign_in.permissions)).authorization_url(
             access_type="offline", prompt="consent", state=state, **more
         )[0]
         return self._page_uri + url.removeprefix(_over_tls(self._page_uri))
@@ -77,17 +68,31 @@ class GoogleSignIn:
         if not isinstance(refresh_token, str):
             raise GiveUp("no_refresh_token")
         try:
-            return Grant(
+            return GoogleGrant(
                 client_id=self.client_id,
                 client_secret=self._secret,
                 refresh_token=refresh_token,
                 token_uri=self._token_uri,
                 access_token=str(answer["access_token"]),
                 expires_at=datetime.fromtimestamp(answer["expires_at"], UTC),
-                scopes=tuple(answer.get("scope") or sign_in.scopes),  # none named: as asked (RFC 6749 §5.1)
-            )
+                # none named: as asked (RFC 6749 §5.1)
+                scopes=tuple(answer.get("scope") or scopes_for(sign_in.permissions)),
+            ).written()
         except (LookupError, TypeError, ValueError, OverflowError, OSError):  # a moment beyond the calendar
             raise TryAgain(ODD_ANSWER) from None
+
+    def landing(self) -> str | None:
+        """A client of type Desktop app comes back to any port; a web client has to name it."""
+        if self.kind == "installed":
+            return None
+        for uri in self.redirect_uris:
+            place = urlsplit(uri)
+            if place.scheme == "http" and place.hostname in LOOPBACK and place.port:
+                return uri
+        raise Refused(
+            "the OAuth client is a web page's: make one of type Desktop app, or let this one redirect to "
+            "http://127.0.0.1:8765/ too"
+        )
 
     def _flow(self, sign_in: SignIn, scopes: object) -> "Flow":
         from google_auth_oauthlib.flow import Flow

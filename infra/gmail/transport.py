@@ -15,11 +15,11 @@ from google.auth.exceptions import GoogleAuthError
 from google.oauth2.credentials import Credentials
 
 from domain.errors import GrantRefused, TryAgain
-from domain.mailboxes import Grant
 from infra.faults import reach
 from infra.gmail.costs import TOKEN, Spent
 from infra.gmail.delegation import JWT_BEARER, ServiceAccount
 from infra.gmail.errors import ODD_ANSWER, http_date, of_token
+from infra.gmail.grants import GoogleGrant
 from infra.gmail.timer import ANY_TIMES, ONCE, Held, Out, Timer
 from infra.settings import CALL_PATIENCE
 
@@ -185,7 +185,9 @@ class Access(Credentials):
     A grant with a subject is the service account's: it asks for its tokens with a signed assertion.
     """
 
-    def __init__(self, grant: Grant, meter: Meter, service_account: ServiceAccount | None = None) -> None:
+    def __init__(
+        self, grant: GoogleGrant, meter: Meter, service_account: ServiceAccount | None = None
+    ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]  # google-auth types parts only
             grant.access_token,
             refresh_token=grant.refresh_token,
@@ -206,7 +208,7 @@ class Access(Credentials):
         return None if account is None or subject is None else account.quota_user(subject)
 
     @property
-    def grant(self) -> Grant:
+    def grant(self) -> GoogleGrant:
         """The grant with the tokens as they are now, and the scopes that Google last said it has."""
         expiry: datetime | None = self.expiry
         return replace(

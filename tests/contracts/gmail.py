@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 
 from domain.mail.folders import Folder
 from domain.mailboxes import Grant
-from domain.scopes import Scope
+from domain.permissions import Permission
 from handlers.ports.providers import Mailbox, SignInPage
 from infra.gmail import Gmail
+from infra.gmail.scopes import scopes_for
 from infra.gmail.sign_in import GoogleSignIn
 from infra.local.gmail import GmailControl, GmailServer, Mail
 from tests.contracts.world import Asked, World
 from tests.nowhere import dead_port
+from tests.providers import granted, held
 
 TOPIC = "projects/lodestone/topics/gmail"
 NEW_TOPICS = 0.5, 10
@@ -52,7 +54,7 @@ class GmailWorld(World):
         self._adapters: list[Gmail] = []
         self.address = f"uwe{next(_NUMBERS)}@example.com"
         self.grant = self.grant_again()
-        self.secrets = (self.grant.refresh_token, self.grant.client_secret)
+        self.secrets = (held(self.grant).refresh_token, held(self.grant).client_secret)
         self._control.reset_counters()
 
     def open(self, grant: Grant | None = None, *, patience: float = 30) -> Mailbox:
@@ -62,6 +64,10 @@ class GmailWorld(World):
         kept = self.open()
         kept.address()
         return self._opened(f"http://127.0.0.1:{dead_port()}", kept.grant, 1)
+
+    def provider(self) -> Gmail:
+        self._adapters.append(Gmail(self._url))
+        return self._adapters[-1]
 
     def _opened(self, url: str, grant: Grant | None, patience: float) -> Mailbox:
         self._adapters.append(Gmail(url, timeout_seconds=patience))
@@ -93,7 +99,7 @@ class GmailWorld(World):
 
     def grant_again(self) -> Grant:
         user = self._control.create_mailbox(self.address)
-        return Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
+        return granted(user)
 
     def revoke(self) -> None:
         self._control.revoke(self.address)
@@ -112,8 +118,8 @@ class GmailWorld(World):
             connection.request("GET", f"{place.path}?{place.query}")
             return connection.getresponse().headers["Location"]
 
-    def untick(self, scope: Scope) -> None:
-        self._control.consent(hint=self.address, without=[scope])
+    def untick(self, permission: Permission) -> None:
+        self._control.consent(hint=self.address, without=scopes_for([permission]))
 
     def expire_codes(self) -> None:
         self._control.expire_codes()

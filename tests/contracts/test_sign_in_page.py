@@ -7,14 +7,14 @@ import pytest
 
 from domain.connections import Wishes
 from domain.errors import AccessRevoked, GiveUp, TryAgain
-from domain.scopes import Scope
+from domain.permissions import Permission, needed
 from domain.sign_ins import SignIn
 from handlers.ports.providers import SignInPage
 from tests.contracts.world import World, promised
 
 VERIFIER = "v" * 86
-WANTED = (Scope.READONLY, Scope.COMPOSE)
-SIGN_IN = SignIn("uwe", "http://127.0.0.1:4711/", VERIFIER, WANTED, Wishes())
+WANTED = needed(labels=False)
+SIGN_IN = SignIn("example", "uwe", "http://127.0.0.1:4711/", VERIFIER, WANTED, Wishes())
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_an_account_is_suggested_there_where_one_is_known(world: World, page: Si
 @pytest.mark.rule("Z8")
 def test_the_code_gives_a_grant_that_opens_the_mailbox_and_lasts(world: World, page: SignInPage) -> None:
     grant = page.exchange(SIGN_IN, code_for(world, page))
-    assert set(grant.scopes) == set(WANTED)
+    assert world.provider().permissions(grant) == WANTED
     assert world.open(grant).address() == world.address
     world.expire_access()
     assert world.open(grant).address() == world.address
@@ -63,8 +63,9 @@ def test_the_code_gives_a_grant_that_opens_the_mailbox_and_lasts(world: World, p
 
 @pytest.mark.rule("Z9")
 def test_a_grant_says_what_was_left_out(world: World, page: SignInPage) -> None:
-    world.untick(Scope.COMPOSE)
-    assert page.exchange(SIGN_IN, code_for(world, page)).scopes == (Scope.READONLY,)
+    world.untick(Permission.SEND)
+    grant = page.exchange(SIGN_IN, code_for(world, page))
+    assert world.provider().permissions(grant) == frozenset({Permission.READ})
 
 
 @pytest.mark.rule("Z8")

@@ -14,8 +14,8 @@ import pytest
 
 from domain.mail.folders import Folder
 from domain.mailboxes import Grant
-from domain.scopes import Scope
-from handlers.ports.providers import Mailbox, SignInPage
+from domain.permissions import Permission
+from handlers.ports.providers import Mailbox, MailProvider, SignInPage
 
 ANN = "ann@example.org"
 """Who writes to the owner of the mailbox."""
@@ -58,6 +58,10 @@ class World:
         """Skip the test, for the provider's reason, where it has nothing for this port or method."""
         if what in self.lacks:
             pytest.skip(f"{what}: {self.lacks[what]}")
+
+    def provider(self) -> MailProvider:
+        """The adapter."""
+        raise NotImplementedError
 
     def open(self, grant: Grant | None = None, *, patience: float = 30) -> Mailbox:
         """A session of the adapter, with `grant` or the world's own. `patience`: seconds of silence that it bears."""
@@ -113,7 +117,7 @@ class World:
         """The owner goes to the sign-in page and agrees; returns where he is sent."""
         raise NotImplementedError
 
-    def untick(self, scope: Scope) -> None:
+    def untick(self, permission: Permission) -> None:
         """What he will not agree to when he comes."""
         raise NotImplementedError
 

@@ -33,7 +33,7 @@ def ids(*names: str) -> frozenset[str]:
         ),
         pytest.param(Holders(registered=TWO), None, "another mailbox has this", id="another's alias"),
         pytest.param(Holders(registered=ONE), None, None, id="his alias already"),
-        pytest.param(Holders(listed=ONE), None, "Gmail lists this address", id="Gmail lists it"),
+        pytest.param(Holders(listed=ONE), None, "the provider lists this address", id="Gmail lists it"),
         pytest.param(
             Holders(contacts=ids("c17"), users=ids("dirk"), listed=ONE | TWO, registered=ONE),
             "contact c17",

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.checks import Verdict, of_clocks, of_scopes, of_state, of_sync, of_watch
+from domain.checks import Verdict, of_clocks, of_permissions, of_state, of_sync, of_watch
 from domain.connections import Connection, ConnectionState, Features, Mode
-from domain.scopes import EVERYTHING, Scope
 from domain.watches import NO_PUSH, Recall, WatchState
+from infra.gmail.about import about
+from infra.gmail.costs import NEW_QUOTA
+from infra.gmail.scopes import EVERYTHING, Scope, asked_for, permissions_of
 from tests.worlds import HERE
 
 NOON = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
@@ -24,6 +26,7 @@ def connection(state: ConnectionState = ConnectionState.ACTIVE, *, sorting: bool
     return Connection(1, HERE, "uwe", 1, Mode.LIVE, state, 1, features, dry_run=False, grant=None)
 
 
+GMAIL = about(NEW_QUOTA)
 FRESH = WatchState(until=NOON + timedelta(days=6), renewed_at=ago(hours=20))
 
 
@@ -68,7 +71,7 @@ FRESH = WatchState(until=NOON + timedelta(days=6), renewed_at=ago(hours=20))
 def test_a_watch_stands_is_renewed_in_time_and_brings_mail(
     watch: WatchState, verdict: Verdict, says: str
 ) -> None:
-    found = of_watch(watch, NOON, 0.5)
+    found = of_watch(watch, NOON, 0.5, GMAIL)
     assert (found.verdict, found.says) == (verdict, says)
     assert (found.next_step is None) is (verdict is OK)
 
@@ -77,7 +80,7 @@ def test_a_watch_stands_is_renewed_in_time_and_brings_mail(
 @pytest.mark.parametrize("reason", NO_PUSH)
 def test_where_google_cannot_push_to_the_topic_the_check_says_what_to_do(reason: str) -> None:
     for watch in (WatchState(trouble=reason), replace(FRESH, trouble=reason)):
-        assert of_watch(watch, NOON, 0.5).next_step == NO_PUSH[reason]
+        assert of_watch(watch, NOON, 0.5, GMAIL).next_step == NO_PUSH[reason]
 
 
 @pytest.mark.rule("Z33")
@@ -114,7 +117,9 @@ def test_a_mailbox_is_looked_into_when_it_is_due(synced_at: datetime | None, ver
 def test_the_scopes_must_do_for_what_is_switched_on(
     granted: list[str], sorting: bool, verdict: Verdict, says: str
 ) -> None:
-    found = of_scopes(connection(sorting=sorting), granted)
+    found = of_permissions(
+        connection(sorting=sorting), permissions_of(granted) if granted else None, asked_for
+    )
     assert (found.verdict, found.says) == (verdict, says)
 
 
@@ -130,10 +135,10 @@ def test_the_scopes_must_do_for_what_is_switched_on(
 def test_google_is_not_asked_about_a_connection_that_is_not_active(
     state: ConnectionState, verdict: Verdict
 ) -> None:
-    found = of_state(connection(state))
+    found = of_state(connection(state), "Google")
     assert found is not None
     assert (found.verdict, "user uwe" in found.says) == (verdict, True)
-    assert of_state(connection()) is None
+    assert of_state(connection(), "Google") is None
 
 
 @pytest.mark.rule("W14")

@@ -10,9 +10,10 @@ from domain.crm.locations import Location
 from domain.crm.users import User
 from domain.mailboxes import Grant
 from domain.outbox import NO_PERMISSION, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, wait_before
+from domain.permissions import Permission
 from tests.worlds import HERE
 
-GRANT = Grant("client", "secret", "refresh", "https://oauth2.example.com/token")
+GRANT = Grant("example", "secret")
 ACTIVE = Connection(
     1, HERE, "uwe", 1, Mode.LIVE, ConnectionState.ACTIVE, 1, Features(), dry_run=False, grant=GRANT
 )
@@ -41,13 +42,11 @@ def test_over_which_connection_something_may_be_sent(
 
 
 @pytest.mark.rule("Z9")
-def test_the_scopes_that_let_us_send() -> None:
-    google = "https://www.googleapis.com/auth/"
-    assert may_send(())
-    assert may_send((f"{google}gmail.readonly", f"{google}gmail.compose"))
-    assert may_send((f"{google}gmail.modify",))
-    assert may_send(("https://mail.google.com/",))
-    assert not may_send((f"{google}gmail.readonly", f"{google}gmail.send"))
+def test_what_lets_us_send() -> None:
+    assert may_send(None), "nobody told"
+    assert may_send(frozenset({Permission.SEND}))
+    assert not may_send(frozenset({Permission.READ}))
+    assert not may_send(frozenset())
 
 
 def test_a_key_is_the_same_for_the_same_user_and_name_only() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.quota import QUOTAS, SHARES, Purpose, quota_day, slots_to_wait
+from domain.quota import SHARES, Purpose, slots_to_wait
+from infra.gmail.costs import NEW_QUOTA, OLD_QUOTA
 
 
 @pytest.mark.rule("E87")
@@ -44,7 +45,7 @@ def test_what_has_just_come_goes_before_the_user_before_the_sweep_before_the_com
     sweep = {SHARES[one] for one in (Purpose.SWEEP, Purpose.WATCH)}
     assert 1 > min(new) > max(user) >= min(user) > max(sweep) >= min(sweep) > SHARES[Purpose.COMPARE]
     assert SHARES.keys() == set(Purpose)
-    for quota in QUOTAS.values():
+    for quota in (NEW_QUOTA, OLD_QUOTA):
         assert SHARES[Purpose.MATCH] * quota.mailbox_minute >= 25 * quota.read, "a slice fits"
 
 
@@ -58,4 +59,4 @@ def test_what_has_just_come_goes_before_the_user_before_the_sweep_before_the_com
     ],
 )
 def test_a_day_begins_at_midnight_pacific_time(moment: datetime, day: date) -> None:
-    assert quota_day(moment) == day
+    assert NEW_QUOTA.day(moment) == OLD_QUOTA.day(moment) == day

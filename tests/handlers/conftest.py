@@ -17,15 +17,19 @@ from handlers.connections import connecting
 from handlers.context import Context
 from handlers.mailboxes import pushes
 from handlers.timing import Timing
+from handlers.units import Tally
 from infra.db.store import Store
 from infra.db.tables.mail import channels, decisions, deliveries, mailboxes, notifications, steps
 from infra.db.tables.mail import connections as connection_table
 from infra.gmail import Gmail
+from infra.gmail.costs import NEW_QUOTA
+from infra.gmail.grants import NAME
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.ports import free_port
 from infra.notifiers import Notifiers
 from infra.queue import RedisQueue
 from tests.journeys.world import UWE, crm, mail
+from tests.providers import granted
 from workers.jobs import woken_by
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,7 +63,7 @@ class House:
     def grant(self, address: str, aliases: Collection[str] = ()) -> Grant:
         """One more grant for a mailbox, which is made when it is missing."""
         made = self.gmail.create_mailbox(address, aliases)
-        return Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
+        return granted(made)
 
     def deliver(self, sender: str, number: int = 0, *, to: str = UWE, **options: Any) -> str:
         """A plain mail; returns its id."""
@@ -148,9 +152,10 @@ def house(gmail_server: GmailServer, store: Store, queue: RedisQueue, sent: list
     gmail = Gmail(endpoint=gmail_server.url)
     context = Context(
         store,
-        gmail,
+        {NAME: gmail},
         queue,
         owner="test",
+        tally=Tally(NEW_QUOTA),
         timing=Timing(),
         topic="projects/p/topics/gmail",
         outside=Notifiers(may_be_private=True),

@@ -71,7 +71,7 @@ def test_mail_from_an_alias(aliased: House) -> None:
         pytest.param("LEA+x@example.com", "contact lea has this address", id="a lead's, with a tag"),
         pytest.param("dirk@firm.example", "user dirk has this address", id="another user's"),
         pytest.param("carla@firm.example", "another mailbox has this address", id="another mailbox's"),
-        pytest.param(UWE, "Gmail lists this address", id="his primary one"),
+        pytest.param(UWE, "the provider lists this address", id="his primary one"),
     ],
 )
 def test_whose_address_is_refused(house: House, address: str, reason: str) -> None:

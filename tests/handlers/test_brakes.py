@@ -19,6 +19,7 @@ from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import OPEN, UWE
+from tests.providers import entered_by
 from tests.worlds import ONE_DATABASE, let_pass
 
 pytestmark = ONE_DATABASE
@@ -117,7 +118,7 @@ def test_a_walk_through_history_ends_at_the_page_at_which_the_mailbox_is_paused(
 
     class Pausing:
         def open(self, grant: Grant) -> Any:
-            mailbox = house.context.gmail.open(grant)
+            mailbox = house.context.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -131,7 +132,7 @@ def test_a_walk_through_history_ends_at_the_page_at_which_the_mailbox_is_paused(
 
             return It()
 
-    replace(house, context=replace(house.context, gmail=Pausing())).catch_up()
+    replace(house, context=entered_by(house.context, Pausing())).catch_up()
     assert (house.outcomes(), house.sent, sweep_once(house)) == ({}, [], [])
     operations.resume(UWE, house.context)
     sweep_once(house)
@@ -165,9 +166,9 @@ def test_a_watch_renewed_while_the_mailbox_is_paused_stays_and_is_not_due(house:
     class Pausing:
         def open(self, grant: Grant) -> Any:
             operations.pause(UWE, house.context)
-            return house.context.gmail.open(grant)
+            return house.context.open(grant)
 
-    watches.renew_watch(1, replace(house.context, gmail=Pausing()))
+    watches.renew_watch(1, entered_by(house.context, Pausing()))
     assert house.gmail.dump(UWE).watched_topic is not None
     with house.store.engine.connect() as db:
         assert db.execute(select(mailboxes.c.watch_until)).scalar_one() is not None

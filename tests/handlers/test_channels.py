@@ -753,9 +753,10 @@ def test_a_private_target_is_refused_when_it_is_added_and_at_each_send(
 ) -> None:
     strict = Context(
         house.store,
-        house.context.gmail,
+        house.context.providers,
         house.queue,
         owner="strict",
+        tally=house.context.tally,
         timing=Timing(),
         outside=Notifiers(may_be_private=False),
     )

@@ -18,6 +18,7 @@ from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_explain import explained
 from tests.journeys.world import OPEN, UWE, mail
+from tests.providers import entered_by
 
 
 def watched_for(house: House, **span: float) -> None:
@@ -224,7 +225,7 @@ def test_a_comparison_in_flight_leaves_no_rows_for_a_mailbox_that_was_switched_o
         """MailMagnet is switched off while Gmail is asked."""
 
         def open(self, grant: Grant) -> Any:
-            mailbox = house.context.gmail.open(grant)
+            mailbox = house.context.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -236,7 +237,7 @@ def test_a_comparison_in_flight_leaves_no_rows_for_a_mailbox_that_was_switched_o
 
             return It()
 
-    comparisons.compare(1, replace(house.context, gmail=Off()))
+    comparisons.compare(1, entered_by(house.context, Off()))
     assert MailFound(1) not in house.sent
     with house.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(messages)) == 0

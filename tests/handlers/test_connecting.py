@@ -1,7 +1,7 @@
 """Two people connect one mailbox at the same moment."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
@@ -15,6 +15,7 @@ from handlers.connections import aliases, connecting
 from infra.db.store import Store
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, wait_for
+from tests.providers import entered_by
 from tests.worlds import HERE, connect
 
 
@@ -43,7 +44,7 @@ class Watching:
 @pytest.mark.rule("E76")
 def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, second_store: Store) -> None:
     grant, asked = house.grant(UWE), Event()
-    context = replace(house.context, store=second_store, gmail=Watching(house.context.gmail, asked))
+    context = entered_by(house.context, Watching(house.context, asked), store=second_store)
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
             tx.mailboxes.reserve(UWE)
@@ -67,7 +68,7 @@ def test_of_two_mailboxes_that_a_user_connects_at_once_one_is_refused(
     house: House, second_store: Store
 ) -> None:
     grant, asked = house.grant(UWE), Event()
-    context = replace(house.context, store=second_store, gmail=Watching(house.context.gmail, asked))
+    context = entered_by(house.context, Watching(house.context, asked), store=second_store)
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
             tx.of(HERE).users.reserve("uwe")

@@ -24,6 +24,7 @@ from infra.secrets import Cipher
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN
+from tests.providers import entered_by
 
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 SHORT = 0.2
@@ -144,8 +145,8 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
         matching.match(1, hasty.context)
         notifications.announce(1, hasty.context)
     lock = Lock(hasty, table)
-    gmail = Locking(hasty.context.gmail, lock.take)
-    context = replace(hasty.context, gmail=gmail)
+    gmail = Locking(hasty.context, lock.take)
+    context = entered_by(hasty.context, gmail)
     refused, told, over = threading.Semaphore(0), threading.Event(), threading.Event()
     event.listen(cast(Store, context.store).engine, "handle_error", lambda _: refused.release())
 

@@ -14,13 +14,14 @@ from domain.checks import Verdict
 from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
 from domain.errors import Refused
 from domain.notifications import NoticeKind
-from domain.scopes import Scope
 from handlers import doctor, reports
 from handlers.connections import disconnecting, sign_in
 from handlers.live_view import live
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import mailboxes
 from infra.gmail import Gmail, ServiceAccount
+from infra.gmail.grants import NAME
+from infra.gmail.scopes import Scope
 from infra.local.gmail import GmailServer
 from infra.local.gmail.http.errors import NO_TOKEN
 from tests import sweep
@@ -39,7 +40,6 @@ class Delegated:
     """A house in which the service account enters Uwe's mailbox."""
 
     house: House
-    account: ServiceAccount
 
     def let(self, *scopes: Scope) -> None:
         """The administrator delegates these from now on; what was given before is used up."""
@@ -47,8 +47,8 @@ class Delegated:
         self.house.gmail.expire_access_tokens(UWE)
 
     def connect(self, address: str = UWE) -> int:
-        grant = self.account.grant(address, [Scope.MODIFY])
-        return sign_in.delegate("uwe", grant, SETTINGS, context=self.house.context)[0]
+        context = self.house.context
+        return sign_in.delegate("uwe", address, SETTINGS, provider=NAME, context=context)[0]
 
     def connection(self) -> Connection:
         with self.house.store.begin("tests.look") as tx:
@@ -77,7 +77,7 @@ def delegated(house: House, gmail_server: GmailServer, tmp_path: Path) -> Iterat
     account = ServiceAccount(key)
     house.gmail.create_mailbox(UWE)
     gmail = Gmail(gmail_server.url, service_account=account)
-    one = Delegated(replace(house, context=replace(house.context, gmail=gmail)), account)
+    one = Delegated(replace(house, context=replace(house.context, providers={NAME: gmail})))
     one.connect()
     yield one
     gmail.close()

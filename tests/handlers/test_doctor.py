@@ -7,14 +7,16 @@ from sqlalchemy import select, update
 
 from domain.checks import Verdict
 from domain.connections import ConnectionState
-from domain.scopes import Scope
 from handlers import doctor, operations
 from handlers.doctor import Examined
 from infra.db.tables.mail import connections, mailboxes
 from infra.gmail import Gmail
+from infra.gmail.grants import NAME
+from infra.gmail.scopes import Scope
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
 from tests.nowhere import dead_port
+from tests.providers import changed, held
 from tests.worlds import ONE_DATABASE, let_pass
 
 pytestmark = ONE_DATABASE
@@ -63,10 +65,8 @@ def test_its_token_is_refreshed_even_if_it_is_still_good(good: House) -> None:
     examine(good)
     with good.store.begin("tests.grant") as tx:
         [after] = tx.connections.of_mailbox(1)
-    assert before.grant is not None
-    assert after.grant is not None
-    assert after.grant.access_token not in (None, before.grant.access_token)
-    assert after.grant.refresh_token == before.grant.refresh_token
+    assert held(after.grant).access_token not in (None, held(before.grant).access_token)
+    assert held(after.grant).refresh_token == held(before.grant).refresh_token
 
 
 @pytest.mark.rule("E86")
@@ -84,14 +84,12 @@ def test_scopes_that_do_not_do_for_sorting_are_found(good: House) -> None:
     made = good.gmail.create_mailbox(UWE, scopes=[Scope.READONLY, Scope.COMPOSE])
     with good.store.begin("tests.grant") as tx:
         [connection] = tx.connections.of_mailbox(1)
-        assert connection.grant is not None
-        less = replace(connection.grant, refresh_token=made["refresh_token"], scopes=(Scope.MODIFY,))
+        less = changed(connection.grant, refresh_token=made["refresh_token"], scopes=(Scope.MODIFY,))
         tx.connections.keep_grant(connection, less)
     assert troubles(good) == {"scopes": FAILED}, "what Google says counts, not what we were told once"
     with good.store.begin("tests.grant") as tx:
         [connection] = tx.connections.of_mailbox(1)
-        assert connection.grant is not None
-        assert connection.grant.scopes == (Scope.READONLY, Scope.COMPOSE)
+        assert held(connection.grant).scopes == (Scope.READONLY, Scope.COMPOSE)
 
 
 @pytest.mark.rule("E99")
@@ -128,10 +126,9 @@ def test_a_gmail_that_cannot_be_reached_is_no_trouble_of_the_mailboxs(good: Hous
     gmail = Gmail(endpoint=f"http://127.0.0.1:{dead_port()}/", timeout_seconds=1)
     with good.store.begin("tests.grant") as tx:
         [connection] = tx.connections.of_mailbox(1)
-        assert connection.grant is not None
         nowhere = f"http://127.0.0.1:{dead_port()}/token"
-        tx.connections.keep_grant(connection, replace(connection.grant, token_uri=nowhere))
-    found = examine(replace(good, context=replace(good.context, gmail=gmail)))
+        tx.connections.keep_grant(connection, changed(connection.grant, token_uri=nowhere))
+    found = examine(replace(good, context=replace(good.context, providers={NAME: gmail})))
     assert (found.out_of_reach, found.worst) == (True, FAILED)
     with good.store.engine.connect() as db:
         assert db.scalar(select(connections.c.state)) == ConnectionState.ACTIVE.value
@@ -150,8 +147,7 @@ def test_what_gmail_refuses_is_told_by_its_word(good: House, kind: str, verdict:
 def test_delegated_access_without_the_key_is_the_operators_to_mend(good: House) -> None:
     with good.store.begin("tests.grant") as tx:
         [connection] = tx.connections.of_mailbox(1)
-        assert connection.grant is not None
-        tx.connections.keep_grant(connection, replace(connection.grant, refresh_token="", subject=UWE))
+        tx.connections.keep_grant(connection, changed(connection.grant, refresh_token="", subject=UWE))
     found = examine(good)
     [told] = [finding for finding in found.findings if finding.verdict is FAILED]
     assert (told.check, told.next_step) == ("gmail", "set LODESTONE_SERVICE_ACCOUNT_FILE")

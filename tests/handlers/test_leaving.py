@@ -47,6 +47,7 @@ from tests.handlers.test_life_cycle import (
     the,
 )
 from tests.journeys.world import UWE
+from tests.providers import entered_by
 from tests.worlds import HERE, KEPT, OF_HERE, link
 
 FIRST_STRETCH = (FEWEST + 1) // 2
@@ -339,7 +340,7 @@ class Interrupted:
     """The real way into Gmail, where something happens before mails are fetched or labelled."""
 
     def __init__(self, context: Context, happens: Callable[[str], None]) -> None:
-        self._gmail, self._happens = context.gmail, happens
+        self._gmail, self._happens = context, happens
 
     def open(self, grant: Any) -> Any:
         mailbox, happens = self._gmail.open(grant), self._happens
@@ -366,7 +367,7 @@ def test_a_job_in_flight_writes_nothing_that_stays_behind(full: House, end: End,
                 end(full, killed_after(FIRST_STRETCH + 1))
 
     full.deliver("ann")
-    replace(full, context=replace(full.context, gmail=Interrupted(full.context, cut_off))).catch_up()
+    replace(full, context=entered_by(full.context, Interrupted(full.context, cut_off))).catch_up()
     assert ended == [call]
     full.pump()
     hidden = shown(full)

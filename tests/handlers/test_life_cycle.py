@@ -32,9 +32,11 @@ from infra.db.tables.mail import (
     sign_ins,
     steps,
 )
+from infra.gmail.grants import NAME
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
+from tests.providers import changed, entered_by, held
 from tests.worlds import HERE
 
 OTHER = "uwe@other.example"
@@ -61,7 +63,7 @@ def is_signed_in(house: House, connection: Connection) -> bool:
     """Whether Google still lets us in."""
     assert connection.grant is not None
     try:
-        house.context.gmail.open(replace(connection.grant, access_token=None)).address()
+        house.context.open(changed(connection.grant, access_token=None)).address()
     except AccessRevoked:
         return False
     return True
@@ -94,7 +96,7 @@ def give_it_all(house: House) -> None:
     connection = the(house)
     with house.store.begin("tests.all") as tx:
         tx.connections.share_contact(connection, "ann", shared=True)
-        sign_in = SignIn("uwe", "http://127.0.0.1/", "verifier", (), Wishes())
+        sign_in = SignIn(NAME, "uwe", "http://127.0.0.1/", "verifier", frozenset(), Wishes())
         tx.of(HERE).sign_ins.begin("state", sign_in, 600)
         row = {"mailbox_id": connection.mailbox_id, "connection_id": connection.id, "contact_id": "ann"}
         row |= {"key": "k", "state": "sent", "sent_id": "s1"}
@@ -139,9 +141,7 @@ def test_magnet_can_be_switched_off_without_gmail(house: House, trouble: str) ->
 @pytest.mark.parametrize("error", [TryAgain("backendError"), GiveUp("domainPolicy"), AccessRevoked("x")])
 def test_what_is_saved_is_saved_although_gmail_does_not_end_the_watch(house: House, error: Exception) -> None:
     connection_id = house.connect()
-    context = replace(
-        house.context, gmail=Failing(house.context.gmail, "stop_watch", after=False, error=error)
-    )
+    context = entered_by(house.context, Failing(house.context, "stop_watch", after=False, error=error))
     saved = connecting.save("uwe", house.grant(UWE), Wishes(magnet=False), context=context)
     assert saved == (connection_id, UWE)
     assert not the(house).features.magnet
@@ -223,7 +223,7 @@ def test_a_disconnect_that_dies_half_way_is_completed_by_the_sweep(
     arrives(house)
     give_it_all(house)
     connection = the(house)
-    context = replace(house.context, gmail=Failing(house.context.gmail, call, after=after, error=error))
+    context = entered_by(house.context, Failing(house.context, call, after=after, error=error))
     with pytest.raises(type(error)):
         disconnecting.disconnect("uwe", context)
 
@@ -263,10 +263,10 @@ def test_who_disconnects_twice_at_once_does_no_harm(house: House) -> None:
             if the(house).state is ConnectionState.OFF and not done:
                 done.append(True)
                 disconnecting.disconnect("uwe", house.context)
-            return house.context.gmail.open(grant)
+            return house.context.open(grant)
 
     done: list[bool] = []
-    disconnecting.disconnect("uwe", replace(house.context, gmail=Twice()))
+    disconnecting.disconnect("uwe", entered_by(house.context, Twice()))
     assert done
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, connection)
@@ -280,7 +280,7 @@ def test_nobody_connects_a_mailbox_anew_while_its_grant_is_being_revoked(house: 
 
     class Meanwhile:
         def open(self, grant: Grant) -> Any:
-            mailbox = house.context.gmail.open(grant)
+            mailbox = house.context.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -295,7 +295,7 @@ def test_nobody_connects_a_mailbox_anew_while_its_grant_is_being_revoked(house: 
 
             return It()
 
-    disconnecting.disconnect("uwe", replace(house.context, gmail=Meanwhile()))
+    disconnecting.disconnect("uwe", entered_by(house.context, Meanwhile()))
     assert refusals == ["this mailbox is just being disconnected: try again in a few minutes"] * 2
     house.connect()
     assert is_signed_in(house, the(house))
@@ -321,9 +321,8 @@ def test_on_again_with_the_same_mailbox_starts_from_now(house: House) -> None:
 def test_a_connection_that_is_half_off_is_a_new_one_when_it_is_connected_again(house: House) -> None:
     house.connect(sharing=Sharing.PUBLIC)
     settings.change("uwe", Wishes(excluded_domains=frozenset({"example.com"})), house.context)
-    context = replace(
-        house.context,
-        gmail=Failing(house.context.gmail, "revoke", after=False, error=TryAgain("backendError")),
+    context = entered_by(
+        house.context, Failing(house.context, "revoke", after=False, error=TryAgain("backendError"))
     )
     with pytest.raises(TryAgain):
         disconnecting.disconnect("uwe", context)
@@ -370,7 +369,7 @@ def test_an_exchange_that_dies_half_way_leaves_one_mailbox_connected(house: Hous
     house.connect()
     old = the(house)
     grant = house.grant(OTHER)
-    context = replace(house.context, gmail=Failing(house.context.gmail, call, after=False, error=Killed()))
+    context = entered_by(house.context, Failing(house.context, call, after=False, error=Killed()))
 
     def exchange(at: Any) -> None:
         connecting.save("uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), replace=True, context=at)
@@ -454,14 +453,14 @@ def test_a_permission_withdrawn_while_the_user_signs_in_counts(house: House) -> 
     class Withdrawing:
         def open(self, grant: Grant) -> Any:
             profile(house, may_connect=False)
-            return house.context.gmail.open(grant)
+            return house.context.open(grant)
 
     with pytest.raises(Refused, match="Z6"):
         connecting.save(
             "uwe",
             house.grant(UWE),
             Wishes(magnet=True, sharing=Sharing.PRIVATE),
-            context=replace(house.context, gmail=Withdrawing()),
+            context=entered_by(house.context, Withdrawing()),
         )
     assert rows(house, ALL) == {}
 
@@ -520,9 +519,9 @@ def test_a_permission_withdrawn_while_a_job_runs_drops_what_it_found(house: Hous
     class Withdrawing:
         def open(self, grant: Grant) -> Any:
             profile(house, may_connect=False)
-            return house.context.gmail.open(grant)
+            return house.context.open(grant)
 
-    replace(house, context=replace(house.context, gmail=Withdrawing())).pump()
+    replace(house, context=entered_by(house.context, Withdrawing())).pump()
     assert (house.outcomes(), house.notified()) == ({}, [])
     assert house.labels(message_id) == {"INBOX", "UNREAD"}
 
@@ -645,7 +644,7 @@ def test_the_mail_of_one_who_has_to_sign_in_again_waits_although_another_leaves(
     assert uwe.grant is not None
     arrives(house, 1)
     before = rows(house, (decisions, messages))
-    house.gmail.revoke(refresh_token=uwe.grant.refresh_token)
+    house.gmail.revoke(refresh_token=held(uwe.grant).refresh_token)
     house.gmail.expire_access_tokens(UWE)
     missed = house.deliver("ann", 2)
     house.catch_up()

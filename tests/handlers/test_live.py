@@ -351,7 +351,7 @@ def with_many_addresses(house: House) -> int:
     with house.store.engine.begin() as db:
         more = [{"contact_id": "ann", "address": one, "loose": loose(one)} for one in MANY]
         db.execute(insert(contact_addresses).values(location_id=1), more)
-    found = house.context.gmail.open
+    found = house.context.open
     with house.store.begin("tests.look") as tx:
         [connection] = tx.of(HERE).connections.of_user("uwe")
         known = tx.of(HERE).contacts.addresses_of("ann")

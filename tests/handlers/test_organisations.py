@@ -37,6 +37,8 @@ from infra.db.tables.mail import mailboxes as mailbox_table
 from infra.db.tables.mail import messages, metadata
 from infra.db.tables.mail import notifications as notification_table
 from infra.db.tables.mail import users as user_table
+from infra.gmail import Gmail
+from infra.gmail.grants import NAME
 from infra.gmail.sign_in import GoogleSignIn
 from infra.secrets import Cipher
 from tests import sweep
@@ -44,6 +46,7 @@ from tests.browser import grant_access
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
 from tests.nowhere import dead_port
+from tests.providers import entered_by
 from tests.scoping import SCOPED
 from tests.walls import walled
 from tests.worlds import KEY, ONE_DATABASE
@@ -403,7 +406,7 @@ class Meanwhile:
     happens: Callable[[], object]
 
     def open(self, grant: Grant) -> Any:
-        mailbox = self.context.gmail.open(grant)
+        mailbox = self.context.open(grant)
         happens = self.happens
 
         class It:
@@ -431,7 +434,7 @@ def test_what_the_newcomer_is_refused_takes_nothing_from_the_first(house: House,
     else:
         again = partial(house.connect, location=MAIN)
         happens = partial(withdraw, house) if trouble == "permission withdrawn" else again
-        trying = replace(house, context=replace(house.context, gmail=Meanwhile(house.context, happens)))
+        trying = replace(house, context=entered_by(house.context, Meanwhile(house.context, happens)))
     before = list(reports.ledger(Query(), house.context, MAIN))
     with pytest.raises((Refused, TryAgain)):
         trying.connect("eva", location=ACME)
@@ -479,14 +482,15 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
         db.execute(insert(messages), [seen | {"message_id": f"x{n:05}"} for n in range(FEWEST + 1)])
     client = tmp_path / "client_secret.json"
     client.write_text(json.dumps(house.gmail.client_file()))
-    context = replace(house.context, sign_in=GoogleSignIn(client))
+    gmail = Gmail(house.gmail.base_url, sign_in=GoogleSignIn(client))
+    context = replace(house.context, providers={NAME: gmail})
     wishes = Wishes(magnet=True, sorting=True, sharing=Sharing.PRIVATE)
     tries: list[str] = []
 
     def once_more(_: int) -> None:
         if not tries:
             url, state = sign_in.begin(
-                "eva", "http://127.0.0.1:4711/", wishes, context=context, location=ACME
+                "eva", "http://127.0.0.1:4711/", wishes, provider=NAME, context=context, location=ACME
             )
             tries.append(state)
             with pytest.raises(Refused, match="just being disconnected"):
@@ -500,6 +504,7 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
         [mailbox_id] = db.scalars(select(mailbox_table.c.id))
     house.catch_up(mailbox_id)
     assert [one.message_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
+    gmail.close()
 
 
 @pytest.mark.rule("T4", "D3-1")

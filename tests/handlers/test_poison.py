@@ -12,6 +12,7 @@ from domain.ledger import TRIES
 from infra.db.tables.mail import mailboxes, steps
 from infra.db.types import db_now
 from infra.gmail import Gmail
+from infra.gmail.grants import NAME
 from infra.local.gmail import GmailServer
 from tests import sweep
 from tests.handlers.conftest import House
@@ -33,7 +34,7 @@ LINES: Mapping[str, dict[str, Any]] = {
 def impatient(house: House, gmail_server: GmailServer) -> Iterator[House]:
     """The house, connected, with little patience for a silent Gmail."""
     gmail = Gmail(gmail_server.url, timeout_seconds=1)
-    patient = replace(house, context=replace(house.context, gmail=gmail))
+    patient = replace(house, context=replace(house.context, providers={NAME: gmail}))
     patient.connect()
     yield patient
     gmail.close()

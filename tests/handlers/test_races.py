@@ -21,6 +21,7 @@ from infra.db.tables.mail import mailboxes, messages, steps
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import OPEN, UWE
+from tests.providers import entered_by, held
 
 
 @pytest.mark.rule("I1", "I9", "E86")
@@ -59,10 +60,9 @@ def test_a_job_in_flight_does_not_undo_a_new_sign_in(house: House, ended: bool) 
         with house.store.begin("tests.old") as tx:
             connection = tx.connections.get(connection_id)
         assert connection is not None
-        assert connection.grant is not None
         connecting.save("uwe", new, Wishes(magnet=True, sorting=True, dry_run=False), context=house.context)
         if ended:
-            house.gmail.revoke(refresh_token=connection.grant.refresh_token)
+            house.gmail.revoke(refresh_token=held(connection.grant).refresh_token)
         else:
             house.gmail.expire_access_tokens(UWE)
 
@@ -70,8 +70,7 @@ def test_a_job_in_flight_does_not_undo_a_new_sign_in(house: House, ended: bool) 
     with house.store.begin("tests.now") as tx:
         connection = tx.connections.get(connection_id)
     assert connection is not None
-    assert connection.grant is not None
-    assert connection.grant.refresh_token == new.refresh_token
+    assert held(connection.grant).refresh_token == held(new).refresh_token
     assert connection.works
 
 
@@ -101,7 +100,7 @@ class _DeafMailbox:
 def test_a_mail_moved_back_after_a_label_call_without_answer_stays_in_the_inbox(house: House) -> None:
     house.connect()
     message_id = house.deliver("ann")
-    replace(house, context=replace(house.context, gmail=_Deaf(house.context.gmail))).catch_up()
+    replace(house, context=entered_by(house.context, _Deaf(house.context))).catch_up()
     assert house.labels(message_id) == {"UNREAD", OPEN}
     house.gmail.change_labels(UWE, [message_id], add=["INBOX"])
     house.let_time_pass()
@@ -121,7 +120,7 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
         """The message is fetched in Spam; then the user rescues it and history tells us at once."""
 
         def open(self, grant: Grant) -> Any:
-            mailbox = house.context.gmail.open(grant)
+            mailbox = house.context.open(grant)
             fetch = mailbox.fetch
 
             class It:
@@ -136,7 +135,7 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
 
             return It()
 
-    matching.match(1, replace(house.context, gmail=Rescuing()))
+    matching.match(1, entered_by(house.context, Rescuing()))
     house.pump()
     assert house.outcomes() == {message_id: "label.open"}
     assert house.notified() == [message_id]
@@ -195,7 +194,7 @@ def test_a_watch_renewed_in_flight_does_not_revive_a_mailbox_that_was_switched_o
 
     class Off:
         def open(self, grant: Grant) -> Any:
-            mailbox = house.context.gmail.open(grant)
+            mailbox = house.context.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -207,7 +206,7 @@ def test_a_watch_renewed_in_flight_does_not_revive_a_mailbox_that_was_switched_o
 
             return It()
 
-    watches.renew_watch(1, replace(house.context, gmail=Off()))
+    watches.renew_watch(1, entered_by(house.context, Off()))
     assert house.gmail.dump(UWE).watched_topic is None
     with house.store.engine.connect() as db:
         row = db.execute(select(mailboxes.c.cursor, mailboxes.c.sync_due_at, mailboxes.c.watch_due_at)).one()

@@ -13,6 +13,7 @@ from infra.db.tables.mail import mailboxes, messages
 from infra.local.gmail.control.client import Mail
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail
+from tests.providers import entered_by
 
 
 def known(house: House) -> dict[str, str]:
@@ -82,7 +83,7 @@ class Dying:
         self._house = house
 
     def open(self, grant: Grant) -> Any:
-        mailbox = self._house.context.gmail.open(grant)
+        mailbox = self._house.context.open(grant)
 
         class It:
             def __getattr__(self, name: str) -> Any:
@@ -102,7 +103,7 @@ def test_a_listing_that_dies_in_the_middle_is_repeated_and_nothing_is_doubled(ho
     last_success(house, hours=1)
     began_at = cursor(house)
     with pytest.raises(Killed):
-        replace(house, context=replace(house.context, gmail=Dying(house))).catch_up_only()
+        replace(house, context=entered_by(house.context, Dying(house))).catch_up_only()
     assert len(known(house)) == 500, "what was listed stays"
     assert cursor(house) == began_at, "but the cursor waits for the last page"
     house.queue.redis.flushall()

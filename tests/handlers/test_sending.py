@@ -31,6 +31,7 @@ from infra.local.gmail.control.client import DumpedMessage
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
+from tests.providers import changed
 from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -266,7 +267,7 @@ def test_a_grant_that_lets_us_only_read_is_refused(house: House, uwe: int) -> No
         [one] = tx.of(HERE).connections.of_user("uwe")
         assert one.grant is not None
         scopes = ("https://www.googleapis.com/auth/gmail.readonly",)
-        tx.connections.keep_grant(one, replace(one.grant, scopes=scopes))
+        tx.connections.keep_grant(one, changed(one.grant, scopes=scopes))
     with pytest.raises(Refused, match="only read"):
         drafts.ask(TO_ANN, house.context)
     assert nothing_left(house)

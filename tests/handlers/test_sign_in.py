@@ -13,18 +13,20 @@ from sqlalchemy import func, insert, select, text
 from domain.connections import Sharing, Wishes
 from domain.errors import Refused, TryAgain
 from domain.mailboxes import Grant
-from domain.scopes import Scope
 from handlers.connections import sign_in
 from handlers.connections.connecting import save
 from handlers.connections.disconnecting import disconnect
 from handlers.context import Context
 from infra.db.tables.mail import connections, mailboxes, sign_ins, users
 from infra.gmail import Gmail, ServiceAccount
+from infra.gmail.grants import NAME
+from infra.gmail.scopes import Scope
 from infra.gmail.sign_in import GoogleSignIn
 from infra.local.gmail import GmailServer
 from tests.browser import grant_access
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
+from tests.providers import changed, granted, held
 from tests.worlds import ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -37,10 +39,12 @@ SERVICE = "lodestone@local.iam.gserviceaccount.com"
 
 
 @pytest.fixture
-def context(house: House, tmp_path: Path) -> Context:
+def context(house: House, gmail_server: GmailServer, tmp_path: Path) -> Iterator[Context]:
     """The house's, with an OAuth client; Uwe's account is there."""
     house.gmail.create_mailbox(UWE)
-    return replace(house.context, sign_in=GoogleSignIn(client_file(house, tmp_path)))
+    gmail = Gmail(gmail_server.url, sign_in=GoogleSignIn(client_file(house, tmp_path)))
+    yield replace(house.context, providers={NAME: gmail})
+    gmail.close()
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ def serving(house: House, gmail_server: GmailServer, account: ServiceAccount) ->
     """The house's, with that service account."""
     house.gmail.create_mailbox(UWE)
     gmail = Gmail(gmail_server.url, service_account=account)
-    yield replace(house.context, gmail=gmail)
+    yield replace(house.context, providers={NAME: gmail})
     gmail.close()
 
 
@@ -67,7 +71,7 @@ def client_file(house: House, folder: Path) -> Path:
 
 
 def begin(context: Context, wishes: Wishes = PRIVATE, user: str = "uwe", **options: Any) -> tuple[str, str]:
-    return sign_in.begin(user, BACK, wishes, **options, context=context)
+    return sign_in.begin(user, BACK, wishes, provider=NAME, **options, context=context)
 
 
 def asked(url: str) -> dict[str, str]:
@@ -106,7 +110,7 @@ def grant_of(house: House, connection_id: int) -> Grant:
 def lives(grant: Grant, context: Context) -> bool:
     """Whether Google still gives an access token for it."""
     try:
-        context.gmail.open(replace(grant, access_token=None, expires_at=None)).address()
+        context.open(changed(grant, access_token=None, expires_at=None)).address()
     except Exception:
         return False
     return True
@@ -129,7 +133,7 @@ def test_whoever_signs_in_on_googles_page_is_connected(house: House, context: Co
     assert rows(house) == (0, 1, 1)
     grant = grant_of(house, connection_id)
     assert lives(grant, context)
-    assert set(grant.scopes) == {Scope.READONLY, Scope.COMPOSE}
+    assert set(held(grant).scopes) == {Scope.READONLY, Scope.COMPOSE}
 
 
 @pytest.mark.rule("I10")
@@ -381,7 +385,7 @@ def test_a_feature_that_needs_more_sends_the_user_to_google_again(house: House, 
 @pytest.mark.rule("Z9")
 def test_a_grant_of_too_few_scopes_switches_nothing_on(house: House) -> None:
     made = house.gmail.create_mailbox(UWE, scopes=[Scope.READONLY, Scope.COMPOSE])
-    grant = replace(house.grant(UWE), refresh_token=made["refresh_token"], scopes=tuple(made["scopes"]))
+    grant = granted(made, scopes=tuple(made["scopes"]))
     with pytest.raises(Refused, match=r"gmail\.modify \(to put customers' mail under labels"):
         save("uwe", grant, SORTING, context=house.context)
     assert rows(house) == (0, 0, 0)
@@ -406,31 +410,24 @@ def test_google_away_is_said_and_leaves_nothing(house: House, context: Context) 
 class TestDelegation:
     """A service account enters where the administrator lets it; nobody signs in."""
 
-    def delegate(
-        self, account: ServiceAccount, context: Context, wishes: Wishes, address: str = UWE
-    ) -> tuple[int, str]:
-        grant = account.grant(address, sign_in.delegated_scopes("uwe", wishes, context))
-        return sign_in.delegate("uwe", grant, wishes, context=context)
+    def delegate(self, context: Context, wishes: Wishes, address: str = UWE) -> tuple[int, str]:
+        return sign_in.delegate("uwe", address, wishes, provider=NAME, context=context)
 
-    def test_a_mailbox_is_entered_watched_and_left(
-        self, house: House, serving: Context, account: ServiceAccount
-    ) -> None:
+    def test_a_mailbox_is_entered_watched_and_left(self, house: House, serving: Context) -> None:
         house.gmail.service_account(SERVICE, [Scope.MODIFY])
-        connection_id, address = self.delegate(account, serving, SORTING)
+        connection_id, address = self.delegate(serving, SORTING)
         assert address == UWE
-        grant = grant_of(house, connection_id)
+        grant = held(grant_of(house, connection_id))
         assert (grant.subject, grant.refresh_token) == (UWE, "")
         assert house.gmail.dump(UWE).watched_topic == serving.topic
         assert disconnect("uwe", serving) == 1
         assert house.gmail.dump(UWE).watched_topic is None
         assert rows(house) == (0, 0, 0)
 
-    def test_what_is_not_delegated_is_told_to_the_administrator(
-        self, house: House, serving: Context, account: ServiceAccount
-    ) -> None:
+    def test_what_is_not_delegated_is_told_to_the_administrator(self, house: House, serving: Context) -> None:
         house.gmail.service_account(SERVICE, [Scope.READONLY])
         with pytest.raises(Refused, match=r"domain-wide delegation for .*gmail\.modify"):
-            self.delegate(account, serving, SORTING)
+            self.delegate(serving, SORTING)
         with pytest.raises(Refused, match="domain-wide delegation"):
-            self.delegate(account, serving, SORTING, "nobody@firm.example")
+            self.delegate(serving, SORTING, "nobody@firm.example")
         assert rows(house) == (0, 0, 0)

@@ -21,10 +21,12 @@ from handlers.timing import Timing
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import deals, decisions, messages, notifications, steps
 from infra.gmail import Gmail
+from infra.gmail.grants import NAME
 from infra.local.gmail import GmailServer
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import OPEN, UWE, mail
+from tests.providers import entered_by
 from tests.worlds import ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -196,7 +198,7 @@ def test_a_call_that_trickles_on_and_on_is_cut_and_costs_its_mail_a_try(
 ) -> None:
     house.connect()
     gmail = Gmail(gmail_server.url, timeout_seconds=0.4)
-    house = replace(house, context=replace(house.context, gmail=gmail))
+    house = replace(house, context=replace(house.context, providers={NAME: gmail}))
     bad, good = house.deliver("ann", 1), house.deliver("ann", 2)
     house.gmail.fault("trickle", ["messages.get"], mailbox=UWE, message_id=bad, delay=0.05)
     house.catch_up()
@@ -247,7 +249,7 @@ def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House,
         """The claim passes on while Gmail answers."""
 
         def open(self, grant: Any) -> Any:
-            mailbox = house.context.gmail.open(grant)
+            mailbox = house.context.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -265,7 +267,7 @@ def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House,
 
             return It()
 
-    replace(house, context=replace(house.context, gmail=Slept())).catch_up()
+    replace(house, context=entered_by(house.context, Slept())).catch_up()
     assert calls == [call]
     with house.store.engine.connect() as db:
         row = db.execute(select(decisions).where(decisions.c.message_id == first.id)).one()

@@ -16,6 +16,7 @@ from infra.db.tables.mail import decisions, mailboxes, notifications, steps
 from tests.handlers.conftest import House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
+from tests.providers import entered_by
 from tests.worlds import ONE_DATABASE
 from workers.cli.explaining import in_words
 
@@ -410,7 +411,7 @@ def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) 
         """The user makes room and saves the settings while our call is refused."""
 
         def open(self, grant: Any) -> Any:
-            mailbox = house.context.gmail.open(grant)
+            mailbox = house.context.open(grant)
             ensure = mailbox.ensure_labels
 
             class It:
@@ -426,7 +427,7 @@ def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) 
 
             return It()
 
-    replace(house, context=replace(house.context, gmail=Freed())).catch_up()
+    replace(house, context=entered_by(house.context, Freed())).catch_up()
     house.let_time_pass()
     labels.sort(1, house.context)
     assert house.outcomes() == {message_id: "label.open"}

@@ -20,15 +20,17 @@ from sqlalchemy import delete, update
 
 from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
-from domain.mailboxes import Grant
 from handlers.connections import connecting
 from handlers.context import Context
 from handlers.mailboxes import pushes
 from handlers.ports.store import Transaction
 from handlers.timing import Timing
+from handlers.units import Tally
 from infra.db.store import Store
 from infra.db.tables.mail import decisions, mailboxes, notifications, steps
 from infra.gmail import Gmail
+from infra.gmail.costs import NEW_QUOTA
+from infra.gmail.grants import NAME
 from infra.local.gmail import GmailControl, GmailServer
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
@@ -44,6 +46,7 @@ from tests.chaos.places import MAIN
 from tests.chaos.plan import HANDS, LABELS, TALKERS, Hand, Upheaval
 from tests.chaos.user import User
 from tests.handlers.conftest import LONG_AGO
+from tests.providers import granted
 from workers.demo.canary import Canaries
 from workers.jobs import woken_by
 
@@ -128,9 +131,10 @@ class Life(RuleBasedStateMachine):
         self.gmail = GmailControl(self.parts.gmail.url)
         self.context = Context(
             self.store,
-            self.api,
+            {NAME: self.api},
             RedisQueue(self.parts.redis, self.events.append),
             owner="test",
+            tally=Tally(NEW_QUOTA),
             timing=Timing(redrive_after=0),
             topic="projects/p/topics/gmail",
             as_of=datetime.fromisoformat(AS_OF),
@@ -147,7 +151,7 @@ class Life(RuleBasedStateMachine):
         """The user sees a failure at once and tries again until it works."""
         self.gmail.clear_faults()
         made = self.gmail.create_mailbox(self.box.address, [self.box.alias])
-        grant = Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
+        grant = granted(made)
         wishes = Wishes(magnet, sorting, dry_run, Sharing.PRIVATE)
         connecting.save(self.box.name, grant, wishes, context=self.context)
 

@@ -7,9 +7,10 @@ from structlog.testing import capture_logs
 from domain.errors import Slowed
 from domain.quota import Purpose, Quota
 from handlers.units import Tally
+from infra.gmail.costs import NEW_QUOTA
 from infra.queue import RedisQueue
 
-SMALL = Quota(mailbox_minute=1_000, project_minute=100_000, project_day=1_000_000)
+SMALL = Quota(mailbox_minute=1_000, project_minute=100_000, read=20, project_day=1_000_000)
 
 
 @pytest.mark.rule("E87")
@@ -28,9 +29,9 @@ def test_the_nearer_a_minute_is_to_its_end_the_fewer_things_begin(
     queue: RedisQueue, used: float, passed: set[str], of: str
 ) -> None:
     """What another process has spent counts as well."""
-    quota = Quota(mailbox_minute=1_000, project_minute=100_000)
+    quota = Quota(mailbox_minute=1_000, project_minute=100_000, read=20)
     if of == "project":
-        quota = Quota(mailbox_minute=100_000, project_minute=1_000)
+        quota = Quota(mailbox_minute=100_000, project_minute=1_000, read=20)
     another, mine = Tally(quota, "another"), Tally(quota, "mine")
     another.add(1, Purpose.MATCH, round(1_000 * used))
     another.tell(queue)
@@ -75,7 +76,7 @@ def test_without_redis_nothing_is_held_back(queue: RedisQueue, redis: Redis) -> 
 
 def test_a_lone_mail_and_an_idle_sweep_tell_nobody_at_once(queue: RedisQueue) -> None:
     """What is told is summed up: only what adds up to a part of the minute asks Redis."""
-    tally = Tally(Quota())
+    tally = Tally(NEW_QUOTA)
     for purpose, units in ((Purpose.PUSH, 2), (Purpose.MATCH, 20), (Purpose.SORT, 5), (Purpose.SWEEP, 1)):
         with tally.reserved(1, purpose, units, RedisQueue(Redis(port=1), lambda event: None)):
             tally.add(1, purpose, units)
@@ -88,7 +89,7 @@ def test_a_lone_mail_and_an_idle_sweep_tell_nobody_at_once(queue: RedisQueue) ->
 
 @pytest.mark.rule("E87")
 def test_what_is_nearly_used_up_is_said_once(queue: RedisQueue) -> None:
-    quota = Quota(mailbox_minute=1_000, project_minute=2_000, project_day=10_000)
+    quota = Quota(mailbox_minute=1_000, project_minute=2_000, read=20, project_day=10_000)
     with capture_logs() as logs:
         for owner in ("one", "two"):
             tally = Tally(quota, owner)

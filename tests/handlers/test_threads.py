@@ -16,6 +16,7 @@ from infra.db.tables.mail import contact_addresses, deal_contacts, deals, decisi
 from infra.local.gmail.control.client import Delivered
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
+from tests.providers import entered_by
 from tests.worlds import ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -339,7 +340,7 @@ class Breaking:
 def cut(house: House, call: str, when: str, error: Exception | None = None) -> None:
     """The mail is caught up until the job dies at this call."""
     broken = replace(
-        house, context=replace(house.context, gmail=Breaking(house.context.gmail, call, when, error or Cut()))
+        house, context=entered_by(house.context, Breaking(house.context, call, when, error or Cut()))
     )
     with suppress(Cut):
         broken.catch_up()
@@ -425,7 +426,7 @@ def test_a_category_that_changed_since_a_crash_replaces_our_own_label(house: Hou
     house.let_time_pass()
     house.queue.redis.flushall()
     if told:  # history tells of the first label while the second is being put
-        broken = replace(house.context, gmail=Breaking(house.context.gmail, "labels_of", "before", Cut()))
+        broken = entered_by(house.context, Breaking(house.context, "labels_of", "before", Cut()))
         with suppress(Cut):
             labels.sort(1, broken)
         house.catch_up_only()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from infra.db.tables.mail import connections, decisions, messages
 from tests.handlers.conftest import House
 from tests.handlers.test_threads import Breaking, Cut, answered
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
+from tests.providers import entered_by
 from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -170,9 +170,9 @@ def test_whoever_is_killed_half_way_begins_again(house: House, when: str, told: 
     house.connect()
     message_id = house.deliver("ann")
     house.catch_up()
-    broken = Breaking(house.context.gmail, "change_labels", when, Cut())
+    broken = Breaking(house.context, "change_labels", when, Cut())
     with suppress(Cut):
-        undo(house, context=replace(house.context, gmail=broken))
+        undo(house, context=entered_by(house.context, broken))
     assert undone(house) == set()
     if told:
         house.catch_up()
@@ -289,7 +289,7 @@ def test_nobody_sorts_meanwhile_and_whoever_came_is_asked_again(house: House) ->
 
     class Meanwhile:
         def open(self, grant: Grant) -> Any:
-            mailbox = house.context.gmail.open(grant)
+            mailbox = house.context.open(grant)
 
             class It:
                 def __getattr__(self, name: str) -> Any:
@@ -302,7 +302,7 @@ def test_nobody_sorts_meanwhile_and_whoever_came_is_asked_again(house: House) ->
 
             return It()
 
-    undo(house, context=replace(house.context, gmail=Meanwhile()))
+    undo(house, context=entered_by(house.context, Meanwhile()))
     house.pump()
     assert house.labels(new) == {UNREAD, OPEN}
 
@@ -330,12 +330,12 @@ def test_its_turn_lasts_as_long_as_the_work(house: House, redis: Redis) -> None:
     class Slow:
         def open(self, grant: Grant) -> Any:
             redis.pexpire(turn, 5_000)
-            return house.context.gmail.open(grant)
+            return house.context.open(grant)
 
     with house.store.begin("tests.mailbox") as tx:
         mailbox = tx.mailboxes.get(1)
     assert mailbox is not None
     left: list[Any] = []
-    context = replace(house.context, gmail=Slow())
+    context = entered_by(house.context, Slow())
     Undoing(mailbox, AGES_AGO, context, False, lambda _: None, lambda _: left.append(redis.pttl(turn))).undo()
     assert [milliseconds > 5_000 for milliseconds in left] == [True]

@@ -10,10 +10,11 @@ from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from domain.events import ComparisonDue, Event, MailboxChanged
-from domain.quota import Purpose, Quota, quota_day
+from domain.quota import Purpose, Quota
 from handlers import spending
 from handlers.units import Tally
 from infra.db.tables.mail import connections
+from infra.gmail.costs import PACIFIC
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_watches import change, state
@@ -22,7 +23,7 @@ from tests.worlds import ONE_DATABASE
 
 pytestmark = ONE_DATABASE
 
-SMALL = Quota(mailbox_minute=1_000, project_minute=100_000, project_day=1_000_000)
+SMALL = Quota(mailbox_minute=1_000, project_minute=100_000, read=20, project_day=1_000_000)
 
 OF_UNITS = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) unit")
 
@@ -31,7 +32,7 @@ def spent(house: House) -> Mapping[str, int]:
     """What the ledger says of the day, by purpose."""
     spending.write_down(house.context)
     with house.store.begin("tests.day") as tx:
-        day = tx.units.of_day(quota_day(datetime.now(UTC)))
+        day = tx.units.of_day(datetime.now(PACIFIC).date())
     return {purpose.value: units for purpose, units in day.by_purpose.items() if units}
 
 

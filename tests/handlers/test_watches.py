@@ -20,6 +20,7 @@ from infra.db.types import db_now
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
+from tests.providers import entered_by
 from tests.worlds import ONE_DATABASE, let_pass
 
 pytestmark = ONE_DATABASE
@@ -249,9 +250,9 @@ def test_two_renewals_of_one_mailbox_never_meet(watched: House) -> None:
 
         def open(self, grant: Grant) -> Any:
             watches.renew_watch(1, watched.context)
-            return watched.context.gmail.open(grant)
+            return watched.context.open(grant)
 
-    watches.renew_watch(1, replace(watched.context, gmail=Meanwhile()))
+    watches.renew_watch(1, entered_by(watched.context, Meanwhile()))
     assert watched.gmail.counters().calls_of("watch") == 1
 
 

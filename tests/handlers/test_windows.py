@@ -22,6 +22,7 @@ from infra.queue import BACKLOG
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN, UWE, mail
+from tests.providers import entered_by, held
 from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -57,7 +58,7 @@ class _InterruptedMailbox:
 
 def interrupted(house: House, happens: Any) -> House:
     """The same house, where `happens` is called with the name of each call into Gmail that matters."""
-    return replace(house, context=replace(house.context, gmail=Interrupted(house.context.gmail, happens)))
+    return replace(house, context=entered_by(house.context, Interrupted(house.context, happens)))
 
 
 @pytest.mark.rule("I8")
@@ -262,8 +263,7 @@ def test_when_one_grant_is_gone_the_next_is_tried(house: House) -> None:
         second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
         since = connection.features.magnet_since
         tx.connections.change(second, Features(magnet_since=since), dry_run=False)
-        assert connection.grant is not None
-        house.gmail.revoke(refresh_token=connection.grant.refresh_token)
+        house.gmail.revoke(refresh_token=held(connection.grant).refresh_token)
     house.gmail.expire_access_tokens(UWE)
     message_id = house.deliver("ann")
     house.catch_up()

@@ -8,6 +8,7 @@ from domain.mailboxes import Grant
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer
 from tests.hostile.readings import UWE
+from tests.providers import granted
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def control(server: GmailServer) -> GmailControl:
 def grant(control: GmailControl) -> Grant:
     """A grant for Uwe's mailbox."""
     made = control.create_mailbox(UWE)
-    return Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
+    return granted(made)
 
 
 @pytest.fixture(scope="module")

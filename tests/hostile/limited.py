@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from domain.mail.messages import Fetched, read
-from domain.mailboxes import Grant
 from infra.gmail import Gmail
 from tests.hostile.huge import SHOWN
 from tests.hostile.readings import UWE
+from tests.providers import granted
 
 SECONDS = 10
 MEGABYTES = 100
@@ -58,7 +58,7 @@ def _limit() -> None:
 
 def _read(message_id: str, asked: dict[str, Any]) -> dict[str, Any]:
     gmail = Gmail(asked["url"], timeout_seconds=60)
-    found = gmail.open(Grant(**asked["grant"])).fetch([message_id])[message_id]
+    found = gmail.open(granted(asked["grant"])).fetch([message_id])[message_id]
     if not isinstance(found, Fetched):
         return {"refused": str(found)}
     message = read(found, frozenset({UWE}))

@@ -12,6 +12,7 @@ from domain.mailboxes import Grant
 from infra.local.gmail import GmailControl, GmailServer
 from tests.hostile.huge import HUGE
 from tests.hostile.readings import UWE
+from tests.providers import held
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +24,8 @@ def readings(server: GmailServer, control: GmailControl, grant: Grant) -> dict[s
     """Every huge mail's reading by its name, None where the limits were exceeded."""
     ids = {name: control.deliver(UWE, huge.make()).id for name, huge in HUGE.items()}
     known = {
-        name: getattr(grant, name) for name in ("client_id", "client_secret", "refresh_token", "token_uri")
+        name: getattr(held(grant), name)
+        for name in ("client_id", "client_secret", "refresh_token", "token_uri")
     }
     asked = {"url": server.url, "grant": known, "ids": list(ids.values())}
     command = [sys.executable, "-m", "tests.hostile.limited"]

@@ -9,6 +9,7 @@ import pytest
 from domain.mailboxes import Grant
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer
+from tests.providers import granted
 
 NUMBERS = count(1)
 
@@ -58,4 +59,4 @@ def mailbox(gmail: Gmail, grant: Grant) -> GmailMailbox:
 
 def grant_of(user: dict[str, Any]) -> Grant:
     """An authorized user of the local Gmail as a grant."""
-    return Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
+    return granted(user)

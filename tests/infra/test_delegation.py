@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,10 +10,12 @@ import pytest
 from domain.errors import GrantRefused, NotDelegated, TryAgain, UnknownAddress
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant
-from domain.scopes import Scope
+from domain.permissions import Permission
 from infra.gmail import Gmail, GmailMailbox, NoServiceAccount, ServiceAccount
+from infra.gmail.scopes import Scope
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.http.errors import NO_TOKEN
+from tests.providers import changed, held
 
 SERVICE = "lodestone@local.iam.gserviceaccount.com"
 TOPIC = "projects/lodestone/topics/gmail"
@@ -39,7 +40,7 @@ def delegating(server: GmailServer, key: Path) -> Iterator[Gmail]:
 @pytest.fixture
 def delegated(key: Path, grant: Grant, address: str) -> Grant:
     """The service account's grant for the mailbox of `address`."""
-    return ServiceAccount(key).grant(address, [Scope.READONLY])
+    return ServiceAccount(key).grant(address, [Permission.READ])
 
 
 def test_a_mailbox_is_entered_with_one_token_for_many_calls(
@@ -49,8 +50,9 @@ def test_a_mailbox_is_entered_with_one_token_for_many_calls(
     assert mailbox.address() == address
     assert mailbox.watch(TOPIC).expires_at > datetime.now(UTC)
     kept = mailbox.grant
-    assert kept.expires_at is not None
-    assert timedelta(minutes=58) < kept.expires_at - datetime.now(UTC) <= timedelta(hours=1)
+    expires_at = held(kept).expires_at
+    assert expires_at is not None
+    assert timedelta(minutes=58) < expires_at - datetime.now(UTC) <= timedelta(hours=1)
     assert delegating.open(kept).address() == address
     assert control.counters().token_requests == 1
     control.expire_access_tokens(address)
@@ -67,7 +69,7 @@ def test_what_the_administrator_takes_away_may_come_back(
     mailbox = delegating.open(delegated)
     mailbox.cursor_now()
     control.service_account(SERVICE)
-    control.expire_access_tokens(delegated.subject or "")
+    control.expire_access_tokens(held(delegated).subject or "")
     for opened in (mailbox, delegating.open(delegated)):
         with pytest.raises(NotDelegated, match=r"^unauthorized_client$") as refused:
             opened.cursor_now()
@@ -82,7 +84,7 @@ def test_what_the_administrator_takes_away_may_come_back(
 def test_an_address_that_google_does_not_know_is_told_as_that(delegating: Gmail, delegated: Grant) -> None:
     for call in (GmailMailbox.cursor_now, GmailMailbox.own_addresses):
         with pytest.raises(UnknownAddress, match=r"^invalid_grant$"):
-            call(delegating.open(replace(delegated, subject="nobody@example.com")))
+            call(delegating.open(changed(delegated, subject="nobody@example.com")))
 
 
 def test_every_call_and_each_part_of_a_batch_names_the_mailbox_and_no_address(
@@ -91,9 +93,11 @@ def test_every_call_and_each_part_of_a_batch_names_the_mailbox_and_no_address(
     account = ServiceAccount(key)
     other = "bea@example.com"
     control.create_mailbox(other)
-    for mailbox in (delegated, delegated, account.grant(other, [Scope.READONLY])):
+    for mailbox in (delegated, delegated, account.grant(other, [Permission.READ])):
         opened = delegating.open(mailbox)
-        ids = [control.deliver(mailbox.subject or "", b"From: x@example.com\r\n\r\n").id for _ in range(3)]
+        ids = [
+            control.deliver(held(mailbox).subject or "", b"From: x@example.com\r\n\r\n").id for _ in range(3)
+        ]
         assert all(isinstance(one, Fetched) for one in opened.fetch(ids).values())
         opened.watch(TOPIC)
         opened.stop_watch()
@@ -113,8 +117,8 @@ def test_a_mailbox_has_its_own_quota(
 ) -> None:
     control.create_mailbox("bea@example.com")
     control.quota(enforced=True, per_minute=2)
-    for subject in (delegated.subject, "bea@example.com"):
-        opened = delegating.open(replace(delegated, subject=subject))
+    for subject in (held(delegated).subject, "bea@example.com"):
+        opened = delegating.open(changed(delegated, subject=subject))
         assert opened.cursor_now()
         assert opened.cursor_now()
         with pytest.raises(TryAgain, match="userRateLimitExceeded"):
@@ -152,7 +156,7 @@ def test_no_key_shows(key: Path, delegated: Grant, delegating: Gmail) -> None:
     account = ServiceAccount(key)
     mailbox = delegating.open(delegated)
     mailbox.cursor_now()
-    token = mailbox.grant.access_token
+    token = held(mailbox.grant).access_token
     assert token
     shown = "".join(
         repr(value) for value in (account, delegated, mailbox, mailbox.grant, *vars(mailbox).values())

@@ -22,6 +22,7 @@ from infra.gmail.batch import Batch
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.control.client import Mail
 from infra.local.gmail.quota import TABLES
+from tests.providers import held
 
 TOPIC = "projects/lodestone/topics/gmail"
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nA secret.\r\n"
@@ -42,7 +43,7 @@ def assert_counted(mailbox: GmailMailbox, control: GmailControl, address: str) -
     assert mailbox.spent.requests == counters.http_requests + counters.token_requests
 
 
-def as_port(gmail: Gmail) -> providers.Gmail:
+def as_port(gmail: Gmail) -> providers.MailProvider:
     """mypy is the test."""
     return gmail
 
@@ -175,7 +176,7 @@ def test_the_text_of_a_mail_is_never_asked_for(
     mailbox.cursor_now()
     place = urlsplit(api_at(f"{server.url}/").get_full(message_id).uri)
     connection = HTTPConnection(place.netloc)
-    headers = {"Authorization": f"Bearer {mailbox.grant.access_token}"}
+    headers = {"Authorization": f"Bearer {held(mailbox.grant).access_token}"}
     connection.request("GET", f"{place.path}?{place.query}", headers=headers)
     answer = connection.getresponse().read()
     connection.close()

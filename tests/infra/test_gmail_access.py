@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from signal import SIGKILL
@@ -18,6 +17,7 @@ from domain.mailboxes import Grant
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer
 from tests.infra.conftest import grant_of
+from tests.providers import changed, held
 
 TOPIC = "projects/lodestone/topics/gmail"
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nA secret.\r\n"
@@ -37,18 +37,19 @@ def test_a_revoked_grant_is_gone(gmail: Gmail, grant: Grant, mailbox: GmailMailb
 def test_an_access_token_is_kept_until_it_expires(
     gmail: Gmail, mailbox: GmailMailbox, control: GmailControl
 ) -> None:
-    assert mailbox.grant.access_token is None
+    assert held(mailbox.grant).access_token is None
     mailbox.cursor_now()
     kept = mailbox.grant
-    assert kept.expires_at is not None
-    assert timedelta(minutes=59) < kept.expires_at - datetime.now(UTC) <= timedelta(hours=1)
+    expires_at = held(kept).expires_at
+    assert expires_at is not None
+    assert timedelta(minutes=59) < expires_at - datetime.now(UTC) <= timedelta(hours=1)
     again = gmail.open(kept)
     again.cursor_now()
     assert again.grant == kept
     assert control.counters().token_requests == 1
-    late = gmail.open(replace(kept, expires_at=datetime.now(UTC) + timedelta(minutes=1)))
+    late = gmail.open(changed(kept, expires_at=datetime.now(UTC) + timedelta(minutes=1)))
     late.fetch(["18a", "18b"])
-    assert late.grant.access_token != kept.access_token
+    assert held(late.grant).access_token != held(kept).access_token
     assert control.counters().token_requests == 2
 
 
@@ -82,7 +83,7 @@ def test_a_token_server_that_is_away_is_asked_once_and_later(
         assert (mailbox.spent.units, mailbox.spent.requests) == (0, 1)
     control.clear_faults()
     with pytest.raises(TryAgain, match=r"^invalid_client$"):
-        gmail.open(replace(grant, client_secret="another")).cursor_now()
+        gmail.open(changed(grant, client_secret="another")).cursor_now()
 
 
 def test_threads_do_not_mix_their_mailboxes(gmail: Gmail, control: GmailControl) -> None:
@@ -100,18 +101,19 @@ def test_threads_do_not_mix_their_mailboxes(gmail: Gmail, control: GmailControl)
 def test_no_secret_shows(mailbox: GmailMailbox, grant: Grant) -> None:
     mailbox.cursor_now()
     shown = "".join(repr(value) for value in (mailbox, mailbox.grant, *vars(mailbox).values()))
-    assert mailbox.grant.access_token
-    for secret in (grant.refresh_token, grant.client_secret, mailbox.grant.access_token):
+    token = held(mailbox.grant).access_token
+    assert token
+    for secret in (held(grant).refresh_token, held(grant).client_secret, token):
         assert secret not in shown
 
 
 DYING = """
 import sys
 from domain.sorting import LabelChange
-from domain.mailboxes import Grant
-from infra.gmail import Gmail
+from infra.gmail import Gmail, GoogleGrant
 url, message_id, *grant = sys.argv[1:]
-Gmail(url).open(Grant(*grant)).change_labels({message_id: LabelChange(frozenset({"STARRED"}), frozenset())})
+mailbox = Gmail(url).open(GoogleGrant(*grant).written())
+mailbox.change_labels({message_id: LabelChange(frozenset({"STARRED"}), frozenset())})
 """
 
 
@@ -138,10 +140,10 @@ def test_a_test_can_make_us_die_on_either_side_of_a_call(
     arguments = [
         server.url,
         message_id,
-        grant.client_id,
-        grant.client_secret,
-        grant.refresh_token,
-        grant.token_uri,
+        held(grant).client_id,
+        held(grant).client_secret,
+        held(grant).refresh_token,
+        held(grant).token_uri,
     ]
     root = str(Path(infra.__path__[0]).parent)
     ended = subprocess.run(

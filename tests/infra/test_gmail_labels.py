@@ -12,6 +12,7 @@ from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.control.client import Mail
 from infra.local.gmail.labels import MAX_LABELS
+from tests.providers import granted
 
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n"
 STAR = LabelChange(frozenset({"STARRED"}), frozenset())
@@ -22,7 +23,7 @@ UNKNOWN = LabelChange(frozenset({"Label_999"}), frozenset())
 @pytest.fixture
 def grant(control: GmailControl, address: str) -> Grant:
     user = control.create_mailbox(address)
-    return Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
+    return granted(user)
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from domain.errors import (
     UnknownAddress,
 )
 from domain.mail.messages import Fetched
-from domain.mailboxes import Grant
 from infra.gmail import Gmail, GmailMailbox
 from infra.gmail.errors import of_token, read
 from infra.local.gmail import GmailControl, GmailServer
+from tests.providers import granted, held
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RAW = b"From: Bob <bob@example.com>\r\nSubject: Hello\r\n\r\nHi.\r\n"
@@ -32,9 +32,7 @@ RAW = b"From: Bob <bob@example.com>\r\nSubject: Hello\r\n\r\nHi.\r\n"
 def mailbox(server: GmailServer, control: GmailControl, address: str) -> Iterator[GmailMailbox]:
     gmail = Gmail(server.url, timeout_seconds=5)
     user = control.create_mailbox(address)
-    mailbox = gmail.open(
-        Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
-    )
+    mailbox = gmail.open(granted(user))
     mailbox.cursor_now()
     yield mailbox
     gmail.close()
@@ -100,7 +98,7 @@ def test_a_scope_that_was_not_granted_is_final(
 ) -> None:
     gmail = Gmail(server.url)
     user = control.create_mailbox(address, scopes=["https://www.googleapis.com/auth/gmail.labels"])
-    grant = Grant(user["client_id"], user["client_secret"], user["refresh_token"], user["token_uri"])
+    grant = granted(user)
     with pytest.raises(GiveUp, match=r"^insufficientPermissions$"):
         gmail.open(grant).fetch(["18a", "18b"])
     gmail.close()
@@ -151,7 +149,7 @@ def test_errors_carry_reasons_and_nothing_else(
 ) -> None:
     caplog.set_level(logging.INFO)
     message_id = control.deliver(address, RAW).id
-    token = str(mailbox.grant.access_token)
+    token = str(held(mailbox.grant).access_token)
     for kind in ("403.userRateLimitExceeded", "403.domainPolicy", "500", "401"):
         control.clear_faults()
         control.fault(kind)

@@ -14,9 +14,9 @@ import pytest
 
 from domain.errors import TryAgain
 from domain.mail.messages import Fetched
-from domain.mailboxes import ChangeKind, Grant
+from domain.mailboxes import ChangeKind
 from domain.sorting import LABEL_NAMES, Category, LabelChange
-from infra.gmail import Gmail, GmailMailbox
+from infra.gmail import Gmail, GmailMailbox, GoogleGrant
 
 Answer = bytes | Callable[[bytes], bytes]
 STAR = LabelChange(frozenset({"STARRED"}), frozenset())
@@ -77,7 +77,9 @@ def google() -> Iterator[Script]:
 @pytest.fixture
 def mailbox(google: Script) -> Iterator[GmailMailbox]:
     gmail = Gmail(google.url, timeout_seconds=2)
-    yield gmail.open(Grant("client", "secret", "refresh", f"{google.url}/token", access_token="access"))
+    yield gmail.open(
+        GoogleGrant("client", "secret", "refresh", f"{google.url}/token", access_token="access").written()
+    )
     gmail.close()
 
 
@@ -250,7 +252,9 @@ def test_silence_ends_and_its_late_answer_is_nobody_s(google: Script, mailbox: G
 )
 def test_an_answer_that_trickles_on_and_on_is_cut_whatever_its_form(google: Script, head: bytes) -> None:
     gmail = Gmail(google.url, timeout_seconds=0.25)
-    mailbox = gmail.open(Grant("client", "secret", "refresh", f"{google.url}/token", access_token="access"))
+    mailbox = gmail.open(
+        GoogleGrant("client", "secret", "refresh", f"{google.url}/token", access_token="access").written()
+    )
     google.script = [Trickle(b"HTTP/1.1 200 OK\r\n" + head + b"x" * 5_000), http({"historyId": "2"})]
     with pytest.raises(TryAgain, match=r"^timeout$"):
         mailbox.cursor_now()
@@ -267,7 +271,9 @@ def test_a_line_that_went_dead_meanwhile_is_opened_again(google: Script, mailbox
 
 def test_nobody_there_costs_nothing() -> None:
     gmail = Gmail("http://127.0.0.1:1", timeout_seconds=2)
-    mailbox = gmail.open(Grant("client", "secret", "refresh", "http://127.0.0.1:1/token", "access"))
+    mailbox = gmail.open(
+        GoogleGrant("client", "secret", "refresh", "http://127.0.0.1:1/token", "access").written()
+    )
     assert troubles(mailbox.fetch(["a", "b"])) == dict.fromkeys("ab", ("unreachable", True))
     assert mailbox.spent.units == 0
     gmail.close()
@@ -394,7 +400,7 @@ def test_the_clock_is_the_provider_s(google: Script, mailbox: GmailMailbox) -> N
 
 def test_odd_token_and_revoke_answers_are_asked_for_again(google: Script) -> None:
     gmail = Gmail(google.url, timeout_seconds=2)
-    mailbox = gmail.open(Grant("client", "secret", "refresh", f"{google.url}/token"))
+    mailbox = gmail.open(GoogleGrant("client", "secret", "refresh", f"{google.url}/token").written())
     for answer in (http({}), http(b"<html>"), http([]), http({"access_token": "x", "expires_in": "soon"})):
         google.script = [answer]
         with pytest.raises(TryAgain):

@@ -12,13 +12,17 @@ import pytest
 
 from domain.connections import Wishes
 from domain.errors import AccessRevoked, GiveUp, TryAgain
-from domain.scopes import Scope
+from domain.permissions import needed
 from domain.sign_ins import SignIn
-from infra.gmail.sign_in import GoogleSignIn, NoClient, is_safe
+from infra.gmail.grants import NAME
+from infra.gmail.scopes import Scope
+from infra.gmail.sign_in import GoogleSignIn, NoClient
+from infra.urls import is_safe
 from tests.nowhere import dead_port
+from tests.providers import held
 
 ASKED = (Scope.READONLY, Scope.COMPOSE)
-SIGN_IN = SignIn("uwe", "http://127.0.0.1:4711/", "v" * 86, ASKED, Wishes())
+SIGN_IN = SignIn(NAME, "uwe", "http://127.0.0.1:4711/", "v" * 86, needed(labels=False), Wishes())
 GOOD: dict[str, Any] = {
     "access_token": "ya29.access",
     "refresh_token": "1//refresh",
@@ -75,7 +79,7 @@ def client_file(folder: Path, auth_uri: str, token_uri: str) -> Path:
 def test_a_code_is_exchanged_with_the_verifier(
     answering: Answering, asked: list[dict[str, list[str]]]
 ) -> None:
-    grant = answering(GOOD).exchange(SIGN_IN, "4/code")
+    grant = held(answering(GOOD).exchange(SIGN_IN, "4/code"))
     assert (grant.access_token, grant.refresh_token) == ("ya29.access", "1//refresh")
     assert (grant.client_id, grant.client_secret) == ("id-1", "secret-1")
     assert grant.token_uri.startswith("http://127.0.0.1:")
@@ -86,9 +90,9 @@ def test_a_code_is_exchanged_with_the_verifier(
 
 def test_other_scopes_than_asked_for_are_seen_and_none_named_means_all(answering: Answering) -> None:
     some = answering(GOOD | {"scope": f"{Scope.READONLY} openid"}).exchange(SIGN_IN, "4/code")
-    assert some.scopes == (Scope.READONLY, "openid")
+    assert held(some).scopes == (Scope.READONLY, "openid")
     unnamed = {name: value for name, value in GOOD.items() if name != "scope"}
-    assert answering(unnamed).exchange(SIGN_IN, "4/code").scopes == ASKED
+    assert held(answering(unnamed).exchange(SIGN_IN, "4/code")).scopes == ASKED
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from domain.connections import Sharing, Wishes
-from domain.mailboxes import Grant
 from domain.quota import Purpose
 from handlers.connections.connecting import save
 from infra import logs
@@ -22,6 +21,7 @@ from infra.settings import PREFIX, Settings
 from tests.bench.meter import cpu_of, resident_mb
 from tests.bench.pipelines import Ours, opened
 from tests.journeys.world import EXPECTED, mail, wait_for
+from tests.providers import granted
 from tests.scale.day_clock import SETTLE, let_nothing_be_due, let_the_day_begin, settings
 from tests.scale.day_plan import DAY, NIGHT, Letter, Plan, Trouble
 from workers.bootstrap import App
@@ -129,10 +129,7 @@ class Run:
         app = App(Settings(**wanted), "cli")
         for box in self._boxes:
             made = self._ours.stage.gmail.create_mailbox(box)
-            names = ("client_id", "client_secret", "refresh_token", "token_uri")
-            save(
-                box.partition("@")[0], Grant(*(made[name] for name in names)), EVERYTHING, context=app.context
-            )
+            save(box.partition("@")[0], granted(made), EVERYTHING, context=app.context)
         app.store.engine.dispose()
 
     def _have_started(self) -> bool:

@@ -10,7 +10,10 @@ from sqlalchemy import text
 from domain.errors import Refused
 from handlers.context import Context
 from handlers.live_view import live
+from handlers.units import Tally
 from infra.gmail import Gmail
+from infra.gmail.costs import NEW_QUOTA
+from infra.gmail.grants import NAME
 from infra.queue import RedisQueue
 from tests.scale.frame import ROUNDS, Figure, Place, statements
 from tests.worlds import HERE
@@ -32,7 +35,13 @@ def page(place: Place) -> Iterator[Figure]:
             for statement in _SHARE:
                 tx.db.execute(text(statement))
             tx.of(HERE).settings.set("sharing-roles", {"desk": "public"})
-        context = Context(other.store, Gmail(), RedisQueue(Redis(), lambda _: None), owner="scale")
+        context = Context(
+            other.store,
+            {NAME: Gmail()},
+            RedisQueue(Redis(), lambda _: None),
+            owner="scale",
+            tally=Tally(NEW_QUOTA),
+        )
 
         def show() -> None:
             with suppress(Refused):  # nobody's mailbox: so Gmail is not asked

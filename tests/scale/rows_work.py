@@ -14,8 +14,11 @@ from sqlalchemy import event, text
 from domain.events import Event
 from handlers import operations
 from handlers.context import Context
+from handlers.units import Tally
 from infra import logs
 from infra.gmail import Gmail
+from infra.gmail.costs import NEW_QUOTA
+from infra.gmail.grants import NAME
 from infra.local.redis import RedisServer
 from infra.queue import RedisQueue
 from tests import sweep
@@ -92,7 +95,16 @@ def work_on(place: Place) -> Iterator[tuple[Context, list[Event]]]:
         RedisServer(Path(folder)) as server,
         Redis.from_url(server.url) as redis,
     ):
-        yield Context(place.store, Gmail(), RedisQueue(redis, sent.append), owner="scale"), sent
+        yield (
+            Context(
+                place.store,
+                {NAME: Gmail()},
+                RedisQueue(redis, sent.append),
+                owner="scale",
+                tally=Tally(NEW_QUOTA),
+            ),
+            sent,
+        )
 
 
 @dataclass

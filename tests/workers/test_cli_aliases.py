@@ -49,7 +49,7 @@ def test_an_alias_is_added_shown_and_removed(terminal: Terminal) -> None:
     ("words", "line"),
     [
         pytest.param("add nonsense --user uwe", "that is no address", id="no address"),
-        pytest.param(f"add {UWE} --user uwe", "Gmail lists this address", id="listed"),
+        pytest.param(f"add {UWE} --user uwe", "the provider lists this address", id="listed"),
         pytest.param(f"add {OLD} --user eva", "user eva has no connection", id="nobody"),
         pytest.param(f"remove {OLD} --user uwe", "not registered for user uwe", id="not registered"),
         pytest.param("list --user eva", "there is no user eva", id="list of nobody"),

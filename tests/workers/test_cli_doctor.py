@@ -12,8 +12,9 @@ from infra.local.redis import RedisServer
 from infra.pubsub import ensure_subscription
 from infra.secrets import Cipher
 from tests.nowhere import dead_port
+from tests.providers import granted
 from tests.terminals import Terminal
-from tests.worlds import GRANT, make_world
+from tests.worlds import make_world
 
 UWE = "uwe@firm.example"
 
@@ -55,11 +56,10 @@ def connect(terminal: Terminal, cipher: Cipher, users: int = 1) -> list[str]:
     addresses = [f"user{number}@firm.example" for number in range(users)]
     for number, address in enumerate(addresses):
         made = gmail.create_mailbox(address)
-        keys = ("client_id", "client_secret", "refresh_token", "token_uri")
         world = make_world(store, address, f"user{number}")
         with store.begin("tests.grant") as tx:
             [connection] = tx.connections.of_mailbox(world.mailbox_id)
-            tx.connections.keep_grant(connection, type(GRANT)(**{key: made[key] for key in keys}))
+            tx.connections.keep_grant(connection, granted(made))
     store.engine.dispose()
     return addresses
 

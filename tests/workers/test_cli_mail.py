@@ -13,13 +13,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from domain.connections import Features, Sharing
-from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
 from infra.db.store import Store
 from infra.db.tables.mail import notifications
 from infra.local.gmail import GmailControl, GmailServer
 from infra.secrets import Cipher
 from tests.journeys.world import UWE, crm
+from tests.providers import granted
 from tests.terminals import Done, Terminal
 from tests.worlds import HERE
 from workers.demo.canary import Canaries, Search
@@ -39,7 +39,7 @@ class Desk:
 
     def connect(self, user: str, address: str, sharing: Sharing = Sharing.PUBLIC) -> int:
         made = self.gmail.create_mailbox(address)
-        grant = Grant(made["client_id"], made["client_secret"], made["refresh_token"], made["token_uri"])
+        grant = granted(made)
         with self.store.begin("tests.connect") as tx:
             mailbox_id = tx.mailboxes.add(address)
             tx.mailboxes.keep_own_addresses(mailbox_id, [address])

@@ -1,13 +1,14 @@
 """`lodestone quota` as an operator runs it: as a process."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from domain.quota import Purpose, quota_day
+from domain.quota import Purpose
 from infra.db.store import Store
+from infra.gmail.costs import PACIFIC
 from infra.local.redis import RedisServer
 from infra.secrets import Cipher
 from tests.nowhere import dead_port
@@ -26,7 +27,7 @@ def terminal(
     make_world(store)
     with store.begin("tests.units") as tx:
         rows = {1: {Purpose.SWEEP: 160, Purpose.MATCH: 1_240}, 7: {Purpose.WATCH: 100}}
-        tx.units.add("a", "one", quota_day(datetime.now(UTC)), rows)
+        tx.units.add("a", "one", datetime.now(PACIFIC).date(), rows)
     store.engine.dispose()
     return Terminal(tmp_path, sqlite_url, {"LODESTONE_REDIS_URL": redis_server.url})
 

@@ -14,8 +14,11 @@ from redis import Redis
 from domain.mail.composition import MAX_SIZE
 from handlers.context import Context
 from handlers.outbox import delivery
+from handlers.units import Tally
 from infra.db.store import Store
 from infra.gmail import Gmail
+from infra.gmail.costs import NEW_QUOTA
+from infra.gmail.grants import NAME
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.redis import RedisServer
 from infra.queue import RedisQueue
@@ -37,7 +40,9 @@ def context(control: GmailControl, sqlite_url: str, redis: Redis) -> Iterator[Co
     store = Store(sqlite_url, Cipher((KEY,)))
     crm(store.engine)
     gmail = Gmail(control.base_url)
-    yield Context(store, gmail, RedisQueue(redis, lambda event: None), owner="worker")
+    yield Context(
+        store, {NAME: gmail}, RedisQueue(redis, lambda event: None), owner="worker", tally=Tally(NEW_QUOTA)
+    )
     gmail.close()
     store.engine.dispose()
 

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
 
 from domain.errors import Refused
-from domain.scopes import Scope
+from infra.gmail.scopes import Scope
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.ports import free_port
 from tests.browser import visit
@@ -244,7 +244,7 @@ def test_a_service_account_enters_in_the_users_place(terminal: Terminal, google:
 
 def test_nobody_waits_for_ever() -> None:
     with (
-        Landing(None) as landing,
+        Landing(None, "Google") as landing,
         pytest.raises(Refused, match="nobody came back from Google's page in time"),
     ):
         landing.wait(0.01)

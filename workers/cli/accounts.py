@@ -1,6 +1,5 @@
 """Connecting and ending mailboxes."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,15 +8,11 @@ import typer
 from domain.connections import Sharing, Wishes
 from domain.errors import Refused
 from domain.mail.addresses import canonical
-from domain.mailboxes import Grant
-from domain.watches import NO_PUSH
 from handlers import settings
 from handlers.connections import sign_in
 from handlers.connections.connecting import save
 from handlers.connections.disconnecting import disconnect as end_connections
 from handlers.ports.store import Store
-from infra.gmail.sign_in import GoogleSignIn
-from workers.bootstrap import App
 from workers.cli.sign_in import by_browser, by_pasting
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, say, show_json, tell
@@ -82,20 +77,25 @@ def connect(
     app = open_app()
     wishes = Wishes(magnet, sorting, dry_run, sharing)
     if delegate is not None:
-        grant = _delegated(user, delegate, wishes, location, app)
         connection_id, address = sign_in.delegate(
-            user, grant, wishes, replace=replace, context=app.context, location=location
+            user,
+            _canonical(delegate),
+            wishes,
+            provider=app.provider.about.name,
+            replace=replace,
+            context=app.context,
+            location=location,
         )
     elif no_browser:
         connection_id, address = by_pasting(user, wishes, replace=replace, app=app, location=location)
     elif (
         token_file is None
-        and app.sign_in
+        and app.provider.sign_in
         and (replace or sign_in.is_needed(user, wishes, app.context, location))
     ):
         connection_id, address = by_browser(user, wishes, replace=replace, app=app, location=location)
     else:
-        kept = _read_grant(token_file, app.sign_in) if token_file else None
+        kept = app.provider.grant_in(token_file) if token_file else None
         with deleting() as told:
             connection_id, address = save(
                 user, kept, wishes, replace=replace, context=app.context, told=told, location=location
@@ -104,11 +104,11 @@ def connect(
         show_json({"connection_id": connection_id, "mailbox": address, "user": user})
     else:
         say(f"{address} is connected for {user}: {_features(connection_id, app.store)}")
-        shown = settings.show(user, app.store, location)
+        shown, about = settings.show(user, app.store, location), app.provider.about
         if shown.no_push is not None:
             tell(
-                f"Google pushes nothing of this mailbox ({shown.no_push}), so that new mail is found by the sweep, "
-                f"within 10 minutes: {NO_PUSH[shown.no_push]}"
+                f"{about.company} pushes nothing of this mailbox ({shown.no_push}), so that new mail is found by the "
+                f"sweep, within 10 minutes: {about.no_push[shown.no_push]}"
             )
         if proposed := shown.proposed:
             tell(
@@ -142,33 +142,11 @@ def disconnect(user: User, location: Location = None, as_json: Json = False) -> 
         say(f"{user} is disconnected; mail and labels in Gmail stay as they are")
 
 
-def _read_grant(file: Path, client: GoogleSignIn | None) -> Grant:
-    """Only of our own client: Gmail publishes to topics of the client's project and no other (FACTS §1)."""
-    try:
-        found = json.loads(file.read_text())
-        grant = Grant(
-            client_id=found["client_id"],
-            client_secret=found["client_secret"],
-            refresh_token=found["refresh_token"],
-            token_uri=found.get("token_uri", "https://oauth2.googleapis.com/token"),
-            scopes=tuple(map(str, found.get("scopes") or ())),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise Refused(
-            f"{file} is no Google authorized-user file (client_id, client_secret, refresh_token)"
-        ) from None
-    if client and grant.client_id != client.client_id:
-        raise Refused(f"{file} is of another OAuth client than LODESTONE_OAUTH_CLIENT_FILE")
-    return grant
-
-
-def _delegated(user: str, address: str, wishes: Wishes, location: str | None, app: App) -> Grant:
+def _canonical(address: str) -> str:
     mailbox = canonical(address)
     if mailbox is None:
         raise Refused(f"{address} is no address")
-    if app.service_account is None:
-        raise Refused("--delegate needs the key of a service account: set LODESTONE_SERVICE_ACCOUNT_FILE")
-    return app.service_account.grant(mailbox, sign_in.delegated_scopes(user, wishes, app.context, location))
+    return mailbox
 
 
 def add_to(app: typer.Typer) -> None:

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, urlsplit
 from domain.connections import Wishes
 from domain.errors import Refused
 from handlers.connections import sign_in
-from infra.gmail.sign_in import LOOPBACK, GoogleSignIn
 from workers.bootstrap import App
 from workers.cli.terminal.output import tell
 
@@ -32,12 +31,12 @@ def by_browser(
     seconds: float = sign_in.GOOD_FOR,
     location: str | None = None,
 ) -> tuple[int, str]:
-    """Open Google's page, wait for the answer on this machine. Whatever ends the waiting, nothing stays."""
+    """Open the provider's page, wait for the answer on this machine. Whatever ends the waiting, nothing stays."""
     with (
-        Landing(_redirect_uri(app.sign_in)) as landing,
+        Landing(_landing(app), app.provider.about.company) as landing,
         _begun(user, landing.uri, wishes, replace, app, location) as (url, state),
     ):
-        tell(f"sign in on Google's page; if no browser opens, go to\n{url}")
+        tell(f"sign in on {app.provider.about.company}'s page; if no browser opens, go to\n{url}")
         landing.expect(state)  # before the browser opens: it may be faster than we are
         Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()  # some stay in it
         answer = landing.wait(seconds)
@@ -48,7 +47,7 @@ def by_pasting(
     user: str, wishes: Wishes, *, replace: bool, app: App, location: str | None = None
 ) -> tuple[int, str]:
     """For a machine without a browser: the person signs in elsewhere and pastes where that led."""
-    uri = _redirect_uri(app.sign_in) or ANYWHERE
+    uri = _landing(app) or ANYWHERE
     with _begun(user, uri, wishes, replace, app, location) as (url, state):
         tell(f"sign in here, on any machine:\n{url}")
         tell("the browser then shows a page that it cannot open: paste its whole address and press Enter")
@@ -62,7 +61,15 @@ def by_pasting(
 def _begun(
     user: str, uri: str, wishes: Wishes, replace: bool, app: App, location: str | None
 ) -> Iterator[tuple[str, str]]:
-    url, state = sign_in.begin(user, uri, wishes, replace=replace, context=app.context, location=location)
+    url, state = sign_in.begin(
+        user,
+        uri,
+        wishes,
+        provider=app.provider.about.name,
+        replace=replace,
+        context=app.context,
+        location=location,
+    )
     try:
         yield url, state
     finally:
@@ -83,24 +90,17 @@ def _complete(
     return sign_in.complete(user, state, code, error=error, context=app.context, location=location)
 
 
-def _redirect_uri(client: GoogleSignIn | None) -> str | None:
-    """Where Google is to lead the browser; None for any port of this machine. A web client has to name it."""
-    if client is None or client.kind == "installed":
-        return None
-    for uri in client.redirect_uris:
-        place = urlsplit(uri)
-        if place.scheme == "http" and place.hostname in LOOPBACK and place.port:
-            return uri
-    raise Refused(
-        "the OAuth client is a web page's: make one of type Desktop app, or let this one redirect to "
-        "http://127.0.0.1:8765/ too"
-    )
+def _landing(app: App) -> str | None:
+    """Where the page is to lead the browser; None for any port of this machine."""
+    page = app.provider.sign_in
+    return None if page is None else page.landing()
 
 
 class Landing:
     """A small web server for one answer; a context manager."""
 
-    def __init__(self, uri: str | None) -> None:
+    def __init__(self, uri: str | None, company: str) -> None:
+        self._company = company
         place = urlsplit(uri or "http://127.0.0.1:0/")
         self._answers: Queue[dict[str, str]] = Queue()
         self._state = ""
@@ -130,7 +130,7 @@ class Landing:
         try:
             return self._answers.get(timeout=seconds)
         except Empty:
-            raise Refused("nobody came back from Google's page in time: begin again") from None
+            raise Refused(f"nobody came back from {self._company}'s page in time: begin again") from None
 
     def _take(self, answer: dict[str, str]) -> bool:
         state = answer.get("state", "")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from domain.scopes import Scope
+from infra.gmail.scopes import Scope
 from workers.demo.canary import Search
 from workers.demo.letters import CTM, NONE, NOTIFIED, Letter, Pen, written
 from workers.demo.people import BY_ID, LAWYER, WANDA

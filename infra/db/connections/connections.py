@@ -24,7 +24,7 @@ from infra.db.connections.disconnecting import DisconnectingRepository
 from infra.db.crm.merges import is_merge_of, same_as, whose
 from infra.db.sql import chunks, insert_new
 from infra.db.tables.mail import connections, mailboxes, merges, shared_contacts, sign_ins
-from infra.db.types import db_now
+from infra.db.types import PROVIDER, db_now
 from infra.secrets import Cipher
 
 
@@ -68,7 +68,7 @@ class ConnectionRepository(DisconnectingRepository):
         self._update(
             connection_id,
             state=ConnectionState.ACTIVE.value,
-            grant=self._cipher.seal(grant),
+            grant=self._cipher.seal(grant.text),
             access_trouble=None,
             signed_out_at=None,
             version=connections.c.version + 1,
@@ -82,7 +82,7 @@ class ConnectionRepository(DisconnectingRepository):
 
     def keep_grant(self, connection: Connection, grant: Grant) -> None:
         self._update(
-            connection.id, connections.c.version == connection.version, grant=self._cipher.seal(grant)
+            connection.id, connections.c.version == connection.version, grant=self._cipher.seal(grant.text)
         )
 
     def need_sign_in(self, connection: Connection, trouble: str | None = None) -> bool:
@@ -194,7 +194,7 @@ class ConnectionRepository(DisconnectingRepository):
             version=row.version,
             features=on.read(row),
             dry_run=row.dry_run,
-            grant=row.grant and self._cipher.unseal(row.grant),
+            grant=Grant(PROVIDER, self._cipher.unseal(row.grant)) if row.grant else None,
             sorting_trouble=row.sorting_trouble,
             sharing=Sharing(row.sharing),
             excluded_domains=frozenset(row.excluded_domains),

@@ -1,10 +1,14 @@
 """Sign-ins that were begun: each is good for one time, for its user, for a few minutes."""
 
 import hashlib
+import json
+from dataclasses import asdict
 
 from sqlalchemy import Connection, delete, insert
 
+from domain.connections import Sharing, Wishes
 from domain.crm.locations import Location
+from domain.permissions import Permission
 from domain.sign_ins import SignIn
 from infra.db.tables.mail import sign_ins
 from infra.db.types import db_now
@@ -28,7 +32,7 @@ class SignInRepository:
                 organisation_id=self._location.organisation_id,
                 location_id=self._location.id,
                 user_id=sign_in.user_id,
-                sealed=self._cipher.seal_sign_in(sign_in),
+                sealed=self._cipher.seal(_text(sign_in)),
                 expires_at=db_now(seconds),
             )
         )
@@ -41,7 +45,32 @@ class SignInRepository:
             .where(here, sign_ins.c.state == _hash(state), sign_ins.c.user_id == user_id)
             .returning(sign_ins.c.sealed, good.label("good"))
         ).one_or_none()
-        return self._cipher.unseal_sign_in(row.sealed) if row and row.good else None
+        return _read(self._cipher.unseal(row.sealed)) if row and row.good else None
+
+
+def _text(sign_in: SignIn) -> str:
+    plain = asdict(sign_in) | {"permissions": sorted(sign_in.permissions)}
+    domains = sign_in.wishes.excluded_domains
+    plain["wishes"]["excluded_domains"] = None if domains is None else sorted(domains)
+    return json.dumps(plain)
+
+
+def _read(text: str) -> SignIn | None:
+    """None for one that another release began."""
+    plain = json.loads(text)
+    if "permissions" not in plain:
+        return None
+    wishes, permissions = plain.pop("wishes"), plain.pop("permissions")
+    sharing, domains = wishes.pop("sharing"), wishes.pop("excluded_domains")
+    return SignIn(
+        **plain,
+        permissions=frozenset(map(Permission, permissions)),
+        wishes=Wishes(
+            **wishes,
+            sharing=sharing and Sharing(sharing),
+            excluded_domains=None if domains is None else frozenset(domains),
+        ),
+    )
 
 
 def _hash(state: str) -> str:

@@ -62,7 +62,7 @@ class LocationConnectionRepository(OrganisationConnectionRepository):
                 mode=Mode.LIVE.value,
                 state=ConnectionState.ACTIVE.value,
                 sharing=sharing.value,
-                grant=self._cipher.seal(grant),
+                grant=self._cipher.seal(grant.text),
                 created_at=db_now(),
             )
             .returning(connections.c.id)

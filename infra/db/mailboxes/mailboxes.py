@@ -20,7 +20,7 @@ from infra.db.mailboxes.history import HistoryRepository, cursors_of
 from infra.db.mailboxes.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRepository
 from infra.db.sql import insert_new, key_order, lock, take_turn
 from infra.db.tables.mail import AWAKE, connections, mailbox_addresses, mailboxes
-from infra.db.types import NOW, db_now
+from infra.db.types import NOW, PROVIDER, db_now
 
 
 class MailboxRepository(TroubleRepository):
@@ -32,6 +32,7 @@ class MailboxRepository(TroubleRepository):
             return None
         return MailboxState(
             id=row.id,
+            provider=PROVIDER,
             address=row.address,
             cursors=cursors_of(row),
             synced_at=row.synced_at,

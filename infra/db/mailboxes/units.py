@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, select
 
-from domain.quota import Purpose, Spending, quota_day
+from domain.quota import Purpose, Spending
 from domain.retention import Forgotten
 from infra.db.sql import add_to, in_key_order
 from infra.db.tables.mail import mailboxes, unit_sums, units
@@ -59,7 +59,7 @@ class UnitRepository:
 
     def forget(self, days: int, limit: int) -> Forgotten:
         oldest = self._db.scalar(select(func.min(unit_sums.c.day)))
-        if oldest is None or oldest >= quota_day(datetime.now(UTC)) - timedelta(days=days):
+        if oldest is None or oldest >= datetime.now(UTC).date() - timedelta(days=days):
             return Forgotten(0, None)
         rows = self._forget(units, oldest, limit)
         if rows < limit:

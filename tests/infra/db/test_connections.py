@@ -16,6 +16,7 @@ from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
 from infra.db.store import Store
 from infra.db.tables.mail import connections, decisions, messages, notifications, steps
+from tests.providers import changed
 from tests.worlds import GRANT, HERE, KEPT, START, World, arrive, connect, connection_of, make_world, match
 
 
@@ -161,7 +162,7 @@ def test_settings_do_not_change_while_a_commit_checks_them(world: World, second_
 
 @pytest.mark.rule("I10")
 def test_a_grant_comes_back_whole_and_is_nowhere_in_clear(world: World) -> None:
-    refreshed = replace(GRANT, access_token="access-token-2")
+    refreshed = changed(GRANT, access_token="access-token-2")
     with world.store.begin("tests.keep") as tx:
         tx.connections.keep_grant(connection_of(tx, world), refreshed)
         sealed = tx.db.scalars(select(connections.c.grant)).one()

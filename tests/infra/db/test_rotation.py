@@ -1,7 +1,6 @@
 """Everything stored under a former key comes under the first one (I10)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,16 +9,19 @@ from sqlalchemy import text
 
 from domain.channels import ChannelKind, Target
 from domain.connections import Sharing, Wishes
-from domain.scopes import Scope
+from domain.permissions import needed
 from domain.sign_ins import SignIn
 from infra.db.rotation import AT_ONCE, Rotated, rotate
 from infra.db.store import Store
 from infra.secrets import Cipher, WrongKey
+from tests.providers import changed, held
 from tests.worlds import GRANT, HERE, KEY, START
 
 NEW = Fernet.generate_key().decode()
 TARGET = Target("https://hooks.example.com/t0ken", "whsec_t0ken")
-SIGN_IN = SignIn("uwe", "http://127.0.0.1/", "verifier", (Scope.READONLY,), Wishes(sharing=Sharing.CUSTOM))
+SIGN_IN = SignIn(
+    "gmail", "uwe", "http://127.0.0.1/", "verifier", needed(labels=True), Wishes(sharing=Sharing.CUSTOM)
+)
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def fill(store: Store, connections: int = 1) -> None:
     with store.begin("tests.fill") as tx:
         for number in range(connections):
             mailbox_id = tx.mailboxes.add(f"u{number}@firm.example")
-            grant = replace(GRANT, refresh_token=f"refresh-{number}")
+            grant = changed(GRANT, refresh_token=f"refresh-{number}")
             tx.of(HERE).connections.add(f"u{number}", mailbox_id, grant, Sharing.PRIVATE)
         tx.of(HERE).channels.add("uwe", ChannelKind.WEBHOOK, TARGET)
         tx.of(HERE).sign_ins.begin("state", SIGN_IN, 600)
@@ -51,7 +53,7 @@ def fill(store: Store, connections: int = 1) -> None:
 def refresh_tokens(store: Store, connections: int) -> list[str]:
     with store.begin("tests.look") as tx:
         found = [tx.of(HERE).connections.of_user(f"u{number}")[0].grant for number in range(connections)]
-    return [grant.refresh_token for grant in found if grant]
+    return [held(grant).refresh_token for grant in found if grant]
 
 
 @pytest.mark.rule("I10")
@@ -100,7 +102,7 @@ def test_what_no_key_reads_stays_as_it_is_and_holds_up_nothing(
 def test_a_grant_that_changes_meanwhile_is_not_overwritten(store: Store, rotating: Store) -> None:
     """Between the look and the commit a worker keeps a fresh access token."""
     fill(store)
-    fresh = replace(
+    fresh = changed(
         GRANT, refresh_token="refresh-0", access_token="fresh", expires_at=START + timedelta(days=1)
     )
 

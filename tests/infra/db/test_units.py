@@ -1,17 +1,18 @@
 """Google's units in the database: added to in bulk, once, and forgotten by day."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from domain.quota import Purpose, quota_day
+from domain.quota import Purpose
 from infra.db.mailboxes.units import UnitRepository
 from infra.db.store import Store
 from infra.db.tables.mail import unit_sums, units
+from infra.gmail.costs import PACIFIC
 from tests.worlds import make_world
 
-TODAY = quota_day(datetime.now(UTC))
+TODAY = datetime.now(PACIFIC).date()
 
 
 def add(

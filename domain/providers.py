@@ -1,0 +1,36 @@
+"""What is true of a provider, whichever mailbox: its names, its limits, and what people are told to do there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.quota import Quota
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A trouble that passes only when the operator does something: what it is, and what to do."""
+
+    says: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """`name` stands in rows and checks. People read `title`, what its mailboxes are called, and `company`, whose
+    accounts, grants and pages they are.
+
+    `not_signed_in` ends the sentence "user … is not signed in: ". `no_sign_in` and `no_delegation` say what the
+    operator has to set up for these, `refused` what to do where it refuses for good. `remedies` are by the reason words
+    of its errors; `no_push` says by the reason words of NoPush what to do (E85).
+    """
+
+    name: str
+    title: str
+    company: str
+    quota: Quota
+    not_signed_in: str
+    no_sign_in: str
+    no_delegation: str
+    refused: str
+    remedies: Mapping[str, Remedy]
+    no_push: Mapping[str, str]

@@ -1,0 +1,41 @@
+"""Grants as tests need them, and contexts whose mailboxes are opened by a test's own hand."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from domain.mailboxes import Grant
+from handlers.context import Context
+from infra.gmail import GoogleGrant
+from infra.gmail.grants import NAME
+
+
+def granted(made: Mapping[str, Any], **more: Any) -> Grant:
+    """The grant that the local Gmail has made."""
+    names = ("client_id", "client_secret", "refresh_token", "token_uri")
+    return GoogleGrant(**{name: made[name] for name in names}, **more).written()
+
+
+def held(grant: Grant | None) -> GoogleGrant:
+    """What a grant holds."""
+    assert grant is not None
+    return GoogleGrant.read(grant)
+
+
+def changed(grant: Grant | None, **fields: Any) -> Grant:
+    """The grant with these fields otherwise."""
+    return replace(held(grant), **fields).written()
+
+
+def entered_by(context: Context, opening: Any, **fields: Any) -> Context:
+    """The context whose mailboxes are opened by `opening.open`; all else its provider does itself."""
+    return replace(context, providers={NAME: _Entered(context.providers[NAME], opening)}, **fields)
+
+
+class _Entered:
+    def __init__(self, provider: Any, opening: Any) -> None:
+        self._provider = provider
+        self.open = opening.open
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
