@@ -43,6 +43,16 @@ def failed(check: str, says: str, next_step: str) -> Finding:
     return Finding(check, Verdict.FAILED, says, next_step)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something to look at, unless one of the settings it `needs` is wrong. `file` is the setting that is done without
+    where this fails."""
+
+    needs: tuple[str, ...]
+    look: Callable[[], Iterable[Finding]]
+    file: str | None = None
+
+
 A_LITTLE, TOO_MUCH = timedelta(seconds=10), timedelta(minutes=5)
 """Between clocks: beyond the first, times in logs and leases mislead; beyond the second nobody takes what we
 sign."""

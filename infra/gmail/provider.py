@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from domain.checks import Part
 from domain.errors import Refused
 from domain.mailboxes import Grant
 from domain.permissions import Permission
@@ -72,6 +73,22 @@ class Gmail:
     def close(self) -> None:
         """Hang up on all threads' connections, when none is in a call any more."""
         self._lines.close()
+
+
+NEEDS: tuple[str, ...] = ("gmail_endpoint", "gmail_costs", "gmail_timeout")
+"""Settings without which nobody can be asked."""
+
+
+def checks(settings: Settings) -> Mapping[str, Part]:
+    """What `lodestone doctor` looks at, by the first word of its findings."""
+    from infra.gmail.checks import parts  # the Pub/Sub client is slow to start
+
+    return parts(settings)
+
+
+def hasty(settings: Settings, seconds: float) -> Settings:
+    """The settings, with no more patience than this for one answer."""
+    return settings.model_copy(update={"gmail_timeout": min(settings.gmail_timeout, seconds)})
 
 
 def of_settings(settings: Settings) -> Gmail:

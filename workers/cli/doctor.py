@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from redis.exceptions import RedisError
 
-from domain.checks import Finding, Verdict, failed, ok, warning
+from domain.checks import Finding, Part, Verdict, failed, ok, warning
 from domain.errors import DatabaseAway
 from handlers.doctor import Examined, examine, mailboxes, stages
 from handlers.operations import NO_MAILBOX
@@ -22,6 +22,7 @@ from infra.db.sql import chunks
 from infra.secrets import WrongKey
 from infra.settings import Settings
 from infra.settings import examine as examine_settings
+from workers import providers
 from workers.cli.reports import mailbox_address
 from workers.cli.terminal.output import Json, fail, say, show_json
 from workers.cli.terminal.progress import bar
@@ -35,8 +36,8 @@ Look = Callable[[], Iterable[Finding]]
 PATIENCE = 20.0
 """Seconds in which all parts have answered, or are taken for dead."""
 
-GMAIL_SECONDS = 10.0
-"""For one answer of Gmail, at most."""
+ANSWER_SECONDS = 10.0
+"""For one answer of a provider, at most."""
 
 STRIKES = 5
 """Mailboxes in a row for which Gmail could not be reached: the others would find the same."""
@@ -45,9 +46,6 @@ FEW = 20
 """So many mailboxes get a line each; of more only those that are not as they should be."""
 
 AT_ONCE = 100
-
-_GMAIL = ("gmail_endpoint", "gmail_costs", "gmail_timeout")
-_PUBSUB = ("pubsub_project", "pubsub_topic", "pubsub_subscription")
 
 
 def doctor(
@@ -74,10 +72,11 @@ def doctor(
     settings, wrong = examine_settings()
     with redirect_stdout(sys.stderr):
         _set_up_logs(settings)
-    found = [*_of_settings(wrong), *_of_parts(_parts(settings, wrong))]
+    parts = _parts(settings)
+    found = [*_of_settings(wrong), *_of_parts(_looks(parts, wrong))]
     seen = Seen([])
     if _can_look_at_mailboxes(found, wrong):
-        seen = _of_mailboxes(address, sample, _without(found, settings))
+        seen = _of_mailboxes(address, sample, _without(found, parts, settings))
         found += seen.findings
     else:
         says = "not looked at: the database or a setting is in the way"
@@ -88,16 +87,19 @@ def doctor(
 
 
 def _can_look_at_mailboxes(found: Sequence[Finding], wrong: Mapping[str, str]) -> bool:
+    needs = [name for one in providers.KNOWN for name in one.NEEDS]
     there = not any(f.verdict is Verdict.FAILED and f.check in ("database", "migration") for f in found)
-    return there and not any(name in wrong for name in ("database_url", "redis_url", "token_keys", *_GMAIL))
+    return there and not any(name in wrong for name in ("database_url", "redis_url", "token_keys", *needs))
 
 
-def _without(found: Sequence[Finding], settings: Settings) -> Settings:
+def _without(found: Sequence[Finding], parts: Mapping[str, Part], settings: Settings) -> Settings:
     """The settings without the files that cannot be used, and with less patience."""
-    files = {"oauth client": "oauth_client_file", "service account": "service_account_file"}
+    files = {name: part.file for name, part in parts.items() if part.file}
     unusable = {files[f.check]: None for f in found if f.check in files and f.verdict is Verdict.FAILED}
-    patience = {"gmail_timeout": min(settings.gmail_timeout, GMAIL_SECONDS)}
-    return settings.model_copy(update=unusable | patience)
+    settings = settings.model_copy(update=unusable)
+    for one in providers.KNOWN:
+        settings = one.hasty(settings, ANSWER_SECONDS)
+    return settings
 
 
 def _set_up_logs(settings: Settings) -> None:
@@ -115,31 +117,24 @@ def _of_settings(wrong: Mapping[str, str]) -> Iterator[Finding]:
         yield ok("settings", "all can be read")
 
 
-def _parts(settings: Settings, wrong: Mapping[str, str]) -> dict[str, Look]:
-    """What is looked at side by side, by the first word of its findings. A part whose settings are wrong is not."""
-    from infra.checks import backlog, clocks, database, files, pubsub, redis
+def _parts(settings: Settings) -> dict[str, Part]:
+    """What is looked at side by side, by the first word of its findings."""
+    from infra.checks import database, redis
 
-    names = (settings.pubsub_project, settings.pubsub_topic, settings.pubsub_subscription)
-    googles = settings.gmail_endpoint is None
-    parts: dict[str, tuple[tuple[str, ...], Look]] = {
-        "database": (("database_url",), lambda: database.look(settings.database_url.get_secret_value())),
-        "redis": (("redis_url",), lambda: redis.look(settings.redis_url.get_secret_value())),
-        "topic": (_PUBSUB, lambda: pubsub.topic(*names[:2], gmail_is_googles=googles)),
-        "subscription": (_PUBSUB, lambda: pubsub.subscription(*names)),
-        "backlog": (_PUBSUB, lambda: backlog.look(names[0], names[2])),
-        "gmail": (("gmail_endpoint",), lambda: clocks.look(settings.gmail_endpoint)),
+    parts = {
+        "database": Part(("database_url",), lambda: database.look(settings.database_url.get_secret_value())),
+        "redis": Part(("redis_url",), lambda: redis.look(settings.redis_url.get_secret_value())),
     }
-    client, account = settings.oauth_client_file, settings.service_account_file
-    if client is not None:
-        parts["oauth client"] = (("pubsub_project",), lambda: files.client(client, names[0]))
-    if account is not None:
-        parts["service account"] = ((), lambda: files.service_account(account))
-    if pubsub.emulated():
-        unknown = warning("backlog", "what waits is unknown: an emulator has no Cloud Monitoring", "nothing")
-        parts["backlog"] = ((), lambda: [unknown])
+    for one in providers.KNOWN:
+        parts |= one.checks(settings)
+    return parts
+
+
+def _looks(parts: Mapping[str, Part], wrong: Mapping[str, str]) -> dict[str, Look]:
+    """A part whose settings are wrong is not looked at."""
     return {
-        name: _unlooked(name) if any(need in wrong for need in needs) else look
-        for name, (needs, look) in parts.items()
+        name: _unlooked(name) if any(need in wrong for need in part.needs) else part.look
+        for name, part in parts.items()
     }
 
 

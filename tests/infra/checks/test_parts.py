@@ -15,7 +15,8 @@ import httplib2
 import pytest
 
 from domain.checks import Finding, Verdict
-from infra.checks import backlog, clocks, database, files, redis
+from infra.checks import database, redis
+from infra.gmail.checks import backlog, clocks, files
 from infra.local.gmail import GmailServer
 from infra.local.redis import RedisServer
 from tests.nowhere import dead_port

@@ -9,7 +9,7 @@ from google.iam.v1.policy_pb2 import Binding  # type: ignore[import-untyped]
 from google.pubsub_v1.types import PushConfig
 
 from domain.checks import Finding, Verdict
-from infra.checks import pubsub
+from infra.gmail.checks import pubsub
 from infra.gmail.setup import PUBLISHER, PUSHER, SUBSCRIBER
 from infra.local.pubsub import PubSubServer
 from infra.pubsub import dead, ensure_subscription, wanted, wanted_dead
