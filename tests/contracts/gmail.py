@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from domain.mail.folders import Folder
 from domain.mailboxes import Grant
 from domain.permissions import Permission
-from handlers.ports.providers import Mailbox, SignInPage
+from handlers.ports.providers import Mailbox
 from infra.gmail import Gmail
 from infra.gmail.scopes import scopes_for
 from infra.gmail.sign_in import GoogleSignIn
@@ -57,21 +57,23 @@ class GmailWorld(World):
         self.secrets = (held(self.grant).refresh_token, held(self.grant).client_secret)
         self._control.reset_counters()
 
-    def open(self, grant: Grant | None = None, *, patience: float = 30) -> Mailbox:
-        return self._opened(self._url, grant, patience)
-
     def open_elsewhere(self) -> Mailbox:
         kept = self.open()
         kept.address()
-        return self._opened(f"http://127.0.0.1:{dead_port()}", kept.grant, 1)
+        return self._adapter(f"http://127.0.0.1:{dead_port()}", 1).open(kept.grant)
 
-    def provider(self) -> Gmail:
-        self._adapters.append(Gmail(self._url))
+    def provider(self, *, patience: float = 30) -> Gmail:
+        return self._adapter(self._url, patience)
+
+    def _adapter(self, url: str, patience: float) -> Gmail:
+        client = self._file("client.json", self._control.client_file())
+        self._adapters.append(Gmail(url, timeout_seconds=patience, sign_in=GoogleSignIn(client)))
         return self._adapters[-1]
 
-    def _opened(self, url: str, grant: Grant | None, patience: float) -> Mailbox:
-        self._adapters.append(Gmail(url, timeout_seconds=patience))
-        return self._adapters[-1].open(grant or self.grant)
+    def _file(self, name: str, content: object) -> Path:
+        file = self._folder / name
+        file.write_text(json.dumps(content))
+        return file
 
     def asked(self) -> Asked:
         told = self._control.counters()
@@ -107,10 +109,8 @@ class GmailWorld(World):
     def expire_access(self) -> None:
         self._control.expire_access_tokens(self.address)
 
-    def sign_in_page(self) -> SignInPage:
-        file = self._folder / "client.json"
-        file.write_text(json.dumps(self._control.client_file()))
-        return GoogleSignIn(file)
+    def grant_file(self) -> Path:
+        return self._file("token.json", self._control.create_mailbox(self.address))
 
     def visit(self, url: str) -> str:
         place = urlsplit(url)

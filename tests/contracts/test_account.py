@@ -1,16 +1,19 @@
 """The port Account, and what it is to open a mailbox, at every provider."""
 
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
+from domain.errors import AccessRevoked, GiveUp, GrantRefused, Refused, TryAgain
 from domain.mail.messages import Fetched
-from handlers.ports.providers import Account, Mailbox
+from domain.permissions import Permission, needed
+from handlers.ports.providers import Account, Mailbox, MailProvider
 from tests.contracts.world import World, mail, promised
 
 HASTY = 0.15
@@ -29,8 +32,17 @@ def calls_at_most(world: World, requests: int) -> Iterator[None]:
     assert world.asked().requests - before <= requests
 
 
-def test_it_has_all_that_the_port_names(account: Account) -> None:
+def test_it_has_all_that_the_ports_name(world: World, account: Account) -> None:
+    assert promised(MailProvider) <= set(dir(world.provider()))
     assert promised(Account) <= set(dir(account))
+
+
+def test_a_provider_has_a_name_for_rows_and_names_for_people(world: World) -> None:
+    about = world.provider().about
+    assert re.fullmatch("[a-z]+", about.name)
+    assert about.title
+    assert about.company
+    assert world.grant.provider == about.name
 
 
 def test_to_open_a_mailbox_asks_nothing_and_costs_nothing(world: World, account: Account) -> None:
@@ -40,6 +52,39 @@ def test_to_open_a_mailbox_asks_nothing_and_costs_nothing(world: World, account:
 
 def test_the_grant_is_the_one_given_until_something_is_asked(world: World, account: Account) -> None:
     assert account.grant == world.grant
+
+
+@pytest.mark.rule("Z9")
+@pytest.mark.parametrize("labels", [False, True])
+def test_what_a_page_asks_for_is_named_with_the_reason_and_without_asking(world: World, labels: bool) -> None:
+    asked = world.provider().asks_for(needed(labels=labels))
+    assert asked
+    assert all(name and why.startswith("to ") for name, why in asked.items())
+    assert world.asked().requests == 0
+
+
+@pytest.mark.rule("Z9")
+def test_a_grant_that_is_renewed_says_what_it_permits(world: World, account: Account) -> None:
+    provider = world.provider()
+    told = provider.permissions(account.grant)
+    assert world.asked().requests == 0
+    account.refresh()
+    now = provider.permissions(account.grant)
+    assert now is not None
+    assert told in (None, now)
+    assert Permission.READ in now
+    assert account.grant != world.grant
+
+
+def test_a_grant_can_come_in_a_file_of_the_providers_and_in_no_other(world: World, tmp_path: Path) -> None:
+    world.must_have("grant_in")
+    provider = world.provider()
+    assert provider.open(provider.grant_in(world.grant_file())).address() == world.address
+    (tmp_path / "other.json").write_text('{"type": "other"}')
+    (tmp_path / "no.json").write_text("no JSON")
+    for name in ("other.json", "no.json", "missing.json"):
+        with pytest.raises(Refused):
+            provider.grant_in(tmp_path / name)
 
 
 def test_the_address_is_the_accounts(world: World, account: Account) -> None:

@@ -19,7 +19,6 @@ SIGN_IN = SignIn("example", "uwe", "http://127.0.0.1:4711/", VERIFIER, WANTED, W
 
 @pytest.fixture
 def page(world: World) -> SignInPage:
-    world.must_have("SignInPage")
     return world.sign_in_page()
 
 

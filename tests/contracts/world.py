@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -59,13 +60,13 @@ class World:
         if what in self.lacks:
             pytest.skip(f"{what}: {self.lacks[what]}")
 
-    def provider(self) -> MailProvider:
-        """The adapter."""
+    def provider(self, *, patience: float = 30) -> MailProvider:
+        """The adapter, with all that its operator can set up. `patience`: seconds of silence that it bears."""
         raise NotImplementedError
 
     def open(self, grant: Grant | None = None, *, patience: float = 30) -> Mailbox:
-        """A session of the adapter, with `grant` or the world's own. `patience`: seconds of silence that it bears."""
-        raise NotImplementedError
+        """A session with `grant`, or with the world's own."""
+        return self.provider(patience=patience).open(grant or self.grant)
 
     def open_elsewhere(self) -> Mailbox:
         """The same where no server listens."""
@@ -109,9 +110,16 @@ class World:
         """The access tokens are too old; the grant is good."""
         raise NotImplementedError
 
-    def sign_in_page(self) -> SignInPage:
-        """The provider's page for the operator's client."""
+    def grant_file(self) -> Path:
+        """The grant as a tool of the provider's has written it into a file."""
         raise NotImplementedError
+
+    def sign_in_page(self) -> SignInPage:
+        """The provider's page; the test is skipped where it has none."""
+        self.must_have("SignInPage")
+        page = self.provider().sign_in
+        assert page is not None, "the world has set none up"
+        return page
 
     def visit(self, url: str) -> str:
         """The owner goes to the sign-in page and agrees; returns where he is sent."""
