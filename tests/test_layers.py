@@ -150,6 +150,19 @@ def test_no_module_is_too_long() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
 
 
+def test_no_command_imports_another_commands_module() -> None:
+    """What several need stands in workers/cli/terminal, or beside them under its noun."""
+    files = modules("workers/cli")
+    commands = {name_of(file) for file in files if "\ndef add_to(" in file.read_text()}
+    wrong = {
+        name_of(file): others
+        for file in files
+        if (others := commands & {*imports(file)} - {name_of(file), "workers.cli.app"})
+    }
+    assert len(commands) > 15
+    assert wrong == {}
+
+
 def test_rules_and_handlers_name_no_provider() -> None:
     named = {
         str(file.relative_to(ROOT)): sum(

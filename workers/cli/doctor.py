@@ -23,7 +23,7 @@ from infra.secrets import WrongKey
 from infra.settings import Settings
 from infra.settings import examine as examine_settings
 from workers import providers
-from workers.cli.reports import mailbox_address
+from workers.cli.terminal.arguments import mailbox_address
 from workers.cli.terminal.output import Json, fail, say, show_json
 from workers.cli.terminal.progress import bar
 from workers.cli.terminal.tables import plain

@@ -14,7 +14,7 @@ from domain.errors import GiveUp, Refused, TryAgain
 from domain.sorting import Left
 from handlers.operations import NO_MAILBOX
 from handlers.sorting.undo import Busy, Undoing, Undone, labelled
-from workers.cli.reports import mailbox_address
+from workers.cli.terminal.arguments import mailbox_address
 from workers.cli.terminal.opening import open_app
 from workers.cli.terminal.output import Json, fail, say, show_json
 from workers.cli.terminal.progress import bar

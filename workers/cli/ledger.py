@@ -16,10 +16,10 @@ from domain.outcomes import Outcome
 from domain.reports import Entry, Query
 from handlers import reports
 from handlers.operations import NO_MAILBOX
-from workers.cli.reports import SHOWN, mailbox_address
+from workers.cli.terminal.arguments import mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, say
-from workers.cli.terminal.tables import plain
+from workers.cli.terminal.tables import SHOWN, plain
 from workers.cli.terminal.times import moment
 
 HEADER = f"{'seen at (UTC)':19}  {'message id':16}  {'came by':7}  {'outcome':19}  user: what else is known"

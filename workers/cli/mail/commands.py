@@ -12,7 +12,7 @@ from handlers.context import Context
 from handlers.live_view import live, notification_mail
 from handlers.live_view.live import OpenedMail
 from workers.cli.mail import rendering
-from workers.cli.reports import mailbox_address
+from workers.cli.terminal.arguments import mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say
 

@@ -27,7 +27,7 @@ from handlers.context import Context
 from handlers.outbox import delivery, drafts
 from handlers.outbox.preparing import prepare
 from workers.cli.mail.confirming import agree, show_prepared
-from workers.cli.reports import mailbox_address
+from workers.cli.terminal.arguments import mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say, show_json, tell
 from workers.cli.terminal.progress import bar

@@ -5,6 +5,9 @@ from typing import Any
 
 from workers.cli.terminal.output import say
 
+SHOWN = 100
+"""Rows of a table for people, unless they ask for more; --json has all."""
+
 
 def show_table(rows: Sequence[dict[str, Any]]) -> None:
     """Columns that stay whole however narrow the terminal is: they are searched and copied from."""

@@ -1,4 +1,4 @@
-"""Moments as people type them: a date, a time, or how long ago."""
+"""Moments: as people type them, as tables show them and as --json has them."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -19,3 +19,13 @@ def moment(text: str, now: datetime) -> datetime:
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused(f"{text} is no time; 2026-11-22T08:00, 30min, 2h and 3d are") from None
+
+
+def in_utc(at: datetime | None) -> str | None:
+    """For people: `2026-11-22 08:00:00 UTC`."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else None
+
+
+def timestamp(at: datetime | None) -> str | None:
+    """For --json."""
+    return at.isoformat(timespec="milliseconds") if at else None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from handlers import operations
-from workers.cli.reports import mailbox_address, unknown_mail
+from workers.cli.terminal.arguments import mailbox_address, unknown_mail
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say, show_json
 

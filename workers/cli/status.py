@@ -1,26 +1,20 @@
-"""What people ask: `lodestone status`, `lodestone explain` and `lodestone notifications`."""
+"""`lodestone status`: how the mailboxes stand."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from domain.mail.addresses import canonical
-from domain.notifications import NoticeKind
-from domain.reports import MailboxReport, Notice
+from domain.reports import MailboxReport
 from handlers import reports
-from handlers.live_view.notification_mail import previews
 from handlers.operations import NO_MAILBOX
 from handlers.reports import Status
-from workers.cli import explaining, histories
-from workers.cli.mail import rendering
+from workers.cli import histories
+from workers.cli.terminal.arguments import mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say, show_json
-from workers.cli.terminal.tables import plain, show_table
-
-SHOWN = 100
-"""Mailboxes in a table for people; whoever wants all of them takes JSON."""
+from workers.cli.terminal.tables import SHOWN, plain, show_table
+from workers.cli.terminal.times import timestamp
 
 
 def status(
@@ -57,75 +51,6 @@ def status(
         raise typer.Exit(1)
 
 
-def notifications(
-    user: Annotated[str, typer.Option("--user", help="The CRM's id of the user.")],
-    after: Annotated[int, typer.Option("--after", min=0, help="Only those with a higher id.")] = 0,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="With subject and preview, fetched from Gmail now and not kept.")
-    ] = False,
-    location: Location = None,
-    as_json: Json = False,
-) -> None:
-    """Show a user's notifications, the oldest first; ask for more with the last id.
-
-    Example: `lodestone notifications --user uwe --after 41 --json`
-
-    Example: `lodestone notifications --user uwe --live`
-    """
-    context = open_app().context
-    found = reports.notices(user, after, limit, context, location)
-    if live and found:
-        rendering.show_previews(found, previews(user, found, context), as_json=as_json)
-    elif as_json:
-        show_json([rendering.notice_as_json(one) for one in found])
-    elif found:
-        _show_notices(found)
-    else:
-        say(f"no notifications for {user}" + (f" after {after}" if after else ""))
-
-
-def explain(
-    message_id: Annotated[str, typer.Argument(help="Gmail's id of the mail.")],
-    mailbox: Annotated[
-        str | None, typer.Option("--mailbox", help="Only in this mailbox: ids are per mailbox.")
-    ] = None,
-    location: Location = None,
-    as_json: Json = False,
-) -> None:
-    """Explain what was decided about a mail, and why: how it came, its gate, its contact, its deal, its cost.
-
-    Of mail that matched nobody only the outcome is kept: it is read again from Gmail, shown, and not kept.
-
-    Example: `lodestone explain 18f3a2b4c5d6e7f8 --mailbox uwe@firm.example`
-    """
-    found = reports.explain(message_id, mailbox_address(mailbox), open_app().context, location)
-    if not found:
-        unknown_mail(mailbox)
-    if as_json:
-        show_json([explaining.as_json(one) for one in found])
-        return
-    for one in found:
-        for line in explaining.in_words(one):
-            say(plain(line))
-
-
-def unknown_mail(mailbox: str | None) -> NoReturn:
-    """The end of a command that was asked about it."""
-    where = " in this mailbox" if mailbox else ""
-    fail(f"the ledger knows no mail of this id{where}; `lodestone ledger` lists what it knows", code=2)
-
-
-def mailbox_address(text: str | None) -> str | None:
-    """A mailbox as somebody has typed it, in its exact form."""
-    if text is None:
-        return None
-    address = canonical(text)
-    if address is None:
-        fail("that is no mailbox address", code=2)
-    return address
-
-
 def _status_as_json(found: Status) -> dict[str, Any]:
     totals = found.totals
     return {
@@ -140,7 +65,7 @@ def _status_as_json(found: Status) -> dict[str, Any]:
             "waiting": totals.waiting,
             "set_aside": totals.set_aside,
             "oldest_waiting_seconds": _age(totals.oldest_waiting_at, found.now),
-            "look_due_at": _moment(totals.look_due_at),
+            "look_due_at": timestamp(totals.look_due_at),
             "late": totals.late(found.now),
             "records_out_of_date": sum(found.outdated.values()),
         },
@@ -154,21 +79,21 @@ def _mailbox(one: MailboxReport, now: datetime) -> dict[str, Any]:
     return {
         "mailbox": one.address,
         "state": one.state(now),
-        "paused_since": _moment(one.paused_at),
+        "paused_since": timestamp(one.paused_at),
         "sorting_trouble": one.sorting_trouble,
         "access_trouble": one.access_trouble,
         "cursor_age_seconds": _age(one.synced_at, now),
-        "watch_expires_at": _moment(one.watch_until),
-        "watch_renewed_at": _moment(one.watch.renewed_at),
-        "watch_failed_at": _moment(one.watch.failed_at),
+        "watch_expires_at": timestamp(one.watch_until),
+        "watch_renewed_at": timestamp(one.watch.renewed_at),
+        "watch_failed_at": timestamp(one.watch.failed_at),
         "watch_trouble": one.watch.trouble,
         "push_recall": share if share is None else round(share, 3),
         "push_recall_of": recall.pushed + recall.missed,
-        "history_unusable_since": _moment(one.history_refused_at),
+        "history_unusable_since": timestamp(one.history_refused_at),
         **histories.as_json(one.compared),
-        "compared_at": _moment(one.compared.at),
-        "last_push_at": _moment(one.pushed_at),
-        "last_sweep_at": _moment(one.swept_at),
+        "compared_at": timestamp(one.compared.at),
+        "last_push_at": timestamp(one.pushed_at),
+        "last_sweep_at": timestamp(one.swept_at),
         "waiting": one.waiting,
         "set_aside": one.set_aside,
         "oldest_waiting_seconds": _age(one.oldest_waiting_at, now),
@@ -233,45 +158,6 @@ def _show_status(found: Status) -> None:
     )
 
 
-def _show_notices(found: Sequence[Notice]) -> None:
-    """Each in a line of its own, but for what came late: that is told in one, at the last of it (E91)."""
-    late = [one for one in found if one.late]
-    rows = [_line(one) for one in found if not one.late]
-    if late:
-        rows.append(
-            {
-                "id": late[-1].id,
-                "name": f"{len(late)} mails from {_said(late[0].received_at)} on, told late",
-                "from": None,
-                "received_at": _said(late[-1].received_at),
-                "message_id": None,
-                "contact_id": None,
-            }
-        )
-    show_table(sorted(rows, key=lambda row: int(row["id"])))
-
-
-def _line(one: Notice) -> dict[str, Any]:
-    """Of a mail its three details, of anything else what it is about."""
-    about = one.name if one.kind is NoticeKind.MAIL else rendering.WORDS[one.kind]
-    return {
-        "id": one.id,
-        "name": about,
-        "from": f"{one.author} via a list" if one.via_list else one.author,
-        "received_at": _said(one.received_at),
-        "message_id": one.message_id,
-        "contact_id": one.contact_id,
-    }
-
-
-def _said(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else None
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="milliseconds") if moment else None
-
-
 def _age(since: datetime | None, now: datetime) -> float | None:
     return None if since is None else round(max((now - since).total_seconds(), 0), 1)
 
@@ -291,5 +177,3 @@ def _span(start: datetime | None, end: datetime | None, before: str = "", after:
 
 def add_to(app: typer.Typer) -> None:
     app.command()(status)
-    app.command()(explain)
-    app.command()(notifications)

@@ -1,0 +1,79 @@
+"""`lodestone notifications`: what has come onto a user's list."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from domain.notifications import NoticeKind
+from domain.reports import Notice
+from handlers import reports
+from handlers.live_view.notification_mail import previews
+from workers.cli.mail import rendering
+from workers.cli.terminal.opening import Location, open_app
+from workers.cli.terminal.output import Json, say, show_json
+from workers.cli.terminal.tables import show_table
+from workers.cli.terminal.times import in_utc
+
+
+def notifications(
+    user: Annotated[str, typer.Option("--user", help="The CRM's id of the user.")],
+    after: Annotated[int, typer.Option("--after", min=0, help="Only those with a higher id.")] = 0,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="With subject and preview, fetched from Gmail now and not kept.")
+    ] = False,
+    location: Location = None,
+    as_json: Json = False,
+) -> None:
+    """Show a user's notifications, the oldest first; ask for more with the last id.
+
+    Example: `lodestone notifications --user uwe --after 41 --json`
+
+    Example: `lodestone notifications --user uwe --live`
+    """
+    context = open_app().context
+    found = reports.notices(user, after, limit, context, location)
+    if live and found:
+        rendering.show_previews(found, previews(user, found, context), as_json=as_json)
+    elif as_json:
+        show_json([rendering.notice_as_json(one) for one in found])
+    elif found:
+        _show_notices(found)
+    else:
+        say(f"no notifications for {user}" + (f" after {after}" if after else ""))
+
+
+def _show_notices(found: Sequence[Notice]) -> None:
+    """Each in a line of its own, but for what came late: that is told in one, at the last of it (E91)."""
+    late = [one for one in found if one.late]
+    rows = [_line(one) for one in found if not one.late]
+    if late:
+        rows.append(
+            {
+                "id": late[-1].id,
+                "name": f"{len(late)} mails from {in_utc(late[0].received_at)} on, told late",
+                "from": None,
+                "received_at": in_utc(late[-1].received_at),
+                "message_id": None,
+                "contact_id": None,
+            }
+        )
+    show_table(sorted(rows, key=lambda row: int(row["id"])))
+
+
+def _line(one: Notice) -> dict[str, Any]:
+    """Of a mail its three details, of anything else what it is about."""
+    about = one.name if one.kind is NoticeKind.MAIL else rendering.WORDS[one.kind]
+    return {
+        "id": one.id,
+        "name": about,
+        "from": f"{one.author} via a list" if one.via_list else one.author,
+        "received_at": in_utc(one.received_at),
+        "message_id": one.message_id,
+        "contact_id": one.contact_id,
+    }
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(notifications)
