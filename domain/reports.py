@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from domain.comparisons import Compared
 from domain.crm.locations import Location
@@ -13,6 +14,31 @@ from domain.watches import WatchState
 
 TOO_LONG = timedelta(minutes=10)
 """A mail is sorted at most so long after it arrived (Z33)."""
+
+
+class ReportedState(StrEnum):
+    """How a mailbox stands, in one word."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    RESTING = "resting"
+    REAUTH_NEEDED = "reauth_needed"
+    PERMISSION_WITHDRAWN = "permission_withdrawn"
+    SORTING_STOPPED = "sorting_stopped"
+    HISTORY_REFUSED = "history_refused"
+    OFF = "off"
+
+
+_IN_WORDS = {
+    ReportedState.ACTIVE: "active",
+    ReportedState.PAUSED: "paused since",
+    ReportedState.RESTING: "resting until",
+    ReportedState.REAUTH_NEEDED: "reauth needed",
+    ReportedState.PERMISSION_WITHDRAWN: "permission withdrawn",
+    ReportedState.SORTING_STOPPED: "sorting stopped",
+    ReportedState.HISTORY_REFUSED: "history unusable",
+    ReportedState.OFF: "off",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +68,35 @@ class MailboxReport:
     access_trouble: str | None = None
     watch: WatchState = field(default_factory=WatchState)
 
-    def state(self, now: datetime) -> str:
-        """In one word, or a few. What pauses it, comes first: it is what the operator can end."""
+    def state(self, now: datetime) -> ReportedState:
+        """What the operator can end stands before the rest: a pause."""
         if self.paused_at is not None:
-            return f"paused since {self.paused_at:%Y-%m-%d %H:%M:%S} UTC"
+            return ReportedState.PAUSED
         if not self.signed_in:
             if self.needs_sign_in:
-                return "reauth needed" + (f" ({self.access_trouble})" if self.access_trouble else "")
-            return "permission withdrawn" if self.not_permitted else "off"
-        if self.resting_until is None or self.resting_until <= now:
-            if self.sorting_trouble is not None:
-                return f"sorting stopped ({self.sorting_trouble})"
-            return "active" if self.history_refused_at is None else "history unusable"
-        why = f" ({self.trouble})" if self.trouble else ""
-        return f"resting until {self.resting_until:%Y-%m-%d %H:%M:%S} UTC{why}"
+                return ReportedState.REAUTH_NEEDED
+            return ReportedState.PERMISSION_WITHDRAWN if self.not_permitted else ReportedState.OFF
+        if self.is_resting(now):
+            return ReportedState.RESTING
+        if self.sorting_trouble is not None:
+            return ReportedState.SORTING_STOPPED
+        return ReportedState.ACTIVE if self.history_refused_at is None else ReportedState.HISTORY_REFUSED
+
+    def is_resting(self, now: datetime) -> bool:
+        """Whether the mailbox is left alone for now."""
+        return self.resting_until is not None and self.resting_until > now
+
+    def state_in_words(self, now: datetime) -> str:
+        """The state with its moment or its reason."""
+        state = self.state(now)
+        why, when = {
+            ReportedState.PAUSED: (None, self.paused_at),
+            ReportedState.REAUTH_NEEDED: (self.access_trouble, None),
+            ReportedState.RESTING: (self.trouble, self.resting_until),
+            ReportedState.SORTING_STOPPED: (self.sorting_trouble, None),
+        }.get(state, (None, None))
+        moment = f" {when:%Y-%m-%d %H:%M:%S} UTC" if when else ""
+        return _IN_WORDS[state] + moment + (f" ({why})" if why else "")
 
 
 @dataclass(frozen=True, slots=True)

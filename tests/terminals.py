@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import json_page
 from tests.forks import fork_command
 from tests.worlds import KEY
 
@@ -27,7 +28,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """A shell in a folder, with a database and further settings in its environment."""
+    """A shell in a folder, with a database and further settings in its environment. What a command prints with --json
+    is what docs/JSON.md says."""
 
     folder: Path
     database_url: str
@@ -48,4 +50,7 @@ class Terminal:
                 process.kill()
                 process.join()
             process.close()
-            return Done(code, *(Path(told, name).read_text() for name in ("out", "err")))
+            done = Done(code, *(Path(told, name).read_text() for name in ("out", "err")))
+        if "--json" in words and done.out:
+            json_page.check(words, done.json)
+        return done

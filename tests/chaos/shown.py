@@ -46,7 +46,9 @@ def _ledger(case: Case, books: Books, place: Place, found: list[dict[str, Any]])
         for (connection_id, message_id), row in books.decisions.items()
         if connection_id in here and message_id in known
     }
-    shown = {(one["mailbox"], one["user"], one["message_id"], one["outcome"]) for one in found if one["user"]}
+    shown = {
+        (one["mailbox"], one["user_id"], one["message_id"], one["outcome"]) for one in found if one["user_id"]
+    }
     yield from (f"the ledger of {place} shows {one}" for one in shown - kept)
     yield from (f"the ledger of {place} does not show {one}" for one in kept - shown)
 
@@ -59,7 +61,7 @@ def _notifications(books: Books, seat: Seat, found: list[dict[str, Any]]) -> Ite
         for row in books.told
         if row.organisation_id == here.organisation_id and row.user_id == seat.user
     }
-    shown = {one["id"]: one for one in found if one["kind"] == "mail"}
+    shown = {one["notification_id"]: one for one in found if one["notification_kind"] == "mail"}
     whose = f"{seat.user} of {seat.place}"
     yield from (f"{whose} is shown notification {one}" for one in shown.keys() - its.keys())
     yield from (f"{whose} is not shown notification {one}" for one in its.keys() - shown.keys())

@@ -455,8 +455,8 @@ def test_the_state_of_a_mailbox(
         set_aside=0,
         oldest_waiting_at=None,
     )
-    assert report.state(NOW) == state
-    withdrawn = replace(report, not_permitted=True).state(NOW)
+    assert report.state_in_words(NOW) == state
+    withdrawn = replace(report, not_permitted=True).state_in_words(NOW)
     assert withdrawn == ("permission withdrawn" if state == "off" else state)
 
 

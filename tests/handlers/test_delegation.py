@@ -132,7 +132,7 @@ def test_status_and_doctor_say_who_can_mend_it(delegated: Delegated) -> None:
     assert status.totals.refused == 1
     [report] = status.mailboxes
     assert report.access_trouble == "unauthorized_client"
-    assert "unauthorized_client" in report.state(status.now)
+    assert "unauthorized_client" in report.state_in_words(status.now)
     page = live.show_own("uwe", house.context, limit=5)
     assert [one.trouble for one in page.mailboxes] == ["unauthorized_client"]
 
@@ -170,7 +170,7 @@ def test_a_wrong_address_is_told_as_that(delegated: Delegated) -> None:
     [told] = [one for one in found.findings if one.check == "token"]
     assert (told.verdict, "knows no mailbox of the address" in told.says) == (Verdict.FAILED, True)
     status = reports.status(None, None, house.context)
-    assert status.mailboxes[0].state(status.now) == "reauth needed (unknown_address)"
+    assert status.mailboxes[0].state_in_words(status.now) == "reauth needed (unknown_address)"
     house.gmail.rename_mailbox("uwe.new@firm.example", UWE)
     delegated.connect()
     assert delegated.connection().access_trouble is None

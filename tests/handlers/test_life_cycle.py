@@ -477,7 +477,7 @@ def test_a_withdrawn_permission_pauses_and_goes_on_when_it_is_given_back(house: 
 
     assert the(house).state is ConnectionState.PAUSED
     status = reports.status(None, None, context=house.context)
-    assert status.mailboxes[0].state(status.now) == "permission withdrawn"
+    assert status.mailboxes[0].state_in_words(status.now) == "permission withdrawn"
     house.gmail.reset_counters()
     during = house.deliver("ann", 2)
     house.push()

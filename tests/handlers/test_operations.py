@@ -197,7 +197,7 @@ def test_a_mailbox_stays_paused_over_a_new_sign_in_and_new_settings(house: House
     house.connect(sorting=False)
     assert sweep_once(house) == []
     [mailbox] = reports.status(None, None, context=house.context).mailboxes
-    assert mailbox.state(LONG_AGO).startswith("paused since ")
+    assert mailbox.state_in_words(LONG_AGO).startswith("paused since ")
     operations.resume(UWE, house.context)
     sweep_once(house)
     assert house.outcomes() == {message_id: "label.off"}

@@ -375,7 +375,7 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
     assert rows_with(house, [*ids, "uwe@old.example"]) == []
     assert [one.message_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
     assert [reports.explain(message_id, None, house.context, ACME) for message_id in ids] == [()] * len(ids)
-    assert (state.waiting, state.set_aside, state.pushed_at, state.state(datetime.now(UTC))) == (
+    assert (state.waiting, state.set_aside, state.pushed_at, state.state_in_words(datetime.now(UTC))) == (
         *(0, 0, None),
         "active",
     )

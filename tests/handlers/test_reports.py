@@ -181,7 +181,7 @@ def test_when_nobody_is_signed_in_the_ledger_answers_alone(house: House) -> None
     house.gmail.expire_access_tokens(UWE)
     assert seen(house, message_id)[0].startswith("not read again: nobody is signed in")
     [mailbox] = reports.status(None, None, context=house.context).mailboxes
-    assert mailbox.state(mailbox.synced_at or datetime.now(UTC)) == "reauth needed"
+    assert mailbox.state_in_words(mailbox.synced_at or datetime.now(UTC)) == "reauth needed"
 
 
 def test_an_id_in_two_mailboxes_is_explained_in_both_or_in_one(
@@ -309,7 +309,7 @@ def test_a_locations_status_is_of_what_it_has_connected_and_counts_its_own(house
     }
 
     states = {
-        name: {one.address: (one.state(status.now), one.waiting) for one in status.mailboxes}
+        name: {one.address: (one.state_in_words(status.now), one.waiting) for one in status.mailboxes}
         for name, status in found.items()
     }
     assert states["main/main"] == {UWE: ("active", 2)}
@@ -381,7 +381,7 @@ def test_mail_that_waits_for_a_sign_in_is_shown_but_not_late(
     status = reports.status(UWE, None, context=house.context)
     assert status.totals.waiting == 1
     assert not status.totals.late(status.now)
-    assert status.mailboxes[0].state(status.now) == "reauth needed", "trouble comes first"
+    assert status.mailboxes[0].state_in_words(status.now) == "reauth needed", "trouble comes first"
 
 
 @pytest.mark.rule("E87", "I4")
@@ -391,7 +391,7 @@ def test_a_mailbox_that_rests_says_until_when_and_why(
     with house.store.begin("tests.rest") as tx:
         tx.mailboxes.rest(store_of_two[0].mailbox_id, "rateLimitExceeded", 300)
     status = reports.status(None, None, context=house.context)
-    states = {one.address: one.state(status.now) for one in status.mailboxes}
+    states = {one.address: one.state_in_words(status.now) for one in status.mailboxes}
     assert states[UWE].startswith("resting until ")
     assert states[UWE].endswith("(rateLimitExceeded)")
     assert states["carla@firm.example"] == "active"
@@ -405,7 +405,9 @@ def test_a_mailbox_in_which_sorting_is_stopped_comes_first_and_says_why(
     with house.store.begin("tests.stop") as tx:
         assert tx.connections.stop_sorting(connection_of(tx, uwe), "invalidArgument")
     status = reports.status(None, None, context=house.context)
-    assert [(one.address, one.state(status.now), one.sorting_trouble) for one in status.mailboxes] == [
+    assert [
+        (one.address, one.state_in_words(status.now), one.sorting_trouble) for one in status.mailboxes
+    ] == [
         (UWE, "sorting stopped (invalidArgument)", "invalidArgument"),
         ("carla@firm.example", "active", None),
     ]
@@ -430,7 +432,7 @@ def test_a_mailbox_with_one_of_two_users_signed_in_is_active(house: House) -> No
         tx.connections.need_sign_in(joined)
         tx.connections.change(world.connection_id, Features(), dry_run=False)
     status = reports.status(None, None, context=house.context)
-    assert status.mailboxes[0].state(status.now) == "reauth needed"
+    assert status.mailboxes[0].state_in_words(status.now) == "reauth needed"
     with house.store.begin("tests.only") as tx:
         tx.db.execute(delete(connections).where(connections.c.id == second))
-    assert reports.status(None, None, context=house.context).mailboxes[0].state(status.now) == "off"
+    assert reports.status(None, None, context=house.context).mailboxes[0].state_in_words(status.now) == "off"

@@ -30,7 +30,7 @@ def state(house: House) -> str:
     found = reports.status(UWE, None, house.context)
     [mailbox] = found.mailboxes
     assert found.totals.unusable == (mailbox.history_refused_at is not None)
-    return mailbox.state(found.now)
+    return mailbox.state_in_words(found.now)
 
 
 def a_day_later(house: House) -> None:

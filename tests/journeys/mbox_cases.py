@@ -57,8 +57,8 @@ def case(
 ) -> Case:
     """A mail and its line, but for what the run itself decides (n and Gmail's ids)."""
     return raw, {
-        "message_id_header": message_id,
-        "author": author,
+        "rfc_message_id": message_id,
+        "from": author,
         "contact_id": contact,
         "outcomes": list(outcomes),
         "labels": sorted(labels),

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from tests import json_page
 from tests.journeys.mbox_cases import CASES, CONTACTS, DEALS, REFUSED_CONTACT, USERS
 from workers.cli.app import build
 
@@ -36,16 +37,17 @@ def test_the_demo_shows_every_table_and_finds_no_canary(tmp_path: Path) -> None:
     done = run("--json", "--keep", str(tmp_path / "kept"))
     assert done.returncode == 0, done.stderr[-3000:]
     summary: dict[str, Any] = json.loads(done.stdout)
-    assert summary["as_expected"] == summary["mails"] >= 200
+    json_page.check(("demo",), summary)
+    assert summary["mails_as_expected"] == summary["mail_count"] >= 200
     assert summary["failures"] == []
-    assert (summary["claims"], summary["broken_claims"]) == (CLAIMS, [])
+    assert (summary["claim_count"], summary["broken_claims"]) == (CLAIMS, [])
     assert summary["privacy"]["found"] == []
-    assert summary["privacy"]["self_test"] is True
+    assert summary["privacy"]["self_test_passed"] is True
     webhook = summary["webhook"]
-    assert webhook["distinct_ids"] == summary["notifications"] > 100
+    assert webhook["distinct_ids"] == summary["notification_count"] > 100
     assert (webhook["signatures_failed"], webhook["canaries"]) == (0, [])
-    assert {"one_at_a_time", "in_bursts"} == summary["latency_ms"].keys()
-    assert done.stderr.count("✓") == summary["mails"] + CHANGED_BY_SCENES + CLAIMS
+    assert {"one_at_a_time", "in_bursts"} == summary["latency"].keys()
+    assert done.stderr.count("✓") == summary["mail_count"] + CHANGED_BY_SCENES + CLAIMS
     assert (
         _left_after_switching_off(done.stderr) >= {"connections": 0, "notifications": 0, "outbox": 0}.items()
     )
@@ -79,9 +81,10 @@ def test_a_file_of_mail_becomes_a_report_in_its_order(tmp_path: Path) -> None:
     done = run(*words)
     assert done.returncode == 1, "a contact was refused"
     summary = json.loads(done.stdout)
-    assert summary["unfinished"] == []
+    json_page.check(("demo",), summary)
+    assert summary["unfinished_mails"] == []
     assert (summary["refused_rows"], summary["from_lines_inside"]["times"]) == (True, 1)
-    assert summary["from_lines_not_taken"] == {"times": 0, "lines": []}
+    assert summary["from_lines_not_taken"] == {"times": 0, "first_lines": []}
     assert summary["own_labels"]["Berlin, Mitte"] == 1
     for said in ("1 refused", "Berlin, Mitte (1)", "1 `From ` lines looked like a mail"):
         assert said in done.stderr

@@ -86,7 +86,7 @@ def _is_told_of_its_own(town: Town, side: Side, seen: dict[str, Any]) -> None:
     receiver = town.receivers[side.location]
     assert receiver.unsigned == 0
     [sent] = seen["outbox"]
-    assert (sent["mailbox"], sent["contact"], sent["state"]) == (side.mailbox, "c3", "sent")
+    assert (sent["mailbox"], sent["contact_id"], sent["sending_state"]) == (side.mailbox, "c3", "sent")
     [got] = town.stage.gmail.dump(side.known).messages
     assert side.mailbox.encode() in town.stage.gmail.raw(side.known, got.id)
     _is_no_word_of_the_other(town, side, json.dumps(seen))
@@ -109,7 +109,7 @@ def _is_refused_what_is_the_others(town: Town, side: Side) -> None:
     _is_refused(town, side, "there is no such mail", "mail", "c1", theirs, "--as", "uwe")
     assert town.ask(side, "ledger", far.mailbox) == []
     _is_refused(town, side, "may not see mail", "mail", "c1", "--as", "uwe", "--mailbox", far.mailbox)
-    _is_refused(town, side, "there is no notification", "open", str(notice["id"]), "--as", "uwe")
+    _is_refused(town, side, "there is no notification", "open", str(notice["notification_id"]), "--as", "uwe")
     channel = str(town.channels[far.location])
     for deed in ("remove", "retry", "test"):
         _is_refused(town, side, "there is no channel", "channels", deed, channel)

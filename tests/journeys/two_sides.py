@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.db.store import open_engine
+from tests import json_page
 from tests.journeys.fleet import Fleet
 from tests.journeys.world import missing, wait_for, whole_lines
 from workers.demo.receiver import Receiver
@@ -89,7 +90,9 @@ class Town:
         return self.stage.run(*words, "--location", side.location, **extra)
 
     def ask(self, side: Side, *words: str, **extra: str) -> Any:
-        return json.loads(self.run(side, *words, "--json", **extra))
+        answer = json.loads(self.run(side, *words, "--json", **extra))
+        json_page.check(words, answer)
+        return answer
 
     def tell(self, lines: Sequence[dict[str, Any]], *words: str) -> None:
         """The CRM's messages, until a worker has made them."""
@@ -173,11 +176,18 @@ class Town:
         return {
             "notifications": first,
             "read on": self.ask(
-                side, "notifications", "--user", "uwe", "--after", str(first[0]["id"]), "--live", **extra
+                side,
+                "notifications",
+                "--user",
+                "uwe",
+                "--after",
+                str(first[0]["notification_id"]),
+                "--live",
+                **extra,
             ),
             "ledger": [one for one in self.ask(side, "ledger", **extra) if one["outcome"] not in _DRAFT],
             "explain": {one: self.ask(side, "explain", one, **extra) for one in ids},
-            "open": self.ask(side, "open", str(first[0]["id"]), "--as", "uwe", **extra),
+            "open": self.ask(side, "open", str(first[0]["notification_id"]), "--as", "uwe", **extra),
             "mail": {
                 f"{contact} for {user}": self.ask(side, "mail", contact, "--as", user, **extra)
                 for contact, user in (("c1", "uwe"), ("c1", "kim"), ("c3", "uwe"))

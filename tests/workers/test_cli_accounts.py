@@ -190,7 +190,7 @@ def test_a_topic_is_made_once(tmp_path: Path, sqlite_url: str, pubsub: PubSubSer
     assert terminal.run("topic", "--json").json == {
         "topic": TOPIC,
         "subscription": "lodestone",
-        "changed": [],
+        "changed_settings": [],
     }
 
 
@@ -228,7 +228,7 @@ def test_an_old_subscription_gets_the_settings_of_a_new_one(
         assert getattr(old, setting) == getattr(new, setting)
     assert old.ack_deadline_seconds == 60
     assert old.labels == {"team": "crm"}, "what is not ours stays"
-    assert terminal.run("topic", "--json").json["changed"] == []
+    assert terminal.run("topic", "--json").json["changed_settings"] == []
 
 
 def test_a_subscription_of_another_topic_cannot_be_used(
@@ -270,7 +270,7 @@ def test_what_is_set_up_can_be_read_by_a_program(away: Terminal) -> None:
         "exclude": ["a@b.example", "shop.example"]
     }
     assert away.run("settings", "set", "time-zone", "Europe/Berlin", "--json").json == {
-        "time-zone": "Europe/Berlin"
+        "time_zone": "Europe/Berlin"
     }
 
 

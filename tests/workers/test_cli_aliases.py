@@ -32,8 +32,8 @@ def test_an_alias_is_added_shown_and_removed(terminal: Terminal) -> None:
     done = terminal.run("alias", "add", "Uwe@OLD.example", "--user", "uwe")
     assert (done.code, done.out) == (0, f"{OLD} counts as uwe's own address\n")
     again = terminal.run("alias", "add", OLD, "--user", "uwe", "--json")
-    assert again.json == {"user": "uwe", "alias": OLD, "added": False}
-    row = {"user": "uwe", "mailbox": UWE, "alias": OLD, "counts": True, "held_by": None}
+    assert again.json == {"user_id": "uwe", "alias": OLD, "added": False}
+    row = {"user_id": "uwe", "mailbox": UWE, "alias": OLD, "counts": True, "held_by": None}
     assert terminal.run("alias", "list", "--user", "uwe", "--json").json == [row]
     assert f"aliases: {OLD}" in terminal.run("settings", "show", "--user", "uwe").out.splitlines()
     assert terminal.run("crm", "import", "--contacts", "contacts.csv").code == 0

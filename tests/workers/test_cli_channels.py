@@ -31,7 +31,7 @@ def test_a_webhook_is_added_tested_listed_and_removed(terminal: Terminal, receiv
     terminal.run("crm", "import", "--users", "users.csv")
     made = terminal.run("channels", "add", "--webhook", receiver.url, "--user", "uwe", "--json").json
     secret = made.pop("secret")
-    assert made == {"channel_id": 1, "kind": "webhook", "host": "127.0.0.1", "user": "uwe"}
+    assert made == {"channel_id": 1, "channel_kind": "webhook", "host": "127.0.0.1", "user_id": "uwe"}
     receiver.secrets.append(secret)
     assert terminal.run("channels", "test", "1").out == "channel 1 has taken the test: http 204\n"
     assert receiver.taken[0]["data"] == {"channel_id": 1}
@@ -42,14 +42,14 @@ def test_a_webhook_is_added_tested_listed_and_removed(terminal: Terminal, receiv
     [listed] = terminal.run("channels", "list", "--json").json
     assert listed == {
         "channel_id": 1,
-        "kind": "webhook",
+        "channel_kind": "webhook",
         "host": "127.0.0.1",
-        "user": "uwe",
-        "state": "active",
+        "user_id": "uwe",
+        "channel_state": "active",
         "resting_until": None,
-        "waiting": 0,
-        "waiting_since": None,
-        "set_aside": 0,
+        "waiting_notifications": 0,
+        "oldest_waiting_at": None,
+        "set_aside_notifications": 0,
         "trouble": None,
     }
     table = terminal.run("channels", "list").out

@@ -104,8 +104,21 @@ def test_absent_records_stay_and_with_replace_they_are_deleted_after_saying_how_
     assert done.json == {
         "contacts": {
             "imported": 1,
-            "refused": [{"line": 2, "reason": "kind is neither contact nor lead"}],
             "deleted": 1,
+            "refused": [{"line": 2, "reason": "kind is neither contact nor lead"}],
+            "refused_in_all": 1,
+            "left_out": [],
+            "left_out_in_all": 0,
+            "unknown_categories": [],
+            "came_twice": [],
+            "came_twice_in_all": 0,
+            "deals_without_known_contact": 0,
+            "assigned_outside_location": 0,
+            "not_read": None,
+            "encoding": None,
+            "unknown_columns": [],
+            "dry_run": False,
+            "first_records": [],
         }
     }
     assert "contacts: 1 that the file does not name are deleted" in done.err
@@ -294,15 +307,15 @@ def test_words_for_categories_are_refused_until_they_are_given_a_meaning(termina
     assert terminal.run(*words).code == 1, "what was said for one file is not kept"
 
     terminal.run("settings", "set", "category", "Closed Won", "WON")
-    assert terminal.run("settings", "show", "--json").json["category"] == {
+    assert terminal.run("settings", "show", "--json").json["deal_categories"] == {
         "closed lost": "LOST",
         "closed won": "WON",
     }
     assert terminal.run(*words).code == 0
     terminal.run("settings", "set", "category", "Closed Won", "-")
-    assert terminal.run("settings", "show", "--json").json["category"] == {"closed lost": "LOST"}
+    assert terminal.run("settings", "show", "--json").json["deal_categories"] == {"closed lost": "LOST"}
     terminal.run("settings", "set", "category", "-")
-    assert terminal.run("settings", "show", "--json").json["category"] == {}
+    assert terminal.run("settings", "show", "--json").json["deal_categories"] == {}
 
 
 @pytest.mark.rule("E9")
@@ -317,7 +330,7 @@ def test_a_refused_change_of_a_known_record_is_out_of_date_until_the_next_good_o
     said = "out of date, because a change from the CRM was refused: 1 deals; have it send them again, mended"
     assert said in terminal.run("status").out.splitlines(), "of what is not known nothing is out of date"
     terminal.run("crm", "import", "--contacts", "contacts.csv")
-    assert terminal.run("status", "--json").json["organisation"]["records_out_of_date"] == 3
+    assert terminal.run("status", "--json").json["totals"]["outdated_record_count"] == 3
     write(terminal, "contacts.csv", C_HEADER, "cid,contact,Cid,,,2024-01-02", "cid,person,Cid,,,2024-01-02")
     terminal.run(
         "crm",
@@ -375,9 +388,9 @@ def test_ids_with_a_separator_are_known_from_before_and_from_the_same_run(termin
     )
     write(terminal, "deals.csv", D_HEADER, 'd1,"bob, Smith, Ann",s,OPEN,')
     rehearsed = terminal.run("crm", "import", *ALL, "--dry-run", "--json")
-    assert rehearsed.json["deals"]["first"][0]["contact_ids"] == ["bob", "Smith, Ann"]
-    assert rehearsed.json["contacts"]["first"][0]["created_at"] == "2024-01-02T00:00:00+00:00"
-    assert "deals_without_known_contact" not in rehearsed.json["deals"]
+    assert rehearsed.json["deals"]["first_records"][0]["contact_ids"] == ["bob", "Smith, Ann"]
+    assert rehearsed.json["contacts"]["first_records"][0]["created_at"] == "2024-01-02T00:00:00.000Z"
+    assert rehearsed.json["deals"]["deals_without_known_contact"] == 0
     for words in (ALL, ("--deals", "deals.csv", "--users", "users.csv")):
         assert terminal.run("crm", "import", *words).code == 0
         assert rows(terminal, "SELECT contact_id FROM deal_contacts ORDER BY 1") == [

@@ -78,7 +78,13 @@ def test_lines_come_from_standard_input_and_the_answer_as_json(
     )
     assert done.returncode == 1
     reason = f"actor is none of {', '.join(ACTORS)}"
-    assert json.loads(done.stdout) == {"queued": 7, "refused": [{"line": 8, "reason": reason}]}
+    assert json.loads(done.stdout) == {
+        "queued": 7,
+        "refused": [{"line": 8, "reason": reason}],
+        "refused_in_all": 1,
+        "left_out": [],
+        "left_out_in_all": 0,
+    }
     assert len(queued(redis)) == 7
 
 

@@ -108,8 +108,8 @@ def test_each_mailbox_gets_its_lines(terminal: Terminal, cipher: Cipher) -> None
     assert any(line.startswith(f"failed   {good}: watch: there is no watch since") for line in lines)
 
     one = terminal.run("doctor", "--mailbox", good.upper(), "--json").json["mailboxes"]
-    assert [mailbox["mailbox"] for mailbox in one["shown"]] == [good]
-    verdicts = {finding["check"]: finding["verdict"] for finding in one["shown"][0]["findings"]}
+    assert [mailbox["mailbox"] for mailbox in one] == [good]
+    verdicts = {finding["check"]: finding["verdict"] for finding in one[0]["findings"]}
     assert (verdicts["token"], verdicts["address"]) == ("ok", "ok")
 
 
@@ -119,7 +119,7 @@ def test_a_sample_asks_gmail_about_so_many_only(terminal: Terminal, cipher: Ciph
     gmail.reset_counters()
     done = terminal.run("doctor", "--sample", "2", "--json")
     assert gmail.counters().calls_of("getProfile") == 2
-    assert len(done.json["mailboxes"]["shown"]) == 5, "what the database knows is looked at for all"
+    assert len(done.json["mailboxes"]) == 5, "what the database knows is looked at for all"
     assert "Gmail was asked about 2" in done.json["findings"][-1]["says"]
 
 
@@ -155,7 +155,7 @@ def test_the_commands_for_google_are_printed_without_any_setting_but_their_own(
     assert (done.code, done.err) == (0, "")
     assert "gcloud pubsub topics create gmail --project=crm-mail" in done.out.splitlines()
     plan = terminal.run("setup", "google", "--json").json
-    assert [line for step in plan["steps"] for line in step["commands"] if line.startswith("gcloud")]
+    assert [line for step in plan["setup_steps"] for line in step["commands"] if line.startswith("gcloud")]
     assert plan["settings"]["LODESTONE_PUBSUB_PROJECT"] == "crm-mail"
 
 

@@ -58,16 +58,16 @@ def test_it_asks_looks_restores_and_says_so(house: House, terminal: Terminal) ->
         "mailboxes": [
             {
                 "mailbox": UWE,
-                "restored": 0,
-                "left": {"in_inbox": [moved]},
+                "restored_mails": 0,
+                "left_alone": {"in_inbox": [moved]},
                 "changed_by_user": [],
-                "failed": 0,
-                "stopped": None,
+                "failed_mails": 0,
+                "trouble": None,
                 "needs_sign_in": False,
                 "busy": False,
             }
         ],
-        "not_begun": [],
+        "mailboxes_not_begun": [],
     }
 
 
@@ -112,7 +112,7 @@ def test_while_gmail_is_away_it_ends_at_once_says_why_and_goes_on_when_given_aga
         "give the command again later"
     )
     [mailbox] = away.run("labels", "undo", "--since", "2h", "--yes", "--json").json["mailboxes"]
-    assert (mailbox["stopped"], mailbox["failed"]) == (told["reason"], 0)
+    assert (mailbox["trouble"], mailbox["failed_mails"]) == (told["reason"], 0)
     again = terminal.run("labels", "undo", "--since", "2h", "--yes")
     assert (again.code, again.err) == (0, ""), "nothing is logged of what went well"
     assert {house.labels(message_id) for message_id in ids} == {frozenset({"UNREAD", "INBOX"})}
@@ -129,7 +129,7 @@ def test_when_no_mailbox_gets_an_answer_the_rest_is_not_tried(house: House, term
     done = terminal.run("labels", "undo", "--since", "2h", "--yes", "--json")
     assert done.code == 1
     assert [one["mailbox"] for one in done.json["mailboxes"]] == [*users.values()][:3]
-    assert done.json["not_begun"] == [users["max"]]
+    assert done.json["mailboxes_not_begun"] == [users["max"]]
     said = terminal.run("labels", "undo", "--since", "2h", "--yes").out
     assert "1 more mailbox not begun: Gmail seems to be away, try again later\n" in said
 

@@ -35,8 +35,8 @@ def test_from_the_second_location_on_it_has_to_be_named(terminal: Terminal) -> N
     assert [
         (one["organisation"], one["location"]) for one in terminal.run("locations", "list", "--json").json
     ] == [
-        ("acme", "berlin"),
-        ("main", "main"),
+        ("acme", "acme/berlin"),
+        ("main", "main/main"),
     ]
     done = terminal.run("crm", "import", "--contacts", "Here.csv")
     assert (done.code, done.err) == (2, f"lodestone: {SEVERAL}\n")
@@ -65,7 +65,7 @@ def test_status_is_the_operators_or_a_locations(terminal: Terminal, sqlite_url: 
     there = terminal.run("status", "--json", "--location", ACME).json
     for shown in (everybodys, here):
         assert [one["mailbox"] for one in shown["mailboxes"]] == ["uwe@firm.example"]
-    assert (there["mailboxes"], there["organisation"]["mailboxes"]) == ([], 0)
+    assert (there["mailboxes"], there["totals"]["mailbox_count"]) == ([], 0)
     assert there.keys() == here.keys() == everybodys.keys()
     told = terminal.run("status", "--location", ACME)
     assert (told.code, told.out) == (0, "0 mailboxes, mails waiting: 0, set aside: 0\n")
@@ -96,5 +96,9 @@ def test_deleting_needs_the_exact_name_and_says_how_much_it_was(terminal: Termin
     )
     assert terminal.run("locations", "delete", ACME, "--confirm", ACME).code == 2
     emptied = terminal.run("locations", "delete", "main/main", "--confirm", "main/main", "--json")
-    assert emptied.json == {"location": "main/main", "deleted": False, "rows": {"connections": 0}}
+    assert emptied.json == {
+        "location": "main/main",
+        "location_deleted": False,
+        "deleted_rows": {"connections": 0},
+    }
     assert terminal.run("crm", "import", "--contacts", "Here.csv").code == 0

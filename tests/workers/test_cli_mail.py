@@ -122,10 +122,10 @@ def test_a_contacts_mail_in_a_table_and_as_json(desk: Desk) -> None:
     page = desk.run("mail", "ann", "--as", "uwe", "--json", "--limit", "1").json
     assert [one["subject"] for one in page["mails"]] == ["my answer"]
     assert page["mails"][0]["direction"] == "outbound"
-    assert page["mailboxes"] == [{"mailbox": UWE, "trouble": None, "unread": 0}]
-    again = desk.run("mail", "ann", "--json", "--before", page["next"]).json
+    assert page["mailboxes"] == [{"mailbox": UWE, "trouble": None, "mails_not_fetched": 0}]
+    again = desk.run("mail", "ann", "--json", "--before", page["next_page"]).json
     assert [one["message_id"] for one in again["mails"]] == [first]
-    assert again["next"] is None
+    assert again["next_page"] is None
 
 
 @pytest.mark.rule("E100", "Z17a")
@@ -191,9 +191,9 @@ def test_attachments_are_listed_and_saved_under_names_that_harm_nothing(desk: De
     told = desk.run("mail", "ann", message_id, "--save", "more", "--json").json["attachments"]
     assert told[0] == {
         "number": 1,
-        "name": "invoice.pdf",
-        "type": "application/pdf",
-        "size": 22,
+        "file_name": "invoice.pdf",
+        "mime_type": "application/pdf",
+        "size_bytes": 22,
         "saved_as": "more/invoice.pdf",
     }
 
@@ -275,7 +275,9 @@ def test_a_mailbox_that_fails_is_named_and_alone_it_is_an_error(desk: Desk) -> N
     assert done.out.splitlines()[-1] == f"{CARLA} cannot be shown: its user has to sign in again"
     alone = desk.run("mail", "ann", "--as", "uwe", "--mailbox", CARLA, "--json")
     assert alone.code == 1
-    assert alone.json["mailboxes"] == [{"mailbox": CARLA, "trouble": "sign_in_needed", "unread": 0}]
+    assert alone.json["mailboxes"] == [
+        {"mailbox": CARLA, "trouble": "sign_in_needed", "mails_not_fetched": 0}
+    ]
 
 
 @pytest.mark.rule("Z24", "Z25")
@@ -291,7 +293,9 @@ def test_notifications_with_what_gmail_shows_now(desk: Desk) -> None:
     assert "(deleted meanwhile)" in lines[2]
     assert "please sign in again" in lines[3]
     told = desk.run("notifications", "--user", "uwe", "--live", "--json").json
-    assert [(one["id"], one["subject"], one["preview"], one["deleted"]) for one in told] == [
+    assert [
+        (one["notification_id"], one["subject"], one["preview"], one["message_deleted"]) for one in told
+    ] == [
         (there, "the offer", "Here it is.", False),
         (gone, None, None, True),
         (notice, None, None, False),
@@ -309,7 +313,7 @@ def test_opening_a_notification_shows_its_mail_or_removes_it(desk: Desk) -> None
     told = desk.run("open", str(ids[0]), "--json").json
     assert told["notification"] == desk.run("notifications", "--user", "uwe", "--json").json[0]
     assert told["notification"]["name"] == "Ann"
-    assert (told["deleted"], told["notification"]["id"], told["mail"]["message_id"]) == (
+    assert (told["message_deleted"], told["notification"]["notification_id"], told["mail"]["message_id"]) == (
         False,
         ids[0],
         mails[0],
@@ -319,7 +323,7 @@ def test_opening_a_notification_shows_its_mail_or_removes_it(desk: Desk) -> None
     desk.gmail.spam(UWE, mails[3])
     said = "the mail was deleted meanwhile: its notification is removed\n"
     assert [desk.run("open", str(ids[n])).out for n in (1, 2)] == [said, said]
-    assert desk.run("open", str(ids[3]), "--json").json["deleted"] is True
+    assert desk.run("open", str(ids[3]), "--json").json["message_deleted"] is True
     assert desk.listed() == ids[:1]
     assert desk.run("open", str(ids[1])).code == 2
 

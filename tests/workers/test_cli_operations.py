@@ -68,14 +68,14 @@ def test_one_mailbox_is_paused_shown_so_and_resumed(terminal: Terminal, world: W
         ["paused", "since"]
     ]
     mailboxes = terminal.run("status", "--json").json["mailboxes"]
-    assert [bool(one["paused_since"]) for one in mailboxes] == [one["mailbox"] == UWE for one in mailboxes]
+    assert [bool(one["paused_at"]) for one in mailboxes] == [one["mailbox"] == UWE for one in mailboxes]
     assert terminal.run("resume", UWE, "--json").json == {"mailbox": UWE, "resumed": 1}
     assert terminal.run("resume", UWE).out == f"{UWE} was not paused\n"
 
 
 @pytest.mark.rule("D3-1")
 def test_all_mailboxes_are_paused_and_resumed(terminal: Terminal) -> None:
-    assert terminal.run("pause", "--yes", "--json").json == {"mailbox": None, "paused": 2}
+    assert terminal.run("pause", "--yes", "--json").json == {"mailbox": None, "newly_paused": 2}
     assert terminal.run("resume", "--yes").out == "mailboxes resumed: 2\n"
 
 
@@ -89,7 +89,7 @@ def test_a_mail_is_tried_again_or_refused_with_what_became_of_it(terminal: Termi
     unknown = terminal.run("retry", "m9")
     assert unknown.code == 2
     assert unknown.err.startswith("lodestone: the ledger knows no mail of this id; ")
-    assert terminal.run("retry", "--all-set-aside", "--json").json == {"retried": 0}
+    assert terminal.run("retry", "--all-set-aside", "--json").json == {"retried_mails": 0}
     for words in (("retry",), ("retry", "m1", "--all-set-aside")):
         assert terminal.run(*words).err == "lodestone: name one message, or say --all-set-aside\n"
 
@@ -119,9 +119,9 @@ def test_the_ledger_is_asked_by_outcome_time_and_state(terminal: Terminal, world
     assert found(UWE, "--since", "3h", "--until", "1h") == ["m3", "m2", "m1"]
     assert found(UWE, "--limit", "2") == ["m3", "m2"]
     [spam] = terminal.run("ledger", "--outcome", "skip.spam", "--json").json
-    assert (spam["from"], spam["received_at"], spam["unfinished"]) == (None, None, None)
+    assert (spam["from"], spam["received_at"], spam["unfinished_step"]) == (None, None, None)
     [waits, _] = terminal.run("ledger", "--waiting", "--json").json
-    assert (waits["from"], waits["unfinished"]["step"]) == ("ann@example.com", "announce")
+    assert (waits["from"], waits["unfinished_step"]["step"]) == ("ann@example.com", "announce")
 
 
 def test_what_the_ledger_cannot_be_asked_is_told_in_one_line(terminal: Terminal) -> None:
@@ -186,7 +186,7 @@ def test_mail_left_unsorted_because_sorting_is_stopped_says_so_and_is_sorted_onc
     assert "sorting stopped (labelLimit)" in line
     assert "mailboxes in which sorting is stopped: 1; Gmail makes no more labels there" in status.out
     found = terminal.run("status", "--json").json
-    assert found["organisation"]["sorting_stopped"] == 1
+    assert found["totals"]["sorting_stopped_mailboxes"] == 1
     assert {one["mailbox"]: one["sorting_trouble"] for one in found["mailboxes"]} == {
         UWE: "labelLimit",
         CARLA: None,
@@ -195,5 +195,5 @@ def test_mail_left_unsorted_because_sorting_is_stopped_says_so_and_is_sorted_onc
     with world.store.begin("tests.save_settings") as tx:
         now = connection_of(tx, world)
         tx.connections.change(now.id, now.features, dry_run=False)
-    assert terminal.run("status", "--json").json["organisation"]["sorting_stopped"] == 0
+    assert terminal.run("status", "--json").json["totals"]["sorting_stopped_mailboxes"] == 0
     assert terminal.run("retry", "m2").out == "mails that wait again: 1\n"

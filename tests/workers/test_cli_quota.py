@@ -63,10 +63,14 @@ def test_one_mailbox_is_shown_alone_and_a_program_gets_numbers(terminal: Termina
     assert f"{UWE}, the last minute: 0 of 6,000 (0%)" in lines
     assert _table(lines, "spent for") == [["match", "1,240", "89%"], ["sweep", "160", "11%"]]
     found = terminal.run("quota", UWE, "--json").json
-    assert found["quota"] == {"project_day": 80_000_000, "project_minute": 1_200_000, "mailbox_minute": 6_000}
+    assert found["quota"] == {
+        "project_units_per_day": 80_000_000,
+        "project_units_per_minute": 1_200_000,
+        "mailbox_units_per_minute": 6_000,
+    }
     [mailbox] = found["mailboxes"]
-    assert (mailbox["mailbox"], mailbox["day"], mailbox["minute"]) == (UWE, 1_400, 0)
-    assert mailbox["by_purpose"]["match"] == 1_240
+    assert (mailbox["mailbox"], mailbox["units_today"], mailbox["units_last_minute"]) == (UWE, 1_400, 0)
+    assert mailbox["units_by_purpose"]["match"] == 1_240
 
 
 def test_a_project_of_before_has_other_limits(terminal: Terminal) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from domain.cloud_events import moment
 from domain.comparisons import Compared
 from domain.crm.contacts import Kind
 from domain.crm.records import ContactRecord
@@ -71,12 +72,12 @@ def test_the_crm_reads_the_notifications_of_a_user_and_asks_for_those_after(
     found = terminal.run("notifications", "--user", "uwe", "--json").json
     assert found == [
         {
-            "id": number,
-            "kind": "mail",
+            "notification_id": number,
+            "notification_kind": "mail",
             "late": True,
             "name": "[/b] \x1b[31mAnn",
             "from": "ann@example.com",
-            "received_at": f"2026-03-15T09:0{number - 1}:00.000+00:00",
+            "received_at": f"2026-03-15T09:0{number - 1}:00.000Z",
             "message_id": f"m{number}",
             "contact_id": "ann",
             "via_list": False,
@@ -140,7 +141,7 @@ def test_late_mails_are_one_line_and_a_lost_sign_in_is_told_in_words(
         ["3", " Google no longer lets us in: please sign in again"],
     ], "so that the last line has the id to ask on from"
     told = terminal.run("notifications", "--user", "uwe", "--json").json[-1]
-    assert (told["kind"], told["from"], told["message_id"]) == ("sign_in_needed", None, None)
+    assert (told["notification_kind"], told["from"], told["message_id"]) == ("sign_in_needed", None, None)
 
 
 @pytest.mark.rule("Z33")
@@ -149,11 +150,11 @@ def test_status_shows_the_mailboxes_and_check_fails_when_mail_waits_too_long(
 ) -> None:
     done = terminal.run("status", "--check", "--json")
     assert done.code == 0
-    organisation, [mailbox] = done.json["organisation"], done.json["mailboxes"]
-    assert (organisation["mailboxes"], organisation["waiting"], organisation["set_aside"]) == (1, 3, 0)
-    assert 0 <= organisation["oldest_waiting_seconds"] < 600
-    assert (mailbox["mailbox"], mailbox["state"], mailbox["waiting"]) == (UWE, "active", 3)
-    assert mailbox["watch_expires_at"] == "2026-03-22T09:00:00.000+00:00"
+    totals, [mailbox] = done.json["totals"], done.json["mailboxes"]
+    assert (totals["mailbox_count"], totals["waiting_mails"], totals["set_aside_mails"]) == (1, 3, 0)
+    assert 0 <= totals["oldest_waiting_seconds"] < 600
+    assert (mailbox["mailbox"], mailbox["mailbox_state"], mailbox["waiting_mails"]) == (UWE, "active", 3)
+    assert mailbox["watch_expires_at"] == "2026-03-22T09:00:00.000Z"
     assert (mailbox["last_push_at"], mailbox["last_sweep_at"]) == (None, None)
     let_pass(world.store, 660)
     late = terminal.run("status", "--check")
@@ -174,7 +175,7 @@ def test_status_shows_the_watch_its_last_error_and_push_recall(terminal: Termina
     assert (mailbox["push_recall"], mailbox["push_recall_of"]) == (0.75, 12)
     assert mailbox["watch_trouble"] == "domainPolicy"
     assert mailbox["watch_renewed_at"] <= mailbox["watch_failed_at"]
-    assert found["organisation"]["watch_expired"] == 1, "the world's watch ended long ago"
+    assert found["totals"]["watch_expired_mailboxes"] == 1, "the world's watch ended long ago"
     lines = terminal.run("status").out.splitlines()
     assert "75% of 12" in lines[1]
     assert next(line for line in lines if "could not be renewed" in line).endswith("ago (domainPolicy)")
@@ -185,15 +186,15 @@ def test_status_shows_the_watch_its_last_error_and_push_recall(terminal: Termina
         tx.mailboxes.start_watch(world.mailbox_id, watch, 86_400)
     found = terminal.run("status", "--json").json
     assert found["mailboxes"][0]["watch_trouble"] is None
-    assert found["organisation"]["watch_expired"] == 0
+    assert found["totals"]["watch_expired_mailboxes"] == 0
 
 
 @pytest.mark.rule("E108", "E84")
 def test_status_shows_recall_and_where_history_is_unusable(terminal: Terminal, world: World) -> None:
     first = terminal.run("status", "--json").json
-    for shown in (first["organisation"], *first["mailboxes"]):
+    for shown in (first["totals"], *first["mailboxes"]):
         assert (shown["recall"], shown["recall_of"], shown["found_late"]) == (None, 0, 0)
-    assert first["organisation"]["history_unusable"] == 0
+    assert first["totals"]["history_refused_mailboxes"] == 0
     assert "recall:" not in terminal.run("status").out
     other = make_world(world.store, "eva@firm.example", "eva")
     with world.store.begin("tests.compared") as tx:
@@ -204,11 +205,14 @@ def test_status_shows_recall_and_where_history_is_unusable(terminal: Terminal, w
     found = terminal.run("status", "--json").json
     of = {one["mailbox"]: one for one in found["mailboxes"]}
     assert (of[UWE]["recall"], of[UWE]["recall_of"], of[UWE]["found_late"]) == (0.999499, 1_999, 1)
-    assert (of[UWE]["state"], of["eva@firm.example"]["state"]) == ("history unusable", "active")
-    assert of[UWE]["history_unusable_since"] == now.isoformat(timespec="milliseconds")
+    assert (of[UWE]["mailbox_state"], of["eva@firm.example"]["mailbox_state"]) == (
+        "history_refused",
+        "active",
+    )
+    assert of[UWE]["history_refused_at"] == moment(now)
     assert of[UWE]["compared_at"] is not None
-    assert (found["organisation"]["recall"], found["organisation"]["found_late"]) == (0.9995, 1)
-    assert found["organisation"]["history_unusable"] == 1
+    assert (found["totals"]["recall"], found["totals"]["found_late"]) == (0.9995, 1)
+    assert found["totals"]["history_refused_mailboxes"] == 1
     lines = terminal.run("status").out.splitlines()
     assert "99.9% of 1999" in next(line for line in lines if line.startswith(UWE))
     assert "recall: 99.9% of 2000 mails were seen before the daily comparison, 1 found late" in lines
@@ -257,7 +261,7 @@ def test_explain_says_when_a_mail_that_failed_is_tried_again(terminal: Terminal,
     said = f"  step match: waiting; 0 units, 2 tries, 0.000 s, next try {again:%Y-%m-%d %H:%M:%S} UTC"
     assert said in lines
     [done, *_] = terminal.run("explain", "m3", "--json").json[0]["steps"]
-    assert (done["state"], done["next_try_at"]) == ("done", None)
+    assert (done["step_state"], done["next_try_at"]) == ("done", None)
 
 
 @pytest.mark.rule("Z40")
@@ -269,7 +273,7 @@ def test_explain_without_gmail_shows_what_the_ledger_has_and_says_so(terminal: T
     assert decision["gate"]["rule"] == "D5"
     assert decision["not_under_customers"] == "the sender's address is not on the contact record"
     assert decision["now"]["read"] is False
-    assert "not read again: Gmail cannot be asked" in decision["now"]["words"]
+    assert "not read again: Gmail cannot be asked" in decision["now"]["summary"]
 
 
 def test_an_id_that_nobody_knows_is_told_in_one_line(terminal: Terminal) -> None:

@@ -81,17 +81,17 @@ def test_a_mail_is_asked_for_sent_and_shown(
     terminal: Terminal, control: GmailControl, context: Context
 ) -> None:
     asked = terminal.run(*TO_ANN, "--attach", "offer.pdf", "--key", "offer-17", "--json").json
-    assert (asked["sending_id"], asked["state"], asked["contact"]) == (1, "waiting", "ann")
+    assert (asked["sending_id"], asked["sending_state"], asked["contact_id"]) == (1, "waiting", "ann")
     shown = terminal.run("outbox").out.splitlines()[1].split()
     assert shown[:3] == ["1", "uwe", "ann"]
-    assert f"{shown[3]}T{shown[4]}+00:00" == asked["asked_at"]
+    assert asked["asked_at"].startswith(f"{shown[3]}T{shown[4]}.")
     assert shown[5] == "UTC"
 
     delivery.deliver(1, context)
 
     [sent] = terminal.run("outbox", "--as", "uwe", "--state", "sent", "--json").json
     [message] = control.dump(UWE).messages
-    assert (sent["message_id"], sent["mailbox"], sent["user"]) == (message.id, UWE, "uwe")
+    assert (sent["message_id"], sent["mailbox"], sent["user_id"]) == (message.id, UWE, "uwe")
     again = terminal.run(*TO_ANN, "--key", "offer-17")
     assert again.out == f"sent; Gmail's id is {message.id}\n"
     assert len(control.dump(UWE).messages) == 1
@@ -111,7 +111,7 @@ def test_what_failed_says_why(terminal: Terminal, control: GmailControl, context
         "lodestone: not sent: Gmail's own limit of mails a day is reached; the draft is still there\n"
     )
     told = terminal.run(*TO_ANN, "--key", "offer-17", "--json")
-    assert (told.code, told.json["reason"]) == (1, "sendingLimit")
+    assert (told.code, told.json["trouble"]) == (1, "sendingLimit")
 
 
 def test_an_empty_outbox_says_so(terminal: Terminal) -> None:
@@ -184,7 +184,7 @@ def test_an_answer_shows_whom_it_goes_to_before_it_leaves(terminal: Terminal, co
 
     looked = terminal.run(*ANSWER, "--to", "ann", "--reply", "--all", "--dry-run", "--json")
     assert looked.json == {
-        "reply_to": message_id,
+        "reply_to_message_id": message_id,
         "to": ["ann@example.com", "bob@example.com"],
         "cc": ["cy@example.net"],
         "subject": "AW: X",
@@ -196,7 +196,7 @@ def test_an_answer_shows_whom_it_goes_to_before_it_leaves(terminal: Terminal, co
     assert terminal.run("outbox", "--json").json == []
 
     asked = terminal.run(*ANSWER, "--reply-to", message_id, "--no-quote", "--yes", "--json").json
-    assert asked["state"] == "waiting"
+    assert asked["sending_state"] == "waiting"
     [draft] = (one for one in control.dump(UWE).messages if "DRAFT" in one.label_ids)
     written = control.raw(UWE, draft.id)
     assert b"\r\nTo: ann@example.com\r\nSubject: AW: X\r\n" in written

@@ -16,17 +16,17 @@ USERS = "id,name,emails,role\nuwe,Uwe,,Sales\neva,Eva,,Head of Sales\n"
 CONTACTS = "id,kind,name,emails,assigned_to,created_at\nann,contact,Ann,ann@example.com,,2024-01-01\n"
 PROPOSED = "firm.example may be an internal domain: `lodestone settings set internal-domain …`"
 UNSAID: dict[str, Any] = {
-    "time-zone": None,
-    "internal-domain": [],
+    "time_zone": None,
+    "internal_domain": [],
     "exclude": [],
-    "sharing-roles": {},
-    "sharing-users": {},
-    "sharing-only": {"users": [], "roles": []},
-    "sharing-exclude": [],
-    "category": {},
-    "label-names": ["Deals Closing This Month (CTM)", "Open Deals", "Customers"],
-    "assignment-inbound": True,
-    "assignment-outbound": False,
+    "sharing_roles": {},
+    "sharing_users": {},
+    "sharing_only": {"user_ids": [], "roles": []},
+    "sharing_exclude": [],
+    "deal_categories": {},
+    "label_names": ["Deals Closing This Month (CTM)", "Open Deals", "Customers"],
+    "assignment_inbound": True,
+    "assignment_outbound": False,
 }
 
 
@@ -64,11 +64,11 @@ def test_several_settings_of_the_organisation_are_set_at_once_and_shown(terminal
         "sharing-users is eva=private",
     ]
     expected = UNSAID | {
-        "time-zone": "UTC",
-        "sharing-roles": {"Sales": "public"},
-        "sharing-users": {"eva": "private"},
-        "sharing-only": {"users": ["eva"], "roles": []},
-        "sharing-exclude": ["lawyer.example"],
+        "time_zone": "UTC",
+        "sharing_roles": {"Sales": "public"},
+        "sharing_users": {"eva": "private"},
+        "sharing_only": {"user_ids": ["eva"], "roles": []},
+        "sharing_exclude": ["lawyer.example"],
     }
     assert terminal.run("settings", "show", "--json").json == expected
 
@@ -82,7 +82,7 @@ def test_several_settings_of_the_organisation_are_set_at_once_and_shown(terminal
 def test_whether_assignment_is_needed_is_on_or_off_and_the_locations_own(terminal: Terminal) -> None:
     done = terminal.run("settings", "set", "assignment-inbound", "off", "assignment-outbound", "on")
     assert done.out.splitlines() == ["assignment-inbound is off", "assignment-outbound is on"]
-    expected = UNSAID | {"assignment-inbound": False, "assignment-outbound": True}
+    expected = UNSAID | {"assignment_inbound": False, "assignment_outbound": True}
     assert terminal.run("settings", "show", "--json").json == expected
     assert terminal.run("locations", "add", "main/south").code == 0
     shown = terminal.run("settings", "show", "--json", "--location", "main/south").json
@@ -140,15 +140,15 @@ def test_labels_are_called_in_the_organisations_language_or_as_it_likes(connecte
         f"label-names is {', '.join(german)}",
         "labels that were made earlier keep their names (rule E54)",
     ]
-    assert connected.run("settings", "show", "--json").json["label-names"] == german
+    assert connected.run("settings", "show", "--json").json["label_names"] == german
     connected.run("settings", "set", "--user", "uwe", "magnet", "on", "sorting", "on")
     made = GmailControl(connected.settings["LODESTONE_GMAIL_ENDPOINT"]).dump(UWE).labels.values()
     assert set(german) < set(made)
     assert connected.run("settings", "set", "label-names", "Now", "Open", "Buyers", "--json").json == {
-        "label-names": ["Now", "Open", "Buyers"]
+        "label_names": ["Now", "Open", "Buyers"]
     }
     connected.run("settings", "set", "label-names", "-")
-    assert connected.run("settings", "show", "--json").json["label-names"] == UNSAID["label-names"]
+    assert connected.run("settings", "show", "--json").json["label_names"] == UNSAID["label_names"]
 
 
 @pytest.mark.rule("Z13", "Z36", "E18")
@@ -169,17 +169,17 @@ def test_a_user_sets_his_connection_all_at_once(connected: Terminal) -> None:
     connected.run("settings", "set", "sharing-roles", "Sales=private", "internal-domain", "firm.example")
     off = "magnet off sharing public exclude-from-sharing - share-contact ann off"
     assert connected.run("settings", "set", "--user", "uwe", *off.split(), "--json").json == {
-        "user": "uwe",
+        "user_id": "uwe",
         "mailbox": UWE,
-        "state": "active",
+        "connection_state": "active",
         "sharing": "public",
         "magnet": False,
         "sorting": False,
-        "dry-run": True,
-        "exclude-from-sharing": [],
-        "share-contact": [],
+        "dry_run": True,
+        "exclude_from_sharing": [],
+        "share_contact": [],
         "sharing_that_counts": "private",
-        "proposed_internal": None,
+        "proposed_internal_domain": None,
     }
     shown = connected.run("settings", "show", "--user", "uwe").out
     assert "By the organisation's settings this mailbox is private, whatever its owner chose\n" in shown

@@ -101,7 +101,7 @@ def connect(
                 user, kept, wishes, replace=replace, context=app.context, told=told, location=location
             )
     if as_json:
-        show_json({"connection_id": connection_id, "mailbox": address, "user": user})
+        show_json({"connection_id": connection_id, "mailbox": address, "user_id": user})
     else:
         say(f"{address} is connected for {user}: {_features(connection_id, app.store)}")
         shown, about = settings.show(user, app.store, location), app.provider.about
@@ -137,7 +137,7 @@ def disconnect(user: User, location: Location = None, as_json: Json = False) -> 
     if not ended:
         raise Refused(f"user {user} has no connection")
     if as_json:
-        show_json({"user": user, "ended": ended})
+        show_json({"user_id": user, "ended_connections": ended})
     else:
         say(f"{user} is disconnected; mail and labels in Gmail stay as they are")
 

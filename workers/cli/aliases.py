@@ -28,7 +28,7 @@ def add_alias(address: Address, user: User, location: Location = None, as_json: 
     alias = _exact(address)
     is_new = aliases.add(user, alias, open_app().store, location)
     if as_json:
-        show_json({"user": user, "alias": alias, "added": is_new})
+        show_json({"user_id": user, "alias": alias, "added": is_new})
     else:
         say(f"{alias} counts as {user}'s own address" + ("" if is_new else ", as before"))
 
@@ -41,7 +41,7 @@ def remove_alias(address: Address, user: User, location: Location = None, as_jso
     alias = _exact(address)
     aliases.remove(user, alias, open_app().store, location)
     if as_json:
-        show_json({"user": user, "alias": alias, "removed": True})
+        show_json({"user_id": user, "alias": alias, "removed": True})
     else:
         say(f"{alias} no longer counts as {user}'s own address")
 
@@ -57,19 +57,26 @@ def list_aliases(
     """
     found = aliases.show(user, open_app().store, location)
     if as_json:
-        show_json([{**_row(one), "counts": one.held_by is None, "held_by": one.held_by} for one in found])
+        show_json([_as_json(one) for one in found])
     elif found:
-        show_table([{**_row(one), "counts": _in_words(one)} for one in found])
+        show_table([_row(one) for one in found])
     else:
         say("no aliases are registered" + (f" for {user}" if user else ""))
 
 
+def _as_json(one: Alias) -> dict[str, Any]:
+    return {
+        "user_id": one.user_id,
+        "mailbox": one.mailbox,
+        "alias": one.address,
+        "counts": one.held_by is None,
+        "held_by": one.held_by,
+    }
+
+
 def _row(one: Alias) -> dict[str, Any]:
-    return {"user": one.user_id, "mailbox": one.mailbox, "alias": one.address}
-
-
-def _in_words(one: Alias) -> str:
-    return "yes" if one.held_by is None else f"no: {one.held_by} has it"
+    counts = "yes" if one.held_by is None else f"no: {one.held_by} has it"
+    return {"user": one.user_id, "mailbox": one.mailbox, "alias": one.address, "counts": counts}
 
 
 def _exact(text: str) -> str:

@@ -12,6 +12,7 @@ from handlers import channels
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, say, show_json
 from workers.cli.terminal.tables import plain, show_table
+from workers.cli.terminal.times import in_utc, timestamp
 
 Id = Annotated[
     int, typer.Argument(help="The channel's number, as `lodestone channels list` shows it.", min=1)
@@ -46,9 +47,9 @@ def add(
         show_json(
             {
                 "channel_id": channel.id,
-                "kind": kind.value,
+                "channel_kind": kind.value,
                 "host": channel.host,
-                "user": user,
+                "user_id": user,
                 "secret": secret,
             }
         )
@@ -65,11 +66,11 @@ def show_all(location: Location = None, as_json: Json = False) -> None:
 
     Example: `lodestone channels list`
     """
-    found = [_as_json(one) for one in channels.reports(open_app().context, location)]
+    found = channels.reports(open_app().context, location)
     if as_json:
-        show_json(found)
+        show_json([_as_json(one) for one in found])
     elif found:
-        show_table(found)
+        show_table([_row(one) for one in found])
     else:
         say("no channels: notifications stay on the users' lists")
 
@@ -98,7 +99,7 @@ def retry(channel_id: Id, location: Location = None, as_json: Json = False) -> N
     again = channels.retry(channel_id, open_app().context, location)
     _done(
         as_json,
-        {"channel_id": channel_id, "again": again},
+        {"channel_id": channel_id, "retried_notifications": again},
         f"channel {channel_id} is on; notifications that had been set aside: {again}",
     )
 
@@ -113,13 +114,28 @@ def _done(as_json: bool, value: dict[str, Any], text: str) -> None:
 def _as_json(one: ChannelReport) -> dict[str, Any]:
     return {
         "channel_id": one.id,
+        "channel_kind": one.kind.value,
+        "host": one.host,
+        "user_id": one.user_id,
+        "channel_state": one.state.value,
+        "resting_until": timestamp(one.resting_until),
+        "waiting_notifications": one.waiting,
+        "oldest_waiting_at": timestamp(one.waiting_since),
+        "set_aside_notifications": one.set_aside,
+        "trouble": one.trouble,
+    }
+
+
+def _row(one: ChannelReport) -> dict[str, Any]:
+    return {
+        "channel_id": one.id,
         "kind": one.kind.value,
         "host": one.host,
         "user": one.user_id,
         "state": one.state.value,
-        "resting_until": one.resting_until and one.resting_until.isoformat(timespec="seconds"),
+        "resting_until": in_utc(one.resting_until),
         "waiting": one.waiting,
-        "waiting_since": one.waiting_since and one.waiting_since.isoformat(timespec="seconds"),
+        "waiting_since": in_utc(one.waiting_since),
         "set_aside": one.set_aside,
         "trouble": one.trouble,
     }

@@ -254,13 +254,11 @@ def _print_json(found: Sequence[Finding], seen: Seen) -> None:
     show_json(
         {
             "findings": [_as_json(finding) for finding in found],
-            "mailboxes": {
-                **{verdict.value: seen.count[verdict] for verdict in Verdict},
-                "shown": [
-                    {"mailbox": one.address, "findings": [_as_json(f) for f in one.findings]}
-                    for one in seen.shown
-                ],
-            },
+            "mailboxes": [
+                {"mailbox": one.address, "findings": [_as_json(f) for f in one.findings]}
+                for one in seen.shown
+            ],
+            "mailboxes_by_verdict": {verdict.value: seen.count[verdict] for verdict in Verdict},
         }
     )
 

@@ -9,6 +9,7 @@ from domain.ledger import State, Step
 from domain.message_records import ConnectionDecision, MessageRecord, SeenNow, StepRecord
 from domain.sorting import Category
 from handlers.reports import Explained
+from workers.cli.terminal.times import timestamp
 
 
 def in_words(one: Explained) -> Iterator[str]:
@@ -38,9 +39,9 @@ def as_json(one: Explained) -> dict[str, Any]:
         "message_id": trail.message_id,
         "mailbox": trail.mailbox,
         "came_by": trail.came_by,
-        "seen_at": trail.seen_at and trail.seen_at.isoformat(timespec="milliseconds"),
+        "seen_at": timestamp(trail.seen_at),
         "touched_by_user": trail.touched,
-        "paused_since": trail.paused_at and trail.paused_at.isoformat(timespec="milliseconds"),
+        "paused_at": timestamp(trail.paused_at),
         "summary": explanations.waiting_for_match(trail),
         "decisions": [_decision_as_json(one, decided) for decided in trail.decided],
         "steps": [_step_as_json(step) for step in trail.steps],
@@ -87,25 +88,26 @@ def _decision_as_json(one: Explained, decided: ConnectionDecision) -> dict[str, 
     deal, change = decided.deal, decided.changed
     return {
         "connection_id": decided.connection_id,
-        "user": decided.user_id,
+        "user_id": decided.user_id,
         "outcome": decided.outcome and decided.outcome.value,
         "summary": explanations.summary(trail, decided, one.today),
         "not_under_customers": explanations.not_under_customers(trail, decided),
         "gate": gate and {"rule": gate.rule, "reason": gate.words},
         "match": _match_as_json(decided),
-        "received_at": decided.received_at and decided.received_at.isoformat(timespec="milliseconds"),
+        "received_at": timestamp(decided.received_at),
         "category": decided.category and decided.category.value,
-        "deal": deal and {"id": deal.id, "contact_id": deal.contact_id},
+        "deal": deal and {"deal_id": deal.id, "contact_id": deal.contact_id},
         "notification_id": decided.notification_id,
-        "changed": change and {"added": sorted(change.add), "removed": sorted(change.remove)},
-        "changed_in_words": explanations.changes(change, trail.label_names),
-        "undone_at": decided.undone_at and decided.undone_at.isoformat(timespec="milliseconds"),
+        "label_change": change
+        and {"added_label_ids": sorted(change.add), "removed_label_ids": sorted(change.remove)},
+        "label_change_in_words": explanations.changes(change, trail.label_names),
+        "undone_at": timestamp(decided.undone_at),
         "dry_run": decided.dry_run,
-        "out_of_date": [
+        "outdated_records": [
             {
-                "kind": one.kind.value,
-                "id": one.id,
-                "since": one.since.isoformat(timespec="milliseconds"),
+                "record_kind": one.kind.value,
+                "record_id": one.id,
+                "refused_at": timestamp(one.since),
                 "reason": one.reason,
             }
             for one in decided.outdated
@@ -120,10 +122,10 @@ def _match_as_json(decided: ConnectionDecision) -> dict[str, Any] | None:
     return {
         "from": decided.author,
         "via_list": decided.via_list,
-        "address": decided.address,
+        "contact_address": decided.address,
         "matched_by": decided.matched_by and decided.matched_by.value,
         "contact_id": decided.person.id,
-        "kind": decided.person.kind and decided.person.kind.value,
+        "contact_kind": decided.person.kind and decided.person.kind.value,
         "name": decided.person.name,
     }
 
@@ -131,13 +133,13 @@ def _match_as_json(decided: ConnectionDecision) -> dict[str, Any] | None:
 def _seen_as_json(decided: ConnectionDecision, seen: SeenNow) -> dict[str, Any]:
     return {
         "read": seen.problem is None,
-        "words": explanations.second_look(seen),
+        "summary": explanations.second_look(seen),
         "from": seen.message and seen.message.author,
         "via_list": seen.message and seen.message.via_list,
         "direction": seen.direction and seen.direction.value,
         "outcome": seen.outcome and seen.outcome.value,
         "contact_id": seen.hit and seen.hit.contact.id,
-        "differs": explanations.differs(decided, seen),
+        "difference": explanations.differs(decided, seen),
     }
 
 
@@ -162,13 +164,11 @@ def _step_as_json(step: StepRecord) -> dict[str, Any]:
     return {
         "step": step.step.value,
         "connection_id": step.connection_id or None,
-        "state": step.state.value,
+        "step_state": step.state.value,
         "outcome": step.outcome and step.outcome.value,
         "units": step.units,
         "tries": step.tries,
         "seconds": round(step.seconds, 3),
         "shared_by": step.shared_by,
-        "next_try_at": step.ready_at.isoformat(timespec="milliseconds")
-        if step.state is State.WAITING
-        else None,
+        "next_try_at": timestamp(step.ready_at) if step.state is State.WAITING else None,
     }

@@ -87,7 +87,7 @@ def undo(
     not_begun = [box.address for box, _ in found[len(results) :]]
     if as_json:
         mailboxes = [_as_json(*result) for result in results]
-        show_json({"dry_run": dry_run, "mailboxes": mailboxes, "not_begun": not_begun})
+        show_json({"dry_run": dry_run, "mailboxes": mailboxes, "mailboxes_not_begun": not_begun})
     else:
         _show(results, len(not_begun), dry_run=dry_run)
     if not_begun or any(done is None or done.failed or done.ended for _, done in results):
@@ -114,11 +114,11 @@ def _as_json(address: str, done: Undone | None) -> dict[str, Any]:
     done, busy = done or Undone(), done is None
     return {
         "mailbox": address,
-        "restored": done.restored,
-        "left": {reason.value: ids for reason, ids in done.left.items()},
+        "restored_mails": done.restored,
+        "left_alone": {reason.value: ids for reason, ids in done.left.items()},
         "changed_by_user": list(done.by_hand),
-        "failed": done.failed,
-        "stopped": done.stopped and done.stopped.reason,
+        "failed_mails": done.failed,
+        "trouble": done.stopped and done.stopped.reason,
         "needs_sign_in": done.needs_sign_in,
         "busy": busy,
     }

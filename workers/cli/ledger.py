@@ -20,7 +20,7 @@ from workers.cli.terminal.arguments import mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, say
 from workers.cli.terminal.tables import SHOWN, plain
-from workers.cli.terminal.times import moment
+from workers.cli.terminal.times import moment, timestamp
 
 HEADER = f"{'seen at (UTC)':19}  {'message id':16}  {'came by':7}  {'outcome':19}  user: what else is known"
 
@@ -130,25 +130,21 @@ def _as_json(one: Entry) -> dict[str, Any]:
     return {
         "mailbox": one.mailbox,
         "message_id": one.message_id,
-        "user": one.user_id,
-        "seen_at": _moment(one.seen_at),
+        "user_id": one.user_id,
+        "seen_at": timestamp(one.seen_at),
         "came_by": one.came_by,
         "outcome": one.outcome and one.outcome.value,
         "from": one.author,
         "via_list": one.via_list,
-        "received_at": one.received_at and _moment(one.received_at),
-        "unfinished": step
+        "received_at": timestamp(one.received_at),
+        "unfinished_step": step
         and {
             "step": step.step.value,
-            "state": step.state.value,
+            "step_state": step.state.value,
             "tries": step.tries,
-            "next_try_at": _moment(step.ready_at) if step.state is State.WAITING else None,
+            "next_try_at": timestamp(step.ready_at) if step.state is State.WAITING else None,
         },
     }
-
-
-def _moment(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
 
 
 def add_to(app: typer.Typer) -> None:

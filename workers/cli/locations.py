@@ -61,7 +61,7 @@ def delete(
     with deleting("rows") as told:
         counts, gone = closing.delete(name, open_app().context, told)
     if as_json:
-        show_json({"location": name, "deleted": gone, "rows": counts})
+        show_json({"location": name, "location_deleted": gone, "deleted_rows": counts})
         return
     rows = ", ".join(f"{table} {number}" for table, number in sorted(counts.items()) if number)
     say(f"{name} is {'deleted' if gone else 'empty'}: {rows or 'there was nothing in it'}")
@@ -69,10 +69,10 @@ def delete(
 
 def _row(one: NamedLocation) -> dict[str, Any]:
     return {
-        "organisation": one.organisation,
-        "location": one.name,
-        "organisation_id": one.location.organisation_id,
+        "location": str(one),
         "location_id": one.location.id,
+        "organisation": one.organisation,
+        "organisation_id": one.location.organisation_id,
     }
 
 

@@ -26,7 +26,7 @@ def pause(mailbox: Mailbox = None, yes: Yes = False, as_json: Json = False) -> N
     address = _which(mailbox, "pause", yes)
     paused = operations.pause(address, open_app().context)
     if as_json:
-        show_json({"mailbox": address, "paused": paused})
+        show_json({"mailbox": address, "newly_paused": paused})
     elif address is None:
         say(f"mailboxes paused: {paused}")
     else:
@@ -76,7 +76,7 @@ def retry(
         if not retried:
             unknown_mail(mailbox)
     if as_json:
-        show_json({"retried": retried})
+        show_json({"retried_mails": retried})
     else:
         say(f"mails that wait again: {retried}")
 

@@ -62,7 +62,7 @@ def topic(as_json: Json = False) -> None:
             code=2,
         )
     if as_json:
-        show_json({"topic": settings.topic, "subscription": name, "changed": changed})
+        show_json({"topic": settings.topic, "subscription": name, "changed_settings": changed})
         return
     say(f"{settings.topic} and its subscription {name} are there")
     if changed:

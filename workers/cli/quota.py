@@ -38,9 +38,9 @@ def _as_json(found: Spent) -> dict[str, Any]:
     return {
         "day": found.day.isoformat(),
         "quota": {
-            "project_day": found.quota.project_day,
-            "project_minute": found.quota.project_minute,
-            "mailbox_minute": found.quota.mailbox_minute,
+            "project_units_per_day": found.quota.project_day,
+            "project_units_per_minute": found.quota.project_minute,
+            "mailbox_units_per_minute": found.quota.mailbox_minute,
         },
         "project": _spending(found.project),
         "mailboxes": [{"mailbox": name} | _spending(one) for name, one in found.mailboxes.items()],
@@ -49,9 +49,9 @@ def _as_json(found: Spent) -> dict[str, Any]:
 
 def _spending(one: Spending) -> dict[str, Any]:
     return {
-        "day": one.day,
-        "minute": one.minute,
-        "by_purpose": {purpose.value: units for purpose, units in one.by_purpose.items()},
+        "units_today": one.day,
+        "units_last_minute": one.minute,
+        "units_by_purpose": {purpose.value: units for purpose, units in one.by_purpose.items()},
     }
 
 

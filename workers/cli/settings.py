@@ -1,5 +1,6 @@
 """`lodestone settings`: of the organisation, and of a user's connection."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -52,7 +53,7 @@ def set_setting(
     values, users, roles = read_organisation(groups)
     settings.change_organisation(values, open_app().store, users=users, roles=roles, location=location)
     if as_json:
-        show_json(values)
+        show_json(_as_json(values))
         return
     for name, value in values.items():
         say(f"{name} is {_in_words(value)}")
@@ -85,7 +86,7 @@ def show_settings(user: User = None, location: Location = None, as_json: Json = 
         "assignment-outbound": own.assigned_outbound,
     }
     if as_json:
-        show_json(shown)
+        show_json(_as_json(shown))
         return
     for name, value in shown.items():
         say(f"{name}: {_in_words(value)}" if value is not None else f"{name}: UTC (not set)")
@@ -106,10 +107,10 @@ def _show_connection(user_id: str, shown: settings.Shown, *, as_json: bool) -> N
     if as_json:
         show_json(
             {
-                "user": user_id,
-                **values,
+                "user_id": user_id,
+                **_as_json(values),
                 "sharing_that_counts": shown.option,
-                "proposed_internal": shown.proposed,
+                "proposed_internal_domain": shown.proposed,
             }
         )
         return
@@ -127,6 +128,22 @@ def _show_connection(user_id: str, shown: settings.Shown, *, as_json: bool) -> N
             f"{shown.proposed} may be an internal domain: `lodestone settings set internal-domain …` makes mail "
             "from there nobody's contact (rule E18)"
         )
+
+
+_IN_JSON = {
+    "category": "deal_categories",
+    "state": "connection_state",
+}
+"""What has another name in --json, where these mean something else."""
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """By the names of the settings, with underscores."""
+    found = {_IN_JSON.get(name, name.replace("-", "_")): value for name, value in values.items()}
+    match found:
+        case {"sharing_only": {"users": users, "roles": roles}}:
+            found["sharing_only"] = {"user_ids": users, "roles": roles}
+    return found
 
 
 def _in_words(value: Any) -> str:

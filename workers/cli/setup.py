@@ -34,7 +34,7 @@ def google(as_json: Json = False) -> None:
     place = _place(found)
     if as_json:
         plan = [{"title": s.title, "commands": s.commands, "by_hand": s.by_hand} for s in steps(place)]
-        show_json({"steps": plan, "settings": settings(place)})
+        show_json({"setup_steps": plan, "settings": settings(place)})
         return
     for number, step in enumerate(steps(place), 1):
         say(f"# {number}. {step.title}")

@@ -54,20 +54,20 @@ def status(
 def _status_as_json(found: Status) -> dict[str, Any]:
     totals = found.totals
     return {
-        "organisation": {
-            "mailboxes": totals.mailboxes,
-            "paused": totals.paused,
-            "sorting_stopped": totals.unsorted,
-            "watch_expired": totals.unwatched,
-            "history_unusable": totals.unusable,
-            "access_refused": totals.refused,
+        "totals": {
+            "mailbox_count": totals.mailboxes,
+            "paused_mailboxes": totals.paused,
+            "sorting_stopped_mailboxes": totals.unsorted,
+            "watch_expired_mailboxes": totals.unwatched,
+            "history_refused_mailboxes": totals.unusable,
+            "access_refused_mailboxes": totals.refused,
             **histories.as_json(totals.compared),
-            "waiting": totals.waiting,
-            "set_aside": totals.set_aside,
+            "waiting_mails": totals.waiting,
+            "set_aside_mails": totals.set_aside,
             "oldest_waiting_seconds": _age(totals.oldest_waiting_at, found.now),
             "look_due_at": timestamp(totals.look_due_at),
-            "late": totals.late(found.now),
-            "records_out_of_date": sum(found.outdated.values()),
+            "overdue": totals.late(found.now),
+            "outdated_record_count": sum(found.outdated.values()),
         },
         "mailboxes": [_mailbox(one, found.now) for one in found.mailboxes],
     }
@@ -78,8 +78,10 @@ def _mailbox(one: MailboxReport, now: datetime) -> dict[str, Any]:
     share = recall.share
     return {
         "mailbox": one.address,
-        "state": one.state(now),
-        "paused_since": timestamp(one.paused_at),
+        "mailbox_state": one.state(now).value,
+        "paused_at": timestamp(one.paused_at),
+        "resting_until": timestamp(one.resting_until) if one.is_resting(now) else None,
+        "trouble": one.trouble if one.is_resting(now) else None,
         "sorting_trouble": one.sorting_trouble,
         "access_trouble": one.access_trouble,
         "cursor_age_seconds": _age(one.synced_at, now),
@@ -89,13 +91,13 @@ def _mailbox(one: MailboxReport, now: datetime) -> dict[str, Any]:
         "watch_trouble": one.watch.trouble,
         "push_recall": share if share is None else round(share, 3),
         "push_recall_of": recall.pushed + recall.missed,
-        "history_unusable_since": timestamp(one.history_refused_at),
+        "history_refused_at": timestamp(one.history_refused_at),
         **histories.as_json(one.compared),
         "compared_at": timestamp(one.compared.at),
         "last_push_at": timestamp(one.pushed_at),
         "last_sweep_at": timestamp(one.swept_at),
-        "waiting": one.waiting,
-        "set_aside": one.set_aside,
+        "waiting_mails": one.waiting,
+        "set_aside_mails": one.set_aside,
         "oldest_waiting_seconds": _age(one.oldest_waiting_at, now),
     }
 
@@ -104,7 +106,7 @@ def _show_status(found: Status) -> None:
     rows = [
         {
             "mailbox": one.address,
-            "state": one.state(found.now),
+            "state": one.state_in_words(found.now),
             "cursor_age": _span(one.synced_at, found.now),
             "watch_expires": _span(found.now, one.watch_until, before="in "),
             "renewed": _span(one.watch.renewed_at, found.now, after=" ago"),

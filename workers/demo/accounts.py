@@ -118,7 +118,7 @@ def _answer(show: Show, pen: Pen, mail: Sent) -> None:
     sent, inbox = gmail.dump(WANDA), gmail.dump(ZOE).having("INBOX")
     answered = sent.message(mail.message_id)
     show.claim(
-        "Z16", "Wanda", "answers with an attachment: once, and in her Sent", asked["state"],
+        "Z16", "Wanda", "answers with an attachment: once, and in her Sent", asked["sending_state"],
         once=[one.id for one in sent.having("SENT")] == [asked["message_id"]] and not sent.drafts,
         in_its_thread=answered is not None and {one.thread_id for one in sent.having("SENT")} == {answered.thread_id},
     )  # fmt: skip
@@ -130,8 +130,8 @@ def _answer(show: Show, pen: Pen, mail: Sent) -> None:
         whole=all(found),
     )  # fmt: skip
     show.claim(
-        "Z16", "Wanda", "`lodestone outbox` shows what became of it", ", ".join(one["state"] for one in outbox),
-        sent=[(one["state"], one["message_id"]) for one in outbox] == [("sent", asked["message_id"])],
+        "Z16", "Wanda", "`lodestone outbox` shows what became of it", ", ".join(one["sending_state"] for one in outbox),
+        sent=[(one["sending_state"], one["message_id"]) for one in outbox] == [("sent", asked["message_id"])],
     )  # fmt: skip
 
 

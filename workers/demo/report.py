@@ -18,7 +18,7 @@ class Row:
     """One mail on its way. What the ledger may not hold (D2) is known from the mail itself."""
 
     n: int
-    message_id_header: str | None
+    rfc_message_id: str | None
     author: str | None
     message_id: str = ""
     thread_id: str = ""
@@ -76,8 +76,8 @@ def _line(row: Row, labels: Sequence[str]) -> dict[str, object]:
         "n": row.n,
         "message_id": row.message_id,
         "thread_id": row.thread_id,
-        "message_id_header": row.message_id_header,
-        "author": row.author,
+        "rfc_message_id": row.rfc_message_id,
+        "from": row.author,
         "contact_id": row.contact_id,
         "outcomes": row.outcomes,
         "labels": labels,

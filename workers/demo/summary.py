@@ -48,29 +48,29 @@ class Summary:
         """For `--json`."""
         return {
             "ok": self.good,
-            "mails": self.mails,
-            "as_expected": self.mails - len(self.failures),
+            "mail_count": self.mails,
+            "mails_as_expected": self.mails - len(self.failures),
             "failures": [
-                {"message_id": message_id, "shows": says, "faults": faults}
+                {"message_id": message_id, "expectation": says, "faults": faults}
                 for message_id, says, faults in self.failures
             ],
-            "claims": len(self.claims),
-            "broken_claims": [{"says": claim.says, "faults": claim.faults} for claim in self.broken],
-            "outcomes": self.outcomes,
-            "notifications": self.notifications,
+            "claim_count": len(self.claims),
+            "broken_claims": [{"claim": claim.says, "faults": claim.faults} for claim in self.broken],
+            "mails_by_outcome": self.outcomes,
+            "notification_count": self.notifications,
             "webhook": self.left.as_json(),
-            "latency_ms": {
-                name: {"mails": found.mails, "p50": round(found.p50), "p99": round(found.p99)}
+            "latency": {
+                name: {"mail_count": found.mails, "p50_ms": round(found.p50), "p99_ms": round(found.p99)}
                 for name, found in (("one_at_a_time", self.alone), ("in_bursts", self.together))
                 if found
             },
             "units_per_mail": round(self.units_per_mail, 2),
             "http_requests_per_mail": round(self.requests_per_mail, 3),
             "privacy": {
-                "files": self.proof.files,
-                "redis_keys": self.proof.redis_keys,
-                "bytes": self.proof.size,
-                "self_test": self.proof.tested,
+                "searched_files": self.proof.files,
+                "searched_redis_keys": self.proof.redis_keys,
+                "searched_bytes": self.proof.size,
+                "self_test_passed": self.proof.tested,
                 "found": [{"where": where, "canary": word} for where, word in self.proof.found],
             },
             "set_up_seconds": round(self.set_up_seconds, 1),

@@ -31,7 +31,7 @@ def test_each_command_has_its_own_end_and_words(shell: Shell, tmp_path: Path) ->
     first = shell.ask("settings", "set", "time-zone", "Europe/Berlin", "--json")
     wrong = shell.ask("settings", "set", "time-zone", "Atlantis")
     second = shell.ask("settings", "set", "internal-domain", "firm.example")
-    assert (first.code, first.value) == (0, {"time-zone": "Europe/Berlin"})
+    assert (first.code, first.value) == (0, {"time_zone": "Europe/Berlin"})
     said = "lodestone: Atlantis is no time zone; Europe/Berlin is one"
     assert (wrong.code, wrong.out, wrong.said) == (2, "", said)
     assert (second.code, second.out) == (0, "internal-domain is firm.example\n")

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from handlers.crm.summary import Imported, Some, Told
 from infra.crm.csv import CrmFile
 from workers.cli.terminal.output import say
 from workers.cli.terminal.safe import safe_line
+from workers.cli.terminal.times import timestamp
 
 FIRST = 3
 """Records of each file that a dry run shows as understood."""
@@ -73,29 +74,33 @@ def told_in_words(told: Told) -> Iterator[str]:
 
 
 def as_json(shown: Shown, *, rehearsal: bool) -> dict[str, Any]:
-    """The same by name; what there is nothing to say of is left out but for the first three."""
+    """The same by name."""
     result = shown.result
     unread = result.unread
-    more: dict[str, Any] = {
-        "refused_in_all": result.refused.count if result.refused.more() else 0,
-        "left_out": told_as_json(result.remarks),
-        "left_out_in_all": result.remarks.count if result.remarks.more() else 0,
+    return {
+        "imported": result.imported,
+        "deleted": result.deleted,
+        **refusals_as_json(result.refused, result.remarks),
         "unknown_categories": result.words.shown,
         "came_twice": result.twice.shown,
         "came_twice_in_all": result.twice.count,
         "deals_without_known_contact": result.strangers,
         "assigned_outside_location": result.misassigned,
-        "not_read": unread and {"line": unread.line, "lines": unread.lines, "reason": unread.reason},
+        "not_read": unread and {"line": unread.line, "line_count": unread.lines, "reason": unread.reason},
         "encoding": "windows-1252" if shown.file.is_windows else None,
         "unknown_columns": list(shown.file.columns.unknown),
         "dry_run": rehearsal,
-        "first": [_first_as_json(one) for one in shown.first] if rehearsal else [],
+        "first_records": [_first_as_json(one) for one in shown.first] if rehearsal else [],
     }
+
+
+def refusals_as_json(refused: Told, remarks: Told) -> dict[str, Any]:
+    """What did not go in, or not whole: the lines that are shown, and how many there are."""
     return {
-        "imported": result.imported,
-        "refused": told_as_json(result.refused),
-        "deleted": result.deleted,
-        **{name: value for name, value in more.items() if value},
+        "refused": told_as_json(refused),
+        "refused_in_all": refused.count,
+        "left_out": told_as_json(remarks),
+        "left_out_in_all": remarks.count,
     }
 
 
@@ -160,10 +165,19 @@ def _fields(record: Record) -> dict[str, Any]:
 
 
 def _first_as_json(record: Record) -> dict[str, Any]:
+    fields = _fields(record)
     return {
-        name: value.isoformat() if isinstance(value, date) else value
-        for name, value in _fields(record).items()
+        "emails" if name == "addresses" else name: _value_as_json(value) for name, value in fields.items()
     }
+
+
+def _value_as_json(value: object) -> object:
+    match value:
+        case datetime():
+            return timestamp(value)
+        case date():
+            return value.isoformat()
+    return value
 
 
 def _record(record: Record) -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO
 
 import dramatiq
 import typer
@@ -20,7 +20,7 @@ from infra.crm.fields import Customs
 from infra.crm.json import LOCATION, Line, read_lines
 from workers.bootstrap import App, start
 from workers.cli.crm.options import Category, read_words
-from workers.cli.crm.said import told_as_json, told_in_words
+from workers.cli.crm.said import refusals_as_json, told_in_words
 from workers.cli.terminal.opening import Location
 from workers.cli.terminal.output import Json, fail, say, show_json
 from workers.cli.terminal.progress import EVERY, bar
@@ -57,24 +57,13 @@ def send(
                     _queue(_translated(line, words, location), queued, app)
                     queued += 1
     if as_json:
-        show_json(_as_json(queued, refused, remarks))
+        show_json({"queued": queued, **refusals_as_json(refused, remarks)})
     else:
         say(f"{queued} queued" + (f", {refused.count} refused" if refused.count else ""))
         for text in (*told_in_words(refused), *told_in_words(remarks)):
             say(f"  {text}")
     if refused.count or remarks.count:
         raise typer.Exit(1)
-
-
-def _as_json(queued: int, refused: Told, remarks: Told) -> dict[str, Any]:
-    """What there is nothing to say of is left out but for the first two."""
-    more: dict[str, Any] = {
-        "refused_in_all": refused.count if refused.more() else 0,
-        "left_out": told_as_json(remarks),
-        "left_out_in_all": remarks.count if remarks.more() else 0,
-    }
-    said = {name: value for name, value in more.items() if value}
-    return {"queued": queued, "refused": told_as_json(refused), **said}
 
 
 def _customs(app: App, words: Mapping[str, DealCategory], location: str | None) -> Customs:

@@ -101,8 +101,9 @@ def open_notification(
     if opened is not None:
         _show(opened, folder, as_json=as_json, notice=rendering.notice_as_json(notice))
     elif as_json:
+        deleted = notice.message_id is not None
         rendering.show_json(
-            {"notification": rendering.notice_as_json(notice), "deleted": notice.message_id is not None}
+            {"notification": rendering.notice_as_json(notice), "message_deleted": deleted, "mail": None}
         )
     elif notice.message_id is not None:
         say("the mail was deleted meanwhile: its notification is removed")
@@ -137,7 +138,7 @@ def _list(
             contact, user_id, context, limit=limit, start=start, mailbox=where, location=location
         )
     if as_json:
-        rendering.show_json({"contact_id": contact, "user": user_id} | rendering.page_as_json(page))
+        rendering.show_json({"contact_id": contact, "user_id": user_id} | rendering.page_as_json(page))
     else:
         rendering.show_page(page)
     if page.mailboxes and all(one.trouble for one in page.mailboxes):
@@ -152,7 +153,7 @@ def _show(opened: OpenedMail, folder: Path | None, *, as_json: bool, notice: obj
     if as_json:
         told = rendering.mail_as_json(opened, saved)
         rendering.show_json(
-            told if notice is None else {"notification": notice, "deleted": False, "mail": told}
+            told if notice is None else {"notification": notice, "message_deleted": False, "mail": told}
         )
     else:
         rendering.show_mail(opened, saved)

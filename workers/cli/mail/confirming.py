@@ -30,7 +30,7 @@ def show_prepared(prepared: Prepared, *, as_json: bool) -> None:
     if as_json:
         show_json(
             {
-                "reply_to": mail.replies_to and mail.replies_to.message_id,
+                "reply_to_message_id": mail.replies_to and mail.replies_to.message_id,
                 "to": [one.address for one in mail.to],
                 "cc": [one.address for one in mail.cc],
                 "subject": mail.subject,

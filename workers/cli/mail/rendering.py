@@ -18,6 +18,7 @@ from handlers.live_view.notification_mail import Previews
 from handlers.live_view.pages import AskedMailbox, Page
 from handlers.live_view.views import PAUSED, SIGN_IN_NEEDED
 from workers.cli.terminal.safe import fitted, safe_line, safe_name, safe_text, save
+from workers.cli.terminal.times import timestamp
 
 WORDS = {
     NoticeKind.SIGN_IN_NEEDED: "Google no longer lets us in: please sign in again",
@@ -70,7 +71,7 @@ def page_as_json(page: Page) -> dict[str, Any]:
     return {
         "mails": [_as_json(one) for one in page.mails],
         "mailboxes": [_asked(one) for one in page.mailboxes],
-        "next": page.next_page and page.next_page.token(),
+        "next_page": page.next_page and page.next_page.token(),
         "cost": {"units": page.units, "requests": page.requests},
     }
 
@@ -101,9 +102,9 @@ def mail_as_json(opened: OpenedMail, saved: Mapping[int, Path | None]) -> dict[s
     content = opened.mail.content
     parts = enumerate(content.attachments(), 1)
     return _as_json(opened.mail) | {
-        "bcc": content.header("Bcc"),
-        "reply_to": content.header("Reply-To"),
-        "rfc822_message_id": content.header("Message-ID"),
+        "bcc_header": content.header("Bcc"),
+        "reply_to_header": content.header("Reply-To"),
+        "rfc_message_id": content.header("Message-ID"),
         "text": content.text(),
         "attachments": [_attachment(part, number, saved.get(number)) for number, part in parts],
     }
@@ -143,7 +144,7 @@ def _previews_as_json(found: Sequence[Notice], previews: Previews) -> list[dict[
             | {
                 "subject": content and content.header("Subject"),
                 "preview": content and content.snippet,
-                "deleted": one.message_id in previews.gone,
+                "message_deleted": one.message_id in previews.gone,
             }
         )
     return told
@@ -152,13 +153,13 @@ def _previews_as_json(found: Sequence[Notice], previews: Previews) -> list[dict[
 def notice_as_json(one: Notice) -> dict[str, Any]:
     """A notification's own details (Z25)."""
     return {
-        "id": one.id,
-        "kind": one.kind.value,
+        "notification_id": one.id,
+        "notification_kind": one.kind.value,
         "late": one.late,
         "name": one.name,
         "from": one.author,
         "via_list": one.via_list,
-        "received_at": _moment(one.received_at),
+        "received_at": timestamp(one.received_at),
         "message_id": one.message_id,
         "contact_id": one.contact_id,
     }
@@ -183,11 +184,11 @@ def _as_json(one: VisibleMail) -> dict[str, Any]:
         "thread_id": content.thread_id,
         "direction": one.direction.value,
         "draft": content.folder is Folder.DRAFTS,
-        "received_at": _moment(content.received_at),
-        "from": content.header("From"),
+        "received_at": timestamp(content.received_at),
+        "from_header": content.header("From"),
         "via_list": one.via_list,
-        "to": content.header("To"),
-        "cc": content.header("Cc"),
+        "to_header": content.header("To"),
+        "cc_header": content.header("Cc"),
         "subject": content.header("Subject"),
         "preview": content.snippet,
         "has_attachments": bool(content.attachments()),
@@ -195,15 +196,15 @@ def _as_json(one: VisibleMail) -> dict[str, Any]:
 
 
 def _asked(one: AskedMailbox) -> dict[str, Any]:
-    return {"mailbox": one.address, "trouble": one.trouble, "unread": one.failed}
+    return {"mailbox": one.address, "trouble": one.trouble, "mails_not_fetched": one.failed}
 
 
 def _attachment(part: MimePart, number: int, saved: Path | None) -> dict[str, Any]:
     return {
         "number": number,
-        "name": part.filename,
-        "type": part.mime_type,
-        "size": part.size,
+        "file_name": part.filename,
+        "mime_type": part.mime_type,
+        "size_bytes": part.size,
         "saved_as": saved and str(saved),
     }
 
@@ -221,10 +222,6 @@ def _other(one: VisibleMail) -> str:
 
 def _said(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="milliseconds") if moment else None
 
 
 def _write(line: str) -> None:

@@ -3,7 +3,6 @@
 import re
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +31,7 @@ from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say, show_json, tell
 from workers.cli.terminal.progress import bar
 from workers.cli.terminal.tables import show_table
+from workers.cli.terminal.times import timestamp
 
 PATIENCE = 60.0
 LOOK_EVERY = 0.2
@@ -262,19 +262,19 @@ def _person(text: str) -> Person:
 def _as_json(one: OutboxItem) -> dict[str, Any]:
     return {
         "sending_id": one.id,
-        "state": one.state.value,
-        "reason": one.reason,
-        "contact": one.contact_id,
+        "sending_state": one.state.value,
+        "trouble": one.reason,
+        "contact_id": one.contact_id,
         "draft_id": one.draft_id,
         "message_id": one.sent_id,
-        "attempts": one.attempts,
-        "asked_at": _moment(one.created_at),
-        "ended_at": _moment(one.ended_at),
+        "tries": one.attempts,
+        "asked_at": timestamp(one.created_at),
+        "ended_at": timestamp(one.ended_at),
     }
 
 
 def _report(one: SendReport) -> dict[str, Any]:
-    return _as_json(one.item) | {"mailbox": one.mailbox, "user": one.user_id}
+    return _as_json(one.item) | {"mailbox": one.mailbox, "user_id": one.user_id}
 
 
 def _row(one: SendReport) -> dict[str, Any]:
@@ -287,10 +287,6 @@ def _row(one: SendReport) -> dict[str, Any]:
         "message": one.item.sent_id,
         "why": one.item.reason and _words(one.item.reason),
     }
-
-
-def _moment(value: datetime | None) -> str | None:
-    return value.isoformat(timespec="seconds") if value else None
 
 
 def add_to(app: typer.Typer) -> None:

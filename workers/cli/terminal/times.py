@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from domain import cloud_events
 from domain.errors import Refused
 
 _SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
@@ -27,5 +28,5 @@ def in_utc(at: datetime | None) -> str | None:
 
 
 def timestamp(at: datetime | None) -> str | None:
-    """For --json."""
-    return at.isoformat(timespec="milliseconds") if at else None
+    """For --json, as channel events have it: RFC 3339 in UTC, `2026-11-22T08:00:00.000Z`."""
+    return cloud_events.moment(at) if at else None

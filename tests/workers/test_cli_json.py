@@ -1,0 +1,242 @@
+"""Every command with --json, run over a real database, prints what docs/JSON.md says: no field more and none less.
+
+What the tests of single commands print is held against the page as well (tests/terminals.py), the demo's summary by
+its journey.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from sqlalchemy import update
+
+from domain.connections import Sharing
+from domain.crm.records import Records
+from domain.outcomes import Outcome
+from handlers.mailboxes import comparisons
+from infra.db.tables.mail import decisions, steps
+from infra.local.pubsub import PubSubServer
+from infra.local.redis import RedisServer
+from tests import json_page
+from tests.handlers.conftest import House
+from tests.handlers.conftest import gmail_server as gmail_server
+from tests.handlers.conftest import house as house
+from tests.journeys.world import UWE
+from tests.terminals import Terminal
+from tests.worlds import HERE
+from workers.cli.app import MODULES
+from workers.demo.receiver import Receiver
+
+EVA = "eva@firm.example"
+IN_ITS_JOURNEY = {"demo"}
+"""tests/journeys/test_demo.py runs it."""
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What is printed is the same with either database."""
+    return sqlite_url
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Runs commands and notes which fields of the page it has been shown."""
+
+    terminal: Terminal
+    shown: dict[str, set[tuple[int, str]]] = field(default_factory=lambda: defaultdict(set))
+
+    def run(self, *words: str) -> Any:
+        done = self.terminal.run(*words, "--json")
+        assert done.out, (words, done.err)
+        command = json_page.command_of(words)
+        self.shown[command] |= set(json_page.fields(command, done.json))
+        return done.json
+
+    def missing(self, command: str) -> list[str]:
+        """Fields of the page that no answer had."""
+        return [
+            row.path
+            for number, table in enumerate(json_page.tables()[command])
+            for row in table
+            if (number, row.path) not in self.shown[command]
+        ]
+
+
+@pytest.fixture
+def reader(tmp_path: Path, house: House, database_url: str, redis_server: RedisServer) -> Iterator[Reader]:
+    """A terminal beside the house, with local servers for all that a command may ask."""
+    with PubSubServer() as pubsub:
+        settings = {
+            "LODESTONE_GMAIL_ENDPOINT": house.gmail.base_url,
+            "LODESTONE_REDIS_URL": redis_server.url,
+            "PUBSUB_EMULATOR_HOST": pubsub.host,
+            "LODESTONE_CHANNELS_MAY_BE_PRIVATE": "true",
+        }
+        yield Reader(Terminal(tmp_path, database_url, settings))
+
+
+def test_every_command_prints_what_the_page_says(house: House, reader: Reader) -> None:
+    _install(reader)
+    ids = _mailboxes(house, reader)
+    _mail(house, reader, ids)
+    _crm(reader)
+    _settings(reader)
+    _channels(reader)
+    _locations(reader)
+    reader.run("disconnect", "--user", "uwe")
+    missing = {command: reader.missing(command) for command in json_page.tables().keys() - IN_ITS_JOURNEY}
+    assert {command: fields for command, fields in missing.items() if fields} == {}
+
+
+def _install(reader: Reader) -> None:
+    for words in (("migrate",), ("topic",), ("keys", "new"), ("setup", "google")):
+        reader.run(*words)
+
+
+def _mailboxes(house: House, reader: Reader) -> dict[str, str]:
+    (reader.terminal.folder / "uwe.json").write_text(json.dumps(house.gmail.create_mailbox(UWE)))
+    features = ("--sharing", "private", "--magnet", "--sorting")
+    reader.run("connect", "--user", "uwe", "--token-file", "uwe.json", *features)
+    house.connect("eva", EVA, sharing=Sharing.PUBLIC)
+    ids = {who: house.deliver(who, n) for n, who in enumerate(("ann", "cid", "nora", "lea"))}
+    ids["offer"] = _with_file(house)
+    house.catch_up()
+    comparisons.compare(1, house.context)
+    reader.run("alias", "add", "uwe@old.example", "--user", "uwe")
+    reader.run("alias", "list")
+    reader.run("alias", "remove", "uwe@old.example", "--user", "uwe")
+    reader.run("pause", EVA)
+    reader.run("status")
+    reader.run("resume", EVA)
+    reader.run("doctor")
+    reader.run("quota")
+    reader.run("keys", "rotate")
+    return ids
+
+
+def _mail(house: House, reader: Reader, ids: dict[str, str]) -> None:
+    house.deliver("ann", 9)
+    house.catch_up_only()
+    reader.run("ledger")
+    with house.store.begin("tests.refused") as tx:
+        tx.of(HERE).crm.mark_outdated(Records.CONTACTS, {"ann": "name is no text"}, 1)
+    for message_id in ids.values():
+        reader.run("explain", message_id)
+    with house.store.engine.begin() as db:
+        db.execute(update(decisions).values(outcome=Outcome.LABEL_FAILED.value))
+        db.execute(update(steps).values(state="set_aside"))
+    reader.run("retry", ids["ann"])
+    house.gmail.change_labels(UWE, [ids["cid"]], add=["INBOX"])
+    reader.run("labels", "undo", "--since", "2h", "--yes")
+    told = {one["message_id"]: one for one in reader.run("notifications", "--user", "uwe")}
+    reader.run("notifications", "--user", "uwe", "--live")
+    reader.run("open", str(told[ids["offer"]]["notification_id"]), "--as", "uwe")
+    reader.run("mail", "ann", "--as", "uwe")
+    reader.run("mail", "ann", ids["offer"], "--as", "uwe")
+    (reader.terminal.folder / "text.txt").write_text("Yes.\n")
+    answer = ("--as", "uwe", "--reply-to", ids["offer"], "--body-file", "text.txt")
+    reader.run("send", *answer, "--dry-run")
+    reader.run("send", *answer, "--yes", "--no-wait")
+    reader.run("outbox")
+
+
+def _with_file(house: House) -> str:
+    letter = EmailMessage()
+    letter["From"], letter["To"], letter["Subject"] = "Ann <ann@example.com>", UWE, "the offer"
+    letter.set_content("Here it is.")
+    letter.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="offer.pdf")
+    return house.gmail.deliver(UWE, letter.as_bytes()).id
+
+
+def _crm(reader: Reader) -> None:
+    contacts, torn = reader.terminal.folder / "contacts.csv", reader.terminal.folder / "deals.csv"
+    header = "id,kind,name,emails,assigned_to,created_at\n"
+    good, bad = "bob,contact,Bob,bob@example.com,,2024-01-02\n", "pia,none,Pia,,,\n"
+    contacts.write_text(header + good + bad + "tim,lead,Tim,nothing; tim@example.com,,2024-01-02\n")
+    torn.write_text('id,contact_ids,stage,category,closing_date\nd9,bob,s,OPEN,\nd8,bob,"s,OPEN,\n')
+    reader.run("crm", "import", "--contacts", "contacts.csv", "--deals", "deals.csv", "--dry-run")
+    change = {
+        "actor": "crm.upsert_user",
+        "id": "kim",
+        "version": 1,
+        "name": "Kim",
+        "emails": ["n/a", "kim@firm.example"],
+    }
+    (reader.terminal.folder / "changes.jsonl").write_text(f"nonsense\n{json.dumps(change)}\n")
+    reader.run("crm", "send", "changes.jsonl")
+
+
+def _settings(reader: Reader) -> None:
+    (reader.terminal.folder / "users.csv").write_text("id,name,emails,role\nkim,Kim,kim@firm.example,Sales\n")
+    reader.run("crm", "import", "--users", "users.csv")
+    words = ["time-zone", "Europe/Berlin", "internal-domain", "firm.example", "exclude", "shop.example"]
+    words += ["sharing-roles", "Sales=public", "sharing-users", "kim=private", "sharing-only", "user:kim"]
+    words += ["sharing-exclude", "lawyer.example", "category", "Closed Lost", "LOST", "label-names", "german"]
+    words += ["assignment-inbound", "off", "assignment-outbound", "on"]
+    reader.run("settings", "set", *words)
+    reader.run("settings", "show")
+    reader.run("settings", "show", "--user", "uwe")
+    reader.run("settings", "set", "--user", "uwe", "dry-run", "on")
+
+
+def _channels(reader: Reader) -> None:
+    with Receiver() as receiver:
+        reader.run("channels", "add", "--webhook", receiver.url, "--user", "uwe")
+        for words in (("list",), ("test", "1"), ("retry", "1"), ("remove", "1")):
+            reader.run("channels", *words)
+
+
+def _locations(reader: Reader) -> None:
+    reader.run("locations", "list")
+    reader.run("locations", "add", "acme/berlin")
+    reader.run("locations", "delete", "acme/berlin", "--confirm", "acme/berlin")
+
+
+def test_the_page_has_every_command_that_takes_json_and_no_other() -> None:
+    assert json_page.tables().keys() == {words for words, command in _commands() if _takes_json(command)}
+
+
+def _commands() -> Iterator[tuple[str, Any]]:
+    for module in MODULES:
+        made = typer.Typer(callback=lambda: None)
+        import_module(f"workers.cli.{module}").add_to(made)
+        yield from _in("", typer.main.get_command(made))
+
+
+def _in(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+    for name, one in getattr(command, "commands", {}).items():
+        yield from _in(f"{words} {name}", one)
+    if words:
+        yield words.strip(), command
+
+
+def _takes_json(command: Any) -> bool:
+    return any("--json" in one.opts for one in command.params)
+
+
+def test_a_name_has_the_same_type_wherever_it_stands() -> None:
+    types: dict[str, set[str]] = defaultdict(set)
+    for command in json_page.tables():
+        for shape in json_page.shapes(command):
+            for name, kind in json_page.named_types(shape):
+                types[name].add(kind)
+    assert {name: kinds for name, kinds in types.items() if len(kinds) > 1} == {}
+    times = {name for name, kinds in types.items() if "time" in kinds}
+    assert {name for name in types if name.endswith(("_at", "_until"))} == times
+
+
+def test_the_page_is_held_against_what_is_printed() -> None:
+    good = {"user_id": "uwe", "ended_connections": 1}
+    assert json_page.faults("disconnect", good) == []
+    assert json_page.faults("disconnect", {"user_id": "uwe"}) == [".ended_connections is missing"]
+    assert json_page.faults("disconnect", good | {"user": "uwe"}) == [".user is not in docs/JSON.md"]
+    assert json_page.faults("disconnect", good | {"user_id": None}) == [".user_id is null"]
+    assert json_page.faults("disconnect", good | {"user_id": 1}) == [".user_id is no string: 1"]
+    assert json_page.faults("nothing", good) == ["docs/JSON.md has no `lodestone nothing`"]
