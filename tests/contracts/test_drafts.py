@@ -180,15 +180,19 @@ def test_where_no_server_is_nothing_was_done(world: World, call: str) -> None:
     assert not isinstance(trouble.value, Unanswered)
 
 
-def test_access_that_is_too_old_is_renewed_and_the_mail_written_once(
+def test_access_that_is_too_old_is_renewed_and_the_mail_written_whole_and_once(
     world: World, mailbox: Mailbox, drafts: Drafts
 ) -> None:
     mailbox.address()
     world.expire_access()
     draft_id = write(drafts, outgoing(world, files=(Attachment("a.pdf", FILE),)))
     world.expire_access()
-    drafts.send(draft_id)
-    assert list(world.folders().values()) == [Folder.SENT]
+    sent_id = drafts.send(draft_id)
+    assert world.folders() == {sent_id: Folder.SENT}
+    sent = mailbox.content(sent_id)
+    assert isinstance(sent, MailContent)
+    [file] = sent.attachments()
+    assert mailbox.attachment(sent_id, str(file.attachment_id)) == FILE
 
 
 @pytest.mark.rule("D15")

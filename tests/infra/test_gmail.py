@@ -99,16 +99,6 @@ def test_history_tells_what_happened_in_order(
     assert_counted(mailbox, control, address)
 
 
-def test_labels_that_history_leaves_out_are_not_no_labels(
-    mailbox: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    start = mailbox.cursor_now()
-    control.fault("omit_label_ids")
-    control.deliver(address, RAW)
-    (page,) = mailbox.changes_since(start)
-    assert page.changes[0].folder is None
-
-
 @pytest.mark.rule("W8")
 def test_a_long_history_comes_a_page_at_a_time(
     mailbox: GmailMailbox, control: GmailControl, address: str

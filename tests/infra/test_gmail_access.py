@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from signal import SIGKILL
@@ -11,27 +10,15 @@ from signal import SIGKILL
 import pytest
 
 import infra
-from domain.errors import AccessRevoked, TryAgain
+from domain.errors import TryAgain
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer
-from tests.infra.conftest import grant_of
 from tests.providers import changed, held
 
 TOPIC = "projects/lodestone/topics/gmail"
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nA secret.\r\n"
-
-
-@pytest.mark.rule("E86")
-def test_a_revoked_grant_is_gone(gmail: Gmail, grant: Grant, mailbox: GmailMailbox) -> None:
-    mailbox.cursor_now()
-    mailbox.revoke()
-    mailbox.revoke()
-    for opened in (mailbox, gmail.open(grant)):
-        with pytest.raises(AccessRevoked, match=r"^invalid_grant$") as caught:
-            opened.fetch(["18a", "18b"])
-        assert caught.value.__context__ is None
 
 
 def test_an_access_token_is_kept_until_it_expires(
@@ -84,18 +71,6 @@ def test_a_token_server_that_is_away_is_asked_once_and_later(
     control.clear_faults()
     with pytest.raises(TryAgain, match=r"^invalid_client$"):
         gmail.open(changed(grant, client_secret="another")).cursor_now()
-
-
-def test_threads_do_not_mix_their_mailboxes(gmail: Gmail, control: GmailControl) -> None:
-    def own_mail(number: int) -> bool:
-        address = f"thread{number}@example.com"
-        mailbox = gmail.open(grant_of(control.create_mailbox(address)))
-        ids = [control.deliver(address, RAW.replace(b"Hello", address.encode())).id for _ in range(5)]
-        found = [m for _ in range(10) for m in mailbox.fetch(ids).values()]
-        return all(isinstance(m, Fetched) and ("Subject", address) in m.payload.headers for m in found)
-
-    with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(own_mail, range(8))) == [True] * 8
 
 
 def test_no_secret_shows(mailbox: GmailMailbox, grant: Grant) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
+from domain.errors import GiveUp, TryAgain, Unanswered
 from domain.mail.composition import MAX_SIZE, OutgoingMail, Person, Unsendable
 from domain.outbox import Draft
 from infra.gmail import Gmail, GmailMailbox
@@ -101,18 +101,6 @@ def test_a_mail_of_gmails_full_size_goes_up_and_says_how_far_it_is(
     assert control.counters().http_requests == 0
 
 
-def test_an_expired_token_is_replaced_and_the_whole_mail_goes_again(
-    mailbox: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    mailbox.cursor_now()
-    control.expire_access_tokens(address)
-    draft = create(mailbox, address)
-    assert drafted(control, address) == encode(mail(address), "key-1")
-    control.expire_access_tokens(address)
-    mailbox.drafts.send(draft)
-    assert labels(control, address) == ["SENT"]
-
-
 @pytest.mark.rule("I2")
 @pytest.mark.parametrize("kind", ["cut", "timeout", "half_answer"])
 def test_a_request_whose_answer_is_lost_is_not_sent_again_by_any_library(
@@ -154,15 +142,6 @@ def test_a_refusal_is_certain_and_an_outage_is_not(
     assert isinstance(error.value, Unanswered) is not known
 
 
-def test_what_cannot_be_reached_was_certainly_not_done(gmail: Gmail, mailbox: GmailMailbox) -> None:
-    gone = Gmail("http://127.0.0.1:9", timeout_seconds=1)
-    mailbox.cursor_now()
-    with pytest.raises(TryAgain) as error:
-        gone.open(mailbox.grant).drafts.send("r1")
-    assert not isinstance(error.value, Unanswered)
-    gone.close()
-
-
 @pytest.mark.rule("D15")
 def test_gmails_own_limit_of_mails_is_no_limit_that_passes(
     mailbox: GmailMailbox, control: GmailControl, address: str
@@ -172,37 +151,3 @@ def test_gmails_own_limit_of_mails_is_no_limit_that_passes(
     with pytest.raises(GiveUp) as refused:
         mailbox.drafts.send(draft)
     assert refused.value.reason == SENDING_LIMIT
-
-
-@pytest.mark.rule("E86")
-def test_access_that_is_revoked_is_told_as_such(
-    mailbox: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    control.revoke(address)
-    with pytest.raises(AccessRevoked):
-        create(mailbox, address)
-
-
-def test_a_draft_that_is_gone_may_be_deleted_again(mailbox: GmailMailbox, address: str) -> None:
-    draft = create(mailbox, address)
-    mailbox.drafts.delete(draft)
-    mailbox.drafts.delete(draft)
-    assert not mailbox.drafts.exists(draft)
-
-
-def test_the_sent_mail_is_found_among_many_and_in_the_trash(
-    mailbox: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    sent = [mailbox.drafts.send(create(mailbox, address, f"key-{n}")) for n in range(30)]
-    control.trash(address, sent[3])
-    control.delete(address, sent[4])
-    assert mailbox.drafts.find_sent("key-3", SINCE) == sent[3]
-    assert mailbox.drafts.find_sent("key-4", SINCE) is None
-    assert mailbox.drafts.find_sent("key-29", SINCE) == sent[29]
-
-
-def test_a_mail_that_came_with_our_key_is_not_taken_for_a_sent_one(
-    mailbox: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    control.deliver(address, b"From: eve@example.com\r\n" + encode(mail(address), "key-1"))
-    assert mailbox.drafts.find_sent("key-1", SINCE) is None
