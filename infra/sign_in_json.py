@@ -24,7 +24,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The fields of `mailboxes.complete_sign_in`: what Google sent the browser back with."""
+    """The fields of `mailboxes.complete_sign_in`: what the page sent the browser back with."""
 
     user_id: str
     state: str = field(repr=False)

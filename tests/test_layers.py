@@ -63,6 +63,16 @@ NAMING_A_PROVIDER = {
 """Lines of domain/ and handlers/ that name a provider. The list may only shrink."""
 
 
+THE_REGISTRY = "workers.providers"
+"""Knows every provider's folder, and says there are no others."""
+
+KNOWS_A_PROVIDER = {
+    "workers.cli.setup": "`lodestone setup google` says what is to be made at Google's",
+    "workers.demo.accounts": "the demo's user leaves a box of Google's page unticked",
+}
+"""Who else imports from a provider's folder, and why. The list may only shrink."""
+
+
 def modules(*parts: str) -> list[Path]:
     return sorted(file for part in parts for file in (ROOT / part).rglob("*.py"))
 
@@ -173,6 +183,28 @@ def test_rules_and_handlers_name_no_provider() -> None:
     more = {name: lines for name, lines in named.items() if lines > NAMING_A_PROVIDER.get(name, 0)}
 
     assert set(more) <= {THE_PORT}
+
+
+def test_a_provider_is_known_to_its_own_folder_and_the_registry() -> None:
+    knowing = {
+        name_of(file)
+        for file in modules("domain", "handlers", "infra", "workers")
+        for folder in providers()
+        if not f"{name_of(file)}.".startswith(folder) and any(m.startswith(folder) for m in imports(file))
+    }
+    assert knowing - {THE_REGISTRY} == set(KNOWS_A_PROVIDER)
+
+
+def providers() -> set[str]:
+    """The folders that the registry imports, as `infra.gmail.`."""
+    folders = {
+        module.split(".")[1] for module in imports(file_of(THE_REGISTRY)) if module.startswith("infra.")
+    }
+    return {f"infra.{folder}." for folder in folders if (ROOT / "infra" / folder).is_dir()}
+
+
+def file_of(module: str) -> Path:
+    return (ROOT / module.replace(".", "/")).with_suffix(".py")
 
 
 def _ours(file: Path) -> set[str]:
