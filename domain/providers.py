@@ -17,7 +17,7 @@ class Remedy:
 @dataclass(frozen=True, slots=True)
 class Provider:
     """`name` stands in rows and checks. People read `title`, what its mailboxes are called, and `company`, whose
-    accounts, grants and pages they are.
+    accounts, grants and pages they are. `push_target` is where it is to push what happens in a mailbox.
 
     `not_signed_in` ends the sentence "user … is not signed in: ". `no_sign_in` and `no_delegation` say what the
     operator has to set up for these, `refused` what to do where it refuses for good. `remedies` are by the reason words
@@ -28,6 +28,7 @@ class Provider:
     title: str
     company: str
     quota: Quota
+    push_target: str
     not_signed_in: str
     no_sign_in: str
     no_delegation: str

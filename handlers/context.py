@@ -62,7 +62,6 @@ class Context:
     owner: str
     tally: Tally
     timing: Timing = field(default_factory=Timing)
-    topic: str = ""
     as_of: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
     retention: Retention = field(default_factory=Retention)

@@ -9,6 +9,9 @@ from handlers.context import Context
 from infra.gmail import GoogleGrant
 from infra.gmail.grants import NAME
 
+TOPIC = "projects/p/topics/gmail"
+"""What the local Gmail is told to push to."""
+
 
 def granted(made: Mapping[str, Any], **more: Any) -> Grant:
     """The grant that the local Gmail has made."""

@@ -79,7 +79,6 @@ class App:
                 long_lease=settings.long_lease,
             ),
             daily_limit=settings.daily_limit,
-            topic=settings.topic,
             as_of=settings.as_of,
             retention=Retention(
                 notifications=settings.keep_notifications,

@@ -37,7 +37,7 @@ def begin(mailbox: Mailbox, context: Context) -> Watch | Unwatched:
     """The watch of a mailbox that is being connected. Where the provider cannot push to us it begins without one: the
     sweep finds its mail (E82)."""
     try:
-        return mailbox.watch(context.topic)
+        return mailbox.watch(context.about(mailbox.grant).push_target)
     except NoPush as error:
         return mailbox.unwatched(error.reason)
 
@@ -82,8 +82,8 @@ def _renew(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
             session.stop_watch()
             stopped = True
         try:
-            watch = session.watch(context.topic) if due else None
-        except NoPush as error:  # the addresses are the user's, whatever our topic is like
+            watch = session.watch(context.about(session.grant).push_target) if due else None
+        except NoPush as error:  # the addresses are the user's, whatever we have to push to
             return error, session.own_addresses()
         return watch, session.own_addresses()
 

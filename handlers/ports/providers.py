@@ -203,7 +203,7 @@ class Drafts(Protocol):
 class PushSubscription(Protocol):
     """The provider's promise to tell us that something has changed."""
 
-    def watch(self, topic: str) -> Watch:
+    def watch(self, target: str) -> Watch:
         """Start or renew it; where another target is active it is stopped first. Gmail: users.watch, a week at most.
         Graph: a subscription, a week at most. Raises NoPush where the provider cannot push to the target."""
 

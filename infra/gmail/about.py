@@ -42,13 +42,14 @@ REMEDIES = {
 }
 
 
-def about(quota: Quota) -> Provider:
+def about(quota: Quota, topic: str) -> Provider:
     """Gmail with the limits of this project."""
     return Provider(
         name=NAME,
         title="Gmail",
         company="Google",
         quota=quota,
+        push_target=topic,
         not_signed_in="set LODESTONE_OAUTH_CLIENT_FILE, or add --token-file FILE",
         no_sign_in="signing in needs an OAuth client: set LODESTONE_OAUTH_CLIENT_FILE to the client_secret.json of the "
         "Cloud console, or add --token-file FILE",

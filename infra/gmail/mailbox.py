@@ -192,9 +192,9 @@ class GmailMailbox:
                     found.setdefault(address, str(alias.get("displayName") or ""))
         return found
 
-    def watch(self, topic: str) -> Watch:
+    def watch(self, target: str) -> Watch:
         """For every label: replies do not inherit them (FACTS §1)."""
-        request = self._api.users.watch(userId=ME, body={"topicName": topic})
+        request = self._api.users.watch(userId=ME, body={"topicName": target})
         try:
             answer = self._watched(request)
         except GiveUp as error:

@@ -22,7 +22,8 @@ from infra.settings import Settings, wrong
 
 
 class Gmail:
-    """The way into mailboxes, one per process. `endpoint` is a root url, None Google's own."""
+    """The way into mailboxes, one per process. `endpoint` is a root url, None Google's own; it
+    pushes to `topic`."""
 
     def __init__(
         self,
@@ -32,8 +33,9 @@ class Gmail:
         service_account: ServiceAccount | None = None,
         sign_in: GoogleSignIn | None = None,
         quota: Quota = NEW_QUOTA,
+        topic: str = "",
     ) -> None:
-        self.about = about(quota)
+        self.about = about(quota, topic)
         self.sign_in = sign_in
         self.delegation = service_account
         self._root = GOOGLE if endpoint is None else f"{endpoint.rstrip('/')}/"
@@ -101,6 +103,7 @@ def of_settings(settings: Settings) -> Gmail:
         service_account=_service_account(settings),
         sign_in=_sign_in(settings),
         quota=OLD_QUOTA if old else NEW_QUOTA,
+        topic=settings.topic,
     )
 
 

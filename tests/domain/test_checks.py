@@ -26,7 +26,7 @@ def connection(state: ConnectionState = ConnectionState.ACTIVE, *, sorting: bool
     return Connection(1, HERE, "uwe", 1, Mode.LIVE, state, 1, features, dry_run=False, grant=None)
 
 
-GMAIL = about(NEW_QUOTA)
+GMAIL = about(NEW_QUOTA, "projects/p/topics/gmail")
 FRESH = WatchState(until=NOON + timedelta(days=6), renewed_at=ago(hours=20))
 
 

@@ -29,7 +29,7 @@ from infra.local.ports import free_port
 from infra.notifiers import Notifiers
 from infra.queue import RedisQueue
 from tests.journeys.world import UWE, crm, mail
-from tests.providers import granted
+from tests.providers import TOPIC, granted
 from workers.jobs import woken_by
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -149,7 +149,7 @@ def gmail_server() -> Iterator[GmailServer]:
 def house(gmail_server: GmailServer, store: Store, queue: RedisQueue, sent: list[Event]) -> Iterator[House]:
     """An empty house with a CRM in it: Ann (open deal), Cid (won deal), Lea (lead)."""
     crm(store.engine)
-    gmail = Gmail(endpoint=gmail_server.url)
+    gmail = Gmail(endpoint=gmail_server.url, topic=TOPIC)
     context = Context(
         store,
         {NAME: gmail},
@@ -157,7 +157,6 @@ def house(gmail_server: GmailServer, store: Store, queue: RedisQueue, sent: list
         owner="test",
         tally=Tally(NEW_QUOTA),
         timing=Timing(),
-        topic="projects/p/topics/gmail",
         outside=Notifiers(may_be_private=True),
     )
     yield House(context, store, queue, GmailControl(gmail_server.url), sent)

@@ -27,6 +27,7 @@ from infra.local.gmail.http.errors import NO_TOKEN
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
+from tests.providers import TOPIC
 from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -76,7 +77,7 @@ def delegated(house: House, gmail_server: GmailServer, tmp_path: Path) -> Iterat
     key.write_text(json.dumps(house.gmail.service_account(SERVICE, [Scope.MODIFY])))
     account = ServiceAccount(key)
     house.gmail.create_mailbox(UWE)
-    gmail = Gmail(gmail_server.url, service_account=account)
+    gmail = Gmail(gmail_server.url, service_account=account, topic=TOPIC)
     one = Delegated(replace(house, context=replace(house.context, providers={NAME: gmail})))
     one.connect()
     yield one

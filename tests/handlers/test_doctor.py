@@ -16,7 +16,7 @@ from infra.gmail.scopes import Scope
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE
 from tests.nowhere import dead_port
-from tests.providers import changed, held
+from tests.providers import TOPIC, changed, held
 from tests.worlds import ONE_DATABASE, let_pass
 
 pytestmark = ONE_DATABASE
@@ -123,7 +123,7 @@ def test_a_mailbox_that_is_paused_or_rests_is_left_alone(good: House) -> None:
 
 
 def test_a_gmail_that_cannot_be_reached_is_no_trouble_of_the_mailboxs(good: House) -> None:
-    gmail = Gmail(endpoint=f"http://127.0.0.1:{dead_port()}/", timeout_seconds=1)
+    gmail = Gmail(endpoint=f"http://127.0.0.1:{dead_port()}/", timeout_seconds=1, topic=TOPIC)
     with good.store.begin("tests.grant") as tx:
         [connection] = tx.connections.of_mailbox(1)
         nowhere = f"http://127.0.0.1:{dead_port()}/token"

@@ -46,7 +46,7 @@ from tests.browser import grant_access
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
 from tests.nowhere import dead_port
-from tests.providers import entered_by
+from tests.providers import TOPIC, entered_by
 from tests.scoping import SCOPED
 from tests.walls import walled
 from tests.worlds import KEY, ONE_DATABASE
@@ -482,7 +482,7 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
         db.execute(insert(messages), [seen | {"message_id": f"x{n:05}"} for n in range(FEWEST + 1)])
     client = tmp_path / "client_secret.json"
     client.write_text(json.dumps(house.gmail.client_file()))
-    gmail = Gmail(house.gmail.base_url, sign_in=GoogleSignIn(client))
+    gmail = Gmail(house.gmail.base_url, sign_in=GoogleSignIn(client), topic=TOPIC)
     context = replace(house.context, providers={NAME: gmail})
     wishes = Wishes(magnet=True, sorting=True, sharing=Sharing.PRIVATE)
     tries: list[str] = []

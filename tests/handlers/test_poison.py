@@ -17,6 +17,7 @@ from infra.local.gmail import GmailServer
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
+from tests.providers import TOPIC
 from tests.worlds import ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -33,7 +34,7 @@ LINES: Mapping[str, dict[str, Any]] = {
 @pytest.fixture
 def impatient(house: House, gmail_server: GmailServer) -> Iterator[House]:
     """The house, connected, with little patience for a silent Gmail."""
-    gmail = Gmail(gmail_server.url, timeout_seconds=1)
+    gmail = Gmail(gmail_server.url, timeout_seconds=1, topic=TOPIC)
     patient = replace(house, context=replace(house.context, providers={NAME: gmail}))
     patient.connect()
     yield patient

@@ -26,7 +26,7 @@ from infra.local.gmail import GmailServer
 from tests.browser import grant_access
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
-from tests.providers import changed, granted, held
+from tests.providers import TOPIC, changed, granted, held
 from tests.worlds import ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -42,7 +42,7 @@ SERVICE = "lodestone@local.iam.gserviceaccount.com"
 def context(house: House, gmail_server: GmailServer, tmp_path: Path) -> Iterator[Context]:
     """The house's, with an OAuth client; Uwe's account is there."""
     house.gmail.create_mailbox(UWE)
-    gmail = Gmail(gmail_server.url, sign_in=GoogleSignIn(client_file(house, tmp_path)))
+    gmail = Gmail(gmail_server.url, sign_in=GoogleSignIn(client_file(house, tmp_path)), topic=TOPIC)
     yield replace(house.context, providers={NAME: gmail})
     gmail.close()
 
@@ -59,7 +59,7 @@ def account(house: House, tmp_path: Path) -> ServiceAccount:
 def serving(house: House, gmail_server: GmailServer, account: ServiceAccount) -> Iterator[Context]:
     """The house's, with that service account."""
     house.gmail.create_mailbox(UWE)
-    gmail = Gmail(gmail_server.url, service_account=account)
+    gmail = Gmail(gmail_server.url, service_account=account, topic=TOPIC)
     yield replace(house.context, providers={NAME: gmail})
     gmail.close()
 
@@ -419,7 +419,7 @@ class TestDelegation:
         assert address == UWE
         grant = held(grant_of(house, connection_id))
         assert (grant.subject, grant.refresh_token) == (UWE, "")
-        assert house.gmail.dump(UWE).watched_topic == serving.topic
+        assert house.gmail.dump(UWE).watched_topic == TOPIC
         assert disconnect("uwe", serving) == 1
         assert house.gmail.dump(UWE).watched_topic is None
         assert rows(house) == (0, 0, 0)

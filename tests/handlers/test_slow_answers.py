@@ -26,7 +26,7 @@ from infra.local.gmail import GmailServer
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import OPEN, UWE, mail
-from tests.providers import entered_by
+from tests.providers import TOPIC, entered_by
 from tests.worlds import ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -197,7 +197,7 @@ def test_a_call_that_trickles_on_and_on_is_cut_and_costs_its_mail_a_try(
     house: House, gmail_server: GmailServer
 ) -> None:
     house.connect()
-    gmail = Gmail(gmail_server.url, timeout_seconds=0.4)
+    gmail = Gmail(gmail_server.url, timeout_seconds=0.4, topic=TOPIC)
     house = replace(house, context=replace(house.context, providers={NAME: gmail}))
     bad, good = house.deliver("ann", 1), house.deliver("ann", 2)
     house.gmail.fault("trickle", ["messages.get"], mailbox=UWE, message_id=bad, delay=0.05)

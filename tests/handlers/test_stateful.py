@@ -46,7 +46,7 @@ from tests.chaos.places import MAIN
 from tests.chaos.plan import HANDS, LABELS, TALKERS, Hand, Upheaval
 from tests.chaos.user import User
 from tests.handlers.conftest import LONG_AGO
-from tests.providers import granted
+from tests.providers import TOPIC, granted
 from workers.demo.canary import Canaries
 from workers.jobs import woken_by
 
@@ -127,7 +127,7 @@ class Life(RuleBasedStateMachine):
         self.box = box_of(f"user{number}", MAIN)
         self.parts.redis.flushall()
         self.events: list[Event] = []
-        self.api = Gmail(endpoint=self.parts.gmail.url)
+        self.api = Gmail(endpoint=self.parts.gmail.url, topic=TOPIC)
         self.gmail = GmailControl(self.parts.gmail.url)
         self.context = Context(
             self.store,
@@ -136,7 +136,6 @@ class Life(RuleBasedStateMachine):
             owner="test",
             tally=Tally(NEW_QUOTA),
             timing=Timing(redrive_after=0),
-            topic="projects/p/topics/gmail",
             as_of=datetime.fromisoformat(AS_OF),
         )
         self.connect(magnet=True, sorting=True, dry_run=False)

@@ -12,7 +12,7 @@ from handlers import settings
 from handlers.connections import sign_in
 from handlers.connections.connecting import save
 from handlers.connections.disconnecting import disconnect as end_connections
-from handlers.ports.store import Store
+from workers.bootstrap import App
 from workers.cli.sign_in import by_browser, by_pasting
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, say, show_json, tell
@@ -103,7 +103,7 @@ def connect(
     if as_json:
         show_json({"connection_id": connection_id, "mailbox": address, "user_id": user})
     else:
-        say(f"{address} is connected for {user}: {_features(connection_id, app.store)}")
+        say(f"{address} is connected for {user}: {_features(connection_id, app)}")
         shown, about = settings.show(user, app.store, location), app.provider.about
         if shown.no_push is not None:
             tell(
@@ -116,13 +116,13 @@ def connect(
             )
 
 
-def _features(connection_id: int, store: Store) -> str:
-    with store.begin("connections.look", reads_only=True) as tx:
+def _features(connection_id: int, app: App) -> str:
+    with app.store.begin("connections.look", reads_only=True) as tx:
         made = tx.connections.get(connection_id)
     if made is None or not made.features.magnet:
         return "nothing switched on"
     return ("MailMagnet and sorting" if made.features.sorting else "MailMagnet") + (
-        ", changing nothing in Gmail" if made.dry_run else ""
+        f", changing nothing in {app.provider.about.title}" if made.dry_run else ""
     )
 
 
@@ -139,7 +139,7 @@ def disconnect(user: User, location: Location = None, as_json: Json = False) -> 
     if as_json:
         show_json({"user_id": user, "ended_connections": ended})
     else:
-        say(f"{user} is disconnected; mail and labels in Gmail stay as they are")
+        say(f"{user} is disconnected; mail and labels in {app.provider.about.title} stay as they are")
 
 
 def _canonical(address: str) -> str:

@@ -40,7 +40,7 @@ ANSWER_SECONDS = 10.0
 """For one answer of a provider, at most."""
 
 STRIKES = 5
-"""Mailboxes in a row for which Gmail could not be reached: the others would find the same."""
+"""Mailboxes in a row for which the provider could not be reached: the others would find the same."""
 
 FEW = 20
 """So many mailboxes get a line each; of more only those that are not as they should be."""
@@ -186,14 +186,14 @@ def _of_mailboxes(address: str | None, sample: int | None, settings: Settings) -
                 if len(ids) <= FEW or one.worst is not Verdict.OK:
                     seen.shown.append(one)
             progress.advance(task, len(some))
-    asked = len(round_.chosen) - round_.unasked
+    about, asked = app.provider.about, len(round_.chosen) - round_.unasked
     if round_.unasked:
-        says = f"Gmail could not be reached: it was asked about {asked} of {len(ids)} mailboxes"
-        seen.findings.append(failed("mailboxes", says, "see the line gmail"))
+        says = f"{about.title} could not be reached: it was asked about {asked} of {len(ids)} mailboxes"
+        seen.findings.append(failed("mailboxes", says, f"see the line {about.name}"))
     elif not ids:
         seen.findings.append(ok("mailboxes", "none is connected yet"))
     else:
-        says = f"{seen.count[Verdict.OK]} of {len(ids)} are as they should be; Gmail was asked about {asked}"
+        says = f"{seen.count[Verdict.OK]} of {len(ids)} are as they should be; {about.title} was asked about {asked}"
         worst = next((v for v in (Verdict.FAILED, Verdict.WARNING) if seen.count[v]), Verdict.OK)
         step = None if worst is Verdict.OK else "see the lines of each"
         seen.findings.append(Finding("mailboxes", worst, says, step))
@@ -201,7 +201,7 @@ def _of_mailboxes(address: str | None, sample: int | None, settings: Settings) -
 
 
 class Round:
-    """One round through the mailboxes, by several threads. Gmail is asked about the chosen ones while it answers."""
+    """One round through the mailboxes, by several threads. Providers are asked about the chosen while they answer."""
 
     def __init__(self, app: "App", chosen: Set[int]) -> None:
         self.chosen = chosen
