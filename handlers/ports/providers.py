@@ -71,8 +71,8 @@ class Account(Protocol):
         Gmail, Graph: /token."""
 
     def revoke(self) -> None:
-        """End the grant at the provider, best effort when it is already gone (D12). Gmail: /revoke. Graph has no such
-        call: nothing is asked."""
+        """End the grant at the provider, best effort when it is already gone (D12); a delegated one ends with its
+        administrator alone. Gmail: /revoke. Graph has no such call: nothing is asked."""
 
 
 class ChangeFeed(Protocol):
@@ -247,10 +247,12 @@ class Delegation(Protocol):
     """Mailboxes that their organisation's administrator lets us into, in place of their users."""
 
     def grant(self, address: str, permissions: Collection[Permission]) -> Grant:
-        """Access to one mailbox. Nothing is asked: whether we are let in the first call tells (NotDelegated)."""
+        """Access to one mailbox. Nothing is asked: the first call tells whether we are let in (NotDelegated, which may
+        pass) and whether there is such an address (UnknownAddress)."""
 
     def refusal(self, grant: Grant) -> str:
-        """That we are not let in with this grant, and what the administrator has to do, in a sentence."""
+        """That we are not let in with this grant, and what the administrator has to do, in a sentence without the
+        address. Nothing is asked."""
 
 
 class MailProvider(Protocol):

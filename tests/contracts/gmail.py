@@ -14,7 +14,7 @@ from domain.mail.folders import Folder
 from domain.mailboxes import Grant
 from domain.permissions import Permission
 from handlers.ports.providers import Mailbox
-from infra.gmail import Gmail
+from infra.gmail import Gmail, ServiceAccount
 from infra.gmail.scopes import scopes_for
 from infra.gmail.sign_in import GoogleSignIn
 from infra.local.gmail import GmailControl, GmailServer, Mail
@@ -23,6 +23,7 @@ from tests.nowhere import dead_port
 from tests.providers import granted, held
 
 TOPIC = "projects/lodestone/topics/gmail"
+SERVICE = "lodestone@local.iam.gserviceaccount.com"
 NEW_TOPICS = 0.5, 10
 """Share and seed of a fault that strikes a watch's second call and not its first."""
 
@@ -55,6 +56,7 @@ class GmailWorld(World):
         self.address = f"uwe{next(_NUMBERS)}@example.com"
         self.grant = self.grant_again()
         self.secrets = (held(self.grant).refresh_token, held(self.grant).client_secret)
+        self._service = ServiceAccount(self._file("service.json", self._control.service_account(SERVICE)))
         self._control.reset_counters()
 
     def open_elsewhere(self) -> Mailbox:
@@ -67,8 +69,11 @@ class GmailWorld(World):
 
     def _adapter(self, url: str, patience: float) -> Gmail:
         client = self._file("client.json", self._control.client_file())
-        self._adapters.append(Gmail(url, timeout_seconds=patience, sign_in=GoogleSignIn(client)))
-        return self._adapters[-1]
+        adapter = Gmail(
+            url, timeout_seconds=patience, sign_in=GoogleSignIn(client), service_account=self._service
+        )
+        self._adapters.append(adapter)
+        return adapter
 
     def _file(self, name: str, content: object) -> Path:
         file = self._folder / name
@@ -102,6 +107,9 @@ class GmailWorld(World):
     def grant_again(self) -> Grant:
         user = self._control.create_mailbox(self.address)
         return granted(user)
+
+    def let_in(self, *permissions: Permission) -> None:
+        self._control.service_account(SERVICE, scopes_for(permissions))
 
     def revoke(self) -> None:
         self._control.revoke(self.address)

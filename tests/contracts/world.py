@@ -102,6 +102,10 @@ class World:
         """The owner signs in once more."""
         raise NotImplementedError
 
+    def let_in(self, *permissions: Permission) -> None:
+        """The administrator lets us into all mailboxes for these, and for nothing else."""
+        raise NotImplementedError
+
     def revoke(self) -> None:
         """The owner takes back all that he has granted."""
         raise NotImplementedError
