@@ -1,5 +1,7 @@
 """Every command stands in the table, and its help shows an example: what adding one is not finished without."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -47,3 +49,22 @@ def test_the_table_has_the_commands_of_a_module_and_each_shows_an_example(module
     for name, command in found.items():
         for words, text in told(f"lodestone {name}", command):
             assert words in text.partition("Example")[2], f"{words} --help has no example of itself"
+
+
+def test_help_imports_nothing_that_only_running_a_command_needs() -> None:
+    """Database, Redis, Google's libraries and settings take seconds to import."""
+    said = "import sys; from workers.cli.app import build; build(None); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", said], cwd=FOLDER.parents[1], capture_output=True, text=True, check=True
+    )
+    heavy = {
+        "sqlalchemy",
+        "redis",
+        "dramatiq",
+        "google",
+        "googleapiclient",
+        "cryptography",
+        "pydantic_settings",
+    }
+
+    assert not heavy & set(done.stdout.split())

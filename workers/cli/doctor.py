@@ -12,23 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from redis.exceptions import RedisError
 
 from domain.checks import Finding, Part, Verdict, failed, ok, warning
 from domain.errors import DatabaseAway
 from handlers.doctor import Examined, examine, mailboxes, stages
 from handlers.operations import NO_MAILBOX
-from infra.db.sql import chunks
-from infra.secrets import WrongKey
-from infra.settings import Settings
-from infra.settings import examine as examine_settings
-from workers import providers
 from workers.cli.terminal.arguments import mailbox_address
 from workers.cli.terminal.output import Json, fail, say, show_json
 from workers.cli.terminal.progress import bar
 from workers.cli.terminal.tables import plain
 
 if TYPE_CHECKING:
+    from infra.settings import Settings
     from workers.bootstrap import App
 
 Look = Callable[[], Iterable[Finding]]
@@ -69,6 +64,8 @@ def doctor(
     Example: `lodestone doctor --sample 100 --json`
     """
     address = mailbox_address(mailbox)
+    from infra.settings import examine as examine_settings
+
     settings, wrong = examine_settings()
     with redirect_stdout(sys.stderr):
         _set_up_logs(settings)
@@ -87,13 +84,17 @@ def doctor(
 
 
 def _can_look_at_mailboxes(found: Sequence[Finding], wrong: Mapping[str, str]) -> bool:
+    from workers import providers
+
     needs = [name for one in providers.KNOWN for name in one.NEEDS]
     there = not any(f.verdict is Verdict.FAILED and f.check in ("database", "migration") for f in found)
     return there and not any(name in wrong for name in ("database_url", "redis_url", "token_keys", *needs))
 
 
-def _without(found: Sequence[Finding], parts: Mapping[str, Part], settings: Settings) -> Settings:
+def _without(found: Sequence[Finding], parts: Mapping[str, Part], settings: "Settings") -> "Settings":
     """The settings without the files that cannot be used, and with less patience."""
+    from workers import providers
+
     files = {name: part.file for name, part in parts.items() if part.file}
     unusable = {files[f.check]: None for f in found if f.check in files and f.verdict is Verdict.FAILED}
     settings = settings.model_copy(update=unusable)
@@ -102,7 +103,7 @@ def _without(found: Sequence[Finding], parts: Mapping[str, Part], settings: Sett
     return settings
 
 
-def _set_up_logs(settings: Settings) -> None:
+def _set_up_logs(settings: "Settings") -> None:
     from infra import logs
 
     logs.set_up(
@@ -117,9 +118,10 @@ def _of_settings(wrong: Mapping[str, str]) -> Iterator[Finding]:
         yield ok("settings", "all can be read")
 
 
-def _parts(settings: Settings) -> dict[str, Part]:
+def _parts(settings: "Settings") -> dict[str, Part]:
     """What is looked at side by side, by the first word of its findings."""
     from infra.checks import database, redis
+    from workers import providers
 
     parts = {
         "database": Part(("database_url",), lambda: database.look(settings.database_url.get_secret_value())),
@@ -168,8 +170,9 @@ class Seen:
     count: Counter[Verdict] = field(default_factory=Counter)
 
 
-def _of_mailboxes(address: str | None, sample: int | None, settings: Settings) -> Seen:
+def _of_mailboxes(address: str | None, sample: int | None, settings: "Settings") -> Seen:
     """Every mailbox, some at a time."""
+    from infra.db.sql import chunks
     from workers.bootstrap import App
 
     app = App(settings, "cli")
@@ -211,6 +214,10 @@ class Round:
         self._guard = threading.Lock()
 
     def look(self, mailbox_id: int) -> Examined | None:
+        from redis.exceptions import RedisError
+
+        from infra.secrets import WrongKey
+
         chosen = mailbox_id in self.chosen
         ask = chosen and self._strikes < STRIKES
         try:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any
 
 import typer
-from redis.exceptions import RedisError
 
 from domain.connections import MailboxState
 from domain.errors import GiveUp, Refused, TryAgain
@@ -58,6 +57,8 @@ def undo(
 
     Example: `lodestone labels undo --since 2h --mailbox uwe@firm.example --dry-run`
     """
+    from redis.exceptions import RedisError
+
     address = mailbox_address(mailbox)
     app = open_app()
     with app.store.begin("undoing.look", reads_only=True) as tx:

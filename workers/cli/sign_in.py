@@ -8,13 +8,16 @@ from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, Queue
 from threading import Thread
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from domain.connections import Wishes
 from domain.errors import Refused
 from handlers.connections import sign_in
-from workers.bootstrap import App
 from workers.cli.terminal.output import tell
+
+if TYPE_CHECKING:
+    from workers.bootstrap import App
 
 ANYWHERE = "http://127.0.0.1/"
 """Where a pasted URL leads: nobody listens there, the browser shows it in its address bar."""
@@ -27,7 +30,7 @@ def by_browser(
     wishes: Wishes,
     *,
     replace: bool,
-    app: App,
+    app: "App",
     seconds: float = sign_in.GOOD_FOR,
     location: str | None = None,
 ) -> tuple[int, str]:
@@ -44,7 +47,7 @@ def by_browser(
 
 
 def by_pasting(
-    user: str, wishes: Wishes, *, replace: bool, app: App, location: str | None = None
+    user: str, wishes: Wishes, *, replace: bool, app: "App", location: str | None = None
 ) -> tuple[int, str]:
     """For a machine without a browser: the person signs in elsewhere and pastes where that led."""
     uri = _landing(app) or ANYWHERE
@@ -59,7 +62,7 @@ def by_pasting(
 
 @contextmanager
 def _begun(
-    user: str, uri: str, wishes: Wishes, replace: bool, app: App, location: str | None
+    user: str, uri: str, wishes: Wishes, replace: bool, app: "App", location: str | None
 ) -> Iterator[tuple[str, str]]:
     url, state = sign_in.begin(
         user,
@@ -84,13 +87,13 @@ def _answer_in(address: str) -> dict[str, str]:
 
 
 def _complete(
-    user: str, state: str, answer: Mapping[str, str], app: App, location: str | None
+    user: str, state: str, answer: Mapping[str, str], app: "App", location: str | None
 ) -> tuple[int, str]:
     code, error = answer.get("code"), answer.get("error")
     return sign_in.complete(user, state, code, error=error, context=app.context, location=location)
 
 
-def _landing(app: App) -> str | None:
+def _landing(app: "App") -> str | None:
     """Where the page is to lead the browser; None for any port of this machine."""
     page = app.provider.sign_in
     return None if page is None else page.landing()

@@ -6,11 +6,9 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
-import dramatiq
 import typer
-from redis.exceptions import RedisError
 
 from domain.crm.deals import DealCategory
 from domain.crm.records import Refusal, Remark, category_word
@@ -18,14 +16,15 @@ from domain.errors import Refused
 from handlers.crm.summary import Told
 from infra.crm.fields import Customs
 from infra.crm.json import LOCATION, Line, read_lines
-from workers.bootstrap import App, start
 from workers.cli.crm.options import Category, read_words
 from workers.cli.crm.said import refusals_as_json, told_in_words
 from workers.cli.terminal.opening import Location
 from workers.cli.terminal.output import Json, fail, say, show_json
 from workers.cli.terminal.progress import EVERY, bar
 from workers.crm_customs import customs_of
-from workers.intake import CRM
+
+if TYPE_CHECKING:
+    from workers.bootstrap import App
 
 
 def send(
@@ -42,6 +41,8 @@ def send(
 
     Example: `lodestone crm send changes.jsonl`
     """
+    from workers.bootstrap import start
+
     words = read_words(category)
     with redirect_stdout(sys.stderr):
         app = start("cli")
@@ -66,7 +67,7 @@ def send(
         raise typer.Exit(1)
 
 
-def _customs(app: App, words: Mapping[str, DealCategory], location: str | None) -> Customs:
+def _customs(app: "App", words: Mapping[str, DealCategory], location: str | None) -> Customs:
     """Words as the worker will know them; which zone a day is in, it alone needs to know."""
     known = customs_of(app.store, words, location=location)
 
@@ -88,7 +89,12 @@ def _translated(line: Line, words: Mapping[str, DealCategory], location: str | N
     return replace(line, fields={**told, **line.fields, **found})
 
 
-def _queue(line: Line, queued: int, app: App) -> None:
+def _queue(line: Line, queued: int, app: "App") -> None:
+    import dramatiq
+    from redis.exceptions import RedisError
+
+    from workers.intake import CRM
+
     message: dramatiq.Message[None] = dramatiq.Message(
         queue_name=CRM, actor_name=line.actor, args=(), kwargs=dict(line.fields), options={}
     )

@@ -1,15 +1,18 @@
-"""How commands that only work on the database begin."""
+"""How commands begin that work on the database.
+
+The parts of a process are imported when a command runs: its help shall not wait for them.
+"""
 
 import sys
 from contextlib import redirect_stdout
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.db.migrate import check_schema
-from workers.bootstrap import App, start
 from workers.cli.terminal.output import at_end
-from workers.units import write
+
+if TYPE_CHECKING:
+    from workers.bootstrap import App
 
 Location = Annotated[
     str | None,
@@ -21,11 +24,14 @@ Location = Annotated[
 ]
 
 
-def open_app() -> App:
+def open_app() -> "App":
     """The parts of this process, its log on standard error: standard output is the command's answer.
 
     Whoever typed a command is told at once that the database is away; only processes wait for it.
     """
+    from infra.db.migrate import check_schema
+    from workers.bootstrap import start
+
     with redirect_stdout(sys.stderr):
         app = start("cli")
     check_schema(app.store.engine)
@@ -33,7 +39,9 @@ def open_app() -> App:
     return app
 
 
-def _close(app: App) -> None:
+def _close(app: "App") -> None:
+    from workers.units import write
+
     write(app.context)
     app.store.engine.dispose()
     app.redis.close()
