@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.crm.categories import Category
 from domain.crm.locations import Location
 from domain.mailboxes import Cursors, Grant
-from domain.sorting import Category
 from domain.watches import WatchState
 
 

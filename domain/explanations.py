@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from datetime import date
 
+from domain.crm.categories import ByCategory, Category, contact_category, outcome_of
 from domain.crm.contacts import Kind, MatchedBy
 from domain.crm.deals import DealCategory
 from domain.errors import LABEL_CONFLICT
 from domain.gates import GATES
+from domain.label_changes import LabelChange
+from domain.label_names import LABEL_NAMES
 from domain.ledger import FAILED, TRIES, State, Step
-from domain.mail.messages import INBOX, Direction
+from domain.mail.messages import Direction
 from domain.message_records import (
     ConnectionDecision,
     DecidingDeal,
@@ -18,8 +21,6 @@ from domain.message_records import (
     StepRecord,
 )
 from domain.outcomes import Outcome
-from domain.sorting import LABEL_NAMES, ByCategory, Category, LabelChange, category
-from domain.sorting import outcome as outcome_of
 
 _CAME_BY = {
     "push": "Gmail's history, after a push",
@@ -95,8 +96,8 @@ def changes(change: LabelChange | None, names: dict[str, str]) -> str:
     if change is None:
         return "nothing"
     parts = [f"added {names.get(label, label)}" for label in sorted(change.add)]
-    parts += [f"removed {names.get(label, label)}" for label in sorted(change.remove - {INBOX})]
-    if INBOX in change.remove:
+    parts += [f"removed {names.get(label, label)}" for label in sorted(change.remove)]
+    if change.leave_inbox:
         parts.append("out of the Inbox")
     return ", ".join(parts) or "nothing"
 
@@ -196,7 +197,7 @@ def _since(deal: DecidingDeal, found: Category, today: date) -> str:
     """What has become of the deal since the mail was sorted (E5, E6, E7)."""
     if deal.now is None:
         return "; the deal is no longer in the CRM"
-    if category([deal.now], today).category is found:
+    if contact_category([deal.now], today).category is found:
         return ""
     if deal.now.category is not DealCategory.OPEN:
         return f"; by now the deal is {deal.now.category.value.lower()}"

@@ -4,8 +4,15 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from domain.crm.categories import ByCategory, Category
 from domain.mail.headers import breaks
-from domain.sorting import LABEL_NAMES, ByCategory, Category
+
+LABEL_NAMES: Final[ByCategory] = {
+    Category.CTM: "Deals Closing This Month (CTM)",
+    Category.OPEN: "Open Deals",
+    Category.CUSTOMER: "Customers",
+}
+"""The three CRM labels, by their default names (Z14, E66); the organisation may have chosen others."""
 
 SETS: Final[Mapping[str, ByCategory]] = {
     "english": LABEL_NAMES,

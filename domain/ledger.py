@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.crm.categories import Category
 from domain.crm.contacts import MatchedBy
 from domain.outcomes import Outcome
-from domain.sorting import Category
 
 SLICE = 25
 """Messages matched together: a batch of so many stays clear of the provider's concurrency limit (FACTS §4)."""

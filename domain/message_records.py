@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from domain.crm.categories import ByCategory, Category
 from domain.crm.contacts import Hit, Kind, MatchedBy
 from domain.crm.deals import Deal
 from domain.crm.records import Outdated
+from domain.label_changes import LabelChange
+from domain.label_names import LABEL_NAMES
 from domain.ledger import State, Step
 from domain.mail.messages import Direction, Message
 from domain.outcomes import Outcome
-from domain.sorting import LABEL_NAMES, ByCategory, Category, LabelChange
 
 
 @dataclass(frozen=True, slots=True)

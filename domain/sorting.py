@@ -1,64 +1,36 @@
-"""Sorting: a contact's category (D9) and what that changes in Gmail (D10)."""
+"""Sorting: of each mail what is wanted, what has become of it, and why (D10, D16, E47)."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from enum import StrEnum
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, field
 
-from domain.crm.deals import Deal, DealCategory
-from domain.crm.ids import id_order
+from domain.crm.categories import LABEL_OUTCOMES, ByCategory, Category, ContactCategory, outcome_of
+from domain.errors import GiveUp, TryAgain
+from domain.label_changes import (
+    NO_CHANGE,
+    LabelChange,
+    LabelledMail,
+    is_users_choice,
+    replacing_change,
+    sorting_change,
+)
+from domain.ledger import Claim, Link
 from domain.mail.classes import MailClass
-from domain.mail.messages import DRAFT, INBOX, SPAM, TRASH, Message
+from domain.mail.folders import Folder
+from domain.mail.messages import Message
 from domain.outcomes import Outcome
 
-
-class Category(StrEnum):
-    """The categories of D9, first that fits."""
-
-    CTM = "CTM"
-    OPEN = "OPEN"
-    CUSTOMER = "CUSTOMER"
-    NONE = "NONE"
-
-
-ByCategory = Mapping[Category, str]
-"""Gmail's ids of the CRM labels, or their names."""
-
-LABEL_NAMES: ByCategory = {
-    Category.CTM: "Deals Closing This Month (CTM)",
-    Category.OPEN: "Open Deals",
-    Category.CUSTOMER: "Customers",
-}
-"""The three CRM labels, by their default names (Z14, E66); the organisation may have chosen others."""
+_NEVER_SORTED = frozenset({MailClass.CALENDAR, MailClass.BOUNCE, MailClass.RECEIPT})
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
-    """A contact's category and the deal that decided it, None for NONE."""
+class ConnectionContact:
+    """A contact as one connection knows him."""
 
-    category: Category
-    deal_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LabelChange:
-    """What one modify call adds to and removes from a message, by Gmail label id."""
-
-    add: frozenset[str]
-    remove: frozenset[str]
+    connection_id: int
+    contact_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a mail is now: the labels it carries, and its thread. Lives in memory only (D2)."""
-
-    label_ids: frozenset[str]
-    thread_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierLabel:
     """A contact has mail that we have put under this category's label, from this address."""
 
     category: Category
@@ -66,108 +38,99 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
-class Replacing:
+class PlannedSorting:
+    """What is wanted of one mail, and why: the `outcome`.
+
+    `category` is what the deals say, whether the mail gets a label or not. `tried` are the categories that it was
+    meant to have before, the last one first: a try that was cut off may have put their labels (W5). A `dry_run`
+    changes nothing. `earlier`: what the contact's mail has of other labels than this category's (E47).
+    """
+
+    claim: Claim
+    link: Link
+    category: ContactCategory
+    outcome: Outcome
+    tried: tuple[Category, ...]
+    dry_run: bool
+    earlier: frozenset[EarlierLabel] = frozenset()
+
+    @property
+    def message_id(self) -> str:
+        return self.claim.message_id
+
+    @property
+    def contact(self) -> ConnectionContact:
+        return ConnectionContact(self.claim.connection_id, self.link.contact_id)
+
+    @property
+    def gets_label(self) -> bool:
+        return self.outcome in LABEL_OUTCOMES
+
+    @property
+    def to_change(self) -> bool:
+        """Whether it is to be changed in the mailbox; a dry run ends with the intent."""
+        return self.gets_label and not self.dry_run
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it is to have no label now, while a try that was cut off may have given it one."""
+        return bool(self.tried) and not self.gets_label
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelling:
+    """What is still to be changed on a mail, and what that makes `in_all` with the tries before."""
+
+    planned: PlannedSorting
+    change: LabelChange
+    in_all: LabelChange
+    thread_id: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedSorting:
+    """What has become of one mail, and why.
+
+    `change` is what all tries together have changed, None where nothing was. With `trouble` the rest says nothing:
+    it is to be tried again. The thread is known only where it matters (E47); it lives in memory only (D2).
+    """
+
+    planned: PlannedSorting
+    outcome: Outcome
+    change: LabelChange | None = None
+    trouble: TryAgain | GiveUp | None = None
+    thread_id: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
     """An earlier mail whose label `old` makes way for that of `new` (E47), unless the user has touched it."""
 
     message_id: str
-    connection_id: int
-    contact_id: str
+    contact: ConnectionContact
     old: Category
     new: Category
     touched: bool = False
 
-    @property
-    def contact(self) -> tuple[int, str]:
-        return self.connection_id, self.contact_id
+
+@dataclass(frozen=True, slots=True)
+class AppliedReplacement:
+    """What has become of an earlier mail: it carries this label now, or stays as it is where that is None; `by_user`
+    where the user has put it so. With `trouble` nothing is known: it is to be tried again."""
+
+    replacement: Replacement
+    label_id: str | None
+    by_user: bool = False
+    trouble: TryAgain | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """A mail that sorting has changed, and what it added and removed in all."""
+class SortedMail:
+    """A mail that sorting has changed, and what all of that comes to."""
 
     message_id: str
     connection_id: int
-    made: LabelChange
-
-
-class Left(StrEnum):
-    """Why undoing leaves a mail as it is: the user has changed it since (I6)."""
-
-    LABEL_GONE = "label_gone"
-    OTHER_LABEL = "other_label"
-    IN_INBOX = "in_inbox"
-    SPAM_OR_TRASH = "spam_or_trash"
-    GONE = "gone"
-
-
-_OUTCOMES = {
-    Category.CTM: Outcome.LABEL_CTM,
-    Category.OPEN: Outcome.LABEL_OPEN,
-    Category.CUSTOMER: Outcome.LABEL_CUSTOMER,
-    Category.NONE: Outcome.LABEL_NONE,
-}
-LABELLED = frozenset(_OUTCOMES[found] for found in LABEL_NAMES)
-"""The outcomes of mail that gets a label."""
-
-_BEST_FIRST = tuple(Category)
-_NEVER_SORTED = frozenset({MailClass.CALENDAR, MailClass.BOUNCE, MailClass.RECEIPT})
-OUT_OF_REACH = frozenset({SPAM, TRASH, DRAFT})
-
-
-def category(deals: Iterable[Deal], today: date) -> Sorted:
-    """D9 over all of a contact's deals, whoever owns them and in whatever currency (E4, E10).
-
-    `today` is the organisation's date (`local_date`). Of several deals that decide alike the one that closes
-    first is named, so that the explanation is the same every time.
-    """
-    decided = [
-        (_BEST_FIRST.index(found), deal.closing_date or date.max, id_order(deal.id), deal.id)
-        for deal in deals
-        if (found := _category_of(deal, today)) is not Category.NONE
-    ]
-    if not decided:
-        return Sorted(Category.NONE, None)
-    place, _, _, deal_id = min(decided)
-    return Sorted(_BEST_FIRST[place], deal_id)
-
-
-def _category_of(deal: Deal, today: date) -> Category:
-    """Only a deal that is still open can close this month, overdue or not (Z32, E3)."""
-    if deal.category is DealCategory.WON:
-        return Category.CUSTOMER
-    if deal.category is DealCategory.LOST:
-        return Category.NONE
-    closing = deal.closing_date
-    closes_now = closing is not None and (closing.year, closing.month) == (today.year, today.month)
-    return Category.CTM if closes_now else Category.OPEN
-
-
-def highest(found: Iterable[Sorted]) -> Sorted:
-    """Several contacts share one address: the best of them counts, the first given where equal (D9, E11)."""
-    nothing = Sorted(Category.NONE, None)
-    return min(found, key=lambda one: _BEST_FIRST.index(one.category), default=nothing)
-
-
-def zone(time_zone: str | None) -> ZoneInfo | None:
-    """None when the organisation has no time zone that is one: then UTC counts (E2)."""
-    try:
-        return ZoneInfo(time_zone) if time_zone else None
-    except (KeyError, ValueError, OSError):
-        return None
-
-
-def local_date(now: datetime, time_zone: str | None) -> date:
-    """The day it is for the organisation; neither the user's nor the server's zone plays a part (E2)."""
-    return now.astimezone(zone(time_zone) or UTC).date()
-
-
-def outcome(found: Category) -> Outcome:
-    return _OUTCOMES[found]
-
-
-def category_of(found: Outcome) -> Category | None:
-    """The category that a mail was first sorted by, None where it got no label."""
-    return next((category for category in LABEL_NAMES if _OUTCOMES[category] is found), None)
+    change: LabelChange
 
 
 def sortable(message: Message) -> bool:
@@ -175,66 +138,44 @@ def sortable(message: Message) -> bool:
     return message.mail_class not in _NEVER_SORTED
 
 
-def change(
-    message_label_ids: frozenset[str],
-    own_label: str,
-    crm_labels: frozenset[str],
-    put_by_us: frozenset[str],
-) -> LabelChange | None:
-    """What sorting does to a message that gets `own_label`, None when the user's choice wins (D10).
+def relabelling(
+    planned: PlannedSorting, shown: LabelledMail | None, labels: ByCategory, *, history_unusable: bool
+) -> Relabelling | None:
+    """What is still to be changed on a mail that gets a label, None when the user has chosen.
 
-    `put_by_us` are the CRM labels that we have put on this message and not taken off again. The user has
-    chosen when it carries another CRM label (E60), lacks one of ours (E59; the wanted one may merely not have
-    been set before a crash), or has gone to Spam or Trash meanwhile. Inbox is removed only where it is: who
-    moves a mail back between our look and our call keeps it there (E58).
+    A first try does not pay for a look: the mail is where the match saw it. Who has moved it into the Inbox
+    since keeps it there, also where a label of ours is on it already (E58).
     """
-    ours = put_by_us & crm_labels
-    if (message_label_ids & crm_labels) - ours or (ours - {own_label}) - message_label_ids:
+    own, crm = labels[planned.category.category], frozenset(labels.values())
+    in_all = _first_change(planned, own)
+    if shown is None:
+        return Relabelling(planned, in_all, in_all)
+    tried = _label_of_a_try(planned, shown, labels)
+    if history_unusable and not tried and is_users_choice(shown, crm, was_in_inbox=planned.link.in_inbox):
         return None
-    if message_label_ids & OUT_OF_REACH:
-        return None
-    return LabelChange(
-        add=frozenset({own_label}),
-        remove=message_label_ids & ((ours - {own_label}) | {INBOX}),
-    )
+    if own in shown.label_ids:
+        return Relabelling(planned, NO_CHANGE, in_all, shown.thread_id)
+    if tried:  # the category has changed since the try that was cut off
+        change = replacing_change(shown.folder, shown.label_ids, own, crm, frozenset({labels[tried]}))
+        return Relabelling(planned, change, in_all, shown.thread_id) if change else None
+    kept = shown.folder is Folder.INBOX and not planned.link.in_inbox
+    folder = Folder.OTHER if kept else shown.folder
+    change = sorting_change(folder, shown.label_ids, own, crm, frozenset({own}))
+    return Relabelling(planned, change, change, shown.thread_id) if change else None
 
 
-def is_users_choice(
-    message_label_ids: frozenset[str], crm_labels: frozenset[str], *, was_in_inbox: bool
-) -> bool:
-    """Whether the user has put a mail into order himself since it was matched, by the labels that it carries now
-    and of which none is ours: all that there is where no history tells (E84, I6)."""
-    return bool(message_label_ids & crm_labels) or (was_in_inbox and INBOX not in message_label_ids)
+def acknowledged(planned: PlannedSorting, shown: LabelledMail, labels: ByCategory) -> AppliedSorting:
+    """A mail is sorted once (Z39): the label that a try put there before it was cut off stands, whatever the
+    deals and settings have become since."""
+    tried = _label_of_a_try(planned, shown, labels)
+    if tried is None:
+        return AppliedSorting(planned, planned.outcome)
+    return AppliedSorting(planned, outcome_of(tried), _first_change(planned, labels[tried]))
 
 
-def replacement(
-    message_label_ids: frozenset[str],
-    own_label: str,
-    crm_labels: frozenset[str],
-    put_by_us: frozenset[str],
-) -> LabelChange | None:
-    """The same for an earlier mail of the contact's thread: only where another label of ours is, and without
-    touching its place in the Inbox (D10, E47)."""
-    found = change(message_label_ids, own_label, crm_labels, put_by_us)
-    if found is None or not found.remove - {INBOX}:
-        return None
-    return LabelChange(add=found.add, remove=found.remove - {INBOX})
+def _first_change(planned: PlannedSorting, label_id: str) -> LabelChange:
+    return LabelChange(frozenset({label_id}), frozenset(), leave_inbox=planned.link.in_inbox)
 
 
-def restoration(
-    message_label_ids: frozenset[str], made: LabelChange, crm_labels: frozenset[str]
-) -> LabelChange | Left:
-    """What undoes `made`; nothing to add or remove where that has been done already.
-
-    A CRM label that we have replaced meanwhile is not put back: it was as wrong as the one after it (E47).
-    """
-    back = made.remove - crm_labels
-    if message_label_ids & OUT_OF_REACH:
-        return Left.SPAM_OR_TRASH
-    if (message_label_ids & crm_labels) - made.add:
-        return Left.OTHER_LABEL
-    if not message_label_ids & made.add:
-        return LabelChange(frozenset(), frozenset()) if back <= message_label_ids else Left.LABEL_GONE
-    if INBOX in message_label_ids:
-        return Left.IN_INBOX
-    return LabelChange(add=back, remove=made.add)
+def _label_of_a_try(planned: PlannedSorting, shown: LabelledMail, labels: ByCategory) -> Category | None:
+    return next((one for one in planned.tried if labels.get(one) in shown.label_ids), None)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from domain.connections import Connection
 from domain.crm.contacts import best
+from domain.crm.organisations import local_date
 from domain.crm.records import Records
 from domain.decisions import decide
 from domain.errors import GiveUp, TryAgain
@@ -15,7 +16,6 @@ from domain.mail.messages import Fetched, Message, direction, read
 from domain.message_records import ConnectionDecision, MessageRecord, SeenNow
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
-from domain.sorting import local_date
 from handlers.connections.permissions import check_known
 from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located

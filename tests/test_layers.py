@@ -44,7 +44,6 @@ NAMING_A_PROVIDER = {
     "domain/mail/public_mail.py": 3,  # E18: public mail services
     "domain/pushes.py": 4,
     "domain/reports.py": 4,
-    "domain/sorting.py": 3,
     "domain/watches.py": 3,
     "handlers/crm/closing.py": 2,
     "handlers/mailboxes/pushes.py": 1,
@@ -53,10 +52,6 @@ NAMING_A_PROVIDER = {
     "handlers/ports/queue.py": 1,
     "handlers/reports.py": 4,
     "handlers/settings.py": 4,
-    "handlers/sorting/apply.py": 20,
-    "handlers/sorting/labels.py": 4,
-    "handlers/sorting/threads.py": 13,
-    "handlers/sorting/undo.py": 10,
     "handlers/sweep.py": 1,
     "handlers/timing.py": 4,
 }

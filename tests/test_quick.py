@@ -12,7 +12,7 @@ def test_the_tests_of_a_change_are_found_by_name_by_imports_and_by_what_they_rea
     here = {
         "domain/quota.py": ["tests/domain/test_quota.py", "tests/handlers/test_units.py"],
         "handlers/outbox/drafts.py": ["tests/handlers/test_sending.py", "tests/workers/test_cli_sending.py"],
-        "handlers/sorting/labels.py": ["tests/handlers/test_sorting.py"],
+        "handlers/sorting/sort.py": ["tests/handlers/test_sorting.py"],
         "infra/gmail/client.py": ["tests/infra/test_gmail.py", "tests/hostile/test_answers.py"],
         "infra/db/migrations/versions/0001_the_first_tables.py": ["tests/infra/db/test_migrations.py"],
         "workers/cli/quota.py": ["tests/workers/test_cli_quota.py"],
@@ -31,7 +31,7 @@ def test_the_tests_of_a_change_are_found_by_name_by_imports_and_by_what_they_rea
 def test_the_nearest_come_first() -> None:
     assert near(["domain/quota.py"])[0] == "tests/domain/test_quota.py"
     assert near(["domain/quota.py", "tests/infra/test_secrets.py"])[0] == "tests/infra/test_secrets.py"
-    assert "tests/handlers/test_sorting.py" in near(["handlers/sorting/labels.py"])[:AT_MOST]
+    assert "tests/handlers/test_sorting.py" in near(["handlers/sorting/sort.py"])[:AT_MOST]
 
 
 def test_changed_is_what_differs_from_where_the_branch_left_main(tmp_path: Path) -> None:

@@ -8,14 +8,15 @@ import pytest
 from sqlalchemy import text
 
 from domain.connections import Connection, Features, Mode, Sharing
+from domain.crm.categories import Category
 from domain.crm.contacts import MatchedBy
 from domain.crm.locations import Location
+from domain.label_names import LABEL_NAMES
 from domain.ledger import Link, Planned, State, Step
 from domain.mail.messages import Exclusions, Insiders, Message, direction, gate, left_alone
 from domain.mailboxes import Found, Watch
 from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
-from domain.sorting import LABEL_NAMES, Category
 from infra.db.store import Store, Transaction
 from infra.gmail import GoogleGrant
 

@@ -5,7 +5,7 @@ from datetime import UTC
 from functools import cache
 
 from domain.crm.deals import DealCategory
-from domain.sorting import zone
+from domain.crm.organisations import zone
 from handlers.crm.locations import Where
 from handlers.ports.store import Store
 from handlers.settings import organisation

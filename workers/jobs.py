@@ -25,7 +25,7 @@ from handlers.connections import disconnecting
 from handlers.jobs import OUTSIDE, UPKEEP, Due, Job
 from handlers.mailboxes import comparisons, history, watches
 from handlers.outbox import delivery
-from handlers.sorting import labels
+from handlers.sorting.sort import sort
 
 SELDOM = 5
 """Ticks."""
@@ -45,7 +45,7 @@ JOBS = (
     ),
     Job("contacts.match", matching.match, MailFound, goes_on=True, step=Step.MATCH),
     Job("notifications.announce", notifications.announce, MailMatched, goes_on=True, step=Step.ANNOUNCE),
-    Job("labels.sort", labels.sort, MailAnnounced, goes_on=True, step=Step.SORT),
+    Job("labels.sort", sort, MailAnnounced, goes_on=True, step=Step.SORT),
     Job(
         "channels.deliver",
         channels.deliver,

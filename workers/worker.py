@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import structlog
 
-from domain.sorting import zone
+from domain.crm.organisations import zone
 from handlers.jobs import OUTSIDE
 from infra.db.store import Store
 from workers import crm_actors, process, sign_in_actors

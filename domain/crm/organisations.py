@@ -2,11 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 from domain.connections import Sharing
+from domain.crm.categories import ByCategory
 from domain.crm.deals import DealCategory
+from domain.label_names import LABEL_NAMES
 from domain.mail.messages import Exclusions
-from domain.sorting import LABEL_NAMES, ByCategory
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,16 @@ def exclusions(entries: Collection[str]) -> Exclusions:
     """Entries with an @ are addresses, the others domains (E19)."""
     addresses = frozenset(entry for entry in entries if "@" in entry)
     return Exclusions(addresses, frozenset(entries) - addresses)
+
+
+def zone(time_zone: str | None) -> ZoneInfo | None:
+    """None when the organisation has no time zone that is one: then UTC counts (E2)."""
+    try:
+        return ZoneInfo(time_zone) if time_zone else None
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def local_date(now: datetime, time_zone: str | None) -> date:
+    """The day it is for the organisation; neither the user's nor the server's zone plays a part (E2)."""
+    return now.astimezone(zone(time_zone) or UTC).date()

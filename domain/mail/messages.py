@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
 from domain.mail.address_lists import AddressList, read_fields, read_lists
 from domain.mail.addresses import is_one_of, is_under
@@ -15,11 +14,6 @@ from domain.mail.classes import classify
 from domain.mail.folders import Folder
 from domain.mail.headers import Fields, by_name
 from domain.outcomes import Outcome
-
-INBOX: Final = "INBOX"
-DRAFT: Final = "DRAFT"
-SPAM: Final = "SPAM"
-TRASH: Final = "TRASH"
 
 _STOPPED_BY_FOLDER = {
     Folder.DRAFTS: Outcome.SKIP_DRAFT,

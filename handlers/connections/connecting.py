@@ -7,13 +7,13 @@ from functools import partial
 import structlog
 
 from domain.connections import Connection, ConnectionState, MailboxState, Sharing, Wishes
+from domain.crm.categories import ByCategory, Category
 from domain.crm.locations import Location
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
 from domain.errors import Refused as Refused
 from domain.mailboxes import Grant, Unwatched, Watch
 from domain.permissions import needed
 from domain.quota import Purpose
-from domain.sorting import ByCategory, Category
 from handlers.connections import disconnecting, takeovers
 from handlers.connections.permissions import check_grant, check_permission
 from handlers.context import Context, with_mailbox

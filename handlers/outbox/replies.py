@@ -6,13 +6,13 @@ from datetime import UTC
 
 from domain.connections import Connection
 from domain.crm.contacts import hits
+from domain.crm.organisations import zone
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
 from domain.mail.composition import NEWEST, MailRequest, Person, RepliedMail
 from domain.mail.content import MailContent
 from domain.mail.folders import Folder
 from domain.mail.messages import Direction, MailClass, people
 from domain.mail.replies import quoted, reply_recipients
-from domain.sorting import zone
 from handlers.context import Context, with_mailbox
 from handlers.live_view import live
 from handlers.live_view.mailbox_mail import VisibleMail

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.connections import Connection
+from domain.crm.categories import Category, ContactCategory
 from domain.crm.records import Records
+from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, Sortable
 from domain.mailboxes import Found
 from domain.message_records import MessageRecord
@@ -14,7 +16,7 @@ from domain.outbox import SendReport, SendState
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
 from domain.retention import Data
-from domain.sorting import Category, Earlier, LabelChange, Labelled, Replacing, Sorted
+from domain.sorting import ConnectionContact, EarlierLabel, Replacement, SortedMail
 
 
 class NoticeRepository(Protocol):
@@ -57,17 +59,20 @@ class SortingRepository(Protocol):
 
     def labelled_before(
         self, claims: Collection[Claim]
-    ) -> tuple[Mapping[tuple[int, str], frozenset[Earlier]], tuple[Replacing, ...]]:
+    ) -> tuple[Mapping[ConnectionContact, frozenset[EarlierLabel]], tuple[Replacement, ...]]:
         """What of the mail of these claims' contacts we have put under other labels than is intended for them and
-        nobody has touched since, and what a crash has left half replaced, touched or not (E47). The former by
-        connection and contact."""
+        nobody has touched since, and what a crash has left half replaced, touched or not (E47)."""
 
     def replace(
-        self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, message_ids: Collection[str]
-    ) -> tuple[Replacing, ...]:
-        """Which of these mails, listed under the label of `old`, are the contact's and have it of us; that of `wanted`
-        from now on: the intent, committed before the mailbox is changed, so that history's news of it is known as
-        ours (W5, E47)."""
+        self,
+        contact: ConnectionContact,
+        old: Category,
+        new: ContactCategory,
+        message_ids: Collection[str],
+    ) -> tuple[Replacement, ...]:
+        """Which of these mails, listed under the label of `old`, are the contact's and have it of us; that of `new`
+        from now on: the intent, committed before the mailbox is changed, so that news of the change is known as ours
+        (W5, E47)."""
 
 
 class DecisionRepository(Protocol):
@@ -86,19 +91,19 @@ class DecisionRepository(Protocol):
     def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]:
         """The links of these mails, by (message, connection)."""
 
-    def intend(self, intents: Mapping[Claim, Sorted]) -> None:
+    def intend(self, intents: Mapping[Claim, ContactCategory]) -> None:
         """What sorting is about to do, committed before it does it (W5). What a try before intended instead is
-        not forgotten: the provider may have done it, and history tell of it only now."""
+        not forgotten: it may have been done, and history tell of it only now."""
 
     def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None:
-        """What has become of the labels of announced mail, which ends it (Part J), and what was added and removed
-        there."""
+        """What has become of the labels of announced mail, which ends it (Part J), and what was changed in the
+        mailbox."""
 
-    def replaced(self, replaced: Mapping[Replacing, str]) -> None:
-        """The provider has done it; by mail the id of the label that it carries now. `changed` stays what the calls
-        added and removed in all."""
+    def replaced(self, replaced: Mapping[Replacement, str]) -> None:
+        """It is done; by mail the id of the label that it carries now. What is kept of a mail's changes stays what
+        all calls together have changed."""
 
-    def not_replaced(self, replacing: Collection[Replacing]) -> None:
+    def not_replaced(self, replacements: Collection[Replacement]) -> None:
         """These mails stay under their old label, or without it: the intent is taken back."""
 
     def count_labelled(self, since: datetime) -> Mapping[int, int]:
@@ -106,10 +111,10 @@ class DecisionRepository(Protocol):
 
     def labelled_since(
         self, mailbox_id: int, since: datetime, after: str, limit: int
-    ) -> tuple[Labelled, ...]:
+    ) -> tuple[SortedMail, ...]:
         """Those of one mailbox, by message id, of which only higher ones than `after`."""
 
-    def undone(self, labelled: Collection[Labelled]) -> None:
+    def undone(self, restored: Collection[SortedMail]) -> None:
         """What sorting changed on these mails is restored."""
 
 

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from domain.comparisons import Compared, Missing
 from domain.connections import MailboxState
+from domain.crm.categories import ByCategory
 from domain.mailboxes import Change, Cursors, Unwatched, Watch
-from domain.sorting import ByCategory
 from domain.watches import Ended
 
 

@@ -16,7 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from domain.crm.categories import Category
 from domain.errors import GiveUp, TryAgain
+from domain.label_changes import LabelChange, LabelledMail
 from domain.mail.composition import OutgoingMail
 from domain.mail.content import FoundPage, MailContent, MailQuery
 from domain.mail.messages import Fetched
@@ -25,7 +27,6 @@ from domain.outbox import Draft
 from domain.permissions import Permission
 from domain.providers import Provider
 from domain.sign_ins import SignIn
-from domain.sorting import Category, LabelChange, Place
 
 
 class Spent(Protocol):
@@ -142,8 +143,8 @@ class LabelEditor(Protocol):
         """Mail of this sender under the label, as thread ids by message id; put-away mail left out. Nothing where the
         mailbox has the label no more."""
 
-    def labels_of(self, message_ids: Sequence[str]) -> Mapping[str, Place | TryAgain | GiveUp | None]:
-        """The labels the messages carry now and their threads, None where there is no such message."""
+    def labels_of(self, message_ids: Sequence[str]) -> Mapping[str, LabelledMail | TryAgain | GiveUp | None]:
+        """The messages as the mailbox shows them now, None where there is no such message."""
 
     def change_labels(
         self, changes: Mapping[str, LabelChange]

@@ -1,231 +1,188 @@
-"""What sorting does in Gmail: labels made, mails looked at again after a crash, mails moved (D10, W5, W12)."""
+"""What sorting does in the mailbox: labels made, mails looked at again after a crash, mails changed (D10, W5, W12)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from domain.connections import Connection
-from domain.errors import GiveUp, LabelUnknown, TryAgain
-from domain.ledger import Claim, Link
-from domain.mail.messages import INBOX
+from domain.crm.categories import ByCategory
+from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, TryAgain
+from domain.label_changes import LabelledMail
 from domain.outcomes import Outcome
+from domain.quota import Purpose
 from domain.sorting import (
-    ByCategory,
-    Category,
-    Earlier,
-    LabelChange,
-    Place,
-    Replacing,
-    Sorted,
-    change,
-    is_users_choice,
-    replacement,
+    AppliedReplacement,
+    AppliedSorting,
+    PlannedSorting,
+    Relabelling,
+    Replacement,
+    acknowledged,
+    relabelling,
 )
-from domain.sorting import outcome as outcome_of
-from handlers.batches import ClaimedBatch
-from handlers.context import Context
-from handlers.ports.providers import Mailbox, Spent
-from handlers.sorting import threads
+from handlers.context import Context, with_mailbox
+from handlers.ports.providers import Mailbox
+from handlers.sorting.plan import Plan
+from handlers.sorting.threads import EarlierMail, Replaced, begin_replacing, replace_labels
 
-_NO_LABEL = frozenset(
-    {Outcome.LABEL_NONE, Outcome.LABEL_OFF, Outcome.LABEL_FAILED, Outcome.LABEL_USER_CHOICE}
-)
+Shown = LabelledMail | TryAgain | GiveUp | None
+"""A mail that was looked at, as the mailbox shows it; None where it knows no such mail, or nobody has looked."""
+
+
+NoLabels = LabelConflict | LabelRefused
+"""Why the CRM labels could not be had."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a slice is to become: an outcome for each mail, and for those to be labelled the intent.
+class Applied:
+    """What has become of a batch in the mailbox: of each of its mails, and of `earlier` ones in their threads.
 
-    `again` are the intents that were committed before: Gmail may have been called already. `earlier` and
-    `halves` are what is under other labels of mail of the same contacts (E47); `names` those of new labels.
+    `refused`: the labels could not be had, and nothing was changed.
     """
 
-    piece: ClaimedBatch
-    connections: Mapping[int, Connection]
-    links: Mapping[tuple[str, int], Link]
-    outcomes: Mapping[Claim, Outcome]
-    intents: Mapping[Claim, Sorted]
-    again: Mapping[tuple[str, int], tuple[Category, ...]]
-    earlier: Mapping[threads.Contact, frozenset[Earlier]]
-    halves: tuple[Replacing, ...]
-    names: ByCategory
+    mails: tuple[AppliedSorting, ...]
+    earlier: tuple[AppliedReplacement, ...] = ()
+    refused: NoLabels | None = None
+    units: int = 0
 
     @property
-    def to_change(self) -> list[Claim]:
-        """Mails to be labelled in Gmail; a dry run ends with the intent."""
-        return [c for c in self.intents if not self.connections[c.connection_id].dry_run]
-
-    @property
-    def paid(self) -> Sequence[Claim]:
-        """Those that share what the slice cost."""
-        return self.to_change or (self.piece.claims if self.halves or self.in_doubt else [])
-
-    @property
-    def untold(self) -> bool:
-        """Whether Gmail's history of the mailbox is unusable."""
-        return self.piece.mailbox.history_refused_at is not None
-
-    @property
-    def in_doubt(self) -> list[Claim]:
-        """Mails that are to have no label now, while a try that was cut off may have given them one."""
-        return [c for c, outcome in self.outcomes.items() if c.key in self.again and outcome in _NO_LABEL]
-
-    def contact(self, claim: Claim) -> threads.Contact:
-        """Whose mail it is, for which connection."""
-        return claim.connection_id, self.links[claim.key].contact_id
-
-    def others(self, claim: Claim) -> frozenset[Earlier]:
-        """The contact's mail under other labels than the claim is to get: only then its thread matters."""
-        category, earlier = self.intents[claim].category, self.earlier.get(self.contact(claim), frozenset())
-        return frozenset(one for one in earlier if one.category is not category)
+    def troubles(self) -> Mapping[str, TryAgain | GiveUp]:
+        """What is to be tried again and why, by message id."""
+        return {one.planned.message_id: one.trouble for one in self.mails if one.trouble}
 
 
-@dataclass(slots=True)
-class Result:
-    """What came of the slice in Gmail. `found_in` are the threads of mails for which they matter; in memory only."""
+@dataclass(frozen=True, slots=True)
+class _Relabelled:
+    """What has become of those mails that were changed or in doubt, and the labels that the mailbox has now."""
 
-    outcomes: dict[Claim, Outcome]
-    changed: dict[Claim, LabelChange] = field(default_factory=dict)
-    errors: dict[str, TryAgain | GiveUp] = field(default_factory=dict)
-    found_in: dict[Claim, str] = field(default_factory=dict, repr=False)
-    older: threads.Older = field(default_factory=threads.Older)
-    refused: str | None = None
+    mails: Sequence[AppliedSorting]
+    labels: ByCategory
+    refused: NoLabels | None = None
 
 
-def label(gmail: Mailbox, plan: Plan, result: Result, context: Context) -> Spent:
-    """Label the mails and return what that cost; a label the user has deleted is made again, once (E55, W12).
+def applied_as_planned(plan: Plan) -> Applied:
+    """Where nothing is to be done in the mailbox."""
+    return Applied(_of_all(plan, ()))
 
-    May be called again with the same result when a grant ends half-way.
+
+def apply(plan: Plan, context: Context, extend: Callable[[], bool]) -> Applied | None:
+    """Change the mailbox as planned; None when no grant works.
+
+    A grant may end half-way. The next one starts from the plan again, and looks first at the earlier mails that were
+    begun under the one before (W5).
     """
-    labels: Mapping[Category, str] = plan.piece.mailbox.labels
-    seen = _look_again(gmail, plan, result)
-    _acknowledge(plan, result, labels, seen)
-    if not {plan.intents[claim].category for claim in plan.to_change} <= labels.keys():
-        labels = _ensure_labels(gmail, plan, labels, context)
+    half_replaced = plan.half_replaced
+
+    def begin(mails: Sequence[AppliedSorting], found: Sequence[EarlierMail]) -> Sequence[Replacement]:
+        nonlocal half_replaced
+        begun = begin_replacing(plan.batch, mails, found, context)
+        half_replaced += begun
+        return begun
+
+    def in_mailbox(mailbox: Mailbox) -> Applied:
+        new = _relabel(plan, mailbox, context)
+        if new.refused:
+            return Applied(_of_all(plan, new.mails), refused=new.refused)
+        replaced = replace_labels(half_replaced, new.mails, new.labels, mailbox, begin)
+        mails = _with_troubles(_of_all(plan, new.mails), replaced)
+        return Applied(mails, replaced.mails, units=mailbox.spent.units)
+
+    connections = list(plan.connections.values())
+    return with_mailbox(connections, context, in_mailbox, plan.batch.lease(extend), purpose=Purpose.SORT)
+
+
+def _of_all(plan: Plan, applied: Collection[AppliedSorting]) -> tuple[AppliedSorting, ...]:
+    """Mails that the mailbox was not asked about end as they were planned."""
+    known = {one.planned.claim: one for one in applied}
+    return tuple(known.get(one.claim) or AppliedSorting(one, one.outcome) for one in plan.mails)
+
+
+def _with_troubles(mails: tuple[AppliedSorting, ...], replaced: Replaced) -> tuple[AppliedSorting, ...]:
+    """A contact's new mail is tried again as long as there is trouble with his earlier mail (E47)."""
+    return tuple(
+        replace(one, trouble=one.trouble or replaced.troubles.get(one.planned.contact)) for one in mails
+    )
+
+
+def _relabel(plan: Plan, mailbox: Mailbox, context: Context) -> _Relabelled:
+    """The batch's own mails. A label that the user has deleted is made again, once (E55, W12)."""
+    shown = _look_again(plan, mailbox)
+    doubtful = [_acknowledge(one, shown.get(one.message_id), plan.labels) for one in plan.in_doubt]
+    labels = plan.labels
     try:
-        _modify(gmail, plan, result, labels, seen)
-    except LabelUnknown:
-        labels = _ensure_labels(gmail, plan, labels, context)
-        _modify(gmail, plan, result, labels, seen)
-    sought = [
-        threads.ThreadSearch(claim, plan.contact(claim), plan.intents[claim], thread_id, others)
-        for claim, thread_id in result.found_in.items()
-        if (others := plan.others(claim))
-    ]
-    threads.replace_labels(plan.piece.mailbox.id, sought, labels, gmail, result.older, context)
-    for claim in plan.piece.claims:
-        if error := result.older.failed.get(plan.contact(claim)):
-            result.errors.setdefault(claim.message_id, error)
-    return gmail.spent
+        if not {one.category.category for one in plan.to_change} <= labels.keys():
+            labels = _ensure_labels(plan, labels, mailbox, context)
+        try:
+            changed = _change(plan, shown, labels, mailbox)
+        except LabelUnknown:
+            labels = _ensure_labels(plan, labels, mailbox, context)
+            changed = _change(plan, shown, labels, mailbox)
+    except (LabelConflict, LabelRefused) as error:
+        failed = [_failed(one, shown.get(one.message_id)) for one in plan.to_change]
+        return _Relabelled([*doubtful, *failed], labels, error)
+    return _Relabelled([*doubtful, *changed], labels)
 
 
-def _ensure_labels(
-    gmail: Mailbox, plan: Plan, known: Mapping[Category, str], context: Context
-) -> Mapping[Category, str]:
-    labels = gmail.ensure_labels(plan.names, known)
+def _look_again(plan: Plan, mailbox: Mailbox) -> Mapping[str, Shown]:
+    """Where an intent stood before this one, first look at what became of it, and of the mail meanwhile (W5); at all
+    of them where no history tells what the user does (E84)."""
+    to_change = [one for one in plan.to_change if one.tried or plan.history_unusable]
+    message_ids = [one.message_id for one in (*to_change, *plan.in_doubt)]
+    return mailbox.labels_of(message_ids) if message_ids else {}
+
+
+def _ensure_labels(plan: Plan, known: ByCategory, mailbox: Mailbox, context: Context) -> ByCategory:
+    labels = mailbox.ensure_labels(plan.label_names, known)
     with context.store.begin("labels.keep") as tx:
-        tx.mailboxes.keep_labels(plan.piece.mailbox.id, labels, plan.names)
+        tx.mailboxes.keep_labels(plan.batch.mailbox.id, labels, plan.label_names)
     return labels
 
 
-def _look_again(gmail: Mailbox, plan: Plan, result: Result) -> Mapping[str, Place]:
-    """Where an intent stood before this one, first look at what became of it, and of the mail meanwhile (W5); at all
-    of them where no history tells what the user does (E84)."""
-    concerned = [
-        *(claim for claim in plan.to_change if claim.key in plan.again or plan.untold),
-        *plan.in_doubt,
-    ]
-    again = [claim.message_id for claim in concerned]
-    seen: dict[str, Place] = {}
-    for message_id, place in (gmail.labels_of(again) if again else {}).items():
-        if isinstance(place, TryAgain | GiveUp):
-            result.errors[message_id] = place
-        elif (
-            place is None
-        ):  # a mail that has just come may merely be shown late: then the change itself will tell
-            gone = [c for c in concerned if c.message_id == message_id and c.key in plan.again]
-            result.outcomes |= dict.fromkeys(gone, Outcome.SKIP_GONE)
-        else:
-            seen[message_id] = place
-    return seen
-
-
-def _acknowledge(
-    plan: Plan, result: Result, labels: Mapping[Category, str], seen: Mapping[str, Place]
-) -> None:
-    """A mail is sorted once (Z39): the label that a try put there before it was cut off stands, whatever the
-    deals and settings have become since."""
-    for claim in plan.in_doubt:
-        place = seen.get(claim.message_id)
-        category = _put_before(plan, claim, place, labels) if place else None
-        if category:
-            result.outcomes[claim] = outcome_of(category)
-            result.changed[claim] = _made(plan, claim, labels[category])
-
-
-def _put_before(plan: Plan, claim: Claim, place: Place, labels: Mapping[Category, str]) -> Category | None:
-    """Whose label an earlier try has left on the mail."""
-    return next((c for c in plan.again.get(claim.key, ()) if labels.get(c) in place.label_ids), None)
-
-
-def _made(plan: Plan, claim: Claim, label_id: str) -> LabelChange:
-    """What all tries together come to."""
-    inbox = frozenset({INBOX}) if plan.links[claim.key].in_inbox else frozenset[str]()
-    return LabelChange(frozenset({label_id}), inbox)
-
-
-def _modify(
-    gmail: Mailbox, plan: Plan, result: Result, labels: Mapping[Category, str], seen: Mapping[str, Place]
-) -> None:
-    changes: dict[Claim, LabelChange] = {}
-    for claim in plan.to_change:
-        if claim.message_id in result.errors or result.outcomes[claim] is Outcome.SKIP_GONE:
-            continue
-        place = seen.get(claim.message_id)
-        wanted, made = _change(plan, claim, place, labels)
-        if wanted is None:
-            result.outcomes[claim] = Outcome.LABEL_USER_CHOICE
-            continue
-        result.changed[claim] = made
-        if wanted.add or wanted.remove:
-            changes[claim] = wanted
-        elif place:
-            result.found_in[claim] = place.thread_id
-    in_threads = {c.message_id: wanted for c, wanted in changes.items() if plan.others(c)}
-    alone = {c.message_id: wanted for c, wanted in changes.items() if c.message_id not in in_threads}
-    answers: dict[str, str | TryAgain | GiveUp | LookupError | None] = {}
-    answers |= gmail.change_labels(alone) if alone else {}
-    answers |= gmail.change_in_threads(in_threads) if in_threads else {}
-    for claim in changes:
-        answer = answers[claim.message_id]
-        if isinstance(answer, TryAgain | GiveUp):
-            result.errors[claim.message_id] = answer
-        elif isinstance(answer, LookupError):
-            result.outcomes[claim] = Outcome.SKIP_GONE
-            del result.changed[claim]
-        elif answer is not None:
-            result.found_in[claim] = answer
-
-
 def _change(
-    plan: Plan, claim: Claim, place: Place | None, labels: Mapping[Category, str]
-) -> tuple[LabelChange | None, LabelChange]:
-    """What is still to be changed, None when the user has chosen, and what that makes of all tries together.
+    plan: Plan, shown: Mapping[str, Shown], labels: ByCategory, mailbox: Mailbox
+) -> list[AppliedSorting]:
+    """Those mails whose thread matters are changed one by one, because only then the provider names it (E47)."""
+    decided = [_decide(one, shown.get(one.message_id), labels, plan) for one in plan.to_change]
+    open_ = [one for one in decided if isinstance(one, Relabelling) and not one.change.is_empty]
+    in_threads = {one.planned.message_id: one.change for one in open_ if one.planned.earlier}
+    alone = {i: one.change for one in open_ if (i := one.planned.message_id) not in in_threads}
+    answers: dict[str, str | TryAgain | GiveUp | LookupError | None] = {}
+    answers |= mailbox.change_labels(alone) if alone else {}
+    answers |= mailbox.change_in_threads(in_threads) if in_threads else {}
+    return [
+        _changed(one, answers.get(one.planned.message_id)) if isinstance(one, Relabelling) else one
+        for one in decided
+    ]
 
-    A first try does not pay for a look: the mail is where the match saw it. Who has moved it into the Inbox
-    since keeps it there, also where a label of ours is on it already (E58).
-    """
-    own = labels[plan.intents[claim].category]
-    made = _made(plan, claim, own)
-    inbox = made.remove
-    if place is None:
-        return change(inbox, own, frozenset(labels.values()), frozenset({own})), made
-    crm = frozenset(labels.values())
-    before = _put_before(plan, claim, place, labels)
-    if plan.untold and not before and is_users_choice(place.label_ids, crm, was_in_inbox=bool(inbox)):
-        return None, made
-    if own in place.label_ids:
-        return LabelChange(frozenset(), frozenset()), made
-    if before:  # the category has changed since the try that was cut off
-        return replacement(place.label_ids, own, crm, frozenset({labels[before]})), made
-    wanted = change(place.label_ids - (frozenset({INBOX}) - inbox), own, crm, frozenset({own}))
-    return wanted, wanted or made
+
+def _acknowledge(one: PlannedSorting, shown: Shown, labels: ByCategory) -> AppliedSorting:
+    if isinstance(shown, LabelledMail):
+        return acknowledged(one, shown, labels)
+    return _not_shown(one, shown)
+
+
+def _decide(
+    one: PlannedSorting, shown: Shown, labels: ByCategory, plan: Plan
+) -> AppliedSorting | Relabelling:
+    """What is still to be changed, or what becomes of the mail without a change. One that has just come may merely
+    be shown late: then the change itself will tell whether it is gone."""
+    if isinstance(shown, TryAgain | GiveUp) or (shown is None and one.tried):
+        return _not_shown(one, shown)
+    found = relabelling(one, shown, labels, history_unusable=plan.history_unusable)
+    return found or AppliedSorting(one, Outcome.LABEL_USER_CHOICE)
+
+
+def _not_shown(one: PlannedSorting, shown: TryAgain | GiveUp | None) -> AppliedSorting:
+    return AppliedSorting(one, one.outcome if shown else Outcome.SKIP_GONE, trouble=shown)
+
+
+def _changed(one: Relabelling, answer: str | TryAgain | GiveUp | LookupError | None) -> AppliedSorting:
+    """By the provider's answer, which is the thread where it was asked for."""
+    if isinstance(answer, TryAgain | GiveUp):
+        return AppliedSorting(one.planned, one.planned.outcome, trouble=answer)
+    if isinstance(answer, LookupError):
+        return AppliedSorting(one.planned, Outcome.SKIP_GONE)
+    return AppliedSorting(one.planned, one.planned.outcome, one.in_all, thread_id=answer or one.thread_id)
+
+
+def _failed(one: PlannedSorting, shown: Shown) -> AppliedSorting:
+    """Its label could not be had."""
+    trouble = shown if isinstance(shown, TryAgain | GiveUp) else None
+    return AppliedSorting(one, Outcome.LABEL_FAILED, trouble=trouble)

@@ -1,151 +1,158 @@
-"""One contact's mail never sits under two CRM labels in a thread (E47). Which mail is in a thread Gmail alone
+"""One contact's mail never sits under two CRM labels in a thread (E47). Which mail is in a thread the provider alone
 knows: thread ids live in a job's memory and nowhere else (D2)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domain.crm.categories import ByCategory, Category, ContactCategory
 from domain.errors import GiveUp, LabelUnknown, TryAgain
-from domain.ledger import Claim, Step
-from domain.sorting import OUT_OF_REACH, Category, Earlier, LabelChange, Place, Replacing, Sorted, replacement
+from domain.label_changes import OUT_OF_REACH, LabelChange, LabelledMail, replacing_change
+from domain.ledger import Step
+from domain.mail.folders import Folder
+from domain.sorting import AppliedReplacement, AppliedSorting, ConnectionContact, Replacement
+from handlers.batches import ClaimedBatch
 from handlers.context import Context
 from handlers.ports.providers import Mailbox
-from handlers.ports.store import Transaction
-
-Contact = tuple[int, str]
-"""A connection and one of its contacts."""
 
 
 @dataclass(frozen=True, slots=True)
-class ThreadSearch:
-    """A thread with new mail of a contact, and under which other labels he has mail, there or elsewhere."""
+class EarlierMail:
+    """Mail under the label of `old` in a thread in which a contact has new mail of category `new`. It need not be
+    his, and the label need not be ours."""
 
-    claim: Claim
-    contact: Contact
-    wanted: Sorted
-    thread_id: str = field(repr=False)
-    others: frozenset[Earlier]
+    contact: ConnectionContact
+    old: Category
+    new: ContactCategory
+    message_ids: frozenset[str]
 
 
-@dataclass(slots=True)
-class Older:
-    """What comes of earlier mails. `begun`: the intent stands in the ledger. `done`: the label that the mail
-    carries now. `left`: it stays as it is, True where the user has put it so. `failed`: to be tried again."""
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What has become of earlier mails, as far as it is known, and whose new mail is to be tried again."""
 
-    begun: set[Replacing] = field(default_factory=set)
-    done: dict[Replacing, str] = field(default_factory=dict)
-    left: dict[Replacing, bool] = field(default_factory=dict)
-    failed: dict[Contact, TryAgain] = field(default_factory=dict)
+    mails: tuple[AppliedReplacement, ...]
+    troubles: Mapping[ConnectionContact, TryAgain] = field(default_factory=dict)
+
+
+Begin = Callable[[Sequence[AppliedSorting], Sequence[EarlierMail]], Sequence[Replacement]]
 
 
 def replace_labels(
-    mailbox_id: int,
-    sought: Sequence[ThreadSearch],
-    labels: Mapping[Category, str],
-    gmail: Mailbox,
-    older: Older,
-    context: Context,
-) -> None:
-    """First what another try has begun, then what this one finds. Trouble keeps the new mail's step open; what
-    Gmail refuses for good stays as it is."""
-    concerned = {one.contact for one in sought} | {one.contact for one in older.begun}
+    half_replaced: Sequence[Replacement],
+    new_mails: Sequence[AppliedSorting],
+    labels: ByCategory,
+    mailbox: Mailbox,
+    begin: Begin,
+) -> Replaced:
+    """First what another try has begun, then what `begin` commits for this one. Trouble keeps the new mail's step
+    open; what the provider refuses for good stays as it is."""
+    in_threads = [one for one in new_mails if one.thread_id and one.planned.earlier]
+    mails: list[AppliedReplacement] = []
+    trouble: TryAgain | None = None
     try:
-        changes = _resume(labels, gmail, older)
-        changes |= _begin(mailbox_id, sought, labels, gmail, older, context)
-        if changes:
-            _carry_out(changes, gmail, older)
+        for one in _replace(half_replaced, in_threads, labels, mailbox, begin):
+            mails.append(one)  # what is known by then counts also when a later call comes to nothing
     except TryAgain as error:
-        older.failed |= dict.fromkeys(concerned, error)
+        trouble = error
     except LabelUnknown as error:
-        older.failed |= dict.fromkeys(concerned, TryAgain(str(error), whole_mailbox=False))
+        trouble = TryAgain(str(error), whole_mailbox=False)
     except GiveUp:
-        return
+        pass
+    troubles = {one.replacement.contact: one.trouble for one in mails if one.trouble}
+    if trouble:
+        contacts = [one.planned.contact for one in in_threads] + [one.contact for one in half_replaced]
+        troubles |= dict.fromkeys(contacts, trouble)
+    return Replaced(tuple(mails), troubles)
 
 
-def record(mailbox_id: int, older: Older, contact_ids: Collection[str], tx: Transaction) -> None:
-    """What was done and what was not, in the transaction that ends the new mail's step. Of a contact whose claims
-    are no longer ours, whoever has them looks at what we have begun."""
-    left = {one: chosen for one, chosen in older.left.items() if one.contact_id in contact_ids}
-    done = {one: label_id for one, label_id in older.done.items() if one.contact_id in contact_ids}
-    tx.decisions.replaced(done)
-    tx.decisions.not_replaced(left)
-    if by_user := {one.message_id for one, chosen in left.items() if chosen}:
-        tx.messages.touch(mailbox_id, by_user)
-
-
-def _resume(labels: Mapping[Category, str], gmail: Mailbox, older: Older) -> dict[Replacing, LabelChange]:
-    """What was begun and not recorded may have been done, or undone by the user: look first (W5, I6)."""
-    older.left |= {one: True for one in older.begun if one.touched}
-    begun = sorted(one.message_id for one in older.begun if not one.touched)
-    places = gmail.labels_of(begun) if begun else {}
-    changes: dict[Replacing, LabelChange] = {}
-    for one in [one for one in older.begun if not one.touched]:
-        place = places[one.message_id]
-        if isinstance(place, TryAgain):
-            older.failed[one.contact] = place
-        elif not isinstance(place, Place):
-            older.left[one] = False
-        elif place.label_ids & frozenset(labels.values()) == {labels[one.new]}:
-            older.done[one] = labels[one.new]
-        elif wanted := _replacement(one, place.label_ids, labels):
-            changes[one] = wanted
+def _replace(
+    half_replaced: Sequence[Replacement],
+    new_mails: Sequence[AppliedSorting],
+    labels: ByCategory,
+    mailbox: Mailbox,
+    begin: Begin,
+) -> Iterator[AppliedReplacement]:
+    """Each earlier mail as soon as it is known what has become of it."""
+    yield from (AppliedReplacement(one, None, by_user=True) for one in half_replaced if one.touched)
+    changes: dict[Replacement, LabelChange] = {}
+    for one, found in _look_again([one for one in half_replaced if not one.touched], labels, mailbox):
+        if isinstance(found, LabelChange):
+            changes[one] = found
         else:
-            older.left[one] = not place.label_ids & OUT_OF_REACH
-    older.begun -= older.done.keys() | older.left.keys()
-    return changes
+            yield found
+    if found_in_threads := _find(new_mails, labels, mailbox):
+        for one in begin(new_mails, found_in_threads):
+            if change := _change(one, Folder.OTHER, frozenset({labels[one.old]}), labels):
+                changes[one] = change
+    answers = mailbox.change_labels({one.message_id: c for one, c in changes.items()}) if changes else {}
+    yield from (_changed(one, labels, answers[one.message_id]) for one in changes)
 
 
-def _begin(
-    mailbox_id: int,
-    sought: Sequence[ThreadSearch],
-    labels: Mapping[Category, str],
-    gmail: Mailbox,
-    older: Older,
-    context: Context,
-) -> dict[Replacing, LabelChange]:
-    """Gmail names the mail under the other labels and its threads, the ledger knows whose it is and who put the
-    label there; the intent is committed before anything is changed (W5)."""
-    asked = {(e.category, e.author) for one in sought for e in one.others}
-    listed = {(c, author): gmail.labelled(labels[c], author) for c, author in sorted(asked)}
-    found: dict[tuple[Contact, Sorted, Category], set[str]] = {}
-    for one in sought:
-        for e in one.others:
+def _look_again(
+    half_replaced: Sequence[Replacement], labels: ByCategory, mailbox: Mailbox
+) -> Iterator[tuple[Replacement, AppliedReplacement | LabelChange]]:
+    """What was begun and not recorded may have been done, or undone by the user: look first (W5, I6)."""
+    message_ids = sorted(one.message_id for one in half_replaced)
+    shown = mailbox.labels_of(message_ids) if message_ids else {}
+    return ((one, _resumed(one, shown[one.message_id], labels)) for one in half_replaced)
+
+
+def _resumed(
+    one: Replacement, shown: LabelledMail | TryAgain | GiveUp | None, labels: ByCategory
+) -> AppliedReplacement | LabelChange:
+    if isinstance(shown, TryAgain):
+        return AppliedReplacement(one, None, trouble=shown)
+    if not isinstance(shown, LabelledMail):
+        return AppliedReplacement(one, None)
+    if shown.label_ids & frozenset(labels.values()) == {labels[one.new]}:
+        return AppliedReplacement(one, labels[one.new])
+    change = _change(one, shown.folder, shown.label_ids, labels)
+    return change or AppliedReplacement(one, None, by_user=shown.folder not in OUT_OF_REACH)
+
+
+def _find(new_mails: Sequence[AppliedSorting], labels: ByCategory, mailbox: Mailbox) -> Sequence[EarlierMail]:
+    """The provider names the mail of each sender under the other labels, and its threads."""
+    asked = sorted({(e.category, e.author) for one in new_mails for e in one.planned.earlier})
+    listed = {(category, author): mailbox.labelled(labels[category], author) for category, author in asked}
+    found: dict[tuple[ConnectionContact, Category, ContactCategory], set[str]] = {}
+    for one in new_mails:
+        for e in one.planned.earlier:
             threads = listed[e.category, e.author]
-            ids = {message_id for message_id, thread_id in threads.items() if thread_id == one.thread_id}
-            if ids:
-                found.setdefault((one.contact, one.wanted, e.category), set()).update(ids)
-    if not found:
-        return {}
+            if ids := {i for i, thread_id in threads.items() if thread_id == one.thread_id}:
+                found.setdefault((one.planned.contact, e.category, one.planned.category), set()).update(ids)
+    return [EarlierMail(*key, frozenset(ids)) for key, ids in found.items()]
+
+
+def begin_replacing(
+    batch: ClaimedBatch, new_mails: Sequence[AppliedSorting], found: Sequence[EarlierMail], context: Context
+) -> tuple[Replacement, ...]:
+    """The ledger knows whose mail it is and who put the label there; the intent is committed before anything is
+    changed (W5)."""
+    mailbox_id, claims = batch.mailbox.id, [one.planned.claim for one in new_mails]
     with context.store.begin("labels.replace") as tx:
         sorting = {c.id: c.location for c in tx.connections.working(mailbox_id, locked=True) if c.sorts}
-        held = tx.ledger.held(mailbox_id, Step.SORT, [one.claim for one in sought], context.me())
-        ours = {one.contact for one in sought if one.claim.key in held}
-        begun = [
-            replacing
-            for ((connection_id, contact_id), wanted, old), ids in found.items()
-            if connection_id in sorting and (connection_id, contact_id) in ours
-            for replacing in tx.of(sorting[connection_id]).sorting.replace(
-                connection_id, contact_id, wanted, old, ids
+        held = tx.ledger.held(mailbox_id, Step.SORT, claims, context.me())
+        ours = {one.planned.contact for one in new_mails if one.planned.claim.key in held}
+        return tuple(
+            replacement
+            for one in found
+            if one.contact.connection_id in sorting and one.contact in ours
+            for replacement in tx.of(sorting[one.contact.connection_id]).sorting.replace(
+                one.contact, one.old, one.new, one.message_ids
             )
-        ]
-    older.begun.update(begun)
-    changes = {one: _replacement(one, frozenset({labels[one.old]}), labels) for one in begun}
-    return {one: wanted for one, wanted in changes.items() if wanted}
+        )
 
 
-def _replacement(
-    one: Replacing, label_ids: frozenset[str], labels: Mapping[Category, str]
+def _change(
+    one: Replacement, folder: Folder, label_ids: frozenset[str], labels: ByCategory
 ) -> LabelChange | None:
-    return replacement(label_ids, labels[one.new], frozenset(labels.values()), frozenset({labels[one.old]}))
+    crm, put_by_us = frozenset(labels.values()), frozenset({labels[one.old]})
+    return replacing_change(folder, label_ids, labels[one.new], crm, put_by_us)
 
 
-def _carry_out(changes: Mapping[Replacing, LabelChange], gmail: Mailbox, older: Older) -> None:
-    verdicts = gmail.change_labels({one.message_id: wanted for one, wanted in changes.items()})
-    for one, wanted in changes.items():
-        verdict = verdicts[one.message_id]
-        if isinstance(verdict, TryAgain):
-            older.failed[one.contact] = verdict
-        elif verdict is None:
-            [older.done[one]] = wanted.add
-        else:
-            older.left[one] = False
-    older.begun -= older.done.keys() | older.left.keys()
+def _changed(
+    one: Replacement, labels: ByCategory, answer: TryAgain | GiveUp | LookupError | None
+) -> AppliedReplacement:
+    if isinstance(answer, TryAgain):
+        return AppliedReplacement(one, None, trouble=answer)
+    return AppliedReplacement(one, labels[one.new] if answer is None else None)

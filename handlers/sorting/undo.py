@@ -1,68 +1,58 @@
 """Undoing what sorting changed since a moment, after wrong deals or a mistake of ours; the user's hand wins (I6)."""
 
 import random
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
 from domain.connections import Connection, MailboxState
 from domain.errors import GiveUp, LabelUnknown, LodestoneError, TryAgain
 from domain.events import MailAnnounced
+from domain.label_changes import LabelChange, LabelledMail, LeftBecause, restoring_change
 from domain.ledger import wait_before
 from domain.locks import LockKind
-from domain.sorting import LabelChange, Labelled, Left, Place, restoration
+from domain.sorting import SortedMail
+from domain.undoing import NEAR, Restoring, Undone, of_whole_mailbox, undone
 from handlers.context import Context, Lease, with_mailbox
 from handlers.ports.providers import Mailbox
 
 log = structlog.get_logger()
 
 AT_ONCE = 100
-"""Mails looked at, changed and recorded together: a look costs 20 units, and Gmail gives 6,000 a minute."""
+"""Mails looked at, changed and recorded together: few enough for what a provider takes of one mailbox in a minute."""
 
-TURN_WAIT = 1.0
-TURN_TRIES = 60
+LOCK_WAIT = 1.0
+LOCK_TRIES = 60
 """Seconds between two tries to get the mailbox from whoever sorts it, and how many there are."""
 
-KEEP_EVERY = 15.0
-"""Seconds after which a turn is prolonged while Gmail wants us to wait."""
+EXTEND_EVERY = 15.0
+"""Seconds after which the lock is extended while the provider wants us to wait."""
 
 TRIES = 3
-"""Of one slice: somebody waits for the answer, and may give the command again."""
-
-NEAR = timedelta(minutes=1)
-"""A limit whose end Gmail names is waited for when it is so near: its quota is one of a minute (FACTS §4)."""
-
-Verdict = LabelChange | Left | TryAgain | GiveUp
+"""Of one batch: somebody waits for the answer, and may give the command again."""
 
 
 class Busy(LodestoneError):
     """The mailbox is being sorted all the time, or by somebody else meanwhile."""
 
 
-@dataclass(slots=True)
-class Undone:
-    """What came of a mailbox: `left` and `by_hand` are Gmail's ids of mail that the user has changed since, the
-    second as history has told. Not all was done when `stopped` is what Gmail refuses the mailbox with, or when
-    it `needs_sign_in`: nobody's grant works."""
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What one try came to, mail by mail; `stopped`: the provider refuses the mailbox for good."""
 
-    restored: int = 0
-    left: dict[Left, list[str]] = field(default_factory=lambda: defaultdict(list))
-    by_hand: tuple[str, ...] = ()
-    failed: int = 0
-    stopped: TryAgain | GiveUp | None = None
+    mails: Mapping[SortedMail, Restoring]
+    stopped: GiveUp | None = None
     needs_sign_in: bool = False
 
     @property
-    def ended(self) -> bool:
-        """Whether the rest would meet the same."""
-        return self.needs_sign_in or self.stopped is not None
+    def again(self) -> dict[SortedMail, TryAgain]:
+        return {one: found for one, found in self.mails.items() if isinstance(found, TryAgain)}
 
 
-def labelled(since: datetime, context: Context) -> Sequence[tuple[MailboxState, int]]:
+def sorted_mailboxes(since: datetime, context: Context) -> Sequence[tuple[MailboxState, int]]:
     """The mailboxes with mail that sorting has changed since, and how much of it nobody has changed after it."""
     with context.store.begin("undoing.look", reads_only=True) as tx:
         numbers = dict.fromkeys(tx.reports.changed_by_hand(since), 0) | dict(
@@ -73,7 +63,7 @@ def labelled(since: datetime, context: Context) -> Sequence[tuple[MailboxState, 
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """One mailbox, while it is our turn in it: nobody sorts it meanwhile (W10). `wait` sleeps, `told` is called
+    """One mailbox, while we have its lock: nobody sorts it meanwhile (W10). `wait` sleeps, `progress` is called
     with how many mails were dealt with. A dry run looks and changes nothing."""
 
     mailbox: MailboxState
@@ -81,131 +71,97 @@ class Undoing:
     context: Context
     dry_run: bool
     wait: Callable[[float], None]
-    told: Callable[[int], None]
+    progress: Callable[[int], None]
     at_once: int = AT_ONCE
 
     def undo(self) -> Undone:
-        """Slice by slice, oldest id first, to the first answer that all the rest would get too; whoever is
+        """Batch by batch, oldest id first, to the first answer that all the rest would get too; whoever is
         stopped or killed half-way begins again without harm. Raises Busy."""
         with self.context.store.begin("undoing.look", reads_only=True) as tx:
             by_hand = tx.reports.changed_by_hand(self.since, self.mailbox.id)
         done, last = Undone(by_hand=by_hand.get(self.mailbox.id, ())), ""
-        with self._turn() as lease:
+        with self._locked() as lease:
             while not self.context.stopping():
                 with self.context.store.begin("undoing.look", reads_only=True) as tx:
                     connections = tx.connections.of_mailbox(self.mailbox.id)
-                    some = tx.decisions.labelled_since(self.mailbox.id, self.since, last, self.at_once)
-                if not some:
+                    mails = tx.decisions.labelled_since(self.mailbox.id, self.since, last, self.at_once)
+                if not mails:
                     break
-                self._slice(some, connections, done, lease)
+                done += self._undo(mails, connections, lease)
                 if done.ended:
                     break
-                last = some[-1].message_id
+                last = mails[-1].message_id
                 if not lease.extend():
                     raise Busy
-                self.told(len(some))
+                self.progress(len(mails))
         return done
 
     @contextmanager
-    def _turn(self) -> Iterator[Lease]:
+    def _locked(self) -> Iterator[Lease]:
         """Whoever came to sort meanwhile was turned away, and is asked again at the end."""
         queue, seconds = self.context.queue, self.context.timing.lease
-        turn = queue.acquire(LockKind.SORT, self.mailbox.id, seconds)
-        for _ in range(TURN_TRIES):
-            if turn is not None:
+        lock = queue.acquire(LockKind.SORT, self.mailbox.id, seconds)
+        for _ in range(LOCK_TRIES):
+            if lock is not None:
                 break
-            self.wait(TURN_WAIT)
-            turn = queue.acquire(LockKind.SORT, self.mailbox.id, seconds)
-        if turn is None:
+            self.wait(LOCK_WAIT)
+            lock = queue.acquire(LockKind.SORT, self.mailbox.id, seconds)
+        if lock is None:
             raise Busy
-        held = turn
+        held = lock
         try:
             yield Lease(seconds, lambda: queue.extend(held, seconds))
         finally:
             queue.release(held, done=False)
         queue.emit(MailAnnounced(self.mailbox.id))
 
-    def _slice(
-        self,
-        some: Sequence[Labelled],
-        connections: Sequence[Connection],
-        done: Undone,
-        lease: Lease,
-    ) -> None:
-        waiting: Collection[Labelled] = some
-        refused: dict[Labelled, TryAgain | GiveUp] = {}
+    def _undo(self, mails: Sequence[SortedMail], connections: Sequence[Connection], lease: Lease) -> Undone:
+        """One batch: tried, recorded, and tried again where that may help."""
+        waiting, ended = mails, dict[SortedMail, Restoring]()
         for attempt in range(1, TRIES + 1):
-            verdicts = self._ask(waiting, connections, done, lease)
-            self._record(verdicts, connections, done)
-            refused |= {one: v for one, v in verdicts.items() if isinstance(v, GiveUp)}
-            later = {one: v for one, v in verdicts.items() if isinstance(v, TryAgain)}
-            if later and not done.stopped:
-                stuck = attempt == TRIES or (attempt > 1 and len(later) == len(waiting))
-                done.stopped = _whole([*later.values()], stuck=stuck)
-            if not later or done.ended or attempt == TRIES:
-                refused |= later
+            tried = self._try(waiting, connections, lease)
+            self._record(tried.mails, connections)
+            ended |= tried.mails
+            again = tried.again
+            stuck = attempt == TRIES or (attempt > 1 and len(again) == len(waiting))
+            stopped = tried.stopped or of_whole_mailbox(again.values(), stuck=stuck)
+            if not again or stopped or attempt == TRIES:
                 break
-            waiting = list(later)
-            self._pause(attempt, list(later.values()), lease)
-        if not done.stopped:
-            done.failed += len(refused)
-        self._tell(refused)
+            waiting = list(again)
+            self._pause(attempt, again.values(), lease)
+        if tried.needs_sign_in:
+            ended = {one: found for one, found in ended.items() if not isinstance(found, TryAgain)}
+        self._say_refused(ended)
+        return undone(ended, stopped, needs_sign_in=tried.needs_sign_in)
 
-    def _ask(
-        self, waiting: Collection[Labelled], connections: Sequence[Connection], done: Undone, lease: Lease
-    ) -> Mapping[Labelled, Verdict]:
+    def _try(self, waiting: Sequence[SortedMail], connections: Sequence[Connection], lease: Lease) -> _Tried:
+        works = [one for one in connections if one.works]
         try:
-            works = [one for one in connections if one.works]
-            verdicts = with_mailbox(works, self.context, lambda gmail: self._restore(gmail, waiting), lease)
+            mails = with_mailbox(works, self.context, lambda mailbox: self._restore(mailbox, waiting), lease)
         except TryAgain as error:
-            return dict.fromkeys(waiting, error)
+            return _Tried(dict.fromkeys(waiting, error))
         except GiveUp as error:
-            done.stopped = error
-            return dict.fromkeys(waiting, error)
-        done.needs_sign_in = verdicts is None
-        return verdicts or {}
+            return _Tried(dict.fromkeys(waiting, error), stopped=error)
+        return _Tried(mails or {}, needs_sign_in=mails is None)
 
-    def _tell(self, refused: Mapping[Labelled, TryAgain | GiveUp]) -> None:
-        """What was not restored, and why: a line for each reason."""
-        reasons: dict[tuple[str, str], list[str]] = {}
-        for one, error in refused.items():
-            reasons.setdefault((type(error).__name__, error.reason), []).append(one.message_id)
-        for (kind, reason), message_ids in reasons.items():
-            log.warning(
-                "messages.not_restored",
-                mailbox_id=self.mailbox.id,
-                message_ids=message_ids,
-                error=kind,
-                reason=reason,
-            )
-
-    def _restore(self, gmail: Mailbox, waiting: Collection[Labelled]) -> Mapping[Labelled, Verdict]:
+    def _restore(self, mailbox: Mailbox, waiting: Sequence[SortedMail]) -> Mapping[SortedMail, Restoring]:
         """What the mails carry now decides; a label that goes between look and call is looked at again."""
         crm = frozenset(self.mailbox.labels.values())
-        places = gmail.labels_of([one.message_id for one in waiting])
-        verdicts = {one: _verdict(one, places[one.message_id], crm) for one in waiting}
-        changes = {one.message_id: v for one, v in verdicts.items() if isinstance(v, LabelChange)}
+        shown = mailbox.labels_of([one.message_id for one in waiting])
+        wanted = {one: _restoring(one, shown[one.message_id], crm) for one in waiting}
+        changes = {one.message_id: found for one, found in wanted.items() if isinstance(found, LabelChange)}
         if self.dry_run or not changes:
-            return verdicts
+            return wanted
+        answers: Mapping[str, TryAgain | GiveUp | LookupError | None]
         try:
-            answers = gmail.change_labels(changes)
+            answers = mailbox.change_labels(changes)
         except LabelUnknown as error:
             answers = dict.fromkeys(changes, TryAgain(str(error), whole_mailbox=False))
-        for one in waiting:
-            answer = answers.get(one.message_id)
-            if answer is not None:
-                verdicts[one] = Left.GONE if isinstance(answer, LookupError) else answer
-        return verdicts
+        return {one: _restored(found, answers.get(one.message_id)) for one, found in wanted.items()}
 
-    def _record(
-        self, verdicts: Mapping[Labelled, Verdict], connections: Sequence[Connection], done: Undone
-    ) -> None:
+    def _record(self, mails: Mapping[SortedMail, Restoring], connections: Sequence[Connection]) -> None:
         """Whatever was restored is the user's from now on: never sorted again, nor relabelled by E47."""
-        restored = [one for one, verdict in verdicts.items() if isinstance(verdict, LabelChange)]
-        done.restored += len(restored)
-        for one, verdict in verdicts.items():
-            if isinstance(verdict, Left):
-                done.left[verdict].append(one.message_id)
+        restored = [one for one, found in mails.items() if isinstance(found, LabelChange)]
         if self.dry_run or not restored:
             return
         with self.context.store.begin("undoing.record") as tx:
@@ -221,26 +177,39 @@ class Undoing:
                 location_id=locations.get(one.connection_id),
             )
 
-    def _pause(self, attempt: int, errors: Sequence[TryAgain], lease: Lease) -> None:
-        """For as long as Gmail wants, or for a growing while (E87)."""
+    def _pause(self, attempt: int, errors: Collection[TryAgain], lease: Lease) -> None:
+        """For as long as the provider wants, or for a growing while (E87)."""
         left = wait_before(attempt, random.random()).total_seconds()  # noqa: S311 - jitter, no secret
         left = max([left, *(min(error.after, NEAR).total_seconds() for error in errors if error.after)])
         while left > 0 and not self.context.stopping():
-            self.wait(min(left, KEEP_EVERY))
-            left -= KEEP_EVERY
+            self.wait(min(left, EXTEND_EVERY))
+            left -= EXTEND_EVERY
             lease.extend()
 
+    def _say_refused(self, mails: Mapping[SortedMail, Restoring]) -> None:
+        """What was not restored, and why: a line for each reason."""
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for one, found in mails.items():
+            if isinstance(found, TryAgain | GiveUp):
+                reasons.setdefault((type(found).__name__, found.reason), []).append(one.message_id)
+        for (kind, reason), message_ids in reasons.items():
+            log.warning(
+                "messages.not_restored",
+                mailbox_id=self.mailbox.id,
+                message_ids=message_ids,
+                error=kind,
+                reason=reason,
+            )
 
-def _whole(errors: Sequence[TryAgain], *, stuck: bool) -> TryAgain | None:
-    """What the rest of the mailbox would meet too. A limit that ends soon is waited for, unless waiting has not
-    helped."""
-    return next(
-        (e for e in errors if e.whole_mailbox and (stuck or e.after is None or e.after > NEAR)),
-        None,
-    )
+
+def _restoring(
+    one: SortedMail, shown: LabelledMail | TryAgain | GiveUp | None, crm: frozenset[str]
+) -> Restoring:
+    if shown is None:
+        return LeftBecause.GONE
+    return restoring_change(shown, one.change, crm) if isinstance(shown, LabelledMail) else shown
 
 
-def _verdict(one: Labelled, place: Place | TryAgain | GiveUp | None, crm: frozenset[str]) -> Verdict:
-    if place is None:
-        return Left.GONE
-    return restoration(place.label_ids, one.made, crm) if isinstance(place, Place) else place
+def _restored(wanted: Restoring, answer: TryAgain | GiveUp | LookupError | None) -> Restoring:
+    """By the provider's answer, None where it has done what was wanted or was not asked."""
+    return LeftBecause.GONE if isinstance(answer, LookupError) else answer or wanted

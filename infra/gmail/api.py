@@ -12,7 +12,8 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
 
-from domain.sorting import LabelChange
+from domain.label_changes import LabelChange
+from infra.gmail.folders import INBOX
 
 GOOGLE = "https://gmail.googleapis.com/"
 ME = "me"
@@ -116,7 +117,11 @@ class Api:
 
 
 def _change(change: LabelChange) -> dict[str, list[str]]:
-    body = {"addLabelIds": sorted(change.add), "removeLabelIds": sorted(change.remove)}
+    """The Inbox is a label here."""
+    body = {
+        "addLabelIds": sorted(change.add | {INBOX} if change.to_inbox else change.add),
+        "removeLabelIds": sorted(change.remove | {INBOX} if change.leave_inbox else change.remove),
+    }
     return {name: ids for name, ids in body.items() if ids}
 
 

@@ -5,12 +5,13 @@ from collections.abc import Collection
 from domain.mail.folders import Folder
 
 SENT = "SENT"
+INBOX = "INBOX"
 FOLDERS = {
     "DRAFT": Folder.DRAFTS,
     "SPAM": Folder.SPAM,
     "TRASH": Folder.TRASH,
     "CHAT": Folder.CHAT,
-    "INBOX": Folder.INBOX,
+    INBOX: Folder.INBOX,
     SENT: Folder.SENT,
 }
 """The first that a mail carries says where it lies."""

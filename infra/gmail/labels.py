@@ -1,47 +1,60 @@
 """Putting labels on, at the lower price, and having them in the first place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from domain.crm.categories import Category
 from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, TryAgain
-from domain.sorting import Category, LabelChange
+from domain.label_changes import LabelChange
 from infra.gmail.api import ME
 from infra.gmail.client import Answer, Calls, slices, whole_mailbox_trouble
 from infra.gmail.errors import ODD_ANSWER
 from infra.gmail.responses import sense, thread_id
 from infra.gmail.transport import Hung
 
-Verdict = TryAgain | GiveUp | LookupError | None
-InThread = str | TryAgain | GiveUp | LookupError
+Changed = TryAgain | GiveUp | LookupError | None
+ChangedInThread = str | TryAgain | GiveUp | LookupError
 
 BATCH_MODIFY = 1_000
 """Ids that one batchModify takes (FACTS §3)."""
 
 
-def change_labels(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, Verdict]:
+def change_labels(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, Changed]:
     """batchModify where it costs no more than modify; the rest in batches, whatever group it is of."""
-    verdicts: dict[str, Verdict] = dict.fromkeys(changes)
+    answers: dict[str, Changed] = dict.fromkeys(changes)
+    singly: list[str] = []
+    for change, message_ids in _alike(changes):
+        if stopped := whole_mailbox_trouble(list(answers.values())):
+            answers |= dict.fromkeys(message_ids, stopped)
+            continue
+        done = _all_at_once(calls, message_ids, change)
+        if isinstance(done, TryAgain):
+            answers |= dict.fromkeys(message_ids, done)
+        elif not done:
+            singly += message_ids
+    if stopped := whole_mailbox_trouble(list(answers.values())):
+        return answers | dict.fromkeys(singly, stopped)
+    found = calls.many([calls.api.modify(message_id, changes[message_id]) for message_id in singly])
+    return answers | {i: _changed(i, answer) for i, answer in zip(singly, found, strict=True)}
+
+
+def _alike(changes: Mapping[str, LabelChange]) -> Iterator[tuple[LabelChange, Sequence[str]]]:
+    """Messages of which one call may change all."""
     groups: dict[LabelChange, list[str]] = {}
     for message_id, change in changes.items():
-        if change.add or change.remove:
+        if not change.is_empty:
             groups.setdefault(change, []).append(message_id)
-    singly: list[str] = []
     for change, message_ids in groups.items():
         for some in slices(message_ids, BATCH_MODIFY):
-            singly += _all_at_once(calls, some, change, verdicts)
-    stopped = whole_mailbox_trouble(list(verdicts.values()))
-    if stopped:
-        return verdicts | dict.fromkeys(singly, stopped)
-    answers = calls.many([calls.api.modify(message_id, changes[message_id]) for message_id in singly])
-    return verdicts | {i: _verdict(i, answer) for i, answer in zip(singly, answers, strict=True)}
+            yield change, some
 
 
-def change_in_threads(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, InThread]:
+def change_in_threads(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, ChangedInThread]:
     """One modify each, in batches; its answer names the message's thread."""
     answers = calls.many([calls.api.modify(message_id, change) for message_id, change in changes.items()])
     return {i: _in_thread(i, answer) for i, answer in zip(changes, answers, strict=True)}
 
 
-def _in_thread(message_id: str, answer: Answer | Exception) -> InThread:
+def _in_thread(message_id: str, answer: Answer | Exception) -> ChangedInThread:
     if isinstance(answer, dict):
         return thread_id(message_id, answer)
     if isinstance(answer, TryAgain | GiveUp | LookupError):
@@ -49,26 +62,19 @@ def _in_thread(message_id: str, answer: Answer | Exception) -> InThread:
     raise answer
 
 
-def _all_at_once(
-    calls: Calls, message_ids: Sequence[str], change: LabelChange, verdicts: dict[str, Verdict]
-) -> Sequence[str]:
-    """Returns the ids that are left for modify: too few to pay for it, or one of them may spoil the call."""
-    if stopped := whole_mailbox_trouble(list(verdicts.values())):
-        verdicts |= dict.fromkeys(message_ids, stopped)
-        return ()
+def _all_at_once(calls: Calls, message_ids: Sequence[str], change: LabelChange) -> TryAgain | bool:
+    """Whether all are changed; not where they are too few to pay for the call, or one of them may spoil it."""
     if calls.costs["messages.batchModify"] > len(message_ids) * calls.costs["messages.modify"]:
-        return message_ids
+        return False
     answer = calls.many([calls.api.batch_modify(message_ids, change)])[0]
     if isinstance(answer, LabelUnknown):
         raise answer
     if isinstance(answer, GiveUp | LookupError | Hung):
-        return message_ids
-    if isinstance(answer, TryAgain):
-        verdicts |= dict.fromkeys(message_ids, answer)
-    return ()
+        return False
+    return answer if isinstance(answer, TryAgain) else True
 
 
-def _verdict(message_id: str, answer: Answer | Exception) -> Verdict:
+def _changed(message_id: str, answer: Answer | Exception) -> Changed:
     if isinstance(answer, dict):
         return None if answer.get("id") == message_id else TryAgain(ODD_ANSWER, whole_mailbox=False)
     if isinstance(answer, TryAgain | GiveUp | LookupError):

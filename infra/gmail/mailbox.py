@@ -6,12 +6,13 @@ from math import ceil
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
+from domain.crm.categories import Category
 from domain.errors import GiveUp, LabelUnknown, NoPush, TryAgain
+from domain.label_changes import LabelChange, LabelledMail
 from domain.mail.addresses import canonical
 from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
-from domain.sorting import Category, LabelChange, Place
 from domain.watches import NO_PUSH
 from infra.gmail import changes, content, labels, responses
 from infra.gmail.api import GOOGLE, ME, Api
@@ -136,9 +137,9 @@ class GmailMailbox:
         """What the part holds."""
         return content.attachment(self._calls, message_id, attachment_id)
 
-    def labels_of(self, message_ids: Sequence[str]) -> dict[str, Place | TryAgain | GiveUp | None]:
-        """The labels the messages carry now, and their threads."""
-        return self._each(message_ids, self._api.get_labels, responses.place)
+    def labels_of(self, message_ids: Sequence[str]) -> dict[str, LabelledMail | TryAgain | GiveUp | None]:
+        """The messages as they are now."""
+        return self._each(message_ids, self._api.get_labels, responses.labelled_mail)
 
     def _each(
         self,
@@ -159,11 +160,11 @@ class GmailMailbox:
                 found[message_id] = read(message_id, answer)
         return found
 
-    def change_labels(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.Verdict]:
+    def change_labels(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.Changed]:
         """By the cheaper of modify and batchModify; None means done."""
         return labels.change_labels(self._calls, changes)
 
-    def change_in_threads(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.InThread]:
+    def change_in_threads(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.ChangedInThread]:
         """By modify alone: batchModify does not name the threads."""
         return labels.change_in_threads(self._calls, changes)
 

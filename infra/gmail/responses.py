@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.errors import GiveUp, TryAgain
+from domain.label_changes import LabelledMail
 from domain.mail.messages import Fetched, Part
-from domain.sorting import Place
 from infra.gmail.api import ME
 from infra.gmail.client import Answer, Calls
 from infra.gmail.errors import ODD_ANSWER
@@ -77,13 +77,14 @@ def texts(values: Iterable[object]) -> frozenset[str]:
     return frozenset(map(text, values))
 
 
-def place(message_id: str, answer: Answer) -> Place | TryAgain:
+def labelled_mail(message_id: str, answer: Answer) -> LabelledMail | TryAgain:
     """The labels of the message asked for, and its thread."""
     thread = thread_id(message_id, answer)
     if isinstance(thread, TryAgain):
         return thread
     try:
-        return Place(texts(answer.get("labelIds", ())), thread)
+        label_ids = texts(answer.get("labelIds", ()))
+        return LabelledMail(folder_of(label_ids), label_ids, thread)
     except _MALFORMED:
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from domain.sorting import Category
+from domain.crm.categories import Category
 from tests.chaos import oracle
 from tests.chaos.books import Books
 from tests.chaos.boxes import Box, Seat

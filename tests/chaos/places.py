@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from domain.crm.categories import ByCategory
 from domain.crm.locations import Location
 from domain.label_names import SETS
-from domain.sorting import ByCategory
 from infra.db.tables.mail import locations, organisations
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from domain.sorting import Category
+from domain.crm.categories import Category
 from infra.db.tables.mail import decisions, mailboxes, steps
 from infra.local.gmail.control.client import ControlError, DumpedMessage, GmailControl
 from tests.chaos.boxes import Box

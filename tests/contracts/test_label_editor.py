@@ -6,9 +6,11 @@ from threading import Barrier
 
 import pytest
 
+from domain.crm.categories import Category
 from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, TryAgain
+from domain.label_changes import LabelChange, LabelledMail
+from domain.label_names import LABEL_NAMES
 from domain.mail.folders import Folder
-from domain.sorting import LABEL_NAMES, Category, LabelChange, Place
 from handlers.ports.providers import LabelEditor, Mailbox
 from tests.contracts.world import ANN, World, mail, promised
 
@@ -158,13 +160,28 @@ def test_distinct_changes_go_together(world: World, editor: LabelEditor, label: 
     assert labelled(world, ids, label) == ids[14:]
 
 
+@each_way
+def test_a_mail_leaves_the_inbox_and_goes_back_to_it(world: World, editor: Mailbox, way: str) -> None:
+    message_id = world.deliver(mail())
+    nothing: frozenset[str] = frozenset()
+    for change, folder in (
+        (LabelChange(nothing, nothing, leave_inbox=True), Folder.OTHER),
+        (LabelChange(nothing, nothing, to_inbox=True), Folder.INBOX),
+    ):
+        for _ in range(2):
+            CHANGES[way](editor)({message_id: change})
+            found = editor.labels_of([message_id])[message_id]
+            assert isinstance(found, LabelledMail)
+            assert found.folder is folder
+
+
 @pytest.mark.rule("E47")
 def test_the_answer_of_one_by_one_is_the_mails_thread(world: World, editor: LabelEditor, label: str) -> None:
     ids = world.deliver_many(3, mail())
     threads = editor.change_in_threads(dict.fromkeys(ids, add(label)))
     now = editor.labels_of(ids)
-    assert threads == {i: one.thread_id for i, one in now.items() if isinstance(one, Place)}
-    assert {label in one.label_ids for one in now.values() if isinstance(one, Place)} == {True}
+    assert threads == {i: one.thread_id for i, one in now.items() if isinstance(one, LabelledMail)}
+    assert {label in one.label_ids for one in now.values() if isinstance(one, LabelledMail)} == {True}
 
 
 @pytest.mark.rule("W12")
@@ -227,9 +244,9 @@ def test_mail_under_a_label_is_listed_by_its_sender_without_what_is_put_away(
     anns, eves, binned = (world.deliver(mail(sender=one)) for one in (ANN, "eve@example.net", ANN))
     editor.change_labels(dict.fromkeys([anns, eves, binned], add(label)))
     world.move(binned, Folder.TRASH)
-    place = editor.labels_of([anns])[anns]
-    assert isinstance(place, Place)
-    assert editor.labelled(label, ANN) == {anns: place.thread_id}
+    found = editor.labels_of([anns])[anns]
+    assert isinstance(found, LabelledMail)
+    assert editor.labelled(label, ANN) == {anns: found.thread_id}
     assert editor.labelled(label, "nobody@example.net") == {}
     world.delete_label(label)
     assert editor.labelled(label, ANN) == {}
@@ -241,4 +258,6 @@ def test_labels_can_be_looked_at_25_a_request(world: World, editor: LabelEditor,
     before = world.asked().requests
     found = editor.labels_of(ids)
     assert world.asked().requests - before == 2
-    assert [i for i, one in found.items() if isinstance(one, Place) and label in one.label_ids] == ids[:1]
+    assert [i for i, one in found.items() if isinstance(one, LabelledMail) and label in one.label_ids] == ids[
+        :1
+    ]

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.crm.categories import Category, ContactCategory, contact_category, highest, outcome_of
 from domain.crm.deals import Deal, DealCategory
+from domain.crm.organisations import local_date, zone
 from domain.outcomes import Outcome
-from domain.sorting import Category, Sorted, category, highest, local_date, outcome, zone
 
 OPEN, WON, LOST = DealCategory
 TODAY = date(2026, 3, 15)
@@ -83,15 +84,15 @@ CATEGORIES = [
 @pytest.mark.rule("D9", "Z29", "E4", "E10")
 @pytest.mark.parametrize(("deals", "expected"), CATEGORIES)
 def test_category(deals: list[Deal], expected: Category) -> None:
-    assert category(deals, TODAY).category is expected
-    assert category(reversed(deals), TODAY).category is expected
+    assert contact_category(deals, TODAY).category is expected
+    assert contact_category(reversed(deals), TODAY).category is expected
 
 
 @pytest.mark.rule("D9", "E1")
 def test_the_month_changes_and_the_deal_is_still_open() -> None:
     deals = [deal(OPEN, "2026-03-28")]
-    assert category(deals, date(2026, 3, 31)).category is Category.CTM
-    assert category(deals, date(2026, 4, 1)).category is Category.OPEN
+    assert contact_category(deals, date(2026, 3, 31)).category is Category.CTM
+    assert contact_category(deals, date(2026, 4, 1)).category is Category.OPEN
 
 
 @pytest.mark.rule("D9")
@@ -110,7 +111,7 @@ def test_the_month_changes_and_the_deal_is_still_open() -> None:
     ],
 )
 def test_the_deal_that_decided(deals: list[Deal], expected: str | None) -> None:
-    assert category(deals, TODAY).deal_id == expected
+    assert contact_category(deals, TODAY).deal_id == expected
 
 
 @pytest.mark.rule("D9")
@@ -126,21 +127,21 @@ def test_the_deal_that_decided(deals: list[Deal], expected: str | None) -> None:
     st.randoms(use_true_random=False),
 )
 def test_the_order_of_deals_means_nothing(deals: list[Deal], order: random.Random) -> None:
-    expected = category(deals, TODAY)
+    expected = contact_category(deals, TODAY)
     order.shuffle(deals)
-    assert category(deals, TODAY) == expected
+    assert contact_category(deals, TODAY) == expected
 
 
 @pytest.mark.rule("D9", "E11")
 def test_the_highest_category_of_all_contacts_of_an_address() -> None:
-    none, customer = Sorted(Category.NONE, None), Sorted(Category.CUSTOMER, "1")
-    opened, closing = Sorted(Category.OPEN, "2"), Sorted(Category.CTM, "3")
+    none, customer = ContactCategory(Category.NONE, None), ContactCategory(Category.CUSTOMER, "1")
+    opened, closing = ContactCategory(Category.OPEN, "2"), ContactCategory(Category.CTM, "3")
     assert highest([none, customer, opened, closing]) == closing
     assert highest([customer, opened]) == opened
     assert highest([none, customer]) == customer
     assert highest([none, none]) == none
     assert highest([]) == none
-    assert highest([Sorted(Category.OPEN, "9"), opened]).deal_id == "9"
+    assert highest([ContactCategory(Category.OPEN, "9"), opened]).deal_id == "9"
 
 
 @pytest.mark.rule("E2", "D9")
@@ -183,4 +184,4 @@ def test_a_zone_that_is_none_can_be_told() -> None:
     ],
 )
 def test_outcome(found: Category, expected: Outcome) -> None:
-    assert outcome(found) is expected
+    assert outcome_of(found) is expected

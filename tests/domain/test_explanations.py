@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from domain import explanations
+from domain.crm.categories import Category
 from domain.crm.contacts import Contact, Hit, Kind, MatchedBy
 from domain.crm.deals import Deal, DealCategory
 from domain.gates import GATES
+from domain.label_changes import LabelChange
 from domain.ledger import State, Step
 from domain.mail.classes import MailClass
 from domain.mail.folders import Folder
@@ -24,7 +26,6 @@ from domain.message_records import (
 )
 from domain.outcomes import Outcome
 from domain.reports import MailboxReport, Totals
-from domain.sorting import Category, LabelChange
 
 NOW = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 15)
@@ -69,7 +70,7 @@ def sorted_under(
     category: Category, outcome: Outcome, deal: Deal | None = None, **more: Any
 ) -> ConnectionDecision:
     deciding = DecidingDeal("d7", "c12", deal)
-    changed = LabelChange(frozenset({"Label_2"}), frozenset({"INBOX"}))
+    changed = LabelChange(frozenset({"Label_2"}), frozenset(), leave_inbox=True)
     return decided(outcome, **{"category": category, "deal": deciding, "changed": changed} | more)
 
 
@@ -310,7 +311,7 @@ def test_what_mailmagnet_did(outcome: Outcome, words: str) -> None:
 
 def test_what_was_changed_in_gmail_is_told_by_the_labels_names() -> None:
     names = {"Label_1": "Customers", "Label_2": "Open Deals"}
-    both = LabelChange(frozenset({"Label_2"}), frozenset({"INBOX", "Label_1"}))
+    both = LabelChange(frozenset({"Label_2"}), frozenset({"Label_1"}), leave_inbox=True)
     assert explanations.changes(both, names) == "added Open Deals, removed Customers, out of the Inbox"
     assert explanations.changes(None, names) == "nothing"
 

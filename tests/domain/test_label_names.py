@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.label_names import SETS, Unusable, named
-from domain.sorting import LABEL_NAMES, Category
+from domain.crm.categories import Category
+from domain.label_names import LABEL_NAMES, SETS, Unusable, named
 from infra.local.gmail.labels import Labels
 
 

@@ -17,7 +17,7 @@ from domain.mailboxes import Grant
 from handlers import matching, notifications
 from handlers.context import once_more
 from handlers.mailboxes import history as mailboxes_handler
-from handlers.sorting import labels
+from handlers.sorting.sort import sort
 from infra.db.store import Store
 from infra.db.tables.mail import HEAD, connections, mailboxes, steps
 from infra.secrets import Cipher
@@ -161,7 +161,7 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
     with meanwhile(end):
         try:
             with pytest.raises(DatabaseAway):
-                (matching.match if step == "match" else labels.sort)(1, context)
+                (matching.match if step == "match" else sort)(1, context)
         finally:
             waited = over.is_set()
             told.set()

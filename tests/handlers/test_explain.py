@@ -11,7 +11,7 @@ from domain.crm.records import Records, UserRecord
 from domain.outcomes import Outcome
 from handlers import matching, operations, reports
 from handlers.crm import records
-from handlers.sorting import labels
+from handlers.sorting.sort import sort
 from infra.db.tables.mail import connections, deal_contacts, deals, decisions
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
@@ -126,7 +126,7 @@ def poisoned(house: House, *, jobs: int = 0) -> str:
     for _ in range(10):
         house.let_time_pass()
         matching.match(1, house.context)
-        labels.sort(1, house.context)
+        sort(1, house.context)
     house.gmail.clear_faults(fault)
     return message_id
 
@@ -311,7 +311,7 @@ def test_a_mail_that_could_not_be_sorted_says_after_how_many_tries(house: House)
     house.gmail.poison(UWE, message_id)
     for _ in range(10):
         house.let_time_pass()
-        labels.sort(1, house.context)
+        sort(1, house.context)
     told = explained(house, message_id)
     assert "set aside: it could not be sorted in 8 tries (E88)" in told
     assert "announced to user uwe" in told

@@ -18,6 +18,7 @@ from sqlalchemy import insert, select
 
 from domain.channels import ChannelKind, Target
 from domain.connections import ConnectionState, Features, Wishes
+from domain.crm.categories import Category
 from domain.errors import Refused, TryAgain
 from domain.ledger import Planned, State, Step
 from domain.mailboxes import Found
@@ -25,7 +26,6 @@ from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
 from domain.reports import Query
 from domain.retention import FEWEST
-from domain.sorting import Category
 from handlers import settings
 from handlers.connections import connecting, disconnecting
 from handlers.connections.disconnecting import IS_LEFT

@@ -5,7 +5,7 @@ import pytest
 from domain.crm.records import Records
 from handlers import matching
 from handlers.crm import records
-from handlers.sorting import labels
+from handlers.sorting.sort import sort
 from infra.local.gmail.control.client import Delivered
 from tests.handlers.conftest import House
 from tests.handlers.test_crm_changes import tell, tell_contact, tell_deal, tell_merge
@@ -84,7 +84,7 @@ def test_a_half_replaced_label_is_finished_after_a_merge(house: House) -> None:
     tell_merge(house, "new", 2, "old")
     house.let_time_pass()
     house.queue.redis.flushall()
-    labels.sort(1, house.context)
+    sort(1, house.context)
     assert house.labels(first.id) == house.labels(second.id) == {UNREAD, CUSTOMERS}
     assert (row(house, first.id).category, row(house, first.id).replaces) == ("CUSTOMER", None)
 

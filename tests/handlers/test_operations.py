@@ -12,7 +12,7 @@ from domain.mailboxes import Grant
 from handlers import matching, notifications, operations, reports
 from handlers.connections import disconnecting
 from handlers.mailboxes import watches
-from handlers.sorting import labels
+from handlers.sorting.sort import sort
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import mailboxes, steps
 from tests import sweep
@@ -150,7 +150,7 @@ def test_a_job_that_comes_late_finds_the_mailbox_paused_and_does_nothing(house: 
         house.run_next()
     operations.pause(UWE, house.context)
     house.gmail.reset_counters()
-    {"announce": notifications.announce, "sort": labels.sort}[step](1, house.context)
+    {"announce": notifications.announce, "sort": sort}[step](1, house.context)
     house.pump()
     assert house.outcomes() == {message_id: None}
     assert house.notified() == ([message_id] if step == "sort" else [])
@@ -255,7 +255,7 @@ def set_aside(house: House, message_id: str, outcome: str = "match.failed") -> N
     for _ in range(10):
         house.let_time_pass()
         matching.match(1, house.context)
-        labels.sort(1, house.context)
+        sort(1, house.context)
         house.pump()
     house.gmail.clear_faults(fault)
     assert house.outcomes()[message_id] == outcome

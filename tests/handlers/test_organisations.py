@@ -19,10 +19,10 @@ from domain.crm.deals import DealCategory
 from domain.crm.locations import SEVERAL
 from domain.crm.records import ContactRecord, DealRecord, Record, Records, UserRecord
 from domain.errors import Refused, TryAgain
+from domain.label_names import LABEL_NAMES
 from domain.mailboxes import Grant, Watch
 from domain.reports import Query
 from domain.retention import FEWEST
-from domain.sorting import LABEL_NAMES
 from handlers import channels, operations, reports, settings
 from handlers.connections import aliases, connecting, sign_in
 from handlers.context import Context

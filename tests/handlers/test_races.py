@@ -9,13 +9,13 @@ from sqlalchemy import func, select, update
 
 from domain.connections import Features, Wishes
 from domain.errors import TryAgain
+from domain.label_changes import LabelChange
 from domain.mailboxes import Grant
-from domain.sorting import LabelChange
 from domain.watches import Ended
 from handlers import matching
 from handlers.connections import connecting, disconnecting
 from handlers.mailboxes import watches
-from handlers.sorting import labels
+from handlers.sorting.sort import sort
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import mailboxes, messages, steps
 from tests.handlers.conftest import LONG_AGO, House
@@ -104,7 +104,7 @@ def test_a_mail_moved_back_after_a_label_call_without_answer_stays_in_the_inbox(
     assert house.labels(message_id) == {"UNREAD", OPEN}
     house.gmail.change_labels(UWE, [message_id], add=["INBOX"])
     house.let_time_pass()
-    labels.sort(1, house.context)
+    sort(1, house.context)
     assert house.outcomes() == {message_id: "label.open"}
     assert house.labels(message_id) == {"UNREAD", OPEN, "INBOX"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from domain.sorting import Category
+from domain.crm.categories import Category
 from handlers import reports
 from infra.db.tables.mail import notifications
 from tests.handlers.conftest import House

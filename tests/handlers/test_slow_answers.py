@@ -11,12 +11,11 @@ from sqlalchemy import func, select, update
 
 from domain.mail.composition import MailRequest
 from domain.outbox import SendState
-from domain.sorting import Left
 from handlers import matching
 from handlers.connections import disconnecting
 from handlers.outbox import delivery, drafts
-from handlers.sorting import labels
 from handlers.sorting import undo as undoing
+from handlers.sorting.sort import sort
 from handlers.timing import Timing
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import deals, decisions, messages, notifications, steps
@@ -112,8 +111,8 @@ def test_mails_that_are_looked_at_again_in_many_slow_calls_are_looked_at_once(
     brief.let_time_pass()
     brief.gmail.reset_counters()
     brief.gmail.fault("slow", ["messages.get"], mailbox=UWE, delay=delay)
-    with meanwhile(lambda: labels.sort(1, brief.context)):
-        labels.sort(1, brief.context)
+    with meanwhile(lambda: sort(1, brief.context)):
+        sort(1, brief.context)
     assert brief.outcomes() == dict.fromkeys(ids, "label.open")
     counters = brief.gmail.counters()
     assert counters.calls_of("messages.get") == len(ids)
@@ -173,21 +172,21 @@ def test_while_undoing_waits_for_gmail_nobody_sorts(brief: House) -> None:
     brief.run_next()
     brief.gmail.fault("slow", ["messages.get"], mailbox=UWE, delay=LONGER)
     seen: set[str | None] = set()
-    [(mailbox, _)] = undoing.labelled(LONG_AGO, brief.context)
+    [(mailbox, _)] = undoing.sorted_mailboxes(LONG_AGO, brief.context)
 
     def look(_: float) -> None:
         raise AssertionError
 
-    def sort() -> None:
-        labels.sort(1, brief.context)
+    def sort_and_look() -> None:
+        sort(1, brief.context)
         seen.add(brief.outcomes().get(later))
 
     undo = undoing.Undoing(mailbox, LONG_AGO, brief.context, False, look, lambda _: None)
-    with meanwhile(sort):
+    with meanwhile(sort_and_look):
         done = undo.undo()
         still = set(seen)
     assert done.restored == 1
-    assert not any(done.left[one] for one in Left)
+    assert not done.left
     assert still <= {None}
     assert brief.labels(first) == {"INBOX", "UNREAD"}
 
@@ -274,7 +273,7 @@ def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House,
     begun = call == "change_labels"
     assert (row.category, row.replaces) == (("CUSTOMER", "OPEN") if begun else ("OPEN", None))
     house.let_time_pass()
-    labels.sort(1, house.context)
+    sort(1, house.context)
     assert house.labels(first.id) == house.labels(second.id) == {"UNREAD", "Customers"}
 
 

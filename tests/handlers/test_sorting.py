@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from domain.errors import Refused
 from domain.events import MailAnnounced, MailFound
 from handlers import reports, settings
-from handlers.sorting import labels
+from handlers.sorting.sort import sort
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import decisions, mailboxes, notifications, steps
 from tests.handlers.conftest import House
@@ -164,7 +164,7 @@ def test_a_filed_mail_moved_into_the_inbox_before_another_try_stays_there(house:
     house.let_time_pass()
     house.queue.redis.flushall()
     house.catch_up()
-    labels.sort(1, house.context)
+    sort(1, house.context)
     assert house.labels(message_id) == {UNREAD, "INBOX", OPEN}
 
 
@@ -429,7 +429,7 @@ def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) 
 
     replace(house, context=entered_by(house.context, Freed())).catch_up()
     house.let_time_pass()
-    labels.sort(1, house.context)
+    sort(1, house.context)
     assert house.outcomes() == {message_id: "label.open"}
     assert told(house) == ["mail"]
 
@@ -443,7 +443,7 @@ def test_a_limited_mailbox_is_no_refused_label(house: House) -> None:
     house.catch_up()
     assert told(house) == ["mail"]
     house.let_time_pass()
-    labels.sort(1, house.context)
+    sort(1, house.context)
     assert house.outcomes() == {message_id: "label.open"}
 
 

@@ -10,11 +10,12 @@ from redis import Redis
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
+from domain.label_changes import LeftBecause
 from domain.locks import LockKind
 from domain.mailboxes import Grant
-from domain.sorting import Left
+from domain.undoing import Undone
 from handlers.context import Context
-from handlers.sorting.undo import AT_ONCE, TURN_TRIES, Busy, Undoing, Undone, labelled
+from handlers.sorting.undo import AT_ONCE, LOCK_TRIES, Busy, Undoing, sorted_mailboxes
 from infra.db.tables.mail import connections, decisions, messages
 from tests.handlers.conftest import House
 from tests.handlers.test_threads import Breaking, Cut, answered
@@ -51,7 +52,7 @@ def undone(house: House) -> set[str]:
 
 
 def count(house: House, since: datetime = AGES_AGO) -> dict[str, int]:
-    return {mailbox.address: number for mailbox, number in labelled(since, house.context)}
+    return {mailbox.address: number for mailbox, number in sorted_mailboxes(since, house.context)}
 
 
 @pytest.mark.rule("D10", "I6", "I2")
@@ -106,10 +107,14 @@ def test_what_the_user_has_changed_since_stays(house: House, told: bool) -> None
     if told:
         house.catch_up()
     done = undo(house)
-    left = {Left.IN_INBOX: [moved], Left.GONE: [gone]}
+    left = {LeftBecause.IN_INBOX: (moved,), LeftBecause.GONE: (gone,)}
     by_hand = tuple(sorted([bare, other, binned])) if told else ()
     if not told:
-        left |= {Left.LABEL_GONE: [bare], Left.OTHER_LABEL: [other], Left.SPAM_OR_TRASH: [binned]}
+        left |= {
+            LeftBecause.LABEL_GONE: (bare,),
+            LeftBecause.OTHER_LABEL: (other,),
+            LeftBecause.SPAM_OR_TRASH: (binned,),
+        }
     assert done == Undone(restored=1, left=left, by_hand=by_hand)
     assert house.labels(moved) == {UNREAD, OPEN, "INBOX"}
     assert house.labels(bare) == {UNREAD}
@@ -156,7 +161,7 @@ def test_a_dry_run_looks_and_changes_nothing(house: House) -> None:
     moved, plain = house.deliver("ann", 1), house.deliver("ann", 2)
     house.catch_up()
     house.gmail.change_labels(UWE, [moved], add=["INBOX"])
-    assert undo(house, dry_run=True) == Undone(restored=1, left={Left.IN_INBOX: [moved]})
+    assert undo(house, dry_run=True) == Undone(restored=1, left={LeftBecause.IN_INBOX: (moved,)})
     assert house.labels(plain) == {UNREAD, OPEN}
     assert undone(house) == set()
     with house.store.engine.connect() as db:
@@ -316,7 +321,7 @@ def test_a_mailbox_that_is_sorted_all_the_time_is_left(house: House) -> None:
     waits: list[float] = []
     with pytest.raises(Busy):
         undo(house, wait=waits.append)
-    assert len(waits) == TURN_TRIES
+    assert len(waits) == LOCK_TRIES
     assert undone(house) == set()
 
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from domain.checks import Verdict
 from domain.ledger import SLICE, TRIES, Step
 from handlers import doctor, reports
-from handlers.sorting import labels
+from handlers.sorting.sort import sort
 from infra.db.tables.mail import decisions, mailboxes
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
@@ -179,7 +179,7 @@ def test_our_own_label_of_a_try_that_was_cut_off_is_not_taken_for_the_users(unus
     unusable.catch_up()
     assert unusable.labels(mail) == {UNREAD, OPEN}
     unusable.let_time_pass()
-    labels.sort(1, unusable.context)
+    sort(1, unusable.context)
     assert unusable.outcomes() == {mail: "label.open"}
     with unusable.store.engine.connect() as db:
         assert db.execute(select(decisions)).one().changed["removed"] == ["INBOX"]

@@ -10,12 +10,12 @@ from sqlalchemy import func, select, update
 
 from domain.connections import Features, Sharing, Wishes
 from domain.events import MailAnnounced, MailboxChanged, MailFound
+from domain.label_changes import LabelChange
 from domain.locks import LockKind
 from domain.mailboxes import Grant
-from domain.sorting import LabelChange
 from handlers import matching
 from handlers.connections import connecting, disconnecting
-from handlers.sorting import labels
+from handlers.sorting.sort import sort
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import decisions, mailboxes, messages, steps
 from infra.queue import BACKLOG
@@ -151,7 +151,7 @@ def test_a_crash_after_labelling_is_told_from_the_users_hand(
         house.gmail.change_labels(UWE, [message_id], **hand)
     house.let_time_pass()
     house.queue.redis.flushall()
-    labels.sort(1, house.context)
+    sort(1, house.context)
     assert house.outcomes() == {message_id: outcome}
     assert house.labels(message_id) & {OPEN, "Customers"} == label
 

@@ -116,8 +116,8 @@ def test_any_message_is_read_or_tried_again(answer: Answer) -> None:
 @pytest.mark.rule("E102")
 @fuzz
 @given(damaged({name: MAIL[name] for name in ("id", "threadId", "labelIds")}))
-def test_any_place_is_read_as_texts_or_tried_again(answer: Answer) -> None:
-    found = responses.place("18c0ffee", answer)
+def test_any_labelled_mail_is_read_as_texts_or_tried_again(answer: Answer) -> None:
+    found = responses.labelled_mail("18c0ffee", answer)
     if isinstance(found, TryAgain):
         assert not found.whole_mailbox
     else:

@@ -11,10 +11,10 @@ import pytest
 from googleapiclient.http import BatchHttpRequest
 
 from domain.errors import CursorExpired, GiveUp, NoPush
+from domain.label_changes import LabelledMail
 from domain.mail.folders import Folder
 from domain.mail.messages import Fetched, Part
 from domain.mailboxes import Change, ChangeKind, Grant
-from domain.sorting import Place
 from handlers.ports import providers
 from infra.gmail import NEW_COSTS, OLD_COSTS, REMOTE_CALLS, Gmail, GmailMailbox
 from infra.gmail.api import api_at
@@ -195,9 +195,12 @@ def test_at_most_25_messages_share_a_request(
 def test_labels_can_be_looked_at_again(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
     one, two = control.deliver(address, RAW).id, control.deliver(address, RAW, labels=[]).id
     labels = frozenset({"INBOX", "UNREAD"})
-    places = {one: Place(labels, one), two: Place(frozenset(), two)}
-    assert mailbox.labels_of([one, "18a", two]) == places | {"18a": None}
-    assert mailbox.labels_of([one]) == {one: Place(labels, one)}
+    mails = {
+        one: LabelledMail(Folder.INBOX, labels, one),
+        two: LabelledMail(Folder.OTHER, frozenset(), two),
+    }
+    assert mailbox.labels_of([one, "18a", two]) == mails | {"18a": None}
+    assert mailbox.labels_of([one]) == {one: mails[one]}
     assert_counted(mailbox, control, address)
 
 

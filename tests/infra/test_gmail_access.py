@@ -84,7 +84,7 @@ def test_no_secret_shows(mailbox: GmailMailbox, grant: Grant) -> None:
 
 DYING = """
 import sys
-from domain.sorting import LabelChange
+from domain.label_changes import LabelChange
 from infra.gmail import Gmail, GoogleGrant
 url, message_id, *grant = sys.argv[1:]
 mailbox = Gmail(url).open(GoogleGrant(*grant).written())

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from domain.errors import AccessRevoked, CursorExpired, NotAsked, TryAgain
+from domain.label_changes import LabelChange, LabelledMail
+from domain.label_names import LABEL_NAMES
 from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
 from domain.mailboxes import Change, Grant
-from domain.sorting import LABEL_NAMES, LabelChange, Place
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer, Mail
 from infra.local.ports import wait_until
@@ -214,7 +215,7 @@ def test_a_trickle_that_no_single_read_s_patience_ends_is_cut(
 EACH: Mapping[str, tuple[type, Callable[[GmailMailbox, list[str]], Mapping[str, object]]]] = {
     "headers": (Fetched, lambda mailbox, ids: mailbox.fetch(ids)),
     "previews": (MailContent, lambda mailbox, ids: mailbox.previews(ids)),
-    "labels": (Place, lambda mailbox, ids: mailbox.labels_of(ids)),
+    "labels": (LabelledMail, lambda mailbox, ids: mailbox.labels_of(ids)),
     "modify": (str, lambda mailbox, ids: mailbox.change_in_threads(dict.fromkeys(ids, STAR))),
     "batchModify": (type(None), lambda mailbox, ids: mailbox.change_labels(dict.fromkeys(ids, STAR))),
 }
@@ -252,7 +253,7 @@ def test_after_two_that_hang_no_more_are_asked_for_in_the_batches_that_follow_ei
     for bad in (ids[1], ids[3], ids[27]):
         control.fault("cut", mailbox=address, message_id=bad)
     found = hasty.labels_of(ids)
-    assert [type(found[one]) for one in ids[:3:2]] == [Place, Place]
+    assert [type(found[one]) for one in ids[:3:2]] == [LabelledMail, LabelledMail]
     assert {type(found[one]) for one in ids[4:]} == {NotAsked}
 
 

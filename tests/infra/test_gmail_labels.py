@@ -5,9 +5,11 @@ from threading import Barrier
 
 import pytest
 
+from domain.crm.categories import Category
 from domain.errors import GiveUp, LabelRefused, LabelUnknown, TryAgain
+from domain.label_changes import LabelChange
+from domain.label_names import LABEL_NAMES
 from domain.mailboxes import Grant
-from domain.sorting import LABEL_NAMES, Category, LabelChange
 from infra.gmail import Gmail, GmailMailbox
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.control.client import Mail
@@ -16,7 +18,7 @@ from tests.providers import granted
 
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n"
 STAR = LabelChange(frozenset({"STARRED"}), frozenset())
-ARCHIVE = LabelChange(frozenset({"STARRED"}), frozenset({"INBOX"}))
+ARCHIVE = LabelChange(frozenset({"STARRED"}), frozenset(), leave_inbox=True)
 UNKNOWN = LabelChange(frozenset({"Label_999"}), frozenset())
 
 

@@ -12,10 +12,12 @@ from typing import Any, cast
 
 import pytest
 
+from domain.crm.categories import Category
 from domain.errors import TryAgain
+from domain.label_changes import LabelChange
+from domain.label_names import LABEL_NAMES
 from domain.mail.messages import Fetched
 from domain.mailboxes import ChangeKind
-from domain.sorting import LABEL_NAMES, Category, LabelChange
 from infra.gmail import Gmail, GmailMailbox, GoogleGrant
 
 Answer = bytes | Callable[[bytes], bytes]

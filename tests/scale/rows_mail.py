@@ -9,13 +9,14 @@ from statistics import median
 
 from sqlalchemy import text
 
+from domain.crm.categories import Category, ContactCategory
 from domain.crm.contacts import Kind, MatchedBy
 from domain.crm.merges import Merge
 from domain.crm.records import ContactRecord
+from domain.label_changes import LabelChange
 from domain.ledger import Claim, Cost, Link, Planned, State, Step
 from domain.mailboxes import Found
 from domain.outcomes import Outcome
-from domain.sorting import Category, LabelChange, Sorted
 from infra.db.migrate import migrate
 from infra.db.store import Store
 from infra.local.postgres import fresh_database
@@ -131,7 +132,7 @@ def _claimed(store: Store, contact_id: str, wanted: Category) -> Claim:
     with store.begin("scale.link") as tx:
         tx.decisions.link(HERE, [(message_id, HERE, _link(contact_id), None)], KEPT)
         claim = Claim(message_id, HERE, 1)
-        tx.decisions.intend({claim: Sorted(wanted, None)})
+        tx.decisions.intend({claim: ContactCategory(wanted, None)})
     return claim
 
 
@@ -174,13 +175,13 @@ def way_of_mail(store: Store, message_ids: Sequence[str], contact_id: str) -> No
     with store.begin("scale.intend") as tx:
         claims = tx.ledger.claim(HERE, Step.SORT, 1_000, "me", 60, [HERE])
         tx.of(LOCATION).sorting.sortable(claims)
-        tx.decisions.intend(dict.fromkeys(claims, Sorted(Category.OPEN, None)))
+        tx.decisions.intend(dict.fromkeys(claims, ContactCategory(Category.OPEN, None)))
         tx.of(LOCATION).sorting.labelled_before(claims)
     with store.begin("scale.sorted") as tx:
         tx.ledger.held(HERE, Step.SORT, claims, "me")
         outcomes = dict.fromkeys(claims, Outcome.LABEL_OPEN)
         tx.ledger.finish(HERE, Step.SORT, outcomes, "me", cost)
-        change = LabelChange(frozenset({"Label_2"}), frozenset({"INBOX"}))
+        change = LabelChange(frozenset({"Label_2"}), frozenset(), leave_inbox=True)
         tx.decisions.conclude(outcomes, dict.fromkeys(claims, change))
     if len(claims) != len(message_ids):
         raise AssertionError(f"{len(claims)} of {len(message_ids)} mails went all the way")

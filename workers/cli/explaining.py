@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain import explanations
+from domain.crm.categories import Category
 from domain.gates import GATES
+from domain.label_changes import LabelChange
 from domain.ledger import State, Step
 from domain.message_records import ConnectionDecision, MessageRecord, SeenNow, StepRecord
-from domain.sorting import Category
 from handlers.reports import Explained
 from workers.cli.terminal.times import timestamp
 
@@ -98,8 +99,7 @@ def _decision_as_json(one: Explained, decided: ConnectionDecision) -> dict[str, 
         "category": decided.category and decided.category.value,
         "deal": deal and {"deal_id": deal.id, "contact_id": deal.contact_id},
         "notification_id": decided.notification_id,
-        "label_change": change
-        and {"added_label_ids": sorted(change.add), "removed_label_ids": sorted(change.remove)},
+        "label_change": change and _change_as_json(change),
         "label_change_in_words": explanations.changes(change, trail.label_names),
         "undone_at": timestamp(decided.undone_at),
         "dry_run": decided.dry_run,
@@ -113,6 +113,15 @@ def _decision_as_json(one: Explained, decided: ConnectionDecision) -> dict[str, 
             for one in decided.outdated
         ],
         "now": seen and _seen_as_json(decided, seen),
+    }
+
+
+def _change_as_json(change: LabelChange) -> dict[str, list[str]]:
+    """By the provider's ids, the Inbox among them."""
+    inbox = ["INBOX"] if change.leave_inbox else []
+    return {
+        "added_label_ids": sorted(change.add),
+        "removed_label_ids": sorted([*change.remove, *inbox]),
     }
 
 

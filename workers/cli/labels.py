@@ -10,9 +10,10 @@ import typer
 
 from domain.connections import MailboxState
 from domain.errors import GiveUp, Refused, TryAgain
-from domain.sorting import Left
+from domain.label_changes import LeftBecause
+from domain.undoing import Undone
 from handlers.operations import NO_MAILBOX
-from handlers.sorting.undo import Busy, Undoing, Undone, labelled
+from handlers.sorting.undo import Busy, Undoing, sorted_mailboxes
 from workers.cli.terminal.arguments import mailbox_address
 from workers.cli.terminal.opening import open_app
 from workers.cli.terminal.output import Json, fail, say, show_json
@@ -20,11 +21,11 @@ from workers.cli.terminal.progress import bar
 from workers.cli.terminal.times import moment
 
 WORDS = {
-    Left.LABEL_GONE: "our label is gone",
-    Left.OTHER_LABEL: "another CRM label is on it",
-    Left.IN_INBOX: "it is back in the Inbox",
-    Left.SPAM_OR_TRASH: "it is in Spam or Trash",
-    Left.GONE: "Gmail has it no more",
+    LeftBecause.LABEL_GONE: "our label is gone",
+    LeftBecause.OTHER_LABEL: "another CRM label is on it",
+    LeftBecause.IN_INBOX: "it is back in the Inbox",
+    LeftBecause.SPAM_OR_TRASH: "it is in Spam or Trash",
+    LeftBecause.GONE: "Gmail has it no more",
 }
 """Why a mail is left as it is."""
 
@@ -65,7 +66,11 @@ def undo(
         start = moment(since, tx.now())
         if address and tx.mailboxes.id_of(address) is None:
             fail(NO_MAILBOX, code=2)
-    found = [(box, number) for box, number in labelled(start, app.context) if address in (None, box.address)]
+    found = [
+        (box, number)
+        for box, number in sorted_mailboxes(start, app.context)
+        if address in (None, box.address)
+    ]
     total = sum(number for _, number in found)
     if not (yes or dry_run or not total):
         _ask(total, sum(number > 0 for _, number in found), as_json=as_json)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from email.header import Header
 from itertools import count
 
-from domain.sorting import LABEL_NAMES, Category
+from domain.crm.categories import Category
+from domain.label_names import LABEL_NAMES
 from workers.demo.canary import Canaries
 from workers.demo.people import BY_ID, UWE
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from domain.sorting import LABEL_NAMES, ByCategory, Category
+from domain.crm.categories import ByCategory, Category
+from domain.label_names import LABEL_NAMES
 from infra.db.tables.mail import mailboxes
 
 

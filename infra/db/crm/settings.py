@@ -6,7 +6,7 @@ from domain.connections import Sharing
 from domain.crm.deals import DealCategory
 from domain.crm.locations import LOCATION_SETTINGS, Location, LocationSettings
 from domain.crm.organisations import Organisation, SharingPolicy, exclusions
-from domain.sorting import LABEL_NAMES
+from domain.label_names import LABEL_NAMES
 from infra.db.sql import upsert
 from infra.db.tables.mail import location_settings, settings
 

@@ -13,10 +13,13 @@ from sqlalchemy import (
     update,
 )
 
+from domain.crm.categories import ContactCategory
+from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, State, Step
 from domain.outcomes import Outcome, final
 from domain.retention import ENDED, Data
-from domain.sorting import LabelChange, Labelled, Sorted
+from domain.sorting import SortedMail
+from infra.db.mail import label_changes
 from infra.db.mail.details import only
 from infra.db.mail.kept import DECISIONS
 from infra.db.mail.replacements import OF, TOUCHED, ReplacementRepository, link, of_claims
@@ -71,8 +74,8 @@ class DecisionRepository(ReplacementRepository):
             for row in self._db.execute(_LINKS, these)
         }
 
-    def intend(self, intents: Mapping[Claim, Sorted]) -> None:
-        alike: dict[Sorted, list[Claim]] = {}
+    def intend(self, intents: Mapping[Claim, ContactCategory]) -> None:
+        alike: dict[ContactCategory, list[Claim]] = {}
         for claim, intent in intents.items():
             alike.setdefault(intent, []).append(claim)
         for intent, claims in alike.items():
@@ -90,7 +93,7 @@ class DecisionRepository(ReplacementRepository):
             if outcome in (Outcome.LABEL_NONE, Outcome.LABEL_OFF):
                 values |= {"category": None, "deal_id": None}  # an intent that came to nothing
             if change:
-                values["changed"] = {"added": sorted(change.add), "removed": sorted(change.remove)}
+                values["changed"] = label_changes.to_json(change)
             for these in of_claims(claims):
                 self._db.execute(_CHANGED if change else _THESE, these | values)
 
@@ -100,7 +103,7 @@ class DecisionRepository(ReplacementRepository):
 
     def labelled_since(
         self, mailbox_id: int, since: datetime, after: str, limit: int
-    ) -> tuple[Labelled, ...]:
+    ) -> tuple[SortedMail, ...]:
         rows = self._db.execute(
             select(decisions.c.message_id, decisions.c.connection_id, decisions.c.changed)
             .where(
@@ -112,16 +115,12 @@ class DecisionRepository(ReplacementRepository):
             .limit(limit)
         )
         return tuple(
-            Labelled(
-                row.message_id,
-                row.connection_id,
-                LabelChange(frozenset(row.changed["added"]), frozenset(row.changed["removed"])),
-            )
+            SortedMail(row.message_id, row.connection_id, label_changes.from_json(row.changed))
             for row in rows
         )
 
-    def undone(self, labelled: Collection[Labelled]) -> None:
-        for these in of_claims([Claim(one.message_id, one.connection_id, 0) for one in labelled]):
+    def undone(self, restored: Collection[SortedMail]) -> None:
+        for these in of_claims([Claim(one.message_id, one.connection_id, 0) for one in restored]):
             self._db.execute(_THESE.values(undone_at=NOW), these)
 
     def _add(self, kept: Collection[Data], rows: Sequence[Mapping[str, Any]]) -> None:

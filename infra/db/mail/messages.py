@@ -19,10 +19,10 @@ from sqlalchemy import (
     update,
 )
 
+from domain.crm.categories import Category, category_of
 from domain.ledger import Planned, State, Step
 from domain.mailboxes import Found, Touch, is_ours
 from domain.outcomes import PROVISIONAL, Outcome
-from domain.sorting import Category, category_of
 from infra.db.ledger.claims import STEPS
 from infra.db.ledger.steps import LedgerRepository
 from infra.db.mail.decisions import DecisionRepository

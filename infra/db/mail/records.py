@@ -1,10 +1,10 @@
 """What the ledger holds of one mail, in every mailbox that has one of its id: what `explain` tells."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, select, union
 
+from domain.crm.categories import ByCategory, Category
 from domain.crm.contacts import Kind, MatchedBy
 from domain.crm.deals import Deal, DealCategory
 from domain.crm.locations import Location
@@ -12,11 +12,11 @@ from domain.ledger import Step
 from domain.mail.addresses import loose
 from domain.message_records import ConnectionDecision, DecidingDeal, MessageRecord, Person, StepRecord
 from domain.outcomes import Outcome
-from domain.sorting import ByCategory, Category, LabelChange
 from infra.db.connections.crm_labels import called
 from infra.db.crm.merges import is_merge_of, person_of, whose
 from infra.db.crm.outdated import OutdatedRepository
 from infra.db.crm.settings import SettingRepository
+from infra.db.mail import label_changes
 from infra.db.mail.entries import step_taken
 from infra.db.mail.kept import DECISIONS, messages_of, steps_of
 from infra.db.tables.mail import (
@@ -146,7 +146,7 @@ def _read(db: Connection, location: Location, row: Row[Any]) -> ConnectionDecisi
         received_at=row.received_at,
         category=Category(row.category) if row.category else None,
         deal=_deal(db, location, row) if row.deal_id else None,
-        changed=_change(row.changed),
+        changed=label_changes.from_json(row.changed) if row.changed else None,
         notification_id=row.notification_id,
         undone_at=row.undone_at,
         sorting_trouble=row.sorting_trouble,
@@ -177,7 +177,3 @@ def _deal(db: Connection, location: Location, row: Row[Any]) -> DecidingDeal:
     ).first()
     now = Deal(deal.id, DealCategory(deal.category), deal.closing_date) if deal else None
     return DecidingDeal(row.deal_id, on_it, now)
-
-
-def _change(found: Mapping[str, list[str]] | None) -> LabelChange | None:
-    return LabelChange(frozenset(found["added"]), frozenset(found["removed"])) if found else None

@@ -21,10 +21,12 @@ from sqlalchemy import (
     update,
 )
 
+from domain.crm.categories import Category, ContactCategory
 from domain.crm.locations import Location
+from domain.label_names import LABEL_NAMES
 from domain.ledger import Claim, Link, Sortable
 from domain.outcomes import Outcome
-from domain.sorting import LABEL_NAMES, Category, Earlier, Replacing, Sorted
+from domain.sorting import ConnectionContact, EarlierLabel, Replacement
 from infra.db.crm.merges import is_merge_of, same_as, whose
 from infra.db.ledger.statements import by_connection
 from infra.db.sql import there_is
@@ -61,42 +63,45 @@ class SortingRepository:
 
     def labelled_before(
         self, claims: Collection[Claim]
-    ) -> tuple[Mapping[tuple[int, str], frozenset[Earlier]], tuple[Replacing, ...]]:
-        earlier: dict[tuple[int, str], frozenset[Earlier]] = {}
-        halves: list[Replacing] = []
+    ) -> tuple[Mapping[ConnectionContact, frozenset[EarlierLabel]], tuple[Replacement, ...]]:
+        earlier: dict[ConnectionContact, frozenset[EarlierLabel]] = {}
+        halves: list[Replacement] = []
         for these in of_claims(claims):
             connection_id = these["of_connection"]
             for row in self._db.execute(_LABELLED_BEFORE, these | {"here": self._location.id}):
-                contact = connection_id, row.whose
+                contact = ConnectionContact(connection_id, row.whose)
                 if row.replaces is None:
-                    one = Earlier(Category(row.category), row.author)
+                    one = EarlierLabel(Category(row.category), row.author)
                     earlier[contact] = earlier.get(contact, frozenset()) | {one}
                 else:
                     was, now = Category(row.replaces), Category(row.category)
-                    halves.append(Replacing(row.message_id, *contact, was, now, bool(row.touched)))
+                    halves.append(Replacement(row.message_id, contact, was, now, bool(row.touched)))
         return earlier, tuple(halves)
 
     def replace(
-        self, connection_id: int, contact_id: str, wanted: Sorted, old: Category, message_ids: Collection[str]
-    ) -> tuple[Replacing, ...]:
+        self,
+        contact: ConnectionContact,
+        old: Category,
+        new: ContactCategory,
+        message_ids: Collection[str],
+    ) -> tuple[Replacement, ...]:
         rows = self._db.execute(
             update(decisions)
             .where(
-                decisions.c.connection_id == connection_id,
+                decisions.c.connection_id == contact.connection_id,
                 decisions.c.message_id.in_(message_ids),
-                decisions.c.contact_id.in_(same_as(self._location.id, contact_id)),
+                decisions.c.contact_id.in_(same_as(self._location.id, contact.contact_id)),
                 decisions.c.category == old.value,
                 decisions.c.changed.is_not(None),
                 decisions.c.replaces.is_(None),
                 decisions.c.undone_at.is_(None),
                 ~TOUCHED,
             )
-            .values(category=wanted.category.value, deal_id=wanted.deal_id, replaces=decisions.c.category)
+            .values(category=new.category.value, deal_id=new.deal_id, replaces=decisions.c.category)
             .returning(decisions.c.message_id, decisions.c.replaces)
         ).all()
         return tuple(
-            Replacing(row.message_id, connection_id, contact_id, Category(row.replaces), wanted.category)
-            for row in rows
+            Replacement(row.message_id, contact, Category(row.replaces), new.category) for row in rows
         )
 
 
@@ -106,7 +111,7 @@ class ReplacementRepository:
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def replaced(self, replaced: Mapping[Replacing, str]) -> None:
+    def replaced(self, replaced: Mapping[Replacement, str]) -> None:
         for one, label_id in replaced.items():
             these = _intent(one)
             changed = self._db.scalar(select(decisions.c.changed).where(*these).with_for_update())
@@ -118,8 +123,8 @@ class ReplacementRepository:
                 }
                 self._db.execute(update(decisions).where(*these).values(values))
 
-    def not_replaced(self, replacing: Collection[Replacing]) -> None:
-        for one in replacing:
+    def not_replaced(self, replacements: Collection[Replacement]) -> None:
+        for one in replacements:
             back = {"category": one.old.value, "deal_id": None, "replaces": None}
             self._db.execute(update(decisions).where(*_intent(one)).values(back))
 
@@ -136,9 +141,9 @@ def link(row: Row[Any], contact_id: str, labelled: str | None = None) -> Link:
     return Link(contact_id, row.contact_address, row.matched_by, row.author, row.received_at, *how)
 
 
-def _intent(one: Replacing) -> tuple[ColumnElement[bool], ...]:
+def _intent(one: Replacement) -> tuple[ColumnElement[bool], ...]:
     return (
-        decisions.c.connection_id == one.connection_id,
+        decisions.c.connection_id == one.contact.connection_id,
         decisions.c.message_id == one.message_id,
         decisions.c.category == one.new.value,
         decisions.c.replaces == one.old.value,

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Update, bindparam, case, delete, exists, func, select, update
 
 from domain.connections import MailboxState
+from domain.crm.categories import ByCategory, Category
 from domain.mail.addresses import loose
 from domain.mailboxes import Unwatched, Watch
-from domain.sorting import ByCategory, Category
 from domain.watches import Recall, WatchState
 from infra.db.connections import crm_labels
 from infra.db.connections.aliases import REGISTERED, counts

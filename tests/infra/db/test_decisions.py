@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import Table, insert, make_url, select
 
 from domain.connections import Mode
+from domain.crm.categories import Category, ContactCategory
 from domain.crm.contacts import MatchedBy
+from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, Planned, State, Step
 from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
-from domain.sorting import Category, LabelChange, Sorted
 from infra.db.mail.details import COLUMNS
 from infra.db.store import Store
 from infra.db.tables.mail import decisions, judged, messages, metadata, notifications, outbox, steps
@@ -169,12 +170,14 @@ def _names(table: Table) -> set[str]:
 def test_an_intent_is_kept_before_the_outcome_and_stays_beside_it(world: World) -> None:
     ann, bob, cid = (join(world, i, link()) for i in ("a", "b", "c"))
     with world.store.begin("labels.intend") as tx:
-        tx.decisions.intend({ann: Sorted(Category.CTM, "7"), bob: Sorted(Category.OPEN, "8")})
+        tx.decisions.intend(
+            {ann: ContactCategory(Category.CTM, "7"), bob: ContactCategory(Category.OPEN, "8")}
+        )
 
     assert (row_of(world, "a")["category"], row_of(world, "a")["deal_id"]) == ("CTM", "7")
     assert row_of(world, "a")["outcome"] is None
 
-    change = LabelChange(frozenset({"Label_1"}), frozenset({"Label_3", "INBOX"}))
+    change = LabelChange(frozenset({"Label_1"}), frozenset({"Label_3"}), leave_inbox=True)
     with world.store.begin("labels.record") as tx:
         outcomes = {ann: Outcome.LABEL_CTM, bob: Outcome.LABEL_USER_CHOICE, cid: Outcome.LABEL_NONE}
         tx.decisions.conclude(outcomes, {ann: change})
@@ -304,7 +307,7 @@ def test_purged_decisions_leave_nothing_of_the_author(world: World) -> None:
     unlabelled = join(world, "unlabelled", link())
     skip(world, skipped=Outcome.SKIP_SELF)
     with world.store.begin("labels.record") as tx:
-        tx.decisions.intend({labelled: Sorted(Category.OPEN, "8")})
+        tx.decisions.intend({labelled: ContactCategory(Category.OPEN, "8")})
         tx.decisions.conclude({labelled: Outcome.LABEL_OPEN, unlabelled: Outcome.LABEL_NONE}, {})
 
     with world.store.begin("sweep.purge") as tx:

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select, text
 
+from domain.crm.categories import Category, ContactCategory
 from domain.ledger import SLICE, TRIES, Claim, Cost, Planned, State, Step
 from domain.mailboxes import Cursors, Found, Touch
 from domain.outcomes import Outcome
-from domain.sorting import Category, Sorted
 from infra.db.store import Store
 from infra.db.tables.mail import decisions, messages, notifications, steps
 from tests.worlds import (
@@ -528,7 +528,7 @@ def test_a_label_change_that_equals_our_intent_is_ours(
     arrive(world, "a", "b")
     match(world, "a", "b", steps=[Planned(Step.SORT, State.WAITING)])
     with world.store.begin("labels.intend") as tx:
-        tx.decisions.intend({Claim("a", world.connection_id, 1): Sorted(Category.OPEN, "deal 1")})
+        tx.decisions.intend({Claim("a", world.connection_id, 1): ContactCategory(Category.OPEN, "deal 1")})
 
     record(world, Found((), (), (), (), (Touch("a", label_id, added),)))
 
@@ -614,7 +614,7 @@ def _label(world: World, message_id: str) -> None:
     match(world, message_id, steps=[Planned(Step.SORT, State.WAITING)])
     mine = claim(world, step=Step.SORT)
     with world.store.begin("labels.record") as tx:
-        tx.decisions.intend({one: Sorted(Category.OPEN, "deal 1") for one in mine})
+        tx.decisions.intend({one: ContactCategory(Category.OPEN, "deal 1") for one in mine})
         tx.decisions.conclude(dict.fromkeys(mine, Outcome.LABEL_OPEN), {})
         tx.ledger.finish(world.mailbox_id, Step.SORT, dict.fromkeys(mine, Outcome.LABEL_OPEN), "me", {})
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from domain.connections import MailboxState
+from domain.crm.categories import Category
 from domain.mailboxes import Cursors, Watch
-from domain.sorting import Category
 from domain.watches import Ended, Recall
 from infra.db.store import Store, Transaction
 from infra.db.tables.mail import mailboxes

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, event, insert, select, text, update
 
+from domain.crm.categories import Category, ContactCategory
 from domain.crm.contacts import Kind
 from domain.crm.deals import DealCategory
 from domain.crm.merges import Merge
@@ -16,7 +17,7 @@ from domain.crm.organisations import SharingPolicy
 from domain.crm.records import Change, ContactRecord, DealRecord, Record, Records
 from domain.ledger import Claim
 from domain.retention import After
-from domain.sorting import Category, Earlier, Sorted
+from domain.sorting import ConnectionContact, EarlierLabel
 from infra.db.store import Store, Transaction
 from infra.db.tables.mail import contacts, crm_versions, decisions, merges, messages, notifications
 from tests.infra.db.test_plans import _plans, _read_whole
@@ -44,7 +45,10 @@ SORTING: dict[str, Callable[[Transaction], object]] = {
     "what may be sorted": lambda tx: tx.of(HERE).sorting.sortable([LAST]),
     "what has a label": lambda tx: tx.of(HERE).sorting.labelled_before([LAST]),
     "another label": lambda tx: tx.of(HERE).sorting.replace(
-        1, "c0", Sorted(Category.CUSTOMER, None), Category.OPEN, ["m1", "m100"]
+        ConnectionContact(1, "c0"),
+        Category.OPEN,
+        ContactCategory(Category.CUSTOMER, None),
+        ["m1", "m100"],
     ),
 }
 
@@ -111,14 +115,15 @@ def test_however_much_mail_a_merged_contact_has_it_is_found_by_its_key_or_its_la
 
 @pytest.mark.rule("E47", "E71")
 def test_mail_of_all_merged_records_is_that_of_the_survivor(full: Store) -> None:
+    contact = ConnectionContact(1, "c0")
     with full.begin("tests.look") as tx:
         earlier, halves = tx.of(HERE).sorting.labelled_before([LAST])
         assert halves == ()
-        found = frozenset(Earlier(Category.OPEN, f"c{n}@example.com") for n in range(100, MANY, 100))
-        assert earlier == {(1, "c0"): found}
-        wanted = Sorted(Category.CUSTOMER, None)
-        replaced = tx.of(HERE).sorting.replace(1, "c0", wanted, Category.OPEN, ["m1", "m100", "m200"])
-        assert {(one.message_id, one.contact_id) for one in replaced} == {("m100", "c0"), ("m200", "c0")}
+        found = frozenset(EarlierLabel(Category.OPEN, f"c{n}@example.com") for n in range(100, MANY, 100))
+        assert earlier == {contact: found}
+        wanted = ContactCategory(Category.CUSTOMER, None)
+        replaced = tx.of(HERE).sorting.replace(contact, Category.OPEN, wanted, ["m1", "m100", "m200"])
+        assert {(one.message_id, one.contact) for one in replaced} == {("m100", contact), ("m200", contact)}
         _, halves = tx.of(HERE).sorting.labelled_before([LAST])
         assert set(halves) == set(replaced)
 

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
+from domain.crm.categories import Category, contact_category
 from domain.crm.deals import Deal, DealCategory
-from domain.sorting import Category, category
 from workers.demo.people import BY_ID, deals
 
 EXPECTED = {
@@ -38,7 +38,7 @@ EXPECTED = {
 )  # fmt: skip
 def test_categories_on_any_day(today: date) -> None:
     found = {
-        who: category(
+        who: contact_category(
             [
                 Deal(str(n), DealCategory(deal.category or "OPEN"), deal.closing)
                 for n, deal in enumerate(deals(today))

@@ -6,9 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.label_changes import (
+    LabelChange,
+    LabelledMail,
+    LeftBecause,
+    replacing_change,
+    restoring_change,
+    sorting_change,
+)
 from domain.mail.folders import Folder
 from domain.mail.messages import MailClass, Message
-from domain.sorting import LabelChange, Left, change, replacement, restoration, sortable
+from domain.sorting import sortable
 
 CTM, OPENED, CUSTOMER = "Label_1", "Label_2", "Label_3"
 CRM = frozenset({CTM, OPENED, CUSTOMER})
@@ -54,17 +62,31 @@ CHANGES = [
 ]
 
 
+FOLDERS = {"INBOX": Folder.INBOX, "SPAM": Folder.SPAM, "TRASH": Folder.TRASH, "DRAFT": Folder.DRAFTS}
+
+
+def shown(words: str) -> LabelledMail:
+    """A mail by its labels and its folder."""
+    labels = frozenset(words.split())
+    folder = next((FOLDERS[word] for word in labels & FOLDERS.keys()), Folder.OTHER)
+    return LabelledMail(folder, labels - FOLDERS.keys(), "thread")
+
+
 def spelled(found: LabelChange | None) -> str | None:
     """ "+added -removed", so that a row of the table is one line."""
     if found is None:
         return None
-    return " ".join([*(f"+{one}" for one in sorted(found.add)), *(f"-{one}" for one in sorted(found.remove))])
+    added = [*(["INBOX"] if found.to_inbox else []), *sorted(found.add)]
+    removed = [*(["INBOX"] if found.leave_inbox else []), *sorted(found.remove)]
+    return " ".join([*(f"+{one}" for one in added), *(f"-{one}" for one in removed)])
 
 
 @pytest.mark.rule("D10")
 @pytest.mark.parametrize(("labels", "ours", "expected"), CHANGES)
 def test_change(labels: str, ours: str, expected: str | None) -> None:
-    assert spelled(change(frozenset(labels.split()), OPENED, CRM, frozenset(ours.split()))) == expected
+    mail = shown(labels)
+    found = sorting_change(mail.folder, mail.label_ids, OPENED, CRM, frozenset(ours.split()))
+    assert spelled(found) == expected
 
 
 @pytest.mark.rule("D10", "D10-5", "E47")
@@ -81,7 +103,9 @@ def test_change(labels: str, ours: str, expected: str | None) -> None:
     ],
 )
 def test_replacement_on_an_earlier_mail(labels: str, ours: str, expected: str | None) -> None:
-    assert spelled(replacement(frozenset(labels.split()), OPENED, CRM, frozenset(ours.split()))) == expected
+    mail = shown(labels)
+    found = replacing_change(mail.folder, mail.label_ids, OPENED, CRM, frozenset(ours.split()))
+    assert spelled(found) == expected
 
 
 @pytest.mark.rule("D10", "E58", "E59", "E60", "I6")
@@ -95,42 +119,44 @@ def test_replacement_on_an_earlier_mail(labels: str, ours: str, expected: str | 
         ),
         pytest.param("INBOX", "+Label_2 -INBOX", "", id="restored already"),
         pytest.param("Label_9", "+Label_2", "", id="restored already, filed"),
-        pytest.param("UNREAD", "+Label_2 -INBOX", Left.LABEL_GONE, id="the user took our label off"),
-        pytest.param("INBOX Label_2", "+Label_2 -INBOX", Left.IN_INBOX, id="he moved it back"),
-        pytest.param("Label_1 Label_2", "+Label_2 -INBOX", Left.OTHER_LABEL, id="he added another"),
-        pytest.param("INBOX Label_3", "+Label_2 -INBOX", Left.OTHER_LABEL, id="he chose another"),
-        pytest.param("TRASH Label_2", "+Label_2 -INBOX", Left.SPAM_OR_TRASH, id="in the trash"),
-        pytest.param("SPAM", "+Label_2 -INBOX", Left.SPAM_OR_TRASH, id="in spam"),
+        pytest.param("UNREAD", "+Label_2 -INBOX", LeftBecause.LABEL_GONE, id="the user took our label off"),
+        pytest.param("INBOX Label_2", "+Label_2 -INBOX", LeftBecause.IN_INBOX, id="he moved it back"),
+        pytest.param("Label_1 Label_2", "+Label_2 -INBOX", LeftBecause.OTHER_LABEL, id="he added another"),
+        pytest.param("INBOX Label_3", "+Label_2 -INBOX", LeftBecause.OTHER_LABEL, id="he chose another"),
+        pytest.param("TRASH Label_2", "+Label_2 -INBOX", LeftBecause.SPAM_OR_TRASH, id="in the trash"),
+        pytest.param("SPAM", "+Label_2 -INBOX", LeftBecause.SPAM_OR_TRASH, id="in spam"),
     ],
 )
 def test_what_undoes_a_change(labels: str, made: str, expected: str) -> None:
     signs = made.split()
     change = LabelChange(
         frozenset(one[1:] for one in signs if one[0] == "+"),
-        frozenset(one[1:] for one in signs if one[0] == "-"),
+        frozenset(one[1:] for one in signs if one[0] == "-") - {"INBOX"},
+        leave_inbox="-INBOX" in signs,
     )
-    found = restoration(frozenset(labels.split()), change, CRM)
-    assert (found if isinstance(found, Left) else spelled(found)) == expected
+    found = restoring_change(shown(labels), change, CRM)
+    assert (found if isinstance(found, LeftBecause) else spelled(found)) == expected
 
 
-LABEL_IDS = st.frozensets(st.sampled_from([CTM, OPENED, CUSTOMER, "INBOX", "UNREAD", "Label_9"]))
+LABEL_IDS = st.frozensets(st.sampled_from([CTM, OPENED, CUSTOMER, "UNREAD", "Label_9"]))
 
 
 @pytest.mark.rule("D10", "Z35", "Z34")
 @given(
     LABEL_IDS,
+    st.booleans(),
     st.sampled_from([CTM, OPENED, CUSTOMER]),
     st.frozensets(st.sampled_from([CTM, OPENED, CUSTOMER])),
 )
 def test_a_sorted_mail_has_one_crm_label_and_all_of_the_users(
-    labels: frozenset[str], own: str, ours: frozenset[str]
+    labels: frozenset[str], in_inbox: bool, own: str, ours: frozenset[str]
 ) -> None:
-    found = change(labels, own, CRM, ours)
+    found = sorting_change(Folder.INBOX if in_inbox else Folder.OTHER, labels, own, CRM, ours)
     if found is not None:
         after = (labels | found.add) - found.remove
         assert after & CRM == {own}
-        assert "INBOX" not in after
-        assert labels - CRM - {"INBOX"} == after - CRM
+        assert (found.leave_inbox, found.to_inbox) == (in_inbox, False)
+        assert labels - CRM == after - CRM
 
 
 def mail_of(mail_class: MailClass) -> Message:
