@@ -42,11 +42,9 @@ NAMING_A_PROVIDER = {
     "domain/mail/authors.py": 2,  # E100: the header X-Google-Group-Id
     "domain/mail/composition.py": 2,
     "domain/mail/public_mail.py": 3,  # E18: public mail services
-    "domain/pushes.py": 4,
     "domain/reports.py": 4,
     "domain/watches.py": 3,
     "handlers/crm/closing.py": 2,
-    "handlers/mailboxes/pushes.py": 1,
     "handlers/operations.py": 1,
     "handlers/ports/connections.py": 5,
     "handlers/ports/queue.py": 1,

@@ -64,7 +64,7 @@ def make_world(
 ) -> World:
     """One user's mailbox, connected and watched, with MailMagnet on and its cursor at "100"."""
     with store.begin("tests.world") as tx:
-        mailbox_id = tx.mailboxes.add(address)
+        mailbox_id = tx.mailboxes.add("gmail", address, address)
         tx.mailboxes.keep_own_addresses(mailbox_id, [address])
         tx.mailboxes.keep_labels(mailbox_id, LABELS, LABEL_NAMES)
         tx.mailboxes.start_watch(mailbox_id, Watch("100", START + timedelta(days=7), START), 86_400)

@@ -1,4 +1,4 @@
-"""The dispatcher process: Pub/Sub in, one catch_up per mailbox out. It never calls Gmail."""
+"""The dispatcher process: Pub/Sub in, one catch_up per mailbox out. It calls no provider."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from domain.errors import DatabaseAway
 from handlers.mailboxes import pushes
+from infra.gmail.pushes import pushed_key
 from infra.pubsub import StreamLost, Subscription, Unready
 from workers import process
 from workers.bootstrap import App
@@ -46,7 +47,7 @@ def pull(app: App, stands: Callable[[], object] = lambda: None) -> None:
 
 def _take(data: bytes, app: App) -> None:
     try:
-        pushes.take(data, app.context)
+        pushes.take(data, "gmail", pushed_key, app.context)
     except (RedisError, DatabaseAway) as error:
         log.warning("push.returned", error=type(error).__name__)
         raise Unready from None

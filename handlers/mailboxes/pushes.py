@@ -1,23 +1,27 @@
-"""The dispatcher's reaction to one Pub/Sub message: mark the mailbox and wake one catch_up (W1)."""
+"""The dispatcher's reaction to one push: mark the mailbox and wake one catch_up (W1)."""
+
+from collections.abc import Callable
 
 import structlog
 
 from domain.events import MailboxChanged
 from domain.locks import LockKind
-from domain.pushes import pushed_address
 from handlers.context import Context
 
 log = structlog.get_logger()
 
 
-def take(data: bytes, context: Context) -> None:
-    """Malformed, foreign and forged messages, and those for mailboxes we do not know, are logged and no more."""
-    address = pushed_address(data)
-    if address is None:
+def take(data: bytes, provider: str, decode: Callable[[bytes], str | None], context: Context) -> None:
+    """`decode` finds in what a provider has pushed the key by which it knows the mailbox; None for anything else.
+
+    Malformed, foreign and forged messages, and those for mailboxes we do not know, are logged and no more.
+    """
+    key = decode(data)
+    if key is None:
         log.warning("push.rejected", reason="malformed", size=len(data))
         return
     with context.store.begin("pushes.look") as tx:
-        mailbox_id = tx.mailboxes.pushed(address)
+        mailbox_id = tx.mailboxes.pushed(provider, key)
     if mailbox_id is None:
         log.warning("push.rejected", reason="unknown_mailbox", size=len(data))
         return

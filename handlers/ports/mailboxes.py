@@ -53,20 +53,23 @@ class MailboxRepository(Protocol):
         """Who changes several in one transaction takes them in order, as all do."""
 
     def rename(self, mailbox_id: int, address: str) -> bool:
-        """The account's administrator has given it another primary address; the former one stays its own (E99).
+        """The account's administrator has given it another primary address; the former one stays its own (E99). Where
+        the provider knew it by the former one, it knows it by the new one.
 
         False when the address is another mailbox's with us.
         """
 
-    def add(self, address: str, paused_at: datetime | None = None) -> int:
-        """The mailbox of this address, made when there is none, and then paused if one of before was."""
+    def add(self, provider: str, key: str, address: str, paused_at: datetime | None = None) -> int:
+        """The mailbox that the provider knows by this key, made when there is none, and then with this address, paused
+        if one of before was."""
 
     def id_of(self, address: str) -> int | None:
         """The mailbox of this primary address, in its exact form."""
 
-    def pushed(self, address: str) -> int | None:
-        """A push has just named this mailbox; returns its id, None when we do not watch it. Who has the row is not
-        waited for, as the pushes of other mailboxes would wait too: `pushed_at` comes with the next one."""
+    def pushed(self, provider: str, key: str) -> int | None:
+        """The provider has just pushed for the mailbox that it knows by this key; returns its id, None when we do not
+        watch it. A row that is locked is not waited for, as the pushes of other mailboxes would wait too: `pushed_at`
+        comes with the next one."""
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
         """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made

@@ -17,9 +17,6 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-PROVIDER = "gmail"
-"""Whose the mailboxes of all rows are."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

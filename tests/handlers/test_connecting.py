@@ -48,7 +48,7 @@ def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, secon
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
             tx.mailboxes.reserve(UWE)
-            connect(tx, tx.mailboxes.add(UWE), "uwe")
+            connect(tx, tx.mailboxes.add("gmail", UWE, UWE), "uwe")
             other = thread.submit(
                 connecting.save,
                 "carla",
@@ -72,7 +72,7 @@ def test_of_two_mailboxes_that_a_user_connects_at_once_one_is_refused(
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
             tx.of(HERE).users.reserve("uwe")
-            connect(tx, tx.mailboxes.add("other@firm.example"), "uwe")
+            connect(tx, tx.mailboxes.add("gmail", "other@firm.example", "other@firm.example"), "uwe")
             other = thread.submit(
                 connecting.save, "uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), context=context
             )

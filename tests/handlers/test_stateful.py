@@ -31,6 +31,7 @@ from infra.db.tables.mail import decisions, mailboxes, notifications, steps
 from infra.gmail import Gmail
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
+from infra.gmail.pushes import pushed_key
 from infra.local.gmail import GmailControl, GmailServer
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
@@ -177,7 +178,12 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def gmail_pushes(self) -> None:
-        pushes.take(json.dumps({"emailAddress": self.box.address, "historyId": 1}).encode(), self.context)
+        pushes.take(
+            json.dumps({"emailAddress": self.box.address, "historyId": 1}).encode(),
+            "gmail",
+            pushed_key,
+            self.context,
+        )
 
     @rule()
     def the_sweep_looks_in(self) -> None:

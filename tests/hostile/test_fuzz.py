@@ -17,7 +17,7 @@ from domain.mail.classes import MailClass, Part
 from domain.mail.folders import Folder
 from domain.mail.headers import by_name, decoded, first_word, parameter, rfc_message_ids
 from domain.mail.messages import Exclusions, Fetched, Insiders, read
-from domain.pushes import pushed_address
+from infra.gmail.pushes import pushed_key
 from tests.hostile.readings import ANN, CARLA, LIST, MALLORY, UWE
 from tests.worlds import START
 
@@ -152,7 +152,7 @@ PUSHES = st.builds(lambda address, number: {"emailAddress": address, "historyId"
 @fuzz
 @given(st.binary(max_size=60) | JSON.map(json.dumps).map(str.encode) | PUSHES.map(json.dumps).map(str.encode))
 def test_any_push_names_an_address_in_its_exact_form_or_none(data: bytes) -> None:
-    address = pushed_address(data)
+    address = pushed_key(data)
     assert address is None or canonical(address) == address
 
 
@@ -172,4 +172,4 @@ def test_any_push_names_an_address_in_its_exact_form_or_none(data: bytes) -> Non
     ],
 )
 def test_a_hostile_push_names_nobody(data: bytes) -> None:
-    assert pushed_address(data) is None
+    assert pushed_key(data) is None

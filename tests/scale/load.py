@@ -65,9 +65,17 @@ def _of_main(db: Connection, into: str, rows: str) -> str:
     there = {one["name"] for one in inspect(db).get_columns(table.strip())}
     if "gmail_id" in there:  # before migration 0007
         columns = columns.replace("message_id", "gmail_id")
-    scope = [name for name in ("organisation_id", "location_id") if name in there]
-    values = rows.replace("SELECT ", "SELECT " + "1, " * len(scope), 1)
-    return f"INSERT INTO {table} ({', '.join([*scope, columns])} {values}"
+    front = {name: value for name, value in _IN_FRONT.items() if name in there}
+    values = rows.replace("SELECT ", f"SELECT {', '.join([*front.values(), ''])}", 1)
+    return f"INSERT INTO {table} ({', '.join([*front, columns])} {values}"
+
+
+_IN_FRONT = {
+    **dict.fromkeys(("organisation_id", "location_id"), "1"),
+    "provider": "'gmail'",
+    "provider_key": "'u' || n || '@firm.example'",
+}
+"""Columns that the schema has from some migration on."""
 
 
 def count(engine: Engine) -> None:

@@ -67,7 +67,7 @@ class _Writing:
             number += 1
             began = time.monotonic()
             with self._store.begin("scale.write") as tx:
-                tx.mailboxes.pushed(f"u{number}@firm.example")
+                tx.mailboxes.pushed("gmail", f"u{number}@firm.example")
             self.slowest = max(self.slowest, time.monotonic() - began)
 
 

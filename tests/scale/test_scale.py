@@ -43,7 +43,7 @@ def test_a_loaded_database_holds_what_its_size_says_and_can_be_worked_with(place
         table.name: _count(place, table) for table in (mailboxes, contacts, messages, steps, notifications)
     }
     with place.store.begin("tests.add") as tx:
-        added = tx.mailboxes.add("another@firm.example")
+        added = tx.mailboxes.add("gmail", "another@firm.example", "another@firm.example")
         due = tx.mailboxes.redrive_syncs(10, 60)
 
     assert found == {

@@ -41,7 +41,7 @@ class Desk:
         made = self.gmail.create_mailbox(address)
         grant = granted(made)
         with self.store.begin("tests.connect") as tx:
-            mailbox_id = tx.mailboxes.add(address)
+            mailbox_id = tx.mailboxes.add("gmail", address, address)
             tx.mailboxes.keep_own_addresses(mailbox_id, [address])
             connection_id = tx.of(HERE).connections.add(user, mailbox_id, grant, sharing)
             tx.connections.change(connection_id, Features(magnet_since=tx.now()), dry_run=False)

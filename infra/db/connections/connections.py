@@ -24,7 +24,7 @@ from infra.db.connections.disconnecting import DisconnectingRepository
 from infra.db.crm.merges import is_merge_of, same_as, whose
 from infra.db.sql import chunks, insert_new
 from infra.db.tables.mail import connections, mailboxes, merges, shared_contacts, sign_ins
-from infra.db.types import PROVIDER, db_now
+from infra.db.types import db_now
 from infra.secrets import Cipher
 
 
@@ -44,7 +44,7 @@ class ConnectionRepository(DisconnectingRepository):
         return tuple(map(self._read, rows))
 
     def get(self, connection_id: int) -> Connection | None:
-        row = self._db.execute(select(connections).where(connections.c.id == connection_id)).one_or_none()
+        row = self._db.execute(_EACH.where(connections.c.id == connection_id)).one_or_none()
         return self._read(row) if row else None
 
     def of_ids(self, connection_ids: Collection[int]) -> Mapping[int, Connection]:
@@ -167,7 +167,7 @@ class ConnectionRepository(DisconnectingRepository):
         self, *where: ColumnElement[bool], locked: bool = False, limit: int | None = None
     ) -> tuple[Connection, ...]:
         """For the repositories of an organisation or a location (user_connections.py), the first made first."""
-        found = select(connections).where(*where).order_by(connections.c.id).limit(limit)
+        found = _EACH.where(*where).order_by(connections.c.id).limit(limit)
         rows = self._db.execute(found.with_for_update() if locked else found)
         return tuple(map(self._read, rows))
 
@@ -194,7 +194,7 @@ class ConnectionRepository(DisconnectingRepository):
             version=row.version,
             features=on.read(row),
             dry_run=row.dry_run,
-            grant=Grant(PROVIDER, self._cipher.unseal(row.grant)) if row.grant else None,
+            grant=Grant(row.provider, self._cipher.unseal(row.grant)) if row.grant else None,
             sorting_trouble=row.sorting_trouble,
             sharing=Sharing(row.sharing),
             excluded_domains=frozenset(row.excluded_domains),
@@ -203,10 +203,20 @@ class ConnectionRepository(DisconnectingRepository):
         )
 
 
+_EACH = select(
+    connections,
+    select(mailboxes.c.provider)
+    .where(mailboxes.c.id == connections.c.mailbox_id)
+    .scalar_subquery()
+    .label("provider"),
+)
+"""Connections, and whose mailbox each uses: its grant is that provider's."""
+
+
 def _switched_on(*where: ColumnElement[bool]) -> Mapping[bool, Select[Any]]:
     """The query, and the same with its rows locked. Built once, see ledger_statements."""
     its = connections.c.mailbox_id == bindparam("of_mailbox")
-    these = select(connections).where(its, on.works(), *where)
+    these = _EACH.where(its, on.works(), *where)
     query = these.order_by(connections.c.id)
     return {False: query, True: query.with_for_update()}
 

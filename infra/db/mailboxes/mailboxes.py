@@ -20,7 +20,7 @@ from infra.db.mailboxes.history import HistoryRepository, cursors_of
 from infra.db.mailboxes.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRepository
 from infra.db.sql import insert_new, key_order, lock, take_turn
 from infra.db.tables.mail import AWAKE, connections, mailbox_addresses, mailboxes
-from infra.db.types import NOW, PROVIDER, db_now
+from infra.db.types import NOW, db_now
 
 
 class MailboxRepository(TroubleRepository):
@@ -32,7 +32,7 @@ class MailboxRepository(TroubleRepository):
             return None
         return MailboxState(
             id=row.id,
-            provider=PROVIDER,
+            provider=row.provider,
             address=row.address,
             cursors=cursors_of(row),
             synced_at=row.synced_at,
@@ -57,9 +57,11 @@ class MailboxRepository(TroubleRepository):
     def paused_at(self, mailbox_id: int) -> datetime | None:
         return self._db.scalar(select(mailboxes.c.paused_at).where(mailboxes.c.id == mailbox_id))
 
-    def add(self, address: str, paused_at: datetime | None = None) -> int:
-        insert_new(self._db, mailboxes, [{"address": address, "labels": {}, "paused_at": paused_at}])
-        mailbox_id = self.id_of(address)
+    def add(self, provider: str, key: str, address: str, paused_at: datetime | None = None) -> int:
+        new = {"provider": provider, "provider_key": key, "address": address, "labels": {}}
+        insert_new(self._db, mailboxes, [{**new, "paused_at": paused_at}])
+        its = (mailboxes.c.provider == provider, mailboxes.c.provider_key == key)
+        mailbox_id: int | None = self._db.scalar(select(mailboxes.c.id).where(*its))
         if mailbox_id is None:
             raise LookupError("mailbox vanished while it was added")
         return mailbox_id
@@ -75,7 +77,10 @@ class MailboxRepository(TroubleRepository):
             return False
         former = select(mailboxes.c.address).where(mailboxes.c.id == mailbox_id)
         self.keep_own_addresses(mailbox_id, {address, *self._db.scalars(former)})
-        self._set(mailbox_id, address=address)
+        key = mailboxes.c.provider_key
+        self._set(
+            mailbox_id, address=address, provider_key=case((key == mailboxes.c.address, address), else_=key)
+        )
         return True
 
     def own_addresses(self, mailbox_id: int) -> frozenset[str]:
@@ -99,8 +104,8 @@ class MailboxRepository(TroubleRepository):
         crm_labels.keep(self._db, mailbox_id, labels, names)
         self._set(mailbox_id, **NO_CONFLICT)
 
-    def pushed(self, address: str) -> int | None:
-        its = {"of_address": address}
+    def pushed(self, provider: str, key: str) -> int | None:
+        its = {"of_provider": provider, "its_key": key}
         return self._db.scalar(_pushed(self._db.dialect.name), its) or self._db.scalar(_WATCHED, its)
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
@@ -235,7 +240,11 @@ _GET = select(mailboxes, NOW.label("read_at")).where(_THIS)
 _OWN = select(mailbox_addresses.c.address, REGISTERED).where(
     mailbox_addresses.c.mailbox_id == bindparam("this"), counts()
 )
-_IS_WATCHED = (mailboxes.c.address == bindparam("of_address"), mailboxes.c.cursor.is_not(None))
+_IS_WATCHED = (
+    mailboxes.c.provider == bindparam("of_provider"),
+    mailboxes.c.provider_key == bindparam("its_key"),
+    mailboxes.c.cursor.is_not(None),
+)
 _WATCHED = select(mailboxes.c.id).where(*_IS_WATCHED)
 
 

@@ -1,6 +1,16 @@
-"""Gmail accounts: where we stand in each one's history, and the addresses that are its own."""
+"""Mailboxes: where we stand in each one's history, and the addresses that are its own."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
 from infra.db.tables.crm import metadata
 from infra.db.types import Instant, Json
@@ -11,7 +21,9 @@ mailboxes = Table(
     "mailboxes",
     metadata,
     Column("id", _id, primary_key=True, autoincrement=True),
-    Column("address", String, nullable=False, unique=True),
+    Column("provider", String, nullable=False),
+    Column("provider_key", String, nullable=False),
+    Column("address", String, nullable=False),
     Column("own_name", String),
     Column("cursor", String),
     Column("labels", Json, nullable=False),
@@ -45,18 +57,21 @@ mailboxes = Table(
     Column("compared_at", Instant),
     Column("mails_compared", Integer, nullable=False, server_default="0"),
     Column("mails_late", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("provider", "provider_key"),
     sqlite_autoincrement=True,
 )
 AWAKE = mailboxes.c.paused_at.is_(None)
 """Not paused. Moments go on under a pause, and nobody is asked for: so pausing writes no index of them."""
 _asked_for = AWAKE & mailboxes.c.redrive_at.is_not(None)
+Index("mailboxes_address", mailboxes.c.address)
 Index("mailboxes_sync_due", mailboxes.c.sync_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
 Index("mailboxes_watch_due", mailboxes.c.watch_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
 Index("mailboxes_compare_due", mailboxes.c.compare_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
 Index("mailboxes_redrive", mailboxes.c.redrive_at, sqlite_where=_asked_for, postgresql_where=_asked_for)
-"""`redrive_at`: from when on the re-driver looks at what waits in the mailbox; none where nothing does (W2). `cursor`:
+"""`provider_key`: what the provider knows the mailbox by; the address, or something that stays when it is renamed.
+`redrive_at`: from when on the re-driver looks at what waits in the mailbox; none where nothing does (W2). `cursor`:
 where the next look goes on; between two walks that is `settled_cursor`, see domain.mailboxes.Cursors (W8, E108).
-`refused_at`: since when Gmail takes no history id (E84). `mails_compared`, and of them `mails_late`: of the last
+`refused_at`: since when the provider takes no cursor (E84). `mails_compared`, and of them `mails_late`: of the last
 comparison with the mailbox's own list (E108)."""
 
 judged = Table(
@@ -81,4 +96,4 @@ mailbox_addresses = Table(
     Column("loose", String, nullable=False, index=True),
     Column("alias_of", _id),
 )
-"""`alias_of`: the connection for which it was registered; none where Gmail lists it (E14)."""
+"""`alias_of`: the connection for which it was registered; none where the provider lists it (E14)."""

@@ -61,7 +61,7 @@ NOTHING = {"messages": 0, "steps": 0, "decisions": 0, "notifications": 0}
 @pytest.mark.rule("D2-6", "D2", "Z2")
 def test_a_new_connection_has_nothing_to_do_until_a_feature_is_on(store: Store) -> None:
     with store.begin("tests.add") as tx:
-        mailbox_id = tx.mailboxes.add("uwe@firm.example")
+        mailbox_id = tx.mailboxes.add("gmail", "uwe@firm.example", "uwe@firm.example")
         connection_id = tx.of(HERE).connections.add("uwe", mailbox_id, GRANT, Sharing.PRIVATE)
         made = tx.connections.get(connection_id)
         assert made

@@ -100,12 +100,17 @@ def test_a_watch_sets_the_cursor_only_where_there_is_none(world: World) -> None:
 
 def test_a_mailbox_is_made_once(store: Store) -> None:
     with store.begin("tests.add") as tx:
-        first, second = tx.mailboxes.add("uwe@firm.example"), tx.mailboxes.add("uwe@firm.example")
-        other = tx.mailboxes.add("eva@firm.example")
+        first, second = (
+            tx.mailboxes.add("gmail", "uwe@firm.example", "uwe@firm.example"),
+            tx.mailboxes.add("gmail", "uwe@firm.example", "uwe@firm.example"),
+        )
+        other = tx.mailboxes.add("gmail", "eva@firm.example", "eva@firm.example")
+        elsewhere = tx.mailboxes.add("other", "uwe@firm.example", "carla@firm.example")
+        assert elsewhere not in (first, other), "each provider has keys of its own"
         assert first == second == tx.mailboxes.id_of("uwe@firm.example")
         assert first != other
         assert tx.mailboxes.id_of("nobody@firm.example") is None
-        assert tx.mailboxes.get(other + 1) is None
+        assert tx.mailboxes.get(elsewhere + 1) is None
 
 
 @pytest.mark.rule("E14", "E99")
@@ -254,15 +259,16 @@ def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World)
 @pytest.mark.rule("Z2", "D2")
 def test_a_mailbox_without_a_feature_is_never_due_and_its_pushes_are_nobody_s(world: World) -> None:
     with world.store.begin("tests.push") as tx:
-        assert tx.mailboxes.pushed("uwe@firm.example") == world.mailbox_id
-        assert tx.mailboxes.pushed("nobody@firm.example") is None
+        assert tx.mailboxes.pushed("gmail", "uwe@firm.example") == world.mailbox_id
+        assert tx.mailboxes.pushed("gmail", "nobody@firm.example") is None
+        assert tx.mailboxes.pushed("other", "uwe@firm.example") is None
     with world.store.begin("tests.forget") as tx:
         tx.mailboxes.forget(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
 
     assert due(world.store) == watch_due(world.store) == ()
     with world.store.begin("tests.push") as tx:
-        assert tx.mailboxes.pushed("uwe@firm.example") is None
+        assert tx.mailboxes.pushed("gmail", "uwe@firm.example") is None
         kept = tx.db.execute(select(mailboxes)).mappings().one()
     kept_of_it = {name for name, value in kept.items() if value is not None}
     counts = {
@@ -274,7 +280,7 @@ def test_a_mailbox_without_a_feature_is_never_due_and_its_pushes_are_nobody_s(wo
         "mails_compared",
         "mails_late",
     }
-    assert kept_of_it == {"id", "address", "labels", "label_names", *counts}
+    assert kept_of_it == {"id", "provider", "provider_key", "address", "labels", "label_names", *counts}
     assert {kept[name] for name in counts} == {0}
 
 

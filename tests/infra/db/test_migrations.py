@@ -18,6 +18,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from infra.db.migrate import FOLDER, HEAD, WrongSchema, check_schema, migrate, telling
 from infra.db.sql import take_turn
@@ -277,6 +278,7 @@ def _back(engine: Engine, release: str) -> None:
         config.attributes["connection"] = db
         command.downgrade(config, release)
         db.commit()
+    engine.dispose()
 
 
 @pytest.mark.rule("W16", "E108")
@@ -296,6 +298,55 @@ def test_what_was_judged_of_moves_is_remembered_by_the_folder_and_back(bare_data
     assert after == {"1": "spam", "2": "trash", "3": "drafts", "4": "Label_2"}
     assert _judged(engine) == labels
     engine.dispose()
+
+
+@pytest.mark.rule("W16", "E99")
+def test_mailboxes_of_before_are_gmails_by_their_address_and_stay_so_on_the_way_back(
+    bare_database_url: str,
+) -> None:
+    engine = open_engine(bare_database_url)
+    migrate(engine, "0006")
+    add = "INSERT INTO mailboxes (address, labels, cursor) VALUES (:address, '{}', :cursor)"
+    its = "INSERT INTO mailbox_addresses (mailbox_id, address, loose) VALUES (1, 'uwe@firm.example', 'x')"
+    with engine.begin() as db:
+        rows = [{"address": f"{name}@firm.example", "cursor": name} for name in ("uwe", "eva", "ida")]
+        db.execute(text(add), rows)
+        db.execute(text(its))
+        db.execute(text("DELETE FROM mailboxes WHERE id = 3"))
+    before = _mailboxes(engine)
+    migrate(engine)
+    after = _mailboxes(engine)
+    with engine.begin() as db:
+        new = "INSERT INTO mailboxes (provider, provider_key, address, labels) VALUES (:provider, :key, :address, '{}')"
+        other = {"provider": "other", "key": "17", "address": "uwe@firm.example"}
+        db.execute(text(new), other)
+        assert db.scalar(text("SELECT id FROM mailboxes WHERE provider = 'other'")) == 4, "never given again"
+    with pytest.raises(IntegrityError), engine.begin() as db:
+        db.execute(text(new), other | {"address": "elsewhere@firm.example"})
+    with pytest.raises(ValueError, match="disconnect the others first"):
+        _back(engine, "0006")
+    with engine.begin() as db:
+        db.execute(text("DELETE FROM mailboxes WHERE provider = 'other'"))
+    _back(engine, "0006")
+    back = _mailboxes(engine)
+    with pytest.raises(IntegrityError), engine.begin() as db:
+        db.execute(text(add), {"address": "uwe@firm.example", "cursor": "1"})
+    with engine.begin() as db:
+        db.execute(text("DELETE FROM mailboxes WHERE address = 'uwe@firm.example'"))
+        assert db.scalar(text("SELECT count(*) FROM mailbox_addresses")) == 0, (
+            "children go with their mailbox"
+        )
+    engine.dispose()
+
+    known = {"provider": "gmail", "provider_key": "uwe@firm.example"}
+    assert after[0] == before[0] | known
+    assert [row["provider_key"] for row in after] == ["uwe@firm.example", "eva@firm.example"]
+    assert back == before
+
+
+def _mailboxes(engine: Engine) -> list[dict[str, object]]:
+    with engine.connect() as db:
+        return [dict(row) for row in db.execute(text("SELECT * FROM mailboxes ORDER BY id")).mappings()]
 
 
 def _judged(engine: Engine) -> dict[str, str]:

@@ -70,7 +70,11 @@ def _announce(world: World) -> None:
     with world.store.begin("tests.announce") as tx:
         channel = {"id": 1, "kind": "webhook", "target": b"", "state": "active", "created_at": START}
         tx.db.execute(insert(channels).values(organisation_id=1), channel)
-        more = [{"address": f"u{n}@firm.example", "labels": {}, **moments} for n in range(MANY)]
+        addresses = [f"u{n}@firm.example" for n in range(MANY)]
+        more = [
+            {"provider": "gmail", "provider_key": one, "address": one, "labels": {}, **moments}
+            for one in addresses
+        ]
         tx.db.execute(insert(mailboxes), more)
         tx.db.execute(
             insert(notifications),

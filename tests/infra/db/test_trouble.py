@@ -214,7 +214,9 @@ def test_two_that_wait_for_each_other_end_in_a_deadlock_that_is_called_so(world:
 
 def test_what_is_wrong_with_a_value_or_a_statement_stays_what_it_is(world: World) -> None:
     address = {"address": "uwe@firm.example", "labels": "{}"}
+    columns = "provider, provider_key, address, labels"
+    again = f"INSERT INTO mailboxes ({columns}) VALUES ('gmail', :address, :address, :labels)"  # noqa: S608
     with pytest.raises(IntegrityError), world.store.begin("tests.twice") as tx:
-        tx.db.execute(text("INSERT INTO mailboxes (address, labels) VALUES (:address, :labels)"), address)
+        tx.db.execute(text(again), address)
     with pytest.raises(DBAPIError, match="nowhere"), world.store.begin("tests.wrong") as tx:
         tx.db.execute(text("SELECT 1 FROM nowhere"))

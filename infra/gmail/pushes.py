@@ -1,12 +1,12 @@
-"""What a Pub/Sub message from Gmail says (FACTS §1)."""
+"""What Gmail says when it pushes (FACTS §1)."""
 
 import json
 
 from domain.mail.addresses import canonical
 
 
-def pushed_address(data: bytes) -> str | None:
-    """The mailbox that a notification names, None for anything that is not one of Gmail's.
+def pushed_key(data: bytes) -> str | None:
+    """The address in a notification, None for anything that is not one of Gmail's.
 
     Its historyId is not read: we always go on from our own cursor (FACTS §2).
     """
