@@ -1,17 +1,7 @@
 """A mailbox's push registration: does it stand, and does it bring what it should (E82, E85)?"""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-TOPIC_MISSING, TOPIC_CLOSED, TOPIC_ELSEWHERE = "topicMissing", "topicClosed", "topicElsewhere"
-NO_PUSH: Mapping[str, str] = {
-    TOPIC_MISSING: "run `lodestone topic`, which makes the topic",
-    TOPIC_CLOSED: "run the commands of `lodestone setup google`, which let Gmail publish to the topic",
-    TOPIC_ELSEWHERE: "the topic has to be in the OAuth client's project: set LODESTONE_PUBSUB_PROJECT to it, then run "
-    "`lodestone topic`",
-}
-"""Our words for why Google cannot push to our topic, and what to do."""
 
 NEWEST = 50
 """Push recall is of so many mails at most: beyond that all count half, so that older ones fade."""

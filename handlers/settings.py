@@ -13,7 +13,6 @@ from domain.crm.users import User
 from domain.errors import GiveUp, Refused, TryAgain
 from domain.mail.public_mail import proposed_internal
 from domain.sharing import option
-from domain.watches import NO_PUSH
 from handlers.connections import connecting, disconnecting
 from handlers.connections.permissions import check_known, check_permission
 from handlers.context import Context, with_mailbox
@@ -26,8 +25,8 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A connection's settings. `option` is the sharing option that counts, by role, user or the owner's choice;
-    `proposed` is a domain that may be internal (E18), `aliases` are registered (E14), `no_push` is why Google pushes
-    nothing of the mailbox (E85)."""
+    `proposed` is a domain that may be internal (E18), `aliases` are registered (E14), `watch_trouble` is why
+    nothing is pushed of the mailbox, in its provider's word (E85)."""
 
     connection: Connection
     address: str
@@ -35,7 +34,7 @@ class Shown:
     contacts: frozenset[str]
     proposed: str | None
     aliases: tuple[Alias, ...]
-    no_push: str | None
+    watch_trouble: str | None
 
 
 def change_organisation(
@@ -92,7 +91,6 @@ def show(user_id: str, store: Store, location: Where = None) -> Shown:
         connection = the_one(user_id, here.connections.of_user(user_id))
         mailbox = tx.mailboxes.get(connection.mailbox_id)
         rules = here.settings.get()
-        trouble = mailbox.watch.trouble if mailbox and connection.works else None
         return Shown(
             connection=connection,
             address=mailbox.address if mailbox else "",
@@ -100,7 +98,7 @@ def show(user_id: str, store: Store, location: Where = None) -> Shown:
             contacts=tx.connections.shared_contacts(connection.id),
             proposed=proposed_internal(mailbox.address, rules.internal_domains) if mailbox else None,
             aliases=here.aliases.of_users([user_id]),
-            no_push=trouble if trouble in NO_PUSH else None,
+            watch_trouble=mailbox.watch.trouble if mailbox and connection.works else None,
         )
 
 

@@ -43,13 +43,12 @@ NAMING_A_PROVIDER = {
     "domain/mail/composition.py": 2,
     "domain/mail/public_mail.py": 3,  # E18: public mail services
     "domain/reports.py": 4,
-    "domain/watches.py": 3,
     "handlers/crm/closing.py": 2,
     "handlers/operations.py": 1,
     "handlers/ports/connections.py": 5,
     "handlers/ports/queue.py": 1,
     "handlers/reports.py": 4,
-    "handlers/settings.py": 4,
+    "handlers/settings.py": 3,
     "handlers/sweep.py": 1,
     "handlers/timing.py": 4,
 }

@@ -93,7 +93,8 @@ def save(
         check_permission(user_id, here, locked=True)
         here.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
         _check(user_id, address, wanted, wishes, replace, here, tx)
-        mailbox_id = tx.mailboxes.add(mailbox.grant.provider, address, address, paused_at)
+        key = context.providers[grant.provider].key(mailbox.grant, address)
+        mailbox_id = tx.mailboxes.add(grant.provider, key, address, paused_at)
         tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, here))])
         if wanted.magnet and not disconnecting.is_cleared(mailbox_id, tx):
             raise Refused(disconnecting.IS_LEFT)

@@ -1,7 +1,5 @@
 """The dispatcher's reaction to one push: mark the mailbox and wake one catch_up (W1)."""
 
-from collections.abc import Callable
-
 import structlog
 
 from domain.events import MailboxChanged
@@ -11,12 +9,9 @@ from handlers.context import Context
 log = structlog.get_logger()
 
 
-def take(data: bytes, provider: str, decode: Callable[[bytes], str | None], context: Context) -> None:
-    """`decode` finds in what a provider has pushed the key by which it knows the mailbox; None for anything else.
-
-    Malformed, foreign and forged messages, and those for mailboxes we do not know, are logged and no more.
-    """
-    key = decode(data)
+def take(data: bytes, provider: str, context: Context) -> None:
+    """Malformed, foreign and forged messages, and those for mailboxes we do not know, are logged and no more."""
+    key = context.providers[provider].pushed(data)
     if key is None:
         log.warning("push.rejected", reason="malformed", size=len(data))
         return

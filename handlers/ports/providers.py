@@ -274,6 +274,15 @@ class MailProvider(Protocol):
     def open(self, grant: Grant) -> Mailbox:
         """A session with this grant. Cheap: nothing is asked before the first call."""
 
+    def key(self, grant: Grant, address: str) -> str:
+        """What it knows the account by that the grant is for and has this address: something that stays when the
+        account is renamed, where there is such a thing. Asks nobody. Gmail: the address. Graph: tenant and user id, of
+        the grant."""
+
+    def pushed(self, data: bytes) -> str | None:
+        """The provider's key of the mailbox that a push names; None for anything that is no push of its. Asks nobody.
+        Gmail: the address in a Pub/Sub message. Graph: the clientState of a notification, which we have chosen."""
+
     def permissions(self, grant: Grant) -> frozenset[Permission] | None:
         """What the grant lets us do, None where nobody has told us. Asks nobody."""
 

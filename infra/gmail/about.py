@@ -2,8 +2,8 @@
 
 from domain.providers import Provider, Remedy
 from domain.quota import Quota
-from domain.watches import NO_PUSH
 from infra.gmail.grants import NAME
+from infra.gmail.pushes import NO_PUSH
 
 _NO_CLIENT = Remedy(
     "Google does not know the OAuth client by which its user signed in, or its secret",

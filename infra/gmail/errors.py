@@ -19,8 +19,8 @@ from domain.errors import (
     UnknownAddress,
     Unready,
 )
-from domain.watches import TOPIC_CLOSED, TOPIC_ELSEWHERE, TOPIC_MISSING
 from infra.gmail.costs import PACIFIC
+from infra.gmail.pushes import TOPIC_CLOSED, TOPIC_ELSEWHERE, TOPIC_MISSING
 
 ODD_ANSWER = "odd_answer"
 """The reason for what no Gmail should say: not JSON, cut, or without the parts it must have."""

@@ -13,7 +13,6 @@ from domain.mail.addresses import canonical
 from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
-from domain.watches import NO_PUSH
 from infra.gmail import changes, content, labels, responses
 from infra.gmail.api import GOOGLE, ME, Api
 from infra.gmail.client import Answer, Calls
@@ -22,6 +21,7 @@ from infra.gmail.delegation import ServiceAccount
 from infra.gmail.drafts import GmailDrafts
 from infra.gmail.errors import ODD_ANSWER, PUSH_TAKEN
 from infra.gmail.grants import GoogleGrant
+from infra.gmail.pushes import NO_PUSH
 from infra.gmail.responses import from_epoch, refusing, sense
 from infra.gmail.search import GmailSearch
 from infra.gmail.timer import Held

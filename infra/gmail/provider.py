@@ -15,6 +15,7 @@ from infra.gmail.costs import NEW_COSTS, NEW_QUOTA, OLD_COSTS, OLD_QUOTA
 from infra.gmail.delegation import NoServiceAccount, ServiceAccount
 from infra.gmail.grants import GoogleGrant
 from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.pushes import pushed_key
 from infra.gmail.scopes import asked_for, permissions_of
 from infra.gmail.sign_in import GoogleSignIn, NoClient
 from infra.gmail.transport import Lines
@@ -44,6 +45,12 @@ class Gmail:
 
     def open(self, grant: Grant) -> GmailMailbox:
         return GmailMailbox(grant, api_at(self._root), self._lines, self._costs, self.delegation)
+
+    def key(self, grant: Grant, address: str) -> str:
+        return address
+
+    def pushed(self, data: bytes) -> str | None:
+        return pushed_key(data)
 
     def permissions(self, grant: Grant) -> frozenset[Permission] | None:
         scopes = GoogleGrant.read(grant).scopes

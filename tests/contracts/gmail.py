@@ -139,6 +139,10 @@ class GmailWorld(World):
     def watched(self) -> str | None:
         return self._control.dump(self.address).watched_topic
 
+    def pushed(self) -> bytes:
+        told = {"emailAddress": self.address, "historyId": self._control.dump(self.address).history_id}
+        return json.dumps(told).encode()
+
     def labels(self) -> Mapping[str, str]:
         named = self._control.dump(self.address).labels
         return {one: name for one, name in named.items() if one.startswith("Label_")}

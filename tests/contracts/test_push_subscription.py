@@ -96,3 +96,17 @@ def test_a_limit_or_a_lost_grant_is_no_word_about_the_target(world: World, push:
     with pytest.raises(AccessRevoked):
         world.open().watch(world.target)
     assert world.watched() is None
+
+
+@pytest.mark.rule("W1")
+def test_a_push_names_the_mailbox_by_the_providers_key(world: World, push: PushSubscription) -> None:
+    push.watch(world.target)
+    provider, before = world.provider(), world.asked()
+    assert provider.pushed(world.pushed()) == provider.key(world.grant, world.address)
+    assert world.asked() == before
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"[]", b"{}", b"[" * 100_000], ids=len)
+def test_what_is_no_push_names_no_mailbox(world: World, push: PushSubscription, data: bytes) -> None:
+    assert push is not None
+    assert world.provider().pushed(data) is None

@@ -145,6 +145,10 @@ class World:
         """Where the provider pushes to now."""
         raise NotImplementedError
 
+    def pushed(self) -> bytes:
+        """What it pushes when something happens in the mailbox."""
+        raise NotImplementedError
+
     # Labels, where the provider has them.
 
     def labels(self) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from domain.checks import Verdict, of_clocks, of_permissions, of_state, of_sync, of_watch
 from domain.connections import Connection, ConnectionState, Features, Mode
-from domain.watches import NO_PUSH, Recall, WatchState
+from domain.watches import Recall, WatchState
 from infra.gmail.about import about
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.scopes import EVERYTHING, Scope, asked_for, permissions_of
@@ -77,10 +77,10 @@ def test_a_watch_stands_is_renewed_in_time_and_brings_mail(
 
 
 @pytest.mark.rule("E85")
-@pytest.mark.parametrize("reason", NO_PUSH)
+@pytest.mark.parametrize("reason", GMAIL.no_push)
 def test_where_google_cannot_push_to_the_topic_the_check_says_what_to_do(reason: str) -> None:
     for watch in (WatchState(trouble=reason), replace(FRESH, trouble=reason)):
-        assert of_watch(watch, NOON, 0.5, GMAIL).next_step == NO_PUSH[reason]
+        assert of_watch(watch, NOON, 0.5, GMAIL).next_step == GMAIL.no_push[reason]
 
 
 @pytest.mark.rule("Z33")

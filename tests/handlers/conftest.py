@@ -24,7 +24,6 @@ from infra.db.tables.mail import connections as connection_table
 from infra.gmail import Gmail
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
-from infra.gmail.pushes import pushed_key
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.ports import free_port
 from infra.notifiers import Notifiers
@@ -72,9 +71,7 @@ class House:
 
     def push(self, address: str = UWE) -> None:
         """Gmail's notification reaches the dispatcher."""
-        pushes.take(
-            json.dumps({"emailAddress": address, "historyId": 1}).encode(), "gmail", pushed_key, self.context
-        )
+        pushes.take(json.dumps({"emailAddress": address, "historyId": 1}).encode(), "gmail", self.context)
 
     def run_next(self) -> list[str]:
         """Run what the oldest queued event wakes; returns the names of the jobs."""

@@ -15,7 +15,6 @@ from domain.events import MailAnnounced, MailFound
 from handlers.connections import disconnecting
 from handlers.mailboxes import pushes
 from infra.db.tables.mail import decisions, mailbox_addresses, mailboxes, notifications
-from infra.gmail.pushes import pushed_key
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.hostile.huge import HUGE
@@ -514,7 +513,7 @@ def test_mails_with_one_message_id_or_none_are_each_a_mail_of_its_own(house: Hou
 )
 def test_a_push_of_noise_wakes_nobody(house: House, data: bytes) -> None:
     house.connect()
-    pushes.take(data, "gmail", pushed_key, house.context)
+    pushes.take(data, "gmail", house.context)
     assert house.sent == []
 
 

@@ -31,7 +31,6 @@ from infra.db.tables.mail import decisions, mailboxes, notifications, steps
 from infra.gmail import Gmail
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
-from infra.gmail.pushes import pushed_key
 from infra.local.gmail import GmailControl, GmailServer
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
@@ -181,7 +180,6 @@ class Life(RuleBasedStateMachine):
         pushes.take(
             json.dumps({"emailAddress": self.box.address, "historyId": 1}).encode(),
             "gmail",
-            pushed_key,
             self.context,
         )
 

@@ -331,7 +331,7 @@ def test_a_mailbox_is_connected_and_swept_though_google_cannot_push_to_the_topic
     ]
     begun = state(house)
     assert (begun.watch.until, begun.watch.trouble) == (None, reason)
-    assert settings.show("uwe", house.store).no_push == reason
+    assert settings.show("uwe", house.store).watch_trouble == reason
     message_id = house.deliver("ann")
     let_pass(house.store, 545)
     assert sweep.catch_up_due(house.context) == 1
@@ -351,7 +351,7 @@ def test_a_mailbox_is_connected_and_swept_though_google_cannot_push_to_the_topic
     mended = state(house).watch
     assert mended.until is not None
     assert mended.trouble is None
-    assert settings.show("uwe", house.store).no_push is None
+    assert settings.show("uwe", house.store).watch_trouble is None
     pushes(house, 1, 7)
     assert len(house.outcomes()) == 2
 

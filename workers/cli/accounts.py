@@ -105,10 +105,10 @@ def connect(
     else:
         say(f"{address} is connected for {user}: {_features(connection_id, app)}")
         shown, about = settings.show(user, app.store, location), app.provider.about
-        if shown.no_push is not None:
+        if advice := about.no_push.get(shown.watch_trouble or ""):
             tell(
-                f"{about.company} pushes nothing of this mailbox ({shown.no_push}), so that new mail is found by the "
-                f"sweep, within 10 minutes: {about.no_push[shown.no_push]}"
+                f"{about.company} pushes nothing of this mailbox ({shown.watch_trouble}), so that new mail is found by "
+                f"the sweep, within 10 minutes: {advice}"
             )
         if proposed := shown.proposed:
             tell(

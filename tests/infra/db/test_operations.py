@@ -101,6 +101,8 @@ def test_a_pause_writes_no_index_of_what_is_due(world: World) -> None:
     pause(world.store)
     assert moments() == before
     for index in mailboxes.indexes:
+        if index.name == "mailboxes_address":
+            continue
         with world.store.begin("tests.look") as tx:
             where = (
                 "sql FROM sqlite_master WHERE name"
