@@ -114,9 +114,9 @@ class MailReader(Protocol):
         """The same with the beginning of the text and the names of attachments, to be shown in a list (Z25)."""
 
     def content(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
-        """One mail whole, None when there is no such message. Trouble of this mail is returned, that of the whole
-        mailbox raised or returned as for several. Gmail: messages.get, 20 units. Graph: GET a message with
-        its body and its list of attachments."""
+        """One mail whole, None when there is no such message, or none can have this id. Trouble of this mail is
+        returned, that of the whole mailbox raised or returned as for several. Gmail: messages.get, 20 units. Graph: GET
+        a message with its body and its list of attachments."""
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes | None:
         """What an attachment holds, None when there is no such message. An id that is none of this message's

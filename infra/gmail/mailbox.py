@@ -1,5 +1,6 @@
 """One Gmail account, entered with one connection's grant: the port `Mailbox`."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import ceil
@@ -28,6 +29,7 @@ from infra.gmail.timer import Held
 from infra.gmail.transport import FORM, Access, Lines, Meter, remote
 
 T = TypeVar("T")
+_ID = re.compile(r"[0-9A-Fa-f]{1,32}")
 GOOGLE_REVOKE = "https://oauth2.googleapis.com/revoke"
 
 
@@ -129,7 +131,9 @@ class GmailMailbox:
         return self._each(message_ids, lambda i: self._api.get_content(i, content.PREVIEW), content.content)
 
     def content(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
-        """One mail with its texts."""
+        """One mail with its texts. Gmail calls what is no id of its own an invalid argument, so it is not asked."""
+        if not _ID.fullmatch(message_id):
+            return None
         found = self._each([message_id], lambda i: self._api.get_content(i, content.WHOLE), content.content)
         return found[message_id]
 

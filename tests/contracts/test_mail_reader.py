@@ -50,6 +50,7 @@ def test_no_mail_is_no_request(world: World, reader: MailReader) -> None:
 def test_where_there_is_no_such_mail_there_is_none(world: World, reader: MailReader) -> None:
     assert reader.fetch([world.unknown_id]) == {world.unknown_id: None}
     assert reader.content(world.unknown_id) is None
+    assert reader.content("no id of a mail") is None
     assert reader.attachment(world.unknown_id, "any") is None
 
 

@@ -131,7 +131,7 @@ REFUSED = [
     pytest.param({"--body-file": "missing.txt"}, "missing.txt cannot be read", id="missing text"),
     pytest.param({"--body-file": "offer.bin"}, "no text in UTF-8", id="a binary file"),
     pytest.param({"--reply-to": "18c2f0aa00bb11cc", "--subject": None}, "no mail 18c2", id="no such mail"),
-    pytest.param({"--reply-to": "uwe@firm.example/18c2f0"}, "no id of Gmail's", id="no id of a mail"),
+    pytest.param({"--reply-to": "uwe@firm.example/18c2f0"}, "no id of a mail", id="no id of a mail"),
     pytest.param({"--all": ""}, "--all goes with an answer", id="all of no answer"),
     pytest.param({"--reply": "", "--to": None}, "name him with --to", id="an answer to nobody"),
     pytest.param(

@@ -1,6 +1,5 @@
 """Mail as it is in Gmail at this moment: `lodestone mail` and `lodestone open`. Nothing of it is kept."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +11,9 @@ from handlers.context import Context
 from handlers.live_view import live, notification_mail
 from handlers.live_view.live import OpenedMail
 from workers.cli.mail import rendering
-from workers.cli.terminal.arguments import mailbox_address
+from workers.cli.terminal.arguments import is_message_id, mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say
-
-_ID = re.compile(r"[0-9A-Fa-f]{1,32}")
-"""Gmail's ids; it calls any other an invalid argument."""
 
 As = Annotated[
     str | None,
@@ -179,7 +175,7 @@ def _named(text: str, mailbox: str | None) -> tuple[str | None, str]:
     """MAILBOX/ID or ID."""
     where, slash, message_id = text.rpartition("/")
     address = mailbox_address(where if slash else mailbox)
-    if not _ID.fullmatch(message_id):
+    if not is_message_id(message_id):
         raise Refused("there is no such mail here")
     return address, message_id
 

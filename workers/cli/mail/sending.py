@@ -26,7 +26,7 @@ from handlers.context import Context
 from handlers.outbox import delivery, drafts
 from handlers.outbox.preparing import prepare
 from workers.cli.mail.confirming import agree, show_prepared
-from workers.cli.terminal.arguments import mailbox_address
+from workers.cli.terminal.arguments import is_message_id, mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say, show_json, tell
 from workers.cli.terminal.progress import bar
@@ -35,7 +35,6 @@ from workers.cli.terminal.times import timestamp
 
 PATIENCE = 60.0
 LOOK_EVERY = 0.2
-_ID = re.compile(r"[0-9A-Fa-f]{1,32}")
 _NAMED = re.compile(r'\s*"?(?P<name>[^<>"]*?)"?\s*<(?P<address>[^<>]*)>\s*')
 
 _WORDS = {
@@ -195,9 +194,9 @@ def _check(
         raise Refused("name who it goes to: --to CONTACT or --to-address ADDRESS")
     if not is_answer and subject is None:
         raise Refused("a mail needs --subject; only an answer (--reply-to) has one already")
-    if reply_to is not None and not _ID.fullmatch(reply_to):
+    if reply_to is not None and not is_message_id(reply_to):
         raise Refused(
-            "--reply-to is no id of Gmail's: `lodestone mail` shows it, behind the / if there is one"
+            "--reply-to is no id of a mail: `lodestone mail` shows it, behind the / if there is one"
         )
 
 

@@ -1,9 +1,12 @@
 """Arguments that several commands take, and what is said of a wrong one."""
 
+import re
 from typing import NoReturn
 
 from domain.mail.addresses import canonical
 from workers.cli.terminal.output import fail
+
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9_=-]{1,256}")
 
 
 def mailbox_address(text: str | None) -> str | None:
@@ -14,6 +17,11 @@ def mailbox_address(text: str | None) -> str | None:
     if address is None:
         fail("that is no mailbox address", code=2)
     return address
+
+
+def is_message_id(text: str) -> bool:
+    """Whether it has the form of a message id, at any provider. Whether there is such a mail, its provider knows."""
+    return _MESSAGE_ID.fullmatch(text) is not None
 
 
 def unknown_mail(mailbox: str | None) -> NoReturn:
