@@ -19,6 +19,8 @@ class Provider:
     """`name` stands in rows and checks. People read `title`, what its mailboxes are called, and `company`, whose
     accounts, grants and pages they are. `push_target` is where it is to push what happens in a mailbox.
 
+    `max_mail_size` are the bytes of a mail that it takes, encoded, `max_recipients` how many a mail may have (D14).
+
     `not_signed_in` ends the sentence "user … is not signed in: ". `no_sign_in` and `no_delegation` say what the
     operator has to set up for these, `refused` what to do where it refuses for good. `remedies` are by the reason words
     of its errors; `no_push` says by the reason words of NoPush what to do (E85).
@@ -29,6 +31,8 @@ class Provider:
     company: str
     quota: Quota
     push_target: str
+    max_mail_size: int
+    max_recipients: int
     not_signed_in: str
     no_sign_in: str
     no_delegation: str

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from mimetypes import MimeTypes
 
-from domain.mail.composition import OutgoingMail, Person, check, for_header
+from domain.mail.composition import OutgoingMail, Person, check_words, for_header
 
 KEY_HEADER = "X-Lodestone-Key"
 
@@ -22,7 +22,7 @@ def encode(mail: OutgoingMail, key: str) -> bytes:
     The address headers and the subject are written here, by email.header: the newer classes of the email package
     put encoded words into long References and lose spaces where they fold.
     """
-    check(mail)
+    check_words(mail)
     head = "".join(f"{name}: {value}\r\n" for name, value in _headers(mail, key))
     return head.encode() + _content(mail).as_bytes()
 

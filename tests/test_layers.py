@@ -40,7 +40,6 @@ NAMING_A_PROVIDER = {
     "domain/label_names.py": 7,
     "domain/mail/addresses.py": 2,  # D5: a public domain whose addresses are the same wherever dots stand
     "domain/mail/authors.py": 2,  # E100: the header X-Google-Group-Id
-    "domain/mail/composition.py": 2,
     "domain/mail/public_mail.py": 3,  # E18: public mail services
     "domain/reports.py": 4,
     "handlers/crm/closing.py": 2,

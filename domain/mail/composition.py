@@ -9,11 +9,8 @@ from domain.errors import LodestoneError
 from domain.mail.addresses import canonical
 from domain.mail.headers import breaks, rfc_message_ids
 from domain.mail.subjects import MAX_SUBJECT, is_same, subject_of_reply
+from domain.providers import Provider
 
-MAX_SIZE = 36_700_160
-"""Bytes of a mail that Gmail takes, encoded (FACTS §3). Nothing of ours is smaller in LIVE (D14)."""
-
-MAX_RECIPIENTS = 500
 MAX_NAME = 255
 NEWEST = "newest"
 
@@ -107,12 +104,20 @@ class OutgoingMail:
     replies_to: RepliedMail | None = None
 
 
-def check(mail: OutgoingMail) -> None:
-    """What can be said without encoding anything. Raises Unsendable."""
+def check(mail: OutgoingMail, provider: Provider) -> None:
+    """Whether this provider takes it, as far as that can be said without encoding it. In LIVE no limit of ours is lower
+    (D14). Raises Unsendable."""
     if not mail.to:
         raise Unsendable("a mail needs a recipient")
-    if len(mail.to) + len(mail.cc) > MAX_RECIPIENTS:
-        raise Unsendable(f"a mail may have {MAX_RECIPIENTS} recipients at most")
+    if len(mail.to) + len(mail.cc) > provider.max_recipients:
+        raise Unsendable(f"a mail may have {provider.max_recipients} recipients at most")
+    check_words(mail)
+    if not may_fit((len(attachment.content) for attachment in mail.attachments), provider.max_mail_size):
+        raise too_large(provider.title, provider.max_mail_size)
+
+
+def check_words(mail: OutgoingMail) -> None:
+    """Whether its addresses, names, subject and text can stand in a mail, and add no header. Raises Unsendable."""
     for where, people in {"From": (mail.sender,), "To": mail.to, "Cc": mail.cc}.items():
         for number, one in enumerate(people, 1):
             _line("a name", one.name, MAX_NAME)
@@ -124,19 +129,17 @@ def check(mail: OutgoingMail) -> None:
         _line("the name of an attachment", attachment.name, MAX_NAME)
         if not attachment.name.strip():
             raise Unsendable("an attachment has no name")
-    if not may_fit(len(attachment.content) for attachment in mail.attachments):
-        raise too_large()
 
 
-def may_fit(sizes: Iterable[int]) -> bool:
-    """Whether files of these sizes, in bytes, can be in one mail. base64 makes four bytes of three; what a mail has
-    beside its files is known once it is encoded."""
-    return sum(sizes) * 4 <= MAX_SIZE * 3
+def may_fit(sizes: Iterable[int], max_size: int) -> bool:
+    """Whether files of these sizes can be in a mail of `max_size`, all in bytes. base64 makes four bytes of three; what
+    a mail has beside its files is known once it is encoded."""
+    return sum(sizes) * 4 <= max_size * 3
 
 
-def too_large() -> Unsendable:
-    """What is said of a mail of more than MAX_SIZE bytes."""
-    return Unsendable(f"the mail is larger than Gmail takes: {MAX_SIZE} bytes with its attachments encoded")
+def too_large(title: str, max_size: int) -> Unsendable:
+    """What is said of a mail of more bytes than the provider of this title takes."""
+    return Unsendable(f"the mail is larger than {title} takes: {max_size} bytes with its attachments encoded")
 
 
 def for_header(address: str, which: str = "an address") -> str:

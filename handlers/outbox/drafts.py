@@ -134,7 +134,9 @@ def _write(
         in_time = tx.outbox.drafted(item, me, draft.id)
     if not in_time:
         mailbox.drafts.delete(draft.id)
-        raise Refused("the mail took too long on its way and was not sent: ask again")
+        raise Refused(
+            f"the mail took too long on its way to {prepared.provider.title} and was not sent: ask again"
+        )
     log.info(
         "sending.accepted",
         sending_id=item.id,

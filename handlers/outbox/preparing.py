@@ -17,6 +17,7 @@ from domain.mail.composition import (
     reply_subject,
 )
 from domain.outbox import NO_PERMISSION, SIGN_IN, hindrance, may_send
+from domain.providers import Provider
 from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.outbox import replies
@@ -31,9 +32,10 @@ WAYS_OUT = {
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Over which connection the mail goes, and who it is from and to."""
+    """Over which connection the mail goes, by which provider, and who it is from and to."""
 
     connection: Connection
+    provider: Provider
     sender: Person
     to: tuple[Person, ...]
 
@@ -45,6 +47,7 @@ class Prepared:
     user_id: str
     contact_id: str | None
     connection: Connection
+    provider: Provider
     mail: OutgoingMail
 
 
@@ -64,10 +67,10 @@ def prepare(request: MailRequest, context: Context, location: Where = None) -> P
     try:
         if reply is not None:
             mail = _as_reply(mail, reply, request.subject)
-        check(mail)
+        check(mail, way.provider)
     except Unsendable as error:
         raise Refused(str(error)) from None
-    return Prepared(request.user_id, request.contact_id, way.connection, mail)
+    return Prepared(request.user_id, request.contact_id, way.connection, way.provider, mail)
 
 
 def _as_reply(mail: OutgoingMail, reply: Reply, subject: str | None) -> OutgoingMail:
@@ -101,14 +104,17 @@ def _way(request: MailRequest, here: InLocation, tx: Transaction, context: Conte
     if why := hindrance(mine[0], user):
         raise Refused(WAYS_OUT[why].format(user=user_id))
     grant = mine[0].grant
-    if grant is None or not may_send(context.providers[grant.provider].permissions(grant)):
+    if grant is None:
+        raise Refused(WAYS_OUT[SIGN_IN].format(user=user_id))
+    provider = context.about(grant)
+    if not may_send(context.providers[grant.provider].permissions(grant)):
         raise Refused(
-            f"the grant lets us only read in this mailbox: `lodestone connect --user {user_id}` (rule Z9)"
+            f"{provider.company} lets us only read in this mailbox: `lodestone connect --user {user_id}` (rule Z9)"
         )
     mailbox = tx.mailboxes.get(mine[0].mailbox_id)
     if mailbox is None:
         raise Refused("the mailbox was disconnected meanwhile")
-    return _Way(mine[0], _sender(mailbox, user), _recipients(request, here))
+    return _Way(mine[0], provider, _sender(mailbox, user), _recipients(request, here))
 
 
 def _sender(mailbox: MailboxState, user: User | None) -> Person:

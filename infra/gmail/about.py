@@ -5,6 +5,10 @@ from domain.quota import Quota
 from infra.gmail.grants import NAME
 from infra.gmail.pushes import NO_PUSH
 
+TITLE = "Gmail"
+MAX_MAIL_SIZE = 36_700_160
+"""Bytes of a mail that Gmail takes, encoded (FACTS §3)."""
+
 _NO_CLIENT = Remedy(
     "Google does not know the OAuth client by which its user signed in, or its secret",
     "restore the client in the Cloud console; with another one every user signs in again",
@@ -46,10 +50,12 @@ def about(quota: Quota, topic: str) -> Provider:
     """Gmail with the limits of this project."""
     return Provider(
         name=NAME,
-        title="Gmail",
+        title=TITLE,
         company="Google",
         quota=quota,
         push_target=topic,
+        max_mail_size=MAX_MAIL_SIZE,
+        max_recipients=500,
         not_signed_in="set LODESTONE_OAUTH_CLIENT_FILE, or add --token-file FILE",
         no_sign_in="signing in needs an OAuth client: set LODESTONE_OAUTH_CLIENT_FILE to the client_secret.json of the "
         "Cloud console, or add --token-file FILE",

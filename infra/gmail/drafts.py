@@ -9,9 +9,10 @@ from typing import Any
 from googleapiclient.http import HttpRequest
 
 from domain.errors import TryAgain, Unanswered
-from domain.mail.composition import MAX_SIZE, OutgoingMail, too_large
+from domain.mail.composition import OutgoingMail, too_large
 from domain.mail.headers import by_name
 from domain.outbox import Draft
+from infra.gmail.about import MAX_MAIL_SIZE, TITLE
 from infra.gmail.api import ME, answer_as_sent
 from infra.gmail.client import Answer, Calls, slices
 from infra.gmail.folders import SENT
@@ -76,8 +77,8 @@ class GmailDrafts:
     def create(self, mail: OutgoingMail, key: str, progress: Progress) -> Draft:
         """By the upload endpoint; the library's own way there leads to https only (FACTS §8)."""
         raw = encode(mail, key)
-        if len(raw) > MAX_SIZE:
-            raise too_large()
+        if len(raw) > MAX_MAIL_SIZE:
+            raise too_large(TITLE, MAX_MAIL_SIZE)
         body = _Body(raw, mail.replies_to.thread_id if mail.replies_to else None, progress)
         request = HttpRequest(
             None,

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 
 from domain.mail.composition import (
-    MAX_RECIPIENTS,
-    MAX_SIZE,
     Attachment,
     OutgoingMail,
     Person,
@@ -18,9 +16,27 @@ from domain.mail.composition import (
     reply_subject,
 )
 from domain.mail.subjects import subject_of_reply
+from domain.providers import Provider
+from domain.quota import Quota
 
 ANN, UWE = Person("ann@example.com", "Ann Smith"), Person("uwe@firm.example", "Uwe Müller")
 MAIL = OutgoingMail(UWE, (ANN,), "Our offer", "Dear Ann,\nour offer.\n")
+MAX_SIZE = 1_000_000
+PROVIDER = Provider(
+    name="example",
+    title="Example Mail",
+    company="Example",
+    quota=Quota(1, 1, 1),
+    push_target="",
+    max_mail_size=MAX_SIZE,
+    max_recipients=500,
+    not_signed_in="",
+    no_sign_in="",
+    no_delegation="",
+    refused="",
+    remedies={},
+    no_push={},
+)
 ORIGINAL = RepliedMail("m1", "t1", "<3@example.com>", "<1@example.com> <2@example.com>", "Question")
 
 
@@ -29,8 +45,8 @@ ORIGINAL = RepliedMail("m1", "t1", "<3@example.com>", "<1@example.com> <2@exampl
     ("change", "said"),
     [
         pytest.param({"to": ()}, "needs a recipient", id="nobody"),
-        pytest.param({"to": (ANN,) * (MAX_RECIPIENTS + 1)}, "500 recipients", id="too many"),
-        pytest.param({"to": (ANN,) * MAX_RECIPIENTS, "cc": (ANN,)}, "500 recipients", id="copies count"),
+        pytest.param({"to": (ANN,) * 501}, "500 recipients", id="too many"),
+        pytest.param({"to": (ANN,) * 500, "cc": (ANN,)}, "500 recipients", id="copies count"),
         pytest.param({"to": (Person("ann"),)}, "address 1 of To is no e-mail address", id="no address"),
         pytest.param({"cc": (ANN, Person("a"))}, "address 2 of Cc is no e-mail address", id="nor a copy's"),
         pytest.param({"to": (Person("a@x.example, b@x.example"),)}, "no e-mail address", id="two in one"),
@@ -40,20 +56,22 @@ ORIGINAL = RepliedMail("m1", "t1", "<3@example.com>", "<1@example.com> <2@exampl
         pytest.param({"subject": "x" * 999}, "longer than 998", id="long subject"),
         pytest.param({"attachments": (Attachment(" ", b""),)}, "has no name", id="nameless file"),
         pytest.param(
-            {"attachments": (Attachment("a", bytes(MAX_SIZE + 1)),)}, "larger than Gmail", id="size"
+            {"attachments": (Attachment("a", bytes(MAX_SIZE + 1)),)},
+            "larger than Example Mail takes",
+            id="size",
         ),
     ],
 )
-def test_what_gmail_would_not_take_is_refused(change: dict[str, Any], said: str) -> None:
+def test_what_the_provider_would_not_take_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(Unsendable, match=said):
-        check(replace(MAIL, **change))
+        check(replace(MAIL, **change), PROVIDER)
 
 
 @pytest.mark.rule("D14")
 def test_in_live_only_the_whole_mails_size_counts_and_of_files_what_base64_makes_of_them() -> None:
-    assert may_fit([MAX_SIZE * 3 // 4])
-    assert may_fit([MAX_SIZE // 2, MAX_SIZE // 4])
-    assert not may_fit([MAX_SIZE // 2, MAX_SIZE // 4 + 1])
+    assert may_fit([MAX_SIZE * 3 // 4], MAX_SIZE)
+    assert may_fit([MAX_SIZE // 2, MAX_SIZE // 4], MAX_SIZE)
+    assert not may_fit([MAX_SIZE // 2, MAX_SIZE // 4 + 1], MAX_SIZE)
 
 
 @pytest.mark.rule("E44")

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from domain.connections import ConnectionState
 from domain.errors import GiveUp, Refused, TryAgain, Unanswered
 from domain.mail.addresses import loose
-from domain.mail.composition import MAX_SIZE, Attachment, MailKind, MailRequest, Person
+from domain.mail.composition import Attachment, MailKind, MailRequest, Person
 from domain.outbox import LOOKS, SendState
 from handlers import retention
 from handlers.connections import disconnecting
@@ -27,6 +27,7 @@ from infra.db.store import Store
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import contact_addresses, contact_viewers, mailboxes, users
 from infra.db.tables.mail import outbox as outbox_table
+from infra.gmail.about import MAX_MAIL_SIZE
 from infra.local.gmail.control.client import DumpedMessage
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
@@ -284,9 +285,11 @@ BAD = [
     pytest.param(
         {"attachments": (Attachment("a\r\nX: y", b""),)}, "name of an attachment has", id="in a file's name"
     ),
-    pytest.param({"attachments": (Attachment("a", b"0" * MAX_SIZE),)}, "larger than Gmail", id="too large"),
     pytest.param(
-        {"attachments": (Attachment("a", b"0" * (MAX_SIZE * 3 // 4)),)},
+        {"attachments": (Attachment("a", b"0" * MAX_MAIL_SIZE),)}, "larger than Gmail", id="too large"
+    ),
+    pytest.param(
+        {"attachments": (Attachment("a", b"0" * (MAX_MAIL_SIZE * 3 // 4)),)},
         "larger than Gmail",
         id="too large once it is encoded",
     ),

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import GiveUp, TryAgain, Unanswered
-from domain.mail.composition import MAX_SIZE, OutgoingMail, Person, Unsendable
+from domain.mail.composition import OutgoingMail, Person, Unsendable
 from domain.outbox import Draft
 from infra.gmail import Gmail, GmailMailbox
+from infra.gmail.about import MAX_MAIL_SIZE
 from infra.gmail.errors import SENDING_LIMIT
 from infra.local.gmail import GmailControl
 from infra.mime import encode
@@ -82,18 +83,18 @@ def test_a_mail_of_gmails_full_size_goes_up_and_says_how_far_it_is(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
     told: list[tuple[int, int]] = []
-    room = MAX_SIZE - len(encode(mail(address, ""), "key-1"))
+    room = MAX_MAIL_SIZE - len(encode(mail(address, ""), "key-1"))
     line = "x" * 70 + "\n"
     text = line * (room // 72) + "x" * (room % 72)
     raw = encode(mail(address, text), "key-1")
-    assert len(raw) == MAX_SIZE
+    assert len(raw) == MAX_MAIL_SIZE
 
     made = mailbox.drafts.create(mail(address, text), "key-1", lambda sent, total: told.append((sent, total)))
 
-    assert made.size == MAX_SIZE
+    assert made.size == MAX_MAIL_SIZE
     assert drafted(control, address) == raw
     sent, total = told[-1]
-    assert sent == total > MAX_SIZE
+    assert sent == total > MAX_MAIL_SIZE
     assert [one for one, _ in told] == sorted({one for one, _ in told})
     control.reset_counters()
     with pytest.raises(Unsendable, match="larger than Gmail takes"):

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from domain.mail.composition import MAX_SIZE
 from handlers.context import Context
 from handlers.outbox import delivery
 from handlers.units import Tally
 from infra.db.store import Store
 from infra.gmail import Gmail
+from infra.gmail.about import MAX_MAIL_SIZE
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
 from infra.local.gmail import GmailControl, GmailServer
@@ -152,7 +152,7 @@ def test_what_the_caller_can_mend_is_told_in_one_line_before_anything_leaves(
 ) -> None:
     (terminal.folder / "offer.bin").write_bytes(b"\xff\xfe\x00")
     with (terminal.folder / "large.bin").open("wb") as file:
-        file.truncate(MAX_SIZE * 3 // 4 + 1)
+        file.truncate(MAX_MAIL_SIZE * 3 // 4 + 1)
     words = {"--as": "uwe", "--to": "ann", "--subject": "Our offer", "--body-file": "offer.txt"} | change
     done = terminal.run(
         "send",

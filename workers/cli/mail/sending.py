@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.errors import Refused
-from domain.mail.composition import MAX_SIZE, NEWEST, Attachment, MailRequest, Person
+from domain.mail.composition import NEWEST, Attachment, MailRequest, Person, may_fit
 from domain.outbox import (
     DRAFT_GONE,
     INTERRUPTED,
@@ -119,20 +119,20 @@ def send(
     """
     answers = NEWEST if reply else reply_to
     _check(to, to_address, subject, reply_to, reply=reply, to_all=to_all)
-    written = MailRequest(
+    context = open_app().context
+    request = MailRequest(
         user_id=user,
         text=_text(body),
         subject=subject,
         contact_id=to,
         to=tuple(map(_person, to_address or ())),
         cc=tuple(map(_person, cc or ())),
-        attachments=_attachments(attach or []),
+        attachments=_attachments(attach or [], context),
         reply_to=answers,
         to_all=to_all,
         quote=quote,
     )
-    context = open_app().context
-    prepared = prepare(written, context, location)
+    prepared = prepare(request, context, location)
     if dry_run:
         show_prepared(prepared, as_json=as_json)
         return
@@ -242,11 +242,14 @@ def _text(file: Path) -> str:
         raise Refused(f"{file} is no text in UTF-8") from None
 
 
-def _attachments(files: list[Path]) -> tuple[Attachment, ...]:
-    """Nothing is read that Gmail could not take."""
+def _attachments(files: list[Path], context: Context) -> tuple[Attachment, ...]:
+    """Read only if they are not larger than any provider takes."""
+    largest = max((one.about for one in context.providers.values()), key=lambda about: about.max_mail_size)
     try:
-        if sum(file.stat().st_size for file in files) * 4 > MAX_SIZE * 3:  # base64 makes four of three
-            raise Refused(f"the attachments are larger than Gmail takes: {MAX_SIZE} bytes, encoded")
+        if not may_fit((file.stat().st_size for file in files), largest.max_mail_size):
+            raise Refused(
+                f"the attachments are larger than {largest.title} takes: {largest.max_mail_size} bytes, encoded"
+            )
         return tuple(Attachment(file.name, file.read_bytes()) for file in files)
     except OSError as error:
         raise Refused(f"{error.filename} cannot be read: {error.strerror}") from None
