@@ -113,7 +113,7 @@ class _Search:
         )
 
     def may_hold_newer(self, than: VisibleMail | None, received: Mapping[str, datetime]) -> bool:
-        """Than this mail; than nothing, where it has any."""
+        """Whether it may give mail newer than this one; without one, whether it may give any."""
         reached = self.reached(received)
         return not self.is_exhausted and (
             than is None or reached is None or reached > than.content.received_at
@@ -179,7 +179,7 @@ class MailboxMail:
         )
 
     def read(self, room: int, newest: VisibleMail | None) -> None:
-        """Read the next batch: no more than the page has room for, unless of the last one something was hidden."""
+        """Read the next batch: no more than the page has room for, unless something of the last batch was hidden."""
         size = min(BATCH, room) if self._all_visible else BATCH
         mails = self.session.ask(lambda mailbox: self._fetch(mailbox, size, newest)) or []
         self.received |= {mail.message_id: mail.received_at for mail in mails}
