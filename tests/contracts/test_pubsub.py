@@ -25,9 +25,9 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 from google.pubsub_v1.types import PubsubMessage, ReceivedMessage
 
+from infra.gmail.pubsub import ensure_subscription
 from infra.local.pubsub import PubSubServer
 from infra.local.pubsub.emulator import find_emulator, googles_emulator
-from infra.pubsub import ensure_subscription
 
 PATIENCE = 60.0
 A_WHILE = 0.3  # long enough for a message that should not come

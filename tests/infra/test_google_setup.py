@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.gmail.pubsub import wanted, wanted_dead
 from infra.gmail.setup import DOCTORS_RIGHTS, Place, settings, steps
-from infra.pubsub import wanted, wanted_dead
 
 PLAIN = Place("crm-mail", "gmail", "lodestone")
 ODD = Place("firm.example:crm", "to+p~ic%1", "s.u_b%2")

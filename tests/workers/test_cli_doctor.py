@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from infra.db.store import Store
+from infra.gmail.pubsub import ensure_subscription
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.pubsub import PubSubServer
 from infra.local.redis import RedisServer
-from infra.pubsub import ensure_subscription
 from infra.secrets import Cipher
 from tests.nowhere import dead_port
 from tests.providers import granted

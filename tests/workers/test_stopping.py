@@ -16,10 +16,10 @@ from redis import Redis
 from sqlalchemy import make_url
 
 from infra.db.store import Store
+from infra.gmail.pubsub import ensure_subscription
 from infra.local.ports import wait_until
 from infra.local.pubsub import PubSubServer
 from infra.local.redis import RedisServer
-from infra.pubsub import ensure_subscription
 from infra.secrets import Cipher
 from tests.journeys.world import whole_lines
 from tests.nowhere import dead_port

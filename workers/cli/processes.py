@@ -49,7 +49,7 @@ def topic(as_json: Json = False) -> None:
 
     Example: `lodestone topic`
     """
-    from infra.pubsub import OtherTopic, ensure_subscription
+    from infra.gmail.pubsub import OtherTopic, ensure_subscription
 
     settings = _settings()
     project, name = settings.pubsub_project, settings.pubsub_subscription

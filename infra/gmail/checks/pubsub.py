@@ -17,8 +17,8 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import pubsub_v1
 
 from domain.checks import Finding, failed, ok, warning
+from infra.gmail.pubsub import ATTEMPTS, dead, differences, wanted, wanted_dead
 from infra.gmail.setup import PUBLISHER, PUSHER, SUBSCRIBER
-from infra.pubsub import ATTEMPTS, dead, differences, wanted, wanted_dead
 
 SECONDS = 5.0
 ONCE: Mapping[str, Any] = {"retry": None, "timeout": SECONDS}

@@ -10,9 +10,9 @@ from google.pubsub_v1.types import PushConfig
 
 from domain.checks import Finding, Verdict
 from infra.gmail.checks import pubsub
+from infra.gmail.pubsub import dead, ensure_subscription, wanted, wanted_dead
 from infra.gmail.setup import PUBLISHER, PUSHER, SUBSCRIBER
 from infra.local.pubsub import PubSubServer
-from infra.pubsub import dead, ensure_subscription, wanted, wanted_dead
 from tests.nowhere import dead_port
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED

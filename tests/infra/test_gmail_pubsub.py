@@ -13,9 +13,9 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.types import PubsubMessage
 
+from infra.gmail.pubsub import Subscription, Unready, ensure_subscription
 from infra.local.ports import wait_until
 from infra.local.pubsub import PubsubControl, PubSubServer, wire
-from infra.pubsub import Subscription, Unready, ensure_subscription
 
 PATIENCE = 60.0
 
