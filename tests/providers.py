@@ -6,8 +6,7 @@ from typing import Any
 
 from domain.mailboxes import Grant
 from handlers.context import Context
-from infra.gmail import GoogleGrant
-from infra.gmail.grants import NAME
+from infra.gmail.grants import NAME, GoogleGrant
 
 TOPIC = "projects/p/topics/gmail"
 """What the local Gmail is told to push to."""

@@ -18,7 +18,7 @@ from domain.mailboxes import Found, Watch
 from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
 from infra.db.store import Store, Transaction
-from infra.gmail import GoogleGrant
+from infra.gmail.grants import GoogleGrant
 
 KEY = "bG9kZXN0b25lIHRlc3RzIGtleSBvZiAzMiBieXRlcyE="
 """A Fernet key that opens nothing but test databases."""

@@ -14,7 +14,8 @@ from domain.mail.folders import Folder
 from domain.mailboxes import Grant
 from domain.permissions import Permission
 from handlers.ports.providers import Mailbox
-from infra.gmail import Gmail, ServiceAccount
+from infra.gmail.delegation import ServiceAccount
+from infra.gmail.provider import Gmail
 from infra.gmail.scopes import scopes_for
 from infra.gmail.sign_in import GoogleSignIn
 from infra.local.gmail import GmailControl, GmailServer, Mail

@@ -21,9 +21,9 @@ from handlers.units import Tally
 from infra.db.store import Store
 from infra.db.tables.mail import channels, decisions, deliveries, mailboxes, notifications, steps
 from infra.db.tables.mail import connections as connection_table
-from infra.gmail import Gmail
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.ports import free_port
 from infra.notifiers import Notifiers

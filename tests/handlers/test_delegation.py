@@ -19,8 +19,9 @@ from handlers.connections import disconnecting, sign_in
 from handlers.live_view import live
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import mailboxes
-from infra.gmail import Gmail, ServiceAccount
+from infra.gmail.delegation import ServiceAccount
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.gmail.scopes import Scope
 from infra.local.gmail import GmailServer
 from infra.local.gmail.http.errors import NO_TOKEN

@@ -10,8 +10,8 @@ from domain.connections import ConnectionState
 from handlers import doctor, operations
 from handlers.doctor import Examined
 from infra.db.tables.mail import connections, mailboxes
-from infra.gmail import Gmail
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.gmail.scopes import Scope
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import UWE

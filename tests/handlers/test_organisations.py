@@ -37,8 +37,8 @@ from infra.db.tables.mail import mailboxes as mailbox_table
 from infra.db.tables.mail import messages, metadata
 from infra.db.tables.mail import notifications as notification_table
 from infra.db.tables.mail import users as user_table
-from infra.gmail import Gmail
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.gmail.sign_in import GoogleSignIn
 from infra.secrets import Cipher
 from tests import sweep

@@ -11,8 +11,8 @@ from sqlalchemy import select, update
 from domain.ledger import TRIES
 from infra.db.tables.mail import mailboxes, steps
 from infra.db.types import db_now
-from infra.gmail import Gmail
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailServer
 from tests import sweep
 from tests.handlers.conftest import House

@@ -18,8 +18,9 @@ from handlers.connections.connecting import save
 from handlers.connections.disconnecting import disconnect
 from handlers.context import Context
 from infra.db.tables.mail import connections, mailboxes, sign_ins, users
-from infra.gmail import Gmail, ServiceAccount
+from infra.gmail.delegation import ServiceAccount
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.gmail.scopes import Scope
 from infra.gmail.sign_in import GoogleSignIn
 from infra.local.gmail import GmailServer

@@ -19,8 +19,8 @@ from handlers.sorting.sort import sort
 from handlers.timing import Timing
 from infra.db.tables.mail import connections as connection_table
 from infra.db.tables.mail import deals, decisions, messages, notifications, steps
-from infra.gmail import Gmail
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailServer
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted

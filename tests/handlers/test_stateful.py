@@ -28,9 +28,9 @@ from handlers.timing import Timing
 from handlers.units import Tally
 from infra.db.store import Store
 from infra.db.tables.mail import decisions, mailboxes, notifications, steps
-from infra.gmail import Gmail
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.queue import RedisQueue
 from infra.secrets import Cipher

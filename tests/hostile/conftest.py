@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from domain.mailboxes import Grant
-from infra.gmail import Gmail, GmailMailbox
+from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from tests.hostile.readings import UWE
 from tests.providers import granted

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.mail.messages import Fetched, read
-from infra.gmail import Gmail
+from infra.gmail.provider import Gmail
 from tests.hostile.huge import SHOWN
 from tests.hostile.readings import UWE
 from tests.providers import granted

@@ -4,7 +4,7 @@ import pytest
 
 from domain.mail.headers import by_name, rfc_message_ids
 from domain.mail.messages import Fetched, read
-from infra.gmail import GmailMailbox
+from infra.gmail.mailbox import GmailMailbox
 from infra.local.gmail import GmailControl
 from tests.hostile.readings import CORPUS, READINGS, RULES, UWE, Reading, rules_of
 

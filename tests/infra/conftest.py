@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from domain.mailboxes import Grant
-from infra.gmail import Gmail, GmailMailbox
+from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from tests.providers import granted
 

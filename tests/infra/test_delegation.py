@@ -11,7 +11,9 @@ from domain.errors import GrantRefused, NotDelegated, TryAgain, UnknownAddress
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant
 from domain.permissions import Permission
-from infra.gmail import Gmail, GmailMailbox, NoServiceAccount, ServiceAccount
+from infra.gmail.delegation import NoServiceAccount, ServiceAccount
+from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.provider import Gmail
 from infra.gmail.scopes import Scope
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.http.errors import NO_TOKEN

@@ -16,9 +16,11 @@ from domain.mail.folders import Folder
 from domain.mail.messages import Fetched, Part
 from domain.mailboxes import Change, ChangeKind, Grant
 from handlers.ports import providers
-from infra.gmail import NEW_COSTS, OLD_COSTS, REMOTE_CALLS, Gmail, GmailMailbox
 from infra.gmail.api import api_at
 from infra.gmail.batch import Batch
+from infra.gmail.costs import NEW_COSTS, OLD_COSTS, REMOTE_CALLS
+from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.control.client import Mail
 from infra.local.gmail.quota import TABLES

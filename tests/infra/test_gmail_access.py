@@ -13,7 +13,8 @@ import infra
 from domain.errors import TryAgain
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant
-from infra.gmail import Gmail, GmailMailbox
+from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from tests.providers import changed, held
 
@@ -85,7 +86,8 @@ def test_no_secret_shows(mailbox: GmailMailbox, grant: Grant) -> None:
 DYING = """
 import sys
 from domain.label_changes import LabelChange
-from infra.gmail import Gmail, GoogleGrant
+from infra.gmail.grants import GoogleGrant
+from infra.gmail.provider import Gmail
 url, message_id, *grant = sys.argv[1:]
 mailbox = Gmail(url).open(GoogleGrant(*grant).written())
 mailbox.change_labels({message_id: LabelChange(frozenset({"STARRED"}), frozenset())})

@@ -12,7 +12,8 @@ from domain.label_names import LABEL_NAMES
 from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
 from domain.mailboxes import Change, Grant
-from infra.gmail import Gmail, GmailMailbox
+from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer, Mail
 from infra.local.ports import wait_until
 from tests.infra.conftest import grant_of

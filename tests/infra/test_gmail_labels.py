@@ -10,7 +10,8 @@ from domain.errors import GiveUp, LabelRefused, LabelUnknown, TryAgain
 from domain.label_changes import LabelChange
 from domain.label_names import LABEL_NAMES
 from domain.mailboxes import Grant
-from infra.gmail import Gmail, GmailMailbox
+from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.gmail.control.client import Mail
 from infra.local.gmail.labels import MAX_LABELS

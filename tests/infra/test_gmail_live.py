@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from domain.errors import TryAgain
 from domain.mail.content import MailContent, MailQuery
 from domain.mail.folders import Folder
-from infra.gmail import GmailMailbox
 from infra.gmail.content import content
+from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.search import in_words, split
 from infra.local.gmail import GmailControl
 

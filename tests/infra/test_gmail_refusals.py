@@ -19,8 +19,9 @@ from domain.errors import (
     UnknownAddress,
 )
 from domain.mail.messages import Fetched
-from infra.gmail import Gmail, GmailMailbox
 from infra.gmail.errors import of_token, read
+from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from tests.providers import granted, held
 

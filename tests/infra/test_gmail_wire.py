@@ -18,7 +18,9 @@ from domain.label_changes import LabelChange
 from domain.label_names import LABEL_NAMES
 from domain.mail.messages import Fetched
 from domain.mailboxes import ChangeKind
-from infra.gmail import Gmail, GmailMailbox, GoogleGrant
+from infra.gmail.grants import GoogleGrant
+from infra.gmail.mailbox import GmailMailbox
+from infra.gmail.provider import Gmail
 
 Answer = bytes | Callable[[bytes], bytes]
 STAR = LabelChange(frozenset({"STARRED"}), frozenset())

@@ -1,7 +1,7 @@
 """What is kept of a grant stays what it was: no row is written anew (I10)."""
 
 from domain.mailboxes import Grant
-from infra.gmail import GoogleGrant
+from infra.gmail.grants import GoogleGrant
 from tests.worlds import GRANT, START
 
 KEPT = (

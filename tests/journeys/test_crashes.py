@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from infra.gmail import REMOTE_CALLS
+from infra.gmail.costs import REMOTE_CALLS
 from tests.journeys.conftest import Scene
 from tests.journeys.fault_points import FAULT_POINTS, FaultPoint
 from tests.journeys.world import SENDERS, deliver

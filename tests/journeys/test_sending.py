@@ -14,7 +14,7 @@ from redis import Redis
 from sqlalchemy import select
 
 from infra.db.tables.mail import outbox
-from infra.gmail import REMOTE_CALLS
+from infra.gmail.costs import REMOTE_CALLS
 from infra.local.postgres import fresh_database
 from tests.forks import fork_asker
 from tests.journeys.fleet import Fleet, ForkedStage

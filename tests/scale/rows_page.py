@@ -11,9 +11,9 @@ from domain.errors import Refused
 from handlers.context import Context
 from handlers.live_view import live
 from handlers.units import Tally
-from infra.gmail import Gmail
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.queue import RedisQueue
 from tests.scale.frame import ROUNDS, Figure, Place, statements
 from tests.worlds import HERE

@@ -16,9 +16,9 @@ from handlers import operations
 from handlers.context import Context
 from handlers.units import Tally
 from infra import logs
-from infra.gmail import Gmail
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.local.redis import RedisServer
 from infra.queue import RedisQueue
 from tests import sweep

@@ -15,10 +15,10 @@ from handlers.context import Context
 from handlers.outbox import delivery
 from handlers.units import Tally
 from infra.db.store import Store
-from infra.gmail import Gmail
 from infra.gmail.about import MAX_MAIL_SIZE
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
+from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.redis import RedisServer
 from infra.queue import RedisQueue

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from domain.checks import Finding, failed, ok
-from infra.gmail import NoServiceAccount, ServiceAccount
+from infra.gmail.delegation import NoServiceAccount, ServiceAccount
 from infra.gmail.sign_in import GoogleSignIn, NoClient
 
 
