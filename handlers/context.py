@@ -156,7 +156,7 @@ def need_sign_in(connection: Connection, context: Context, *, unknown: bool = Fa
     with context.store.begin("mailboxes.need_sign_in") as tx:
         first = tx.connections.need_sign_in(connection, UNKNOWN_ADDRESS if unknown else None)
         if not tx.connections.working(connection.mailbox_id):
-            tx.mailboxes.pause(connection.mailbox_id)
+            tx.mailboxes.stop_scheduling(connection.mailbox_id)
         channels = tx.notifications.tell(connection, kind) if first else ()
     if first and unknown:
         _say_refused(connection, UNKNOWN_ADDRESS)

@@ -24,19 +24,19 @@ def pause(mailbox: str | None, context: Context) -> int:
 
     Its mail waits. A call to Gmail that is under way ends, and what it has changed there is recorded.
     """
-    return _brake(mailbox, context, paused=True)
+    return _change(mailbox, context, paused=True)
 
 
 def resume(mailbox: str | None, context: Context) -> int:
     """What waited is due now, and the sweep wakes its workers; returns how many mailboxes were paused."""
-    return _brake(mailbox, context, paused=False)
+    return _change(mailbox, context, paused=False)
 
 
-def _brake(mailbox: str | None, context: Context, *, paused: bool) -> int:
+def _change(mailbox: str | None, context: Context, *, paused: bool) -> int:
     """A thousand mailboxes a transaction, so that nobody waits long for one (W11)."""
     total, last, full, say = 0, 0, True, log.bind()
     while full:
-        changed = once_more(partial(_brake_some, mailbox, last, context, paused=paused))
+        changed = once_more(partial(_change_some, mailbox, last, context, paused=paused))
         for mailbox_id in changed:
             if paused:
                 say.info("mailbox.paused", mailbox_id=mailbox_id)
@@ -48,10 +48,10 @@ def _brake(mailbox: str | None, context: Context, *, paused: bool) -> int:
     return total
 
 
-def _brake_some(mailbox: str | None, after: int, context: Context, *, paused: bool) -> tuple[int, ...]:
-    with context.store.begin("brakes.change") as tx:
+def _change_some(mailbox: str | None, after: int, context: Context, *, paused: bool) -> tuple[int, ...]:
+    with context.store.begin("operations.change") as tx:
         _look_up(mailbox, tx)
-        change = tx.mailboxes.brake if paused else tx.mailboxes.release
+        change = tx.mailboxes.pause_by_operator if paused else tx.mailboxes.resume_by_operator
         return change(mailbox, after, AT_ONCE)
 
 
@@ -72,7 +72,7 @@ def retry(message_id: str, mailbox: str | None, context: Context, location: Wher
 def _retry_one(
     message_id: str, mailbox: str | None, context: Context, location: Where
 ) -> tuple[Sequence[MessageRecord], list[int]]:
-    with context.store.begin("brakes.retry") as tx:
+    with context.store.begin("operations.retry") as tx:
         _look_up(mailbox, tx)
         trails = located(location, tx).reports.trails(message_id, mailbox)
         ids = sorted(trail.mailbox_id for trail in trails)
@@ -92,7 +92,7 @@ def retry_all(mailbox: str | None, context: Context) -> int:
 
 
 def _retry_some(mailbox: str | None, context: Context) -> Sequence[tuple[int, str]]:
-    with context.store.begin("brakes.retry") as tx:
+    with context.store.begin("operations.retry") as tx:
         _look_up(mailbox, tx)
         mails = tx.ledger.aside(mailbox, AT_ONCE)
         for mailbox_id in sorted({mailbox_id for mailbox_id, _ in mails}):

@@ -277,7 +277,7 @@ def _switch(
     tx.connections.change(connection.id, features, dry_run=wanted.dry_run)
     if watch:
         watches.started(connection.mailbox_id, watch, tx, context)
-        tx.mailboxes.resume(connection.mailbox_id)
+        tx.mailboxes.schedule(connection.mailbox_id)
         return True
     return disconnecting.forget(connection, tx)
 

@@ -15,11 +15,11 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Followed:
-    """The connections that were switched off, paused, or go on."""
+    """The connections that were switched off, suspended or reinstated."""
 
     ended: list[Connection] = field(default_factory=list)
-    paused: list[Connection] = field(default_factory=list)
-    resumed: list[Connection] = field(default_factory=list)
+    suspended: list[Connection] = field(default_factory=list)
+    reinstated: list[Connection] = field(default_factory=list)
 
     def say(self) -> None:
         """Called after the commit."""
@@ -30,14 +30,14 @@ class Followed:
                 location_id=connection.location.id,
                 user_id=connection.user_id,
             )
-        for connection in self.paused:
+        for connection in self.suspended:
             log.info(
                 "connection.paused",
                 connection_id=connection.id,
                 location_id=connection.location.id,
                 user_id=connection.user_id,
             )
-        for connection in self.resumed:
+        for connection in self.reinstated:
             log.info(
                 "connection.resumed",
                 connection_id=connection.id,
@@ -64,13 +64,13 @@ def follow(
                 disconnecting.end(connection, tx)
                 followed.ended.append(connection)
         elif not profile.may_connect:
-            if tx.connections.pause(connection.id):
-                tx.mailboxes.pause(connection.mailbox_id)
-                followed.paused.append(connection)
-        elif tx.connections.resume(connection.id):
+            if tx.connections.suspend(connection.id):
+                tx.mailboxes.stop_scheduling(connection.mailbox_id)
+                followed.suspended.append(connection)
+        elif tx.connections.reinstate(connection.id):
             if connection.keeps_mail:
-                tx.mailboxes.resume(connection.mailbox_id)
-            followed.resumed.append(connection)
-    for connection in followed.resumed:
+                tx.mailboxes.schedule(connection.mailbox_id)
+            followed.reinstated.append(connection)
+    for connection in followed.reinstated:
         tx.deliveries.signed_in(connection.id)
     return followed

@@ -51,9 +51,9 @@ def _catch_up(mailbox_id: int, came_by: str, context: Context, keep: Callable[[]
     if mailbox is None:
         return True
     if mailbox.cursors is None or not connections:
-        with context.store.begin("mailboxes.pause") as tx:
+        with context.store.begin("mailboxes.stop_scheduling") as tx:
             if not tx.connections.working(mailbox_id):
-                tx.mailboxes.pause(mailbox_id)
+                tx.mailboxes.stop_scheduling(mailbox_id)
         return True
     if mailbox.rests(mailbox.read_at):
         return False

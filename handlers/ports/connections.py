@@ -139,11 +139,11 @@ class ConnectionRepository(DisconnectingRepository, Protocol):
         """The user has signed in with the same account: what waited goes on (D12). What is left to delete of before
         stays due."""
 
-    def pause(self, connection_id: int) -> bool:
+    def suspend(self, connection_id: int) -> bool:
         """The CRM has withdrawn its user's permission (D12); True when it was active."""
 
-    def resume(self, connection_id: int) -> bool:
-        """The permission is back; True when it was paused."""
+    def reinstate(self, connection_id: int) -> bool:
+        """The permission is back; True when it was suspended."""
 
     def need_sign_in(self, connection: Connection, trouble: str | None = None) -> bool:
         """The grant that the connection was read with is gone (E86); True for the one who noticed first."""

@@ -98,21 +98,26 @@ class MailboxRepository(Protocol):
     def forget(self, mailbox_id: int) -> None:
         """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
 
-    def pause(self, mailbox_id: int) -> None:
+    def stop_scheduling(self, mailbox_id: int) -> None:
         """Nobody is signed in: nothing is due until that changes (E86).
 
         It may just have changed: the row is locked before the look, so that what is due by then stays due.
         """
 
-    def resume(self, mailbox_id: int) -> None:
+    def schedule(self, mailbox_id: int) -> None:
         """Somebody has signed in again: catch up now (D12)."""
 
-    def brake(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
-        """Pause this mailbox, or so many of all with a higher id than `after`, by hand; returns those that were not
-        paused before, in order."""
+    def pause_by_operator(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
+        """Pause the mailbox of this address, or where it is None up to `limit` mailboxes with ids above `after`.
 
-    def release(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
-        """The pause is over: catch up now, and renew the watch, which counts as none, for it may have ended (E85)."""
+        Returns the ids of those that were not paused before, in order. A paused mailbox is neither read nor changed.
+        """
+
+    def resume_by_operator(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
+        """End the pause of the same mailboxes; returns the ids of those that were paused, in order.
+
+        They are to catch up now, and to renew their watch, which may have ended meanwhile (E85).
+        """
 
     def delete(self, mailbox_id: int) -> None:
         """Nobody uses the mailbox any more."""

@@ -207,11 +207,11 @@ def test_while_gmail_limits_the_mailbox_the_comparison_waits_with_it(house: Hous
 @pytest.mark.rule("E108", "D3-1")
 def test_a_paused_mailbox_is_not_compared(house: House) -> None:
     house.connect()
-    with house.store.begin("tests.brake") as tx:
-        tx.mailboxes.brake(None, 0, 10)
+    with house.store.begin("tests.pause") as tx:
+        tx.mailboxes.pause_by_operator(None, 0, 10)
     assert sweep.compare_lists(house.context) == 0
     with house.store.begin("tests.release") as tx:
-        tx.mailboxes.release(None, 0, 10)
+        tx.mailboxes.resume_by_operator(None, 0, 10)
     assert sweep.compare_lists(house.context) == 1
 
 

@@ -112,7 +112,7 @@ def test_signing_in_again_and_losing_the_old_sign_in_never_wait_for_each_other(h
             assert tx.connections.need_sign_in(connection)
             again = other.submit(house.connect)
             assert wait_for(lambda: is_waited_for(house.store))
-            tx.mailboxes.pause(connection.mailbox_id)
+            tx.mailboxes.stop_scheduling(connection.mailbox_id)
         assert again.result() == connection_id
     with house.store.begin("tests.look") as tx:
         assert [c.id for c in tx.connections.working(1)] == [connection_id]

@@ -265,7 +265,7 @@ def test_mailboxes_that_fail_show_as_such_beside_the_others(house: House) -> Non
     house.gmail.expire_access_tokens(CARLA)
     house.gmail.fault("503", ["messages.list"], mailbox=OTTO)
     with house.store.begin("tests.pause") as tx:
-        tx.mailboxes.brake("pia@firm.example", 0, 1)
+        tx.mailboxes.pause_by_operator("pia@firm.example", 0, 1)
     page = see(house)
     assert subjects(page) == ["uwe"]
     troubles = {one.address: one.trouble for one in page.mailboxes}

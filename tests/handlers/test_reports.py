@@ -364,7 +364,7 @@ def test_status_is_late_when_nobody_looks_into_a_mailbox_that_is_due(
     let_pass(house.store, 3_600)
     assert reports.status(None, None, context=house.context).totals.late(status.now)
     with house.store.begin("tests.pause") as tx:
-        tx.mailboxes.brake(None, 0, 9)
+        tx.mailboxes.pause_by_operator(None, 0, 9)
     status = reports.status(None, None, context=house.context)
     assert not status.totals.late(status.now), "paused"
 

@@ -348,7 +348,7 @@ def test_a_grant_is_not_given_back_while_a_paused_connection_waits_for_it(
     code = grant_access(url)["code"]
     set_user(house, "uwe", may_connect=False)
     with house.store.begin("tests.pause") as tx:
-        assert tx.connections.pause(connection_id)
+        assert tx.connections.suspend(connection_id)
     with pytest.raises(Refused, match="Z6"):
         sign_in.complete("uwe", state, code, context=context)
     assert lives(grant_of(house, connection_id), context)

@@ -16,7 +16,7 @@ from workers.jobs import JOBS
 BESIDE_THE_PIPELINE = (
     "aliases.",
     "answers.",
-    "brakes.",
+    "operations.",
     "channels.",
     "connections.",
     "crm.",
@@ -38,7 +38,7 @@ BESIDE_THE_PIPELINE = (
 NO_MAIL_IN_HAND = (
     "mailboxes.admit",
     "mailboxes.need_sign_in",
-    "mailboxes.pause",
+    "mailboxes.stop_scheduling",
     "mailboxes.refuse",
     "sweep.purge",
     "units.",

@@ -74,10 +74,10 @@ class ConnectionRepository(DisconnectingRepository):
             version=connections.c.version + 1,
         )
 
-    def pause(self, connection_id: int) -> bool:
+    def suspend(self, connection_id: int) -> bool:
         return self._turn(connection_id, ConnectionState.ACTIVE, ConnectionState.PAUSED)
 
-    def resume(self, connection_id: int) -> bool:
+    def reinstate(self, connection_id: int) -> bool:
         return self._turn(connection_id, ConnectionState.PAUSED, ConnectionState.ACTIVE)
 
     def keep_grant(self, connection: Connection, grant: Grant) -> None:

@@ -164,13 +164,13 @@ class MailboxRepository(TroubleRepository):
             **NO_CONFLICT,
         )
 
-    def pause(self, mailbox_id: int) -> None:
+    def stop_scheduling(self, mailbox_id: int) -> None:
         self._db.execute(select(mailboxes.c.id).where(mailboxes.c.id == mailbox_id).with_for_update())
         working = exists().where(connections.c.mailbox_id == mailbox_id, works())
         idle = (mailboxes.c.id == mailbox_id, ~working)
         self._db.execute(update(mailboxes).where(*idle).values(sync_due_at=None, watch_due_at=None))
 
-    def resume(self, mailbox_id: int) -> None:
+    def schedule(self, mailbox_id: int) -> None:
         self._set(
             mailbox_id,
             sync_due_at=db_now(),
@@ -178,16 +178,16 @@ class MailboxRepository(TroubleRepository):
             resting_until=None,
         )
 
-    def brake(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
-        return self._brake(AWAKE, address, after, limit, paused_at=db_now())
+    def pause_by_operator(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
+        return self._change_paused(AWAKE, address, after, limit, paused_at=db_now())
 
-    def release(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
+    def resume_by_operator(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
         now = case((mailboxes.c.cursor.is_not(None), db_now()))
         due = {"sync_due_at": now, "watch_due_at": now, "watch_renewed_at": None}
         asked_for = case((mailboxes.c.redrive_at.is_not(None), db_now()))
-        return self._brake(~AWAKE, address, after, limit, paused_at=None, redrive_at=asked_for, **due)
+        return self._change_paused(~AWAKE, address, after, limit, paused_at=None, redrive_at=asked_for, **due)
 
-    def _brake(
+    def _change_paused(
         self, which: ColumnElement[bool], address: str | None, after: int, limit: int, **values: Any
     ) -> tuple[int, ...]:
         """First the rows are locked, in order, then changed from the first to the last of them: looked up one by one

@@ -205,9 +205,9 @@ def test_a_comparison_is_due_once_a_day(world: World) -> None:
 def test_a_comparison_stops_for_a_mailbox_that_is_paused_or_off(world: World) -> None:
     with world.store.begin("tests.goes_on") as tx:
         assert tx.history.goes_on(world.mailbox_id)
-        tx.mailboxes.brake(None, 0, 10)
+        tx.mailboxes.pause_by_operator(None, 0, 10)
         assert not tx.history.goes_on(world.mailbox_id)
-        tx.mailboxes.release(None, 0, 10)
+        tx.mailboxes.resume_by_operator(None, 0, 10)
         tx.mailboxes.forget(world.mailbox_id)
         assert not tx.history.goes_on(world.mailbox_id)
 

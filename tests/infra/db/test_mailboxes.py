@@ -220,38 +220,38 @@ def test_a_watch_is_renewed_after_a_day_and_tried_again_when_that_failed(world: 
 def test_a_mailbox_nobody_is_signed_in_to_is_never_due_until_somebody_is(world: World) -> None:
     with world.store.begin("tests.pause") as tx:
         tx.connections.need_sign_in(connection_of(tx, world))
-        tx.mailboxes.pause(world.mailbox_id)
+        tx.mailboxes.stop_scheduling(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
     assert due(world.store) == watch_due(world.store) == ()
     assert state(world).cursor == "100", "it goes on from where it stood"
 
     with world.store.begin("tests.resume") as tx:
-        tx.mailboxes.resume(world.mailbox_id)
+        tx.mailboxes.schedule(world.mailbox_id)
     assert due(world.store) == watch_due(world.store) == (world.mailbox_id,)
 
 
 @pytest.mark.rule("E86", "I1")
 def test_a_mailbox_that_somebody_has_signed_in_to_meanwhile_stays_due(world: World) -> None:
     with world.store.begin("tests.late") as tx:
-        tx.mailboxes.pause(world.mailbox_id)
+        tx.mailboxes.stop_scheduling(world.mailbox_id)
     assert due(world.store) == (world.mailbox_id,)
 
 
 @pytest.mark.rule("D3-1", "W8")
 def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World) -> None:
-    with world.store.begin("tests.brake") as tx:
-        assert tx.mailboxes.brake("uwe@firm.example", 0, 10) == (world.mailbox_id,)
-        assert tx.mailboxes.brake(None, 0, 10) == (), "it is paused already"
+    with world.store.begin("tests.pause") as tx:
+        assert tx.mailboxes.pause_by_operator("uwe@firm.example", 0, 10) == (world.mailbox_id,)
+        assert tx.mailboxes.pause_by_operator(None, 0, 10) == (), "it is paused already"
         assert not move(tx, world, "100", "101")
         tx.mailboxes.rest(world.mailbox_id, "rateLimitExceeded", 1)
         tx.mailboxes.watch_failed(world.mailbox_id, "backendError", 1)
         tx.mailboxes.start_watch(world.mailbox_id, Watch("200", START, START), 1)
-        tx.mailboxes.resume(world.mailbox_id)
+        tx.mailboxes.schedule(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
     assert due(world.store) == watch_due(world.store) == ()
 
     with world.store.begin("tests.release") as tx:
-        assert tx.mailboxes.release(None, 0, 10) == (world.mailbox_id,)
+        assert tx.mailboxes.resume_by_operator(None, 0, 10) == (world.mailbox_id,)
         assert move(tx, world, "100", "101")
     assert due(world.store) == watch_due(world.store) == (world.mailbox_id,)
 

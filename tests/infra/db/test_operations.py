@@ -16,16 +16,16 @@ DAYS = 3 * 86_400
 
 
 def do(store: Store, deed: Deed) -> tuple[int, ...]:
-    with store.begin("tests.brake") as tx:
+    with store.begin("tests.pause") as tx:
         return deed(tx)
 
 
 def pause(store: Store, after: int = 0, limit: int = 100) -> tuple[int, ...]:
-    return do(store, lambda tx: tx.mailboxes.brake(None, after, limit))
+    return do(store, lambda tx: tx.mailboxes.pause_by_operator(None, after, limit))
 
 
 def resume(store: Store, after: int = 0, limit: int = 100) -> tuple[int, ...]:
-    return do(store, lambda tx: tx.mailboxes.release(None, after, limit))
+    return do(store, lambda tx: tx.mailboxes.resume_by_operator(None, after, limit))
 
 
 DUE: dict[str, Deed] = {

@@ -100,8 +100,11 @@ FORGET: dict[str, Ask] = {
     "turn": lambda tx: tx.retention.take_turn("purge", 60),
     "kept turn": lambda tx: tx.retention.keep_turn("purge", 60),
     "asked again": lambda tx: tx.ledger.redrive(50),
-    "pause": lambda tx: tx.mailboxes.brake(None, 0, 50),
-    "resume": lambda tx: (tx.mailboxes.brake(None, 0, 50), tx.mailboxes.release(None, 0, 50)),
+    "pause": lambda tx: tx.mailboxes.pause_by_operator(None, 0, 50),
+    "resume": lambda tx: (
+        tx.mailboxes.pause_by_operator(None, 0, 50),
+        tx.mailboxes.resume_by_operator(None, 0, 50),
+    ),
 }
 """What the purge and the end of a connection ask, where there is something to forget, the re-driver, where something
 waits, and the operator."""
