@@ -98,7 +98,7 @@ class ChannelReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ChannelNotification:
     """A notification as a channel may tell it: three details of the mail, the contact record's name, whose it is, in
     which location (ORGANISATION/LOCATION).
 
@@ -132,7 +132,7 @@ class Parcel:
     channel: Channel
     batch: str
     summary: bool
-    items: tuple[Item, ...]
+    items: tuple[ChannelNotification, ...]
     attempts: int
     is_new: bool = True
 
@@ -147,7 +147,7 @@ class Parcel:
         return all(item.due for item in self.items)
 
 
-class Verdict(StrEnum):
+class ReceiverVerdict(StrEnum):
     """What the receiver made of an event. LATER: it is down or limits, or so it seems. LEFT: we had to stop, and
     waited no longer for its answer; that is nobody's fault."""
 
@@ -159,29 +159,29 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceiverAnswer:
     """`after` is the receiver's own wish. `counted`: a try of the event is used up. `untouched`: the receiver
     has certainly not taken the event, so that it may become part of another one."""
 
-    verdict: Verdict
+    verdict: ReceiverVerdict
     reason: str
     after: timedelta | None = None
     counted: bool = False
     untouched: bool = False
 
 
-def judge(status: int, retry_after: str | None, now: datetime) -> Answer:
+def judge(status: int, retry_after: str | None, now: datetime) -> ReceiverAnswer:
     """A webhook's answer. Redirects are not followed: whoever answers with one refuses the event."""
     reason = f"http {status}"
     if 200 <= status < 300:
-        return Answer(Verdict.TAKEN, reason)
+        return ReceiverAnswer(ReceiverVerdict.TAKEN, reason)
     if status == 410:
-        return Answer(Verdict.GONE, reason)
+        return ReceiverAnswer(ReceiverVerdict.GONE, reason)
     if status in (408, 429) or status >= 500:
         # Only these two promise that nothing was done: behind a 500 or 504 the event may have been taken.
         untouched = status in (429, 503)
-        return Answer(Verdict.LATER, reason, wish(retry_after, now), untouched=untouched)
-    return Answer(Verdict.REFUSED, reason, counted=True)
+        return ReceiverAnswer(ReceiverVerdict.LATER, reason, wish(retry_after, now), untouched=untouched)
+    return ReceiverAnswer(ReceiverVerdict.REFUSED, reason, counted=True)
 
 
 def wish(retry_after: str | None, now: datetime) -> timedelta | None:

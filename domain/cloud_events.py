@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.channels import Item, Parcel, event_id
+from domain.channels import ChannelNotification, Parcel, event_id
 from domain.notifications import NoticeKind
 
 SOURCE = "urn:lodestone"
@@ -109,7 +109,7 @@ def _times(parcel: Parcel) -> list[datetime]:
     return [_time(item) for item in parcel.items]
 
 
-def _time(item: Item) -> datetime:
+def _time(item: ChannelNotification) -> datetime:
     return item.received_at or item.created_at
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain.connections import Features, Mode
-from domain.crm.contacts import Hit, Kind, MatchedBy, best
+from domain.crm.contacts import ContactKind, Hit, MatchedBy, best
 from domain.ledger import Planned, State, Step
 from domain.mail.classes import MailClass
 from domain.mail.messages import Exclusions, Insiders, Message, direction, gate, left_alone
@@ -109,6 +109,6 @@ def _of_a_record(message: Message, hits: Sequence[Hit]) -> Message:
 def _label_known_already(message: Message, hit: Hit, crm_labels: frozenset[str]) -> Outcome | None:
     """Sorting that needs no look at deals: a lead (Z28), a class that stays put (D16), or a mail that the user or a
     filter of his has put under a CRM label before us (D10, E60)."""
-    if hit.contact.kind is Kind.LEAD or not sortable(message):
+    if hit.contact.kind is ContactKind.LEAD or not sortable(message):
         return Outcome.LABEL_NONE
     return Outcome.LABEL_USER_CHOICE if message.label_ids & crm_labels else None

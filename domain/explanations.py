@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from domain.crm.categories import ByCategory, Category, contact_category, outcome_of
-from domain.crm.contacts import Kind, MatchedBy
+from domain.crm.contacts import ContactKind, MatchedBy
 from domain.crm.deals import DealCategory
 from domain.errors import LABEL_CONFLICT
 from domain.gates import GATES
@@ -218,7 +218,7 @@ def _unlabelled(trail: MessageRecord, one: ConnectionDecision) -> str:
 def _none_because(trail: MessageRecord, one: ConnectionDecision) -> str:
     """A step that ended untried was decided by the match: a lead, or a class that is never sorted (Part J)."""
     taken = trail.taken(Step.SORT, one.connection_id)
-    if one.person is not None and one.person.kind is Kind.LEAD:
+    if one.person is not None and one.person.kind is ContactKind.LEAD:
         return "the sender is only a lead"
     if taken is not None and taken.tries == 0:
         return "it is an invitation, a bounce or a receipt, or came from a lead (D16, Z28)"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.crm.categories import ByCategory, Category
-from domain.crm.contacts import Hit, Kind, MatchedBy
+from domain.crm.contacts import ContactKind, Hit, MatchedBy
 from domain.crm.deals import Deal
 from domain.crm.records import Outdated
 from domain.label_changes import LabelChange
@@ -34,7 +34,7 @@ class Person:
     """The record a mail belongs to, as the CRM has it now; kind and name are None when it is gone."""
 
     id: str
-    kind: Kind | None
+    kind: ContactKind | None
     name: str | None
 
 

@@ -155,7 +155,7 @@ Bookmark = tuple[datetime, int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class LedgerQuery:
     """Which mail of the ledger is asked for, by its mailbox, outcome, the time it was first seen, and the state
     of a step that is not done. What is None or empty asks for all."""
 
@@ -167,7 +167,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One mail and one connection in the ledger; `user_id` is None while no connection has a decision on it.
 
     `unfinished` is the step it hangs on. Author and time stand here only where they are kept (D2).

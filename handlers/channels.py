@@ -10,14 +10,14 @@ import structlog
 from domain.channels import (
     AT_FIRST,
     TRIES,
-    Answer,
     Channel,
     ChannelKind,
     ChannelReport,
     Parcel,
+    ReceiverAnswer,
+    ReceiverVerdict,
     Target,
     Unusable,
-    Verdict,
     next_at_once,
     rest_before,
 )
@@ -112,7 +112,7 @@ def _record(parcels: Sequence[Parcel], posted: Sequence[Posted], context: Contex
     me, channel = context.me(), parcels[0].channel
     with context.store.begin("deliveries.record") as tx:
         _mark(channel, posted, tx, context)
-        taken = [one.parcel for one in posted if one.answer.verdict is Verdict.TAKEN]
+        taken = [one.parcel for one in posted if one.answer.verdict is ReceiverVerdict.TAKEN]
         if len(taken) < len(parcels):
             tx.deliveries.lock(parcels)
         ours = tx.deliveries.finish(taken, me)
@@ -133,20 +133,22 @@ def _record(parcels: Sequence[Parcel], posted: Sequence[Posted], context: Contex
 def _mark(channel: Channel, posted: Sequence[Posted], tx: Transaction, context: Context) -> None:
     """How the receiver fares: several events that met it down are one failure of it."""
     by_verdict = {one.answer.verdict: one.answer for one in posted}
-    if Verdict.TAKEN in by_verdict or Verdict.REFUSED in by_verdict:
-        refused = by_verdict.get(Verdict.REFUSED)
+    if ReceiverVerdict.TAKEN in by_verdict or ReceiverVerdict.REFUSED in by_verdict:
+        refused = by_verdict.get(ReceiverVerdict.REFUSED)
         tx.channels.answered(channel.id, refused.reason if refused else None)
-    if later := by_verdict.get(Verdict.LATER):
+    if later := by_verdict.get(ReceiverVerdict.LATER):
         tx.channels.rest(channel.id, _rest(channel, posted, context), later.reason)
-    if gone := by_verdict.get(Verdict.GONE):
+    if gone := by_verdict.get(ReceiverVerdict.GONE):
         tx.channels.switch_off(channel.id, gone.reason)
 
 
-def _kept(posted: Sequence[Posted], context: Context) -> list[tuple[Answer, float | None, list[Parcel]]]:
+def _kept(
+    posted: Sequence[Posted], context: Context
+) -> list[tuple[ReceiverAnswer, float | None, list[Parcel]]]:
     """What was not taken, those together that fare alike: after how many seconds it is sent again, None for never."""
-    kept: dict[tuple[Answer, float | None], list[Parcel]] = {}
+    kept: dict[tuple[ReceiverAnswer, float | None], list[Parcel]] = {}
     for one in posted:
-        if one.answer.verdict is not Verdict.TAKEN:
+        if one.answer.verdict is not ReceiverVerdict.TAKEN:
             after = None if _is_spent(one) else _wait(one, posted, context)
             kept.setdefault((one.answer, after), []).append(one.parcel)
     return [(answer, after, its) for (answer, after), its in kept.items()]
@@ -159,9 +161,9 @@ def _is_spent(one: Posted) -> bool:
 def _wait(one: Posted, posted: Sequence[Posted], context: Context) -> float:
     """Seconds until the event is sent again: by the failures that it has met, or the receiver's."""
     match one.answer.verdict:
-        case Verdict.LATER:
+        case ReceiverVerdict.LATER:
             return _rest(one.parcel.channel, posted, context)
-        case Verdict.LEFT:
+        case ReceiverVerdict.LEFT:
             return 0
         case _:
             return rest_before(one.parcel.attempts, context.timing.channel_rest).total_seconds()
@@ -170,10 +172,10 @@ def _wait(one: Posted, posted: Sequence[Posted], context: Context) -> float:
 def _rest(channel: Channel, posted: Sequence[Posted], context: Context) -> float:
     """Seconds for which a receiver that is down is left alone, by its failures in a row. One that says when is
     believed, unless it says "now" again and again."""
-    down = [one.answer for one in posted if one.answer.verdict is Verdict.LATER]
+    down = [one.answer for one in posted if one.answer.verdict is ReceiverVerdict.LATER]
     if not down:
         return 0
-    answered = any(one.answer.verdict in (Verdict.TAKEN, Verdict.REFUSED) for one in posted)
+    answered = any(one.answer.verdict in (ReceiverVerdict.TAKEN, ReceiverVerdict.REFUSED) for one in posted)
     wait = rest_before(1 if answered else channel.failures + 1, context.timing.channel_rest).total_seconds()
     wishes = [answer.after.total_seconds() for answer in down if answer.after is not None]
     return max(*wishes, wait / 60) if wishes else wait
@@ -182,7 +184,7 @@ def _rest(channel: Channel, posted: Sequence[Posted], context: Context) -> float
 def _say(one: Posted, posted: Sequence[Posted], context: Context) -> None:
     parcel, answer = one.parcel, one.answer
     say = log.bind(channel_id=parcel.channel.id, event_id=one.event_id, attempt=parcel.attempts)
-    if answer.verdict is Verdict.TAKEN:
+    if answer.verdict is ReceiverVerdict.TAKEN:
         say.info(
             "delivery.sent",
             message_id=None if parcel.summary else parcel.items[0].message_id,
@@ -191,17 +193,19 @@ def _say(one: Posted, posted: Sequence[Posted], context: Context) -> None:
         )
     elif _is_spent(one):
         say.error("delivery.abandoned", reason=answer.reason, notifications=len(parcel.items))
-    elif answer.verdict is not Verdict.GONE:
+    elif answer.verdict is not ReceiverVerdict.GONE:
         say.info("delivery.postponed", reason=answer.reason, seconds=round(_wait(one, posted, context), 1))
 
 
 def _say_of_channel(channel: Channel, posted: Sequence[Posted], context: Context) -> None:
     reasons = {one.answer.verdict: one.answer.reason for one in posted}
-    if Verdict.GONE in reasons:
-        log.warning("channel.ended", channel_id=channel.id, reason=reasons[Verdict.GONE])
-    if Verdict.LATER in reasons:
+    if ReceiverVerdict.GONE in reasons:
+        log.warning("channel.ended", channel_id=channel.id, reason=reasons[ReceiverVerdict.GONE])
+    if ReceiverVerdict.LATER in reasons:
         seconds = round(_rest(channel, posted, context), 1)
-        log.warning("channel.rested", channel_id=channel.id, reason=reasons[Verdict.LATER], seconds=seconds)
+        log.warning(
+            "channel.rested", channel_id=channel.id, reason=reasons[ReceiverVerdict.LATER], seconds=seconds
+        )
 
 
 def add(
@@ -246,7 +250,7 @@ def retry(channel_id: int, context: Context, location: Where = None) -> int:
     return again
 
 
-def send_test(channel_id: int, context: Context, location: Where = None) -> Answer:
+def send_test(channel_id: int, context: Context, location: Where = None) -> ReceiverAnswer:
     """Send an event that means nothing, and say what came back."""
     with context.store.begin("channels.look", reads_only=True) as tx:
         here = located(location, tx)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from domain.channels import TRIES, Answer, Parcel, Verdict, lanes
+from domain.channels import TRIES, Parcel, ReceiverAnswer, ReceiverVerdict, lanes
 from domain.cloud_events import event, line
 from handlers.ports.channels import Sender
 
@@ -18,7 +18,7 @@ class Posted:
 
     parcel: Parcel
     event_id: str
-    answer: Answer
+    answer: ReceiverAnswer
     milliseconds: int
 
 
@@ -42,7 +42,7 @@ def post(
                 if over.is_set() or stopping() or time.monotonic() > until:
                     return done
                 done.append(_post(parcel, sender))
-                if done[-1].answer.verdict not in (Verdict.TAKEN, Verdict.REFUSED):
+                if done[-1].answer.verdict not in (ReceiverVerdict.TAKEN, ReceiverVerdict.REFUSED):
                     over.set()
         return done
 
@@ -64,7 +64,7 @@ def _by_user(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
 def _post(parcel: Parcel, sender: Sender) -> Posted:
     began, told = time.monotonic(), event(parcel)
     if parcel.attempts > TRIES:
-        answer = Answer(Verdict.REFUSED, "crash", counted=True)
+        answer = ReceiverAnswer(ReceiverVerdict.REFUSED, "crash", counted=True)
     else:
         answer = sender.send(parcel.channel, told, line(parcel))
     return Posted(parcel, told["id"], answer, round((time.monotonic() - began) * 1000))

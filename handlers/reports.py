@@ -7,7 +7,7 @@ from datetime import date, datetime
 from domain.connections import Connection
 from domain.crm.contacts import best
 from domain.crm.organisations import local_date
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from domain.decisions import decide
 from domain.errors import GiveUp, TryAgain
 from domain.gates import GATES
@@ -15,7 +15,7 @@ from domain.mail.addresses import is_one_of
 from domain.mail.messages import Fetched, Message, direction, read
 from domain.message_records import ConnectionDecision, MessageRecord, SeenNow
 from domain.outcomes import Outcome
-from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
+from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Notice, Totals
 from handlers.connections.permissions import check_known
 from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located
@@ -34,7 +34,7 @@ class Status:
     now: datetime
     totals: Totals
     mailboxes: tuple[MailboxReport, ...]
-    outdated: Mapping[Records, int] = field(default_factory=dict)
+    outdated: Mapping[RecordKind, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def notices(
         return here.notices.of_user(user_id, after, limit)
 
 
-def ledger(query: Query, context: Context, location: Where = None) -> Iterator[Entry]:
+def ledger(query: LedgerQuery, context: Context, location: Where = None) -> Iterator[LedgerEntry]:
     """The mail asked for, the newest first, a page at a time: there may be millions."""
     after: Bookmark | None = None
     while True:

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ConnectionSettings:
     """A connection's settings. `option` is the sharing option that counts, by role, user or the owner's choice;
     `proposed` is a domain that may be internal (E18), `aliases` are registered (E14), `watch_trouble` is why
     nothing is pushed of the mailbox, in its provider's word (E85)."""
@@ -84,14 +84,14 @@ def of_location(store: Store, location: Where = None) -> LocationSettings:
         return located(location, tx).own_settings.get()
 
 
-def show(user_id: str, store: Store, location: Where = None) -> Shown:
+def show(user_id: str, store: Store, location: Where = None) -> ConnectionSettings:
     """The settings of the user's connection. Raises Refused when he has none."""
     with store.begin("settings.show", reads_only=True) as tx:
         here = located(location, tx)
         connection = the_one(user_id, here.connections.of_user(user_id))
         mailbox = tx.mailboxes.get(connection.mailbox_id)
         rules = here.settings.get()
-        return Shown(
+        return ConnectionSettings(
             connection=connection,
             address=mailbox.address if mailbox else "",
             option=option(here.users.get(user_id) or User(user_id), connection.sharing, rules.sharing),

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from domain.crm.merges import Merge
-from domain.crm.records import Change, Records
+from domain.crm.records import Change, RecordKind
 from domain.errors import DatabaseAway, Refused
 from handlers.crm import merging, records
 from infra.crm.fields import Customs, Unfit
@@ -81,7 +81,9 @@ def _run(
         _put_back(message, tries, app)
 
 
-def _refuse(kind: Records, record_id: str | None, fields: Mapping[str, Any], reason: str, app: App) -> None:
+def _refuse(
+    kind: RecordKind, record_id: str | None, fields: Mapping[str, Any], reason: str, app: App
+) -> None:
     """What we know of the record grows old, if it is said whose it is."""
     with suppress(Refused, Unfit):
         if record_id is not None:

@@ -9,7 +9,7 @@ from domain.crm.ids import id_order
 from domain.mail.addresses import loose, untagged
 
 
-class Kind(StrEnum):
+class ContactKind(StrEnum):
     """A contact can have deals; a lead cannot."""
 
     CONTACT = "contact"
@@ -29,7 +29,7 @@ class Contact:
     """A contact or lead of the CRM, as far as matching needs it."""
 
     id: str
-    kind: Kind
+    kind: ContactKind
     created_at: datetime
 
 
@@ -63,7 +63,7 @@ def hits(address: str, candidates: Iterable[ContactAddress]) -> tuple[Hit, ...]:
         found = [
             Hit(c.contact, c.address, _step(address, c.address)) for c in known if loose(c.address) == key
         ]
-    best_of_record: dict[tuple[Kind, str], Hit] = {}
+    best_of_record: dict[tuple[ContactKind, str], Hit] = {}
     for hit in sorted(found, key=lambda hit: (_rank(hit), hit.matched_by is MatchedBy.GMAIL, hit.address)):
         best_of_record.setdefault((hit.contact.kind, hit.contact.id), hit)
     return tuple(best_of_record.values())
@@ -79,4 +79,4 @@ def _step(address: str, other: str) -> MatchedBy:
 
 
 def _rank(hit: Hit) -> tuple[bool, datetime, tuple[int, int, str, str]]:
-    return hit.contact.kind is Kind.LEAD, hit.contact.created_at, id_order(hit.contact.id)
+    return hit.contact.kind is ContactKind.LEAD, hit.contact.created_at, id_order(hit.contact.id)

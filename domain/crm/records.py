@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 
 SEPARATORS = (" ::: ", ";", ",", "\r", "\n")
@@ -17,7 +17,7 @@ _MOST_PARTS = 5
 """Separators within one id, and one more."""
 
 
-class Records(StrEnum):
+class RecordKind(StrEnum):
     """The kinds of records that the CRM hands us."""
 
     CONTACTS = "contacts"
@@ -34,7 +34,7 @@ class ContactRecord:
     """
 
     id: str
-    kind: Kind
+    kind: ContactKind
     name: str
     addresses: tuple[str, ...]
     assigned_to: str | None
@@ -104,7 +104,7 @@ class Change:
     `left_out` says what of the record does not go in, never what stood there.
     """
 
-    kind: Records
+    kind: RecordKind
     id: str
     version: int
     record: Record | None
@@ -150,7 +150,7 @@ Row = Record | Refusal | Remark | Unread
 class Outdated:
     """A record of which a change was refused, and why: what we know of it is older than what the CRM knows (E9)."""
 
-    kind: Records
+    kind: RecordKind
     id: str
     since: datetime
     reason: str

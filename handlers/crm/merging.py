@@ -5,7 +5,7 @@ from functools import partial
 import structlog
 
 from domain.crm.merges import Merge
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from handlers.context import once_more
 from handlers.crm.locations import Where, located
 from handlers.ports.store import Store
@@ -17,7 +17,7 @@ def merge(merge: Merge, store: Store, location: Where = None) -> None:
     """Make several records one, unless newer merges of them came before it. It may come before any of them."""
     location_id, is_new = once_more(partial(_merge, merge, store, location))
     say = log.bind(
-        kind=Records.CONTACTS.value,
+        kind=RecordKind.CONTACTS.value,
         record_id=merge.survivor,
         version=merge.version,
         location_id=location_id,

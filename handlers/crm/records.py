@@ -13,7 +13,7 @@ from domain.crm.records import (
     ContactRecord,
     DealRecord,
     Record,
-    Records,
+    RecordKind,
     Refusal,
     Remark,
     Row,
@@ -74,7 +74,7 @@ class Course:
     """How a file is taken in. `contacts` have been named by a file before it. A `rehearsal` does everything but
     commit."""
 
-    kind: Records | None = None
+    kind: RecordKind | None = None
     contacts: Container[str] = ()
     rehearsal: bool = False
 
@@ -118,7 +118,7 @@ def take_in(
 
 
 def refuse(
-    kind: Records,
+    kind: RecordKind,
     record_id: str,
     version: int | None,
     reason: str,
@@ -130,7 +130,7 @@ def refuse(
         located(location, tx).crm.mark_outdated(kind, {record_id: reason}, version)
 
 
-def whole_ids(kind: Records, store: Store, location: Where = None) -> Named:
+def whole_ids(kind: RecordKind, store: Store, location: Where = None) -> Named:
     """The ids of the kind that have a separator in them (E107)."""
     found = Named()
     last = ""
@@ -150,7 +150,7 @@ def whole_roles(store: Store, location: Where = None) -> frozenset[str]:
         return located(location, tx).crm.roles_with_separator()
 
 
-def _mark_outdated(batch: Iterable[Record | Refusal], kind: Records | None, here: InLocation) -> None:
+def _mark_outdated(batch: Iterable[Record | Refusal], kind: RecordKind | None, here: InLocation) -> None:
     """Known records whose last row was refused."""
     last = {one.id: one for one in batch}
     refused = {one.id: one.reason for one in last.values() if isinstance(one, Refusal) and one.id is not None}
@@ -167,7 +167,7 @@ def _count_strangers(records: Iterable[Record], contacts: Container[str], here: 
         and deal.contact_ids
         and not any(one in contacts for one in deal.contact_ids)
     ]
-    known = here.crm.known(Records.CONTACTS, {one for ids in unsure for one in ids}) if unsure else ()
+    known = here.crm.known(RecordKind.CONTACTS, {one for ids in unsure for one in ids}) if unsure else ()
     return sum(not any(one in known for one in ids) for ids in unsure)
 
 
@@ -205,7 +205,7 @@ def change(change: Change, store: Store, stages: Stages, location: Where = None)
 
 
 def _follow(change: Change, organisation_id: int, tx: Transaction) -> user_changes.Followed:
-    if change.kind is not Records.USERS:
+    if change.kind is not RecordKind.USERS:
         return user_changes.Followed()
     if change.record is None:
         return user_changes.follow((), [change.id], organisation_id, tx)
@@ -217,12 +217,12 @@ def _users(records: Iterable[Record]) -> list[UserRecord]:
     return list({one.id: one for one in records if isinstance(one, UserRecord)}.values())
 
 
-def count_absent(kind: Records, named: Named, store: Store, location: Where = None) -> int:
+def count_absent(kind: RecordKind, named: Named, store: Store, location: Where = None) -> int:
     """How many records of the kind no row named."""
     return sum(len(absent) for absent in _absent(kind, named, store, location))
 
 
-def count_all(kind: Records, store: Store, location: Where = None) -> int:
+def count_all(kind: RecordKind, store: Store, location: Where = None) -> int:
     """How many records of the kind there are."""
     return count_absent(kind, Named(), store, location)
 
@@ -232,20 +232,20 @@ def too_many(absent: int, there: int) -> bool:
     return absent > MANY and 2 * absent > there
 
 
-def delete_absent(kind: Records, named: Named, store: Store, location: Where = None) -> int:
+def delete_absent(kind: RecordKind, named: Named, store: Store, location: Where = None) -> int:
     """Delete the records of the kind that no row named; returns how many."""
     deleted = 0
     for absent in _absent(kind, named, store, location):
         with store.begin("crm.delete") as tx:
             here = located(location, tx)
             deleted += here.crm.delete(kind, absent)
-            users = absent if kind is Records.USERS else ()
+            users = absent if kind is RecordKind.USERS else ()
             followed = user_changes.follow((), users, here.organisation_id, tx)
         followed.say()
     return deleted
 
 
-def _absent(kind: Records, named: Named, store: Store, location: Where) -> Iterator[list[str]]:
+def _absent(kind: RecordKind, named: Named, store: Store, location: Where) -> Iterator[list[str]]:
     last = ""
     while True:
         with store.begin("crm.look", reads_only=True) as tx:

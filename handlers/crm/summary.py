@@ -13,7 +13,7 @@ AT_MOST = 20
 _NUMBER = re.compile(r"\d[\d,]*")
 
 
-class Told:
+class LineNotes:
     """Refusals, or remarks. Iterating gives those that are shown; reasons that differ in numbers only are one kind."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Told:
 
 
 @dataclass(slots=True)
-class Some:
+class Sample:
     """Ids or words: the first of them, and how many there are in all."""
 
     shown: list[str] = field(default_factory=list)
@@ -59,10 +59,10 @@ class Imported:
     other locations only."""
 
     imported: int = 0
-    refused: Told = field(default_factory=Told)
-    remarks: Told = field(default_factory=Told)
-    twice: Some = field(default_factory=Some)
-    words: Some = field(default_factory=Some)
+    refused: LineNotes = field(default_factory=LineNotes)
+    remarks: LineNotes = field(default_factory=LineNotes)
+    twice: Sample = field(default_factory=Sample)
+    words: Sample = field(default_factory=Sample)
     strangers: int = 0
     misassigned: int = 0
     unread: Unread | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from domain.channels import Answer, Channel, ChannelKind, ChannelReport, Target
+from domain.channels import Channel, ChannelKind, ChannelReport, ReceiverAnswer, Target
 
 
 class OwnChannelRepository(Protocol):
@@ -39,7 +39,7 @@ class ChannelRepository(Protocol):
 class Sender(Protocol):
     """Sends events; several threads may use one. Nothing here raises for a receiver's sake."""
 
-    def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> Answer:
+    def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> ReceiverAnswer:
         """One event, once, in a few seconds at most; `line` says it to people where no program reads it."""
 
 

@@ -8,7 +8,7 @@ from domain.crm.deals import Deal
 from domain.crm.locations import Location, LocationSettings, NamedLocation
 from domain.crm.merges import Merge
 from domain.crm.organisations import Organisation
-from domain.crm.records import Change, Record, Records
+from domain.crm.records import Change, Record, RecordKind
 from domain.crm.users import User
 
 
@@ -76,19 +76,19 @@ class CrmRepository(Protocol):
         """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced
         as a set. Of two with one id the later counts."""
 
-    def ids_after(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
+    def ids_after(self, kind: RecordKind, last: str, limit: int) -> tuple[str, ...]:
         """The ids of a kind in the database's order, a page at a time; "" begins."""
 
-    def ids_with_separator(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
+    def ids_with_separator(self, kind: RecordKind, last: str, limit: int) -> tuple[str, ...]:
         """The same of ids that look like several in a cell (E107)."""
 
     def roles_with_separator(self) -> frozenset[str]:
         """Roles that look like several in a cell."""
 
-    def known(self, kind: Records, ids: Collection[str]) -> frozenset[str]:
+    def known(self, kind: RecordKind, ids: Collection[str]) -> frozenset[str]:
         """Which of these there are."""
 
-    def delete(self, kind: Records, ids: Collection[str]) -> int:
+    def delete(self, kind: RecordKind, ids: Collection[str]) -> int:
         """Forget these records; returns how many there were."""
 
     def change(self, change: Change) -> bool:
@@ -103,7 +103,7 @@ class CrmRepository(Protocol):
     def outsiders(self, user_ids: Collection[str]) -> frozenset[str]:
         """Which of these users are members of other locations only. Of whom nothing is said, he is a member of all."""
 
-    def mark_outdated(self, kind: Records, refused: Mapping[str, str], version: int | None) -> None:
+    def mark_outdated(self, kind: RecordKind, refused: Mapping[str, str], version: int | None) -> None:
         """A change of these records was refused, for these reasons (E9). Nothing for records that are not known, nor
         where a newer change than the refused one is."""
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from domain.connections import Connection
 from domain.crm.categories import Category, ContactCategory
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, Sortable
 from domain.mailboxes import Found
@@ -14,7 +14,7 @@ from domain.message_records import MessageRecord
 from domain.notifications import NoticeKind, Told
 from domain.outbox import SendReport, SendState
 from domain.outcomes import Outcome
-from domain.reports import Bookmark, Entry, MailboxReport, Notice, Query, Totals
+from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Notice, Totals
 from domain.retention import Data
 from domain.sorting import ConnectionContact, EarlierLabel, Replacement, SortedMail
 
@@ -38,10 +38,10 @@ class MailReportRepository(Protocol):
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
         """The same of each of them, those in trouble first."""
 
-    def count_outdated(self) -> Mapping[Records, int]:
+    def count_outdated(self) -> Mapping[RecordKind, int]:
         """How many records of each kind are out of date, those of the organisation's users too."""
 
-    def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
+    def entries(self, query: LedgerQuery, after: Bookmark | None, mails: int) -> tuple[LedgerEntry, ...]:
         """A page of the ledger: so many mails at most, the newest first, from after a place on."""
 
     def trails(self, message_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]:

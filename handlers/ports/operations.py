@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Protocol
 
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from domain.quota import Purpose, Spending
 from domain.reports import MailboxReport, Totals
 from domain.retention import After, Forgotten
@@ -56,7 +56,7 @@ class ReportRepository(Protocol):
     ) -> Mapping[int, tuple[str, ...]]:
         """By mailbox: mail that sorting has changed since and the user after it, as far as history has told (I6)."""
 
-    def count_outdated(self) -> Mapping[Records, int]:
+    def count_outdated(self) -> Mapping[RecordKind, int]:
         """How many records of each kind are out of date, whosever they are."""
 
     def uncategorised_stages(self, limit: int) -> tuple[Mapping[str, int], int]:

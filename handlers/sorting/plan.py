@@ -6,7 +6,7 @@ from datetime import date
 
 from domain.connections import Connection
 from domain.crm.categories import ByCategory, Category, ContactCategory, contact_category, highest, outcome_of
-from domain.crm.contacts import Kind, hits
+from domain.crm.contacts import ContactKind, hits
 from domain.crm.locations import Location
 from domain.crm.organisations import local_date
 from domain.ledger import Claim, Sortable, Step
@@ -128,7 +128,7 @@ def _categories(authors: Collection[str], today: date, here: InLocation) -> Mapp
     """The category of each author: the highest of all contacts with the address, at this moment (D9, E11)."""
     directory = here.contacts.candidates(authors)
     people = {
-        author: [hit.contact.id for hit in hits(author, directory) if hit.contact.kind is Kind.CONTACT]
+        author: [hit.contact.id for hit in hits(author, directory) if hit.contact.kind is ContactKind.CONTACT]
         for author in authors
     }
     deals = here.contacts.deals_of({contact_id for ids in people.values() for contact_id in ids})

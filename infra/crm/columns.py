@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from infra.crm.fields import FIELDS, OPTIONAL
 from infra.crm.text import Unusable
 
@@ -28,7 +28,7 @@ class Columns:
     unknown: tuple[str, ...]
 
 
-def known(header: Sequence[str], kind: Records, mapped: Mapping[str, str]) -> dict[str, list[int]]:
+def known(header: Sequence[str], kind: RecordKind, mapped: Mapping[str, str]) -> dict[str, list[int]]:
     """The places of each field in a header, differences of case, spaces, hyphens and underscores aside."""
     fields = {_plain(field): field for field in (*FIELDS[kind], *OPTIONAL[kind])}
     wishes = {_plain(name): field for name, field in mapped.items()}
@@ -40,7 +40,7 @@ def known(header: Sequence[str], kind: Records, mapped: Mapping[str, str]) -> di
     return found
 
 
-def read_header(header: Sequence[str], kind: Records, mapped: Mapping[str, str], file: str) -> Columns:
+def read_header(header: Sequence[str], kind: RecordKind, mapped: Mapping[str, str], file: str) -> Columns:
     """Raises Unusable where a field is missing, stands there twice, or seems to stand under a wrong name."""
     if not any(map(str.strip, header)):
         raise Unusable(f"{file} is empty: its first line has to be a header with {','.join(FIELDS[kind])}")

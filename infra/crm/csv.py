@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from domain.crm.records import Records, Refusal, Remark, Row, Unread, entries
+from domain.crm.records import RecordKind, Refusal, Remark, Row, Unread, entries
 from infra.crm.cells import LONGEST_CELL, Cells, Lines, Misquoted
 from infra.crm.columns import Columns, has, known, read_header
 from infra.crm.fields import (
@@ -57,7 +57,7 @@ class Reading:
 class CrmFile:
     """A CSV file with a header row. Raises Unusable before anything is imported."""
 
-    def __init__(self, path: Path, kind: Records, reading: Reading | None = None) -> None:
+    def __init__(self, path: Path, kind: RecordKind, reading: Reading | None = None) -> None:
         self.path = path
         self.kind = kind
         self.name = "standard input" if path == STANDARD_INPUT else path.name
@@ -157,7 +157,7 @@ class _Understanding:
     """What the cells of one record mean."""
 
     def __init__(
-        self, kind: Records, columns: Columns, customs: Customs, whole: Mapping[str, Container[str]]
+        self, kind: RecordKind, columns: Columns, customs: Customs, whole: Mapping[str, Container[str]]
     ) -> None:
         self._kind = kind
         self._width = columns.width

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 from domain.crm.merges import Merge
 from domain.crm.records import (
     ContactRecord,
     DealRecord,
     Record,
-    Records,
+    RecordKind,
     UserRecord,
     category_word,
     day_of,
@@ -29,15 +29,21 @@ CATEGORY_HELP = (
 )
 """What to do about a word that is no category."""
 
-FIELDS: Mapping[Records, tuple[str, ...]] = {
-    Records.CONTACTS: ("id", "kind", "name", "emails", "assigned_to", "created_at"),
-    Records.DEALS: ("id", "contact_ids", "stage", "category", "closing_date"),
-    Records.USERS: ("id", "name", "emails"),
+FIELDS: Mapping[RecordKind, tuple[str, ...]] = {
+    RecordKind.CONTACTS: ("id", "kind", "name", "emails", "assigned_to", "created_at"),
+    RecordKind.DEALS: ("id", "contact_ids", "stage", "category", "closing_date"),
+    RecordKind.USERS: ("id", "name", "emails"),
 }
-OPTIONAL: Mapping[Records, Mapping[str, Value]] = {
-    Records.CONTACTS: {"visible_to": (), "merged_from": ()},
-    Records.DEALS: {},
-    Records.USERS: {"role": "", "roles_above": (), "may_connect": "true", "active": "true", "locations": ()},
+OPTIONAL: Mapping[RecordKind, Mapping[str, Value]] = {
+    RecordKind.CONTACTS: {"visible_to": (), "merged_from": ()},
+    RecordKind.DEALS: {},
+    RecordKind.USERS: {
+        "role": "",
+        "roles_above": (),
+        "may_connect": "true",
+        "active": "true",
+        "locations": (),
+    },
 }
 """Fields that may be absent, after those of FIELDS, and what they count as then."""
 
@@ -83,7 +89,7 @@ class Understood:
     left_out: tuple[str, ...]
 
 
-def read(kind: Records, values: Sequence[Value], customs: Customs = PLAIN) -> Understood:
+def read(kind: RecordKind, values: Sequence[Value], customs: Customs = PLAIN) -> Understood:
     """The record whose fields these are, in the order of FIELDS and then OPTIONAL; space around them does not
     count. Raises Unfit.
     """
@@ -177,10 +183,10 @@ def _user(
     )
 
 
-_READ: Mapping[Records, Callable[..., Record]] = {
-    Records.CONTACTS: _contact,
-    Records.DEALS: _deal,
-    Records.USERS: _user,
+_READ: Mapping[RecordKind, Callable[..., Record]] = {
+    RecordKind.CONTACTS: _contact,
+    RecordKind.DEALS: _deal,
+    RecordKind.USERS: _user,
 }
 
 
@@ -224,9 +230,9 @@ def _yes_or_no(field: str, text: str) -> bool:
         raise Unfit(f"{field} is neither true nor false") from None
 
 
-def _kind(text: str) -> Kind:
+def _kind(text: str) -> ContactKind:
     try:
-        return Kind(text.lower())
+        return ContactKind(text.lower())
     except ValueError:
         raise Unfit("kind is neither contact nor lead") from None
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.crm.merges import Merge
-from domain.crm.records import Change, Records, Refusal, Remark
+from domain.crm.records import Change, RecordKind, Refusal, Remark
 from infra.crm.fields import (
     CATEGORY_HELP,
     FIELDS,
@@ -23,13 +23,13 @@ from infra.crm.fields import (
     read_merge,
 )
 
-CHANGES: Mapping[str, tuple[Records, bool]] = {
-    "crm.upsert_contact": (Records.CONTACTS, True),
-    "crm.delete_contact": (Records.CONTACTS, False),
-    "crm.upsert_deal": (Records.DEALS, True),
-    "crm.delete_deal": (Records.DEALS, False),
-    "crm.upsert_user": (Records.USERS, True),
-    "crm.delete_user": (Records.USERS, False),
+CHANGES: Mapping[str, tuple[RecordKind, bool]] = {
+    "crm.upsert_contact": (RecordKind.CONTACTS, True),
+    "crm.delete_contact": (RecordKind.CONTACTS, False),
+    "crm.upsert_deal": (RecordKind.DEALS, True),
+    "crm.delete_deal": (RecordKind.DEALS, False),
+    "crm.upsert_user": (RecordKind.USERS, True),
+    "crm.delete_user": (RecordKind.USERS, False),
 }
 """By the name of the actor: which records, and whether there is one afterwards."""
 
@@ -81,9 +81,9 @@ def read_message(actor: str, fields: Mapping[str, object], customs: Customs = PL
     return read_merge(_text("id", fields["id"]), losers, _version(fields["version"]))
 
 
-def kind_of(actor: str) -> Records:
+def kind_of(actor: str) -> RecordKind:
     """Of which records it is."""
-    return Records.CONTACTS if actor == MERGE else CHANGES[actor][0]
+    return RecordKind.CONTACTS if actor == MERGE else CHANGES[actor][0]
 
 
 def id_of(fields: Mapping[str, object]) -> str | None:

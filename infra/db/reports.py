@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, select
 
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from domain.reports import MailboxReport, Totals
 from infra.db.mail.kept import DECISIONS
 from infra.db.mailboxes import status
@@ -52,9 +52,9 @@ class ReportRepository:
             found.setdefault(row.mailbox_id, []).append(row.message_id)
         return {mailbox_id: tuple(ids) for mailbox_id, ids in found.items()}
 
-    def count_outdated(self) -> Mapping[Records, int]:
+    def count_outdated(self) -> Mapping[RecordKind, int]:
         rows = self._db.execute(select(outdated.c.kind, func.count()).group_by(outdated.c.kind))
-        return {Records(kind): times for kind, times in rows}
+        return {RecordKind(kind): times for kind, times in rows}
 
     def zones(self, limit: int) -> Mapping[int, str | None]:
         zone = and_(settings.c.organisation_id == organisations.c.id, settings.c.name == "time-zone")

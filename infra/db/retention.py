@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from domain.crm.locations import Location
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from domain.ledger import State
 from domain.retention import After, Forgotten
 from infra.db.crm.merges import MergeRepository
@@ -66,7 +66,7 @@ _MERGED_INTO = there_is(
     merges.c.record_id,
     merges.c.location_id == crm_versions.c.location_id,
     merges.c.survivor == crm_versions.c.record_id,
-    crm_versions.c.kind == Records.CONTACTS.value,
+    crm_versions.c.kind == RecordKind.CONTACTS.value,
 )
 _PRIVATE = ("contact_id", "contact_address", "matched_by", "author", "received_at", "in_inbox", "deal_id")
 
@@ -175,7 +175,7 @@ class RetentionRepository:
         its.take_turn(alone=True)
         before = db_now(-_DAY * days)
         still, outlived = its.old([one for where, one in old if where == location_id], before)
-        records = CrmRepository(self._db, location).delete(Records.CONTACTS, outlived) if outlived else 0
+        records = CrmRepository(self._db, location).delete(RecordKind.CONTACTS, outlived) if outlived else 0
         more = len(old) == limit or any(where != location_id for where, _ in old)
         return Forgotten(records + its.forget(still, outlived, before), (location_id,) if more else None)
 

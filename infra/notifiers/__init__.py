@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from domain.channels import Answer, Channel, ChannelKind
+from domain.channels import Channel, ChannelKind, ReceiverAnswer
 from infra.notifiers.wires import Wires
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Notifiers:
 
     def send(
         self, channel: Channel, event: Mapping[str, Any], line: str, wires: Wires | None = None
-    ) -> Answer:
+    ) -> ReceiverAnswer:
         """One event, once: a webhook gets the event, people get the line."""
         match channel.kind:
             case ChannelKind.WEBHOOK:
@@ -68,6 +68,6 @@ class Sender:
         self._notifiers = notifiers
         self._wires = wires
 
-    def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> Answer:
+    def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> ReceiverAnswer:
         """See Notifiers."""
         return self._notifiers.send(channel, event, line, self._wires)

@@ -10,7 +10,7 @@ from typing import Any
 
 import apprise
 
-from domain.channels import Answer, Target, Unusable, Verdict
+from domain.channels import ReceiverAnswer, ReceiverVerdict, Target, Unusable
 from infra.faults import reached
 from infra.notifiers.addresses import checked, system_resolve
 from infra.notifiers.guard import guarded
@@ -47,11 +47,11 @@ class ChatSender:
                     resolve=system_resolve,
                 )
 
-    def send(self, target: Target, line: str) -> Answer:
+    def send(self, target: Target, line: str) -> ReceiverAnswer:
         """One line, as text."""
         service = _service(target.url)
         if service is None:
-            return Answer(Verdict.LATER, "no usable URL", untouched=True)
+            return ReceiverAnswer(ReceiverVerdict.LATER, "no usable URL", untouched=True)
         service.socket_connect_timeout = service.socket_read_timeout = self._seconds / 2
         with guarded(may_be_private=self._may_be_private) as seen:
             try:
@@ -61,12 +61,12 @@ class ChatSender:
             except Exception as error:  # a hundred and fifty services by as many authors
                 sent, reason = False, type(error).__name__
         if sent:
-            return Answer(Verdict.TAKEN, "accepted")
+            return ReceiverAnswer(ReceiverVerdict.TAKEN, "accepted")
         if seen.private:
-            return Answer(Verdict.LATER, "private address", untouched=True)
+            return ReceiverAnswer(ReceiverVerdict.LATER, "private address", untouched=True)
         # It does not say why: a try is used up if anything was sent at all, and the channel rests anyway.
-        return Answer(
-            Verdict.LATER,
+        return ReceiverAnswer(
+            ReceiverVerdict.LATER,
             reason if seen.asked else "not reached",
             counted=seen.asked,
             untouched=not seen.asked,

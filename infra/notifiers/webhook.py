@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 
 from standardwebhooks import Webhook
 
-from domain.channels import Answer, Target, Unusable, Verdict, judge
+from domain.channels import ReceiverAnswer, ReceiverVerdict, Target, Unusable, judge
 from infra.faults import reached
 from infra.notifiers.addresses import Resolve, checked, system_resolve
 from infra.notifiers.wires import Left, Wire, Wires
@@ -68,7 +68,7 @@ class WebhookSender:
         except OSError:
             raise Unusable(f"the host {place.host} cannot be found") from None
 
-    def send(self, target: Target, event: Mapping[str, Any], wires: Wires | None = None) -> Answer:
+    def send(self, target: Target, event: Mapping[str, Any], wires: Wires | None = None) -> ReceiverAnswer:
         """One POST. The answer's body is dropped. The connection is one of these wires if one leads there, and stays
         there for the next event; without wires it is hung up."""
         if wires is None:
@@ -85,15 +85,15 @@ class WebhookSender:
                     return self._post(place, kept, (), wires, request)
             addresses = self._addresses(place)
         except Unusable:
-            return Answer(Verdict.LATER, "private address", untouched=True)
+            return ReceiverAnswer(ReceiverVerdict.LATER, "private address", untouched=True)
         except OSError:
-            return Answer(Verdict.LATER, "host not found", untouched=True)
+            return ReceiverAnswer(ReceiverVerdict.LATER, "host not found", untouched=True)
         wire = Wire(place, time.monotonic() + self._seconds)
         return self._post(place, wire, addresses, wires, request)
 
     def _post(
         self, place: _Place, wire: Wire, addresses: tuple[str, ...], wires: Wires, request: bytes
-    ) -> Answer:
+    ) -> ReceiverAnswer:
         """Raises _HungUp where a wire that was kept has been hung up at the other end. It may have taken the event
         even so; the repeat has the same id."""
         was_kept, asked = wire.is_whole, False
@@ -110,17 +110,17 @@ class WebhookSender:
                         response.read(MOST)
                         wire.is_whole = response.isclosed() and not response.will_close
         except ssl.SSLCertVerificationError:
-            return Answer(Verdict.LATER, "certificate", untouched=True)
+            return ReceiverAnswer(ReceiverVerdict.LATER, "certificate", untouched=True)
         except Left:
-            return Answer(Verdict.LEFT, "stopping", untouched=not asked)
+            return ReceiverAnswer(ReceiverVerdict.LEFT, "stopping", untouched=not asked)
         except TimeoutError:
-            return Answer(Verdict.LATER, "timeout", untouched=not asked)
+            return ReceiverAnswer(ReceiverVerdict.LATER, "timeout", untouched=not asked)
         except (OSError, http.client.HTTPException) as error:
             if was_kept and isinstance(error, ConnectionError | ssl.SSLError):
                 raise _HungUp from None
-            return Answer(Verdict.LATER, type(error).__name__, untouched=not asked)
+            return ReceiverAnswer(ReceiverVerdict.LATER, type(error).__name__, untouched=not asked)
         if too_late:
-            return Answer(Verdict.LATER, "timeout")
+            return ReceiverAnswer(ReceiverVerdict.LATER, "timeout")
         return judge(response.status, response.headers.get("retry-after"), datetime.now(UTC))
 
     def _open(self, place: _Place, wire: Wire, addresses: tuple[str, ...]) -> socket.socket:

@@ -8,13 +8,13 @@ import pytest
 from domain.channels import (
     AT_ONCE,
     LONGEST_WISH,
-    Answer,
     Channel,
     ChannelKind,
-    Item,
+    ChannelNotification,
     Parcel,
+    ReceiverAnswer,
+    ReceiverVerdict,
     Target,
-    Verdict,
     at_once,
     batch_of,
     event_id,
@@ -29,7 +29,7 @@ from domain.notifications import NoticeKind, is_late
 
 NOW = datetime(2026, 3, 15, 10, 2, 0, 7000, tzinfo=UTC)
 CHANNEL = Channel(1, ChannelKind.WEBHOOK, Target("https://hooks.example.com/t0ken", "whsec_c2VjcmV0"))
-MAIL = Item(
+MAIL = ChannelNotification(
     id=41,
     kind=NoticeKind.MAIL,
     connection_id=3,
@@ -42,7 +42,7 @@ MAIL = Item(
     author="ann@example.com",
     received_at=NOW,
 )
-NOTICE = Item(
+NOTICE = ChannelNotification(
     id=42,
     kind=NoticeKind.SIGN_IN_NEEDED,
     connection_id=3,
@@ -53,7 +53,7 @@ NOTICE = Item(
 REQUIRED = {"specversion", "id", "source", "type"}
 
 
-def parcel(*items: Item, attempts: int = 1) -> Parcel:
+def parcel(*items: ChannelNotification, attempts: int = 1) -> Parcel:
     """One event of these; late ones when there are several."""
     if len(items) > 1:
         return Parcel(CHANNEL, batch_of(1, [item.id for item in items]), True, items, attempts)
@@ -186,19 +186,23 @@ def test_people_are_told_in_one_line(sent: Parcel, expected: str) -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        pytest.param(200, Answer(Verdict.TAKEN, "http 200"), id="ok"),
-        pytest.param(204, Answer(Verdict.TAKEN, "http 204"), id="no content"),
-        pytest.param(302, Answer(Verdict.REFUSED, "http 302", counted=True), id="a redirect leads nowhere"),
-        pytest.param(400, Answer(Verdict.REFUSED, "http 400", counted=True), id="refused"),
-        pytest.param(404, Answer(Verdict.REFUSED, "http 404", counted=True), id="not there"),
-        pytest.param(408, Answer(Verdict.LATER, "http 408"), id="it took too long"),
-        pytest.param(410, Answer(Verdict.GONE, "http 410"), id="gone for good"),
-        pytest.param(429, Answer(Verdict.LATER, "http 429", untouched=True), id="limited"),
-        pytest.param(500, Answer(Verdict.LATER, "http 500"), id="it may have taken it"),
-        pytest.param(503, Answer(Verdict.LATER, "http 503", untouched=True), id="down"),
+        pytest.param(200, ReceiverAnswer(ReceiverVerdict.TAKEN, "http 200"), id="ok"),
+        pytest.param(204, ReceiverAnswer(ReceiverVerdict.TAKEN, "http 204"), id="no content"),
+        pytest.param(
+            302,
+            ReceiverAnswer(ReceiverVerdict.REFUSED, "http 302", counted=True),
+            id="a redirect",
+        ),
+        pytest.param(400, ReceiverAnswer(ReceiverVerdict.REFUSED, "http 400", counted=True), id="refused"),
+        pytest.param(404, ReceiverAnswer(ReceiverVerdict.REFUSED, "http 404", counted=True), id="not there"),
+        pytest.param(408, ReceiverAnswer(ReceiverVerdict.LATER, "http 408"), id="it took too long"),
+        pytest.param(410, ReceiverAnswer(ReceiverVerdict.GONE, "http 410"), id="gone for good"),
+        pytest.param(429, ReceiverAnswer(ReceiverVerdict.LATER, "http 429", untouched=True), id="limited"),
+        pytest.param(500, ReceiverAnswer(ReceiverVerdict.LATER, "http 500"), id="it may have taken it"),
+        pytest.param(503, ReceiverAnswer(ReceiverVerdict.LATER, "http 503", untouched=True), id="down"),
     ],
 )
-def test_what_an_answer_means(status: int, expected: Answer) -> None:
+def test_what_an_answer_means(status: int, expected: ReceiverAnswer) -> None:
     assert judge(status, None, NOW) == expected
 
 

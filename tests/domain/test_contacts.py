@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.crm.contacts import Contact, ContactAddress, Hit, Kind, MatchedBy, best, hits
+from domain.crm.contacts import Contact, ContactAddress, ContactKind, Hit, MatchedBy, best, hits
 from domain.crm.ids import id_order
 
 EARLY, LATE = datetime(2021, 1, 1, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC)
@@ -15,7 +15,7 @@ ANN = "ann@example.com"
 
 
 def contact(
-    address: str, record: str = "7", *, kind: Kind = Kind.CONTACT, created: datetime = EARLY
+    address: str, record: str = "7", *, kind: ContactKind = ContactKind.CONTACT, created: datetime = EARLY
 ) -> ContactAddress:
     return ContactAddress(Contact(record, kind, created), address)
 
@@ -64,7 +64,7 @@ def test_an_exact_record_keeps_the_loose_ones_out() -> None:
     assert found(
         "ann+shop@example.com", loose_but_older, contact("ann+shop@example.com", "2", created=LATE)
     ) == ["2"]
-    lead = contact("ann+shop@example.com", "3", kind=Kind.LEAD)
+    lead = contact("ann+shop@example.com", "3", kind=ContactKind.LEAD)
     assert found("ann+shop@example.com", loose_but_older, lead) == ["3"]
 
 
@@ -73,7 +73,7 @@ def test_an_exact_record_keeps_the_loose_ones_out() -> None:
     ("known", "expected"),
     [
         pytest.param(
-            [contact(ANN, "1", kind=Kind.LEAD), contact(ANN, "2", created=LATE)],
+            [contact(ANN, "1", kind=ContactKind.LEAD), contact(ANN, "2", created=LATE)],
             ["2", "1"],
             id="a contact beats a lead",
         ),
@@ -94,8 +94,8 @@ def test_order_of_several_hits(known: list[ContactAddress], expected: list[str])
 
 @pytest.mark.rule("D5", "E15")
 def test_a_lead_and_a_contact_may_have_the_same_id() -> None:
-    both = [contact(ANN, "1", kind=Kind.LEAD), contact(ANN, "1")]
-    assert [hit.contact.kind for hit in hits(ANN, both)] == [Kind.CONTACT, Kind.LEAD]
+    both = [contact(ANN, "1", kind=ContactKind.LEAD), contact(ANN, "1")]
+    assert [hit.contact.kind for hit in hits(ANN, both)] == [ContactKind.CONTACT, ContactKind.LEAD]
 
 
 @pytest.mark.rule("E20")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.connections import Features, Mode
-from domain.crm.contacts import Contact, Hit, Kind, MatchedBy
+from domain.crm.contacts import Contact, ContactKind, Hit, MatchedBy
 from domain.decisions import Decision, decide
 from domain.ledger import Planned, State, Step
 from domain.mail.classes import MailClass
@@ -34,8 +34,8 @@ MAIL = Message(
     mail_class=MailClass.HUMAN,
     bulk=False,
 )
-CONTACT = Hit(Contact("1", Kind.CONTACT, START), ANN, MatchedBy.EXACT)
-LEAD = Hit(Contact("2", Kind.LEAD, START - timedelta(days=9)), ANN, MatchedBy.EXACT)
+CONTACT = Hit(Contact("1", ContactKind.CONTACT, START), ANN, MatchedBy.EXACT)
+LEAD = Hit(Contact("2", ContactKind.LEAD, START - timedelta(days=9)), ANN, MatchedBy.EXACT)
 BEFORE = START - timedelta(minutes=1)
 
 
@@ -332,7 +332,7 @@ def test_the_moment_of_switching_on_counts_as_on() -> None:
 
 @pytest.mark.rule("E11", "E15", "X15", "D5")
 def test_a_contact_counts_before_a_lead_and_the_oldest_before_the_others() -> None:
-    younger = Hit(Contact("0", Kind.CONTACT, START + timedelta(days=1)), ANN, MatchedBy.EXACT)
+    younger = Hit(Contact("0", ContactKind.CONTACT, START + timedelta(days=1)), ANN, MatchedBy.EXACT)
 
     assert decision(MAIL, LEAD, younger, CONTACT).hit == CONTACT
 

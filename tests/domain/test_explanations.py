@@ -8,7 +8,7 @@ import pytest
 
 from domain import explanations
 from domain.crm.categories import Category
-from domain.crm.contacts import Contact, Hit, Kind, MatchedBy
+from domain.crm.contacts import Contact, ContactKind, Hit, MatchedBy
 from domain.crm.deals import Deal, DealCategory
 from domain.gates import GATES
 from domain.label_changes import LabelChange
@@ -29,7 +29,7 @@ from domain.reports import MailboxReport, Totals
 
 NOW = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 15)
-ANN = Person("c12", Kind.CONTACT, "Ann")
+ANN = Person("c12", ContactKind.CONTACT, "Ann")
 CONNECTION = 7
 
 
@@ -184,7 +184,9 @@ def test_every_gate_has_its_rule_and_its_words(outcome: Outcome) -> None:
         pytest.param(skipped(Outcome.SKIP_INTERNAL), "a colleague", id="a colleague"),
         pytest.param(skipped(Outcome.SKIP_EXCLUDED), "an excluded address", id="excluded"),
         pytest.param(
-            decided(Outcome.LABEL_NONE, person=Person("l1", Kind.LEAD, "Lea")), "only a lead", id="a lead"
+            decided(Outcome.LABEL_NONE, person=Person("l1", ContactKind.LEAD, "Lea")),
+            "only a lead",
+            id="a lead",
         ),
     ],
 )
@@ -343,7 +345,7 @@ def message(author: str | None, *, sender: str | None = None, rewritten: bool = 
             SeenNow(
                 message=message("ann@example.com"),
                 direction=Direction.INBOUND,
-                hit=Hit(Contact("c12", Kind.CONTACT, NOW), "ann@example.com", MatchedBy.EXACT),
+                hit=Hit(Contact("c12", ContactKind.CONTACT, NOW), "ann@example.com", MatchedBy.EXACT),
             ),
             "inbound, from ann@example.com of contact c12",
             id="a contact",

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.crm.contacts import Contact, ContactAddress, Kind, hits
+from domain.crm.contacts import Contact, ContactAddress, ContactKind, hits
 from domain.mail.folders import Folder
 from domain.mail.messages import (
     Direction,
@@ -157,7 +157,7 @@ def test_only_mail_from_outside_comes_this_far(author: str, expected: Outcome | 
 
 @pytest.mark.rule("D11", "E24", "E25", "E100")
 def test_from_decides_who_is_looked_up() -> None:
-    known = [ContactAddress(Contact("1", Kind.LEAD, NOW), ANN)]
+    known = [ContactAddress(Contact("1", ContactKind.LEAD, NOW), ANN)]
     form = received(("From", "form@shop.example"), ("Reply-To", ANN), ("Sender", ANN), ("To", ME))
     assert form.author == "form@shop.example"
     assert not hits(form.author, known)
@@ -166,5 +166,5 @@ def test_from_decides_who_is_looked_up() -> None:
     post = received(("From", f"Ann via Sales <{SALES}>"), group, ("X-Original-From", ANN), ("To", SALES))
     assert post.author is not None
     assert direction(post, INSIDERS) is Direction.INBOUND
-    assert [hit.contact.kind for hit in hits(post.author, known)] == [Kind.LEAD]
+    assert [hit.contact.kind for hit in hits(post.author, known)] == [ContactKind.LEAD]
     assert verdict(post, OWN) is NOT_ADDRESSED

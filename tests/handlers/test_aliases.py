@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from domain.checks import Verdict
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord, UserRecord
 from domain.errors import Refused, TryAgain
 from handlers import doctor, reports, settings
@@ -111,7 +111,7 @@ def test_adding_and_removing_is_logged_once_and_without_the_address(house: House
 
 def test_a_contact_who_comes_later_is_taken_in_and_the_alias_gives_way(aliased: House) -> None:
     """His mail would never be announced, if his address counted as the user's own."""
-    late = ContactRecord("old", Kind.CONTACT, "Old", (OLD,), None, START)
+    late = ContactRecord("old", ContactKind.CONTACT, "Old", (OLD,), None, START)
     assert records.take_in([late], aliased.store).imported == 1
     message_id, outcome = arrives(aliased, from_(OLD, UWE))
     assert outcome == "label.none"

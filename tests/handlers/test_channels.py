@@ -13,12 +13,12 @@ from sqlalchemy import func, insert, select, text, update
 from domain.channels import LANES, TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
 from domain.connections import Features
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord
 from domain.errors import Refused
 from domain.events import DeliveryDue
 from domain.notifications import NoticeKind
-from domain.reports import Query
+from domain.reports import LedgerQuery
 from handlers import channels, reports
 from handlers.connections import disconnecting
 from handlers.context import Context
@@ -160,7 +160,7 @@ def test_mail_whose_author_a_list_hides_says_via_a_list_wherever_it_is_shown(
     assert {e["data"]["from"] for e in receiver.taken} == {"ann@example.com"}
     found = {n.message_id: n for n in reports.notices("uwe", 0, None, context=house.context)}
     assert {message_id: notice.via_list for message_id, notice in found.items()} == expected
-    assert {e.message_id: e.via_list for e in reports.ledger(Query(), house.context)} == expected
+    assert {e.message_id: e.via_list for e in reports.ledger(LedgerQuery(), house.context)} == expected
     words = {i: [*explaining.in_words(reports.explain(i, None, house.context)[0])] for i in expected}
     assert {i: "via a list (E100)" in " ".join(said) for i, said in words.items()} == expected
     page = live.show_own("uwe", house.context, limit=10)
@@ -415,7 +415,7 @@ def test_an_event_tells_of_one_location_and_names_it(house: House, receiver: Rec
     locations.add("main/second", house.store)
     house.connect(location="main/main")
     house.connect(location="main/second", sorting=False)
-    ann = ContactRecord("c9", Kind.CONTACT, "Ann", ("ann@example.com",), None, LONG_AGO)
+    ann = ContactRecord("c9", ContactKind.CONTACT, "Ann", ("ann@example.com",), None, LONG_AGO)
     records.take_in([ann], house.store, location="main/second")
     channels.add(None, ChannelKind.WEBHOOK, Target(receiver.url, SECRET), house.context, "main/main")
     mails = [house.deliver("ann", number) for number in range(2)]

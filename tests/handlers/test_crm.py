@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 import structlog
 
-from domain.crm.contacts import Kind
-from domain.crm.records import ContactRecord, DealRecord, Record, Records, Refusal
+from domain.crm.contacts import ContactKind
+from domain.crm.records import ContactRecord, DealRecord, Record, RecordKind, Refusal
 from handlers.crm.records import AT_ONCE, Named, count_absent, delete_absent, take_in
 from infra.db.store import Store
 from tests.worlds import HERE
@@ -18,12 +18,12 @@ THEN = datetime(2024, 1, 2, tzinfo=UTC)
 
 def person(number: int, addresses: int = 1) -> ContactRecord:
     found = tuple(f"c{number}.{n}@example.com" for n in range(addresses))
-    return ContactRecord(f"c{number}", Kind.CONTACT, "Ann", found, None, THEN)
+    return ContactRecord(f"c{number}", ContactKind.CONTACT, "Ann", found, None, THEN)
 
 
 def ids(store: Store) -> set[str]:
     with store.begin("tests.look") as tx:
-        return set(tx.of(HERE).crm.ids_after(Records.CONTACTS, "", 10_000))
+        return set(tx.of(HERE).crm.ids_after(RecordKind.CONTACTS, "", 10_000))
 
 
 @pytest.mark.rule("W11")
@@ -69,10 +69,10 @@ def test_absent_records_stay_until_they_are_to_be_replaced(store: Store) -> None
     )
     assert (result.imported, [one.line for one in result.refused]) == (2, [3, 4])
     assert len(ids(store)) == 601
-    assert count_absent(Records.CONTACTS, named, store) == 598
-    assert delete_absent(Records.CONTACTS, named, store) == 598
+    assert count_absent(RecordKind.CONTACTS, named, store) == 598
+    assert delete_absent(RecordKind.CONTACTS, named, store) == 598
     assert ids(store) == {"c1", "c2", "c700"}, "what was refused is not absent"
-    assert count_absent(Records.CONTACTS, named, store) == 0
+    assert count_absent(RecordKind.CONTACTS, named, store) == 0
 
 
 @pytest.mark.rule("E9")

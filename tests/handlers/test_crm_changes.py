@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 from domain.crm.merges import Merge
 from domain.crm.organisations import SharingPolicy
-from domain.crm.records import Change, ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.crm.records import Change, ContactRecord, DealRecord, Record, RecordKind, UserRecord
 from handlers.crm import locations
 from handlers.crm.merging import merge
 from handlers.crm.records import Stages, change, take_in
@@ -78,25 +78,25 @@ def owner(house: House, sender: str, number: int = 0) -> str | None:
         return db.scalar(select(decisions.c.contact_id).where(decisions.c.message_id == message_id))
 
 
-def states(kind: Records, record_id: str) -> st.SearchStrategy[Record | None]:
+def states(kind: RecordKind, record_id: str) -> st.SearchStrategy[Record | None]:
     """What a record may be at one time; None is deleted. No user is ever deleted."""
     several = st.lists(st.sampled_from(("a@example.com", "b@example.com", "c@example.com")), unique=True)
     name = st.sampled_from(("Ann", "Bob", ""))
-    if kind is Records.USERS:
+    if kind is RecordKind.USERS:
         return st.builds(UserRecord, st.just(record_id), name, several.map(tuple))
     days = st.none() | st.just(date(2026, 3, 31))
     record: st.SearchStrategy[Record] = (
         st.builds(
             ContactRecord,
             st.just(record_id),
-            st.sampled_from(Kind),
+            st.sampled_from(ContactKind),
             name,
             several.map(tuple),
             st.none() | st.just("uwe"),
             st.just(datetime(2024, 1, 2, tzinfo=UTC)),
             merged_from=st.just(()) | st.just(tuple({"1", "2", "3"} - {record_id})[:1]),
         )
-        if kind is Records.CONTACTS
+        if kind is RecordKind.CONTACTS
         else st.builds(
             DealRecord,
             st.just(record_id),
@@ -112,7 +112,7 @@ def states(kind: Records, record_id: str) -> st.SearchStrategy[Record | None]:
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[Change | Merge], list[Change | Merge]]:
     """Changes of some records in their order, and the same as a queue may deliver them."""
-    kept = (*((Records.CONTACTS, one) for one in "123"), (Records.DEALS, "1"), (Records.USERS, "1"))
+    kept = (*((RecordKind.CONTACTS, one) for one in "123"), (RecordKind.DEALS, "1"), (RecordKind.USERS, "1"))
     in_order: list[Change | Merge] = []
     for kind, record_id in kept:
         found = draw(st.lists(states(kind, record_id), max_size=4))
@@ -160,7 +160,7 @@ def test_a_stage_without_category_counts_as_open_and_is_logged_once(house: House
     with structlog.testing.capture_logs() as logs:
         for number in range(3):
             deal = DealRecord(f"x{number}", ("ann", "bob"), "Dream", None, None)
-            change(Change(Records.DEALS, deal.id, 1, deal), house.store, stages)
+            change(Change(RecordKind.DEALS, deal.id, 1, deal), house.store, stages)
     assert [line["stage"] for line in logs if line["event"] == "stage.uncategorised"] == ["Dream"]
     assert outcome(house, "bob") == "label.open"
 
@@ -173,7 +173,7 @@ def test_the_same_stage_of_another_organisation_is_told_of_too(store: Store) -> 
     with structlog.testing.capture_logs() as logs:
         for version in (1, 2):
             for where in (HERE, acme):
-                change(Change(Records.DEALS, deal.id, version, deal), store, stages, where)
+                change(Change(RecordKind.DEALS, deal.id, version, deal), store, stages, where)
     told = [line for line in logs if line["event"] == "stage.uncategorised"]
     assert [line["organisation_id"] for line in told] == [HERE.organisation_id, acme.organisation_id]
 
@@ -182,7 +182,7 @@ def test_the_log_says_what_became_of_a_change(store: Store) -> None:
     deal = DealRecord("d1", (), "Offer", DealCategory.WON, None)
     with structlog.testing.capture_logs() as logs:
         for record, version in ((deal, 2), (None, 1), (None, 3)):
-            change(Change(Records.DEALS, "d1", version, record), store, Stages())
+            change(Change(RecordKind.DEALS, "d1", version, record), store, Stages())
     assert [(line["event"], line["record_id"], line["version"], line.get("deleted")) for line in logs] == [
         ("crm.changed", "d1", 2, False),
         ("crm.ignored", "d1", 1, None),
@@ -280,7 +280,7 @@ def test_a_contact_whose_user_is_no_member_of_the_location_goes_in_and_that_is_s
     said = [(line["record_id"], line["user_id"]) for line in logs if line["event"] == "crm.misassigned"]
     assert said == [("eve", "kim")]
     assert owner(house, "eve") == "eve"
-    ann = ContactRecord("ann", Kind.CONTACT, "", (), "kim", THEN)
+    ann = ContactRecord("ann", ContactKind.CONTACT, "", (), "kim", THEN)
     assert take_in([ann, replace(ann, id="a2", assigned_to="uwe")], house.store).misassigned == 1
 
 
@@ -343,7 +343,7 @@ def test_what_a_file_says_of_a_merge_stands_when_the_message_before_it_comes_aga
     tell_merge(house, "b", 10, "old")
     tell_merge(house, "a", 10, "old")
     assert owner(house, "old", 1) == "b", "of two of one version, whatever their order"
-    found = ContactRecord("a", Kind.CONTACT, "", ("a@example.com",), None, THEN, merged_from=("old",))
+    found = ContactRecord("a", ContactKind.CONTACT, "", ("a@example.com",), None, THEN, merged_from=("old",))
     take_in([found], house.store)
     for survivor in ("a", "b", "a"):
         tell_merge(house, survivor, 10, "old")
@@ -363,7 +363,9 @@ def test_a_lead_that_has_become_a_contact_is_sorted_from_the_next_mail_on(house:
     elif way == "merged_from":
         tell_contact(house, "c17", 1, "eve@example.com", merged_from=["lead"])
     else:
-        found = ContactRecord("c17", Kind.CONTACT, "", ("e@example.com",), None, THEN, merged_from=("lead",))
+        found = ContactRecord(
+            "c17", ContactKind.CONTACT, "", ("e@example.com",), None, THEN, merged_from=("lead",)
+        )
         take_in([found], house.store)
     assert outcome(house, "eve", 2) == "label.open"
     assert owner(house, "eve", 3) == ("lead" if way == "kind" else "c17")

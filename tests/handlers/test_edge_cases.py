@@ -8,9 +8,9 @@ import pytest
 import structlog
 from sqlalchemy import delete, select, update
 
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
-from domain.crm.records import ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.crm.records import ContactRecord, DealRecord, Record, RecordKind, UserRecord
 from domain.events import MailAnnounced, MailFound
 from handlers.connections import disconnecting
 from handlers.mailboxes import pushes
@@ -40,13 +40,15 @@ def record(house: House, *records: Record) -> None:
         tx.of(HERE).crm.put(records)
 
 
-def forget(house: House, kind: Records, *ids: str) -> None:
+def forget(house: House, kind: RecordKind, *ids: str) -> None:
     """What the CRM has deleted."""
     with house.store.begin("tests.crm") as tx:
         tx.of(HERE).crm.delete(kind, ids)
 
 
-def person(name: str, *addresses: str, kind: Kind = Kind.CONTACT, year: int = 2024) -> ContactRecord:
+def person(
+    name: str, *addresses: str, kind: ContactKind = ContactKind.CONTACT, year: int = 2024
+) -> ContactRecord:
     return ContactRecord(name, kind, name.title(), addresses, None, datetime(year, 1, 1, tzinfo=UTC))
 
 
@@ -174,7 +176,7 @@ def test_a_deal_that_changes_counts_for_the_next_mail_and_leaves_the_last(
     if after:
         record(house, after)
     else:
-        forget(house, Records.DEALS, "d1")
+        forget(house, RecordKind.DEALS, "d1")
     new = house.deliver("ann", 2)
     march.catch_up()
     assert house.outcomes() == {old: first, new: second}
@@ -210,7 +212,7 @@ def test_an_address_of_several_is_announced_as_the_oldest_contact_and_sorted_by_
     family = "family@home.example"
     record(
         house,
-        person("kid", family, kind=Kind.LEAD, year=2019),
+        person("kid", family, kind=ContactKind.LEAD, year=2019),
         person("pa", family, year=2021),
         person("ma", family, year=2023),
         deal("d9", "ma", STILL_OPEN),
@@ -232,7 +234,7 @@ def test_mail_from_any_address_of_a_contact_is_the_contacts(house: House, sender
 
 @pytest.mark.rule("D16", "D16-5", "E32")
 def test_a_postmaster_is_announced_where_his_very_address_is_on_a_record(house: House) -> None:
-    lead = person("ed", "mailer-daemon@lead.example", kind=Kind.LEAD)
+    lead = person("ed", "mailer-daemon@lead.example", kind=ContactKind.LEAD)
     tagged = person("tag", "postmaster+x@tagged.example")
     record(house, person("pm", "postmaster@client.example"), lead, tagged)
     house.connect()

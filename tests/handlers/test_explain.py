@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.connections import Features, Sharing
-from domain.crm.records import Records, UserRecord
+from domain.crm.records import RecordKind, UserRecord
 from domain.outcomes import Outcome
 from handlers import matching, operations, reports
 from handlers.crm import records
@@ -326,11 +326,11 @@ def test_records_that_are_out_of_date_are_named_with_the_mail_they_decided_about
         deal_ids = tx.db.scalars(
             select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id == "ann")
         ).all()
-    records.refuse(Records.DEALS, deal_ids[0], None, "category is none of OPEN, WON, LOST", house.store)
-    records.refuse(Records.CONTACTS, "bob", None, "kind is neither contact nor lead", house.store)
+    records.refuse(RecordKind.DEALS, deal_ids[0], None, "category is none of OPEN, WON, LOST", house.store)
+    records.refuse(RecordKind.CONTACTS, "bob", None, "kind is neither contact nor lead", house.store)
     said = explained(house, message_id)
     assert f"out of date: deal {deal_ids[0]}, a change of which was refused at" in said
     assert "(category is none of OPEN, WON, LOST)" in said
     assert "bob" not in said
-    records.refuse(Records.CONTACTS, "ann", None, "kind is neither contact nor lead", house.store)
+    records.refuse(RecordKind.CONTACTS, "ann", None, "kind is neither contact nor lead", house.store)
     assert "out of date: contact ann, a change of which was refused at" in explained(house, message_id)

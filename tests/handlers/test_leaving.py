@@ -24,7 +24,7 @@ from domain.ledger import Planned, State, Step
 from domain.mailboxes import Found
 from domain.notifications import NoticeKind
 from domain.outcomes import Outcome
-from domain.reports import Query
+from domain.reports import LedgerQuery
 from domain.retention import FEWEST
 from handlers import settings
 from handlers.connections import connecting, disconnecting
@@ -125,9 +125,9 @@ READERS: Mapping[str, Callable[[Transaction], object]] = {
     "reports.entries": lambda tx: [
         tx.of(HERE).reports.entries(query, None, MAILS)
         for query in (
-            Query(),
-            Query(mailbox=UWE, outcomes=frozenset({Outcome.LABEL_OPEN})),
-            Query(states=frozenset({State.SET_ASIDE})),
+            LedgerQuery(),
+            LedgerQuery(mailbox=UWE, outcomes=frozenset({Outcome.LABEL_OPEN})),
+            LedgerQuery(states=frozenset({State.SET_ASIDE})),
         )
     ],
     "reports.trails": lambda tx: tx.of(HERE).reports.trails(IDS[1]),

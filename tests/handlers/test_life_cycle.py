@@ -10,11 +10,11 @@ import structlog
 from sqlalchemy import Table, func, insert, select
 
 from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
-from domain.crm.records import Change, Records, UserRecord
+from domain.crm.records import Change, RecordKind, UserRecord
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
 from domain.mailboxes import Grant
 from domain.notifications import NoticeKind
-from domain.reports import Query
+from domain.reports import LedgerQuery
 from domain.sign_ins import SignIn
 from handlers import reports, settings
 from handlers.connections import connecting, disconnecting
@@ -81,7 +81,7 @@ def profile(house: House, *, may_connect: bool = True, active: bool = True, user
     record = UserRecord(user, user.title(), (), may_connect=may_connect, active=active)
     with house.store.begin("tests.version") as tx:
         version = tx.now().timestamp() * 1_000_000
-    records.change(Change(Records.USERS, user, int(version), record), house.store, records.Stages())
+    records.change(Change(RecordKind.USERS, user, int(version), record), house.store, records.Stages())
 
 
 def leave(house: House) -> None:
@@ -544,7 +544,7 @@ def deactivated(house: House) -> None:
 
 def deleted(house: House) -> None:
     version = int(datetime(2099, 1, 1, tzinfo=UTC).timestamp())
-    records.change(Change(Records.USERS, "uwe", version * 10**6, None), house.store, records.Stages())
+    records.change(Change(RecordKind.USERS, "uwe", version * 10**6, None), house.store, records.Stages())
 
 
 def imported_as_inactive(house: House) -> None:
@@ -552,7 +552,7 @@ def imported_as_inactive(house: House) -> None:
 
 
 def left_out_of_a_file(house: House) -> None:
-    records.delete_absent(Records.USERS, records.Named(), house.store)
+    records.delete_absent(RecordKind.USERS, records.Named(), house.store)
 
 
 @pytest.mark.rule("D12-8", "E74", "Z43", "Z44")
@@ -572,7 +572,7 @@ def test_who_leaves_the_crm_is_signed_out_by_itself(house: House, goes: Callable
     before = rows(house, MAIL)
     house.pump()
     assert rows(house, MAIL) == before, "nothing is done from that moment"
-    assert list(reports.ledger(Query(), house.context)) == [], "nor shown"
+    assert list(reports.ledger(LedgerQuery(), house.context)) == [], "nor shown"
     assert reports.notices("uwe", 0, None, house.context) == ()
     leave(house)
     assert rows(house, ALL) == {}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.merges import Merge
-from domain.crm.records import Change, ContactRecord, Records
+from domain.crm.records import Change, ContactRecord, RecordKind
 from handlers import matching
 from handlers.crm.merging import merge
 from handlers.crm.records import Stages, change
@@ -33,15 +33,15 @@ def merged(survivor: str, version: int, *losers: str) -> Told:
 
 
 def is_now(record_id: str, version: int) -> Told:
-    return lambda of: Change(Records.CONTACTS, of + record_id, version, _record(of + record_id))
+    return lambda of: Change(RecordKind.CONTACTS, of + record_id, version, _record(of + record_id))
 
 
 def is_deleted(record_id: str, version: int) -> Told:
-    return lambda of: Change(Records.CONTACTS, of + record_id, version, None)
+    return lambda of: Change(RecordKind.CONTACTS, of + record_id, version, None)
 
 
 def _record(contact_id: str) -> ContactRecord:
-    return ContactRecord(contact_id, Kind.CONTACT, "", (f"{contact_id}@example.com",), None, THEN)
+    return ContactRecord(contact_id, ContactKind.CONTACT, "", (f"{contact_id}@example.com",), None, THEN)
 
 
 @pytest.mark.rule("E71", "W11")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from handlers import matching
 from handlers.crm import records
 from handlers.sorting.sort import sort
@@ -93,7 +93,7 @@ def test_a_half_replaced_label_is_finished_after_a_merge(house: House) -> None:
 def test_explain_tells_of_the_one_that_stays(house: House) -> None:
     first = known_twice(house)
     tell_merge(house, "new", 2, "old")
-    records.refuse(Records.CONTACTS, "old", None, "emails is no list", house.store)
+    records.refuse(RecordKind.CONTACTS, "old", None, "emails is no list", house.store)
     said = explained(house, first.id)
     assert "contact new (N)" in said
     assert "deal x of contact new is open" in said

@@ -14,14 +14,14 @@ from structlog.testing import capture_logs
 
 from domain.channels import ChannelKind, Target
 from domain.connections import Sharing, Wishes
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 from domain.crm.locations import SEVERAL
-from domain.crm.records import ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.crm.records import ContactRecord, DealRecord, Record, RecordKind, UserRecord
 from domain.errors import Refused, TryAgain
 from domain.label_names import LABEL_NAMES
 from domain.mailboxes import Grant, Watch
-from domain.reports import Query
+from domain.reports import LedgerQuery
 from domain.retention import FEWEST
 from handlers import channels, operations, reports, settings
 from handlers.connections import aliases, connecting, sign_in
@@ -78,8 +78,8 @@ def records(side: Side) -> list[Record]:
     category = DealCategory.OPEN if side is HERE else DealCategory.WON
     far = OTHER if side is HERE else HERE
     return [
-        ContactRecord("c1", Kind.CONTACT, f"C1 of {side.location}", (side.contact,), "uwe", BORN),
-        ContactRecord("c2", Kind.CONTACT, f"C2 of {side.location}", (far.colleague,), "uwe", BORN),
+        ContactRecord("c1", ContactKind.CONTACT, f"C1 of {side.location}", (side.contact,), "uwe", BORN),
+        ContactRecord("c2", ContactKind.CONTACT, f"C2 of {side.location}", (far.colleague,), "uwe", BORN),
         DealRecord("d1", ("c1",), "stage", category, None),
         UserRecord("uwe", "Uwe", (), role="Sales"),
         UserRecord("kim", "Kim", (side.colleague,)),
@@ -125,7 +125,7 @@ def look(house: House, side: Side, ids: list[str]) -> Found:
         ],
         [
             (one.message_id, one.outcome and one.outcome.value)
-            for one in reports.ledger(Query(), house.context, where)
+            for one in reports.ledger(LedgerQuery(), house.context, where)
         ],
         explained,
         [
@@ -196,7 +196,7 @@ def test_who_asks_for_the_others_mail_by_its_id_is_told_of_none(house: House) ->
         for message_id in ids[far.location]:
             assert reports.explain(message_id, None, house.context, where) == ()
             assert reports.explain(message_id, far.mailbox, house.context, where) == ()
-        assert list(reports.ledger(Query(mailbox=far.mailbox), house.context, where)) == []
+        assert list(reports.ledger(LedgerQuery(mailbox=far.mailbox), house.context, where)) == []
         theirs = reports.notices("uwe", 0, None, house.context, far.location)[0].id
         with pytest.raises(Refused, match="there is no notification"):
             notification_mail.open_notice(theirs, "uwe", house.context, where)
@@ -214,7 +214,7 @@ def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
     settings.change_organisation({"exclude": [OTHER.contact]}, house.store, location=MAIN)
     with house.store.begin("tests.delete") as tx:
         here = locations.located(MAIN, tx)
-        for kind, ids in ((Records.CONTACTS, ["c1", "c2"]), (Records.DEALS, ["d1"])):
+        for kind, ids in ((RecordKind.CONTACTS, ["c1", "c2"]), (RecordKind.DEALS, ["d1"])):
             here.crm.delete(kind, ids)
     crm.take_in([UserRecord("uwe", "Uwe", (), active=False)], house.store, location=MAIN)
 
@@ -255,7 +255,7 @@ def test_who_names_no_location_means_the_only_one_and_is_refused_from_the_second
 
     asked: list[Any] = [
         lambda: reports.notices("uwe", 0, None, house.context),
-        lambda: list(reports.ledger(Query(), house.context)),
+        lambda: list(reports.ledger(LedgerQuery(), house.context)),
         lambda: settings.organisation(house.store),
         lambda: crm.take_in([records(HERE)[0]], house.store),
         lambda: house.connect("eva", "eva@firm.example"),
@@ -373,7 +373,7 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
 
     assert sum(told) >= len(ids)
     assert rows_with(house, [*ids, "uwe@old.example"]) == []
-    assert [one.message_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
+    assert [one.message_id for one in reports.ledger(LedgerQuery(), house.context, ACME)] == [new]
     assert [reports.explain(message_id, None, house.context, ACME) for message_id in ids] == [()] * len(ids)
     assert (state.waiting, state.set_aside, state.pushed_at, state.state_in_words(datetime.now(UTC))) == (
         *(0, 0, None),
@@ -384,7 +384,7 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
     with house.store.begin("tests.look") as tx:
         assert tx.mailboxes.own_addresses(trail.mailbox_id) == {UWE}
         assert locations.located(MAIN, tx).connections.ids() == ()
-    assert list(reports.ledger(Query(), house.context, MAIN)) == []
+    assert list(reports.ledger(LedgerQuery(), house.context, MAIN)) == []
     theirs = [line for line in logs if line.get("location_id") == 2]
     assert {line["event"] for line in theirs} >= {"connection.made", "notification.committed"}
     assert not any(message_id in str(line) for line in theirs for message_id in ids)
@@ -435,11 +435,11 @@ def test_what_the_newcomer_is_refused_takes_nothing_from_the_first(house: House,
         again = partial(house.connect, location=MAIN)
         happens = partial(withdraw, house) if trouble == "permission withdrawn" else again
         trying = replace(house, context=entered_by(house.context, Meanwhile(house.context, happens)))
-    before = list(reports.ledger(Query(), house.context, MAIN))
+    before = list(reports.ledger(LedgerQuery(), house.context, MAIN))
     with pytest.raises((Refused, TryAgain)):
         trying.connect("eva", location=ACME)
 
-    assert list(reports.ledger(Query(), house.context, MAIN)) == before
+    assert list(reports.ledger(LedgerQuery(), house.context, MAIN)) == before
     assert {one.message_id for one in before} == set(ids)
     with house.store.begin("tests.look") as tx:
         assert locations.located(MAIN, tx).connections.ids() == (first,)
@@ -459,7 +459,7 @@ def test_who_is_stopped_amid_a_takeover_leaves_the_rest_to_the_sweep(house: Hous
     stopping = replace(house, context=replace(house.context, stopping=lambda: True))
     with pytest.raises(TryAgain, match="stopping"):
         stopping.connect("eva", location=ACME)
-    assert list(reports.ledger(Query(), house.context, MAIN)) == [], "nothing of it is shown any more"
+    assert list(reports.ledger(LedgerQuery(), house.context, MAIN)) == [], "nothing of it is shown any more"
     assert rows_with(house, ids)
     house.let_time_pass()
     assert sweep.end_left(house.context)
@@ -503,7 +503,7 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
     with house.store.engine.connect() as db:
         [mailbox_id] = db.scalars(select(mailbox_table.c.id))
     house.catch_up(mailbox_id)
-    assert [one.message_id for one in reports.ledger(Query(), house.context, ACME)] == [new]
+    assert [one.message_id for one in reports.ledger(LedgerQuery(), house.context, ACME)] == [new]
     gmail.close()
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select, update
 
 from domain.connections import Features
 from domain.crm.contacts import MatchedBy
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from domain.errors import Refused
 from domain.explanations import differs, second_look, summary
 from domain.ledger import State, Step
@@ -302,7 +302,7 @@ def test_a_locations_status_is_of_what_it_has_connected_and_counts_its_own(house
     match(uwe, "m1")
     arrive(uwe, "m2")
     arrive(carla, "m3")
-    records.refuse(Records.DEALS, "d2", None, "no stage", house.store, "main/main")
+    records.refuse(RecordKind.DEALS, "d2", None, "no stage", house.store, "main/main")
     found = {
         name: reports.status(None, None, house.context, name)
         for name in (None, "main/main", "main/second", "acme/berlin")

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from domain.connections import Connection, Features, Sharing, Wishes
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.organisations import SharingPolicy
 from domain.crm.records import ContactRecord, UserRecord
 from domain.errors import Refused
@@ -105,7 +105,7 @@ def test_with_one_odd_setting_nothing_is_saved(
     house: House, odd: dict[str, Any], reason: str, magnet: bool | None
 ) -> None:
     record = ContactRecord(
-        "hidden", Kind.CONTACT, "H", (), "eva", datetime(2024, 1, 1, tzinfo=UTC), ("eva", "paul")
+        "hidden", ContactKind.CONTACT, "H", (), "eva", datetime(2024, 1, 1, tzinfo=UTC), ("eva", "paul")
     )
     with house.store.begin("tests.crm") as tx:
         tx.of(HERE).crm.put([record])

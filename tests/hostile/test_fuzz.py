@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.connections import Features, Mode
-from domain.crm.contacts import Contact, ContactAddress, Kind, hits
+from domain.crm.contacts import Contact, ContactAddress, ContactKind, hits
 from domain.decisions import decide
 from domain.mail.address_lists import read_list, read_lists, read_one
 from domain.mail.addresses import canonical
@@ -73,7 +73,7 @@ PARTS = st.recursive(
 LABELS = st.frozensets(st.sampled_from(["Label_1", "Label_9", ""]))
 
 INSIDERS = Insiders(own=frozenset({UWE}), users=frozenset({CARLA}), domains=frozenset({"firm.example"}))
-KNOWN = [ContactAddress(Contact("1", Kind.CONTACT, START), ANN)]
+KNOWN = [ContactAddress(Contact("1", ContactKind.CONTACT, START), ANN)]
 
 
 @pytest.mark.rule("E42", "E102", "E105", "I9")

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 from domain.crm.records import (
     ContactRecord,
     DealRecord,
-    Records,
+    RecordKind,
     Refusal,
     Remark,
     Row,
@@ -29,14 +29,14 @@ NO_TIME = "created_at is no ISO 8601 date or time; --date-format '%d.%m.%Y' says
 NO_DATE = "closing_date is no ISO 8601 date; --date-format '%d.%m.%Y' says how dates are written"
 GOOD = "c1,contact,Ann,ann@example.com,uwe,2024-01-02T03:04:05Z"
 ANN = ContactRecord(
-    "c1", Kind.CONTACT, "Ann", ("ann@example.com",), "uwe", datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+    "c1", ContactKind.CONTACT, "Ann", ("ann@example.com",), "uwe", datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 )
 
 
 def rows(
     folder: Path,
     text: str | bytes,
-    kind: Records = Records.CONTACTS,
+    kind: RecordKind = RecordKind.CONTACTS,
     reading: Reading | None = None,
     customs: Customs | None = None,
     whole: Mapping[str, Container[str]] | None = None,
@@ -112,7 +112,7 @@ def test_several_addresses_each_in_its_exact_form_once(tmp_path: Path) -> None:
         tmp_path, "c1,lead,Ann, Ann@Example.COM ;;ann@example.com; a.nn@bücher.example ,,2024-01-02"
     )
     assert found.addresses == ("ann@example.com", "a.nn@xn--bcher-kva.example")
-    assert found.kind is Kind.LEAD
+    assert found.kind is ContactKind.LEAD
     assert found.assigned_to is None
 
 
@@ -274,7 +274,7 @@ def test_what_stands_before_a_quote_can_be_said(tmp_path: Path) -> None:
 def test_a_file_of_an_old_windows_program_is_read_and_known_as_such(tmp_path: Path) -> None:
     path = tmp_path / "old.csv"
     path.write_bytes(f"{CONTACTS}\nc2,contact,J\xf6rg \x80,,,2024-01-02\n{GOOD}\n".encode("latin-1"))
-    with CrmFile(path, Records.CONTACTS) as file:
+    with CrmFile(path, RecordKind.CONTACTS) as file:
         found = list(file.rows())
         assert file.is_windows
     assert isinstance(found[0], ContactRecord)
@@ -320,7 +320,7 @@ def test_an_id_with_a_separator_in_it_is_taken_whole_when_it_is_known(
     tmp_path: Path, cell: str, found: tuple[str, ...]
 ) -> None:
     known = {"contact_ids": {"Smith, Ann", "a;b"}}
-    [deal] = rows(tmp_path, f'{DEALS}\nd1,"{cell}",Offer,OPEN,\n', Records.DEALS, whole=known)
+    [deal] = rows(tmp_path, f'{DEALS}\nd1,"{cell}",Offer,OPEN,\n', RecordKind.DEALS, whole=known)
     assert isinstance(deal, DealRecord)
     assert deal.contact_ids == found
 
@@ -346,7 +346,7 @@ def test_a_number_that_a_spreadsheet_has_shortened_is_named(tmp_path: Path, numb
 @pytest.mark.rule("E8", "E9")
 def test_a_deal_has_contacts_a_category_and_perhaps_a_closing_date(tmp_path: Path) -> None:
     text = f"{DEALS}\nd1,c1; c2;c1,Offer,won,2026-03-31\nd2,,Idea,,\nd4,c1,Offer,OPEN,31.3.\n"
-    assert rows(tmp_path, text, Records.DEALS) == [
+    assert rows(tmp_path, text, RecordKind.DEALS) == [
         DealRecord("d1", ("c1", "c2"), "Offer", DealCategory.WON, date(2026, 3, 31)),
         DealRecord("d2", (), "Idea", None, None),
         Refusal(4, NO_DATE, "d4"),
@@ -357,7 +357,7 @@ def test_a_deal_has_contacts_a_category_and_perhaps_a_closing_date(tmp_path: Pat
 def test_a_word_that_is_no_category_is_refused_unless_it_has_a_meaning(tmp_path: Path) -> None:
     text = f"{DEALS}\nd1,,s,Closed  LOST,\nd2,,s,Pipeline,\nd3,,s, lost ,\n"
     words = {category_word("closed lost"): DealCategory.LOST}
-    lost, refused, plain = rows(tmp_path, text, Records.DEALS, customs=Customs(category=words.get))
+    lost, refused, plain = rows(tmp_path, text, RecordKind.DEALS, customs=Customs(category=words.get))
     assert isinstance(lost, DealRecord)
     assert isinstance(plain, DealRecord)
     assert (lost.category, plain.category) == (DealCategory.LOST, DealCategory.LOST)
@@ -393,7 +393,7 @@ def test_a_word_that_is_no_category_is_refused_unless_it_has_a_meaning(tmp_path:
 )
 def test_a_moment_where_a_date_is_meant(tmp_path: Path, text: str, zone: str, day: date) -> None:
     customs = Customs(zone=lambda: ZoneInfo(zone))
-    [deal] = rows(tmp_path, f"{DEALS}\nd1,,s,OPEN,{text}\n", Records.DEALS, customs=customs)
+    [deal] = rows(tmp_path, f"{DEALS}\nd1,,s,OPEN,{text}\n", RecordKind.DEALS, customs=customs)
     assert isinstance(deal, DealRecord)
     assert deal.closing_date == day
 
@@ -424,7 +424,7 @@ def test_a_time_of_creation_in_the_organisations_zone(
 def test_a_date_in_another_format_than_was_said_is_refused(tmp_path: Path) -> None:
     customs = Customs(date_format="%d.%m.%Y")
     text = f"{DEALS}\nd1,,s,OPEN,31.03.2026\nd2,,s,OPEN,2026-03-31\n"
-    good, refused = rows(tmp_path, text, Records.DEALS, customs=customs)
+    good, refused = rows(tmp_path, text, RecordKind.DEALS, customs=customs)
     assert isinstance(good, DealRecord)
     assert good.closing_date == date(2026, 3, 31)
     assert isinstance(refused, Refusal)
@@ -439,7 +439,7 @@ def test_a_stage_without_category_counts_as_open(category: DealCategory | None) 
 
 def test_a_user_has_addresses(tmp_path: Path) -> None:
     text = "id,name,emails\nuwe,Uwe,uwe@firm.example;Uwe@Home.example\n"
-    assert rows(tmp_path, text, Records.USERS) == [
+    assert rows(tmp_path, text, RecordKind.USERS) == [
         UserRecord("uwe", "Uwe", ("uwe@firm.example", "uwe@home.example"))
     ]
 
@@ -447,7 +447,7 @@ def test_a_user_has_addresses(tmp_path: Path) -> None:
 @pytest.mark.rule("Z6", "D13")
 def test_columns_of_profiles_and_viewers_may_be_there(tmp_path: Path) -> None:
     text = "active,id,name,emails,roles_above,role,may_connect\nYES,uwe,Uwe,,CEO; Head ;,Sales,0\n"
-    assert rows(tmp_path, text, Records.USERS) == [
+    assert rows(tmp_path, text, RecordKind.USERS) == [
         UserRecord("uwe", "Uwe", (), "Sales", ("CEO", "Head"), may_connect=False, active=True)
     ]
     found = rows(tmp_path, f"{CONTACTS},visible_to\n{GOOD},eva;uwe\n{GOOD.replace('c1', 'c2')},\n")
@@ -457,13 +457,13 @@ def test_columns_of_profiles_and_viewers_may_be_there(tmp_path: Path) -> None:
 @pytest.mark.rule("Z6")
 @pytest.mark.parametrize("word", ["", "maybe", "2"])
 def test_a_permission_that_is_neither_given_nor_withdrawn_refuses_the_row(tmp_path: Path, word: str) -> None:
-    [refusal] = rows(tmp_path, f"id,name,emails,may_connect\nuwe,Uwe,,{word}\n", Records.USERS)
+    [refusal] = rows(tmp_path, f"id,name,emails,may_connect\nuwe,Uwe,,{word}\n", RecordKind.USERS)
     assert refusal == Refusal(2, "may_connect is neither true nor false", "uwe")
 
 
 def test_an_optional_column_stands_there_once(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="the column role more than once"):
-        rows(tmp_path, "id,name,emails,role,role\n", Records.USERS)
+        rows(tmp_path, "id,name,emails,role,role\n", RecordKind.USERS)
 
 
 @pytest.mark.parametrize(
@@ -503,25 +503,27 @@ def test_an_unusable_file_is_told_in_one_line(tmp_path: Path, text: str | bytes,
 def test_a_file_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.csv", tmp_path):
         with pytest.raises(Unusable, match="cannot be read"):
-            CrmFile(path, Records.CONTACTS)
+            CrmFile(path, RecordKind.CONTACTS)
 
 
 @pytest.mark.rule("E107")
 @pytest.mark.parametrize(
     ("kind", "header", "field"),
     [
-        pytest.param(Records.CONTACTS, f"{CONTACTS},visable_to", "visible_to", id="visable_to"),
-        pytest.param(Records.CONTACTS, f"{CONTACTS},Visible", "visible_to", id="Visible"),
-        pytest.param(Records.CONTACTS, f"{CONTACTS},visible_to_user_ids", "visible_to", id="a longer name"),
-        pytest.param(Records.USERS, "id,name,emails,roles", "role", id="roles"),
-        pytest.param(Records.USERS, "id,name,emails,role,role_above", "roles_above", id="role_above"),
-        pytest.param(Records.USERS, "id,name,emails,may_conect", "may_connect", id="may_conect"),
-        pytest.param(Records.USERS, "id,name,emails,Is Active", "active", id="Is Active"),
-        pytest.param(Records.USERS, "id,name,emails,aktive", "active", id="aktive"),
+        pytest.param(RecordKind.CONTACTS, f"{CONTACTS},visable_to", "visible_to", id="visable_to"),
+        pytest.param(RecordKind.CONTACTS, f"{CONTACTS},Visible", "visible_to", id="Visible"),
+        pytest.param(
+            RecordKind.CONTACTS, f"{CONTACTS},visible_to_user_ids", "visible_to", id="a longer name"
+        ),
+        pytest.param(RecordKind.USERS, "id,name,emails,roles", "role", id="roles"),
+        pytest.param(RecordKind.USERS, "id,name,emails,role,role_above", "roles_above", id="role_above"),
+        pytest.param(RecordKind.USERS, "id,name,emails,may_conect", "may_connect", id="may_conect"),
+        pytest.param(RecordKind.USERS, "id,name,emails,Is Active", "active", id="Is Active"),
+        pytest.param(RecordKind.USERS, "id,name,emails,aktive", "active", id="aktive"),
     ],
 )
 def test_a_column_of_rights_under_a_wrong_name_refuses_the_file(
-    tmp_path: Path, kind: Records, header: str, field: str
+    tmp_path: Path, kind: RecordKind, header: str, field: str
 ) -> None:
     name = header.rpartition(",")[2]
     with pytest.raises(Unusable, match=f'has no column {field}, .*--map "{name}={field}".*--map "{name}=-"'):
@@ -543,6 +545,6 @@ def test_columns_that_nobody_knows_are_named_and_one_can_be_given_a_meaning(tmp_
     path = tmp_path / "contacts.csv"
     header = f"{CONTACTS.replace('emails', 'E-Mail')},Title,,note\n"
     path.write_text(f"{header}{GOOD},Dr,,x\n")
-    with CrmFile(path, Records.CONTACTS, Reading({"e mail": "emails"})) as file:
+    with CrmFile(path, RecordKind.CONTACTS, Reading({"e mail": "emails"})) as file:
         assert file.columns.unknown == ("Title", "note")
         assert list(file.rows()) == [ANN]

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 from domain.crm.merges import Merge
-from domain.crm.records import Change, ContactRecord, DealRecord, Records, Refusal, Remark, UserRecord
+from domain.crm.records import Change, ContactRecord, DealRecord, RecordKind, Refusal, Remark, UserRecord
 from infra.crm.fields import Customs, Unfit
 from infra.crm.json import ACTORS, CHANGES, Line, id_of, read_change, read_lines, read_message
 
@@ -97,16 +97,16 @@ def test_a_merge_that_is_odd_is_refused(actor: str, other: dict[str, Any], reaso
 
 def test_each_message_says_what_has_become_of_a_record() -> None:
     moment = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-    ann = ContactRecord("c1", Kind.CONTACT, "Ann", ("ann@example.com",), "uwe", moment)
+    ann = ContactRecord("c1", ContactKind.CONTACT, "Ann", ("ann@example.com",), "uwe", moment)
     deal = DealRecord("d1", ("c1", "c2"), "Offer", DealCategory.WON, date(2026, 3, 31))
     uwe = UserRecord("uwe", "Uwe", ("uwe@firm.example",))
     assert [read_change(actor, fields) for actor, fields in EXAMPLES.items()] == [
-        Change(Records.CONTACTS, "c1", 7, ann),
-        Change(Records.CONTACTS, "c1", 7, None),
-        Change(Records.DEALS, "d1", 7, deal),
-        Change(Records.DEALS, "d1", 7, None),
-        Change(Records.USERS, "uwe", 7, uwe),
-        Change(Records.USERS, "uwe", 7, None),
+        Change(RecordKind.CONTACTS, "c1", 7, ann),
+        Change(RecordKind.CONTACTS, "c1", 7, None),
+        Change(RecordKind.DEALS, "d1", 7, deal),
+        Change(RecordKind.DEALS, "d1", 7, None),
+        Change(RecordKind.USERS, "uwe", 7, uwe),
+        Change(RecordKind.USERS, "uwe", 7, None),
     ]
     assert EXAMPLES.keys() == CHANGES.keys()
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from domain.channels import Answer, Channel, ChannelKind, Target, Unusable, Verdict
+from domain.channels import Channel, ChannelKind, ReceiverAnswer, ReceiverVerdict, Target, Unusable
 from domain.cloud_events import envelope
 from infra.notifiers import Notifiers
 from infra.notifiers.addresses import checked, is_public
@@ -28,6 +28,7 @@ from workers.demo.receiver import Receiver
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise's
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+TAKEN = ReceiverAnswer(ReceiverVerdict.TAKEN, "http 200")
 TIME = datetime(2026, 3, 15, tzinfo=UTC)
 EVENT = envelope("id-1", "lodestone.channel.tested", "main/main", TIME, {"name": "Zoë"})
 HOST = "hooks.example.com"
@@ -166,7 +167,9 @@ def test_a_url_that_is_not_used_says_why_and_not_what_it_is(url: str, why: str) 
 
 @pytest.mark.rule("I2")
 def test_a_webhook_is_signed_so_that_the_librarys_own_check_holds(receiver: Receiver) -> None:
-    assert sender().send(Target(receiver.url, SECRET), EVENT) == Answer(Verdict.TAKEN, "http 204")
+    assert sender().send(Target(receiver.url, SECRET), EVENT) == ReceiverAnswer(
+        ReceiverVerdict.TAKEN, "http 204"
+    )
     [got] = receiver.got
     assert Webhook(SECRET).verify(got.body, dict(got.headers)) == EVENT
     assert got.headers["webhook-id"] == "id-1"
@@ -188,15 +191,17 @@ def test_the_certificate_must_be_the_hosts_and_trusted(tls_receiver: Receiver, c
         asked.append(host)
         return ("127.0.0.1",)
 
-    def send(host: str, tls: ssl.SSLContext | None) -> Answer:
+    def send(host: str, tls: ssl.SSLContext | None) -> ReceiverAnswer:
         target = Target(f"https://{host}:{tls_receiver.port}/x?y=1", SECRET)
         return sender(tls=tls, resolve=resolve).send(target, EVENT)
 
-    assert send(HOST, trusting).verdict is Verdict.TAKEN
+    assert send(HOST, trusting).verdict is ReceiverVerdict.TAKEN
     assert asked == [HOST], "resolved once, and connected to what was looked at"
     assert tls_receiver.got[0].headers["host"] == f"{HOST}:{tls_receiver.port}"
-    assert send("other.example.com", trusting) == Answer(Verdict.LATER, "certificate", untouched=True)
-    assert send(HOST, None) == Answer(Verdict.LATER, "certificate", untouched=True)
+    assert send("other.example.com", trusting) == ReceiverAnswer(
+        ReceiverVerdict.LATER, "certificate", untouched=True
+    )
+    assert send(HOST, None) == ReceiverAnswer(ReceiverVerdict.LATER, "certificate", untouched=True)
     assert len(tls_receiver.got) == 1
 
 
@@ -205,15 +210,15 @@ def test_a_host_that_turns_private_after_it_was_added_is_not_reached(receiver: R
     turning = WebhookSender(may_be_private=False, resolve=lambda host, port: answers.pop(0))
     url = f"https://{HOST}:{receiver.port}/"
     turning.check(url)
-    assert turning.send(Target(url, SECRET), EVENT) == Answer(
-        Verdict.LATER, "private address", untouched=True
+    assert turning.send(Target(url, SECRET), EVENT) == ReceiverAnswer(
+        ReceiverVerdict.LATER, "private address", untouched=True
     )
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(receiver: Receiver, status: int) -> None:
     receiver.answers.append((status, {"Location": receiver.url}))
-    assert sender().send(Target(receiver.url, SECRET), EVENT).verdict is Verdict.REFUSED
+    assert sender().send(Target(receiver.url, SECRET), EVENT).verdict is ReceiverVerdict.REFUSED
     assert len(receiver.got) == 1
 
 
@@ -221,7 +226,7 @@ def test_the_proxy_of_the_environment_is_not_asked(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{dead_port()}")
-    assert sender().send(Target(receiver.url, SECRET), EVENT).verdict is Verdict.TAKEN
+    assert sender().send(Target(receiver.url, SECRET), EVENT).verdict is ReceiverVerdict.TAKEN
 
 
 def _serve(*pieces: bytes, stop: threading.Event, pause: float = 0.05) -> int:
@@ -246,17 +251,19 @@ def _serve(*pieces: bytes, stop: threading.Event, pause: float = 0.05) -> int:
 @pytest.mark.parametrize(
     ("pieces", "expected"),
     [
-        pytest.param((), (Verdict.LATER, "timeout"), id="says nothing"),
-        pytest.param((b"HTTP/1.1 200 OK\r\n", b"x"), (Verdict.LATER, "timeout"), id="a header without end"),
+        pytest.param((), (ReceiverVerdict.LATER, "timeout"), id="says nothing"),
+        pytest.param(
+            (b"HTTP/1.1 200 OK\r\n", b"x"), (ReceiverVerdict.LATER, "timeout"), id="a header without end"
+        ),
         pytest.param(
             (b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b"z"),
-            (Verdict.TAKEN, "http 200"),
+            (ReceiverVerdict.TAKEN, "http 200"),
             id="a body without end, which nobody reads",
         ),
     ],
 )
 def test_a_receiver_that_takes_its_time_is_left_when_ours_is_over(
-    pieces: tuple[bytes, ...], expected: tuple[Verdict, str]
+    pieces: tuple[bytes, ...], expected: tuple[ReceiverVerdict, str]
 ) -> None:
     stop = threading.Event()
     url = f"http://127.0.0.1:{_serve(*pieces, stop=stop)}/"
@@ -271,15 +278,17 @@ def test_a_receiver_that_takes_its_time_is_left_when_ours_is_over(
     ("answer", "verdict"),
     [
         pytest.param(
-            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"z" * 1_000_000, Verdict.TAKEN, id="long"
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"z" * 1_000_000,
+            ReceiverVerdict.TAKEN,
+            id="long",
         ),
-        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", Verdict.LATER, id="no HTTP"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", ReceiverVerdict.LATER, id="no HTTP"),
         pytest.param(
-            b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1_000 + b"\r\n", Verdict.LATER, id="1,000 headers"
+            b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1_000 + b"\r\n", ReceiverVerdict.LATER, id="1,000 headers"
         ),
     ],
 )
-def test_a_strange_answer_is_an_answer(answer: bytes, verdict: Verdict) -> None:
+def test_a_strange_answer_is_an_answer(answer: bytes, verdict: ReceiverVerdict) -> None:
     stop = threading.Event()
     url = f"http://127.0.0.1:{_serve(answer, stop=stop, pause=60)}/"
     try:
@@ -291,16 +300,16 @@ def test_a_strange_answer_is_an_answer(answer: bytes, verdict: Verdict) -> None:
 def test_nobody_there_has_certainly_taken_nothing() -> None:
     url = f"http://127.0.0.1:{dead_port()}/"
     answer = sender().send(Target(url, SECRET), EVENT)
-    assert (answer.verdict, answer.untouched, answer.counted) == (Verdict.LATER, True, False)
+    assert (answer.verdict, answer.untouched, answer.counted) == (ReceiverVerdict.LATER, True, False)
     gone = sender(resolve=_nowhere).send(Target(f"http://{HOST}/", SECRET), EVENT)
-    assert gone == Answer(Verdict.LATER, "host not found", untouched=True)
+    assert gone == ReceiverAnswer(ReceiverVerdict.LATER, "host not found", untouched=True)
 
 
 def _nowhere(host: str, port: int) -> tuple[str, ...]:
     raise socket.gaierror(socket.EAI_NONAME, "nobody knows")
 
 
-def send_kept(count: int, target: Target, by: WebhookSender) -> list[Answer]:
+def send_kept(count: int, target: Target, by: WebhookSender) -> list[ReceiverAnswer]:
     """So many events, one after the other."""
     with Wires() as wires:
         return [by.send(target, EVENT, wires) for _ in range(count)]
@@ -309,13 +318,15 @@ def send_kept(count: int, target: Target, by: WebhookSender) -> list[Answer]:
 def test_events_that_follow_each_other_go_out_by_one_connection(
     receiver: Receiver, tls_receiver: Receiver, certificate: Path
 ) -> None:
-    assert {a.verdict for a in send_kept(5, Target(receiver.url, SECRET), sender())} == {Verdict.TAKEN}
+    assert {a.verdict for a in send_kept(5, Target(receiver.url, SECRET), sender())} == {
+        ReceiverVerdict.TAKEN
+    }
     assert (len(receiver.got), receiver.connections) == (5, 1)
     safe = sender(
         tls=ssl.create_default_context(cafile=certificate), resolve=lambda host, port: ("127.0.0.1",)
     )
     target = Target(f"https://{HOST}:{tls_receiver.port}/", SECRET)
-    assert {a.verdict for a in send_kept(5, target, safe)} == {Verdict.TAKEN}
+    assert {a.verdict for a in send_kept(5, target, safe)} == {ReceiverVerdict.TAKEN}
     assert (len(tls_receiver.got), tls_receiver.connections) == (5, 1)
 
 
@@ -339,9 +350,7 @@ def test_a_receiver_that_hangs_up_after_each_answer_gets_every_event(ending: byt
         answering = threading.Thread(target=answer)
         answering.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        assert (
-            send_kept(3, Target(url, SECRET), sender(seconds=30)) == [Answer(Verdict.TAKEN, "http 200")] * 3
-        )
+        assert send_kept(3, Target(url, SECRET), sender(seconds=30)) == [TAKEN] * 3
         answering.join(30)
 
 
@@ -360,9 +369,7 @@ def test_a_receiver_that_hangs_up_instead_of_answering_gets_the_event_by_another
         answering = threading.Thread(target=answer)
         answering.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        assert (
-            send_kept(2, Target(url, SECRET), sender(seconds=30)) == [Answer(Verdict.TAKEN, "http 200")] * 2
-        )
+        assert send_kept(2, Target(url, SECRET), sender(seconds=30)) == [TAKEN] * 2
         answering.join(30)
     assert len(bodies) == 3
     assert len(set(bodies)) == 1, "it may have taken the second event: the repeat has the same id"
@@ -388,7 +395,7 @@ def test_an_answer_that_is_not_read_to_its_end_ends_its_connection() -> None:
     try:
         with Wires() as wires:
             answer = sender(seconds=30).send(Target(url, SECRET), EVENT, wires)
-            assert answer.verdict is Verdict.TAKEN
+            assert answer.verdict is ReceiverVerdict.TAKEN
             assert wires.idle == 0
     finally:
         stop.set()
@@ -401,7 +408,7 @@ def test_who_is_to_stop_does_not_wait_for_a_receiver_that_hangs(receiver: Receiv
     channel = Channel(1, ChannelKind.WEBHOOK, Target(receiver.url, SECRET))
     threading.Timer(0.2, stopping.set).start()
     with Notifiers(may_be_private=True, seconds=600).kept(stopping.is_set) as kept:
-        assert kept.send(channel, EVENT, "") == Answer(Verdict.LEFT, "stopping")
+        assert kept.send(channel, EVENT, "") == ReceiverAnswer(ReceiverVerdict.LEFT, "stopping")
 
 
 @pytest.mark.rule("W16")
@@ -416,7 +423,9 @@ def test_who_is_to_stop_does_not_wait_for_a_connection_either() -> None:
         channel = Channel(1, ChannelKind.WEBHOOK, Target(f"http://127.0.0.1:{port}/", SECRET))
         threading.Timer(0.2, stopping.set).start()
         with Notifiers(may_be_private=True, seconds=600).kept(stopping.is_set) as kept:
-            assert kept.send(channel, EVENT, "") == Answer(Verdict.LEFT, "stopping", untouched=True)
+            assert kept.send(channel, EVENT, "") == ReceiverAnswer(
+                ReceiverVerdict.LEFT, "stopping", untouched=True
+            )
         for one in waiting:
             one.close()
 
@@ -426,11 +435,11 @@ def test_chat_gets_the_line_and_the_log_nothing(receiver: Receiver, caplog: pyte
     caplog.set_level(logging.DEBUG, logger="apprise")
     channel = Channel(1, ChannelKind.APPRISE, Target(f"json://127.0.0.1:{receiver.port}/t0ken"))
     answer = Notifiers(may_be_private=True).send(channel, EVENT, "Ann Example has written")
-    assert answer == Answer(Verdict.TAKEN, "accepted")
+    assert answer == ReceiverAnswer(ReceiverVerdict.TAKEN, "accepted")
     assert b"Ann Example has written" in receiver.got[0].body
     receiver.answers.append((500, {}))
     again = Notifiers(may_be_private=True).send(channel, EVENT, "Ann Example has written")
-    assert again == Answer(Verdict.LATER, "not accepted", counted=True)
+    assert again == ReceiverAnswer(ReceiverVerdict.LATER, "not accepted", counted=True)
     assert "t0ken" not in caplog.text
     assert "Ann" not in caplog.text
 
@@ -438,7 +447,7 @@ def test_chat_gets_the_line_and_the_log_nothing(receiver: Receiver, caplog: pyte
 def test_chat_follows_no_redirect_even_if_its_url_asks_for_it(receiver: Receiver) -> None:
     receiver.answers.append((302, {"Location": receiver.url}))
     target = Target(f"json://127.0.0.1:{receiver.port}/?redirect=yes")
-    assert ChatSender(may_be_private=True).send(target, "x").verdict is Verdict.LATER
+    assert ChatSender(may_be_private=True).send(target, "x").verdict is ReceiverVerdict.LATER
     assert len(receiver.got) == 1
 
 
@@ -446,7 +455,7 @@ def test_chat_follows_no_redirect_even_if_its_url_asks_for_it(receiver: Receiver
 def test_chat_does_not_reach_our_own_network(receiver: Receiver, url: str) -> None:
     target = Target(url.format(port=receiver.port))
     answer = ChatSender(may_be_private=False).send(target, "x")
-    assert answer == Answer(Verdict.LATER, "private address", untouched=True)
+    assert answer == ReceiverAnswer(ReceiverVerdict.LATER, "private address", untouched=True)
     assert receiver.got == []
 
 
@@ -461,7 +470,7 @@ def test_mail_by_chat_urls_does_not_reach_our_own_network_either() -> None:
 
 def test_chat_that_nobody_answers_for_is_not_the_messages_fault() -> None:
     answer = ChatSender(may_be_private=True).send(Target(f"json://127.0.0.1:{dead_port()}/"), "x")
-    assert answer == Answer(Verdict.LATER, "not reached", untouched=True)
+    assert answer == ReceiverAnswer(ReceiverVerdict.LATER, "not reached", untouched=True)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.forks import fork_process
 from tests.journeys.world import PATIENT
 from tests.terminals import Terminal
-from workers.demo.shell import Answer
+from workers.demo.shell import CommandAnswer
 from workers.demo.stage import Stage
 
 
@@ -16,7 +16,7 @@ class ForkedStage(Stage):
 
     def run(self, *words: str, **extra: str) -> str:
         done = Terminal(self.folder, self.database_url, self.environment | PATIENT | extra).run(*words)
-        return Answer(1 if done.code is None else done.code, done.out, done.err).good().out
+        return CommandAnswer(1 if done.code is None else done.code, done.out, done.err).good().out
 
     def run_all(self, *commands: Sequence[str]) -> None:
         for words in commands:

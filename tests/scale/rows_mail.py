@@ -10,7 +10,7 @@ from statistics import median
 from sqlalchemy import text
 
 from domain.crm.categories import Category, ContactCategory
-from domain.crm.contacts import Kind, MatchedBy
+from domain.crm.contacts import ContactKind, MatchedBy
 from domain.crm.merges import Merge
 from domain.crm.records import ContactRecord
 from domain.label_changes import LabelChange
@@ -58,7 +58,7 @@ def _looked_at(store: Store, contact_id: str, wanted: Category, cost: Callable[[
 def _merge(store: Store, survivor: str, loser: str) -> None:
     with store.begin("scale.merge") as tx:
         here = tx.of(LOCATION).crm
-        here.put([ContactRecord(survivor, Kind.CONTACT, "", (), None, datetime.now(UTC))])
+        here.put([ContactRecord(survivor, ContactKind.CONTACT, "", (), None, datetime.now(UTC))])
         here.merge(Merge(survivor, (loser,), 1))
 
 

@@ -18,7 +18,7 @@ import typer
 from sqlalchemy import update
 
 from domain.connections import Sharing
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from domain.outcomes import Outcome
 from handlers.mailboxes import comparisons
 from infra.db.tables.mail import decisions, steps
@@ -126,7 +126,7 @@ def _mail(house: House, reader: Reader, ids: dict[str, str]) -> None:
     house.catch_up_only()
     reader.run("ledger")
     with house.store.begin("tests.refused") as tx:
-        tx.of(HERE).crm.mark_outdated(Records.CONTACTS, {"ann": "name is no text"}, 1)
+        tx.of(HERE).crm.mark_outdated(RecordKind.CONTACTS, {"ann": "name is no text"}, 1)
     for message_id in ids.values():
         reader.run("explain", message_id)
     with house.store.engine.begin() as db:

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from domain.cloud_events import moment
 from domain.comparisons import Compared
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord
 from domain.ledger import Step
 from domain.mailboxes import Cursors, Watch
@@ -35,7 +35,7 @@ def world(sqlite_url: str, cipher: Cipher) -> Iterator[World]:
     world = make_world(store)
     with store.begin("tests.crm") as tx:
         tx.of(HERE).crm.put(
-            [ContactRecord("ann", Kind.CONTACT, "[/b] \x1b[31mAnn", ("ann@example.com",), None, START)]
+            [ContactRecord("ann", ContactKind.CONTACT, "[/b] \x1b[31mAnn", ("ann@example.com",), None, START)]
         )
     arrive(world, "m1", "m2")
     match(world, "m1", "m2")

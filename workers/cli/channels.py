@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.channels import ChannelKind, ChannelReport, Target, Verdict
+from domain.channels import ChannelKind, ChannelReport, ReceiverVerdict, Target
 from domain.errors import Refused
 from handlers import channels
 from workers.cli.terminal.opening import Location, open_app
@@ -84,7 +84,7 @@ def remove(channel_id: Id, location: Location = None, as_json: Json = False) -> 
 def send_test(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """Send an event that means nothing, and say what came back. Example: `lodestone channels test 3`"""
     answer = channels.send_test(channel_id, open_app().context, location)
-    good = answer.verdict is Verdict.TAKEN
+    good = answer.verdict is ReceiverVerdict.TAKEN
     _done(
         as_json,
         {"channel_id": channel_id, "taken": good, "answer": answer.reason},

@@ -13,7 +13,7 @@ from domain import explanations
 from domain.errors import Refused
 from domain.ledger import State
 from domain.outcomes import Outcome
-from domain.reports import Entry, Query
+from domain.reports import LedgerEntry, LedgerQuery
 from handlers import reports
 from handlers.operations import NO_MAILBOX
 from workers.cli.terminal.arguments import mailbox_address
@@ -52,7 +52,7 @@ def ledger(
     Example: `lodestone ledger uwe@firm.example --outcome match.failed,label.failed --since 2d`
     """
     now = datetime.now(UTC)
-    query = Query(
+    query = LedgerQuery(
         mailbox=mailbox_address(mailbox),
         outcomes=_outcomes(outcome),
         since=moment(since, now) if since else None,
@@ -87,7 +87,7 @@ def _states(*, set_aside: bool, waiting: bool) -> frozenset[State]:
     )
 
 
-def _stream(found: Iterator[Entry]) -> None:
+def _stream(found: Iterator[LedgerEntry]) -> None:
     """One JSON array, a line for each entry: nobody holds all of them at once."""
     sys.stdout.write("[")
     for number, one in enumerate(found):
@@ -95,7 +95,7 @@ def _stream(found: Iterator[Entry]) -> None:
     sys.stdout.write("\n]\n")
 
 
-def _show(found: Iterator[Entry], limit: int, *, all_mailboxes: bool) -> None:
+def _show(found: Iterator[LedgerEntry], limit: int, *, all_mailboxes: bool) -> None:
     shown = 0
     for shown, one in enumerate(islice(found, limit), start=1):
         if shown == 1:
@@ -107,7 +107,7 @@ def _show(found: Iterator[Entry], limit: int, *, all_mailboxes: bool) -> None:
         say("no such mail in the ledger")
 
 
-def _in_words(one: Entry, *, all_mailboxes: bool) -> str:
+def _in_words(one: LedgerEntry, *, all_mailboxes: bool) -> str:
     facts = []
     if one.unfinished:
         facts.append(explanations.unfinished(one.unfinished))
@@ -125,7 +125,7 @@ def _in_words(one: Entry, *, all_mailboxes: bool) -> str:
     )
 
 
-def _as_json(one: Entry) -> dict[str, Any]:
+def _as_json(one: LedgerEntry) -> dict[str, Any]:
     step = one.unfinished
     return {
         "mailbox": one.mailbox,

@@ -92,7 +92,7 @@ def show_settings(user: User = None, location: Location = None, as_json: Json = 
         say(f"{name}: {_in_words(value)}" if value is not None else f"{name}: UTC (not set)")
 
 
-def _show_connection(user_id: str, shown: settings.Shown, *, as_json: bool) -> None:
+def _show_connection(user_id: str, shown: settings.ConnectionSettings, *, as_json: bool) -> None:
     connection = shown.connection
     values: dict[str, Any] = {
         "mailbox": shown.address,

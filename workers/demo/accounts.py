@@ -8,7 +8,7 @@ from infra.gmail.scopes import Scope
 from workers.demo.canary import Search
 from workers.demo.letters import CTM, NONE, NOTIFIED, Letter, Pen, written
 from workers.demo.people import BY_ID, LAWYER, WANDA
-from workers.demo.shell import Answer
+from workers.demo.shell import CommandAnswer
 from workers.demo.show import Sent, Show
 
 USER = "wanda"
@@ -36,18 +36,18 @@ def join(show: Show, pen: Pen) -> None:
     _answer(show, pen, mails[0])
 
 
-def sign_in(show: Show, *options: str, without: Sequence[str] = ()) -> Answer:
+def sign_in(show: Show, *options: str, without: Sequence[str] = ()) -> CommandAnswer:
     """`lodestone connect`, with a browser whose user signs in at once and leaves some boxes unticked."""
     show.stage.gmail.consent(WANDA, without=without)
     return show.shell.ask("connect", "--user", USER, *options)
 
 
-def look(show: Show, viewer: str) -> Answer:
+def look(show: Show, viewer: str) -> CommandAnswer:
     """`lodestone mail` for Zoe's record."""
     return show.shell.ask("mail", "zoe", "--as", viewer, "--json")
 
 
-def ids(answer: Answer) -> list[str]:
+def ids(answer: CommandAnswer) -> list[str]:
     """The mails of a page of `lodestone mail`."""
     return [mail["message_id"] for mail in answer.value["mails"]]
 
@@ -100,7 +100,7 @@ def _look(show: Show, pen: Pen, mails: Sequence[str]) -> None:
     )  # fmt: skip
 
 
-def _mails_in(answer: Answer) -> str:
+def _mails_in(answer: CommandAnswer) -> str:
     return f"{len(ids(answer))} shown"
 
 

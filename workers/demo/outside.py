@@ -9,7 +9,7 @@ from workers.demo.show import Show
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class WebhookCheck:
     """How many events came, by how many ids; `unsigned` were signed by nobody known; `lost` notifications were
     committed and never told, `foreign` ones told and never committed; `words` are canaries among what was told."""
 
@@ -46,11 +46,11 @@ class Left:
         )
 
 
-def look_outside(show: Show, receiver: Receiver, search: Search) -> Left:
+def look_outside(show: Show, receiver: Receiver, search: Search) -> WebhookCheck:
     """Once everything that was committed has arrived, or patience has ended."""
     committed = await_told(show, receiver)
     told = _told(receiver)
-    return Left(
+    return WebhookCheck(
         events=len(receiver.taken),
         ids=len({event["id"] for event in receiver.taken}),
         unsigned=receiver.unsigned,

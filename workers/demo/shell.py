@@ -19,7 +19,7 @@ class CommandFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandAnswer:
     """How a command ended and what it printed."""
 
     code: int
@@ -76,7 +76,7 @@ class Shell:
         """Of the process."""
         return self._process.pid
 
-    def ask(self, *words: str) -> Answer:
+    def ask(self, *words: str) -> CommandAnswer:
         """What a command prints and how it ends."""
         commands, answers = self._process.stdin, self._process.stdout
         if commands is None or answers is None:
@@ -86,11 +86,11 @@ class Shell:
         line = answers.readline()
         if not line:
             raise CommandFailed(f"`lodestone {words[0]}` ended without an answer")
-        answer = Answer(*json.loads(line))
+        answer = CommandAnswer(*json.loads(line))
         with self._log.open("a", encoding="utf-8") as log:
             log.write(answer.err)
         return answer
 
-    def run(self, *words: str) -> Answer:
+    def run(self, *words: str) -> CommandAnswer:
         """The same for one that is to succeed. Raises CommandFailed with its error line."""
         return self.ask(*words).good()

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 from infra.local.gmail import GmailControl
 from infra.local.ports import HeldPort, ServerProcess, is_open, wait_until
 from infra.local.redis import RedisServer
-from workers.demo.shell import Answer, Shell
+from workers.demo.shell import CommandAnswer, Shell
 from workers.demo.shell import CommandFailed as CommandFailed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,7 +149,7 @@ class Stage:
         """What a `lodestone` command prints. Raises CommandFailed with its error line."""
         return self.ask(*words, **extra).good().out
 
-    def ask(self, *words: str, **extra: str) -> Answer:
+    def ask(self, *words: str, **extra: str) -> CommandAnswer:
         """All that a `lodestone` command says, and how it ended."""
         done = subprocess.run(
             [sys.executable, "-m", "workers", *words],
@@ -159,7 +159,7 @@ class Stage:
             text=True,
             check=False,
         )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return CommandAnswer(done.returncode, done.stdout, done.stderr)
 
     def shell(self, **extra: str) -> Shell:
         """A process for many commands."""

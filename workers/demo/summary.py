@@ -8,7 +8,7 @@ from typing import Any
 from infra.local.gmail.control.client import Counters
 from workers.demo.canary import Proof
 from workers.demo.latency import Latency
-from workers.demo.outside import Left
+from workers.demo.outside import WebhookCheck
 from workers.demo.screen import Screen
 from workers.demo.show import Claim, Show
 
@@ -26,7 +26,7 @@ class Summary:
     together: Latency | None
     units_per_mail: float
     requests_per_mail: float
-    left: Left
+    left: WebhookCheck
     proof: Proof
     set_up_seconds: float
     seconds: float
@@ -134,7 +134,7 @@ def sum_up(
     together: Latency | None,
     counters: Counters,
     announced: int,
-    left: Left,
+    left: WebhookCheck,
     proof: Proof,
     seconds: tuple[float, float],
     folder: Path,

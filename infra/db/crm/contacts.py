@@ -17,7 +17,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from domain.crm.contacts import Contact, ContactAddress, Kind
+from domain.crm.contacts import Contact, ContactAddress, ContactKind
 from domain.crm.deals import Deal, DealCategory
 from domain.crm.locations import Location
 from domain.mail.addresses import loose
@@ -51,7 +51,8 @@ class ContactRepository:
             keys = list({loose(address) for address in chunk})
             rows = self._db.execute(_CANDIDATES, self._here | {"addresses": chunk, "keys": keys})
             found += [
-                ContactAddress(Contact(row.id, Kind(row.kind), row.created_at), row.address) for row in rows
+                ContactAddress(Contact(row.id, ContactKind(row.kind), row.created_at), row.address)
+                for row in rows
             ]
         return tuple(found)
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from domain.crm.locations import Location
 from domain.crm.merges import Merge, Named, Newest, Standing, forgettable, is_newer, standings
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from infra.db.bulk import put
 from infra.db.sql import chunks, lock
 from infra.db.tables.mail import contacts, crm_versions, deal_contacts, merges, shared_contacts
@@ -185,7 +185,7 @@ class MergeRepository:
         return (
             crm_versions.c.organisation_id == self._location.organisation_id,
             crm_versions.c.location_id == self._location.id,
-            crm_versions.c.kind == Records.CONTACTS.value,
+            crm_versions.c.kind == RecordKind.CONTACTS.value,
             crm_versions.c.record_id.in_(ids),
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select
 
 from domain.crm.locations import Location
-from domain.crm.records import Outdated, Records
+from domain.crm.records import Outdated, RecordKind
 from infra.db.crm.merges import same_as
 from infra.db.sql import chunks, upsert
 from infra.db.tables.mail import crm_versions, deal_contacts, outdated
@@ -16,9 +16,9 @@ _NO_LOCATION = 0
 """Users belong to no location."""
 
 
-def whose(kind: Records, location: Location) -> dict[str, Any]:
+def whose(kind: RecordKind, location: Location) -> dict[str, Any]:
     """Whose the versions of records of a kind are, and what is out of date."""
-    its = _NO_LOCATION if kind is Records.USERS else location.id
+    its = _NO_LOCATION if kind is RecordKind.USERS else location.id
     return {"organisation_id": location.organisation_id, "location_id": its}
 
 
@@ -30,7 +30,7 @@ class OutdatedRepository:
         self._location = location
 
     def mark(
-        self, kind: Records, ids: Collection[str], reasons: Mapping[str, str], version: int | None
+        self, kind: RecordKind, ids: Collection[str], reasons: Mapping[str, str], version: int | None
     ) -> None:
         """These records are, unless a newer change than the refused one has been made."""
         newer: set[str] = set()
@@ -48,7 +48,7 @@ class OutdatedRepository:
             [of | {"record_id": one, "reason": reasons[one]} for one in sorted(ids) if one not in newer],
         )
 
-    def clear(self, kind: Records, ids: Collection[str], version: int | None = None) -> None:
+    def clear(self, kind: RecordKind, ids: Collection[str], version: int | None = None) -> None:
         """A good change has come; one of a lower version than the refused one mends nothing."""
         older = () if version is None else (or_(outdated.c.version.is_(None), outdated.c.version <= version),)
         if not ids or not self._db.scalar(select(exists().where(self._of(outdated, kind)))):
@@ -64,23 +64,23 @@ class OutdatedRepository:
             deal_contacts.c.location_id == self._location.id, deal_contacts.c.contact_id.in_(same)
         )
         which = or_(
-            self._these(Records.USERS, [user_id]),
-            and_(self._of(outdated, Records.CONTACTS), outdated.c.record_id.in_(same)),
-            self._these(Records.DEALS, [deal_id] if deal_id else []),
-            and_(self._of(outdated, Records.DEALS), outdated.c.record_id.in_(his_deals)),
+            self._these(RecordKind.USERS, [user_id]),
+            and_(self._of(outdated, RecordKind.CONTACTS), outdated.c.record_id.in_(same)),
+            self._these(RecordKind.DEALS, [deal_id] if deal_id else []),
+            and_(self._of(outdated, RecordKind.DEALS), outdated.c.record_id.in_(his_deals)),
         )
         rows = self._db.execute(select(outdated).where(which).order_by(outdated.c.kind, outdated.c.record_id))
-        return tuple(Outdated(Records(row.kind), row.record_id, row.since, row.reason) for row in rows)
+        return tuple(Outdated(RecordKind(row.kind), row.record_id, row.since, row.reason) for row in rows)
 
-    def count(self) -> Mapping[Records, int]:
+    def count(self) -> Mapping[RecordKind, int]:
         """How many there are of each kind."""
-        these = or_(*(self._of(outdated, kind) for kind in Records))
+        these = or_(*(self._of(outdated, kind) for kind in RecordKind))
         rows = self._db.execute(select(outdated.c.kind, func.count()).where(these).group_by(outdated.c.kind))
-        return {Records(kind): times for kind, times in rows}
+        return {RecordKind(kind): times for kind, times in rows}
 
-    def _of(self, table: Any, kind: Records) -> ColumnElement[bool]:
+    def _of(self, table: Any, kind: RecordKind) -> ColumnElement[bool]:
         its = whose(kind, self._location)
         return and_(*(table.c[name] == value for name, value in its.items()), table.c.kind == kind.value)
 
-    def _these(self, kind: Records, ids: Collection[str]) -> ColumnElement[bool]:
+    def _these(self, kind: RecordKind, ids: Collection[str]) -> ColumnElement[bool]:
         return and_(self._of(outdated, kind), outdated.c.record_id.in_(ids))

@@ -7,7 +7,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, or_, se
 
 from domain.crm.locations import Location
 from domain.crm.merges import Merge
-from domain.crm.records import SEPARATORS, Change, ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.crm.records import SEPARATORS, Change, ContactRecord, DealRecord, Record, RecordKind, UserRecord
 from domain.mail.addresses import loose
 from infra.db.bulk import add, put
 from infra.db.crm.merges import MergeRepository
@@ -28,8 +28,8 @@ from infra.db.tables.mail import (
 from infra.db.types import db_now
 
 R = TypeVar("R", bound=Record)
-_TABLES = {Records.CONTACTS: contacts, Records.DEALS: deals, Records.USERS: users}
-_TYPES = {Records.CONTACTS: ContactRecord, Records.DEALS: DealRecord, Records.USERS: UserRecord}
+_TABLES = {RecordKind.CONTACTS: contacts, RecordKind.DEALS: deals, RecordKind.USERS: users}
+_TYPES = {RecordKind.CONTACTS: ContactRecord, RecordKind.DEALS: DealRecord, RecordKind.USERS: UserRecord}
 _OF_ORGANISATION = (users, user_addresses)
 _PAIRS = 500
 """Pairs compared in one statement."""
@@ -48,14 +48,14 @@ class CrmRepository:
     def put(self, records: Collection[Record]) -> None:
         ids = {kind: [one.id for one in records if isinstance(one, type_)] for kind, type_ in _TYPES.items()}
         merging = [one for one in records if isinstance(one, ContactRecord) and one.merged_from]
-        if ids[Records.CONTACTS]:
+        if ids[RecordKind.CONTACTS]:
             self._merges.take_turn(alone=bool(merging))
         for kind, its in ids.items():
             self._keep_versions(kind, its, crm_versions.c.deleted_at.is_not(None), deleted_at=None)
         self._put(records)
         for kind, its in ids.items():
             self._outdated.clear(kind, its)
-        self._merges.settle(ids[Records.CONTACTS])
+        self._merges.settle(ids[RecordKind.CONTACTS])
         for one in merging:
             self._merges.merge_unversioned(one.id, one.merged_from)
 
@@ -64,12 +64,12 @@ class CrmRepository:
         self._put_deals({one.id: one for one in records if isinstance(one, DealRecord)}.values())
         self._put_users({one.id: one for one in records if isinstance(one, UserRecord)}.values())
 
-    def ids_after(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
+    def ids_after(self, kind: RecordKind, last: str, limit: int) -> tuple[str, ...]:
         key = _TABLES[kind].c.id
         page = select(key).where(self._here(_TABLES[kind]), key > last)
         return tuple(self._db.scalars(page.order_by(key).limit(limit)))
 
-    def ids_with_separator(self, kind: Records, last: str, limit: int) -> tuple[str, ...]:
+    def ids_with_separator(self, kind: RecordKind, last: str, limit: int) -> tuple[str, ...]:
         key = _TABLES[kind].c.id
         odd = or_(*(key.contains(separator) for separator in SEPARATORS))
         page = select(key).where(self._here(_TABLES[kind]), key > last, odd)
@@ -79,7 +79,7 @@ class CrmRepository:
         odd = or_(*(users.c.role.contains(separator) for separator in SEPARATORS))
         return frozenset(self._db.scalars(select(users.c.role).where(self._here(users), odd).distinct()))
 
-    def known(self, kind: Records, ids: Collection[str]) -> frozenset[str]:
+    def known(self, kind: RecordKind, ids: Collection[str]) -> frozenset[str]:
         key, here = _TABLES[kind].c.id, self._here(_TABLES[kind])
         return frozenset(
             one for chunk in chunks(ids) for one in self._db.scalars(select(key).where(here, key.in_(chunk)))
@@ -96,23 +96,23 @@ class CrmRepository:
             if row.here not in row.locations
         )
 
-    def mark_outdated(self, kind: Records, refused: Mapping[str, str], version: int | None) -> None:
+    def mark_outdated(self, kind: RecordKind, refused: Mapping[str, str], version: int | None) -> None:
         self._outdated.mark(kind, self.known(kind, refused), refused, version)
 
-    def delete(self, kind: Records, ids: Collection[str]) -> int:
-        if kind is Records.CONTACTS:
+    def delete(self, kind: RecordKind, ids: Collection[str]) -> int:
+        if kind is RecordKind.CONTACTS:
             self._merges.take_turn(alone=False)
         self._keep_versions(kind, ids, crm_versions.c.deleted_at.is_(None), deleted_at=db_now())
         self._outdated.clear(kind, ids)
         deleted = self._delete(kind, ids)
-        if kind is Records.CONTACTS:
+        if kind is RecordKind.CONTACTS:
             self._merges.settle(ids)
             self._merges.unshare(ids)
         return deleted
 
-    def _delete(self, kind: Records, ids: Collection[str]) -> int:
+    def _delete(self, kind: RecordKind, ids: Collection[str]) -> int:
         table = _TABLES[kind]
-        if kind is Records.USERS:
+        if kind is RecordKind.USERS:
             its = sign_ins.c.organisation_id == self._location.organisation_id
             self._db.execute(delete(sign_ins).where(its, sign_ins.c.user_id.in_(ids)))
         here = self._here(table)
@@ -130,18 +130,18 @@ class CrmRepository:
             return {"organisation_id": self._location.organisation_id}
         return {"location_id": self._location.id}
 
-    def _of_kind(self, kind: Records) -> Mapping[str, Any]:
+    def _of_kind(self, kind: RecordKind) -> Mapping[str, Any]:
         """Whose the versions of a kind are."""
         return whose(kind, self._location) | {"kind": kind.value}
 
     def change(self, change: Change) -> bool:
         merged_from = change.record.merged_from if isinstance(change.record, ContactRecord) else ()
-        if change.kind is Records.CONTACTS:
+        if change.kind is RecordKind.CONTACTS:
             self._merges.take_turn(alone=bool(merged_from))
         is_new = self._change(change)
         if merged_from:
             self._merges.merge(Merge(change.id, merged_from, change.version))
-        elif is_new and change.kind is Records.CONTACTS:
+        elif is_new and change.kind is RecordKind.CONTACTS:
             self._merges.settle([change.id])
             if change.record is None:  # one of the same id that is made anew is another one's to share
                 self._merges.unshare([change.id])
@@ -166,7 +166,7 @@ class CrmRepository:
         return True
 
     def _keep_versions(
-        self, kind: Records, ids: Collection[str], which: ColumnElement[bool], **values: Any
+        self, kind: RecordKind, ids: Collection[str], which: ColumnElement[bool], **values: Any
     ) -> None:
         """From when on the versions of these records are those of deleted ones. Before the records: as `change`."""
         of_kind = [crm_versions.c[name] == value for name, value in self._of_kind(kind).items()]

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, String, bindparam, cast, or_, select
 
-from domain.channels import Channel, Item, Parcel, at_once
+from domain.channels import Channel, ChannelNotification, Parcel, at_once
 from domain.connections import ConnectionState
 from domain.crm.locations import called
 from domain.notifications import NoticeKind
@@ -98,7 +98,7 @@ class DeliveryRepository(DueDeliveries):
     def _parcels(
         self, channel: Channel, due: Sequence[Due], claimed: Mapping[int, Row[Any]]
     ) -> tuple[Parcel, ...]:
-        items: dict[str, list[Item]] = {}
+        items: dict[str, list[ChannelNotification]] = {}
         attempts: dict[str, int] = {}
         for chunk in chunks(sorted(claimed)):
             for row in self._db.execute(_ITEMS, {"its": chunk}):
@@ -220,9 +220,9 @@ def _shape(*, loose: bool) -> dict[str, Any]:
     return {"batch": None} if loose else {}
 
 
-def _item(row: Any) -> Item:
+def _item(row: Any) -> ChannelNotification:
     kind = NoticeKind(row.kind)
-    return Item(
+    return ChannelNotification(
         id=row.id,
         kind=kind,
         connection_id=row.connection_id,

@@ -9,7 +9,7 @@ from domain.crm.locations import Location
 from domain.ledger import State, Step
 from domain.message_records import StepRecord
 from domain.outcomes import Outcome
-from domain.reports import Bookmark, Entry, Query
+from domain.reports import Bookmark, LedgerEntry, LedgerQuery
 from infra.db.mail.kept import DECISIONS, messages_of, steps_of
 from infra.db.tables.mail import UNDONE, connections, decisions, mailboxes, messages, steps
 from infra.db.types import Instant
@@ -19,8 +19,8 @@ _FIRST = (State.SET_ASIDE, State.WAITING, State.BLOCKED)
 
 
 def entries(
-    db: Connection, location: Location, query: Query, after: Bookmark | None, mails: int
-) -> tuple[Entry, ...]:
+    db: Connection, location: Location, query: LedgerQuery, after: Bookmark | None, mails: int
+) -> tuple[LedgerEntry, ...]:
     """What the ledger has of so many mails, one entry per connection; `after` is where the last page ended."""
     found = db.execute(page(location, query, after, mails)).all()
     keys = [(row.mailbox_id, row.message_id) for row in found]
@@ -48,7 +48,7 @@ def step_taken(row: Row[Any]) -> StepRecord:
     )
 
 
-def page(location: Location, query: Query, after: Bookmark | None, mails: int) -> Select[Any]:
+def page(location: Location, query: LedgerQuery, after: Bookmark | None, mails: int) -> Select[Any]:
     found = select(messages, mailboxes.c.address).join(mailboxes, mailboxes.c.id == messages.c.mailbox_id)
     found = found.where(messages_of(location))
     if query.mailbox is not None:
@@ -108,10 +108,10 @@ def _unfinished(
 
 def _entry(
     mail: Row[Any], decided: Row[Any] | None, unfinished: dict[tuple[int, str, int], StepRecord]
-) -> Entry:
+) -> LedgerEntry:
     mailbox_id, message_id = mail.mailbox_id, mail.message_id
     unmatched = unfinished.get((mailbox_id, message_id, 0))
-    return Entry(
+    return LedgerEntry(
         bookmark=(mail.seen_at, mailbox_id, message_id),
         mailbox=mail.address,
         came_by=mail.came_by,

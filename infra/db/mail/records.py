@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, select, union
 
 from domain.crm.categories import ByCategory, Category
-from domain.crm.contacts import Kind, MatchedBy
+from domain.crm.contacts import ContactKind, MatchedBy
 from domain.crm.deals import Deal, DealCategory
 from domain.crm.locations import Location
 from domain.ledger import Step
@@ -138,7 +138,9 @@ def _read(db: Connection, location: Location, row: Row[Any]) -> ConnectionDecisi
         user_id=row.user_id,
         dry_run=row.dry_run,
         outcome=Outcome(row.outcome) if row.outcome else None,
-        person=Person(row.whose, Kind(row.kind) if row.kind else None, row.name) if row.contact_id else None,
+        person=Person(row.whose, ContactKind(row.kind) if row.kind else None, row.name)
+        if row.contact_id
+        else None,
         address=row.contact_address,
         matched_by=MatchedBy(row.matched_by) if row.matched_by else None,
         author=row.author,

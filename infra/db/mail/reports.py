@@ -6,10 +6,10 @@ from dataclasses import replace
 from sqlalchemy import Connection, select
 
 from domain.crm.locations import Location
-from domain.crm.records import Records
+from domain.crm.records import RecordKind
 from domain.message_records import MessageRecord
 from domain.outbox import SendReport, SendState
-from domain.reports import Bookmark, Entry, MailboxReport, Query, Totals
+from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Totals
 from infra.db.crm.merges import is_merge_of, whose
 from infra.db.crm.outdated import OutdatedRepository
 from infra.db.ledger.outbox import read_item
@@ -35,10 +35,10 @@ class MailReportRepository:
         these = status.each(mailbox, limit, self._location)
         return tuple(map(status.report, self._db.execute(these)))
 
-    def count_outdated(self) -> Mapping[Records, int]:
+    def count_outdated(self) -> Mapping[RecordKind, int]:
         return OutdatedRepository(self._db, self._location).count()
 
-    def entries(self, query: Query, after: Bookmark | None, mails: int) -> tuple[Entry, ...]:
+    def entries(self, query: LedgerQuery, after: Bookmark | None, mails: int) -> tuple[LedgerEntry, ...]:
         return entries(self._db, self._location, query, after, mails)
 
     def trails(self, message_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]:

@@ -5,15 +5,15 @@ from collections.abc import Set
 import pytest
 
 from domain.aliases import Alias
-from domain.crm.contacts import Kind
-from domain.crm.records import ContactRecord, Record, Records, UserRecord
+from domain.crm.contacts import ContactKind
+from domain.crm.records import ContactRecord, Record, RecordKind, UserRecord
 from infra.db.store import Transaction
 from tests.worlds import HERE, START, World, connect, connection_of
 
 pytestmark = pytest.mark.rule("E14")
 
 UWE, OLD = "uwe@firm.example", "uwe@old.example"
-ANN = ContactRecord("ann", Kind.CONTACT, "Ann", ("uwe+x@old.example",), None, START)
+ANN = ContactRecord("ann", ContactKind.CONTACT, "Ann", ("uwe+x@old.example",), None, START)
 """By the loose form of the alias."""
 
 
@@ -55,11 +55,11 @@ def test_it_is_own_until_it_is_taken_back(aliased: World) -> None:
 @pytest.mark.parametrize(
     ("record", "kind"),
     [
-        pytest.param(ANN, Records.CONTACTS, id="contact"),
-        pytest.param(UserRecord("dirk", "Dirk", (OLD,)), Records.USERS, id="another user"),
+        pytest.param(ANN, RecordKind.CONTACTS, id="contact"),
+        pytest.param(UserRecord("dirk", "Dirk", (OLD,)), RecordKind.USERS, id="another user"),
     ],
 )
-def test_it_gives_way_to_a_record_that_comes_later(aliased: World, record: Record, kind: Records) -> None:
+def test_it_gives_way_to_a_record_that_comes_later(aliased: World, record: Record, kind: RecordKind) -> None:
     with aliased.store.begin("tests.come") as tx:
         assert counts(aliased, tx)
         tx.of(HERE).crm.put([record])

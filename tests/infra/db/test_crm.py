@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import event, select
 
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.deals import Deal, DealCategory
-from domain.crm.records import Change, ContactRecord, DealRecord, Record, Records, UserRecord
+from domain.crm.records import Change, ContactRecord, DealRecord, Record, RecordKind, UserRecord
 from infra.db.store import Store
 from infra.db.tables.mail import (
     contact_addresses,
@@ -26,7 +26,9 @@ from tests.worlds import HERE
 THEN = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def person(contact_id: str, *addresses: str, name: str = "Ann", kind: Kind = Kind.CONTACT) -> ContactRecord:
+def person(
+    contact_id: str, *addresses: str, name: str = "Ann", kind: ContactKind = ContactKind.CONTACT
+) -> ContactRecord:
     return ContactRecord(contact_id, kind, name, addresses, "uwe", THEN)
 
 
@@ -45,14 +47,14 @@ def test_a_contact_is_found_by_each_of_its_addresses(store: Store) -> None:
     put(
         store,
         person("c1", "ann@example.com", "a.nn+x@gmail.com"),
-        person("c2", "bob@example.com", kind=Kind.LEAD),
+        person("c2", "bob@example.com", kind=ContactKind.LEAD),
     )
     with store.begin("tests.look") as tx:
         found = tx.of(HERE).contacts.candidates({"ann@example.com", "ann@googlemail.com", "bob@example.com"})
     assert {(one.contact.id, one.contact.kind, one.address) for one in found} == {
-        ("c1", Kind.CONTACT, "ann@example.com"),
-        ("c1", Kind.CONTACT, "a.nn+x@gmail.com"),
-        ("c2", Kind.LEAD, "bob@example.com"),
+        ("c1", ContactKind.CONTACT, "ann@example.com"),
+        ("c1", ContactKind.CONTACT, "a.nn+x@gmail.com"),
+        ("c2", ContactKind.LEAD, "bob@example.com"),
     }
     assert {one.contact.created_at for one in found} == {THEN}
 
@@ -70,12 +72,12 @@ def test_the_addresses_of_a_contact_are_replaced_as_a_set(store: Store) -> None:
 def test_a_known_record_becomes_what_the_file_says(store: Store) -> None:
     put(
         store,
-        person("c1", kind=Kind.LEAD),
+        person("c1", kind=ContactKind.LEAD),
         UserRecord("uwe", "Uwe", ("uwe@firm.example", "old@firm.example")),
     )
     put(
         store,
-        ContactRecord("c1", Kind.CONTACT, "Anna", (), None, THEN),
+        ContactRecord("c1", ContactKind.CONTACT, "Anna", (), None, THEN),
         UserRecord("uwe", "U", ("uwe@firm.example",)),
     )
     with store.begin("tests.look") as tx:
@@ -126,12 +128,12 @@ def test_hundreds_of_records_go_in_at_once_and_out_again(store: Store) -> None:
     people = [person(f"c{n}", f"c{n}@example.com", f"c{n}@home.example") for n in range(700)]
     put(store, *people, *(DealRecord(f"d{n}", (f"c{n}", "c0"), "Idea", None, None) for n in range(700)))
     with store.begin("tests.look") as tx:
-        first = tx.of(HERE).crm.ids_after(Records.CONTACTS, "", 400)
-        rest = tx.of(HERE).crm.ids_after(Records.CONTACTS, first[-1], 400)
+        first = tx.of(HERE).crm.ids_after(RecordKind.CONTACTS, "", 400)
+        rest = tx.of(HERE).crm.ids_after(RecordKind.CONTACTS, first[-1], 400)
         assert set(first + rest) == {one.id for one in people}
-        assert tx.of(HERE).crm.ids_after(Records.CONTACTS, rest[-1], 400) == ()
-        assert tx.of(HERE).crm.delete(Records.CONTACTS, first) == 400
-        assert tx.of(HERE).crm.delete(Records.DEALS, [f"d{n}" for n in range(700)]) == 700
+        assert tx.of(HERE).crm.ids_after(RecordKind.CONTACTS, rest[-1], 400) == ()
+        assert tx.of(HERE).crm.delete(RecordKind.CONTACTS, first) == 400
+        assert tx.of(HERE).crm.delete(RecordKind.DEALS, [f"d{n}" for n in range(700)]) == 700
     assert {row[0] for row in addresses(store)} == set(rest)
     with store.begin("tests.look") as tx:
         assert tx.db.execute(select(deals)).all() == []
@@ -141,7 +143,7 @@ def test_hundreds_of_records_go_in_at_once_and_out_again(store: Store) -> None:
 def test_only_a_newer_version_changes_a_record(store: Store) -> None:
     def change(version: int, record: Record | None) -> bool:
         with store.begin("tests.change") as tx:
-            return tx.of(HERE).crm.change(Change(Records.CONTACTS, "c1", version, record))
+            return tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "c1", version, record))
 
     steps = [
         (0, person("c1", "ann@example.com"), True),
@@ -158,17 +160,19 @@ def test_only_a_newer_version_changes_a_record(store: Store) -> None:
 
 def test_records_of_two_kinds_with_one_id_have_versions_of_their_own(store: Store) -> None:
     with store.begin("tests.change") as tx:
-        assert tx.of(HERE).crm.change(Change(Records.CONTACTS, "1", 5, person("1")))
-        assert tx.of(HERE).crm.change(Change(Records.DEALS, "1", 4, DealRecord("1", (), "Idea", None, None)))
-        assert tx.of(HERE).crm.change(Change(Records.USERS, "1", 3, UserRecord("1", "Uwe", ())))
+        assert tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "1", 5, person("1")))
+        assert tx.of(HERE).crm.change(
+            Change(RecordKind.DEALS, "1", 4, DealRecord("1", (), "Idea", None, None))
+        )
+        assert tx.of(HERE).crm.change(Change(RecordKind.USERS, "1", 3, UserRecord("1", "Uwe", ())))
 
 
 def test_a_file_neither_asks_for_versions_nor_changes_them(store: Store) -> None:
     with store.begin("tests.change") as tx:
-        tx.of(HERE).crm.change(Change(Records.CONTACTS, "c1", 5, None))
+        tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "c1", 5, None))
     put(store, person("c1", "ann@example.com"))
     with store.begin("tests.change") as tx:
-        assert not tx.of(HERE).crm.change(Change(Records.CONTACTS, "c1", 5, None))
+        assert not tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "c1", 5, None))
         assert tx.db.execute(select(crm_versions)).all() == [(1, 1, "contacts", "c1", 5, None)]
     assert addresses(store) == {("c1", "ann@example.com", "ann@example.com")}
 
@@ -180,7 +184,7 @@ def test_workers_that_change_one_record_at_once_end_with_the_newest(
         for version in versions:
             record = person("c1", f"v{version}@example.com") if version % 3 else None
             with where.begin("tests.change") as tx:
-                tx.of(HERE).crm.change(Change(Records.CONTACTS, "c1", version, record))
+                tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "c1", version, record))
 
     newest = 100
     with ThreadPoolExecutor() as pool:
@@ -202,7 +206,7 @@ def out_of_date(store: Store) -> list[tuple[str, str, str]]:
 
 def refuse(store: Store, *ids: str, version: int | None = None, reason: str = "odd") -> None:
     with store.begin("tests.refuse") as tx:
-        tx.of(HERE).crm.mark_outdated(Records.CONTACTS, dict.fromkeys(ids, reason), version)
+        tx.of(HERE).crm.mark_outdated(RecordKind.CONTACTS, dict.fromkeys(ids, reason), version)
 
 
 @pytest.mark.rule("E9")
@@ -216,10 +220,10 @@ def test_a_refused_change_marks_a_known_record_until_a_good_one_or_its_end(store
         ("contacts", "c3", "odd"),
     ]
     with store.begin("tests.look") as tx:
-        assert tx.reports.count_outdated() == {Records.CONTACTS: 3}
+        assert tx.reports.count_outdated() == {RecordKind.CONTACTS: 3}
     put(store, person("c1"), DealRecord("c2", (), "Idea", None, None))
     with store.begin("tests.delete") as tx:
-        tx.of(HERE).crm.delete(Records.CONTACTS, ["c3"])
+        tx.of(HERE).crm.delete(RecordKind.CONTACTS, ["c3"])
     assert out_of_date(store) == [("contacts", "c2", "odder")]
 
 
@@ -237,18 +241,18 @@ def test_versions_decide_what_mends_a_record(
     store: Store, refused: int | None, good: int, *, stays: bool
 ) -> None:
     with store.begin("tests.change") as tx:
-        tx.of(HERE).crm.change(Change(Records.CONTACTS, "c1", 5, person("c1")))
+        tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "c1", 5, person("c1")))
     refuse(store, "c1", version=refused)
     refuse(store, "c1", version=6, reason="an older one")
     with store.begin("tests.change") as tx:
-        assert tx.of(HERE).crm.change(Change(Records.CONTACTS, "c1", good, person("c1")))
+        assert tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "c1", good, person("c1")))
     assert [reason for *_, reason in out_of_date(store)] == (["odd"] if stays else [])
 
 
 @pytest.mark.rule("E9")
 def test_a_refused_change_that_is_older_than_what_is_known_marks_nothing(store: Store) -> None:
     with store.begin("tests.change") as tx:
-        tx.of(HERE).crm.change(Change(Records.CONTACTS, "c1", 5, person("c1")))
+        tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "c1", 5, person("c1")))
     refuse(store, "c1", version=5)
     assert out_of_date(store) == []
 
@@ -258,11 +262,11 @@ def test_ids_and_roles_with_a_separator_are_found_a_page_at_a_time(store: Store)
     odd = ("a;b", "c,d", "e\nf", "g ::: h", "i\rj")
     put(store, *map(person, (*odd, "plain", "p_q", "r%s")), UserRecord("u", "U", (), role="Sales, EMEA"))
     with store.begin("tests.look") as tx:
-        first = tx.of(HERE).crm.ids_with_separator(Records.CONTACTS, "", 2)
-        rest = tx.of(HERE).crm.ids_with_separator(Records.CONTACTS, first[-1], 10)
+        first = tx.of(HERE).crm.ids_with_separator(RecordKind.CONTACTS, "", 2)
+        rest = tx.of(HERE).crm.ids_with_separator(RecordKind.CONTACTS, first[-1], 10)
         assert set(first + rest) == set(odd)
         assert tx.of(HERE).crm.roles_with_separator() == {"Sales, EMEA"}
-        assert tx.of(HERE).crm.known(Records.CONTACTS, ["a;b", "nobody"]) == {"a;b"}
+        assert tx.of(HERE).crm.known(RecordKind.CONTACTS, ["a;b", "nobody"]) == {"a;b"}
 
 
 @pytest.mark.rule("E9")

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from domain.ledger import State, Step
 from domain.outcomes import Outcome
-from domain.reports import Bookmark, Entry, Query
+from domain.reports import Bookmark, LedgerEntry, LedgerQuery
 from infra.db.mail.entries import page
 from infra.db.store import Store
 from infra.db.tables.mail import steps
@@ -18,19 +18,19 @@ from tests.worlds import HERE, START, World, arrive, connect, let_pass, make_wor
 CARLA = "carla@firm.example"
 
 
-ALL = Query()
+ALL = LedgerQuery()
 
 
-def read(store: Store, query: Query = ALL, mails: int = 100) -> list[Entry]:
+def read(store: Store, query: LedgerQuery = ALL, mails: int = 100) -> list[LedgerEntry]:
     """All that is asked for, page by page."""
-    found: list[Entry] = []
+    found: list[LedgerEntry] = []
     with store.begin("tests.read", reads_only=True) as tx:
         while page := tx.of(HERE).reports.entries(query, found[-1].bookmark if found else None, mails):
             found += page
     return found
 
 
-def ids(entries: Sequence[Entry]) -> list[str]:
+def ids(entries: Sequence[LedgerEntry]) -> list[str]:
     return [entry.message_id for entry in entries]
 
 
@@ -82,11 +82,11 @@ def test_pages_join_without_a_gap_newest_first(world: World, mails: int) -> None
         let_pass(world.store, 60)
     found = read(world.store, mails=mails)
     assert ids(found) == ["c2", "b2", "a2", "c1", "b1", "a1", "c0", "b0", "a0"]
-    assert ids(read(world.store, Query(mailbox=CARLA), mails)) == ["c2", "c1", "c0"]
-    assert read(world.store, Query(mailbox="nobody@firm.example")) == []
+    assert ids(read(world.store, LedgerQuery(mailbox=CARLA), mails)) == ["c2", "c1", "c0"]
+    assert read(world.store, LedgerQuery(mailbox="nobody@firm.example")) == []
     middle = found[5].seen_at
-    assert ids(read(world.store, Query(since=middle), mails))[-1] == "a1"
-    assert ids(read(world.store, Query(until=middle - timedelta(seconds=1)), mails))[0] == "c0"
+    assert ids(read(world.store, LedgerQuery(since=middle), mails))[-1] == "a1"
+    assert ids(read(world.store, LedgerQuery(until=middle - timedelta(seconds=1)), mails))[0] == "c0"
 
 
 def test_only_the_outcomes_and_states_that_are_asked_for(world: World) -> None:
@@ -98,22 +98,22 @@ def test_only_the_outcomes_and_states_that_are_asked_for(world: World) -> None:
     with world.store.begin("tests.fail") as tx:
         failed = (steps.c.message_id == "m4", steps.c.step == Step.ANNOUNCE.value)
         tx.db.execute(update(steps).where(*failed).values(state=State.SET_ASIDE.value))
-    spam = Query(outcomes=frozenset({Outcome.SKIP_SPAM}))
+    spam = LedgerQuery(outcomes=frozenset({Outcome.SKIP_SPAM}))
     assert sorted(ids(read(world.store, spam, 1))) == ["m0", "m2"]
-    aside = read(world.store, Query(states=frozenset({State.SET_ASIDE})))
+    aside = read(world.store, LedgerQuery(states=frozenset({State.SET_ASIDE})))
     assert [(one.message_id, one.unfinished and one.unfinished.state) for one in aside] == [
         ("m4", State.SET_ASIDE)
     ]
-    assert sorted(ids(read(world.store, Query(states=frozenset({State.WAITING}))))) == ["m3"]
+    assert sorted(ids(read(world.store, LedgerQuery(states=frozenset({State.WAITING}))))) == ["m3"]
 
 
-UWE = Query(mailbox="uwe@firm.example")
+UWE = LedgerQuery(mailbox="uwe@firm.example")
 BY_INDEX = (
     (UWE, False, "messages_of_mailbox"),
     (UWE, True, "messages_of_mailbox"),
     (replace(UWE, since=START, outcomes=frozenset({Outcome.SKIP_SPAM})), True, "messages_of_mailbox"),
-    (Query(since=START), True, "messages_seen"),
-    (Query(states=frozenset({State.SET_ASIDE})), False, "steps_undone"),
+    (LedgerQuery(since=START), True, "messages_seen"),
+    (LedgerQuery(states=frozenset({State.SET_ASIDE})), False, "steps_undone"),
 )
 """What people ask for, on the first page or a later one, and the index that is to find it."""
 
@@ -136,7 +136,7 @@ def test_no_page_reads_the_whole_ledger(store: Store) -> None:
         assert "SCAN messages\n" not in plan
 
 
-def explained(store: Store, query: Query, after: Bookmark | None) -> str:
+def explained(store: Store, query: LedgerQuery, after: Bookmark | None) -> str:
     """How the database would read a page."""
     how = "EXPLAIN " if store.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
     with store.engine.connect() as db:

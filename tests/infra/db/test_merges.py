@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import delete, event, insert, select, text, update
 
 from domain.crm.categories import Category, ContactCategory
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 from domain.crm.merges import Merge
 from domain.crm.organisations import SharingPolicy
-from domain.crm.records import Change, ContactRecord, DealRecord, Record, Records
+from domain.crm.records import Change, ContactRecord, DealRecord, Record, RecordKind
 from domain.ledger import Claim
 from domain.retention import After
 from domain.sorting import ConnectionContact, EarlierLabel
@@ -38,7 +38,7 @@ ASKED: dict[str, Callable[[Transaction], object]] = {
     "who shares it": lambda tx: tx.of(HERE).sharing.mailboxes("eva", "c0", SharingPolicy()),
     "a list of notifications": lambda tx: tx.of(HERE).notices.of_user("uwe", 0, 10),
     "a merge": lambda tx: tx.of(HERE).crm.merge(Merge("c0", ("c7",), 9)),
-    "a change": lambda tx: tx.of(HERE).crm.change(Change(Records.CONTACTS, "c0", 9, None)),
+    "a change": lambda tx: tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "c0", 9, None)),
     "what is forgotten": lambda tx: tx.retention.merges(365, 50),
 }
 SORTING: dict[str, Callable[[Transaction], object]] = {
@@ -61,7 +61,7 @@ def full(store: Store) -> Store:
         here = tx.of(HERE).crm
         here.put(
             [
-                ContactRecord(f"c{n}", Kind.CONTACT, "", (f"c{n}@example.com",), None, THEN)
+                ContactRecord(f"c{n}", ContactKind.CONTACT, "", (f"c{n}@example.com",), None, THEN)
                 for n in range(MANY)
             ]
         )
@@ -163,8 +163,8 @@ def test_a_merge_asks_the_same_however_much_mail_and_however_many_records_there_
 @pytest.mark.rule("E71")
 def test_a_change_of_one_of_a_thousand_merged_records_looks_at_its_own_way_alone(full: Store) -> None:
     def change(record_id: str) -> list[Sequence[Any]]:
-        record = ContactRecord(record_id, Kind.CONTACT, "N", (), None, THEN)
-        its = Change(Records.CONTACTS, record_id, 4, record)
+        record = ContactRecord(record_id, ContactKind.CONTACT, "N", (), None, THEN)
+        its = Change(RecordKind.CONTACTS, record_id, 4, record)
         return asked(full, lambda tx: tx.of(HERE).crm.change(its))
 
     with full.begin("tests.merge") as tx:
@@ -185,7 +185,7 @@ def test_one_more_merge_at_the_end_of_a_thousand_asks_no_more_than_the_first(ful
         tx.db.execute(
             insert(merges), [*rows, known | {"record_id": chain[-1], "survivor": None, "counts_for": None}]
         )
-        tx.of(HERE).crm.put([ContactRecord(chain[-1], Kind.CONTACT, "", (), None, THEN)])
+        tx.of(HERE).crm.put([ContactRecord(chain[-1], ContactKind.CONTACT, "", (), None, THEN)])
     assert len(asked(full, lambda tx: tx.of(HERE).crm.merge(Merge("c1", (chain[-1],), 6)))) < 15
     with full.begin("tests.look") as tx:
         assert tx.db.scalars(select(merges.c.record_id).where(merges.c.counts_for == "c1")).all() == chain
@@ -205,7 +205,7 @@ def test_a_mail_that_was_sent_to_a_merged_contact_is_the_survivors(world: World)
 
 
 def _contact(record_id: str) -> Record:
-    return ContactRecord(record_id, Kind.CONTACT, "", (f"{record_id}@example.com",), None, THEN)
+    return ContactRecord(record_id, ContactKind.CONTACT, "", (f"{record_id}@example.com",), None, THEN)
 
 
 def forget(store: Store, limit: int = 50) -> int:
@@ -231,11 +231,11 @@ def test_what_a_survivors_own_change_has_told_anew_is_forgotten_of_the_merged_on
     with store.begin("tests.fill") as tx:
         here = tx.of(HERE).crm
         for one in ("new", "old"):
-            here.change(Change(Records.CONTACTS, one, 1, _contact(one)))
+            here.change(Change(RecordKind.CONTACTS, one, 1, _contact(one)))
         here.merge(Merge("new", ("old",), 5))
     assert forget(store) == 0, "its address counts"
     with store.begin("tests.change") as tx:
-        tx.of(HERE).crm.change(Change(Records.CONTACTS, "new", 6, _contact("new")))
+        tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "new", 6, _contact("new")))
     assert forget(store) == 1
     with store.begin("tests.look") as tx:
         assert tx.db.scalars(select(contacts.c.id)).all() == ["new"]
@@ -253,7 +253,7 @@ def test_who_was_merged_into_a_deleted_contact_is_forgotten_with_it(store: Store
         here = tx.of(HERE).crm
         here.put([_contact("new"), _contact("old")])
         here.merge(Merge("new", ("old",), 5))
-        here.change(Change(Records.CONTACTS, "new", 6, None))
+        here.change(Change(RecordKind.CONTACTS, "new", 6, None))
     forget(store)
     with store.begin("tests.look") as tx:
         assert tx.db.scalars(select(contacts.c.id)).all() == []
@@ -275,7 +275,7 @@ def test_a_merge_is_kept_while_somebody_asks_for_it(store: Store, limit: int) ->
     assert known(store) == {"a": "end", "b": "end", "there": "end", "end": None}
     with store.begin("tests.look") as tx:
         assert [one.id for one in tx.of(HERE).contacts.deals_of(["end"])["end"]] == ["d"]
-        tx.of(HERE).crm.change(Change(Records.DEALS, "d", 1, None))
+        tx.of(HERE).crm.change(Change(RecordKind.DEALS, "d", 1, None))
     for _ in range(3):
         forget(store, limit)
     assert known(store) == {"there": "end", "end": None}
@@ -313,10 +313,10 @@ def test_nobody_comes_back_while_what_was_merged_into_a_deleted_contact_is_forgo
         here = tx.of(HERE).crm
         here.put([_contact("first")])
         for one in ("next", "last"):
-            here.change(Change(Records.CONTACTS, one, 1, _contact(one)))
+            here.change(Change(RecordKind.CONTACTS, one, 1, _contact(one)))
         here.merge(Merge("next", ("first",), 5))
         here.merge(Merge("last", ("next",), 10))
-        here.change(Change(Records.CONTACTS, "last", 11, None))
+        here.change(Change(RecordKind.CONTACTS, "last", 11, None))
     forget_versions(store)
     with store.begin("tests.part") as tx:
         tx.db.execute(update(merges).where(merges.c.record_id == "next").values(settled_at=THEN))
@@ -341,11 +341,11 @@ def test_versions_that_merges_wait_for_and_merges_that_versions_wait_for_go_even
     with store.begin("tests.fill") as tx:
         here = tx.of(HERE).crm
         for one in ("a", "b"):
-            here.change(Change(Records.CONTACTS, one, 1, _contact(one)))
+            here.change(Change(RecordKind.CONTACTS, one, 1, _contact(one)))
         for one, into in (("a", "b"), ("b", "a")):
             known_of = {"location_id": 1, "version": 1, "settled_at": THEN}
             tx.db.execute(insert(merges), [known_of | {"record_id": one, "survivor": into}])
-        here.delete(Records.CONTACTS, ["a", "b"])
+        here.delete(RecordKind.CONTACTS, ["a", "b"])
     for _ in range(2):
         forget_versions(store)
         forget(store, 1)
@@ -364,7 +364,7 @@ def test_who_was_merged_stays_so_for_as_long_as_files_list_him(store: Store, sur
         here = tx.of(HERE).crm
         here.put([new, _contact("old")])
         here.merge(Merge("new", ("old",), 10))
-        here.change(Change(Records.CONTACTS, "new", 11, new if survives else None))
+        here.change(Change(RecordKind.CONTACTS, "new", 11, new if survives else None))
     for _ in range(3):
         forget_versions(store)
         assert forget(store) == 1, "the record"

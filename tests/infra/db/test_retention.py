@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Table, event, func, insert, select, update
 
-from domain.crm.contacts import Kind
-from domain.crm.records import Change, ContactRecord, Records
+from domain.crm.contacts import ContactKind
+from domain.crm.records import Change, ContactRecord, RecordKind
 from domain.ledger import State
 from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
@@ -210,11 +210,11 @@ def test_what_no_receiver_takes_is_given_up_after_a_week_and_stays_on_the_list(w
 
 # --- The CRM's versions
 
-ANN = ContactRecord("ann", Kind.CONTACT, "Ann", ("ann@example.com",), None, START)
+ANN = ContactRecord("ann", ContactKind.CONTACT, "Ann", ("ann@example.com",), None, START)
 
 
 def change(tx: Transaction, version: int, record: ContactRecord | None) -> bool:
-    return tx.of(HERE).crm.change(Change(Records.CONTACTS, "ann", version, record))
+    return tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "ann", version, record))
 
 
 def pass_years(tx: Transaction) -> None:
@@ -251,7 +251,7 @@ def test_the_version_of_a_living_record_stays(store: Store, back: str) -> None:
 def test_a_record_that_a_file_deletes_is_deleted(store: Store) -> None:
     with store.begin("tests.change") as tx:
         change(tx, 5, ANN)
-        tx.of(HERE).crm.delete(Records.CONTACTS, ["ann"])
+        tx.of(HERE).crm.delete(RecordKind.CONTACTS, ["ann"])
         pass_years(tx)
         assert tx.retention.versions(90, 10, ()) == Forgotten(1, None)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from domain.crm.contacts import Kind
+from domain.crm.contacts import ContactKind
 from domain.crm.locations import LocationSettings
-from domain.crm.records import ContactRecord, Records, UserRecord
+from domain.crm.records import ContactRecord, RecordKind, UserRecord
 from domain.crm.users import User
 from infra.db.store import Store
 from tests.journeys.world import wait_for
@@ -20,7 +20,7 @@ CREATED = datetime(2024, 1, 1, tzinfo=UTC)
 def contact(
     contact_id: str, *addresses: str, assigned_to: str | None = None, visible_to: tuple[str, ...] = ()
 ) -> ContactRecord:
-    return ContactRecord(contact_id, Kind.CONTACT, "", addresses, assigned_to, CREATED, visible_to)
+    return ContactRecord(contact_id, ContactKind.CONTACT, "", addresses, assigned_to, CREATED, visible_to)
 
 
 @pytest.mark.rule("Z6", "D13")
@@ -68,7 +68,7 @@ def test_a_record_has_the_addresses_it_has_now(store: Store) -> None:
         assert tx.of(HERE).contacts.addresses_of("nobody") is None
         tx.of(HERE).crm.put([contact("ann", "c@example.com")])
         assert tx.of(HERE).contacts.addresses_of("ann") == ("c@example.com",)
-        tx.of(HERE).crm.delete(Records.CONTACTS, ["ann"])
+        tx.of(HERE).crm.delete(RecordKind.CONTACTS, ["ann"])
         assert tx.of(HERE).contacts.addresses_of("ann") is None
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from domain.crm.records import Records, Refusal, Remark, Row, Unread, has_separator
+from domain.crm.records import RecordKind, Refusal, Remark, Row, Unread, has_separator
 from domain.errors import Refused
 from handlers.crm.ids import Named
 from handlers.crm.records import (
@@ -36,7 +36,7 @@ from workers.cli.crm.options import (
     read_escape,
     read_words,
 )
-from workers.cli.crm.said import Rejects, Shown, as_json, rejects, show
+from workers.cli.crm.said import ImportedFile, RejectFile, as_json, rejects, show
 from workers.cli.crm.send import send
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say, show_json, tell
@@ -108,7 +108,7 @@ def import_(
 
     Example: `crm-export | lodestone crm import --contacts - --map "E-Mail=emails" --dry-run`
     """
-    given = {Records.USERS: users, Records.CONTACTS: contacts, Records.DEALS: deals}
+    given = {RecordKind.USERS: users, RecordKind.CONTACTS: contacts, RecordKind.DEALS: deals}
     paths = {kind: path for kind, path in given.items() if path}
     if not paths:
         fail("name at least one file: --contacts, --deals or --users", code=2)
@@ -148,13 +148,13 @@ class Importing:
     store: Store
     customs: Customs
     dry_run: bool
-    rejects: Rejects | None
+    rejects: RejectFile | None
     aside: bool
     location: str | None
-    shown: dict[Records, Shown] = field(default_factory=dict)
-    named: dict[Records, Named] = field(default_factory=dict)
-    whole: dict[Records, list[str]] = field(default_factory=dict)
-    before: dict[Records, int] = field(default_factory=dict)
+    shown: dict[RecordKind, ImportedFile] = field(default_factory=dict)
+    named: dict[RecordKind, Named] = field(default_factory=dict)
+    whole: dict[RecordKind, list[str]] = field(default_factory=dict)
+    before: dict[RecordKind, int] = field(default_factory=dict)
 
     def take_in(self, files: list[CrmFile]) -> None:
         """Each file, in the order in which they refer to each other."""
@@ -189,32 +189,32 @@ class Importing:
         return None
 
     def _take_in(self, file: CrmFile, progress: Progress) -> None:
-        shown = self.shown[file.kind] = Shown(file)
+        shown = self.shown[file.kind] = ImportedFile(file)
         named = self.named[file.kind] = Named()
         task = progress.add_task(file.kind.value, total=file.size)
         rows = self._watched(shown, partial(progress.update, task))
-        course = Course(file.kind, self.named.get(Records.CONTACTS, ()), self.dry_run)
+        course = Course(file.kind, self.named.get(RecordKind.CONTACTS, ()), self.dry_run)
         take_in(rows, self.store, named, course, shown.result, self.location)
         progress.update(task, completed=file.size)
 
     def _whole_for(self, file: CrmFile) -> Mapping[str, Container[str]]:
         """By field, what is known with a separator in it: what is kept, and what this run has brought."""
         match file.kind:
-            case Records.DEALS:
-                return {"contact_ids": self._known(Records.CONTACTS)}
-            case Records.CONTACTS:
-                return {"visible_to": self._known(Records.USERS)}
+            case RecordKind.DEALS:
+                return {"contact_ids": self._known(RecordKind.CONTACTS)}
+            case RecordKind.CONTACTS:
+                return {"visible_to": self._known(RecordKind.USERS)}
             case _:
                 roles = frozenset(filter(has_separator, file.values("role")))
                 return {"roles_above": roles | whole_roles(self.store, self.location)}
 
-    def _known(self, kind: Records) -> Container[str]:
+    def _known(self, kind: RecordKind) -> Container[str]:
         found = whole_ids(kind, self.store, self.location)
         for one in self.whole.get(kind, ()):
             found.add(one)
         return found
 
-    def _watched(self, shown: Shown, update: Callable[..., None]) -> Iterator[Row]:
+    def _watched(self, shown: ImportedFile, update: Callable[..., None]) -> Iterator[Row]:
         """The rows, and on the way all that is to be said or kept of them."""
         file, kind = shown.file, shown.file.kind
         for number, row in enumerate(file.rows(self.customs, self._whole_for(file)), 1):

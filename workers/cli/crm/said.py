@@ -7,9 +7,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from domain.crm.records import Record, Records, Refusal, Remark, Row, Unread
+from domain.crm.records import Record, RecordKind, Refusal, Remark, Row, Unread
 from domain.errors import Refused
-from handlers.crm.summary import Imported, Some, Told
+from handlers.crm.summary import Imported, LineNotes, Sample
 from infra.crm.csv import CrmFile
 from workers.cli.terminal.output import say
 from workers.cli.terminal.safe import safe_line
@@ -19,7 +19,7 @@ FIRST = 3
 """Records of each file that a dry run shows as understood."""
 
 
-class Shown:
+class ImportedFile:
     """What one file is, beside what came of it."""
 
     def __init__(self, file: CrmFile) -> None:
@@ -33,7 +33,7 @@ class Shown:
             self.first.append(row)
 
 
-def in_words(shown: Shown, *, rehearsal: bool) -> Iterator[str]:
+def in_words(shown: ImportedFile, *, rehearsal: bool) -> Iterator[str]:
     """Line by line, what is in first."""
     result, kind = shown.result, shown.file.kind
     parts = [f"{result.imported} {'would be imported' if rehearsal else 'imported'}"]
@@ -58,7 +58,7 @@ def in_words(shown: Shown, *, rehearsal: bool) -> Iterator[str]:
         yield from (f"  as understood: {_record(one)}" for one in shown.first)
 
 
-def notes(shown: Shown) -> Iterator[str]:
+def notes(shown: ImportedFile) -> Iterator[str]:
     """What the file is like."""
     if shown.file.is_windows:
         yield "  read as Windows-1252, because it is not UTF-8"
@@ -67,13 +67,13 @@ def notes(shown: Shown) -> Iterator[str]:
         yield f"  columns that nobody asked for: {names}"
 
 
-def told_in_words(told: Told) -> Iterator[str]:
+def told_in_words(told: LineNotes) -> Iterator[str]:
     """The lines that were refused, or that something is to be said of."""
     yield from (f"line {one.line}: {one.reason}" for one in told)
     yield from (f"and {times} more: {kind}" for kind, times in told.more().items())
 
 
-def as_json(shown: Shown, *, rehearsal: bool) -> dict[str, Any]:
+def as_json(shown: ImportedFile, *, rehearsal: bool) -> dict[str, Any]:
     """The same by name."""
     result = shown.result
     unread = result.unread
@@ -94,7 +94,7 @@ def as_json(shown: Shown, *, rehearsal: bool) -> dict[str, Any]:
     }
 
 
-def refusals_as_json(refused: Told, remarks: Told) -> dict[str, Any]:
+def refusals_as_json(refused: LineNotes, remarks: LineNotes) -> dict[str, Any]:
     """What did not go in, or not whole: the lines that are shown, and how many there are."""
     return {
         "refused": told_as_json(refused),
@@ -104,19 +104,19 @@ def refusals_as_json(refused: Told, remarks: Told) -> dict[str, Any]:
     }
 
 
-def told_as_json(told: Told) -> list[dict[str, Any]]:
+def told_as_json(told: LineNotes) -> list[dict[str, Any]]:
     """Those that are shown."""
     return [{"line": one.line, "reason": one.reason} for one in told]
 
 
-class Rejects:
+class RejectFile:
     """All that was refused or left out, as CSV: a file for the owner's eyes, ids and reasons only."""
 
     def __init__(self, writer: Any) -> None:
         self._writer = writer
         writer.writerow(("file", "line", "id", "reason"))
 
-    def keep(self, kind: Records, row: Row) -> None:
+    def keep(self, kind: RecordKind, row: Row) -> None:
         """A row, if it is one of them."""
         match row:
             case Refusal() | Remark():
@@ -127,7 +127,7 @@ class Rejects:
 
 
 @contextmanager
-def rejects(path: Path | None, inputs: Iterator[Path]) -> Iterator[Rejects | None]:
+def rejects(path: Path | None, inputs: Iterator[Path]) -> Iterator[RejectFile | None]:
     """The file of --rejects. Raises Refused where it cannot be written, or is one of those that are read."""
     if path is None:
         yield None
@@ -139,17 +139,17 @@ def rejects(path: Path | None, inputs: Iterator[Path]) -> Iterator[Rejects | Non
     except OSError as error:
         raise Refused(f"--rejects {path} cannot be written: {error.strerror}") from None
     with file:
-        yield Rejects(csv.writer(file))
+        yield RejectFile(csv.writer(file))
 
 
-def show(files: Mapping[Records, Shown], *, rehearsal: bool) -> None:
+def show(files: Mapping[RecordKind, ImportedFile], *, rehearsal: bool) -> None:
     """All of it, in words."""
     for one in files.values():
         for line in in_words(one, rehearsal=rehearsal):
             say(line)
 
 
-def _some(some: Some) -> str:
+def _some(some: Sample) -> str:
     rest = some.count - len(some.shown)
     return ", ".join(safe_line(text[:80]) for text in some.shown) + (
         f" … {some.count} in all" if rest > 0 else ""

@@ -13,7 +13,7 @@ import typer
 from domain.crm.deals import DealCategory
 from domain.crm.records import Refusal, Remark, category_word
 from domain.errors import Refused
-from handlers.crm.summary import Told
+from handlers.crm.summary import LineNotes
 from infra.crm.fields import Customs
 from infra.crm.json import LOCATION, Line, read_lines
 from workers.cli.crm.options import Category, read_words
@@ -46,7 +46,7 @@ def send(
     words = read_words(category)
     with redirect_stdout(sys.stderr):
         app = start("cli")
-    queued, refused, remarks = 0, Told(), Told()
+    queued, refused, remarks = 0, LineNotes(), LineNotes()
     with _opened(file) as lines:
         for line in read_lines(_watched(file, lines), _customs(app, words, location)):
             match line:
