@@ -69,7 +69,7 @@ def _match(
     answer = with_mailbox(
         connections,
         context,
-        lambda mailbox: (mailbox.fetch(ids), mailbox.spent),
+        lambda mailbox: (mailbox.headers(ids), mailbox.spent),
         piece.lease(),
         purpose=Purpose.MATCH,
         expected=context.tally.quota.read * len(ids),

@@ -118,7 +118,7 @@ def _read_again(trail: MessageRecord, context: Context) -> Message | SeenNow:
         connections = tx.connections.working(trail.mailbox_id)
         own = tx.mailboxes.own_addresses(trail.mailbox_id)
     try:
-        answer = with_mailbox(connections, context, lambda gmail: gmail.fetch([trail.message_id]))
+        answer = with_mailbox(connections, context, lambda mailbox: mailbox.headers([trail.message_id]))
     except (TryAgain, GiveUp) as error:
         return SeenNow(problem=f"Gmail cannot be asked ({error.reason})")
     if answer is None:

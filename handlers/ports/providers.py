@@ -105,7 +105,7 @@ class ChangeFeed(Protocol):
 class MailReader(Protocol):
     """Mail by its id."""
 
-    def fetch(self, message_ids: Sequence[str]) -> Mapping[str, Fetched | TryAgain | GiveUp | None]:
+    def headers(self, message_ids: Sequence[str]) -> Mapping[str, Fetched | TryAgain | GiveUp | None]:
         """Headers and structure only (D2), in the order of the ids, each asked for once; None where there is no such
         message. At most 25 messages share a request. Gmail: batched get, 20 units a message. Graph: $batch, 20 parts a
         request."""

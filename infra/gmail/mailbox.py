@@ -122,7 +122,7 @@ class GmailMailbox:
             return {}
         return found
 
-    def fetch(self, message_ids: Sequence[str]) -> dict[str, Fetched | TryAgain | GiveUp | None]:
+    def headers(self, message_ids: Sequence[str]) -> dict[str, Fetched | TryAgain | GiveUp | None]:
         """Headers and structure, at most 25 messages a request."""
         return self._each(message_ids, self._api.get_full, responses.fetched)
 

@@ -124,7 +124,7 @@ def test_what_is_spent_is_what_the_provider_counts(world: World, account: Mailbo
     ids = world.deliver_many(26, mail())
     account.address()
     account.own_addresses()
-    account.fetch(ids)
+    account.headers(ids)
     list(account.changes_since(account.cursor_now()))
     counted = world.asked()
     assert (account.spent.requests, account.spent.units) == (counted.requests, counted.units)
@@ -134,7 +134,7 @@ def test_units_are_charged_request_by_request(world: World, account: Mailbox) ->
     ids = world.deliver_many(26, mail())
     charged: list[int] = []
     account.charge(charged.append)
-    account.fetch(ids)
+    account.headers(ids)
     assert len(charged) >= 2
     assert sum(charged) == account.spent.units > 0
 
@@ -237,8 +237,8 @@ def test_a_refusal_for_good_is_no_wait(world: World, account: Account) -> None:
 
 CALLS: Mapping[str, Callable[[Mailbox], object]] = {
     "the address": lambda mailbox: mailbox.address(),
-    "one mail": lambda mailbox: mailbox.fetch(["1"]),
-    "several mails": lambda mailbox: mailbox.fetch(["1", "2"]),
+    "one mail": lambda mailbox: mailbox.headers(["1"]),
+    "several mails": lambda mailbox: mailbox.headers(["1", "2"]),
     "the cursor": lambda mailbox: mailbox.cursor_now(),
 }
 
@@ -296,7 +296,7 @@ def test_sessions_in_several_threads_do_not_mix(new_world: Callable[[], World]) 
     def sees_its_own(world: World) -> bool:
         mailbox = world.open()
         ids = [world.deliver(mail(world.address)) for _ in range(5)]
-        found = [one for _ in range(5) for one in mailbox.fetch(ids).values()]
+        found = [one for _ in range(5) for one in mailbox.headers(ids).values()]
         return all(
             isinstance(one, Fetched) and ("Subject", world.address) in one.payload.headers for one in found
         )

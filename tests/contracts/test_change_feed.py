@@ -77,7 +77,7 @@ def test_a_mail_arrives_and_is_said_to_lie_where_it_does(world: World, feed: Mai
     [(kind, arrived, where)] = told(walk(feed, cursor))
     assert (kind, arrived) == (ChangeKind.ARRIVED, message_id)
     assert where is folder or (folder is Folder.OTHER and where is None), "a provider may have no word for it"
-    assert isinstance(feed.fetch([message_id])[message_id], Fetched)
+    assert isinstance(feed.headers([message_id])[message_id], Fetched)
 
 
 @pytest.mark.rule("W9", "E36")
@@ -210,7 +210,7 @@ def test_a_cursor_that_is_lost_has_expired_and_a_list_finds_what_came(world: Wor
     with pytest.raises(CursorExpired):
         next(feed.changes_since(cursor))
     assert in_all(feed.listed_since(datetime.now(UTC) - timedelta(minutes=5))) == [message_id]
-    assert isinstance(feed.fetch([message_id])[message_id], Fetched)
+    assert isinstance(feed.headers([message_id])[message_id], Fetched)
     assert changes(walk(feed, feed.cursor_now())) == []
 
 

@@ -44,7 +44,7 @@ def test_who_is_let_in_enters_and_only_the_administrator_ends_that(
     message_id = world.deliver(mail())
     mailbox = world.open(delegation.grant(world.address, [Permission.READ]))
     assert mailbox.address() == world.address
-    assert mailbox.fetch([message_id])[message_id] is not None
+    assert mailbox.headers([message_id])[message_id] is not None
     mailbox.revoke()
     world.expire_access()
     assert mailbox.address() == world.address
@@ -63,7 +63,7 @@ def test_what_the_administrator_takes_away_is_tried_again_and_may_come_back(
         mailbox.address()
     assert refused.value.after is not None
     with pytest.raises(NotDelegated):
-        mailbox.fetch([world.unknown_id, world.deliver(mail())])
+        mailbox.headers([world.unknown_id, world.deliver(mail())])
     world.let_in(Permission.READ)
     assert mailbox.address() == world.address
 

@@ -42,13 +42,13 @@ def test_it_has_all_that_the_port_names(reader: MailReader) -> None:
 
 
 def test_no_mail_is_no_request(world: World, reader: MailReader) -> None:
-    assert reader.fetch([]) == {}
+    assert reader.headers([]) == {}
     assert reader.previews([]) == {}
     assert world.asked().requests == 0
 
 
 def test_where_there_is_no_such_mail_there_is_none(world: World, reader: MailReader) -> None:
-    assert reader.fetch([world.unknown_id]) == {world.unknown_id: None}
+    assert reader.headers([world.unknown_id]) == {world.unknown_id: None}
     assert reader.content(world.unknown_id) is None
     assert reader.content("no id of a mail") is None
     assert reader.attachment(world.unknown_id, "any") is None
@@ -59,7 +59,7 @@ def test_a_mail_shows_where_it_lies_when_it_came_and_its_headers(
     world: World, reader: MailReader, folder: Folder
 ) -> None:
     message_id = world.deliver(mail(), folder, MOMENT)
-    found = reader.fetch([message_id])[message_id]
+    found = reader.headers([message_id])[message_id]
     assert isinstance(found, Fetched)
     assert (found.message_id, found.folder, found.received_at) == (message_id, folder, MOMENT)
     headers = {name.lower(): value for name, value in found.payload.headers}
@@ -72,7 +72,7 @@ def test_headers_come_with_the_structure_and_without_a_word_of_the_text(
     world: World, reader: MailReader
 ) -> None:
     message_id = world.deliver(CALENDAR)
-    found = reader.fetch([message_id])[message_id]
+    found = reader.headers([message_id])[message_id]
     assert isinstance(found, Fetched)
     [inner] = found.payload.parts
     assert [part.mime_type for part in inner.parts] == ["text/plain", "text/calendar"]
@@ -87,7 +87,7 @@ def test_25_mails_are_one_request_and_each_is_asked_for_once(
     ids = world.deliver_many(mails, mail())
     reader.address()
     found = dict[str, object]()
-    assert requests(world, lambda: found.update(reader.fetch([*ids, *ids[:3]]))) <= most
+    assert requests(world, lambda: found.update(reader.headers([*ids, *ids[:3]]))) <= most
     assert list(found) == ids
     assert {type(one) for one in found.values()} == {Fetched}
 
@@ -98,22 +98,22 @@ def test_of_25_one_that_is_missing_and_one_that_fails_spoil_nobody_elses(
     ids = world.deliver_many(25, mail())
     world.delete(ids[7])
     world.poison(ids[3])
-    found = dict(reader.fetch(ids))
+    found = dict(reader.headers(ids))
     trouble = found.pop(ids[3])
     assert isinstance(trouble, TryAgain)
     assert not trouble.whole_mailbox
     assert found.pop(ids[7]) is None
     assert {type(one) for one in found.values()} == {Fetched}
     world.calm()
-    assert isinstance(reader.fetch([ids[3]])[ids[3]], Fetched)
+    assert isinstance(reader.headers([ids[3]])[ids[3]], Fetched)
 
 
 @pytest.mark.rule("E88", "W3")
 def test_a_mail_at_which_the_line_breaks_costs_itself_alone_a_try(world: World, reader: MailReader) -> None:
     ids = world.deliver_many(25, mail())
-    reader.fetch(ids[:1])
+    reader.headers(ids[:1])
     world.hang_on(ids[11])
-    found = dict(reader.fetch(ids))
+    found = dict(reader.headers(ids))
     trouble = found.pop(ids[11])
     assert isinstance(trouble, TryAgain)
     assert not isinstance(trouble, NotAsked)
@@ -127,7 +127,7 @@ def test_a_limit_is_the_whole_mailboxes_and_the_rest_is_not_asked_for(world: Wor
     reader.address()
     world.throttle(40)
     found = dict[str, object]()
-    assert requests(world, lambda: found.update(reader.fetch(ids))) == 1
+    assert requests(world, lambda: found.update(reader.headers(ids))) == 1
     assert list(found) == ids
     for limited in found.values():
         assert isinstance(limited, TryAgain)
@@ -144,12 +144,12 @@ def test_no_outage_is_taken_for_a_mail_that_is_gone(world: World, mails: int, tr
     kept = world.open()
     kept.address()
     getattr(world, trouble)()
-    for read in (kept.fetch, kept.previews):
+    for read in (kept.headers, kept.previews):
         found = read(ids)
         assert list(found) == ids
         assert all(isinstance(one, TryAgain) and one.whole_mailbox for one in found.values())
     world.calm()
-    assert {type(one) for one in kept.fetch(ids).values()} == {Fetched}
+    assert {type(one) for one in kept.headers(ids).values()} == {Fetched}
 
 
 @pytest.mark.parametrize("mails", [1, 2])
@@ -160,7 +160,7 @@ def test_what_shuts_the_whole_mailbox_is_raised(world: World, mails: int) -> Non
         trouble()
         reader = world.open()
         with pytest.raises(error):
-            reader.fetch(ids)
+            reader.headers(ids)
         with pytest.raises(error):
             reader.content(ids[0])
         world.calm()
@@ -216,7 +216,7 @@ def test_previews_come_25_a_request_and_without_texts(world: World, reader: Mail
     ids = world.deliver_many(26, mail("Grüße", text="The first words.", file=b"canary"))
     gone = world.deliver(mail())
     world.delete(gone)
-    reader.fetch(ids[:1])
+    reader.headers(ids[:1])
     before = world.asked().requests
     previews = reader.previews([*ids, gone])
     assert world.asked().requests - before == 2

@@ -78,8 +78,8 @@ class _LockingMailbox:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._mailbox, name)
 
-    def fetch(self, message_ids: Any) -> Any:
-        answer = self._mailbox.fetch(message_ids)
+    def headers(self, message_ids: Any) -> Any:
+        answer = self._mailbox.headers(message_ids)
         self._gmail.answered()
         return answer
 

@@ -88,7 +88,7 @@ def paused(house: House, call: str) -> House:
 def test_mail_that_is_being_matched_while_its_mailbox_is_paused_is_given_back(house: House) -> None:
     house.connect()
     message_id = house.deliver("ann")
-    assert "notifications.announce" not in paused(house, "fetch").catch_up()
+    assert "notifications.announce" not in paused(house, "headers").catch_up()
     assert (house.outcomes(), house.notified(), owners(house)) == ({}, [], {None})
     assert sweep_once(house) == []
     operations.resume(UWE, house.context)

@@ -121,14 +121,14 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
 
         def open(self, grant: Grant) -> Any:
             mailbox = house.context.open(grant)
-            fetch = mailbox.fetch
+            read = mailbox.headers
 
             class It:
                 def __getattr__(self, name: str) -> Any:
                     return getattr(mailbox, name)
 
-                def fetch(self, message_ids: Sequence[str]) -> Any:
-                    answer = fetch(message_ids)
+                def headers(self, message_ids: Sequence[str]) -> Any:
+                    answer = read(message_ids)
                     house.gmail.change_labels(UWE, [message_id], add=["INBOX"], remove=["SPAM"])
                     house.catch_up_only()
                     return answer

@@ -58,7 +58,7 @@ def _limit() -> None:
 
 def _read(message_id: str, asked: dict[str, Any]) -> dict[str, Any]:
     gmail = Gmail(asked["url"], timeout_seconds=60)
-    found = gmail.open(granted(asked["grant"])).fetch([message_id])[message_id]
+    found = gmail.open(granted(asked["grant"])).headers([message_id])[message_id]
     if not isinstance(found, Fetched):
         return {"refused": str(found)}
     message = read(found, frozenset({UWE}))

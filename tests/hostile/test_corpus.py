@@ -12,7 +12,7 @@ from tests.hostile.readings import CORPUS, READINGS, RULES, UWE, Reading, rules_
 def fetch(name: str, control: GmailControl, mailbox: GmailMailbox) -> Fetched:
     """Deliver a mail of the corpus and fetch it."""
     message_id = control.deliver(UWE, (CORPUS / f"{name}.eml").read_bytes()).id
-    found = mailbox.fetch([message_id])[message_id]
+    found = mailbox.headers([message_id])[message_id]
     assert isinstance(found, Fetched)
     return found
 

@@ -77,7 +77,7 @@ def test_what_the_administrator_takes_away_may_come_back(
             opened.cursor_now()
         assert refused.value.after == timedelta(hours=1)
         with pytest.raises(NotDelegated):
-            opened.fetch(["1", "2"])
+            opened.headers(["1", "2"])
     control.service_account(SERVICE, [Scope.READONLY])
     assert mailbox.cursor_now()
 
@@ -100,7 +100,7 @@ def test_every_call_and_each_part_of_a_batch_names_the_mailbox_and_no_address(
         ids = [
             control.deliver(held(mailbox).subject or "", b"From: x@example.com\r\n\r\n").id for _ in range(3)
         ]
-        assert all(isinstance(one, Fetched) for one in opened.fetch(ids).values())
+        assert all(isinstance(one, Fetched) for one in opened.headers(ids).values())
         opened.watch(TOPIC)
         opened.stop_watch()
         next(opened.changes_since(opened.cursor_now()), None)

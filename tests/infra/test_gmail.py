@@ -126,7 +126,7 @@ def test_only_a_404_of_history_means_that_the_cursor_expired(
     with pytest.raises(CursorExpired):
         next(mailbox.changes_since(start))
     control.fault("404")
-    assert mailbox.fetch(["18a"]) == {"18a": None}
+    assert mailbox.headers(["18a"]) == {"18a": None}
     with pytest.raises(GiveUp):
         next(mailbox.listed_since(datetime.now(UTC)))
 
@@ -150,7 +150,7 @@ def test_a_fetched_message_shows_headers_and_structure(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
     message_id = control.deliver(address, INVITATION, internal_date=1_772_366_400_123).id
-    found = mailbox.fetch([message_id])[message_id]
+    found = mailbox.headers([message_id])[message_id]
     assert isinstance(found, Fetched)
     assert (found.message_id, found.folder, found.sent) == (message_id, Folder.INBOX, False)
     assert found.label_ids == {"INBOX", "UNREAD"}
@@ -187,7 +187,7 @@ def test_at_most_25_messages_share_a_request(
     ids = [found.id for found in control.deliver_many(Mail(address, RAW) for _ in range(messages))]
     control.reset_counters()
     before = mailbox.spent.units
-    found = mailbox.fetch([*ids, *ids[:3]])
+    found = mailbox.headers([*ids, *ids[:3]])
     assert list(found) == ids
     assert all(isinstance(message, Fetched) for message in found.values())
     assert control.counters().http_requests == requests

@@ -36,7 +36,7 @@ def test_an_access_token_is_kept_until_it_expires(
     assert again.grant == kept
     assert control.counters().token_requests == 1
     late = gmail.open(changed(kept, expires_at=datetime.now(UTC) + timedelta(minutes=1)))
-    late.fetch(["18a", "18b"])
+    late.headers(["18a", "18b"])
     assert held(late.grant).access_token != held(kept).access_token
     assert control.counters().token_requests == 2
 
@@ -48,11 +48,11 @@ def test_a_token_that_is_no_longer_good_is_renewed_once(
     ids = [control.deliver(address, RAW).id for _ in range(messages)]
     mailbox.cursor_now()
     control.expire_access_tokens(address)
-    assert all(isinstance(message, Fetched) for message in mailbox.fetch(ids).values())
+    assert all(isinstance(message, Fetched) for message in mailbox.headers(ids).values())
     assert mailbox.spent.units == 1 + 20 * messages
     assert mailbox.spent.requests == 2 + 3
     control.fault("401")
-    for trouble in mailbox.fetch(ids).values():
+    for trouble in mailbox.headers(ids).values():
         assert isinstance(trouble, TryAgain), "only invalid_grant proves that the grant is gone"
         assert (str(trouble), trouble.whole_mailbox) == ("authError", True)
     assert control.counters().token_requests == 3
@@ -64,7 +64,7 @@ def test_a_token_server_that_is_away_is_asked_once_and_later(
     control.fault("503", ["token"])
     for messages in (1, 30):
         mailbox = gmail.open(grant)
-        troubles = mailbox.fetch([f"18{n}" for n in range(messages)]).values()
+        troubles = mailbox.headers([f"18{n}" for n in range(messages)]).values()
         assert {(str(t), t.whole_mailbox) for t in troubles if isinstance(t, TryAgain)} == {
             ("token_http_503", True)
         }

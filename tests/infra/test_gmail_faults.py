@@ -52,8 +52,8 @@ READS: Mapping[str, Callable[[GmailMailbox, list[str], str], object]] = {
     "own addresses": lambda mailbox, _, __: mailbox.own_addresses(),
     "history": lambda mailbox, _, cursor: list(mailbox.changes_since(cursor)),
     "list": lambda mailbox, _, __: list(mailbox.listed_since(START)),
-    "one message": lambda mailbox, ids, _: mailbox.fetch(ids[:1]),
-    "messages": lambda mailbox, ids, _: mailbox.fetch(ids),
+    "one message": lambda mailbox, ids, _: mailbox.headers(ids[:1]),
+    "messages": lambda mailbox, ids, _: mailbox.headers(ids),
     "one's labels": lambda mailbox, ids, _: mailbox.labels_of(ids[:1]),
     "labels": lambda mailbox, ids, _: mailbox.labels_of(ids),
 }
@@ -155,7 +155,7 @@ def test_half_a_refusal_is_no_verdict(
     control.fault(kind, ["messages.get"], mailbox=address)
     for seed in SEEDS:
         fault = control.fault("half_answer", seed=seed, mailbox=address)
-        assert all(isinstance(found, TryAgain) for found in mailbox.fetch(ids[:messages]).values())
+        assert all(isinstance(found, TryAgain) for found in mailbox.headers(ids[:messages]).values())
         control.clear_faults(fault)
 
 
@@ -165,8 +165,8 @@ def test_a_line_that_breaks_once_is_healed_by_the_next_call_at_the_latest(
 ) -> None:
     mailbox.cursor_now()
     control.fault(**LINES[trouble], times=1, mailbox=address)
-    told(lambda: mailbox.fetch(ids))
-    assert all(isinstance(message, Fetched) for message in mailbox.fetch(ids).values())
+    told(lambda: mailbox.headers(ids))
+    assert all(isinstance(message, Fetched) for message in mailbox.headers(ids).values())
 
 
 @pytest.mark.rule("E87")
@@ -214,7 +214,7 @@ def test_a_trickle_that_no_single_read_s_patience_ends_is_cut(
 
 
 EACH: Mapping[str, tuple[type, Callable[[GmailMailbox, list[str]], Mapping[str, object]]]] = {
-    "headers": (Fetched, lambda mailbox, ids: mailbox.fetch(ids)),
+    "headers": (Fetched, lambda mailbox, ids: mailbox.headers(ids)),
     "previews": (MailContent, lambda mailbox, ids: mailbox.previews(ids)),
     "labels": (LabelledMail, lambda mailbox, ids: mailbox.labels_of(ids)),
     "modify": (str, lambda mailbox, ids: mailbox.change_in_threads(dict.fromkeys(ids, STAR))),
@@ -283,7 +283,7 @@ def test_trouble_with_the_token_passes(
         mailbox = gmail.open(grant)
         with pytest.raises(TryAgain):
             mailbox.cursor_now()
-        assert all(isinstance(found, TryAgain) for found in mailbox.fetch(["18a", "18b"]).values())
+        assert all(isinstance(found, TryAgain) for found in mailbox.headers(["18a", "18b"]).values())
         control.clear_faults()
         assert mailbox.address() == address
 
@@ -296,7 +296,7 @@ def test_a_dead_consent_is_revoked_access_and_a_new_one_opens_the_mailbox(
     control.fault("token_death", mailbox=address)
     calls: list[Callable[[], object]] = [
         mailbox.cursor_now,
-        lambda: mailbox.fetch(["18a", "18b"]),
+        lambda: mailbox.headers(["18a", "18b"]),
         lambda: mailbox.change_labels({"18a": STAR}),
     ]
     for call in calls:
@@ -312,7 +312,7 @@ def test_an_expired_history_is_a_cursor_s_end_and_nothing_else_s(
 ) -> None:
     cursor = mailbox.cursor_now()
     control.fault("expire_history", mailbox=address, times=1)
-    assert isinstance(mailbox.fetch(ids[:1])[ids[0]], Fetched)
+    assert isinstance(mailbox.headers(ids[:1])[ids[0]], Fetched)
     with pytest.raises(CursorExpired):
         list(mailbox.changes_since(cursor))
     assert list(mailbox.changes_since(cursor))[-1].last
@@ -350,10 +350,10 @@ def test_a_mail_that_history_shows_before_it_can_be_read_is_missing_and_then_the
     ids = [found.id for found in control.deliver_many(Mail(address, RAW) for _ in range(30))]
     (page,) = mailbox.changes_since(cursor)
     assert [change.message_id for change in page.changes] == ids
-    missing = {message_id for message_id, message in mailbox.fetch(ids).items() if message is None}
+    missing = {message_id for message_id, message in mailbox.headers(ids).items() if message is None}
     assert 0 < len(missing) < 30
     control.clear_faults(fault)
-    assert all(isinstance(message, Fetched) for message in mailbox.fetch(ids).values())
+    assert all(isinstance(message, Fetched) for message in mailbox.headers(ids).values())
 
 
 @pytest.mark.rule("E87")
@@ -369,7 +369,7 @@ def test_the_limit_of_either_table_ends_a_burst_and_the_mailbox_waits(
     control.quota(enforced=True, table=table)
     for _ in range(before):
         server.world.meter.charge(address, "messages.get")
-    found = list(mailbox.fetch(ids).values())
+    found = list(mailbox.headers(ids).values())
     assert [isinstance(message, Fetched) for message in found] == [True] * most + [False] * (len(ids) - most)
     for refused in found[most:]:
         assert isinstance(refused, TryAgain)

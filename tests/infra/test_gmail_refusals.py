@@ -72,7 +72,7 @@ def test_what_passes_is_tried_again(
     assert (told is None) == (seconds is None)
     if told is not None and seconds is not None:
         assert seconds - 2 < told.total_seconds() < seconds + 2
-    together = mailbox.fetch(["18a", "18b"])
+    together = mailbox.headers(["18a", "18b"])
     assert all(
         isinstance(t, TryAgain) and (t.reason, t.whole_mailbox) == (reason, True) for t in together.values()
     )
@@ -89,7 +89,11 @@ def test_a_day_s_quota_is_waited_for_until_the_next_day(mailbox: GmailMailbox, c
 
 def test_a_closed_domain_is_final(mailbox: GmailMailbox, control: GmailControl) -> None:
     control.fault("403.domainPolicy")
-    for call in (mailbox.cursor_now, lambda: mailbox.fetch(["18a"]), lambda: mailbox.fetch(["18a", "18b"])):
+    for call in (
+        mailbox.cursor_now,
+        lambda: mailbox.headers(["18a"]),
+        lambda: mailbox.headers(["18a", "18b"]),
+    ):
         with pytest.raises(GiveUp, match=r"^domainPolicy$"):
             call()
 
@@ -101,7 +105,7 @@ def test_a_scope_that_was_not_granted_is_final(
     user = control.create_mailbox(address, scopes=["https://www.googleapis.com/auth/gmail.labels"])
     grant = granted(user)
     with pytest.raises(GiveUp, match=r"^insufficientPermissions$"):
-        gmail.open(grant).fetch(["18a", "18b"])
+        gmail.open(grant).headers(["18a", "18b"])
     gmail.close()
 
 
@@ -110,12 +114,12 @@ def test_a_poisonous_message_is_not_its_neighbours_trouble(
 ) -> None:
     ids = [control.deliver(address, RAW).id for _ in range(27)]
     control.poison(address, ids[3])
-    found = mailbox.fetch(ids)
+    found = mailbox.headers(ids)
     trouble = found.pop(ids[3])
     assert isinstance(trouble, TryAgain)
     assert (trouble.reason, trouble.whole_mailbox) == ("backendError", False)
     assert all(isinstance(message, Fetched) for message in found.values())
-    alone = mailbox.fetch([ids[3]])[ids[3]]
+    alone = mailbox.headers([ids[3]])[ids[3]]
     assert isinstance(alone, TryAgain)
     assert not alone.whole_mailbox
 
@@ -127,7 +131,7 @@ def test_a_limited_batch_is_the_mailbox_s_trouble(
     ids = [control.deliver(address, RAW).id for _ in range(30)]
     before = mailbox.spent.requests
     control.fault("429", ["batch"])
-    found = mailbox.fetch(ids)
+    found = mailbox.headers(ids)
     assert list(found) == ids
     assert all(isinstance(trouble, TryAgain) and trouble.whole_mailbox for trouble in found.values())
     assert mailbox.spent.requests == before + 1
@@ -141,7 +145,7 @@ def test_a_refused_batch_says_nothing_of_its_messages_which_are_asked_for_one_by
     ids = [control.deliver(address, RAW).id for _ in range(5)]
     before = mailbox.spent.requests
     control.fault(kind, ["batch"])
-    assert [type(message) for message in mailbox.fetch(ids).values()] == [Fetched] * 5
+    assert [type(message) for message in mailbox.headers(ids).values()] == [Fetched] * 5
     assert mailbox.spent.requests == before + 6
 
 
@@ -157,7 +161,7 @@ def test_errors_carry_reasons_and_nothing_else(
         with pytest.raises((TryAgain, GiveUp, AccessRevoked)) as caught:
             next(mailbox.listed_since(NOW))
         control.fault(kind, ["batch"])
-        shown = "".join(traceback.format_exception(caught.value)) + repr(mailbox.fetch) + caplog.text
+        shown = "".join(traceback.format_exception(caught.value)) + repr(mailbox.headers) + caplog.text
         assert caught.value.__cause__ is None
         for secret in (address, message_id, token, "Retry after", "after:"):
             assert secret not in shown

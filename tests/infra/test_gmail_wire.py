@@ -131,7 +131,7 @@ def troubles(found: Mapping[str, object]) -> dict[str, tuple[str, bool]]:
 
 def test_a_batch_is_sorted_by_its_ids_not_by_its_order(google: Script, mailbox: GmailMailbox) -> None:
     google.script = [parts(good("a", "b", "c"))]
-    found = mailbox.fetch(["a", "b", "c"])
+    found = mailbox.headers(["a", "b", "c"])
     assert [m.message_id for m in found.values() if isinstance(m, Fetched)] == ["a", "b", "c"]
     assert google.requests[0].startswith(b"POST /batch/gmail/v1 HTTP/1.1\r\n")
 
@@ -155,7 +155,7 @@ def test_a_batch_answer_that_cannot_be_told_apart_is_nobody_s(
 ) -> None:
     google.script = [answer]
     ids = ["a", "b", *(f"m{number}" for number in range(30))]
-    found = troubles(mailbox.fetch(ids))
+    found = troubles(mailbox.headers(ids))
     assert list(found) == ids
     assert {whole for _, whole in found.values()} == {True}
     asked = [request.split(b"?")[0].rpartition(b"/")[2] for request in google.requests[1:]]
@@ -169,7 +169,7 @@ def test_what_cannot_be_told_apart_is_asked_for_one_by_one(google: Script, mailb
     broken, elsewhere = http({"error": {}}, status=500), http({"historyId": "1"})
     alone = [http(message("a")), broken, elsewhere, http(message("c")), limited]
     google.script = [nameless, *alone]
-    found = mailbox.fetch(["a", "b", "c", "d", "e"])
+    found = mailbox.headers(["a", "b", "c", "d", "e"])
     assert [message_id for message_id, message in found.items() if isinstance(message, Fetched)] == ["a", "c"]
     assert troubles(found) == {
         "b": ("http_500", False),
@@ -185,7 +185,7 @@ def test_a_part_that_is_odd_is_one_message_s_trouble(google: Script, mailbox: Gm
     bodies["c"] = b'{"id": "c", "internalD'
     bodies["d"] = b'{"id": "d"}'
     google.script = [parts(bodies), parts(good("a") | {"b": b"[]"}), parts({"a": b'{"id": "b"}', "b": b"{}"})]
-    found = mailbox.fetch(["a", "b", "c", "d", "e"])
+    found = mailbox.headers(["a", "b", "c", "d", "e"])
     assert troubles(found) == dict.fromkeys("abcd", ("odd_answer", False))
     assert isinstance(found["e"], Fetched)
     assert troubles(mailbox.labels_of(["a", "b"])) == {"b": ("odd_answer", False)}
@@ -278,7 +278,7 @@ def test_nobody_there_costs_nothing() -> None:
     mailbox = gmail.open(
         GoogleGrant("client", "secret", "refresh", "http://127.0.0.1:1/token", "access").written()
     )
-    assert troubles(mailbox.fetch(["a", "b"])) == dict.fromkeys("ab", ("unreachable", True))
+    assert troubles(mailbox.headers(["a", "b"])) == dict.fromkeys("ab", ("unreachable", True))
     assert mailbox.spent.units == 0
     gmail.close()
 
