@@ -1,7 +1,5 @@
 """What a contact's category changes in Gmail (D10), and which mail is sorted at all (D16)."""
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +13,6 @@ from domain.label_changes import (
     sorting_change,
 )
 from domain.mail.folders import Folder
-from domain.mail.messages import MailClass, Message
-from domain.sorting import sortable
 
 CTM, OPENED, CUSTOMER = "Label_1", "Label_2", "Label_3"
 CRM = frozenset({CTM, OPENED, CUSTOMER})
@@ -157,35 +153,3 @@ def test_a_sorted_mail_has_one_crm_label_and_all_of_the_users(
         assert after & CRM == {own}
         assert (found.leave_inbox, found.to_inbox) == (in_inbox, False)
         assert labels - CRM == after - CRM
-
-
-def mail_of(mail_class: MailClass) -> Message:
-    return Message(
-        message_id="id",
-        folder=Folder.INBOX,
-        received_at=datetime(2026, 3, 15, tzinfo=UTC),
-        sender="ann@example.com",
-        author="ann@example.com",
-        rewritten=False,
-        to=("uwe@firm.example",),
-        cc=(),
-        bcc=(),
-        mail_class=mail_class,
-        bulk=False,
-    )
-
-
-@pytest.mark.rule("D16")
-@pytest.mark.parametrize(
-    ("mail_class", "expected"),
-    [
-        pytest.param(MailClass.HUMAN, True, marks=rule("D16-1")),
-        pytest.param(MailClass.AUTO_REPLY, True, marks=rule("D16-2", "E29")),
-        pytest.param(MailClass.LIST, True, marks=rule("D16-3", "E30")),
-        pytest.param(MailClass.CALENDAR, False, marks=rule("D16-4", "D10-4", "E31")),
-        pytest.param(MailClass.BOUNCE, False, marks=rule("D16-5", "E32")),
-        pytest.param(MailClass.RECEIPT, False, marks=rule("D16-6")),
-    ],
-)
-def test_which_classes_are_sorted(mail_class: MailClass, expected: bool) -> None:
-    assert sortable(mail_of(mail_class)) is expected

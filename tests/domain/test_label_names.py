@@ -3,7 +3,9 @@
 import pytest
 
 from domain.crm.categories import Category
-from domain.label_names import LABEL_NAMES, SETS, Unusable, named
+from domain.errors import Refused
+from domain.label_names import LABEL_NAMES, SETS, check_taken, named
+from infra.gmail.label_names import LABEL_NAMES as GMAILS
 from infra.local.gmail.labels import Labels
 
 
@@ -13,6 +15,7 @@ def test_each_set_can_be_named_and_made_in_gmail(language: str) -> None:
     names = named([language.upper()])
     assert list(names) == [Category.CTM, Category.OPEN, Category.CUSTOMER]
     assert named(list(names.values())) == names
+    check_taken(names.values(), GMAILS, "Gmail")
     labels = Labels()
     assert [labels.create({"name": name}).name for name in names.values()] == list(names.values())
 
@@ -54,6 +57,6 @@ REFUSED = [
 @pytest.mark.rule("Z14")
 @pytest.mark.parametrize(("words", "said"), REFUSED)
 def test_names_that_gmail_or_a_reader_cannot_use_are_refused(words: list[str], said: str) -> None:
-    with pytest.raises(Unusable) as refused:
-        named(words)
+    with pytest.raises(Refused) as refused:
+        check_taken(named(words).values(), GMAILS, "Gmail")
     assert said in str(refused.value)

@@ -8,16 +8,27 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
+from domain.connections import Features, Sharing
 from domain.errors import TryAgain
 from domain.mail.addresses import loose
 from domain.mailboxes import Grant
 from handlers.sorting.sort import sort
-from infra.db.tables.mail import contact_addresses, deal_contacts, deals, decisions, messages, metadata, steps
+from infra.db.tables.mail import (
+    connections,
+    contact_addresses,
+    deal_contacts,
+    deals,
+    decisions,
+    messages,
+    metadata,
+    steps,
+)
 from infra.local.gmail.control.client import Delivered
 from tests.handlers.conftest import House
+from tests.handlers.test_windows import interrupted
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
-from tests.providers import entered_by
-from tests.worlds import ONE_DATABASE
+from tests.providers import entered_by, held
+from tests.worlds import HERE, ONE_DATABASE
 
 pytestmark = ONE_DATABASE
 
@@ -387,6 +398,34 @@ def test_the_users_hand_in_between_wins(
     assert house.labels(second.id) == {UNREAD, CUSTOMERS}
     assert row(house, first.id).replaces is None
     assert touched(house) == {first.id}
+
+
+@pytest.mark.rule("E47", "W5", "W15", "E86")
+def test_an_earlier_mail_that_was_begun_under_a_grant_that_ended_is_finished_under_the_next(
+    house: House,
+) -> None:
+    first, _ = answered(house)
+    with house.store.begin("tests.second") as tx:
+        connection = tx.connections.get(1)
+        assert connection is not None
+        second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
+        since = connection.features.magnet_since
+        tx.connections.change(second, Features(magnet_since=since), dry_run=False)
+    tokens = [held(connection.grant).refresh_token]
+
+    def end_the_first(call: str) -> None:
+        if call == "change_labels" and tokens:
+            house.gmail.revoke(refresh_token=tokens.pop())
+            house.gmail.expire_access_tokens(UWE)
+
+    interrupted(house, end_the_first).catch_up()
+    assert house.labels(first.id) == {UNREAD, CUSTOMERS}
+    assert (row(house, first.id).category, row(house, first.id).replaces) == ("CUSTOMER", None)
+    with house.store.engine.connect() as db:
+        assert list(db.scalars(select(connections.c.state).order_by(connections.c.id))) == [
+            "reauth_needed",
+            "active",
+        ]
 
 
 @pytest.mark.rule("E47", "E38")
