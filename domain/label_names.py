@@ -1,10 +1,12 @@
-"""What the CRM labels are called in Gmail: a setting of the organisation (Part I, Z14, E66)."""
+"""What the CRM labels are called: a setting of the organisation (Part I, Z14, E66)."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from domain.crm.categories import ByCategory, Category
+from domain.errors import Refused
 from domain.mail.headers import breaks
 
 LABEL_NAMES: Final[ByCategory] = {
@@ -33,78 +35,48 @@ SETS: Final[Mapping[str, ByCategory]] = {
     },
 }
 
-MAX_NAME: Final = 225
-"""Characters of a label's name that Gmail takes."""
 
-_RESERVED = frozenset(
-    {
-        *(
-            "inbox",
-            "sent",
-            "draft",
-            "drafts",
-            "spam",
-            "trash",
-            "bin",
-            "unread",
-            "starred",
-            "important",
-            "chat",
-            "chats",
-        ),
-        *(
-            "all mail",
-            "archive",
-            "sent mail",
-            "muted",
-            "snoozed",
-            "scheduled",
-            "outbox",
-            "imap",
-            "buzz",
-            "phishing",
-        ),
-        *(
-            "notes",
-            "voicemail",
-            "category_personal",
-            "category_social",
-            "category_promotions",
-            "category_updates",
-        ),
-        *("category_forums", "[gmail]", "[imap]"),
-    }
-)
+@dataclass(frozen=True, slots=True)
+class LabelNameRules:
+    """What a provider takes for the name of a label: so many characters at most, and neither a name nor a first level
+    that it keeps for itself, written in whatever case."""
 
-
-class Unusable(ValueError):
-    """Names that Gmail, or a user, could not tell apart or take; the text says why."""
+    longest: int
+    kept_names: frozenset[str]
+    kept_levels: frozenset[str]
 
 
 def named(words: Sequence[str]) -> ByCategory:
-    """One of the sets by its name, or three names: closing this month, open, customers. Raises Unusable."""
+    """One of the sets by its name, or three names: closing this month, open, customers. Raises Refused."""
     if len(words) == 1 and words[0].lower() in SETS:
         return SETS[words[0].lower()]
     if len(words) != len(LABEL_NAMES):
-        raise Unusable(
+        raise Refused(
             f"label-names is one of {', '.join(SETS)}, or three names: for deals that close this month, for open "
-            "deals, for customers"
+            "deals, for customers (rule Z14)"
         )
     names = [unicodedata.normalize("NFC", word).strip() for word in words]
     for name in names:
-        _check(name)
+        if not all(_levels(name)) or any(map(breaks, name)):
+            raise Refused(f"{name or 'an empty word'} is no name for a label (rule Z14)")
     if len({name.casefold() for name in names}) < len(names):
-        raise Unusable(
-            "two labels cannot have one name: Gmail does not tell them apart by upper and lower case either"
+        raise Refused(
+            "two labels cannot have one name: a mailbox does not tell them apart by upper and lower case either "
+            "(rule Z14)"
         )
     return dict(zip(LABEL_NAMES, names, strict=True))
 
 
-def _check(name: str) -> None:
-    levels = [level.strip() for level in name.split("/")]
-    if not all(levels) or any(map(breaks, name)):
-        raise Unusable(f"{name or 'an empty word'} is no name for a label")
-    if len(name) > MAX_NAME:
-        raise Unusable(f"a label's name has {MAX_NAME} characters at most, not {len(name)}")
-    if name.casefold() in _RESERVED or levels[0].casefold() in ("[gmail]", "[imap]"):
-        raise Unusable(f"{name} is a name that Gmail keeps for itself: choose another")
+def check_taken(names: Iterable[str], rules: LabelNameRules, title: str) -> None:
+    """Raises Refused where one is a name that the provider of this title does not take."""
+    for name in names:
+        if len(name) > rules.longest:
+            raise Refused(
+                f"a label's name has {rules.longest} characters at most, not {len(name)} (rule Z14)"
+            )
+        if name.casefold() in rules.kept_names or _levels(name)[0].casefold() in rules.kept_levels:
+            raise Refused(f"{name} is a name that {title} keeps for itself: choose another (rule Z14)")
+
+
+def _levels(name: str) -> list[str]:
+    return [level.strip() for level in name.split("/")]

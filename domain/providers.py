@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domain.label_names import LabelNameRules
 from domain.quota import Quota
 
 
@@ -23,7 +24,8 @@ class Provider:
 
     `not_signed_in` ends the sentence "user … is not signed in: ". `no_sign_in` and `no_delegation` say what the
     operator has to set up for these, `refused` what to do where it refuses for good. `remedies` are by the reason words
-    of its errors; `no_push` says by the reason words of NoPush what to do (E85).
+    of its errors; `no_push` says by the reason words of NoPush what to do (E85). `label_names`: None where its
+    mailboxes have no labels.
     """
 
     name: str
@@ -39,3 +41,4 @@ class Provider:
     refused: str
     remedies: Mapping[str, Remedy]
     no_push: Mapping[str, str]
+    label_names: LabelNameRules | None = None

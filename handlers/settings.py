@@ -11,6 +11,7 @@ from domain.crm.locations import LOCATION_SETTINGS, LocationSettings
 from domain.crm.organisations import Organisation
 from domain.crm.users import User
 from domain.errors import GiveUp, Refused, TryAgain
+from domain.label_names import check_taken
 from domain.mail.public_mail import proposed_internal
 from domain.sharing import option
 from handlers.connections import connecting, disconnecting
@@ -39,7 +40,7 @@ class ConnectionSettings:
 
 def change_organisation(
     values: Mapping[str, object],
-    store: Store,
+    context: Context,
     *,
     users: Collection[str] = (),
     roles: Collection[str] = (),
@@ -47,7 +48,8 @@ def change_organisation(
 ) -> None:
     """Set these, the organisation's and the location's, by their names; `users` and `roles` are those that the values
     name. Raises Refused."""
-    with store.begin("settings.set") as tx:
+    _check_label_names(values.get("label-names"), context)
+    with context.store.begin("settings.set") as tx:
         here = located(location, tx)
         for user_id in sorted(users):
             check_known(user_id, here)
@@ -62,6 +64,15 @@ def change_organisation(
             else:
                 here.settings.set(name, _with_earlier(value, here) if name == "category" else value)
     log.info("settings.changed", names=sorted(values), organisation_id=here.organisation_id)
+
+
+def _check_label_names(names: object, context: Context) -> None:
+    """Each provider whose mailboxes have labels must take them."""
+    if not isinstance(names, list):
+        return
+    for provider in [one.about for one in context.providers.values()]:
+        if provider.label_names:
+            check_taken(names, provider.label_names, provider.title)
 
 
 def _with_earlier(words: object, here: InOrganisation) -> object:

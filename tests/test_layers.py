@@ -37,7 +37,6 @@ NAMING_A_PROVIDER = {
     "domain/crm/contacts.py": 3,
     "domain/events.py": 2,
     "domain/explanations.py": 10,
-    "domain/label_names.py": 7,
     "domain/mail/addresses.py": 2,  # D5: a public domain whose addresses are the same wherever dots stand
     "domain/mail/authors.py": 2,  # E100: the header X-Google-Group-Id
     "domain/mail/public_mail.py": 3,  # E18: public mail services

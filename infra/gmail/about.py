@@ -3,6 +3,7 @@
 from domain.providers import Provider, Remedy
 from domain.quota import Quota
 from infra.gmail.grants import NAME
+from infra.gmail.label_names import LABEL_NAMES
 from infra.gmail.pushes import NO_PUSH
 
 TITLE = "Gmail"
@@ -63,4 +64,5 @@ def about(quota: Quota, topic: str) -> Provider:
         refused="the domain's administrator decides which apps may enter: docs/GOOGLE.md",
         remedies=REMEDIES,
         no_push=NO_PUSH,
+        label_names=LABEL_NAMES,
     )

@@ -211,7 +211,7 @@ def test_who_asks_for_the_others_mail_by_its_id_is_told_of_none(house: House) ->
 def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
     journey(house)
     before = reports.notices("uwe", 0, None, house.context, ACME)
-    settings.change_organisation({"exclude": [OTHER.contact]}, house.store, location=MAIN)
+    settings.change_organisation({"exclude": [OTHER.contact]}, house.context, location=MAIN)
     with house.store.begin("tests.delete") as tx:
         here = locations.located(MAIN, tx)
         for kind, ids in ((RecordKind.CONTACTS, ["c1", "c2"]), (RecordKind.DEALS, ["d1"])):
@@ -329,7 +329,7 @@ def first_organisations_mail(house: House) -> tuple[int, list[str]]:
     locations.add(ACME, house.store)
     crm.take_in([replace(records(HERE)[0], id="c9")], house.store, location=ACME)
     names = {"label-names": ["Bald", "Offen", "Kunden"]}
-    settings.change_organisation(names, house.store, location=MAIN)
+    settings.change_organisation(names, house.context, location=MAIN)
     first = house.connect(location=MAIN)
     aliases.add("uwe", "uwe@old.example", house.store, MAIN)
     ids = [house.deliver("ann", number) for number in range(3)] + [house.deliver("nora", 3)]

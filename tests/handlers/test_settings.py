@@ -174,7 +174,7 @@ def test_without_a_connection_there_are_no_settings(house: House) -> None:
 def test_the_mailboxs_domain_is_proposed_as_internal(
     house: House, address: str, internal: list[str], proposed: str | None
 ) -> None:
-    settings.change_organisation({"internal-domain": internal}, house.store)
+    settings.change_organisation({"internal-domain": internal}, house.context)
     house.connect("uwe", address)
     assert settings.show("uwe", house.store).proposed == proposed
 
@@ -191,7 +191,7 @@ def test_what_administrators_say_of_sharing_is_kept(house: House) -> None:
             "sharing-only": {"users": ["eva"], "roles": ["Head"]},
             "sharing-exclude": ["lawyer.example"],
         },
-        house.store,
+        house.context,
         users=["eva"],
         roles=["Sales", "Head"],
     )
@@ -217,5 +217,5 @@ def test_what_administrators_say_of_sharing_is_kept(house: House) -> None:
 )
 def test_a_slip_in_a_name_saves_nothing(house: House, named: dict[str, Any], reason: str) -> None:
     with pytest.raises(Refused, match=reason):
-        settings.change_organisation({"exclude": ["a.example"]}, house.store, **named)
+        settings.change_organisation({"exclude": ["a.example"]}, house.context, **named)
     assert settings.organisation(house.store).exclusions.domains == frozenset()

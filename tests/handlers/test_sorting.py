@@ -201,7 +201,7 @@ def test_a_renamed_label_is_used_on_and_none_is_made_beside_it(house: House, nam
 
 
 def call_labels(house: House, *names: str) -> None:
-    settings.change_organisation({"label-names": list(names)}, house.store)
+    settings.change_organisation({"label-names": list(names)}, house.context)
 
 
 @pytest.mark.rule("Z14", "E66", "E54")

@@ -51,7 +51,7 @@ def set_setting(
         _show_connection(user, settings.show(user, app.store, location), as_json=as_json)
         return
     values, users, roles = read_organisation(groups)
-    settings.change_organisation(values, open_app().store, users=users, roles=roles, location=location)
+    settings.change_organisation(values, open_app().context, users=users, roles=roles, location=location)
     if as_json:
         show_json(_as_json(values))
         return

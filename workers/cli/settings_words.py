@@ -10,7 +10,7 @@ from domain.crm.deals import DealCategory
 from domain.crm.locations import LOCATION_SETTINGS
 from domain.crm.records import category_word
 from domain.errors import Refused
-from domain.label_names import Unusable, named
+from domain.label_names import named
 from domain.mail.addresses import canonical
 
 Words = list[str]
@@ -127,10 +127,7 @@ def _domains_and_addresses(words: Words) -> list[str]:
 
 
 def _label_names(words: Words) -> list[str]:
-    try:
-        return list(named(["english"] if words == EMPTY else words).values())
-    except Unusable as error:
-        raise Refused(f"{error} (rule Z14)") from None
+    return list(named(["english"] if words == EMPTY else words).values())
 
 
 def _options(words: Words) -> dict[str, str]:
