@@ -17,9 +17,10 @@ LOOKS = 5
 """Times that a mail is looked for once its draft is gone: lists lag behind by seconds (FACTS §2)."""
 
 INTERRUPTED, SIGN_IN, SWITCHED_OFF, NO_PERMISSION = "interrupted", "sign_in", "switched_off", "no_permission"
-DRAFT_GONE, TOO_LATE, LOOKED_FOR = "draft_gone", "too_late", "looked_for"
+DRAFT_GONE, TOO_LATE, LOOKED_FOR, SENDING_LIMIT = "draft_gone", "too_late", "looked_for", "sendingLimit"
 """Why a mail was not sent, or waits, beside the provider's own reason words. `draft_gone`: neither the draft nor the
-sent mail is there, so that somebody has deleted the draft, or changed and sent it by hand."""
+sent mail is there, so that somebody has deleted the draft, or changed and sent it by hand. `sendingLimit`: the
+provider's own limit of mails a day is reached, which is final (D15)."""
 
 _FIRST = 1
 """The location that was there before there were several: its keys are what they were."""

@@ -183,7 +183,8 @@ class Drafts(Protocol):
 
     def send(self, draft_id: str) -> str:
         """Send a draft, once; returns the sent message's id. LookupError where there is no such draft; raises
-        Unanswered when it cannot be known whether it was sent. Gmail: drafts.send. Graph: /send, which answers before
+        Unanswered when it cannot be known whether it was sent, GiveUp with the reason SENDING_LIMIT beyond the
+        provider's own limit of mails (D15). Gmail: drafts.send. Graph: /send, which answers before
         the sent mail can be found."""
 
     def exists(self, draft_id: str) -> bool:

@@ -19,6 +19,7 @@ from domain.errors import (
     UnknownAddress,
     Unready,
 )
+from domain.outbox import SENDING_LIMIT
 from infra.gmail.costs import PACIFIC
 from infra.gmail.pushes import TOPIC_CLOSED, TOPIC_ELSEWHERE, TOPIC_MISSING
 
@@ -63,9 +64,6 @@ PUSH_TAKEN = "onlyOnePushClient"
 
 _TOPICS: Mapping[int, str] = {404: TOPIC_MISSING, 403: TOPIC_CLOSED, 400: TOPIC_ELSEWHERE}
 """Gmail tries the topic with a message before it watches, and says of each trouble with it something else."""
-
-SENDING_LIMIT = "sendingLimit"
-"""Our word for a 429 whose text ends with "(Mail sending)": Gmail's own limit of mails a day (D15)."""
 
 OUTAGE = frozenset({502, 503, 504})
 LONGEST = timedelta(hours=25)
@@ -150,7 +148,7 @@ BROKEN = Refusal(Kind.ODD, ODD_ANSWER)
 def read(call: str, status: int, headers: Mapping[str, Any], content: bytes, now: datetime) -> Refusal:
     """Sort a refusal. `now` is the provider's clock where it showed one: its waits are told in it."""
     reason, text = _words(content)
-    if status == 429 and "(mail sending)" in text.lower():
+    if status == 429 and "(mail sending)" in text.lower():  # Gmail's own limit of mails a day
         reason = SENDING_LIMIT
     if call == "watch" and _OF_TOPIC.search(text):
         reason = _TOPICS.get(status, reason)

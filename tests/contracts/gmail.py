@@ -46,7 +46,6 @@ class GmailWorld(World):
     """One mailbox of the local Gmail."""
 
     unknown_id = "18a"
-    too_large = 36_700_160
     target, other_target = TOPIC, f"{TOPIC}-2"
 
     def __init__(self, server: GmailServer, folder: Path) -> None:

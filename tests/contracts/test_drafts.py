@@ -9,6 +9,7 @@ from domain.errors import AccessRevoked, GiveUp, TryAgain, Unanswered
 from domain.mail.composition import Attachment, OutgoingMail, Person, RepliedMail, Unsendable
 from domain.mail.content import MailContent
 from domain.mail.folders import Folder
+from domain.outbox import SENDING_LIMIT
 from handlers.ports.providers import Drafts, Mailbox
 from infra.mime import encode
 from tests.contracts.world import ANN, World, mail, promised
@@ -199,15 +200,16 @@ def test_access_that_is_too_old_is_renewed_and_the_mail_written_whole_and_once(
 def test_the_providers_own_limit_of_mails_is_final(world: World, drafts: Drafts) -> None:
     draft_id = write(drafts, outgoing(world))
     world.refuse_sending()
-    with pytest.raises(GiveUp):
+    with pytest.raises(GiveUp, match=SENDING_LIMIT):
         drafts.send(draft_id)
     assert drafts.exists(draft_id)
 
 
 @pytest.mark.rule("D14")
 def test_a_mail_larger_than_the_provider_takes_does_not_leave(world: World, drafts: Drafts) -> None:
+    file = Attachment("a.pdf", bytes(world.provider().about.max_mail_size))
     with pytest.raises(Unsendable):
-        write(drafts, outgoing(world, files=(Attachment("a.pdf", bytes(world.too_large)),)))
+        write(drafts, outgoing(world, files=(file,)))
     assert world.asked().requests == 0
 
 

@@ -48,9 +48,6 @@ class World:
     secrets: Sequence[str]
     """What stands in the grant and must not be shown."""
 
-    too_large: ClassVar[int]
-    """Bytes of a file that is larger than any mail may be here."""
-
     target: ClassVar[str]
     other_target: ClassVar[str]
     """Two places that the provider can push to."""

@@ -6,9 +6,8 @@ import pytest
 
 from domain.errors import GiveUp, TryAgain, Unanswered
 from domain.mail.composition import OutgoingMail, Person, Unsendable
-from domain.outbox import Draft
+from domain.outbox import SENDING_LIMIT, Draft
 from infra.gmail.about import MAX_MAIL_SIZE
-from infra.gmail.errors import SENDING_LIMIT
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl

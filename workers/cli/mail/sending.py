@@ -15,6 +15,7 @@ from domain.outbox import (
     INTERRUPTED,
     LOOKED_FOR,
     NO_PERMISSION,
+    SENDING_LIMIT,
     SIGN_IN,
     SWITCHED_OFF,
     TOO_LATE,
@@ -45,7 +46,7 @@ _WORDS = {
     DRAFT_GONE: "its draft was deleted in Gmail, or changed and sent there by hand",
     TOO_LATE: "Gmail could not be reached for a day; the draft is still there",
     LOOKED_FOR: "being looked for in Gmail",
-    "sendingLimit": "Gmail's own limit of mails a day is reached; the draft is still there",
+    SENDING_LIMIT: "Gmail's own limit of mails a day is reached; the draft is still there",
 }
 """What our reasons mean; any other is Google's word."""
 
