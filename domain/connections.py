@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from domain.crm.categories import Category
 from domain.crm.locations import Location
-from domain.mailboxes import Cursors, Grant
+from domain.mailboxes import AccountKey, Cursors, Grant
 from domain.watches import WatchState
 
 
@@ -181,7 +181,7 @@ class MailboxState:
     address, where he shows anything. `read_at` is the database's clock when all this was read."""
 
     id: int
-    provider: str
+    account: AccountKey
     address: str
     cursors: Cursors | None
     synced_at: datetime | None

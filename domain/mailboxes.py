@@ -22,6 +22,14 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountKey:
+    """What a provider knows an account by: where it can, something that a change of the address leaves as it is."""
+
+    provider: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """A push registration. `answered_at` is the provider's clock, by the Date header (W14)."""
 

@@ -89,7 +89,7 @@ def examine(mailbox_id: int, context: Context, *, ask: bool = True) -> Examined 
         ]
         paused = tx.mailboxes.paused_at(mailbox_id) is not None
         now = tx.now()
-    provider = context.providers[mailbox.provider]
+    provider = context.providers[mailbox.account.provider]
     about = provider.about
     found: list[Finding] = []
     if paused:

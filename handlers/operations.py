@@ -101,5 +101,5 @@ def _retry_some(mailbox: str | None, context: Context) -> Sequence[tuple[int, st
 
 
 def _look_up(mailbox: str | None, tx: Transaction) -> None:
-    if mailbox is not None and tx.mailboxes.id_of(mailbox) is None:
+    if mailbox is not None and not tx.mailboxes.ids(mailbox):
         raise Refused(NO_MAILBOX)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from domain.connections import Connection, ConnectionState, Features
+from domain.mailboxes import AccountKey
 from infra.db import features as on
 from infra.db.store import Store
 from infra.db.tables.mail import connections
@@ -107,7 +108,7 @@ MEANINGS: dict[str, Callable[[Connection], bool]] = {
 def test_both_languages_say_the_same(store: Store) -> None:
     cases = [(state, features) for state in ConnectionState for features in ALL]
     with store.begin("tests.features") as tx:
-        mailbox_id = tx.mailboxes.add("gmail", "uwe@firm.example", "uwe@firm.example")
+        mailbox_id = tx.mailboxes.add(AccountKey("gmail", "uwe@firm.example"), "uwe@firm.example")
         same = OF_HERE | {"mailbox_id": mailbox_id, "mode": "LIVE", "created_at": START}
         rows = [
             {"user_id": f"u{n}", "state": state.value, **same, **on.values(features)}

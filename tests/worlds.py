@@ -14,7 +14,7 @@ from domain.crm.locations import Location
 from domain.label_names import LABEL_NAMES
 from domain.ledger import Link, Planned, State, Step
 from domain.mail.messages import Exclusions, Insiders, Message, direction, gate, left_alone
-from domain.mailboxes import Found, Watch
+from domain.mailboxes import AccountKey, Found, Watch
 from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
 from infra.db.store import Store, Transaction
@@ -64,7 +64,7 @@ def make_world(
 ) -> World:
     """One user's mailbox, connected and watched, with MailMagnet on and its cursor at "100"."""
     with store.begin("tests.world") as tx:
-        mailbox_id = tx.mailboxes.add("gmail", address, address)
+        mailbox_id = tx.mailboxes.add(AccountKey("gmail", address), address)
         tx.mailboxes.keep_own_addresses(mailbox_id, [address])
         tx.mailboxes.keep_labels(mailbox_id, LABELS, LABEL_NAMES)
         tx.mailboxes.start_watch(mailbox_id, Watch("100", START + timedelta(days=7), START), 86_400)

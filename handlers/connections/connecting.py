@@ -11,7 +11,7 @@ from domain.crm.categories import ByCategory, Category
 from domain.crm.locations import Location
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
 from domain.errors import Refused as Refused
-from domain.mailboxes import Grant, Unwatched, Watch
+from domain.mailboxes import AccountKey, Grant, Unwatched, Watch
 from domain.permissions import needed
 from domain.quota import Purpose
 from handlers.connections import disconnecting, takeovers
@@ -71,30 +71,31 @@ def save(
     mailbox = context.open(grant)
     address = mailbox.address()
     own = mailbox.own_addresses()
-    _follow_rename(user_id, location, address, context)
+    provider = context.providers[grant.provider]
+    account = AccountKey(grant.provider, provider.key(mailbox.grant, address))
+    _follow_rename(user_id, location, account, address, context)
     with context.store.begin("connections.look", reads_only=True) as tx:
         here = tx.of(location)
-        wanted = _wanted(user_id, address, wishes, here, tx)
+        wanted = _wanted(user_id, account, wishes, here, tx)
         permissions = needed(labels=wanted.sorting and not wanted.dry_run)
-        check_grant(mailbox.grant, permissions, context.providers[grant.provider])
-        _check(user_id, address, wanted, wishes, replace, here, tx)
-        state = takeovers.known_of(address, location, tx)
+        check_grant(mailbox.grant, permissions, provider)
+        _check(user_id, account, wanted, wishes, replace, here, tx)
+        state = takeovers.known_of(account, location, tx)
         names = here.settings.get().label_names
     labels = _labels(mailbox, state, names, context) if wanted.sorting and not wanted.dry_run else None
     watch = watches.begin(mailbox, context) if wanted.magnet else None
-    check = partial(_check, user_id, address, wanted, wishes, replace)
-    paused_at = takeovers.take_over(user_id, address, location, context, check, told)
+    check = partial(_check, user_id, account, wanted, wishes, replace)
+    paused_at = takeovers.take_over(user_id, account, location, context, check, told)
     if wanted.magnet:
-        disconnecting.clear_left(address, context, told)
+        disconnecting.clear_left(account, context, told)
     with context.store.begin("connections.record") as tx:
         here = tx.of(location)
         here.users.reserve(user_id)
-        tx.mailboxes.reserve(address)
+        tx.mailboxes.reserve(account)
         check_permission(user_id, here, locked=True)
         here.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
-        _check(user_id, address, wanted, wishes, replace, here, tx)
-        key = context.providers[grant.provider].key(mailbox.grant, address)
-        mailbox_id = tx.mailboxes.add(grant.provider, key, address, paused_at)
+        _check(user_id, account, wanted, wishes, replace, here, tx)
+        mailbox_id = tx.mailboxes.add(account, address, paused_at)
         tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, here))])
         if wanted.magnet and not disconnecting.is_cleared(mailbox_id, tx):
             raise Refused(disconnecting.IS_LEFT)
@@ -141,13 +142,15 @@ def _say_made(connection: Connection, wanted: _Wanted, watch: Watch | Unwatched 
         log.warning("watch.failed", mailbox_id=connection.mailbox_id, reason=watch.trouble)
 
 
-def _follow_rename(user_id: str, location: Location, address: str, context: Context) -> None:
+def _follow_rename(
+    user_id: str, location: Location, account: AccountKey, address: str, context: Context
+) -> None:
     """The user's account may have another primary address by now: then its mailbox is still the same (E99).
 
     Only the account itself tells that: an alias by the former name may be anybody's.
     """
     with context.store.begin("connections.look", reads_only=True) as tx:
-        known = tx.mailboxes.id_of(address) is not None
+        known = tx.mailboxes.id_of(account) is not None
         mine = [
             one for one in tx.of(location).connections.of_user(user_id) if one.state is ConnectionState.ACTIVE
         ]
@@ -179,9 +182,9 @@ def _living(user_id: str, here: InLocation) -> list[Connection]:
     return [one for one in here.connections.of_user(user_id) if one.state is not ConnectionState.OFF]
 
 
-def _wanted(user_id: str, address: str, wishes: Wishes, here: InLocation, tx: Transaction) -> _Wanted:
+def _wanted(user_id: str, account: AccountKey, wishes: Wishes, here: InLocation, tx: Transaction) -> _Wanted:
     """What was asked for, and for the rest what the user's connection has. One that is being ended has nothing."""
-    mailbox_id = tx.mailboxes.id_of(address)
+    mailbox_id = tx.mailboxes.id_of(account)
     now = next((one for one in _living(user_id, here) if one.mailbox_id == mailbox_id), None)
     magnet, sorting, dry_run = wishes.magnet, wishes.sorting, wishes.dry_run
     if magnet is None:
@@ -197,14 +200,14 @@ def _wanted(user_id: str, address: str, wishes: Wishes, here: InLocation, tx: Tr
 
 def _check(
     user_id: str,
-    address: str,
+    account: AccountKey,
     wanted: _Wanted,
     wishes: Wishes,
     replace: bool,
     here: InLocation,
     tx: Transaction,
 ) -> None:
-    mailbox_id = tx.mailboxes.id_of(address)
+    mailbox_id = tx.mailboxes.id_of(account)
     mine = _living(user_id, here)
     if not replace and any(one.mailbox_id != mailbox_id for one in mine):
         raise Refused(

@@ -8,6 +8,7 @@ import structlog
 
 from domain.connections import Connection, ConnectionState
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
+from domain.mailboxes import AccountKey
 from domain.quota import Purpose
 from domain.retention import After, Forgotten
 from handlers.context import Context
@@ -120,10 +121,10 @@ def clear(connection_id: int, context: Context, told: Callable[[int], object] = 
     return done
 
 
-def clear_left(address: str, context: Context, told: Callable[[int], object]) -> None:
+def clear_left(account: AccountKey, context: Context, told: Callable[[int], object]) -> None:
     """The same for whatever features of this mailbox are off, before one is switched on."""
     with context.store.begin("connections.look", reads_only=True) as tx:
-        mailbox_id = tx.mailboxes.id_of(address)
+        mailbox_id = tx.mailboxes.id_of(account)
         left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()
     for connection_id in left:
         clear(connection_id, context, told)
@@ -169,7 +170,7 @@ def leave_now(connection_id: int, context: Context, told: Callable[[int], object
         mailbox = tx.mailboxes.get(connection.mailbox_id) if connection else None
         if connection is None or mailbox is None:
             return
-        tx.mailboxes.reserve(mailbox.address)
+        tx.mailboxes.reserve(mailbox.account)
         if not tx.connections.take_leave(connection_id, context.timing.long_lease):
             return
         others = [one for one in tx.connections.of_mailbox(mailbox.id) if one.id != connection_id]
@@ -180,7 +181,7 @@ def leave_now(connection_id: int, context: Context, told: Callable[[int], object
         context=context,
     )
     with context.store.begin("connections.delete") as tx:
-        tx.mailboxes.reserve(mailbox.address)
+        tx.mailboxes.reserve(mailbox.account)
         if not tx.connections.delete(connection):
             return
         tx.outbox.delete(connection.id)

@@ -6,7 +6,7 @@ import structlog
 
 from domain.connections import Connection, ConnectionState, Wishes
 from domain.errors import AccessRevoked, GiveUp, NotDelegated, Refused, TryAgain, UnknownAddress
-from domain.mailboxes import Grant
+from domain.mailboxes import AccountKey, Grant
 from domain.permissions import Permission, needed
 from domain.sign_ins import SignIn
 from handlers.connections.connecting import save
@@ -183,9 +183,10 @@ def _give_back(grant: Grant, context: Context) -> None:
     may wait for that with a grant that no connection has yet (T4)."""
     mailbox = context.open(grant)
     try:
-        address = mailbox.address()
+        key = context.providers[grant.provider].key(mailbox.grant, mailbox.address())
+        account = AccountKey(grant.provider, key)
         with context.store.begin("sign_ins.look", reads_only=True) as tx:
-            mailbox_id = tx.mailboxes.id_of(address)
+            mailbox_id = tx.mailboxes.id_of(account)
             others = tx.connections.of_mailbox(mailbox_id) if mailbox_id else ()
             left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()
         if not left and not any(other.state in _LIVES for other in others):

@@ -9,6 +9,7 @@ import structlog
 from domain.connections import Connection, ConnectionState, MailboxState
 from domain.crm.locations import Location
 from domain.errors import Refused
+from domain.mailboxes import AccountKey
 from handlers.connections import disconnecting
 from handlers.connections.permissions import check_permission
 from handlers.context import Context
@@ -35,10 +36,10 @@ def check_others(
             raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")
 
 
-def known_of(address: str, location: Location, tx: Transaction) -> MailboxState | None:
+def known_of(account: AccountKey, location: Location, tx: Transaction) -> MailboxState | None:
     """The mailbox as we know it; nothing of it is for the newcomer while another organisation has left something there
     (T2)."""
-    mailbox_id = tx.mailboxes.id_of(address)
+    mailbox_id = tx.mailboxes.id_of(account)
     if mailbox_id is None or _of_others(mailbox_id, location, tx):
         return None
     return tx.mailboxes.get(mailbox_id)
@@ -46,7 +47,7 @@ def known_of(address: str, location: Location, tx: Transaction) -> MailboxState 
 
 def take_over(
     user_id: str,
-    address: str,
+    account: AccountKey,
     location: Location,
     context: Context,
     check: Callable[[InLocation, Transaction], object],
@@ -65,11 +66,11 @@ def take_over(
     to end.
     """
     with context.store.begin("connections.look", reads_only=True) as tx:
-        mailbox_id = tx.mailboxes.id_of(address)
+        mailbox_id = tx.mailboxes.id_of(account)
         if mailbox_id is None or not _of_others(mailbox_id, location, tx):
             return None
     with context.store.begin("connections.take_over") as tx:
-        tx.mailboxes.reserve(address)
+        tx.mailboxes.reserve(account)
         others = _of_others(mailbox_id, location, tx, locked=True)
         here = tx.of(location)
         check_permission(user_id, here)

@@ -4,6 +4,7 @@ import structlog
 
 from domain.events import MailboxChanged
 from domain.locks import LockKind
+from domain.mailboxes import AccountKey
 from handlers.context import Context
 
 log = structlog.get_logger()
@@ -16,7 +17,7 @@ def take(data: bytes, provider: str, context: Context) -> None:
         log.warning("push.rejected", reason="malformed", size=len(data))
         return
     with context.store.begin("pushes.look") as tx:
-        mailbox_id = tx.mailboxes.pushed(provider, key)
+        mailbox_id = tx.mailboxes.pushed(AccountKey(provider, key))
     if mailbox_id is None:
         log.warning("push.rejected", reason="unknown_mailbox", size=len(data))
         return

@@ -7,7 +7,7 @@ from typing import Protocol
 from domain.comparisons import Compared, Missing
 from domain.connections import MailboxState
 from domain.crm.categories import ByCategory
-from domain.mailboxes import Change, Cursors, Unwatched, Watch
+from domain.mailboxes import AccountKey, Change, Cursors, Unwatched, Watch
 from domain.watches import Ended
 
 
@@ -43,7 +43,7 @@ class MailboxRepository(Protocol):
     def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
         """The ids of the three CRM labels (E54)."""
 
-    def reserve(self, address: str) -> None:
+    def reserve(self, account: AccountKey) -> None:
         """One at a time may connect this mailbox, until the commit (E76).
 
         No row's lock: those are taken from the connection to the mailbox, and here it would be the other way.
@@ -59,15 +59,15 @@ class MailboxRepository(Protocol):
         False when the address is another mailbox's with us.
         """
 
-    def add(self, provider: str, key: str, address: str, paused_at: datetime | None = None) -> int:
-        """The mailbox that the provider knows by this key, made when there is none, and then with this address, paused
+    def add(self, account: AccountKey, address: str, paused_at: datetime | None = None) -> int:
+        """The mailbox of this account, made when there is none, and then with this address, paused
         if one of before was."""
 
-    def id_of(self, address: str) -> int | None:
-        """The mailbox of this primary address, in its exact form."""
+    def id_of(self, account: AccountKey) -> int | None:
+        """The mailbox of this account, None while it is not known."""
 
-    def pushed(self, provider: str, key: str) -> int | None:
-        """The provider has just pushed for the mailbox that it knows by this key; returns its id, None when we do not
+    def pushed(self, account: AccountKey) -> int | None:
+        """The provider has just pushed for this account; returns its id, None when we do not
         watch it. A row that is locked is not waited for, as the pushes of other mailboxes would wait too: `pushed_at`
         comes with the next one."""
 

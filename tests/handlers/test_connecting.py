@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from domain.connections import Sharing, Wishes
 from domain.errors import Refused
-from domain.mailboxes import Grant
+from domain.mailboxes import AccountKey, Grant
 from handlers.connections import aliases, connecting
 from infra.db.store import Store
 from tests.handlers.conftest import House
@@ -47,8 +47,8 @@ def test_of_two_who_connect_a_mailbox_at_once_one_is_refused(house: House, secon
     context = entered_by(house.context, Watching(house.context, asked), store=second_store)
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
-            tx.mailboxes.reserve(UWE)
-            connect(tx, tx.mailboxes.add("gmail", UWE, UWE), "uwe")
+            tx.mailboxes.reserve(AccountKey("gmail", UWE))
+            connect(tx, tx.mailboxes.add(AccountKey("gmail", UWE), UWE), "uwe")
             other = thread.submit(
                 connecting.save,
                 "carla",
@@ -72,7 +72,9 @@ def test_of_two_mailboxes_that_a_user_connects_at_once_one_is_refused(
     with ThreadPoolExecutor(1) as thread:
         with house.store.begin("tests.first") as tx:
             tx.of(HERE).users.reserve("uwe")
-            connect(tx, tx.mailboxes.add("gmail", "other@firm.example", "other@firm.example"), "uwe")
+            connect(
+                tx, tx.mailboxes.add(AccountKey("gmail", "other@firm.example"), "other@firm.example"), "uwe"
+            )
             other = thread.submit(
                 connecting.save, "uwe", grant, Wishes(magnet=True, sharing=Sharing.PRIVATE), context=context
             )

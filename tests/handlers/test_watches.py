@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from domain.connections import MailboxState
 from domain.errors import GiveUp
 from domain.events import MailboxChanged
-from domain.mailboxes import Grant
+from domain.mailboxes import AccountKey, Grant
 from domain.watches import Recall
 from handlers import reports, settings
 from handlers.mailboxes import watches
@@ -264,7 +264,7 @@ def test_a_renamed_mailbox_is_known_by_its_new_address_and_the_old_stays_its_own
     assert state(watched).address == new
     with watched.store.begin("tests.own") as tx:
         assert {UWE, new} <= tx.mailboxes.own_addresses(1)
-        assert tx.mailboxes.pushed("gmail", new) == 1
+        assert tx.mailboxes.pushed(AccountKey("gmail", new)) == 1
     message_id = watched.deliver("ann", to=new)
     watched.catch_up()
     assert watched.outcomes()[message_id] == "label.open"

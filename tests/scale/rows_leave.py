@@ -6,6 +6,7 @@ from threading import Event, Thread
 
 from sqlalchemy import func, select, text
 
+from domain.mailboxes import AccountKey
 from handlers.connections import disconnecting
 from infra.db.store import Store
 from infra.db.tables.mail import decisions, messages, notifications, steps
@@ -67,7 +68,7 @@ class _Writing:
             number += 1
             began = time.monotonic()
             with self._store.begin("scale.write") as tx:
-                tx.mailboxes.pushed("gmail", f"u{number}@firm.example")
+                tx.mailboxes.pushed(AccountKey("gmail", f"u{number}@firm.example"))
             self.slowest = max(self.slowest, time.monotonic() - began)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import func, select, text
 
+from domain.mailboxes import AccountKey
 from infra.db.tables.mail import duties, messages
 from infra.db.types import db_now
 from infra.local.redis import RedisServer
@@ -89,7 +90,7 @@ def _write_until(place: Place, done: Callable[[], bool]) -> float:
             number += 1
             began = time.monotonic()
             with place.store.begin("scale.write") as tx:
-                tx.mailboxes.pushed("gmail", f"u{number}@firm.example")
+                tx.mailboxes.pushed(AccountKey("gmail", f"u{number}@firm.example"))
             slowest = max(slowest, time.monotonic() - began)
             time.sleep(0.02)
     return slowest

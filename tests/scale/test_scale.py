@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
+from domain.mailboxes import AccountKey
 from infra.db.migrate import migrate
 from infra.db.store import open_engine
 from infra.db.tables.mail import contacts, mailboxes, messages, notifications, steps
@@ -43,7 +44,7 @@ def test_a_loaded_database_holds_what_its_size_says_and_can_be_worked_with(place
         table.name: _count(place, table) for table in (mailboxes, contacts, messages, steps, notifications)
     }
     with place.store.begin("tests.add") as tx:
-        added = tx.mailboxes.add("gmail", "another@firm.example", "another@firm.example")
+        added = tx.mailboxes.add(AccountKey("gmail", "another@firm.example"), "another@firm.example")
         due = tx.mailboxes.redrive_syncs(10, 60)
 
     assert found == {

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from domain.connections import Features, Sharing
+from domain.mailboxes import AccountKey
 from domain.notifications import NoticeKind
 from infra.db.store import Store
 from infra.db.tables.mail import notifications
@@ -41,7 +42,7 @@ class Desk:
         made = self.gmail.create_mailbox(address)
         grant = granted(made)
         with self.store.begin("tests.connect") as tx:
-            mailbox_id = tx.mailboxes.add("gmail", address, address)
+            mailbox_id = tx.mailboxes.add(AccountKey("gmail", address), address)
             tx.mailboxes.keep_own_addresses(mailbox_id, [address])
             connection_id = tx.of(HERE).connections.add(user, mailbox_id, grant, sharing)
             tx.connections.change(connection_id, Features(magnet_since=tx.now()), dry_run=False)

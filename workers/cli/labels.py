@@ -64,7 +64,7 @@ def undo(
     app = open_app()
     with app.store.begin("undoing.look", reads_only=True) as tx:
         start = moment(since, tx.now())
-        if address and tx.mailboxes.id_of(address) is None:
+        if address and not tx.mailboxes.ids(address):
             fail(NO_MAILBOX, code=2)
     found = [
         (box, number)

@@ -64,7 +64,7 @@ def ledger(
     app = open_app()
     if query.mailbox:
         with app.store.begin("reports.look", reads_only=True) as tx:
-            if tx.mailboxes.id_of(query.mailbox) is None:
+            if not tx.mailboxes.ids(query.mailbox):
                 raise Refused(NO_MAILBOX)
     found = reports.ledger(query, app.context, location)
     if as_json:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Update, bindparam, case, delete, exists, f
 from domain.connections import MailboxState
 from domain.crm.categories import ByCategory, Category
 from domain.mail.addresses import loose
-from domain.mailboxes import Unwatched, Watch
+from domain.mailboxes import AccountKey, Unwatched, Watch
 from domain.watches import Recall, WatchState
 from infra.db.connections import crm_labels
 from infra.db.connections.aliases import REGISTERED, counts
@@ -32,7 +32,7 @@ class MailboxRepository(TroubleRepository):
             return None
         return MailboxState(
             id=row.id,
-            provider=row.provider,
+            account=AccountKey(row.provider, row.provider_key),
             address=row.address,
             cursors=cursors_of(row),
             synced_at=row.synced_at,
@@ -47,8 +47,9 @@ class MailboxRepository(TroubleRepository):
             read_at=row.read_at,
         )
 
-    def id_of(self, address: str) -> int | None:
-        return self._db.scalar(select(mailboxes.c.id).where(mailboxes.c.address == address))
+    def id_of(self, account: AccountKey) -> int | None:
+        its = (mailboxes.c.provider == account.provider, mailboxes.c.provider_key == account.key)
+        return self._db.scalar(select(mailboxes.c.id).where(*its))
 
     def ids(self, address: str | None = None) -> tuple[int, ...]:
         named = () if address is None else (mailboxes.c.address == address,)
@@ -57,23 +58,22 @@ class MailboxRepository(TroubleRepository):
     def paused_at(self, mailbox_id: int) -> datetime | None:
         return self._db.scalar(select(mailboxes.c.paused_at).where(mailboxes.c.id == mailbox_id))
 
-    def add(self, provider: str, key: str, address: str, paused_at: datetime | None = None) -> int:
-        new = {"provider": provider, "provider_key": key, "address": address, "labels": {}}
+    def add(self, account: AccountKey, address: str, paused_at: datetime | None = None) -> int:
+        new = {"provider": account.provider, "provider_key": account.key, "address": address, "labels": {}}
         insert_new(self._db, mailboxes, [{**new, "paused_at": paused_at}])
-        its = (mailboxes.c.provider == provider, mailboxes.c.provider_key == key)
-        mailbox_id: int | None = self._db.scalar(select(mailboxes.c.id).where(*its))
+        mailbox_id = self.id_of(account)
         if mailbox_id is None:
             raise LookupError("mailbox vanished while it was added")
         return mailbox_id
 
-    def reserve(self, address: str) -> None:
-        take_turn(self._db, address)
+    def reserve(self, account: AccountKey) -> None:
+        take_turn(self._db, f"mailbox {account.provider} {account.key}")
 
     def lock(self, mailbox_ids: Collection[int]) -> None:
         lock(self._db, mailboxes, mailboxes.c.id.in_(mailbox_ids))
 
     def rename(self, mailbox_id: int, address: str) -> bool:
-        if self.id_of(address) not in (None, mailbox_id):
+        if set(self.ids(address)) - {mailbox_id}:
             return False
         former = select(mailboxes.c.address).where(mailboxes.c.id == mailbox_id)
         self.keep_own_addresses(mailbox_id, {address, *self._db.scalars(former)})
@@ -104,8 +104,8 @@ class MailboxRepository(TroubleRepository):
         crm_labels.keep(self._db, mailbox_id, labels, names)
         self._set(mailbox_id, **NO_CONFLICT)
 
-    def pushed(self, provider: str, key: str) -> int | None:
-        its = {"of_provider": provider, "its_key": key}
+    def pushed(self, account: AccountKey) -> int | None:
+        its = {"of_provider": account.provider, "its_key": account.key}
         return self._db.scalar(_pushed(self._db.dialect.name), its) or self._db.scalar(_WATCHED, its)
 
     def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:

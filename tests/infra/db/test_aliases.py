@@ -7,6 +7,7 @@ import pytest
 from domain.aliases import Alias
 from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord, Record, RecordKind, UserRecord
+from domain.mailboxes import AccountKey
 from infra.db.store import Transaction
 from tests.worlds import HERE, START, World, connect, connection_of
 
@@ -76,7 +77,7 @@ def test_it_stays_when_it_is_the_users_own_login(aliased: World) -> None:
 
 def test_it_gives_way_to_a_mailbox_that_is_connected_later(aliased: World) -> None:
     with aliased.store.begin("tests.come") as tx:
-        other = tx.mailboxes.add("gmail", OLD, OLD)
+        other = tx.mailboxes.add(AccountKey("gmail", OLD), OLD)
         tx.mailboxes.keep_own_addresses(other, [OLD])
         connect(tx, other, "carla")
         assert not counts(aliased, tx)

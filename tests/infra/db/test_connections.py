@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.connections import Connection, ConnectionState, Features, Mode, Sharing
 from domain.ledger import Claim
+from domain.mailboxes import AccountKey
 from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
 from infra.db.store import Store
@@ -61,7 +62,7 @@ NOTHING = {"messages": 0, "steps": 0, "decisions": 0, "notifications": 0}
 @pytest.mark.rule("D2-6", "D2", "Z2")
 def test_a_new_connection_has_nothing_to_do_until_a_feature_is_on(store: Store) -> None:
     with store.begin("tests.add") as tx:
-        mailbox_id = tx.mailboxes.add("gmail", "uwe@firm.example", "uwe@firm.example")
+        mailbox_id = tx.mailboxes.add(AccountKey("gmail", "uwe@firm.example"), "uwe@firm.example")
         connection_id = tx.of(HERE).connections.add("uwe", mailbox_id, GRANT, Sharing.PRIVATE)
         made = tx.connections.get(connection_id)
         assert made

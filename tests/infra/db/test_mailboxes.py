@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from domain.connections import MailboxState
 from domain.crm.categories import Category
-from domain.mailboxes import Cursors, Watch
+from domain.mailboxes import AccountKey, Cursors, Watch
 from domain.watches import Ended, Recall
 from infra.db.store import Store, Transaction
 from infra.db.tables.mail import mailboxes
@@ -101,15 +101,15 @@ def test_a_watch_sets_the_cursor_only_where_there_is_none(world: World) -> None:
 def test_a_mailbox_is_made_once(store: Store) -> None:
     with store.begin("tests.add") as tx:
         first, second = (
-            tx.mailboxes.add("gmail", "uwe@firm.example", "uwe@firm.example"),
-            tx.mailboxes.add("gmail", "uwe@firm.example", "uwe@firm.example"),
+            tx.mailboxes.add(AccountKey("gmail", "uwe@firm.example"), "uwe@firm.example"),
+            tx.mailboxes.add(AccountKey("gmail", "uwe@firm.example"), "uwe@firm.example"),
         )
-        other = tx.mailboxes.add("gmail", "eva@firm.example", "eva@firm.example")
-        elsewhere = tx.mailboxes.add("other", "uwe@firm.example", "carla@firm.example")
+        other = tx.mailboxes.add(AccountKey("gmail", "eva@firm.example"), "eva@firm.example")
+        elsewhere = tx.mailboxes.add(AccountKey("other", "uwe@firm.example"), "carla@firm.example")
         assert elsewhere not in (first, other), "each provider has keys of its own"
-        assert first == second == tx.mailboxes.id_of("uwe@firm.example")
+        assert first == second == tx.mailboxes.id_of(AccountKey("gmail", "uwe@firm.example"))
         assert first != other
-        assert tx.mailboxes.id_of("nobody@firm.example") is None
+        assert tx.mailboxes.id_of(AccountKey("gmail", "nobody@firm.example")) is None
         assert tx.mailboxes.get(elsewhere + 1) is None
 
 
@@ -259,16 +259,16 @@ def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World)
 @pytest.mark.rule("Z2", "D2")
 def test_a_mailbox_without_a_feature_is_never_due_and_its_pushes_are_nobody_s(world: World) -> None:
     with world.store.begin("tests.push") as tx:
-        assert tx.mailboxes.pushed("gmail", "uwe@firm.example") == world.mailbox_id
-        assert tx.mailboxes.pushed("gmail", "nobody@firm.example") is None
-        assert tx.mailboxes.pushed("other", "uwe@firm.example") is None
+        assert tx.mailboxes.pushed(AccountKey("gmail", "uwe@firm.example")) == world.mailbox_id
+        assert tx.mailboxes.pushed(AccountKey("gmail", "nobody@firm.example")) is None
+        assert tx.mailboxes.pushed(AccountKey("other", "uwe@firm.example")) is None
     with world.store.begin("tests.forget") as tx:
         tx.mailboxes.forget(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
 
     assert due(world.store) == watch_due(world.store) == ()
     with world.store.begin("tests.push") as tx:
-        assert tx.mailboxes.pushed("gmail", "uwe@firm.example") is None
+        assert tx.mailboxes.pushed(AccountKey("gmail", "uwe@firm.example")) is None
         kept = tx.db.execute(select(mailboxes)).mappings().one()
     kept_of_it = {name for name, value in kept.items() if value is not None}
     counts = {
@@ -291,7 +291,7 @@ def test_a_deleted_mailbox_takes_its_aliases_with_it(world: World) -> None:
         tx.connections.delete(connection)
         tx.mailboxes.delete(world.mailbox_id)
         assert tx.mailboxes.own_addresses(world.mailbox_id) == frozenset()
-        assert tx.mailboxes.id_of("uwe@firm.example") is None
+        assert tx.mailboxes.id_of(AccountKey("gmail", "uwe@firm.example")) is None
         assert tx.of(HERE).contacts.users_among(["uwe@firm.example"]) == frozenset()
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from domain.channels import ChannelKind, Target
 from domain.connections import Sharing, Wishes
+from domain.mailboxes import AccountKey
 from domain.permissions import needed
 from domain.sign_ins import SignIn
 from infra.db.rotation import AT_ONCE, Rotated, rotate
@@ -43,7 +44,9 @@ def renewed(store: Store, database_url: str) -> Iterator[Store]:
 def fill(store: Store, connections: int = 1) -> None:
     with store.begin("tests.fill") as tx:
         for number in range(connections):
-            mailbox_id = tx.mailboxes.add("gmail", f"u{number}@firm.example", f"u{number}@firm.example")
+            mailbox_id = tx.mailboxes.add(
+                AccountKey("gmail", f"u{number}@firm.example"), f"u{number}@firm.example"
+            )
             grant = changed(GRANT, refresh_token=f"refresh-{number}")
             tx.of(HERE).connections.add(f"u{number}", mailbox_id, grant, Sharing.PRIVATE)
         tx.of(HERE).channels.add("uwe", ChannelKind.WEBHOOK, TARGET)
