@@ -14,7 +14,7 @@ from domain.errors import GiveUp, Refused, TryAgain
 from domain.label_names import check_taken
 from domain.mail.public_mail import proposed_internal
 from domain.sharing import option
-from handlers.connections import connecting, disconnecting
+from handlers.connections import connecting, disconnecting, sharing
 from handlers.connections.permissions import check_known, check_permission
 from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located
@@ -132,10 +132,10 @@ def change(
     with context.store.begin("settings.save") as tx:
         here = located(location, tx)
         check_permission(user_id, here, locked=True)
-        connecting.check_sharing(user_id, wishes, here)
+        sharing.check(user_id, wishes, here)
         connection = the_one(user_id, here.connections.of_users([user_id]))
         watched = _switch_off(connection, wishes, tx)
-        connecting.keep_sharing(connection, wishes, tx)
+        sharing.keep(connection, wishes, tx)
     log.info(
         "connection.changed", connection_id=connection.id, location_id=connection.location.id, user_id=user_id
     )

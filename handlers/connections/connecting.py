@@ -14,7 +14,7 @@ from domain.errors import Refused as Refused
 from domain.mailboxes import AccountKey, Grant, Unwatched, Watch
 from domain.permissions import needed
 from domain.quota import Purpose
-from handlers.connections import disconnecting, takeovers
+from handlers.connections import disconnecting, sharing, takeovers
 from handlers.connections.permissions import check_grant, check_permission
 from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located
@@ -25,9 +25,6 @@ from handlers.ports.store import InLocation, Transaction
 log = structlog.get_logger()
 
 NEEDS_MAGNET = "sorting needs MailMagnet: switch that on as well (rule Z12)"
-
-MOST_DOMAINS = 5
-"""Domains that a user may exclude from sharing (D13)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ def save(
         if labels:
             tx.mailboxes.keep_labels(mailbox_id, labels, names)
         watched = _switch(connection, watch, wanted, tx, context)
-        keep_sharing(connection, wishes, tx)
+        sharing.keep(connection, wishes, tx)
         former = [one for one in _living(user_id, here) if one.mailbox_id != mailbox_id]
         for one in former:
             disconnecting.end(one, tx)
@@ -216,7 +213,7 @@ def _check(
         )
     if wishes.sharing is None and not any(one.mailbox_id == mailbox_id for one in mine):
         raise Refused("a new connection needs a sharing option: private, custom or public (rule Z10)")
-    check_sharing(user_id, wishes, here)
+    sharing.check(user_id, wishes, here)
     if mailbox_id is None:
         return
     if tx.connections.is_left(mailbox_id):
@@ -283,19 +280,3 @@ def _switch(
         tx.mailboxes.schedule(connection.mailbox_id)
         return True
     return disconnecting.forget(connection, tx)
-
-
-def check_sharing(user_id: str, wishes: Wishes, here: InLocation) -> None:
-    """Raises Refused for what D13 does not have: more than five domains, a record that the user cannot open."""
-    if len(wishes.excluded_domains or ()) > MOST_DOMAINS:
-        raise Refused(f"at most {MOST_DOMAINS} domains can be excluded from sharing (table D13)")
-    for contact_id, shared in wishes.contacts.items():
-        if shared and not here.contacts.may_open(contact_id, user_id):
-            raise Refused(f"there is no contact {contact_id}")
-
-
-def keep_sharing(connection: Connection, wishes: Wishes, tx: Transaction) -> None:
-    """Record what the owner wants of D13."""
-    tx.connections.share(connection.id, wishes.sharing, wishes.excluded_domains)
-    for contact_id, shared in wishes.contacts.items():
-        tx.connections.share_contact(connection, contact_id, shared=shared)
