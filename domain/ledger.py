@@ -1,4 +1,4 @@
-"""The ledger's words: the steps a message goes through, and how long a failed one waits (E87, W3, W4)."""
+"""The ledger's values: the steps that a message goes through, and how long a failed one waits (E87, W3, W4)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,21 +8,21 @@ from domain.crm.categories import Category
 from domain.crm.contacts import MatchedBy
 from domain.outcomes import Outcome
 
-SLICE = 25
-"""Messages matched together: a batch of so many stays clear of the provider's concurrency limit (FACTS §4)."""
+BATCH_SIZE = 25
+"""Messages that are matched together. More would meet the provider's limit on concurrent requests (FACTS §4)."""
 
 TRIES = 8
-"""After so many tries a message is set aside and its mailbox goes on (E88)."""
+"""After this many tries a message is set aside, and its mailbox goes on (E88)."""
 
 ALONE_AFTER = 2
-"""After so many tries in company a message runs alone, so that it cannot exhaust its neighbours (W3)."""
+"""After this many tries in a batch a message is tried alone, so that it uses up no other message's tries (W3)."""
 
 LONGEST_WAIT = timedelta(seconds=64)
 LONGEST_WAIT_ALONE = timedelta(hours=1)
 
 
 class Step(StrEnum):
-    """The rooms of the pipeline. MATCH is done once per mailbox for all connections (I7)."""
+    """The steps of the pipeline. MATCH is done once for all connections of a mailbox (I7)."""
 
     MATCH = "match"
     ANNOUNCE = "announce"
@@ -38,7 +38,7 @@ FAILED = {
 
 
 class State(StrEnum):
-    """`BLOCKED` waits for an earlier step (I5); `SET_ASIDE` has used up its tries (E88)."""
+    """`BLOCKED` waits for an earlier step (I5). `SET_ASIDE` has used up its tries (E88)."""
 
     BLOCKED = "blocked"
     WAITING = "waiting"
@@ -61,7 +61,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a step cost: quota units, seconds of the slice, and how many messages shared the slice."""
+    """What a step cost: its share of the quota units, the seconds of its batch, the number of messages in the batch."""
 
     units: float
     seconds: float
@@ -115,14 +115,14 @@ class Ahead:
 
 
 UNREADY_WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
-"""Before a mailbox that lets nobody in is tried again; the last goes on and on."""
+"""Waits before a mailbox that lets us in with no grant is tried again. The last one repeats."""
 
 LABEL_WAITS = (timedelta(seconds=5), timedelta(seconds=55))
-"""Before a label that is there and not shown is asked for again; after the last it is refused (E67)."""
+"""Waits before a label that exists but is not shown is asked for again. After the last it counts as refused (E67)."""
 
 
 def unready_wait(refusals: int) -> timedelta:
-    """After so many refusals before this one."""
+    """The wait after this refusal, when there were `refusals` before it."""
     return UNREADY_WAITS[min(refusals, len(UNREADY_WAITS) - 1)]
 
 
@@ -133,7 +133,9 @@ def wait_before(attempt: int, jitter: float) -> timedelta:
 
 
 def wait_alone(attempt: int) -> timedelta:
-    """15 s, then three times as long each time, up to an hour, for a mail that was asked for by itself: nothing says
-    whether it is the mail or the provider that is in trouble, so its tries are spread over longer than that is out of
-    order (E87), and it holds up nobody meanwhile (E88)."""
+    """15 s, three times as long at each try, an hour at most: for a mail that was asked for alone.
+
+    Nothing says whether the mail or the provider is in trouble, so the tries are spread over more time than an outage
+    takes (E87). The mail holds up no other (E88).
+    """
     return min(LONGEST_WAIT_ALONE, timedelta(seconds=5 * 3.0 ** min(attempt, 10)))

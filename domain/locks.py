@@ -14,8 +14,8 @@ class LockKind(StrEnum):
     COMPARE = "compare"
     DELIVER = "deliver"
     """Of a channel, where all before are of a mailbox."""
-    ANEW = "anew"
-    """Of all mailboxes together: only one's watch is made anew at a time."""
+    RESTART = "restart"
+    """Of all mailboxes together: one watch is restarted at a time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,8 @@ class Cursors:
     refused_at: datetime | None = None
 
     @staticmethod
-    def anew(cursor: str, got_at: datetime) -> "Cursors":
-        """There is nothing older to start from."""
+    def start(cursor: str, got_at: datetime) -> "Cursors":
+        """Where a mailbox begins, or goes on after its cursor was lost: nothing older is known."""
         return Cursors(cursor, cursor, got_at)
 
     def reached(self, cursor: str, began_at: datetime) -> "Cursors":

@@ -4,37 +4,36 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 NEWEST = 50
-"""Push recall is of so many mails at most: beyond that all count half, so that older ones fade."""
+"""Push recall is counted over this many mails at most. Beyond that all count half, so that older ones fade."""
 
 ENOUGH = 10
-"""With fewer mails push recall says nothing."""
+"""Push recall means nothing with fewer mails."""
 
 RENEWED_EVERY = timedelta(days=3)
-"""A watch that brings what comes; any other is renewed with each daily look (E85)."""
+"""How often a watch is renewed that brings what comes. Any other is renewed at each daily look (E85)."""
 
 RENEWED_WITHIN = timedelta(days=3, hours=14)
-"""The daily look nearest to three days has come by then; a watch that was not renewed for so long is late."""
-
+"""A watch that was not renewed for this long is late: the daily look nearest to three days has passed."""
 
 PUSH_INTERVAL = timedelta(seconds=1)
-"""A provider may push once in it and mailbox, and drop what comes between."""
+"""A provider may push once in this time for a mailbox, and drop all pushes between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Push recall: of the new mail since the watch was last made anew, how much push has brought, and how much
-    only a sweep."""
+    """Push recall: of the new mail since the watch was last restarted, how much push has brought, and how much only a
+    sweep has found."""
 
     pushed: int = 0
     missed: int = 0
 
     @property
     def share(self) -> float | None:
-        """From 0 to 1, None without a mail."""
+        """The share that push has brought, from 0 to 1; None without a mail."""
         return self.pushed / (self.pushed + self.missed) if self.pushed + self.missed else None
 
     def after(self, mails: int, *, pushed: bool) -> "Recall":
-        """So many mails later. What is old fades, or a year of good push would hide a week of none."""
+        """The recall with these mails counted. Old mails fade, or a year of good push would hide a week without."""
         got, lost = (self.pushed + mails, self.missed) if pushed else (self.pushed, self.missed + mails)
         if got + lost <= NEWEST:
             return Recall(got, lost)
@@ -42,18 +41,18 @@ class Recall:
         return Recall(round(got * faded), round(lost * faded))
 
     def is_low(self, threshold: float) -> bool:
-        """Whether enough mail was seen to say that push fails."""
+        """Whether push fails, by enough mail to say so."""
         return self.share is not None and self.pushed + self.missed >= ENOUGH and self.share < threshold
 
     def is_good(self, threshold: float) -> bool:
-        """Whether push has brought what came, as far as anything came."""
+        """Whether push has brought what came. True when nothing came."""
         return self.share is None or self.share >= threshold
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """The end of a walk through history: when it began, in how many seconds after that the next one is due, and what
-    recall was when it began and is now, None where that stays."""
+class WalkEnd:
+    """The end of a walk through history: when it began, how many seconds after that the next one is due, and push
+    recall before and after it, None where it has not changed."""
 
     began_at: datetime
     due_after: float
@@ -78,8 +77,8 @@ class WatchState:
     def has_told(self, synced_at: datetime | None, now: datetime, sweep_after: timedelta) -> bool | None:
         """Whether push has told of the mail that came since the last look.
 
-        None when it need not have: the watch has not stood since then, or the last look was not a sweep ago, as
-        after a push behind which another one may have been dropped (FACTS §1).
+        None when push cannot be judged: the watch has not stood since then, or the last look was less than a sweep ago,
+        as after a push behind which another one may have been dropped (FACTS §1).
         """
         if synced_at is None:
             return None
@@ -90,9 +89,8 @@ class WatchState:
         return False if began_before and stands and now - synced_at >= sweep_after else None
 
     def is_to_be_renewed(self, threshold: float, now: datetime, daily: timedelta) -> bool:
-        """Whether it is time for that at one of the daily looks: the one nearest to three days after the last
-        renewal; each one, where push does not bring what comes or the last renewal failed; in time before it ends.
-        """
+        """Whether a daily look renews the watch: the one nearest to three days after the last renewal; every one, where
+        push misses mail or the last renewal failed; and in time before the watch ends."""
         if (
             self.renewed_at is None
             or self.until is None
@@ -103,6 +101,6 @@ class WatchState:
         return now + daily / 2 >= self.renewed_at + RENEWED_EVERY or self.until <= now + 2 * daily
 
     def is_deaf(self, threshold: float, now: datetime, rest: timedelta) -> bool:
-        """Whether to stop and watch again; not while it was renewed within `rest`."""
+        """Whether to restart the watch. Not within `rest` of the last renewal."""
         rested = self.renewed_at is None or now - self.renewed_at >= rest
         return rested and self.recall.is_low(threshold)

@@ -1,4 +1,4 @@
-"""A slice of claimed steps, and what becomes of it when something goes wrong (W2–W4, E87, E88)."""
+"""A batch of claimed steps, and what becomes of it when something goes wrong (W2–W4, E87, E88)."""
 
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ def set_aside_exhausted(
     connections: Collection[Connection],
     tx: Transaction,
 ) -> tuple[Claim, ...]:
-    """Set aside what has used up its tries, so that the mailbox goes on (E88); returns the rest."""
+    """Set aside what has used up its tries, so that the mailbox goes on (E88). Returns the other claims."""
     spent = [claim for claim in claims if claim.attempts > TRIES]
     if spent:
         ids = [connection.id for connection in connections]
@@ -37,7 +37,7 @@ def set_aside_exhausted(
 
 @dataclass(frozen=True, slots=True)
 class ClaimedBatch:
-    """Steps of one kind and mailbox that this process has claimed."""
+    """Steps of one kind, of one mailbox, that this thread has claimed."""
 
     mailbox: MailboxState
     step: Step
@@ -45,7 +45,7 @@ class ClaimedBatch:
     context: Context
 
     def lease(self, *more: Callable[[], object]) -> Lease:
-        """The claims, and what else is to be kept with them. Another thread extends them, in our name."""
+        """Extends the claims, and calls each of `more`, while a call to the provider is out."""
         owner, seconds = self.context.me(), self.context.timing.lease
 
         def extend() -> None:
@@ -58,8 +58,11 @@ class ClaimedBatch:
 
     @contextmanager
     def released_on_failure(self) -> Iterator[None]:
-        """The ledger alone retries (W4): a limit costs the mailbox a rest, the database's trouble nobody anything,
-        anything else the slice a try."""
+        """Give the claims back when the block fails: the ledger alone retries (W4).
+
+        Where the provider limits or refuses, the mailbox rests and no try counts. All else is raised again: where the
+        database is away no try counts, anything else costs each mail of the batch one.
+        """
         try:
             yield
         except (TryAgain, GiveUp) as error:
@@ -73,7 +76,7 @@ class ClaimedBatch:
             raise
 
     def failed(self, errors: Mapping[str, TryAgain | GiveUp]) -> None:
-        """Messages that the provider refused one by one: back they go, and the rest of the slice goes on. A try counts
+        """Give back the messages that the provider refused one by one; the rest of the batch goes on. A try counts
         where the trouble is the message's own."""
         limited = [error for error in errors.values() if isinstance(error, TryAgain) and error.whole_mailbox]
         innocent = {i for i, error in errors.items() if isinstance(error, NotAsked) or error in limited}
@@ -89,12 +92,12 @@ class ClaimedBatch:
             back_off(self.mailbox, max(limited, key=lambda error: error.after or timedelta()), self.context)
 
     def succeeded(self, tx: Transaction) -> None:
-        """The provider has answered for some of it: the next rest of the mailbox is short again (E87)."""
+        """The provider has answered for a message: the next rest of the mailbox is short again (E87)."""
         if self.mailbox.failures:
             tx.mailboxes.succeeded(self.mailbox.id)
 
     def release(self, claims: Collection[Claim], after: float, *, counted: bool) -> None:
-        """To be tried again after so many seconds; a try that is nobody's fault is not counted."""
+        """Give claims back, to be tried again `after` seconds. Not `counted`: this was no try."""
 
         def run() -> None:
             with self.context.store.begin("steps.release") as tx:

@@ -1,4 +1,4 @@
-"""Matching: the only room in which a mail's headers are read."""
+"""Matching: whose mail is it, and what follows from that? Only here are the headers of new mail read (I7)."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from domain.crm.locations import Location
 from domain.decisions import Decision, decide
 from domain.errors import GiveUp, TryAgain
 from domain.events import MailMatched
-from domain.ledger import SLICE, Ahead, Cost, Link, Planned, Step
+from domain.ledger import BATCH_SIZE, Ahead, Cost, Link, Planned, Step
 from domain.mail.folders import PUT_AWAY, Folder
 from domain.mail.messages import Exclusions, Fetched, Insiders, Message, read
 from domain.outcomes import Outcome
@@ -25,17 +25,17 @@ from handlers.ports.store import Transaction
 log = structlog.get_logger()
 
 MISSING_WAIT = 25.0
-"""Seconds between two looks at a message that the mailbox lists but does not have yet, or shows as it was (W7)."""
+"""Seconds between two looks at a message that the mailbox lists and does not have yet, or shows as it was (W7)."""
 
 
 def match(mailbox_id: int, context: Context) -> None:
-    """Slice by slice, until nothing of this mailbox waits to be matched.
+    """Match what waits in this mailbox, a batch at a time, until nothing is left.
 
-    Sorting waits for the last slice, and that may be one in which nobody was matched.
+    MailMatched is emitted once, after the last batch, and only where something waits to be announced or sorted.
     """
     matched, ahead = False, None
     while not context.stopping() and (ahead is None or Step.MATCH in ahead.ready):
-        done, ahead = _match_slice(mailbox_id, context)
+        done, ahead = _match_batch(mailbox_id, context)
         matched = matched or done
         if not done:
             break
@@ -43,98 +43,100 @@ def match(mailbox_id: int, context: Context) -> None:
         context.queue.emit(MailMatched(mailbox_id))
 
 
-def _match_slice(mailbox_id: int, context: Context) -> tuple[bool, Ahead | None]:
-    """Whether a slice was matched, and what waits then, unless there was no need to ask."""
+def _match_batch(mailbox_id: int, context: Context) -> tuple[bool, Ahead | None]:
+    """Returns whether a batch was matched, and what waits afterwards; None where nobody has looked."""
     with context.store.begin("contacts.claim") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
         if mailbox is None or not connections or mailbox.rests(mailbox.read_at):
             return False, None
-        claims = tx.ledger.claim(mailbox_id, Step.MATCH, SLICE, context.me(), context.timing.lease)
+        claims = tx.ledger.claim(mailbox_id, Step.MATCH, BATCH_SIZE, context.me(), context.timing.lease)
         claims = set_aside_exhausted(mailbox_id, Step.MATCH, claims, context.me(), connections, tx)
         if not claims:
             return False, tx.ledger.ahead(mailbox_id)
         own = tx.mailboxes.own_addresses(mailbox_id)
-    piece = ClaimedBatch(mailbox, Step.MATCH, claims, context)
-    with piece.released_on_failure():
-        return _match(piece, connections, own, context)
+    batch = ClaimedBatch(mailbox, Step.MATCH, claims, context)
+    with batch.released_on_failure():
+        return _match(batch, connections, own, context)
     return False, None
 
 
 def _match(
-    piece: ClaimedBatch, connections: Sequence[Connection], own: frozenset[str], context: Context
+    batch: ClaimedBatch, connections: Sequence[Connection], own: frozenset[str], context: Context
 ) -> tuple[bool, Ahead | None]:
     began = time.monotonic()
-    ids = [claim.message_id for claim in piece.claims]
+    ids = [claim.message_id for claim in batch.claims]
     answer = with_mailbox(
         connections,
         context,
         lambda mailbox: (mailbox.headers(ids), mailbox.spent),
-        piece.lease(),
+        batch.lease(),
         purpose=Purpose.MATCH,
         expected=context.tally.quota.read * len(ids),
     )
     if answer is None:
-        piece.release(piece.claims, 0, counted=False)
+        batch.release(batch.claims, 0, counted=False)
         return False, None
     fetched, spent = answer
-    piece.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
+    batch.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
     messages = [read(message, own) for message in fetched.values() if isinstance(message, Fetched)]
     missing = [message_id for message_id, message in fetched.items() if message is None]
     cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
-    return once_more(lambda: _record(piece, messages, missing, cost, context))
+    return once_more(lambda: _record(batch, messages, missing, cost, context))
 
 
 def _record(
-    piece: ClaimedBatch, messages: Sequence[Message], missing: Collection[str], cost: Cost, context: Context
+    batch: ClaimedBatch, messages: Sequence[Message], missing: Collection[str], cost: Cost, context: Context
 ) -> tuple[bool, Ahead | None]:
-    """Settings are read and decisions written in one transaction, so that none is made on old ones (W6). After a full
-    slice nobody asks what waits: there is likely to be more."""
-    mailbox_id = piece.mailbox.id
+    """Read the settings and write the decisions in one transaction, so that no decision follows old settings (W6).
+
+    What waits is not looked at after a full batch: there is likely to be more.
+    """
+    mailbox_id = batch.mailbox.id
     with context.store.begin("contacts.record") as tx:
         connections = tx.connections.working(mailbox_id, locked=True)
         if not connections:  # the grant ended meanwhile: the mail waits for the sign-in
-            tx.ledger.release(mailbox_id, Step.MATCH, piece.claims, context.me(), 0, counted=False)
+            tx.ledger.release(mailbox_id, Step.MATCH, batch.claims, context.me(), 0, counted=False)
             return False, None
         if messages or missing:
-            piece.succeeded(tx)
+            batch.succeeded(tx)
         held = {
-            message_id for message_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, piece.claims, context.me())
+            message_id for message_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, batch.claims, context.me())
         }
         messages = [message for message in messages if message.message_id in held]
         behind = _shown_as_before(mailbox_id, messages, tx)
         messages = [message for message in messages if message.message_id not in behind]
         missing = held.intersection(missing)
         gone = tx.messages.missing(mailbox_id, missing) if missing else frozenset[str]()
-        decided = _decide_all(tx, piece.mailbox, connections, messages) if messages else []
+        decided = _decide_all(tx, batch.mailbox, connections, messages) if messages else []
         ended = {message.message_id for message in messages} | gone
-        claims = [claim for claim in piece.claims if claim.message_id in ended]
+        claims = [claim for claim in batch.claims if claim.message_id in ended]
         costs = dict.fromkeys(ended, cost)
         tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), context.me(), costs)
         tx.decisions.skip(mailbox_id, dict.fromkeys(gone, Outcome.SKIP_GONE), [c.id for c in connections])
         _write(tx, mailbox_id, decided)
-        ahead = tx.ledger.ahead(mailbox_id) if len(piece.claims) < SLICE else None
-    waiting = [claim for claim in piece.claims if claim.message_id in behind | (set(missing) - gone)]
+        ahead = tx.ledger.ahead(mailbox_id) if len(batch.claims) < BATCH_SIZE else None
+    waiting = [claim for claim in batch.claims if claim.message_id in behind | (set(missing) - gone)]
     if waiting:
-        piece.release(waiting, MISSING_WAIT, counted=False)
+        batch.release(waiting, MISSING_WAIT, counted=False)
     for message_id in gone:
         log.info(
             "message.lost", mailbox_id=mailbox_id, message_id=message_id, outcome=Outcome.SKIP_GONE.value
         )
     for one in decided:
-        _say(one, piece, cost)
+        _say(one, batch, cost)
     return True, ahead
 
 
 def _shown_as_before(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> frozenset[str]:
-    """Mail that has just left Spam or Trash by history, while the mailbox still shows it there (W9)."""
+    """Mail that has just left Spam or Trash by its history, and is still shown there (W9)."""
     put_away = {m.message_id for m in messages if m.folder in PUT_AWAY}
     return tx.messages.just_reopened(mailbox_id, put_away) if put_away else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """What the CRM knows of everybody on some mails; `hits` by author."""
+    """What the CRM knows of the people on some mails. `hits` are by the author's address."""
 
     insiders: Insiders
     exclusions: Exclusions
@@ -142,7 +144,7 @@ class People:
 
 
 def look_up(mailbox_id: int, location: Location, messages: Sequence[Message], tx: Transaction) -> People:
-    """One look for all of them, by what the location knows."""
+    """Look up the people on all these mails at once, in what this location knows."""
     people = {a for m in messages for a in (m.sender, m.author, *m.to, *m.cc, *m.bcc) if a is not None}
     here = tx.of(location)
     organisation = here.settings.get()
@@ -170,7 +172,7 @@ class _Decided:
 def _decide_all(
     tx: Transaction, mailbox: MailboxState, connections: Sequence[Connection], messages: Sequence[Message]
 ) -> list[_Decided]:
-    """One look into the CRM of each location for the whole slice, then every decision in memory."""
+    """Look once into the CRM of each location, for the whole batch; then decide in memory."""
     known = {
         location: look_up(mailbox.id, location, messages, tx)
         for location in dict.fromkeys(connection.location for connection in connections)
@@ -196,7 +198,7 @@ def _decide_all(
 
 
 def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> None:
-    """Decisions and the steps that follow from them; what may not be kept stays behind in memory (D2)."""
+    """Write the decisions and the steps that follow. What may not be kept is not written (D2)."""
     skipped: dict[int, dict[str, Outcome]] = {}
     linked: dict[frozenset[Data], list[tuple[str, int, Link, Outcome | None]]] = {}
     planned: list[tuple[str, int, Planned]] = []
@@ -226,10 +228,10 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
     tx.ledger.plan(mailbox_id, planned)
 
 
-def _say(one: _Decided, piece: ClaimedBatch, cost: Cost) -> None:
+def _say(one: _Decided, batch: ClaimedBatch, cost: Cost) -> None:
     skip, hit = one.decision.skip, one.decision.hit
     say = log.bind(
-        mailbox_id=piece.mailbox.id,
+        mailbox_id=batch.mailbox.id,
         message_id=one.message.message_id,
         connection_id=one.connection.id,
         location_id=one.connection.location.id,

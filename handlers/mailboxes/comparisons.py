@@ -1,4 +1,4 @@
-"""Once a day a mailbox's own list is compared with the ledger: nothing that history never showed stays lost (E108)."""
+"""Once a day a mailbox's own list is compared with the ledger: what history never showed is found then (E108)."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from domain.comparisons import Compared, Missing, next_at, period
 from domain.connections import Connection, MailboxState
 from domain.errors import GiveUp, Slowed, TryAgain
 from domain.events import ComparisonDue, MailFound
-from domain.ledger import SLICE
+from domain.ledger import BATCH_SIZE
 from domain.locks import LockKind
 from domain.mailboxes import Found
 from domain.quota import Purpose
@@ -25,7 +25,7 @@ CAME_BY = "compare"
 
 
 def compare(mailbox_id: int, context: Context) -> None:
-    """Handle what the list of the last two days has and the ledger has not. One at a time per mailbox."""
+    """Handle what the list of the last two days has and the ledger has not. One run at a time for a mailbox."""
     exclusively(
         LockKind.COMPARE,
         mailbox_id,
@@ -71,7 +71,7 @@ def _compare(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> boo
 
 
 class _Comparison:
-    """One of them. What it has `found` is counted page by page."""
+    """One comparison. `found` is counted page by page."""
 
     def __init__(self, mailbox: MailboxState, connections: Sequence[Connection], context: Context) -> None:
         self._mailbox = mailbox
@@ -80,7 +80,7 @@ class _Comparison:
         self.found = Compared()
 
     def whole(self, mailbox: Mailbox, first: datetime, last: datetime) -> bool:
-        """Whether it came to its end."""
+        """Compare all that was received in this time. False when it was cut short."""
         self.found = Compared()
         for message_ids in mailbox.listed_between(first, last):
             if self._context.stopping() or not self._page(message_ids):
@@ -88,7 +88,7 @@ class _Comparison:
         return True
 
     def _page(self, message_ids: tuple[str, ...]) -> bool:
-        """Whether the mailbox is still to be looked after."""
+        """Compare one page. False when the mailbox is paused or switched off meanwhile."""
         mailbox_id, context = self._mailbox.id, self._context
         waiting: tuple[str, ...] = ()
         with context.store.begin("comparison.record") as tx:
@@ -106,7 +106,7 @@ class _Comparison:
         for message_id in waiting:
             log.info("message.found", mailbox_id=mailbox_id, message_id=message_id, came_by=CAME_BY)
         if waiting:
-            context.queue.emit(MailFound(mailbox_id), min(ceil(len(waiting) / SLICE), SIDE_BY_SIDE))
+            context.queue.emit(MailFound(mailbox_id), min(ceil(len(waiting) / BATCH_SIZE), SIDE_BY_SIDE))
         return True
 
 

@@ -1,4 +1,4 @@
-"""Catching up with a mailbox: from our cursor to now, every mail into the ledger (W8)."""
+"""Catching up with a mailbox: everything from our cursor to now goes into the ledger (W8)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,11 +10,11 @@ import structlog
 from domain.connections import Connection, MailboxState
 from domain.errors import CursorExpired, GiveUp, LodestoneError, Slowed, TryAgain
 from domain.events import MailboxChanged, MailFound
-from domain.ledger import SLICE
+from domain.ledger import BATCH_SIZE
 from domain.locks import LockKind
 from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
 from domain.quota import Purpose
-from domain.watches import Ended
+from domain.watches import WalkEnd
 from handlers.context import Context, Lease, back_off, exclusively, with_mailbox
 from handlers.mailboxes import watches
 from handlers.ports.providers import Mailbox
@@ -23,18 +23,21 @@ from handlers.ports.store import Transaction
 log = structlog.get_logger()
 
 SIDE_BY_SIDE = 4
-"""Slices of one mailbox worked on at once: more would meet the provider's limit on concurrent requests."""
+"""Batches of one mailbox that are worked on at once. More would meet the provider's limit on concurrent requests."""
 
 LOOK_BACK = timedelta(hours=1)
 LONGEST_LOOK_BACK = timedelta(days=30)
 
 
 class CursorLost(LodestoneError):
-    """Another run has moved the cursor: it does our work."""
+    """Another run has moved the cursor, and does our work."""
 
 
 def catch_up(mailbox_id: int, came_by: str, context: Context) -> None:
-    """Everything since our cursor goes into the ledger; one run at a time (W1)."""
+    """Take everything since our cursor into the ledger. One run at a time for a mailbox (W1).
+
+    `came_by` says what has asked for it: "push", "sweep" or another job.
+    """
     exclusively(
         LockKind.SYNC,
         mailbox_id,
@@ -75,7 +78,7 @@ def _catch_up(mailbox_id: int, came_by: str, context: Context, keep: Callable[[]
 
 
 class _Walk:
-    """One run through a mailbox's history. The cursors are ours alone; nothing else is kept between pages."""
+    """One run through a mailbox's history. Between two pages only the cursors are kept."""
 
     def __init__(
         self,
@@ -118,14 +121,14 @@ class _Walk:
             self._list_again(mailbox)
 
     def _may_be_idle(self) -> bool:
-        """Not at the look that follows a push: there something has happened."""
+        """Only a sweep may find nothing new: after a push something has happened."""
         looked_at = self._mailbox.synced_at
         settle_after = timedelta(seconds=self._context.timing.settle_after)
         swept = self._came_by == "sweep" and looked_at and self._began_at - looked_at >= settle_after
         return bool(swept) and self._cursors.is_settled
 
     def _stay(self) -> None:
-        """Nothing has happened since the last look: history need not be asked."""
+        """Nothing has happened since the last look: the walk ends without reading history."""
         with self._context.store.begin("mailboxes.stay") as tx:
             due_after = self._context.timing.sync_due_after
             self.ended = tx.history.stays(self._mailbox.id, self._cursors.at, self._began_at, due_after)
@@ -133,7 +136,7 @@ class _Walk:
             raise CursorLost
 
     def _read(self, mailbox: Mailbox, page: HistoryPage) -> None:
-        """What it tells that the ledger does not know yet. At the end of a walk the cursor goes back to where its
+        """Record what of a page the ledger does not know yet. At the end of a walk the cursor goes back to where
         history has settled (E108)."""
         settle_after = timedelta(seconds=self._context.timing.settle_after)
 
@@ -149,23 +152,25 @@ class _Walk:
         self._record(mailbox, find, move, last=page.last)
 
     def _list_again(self, mailbox: Mailbox) -> None:
-        """History is gone: list what came since the last success, then go on from before the listing (E84, W8).
+        """The cursor has expired: list what came since the last success, then go on from before the listing (E84, W8).
 
-        Some mailboxes refuse every cursor, the one just got too: they are listed every time, and history is tried again
-        a day later. The cursor of before is kept, in case it is good again then.
+        Some mailboxes refuse every cursor, even a new one. They are listed at every look, and history is tried again a
+        day later. The old cursor is kept, as it may be good again by then.
         """
         cursor_then = mailbox.cursor_now()
         if _takes(mailbox, cursor_then):
             log.warning("history.expired", mailbox_id=self._mailbox.id, since=self._since().isoformat())
-            self._list(mailbox, Cursors.anew(cursor_then, self._began_at))
+            self._list(mailbox, Cursors.start(cursor_then, self._began_at))
         else:
             log.warning("history.refused", mailbox_id=self._mailbox.id)
             self._list(mailbox, replace(self._cursors, refused_at=self._began_at))
 
     def _list(self, mailbox: Mailbox, cursors: Cursors) -> None:
-        """Nobody tells what has left Spam, but what is listed is in neither Spam nor Trash (E36, W9). Lists are late
-        too, and nobody looks back from here: the comparison does, as soon as all has settled (E108). Where history
-        stays refused the next list looks back itself."""
+        """A list does not tell what has left Spam, but what it names is in neither Spam nor Trash (E36, W9).
+
+        Lists are late too. What they miss the comparison finds, which is due as soon as all has settled (E108); where
+        history stays refused, the next list does.
+        """
         self._came_by = "relist"
         for message_ids in mailbox.listed_since(self._since()):
             self._listed(mailbox, message_ids, self._cursors)
@@ -189,7 +194,7 @@ class _Walk:
         *,
         last: bool,
     ) -> None:
-        """Ledger rows and the cursor that covers them, in one transaction (I1)."""
+        """Write ledger rows and the cursor that covers them in one transaction (I1)."""
         mailbox_id, context = self._mailbox.id, self._context
         ended, deaf = None, False
         with context.store.begin("mailboxes.advance") as tx:
@@ -221,14 +226,14 @@ class _Walk:
         for message_id, outcome in found.dropped:
             log.info("message.dropped", mailbox_id=mailbox_id, message_id=message_id, outcome=outcome.value)
         if waiting:
-            copies = min(ceil(len(waiting) / SLICE), max(SIDE_BY_SIDE - self._woken, 1))
+            copies = min(ceil(len(waiting) / BATCH_SIZE), max(SIDE_BY_SIDE - self._woken, 1))
             self._woken += copies
             context.queue.emit(MailFound(mailbox_id), copies)
         if deaf:
             watches.hasten_watch(mailbox_id, context)
 
-    def _end(self, cursors: Cursors, tx: Transaction) -> tuple[Ended, bool]:
-        """What the mailbox's row is to say of this walk, and whether push is to be mended."""
+    def _end(self, cursors: Cursors, tx: Transaction) -> tuple[WalkEnd, bool]:
+        """Returns what the mailbox's row is to say of this walk, and whether its watch is to be restarted."""
         timing, recall, deaf = self._context.timing, None, False
         if self._came_by == "relist" and cursors.refused_at is None:
             tx.history.hasten_comparison(self._mailbox.id, timing.sync_due_after + timing.settle_after)
@@ -237,7 +242,7 @@ class _Walk:
         again = self._pushed or self._mailbox.watch.has_just_told(self._began_at)
         due_after = timing.echo_after if again else timing.sync_due_after
         counts = (self._mailbox.watch.recall, recall) if recall else None
-        return Ended(self._began_at, due_after, counts), deaf
+        return WalkEnd(self._began_at, due_after, counts), deaf
 
 
 def _takes(mailbox: Mailbox, cursor: str) -> bool:

@@ -1,4 +1,4 @@
-"""The push registration of a mailbox: renewed in time, made anew where push fails (E82, E85)."""
+"""The push registration of a mailbox: renewed in time, stopped and started where push fails (E82, E85)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,21 +21,22 @@ from handlers.ports.store import Transaction
 log = structlog.get_logger()
 
 WATCH_RETRY = 600.0
+"""Seconds before a renewal that has failed is tried again."""
 
-TOPIC_RETRY = 3_600.0
-"""Seconds where the provider cannot push to us: that is the operator's to mend, for all mailboxes."""
+NO_PUSH_RETRY = 3_600.0
+"""Seconds where the provider cannot push to us: only the operator can mend that, for all mailboxes."""
 
-ANEW_EVERY = 5.0
-"""Seconds between two watches that are made anew, over all mailboxes: while pushes are not taken in, push seems to
-fail everywhere, and no new watch mends that."""
+RESTART_EVERY = 5.0
+"""Seconds between two restarts, over all mailboxes: while no dispatcher takes pushes in, push seems to fail everywhere,
+and restarts mend nothing."""
 
 ALMOST = 0.9
-"""Of the time between two sweeps: one comes a little early now and then."""
+"""This share of the time between two sweeps must have passed: a sweep comes a little early now and then."""
 
 
 def begin(mailbox: Mailbox, context: Context) -> Watch | Unwatched:
-    """The watch of a mailbox that is being connected. Where the provider cannot push to us it begins without one: the
-    sweep finds its mail (E82)."""
+    """Start the watch of a mailbox that is being connected. Where the provider cannot push to us, the mailbox begins
+    without one, and the sweep finds its mail (E82)."""
     try:
         return mailbox.watch(context.about(mailbox.grant).push_target)
     except NoPush as error:
@@ -43,18 +44,17 @@ def begin(mailbox: Mailbox, context: Context) -> Watch | Unwatched:
 
 
 def started(mailbox_id: int, begun: Watch | Unwatched, tx: Transaction, context: Context) -> None:
-    """It stands from now on, or is tried again."""
+    """Record what `begin` has returned; without a watch, one is tried again later."""
     if isinstance(begun, Watch):
         tx.mailboxes.start_watch(mailbox_id, begun, context.timing.watch_due_after)
     else:
-        tx.mailboxes.start_unwatched(mailbox_id, begun, TOPIC_RETRY)
+        tx.mailboxes.start_unwatched(mailbox_id, begun, NO_PUSH_RETRY)
 
 
 def renew_watch(mailbox_id: int, context: Context) -> None:
-    """A fresh look at the addresses, daily (E14, E99), and where it is time for it a new registration (E85). A
-    failure holds up nothing else.
+    """Read the mailbox's own addresses, daily (E14, E99), and renew the watch when it is time for that (E85).
 
-    One at a time: two calls of `watch` for one mailbox are more than a provider takes (FACTS §1).
+    A failure holds up nothing else. One run at a time: providers refuse two calls of `watch` at once (FACTS §1).
     """
     exclusively(
         LockKind.WATCH, mailbox_id, WatchDue(mailbox_id), context, partial(_renew, mailbox_id, context)
@@ -68,17 +68,17 @@ def _renew(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
         if mailbox is None or not tx.mailboxes.is_watch_due(mailbox_id, context.timing.redrive_after):
             return True
         now = tx.now()
-    anew = mailbox.watch.is_deaf(
+    restart = mailbox.watch.is_deaf(
         context.timing.push_recall, now, timedelta(seconds=context.timing.watch_rest)
     )
     daily = timedelta(seconds=context.timing.watch_due_after)
-    due = anew or mailbox.watch.is_to_be_renewed(context.timing.push_recall, now, daily)
+    due = restart or mailbox.watch.is_to_be_renewed(context.timing.push_recall, now, daily)
 
     stopped = False
 
     def look(session: Mailbox) -> tuple[Watch | NoPush | None, Mapping[str, str]]:
         nonlocal stopped
-        if anew:
+        if restart:
             session.stop_watch()
             stopped = True
         try:
@@ -98,23 +98,27 @@ def _renew(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
             tx.mailboxes.watch_failed(mailbox_id, error.reason, _retry_after(error), stopped=stopped)
         log.warning("watch.failed", mailbox_id=mailbox_id, reason=error.reason)
         return True
-    if answer and not _record(mailbox, *answer, anew, context) and isinstance(answer[0], Watch):
+    if answer and not _record(mailbox, *answer, restart, context) and isinstance(answer[0], Watch):
         with_mailbox(connections, context, lambda session: session.stop_watch(), purpose=Purpose.WATCH)
     return True
 
 
 def _record(
-    mailbox: MailboxState, watch: Watch | NoPush | None, own: Mapping[str, str], anew: bool, context: Context
+    mailbox: MailboxState,
+    watch: Watch | NoPush | None,
+    own: Mapping[str, str],
+    restart: bool,
+    context: Context,
 ) -> bool:
-    """False when nobody wants it any more."""
+    """Write down what the provider has answered. False when all features have been switched off meanwhile."""
     address = next(iter(own))
     with context.store.begin("watch.record") as tx:
         if not tx.connections.switched_on(mailbox.id, locked=True):
             return False
         if isinstance(watch, Watch):
-            tx.mailboxes.start_watch(mailbox.id, watch, context.timing.watch_due_after, anew=anew)
+            tx.mailboxes.start_watch(mailbox.id, watch, context.timing.watch_due_after, restarted=restart)
         elif watch:
-            tx.mailboxes.watch_failed(mailbox.id, watch.reason, TOPIC_RETRY, stopped=anew)
+            tx.mailboxes.watch_failed(mailbox.id, watch.reason, NO_PUSH_RETRY, stopped=restart)
         else:
             tx.mailboxes.keep_watch(mailbox.id, context.timing.watch_due_after)
         tx.mailboxes.keep_own_addresses(mailbox.id, own.keys())
@@ -124,7 +128,7 @@ def _record(
         log.warning("mailbox.renamed", mailbox_id=mailbox.id, taken_over=renamed)
     if isinstance(watch, NoPush):
         log.warning("watch.failed", mailbox_id=mailbox.id, reason=watch.reason)
-    elif anew:
+    elif restart:
         recall = mailbox.watch.recall
         log.warning("watch.restarted", mailbox_id=mailbox.id, pushed=recall.pushed, missed=recall.missed)
     elif watch:
@@ -140,9 +144,10 @@ def _retry_after(error: TryAgain | GiveUp) -> float:
 def judge_push(
     mailbox: MailboxState, mails: int, now: datetime, context: Context
 ) -> tuple[Recall | None, bool]:
-    """Count so many new mails for push or against it; True when it brings so little that it is to be mended.
+    """Count new mails for push or against it. Returns the new recall, None where these say nothing of push, and whether
+    push brings so little that the watch is to be restarted.
 
-    `mailbox` is as it was before they were found.
+    `mailbox` is as it was before the mails were found.
     """
     watch = mailbox.watch
     told = watch.has_told(mailbox.synced_at, now, timedelta(seconds=ALMOST * context.timing.sync_due_after))
@@ -159,8 +164,8 @@ def judge_push(
 
 
 def hasten_watch(mailbox_id: int, context: Context) -> None:
-    """Have the watch made anew, unless another mailbox's is just now: this one's turn comes with its next mail."""
-    if context.queue.acquire(LockKind.ANEW, 0, ANEW_EVERY) is None:
+    """Have the watch restarted now, unless another mailbox's has just been: then with this one's next missed mail."""
+    if context.queue.acquire(LockKind.RESTART, 0, RESTART_EVERY) is None:
         return
     with context.store.begin("watch.hasten") as tx:
         tx.mailboxes.hasten_watch(mailbox_id)

@@ -8,7 +8,7 @@ from domain.comparisons import Compared, Missing
 from domain.connections import MailboxState
 from domain.crm.categories import ByCategory
 from domain.mailboxes import AccountKey, Change, Cursors, Unwatched, Watch
-from domain.watches import Ended
+from domain.watches import WalkEnd
 
 
 class MailboxRepository(Protocol):
@@ -71,9 +71,11 @@ class MailboxRepository(Protocol):
         watch it. A row that is locked is not waited for, as the pushes of other mailboxes would wait too: `pushed_at`
         comes with the next one."""
 
-    def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
-        """A watch is active; it sets the cursor only where there is none (W8). Push recall begins with one made
-        anew."""
+    def start_watch(
+        self, mailbox_id: int, watch: Watch, due_after: float, *, restarted: bool = False
+    ) -> None:
+        """A watch is active. It sets the cursor only where there is none (W8). Push recall is counted from the start
+        where the watch was `restarted`."""
 
     def start_unwatched(self, mailbox_id: int, begun: Unwatched, retry_after: float) -> None:
         """The same where no watch could be had: the sweep looks into it, and a watch is tried again (E82, E85)."""
@@ -144,7 +146,7 @@ class HistoryRepository(Protocol):
         cursors: Cursors,
         *,
         settled: int | None = None,
-        ended: Ended | None = None,
+        ended: WalkEnd | None = None,
         redrive_within: float | None = None,
     ) -> None:
         """All that a page leaves in the mailbox's row, which is written once: where we stand now, what the end of the

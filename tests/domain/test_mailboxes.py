@@ -272,7 +272,7 @@ def at(seconds: float) -> datetime:
 
 def looks(*walks: tuple[float, str], start: str = "100") -> Cursors:
     """Walks that begin at these seconds, take one, and end with these answers."""
-    cursors = Cursors.anew(start, at(-600))
+    cursors = Cursors.start(start, at(-600))
     for seconds, answer in walks:
         cursors = cursors.ended(answer, at(seconds), at(seconds + 1), SETTLE, int)
     return cursors
@@ -315,7 +315,7 @@ def test_no_walk_starts_from_an_answer_younger_than_two_minutes(gaps: list[float
     """And each that one starts from was followed by a walk from before it, begun long enough after it was got."""
     got: dict[str, float] = {"100": -600}
     begun: list[tuple[float, str]] = []
-    cursors, now = Cursors.anew("100", at(-600)), 0.0
+    cursors, now = Cursors.start("100", at(-600)), 0.0
     for number, gap in enumerate(gaps):
         now += gap
         start, answer = cursors.at, str(101 + number)
@@ -401,7 +401,7 @@ def test_what_history_shows_late_is_found_although_it_is_asked_only_then(
     more happens there, and three sweeps later each has been seen and a sweep costs its one look."""
     shown: dict[int, float] = {}
     seen: set[int] = set()
-    cursors, now = Cursors.anew("100", at(-600)), 0.0
+    cursors, now = Cursors.start("100", at(-600)), 0.0
     for kind, gap, lag in [*events, *[("sweep", 540.0, 0.0)] * 3]:
         now += gap
         newest = max(shown, default=100)

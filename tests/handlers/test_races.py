@@ -11,7 +11,7 @@ from domain.connections import Features, Wishes
 from domain.errors import TryAgain
 from domain.label_changes import LabelChange
 from domain.mailboxes import Grant
-from domain.watches import Ended
+from domain.watches import WalkEnd
 from handlers import matching
 from handlers.connections import connecting, disconnecting
 from handlers.mailboxes import watches
@@ -169,7 +169,7 @@ def test_a_long_rest_is_not_cut_short_by_a_short_one_nor_by_a_run_that_ends(hous
         state = tx.mailboxes.get(1)
         assert state is not None
         assert state.cursors is not None
-        tx.history.keep(1, state.cursors, ended=Ended(began, 540))
+        tx.history.keep(1, state.cursors, ended=WalkEnd(began, 540))
         state = tx.mailboxes.get(1)
         assert state is not None
         assert state.resting_until is not None

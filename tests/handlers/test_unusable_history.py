@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from domain.checks import Verdict
-from domain.ledger import SLICE, TRIES, Step
+from domain.ledger import BATCH_SIZE, TRIES, Step
 from handlers import doctor, reports
 from handlers.sorting.sort import sort
 from infra.db.tables.mail import decisions, mailboxes
@@ -91,7 +91,7 @@ def test_mail_that_is_listed_over_and_over_while_it_is_matched_uses_up_no_try(un
         unusable.sent.clear()
         unusable.catch_up_only()
         with unusable.store.begin("tests.claim") as tx:
-            assert tx.ledger.claim(1, Step.MATCH, SLICE, "another", 60), "taken back from who had it"
+            assert tx.ledger.claim(1, Step.MATCH, BATCH_SIZE, "another", 60), "taken back from who had it"
     unusable.let_time_pass()
     unusable.catch_up()
     assert unusable.outcomes() == {message_id: "label.open"}

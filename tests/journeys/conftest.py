@@ -11,7 +11,7 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from sqlalchemy import select, update
 
-from domain.ledger import SLICE
+from domain.ledger import BATCH_SIZE
 from infra.db.sql import upsert
 from infra.db.tables.mail import connections, decisions, mailboxes
 from infra.db.types import db_now
@@ -54,7 +54,7 @@ class Scene:
         """More than one slice, in one push."""
         self.stage.gmail.push(lost=True)
         raw = mail("ann", 0)
-        sent = self.stage.gmail.deliver_many(Mail(UWE, raw) for _ in range(2 * SLICE))
+        sent = self.stage.gmail.deliver_many(Mail(UWE, raw) for _ in range(2 * BATCH_SIZE))
         self.stage.gmail.push(lost=False)
         return {one.id: "ann" for one in sent} | deliver(self.stage, ("ann",))
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, u
 from domain.comparisons import Compared, Missing
 from domain.mailboxes import Change, ChangeKind, Cursors, Touch, touches
 from domain.outcomes import PROVISIONAL
-from domain.watches import Ended
+from domain.watches import WalkEnd
 from infra.db.ledger.claims import redrive
 from infra.db.mailboxes import walk_statements
 from infra.db.sql import insert_new
@@ -52,7 +52,7 @@ class HistoryRepository:
         cursors: Cursors,
         *,
         settled: int | None = None,
-        ended: Ended | None = None,
+        ended: WalkEnd | None = None,
         redrive_within: float | None = None,
     ) -> None:
         values = {

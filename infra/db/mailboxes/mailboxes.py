@@ -108,11 +108,13 @@ class MailboxRepository(TroubleRepository):
         its = {"of_provider": account.provider, "its_key": account.key}
         return self._db.scalar(_pushed(self._db.dialect.name), its) or self._db.scalar(_WATCHED, its)
 
-    def start_watch(self, mailbox_id: int, watch: Watch, due_after: float, *, anew: bool = False) -> None:
+    def start_watch(
+        self, mailbox_id: int, watch: Watch, due_after: float, *, restarted: bool = False
+    ) -> None:
         HistoryRepository(self._db).begin(mailbox_id, watch.cursor)
         self._set(
             mailbox_id,
-            **({"mails_pushed": 0, "mails_missed": 0} if anew else {}),
+            **({"mails_pushed": 0, "mails_missed": 0} if restarted else {}),
             watch_until=watch.expires_at,
             watch_renewed_at=db_now(),
             watch_failed_at=None,

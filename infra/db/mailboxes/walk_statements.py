@@ -28,7 +28,7 @@ _COUNTED = {
     "mails_pushed": case((_AS_BEFORE, bindparam("pushed")), else_=_PUSHED),
     "mails_missed": case((_AS_BEFORE, bindparam("missed")), else_=_MISSED),
 }
-"""What push has brought by now, unless the watch was made anew meanwhile."""
+"""What push has brought by now, unless the watch was restarted meanwhile."""
 
 
 @cache

@@ -114,17 +114,17 @@ def test_what_has_settled_is_forgotten_by_its_number_and_not_at_once(world: Worl
     news(world, *(labelled("a", int(record_id), OPEN) for record_id in judged_))
     with world.store.begin("mailboxes.advance") as tx:
         now = tx.now()
-        tx.history.keep(world.mailbox_id, Cursors.anew("100", now), settled=100)
+        tx.history.keep(world.mailbox_id, Cursors.start("100", now), settled=100)
     assert records(world) == set(judged_), "told within two minutes: it may be needed still"
     with world.store.begin("mailboxes.advance") as tx:
         later = now + timedelta(seconds=121)
-        tx.history.keep(world.mailbox_id, Cursors.anew("100", later))
+        tx.history.keep(world.mailbox_id, Cursors.start("100", later))
     assert records(world) == set(judged_), "nothing has settled since"
     with world.store.begin("mailboxes.advance") as tx:
-        tx.history.keep(world.mailbox_id, Cursors.anew("100", later), settled=100)
+        tx.history.keep(world.mailbox_id, Cursors.start("100", later), settled=100)
     assert records(world) == {"101", "1000", str(2**70)}
     with world.store.begin("mailboxes.advance") as tx:
-        tx.history.keep(world.mailbox_id, Cursors.anew(str(2**70), later), settled=2**70)
+        tx.history.keep(world.mailbox_id, Cursors.start(str(2**70), later), settled=2**70)
     assert records(world) == set()
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from domain.crm.categories import Category, ContactCategory
-from domain.ledger import SLICE, TRIES, Claim, Cost, Planned, State, Step
+from domain.ledger import BATCH_SIZE, TRIES, Claim, Cost, Planned, State, Step
 from domain.mailboxes import Cursors, Found, Touch
 from domain.outcomes import Outcome
 from infra.db.store import Store
@@ -33,7 +33,7 @@ THIRTY = tuple(f"m{number:02}" for number in range(30))
 
 
 def claim(
-    world: World, owner: str = "me", *, step: Step = Step.MATCH, limit: int = SLICE, lease: float = 60
+    world: World, owner: str = "me", *, step: Step = Step.MATCH, limit: int = BATCH_SIZE, lease: float = 60
 ) -> tuple[Claim, ...]:
     with world.store.begin("tests.claim") as tx:
         return tx.ledger.claim(world.mailbox_id, step, limit, owner, lease, (0, world.connection_id))
@@ -126,7 +126,7 @@ def test_the_cursor_and_the_mail_up_to_it_are_kept_together_or_not_at_all(world:
         with world.store.begin("mailboxes.advance") as tx:
             now = tx.history.stand(world.mailbox_id, "100")
             assert now
-            tx.history.keep(world.mailbox_id, Cursors.anew("200", now))
+            tx.history.keep(world.mailbox_id, Cursors.start("200", now))
             tx.messages.record(world.mailbox_id, found("a", "b"), "push", [world.connection_id], LABELS)
             if crash:
                 raise ConnectionError
@@ -200,8 +200,8 @@ def test_a_claim_takes_no_more_than_its_limit_the_oldest_first(world: World) -> 
     arrive(world, *THIRTY)
     first, second, third = claim(world), claim(world, "other"), claim(world, "third")
 
-    assert ids(first) == set(THIRTY[:SLICE])
-    assert ids(second) == set(THIRTY[SLICE:])
+    assert ids(first) == set(THIRTY[:BATCH_SIZE])
+    assert ids(second) == set(THIRTY[BATCH_SIZE:])
     assert third == ()
     assert {one.attempts for one in first} == {1}
 
@@ -213,7 +213,7 @@ def test_the_limit_holds_whatever_the_database_knows_of_its_tables(world: World)
     with world.store.begin("tests.analyze") as tx:
         tx.db.execute(text("ANALYZE"))
     taken = [len(claim(world, f"owner {number}")) for number in range(4)]
-    assert taken == [SLICE] * 4
+    assert taken == [BATCH_SIZE] * 4
 
 
 @pytest.mark.rule("W10")

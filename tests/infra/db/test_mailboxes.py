@@ -10,7 +10,7 @@ from sqlalchemy import select
 from domain.connections import MailboxState
 from domain.crm.categories import Category
 from domain.mailboxes import AccountKey, Cursors, Watch
-from domain.watches import Ended, Recall
+from domain.watches import Recall, WalkEnd
 from infra.db.store import Store, Transaction
 from infra.db.tables.mail import mailboxes
 from tests.worlds import HERE, LABELS, START, World, connection_of, let_pass, make_world
@@ -32,7 +32,7 @@ def move(tx: Transaction, world: World, old: str | None, new: str) -> bool:
     """A page is recorded."""
     now = tx.history.stand(world.mailbox_id, old)
     if now:
-        tx.history.keep(world.mailbox_id, Cursors.anew(new, now))
+        tx.history.keep(world.mailbox_id, Cursors.start(new, now))
     return now is not None
 
 
@@ -53,7 +53,7 @@ def sync(world: World, due_after: float = 540, recall: tuple[Recall, Recall] | N
         mailbox = tx.mailboxes.get(world.mailbox_id)
         assert mailbox
         assert mailbox.cursors
-        tx.history.keep(world.mailbox_id, mailbox.cursors, ended=Ended(began_at, due_after, recall))
+        tx.history.keep(world.mailbox_id, mailbox.cursors, ended=WalkEnd(began_at, due_after, recall))
     return began_at
 
 
@@ -310,6 +310,6 @@ def test_what_push_has_brought_counts_unless_the_watch_was_made_anew_meanwhile(w
     sync(world, recall=(Recall(), Recall(2, 1)))
     assert state(world).watch.recall == Recall(2, 1)
     with world.store.begin("watch.record") as tx:
-        tx.mailboxes.start_watch(world.mailbox_id, Watch("100", START, START), 1, anew=True)
+        tx.mailboxes.start_watch(world.mailbox_id, Watch("100", START, START), 1, restarted=True)
     sync(world, recall=(Recall(2, 1), Recall(3, 1)))
     assert state(world).watch.recall == Recall()
