@@ -107,7 +107,7 @@ def _record(
         behind = _shown_as_before(mailbox_id, messages, tx)
         messages = [message for message in messages if message.message_id not in behind]
         missing = held.intersection(missing)
-        gone = tx.messages.missing(mailbox_id, missing) if missing else frozenset[str]()
+        gone = tx.messages.count_missing(mailbox_id, missing) if missing else frozenset[str]()
         decided = _decide_all(tx, batch.mailbox, connections, messages) if messages else []
         ended = {message.message_id for message in messages} | gone
         claims = [claim for claim in batch.claims if claim.message_id in ended]

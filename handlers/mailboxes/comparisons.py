@@ -92,7 +92,7 @@ class _Comparison:
         mailbox_id, context = self._mailbox.id, self._context
         waiting: tuple[str, ...] = ()
         with context.store.begin("comparison.record") as tx:
-            if not tx.history.goes_on(mailbox_id):
+            if not tx.history.lock_awake(mailbox_id):
                 return False
             missing = tx.history.missing(mailbox_id, message_ids, CAME_BY)
             if missing.new or missing.rescued:

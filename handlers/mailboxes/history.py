@@ -131,7 +131,7 @@ class _Walk:
         """Nothing has happened since the last look: the walk ends without reading history."""
         with self._context.store.begin("mailboxes.stay") as tx:
             due_after = self._context.timing.sync_due_after
-            self.ended = tx.history.stays(self._mailbox.id, self._cursors.at, self._began_at, due_after)
+            self.ended = tx.history.stay(self._mailbox.id, self._cursors.at, self._began_at, due_after)
         if not self.ended:
             raise CursorLost
 
@@ -198,7 +198,7 @@ class _Walk:
         mailbox_id, context = self._mailbox.id, self._context
         ended, deaf = None, False
         with context.store.begin("mailboxes.advance") as tx:
-            now = tx.history.stand(mailbox_id, self._cursors.at)
+            now = tx.history.lock_at(mailbox_id, self._cursors.at)
             if now is None:
                 raise CursorLost
             cursors = move(now)
@@ -210,7 +210,7 @@ class _Walk:
             if last:
                 ended, deaf = self._end(cursors, tx)
             newly = cursors.has_settled_since(self._cursors)
-            tx.history.keep(
+            tx.history.advance(
                 mailbox_id,
                 cursors,
                 settled=mailbox.position(cursors.settled) if newly else None,

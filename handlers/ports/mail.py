@@ -146,13 +146,13 @@ class MessageRepository(Protocol):
         labels: Mapping[Category, str],
     ) -> tuple[str, ...]:
         """Take in what a stretch of history asks; returns the messages that now wait to be matched, which the caller
-        has the re-driver know (`history.keep`, `ledger.redrive_within`).
+        has the re-driver know (`history.advance`, `ledger.redrive_within`).
 
         `labels` are the mailbox's CRM labels, which tell our own changes from the user's (W5). What is named as new
         or dropped and not as reopened is news to the ledger (`history.news`).
         """
 
-    def missing(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def count_missing(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
         """Count one more 404 for each; returns those gone for good: three in at least 60 s (W7)."""
 
     def just_reopened(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:

@@ -135,12 +135,12 @@ class MailboxRepository(Protocol):
 
 
 class HistoryRepository(Protocol):
-    def stand(self, mailbox_id: int, cursor: str | None) -> datetime | None:
-        """Who stands at the cursor may `keep` what comes of it, and nobody else until the commit: returns the
-        database's time. None when another run has moved the cursor meanwhile (W1), or the mailbox has been paused:
+    def lock_at(self, mailbox_id: int, cursor: str | None) -> datetime | None:
+        """Lock the mailbox where its cursor is this one, so that until the commit only the caller may `advance` it.
+        Returns the database's time. None when another run has moved the cursor (W1), or the mailbox has been paused:
         then the walk ends here."""
 
-    def keep(
+    def advance(
         self,
         mailbox_id: int,
         cursors: Cursors,
@@ -149,40 +149,40 @@ class HistoryRepository(Protocol):
         ended: WalkEnd | None = None,
         redrive_within: float | None = None,
     ) -> None:
-        """All that a page leaves in the mailbox's row, which is written once: where we stand now, what the end of the
-        walk says, and when what has come to wait is asked for again.
+        """Write the mailbox's row, once a page: where we stand now, what the end of the walk says, and within how many
+        seconds the mail that has come to wait is asked for again.
 
-        What has settled is told no more: where that has grown, `settled` is the position it has come to, and the
-        changes judged up to there are forgotten, after the page that has told of them once more."""
+        `settled` is the position up to which history has settled, where that has grown: the changes judged up to there
+        are forgotten, as no walk shows them again."""
 
-    def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
-        """A look that found nothing to walk has the same end; False where `stand` is None."""
+    def stay(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
+        """Write the end of a look that found nothing to walk. False where `lock_at` would be None."""
 
-    def goes_on(self, mailbox_id: int) -> bool:
-        """Whether the mailbox is watched and not paused; so it stays until the commit."""
+    def lock_awake(self, mailbox_id: int) -> bool:
+        """Whether the mailbox has a cursor and is not paused. It stays so until the commit."""
 
     def is_compare_due(self, mailbox_id: int, within: float) -> bool:
-        """Whether the list is to be compared within so many seconds: one of several jobs has done it."""
+        """Whether a comparison is due within so many seconds. False when another job has just made it."""
 
     def redrive_comparisons(self, limit: int, again_after: float) -> tuple[int, ...]:
-        """Mailboxes whose list is to be compared now, unless they are paused; each is named again after so many
-        seconds."""
+        """Mailboxes whose comparison is due, paused ones left out. Each is named again after so many seconds."""
 
     def hasten_comparison(self, mailbox_id: int, seconds: float) -> None:
-        """It is due in so many seconds at the latest."""
+        """The comparison is due in so many seconds at the latest."""
 
     def missing(self, mailbox_id: int, message_ids: Collection[str], came_by: str) -> Missing:
-        """What of a list the ledger does not have, or has as lying in Spam or Trash; `came_by` is how what was
-        missing before has come."""
+        """Which mails of a list the ledger does not have, or has as lying in Spam or Trash. `came_by` is the word for
+        mail that an earlier comparison has found, which is counted too."""
 
     def compared(self, mailbox_id: int, found: Compared | None, due_at: datetime) -> None:
-        """What came of it, None where there was nothing to compare yet, and when the next one is due."""
+        """Write what a comparison has found, None where there was nothing to compare yet, and when the next is due."""
 
     def news(
         self, mailbox_id: int, changes: Sequence[Change], crm_labels: frozenset[str]
     ) -> tuple[Change, ...]:
-        """What of a page the ledger does not know yet: history is walked again from the settled cursor (E108).
+        """The changes of a page that the ledger does not know yet: history is walked again from the settled cursor
+        (E108).
 
-        A change of CRM labels or of the folder is known by its position, message, label and direction, so that one
-        which is shown late is judged, and one which is shown again is not. It counts as judged from now on.
+        A change of CRM labels or of the folder is known by its position, message, label and direction. So one that is
+        shown late is judged, and one that is shown again is not. What is returned counts as judged from now on.
         """

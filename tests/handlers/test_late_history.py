@@ -162,7 +162,7 @@ def test_a_sweep_that_finds_nothing_leaves_what_another_has_done_meanwhile(
             update(mailboxes).values({n: db_now() if n == "paused_at" else v for n, v in values.items()})
         )
     with house.store.begin("tests.stay") as tx:
-        assert not tx.history.stays(1, before.cursor, datetime.now(UTC), 540)
+        assert not tx.history.stay(1, before.cursor, datetime.now(UTC), 540)
         after = tx.mailboxes.get(1)
     assert after is not None
     assert after.synced_at == before.synced_at

@@ -169,7 +169,7 @@ def test_a_long_rest_is_not_cut_short_by_a_short_one_nor_by_a_run_that_ends(hous
         state = tx.mailboxes.get(1)
         assert state is not None
         assert state.cursors is not None
-        tx.history.keep(1, state.cursors, ended=WalkEnd(began, 540))
+        tx.history.advance(1, state.cursors, ended=WalkEnd(began, 540))
         state = tx.mailboxes.get(1)
         assert state is not None
         assert state.resting_until is not None
@@ -235,10 +235,10 @@ def test_what_gmail_has_already_is_recorded_although_sorting_was_switched_off_me
 def test_a_relist_in_flight_leaves_no_rows_for_a_mailbox_that_was_switched_off(house: House) -> None:
     house.connect()
     with house.store.begin("tests.late") as tx:
-        assert tx.history.stand(1, "no such cursor") is None
+        assert tx.history.lock_at(1, "no such cursor") is None
     house.connect(magnet=False, sorting=False)
     with house.store.begin("tests.late") as tx:
-        assert tx.history.stand(1, "100") is None
+        assert tx.history.lock_at(1, "100") is None
     with house.store.engine.connect() as db:
         for table in (messages, steps):
             assert db.scalar(select(func.count()).select_from(table)) == 0

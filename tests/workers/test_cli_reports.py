@@ -168,7 +168,7 @@ def test_status_shows_the_mailboxes_and_check_fails_when_mail_waits_too_long(
 def test_status_shows_the_watch_its_last_error_and_push_recall(terminal: Terminal, world: World) -> None:
     with world.store.begin("tests.watch") as tx:
         recall = (Recall(), Recall(pushed=9, missed=3))
-        tx.history.keep(
+        tx.history.advance(
             world.mailbox_id, Cursors.start("100", tx.now()), ended=WalkEnd(tx.now(), 540, recall)
         )
         tx.mailboxes.watch_failed(world.mailbox_id, "domainPolicy", 600)
@@ -203,7 +203,7 @@ def test_status_shows_recall_and_where_history_is_unusable(terminal: Terminal, w
         now = tx.now()
         tx.history.compared(world.mailbox_id, Compared(1_999, 1), now)
         tx.history.compared(other.mailbox_id, Compared(1, 0), now)
-        tx.history.keep(world.mailbox_id, replace(Cursors.start("100", now), refused_at=now))
+        tx.history.advance(world.mailbox_id, replace(Cursors.start("100", now), refused_at=now))
     found = terminal.run("status", "--json").json
     of = {one["mailbox"]: one for one in found["mailboxes"]}
     assert (of[UWE]["recall"], of[UWE]["recall_of"], of[UWE]["found_late"]) == (0.999499, 1_999, 1)

@@ -71,7 +71,7 @@ class MessageRepository:
         self._mark_touched(mailbox_id, found, labels)
         return (*waiting, *retaken)
 
-    def missing(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def count_missing(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
         self._db.execute(
             self._changed(mailbox_id, message_ids).values(
                 missing=messages.c.missing + 1,

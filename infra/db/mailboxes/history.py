@@ -43,10 +43,10 @@ class HistoryRepository:
         }
         self._db.execute(update(mailboxes).where(*new).values(values))
 
-    def stand(self, mailbox_id: int, cursor: str | None) -> datetime | None:
-        return self._db.execute(walk_statements.STANDS, {"this": mailbox_id, "old": cursor}).scalar()
+    def lock_at(self, mailbox_id: int, cursor: str | None) -> datetime | None:
+        return self._db.execute(walk_statements.LOCK_AT, {"this": mailbox_id, "old": cursor}).scalar()
 
-    def keep(
+    def advance(
         self,
         mailbox_id: int,
         cursors: Cursors,
@@ -81,9 +81,9 @@ class HistoryRepository:
         if settled is not None and cursors.settled_at is not None:
             self._forget_judged(mailbox_id, str(settled), cursors.settled_at)
 
-    def stays(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
+    def stay(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
         these = {"this": mailbox_id, "old": cursor} | walk_statements.end(began_at, due_after)
-        return self._db.execute(walk_statements.STAYS, these).rowcount == 1
+        return self._db.execute(walk_statements.STAY, these).rowcount == 1
 
     def forget(self, mailbox_id: int) -> None:
         """The last feature of the mailbox was switched off."""
@@ -116,7 +116,7 @@ class HistoryRepository:
             news.append(change)
         return tuple(news)
 
-    def goes_on(self, mailbox_id: int) -> bool:
+    def lock_awake(self, mailbox_id: int) -> bool:
         this = (
             mailboxes.c.id == mailbox_id,
             mailboxes.c.cursor.is_not(None),

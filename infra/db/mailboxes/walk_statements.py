@@ -13,7 +13,7 @@ from infra.db.tables.mail import AWAKE, mailboxes
 from infra.db.types import NOW, Instant
 
 _ROW = mailboxes.c.id == bindparam("this")
-STANDS = (
+LOCK_AT = (
     select(NOW)
     .where(_ROW, mailboxes.c.cursor.is_not_distinct_from(bindparam("old")), AWAKE)
     .with_for_update()
@@ -21,7 +21,7 @@ STANDS = (
 _REST = mailboxes.c.resting_until
 _ENDED = {"sync_due_at": case((_REST > NOW, _REST), else_=bindparam("due_at", type_=Instant())), **walked()}
 """A rest that another job asked for meanwhile stays: the provider's wish outlives our luck (E87)."""
-STAYS = update(mailboxes).where(_ROW, mailboxes.c.cursor == bindparam("old"), AWAKE).values(_ENDED)
+STAY = update(mailboxes).where(_ROW, mailboxes.c.cursor == bindparam("old"), AWAKE).values(_ENDED)
 _PUSHED, _MISSED = mailboxes.c.mails_pushed, mailboxes.c.mails_missed
 _AS_BEFORE = and_(bindparam("were_pushed") == _PUSHED, bindparam("were_missed") == _MISSED)
 _COUNTED = {

@@ -54,7 +54,7 @@ def test_all_that_is_known_of_the_place_in_history_is_kept(world: World) -> None
     with world.store.begin("mailboxes.advance") as tx:
         now = tx.now()
         whole = Cursors(str(2**70), "90", now, "300", now, now, now)
-        tx.history.keep(world.mailbox_id, whole)
+        tx.history.advance(world.mailbox_id, whole)
     assert cursors(world) == whole
     with world.store.begin("connections.switch_off") as tx:
         tx.mailboxes.forget(world.mailbox_id)
@@ -114,17 +114,17 @@ def test_what_has_settled_is_forgotten_by_its_number_and_not_at_once(world: Worl
     news(world, *(labelled("a", int(record_id), OPEN) for record_id in judged_))
     with world.store.begin("mailboxes.advance") as tx:
         now = tx.now()
-        tx.history.keep(world.mailbox_id, Cursors.start("100", now), settled=100)
+        tx.history.advance(world.mailbox_id, Cursors.start("100", now), settled=100)
     assert records(world) == set(judged_), "told within two minutes: it may be needed still"
     with world.store.begin("mailboxes.advance") as tx:
         later = now + timedelta(seconds=121)
-        tx.history.keep(world.mailbox_id, Cursors.start("100", later))
+        tx.history.advance(world.mailbox_id, Cursors.start("100", later))
     assert records(world) == set(judged_), "nothing has settled since"
     with world.store.begin("mailboxes.advance") as tx:
-        tx.history.keep(world.mailbox_id, Cursors.start("100", later), settled=100)
+        tx.history.advance(world.mailbox_id, Cursors.start("100", later), settled=100)
     assert records(world) == {"101", "1000", str(2**70)}
     with world.store.begin("mailboxes.advance") as tx:
-        tx.history.keep(world.mailbox_id, Cursors.start(str(2**70), later), settled=2**70)
+        tx.history.advance(world.mailbox_id, Cursors.start(str(2**70), later), settled=2**70)
     assert records(world) == set()
 
 
@@ -204,12 +204,12 @@ def test_a_comparison_is_due_once_a_day(world: World) -> None:
 @pytest.mark.rule("E108", "D3-1", "D12")
 def test_a_comparison_stops_for_a_mailbox_that_is_paused_or_off(world: World) -> None:
     with world.store.begin("tests.goes_on") as tx:
-        assert tx.history.goes_on(world.mailbox_id)
+        assert tx.history.lock_awake(world.mailbox_id)
         tx.mailboxes.pause_by_operator(None, 0, 10)
-        assert not tx.history.goes_on(world.mailbox_id)
+        assert not tx.history.lock_awake(world.mailbox_id)
         tx.mailboxes.resume_by_operator(None, 0, 10)
         tx.mailboxes.forget(world.mailbox_id)
-        assert not tx.history.goes_on(world.mailbox_id)
+        assert not tx.history.lock_awake(world.mailbox_id)
 
 
 @pytest.mark.rule("E108")

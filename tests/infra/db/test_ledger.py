@@ -76,7 +76,7 @@ def record(world: World, what: Found) -> tuple[str, ...]:
 
 def missing(world: World, *message_ids: str) -> frozenset[str]:
     with world.store.begin("tests.missing") as tx:
-        return tx.messages.missing(world.mailbox_id, message_ids)
+        return tx.messages.count_missing(world.mailbox_id, message_ids)
 
 
 def redriven(store: Store) -> set[tuple[int, Step]]:
@@ -124,9 +124,9 @@ def at_the_same_time(times: int, do: Callable[[int], object]) -> None:
 def test_the_cursor_and_the_mail_up_to_it_are_kept_together_or_not_at_all(world: World) -> None:
     def walk(*, crash: bool) -> None:
         with world.store.begin("mailboxes.advance") as tx:
-            now = tx.history.stand(world.mailbox_id, "100")
+            now = tx.history.lock_at(world.mailbox_id, "100")
             assert now
-            tx.history.keep(world.mailbox_id, Cursors.start("200", now))
+            tx.history.advance(world.mailbox_id, Cursors.start("200", now))
             tx.messages.record(world.mailbox_id, found("a", "b"), "push", [world.connection_id], LABELS)
             if crash:
                 raise ConnectionError

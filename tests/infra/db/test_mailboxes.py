@@ -30,9 +30,9 @@ def advance(world: World, old: str | None, new: str) -> bool:
 
 def move(tx: Transaction, world: World, old: str | None, new: str) -> bool:
     """A page is recorded."""
-    now = tx.history.stand(world.mailbox_id, old)
+    now = tx.history.lock_at(world.mailbox_id, old)
     if now:
-        tx.history.keep(world.mailbox_id, Cursors.start(new, now))
+        tx.history.advance(world.mailbox_id, Cursors.start(new, now))
     return now is not None
 
 
@@ -53,7 +53,7 @@ def sync(world: World, due_after: float = 540, recall: tuple[Recall, Recall] | N
         mailbox = tx.mailboxes.get(world.mailbox_id)
         assert mailbox
         assert mailbox.cursors
-        tx.history.keep(world.mailbox_id, mailbox.cursors, ended=WalkEnd(began_at, due_after, recall))
+        tx.history.advance(world.mailbox_id, mailbox.cursors, ended=WalkEnd(began_at, due_after, recall))
     return began_at
 
 
