@@ -12,64 +12,68 @@ from domain.watches import WalkEnd
 
 
 class MailboxRepository(Protocol):
-    def get(self, mailbox_id: int) -> MailboxState | None: ...
+    """Whose mailboxes we know, and when each is next due. Seconds are counted from the database's time."""
+
+    def get(self, mailbox_id: int) -> MailboxState | None:
+        """The mailbox as it is now; None when it has been deleted."""
+
     def own_addresses(self, mailbox_id: int) -> frozenset[str]:
-        """Primary address and aliases, registered ones too (E14)."""
+        """The primary address and all aliases, registered ones too (E14)."""
 
     def own_and_registered(self, mailbox_id: int) -> tuple[frozenset[str], frozenset[str]]:
         """The own addresses, and those of them that the provider does not list (E14)."""
 
     def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
-        """What was an own address stays one: a renamed primary becomes an alias (E99). What was registered and
-        the provider lists by now needs no registering any more."""
+        """Add what the provider lists. An own address stays one: a renamed primary becomes an alias (E99). A registered
+        alias that the provider lists by now is no more a registered one."""
 
     def keep_own_name(self, mailbox_id: int, name: str) -> None:
-        """What its owner shows beside the primary address, "" for nothing."""
+        """Keep the name that its owner shows beside the primary address, "" for none."""
 
     def rest(
         self, mailbox_id: int, reason: str, seconds: float, *, unready: bool = False, counted: bool = True
     ) -> None:
-        """The provider limits or refuses this mailbox: leave it alone for a while (E87, I4), the longer one of two.
-        `unready`: nobody is let in, and several who find that out at once count as one. Not `counted`: we
-        hold back by ourselves."""
+        """Leave the mailbox alone for so many seconds, as the provider limits or refuses it (E87, I4). Of two rests the
+        longer one counts. `unready`: no grant lets us in; jobs that find that out at the same time count as one. Not
+        `counted`: we hold back by ourselves, and the next rest grows no longer."""
 
     def succeeded(self, mailbox_id: int) -> None:
-        """The provider has answered for mail: the next rest is short again."""
+        """The provider has answered for a message: the next rest is short again."""
 
     def labels_conflict(self, mailbox_id: int, waits: Sequence[timedelta]) -> timedelta | None:
-        """The provider says once more that a label is there and does not show it: nothing is sorted for the first of
-        these waits, next time for the second. None after the last: one that comes then is a new one."""
+        """Count that the provider says a label exists and does not show it. Returns for how long nothing is sorted: the
+        first of `waits`, next time the second; None after the last, and then counting begins again."""
 
     def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
-        """The ids of the three CRM labels (E54)."""
+        """Keep the ids and the names of the three CRM labels (E54)."""
 
     def reserve(self, account: AccountKey) -> None:
-        """One at a time may connect this mailbox, until the commit (E76).
+        """Let nobody else connect this mailbox until the commit (E76).
 
-        No row's lock: those are taken from the connection to the mailbox, and here it would be the other way.
+        This locks no row: rows are locked from the connection to the mailbox, and here it would be the other way round.
         """
 
     def lock(self, mailbox_ids: Collection[int]) -> None:
-        """Who changes several in one transaction takes them in order, as all do."""
+        """Lock several mailboxes in the order of their ids, before more than one is changed in a transaction."""
 
     def rename(self, mailbox_id: int, address: str) -> bool:
-        """The account's administrator has given it another primary address; the former one stays its own (E99). Where
-        the provider knew it by the former one, it knows it by the new one.
+        """Follow a rename by the account's administrator: the former address stays an own one (E99). Where the
+        provider's key was the former address, it is the new one now.
 
-        False when the address is another mailbox's with us.
+        False, and nothing is changed, when we know another mailbox of this address.
         """
 
     def add(self, account: AccountKey, address: str, paused_at: datetime | None = None) -> int:
-        """The mailbox of this account, made when there is none, and then with this address, paused
-        if one of before was."""
+        """Returns the mailbox of this account. Where there is none it is made, with this address, and paused if
+        `paused_at` is given."""
 
     def id_of(self, account: AccountKey) -> int | None:
         """The mailbox of this account, None while it is not known."""
 
     def pushed(self, account: AccountKey) -> int | None:
-        """The provider has just pushed for this account; returns its id, None when we do not
-        watch it. A row that is locked is not waited for, as the pushes of other mailboxes would wait too: `pushed_at`
-        comes with the next one."""
+        """Note that the provider has just pushed for this account. Returns the mailbox's id; None when it has no cursor
+        or we do not know it. A locked row is not waited for, as the pushes of other mailboxes would wait too: then
+        `pushed_at` comes with the next push."""
 
     def start_watch(
         self, mailbox_id: int, watch: Watch, due_after: float, *, restarted: bool = False
@@ -78,36 +82,37 @@ class MailboxRepository(Protocol):
         where the watch was `restarted`."""
 
     def start_unwatched(self, mailbox_id: int, begun: Unwatched, retry_after: float) -> None:
-        """The same where no watch could be had: the sweep looks into it, and a watch is tried again (E82, E85)."""
+        """Begin without a watch: the sweep looks into the mailbox, and a watch is tried again (E82, E85)."""
 
     def keep_watch(self, mailbox_id: int, due_after: float) -> None:
-        """The watch of before does for another while."""
+        """The watch needs no renewal yet; the next daily look is due in so many seconds."""
 
     def watch_failed(
         self, mailbox_id: int, reason: str, retry_after: float, *, stopped: bool = False
     ) -> None:
-        """The sweep carries on, and renewal is tried again (E85). None stands where the one of before was `stopped`."""
+        """A renewal has failed: the sweep carries on, and it is tried again in so many seconds (E85). `stopped`: the
+        watch of before has been ended, so that none is active."""
 
     def hasten_watch(self, mailbox_id: int) -> None:
-        """The watch is to be renewed now."""
+        """The watch is due to be renewed now."""
 
     def ids(self, address: str | None = None) -> tuple[int, ...]:
-        """The mailbox of this address, or all of them."""
+        """Mailboxes with this address, or all; in order."""
 
     def paused_at(self, mailbox_id: int) -> datetime | None:
-        """Since when an operator has paused it, None when it is not paused."""
+        """When an operator has paused it; None when it is not paused."""
 
     def forget(self, mailbox_id: int) -> None:
-        """The last feature of the mailbox was switched off: nothing is due, the cursor is deleted (W8)."""
+        """The last feature of the mailbox was switched off: nothing is due any more, and the cursor is deleted (W8)."""
 
     def stop_scheduling(self, mailbox_id: int) -> None:
-        """Nobody is signed in: nothing is due until that changes (E86).
+        """No user is signed in: nothing is due until one is (E86).
 
-        It may just have changed: the row is locked before the look, so that what is due by then stays due.
+        One may just have signed in: the row is locked before that is looked at, and then nothing is changed.
         """
 
     def schedule(self, mailbox_id: int) -> None:
-        """Somebody has signed in again: catch up now (D12)."""
+        """A user has signed in again: catching up is due now (D12)."""
 
     def pause_by_operator(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
         """Pause the mailbox of this address, or where it is None up to `limit` mailboxes with ids above `after`.
@@ -122,19 +127,22 @@ class MailboxRepository(Protocol):
         """
 
     def delete(self, mailbox_id: int) -> None:
-        """Nobody uses the mailbox any more."""
+        """Delete the mailbox, which no connection uses any more, and all that is kept of it."""
 
     def redrive_syncs(self, limit: int, again_after: float) -> tuple[int, ...]:
-        """Mailboxes to catch up now, the longest due first; each is named again after so many seconds at most."""
+        """Mailboxes that are due to be caught up with, the longest due first. Each is named again after so many seconds
+        at most."""
 
     def is_watch_due(self, mailbox_id: int, within: float) -> bool:
-        """Whether the watch is to be renewed within so many seconds: one of several jobs has done it."""
+        """Whether the watch is due within so many seconds. False when another job has just renewed it."""
 
     def redrive_watches(self, limit: int, again_after: float) -> tuple[int, ...]:
-        """Mailboxes whose watch is to be renewed now (E85)."""
+        """Mailboxes whose daily look at the watch is due (E85). Each is named again after so many seconds at most."""
 
 
 class HistoryRepository(Protocol):
+    """Where we stand in each mailbox's history, and what of it has been judged."""
+
     def lock_at(self, mailbox_id: int, cursor: str | None) -> datetime | None:
         """Lock the mailbox where its cursor is this one, so that until the commit only the caller may `advance` it.
         Returns the database's time. None when another run has moved the cursor (W1), or the mailbox has been paused:
