@@ -96,6 +96,8 @@ def _of_all(plan: Plan, applied: Collection[AppliedSorting]) -> tuple[AppliedSor
 
 def _with_troubles(mails: tuple[AppliedSorting, ...], replaced: Replaced) -> tuple[AppliedSorting, ...]:
     """A contact's new mail is tried again as long as there is trouble with his earlier mail (E47)."""
+    if not replaced.troubles:
+        return mails
     return tuple(
         replace(one, trouble=one.trouble or replaced.troubles.get(one.planned.contact)) for one in mails
     )

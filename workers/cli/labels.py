@@ -1,4 +1,4 @@
-"""Labels in Gmail: taking back what sorting did."""
+"""The CRM labels: taking back what sorting did."""
 
 import sys
 import time
@@ -11,6 +11,7 @@ import typer
 from domain.connections import MailboxState
 from domain.errors import GiveUp, Refused, TryAgain
 from domain.label_changes import LeftBecause
+from domain.providers import Provider
 from domain.undoing import Undone
 from handlers.operations import NO_MAILBOX
 from handlers.sorting.undo import Busy, Undoing, sorted_mailboxes
@@ -25,15 +26,14 @@ WORDS = {
     LeftBecause.OTHER_LABEL: "another CRM label is on it",
     LeftBecause.IN_INBOX: "it is back in the Inbox",
     LeftBecause.SPAM_OR_TRASH: "it is in Spam or Trash",
-    LeftBecause.GONE: "Gmail has it no more",
 }
-"""Why a mail is left as it is."""
+"""Why a mail is left as it is, where it is there still."""
 
 NAMED = 3
 """Ids named in words; JSON has all."""
 
 AWAY_IN_A_ROW = 3
-"""Mailboxes without any answer, one after the other: Gmail is away, and the rest is not tried."""
+"""Mailboxes without any answer, one after the other: the provider is away, and the rest is not tried."""
 
 
 def undo(
@@ -52,9 +52,9 @@ def undo(
     """Take our labels off again and put mails back into the Inbox, where sorting took them out of it.
 
     What the user has changed since stays as he has it; what is undone is never sorted again. When wrong deals
-    are the cause, `lodestone pause` first, or new mail goes on being sorted by them. When Gmail cannot be reached
-    or limits a mailbox, the rest of it is left for when the command is given again. Ends with 1 when not all was
-    done.
+    are the cause, `lodestone pause` first, or new mail goes on being sorted by them. When the provider cannot
+    be reached or limits a mailbox, the rest of it is left for when the command is given again. Ends with 1 when not
+    all was done.
 
     Example: `lodestone labels undo --since 2h --mailbox uwe@firm.example --dry-run`
     """
@@ -75,36 +75,39 @@ def undo(
     if not (yes or dry_run or not total):
         _ask(total, sum(number > 0 for _, number in found), as_json=as_json)
 
-    def one(box: MailboxState, told: Callable[[int], None]) -> Undone:
-        return Undoing(box, start, app.context, dry_run, time.sleep, told).undo()
+    def one(box: MailboxState, told: Callable[[int], None]) -> Undone | None:
+        try:
+            return Undoing(box, start, app.context, dry_run, time.sleep, told).undo()
+        except Busy:
+            return None
+        except RedisError:
+            fail("Redis cannot be reached: check LODESTONE_REDIS_URL", code=1)
 
-    results: list[tuple[str, Undone | None]] = []
+    results: list[tuple[MailboxState, Undone | None]] = []
     with bar() as progress:
         task = progress.add_task("mails", total=total)
         for box, _ in found:
-            try:
-                results.append((box.address, one(box, partial(progress.advance, task))))
-            except Busy:
-                results.append((box.address, None))
-            except RedisError:
-                fail("Redis cannot be reached: check LODESTONE_REDIS_URL", code=1)
-            if _away(results[-AWAY_IN_A_ROW:]):
+            results.append((box, one(box, partial(progress.advance, task))))
+            if _away([done for _, done in results[-AWAY_IN_A_ROW:]]):
                 break
     not_begun = [box.address for box, _ in found[len(results) :]]
     if as_json:
-        mailboxes = [_as_json(*result) for result in results]
+        mailboxes = [_as_json(box.address, done) for box, done in results]
         show_json({"dry_run": dry_run, "mailboxes": mailboxes, "mailboxes_not_begun": not_begun})
     else:
-        _show(results, len(not_begun), dry_run=dry_run)
+        about = {name: provider.about for name, provider in app.context.providers.items()}
+        shown = [(box.address, done, about[box.account.provider]) for box, done in results]
+        _show(shown, dry_run=dry_run)
+        _show_sums(shown, len(not_begun), dry_run=dry_run)
     if not_begun or any(done is None or done.failed or done.ended for _, done in results):
         raise typer.Exit(1)
 
 
-def _away(last: Sequence[tuple[str, Undone | None]]) -> bool:
+def _away(last: Sequence[Undone | None]) -> bool:
     """Whether none of so many mailboxes got an answer."""
     return len(last) == AWAY_IN_A_ROW and all(
         done is not None and isinstance(done.stopped, TryAgain) and not (done.restored or done.left)
-        for _, done in last
+        for done in last
     )
 
 
@@ -130,26 +133,40 @@ def _as_json(address: str, done: Undone | None) -> dict[str, Any]:
     }
 
 
-def _show(results: Sequence[tuple[str, Undone | None]], not_begun: int, *, dry_run: bool) -> None:
-    verb = "would be restored" if dry_run else "restored"
-    for address, done in results:
+def _show(results: Sequence[tuple[str, Undone | None, Provider]], *, dry_run: bool) -> None:
+    for address, done, provider in results:
         if done is None:
             say(f"{address}: nothing done, it is being sorted all the time: pause it, then try again")
             continue
-        parts = [f"{done.restored} {verb}"]
+        parts = [f"{done.restored} {_verb(dry_run)}"]
         parts += [
-            f"{_named(ids)} left: {WORDS[reason]}"
+            f"{_named(ids)} left: {_because(reason, provider)}"
             for reason, ids in sorted(done.left.items(), key=lambda item: -len(item[1]))
         ]
         parts += [f"{_named(done.by_hand)} left: the user has changed it since"] if done.by_hand else []
         parts += [f"{done.failed} failed: see `messages.not_restored`, then try again"] if done.failed else []
-        parts += [_stopped(done.stopped)] if done.stopped else []
+        parts += [_stopped(done.stopped, provider)] if done.stopped else []
         parts += ["the user has to sign in again, then try again"] if done.needs_sign_in else []
         say(f"{address}: {'; '.join(parts)}")
+
+
+def _show_sums(
+    results: Sequence[tuple[str, Undone | None, Provider]], not_begun: int, *, dry_run: bool
+) -> None:
+    """The mailbox before those not begun was the last that got no answer."""
     if not_begun:
-        say(f"{not_begun} more {_mailboxes(not_begun)} not begun: Gmail seems to be away, try again later")
-    restored = sum(done.restored for _, done in results if done)
-    say(f"{len(results)} {_mailboxes(len(results))}, mails {verb}: {restored}")
+        away = results[-1][2].title
+        say(f"{not_begun} more {_mailboxes(not_begun)} not begun: {away} seems to be away, try again later")
+    restored = sum(done.restored for _, done, _ in results if done)
+    say(f"{len(results)} {_mailboxes(len(results))}, mails {_verb(dry_run)}: {restored}")
+
+
+def _verb(dry_run: bool) -> str:
+    return "would be restored" if dry_run else "restored"
+
+
+def _because(reason: LeftBecause, provider: Provider) -> str:
+    return WORDS.get(reason) or f"{provider.title} has it no more"
 
 
 def _named(ids: Sequence[str]) -> str:
@@ -158,11 +175,17 @@ def _named(ids: Sequence[str]) -> str:
     return f"{len(ids)} ({', '.join(ids[:NAMED])}{f' and {more} more' if more > 0 else ''})"
 
 
-def _stopped(error: TryAgain | GiveUp) -> str:
+def _stopped(error: TryAgain | GiveUp, provider: Provider) -> str:
     """Why the walk through a mailbox has ended early, and how to go on."""
     if isinstance(error, TryAgain):
-        return f"stopped, Gmail cannot be reached or limits us ({error.reason}): give the command again later"
-    return f"stopped, Gmail refuses ({error.reason}): see Google's admin console, then give the command again"
+        return (
+            f"stopped, {provider.title} cannot be reached or limits us ({error.reason}): "
+            "give the command again later"
+        )
+    return (
+        f"stopped, {provider.title} refuses ({error.reason}): see {provider.company}'s admin console, "
+        "then give the command again"
+    )
 
 
 def _mailboxes(number: int) -> str:
