@@ -1,4 +1,5 @@
-"""What an event says: CloudEvents 1.0, bounded by table D2 to three details of a mail, and a line for people."""
+"""The events that channels send: CloudEvents 1.0, with the three details of a mail that D2 allows, and a line for
+people."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,12 +19,12 @@ TYPES = {
 }
 
 _SENTENCES = {
-    NoticeKind.SIGN_IN_NEEDED: "Google no longer lets the CRM into the mailbox of {user}: please sign in again",
-    NoticeKind.SORTING_FAILED: "Mail of {user} is no longer sorted: Gmail makes no more labels in this mailbox",
+    NoticeKind.SIGN_IN_NEEDED: "The mailbox of {user} no longer lets the CRM in: please sign in again",
+    NoticeKind.SORTING_FAILED: "Mail of {user} is no longer sorted: no more labels can be made in this mailbox",
     NoticeKind.ACCESS_REFUSED: "The CRM is not let into the mailbox of {user}: its administrator can change that",
 }
 _MEANINGFUL = str.maketrans("", "", "<>@*_`|[]")
-"""Signs that chat services read as mentions, links or style; names come from web forms."""
+"""Characters that chat services read as mentions, links or style. Names come from web forms."""
 
 
 def event(parcel: Parcel) -> Mapping[str, Any]:
@@ -54,8 +55,11 @@ def event(parcel: Parcel) -> Mapping[str, Any]:
 def envelope(
     event_id: str, kind: str, location: str, at: datetime, data: Mapping[str, Any], **subject: str | None
 ) -> Mapping[str, Any]:
-    """The attributes that every event has; `location` is ours, which CloudEvents calls an extension. It is there too
-    where there is only one, so that a receiver's code need not change with the second (T1)."""
+    """An event with the attributes that all have.
+
+    `location` is an extension attribute of ours. It is there also while there is only one location, so that a
+    receiver need not change for the second (T1).
+    """
     return {
         "specversion": "1.0",
         "id": event_id,

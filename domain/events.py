@@ -1,6 +1,6 @@
-"""What has happened to a mailbox's mail, as one room of the pipeline tells the next (workers/jobs.py).
+"""What has happened, as one job of the pipeline tells the next (workers/jobs.py).
 
-Fields are ids, because the queue carries them; a job of the release before has the same.
+Fields are ids: the queue carries them, and jobs that the release before has queued have the same.
 """
 
 from dataclasses import dataclass
@@ -32,34 +32,34 @@ Event = OfMailbox | OfChannel | OfConnection
 
 @dataclass(frozen=True, slots=True)
 class MailboxChanged(OfMailbox):
-    """Gmail has something new for this mailbox, by push or by the sweep's clock."""
+    """The mailbox may have changed: it was pushed, or the sweep says that it is due."""
 
     came_by: str = "push"
 
 
 @dataclass(frozen=True, slots=True)
 class MailFound(OfMailbox):
-    """The ledger has new rows of this mailbox that nobody has matched yet."""
+    """The ledger has mail of this mailbox that is to be matched."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailMatched(OfMailbox):
-    """Mail of this mailbox belongs to somebody in the CRM and waits to be announced."""
+    """Mail of this mailbox has matched a contact and is to be announced."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailAnnounced(OfMailbox):
-    """Mail of this mailbox is announced, or was never due to be, and may now be sorted (I5)."""
+    """Mail of this mailbox is announced, or need not be, and may be sorted (I5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchDue(OfMailbox):
-    """The aliases of this mailbox are to be read again, and its push registration looked after (E85, E14)."""
+    """This mailbox's own addresses are to be read again, and its push registration checked (E85, E14)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonDue(OfMailbox):
-    """This mailbox's own list is to be compared with the ledger (E108)."""
+    """This mailbox's list of mail is to be compared with the ledger (E108)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ class OutboxDue(OfMailbox):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryDue(OfChannel):
-    """Notifications wait to leave the list by this channel."""
+    """Notifications wait to be sent by this channel."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionEnded(OfConnection):
-    """The connection is switched off here, and not yet at Google (D12)."""
+    """The connection is switched off, and is to be ended at the provider (D12)."""

@@ -23,10 +23,10 @@ from domain.message_records import (
 from domain.outcomes import Outcome
 
 _CAME_BY = {
-    "push": "Gmail's history, after a push",
-    "sweep": "Gmail's history, by the sweep",
+    "push": "the mailbox's history, after a push",
+    "sweep": "the mailbox's history, by the sweep",
     "compare": "the daily comparison with the mailbox's list: history never showed it (E108)",
-    "relist": "a new listing, because Gmail's history had expired (E84)",
+    "relist": "a new listing, because the mailbox's history had expired (E84)",
 }
 
 _MATCHED_BY = {
@@ -74,7 +74,7 @@ def arrival(trail: MessageRecord) -> str:
 
 
 def match(one: ConnectionDecision) -> str | None:
-    """Which address matched how, and against whom."""
+    """Which address matched which record, and how."""
     if one.person is None or one.matched_by is None:
         return None
     via = ", via a list (E100)," if one.via_list else ""
@@ -82,7 +82,7 @@ def match(one: ConnectionDecision) -> str | None:
 
 
 def announcement(one: ConnectionDecision, taken: StepRecord | None) -> str | None:
-    """What MailMagnet did, None when it never got so far."""
+    """What MailMagnet did; None when the step was never planned."""
     if taken is None:
         return None
     if taken.outcome is Outcome.MAGNET_NOTIFIED:
@@ -92,7 +92,7 @@ def announcement(one: ConnectionDecision, taken: StepRecord | None) -> str | Non
 
 
 def changes(change: LabelChange | None, names: dict[str, str]) -> str:
-    """What was done to the mail in Gmail."""
+    """What was done to the mail in the mailbox."""
     if change is None:
         return "nothing"
     parts = [f"added {names.get(label, label)}" for label in sorted(change.add)]
@@ -115,7 +115,7 @@ def summary(trail: MessageRecord, one: ConnectionDecision, today: date) -> str:
 
 
 def not_under_customers(trail: MessageRecord, one: ConnectionDecision) -> str | None:
-    """Why the user does not find it under Customers (Z40), where the outcome shows it."""
+    """Why the mail is not under the label for customers (Z40); None when the outcome does not tell."""
     outcome = one.outcome
     if outcome in _LABELLED and one.category:
         outcome = outcome_of(one.category)
@@ -133,14 +133,14 @@ def not_under_customers(trail: MessageRecord, one: ConnectionDecision) -> str | 
 
 
 def by_hand(trail: MessageRecord) -> str:
-    """Why sorting leaves it alone from now on: the user's hand wins, and what was undone counts as his (I6)."""
+    """Why sorting leaves the mail alone: the user has changed it, or sorting was undone, which counts the same (I6)."""
     if any(one.undone_at for one in trail.decided):
         return "as by hand: what sorting had done to it was undone"
     return "by hand: the user has changed its CRM label, or put it into Spam or Trash"
 
 
 def differs(one: ConnectionDecision, seen: SeenNow) -> str | None:
-    """What a second look shows that the first did not, None when they agree or there was none."""
+    """How a decision made now differs from the one that was made; None when they agree or it was not read again."""
     if seen.problem is not None or seen.outcome is one.outcome:
         return None
     now = seen.outcome.value if seen.outcome else "matched"
@@ -151,12 +151,12 @@ def differs(one: ConnectionDecision, seen: SeenNow) -> str | None:
 
 
 def second_look(seen: SeenNow) -> str:
-    """What Gmail shows of the mail now."""
+    """What the mailbox shows of the mail now."""
     if seen.problem is not None:
         return f"not read again: {seen.problem}; this is all the ledger has"
     message = seen.message
     if message is None:
-        return "Gmail no longer has it"
+        return "the mailbox no longer has it"
     if message.author is None:
         why = "a list's From that names no author (E100)" if message.rewritten else "E105"
         return f"{seen.direction}, its author cannot be read with certainty ({why})"
@@ -179,7 +179,7 @@ def _named(person: Person) -> str:
 
 
 def _labelled(first: Category, one: ConnectionDecision, names: ByCategory, today: date) -> str:
-    """With what has become of the label since: replaced by that of a later mail (E47), or taken off again."""
+    """The label and its reason, and whether it was replaced for a later mail (E47) or undone since."""
     found = one.category or first
     how = f"labelled {names[first]}"
     if one.changed is None:
@@ -216,7 +216,7 @@ def _unlabelled(trail: MessageRecord, one: ConnectionDecision) -> str:
 
 
 def _none_because(trail: MessageRecord, one: ConnectionDecision) -> str:
-    """A step that ended untried was decided by the match: a lead, or a class that is never sorted (Part J)."""
+    """Sorting that ended without a try was decided by the match: a lead, or a class that is not sorted (Part J)."""
     taken = trail.taken(Step.SORT, one.connection_id)
     if one.person is not None and one.person.kind is ContactKind.LEAD:
         return "the sender is only a lead"
@@ -226,12 +226,12 @@ def _none_because(trail: MessageRecord, one: ConnectionDecision) -> str:
 
 
 def _is_open(one: ConnectionDecision) -> bool:
-    """It has no outcome yet, or has failed and may have another one."""
+    """Whether it has no outcome yet, or one that a retry may change."""
     return one.outcome is None or one.outcome in FAILED.values()
 
 
 def _open_end(trail: MessageRecord, one: ConnectionDecision) -> str:
-    """Where a mail is that has no outcome yet, or never will have one."""
+    """What a mail without a final outcome waits for, or why it has none."""
     steps = [trail.taken(step, one.connection_id) for step in Step]
     found = _first(steps, State.SET_ASIDE) or _first(steps, State.WAITING) or _first(steps, State.BLOCKED)
     if found is not None:
@@ -243,10 +243,10 @@ def _open_end(trail: MessageRecord, one: ConnectionDecision) -> str:
 
 def _stopped(one: ConnectionDecision) -> str:
     if one.sorting_trouble is None:
-        return "Gmail made no more labels then; it does by now, and `lodestone retry` sorts the mail"
+        return "no more labels could be made then; they can by now, and `lodestone retry` sorts the mail"
     if one.sorting_trouble == LABEL_CONFLICT:
-        return f"Gmail says that a label is there and shows none ({LABEL_CONFLICT}); sorting is stopped"
-    return f"Gmail makes no more labels ({one.sorting_trouble}); sorting is stopped until some are deleted"
+        return f"a label is said to be there and is not shown ({LABEL_CONFLICT}); sorting is stopped"
+    return f"no more labels can be made ({one.sorting_trouble}); sorting is stopped until some are deleted"
 
 
 def _first(steps: Sequence[StepRecord | None], state: State) -> StepRecord | None:
@@ -254,7 +254,7 @@ def _first(steps: Sequence[StepRecord | None], state: State) -> StepRecord | Non
 
 
 def unfinished(taken: StepRecord) -> str:
-    """What a mail hangs on."""
+    """The step that a mail waits for."""
     todo = _TO_DO[taken.step]
     if taken.state is State.SET_ASIDE:
         return f"set aside: it could not be {todo} in {min(taken.tries, TRIES)} tries (E88)"

@@ -43,10 +43,13 @@ _IN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class MailboxReport:
-    """One mailbox as it stands. `signed_in`: an active connection with MailMagnet on; `needs_sign_in`: one
-    whose grant has ended, `not_permitted`: one whose user may not have it now (D12). `sorting_trouble`: Google's
-    reason word while sorting is stopped (E67), `access_trouble`: why a service account is not let in.
-    `history_refused_at`: since when Gmail takes no history id (E84). `waiting` and `set_aside` count mails."""
+    """One mailbox as it stands.
+
+    `signed_in`: it has an active connection with a feature on; `needs_sign_in`: one whose grant has ended;
+    `not_permitted`: one whose user has lost the permission (D12). `sorting_trouble`: the provider's word for why
+    sorting is stopped (E67); `access_trouble`: why a service account is not let in. `history_refused_at`: since when
+    the provider takes no cursor (E84). `waiting` and `set_aside` count mails.
+    """
 
     address: str
     signed_in: bool
@@ -69,7 +72,7 @@ class MailboxReport:
     watch: WatchState = field(default_factory=WatchState)
 
     def state(self, now: datetime) -> ReportedState:
-        """What the operator can end stands before the rest: a pause."""
+        """A pause comes first, because the operator can end it."""
         if self.paused_at is not None:
             return ReportedState.PAUSED
         if not self.signed_in:
@@ -101,13 +104,16 @@ class MailboxReport:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All mailboxes together. `oldest_waiting_at` is when the mail was first seen that waits the longest; mail
-    of a mailbox that nobody is signed in to waits for its user and is not counted there (E86), nor is that of
-    one that is paused. `look_due_at` is when the mailbox was due, or will be, that was looked at the longest ago:
-    what no worker has looked for, does not wait in the ledger. `unsorted` mailboxes are those in which sorting
-    is stopped (E67), `unwatched` ones those whose push registration has ended or was never had (E85), `unusable`
-    ones those whose history Gmail refuses (E84), `refused` ones those that their service account is not let into.
-    `compared` is the last comparison of each (E108)."""
+    """All mailboxes together.
+
+    `oldest_waiting_at`: when the mail that waits the longest was first seen; mail of mailboxes that are paused or
+    wait for a sign-in (E86) does not count. `look_due_at`: when the mailbox that was looked at the longest ago was or
+    will be due; mail that no worker has looked for is not in the ledger yet.
+
+    `unsorted` counts mailboxes in which sorting is stopped (E67), `unwatched` those without a push registration (E85),
+    `unusable` those whose history is refused (E84), `refused` those whose service account is not let in. `compared`
+    adds up the last comparison of each (E108).
+    """
 
     mailboxes: int
     paused: int
@@ -127,15 +133,16 @@ class Totals:
         return waits or self.overlooked(now)
 
     def overlooked(self, now: datetime) -> bool:
-        """Whether nobody has looked into a mailbox for too long after it was due: no worker runs, or no sweep."""
+        """Whether a mailbox was not looked at for too long after it was due: no worker runs, or no sweep."""
         return self.look_due_at is not None and now - self.look_due_at > TOO_LONG
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notification as the CRM shows it; `name` is the contact record's, None when that is gone (Z25).
+    """A notification as the CRM shows it (Z25).
 
-    Only mail has the last five. `late` ones are shown together (E91).
+    `name` is the contact record's, None when the record is gone. `late` ones are shown together (E91). Only a
+    notification of mail has author, received_at, message_id, contact_id and via_list.
     """
 
     id: int
@@ -151,13 +158,13 @@ class Notice:
 
 
 Bookmark = tuple[datetime, int, str]
-"""Where a mail stands among all the others of the ledger, newest first: seen at, mailbox, Gmail id."""
+"""A place in the ledger, which is read newest first: seen at, mailbox id, message id."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerQuery:
-    """Which mail of the ledger is asked for, by its mailbox, outcome, the time it was first seen, and the state
-    of a step that is not done. What is None or empty asks for all."""
+    """Which mail of the ledger is asked for: by mailbox, outcome, when it was first seen, and the state of a step that
+    is not done. None or empty means all."""
 
     mailbox: str | None = None
     outcomes: frozenset[Outcome] = frozenset()
@@ -170,7 +177,7 @@ class LedgerQuery:
 class LedgerEntry:
     """One mail and one connection in the ledger; `user_id` is None while no connection has a decision on it.
 
-    `unfinished` is the step it hangs on. Author and time stand here only where they are kept (D2).
+    `unfinished` is the first step that is not done. Author and time are None where they are not kept (D2).
     """
 
     bookmark: Bookmark

@@ -1,4 +1,4 @@
-"""Channels outside: notifications leave the list, each by itself or late ones together (Z25, E91, I5)."""
+"""Channels send notifications elsewhere: each by itself, late ones together (Z25, E91, I5)."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -36,11 +36,11 @@ from handlers.posts import Posted, post
 log = structlog.get_logger()
 
 TURN = 20.0
-"""Seconds after which a channel lets others have the thread."""
+"""Seconds after which a channel gives the thread to others."""
 
 
 def deliver(channel_id: int, context: Context) -> None:
-    """Everything that waits for this channel, some of it at a time, one run at a time."""
+    """Send everything that waits for this channel, some at a time. Only one run of a channel works at once."""
     exclusively(
         LockKind.DELIVER,
         channel_id,
@@ -70,15 +70,17 @@ def _deliver(channel_id: int, context: Context, keep: Callable[[], bool]) -> boo
 
 
 def _claim(channel_id: int, most: int, context: Context) -> tuple[tuple[Parcel, ...], bool]:
-    """What is to be sent next, with the settings and names of this moment (E92), and whether more was due; its tries
-    are committed (W3)."""
+    """Claim what to send next, with the settings and names of this moment (E92), and say whether more is due.
+
+    The tries are committed with the claim (W3).
+    """
     lease = context.timing.lease + context.timing.in_hand + 2 * context.timing.channel_timeout
     with context.store.begin("deliveries.claim") as tx:
         return tx.deliveries.claim(channel_id, context.me(), lease, most)
 
 
 def _send(parcels: Sequence[Parcel], sender: Sender, context: Context) -> tuple[int, bool]:
-    """Returns how many notifications are to be claimed next, and whether some of these were released unsent."""
+    """Send what is due; returns how many notifications to claim next, and whether some were released unsent."""
     for parcel in parcels:
         if not parcel.is_due:
             _omit(parcel, context)
@@ -108,7 +110,7 @@ def _omit(parcel: Parcel, context: Context) -> None:
 
 
 def _record(parcels: Sequence[Parcel], posted: Sequence[Posted], context: Context) -> frozenset[str]:
-    """What came of it. Returns the batches that were ours still: of the others somebody else says what came of them."""
+    """Record the answers; returns the batches that still belonged to us. The new owner records the others."""
     me, channel = context.me(), parcels[0].channel
     with context.store.begin("deliveries.record") as tx:
         _mark(channel, posted, tx, context)
@@ -131,7 +133,7 @@ def _record(parcels: Sequence[Parcel], posted: Sequence[Posted], context: Contex
 
 
 def _mark(channel: Channel, posted: Sequence[Posted], tx: Transaction, context: Context) -> None:
-    """How the receiver fares: several events that met it down are one failure of it."""
+    """Record how the receiver is doing. Several events that found it down count as one failure."""
     by_verdict = {one.answer.verdict: one.answer for one in posted}
     if ReceiverVerdict.TAKEN in by_verdict or ReceiverVerdict.REFUSED in by_verdict:
         refused = by_verdict.get(ReceiverVerdict.REFUSED)
@@ -145,7 +147,7 @@ def _mark(channel: Channel, posted: Sequence[Posted], tx: Transaction, context: 
 def _kept(
     posted: Sequence[Posted], context: Context
 ) -> list[tuple[ReceiverAnswer, float | None, list[Parcel]]]:
-    """What was not taken, those together that fare alike: after how many seconds it is sent again, None for never."""
+    """What was not taken, grouped by answer and by the seconds until it is sent again; None for never."""
     kept: dict[tuple[ReceiverAnswer, float | None], list[Parcel]] = {}
     for one in posted:
         if one.answer.verdict is not ReceiverVerdict.TAKEN:
@@ -159,7 +161,7 @@ def _is_spent(one: Posted) -> bool:
 
 
 def _wait(one: Posted, posted: Sequence[Posted], context: Context) -> float:
-    """Seconds until the event is sent again: by the failures that it has met, or the receiver's."""
+    """Seconds until the event is sent again, by its own failures or the receiver's."""
     match one.answer.verdict:
         case ReceiverVerdict.LATER:
             return _rest(one.parcel.channel, posted, context)
@@ -170,8 +172,10 @@ def _wait(one: Posted, posted: Sequence[Posted], context: Context) -> float:
 
 
 def _rest(channel: Channel, posted: Sequence[Posted], context: Context) -> float:
-    """Seconds for which a receiver that is down is left alone, by its failures in a row. One that says when is
-    believed, unless it says "now" again and again."""
+    """Seconds for which a receiver that is down is left alone: by its failures in a row, or by its own wish.
+
+    A wish for a very short rest is not followed again and again.
+    """
     down = [one.answer for one in posted if one.answer.verdict is ReceiverVerdict.LATER]
     if not down:
         return 0
@@ -211,8 +215,10 @@ def _say_of_channel(channel: Channel, posted: Sequence[Posted], context: Context
 def add(
     user_id: str | None, kind: ChannelKind, target: Target, context: Context, location: Where = None
 ) -> Channel:
-    """A new channel, for what comes from now on. Raises Refused for a target that nothing may be sent to, and for
-    a user whom nobody knows."""
+    """Add a channel for what comes from now on.
+
+    Raises Refused for a target that is not allowed, and for an unknown user.
+    """
     try:
         _outside(context).check(kind, target.url)
     except Unusable as error:
@@ -227,13 +233,13 @@ def add(
 
 
 def reports(context: Context, location: Where = None) -> tuple[ChannelReport, ...]:
-    """All of the organisation's channels, the first made first."""
+    """All of the organisation's channels, the oldest first."""
     with context.store.begin("channels.reports", reads_only=True) as tx:
         return located(location, tx).channels.reports()
 
 
 def remove(channel_id: int, context: Context, location: Where = None) -> None:
-    """End a channel; what waits for it stays on the list and goes nowhere else."""
+    """Delete a channel; what waits for it is not sent, and stays on the users' lists."""
     with context.store.begin("channels.remove") as tx:
         if not located(location, tx).channels.remove(channel_id):
             raise _unknown(channel_id)
@@ -242,7 +248,7 @@ def remove(channel_id: int, context: Context, location: Where = None) -> None:
 
 
 def retry(channel_id: int, context: Context, location: Where = None) -> int:
-    """Switch it on and try all again: the sweep asks for it; returns how many notifications had been set aside."""
+    """Switch a channel on and end its rest; returns how many notifications had been set aside and wait again."""
     with context.store.begin("channels.retry") as tx:
         again = located(location, tx).channels.retry(channel_id)
     if again is None:
@@ -251,7 +257,7 @@ def retry(channel_id: int, context: Context, location: Where = None) -> int:
 
 
 def send_test(channel_id: int, context: Context, location: Where = None) -> ReceiverAnswer:
-    """Send an event that means nothing, and say what came back."""
+    """Send a test event; returns the receiver's answer."""
     with context.store.begin("channels.look", reads_only=True) as tx:
         here = located(location, tx)
         channel = here.channels.get(channel_id)

@@ -1,4 +1,4 @@
-"""What a job is. All of them stand in one table, workers/jobs.py."""
+"""What a job is. The table of all jobs is workers/jobs.py."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,21 @@ from domain.quota import Purpose
 from handlers.ports.store import Transaction
 
 MAIL = "mail"
-"""The queue of most jobs: one queue asks Redis once."""
+"""The queue of most jobs; a worker asks Redis once for each queue."""
 
 UPKEEP = "upkeep"
-"""So that a day's renewals never delay a mail. What a user sends does not wait behind a burst of what he gets, and
-takes one thread per mailbox at most."""
+"""A queue of its own for renewals and for mail that users send: neither delays incoming mail or waits behind it."""
 
 OUTSIDE = "outside"
-"""The notifier takes these jobs and no other, so that a slow receiver outside never holds a worker's thread (I5)."""
+"""The notifier's queue, so that a slow receiver never holds a worker's thread (I5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """By the clock: `redrive` names up to so many whose moment has come, and sets the next one, so many seconds later,
-    in case the job is lost. `name` is its transaction's. It waits while units run short for its `purpose`.
+    """A job that the clock asks for.
+
+    `redrive(tx, limit, seconds)` names up to `limit` ids that are due, and makes them due again `seconds` later, in
+    case the job is lost. `name` is its transaction's. Nothing is asked for while units run short for `purpose`.
     """
 
     name: str
@@ -31,16 +32,17 @@ class Due:
     redrive: Callable[[Transaction, int, float], Sequence[int]]
     purpose: Purpose | None = None
     ticks: int = 1
-    """Of the sweep, from one look to the next."""
+    """Ticks of the sweep from one look to the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`name` is the actor's and stands in the queue: another one would strand what waits under the old.
+    """A handler with its queue and what asks for it.
 
-    How the sweep asks for it, and again for what the queue has lost (W13): when it is `due`; by the `step` of the
-    ledger that it takes; by `redrive`, which names up to so many for whom something waits that nobody works on, and
-    sets when they are looked at again; and by what is `marked` as dirty for it in Redis.
+    `name` is the actor's and stands in queued messages: when it changes, the messages under the old name are lost.
+    The sweep asks for a job when it is `due`. It asks again for what the queue has lost (W13): by the `step` of the
+    ledger that the job takes, by `redrive`, which names up to `limit` ids with work that has no owner, and by the
+    mailboxes that are `marked` dirty for it in Redis.
     """
 
     name: str

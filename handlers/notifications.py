@@ -1,4 +1,4 @@
-"""MailMagnet: telling the user that somebody of the CRM has written (D11, Z21)."""
+"""MailMagnet: the user is told that a contact has written (D11, Z21)."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ AT_ONCE = 500
 
 
 def announce(mailbox_id: int, context: Context) -> None:
-    """Everything of this mailbox that is due goes on the user's list; then sorting may begin (I5)."""
+    """Put what is due of this mailbox on its users' lists; then it may be sorted (I5)."""
     full = True
     while full:
         with context.store.begin("notifications.record") as tx:
@@ -28,7 +28,7 @@ def announce(mailbox_id: int, context: Context) -> None:
         for one in announced:
             _say(one, mailbox_id)
         wake_channels(channels, context)
-    # One label call for many mails: sorting waits for the last slice, the re-driver's clock is its limit.
+    # One label call serves many mails: sorting waits for the last batch, or until it is redriven.
     if Step.SORT in coming and Step.MATCH not in coming:
         context.queue.emit(MailAnnounced(mailbox_id))
 
@@ -52,7 +52,7 @@ def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[
     if not claims:
         return [], frozenset()
     links = tx.decisions.links(claims)
-    # The list is read in the order of its ids: a claim's own order is the database's.
+    # Notifications are read in the order of their ids, and claims come in the database's order.
     claims = tuple(sorted(claims, key=lambda claim: (links[claim.key].received_at, claim.message_id)))
     outcomes = {claim: _outcome(connections[claim.connection_id], links[claim.key]) for claim in claims}
     new: set[tuple[str, int]] = set()
@@ -61,7 +61,7 @@ def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[
         due = [
             c for c in claims if c.connection_id == connection.id and outcomes[c] is Outcome.MAGNET_NOTIFIED
         ]
-        # Of content nothing is told, whatever two-way sync may keep.
+        # A notification says nothing of the content, also where two-way sync keeps it.
         may_keep = kept(connection.mode, Admission.REFUSED, magnet=connection.features.magnet)
         told = tx.notifications.notify(connection, due, links, may_keep)
         new |= {(message_id, connection.id) for message_id in told.message_ids}
@@ -80,7 +80,7 @@ def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[
 
 
 def _outcome(connection: Connection, link: Link) -> Outcome:
-    """The settings are those of this moment, not those of the match (Part B, W6)."""
+    """By the settings of this moment, not those of the match (Part B, W6)."""
     on = connection.features.at(link.received_at)
     return Outcome.MAGNET_NOTIFIED if on.magnet else Outcome.MAGNET_OFF
 

@@ -1,4 +1,4 @@
-"""The operator's hand: mailboxes paused and resumed, mail that was set aside tried again (D3 row 1, E88)."""
+"""What an operator does: pause and resume mailboxes, retry mail that was set aside (D3 row 1, E88)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,20 +20,21 @@ AT_ONCE = 1_000
 
 
 def pause(mailbox: str | None, context: Context) -> int:
-    """Nothing more is read or changed in the mailbox, or in any; returns how many were not paused before.
+    """Pause the mailbox of this address, or all; returns how many were not paused before.
 
-    Its mail waits. A call to Gmail that is under way ends, and what it has changed there is recorded.
+    Nothing more is read or changed there, and its mail waits. A call to the provider that is under way ends, and what
+    it has changed is recorded. Raises Refused for an unknown mailbox.
     """
     return _change(mailbox, context, paused=True)
 
 
 def resume(mailbox: str | None, context: Context) -> int:
-    """What waited is due now, and the sweep wakes its workers; returns how many mailboxes were paused."""
+    """End the pause; returns how many mailboxes were paused. What waited is due now, and the sweep asks for it."""
     return _change(mailbox, context, paused=False)
 
 
 def _change(mailbox: str | None, context: Context, *, paused: bool) -> int:
-    """A thousand mailboxes a transaction, so that nobody waits long for one (W11)."""
+    """A thousand mailboxes in a transaction, so that none holds locks for long (W11)."""
     total, last, full, say = 0, 0, True, log.bind()
     while full:
         changed = once_more(partial(_change_some, mailbox, last, context, paused=paused))
@@ -56,9 +57,10 @@ def _change_some(mailbox: str | None, after: int, context: Context, *, paused: b
 
 
 def retry(message_id: str, mailbox: str | None, context: Context, location: Where = None) -> int:
-    """A mail that was set aside, or whose sorting was stopped, is tried again as if for the first time.
+    """Try a mail again, as if for the first time, that was set aside or whose sorting was stopped.
 
-    Returns in how many mailboxes; 0 when the ledger does not know it. Raises Refused where it stands elsewhere.
+    Returns in how many mailboxes; 0 when the ledger does not know the mail. Raises Refused when it waits for nothing
+    that a retry could change.
     """
     trails, retried = once_more(lambda: _retry_one(message_id, mailbox, context, location))
     if trails and not retried:
@@ -80,7 +82,7 @@ def _retry_one(
 
 
 def retry_all(mailbox: str | None, context: Context) -> int:
-    """The same for all that is set aside, after what was wrong is mended; returns how many mails."""
+    """Retry all mail that was set aside; returns how many mails."""
     total, full = 0, True
     while full:
         mails = once_more(lambda: _retry_some(mailbox, context))

@@ -1,4 +1,4 @@
-"""Events on their way outside: each user's in their order, several users' side by side."""
+"""Events are sent side by side for several users, and in their order for each user."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from handlers.ports.channels import Sender
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """An event that has gone out, and what came of it after so many milliseconds."""
+    """An event that was sent, the receiver's answer, and how long that took."""
 
     parcel: Parcel
     event_id: str
@@ -25,8 +25,10 @@ class Posted:
 def post(
     parcels: Sequence[Parcel], sender: Sender, within: float, stopping: Callable[[], bool]
 ) -> tuple[Posted, ...]:
-    """Send them, none later than `within` so many seconds. What is not in the answer was not sent: the receiver is
-    down or slow, or we are to stop."""
+    """Send events for at most `within` seconds; returns those that were sent.
+
+    The rest was not sent, because the receiver is down or slow, or we have to stop.
+    """
     users = deque(_by_user(parcels))
     until = time.monotonic() + within
     over = threading.Event()

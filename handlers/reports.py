@@ -1,4 +1,4 @@
-"""What people ask: how do the mailboxes stand, what became of this mail, who has written?"""
+"""What operators and users ask: how mailboxes stand, what became of a mail, who has written."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,8 +28,10 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How things stand at the moment `now` of the database's clock. `outdated` counts records of which a change was
-    refused (E9), where no mailbox is named."""
+    """How mailboxes stand at the moment `now` of the database's clock.
+
+    `outdated` counts records of which a change was refused (E9); empty where one mailbox was asked for.
+    """
 
     now: datetime
     totals: Totals
@@ -39,7 +41,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A mail's trail, and by connection what Gmail shows of it now, for mail of which nothing was kept."""
+    """A mail's record, and for mail of which nothing was kept what the mailbox shows of it now, by connection."""
 
     trail: MessageRecord
     seen: dict[int, SeenNow]
@@ -47,9 +49,11 @@ class Explained:
 
 
 def status(mailbox: str | None, limit: int | None, context: Context, location: Where = None) -> Status:
-    """One mailbox or all of them, those in trouble first. A location's are those that it has connected, with what its
-    own connections make of them; where none is named they are all, for the operator. Raises Refused for an unknown
-    one."""
+    """One mailbox or up to `limit` of all, those in trouble first.
+
+    With a location only the mailboxes that it has connected, as its own connections stand; without one all, for the
+    operator. Raises Refused for an unknown location.
+    """
     with context.store.begin("reports.status", reads_only=True) as tx:
         here = tx if location is None else located(location, tx)
         totals = here.reports.totals(mailbox, context.timing.sync_due_after)
@@ -60,7 +64,10 @@ def status(mailbox: str | None, limit: int | None, context: Context, location: W
 def notices(
     user_id: str, after: int, limit: int | None, context: Context, location: Where = None
 ) -> tuple[Notice, ...]:
-    """The user's notifications after the one with this id (Z25). Raises Refused for one whom nobody knows."""
+    """Up to `limit` of the user's notifications after this id, the oldest first (Z25).
+
+    Raises Refused for an unknown user.
+    """
     with context.store.begin("reports.notices", reads_only=True) as tx:
         here = located(location, tx)
         check_known(user_id, here)
@@ -68,7 +75,7 @@ def notices(
 
 
 def ledger(query: LedgerQuery, context: Context, location: Where = None) -> Iterator[LedgerEntry]:
-    """The mail asked for, the newest first, a page at a time: there may be millions."""
+    """The mail asked for, the newest first. It is read a page at a time, because there may be millions."""
     after: Bookmark | None = None
     while True:
         with context.store.begin("reports.ledger", reads_only=True) as tx:
@@ -91,7 +98,7 @@ def explain(
 
 
 def _seen_now(trail: MessageRecord, context: Context) -> dict[int, SeenNow]:
-    """Mail that matched nobody is read again, shown and forgotten: one get for all connections (D2)."""
+    """Read a mail again that matched nobody, with one get for all connections. Nothing of it is kept (D2)."""
     stopped = [one for one in trail.decided if one.kept_nothing and _stopped(one)]
     if not stopped:
         return {}
@@ -120,7 +127,7 @@ def _read_again(trail: MessageRecord, context: Context) -> Message | SeenNow:
     try:
         answer = with_mailbox(connections, context, lambda mailbox: mailbox.headers([trail.message_id]))
     except (TryAgain, GiveUp) as error:
-        return SeenNow(problem=f"Gmail cannot be asked ({error.reason})")
+        return SeenNow(problem=f"the provider cannot be asked ({error.reason})")
     if answer is None:
         return SeenNow(problem="nobody is signed in to this mailbox")
     found = answer[trail.message_id]
@@ -128,11 +135,11 @@ def _read_again(trail: MessageRecord, context: Context) -> Message | SeenNow:
         return read(found, own)
     if found is None:
         return SeenNow(outcome=Outcome.SKIP_GONE)
-    return SeenNow(problem=f"Gmail cannot be asked ({found.reason})")
+    return SeenNow(problem=f"the provider cannot be asked ({found.reason})")
 
 
 def _decided_now(message: Message, connection: Connection, tx: Transaction) -> SeenNow:
-    """As if it came now, by the settings and records of this moment."""
+    """Decide on the mail as if it came now, with the settings and records of this moment."""
     people = look_up(connection.mailbox_id, connection.location, [message], tx)
     way = direction(message, people.insiders)
     by_alias = message.author is not None and is_one_of(message.author, people.insiders.aliases)

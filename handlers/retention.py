@@ -1,4 +1,4 @@
-"""Forgetting what is past its time, once an hour (D2): short transactions, with room for others between two."""
+"""Once an hour what is too old is deleted (D2), in short transactions with pauses between them."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from handlers.stretches import stretch_by_stretch
 log = structlog.get_logger()
 
 PURGE_EVERY = 3_600.0
-"""Seconds from the end of one purge to the next, whatever is started again meanwhile."""
+"""Seconds from the end of one purge to the next, also across restarts."""
 
 TURN = 60.0
-"""Seconds after which a purge that was cut off is taken up, by whoever keeps the clock then."""
+"""Seconds after which another sweep takes up a purge that was cut off."""
 
 _KINDS: dict[str, Callable[[Transaction, Retention, int, After], Forgotten]] = {
     "messages": lambda tx, kept, rows, after: tx.retention.mails(kept.mail, rows, after),
@@ -32,10 +32,10 @@ _KINDS: dict[str, Callable[[Transaction, Retention, int, After], Forgotten]] = {
 
 
 def purge(context: Context) -> int:
-    """Forget what is old, if an hour has passed since that was last done; returns how many rows.
+    """Delete what is too old, if the last purge ended an hour ago; returns how many rows.
 
-    The database remembers when that was, so that of several sweeps one acts, and a restart changes nothing. Each
-    stretch is whole in itself: one that is cut off goes on with what is left.
+    The database keeps that moment, so that one of several sweeps acts and a restart changes nothing. A purge that is
+    cut off goes on later with what is left.
     """
     with context.store.begin("sweep.purge_due") as tx:
         if not tx.retention.take_turn("purge", TURN):
@@ -52,7 +52,7 @@ def purge(context: Context) -> int:
 
 
 def _forget(kind: str, forgotten: Counter[str], context: Context) -> bool:
-    """Stretch by stretch; False when the process is to end first."""
+    """Delete one kind, a stretch at a time; False when the process has to end first."""
 
     def run(rows: int, after: After) -> After | None:
         with context.store.begin("sweep.purge") as tx:

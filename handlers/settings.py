@@ -1,4 +1,4 @@
-"""The settings of the organisation and of a user's connection, saved all at once or not at all (Z13, D13, Part I)."""
+"""The settings of an organisation, a location and a connection. A change is saved whole or not at all (Z13, D13)."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -46,8 +46,10 @@ def change_organisation(
     roles: Collection[str] = (),
     location: Where = None,
 ) -> None:
-    """Set these, the organisation's and the location's, by their names; `users` and `roles` are those that the values
-    name. Raises Refused."""
+    """Set values of the organisation and the location by their names.
+
+    `users` and `roles` are those that the values name; raises Refused when one of them is unknown.
+    """
     _check_label_names(values.get("label-names"), context)
     with context.store.begin("settings.set") as tx:
         here = located(location, tx)
@@ -76,7 +78,7 @@ def _check_label_names(names: object, context: Context) -> None:
 
 
 def _with_earlier(words: object, here: InOrganisation) -> object:
-    """Words for categories are added to those that are there; None takes one back, no words at all take all."""
+    """Add words for categories to those that are set. None takes a word back; an empty mapping takes back all."""
     if not isinstance(words, Mapping) or not words:
         return words
     known = {word: found.value for word, found in here.settings.get().categories.items()}
@@ -120,11 +122,11 @@ def change(
     told: Callable[[int], object] = lambda _: None,
     location: Where = None,
 ) -> None:
-    """Change a connection's settings, at once also for jobs that wait (E92). `told` is called with how many more mails
-    are deleted of what was kept.
+    """Change a connection's settings, which counts at once for jobs that wait (E92).
 
-    Only what is switched on needs Gmail; the rest is done while it is away, or the user has to sign in again.
-    Raises Refused, and what `Mailbox` raises.
+    Only what is switched on needs the provider; the rest is done also while it is away, or the user has to sign in
+    again. `told` is called with how many more mails are deleted of what was kept. Raises Refused, and what `Mailbox`
+    raises.
     """
     if wishes.magnet or wishes.sorting or wishes.dry_run is False:
         connecting.save(user_id, None, wishes, context=context, location=location)
@@ -146,7 +148,7 @@ def change(
 
 
 def the_one(user_id: str, mine: Collection[Connection]) -> Connection:
-    """The connection that the user has (Z15). Raises Refused when he has none."""
+    """The user's connection that is not off (Z15). Raises Refused when there is none."""
     for connection in mine:
         if connection.state is not ConnectionState.OFF:
             return connection
@@ -154,7 +156,7 @@ def the_one(user_id: str, mine: Collection[Connection]) -> Connection:
 
 
 def _switch_off(connection: Connection, wishes: Wishes, tx: Transaction) -> bool:
-    """The features as they are to be (Z36); False when the mailbox needs its watch no more."""
+    """Switch features off (Z36); returns False when the mailbox no longer needs its watch."""
     if wishes.magnet is None and wishes.sorting is None and wishes.dry_run is None:
         return True
     before = connection.features
@@ -169,12 +171,12 @@ def _switch_off(connection: Connection, wishes: Wishes, tx: Transaction) -> bool
 
 
 def _stop_watch(connection_id: int, context: Context) -> None:
-    """Gmail's registration ends by itself within a week, and what it pushes until then finds no cursor."""
+    """End the push registration. If that fails it ends by itself, and pushes until then find no cursor."""
     with context.store.begin("settings.look", reads_only=True) as tx:
         connection = tx.connections.get(connection_id)
     if connection is None or connection.state is not ConnectionState.ACTIVE:
         return
     try:
-        with_mailbox([connection], context, lambda gmail: gmail.stop_watch())
+        with_mailbox([connection], context, lambda mailbox: mailbox.stop_watch())
     except (TryAgain, GiveUp) as error:
         log.warning("watch.abandoned", mailbox_id=connection.mailbox_id, reason=error.reason)

@@ -1,5 +1,4 @@
-"""The sweep's duties: what is due is asked for, and what the queue has lost again. Each may run at any
-time, twice too."""
+"""The sweep asks for what is due, and again for what the queue has lost. Each duty may run at any time, and twice."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
@@ -14,13 +13,16 @@ log = structlog.get_logger()
 AT_ONCE = 1_000
 LOOKED_AT = AT_ONCE // 4
 CROWDED = 10_000
-"""With so many jobs queued, asking again would only add to them: what is due stays due in the ledger."""
+"""Jobs in a queue above which nothing more is asked for: what is due stays due in the ledger."""
 
 
 def ask_for_due(job: Job, context: Context) -> int:
-    """Wake those whose moment has come; returns how many. A mailbox is so for a look whose last successful one began
-    too long ago (Z33, E82), for its daily look at addresses and push registration (E14, E85) and its comparison
-    (E108), a connection until it is ended at Google (D12)."""
+    """Queue jobs for what is due; returns how many.
+
+    A mailbox is due for a look when its last successful one began too long ago (Z33, E82), once a day for its
+    addresses and push registration (E14, E85), and once for its comparison (E108). A connection is due until it is
+    ended at the provider (D12).
+    """
     due = job.due
     if due is None or context.queue.backlog(job.queue) > CROWDED:
         return 0
@@ -38,7 +40,7 @@ def ask_for_due(job: Job, context: Context) -> int:
 
 
 def redrive(jobs: Collection[Job], context: Context) -> int:
-    """Ask again for what the queue has lost (W2, W13); returns how much that was."""
+    """Queue again the jobs that the queue has lost (W2, W13); returns how many."""
     total, full = 0, True
     while full and not context.stopping() and context.queue.backlog(MAIL) <= CROWDED:
         found, full = _redrive_some(jobs, context)
@@ -47,8 +49,10 @@ def redrive(jobs: Collection[Job], context: Context) -> int:
 
 
 def _redrive_some(jobs: Collection[Job], context: Context) -> tuple[int, bool]:
-    """At most a thousand of each kind, of mailboxes with steps a quarter, so that nobody waits long for one; returns
-    how much that was, and whether more mailboxes are due."""
+    """At most 1,000 of each kind and 250 mailboxes with steps, so that the transaction stays short.
+
+    Returns how many jobs were queued, and whether more mailboxes are due.
+    """
     crowded = {  # nobody need run a notifier
         queue
         for queue in {job.queue for job in jobs if job.redrive}
@@ -75,7 +79,7 @@ def _redrive_some(jobs: Collection[Job], context: Context) -> tuple[int, bool]:
 
 
 def _dirty(jobs: Collection[Job], context: Context) -> Iterator[tuple[Job, int]]:
-    """Marked for a while without a run."""
+    """Mailboxes that have been marked for a while and that no job has taken."""
     for job in jobs:
         if job.marked is not None:
             for one in context.queue.stalled(job.marked, context.timing.redrive_after, AT_ONCE):

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How often and how long, in seconds (Part I).
+    """How often and how long; all but `push_recall` in seconds (Part I).
 
-    `echo_after`: Gmail pushes once a second and mailbox and drops what comes between, so that a push says
-    nothing of the mail that came within a second after it (FACTS §1). One more look finds that.
-    `push_recall`: where push brings a smaller share of the mail the watch is made anew, once in `watch_rest` at most.
-    `channel_rest`: a receiver outside that is down is left alone for so long, then for twice as long, and so on;
-    one event takes `channel_timeout` at most. What was claimed for it and has not gone out after `in_hand` is
-    released: by then settings may be others (E92).
-    `long_lease`: for what asks Gmail once and must not be asked twice at a time, however long the answer takes.
-    `hand_over`: a mail that takes longer on its way to Gmail's drafts counts as interrupted.
-    `settle_after`: history is walked again from an answer that is at least so old, and every `compare_every` the
-    mailbox's list is compared with the ledger; as often is a history tried again that Gmail refuses (E108, E84).
+    - `echo_after`: after a push the provider may drop the next ones for a second (FACTS §1); one more look so much
+      later finds that mail.
+    - `push_recall`: a watch that brings a smaller share of the mail is made again, at most once in `watch_rest`.
+    - `channel_rest`: a receiver that is down is left alone for so long, then for twice as long, and so on.
+    - `channel_timeout`: the longest that one event may take.
+    - `in_hand`: what was claimed for a channel and not sent by then is released, because settings may have changed
+      (E92).
+    - `long_lease`: for a call that must not be made twice at a time, however long its answer takes.
+    - `hand_over`: a mail that takes longer to become a draft counts as interrupted.
+    - `settle_after`: history is walked again from an answer that is at least so old (E108).
+    - `compare_every`: how often the mailbox's list is compared with the ledger, and a refused history is tried again
+      (E108, E84).
     """
 
     sync_due_after: float = 540

@@ -32,23 +32,12 @@ THE_PORT = "handlers/ports/providers.py"
 """Says of each call how each provider does it."""
 
 NAMING_A_PROVIDER = {
-    "domain/cloud_events.py": 2,
     "domain/connections.py": 2,  # the modes SYNC_GMAIL and SYNC_OUTLOOK (D1)
-    "domain/crm/contacts.py": 3,
-    "domain/events.py": 2,
-    "domain/explanations.py": 10,
+    "domain/crm/contacts.py": 3,  # D5: the step that compares such addresses
+    "domain/explanations.py": 1,  # D5: the words for that step
     "domain/mail/addresses.py": 2,  # D5: a public domain whose addresses are the same wherever dots stand
     "domain/mail/authors.py": 2,  # E100: the header X-Google-Group-Id
     "domain/mail/public_mail.py": 3,  # E18: public mail services
-    "domain/reports.py": 4,
-    "handlers/crm/closing.py": 2,
-    "handlers/operations.py": 1,
-    "handlers/ports/connections.py": 5,
-    "handlers/ports/queue.py": 1,
-    "handlers/reports.py": 4,
-    "handlers/settings.py": 3,
-    "handlers/sweep.py": 1,
-    "handlers/timing.py": 4,
 }
 """Lines of domain/ and handlers/ that name a provider. The list may only shrink."""
 

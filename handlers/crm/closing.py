@@ -1,4 +1,4 @@
-"""The end of a location: its connections are switched off, then all it has is deleted, then it is (T5)."""
+"""A location is deleted: first its connections are switched off, then all its rows go, then it goes itself (T5)."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,11 +23,11 @@ ENDED_AT_ONCE = 20
 def delete(
     named: str, context: Context, told: Callable[[int], object] = lambda _: None
 ) -> tuple[Mapping[str, int], bool]:
-    """Delete all that the location has, and the location, unless it is the one that is always there; the organisation
-    ends with its last one. Returns how many rows of what there were, and whether the location is gone. `told` is called
-    with how many more rows are deleted.
+    """Delete all rows of a location, and the location itself unless it is `main/main`.
 
-    Whoever stops it gives the command again. Raises Refused, and TryAgain while Google is away.
+    The organisation is deleted with its last location. Returns how many rows of each table were deleted, and whether
+    the location is gone. `told` is called with how many more rows are deleted. May be stopped and repeated. Raises
+    Refused, and TryAgain while the provider is away.
     """
     with context.store.begin("locations.look", reads_only=True) as tx:
         found = find(named, tx)
@@ -44,7 +44,7 @@ def delete(
 
 
 def _end_connections(location: Location, context: Context) -> int:
-    """As if each user had switched his off (E77): nothing more is done or shown, then Google is told."""
+    """Switch the connections off, as their users could (E77), and then end them at the provider."""
     more = True
     while more:
         with context.store.begin("connections.switch_off") as tx:
@@ -67,7 +67,7 @@ def _delete_some(location: Location, context: Context) -> Mapping[str, int]:
 
 
 def _close(location: Location, context: Context) -> bool:
-    """False where something has come meanwhile."""
+    """Delete the location when nothing belongs to it. Raises Refused when something was added meanwhile."""
     with context.store.begin("locations.delete") as tx:
         last = tx.organisations.is_last(location)
         here = tx.of(location)

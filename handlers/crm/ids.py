@@ -7,9 +7,9 @@ _RECENT = 100_000
 
 
 class Named:
-    """The ids that a file names, as eight-byte hashes: a million records take 8 MB.
+    """The ids that a file names, as hashes of eight bytes: a million records take 8 MB.
 
-    Should two ids ever share a hash, a record stays that could have gone, and an id is said to have come twice.
+    If two ids share a hash, an absent record is not deleted, and an id is reported as repeated.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class Named:
         self._recent: set[int] = set()
 
     def add(self, record_id: str) -> bool:
-        """False where it is named already."""
+        """Add an id; False when it was there."""
         wanted = hash(record_id)
         if self._has(wanted):
             return False

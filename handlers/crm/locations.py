@@ -1,4 +1,4 @@
-"""Which location a command or a message is about, and which there are (T1)."""
+"""Which location a command or a message means, and which there are (T1)."""
 
 import structlog
 
@@ -13,12 +13,12 @@ Where = Location | str | None
 
 
 def located(where: Where, tx: Transaction) -> InLocation:
-    """What belongs to the location that is meant. Raises Refused."""
+    """The repositories of the location that is meant. Raises Refused for an unknown or ambiguous one."""
     return tx.of(where if isinstance(where, Location) else find(where, tx).location)
 
 
 def find(named: str | None, tx: Transaction) -> NamedLocation:
-    """The location of this name. Raises Refused."""
+    """The location of this name, or the only one where it is None. Raises Refused."""
     try:
         found = tx.organisations.first(2) if named is None else tx.organisations.named(*parts(named))
         return chosen(found, named)
@@ -27,13 +27,13 @@ def find(named: str | None, tx: Transaction) -> NamedLocation:
 
 
 def show(store: Store) -> tuple[NamedLocation, ...]:
-    """All of them, by their names."""
+    """All locations, ordered by their names."""
     with store.begin("locations.show", reads_only=True) as tx:
         return tx.organisations.all()
 
 
 def add(named: str, store: Store) -> NamedLocation:
-    """One more, in a new organisation where there is none of its name. Raises Refused where it is there already."""
+    """Add a location, and its organisation when that is new. Raises Refused when the location exists."""
     with store.begin("locations.add") as tx:
         try:
             organisation, name = parts(named)

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 def merge(merge: Merge, store: Store, location: Where = None) -> None:
-    """Make several records one, unless newer merges of them came before it. It may come before any of them."""
+    """Make several records one, unless newer merges of them were made before. It may come before the records."""
     location_id, is_new = once_more(partial(_merge, merge, store, location))
     say = log.bind(
         kind=RecordKind.CONTACTS.value,

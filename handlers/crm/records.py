@@ -1,4 +1,4 @@
-"""Taking in the CRM's contacts, deals and users, as often as one likes (E8, E9, E12, E20)."""
+"""The CRM's contacts, deals and users are taken in, from files and from messages (E8, E9, E12, E20)."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
@@ -29,20 +29,20 @@ from handlers.ports.store import InLocation, Store, Transaction
 log = structlog.get_logger()
 
 AT_ONCE = 1_000
-"""Rows of one commit (W11): other processes write between two of them."""
+"""Rows in one commit (W11), so that other processes can write between two."""
 
 LOOK_AT = 250
-"""Ids of one look or deletion: what belongs to a record goes with it."""
+"""Ids in one query or deletion; what belongs to a record is deleted with it."""
 
 TOLD_AT_MOST = 1_000
-"""Stages of an organisation: a CRM has dozens, and a process that remembers lives long."""
+"""Stages of an organisation that a process remembers at most; a CRM has dozens."""
 
 MANY = 10
-"""Deletions that are worth a question."""
+"""Deletions that are not asked about."""
 
 
 class Stages:
-    """The stages without category that were told of, each once for an organisation (E9)."""
+    """Logs each stage without a category once for an organisation (E9)."""
 
     def __init__(self) -> None:
         self._told: defaultdict[int, set[str]] = defaultdict(set)
@@ -71,8 +71,7 @@ class Stages:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a file is taken in. `contacts` have been named by a file before it. A `rehearsal` does everything but
-    commit."""
+    """How a file is taken in. `contacts` are ids that a file before it named. A `rehearsal` commits nothing."""
 
     kind: RecordKind | None = None
     contacts: Container[str] = ()
@@ -91,9 +90,9 @@ def take_in(
     result: Imported | None = None,
     location: Where = None,
 ) -> Imported:
-    """Write every good record, a short commit at a time: whoever stops it leaves complete records only.
+    """Write every good record, in short commits; a run that is stopped leaves whole records only.
 
-    `named` learns the ids of all records, refused ones too; `result` is always what has been committed.
+    `named` gets the ids of all records, also of refused ones. `result` always says what was committed.
     """
     course, result = course or Course(), result or Imported()
     stages = Stages()
@@ -125,7 +124,7 @@ def refuse(
     store: Store,
     location: Where = None,
 ) -> None:
-    """A change that cannot be made: what we know of the record is out of date, unless we know a newer one (E9)."""
+    """Note that a change was refused: the record is out of date, unless a newer change was made (E9)."""
     with store.begin("crm.refuse") as tx:
         located(location, tx).crm.mark_outdated(kind, {record_id: reason}, version)
 
@@ -151,7 +150,7 @@ def whole_roles(store: Store, location: Where = None) -> frozenset[str]:
 
 
 def _mark_outdated(batch: Iterable[Record | Refusal], kind: RecordKind | None, here: InLocation) -> None:
-    """Known records whose last row was refused."""
+    """Note known records whose last row was refused."""
     last = {one.id: one for one in batch}
     refused = {one.id: one.reason for one in last.values() if isinstance(one, Refusal) and one.id is not None}
     if kind is not None and refused:
@@ -159,7 +158,7 @@ def _mark_outdated(batch: Iterable[Record | Refusal], kind: RecordKind | None, h
 
 
 def _count_strangers(records: Iterable[Record], contacts: Container[str], here: InLocation) -> int:
-    """Deals that name contacts of which none is known, here or among those that the run has brought."""
+    """How many deals name contacts of which none is known, in the database or in the files of this run."""
     unsure = [
         deal.contact_ids
         for deal in records
@@ -172,16 +171,16 @@ def _count_strangers(records: Iterable[Record], contacts: Container[str], here: 
 
 
 def _misassigned(records: Iterable[Record], here: InLocation) -> list[ContactRecord]:
-    """Contacts whose user is no member of this location. They go in: he may become one (T1)."""
+    """Contacts whose user is no member of this location. They are kept, because he may become one (T1)."""
     found = [one for one in records if isinstance(one, ContactRecord) and one.assigned_to]
     outside = here.crm.outsiders({one.assigned_to for one in found if one.assigned_to}) if found else ()
     return [one for one in found if one.assigned_to in outside]
 
 
 def change(change: Change, store: Store, stages: Stages, location: Where = None) -> None:
-    """Make one change of the CRM, unless a newer one of the same record came before it.
+    """Make one change of the CRM, unless a newer one of the same record was made before.
 
-    Repeated, reordered and interleaved in any way, changes leave each record as its newest one has it.
+    Changes may be repeated and come in any order: each record ends as its newest change has it.
     """
     with store.begin("crm.change") as tx:
         here = located(location, tx)
@@ -213,12 +212,12 @@ def _follow(change: Change, organisation_id: int, tx: Transaction) -> user_chang
 
 
 def _users(records: Iterable[Record]) -> list[UserRecord]:
-    """The users among the records, each as the last of that id has him."""
+    """The users among the records; of several with one id the last."""
     return list({one.id: one for one in records if isinstance(one, UserRecord)}.values())
 
 
 def count_absent(kind: RecordKind, named: Named, store: Store, location: Where = None) -> int:
-    """How many records of the kind no row named."""
+    """How many records of the kind the file did not name."""
     return sum(len(absent) for absent in _absent(kind, named, store, location))
 
 
@@ -228,12 +227,12 @@ def count_all(kind: RecordKind, store: Store, location: Where = None) -> int:
 
 
 def too_many(absent: int, there: int) -> bool:
-    """More than half, and more than a handful: rather the wrong file than so many losses."""
+    """More than half of the records and more than ten: probably the file is the wrong one."""
     return absent > MANY and 2 * absent > there
 
 
 def delete_absent(kind: RecordKind, named: Named, store: Store, location: Where = None) -> int:
-    """Delete the records of the kind that no row named; returns how many."""
+    """Delete the records of the kind that the file did not name; returns how many."""
     deleted = 0
     for absent in _absent(kind, named, store, location):
         with store.begin("crm.delete") as tx:
@@ -258,7 +257,7 @@ def _absent(kind: RecordKind, named: Named, store: Store, location: Where) -> It
 
 
 def _sifted(rows: Iterable[Row], result: Imported, named: Named) -> Iterator[Record | Refusal]:
-    """The rows that concern a record; what is to be said goes into the result."""
+    """The rows that are about one record. What is to be reported goes into the result."""
     for row in rows:
         if isinstance(row, Remark):
             result.remarks.add(row)
@@ -277,7 +276,7 @@ def _sifted(rows: Iterable[Row], result: Imported, named: Named) -> Iterator[Rec
 
 
 def _batches(rows: Iterable[Record | Refusal]) -> Iterator[list[Record | Refusal]]:
-    """As many records as make up one commit; a record is never split."""
+    """Records for one commit each; a record is never split."""
     batch: list[Record | Refusal] = []
     size = 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""What is said of a file's records, however many there are: some of each kind, and how many more (E107)."""
+"""What is reported of a file's records: the first of each kind, and how many more there are (E107)."""
 
 import re
 from collections import Counter
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from domain.crm.records import Refusal, Remark, Unread
 
 AT_MOST = 20
-"""Lines that are said for one column and reason; ids and words."""
+"""Lines that are shown for one reason, and ids or words for one list."""
 
 _NUMBER = re.compile(r"\d[\d,]*")
 
 
 class LineNotes:
-    """Refusals, or remarks. Iterating gives those that are shown; reasons that differ in numbers only are one kind."""
+    """Refusals or remarks. Iterating gives those to show. Reasons that differ only in numbers are one kind."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -41,7 +41,7 @@ class LineNotes:
 
 @dataclass(slots=True)
 class Sample:
-    """Ids or words: the first of them, and how many there are in all."""
+    """The first of many ids or words, and how many there are in all."""
 
     shown: list[str] = field(default_factory=list)
     count: int = 0
@@ -54,9 +54,11 @@ class Sample:
 
 @dataclass(slots=True)
 class Imported:
-    """What came of one file. `twice` are ids that came before, `words` those for categories that nobody knows;
-    `strangers` counts deals that name contacts of which none is known, `misassigned` contacts whose user is a member of
-    other locations only."""
+    """What came of one file.
+
+    `twice` are ids that came more than once, `words` unknown words for categories. `strangers` counts deals that name
+    contacts of which none is known, `misassigned` contacts whose user is a member of other locations only.
+    """
 
     imported: int = 0
     refused: LineNotes = field(default_factory=LineNotes)

@@ -9,38 +9,40 @@ from domain.channels import Channel, ChannelKind, ChannelReport, ReceiverAnswer,
 
 class OwnChannelRepository(Protocol):
     def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> int:
-        """A new channel, for this user or for everybody in the organisation; what is on a list already does not go
-        there."""
+        """Add a channel for this user's notifications, or for all of the organisation's; returns its id.
+
+        It gets what comes from now on.
+        """
 
     def get(self, channel_id: int) -> Channel | None:
         """One channel, whatever its state."""
 
     def retry(self, channel_id: int) -> int | None:
-        """Switched on and awake, what was set aside waits again; returns how much that was, None for no channel."""
+        """Switch it on, end its rest and try again what was set aside; returns how much, None for no channel."""
 
     def remove(self, channel_id: int) -> bool:
-        """The channel and what waits for it; False when there is none."""
+        """Delete the channel and what waits for it; False when there is none."""
 
     def reports(self) -> tuple[ChannelReport, ...]:
-        """All of the organisation's channels, the first made first."""
+        """All of the organisation's channels, the oldest first."""
 
 
 class ChannelRepository(Protocol):
     def rest(self, channel_id: int, seconds: float, trouble: str) -> None:
-        """The receiver is left alone for so long."""
+        """Leave the receiver alone for `seconds`."""
 
     def answered(self, channel_id: int, trouble: str | None) -> None:
-        """The receiver is there; `trouble` if it refuses what it gets."""
+        """The receiver has answered; `trouble` when it refused an event."""
 
     def switch_off(self, channel_id: int, trouble: str) -> None:
-        """Nothing goes there any more, and nothing is added for it."""
+        """Send nothing there any more, and add nothing for it."""
 
 
 class Sender(Protocol):
-    """Sends events; several threads may use one. Nothing here raises for a receiver's sake."""
+    """Sends events, from several threads. What goes wrong with a receiver is an answer, never an exception."""
 
     def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> ReceiverAnswer:
-        """One event, once, in a few seconds at most; `line` says it to people where no program reads it."""
+        """Send an event once, within some seconds. `line` is the event for people, where they read it."""
 
 
 class Outside(Sender, Protocol):
@@ -50,4 +52,4 @@ class Outside(Sender, Protocol):
         """Raises Unusable for a target that nothing may be sent to."""
 
     def kept(self, stopping: Callable[[], bool]) -> AbstractContextManager[Sender]:
-        """For many events: connections are kept meanwhile, and once `stopping` webhooks are waited for no longer."""
+        """A sender for many events, which keeps its connections. Once `stopping`, it waits for no webhook."""

@@ -1,23 +1,21 @@
-"""What waits to be done and who does it: mail's steps, the channels' deliveries, the outbox. One contract for all three
-(W2, W3, W4).
+"""Three ledgers with one contract: the steps of mail, the deliveries of channels, the outbox (W2, W3, W4).
 
-A row waits until its moment, by the database's clock. From then on whoever comes first may
+A row waits until its moment, by the database's clock. From then on a process may
 
-- **claim** it: it is his, the `owner`'s, for `lease` seconds. The try is counted in the same commit, so that whoever
-  dies has used it up; `attempts` counts this one too. No row has two living owners, and what another has locked is
-  passed by, but for a channel's deliveries, where he is waited for. When the lease is over another may claim it; until
-  one does, it is its owner's still.
-- **extend** it: it is his for `lease` seconds from now.
-- **release** it: it waits again, `after` so many seconds. The trouble may have been nobody's: then the try is not
-  `counted`.
-- **finish** it: it is done for good, and what came of it is written in the same transaction.
-- **set_aside**: it has used up its tries. It waits for a person, whose word is `retry`, and is in nobody's way.
+- **claim** it: the row belongs to its `owner` for `lease` seconds. The same commit counts the try, so that a process
+  that dies has used it up; `attempts` includes this try. A row has one living owner. Rows that another transaction has
+  locked are skipped; only a claim of deliveries waits for them. When the lease is over another owner may claim the
+  row; until one does, it still belongs to the first.
+- **extend** it: the lease ends `lease` seconds from now.
+- **release** it: the row waits again, `after` seconds from now. The try is taken back unless it is `counted`.
+- **finish** it: the row is done, and its result is written in the same transaction.
+- **set_aside**: the row has used up its tries. It blocks nothing and waits for a person to `retry` it.
 
-The last four do nothing to what is not the owner's any more, and nothing the second time.
+The last four change nothing in a row that belongs to somebody else by now, and nothing when they are repeated.
 
-**redrive** names where something waits whose moment has come and on which nobody works, up to `limit`, those that have
-waited the longest first; what is named is named again after a while, until somebody sees to it. It claims nothing and
-passes by what somebody has locked. Whatever the queue has lost comes back by it (W13).
+**redrive** names up to `limit` places where a row is due and has no owner, the longest waiting first. It names them
+again after a while, until they are worked on. It claims nothing and skips locked rows. So what the queue has lost
+comes back (W13).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,10 +28,10 @@ from domain.outcomes import Outcome
 
 
 class LedgerRepository(Protocol):
-    """The steps of mail. Claims are of one mailbox and one kind of step, up to 1,000 at a time."""
+    """The steps of mail. A claim is for one mailbox and one kind of step, at most 1,000 rows."""
 
     def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None:
-        """Add steps as (message, connection, plan); a step that is there already stays as it is (I2)."""
+        """Add steps as (message, connection, plan). A step that exists stays as it is (I2)."""
 
     def claim(
         self,
@@ -44,16 +42,18 @@ class LedgerRepository(Protocol):
         lease: float,
         connection_ids: Collection[int] = (0,),
     ) -> tuple[Claim, ...]:
-        """The oldest mail first. What has failed in company comes alone, after all the rest (W3)."""
+        """The oldest mail first. A mail whose batch has failed is claimed alone, after all others (W3)."""
 
     def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
-        """All that the owner has of this kind in the mailbox."""
+        """Extend everything that the owner has of this kind in the mailbox."""
 
     def held(
         self, mailbox_id: int, step: Step, claims: Collection[Claim], owner: str
     ) -> frozenset[tuple[str, int]]:
-        """Which of them are the owner's still, as (message, connection); locked until the commit. Whoever writes down
-        what he has found out asks first."""
+        """The claims that still belong to the owner, as (message, connection); their rows are locked until the commit.
+
+        To be called before results are written.
+        """
 
     def finish(
         self,
@@ -63,7 +63,7 @@ class LedgerRepository(Protocol):
         owner: str,
         cost: Mapping[str, Cost],
     ) -> None:
-        """With their outcomes; `cost` by message. To be called under the lock of `held`, or of `claim`."""
+        """Finish with an outcome each; `cost` by message. The rows have to be locked by `held` or `claim`."""
 
     def release(
         self,
@@ -74,7 +74,8 @@ class LedgerRepository(Protocol):
         after: float,
         *,
         counted: bool,
-    ) -> None: ...
+    ) -> None:
+        """Let them wait again."""
 
     def set_aside(
         self,
@@ -84,47 +85,55 @@ class LedgerRepository(Protocol):
         owner: str,
         connection_ids: Collection[int],
     ) -> None:
-        """Ended by what could not be done (E88), for each of these connections. To be called under the lock of `held`,
-        or of `claim`."""
+        """Set aside with the outcome of a failed step, for each of these connections (E88).
+
+        The rows have to be locked by `held` or `claim`.
+        """
 
     def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
-        """Up to so many mails that `retry` is good for, as (mailbox, message)."""
+        """Up to `limit` mails that `retry` would change, as (mailbox, message)."""
 
     def retry(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """What was set aside waits again as if never tried (E88); so does what was not sorted because sorting was
-        stopped, if it no longer is (E67). Returns the mails it was so for."""
+        """Steps that were set aside wait again as if never tried (E88). So do steps that were not sorted while sorting
+        was stopped, if it goes on now (E67). Returns the mails that this changed."""
 
     def redrive(self, limit: int) -> Mapping[int, tuple[Step, ...]]:
-        """Mailboxes with the steps that wait there; with none where a moment came and nothing waits. Where nobody is
-        signed in mail waits for the sign-in (E86)."""
+        """By mailbox the steps that wait there; none where the moment came and nothing waits any more.
+
+        A mailbox without a sign-in is not named: its mail waits for the user (E86).
+        """
 
     def redrive_within(self, mailbox_id: int, within: float) -> None:
-        """What waits in the mailbox is named in so many seconds at the latest."""
+        """`redrive` names what waits in the mailbox in `within` seconds at the latest."""
 
     def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[tuple[str, int]]:
-        """What is announced may be sorted (I5); returns what waited for that, as (message, connection)."""
+        """These mails are announced and may be sorted (I5). Returns those that waited, as (message, connection)."""
 
     def ahead(self, mailbox_id: int) -> Ahead:
-        """What waits in the mailbox."""
+        """What still waits in the mailbox."""
 
 
 class DeliveryRepository(Protocol):
-    """Notifications on their way to channels. Who claims has the channel to himself until the commit. A lease is long
-    enough for what is claimed, so that nobody extends it. The answers are batches: those that were the owner's still.
+    """Notifications on their way to channels.
+
+    A claim locks the channel until the commit. Its lease is long enough for what is claimed, so that nothing extends
+    it. Methods that return batches return those that still belonged to the owner.
     """
 
     def claim(self, channel_id: int, owner: str, lease: float, most: int) -> tuple[tuple[Parcel, ...], bool]:
-        """What is to be sent next, in this order: `most` notifications, or one event of more. Empty when nothing may be
-        sent now. And whether more than that may be due."""
+        """What to send next, in this order, and whether more may be due.
+
+        At most `most` notifications, or one event of more. Empty when nothing may be sent now.
+        """
 
     def lock(self, parcels: Sequence[Parcel]) -> None:
-        """All of them, ahead of what is changed in several statements."""
+        """Lock the rows of all of them, before several statements change them."""
 
     def finish(self, parcels: Sequence[Parcel], owner: str) -> frozenset[str]:
-        """They have gone out, or need not any more: nothing is kept of them."""
+        """Delete them: they were sent, or are not to be sent any more."""
 
     def set_aside(self, parcels: Sequence[Parcel], owner: str, trouble: str) -> frozenset[str]:
-        """The channel goes on (W3); `channels.retry` ends it."""
+        """The channel goes on with the rest (W3); `channels.retry` tries these again."""
 
     def release(
         self,
@@ -136,62 +145,72 @@ class DeliveryRepository(Protocol):
         counted: bool,
         untouched: bool,
     ) -> frozenset[str]:
-        """What the receiver has certainly not taken (`untouched`) may go out in another shape next time."""
+        """An event that the receiver has certainly not taken (`untouched`) may be put together anew next time."""
 
     def release_unsent(self, parcels: Sequence[Parcel], owner: str, after: float) -> frozenset[str]:
-        """As if they had not been claimed: each to its place, asked for after so many seconds."""
+        """Undo their claim: each is back in its place, and is redriven after `after` seconds."""
 
     def redrive(self, limit: int) -> tuple[int, ...]:
-        """Channels."""
+        """Channels with deliveries that are due."""
 
     def signed_in(self, connection_id: int) -> None:
-        """What waited for its user's sign-in may go now."""
+        """The user has signed in again: deliveries that waited for this may be sent."""
 
 
 class OutboxRepository(Protocol):
-    """Mail that users send. One at a time, the one that was asked for first; nothing is set aside: what cannot be sent
-    is finished as failed, and its user sees why. The answers say whether it was the owner's still."""
+    """Mail that users send: one at a time for each mailbox, in the order it was asked for.
+
+    Nothing is set aside: a mail that cannot be sent is finished as failed, and its user sees why. Methods that return
+    a bool say whether the row still belonged to the owner.
+    """
 
     def daily_quota(self, mailbox_id: int) -> DailyQuota | None:
-        """How much of the daily limit is used; None when there is no such mailbox. A second caller waits until the
-        first has committed, so that two at once cannot both take the last place."""
+        """How much of the daily limit is used; None when there is no such mailbox.
+
+        A second transaction that asks waits for the first one's commit, so that two cannot both take the last place.
+        """
 
     def add(
         self, mailbox_id: int, connection_id: int, contact_id: str | None, key: str, owner: str, lease: float
     ) -> OutboxItem | None:
-        """A mail that this owner is about to write as a draft: his from the start, which is no try of sending it. None
-        when the key is taken."""
+        """A mail that this owner is about to write as a draft; None when the key is taken.
+
+        It belongs to the owner for `lease` seconds. That counts as no try of sending it.
+        """
 
     def get(self, item_id: int) -> OutboxItem | None:
-        """One of them, None when it is gone."""
+        """The mail with this id, None when it is gone."""
 
     def by_key(self, key: str) -> OutboxItem | None:
-        """The one with this key."""
+        """The mail with this key, None when there is none."""
 
     def remove(self, item: OutboxItem) -> None:
-        """As if it had never been asked for."""
+        """Delete it as if it had never been asked for."""
 
     def drafted(self, item: OutboxItem, owner: str, draft_id: str) -> bool:
         """The draft is written: released, to be sent at once."""
 
     def claim(self, mailbox_id: int, owner: str, lease: float) -> OutboxItem | None:
-        """What waited is "sending" from this commit on: whoever finds it so looks whether it was sent. The state that
-        is returned is that of before. A paused mailbox gives nothing out."""
+        """The next mail to send, with the state that it had before; None when there is none or the mailbox is paused.
 
-    def extend(self, item: OutboxItem, owner: str, lease: float) -> None: ...
+        From this commit on its state is SENDING: a process that finds it so looks whether it was sent.
+        """
+
+    def extend(self, item: OutboxItem, owner: str, lease: float) -> None:
+        """It belongs to the owner for `lease` seconds from now."""
 
     def release(
         self, item: OutboxItem, owner: str, after: float, state: SendState, reason: str | None, looks: int
     ) -> bool:
-        """To be taken up in this state."""
+        """It waits again, in this state."""
 
     def finish(
         self, item: OutboxItem, owner: str, state: SendState, *, sent_id: str | None, reason: str | None
     ) -> bool:
-        """Sent, or failed for good."""
+        """It is sent, or has failed for good."""
 
     def redrive(self, limit: int) -> tuple[int, ...]:
-        """Mailboxes."""
+        """Mailboxes with mail that is due."""
 
     def delete(self, connection_id: int) -> None:
-        """All that was kept of mail sent over this connection (D12)."""
+        """Delete all mail that was sent over this connection (D12)."""

@@ -16,16 +16,18 @@ class UserRepository(Protocol):
     def get(self, user_id: str, *, locked: bool = False) -> User | None:
         """The user as the CRM has told of him, None when it has told nothing.
 
-        `locked` keeps him as he is until the commit: who connects a mailbox and who withdraws the permission
-        see each other.
+        `locked` keeps the row until the commit, so that connecting a mailbox and withdrawing the permission cannot
+        miss each other.
         """
 
     def reserve(self, user_id: str) -> None:
-        """One at a time may connect a mailbox for this user, until the commit (Z15): his row may be missing. Before
-        a mailbox is reserved."""
+        """Until the commit no other transaction connects a mailbox for this user, whose row may be missing (Z15).
+
+        To be called before a mailbox is reserved.
+        """
 
     def has_role(self, role: str) -> bool:
-        """Whether anybody has it."""
+        """Whether any user has this role."""
 
     def knows(self, user_id: str) -> bool:
         """Whether the CRM has such a user, or one is connected."""
@@ -33,15 +35,15 @@ class UserRepository(Protocol):
 
 class SettingRepository(Protocol):
     def get(self) -> Organisation:
-        """The settings of Part I, at their defaults where none were set."""
+        """The settings of Part I, with defaults for those that were not set."""
 
     def set(self, name: str, value: object) -> None:
-        """Set one by its name on the command line; handlers/settings.py knows their values."""
+        """Set one by its name on the command line; workers/cli/settings_words.py reads its value."""
 
 
 class LocationSettingRepository(Protocol):
     def get(self) -> LocationSettings:
-        """At their defaults where none were set."""
+        """The location's settings, with defaults for those that were not set."""
 
     def set(self, name: str, value: object) -> None:
         """Set one by its name on the command line."""
@@ -49,84 +51,94 @@ class LocationSettingRepository(Protocol):
 
 class BelongingRepository(Protocol):
     def delete_some(self, limit: int, *, organisation: bool) -> Mapping[str, int]:
-        """So many rows of each table at most, with what belongs to them; of the `organisation` too, where it ends with
-        the location. Returns how many, by table: nothing where nothing is left."""
+        """Delete up to `limit` rows of each table with what belongs to them; returns how many by table.
+
+        `organisation`: those of the organisation too, because this is its last location. Empty when nothing is left.
+        """
 
 
 class ContactRepository(Protocol):
     def candidates(self, addresses: Collection[str]) -> tuple[ContactAddress, ...]:
-        """Every address of a record that may be one of these, by D5's exact or loose form."""
+        """Addresses of records that are one of these in D5's exact or loose form."""
 
     def users_among(self, addresses: Collection[str]) -> frozenset[str]:
-        """The login and mailbox addresses of the organisation's users that these are, in either form of D5 (D3 row 9,
-        E13, T2)."""
+        """Which of these are login or mailbox addresses of the organisation's users, in either form of D5.
+
+        (D3 row 9, E13, T2)
+        """
 
     def deals_of(self, contact_ids: Collection[str]) -> Mapping[str, tuple[Deal, ...]]:
-        """Deals in which the contact is the main contact or has a role (Part A), by contact."""
+        """By contact, the deals in which it is the main contact or has a role (Part A)."""
 
     def addresses_of(self, contact_id: str) -> tuple[str, ...] | None:
         """The addresses that the record has now, in their exact form (Z45); None when there is no such record."""
 
     def may_open(self, contact_id: str, user_id: str) -> bool:
-        """Whether the user may open the record (D13): it is his, he is named, or nobody is."""
+        """Whether the user may open the record (D13): it is assigned to him, or it names him or no user."""
 
 
 class CrmRepository(Protocol):
     def put(self, records: Collection[Record]) -> None:
-        """New records, and known ones as they are now: a contact's addresses and a deal's contacts are replaced
-        as a set. Of two with one id the later counts."""
+        """Add or replace records; a contact's addresses and a deal's contacts are replaced as a whole.
+
+        Of two records with one id the later counts.
+        """
 
     def ids_after(self, kind: RecordKind, last: str, limit: int) -> tuple[str, ...]:
-        """The ids of a kind in the database's order, a page at a time; "" begins."""
+        """Up to `limit` ids of a kind after `last`, in the database's order; "" for the first page."""
 
     def ids_with_separator(self, kind: RecordKind, last: str, limit: int) -> tuple[str, ...]:
-        """The same of ids that look like several in a cell (E107)."""
+        """The same for ids that look like several values in a cell (E107)."""
 
     def roles_with_separator(self) -> frozenset[str]:
-        """Roles that look like several in a cell."""
+        """Roles that look like several values in a cell."""
 
     def known(self, kind: RecordKind, ids: Collection[str]) -> frozenset[str]:
-        """Which of these there are."""
+        """Which of these ids exist."""
 
     def delete(self, kind: RecordKind, ids: Collection[str]) -> int:
-        """Forget these records; returns how many there were."""
+        """Delete these records; returns how many existed."""
 
     def change(self, change: Change) -> bool:
-        """Make it so; False when it, or a newer change of the record, is known already.
+        """Make the change; False when it, or a newer change of the record, was made before.
 
-        The version comes first: its row makes two changes of one record wait for each other.
+        Writes the version first: its row makes two changes of one record wait for each other.
         """
 
     def merge(self, merge: Merge) -> bool:
-        """Make them one; False when it, or newer merges of all that it names, are known already (E71)."""
+        """Make the records one; False when this, or newer merges of all its records, were made before (E71)."""
 
     def outsiders(self, user_ids: Collection[str]) -> frozenset[str]:
-        """Which of these users are members of other locations only. Of whom nothing is said, he is a member of all."""
+        """Which of these users are members of other locations only; a user who names none is a member of all."""
 
     def mark_outdated(self, kind: RecordKind, refused: Mapping[str, str], version: int | None) -> None:
-        """A change of these records was refused, for these reasons (E9). Nothing for records that are not known, nor
-        where a newer change than the refused one is."""
+        """Note that a change of these records was refused, with the reason of each (E9).
+
+        Skips records that do not exist, and those of which a newer change than the refused one was made.
+        """
 
 
 class OrganisationRepository(Protocol):
     def named(self, organisation: str, name: str) -> tuple[NamedLocation, ...]:
-        """The location of these names, or none."""
+        """The location of these names; empty when there is none."""
 
     def first(self, limit: int) -> tuple[NamedLocation, ...]:
-        """So many at most, the first made first."""
+        """Up to `limit` locations, the oldest first."""
 
     def all(self) -> tuple[NamedLocation, ...]:
-        """By their names."""
+        """All locations, ordered by their names."""
 
     def name_of(self, location: Location) -> NamedLocation:
-        """It as people call it."""
+        """The location with its names."""
 
     def add(self, organisation: str, name: str) -> bool:
-        """A new location, in a new organisation where there is none of its name; False when there is one already."""
+        """Add a location, and its organisation when that is new; False when the location exists."""
 
     def is_last(self, location: Location) -> bool:
-        """Whether its organisation has no other one. Whoever adds one meanwhile waits until the commit, and so does
-        whoever adds anything to this one."""
+        """Whether its organisation has no other location.
+
+        Until the commit, transactions that add a location there, or anything to this one, wait.
+        """
 
     def delete(self, location: Location, *, organisation: bool) -> None:
-        """The location, and the organisation where this is its last. Nothing may belong to it any more."""
+        """Delete the location, and with `organisation` that too. Nothing may belong to it any more."""

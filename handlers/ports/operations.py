@@ -12,73 +12,86 @@ from domain.retention import After, Forgotten
 
 class RetentionRepository(Protocol):
     def take_turn(self, duty: str, seconds: float) -> bool:
-        """Whether the duty is due; if so it is ours, and due again after so many seconds."""
+        """Whether the duty is due. If so it is the caller's, and due again in `seconds`."""
 
     def keep_turn(self, duty: str, seconds: float) -> None:
-        """It is due again in so many seconds."""
+        """The duty is due again in `seconds`."""
 
     def mails(self, days: int, limit: int, after: After) -> Forgotten:
-        """Mail seen longer ago and done with. Of what sorting has labelled id and category stay while it is on."""
+        """Forget mail seen more than `days` ago, if it is done.
+
+        While sorting is on, id and category of the mail that it has labelled stay.
+        """
 
     def deliveries(self, days: int, limit: int, after: After) -> Forgotten:
-        """What has waited so long for a channel, or was set aside there, and is not being sent right now."""
+        """Forget deliveries that have waited or been set aside for `days`, unless they are being sent now."""
 
     def notifications(self, days: int, limit: int, after: After) -> Forgotten:
-        """Those put on a list longer ago, unless they wait for a channel. Ids grow with time: no other index."""
+        """Forget notifications older than `days`, unless they wait for a channel. Ids grow with time."""
 
     def sent(self, days: int, limit: int, after: After) -> Forgotten:
-        """Mail that users asked to be sent longer ago."""
+        """Forget mail that users asked to be sent more than `days` ago."""
 
     def versions(self, days: int, limit: int, after: After) -> Forgotten:
-        """Those of records that were deleted longer ago, unless they are back. One that others were merged into tells
-        that these are over with it, and stays as long as the merges."""
+        """Forget versions of records that were deleted more than `days` ago and are not back.
+
+        The version of a record that others were merged into stays as long as the merges.
+        """
 
     def merges(self, days: int, limit: int) -> Forgotten:
-        """What the CRM has merged longer ago, of one location: the records of which nothing counts any more, as if the
-        CRM had deleted them, and the merges that nobody asks for any more."""
+        """Forget, in one location, what the CRM merged more than `days` ago.
+
+        That is records for which nothing counts any more, as if the CRM had deleted them, and merges that no record
+        needs.
+        """
 
     def sign_ins(self) -> None:
-        """Those that nobody came back for."""
+        """Forget expired sign-ins."""
 
 
 class ReportRepository(Protocol):
     def zones(self, limit: int) -> Mapping[int, str | None]:
-        """The time zones of the first so many organisations; None where none was set."""
+        """By organisation its time zone, of up to `limit`; None where none was set."""
 
     def totals(self, mailbox: str | None, due_after: float) -> Totals:
-        """All mailboxes together, or one; each is due so many seconds after it was looked at, or has rested."""
+        """All mailboxes together, or one. A mailbox is due `due_after` seconds after its last look, or its rest."""
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
-        """One mailbox, or all of them, those in trouble first."""
+        """One mailbox, or up to `limit` of all, those in trouble first."""
 
     def changed_by_hand(
         self, since: datetime, mailbox_id: int | None = None
     ) -> Mapping[int, tuple[str, ...]]:
-        """By mailbox: mail that sorting has changed since and the user after it, as far as history has told (I6)."""
+        """By mailbox the mail that sorting has changed since, and the user after it, as far as history tells (I6)."""
 
     def count_outdated(self) -> Mapping[RecordKind, int]:
-        """How many records of each kind are out of date, whosever they are."""
+        """How many records of each kind are out of date, in all locations."""
 
     def uncategorised_stages(self, limit: int) -> tuple[Mapping[str, int], int]:
-        """Stages that count as OPEN because they have no category, with the number of their deals, those with the most
-        first; and how many such stages there are (E9)."""
+        """Stages that count as OPEN because they have no category (E9), and how many such stages there are.
+
+        Up to `limit`, each with the number of its deals, the largest first.
+        """
 
 
 class UnitRepository(Protocol):
     def add(self, batch: str, owner: str, day: date, rows: Mapping[int, Mapping[Purpose, int]]) -> None:
-        """What a process has spent on a day. The batch it has written last is not counted again: nobody knows whether
-        a commit without an answer was done. `rows` are in the order of their key, as all take them."""
+        """Add what a process has spent on a day.
+
+        A batch that the owner has written last is not counted again, so that it may be repeated when the commit's
+        answer was lost. `rows` have to be ordered by mailbox, so that two writers never wait for each other.
+        """
 
     def of_day(self, day: date) -> Spending:
-        """What all mailboxes have cost."""
+        """What all mailboxes have cost on the day."""
 
     def costliest(self, day: date, limit: int) -> Mapping[int, tuple[str | None, Spending]]:
-        """Address and costs by mailbox, the costliest first; no address where it is disconnected by now."""
+        """By mailbox its address and costs, the costliest first; no address where it was disconnected."""
 
     def of_mailboxes(
         self, day: date, mailbox_ids: Collection[int]
     ) -> Mapping[int, tuple[str | None, Spending]]:
-        """The same of these."""
+        """The same for these mailboxes."""
 
     def forget(self, days: int, limit: int) -> Forgotten:
-        """What was spent longer ago, day by day: never more rows than that of one table."""
+        """Forget what was spent more than `days` ago, at most `limit` rows of one table."""

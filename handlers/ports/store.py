@@ -81,7 +81,7 @@ class InLocation(InOrganisation, Protocol):
 
 
 class Transaction(Protocol):
-    """One short transaction, by noun; what each method means stands at infra/db, or at claim_rows.py."""
+    """One short transaction, by noun."""
 
     @property
     def mailboxes(self) -> MailboxRepository: ...
@@ -120,16 +120,15 @@ class Transaction(Protocol):
         """What belongs to the organisation."""
 
     def now(self) -> datetime:
-        """The database's clock (W14)."""
+        """The time by the database's clock (W14)."""
 
 
 class Store(Protocol):
     def begin(self, name: str, *, reads_only: bool = False) -> AbstractContextManager[Transaction]:
-        """Commit at the end, roll back on any error. Never held open across the network (I8).
+        """Commit at the end, roll back on any error. Must not be open during a call to the network (I8).
 
-        Raises DatabaseAway, also when others hold what it needs for longer than is waited.
+        `name` is a fault point. Raises DatabaseAway, also when locks are not free in time.
         """
 
     def scrub(self, within: float | None = None) -> None:
-        """What was deleted leaves the disk too, as far as the database leaves that to us (D12), and as can be done in
-        so many seconds."""
+        """Remove what was deleted from the disk, as far as the database lets us (D12), for at most `within` seconds."""

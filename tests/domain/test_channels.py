@@ -174,7 +174,7 @@ def test_an_events_id_is_that_of_what_it_tells_whatever_else_changes() -> None:
         ),
         pytest.param(
             parcel(NOTICE),
-            "Google no longer lets the CRM into the mailbox of uwe: please sign in again",
+            "The mailbox of uwe no longer lets the CRM in: please sign in again",
             id="the grant has ended",
         ),
     ],

@@ -320,7 +320,7 @@ def test_what_was_changed_in_gmail_is_told_by_the_labels_names() -> None:
 
 def test_how_a_mail_came() -> None:
     came = trail()
-    assert explanations.arrival(came) == "Gmail's history, after a push"
+    assert explanations.arrival(came) == "the mailbox's history, after a push"
     assert "listing" in explanations.arrival(replace(came, came_by="relist"))
     assert "forgotten" in explanations.arrival(replace(came, came_by=None, seen_at=None))
 
@@ -382,10 +382,10 @@ def message(author: str | None, *, sender: str | None = None, rewritten: bool = 
             "inbound, its author cannot be read with certainty (a list's From that names no author (E100))",
             id="a list",
         ),
-        pytest.param(SeenNow(outcome=Outcome.SKIP_GONE), "Gmail no longer has it", id="gone"),
+        pytest.param(SeenNow(outcome=Outcome.SKIP_GONE), "the mailbox no longer has it", id="gone"),
         pytest.param(
-            SeenNow(problem="Gmail cannot be asked (backendError)"),
-            "not read again: Gmail cannot be asked (backendError); this is all the ledger has",
+            SeenNow(problem="the provider cannot be asked (backendError)"),
+            "not read again: the provider cannot be asked (backendError); this is all the ledger has",
             id="Gmail is away",
         ),
     ],

@@ -295,10 +295,10 @@ def test_a_mail_that_was_not_sorted_because_sorting_is_stopped_says_so(house: Ho
     message_id = house.deliver("cid")
     house.catch_up()
     told = explained(house, message_id)
-    assert "not sorted: Gmail makes no more labels (invalidArgument); sorting is stopped" in told
+    assert "not sorted: no more labels can be made (invalidArgument); sorting is stopped" in told
     with house.store.engine.begin() as db:
         db.execute(update(connections).values(sorting_trouble=None))
-    assert "it does by now, and `lodestone retry` sorts the mail (E67)" in explained(house, message_id)
+    assert "they can by now, and `lodestone retry` sorts the mail (E67)" in explained(house, message_id)
 
 
 @pytest.mark.rule("E88")

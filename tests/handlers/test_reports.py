@@ -81,7 +81,8 @@ def test_the_trail_holds_match_change_and_cost(house: House) -> None:
     assert decided.notification_id is not None
     assert decided.changed is not None
     assert [found.trail.label_names.get(i, i) for i in decided.changed.add] == ["Open Deals"]
-    assert decided.changed.remove == {"INBOX"}
+    assert decided.changed.leave_inbox
+    assert not decided.changed.remove
     costs = [(one.step, one.units, one.tries, one.outcome) for one in found.trail.steps]
     assert costs == [
         (Step.MATCH, 20, 1, None),
@@ -156,7 +157,7 @@ def test_a_mail_that_is_gone_since_says_so(house: House) -> None:
     house.catch_up()
     house.gmail.delete(UWE, [message_id])
     words, difference = seen(house, message_id)
-    assert words == "Gmail no longer has it"
+    assert words == "the mailbox no longer has it"
     assert difference is not None
 
 
@@ -167,7 +168,7 @@ def test_when_gmail_cannot_be_asked_the_ledger_answers_alone(house: House, kind:
     house.catch_up()
     house.gmail.fault(kind, ["messages.get"])
     words, difference = seen(house, message_id)
-    assert words.startswith("not read again: Gmail cannot be asked (")
+    assert words.startswith("not read again: the provider cannot be asked (")
     assert difference is None
     assert in_a_sentence(house, message_id).startswith("left alone")
 

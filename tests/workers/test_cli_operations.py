@@ -178,7 +178,7 @@ def test_mail_left_unsorted_because_sorting_is_stopped_says_so_and_is_sorted_onc
     stopped = terminal.run("retry", "m2")
     assert stopped.code == 2
     assert stopped.err == (
-        f"lodestone: m2 is not set aside: in {UWE} not sorted: Gmail makes no more labels (labelLimit); "
+        f"lodestone: m2 is not set aside: in {UWE} not sorted: no more labels can be made (labelLimit); "
         "sorting is stopped until some are deleted (E67)\n"
     )
     status = terminal.run("status")

@@ -275,7 +275,7 @@ def test_explain_without_gmail_shows_what_the_ledger_has_and_says_so(terminal: T
     assert decision["gate"]["rule"] == "D5"
     assert decision["not_under_customers"] == "the sender's address is not on the contact record"
     assert decision["now"]["read"] is False
-    assert "not read again: Gmail cannot be asked" in decision["now"]["summary"]
+    assert "not read again: the provider cannot be asked" in decision["now"]["summary"]
 
 
 def test_an_id_that_nobody_knows_is_told_in_one_line(terminal: Terminal) -> None:
