@@ -35,7 +35,7 @@ AT_ONCE = 1_000
 
 
 class Others(Protocol):
-    """The way to the other processes (handlers/ports.py, Queue)."""
+    """The way to the other processes (`Queue`)."""
 
     def spend(self, slot: int, spent: Mapping[int, int]) -> Mapping[int, tuple[int, ...]]: ...
     def say_once(self, what: str, seconds: float) -> bool: ...

@@ -84,6 +84,14 @@ def test_what_nobody_came_back_for_is_not_kept_for_its_key(store: Store, rotatin
     assert rotate(rotating, Cipher((NEW, KEY)))["sign-ins"] == Rotated()
 
 
+def test_a_sign_in_that_another_release_began_is_unknown(store: Store, cipher: Cipher) -> None:
+    fill(store)
+    with store.begin("tests.older") as tx:
+        tx.db.execute(text("UPDATE sign_ins SET sealed = :older"), {"older": cipher.seal('{"scopes": []}')})
+        assert tx.of(HERE).sign_ins.take("state", "uwe") is None
+        assert tx.of(HERE).sign_ins.take("state", "uwe") is None, "and is used up"
+
+
 @pytest.mark.rule("I10")
 def test_what_no_key_reads_stays_as_it_is_and_holds_up_nothing(
     store: Store, rotating: Store, renewed: Store
