@@ -1,4 +1,5 @@
-"""Channels: the ways by which notifications leave the user's list, and how they fare (Z25, E91, D2)."""
+"""Channels send notifications outside: what goes out as one event, what receivers answer, when it is sent again
+(Z25, E91, D2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,26 +13,26 @@ from domain.errors import LodestoneError
 from domain.notifications import NoticeKind
 
 TRIES = 8
-"""After so many refusals a notification is set aside for its channel, and the channel goes on."""
+"""Refusals after which a notification is set aside for its channel; the channel goes on."""
 
 LONGEST_REST = 64
-"""Times the first rest: a minute, doubling to about an hour."""
+"""The longest rest, in multiples of the first: a minute doubles to about an hour."""
 
 LONGEST_WISH = timedelta(hours=24)
-"""A receiver that asks for a longer rest gets this one."""
+"""The longest rest that a receiver may ask for."""
 
 AT_ONCE = 200
-"""Notifications that are claimed together at most: so many events may come twice after a crash."""
+"""Notifications claimed together at most. After a crash as many events may come twice."""
 
 AT_FIRST = 50
-"""Notifications that are claimed while nobody knows how fast the receiver is."""
+"""Notifications claimed first, before it is known how fast the receiver is."""
 
 LANES = 4
 FEW = 8
-"""Events are sent by so many connections at a time at most, and fewer than FEW by one."""
+"""Events are sent by at most LANES connections at a time, fewer than FEW by one."""
 
 _OURS = UUID("6d1f2c0e-7a53-5e0b-9d0a-0a7f4f1c1e5d")
-"""The namespace of event ids. Whoever changes it makes every receiver take repeats for new events."""
+"""The namespace of event ids. If it changed, receivers would take repeats for new events."""
 
 
 class ChannelKind(StrEnum):
@@ -42,14 +43,14 @@ class ChannelKind(StrEnum):
 
 
 class ChannelState(StrEnum):
-    """`OFF`: the receiver said that it is gone for good; nothing goes there until somebody retries it."""
+    """`OFF`: the receiver said that it is gone for good. Nothing is sent until an operator retries the channel."""
 
     ACTIVE = "active"
     OFF = "off"
 
 
 class Unusable(LodestoneError):
-    """A target that nothing may be sent to; the text says why and never names the URL (I10)."""
+    """A target that is not allowed; the text says why, and never has the URL (I10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One way out, as it stands now. `failures`: rests in a row."""
+    """A channel as it is now. `failures` counts rests in a row."""
 
     id: int
     kind: ChannelKind
@@ -71,8 +72,8 @@ class Channel:
 
     @property
     def host(self) -> str:
-        """What may be shown of the target: a webhook's host, else the service alone, because some services
-        put tokens where the host should be."""
+        """What may be shown of the target: a webhook's host, else only the service, because some services put tokens
+        where the host should be."""
         parts = urlsplit(self.target.url)
         match self.kind:
             case ChannelKind.WEBHOOK:
@@ -83,7 +84,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class ChannelReport:
-    """A channel as the operator sees it. `waiting_since`: when the oldest notification that waits came."""
+    """A channel as the operator sees it. `waiting_since`: when the oldest waiting notification came."""
 
     id: int
     user_id: str | None
@@ -99,10 +100,10 @@ class ChannelReport:
 
 @dataclass(frozen=True, slots=True)
 class ChannelNotification:
-    """A notification as a channel may tell it: three details of the mail, the contact record's name, whose it is, in
-    which location (ORGANISATION/LOCATION).
+    """A notification with what a channel may say of it: three details of the mail and the contact's name.
 
-    `due`: by the settings of this moment it still may be told (E92). Only mail has the last six.
+    `location` is ORGANISATION/LOCATION. `due`: by the settings of this moment it may still be sent (E92). Only a
+    notification of mail has message_id, contact_id, name, author, received_at and via_list.
     """
 
     id: int
@@ -122,10 +123,10 @@ class ChannelNotification:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What goes out as one event. `batch` is committed before it is sent, and so is its id (I2).
+    """What goes out as one event. `batch` is committed before it is sent, so that a repeat has the same id (I2).
 
-    `summary`: late mails of one user in one location, told together (E91); else it is one item. `attempts` counts this
-    one too. `is_new`: it cannot have been sent before, so that its items are free for another event if it is not sent
+    `summary`: late mails of one user in one location, sent together (E91); else there is one item. `attempts` counts
+    this try too. `is_new`: it was never sent before, so that its items may go into another event if it is not sent
     now.
     """
 
@@ -143,13 +144,13 @@ class Parcel:
 
     @property
     def is_due(self) -> bool:
-        """By the settings of the moment at which it was claimed it still may be told (E92)."""
+        """Whether it may still be sent, by the settings of the moment of the claim (E92)."""
         return all(item.due for item in self.items)
 
 
 class ReceiverVerdict(StrEnum):
-    """What the receiver made of an event. LATER: it is down or limits, or so it seems. LEFT: we had to stop, and
-    waited no longer for its answer; that is nobody's fault."""
+    """What became of an event. LATER: the receiver is down or limits us. LEFT: we had to stop and did not wait for the
+    answer. GONE: the receiver is gone for good."""
 
     TAKEN = "taken"
     LATER = "later"
@@ -160,8 +161,8 @@ class ReceiverVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReceiverAnswer:
-    """`after` is the receiver's own wish. `counted`: a try of the event is used up. `untouched`: the receiver
-    has certainly not taken the event, so that it may become part of another one."""
+    """A receiver's answer. `after` is the rest that it asks for. `counted`: the event has used up a try. `untouched`:
+    the receiver has certainly not taken the event, so that it may become part of another one."""
 
     verdict: ReceiverVerdict
     reason: str
@@ -171,7 +172,7 @@ class ReceiverAnswer:
 
 
 def judge(status: int, retry_after: str | None, now: datetime) -> ReceiverAnswer:
-    """A webhook's answer. Redirects are not followed: whoever answers with one refuses the event."""
+    """What a webhook's HTTP status means. A redirect is not followed and counts as a refusal."""
     reason = f"http {status}"
     if 200 <= status < 300:
         return ReceiverAnswer(ReceiverVerdict.TAKEN, reason)
@@ -185,7 +186,7 @@ def judge(status: int, retry_after: str | None, now: datetime) -> ReceiverAnswer
 
 
 def wish(retry_after: str | None, now: datetime) -> timedelta | None:
-    """Retry-After as seconds or as a date; None for what cannot be read."""
+    """The rest that Retry-After asks for, in seconds or as a date; None when it cannot be read."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return min(timedelta(seconds=int(text[:9])), LONGEST_WISH)
@@ -199,12 +200,15 @@ def wish(retry_after: str | None, now: datetime) -> timedelta | None:
 
 
 def rest_before(attempt: int, first: float) -> timedelta:
-    """The wait after so many failures in a row: `first` seconds, doubling to LONGEST_REST times that."""
+    """The wait after `attempt` failures in a row: `first` seconds, doubling up to LONGEST_REST times that."""
     return timedelta(seconds=first * min(2 ** min(attempt - 1, 20), LONGEST_REST))
 
 
 def at_once(kind: ChannelKind, most: int) -> int:
-    """Of so many at most: chat drops no repeats, so that a crash may double one line there and no more."""
+    """How many notifications to claim, `most` at most.
+
+    One for chat, which drops no repeats: so a crash doubles one line only.
+    """
     match kind:
         case ChannelKind.WEBHOOK:
             return most
@@ -213,23 +217,22 @@ def at_once(kind: ChannelKind, most: int) -> int:
 
 
 def next_at_once(sent: int, seconds: float) -> int:
-    """How many notifications to claim when so many went out in that time: about a second's, so that a slow receiver's
-    are not claimed for nothing."""
+    """How many notifications to claim after `sent` went out in `seconds`: what takes about a second."""
     return max(1, min(AT_ONCE, int(sent / max(seconds, 0.001))))
 
 
 def lanes(events: int) -> int:
-    """By how many connections at a time so many events are sent."""
+    """How many connections send this number of events."""
     return min(LANES, 1 + events // FEW)
 
 
 def batch_of(channel_id: int, notification_ids: Sequence[int]) -> str:
-    """The name of a summary: the same for the same notifications and channel, however often it is put together."""
+    """The id of a summary: the same whenever it is put together of the same notifications."""
     return str(uuid5(_OURS, f"summary/{channel_id}/{','.join(map(str, sorted(notification_ids)))}"))
 
 
 def event_id(parcel: Parcel) -> str:
-    """The same whenever the event is sent again, so that a receiver can drop repeats (I2)."""
+    """The event's id: the same in each repeat, so that a receiver can drop repeats (I2)."""
     if parcel.summary:
         return parcel.batch
     [item] = parcel.items

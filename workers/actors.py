@@ -1,4 +1,4 @@
-"""The actors: each opens a job and calls its handler. A job that fails leaves its work in the ledger (W4)."""
+"""The actors: each calls the handler of its job. A job that fails leaves its work in the ledger (W4)."""
 
 import time
 from collections.abc import Callable, Collection
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 def register(app: App, queues: Collection[str]) -> None:
-    """Give the broker the actors whose jobs are in these queues."""
+    """Register the actors of the jobs in these queues."""
     for job in JOBS:
         if job.queue in queues:
             _register(app, job)
@@ -37,7 +37,7 @@ def _register(app: App, job: Job) -> None:
 
 
 def _run(handler: Callable[..., None], ids: dict[str, Any]) -> None:
-    """Errors end here: their texts and tracebacks may hold content, Dramatiq would keep both (I3)."""
+    """Run a handler and log its error without the text, which may hold content: Dramatiq would keep it (I3)."""
     began = time.monotonic()
     try:
         once_more(lambda: handler(**ids))

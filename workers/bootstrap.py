@@ -1,4 +1,4 @@
-"""From settings to a process that can work: the only place that knows every part."""
+"""Settings become a process that can work. Only this module knows all parts."""
 
 import os
 import socket
@@ -102,7 +102,7 @@ class App:
 
 
 def start(process: str) -> App:
-    """Settings, logs, parts; "cli" is a command that somebody types. Raises WrongSetting before anything starts."""
+    """Read the settings, set up the log and make the parts; "cli" is a command. Raises WrongSetting first of all."""
     settings = load()
     logs.set_up(settings.command_log_level if process == "cli" else settings.log_level, process=process)
     return App(settings, process)

@@ -14,16 +14,19 @@ from workers.jobs import JOBS, woken_by
 
 HEARTBEAT = 10_000
 MAINTENANCE_CHANCE = 250_000
-"""Out of a million looks at a queue, of which there is one a second while nothing comes: a killed worker's jobs come
-back in seconds, and `KEYS` stays rare enough."""
+"""Chance of Dramatiq's maintenance, in a million, at each look at a queue (one a second while nothing comes). So a
+killed worker's jobs come back in seconds, and `KEYS` stays rare."""
 
 DEAD_FOR = 60_000
-"""Milliseconds that Dramatiq keeps what it cannot deliver: nobody reads it, and it may be anything (I3)."""
+"""Milliseconds that Dramatiq keeps what it cannot deliver. It is read by nothing, and may hold content (I3)."""
 
 
 def make_broker(redis: Redis) -> RedisBroker:
-    """The broker. The ledger alone retries, so Dramatiq does not (W4); nor does it end a job that takes long: what a
-    job waits for has a timeout of its own, and Dramatiq would count the job as done."""
+    """The broker, without Dramatiq's retries and time limits.
+
+    The ledger alone retries (W4). Whatever a job waits for has a timeout of its own; Dramatiq would count a job that
+    it ends as done.
+    """
     logging.getLogger("dramatiq").setLevel(logging.ERROR)
     broker = Broker(
         client=redis,
@@ -40,7 +43,7 @@ def make_broker(redis: Redis) -> RedisBroker:
 
 
 def send(broker: RedisBroker, event: Event) -> None:
-    """Wake the actors of the event: names and ids only, because Dramatiq prints what it carries (D2)."""
+    """Queue the jobs of the event. Messages carry names and ids only, because Dramatiq prints them (D2)."""
     for job in woken_by(event):
         broker.enqueue(
             dramatiq.Message(

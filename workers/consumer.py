@@ -1,4 +1,4 @@
-"""The part of a process that takes jobs: one Dramatiq worker, many threads, and a clean end (W16)."""
+"""The part of a process that takes jobs: a Dramatiq worker with many threads, and a clean end (W16)."""
 
 from collections.abc import Collection
 
@@ -9,14 +9,14 @@ from workers.process import WORK_WITHIN
 
 PREFETCH = 64
 IDLE = 500
-"""Milliseconds after which a thread that has nothing to do asks whether it is to end."""
+"""Milliseconds after which an idle thread looks whether it is to end."""
 
 
 class Jobs:
-    """Takes the jobs of these queues; what was begun is finished or released at the end.
+    """Takes the jobs of these queues; at the end what was begun is finished or released.
 
-    `lodestone run` has two, so that a receiver outside holds no thread that mail needs (I5). Dramatiq advises one a
-    process because of what middleware may share; the only one we have is each thread's own.
+    `lodestone run` has two, so that a receiver outside holds no thread that mail needs (I5). Dramatiq advises one in a
+    process because middleware may share state; ours shares none.
     """
 
     error: Exception | None = None
@@ -36,7 +36,7 @@ class Jobs:
         return True
 
     def is_lost(self) -> bool:
-        """Dramatiq starts no other thread, and what one had taken waits for ever."""
+        """Dramatiq does not replace a thread, and the jobs that it had taken would wait for ever."""
         return not all(one.is_alive() for one in (*self._worker.consumers.values(), *self._worker.workers))
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The CRM's actors. No ledger stands behind their jobs: what cannot be done now goes back on the queue."""
+"""The actors for the CRM's changes. No ledger stands behind them: what cannot be done now goes back on the queue."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ PAUSE = 1.0
 
 
 def register(app: App) -> None:
-    """Give the broker the actors of docs/CRM.md."""
+    """Register the actors of docs/CRM.md."""
     stages = records.Stages()
     for name in ACTORS:
         _register(app, name, stages)
@@ -53,7 +53,7 @@ def _run(
     app: App,
     stages: records.Stages,
 ) -> None:
-    """Every error ends here, without its text: Dramatiq would print the fields, and drop the job (I3)."""
+    """Make the change. Errors are logged without their text: Dramatiq would print the fields and drop the job (I3)."""
     kind, record_id = kind_of(message.actor_name), id_of(fields)
     say = log.bind(kind=kind.value, record_id=record_id)
     try:
@@ -84,7 +84,7 @@ def _run(
 def _refuse(
     kind: RecordKind, record_id: str | None, fields: Mapping[str, Any], reason: str, app: App
 ) -> None:
-    """What we know of the record grows old, if it is said whose it is."""
+    """Note that the record is out of date, if the message says whose it is."""
     with suppress(Refused, Unfit):
         if record_id is not None:
             records.refuse(kind, record_id, version_of(fields), reason, app.store, location_of(fields))
@@ -97,13 +97,13 @@ def _read(name: str, args: Sequence[Any], fields: Mapping[str, Any], customs: Cu
 
 
 def _is_away(error: Exception) -> bool:
-    """Whether it is the database's trouble, and not that of the record: then no number of tries is too many."""
+    """Whether the database is the trouble and not the record; such tries are not counted."""
     about_the_record = isinstance(error, DataError | IntegrityError)
     return isinstance(error, DBAPIError | DatabaseAway) and not about_the_record
 
 
 def _put_back(message: dramatiq.Message[Any], tries: int, app: App) -> None:
-    """On the queue first; Dramatiq acknowledges when this returns, so while Redis is away it does not."""
+    """Queue the message again before Dramatiq acknowledges it, which it does when this returns."""
     app.stopping.wait(PAUSE)
     again = message.copy(options={TRIES: tries})
     while True:

@@ -1,4 +1,4 @@
-"""How the organisation writes things, for whoever reads the CRM's records (E9, E106)."""
+"""How the organisation writes categories, dates and times, for reading the CRM's records (E9, E106)."""
 
 from collections.abc import Mapping
 from datetime import UTC
@@ -18,7 +18,7 @@ def customs_of(
     date_format: str | None = None,
     location: Where = None,
 ) -> Customs:
-    """By the settings as they are when a record first needs them; `words` for categories come before theirs."""
+    """By the settings at the moment when a record first needs them; `words` for categories count before these."""
     found = cache(lambda: organisation(store, location))
     more = words or {}
     return Customs(

@@ -1,4 +1,4 @@
-"""The dispatcher process: Pub/Sub in, one catch_up per mailbox out. It calls no provider."""
+"""The dispatcher process takes pushes from Pub/Sub and wakes one catch_up for each mailbox. It reads no mailbox."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -18,20 +18,20 @@ log = structlog.get_logger()
 
 
 def main() -> None:
-    """Pull until SIGTERM or Ctrl-C. While Redis or the database is away nothing is pulled (W13)."""
+    """Run until SIGTERM or Ctrl-C. While Redis or the database is away nothing is pulled (W13)."""
     process.run("dispatcher", parts)
 
 
 def parts(app: App) -> Iterator[process.Part]:
-    """The stream. Whether Google takes our credentials, and the subscription is there, only the stream tells: so the
-    process has started once that stands."""
+    """The thread that pulls. It is ready once the stream stands: only then it is known that Google accepts our
+    credentials and that the subscription exists."""
     stands = threading.Event()
     pulling = partial(pull, app, stands.set)
     yield process.OneThread(app, "pubsub", pulling, ends_within=process.WORK_WITHIN, ready=stands)
 
 
 def pull(app: App, stands: Callable[[], object] = lambda: None) -> None:
-    """Until the process is to stop, or the stream is lost. `stands` is called once Pub/Sub has let us in."""
+    """Pull until the process is to stop or the stream is lost. Calls `stands` once the stream stands."""
     subscription = Subscription(
         app.settings.pubsub_project,
         app.settings.pubsub_subscription,
@@ -40,7 +40,7 @@ def pull(app: App, stands: Callable[[], object] = lambda: None) -> None:
         stopping=app.stopping,
         stands=stands,
     )
-    with suppress(StreamLost):  # whoever watches this thread misses it
+    with suppress(StreamLost):  # the process sees that this thread has ended
         subscription.run()
 
 

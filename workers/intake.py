@@ -1,7 +1,7 @@
-"""The queues that other programs write to: what lies in them is looked at before Dramatiq sees it.
+"""Messages that other programs have queued are checked before Dramatiq sees them.
 
-Dramatiq trusts its messages. One that is no JSON costs it all it has fetched, one that names another queue a
-thread, and one for an actor that is not there stands in the dead letters for a week, with its values (I3).
+Dramatiq trusts its messages. One that is no JSON makes it lose all that it has fetched; one that names another queue
+ends a thread; one for an unknown actor stays in the dead letters for a week, with its values (I3).
 """
 
 import json
@@ -16,28 +16,27 @@ from dramatiq.brokers.redis import RedisBroker
 CRM, SIGN_IN = "crm", "sign_in"
 GUARDED = frozenset({CRM, SIGN_IN})
 TRIES = "tries"
-"""How often a job has failed, in its message's options."""
+"""The option of a message that counts how often its job has failed."""
 
 WAIT = 1
-"""Seconds that Redis is asked to wait for a job at most; a consumer that is to end does so no sooner."""
+"""Seconds that Redis waits for a job. A consumer may take so long to end."""
 
 PAUSE = 20
-"""Milliseconds between two looks at most: after a wait in which nothing came, and while there is no room for more."""
+"""Milliseconds between two looks: after a wait in which nothing came, and while there is no room for more."""
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks for messages whose fetch was not answered, while nothing comes."""
+"""Seconds between two looks for messages whose fetch got no answer, while nothing comes."""
 
 log = structlog.get_logger()
 
 
 class _Unreadable(Exception):
-    """A message that no actor can be given; the text says why, without what stands in it."""
+    """A message that no actor can take; the text says why, without its content."""
 
 
 class Broker(RedisBroker):
-    """Dramatiq's broker, for which nothing in a guarded queue is ever a surprise, and which has Redis wait for the
-    next job of a queue instead of looking for it again and again.
-    """
+    """Dramatiq's broker with two changes: it checks the messages of guarded queues, and it has Redis wait for the next
+    job instead of polling."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq annotates nothing here
@@ -45,18 +44,18 @@ class Broker(RedisBroker):
         self._looked_at = dict.fromkeys(GUARDED, 0.0)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5_000) -> dramatiq.Consumer:
-        """What was handed to a consumer that an outage has ended is handed to the next as well."""
+        """A new consumer gets what was handed to one that an outage has ended."""
         if queue_name in GUARDED:
             self._handed[queue_name].clear()
         return super().consume(queue_name, prefetch, PAUSE)
 
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
-        """Messages that Dramatiq can work with; the others are gone from Redis, and said.
+        """Messages that Dramatiq can work with; others are deleted from Redis and logged.
 
-        Of guarded queues also those whose fetch was never answered (FACTS §7): no ledger would bring them back.
+        Of guarded queues also messages whose fetch got no answer (FACTS §7), because no ledger brings them back.
 
-        The first of the queue is moved to where it is: that does nothing, but for an empty queue Redis waits with it.
-        Of several processes that wait all are told, and one gets the job.
+        BLMOVE of the queue's first message to its own place changes nothing, but waits while the queue is empty. All
+        waiting processes are told of a message, and one gets it.
         """
         key = f"{self.namespace}:{queue_name}"
         self.client.blmove(key, key, WAIT, "LEFT", "LEFT")
@@ -69,7 +68,7 @@ class Broker(RedisBroker):
         return self._sound(queue_name)
 
     def do_ack(self, queue_name: str, redis_id: str | bytes) -> None:
-        """The job is done. Should Redis not hear it, the message is handed out again."""
+        """The job is done. If Redis does not learn of it, the message is handed out again."""
         try:
             self._dispatch("ack")(queue_name, redis_id)  # type: ignore[no-untyped-call]
         finally:
@@ -77,7 +76,7 @@ class Broker(RedisBroker):
                 self._handed[queue_name].discard(redis_id.encode() if isinstance(redis_id, str) else redis_id)
 
     def _sound(self, queue_name: str) -> list[bytes]:
-        """What this process has fetched, not acknowledged, and not yet handed out."""
+        """Messages that this process has fetched, and neither acknowledged nor handed out."""
         handed = self._handed[queue_name].copy()  # first: what is acknowledged meanwhile is not new
         new = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}") - handed)
         there = self.client.hmget(f"{self.namespace}:{queue_name}.msgs", new) if new else []
@@ -97,7 +96,7 @@ class Broker(RedisBroker):
         return sound
 
     def _read(self, queue_name: str, data: bytes | None, redis_id: bytes) -> bytes:
-        """The message with what we and Dramatiq need of it, and nothing else that steers Dramatiq."""
+        """The message rebuilt with what is needed, and no other option of Dramatiq's. Raises _Unreadable."""
         if data is None:
             raise _Unreadable("there is no message of this id")
         try:

@@ -28,7 +28,7 @@ from handlers.outbox import delivery
 from handlers.sorting.sort import sort
 
 SELDOM = 5
-"""Ticks."""
+"""Ticks of the sweep."""
 
 JOBS = (
     Job(

@@ -1,4 +1,4 @@
-"""The notifier process: sends notifications outside. Its threads wait for receivers so that no worker's need (I5)."""
+"""The notifier process sends notifications outside. Its threads wait for receivers, so that no worker's do (I5)."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from workers.consumer import Jobs
 
 
 def main() -> None:
-    """Send until SIGTERM or Ctrl-C."""
+    """Run until SIGTERM or Ctrl-C."""
     process.run("notifier", parts)
 
 
 def parts(app: App) -> Iterator[process.Part]:
-    """What takes the jobs that lead outside."""
+    """The part that takes the jobs of the queue OUTSIDE."""
     register(app, {OUTSIDE})
     yield Jobs(app, "notifier", {OUTSIDE}, app.settings.notifier_threads)

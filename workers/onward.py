@@ -1,7 +1,7 @@
-"""Few mails go all their way in one job: what a step asks for when it is done, the same thread does next.
+"""A few mails take all their steps in one job: the thread that ends a step does the next one itself.
 
-Each step is claimed from the ledger as by a job of its own, and may be by one. Whoever is killed in between leaves the
-rest to the ledger (W2).
+Each step is claimed from the ledger as by a job of its own. A process that is killed between two steps leaves the rest
+to the ledger (W2).
 """
 
 import threading
@@ -15,18 +15,18 @@ from domain.events import Event
 from workers.jobs import woken_by
 
 A_WHILE = 60.0
-"""Seconds that one job may go on for: what follows then is a job of its own."""
+"""Seconds after which the next step is a job of its own."""
 
 
 class Onward:
-    """What is next on the way of the job that each thread is at."""
+    """The next steps of the job that each thread works on."""
 
     def __init__(self, stopping: Callable[[], bool]) -> None:
         self._stopping = stopping
         self._mine = threading.local()
 
     def takes(self, event: Event) -> bool:
-        """Whether this thread is at a job of which the event asks for the next step, and is going to do it."""
+        """Whether this thread works on a job whose next step the event asks for, and will do that step itself."""
         way: deque[Event] | None = getattr(self._mine, "way", None)
         if way is None or not all(job.goes_on for job in woken_by(event)):
             return False
@@ -36,8 +36,10 @@ class Onward:
     def steps(
         self, name: str, ids: dict[str, Any], hand_over: Callable[[Event], None]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The handler of this name and those that follow, each with its ids; who asks for the next one has run the
-        last. What is left when the process is to stop, or after a while, is handed over."""
+        """The job of this name and those that follow, each with its ids. The caller runs one, then asks for the next.
+
+        Calls `hand_over` with what is left when the process is to stop, or after A_WHILE.
+        """
         ends = time.monotonic() + A_WHILE
         way = self._mine.way = deque[Event]()
         try:

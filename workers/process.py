@@ -1,4 +1,4 @@
-"""A process: its parts are started, watched and ended together, and where one of them is gone it ends (W16)."""
+"""A process: its parts are started, watched and ended together. When one of them is lost the process ends (W16)."""
 
 import threading
 import time
@@ -17,44 +17,46 @@ from workers.units import keep_count, write
 log = structlog.get_logger()
 
 STOP_WITHIN = 25.0
-"""Seconds that it takes to end at most, whatever hangs: so much a supervisor is asked for."""
+"""The longest that a process takes to end, in seconds. A supervisor has to allow for it."""
 
 WORK_WITHIN = 20.0
-"""Of these, for what was begun; the rest is for what is given back and written down then."""
+"""Of these, seconds to finish what was begun; the rest is for releasing claims and writing down units."""
 
 WRITTEN_WITHIN = 3.0
 
 SCHEMA_EVERY = 60.0
-"""Seconds between two looks whether the tables are still ours; a lease, where that is shorter: on another release's
-tables nobody keeps what he has claimed."""
+"""Seconds between two checks of the database's schema; a lease, where that is shorter, so that a process that finds
+another release's tables has no claims left."""
 
 
 class Part(Protocol):
     """What a process does on threads of its own."""
 
     name: str
-    """What is lost when they are gone (docs/LOGS.md, part.lost)."""
+    """Its name in the log (docs/LOGS.md, part.lost)."""
     threads: int
-    """That take jobs."""
+    """How many of its threads take jobs."""
     error: Exception | None
-    """What has ended it, and is for whoever started the process."""
+    """What has ended it; the process raises it."""
 
     def start(self) -> None: ...
 
     def is_ready(self) -> bool:
-        """Whether it does its work by now, as far as it can tell."""
+        """Whether it does its work by now."""
 
     def is_lost(self) -> bool:
-        """Whether a thread is gone that nobody has asked to end."""
+        """Whether one of its threads has ended without being asked to."""
 
     def stop(self) -> None:
-        """The process is to end: finish or give back what was begun. What takes longer than the process has is left to
-        the ledger."""
+        """Finish or release what was begun. What takes too long is left to the ledger."""
 
 
 class OneThread:
-    """A part that is one thread: `run` returns once the process is to stop, after `stop` was called. Nobody waits for
-    it for longer than `ends_within` seconds. `ready` is set by what it runs, where it has to be let in first."""
+    """A part that is one thread.
+
+    `run` has to return after `stop` was called and the process is to stop; it is waited for up to `ends_within`
+    seconds. `run` sets `ready`, where it has to be let in first.
+    """
 
     threads = 0
 
@@ -98,9 +100,11 @@ class OneThread:
 
 
 def run(process: str, *makers: Callable[[App], Iterable[Part]]) -> None:
-    """Be this process until SIGTERM or Ctrl-C, then finish or give back what was begun. Its parts are made once what
-    it stands on is there. Raises what has ended one of them, WrongSchema where another release has changed the
-    tables."""
+    """Run the process until SIGTERM or Ctrl-C, then finish or release what was begun.
+
+    Its parts are made once database and Redis are there. Raises what has ended one of them; WrongSchema when another
+    release has changed the tables.
+    """
     app = start(process)
     vital.stop_on_signal(app.stopping)
     if app.wait_until_ready():
@@ -115,7 +119,7 @@ def _work(app: App, parts: Sequence[Part]) -> None:
     waiting = [*parts]
 
     def look() -> str | None:
-        """What is lost. That all are ready is said once."""
+        """The name of a part that is lost. Logs once that all are ready."""
         if waiting:
             waiting[:] = [part for part in waiting if not part.is_ready()]
             if not waiting:
@@ -142,7 +146,7 @@ def _say_started(threads: int) -> None:
 
 
 def _stop(app: App, parts: Sequence[Part]) -> None:
-    """All at the same time. Then what they have spent is written down."""
+    """Stop all parts at the same time, then write down the units that they have spent."""
     app.stopping.set()
     _side_by_side([part.stop for part in parts], STOP_WITHIN - WRITTEN_WITHIN)
     if not _side_by_side([partial(write, app.context)], WRITTEN_WITHIN):
@@ -150,8 +154,7 @@ def _stop(app: App, parts: Sequence[Part]) -> None:
 
 
 def _side_by_side(steps: Iterable[Callable[[], object]], seconds: float) -> bool:
-    """Whether all were done in time. What hangs on the database may hang for longer than anybody waits: it ends with
-    the process."""
+    """Run the steps at the same time; returns whether all were done in time. The others end with the process."""
     ends = time.monotonic() + seconds
     threads = [threading.Thread(target=step, daemon=True) for step in steps]
     for thread in threads:
@@ -162,12 +165,12 @@ def _side_by_side(steps: Iterable[Callable[[], object]], seconds: float) -> bool
 
 
 def count(app: App) -> Iterator[Part]:
-    """What counts the units that this process spends."""
+    """The part that writes down the units that this process spends."""
     yield OneThread(app, "units", partial(keep_count, app))
 
 
 def _watch_schema(app: App) -> None:
-    """Who needs the database says himself that it is away."""
+    """Raise WrongSchema when another release has changed the tables. Others log that the database is away."""
     while not app.stopping.wait(min(SCHEMA_EVERY, app.settings.lease)):
         try:
             check_schema(app.store.engine)

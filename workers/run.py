@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 
 def main() -> None:
-    """Do everything until SIGTERM or Ctrl-C."""
+    """Run until SIGTERM or Ctrl-C."""
     process.run("run", _dispatcher, worker.parts, sweep.parts, notifier.parts, process.count)
 
 
@@ -20,7 +20,7 @@ def _dispatcher(app: App) -> list[process.Part]:
 
 
 def _pull(app: App) -> None:
-    """Where Pub/Sub is not set up the sweep does alone."""
+    """Pull pushes, if Pub/Sub is set up; else the sweep finds the mail."""
     if not app.settings.has_pubsub:
         _go_without("LODESTONE_PUBSUB_PROJECT", app)
         return

@@ -1,4 +1,4 @@
-"""The actors of a CRM's own sign-in page. Somebody waits before a browser: there is an answer, and no second try."""
+"""The actors for a CRM's own sign-in page. A user waits for the answer, so that nothing is tried again."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from workers.intake import SIGN_IN
 log = structlog.get_logger()
 
 ANSWERS = "lodestone:answer:"
-"""With the message's id behind it: a list with the answer in it, for whoever waits there (BLPOP)."""
+"""With the message's id behind it, the key of a list that gets the answer; a page waits there with BLPOP."""
 
 KEPT_FOR = 120
 
@@ -28,7 +28,7 @@ Answer = dict[str, Any]
 
 
 def begin(fields: Mapping[str, Any], app: App) -> Answer:
-    """Where the user's browser is to go."""
+    """The URL for the user's browser."""
     asked = read_beginning(fields)
     url, _ = sign_in.begin(
         asked.user_id,
@@ -43,7 +43,7 @@ def begin(fields: Mapping[str, Any], app: App) -> Answer:
 
 
 def complete(fields: Mapping[str, Any], app: App) -> Answer:
-    """The connection that came of it."""
+    """Complete a sign-in; returns the connection."""
     told = read_completion(fields)
     connection_id, address = sign_in.complete(
         told.user_id, told.state, told.code, error=told.error, context=app.context, location=told.location
@@ -58,7 +58,7 @@ ACTORS: Mapping[str, Callable[[Mapping[str, Any], App], Answer]] = {
 
 
 def register(app: App) -> None:
-    """Give the broker the actors of docs/SIGN_IN.md."""
+    """Register the actors of docs/SIGN_IN.md."""
     for name in ACTORS:
         _register(app, name)
 
@@ -75,7 +75,7 @@ def _register(app: App, name: str) -> None:
 
 
 def _answer(name: str, args: Sequence[Any], fields: Mapping[str, Any], app: App) -> Answer:
-    """Every error ends here: code and state stand in the arguments, and Dramatiq would print them (I10)."""
+    """The answer, also for an error: Dramatiq would print the arguments, which hold code and state (I10)."""
     try:
         return {"ok": True} | ACTORS[name]({"args": args, **fields} if args else fields, app)
     except (Refused, Unfit) as error:
@@ -98,7 +98,7 @@ def _answer(name: str, args: Sequence[Any], fields: Mapping[str, Any], app: App)
 
 
 def _say(message_id: str, answer: Answer, app: App) -> None:
-    """Behind an answer that is there already: a message that comes a second time finds its sign-in used up."""
+    """Append the answer: a message that comes twice finds its sign-in used up, and the first answer stays first."""
     key = f"{ANSWERS}{message_id}"
     try:
         with app.redis.pipeline() as both:

@@ -27,21 +27,21 @@ from workers.jobs import JOBS
 log = structlog.get_logger()
 
 PURGE_LOOK_EVERY = 60
-"""Seconds; whether it is due the database knows."""
+"""Seconds between two looks whether a purge is due."""
 
 STARTS_WITHIN = 2.0
 ENDS_WITHIN = 5.0
-"""Seconds that a duty has to end: one at work ends sooner, one that hangs on the database may take far longer."""
+"""Seconds that are waited for a duty to end. One that hangs on the database ends with the process."""
 
 
 def main() -> None:
-    """Keep the clock until SIGTERM or Ctrl-C."""
+    """Run until SIGTERM or Ctrl-C."""
     process.run("sweep", parts, process.count)
 
 
 def parts(app: App) -> Iterator[process.Part]:
-    """The clock."""
-    # A tick that finds its duty at work still is left out; what holds the duty up is said by itself.
+    """The scheduler."""
+    # A tick whose duty is still at work is skipped; what holds the duty up is logged there.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     scheduler = BlockingScheduler(
         executors={"default": _Threads()},
@@ -65,7 +65,7 @@ def parts(app: App) -> Iterator[process.Part]:
 
 
 class _Threads(BaseExecutor):  # type: ignore[misc]  # apscheduler annotates nothing
-    """Each duty on a thread that ends with the process: a pool's threads Python waits for, however long they hang."""
+    """Runs each duty on a daemon thread. Python would wait for the threads of a pool, however long they hang."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class _Threads(BaseExecutor):  # type: ignore[misc]  # apscheduler annotates not
 
 
 def _duties(app: App) -> Iterator[tuple[str, Callable[[], int], float]]:
-    """Each with its name and the seconds from one run to the next."""
+    """The duties, each with its name and the seconds between two runs."""
     context, tick = app.context, app.settings.sweep_tick
     for job in JOBS:
         if job.due is not None:
@@ -96,7 +96,7 @@ def _duties(app: App) -> Iterator[tuple[str, Callable[[], int], float]]:
 
 
 def _run(name: str, duty: Callable[[], int], app: App, token: str) -> None:
-    """One duty, if this process keeps the clock. What is away is said and waited for: the next tick is near."""
+    """Run a duty if this process leads. What is away is logged, and the next tick tries again."""
     try:
         if app.queue.leads(token, seconds=10 * app.settings.sweep_tick):
             once_more(duty)

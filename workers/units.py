@@ -1,4 +1,4 @@
-"""The clock of this process's spending of Google's units: told to the others, written into the ledger."""
+"""What this process spends of the provider's units is told to the others, and written into the ledger."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ TOLD_IN_A_MINUTE = 60 // SLOT
 
 
 def keep_count(app: App) -> None:
-    """Until the process is to stop: then whoever started it writes the rest."""
+    """Tell and write until the process is to stop; then the caller writes the rest."""
     rounds = 0
     while not app.stopping.wait(SLOT):
         rounds += 1
@@ -26,7 +26,7 @@ def keep_count(app: App) -> None:
 
 
 def write(context: Context) -> None:
-    """What cannot be written now is written with the next minute's, or lost with the process, and said."""
+    """Write down what was spent. If that fails, it is logged and written a minute later, or lost with the process."""
     _unless_away(context, write_down)
 
 

@@ -1,5 +1,8 @@
-"""The end of a process: asked for by a signal, or because what it cannot live without is gone. Then it ends with a
-code, so that its supervisor acts: one that lives on with half of its threads looks well and lets mail wait for ever."""
+"""A process ends when a signal asks for it, or when a part that it needs is lost.
+
+Then it ends with an exit code, so that its supervisor starts it again. If it went on with half of its threads it would
+look well while mail waits for ever.
+"""
 
 import os
 import signal
@@ -14,16 +17,16 @@ log = structlog.get_logger()
 
 LOOK_EVERY = 1.0
 TIDY_WITHIN = 5.0
-"""Seconds; together less than the ten that a supervisor is promised."""
+"""Seconds; together less than the ten that docs/RUNBOOK.md promises."""
 
 CODE = 1
 
 
 def stop_on_signal(stopping: threading.Event) -> None:
-    """SIGTERM and Ctrl-C ask for the end.
+    """SIGTERM and Ctrl-C set the event.
 
-    A handler runs amid whatever the main thread does, which may hold the event's own lock: then nobody would ever set
-    it. A SimpleQueue allows for that, and another thread sets the event.
+    A signal handler interrupts the main thread, which may hold the event's own lock. So the handler only writes to a
+    SimpleQueue, which allows that, and another thread sets the event.
     """
     asked = SimpleQueue[None]()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -37,7 +40,7 @@ def stop_on_signal(stopping: threading.Event) -> None:
 
 
 def until_stopped(stopping: threading.Event, lost: Callable[[], str | None]) -> str | None:
-    """Wait for the end; None when it was asked for, the name of what is vital when that is lost first."""
+    """Wait for the end; returns None when it was asked for, else the name of the part that is lost."""
     while not stopping.wait(LOOK_EVERY):
         part = lost()
         if part is not None and not stopping.is_set():  # what has ended because it was asked to is not lost
@@ -46,7 +49,7 @@ def until_stopped(stopping: threading.Event, lost: Callable[[], str | None]) -> 
 
 
 def end(part: str, tidy: Callable[[], object]) -> NoReturn:
-    """Say so, give back what can be given back in time, and end, whatever the other threads are doing."""
+    """Log the lost part, release what can be released in time, and end, whatever other threads do."""
     log.error("part.lost", part=part)
     tidying = threading.Thread(target=tidy, daemon=True)
     tidying.start()

@@ -1,4 +1,4 @@
-"""The worker process: one Dramatiq worker, many threads. More processes is how it grows."""
+"""The worker process: one Dramatiq worker with many threads. More load takes more processes."""
 
 from collections.abc import Iterator
 
@@ -15,16 +15,16 @@ from workers.consumer import Jobs
 log = structlog.get_logger()
 
 AT_MOST = 20
-"""Organisations that are looked at: where there are more, somebody has set up many by a program."""
+"""Organisations whose time zone is looked at, at most."""
 
 
 def main() -> None:
-    """Work until SIGTERM or Ctrl-C; then finish or release what was begun within 25 s (W16)."""
+    """Run until SIGTERM or Ctrl-C, then finish or release what was begun within 25 s (W16)."""
     process.run("worker", parts, process.count)
 
 
 def parts(app: App) -> Iterator[process.Part]:
-    """What takes every job but the notifier's."""
+    """The part that takes all jobs but the notifier's."""
     say_assumed_zone(app.store)
     queues = app.broker.get_declared_queues() - {OUTSIDE}
     register(app, queues)
@@ -34,7 +34,7 @@ def parts(app: App) -> Iterator[process.Part]:
 
 
 def say_assumed_zone(store: Store) -> None:
-    """Once per process: nobody has set an organisation's time zone, so UTC decides which month it is there (E2)."""
+    """Log once per process the organisations without a time zone, for which UTC decides what month it is (E2)."""
     with store.begin("worker.look", reads_only=True) as tx:
         zones = tx.reports.zones(AT_MOST)
     for organisation_id in (one for one, name in zones.items() if zone(name) is None):

@@ -53,8 +53,8 @@ class Hit:
 def hits(address: str, candidates: Iterable[ContactAddress]) -> tuple[Hit, ...]:
     """Every record the address belongs to, the one that counts first (D5 steps 2-4).
 
-    The loose comparison comes into play only when no record at all has the exact address, so that
-    `ann+shop@example.com` can be a record of its own beside `ann@example.com`.
+    Addresses are compared loosely only when no record has the exact address, so that `ann+shop@example.com` can be a
+    record of its own beside `ann@example.com`.
     """
     known = tuple(candidates)
     found = [Hit(c.contact, c.address, MatchedBy.EXACT) for c in known if c.address == address]

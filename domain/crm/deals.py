@@ -1,4 +1,4 @@
-"""Deals, as far as a rule asks for them (D9)."""
+"""Deals, as far as rules need them (D9)."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ class DealCategory(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A deal as far as sorting needs it; `closing_date` has no time of day and may be empty."""
+    """A deal as far as sorting needs it; `closing_date` is None when the CRM has none."""
 
     id: str
     category: DealCategory

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAIN = "main"
-"""The organisation, and its location, that are always there."""
+"""The name of the organisation and the location that always exist."""
 
 SEVERAL = "there are several locations: name the one that is meant, as ORGANISATION/LOCATION (rule T1)"
 
@@ -15,8 +15,8 @@ _MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where an organisation's contacts and deals are, and the connections that bring their mail. Its users and settings
-    are the organisation's."""
+    """A part of an organisation with contacts, deals and connections of its own. Users and settings are the
+    organisation's."""
 
     id: int
     organisation_id: int
@@ -24,15 +24,18 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class LocationSettings:
-    """What a location decides by itself (T3, Part I): whether two-way sync begins a conversation only where its contact
-    is assigned to the mailbox's user. Nothing reads it before two-way sync is built (D7 rows 8 and 12)."""
+    """Settings of a location (T3, Part I).
+
+    They say whether two-way sync begins a conversation only where the contact is assigned to the mailbox's user (D7
+    rows 8 and 12). Two-way sync is not built yet, so that nothing reads them.
+    """
 
     assigned_inbound: bool = True
     assigned_outbound: bool = False
 
 
 LOCATION_SETTINGS = {"assignment-inbound": "assigned_inbound", "assignment-outbound": "assigned_outbound"}
-"""By what they are called: the fields."""
+"""Fields of LocationSettings by the names of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class NamedLocation:
 
     @property
     def is_main(self) -> bool:
-        """The one that can be emptied, and not deleted."""
+        """Whether it is `main/main`, which can be emptied and not deleted."""
         return self.organisation == self.name == MAIN
 
 
@@ -68,7 +71,7 @@ def parts(named: str) -> tuple[str, str]:
 
 
 def chosen(found: Sequence[NamedLocation], named: str | None) -> NamedLocation:
-    """The one that is meant. Who names none means the only one there is. Raises ValueError with what is wrong."""
+    """The location that is meant: the named one, or the only one. Raises ValueError with what is wrong."""
     if not found:
         raise ValueError(f"there is no location {named}: `lodestone locations list` shows them")
     if len(found) > 1:

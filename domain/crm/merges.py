@@ -1,7 +1,7 @@
 """Records that the CRM has merged into others: who counts for whom (E71, E72).
 
-Each record is kept as the CRM has told of it, merged or not. For whom it counts follows from the newest merge that
-names it and the newest changes of the records concerned, whatever order they came in.
+Each record is kept as the CRM has sent it, merged or not. For whom it counts follows from the newest merge that names
+it and the newest changes of these records. The order in which they came plays no part.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Contacts or leads become one: the survivor. It is a change of all of them, and so is its version."""
+    """Contacts or leads become one, the survivor. `version` counts as a version of each of them."""
 
     survivor: str
     losers: tuple[str, ...]
@@ -19,8 +19,10 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The newest merge that names a record: into which one it went, None where it is the one that stays. A file's has
-    the version of the newest message before it."""
+    """The newest merge that names a record. `survivor` is the record it went into, None where it is the survivor.
+
+    A merge from a file has the version of the newest message before it.
+    """
 
     survivor: str | None
     version: int
@@ -29,7 +31,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """What is known of a record itself: its newest change by version, and whether we have it."""
+    """A record's own state: the version of its newest change, whether that deleted it, and whether we have it."""
 
     version: int | None = None
     deleted: bool = False
@@ -38,8 +40,10 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """For whom a record counts, None where for itself; `outlived`: the survivor's own change, as new as the merge or
-    newer, tells all that is left of it."""
+    """For whom a record counts; None for itself.
+
+    `outlived`: the survivor was changed with or after the merge, so that its own data replaces what came from here.
+    """
 
     counts_for: str | None = None
     outlived: bool = False
@@ -49,20 +53,22 @@ _UNKNOWN = Newest()
 
 
 def is_newer(merge: Merge, record_id: str, named: Named | None) -> bool:
-    """Whether it tells more of the record than the newest merge that names it so far. Of two of one version it is the
-    one whose survivor has the higher id: so their order plays no part. A file's is over with a newer version alone:
-    the message before it may come again."""
+    """Whether the merge is newer than the newest one that names the record so far.
+
+    Of two with one version the higher survivor id wins, so that their order plays no part. A merge from a file ends
+    only with a higher version, because the message before the file may come again.
+    """
     if named is None or named.version != merge.version:
         return named is None or named.version < merge.version
     return not named.by_file and (named.survivor or record_id) < merge.survivor
 
 
 def standings(named: Mapping[str, Named], newest: Mapping[str, Newest]) -> dict[str, Standing]:
-    """By record. Merges are followed from one to the next, to the last record that we have; where there is none yet, a
-    merge waits and the record counts for itself.
+    """By record for whom it counts: merges are followed to the last record that we have.
 
-    Messages never lead in a circle: who survives a merge is named by it, so that an older one into another is over.
-    Files, which have no versions, may do so among messages: then each record in it counts for itself.
+    While we have none of them, the merge waits and the record counts for itself. Merges from messages form no circle,
+    because a newer merge ends an older one of its survivor. With files, which have no versions, they can: then each
+    record in the circle counts for itself.
     """
     found: dict[str, Standing] = {}
     for record_id in named:
@@ -82,7 +88,7 @@ def standings(named: Mapping[str, Named], newest: Mapping[str, Newest]) -> dict[
 
 
 def _survivor(record_id: str, named: Mapping[str, Named], newest: Mapping[str, Newest]) -> str | None:
-    """None where it was never merged, or made anew since."""
+    """None when the record was never merged, or was changed since."""
     merging, own = named.get(record_id), newest.get(record_id, _UNKNOWN)
     if merging is None or (own.version is not None and not own.deleted and own.version > merging.version):
         return None
@@ -99,8 +105,11 @@ def _one_further(
 
 
 def forgettable(ids: Collection[str], held: Iterable[str], into: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Of which of these records the merge need not be known any more: none of `held`, and nothing that stays has gone
-    into it. `into`: of all that has gone into one of these, its id and the survivor's."""
+    """Of which of these records the merge may be forgotten.
+
+    Not of those in `held`, nor of those that a record went into whose merge stays. `into` has, of all records that
+    went into one of these, their id and the survivor's.
+    """
     stay = set(held)
     while more := {one for record_id, one in into if record_id in stay or record_id not in ids} - stay:
         stay |= more

@@ -14,10 +14,10 @@ from domain.mail.messages import Exclusions
 
 @dataclass(frozen=True, slots=True)
 class SharingPolicy:
-    """What administrators say of sharing (D13); where they say nothing it is the owner's choice.
+    """What administrators have set for sharing (D13); else the owner of a mailbox decides.
 
-    `only_users` and `only_roles`: Custom and Public are narrowed to these, unless both are empty.
-    `excluded_domains`, in their exact form, count for everybody's mailbox.
+    `only_users` and `only_roles`: only these see mail of Custom and Public mailboxes, unless both are empty.
+    `excluded_domains`, in their exact form, count for all mailboxes.
     """
 
     by_role: Mapping[str, Sharing] = field(default_factory=dict)
@@ -29,8 +29,11 @@ class SharingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """One CRM customer. `time_zone` is an IANA name, None where none was set (E2); `categories` are its own words
-    for those of deals (E9)."""
+    """An organisation's settings.
+
+    `time_zone` is an IANA name, None where none was set (E2). `categories` maps its own words to categories of deals
+    (E9).
+    """
 
     time_zone: str | None = None
     internal_domains: frozenset[str] = frozenset()
@@ -47,7 +50,7 @@ def exclusions(entries: Collection[str]) -> Exclusions:
 
 
 def zone(time_zone: str | None) -> ZoneInfo | None:
-    """None when the organisation has no time zone that is one: then UTC counts (E2)."""
+    """The time zone; None when it was not set or does not exist, so that UTC counts (E2)."""
     try:
         return ZoneInfo(time_zone) if time_zone else None
     except (KeyError, ValueError, OSError):
@@ -55,5 +58,5 @@ def zone(time_zone: str | None) -> ZoneInfo | None:
 
 
 def local_date(now: datetime, time_zone: str | None) -> date:
-    """The day it is for the organisation; neither the user's nor the server's zone plays a part (E2)."""
+    """The organisation's date at this moment. The user's and the server's zones play no part (E2)."""
     return now.astimezone(zone(time_zone) or UTC).date()

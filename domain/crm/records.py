@@ -10,15 +10,15 @@ from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 
 SEPARATORS = (" ::: ", ";", ",", "\r", "\n")
-"""Between several values in a cell of a file."""
+"""What separates several values in a cell of a file."""
 
 _SEPARATOR = re.compile("[;,\r\n]| ::: ")
 _MOST_PARTS = 5
-"""Separators within one id, and one more."""
+"""Parts that the separators in one id may make of it."""
 
 
 class RecordKind(StrEnum):
-    """The kinds of records that the CRM hands us."""
+    """The kinds of records that the CRM sends."""
 
     CONTACTS = "contacts"
     DEALS = "deals"
@@ -27,10 +27,10 @@ class RecordKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContactRecord:
-    """A contact or lead. One without any address is a record all the same: nothing can match it (E20).
+    """A contact or lead; without an address no mail can match it (E20).
 
-    `visible_to` are the users who may open it besides the assigned one (D13); everybody where nobody is named.
-    `merged_from` are records that have become this one: merged contacts (E71), or the lead that it was.
+    `visible_to` are the users who may open it besides the assigned one; empty means all users (D13). `merged_from` are
+    records that were merged into this one (E71), or the lead that it was.
     """
 
     id: str
@@ -50,7 +50,7 @@ class ContactRecord:
 
 @dataclass(frozen=True, slots=True)
 class DealRecord:
-    """A deal and everybody who is its main contact or has a role in it; `category` None when its stage has none."""
+    """A deal with its main contact and those with a role in it; `category` is None when its stage has none."""
 
     id: str
     contact_ids: tuple[str, ...]
@@ -74,8 +74,8 @@ class UserRecord:
     """A user of the CRM, whose addresses are insiders (D3 row 9).
 
     `may_connect`: his profile grants the mail-integration permission (Z6). `roles_above` are the roles of his
-    superiors in the hierarchy (D13). `locations` are names of those of the organisation's that he is a member of; of
-    all where none is named (T1).
+    superiors in the hierarchy (D13). `locations` are names of the organisation's locations that he is a member of;
+    empty means all (T1).
     """
 
     id: str
@@ -98,10 +98,10 @@ Record = ContactRecord | DealRecord | UserRecord
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What has become of one record; `record` is None when it was deleted.
+    """A change of one record; `record` is None when it was deleted.
 
-    `version` grows with every change of the record, so that what comes late or twice is known for what it is.
-    `left_out` says what of the record does not go in, never what stood there.
+    `version` grows with each change of the record, so that a change that comes late or twice is recognised.
+    `left_out` says which parts of the record are not kept, without their content.
     """
 
     kind: RecordKind
@@ -113,10 +113,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A record that does not go in: the line it begins on and why, never what stood there (D2).
+    """A record that is refused: the line it begins on and why, without its content (D2).
 
-    `id` is what could be read of its id: a record that is refused is not one that is absent. `word` is its word
-    for a category where that is what nobody knows (E9): the CRM's own, nobody's data.
+    `id` is its id as far as it could be read, so that a refused record does not count as absent. `word` is the unknown
+    word for a category, where that is the reason (E9).
     """
 
     line: int
@@ -127,7 +127,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A record that goes in, but for what is said here: its first line and why, never what stood there (D2)."""
+    """A record of which a part is left out: its first line and why, without the content (D2)."""
 
     line: int
     reason: str
@@ -136,7 +136,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """From the record on that begins on `line` nobody can tell records from text: so many lines are not read."""
+    """From `line` on records cannot be told from text, so that `lines` lines are not read."""
 
     line: int
     lines: int
@@ -148,7 +148,7 @@ Row = Record | Refusal | Remark | Unread
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """A record of which a change was refused, and why: what we know of it is older than what the CRM knows (E9)."""
+    """A record of which a change was refused, and why: ours is older than the CRM's (E9)."""
 
     kind: RecordKind
     id: str
@@ -162,8 +162,10 @@ def category_word(text: str) -> str:
 
 
 def day_of(moment: datetime, zone: tzinfo) -> date:
-    """A moment where a date is meant (E106): midnight UTC is how programs write a date, any other moment with an
-    offset is the day it is for the organisation."""
+    """The date that a moment stands for, where a date is meant (E106).
+
+    Midnight UTC is how programs write a date. Any other moment with an offset is the organisation's date then.
+    """
     midnight_utc = moment.utcoffset() == timedelta() and moment.time() == time.min
     return moment.date() if moment.tzinfo is None or midnight_utc else moment.astimezone(zone).date()
 
@@ -174,8 +176,10 @@ def start_of(day: date, zone: tzinfo) -> datetime:
 
 
 def entries(cell: str, whole: Container[str] = ()) -> tuple[str, ...]:
-    """The values of a cell that holds several (E107). One that is known `whole` is not split at the separators in
-    it: the longest that is known counts."""
+    """The values of a cell that holds several (E107).
+
+    A value that is known `whole` is not split at the separators in it; the longest known one counts.
+    """
     parts = _SEPARATOR.split(cell)
     found = parts if not whole or len(parts) == 1 else _joined(cell, whole)
     return tuple(entry for part in found if (entry := part.strip()))
@@ -193,5 +197,5 @@ def _joined(cell: str, whole: Container[str]) -> Iterator[str]:
 
 
 def has_separator(text: str) -> bool:
-    """Whether a cell with this one value would be taken for several."""
+    """Whether a cell with this one value would be read as several."""
     return _SEPARATOR.search(text) is not None

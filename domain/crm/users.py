@@ -1,4 +1,4 @@
-"""The CRM's users, as far as a rule asks for them: who may connect a mailbox (Z6), who sees whose mail (D13)."""
+"""Users of the CRM, as far as rules need them: who may connect a mailbox (Z6), who sees whose mail (D13)."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class User:
     """A user of the CRM.
 
     `may_connect`: the profile grants the mail-integration permission (Z6). `roles_above` are the roles of the
-    user's superiors in the hierarchy. A user the CRM has told nothing of has no role, and may connect.
+    user's superiors in the hierarchy. A user whom the CRM has not sent has no role, and may connect.
     """
 
     id: str
