@@ -149,10 +149,11 @@ class LabelEditor(Protocol):
     def change_labels(
         self, changes: Mapping[str, LabelChange]
     ) -> Mapping[str, TryAgain | GiveUp | LookupError | None]:
-        """Change many messages, at the lower price for each distinct change.
+        """Change many messages, at the lower price for each distinct change. A repetition does no harm.
 
-        None means done. LookupError means that the mailbox does not know the message.
-        Raises LabelUnknown when it does not know one of the labels (W12).
+        None means done, or, where many are changed together, that a message which is gone or a draft was passed over.
+        LookupError means that the mailbox does not know the message. Raises LabelUnknown when it does not know one of
+        the labels (W12).
         """
 
     def change_in_threads(
@@ -165,8 +166,8 @@ class LabelEditor(Protocol):
     ) -> Mapping[Category, str]:
         """Ids of the CRM labels: a known id that still exists is kept whatever its name is now (E54); else
         a label of the name, differing in case or not, is reused (E56); else it is created (Z14, W12).
-        Raises LabelRefused when no more labels are made, LabelConflict when none is made of a name that is not
-        shown (E67)."""
+        Raises LabelRefused when none of this name is made, or no more at all; LabelConflict when the provider says
+        that one of the name is there and shows none (E67)."""
 
 
 class Drafts(Protocol):
@@ -206,8 +207,9 @@ class PushSubscription(Protocol):
     """The provider's promise to tell us that something has changed."""
 
     def watch(self, target: str) -> Watch:
-        """Start or renew it; where another target is active it is stopped first. Gmail: users.watch, a week at most.
-        Graph: a subscription, a week at most. Raises NoPush where the provider cannot push to the target."""
+        """Start or renew it; where another target is active it is stopped first. Raises NoPush where the provider
+        cannot push to the target: then none is active. Gmail: users.watch, a week at most. Graph: a subscription, a
+        week at most."""
 
     def unwatched(self, trouble: str) -> Unwatched:
         """Where history stands now, for a mailbox that is not watched; 1 unit."""

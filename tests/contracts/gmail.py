@@ -46,6 +46,7 @@ class GmailWorld(World):
     """One mailbox of the local Gmail."""
 
     unknown_id = "18a"
+    reserved_name = "Inbox"
     target, other_target = TOPIC, f"{TOPIC}-2"
 
     def __init__(self, server: GmailServer, folder: Path) -> None:
@@ -56,6 +57,7 @@ class GmailWorld(World):
         self.address = f"uwe{next(_NUMBERS)}@example.com"
         self.grant = self.grant_again()
         self.secrets = (held(self.grant).refresh_token, held(self.grant).client_secret)
+        self._page = GoogleSignIn(self._file("client.json", self._control.client_file()))
         self._service = ServiceAccount(self._file("service.json", self._control.service_account(SERVICE)))
         self._control.reset_counters()
 
@@ -68,10 +70,7 @@ class GmailWorld(World):
         return self._adapter(self._url, patience)
 
     def _adapter(self, url: str, patience: float) -> Gmail:
-        client = self._file("client.json", self._control.client_file())
-        adapter = Gmail(
-            url, timeout_seconds=patience, sign_in=GoogleSignIn(client), service_account=self._service
-        )
+        adapter = Gmail(url, timeout_seconds=patience, sign_in=self._page, service_account=self._service)
         self._adapters.append(adapter)
         return adapter
 

@@ -241,9 +241,12 @@ def test_a_sent_mail_is_found_among_many_wherever_its_owner_has_put_it(world: Wo
 
 
 @pytest.mark.rule("E88", "I2")
-def test_a_mail_that_cannot_be_read_hides_no_other_with_our_key(world: World, drafts: Drafts) -> None:
+@pytest.mark.parametrize("trouble", ["poison", "hang_on"])
+def test_a_mail_that_cannot_be_read_hides_no_other_with_our_key(
+    world: World, drafts: Drafts, trouble: str
+) -> None:
     mine, other = (drafts.send(write(drafts, outgoing(world), key)) for key in ("key-1", "key-2"))
-    world.poison(other)
+    getattr(world, trouble)(other)
     assert drafts.find_sent("key-1", SINCE) == mine
     with pytest.raises(TryAgain):
         drafts.find_sent("key-3", SINCE)

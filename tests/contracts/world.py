@@ -48,6 +48,9 @@ class World:
     secrets: Sequence[str]
     """What stands in the grant and must not be shown."""
 
+    reserved_name: ClassVar[str]
+    """A name that no label of the owner's can have."""
+
     target: ClassVar[str]
     other_target: ClassVar[str]
     """Two places that the provider can push to."""

@@ -11,7 +11,6 @@ import pytest
 from googleapiclient.http import BatchHttpRequest
 
 from domain.errors import CursorExpired, GiveUp, NoPush
-from domain.label_changes import LabelledMail
 from domain.mail.folders import Folder
 from domain.mail.messages import Fetched, Part
 from domain.mailboxes import Change, ChangeKind, Grant
@@ -192,18 +191,6 @@ def test_at_most_25_messages_share_a_request(
     assert all(isinstance(message, Fetched) for message in found.values())
     assert control.counters().http_requests == requests
     assert mailbox.spent.units - before == control.counters().units == 20 * messages
-
-
-def test_labels_can_be_looked_at_again(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
-    one, two = control.deliver(address, RAW).id, control.deliver(address, RAW, labels=[]).id
-    labels = frozenset({"INBOX", "UNREAD"})
-    mails = {
-        one: LabelledMail(Folder.INBOX, labels, one),
-        two: LabelledMail(Folder.OTHER, frozenset(), two),
-    }
-    assert mailbox.labels_of([one, "18a", two]) == mails | {"18a": None}
-    assert mailbox.labels_of([one]) == {one: mails[one]}
-    assert_counted(mailbox, control, address)
 
 
 @pytest.mark.rule("W14")

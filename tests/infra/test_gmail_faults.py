@@ -6,17 +6,16 @@ from typing import Any
 
 import pytest
 
-from domain.errors import AccessRevoked, CursorExpired, NotAsked, TryAgain
+from domain.errors import CursorExpired, NotAsked, TryAgain
 from domain.label_changes import LabelChange, LabelledMail
 from domain.label_names import LABEL_NAMES
 from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
-from domain.mailboxes import Change, Grant
+from domain.mailboxes import Grant
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer, Mail
 from infra.local.ports import wait_until
-from tests.infra.conftest import grant_of
 
 RAW = b"From: Bob <bob@example.com>\r\nTo: ana@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n"
 Faults = Mapping[str, dict[str, Any]]
@@ -258,20 +257,6 @@ def test_after_two_that_hang_no_more_are_asked_for_in_the_batches_that_follow_ei
     assert {type(found[one]) for one in ids[4:]} == {NotAsked}
 
 
-@pytest.mark.rule("E88", "I2")
-def test_a_mail_that_hangs_hides_no_sent_mail_with_our_key(
-    hasty: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    key = b"X-Lodestone-Key: k1\r\n"
-    mine, other = (control.deliver(address, more + RAW, labels=["SENT"]).id for more in (key, b""))
-    fault = control.fault("cut", mailbox=address, message_id=other)
-    assert hasty.drafts.find_sent("k1", START) == mine
-    with pytest.raises(TryAgain):
-        hasty.drafts.find_sent("k2", START)
-    control.clear_faults(fault)
-    assert hasty.drafts.find_sent("k2", START) is None
-
-
 @pytest.mark.rule("E87")
 @pytest.mark.parametrize("trouble", TOKENS)
 def test_trouble_with_the_token_passes(
@@ -288,24 +273,6 @@ def test_trouble_with_the_token_passes(
         assert mailbox.address() == address
 
 
-@pytest.mark.rule("E86")
-def test_a_dead_consent_is_revoked_access_and_a_new_one_opens_the_mailbox(
-    gmail: Gmail, mailbox: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    mailbox.cursor_now()
-    control.fault("token_death", mailbox=address)
-    calls: list[Callable[[], object]] = [
-        mailbox.cursor_now,
-        lambda: mailbox.headers(["18a", "18b"]),
-        lambda: mailbox.change_labels({"18a": STAR}),
-    ]
-    for call in calls:
-        with pytest.raises(AccessRevoked, match=r"^invalid_grant$"):
-            call()
-    again = gmail.open(grant_of(control.create_mailbox(address)))
-    assert again.address() == address
-
-
 @pytest.mark.rule("E84")
 def test_an_expired_history_is_a_cursor_s_end_and_nothing_else_s(
     mailbox: GmailMailbox, control: GmailControl, address: str, ids: list[str]
@@ -316,29 +283,6 @@ def test_an_expired_history_is_a_cursor_s_end_and_nothing_else_s(
     with pytest.raises(CursorExpired):
         list(mailbox.changes_since(cursor))
     assert list(mailbox.changes_since(cursor))[-1].last
-
-
-@pytest.mark.rule("W8")
-@pytest.mark.parametrize("kinds", [["empty_page"], ["repeat_page"], ["empty_page", "repeat_page"]])
-def test_history_that_is_empty_in_between_or_comes_twice_tells_the_same(
-    kinds: list[str], mailbox: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    cursor = mailbox.cursor_now()
-    control.deliver_many(Mail(address, RAW) for _ in range(1_100))
-
-    def changes() -> list[Change]:
-        pages = list(mailbox.changes_since(cursor))
-        assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
-        reached = [int(page.cursor) for page in pages]
-        assert reached == sorted(reached)
-        assert pages[-1].cursor == mailbox.cursor_now()
-        return list(dict.fromkeys(change for page in pages for change in page.changes))
-
-    truth = changes()
-    assert len(truth) == 1_100
-    for kind in kinds:
-        control.fault(kind, mailbox=address)
-    assert changes() == truth
 
 
 @pytest.mark.rule("W7")

@@ -1,12 +1,9 @@
 """The Gmail adapter against the local Gmail: putting labels on at the lower price, and having them."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
 
 from domain.crm.categories import Category
-from domain.errors import GiveUp, LabelRefused, LabelUnknown, TryAgain
+from domain.errors import GiveUp, LabelRefused, TryAgain
 from domain.label_changes import LabelChange
 from domain.label_names import LABEL_NAMES
 from domain.mailboxes import Grant
@@ -98,18 +95,6 @@ def test_batch_modify_takes_a_thousand_at_most(
     assert mailbox.spent.units == control.counters().units == 50 + 2 * 5
 
 
-@pytest.mark.rule("W12")
-@pytest.mark.parametrize("messages", [1, 3, 12], ids=["modify", "modify in a batch", "batchModify"])
-def test_a_label_that_is_gone_is_told_apart(
-    mailbox: GmailMailbox, control: GmailControl, address: str, messages: int
-) -> None:
-    ids = deliver(control, address, messages)
-    with pytest.raises(LabelUnknown) as caught:
-        mailbox.change_labels(dict.fromkeys(ids, UNKNOWN))
-    assert str(caught.value) == "invalidArgument"
-    assert mailbox.change_labels(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
-
-
 def test_a_message_fails_by_itself(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
     good, poisoned = deliver(control, address, 2)
     draft = control.deliver(address, RAW, labels=["DRAFT"]).id
@@ -171,20 +156,6 @@ def test_a_change_in_threads_names_them(
 
 
 @pytest.mark.rule("E47")
-def test_in_a_change_in_threads_a_message_fails_by_itself(
-    mailbox: GmailMailbox, control: GmailControl, address: str
-) -> None:
-    good, poisoned = deliver(control, address, 2)
-    control.poison(address, poisoned)
-    found = mailbox.change_in_threads(dict.fromkeys([good, poisoned, "18a"], STAR))
-    assert found[good] == good
-    assert isinstance(found[poisoned], TryAgain)
-    assert isinstance(found["18a"], LookupError)
-    with pytest.raises(LabelUnknown):
-        mailbox.change_in_threads({good: UNKNOWN})
-
-
-@pytest.mark.rule("E47")
 def test_mail_under_a_label_is_listed_by_its_sender(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
@@ -212,45 +183,6 @@ def test_labels_are_made_once_and_shown(mailbox: GmailMailbox, control: GmailCon
     assert mailbox.spent.requests == 4 + 2
 
 
-@pytest.mark.rule("E56")
-def test_a_label_of_the_name_is_used(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
-    message_id = control.deliver(address, RAW).id
-    control.change_labels(address, [message_id], add=["oPEN deals"])
-    made = mailbox.ensure_labels(LABEL_NAMES, {})
-    names = control.dump(address).labels
-    assert names[made[Category.OPEN]] == "oPEN deals"
-    assert sum(name.casefold() == "open deals" for name in names.values()) == 1
-
-
-@pytest.mark.rule("E54")
-def test_a_known_label_is_kept_under_its_new_name(
-    mailbox: GmailMailbox, server: GmailServer, control: GmailControl, address: str
-) -> None:
-    made = mailbox.ensure_labels(LABEL_NAMES, {})
-    labels = server.world.mailbox(address).labels
-    labels.change(made[Category.CUSTOMER], {"name": "Good people"}, replace=False)
-    assert mailbox.ensure_labels(LABEL_NAMES, made) == made
-    labels.delete(made[Category.CTM])
-    again = mailbox.ensure_labels(LABEL_NAMES, made)
-    assert again[Category.CTM] != made[Category.CTM]
-    assert control.dump(address).labels[again[Category.CTM]] == LABEL_NAMES[Category.CTM]
-
-
-@pytest.mark.rule("W12", "Z14")
-def test_all_at_once_make_each_label_once(gmail: Gmail, grant: Grant, control: GmailControl) -> None:
-    start = Barrier(4)
-
-    def ensure(_: int) -> frozenset[str]:
-        mailbox = gmail.open(grant)
-        mailbox.cursor_now()
-        start.wait()
-        return frozenset(mailbox.ensure_labels(LABEL_NAMES, {}).values())
-
-    with ThreadPoolExecutor(4) as threads:
-        (made,) = set(threads.map(ensure, range(4)))
-    assert len(made) == 3
-
-
 def test_a_name_or_label_too_many_is_final(mailbox: GmailMailbox, server: GmailServer, address: str) -> None:
     with pytest.raises(LabelRefused, match=r"^invalidArgument$"):
         mailbox.ensure_labels({Category.OPEN: "Inbox"}, {})
@@ -259,20 +191,3 @@ def test_a_name_or_label_too_many_is_final(mailbox: GmailMailbox, server: GmailS
         labels.create({"name": f"Number {number}"})
     with pytest.raises(LabelRefused, match=r"^invalidArgument$"):
         mailbox.ensure_labels(LABEL_NAMES, {})
-
-
-@pytest.mark.rule("E67")
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        pytest.param("403.domainPolicy", GiveUp, id="the whole mailbox is refused"),
-        pytest.param("503", TryAgain, id="Gmail is away"),
-    ],
-)
-def test_another_refusal_of_a_label_is_told_apart(
-    mailbox: GmailMailbox, control: GmailControl, fault: str, error: type[Exception]
-) -> None:
-    control.fault(fault, ["labels.create"], times=1)
-    with pytest.raises(error) as caught:
-        mailbox.ensure_labels(LABEL_NAMES, {})
-    assert not isinstance(caught.value, LabelRefused)
