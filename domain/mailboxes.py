@@ -87,14 +87,16 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class Cursors:
-    """Where we stand in a mailbox's history (W8). An answer's cursor may be ahead of the changes that it shows; what
-    is shown late is found because every walk starts from before the last ones (E108).
+    """Where we stand in a mailbox's history (W8).
 
-    `at` is where the next run goes on: at `settled`, or, where a walk was cut off, at the last record dealt with;
-    that walk began at `began_at`. `settling` is a newer answer, got at `settling_at`. `refused_at` is set while
-    the provider takes no cursor of this mailbox, not even one just got (E84).
+    The cursor of an answer may lie ahead of the changes that the answer shows; they show later (E108). So every walk
+    starts at `settled`: all changes before it have been shown.
 
-    Cursors are the provider's, opaque. A `position` says how far one reaches (`ChangeFeed.position`).
+    `at` is where the next run goes on: at `settled`, or after the last page of a walk that was cut off, which began at
+    `began_at`. `settling` is the cursor of a newer answer, got at `settling_at`. `refused_at` is when the provider
+    refused every cursor of this mailbox, even a new one (E84); None while it takes them.
+
+    Cursors are opaque text of the provider's. A `position` says how far one reaches (`ChangeFeed.position`).
     """
 
     at: str
@@ -111,17 +113,17 @@ class Cursors:
         return Cursors(cursor, cursor, got_at)
 
     def reached(self, cursor: str, began_at: datetime) -> "Cursors":
-        """In the middle of a walk."""
+        """In the middle of a walk, which goes on from this cursor."""
         return replace(self, at=cursor, began_at=self.began_at or began_at)
 
     def ended(
         self, answer: str, began_at: datetime, now: datetime, settle_after: timedelta, position: Position
     ) -> "Cursors":
-        """A walk has come to its end, with this answer; the next one starts at `settled` again.
+        """At the end of a walk, with the cursor of its last answer. The next walk starts at `settled` again.
 
-        An answer becomes that only when a whole walk from before it, begun long enough after it was got, has shown
-        all that it had left out, and has itself come as far. Being old is not enough: after an hour without a
-        look nobody has seen yet what the answer left out.
+        `settling` has settled once a whole walk has begun `settle_after` or more after it was got, and has come as far:
+        that walk has shown what the answer had left out. Age alone proves nothing: after an hour without a look, what
+        the answer left out has not been shown to us.
         """
         began_at = self.began_at or began_at
         settled, settled_at, settling, settling_at = (
@@ -140,18 +142,17 @@ class Cursors:
 
     @property
     def is_settled(self) -> bool:
-        """Whether no answer is known that is younger than `settled`: all that came before that has been shown."""
+        """Whether nothing is left to be shown: no walk is under way, and no newer answer is known than `settled`."""
         walking = self.began_at is not None or self.refused_at is not None or self.at != self.settled
         return not walking and self.settling in (None, self.settled)
 
     def has_settled_since(self, before: "Cursors") -> bool:
-        """Whether more has; in the middle of a walk nothing does."""
+        """Whether more has settled. In the middle of a walk nothing does."""
         return self.began_at is None and self.settled_at not in (None, before.settled_at)
 
     def has_seen(self, cursor: str, position: Position) -> bool:
-        """Whether a mailbox that stands there need not be walked, which costs more than asking where it stands. Any
-        other position says that something may have happened, a lower one too: answers are not always of the same age.
-        """
+        """Whether a mailbox that stands at this cursor need not be walked. Any other position may mean news, a lower
+        one too, as answers are not all of the same age."""
         return self.is_settled and position(cursor) == position(self.settled)
 
 
@@ -169,10 +170,10 @@ class Touch:
 class Found:
     """What a stretch of history asks of the ledger, each message once.
 
-    `new` waits to be matched; `dropped` ends at once, unpaid, by the folder that history named;
-    `reopened` left Spam, Trash or Drafts (W9); `deleted` is gone for good (W7);
-    `touched` are changes of CRM labels, to be told apart into the user's and ours (W5); `put_away` is what the user
-    has put into Spam or Trash after it came and not taken out again (D10).
+    `new` waits to be matched. `dropped` ends at once, by the folder that history named, and is never fetched.
+    `reopened` has left Spam, Trash or Drafts (W9). `deleted` is gone for good (W7). `touched` are changes of CRM
+    labels, the user's and ours (W5). `put_away` was put into Spam or Trash after it came, and not taken out again
+    (D10).
     """
 
     new: tuple[str, ...]
@@ -184,13 +185,13 @@ class Found:
 
 
 def listed(message_ids: tuple[str, ...]) -> Found:
-    """Mail that a list names outside Spam and Trash: new, or out of there again (E36, E84)."""
+    """What a list of mail outside Spam and Trash asks: each may be new, or have come back from there (E36, E84)."""
     return Found(message_ids, reopened=message_ids)
 
 
 def touches(change: Change, crm_labels: frozenset[str]) -> frozenset[Touch]:
-    """What of a change must not be judged a second time when history is walked again (E108): CRM labels, and the
-    folder of a move as if it were one."""
+    """What of a change must not be judged twice when history is walked again (E108): its CRM labels; for a move its
+    folder, in the place of a label."""
     labels: frozenset[str] = frozenset()
     if change.kind in (ChangeKind.LABELLED, ChangeKind.UNLABELLED):
         labels = change.label_ids & crm_labels
@@ -201,7 +202,7 @@ def touches(change: Change, crm_labels: frozenset[str]) -> frozenset[Touch]:
 
 
 def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
-    """History repeats changes and mixes kinds; the ledger wants each message once, at its latest."""
+    """What these changes ask of the ledger, each message once. They may repeat, and come in any order."""
     seen: dict[str, Outcome | None] = {}
     marks: dict[ChangeKind, dict[str, None]] = {kind: {} for kind in ChangeKind}
     touched: dict[Touch, None] = {}
@@ -227,9 +228,9 @@ def digest(changes: Iterable[Change], crm_labels: frozenset[str]) -> Found:
 def is_ours(
     touch: Touch, intended_label: str | None, former_labels: Collection[str | None] = frozenset()
 ) -> bool:
-    """A change that equals an intent of ours is ours, every other one is the user's (W5, I6).
+    """Whether a change of a CRM label is ours: it is when it equals our intent. Every other one is the user's (W5, I6).
 
-    History tells late: `former_labels` are those that we have put there and replaced since (E47).
+    `former_labels` are labels that we have put there and replaced since: history may tell of them late (E47).
     """
     if intended_label is None:
         return False

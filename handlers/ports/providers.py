@@ -89,8 +89,9 @@ class ChangeFeed(Protocol):
 
     def changes_since(self, cursor: str) -> Iterator[HistoryPage]:
         """Pages of changes, oldest first. A change may come twice, a late one after younger ones (E108); the cursor
-        of a page covers all on it and before. Raises CursorExpired when only a list will do (E84). Gmail:
-        history.list, 2 units a page. Graph: a list by receivedDateTime and the inbox's delta."""
+        of a page covers all on it and before. Raises CursorExpired when only a list will do (E84). Gmail: history.list,
+        2 units a page; Spam, Trash and Drafts are labels there. Graph: a list by receivedDateTime tells what arrived,
+        the inbox's delta what came back; of what was removed a GET says whether it is gone."""
 
     def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of all mail received from that whole second on, a page at a time, in no stated order: what the owner
@@ -99,7 +100,8 @@ class ChangeFeed(Protocol):
 
     def listed_between(self, first: datetime, last: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of what was received from the first moment on and before the last, a page at a time: neither put away,
-        nor a draft, nor a chat. Whole seconds only: those that lie within."""
+        nor a draft, nor a chat. Whole seconds only: those that lie within. Gmail: list by `after:` and `before:`.
+        Graph: list by receivedDateTime."""
 
 
 class MailReader(Protocol):
@@ -212,10 +214,11 @@ class PushSubscription(Protocol):
         week at most."""
 
     def unwatched(self, trouble: str) -> Unwatched:
-        """Where history stands now, for a mailbox that is not watched; 1 unit."""
+        """Where a mailbox begins that gets no pushes for this `trouble`: where it stands now, and the provider's time.
+        Gmail: getProfile, 1 unit. Graph: any answer's Date."""
 
     def stop_watch(self) -> None:
-        """End it; no error when there is none."""
+        """End it; no error when there is none. Gmail: users.stop. Graph: DELETE of our subscription."""
 
 
 class Mailbox(Account, ChangeFeed, MailReader, LabelEditor, PushSubscription, Protocol):
