@@ -1,7 +1,7 @@
 """Connecting and ending mailboxes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,11 +12,13 @@ from handlers import settings
 from handlers.connections import sign_in
 from handlers.connections.connecting import save
 from handlers.connections.disconnecting import disconnect as end_connections
-from workers.bootstrap import App
 from workers.cli.sign_in import by_browser, by_pasting
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, say, show_json, tell
 from workers.cli.terminal.progress import deleting
+
+if TYPE_CHECKING:
+    from workers.bootstrap import App
 
 User = Annotated[str, typer.Option("--user", help="The CRM's id of the user.")]
 
@@ -116,7 +118,7 @@ def connect(
             )
 
 
-def _features(connection_id: int, app: App) -> str:
+def _features(connection_id: int, app: "App") -> str:
     with app.store.begin("connections.look", reads_only=True) as tx:
         made = tx.connections.get(connection_id)
     if made is None or not made.features.magnet:
