@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from domain.crm.categories import Category
 from domain.crm.contacts import MatchedBy
@@ -46,17 +47,24 @@ class State(StrEnum):
     SET_ASIDE = "set_aside"
 
 
+class StepKey(NamedTuple):
+    """Which message, and for which connection a step is done; 0 for MATCH, which is done for all of them."""
+
+    message_id: str
+    connection_id: int
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One step of one message, ours until its lease ends (W2). `connection_id` is 0 for MATCH."""
+    """One step of one message, ours until its lease ends (W2). `connection_id` is as in its key."""
 
     message_id: str
     connection_id: int
     attempts: int
 
     @property
-    def key(self) -> tuple[str, int]:
-        return self.message_id, self.connection_id
+    def key(self) -> StepKey:
+        return StepKey(self.message_id, self.connection_id)
 
 
 @dataclass(frozen=True, slots=True)

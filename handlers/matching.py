@@ -100,9 +100,7 @@ def _record(
             return False, None
         if messages or missing:
             batch.succeeded(tx)
-        held = {
-            message_id for message_id, _ in tx.ledger.held(mailbox_id, Step.MATCH, batch.claims, context.me())
-        }
+        held = {key.message_id for key in tx.ledger.held(mailbox_id, Step.MATCH, batch.claims, context.me())}
         messages = [message for message in messages if message.message_id in held]
         behind = _shown_as_before(mailbox_id, messages, tx)
         messages = [message for message in messages if message.message_id not in behind]

@@ -6,7 +6,7 @@ import structlog
 
 from domain.connections import Connection
 from domain.events import MailAnnounced
-from domain.ledger import Claim, Link, Step
+from domain.ledger import Claim, Link, Step, StepKey
 from domain.outcomes import Outcome
 from domain.retention import Admission, kept
 from handlers.context import Context, wake_channels
@@ -55,7 +55,7 @@ def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[
     # Notifications are read in the order of their ids, and claims come in the database's order.
     claims = tuple(sorted(claims, key=lambda claim: (links[claim.key].received_at, claim.message_id)))
     outcomes = {claim: _outcome(connections[claim.connection_id], links[claim.key]) for claim in claims}
-    new: set[tuple[str, int]] = set()
+    new: set[StepKey] = set()
     channels: frozenset[int] = frozenset()
     for connection in connections.values():
         due = [
@@ -64,7 +64,7 @@ def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[
         # A notification says nothing of the content, also where two-way sync keeps it.
         may_keep = kept(connection.mode, Admission.REFUSED, magnet=connection.features.magnet)
         told = tx.notifications.notify(connection, due, links, may_keep)
-        new |= {(message_id, connection.id) for message_id in told.message_ids}
+        new |= {StepKey(message_id, connection.id) for message_id in told.message_ids}
         channels |= told.channels
     tx.ledger.finish(mailbox_id, Step.ANNOUNCE, outcomes, context.me(), {})
     labelled = {claim: word for claim in claims if (word := links[claim.key].labelled)}

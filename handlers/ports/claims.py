@@ -22,7 +22,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from domain.channels import Parcel
-from domain.ledger import Ahead, Claim, Cost, Planned, Step
+from domain.ledger import Ahead, Claim, Cost, Planned, Step, StepKey
 from domain.outbox import DailyQuota, OutboxItem, SendState
 from domain.outcomes import Outcome
 
@@ -47,9 +47,7 @@ class LedgerRepository(Protocol):
     def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
         """Extend everything that the owner has of this kind in the mailbox."""
 
-    def held(
-        self, mailbox_id: int, step: Step, claims: Collection[Claim], owner: str
-    ) -> frozenset[tuple[str, int]]:
+    def held(self, mailbox_id: int, step: Step, claims: Collection[Claim], owner: str) -> frozenset[StepKey]:
         """The claims that still belong to the owner, as (message, connection); their rows are locked until the commit.
 
         To be called before results are written.
@@ -106,8 +104,8 @@ class LedgerRepository(Protocol):
     def redrive_within(self, mailbox_id: int, within: float) -> None:
         """`redrive` names what waits in the mailbox in `within` seconds at the latest."""
 
-    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[tuple[str, int]]:
-        """These mails are announced and may be sorted (I5). Returns those that waited, as (message, connection)."""
+    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[StepKey]:
+        """These mails are announced and may be sorted (I5). Returns those that waited."""
 
     def ahead(self, mailbox_id: int) -> Ahead:
         """What still waits in the mailbox."""

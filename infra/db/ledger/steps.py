@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, or_, select, tuple_, union, update
 
-from domain.ledger import FAILED, Ahead, Claim, Cost, Planned, State, Step
+from domain.ledger import FAILED, Ahead, Claim, Cost, Planned, State, Step, StepKey
 from domain.outcomes import Outcome
 from infra.db.ledger import statements
 from infra.db.ledger.claims import STEPS
@@ -79,12 +79,10 @@ class LedgerRepository(RedriveRepository):
         its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
         STEPS.extend(self._db, owner, lease, *its)
 
-    def held(
-        self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str
-    ) -> frozenset[tuple[str, int]]:
+    def held(self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str) -> frozenset[StepKey]:
         claims = tuple(claims)
         rows = self._db.execute(statements.HELD, statements.among(mailbox_id, step, claims) | {"me": owner})
-        return frozenset((row.message_id, row.connection_id) for row in rows) & {c.key for c in claims}
+        return frozenset(StepKey(row.message_id, row.connection_id) for row in rows) & {c.key for c in claims}
 
     def finish(
         self,
@@ -130,11 +128,11 @@ class LedgerRepository(RedriveRepository):
         owner: str,
         connection_ids: Collection[int],
     ) -> None:
-        ended: set[tuple[str, int]] = set()
+        ended: set[StepKey] = set()
         values = {"their_outcome": FAILED[step].value}
         for these in statements.these(mailbox_id, step, claims, owner):
             rows = self._db.execute(statements.SET_ASIDE, these | values)
-            ended |= {(row.message_id, row.connection_id) for row in rows}
+            ended |= {StepKey(row.message_id, row.connection_id) for row in rows}
         outcomes = {claim: FAILED[step] for claim in claims if claim.key in ended}
         if step is Step.MATCH:
             failed = {claim.message_id: outcome for claim, outcome in outcomes.items()}
@@ -181,12 +179,12 @@ class LedgerRepository(RedriveRepository):
         self._db.execute(update(decisions).where(*failures, *again).values(outcome=None))
         return frozenset(row.message_id for row in rows)
 
-    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[tuple[str, int]]:
-        """What is announced may be sorted (I5); returns what waited for that, as (message, connection)."""
+    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[StepKey]:
+        """What is announced may be sorted (I5); returns what waited for that."""
         rows = self._db.execute(
             statements.unblock(self._db.dialect.name), statements.among(mailbox_id, Step.SORT, claims)
         )
-        return frozenset((row.message_id, row.connection_id) for row in rows)
+        return frozenset(StepKey(row.message_id, row.connection_id) for row in rows)
 
     def ahead(self, mailbox_id: int) -> Ahead:
         """What waits in the mailbox, however much it is: the first of each kind tells."""

@@ -15,7 +15,7 @@ from sqlalchemy import (
 
 from domain.crm.categories import ContactCategory
 from domain.label_changes import LabelChange
-from domain.ledger import Claim, Link, State, Step
+from domain.ledger import Claim, Link, State, Step, StepKey
 from domain.outcomes import Outcome, final
 from domain.retention import ENDED, Data
 from domain.sorting import SortedMail
@@ -67,9 +67,9 @@ class DecisionRepository(ReplacementRepository):
             ],
         )
 
-    def links(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Link]:
+    def links(self, claims: Collection[Claim]) -> Mapping[StepKey, Link]:
         return {
-            (row.message_id, row.connection_id): link(row, row.contact_id, row.labelled)
+            StepKey(row.message_id, row.connection_id): link(row, row.contact_id, row.labelled)
             for these in of_claims(claims)
             for row in self._db.execute(_LINKS, these)
         }

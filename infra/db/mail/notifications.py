@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, insert, or_, select
 
 from domain.channels import ChannelState
 from domain.connections import Connection
-from domain.ledger import Claim, Link, State
+from domain.ledger import Claim, Link, State, StepKey
 from domain.notifications import NoticeKind, Told, is_late
 from domain.retention import Data
 from infra.db.mail.details import only
@@ -30,7 +30,7 @@ class NotificationRepository:
         self,
         connection: Connection,
         claims: Collection[Claim],
-        links: Mapping[tuple[str, int], Link],
+        links: Mapping[StepKey, Link],
         kept: Collection[Data],
     ) -> Told:
         if not claims:

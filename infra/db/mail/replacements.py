@@ -24,7 +24,7 @@ from sqlalchemy import (
 from domain.crm.categories import Category, ContactCategory
 from domain.crm.locations import Location
 from domain.label_names import LABEL_NAMES
-from domain.ledger import Claim, Link, Sortable
+from domain.ledger import Claim, Link, Sortable, StepKey
 from domain.outcomes import Outcome
 from domain.sorting import ConnectionContact, EarlierLabel, Replacement
 from infra.db.crm.merges import is_merge_of, same_as, whose
@@ -50,9 +50,9 @@ class SortingRepository:
         self._db = db
         self._location = location
 
-    def sortable(self, claims: Collection[Claim]) -> Mapping[tuple[str, int], Sortable]:
+    def sortable(self, claims: Collection[Claim]) -> Mapping[StepKey, Sortable]:
         return {
-            (row.message_id, row.connection_id): Sortable(
+            StepKey(row.message_id, row.connection_id): Sortable(
                 link(row, row.whose),
                 tuple(Category(name) for name in (row.category, row.category and row.replaces) if name),
                 bool(row.touched),
