@@ -1,4 +1,4 @@
-"""The command line: one line for an error, exit 2 for what the caller can mend, 1 for what failed."""
+"""The command line. An error is one line; exit code 2 means that the caller can mend it, 1 that something failed."""
 
 import sys
 from importlib import import_module
@@ -29,7 +29,7 @@ MODULES = {
     "mail.sending": ("send", "outbox"),
     "demo": ("demo",),
 }
-"""Which module has which commands: only that one is imported, because all together take seconds to start."""
+"""The commands of each module. Only the module of the command is imported, because all together take long."""
 
 
 def build(command: str | None) -> typer.Typer:
@@ -48,7 +48,7 @@ def build(command: str | None) -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command; errors that have a way out are told in one line."""
+    """Run the command. An error with a known way out is printed in one line."""
     try:
         build(sys.argv[1] if len(sys.argv) > 1 else None)()
     except KeyboardInterrupt:
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _way_out(error: Exception) -> tuple[str, int]:
-    """What to do about an error and the exit code; one that nobody foresaw is raised again."""
+    """What to do about an error, and the exit code; raises it again when it is none of these."""
     from redis.exceptions import RedisError
 
     from domain.errors import AccessRevoked, DatabaseAway, GiveUp, GrantRefused, Refused, TryAgain
@@ -93,7 +93,7 @@ def _way_out(error: Exception) -> tuple[str, int]:
 
 
 def _database_way_out(reason: str) -> tuple[str, int]:
-    """The same for the database's trouble."""
+    """The same for errors of the database."""
     if reason == "away":
         return "the database does not answer: check LODESTONE_DATABASE_URL, and that it runs", 1
     if reason == "schema":
@@ -102,7 +102,7 @@ def _database_way_out(reason: str) -> tuple[str, int]:
 
 
 def _google_way_out(error: Exception) -> tuple[str, int]:
-    """The same for what Pub/Sub's client raises; other commands do not pay for these imports."""
+    """The same for errors of Pub/Sub's client, whose imports other commands need not wait for."""
     from google.api_core.exceptions import GatewayTimeout, GoogleAPIError, ServiceUnavailable
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 

@@ -27,7 +27,7 @@ def add(
         str | None, typer.Option("--apprise", help="An apprise URL: slack://…, msteams://…, mailtos://…")
     ] = None,
     user: Annotated[
-        str | None, typer.Option("--user", help="Only this user's notifications; else everybody's.")
+        str | None, typer.Option("--user", help="Only this user's notifications; else those of all users.")
     ] = None,
     location: Location = None,
     as_json: Json = False,
@@ -82,7 +82,7 @@ def remove(channel_id: Id, location: Location = None, as_json: Json = False) -> 
 
 
 def send_test(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
-    """Send an event that means nothing, and say what came back. Example: `lodestone channels test 3`"""
+    """Send a test event, and say what the receiver answered. Example: `lodestone channels test 3`"""
     answer = channels.send_test(channel_id, open_app().context, location)
     good = answer.verdict is ReceiverVerdict.TAKEN
     _done(
@@ -142,7 +142,7 @@ def _row(one: ChannelReport) -> dict[str, Any]:
 
 
 def _new_secret() -> str:
-    """Of the size that Standard Webhooks asks for: 24 to 64 bytes."""
+    """A secret of the size that Standard Webhooks asks for: 24 to 64 bytes."""
     return f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workers.demo.replay import Wish
 
 WORTH_SAYING = 100 << 20
-"""Bytes of a file whose first reading takes a while."""
+"""Bytes from which on a file is said to be read first, because it takes a while."""
 
 
 def _option(name: str, text: str) -> Any:
@@ -119,7 +119,7 @@ def _replay(wish: "Wish", keep: Path | None, *, as_json: bool) -> bool:
 
 
 class _Folder:
-    """Where the stage stands. `needed`: it stays when all is over."""
+    """The folder that the demo runs in. `needed`: it is kept at the end."""
 
     def __init__(self, path: Path, *, needed: bool) -> None:
         self.path = path
@@ -128,7 +128,7 @@ class _Folder:
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[_Folder]:
-    """A folder of its own for the stage; what fails is told in one line and leaves the folder to look into."""
+    """A new folder for the demo. An error is printed in one line, and the folder is kept."""
     from infra.local.gmail import ControlError
     from infra.local.ports import LocalServerError
     from workers.demo.show import Interrupted

@@ -22,7 +22,7 @@ def explain(
 ) -> None:
     """Explain what was decided about a mail, and why: how it came, its gate, its contact, its deal, its cost.
 
-    Of mail that matched nobody only the outcome is kept: it is read again from Gmail, shown, and not kept.
+    Of mail that matched no contact only the outcome is kept: it is read again from Gmail, shown, and not kept.
 
     Example: `lodestone explain 18f3a2b4c5d6e7f8 --mailbox uwe@firm.example`
     """

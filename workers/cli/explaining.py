@@ -14,7 +14,7 @@ from workers.cli.terminal.times import timestamp
 
 
 def in_words(one: Explained) -> Iterator[str]:
-    """Line by line, the answer first."""
+    """The explanation line by line; the answer comes first."""
     trail = one.trail
     yield f"{trail.message_id} in {trail.mailbox}"
     waiting = explanations.waiting_for_match(trail)
@@ -74,7 +74,7 @@ def _decision(one: Explained, decided: ConnectionDecision) -> Iterator[str]:
 
 
 def _out_of_date(one: ConnectionDecision) -> str | None:
-    """Which records it was decided by are older here than in the CRM (E9)."""
+    """The records it was decided by that are older here than in the CRM (E9)."""
     found = [
         f"{record.kind.value.removesuffix('s')} {record.id}, a change of which was refused at "
         f"{record.since:%Y-%m-%d %H:%M:%S} UTC ({record.reason})"

@@ -1,4 +1,4 @@
-"""What `lodestone status` says of history: is it usable, and how much of the mail did it show (E84, E108)?"""
+"""What `lodestone status` says of history: whether it is usable, and how much of the mail it has shown (E84, E108)."""
 
 from collections.abc import Sequence
 from math import floor
@@ -21,19 +21,19 @@ def as_json(compared: Compared) -> dict[str, Any]:
 
 
 def in_words(compared: Compared) -> str | None:
-    """Rounded down: 100% is all of them."""
+    """Recall in words. It is rounded down, so that 100% means all mails."""
     share = compared.recall
     return None if share is None else f"{floor(share * 1_000) / 10:.1f}% of {compared.mails}"
 
 
 def share(recall: Recall) -> str | None:
-    """How much of the mail push brought, and of how much."""
+    """Push recall in words."""
     found = recall.share
     return None if found is None else f"{found:.0%} of {recall.pushed + recall.missed}"
 
 
 def show(totals: Totals, mailboxes: Sequence[MailboxReport]) -> None:
-    """Since when history is unusable, and of all mailboxes together."""
+    """Print since when mailboxes have no usable history, and the recall of all together."""
     for one in mailboxes:
         if since := one.history_refused_at:
             say(f"{one.address}: Gmail refuses its history since {since:%Y-%m-%d %H:%M:%S} UTC")

@@ -47,7 +47,7 @@ def ledger(
 ) -> None:
     """Show what became of each mail of the last 35 days, the newest first, a line per mail and user.
 
-    Of mail that matched nobody only its id and outcome are kept.
+    Of mail that matched no contact only id and outcome are kept.
 
     Example: `lodestone ledger uwe@firm.example --outcome match.failed,label.failed --since 2d`
     """
@@ -88,7 +88,7 @@ def _states(*, set_aside: bool, waiting: bool) -> frozenset[State]:
 
 
 def _stream(found: Iterator[LedgerEntry]) -> None:
-    """One JSON array, a line for each entry: nobody holds all of them at once."""
+    """Print one JSON array, a line for each entry as it is read: there may be millions."""
     sys.stdout.write("[")
     for number, one in enumerate(found):
         sys.stdout.write((",\n" if number else "\n") + json.dumps(_as_json(one), ensure_ascii=False))

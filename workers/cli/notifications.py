@@ -45,7 +45,7 @@ def notifications(
 
 
 def _show_notices(found: Sequence[Notice]) -> None:
-    """Each in a line of its own, but for what came late: that is told in one, at the last of it (E91)."""
+    """A line for each notification. Late ones share one, which stands where the last of them would (E91)."""
     late = [one for one in found if one.late]
     rows = [_line(one) for one in found if not one.late]
     if late:
@@ -63,7 +63,7 @@ def _show_notices(found: Sequence[Notice]) -> None:
 
 
 def _line(one: Notice) -> dict[str, Any]:
-    """Of a mail its three details, of anything else what it is about."""
+    """A notification of mail with its three details; any other with what it says."""
     about = one.name if one.kind is NoticeKind.MAIL else rendering.WORDS[one.kind]
     return {
         "id": one.id,

@@ -1,4 +1,4 @@
-"""The operator's hand: `lodestone pause`, `lodestone resume` and `lodestone retry`."""
+"""What an operator does: `lodestone pause`, `lodestone resume` and `lodestone retry`."""
 
 import sys
 from typing import Annotated
@@ -61,7 +61,7 @@ def retry(
 ) -> None:
     """Try a mail again that was set aside after too many failed tries (E88), or all of them.
 
-    So can mail be that was not sorted because Gmail made no more labels (E67), once sorting goes on.
+    Mail that was not sorted because Gmail made no more labels (E67) can be retried too, once sorting goes on.
 
     Example: `lodestone retry 18f3a2b4c5d6e7f8 --mailbox uwe@firm.example`
     """
@@ -82,7 +82,7 @@ def retry(
 
 
 def _which(mailbox: str | None, deed: str, yes: bool) -> str | None:
-    """The address; None means all of them, if whoever sits at a terminal confirms that."""
+    """The address; None for all mailboxes, which a person at a terminal has to confirm."""
     if mailbox is None and not yes and sys.stdin.isatty():
         typer.confirm(f"{deed.capitalize()} all mailboxes?", abort=True)
     return mailbox_address(mailbox)

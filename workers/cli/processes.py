@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def migrate(as_json: Json = False) -> None:
-    """Bring the database to this release. Who comes while another one is at it waits, and says so.
+    """Bring the database to this release. While another process migrates it, this waits and says so.
 
     Example: `lodestone migrate`
     """
@@ -95,7 +95,7 @@ def worker() -> None:
 
 
 def sweep() -> None:
-    """Keep the clock: sweep, renew, re-drive, purge. Example: `lodestone sweep`"""
+    """Do what is due by the clock: sweep, renew, re-drive, purge. Example: `lodestone sweep`"""
     from workers.sweep import main
 
     main()

@@ -1,4 +1,4 @@
-"""The words of `lodestone settings set`, read into what is to be saved; odd ones are refused before anything is."""
+"""The words of `lodestone settings set` are read into values; wrong ones are refused before anything is saved."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -19,7 +19,7 @@ _CATEGORIES = ", ".join(DealCategory)
 
 
 def grouped(words: Words, names: Collection[str]) -> dict[str, list[Words]]:
-    """The values by the name they follow. A record's id may look like a name."""
+    """By name of a setting the words that follow it. The id after `share-contact` may look like a name."""
     if words[0] not in names:
         raise Refused(f"{words[0]} is no setting here; {', '.join(names)} are")
     groups: dict[str, list[Words]] = {}
@@ -48,7 +48,7 @@ def read_organisation(groups: Mapping[str, list[Words]]) -> tuple[dict[str, Any]
 
 
 def read_wishes(groups: Mapping[str, list[Words]]) -> Wishes:
-    """What is to become of a connection."""
+    """The changes of a connection."""
     return Wishes(
         magnet=_switch(groups, "magnet"),
         sorting=_switch(groups, "sorting"),
@@ -108,7 +108,7 @@ def _domains(words: Words) -> list[str]:
 
 
 def _domain(word: str, *, wanted: str = "domain") -> str:
-    """As an address of the domain would carry it."""
+    """The domain in the form that its addresses have."""
     probe = canonical(f"x@{word.removeprefix('@')}")
     if probe is None:
         raise Refused(f"{word or 'an empty word'} is no {wanted}; - alone empties the list")
@@ -187,6 +187,6 @@ ORGANISATION: Mapping[str, Callable[[Words], Any]] = {
     "label-names": _label_names,
     **{name: partial(_switched, name) for name in LOCATION_SETTINGS},
 }
-"""And of the location, which decides about assignment by itself (T3)."""
+"""How each setting of the organisation and of the location is read (T3)."""
 
 CONNECTION = ("sharing", "magnet", "sorting", "dry-run", "exclude-from-sharing", "share-contact")

@@ -23,8 +23,8 @@ def status(
         bool,
         typer.Option(
             "--check",
-            help="End with 1 when the oldest waiting mail is over 10 minutes old, or nobody has looked into a "
-            "mailbox when it was due; not for a mailbox that is paused or that nobody is signed in to.",
+            help="End with 1 when a mail has waited for over 10 minutes, or a mailbox was not looked into in time. "
+            "Mailboxes that are paused or wait for a sign-in do not count.",
         ),
     ] = False,
     limit: Annotated[
@@ -34,7 +34,7 @@ def status(
     location: Location = None,
     as_json: Json = False,
 ) -> None:
-    """Show how the mailboxes stand, those in trouble first; with --location those that it has connected.
+    """Show how the mailboxes stand, those in trouble first; with --location only those that it has connected.
 
     Example: `lodestone status --check`; `lodestone status --location acme/berlin --json`
     """
@@ -165,7 +165,7 @@ def _age(since: datetime | None, now: datetime) -> float | None:
 
 
 def _span(start: datetime | None, end: datetime | None, before: str = "", after: str = "") -> str | None:
-    """How long from one moment to the other, as people say it."""
+    """The time between two moments in words; None when one is missing."""
     if start is None or end is None:
         return None
     seconds = round((end - start).total_seconds())

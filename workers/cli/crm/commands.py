@@ -1,4 +1,4 @@
-"""The CRM's records in: `lodestone crm import`, and `lodestone crm send` (crm_send.py)."""
+"""`lodestone crm import` takes in the CRM's records; `lodestone crm send` is in send.py."""
 
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -44,7 +44,7 @@ from workers.cli.terminal.progress import EVERY, bar
 from workers.crm_customs import customs_of
 
 TELL_EVERY = 10_000
-"""Rows between two lines about a long file, where nobody is at a terminal to see a bar."""
+"""Rows between two lines of progress, where standard error is no terminal."""
 
 INTERRUPTED = 130
 
@@ -143,7 +143,7 @@ def import_(
 
 @dataclass(slots=True)
 class Importing:
-    """One run over several files. `whole` are, by kind, the ids of this run that look like several in a cell."""
+    """One run over several files. `whole`: by kind, ids of this run that look like several values in a cell."""
 
     store: Store
     customs: Customs
@@ -157,14 +157,14 @@ class Importing:
     before: dict[RecordKind, int] = field(default_factory=dict)
 
     def take_in(self, files: list[CrmFile]) -> None:
-        """Each file, in the order in which they refer to each other."""
+        """Take in all files, those first that others refer to."""
         self.before = {file.kind: count_all(file.kind, self.store, self.location) for file in files}
         with bar() as progress:
             for file in files:
                 self._take_in(file, progress)
 
     def replace(self, *, yes: bool) -> str | None:
-        """Delete what the files do not name, or say why nothing is deleted."""
+        """Delete what the files do not name; returns why nothing is deleted, else None."""
         torn = [kind.value for kind, one in self.shown.items() if one.result.unread]
         if torn:
             return (
@@ -198,7 +198,7 @@ class Importing:
         progress.update(task, completed=file.size)
 
     def _whole_for(self, file: CrmFile) -> Mapping[str, Container[str]]:
-        """By field, what is known with a separator in it: what is kept, and what this run has brought."""
+        """By field the known values with a separator in them, from the database and from this run."""
         match file.kind:
             case RecordKind.DEALS:
                 return {"contact_ids": self._known(RecordKind.CONTACTS)}
@@ -215,7 +215,7 @@ class Importing:
         return found
 
     def _watched(self, shown: ImportedFile, update: Callable[..., None]) -> Iterator[Row]:
-        """The rows, and on the way all that is to be said or kept of them."""
+        """The rows; as they pass, progress is shown and refused ones are written to --rejects."""
         file, kind = shown.file, shown.file.kind
         for number, row in enumerate(file.rows(self.customs, self._whole_for(file)), 1):
             if number % EVERY == 0:
@@ -240,7 +240,7 @@ def _check_columns(files: list[CrmFile], reading: Reading) -> None:
 
 
 def _stopped(course: Importing) -> None:
-    """After Ctrl-C: what is in stays, and a second run goes over it again."""
+    """End after Ctrl-C. What was written stays, and a second run goes over it again."""
     done = [
         f"{one.result.imported} {kind.value}" for kind, one in course.shown.items() if one.result.imported
     ]

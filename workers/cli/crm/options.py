@@ -1,4 +1,4 @@
-"""What people say about their files on the command line of `lodestone crm`, read before anything is imported."""
+"""Options of `lodestone crm` about the files, read before anything is imported."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -31,7 +31,7 @@ def option(name: str, help_: str, metavar: str | None = None) -> Any:
 
 
 def read_words(pairs: Sequence[str] | None) -> dict[str, DealCategory]:
-    """The categories by the words for them. Raises Refused."""
+    """Categories of deals by the words for them. Raises Refused."""
     found: dict[str, DealCategory] = {}
     for pair in pairs or ():
         word, _, name = pair.rpartition("=")
@@ -59,7 +59,7 @@ def read_columns(pairs: Sequence[str] | None) -> dict[str, str]:
 
 
 def read_date_format(text: str | None) -> str | None:
-    """One that keeps day, month and year. Raises Refused."""
+    """A date format that keeps day, month and year. Raises Refused."""
     if text is None:
         return None
     try:

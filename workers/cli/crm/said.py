@@ -1,4 +1,4 @@
-"""What `lodestone crm import` says of the files: never more than a screen or so, however much was refused (E107)."""
+"""What `lodestone crm import` reports of the files: about a screen at most, however much was refused (E107)."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ FIRST = 3
 
 
 class ImportedFile:
-    """What one file is, beside what came of it."""
+    """A file, what came of it, and its first records."""
 
     def __init__(self, file: CrmFile) -> None:
         self.file = file
@@ -28,13 +28,13 @@ class ImportedFile:
         self.first: list[Record] = []
 
     def see(self, row: Row) -> None:
-        """A row that is about to be taken in."""
+        """Called for each row before it is taken in."""
         if len(self.first) < FIRST and not isinstance(row, Refusal | Remark | Unread):
             self.first.append(row)
 
 
 def in_words(shown: ImportedFile, *, rehearsal: bool) -> Iterator[str]:
-    """Line by line, what is in first."""
+    """The report line by line; what was imported comes first."""
     result, kind = shown.result, shown.file.kind
     parts = [f"{result.imported} {'would be imported' if rehearsal else 'imported'}"]
     parts += [f"{result.refused.count} refused"] if result.refused.count else []
@@ -59,7 +59,7 @@ def in_words(shown: ImportedFile, *, rehearsal: bool) -> Iterator[str]:
 
 
 def notes(shown: ImportedFile) -> Iterator[str]:
-    """What the file is like."""
+    """Its encoding and unknown columns."""
     if shown.file.is_windows:
         yield "  read as Windows-1252, because it is not UTF-8"
     if unknown := shown.file.columns.unknown:
@@ -68,7 +68,7 @@ def notes(shown: ImportedFile) -> Iterator[str]:
 
 
 def told_in_words(told: LineNotes) -> Iterator[str]:
-    """The lines that were refused, or that something is to be said of."""
+    """The lines that were refused or are reported, and how many more there are."""
     yield from (f"line {one.line}: {one.reason}" for one in told)
     yield from (f"and {times} more: {kind}" for kind, times in told.more().items())
 
@@ -105,19 +105,19 @@ def refusals_as_json(refused: LineNotes, remarks: LineNotes) -> dict[str, Any]:
 
 
 def told_as_json(told: LineNotes) -> list[dict[str, Any]]:
-    """Those that are shown."""
+    """The lines that are shown."""
     return [{"line": one.line, "reason": one.reason} for one in told]
 
 
 class RejectFile:
-    """All that was refused or left out, as CSV: a file for the owner's eyes, ids and reasons only."""
+    """The CSV of --rejects: ids and reasons of all that was refused or left out."""
 
     def __init__(self, writer: Any) -> None:
         self._writer = writer
         writer.writerow(("file", "line", "id", "reason"))
 
     def keep(self, kind: RecordKind, row: Row) -> None:
-        """A row, if it is one of them."""
+        """Write the row, if it was refused or left out."""
         match row:
             case Refusal() | Remark():
                 self._writer.writerow((kind.value, row.line, row.id or "", row.reason))
@@ -143,7 +143,7 @@ def rejects(path: Path | None, inputs: Iterator[Path]) -> Iterator[RejectFile | 
 
 
 def show(files: Mapping[RecordKind, ImportedFile], *, rehearsal: bool) -> None:
-    """All of it, in words."""
+    """Print the report of each file."""
     for one in files.values():
         for line in in_words(one, rehearsal=rehearsal):
             say(line)

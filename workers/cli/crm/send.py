@@ -1,4 +1,4 @@
-"""The CRM's changes onto the queue: `lodestone crm send`."""
+"""`lodestone crm send` queues changes of the CRM's records."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -68,20 +68,20 @@ def send(
 
 
 def _customs(app: "App", words: Mapping[str, DealCategory], location: str | None) -> Customs:
-    """Words as the worker will know them; which zone a day is in, it alone needs to know."""
+    """Categories as the worker will read them. The time zone is left to the worker."""
     known = customs_of(app.store, words, location=location)
 
     def category(word: str) -> DealCategory | None:
         try:
             return known.category(word)
-        except Refused:  # each line names its location, and the worker knows the words that are used there
+        except Refused:  # each line names its location, whose words the worker knows
             return DealCategory.OPEN
 
     return replace(known, category=category, zone=lambda: UTC)
 
 
 def _translated(line: Line, words: Mapping[str, DealCategory], location: str | None) -> Line:
-    """What --category and --location say is for this file alone, and the worker does not know it."""
+    """The line with --category and --location filled in, which the worker does not know."""
     word = line.fields.get("category")
     known = words.get(category_word(word)) if isinstance(word, str) else None
     told = {} if location is None else {LOCATION: location}
@@ -122,7 +122,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 def _watched(file: Path, lines: BinaryIO) -> Iterator[bytes]:
-    """The lines, with a bar for a file if somebody is there to see it."""
+    """The lines, with a progress bar."""
     size = file.stat().st_size if str(file) != "-" else None
     done = 0
     with bar() as progress:

@@ -19,15 +19,15 @@ Location = Annotated[
     typer.Option(
         "--location",
         metavar="ORGANISATION/LOCATION",
-        help="Whose it is, where several are served; `lodestone locations list` shows them.",
+        help="The location it is about, where there are several; `lodestone locations list` shows them.",
     ),
 ]
 
 
 def open_app() -> "App":
-    """The parts of this process, its log on standard error: standard output is the command's answer.
+    """The parts of this process. Its log goes to standard error, because standard output is the command's answer.
 
-    Whoever typed a command is told at once that the database is away; only processes wait for it.
+    While the database is away a command fails at once; only processes wait for it.
     """
     from infra.db.migrate import check_schema
     from workers.bootstrap import start

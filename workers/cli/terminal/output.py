@@ -15,22 +15,24 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words 
 console = Console()
 
 at_end = ExitStack()
-"""What the command has opened; it is closed when the command ends, for one process may run many."""
+"""Closes what the command has opened when it ends, because one process may run several commands."""
 
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""What writing ends with where nothing more can be written."""
+"""Error numbers of writing where there is no room."""
 
 
 def fail(text: str, *, code: int) -> NoReturn:
-    """One line on standard error, and the exit code."""
+    """End with one line on standard error and this exit code."""
     tell(f"lodestone: {text}")
     sys.exit(code)
 
 
 def hand_over() -> None:
-    """The answer is with whoever asked before the command ends. A pipe that nobody reads any more (`| head`) ends it
-    quietly; an answer that cannot be written is told of."""
+    """Write the answer out before the command ends.
+
+    A closed pipe (`| head`) ends the command quietly; an answer that cannot be written is reported.
+    """
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -42,7 +44,7 @@ def hand_over() -> None:
 
 
 def unwritten(error: OSError) -> NoReturn:
-    """There was no room for the answer, or for a file that was asked for."""
+    """End the command because there was no room for its answer or for a file."""
     _drop(sys.stdout)
     fail(
         f"not everything could be written ({error.strerror}): make room, and look what was done before you give the "
@@ -52,7 +54,7 @@ def unwritten(error: OSError) -> NoReturn:
 
 
 def _drop(stream: TextIO) -> None:
-    """What the stream still holds goes nowhere: at the exit Python would fail with it once more."""
+    """Discard what the stream still holds: Python would fail with it again at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -67,7 +69,7 @@ def say(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Lines for whoever types, beside the answer: on standard error, at once, where there is one."""
+    """Print lines beside the answer on standard error, at once; nothing where there is none."""
     try:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
     except OSError:

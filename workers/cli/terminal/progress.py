@@ -11,22 +11,21 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from workers.cli.terminal.output import tell
 
 EVERY = 500
-"""Records between two looks at the progress bar."""
+"""Records between two updates of the progress bar."""
 
 SECONDS = 2.0
-"""Between two lines of a command that has no bar."""
+"""Seconds between two lines of a command without a bar."""
 
 
 def bar() -> Progress:
-    """A bar on standard error, if somebody is there to see it."""
+    """A bar on standard error, if that is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
 @contextmanager
 def deleting(what: str = "mails") -> Iterator[Callable[[int], None]]:
-    """How much is deleted, of what was kept of mail or of `what`. Whoever does not wait for it is told what becomes of
-    the rest."""
+    """Show how much is deleted of `what`. After Ctrl-C it says what becomes of the rest."""
     mails = 0
     with bar() as progress:
         task = progress.add_task("deleting what was kept", total=None)
@@ -47,7 +46,7 @@ def deleting(what: str = "mails") -> Iterator[Callable[[int], None]]:
 
 
 def now_and_then(words: str, every: float = SECONDS) -> Callable[[str], None]:
-    """Says what is at work, every few seconds at most: for what is done piece by piece, each of unknown length."""
+    """Print what is at work, at most once in `every` seconds: for steps of unknown length."""
     began = last = time.monotonic()
 
     def told(what: str) -> None:

@@ -1,7 +1,7 @@
-"""What came out of a mail, made safe for a terminal and for a folder: its sender is a stranger.
+"""Text from a mail is made safe for a terminal and for a file name.
 
-Escape sequences would rule the terminal, bidirectional marks would show another text than is there, and
-invisible letters two texts as one.
+Escape sequences would control the terminal. Bidirectional marks show another text than is there, and invisible letters
+make two texts look the same.
 """
 
 import os
@@ -17,7 +17,7 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""What Unicode says may be ignored when it is shown, and the blank of Braille."""
+"""Characters that Unicode allows to be ignored, and the blank of Braille."""
 
 _LINE_ENDS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 _MOST_MARKS: Final = 3
@@ -28,12 +28,12 @@ _DEVICES = frozenset(
 
 
 def safe_line(text: str) -> str:
-    """In one line."""
+    """The text in one safe line."""
     return _safe(" ".join(_LINE_ENDS.split(text))).strip()
 
 
 def safe_text(text: str) -> str:
-    """Line by line, each safe."""
+    """The text in safe lines."""
     return "\n".join(_safe(line).rstrip() for line in _LINE_ENDS.split(text))
 
 
@@ -65,7 +65,7 @@ def _kind(char: str) -> str:
 
 
 def fitted(text: str, width: int) -> str:
-    """One safe line of exactly so many terminal cells: wide letters take two, what is too long ends in dots."""
+    """One safe line of exactly `width` terminal cells; wide letters take two. A longer text ends in dots."""
     line = safe_line(text)
     if cell_len(line) > width:
         while line and cell_len(line) > width - 1:
@@ -75,7 +75,7 @@ def fitted(text: str, width: int) -> str:
 
 
 def safe_name(name: str, number: int) -> str:
-    """A file name for an attachment: no folders, nothing hidden, nothing that a system gives a meaning of its own."""
+    """A file name for an attachment: without folders, not hidden, and with no special meaning to any system."""
     plain = safe_line(unicodedata.normalize("NFC", name))
     plain = re.sub(r'[\x00-\x1f/\\:*?"<>|\N{REPLACEMENT CHARACTER}]', "_", plain).strip(" .")
     stem, dot, ending = plain.rpartition(".")
@@ -87,12 +87,12 @@ def safe_name(name: str, number: int) -> str:
 
 
 def _cut(text: str, length: int) -> str:
-    """To so many bytes: file systems count them."""
+    """At most `length` bytes, which file systems count."""
     return text.encode()[:length].decode(errors="ignore")
 
 
 def save(folder: Path, name: str, content: bytes) -> Path:
-    """A new file for its owner alone; one that is there keeps its name, and the new one gets a number."""
+    """Write a new file that only its owner may read; where the name is taken it gets a number."""
     stem, dot, ending = name.partition(".")
     for number in range(1, 1_000):
         path = folder / (name if number == 1 else f"{stem}-{number}{dot}{ending}")

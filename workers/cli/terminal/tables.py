@@ -10,7 +10,7 @@ SHOWN = 100
 
 
 def show_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Columns that stay whole however narrow the terminal is: they are searched and copied from."""
+    """Print a table. Its columns are never cut, also in a narrow terminal: people search and copy them."""
     if not rows:
         return
     lines = [[name.replace("_", " ") for name in rows[0]]]
@@ -21,5 +21,5 @@ def show_table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def plain(text: str) -> str:
-    """What a terminal may be given: names come from web forms, and may hold control sequences."""
+    """The text without control characters, which names from web forms may hold."""
     return "".join(char if char.isprintable() else " " for char in text)
