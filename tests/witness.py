@@ -16,7 +16,7 @@ from sqlalchemy.sql import visitors
 from tests.scoping import SCOPED, unscoped
 
 OVER_ALL = {
-    "disconnecting.DisconnectingRepository.redrive_leaving": "the sweep: what is due, whosever it is",
+    "disconnecting.DisconnectingRepository.redrive_disconnecting": "the sweep: what is due, whosever it is",
     "reports.ReportRepository.count_outdated": "the operator's report",
     "reports.ReportRepository.mailboxes": "the operator's report",
     "reports.ReportRepository.totals": "the operator's report",

@@ -92,9 +92,9 @@ JOBS = (
         ConnectionEnded,
         UPKEEP,
         due=Due(
-            "sweep.leaving",
+            "sweep.disconnecting",
             ConnectionEnded,
-            lambda tx, most, again: tx.connections.redrive_leaving(most, again),
+            lambda tx, most, again: tx.connections.redrive_disconnecting(most, again),
         ),
     ),
 )

@@ -216,7 +216,7 @@ def _check(
     sharing.check(user_id, wishes, here)
     if mailbox_id is None:
         return
-    if tx.connections.is_left(mailbox_id):
+    if tx.connections.is_ending(mailbox_id):
         raise Refused(disconnecting.IS_LEFT)
     takeovers.check_others(
         user_id, mailbox_id, here.location, tx, magnet=wanted.magnet, sorting=wanted.sorting

@@ -100,14 +100,14 @@ def clear(connection_id: int, context: Context, told: Callable[[int], object] = 
         nonlocal mails, location_id
         with context.store.begin("connections.forget") as tx:
             connection = tx.connections.get(connection_id)
-            held = tx.connections.hold_leaving(connection_id, context.timing.redrive_after)
+            held = tx.connections.claim_clearing(connection_id, context.timing.redrive_after)
             if connection is None or not held:
                 return None
             location_id = connection.location.id
             tx.mailboxes.lock([connection.mailbox_id])
             found = _forget_some(connection_id, rows, after, tx)
             if found.after is None:
-                tx.connections.has_left(connection_id)
+                tx.connections.cleared(connection_id)
         mails += found.rows
         told(found.rows)
         return found.after
@@ -125,7 +125,7 @@ def clear_left(account: AccountKey, context: Context, told: Callable[[int], obje
     """The same for whatever features of this mailbox are off, before one is switched on."""
     with context.store.begin("connections.look", reads_only=True) as tx:
         mailbox_id = tx.mailboxes.id_of(account)
-        left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()
+        left = tx.connections.disconnecting_in(mailbox_id) if mailbox_id else ()
     for connection_id in left:
         clear(connection_id, context, told)
 
@@ -135,7 +135,7 @@ def is_cleared(mailbox_id: int, tx: Transaction) -> bool:
     here. To be asked under the mailbox's lock, before a feature is switched on."""
     return all(
         _forget_some(connection_id, AT_ONCE, (), tx).after is None
-        for connection_id in tx.connections.leaving_in(mailbox_id)
+        for connection_id in tx.connections.disconnecting_in(mailbox_id)
     )
 
 
@@ -171,7 +171,7 @@ def leave_now(connection_id: int, context: Context, told: Callable[[int], object
         if connection is None or mailbox is None:
             return
         tx.mailboxes.reserve(mailbox.account)
-        if not tx.connections.take_leave(connection_id, context.timing.long_lease):
+        if not tx.connections.claim_ending(connection_id, context.timing.long_lease):
             return
         others = [one for one in tx.connections.of_mailbox(mailbox.id) if one.id != connection_id]
     _sign_out(
@@ -197,7 +197,7 @@ def leave_now(connection_id: int, context: Context, told: Callable[[int], object
 
 def _stay(connection: Connection, context: Context) -> None:
     with context.store.begin("connections.extend") as tx:
-        tx.connections.take_leave(connection.id, context.timing.long_lease)
+        tx.connections.claim_ending(connection.id, context.timing.long_lease)
 
 
 def _sign_out(connection: Connection, *, stop: bool, revoke: bool, context: Context) -> None:

@@ -188,7 +188,7 @@ def _give_back(grant: Grant, context: Context) -> None:
         with context.store.begin("sign_ins.look", reads_only=True) as tx:
             mailbox_id = tx.mailboxes.id_of(account)
             others = tx.connections.of_mailbox(mailbox_id) if mailbox_id else ()
-            left = tx.connections.leaving_in(mailbox_id) if mailbox_id else ()
+            left = tx.connections.disconnecting_in(mailbox_id) if mailbox_id else ()
         if not left and not any(other.state in _LIVES for other in others):
             mailbox.revoke()
     except (AccessRevoked, GiveUp, TryAgain) as error:

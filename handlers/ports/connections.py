@@ -13,25 +13,25 @@ from domain.sign_ins import SignIn
 
 
 class DisconnectingRepository(Protocol):
-    def is_left(self, mailbox_id: int) -> bool:
+    def is_ending(self, mailbox_id: int) -> bool:
         """Whether a process may be ending a grant of this mailbox at the provider right now."""
 
-    def take_leave(self, connection_id: int, seconds: float) -> bool:
+    def claim_ending(self, connection_id: int, seconds: float) -> bool:
         """The caller has `seconds` to end the connection at the provider; False when it is not off any more."""
 
-    def redrive_leaving(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_disconnecting(self, limit: int, again_after: float) -> tuple[int, ...]:
         """Connections for which something is left to do now; each is named again `again_after` seconds later."""
 
-    def hold_leaving(self, connection_id: int, seconds: float) -> bool:
+    def claim_clearing(self, connection_id: int, seconds: float) -> bool:
         """The caller has `seconds` to delete what is left; False when there is nothing left to do.
 
         The connection's row is locked until the commit.
         """
 
-    def has_left(self, connection_id: int) -> None:
+    def cleared(self, connection_id: int) -> None:
         """Nothing is left to delete. A connection that is off is to be ended at the provider now."""
 
-    def leaving_in(self, mailbox_id: int) -> tuple[int, ...]:
+    def disconnecting_in(self, mailbox_id: int) -> tuple[int, ...]:
         """Connections of the mailbox for which something is left to do."""
 
     def delete_notices(self, connection_id: int) -> None:

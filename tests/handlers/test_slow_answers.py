@@ -144,7 +144,7 @@ def test_a_grant_that_is_ended_slowly_is_not_due_to_be_ended_again(brief: House)
 
     def sweep() -> None:
         with brief.store.begin("tests.leaving") as tx:
-            due.update(tx.connections.redrive_leaving(10, 60))
+            due.update(tx.connections.redrive_disconnecting(10, 60))
 
     sweep()
     assert due == {1}

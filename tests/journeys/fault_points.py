@@ -86,7 +86,7 @@ FAULT_POINTS = (
     FaultPoint("sweep.redrive", SWEEP),
     FaultPoint("sweep.watches", SWEEP),
     FaultPoint("sweep.comparisons", SWEEP),
-    FaultPoint("sweep.leaving", SWEEP),
+    FaultPoint("sweep.disconnecting", SWEEP),
     FaultPoint("queue.stalled", SWEEP),
     FaultPoint("queue.mark", SWEEP),
     FaultPoint("queue.emit", SWEEP),

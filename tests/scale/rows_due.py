@@ -8,7 +8,7 @@ DUE: dict[str, Ask] = {
     "catch up": lambda tx: tx.mailboxes.redrive_syncs(1_000, 60),
     "watches": lambda tx: tx.mailboxes.redrive_watches(1_000, 60),
     "comparisons": lambda tx: tx.history.redrive_comparisons(1_000, 60),
-    "leaving": lambda tx: tx.connections.redrive_leaving(1_000, 60),
+    "leaving": lambda tx: tx.connections.redrive_disconnecting(1_000, 60),
     "steps": lambda tx: tx.ledger.redrive(1_000),
     "deliveries": lambda tx: tx.deliveries.redrive(1_000),
     "sending": lambda tx: tx.outbox.redrive(1_000),

@@ -38,25 +38,25 @@ class DisconnectingRepository:
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def is_left(self, mailbox_id: int) -> bool:
+    def is_ending(self, mailbox_id: int) -> bool:
         left = (connections.c.mailbox_id == mailbox_id, _OFF, connections.c.leave_due_at > db_now())
         return self._db.scalar(select(exists().where(*left))) or False
 
-    def take_leave(self, connection_id: int, seconds: float) -> bool:
+    def claim_ending(self, connection_id: int, seconds: float) -> bool:
         return self._due(connection_id, seconds, _OFF)
 
-    def hold_leaving(self, connection_id: int, seconds: float) -> bool:
+    def claim_clearing(self, connection_id: int, seconds: float) -> bool:
         return self._due(connection_id, seconds, connections.c.leave_due_at.is_not(None))
 
-    def has_left(self, connection_id: int) -> None:
+    def cleared(self, connection_id: int) -> None:
         done = update(connections).where(connections.c.id == connection_id)
         self._db.execute(done.values(leave_due_at=case((_OFF, db_now()))))
 
-    def leaving_in(self, mailbox_id: int) -> tuple[int, ...]:
+    def disconnecting_in(self, mailbox_id: int) -> tuple[int, ...]:
         left = (connections.c.mailbox_id == mailbox_id, connections.c.leave_due_at.is_not(None))
         return tuple(self._db.scalars(select(connections.c.id).where(*left).order_by(connections.c.id)))
 
-    def redrive_leaving(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_disconnecting(self, limit: int, again_after: float) -> tuple[int, ...]:
         return redrive(self._db, connections.c.leave_due_at, limit, again_after)
 
     def delete_notices(self, connection_id: int) -> None:

@@ -35,7 +35,7 @@ DUE = {
     "catch_up": (lambda tx: tx.mailboxes.redrive_syncs(1_000, 60), "mailboxes", "sync_due_at"),
     "watches": (lambda tx: tx.mailboxes.redrive_watches(1_000, 60), "mailboxes", "watch_due_at"),
     "comparisons": (lambda tx: tx.history.redrive_comparisons(1_000, 60), "mailboxes", "compare_due_at"),
-    "leaving": (lambda tx: tx.connections.redrive_leaving(1_000, 60), "connections", "leave_due_at"),
+    "leaving": (lambda tx: tx.connections.redrive_disconnecting(1_000, 60), "connections", "leave_due_at"),
     "steps": (lambda tx: tx.ledger.redrive(1_000), "mailboxes", "redrive_at"),
     "deliveries": (lambda tx: tx.deliveries.redrive(1_000), "deliveries", "redrive_at"),
     "sending": (lambda tx: tx.outbox.redrive(1_000), "outbox", "redrive_at"),

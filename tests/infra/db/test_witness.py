@@ -144,8 +144,8 @@ def test_who_was_opened_for_an_organisation_takes_no_key_s_word_for_it(statement
 
 
 ASKED: dict[str, Callable[[Store, Cipher], object]] = {
-    "disconnecting.DisconnectingRepository.redrive_leaving": lambda store, _: _in(
-        store, lambda tx: tx.connections.redrive_leaving(1, 60)
+    "disconnecting.DisconnectingRepository.redrive_disconnecting": lambda store, _: _in(
+        store, lambda tx: tx.connections.redrive_disconnecting(1, 60)
     ),
     "reports.ReportRepository.count_outdated": lambda store, _: _in(
         store, lambda tx: tx.reports.count_outdated()
