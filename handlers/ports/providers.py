@@ -89,9 +89,10 @@ class ChangeFeed(Protocol):
 
     def changes_since(self, cursor: str) -> Iterator[HistoryPage]:
         """Pages of changes, oldest first. A change may come twice, a late one after younger ones (E108); the cursor
-        of a page covers all on it and before. Raises CursorExpired when only a list will do (E84). Gmail: history.list,
-        2 units a page; Spam, Trash and Drafts are labels there. Graph: a list by receivedDateTime tells what arrived,
-        the inbox's delta what came back; of what was removed a GET says whether it is gone."""
+        of a page covers all on it and before, and a page may be empty. Raises CursorExpired when only a list will do
+        (E84), at some mailboxes also for a cursor just got. Gmail: history.list, 2 units a page; Spam, Trash and Drafts
+        are labels there. Graph: a list by receivedDateTime tells what arrived, the inbox's delta what came back; of
+        what was removed a GET says whether it is gone."""
 
     def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of all mail received from that whole second on, a page at a time, in no stated order: what the owner
@@ -210,8 +211,8 @@ class PushSubscription(Protocol):
 
     def watch(self, target: str) -> Watch:
         """Start or renew it; where another target is active it is stopped first. Raises NoPush where the provider
-        cannot push to the target: then none is active. Gmail: users.watch, a week at most. Graph: a subscription, a
-        week at most."""
+        cannot push to the target: another one may be stopped by then or still be active. Gmail: users.watch, a week at
+        most. Graph: a subscription, a week at most."""
 
     def unwatched(self, trouble: str) -> Unwatched:
         """Where a mailbox begins that gets no pushes for this `trouble`: where it stands now, and the provider's time.

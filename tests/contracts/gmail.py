@@ -19,14 +19,13 @@ from infra.gmail.provider import Gmail
 from infra.gmail.scopes import scopes_for
 from infra.gmail.sign_in import GoogleSignIn
 from infra.local.gmail import GmailControl, GmailServer, Mail
+from tests.contracts.topics import Topics, local_topics
 from tests.contracts.world import Asked, World
 from tests.nowhere import dead_port
 from tests.providers import granted, held
 
 TOPIC = "projects/lodestone/topics/gmail"
 SERVICE = "lodestone@local.iam.gserviceaccount.com"
-NEW_TOPICS = 0.5, 10
-"""Share and seed of a fault that strikes a watch's second call and not its first."""
 
 _PLACES: Mapping[Folder, tuple[str, ...]] = {
     Folder.INBOX: ("INBOX",),
@@ -49,7 +48,8 @@ class GmailWorld(World):
     reserved_name = "Inbox"
     target, other_target = TOPIC, f"{TOPIC}-2"
 
-    def __init__(self, server: GmailServer, folder: Path) -> None:
+    def __init__(self, server: GmailServer, topics: Topics, folder: Path) -> None:
+        self._topics = topics
         self._folder = folder
         self._control = GmailControl(server.url)
         self._url = server.url
@@ -59,6 +59,8 @@ class GmailWorld(World):
         self.secrets = (held(self.grant).refresh_token, held(self.grant).client_secret)
         self._page = GoogleSignIn(self._file("client.json", self._control.client_file()))
         self._service = ServiceAccount(self._file("service.json", self._control.service_account(SERVICE)))
+        for topic in (self.target, self.other_target):
+            topics.make(topic)
         self._control.reset_counters()
 
     def open_elsewhere(self) -> Mailbox:
@@ -139,8 +141,7 @@ class GmailWorld(World):
         return self._control.dump(self.address).watched_topic
 
     def pushed(self) -> bytes:
-        told = {"emailAddress": self.address, "historyId": self._control.dump(self.address).history_id}
-        return json.dumps(told).encode()
+        return self._topics.pushed(self.target, self.address.encode())
 
     def labels(self) -> Mapping[str, str]:
         named = self._control.dump(self.address).labels
@@ -204,6 +205,9 @@ class GmailWorld(World):
     def lose_history(self) -> None:
         self._control.expire_history(self.address)
 
+    def refuse_cursors(self) -> None:
+        self._fault("refuse_history")
+
     def be_late(self) -> None:
         self._fault("history_lag", share=0.5, delay=600)
 
@@ -223,11 +227,7 @@ class GmailWorld(World):
         self._control.limit_sending(self.address, 0)
 
     def refuse_target(self) -> None:
-        if self.watched() is None:
-            self._fault("404.noTopic", ["watch"])
-            return
-        share, seed = NEW_TOPICS
-        self._fault("404.noTopic", ["watch"], share=share, seed=seed)
+        self._topics.delete(self.target)
 
     def _fault(self, kind: str, methods: Collection[str] = (), **more: Any) -> None:
         self._control.fault(kind, methods, mailbox=self.address, **more)
@@ -248,6 +248,6 @@ def _folder(label_ids: Collection[str]) -> Folder:
 
 @contextmanager
 def gmail_worlds(folder: Path) -> Iterator[Callable[[], GmailWorld]]:
-    """A local Gmail, and mailboxes in it."""
-    with GmailServer() as server:
-        yield lambda: GmailWorld(server, folder)
+    """A local Gmail with a Pub/Sub to push to, and mailboxes in it."""
+    with local_topics() as (host, topics), GmailServer(pubsub_host=host, push_interval=0) as server:
+        yield lambda: GmailWorld(server, topics, folder)

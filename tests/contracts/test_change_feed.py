@@ -217,6 +217,16 @@ def test_a_cursor_that_is_lost_has_expired_and_a_list_finds_what_came(world: Wor
     assert changes(walk(feed, feed.cursor_now())) == []
 
 
+@pytest.mark.rule("E84")
+def test_a_mailbox_of_which_no_cursor_is_taken_is_told_as_that_too(world: World, feed: ChangeFeed) -> None:
+    world.refuse_cursors()
+    for _ in range(2):
+        with pytest.raises(CursorExpired):
+            next(feed.changes_since(feed.cursor_now()))
+    message_id = world.deliver(mail())
+    assert in_all(feed.listed_since(datetime.now(UTC) - timedelta(minutes=5))) == [message_id]
+
+
 @pytest.mark.rule("E84", "E87")
 def test_no_other_trouble_is_taken_for_an_expired_cursor(world: World, feed: ChangeFeed) -> None:
     cursor = feed.cursor_now()

@@ -52,6 +52,13 @@ def test_an_account_is_suggested_there_where_one_is_known(world: World, page: Si
 
 
 @pytest.mark.rule("Z8")
+def test_who_signs_in_from_a_terminal_is_sent_back_to_this_machine(world: World, page: SignInPage) -> None:
+    landing = page.landing()
+    assert landing is None or urlsplit(landing).hostname in ("127.0.0.1", "localhost", "::1")
+    assert world.asked().requests == 0
+
+
+@pytest.mark.rule("Z8")
 def test_the_code_gives_a_grant_that_opens_the_mailbox_and_lasts(world: World, page: SignInPage) -> None:
     grant = page.exchange(SIGN_IN, code_for(world, page))
     assert world.provider().permissions(grant) == WANTED

@@ -146,7 +146,7 @@ class World:
         raise NotImplementedError
 
     def pushed(self) -> bytes:
-        """What it pushes when something happens in the mailbox."""
+        """What it has pushed to `target` for this mailbox, one push for each time that this is asked."""
         raise NotImplementedError
 
     # Labels, where the provider has them.
@@ -229,6 +229,10 @@ class World:
         """The cursors of before are too old."""
         raise NotImplementedError
 
+    def refuse_cursors(self) -> None:
+        """No cursor of this mailbox is taken, not even one that has just been given out."""
+        raise NotImplementedError
+
     def be_late(self) -> None:
         """Changes are shown later than what comes after them, until `calm`."""
         raise NotImplementedError
@@ -254,7 +258,7 @@ class World:
         raise NotImplementedError
 
     def refuse_target(self) -> None:
-        """The provider cannot push to any target that it is not pushing to yet."""
+        """The provider cannot push to `target` any more, not even after `calm`."""
         raise NotImplementedError
 
     def calm(self) -> None:
