@@ -117,10 +117,7 @@ def _record(
     waiting = [claim for claim in batch.claims if claim.message_id in behind | (set(missing) - gone)]
     if waiting:
         batch.release(waiting, MISSING_WAIT, counted=False)
-    for message_id in gone:
-        log.info(
-            "message.lost", mailbox_id=mailbox_id, message_id=message_id, outcome=Outcome.SKIP_GONE.value
-        )
+    _say_gone(mailbox_id, gone)
     for one in decided:
         _say(one, batch, cost)
     return True, ahead
@@ -224,6 +221,12 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
     for kept, links in linked.items():
         tx.decisions.link(mailbox_id, links, kept)
     tx.ledger.plan(mailbox_id, planned)
+
+
+def _say_gone(mailbox_id: int, gone: Collection[str]) -> None:
+    outcome = Outcome.SKIP_GONE.value
+    for message_id in gone:
+        log.info("message.lost", mailbox_id=mailbox_id, message_id=message_id, outcome=outcome)
 
 
 def _say(one: _Decided, batch: ClaimedBatch, cost: Cost) -> None:

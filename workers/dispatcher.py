@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from domain.errors import DatabaseAway
 from handlers.mailboxes import pushes
+from infra.gmail.grants import NAME
 from infra.gmail.pubsub import StreamLost, Subscription, Unready
 from workers import process
 from workers.bootstrap import App
@@ -46,7 +47,7 @@ def pull(app: App, stands: Callable[[], object] = lambda: None) -> None:
 
 def _take(data: bytes, app: App) -> None:
     try:
-        pushes.take(data, app.provider.about.name, app.context)
+        pushes.take(data, NAME, app.context)
     except (RedisError, DatabaseAway) as error:
         log.warning("push.returned", error=type(error).__name__)
         raise Unready from None

@@ -79,10 +79,10 @@ class _Comparison:
         self._context = context
         self.found = Compared()
 
-    def whole(self, mailbox: Mailbox, first: datetime, last: datetime) -> bool:
+    def whole(self, session: Mailbox, first: datetime, last: datetime) -> bool:
         """Compare all that was received in this time. False when it was cut short."""
         self.found = Compared()
-        for message_ids in mailbox.listed_between(first, last):
+        for message_ids in session.listed_between(first, last):
             if self._context.stopping() or not self._page(message_ids):
                 return False
         return True

@@ -102,23 +102,23 @@ class _Walk:
         self._new = 0
         self.ended = False
 
-    def to_the_end(self, mailbox: Mailbox) -> None:
+    def to_the_end(self, session: Mailbox) -> None:
         refused_at = self._cursors.refused_at
         again_after = timedelta(seconds=self._context.timing.compare_every)
         if refused_at is not None and self._began_at - refused_at < again_after:
-            self._list(mailbox, self._cursors)
+            self._list(session, self._cursors)
             return
-        if self._may_be_idle() and self._cursors.has_seen(mailbox.cursor_now(), mailbox.position):
+        if self._may_be_idle() and self._cursors.has_seen(session.cursor_now(), session.position):
             self._stay()
             return
         try:
-            for page in mailbox.changes_since(self._cursors.at):
-                self._read(mailbox, page)
+            for page in session.changes_since(self._cursors.at):
+                self._read(session, page)
                 if self.ended or self._context.stopping():
                     return
                 self._keep()
         except CursorExpired:
-            self._list_again(mailbox)
+            self._list_again(session)
 
     def _may_be_idle(self) -> bool:
         """Only a sweep may find nothing new: after a push something has happened."""
@@ -135,7 +135,7 @@ class _Walk:
         if not self.ended:
             raise CursorLost
 
-    def _read(self, mailbox: Mailbox, page: HistoryPage) -> None:
+    def _read(self, session: Mailbox, page: HistoryPage) -> None:
         """Record what of a page the ledger does not know yet. At the end of a walk the cursor goes back to where
         history has settled (E108)."""
         settle_after = timedelta(seconds=self._context.timing.settle_after)
@@ -146,49 +146,49 @@ class _Walk:
 
         def move(now: datetime) -> Cursors:
             if page.last:
-                return self._cursors.ended(page.cursor, self._began_at, now, settle_after, mailbox.position)
+                return self._cursors.ended(page.cursor, self._began_at, now, settle_after, session.position)
             return self._cursors.reached(page.cursor, self._began_at)
 
-        self._record(mailbox, find, move, last=page.last)
+        self._record(session, find, move, last=page.last)
 
-    def _list_again(self, mailbox: Mailbox) -> None:
+    def _list_again(self, session: Mailbox) -> None:
         """The cursor has expired: list what came since the last success, then go on from before the listing (E84, W8).
 
         Some mailboxes refuse every cursor, even a new one. They are listed at every look, and history is tried again a
         day later. The old cursor is kept, as it may be good again by then.
         """
-        cursor_then = mailbox.cursor_now()
-        if _takes(mailbox, cursor_then):
+        cursor_then = session.cursor_now()
+        if _takes(session, cursor_then):
             log.warning("history.expired", mailbox_id=self._mailbox.id, since=self._since().isoformat())
-            self._list(mailbox, Cursors.start(cursor_then, self._began_at))
+            self._list(session, Cursors.start(cursor_then, self._began_at))
         else:
             log.warning("history.refused", mailbox_id=self._mailbox.id)
-            self._list(mailbox, replace(self._cursors, refused_at=self._began_at))
+            self._list(session, replace(self._cursors, refused_at=self._began_at))
 
-    def _list(self, mailbox: Mailbox, cursors: Cursors) -> None:
+    def _list(self, session: Mailbox, cursors: Cursors) -> None:
         """A list does not tell what has left Spam, but what it names is in neither Spam nor Trash (E36, W9).
 
         Lists are late too. What they miss the comparison finds, which is due as soon as all has settled (E108); where
         history stays refused, the next list does.
         """
         self._came_by = "relist"
-        for message_ids in mailbox.listed_since(self._since()):
-            self._listed(mailbox, message_ids, self._cursors)
+        for message_ids in session.listed_since(self._since()):
+            self._listed(session, message_ids, self._cursors)
             self._keep()
-        self._listed(mailbox, (), cursors, last=True)
+        self._listed(session, (), cursors, last=True)
 
     def _since(self) -> datetime:
         since = (self._mailbox.synced_at or self._began_at) - LOOK_BACK
         return max(since, self._began_at - LONGEST_LOOK_BACK)
 
     def _listed(
-        self, mailbox: Mailbox, message_ids: tuple[str, ...], cursors: Cursors, *, last: bool = False
+        self, session: Mailbox, message_ids: tuple[str, ...], cursors: Cursors, *, last: bool = False
     ) -> None:
-        self._record(mailbox, lambda _: listed(message_ids), lambda _: cursors, last=last)
+        self._record(session, lambda _: listed(message_ids), lambda _: cursors, last=last)
 
     def _record(
         self,
-        mailbox: Mailbox,
+        session: Mailbox,
         find: Callable[[Transaction], Found],
         move: Callable[[datetime], Cursors],
         *,
@@ -213,7 +213,7 @@ class _Walk:
             tx.history.advance(
                 mailbox_id,
                 cursors,
-                settled=mailbox.position(cursors.settled) if newly else None,
+                settled=session.position(cursors.settled) if newly else None,
                 ended=ended,
                 redrive_within=context.timing.redrive_after if waiting else None,
             )
@@ -221,16 +221,20 @@ class _Walk:
             log.info("history.returned", mailbox_id=mailbox_id)
         self._cursors = cursors
         self.ended = last
-        for message_id in waiting:
-            log.info("message.found", mailbox_id=mailbox_id, message_id=message_id, came_by=self._came_by)
-        for message_id, outcome in found.dropped:
-            log.info("message.dropped", mailbox_id=mailbox_id, message_id=message_id, outcome=outcome.value)
+        self._say(waiting, found)
         if waiting:
             copies = min(ceil(len(waiting) / BATCH_SIZE), max(SIDE_BY_SIDE - self._woken, 1))
             self._woken += copies
             context.queue.emit(MailFound(mailbox_id), copies)
         if deaf:
             watches.hasten_watch(mailbox_id, context)
+
+    def _say(self, waiting: Sequence[str], found: Found) -> None:
+        mailbox_id = self._mailbox.id
+        for message_id in waiting:
+            log.info("message.found", mailbox_id=mailbox_id, message_id=message_id, came_by=self._came_by)
+        for message_id, outcome in found.dropped:
+            log.info("message.dropped", mailbox_id=mailbox_id, message_id=message_id, outcome=outcome.value)
 
     def _end(self, cursors: Cursors, tx: Transaction) -> tuple[WalkEnd, bool]:
         """Returns what the mailbox's row is to say of this walk, and whether its watch is to be restarted."""
@@ -245,10 +249,10 @@ class _Walk:
         return WalkEnd(self._began_at, due_after, counts), deaf
 
 
-def _takes(mailbox: Mailbox, cursor: str) -> bool:
+def _takes(session: Mailbox, cursor: str) -> bool:
     """Whether history can be read from there."""
     try:
-        next(iter(mailbox.changes_since(cursor)), None)
+        next(iter(session.changes_since(cursor)), None)
     except CursorExpired:
         return False
     return True
