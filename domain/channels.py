@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
 from domain.errors import LodestoneError
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 
 TRIES = 8
 """Refusals after which a notification is set aside for its channel; the channel goes on."""
@@ -107,7 +107,7 @@ class ChannelNotification:
     """
 
     id: int
-    kind: NoticeKind
+    kind: NotificationKind
     connection_id: int
     user_id: str
     location: str
@@ -236,6 +236,6 @@ def event_id(parcel: Parcel) -> str:
     if parcel.summary:
         return parcel.batch
     [item] = parcel.items
-    if item.kind is NoticeKind.MAIL:
+    if item.kind is NotificationKind.MAIL:
         return str(uuid5(_OURS, f"mail/{item.connection_id}/{item.message_id}"))
     return str(uuid5(_OURS, f"{item.kind.value}/{item.connection_id}/{item.created_at.isoformat()}"))

@@ -6,22 +6,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.channels import ChannelNotification, Parcel, event_id
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 
 SOURCE = "urn:lodestone"
 SUMMARISED = "lodestone.mail.summarised"
 TESTED = "lodestone.channel.tested"
 TYPES = {
-    NoticeKind.MAIL: "lodestone.mail.received",
-    NoticeKind.SIGN_IN_NEEDED: "lodestone.connection.expired",
-    NoticeKind.SORTING_FAILED: "lodestone.sorting.failed",
-    NoticeKind.ACCESS_REFUSED: "lodestone.connection.refused",
+    NotificationKind.MAIL: "lodestone.mail.received",
+    NotificationKind.SIGN_IN_NEEDED: "lodestone.connection.expired",
+    NotificationKind.SORTING_FAILED: "lodestone.sorting.failed",
+    NotificationKind.ACCESS_REFUSED: "lodestone.connection.refused",
 }
 
 _SENTENCES = {
-    NoticeKind.SIGN_IN_NEEDED: "The mailbox of {user} no longer lets the CRM in: please sign in again",
-    NoticeKind.SORTING_FAILED: "Mail of {user} is no longer sorted: no more labels can be made in this mailbox",
-    NoticeKind.ACCESS_REFUSED: "The CRM is not let into the mailbox of {user}: its administrator can change that",
+    NotificationKind.SIGN_IN_NEEDED: "The mailbox of {user} no longer lets the CRM in: please sign in again",
+    NotificationKind.SORTING_FAILED: "Mail of {user} is no longer sorted: no more labels can be made in this mailbox",
+    NotificationKind.ACCESS_REFUSED: "The CRM is not let into the mailbox of {user}: its administrator can change that",
 }
 _MEANINGFUL = str.maketrans("", "", "<>@*_`|[]")
 """Characters that chat services read as mentions, links or style. Names come from web forms."""
@@ -32,7 +32,7 @@ def event(parcel: Parcel) -> Mapping[str, Any]:
     if parcel.summary:
         return _summary(parcel)
     [item] = parcel.items
-    of_mail = item.kind is NoticeKind.MAIL
+    of_mail = item.kind is NotificationKind.MAIL
     subject = {"subject": item.message_id} if of_mail else {}
     data: dict[str, Any] = {
         "user_id": item.user_id,
@@ -83,7 +83,7 @@ def line(parcel: Parcel) -> str:
             f"{_said(min(times))} and {_said(max(times))}"
         )
     [item] = parcel.items
-    if item.kind is not NoticeKind.MAIL:
+    if item.kind is not NotificationKind.MAIL:
         return _SENTENCES[item.kind].format(user=_plain(item.user_id))
     name = _plain(item.name or "")
     author = "".join(char for char in item.author or "" if char.isprintable() and char not in "<>")

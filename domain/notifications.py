@@ -13,7 +13,7 @@ LATE_AFTER = timedelta(hours=24)
 """Older notifications are delivered as one summary (E91)."""
 
 
-class NoticeKind(StrEnum):
+class NotificationKind(StrEnum):
     """What a notification is about: a mail, or the connection itself, and then without a word of any mail."""
 
     MAIL = "mail"

@@ -8,7 +8,7 @@ from domain.comparisons import Compared
 from domain.crm.locations import Location
 from domain.ledger import State
 from domain.message_records import StepRecord
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from domain.outcomes import Outcome
 from domain.watches import WatchState
 
@@ -138,7 +138,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """A notification as the CRM shows it (Z25).
 
     `name` is the contact record's, None when the record is gone. `late` ones are shown together (E91). Only a
@@ -146,7 +146,7 @@ class Notice:
     """
 
     id: int
-    kind: NoticeKind
+    kind: NotificationKind
     late: bool
     name: str | None = None
     author: str | None = None

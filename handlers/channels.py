@@ -25,7 +25,7 @@ from domain.cloud_events import TESTED, envelope
 from domain.errors import Refused
 from domain.events import DeliveryDue
 from domain.locks import LockKind
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from handlers.connections.permissions import check_known
 from handlers.context import Context, exclusively, written
 from handlers.crm.locations import Where, located
@@ -102,7 +102,7 @@ def _send(parcels: Sequence[Parcel], sender: Sender, context: Context) -> tuple[
 def _omit(parcel: Parcel, context: Context) -> None:
     with context.store.begin("deliveries.omit") as tx:
         # A mail's notification waits for the sign-in, and is not claimed until then (D12).
-        if parcel.items[0].kind is NoticeKind.MAIL:
+        if parcel.items[0].kind is NotificationKind.MAIL:
             tx.deliveries.release([parcel], context.me(), 0, "sign_in", counted=False, untouched=True)
         else:
             tx.deliveries.finish([parcel], context.me())

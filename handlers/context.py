@@ -27,7 +27,7 @@ from domain.events import DeliveryDue, Event
 from domain.ledger import unready_wait, wait_before
 from domain.locks import LockKind
 from domain.mailboxes import Grant
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from domain.providers import Provider
 from domain.quota import Purpose
 from domain.retention import Retention
@@ -152,7 +152,7 @@ def _with_mailbox(
 def need_sign_in(connection: Connection, context: Context, *, unknown: bool = False) -> None:
     """Stop at once and say so once: nothing is retried until the user signs in again (E86), or is connected anew
     where the provider does not know the address that a service account was to enter."""
-    kind = NoticeKind.ACCESS_REFUSED if unknown else NoticeKind.SIGN_IN_NEEDED
+    kind = NotificationKind.ACCESS_REFUSED if unknown else NotificationKind.SIGN_IN_NEEDED
     with context.store.begin("mailboxes.need_sign_in") as tx:
         first = tx.connections.need_sign_in(connection, UNKNOWN_ADDRESS if unknown else None)
         if not tx.connections.working(connection.mailbox_id):
@@ -176,7 +176,7 @@ def _refuse(connection: Connection, reason: str, context: Context) -> None:
         return
     with context.store.begin("mailboxes.refuse") as tx:
         first = tx.connections.refuse(connection, reason)
-        channels = tx.notifications.tell(connection, NoticeKind.ACCESS_REFUSED) if first else ()
+        channels = tx.notifications.tell(connection, NotificationKind.ACCESS_REFUSED) if first else ()
     if first:
         _say_refused(connection, reason)
     wake_channels(channels, context)

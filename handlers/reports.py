@@ -15,7 +15,7 @@ from domain.mail.addresses import is_one_of
 from domain.mail.messages import Fetched, Message, direction, read
 from domain.message_records import ConnectionDecision, MessageRecord, SeenNow
 from domain.outcomes import Outcome
-from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Notice, Totals
+from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Notification, Totals
 from handlers.connections.permissions import check_known
 from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located
@@ -61,17 +61,17 @@ def status(mailbox: str | None, limit: int | None, context: Context, location: W
         return Status(tx.now(), totals, here.reports.mailboxes(mailbox, limit), outdated)
 
 
-def notices(
+def notifications(
     user_id: str, after: int, limit: int | None, context: Context, location: Where = None
-) -> tuple[Notice, ...]:
+) -> tuple[Notification, ...]:
     """Up to `limit` of the user's notifications after this id, the oldest first (Z25).
 
     Raises Refused for an unknown user.
     """
-    with context.store.begin("reports.notices", reads_only=True) as tx:
+    with context.store.begin("reports.notifications", reads_only=True) as tx:
         here = located(location, tx)
         check_known(user_id, here)
-        return here.notices.of_user(user_id, after, limit)
+        return here.notification_list.of_user(user_id, after, limit)
 
 
 def ledger(query: LedgerQuery, context: Context, location: Where = None) -> Iterator[LedgerEntry]:

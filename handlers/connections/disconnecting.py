@@ -43,7 +43,7 @@ def forget(connection: Connection, tx: Transaction) -> bool:
     kept = _keeps(tx, connection)
     if not kept:
         tx.mailboxes.forget(connection.mailbox_id)
-    tx.connections.delete_notices(connection.id)
+    tx.connections.delete_own_notifications(connection.id)
     return kept
 
 

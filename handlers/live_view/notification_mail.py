@@ -11,8 +11,8 @@ from domain.errors import GiveUp, Refused, TryAgain
 from domain.mail.content import MailContent
 from domain.mail.folders import PUT_AWAY
 from domain.mail.messages import Direction
-from domain.notifications import NoticeKind
-from domain.reports import Notice
+from domain.notifications import NotificationKind
+from domain.reports import Notification
 from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.live_view.live import OpenedMail, own_session
@@ -32,11 +32,11 @@ class Previews:
     trouble: str | None
 
 
-def previews(user_id: str, notices: Sequence[Notice], context: Context) -> Previews:
+def previews(user_id: str, notifications: Sequence[Notification], context: Context) -> Previews:
     """Subject and preview of each notification's mail, 25 a request, in the mailbox that he has in its location
     (Z25)."""
     ids_by_location: dict[Location | None, list[str]] = {}
-    for one in notices:
+    for one in notifications:
         if one.message_id is not None:
             ids_by_location.setdefault(one.location, []).append(one.message_id)
     began = time.monotonic()
@@ -60,24 +60,24 @@ def previews(user_id: str, notices: Sequence[Notice], context: Context) -> Previ
     return Previews(mails, frozenset(gone), trouble)
 
 
-def open_notice(
+def open_notification(
     notification_id: int, user_id: str, context: Context, location: Where = None
-) -> tuple[Notice, OpenedMail | None]:
+) -> tuple[Notification, OpenedMail | None]:
     """The notification and its mail. None where it is of no mail, and where the mail has been deleted: then the
     notification is removed (Z27).
 
     Raises Refused where it is not on the user's list, and the trouble of the mailbox.
     """
     began = time.monotonic()
-    with context.store.begin("notices.look", reads_only=True) as tx:
-        notice = located(location, tx).notices.get(notification_id, user_id)
-    if notice is None:
+    with context.store.begin("live.notification", reads_only=True) as tx:
+        notification = located(location, tx).notification_list.get(notification_id, user_id)
+    if notification is None:
         raise Refused(f"there is no notification {notification_id} for user {user_id}")
-    if notice.kind is not NoticeKind.MAIL or notice.message_id is None:
-        return notice, None
-    session, message_id = own_session(user_id, context, notice.location), notice.message_id
+    if notification.kind is not NotificationKind.MAIL or notification.message_id is None:
+        return notification, None
+    session, message_id = own_session(user_id, context, notification.location), notification.message_id
     answer = session.ask(lambda mailbox: [mailbox.content(message_id)])
-    log_view(user_id, notice.contact_id, [session], began)
+    log_view(user_id, notification.contact_id, [session], began)
     if answer is None:
         raise session.error()
     [mail] = answer
@@ -85,14 +85,14 @@ def open_notice(
         raise mail
     if mail is not None and mail.folder not in PUT_AWAY:
         own = session.mailbox
-        return notice, OpenedMail(
-            VisibleMail(own.id, own.address, Direction.INBOUND, notice.via_list, mail), session
+        return notification, OpenedMail(
+            VisibleMail(own.id, own.address, Direction.INBOUND, notification.via_list, mail), session
         )
-    with context.store.begin("notices.remove") as tx:
-        located(location, tx).notices.remove(notification_id, user_id)
+    with context.store.begin("live.remove_notification") as tx:
+        located(location, tx).notification_list.remove(notification_id, user_id)
     context.store.scrub()
     log.info("notification.removed", notification_id=notification_id, user_id=user_id)
-    return notice, None
+    return notification, None
 
 
 def _previews(

@@ -34,7 +34,7 @@ class DisconnectingRepository(Protocol):
     def disconnecting_in(self, mailbox_id: int) -> tuple[int, ...]:
         """Connections of the mailbox for which something is left to do."""
 
-    def delete_notices(self, connection_id: int) -> None:
+    def delete_own_notifications(self, connection_id: int) -> None:
         """Delete notifications about the connection itself, from its user's list and from deliveries."""
 
     def delete_mail(self, connection: Connection, limit: int, after: After, *, alone: bool) -> Forgotten:

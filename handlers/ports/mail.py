@@ -11,22 +11,22 @@ from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, Sortable, StepKey
 from domain.mailboxes import Found
 from domain.message_records import MessageRecord
-from domain.notifications import NoticeKind, Told
+from domain.notifications import NotificationKind, Told
 from domain.outbox import SendReport, SendState
 from domain.outcomes import Outcome
-from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Notice, Totals
+from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Notification, Totals
 from domain.retention import Data
 from domain.sorting import ConnectionContact, EarlierLabel, Replacement, SortedMail
 
 
-class NoticeRepository(Protocol):
+class NotificationListRepository(Protocol):
     """The lists of notifications that users read."""
 
-    def of_user(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notice, ...]:
+    def of_user(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notification, ...]:
         """The user's notifications with ids above `after`, in the order of their ids. Those of mail are left out while
         he has no permission (D12)."""
 
-    def get(self, notification_id: int, user_id: str) -> Notice | None:
+    def get(self, notification_id: int, user_id: str) -> Notification | None:
         """One notification of the user's own list; None when it is not on it."""
 
     def remove(self, notification_id: int, user_id: str) -> bool:
@@ -141,8 +141,8 @@ class NotificationRepository(Protocol):
         """Put the connection's mails on its user's list, each once (I2), with what may be `kept` of them. What is new
         there goes on its way to his channels."""
 
-    def tell(self, connection: Connection, kind: NoticeKind) -> frozenset[int]:
-        """Put a notice about the connection on its user's list; returns the channels to wake after the commit.
+    def tell(self, connection: Connection, kind: NotificationKind) -> frozenset[int]:
+        """Put a notification about the connection on its user's list; returns the channels to wake after the commit.
 
         The caller sees to it that it is told once, by a change of state in the same transaction (E67, E86).
         """

@@ -28,7 +28,7 @@ from handlers.ports.mail import (
     DecisionRepository,
     MailReportRepository,
     MessageRepository,
-    NoticeRepository,
+    NotificationListRepository,
     NotificationRepository,
     SortingRepository,
 )
@@ -48,7 +48,7 @@ class InOrganisation(Protocol):
     @property
     def channels(self) -> OwnChannelRepository: ...
     @property
-    def notices(self) -> NoticeRepository: ...
+    def notification_list(self) -> NotificationListRepository: ...
     @property
     def connections(self) -> UserConnectionRepository: ...
 

@@ -6,7 +6,7 @@ import structlog
 
 from domain.connections import Connection
 from domain.ledger import Cost, Step
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from domain.sorting import AppliedReplacement, AppliedSorting
 from handlers.context import Context, wake_channels
 from handlers.ports.store import Transaction
@@ -73,7 +73,7 @@ def _stop(
     for connection in [one for one in plan.connections.values() if one.id in concerned]:
         if refused and connection.sorts and tx.connections.stop_sorting(connection, refused.reason):
             stopped.append(connection)
-            channels |= tx.notifications.tell(connection, NoticeKind.SORTING_FAILED)
+            channels |= tx.notifications.tell(connection, NotificationKind.SORTING_FAILED)
     return stopped, channels
 
 

@@ -18,7 +18,7 @@ from infra.db.crm.contacts import ContactRepository
 from infra.db.crm.records import CrmRepository
 from infra.db.crm.settings import LocationSettingRepository, SettingRepository
 from infra.db.crm.users import UserRepository
-from infra.db.mail.notices import NoticeRepository
+from infra.db.mail.notification_list import NotificationListRepository
 from infra.db.mail.replacements import SortingRepository
 from infra.db.mail.reports import MailReportRepository
 from infra.secrets import Cipher
@@ -37,7 +37,9 @@ class InOrganisation:
     channels = cached_property(
         lambda here: OrganisationChannelRepository(here.db, here.organisation_id, here.cipher)
     )
-    notices = cached_property(lambda here: NoticeRepository(here.db, here.organisation_id))
+    notification_list = cached_property(
+        lambda here: NotificationListRepository(here.db, here.organisation_id)
+    )
     connections = cached_property(
         lambda here: OrganisationConnectionRepository(here.db, here.organisation_id, here.cipher)
     )

@@ -25,13 +25,13 @@ from domain.channels import (
     wish,
 )
 from domain.cloud_events import event, line
-from domain.notifications import NoticeKind, is_late
+from domain.notifications import NotificationKind, is_late
 
 NOW = datetime(2026, 3, 15, 10, 2, 0, 7000, tzinfo=UTC)
 CHANNEL = Channel(1, ChannelKind.WEBHOOK, Target("https://hooks.example.com/t0ken", "whsec_c2VjcmV0"))
 MAIL = ChannelNotification(
     id=41,
-    kind=NoticeKind.MAIL,
+    kind=NotificationKind.MAIL,
     connection_id=3,
     user_id="uwe",
     location="main/main",
@@ -44,7 +44,7 @@ MAIL = ChannelNotification(
 )
 NOTICE = ChannelNotification(
     id=42,
-    kind=NoticeKind.SIGN_IN_NEEDED,
+    kind=NotificationKind.SIGN_IN_NEEDED,
     connection_id=3,
     user_id="uwe",
     location="acme/berlin",
@@ -90,11 +90,13 @@ def test_a_mails_event_has_its_three_details_and_whose_it_is() -> None:
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        pytest.param(NoticeKind.SIGN_IN_NEEDED, "lodestone.connection.expired", id="the grant has ended"),
-        pytest.param(NoticeKind.SORTING_FAILED, "lodestone.sorting.failed", id="no more labels"),
+        pytest.param(
+            NotificationKind.SIGN_IN_NEEDED, "lodestone.connection.expired", id="the grant has ended"
+        ),
+        pytest.param(NotificationKind.SORTING_FAILED, "lodestone.sorting.failed", id="no more labels"),
     ],
 )
-def test_a_notice_about_the_connection_says_nothing_of_any_mail(kind: NoticeKind, name: str) -> None:
+def test_a_notice_about_the_connection_says_nothing_of_any_mail(kind: NotificationKind, name: str) -> None:
     told = event(parcel(replace(NOTICE, kind=kind)))
     assert told["type"] == name
     assert "subject" not in told
@@ -136,7 +138,7 @@ def test_an_events_id_is_that_of_what_it_tells_whatever_else_changes() -> None:
         event_id(parcel(replace(MAIL, message_id="c"))),
         event_id(parcel(NOTICE)),
         event_id(parcel(replace(NOTICE, created_at=NOW + timedelta(days=1)))),
-        event_id(parcel(replace(NOTICE, kind=NoticeKind.SORTING_FAILED))),
+        event_id(parcel(replace(NOTICE, kind=NotificationKind.SORTING_FAILED))),
         batch_of(1, [1, 2]),
         batch_of(1, [1, 23]),
         batch_of(2, [1, 2]),

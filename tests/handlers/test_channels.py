@@ -17,7 +17,7 @@ from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord
 from domain.errors import Refused
 from domain.events import DeliveryDue
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from domain.reports import LedgerQuery
 from handlers import channels, reports
 from handlers.connections import disconnecting
@@ -158,14 +158,14 @@ def test_mail_whose_author_a_list_hides_says_via_a_list_wherever_it_is_shown(
     expected = {through: True, straight: False}
     assert {e["subject"]: e["data"]["via_list"] for e in receiver.taken} == expected
     assert {e["data"]["from"] for e in receiver.taken} == {"ann@example.com"}
-    found = {n.message_id: n for n in reports.notices("uwe", 0, None, context=house.context)}
+    found = {n.message_id: n for n in reports.notifications("uwe", 0, None, context=house.context)}
     assert {message_id: notice.via_list for message_id, notice in found.items()} == expected
     assert {e.message_id: e.via_list for e in reports.ledger(LedgerQuery(), house.context)} == expected
     words = {i: [*explaining.in_words(reports.explain(i, None, house.context)[0])] for i in expected}
     assert {i: "via a list (E100)" in " ".join(said) for i, said in words.items()} == expected
     page = live.show_own("uwe", house.context, limit=10)
     assert {one.content.message_id: one.via_list for one in page.mails} == expected
-    opened = [notification_mail.open_notice(n.id, "uwe", house.context)[1] for n in found.values()]
+    opened = [notification_mail.open_notification(n.id, "uwe", house.context)[1] for n in found.values()]
     assert {o.mail.content.message_id: o.mail.via_list for o in opened if o} == expected
 
 
@@ -679,7 +679,7 @@ def test_that_sorting_has_stopped_is_told_unless_it_was_mended_meanwhile(
         connection = tx.connections.get(connection_id)
         assert connection is not None
         tx.connections.stop_sorting(connection, "too many labels")
-        assert tx.notifications.tell(connection, NoticeKind.SORTING_FAILED) == {channel.id}
+        assert tx.notifications.tell(connection, NotificationKind.SORTING_FAILED) == {channel.id}
     if mended:
         house.connect()
     channels.deliver(channel.id, house.context)

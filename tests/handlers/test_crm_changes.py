@@ -304,7 +304,7 @@ def test_what_was_a_merged_contacts_is_the_survivors(house: House) -> None:
         assert here.contacts.addresses_of("new") == ("e@example.com", "eve@example.com")
         assert here.contacts.addresses_of("old") is None
         assert not here.contacts.may_open("old", "uwe")
-        assert {one.contact_id for one in here.notices.of_user("uwe", 0)} == {"new"}
+        assert {one.contact_id for one in here.notification_list.of_user("uwe", 0)} == {"new"}
         assert [one.share.ticked for one in here.sharing.mailboxes("eva", "new", SharingPolicy())] == [True]
         tx.connections.share_contact(connection, "new", shared=False)
         assert tx.db.scalars(select(shared_contacts.c.contact_id)).all() == []
@@ -382,5 +382,5 @@ def test_a_deleted_contact_that_comes_back_is_what_it_was(house: House) -> None:
     tell_contact(house, "eve", 3, "eve@example.com")
     assert outcome(house, "eve", 3) == "label.open", "its deals name it still"
     with house.store.begin("tests.look") as tx:
-        named = [(one.contact_id, one.name) for one in tx.of(HERE).notices.of_user("uwe", 0)]
+        named = [(one.contact_id, one.name) for one in tx.of(HERE).notification_list.of_user("uwe", 0)]
     assert named == [("eve", "N"), ("eve", "N")], "mail that came meanwhile is not added"

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from domain.checks import Verdict
 from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
 from domain.errors import Refused
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from handlers import doctor, reports
 from handlers.connections import disconnecting, sign_in
 from handlers.live_view import live
@@ -57,11 +57,13 @@ class Delegated:
             [connection] = tx.of(HERE).connections.of_user("uwe")
         return connection
 
-    def told(self) -> list[NoticeKind]:
-        """What stands on Uwe's list of notices that are of no mail."""
+    def told(self) -> list[NotificationKind]:
+        """What stands on Uwe's list that is of no mail."""
         with self.house.store.begin("tests.told") as tx:
             return [
-                one.kind for one in tx.of(HERE).notices.of_user("uwe", 0) if one.kind is not NoticeKind.MAIL
+                one.kind
+                for one in tx.of(HERE).notification_list.of_user("uwe", 0)
+                if one.kind is not NotificationKind.MAIL
             ]
 
     def rests_for(self) -> timedelta:
@@ -98,7 +100,7 @@ def test_it_rests_for_an_hour_is_told_once_and_comes_back_by_itself(delegated: D
             house.catch_up()
             assert house.gmail.counters().token_requests == 0, "while it rests nobody is asked"
             house.let_time_pass()
-    assert delegated.told() == [NoticeKind.ACCESS_REFUSED]
+    assert delegated.told() == [NotificationKind.ACCESS_REFUSED]
     said = [one for one in logs if one["event"] == "connection.refused"]
     who = {
         "connection_id": 1,
@@ -117,7 +119,7 @@ def test_it_rests_for_an_hour_is_told_once_and_comes_back_by_itself(delegated: D
     assert delegated.connection().access_trouble is None
     delegated.let()
     house.catch_up()
-    assert delegated.told() == [NoticeKind.ACCESS_REFUSED] * 2, "another time is told again"
+    assert delegated.told() == [NotificationKind.ACCESS_REFUSED] * 2, "another time is told again"
 
 
 @pytest.mark.rule("E86")
@@ -165,7 +167,7 @@ def test_a_wrong_address_is_told_as_that(delegated: Delegated) -> None:
         house.catch_up()
     assert [one["reason"] for one in logs if one["event"] == "connection.refused"] == ["unknown_address"]
     assert "connection.expired" not in {one["event"] for one in logs}
-    assert delegated.told() == [NoticeKind.ACCESS_REFUSED]
+    assert delegated.told() == [NotificationKind.ACCESS_REFUSED]
     assert delegated.connection().state is ConnectionState.REAUTH_NEEDED
     found = doctor.examine(1, house.context)
     assert found
@@ -196,7 +198,7 @@ def test_another_grant_of_the_mailbox_is_taken_meanwhile(delegated: Delegated) -
     house.catch_up()
     assert message_id in house.outcomes()
     assert delegated.rests_for() == timedelta()
-    assert delegated.told() == [NoticeKind.ACCESS_REFUSED]
+    assert delegated.told() == [NotificationKind.ACCESS_REFUSED]
 
 
 @pytest.mark.rule("D12")
@@ -219,7 +221,7 @@ def test_what_the_operator_has_to_mend_marks_no_user(house: House, kind: str) ->
     with house.store.begin("tests.look") as tx:
         [connection] = tx.of(HERE).connections.of_user("uwe")
         assert (connection.state, connection.access_trouble) == (ConnectionState.ACTIVE, None)
-        assert tx.of(HERE).notices.of_user("uwe", 0) == ()
+        assert tx.of(HERE).notification_list.of_user("uwe", 0) == ()
         mailbox = tx.mailboxes.get(1)
     assert mailbox
     assert (mailbox.trouble, mailbox.resting_until is not None) == (kind.partition(".")[2], True)

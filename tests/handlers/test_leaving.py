@@ -22,7 +22,7 @@ from domain.crm.categories import Category
 from domain.errors import Refused, TryAgain
 from domain.ledger import Planned, State, Step
 from domain.mailboxes import Found
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from domain.outcomes import Outcome
 from domain.reports import LedgerQuery
 from domain.retention import FEWEST
@@ -82,7 +82,7 @@ def full(house: House) -> House:
                 1, [(i, 0, Planned(Step.MATCH, State.DONE)), (i, connection.id, Planned(Step.SORT, rest))]
             )
         _send_out(tx, now)
-        tx.notifications.tell(connection, NoticeKind.SIGN_IN_NEEDED)
+        tx.notifications.tell(connection, NotificationKind.SIGN_IN_NEEDED)
     return house
 
 
@@ -121,7 +121,7 @@ def _send_out(tx: Transaction, now: datetime) -> None:
 READERS: Mapping[str, Callable[[Transaction], object]] = {
     "reports.totals": lambda tx: [asked.totals(None, 540) for asked in (tx.reports, tx.of(HERE).reports)],
     "reports.mailboxes": lambda tx: [asked.mailboxes() for asked in (tx.reports, tx.of(HERE).reports)],
-    "notices.of_user": lambda tx: tx.of(HERE).notices.of_user("uwe", 0),
+    "notification_list.of_user": lambda tx: tx.of(HERE).notification_list.of_user("uwe", 0),
     "reports.entries": lambda tx: [
         tx.of(HERE).reports.entries(query, None, MAILS)
         for query in (
@@ -134,7 +134,9 @@ READERS: Mapping[str, Callable[[Transaction], object]] = {
     "reports.changed_by_hand": lambda tx: tx.reports.changed_by_hand(_long_ago(tx)),
     "decisions.count_labelled": lambda tx: tx.decisions.count_labelled(_long_ago(tx)),
     "decisions.labelled_since": lambda tx: tx.decisions.labelled_since(1, _long_ago(tx), "", MAILS),
-    "notices.get": lambda tx: [tx.of(HERE).notices.get(n, "uwe") for n in (FIRST, FIRST + MAILS - 1)],
+    "notification_list.get": lambda tx: [
+        tx.of(HERE).notification_list.get(n, "uwe") for n in (FIRST, FIRST + MAILS - 1)
+    ],
     "channels.reports": lambda tx: tx.of(HERE).channels.reports(),
     "ledger.aside": lambda tx: sorted(tx.ledger.aside(None, MAILS)),
 }
@@ -165,7 +167,7 @@ def test_whatever_is_read_to_be_shown_is_tried_here() -> None:
         "reports",
         "decisions",
         "notifications",
-        "notices",
+        "notification_list",
         "deliveries",
         "channels",
         "ledger",
@@ -179,7 +181,9 @@ def test_whatever_is_read_to_be_shown_is_tried_here() -> None:
                 calls = (ast.unparse(node.func) for node in ast.walk(block) if isinstance(node, ast.Call))
                 found |= {one[1] for name in calls if (one := asked.search(name))}
     assert found - SHOWS_NO_MAIL <= READERS.keys()
-    assert {"notices.of_user", "notices.get", "reports.trails"} <= found, "it sees who asks"
+    assert {"notification_list.of_user", "notification_list.get", "reports.trails"} <= found, (
+        "it sees who asks"
+    )
 
 
 def disconnected(house: House, told: Callable[[int], object] = lambda _: None, **how: Any) -> None:
@@ -209,7 +213,7 @@ def test_what_is_left_to_delete_is_shown_nowhere(full: House, end: End) -> None:
     assert len(rows(full, MAIL)) == len(MAIL), "all of it is there still"
     hidden = shown(full)
     with full.store.begin("tests.remove") as tx:
-        assert not tx.of(HERE).notices.remove(FIRST, "uwe")
+        assert not tx.of(HERE).notification_list.remove(FIRST, "uwe")
         assert [tx.of(HERE).channels.retry(channel.id) for channel in tx.of(HERE).channels.reports()] == [0]
 
     assert disconnecting.clear(the(full).id, full.context)

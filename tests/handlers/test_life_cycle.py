@@ -13,7 +13,7 @@ from domain.connections import Connection, ConnectionState, Features, Sharing, W
 from domain.crm.records import Change, RecordKind, UserRecord
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
 from domain.mailboxes import Grant
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from domain.reports import LedgerQuery
 from domain.sign_ins import SignIn
 from handlers import reports, settings
@@ -405,8 +405,8 @@ def test_a_lost_grant_keeps_what_was_kept_and_the_next_sign_in_catches_up(house:
     assert connection.state is ConnectionState.REAUTH_NEEDED
     assert rows(house, MAIL) == before | {"notifications": before["notifications"] + 1}
     with house.store.begin("tests.told") as tx:
-        kinds = [notice.kind for notice in tx.of(HERE).notices.of_user("uwe", 0)]
-    assert kinds.count(NoticeKind.SIGN_IN_NEEDED) == 1
+        kinds = [notice.kind for notice in tx.of(HERE).notification_list.of_user("uwe", 0)]
+    assert kinds.count(NotificationKind.SIGN_IN_NEEDED) == 1
 
     house.connect(magnet=None, sorting=None, sharing=None)
     house.let_time_pass()
@@ -504,9 +504,9 @@ def test_a_withdrawn_permission_pauses_and_goes_on_when_it_is_given_back(house: 
     assert after.features == before.features
     assert house.outcomes() == {matched: "label.open", during: "label.open"}
     assert sorted(house.notified()) == sorted([matched, during])
-    assert len(reports.notices("uwe", 0, None, house.context)) == 2
+    assert len(reports.notifications("uwe", 0, None, house.context)) == 2
     profile(house, may_connect=False)
-    assert reports.notices("uwe", 0, None, house.context) == ()
+    assert reports.notifications("uwe", 0, None, house.context) == ()
 
 
 @pytest.mark.rule("D12-7", "W6")
@@ -573,7 +573,7 @@ def test_who_leaves_the_crm_is_signed_out_by_itself(house: House, goes: Callable
     house.pump()
     assert rows(house, MAIL) == before, "nothing is done from that moment"
     assert list(reports.ledger(LedgerQuery(), house.context)) == [], "nor shown"
-    assert reports.notices("uwe", 0, None, house.context) == ()
+    assert reports.notifications("uwe", 0, None, house.context) == ()
     leave(house)
     assert rows(house, ALL) == {}
     assert not is_signed_in(house, connection)

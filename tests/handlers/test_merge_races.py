@@ -138,5 +138,5 @@ def test_mail_that_is_matched_while_its_contact_is_merged_is_the_survivors(house
     house.pump()
     assert set(house.outcomes().values()) == {"label.none"}
     with house.store.begin("tests.look") as tx:
-        told = {one.message_id: one.contact_id for one in tx.of(HERE).notices.of_user("uwe", 0)}
+        told = {one.message_id: one.contact_id for one in tx.of(HERE).notification_list.of_user("uwe", 0)}
     assert told == mails

@@ -105,8 +105,8 @@ def test_of_a_survivor_that_is_deleted_nothing_is_named_by_what_was_merged_into_
     known_twice(house)
     tell_merge(house, "new", 2, "old")
     with house.store.begin("tests.look") as tx:
-        assert [one.name for one in tx.of(HERE).notices.of_user("uwe", 0)] == ["N"]
+        assert [one.name for one in tx.of(HERE).notification_list.of_user("uwe", 0)] == ["N"]
     tell(house, "crm.delete_contact", id="new", version=3)
     with house.store.begin("tests.look") as tx:
-        assert [one.name for one in tx.of(HERE).notices.of_user("uwe", 0)] == [None]
+        assert [one.name for one in tx.of(HERE).notification_list.of_user("uwe", 0)] == [None]
         assert tx.of(HERE).contacts.candidates({"eve@example.com"}) == ()

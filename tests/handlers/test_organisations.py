@@ -121,7 +121,7 @@ def look(house: House, side: Side, ids: list[str]) -> Found:
     return Found(
         [
             (one.name, one.author, one.contact_id)
-            for one in reports.notices("uwe", 0, None, house.context, where)
+            for one in reports.notifications("uwe", 0, None, house.context, where)
         ],
         [
             (one.message_id, one.outcome and one.outcome.value)
@@ -197,9 +197,9 @@ def test_who_asks_for_the_others_mail_by_its_id_is_told_of_none(house: House) ->
             assert reports.explain(message_id, None, house.context, where) == ()
             assert reports.explain(message_id, far.mailbox, house.context, where) == ()
         assert list(reports.ledger(LedgerQuery(mailbox=far.mailbox), house.context, where)) == []
-        theirs = reports.notices("uwe", 0, None, house.context, far.location)[0].id
+        theirs = reports.notifications("uwe", 0, None, house.context, far.location)[0].id
         with pytest.raises(Refused, match="there is no notification"):
-            notification_mail.open_notice(theirs, "uwe", house.context, where)
+            notification_mail.open_notification(theirs, "uwe", house.context, where)
         for deed in (channels.remove, channels.retry, channels.send_test):
             with pytest.raises(Refused, match="there is no channel"):
                 deed(made[far.location], house.context, where)
@@ -210,7 +210,7 @@ def test_who_asks_for_the_others_mail_by_its_id_is_told_of_none(house: House) ->
 @pytest.mark.rule("T2", "I11", "D12")
 def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
     journey(house)
-    before = reports.notices("uwe", 0, None, house.context, ACME)
+    before = reports.notifications("uwe", 0, None, house.context, ACME)
     settings.change_organisation({"exclude": [OTHER.contact]}, house.context, location=MAIN)
     with house.store.begin("tests.delete") as tx:
         here = locations.located(MAIN, tx)
@@ -225,12 +225,12 @@ def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
         assert len(there.contacts.deals_of(["c1"])["c1"]) == 1
         assert [one.works for one in there.connections.of_user("uwe")] == [True]
         assert [one.works for one in locations.located(MAIN, tx).connections.of_user("uwe")] == [False]
-    assert reports.notices("uwe", 0, None, house.context, ACME) == before
+    assert reports.notifications("uwe", 0, None, house.context, ACME) == before
     new = house.gmail.deliver(THERE, letter(OTHER.contact, 99, THERE)).id
     house.catch_up(2)
-    assert [one.message_id for one in reports.notices("uwe", before[-1].id, None, house.context, ACME)] == [
-        new
-    ]
+    assert [
+        one.message_id for one in reports.notifications("uwe", before[-1].id, None, house.context, ACME)
+    ] == [new]
 
 
 @pytest.mark.rule("T2")
@@ -250,11 +250,11 @@ def test_what_goes_outside_goes_to_the_channels_of_its_own_organisation(house: H
 @pytest.mark.rule("T1")
 @ONE_DATABASE
 def test_who_names_no_location_means_the_only_one_and_is_refused_from_the_second_on(house: House) -> None:
-    assert reports.notices("uwe", 0, None, house.context) == () if house.connect() else False
+    assert reports.notifications("uwe", 0, None, house.context) == () if house.connect() else False
     locations.add(ACME, house.store)
 
     asked: list[Any] = [
-        lambda: reports.notices("uwe", 0, None, house.context),
+        lambda: reports.notifications("uwe", 0, None, house.context),
         lambda: list(reports.ledger(LedgerQuery(), house.context)),
         lambda: settings.organisation(house.store),
         lambda: crm.take_in([records(HERE)[0]], house.store),
@@ -266,9 +266,9 @@ def test_who_names_no_location_means_the_only_one_and_is_refused_from_the_second
         with pytest.raises(Refused) as refused:
             ask()
         assert str(refused.value) == SEVERAL
-    assert reports.notices("uwe", 0, None, house.context, MAIN) == ()
+    assert reports.notifications("uwe", 0, None, house.context, MAIN) == ()
     with pytest.raises(Refused, match="there is no location acme/paris"):
-        reports.notices("uwe", 0, None, house.context, "acme/paris")
+        reports.notifications("uwe", 0, None, house.context, "acme/paris")
     with pytest.raises(Refused, match="there is a location acme/berlin already"):
         locations.add(ACME, house.store)
 
@@ -286,7 +286,10 @@ def test_one_mailbox_may_be_connected_in_two_locations_of_one_organisation(house
     house.deliver("ann")
     house.catch_up()
 
-    assert [one.contact_id for one in reports.notices("uwe", 0, None, house.context, MAIN)] == ["ann", "c9"]
+    assert [one.contact_id for one in reports.notifications("uwe", 0, None, house.context, MAIN)] == [
+        "ann",
+        "c9",
+    ]
 
 
 @pytest.mark.rule("T4")

@@ -12,9 +12,9 @@ from domain.errors import Refused
 from domain.explanations import differs, second_look, summary
 from domain.ledger import State, Step
 from domain.message_records import ConnectionDecision
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from domain.outcomes import Outcome
-from domain.reports import Notice
+from domain.reports import Notification
 from handlers import reports
 from handlers.crm import locations, records
 from handlers.reports import Explained
@@ -232,11 +232,11 @@ def test_notifications_show_the_records_name_the_address_and_the_time(house: Hou
     first = house.gmail.deliver(UWE, mail("ann", 1).replace(b"From: Ann", b"From: Somebody Else")).id
     second = house.deliver("lea")
     house.catch_up()
-    found = reports.notices("uwe", 0, None, context=house.context)
+    found = reports.notifications("uwe", 0, None, context=house.context)
     received = house.gmail.dump(UWE).messages[0].internal_date
-    assert found[0] == Notice(
+    assert found[0] == Notification(
         id=found[0].id,
-        kind=NoticeKind.MAIL,
+        kind=NotificationKind.MAIL,
         late=False,
         name="Ann",
         author="ann@example.com",
@@ -247,12 +247,12 @@ def test_notifications_show_the_records_name_the_address_and_the_time(house: Hou
     )
     assert [(one.name, one.message_id) for one in found] == [("Ann", first), ("Lea", second)]
     assert found[0].id < found[1].id
-    assert reports.notices("uwe", found[0].id, None, context=house.context) == found[1:]
-    assert reports.notices("uwe", 0, 1, context=house.context) == found[:1]
+    assert reports.notifications("uwe", found[0].id, None, context=house.context) == found[1:]
+    assert reports.notifications("uwe", 0, 1, context=house.context) == found[:1]
     house.connect("carla", "carla@firm.example")
-    assert reports.notices("carla", 0, None, context=house.context) == ()
+    assert reports.notifications("carla", 0, None, context=house.context) == ()
     with pytest.raises(Refused, match="there is no user eva"):
-        reports.notices("eva", 0, None, context=house.context)
+        reports.notifications("eva", 0, None, context=house.context)
 
 
 @pytest.mark.rule("Z25")
@@ -262,7 +262,7 @@ def test_a_notification_outlives_its_contact(house: House) -> None:
     house.catch_up()
     with house.store.begin("tests.forget") as tx:
         tx.db.execute(delete(contacts))
-    [one] = reports.notices("uwe", 0, None, context=house.context)
+    [one] = reports.notifications("uwe", 0, None, context=house.context)
     assert (one.name, one.contact_id) == (None, "ann")
 
 

@@ -96,12 +96,12 @@ def test_a_reader_must_go_back_because_numbers_are_given_again(
     restore()
     missed = house.deliver("ann", 4)
     house.catch_up()
-    assert [one.message_id for one in reports.notices("uwe", 1, None, context=house.context)] == [
+    assert [one.message_id for one in reports.notifications("uwe", 1, None, context=house.context)] == [
         *since,
         missed,
     ]
     assert missed not in [
-        one.message_id for one in reports.notices("uwe", last + 1, None, context=house.context)
+        one.message_id for one in reports.notifications("uwe", last + 1, None, context=house.context)
     ]
 
 
@@ -120,7 +120,9 @@ def test_numbers_above_all_that_were_given_spare_the_readers_that(
         db.execute(text("UPDATE sqlite_sequence SET seq = seq + 1000000 WHERE name = 'notifications'"))
     missed = house.deliver("ann", 3)
     house.catch_up()
-    assert missed in [one.message_id for one in reports.notices("uwe", last, None, context=house.context)]
+    assert missed in [
+        one.message_id for one in reports.notifications("uwe", last, None, context=house.context)
+    ]
 
 
 @pytest.mark.rule("Z8", "D12")

@@ -23,7 +23,6 @@ BESIDE_THE_PIPELINE = (
     "doctor.",
     "live.",
     "locations.",
-    "notices.",
     "reports.",
     "sending.",
     "settings.",

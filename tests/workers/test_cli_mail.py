@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 
 from domain.connections import Features, Sharing
 from domain.mailboxes import AccountKey
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from infra.db.store import Store
 from infra.db.tables.mail import notifications
 from infra.local.gmail import GmailControl, GmailServer
@@ -52,7 +52,9 @@ class Desk:
         content = raw if isinstance(raw, bytes) else raw.as_bytes()
         return self.gmail.deliver(mailbox, content, internal_date=NOON + 1000 * at).id
 
-    def notify(self, connection_id: int, message_id: str | None, kind: NoticeKind = NoticeKind.MAIL) -> int:
+    def notify(
+        self, connection_id: int, message_id: str | None, kind: NotificationKind = NotificationKind.MAIL
+    ) -> int:
         now = datetime(2026, 11, 20, 12, tzinfo=UTC)
         mail = {
             "message_id": message_id,
@@ -286,7 +288,7 @@ def test_notifications_with_what_gmail_shows_now(desk: Desk) -> None:
     connection_id = desk.connect("uwe", UWE)
     there = desk.notify(connection_id, desk.put(plain("the offer", "Here it is.")))
     gone = desk.notify(connection_id, "f" * 16)
-    notice = desk.notify(connection_id, None, NoticeKind.SIGN_IN_NEEDED)
+    notice = desk.notify(connection_id, None, NotificationKind.SIGN_IN_NEEDED)
     lines = desk.run("notifications", "--user", "uwe", "--live").out.splitlines()
     assert lines[0].split()[0] == str(there)
     assert "the offer" in lines[0]

@@ -14,7 +14,7 @@ from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord
 from domain.ledger import Step
 from domain.mailboxes import Cursors, Watch
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from domain.outcomes import Outcome
 from domain.watches import Recall, WalkEnd
 from infra.db.store import Store
@@ -134,7 +134,7 @@ def test_late_mails_are_one_line_and_a_lost_sign_in_is_told_in_words(
 ) -> None:
     announce(world)
     with world.store.begin("tests.tell") as tx:
-        tx.notifications.tell(connection_of(tx, world), NoticeKind.SIGN_IN_NEEDED)
+        tx.notifications.tell(connection_of(tx, world), NotificationKind.SIGN_IN_NEEDED)
     lines = terminal.run("notifications", "--user", "uwe").out.splitlines()
     assert [line.split("  ")[:2] for line in lines if line[0].isdigit()] == [
         ["2", " 2 mails from 2026-03-15 09:00:00 UTC on, told late"],

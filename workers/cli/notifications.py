@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.notifications import NoticeKind
-from domain.reports import Notice
+from domain.notifications import NotificationKind
+from domain.reports import Notification
 from handlers import reports
 from handlers.live_view.notification_mail import previews
 from workers.cli.mail import rendering
@@ -33,18 +33,18 @@ def notifications(
     Example: `lodestone notifications --user uwe --live`
     """
     context = open_app().context
-    found = reports.notices(user, after, limit, context, location)
+    found = reports.notifications(user, after, limit, context, location)
     if live and found:
         rendering.show_previews(found, previews(user, found, context), as_json=as_json)
     elif as_json:
-        show_json([rendering.notice_as_json(one) for one in found])
+        show_json([rendering.notification_as_json(one) for one in found])
     elif found:
-        _show_notices(found)
+        _show(found)
     else:
         say(f"no notifications for {user}" + (f" after {after}" if after else ""))
 
 
-def _show_notices(found: Sequence[Notice]) -> None:
+def _show(found: Sequence[Notification]) -> None:
     """A line for each notification. Late ones share one, which stands where the last of them would (E91)."""
     late = [one for one in found if one.late]
     rows = [_line(one) for one in found if not one.late]
@@ -62,9 +62,9 @@ def _show_notices(found: Sequence[Notice]) -> None:
     show_table(sorted(rows, key=lambda row: int(row["id"])))
 
 
-def _line(one: Notice) -> dict[str, Any]:
+def _line(one: Notification) -> dict[str, Any]:
     """A notification of mail with its three details; any other with what it says."""
-    about = one.name if one.kind is NoticeKind.MAIL else rendering.WORDS[one.kind]
+    about = one.name if one.kind is NotificationKind.MAIL else rendering.WORDS[one.kind]
     return {
         "id": one.id,
         "name": about,

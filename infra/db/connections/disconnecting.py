@@ -59,7 +59,7 @@ class DisconnectingRepository:
     def redrive_disconnecting(self, limit: int, again_after: float) -> tuple[int, ...]:
         return redrive(self._db, connections.c.leave_due_at, limit, again_after)
 
-    def delete_notices(self, connection_id: int) -> None:
+    def delete_own_notifications(self, connection_id: int) -> None:
         self._delete_notifications(
             notifications.c.connection_id == connection_id, notifications.c.message_id.is_(None)
         )

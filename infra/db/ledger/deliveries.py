@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, String, bindparam, cast, 
 from domain.channels import Channel, ChannelNotification, Parcel, at_once
 from domain.connections import ConnectionState
 from domain.crm.locations import called
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from infra.db.channels import ChannelRepository
 from infra.db.crm.merges import is_merge_of, person_of, whose
 from infra.db.ledger.claims import DELIVERIES
@@ -221,7 +221,7 @@ def _shape(*, loose: bool) -> dict[str, Any]:
 
 
 def _item(row: Any) -> ChannelNotification:
-    kind = NoticeKind(row.kind)
+    kind = NotificationKind(row.kind)
     return ChannelNotification(
         id=row.id,
         kind=kind,
@@ -239,10 +239,10 @@ def _item(row: Any) -> ChannelNotification:
     )
 
 
-def _is_due(kind: NoticeKind, row: Any) -> bool:
+def _is_due(kind: NotificationKind, row: Any) -> bool:
     """What was mended meanwhile need not be told any more (E92)."""
-    if kind is NoticeKind.SIGN_IN_NEEDED:
+    if kind is NotificationKind.SIGN_IN_NEEDED:
         return bool(row.state == ConnectionState.REAUTH_NEEDED.value)
-    if kind is NoticeKind.ACCESS_REFUSED:
+    if kind is NotificationKind.ACCESS_REFUSED:
         return row.access_trouble is not None
-    return bool(row.works and (kind is NoticeKind.MAIL or row.sorting_trouble is not None))
+    return bool(row.works and (kind is NotificationKind.MAIL or row.sorting_trouble is not None))

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from domain.channels import ChannelState, batch_of
-from domain.notifications import LATE_AFTER, NoticeKind
+from domain.notifications import LATE_AFTER, NotificationKind
 from infra.db.channels import is_awake
 from infra.db.features import announces
 from infra.db.ledger.claims import DELIVERIES
@@ -42,7 +42,7 @@ _SUMMARY = 10
 _NOT_SIGNED_IN = "sign_in"
 
 _KEY = (deliveries.c.channel_id, deliveries.c.notification_id)
-OF_MAIL = notifications.c.kind == NoticeKind.MAIL.value
+OF_MAIL = notifications.c.kind == NotificationKind.MAIL.value
 WORKS = announces()
 MAY_GO = or_(~OF_MAIL, WORKS)
 """Of a mail nothing is told while nobody is signed in to its mailbox (D12): it waits, with its three details."""

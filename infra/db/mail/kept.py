@@ -7,7 +7,7 @@ mail to show it asks for these, of the table that he reads.
 from sqlalchemy import ColumnElement, Exists, and_, exists, or_
 
 from domain.crm.locations import Location
-from domain.notifications import NoticeKind
+from domain.notifications import NotificationKind
 from infra.db.features import keeps_labelled, keeps_mail, keeps_notifications
 from infra.db.tables.mail import connections, decisions, deliveries, messages, notifications, steps
 
@@ -29,7 +29,7 @@ _OF_STEP = and_(
 STEPS = _kept(_OF_STEP)
 DECISIONS = _kept(_keeping.c.id == decisions.c.connection_id, or_(keeps_labelled(_keeping), ~FOR_SORTING))
 NOTIFICATIONS = or_(
-    notifications.c.kind != NoticeKind.MAIL.value,
+    notifications.c.kind != NotificationKind.MAIL.value,
     exists().where(keeps_notifications(_keeping), _keeping.c.id == notifications.c.connection_id),
 )
 

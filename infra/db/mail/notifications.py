@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, insert, or_, select
 from domain.channels import ChannelState
 from domain.connections import Connection
 from domain.ledger import Claim, Link, State, StepKey
-from domain.notifications import NoticeKind, Told, is_late
+from domain.notifications import NotificationKind, Told, is_late
 from domain.retention import Data
 from infra.db.mail.details import only
 from infra.db.sql import insert_new, insert_returning
@@ -60,7 +60,7 @@ class NotificationRepository:
             self._send_out(connection, {row.id: row.late for row in told}),
         )
 
-    def tell(self, connection: Connection, kind: NoticeKind) -> frozenset[int]:
+    def tell(self, connection: Connection, kind: NotificationKind) -> frozenset[int]:
         [new] = self._db.scalars(
             insert(notifications)
             .values(kind=kind.value, created_at=db_now(), **_whose(connection))

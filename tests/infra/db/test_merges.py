@@ -36,7 +36,7 @@ ASKED: dict[str, Callable[[Transaction], object]] = {
     "a record's addresses": lambda tx: tx.of(HERE).contacts.addresses_of("c0"),
     "who may open it": lambda tx: tx.of(HERE).contacts.may_open("c0", "eva"),
     "who shares it": lambda tx: tx.of(HERE).sharing.mailboxes("eva", "c0", SharingPolicy()),
-    "a list of notifications": lambda tx: tx.of(HERE).notices.of_user("uwe", 0, 10),
+    "a list of notifications": lambda tx: tx.of(HERE).notification_list.of_user("uwe", 0, 10),
     "a merge": lambda tx: tx.of(HERE).crm.merge(Merge("c0", ("c7",), 9)),
     "a change": lambda tx: tx.of(HERE).crm.change(Change(RecordKind.CONTACTS, "c0", 9, None)),
     "what is forgotten": lambda tx: tx.retention.merges(365, 50),

@@ -136,7 +136,7 @@ def test_notifications_are_forgotten_after_a_year_and_ids_go_on(world: World) ->
     put_on_the_list(world, LONG_AGO, LONG_AGO, SOON)
     assert forget_notifications(world.store) == Forgotten(2, None)
     with world.store.begin("tests.read") as tx:
-        assert [notice.id for notice in tx.of(HERE).notices.of_user("uwe", 0)] == [3]
+        assert [notice.id for notice in tx.of(HERE).notification_list.of_user("uwe", 0)] == [3]
         tx.db.execute(notifications.delete())
     with world.store.begin("tests.more") as tx:
         tx.db.execute(
@@ -149,7 +149,7 @@ def test_notifications_are_forgotten_after_a_year_and_ids_go_on(world: World) ->
                 created_at=SOON,
             )
         )
-        assert [notice.id for notice in tx.of(HERE).notices.of_user("uwe", 2)] == [4]
+        assert [notice.id for notice in tx.of(HERE).notification_list.of_user("uwe", 2)] == [4]
 
 
 @pytest.mark.rule("I1", "E91")

@@ -93,18 +93,22 @@ def open_notification(
     """
     context = open_app().context
     user_id = _viewer(viewer, context, location)
-    notice, opened = notification_mail.open_notice(notification_id, user_id, context, location)
+    notification, opened = notification_mail.open_notification(notification_id, user_id, context, location)
     if opened is not None:
-        _show(opened, folder, as_json=as_json, notice=rendering.notice_as_json(notice))
+        _show(opened, folder, as_json=as_json, notification=rendering.notification_as_json(notification))
     elif as_json:
-        deleted = notice.message_id is not None
+        deleted = notification.message_id is not None
         rendering.show_json(
-            {"notification": rendering.notice_as_json(notice), "message_deleted": deleted, "mail": None}
+            {
+                "notification": rendering.notification_as_json(notification),
+                "message_deleted": deleted,
+                "mail": None,
+            }
         )
-    elif notice.message_id is not None:
+    elif notification.message_id is not None:
         say("the mail was deleted meanwhile: its notification is removed")
     else:
-        say(rendering.WORDS[notice.kind])
+        say(rendering.WORDS[notification.kind])
 
 
 def _only(first: str | None, second: str | None) -> str | None:
@@ -141,7 +145,7 @@ def _list(
         raise typer.Exit(1)
 
 
-def _show(opened: OpenedMail, folder: Path | None, *, as_json: bool, notice: object = None) -> None:
+def _show(opened: OpenedMail, folder: Path | None, *, as_json: bool, notification: object = None) -> None:
     try:
         saved = rendering.save_attachments(opened, folder) if folder else {}
     except OSError as error:
@@ -149,7 +153,9 @@ def _show(opened: OpenedMail, folder: Path | None, *, as_json: bool, notice: obj
     if as_json:
         told = rendering.mail_as_json(opened, saved)
         rendering.show_json(
-            told if notice is None else {"notification": notice, "message_deleted": False, "mail": told}
+            told
+            if notification is None
+            else {"notification": notification, "message_deleted": False, "mail": told}
         )
     else:
         rendering.show_mail(opened, saved)

@@ -10,8 +10,8 @@ from typing import Any
 from domain.mail.content import MimePart
 from domain.mail.folders import Folder
 from domain.mail.messages import Direction
-from domain.notifications import NoticeKind
-from domain.reports import Notice
+from domain.notifications import NotificationKind
+from domain.reports import Notification
 from handlers.live_view.live import OpenedMail, attached
 from handlers.live_view.mailbox_mail import VisibleMail
 from handlers.live_view.notification_mail import Previews
@@ -21,9 +21,9 @@ from workers.cli.terminal.safe import fitted, safe_line, safe_name, safe_text, s
 from workers.cli.terminal.times import timestamp
 
 WORDS = {
-    NoticeKind.SIGN_IN_NEEDED: "Google no longer lets us in: please sign in again",
-    NoticeKind.SORTING_FAILED: "mail is no longer sorted: Gmail makes no more labels",
-    NoticeKind.ACCESS_REFUSED: "Google does not let us in: your administrator can change that",
+    NotificationKind.SIGN_IN_NEEDED: "Google no longer lets us in: please sign in again",
+    NotificationKind.SORTING_FAILED: "mail is no longer sorted: Gmail makes no more labels",
+    NotificationKind.ACCESS_REFUSED: "Google does not let us in: your administrator can change that",
 }
 
 _WAYS = {
@@ -120,7 +120,7 @@ def save_attachments(opened: OpenedMail, folder: Path) -> dict[int, Path | None]
     return saved
 
 
-def show_previews(found: Sequence[Notice], previews: Previews, *, as_json: bool) -> None:
+def show_previews(found: Sequence[Notification], previews: Previews, *, as_json: bool) -> None:
     """Notifications with what Gmail shows of their mails now (Z25)."""
     if as_json:
         show_json(_previews_as_json(found, previews))
@@ -135,12 +135,12 @@ def show_previews(found: Sequence[Notice], previews: Previews, *, as_json: bool)
         _write(f"the mailbox cannot be shown: {_TROUBLES.get(previews.trouble, previews.trouble)}")
 
 
-def _previews_as_json(found: Sequence[Notice], previews: Previews) -> list[dict[str, Any]]:
+def _previews_as_json(found: Sequence[Notification], previews: Previews) -> list[dict[str, Any]]:
     told = []
     for one in found:
         content = previews.mails.get(one.message_id or "")
         told.append(
-            notice_as_json(one)
+            notification_as_json(one)
             | {
                 "subject": content and content.header("Subject"),
                 "preview": content and content.snippet,
@@ -150,7 +150,7 @@ def _previews_as_json(found: Sequence[Notice], previews: Previews) -> list[dict[
     return told
 
 
-def notice_as_json(one: Notice) -> dict[str, Any]:
+def notification_as_json(one: Notification) -> dict[str, Any]:
     """A notification's own details (Z25)."""
     return {
         "notification_id": one.id,
@@ -165,7 +165,7 @@ def notice_as_json(one: Notice) -> dict[str, Any]:
     }
 
 
-def _words(one: Notice, previews: Previews) -> tuple[str, str]:
+def _words(one: Notification, previews: Previews) -> tuple[str, str]:
     if one.message_id is None:
         return WORDS[one.kind], ""
     if one.message_id in previews.gone:

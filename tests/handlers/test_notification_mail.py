@@ -5,8 +5,8 @@ from sqlalchemy import func, select
 
 from domain.channels import ChannelKind, Target
 from domain.errors import Refused
-from handlers.live_view.notification_mail import open_notice, previews
-from handlers.reports import notices
+from handlers.live_view.notification_mail import open_notification, previews
+from handlers.reports import notifications
 from infra.db.tables.mail import deliveries
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
@@ -35,7 +35,7 @@ def test_a_notification_goes_with_its_mail_and_with_what_was_to_be_sent_of_it(
         )
     first, second = house.deliver("ann", 1), house.deliver("ann", 2)
     house.catch_up()
-    listed = notices("uwe", 0, None, house.context)
+    listed = notifications("uwe", 0, None, house.context)
     assert {one.message_id for one in listed} == {first, second}
     assert previews("uwe", listed, house.context).mails[first].header("Subject") == "mail 1"
 
@@ -44,13 +44,13 @@ def test_a_notification_goes_with_its_mail_and_with_what_was_to_be_sent_of_it(
     seen = previews("uwe", listed, house.context)
     assert (set(seen.gone), set(seen.mails), seen.trouble) == ({first}, {second}, None)
     by_mail = {one.message_id: one.id for one in listed}
-    _, opened = open_notice(by_mail[first], "uwe", house.context)
+    _, opened = open_notification(by_mail[first], "uwe", house.context)
     assert opened is None
     assert deliveries_left(house) == 1
-    assert [one.message_id for one in notices("uwe", 0, None, house.context)] == [second]
+    assert [one.message_id for one in notifications("uwe", 0, None, house.context)] == [second]
     with pytest.raises(Refused, match="there is no notification"):
-        open_notice(by_mail[first], "uwe", house.context)
-    _, opened = open_notice(by_mail[second], "uwe", house.context)
+        open_notification(by_mail[first], "uwe", house.context)
+    _, opened = open_notification(by_mail[second], "uwe", house.context)
     assert opened is not None
     assert opened.mail.content.text() == "Text."
 
@@ -60,9 +60,9 @@ def test_a_mail_that_was_put_back_in_time_keeps_its_notification(house: House) -
     house.connect()
     message_id = house.deliver("ann")
     house.catch_up()
-    [notice] = notices("uwe", 0, None, house.context)
+    [notification] = notifications("uwe", 0, None, house.context)
     house.gmail.trash(UWE, message_id)
     house.gmail.untrash(UWE, message_id)
-    _, opened = open_notice(notice.id, "uwe", house.context)
+    _, opened = open_notification(notification.id, "uwe", house.context)
     assert opened is not None
-    assert len(notices("uwe", 0, None, house.context)) == 1
+    assert len(notifications("uwe", 0, None, house.context)) == 1

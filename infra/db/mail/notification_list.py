@@ -6,31 +6,31 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, exists, select
 
 from domain.connections import ConnectionState
 from domain.crm.locations import Location
-from domain.notifications import NoticeKind
-from domain.reports import Notice
+from domain.notifications import NotificationKind
+from domain.reports import Notification
 from infra.db.crm.merges import is_merge_of, person_of, whose
 from infra.db.mail.kept import NOTIFICATIONS
 from infra.db.tables.mail import connections, contacts, merges, notifications
 
 
-class NoticeRepository:
+class NotificationListRepository:
     """The lists of one organisation's users, within one transaction."""
 
     def __init__(self, db: Connection, organisation_id: int) -> None:
         self._db = db
         self._here = notifications.c.organisation_id == organisation_id
 
-    def of_user(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notice, ...]:
+    def of_user(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notification, ...]:
         withdrawn = exists().where(
             connections.c.id == notifications.c.connection_id,
             connections.c.state == ConnectionState.PAUSED.value,
         )
-        shown = (notifications.c.kind != NoticeKind.MAIL.value) | ~withdrawn
+        shown = (notifications.c.kind != NotificationKind.MAIL.value) | ~withdrawn
         his = (self._here, notifications.c.user_id == user_id, notifications.c.id > after)
         page = _NAMED.where(*his, shown, NOTIFICATIONS).order_by(notifications.c.id).limit(limit)
         return tuple(map(_read, self._db.execute(page)))
 
-    def get(self, notification_id: int, user_id: str) -> Notice | None:
+    def get(self, notification_id: int, user_id: str) -> Notification | None:
         row = self._db.execute(_NAMED.where(*self._his(notification_id, user_id))).one_or_none()
         return None if row is None else _read(row)
 
@@ -56,10 +56,10 @@ _NAMED: Select[Any] = (
 )
 
 
-def _read(row: Any) -> Notice:
-    return Notice(
+def _read(row: Any) -> Notification:
+    return Notification(
         row.id,
-        NoticeKind(row.kind),
+        NotificationKind(row.kind),
         row.late,
         row.name,
         row.author,
