@@ -157,8 +157,13 @@ class Notification:
     location: Location | None = None
 
 
-Bookmark = tuple[datetime, int, str]
-"""A place in the ledger, which is read newest first: seen at, mailbox id, message id."""
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A place in the ledger, which is read newest first: by when a mail was seen, then by its mailbox and id."""
+
+    seen_at: datetime
+    mailbox_id: int
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +197,8 @@ class LedgerEntry:
 
     @property
     def seen_at(self) -> datetime:
-        return self.bookmark[0]
+        return self.bookmark.seen_at
 
     @property
     def message_id(self) -> str:
-        return self.bookmark[2]
+        return self.bookmark.message_id

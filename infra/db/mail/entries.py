@@ -71,8 +71,9 @@ def page(location: Location, query: LedgerQuery, after: Bookmark | None, mails: 
         )
         found = found.where(tuple_(messages.c.mailbox_id, messages.c.message_id).in_(open_mail))
     if after is not None:
-        place = tuple_(literal(after[0], Instant()), literal(after[1]), literal(after[2]))
-        found = found.where(messages.c.seen_at <= after[0], tuple_(*_ORDER) < place)
+        seen_at = literal(after.seen_at, Instant())
+        place = tuple_(seen_at, literal(after.mailbox_id), literal(after.message_id))
+        found = found.where(messages.c.seen_at <= after.seen_at, tuple_(*_ORDER) < place)
     return found.order_by(*(column.desc() for column in _ORDER)).limit(mails)
 
 
@@ -112,7 +113,7 @@ def _entry(
     mailbox_id, message_id = mail.mailbox_id, mail.message_id
     unmatched = unfinished.get((mailbox_id, message_id, 0))
     return LedgerEntry(
-        bookmark=(mail.seen_at, mailbox_id, message_id),
+        bookmark=Bookmark(mail.seen_at, mailbox_id, message_id),
         mailbox=mail.address,
         came_by=mail.came_by,
         user_id=decided.user_id if decided else None,

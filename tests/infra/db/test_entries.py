@@ -130,7 +130,7 @@ def test_no_page_reads_the_whole_ledger(store: Store) -> None:
         if store.engine.dialect.name == "postgresql":
             tx.db.exec_driver_sql("ANALYZE")
     for query, after, index in BY_INDEX:
-        plan = explained(store, query, (START + timedelta(days=3_650), 1, "m1") if after else None)
+        plan = explained(store, query, Bookmark(START + timedelta(days=3_650), 1, "m1") if after else None)
         assert index in plan, plan
         assert "Seq Scan on messages" not in plan
         assert "SCAN messages\n" not in plan
