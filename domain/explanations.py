@@ -15,9 +15,9 @@ from domain.mail.messages import Direction
 from domain.message_records import (
     ConnectionDecision,
     DecidingDeal,
+    MessageNow,
     MessageRecord,
     Person,
-    SeenNow,
     StepRecord,
 )
 from domain.outcomes import Outcome
@@ -139,7 +139,7 @@ def by_hand(trail: MessageRecord) -> str:
     return "by hand: the user has changed its CRM label, or put it into Spam or Trash"
 
 
-def differs(one: ConnectionDecision, seen: SeenNow) -> str | None:
+def differs(one: ConnectionDecision, seen: MessageNow) -> str | None:
     """How a decision made now differs from the one that was made; None when they agree or it was not read again."""
     if seen.problem is not None or seen.outcome is one.outcome:
         return None
@@ -150,7 +150,7 @@ def differs(one: ConnectionDecision, seen: SeenNow) -> str | None:
     return f"decided now it would be {now}, not {was}: the mail, the CRM or the settings have changed since"
 
 
-def second_look(seen: SeenNow) -> str:
+def second_look(seen: MessageNow) -> str:
     """What the mailbox shows of the mail now."""
     if seen.problem is not None:
         return f"not read again: {seen.problem}; this is all the ledger has"
@@ -217,7 +217,7 @@ def _unlabelled(trail: MessageRecord, one: ConnectionDecision) -> str:
 
 def _none_because(trail: MessageRecord, one: ConnectionDecision) -> str:
     """Sorting that ended without a try was decided by the match: a lead, or a class that is not sorted (Part J)."""
-    taken = trail.taken(Step.SORT, one.connection_id)
+    taken = trail.step(Step.SORT, one.connection_id)
     if one.person is not None and one.person.kind is ContactKind.LEAD:
         return "the sender is only a lead"
     if taken is not None and taken.tries == 0:
@@ -232,7 +232,7 @@ def _is_open(one: ConnectionDecision) -> bool:
 
 def _open_end(trail: MessageRecord, one: ConnectionDecision) -> str:
     """What a mail without a final outcome waits for, or why it has none."""
-    steps = [trail.taken(step, one.connection_id) for step in Step]
+    steps = [trail.step(step, one.connection_id) for step in Step]
     found = _first(steps, State.SET_ASIDE) or _first(steps, State.WAITING) or _first(steps, State.BLOCKED)
     if found is not None:
         return unfinished(found)
@@ -273,5 +273,5 @@ def standing(trail: MessageRecord) -> str:
 
 def waiting_for_match(trail: MessageRecord) -> str | None:
     """For a mail that no connection has a decision on yet."""
-    taken = trail.taken(Step.MATCH, 0)
+    taken = trail.step(Step.MATCH, 0)
     return None if taken is None or trail.decided else unfinished(taken)

@@ -74,14 +74,14 @@ class ConnectionDecision:
 
     @property
     def kept_nothing(self) -> bool:
-        """For mail that matched nobody the ledger holds the id and the outcome alone (D2)."""
+        """Whether the ledger holds the id and the outcome alone, as for mail that belongs to no record (D2)."""
         return self.person is None and self.category is None
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """Everything the ledger holds of one mail in one mailbox. `label_names` are by label id, `names` are
-    what the labels are called there, or would be."""
+    """Everything the ledger holds of one mail in one mailbox. `label_names` are by label id; `names` are what the CRM
+    labels are called there, or would be."""
 
     mailbox_id: int
     mailbox: str
@@ -96,16 +96,18 @@ class MessageRecord:
     paused_at: datetime | None = None
     names: ByCategory = field(default_factory=lambda: LABEL_NAMES)
 
-    def taken(self, step: Step, connection_id: int) -> StepRecord | None:
+    def step(self, step: Step, connection_id: int) -> StepRecord | None:
         """The step, None when it was never planned."""
         where = 0 if step is Step.MATCH else connection_id
         return next((one for one in self.steps if one.step is step and one.connection_id == where), None)
 
 
 @dataclass(frozen=True, slots=True)
-class SeenNow:
-    """A mail read again for the explanation, decided as if it came now; `problem` when the mailbox could not be asked,
-    `message` is None when the mailbox has it no more. Nothing of it is kept."""
+class MessageNow:
+    """A mail as its mailbox shows it now, and what would be decided of it. Nothing of this is kept.
+
+    `problem` says why the mailbox could not be asked. `message` is None when the mailbox has it no more.
+    """
 
     problem: str | None = None
     message: Message | None = None

@@ -13,7 +13,7 @@ from domain.errors import GiveUp, TryAgain
 from domain.gates import GATES
 from domain.mail.addresses import is_one_of
 from domain.mail.messages import Fetched, Message, direction, read
-from domain.message_records import ConnectionDecision, MessageRecord, SeenNow
+from domain.message_records import ConnectionDecision, MessageNow, MessageRecord
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Notification, Totals
 from handlers.connections.permissions import check_known
@@ -44,7 +44,7 @@ class Explained:
     """A mail's record, and for mail of which nothing was kept what the mailbox shows of it now, by connection."""
 
     trail: MessageRecord
-    seen: dict[int, SeenNow]
+    seen: dict[int, MessageNow]
     today: date
 
 
@@ -97,13 +97,13 @@ def explain(
     return tuple(Explained(trail, _seen_now(trail, context), today) for trail in trails)
 
 
-def _seen_now(trail: MessageRecord, context: Context) -> dict[int, SeenNow]:
+def _seen_now(trail: MessageRecord, context: Context) -> dict[int, MessageNow]:
     """Read a mail again that matched nobody, with one get for all connections. Nothing of it is kept (D2)."""
     stopped = [one for one in trail.decided if one.kept_nothing and _stopped(one)]
     if not stopped:
         return {}
     found = _read_again(trail, context)
-    if isinstance(found, SeenNow):
+    if isinstance(found, MessageNow):
         return {one.connection_id: found for one in stopped}
     with context.store.begin("reports.decide", reads_only=True) as tx:
         connections = {c.id: c for c in tx.connections.of_mailbox(trail.mailbox_id)}
@@ -118,33 +118,33 @@ def _stopped(one: ConnectionDecision) -> bool:
     return one.outcome in GATES or one.outcome is Outcome.MATCH_FAILED
 
 
-def _read_again(trail: MessageRecord, context: Context) -> Message | SeenNow:
+def _read_again(trail: MessageRecord, context: Context) -> Message | MessageNow:
     if trail.paused_at is not None:
-        return SeenNow(problem="the mailbox is paused")
+        return MessageNow(problem="the mailbox is paused")
     with context.store.begin("reports.look", reads_only=True) as tx:
         connections = tx.connections.working(trail.mailbox_id)
         own = tx.mailboxes.own_addresses(trail.mailbox_id)
     try:
         answer = with_mailbox(connections, context, lambda mailbox: mailbox.headers([trail.message_id]))
     except (TryAgain, GiveUp) as error:
-        return SeenNow(problem=f"the provider cannot be asked ({error.reason})")
+        return MessageNow(problem=f"the provider cannot be asked ({error.reason})")
     if answer is None:
-        return SeenNow(problem="nobody is signed in to this mailbox")
+        return MessageNow(problem="nobody is signed in to this mailbox")
     found = answer[trail.message_id]
     if isinstance(found, Fetched):
         return read(found, own)
     if found is None:
-        return SeenNow(outcome=Outcome.SKIP_GONE)
-    return SeenNow(problem=f"the provider cannot be asked ({found.reason})")
+        return MessageNow(outcome=Outcome.SKIP_GONE)
+    return MessageNow(problem=f"the provider cannot be asked ({found.reason})")
 
 
-def _decided_now(message: Message, connection: Connection, tx: Transaction) -> SeenNow:
+def _decided_now(message: Message, connection: Connection, tx: Transaction) -> MessageNow:
     """Decide on the mail as if it came now, with the settings and records of this moment."""
     people = look_up(connection.mailbox_id, connection.location, [message], tx)
     way = direction(message, people.insiders)
     by_alias = message.author is not None and is_one_of(message.author, people.insiders.aliases)
     if not connection.works:
-        return SeenNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE, by_alias=by_alias)
+        return MessageNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE, by_alias=by_alias)
     found = people.hits.get(message.author, ())
     decision = decide(
         message,
@@ -155,4 +155,6 @@ def _decided_now(message: Message, connection: Connection, tx: Transaction) -> S
         features=connection.features,
         crm_labels=frozenset(),
     )
-    return SeenNow(message=message, direction=way, outcome=decision.skip, hit=best(found), by_alias=by_alias)
+    return MessageNow(
+        message=message, direction=way, outcome=decision.skip, hit=best(found), by_alias=by_alias
+    )

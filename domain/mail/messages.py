@@ -93,7 +93,7 @@ class Insiders:
 
     `own` are the mailbox's own addresses (primary and aliases), `users` the login and mailbox addresses
     of the location's CRM users, `domains` the organisation's internal domains. `aliases` are those own addresses
-    that the provider does not list: what anybody may write into From makes no mail outbound (E14).
+    that the provider does not list: anybody may write them into From, so they make no mail outbound (E14).
     """
 
     own: frozenset[str]
@@ -108,8 +108,8 @@ class Insiders:
 
 
 def read(fetched: Fetched, own: frozenset[str]) -> Message:
-    """Whatever the header holds, there is a message to decide on (E42, E102). `own` are the mailbox's addresses:
-    no list is one of them (E100)."""
+    """The mail as the rules see it, whatever its header holds (E42, E102). `own` are the mailbox's addresses; none of
+    them is taken for a list's (E100)."""
     fields = by_name(fetched.payload.headers)
     found = read_fields(fields.get("from", ()))
     sender, author, rewritten = _writers(fields, found, own)
@@ -148,7 +148,7 @@ def _writers(fields: Fields, found: AddressList, own: frozenset[str]) -> tuple[s
 
 
 def direction(message: Message, insiders: Insiders) -> Direction:
-    """D4, first row that fits. A sender who cannot be read is nobody's own address (E105).
+    """D4, the first row that fits. A sender who cannot be read is no own address (E105).
 
     Rows 1-3 look at the raw From, rows 4-6 at the author (E100). A list's post by an own address or a CRM
     user is internal, whoever else reads the list. From an own address that the provider does not list a mail is
@@ -194,20 +194,21 @@ def gate(
 
 
 def left_alone(message: Message, way: Direction) -> Outcome | None:
-    """What MailMagnet and sorting leave alone behind the gate: what this side wrote (Z22), or nobody knows who."""
+    """What MailMagnet and sorting leave alone behind the gate: mail that this side wrote (Z22), or whose author cannot
+    be read."""
     if way is Direction.OUTBOUND:
         return Outcome.SKIP_OUTBOUND
     return None if message.author else Outcome.SKIP_NO_CONTACT
 
 
 def people(message: Message) -> tuple[str, ...]:
-    """Everybody on the mail whose address can be read, each once (E105)."""
+    """The readable addresses of everybody on the mail, each once (E105)."""
     writers = [address for address in (message.sender, message.author) if address]
     return tuple(dict.fromkeys((*writers, *message.to, *message.cc, *message.bcc)))
 
 
 def outsiders(message: Message, insiders: Insiders) -> tuple[str, ...]:
-    """Those of them who are outside participants (D3 row 9)."""
+    """The addresses among them that are outside participants' (D3 row 9)."""
     return tuple(address for address in people(message) if _is_outside(address, insiders))
 
 
@@ -232,14 +233,14 @@ def _is_outside(address: str, insiders: Insiders) -> bool:
 
 
 def _has_outsider(message: Message, insiders: Insiders) -> bool:
-    """D3 row 9. A writer who cannot be read may be anybody, so he is left."""
+    """D3 row 9. An author who cannot be read may be an outsider, so he counts as one."""
     if message.author is None:
         return True
     return any(_is_outside(a, insiders) for a in (message.author, *message.to, *message.cc, *message.bcc))
 
 
 def _is_excluded(message: Message, way: Direction, insiders: Insiders, exclusions: Exclusions) -> bool:
-    """D3 row 10. Who sent an outbound mail, be it under an unknown alias, is no participant to be matched."""
+    """D3 row 10. The sender of an outbound mail is not looked at, even under an unknown alias."""
     if way is Direction.INBOUND:
         people = [message.author] if message.author else []
     else:

@@ -19,9 +19,9 @@ from domain.mail.messages import Direction, Message
 from domain.message_records import (
     ConnectionDecision,
     DecidingDeal,
+    MessageNow,
     MessageRecord,
     Person,
-    SeenNow,
     StepRecord,
 )
 from domain.outcomes import Outcome
@@ -337,12 +337,12 @@ def message(author: str | None, *, sender: str | None = None, rewritten: bool = 
     ("seen", "words"),
     [
         pytest.param(
-            SeenNow(message=message("nora@example.com"), direction=Direction.INBOUND),
+            MessageNow(message=message("nora@example.com"), direction=Direction.INBOUND),
             "inbound, from nora@example.com, on no record of the CRM",
             id="a stranger",
         ),
         pytest.param(
-            SeenNow(
+            MessageNow(
                 message=message("ann@example.com"),
                 direction=Direction.INBOUND,
                 hit=Hit(Contact("c12", ContactKind.CONTACT, NOW), "ann@example.com", MatchedBy.EXACT),
@@ -351,7 +351,7 @@ def message(author: str | None, *, sender: str | None = None, rewritten: bool = 
             id="a contact",
         ),
         pytest.param(
-            SeenNow(
+            MessageNow(
                 message=message("nora@example.com", sender="list@lists.example", rewritten=True),
                 direction=Direction.INBOUND,
             ),
@@ -360,37 +360,37 @@ def message(author: str | None, *, sender: str | None = None, rewritten: bool = 
             marks=pytest.mark.rule("E100"),
         ),
         pytest.param(
-            SeenNow(message=message("uwe@firm.example"), direction=Direction.OUTBOUND),
+            MessageNow(message=message("uwe@firm.example"), direction=Direction.OUTBOUND),
             "outbound, from uwe@firm.example",
             id="our own",
         ),
         pytest.param(
-            SeenNow(message=message("uwe@old.example"), direction=Direction.INBOUND, by_alias=True),
+            MessageNow(message=message("uwe@old.example"), direction=Direction.INBOUND, by_alias=True),
             "inbound, from uwe@old.example, which is registered as an alias of the mailbox (E14)",
             id="his alias",
         ),
         pytest.param(
-            SeenNow(message=message(None), direction=Direction.INBOUND),
+            MessageNow(message=message(None), direction=Direction.INBOUND),
             "inbound, its author cannot be read with certainty (E105)",
             id="nobody",
         ),
         pytest.param(
-            SeenNow(
+            MessageNow(
                 message=message(None, sender="list@lists.example", rewritten=True),
                 direction=Direction.INBOUND,
             ),
             "inbound, its author cannot be read with certainty (a list's From that names no author (E100))",
             id="a list",
         ),
-        pytest.param(SeenNow(outcome=Outcome.SKIP_GONE), "the mailbox no longer has it", id="gone"),
+        pytest.param(MessageNow(outcome=Outcome.SKIP_GONE), "the mailbox no longer has it", id="gone"),
         pytest.param(
-            SeenNow(problem="the provider cannot be asked (backendError)"),
+            MessageNow(problem="the provider cannot be asked (backendError)"),
             "not read again: the provider cannot be asked (backendError); this is all the ledger has",
             id="Gmail is away",
         ),
     ],
 )
-def test_what_gmail_shows_now(seen: SeenNow, words: str) -> None:
+def test_what_gmail_shows_now(seen: MessageNow, words: str) -> None:
     assert explanations.second_look(seen) == words
 
 
@@ -398,18 +398,18 @@ def test_what_gmail_shows_now(seen: SeenNow, words: str) -> None:
     ("seen", "words"),
     [
         pytest.param(
-            SeenNow(message=message("a@example.com"), outcome=Outcome.SKIP_NO_CONTACT), None, id="the same"
+            MessageNow(message=message("a@example.com"), outcome=Outcome.SKIP_NO_CONTACT), None, id="the same"
         ),
-        pytest.param(SeenNow(problem="nobody is signed in"), None, id="not looked at"),
+        pytest.param(MessageNow(problem="nobody is signed in"), None, id="not looked at"),
         pytest.param(
-            SeenNow(message=message("a@example.com")), "it would be matched, not", id="a contact by now"
+            MessageNow(message=message("a@example.com")), "it would be matched, not", id="a contact by now"
         ),
         pytest.param(
-            SeenNow(outcome=Outcome.SKIP_GONE), "it would be skip.gone, not skip.no_contact", id="gone"
+            MessageNow(outcome=Outcome.SKIP_GONE), "it would be skip.gone, not skip.no_contact", id="gone"
         ),
     ],
 )
-def test_a_second_look_that_differs_says_so(seen: SeenNow, words: str | None) -> None:
+def test_a_second_look_that_differs_says_so(seen: MessageNow, words: str | None) -> None:
     found = explanations.differs(skipped(Outcome.SKIP_NO_CONTACT), seen)
     assert (found is None) == (words is None)
     assert (words or "") in (found or "")
@@ -417,7 +417,7 @@ def test_a_second_look_that_differs_says_so(seen: SeenNow, words: str | None) ->
 
 @pytest.mark.rule("E88")
 def test_of_what_was_never_decided_nothing_has_changed_since() -> None:
-    found = explanations.differs(skipped(Outcome.MATCH_FAILED), SeenNow(message=message("a@example.com")))
+    found = explanations.differs(skipped(Outcome.MATCH_FAILED), MessageNow(message=message("a@example.com")))
     assert found == "decided now it would be matched: `lodestone retry` has it decided"
 
 

@@ -8,7 +8,7 @@ from domain.crm.categories import Category
 from domain.gates import GATES
 from domain.label_changes import LabelChange
 from domain.ledger import State, Step
-from domain.message_records import ConnectionDecision, MessageRecord, SeenNow, StepRecord
+from domain.message_records import ConnectionDecision, MessageNow, MessageRecord, StepRecord
 from handlers.reports import Explained
 from workers.cli.terminal.times import timestamp
 
@@ -59,7 +59,7 @@ def _decision(one: Explained, decided: ConnectionDecision) -> Iterator[str]:
         "gate": passed,
         "match": explanations.match(decided),
         "received": decided.received_at and f"{decided.received_at:%Y-%m-%d %H:%M:%S} UTC",
-        "notice": explanations.announcement(decided, trail.taken(Step.ANNOUNCE, decided.connection_id)),
+        "notice": explanations.announcement(decided, trail.step(Step.ANNOUNCE, decided.connection_id)),
         "in Gmail": None
         if decided.kept_nothing
         else explanations.changes(decided.changed, trail.label_names),
@@ -139,7 +139,7 @@ def _match_as_json(decided: ConnectionDecision) -> dict[str, Any] | None:
     }
 
 
-def _seen_as_json(decided: ConnectionDecision, seen: SeenNow) -> dict[str, Any]:
+def _seen_as_json(decided: ConnectionDecision, seen: MessageNow) -> dict[str, Any]:
     return {
         "read": seen.problem is None,
         "summary": explanations.second_look(seen),
