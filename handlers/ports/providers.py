@@ -144,10 +144,10 @@ class LabelEditor(Protocol):
 
     def labelled(self, label_id: str, sender: str) -> Mapping[str, str]:
         """Mail of this sender under the label, as thread ids by message id; put-away mail left out. Nothing where the
-        mailbox has the label no more."""
+        mailbox has the label no more. 5 units a page of 500."""
 
     def labels_of(self, message_ids: Sequence[str]) -> Mapping[str, LabelledMail | TryAgain | GiveUp | None]:
-        """The messages as the mailbox shows them now, None where there is no such message."""
+        """The messages as the mailbox shows them now, None where there is no such message. 20 units a message."""
 
     def change_labels(
         self, changes: Mapping[str, LabelChange]
@@ -156,13 +156,13 @@ class LabelEditor(Protocol):
 
         None means done, or, where many are changed together, that a message which is gone or a draft was passed over.
         LookupError means that the mailbox does not know the message. Raises LabelUnknown when it does not know one of
-        the labels (W12).
+        the labels (W12). 5 units a message, 50 for up to a thousand that are changed alike.
         """
 
     def change_in_threads(
         self, changes: Mapping[str, LabelChange]
     ) -> Mapping[str, str | TryAgain | GiveUp | LookupError]:
-        """The same one by one; the answer names the message's thread."""
+        """The same one by one, 5 units a message; the answer names the message's thread."""
 
     def ensure_labels(
         self, names: Mapping[Category, str], known: Mapping[Category, str]
