@@ -1,4 +1,4 @@
-"""Writing many rows at once: thousands in a statement, not a statement each."""
+"""Write thousands of rows in one statement."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,16 +12,16 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def add(db: Connection, table: Table, rows: Rows) -> None:
-    """Insert what is not there yet, by primary key."""
+    """Insert the rows whose primary key is new; leave the others as they are."""
     if rows:
         statement, values = _insert(db, table, rows)
         db.execute(statement.on_conflict_do_nothing(), values)
 
 
 def put(db: Connection, table: Table, rows: Rows) -> None:
-    """Insert, or bring what stands under the same primary key up to date; what is so already is not written.
+    """Insert rows, or update the rows with the same primary key. A row that is equal already is not written.
 
-    No two rows may have the same key.
+    No two of the rows may have the same key.
     """
     if not rows:
         return
@@ -33,8 +33,11 @@ def put(db: Connection, table: Table, rows: Rows) -> None:
 
 
 def _insert(db: Connection, table: Table, rows: Rows) -> tuple[Any, Any]:
-    """The statement and its values: on PostgreSQL one array for each column, because psycopg sends a list of
-    rows as as many statements (three times slower at 100,000 rows)."""
+    """The statement and its values.
+
+    On PostgreSQL the values are one array a column: psycopg sends a list of rows as one statement a row, which is
+    three times slower at 100,000 rows.
+    """
     if db.dialect.name == "sqlite":
         return sqlite_insert(table), rows
     names = list(rows[0])

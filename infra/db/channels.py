@@ -1,4 +1,4 @@
-"""Channels: where notifications go besides the list, and how those receivers fare (I4, I10)."""
+"""Channels: where notifications are sent besides the list, and the state of each receiver (I4, I10)."""
 
 import json
 from dataclasses import asdict
@@ -17,15 +17,15 @@ from infra.secrets import Cipher
 
 
 class ChannelRepository:
-    """Channels within one transaction, by the ids that the ledger has of them."""
+    """Channels within one transaction, by id, of all organisations: for the ledger."""
 
     def __init__(self, db: Connection, cipher: Cipher) -> None:
         self._db = db
         self._cipher = cipher
 
     def ready(self, channel_id: int) -> Channel | None:
-        """The channel if something may be sent there now. Who asks has it for himself until the commit; lists go
-        on growing meanwhile. Its target comes under the first key, if another one has sealed it (I10)."""
+        """The channel's row is locked until the commit; new deliveries to it may be inserted meanwhile. A target sealed
+        with an older key is sealed again with the first one (I10)."""
         row = self._db.execute(_READY, {"of_channel": channel_id}).one_or_none()
         if row is None:
             return None
@@ -56,7 +56,7 @@ class ChannelRepository:
 
 
 class OrganisationChannelRepository(ChannelRepository):
-    """One organisation's channels: those that its people name."""
+    """One organisation's channels within one transaction."""
 
     def __init__(self, db: Connection, organisation_id: int, cipher: Cipher) -> None:
         super().__init__(db, cipher)
@@ -95,7 +95,7 @@ class OrganisationChannelRepository(ChannelRepository):
     def remove(self, channel_id: int) -> bool:
         lock(self._db, channels, *self._its(channel_id))
         its = select(channels.c.id).where(*self._its(channel_id))
-        lock(self._db, deliveries, deliveries.c.channel_id.in_(its))  # they go with it
+        lock(self._db, deliveries, deliveries.c.channel_id.in_(its))  # the cascade deletes them
         return self._db.execute(delete(channels).where(*self._its(channel_id))).rowcount == 1
 
     def reports(self) -> tuple[ChannelReport, ...]:
@@ -143,11 +143,11 @@ class OrganisationChannelRepository(ChannelRepository):
 
 
 def is_awake() -> ColumnElement[bool]:
-    """Of a channel: it does not rest."""
+    """Condition on `channels`: the channel does not rest."""
     return channels.c.resting_until.is_(None) | (channels.c.resting_until <= db_now())
 
 
-# Built once, see ledger_statements.
+# Built once, see infra/db/ledger/statements.py.
 _ITS = channels.c.id == bindparam("of_channel")
 _READY = (
     select(channels)

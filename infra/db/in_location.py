@@ -1,4 +1,4 @@
-"""What one organisation, or one location, can see and change within a transaction, by noun (T2)."""
+"""The repositories of one organisation, or one location, within a transaction (T2)."""
 
 from functools import cached_property
 
@@ -25,7 +25,7 @@ from infra.secrets import Cipher
 
 
 class InOrganisation:
-    """What belongs to an organisation. Each repository is made when it is asked for."""
+    """The repositories of an organisation, each made when it is first used."""
 
     def __init__(self, db: Connection, organisation_id: int, cipher: Cipher) -> None:
         self.db = db
@@ -46,7 +46,7 @@ class InOrganisation:
 
 
 class InLocation(InOrganisation):
-    """What belongs to a location, and to its organisation."""
+    """The repositories of a location and of its organisation."""
 
     def __init__(self, db: Connection, location: Location, cipher: Cipher) -> None:
         super().__init__(db, location.organisation_id, cipher)

@@ -1,4 +1,4 @@
-"""Bringing a database to our schema, and refusing one that is not there (W16)."""
+"""Migrate a database to this release's schema, and refuse a database with another schema (W16)."""
 
 import re
 import time
@@ -20,15 +20,15 @@ FOLDER = Path(__file__).parent / "migrations"
 _TABLE = re.compile(
     r"\s*(?:INSERT INTO|(?:CREATE|ALTER|DROP) TABLE|CREATE (?:UNIQUE )?INDEX \S+ ON|UPDATE) \W?(?:new_)?(\w+)"
 )
-"""The table that a statement of a migration is about; `new_…` is to take its place."""
+"""Finds the table in a migration's statement; `new_NAME` replaces the table NAME."""
 
 LOOK_EVERY = 0.2
 SAID_EVERY = 10.0
-"""Seconds. Who waited in the database would hear no Ctrl-C, and could not say that he waits."""
+"""Seconds. The process polls: waiting inside the database, it could neither be interrupted nor say that it waits."""
 
 
 class WrongSchema(LodestoneError):
-    """The database is not at this release's migration, but at the `found` one."""
+    """The database is at another migration than this release: `found`, None where it has none."""
 
     def __init__(self, text: str, found: str | None = None) -> None:
         super().__init__(text)
@@ -42,11 +42,12 @@ def migrate(
     waits: Callable[[], object] = lambda: None,
     said_every: float = SAID_EVERY,
 ) -> None:
-    """Bring the database to the newest migration, or to an older one on the way there, in one transaction; may be
-    repeated. `told` is called with the table that is at work, again and again, by a thread of its own too. Who comes
-    while another is at it waits for him: `waits` is called at once, and then every so many seconds.
+    """Migrate the database up to the migration `to`, in one transaction. May be repeated.
 
-    Raises WrongSchema for a database of a newer release.
+    `told` is called with the table in work, repeatedly, and from another thread too. While another process migrates,
+    this one waits: `waits` is called at once, and then every `said_every` seconds.
+
+    Raises WrongSchema for a database of a newer release, and for rows that refer to missing ones.
     """
     from alembic import command
     from alembic.config import Config
@@ -62,7 +63,7 @@ def migrate(
             _keeping_children(db),
             telling(engine, told) as tell,
             _in_turn(db, waits, said_every),
-        ):  # before Alembic looks: on SQLite it would begin one for each migration
+        ):  # begun before Alembic looks: on SQLite it would begin one for each migration
             try:
                 command.upgrade(config, to)
             except CommandError:
@@ -75,7 +76,7 @@ def migrate(
 
 
 def _in_turn(db: Connection, waits: Callable[[], object], said_every: float) -> RootTransaction:
-    """A transaction, once nobody else migrates, nor on SQLite writes."""
+    """A transaction, as soon as no other process migrates, and on SQLite none writes."""
     said = 0.0
     while (transaction := _begun(db)) is None:
         if not said or time.monotonic() - said >= said_every:
@@ -101,8 +102,8 @@ def _begun(db: Connection) -> RootTransaction | None:
 
 @contextmanager
 def _keeping_children(db: Connection) -> Iterator[None]:
-    """Where a migration makes a table anew SQLite would delete what belongs to its rows with the old one. The pragma
-    that keeps it from that does nothing within a transaction: so it comes before."""
+    """Switch SQLite's foreign keys off: where a migration rebuilds a table, dropping the old one would delete the rows
+    that refer to it. Within a transaction the pragma has no effect, so it is set before."""
     if db.dialect.name != "sqlite":
         yield
         return
@@ -116,7 +117,8 @@ def _keeping_children(db: Connection) -> Iterator[None]:
 
 @contextmanager
 def telling(engine: Engine, told: Callable[[str], object]) -> Iterator[Callable[[str], None]]:
-    """Tells what is at work, and once a second that it still is: one statement may take a minute."""
+    """Call `told` with the table that each statement is about, and again every LOOK_EVERY seconds, as one statement may
+    take a minute. Yields a function that sets the text."""
     at_work: list[str] = []
     over = Event()
 
@@ -145,7 +147,7 @@ def telling(engine: Engine, told: Callable[[str], object]) -> Iterator[Callable[
 
 
 def check_schema(engine: Engine) -> None:
-    """Raises WrongSchema when the database is at another migration than this release."""
+    """Raises WrongSchema where the database is at another migration than this release."""
     found = version_of(engine)
     if found == HEAD:
         return

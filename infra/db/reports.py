@@ -1,4 +1,4 @@
-"""Reading for the operator: how all mailboxes stand, whosever they are."""
+"""Reports for the operator, over all organisations."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,6 +1,6 @@
-"""Forgetting what is past its time: a stretch of a table in a transaction, by an index, oldest first (D2, W11).
+"""Delete what is kept no longer: one stretch of a table a transaction, by an index, oldest first (D2, W11).
 
-Who has a row is waited for, as everywhere, in the order of the tables (Store's docstring).
+Locked rows are waited for, in the order of the tables that Store's docstring gives.
 """
 
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ _PRIVATE = ("contact_id", "contact_address", "matched_by", "author", "received_a
 
 
 class RetentionRepository:
-    """What is old, within one transaction. `limit`: rows that are looked at; `after`: where the last stretch ended."""
+    """Old rows within one transaction. `limit`: rows to look at; `after`: where the last stretch ended."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
@@ -92,7 +92,7 @@ class RetentionRepository:
             return Forgotten(0, None)
         last = tuple(rows[-1])
         found = sorted((row.mailbox_id, row.message_id) for row in rows)
-        # What is locked stays done; what waits is not locked, so that nobody's work is held up.
+        # A locked step stays done. Waiting steps are not locked, so that work on them is not held up.
         self._lock(steps, found, steps.c.state.in_([State.DONE.value, State.SET_ASIDE.value]))
         unfinished = select(*_MAIL).where(*_behind(after), *_up_to(last), _UNFINISHED)
         waiting = {(row.mailbox_id, row.message_id) for row in self._db.execute(unfinished)}
@@ -120,7 +120,7 @@ class RetentionRepository:
         if not old:
             return Forgotten(0, None)
         lock(self._db, notifications, these)
-        lock(self._db, deliveries, deliveries.c.notification_id.in_(old))  # they go with them
+        lock(self._db, deliveries, deliveries.c.notification_id.in_(old))  # the cascade deletes them
         return Forgotten(self._db.execute(delete(notifications).where(these, ~_ON_ITS_WAY)).rowcount, more)
 
     def deliveries(self, days: int, limit: int, after: After) -> Forgotten:
@@ -183,7 +183,7 @@ class RetentionRepository:
         self._db.execute(delete(sign_ins).where(sign_ins.c.expires_at <= db_now()))
 
     def _oldest(self, moment: Column[Any], days: int, limit: int, after: After = ()) -> list[tuple[Any, ...]]:
-        """Rows with a longer past moment, by its index: the moment and the key."""
+        """Rows whose moment is more than `days` ago, by its index: the moment and the key of each."""
         order = (moment, *moment.table.primary_key)
         page = select(*order).where(moment < db_now(-_DAY * days), *_behind(after, order))
         return [tuple(row) for row in self._db.execute(page.order_by(*order).limit(limit))]
@@ -191,7 +191,8 @@ class RetentionRepository:
     def _old(
         self, key: Any, made_at: Any, days: int, limit: int, after: After
     ) -> tuple[list[int], After | None]:
-        """The keys of rows that grow older in their order, from `after` on; and where to go on."""
+        """The next keys above `after` whose rows are old, for a key that grows with time. Also where to go on; None at
+        the end."""
         page = select(key, (made_at < db_now(-_DAY * days)).label("old")).where(
             key > (after[0] if after else 0)
         )
@@ -201,7 +202,7 @@ class RetentionRepository:
 
 
 def _behind(after: After, order: Sequence[Column[Any]] = _SEEN) -> tuple[ColumnElement[bool], ...]:
-    """The first condition is for the index, which is of that column alone."""
+    """Rows after that place. The first condition is for the index, which has the first column alone."""
     return (order[0] >= after[0], tuple_(*order) > _bound(after, order)) if after else ()
 
 

@@ -1,4 +1,4 @@
-"""Everything that is stored encrypted, brought under the first key (I10)."""
+"""Encrypt everything that is stored encrypted with the first key (I10)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,27 +12,29 @@ from infra.db.walls import OPERATOR
 from infra.secrets import Cipher, WrongKey
 
 AT_ONCE = 100
-"""Values of one commit (W11)."""
+"""Values per transaction (W11)."""
 
 SEALED: dict[str, tuple[Table, Column[bytes]]] = {
     "grants": (connections, connections.c.grant),
     "channels": (channels, channels.c.target),
     "sign-ins": (sign_ins, sign_ins.c.sealed),
 }
-"""What is encrypted, and where it stands."""
+"""What is encrypted, with its table and column."""
 
 
 @dataclass(slots=True)
 class Rotated:
-    """How many values were brought under the first key, and how many no key reads."""
+    """How many values were encrypted again with the first key, and how many no key can decrypt."""
 
     renewed: int = 0
     unreadable: int = 0
 
 
 def rotate(store: Store, cipher: Cipher) -> dict[str, Rotated]:
-    """A short commit at a time: whoever stops it calls it again. What changes meanwhile is left as it then is:
-    it was written under the first key by a process that has the new keys."""
+    """Encrypt again every value that another key has encrypted, in short transactions; may be interrupted and repeated.
+
+    A value that changes meanwhile is left alone: a process with the new keys has just written it.
+    """
     with store.begin("keys.forget") as tx:
         tx.scope.add(OPERATOR)
         tx.db.execute(delete(sign_ins).where(sign_ins.c.expires_at <= db_now()))

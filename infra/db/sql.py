@@ -1,4 +1,4 @@
-"""Small helpers for SQL that both dialects understand."""
+"""Small helpers for SQL on SQLite and PostgreSQL."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -27,7 +27,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 T = TypeVar("T")
 MANY = 5_000
-"""Values bound at once; SQLite's own bound is 32,766."""
+"""Values bound in one statement; SQLite takes 32,766 at most."""
 
 
 def chunks(items: Iterable[T], size: int = MANY) -> Iterator[list[T]]:
@@ -43,17 +43,17 @@ def _insert(db: Connection, table: Table) -> Any:
 
 @lru_cache(maxsize=200)
 def _insert_new(dialect: str, table: Table, columns: tuple[Column[Any], ...], *same: tuple[str, Any]) -> Any:
-    """Built once: that takes longer than to run it."""
+    """Built once: building it takes longer than running it."""
     insert = sqlite_insert if dialect == "sqlite" else postgresql_insert
     statement = insert(table).values(dict(same)).on_conflict_do_nothing()
     return statement.returning(*columns) if columns else statement
 
 
 def insert_new(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], **same: Any) -> None:
-    """Insert what is not there yet, by primary or unique key: every job may run twice.
+    """Insert the rows whose primary or unique key is new: every job may run twice.
 
-    `same` are values or SQL expressions that every row gets; of what is inserted often they are constants of a
-    module, and a row holds the values of their parameters.
+    `same` are values or SQL expressions for every row. For frequent inserts the expressions are a module's constants,
+    and each row holds the values of their parameters.
     """
     for chunk in chunks(rows, 1_000):
         db.execute(_insert_new(db.dialect.name, table, (), *same.items()), chunk)
@@ -62,7 +62,7 @@ def insert_new(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], 
 def insert_returning(
     db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *columns: Column[Any], **same: Any
 ) -> list[Row[Any]]:
-    """As `insert_new`; returns these columns of the rows that were new, in no order."""
+    """As `insert_new`. Returns `columns` of the rows that were new, in no order."""
     found: list[Row[Any]] = []
     for chunk in chunks(rows, 1_000):
         found.extend(db.execute(_insert_new(db.dialect.name, table, columns, *same.items()), chunk))
@@ -70,7 +70,7 @@ def insert_returning(
 
 
 def upsert(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert, or bring what stands under the same primary key up to date."""
+    """Insert rows, or update the rows with the same primary key."""
     if not rows:
         return
     statement = _insert(db, table)
@@ -81,7 +81,7 @@ def upsert(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> N
 
 
 def add_to(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], adds: Collection[str]) -> None:
-    """As `upsert`, but these columns are added to."""
+    """As `upsert`, but the values of the columns `adds` are added to those that are there."""
     statement = _insert(db, table)
     keys = [column.name for column in table.primary_key]
     changes = {
@@ -93,8 +93,10 @@ def add_to(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], adds
 
 
 def insert_or_raise(db: Connection, table: Table, row: Mapping[str, Any], column: Column[Any]) -> bool:
-    """Insert the row, or bring what stands under the same primary key up to date; False when `column` is as high
-    there already. Whoever comes second waits for the first to commit, and sees what he wrote."""
+    """Insert the row, or update the row with the same primary key if its `column` is lower. False if it is not.
+
+    A second transaction waits for the first one's commit and sees what it wrote.
+    """
     statement = _insert(db, table).values(row)
     keys = [key.name for key in table.primary_key]
     raised = statement.on_conflict_do_update(
@@ -106,21 +108,22 @@ def insert_or_raise(db: Connection, table: Table, row: Mapping[str, Any], column
 
 
 def take_turn(db: Connection, name: str) -> None:
-    """Whoever else takes this turn waits until we commit. SQLite has one writer anyway."""
+    """Lock the name until the commit: another transaction that takes this turn waits (an advisory lock). SQLite has one
+    writer anyway."""
     if db.dialect.name == "postgresql":
         db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def try_turn(db: Connection, name: str) -> bool:
-    """The same, but who comes second is told so instead of waiting."""
+    """As `take_turn`, but returns False instead of waiting. Always True on SQLite."""
     if db.dialect.name == "sqlite":
         return True
     return bool(db.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))))
 
 
 def among(columns: Sequence[Column[Any]], rows: Sequence[Sequence[Any]]) -> ColumnElement[bool]:
-    """Whether a row is one of these hundreds; PostgreSQL's alone, which would else compare each row that it has with
-    the list from one end to the other."""
+    """Condition: these columns hold the values of one of `rows`, which are hundreds. For PostgreSQL alone: with IN it
+    would compare each row of the table with the whole list."""
     arrays = (
         literal([row[n] for row in rows], ARRAY(column.type, dimensions=1))
         for n, column in enumerate(columns)
@@ -132,8 +135,10 @@ def among(columns: Sequence[Column[Any]], rows: Sequence[Sequence[Any]]) -> Colu
 def change_these(
     db: Connection, change: Update | Delete, columns: Sequence[Column[Any]], rows: Sequence[Sequence[Any]]
 ) -> int:
-    """An UPDATE or DELETE of the rows with these values, hundreds of them; returns how many there were. On SQLite one
-    by one, each by its index: of a list of rows it would look for the first column alone."""
+    """Run an UPDATE or DELETE on the table's rows with these values, hundreds of them. Returns how many it changed.
+
+    On SQLite one row a statement, by its index: with a list of rows the index would serve for the first column alone.
+    """
     if db.dialect.name == "postgresql":
         return db.execute(change.where(among(columns, rows))).rowcount
     its = [column == bindparam(f"its_{column.name}") for column in columns]
@@ -144,14 +149,16 @@ def change_these(
 
 
 def there_is(column: Column[Any], *where: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether there is such a row, looked for once for each row outside, by its index: to answer an EXISTS PostgreSQL
-    may read the whole table. The column is never null."""
+    """Condition: there is such a row. It is looked up by its index for each outer row; for EXISTS PostgreSQL may read
+    the whole table. `column` must be NOT NULL."""
     return select(column).where(*where).limit(1).scalar_subquery().is_not(None)
 
 
 def set_each(db: Connection, column: Column[Any], values: Mapping[int, Any]) -> None:
-    """Its value in each of these rows, by their only key. The caller has locked them. On PostgreSQL in one statement:
-    a list of rows psycopg sends as as many."""
+    """Set the column in each row, by its primary key of one column. The caller has locked the rows.
+
+    On PostgreSQL in one statement: psycopg sends a list of rows as one statement a row.
+    """
     table = column.table
     [key] = table.primary_key
     if db.dialect.name == "sqlite":
@@ -169,11 +176,10 @@ def set_each(db: Connection, column: Column[Any], values: Mapping[int, Any]) -> 
 def in_key_order(
     db: Connection, table: Table, *where: ColumnElement[bool], skip_locked: bool = False
 ) -> ColumnElement[bool]:
-    """For an UPDATE or DELETE of several rows: these, locked in the order of their key before one is changed.
+    """Condition for an UPDATE or DELETE of several rows: these rows, locked in key order before the first is changed.
 
-    By itself a statement locks rows in the order in which its plan meets them, and two of them end in a deadlock.
-    Whoever uses it names the key's first columns beside it, or PostgreSQL may read the whole table. SQLite has one
-    writer.
+    Without it a statement locks rows in the order of its plan, and two statements can deadlock. The statement must also
+    have conditions on the first columns of the key, or PostgreSQL may read the whole table. SQLite has one writer.
     """
     return key_order(db.dialect.name, table, *where, skip_locked=skip_locked)
 
@@ -191,7 +197,7 @@ def key_order(
 
 
 def lock(db: Connection, table: Table, *where: ColumnElement[bool]) -> None:
-    """Lock rows in the order of their key, ahead of several statements or of a cascade."""
+    """Lock rows in key order, before several statements or a cascade change them."""
     if db.dialect.name == "postgresql":
         key = tuple(table.primary_key.columns)
         rows = select(*key).where(*where).order_by(*key).with_for_update(of=table).subquery()

@@ -1,4 +1,4 @@
-"""The database: one short transaction at a time, on SQLite (WAL) or PostgreSQL."""
+"""The database: short transactions on SQLite (WAL) or PostgreSQL."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -24,14 +24,14 @@ PATIENT = "lodestone_patient"
 """Execution options of a connection, see Store.begin."""
 
 WITHIN = "lodestone_within"
-"""Seconds in which SQLite is to have its one writer, for who looks again and again by himself."""
+"""Execution option: seconds to wait for SQLite's write lock, for a caller that tries again by itself."""
 
 LOCK_WAIT = {"postgresql": 5.0, "sqlite": 30.0}
-"""Seconds. PostgreSQL locks rows: what waits longer for one gives way, so that others' work goes on. SQLite has one
-lock for all: who gave up earlier would only come again for the same, and busy it is with one writer after another."""
+"""Seconds. PostgreSQL locks rows: a transaction that waits longer gives up, so that others can go on. SQLite has one
+write lock: giving up earlier would only bring the same caller back to it."""
 
 CUT_OFF_WAIT = 0.2
-"""Seconds in which SQLite's log waits for readers so that it can be cut off, and then lets writers go first."""
+"""Seconds for which truncating SQLite's log waits for readers; then it lets writers go first for as long."""
 
 LONG = frozenset(
     {
@@ -50,18 +50,19 @@ LONG = frozenset(
         "locations.empty",
     }
 )
-"""Transactions that wait for locks as long as it takes: they take somebody's whole turn, as connecting and leaving
-do, or change a lot for somebody who waits for it. So do migrations."""
+"""Transactions that wait for locks without limit: they lock a whole user or mailbox, as connecting and leaving do, or
+make a large change that somebody waits for. Migrations wait without limit too."""
 
 _FOR_EVER = 2**31 - 1
 BUSY_TIMEOUT = "lodestone_busy_timeout"
-"""What SQLite's is set to, remembered with the connection: so it is not set again for each transaction."""
+"""The busy timeout that a SQLite connection has, kept with the connection, so that it is set only when it changes."""
 
 USED = "lodestone_used"
-"""When a connection to PostgreSQL was last used, remembered with it."""
+"""When a connection to PostgreSQL was last used, kept with the connection."""
 
 FRESH = 1.0
-"""Seconds after that in which it is taken to live: who only reads then spares BEGIN and COMMIT."""
+"""Seconds after its last use for which a connection is taken to be alive: a transaction that only reads then needs no
+BEGIN and COMMIT."""
 
 _VERSION = text("SELECT version_num FROM alembic_version")
 
@@ -72,18 +73,19 @@ _PATIENCE = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
-"""A PostgreSQL host that has vanished is noticed within a minute or so; the URL may say otherwise."""
+"""So a PostgreSQL host that has vanished is noticed within about a minute. The URL may set other values."""
 
 
 class Store:
-    """Opens transactions. `redrive_after`: seconds after which unfinished work is asked for again (W2);
-    `gather`: seconds that late notifications are given to become one summary (E91); `lock_wait`: seconds, instead
-    of LOCK_WAIT's.
+    """Opens transactions.
 
-    Who locks rows of several tables takes them in this order, and rows of one table in the order of their key:
+    `redrive_after`: seconds after which unfinished work is asked for again (W2). `gather`: seconds for which late
+    notifications wait for others to become one summary (E91). `lock_wait`: seconds, instead of LOCK_WAIT.
+
+    A transaction that locks rows of several tables locks them in this order, and rows of one table in key order:
     organisations, locations, users, connections, mailboxes, steps, decisions, messages, notifications, channels,
-    deliveries, outbox, unit_sums, units. Before all of them come the advisory locks, a user's before a mailbox's. What
-    is claimed is skipped where somebody has it, and may come out of turn: who does not wait is in no deadlock.
+    deliveries, outbox, unit_sums, units. Advisory locks come before all of them, a user's before a mailbox's. A claim
+    skips locked rows, so it may come out of turn: a statement that does not wait is in no deadlock.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class Store:
     ) -> None:
         self.engine = open_engine(url, lock_wait)
         self._lock_wait = lock_wait or LOCK_WAIT[self.engine.dialect.name]
-        # SQLite lets one writer in at a time and has the others poll; our own threads can queue instead.
+        # SQLite has one writer at a time, and the others poll. The threads of this process queue instead.
         self._writers = RLock() if self.engine.dialect.name == "sqlite" else None
         self._cipher = cipher
         self._redrive_after = redrive_after
@@ -105,10 +107,11 @@ class Store:
 
     @contextmanager
     def begin(self, name: str, *, reads_only: bool = False) -> Iterator[Transaction]:
-        """Commits at the end, rolls back on any error. `name` is its fault point; `reads_only` holds up no writer.
+        """Commit at the end, roll back on any error. `name` is the fault point; with `reads_only` it holds up no
+        writer.
 
-        Raises DatabaseAway; also when a lock is not to be had within LOCK_WAIT, unless `name` is one of LONG.
-        Never hold one open across the network (I8), nor one within another.
+        Raises DatabaseAway, also when a lock is not free within LOCK_WAIT, unless `name` is in LONG. Must not be open
+        during a call to the network (I8), nor within another one.
         """
         patient = name in LONG
         try:
@@ -127,8 +130,8 @@ class Store:
 
     @contextmanager
     def _begun(self, options: Mapping[str, bool]) -> Iterator[RootTransaction]:
-        """A connection that died while it was idle says so at its BEGIN. Nothing was done on it by then: another one
-        takes its place, once. So nobody need ask it before each transaction."""
+        """Begin a transaction. A connection that died while idle fails at BEGIN, before anything was done on it: then
+        another one is taken, once. So no connection need be tested before each transaction."""
         try:
             transaction = self._connected(options)
         except DBAPIError as error:
@@ -159,11 +162,12 @@ class Store:
             self._writers.release()
 
     def scrub(self, within: float | None = None) -> None:
-        """SQLite's write-ahead log keeps what was deleted until it is written back and cut off (D12).
+        """Write SQLite's log back and truncate it, as it keeps what was deleted until then (D12). Nothing on
+        PostgreSQL.
 
-        Writing back holds up nobody. To cut it off it must wait for who reads, and while it does writers wait for it:
-        so it tries for a moment, again and again, `within` so many seconds, else as long as for a lock. A reader may
-        outlast that; whoever deletes calls it, and the sweep's purge calls it again.
+        Writing back holds up nobody. Truncating waits for readers, and writers wait for it: so it is tried for
+        CUT_OFF_WAIT, repeatedly, for `within` seconds or else as long as for a lock. A reader may outlast that: every
+        caller that deletes calls this, and the sweep's purge calls it again.
         """
         if self.engine.dialect.name != "sqlite":
             return
@@ -179,7 +183,7 @@ class Store:
 
 
 def version_of(engine: Engine) -> str | None:
-    """The migration that the database is at. Who only looks waits for no writer of SQLite."""
+    """The migration that the database is at, None where it has none. Waits for no writer of SQLite."""
     try:
         with translated(), engine.connect() as db:
             found: str | None = db.execution_options(**{READS_ONLY: True}).scalar(_VERSION)
@@ -189,7 +193,7 @@ def version_of(engine: Engine) -> str | None:
 
 
 def open_engine(url: str, lock_wait: float | None = None) -> Engine:
-    """An engine for SQLite or PostgreSQL, by SQLAlchemy URL. `lock_wait`: seconds, instead of LOCK_WAIT's."""
+    """An engine for SQLite or PostgreSQL, by SQLAlchemy URL. `lock_wait`: seconds, instead of LOCK_WAIT."""
     where = make_url(url)
     name = where.get_backend_name()
     wait = round(1000 * (lock_wait or LOCK_WAIT[name]))
@@ -206,32 +210,32 @@ def open_engine(url: str, lock_wait: float | None = None) -> Engine:
 
 
 def _set_up_postgresql(db: Any, record: Any) -> None:
-    """`_begin_on_postgresql` begins, not the driver."""
+    """The driver begins no transaction: `_begin_on_postgresql` does."""
     db.autocommit = True
     walls.look(db, record.info)
 
 
 def _begin_on_postgresql(wait: int, db: Connection) -> None:
-    """How long it waits for a lock is part of the transaction's beginning: that costs no round trip, and stays with
-    no connection, whatever pool it comes from."""
+    """Begin with the lock timeout in the same round trip. SET LOCAL leaves nothing on the connection, whatever pool it
+    comes from."""
     options = db.get_execution_options()
     now = time.monotonic()
     fresh, db.info[USED] = now - db.info.get(USED, -FRESH) < FRESH, now
     if fresh and options.get(READS_ONLY) and not db.info[WALLED]:
-        return  # each statement sees what is committed by then, in a transaction or not
+        return  # each statement sees what is committed at its start, in a transaction or not
     patient = options.get(PATIENT) or options.get(READS_ONLY)
     db.exec_driver_sql("BEGIN" if patient else f"BEGIN; SET LOCAL lock_timeout = {wait}")
 
 
 def _set_up_sqlite(db: Any, _: object) -> None:
-    """WAL and waiting for several processes (W11); what is deleted is overwritten at once (D12)."""
+    """WAL, for several processes (W11). Deleted content is overwritten at once (D12)."""
     db.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "foreign_keys=ON"):
         db.execute(f"PRAGMA {pragma}")
 
 
 def _begin_on_sqlite(wait: int, db: Connection) -> None:
-    """A writer that began as a reader cannot wait its turn: SQLite would refuse it at once (W11)."""
+    """A writer begins as one: SQLite refuses at once, without waiting, a reader that becomes a writer (W11)."""
     options = db.get_execution_options()
     wanted = _FOR_EVER if options.get(PATIENT) else round(1000 * options.get(WITHIN, wait / 1000))
     if db.info.get(BUSY_TIMEOUT) != wanted:  # it stays with the connection

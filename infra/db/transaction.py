@@ -1,4 +1,4 @@
-"""One transaction: what it can see and change, by noun."""
+"""One transaction and its repositories."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -34,7 +34,8 @@ _NOW = select(NOW)
 
 
 def _opened(scope: str, made: Callable[["Transaction"], R]) -> "cached_property[R]":
-    """Made when it is asked for: most transactions need two or three. The wall opens for it, where there is one."""
+    """A repository that is made when it is first used: most transactions need two or three. Where there is row level
+    security, that use adds `scope` to what the transaction sees."""
 
     def opened(tx: "Transaction") -> R:
         tx.scope.add(scope)
@@ -44,7 +45,7 @@ def _opened(scope: str, made: Callable[["Transaction"], R]) -> "cached_property[
 
 
 class Transaction:
-    """What one transaction can see and change, by noun."""
+    """The repositories of one transaction, each made when it is first used."""
 
     def __init__(self, db: Connection, cipher: Cipher, redrive_after: float, gather: float) -> None:
         self.db = db
@@ -69,15 +70,15 @@ class Transaction:
     units = _opened(LEDGER, lambda tx: UnitRepository(tx.db))
 
     def of(self, location: Location) -> InLocation:
-        """What belongs to the location, and to its organisation: nothing of another one is in sight (T2)."""
+        """The repositories of the location and its organisation; rows of another organisation are out of reach (T2)."""
         self.scope.add(*walls.location(location))
         return InLocation(self.db, location, self.cipher)
 
     def of_organisation(self, organisation_id: int) -> InOrganisation:
-        """What belongs to the organisation."""
+        """The repositories of the organisation."""
         self.scope.add(walls.organisation(organisation_id))
         return InOrganisation(self.db, organisation_id, self.cipher)
 
     def now(self) -> datetime:
-        """The database's clock (W14)."""
+        """The time by the database's clock (W14)."""
         return self.db.execute(_NOW).scalar_one()

@@ -1,4 +1,4 @@
-"""What SQLAlchemy and its drivers raise: told apart is what is the database's own trouble."""
+"""Tell the database's own troubles from errors in statements and values, in what SQLAlchemy and its drivers raise."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from domain.errors import DatabaseAway
 
 _DEADLOCK: Final = "40P01"
 _BUSY = ("40001", "55P03", "57014")
-"""Of PostgreSQL: a lock that was not to be had in time, a statement that took too long."""
+"""PostgreSQL: cannot serialize, a lock that was not free in time, a cancelled statement."""
 
 _TOO_MUCH: Final = "54"
-"""What breaks a limit of PostgreSQL is the statement's fault."""
+"""PostgreSQL: a statement that exceeds a limit, which is the statement's fault."""
 
 _READ_ONLY: Final = "25006"
-"""A primary that has become a standby."""
+"""PostgreSQL: a primary that has become a standby."""
 
 _SQLITE_BUSY = frozenset({5, 6})
 _SQLITE_AWAY = frozenset({7, 8, 9, 10, 11, 13, 14, 15, 26})
@@ -26,7 +26,7 @@ _SQLITE_AWAY = frozenset({7, 8, 9, 10, 11, 13, 14, 15, 26})
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The database's trouble becomes DatabaseAway; what is wrong with a statement or a value stays what it is."""
+    """Raise the database's own troubles as DatabaseAway. Errors in a statement or a value are raised as they are."""
     try:
         yield
     except PoolExhausted as error:

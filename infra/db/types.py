@@ -47,7 +47,7 @@ class Json(TypeDecorator[Any]):
 
 
 class Seconds(TypeDecorator[float]):
-    """A span of time, given in seconds and bound as milliseconds."""
+    """A span of time in seconds, bound as milliseconds."""
 
     impl = BigInteger
     cache_ok = True
@@ -57,15 +57,15 @@ class Seconds(TypeDecorator[float]):
 
 
 def seconds(name: str) -> BindParameter[float]:
-    """A parameter of a statement that is built once: so many seconds."""
+    """A parameter in seconds, for a statement that is built once."""
     return bindparam(name, type_=Seconds())
 
 
 class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
-    """The database's clock, `seconds` from now: leases of several machines need one clock (W14).
+    """The time by the database's clock, plus `seconds`: leases of several machines need one clock (W14).
 
-    On PostgreSQL the moment at which the statement came in: a condition with a clock that moves on while the
-    statement runs is answered by no index.
+    On PostgreSQL it is the time at which the statement arrived: no index can serve a condition whose clock moves while
+    the statement runs.
     """
 
     type = Instant()

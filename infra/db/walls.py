@@ -1,5 +1,7 @@
-"""Row level security of PostgreSQL, where the operator has switched it on (docs/RUNBOOK.md): each transaction says
-whose rows it was opened for, and the database shows it no others (T2)."""
+"""PostgreSQL's row level security, where the operator has switched it on (docs/RUNBOOK.md).
+
+Each transaction names the organisations and locations it works for, and the database shows it no other rows (T2).
+"""
 
 from typing import Any
 
@@ -8,39 +10,41 @@ from sqlalchemy import Connection, func, select
 from domain.crm.locations import Location
 
 WALLED = "lodestone_walled"
-"""Whether row level security holds our role: looked at once, remembered with the connection."""
+"""Whether row level security applies to our role: asked once, kept with the connection."""
 
 LEDGER = "ledger"
-"""What asks by keys of its own, that it has of rows which it has found: a connection's, a channel's."""
+"""Scope of repositories that ask by keys from rows they were given: a connection's id, a channel's id."""
 
 OPERATOR = "operator"
-"""What is over all organisations by nature: reports, the purge, what goes out of the channels."""
+"""Scope of work for all organisations: reports, the purge, sending to channels."""
 
 _IS_WALLED = "SELECT row_security_active(to_regclass('contacts'))"
 
 
 def look(db: Any, info: dict[Any, Any]) -> None:
-    """Of a connection that is new; before there are tables nothing is walled."""
+    """Note in a new connection's `info` whether row level security applies. It does not before there are tables."""
     info[WALLED] = bool(db.execute(_IS_WALLED).fetchone()[0])
 
 
 def organisation(organisation_id: int) -> str:
+    """The scope of an organisation's rows."""
     return f"organisation:{organisation_id}"
 
 
 def location(its: Location) -> tuple[str, str]:
+    """The scopes of a location's rows and its organisation's."""
     return organisation(its.organisation_id), f"location:{its.id}"
 
 
 class Scope:
-    """Whose rows one transaction sees: all that it was opened for. Where there is no wall nobody is told."""
+    """The scopes that one transaction has named so far. Without row level security the database is told nothing."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
         self._told: set[str] | None = set() if db.info.get(WALLED) else None
 
     def add(self, *words: str) -> None:
-        """From now on these too, until the transaction ends."""
+        """The transaction sees the rows of these scopes too, until it ends."""
         if self._told is None or self._told.issuperset(words):
             return
         self._told.update(words)

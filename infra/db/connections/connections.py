@@ -214,7 +214,7 @@ _EACH = select(
 
 
 def _switched_on(*where: ColumnElement[bool]) -> Mapping[bool, Select[Any]]:
-    """The query, and the same with its rows locked. Built once, see ledger_statements."""
+    """The query, and the same with its rows locked. Built once, see infra/db/ledger/statements.py."""
     its = connections.c.mailbox_id == bindparam("of_mailbox")
     these = _EACH.where(its, on.works(), *where)
     query = these.order_by(connections.c.id)

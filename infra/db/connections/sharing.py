@@ -13,7 +13,7 @@ from infra.db.crm.merges import same_as
 from infra.db.tables.mail import connections, mailboxes, shared_contacts, users
 
 _PUBLIC = connections.c.sharing == literal_column("'public'")
-"""Written out for its index, see schema.IS_WAITING."""
+"""Written out for its index, see IS_WAITING in infra/db/tables/mail.py."""
 
 _SHOWN = (ConnectionState.ACTIVE.value, ConnectionState.REAUTH_NEEDED.value)
 

@@ -101,7 +101,7 @@ class ContactRepository:
         return {contact_id: tuple(those) for contact_id, those in found.items()}
 
 
-# Built once, see ledger_statements.
+# Built once, see infra/db/ledger/statements.py.
 _HERE = bindparam("here", type_=BigInteger())
 _ORGANISATION = bindparam("organisation", type_=BigInteger())
 _CANDIDATES = (

@@ -61,7 +61,7 @@ class LocationSettingRepository:
         upsert(self._db, location_settings, [row])
 
 
-# Built once, see ledger_statements.
+# Built once, see infra/db/ledger/statements.py.
 _SETTINGS = select(settings.c.name, settings.c.value).where(
     settings.c.organisation_id == bindparam("organisation")
 )

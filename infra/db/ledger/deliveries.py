@@ -148,7 +148,7 @@ def _ways(due: Sequence[Due]) -> list[tuple[str, Sequence[Any], str]]:
     return ways
 
 
-# Built once, see ledger_statements.
+# Built once, see infra/db/ledger/statements.py.
 _OF_CHANNEL = deliveries.c.channel_id == bindparam("of_channel")
 _ITEMS = (
     select(

@@ -168,7 +168,7 @@ def is_old() -> ColumnElement[bool]:
     return notifications.c.received_at < db_now(-LATE_AFTER.total_seconds())
 
 
-# Built once, see ledger_statements: so many that have been ready the longest, whether they may go or not.
+# Built once, see infra/db/ledger/statements.py: so many that have been ready the longest, whether they may go or not.
 _ready = (
     select(deliveries)
     .where(deliveries.c.channel_id == bindparam("of_channel"), DELIVERIES.ready)

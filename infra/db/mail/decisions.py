@@ -137,7 +137,7 @@ def _labelled_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-# Built once, see ledger_statements.
+# Built once, see infra/db/ledger/statements.py.
 _LABELLED = select(steps.c.outcome).where(
     steps.c.mailbox_id == decisions.c.mailbox_id,
     steps.c.message_id == decisions.c.message_id,

@@ -236,4 +236,4 @@ _DECIDED = (
     .where(decisions.c.mailbox_id == bindparam("of_mailbox"), decisions.c.message_id.in_(bindparam("these")))
     .distinct()
 )
-"""Built once, see ledger_statements."""
+"""Built once, see infra/db/ledger/statements.py."""

@@ -92,7 +92,7 @@ class NotificationRepository:
         return frozenset(found)
 
 
-# Built once, see ledger_statements.
+# Built once, see infra/db/ledger/statements.py.
 _NOW = select(NOW)
 _READY_AT, _REDRIVE_AT = db_now(seconds("ready_after")), db_now(seconds("redrive_after"))
 _CHANNELS = (

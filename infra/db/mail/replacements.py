@@ -150,7 +150,7 @@ def _intent(one: Replacement) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-# Built once, see ledger_statements.
+# Built once, see infra/db/ledger/statements.py.
 _HERE = bindparam("here", type_=BigInteger())
 _ITS = decisions.c.connection_id == bindparam("of_connection")
 OF = and_(_ITS, decisions.c.message_id.in_(bindparam("mails")))

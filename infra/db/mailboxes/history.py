@@ -212,7 +212,7 @@ def cursors_of(row: Any) -> Cursors | None:
     )
 
 
-# Built once, see ledger_statements.
+# Built once, see infra/db/ledger/statements.py.
 _KNOWN = union(
     *(
         select(table.c.message_id).where(

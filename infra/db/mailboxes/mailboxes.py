@@ -236,7 +236,7 @@ _BEGUN = {
 }
 """When a mailbox was looked into last, and is to be next, from its beginning on."""
 
-# Built once, see ledger_statements.
+# Built once, see infra/db/ledger/statements.py.
 _THIS = mailboxes.c.id == bindparam("this")
 _GET = select(mailboxes, NOW.label("read_at")).where(_THIS)
 _OWN = select(mailbox_addresses.c.address, REGISTERED).where(

@@ -1,4 +1,4 @@
-"""What a walk through history asks of its mailbox's row, built once (see ledger_statements): locked when it comes to
+"""What a walk through history asks of its mailbox's row, built once (see infra/db/ledger/statements.py): locked when it comes to
 record, and written once a page, for each version of a row is one more of PostgreSQL's."""
 
 from datetime import datetime, timedelta
