@@ -1,15 +1,15 @@
-"""Claims: what waits in a table is worked on by one owner at a time; the same on steps, deliveries and outbox (W2, W3).
+"""Claims: one owner at a time works on a waiting row; the same for steps, deliveries and outbox (W2, W3).
 
-What each verb promises stands at the port (handlers/ports/claims.py). So a table keeps it:
+What each verb promises stands at the port (handlers/ports/claims.py). This is how a table keeps it:
 
-- `owner`, `attempts` and `ready_at` of the three tables are written here and nowhere else, and `redrive_at` where each
-  row has its own. All other columns, and every index, are the table's.
-- Moments are the database's, for several machines need one clock (W14). `ready_at` ends a lease or a wait.
-- A claim is one UPDATE: owner, lease and try are committed together.
-- What has an owner waits. Who ends or releases it takes the owner off, so that `owner` alone says whose it is.
-- Rows are locked in the order of their key; where any few will do, what is locked is skipped (Store's docstring).
+- `owner`, `attempts` and `ready_at` of the three tables are written in this module alone, and so is `redrive_at` where
+  a row has one. All other columns, and the indexes, belong to the table.
+- Times are the database's, as several machines need one clock (W14). `ready_at` is the end of a lease or of a wait.
+- A claim is one UPDATE, so that owner, lease and try are committed together.
+- A row with an owner is a waiting row. Ending or releasing it removes the owner, so `owner` alone says whose it is.
+- Rows are locked in key order. Where any few rows will do, locked ones are skipped (Store's docstring).
 
-Verbs return statements, so that those of every mail are built once. Their parameters: "me", "lease", "after".
+Verbs return statements, so that the frequent ones are built once. Their parameters: "me", "lease", "after".
 """
 
 from collections.abc import Mapping
@@ -46,8 +46,11 @@ _LEASE, _AFTER = db_now(seconds("lease")), db_now(seconds("after"))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claims:
-    """The verbs on one table. `waits`: neither finished nor set aside. `finished`: what says that it is done; None
-    where nothing is kept of it. `moments`: what a lease and a wait move."""
+    """The verbs on one table.
+
+    `waits`: the condition of a row that is neither finished nor set aside. `finished`: the values of a finished row;
+    None where it is deleted. `moments`: the columns that a lease or a wait sets.
+    """
 
     table: Table
     waits: ColumnElement[bool]
@@ -56,25 +59,26 @@ class Claims:
 
     @property
     def ready(self) -> ColumnElement[bool]:
-        """It may be claimed."""
+        """The row may be claimed."""
         return and_(self.waits, self.table.c.ready_at <= NOW)
 
     @property
     def idle(self) -> ColumnElement[bool]:
-        """Nobody works on it."""
+        """No owner works on the row: it has none, or his lease is over."""
         return or_(self.table.c.owner.is_(None), self.table.c.ready_at <= NOW)
 
     @property
     def mine(self) -> ColumnElement[bool]:
-        """It is the owner's still."""
+        """The row belongs to the owner "me"."""
         return self.table.c.owner == _ME
 
     def in_order(self, dialect: str, *its: ColumnElement[bool]) -> ColumnElement[bool]:
-        """Those of them that are the owner's, locked in the order of their key; for what nothing has locked yet."""
+        """The waiting rows among `its` that belong to the owner, locked in key order; for rows that are not locked
+        yet."""
         return key_order(dialect, self.table, *its, self.waits, self.mine)
 
     def at(self, moment: Any) -> dict[str, Any]:
-        """Nobody may have it before, or asks for it before."""
+        """Values: the row may not be claimed, and is not redriven, before this moment."""
         return dict.fromkeys(self.moments, moment)
 
     def claim(self, *these: ColumnElement[bool], **more: Any) -> Update:
@@ -101,24 +105,24 @@ class Claims:
         return self._freed(*these, state=State.SET_ASIDE.value, **more).where(self.mine)
 
     def take_back(self, *these: ColumnElement[bool]) -> Update:
-        """Whosever it is: as if nobody had claimed it. What he has done with it comes to nothing."""
+        """Undo the claim, whoever the owner is. What he has done with the row is not recorded."""
         values = {"owner": None, "attempts": self.table.c.attempts - 1, **self.at(NOW)}
         return update(self.table).where(*these, self.table.c.owner.is_not(None)).values(values)
 
     def call_off(self, *these: ColumnElement[bool]) -> Update:
-        """Whosever it is: there is nothing left to do."""
+        """Finish the row, whoever the owner is."""
         return self._freed(*these, **self.finished or {})
 
     def put_off(self, until: Any, *these: ColumnElement[bool], **more: Any) -> Update:
-        """Its moment was too early. Whoever had it and has not come back has it no more."""
+        """The row waits until `until`. An owner whose lease is over loses it."""
         return self._freed(*these, **self.at(until), **more)
 
     def hasten(self, *these: ColumnElement[bool]) -> Update:
-        """It need not wait any longer; what somebody works on stays his."""
+        """The row is ready now; one that an owner works on stays his."""
         return update(self.table).where(*these, self.waits, self.idle).values(self.at(NOW))
 
     def retry(self, *these: ColumnElement[bool], **more: Any) -> Update:
-        """It waits again, as if never tried."""
+        """The row waits again as if never tried."""
         return self._freed(*these, state=State.WAITING.value, attempts=0, **self.at(NOW), **more)
 
     def _freed(self, *these: ColumnElement[bool], **values: Any) -> Update:
@@ -126,7 +130,7 @@ class Claims:
 
 
 STEPS = Claims(steps, IS_WAITING, {"state": State.DONE.value}, moments=("ready_at",))
-"""When a step is asked for again its mailbox says (infra/db/ledger/redrives.py)."""
+"""A step has no `redrive_at`: its mailbox has (infra/db/ledger/redrives.py)."""
 
 DELIVERIES = Claims(deliveries, deliveries.c.state == literal_column("'waiting'"), finished=None)
 
@@ -134,8 +138,8 @@ OUTBOX = Claims(outbox, outbox.c.ended_at.is_(None), {"ended_at": NOW})
 
 
 def unlocked(few: Select[Any], table: Table, *key: Column[Any]) -> ColumnElement[bool]:
-    """These few, but for those that somebody has locked. Found once: in a subquery PostgreSQL may look per row, past
-    the limit."""
+    """Condition: one of these few rows, without those that are locked. A CTE: in a subquery PostgreSQL may look for
+    them once a row, past the limit."""
     free = few.with_for_update(skip_locked=True, of=table).cte("free")
     return (key[0] if len(key) == 1 else tuple_(*key)).in_(select(free))
 
@@ -149,7 +153,10 @@ def redrive(
     name: Column[Any] | None = None,
     **more: Any,
 ) -> tuple[int, ...]:
-    """What is due by this moment of its table, the longest due first; each is named again after so many seconds."""
+    """Up to `limit` rows whose `moment` is over, the longest first; each is due again in `again_after` seconds.
+
+    Returns their ids, or the values of the column `name`, sorted and each once.
+    """
     table = moment.table
     [key] = table.primary_key
     due = select(key).where(*where, moment <= NOW).order_by(moment).limit(limit)

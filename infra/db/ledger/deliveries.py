@@ -1,4 +1,4 @@
-"""The ledger of the channels: which notification waits for which, and who is sending it (W2–W4, E91, E92)."""
+"""The channels' ledger: which notification waits for which channel, and which process sends it (W2–W4, E91, E92)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -27,15 +27,15 @@ from infra.db.tables.mail import (
 
 
 class DeliveryRepository(DueDeliveries):
-    """Deliveries within one transaction. `redrive_after`: seconds, see W2."""
+    """Deliveries within one transaction. `redrive_after`: seconds (W2)."""
 
     def __init__(self, db: Connection, channel_rows: ChannelRepository, redrive_after: float) -> None:
         super().__init__(db, redrive_after)
         self._channels = channel_rows
 
     def claim(self, channel_id: int, owner: str, lease: float, most: int) -> tuple[tuple[Parcel, ...], bool]:
-        """What was sent before goes out in the same shape again (I2). Late mails of one user are claimed together, as
-        soon as all that are there have waited for others (E91). The channel's row keeps others from the same."""
+        """An event that may have been sent keeps its shape (I2). Late mails of one user are claimed together, when all
+        that are there have waited for others (E91). The lock on the channel's row keeps other claims off."""
         channel = self._channels.ready(channel_id)
         due, more = self._next(channel_id, at_once(channel.kind, most)) if channel else ([], False)
         if channel is None or not due:
@@ -125,19 +125,19 @@ _WAYS = {
     _SUMMARY: deliveries.c.notification_id,
     _KNOWN: deliveries.c.batch,
 }
-"""Deliveries that become an event each, that become one together, or that are part of one already; by what they are
-found."""
+"""Three ways to claim deliveries, with the column that finds them: each becomes an event; all become one event; they
+are part of an event already."""
 
 
 def _by_shape(parcels: Sequence[Parcel], *, untouched: bool) -> Iterator[tuple[list[Parcel], bool]]:
-    """Those that may become part of another event, and those that may have been sent: they keep their shape."""
+    """The parcels that may be put together anew, then those that may have been sent and keep their shape."""
     loose = [parcel for parcel in parcels if untouched and parcel.is_new]
     yield loose, True
     yield [parcel for parcel in parcels if not (untouched and parcel.is_new)], False
 
 
 def _ways(due: Sequence[Due]) -> list[tuple[str, Sequence[Any], str]]:
-    """How these events are claimed: the way, whose they are, and for a summary its name."""
+    """How to claim these events: the way, the notifications or batches, and for a summary its batch."""
     ways: list[tuple[str, Sequence[Any], str]] = [
         (_SUMMARY, one.new, one.batch) for one in due if one.new and not one.is_single
     ]
@@ -211,7 +211,7 @@ def _released(dialect: str, *, counted: bool, loose: bool) -> Any:
 
 @cache
 def _unsent(dialect: str, *, loose: bool) -> Any:
-    """As if they had not been claimed, each to its place."""
+    """Undo the claim: `ready_at` is the time of the notification again, which is its place in the order."""
     values = {"ready_at": _PLACE, **_shape(loose=loose)}
     return DELIVERIES.release(*_these(dialect), counted=False, **values).returning(_ID)
 
@@ -240,7 +240,7 @@ def _item(row: Any) -> ChannelNotification:
 
 
 def _is_due(kind: NotificationKind, row: Any) -> bool:
-    """What was mended meanwhile need not be told any more (E92)."""
+    """Whether the notification still holds: a trouble that is over is not sent (E92)."""
     if kind is NotificationKind.SIGN_IN_NEEDED:
         return bool(row.state == ConnectionState.REAUTH_NEEDED.value)
     if kind is NotificationKind.ACCESS_REFUSED:

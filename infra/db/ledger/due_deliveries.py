@@ -1,4 +1,4 @@
-"""Which delivery is due next, and which channel has any: a few rows are read, however long the backlog (W2, E91)."""
+"""Which delivery is due next, and which channels have any. Few rows are read, however long the backlog (W2, E91)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,16 +28,16 @@ from infra.db.tables.mail import channels, connections, deliveries, notification
 from infra.db.types import NOW, db_now
 
 _OFF_FOR = 86_400.0
-"""Seconds until the re-driver looks again at what waits for a channel that is off."""
+"""Seconds until a delivery to a channel that is off is looked at again."""
 
 _ASIDE_FOR = 600.0
-"""Seconds for which what may not go now is not looked at; a sign-in ends that."""
+"""Seconds for which a delivery that may not be sent is not looked at; a sign-in ends this."""
 
 _LOOK = 50
-"""Deliveries looked at together at least, to find one that may go now."""
+"""Least number of deliveries that are looked at together, to find one that may be sent."""
 
 _SUMMARY = 10
-"""To look for one asks the database as much as so many single events."""
+"""A summary costs the database as much as this many single events."""
 
 _NOT_SIGNED_IN = "sign_in"
 
@@ -45,32 +45,32 @@ _KEY = (deliveries.c.channel_id, deliveries.c.notification_id)
 OF_MAIL = notifications.c.kind == NotificationKind.MAIL.value
 WORKS = announces()
 MAY_GO = or_(~OF_MAIL, WORKS)
-"""Of a mail nothing is told while nobody is signed in to its mailbox (D12): it waits, with its three details."""
+"""A notification of mail waits, with its three details, while no user is signed in to the mailbox (D12)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One event: its batch, and the notifications that become part of it now; none where it has been sent before."""
+    """One event: its batch, and the notifications that become part of it now; none where the batch exists already."""
 
     batch: str
     new: tuple[int, ...] = ()
 
     @property
     def is_single(self) -> bool:
-        """One notification, which gives the batch its name."""
+        """The event is one notification, and its batch is the notification's id."""
         return len(self.new) == 1 and self.batch == str(self.new[0])
 
 
 class DueDeliveries:
-    """Deliveries that are due, within one transaction. `redrive_after`: seconds, see W2."""
+    """Due deliveries within one transaction. `redrive_after`: seconds (W2)."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:
         self._db = db
         self._redrive_after = redrive_after
 
     def redrive(self, limit: int) -> tuple[int, ...]:
-        """At most so many deliveries are read and written, however long the backlog. What waits for a channel that
-        rests or is off steps aside, so that no tick reads it twice; what is locked is being sent."""
+        """At most `limit` deliveries are read and written, however long the backlog. Those for a channel that rests or
+        is off are put off, so that the next call does not read them again. A locked delivery is being sent."""
         oldest = joined(select(*_KEY, MAY_GO.label("may_go"))).where(
             DELIVERIES.waits, deliveries.c.redrive_at <= db_now()
         )
@@ -92,18 +92,17 @@ class DueDeliveries:
         return tuple(self._db.scalars(ready.order_by(channels.c.id)))
 
     def signed_in(self, connection_id: int) -> None:
-        """What waited for its user's sign-in may go now."""
         told = select(notifications.c.id).where(notifications.c.connection_id == connection_id)
         its = (deliveries.c.notification_id.in_(told), deliveries.c.trouble == _NOT_SIGNED_IN)
         free = in_key_order(self._db, deliveries, *its, DELIVERIES.waits, skip_locked=True)
         self._db.execute(DELIVERIES.hasten(free))
 
     def _next(self, channel_id: int, most: int) -> tuple[list[Due], bool]:
-        """The events that have been ready the longest and may go: so many notifications, or one event of more. And
-        whether there may be others.
+        """Returns the events that may be sent, the longest ready first, and whether there may be more: `most`
+        notifications, or one event of more.
 
-        What may not go steps aside, so that nobody reads a backlog once for each event: until somebody signs in to
-        its mailbox, or until all late mails of its user have waited for others.
+        A delivery that may not be sent is put off, so that a backlog is not read again for each event: until a user
+        signs in to its mailbox, or until all late mails of its user have waited for others.
         """
         look = max(most, _LOOK) + 1
         rows = self._db.execute(_READY, {"of_channel": channel_id, "look": look}).all()
@@ -113,7 +112,7 @@ class DueDeliveries:
         return found, more or len(rows) == look
 
     def _events(self, channel_id: int, rows: Sequence[Row[Any]], most: int) -> tuple[list[Due], bool]:
-        """What somebody had in hand who has not come back goes by itself: it may be what ended him (W3)."""
+        """A delivery whose owner did not come back is sent alone, as it may have ended that process (W3)."""
         found: dict[str, Due] = {}
         users: set[tuple[str, int]] = set()
         size, alone = 0, False
@@ -136,8 +135,8 @@ class DueDeliveries:
         return list(found.values()), False
 
     def _summary(self, channel_id: int, user_id: str, location_id: int) -> Due | None:
-        """The late mails of the user in the location that are not part of an event yet; None while they wait for the
-        last of them."""
+        """The user's late mails in the location that are part of no event yet. None, and they are put off, while the
+        last of them waits for others."""
         its = {"of_channel": channel_id, "of_user": user_id, "of_location": location_id}
         ids = tuple(self._db.scalars(_LATE, its))
         if moment := self._db.scalar(_GATHERED_AT, its):
@@ -156,7 +155,7 @@ class DueDeliveries:
 
 
 def joined(query: Any) -> Any:
-    """Deliveries with their notifications and those with their connections: without one nothing is sent."""
+    """Deliveries with their notifications and connections; without either nothing is sent."""
     return (
         query.select_from(deliveries)
         .join(notifications, notifications.c.id == deliveries.c.notification_id)
@@ -165,10 +164,11 @@ def joined(query: Any) -> Any:
 
 
 def is_old() -> ColumnElement[bool]:
+    """The mail was received so long ago that its notification is late."""
     return notifications.c.received_at < db_now(-LATE_AFTER.total_seconds())
 
 
-# Built once, see infra/db/ledger/statements.py: so many that have been ready the longest, whether they may go or not.
+# Built once, see infra/db/ledger/statements.py. The deliveries that have been ready the longest, sendable or not.
 _ready = (
     select(deliveries)
     .where(deliveries.c.channel_id == bindparam("of_channel"), DELIVERIES.ready)
@@ -206,7 +206,7 @@ _LATE = (
     .order_by(deliveries.c.notification_id)
     .limit(MANY)
 )
-# When the last of the user's late mails has waited for others; NULL when all have (E91).
+# When the last of the user's late mails will have waited for others; NULL when all have (E91).
 _GATHERED_AT = joined(select(func.max(deliveries.c.ready_at))).where(
     *_of_user, deliveries.c.ready_at > NOW, notifications.c.late
 )

@@ -1,7 +1,7 @@
 """The outbox: mail that users send from the CRM, ids and state only (Z16, D15, W2).
 
-Who writes here has nothing to ask `domain.retention`: D2 is of mail that is found in a mailbox, and this is what the
-CRM was told to do, whatever the mailbox's features are. No column can hold a word, a header or an address of the mail.
+`domain.retention` does not apply here: D2 is about mail that is found in a mailbox, and this table holds what the CRM
+asked us to send, whatever features the mailbox has on. No column holds a word, a header or an address of the mail.
 """
 
 from dataclasses import replace
@@ -18,11 +18,11 @@ from infra.db.types import db_now
 _THIS = outbox.c.id == bindparam("this")
 _AWAKE = select(mailboxes.c.id).where(mailboxes.c.id == outbox.c.mailbox_id, mailboxes.c.paused_at.is_(None))
 _COUNTS = or_(outbox.c.state != SendState.FAILED.value, outbox.c.reason == DRAFT_GONE)
-"""Against the daily limit: what has gone out, may have, or will (D15)."""
+"""The mail counts against the daily limit: it was sent, may have been, or will be (D15)."""
 
 
 class OutboxRepository:
-    """Outbox items within one transaction. `redrive_after`: seconds, see W2."""
+    """Outbox items within one transaction. `redrive_after`: seconds (W2)."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:
         self._db = db
@@ -66,7 +66,7 @@ class OutboxRepository:
         self._db.execute(delete(outbox).where(outbox.c.id == item.id))
 
     def claim(self, mailbox_id: int, owner: str, lease: float) -> OutboxItem | None:
-        """Two statements: the claim itself cannot tell what the state was before."""
+        """Two statements, as the UPDATE cannot return the former state."""
         first = select(outbox).where(outbox.c.mailbox_id == mailbox_id, OUTBOX.ready, _AWAKE.exists())
         row = self._db.execute(
             first.order_by(outbox.c.id).limit(1).with_for_update(skip_locked=True)
@@ -117,7 +117,7 @@ class OutboxRepository:
 
 
 def read_item(row: Any) -> OutboxItem:
-    """A row of the outbox in the domain's words."""
+    """An outbox item, of its row."""
     return OutboxItem(
         id=row.id,
         mailbox_id=row.mailbox_id,

@@ -1,4 +1,4 @@
-"""When the sweep asks again for what waits in a mailbox: one row each, however much that is (W2, W13)."""
+"""When the sweep asks again for the work that waits in a mailbox: one row a mailbox, however much waits (W2, W13)."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -27,42 +27,39 @@ from infra.db.types import db_now, seconds
 
 _WITHIN = db_now(seconds("within"))
 SOONER = case((mailboxes.c.redrive_at <= _WITHIN, mailboxes.c.redrive_at), else_=_WITHIN)
-"""The moment, in so many seconds "within" at the latest."""
+"""The earlier of the mailbox's moment and "within" seconds from now."""
 
 
 @cache
 def _sooner(dialect: str, *, skip_locked: bool) -> Update:
-    """No condition on what it is now: a row that the re-driver has locked to say that nothing waits is waited for."""
+    """It has no condition on the present moment, so that it waits for a row that `redrive` has locked to write that
+    nothing waits."""
     this = mailboxes.c.id == bindparam("this")
     free = key_order(dialect, mailboxes, this, skip_locked=skip_locked)
     return update(mailboxes).where(this, free).values(redrive_at=SOONER)
 
 
 class RedriveRepository:
-    """The re-driver's moments within one transaction. `redrive_after`: seconds, see W2."""
+    """The moments of `redrive` within one transaction. `redrive_after`: seconds (W2)."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:
         self._db = db
         self._redrive_after = redrive_after
 
     def redrive_within(self, mailbox_id: int, within: float, *, skip_locked: bool = False) -> None:
-        """What waits in the mailbox is asked for again in so many seconds at the latest.
-
-        `skip_locked`, where the moment may come later: it waits already, so that a moment is there.
-        """
+        """`skip_locked` skips a locked row, for work that waited before: it has a moment, which may then be later."""
         sooner = _sooner(self._db.dialect.name, skip_locked=skip_locked)
         self._db.execute(sooner, {"this": mailbox_id, "within": within})
 
     def redrive(self, limit: int) -> Mapping[int, tuple[Step, ...]]:
-        """A mailbox is looked at again when the next claim or wait ends, after the re-driver's time at the latest, and
-        no more when nothing waits (W2).
+        """Each mailbox is looked at again when its next lease or wait ends, after `redrive_after` seconds at most; not
+        at all when nothing waits (W2).
 
-        However much waits in a mailbox, it is one row to look at. Where nobody is signed in mail waits for the
-        sign-in (E86). A mailbox that somebody has locked is looked at next time.
+        One row a mailbox is read, however much waits there. A locked mailbox is looked at next time.
         """
         moment = mailboxes.c.redrive_at
         due = select(mailboxes.c.id).where(AWAKE, moment <= db_now()).order_by(moment).limit(limit)
-        # Locked before the look, so that what comes to wait meanwhile is either seen or asked for by its own commit.
+        # Locked before the look: work that comes meanwhile is either seen, or its own commit sets a moment.
         looked_at = self._db.scalars(due.with_for_update(skip_locked=True)).all()
         if not looked_at:
             return {}
@@ -80,7 +77,7 @@ class RedriveRepository:
 
 
 def _waiting(mailbox_ids: Collection[int], again_after: float) -> Select[Any]:
-    """By mailbox and step: whether something is ready, and when something more will be."""
+    """By mailbox and step: whether any is ready, and when the next one will be."""
     kinds = union_all(*(select(literal(step.value).label("step")) for step in Step)).subquery()
     waits = (steps.c.mailbox_id == mailboxes.c.id, steps.c.step == kinds.c.step, IS_WAITING)
     first = select(func.min(steps.c.ready_at)).where(*waits)

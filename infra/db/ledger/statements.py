@@ -1,7 +1,7 @@
-"""The ledger's statements that every mail asks, built once: to build one, and to find out whether it is compiled
-already, takes longer than to run it.
+"""The ledger's frequent statements, built once: building one, or finding it in the cache of compiled ones, takes longer
+than running it.
 
-Rows are named by lists of single columns: of a list of pairs SQLite looks for the first column alone, if for any.
+Rows are named by lists of single columns: of a list of pairs SQLite uses an index for the first column at most.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +23,7 @@ _MAILS = steps.c.message_id.in_(bindparam("mails"))
 
 
 def by_connection(claims: Collection[Claim]) -> Mapping[int, list[str]]:
-    """The mails of each connection, in order."""
+    """The message ids of each connection, connections in order."""
     return {
         connection_id: [claim.message_id for claim in claims if claim.connection_id == connection_id]
         for connection_id in sorted({claim.connection_id for claim in claims})
@@ -31,7 +31,7 @@ def by_connection(claims: Collection[Claim]) -> Mapping[int, list[str]]:
 
 
 def these(mailbox_id: int, step: Step, claims: Collection[Claim], owner: str) -> Iterator[dict[str, Any]]:
-    """The parameters of _THESE, of this owner's: once for each connection."""
+    """The parameters of _THESE, with the owner: once a connection."""
     for connection_id, mails in by_connection(claims).items():
         yield {
             "of_mailbox": mailbox_id,
@@ -43,7 +43,8 @@ def these(mailbox_id: int, step: Step, claims: Collection[Claim], owner: str) ->
 
 
 def among(mailbox_id: int, step: Step, claims: Collection[Claim]) -> dict[str, Any]:
-    """The parameters of _AMONG: these steps, and where there are several connections more than these."""
+    """The parameters of _AMONG: these steps; with several connections also others, as any mail is paired with any
+    connection."""
     return {
         "of_mailbox": mailbox_id,
         "of_step": step.value,
@@ -54,10 +55,10 @@ def among(mailbox_id: int, step: Step, claims: Collection[Claim]) -> dict[str, A
 
 @cache
 def claiming(dialect: str, *, alone: bool) -> Update:
-    """What has failed in company is claimed alone (W3).
+    """A step whose batch has failed is claimed alone (W3).
 
-    PostgreSQL is told the whole key and nothing beside it: its plan for any mailbox would read all that this one has.
-    SQLite is told the rest beside it: it looks for no more than two columns of a list.
+    PostgreSQL gets the whole key and no other condition: its generic plan would read all steps of the mailbox. SQLite
+    gets mailbox and step as conditions: of a list of rows it uses two columns at most.
     """
     whole = tuple(steps.primary_key.columns)
     key, beside = (_KEY, (_OF_STEP,)) if dialect == "sqlite" else (whole, ())
@@ -77,7 +78,7 @@ def claiming(dialect: str, *, alone: bool) -> Update:
 
 @cache
 def unblock(dialect: str) -> Update:
-    """What is announced: among several connections' steps there may be some that are not (I5)."""
+    """The blocked steps whose mail is announced. That is looked up, as _AMONG may match steps that are not (I5)."""
     announced = steps.alias("announced")
     is_announced = exists().where(
         announced.c.mailbox_id == steps.c.mailbox_id,

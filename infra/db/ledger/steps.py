@@ -1,4 +1,4 @@
-"""The ledger's queue: which mail waits for which step, and who is working on it (W2–W4)."""
+"""The ledger's queue: which mail waits for which step, and which process works on it (W2–W4)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
@@ -23,18 +23,17 @@ _STOPPED = and_(
     steps.c.outcome == Outcome.LABEL_FAILED.value,
     exists().where(connections.c.id == steps.c.connection_id, connections.c.sorting_trouble.is_(None)),
 )
-"""Not sorted because sorting was stopped, which it no longer is (E67)."""
+"""Not sorted because sorting was stopped, and it is not stopped any more (E67)."""
 
 
 class LedgerRepository(RedriveRepository):
-    """The queue side of the ledger within one transaction. `redrive_after`: seconds, see W2."""
+    """The ledger's queue within one transaction. `redrive_after`: seconds (W2)."""
 
     def __init__(self, db: Connection, redrive_after: float) -> None:
         super().__init__(db, redrive_after)
         self._decisions = DecisionRepository(db)
 
     def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None:
-        """Add steps as (message, connection, plan); a step that is there already stays as it is (I2)."""
         insert_new(
             self._db,
             steps,
@@ -92,7 +91,7 @@ class LedgerRepository(RedriveRepository):
         owner: str,
         cost: Mapping[str, Cost],
     ) -> None:
-        """Those alike together: in most batches all are."""
+        """One statement for all steps with the same outcome and cost: in most batches that is all of them."""
         alike: dict[tuple[Outcome | None, Cost | None], list[Claim]] = {}
         for claim, outcome in done.items():
             alike.setdefault((outcome, cost.get(claim.message_id)), []).append(claim)
@@ -113,7 +112,7 @@ class LedgerRepository(RedriveRepository):
         *,
         counted: bool,
     ) -> None:
-        self.redrive_within(mailbox_id, after, skip_locked=True)  # its turn is before the steps'
+        self.redrive_within(mailbox_id, after, skip_locked=True)  # the mailbox is locked before its steps
         mine = self.held(mailbox_id, step, claims, owner)
         released = statements.RELEASED if counted else statements.RELEASED_UNCOUNTED
         theirs = [claim for claim in claims if claim.key in mine]
@@ -141,7 +140,6 @@ class LedgerRepository(RedriveRepository):
             self._decisions.conclude(outcomes, {})
 
     def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
-        """Up to so many mails that `retry` is good for, as (mailbox, message)."""
         named = () if mailbox is None else (mailboxes.c.address == mailbox,)
         theirs = and_(steps.c.mailbox_id.in_(select(mailboxes.c.id).where(*named)), kept.STEPS)
         mail = select(steps.c.mailbox_id, steps.c.message_id)
@@ -160,8 +158,6 @@ class LedgerRepository(RedriveRepository):
         return tuple((row.mailbox_id, row.message_id) for row in self._db.execute(found.limit(limit)))
 
     def retry(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """What was set aside may come to another outcome (E88); so may what was not sorted because sorting was
-        stopped, if it no longer is (E67). Returns the mails it was so for."""
         self.redrive_within(mailbox_id, 0)
         its = steps.c.mailbox_id == mailbox_id
         failed = or_(steps.c.state == State.SET_ASIDE.value, _STOPPED)
@@ -180,14 +176,13 @@ class LedgerRepository(RedriveRepository):
         return frozenset(row.message_id for row in rows)
 
     def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[StepKey]:
-        """What is announced may be sorted (I5); returns what waited for that."""
         rows = self._db.execute(
             statements.unblock(self._db.dialect.name), statements.among(mailbox_id, Step.SORT, claims)
         )
         return frozenset(StepKey(row.message_id, row.connection_id) for row in rows)
 
     def ahead(self, mailbox_id: int) -> Ahead:
-        """What waits in the mailbox, however much it is: the first of each kind tells."""
+        """Each kind of step is answered by its first row, however many wait."""
         row = self._db.execute(statements.AHEAD, {"of_mailbox": mailbox_id}).one()
         coming, ready = row[: len(Step)], row[len(Step) :]
         return Ahead(frozenset(compress(Step, coming)), frozenset(compress(Step, ready)))

@@ -1,4 +1,4 @@
-"""Where we stand in each mailbox's history, and what of it has been judged (E84, E108, W5, W8)."""
+"""Where we stand in each mailbox's history, and which changes were judged (E84, E108, W5, W8)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from infra.db.tables.mail import AWAKE, decisions, judged, mailboxes, messages
 from infra.db.types import NOW, db_now
 
 TOLD_WITHIN = timedelta(seconds=120)
-"""So long after a change its provider tells of it at the latest (E108)."""
+"""How late a provider tells of a change at most (E108)."""
 
 _COLUMNS = (
     *("cursor", "settled_cursor", "settled_at", "settling_cursor", "settling_at", "walk_began_at"),
@@ -27,13 +27,13 @@ _COLUMNS = (
 
 
 class HistoryRepository:
-    """The history of mailboxes within one transaction."""
+    """The mailboxes' histories within one transaction."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
 
     def begin(self, mailbox_id: int, cursor: str) -> None:
-        """Where a mailbox starts that has no cursor yet (W8)."""
+        """Set the cursor of a mailbox that has none (W8)."""
         new = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_(None))
         values = {
             "cursor": cursor,
@@ -86,13 +86,13 @@ class HistoryRepository:
         return self._db.execute(walk_statements.STAY, these).rowcount == 1
 
     def forget(self, mailbox_id: int) -> None:
-        """The last feature of the mailbox was switched off."""
+        """Delete the cursor and what was judged: the mailbox's last feature was switched off."""
         self._db.execute(delete(judged).where(judged.c.mailbox_id == mailbox_id))
         nothing = dict.fromkeys(_COLUMNS) | {"mails_compared": 0, "mails_late": 0}
         self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(nothing))
 
     def known(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """Which of the mails the ledger has: of labelled mail the decision outlives the retention."""
+        """Which of these mails the ledger has. Of labelled mail the decision is kept longer than the message."""
         if not message_ids:
             return frozenset()
         return frozenset(self._db.scalars(_KNOWN, {"this": mailbox_id, "mails": list(message_ids)}))
@@ -159,7 +159,7 @@ class HistoryRepository:
         self._db.execute(update(mailboxes).where(*this).values(values))
 
     def told(self, mailbox_id: int, touches: Mapping[str, str]) -> Mapping[str, int]:
-        """By mail, the last position at which this label was put on it, as far as that is remembered."""
+        """By mail the last position at which history has told that this label was put on it, as far as that is kept."""
         rows = self._db.execute(_TOLD, {"this": mailbox_id, "mails": list(touches)})
         found: dict[str, int] = {}
         for row in rows:
@@ -168,7 +168,7 @@ class HistoryRepository:
         return found
 
     def _judge(self, mailbox_id: int, touched: Collection[Touch]) -> frozenset[Touch]:
-        """Returns those that had been judged before."""
+        """Note these changes as judged. Returns those that were judged before."""
         if not touched:
             return frozenset()
         records = {"this": mailbox_id, "records": list({str(touch.position) for touch in touched})}
@@ -191,14 +191,15 @@ class HistoryRepository:
         return before
 
     def _forget_judged(self, mailbox_id: int, settled: str, settled_at: datetime) -> None:
-        """A little later than they have settled: our own changes are told apart by them (W5). Positions are compared
-        as the numbers they are, however long."""
+        """Delete judged changes up to the settled position, if they were judged more than TOLD_WITHIN before it
+        settled: later ones still help to tell our own changes from the user's (W5). Positions are compared as numbers
+        of any length."""
         values = {"settled": settled, "digits": len(settled), "until": settled_at - TOLD_WITHIN}
         self._db.execute(_FORGET, {"this": mailbox_id} | values)
 
 
 def cursors_of(row: Any) -> Cursors | None:
-    """Those of a mailbox's row."""
+    """The cursors of a mailbox's row; None where it has no cursor."""
     if row.cursor is None:
         return None
     return Cursors(

@@ -1,4 +1,4 @@
-"""Mailboxes: where we stand in their history, and when each is next due (W8)."""
+"""Mailboxes: their addresses, watches and labels, and when each is next due (W8)."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -192,8 +192,8 @@ class MailboxRepository(TroubleRepository):
     def _change_paused(
         self, which: ColumnElement[bool], address: str | None, after: int, limit: int, **values: Any
     ) -> tuple[int, ...]:
-        """First the rows are locked, in order, then changed from the first to the last of them: looked up one by one
-        PostgreSQL would read the whole table for each thousand."""
+        """The rows are locked in order, then changed as a range of ids: looked up one by one, PostgreSQL would read the
+        whole table for each thousand."""
         these = (which,) if address is None else (which, mailboxes.c.address == address)
         some = select(mailboxes.c.id).where(mailboxes.c.id > after, *these)
         locked = some.order_by(mailboxes.c.id).limit(limit).with_for_update().subquery()
@@ -234,7 +234,7 @@ _BEGUN = {
     "synced_at": func.coalesce(mailboxes.c.synced_at, db_now()),
     "sync_due_at": func.coalesce(mailboxes.c.sync_due_at, db_now()),
 }
-"""When a mailbox was looked into last, and is to be next, from its beginning on."""
+"""The moments of a mailbox that begins: it was looked into now and is due now, unless they are set already."""
 
 # Built once, see infra/db/ledger/statements.py.
 _THIS = mailboxes.c.id == bindparam("this")

@@ -1,5 +1,8 @@
-"""How mailboxes stand, in SQL: all of them for the operator, or those that a location has connected, as its own
-connections have them. Whoever executes it says whose it is (T2)."""
+"""The state of mailboxes, in SQL: of all of them for the operator, or of those that a location has connected, as its
+own connections have them.
+
+The caller has named the location in the transaction's scope (T2).
+"""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -22,8 +25,8 @@ _WAITS = steps.c.state.in_([State.WAITING.value, State.BLOCKED.value])
 
 
 def all_mail(mailbox: str | None, location: Location | None = None) -> Select[Any]:
-    """Of all mailboxes together, or of the one of this address: mail that waits, that is set aside, and since when the
-    longest waits for anything but its user or the operator."""
+    """Over all mailboxes, or the one with this address: how many mails wait and are set aside, and since when the
+    oldest waits, apart from mail that waits for its user or the operator."""
     open_mail = _open_mail(mailbox, location).subquery()
     signed_in = exists().where(
         connections.c.mailbox_id == open_mail.c.mailbox_id,
@@ -40,7 +43,8 @@ def all_mail(mailbox: str | None, location: Location | None = None) -> Select[An
 
 
 def all_mailboxes(mailbox: str | None, location: Location | None = None) -> Select[Any]:
-    """The mailboxes, counted by what is wrong with them; and the one that was looked into the longest ago."""
+    """The number of mailboxes, and of those with each trouble; and the last look at, or rest of, the mailbox for which
+    that is longest ago."""
     users = _sign_ins(mailbox, location).subquery()
     synced, rests = mailboxes.c.synced_at, mailboxes.c.resting_until
     watched = (users.c.signed_in == 1) & mailboxes.c.paused_at.is_(None)
@@ -61,7 +65,8 @@ def all_mailboxes(mailbox: str | None, location: Location | None = None) -> Sele
 
 
 def totals(mail: Any, counted: Any, due_after: float) -> Totals:
-    """What the two say. A mailbox is due so many seconds after it was looked into, or has rested."""
+    """The totals of the rows of `all_mail` and `all_mailboxes`. A mailbox is due `due_after` seconds after its last
+    look or its rest."""
     waiting, set_aside, oldest = mail
     known, paused, unsorted, unwatched, unusable, compared, late, refused, looked_at = counted
     return Totals(
@@ -112,7 +117,7 @@ def each(mailbox: str | None, limit: int | None, location: Location | None = Non
 
 
 def report(row: Any) -> MailboxReport:
-    """A row of `each` in the domain's words."""
+    """The report of a row of `each`."""
     return MailboxReport(
         address=row.address,
         signed_in=bool(row.signed_in),
@@ -145,7 +150,7 @@ def _here(location: Location | None) -> Collection[ColumnElement[bool]]:
 
 
 def _open_mail(mailbox: str | None, location: Location | None) -> Select[Any]:
-    """By mailbox: mails that wait, mails set aside, and since when the longest waits."""
+    """By mailbox: how many mails wait, how many are set aside, and since when the oldest waits."""
     waiting = case((_WAITS, steps.c.message_id))
     set_aside = case((steps.c.state == State.SET_ASIDE.value, steps.c.message_id))
     found = (
@@ -167,8 +172,8 @@ def _open_mail(mailbox: str | None, location: Location | None) -> Select[Any]:
 
 
 def _sign_ins(mailbox: str | None, location: Location | None) -> Select[Any]:
-    """By mailbox: is anybody signed in for whom there is something to do, has anybody's grant ended, has anybody
-    lost the permission, why is mail of anybody no longer sorted (E67), or his service account not let in?"""
+    """By mailbox: whether a user with a feature on is signed in, a grant has ended, or a permission is lost; why a
+    user's mail is no longer sorted (E67), and why a service account is refused."""
     has_work = works()
     lost = connections.c.state == ConnectionState.REAUTH_NEEDED.value
     withdrawn = connections.c.state == ConnectionState.PAUSED.value
@@ -186,7 +191,7 @@ def _sign_ins(mailbox: str | None, location: Location | None) -> Select[Any]:
 def _among(
     column: ColumnElement[int], mailbox: str | None, location: Location | None
 ) -> Collection[ColumnElement[bool]]:
-    """Of these mailboxes only: by their index, however much there is of others."""
+    """Restrict to these mailboxes, by their index, however many others there are."""
     these: list[ColumnElement[bool]] = []
     if mailbox is not None:
         these.append(column.in_(select(mailboxes.c.id).where(mailboxes.c.address == mailbox)))

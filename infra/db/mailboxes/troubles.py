@@ -1,4 +1,4 @@
-"""What keeps a mailbox, or its sorting, waiting (E67, E87)."""
+"""What makes a mailbox, or its sorting, wait (E67, E87)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ NO_TROUBLE: dict[str, Any] = {"resting_until": None, "failures": 0, "refusals": 
 
 _RESTS = mailboxes.c.resting_until > db_now()
 _WAITS = there_is(steps.c.state, steps.c.mailbox_id == mailboxes.c.id, IS_WAITING)
-"""Something waits in the mailbox, or is being worked on."""
+"""A step waits in the mailbox, or is being worked on."""
 
 
 class TroubleRepository:
@@ -59,12 +59,14 @@ class TroubleRepository:
 
 
 def walked() -> dict[str, Any]:
-    """History was answered. Where mail waits that says nothing of it: its own answers may fail still."""
+    """Values after the provider answered for the history. While mail waits the troubles stay: calls for it may still
+    fail."""
     return _forgotten(or_(_RESTS, _WAITS))
 
 
 def _forgotten(kept: ColumnElement[bool]) -> dict[str, Any]:
-    """A rest that another job asked for meanwhile stays, and why: the provider's wish outlives our luck (E87)."""
+    """Values without the trouble, kept where `kept` holds. A rest that another job has set meanwhile stays, as the
+    provider asked for it (E87)."""
     columns = mailboxes.c
     return {
         "resting_until": case((_RESTS, columns.resting_until), else_=None),

@@ -1,4 +1,4 @@
-"""Google's units by mailbox, purpose and day: added to in bulk, once a minute and process (FACTS §4)."""
+"""Google's units by mailbox, purpose and day, added in bulk once a minute by each process (FACTS §4)."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta

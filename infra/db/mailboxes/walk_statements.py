@@ -1,5 +1,8 @@
-"""What a walk through history asks of its mailbox's row, built once (see infra/db/ledger/statements.py): locked when it comes to
-record, and written once a page, for each version of a row is one more of PostgreSQL's."""
+"""A walk's statements on its mailbox's row, built once (see infra/db/ledger/statements.py).
+
+The row is locked before results are recorded, and written once a page: on PostgreSQL each write makes a new version of
+it.
+"""
 
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,7 +23,7 @@ LOCK_AT = (
 )
 _REST = mailboxes.c.resting_until
 _ENDED = {"sync_due_at": case((_REST > NOW, _REST), else_=bindparam("due_at", type_=Instant())), **walked()}
-"""A rest that another job asked for meanwhile stays: the provider's wish outlives our luck (E87)."""
+"""A rest that another job has set meanwhile stays, as the provider asked for it (E87)."""
 STAY = update(mailboxes).where(_ROW, mailboxes.c.cursor == bindparam("old"), AWAKE).values(_ENDED)
 _PUSHED, _MISSED = mailboxes.c.mails_pushed, mailboxes.c.mails_missed
 _AS_BEFORE = and_(bindparam("were_pushed") == _PUSHED, bindparam("were_missed") == _MISSED)
@@ -28,12 +31,13 @@ _COUNTED = {
     "mails_pushed": case((_AS_BEFORE, bindparam("pushed")), else_=_PUSHED),
     "mails_missed": case((_AS_BEFORE, bindparam("missed")), else_=_MISSED),
 }
-"""What push has brought by now, unless the watch was restarted meanwhile."""
+"""How much mail push has brought by now; unchanged where the watch was restarted meanwhile."""
 
 
 @cache
 def kept(*, ended: bool, counted: bool, waits: bool) -> Update:
-    """Where we stand, and what there is beside it."""
+    """Write the cursors, and with them what the arguments name: the walk's end, push recall, the moment of
+    `redrive`."""
     values: dict[str, Any] = {}
     if ended:
         values |= _ENDED
@@ -46,5 +50,5 @@ def kept(*, ended: bool, counted: bool, waits: bool) -> Update:
 
 
 def end(began_at: datetime, due_after: float) -> dict[str, Any]:
-    """The parameters of a walk's end: the next one is due so many seconds after it began (Z33)."""
+    """The parameters of a walk's end: the next walk is due `due_after` seconds after this one began (Z33)."""
     return {"synced_at": began_at, "due_at": began_at + timedelta(seconds=due_after)}

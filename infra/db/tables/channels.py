@@ -1,4 +1,4 @@
-"""Where notifications go besides the users' lists, and their ledger (E91, I5)."""
+"""Where notifications are sent besides the users' lists, and their ledger (E91, I5)."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
 
@@ -22,8 +22,7 @@ channels = Table(
     Column("created_at", Instant, nullable=False),
     sqlite_autoincrement=True,
 )
-"""Where notifications go besides the list: one user's, or without a user everybody's in the
-organisation. `target` is encrypted."""
+"""A channel is one user's, or without a user everybody's in the organisation. `target` is encrypted."""
 
 deliveries = Table(
     "deliveries",
@@ -56,6 +55,5 @@ Index(
     sqlite_where=_sent,
     postgresql_where=_sent,
 )
-"""The ledger of the channels: a step of its own per notification and channel, that holds up nothing else (I5).
-Those with one `batch` go out as one event, with the same id whenever it is tried again. What has gone out is
-deleted."""
+"""The channels' ledger: one row for each notification and channel, so that a channel holds up nothing else (I5). Rows
+with the same `batch` are sent as one event, with the same id at each try. A row that was sent is deleted."""

@@ -1,4 +1,4 @@
-"""Organisations, their locations and settings (Part I), and the CRM's own records of each, as it hands them to us."""
+"""Organisations, their locations and settings (Part I), and the CRM's records as it gives them to us."""
 
 from sqlalchemy import (
     BigInteger,
@@ -40,8 +40,8 @@ locations = Table(
     UniqueConstraint("organisation_id", "name"),
     sqlite_autoincrement=True,
 )
-"""The first of both is `main`, which is always there (T1). What belongs to one of them has its id first in its key and
-no default for it: a statement that forgets it fails. An id is never given away again."""
+"""The first organisation and the first location are called `main` and always exist (T1). Tables of what belongs to one
+have its id first in the key, without a default: a statement that forgets it fails. Ids are never used again."""
 
 settings = Table(
     "settings",
@@ -72,9 +72,9 @@ users = Table(
     Column("locations", Json, nullable=False, server_default="[]"),
     Index("users_role", "organisation_id", "role"),
 )
-"""`may_connect`: the user's profile grants the mail-integration permission (Z6). `roles_above` are the roles
-of the user's superiors in the CRM's hierarchy (D13). `locations` are names of the organisation's that the user is a
-member of: of all where none is named. They may come before the locations."""
+"""`may_connect`: the user's profile grants the mail-integration permission (Z6). `roles_above`: the roles of the user's
+superiors in the CRM's hierarchy (D13). `locations`: names of the locations that the user is a member of; empty means
+all. A location may be named before it exists."""
 
 user_addresses = Table(
     "user_addresses",
@@ -127,7 +127,7 @@ contact_viewers = Table(
     Column("user_id", String, primary_key=True),
     _of_contact(),
 )
-"""Who may open the record (D13); everybody where nobody is named."""
+"""The users who may open the record (D13); every user where none is named."""
 
 merges = Table(
     "merges",
@@ -144,11 +144,13 @@ merges = Table(
     Index("merges_counts_for", "location_id", "counts_for"),
     Index("merges_settled", "settled_at"),
 )
-"""The newest merge that names a contact or lead, `survivor` empty where it is the one that stays. `by_file`: a file
-says so, and only a newer version is over it. `counts_for` follows
-from all of them (domain/crm/merges.py): empty where a record counts for itself, and where what is known of it counts
-no more, which is `outlived`. `settled_at`: since when that stands so; long after it the purge looks whether anybody
-asks for it still."""
+"""The newest merge that names a contact or lead.
+
+`survivor`: empty where the record is the one that stays. `by_file`: an imported file says so, and only a newer version
+replaces it. `counts_for` and `outlived` follow from all merges (domain/crm/merges.py). `counts_for`: empty where the
+record counts for itself, or, if `outlived`, for none. `outlived`: the survivor's own data replaces the record's.
+`settled_at`: since when this holds; long after, the purge checks whether the merge is still needed.
+"""
 
 deals = Table(
     "deals",
@@ -160,7 +162,7 @@ deals = Table(
     Column("closing_date", Date),
     Column("uncategorised", Boolean, nullable=False, server_default=false()),
 )
-"""`uncategorised`: its stage has no category, so `category` is OPEN (E9)."""
+"""`uncategorised`: the deal's stage has no category, so `category` is OPEN (E9)."""
 
 Index(
     "deals_uncategorised",
@@ -191,9 +193,9 @@ crm_versions = Table(
 )
 _deleted = crm_versions.c.deleted_at.is_not(None)
 Index("crm_versions_deleted", crm_versions.c.deleted_at, sqlite_where=_deleted, postgresql_where=_deleted)
-"""The newest change of a record that the CRM has sent, deletions included: an older one that comes late is void.
-That of a deleted record is forgotten when none can come late any more. Of users, who belong to no location, its id
-is 0; so it is in `outdated`."""
+"""The version of a record's newest change from the CRM, deletions included: an older change that comes late is ignored.
+A deleted record's version is deleted when no late change can come any more. For users, who belong to no location, the
+location's id is 0, here and in `outdated`."""
 
 outdated = Table(
     "outdated",
@@ -206,5 +208,5 @@ outdated = Table(
     Column("since", Instant, nullable=False),
     Column("reason", String, nullable=False),
 )
-"""Records of which a change was refused, until the next good one (E9). `version` is that of the refused change,
-None where it had none."""
+"""Records whose change was refused, until the next good change (E9). `version`: of the refused change, None where it
+had none."""

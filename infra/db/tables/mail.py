@@ -1,4 +1,4 @@
-"""The tables. What may stand in them is bounded by table D2: see docs/ARCHITECTURE.md, "What is kept"."""
+"""The tables of connections and mail. Table D2 limits what they hold: docs/ARCHITECTURE.md, "What is kept"."""
 
 from sqlalchemy import (
     BigInteger,
@@ -42,7 +42,8 @@ from infra.db.tables.units import units as units
 from infra.db.types import Instant, Json
 
 HEAD = "0007"
-"""This release's migration, which makes these tables. A constant: every process looks, and Alembic is slow to start."""
+"""This release's migration, which makes these tables. A constant, as every process checks it and Alembic is slow to
+start."""
 
 _id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -76,10 +77,9 @@ _left = connections.c.leave_due_at.is_not(None)
 Index("connections_leaving", connections.c.leave_due_at, sqlite_where=_left, postgresql_where=_left)
 _public = connections.c.sharing == "public"
 Index("connections_public", connections.c.location_id, sqlite_where=_public, postgresql_where=_public)
-"""`sharing` and `excluded_domains` are the owner's own (D13). `signed_out_at`: since when its user has to sign in
-again. `leave_due_at`: from when on the sweep asks again
-that what was kept for a feature which is off be deleted, and a connection which is off be ended at Google and deleted.
-Empty where nothing is left to do."""
+"""`sharing` and `excluded_domains`: the owner's choice (D13). `signed_out_at`: since when the user has to sign in
+again. `leave_due_at`: when the sweep next asks for what is left to do, which is to delete what was kept for a feature
+that is off, or to end a connection that is off at the provider and delete it. Empty where nothing is left."""
 
 shared_contacts = Table(
     "shared_contacts",
@@ -89,7 +89,7 @@ shared_contacts = Table(
     Column("location_id", _id, nullable=False),
     Index("shared_contacts_contact", "location_id", "contact_id"),
 )
-"""The records for which the owner of a mailbox has switched on "share e-mails" (D13, Custom)."""
+"""The records for which a mailbox's owner has switched on "share e-mails" (D13, Custom)."""
 
 sign_ins = Table(
     "sign_ins",
@@ -101,8 +101,8 @@ sign_ins = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Instant, nullable=False),
 )
-"""Sign-ins that were begun on Google's page: `state` is the hash of OAuth's, good for one time. `sealed` holds
-what the answer needs: PKCE's verifier, the redirect URI, the scopes asked for."""
+"""Sign-ins that were begun at the provider's page. `state`: the hash of OAuth's state, which is good once. `sealed`:
+encrypted, what the answer needs: PKCE's verifier, the redirect URI, the scopes asked for."""
 
 outbox = Table(
     "outbox",
@@ -133,8 +133,8 @@ Index(
     sqlite_where=outbox.c.ended_at.is_(None),
     postgresql_where=outbox.c.ended_at.is_(None),
 )
-"""Mail that a user sends from the CRM: ids and state only, its words are in the draft at Gmail (Z16, D2). `key`
-stands in a header of the mail, so that the sent one can be found after a crash."""
+"""Mail that a user sends from the CRM: ids and state only, the text is in the draft at the provider (Z16, D2). The sent
+mail carries `key`, so that it can be found after a crash."""
 
 duties = Table(
     "duties",
@@ -142,7 +142,7 @@ duties = Table(
     Column("name", String, primary_key=True),
     Column("due_at", Instant, nullable=False),
 )
-"""When the sweep's rare duties are due again, whoever keeps the clock then and however often it was started."""
+"""When each of the sweep's rare duties is due again, whichever process sweeps and however often it restarts."""
 
 messages = Table(
     "messages",
@@ -158,7 +158,8 @@ messages = Table(
     Index("messages_seen", "seen_at"),
     Index("messages_of_mailbox", "mailbox_id", "seen_at", "message_id"),
 )
-"""One row per mail that history named: dedupe key. `touched`: the user has changed a CRM label on it (I6)."""
+"""One row for each mail that history or a list named, so that it is handled once. `touched`: the user has changed a CRM
+label on it (I6)."""
 
 steps = Table(
     "steps",
@@ -192,13 +193,13 @@ Index(
     sqlite_where=steps.c.state != "done",
     postgresql_where=steps.c.state != "done",
 )
-"""Outbox, retry queue and audit trail in one. `ready_at` is the end of a lease or of a wait (W2); when it is asked
-for again the mailbox says."""
+"""The ledger of steps: what waits, what is retried, and what was done. `ready_at`: the end of a lease or of a wait
+(W2); when the step is redriven, the mailbox's row says."""
 
 IS_WAITING = steps.c.state == literal_column("'waiting'")
 UNDONE = steps.c.state != literal_column("'done'")
-"""Written out, so that a partial index on it fits every statement: for a value that is bound SQLite plans anew each
-time, and PostgreSQL's plan for any value cannot use the index."""
+"""Written out, so that a partial index fits every statement: for a bound value SQLite plans again each time, and
+PostgreSQL's generic plan cannot use the index."""
 
 decisions = Table(
     "decisions",
@@ -240,9 +241,12 @@ Index(
     sqlite_where=decisions.c.replaces.is_not(None),
     postgresql_where=decisions.c.replaces.is_not(None),
 )
-"""What was decided for one mail and one connection. `category` is committed before Gmail is called (W5);
-`changed` is what the calls then added and removed in all. `replaces` is the category whose label is being taken
-off for that of `category`, until Gmail has done it (E47). Author and time only when the author matched (D2)."""
+"""What was decided for one mail and one connection.
+
+`category` is committed before the provider is called (W5). `changed`: what all calls together have added and removed.
+`replaces`: the category whose label is being replaced with that of `category`, until the provider has done it (E47).
+`author` and `received_at` only when the author matched (D2).
+"""
 
 notifications = Table(
     "notifications",
@@ -264,6 +268,6 @@ notifications = Table(
     Index("notifications_user", "organisation_id", "user_id", "id"),
     sqlite_autoincrement=True,
 )
-"""What the CRM shows to a user (Z3, Z25): exactly three details of the mail, and whose it is. `via_list` says how
-its author was found (E100). Of another kind
-than "mail" it tells of the connection (E67, E86) and has none of them. `late`: part of a summary (E91)."""
+"""The notifications that the CRM shows to a user (Z3, Z25): exactly three details of the mail, and whose it is.
+`via_list`: how its author was found (E100). A `kind` other than "mail" is about the connection (E67, E86) and has no
+details. `late`: part of a summary (E91)."""

@@ -1,4 +1,4 @@
-"""Mailboxes: where we stand in each one's history, and the addresses that are its own."""
+"""Mailboxes, where we stand in each one's history, and its own addresses."""
 
 from sqlalchemy import (
     BigInteger,
@@ -61,18 +61,19 @@ mailboxes = Table(
     sqlite_autoincrement=True,
 )
 AWAKE = mailboxes.c.paused_at.is_(None)
-"""Not paused. Moments go on under a pause, and nobody is asked for: so pausing writes no index of them."""
+"""The mailbox is not paused. Its moments stay during a pause, and `redrive` leaves it out: so pausing writes no moment
+and no entry in their indexes."""
 _asked_for = AWAKE & mailboxes.c.redrive_at.is_not(None)
 Index("mailboxes_address", mailboxes.c.address)
 Index("mailboxes_sync_due", mailboxes.c.sync_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
 Index("mailboxes_watch_due", mailboxes.c.watch_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
 Index("mailboxes_compare_due", mailboxes.c.compare_due_at, sqlite_where=AWAKE, postgresql_where=AWAKE)
 Index("mailboxes_redrive", mailboxes.c.redrive_at, sqlite_where=_asked_for, postgresql_where=_asked_for)
-"""`provider_key`: what the provider knows the mailbox by; the address, or something that stays when it is renamed.
-`redrive_at`: from when on the re-driver looks at what waits in the mailbox; none where nothing does (W2). `cursor`:
-where the next look goes on; between two walks that is `settled_cursor`, see domain.mailboxes.Cursors (W8, E108).
-`refused_at`: since when the provider takes no cursor (E84). `mails_compared`, and of them `mails_late`: of the last
-comparison with the mailbox's own list (E108)."""
+"""`provider_key`: what the provider knows the mailbox by; the address, or an id that stays when it is renamed.
+`redrive_at`: when `redrive` next looks at the work that waits; empty where none waits (W2). `cursor`: where the next
+look goes on; between two walks it is `settled_cursor`, see domain.mailboxes.Cursors (W8, E108). `refused_at`: since
+when the provider takes no cursor (E84). `mails_compared`, and of them `mails_late`: the last comparison with the
+mailbox's own list (E108)."""
 
 judged = Table(
     "judged",
@@ -84,9 +85,9 @@ judged = Table(
     Column("added", Boolean, primary_key=True),
     Column("judged_at", Instant, nullable=False),
 )
-"""Which changes have been told apart into the user's and ours: history is walked again from the settled cursor, and
-what was judged is not judged again (E108). Forgotten once settled. `record_id` is the change's position, `label_id` the
-CRM label or the folder of a move."""
+"""Changes that were judged to be the user's or ours. History is walked again from the settled cursor, and these are not
+judged again (E108). Deleted once settled. `record_id`: the change's position. `label_id`: the CRM label, or the folder
+of a move."""
 
 mailbox_addresses = Table(
     "mailbox_addresses",
@@ -96,4 +97,4 @@ mailbox_addresses = Table(
     Column("loose", String, nullable=False, index=True),
     Column("alias_of", _id),
 )
-"""`alias_of`: the connection for which it was registered; none where the provider lists it (E14)."""
+"""`alias_of`: the connection that the alias was registered for; empty where the provider lists the address (E14)."""

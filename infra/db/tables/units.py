@@ -1,4 +1,4 @@
-"""Google's units, by day of Pacific Time (FACTS §4): numbers and ids only, kept as long as the ledger."""
+"""Google's units by day of Pacific Time (FACTS §4): numbers and ids only, kept as long as the ledger."""
 
 from sqlalchemy import BigInteger, Column, Date, Integer, String, Table
 
@@ -19,7 +19,7 @@ units = Table(
     Column("mailbox_id", _id, primary_key=True, autoincrement=False),
     *_purposes(),
 )
-"""What each mailbox has cost, a row a day. It outlives the mailbox: the project's quota has been spent."""
+"""What each mailbox has cost, one row a day. A row stays when its mailbox is deleted: the project's quota was spent."""
 
 unit_sums = Table(
     "unit_sums",
@@ -29,5 +29,5 @@ unit_sums = Table(
     Column("batch", String, nullable=False),
     *_purposes(),
 )
-"""What each process has written into `units`, so that the day's sum is that of a few rows. `batch` is the key of its
-last one: one that is tried again counts once."""
+"""What each process has added to `units`, so that a day's sum needs few rows. `batch`: the key of its last batch; a
+batch that is repeated counts once."""
