@@ -6,9 +6,8 @@ end. No call is made again by itself, except with a new access token in place of
 
 A call that takes several messages never fails for one message's sake: that one's entry holds the error. Where a limit
 or an outage stops the whole mailbox, each message without an answer has that TryAgain for an entry (`whole_mailbox`),
-and no more of them are asked for. GiveUp and AccessRevoked that are the whole mailbox's are raised.
-
-Ids are the provider's, opaque, and good in this mailbox alone.
+and no more of them are asked for. GiveUp and AccessRevoked that are the whole mailbox's are raised. Ids are the
+provider's, opaque, and good in this mailbox alone.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -89,10 +88,11 @@ class ChangeFeed(Protocol):
 
     def changes_since(self, cursor: str) -> Iterator[HistoryPage]:
         """Pages of changes, oldest first. A change may come twice, a late one after younger ones (E108); the cursor
-        of a page covers all on it and before, and a page may be empty. Raises CursorExpired when only a list will do
-        (E84), at some mailboxes also for a cursor just got. Gmail: history.list, 2 units a page; Spam, Trash and Drafts
-        are labels there. Graph: a list by receivedDateTime tells what arrived, the inbox's delta what came back; of
-        what was removed a GET says whether it is gone."""
+        of a page covers all on it and before, and a page may be empty. Of several moves of one message since the last
+        walk only the last may be told, and a move into the Inbox from anywhere as its coming back. Raises CursorExpired
+        when only a list will do (E84), at some mailboxes also for a cursor just got. Gmail: history.list, 2 units a
+        page; Spam, Trash and Drafts are labels there. Graph: a list by receivedDateTime tells what arrived, the inbox's
+        delta what came back; of what was removed a GET says whether it is gone."""
 
     def listed_since(self, moment: datetime) -> Iterator[tuple[str, ...]]:
         """Ids of all mail received from that whole second on, a page at a time, in no stated order: what the owner
@@ -188,8 +188,7 @@ class Drafts(Protocol):
     def send(self, draft_id: str) -> str:
         """Send a draft, once; returns the sent message's id. LookupError where there is no such draft; raises
         Unanswered when it cannot be known whether it was sent, GiveUp with the reason SENDING_LIMIT beyond the
-        provider's own limit of mails (D15). Gmail: drafts.send. Graph: /send, which answers before
-        the sent mail can be found."""
+        provider's own limit of mails (D15). Gmail: drafts.send. Graph: /send, done before the mail can be found."""
 
     def exists(self, draft_id: str) -> bool:
         """Whether the draft is still there, so that it was not sent."""

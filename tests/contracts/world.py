@@ -1,7 +1,9 @@
 """What the contract suites may say of a provider: one mailbox there, and the hand of whoever does something to it.
 
 A provider's own `World` stands in a module of its name beside this one; `conftest.PROVIDERS` has a line for it.
-What a world does not override no case can be run on: the cases that need it fail with its name.
+The first three cases of each suite need of it only `provider`, `grant`, `asked`, `unknown_id`, `secrets`, `address`
+and, for what the provider does not have, `lacks`. A case that needs more ends with NotImplementedError until its world
+has that too.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -41,6 +43,9 @@ class World:
 
     grant: Grant
     """Lets us in."""
+
+    batch: ClassVar[int] = 25
+    """How many mails share a request, at most 25."""
 
     unknown_id: ClassVar[str]
     """An id as the provider's are, of no mail."""
