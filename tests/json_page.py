@@ -150,7 +150,7 @@ def _is(value: object, kind: str) -> bool:
 
 
 def fields(command: str, value: Any) -> Iterator[tuple[int, str]]:
-    """Which fields of which of the command's tables a value has; what is in one that is null it has not."""
+    """Which fields of which of the command's tables have something else than null in this value."""
     for number, shape in enumerate(shapes(command)):
         if not list(_differences(value, shape, "")):
             yield from ((number, path) for path in _paths(value, shape, ""))
@@ -164,7 +164,8 @@ def _paths(value: Any, shape: Shape, path: str) -> Iterator[str]:
         for name, one in value.items():
             known = name if name in shape.inner else "*"
             inside = f"{path}.{known}".lstrip(".")
-            yield inside
+            if one is not None:
+                yield inside
             yield from _paths(one, shape.inner[known], inside)
 
 
