@@ -1,4 +1,4 @@
-"""Own addresses that Gmail does not list (E14). They stand among the mailbox's addresses, with their connection."""
+"""Own addresses that the provider does not list (E14): rows of the mailbox's addresses, with their connection."""
 
 from collections.abc import Collection, Mapping
 from typing import TypeVar
@@ -26,10 +26,10 @@ REGISTERED = mailbox_addresses.c.alias_of.is_not(None)
 
 
 def counts() -> ColumnElement[bool]:
-    """Of a mailbox's address: Gmail lists it, or it is registered and nobody else in the organisation of its connection
-    has it (domain.aliases.held_by).
+    """Condition on a mailbox's address: the provider lists it, or it is registered and nobody else in its connection's
+    organisation has it (domain.aliases.held_by).
 
-    One row is looked for in each, by its index: PostgreSQL would read all contacts to answer an EXISTS.
+    Each table is asked for one row by its index: for EXISTS PostgreSQL would read all contacts.
     """
     here, other = mailbox_addresses.c, mailbox_addresses.alias("other")
     whose, theirs = connections.alias("whose"), connections.alias("theirs")

@@ -1,4 +1,4 @@
-"""Connections: who uses which mailbox, by which settings, with which grant (D1, D12, W6, W15)."""
+"""Connections: which user uses which mailbox, with which features and which grant (D1, D12, W6, W15)."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -166,7 +166,7 @@ class ConnectionRepository(DisconnectingRepository):
     def those(
         self, *where: ColumnElement[bool], locked: bool = False, limit: int | None = None
     ) -> tuple[Connection, ...]:
-        """For the repositories of an organisation or a location (user_connections.py), the first made first."""
+        """The connections that meet these conditions, in the order of their ids. For user_connections.py."""
         found = _EACH.where(*where).order_by(connections.c.id).limit(limit)
         rows = self._db.execute(found.with_for_update() if locked else found)
         return tuple(map(self._read, rows))
@@ -210,11 +210,11 @@ _EACH = select(
     .scalar_subquery()
     .label("provider"),
 )
-"""Connections, and whose mailbox each uses: its grant is that provider's."""
+"""Connections with the provider of each one's mailbox, which its grant is for."""
 
 
 def _switched_on(*where: ColumnElement[bool]) -> Mapping[bool, Select[Any]]:
-    """The query, and the same with its rows locked. Built once, see infra/db/ledger/statements.py."""
+    """The query, without and with its rows locked. Built once, see infra/db/ledger/statements.py."""
     its = connections.c.mailbox_id == bindparam("of_mailbox")
     these = _EACH.where(its, on.works(), *where)
     query = these.order_by(connections.c.id)

@@ -1,4 +1,4 @@
-"""The CRM labels of a mailbox: their ids, and what each was called when it was made or found (Z14, E54)."""
+"""The CRM labels of a mailbox: their ids, and the name of each when it was made or found (Z14, E54)."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from infra.db.tables.mail import mailboxes
 
 
 def keep(db: Connection, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
-    """A label that is known already has the name that it had; the `names` are those of new ones."""
+    """Keep the labels. One with the same id as before keeps its name; the others get theirs from `names`."""
     named = mailboxes.c.id == mailbox_id
     row = db.execute(select(mailboxes.c.labels, mailboxes.c.label_names).where(named)).one()
     former = called(row)
@@ -22,7 +22,7 @@ def keep(db: Connection, mailbox_id: int, labels: ByCategory, names: ByCategory)
 
 
 def called(row: Any) -> dict[Category, str]:
-    """What the labels of a mailbox are called; those that were made before names were kept have the default ones."""
+    """The names of a mailbox's labels. Those made before names were kept have the default names."""
     kept = row.label_names or {}
     return {Category(name): kept.get(name, LABEL_NAMES[Category(name)]) for name in row.labels}
 

@@ -1,7 +1,7 @@
-"""What is left to do for connections that were switched off, or whose features were: rows to delete, Google to tell.
+"""Work that is left after a connection or a feature was switched off: rows to delete, the provider to tell.
 
-`leave_due_at` is set with the switch, in one transaction, and says that there is something; so whoever is killed in
-between is followed by the next (D12).
+`leave_due_at` is set in the transaction that switches it off, and says that work is left. So if a process is killed
+meanwhile, another one goes on (D12).
 """
 
 from typing import Any
@@ -93,26 +93,27 @@ class DisconnectingRepository:
         return self._db.execute(due.values(leave_due_at=db_now(seconds))).rowcount == 1
 
     def _delete(self, table: Table, *these: ColumnElement[bool]) -> int:
-        """Locked in the order of their keys first, by a statement of its own: in one PostgreSQL compares each row that
-        it deletes with all that it has locked."""
+        """The rows are locked first, by a statement of their own: in one statement PostgreSQL compares each row that it
+        deletes with all that it has locked."""
         lock(self._db, table, *these)
         return self._db.execute(delete(table).where(*these)).rowcount
 
     def _delete_notifications(self, *these: ColumnElement[bool]) -> None:
         lock(self._db, notifications, *these)
         ids = select(notifications.c.id).where(*these)
-        lock(self._db, deliveries, deliveries.c.notification_id.in_(ids))  # they go with them
+        lock(self._db, deliveries, deliveries.c.notification_id.in_(ids))  # the cascade deletes them
         self._db.execute(delete(notifications).where(*these))
 
 
 def _between(table: Table, after: After, last: str | None) -> tuple[ColumnElement[bool], ...]:
-    """Mail behind where the last stretch ended, up to where this one does. What is not of mail has no id."""
+    """Rows of mail after the last stretch, up to the end of this one. Rows that are not of mail have no message id."""
     behind = table.c.message_id > (after[0] if after else "")
     return (behind,) if last is None else (behind, table.c.message_id <= last)
 
 
 def _last(looked_at: dict[Table, ColumnElement[bool]], limit: int, after: After) -> Select[Any]:
-    """The id with which the first of the tables has that many rows; none where that is the end."""
+    """The message id that ends the stretch, so that no table has more than `limit` rows in it; NULL where none has so
+    many left."""
     ends = union_all(
         *(
             select(

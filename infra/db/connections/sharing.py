@@ -1,4 +1,4 @@
-"""Whose mail a viewer may come to see: the connections that D13 is asked about, without their grants."""
+"""The mailboxes whose mail a viewer may be shown: the connections that the rules of D13 decide on, without grants."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ class SharingRepository:
                 ),
                 connections.c.user_id.in_(user_ids),
             ]
-        # Each by its index: for one condition on all of them the database would read every connection.
+        # One query for each condition, by its index: for all in one the database would read every connection.
         found = union(*(select(connections.c.id).where(self._here, condition) for condition in these)).cte(
             "found"
         )

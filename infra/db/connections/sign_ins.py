@@ -1,4 +1,4 @@
-"""Sign-ins that were begun: each is good for one time, for its user, for a few minutes."""
+"""Sign-ins that were begun: each is good once, for its user, for a few minutes."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from infra.secrets import Cipher
 
 
 class SignInRepository:
-    """Sign-ins of one location within one transaction. Only the hash of a state is kept."""
+    """Sign-ins of one location within one transaction. Of a state only the hash is kept."""
 
     def __init__(self, db: Connection, location: Location, cipher: Cipher) -> None:
         self._db = db
@@ -56,7 +56,7 @@ def _text(sign_in: SignIn) -> str:
 
 
 def _read(text: str) -> SignIn | None:
-    """None for one that another release began."""
+    """The sign-in; None for the text of another release."""
     plain = json.loads(text)
     if "permissions" not in plain:
         return None

@@ -1,4 +1,4 @@
-"""The connections of an organisation's users: whose they are is asked for by name, and names are the organisation's."""
+"""The connections of users: a user's name is good in one organisation, so they are asked for within it."""
 
 from collections.abc import Collection
 
@@ -36,7 +36,7 @@ class OrganisationConnectionRepository:
 
 
 class LocationConnectionRepository(OrganisationConnectionRepository):
-    """The same of one location."""
+    """Connections in one location, within one transaction."""
 
     def __init__(self, db: Database, location: Location, cipher: Cipher) -> None:
         super().__init__(db, location.organisation_id, cipher)

@@ -1,6 +1,6 @@
-"""All that a location has, or its organisation, to be deleted with it: some rows of each table in a transaction (T5).
+"""Delete what a location has, or its organisation too: up to a number of rows of each table in a transaction (T5).
 
-Of mail nothing is left by then: that goes with the connections (infra/db/connections/disconnecting.py).
+Its mail is deleted before, with the connections (infra/db/connections/disconnecting.py).
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ from infra.db.tables.mail import (
 
 
 class BelongingRepository:
-    """What belongs to one location within one transaction."""
+    """The belongings of one location within one transaction."""
 
     def __init__(self, db: Connection, location: Location) -> None:
         self._db = db
@@ -39,13 +39,13 @@ class BelongingRepository:
             if some:
                 these = and_(here, tuple_(*key).in_([tuple(row) for row in some]))
                 lock(self._db, table, these)
-                if table is channels:  # they go with them
+                if table is channels:  # the cascade deletes the deliveries
                     lock(self._db, deliveries, deliveries.c.channel_id.in_([row.id for row in some]))
                 found[table.name] = self._db.execute(delete(table).where(these)).rowcount
         return found
 
     def _tables(self, *, organisation: bool) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-        """First what lets somebody in."""
+        """Each table with the condition of its rows. Sign-ins come first: they could let a user in."""
         its = self._location
         for table in (sign_ins, contacts, deals, merges, location_settings):
             yield table, table.c.location_id == its.id

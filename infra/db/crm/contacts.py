@@ -1,4 +1,4 @@
-"""The CRM's records as the rules ask for them: who an address belongs to, and which deals somebody has."""
+"""The CRM's records as the rules ask for them: whose an address is, and which deals a contact has."""
 
 from collections.abc import Collection, Mapping
 
@@ -38,7 +38,7 @@ from infra.db.tables.mail import (
 
 
 class ContactRepository:
-    """What the CRM knows in one location, within one transaction. Its users are the organisation's (T2)."""
+    """The contacts of one location, and the users of its organisation (T2), within one transaction."""
 
     def __init__(self, db: Connection, location: Location) -> None:
         self._db = db
@@ -115,7 +115,7 @@ _CANDIDATES = (
     )
     .where(
         ~func.coalesce(merges.c.outlived, false()),
-        or_(  # the location on each side: so SQLite takes an index for either
+        or_(  # the location is in both: so SQLite uses an index for each
             and_(
                 contact_addresses.c.location_id == _HERE,
                 contact_addresses.c.address.in_(bindparam("addresses")),
@@ -149,5 +149,5 @@ _DEALS = union(
     .outerjoin(deals, _OF_DEAL)
     .where(merges.c.location_id == _HERE, merges.c.counts_for.in_(bindparam("contact_ids"))),
 )
-"""Those that name the contact, and those that name one which counts for it: outer joins, so that SQLite begins with the
-few merges and not with every deal."""
+"""The deals that name the contact, and those that name a record which counts for it. Outer joins, so that SQLite begins
+with the few merges and not with all deals."""

@@ -1,4 +1,4 @@
-"""Contacts and leads that the CRM has merged: which record counts for which (domain/crm/merges.py, E71)."""
+"""Contacts and leads that the CRM has merged: which record counts for which other (domain/crm/merges.py, E71)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -33,25 +33,25 @@ from infra.db.types import db_now
 
 
 def is_merge_of(location_id: Any, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """For an outer join: the merge of this record."""
+    """Condition of an outer join with `merges`: the merge of this record."""
     return and_(merges.c.location_id == location_id, merges.c.record_id == contact_id)
 
 
 def whose(contact_id: ColumnElement[Any]) -> ColumnElement[Any]:
-    """After it: for whom the record counts."""
+    """After that join: the id of the record that this one counts for, its own where it is not merged."""
     return func.coalesce(merges.c.counts_for, contact_id)
 
 
 def person_of(location_id: Any, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """After it, for another one: the record that the mail of this one belongs to. None where that was deleted in the
-    CRM, whatever we have of those that were merged into it."""
+    """Condition of an outer join with `contacts`, after that join: the record that this one's mail belongs to. No
+    record where that one was deleted in the CRM, even if we still have records that were merged into it."""
     is_left = or_(merges.c.counts_for.is_not(None), ~merges.c.outlived)
     its = (contacts.c.location_id == location_id, contacts.c.id == whose(contact_id))
     return and_(*its, func.coalesce(is_left, true()))
 
 
 def same_as(location_id: int, contact_id: str, *where: ColumnElement[bool]) -> CompoundSelect[Any]:
-    """The ids of the record and of those that count for it."""
+    """The id of the record and those of the records that count for it."""
     counting = (merges.c.location_id == location_id, merges.c.counts_for == contact_id, *where)
     return union_all(
         select(literal(contact_id, String).label("id")), select(merges.c.record_id).where(*counting)
@@ -59,7 +59,7 @@ def same_as(location_id: int, contact_id: str, *where: ColumnElement[bool]) -> C
 
 
 def is_merged() -> Exists:
-    """Of a contact: it is a record of its own no more."""
+    """Condition on `contacts`: the record was merged into another and is none of its own any more."""
     return exists().where(
         merges.c.location_id == contacts.c.location_id,
         merges.c.record_id == contacts.c.id,
@@ -76,14 +76,15 @@ class MergeRepository:
         self._here = merges.c.location_id == location.id
 
     def take_turn(self, *, alone: bool) -> None:
-        """Who merges waits for who changes a contact and the other way round, so that the later one sees both. First of
-        all locks; SQLite has one writer anyway."""
+        """Merges (`alone`) and changes of contacts wait for each other, so that the later one sees both. This advisory
+        lock is taken before all other locks. SQLite has one writer anyway."""
         if self._db.dialect.name == "postgresql":
             turn = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
             self._db.execute(select(turn(func.hashtextextended(f"merges {self._location.id}", 0))))
 
     def merge(self, merge: Merge) -> bool:
-        """Kept for each record that it names, unless a newer one names it; False where nothing is new."""
+        """Keep the merge for each record that it names, unless a newer merge names it. False where it is new for
+        none."""
         ids = sorted({merge.survivor, *merge.losers})
         known = self._known(ids)
         new = [one for one in ids if is_newer(merge, one, known.get(one))]
@@ -92,7 +93,7 @@ class MergeRepository:
         return bool(new)
 
     def merge_unversioned(self, survivor: str, losers: Collection[str]) -> None:
-        """As a file says it: over what is there, and without changing any version."""
+        """Keep a merge from a file, over those that are there. No version changes."""
         ids = sorted({survivor, *losers})
         newest = self._newest(ids)
         known = {one: named.version for one, named in self._known(ids).items()}
@@ -126,7 +127,7 @@ class MergeRepository:
         )
 
     def settle(self, ids: Collection[str]) -> None:
-        """After a change of these records: for whom they count, and those that were merged into them.
+        """After a change of these records: write what they count for, and what the records merged into them count for.
 
         Rows are locked before what they depend on is read: of two changes the later one sees both.
         """
@@ -142,8 +143,8 @@ class MergeRepository:
         self._say({one: standing for one, standing in now.items() if standing != before[one]})
 
     def _concerned(self, ids: Collection[str]) -> dict[str, Any]:
-        """The merges of these records, those that lead to them, and those that lead on from them. Nobody merges
-        meanwhile, so who is among them is known before they are locked."""
+        """The merges of these records, of those that lead to them, and of those that they lead to; locked. No merge is
+        made meanwhile (`take_turn`), so their ids can be read before the lock."""
         them: set[str] = set()
         for chunk in chunks(sorted(ids)):
             them.update(self._db.scalars(self._ways(chunk)))
@@ -155,8 +156,8 @@ class MergeRepository:
         return found
 
     def _ways(self, ids: Sequence[str]) -> CompoundSelect[Any]:
-        """The same, in one look however long the way is: joined from outside, so that SQLite goes from each to the
-        next and not the other way round."""
+        """Their ids, in one query however long the chain. Outer joins, so that SQLite goes from each record to the next
+        and not the other way round."""
         one = select(merges.c.record_id, merges.c.survivor)
         its = one.where(self._here, merges.c.record_id.in_(ids))
         to, on = its.cte("leads_to", recursive=True), its.cte("leads_on", recursive=True)
@@ -190,7 +191,8 @@ class MergeRepository:
         )
 
     def unshare(self, ids: Collection[str]) -> None:
-        """Nobody shares his mail of these any more; what counts for another is shared of that one."""
+        """Delete the shares of these records, except of one that counts for another: there the share applies to the
+        other one."""
         tick = shared_contacts.c
         counting = exists().where(
             self._here, merges.c.record_id == tick.contact_id, merges.c.counts_for.is_not(None)
@@ -199,7 +201,8 @@ class MergeRepository:
         self._db.execute(delete(shared_contacts).where(*its, ~counting))
 
     def _say(self, changed: dict[str, Standing]) -> None:
-        """What its owner shared of a record is shared of the one that it counts for, and ends with that."""
+        """Write the changed standings. Shares of a record apply to the one it counts for; they are deleted when it
+        counts for no other any more."""
         alike: dict[Standing, list[str]] = {}
         for one, standing in changed.items():
             alike.setdefault(standing, []).append(one)
@@ -210,7 +213,8 @@ class MergeRepository:
         self.unshare([one for one, standing in changed.items() if standing.counts_for is None])
 
     def old(self, ids: Collection[str], before: ColumnElement[Any]) -> tuple[list[str], list[str]]:
-        """Which of these are it still, and those among them that are outlived and have a record."""
+        """Which of these merges are still settled since before `before`; and of those the outlived ones with a
+        record."""
         found = select(
             merges.c.record_id, and_(merges.c.outlived, contacts.c.id.is_not(None)).label("outlived")
         )
@@ -220,10 +224,13 @@ class MergeRepository:
         return [row.record_id for row in rows], [row.record_id for row in rows if row.outlived]
 
     def forget(self, ids: Collection[str], deleted: Collection[str], before: ColumnElement[Any]) -> int:
-        """Those of these merges that nobody asks for any more: no record, no version and no deal names the merged one,
-        nobody shares it, and nothing that is there was merged into it. Returns how many; the rest is as if it had come
-        to stand so now. `deleted`: of which the record goes just now, though a file may bring it again. Versions of
-        what was deleted earlier than `before` hold nothing: some of them wait for the merge to go."""
+        """Delete those of these merges that are no longer needed; returns how many. The others count as settled now.
+
+        A merge is needed while a contact, a deal, a share or a version names its record, or a merge that stays leads to
+        it. A version whose record was deleted before `before` does not count, as it may itself wait for the merge to
+        go. `deleted`: records that are being deleted in this transaction; their merges stay, as a file may bring the
+        records again.
+        """
         columns = (contacts.c.id, deal_contacts.c.contact_id, shared_contacts.c.contact_id)
         naming = [
             select(column).where(column.table.c.location_id == self._location.id, column.in_(ids))

@@ -1,4 +1,4 @@
-"""The organisations that the deployment serves, and their locations (T1)."""
+"""The deployment's organisations and their locations (T1)."""
 
 from sqlalchemy import Connection, Select, delete, exists, select
 

@@ -1,4 +1,4 @@
-"""Records of which a change was refused: older here than in the CRM, until the next good change (E9)."""
+"""Records whose change was refused: older here than in the CRM, until the next good change (E9)."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -13,17 +13,17 @@ from infra.db.tables.mail import crm_versions, deal_contacts, outdated
 from infra.db.types import db_now
 
 _NO_LOCATION = 0
-"""Users belong to no location."""
+"""The location's id in rows of users, who belong to none."""
 
 
 def whose(kind: RecordKind, location: Location) -> dict[str, Any]:
-    """Whose the versions of records of a kind are, and what is out of date."""
+    """The ids that rows of `crm_versions` and `outdated` have for records of this kind."""
     its = _NO_LOCATION if kind is RecordKind.USERS else location.id
     return {"organisation_id": location.organisation_id, "location_id": its}
 
 
 class OutdatedRepository:
-    """What is out of date in one location, and of its organisation's users, within one transaction."""
+    """Outdated records of one location, and outdated users of its organisation, within one transaction."""
 
     def __init__(self, db: Connection, location: Location) -> None:
         self._db = db
@@ -32,7 +32,8 @@ class OutdatedRepository:
     def mark(
         self, kind: RecordKind, ids: Collection[str], reasons: Mapping[str, str], version: int | None
     ) -> None:
-        """These records are, unless a newer change than the refused one has been made."""
+        """Mark these records as out of date. Not those of which a change of this version or a newer one was made, or a
+        newer one was refused."""
         newer: set[str] = set()
         if version is not None:
             same = (self._of(crm_versions, kind), crm_versions.c.record_id.in_(ids))
@@ -49,7 +50,8 @@ class OutdatedRepository:
         )
 
     def clear(self, kind: RecordKind, ids: Collection[str], version: int | None = None) -> None:
-        """A good change has come; one of a lower version than the refused one mends nothing."""
+        """A good change has come: these records are up to date. A change of a lower version than the refused one
+        changes nothing; `version` None is good for all."""
         older = () if version is None else (or_(outdated.c.version.is_(None), outdated.c.version <= version),)
         if not ids or not self._db.scalar(select(exists().where(self._of(outdated, kind)))):
             return
@@ -57,8 +59,8 @@ class OutdatedRepository:
             self._db.execute(delete(outdated).where(self._these(kind, chunk), *older))
 
     def behind(self, contact_id: str | None, deal_id: str | None, user_id: str) -> tuple[Outdated, ...]:
-        """Those that a decision rests on: the contact and those that count for it, any of its deals, the deal that
-        decided, the user."""
+        """The outdated records that a decision rests on: the contact and records that count for it, their deals, the
+        deal that decided, the user."""
         same = same_as(self._location.id, contact_id or "")
         his_deals = select(deal_contacts.c.deal_id).where(
             deal_contacts.c.location_id == self._location.id, deal_contacts.c.contact_id.in_(same)
@@ -73,7 +75,7 @@ class OutdatedRepository:
         return tuple(Outdated(RecordKind(row.kind), row.record_id, row.since, row.reason) for row in rows)
 
     def count(self) -> Mapping[RecordKind, int]:
-        """How many there are of each kind."""
+        """How many records of each kind are out of date."""
         these = or_(*(self._of(outdated, kind) for kind in RecordKind))
         rows = self._db.execute(select(outdated.c.kind, func.count()).where(these).group_by(outdated.c.kind))
         return {RecordKind(kind): times for kind, times in rows}

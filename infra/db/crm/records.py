@@ -1,4 +1,4 @@
-"""Writing the CRM's records: each whole or not at all, and as often as one likes."""
+"""Write the CRM's records: each as a whole or not at all. Every write may be repeated."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -32,11 +32,11 @@ _TABLES = {RecordKind.CONTACTS: contacts, RecordKind.DEALS: deals, RecordKind.US
 _TYPES = {RecordKind.CONTACTS: ContactRecord, RecordKind.DEALS: DealRecord, RecordKind.USERS: UserRecord}
 _OF_ORGANISATION = (users, user_addresses)
 _PAIRS = 500
-"""Pairs compared in one statement."""
+"""Pairs to compare in one statement."""
 
 
 class CrmRepository:
-    """The CRM's records of one location, and its organisation's users, within one transaction; the caller keeps it
+    """The CRM's records of one location, and its organisation's users, within one transaction, which the caller keeps
     short (W11)."""
 
     def __init__(self, db: Connection, location: Location) -> None:
@@ -120,18 +120,18 @@ class CrmRepository:
         return self._db.execute(delete(table).where(here, these)).rowcount
 
     def _here(self, table: Table) -> ColumnElement[bool]:
-        """Of a row: it is this location's, or its organisation's."""
+        """Condition: the row belongs to this location, or for some tables to its organisation."""
         ((name, value),) = self._whose(table).items()
         return table.c[name] == value
 
     def _whose(self, table: Table) -> Mapping[str, int]:
-        """What every row of the table has in front."""
+        """The ids that each row of the table has, by column: the location's, or the organisation's."""
         if table in _OF_ORGANISATION:
             return {"organisation_id": self._location.organisation_id}
         return {"location_id": self._location.id}
 
     def _of_kind(self, kind: RecordKind) -> Mapping[str, Any]:
-        """Whose the versions of a kind are."""
+        """The columns that versions of this kind have in common."""
         return whose(kind, self._location) | {"kind": kind.value}
 
     def change(self, change: Change) -> bool:
@@ -143,7 +143,7 @@ class CrmRepository:
             self._merges.merge(Merge(change.id, merged_from, change.version))
         elif is_new and change.kind is RecordKind.CONTACTS:
             self._merges.settle([change.id])
-            if change.record is None:  # one of the same id that is made anew is another one's to share
+            if change.record is None:  # a later record of this id is another one, which nobody shares
                 self._merges.unshare([change.id])
         return is_new
 
@@ -168,7 +168,7 @@ class CrmRepository:
     def _keep_versions(
         self, kind: RecordKind, ids: Collection[str], which: ColumnElement[bool], **values: Any
     ) -> None:
-        """From when on the versions of these records are those of deleted ones. Before the records: as `change`."""
+        """Set `deleted_at` of these records' versions. Versions are locked before records, as in `change`."""
         of_kind = [crm_versions.c[name] == value for name, value in self._of_kind(kind).items()]
         for chunk in chunks(ids):
             these = (*of_kind, crm_versions.c.record_id.in_(chunk))
@@ -256,7 +256,7 @@ class CrmRepository:
         owners: Sequence[str],
         wanted: Mapping[tuple[str, str], Mapping[str, str]],
     ) -> None:
-        """What belongs to the owners becomes what is wanted; what is so already is not written again."""
+        """Replace what belongs to the owners with `wanted`. Pairs that are there already are not written again."""
         owner, member = key
         here = self._here(table)
         there = {
@@ -278,5 +278,5 @@ class CrmRepository:
 
 
 def _in_order(records: Iterable[R]) -> list[R]:
-    """By id, so that two imports at once lock their rows in one order."""
+    """The records by id, so that two imports at once lock rows in the same order."""
     return sorted(records, key=lambda one: one.id)

@@ -1,4 +1,4 @@
-"""What was decided about each mail."""
+"""The decisions about each mail."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What each column that tells of a mail is by D2, and the place where a writer leaves out what may not be kept."""
+"""The kind of data (D2) in each column about a mail, and how a writer leaves out what may not be kept."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -17,11 +17,11 @@ _FACTS = (
     *("organisation_id", "location_id"),
 )
 COLUMNS: Mapping[str, Data] = _MAIL | dict.fromkeys(_FACTS, Data.FACTS)
-"""Of the tables that hold what was decided and told of a mail."""
+"""The columns of `decisions` and `notifications`."""
 
 
 def only(kept: Collection[Data], rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """These rows without what D2 forbids; none where not even the mail's id may be kept."""
+    """These rows without the data that D2 forbids; no rows where not even the mail's id may be kept."""
     if Data.MESSAGE_ID not in kept:
         return ()
     return [{name: value if COLUMNS[name] in kept else None for name, value in row.items()} for row in rows]

@@ -1,4 +1,4 @@
-"""The ledger read line by line, newest mail first, a page at a time."""
+"""The ledger's entries, the newest mail first, a page at a time."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -34,7 +34,7 @@ def entries(
 
 
 def step_taken(row: Row[Any]) -> StepRecord:
-    """A row of `steps` in the domain's words."""
+    """The record of a row of `steps`."""
     return StepRecord(
         step=Step(row.step),
         connection_id=row.connection_id,
@@ -80,7 +80,7 @@ def page(location: Location, query: LedgerQuery, after: Bookmark | None, mails: 
 def _decided(
     db: Connection, location: Location, keys: Sequence[tuple[int, str]], outcomes: Collection[Outcome]
 ) -> dict[tuple[int, str], list[Row[Any]]]:
-    """By mail: its decisions, with the user of each; of those asked for only, if any outcome was."""
+    """By mail its decisions, with the user of each; with `outcomes` only those with one of them."""
     found = (
         select(decisions, connections.c.user_id)
         .join(connections, connections.c.id == decisions.c.connection_id)
@@ -98,7 +98,8 @@ def _decided(
 def _unfinished(
     db: Connection, location: Location, keys: Sequence[tuple[int, str]]
 ) -> dict[tuple[int, str, int], StepRecord]:
-    """By mail and connection (0 before it is matched): the step it hangs on."""
+    """By mail and connection (0 before it is matched) its first unfinished step, one that was set aside before
+    others."""
     these = tuple_(steps.c.mailbox_id, steps.c.message_id).in_(keys)
     rows = db.execute(select(steps).where(these, UNDONE, steps_of(location))).all()
     found: dict[tuple[int, str, int], StepRecord] = {}

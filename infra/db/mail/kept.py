@@ -1,7 +1,8 @@
-"""What may be shown of mail: what is kept for a feature that is on, and not what is still to be deleted (D2, D12).
+"""Conditions on what may be shown of mail: it is kept for a feature that is on, and does not wait to be deleted (D2,
+D12).
 
-Switching it off, or the connection, hides all of it with one row; it is deleted stretch by stretch. So whoever reads
-mail to show it asks for these, of the table that he reads.
+Switching a feature or a connection off hides all of its mail at once, by one row; the mail is deleted in stretches
+after. So every query that shows mail has the condition of its table.
 """
 
 from sqlalchemy import ColumnElement, Exists, and_, exists, or_
@@ -19,7 +20,7 @@ def _kept(*where: ColumnElement[bool]) -> Exists:
 
 
 FOR_SORTING = and_(decisions.c.author.is_(None), decisions.c.category.is_not(None))
-"""Of old mail id and category, that it is never labelled twice: kept while sorting is on."""
+"""A decision of old mail of which id and category are kept while sorting is on, so that it is never labelled twice."""
 
 MESSAGES = _kept(_keeping.c.mailbox_id == messages.c.mailbox_id)
 _OF_STEP = and_(
@@ -35,12 +36,13 @@ NOTIFICATIONS = or_(
 
 
 def messages_of(location: Location) -> ColumnElement[bool]:
-    """Mail that is kept for a connection of the location: what another keeps is nothing to its people (T2)."""
+    """Condition on `messages`: kept for a connection of this location. Mail kept for another location's is not shown
+    (T2)."""
     return _kept(_keeping.c.mailbox_id == messages.c.mailbox_id, _keeping.c.location_id == location.id)
 
 
 def steps_of(location: Location) -> ColumnElement[bool]:
-    """The same of steps."""
+    """Condition on `steps`: kept for a connection of this location."""
     return _kept(_OF_STEP, _keeping.c.location_id == location.id)
 
 

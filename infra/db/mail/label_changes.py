@@ -1,4 +1,4 @@
-"""A label change as `decisions.changed` has it: what was added and what was removed, the Inbox among the labels."""
+"""A label change as the JSON of `decisions.changed`: labels added and removed, the Inbox as one of them."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ _INBOX = "INBOX"
 
 
 def to_json(change: LabelChange) -> dict[str, list[str]]:
-    """What sorting has changed never puts a mail into the Inbox."""
+    """The Inbox can only be among the removed ones: sorting never puts a mail there."""
     removed = change.remove | {_INBOX} if change.leave_inbox else change.remove
     return {"added": sorted(change.add), "removed": sorted(removed)}
 

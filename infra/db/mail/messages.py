@@ -1,4 +1,4 @@
-"""The mail that history named: what is new, gone, rescued or touched by the user (W5, W7, W9), and forgetting it."""
+"""Mail that history or a list named: what is new, gone, moved out of Spam, or touched by the user (W5, W7, W9)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -104,7 +104,7 @@ class MessageRepository:
         self._db.execute(self._changed(mailbox_id, message_ids).values(touched=True))
 
     def _decided(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:
-        """Mail that was handled before: of labelled mail only the decision outlives the retention."""
+        """Mail that was handled before. Of labelled mail the decision is kept longer than the message."""
         if not message_ids:
             return ()
         return self._db.scalars(_DECIDED, {"of_mailbox": mailbox_id, "these": list(message_ids)}).all()
@@ -115,8 +115,8 @@ class MessageRepository:
         return frozenset(row.message_id for row in fresh)
 
     def _take_back(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:
-        """Mail that is being matched while it leaves Spam: what was fetched before is not to be recorded (W9).
-        That was no try: where a mailbox's history cannot be used each list takes it back."""
+        """Undo the claims of mail that leaves Spam while it is matched: what was fetched before is not to be recorded
+        (W9). This counts as no try: while a mailbox's history cannot be used, each list does it again."""
         if not message_ids:
             return ()
         claimed = (*_waiting(mailbox_id, message_ids), steps.c.owner.is_not(None))
@@ -125,7 +125,8 @@ class MessageRepository:
         return self._db.scalars(taken.returning(steps.c.message_id)).all()
 
     def _forget_provisional(self, mailbox_id: int, message_ids: Collection[str]) -> None:
-        """Mail that left Spam, Trash or Drafts is handled as if it had just arrived (E36, E37, W9)."""
+        """Forget mail that was decided as lying in Spam, Trash or Drafts and has left there: it is handled as new (E36,
+        E37, W9)."""
         if not message_ids:
             return
         these = (
@@ -155,7 +156,7 @@ class MessageRepository:
         return self._db.scalars(ended.returning(steps.c.message_id)).all()
 
     def _mark_touched(self, mailbox_id: int, found: Found, labels: Mapping[Category, str]) -> None:
-        # Spam and Trash are the match's to see; only what it has seen elsewhere has been put away since.
+        # Matching sees by itself what lies in Spam or Trash. Mail that it matched was put away after that, by the user.
         by_user = set(self._matched(mailbox_id, found.put_away)) if found.put_away else set[str]()
         if found.touched:
             intended, former = self._intents(mailbox_id, found.touched, labels)
@@ -170,10 +171,11 @@ class MessageRepository:
     def _intents(
         self, mailbox_id: int, touched: Collection[Touch], labels: Mapping[Category, str]
     ) -> tuple[Mapping[str, str | None], Mapping[Touch, Collection[str | None]]]:
-        """By mail the label that we mean it to have; by change those that we had put there before it (E47).
+        """Returns, by mail, the label that we intend it to have; and, by change, the labels that we had put on it
+        before (E47).
 
-        History tells late of a label that we have put on and replaced since, but never after it has settled. Once
-        it has told of the replacement too, only a record from before that one can be ours.
+        History may tell late of a label that we have put on and replaced since, but not after it has settled. Once it
+        has told of the replacement too, only a change before that one can be ours.
         """
         settled_at = mailboxes.c.settled_at
         untold = or_(settled_at.is_(None), decisions.c.changed_at >= settled_at - _TOLD_WITHIN)
@@ -214,7 +216,7 @@ class MessageRepository:
         return frozenset(self._db.scalars(found))
 
     def _changed(self, mailbox_id: int, message_ids: Collection[str]) -> Update:
-        """An UPDATE of these messages of the mailbox."""
+        """An UPDATE of these messages, locked in key order."""
         of_mailbox = messages.c.mailbox_id == mailbox_id
         return update(messages).where(
             of_mailbox, in_key_order(self._db, messages, of_mailbox, messages.c.message_id.in_(message_ids))
@@ -222,7 +224,7 @@ class MessageRepository:
 
 
 def _waiting(mailbox_id: int, message_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-    """The steps of these mails that wait to be matched, or are being matched."""
+    """Condition: matching steps of these mails that wait or are being worked on."""
     return (
         steps.c.mailbox_id == mailbox_id,
         steps.c.message_id.in_(message_ids),

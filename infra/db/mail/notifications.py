@@ -1,4 +1,4 @@
-"""What goes on the users' lists of notifications, and the deliveries that go out from there (D11, E86, I5)."""
+"""Put notifications on users' lists, and deliveries on their way from there (D11, E86, I5)."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -18,8 +18,8 @@ from infra.db.types import NOW, db_now, seconds
 
 
 class NotificationRepository:
-    """Notifications within one transaction. `redrive_after` and `gather` are seconds: see W2, and E91 for how
-    long a backlog of late mail is given to come together."""
+    """Notifications within one transaction. `redrive_after`: seconds (W2). `gather`: seconds for which late mail waits
+    for others to become one summary (E91)."""
 
     def __init__(self, db: Database, redrive_after: float, gather: float) -> None:
         self._db = db
@@ -69,7 +69,8 @@ class NotificationRepository:
         return self._send_out(connection, {new: False})
 
     def _send_out(self, connection: Connection, new: Mapping[int, bool]) -> frozenset[int]:
-        """A delivery per channel for each new notification, by id and whether it is late; returns the channels.
+        """Add a delivery to each active channel for each new notification, given by id with whether it is late. Returns
+        the channels.
 
         The channels are locked against their removal until the commit, and against nothing else.
         """

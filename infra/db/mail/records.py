@@ -1,4 +1,4 @@
-"""What the ledger holds of one mail, in every mailbox that has one of its id: what `explain` tells."""
+"""What the ledger holds of one mail, in every mailbox that has a mail of this id: for `explain`."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ from infra.db.tables.mail import (
 def trails(
     db: Connection, location: Location, message_id: str, mailbox: str | None
 ) -> tuple[MessageRecord, ...]:
-    """One for each mailbox of the location, or for the one of this address."""
+    """One record for each mailbox of the location that has such a mail, or for the one of this address."""
     named = () if mailbox is None else (mailboxes.c.address == mailbox,)
     known = union(
         select(mailboxes.c.id)

@@ -1,5 +1,5 @@
-"""Another label for earlier mail of a contact: what is under which, and what is being replaced (E47). Mail of a record
-that the CRM has merged is that of the one which stays (E71)."""
+"""Replacing the label of a contact's earlier mail: which mail has which label, and what is being replaced (E47). Mail
+of a merged record belongs to the record that stays (E71)."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -43,8 +43,8 @@ TOUCHED = exists().where(*_ITS_MAIL)
 
 
 class SortingRepository:
-    """What sorting goes by, of mail in one location's connections, within one transaction. A contact is the one for
-    whom the record of the mail counts."""
+    """What sorting goes by, for mail in one location's connections, within one transaction. A contact here is the
+    record that the mail's record counts for."""
 
     def __init__(self, db: Connection, location: Location) -> None:
         self._db = db
@@ -130,13 +130,13 @@ class ReplacementRepository:
 
 
 def of_claims(claims: Collection[Claim]) -> Iterator[dict[str, Any]]:
-    """The parameters of OF: once for each connection."""
+    """The parameters of OF, once a connection."""
     for connection_id, mails in by_connection(claims).items():
         yield {"of_connection": connection_id, "mails": mails}
 
 
 def link(row: Row[Any], contact_id: str, labelled: str | None = None) -> Link:
-    """A row of `decisions` in the domain's words."""
+    """The link of a row of `decisions`."""
     how = (row.in_inbox is not False, row.via_list, Outcome(labelled) if labelled else None)
     return Link(contact_id, row.contact_address, row.matched_by, row.author, row.received_at, *how)
 
@@ -160,7 +160,8 @@ _SORTABLE = select(decisions, _WHOSE, TOUCHED.label("touched")).select_from(_MER
 
 
 def _people() -> CTE:
-    """Whose these mails are, and those who count for them: few, so that all is joined from outside to them."""
+    """The contacts of these mails, and the records that count for them. They are few, so all else is joined from
+    outside to them."""
     meant = select(_WHOSE, decisions.c.category).select_from(_MERGED).where(OF).distinct().cte("meant")
     counting = and_(merges.c.location_id == _HERE, merges.c.counts_for == meant.c.whose)
     return union_all(
@@ -172,8 +173,8 @@ def _people() -> CTE:
 
 
 def _before() -> CompoundSelect[Any]:
-    """However much mail a contact has, it is looked at by label and author, the first of each: from one author to the
-    next by the index."""
+    """Earlier mail is read by label and author, the first mail of each: the index leads from one author to the next,
+    however much mail a contact has."""
     its, people = _ITS, _people()
     touched = there_is(messages.c.message_id, *_ITS_MAIL)
     names: Iterator[Any] = (select(literal_column(f"'{name}'").label("category")) for name in LABEL_NAMES)
@@ -207,6 +208,6 @@ _STANDS = (
     decisions.c.changed.is_not(None),
     decisions.c.undone_at.is_(None),
 )
-"""Labelled by us, and not undone."""
+"""The mail was labelled by us, and that was not undone."""
 
 _LABELLED_BEFORE = _before()

@@ -1,4 +1,4 @@
-"""Reading for the people of a location: how mailboxes stand, what became of a mail, and of what they sent (Z25)."""
+"""Reports for a location's people: the state of mailboxes, what was done with a mail, and with mail they sent (Z25)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
