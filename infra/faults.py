@@ -1,4 +1,4 @@
-"""Named places where a process may be made to die, so that tests can prove what a crash costs."""
+"""Fault points: named places where tests end a process, to prove what a crash costs."""
 
 import os
 import signal
@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 
 def reach(name: str) -> None:
-    """Die by SIGKILL here when LODESTONE_DIE_AT is `name`."""
+    """End the process by SIGKILL when LODESTONE_DIE_AT is `name`."""
     if os.environ.get("LODESTONE_DIE_AT") == name:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager
 def reached(name: str) -> Iterator[None]:
-    """A commit or a remote call: one place before it, one after it."""
+    """Surround a commit or a remote call with two fault points: one before it, one after it."""
     reach(f"{name}.before")
     yield
     reach(f"{name}.after")

@@ -1,4 +1,4 @@
-"""Logs: one line per event, JSON when nobody is watching at a terminal (docs/LOGS.md). Logging never raises."""
+"""Logs: one line per event, JSON unless the output is a terminal (docs/LOGS.md). Logging never raises."""
 
 import logging
 import os
@@ -14,8 +14,8 @@ import structlog
 
 
 def set_up(level: str = "INFO", *, process: str) -> None:
-    """Log to standard output; `process` stands on every line. Libraries log warnings and worse, without text
-    that could carry content: their messages are ours only by name."""
+    """Log to standard output; `process` is on every line. Libraries log warnings and worse only, without their texts,
+    which could hold content (I3)."""
     terminal = sys.stdout is not None and sys.stdout.isatty()
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
@@ -34,40 +34,39 @@ def set_up(level: str = "INFO", *, process: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.getLogger().setLevel(logging.WARNING)
-    for name in ("", "google"):  # Google's clients keep their own loggers from the root: in plain text, then
+    for name in ("", "google"):  # else Google's clients would log plain text past the root
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [_Bridge()], False
     threading.excepthook = _say_thread_crashed
-    if process != "cli":  # its errors are for the person at the terminal
+    if process != "cli":  # a command shows its errors at the terminal
         sys.excepthook = _say_process_crashed
 
 
 PATIENCE = 2_000
-"""Milliseconds that a line waits for a reader that has stopped, once; those after it are lost at once."""
+"""Milliseconds that a line waits for a reader that has stopped. The lines after it do not wait: they are lost."""
 
 
 class _Sink:
-    """Where lines go: a pipe that nobody reads any more, a reader that has stopped, or a disk that is full, costs
-    lines and nothing else.
+    """Writes lines. A closed pipe, a reader that has stopped or a full disk costs lines and nothing else.
 
-    Written past Python's own buffer, which would keep what it could not write, and fail with it at the exit.
+    It bypasses Python's buffer, which would keep the lines that it cannot write and fail at the exit.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._file = _descriptor(stream)
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
-        # Not one that a thread could wait for itself: a signal, or what is cleared away, may log in the middle.
+        # Reentrant: a signal handler or a finalizer may log while this thread writes.
         self._lock = threading.RLock()
         self._torn = False
         self._lost = 0
 
     def write(self, line: str) -> int:
-        """How many lines were lost before this one, when they are to be told of now."""
+        """Write a line; returns how many lines were lost before it and not reported yet."""
         with self._lock:
             try:
                 self._write(f"{line}\n")
-            except (OSError, ValueError):  # ValueError: somebody has closed the stream
+            except (OSError, ValueError):  # ValueError: the stream is closed
                 self._lost += 1
                 return 0
             lost, self._lost = self._lost, 0
@@ -83,19 +82,17 @@ class _Sink:
         room.register(self._file, select.POLLOUT)
         rest = memoryview(text.encode(self._encoding, "backslashreplace"))
         if self._torn:
-            rest = memoryview(b"\n" + rest)  # the piece of a line stands there
+            rest = memoryview(b"\n" + rest)  # ends the piece of a line that was written
         while rest:
             if not room.poll(0 if self._lost else PATIENCE):
                 raise BlockingIOError
-            written = os.write(
-                self._file, rest[: select.PIPE_BUF]
-            )  # so much never blocks where there is room
+            written = os.write(self._file, rest[: select.PIPE_BUF])  # never blocks where there is room
             rest = rest[written:]
             self._torn = bool(rest)
 
 
 class _Lines:
-    """What structlog hands its lines to."""
+    """The logger to which structlog hands its lines."""
 
     def __init__(self, sink: _Sink) -> None:
         self._sink = sink
@@ -109,7 +106,7 @@ class _Lines:
 
 
 def _descriptor(stream: TextIO | None) -> int | None:
-    """None where there is no file behind it, as in tests."""
+    """The stream's file descriptor; None when it has none, as in tests."""
     try:
         return stream.fileno() if stream is not None else None
     except (OSError, ValueError):
@@ -117,26 +114,26 @@ def _descriptor(stream: TextIO | None) -> int | None:
 
 
 def _say_thread_crashed(died: threading.ExceptHookArgs) -> None:
-    """An error that nobody caught, by its kind and place: Python would print its text (I3)."""
+    """Log an uncaught error by kind and place. Python would print its text (I3)."""
     if not issubclass(died.exc_type, SystemExit):
         place = place_of(died.exc_traceback)
         structlog.get_logger().error("thread.crashed", error=died.exc_type.__name__, place=place)
 
 
 def _say_process_crashed(kind: type[BaseException], _: BaseException, trace: TracebackType | None) -> None:
-    """And end it: Python would wait for its other threads first, which may work on for ever."""
+    """Log the error and end the process. Python would wait for the other threads, which may never end."""
     structlog.get_logger().error("process.crashed", error=kind.__name__, place=place_of(trace))
     os._exit(1)
 
 
 def place_of(trace: TracebackType | None) -> str | None:
-    """File and line of the place where an error was raised."""
+    """File and line where an error was raised; None without a traceback."""
     steps = traceback.extract_tb(trace)
     return f"{Path(steps[-1].filename).name}:{steps[-1].lineno}" if steps else None
 
 
 class _Bridge(logging.Handler):
-    """What libraries have to say, by logger and place. Their texts and tracebacks may hold content (I3)."""
+    """Logs libraries' records by logger and place. Their texts and tracebacks may hold content (I3)."""
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None

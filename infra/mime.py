@@ -1,4 +1,4 @@
-"""A mail that a user has written, as MIME (Z16): for every provider that takes mail in this form."""
+"""Encodes a user's mail as MIME (Z16), for every provider that takes this form."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ _TYPES = MimeTypes()
 
 
 def encode(mail: OutgoingMail, key: str) -> bytes:
-    """The mail as bytes, with `key` in a header of its own. Raises Unsendable.
+    """The mail as bytes, with `key` in the header KEY_HEADER. Raises Unsendable.
 
     The address headers and the subject are written here, by email.header: the newer classes of the email package
     put encoded words into long References and lose spaces where they fold.
@@ -77,8 +77,8 @@ def _content(mail: OutgoingMail) -> EmailMessage:
 
 
 def _type_of(name: str) -> tuple[str, str]:
-    """By the name of the file. A compressed file gets the general type. So does a mail as a file: files go as base64,
-    which a part of type message may not have."""
+    """The type by the name of the file. A compressed file gets the general type, and so does a mail: files are encoded
+    as base64, which a part of type message may not be."""
     kind, compression = _TYPES.guess_type(f"file:{name}")
     main, _, sub = (kind or "").partition("/")
     if compression or not sub or main in ("message", "multipart"):
@@ -87,5 +87,5 @@ def _type_of(name: str) -> tuple[str, str]:
 
 
 def _tidy(name: str) -> str:
-    """Spaces at the ends, and several of them, do not come through."""
+    """Without spaces at the ends; several spaces become one."""
     return " ".join(name.split())

@@ -1,4 +1,4 @@
-"""Redis: which mailboxes are dirty, who is at work on which (W1), and the way to the actors.
+"""Dirty marks and locks of mailboxes in Redis (W1), and the way to the actors.
 
 All of it may be lost at any moment: the ledger and the sweep rebuild it (W13).
 """
@@ -16,7 +16,7 @@ from domain.quota import SLOT, SLOTS
 from infra.faults import reached
 
 BACKLOG = "lodestone:queue:"
-"""Where Dramatiq keeps the jobs of a queue that nobody has fetched (workers/broker.py)."""
+"""The prefix of the keys under which Dramatiq keeps queued jobs (workers/broker.py)."""
 
 _MARK = """
 local generation = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
@@ -71,13 +71,14 @@ return found
 """
 
 UNITS_AT_ONCE = 500
-"""Mailboxes in one call: Redis does nothing else meanwhile."""
+"""Mailboxes in one call. Redis does nothing else during a call."""
 
 
 class RedisQueue:
-    """The hints that there is work. `send` hands an event to the broker; every call may raise RedisError.
+    """Implements handlers.ports.queue.Queue with a script per call. `send` hands an event to the broker.
 
-    `takes` says of an event whether who emits it is going to do himself what it asks for.
+    `takes` says whether the emitting thread will do the event's jobs itself. Calls raise RedisError, unless the port
+    says what they return when Redis is away.
     """
 
     def __init__(
@@ -94,12 +95,11 @@ class RedisQueue:
         self._stalled = redis.register_script(_STALLED)
 
     def mark_dirty(self, kind: LockKind, mailbox_id: int) -> bool:
-        """Raise the generation; True when the mailbox was clean, so that somebody must be woken."""
+        """Raises the mailbox's generation, which is 1 when the mailbox was clean."""
         with reached("queue.mark"):
             return bool(self._mark(keys=_marks(kind), args=[mailbox_id]))
 
     def acquire(self, kind: LockKind, mailbox_id: int, seconds: float) -> MailboxLock | None:
-        """Take the lock for so many seconds at most, None when somebody else holds it."""
         token = uuid.uuid4().hex
         keys = [_marks(kind)[0], _lock(kind, mailbox_id)]
         with reached("queue.enter"):
@@ -107,31 +107,30 @@ class RedisQueue:
         return None if generation < 0 else MailboxLock(kind, mailbox_id, generation, token)
 
     def extend(self, lock: MailboxLock, seconds: float) -> bool:
-        """The lock for so many seconds more; False when it is no longer ours."""
         keys = [_lock(lock.kind, lock.mailbox_id)]
         with reached("queue.keep"):
             return bool(self._keep(keys=keys, args=[lock.token, round(seconds * 1000)]))
 
     def release(self, lock: MailboxLock, *, done: bool) -> bool:
-        """Give the lock back; when done and no mark came since, clean. True when it is dirty still."""
+        """Clears the mark only when `done` and the generation is still that of the lock."""
         keys = [*_marks(lock.kind), _lock(lock.kind, lock.mailbox_id)]
         seen = lock.generation if done else -1
         with reached("queue.leave"):
             return bool(self._leave(keys=keys, args=[lock.mailbox_id, lock.token, seen]))
 
     def stalled(self, kind: LockKind, older_than: float, limit: int) -> Sequence[int]:
-        """Dirty mailboxes without a run that were last asked for so many seconds ago; asked for again from now."""
+        """Up to `limit` dirty mailboxes without a lock that were last asked for `older_than` seconds ago or earlier.
+
+        The time of asking becomes now, also for mailboxes with a lock.
+        """
         with reached("queue.stalled"):
             found = self._stalled(keys=[_marks(kind)[1]], args=[older_than, limit, _lock(kind, "")])
         return [int(mailbox_id) for mailbox_id in found]
 
     def backlog(self, queue: str) -> int:
-        """How many jobs are queued and not yet taken."""
         return int(self.redis.llen(BACKLOG + queue))
 
     def spend(self, slot: int, spent: Mapping[int, int]) -> dict[int, tuple[int, ...]]:
-        """Add to what all processes have spent in this slot; returns each mailbox's last minute, the oldest slot
-        first. Nothing when Redis is away."""
         keys = [f"lodestone:units:{slot - back}" for back in reversed(range(SLOTS))]
         found: dict[int, tuple[int, ...]] = {}
         try:
@@ -144,20 +143,16 @@ class RedisQueue:
         return found
 
     def spent(self, slot: int, mailbox_ids: Collection[int]) -> dict[int, int] | None:
-        """What was spent in the last minute; None when Redis is away."""
         found = self.spend(slot, dict.fromkeys(mailbox_ids, 0))
         return {one: sum(slots) for one, slots in found.items()} if found or not mailbox_ids else None
 
     def say_once(self, what: str, seconds: float) -> bool:
-        """Whether nobody has said it for so many seconds."""
         try:
             return bool(self.redis.set(f"lodestone:said:{what}", "", nx=True, px=round(seconds * 1000)))
         except RedisError:
             return False
 
     def emit(self, event: Event, copies: int = 1) -> None:
-        """Wake those who wait for the event. Called after the commit, never before. Copies are to be worked on side
-        by side."""
         if copies == 1 and self._takes(event):
             return
         for _ in range(copies):
@@ -165,7 +160,7 @@ class RedisQueue:
                 self._send(event)
 
     def leads(self, token: str, seconds: float) -> bool:
-        """Whether this process is, or now becomes, the one that keeps the clock."""
+        """Whether this process leads the sweep, or leads it from now on, for up to `seconds`."""
         key = "lodestone:clock"
         if self.redis.set(key, token, nx=True, px=round(seconds * 1000)):
             return True

@@ -8,11 +8,11 @@ UNREADABLE = "a stored token cannot be read with the keys in LODESTONE_TOKEN_KEY
 
 
 class WrongKey(LodestoneError):
-    """A stored token cannot be read with the keys of the settings: never a reason to ask users again."""
+    """A stored token cannot be read with the keys of the settings. It is no reason to have users sign in again."""
 
 
 class Cipher:
-    """Encrypts texts with the first key, reads those of every key. What a text holds is its owner's affair.
+    """Encrypts texts with the first key, and decrypts texts of every key.
 
     Raises ValueError for a key that is no Fernet key (32 bytes, URL-safe base64).
     """
@@ -33,7 +33,7 @@ class Cipher:
             raise WrongKey(UNREADABLE) from None
 
     def renewed(self, sealed: bytes) -> bytes | None:
-        """The same under the first key, None when it is already. Raises WrongKey."""
+        """The same text sealed with the first key; None when it already is. Raises WrongKey."""
         try:
             self._first.decrypt(sealed)
         except InvalidToken:

@@ -32,15 +32,15 @@ FOR_TESTS = frozenset({"LODESTONE_DIE_AT"})
 
 
 CALL_PATIENCE = 10
-"""Times gmail_timeout, which is for one piece of an answer, that a call to Gmail may take in all."""
+"""A call to Gmail may take this many times gmail_timeout, which is for one piece of an answer."""
 
 
 class WrongSetting(LodestoneError):
-    """A setting that cannot work: one line that names it and what it should be."""
+    """A setting that cannot work. The text is one line that names the setting and what it should be."""
 
 
 def _accepted_by(look: Callable[[str], object]) -> AfterValidator:
-    """What the library that will use it can read."""
+    """A validator: the library that uses the value must be able to read it."""
 
     def check(value: SecretStr) -> SecretStr:
         try:
@@ -181,17 +181,17 @@ class Settings(BaseSettings):
 
     @property
     def has_pubsub(self) -> bool:
-        """Whether somebody has said whose Pub/Sub it is; the default is that of a Google on this machine."""
+        """Whether a Pub/Sub project is set. The default is the project of the local Google."""
         return "pubsub_project" in self.model_fields_set
 
     @property
     def command_log_level(self) -> str:
-        """For commands that people type: warnings and worse, unless a level was asked for."""
+        """The level for commands: WARNING, unless log_level is set."""
         return self.log_level if "log_level" in self.model_fields_set else "WARNING"
 
 
 def wrong(name: str) -> WrongSetting:
-    """What to say of a setting that was found wrong only when it was used."""
+    """The error for a setting that turns out to be wrong when it is used."""
     return WrongSetting(
         f"{PREFIX}{name.upper()} is wrong: it should be {Settings.model_fields[name].description}"
     )
@@ -209,8 +209,10 @@ def load() -> Settings:
 
 
 def examine() -> tuple[Settings, Mapping[str, str]]:
-    """For who looks at everything: the settings with a default in place of what is wrong, and by name what is
-    wrong with each. Keys that are wrong are replaced by one that opens nothing."""
+    """The settings with a default in place of each wrong one, and a line about each wrong one by its name.
+
+    A random key, which decrypts nothing, takes the place of wrong keys.
+    """
     strange = {trouble.partition(" ")[0]: trouble for trouble in _unknown()}
     try:
         return Settings(), strange
@@ -225,7 +227,7 @@ def examine() -> tuple[Settings, Mapping[str, str]]:
 
 
 def _troubles(error: ValidationError) -> list[tuple[str, str]]:
-    """Which settings are wrong, and what they should be."""
+    """The names of the wrong settings, each with a line that says what it should be."""
     found = []
     for one in error.errors(include_input=False, include_url=False):
         name, variable, wanted = _variable(str(one["loc"][0]))
@@ -235,7 +237,7 @@ def _troubles(error: ValidationError) -> list[tuple[str, str]]:
 
 
 def _unknown() -> Iterator[str]:
-    """What begins as ours do and is none."""
+    """A line about each variable that begins with PREFIX and is no setting."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | FOR_TESTS
     for name in sorted(os.environ.keys() | dotenv_values(ENV_FILE).keys()):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
@@ -244,8 +246,7 @@ def _unknown() -> Iterator[str]:
 
 
 def _variable(place: str) -> tuple[str, str, str | None]:
-    """The setting, the variable that was read, and what it should be; aliases are tried in the order of their
-    list."""
+    """The setting, the variable that was read, and what it should be. Aliases are tried in their order."""
     for name, field in Settings.model_fields.items():
         choices = (
             field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else [name]

@@ -1,4 +1,4 @@
-"""What a CRM's page asks of us when it signs somebody in (docs/SIGN_IN.md): JSON in, checked, as values."""
+"""Checks the fields that a CRM's sign-in page sends (docs/SIGN_IN.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The fields of `mailboxes.complete_sign_in`: what the page sent the browser back with."""
+    """The fields of `mailboxes.complete_sign_in`: what the provider sent the browser back with."""
 
     user_id: str
     state: str = field(repr=False)
@@ -34,7 +34,7 @@ class Completion:
 
 
 def read_beginning(fields: Mapping[str, Any]) -> Beginning:
-    """Raises Unfit."""
+    """The checked fields. Raises Unfit."""
     _only(fields, "user", "redirect_uri", "sharing", "replace", "magnet", "sorting", "dry_run", "location")
     redirect_uri = _text(fields, "redirect_uri")
     if not is_safe(redirect_uri):
@@ -57,7 +57,7 @@ def read_beginning(fields: Mapping[str, Any]) -> Beginning:
 
 
 def read_completion(fields: Mapping[str, Any]) -> Completion:
-    """Raises Unfit."""
+    """The checked fields. Raises Unfit."""
     _only(fields, "user", "state", "code", "error", "location")
     code, error = _text_if_there(fields, "code"), _text_if_there(fields, "error")
     location = _text_if_there(fields, "location")

@@ -1,4 +1,4 @@
-"""Where secrets may go."""
+"""Says which URLs may get secrets."""
 
 from urllib.parse import urlsplit
 
@@ -6,7 +6,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def is_safe(uri: str) -> bool:
-    """Whether secrets may go there: over TLS, or to this machine."""
+    """Whether secrets may be sent to the URL: over TLS, or to this machine."""
     try:
         place = urlsplit(uri)
     except ValueError:

@@ -1,1 +1,1 @@
-"""The parts that `lodestone doctor` looks at. Each look answers with findings, whatever it meets, and in a time."""
+"""Checks of `lodestone doctor`. Each `look` yields findings within a time limit, also for a part that is away."""

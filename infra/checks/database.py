@@ -1,4 +1,4 @@
-"""Is the database there, ours, and fit for production?"""
+"""Checks of the database: is it reachable, at this release's migration, and fit for production?"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ _SETTINGS = ("fsync", "full_page_writes", "synchronous_commit", "default_transac
 
 
 def look(url: str) -> Iterator[Finding]:
-    """Reachable, at this release's migration, durable, and its clock."""
+    """Findings on its connection, settings, clock and migration."""
     where = make_url(url)
     if where.get_backend_name() == "sqlite" and not _is_there(where):
         yield failed(CHECK, "there is no such SQLite file", "run `lodestone migrate`, or " + SETTING)
@@ -48,7 +48,7 @@ def look(url: str) -> Iterator[Finding]:
 
 
 def _is_there(where: URL) -> bool:
-    """To open a file that is not there would make it."""
+    """Whether the file exists. Opening a missing file would create it."""
     return where.database in (None, "", ":memory:") or Path(where.database or "").exists()
 
 
@@ -87,7 +87,7 @@ def of_sqlite(journal_mode: str) -> Iterator[Finding]:
 def of_postgresql(
     version: int, shown: dict[str, str], *, standby: bool, used: int, room: int
 ) -> Iterator[Finding]:
-    """What of its settings would lose committed work, or stop us one day."""
+    """Findings on settings that may lose committed work, and on limits that may stop Lodestone."""
     major = version // 10_000
     if standby or shown["default_transaction_read_only"] == "on":
         yield failed(

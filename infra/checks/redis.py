@@ -1,4 +1,4 @@
-"""Is Redis there, new enough, and set up to keep what it was given (FACTS §7)?"""
+"""Checks of Redis: is it reachable, new enough, and set up to keep its data (FACTS §7)?"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _REPLICA = re.compile(r"slave\d+")
 
 
 def look(url: str) -> Iterator[Finding]:
-    """What INFO tells; a managed Redis may hide some of it."""
+    """Findings from INFO, of which a managed Redis may hide a part."""
     client = Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, retry=None)
     try:
         yield from of_redis(client.info())
@@ -30,7 +30,7 @@ def look(url: str) -> Iterator[Finding]:
 
 
 def of_redis(info: Mapping[str, Any]) -> Iterator[Finding]:
-    """Version, role, persistence, eviction, memory, replicas."""
+    """Findings on version, role, persistence, eviction, memory and replicas."""
     version = str(info.get("redis_version", "0"))
     if _number(version) < OLDEST:
         yield failed(CHECK, f"Redis {version} is too old", "6.2 or newer is needed")

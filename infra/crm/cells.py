@@ -1,7 +1,7 @@
-"""The records of a CSV text, cell by cell, such that no text within a quoted cell is ever taken for a record (E107).
+"""Reads the records of a CSV text cell by cell. Text within a quoted cell never becomes a record (E107).
 
-The csv module is not strict enough for that: after an error it goes on in the middle of a cell, it takes `\\"` for
-the end of one, and it keeps in memory whatever does not end.
+The csv module is not strict enough: after an error it continues in the middle of a cell, it takes `\\"` for the end of
+a cell, and it keeps a cell without an end in memory.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Protocol
 from domain.errors import LodestoneError
 
 LONGEST_LINE = 4 << 20
-"""Characters of one physical line: whoever writes more writes no CSV."""
+"""Characters of one physical line. A longer line is refused: the file is probably no CSV."""
 
 LONGEST_CELL = 256 << 10
 """Characters that are kept of a cell."""
@@ -27,17 +27,17 @@ _ESCAPED_ENDS = ("\\\n", "\\\r\n", "\\\r")
 
 
 class Misquoted(LodestoneError):
-    """From here on nobody can tell text from records. Says why and what to do, and never what stands there (D2)."""
+    """The rest of the text cannot be split into records. Says why and what to do, never what the text holds (D2)."""
 
 
 class Text(Protocol):
-    """Anything that reads lines; "" is the end."""
+    """A source of lines; `readline` returns "" at the end."""
 
     def readline(self, size: int, /) -> str: ...
 
 
 class Lines:
-    """The physical lines of a text, counted."""
+    """Reads and counts the physical lines of a text."""
 
     def __init__(self, text: Text) -> None:
         self._text = text
@@ -48,7 +48,7 @@ class Lines:
         return self
 
     def __next__(self) -> str:
-        """Raises Misquoted where the text cannot be read on."""
+        """Raises Misquoted for a line that is too long or cannot be decoded."""
         try:
             line = self._text.readline(LONGEST_LINE)
         except UnicodeError:
@@ -62,7 +62,7 @@ class Lines:
         return line
 
     def skip(self) -> int:
-        """Read to the end; the number of the last line."""
+        """Read to the end of the text; returns the number of its last line."""
         ended = self._ended
         try:
             while line := self._text.readline(LONGEST_LINE):
@@ -74,10 +74,10 @@ class Lines:
 
 
 class Cells:
-    """Records in their order, each with the number of its first line.
+    """Yields the records in their order, each with the number of its first line.
 
-    `escape` is what stands before a quote within a quoted cell. Unless it is said quotes are doubled, and where a
-    backslash might mean otherwise the reading ends: one meaning would make records of the other's text.
+    `escape` is the character before a quote within a quoted cell: BACKSLASH or DOUBLED. Without it quotes are doubled,
+    and a backslash that could be an escape raises Misquoted: read the wrong way, text would become records.
     """
 
     def __init__(self, lines: Lines, delimiter: str, escape: str | None = None) -> None:
@@ -87,8 +87,8 @@ class Cells:
         self._unsaid = escape is None
         self._escapes = escape == BACKSLASH
         backslash = BACKSLASH if self._escapes else ""
-        # Whatever is as good as nothing may stand before a quote: taken for text it would open no cell. Not possessive,
-        # for Python before 3.11.5 would go on where such a group has failed.
+        # Spaces and invisible characters may stand before the opening quote: read as text, they would keep the quote
+        # from opening a cell. The group is not possessive, because Python before 3.11.5 goes on after one has failed.
         self._opening = re.compile(f'(?:(?!{re.escape(delimiter)})[^\\S\r\n]|[{_UNSEEN}])*"')
         self._quoted_end = re.compile(f"[{re.escape(DOUBLED + backslash)}]")
         self._plain_end = re.compile(f"[{re.escape(delimiter + backslash)}\r\n]")
@@ -97,7 +97,7 @@ class Cells:
         return self
 
     def __next__(self) -> tuple[int, list[str]]:
-        """Raises Misquoted: the record from line `first` on, and all that follows, is not to be read."""
+        """Raises Misquoted when neither the record that begins in line `first` nor the rest can be read."""
         self.first = self.lines.number + 1
         line = next(self.lines)
         if '"' in line or (self._escapes and BACKSLASH in line):
@@ -120,7 +120,7 @@ class Cells:
         return found
 
     def _read_quoted(self, line: str, place: int, cell: "_Cell") -> tuple[str, int]:
-        """The line that the cell ends on, and where."""
+        """Read a quoted cell; returns the line in which it ends, and the place of its end."""
         while True:
             found = self._quoted_end.search(line, place)
             if found is None:
@@ -169,7 +169,7 @@ class Cells:
 
 
 class _Cell:
-    """The text of a cell, as far as it is kept."""
+    """The text of a cell, up to LONGEST_CELL."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -182,5 +182,5 @@ class _Cell:
 
     @property
     def text(self) -> str:
-        """One that is too long is cut just after LONGEST_CELL, so that it can be told."""
+        """A text that is too long keeps one character more than LONGEST_CELL, so that it is recognised."""
         return "".join(self._parts)[: LONGEST_CELL + 1]

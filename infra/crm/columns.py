@@ -1,4 +1,4 @@
-"""Which column of a file is which field (E107)."""
+"""Finds the column of each field in the header of a file (E107)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from infra.crm.fields import FIELDS, OPTIONAL
 from infra.crm.text import Unusable
 
 NOTHING = "-"
-"""What a column is mapped to that nobody shall ask for."""
+"""`--map NAME=-` says that a column is no field, so that no check asks about it."""
 
 RIGHTS = frozenset({"visible_to", "role", "roles_above", "may_connect", "active", "assigned_to"})
-"""Who may see or do what: one of these under a wrong name would be taken for absent, and absent means everybody."""
+"""Fields that say who may see or do what. Under a wrong name one would count as absent, and absent means everybody."""
 
 _ALIKE = 0.75
 _SHORT = len("active")
@@ -21,7 +21,7 @@ _MOST_NAME = 40
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where each field stands; `unknown` are the names of columns that nobody asked for."""
+    """The place of each field, the number of columns, and the names of the columns that are no field."""
 
     places: Mapping[str, int]
     width: int
@@ -29,7 +29,10 @@ class Columns:
 
 
 def known(header: Sequence[str], kind: RecordKind, mapped: Mapping[str, str]) -> dict[str, list[int]]:
-    """The places of each field in a header, differences of case, spaces, hyphens and underscores aside."""
+    """The places of each field in a header.
+
+    `mapped` has fields by the names of their columns. Case, spaces, hyphens and underscores in names do not count.
+    """
     fields = {_plain(field): field for field in (*FIELDS[kind], *OPTIONAL[kind])}
     wishes = {_plain(name): field for name, field in mapped.items()}
     found: dict[str, list[int]] = {}
@@ -41,7 +44,10 @@ def known(header: Sequence[str], kind: RecordKind, mapped: Mapping[str, str]) ->
 
 
 def read_header(header: Sequence[str], kind: RecordKind, mapped: Mapping[str, str], file: str) -> Columns:
-    """Raises Unusable where a field is missing, stands there twice, or seems to stand under a wrong name."""
+    """The columns of a header. `file` is the name of the file for messages.
+
+    Raises Unusable when a field is missing or there twice, or when a column looks like an absent field of RIGHTS.
+    """
     if not any(map(str.strip, header)):
         raise Unusable(f"{file} is empty: its first line has to be a header with {','.join(FIELDS[kind])}")
     places = known(header, kind, mapped)
@@ -83,7 +89,7 @@ def _check_rights(others: Sequence[str], absent: Sequence[str], file: str) -> No
 
 
 def _resembles(name: str, field: str) -> bool:
-    """`visible_to_user_ids` does; a short word such as `role` stands in many others."""
+    """As `visible_to_user_ids` resembles `visible_to`. Many other words contain a short one such as `role`."""
     return (len(field) > _SHORT and field in name) or bool(get_close_matches(name, [field], 1, _ALIKE))
 
 
@@ -100,5 +106,5 @@ def _plain(name: str) -> str:
 
 
 def _shown(name: str) -> str:
-    """A column's name as a terminal may be given it."""
+    """The name of a column, cut and made safe for a terminal."""
     return "".join(char if char.isprintable() else " " for char in name[:_MOST_NAME])

@@ -1,4 +1,4 @@
-"""The CRM's records from CSV files: read as a stream, each checked by itself, the bad ones named by line (E107)."""
+"""Reads the CRM's records from CSV files as a stream, checks each one and reports bad ones by line (E107)."""
 
 import re
 from collections.abc import Container, Iterator, Mapping
@@ -40,7 +40,7 @@ _NEXT = {
     "closing_date": "; --date-format '%d.%m.%Y' says how dates are written",
     "created_at": "; --date-format '%d.%m.%Y' says how dates are written",
 }
-"""What to do about a value of this field."""
+"""What to do about a refused value, by field."""
 
 _SHORTENED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 _IDS = ("id", "contact_ids", "assigned_to")
@@ -48,7 +48,7 @@ _IDS = ("id", "contact_ids", "assigned_to")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are to be read: which column is which field, and what stands before a quote within a cell."""
+    """How to read files: the fields by the names of their columns, and the `escape` of Cells."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     escape: str | None = None
@@ -97,8 +97,10 @@ class CrmFile:
     def rows(
         self, customs: Customs = PLAIN, whole: Mapping[str, Container[str]] | None = None
     ) -> Iterator[Row]:
-        """Every record of the file in its order, good or refused; memory stays flat. `whole` are, by field, the ids
-        with a separator in them that are known."""
+        """Every record of the file in its order, good or refused; memory stays flat.
+
+        `whole` has, by field, the known ids that contain a separator.
+        """
         cells, _ = self._begin()
         understand = _Understanding(self.kind, self.columns, customs, whole or {})
         try:
@@ -111,7 +113,7 @@ class CrmFile:
             yield Unread(cells.first, cells.lines.skip() - cells.first + 1, f"{where}{error}")
 
     def values(self, name: str) -> Iterator[str]:
-        """What stands in one column, as far as the file can be read."""
+        """The cells of one column, as far as the file can be read. Rows of a wrong width are left out."""
         place = self.columns.places.get(name)
         cells, _ = self._begin()
         try:
@@ -122,7 +124,7 @@ class CrmFile:
             return
 
     def _begin(self) -> tuple[Cells, list[str]]:
-        """The records after the header, from the beginning again, and the header."""
+        """Go back to the beginning; returns the records after the header, and the header."""
         return self._open(self._delimiter)
 
     def _open(self, delimiter: str) -> tuple[Cells, list[str]]:
@@ -137,7 +139,7 @@ class CrmFile:
             raise Unusable(f"{self.name} cannot be read from its first line on: {error}") from None
 
     def _find_delimiter(self) -> tuple[str, int]:
-        """The one by which the header has the most of our columns, and how many lines stand before it."""
+        """The delimiter that finds the most known columns, and the number of lines before the header."""
         try:
             first = next(Lines(self._text), "")
         except Misquoted as error:
@@ -154,7 +156,7 @@ class CrmFile:
 
 
 class _Understanding:
-    """What the cells of one record mean."""
+    """Makes records of cells."""
 
     def __init__(
         self, kind: RecordKind, columns: Columns, customs: Customs, whole: Mapping[str, Container[str]]
@@ -171,7 +173,7 @@ class _Understanding:
         self._ids = [(name, columns.places[name]) for name in _IDS if name in columns.places]
 
     def rows(self, line: int, cells: list[str]) -> Iterator[Row]:
-        """The record or its refusal, and what is odd about it."""
+        """The record or its refusal, then the remarks on the record."""
         found_id = self._read_id(cells)
         if len(cells) != self._width:
             yield Refusal(line, f"{len(cells)} columns where the header has {self._width}", found_id)
@@ -193,20 +195,20 @@ class _Understanding:
             yield Remark(line, text, found_id)
 
     def _read_id(self, cells: list[str]) -> str | None:
-        """None where no record can have it: no database takes what is no text."""
+        """The record's id; None when it is missing or no record can have it."""
         try:
             return read_id(cells[self._id]) if self._id < len(cells) else None
         except Unfit:
             return None
 
     def _check_lengths(self, cells: list[str]) -> None:
-        """What nobody asked for may be as long as it likes."""
+        """Raise Unfit for a field that is too long. Columns that are no field may have any length."""
         for name, place in self._places.items():
             if len(cells[place]) > LONGEST_CELL:
                 raise Unfit(f"{name} is longer than {LONGEST_CELL:,} characters")
 
     def _shortened(self, cells: list[str]) -> Iterator[str]:
-        """Long numbers that a spreadsheet has rounded: what were several ids has become one."""
+        """Lines about ids that a spreadsheet has rounded: several ids may have become one."""
         for name, place in self._ids:
             if "+" in cells[place] and _SHORTENED.fullmatch(cells[place].strip()):
                 yield (

@@ -1,4 +1,4 @@
-"""What the CRM's records may look like, whichever way they come: one set of checks for files and for messages."""
+"""Checks the fields of the CRM's records, for files and for messages alike."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from domain.errors import LodestoneError
 from domain.mail.addresses import canonical
 
 Value = str | Sequence[str]
-"""Text, or for a field of LISTS its entries."""
+"""The text of a field, or the entries of a field of LISTS."""
 
 CATEGORY_HELP = (
     "; `--category WORD=LOST`, or `lodestone settings set category WORD LOST`, says what a word counts as"
@@ -45,7 +45,7 @@ OPTIONAL: Mapping[RecordKind, Mapping[str, Value]] = {
         "locations": (),
     },
 }
-"""Fields that may be absent, after those of FIELDS, and what they count as then."""
+"""Fields that may be absent, and their values then. They follow those of FIELDS."""
 
 _EMAILS = {kind: fields.index("emails") for kind, fields in FIELDS.items() if "emails" in fields}
 LISTS = frozenset({"emails", "contact_ids", "visible_to", "roles_above", "locations", "merged_from"})
@@ -54,12 +54,14 @@ MAX_ID = 255
 MOST_MERGED = 1_000
 _LONGEST_DATE = len("2026-03-31")
 HAS_TIME = re.compile("%[HIMSfTXRcsp]")
-"""A date format that holds a time of day too."""
+"""Finds a time of day in a date format."""
 
 
 class Unfit(LodestoneError):
-    """A record that cannot go in. The text names the field and never what stands in it (D2); `word` is the word
-    for a category that nobody knows, for whoever may see it."""
+    """A record that is refused. The text names the field, never its value (D2).
+
+    `word` is the unknown word for a category, where that is the reason. Only the operator may see it.
+    """
 
     def __init__(self, text: str, word: str | None = None) -> None:
         super().__init__(text)
@@ -68,14 +70,14 @@ class Unfit(LodestoneError):
 
 @dataclass(frozen=True, slots=True)
 class Customs:
-    """How the organisation writes things. Its words and its zone are asked for only where a record needs them."""
+    """How the organisation writes categories, dates and times. Functions are called only when a record needs them."""
 
     category: Callable[[str], DealCategory | None] = lambda word: None
-    """What a word that is no category counts as, None when nobody has said so (E9)."""
+    """The category that a word counts as; None for an unknown word (E9)."""
 
     zone: Callable[[], tzinfo] = lambda: UTC
     date_format: str | None = None
-    """strptime's; None is ISO 8601 (E106)."""
+    """A format of strptime; None means ISO 8601 (E106)."""
 
 
 PLAIN = Customs()
@@ -83,15 +85,16 @@ PLAIN = Customs()
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A record, and what of it was left out."""
+    """A record, and a line about each part that was left out."""
 
     record: Record
     left_out: tuple[str, ...]
 
 
 def read(kind: RecordKind, values: Sequence[Value], customs: Customs = PLAIN) -> Understood:
-    """The record whose fields these are, in the order of FIELDS and then OPTIONAL; space around them does not
-    count. Raises Unfit.
+    """The record with these values, which are in the order of FIELDS and then OPTIONAL.
+
+    Space around a value does not count. Raises Unfit.
     """
     stripped: list[Value] = [
         value.strip() if isinstance(value, str) else [entry.strip() for entry in value] for value in values
@@ -199,12 +202,12 @@ def _id(field: str, text: str) -> str:
 
 
 def _ids(field: str, entries: Sequence[str]) -> tuple[str, ...]:
-    """Each once, in their order."""
+    """Each id once, in the order of the entries."""
     return tuple(dict.fromkeys(_id(f"{field}: entry {place}", one) for place, one in enumerate(entries, 1)))
 
 
 def read_merge(survivor: str, losers: Sequence[str], version: int) -> Merge:
-    """Raises Unfit."""
+    """The merge of `losers` into `survivor`. Raises Unfit."""
     found = _losers("merged_ids", survivor := read_id(survivor), losers)
     if not found:
         raise Unfit("merged_ids is empty")
@@ -212,7 +215,7 @@ def read_merge(survivor: str, losers: Sequence[str], version: int) -> Merge:
 
 
 def _losers(field: str, survivor: str, entries: Sequence[str]) -> tuple[str, ...]:
-    """Few enough for one transaction."""
+    """The ids of the merged records: at most MOST_MERGED, so that one transaction takes them."""
     _check_text(entries)
     found = _ids(field, [one.strip() for one in entries])
     if survivor in found:
@@ -223,7 +226,7 @@ def _losers(field: str, survivor: str, entries: Sequence[str]) -> tuple[str, ...
 
 
 def _yes_or_no(field: str, text: str) -> bool:
-    """A word that is neither refuses the record: it might take a permission away, or give one."""
+    """Any other word refuses the record, because a guess could give or take a permission."""
     try:
         return YES_OR_NO[text.lower()]
     except KeyError:
@@ -238,7 +241,7 @@ def _kind(text: str) -> ContactKind:
 
 
 def _category(text: str, customs: Customs) -> DealCategory:
-    """A word that is none refuses the record: taken for OPEN it would make open deals of lost ones (E9)."""
+    """An unknown word refuses the record: counted as OPEN, it would make open deals of lost ones (E9)."""
     found = DealCategory.__members__.get(text.upper()) or customs.category(category_word(text))
     if found is None:
         raise Unfit(f"category is none of {', '.join(DealCategory)}", word=text)
@@ -246,8 +249,10 @@ def _category(text: str, customs: Customs) -> DealCategory:
 
 
 def _addresses(entries: Value) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Every address in its exact form, once, and what was left out because it is none: that has to be said, for a
-    typing error would go unnoticed for good. Where nothing is left, the record is refused."""
+    """Each address once, in its exact form, and a line about each entry that is no address.
+
+    Without the line nobody would notice a typing error. Raises Unfit when no entry is an address.
+    """
     found = [canonical(entry) for entry in entries]
     bad = [f"emails: entry {place} is no address" for place, one in enumerate(found, 1) if one is None]
     good = tuple(dict.fromkeys(one for one in found if one is not None))
@@ -257,7 +262,7 @@ def _addresses(entries: Value) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _moment(text: str, customs: Customs) -> datetime:
-    """Without a time it is the beginning of the organisation's day (E106), else without a zone UTC."""
+    """A date means the start of the organisation's day (E106); a time without a zone is UTC."""
     try:
         moment = _read_time(text, customs)
         if not isinstance(moment, datetime):
@@ -278,7 +283,7 @@ def _day(text: str, customs: Customs) -> date:
 
 
 def _read_time(text: str, customs: Customs) -> date | datetime:
-    """A date where no time of day is written. Raises ValueError."""
+    """A datetime, or a date when no time of day is written. Raises ValueError."""
     if customs.date_format is not None:
         found = datetime.strptime(text, customs.date_format)  # noqa: DTZ007 - E106 says what no zone means
         return found if HAS_TIME.search(customs.date_format) else found.date()

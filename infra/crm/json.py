@@ -1,4 +1,4 @@
-"""The CRM's changes as JSON, the way docs/CRM.md tells other programs to write them."""
+"""Reads the CRM's changes from JSON, in the format of docs/CRM.md."""
 
 import json
 import re
@@ -31,7 +31,7 @@ CHANGES: Mapping[str, tuple[RecordKind, bool]] = {
     "crm.upsert_user": (RecordKind.USERS, True),
     "crm.delete_user": (RecordKind.USERS, False),
 }
-"""By the name of the actor: which records, and whether there is one afterwards."""
+"""By actor: the kind of record, and whether the record exists after the change."""
 
 MERGE = "crm.merge_contacts"
 ACTORS = (*CHANGES, MERGE)
@@ -40,7 +40,7 @@ NULLABLE = frozenset({"assigned_to", "category", "closing_date", "role"})
 """Fields that may be null."""
 
 LOCATION = "location"
-"""Whose record it is, as ORGANISATION/LOCATION; the only one there is where it is not named (T1)."""
+"""The field for the record's location, as ORGANISATION/LOCATION. Without it there must be one location only (T1)."""
 
 YES_OR_NO = frozenset({"may_connect", "active"})
 
@@ -51,7 +51,7 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a file of changes: the actor it is for and the fields that actor gets."""
+    """One line of a file of changes: the name of the actor, and the fields that it gets."""
 
     actor: str
     fields: Mapping[str, Any]
@@ -82,12 +82,12 @@ def read_message(actor: str, fields: Mapping[str, object], customs: Customs = PL
 
 
 def kind_of(actor: str) -> RecordKind:
-    """Of which records it is."""
+    """The kind of record that the actor changes."""
     return RecordKind.CONTACTS if actor == MERGE else CHANGES[actor][0]
 
 
 def id_of(fields: Mapping[str, object]) -> str | None:
-    """The id of a record that is refused, as far as it can be read."""
+    """The id of a refused record; None when it cannot be read."""
     try:
         return read_id(_text("id", fields.get("id")))
     except Unfit:
@@ -95,13 +95,13 @@ def id_of(fields: Mapping[str, object]) -> str | None:
 
 
 def location_of(fields: Mapping[str, object]) -> str | None:
-    """The location that a message names. Raises Unfit."""
+    """The location that a message names, None when it names none. Raises Unfit."""
     named = fields.get(LOCATION)
     return None if named is None else _text(LOCATION, named)
 
 
 def version_of(fields: Mapping[str, object]) -> int | None:
-    """The version of a record that is refused, None when it cannot be read."""
+    """The version of a refused record; None when it cannot be read."""
     try:
         return _version(fields.get("version"))
     except Unfit:
@@ -109,8 +109,10 @@ def version_of(fields: Mapping[str, object]) -> int | None:
 
 
 def read_lines(lines: Iterable[bytes], customs: Customs = PLAIN) -> Iterator[Line | Refusal | Remark]:
-    """JSON Lines, each a change with its actor's name as "actor", good or refused; empty ones do not count. What
-    the actor will leave out of a good one is said after it."""
+    """Read JSON Lines: each line is a change, with the name of its actor as "actor". Empty lines are skipped.
+
+    Yields each line or its refusal. Remarks on what the actor will leave out follow their line.
+    """
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -137,7 +139,7 @@ def _read_line(line: bytes, customs: Customs) -> tuple[Line, tuple[str, ...]]:
 
 
 def _check_names(fields: Mapping[str, object], names: Sequence[str], optional: Iterable[str]) -> None:
-    """A field that is not there is rather a mistake of the sender's than a wish to empty it."""
+    """A missing field refuses the message: it is more likely a mistake than a wish to empty the field."""
     for name in names:
         if name not in fields:
             raise Unfit(f"{name} is missing")
@@ -146,7 +148,7 @@ def _check_names(fields: Mapping[str, object], names: Sequence[str], optional: I
 
 
 def _version(value: object) -> int:
-    """A whole number as it is, a time as its microseconds since 1970."""
+    """A whole number stays as it is; a time becomes its microseconds since 1970."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_VERSION:
         return value
     if isinstance(value, str) and _RFC_3339.fullmatch(value.upper()):

@@ -1,4 +1,4 @@
-"""A CSV file as text: what it is if it is none, its encoding, its delimiter."""
+"""Opens a CSV file as text: its encoding, its delimiter, and files that are not CSV."""
 
 import codecs
 import re
@@ -34,12 +34,11 @@ _BEYOND_ASCII = bytes(range(0x80, 0x100))
 
 
 class Unusable(LodestoneError):
-    """The file as a whole cannot be imported: one line that says why and what to do."""
+    """The whole file cannot be imported. The text is one line that says why and what to do."""
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file, from its beginning; standard input is copied first, because it is read more than once.
-    Raises Unusable."""
+    """Open the file. Standard input is copied first, because it is read more than once. Raises Unusable."""
     if path == STANDARD_INPUT:
         copy: BinaryIO = TemporaryFile()  # noqa: SIM115 - the caller closes it
         shutil.copyfileobj(sys.stdin.buffer, copy)
@@ -52,7 +51,10 @@ def open_bytes(path: Path) -> BinaryIO:
 
 
 def encoding_of(file: BinaryIO, name: str) -> str:
-    """By its byte order mark, else UTF-8 or Windows-1252, whichever fits more of its letters. Raises Unusable."""
+    """The encoding: by a byte order mark, else UTF-8 or Windows-1252, whichever fits more letters of the file.
+
+    Raises Unusable for a file that is no CSV, or UTF-16 without a byte order mark.
+    """
     beginning = file.read(4_096)
     file.seek(0)
     for mark, what in _OTHERS.items():
@@ -70,21 +72,23 @@ def encoding_of(file: BinaryIO, name: str) -> str:
 
 
 def open_text(file: BinaryIO, encoding: str) -> TextIOWrapper:
-    """The text from its beginning. Bytes that are no letters are kept as such, for their record to be refused."""
+    """The text from its beginning. Bytes that cannot be decoded stay in it, so that only their record is refused."""
     file.seek(0)
     errors = "strict" if encoding in ("utf-16", "utf-32") else "surrogateescape"
     return TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
 
 
 def named_delimiter(line: str) -> str | None:
-    """The one that a first line `sep=;` names, for Excel to know."""
+    """The delimiter that a first line such as `sep=;` names for Excel; None for any other line."""
     found = _SEPARATOR_LINE.fullmatch(line)
     return found[1] if found else None
 
 
 def _guessed(file: BinaryIO) -> str:
-    """Bytes beyond ASCII that fit each other are letters in UTF-8; one that fits no other is a letter of
-    Windows-1252, or damage."""
+    """Compare the letters beyond ASCII that are valid UTF-8 with the bytes that are not.
+
+    A byte that is not valid UTF-8 is a letter of Windows-1252, or damage.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")
     all_, sound = decoder("surrogateescape"), decoder("ignore")
     good = bad = 0

@@ -1,4 +1,4 @@
-"""The ways out: webhooks, and what apprise can reach. Loaded when first used, because only one process needs them."""
+"""Sends events to channels. The senders are imported when first used, because only one process needs them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,27 +14,26 @@ if TYPE_CHECKING:
 
 
 class Notifiers:
-    """Sends events to channels of every kind, each within so many seconds. `may_be_private` allows targets in our
-    own network."""
+    """Sends events to channels of every kind. `seconds` and `may_be_private` are as in WebhookSender and ChatSender."""
 
     def __init__(self, *, may_be_private: bool, seconds: float = 10) -> None:
         self._may_be_private = may_be_private
         self._seconds = seconds
 
     def check(self, kind: ChannelKind, url: str) -> None:
-        """Raises Unusable for a target that nothing may be sent to."""
+        """Raises Unusable for a target that is not allowed."""
         self._way_of(kind).check(url)
 
     @contextmanager
     def kept(self, stopping: Callable[[], bool]) -> Iterator["Sender"]:
-        """Sends many events, by connections that are kept meanwhile."""
+        """A sender for many events, which keeps its connections. `stopping` is as in Wires."""
         with Wires(stopping) as wires:
             yield Sender(self, wires)
 
     def send(
         self, channel: Channel, event: Mapping[str, Any], line: str, wires: Wires | None = None
     ) -> ReceiverAnswer:
-        """One event, once: a webhook gets the event, people get the line."""
+        """Send one event once: a webhook gets `event`, any other service `line`."""
         match channel.kind:
             case ChannelKind.WEBHOOK:
                 return self._webhook.send(channel.target, event, wires)
@@ -62,12 +61,12 @@ class Notifiers:
 
 
 class Sender:
-    """The way outside with connections that are kept; several threads may use it at a time."""
+    """Sends events over connections that it keeps. Several threads may use it at the same time."""
 
     def __init__(self, notifiers: Notifiers, wires: Wires) -> None:
         self._notifiers = notifiers
         self._wires = wires
 
     def send(self, channel: Channel, event: Mapping[str, Any], line: str) -> ReceiverAnswer:
-        """See Notifiers."""
+        """See Notifiers.send."""
         return self._notifiers.send(channel, event, line, self._wires)

@@ -1,4 +1,4 @@
-"""Which addresses a notification may be sent to: the internet's, unless a setting allows our own network's."""
+"""The addresses that events may be sent to: public ones, and private ones where a setting allows them."""
 
 import socket
 from collections.abc import Callable
@@ -13,8 +13,8 @@ _NEVER = tuple(
         ("192.0.0.0/24", "192.88.99.0/24", "2002::/16", "2001::/32", "64:ff9b:1::/48", "fec0::/10"),
     )
 )
-"""What not every Python counts as not global: protocol assignments, 6to4 with its relays, Teredo and a site's own
-NAT64, which carry any IPv4 address, and site-local addresses."""
+"""Networks that some versions of Python count as global: protocol assignments, site-local addresses, and 6to4 with its
+relays, Teredo and a site's own NAT64, whose addresses stand for any IPv4 address."""
 
 Resolve = Callable[[str, int], tuple[str, ...]]
 
@@ -26,8 +26,8 @@ def system_resolve(host: str, port: int) -> tuple[str, ...]:
 
 
 def is_public(text: str) -> bool:
-    """Whether the address is one of the internet's: no loopback, no private or link-local network, none that
-    stands for such a one."""
+    """Whether the address is public: not loopback, private, link-local, multicast or reserved, and no IPv6 address
+    that stands for such an IPv4 address."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -42,7 +42,10 @@ def is_public(text: str) -> bool:
 
 
 def checked(host: str, port: int, *, may_be_private: bool, resolve: Resolve) -> tuple[str, ...]:
-    """The addresses of the host, each of which may be connected to. Raises Unusable, OSError."""
+    """All addresses of the host.
+
+    Raises Unusable when one is not public and `may_be_private` is False; OSError when the host has none.
+    """
     found = resolve(host, port)
     if not may_be_private and not all(map(is_public, found)):
         raise Unusable("the host is in a private network; LODESTONE_CHANNELS_MAY_BE_PRIVATE=true allows that")

@@ -1,7 +1,7 @@
-"""Chat, mail and telephones by apprise URLs: one line of text each.
+"""Sends lines of text to chat, mail and telephones by apprise URLs.
 
-Such a service knows no event ids: a process that dies between sending and its commit sends the line again.
-Imported by the notifier alone, and by the command that tests a channel: apprise is large.
+These services know no event ids: a process that dies between sending and its commit sends the line again. Only the
+notifier and the commands that add or test a channel import this module, because apprise is large.
 """
 
 import logging
@@ -16,30 +16,30 @@ from infra.notifiers.addresses import checked, system_resolve
 from infra.notifiers.guard import guarded
 
 _LOCAL = frozenset({"syslog", "dbus", "kde", "qt", "glib", "gnome", "macosx", "windows", "file"})
-"""They write on this machine, where no address may stand in a log (D2)."""
+"""Services that write on this machine, where no log may hold an address (D2)."""
 
 _NO_URL = "that is no apprise URL that can be used here; slack://… and mailtos://… are some"
 
 
 class ChatSender:
-    """Sends lines; connecting and each piece of an answer take half of so many seconds at most. `may_be_private`
-    allows services in our own network."""
+    """Sends lines. Connecting, and each piece of an answer, may take half of `seconds`. `may_be_private` allows
+    services in our own network."""
 
     def __init__(self, *, may_be_private: bool, seconds: float = 10) -> None:
         self._may_be_private = may_be_private
         self._seconds = seconds
-        # Its lines name URLs and texts; what is worth knowing is in the answer (I3, I10).
+        # apprise logs URLs and texts, which no log may hold (I3, I10).
         logger = logging.getLogger("apprise")
         logger.setLevel(logging.CRITICAL + 1)
         logger.propagate = False
 
     def check(self, url: str) -> None:
-        """Raises Unusable for a URL that nothing may be sent to."""
+        """Raises Unusable for a URL that is not allowed."""
         service = _service(url)
         if service is None:
             raise Unusable(_NO_URL)
         if _names_a_host(service.host):
-            with suppress(OSError):  # it may be a token all the same; sending is guarded anyway
+            with suppress(OSError):  # the name may be a token; sending is guarded anyway
                 checked(
                     service.host,
                     service.port or 443,
@@ -48,7 +48,7 @@ class ChatSender:
                 )
 
     def send(self, target: Target, line: str) -> ReceiverAnswer:
-        """One line, as text."""
+        """Send one line as plain text."""
         service = _service(target.url)
         if service is None:
             return ReceiverAnswer(ReceiverVerdict.LATER, "no usable URL", untouched=True)
@@ -58,13 +58,13 @@ class ChatSender:
                 with reached("deliveries.post"):
                     sent = service.notify(body=line, body_format=apprise.NotifyFormat.TEXT)
                 reason = "not accepted"
-            except Exception as error:  # a hundred and fifty services by as many authors
+            except Exception as error:  # the services of apprise have many authors
                 sent, reason = False, type(error).__name__
         if sent:
             return ReceiverAnswer(ReceiverVerdict.TAKEN, "accepted")
         if seen.private:
             return ReceiverAnswer(ReceiverVerdict.LATER, "private address", untouched=True)
-        # It does not say why: a try is used up if anything was sent at all, and the channel rests anyway.
+        # apprise gives no reason: the try counts if anything was sent, and the channel rests in any case.
         return ReceiverAnswer(
             ReceiverVerdict.LATER,
             reason if seen.asked else "not reached",
@@ -74,12 +74,12 @@ class ChatSender:
 
 
 def _names_a_host(host: str | None) -> bool:
-    """Many services have tokens there, which nobody should ask a name server for."""
+    """Whether it looks like a host. Many services have a token there, which no name server may see."""
     return host is not None and ("." in host or ":" in host or host.lower() == "localhost")
 
 
 def _service(url: str) -> Any:
-    """The service of a URL; None for one that is malformed, or local to this machine."""
+    """The service of a URL; None when the URL is malformed or the service writes on this machine."""
     if url.partition("://")[0].lower() in _LOCAL:
         return None
     asset = apprise.AppriseAsset(

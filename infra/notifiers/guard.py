@@ -1,4 +1,4 @@
-"""Holds other people's code off our own network: whatever it does, its sockets reach public addresses only."""
+"""Lets the sockets of a library reach public addresses only, whatever the library does."""
 
 import sys
 import threading
@@ -11,12 +11,12 @@ from infra.notifiers.addresses import is_public
 
 
 class _PrivateAddress(OSError):
-    """Raised into a library, which takes it for a failed connection."""
+    """Raised inside a library, which takes it for a failed connection."""
 
 
 @dataclass(slots=True)
 class Seen:
-    """What a library did on the network: `private` if it was held off, `asked` if it sent anything."""
+    """What a library did on the network. `private`: it tried a private address. `asked`: it sent something."""
 
     private: bool = False
     asked: bool = False
@@ -35,8 +35,10 @@ _SENDS = frozenset({"http.client.send", "smtplib.send", "socket.sendto", "socket
 
 @contextmanager
 def guarded(*, may_be_private: bool) -> Iterator[Seen]:
-    """Within, this thread's sockets connect to no address that `is_public` refuses, at the moment of connecting:
-    no second resolution, redirect or proxy leads past it. Python's own audit events say when that is."""
+    """Keep this thread's sockets from addresses that `is_public` refuses, unless they may be private.
+
+    Python's audit events tell of each connection, so that no second resolution, redirect or proxy gets past the check.
+    """
     _install()
     _thread.seen, _thread.may_be_private = Seen(), may_be_private
     try:
@@ -46,7 +48,7 @@ def guarded(*, may_be_private: bool) -> Iterator[Seen]:
 
 
 def _install() -> None:
-    """Once in a process: Python has no way of taking an audit hook back."""
+    """Install the hook once in a process, because Python cannot remove an audit hook."""
     if _installed.acquire(blocking=False):
         sys.addaudithook(_hook)
 
@@ -62,5 +64,5 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _is_allowed(address: Any) -> bool:
-    """Of a socket's address: (host, port, …) for the internet; anything else is this machine's own."""
+    """An internet address is a tuple (host, port, …); any other form is local to this machine."""
     return isinstance(address, tuple) and len(address) > 1 and is_public(str(address[0]))

@@ -1,8 +1,8 @@
-"""Webhooks: CloudEvents in a POST signed as Standard Webhooks, to an address that was looked at (D2, I10).
+"""Webhooks: CloudEvents in a POST signed as Standard Webhooks, to an address that was checked (D2, I10).
 
-Made of the standard library's own parts, because it must be certain whom it talks to: the host is resolved once,
-every address looked at, the connection made to one of these, and certificate and Host header are the host's.
-Redirects are not followed and the proxies of the environment not used: both could lead elsewhere.
+With the standard library's own parts the receiver is certain: the host is resolved once, every address is checked, the
+connection goes to one of these, and the certificate and the Host header are the host's. Redirects are not followed and
+the proxies of the environment not used, because both could lead elsewhere.
 """
 
 import http.client
@@ -26,13 +26,13 @@ from infra.notifiers.addresses import Resolve, checked, system_resolve
 from infra.notifiers.wires import Left, Wire, Wires
 
 MOST = 64 << 10
-"""Bytes of an answer that are read, and dropped."""
+"""Bytes of an answer's body that are read, then dropped."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class _HungUp(Exception):
-    """A connection that was kept has ended, as it may at any time: the event goes out by another."""
+    """The receiver has ended a kept connection, as it may at any time. The event goes out by a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class _Place:
 
 
 class WebhookSender:
-    """Sends events; connecting, sending and the answer take so many seconds together at most. `may_be_private` allows
-    targets in our own network, and http there."""
+    """Sends events. Connecting, sending and the answer together take `seconds` at most. `may_be_private` allows targets
+    in our own network, and http to any target."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class WebhookSender:
         self._tls = tls or ssl.create_default_context()
 
     def check(self, url: str) -> None:
-        """Raises Unusable for a URL that nothing may be sent to."""
+        """Raises Unusable for a URL that is not allowed, or whose host cannot be found."""
         place = _place(url, self._may_be_private)
         try:
             self._addresses(place)
@@ -69,8 +69,11 @@ class WebhookSender:
             raise Unusable(f"the host {place.host} cannot be found") from None
 
     def send(self, target: Target, event: Mapping[str, Any], wires: Wires | None = None) -> ReceiverAnswer:
-        """One POST. The answer's body is dropped. The connection is one of these wires if one leads there, and stays
-        there for the next event; without wires it is hung up."""
+        """Send one POST; the answer's body is dropped.
+
+        An idle connection of `wires` to the same place is used again. The connection stays in `wires` for the next
+        event; without `wires` it is closed.
+        """
         if wires is None:
             with Wires() as once:
                 return self.send(target, event, once)
@@ -94,8 +97,8 @@ class WebhookSender:
     def _post(
         self, place: _Place, wire: Wire, addresses: tuple[str, ...], wires: Wires, request: bytes
     ) -> ReceiverAnswer:
-        """Raises _HungUp where a wire that was kept has been hung up at the other end. It may have taken the event
-        even so; the repeat has the same id."""
+        """Raises _HungUp when the receiver has ended a kept connection. It may have taken the event all the same; the
+        repeat has the same id."""
         was_kept, asked = wire.is_whole, False
         try:
             with wires.used(wire):
@@ -124,7 +127,7 @@ class WebhookSender:
         return judge(response.status, response.headers.get("retry-after"), datetime.now(UTC))
 
     def _open(self, place: _Place, wire: Wire, addresses: tuple[str, ...]) -> socket.socket:
-        """Connect to the first address that answers."""
+        """Connect, by TLS if the place is secure."""
         plain = _dialled(wire, addresses, place.port)
         if not place.secure:
             return plain
@@ -161,12 +164,12 @@ def _place(url: str, may_be_private: bool) -> _Place:
 
 
 def _ascii(path: str) -> str:
-    """The path as a request line can carry it."""
+    """The path, quoted for the request line."""
     return quote(path, safe="/%:?=&+,;@!$'()*~-._[]")
 
 
 def _request(place: _Place, secret: str, event_id: str, body: str) -> bytes:
-    """All of it in one piece: what is sent in two waits for its first half to be acknowledged."""
+    """Head and body in one piece: sent in two, the second would wait until the first is acknowledged."""
     now = datetime.now(UTC)
     host = f"[{place.host}]" if ":" in place.host else place.host
     usual = 443 if place.secure else 80
@@ -190,7 +193,7 @@ def _signer(secret: str) -> Webhook:
 
 
 def _dialled(wire: Wire, addresses: tuple[str, ...], port: int) -> socket.socket:
-    """The wire has the socket before it is connected, so that it can be cut while it is."""
+    """Connect to the first address that answers. The wire has the socket before, so that connecting can be cut."""
     failed: OSError | None = None
     for address in addresses:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -1,7 +1,7 @@
-"""Connections to receivers, kept from one event to the next while somebody sends.
+"""Connections to receivers, kept from one event to the next during a run.
 
-One thread looks after all that are in use, and shuts whose time is over, so that nobody can hold one by sending a byte
-now and then. Who is to stop waits a moment for the answers that are under way, and no longer.
+One thread watches all connections in use and cuts each one when its time is over, so that no receiver can hold one by
+sending a byte now and then. When the process is to stop, answers that are under way get GRACE seconds.
 """
 
 import http.client
@@ -18,16 +18,19 @@ from domain.errors import LodestoneError
 
 LOOK_EVERY = 0.1
 GRACE = 0.5
-"""Seconds that answers are given still when the process is to stop."""
+"""Seconds for answers that are under way when the process is to stop."""
 
 
 class Left(LodestoneError):
-    """We are to stop and have waited no longer for an answer."""
+    """The process is to stop, and the answer has not come within GRACE."""
 
 
 class Wire:
-    """One connection: `place` is what it leads to, `socket` None until somebody connects it. `is_whole`: the last
-    answer was read to its end, and another may follow."""
+    """One connection to `place`. It is cut when `time.monotonic()` reaches `ends`.
+
+    `socket` is None until it is opened. `is_whole`: the last answer was read to its end, and another may follow.
+    `is_over`: it was cut; `is_left`: because the process is to stop.
+    """
 
     def __init__(self, place: object, ends: float) -> None:
         self.place = place
@@ -39,14 +42,14 @@ class Wire:
 
     @property
     def seconds_left(self) -> float:
-        """Until it is shut; raises TimeoutError when that is now."""
+        """Seconds until it is cut. Raises TimeoutError when its time is over."""
         left = self.ends - monotonic()
         if left <= 0 or self.is_over:
             raise TimeoutError
         return left
 
     def is_silent(self) -> bool:
-        """Whether the other side has neither hung up meanwhile nor said what nobody asked for."""
+        """Whether it can be used again: the receiver has neither ended it nor sent anything unasked."""
         if self.socket is None:
             return False
         said = select.poll()
@@ -54,22 +57,22 @@ class Wire:
         return not said.poll(0)
 
     def cut(self) -> None:
-        """Shut it under whoever uses it."""
+        """Shut it while another thread uses it."""
         self.is_over = True
         if self.socket is not None:
-            # Not SSLSocket's own shutdown: the thread that reads is still using what that takes away.
+            # Not SSLSocket's own shutdown, which would take the TLS state from the thread that reads.
             with suppress(OSError):  # it may have ended by itself, or not be open yet
                 socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the socket, if there is one."""
         if self.socket is not None:
             self.socket.close()
 
 
 class Wires:
-    """The connections of one run, as a context that closes them. Several threads may use it, each a wire of its own.
-    `stopping`: see handlers.context.Work."""
+    """The connections of one run, as a context that closes the idle ones. Several threads may use it, each a wire of
+    its own. `stopping` says that the process is to end."""
 
     def __init__(self, stopping: Callable[[], bool] = lambda: False) -> None:
         self._stopping = stopping
@@ -91,11 +94,11 @@ class Wires:
 
     @property
     def idle(self) -> int:
-        """How many there are that nobody uses."""
+        """How many connections are kept and not in use."""
         return len(self._idle)
 
     def kept(self, place: object) -> Wire | None:
-        """One that leads there and that nobody uses."""
+        """A kept connection to the place that is not in use and still open; None when there is none."""
         with self._guard:
             found = next((wire for wire in self._idle if wire.place == place), None)
             if found is None:
@@ -108,9 +111,9 @@ class Wires:
 
     @contextmanager
     def used(self, wire: Wire) -> Iterator[None]:
-        """It is looked after meanwhile; afterwards it is kept if it is whole, else closed.
+        """Watch the wire while the context is open; then keep it if it is whole, else close it.
 
-        Raises TimeoutError if its time was over, Left if we are to stop; else what was raised within.
+        Raises TimeoutError when its time was over, Left when the process is to stop, else the error of the body.
         """
         with self._guard:
             self._used.add(wire)
