@@ -208,7 +208,7 @@ class OutboxRepository(Protocol):
         """It is sent, or has failed for good."""
 
     def redrive(self, limit: int) -> tuple[int, ...]:
-        """Mailboxes with mail that is due."""
+        """Mailboxes with mail that is due to be sent."""
 
     def delete(self, connection_id: int) -> None:
         """Delete all mail that was sent over this connection (D12)."""

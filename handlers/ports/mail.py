@@ -1,4 +1,4 @@
-"""What is known of mail: found, decided, announced."""
+"""The mail that was found, what was decided about it, and its notifications."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -23,43 +23,45 @@ class NotificationListRepository(Protocol):
     """The lists of notifications that users read."""
 
     def of_user(self, user_id: str, after: int, limit: int | None = None) -> tuple[Notification, ...]:
-        """The user's notifications with ids above `after`, in the order of their ids. Those of mail are left out while
-        he has no permission (D12)."""
+        """The user's notifications with ids above `after`, by id. Those of mail are left out while the user's
+        permission is withdrawn (D12)."""
 
     def get(self, notification_id: int, user_id: str) -> Notification | None:
-        """One notification of the user's own list; None when it is not on it."""
+        """A notification on the user's own list, None when it is not there."""
 
     def remove(self, notification_id: int, user_id: str) -> bool:
-        """Take it off his list, and off its way to his channels (Z27). False when it was not there any more."""
+        """Remove the notification from the user's list, and its deliveries (Z27). False when it was not there."""
 
 
 class MailReportRepository(Protocol):
-    """How the mailboxes and the mail of a location stand."""
+    """The state of a location's mailboxes and mail."""
 
     def totals(self, mailbox: str | None, due_after: float) -> Totals:
-        """The mailboxes that the location has connected, counted by how they stand. A mailbox is due `due_after`
-        seconds after it was looked into."""
+        """The number of mailboxes that the location has connected, by their state; of one address where `mailbox` is
+        given. A mailbox is due `due_after` seconds after its last look or its rest."""
 
     def mailboxes(self, mailbox: str | None = None, limit: int | None = None) -> tuple[MailboxReport, ...]:
-        """How each of them stands, those in trouble first."""
+        """The state of each of these mailboxes, those in trouble first."""
 
     def count_outdated(self) -> Mapping[RecordKind, int]:
         """How many records of each kind are out of date, the organisation's users among them."""
 
     def entries(self, query: LedgerQuery, after: Bookmark | None, mails: int) -> tuple[LedgerEntry, ...]:
-        """A page of the ledger: at most so many mails, the newest first, those that come after a place."""
+        """A page of the ledger: the entries of up to `mails` mails, the newest first, after the place `after`; None for
+        the first page."""
 
     def trails(self, message_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]:
-        """What the ledger holds of the mail with this id, in each mailbox of the location that has one."""
+        """What the ledger holds of the mail with this id, once for each of the location's mailboxes that has such a
+        mail."""
 
     def sendings(
         self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int
     ) -> tuple[SendReport, ...]:
-        """Mails that users send, the newest first; those of one user, mailbox or state where they are named."""
+        """Mails that users send, the newest first: of one user, mailbox or state where it is given."""
 
 
 class SortingRepository(Protocol):
-    """What sorting goes by, in one location."""
+    """What sorting decides by, in one location."""
 
     def sortable(self, claims: Collection[Claim]) -> Mapping[StepKey, Sortable]:
         """The links of these mails, with what else decides how they are sorted."""
@@ -67,9 +69,11 @@ class SortingRepository(Protocol):
     def labelled_before(
         self, claims: Collection[Claim]
     ) -> tuple[Mapping[ConnectionContact, frozenset[EarlierLabel]], tuple[Replacement, ...]]:
-        """Returns two things (E47). First, by contact of these claims: the labels, other than the intended one, under
-        which we have put mail of his that no user has touched since. Second, the replacements that a crash has cut
-        short, of touched mail too."""
+        """What earlier sorting did for the contacts of these claims (E47).
+
+        Returns, by contact, the labels other than the intended one under which we have put mail that no user has
+        touched since. Also returns the replacements that a crash has interrupted, of touched mail too.
+        """
 
     def replace(
         self,
@@ -78,16 +82,18 @@ class SortingRepository(Protocol):
         new: ContactCategory,
         message_ids: Collection[str],
     ) -> tuple[Replacement, ...]:
-        """Of these mails, listed under the label of `old`, take those that are the contact's and have the label from
-        us, and intend the label of `new` for them (E47). This is committed before the mailbox is changed, so that the
-        change is known as ours when history tells of it (W5)."""
+        """Intend the label of `new` for those of these mails that are the contact's and have the label of `old` from us
+        (E47).
+
+        Returns them. To be committed before the mailbox is changed, so that history's change is known as ours (W5).
+        """
 
 
 class DecisionRepository(Protocol):
-    """What was decided of each mail, for each connection."""
+    """What was decided about each mail, for each connection."""
 
     def skip(self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]) -> None:
-        """Keep of mail that ends here its id and the outcome, and no more (D2)."""
+        """Keep the id and the outcome of mail that ends here, and nothing else (D2)."""
 
     def link(
         self,
@@ -95,41 +101,40 @@ class DecisionRepository(Protocol):
         linked: Sequence[tuple[str, int, Link, Outcome | None]],
         kept: Collection[Data],
     ) -> None:
-        """Keep of mail that belongs to a record of the CRM what may be `kept`. Each is given as message, connection,
-        link, and the outcome where it is final already."""
+        """Keep what may be `kept` of mail that belongs to a record of the CRM: message, connection, link, and the
+        outcome where it is final already."""
 
     def links(self, claims: Collection[Claim]) -> Mapping[StepKey, Link]:
         """The links of these mails."""
 
     def intend(self, intents: Mapping[Claim, ContactCategory]) -> None:
-        """Keep what sorting is about to do, to be committed before it is done (W5). What an earlier try intended
-        instead stays known: it may have been done, and history may tell of it only now."""
+        """Keep what sorting is about to do; to be committed before it is done (W5). The intent of an earlier try stays
+        known: it may have been done, and history may tell of it later."""
 
     def conclude(self, outcomes: Mapping[Claim, Outcome], changed: Mapping[Claim, LabelChange]) -> None:
-        """Keep what has become of the labels of announced mail, which ends it (Part J), and what was changed in the
-        mailbox."""
+        """Keep the final outcomes of announced mail (Part J), and what was changed in the mailbox."""
 
     def replaced(self, replaced: Mapping[Replacement, str]) -> None:
-        """These replacements are done; each value is the id of the label that the mail carries now. What is kept of a
-        mail's changes is what all calls together have changed."""
+        """Note that these replacements are done; each value is the id of the label that the mail has now. The kept
+        change then is the sum of all changes to the mail."""
 
     def not_replaced(self, replacements: Collection[Replacement]) -> None:
-        """Take the intent back: these mails stay under their old label, or without one."""
+        """Take back the intent of these replacements: the mails keep their old label, or none."""
 
     def count_labelled(self, since: datetime) -> Mapping[int, int]:
-        """By mailbox, how many mails sorting has changed since then and no user after it."""
+        """By mailbox the number of mails that sorting has changed since, and no user after it."""
 
     def labelled_since(
         self, mailbox_id: int, since: datetime, after: str, limit: int
     ) -> tuple[SortedMail, ...]:
-        """These mails of one mailbox, in the order of their message ids, those above `after`."""
+        """Up to `limit` of these mails in one mailbox, with message ids above `after`, by message id."""
 
     def undone(self, restored: Collection[SortedMail]) -> None:
-        """Note that what sorting changed on these mails was restored."""
+        """Note that sorting's changes to these mails were undone."""
 
 
 class NotificationRepository(Protocol):
-    """What is put on users' lists, and on its way to their channels."""
+    """Puts notifications on users' lists, and deliveries of them on their way to channels."""
 
     def notify(
         self,
@@ -138,8 +143,8 @@ class NotificationRepository(Protocol):
         links: Mapping[StepKey, Link],
         kept: Collection[Data],
     ) -> Told:
-        """Put the connection's mails on its user's list, each once (I2), with what may be `kept` of them. What is new
-        there goes on its way to his channels."""
+        """Put a notification of each mail on the list of the connection's user, once (I2), with what may be `kept` of
+        it. Each new one gets a delivery to each active channel of the user and of the whole organisation."""
 
     def tell(self, connection: Connection, kind: NotificationKind) -> frozenset[int]:
         """Put a notification about the connection on its user's list; returns the channels to wake after the commit.
@@ -149,7 +154,7 @@ class NotificationRepository(Protocol):
 
 
 class MessageRepository(Protocol):
-    """The mails that history or a list has named."""
+    """The mail that history or a list has named."""
 
     def record(
         self,
@@ -159,23 +164,23 @@ class MessageRepository(Protocol):
         connection_ids: Collection[int],
         labels: Mapping[Category, str],
     ) -> tuple[str, ...]:
-        """Take in what changes or a list ask. Returns the messages that now wait to be matched; the caller sees to it
-        that they are asked for again (`history.advance`, `ledger.redrive_within`).
+        """Record what history or a list has found. Returns the messages that now wait to be matched; the caller has to
+        see that they are redriven (`history.advance`, `ledger.redrive_within`).
 
-        `labels` are the mailbox's CRM labels, by which our own changes are told from the user's (W5). What is named as
-        new or dropped, and not as reopened, must be new to the ledger (`history.news`).
+        `labels` are the mailbox's CRM labels: they tell our own changes from the user's (W5). Messages that are new or
+        dropped, and not reopened, must not be in the ledger yet (`history.news`).
         """
 
     def count_missing(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """Count once more that the mailbox has no such messages. Returns those that are gone for good: missing three
-        times, over at least 60 s (W7)."""
+        """Count once more that these messages are missing in the mailbox. Returns those that are gone for good: missing
+        three times, over at least 60 s (W7)."""
 
     def just_reopened(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """Those that have left Spam, Trash or Drafts by a change seen less than a minute ago: a mailbox that still
-        shows them there lags behind (W7, W9)."""
+        """Which of these messages have left Spam, Trash or Drafts, by a change seen less than a minute ago. A mailbox
+        that still shows them there lags behind (W7, W9)."""
 
     def touched(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
-        """Those on which the user has put or removed a CRM label (I6)."""
+        """Which of these messages the user has put a CRM label on, or removed one from (I6)."""
 
     def touch(self, mailbox_id: int, message_ids: Collection[str]) -> None:
-        """Mark these as touched by the user: we neither label nor unlabel them again (I6)."""
+        """Mark these messages as touched by the user: we neither label nor unlabel them again (I6)."""

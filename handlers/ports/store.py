@@ -1,4 +1,4 @@
-"""Transactions: what they see and change, by noun."""
+"""Transactions and their repositories."""
 
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -37,7 +37,7 @@ from handlers.ports.operations import ReportRepository, RetentionRepository, Uni
 
 
 class InOrganisation(Protocol):
-    """What belongs to an organisation: the locations that it has share it (T2, T3)."""
+    """The repositories of an organisation, whose locations share what they hold (T2, T3)."""
 
     @property
     def organisation_id(self) -> int: ...
@@ -54,7 +54,7 @@ class InOrganisation(Protocol):
 
 
 class InLocation(InOrganisation, Protocol):
-    """What belongs to a location, and to its organisation."""
+    """The repositories of a location and of its organisation."""
 
     @property
     def location(self) -> Location: ...
@@ -81,7 +81,7 @@ class InLocation(InOrganisation, Protocol):
 
 
 class Transaction(Protocol):
-    """One short transaction, by noun."""
+    """The repositories of one short transaction."""
 
     @property
     def mailboxes(self) -> MailboxRepository: ...
@@ -114,10 +114,10 @@ class Transaction(Protocol):
     def organisations(self) -> OrganisationRepository: ...
 
     def of(self, location: Location) -> InLocation:
-        """What belongs to the location, and to its organisation."""
+        """The repositories of the location and of its organisation."""
 
     def of_organisation(self, organisation_id: int) -> InOrganisation:
-        """What belongs to the organisation."""
+        """The repositories of the organisation."""
 
     def now(self) -> datetime:
         """The time by the database's clock (W14)."""
