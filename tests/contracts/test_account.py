@@ -149,10 +149,10 @@ def test_while_a_call_is_out_what_is_held_is_extended_and_not_afterwards(
     account.hold(0.05, lambda: extended.append(time.monotonic()))
     world.be_slow(0.6)
     assert account.address() == world.address
-    ended = time.monotonic()
-    time.sleep(0.2)
-    assert len(extended) >= 2
-    assert all(moment <= ended + 0.05 for moment in extended)
+    time.sleep(0.2)  # for one that had begun
+    so_far = len(extended)
+    time.sleep(0.3)
+    assert len(extended) == so_far >= 2
 
 
 @pytest.mark.rule("W2", "E87")
