@@ -1,4 +1,4 @@
-"""What the operator sees, and what is forgotten."""
+"""Reports for the operator, spent units, and deleting what is kept no longer."""
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
@@ -11,6 +11,11 @@ from domain.retention import After, Forgotten
 
 
 class RetentionRepository(Protocol):
+    """Old rows, deleted in stretches.
+
+    `days`: how long they are kept. `limit`: rows to look at. `after`: where the last stretch ended, empty at first.
+    """
+
     def take_turn(self, duty: str, seconds: float) -> bool:
         """Whether the duty is due. If so it is the caller's, and due again in `seconds`."""
 
@@ -18,13 +23,14 @@ class RetentionRepository(Protocol):
         """The duty is due again in `seconds`."""
 
     def mails(self, days: int, limit: int, after: After) -> Forgotten:
-        """Forget mail seen more than `days` ago, if it is done.
+        """Forget mail seen more than `days` ago, unless a step of it waits or is blocked.
 
         While sorting is on, id and category of the mail that it has labelled stay.
         """
 
     def deliveries(self, days: int, limit: int, after: After) -> Forgotten:
-        """Forget deliveries that have waited or been set aside for `days`, unless they are being sent now."""
+        """Forget deliveries of notifications older than `days`, waiting or set aside, unless they are being sent
+        now."""
 
     def notifications(self, days: int, limit: int, after: After) -> Forgotten:
         """Forget notifications older than `days`, unless they wait for a channel. Ids grow with time."""
@@ -39,17 +45,16 @@ class RetentionRepository(Protocol):
         """
 
     def merges(self, days: int, limit: int) -> Forgotten:
-        """Forget, in one location, what the CRM merged more than `days` ago.
-
-        That is records for which nothing counts any more, as if the CRM had deleted them, and merges that no record
-        needs.
-        """
+        """Forget, in one location, what the CRM merged more than `days` ago: outlived records, as if the CRM had
+        deleted them, and merges that are no longer needed."""
 
     def sign_ins(self) -> None:
         """Forget expired sign-ins."""
 
 
 class ReportRepository(Protocol):
+    """Reports over all organisations."""
+
     def zones(self, limit: int) -> Mapping[int, str | None]:
         """By organisation its time zone, of up to `limit`; None where none was set."""
 
@@ -75,6 +80,8 @@ class ReportRepository(Protocol):
 
 
 class UnitRepository(Protocol):
+    """The provider's units that mailboxes have cost, by day."""
+
     def add(self, batch: str, owner: str, day: date, rows: Mapping[int, Mapping[Purpose, int]]) -> None:
         """Add what a process has spent on a day.
 

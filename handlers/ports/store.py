@@ -124,6 +124,8 @@ class Transaction(Protocol):
 
 
 class Store(Protocol):
+    """The database. One per process, for all threads."""
+
     def begin(self, name: str, *, reads_only: bool = False) -> AbstractContextManager[Transaction]:
         """Commit at the end, roll back on any error. Must not be open during a call to the network (I8).
 

@@ -1,4 +1,4 @@
-"""Encrypt everything that is stored encrypted with the first key (I10)."""
+"""Encrypt again, with the first key, everything that is stored encrypted (I10)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

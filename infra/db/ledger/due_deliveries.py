@@ -92,6 +92,7 @@ class DueDeliveries:
         return tuple(self._db.scalars(ready.order_by(channels.c.id)))
 
     def signed_in(self, connection_id: int) -> None:
+        """A locked delivery is skipped: it waits for _ASIDE_FOR seconds at most."""
         told = select(notifications.c.id).where(notifications.c.connection_id == connection_id)
         its = (deliveries.c.notification_id.in_(told), deliveries.c.trouble == _NOT_SIGNED_IN)
         free = in_key_order(self._db, deliveries, *its, DELIVERIES.waits, skip_locked=True)

@@ -21,7 +21,7 @@ _FIRST = (State.SET_ASIDE, State.WAITING, State.BLOCKED)
 def entries(
     db: Connection, location: Location, query: LedgerQuery, after: Bookmark | None, mails: int
 ) -> tuple[LedgerEntry, ...]:
-    """What the ledger has of so many mails, one entry per connection; `after` is where the last page ended."""
+    """The entries of up to `mails` mails, one for each connection. `after`: where the last page ended."""
     found = db.execute(page(location, query, after, mails)).all()
     keys = [(row.mailbox_id, row.message_id) for row in found]
     decided = _decided(db, location, keys, query.outcomes)
@@ -49,6 +49,7 @@ def step_taken(row: Row[Any]) -> StepRecord:
 
 
 def page(location: Location, query: LedgerQuery, after: Bookmark | None, mails: int) -> Select[Any]:
+    """The mails of a page, the newest first."""
     found = select(messages, mailboxes.c.address).join(mailboxes, mailboxes.c.id == messages.c.mailbox_id)
     found = found.where(messages_of(location))
     if query.mailbox is not None:
