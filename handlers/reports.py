@@ -98,7 +98,7 @@ def explain(
 
 
 def _seen_now(trail: MessageRecord, context: Context) -> dict[int, MessageNow]:
-    """Read a mail again that matched nobody, with one get for all connections. Nothing of it is kept (D2)."""
+    """Read a mail again that matched no contact, with one get for all connections. Nothing of it is kept (D2)."""
     stopped = [one for one in trail.decided if one.kept_nothing and _stopped(one)]
     if not stopped:
         return {}

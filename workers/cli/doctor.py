@@ -38,7 +38,7 @@ STRIKES = 5
 """Mailboxes in a row for which the provider could not be reached: the others would find the same."""
 
 FEW = 20
-"""So many mailboxes get a line each; of more only those that are not as they should be."""
+"""Up to this many mailboxes get a line each; of more only those that are not as they should be."""
 
 AT_ONCE = 100
 
@@ -49,7 +49,7 @@ def doctor(
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option("--sample", min=0, help="Ask Gmail about so many mailboxes only, chosen by chance."),
+        typer.Option("--sample", min=0, help="Ask Gmail about this many mailboxes only, chosen by chance."),
     ] = None,
     as_json: Json = False,
 ) -> None:

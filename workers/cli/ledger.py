@@ -40,7 +40,7 @@ def ledger(
     waiting: Annotated[bool, typer.Option("--waiting", help="Only mail that waits for a step.")] = False,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, help=f"At most so many lines [{SHOWN} in tables, all in JSON]."),
+        typer.Option("--limit", min=1, help=f"At most this many lines [{SHOWN} in tables, all in JSON]."),
     ] = None,
     location: Location = None,
     as_json: Json = False,

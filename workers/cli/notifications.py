@@ -19,7 +19,7 @@ from workers.cli.terminal.times import in_utc
 def notifications(
     user: Annotated[str, typer.Option("--user", help="The CRM's id of the user.")],
     after: Annotated[int, typer.Option("--after", min=0, help="Only those with a higher id.")] = 0,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many.")] = None,
     live: Annotated[
         bool, typer.Option("--live", help="With subject and preview, fetched from Gmail now and not kept.")
     ] = False,

@@ -29,7 +29,7 @@ def status(
     ] = False,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=0, help=f"At most so many mailboxes [{SHOWN} in tables, all in JSON]."),
+        typer.Option("--limit", min=0, help=f"At most this many mailboxes [{SHOWN} in tables, all in JSON]."),
     ] = None,
     location: Location = None,
     as_json: Json = False,

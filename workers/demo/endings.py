@@ -3,7 +3,7 @@
 import json
 
 from workers.demo.accounts import USER, ids, look, sign_in
-from workers.demo.ledger import Link
+from workers.demo.ledger import ConnectionNow
 from workers.demo.letters import CTM, NOTIFIED, Letter, Pen, written
 from workers.demo.outside import await_told
 from workers.demo.people import UWE, WANDA
@@ -52,7 +52,7 @@ def _revoke(show: Show, pen: Pen, receiver: Receiver) -> None:
         noticed=noticed,
         nothing_shown=_shows_nothing(show),
         nothing_sorted=_is_untouched(show, held),
-        listed_once=show.ledger.notices(_link(show).connection_id, "sign_in_needed") == 1,
+        listed_once=show.ledger.count_notifications(_link(show).connection_id, "sign_in_needed") == 1,
         told_once=len({event["id"] for event in receiver.taken if event["type"] == EXPIRED}) == 1,
     )  # fmt: skip
     said = sign_in(show)
@@ -60,7 +60,7 @@ def _revoke(show: Show, pen: Pen, receiver: Receiver) -> None:
     show.expect([held], [held.letter])
 
 
-def _switch_off(show: Show, pen: Pen, link: Link) -> None:
+def _switch_off(show: Show, pen: Pen, link: ConnectionNow) -> None:
     """What is counted is what a connection has of its own; the CRM's records of users and contacts stay."""
     gmail = show.stage.gmail
     rows, before = _rows(show, link), gmail.dump(WANDA)
@@ -92,7 +92,7 @@ def _switch_off(show: Show, pen: Pen, link: Link) -> None:
     show.screen.table({name: (rows[name], left[name]) for name in rows if rows[name] or left[name]})
 
 
-def _rows(show: Show, link: Link) -> dict[str, int]:
+def _rows(show: Show, link: ConnectionNow) -> dict[str, int]:
     return show.ledger.rows_about(
         connection_id=link.connection_id, mailbox_id=link.mailbox_id, user_id=USER, address=WANDA
     )
@@ -132,7 +132,7 @@ def _is_untouched(show: Show, sent: Sent) -> bool:
     return unlabelled and not show.ledger.ended(_link(show).mailbox_id, [sent.message_id])
 
 
-def _link(show: Show) -> Link:
+def _link(show: Show) -> ConnectionNow:
     found = show.ledger.link(USER)
     if found is None:
         raise CommandFailed(f"the connection of {USER} is gone")

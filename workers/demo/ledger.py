@@ -36,7 +36,7 @@ _ORDER = {Step.ANNOUNCE.value: 0, Step.SORT.value: 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MailEnding:
     """One mail's end: Part J's words in order, and whose mail it was if that is known."""
 
     outcomes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ConnectionNow:
     """A user's connection as it stands; `granted`: we hold a grant for it."""
 
     connection_id: int
@@ -69,9 +69,9 @@ class Ledger:
         with self._engine.connect() as db:
             return db.scalar(select(mailboxes.c.id).where(mailboxes.c.address == address))
 
-    def ended(self, mailbox_id: int, message_ids: Collection[str]) -> dict[str, Entry]:
+    def ended(self, mailbox_id: int, message_ids: Collection[str]) -> dict[str, MailEnding]:
         """Those of the mails that have their final outcome."""
-        found: dict[str, Entry] = {}
+        found: dict[str, MailEnding] = {}
         with self._engine.connect() as db:
             for chunk in chunks(set(message_ids)):
                 final = select(
@@ -93,19 +93,19 @@ class Ledger:
                     words.setdefault(step.message_id, []).append((_ORDER[step.step], step.outcome))
                 for row in rows:
                     outcomes = [word for _, word in sorted(words.get(row.message_id, ()))]
-                    found[row.message_id] = Entry(
+                    found[row.message_id] = MailEnding(
                         tuple(outcomes) or (row.outcome,), row.contact_id, row.author
                     )
         return found
 
-    def link(self, user_id: str) -> Link | None:
+    def link(self, user_id: str) -> ConnectionNow | None:
         """The user's connection, None without one."""
         found = select(
             connections.c.id, connections.c.mailbox_id, connections.c.state, connections.c.grant.is_not(None)
         )
         with self._engine.connect() as db:
             row = db.execute(found.where(connections.c.user_id == user_id)).one_or_none()
-        return Link(*row) if row else None
+        return ConnectionNow(*row) if row else None
 
     def rows_about(self, **ids: int | str) -> dict[str, int]:
         """How many rows of each table but the CRM's and our counts have one of `ids`, named as columns are."""
@@ -155,7 +155,7 @@ class Ledger:
         with self._engine.connect() as db:
             return {(row.mailbox_id, row.message_id): row.times for row in db.execute(query)}
 
-    def notices(self, connection_id: int, kind: str) -> int:
+    def count_notifications(self, connection_id: int, kind: str) -> int:
         """How many notifications of this kind there are of a connection."""
         these = (notifications.c.connection_id == connection_id, notifications.c.kind == kind)
         with self._engine.connect() as db:

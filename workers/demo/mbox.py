@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from workers.demo.mbox_bounds import EMPTY, Bounds, Kind, Verdict, looks_like_a_header
+from workers.demo.mbox_bounds import EMPTY, Bounds, FromLine, FromLineKind, looks_like_a_header
 
 MAX_MAIL = 64 << 20
 """Bytes of one mail that are read. Gmail takes in none that is larger; what is longer ends here, and says so."""
@@ -47,7 +47,7 @@ class Mail:
     doubtful: Lines = Lines()
 
 
-def find_separator(path: Path) -> Kind:
+def find_separator(path: Path) -> FromLineKind:
     """The kind of From_ line that this file's first mail begins with. Raises NoMbox when there is none."""
     with path.open("rb") as file:
         for bounds, line, follows_empty in _walk(file, None):
@@ -57,7 +57,7 @@ def find_separator(path: Path) -> Kind:
     raise NoMbox("has no mail in it: an mbox is made of mails that each begin with a line `From …`")
 
 
-def read_mbox(path: Path, separator: Kind, longest: int = MAX_MAIL) -> Iterator[Mail]:
+def read_mbox(path: Path, separator: FromLineKind, longest: int = MAX_MAIL) -> Iterator[Mail]:
     """Every mail in the file's order, counted from 1; of each at most `longest` bytes."""
     with path.open("rb") as file:
         collected = _Collected(0, longest)
@@ -65,15 +65,15 @@ def read_mbox(path: Path, separator: Kind, longest: int = MAX_MAIL) -> Iterator[
             collected.doubtful += Lines(1, (1,))  # somebody has cut the first From_ line off
         for bounds, line, follows_empty in _walk(file, separator):
             may_begin = line.startswith(b"From ")
-            verdict = bounds.judge(line, follows_empty=follows_empty) if may_begin else Verdict.TEXT
-            if verdict is Verdict.BEGINS:
+            verdict = bounds.judge(line, follows_empty=follows_empty) if may_begin else FromLine.TEXT
+            if verdict is FromLine.BEGINS:
                 if collected.n:
                     yield collected.mail()
                 collected = collected.next()
                 continue
-            if verdict is Verdict.INSIDE:
+            if verdict is FromLine.INSIDE:
                 collected.inside += Lines(1, (bounds.number,))
-            elif verdict is Verdict.DOUBTFUL:
+            elif verdict is FromLine.DOUBTFUL:
                 collected.doubtful += Lines(1, (bounds.number,))
             if collected.n:
                 collected.add(line)
@@ -116,7 +116,7 @@ class _Collected:
         return Mail(self.n, bytes(raw), self._cut, self.inside, self.doubtful)
 
 
-def _walk(file: BinaryIO, separator: Kind | None) -> Iterator[tuple[Bounds, bytes, bool]]:
+def _walk(file: BinaryIO, separator: FromLineKind | None) -> Iterator[tuple[Bounds, bytes, bool]]:
     """Lines, long ones in pieces, each with whether it begins the file or follows an empty line."""
     bounds = Bounds(file, separator)
     follows_empty, at_start = True, True

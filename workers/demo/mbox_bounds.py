@@ -44,7 +44,7 @@ _LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d{1,12})[ \t]*\r?\n?$", re.
 _GAP = re.compile(rb"(?:\r?\n){0,2}")
 
 
-class Kind(Enum):
+class FromLineKind(Enum):
     """What stands behind `From `: sender and date, a patch's, nothing, or something else."""
 
     DATED = "dated"
@@ -53,7 +53,7 @@ class Kind(Enum):
     NAMED = "named"
 
 
-class Verdict(Enum):
+class FromLine(Enum):
     """What a line is."""
 
     BEGINS = "begins"
@@ -74,7 +74,7 @@ class Bounds:
     """One walk through a file. `step` takes every line, or piece of a long one, in order; `judge` says what the one
     just taken is. `separator` is the kind of the file's first From_ line, None while that is being looked for."""
 
-    def __init__(self, file: BinaryIO, separator: Kind | None) -> None:
+    def __init__(self, file: BinaryIO, separator: FromLineKind | None) -> None:
         self.number = 0
         self._file = file
         self._separator = separator
@@ -96,36 +96,36 @@ class Bounds:
         elif found := _LENGTH.match(line):
             self._length = int(found[1])
 
-    def first(self, line: bytes, *, follows_empty: bool) -> Kind | None:
+    def first(self, line: bytes, *, follows_empty: bool) -> FromLineKind | None:
         """The kind of this line, when the file's first mail begins with it."""
         if not (follows_empty and line.startswith(b"From ")):
             return None
         self._separator = _kind(line)
-        return self._separator if self._verdict(line, follows_empty=True) is Verdict.BEGINS else None
+        return self._separator if self._verdict(line, follows_empty=True) is FromLine.BEGINS else None
 
-    def judge(self, line: bytes, *, follows_empty: bool) -> Verdict:
+    def judge(self, line: bytes, *, follows_empty: bool) -> FromLine:
         """What a line `From …` is; where a mail begins with it, its header is read from here on."""
         verdict = self._verdict(line, follows_empty=follows_empty)
-        if verdict is Verdict.BEGINS:
+        if verdict is FromLine.BEGINS:
             self._in_header, self._length, self._ends = True, None, 0
         return verdict
 
-    def _verdict(self, line: bytes, *, follows_empty: bool) -> Verdict:
+    def _verdict(self, line: bytes, *, follows_empty: bool) -> FromLine:
         kind = _kind(line)
-        begins_by_itself = kind is Kind.DATED or kind is self._separator is Kind.PATCH
-        if self._file.tell() <= self._ends or (kind is Kind.PATCH and not begins_by_itself):
+        begins_by_itself = kind is FromLineKind.DATED or kind is self._separator is FromLineKind.PATCH
+        if self._file.tell() <= self._ends or (kind is FromLineKind.PATCH and not begins_by_itself):
             looks = (begins_by_itself and follows_empty) or self._own_fields()
-            return Verdict.INSIDE if looks else Verdict.TEXT
+            return FromLine.INSIDE if looks else FromLine.TEXT
         apart = follows_empty or bool(self._ends)
         if begins_by_itself:
-            return Verdict.BEGINS if apart or self._own_fields() else Verdict.TEXT
+            return FromLine.BEGINS if apart or self._own_fields() else FromLine.TEXT
         own_fields = self._own_fields()
-        if kind is Kind.BARE:
-            unclear = Verdict.DOUBTFUL if apart and self._separator is Kind.BARE else Verdict.TEXT
-            return Verdict.BEGINS if own_fields else unclear
-        if apart and own_fields and self._separator is Kind.NAMED:
-            return Verdict.BEGINS
-        return Verdict.DOUBTFUL if own_fields > 1 else Verdict.TEXT
+        if kind is FromLineKind.BARE:
+            unclear = FromLine.DOUBTFUL if apart and self._separator is FromLineKind.BARE else FromLine.TEXT
+            return FromLine.BEGINS if own_fields else unclear
+        if apart and own_fields and self._separator is FromLineKind.NAMED:
+            return FromLine.BEGINS
+        return FromLine.DOUBTFUL if own_fields > 1 else FromLine.TEXT
 
     def _own_fields(self) -> int:
         """How many fields of the header that follows are a mail's own."""
@@ -150,7 +150,11 @@ class Bounds:
             return end
         line, _, rest = there[at:].partition(b"\n")
         begins_a_line = at > 1 or there[:1] == b"\n"
-        if begins_a_line and line.startswith(b"From ") and (_kind(line) is Kind.DATED or _own_fields(rest)):
+        if (
+            begins_a_line
+            and line.startswith(b"From ")
+            and (_kind(line) is FromLineKind.DATED or _own_fields(rest))
+        ):
             return end
         return 0
 
@@ -163,12 +167,12 @@ class Bounds:
         return found
 
 
-def _kind(line: bytes) -> Kind:
+def _kind(line: bytes) -> FromLineKind:
     if _PATCH.match(line):
-        return Kind.PATCH
+        return FromLineKind.PATCH
     if _DATED.match(line):
-        return Kind.DATED
-    return Kind.NAMED if line[5:].strip() else Kind.BARE
+        return FromLineKind.DATED
+    return FromLineKind.NAMED if line[5:].strip() else FromLineKind.BARE
 
 
 def _own_fields(text: bytes) -> int:

@@ -11,7 +11,7 @@ from domain.mail.headers import Fields
 from domain.mail.messages import Fetched, Part, read
 from infra.local.gmail import ControlError
 from infra.local.gmail import Mail as Delivery
-from workers.demo.ledger import Entry, Ledger
+from workers.demo.ledger import Ledger, MailEnding
 from workers.demo.mbox import Lines, Mail, find_separator, read_mbox
 from workers.demo.report import Report, Row
 from workers.demo.result import Result
@@ -187,7 +187,7 @@ class _Feed:
         self._report.write()
         return len(ended)
 
-    def _end(self, message_id: str, entry: Entry) -> None:
+    def _end(self, message_id: str, entry: MailEnding) -> None:
         row = self._undone.pop(message_id)
         row.end(entry.outcomes, entry.contact_id, entry.author)
         self._result.outcomes[entry.outcomes[-1]] += 1

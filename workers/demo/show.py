@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from infra.local.gmail import Mail
-from workers.demo.ledger import Entry, Ledger
+from workers.demo.ledger import Ledger, MailEnding
 from workers.demo.letters import Letter
 from workers.demo.people import TEAM
 from workers.demo.screen import Screen
@@ -201,7 +201,7 @@ def _by_mailbox(sent: Iterable[Sent]) -> dict[str, list[Sent]]:
     return found
 
 
-def _entry_faults(letter: Letter, entry: Entry) -> list[str]:
+def _entry_faults(letter: Letter, entry: MailEnding) -> list[str]:
     """Where the ledger says something else than the rules."""
     faults = []
     if entry.outcomes != letter.outcomes:

@@ -45,7 +45,7 @@ def mail(
     before: Annotated[
         str | None, typer.Option("--before", help="The page after one that was shown: its token.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="At most so many mails.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="At most this many mails.")] = 50,
     folder: Save = None,
     location: Location = None,
     as_json: Json = False,

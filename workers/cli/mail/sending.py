@@ -154,7 +154,7 @@ def show_outbox(
     user: Annotated[str | None, typer.Option("--as", help="Only this user's mail.")] = None,
     mailbox: Annotated[str | None, typer.Option("--mailbox", help="Only from this mailbox.")] = None,
     state: Annotated[SendState | None, typer.Option("--state", help="Only what stands like this.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many, the newest first.")] = 100,
     location: Location = None,
     as_json: Json = False,
 ) -> None:
