@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from domain.ids import MailboxId
+
 
 @dataclass(frozen=True, slots=True)
 class Holders:
@@ -24,7 +26,7 @@ class Alias:
     held_by: str | None = None
 
 
-def held_by(holders: Holders, user_id: str, mailbox_id: int) -> str | None:
+def held_by(holders: Holders, user_id: str, mailbox_id: MailboxId) -> str | None:
     """Who else has the address, None when it may count as the user's own.
 
     It may have come to him after it was registered: a contact is not refused for it, the alias gives way, because
@@ -39,7 +41,7 @@ def held_by(holders: Holders, user_id: str, mailbox_id: int) -> str | None:
     return None
 
 
-def why_not(holders: Holders, user_id: str, mailbox_id: int) -> str | None:
+def why_not(holders: Holders, user_id: str, mailbox_id: MailboxId) -> str | None:
     """Why it is not registered for this user's mailbox; None when it may be."""
     other = held_by(holders, user_id, mailbox_id)
     if other is None and holders.registered - {mailbox_id}:

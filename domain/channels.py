@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
 from domain.errors import LodestoneError
+from domain.ids import ChannelId, ConnectionId
 from domain.notifications import NotificationKind
 
 TRIES = 8
@@ -65,7 +66,7 @@ class Target:
 class Channel:
     """A channel as it is now. `failures` counts rests in a row."""
 
-    id: int
+    id: ChannelId
     kind: ChannelKind
     target: Target
     failures: int = 0
@@ -86,7 +87,7 @@ class Channel:
 class ChannelReport:
     """A channel as the operator sees it. `waiting_since`: when the oldest waiting notification came."""
 
-    id: int
+    id: ChannelId
     user_id: str | None
     kind: ChannelKind
     host: str
@@ -108,7 +109,7 @@ class ChannelNotification:
 
     id: int
     kind: NotificationKind
-    connection_id: int
+    connection_id: ConnectionId
     user_id: str
     location: str
     created_at: datetime
@@ -226,7 +227,7 @@ def lanes(events: int) -> int:
     return min(LANES, 1 + events // FEW)
 
 
-def batch_of(channel_id: int, notification_ids: Sequence[int]) -> str:
+def batch_of(channel_id: ChannelId, notification_ids: Sequence[int]) -> str:
     """The id of a summary: the same whenever it is put together of the same notifications."""
     return str(uuid5(_OURS, f"summary/{channel_id}/{','.join(map(str, sorted(notification_ids)))}"))
 

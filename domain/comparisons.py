@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from domain.ids import MailboxId
+
 REACH = timedelta(days=2)
 """How far back the list goes. Older mail that the ledger does not have was not overlooked."""
 
@@ -45,7 +47,7 @@ def period(
     return (first, last) if first < last else None
 
 
-def next_at(mailbox_id: int, now: datetime, every: timedelta) -> datetime:
+def next_at(mailbox_id: MailboxId, now: datetime, every: timedelta) -> datetime:
     """When the mailbox is compared next: at its own time of the day, so that a hundred thousand are spread over it."""
     slot = every * (mailbox_id * 61 % _SLOTS) / _SLOTS
     rounds = (now - _EPOCH - slot) // every + 1

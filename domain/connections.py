@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from domain.crm.categories import Category
 from domain.crm.locations import Location
+from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import AccountKey, Cursors, Grant
 from domain.watches import WatchState
 
@@ -108,10 +109,10 @@ class Connection:
     What it means that features are on is said here and in infra/db/features.py, and nowhere else.
     """
 
-    id: int
+    id: ConnectionId
     location: Location
     user_id: str
-    mailbox_id: int
+    mailbox_id: MailboxId
     mode: Mode
     state: ConnectionState
     version: int
@@ -180,7 +181,7 @@ class MailboxState:
     `sorting_due_at` while its labels are in doubt (E67). `own_name` is what its owner shows there beside his
     address, where he shows anything. `read_at` is the database's clock when all this was read."""
 
-    id: int
+    id: MailboxId
     account: AccountKey
     address: str
     cursors: Cursors | None

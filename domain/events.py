@@ -5,26 +5,28 @@ Fields are ids: the queue carries them, and jobs that the release before has que
 
 from dataclasses import dataclass
 
+from domain.ids import ChannelId, ConnectionId, MailboxId
+
 
 @dataclass(frozen=True, slots=True)
 class OfMailbox:
     """Something has happened in a mailbox."""
 
-    mailbox_id: int
+    mailbox_id: MailboxId
 
 
 @dataclass(frozen=True, slots=True)
 class OfChannel:
     """Something has happened to a channel."""
 
-    channel_id: int
+    channel_id: ChannelId
 
 
 @dataclass(frozen=True, slots=True)
 class OfConnection:
     """Something has happened to a connection."""
 
-    connection_id: int
+    connection_id: ConnectionId
 
 
 Event = OfMailbox | OfChannel | OfConnection

@@ -8,6 +8,7 @@ from domain.crm.contacts import ContactKind, MatchedBy
 from domain.crm.deals import DealCategory
 from domain.errors import LABEL_CONFLICT
 from domain.gates import GATES
+from domain.ids import NO_CONNECTION
 from domain.label_changes import LabelChange
 from domain.label_names import LABEL_NAMES
 from domain.ledger import FAILED, TRIES, State, Step
@@ -273,5 +274,5 @@ def standing(trail: MessageRecord) -> str:
 
 def waiting_for_match(trail: MessageRecord) -> str | None:
     """For a mail that no connection has a decision on yet."""
-    taken = trail.step(Step.MATCH, 0)
+    taken = trail.step(Step.MATCH, NO_CONNECTION)
     return None if taken is None or trail.decided else unfinished(taken)

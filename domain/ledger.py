@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from domain.crm.categories import Category
 from domain.crm.contacts import MatchedBy
+from domain.ids import ConnectionId
 from domain.outcomes import Outcome
 
 BATCH_SIZE = 25
@@ -51,7 +52,7 @@ class StepKey(NamedTuple):
     """Which message, and for which connection a step is done; 0 for MATCH, which is done for all of them."""
 
     message_id: str
-    connection_id: int
+    connection_id: ConnectionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Claim:
     """One step of one message, ours until its lease ends (W2). `connection_id` is as in its key."""
 
     message_id: str
-    connection_id: int
+    connection_id: ConnectionId
     attempts: int
 
     @property

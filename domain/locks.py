@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.ids import ChannelId, MailboxId
+
 
 class LockKind(StrEnum):
     """What one run at a time is for. Redis keeps the words, for processes of the release before too."""
@@ -23,6 +25,6 @@ class MailboxLock:
     """`generation` is the mailbox's dirty mark as it was on entering."""
 
     kind: LockKind
-    mailbox_id: int
+    of: MailboxId | ChannelId
     generation: int
     token: str

@@ -7,6 +7,7 @@ from domain.crm.categories import ByCategory, Category
 from domain.crm.contacts import ContactKind, Hit, MatchedBy
 from domain.crm.deals import Deal
 from domain.crm.records import Outdated
+from domain.ids import ConnectionId, MailboxId
 from domain.label_changes import LabelChange
 from domain.label_names import LABEL_NAMES
 from domain.ledger import State, Step
@@ -19,7 +20,7 @@ class StepRecord:
     """One step as the ledger has it: what became of it and what it cost. `connection_id` is 0 for MATCH."""
 
     step: Step
-    connection_id: int
+    connection_id: ConnectionId
     state: State
     outcome: Outcome | None
     tries: int
@@ -54,7 +55,7 @@ class ConnectionDecision:
     `sorting_trouble` is the connection's, while its sorting is stopped (E67); `outdated` are records it was decided
     by, of which a change was refused (E9)."""
 
-    connection_id: int
+    connection_id: ConnectionId
     user_id: str
     dry_run: bool
     outcome: Outcome | None
@@ -83,7 +84,7 @@ class MessageRecord:
     """Everything the ledger holds of one mail in one mailbox. `label_names` are by label id; `names` are what the CRM
     labels are called there, or would be."""
 
-    mailbox_id: int
+    mailbox_id: MailboxId
     mailbox: str
     message_id: str
     label_names: dict[str, str]
@@ -96,7 +97,7 @@ class MessageRecord:
     paused_at: datetime | None = None
     names: ByCategory = field(default_factory=lambda: LABEL_NAMES)
 
-    def step(self, step: Step, connection_id: int) -> StepRecord | None:
+    def step(self, step: Step, connection_id: ConnectionId) -> StepRecord | None:
         """The step, None when it was never planned."""
         where = 0 if step is Step.MATCH else connection_id
         return next((one for one in self.steps if one.step is step and one.connection_id == where), None)

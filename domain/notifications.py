@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.ids import ChannelId
 from domain.mail.addresses import is_one_of
 from domain.mail.classes import MailClass
 from domain.mail.messages import Message
@@ -27,7 +28,7 @@ class Told:
     """The mails that are new on the user's list, and the channels to wake after the commit."""
 
     message_ids: tuple[str, ...]
-    channels: frozenset[int]
+    channels: frozenset[ChannelId]
 
 
 _NEVER_ANNOUNCED = frozenset({MailClass.CALENDAR, MailClass.BOUNCE, MailClass.RECEIPT})

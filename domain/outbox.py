@@ -8,6 +8,7 @@ from uuid import UUID, uuid4, uuid5
 from domain.connections import Connection, ConnectionState
 from domain.crm.locations import Location
 from domain.crm.users import User
+from domain.ids import ConnectionId, MailboxId
 from domain.permissions import Permission
 
 DAY = timedelta(hours=24)
@@ -49,8 +50,8 @@ class OutboxItem:
     """
 
     id: int
-    mailbox_id: int
-    connection_id: int
+    mailbox_id: MailboxId
+    connection_id: ConnectionId
     key: str
     state: SendState
     contact_id: str | None

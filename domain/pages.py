@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from domain.ids import MailboxId
+
 MAX_TOKEN: Final = 100_000
 _LAST_SECOND: Final = 1 << 40
 _MAX_ID: Final = 128
@@ -21,15 +23,15 @@ class PageCursor:
     """
 
     second: int
-    shown: frozenset[tuple[int, str]]
+    shown: frozenset[tuple[MailboxId, str]]
 
-    def shown_in(self, mailbox_id: int) -> frozenset[str]:
+    def shown_in(self, mailbox_id: MailboxId) -> frozenset[str]:
         """Message ids of this mailbox's mail of that second."""
         return frozenset(message_id for shown_in, message_id in self.shown if shown_in == mailbox_id)
 
     def token(self) -> str:
         """Opaque text for the caller to bring back."""
-        by_mailbox: dict[int, list[str]] = {}
+        by_mailbox: dict[MailboxId, list[str]] = {}
         for mailbox_id, message_id in sorted(self.shown):
             by_mailbox.setdefault(mailbox_id, []).append(message_id)
         content = json.dumps([self.second, *([key, *ids] for key, ids in by_mailbox.items())])
@@ -43,7 +45,7 @@ def read_cursor(token: str) -> PageCursor:
     try:
         content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         second, *rows = json.loads(content)
-        shown = frozenset((int(key), message_id) for key, *ids in rows for message_id in _ids(ids))
+        shown = frozenset((MailboxId(int(key)), message_id) for key, *ids in rows for message_id in _ids(ids))
     except (binascii.Error, TypeError, ValueError, RecursionError):
         raise ValueError("no token") from None
     if type(second) is not int or not 0 <= second < _LAST_SECOND:

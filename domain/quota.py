@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from types import MappingProxyType
 
-PROJECT = 0
+from domain.ids import MailboxId
+
+PROJECT = MailboxId(0)
 """Stands for all mailboxes together where units are counted by mailbox."""
 
 SLOT = 10

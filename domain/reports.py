@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from domain.comparisons import Compared
 from domain.crm.locations import Location
+from domain.ids import MailboxId
 from domain.ledger import State
 from domain.message_records import StepRecord
 from domain.notifications import NotificationKind
@@ -162,7 +163,7 @@ class Bookmark:
     """A place in the ledger, which is read newest first: by when a mail was seen, then by its mailbox and id."""
 
     seen_at: datetime
-    mailbox_id: int
+    mailbox_id: MailboxId
     message_id: str
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from domain.connections import ConnectionState, Sharing
 from domain.crm.organisations import SharingPolicy
 from domain.crm.users import User
+from domain.ids import ConnectionId, MailboxId
 from domain.mail.addresses import is_under
 
 
@@ -69,8 +70,8 @@ class SharedMailbox:
     """A connection through which somebody's mail may be looked at, as it stands now. `is_paused`: an operator has
     paused the mailbox."""
 
-    connection_id: int
-    mailbox_id: int
+    connection_id: ConnectionId
+    mailbox_id: MailboxId
     address: str
     state: ConnectionState
     is_paused: bool

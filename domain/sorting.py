@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from domain.crm.categories import LABEL_OUTCOMES, ByCategory, Category, ContactCategory, outcome_of
 from domain.errors import GiveUp, TryAgain
+from domain.ids import ConnectionId
 from domain.label_changes import (
     NO_CHANGE,
     LabelChange,
@@ -25,7 +26,7 @@ _NEVER_SORTED = frozenset({MailClass.CALENDAR, MailClass.BOUNCE, MailClass.RECEI
 class ConnectionContact:
     """A contact as one connection knows him."""
 
-    connection_id: int
+    connection_id: ConnectionId
     contact_id: str
 
 
@@ -129,7 +130,7 @@ class SortedMail:
     """A mail that sorting has changed, and what all of that comes to."""
 
     message_id: str
-    connection_id: int
+    connection_id: ConnectionId
     change: LabelChange
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from domain.connections import Connection, MailboxState
 from domain.errors import DatabaseAway, GiveUp, NotAsked, TryAgain
+from domain.ids import MailboxId
 from domain.ledger import TRIES, Claim, Step, wait_alone, wait_before
 from handlers.context import Context, Lease, back_off, written
 from handlers.ports.store import Transaction
@@ -18,7 +19,7 @@ log = structlog.get_logger()
 
 
 def set_aside_exhausted(
-    mailbox_id: int,
+    mailbox_id: MailboxId,
     step: Step,
     claims: Sequence[Claim],
     owner: str,

@@ -24,6 +24,7 @@ from domain.channels import (
 from domain.cloud_events import TESTED, envelope
 from domain.errors import Refused
 from domain.events import DeliveryDue
+from domain.ids import ChannelId
 from domain.locks import LockKind
 from domain.notifications import NotificationKind
 from handlers.connections.permissions import check_known
@@ -39,7 +40,7 @@ TURN = 20.0
 """Seconds after which a channel gives the thread to others."""
 
 
-def deliver(channel_id: int, context: Context) -> None:
+def deliver(channel_id: ChannelId, context: Context) -> None:
     """Send everything that waits for this channel, some at a time. Only one run of a channel works at once."""
     exclusively(
         LockKind.DELIVER,
@@ -50,7 +51,7 @@ def deliver(channel_id: int, context: Context) -> None:
     )
 
 
-def _deliver(channel_id: int, context: Context, keep: Callable[[], bool]) -> bool:
+def _deliver(channel_id: ChannelId, context: Context, keep: Callable[[], bool]) -> bool:
     end = time.monotonic() + TURN
     most = AT_FIRST
     with _outside(context).kept(context.stopping) as sender:
@@ -69,7 +70,7 @@ def _deliver(channel_id: int, context: Context, keep: Callable[[], bool]) -> boo
     return False
 
 
-def _claim(channel_id: int, most: int, context: Context) -> tuple[tuple[Parcel, ...], bool]:
+def _claim(channel_id: ChannelId, most: int, context: Context) -> tuple[tuple[Parcel, ...], bool]:
     """Claim what to send next, with the settings and names of this moment (E92), and say whether more is due.
 
     The tries are committed with the claim (W3).
@@ -238,7 +239,7 @@ def reports(context: Context, location: Where = None) -> tuple[ChannelReport, ..
         return located(location, tx).channels.reports()
 
 
-def remove(channel_id: int, context: Context, location: Where = None) -> None:
+def remove(channel_id: ChannelId, context: Context, location: Where = None) -> None:
     """Delete a channel; what waits for it is not sent, and stays on the users' lists."""
     with context.store.begin("channels.remove") as tx:
         if not located(location, tx).channels.remove(channel_id):
@@ -247,7 +248,7 @@ def remove(channel_id: int, context: Context, location: Where = None) -> None:
     log.info("channel.removed", channel_id=channel_id)
 
 
-def retry(channel_id: int, context: Context, location: Where = None) -> int:
+def retry(channel_id: ChannelId, context: Context, location: Where = None) -> int:
     """Switch a channel on and end its rest; returns how many notifications had been set aside and wait again."""
     with context.store.begin("channels.retry") as tx:
         again = located(location, tx).channels.retry(channel_id)
@@ -256,7 +257,7 @@ def retry(channel_id: int, context: Context, location: Where = None) -> int:
     return again
 
 
-def send_test(channel_id: int, context: Context, location: Where = None) -> ReceiverAnswer:
+def send_test(channel_id: ChannelId, context: Context, location: Where = None) -> ReceiverAnswer:
     """Send a test event; returns the receiver's answer."""
     with context.store.begin("channels.look", reads_only=True) as tx:
         here = located(location, tx)
@@ -274,5 +275,5 @@ def _outside(context: Context) -> Outside:
     return context.outside
 
 
-def _unknown(channel_id: int) -> Refused:
+def _unknown(channel_id: ChannelId) -> Refused:
     return Refused(f"there is no channel {channel_id}; `lodestone channels list` shows them")

@@ -24,6 +24,7 @@ from domain.errors import (
     Unready,
 )
 from domain.events import DeliveryDue, Event
+from domain.ids import ChannelId, MailboxId
 from domain.ledger import unready_wait, wait_before
 from domain.locks import LockKind
 from domain.mailboxes import Grant
@@ -200,7 +201,7 @@ def _admit(one: Connection, context: Context) -> None:
         )
 
 
-def wake_channels(channel_ids: Collection[int], context: Context) -> None:
+def wake_channels(channel_ids: Collection[ChannelId], context: Context) -> None:
     """After the commit: what was put on a user's list leaves it by these channels too.
 
     One job takes all that waits; a second is asked for only when none is on its way (W1).
@@ -259,16 +260,20 @@ def written(run: Callable[[], T], context: Context) -> T:
 
 
 def exclusively(
-    kind: LockKind, mailbox_id: int, again: Event, context: Context, run: Callable[[Callable[[], bool]], bool]
+    kind: LockKind,
+    of: MailboxId | ChannelId,
+    again: Event,
+    context: Context,
+    run: Callable[[Callable[[], bool]], bool],
 ) -> None:
     """One run at a time per mailbox; a mark that comes while it is on causes exactly one more (W1).
 
     `run` is given what it calls between two pieces of work to keep its lock, which is False when it has lost it,
     and says whether it dealt with everything. A run that dies leaves a marked mailbox dirty.
     """
-    lock = context.queue.acquire(kind, mailbox_id, context.timing.lease)
+    lock = context.queue.acquire(kind, of, context.timing.lease)
     if lock is None:
-        log.debug("turn.refused", kind=kind.value, of=mailbox_id)
+        log.debug("turn.refused", kind=kind.value, of=of)
         return
     done = False
     try:

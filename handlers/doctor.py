@@ -19,6 +19,7 @@ from domain.checks import (
 )
 from domain.connections import Connection, MailboxState
 from domain.errors import CursorExpired, GiveUp, TryAgain
+from domain.ids import MailboxId
 from domain.permissions import Permission
 from domain.providers import Provider
 from handlers.context import Context, with_mailbox
@@ -67,13 +68,13 @@ def stages(context: Context) -> Finding:
     return warning("stages", says, "have the CRM send OPEN, WON or LOST for them: docs/CRM.md")
 
 
-def mailboxes(address: str | None, context: Context) -> Sequence[int]:
+def mailboxes(address: str | None, context: Context) -> Sequence[MailboxId]:
     """The ids of the one with this address, or of all."""
     with context.store.begin("doctor.list", reads_only=True) as tx:
         return tx.mailboxes.ids(address)
 
 
-def examine(mailbox_id: int, context: Context, *, ask: bool = True) -> Examined | None:
+def examine(mailbox_id: MailboxId, context: Context, *, ask: bool = True) -> Examined | None:
     """Look at one mailbox; None when it has gone meanwhile. Unless `ask`, by what we know alone.
 
     Every grant is refreshed; one that the provider has ended is dealt with as everywhere (E86). Nothing is asked for a

@@ -28,7 +28,7 @@ class Due:
     """
 
     name: str
-    event: Callable[[int], Event]
+    event: Callable[..., Event]
     redrive: Callable[[Transaction, int, float], Sequence[int]]
     purpose: Purpose | None = None
     ticks: int = 1
@@ -55,3 +55,8 @@ class Job:
     step: Step | None = None
     redrive: Callable[[Transaction, int], Sequence[int]] | None = None
     marked: LockKind | None = None
+
+    def event_of(self, one: int) -> Event:
+        """What wakes it for this mailbox, channel or connection."""
+        event: Callable[..., Event] = self.woken_by
+        return event(one)

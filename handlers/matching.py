@@ -12,6 +12,7 @@ from domain.crm.locations import Location
 from domain.decisions import Decision, decide
 from domain.errors import GiveUp, TryAgain
 from domain.events import MailMatched
+from domain.ids import ConnectionId, MailboxId
 from domain.ledger import BATCH_SIZE, Ahead, Cost, Link, Planned, Step
 from domain.mail.folders import PUT_AWAY, Folder
 from domain.mail.messages import Exclusions, Fetched, Insiders, Message, read
@@ -28,7 +29,7 @@ MISSING_WAIT = 25.0
 """Seconds between two looks at a message that the mailbox lists and does not have yet, or shows as it was (W7)."""
 
 
-def match(mailbox_id: int, context: Context) -> None:
+def match(mailbox_id: MailboxId, context: Context) -> None:
     """Match what waits in this mailbox, a batch at a time, until nothing is left.
 
     MailMatched is emitted once, after the last batch, and only where something waits to be announced or sorted.
@@ -43,7 +44,7 @@ def match(mailbox_id: int, context: Context) -> None:
         context.queue.emit(MailMatched(mailbox_id))
 
 
-def _match_batch(mailbox_id: int, context: Context) -> tuple[bool, Ahead | None]:
+def _match_batch(mailbox_id: MailboxId, context: Context) -> tuple[bool, Ahead | None]:
     """Returns whether a batch was matched, and what waits afterwards; None where nobody has looked."""
     with context.store.begin("contacts.claim") as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
@@ -123,7 +124,7 @@ def _record(
     return True, ahead
 
 
-def _shown_as_before(mailbox_id: int, messages: Sequence[Message], tx: Transaction) -> frozenset[str]:
+def _shown_as_before(mailbox_id: MailboxId, messages: Sequence[Message], tx: Transaction) -> frozenset[str]:
     """Mail that has just left Spam or Trash by its history, and is still shown there (W9)."""
     put_away = {m.message_id for m in messages if m.folder in PUT_AWAY}
     return tx.messages.just_reopened(mailbox_id, put_away) if put_away else frozenset()
@@ -138,7 +139,9 @@ class People:
     hits: Mapping[str | None, tuple[Hit, ...]]
 
 
-def look_up(mailbox_id: int, location: Location, messages: Sequence[Message], tx: Transaction) -> People:
+def look_up(
+    mailbox_id: MailboxId, location: Location, messages: Sequence[Message], tx: Transaction
+) -> People:
     """Look up the people on all these mails at once, in what this location knows."""
     people = {a for m in messages for a in (m.sender, m.author, *m.to, *m.cc, *m.bcc) if a is not None}
     here = tx.of(location)
@@ -192,9 +195,9 @@ def _decide_all(
     ]
 
 
-def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> None:
+def _write(tx: Transaction, mailbox_id: MailboxId, decided: Sequence[_Decided]) -> None:
     """Write the decisions and the steps that follow. What may not be kept is not written (D2)."""
-    skipped: dict[int, dict[str, Outcome]] = {}
+    skipped: dict[ConnectionId, dict[str, Outcome]] = {}
     linked: dict[frozenset[Data], list[tuple[str, int, Link, Outcome | None]]] = {}
     planned: list[tuple[str, int, Planned]] = []
     for one in decided:
@@ -223,7 +226,7 @@ def _write(tx: Transaction, mailbox_id: int, decided: Sequence[_Decided]) -> Non
     tx.ledger.plan(mailbox_id, planned)
 
 
-def _say_gone(mailbox_id: int, gone: Collection[str]) -> None:
+def _say_gone(mailbox_id: MailboxId, gone: Collection[str]) -> None:
     outcome = Outcome.SKIP_GONE.value
     for message_id in gone:
         log.info("message.lost", mailbox_id=mailbox_id, message_id=message_id, outcome=outcome)

@@ -6,6 +6,7 @@ import structlog
 
 from domain.connections import Connection
 from domain.events import MailAnnounced
+from domain.ids import ChannelId, MailboxId
 from domain.ledger import Claim, Link, Step, StepKey
 from domain.outcomes import Outcome
 from domain.retention import Admission, kept
@@ -17,7 +18,7 @@ log = structlog.get_logger()
 AT_ONCE = 500
 
 
-def announce(mailbox_id: int, context: Context) -> None:
+def announce(mailbox_id: MailboxId, context: Context) -> None:
     """Put what is due of this mailbox on its users' lists; then it may be sorted (I5)."""
     full = True
     while full:
@@ -42,7 +43,9 @@ class _Announced:
     new: bool
 
 
-def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[_Announced], frozenset[int]]:
+def _announce(
+    mailbox_id: MailboxId, tx: Transaction, context: Context
+) -> tuple[list[_Announced], frozenset[ChannelId]]:
     connections = {
         connection.id: connection for connection in tx.connections.working(mailbox_id, locked=True)
     }
@@ -56,7 +59,7 @@ def _announce(mailbox_id: int, tx: Transaction, context: Context) -> tuple[list[
     claims = tuple(sorted(claims, key=lambda claim: (links[claim.key].received_at, claim.message_id)))
     outcomes = {claim: _outcome(connections[claim.connection_id], links[claim.key]) for claim in claims}
     new: set[StepKey] = set()
-    channels: frozenset[int] = frozenset()
+    channels: frozenset[ChannelId] = frozenset()
     for connection in connections.values():
         due = [
             c for c in claims if c.connection_id == connection.id and outcomes[c] is Outcome.MAGNET_NOTIFIED
@@ -85,7 +88,7 @@ def _outcome(connection: Connection, link: Link) -> Outcome:
     return Outcome.MAGNET_NOTIFIED if on.magnet else Outcome.MAGNET_OFF
 
 
-def _say(one: _Announced, mailbox_id: int) -> None:
+def _say(one: _Announced, mailbox_id: MailboxId) -> None:
     say = log.bind(
         mailbox_id=mailbox_id,
         message_id=one.claim.message_id,

@@ -7,6 +7,7 @@ import structlog
 
 from domain.errors import Refused
 from domain.explanations import standing
+from domain.ids import MailboxId
 from domain.message_records import MessageRecord
 from handlers.context import Context, once_more
 from handlers.crm.locations import Where, located
@@ -49,7 +50,7 @@ def _change(mailbox: str | None, context: Context, *, paused: bool) -> int:
     return total
 
 
-def _change_some(mailbox: str | None, after: int, context: Context, *, paused: bool) -> tuple[int, ...]:
+def _change_some(mailbox: str | None, after: int, context: Context, *, paused: bool) -> tuple[MailboxId, ...]:
     with context.store.begin("operations.change") as tx:
         _look_up(mailbox, tx)
         change = tx.mailboxes.pause_by_operator if paused else tx.mailboxes.resume_by_operator
@@ -93,7 +94,7 @@ def retry_all(mailbox: str | None, context: Context) -> int:
     return total
 
 
-def _retry_some(mailbox: str | None, context: Context) -> Sequence[tuple[int, str]]:
+def _retry_some(mailbox: str | None, context: Context) -> Sequence[tuple[MailboxId, str]]:
     with context.store.begin("operations.retry") as tx:
         _look_up(mailbox, tx)
         mails = tx.ledger.aside(mailbox, AT_ONCE)

@@ -11,6 +11,7 @@ from domain.crm.records import RecordKind
 from domain.decisions import decide
 from domain.errors import GiveUp, TryAgain
 from domain.gates import GATES
+from domain.ids import ConnectionId
 from domain.mail.addresses import is_one_of
 from domain.mail.messages import Fetched, Message, direction, read
 from domain.message_records import ConnectionDecision, MessageNow, MessageRecord
@@ -44,7 +45,7 @@ class Explained:
     """A mail's record, and for mail of which nothing was kept what the mailbox shows of it now, by connection."""
 
     trail: MessageRecord
-    seen: dict[int, MessageNow]
+    seen: dict[ConnectionId, MessageNow]
     today: date
 
 
@@ -97,7 +98,7 @@ def explain(
     return tuple(Explained(trail, _seen_now(trail, context), today) for trail in trails)
 
 
-def _seen_now(trail: MessageRecord, context: Context) -> dict[int, MessageNow]:
+def _seen_now(trail: MessageRecord, context: Context) -> dict[ConnectionId, MessageNow]:
     """Read a mail again that matched no contact, with one get for all connections. Nothing of it is kept (D2)."""
     stopped = [one for one in trail.decided if one.kept_nothing and _stopped(one)]
     if not stopped:

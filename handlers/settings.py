@@ -11,6 +11,7 @@ from domain.crm.locations import LOCATION_SETTINGS, LocationSettings
 from domain.crm.organisations import Organisation
 from domain.crm.users import User
 from domain.errors import GiveUp, Refused, TryAgain
+from domain.ids import ConnectionId
 from domain.label_names import check_taken
 from domain.mail.public_mail import proposed_internal
 from domain.sharing import option
@@ -170,7 +171,7 @@ def _switch_off(connection: Connection, wishes: Wishes, tx: Transaction) -> bool
     return disconnecting.forget(connection, tx)
 
 
-def _stop_watch(connection_id: int, context: Context) -> None:
+def _stop_watch(connection_id: ConnectionId, context: Context) -> None:
     """End the push registration. If that fails it ends by itself, and pushes until then find no cursor."""
     with context.store.begin("settings.look", reads_only=True) as tx:
         connection = tx.connections.get(connection_id)

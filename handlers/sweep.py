@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import structlog
 
+from domain.ids import MailboxId
 from handlers.context import Context
 from handlers.jobs import MAIL, Job
 
@@ -32,7 +33,7 @@ def ask_for_due(job: Job, context: Context) -> int:
         found = due.redrive(tx, AT_ONCE, context.timing.redrive_after)
     for one in found:
         if job.marked is not None:
-            context.queue.mark_dirty(job.marked, one)
+            context.queue.mark_dirty(job.marked, MailboxId(one))
         context.queue.emit(due.event(one))
     if found:
         log.info("jobs.asked", job=job.name, jobs=len(found))
@@ -66,7 +67,7 @@ def _redrive_some(jobs: Collection[Job], context: Context) -> tuple[int, bool]:
     others = [(job, one) for job, ids in named for one in ids]
     lost = [*steps, *others, *_dirty(jobs, context)]
     for job, one in lost:
-        event = job.woken_by(one)
+        event = job.event_of(one)
         ids = asdict(event)
         log.info(
             "job.redriven",

@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 
 from domain.errors import Slowed
+from domain.ids import MailboxId
 from domain.quota import (
     ALWAYS_ASKS,
     NEAR,
@@ -37,7 +38,7 @@ AT_ONCE = 1_000
 class Others(Protocol):
     """The way to the other processes (`Queue`)."""
 
-    def spend(self, slot: int, spent: Mapping[int, int]) -> Mapping[int, tuple[int, ...]]: ...
+    def spend(self, slot: int, spent: Mapping[MailboxId, int]) -> Mapping[MailboxId, tuple[int, ...]]: ...
     def say_once(self, what: str, seconds: float) -> bool: ...
 
 
@@ -48,7 +49,7 @@ class Batch:
     key: str
     owner: str
     day: date
-    rows: Mapping[int, Mapping[Purpose, int]]
+    rows: Mapping[MailboxId, Mapping[Purpose, int]]
 
 
 class Tally:
@@ -58,13 +59,13 @@ class Tally:
         self.quota = quota
         self._owner = owner
         self._lock = threading.Lock()
-        self._untold: Counter[int] = Counter()
-        self._told: dict[int, tuple[int, tuple[int, ...]]] = {}
-        self._unwritten: dict[date, dict[int, Counter[Purpose]]] = {}
+        self._untold: Counter[MailboxId] = Counter()
+        self._told: dict[MailboxId, tuple[int, tuple[int, ...]]] = {}
+        self._unwritten: dict[date, dict[MailboxId, Counter[Purpose]]] = {}
         self._batches: list[Batch] = []
         self._of_day = 0
 
-    def add(self, mailbox_id: int, purpose: Purpose, units: int) -> None:
+    def add(self, mailbox_id: MailboxId, purpose: Purpose, units: int) -> None:
         """They have been spent."""
         day = self.quota.day(datetime.now(UTC))
         with self._lock:
@@ -73,7 +74,9 @@ class Tally:
             self._unwritten.setdefault(day, {}).setdefault(mailbox_id, Counter())[purpose] += units
 
     @contextmanager
-    def reserved(self, mailbox_id: int, purpose: Purpose, expected: int, others: Others) -> Iterator[None]:
+    def reserved(
+        self, mailbox_id: MailboxId, purpose: Purpose, expected: int, others: Others
+    ) -> Iterator[None]:
         """So many units are about to be spent. Raises Slowed when they have to wait for the next minute."""
         self._expect(mailbox_id, expected)
         try:
@@ -82,12 +85,12 @@ class Tally:
         finally:
             self._expect(mailbox_id, -expected)
 
-    def _expect(self, mailbox_id: int, units: int) -> None:
+    def _expect(self, mailbox_id: MailboxId, units: int) -> None:
         with self._lock:
             self._untold[mailbox_id] += units
             self._untold[PROJECT] += units
 
-    def _check(self, mailbox_id: int, purpose: Purpose, expected: int, others: Others) -> None:
+    def _check(self, mailbox_id: MailboxId, purpose: Purpose, expected: int, others: Others) -> None:
         most = SHARES[purpose]
         if not self._is_worth_asking(mailbox_id, purpose):
             return
@@ -109,7 +112,7 @@ class Tally:
                 )
                 raise Slowed(name, after=timedelta(seconds=seconds))
 
-    def _is_worth_asking(self, mailbox_id: int, purpose: Purpose) -> bool:
+    def _is_worth_asking(self, mailbox_id: MailboxId, purpose: Purpose) -> bool:
         """Whether so much has been spent since the others were last asked that what they said may be wrong."""
         if purpose in ALWAYS_ASKS:
             return True
@@ -120,11 +123,11 @@ class Tally:
         near = any(spent >= most / 2 for spent, most in zip(known, limits, strict=True))
         return near or untold * QUANTUM >= self.quota.mailbox_minute
 
-    def _last(self, mailbox_id: int) -> tuple[int, tuple[int, ...]]:
+    def _last(self, mailbox_id: MailboxId) -> tuple[int, tuple[int, ...]]:
         with self._lock:
             return self._told.get(mailbox_id, (0, (0,)))
 
-    def tell(self, others: Others, mailbox_ids: Collection[int] | None = None) -> None:
+    def tell(self, others: Others, mailbox_ids: Collection[MailboxId] | None = None) -> None:
         """The others hear what was spent, in these mailboxes or in all, and say what they have."""
         slot = int(time.time()) // SLOT
         with self._lock:
@@ -138,7 +141,7 @@ class Tally:
                 self._told[mailbox_id] = slot, slots
             self._warn(mailbox_id, sum(slots), others)
 
-    def _warn(self, mailbox_id: int, units: int, others: Others) -> None:
+    def _warn(self, mailbox_id: MailboxId, units: int, others: Others) -> None:
         if mailbox_id != PROJECT:
             most = self.quota.mailbox_minute
             if units >= NEAR * most and others.say_once(f"quota:{mailbox_id}", 60):

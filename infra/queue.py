@@ -11,6 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from domain.events import Event
+from domain.ids import ChannelId, MailboxId
 from domain.locks import LockKind, MailboxLock
 from domain.quota import SLOT, SLOTS
 from infra.faults import reached
@@ -94,29 +95,29 @@ class RedisQueue:
         self._spend = redis.register_script(_SPEND)
         self._stalled = redis.register_script(_STALLED)
 
-    def mark_dirty(self, kind: LockKind, mailbox_id: int) -> bool:
+    def mark_dirty(self, kind: LockKind, of: MailboxId | ChannelId) -> bool:
         """Raises the mailbox's generation, which is 1 when the mailbox was clean."""
         with reached("queue.mark"):
-            return bool(self._mark(keys=_marks(kind), args=[mailbox_id]))
+            return bool(self._mark(keys=_marks(kind), args=[of]))
 
-    def acquire(self, kind: LockKind, mailbox_id: int, seconds: float) -> MailboxLock | None:
+    def acquire(self, kind: LockKind, of: MailboxId | ChannelId, seconds: float) -> MailboxLock | None:
         token = uuid.uuid4().hex
-        keys = [_marks(kind)[0], _lock(kind, mailbox_id)]
+        keys = [_marks(kind)[0], _lock(kind, of)]
         with reached("queue.enter"):
-            generation = int(self._enter(keys=keys, args=[mailbox_id, token, round(seconds * 1000)]))
-        return None if generation < 0 else MailboxLock(kind, mailbox_id, generation, token)
+            generation = int(self._enter(keys=keys, args=[of, token, round(seconds * 1000)]))
+        return None if generation < 0 else MailboxLock(kind, of, generation, token)
 
     def extend(self, lock: MailboxLock, seconds: float) -> bool:
-        keys = [_lock(lock.kind, lock.mailbox_id)]
+        keys = [_lock(lock.kind, lock.of)]
         with reached("queue.keep"):
             return bool(self._keep(keys=keys, args=[lock.token, round(seconds * 1000)]))
 
     def release(self, lock: MailboxLock, *, done: bool) -> bool:
         """Clears the mark only when `done` and the generation is still that of the lock."""
-        keys = [*_marks(lock.kind), _lock(lock.kind, lock.mailbox_id)]
+        keys = [*_marks(lock.kind), _lock(lock.kind, lock.of)]
         seen = lock.generation if done else -1
         with reached("queue.leave"):
-            return bool(self._leave(keys=keys, args=[lock.mailbox_id, lock.token, seen]))
+            return bool(self._leave(keys=keys, args=[lock.of, lock.token, seen]))
 
     def stalled(self, kind: LockKind, older_than: float, limit: int) -> Sequence[int]:
         """Up to `limit` dirty mailboxes without a lock that were last asked for `older_than` seconds ago or earlier.
@@ -130,9 +131,9 @@ class RedisQueue:
     def backlog(self, queue: str) -> int:
         return int(self.redis.llen(BACKLOG + queue))
 
-    def spend(self, slot: int, spent: Mapping[int, int]) -> dict[int, tuple[int, ...]]:
+    def spend(self, slot: int, spent: Mapping[MailboxId, int]) -> dict[MailboxId, tuple[int, ...]]:
         keys = [f"lodestone:units:{slot - back}" for back in reversed(range(SLOTS))]
-        found: dict[int, tuple[int, ...]] = {}
+        found: dict[MailboxId, tuple[int, ...]] = {}
         try:
             for some in _some(spent):
                 args = [part for item in some for part in item]
@@ -142,7 +143,7 @@ class RedisQueue:
             return {}
         return found
 
-    def spent(self, slot: int, mailbox_ids: Collection[int]) -> dict[int, int] | None:
+    def spent(self, slot: int, mailbox_ids: Collection[MailboxId]) -> dict[MailboxId, int] | None:
         found = self.spend(slot, dict.fromkeys(mailbox_ids, 0))
         return {one: sum(slots) for one, slots in found.items()} if found or not mailbox_ids else None
 
@@ -169,7 +170,7 @@ class RedisQueue:
         return bool(self.redis.pexpire(key, round(seconds * 1000)))
 
 
-def _some(spent: Mapping[int, int]) -> Iterator[list[tuple[int, int]]]:
+def _some(spent: Mapping[MailboxId, int]) -> Iterator[list[tuple[MailboxId, int]]]:
     rest = iter(spent.items())
     while some := list(islice(rest, UNITS_AT_ONCE)):
         yield some
@@ -179,5 +180,5 @@ def _marks(kind: LockKind) -> list[str]:
     return [f"lodestone:dirty:{kind}", f"lodestone:asked:{kind}"]
 
 
-def _lock(kind: LockKind, mailbox_id: int | str) -> str:
-    return f"lodestone:turn:{kind}:{mailbox_id}"
+def _lock(kind: LockKind, of: MailboxId | ChannelId | str) -> str:
+    return f"lodestone:turn:{kind}:{of}"

@@ -11,6 +11,7 @@ from domain.connections import Connection, Features, Mode, Sharing
 from domain.crm.categories import Category
 from domain.crm.contacts import MatchedBy
 from domain.crm.locations import Location
+from domain.ids import ConnectionId, MailboxId
 from domain.label_names import LABEL_NAMES
 from domain.ledger import Link, Planned, State, Step
 from domain.mail.messages import Exclusions, Insiders, Message, direction, gate, left_alone
@@ -55,8 +56,8 @@ class World:
     """A store with a connected mailbox in it."""
 
     store: Store
-    mailbox_id: int
-    connection_id: int
+    mailbox_id: MailboxId
+    connection_id: ConnectionId
 
 
 def make_world(
@@ -73,8 +74,8 @@ def make_world(
 
 
 def connect(
-    tx: Transaction, mailbox_id: int, user_id: str, *, sorting: bool = True, location: Location = HERE
-) -> int:
+    tx: Transaction, mailbox_id: MailboxId, user_id: str, *, sorting: bool = True, location: Location = HERE
+) -> ConnectionId:
     """One more connection to the mailbox, with MailMagnet on."""
     connection_id = tx.of(location).connections.add(user_id, mailbox_id, GRANT, Sharing.PRIVATE)
     tx.connections.change(

@@ -11,6 +11,7 @@ from domain.crm.categories import ByCategory, Category
 from domain.crm.locations import Location
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
 from domain.errors import Refused as Refused
+from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import AccountKey, Grant, Unwatched, Watch
 from domain.permissions import needed
 from domain.quota import Purpose
@@ -45,7 +46,7 @@ def save(
     context: Context,
     told: Callable[[int], object] = lambda _: None,
     location: Where = None,
-) -> tuple[int, str]:
+) -> tuple[ConnectionId, str]:
     """Make or change a LIVE connection; returns its id and the mailbox's address.
 
     What is not wished for stays as it is: off for a new connection, which has to be given a sharing option (Z10), and
@@ -244,7 +245,7 @@ def _unchanged(kept: Connection, grant: Grant, tx: Transaction) -> Connection:
 
 def _signed_in(
     user_id: str,
-    mailbox_id: int,
+    mailbox_id: MailboxId,
     grant: Grant,
     sharing: Sharing | None,
     here: InLocation,

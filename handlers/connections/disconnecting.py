@@ -8,6 +8,7 @@ import structlog
 
 from domain.connections import Connection, ConnectionState
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
+from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import AccountKey
 from domain.quota import Purpose
 from domain.retention import After, Forgotten
@@ -71,7 +72,7 @@ def disconnect(
     return len(connections)
 
 
-def leave(connection_id: int, context: Context) -> None:
+def leave(connection_id: ConnectionId, context: Context) -> None:
     """Delete what was kept for what is switched off, and sign out with a connection that is. While the provider
     is away the sweep asks again."""
     try:
@@ -87,7 +88,9 @@ def leave(connection_id: int, context: Context) -> None:
         )
 
 
-def clear(connection_id: int, context: Context, told: Callable[[int], object] = lambda _: None) -> bool:
+def clear(
+    connection_id: ConnectionId, context: Context, told: Callable[[int], object] = lambda _: None
+) -> bool:
     """Delete what is left of mail for a connection whose MailMagnet or sorting is off, about as many mails a
     transaction as nobody waits for (D2, W11). False when the process is to end first: the sweep asks again.
 
@@ -130,7 +133,7 @@ def clear_left(account: AccountKey, context: Context, told: Callable[[int], obje
         clear(connection_id, context, told)
 
 
-def is_cleared(mailbox_id: int, tx: Transaction) -> bool:
+def is_cleared(mailbox_id: MailboxId, tx: Transaction) -> bool:
     """Whether nothing is left of what was kept of the mailbox for features that are off; a last stretch is deleted
     here. To be asked under the mailbox's lock, before a feature is switched on."""
     return all(
@@ -139,7 +142,7 @@ def is_cleared(mailbox_id: int, tx: Transaction) -> bool:
     )
 
 
-def _forget_some(connection_id: int, rows: int, after: After, tx: Transaction) -> Forgotten:
+def _forget_some(connection_id: ConnectionId, rows: int, after: After, tx: Transaction) -> Forgotten:
     connection = tx.connections.get(connection_id)
     if connection is None or (connection.keeps_notifications and connection.keeps_labelled):
         return Forgotten(0, None)
@@ -155,7 +158,9 @@ def _keeps(tx: Transaction, connection: Connection) -> bool:
     return any(one.keeps_mail for one in others if one.id != connection.id)
 
 
-def leave_now(connection_id: int, context: Context, told: Callable[[int], object] = lambda _: None) -> None:
+def leave_now(
+    connection_id: ConnectionId, context: Context, told: Callable[[int], object] = lambda _: None
+) -> None:
     """What was kept is deleted, the watch ends, then the grant, unless another connection needs them; then the row is
     deleted (D12).
 

@@ -6,6 +6,7 @@ import structlog
 
 from domain.connections import Connection, ConnectionState, Wishes
 from domain.errors import AccessRevoked, GiveUp, NotDelegated, Refused, TryAgain, UnknownAddress
+from domain.ids import ConnectionId
 from domain.mailboxes import AccountKey, Grant
 from domain.permissions import Permission, needed
 from domain.sign_ins import SignIn
@@ -74,7 +75,7 @@ def complete(
     error: str | None = None,
     context: Context,
     location: Where = None,
-) -> tuple[int, str]:
+) -> tuple[ConnectionId, str]:
     """The connection's id and address, from what the page sent the user back with: a code, or an error.
 
     The state is good for one time, whatever comes of it: it is taken before the provider is asked. Where the answer
@@ -123,7 +124,7 @@ def delegate(
     replace: bool = False,
     context: Context,
     location: Where = None,
-) -> tuple[int, str]:
+) -> tuple[ConnectionId, str]:
     """The connection's id and address: nobody signs in, the mailbox is entered by its organisation's leave. Raises
     Refused."""
     delegation = context.providers[provider].delegation

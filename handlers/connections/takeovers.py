@@ -9,6 +9,7 @@ import structlog
 from domain.connections import Connection, ConnectionState, MailboxState
 from domain.crm.locations import Location
 from domain.errors import Refused
+from domain.ids import MailboxId
 from domain.mailboxes import AccountKey
 from handlers.connections import disconnecting
 from handlers.connections.permissions import check_permission
@@ -21,7 +22,7 @@ ELSEWHERE = "this mailbox is connected elsewhere: disconnect it there first (rul
 
 
 def check_others(
-    user_id: str, mailbox_id: int, location: Location, tx: Transaction, *, magnet: bool, sorting: bool
+    user_id: str, mailbox_id: MailboxId, location: Location, tx: Transaction, *, magnet: bool, sorting: bool
 ) -> None:
     """Raises Refused where another connection of the mailbox does not leave this to the user's."""
     for other in tx.connections.of_mailbox(mailbox_id):
@@ -96,7 +97,7 @@ def take_over(
 
 
 def _of_others(
-    mailbox_id: int, location: Location, tx: Transaction, *, locked: bool = False
+    mailbox_id: MailboxId, location: Location, tx: Transaction, *, locked: bool = False
 ) -> list[Connection]:
     """The mailbox's connections in other organisations."""
     return [

@@ -8,6 +8,7 @@ from typing import Final
 
 from domain.crm.contacts import hits
 from domain.errors import GiveUp, TryAgain
+from domain.ids import MailboxId
 from domain.mail.addresses import loose
 from domain.mail.content import MailContent, MailQuery
 from domain.mail.messages import (
@@ -32,7 +33,7 @@ BATCH: Final = 25
 class VisibleMail:
     """A mail that the viewer may see, and the mailbox where it lies. `via_list`: its author was found by E100."""
 
-    mailbox_id: int
+    mailbox_id: MailboxId
     address: str
     direction: Direction
     via_list: bool

@@ -9,6 +9,7 @@ from domain.crm.locations import Location
 from domain.crm.organisations import SharingPolicy
 from domain.crm.users import User
 from domain.errors import Refused
+from domain.ids import ConnectionId, MailboxId
 from domain.sharing import Share, SharedMailbox, may_see
 from handlers.connections.permissions import check_known, check_permission
 from handlers.context import Context
@@ -24,7 +25,7 @@ class VisibleMailbox:
     """A mailbox that the viewer may look into, by whose shares, and over which connections. `trouble` says why it is
     not to be asked now."""
 
-    id: int
+    id: MailboxId
     address: str
     shares: tuple[Share, ...]
     connections: tuple[Connection, ...]
@@ -97,7 +98,7 @@ def _visible(
     viewer: User, shared: Collection[SharedMailbox], policy: SharingPolicy, tx: Transaction
 ) -> tuple[VisibleMailbox, ...]:
     """A mailbox is looked into once, however many connections lead there (E76)."""
-    by_mailbox: dict[int, list[SharedMailbox]] = {}
+    by_mailbox: dict[MailboxId, list[SharedMailbox]] = {}
     for one in shared:
         if may_see(viewer, one.share, policy):
             by_mailbox.setdefault(one.mailbox_id, []).append(one)
@@ -106,7 +107,9 @@ def _visible(
     return tuple(_mailbox(several, active) for several in by_mailbox.values())
 
 
-def _mailbox(several: Sequence[SharedMailbox], connections: Mapping[int, Connection]) -> VisibleMailbox:
+def _mailbox(
+    several: Sequence[SharedMailbox], connections: Mapping[ConnectionId, Connection]
+) -> VisibleMailbox:
     active = [one for one in several if one.connection_id in connections]
     return VisibleMailbox(
         several[0].mailbox_id,

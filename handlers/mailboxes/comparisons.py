@@ -11,6 +11,7 @@ from domain.comparisons import Compared, Missing, next_at, period
 from domain.connections import Connection, MailboxState
 from domain.errors import GiveUp, Slowed, TryAgain
 from domain.events import ComparisonDue, MailFound
+from domain.ids import MailboxId
 from domain.ledger import BATCH_SIZE
 from domain.locks import LockKind
 from domain.mailboxes import Found
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 CAME_BY = "compare"
 
 
-def compare(mailbox_id: int, context: Context) -> None:
+def compare(mailbox_id: MailboxId, context: Context) -> None:
     """Handle what the list of the last two days has and the ledger has not. One run at a time for a mailbox."""
     exclusively(
         LockKind.COMPARE,
@@ -35,7 +36,7 @@ def compare(mailbox_id: int, context: Context) -> None:
     )
 
 
-def _compare(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
+def _compare(mailbox_id: MailboxId, context: Context, keep: Callable[[], bool]) -> bool:
     with context.store.begin("comparison.enter", reads_only=True) as tx:
         now = tx.now()
         mailbox = tx.mailboxes.get(mailbox_id)

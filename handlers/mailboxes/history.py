@@ -10,6 +10,7 @@ import structlog
 from domain.connections import Connection, MailboxState
 from domain.errors import CursorExpired, GiveUp, LodestoneError, Slowed, TryAgain
 from domain.events import MailboxChanged, MailFound
+from domain.ids import MailboxId
 from domain.ledger import BATCH_SIZE
 from domain.locks import LockKind
 from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
@@ -33,7 +34,7 @@ class CursorLost(LodestoneError):
     """Another run has moved the cursor, and does our work."""
 
 
-def catch_up(mailbox_id: int, came_by: str, context: Context) -> None:
+def catch_up(mailbox_id: MailboxId, came_by: str, context: Context) -> None:
     """Take everything since our cursor into the ledger. One run at a time for a mailbox (W1).
 
     `came_by` says what has asked for it: "push", "sweep" or another job.
@@ -47,7 +48,7 @@ def catch_up(mailbox_id: int, came_by: str, context: Context) -> None:
     )
 
 
-def _catch_up(mailbox_id: int, came_by: str, context: Context, keep: Callable[[], bool]) -> bool:
+def _catch_up(mailbox_id: MailboxId, came_by: str, context: Context, keep: Callable[[], bool]) -> bool:
     with context.store.begin("mailboxes.enter", reads_only=True) as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)

@@ -10,6 +10,7 @@ import structlog
 from domain.connections import MailboxState
 from domain.errors import GiveUp, NoPush, Slowed, TryAgain
 from domain.events import WatchDue
+from domain.ids import MailboxId
 from domain.locks import LockKind
 from domain.mailboxes import Unwatched, Watch
 from domain.quota import Purpose
@@ -43,7 +44,7 @@ def begin(mailbox: Mailbox, context: Context) -> Watch | Unwatched:
         return mailbox.unwatched(error.reason)
 
 
-def started(mailbox_id: int, begun: Watch | Unwatched, tx: Transaction, context: Context) -> None:
+def started(mailbox_id: MailboxId, begun: Watch | Unwatched, tx: Transaction, context: Context) -> None:
     """Record what `begin` has returned; without a watch, one is tried again later."""
     if isinstance(begun, Watch):
         tx.mailboxes.start_watch(mailbox_id, begun, context.timing.watch_due_after)
@@ -51,7 +52,7 @@ def started(mailbox_id: int, begun: Watch | Unwatched, tx: Transaction, context:
         tx.mailboxes.start_unwatched(mailbox_id, begun, NO_PUSH_RETRY)
 
 
-def renew_watch(mailbox_id: int, context: Context) -> None:
+def renew_watch(mailbox_id: MailboxId, context: Context) -> None:
     """Read the mailbox's own addresses, daily (E14, E99), and renew the watch when it is time for that (E85).
 
     A failure holds up nothing else. One run at a time: providers refuse two calls of `watch` at once (FACTS §1).
@@ -61,7 +62,7 @@ def renew_watch(mailbox_id: int, context: Context) -> None:
     )
 
 
-def _renew(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
+def _renew(mailbox_id: MailboxId, context: Context, keep: Callable[[], bool]) -> bool:
     with context.store.begin("watch.enter", reads_only=True) as tx:
         mailbox = tx.mailboxes.get(mailbox_id)
         connections = tx.connections.working(mailbox_id)
@@ -163,9 +164,9 @@ def judge_push(
     )
 
 
-def hasten_watch(mailbox_id: int, context: Context) -> None:
+def hasten_watch(mailbox_id: MailboxId, context: Context) -> None:
     """Have the watch restarted now, unless another mailbox's has just been: then with this one's next missed mail."""
-    if context.queue.acquire(LockKind.RESTART, 0, RESTART_EVERY) is None:
+    if context.queue.acquire(LockKind.RESTART, MailboxId(0), RESTART_EVERY) is None:
         return
     with context.store.begin("watch.hasten") as tx:
         tx.mailboxes.hasten_watch(mailbox_id)

@@ -12,6 +12,7 @@ from domain.connections import Connection
 from domain.crm.users import User
 from domain.errors import GiveUp, TryAgain, Unanswered
 from domain.events import OutboxDue
+from domain.ids import MailboxId
 from domain.locks import LockKind
 from domain.outbox import (
     DRAFT_GONE,
@@ -39,14 +40,14 @@ TURN = 20.0
 """Seconds after which a mailbox lets others have the thread."""
 
 
-def deliver(mailbox_id: int, context: Context) -> None:
+def deliver(mailbox_id: MailboxId, context: Context) -> None:
     """Everything of this mailbox that is due, one after the other, one run at a time."""
     exclusively(
         LockKind.SEND, mailbox_id, OutboxDue(mailbox_id), context, partial(_deliver, mailbox_id, context)
     )
 
 
-def _deliver(mailbox_id: int, context: Context, keep: Callable[[], bool]) -> bool:
+def _deliver(mailbox_id: MailboxId, context: Context, keep: Callable[[], bool]) -> bool:
     time_is_up_at = time.monotonic() + TURN
     while not context.stopping():
         if time.monotonic() > time_is_up_at:

@@ -6,6 +6,7 @@ import structlog
 
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain, Unanswered
 from domain.events import OutboxDue
+from domain.ids import MailboxId
 from domain.locks import LockKind
 from domain.mail.composition import MailRequest, Unsendable
 from domain.outbox import SIGN_IN, DailyQuota, OutboxItem, SendState, hindrance, key_of
@@ -153,7 +154,7 @@ def _now(item: OutboxItem, context: Context) -> OutboxItem:
         return tx.outbox.get(item.id) or item
 
 
-def _wake(mailbox_id: int, context: Context) -> None:
+def _wake(mailbox_id: MailboxId, context: Context) -> None:
     """No error is raised here: the caller would ask again, and what is drafted will be sent. The sweep finds it."""
     try:
         context.queue.mark_dirty(LockKind.SEND, mailbox_id)

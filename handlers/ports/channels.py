@@ -5,22 +5,23 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from domain.channels import Channel, ChannelKind, ChannelReport, ReceiverAnswer, Target
+from domain.ids import ChannelId
 
 
 class OwnChannelRepository(Protocol):
-    def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> int:
+    def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> ChannelId:
         """Add a channel for this user's notifications, or for all of the organisation's; returns its id.
 
         It gets what comes from now on.
         """
 
-    def get(self, channel_id: int) -> Channel | None:
+    def get(self, channel_id: ChannelId) -> Channel | None:
         """One channel, whatever its state."""
 
-    def retry(self, channel_id: int) -> int | None:
+    def retry(self, channel_id: ChannelId) -> int | None:
         """Switch it on, end its rest and try again what was set aside; returns how much, None for no channel."""
 
-    def remove(self, channel_id: int) -> bool:
+    def remove(self, channel_id: ChannelId) -> bool:
         """Delete the channel and what waits for it; False when there is none."""
 
     def reports(self) -> tuple[ChannelReport, ...]:
@@ -28,13 +29,13 @@ class OwnChannelRepository(Protocol):
 
 
 class ChannelRepository(Protocol):
-    def rest(self, channel_id: int, seconds: float, trouble: str) -> None:
+    def rest(self, channel_id: ChannelId, seconds: float, trouble: str) -> None:
         """Leave the receiver alone for `seconds`."""
 
-    def answered(self, channel_id: int, trouble: str | None) -> None:
+    def answered(self, channel_id: ChannelId, trouble: str | None) -> None:
         """The receiver has answered; `trouble` when it refused an event."""
 
-    def switch_off(self, channel_id: int, trouble: str) -> None:
+    def switch_off(self, channel_id: ChannelId, trouble: str) -> None:
         """Send nothing there any more, and add nothing for it."""
 
 

@@ -22,6 +22,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from domain.channels import Parcel
+from domain.ids import NO_CONNECTION, ChannelId, ConnectionId, MailboxId
 from domain.ledger import Ahead, Claim, Cost, Planned, Step, StepKey
 from domain.outbox import DailyQuota, OutboxItem, SendState
 from domain.outcomes import Outcome
@@ -30,24 +31,26 @@ from domain.outcomes import Outcome
 class LedgerRepository(Protocol):
     """The steps of mail. A claim is for one mailbox and one kind of step, at most 1,000 rows."""
 
-    def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None:
+    def plan(self, mailbox_id: MailboxId, planned: Sequence[tuple[str, int, Planned]]) -> None:
         """Add steps as (message, connection, plan). A step that exists stays as it is (I2)."""
 
     def claim(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         step: Step,
         limit: int,
         owner: str,
         lease: float,
-        connection_ids: Collection[int] = (0,),
+        connection_ids: Collection[ConnectionId] = (NO_CONNECTION,),
     ) -> tuple[Claim, ...]:
         """The oldest mail first. A mail whose batch has failed is claimed alone, after all others (W3)."""
 
-    def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
+    def extend(self, mailbox_id: MailboxId, step: Step, owner: str, lease: float) -> None:
         """Extend everything that the owner has of this kind in the mailbox."""
 
-    def held(self, mailbox_id: int, step: Step, claims: Collection[Claim], owner: str) -> frozenset[StepKey]:
+    def held(
+        self, mailbox_id: MailboxId, step: Step, claims: Collection[Claim], owner: str
+    ) -> frozenset[StepKey]:
         """The claims that still belong to the owner, as (message, connection); their rows are locked until the commit.
 
         To be called before results are written.
@@ -55,7 +58,7 @@ class LedgerRepository(Protocol):
 
     def finish(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         step: Step,
         done: Mapping[Claim, Outcome | None],
         owner: str,
@@ -65,7 +68,7 @@ class LedgerRepository(Protocol):
 
     def release(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         step: Step,
         claims: Collection[Claim],
         owner: str,
@@ -77,37 +80,37 @@ class LedgerRepository(Protocol):
 
     def set_aside(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         step: Step,
         claims: Collection[Claim],
         owner: str,
-        connection_ids: Collection[int],
+        connection_ids: Collection[ConnectionId],
     ) -> None:
         """Set aside with the outcome of a failed step, for each of these connections (E88).
 
         The rows have to be locked by `held` or `claim`.
         """
 
-    def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
+    def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[MailboxId, str], ...]:
         """Up to `limit` mails that `retry` would change, as (mailbox, message)."""
 
-    def retry(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def retry(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         """Steps that were set aside wait again as if never tried (E88). So do steps that were not sorted while sorting
         was stopped, if it goes on now (E67). Returns the mails that this changed."""
 
-    def redrive(self, limit: int) -> Mapping[int, tuple[Step, ...]]:
+    def redrive(self, limit: int) -> Mapping[MailboxId, tuple[Step, ...]]:
         """By mailbox the steps that wait there; none where the moment came and nothing waits any more.
 
         A mailbox without a sign-in is not named: its mail waits for the user (E86).
         """
 
-    def redrive_within(self, mailbox_id: int, within: float) -> None:
+    def redrive_within(self, mailbox_id: MailboxId, within: float) -> None:
         """`redrive` names what waits in the mailbox in `within` seconds at the latest."""
 
-    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[StepKey]:
+    def unblock_sorting(self, mailbox_id: MailboxId, claims: Collection[Claim]) -> frozenset[StepKey]:
         """These mails are announced and may be sorted (I5). Returns those that waited."""
 
-    def ahead(self, mailbox_id: int) -> Ahead:
+    def ahead(self, mailbox_id: MailboxId) -> Ahead:
         """What still waits in the mailbox."""
 
 
@@ -118,7 +121,9 @@ class DeliveryRepository(Protocol):
     it. Methods that return batches return those that still belonged to the owner.
     """
 
-    def claim(self, channel_id: int, owner: str, lease: float, most: int) -> tuple[tuple[Parcel, ...], bool]:
+    def claim(
+        self, channel_id: ChannelId, owner: str, lease: float, most: int
+    ) -> tuple[tuple[Parcel, ...], bool]:
         """What to send next, in this order, and whether more may be due.
 
         At most `most` notifications, or one event of more. Empty when nothing may be sent now.
@@ -151,7 +156,7 @@ class DeliveryRepository(Protocol):
     def redrive(self, limit: int) -> tuple[int, ...]:
         """Channels with deliveries that are due."""
 
-    def signed_in(self, connection_id: int) -> None:
+    def signed_in(self, connection_id: ConnectionId) -> None:
         """The user has signed in again: deliveries that waited for this may be sent."""
 
 
@@ -162,14 +167,20 @@ class OutboxRepository(Protocol):
     a bool say whether the row still belonged to the owner.
     """
 
-    def daily_quota(self, mailbox_id: int) -> DailyQuota | None:
+    def daily_quota(self, mailbox_id: MailboxId) -> DailyQuota | None:
         """How much of the daily limit is used; None when there is no such mailbox.
 
         A second transaction that asks waits for the first one's commit, so that two cannot both take the last place.
         """
 
     def add(
-        self, mailbox_id: int, connection_id: int, contact_id: str | None, key: str, owner: str, lease: float
+        self,
+        mailbox_id: MailboxId,
+        connection_id: ConnectionId,
+        contact_id: str | None,
+        key: str,
+        owner: str,
+        lease: float,
     ) -> OutboxItem | None:
         """A mail that this owner is about to write as a draft; None when the key is taken.
 
@@ -188,7 +199,7 @@ class OutboxRepository(Protocol):
     def drafted(self, item: OutboxItem, owner: str, draft_id: str) -> bool:
         """The draft is written: released, to be sent at once."""
 
-    def claim(self, mailbox_id: int, owner: str, lease: float) -> OutboxItem | None:
+    def claim(self, mailbox_id: MailboxId, owner: str, lease: float) -> OutboxItem | None:
         """The next mail to send, with the state that it had before; None when there is none or the mailbox is paused.
 
         From this commit on its state is SENDING: a process that finds it so looks whether it was sent.
@@ -210,5 +221,5 @@ class OutboxRepository(Protocol):
     def redrive(self, limit: int) -> tuple[int, ...]:
         """Mailboxes with mail that is due to be sent."""
 
-    def delete(self, connection_id: int) -> None:
+    def delete(self, connection_id: ConnectionId) -> None:
         """Delete all mail that was sent over this connection (D12)."""

@@ -6,6 +6,7 @@ from typing import Protocol
 from domain.aliases import Alias, Holders
 from domain.connections import Connection, Features, Sharing
 from domain.crm.organisations import SharingPolicy
+from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import Grant
 from domain.retention import After, Forgotten
 from domain.sharing import SharedMailbox
@@ -13,28 +14,28 @@ from domain.sign_ins import SignIn
 
 
 class DisconnectingRepository(Protocol):
-    def is_ending(self, mailbox_id: int) -> bool:
+    def is_ending(self, mailbox_id: MailboxId) -> bool:
         """Whether a process may be ending a grant of this mailbox at the provider right now."""
 
-    def claim_ending(self, connection_id: int, seconds: float) -> bool:
+    def claim_ending(self, connection_id: ConnectionId, seconds: float) -> bool:
         """The caller has `seconds` to end the connection at the provider; False when it is not off any more."""
 
-    def redrive_disconnecting(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_disconnecting(self, limit: int, again_after: float) -> tuple[ConnectionId, ...]:
         """Connections for which something is left to do now; each is named again `again_after` seconds later."""
 
-    def claim_clearing(self, connection_id: int, seconds: float) -> bool:
+    def claim_clearing(self, connection_id: ConnectionId, seconds: float) -> bool:
         """The caller has `seconds` to delete what is left; False when there is nothing left to do.
 
         The connection's row is locked until the commit.
         """
 
-    def cleared(self, connection_id: int) -> None:
+    def cleared(self, connection_id: ConnectionId) -> None:
         """Nothing is left to delete. A connection that is off is to be ended at the provider now."""
 
-    def disconnecting_in(self, mailbox_id: int) -> tuple[int, ...]:
+    def disconnecting_in(self, mailbox_id: MailboxId) -> tuple[ConnectionId, ...]:
         """Connections of the mailbox for which something is left to do."""
 
-    def delete_own_notifications(self, connection_id: int) -> None:
+    def delete_own_notifications(self, connection_id: ConnectionId) -> None:
         """Delete notifications about the connection itself, from its user's list and from deliveries."""
 
     def delete_mail(self, connection: Connection, limit: int, after: After, *, alone: bool) -> Forgotten:
@@ -55,10 +56,10 @@ class UserConnectionRepository(Protocol):
 
 
 class OwnConnectionRepository(UserConnectionRepository, Protocol):
-    def add(self, user_id: str, mailbox_id: int, grant: Grant, sharing: Sharing) -> int:
+    def add(self, user_id: str, mailbox_id: MailboxId, grant: Grant, sharing: Sharing) -> ConnectionId:
         """A new LIVE connection with all features off (Z11)."""
 
-    def ids(self) -> tuple[int, ...]:
+    def ids(self) -> tuple[ConnectionId, ...]:
         """All of the location's, the oldest first."""
 
     def living(self, limit: int) -> tuple[Connection, ...]:
@@ -110,26 +111,26 @@ class SignInRepository(Protocol):
 
 
 class ConnectionRepository(DisconnectingRepository, Protocol):
-    def working(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+    def working(self, mailbox_id: MailboxId, *, locked: bool = False) -> tuple[Connection, ...]:
         """Connections of the mailbox that work; none while an operator has paused it (D3 row 1)."""
 
-    def switched_on(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+    def switched_on(self, mailbox_id: MailboxId, *, locked: bool = False) -> tuple[Connection, ...]:
         """Active connections of the mailbox with a feature on, also while it is paused, the oldest first.
 
         `locked` keeps their settings until the commit (W6). It also orders the notifications of a connection by their
         commits, so that a reader who asks for those "after" an id misses none.
         """
 
-    def get(self, connection_id: int) -> Connection | None:
+    def get(self, connection_id: ConnectionId) -> Connection | None:
         """One connection, whatever its state."""
 
-    def of_ids(self, connection_ids: Collection[int]) -> Mapping[int, Connection]:
+    def of_ids(self, connection_ids: Collection[ConnectionId]) -> Mapping[ConnectionId, Connection]:
         """These connections by id, whatever their state."""
 
-    def of_mailbox(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+    def of_mailbox(self, mailbox_id: MailboxId, *, locked: bool = False) -> tuple[Connection, ...]:
         """All connections of the mailbox, whatever their state."""
 
-    def change(self, connection_id: int, features: Features, *, dry_run: bool) -> None:
+    def change(self, connection_id: ConnectionId, features: Features, *, dry_run: bool) -> None:
         """Change the settings. The version grows, so that jobs that run now notice (W6). Sorting starts again (E67).
 
         What was kept for a feature that goes off is due to be deleted.
@@ -141,16 +142,16 @@ class ConnectionRepository(DisconnectingRepository, Protocol):
         Does nothing when the connection has changed since it was read: its user may have signed in again.
         """
 
-    def sign_in_again(self, connection_id: int, grant: Grant) -> None:
+    def sign_in_again(self, connection_id: ConnectionId, grant: Grant) -> None:
         """The user has signed in again with the same account: what waited goes on (D12).
 
         What is left to delete from before stays due.
         """
 
-    def suspend(self, connection_id: int) -> bool:
+    def suspend(self, connection_id: ConnectionId) -> bool:
         """The CRM has withdrawn its user's permission (D12); True when it was active."""
 
-    def reinstate(self, connection_id: int) -> bool:
+    def reinstate(self, connection_id: ConnectionId) -> bool:
         """The permission is back; True when it was suspended."""
 
     def need_sign_in(self, connection: Connection, trouble: str | None = None) -> bool:
@@ -165,21 +166,24 @@ class ConnectionRepository(DisconnectingRepository, Protocol):
         Does nothing when they were saved since the connection was read.
         """
 
-    def switch_off(self, connection_id: int) -> None:
+    def switch_off(self, connection_id: ConnectionId) -> None:
         """Nothing more is done for it and its settings go. The row stays until the grant is ended at the provider."""
 
-    def drop_grant(self, connection_id: int) -> None:
+    def drop_grant(self, connection_id: ConnectionId) -> None:
         """Delete the grant here without ending it at the provider (T4)."""
 
     def share(
-        self, connection_id: int, sharing: Sharing | None = None, excluded: Collection[str] | None = None
+        self,
+        connection_id: ConnectionId,
+        sharing: Sharing | None = None,
+        excluded: Collection[str] | None = None,
     ) -> None:
         """Change the owner's own choice (D13); None leaves it as it is."""
 
     def share_contact(self, connection: Connection, contact_id: str, *, shared: bool) -> None:
         """Switch "share e-mails" for a record on or off (D13, Custom)."""
 
-    def shared_contacts(self, connection_id: int) -> frozenset[str]:
+    def shared_contacts(self, connection_id: ConnectionId) -> frozenset[str]:
         """The records for which the owner has switched on "share e-mails"."""
 
     def delete(self, connection: Connection) -> bool:

@@ -7,6 +7,7 @@ from typing import Protocol
 from domain.connections import Connection
 from domain.crm.categories import Category, ContactCategory
 from domain.crm.records import RecordKind
+from domain.ids import ChannelId, ConnectionId, MailboxId
 from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, Sortable, StepKey
 from domain.mailboxes import Found
@@ -92,12 +93,14 @@ class SortingRepository(Protocol):
 class DecisionRepository(Protocol):
     """What was decided about each mail, for each connection."""
 
-    def skip(self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]) -> None:
+    def skip(
+        self, mailbox_id: MailboxId, skipped: Mapping[str, Outcome], connection_ids: Collection[ConnectionId]
+    ) -> None:
         """Keep the id and the outcome of mail that ends here, and nothing else (D2)."""
 
     def link(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         linked: Sequence[tuple[str, int, Link, Outcome | None]],
         kept: Collection[Data],
     ) -> None:
@@ -121,11 +124,11 @@ class DecisionRepository(Protocol):
     def not_replaced(self, replacements: Collection[Replacement]) -> None:
         """Take back the intent of these replacements: the mails keep their old label, or none."""
 
-    def count_labelled(self, since: datetime) -> Mapping[int, int]:
+    def count_labelled(self, since: datetime) -> Mapping[MailboxId, int]:
         """By mailbox the number of mails that sorting has changed since, and no user after it."""
 
     def labelled_since(
-        self, mailbox_id: int, since: datetime, after: str, limit: int
+        self, mailbox_id: MailboxId, since: datetime, after: str, limit: int
     ) -> tuple[SortedMail, ...]:
         """Up to `limit` of these mails in one mailbox, with message ids above `after`, by message id."""
 
@@ -146,7 +149,7 @@ class NotificationRepository(Protocol):
         """Put a notification of each mail on the list of the connection's user, once (I2), with what may be `kept` of
         it. Each new one gets a delivery to each active channel of the user and of the whole organisation."""
 
-    def tell(self, connection: Connection, kind: NotificationKind) -> frozenset[int]:
+    def tell(self, connection: Connection, kind: NotificationKind) -> frozenset[ChannelId]:
         """Put a notification about the connection on its user's list; returns the channels to wake after the commit.
 
         The caller sees to it that it is told once, by a change of state in the same transaction (E67, E86).
@@ -158,10 +161,10 @@ class MessageRepository(Protocol):
 
     def record(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         found: Found,
         came_by: str,
-        connection_ids: Collection[int],
+        connection_ids: Collection[ConnectionId],
         labels: Mapping[Category, str],
     ) -> tuple[str, ...]:
         """Record what history or a list has found. Returns the messages that now wait to be matched; the caller has to
@@ -171,16 +174,16 @@ class MessageRepository(Protocol):
         dropped, and not reopened, must not be in the ledger yet (`history.news`).
         """
 
-    def count_missing(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def count_missing(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         """Count once more that these messages are missing in the mailbox. Returns those that are gone for good: missing
         three times, over at least 60 s (W7)."""
 
-    def just_reopened(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def just_reopened(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         """Which of these messages have left Spam, Trash or Drafts, by a change seen less than a minute ago. A mailbox
         that still shows them there lags behind (W7, W9)."""
 
-    def touched(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def touched(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         """Which of these messages the user has put a CRM label on, or removed one from (I6)."""
 
-    def touch(self, mailbox_id: int, message_ids: Collection[str]) -> None:
+    def touch(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> None:
         """Mark these messages as touched by the user: we neither label nor unlabel them again (I6)."""

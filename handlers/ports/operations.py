@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from domain.crm.records import RecordKind
+from domain.ids import MailboxId
 from domain.quota import Purpose, Spending
 from domain.reports import MailboxReport, Totals
 from domain.retention import After, Forgotten
@@ -65,8 +66,8 @@ class ReportRepository(Protocol):
         """One mailbox, or up to `limit` of all, those in trouble first."""
 
     def changed_by_hand(
-        self, since: datetime, mailbox_id: int | None = None
-    ) -> Mapping[int, tuple[str, ...]]:
+        self, since: datetime, mailbox_id: MailboxId | None = None
+    ) -> Mapping[MailboxId, tuple[str, ...]]:
         """By mailbox the mail that sorting has changed since, and the user after it, as far as history tells (I6)."""
 
     def count_outdated(self) -> Mapping[RecordKind, int]:
@@ -82,7 +83,7 @@ class ReportRepository(Protocol):
 class UnitRepository(Protocol):
     """The provider's units that mailboxes have cost, by day."""
 
-    def add(self, batch: str, owner: str, day: date, rows: Mapping[int, Mapping[Purpose, int]]) -> None:
+    def add(self, batch: str, owner: str, day: date, rows: Mapping[MailboxId, Mapping[Purpose, int]]) -> None:
         """Add what a process has spent on a day.
 
         A batch that the owner has written last is not counted again, so that it may be repeated when the commit's
@@ -92,12 +93,12 @@ class UnitRepository(Protocol):
     def of_day(self, day: date) -> Spending:
         """What all mailboxes have cost on the day."""
 
-    def costliest(self, day: date, limit: int) -> Mapping[int, tuple[str | None, Spending]]:
+    def costliest(self, day: date, limit: int) -> Mapping[MailboxId, tuple[str | None, Spending]]:
         """By mailbox its address and costs, the costliest first; no address where it was disconnected."""
 
     def of_mailboxes(
-        self, day: date, mailbox_ids: Collection[int]
-    ) -> Mapping[int, tuple[str | None, Spending]]:
+        self, day: date, mailbox_ids: Collection[MailboxId]
+    ) -> Mapping[MailboxId, tuple[str | None, Spending]]:
         """The same for these mailboxes."""
 
     def forget(self, days: int, limit: int) -> Forgotten:

@@ -9,6 +9,7 @@ from domain.crm.categories import ByCategory, Category, ContactCategory, contact
 from domain.crm.contacts import ContactKind, hits
 from domain.crm.locations import Location
 from domain.crm.organisations import local_date
+from domain.ids import ConnectionId, MailboxId
 from domain.ledger import Claim, Sortable, Step
 from domain.outcomes import Outcome
 from domain.sorting import ConnectionContact, EarlierLabel, PlannedSorting, Replacement
@@ -26,7 +27,7 @@ class Plan:
     whose labels a try that was cut off was to replace (E47); `label_names` are for labels that have to be made."""
 
     batch: ClaimedBatch
-    connections: Mapping[int, Connection]
+    connections: Mapping[ConnectionId, Connection]
     mails: tuple[PlannedSorting, ...]
     half_replaced: tuple[Replacement, ...]
     label_names: ByCategory
@@ -59,7 +60,7 @@ class Plan:
         return self.batch.mailbox.history_refused_at is not None
 
 
-def make_plan(mailbox_id: int, context: Context) -> Plan | None:
+def make_plan(mailbox_id: MailboxId, context: Context) -> Plan | None:
     """None when nothing may be sorted now. What is wanted is committed before the mailbox is changed, so that a crash
     can be told from the user's hand (W5)."""
     with context.store.begin("labels.intend") as tx:
@@ -86,7 +87,7 @@ def make_plan(mailbox_id: int, context: Context) -> Plan | None:
 
 
 def _claim(
-    mailbox_id: int, connections: Mapping[int, Connection], context: Context, tx: Transaction
+    mailbox_id: MailboxId, connections: Mapping[ConnectionId, Connection], context: Context, tx: Transaction
 ) -> Sequence[Claim]:
     claims = tx.ledger.claim(
         mailbox_id, Step.SORT, AT_ONCE, context.me(), context.timing.lease, list(connections)
@@ -95,7 +96,7 @@ def _claim(
 
 
 def _decide(
-    claims: Sequence[Claim], connections: Mapping[int, Connection], context: Context, tx: Transaction
+    claims: Sequence[Claim], connections: Mapping[ConnectionId, Connection], context: Context, tx: Transaction
 ) -> tuple[list[PlannedSorting], ByCategory]:
     """What each mail is to become by the deals and settings of this moment, and what labels are called: one
     organisation has all locations of a mailbox."""
@@ -115,7 +116,7 @@ def _decide(
 
 
 def _by_location(
-    claims: Collection[Claim], connections: Mapping[int, Connection]
+    claims: Collection[Claim], connections: Mapping[ConnectionId, Connection]
 ) -> Mapping[Location, list[Claim]]:
     """Each location has contacts and deals of its own (T1)."""
     found: dict[Location, list[Claim]] = {}
@@ -170,7 +171,7 @@ def _in_order(
 
 
 def _labelled_before(
-    mails: Collection[PlannedSorting], connections: Mapping[int, Connection], tx: Transaction
+    mails: Collection[PlannedSorting], connections: Mapping[ConnectionId, Connection], tx: Transaction
 ) -> tuple[Mapping[ConnectionContact, frozenset[EarlierLabel]], tuple[Replacement, ...]]:
     """What these contacts have under other labels, and what is half replaced where sorting is on still (E47)."""
     earlier: dict[ConnectionContact, frozenset[EarlierLabel]] = {}

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import structlog
 
 from domain.connections import Connection
+from domain.ids import ChannelId, ConnectionId, MailboxId
 from domain.ledger import Cost, Step
 from domain.notifications import NotificationKind
 from domain.sorting import AppliedReplacement, AppliedSorting
@@ -46,13 +47,16 @@ def record(plan: Plan, applied: Applied, cost: Cost, context: Context) -> bool:
     return more
 
 
-def _is_current(one: AppliedSorting, plan: Plan, versions: Mapping[int, int]) -> bool:
+def _is_current(one: AppliedSorting, plan: Plan, versions: Mapping[ConnectionId, int]) -> bool:
     connection_id = one.planned.claim.connection_id
     return versions.get(connection_id) == plan.connections[connection_id].version
 
 
 def _record_earlier(
-    mailbox_id: int, earlier: Sequence[AppliedReplacement], contact_ids: Collection[str], tx: Transaction
+    mailbox_id: MailboxId,
+    earlier: Sequence[AppliedReplacement],
+    contact_ids: Collection[str],
+    tx: Transaction,
 ) -> None:
     """What was done and what was not, in the transaction that ends the new mail's step. Of a contact whose claims
     are no longer ours, whoever has them looks at what we have begun."""
@@ -64,12 +68,12 @@ def _record_earlier(
 
 
 def _stop(
-    plan: Plan, refused: NoLabels | None, concerned: Collection[int], tx: Transaction
-) -> tuple[list[Connection], frozenset[int]]:
+    plan: Plan, refused: NoLabels | None, concerned: Collection[ConnectionId], tx: Transaction
+) -> tuple[list[Connection], frozenset[ChannelId]]:
     """The mailbox takes no label more: sorting ends in state "error" until the settings are saved again, and the user
     is told once; MailMagnet goes on (E67). Returns the connections and the channels to wake."""
     stopped: list[Connection] = []
-    channels: frozenset[int] = frozenset()
+    channels: frozenset[ChannelId] = frozenset()
     for connection in [one for one in plan.connections.values() if one.id in concerned]:
         if refused and connection.sorts and tx.connections.stop_sorting(connection, refused.reason):
             stopped.append(connection)
@@ -93,7 +97,7 @@ def _say_sorted(ended: Sequence[AppliedSorting], plan: Plan, cost: Cost) -> None
         )
 
 
-def _say_stopped(stopped: Sequence[Connection], refused: NoLabels | None, mailbox_id: int) -> None:
+def _say_stopped(stopped: Sequence[Connection], refused: NoLabels | None, mailbox_id: MailboxId) -> None:
     for connection in stopped:
         log.warning(
             "sorting.stopped",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from domain.errors import LabelConflict
 from domain.events import MailAnnounced
+from domain.ids import MailboxId
 from domain.ledger import LABEL_WAITS, Cost
 from domain.locks import LockKind
 from handlers.batches import ClaimedBatch
@@ -14,7 +15,7 @@ from handlers.sorting.plan import Plan, make_plan
 from handlers.sorting.record import record
 
 
-def sort(mailbox_id: int, context: Context) -> None:
+def sort(mailbox_id: MailboxId, context: Context) -> None:
     """Everything of this mailbox that may be sorted, oldest first, one run at a time (W10)."""
     context.queue.mark_dirty(LockKind.SORT, mailbox_id)
     exclusively(
@@ -26,7 +27,7 @@ def sort(mailbox_id: int, context: Context) -> None:
     )
 
 
-def _sort(mailbox_id: int, context: Context, extend: Callable[[], bool]) -> bool:
+def _sort(mailbox_id: MailboxId, context: Context, extend: Callable[[], bool]) -> bool:
     """Whether all was dealt with."""
     while not context.stopping():
         plan = make_plan(mailbox_id, context)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
 
 from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
+from domain.ids import ChannelId
 from domain.ledger import State
 from infra.db.ledger.claims import DELIVERIES
 from infra.db.mail import kept
@@ -23,7 +24,7 @@ class ChannelRepository:
         self._db = db
         self._cipher = cipher
 
-    def ready(self, channel_id: int) -> Channel | None:
+    def ready(self, channel_id: ChannelId) -> Channel | None:
         """The channel's row is locked until the commit; new deliveries to it may be inserted meanwhile. A target sealed
         with an older key is sealed again with the first one (I10)."""
         row = self._db.execute(_READY, {"of_channel": channel_id}).one_or_none()
@@ -33,7 +34,7 @@ class ChannelRepository:
             self._update(channel_id, target=renewed)
         return self._read(row)
 
-    def rest(self, channel_id: int, seconds: float, trouble: str) -> None:
+    def rest(self, channel_id: ChannelId, seconds: float, trouble: str) -> None:
         self._update(
             channel_id,
             resting_until=db_now(seconds),
@@ -41,13 +42,13 @@ class ChannelRepository:
             trouble=trouble,
         )
 
-    def answered(self, channel_id: int, trouble: str | None) -> None:
+    def answered(self, channel_id: ChannelId, trouble: str | None) -> None:
         self._db.execute(_ANSWERED, {"of_channel": channel_id, "why": trouble})
 
-    def switch_off(self, channel_id: int, trouble: str) -> None:
+    def switch_off(self, channel_id: ChannelId, trouble: str) -> None:
         self._update(channel_id, state=ChannelState.OFF.value, trouble=trouble)
 
-    def _update(self, channel_id: int, **values: Any) -> None:
+    def _update(self, channel_id: ChannelId, **values: Any) -> None:
         self._db.execute(update(channels).where(channels.c.id == channel_id).values(**values))
 
     def _read(self, row: Any) -> Channel:
@@ -63,7 +64,7 @@ class OrganisationChannelRepository(ChannelRepository):
         self._organisation_id = organisation_id
         self._here = channels.c.organisation_id == organisation_id
 
-    def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> int:
+    def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> ChannelId:
         added = self._db.scalars(
             insert(channels)
             .values(
@@ -76,13 +77,13 @@ class OrganisationChannelRepository(ChannelRepository):
             )
             .returning(channels.c.id)
         )
-        return int(added.one())
+        return ChannelId(added.one())
 
-    def get(self, channel_id: int) -> Channel | None:
+    def get(self, channel_id: ChannelId) -> Channel | None:
         row = self._db.execute(select(channels).where(*self._its(channel_id))).one_or_none()
         return self._read(row) if row else None
 
-    def retry(self, channel_id: int) -> int | None:
+    def retry(self, channel_id: ChannelId) -> int | None:
         awake = {"state": ChannelState.ACTIVE.value, "resting_until": None, "failures": 0, "trouble": None}
         if self._db.execute(update(channels).where(*self._its(channel_id)).values(awake)).rowcount != 1:
             return None
@@ -92,7 +93,7 @@ class OrganisationChannelRepository(ChannelRepository):
         aside = (of_it, deliveries.c.state == State.SET_ASIDE.value, kept.DELIVERIES)
         return self._db.execute(DELIVERIES.retry(*aside, trouble=None)).rowcount
 
-    def remove(self, channel_id: int) -> bool:
+    def remove(self, channel_id: ChannelId) -> bool:
         lock(self._db, channels, *self._its(channel_id))
         its = select(channels.c.id).where(*self._its(channel_id))
         lock(self._db, deliveries, deliveries.c.channel_id.in_(its))  # the cascade deletes them
@@ -138,7 +139,7 @@ class OrganisationChannelRepository(ChannelRepository):
             for row in rows
         )
 
-    def _its(self, channel_id: int) -> tuple[ColumnElement[bool], ...]:
+    def _its(self, channel_id: ChannelId) -> tuple[ColumnElement[bool], ...]:
         return self._here, channels.c.id == channel_id
 
 

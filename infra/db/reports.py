@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, select
 
 from domain.crm.records import RecordKind
+from domain.ids import MailboxId
 from domain.reports import MailboxReport, Totals
 from infra.db.mail.kept import DECISIONS
 from infra.db.mailboxes import status
@@ -27,8 +28,8 @@ class ReportRepository:
         return tuple(map(status.report, self._db.execute(status.each(mailbox, limit))))
 
     def changed_by_hand(
-        self, since: datetime, mailbox_id: int | None = None
-    ) -> Mapping[int, tuple[str, ...]]:
+        self, since: datetime, mailbox_id: MailboxId | None = None
+    ) -> Mapping[MailboxId, tuple[str, ...]]:
         named = () if mailbox_id is None else (decisions.c.mailbox_id == mailbox_id,)
         rows = self._db.execute(
             select(decisions.c.mailbox_id, decisions.c.message_id)
@@ -47,7 +48,7 @@ class ReportRepository:
             )
             .order_by(decisions.c.mailbox_id, decisions.c.message_id)
         )
-        found: dict[int, list[str]] = {}
+        found: dict[MailboxId, list[str]] = {}
         for row in rows:
             found.setdefault(row.mailbox_id, []).append(row.message_id)
         return {mailbox_id: tuple(ids) for mailbox_id, ids in found.items()}

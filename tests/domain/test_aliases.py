@@ -3,6 +3,7 @@
 import pytest
 
 from domain.aliases import Holders, held_by, why_not
+from domain.ids import MailboxId
 
 ONE = frozenset({1})
 TWO = frozenset({2})
@@ -43,7 +44,7 @@ def ids(*names: str) -> frozenset[str]:
     ],
 )
 def test_who_else_has_it(holders: Holders, held: str | None, refused: str | None) -> None:
-    assert held_by(holders, "uwe", 1) == held
-    said = why_not(holders, "uwe", 1)
+    assert held_by(holders, "uwe", MailboxId(1)) == held
+    said = why_not(holders, "uwe", MailboxId(1))
     assert (said is None) == (refused is None)
     assert (refused or "") in (said or "")

@@ -25,14 +25,17 @@ from domain.channels import (
     wish,
 )
 from domain.cloud_events import event, line
+from domain.ids import ChannelId, ConnectionId
 from domain.notifications import NotificationKind, is_late
 
 NOW = datetime(2026, 3, 15, 10, 2, 0, 7000, tzinfo=UTC)
-CHANNEL = Channel(1, ChannelKind.WEBHOOK, Target("https://hooks.example.com/t0ken", "whsec_c2VjcmV0"))
+CHANNEL = Channel(
+    ChannelId(1), ChannelKind.WEBHOOK, Target("https://hooks.example.com/t0ken", "whsec_c2VjcmV0")
+)
 MAIL = ChannelNotification(
     id=41,
     kind=NotificationKind.MAIL,
-    connection_id=3,
+    connection_id=ConnectionId(3),
     user_id="uwe",
     location="main/main",
     created_at=NOW + timedelta(seconds=2),
@@ -45,7 +48,7 @@ MAIL = ChannelNotification(
 NOTICE = ChannelNotification(
     id=42,
     kind=NotificationKind.SIGN_IN_NEEDED,
-    connection_id=3,
+    connection_id=ConnectionId(3),
     user_id="uwe",
     location="acme/berlin",
     created_at=NOW,
@@ -56,7 +59,7 @@ REQUIRED = {"specversion", "id", "source", "type"}
 def parcel(*items: ChannelNotification, attempts: int = 1) -> Parcel:
     """One event of these; late ones when there are several."""
     if len(items) > 1:
-        return Parcel(CHANNEL, batch_of(1, [item.id for item in items]), True, items, attempts)
+        return Parcel(CHANNEL, batch_of(ChannelId(1), [item.id for item in items]), True, items, attempts)
     return Parcel(CHANNEL, str(items[0].id), False, items, attempts)
 
 
@@ -130,21 +133,21 @@ def test_every_event_is_a_cloud_event(sent: Parcel) -> None:
 
 @pytest.mark.rule("I2")
 def test_an_events_id_is_that_of_what_it_tells_whatever_else_changes() -> None:
-    again = replace(parcel(MAIL, attempts=5), channel=replace(CHANNEL, id=9))
+    again = replace(parcel(MAIL, attempts=5), channel=replace(CHANNEL, id=ChannelId(9)))
     renamed = parcel(replace(MAIL, id=77, name="Ann Other", created_at=NOW))
     assert event_id(parcel(MAIL)) == event_id(again) == event_id(renamed)
     others = {
-        event_id(parcel(replace(MAIL, connection_id=4))),
+        event_id(parcel(replace(MAIL, connection_id=ConnectionId(4)))),
         event_id(parcel(replace(MAIL, message_id="c"))),
         event_id(parcel(NOTICE)),
         event_id(parcel(replace(NOTICE, created_at=NOW + timedelta(days=1)))),
         event_id(parcel(replace(NOTICE, kind=NotificationKind.SORTING_FAILED))),
-        batch_of(1, [1, 2]),
-        batch_of(1, [1, 23]),
-        batch_of(2, [1, 2]),
+        batch_of(ChannelId(1), [1, 2]),
+        batch_of(ChannelId(1), [1, 23]),
+        batch_of(ChannelId(2), [1, 2]),
     }
     assert len(others - {event_id(parcel(MAIL))}) == 8
-    assert batch_of(1, [2, 1]) == batch_of(1, [1, 2])
+    assert batch_of(ChannelId(1), [2, 1]) == batch_of(ChannelId(1), [1, 2])
 
 
 @pytest.mark.parametrize(
@@ -247,7 +250,7 @@ def test_a_mail_is_late_after_a_day(hours: float, expected: bool) -> None:
 def test_of_a_target_the_host_or_the_service_is_shown_and_nothing_else(
     kind: ChannelKind, url: str, shown: str
 ) -> None:
-    channel = Channel(1, kind, Target(url, "whsec_t0ken"))
+    channel = Channel(ChannelId(1), kind, Target(url, "whsec_t0ken"))
     assert channel.host == shown
     assert "t0ken" not in repr(channel)
 

@@ -7,6 +7,7 @@ import pytest
 
 from domain.checks import Verdict, of_clocks, of_permissions, of_state, of_sync, of_watch
 from domain.connections import Connection, ConnectionState, Features, Mode
+from domain.ids import ConnectionId, MailboxId
 from domain.watches import Recall, WatchState
 from infra.gmail.about import about
 from infra.gmail.costs import NEW_QUOTA
@@ -23,7 +24,9 @@ def ago(**span: float) -> datetime:
 
 def connection(state: ConnectionState = ConnectionState.ACTIVE, *, sorting: bool = False) -> Connection:
     features = Features(magnet_since=ago(days=1), sorting_since=ago(days=1) if sorting else None)
-    return Connection(1, HERE, "uwe", 1, Mode.LIVE, state, 1, features, dry_run=False, grant=None)
+    return Connection(
+        ConnectionId(1), HERE, "uwe", MailboxId(1), Mode.LIVE, state, 1, features, dry_run=False, grant=None
+    )
 
 
 GMAIL = about(NEW_QUOTA, "projects/p/topics/gmail")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.comparisons import Compared, next_at, period
+from domain.ids import MailboxId
 
 NOON = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 SETTLE = timedelta(minutes=2)
@@ -38,7 +39,7 @@ def test_what_came_long_enough_before_the_last_look_must_be_known(
 
 @pytest.mark.rule("E108")
 @given(st.integers(1, 10**12), st.timedeltas(timedelta(), timedelta(days=4_000)))
-def test_a_mailbox_is_compared_once_a_day_at_its_own_time(mailbox_id: int, later: timedelta) -> None:
+def test_a_mailbox_is_compared_once_a_day_at_its_own_time(mailbox_id: MailboxId, later: timedelta) -> None:
     now = NOON + later
     first = next_at(mailbox_id, now, DAY)
     assert now < first <= now + DAY
@@ -48,7 +49,9 @@ def test_a_mailbox_is_compared_once_a_day_at_its_own_time(mailbox_id: int, later
 
 @pytest.mark.rule("E108")
 def test_a_hundred_thousand_mailboxes_are_spread_over_the_day() -> None:
-    minutes = Counter((next_at(n, NOON, DAY) - NOON) // timedelta(minutes=1) for n in range(100_000))
+    minutes = Counter(
+        (next_at(MailboxId(n), NOON, DAY) - NOON) // timedelta(minutes=1) for n in range(100_000)
+    )
     assert len(minutes) == 1_440
     assert max(minutes.values()) < 75
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.connections import Connection, ConnectionState, Features, Mode
+from domain.ids import ConnectionId, MailboxId
 from tests.worlds import HERE, START
 
 LATER = START + timedelta(days=3)
@@ -16,7 +17,9 @@ ALL_OFF = Features()
 
 
 def connection(features: Features, state: ConnectionState = ConnectionState.ACTIVE) -> Connection:
-    return Connection(1, HERE, "uwe", 1, Mode.LIVE, state, 1, features, dry_run=False, grant=None)
+    return Connection(
+        ConnectionId(1), HERE, "uwe", MailboxId(1), Mode.LIVE, state, 1, features, dry_run=False, grant=None
+    )
 
 
 @pytest.mark.rule("D2", "D3-1", "D12", "Z36")

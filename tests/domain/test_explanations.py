@@ -11,6 +11,7 @@ from domain.crm.categories import Category
 from domain.crm.contacts import Contact, ContactKind, Hit, MatchedBy
 from domain.crm.deals import Deal, DealCategory
 from domain.gates import GATES
+from domain.ids import NO_CONNECTION, ConnectionId, MailboxId
 from domain.label_changes import LabelChange
 from domain.ledger import State, Step
 from domain.mail.classes import MailClass
@@ -30,13 +31,13 @@ from domain.reports import MailboxReport, Totals
 NOW = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 15)
 ANN = Person("c12", ContactKind.CONTACT, "Ann")
-CONNECTION = 7
+CONNECTION = ConnectionId(7)
 
 
 def step(
     which: Step = Step.SORT, state: State = State.DONE, outcome: Outcome | None = None, tries: int = 1
 ) -> StepRecord:
-    connection_id = 0 if which is Step.MATCH else CONNECTION
+    connection_id = NO_CONNECTION if which is Step.MATCH else CONNECTION
     return StepRecord(which, connection_id, state, outcome, tries, 5, 0.1, 1, NOW)
 
 
@@ -78,7 +79,7 @@ def trail(
     *steps: StepRecord, decided: ConnectionDecision | None = None, touched: bool = False
 ) -> MessageRecord:
     return MessageRecord(
-        1,
+        MailboxId(1),
         "uwe@firm.example",
         "m1",
         {"Label_2": "Open Deals"},

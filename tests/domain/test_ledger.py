@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.ids import ConnectionId
 from domain.ledger import LONGEST_WAIT, TRIES, Claim, wait_alone, wait_before
 
 jitters = st.floats(0, 1, exclude_max=True)
@@ -49,7 +50,9 @@ def test_a_mail_that_always_fails_is_set_aside_within_minutes() -> None:
 
 
 def test_a_claim_is_known_by_its_mail_and_connection() -> None:
-    assert Claim("a", 1, attempts=1).key == Claim("a", 1, attempts=2).key == ("a", 1)
+    assert (
+        Claim("a", ConnectionId(1), attempts=1).key == Claim("a", ConnectionId(1), attempts=2).key == ("a", 1)
+    )
 
 
 @pytest.mark.rule("E87", "E88")

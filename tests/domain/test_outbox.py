@@ -8,6 +8,7 @@ import pytest
 from domain.connections import Connection, ConnectionState, Features, Mode
 from domain.crm.locations import Location
 from domain.crm.users import User
+from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import Grant
 from domain.outbox import NO_PERMISSION, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, wait_before
 from domain.permissions import Permission
@@ -15,7 +16,16 @@ from tests.worlds import HERE
 
 GRANT = Grant("example", "secret")
 ACTIVE = Connection(
-    1, HERE, "uwe", 1, Mode.LIVE, ConnectionState.ACTIVE, 1, Features(), dry_run=False, grant=GRANT
+    ConnectionId(1),
+    HERE,
+    "uwe",
+    MailboxId(1),
+    Mode.LIVE,
+    ConnectionState.ACTIVE,
+    1,
+    Features(),
+    dry_run=False,
+    grant=GRANT,
 )
 UWE = User("uwe")
 

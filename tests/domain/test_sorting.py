@@ -7,6 +7,7 @@ import pytest
 
 from domain.crm.categories import ByCategory, Category, ContactCategory, outcome_of
 from domain.crm.contacts import MatchedBy
+from domain.ids import ConnectionId
 from domain.label_changes import LabelChange, LabelledMail
 from domain.ledger import Claim, Link
 from domain.mail.folders import Folder
@@ -29,7 +30,7 @@ def planned(
     """A mail of Ann's that is to be sorted by this category."""
     link = Link("ann", "ann@example.com", MatchedBy.EXACT, "ann@example.com", MOMENT, in_inbox)
     wanted = ContactCategory(category, "d1")
-    return PlannedSorting(Claim("m1", 1, 1), link, wanted, outcome_of(category), tried, dry_run)
+    return PlannedSorting(Claim("m1", ConnectionId(1), 1), link, wanted, outcome_of(category), tried, dry_run)
 
 
 def shown(folder: Folder, *label_ids: str) -> LabelledMail:

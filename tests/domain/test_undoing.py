@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import GiveUp, TryAgain
+from domain.ids import ConnectionId
 from domain.label_changes import NO_CHANGE, LeftBecause
 from domain.sorting import SortedMail
 from domain.undoing import Restoring, Undone, of_whole_mailbox, undone
 
-ONE, TWO, THREE = (SortedMail(message_id, 1, NO_CHANGE) for message_id in ("m1", "m2", "m3"))
+ONE, TWO, THREE = (SortedMail(message_id, ConnectionId(1), NO_CHANGE) for message_id in ("m1", "m2", "m3"))
 
 
 @pytest.mark.rule("I6")

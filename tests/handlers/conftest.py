@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
+from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import Grant
 from handlers.connections import connecting
 from handlers.context import Context
@@ -34,6 +35,9 @@ from workers.jobs import woken_by
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
+FIRST = MailboxId(1)
+"""The mailbox that a house begins with."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -45,7 +49,7 @@ class House:
     gmail: GmailControl
     sent: list[Event]
 
-    def connect(self, user: str = "uwe", address: str = UWE, **options: Any) -> int:
+    def connect(self, user: str = "uwe", address: str = UWE, **options: Any) -> ConnectionId:
         """A connected mailbox with both features on; returns the connection's id."""
         replace, location = options.pop("replace", False), options.pop("location", None)
         chosen: dict[str, Any] = {
@@ -89,14 +93,14 @@ class House:
             jobs += ran
         return jobs
 
-    def catch_up(self, mailbox_id: int = 1) -> list[str]:
+    def catch_up(self, mailbox_id: MailboxId = FIRST) -> list[str]:
         """As if a push had come, then everything that follows."""
         self.queue.emit(MailboxChanged(mailbox_id))
         return self.pump()
 
     def catch_up_only(self) -> None:
         """The ledger learns what history tells; nothing that follows is run."""
-        self.queue.emit(MailboxChanged(1))
+        self.queue.emit(MailboxChanged(MailboxId(1)))
         self.run_next()
 
     def outcomes(self) -> dict[str, str | None]:

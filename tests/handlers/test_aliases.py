@@ -7,6 +7,7 @@ from domain.checks import Verdict
 from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord, UserRecord
 from domain.errors import Refused, TryAgain
+from domain.ids import MailboxId
 from handlers import doctor, reports, settings
 from handlers.connections import aliases, disconnecting
 from handlers.crm import records
@@ -118,7 +119,7 @@ def test_a_contact_who_comes_later_is_taken_in_and_the_alias_gives_way(aliased: 
     assert aliased.notified() == [message_id]
     assert [alias.held_by for alias in aliases.show(None, aliased.store)] == ["contact old"]
     assert [alias.held_by for alias in settings.show("uwe", aliased.store).aliases] == ["contact old"]
-    examined = doctor.examine(1, aliased.context)
+    examined = doctor.examine(MailboxId(1), aliased.context)
     assert examined
     [finding] = [one for one in examined.findings if one.check == "alias"]
     assert (finding.verdict, "contact old has the address" in finding.says) == (Verdict.WARNING, True)
@@ -133,7 +134,7 @@ def test_it_ends_with_the_connection_at_once(aliased: House) -> None:
     aliased.gmail.clear_faults()
     assert aliases.show(None, aliased.store) == ()
     with aliased.store.begin("tests.own") as tx:
-        assert tx.mailboxes.own_addresses(1) == {UWE}
+        assert tx.mailboxes.own_addresses(MailboxId(1)) == {UWE}
     assert aliases.add("carla", OLD, aliased.store)
 
 

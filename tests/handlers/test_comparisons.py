@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from domain.events import ComparisonDue, MailFound
+from domain.ids import MailboxId
 from domain.mailboxes import Grant
 from handlers import reports
 from handlers.mailboxes import comparisons
@@ -184,7 +185,7 @@ def test_two_jobs_for_one_comparison_make_one(house: House) -> None:
     house.catch_up()
     compare(house)
     house.gmail.reset_counters()
-    house.queue.emit(ComparisonDue(1))
+    house.queue.emit(ComparisonDue(MailboxId(1)))
     house.pump()
     assert house.gmail.counters().calls == 0
 
@@ -237,8 +238,8 @@ def test_a_comparison_in_flight_leaves_no_rows_for_a_mailbox_that_was_switched_o
 
             return It()
 
-    comparisons.compare(1, entered_by(house.context, Off()))
-    assert MailFound(1) not in house.sent
+    comparisons.compare(MailboxId(1), entered_by(house.context, Off()))
+    assert MailFound(MailboxId(1)) not in house.sent
     with house.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(messages)) == 0
 
@@ -254,7 +255,7 @@ def test_a_comparison_of_many_pages_is_cut_off_and_made_again(house: House) -> N
     house.catch_up()
     house.gmail.clear_faults(fault)
     asked = iter([False, True])
-    comparisons.compare(1, replace(house.context, stopping=lambda: next(asked)))
+    comparisons.compare(MailboxId(1), replace(house.context, stopping=lambda: next(asked)))
     assert len(known(house)) == 500
     with house.store.engine.connect() as db:
         assert db.scalar(select(mailboxes.c.compared_at)) is None

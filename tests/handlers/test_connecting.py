@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from domain.connections import Sharing, Wishes
 from domain.errors import Refused
+from domain.ids import MailboxId
 from domain.mailboxes import AccountKey, Grant
 from handlers.connections import aliases, connecting
 from infra.db.store import Store
@@ -117,7 +118,7 @@ def test_signing_in_again_and_losing_the_old_sign_in_never_wait_for_each_other(h
             tx.mailboxes.stop_scheduling(connection.mailbox_id)
         assert again.result() == connection_id
     with house.store.begin("tests.look") as tx:
-        assert [c.id for c in tx.connections.working(1)] == [connection_id]
+        assert [c.id for c in tx.connections.working(MailboxId(1))] == [connection_id]
 
 
 def is_waited_for(store: Store) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from domain.errors import DatabaseAway
 from domain.events import MailFound
+from domain.ids import MailboxId
 from domain.ledger import TRIES
 from domain.mailboxes import Grant
 from handlers import matching, notifications
@@ -121,11 +122,11 @@ def test_a_row_locked_over_more_tries_than_a_mail_has_costs_it_none(hasty: House
     for _ in range(TRIES + 2):
         let_claims_end(hasty)
         with pytest.raises(DatabaseAway):
-            matching.match(1, hasty.context)
+            matching.match(MailboxId(1), hasty.context)
         assert tries(hasty) == {0}
     lock.give_back()
     let_claims_end(hasty)
-    matching.match(1, hasty.context)
+    matching.match(MailboxId(1), hasty.context)
     hasty.pump()
     assert hasty.outcomes() == dict.fromkeys(mails, "label.open")
     assert hasty.notified() == mails
@@ -142,8 +143,8 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
     message_id = hasty.deliver("ann")
     hasty.catch_up_only()
     if step == "sort":
-        matching.match(1, hasty.context)
-        notifications.announce(1, hasty.context)
+        matching.match(MailboxId(1), hasty.context)
+        notifications.announce(MailboxId(1), hasty.context)
     lock = Lock(hasty, table)
     gmail = Locking(hasty.context, lock.take)
     context = entered_by(hasty.context, gmail)
@@ -161,7 +162,7 @@ def test_what_gmail_has_answered_into_a_lock_is_given_back_uncounted(
     with meanwhile(end):
         try:
             with pytest.raises(DatabaseAway):
-                (matching.match if step == "match" else sort)(1, context)
+                (matching.match if step == "match" else sort)(MailboxId(1), context)
         finally:
             waited = over.is_set()
             told.set()
@@ -183,7 +184,7 @@ def test_what_fails_on_another_release_s_tables_is_given_back_uncounted(house: H
     message_id = house.deliver("ann")
     house.catch_up_only()
     with migrated(house, version), pytest.raises((DatabaseAway, DBAPIError)) as failed:
-        matching.match(1, house.context)
+        matching.match(MailboxId(1), house.context)
     if version == HEAD:
         assert (failed.type is DatabaseAway, tries(house)) == (False, {1})
     else:
@@ -231,7 +232,7 @@ def test_a_sweep_waits_for_nobody(hasty: House) -> None:
     for address in ("uwe@firm.example", "eva@firm.example"):
         hasty.deliver("ann", to=address)
     for mailbox_id in (1, 2):
-        mailboxes_handler.catch_up(mailbox_id, "sweep", hasty.context)
+        mailboxes_handler.catch_up(MailboxId(mailbox_id), "sweep", hasty.context)
     hasty.sent.clear()
     hasty.let_time_pass()
     with hasty.store.engine.connect() as db:

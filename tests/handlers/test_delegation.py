@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from domain.checks import Verdict
 from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
 from domain.errors import Refused
+from domain.ids import ConnectionId, MailboxId
 from domain.notifications import NotificationKind
 from handlers import doctor, reports
 from handlers.connections import disconnecting, sign_in
@@ -48,7 +49,7 @@ class Delegated:
         self.house.gmail.service_account(SERVICE, scopes)
         self.house.gmail.expire_access_tokens(UWE)
 
-    def connect(self, address: str = UWE) -> int:
+    def connect(self, address: str = UWE) -> ConnectionId:
         context = self.house.context
         return sign_in.delegate("uwe", address, SETTINGS, provider=NAME, context=context)[0]
 
@@ -68,7 +69,7 @@ class Delegated:
 
     def rests_for(self) -> timedelta:
         with self.house.store.begin("tests.rests") as tx:
-            mailbox, now = tx.mailboxes.get(1), tx.now()
+            mailbox, now = tx.mailboxes.get(MailboxId(1)), tx.now()
         assert mailbox
         return mailbox.resting_until - now if mailbox.resting_until else timedelta()
 
@@ -127,7 +128,7 @@ def test_status_and_doctor_say_who_can_mend_it(delegated: Delegated) -> None:
     house = delegated.house
     delegated.let()
     for _ in range(2):  # asked by the doctor himself, then at rest
-        found = doctor.examine(1, house.context)
+        found = doctor.examine(MailboxId(1), house.context)
         assert found
         [told] = [one for one in found.findings if one.verdict is Verdict.FAILED]
         assert (told.check, "administrator does not let us in" in told.says) == ("gmail", True)
@@ -169,7 +170,7 @@ def test_a_wrong_address_is_told_as_that(delegated: Delegated) -> None:
     assert "connection.expired" not in {one["event"] for one in logs}
     assert delegated.told() == [NotificationKind.ACCESS_REFUSED]
     assert delegated.connection().state is ConnectionState.REAUTH_NEEDED
-    found = doctor.examine(1, house.context)
+    found = doctor.examine(MailboxId(1), house.context)
     assert found
     [told] = [one for one in found.findings if one.check == "token"]
     assert (told.verdict, "knows no mailbox of the address" in told.says) == (Verdict.FAILED, True)
@@ -191,7 +192,7 @@ def test_what_was_not_delegated_is_told_otherwise(delegated: Delegated) -> None:
 def test_another_grant_of_the_mailbox_is_taken_meanwhile(delegated: Delegated) -> None:
     house, since = delegated.house, delegated.connection().features.magnet_since
     with house.store.begin("tests.second") as tx:
-        second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
+        second = tx.of(HERE).connections.add("carla", MailboxId(1), house.grant(UWE), Sharing.PRIVATE)
         tx.connections.change(second, Features(magnet_since=since), dry_run=False)
     delegated.let()
     message_id = house.deliver("ann")
@@ -222,11 +223,11 @@ def test_what_the_operator_has_to_mend_marks_no_user(house: House, kind: str) ->
         [connection] = tx.of(HERE).connections.of_user("uwe")
         assert (connection.state, connection.access_trouble) == (ConnectionState.ACTIVE, None)
         assert tx.of(HERE).notification_list.of_user("uwe", 0) == ()
-        mailbox = tx.mailboxes.get(1)
+        mailbox = tx.mailboxes.get(MailboxId(1))
     assert mailbox
     assert (mailbox.trouble, mailbox.resting_until is not None) == (kind.partition(".")[2], True)
     assert mailbox.refusals == (kind in NO_TOKEN), "waits grow to an hour: nobody but the operator ends that"
-    found = doctor.examine(1, house.context)
+    found = doctor.examine(MailboxId(1), house.context)
     assert found
     assert [one.check for one in found.findings if one.verdict is Verdict.FAILED] == ["gmail"]
     house.gmail.clear_faults()

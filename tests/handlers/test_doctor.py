@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 
 from domain.checks import Verdict
 from domain.connections import ConnectionState
+from domain.ids import MailboxId
 from handlers import doctor, operations
 from handlers.doctor import Examined
 from infra.db.tables.mail import connections, mailboxes
@@ -25,7 +26,7 @@ OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 
 
 def examine(house: House, *, ask: bool = True) -> Examined:
-    found = doctor.examine(1, house.context, ask=ask)
+    found = doctor.examine(MailboxId(1), house.context, ask=ask)
     assert found is not None
     return found
 
@@ -61,10 +62,10 @@ def test_a_good_mailbox_is_found_good_for_3_units(good: House) -> None:
 
 def test_its_token_is_refreshed_even_if_it_is_still_good(good: House) -> None:
     with good.store.begin("tests.grant") as tx:
-        [before] = tx.connections.of_mailbox(1)
+        [before] = tx.connections.of_mailbox(MailboxId(1))
     examine(good)
     with good.store.begin("tests.grant") as tx:
-        [after] = tx.connections.of_mailbox(1)
+        [after] = tx.connections.of_mailbox(MailboxId(1))
     assert held(after.grant).access_token not in (None, held(before.grant).access_token)
     assert held(after.grant).refresh_token == held(before.grant).refresh_token
 
@@ -83,12 +84,12 @@ def test_a_grant_that_google_has_ended_is_found_and_its_user_is_told_once(good: 
 def test_scopes_that_do_not_do_for_sorting_are_found(good: House) -> None:
     made = good.gmail.create_mailbox(UWE, scopes=[Scope.READONLY, Scope.COMPOSE])
     with good.store.begin("tests.grant") as tx:
-        [connection] = tx.connections.of_mailbox(1)
+        [connection] = tx.connections.of_mailbox(MailboxId(1))
         less = changed(connection.grant, refresh_token=made["refresh_token"], scopes=(Scope.MODIFY,))
         tx.connections.keep_grant(connection, less)
     assert troubles(good) == {"scopes": FAILED}, "what Google says counts, not what we were told once"
     with good.store.begin("tests.grant") as tx:
-        [connection] = tx.connections.of_mailbox(1)
+        [connection] = tx.connections.of_mailbox(MailboxId(1))
         assert held(connection.grant).scopes == (Scope.READONLY, Scope.COMPOSE)
 
 
@@ -115,7 +116,7 @@ def test_a_watch_that_has_ended_and_a_look_that_nobody_took_are_found(good: Hous
 @pytest.mark.rule("E87", "D3-1")
 def test_a_mailbox_that_is_paused_or_rests_is_left_alone(good: House) -> None:
     with good.store.begin("tests.rest") as tx:
-        tx.mailboxes.rest(1, "rateLimitExceeded", 600)
+        tx.mailboxes.rest(MailboxId(1), "rateLimitExceeded", 600)
     assert troubles(good) == {"gmail": WARNING}
     operations.pause(UWE, good.context)
     assert troubles(good) == {"paused": WARNING}
@@ -125,7 +126,7 @@ def test_a_mailbox_that_is_paused_or_rests_is_left_alone(good: House) -> None:
 def test_a_gmail_that_cannot_be_reached_is_no_trouble_of_the_mailboxs(good: House) -> None:
     gmail = Gmail(endpoint=f"http://127.0.0.1:{dead_port()}/", timeout_seconds=1, topic=TOPIC)
     with good.store.begin("tests.grant") as tx:
-        [connection] = tx.connections.of_mailbox(1)
+        [connection] = tx.connections.of_mailbox(MailboxId(1))
         nowhere = f"http://127.0.0.1:{dead_port()}/token"
         tx.connections.keep_grant(connection, changed(connection.grant, token_uri=nowhere))
     found = examine(replace(good, context=replace(good.context, providers={NAME: gmail})))
@@ -146,7 +147,7 @@ def test_what_gmail_refuses_is_told_by_its_word(good: House, kind: str, verdict:
 
 def test_delegated_access_without_the_key_is_the_operators_to_mend(good: House) -> None:
     with good.store.begin("tests.grant") as tx:
-        [connection] = tx.connections.of_mailbox(1)
+        [connection] = tx.connections.of_mailbox(MailboxId(1))
         tx.connections.keep_grant(connection, changed(connection.grant, refresh_token="", subject=UWE))
     found = examine(good)
     [told] = [finding for finding in found.findings if finding.verdict is FAILED]
@@ -172,4 +173,4 @@ def test_one_or_all_mailboxes_are_named(house: House) -> None:
     assert list(doctor.mailboxes(None, house.context)) == [1, 2]
     assert list(doctor.mailboxes("carla@firm.example", house.context)) == [2]
     assert list(doctor.mailboxes("nobody@firm.example", house.context)) == []
-    assert doctor.examine(3, house.context) is None
+    assert doctor.examine(MailboxId(3), house.context) is None

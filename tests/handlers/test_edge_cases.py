@@ -12,6 +12,7 @@ from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 from domain.crm.records import ContactRecord, DealRecord, Record, RecordKind, UserRecord
 from domain.events import MailAnnounced, MailFound
+from domain.ids import MailboxId
 from handlers.connections import disconnecting
 from handlers.mailboxes import pushes
 from infra.db.tables.mail import decisions, mailbox_addresses, mailboxes, notifications
@@ -441,7 +442,7 @@ def test_jobs_that_wait_while_magnet_is_switched_off_do_nothing(house: House) ->
     house.connect()
     message_id = house.deliver("ann")
     house.catch_up_only()
-    assert house.sent == [MailFound(1)]
+    assert house.sent == [MailFound(MailboxId(1))]
     house.connect(magnet=False, sorting=False)
     house.gmail.reset_counters()
     assert house.pump() == ["contacts.match"]
@@ -455,7 +456,7 @@ def test_mail_that_waits_to_be_sorted_while_sorting_is_switched_off_stays_where_
     house.connect()
     message_id = house.deliver("ann")
     house.catch_up_only()
-    while house.sent[0] != MailAnnounced(1):
+    while house.sent[0] != MailAnnounced(MailboxId(1)):
         house.run_next()
     house.connect(sorting=False)
     assert house.pump() == ["labels.sort"]

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from domain.connections import Features, Sharing
 from domain.crm.records import RecordKind, UserRecord
+from domain.ids import MailboxId
 from domain.outcomes import Outcome
 from handlers import matching, operations, reports
 from handlers.crm import records
@@ -125,8 +126,8 @@ def poisoned(house: House, *, jobs: int = 0) -> str:
     fault = house.gmail.poison(UWE, message_id)
     for _ in range(10):
         house.let_time_pass()
-        matching.match(1, house.context)
-        sort(1, house.context)
+        matching.match(MailboxId(1), house.context)
+        sort(MailboxId(1), house.context)
     house.gmail.clear_faults(fault)
     return message_id
 
@@ -139,8 +140,8 @@ def second_user_signed_out(house: House) -> str:
     """Who is signed out is asked for no decision: his mail waits. What was decided before is looked at again."""
     house.connect()
     with house.store.begin("tests.second") as tx:
-        [first] = tx.connections.working(1)
-        second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
+        [first] = tx.connections.working(MailboxId(1))
+        second = tx.of(HERE).connections.add("carla", MailboxId(1), house.grant(UWE), Sharing.PRIVATE)
         tx.connections.change(second, Features(magnet_since=first.features.magnet_since), dry_run=False)
     message_id = house.deliver("nora")
     house.catch_up()
@@ -311,7 +312,7 @@ def test_a_mail_that_could_not_be_sorted_says_after_how_many_tries(house: House)
     house.gmail.poison(UWE, message_id)
     for _ in range(10):
         house.let_time_pass()
-        sort(1, house.context)
+        sort(MailboxId(1), house.context)
     told = explained(house, message_id)
     assert "set aside: it could not be sorted in 8 tries (E88)" in told
     assert "announced to user uwe" in told

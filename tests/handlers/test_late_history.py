@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from domain.events import MailboxChanged
+from domain.ids import MailboxId
 from domain.ledger import Step
 from infra.db.tables.mail import decisions, judged, mailboxes, messages
 from infra.db.types import db_now
@@ -154,7 +155,7 @@ def test_a_sweep_that_finds_nothing_leaves_what_another_has_done_meanwhile(
     house.connect()
     wait(house, minutes=9)
     with house.store.begin("tests.look") as tx:
-        before = tx.mailboxes.get(1)
+        before = tx.mailboxes.get(MailboxId(1))
     assert before is not None
     assert before.cursor is not None
     with house.store.engine.begin() as db:
@@ -162,8 +163,8 @@ def test_a_sweep_that_finds_nothing_leaves_what_another_has_done_meanwhile(
             update(mailboxes).values({n: db_now() if n == "paused_at" else v for n, v in values.items()})
         )
     with house.store.begin("tests.stay") as tx:
-        assert not tx.history.stay(1, before.cursor, datetime.now(UTC), 540)
-        after = tx.mailboxes.get(1)
+        assert not tx.history.stay(MailboxId(1), before.cursor, datetime.now(UTC), 540)
+        after = tx.mailboxes.get(MailboxId(1))
     assert after is not None
     assert after.synced_at == before.synced_at
 
@@ -179,7 +180,7 @@ def swept(house: House, statements: list[str] | None = None) -> dict[str, int]:
     house.gmail.reset_counters()
     if statements is not None:
         statements.clear()
-    house.queue.emit(MailboxChanged(1, "sweep"))
+    house.queue.emit(MailboxChanged(MailboxId(1), "sweep"))
     house.pump()
     return calls(house)
 
@@ -293,7 +294,7 @@ def test_a_match_that_is_under_way_is_not_begun_anew_by_the_same_rescue(house: H
     house.gmail.change_labels(UWE, [rescued], add=["INBOX"], remove=["SPAM"])
     house.catch_up_only()
     with house.store.begin("contacts.claim") as tx:
-        assert len(tx.ledger.claim(1, Step.MATCH, 25, "another", 60)) == 1
+        assert len(tx.ledger.claim(MailboxId(1), Step.MATCH, 25, "another", 60)) == 1
     house.sent.clear()
     assert house.catch_up() == ["mailboxes.catch_up"]
 

@@ -20,6 +20,7 @@ from domain.channels import ChannelKind, Target
 from domain.connections import ConnectionState, Features, Wishes
 from domain.crm.categories import Category
 from domain.errors import Refused, TryAgain
+from domain.ids import MailboxId
 from domain.ledger import Planned, State, Step
 from domain.mailboxes import Found
 from domain.notifications import NotificationKind
@@ -79,7 +80,8 @@ def full(house: House) -> House:
         for n, i in enumerate(IDS):
             rest = {1: State.WAITING, 2: State.SET_ASIDE}.get(n % 10, State.DONE)
             tx.ledger.plan(
-                1, [(i, 0, Planned(Step.MATCH, State.DONE)), (i, connection.id, Planned(Step.SORT, rest))]
+                MailboxId(1),
+                [(i, 0, Planned(Step.MATCH, State.DONE)), (i, connection.id, Planned(Step.SORT, rest))],
             )
         _send_out(tx, now)
         tx.notifications.tell(connection, NotificationKind.SIGN_IN_NEEDED)
@@ -133,7 +135,9 @@ READERS: Mapping[str, Callable[[Transaction], object]] = {
     "reports.trails": lambda tx: tx.of(HERE).reports.trails(IDS[1]),
     "reports.changed_by_hand": lambda tx: tx.reports.changed_by_hand(_long_ago(tx)),
     "decisions.count_labelled": lambda tx: tx.decisions.count_labelled(_long_ago(tx)),
-    "decisions.labelled_since": lambda tx: tx.decisions.labelled_since(1, _long_ago(tx), "", MAILS),
+    "decisions.labelled_since": lambda tx: tx.decisions.labelled_since(
+        MailboxId(1), _long_ago(tx), "", MAILS
+    ),
     "notification_list.get": lambda tx: [
         tx.of(HERE).notification_list.get(n, "uwe") for n in (FIRST, FIRST + MAILS - 1)
     ],
@@ -399,9 +403,9 @@ def test_what_is_being_committed_is_waited_for_and_goes_too(
             ended = thread.submit(switch_off)
             assert begun.wait(60)
             late = ("late", connection.id, link(), None)
-            tx.messages.record(1, Found(("late",), (), (), (), ()), "push", [connection.id], {})
-            tx.decisions.link(1, [late], KEPT)
-            tx.ledger.plan(1, [("late", connection.id, Planned(Step.ANNOUNCE, State.WAITING))])
+            tx.messages.record(MailboxId(1), Found(("late",), (), (), (), ()), "push", [connection.id], {})
+            tx.decisions.link(MailboxId(1), [late], KEPT)
+            tx.ledger.plan(MailboxId(1), [("late", connection.id, Planned(Step.ANNOUNCE, State.WAITING))])
         ended.result(60)
     assert rows(full, MAIL) == {}
 
@@ -410,9 +414,9 @@ def test_what_is_being_committed_is_waited_for_and_goes_too(
 def test_of_two_connections_the_last_takes_the_mailbox_s_mail_with_it(full: House) -> None:
     first = the(full)
     with full.store.begin("tests.second") as tx:
-        second = tx.of(HERE).connections.add("carla", 1, full.grant(UWE), first.sharing)
+        second = tx.of(HERE).connections.add("carla", MailboxId(1), full.grant(UWE), first.sharing)
         tx.connections.change(second, Features(magnet_since=first.features.magnet_since), dry_run=False)
-        tx.decisions.skip(1, {IDS[0]: Outcome.SKIP_NO_CONTACT}, [second])
+        tx.decisions.skip(MailboxId(1), {IDS[0]: Outcome.SKIP_NO_CONTACT}, [second])
     disconnected(full)
     assert rows(full, MAIL) == {"messages": MAILS, "steps": MAILS, "decisions": 1}
     assert [entry.user_id for entry in shown_of(full, IDS[0])] == ["carla"]

@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, update
 
 from domain.connections import Sharing
 from domain.errors import AccessRevoked, Refused, TryAgain
+from domain.ids import ConnectionId
 from domain.mail.addresses import loose
 from domain.mail.content import MailQuery
 from domain.mail.messages import Direction
@@ -42,7 +43,7 @@ def put(house: House, raw: bytes, *, mailbox: str = UWE, at: int = 0, labels: Co
     return house.gmail.deliver(mailbox, raw, labels or None, internal_date=received).id
 
 
-def connect(house: House, user: str, address: str, sharing: Sharing = Sharing.PUBLIC) -> int:
+def connect(house: House, user: str, address: str, sharing: Sharing = Sharing.PUBLIC) -> ConnectionId:
     return house.connect(user, address, sharing=sharing, **NOTHING)
 
 

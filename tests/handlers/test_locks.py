@@ -11,6 +11,7 @@ from itertools import count
 import pytest
 
 from domain.errors import DatabaseAway
+from domain.ids import NO_CONNECTION
 from domain.ledger import BATCH_SIZE, Planned, State, Step
 from handlers import operations
 from tests import sweep
@@ -69,7 +70,9 @@ class Crowd:
         world, me = rng.choice(self.worlds), f"worker {rng.random()}"
         step = rng.choice([Step.MATCH, Step.ANNOUNCE, Step.SORT])
         with world.store.begin("tests.claim") as tx:
-            claims = tx.ledger.claim(world.mailbox_id, step, BATCH_SIZE, me, 60, (0, world.connection_id))
+            claims = tx.ledger.claim(
+                world.mailbox_id, step, BATCH_SIZE, me, 60, (NO_CONNECTION, world.connection_id)
+            )
         if not claims:
             return
         with world.store.begin("tests.end") as tx:

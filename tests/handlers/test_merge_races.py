@@ -11,6 +11,7 @@ from sqlalchemy import select
 from domain.crm.contacts import ContactKind
 from domain.crm.merges import Merge
 from domain.crm.records import Change, ContactRecord, RecordKind
+from domain.ids import MailboxId
 from handlers import matching
 from handlers.crm.merging import merge
 from handlers.crm.records import Stages, change
@@ -133,7 +134,8 @@ def test_mail_that_is_matched_while_its_contact_is_merged_is_the_survivors(house
         mails[house.deliver(f"eve{n}", 1)] = f"new{n}"
         house.catch_up_only()
         at_once(
-            partial(matching.match, 1, house.context), partial(tell_merge, house, f"new{n}", 2, f"old{n}")
+            partial(matching.match, MailboxId(1), house.context),
+            partial(tell_merge, house, f"new{n}", 2, f"old{n}"),
         )
     house.pump()
     assert set(house.outcomes().values()) == {"label.none"}

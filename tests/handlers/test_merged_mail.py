@@ -3,6 +3,7 @@
 import pytest
 
 from domain.crm.records import RecordKind
+from domain.ids import MailboxId
 from handlers import matching
 from handlers.crm import records
 from handlers.sorting.sort import sort
@@ -54,7 +55,7 @@ def test_the_survivors_earlier_mail_follows_one_that_was_matched_before_the_merg
     house.catch_up()
     second = writes(house, "eve", 2, first)
     house.catch_up_only()
-    matching.match(1, house.context)
+    matching.match(MailboxId(1), house.context)
     tell_merge(house, "new", 2, "old")
     tell_deal(house, "x", 2, "WON", "new")
     house.pump()
@@ -84,7 +85,7 @@ def test_a_half_replaced_label_is_finished_after_a_merge(house: House) -> None:
     tell_merge(house, "new", 2, "old")
     house.let_time_pass()
     house.queue.redis.flushall()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.labels(first.id) == house.labels(second.id) == {UNREAD, CUSTOMERS}
     assert (row(house, first.id).category, row(house, first.id).replaces) == ("CUSTOMER", None)
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.errors import Refused
+from domain.ids import MailboxId
 from domain.locks import LockKind
 from domain.mailboxes import Grant
 from handlers import matching, notifications, operations, reports
@@ -150,7 +151,7 @@ def test_a_job_that_comes_late_finds_the_mailbox_paused_and_does_nothing(house: 
         house.run_next()
     operations.pause(UWE, house.context)
     house.gmail.reset_counters()
-    {"announce": notifications.announce, "sort": sort}[step](1, house.context)
+    {"announce": notifications.announce, "sort": sort}[step](MailboxId(1), house.context)
     house.pump()
     assert house.outcomes() == {message_id: None}
     assert house.notified() == ([message_id] if step == "sort" else [])
@@ -168,7 +169,7 @@ def test_a_watch_renewed_while_the_mailbox_is_paused_stays_and_is_not_due(house:
             operations.pause(UWE, house.context)
             return house.context.open(grant)
 
-    watches.renew_watch(1, entered_by(house.context, Pausing()))
+    watches.renew_watch(MailboxId(1), entered_by(house.context, Pausing()))
     assert house.gmail.dump(UWE).watched_topic is not None
     with house.store.engine.connect() as db:
         assert db.execute(select(mailboxes.c.watch_until)).scalar_one() is not None
@@ -211,7 +212,7 @@ def test_a_paused_mailbox_still_belongs_to_its_user(house: House) -> None:
         house.connect("carla")
     house.connect("carla", magnet=False, sorting=False)
     with house.store.begin("tests.look") as tx:
-        mailbox = tx.mailboxes.get(1)
+        mailbox = tx.mailboxes.get(MailboxId(1))
         assert mailbox is not None
         assert mailbox.cursor is not None, "one that wants nothing does not make the other forget"
     assert disconnecting.disconnect("uwe", house.context) == 1
@@ -254,8 +255,8 @@ def set_aside(house: House, message_id: str, outcome: str = "match.failed") -> N
     fault = house.gmail.poison(UWE, message_id)
     for _ in range(10):
         house.let_time_pass()
-        matching.match(1, house.context)
-        sort(1, house.context)
+        matching.match(MailboxId(1), house.context)
+        sort(MailboxId(1), house.context)
         house.pump()
     house.gmail.clear_faults(fault)
     assert house.outcomes()[message_id] == outcome
@@ -300,7 +301,7 @@ def test_what_is_tried_again_and_fails_again_is_set_aside_again(house: House) ->
         set_aside(house, bad)
         operations.retry(bad, None, house.context)
     house.let_time_pass()
-    matching.match(1, house.context)
+    matching.match(MailboxId(1), house.context)
     house.pump()
     assert house.outcomes() == {bad: "label.open"}
 

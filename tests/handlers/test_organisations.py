@@ -19,6 +19,7 @@ from domain.crm.deals import DealCategory
 from domain.crm.locations import SEVERAL
 from domain.crm.records import ContactRecord, DealRecord, Record, RecordKind, UserRecord
 from domain.errors import Refused, TryAgain
+from domain.ids import ChannelId, ConnectionId, MailboxId
 from domain.label_names import LABEL_NAMES
 from domain.mailboxes import Grant, Watch
 from domain.reports import LedgerQuery
@@ -86,7 +87,7 @@ def records(side: Side) -> list[Record]:
     ]
 
 
-def fill(house: House) -> dict[str, int]:
+def fill(house: House) -> dict[str, ChannelId]:
     """Both organisations, each with its records, channel and connection; returns the channels by location."""
     locations.add(ACME, house.store)
     made = {}
@@ -137,7 +138,7 @@ def look(house: House, side: Side, ids: list[str]) -> Found:
     )
 
 
-def journey(house: House) -> tuple[dict[str, int], dict[str, list[str]], dict[str, Found]]:
+def journey(house: House) -> tuple[dict[str, ChannelId], dict[str, list[str]], dict[str, Found]]:
     """Each side gets mail of its own contact, of the other's, and of its c2."""
     made = fill(house)
     ids: dict[str, list[str]] = {}
@@ -149,7 +150,7 @@ def journey(house: House) -> tuple[dict[str, int], dict[str, list[str]], dict[st
             for n, sender in enumerate(senders)
         ]
     for mailbox_id in (1, 2):
-        house.catch_up(mailbox_id)
+        house.catch_up(MailboxId(mailbox_id))
     return made, ids, {side.location: look(house, side, ids[side.location]) for side in SIDES}
 
 
@@ -227,7 +228,7 @@ def test_what_one_deletes_or_changes_the_other_keeps(house: House) -> None:
         assert [one.works for one in locations.located(MAIN, tx).connections.of_user("uwe")] == [False]
     assert reports.notifications("uwe", 0, None, house.context, ACME) == before
     new = house.gmail.deliver(THERE, letter(OTHER.contact, 99, THERE)).id
-    house.catch_up(2)
+    house.catch_up(MailboxId(2))
     assert [
         one.message_id for one in reports.notifications("uwe", before[-1].id, None, house.context, ACME)
     ] == [new]
@@ -316,7 +317,7 @@ def test_a_second_organisation_waits_until_the_first_has_let_go(house: House) ->
         house.connect(location=MAIN)
 
 
-def let_go(house: House, connection_id: int) -> None:
+def let_go(house: House, connection_id: ConnectionId) -> None:
     """Its user has had to sign in for over a week."""
     with house.store.begin("tests.expire") as tx:
         connection = tx.connections.get(connection_id)
@@ -355,7 +356,7 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
     first, ids = first_organisations_mail(house)
     assert rows_with(house, ids)
     if how == "signed out":
-        let_go(house, first)
+        let_go(house, ConnectionId(first))
     else:
         crm.take_in([UserRecord("uwe", "Uwe", (), active=False)], house.store, location=MAIN)
     told: list[int] = []
@@ -428,7 +429,7 @@ class Meanwhile:
 @pytest.mark.parametrize("trouble", ["no more labels", "500", "permission withdrawn", "signed in again"])
 def test_what_the_newcomer_is_refused_takes_nothing_from_the_first(house: House, trouble: str) -> None:
     first, ids = first_organisations_mail(house)
-    let_go(house, first)
+    let_go(house, ConnectionId(first))
     trying = house
     if trouble == "no more labels":
         house.gmail.limit_labels(UWE, len(house.gmail.dump(UWE).labels))
@@ -458,7 +459,7 @@ def test_what_the_newcomer_is_refused_takes_nothing_from_the_first(house: House,
 @ONE_DATABASE
 def test_who_is_stopped_amid_a_takeover_leaves_the_rest_to_the_sweep(house: House) -> None:
     first, ids = first_organisations_mail(house)
-    let_go(house, first)
+    let_go(house, ConnectionId(first))
     stopping = replace(house, context=replace(house.context, stopping=lambda: True))
     with pytest.raises(TryAgain, match="stopping"):
         stopping.connect("eva", location=ACME)
@@ -479,7 +480,7 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
     house: House, tmp_path: Path
 ) -> None:
     first, _ = first_organisations_mail(house)
-    let_go(house, first)
+    let_go(house, ConnectionId(first))
     seen = {"mailbox_id": 1, "came_by": "push", "seen_at": datetime.now(UTC)}
     with house.store.engine.begin() as db:  # more than goes in one stretch
         db.execute(insert(messages), [seen | {"message_id": f"x{n:05}"} for n in range(FEWEST + 1)])
@@ -513,7 +514,7 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
 @pytest.mark.rule("T4", "D3-1")
 def test_a_mailbox_that_the_operator_has_paused_stays_paused_when_it_is_taken_over(house: House) -> None:
     first, _ = first_organisations_mail(house)
-    let_go(house, first)
+    let_go(house, ConnectionId(first))
     assert operations.pause(UWE, house.context) == 1
     [before] = reports.status(None, None, house.context, MAIN).mailboxes
     house.connect("eva", location=ACME)

@@ -3,6 +3,7 @@
 import pytest
 
 from domain.events import MailboxChanged
+from domain.ids import ChannelId, MailboxId
 from domain.locks import LockKind
 from handlers.mailboxes import history
 from tests import sweep
@@ -41,7 +42,7 @@ def test_a_message_is_paid_for_once(house: House) -> None:
 def test_nothing_leaves_the_inbox_before_it_is_announced(house: House) -> None:
     house.connect()
     message_id = house.deliver("ann")
-    house.queue.emit(MailboxChanged(1))
+    house.queue.emit(MailboxChanged(MailboxId(1)))
     jobs = []
     while ran := house.run_next():
         jobs += ran
@@ -69,8 +70,8 @@ def test_many_pushes_are_one_job_and_one_that_comes_meanwhile_causes_one_more(ho
     house.connect()
     for _ in range(5):
         house.push()
-    assert house.sent == [MailboxChanged(1)]
-    turn = house.queue.acquire(LockKind.SYNC, 1, 60)
+    assert house.sent == [MailboxChanged(MailboxId(1))]
+    turn = house.queue.acquire(LockKind.SYNC, ChannelId(1), 60)
     assert turn is not None
     house.push()
     assert house.queue.release(turn, done=True), "dirty still: one more run"
@@ -168,7 +169,7 @@ def test_a_look_that_comes_too_soon_after_a_push_is_followed_by_one_more(house: 
     house.push()
     house.pump()
     house.push()
-    history.catch_up(1, "sweep", house.context)
+    history.catch_up(MailboxId(1), "sweep", house.context)
     message_id = house.deliver("ann", 2)
     let_pass(house.store, house.context.timing.echo_after)
     assert sweep.catch_up_due(house.context) == 1

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 
 from domain.connections import Features, Wishes
 from domain.errors import TryAgain
+from domain.ids import MailboxId
 from domain.label_changes import LabelChange
 from domain.mailboxes import Grant
 from domain.watches import WalkEnd
@@ -31,7 +32,7 @@ def test_mail_whose_grant_ends_while_it_is_matched_waits_for_the_sign_in(house: 
 
     def end(name: str) -> None:
         with house.store.begin("tests.end") as tx:
-            for connection in tx.connections.working(1):
+            for connection in tx.connections.working(MailboxId(1)):
                 tx.connections.need_sign_in(connection)
 
     interrupted(house, end).catch_up()
@@ -39,7 +40,7 @@ def test_mail_whose_grant_ends_while_it_is_matched_waits_for_the_sign_in(house: 
     house.connect()
     house.let_time_pass()
     house.catch_up()
-    matching.match(1, house.context)
+    matching.match(MailboxId(1), house.context)
     house.pump()
     assert house.outcomes() == {message_id: "label.open"}
     assert house.notified() == [message_id]
@@ -104,7 +105,7 @@ def test_a_mail_moved_back_after_a_label_call_without_answer_stays_in_the_inbox(
     assert house.labels(message_id) == {"UNREAD", OPEN}
     house.gmail.change_labels(UWE, [message_id], add=["INBOX"])
     house.let_time_pass()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.outcomes() == {message_id: "label.open"}
     assert house.labels(message_id) == {"UNREAD", OPEN, "INBOX"}
 
@@ -135,7 +136,7 @@ def test_mail_rescued_from_spam_while_it_is_matched_is_handled(house: House) -> 
 
             return It()
 
-    matching.match(1, entered_by(house.context, Rescuing()))
+    matching.match(MailboxId(1), entered_by(house.context, Rescuing()))
     house.pump()
     assert house.outcomes() == {message_id: "label.open"}
     assert house.notified() == [message_id]
@@ -164,13 +165,13 @@ def test_a_long_rest_is_not_cut_short_by_a_short_one_nor_by_a_run_that_ends(hous
     house.connect()
     with house.store.begin("tests.rest") as tx:
         began = tx.now()
-        tx.mailboxes.rest(1, "rateLimitExceeded", 900)
-        tx.mailboxes.rest(1, "backendError", 1)
-        state = tx.mailboxes.get(1)
+        tx.mailboxes.rest(MailboxId(1), "rateLimitExceeded", 900)
+        tx.mailboxes.rest(MailboxId(1), "backendError", 1)
+        state = tx.mailboxes.get(MailboxId(1))
         assert state is not None
         assert state.cursors is not None
-        tx.history.advance(1, state.cursors, ended=WalkEnd(began, 540))
-        state = tx.mailboxes.get(1)
+        tx.history.advance(MailboxId(1), state.cursors, ended=WalkEnd(began, 540))
+        state = tx.mailboxes.get(MailboxId(1))
         assert state is not None
         assert state.resting_until is not None
         assert (state.resting_until - began).total_seconds() >= 899
@@ -206,7 +207,7 @@ def test_a_watch_renewed_in_flight_does_not_revive_a_mailbox_that_was_switched_o
 
             return It()
 
-    watches.renew_watch(1, entered_by(house.context, Off()))
+    watches.renew_watch(MailboxId(1), entered_by(house.context, Off()))
     assert house.gmail.dump(UWE).watched_topic is None
     with house.store.engine.connect() as db:
         row = db.execute(select(mailboxes.c.cursor, mailboxes.c.sync_due_at, mailboxes.c.watch_due_at)).one()
@@ -235,10 +236,10 @@ def test_what_gmail_has_already_is_recorded_although_sorting_was_switched_off_me
 def test_a_relist_in_flight_leaves_no_rows_for_a_mailbox_that_was_switched_off(house: House) -> None:
     house.connect()
     with house.store.begin("tests.late") as tx:
-        assert tx.history.lock_at(1, "no such cursor") is None
+        assert tx.history.lock_at(MailboxId(1), "no such cursor") is None
     house.connect(magnet=False, sorting=False)
     with house.store.begin("tests.late") as tx:
-        assert tx.history.lock_at(1, "100") is None
+        assert tx.history.lock_at(MailboxId(1), "100") is None
     with house.store.engine.connect() as db:
         for table in (messages, steps):
             assert db.scalar(select(func.count()).select_from(table)) == 0

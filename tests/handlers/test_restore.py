@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from domain.crm.categories import Category
+from domain.ids import MailboxId
 from handlers import reports
 from infra.db.tables.mail import notifications
 from tests.handlers.conftest import House
@@ -155,7 +156,7 @@ def test_labels_made_since_the_backup_are_found_by_their_names(
     restore()
     house.connect()
     with house.store.begin("tests.look") as tx:
-        mailbox = tx.mailboxes.get(1)
+        mailbox = tx.mailboxes.get(MailboxId(1))
     assert mailbox is not None
     assert mailbox.labels.keys() == set(Category) - {Category.NONE}
     assert sorted(house.gmail.dump(UWE).labels.values()).count(OPEN) == 1

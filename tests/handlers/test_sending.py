@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from domain.connections import ConnectionState
 from domain.errors import GiveUp, Refused, TryAgain, Unanswered
+from domain.ids import MailboxId
 from domain.mail.addresses import loose
 from domain.mail.composition import Attachment, MailKind, MailRequest, Person
 from domain.outbox import LOOKS, SendState
@@ -563,7 +564,7 @@ def test_whoever_takes_too_long_to_hand_it_over_sends_nothing(house: House, uwe:
     def clean(sent: int, total: int) -> None:
         with house.store.engine.begin() as db:
             db.execute(update(outbox_table).values(ready_at=LONG_AGO))
-        delivery.deliver(1, replace(house.context, owner="worker"))
+        delivery.deliver(MailboxId(1), replace(house.context, owner="worker"))
 
     with pytest.raises(Refused, match="too long"):
         drafts.ask(TO_ANN, house.context, progress=clean)
@@ -577,7 +578,7 @@ def test_what_another_has_claimed_is_left_to_him_until_his_lease_is_over(
 ) -> None:
     drafts.ask(TO_ANN, house.context)
     with second_store.begin("tests.claim") as tx:
-        assert tx.outbox.claim(1, "another", 60) is not None
+        assert tx.outbox.claim(MailboxId(1), "another", 60) is not None
     house.pump()
     assert states(house) == [("sending", None)]
     assert in_label(house, "SENT") == []
@@ -590,7 +591,7 @@ def test_redis_away_at_the_end_does_not_make_the_caller_ask_again(
     house: House, uwe: int, redis: Redis
 ) -> None:
     class Deaf:
-        def mark(self, kind: str, mailbox_id: int) -> bool:
+        def mark(self, kind: str, mailbox_id: MailboxId) -> bool:
             raise ConnectionError
 
         def __getattr__(self, name: str) -> Any:

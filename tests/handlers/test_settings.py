@@ -12,6 +12,7 @@ from domain.crm.organisations import SharingPolicy
 from domain.crm.records import ContactRecord, UserRecord
 from domain.errors import Refused
 from domain.events import MailAnnounced
+from domain.ids import MailboxId
 from handlers import settings
 from infra.db.tables.mail import connections as connection_table
 from tests.handlers.conftest import House
@@ -144,7 +145,7 @@ def test_a_dry_run_switched_on_while_mail_waits_to_be_sorted_moves_nothing(house
     house.connect()
     message_id = house.deliver("ann")
     house.catch_up_only()
-    while house.sent[0] != MailAnnounced(1):
+    while house.sent[0] != MailAnnounced(MailboxId(1)):
         house.run_next()
     settings.change("uwe", Wishes(dry_run=True), house.context)
     house.pump()

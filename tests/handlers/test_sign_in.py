@@ -12,6 +12,7 @@ from sqlalchemy import func, insert, select, text
 
 from domain.connections import Sharing, Wishes
 from domain.errors import Refused, TryAgain
+from domain.ids import ConnectionId
 from domain.mailboxes import Grant
 from handlers.connections import sign_in
 from handlers.connections.connecting import save
@@ -79,7 +80,9 @@ def asked(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
-def sign_in_fully(context: Context, wishes: Wishes = PRIVATE, user: str = "uwe", **options: Any) -> int:
+def sign_in_fully(
+    context: Context, wishes: Wishes = PRIVATE, user: str = "uwe", **options: Any
+) -> ConnectionId:
     """From the first page to the connection; returns its id."""
     url, state = begin(context, wishes, user, **options)
     return sign_in.complete(user, state, grant_access(url)["code"], context=context)[0]
@@ -100,7 +103,7 @@ def rows(house: House) -> tuple[int, int, int]:
     return counts[0] or 0, counts[1] or 0, counts[2] or 0
 
 
-def grant_of(house: House, connection_id: int) -> Grant:
+def grant_of(house: House, connection_id: ConnectionId) -> Grant:
     with house.store.begin("tests.look") as tx:
         connection = tx.connections.get(connection_id)
     assert connection is not None
@@ -411,7 +414,7 @@ def test_google_away_is_said_and_leaves_nothing(house: House, context: Context) 
 class TestDelegation:
     """A service account enters where the administrator lets it; nobody signs in."""
 
-    def delegate(self, context: Context, wishes: Wishes, address: str = UWE) -> tuple[int, str]:
+    def delegate(self, context: Context, wishes: Wishes, address: str = UWE) -> tuple[ConnectionId, str]:
         return sign_in.delegate("uwe", address, wishes, provider=NAME, context=context)
 
     def test_a_mailbox_is_entered_watched_and_left(self, house: House, serving: Context) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from domain.ids import ConnectionId, MailboxId
 from domain.mail.composition import MailRequest
 from domain.outbox import SendState
 from handlers import matching
@@ -84,7 +85,7 @@ def test_a_claim_outlives_an_answer_that_trickles_for_longer_than_its_lease(brie
     brief.catch_up_only()
     brief.gmail.reset_counters()
     brief.gmail.fault("trickle", ["messages.get"], mailbox=UWE, delay=0.0012)
-    with meanwhile(lambda: matching.match(1, brief.context)):
+    with meanwhile(lambda: matching.match(MailboxId(1), brief.context)):
         brief.run_next()
     assert attempts(brief, "match") == {1}
     assert brief.gmail.counters().calls_of("messages.get") == len(ids)
@@ -111,8 +112,8 @@ def test_mails_that_are_looked_at_again_in_many_slow_calls_are_looked_at_once(
     brief.let_time_pass()
     brief.gmail.reset_counters()
     brief.gmail.fault("slow", ["messages.get"], mailbox=UWE, delay=delay)
-    with meanwhile(lambda: sort(1, brief.context)):
-        sort(1, brief.context)
+    with meanwhile(lambda: sort(MailboxId(1), brief.context)):
+        sort(MailboxId(1), brief.context)
     assert brief.outcomes() == dict.fromkeys(ids, "label.open")
     counters = brief.gmail.counters()
     assert counters.calls_of("messages.get") == len(ids)
@@ -126,8 +127,8 @@ def test_a_mail_that_is_sent_slowly_is_looked_for_by_nobody_else(brief: House) -
     asked = drafts.ask(MailRequest("uwe", "Dear Ann", "Our offer", contact_id="ann"), brief.context)
     brief.gmail.reset_counters()
     brief.gmail.fault("slow", ["drafts.send"], mailbox=UWE, delay=LONGER)
-    with meanwhile(lambda: delivery.deliver(1, brief.context)):
-        delivery.deliver(1, brief.context)
+    with meanwhile(lambda: delivery.deliver(MailboxId(1), brief.context)):
+        delivery.deliver(MailboxId(1), brief.context)
     found = delivery.look_up(asked.id, brief.context)
     assert found is not None
     assert found.state is SendState.SENT
@@ -138,7 +139,7 @@ def test_a_mail_that_is_sent_slowly_is_looked_for_by_nobody_else(brief: House) -
 @pytest.mark.rule("W2", "W15")
 def test_a_grant_that_is_ended_slowly_is_not_due_to_be_ended_again(brief: House) -> None:
     with brief.store.begin("tests.off") as tx:
-        tx.connections.switch_off(1)
+        tx.connections.switch_off(ConnectionId(1))
     brief.gmail.fault("slow", ["stop"], mailbox=UWE, delay=LONGER)
     due: set[int] = set()
 
@@ -156,7 +157,7 @@ def test_a_grant_that_is_ended_slowly_is_not_due_to_be_ended_again(brief: House)
             sweep()
 
     with meanwhile(sweep_while_gmail_is_asked):
-        disconnecting.leave(1, brief.context)
+        disconnecting.leave(ConnectionId(1), brief.context)
     assert due == set()
     with brief.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(connection_table)) == 0
@@ -178,7 +179,7 @@ def test_while_undoing_waits_for_gmail_nobody_sorts(brief: House) -> None:
         raise AssertionError
 
     def sort_and_look() -> None:
-        sort(1, brief.context)
+        sort(MailboxId(1), brief.context)
         seen.add(brief.outcomes().get(later))
 
     undo = undoing.Undoing(mailbox, LONG_AGO, brief.context, False, look, lambda _: None)
@@ -273,7 +274,7 @@ def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House,
     begun = call == "change_labels"
     assert (row.category, row.replaces) == (("CUSTOMER", "OPEN") if begun else ("OPEN", None))
     house.let_time_pass()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.labels(first.id) == house.labels(second.id) == {"UNREAD", "Customers"}
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from domain.errors import Refused
 from domain.events import MailAnnounced, MailFound
+from domain.ids import MailboxId
 from handlers import reports, settings
 from handlers.sorting.sort import sort
 from infra.db.tables.mail import connections as connection_table
@@ -75,7 +76,7 @@ def test_a_mail_put_away_between_its_match_and_its_sorting_stays_as_it_is(house:
     house.sent.clear()
     house.gmail.change_labels(UWE, [message_id], add=[place], remove=["INBOX"])
     house.catch_up_only()
-    house.queue.emit(MailAnnounced(1))
+    house.queue.emit(MailAnnounced(MailboxId(1)))
     house.pump()
 
     assert house.outcomes() == {message_id: "label.user_choice"}
@@ -91,7 +92,7 @@ def test_a_mail_put_away_and_taken_out_again_before_its_match_is_handled(house: 
     for add, remove in ((["TRASH"], ["INBOX"]), (["INBOX"], ["TRASH"])):
         house.gmail.change_labels(UWE, [message_id], add=add, remove=remove)
         house.catch_up_only()
-    house.queue.emit(MailFound(1))
+    house.queue.emit(MailFound(MailboxId(1)))
     house.pump()
 
     assert house.outcomes() == {message_id: "label.open"}
@@ -164,7 +165,7 @@ def test_a_filed_mail_moved_into_the_inbox_before_another_try_stays_there(house:
     house.let_time_pass()
     house.queue.redis.flushall()
     house.catch_up()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.labels(message_id) == {UNREAD, "INBOX", OPEN}
 
 
@@ -234,7 +235,7 @@ def test_an_explanation_names_the_labels_as_they_are_called_in_that_mailbox(hous
     said = []
     for mailbox_id, address in enumerate((UWE, "carla@firm.example", "dora@firm.example"), 1):
         message_id = house.gmail.deliver(address, mail("ann", 1, to=address)).id
-        house.catch_up(mailbox_id)
+        house.catch_up(MailboxId(mailbox_id))
         [one] = reports.explain(message_id, address, house.context)
         said.append("\n".join(in_words(one)))
     assert "labelled Open Deals because" in said[0]
@@ -429,7 +430,7 @@ def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) 
 
     replace(house, context=entered_by(house.context, Freed())).catch_up()
     house.let_time_pass()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.outcomes() == {message_id: "label.open"}
     assert told(house) == ["mail"]
 
@@ -443,7 +444,7 @@ def test_a_limited_mailbox_is_no_refused_label(house: House) -> None:
     house.catch_up()
     assert told(house) == ["mail"]
     house.let_time_pass()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.outcomes() == {message_id: "label.open"}
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import delete, update
 
 from domain.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
+from domain.ids import MailboxId
 from handlers.connections import connecting
 from handlers.context import Context
 from handlers.mailboxes import pushes
@@ -185,7 +186,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def the_sweep_looks_in(self) -> None:
-        self.context.queue.emit(MailboxChanged(1, "sweep"))
+        self.context.queue.emit(MailboxChanged(MailboxId(1), "sweep"))
         sweep.redrive(self.context)
 
     @precondition(lambda self: self.events)

@@ -5,6 +5,7 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from domain.errors import Slowed
+from domain.ids import MailboxId
 from domain.quota import Purpose, Quota
 from handlers.units import Tally
 from infra.gmail.costs import NEW_QUOTA
@@ -33,14 +34,14 @@ def test_the_nearer_a_minute_is_to_its_end_the_fewer_things_begin(
     if of == "project":
         quota = Quota(mailbox_minute=100_000, project_minute=1_000, read=20)
     another, mine = Tally(quota, "another"), Tally(quota, "mine")
-    another.add(1, Purpose.MATCH, round(1_000 * used))
+    another.add(MailboxId(1), Purpose.MATCH, round(1_000 * used))
     another.tell(queue)
-    mine.tell(queue, {1})
+    mine.tell(queue, {MailboxId(1)})
     found: set[str] = set()
     slowed: list[Slowed] = []
     for purpose in Purpose:
         try:
-            with mine.reserved(1, purpose, 0, queue):
+            with mine.reserved(MailboxId(1), purpose, 0, queue):
                 found.add(purpose.value)
         except Slowed as error:
             slowed.append(error)
@@ -52,7 +53,7 @@ def test_the_nearer_a_minute_is_to_its_end_the_fewer_things_begin(
 @pytest.mark.rule("E87")
 def test_four_at_once_reserve_what_they_are_about_to_spend(queue: RedisQueue) -> None:
     tallies = [Tally(SMALL, str(number)) for number in range(4)]
-    entered = [tally.reserved(1, Purpose.MATCH, 400, queue) for tally in tallies]
+    entered = [tally.reserved(MailboxId(1), Purpose.MATCH, 400, queue) for tally in tallies]
     refused = 0
     for one in entered:
         try:
@@ -60,26 +61,26 @@ def test_four_at_once_reserve_what_they_are_about_to_spend(queue: RedisQueue) ->
         except Slowed:
             refused += 1
     assert refused == 2, "800 of 950 are promised"
-    with tallies[0].reserved(2, Purpose.MATCH, 400, queue):
+    with tallies[0].reserved(MailboxId(2), Purpose.MATCH, 400, queue):
         pass  # another mailbox has a minute of its own
 
 
 @pytest.mark.rule("W13")
 def test_without_redis_nothing_is_held_back(queue: RedisQueue, redis: Redis) -> None:
     tally = Tally(SMALL)
-    tally.add(1, Purpose.MATCH, 5_000)
+    tally.add(MailboxId(1), Purpose.MATCH, 5_000)
     away = RedisQueue(Redis(port=1), lambda event: None)
-    with tally.reserved(1, Purpose.COMPARE, 20, away):
+    with tally.reserved(MailboxId(1), Purpose.COMPARE, 20, away):
         assert not tally.runs_short(Purpose.SWEEP, away)
-    assert away.spent(1, [1]) is None
+    assert away.spent(1, [MailboxId(1)]) is None
 
 
 def test_a_lone_mail_and_an_idle_sweep_tell_nobody_at_once(queue: RedisQueue) -> None:
     """What is told is summed up: only what adds up to a part of the minute asks Redis."""
     tally = Tally(NEW_QUOTA)
     for purpose, units in ((Purpose.PUSH, 2), (Purpose.MATCH, 20), (Purpose.SORT, 5), (Purpose.SWEEP, 1)):
-        with tally.reserved(1, purpose, units, RedisQueue(Redis(port=1), lambda event: None)):
-            tally.add(1, purpose, units)
+        with tally.reserved(MailboxId(1), purpose, units, RedisQueue(Redis(port=1), lambda event: None)):
+            tally.add(MailboxId(1), purpose, units)
     assert queue.redis.keys("lodestone:units:*") == []
     tally.tell(queue)
     [key] = queue.redis.keys("lodestone:units:*")
@@ -94,7 +95,7 @@ def test_what_is_nearly_used_up_is_said_once(queue: RedisQueue) -> None:
         for owner in ("one", "two"):
             tally = Tally(quota, owner)
             for mailbox_id in (1, 2):
-                tally.add(mailbox_id, Purpose.MATCH, 450)
+                tally.add(MailboxId(mailbox_id), Purpose.MATCH, 450)
                 tally.tell(queue)
             tally.know_day(8_000)
             tally.tell(queue)

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select, update
 
 from domain.connections import Features, Sharing
 from domain.errors import TryAgain
+from domain.ids import ConnectionId, MailboxId
 from domain.mail.addresses import loose
 from domain.mailboxes import Grant
 from handlers.sorting.sort import sort
@@ -368,7 +369,7 @@ def test_a_job_that_dies_in_between_ends_under_one_label(
     cut(house, call, when, error)
     house.let_time_pass()
     house.queue.redis.flushall()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.outcomes() == {first.id: "label.open", second.id: "label.customer"}
     assert house.labels(first.id) == house.labels(second.id) == {UNREAD, CUSTOMERS}
     assert (row(house, first.id).category, row(house, first.id).replaces) == ("CUSTOMER", None)
@@ -393,7 +394,7 @@ def test_the_users_hand_in_between_wins(
     house.gmail.change_labels(UWE, [first.id], **hand)
     house.let_time_pass()
     house.queue.redis.flushall()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.labels(first.id) == {UNREAD} | stays
     assert house.labels(second.id) == {UNREAD, CUSTOMERS}
     assert row(house, first.id).replaces is None
@@ -406,9 +407,9 @@ def test_an_earlier_mail_that_was_begun_under_a_grant_that_ended_is_finished_und
 ) -> None:
     first, _ = answered(house)
     with house.store.begin("tests.second") as tx:
-        connection = tx.connections.get(1)
+        connection = tx.connections.get(ConnectionId(1))
         assert connection is not None
-        second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
+        second = tx.of(HERE).connections.add("carla", MailboxId(1), house.grant(UWE), Sharing.PRIVATE)
         since = connection.features.magnet_since
         tx.connections.change(second, Features(magnet_since=since), dry_run=False)
     tokens = [held(connection.grant).refresh_token]
@@ -436,7 +437,7 @@ def test_an_earlier_mail_deleted_in_between_is_no_hindrance(house: House, when: 
     house.gmail.delete(UWE, [first.id])
     house.let_time_pass()
     house.queue.redis.flushall()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.outcomes()[second.id] == "label.customer"
     assert row(house, first.id).replaces is None
 
@@ -448,7 +449,7 @@ def test_a_half_replaced_label_is_finished_although_the_new_mail_is_gone(house: 
     house.gmail.delete(UWE, [second.id])
     house.let_time_pass()
     house.queue.redis.flushall()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.outcomes()[second.id] == "skip.gone"
     assert house.labels(first.id) == {UNREAD, CUSTOMERS}
     assert row(house, first.id).replaces is None
@@ -467,11 +468,11 @@ def test_a_category_that_changed_since_a_crash_replaces_our_own_label(house: Hou
     if told:  # history tells of the first label while the second is being put
         broken = entered_by(house.context, Breaking(house.context, "labels_of", "before", Cut()))
         with suppress(Cut):
-            sort(1, broken)
+            sort(MailboxId(1), broken)
         house.catch_up_only()
         house.let_time_pass()
         house.queue.redis.flushall()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert touched(house) == set()
     assert house.outcomes() == {first.id: "label.customer"}
     assert house.labels(first.id) == {UNREAD, CUSTOMERS}
@@ -500,7 +501,7 @@ def test_a_label_put_before_a_crash_stands_and_is_known_when_none_is_due_any_mor
         deal(house, "d1", "LOST")
     house.let_time_pass()
     house.queue.redis.flushall()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.outcomes() == {first.id: outcome}
     assert house.labels(first.id) == labels_then
     found = row(house, first.id)
@@ -529,7 +530,7 @@ def test_the_users_hand_after_a_cut_off_try_hides_nothing_that_we_did(
     assert touched(house) == {first.id}
     house.let_time_pass()
     house.queue.redis.flushall()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.outcomes() == {first.id: outcome}
     assert house.labels(first.id) == labels_then
     assert (row(house, first.id).changed is None) is (outcome == "label.user_choice")

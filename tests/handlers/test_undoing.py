@@ -10,6 +10,7 @@ from redis import Redis
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
+from domain.ids import ChannelId, MailboxId
 from domain.label_changes import LeftBecause
 from domain.locks import LockKind
 from domain.mailboxes import Grant
@@ -41,7 +42,7 @@ def undo(
     """In Uwe's mailbox; waits are over at once."""
     context = context or house.context
     with house.store.begin("tests.mailbox") as tx:
-        mailbox = tx.mailboxes.get(1)
+        mailbox = tx.mailboxes.get(MailboxId(1))
     assert mailbox is not None
     return Undoing(mailbox, since, context, dry_run, wait, lambda _: None, at_once).undo()
 
@@ -65,7 +66,7 @@ def test_labels_go_and_mail_is_back_where_it_was(house: House) -> None:
     assert count(house) == {UWE: 13}
     told: list[int] = []
     with house.store.begin("tests.mailbox") as tx:
-        mailbox = tx.mailboxes.get(1)
+        mailbox = tx.mailboxes.get(MailboxId(1))
     assert mailbox is not None
     done = Undoing(mailbox, AGES_AGO, house.context, False, lambda _: None, told.append).undo()
     assert done == Undone(restored=13)
@@ -317,7 +318,7 @@ def test_a_mailbox_that_is_sorted_all_the_time_is_left(house: House) -> None:
     house.connect()
     house.deliver("ann")
     house.catch_up()
-    assert house.queue.acquire(LockKind.SORT, 1, 60) is not None
+    assert house.queue.acquire(LockKind.SORT, ChannelId(1), 60) is not None
     waits: list[float] = []
     with pytest.raises(Busy):
         undo(house, wait=waits.append)
@@ -338,7 +339,7 @@ def test_its_turn_lasts_as_long_as_the_work(house: House, redis: Redis) -> None:
             return house.context.open(grant)
 
     with house.store.begin("tests.mailbox") as tx:
-        mailbox = tx.mailboxes.get(1)
+        mailbox = tx.mailboxes.get(MailboxId(1))
     assert mailbox is not None
     left: list[Any] = []
     context = entered_by(house.context, Slow())

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from domain.events import ComparisonDue, Event, MailboxChanged
+from domain.ids import MailboxId
 from domain.quota import Purpose, Quota
 from handlers import spending
 from handlers.units import Tally
@@ -49,13 +50,13 @@ def test_units_are_counted_as_google_counts_them_each_for_its_purpose(house: Hou
     for number in range(3):
         house.deliver("ann", number)
     house.catch_up()
-    house.queue.emit(MailboxChanged(1, "sweep"))
+    house.queue.emit(MailboxChanged(MailboxId(1), "sweep"))
     house.pump()
     change(house, watch_due_at=LONG_AGO, compare_due_at=LONG_AGO)
     with house.store.engine.begin() as db:
         db.execute(update(connections).values(magnet_since=LONG_AGO))
     sweep.renew_watches(house.context)
-    house.queue.emit(ComparisonDue(1))
+    house.queue.emit(ComparisonDue(MailboxId(1)))
     house.pump()
     found = spent(house)
     assert found == {
@@ -82,7 +83,7 @@ def test_a_burst_costs_little_more_than_reading_its_mails(house: House) -> None:
     house.pump()
     house.push()
     house.pump()
-    house.queue.emit(MailboxChanged(1, "sweep"))
+    house.queue.emit(MailboxChanged(MailboxId(1), "sweep"))
     house.pump()
     assert len(house.notified()) == 50
     assert house.gmail.counters().units <= 100 * 21.1
@@ -149,7 +150,7 @@ def test_a_sweep_and_a_comparison_that_are_held_back_are_due_again_and_the_mailb
     change(house, sync_due_at=LONG_AGO, compare_due_at=LONG_AGO, watch_due_at=LONG_AGO)
     assert (sweep.catch_up_due(house.context), sweep.compare_lists(house.context)) == (1, 1)
     assert sweep.renew_watches(house.context) == 1
-    house.context.tally.add(1, Purpose.MATCH, 800)
+    house.context.tally.add(MailboxId(1), Purpose.MATCH, 800)
     house.gmail.reset_counters()
     house.pump()
     assert house.gmail.counters().calls == 0
@@ -167,7 +168,7 @@ def test_what_could_not_be_written_is_written_later_and_once(house: House) -> No
     with house.store.begin("tests.first") as tx:
         tx.units.add(batch.key, batch.owner, batch.day, batch.rows)
     # the answer to the commit is lost: nobody has called it written
-    house.context.tally.add(1, Purpose.SWEEP, 1)
+    house.context.tally.add(MailboxId(1), Purpose.SWEEP, 1)
     assert spent(house) == {"user": counted, "sweep": 1}
     assert house.context.tally.batches() == []
 

@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from domain.checks import Verdict
+from domain.ids import MailboxId
 from domain.ledger import BATCH_SIZE, TRIES, Step
 from handlers import doctor, reports
 from handlers.sorting.sort import sort
@@ -66,7 +67,7 @@ def test_it_is_said_once_a_day_and_in_status_and_by_the_doctor(house: House) -> 
     assert warnings(house, 5) == ["history.refused"]
     a_day_later(house)
     assert warnings(house, 5) == ["history.refused"]
-    examined = doctor.examine(1, house.context)
+    examined = doctor.examine(MailboxId(1), house.context)
     assert examined is not None
     [finding] = [finding for finding in examined.findings if finding.check == "history"]
     assert finding.verdict is Verdict.WARNING
@@ -91,7 +92,9 @@ def test_mail_that_is_listed_over_and_over_while_it_is_matched_uses_up_no_try(un
         unusable.sent.clear()
         unusable.catch_up_only()
         with unusable.store.begin("tests.claim") as tx:
-            assert tx.ledger.claim(1, Step.MATCH, BATCH_SIZE, "another", 60), "taken back from who had it"
+            assert tx.ledger.claim(MailboxId(1), Step.MATCH, BATCH_SIZE, "another", 60), (
+                "taken back from who had it"
+            )
     unusable.let_time_pass()
     unusable.catch_up()
     assert unusable.outcomes() == {message_id: "label.open"}
@@ -179,7 +182,7 @@ def test_our_own_label_of_a_try_that_was_cut_off_is_not_taken_for_the_users(unus
     unusable.catch_up()
     assert unusable.labels(mail) == {UNREAD, OPEN}
     unusable.let_time_pass()
-    sort(1, unusable.context)
+    sort(MailboxId(1), unusable.context)
     assert unusable.outcomes() == {mail: "label.open"}
     with unusable.store.engine.connect() as db:
         assert db.execute(select(decisions)).one().changed["removed"] == ["INBOX"]

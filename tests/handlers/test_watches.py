@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from domain.connections import MailboxState
 from domain.errors import GiveUp
 from domain.events import MailboxChanged
+from domain.ids import MailboxId
 from domain.mailboxes import AccountKey, Grant
 from domain.watches import Recall
 from handlers import reports, settings
@@ -30,7 +31,7 @@ HOUR, DAY = 3_600, 86_400
 
 def state(house: House) -> MailboxState:
     with house.store.begin("tests.state") as tx:
-        found = tx.mailboxes.get(1)
+        found = tx.mailboxes.get(MailboxId(1))
     assert found is not None
     return found
 
@@ -152,12 +153,12 @@ def test_what_the_look_after_a_push_finds_counts_neither_way(watched: House) -> 
 def test_a_push_that_was_told_while_the_mailbox_rested_has_brought_its_mail(watched: House) -> None:
     watched.deliver("nora")
     with watched.store.begin("tests.rest") as tx:
-        tx.mailboxes.rest(1, "rateLimitExceeded", 600)
+        tx.mailboxes.rest(MailboxId(1), "rateLimitExceeded", 600)
     watched.push()
     watched.pump()
     let_pass(watched.store, 601)
     watched.push()
-    watched.queue.emit(MailboxChanged(1, "sweep"))
+    watched.queue.emit(MailboxChanged(MailboxId(1), "sweep"))
     watched.pump()
     assert state(watched).watch.recall == Recall(pushed=1, missed=0)
 
@@ -234,11 +235,11 @@ def test_of_many_mailboxes_one_at_a_time_gets_a_new_watch(watched: House) -> Non
     """While no dispatcher runs, push seems to fail everywhere."""
     watched.connect("carla", "carla@firm.example")
     for mailbox_id in (1, 2):
-        watches.hasten_watch(mailbox_id, watched.context)
+        watches.hasten_watch(MailboxId(mailbox_id), watched.context)
     with watched.store.begin("tests.due") as tx:
-        assert tx.mailboxes.is_watch_due(1, 0)
+        assert tx.mailboxes.is_watch_due(MailboxId(1), 0)
     with watched.store.begin("tests.due") as tx:
-        assert not tx.mailboxes.is_watch_due(2, 0), "its turn comes with its next mail"
+        assert not tx.mailboxes.is_watch_due(MailboxId(2), 0), "its turn comes with its next mail"
 
 
 @pytest.mark.rule("E85")
@@ -249,10 +250,10 @@ def test_two_renewals_of_one_mailbox_never_meet(watched: House) -> None:
         """The real way into Gmail, on which a second job for the same mailbox comes along."""
 
         def open(self, grant: Grant) -> Any:
-            watches.renew_watch(1, watched.context)
+            watches.renew_watch(MailboxId(1), watched.context)
             return watched.context.open(grant)
 
-    watches.renew_watch(1, entered_by(watched.context, Meanwhile()))
+    watches.renew_watch(MailboxId(1), entered_by(watched.context, Meanwhile()))
     assert watched.gmail.counters().calls_of("watch") == 1
 
 
@@ -263,7 +264,7 @@ def test_a_renamed_mailbox_is_known_by_its_new_address_and_the_old_stays_its_own
     renew(watched)
     assert state(watched).address == new
     with watched.store.begin("tests.own") as tx:
-        assert {UWE, new} <= tx.mailboxes.own_addresses(1)
+        assert {UWE, new} <= tx.mailboxes.own_addresses(MailboxId(1))
         assert tx.mailboxes.pushed(AccountKey("gmail", new)) == 1
     message_id = watched.deliver("ann", to=new)
     watched.catch_up()
@@ -341,7 +342,7 @@ def test_a_mailbox_is_connected_and_swept_though_google_cannot_push_to_the_topic
     house.gmail.set_aliases(UWE, ["uwe@alias.example"])
     renew(house)
     with house.store.begin("tests.look") as tx:
-        assert "uwe@alias.example" in tx.mailboxes.own_addresses(1)
+        assert "uwe@alias.example" in tx.mailboxes.own_addresses(MailboxId(1))
     again = state(house)
     assert (again.watch.until, again.watch.trouble) == (None, reason)
     assert sweep.renew_watches(house.context) == 0, "not at every tick"

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 
 from domain.connections import Features, Sharing, Wishes
 from domain.events import MailAnnounced, MailboxChanged, MailFound
+from domain.ids import ChannelId, MailboxId
 from domain.label_changes import LabelChange
 from domain.locks import LockKind
 from domain.mailboxes import Grant
@@ -151,7 +152,7 @@ def test_a_crash_after_labelling_is_told_from_the_users_hand(
         house.gmail.change_labels(UWE, [message_id], **hand)
     house.let_time_pass()
     house.queue.redis.flushall()
-    sort(1, house.context)
+    sort(MailboxId(1), house.context)
     assert house.outcomes() == {message_id: outcome}
     assert house.labels(message_id) & {OPEN, "Customers"} == label
 
@@ -165,11 +166,11 @@ def test_a_listed_message_that_is_missing_is_gone_only_after_three_looks_in_a_mi
     for _ in range(3):
         assert house.outcomes() == {}
         house.let_time_pass()
-        matching.match(1, house.context)
+        matching.match(MailboxId(1), house.context)
     with house.store.engine.begin() as db:
         db.execute(update(messages).values(missing_since=LONG_AGO))
     house.let_time_pass()
-    matching.match(1, house.context)
+    matching.match(MailboxId(1), house.context)
     assert house.outcomes() == {message_id: "skip.gone"}
     house.gmail.clear_faults(fault)
 
@@ -225,12 +226,12 @@ def test_what_history_shows_to_be_none_of_ours_is_not_paid_for(house: House, lab
 def test_a_mailbox_is_sorted_by_one_run_at_a_time(house: House) -> None:
     house.connect()
     message_id = house.deliver("ann")
-    turn = house.queue.acquire(LockKind.SORT, 1, 60)
+    turn = house.queue.acquire(LockKind.SORT, ChannelId(1), 60)
     assert turn is not None
     house.catch_up()
     assert house.outcomes() == {message_id: None}
     assert house.queue.release(turn, done=True), "whoever held the turn is told to look again"
-    house.queue.emit(MailAnnounced(1))
+    house.queue.emit(MailAnnounced(MailboxId(1)))
     house.pump()
     assert house.outcomes() == {message_id: "label.open"}
 
@@ -260,7 +261,7 @@ def test_when_one_grant_is_gone_the_next_is_tried(house: House) -> None:
     with house.store.begin("tests.second") as tx:
         connection = tx.connections.get(first)
         assert connection is not None
-        second = tx.of(HERE).connections.add("carla", 1, house.grant(UWE), Sharing.PRIVATE)
+        second = tx.of(HERE).connections.add("carla", MailboxId(1), house.grant(UWE), Sharing.PRIVATE)
         since = connection.features.magnet_since
         tx.connections.change(second, Features(magnet_since=since), dry_run=False)
         house.gmail.revoke(refresh_token=held(connection.grant).refresh_token)
@@ -296,14 +297,14 @@ def test_a_limited_mailbox_rests_while_another_goes_on(house: House) -> None:
     house.connect("carla", other)
     slow, quick = house.deliver("ann", 1), house.deliver("ann", 2, to=other)
     house.gmail.fault("403.userRateLimitExceeded", mailbox=UWE, retry_after=30)
-    house.catch_up(1)
-    house.catch_up(2)
+    house.catch_up(MailboxId(1))
+    house.catch_up(MailboxId(2))
     assert house.outcomes() == {quick: "label.open"}
     house.gmail.clear_faults()
-    house.catch_up(1)
+    house.catch_up(MailboxId(1))
     assert house.outcomes() == {quick: "label.open"}, "it rests for as long as Gmail said"
     house.let_time_pass()
-    house.catch_up(1)
+    house.catch_up(MailboxId(1))
     assert house.outcomes() == {quick: "label.open", slow: "label.open"}
 
 
@@ -317,7 +318,7 @@ def test_one_poisonous_message_is_set_aside_and_its_neighbours_are_handled(house
     assert {i for i, outcome in house.outcomes().items() if outcome == "label.open"} == set(good)
     for _ in range(10):
         house.let_time_pass()
-        matching.match(1, house.context)
+        matching.match(MailboxId(1), house.context)
     assert house.outcomes() == dict.fromkeys(good, "label.open") | {bad: "match.failed"}
     with house.store.engine.connect() as db:
         tries = dict(
@@ -344,7 +345,7 @@ def test_when_labelling_failed_only_labelling_is_retried(house: House) -> None:
 @pytest.mark.rule("E82", "Z33", "Z26")
 def test_a_lost_push_is_made_good_by_the_sweep(house: House) -> None:
     house.connect()
-    house.queue.emit(MailboxChanged(1, "sweep"))
+    house.queue.emit(MailboxChanged(MailboxId(1), "sweep"))
     house.pump()
     message_id = house.deliver("ann")
     assert sweep.catch_up_due(house.context) == 0, "synced a moment ago: no cost"
@@ -377,7 +378,7 @@ def test_a_push_is_followed_by_one_more_look_for_mail_whose_own_push_gmail_dropp
 def test_a_sweep_of_a_mailbox_does_not_start_while_one_is_on(house: House) -> None:
     house.connect()
     house.deliver("ann")
-    turn = house.queue.acquire(LockKind.SYNC, 1, 60)
+    turn = house.queue.acquire(LockKind.SYNC, ChannelId(1), 60)
     assert turn is not None
     assert sweep.catch_up_due(house.context) == 1
     house.gmail.reset_counters()
@@ -444,7 +445,7 @@ def test_a_slice_of_hostile_mail_ends_in_outcomes(house: House) -> None:
     plain = house.gmail.deliver(UWE, mail("ann", 1)).id
     house.catch_up()
     assert house.outcomes() == dict.fromkeys(ids, "skip.no_contact") | {plain: "label.open"}
-    assert MailFound(1) not in house.sent
+    assert MailFound(MailboxId(1)) not in house.sent
 
 
 @pytest.mark.rule("W2")

@@ -17,6 +17,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from domain.channels import Channel, ChannelKind, ReceiverAnswer, ReceiverVerdict, Target, Unusable
 from domain.cloud_events import envelope
+from domain.ids import ChannelId
 from infra.notifiers import Notifiers
 from infra.notifiers.addresses import checked, is_public
 from infra.notifiers.chat import ChatSender
@@ -405,7 +406,7 @@ def test_an_answer_that_is_not_read_to_its_end_ends_its_connection() -> None:
 def test_who_is_to_stop_does_not_wait_for_a_receiver_that_hangs(receiver: Receiver) -> None:
     receiver.open.clear()
     stopping = threading.Event()
-    channel = Channel(1, ChannelKind.WEBHOOK, Target(receiver.url, SECRET))
+    channel = Channel(ChannelId(1), ChannelKind.WEBHOOK, Target(receiver.url, SECRET))
     threading.Timer(0.2, stopping.set).start()
     with Notifiers(may_be_private=True, seconds=600).kept(stopping.is_set) as kept:
         assert kept.send(channel, EVENT, "") == ReceiverAnswer(ReceiverVerdict.LEFT, "stopping")
@@ -420,7 +421,7 @@ def test_who_is_to_stop_does_not_wait_for_a_connection_either() -> None:
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
         stopping = threading.Event()
-        channel = Channel(1, ChannelKind.WEBHOOK, Target(f"http://127.0.0.1:{port}/", SECRET))
+        channel = Channel(ChannelId(1), ChannelKind.WEBHOOK, Target(f"http://127.0.0.1:{port}/", SECRET))
         threading.Timer(0.2, stopping.set).start()
         with Notifiers(may_be_private=True, seconds=600).kept(stopping.is_set) as kept:
             assert kept.send(channel, EVENT, "") == ReceiverAnswer(
@@ -433,7 +434,7 @@ def test_who_is_to_stop_does_not_wait_for_a_connection_either() -> None:
 @pytest.mark.rule("I3", "I10")
 def test_chat_gets_the_line_and_the_log_nothing(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="apprise")
-    channel = Channel(1, ChannelKind.APPRISE, Target(f"json://127.0.0.1:{receiver.port}/t0ken"))
+    channel = Channel(ChannelId(1), ChannelKind.APPRISE, Target(f"json://127.0.0.1:{receiver.port}/t0ken"))
     answer = Notifiers(may_be_private=True).send(channel, EVENT, "Ann Example has written")
     assert answer == ReceiverAnswer(ReceiverVerdict.TAKEN, "accepted")
     assert b"Ann Example has written" in receiver.got[0].body

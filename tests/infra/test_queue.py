@@ -13,15 +13,16 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from redis import Redis
 
 from domain.events import Event, MailboxChanged, MailFound
+from domain.ids import ChannelId, MailboxId
 from domain.locks import LockKind, MailboxLock
 from infra.local.ports import wait_until
 from infra.queue import RedisQueue
 from workers.broker import make_broker, send
 
-HERE, THERE = 7, 8
+HERE, THERE = MailboxId(7), MailboxId(8)
 
 
-def enter(queue: RedisQueue, mailbox_id: int = HERE, seconds: float = 60) -> MailboxLock:
+def enter(queue: RedisQueue, mailbox_id: MailboxId = HERE, seconds: float = 60) -> MailboxLock:
     turn = queue.acquire(LockKind.SYNC, mailbox_id, seconds)
     assert turn
     return turn
@@ -131,7 +132,7 @@ def test_a_mailbox_that_was_asked_for_waits_for_its_time_again(redis: Redis, que
 
 def test_no_more_are_named_than_asked_for_the_longest_waiting_first(redis: Redis, queue: RedisQueue) -> None:
     for mailbox_id in range(1, 6):
-        queue.mark_dirty(LockKind.SYNC, mailbox_id)
+        queue.mark_dirty(LockKind.SYNC, ChannelId(mailbox_id))
         redis.zadd("lodestone:asked:sync", {str(mailbox_id): time.time() - 100 - mailbox_id})
 
     assert [queue.stalled(LockKind.SYNC, 60, 2) for _ in range(4)] == [[5, 4], [3, 2], [1], []]
@@ -245,7 +246,7 @@ def test_a_crowded_queue_is_not_asked_for_more(redis: Redis) -> None:
     broker = make_broker(redis)
     queue = RedisQueue(redis, partial(send, broker))
     for mailbox_id in range(7):
-        queue.emit(MailboxChanged(mailbox_id))
+        queue.emit(MailboxChanged(MailboxId(mailbox_id)))
     assert queue.backlog("mail") == 7
 
 
@@ -286,7 +287,7 @@ def test_a_job_that_others_wait_for_too_is_done_once(redis: Redis) -> None:
         jobs = [pool.submit(taken, broker) for broker in brokers]
         assert wait_until(lambda: blocked(redis) == 3, seconds=60)
         for mailbox_id in (1, 2, 3):
-            queue.emit(MailboxChanged(mailbox_id))
+            queue.emit(MailboxChanged(MailboxId(mailbox_id)))
             assert wait_until(lambda: sum(job.done() for job in jobs) == mailbox_id, seconds=60)  # noqa: B023
     assert sorted(job.result() for job in jobs) == [1, 2, 3]
     assert not redis.exists("lodestone:queue:mail", "lodestone:queue:mail.msgs")

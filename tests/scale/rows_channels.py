@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from domain.channels import ChannelKind, Target
 from domain.events import DeliveryDue, Event
+from domain.ids import ChannelId
 from handlers import channels
 from handlers.context import Context
 from infra.notifiers import Notifiers
@@ -83,7 +84,7 @@ def _after(place: Place, hours: int, many: int, events: int) -> tuple[float, flo
         return seconds, cpu
 
 
-def _send(channel_ids: list[int], context: Context, sent: list[Event]) -> None:
+def _send(channel_ids: list[ChannelId], context: Context, sent: list[Event]) -> None:
     """As the notifier does it, by its usual number of threads, until nothing waits any more."""
     notifier = replace(context, outside=Notifiers(may_be_private=True))
     again: list[DeliveryDue] = [DeliveryDue(channel_id) for channel_id in channel_ids]

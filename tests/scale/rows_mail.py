@@ -13,6 +13,7 @@ from domain.crm.categories import Category, ContactCategory
 from domain.crm.contacts import ContactKind, MatchedBy
 from domain.crm.merges import Merge
 from domain.crm.records import ContactRecord
+from domain.ids import ConnectionId, MailboxId
 from domain.label_changes import LabelChange
 from domain.ledger import Claim, Cost, Link, Planned, State, Step
 from domain.mailboxes import Found
@@ -130,8 +131,8 @@ def _claimed(store: Store, contact_id: str, wanted: Category) -> Claim:
     """One more mail of the contact, meant to have this label."""
     message_id = f"{contact_id} now {wanted}"
     with store.begin("scale.link") as tx:
-        tx.decisions.link(HERE, [(message_id, HERE, _link(contact_id), None)], KEPT)
-        claim = Claim(message_id, HERE, 1)
+        tx.decisions.link(MailboxId(HERE), [(message_id, HERE, _link(contact_id), None)], KEPT)
+        claim = Claim(message_id, ConnectionId(HERE), 1)
         tx.decisions.intend({claim: ContactCategory(wanted, None)})
     return claim
 
@@ -152,41 +153,43 @@ def _taken(place: Place, name: str, mails: int) -> float:
 def way_of_mail(store: Store, message_ids: Sequence[str], contact_id: str) -> None:
     """What the handlers ask of the ledger, in their transactions."""
     with store.begin("scale.arrive") as tx:
-        tx.messages.record(HERE, Found(tuple(message_ids), (), (), (), ()), "push", [HERE], LABELS)
-        tx.ledger.redrive_within(HERE, 60)
-    claims = _claim(store, Step.MATCH, 0)
+        tx.messages.record(
+            MailboxId(HERE), Found(tuple(message_ids), (), (), (), ()), "push", [ConnectionId(HERE)], LABELS
+        )
+        tx.ledger.redrive_within(MailboxId(HERE), 60)
+    claims = _claim(store, Step.MATCH, ConnectionId(0))
     with store.begin("scale.match") as tx:
-        tx.ledger.held(HERE, Step.MATCH, claims, "me")
+        tx.ledger.held(MailboxId(HERE), Step.MATCH, claims, "me")
         cost = dict.fromkeys(message_ids, Cost(20, 0.1, len(message_ids)))
-        tx.ledger.finish(HERE, Step.MATCH, dict.fromkeys(claims), "me", cost)
-        tx.decisions.link(HERE, [(i, HERE, _link(contact_id), None) for i in message_ids], KEPT)
+        tx.ledger.finish(MailboxId(HERE), Step.MATCH, dict.fromkeys(claims), "me", cost)
+        tx.decisions.link(MailboxId(HERE), [(i, HERE, _link(contact_id), None) for i in message_ids], KEPT)
         due = (Planned(Step.ANNOUNCE, State.WAITING), Planned(Step.SORT, State.BLOCKED))
-        tx.ledger.plan(HERE, [(i, HERE, step) for i in message_ids for step in due])
-        tx.ledger.ahead(HERE)
+        tx.ledger.plan(MailboxId(HERE), [(i, HERE, step) for i in message_ids for step in due])
+        tx.ledger.ahead(MailboxId(HERE))
     with store.begin("scale.look", reads_only=True) as tx:
-        connection = tx.connections.of_ids([HERE])[HERE]
+        connection = tx.connections.of_ids([ConnectionId(HERE)])[ConnectionId(HERE)]
     with store.begin("scale.announce") as tx:
-        claims = tx.ledger.claim(HERE, Step.ANNOUNCE, 500, "me", 60, [HERE])
+        claims = tx.ledger.claim(MailboxId(HERE), Step.ANNOUNCE, 500, "me", 60, [ConnectionId(HERE)])
         tx.notifications.notify(connection, claims, tx.decisions.links(claims), KEPT)
         told = dict.fromkeys(claims, Outcome.MAGNET_NOTIFIED)
-        tx.ledger.finish(HERE, Step.ANNOUNCE, told, "me", {})
-        tx.ledger.unblock_sorting(HERE, claims)
-        tx.ledger.ahead(HERE)
+        tx.ledger.finish(MailboxId(HERE), Step.ANNOUNCE, told, "me", {})
+        tx.ledger.unblock_sorting(MailboxId(HERE), claims)
+        tx.ledger.ahead(MailboxId(HERE))
     with store.begin("scale.intend") as tx:
-        claims = tx.ledger.claim(HERE, Step.SORT, 1_000, "me", 60, [HERE])
+        claims = tx.ledger.claim(MailboxId(HERE), Step.SORT, 1_000, "me", 60, [ConnectionId(HERE)])
         tx.of(LOCATION).sorting.sortable(claims)
         tx.decisions.intend(dict.fromkeys(claims, ContactCategory(Category.OPEN, None)))
         tx.of(LOCATION).sorting.labelled_before(claims)
     with store.begin("scale.sorted") as tx:
-        tx.ledger.held(HERE, Step.SORT, claims, "me")
+        tx.ledger.held(MailboxId(HERE), Step.SORT, claims, "me")
         outcomes = dict.fromkeys(claims, Outcome.LABEL_OPEN)
-        tx.ledger.finish(HERE, Step.SORT, outcomes, "me", cost)
+        tx.ledger.finish(MailboxId(HERE), Step.SORT, outcomes, "me", cost)
         change = LabelChange(frozenset({"Label_2"}), frozenset(), leave_inbox=True)
         tx.decisions.conclude(outcomes, dict.fromkeys(claims, change))
     if len(claims) != len(message_ids):
         raise AssertionError(f"{len(claims)} of {len(message_ids)} mails went all the way")
 
 
-def _claim(store: Store, step: Step, connection_id: int) -> tuple[Claim, ...]:
+def _claim(store: Store, step: Step, connection_id: ConnectionId) -> tuple[Claim, ...]:
     with store.begin("scale.claim") as tx:
-        return tx.ledger.claim(HERE, step, 25, "me", 60, [connection_id])
+        return tx.ledger.claim(MailboxId(HERE), step, 25, "me", 60, [connection_id])

@@ -12,6 +12,7 @@ from redis import Redis
 from sqlalchemy import event, text
 
 from domain.events import Event
+from domain.ids import MailboxId
 from handlers import operations
 from handlers.context import Context
 from handlers.units import Tally
@@ -51,7 +52,7 @@ def rest(place: Place) -> Iterator[Figure]:
         for seconds in range(60, 70):
             began = time.perf_counter()
             with other.store.begin("mailboxes.rest") as tx:
-                tx.mailboxes.rest(1, "rateLimitExceeded", seconds)
+                tx.mailboxes.rest(MailboxId(1), "rateLimitExceeded", seconds)
             taken.append(1000 * (time.perf_counter() - began))
     yield Figure("rest of a mailbox with 100,000 waiting mails", min(taken), "ms", 20)
 

@@ -21,6 +21,7 @@ from sqlalchemy import update
 from domain.connections import Sharing
 from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord, RecordKind
+from domain.ids import MailboxId
 from domain.outcomes import Outcome
 from handlers.outbox import delivery
 from infra.db.tables.mail import connections, decisions, mailboxes, steps
@@ -189,7 +190,7 @@ def _outbox(house: House, reader: Reader, answered: str) -> None:
     for key in ("sent", "failed"):
         mail = ("send", *text, "--subject", "Yes", "--no-wait", "--key", key)
         reader.run(*mail)
-        delivery.deliver(1, house.context)
+        delivery.deliver(MailboxId(1), house.context)
         reader.run(*mail)
         house.gmail.limit_sending(UWE, 0)
     reader.run("outbox")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.ids import MailboxId
 from infra.local.redis import RedisServer
 from tests.handlers.conftest import House
 from tests.handlers.conftest import gmail_server as gmail_server
@@ -124,7 +125,7 @@ def test_when_no_mailbox_gets_an_answer_the_rest_is_not_tried(house: House, term
     for number, (name, address) in enumerate(users.items(), start=1):
         house.connect(name, address)
         house.deliver("ann", to=address)
-        house.catch_up(number)
+        house.catch_up(MailboxId(number))
     house.gmail.fault("503")
     done = terminal.run("labels", "undo", "--since", "2h", "--yes", "--json")
     assert done.code == 1

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from domain.connections import Features, Sharing
+from domain.ids import ConnectionId
 from domain.mailboxes import AccountKey
 from domain.notifications import NotificationKind
 from infra.db.store import Store
@@ -38,7 +39,7 @@ class Desk:
     store: Store
     gmail: GmailControl
 
-    def connect(self, user: str, address: str, sharing: Sharing = Sharing.PUBLIC) -> int:
+    def connect(self, user: str, address: str, sharing: Sharing = Sharing.PUBLIC) -> ConnectionId:
         made = self.gmail.create_mailbox(address)
         grant = granted(made)
         with self.store.begin("tests.connect") as tx:
@@ -53,7 +54,10 @@ class Desk:
         return self.gmail.deliver(mailbox, content, internal_date=NOON + 1000 * at).id
 
     def notify(
-        self, connection_id: int, message_id: str | None, kind: NotificationKind = NotificationKind.MAIL
+        self,
+        connection_id: ConnectionId,
+        message_id: str | None,
+        kind: NotificationKind = NotificationKind.MAIL,
     ) -> int:
         now = datetime(2026, 11, 20, 12, tzinfo=UTC)
         mail = {

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from domain.ids import MailboxId
 from domain.quota import Purpose
 from infra.db.store import Store
 from infra.gmail.costs import PACIFIC
@@ -26,7 +27,7 @@ def terminal(
     store = Store(sqlite_url, cipher)
     make_world(store)
     with store.begin("tests.units") as tx:
-        rows = {1: {Purpose.SWEEP: 160, Purpose.MATCH: 1_240}, 7: {Purpose.WATCH: 100}}
+        rows = {MailboxId(1): {Purpose.SWEEP: 160, Purpose.MATCH: 1_240}, MailboxId(7): {Purpose.WATCH: 100}}
         tx.units.add("a", "one", datetime.now(PACIFIC).date(), rows)
     store.engine.dispose()
     return Terminal(tmp_path, sqlite_url, {"LODESTONE_REDIS_URL": redis_server.url})

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from domain.ids import MailboxId
 from handlers.context import Context
 from handlers.outbox import delivery
 from handlers.units import Tally
@@ -87,7 +88,7 @@ def test_a_mail_is_asked_for_sent_and_shown(
     assert asked["asked_at"].startswith(f"{shown[3]}T{shown[4]}.")
     assert shown[5] == "UTC"
 
-    delivery.deliver(1, context)
+    delivery.deliver(MailboxId(1), context)
 
     [sent] = terminal.run("outbox", "--as", "uwe", "--state", "sent", "--json").json
     [message] = control.dump(UWE).messages
@@ -102,7 +103,7 @@ def test_a_mail_is_asked_for_sent_and_shown(
 def test_what_failed_says_why(terminal: Terminal, control: GmailControl, context: Context) -> None:
     control.limit_sending(UWE, 0)
     terminal.run(*TO_ANN, "--key", "offer-17")
-    delivery.deliver(1, context)
+    delivery.deliver(MailboxId(1), context)
 
     assert "Gmail's own limit of mails a day" in terminal.run("outbox").out
     failed = terminal.run(*TO_ANN, "--key", "offer-17")

@@ -12,6 +12,7 @@ from redis import Redis
 
 from domain import events
 from domain.events import Event, MailboxChanged, MailFound
+from domain.ids import MailboxId
 from domain.ledger import Step
 from handlers.jobs import MAIL, OUTSIDE, UPKEEP
 from infra.db.store import Store
@@ -76,7 +77,7 @@ def test_what_the_release_before_has_queued_is_understood() -> None:
 
 def test_an_event_goes_to_the_queue_of_each_job_that_it_wakes(redis: Redis) -> None:
     broker = make_broker(redis)
-    for event in (MailboxChanged(7, "sweep"), MailFound(7)):
+    for event in (MailboxChanged(MailboxId(7), "sweep"), MailFound(MailboxId(7))):
         send(broker, event)
     assert broker.get_declared_queues() == {MAIL, UPKEEP, OUTSIDE} | GUARDED
     messages = [json.loads(data) for data in redis.hvals(f"lodestone:queue:{MAIL}.msgs")]
@@ -85,7 +86,7 @@ def test_an_event_goes_to_the_queue_of_each_job_that_it_wakes(redis: Redis) -> N
         "mailboxes.catch_up": {"mailbox_id": 7, "came_by": "sweep"},
         "contacts.match": {"mailbox_id": 7},
     }
-    assert [job.name for job in woken_by(MailFound(8))] == ["contacts.match"]
+    assert [job.name for job in woken_by(MailFound(MailboxId(8)))] == ["contacts.match"]
 
 
 @ONE_DATABASE

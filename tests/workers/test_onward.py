@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from domain.events import DeliveryDue, Event, MailAnnounced, MailboxChanged, MailFound, MailMatched
+from domain.ids import ChannelId, MailboxId
 from infra.queue import RedisQueue
 from workers.onward import Onward
 
@@ -35,10 +36,10 @@ class Desk:
 
 
 ALL_THE_WAY: dict[str, list[tuple[Event, int]]] = {
-    "mailboxes.catch_up": [(MailFound(7), 1)],
-    MATCH: [(MailMatched(7), 1)],
-    ANNOUNCE: [(DeliveryDue(3), 1), (MailAnnounced(7), 1)],
-    SORT: [(MailboxChanged(7), 1)],
+    "mailboxes.catch_up": [(MailFound(MailboxId(7)), 1)],
+    MATCH: [(MailMatched(MailboxId(7)), 1)],
+    ANNOUNCE: [(DeliveryDue(ChannelId(3)), 1), (MailAnnounced(MailboxId(7)), 1)],
+    SORT: [(MailboxChanged(MailboxId(7)), 1)],
 }
 
 
@@ -46,13 +47,13 @@ ALL_THE_WAY: dict[str, list[tuple[Event, int]]] = {
 def test_a_lone_mail_goes_all_its_way_in_one_job(redis: Redis) -> None:
     desk = Desk(redis, ALL_THE_WAY)
     assert desk.work() == ["mailboxes.catch_up", MATCH, ANNOUNCE, SORT]
-    assert desk.sent == [DeliveryDue(3), MailboxChanged(7)], "other work is another's"
+    assert desk.sent == [DeliveryDue(ChannelId(3)), MailboxChanged(MailboxId(7))], "other work is another's"
 
 
 def test_a_burst_is_worked_on_side_by_side(redis: Redis) -> None:
-    desk = Desk(redis, ALL_THE_WAY | {"mailboxes.catch_up": [(MailFound(7), 4)]})
+    desk = Desk(redis, ALL_THE_WAY | {"mailboxes.catch_up": [(MailFound(MailboxId(7)), 4)]})
     assert desk.work() == ["mailboxes.catch_up"]
-    assert desk.sent == [MailFound(7)] * 4
+    assert desk.sent == [MailFound(MailboxId(7))] * 4
 
 
 @pytest.mark.rule("W16")
@@ -60,16 +61,16 @@ def test_who_is_to_stop_hands_the_rest_over(redis: Redis) -> None:
     desk = Desk(redis, ALL_THE_WAY)
     desk.stopping.set()
     assert desk.work() == ["mailboxes.catch_up"]
-    assert desk.sent == [MailFound(7)]
+    assert desk.sent == [MailFound(MailboxId(7))]
 
 
 def test_who_is_at_no_job_and_who_is_at_another_ask_the_queue(redis: Redis) -> None:
     desk = Desk(redis, {})
-    desk.queue.emit(MailFound(7))
+    desk.queue.emit(MailFound(MailboxId(7)))
     steps = desk.onward.steps(MATCH, {"mailbox_id": 7}, desk.queue.emit)
     next(steps)
-    elsewhere = threading.Thread(target=desk.queue.emit, args=(MailFound(8),))
+    elsewhere = threading.Thread(target=desk.queue.emit, args=(MailFound(MailboxId(8)),))
     elsewhere.start()
     elsewhere.join()
     assert list(steps) == []
-    assert desk.sent == [MailFound(7), MailFound(8)]
+    assert desk.sent == [MailFound(MailboxId(7)), MailFound(MailboxId(8))]

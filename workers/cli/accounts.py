@@ -7,6 +7,7 @@ import typer
 
 from domain.connections import Sharing, Wishes
 from domain.errors import Refused
+from domain.ids import ConnectionId
 from domain.mail.addresses import canonical
 from handlers import settings
 from handlers.connections import sign_in
@@ -118,7 +119,7 @@ def connect(
             )
 
 
-def _features(connection_id: int, app: "App") -> str:
+def _features(connection_id: ConnectionId, app: "App") -> str:
     with app.store.begin("connections.look", reads_only=True) as tx:
         made = tx.connections.get(connection_id)
     if made is None or not made.features.magnet:

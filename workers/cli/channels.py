@@ -8,6 +8,7 @@ import typer
 
 from domain.channels import ChannelKind, ChannelReport, ReceiverVerdict, Target
 from domain.errors import Refused
+from domain.ids import ChannelId
 from handlers import channels
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, say, show_json
@@ -77,13 +78,13 @@ def show_all(location: Location = None, as_json: Json = False) -> None:
 
 def remove(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """End a channel. What waits for it is not sent; the users' lists keep it. Example: `lodestone channels remove 3`"""
-    channels.remove(channel_id, open_app().context, location)
+    channels.remove(ChannelId(channel_id), open_app().context, location)
     _done(as_json, {"channel_id": channel_id}, f"channel {channel_id} is removed")
 
 
 def send_test(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """Send a test event, and say what the receiver answered. Example: `lodestone channels test 3`"""
-    answer = channels.send_test(channel_id, open_app().context, location)
+    answer = channels.send_test(ChannelId(channel_id), open_app().context, location)
     good = answer.verdict is ReceiverVerdict.TAKEN
     _done(
         as_json,
@@ -96,7 +97,7 @@ def send_test(channel_id: Id, location: Location = None, as_json: Json = False) 
 
 def retry(channel_id: Id, location: Location = None, as_json: Json = False) -> None:
     """Switch a channel on again, end its rest, and send what was set aside. Example: `lodestone channels retry 3`"""
-    again = channels.retry(channel_id, open_app().context, location)
+    again = channels.retry(ChannelId(channel_id), open_app().context, location)
     _done(
         as_json,
         {"channel_id": channel_id, "retried_notifications": again},

@@ -15,6 +15,7 @@ import typer
 
 from domain.checks import Finding, Part, Verdict, failed, ok, warning
 from domain.errors import DatabaseAway
+from domain.ids import MailboxId
 from handlers.doctor import Examined, examine, mailboxes, stages
 from handlers.operations import NO_MAILBOX
 from workers.cli.terminal.arguments import mailbox_address
@@ -213,7 +214,7 @@ class Round:
         self._strikes = 0
         self._guard = threading.Lock()
 
-    def look(self, mailbox_id: int) -> Examined | None:
+    def look(self, mailbox_id: MailboxId) -> Examined | None:
         from redis.exceptions import RedisError
 
         from infra.secrets import WrongKey
@@ -234,7 +235,7 @@ class Round:
                 self._strikes = self._strikes + 1 if one.out_of_reach else 0
         return one
 
-    def _address(self, mailbox_id: int) -> str:
+    def _address(self, mailbox_id: MailboxId) -> str:
         with self._app.store.begin("doctor.look", reads_only=True) as tx:
             mailbox = tx.mailboxes.get(mailbox_id)
         return mailbox.address if mailbox else f"mailbox {mailbox_id}"

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from domain.connections import Wishes
 from domain.errors import Refused
+from domain.ids import ConnectionId
 from handlers.connections import sign_in
 from workers.cli.terminal.output import tell
 
@@ -33,7 +34,7 @@ def by_browser(
     app: "App",
     seconds: float = sign_in.GOOD_FOR,
     location: str | None = None,
-) -> tuple[int, str]:
+) -> tuple[ConnectionId, str]:
     """Open the provider's page, wait for the answer on this machine. Whatever ends the waiting, nothing stays."""
     with (
         Landing(_landing(app), app.provider.about.company) as landing,
@@ -48,7 +49,7 @@ def by_browser(
 
 def by_pasting(
     user: str, wishes: Wishes, *, replace: bool, app: "App", location: str | None = None
-) -> tuple[int, str]:
+) -> tuple[ConnectionId, str]:
     """For a machine without a browser: the person signs in elsewhere and pastes where that led."""
     uri = _landing(app) or ANYWHERE
     with _begun(user, uri, wishes, replace, app, location) as (url, state):
@@ -88,7 +89,7 @@ def _answer_in(address: str) -> dict[str, str]:
 
 def _complete(
     user: str, state: str, answer: Mapping[str, str], app: "App", location: str | None
-) -> tuple[int, str]:
+) -> tuple[ConnectionId, str]:
     code, error = answer.get("code"), answer.get("error")
     return sign_in.complete(user, state, code, error=error, context=app.context, location=location)
 

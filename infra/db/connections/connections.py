@@ -18,6 +18,7 @@ from sqlalchemy import Connection as Database
 
 from domain.connections import Connection, ConnectionState, Features, Mode, Sharing
 from domain.crm.locations import Location
+from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import Grant
 from infra.db import features as on
 from infra.db.connections.disconnecting import DisconnectingRepository
@@ -35,26 +36,26 @@ class ConnectionRepository(DisconnectingRepository):
         super().__init__(db)
         self._cipher = cipher
 
-    def working(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+    def working(self, mailbox_id: MailboxId, *, locked: bool = False) -> tuple[Connection, ...]:
         rows = self._db.execute(_WORKING[locked], {"of_mailbox": mailbox_id})
         return tuple(map(self._read, rows))
 
-    def switched_on(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+    def switched_on(self, mailbox_id: MailboxId, *, locked: bool = False) -> tuple[Connection, ...]:
         rows = self._db.execute(_SWITCHED_ON[locked], {"of_mailbox": mailbox_id})
         return tuple(map(self._read, rows))
 
-    def get(self, connection_id: int) -> Connection | None:
+    def get(self, connection_id: ConnectionId) -> Connection | None:
         row = self._db.execute(_EACH.where(connections.c.id == connection_id)).one_or_none()
         return self._read(row) if row else None
 
-    def of_ids(self, connection_ids: Collection[int]) -> Mapping[int, Connection]:
+    def of_ids(self, connection_ids: Collection[ConnectionId]) -> Mapping[ConnectionId, Connection]:
         found = (self.those(connections.c.id.in_(chunk)) for chunk in chunks(connection_ids))
         return {connection.id: connection for those in found for connection in those}
 
-    def of_mailbox(self, mailbox_id: int, *, locked: bool = False) -> tuple[Connection, ...]:
+    def of_mailbox(self, mailbox_id: MailboxId, *, locked: bool = False) -> tuple[Connection, ...]:
         return self.those(connections.c.mailbox_id == mailbox_id, locked=locked)
 
-    def change(self, connection_id: int, features: Features, *, dry_run: bool) -> None:
+    def change(self, connection_id: ConnectionId, features: Features, *, dry_run: bool) -> None:
         self._update(
             connection_id,
             **on.values(features),
@@ -64,7 +65,7 @@ class ConnectionRepository(DisconnectingRepository):
             version=connections.c.version + 1,
         )
 
-    def sign_in_again(self, connection_id: int, grant: Grant) -> None:
+    def sign_in_again(self, connection_id: ConnectionId, grant: Grant) -> None:
         self._update(
             connection_id,
             state=ConnectionState.ACTIVE.value,
@@ -74,10 +75,10 @@ class ConnectionRepository(DisconnectingRepository):
             version=connections.c.version + 1,
         )
 
-    def suspend(self, connection_id: int) -> bool:
+    def suspend(self, connection_id: ConnectionId) -> bool:
         return self._turn(connection_id, ConnectionState.ACTIVE, ConnectionState.PAUSED)
 
-    def reinstate(self, connection_id: int) -> bool:
+    def reinstate(self, connection_id: ConnectionId) -> bool:
         return self._turn(connection_id, ConnectionState.PAUSED, ConnectionState.ACTIVE)
 
     def keep_grant(self, connection: Connection, grant: Grant) -> None:
@@ -110,7 +111,7 @@ class ConnectionRepository(DisconnectingRepository):
             sorting_trouble=reason,
         )
 
-    def switch_off(self, connection_id: int) -> None:
+    def switch_off(self, connection_id: ConnectionId) -> None:
         its = select(connections.c.location_id, connections.c.user_id).where(
             connections.c.id == connection_id
         )
@@ -128,11 +129,14 @@ class ConnectionRepository(DisconnectingRepository):
             version=connections.c.version + 1,
         )
 
-    def drop_grant(self, connection_id: int) -> None:
+    def drop_grant(self, connection_id: ConnectionId) -> None:
         self._update(connection_id, grant=None, version=connections.c.version + 1)
 
     def share(
-        self, connection_id: int, sharing: Sharing | None = None, excluded: Collection[str] | None = None
+        self,
+        connection_id: ConnectionId,
+        sharing: Sharing | None = None,
+        excluded: Collection[str] | None = None,
     ) -> None:
         if sharing is not None:
             self._update(connection_id, sharing=sharing.value)
@@ -153,7 +157,7 @@ class ConnectionRepository(DisconnectingRepository):
                 delete(shared_contacts).where(shared_contacts.c.connection_id == connection.id, its)
             )
 
-    def shared_contacts(self, connection_id: int) -> frozenset[str]:
+    def shared_contacts(self, connection_id: ConnectionId) -> frozenset[str]:
         tick = shared_contacts.c
         ticks = select(whose(tick.contact_id)).where(tick.connection_id == connection_id)
         merged = shared_contacts.outerjoin(merges, is_merge_of(tick.location_id, tick.contact_id))
@@ -171,7 +175,7 @@ class ConnectionRepository(DisconnectingRepository):
         rows = self._db.execute(found.with_for_update() if locked else found)
         return tuple(map(self._read, rows))
 
-    def _turn(self, connection_id: int, old: ConnectionState, new: ConnectionState) -> bool:
+    def _turn(self, connection_id: ConnectionId, old: ConnectionState, new: ConnectionState) -> bool:
         return self._update(
             connection_id,
             connections.c.state == old.value,
@@ -179,7 +183,7 @@ class ConnectionRepository(DisconnectingRepository):
             version=connections.c.version + 1,
         )
 
-    def _update(self, connection_id: int, *where: ColumnElement[bool], **values: Any) -> bool:
+    def _update(self, connection_id: ConnectionId, *where: ColumnElement[bool], **values: Any) -> bool:
         these = (connections.c.id == connection_id, *where)
         return self._db.execute(update(connections).where(*these).values(**values)).rowcount == 1
 

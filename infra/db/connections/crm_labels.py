@@ -5,11 +5,12 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from domain.crm.categories import ByCategory, Category
+from domain.ids import MailboxId
 from domain.label_names import LABEL_NAMES
 from infra.db.tables.mail import mailboxes
 
 
-def keep(db: Connection, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
+def keep(db: Connection, mailbox_id: MailboxId, labels: ByCategory, names: ByCategory) -> None:
     """Keep the labels. One with the same id as before keeps its name; the others get theirs from `names`."""
     named = mailboxes.c.id == mailbox_id
     row = db.execute(select(mailboxes.c.labels, mailboxes.c.label_names).where(named)).one()

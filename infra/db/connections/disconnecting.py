@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from domain.connections import Connection as Left
 from domain.connections import ConnectionState
+from domain.ids import ConnectionId, MailboxId
 from domain.retention import After, Forgotten
 from infra.db.ledger.claims import redrive
 from infra.db.mail.kept import FOR_SORTING
@@ -38,28 +39,28 @@ class DisconnectingRepository:
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def is_ending(self, mailbox_id: int) -> bool:
+    def is_ending(self, mailbox_id: MailboxId) -> bool:
         left = (connections.c.mailbox_id == mailbox_id, _OFF, connections.c.leave_due_at > db_now())
         return self._db.scalar(select(exists().where(*left))) or False
 
-    def claim_ending(self, connection_id: int, seconds: float) -> bool:
+    def claim_ending(self, connection_id: ConnectionId, seconds: float) -> bool:
         return self._due(connection_id, seconds, _OFF)
 
-    def claim_clearing(self, connection_id: int, seconds: float) -> bool:
+    def claim_clearing(self, connection_id: ConnectionId, seconds: float) -> bool:
         return self._due(connection_id, seconds, connections.c.leave_due_at.is_not(None))
 
-    def cleared(self, connection_id: int) -> None:
+    def cleared(self, connection_id: ConnectionId) -> None:
         done = update(connections).where(connections.c.id == connection_id)
         self._db.execute(done.values(leave_due_at=case((_OFF, db_now()))))
 
-    def disconnecting_in(self, mailbox_id: int) -> tuple[int, ...]:
+    def disconnecting_in(self, mailbox_id: MailboxId) -> tuple[ConnectionId, ...]:
         left = (connections.c.mailbox_id == mailbox_id, connections.c.leave_due_at.is_not(None))
         return tuple(self._db.scalars(select(connections.c.id).where(*left).order_by(connections.c.id)))
 
-    def redrive_disconnecting(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_disconnecting(self, limit: int, again_after: float) -> tuple[ConnectionId, ...]:
         return redrive(self._db, connections.c.leave_due_at, limit, again_after)
 
-    def delete_own_notifications(self, connection_id: int) -> None:
+    def delete_own_notifications(self, connection_id: ConnectionId) -> None:
         self._delete_notifications(
             notifications.c.connection_id == connection_id, notifications.c.message_id.is_(None)
         )
@@ -88,7 +89,7 @@ class DisconnectingRepository:
             self._delete_notifications(told, *_between(notifications, after, last))
         return Forgotten(rows, None if last is None else (last,))
 
-    def _due(self, connection_id: int, seconds: float, *where: ColumnElement[bool]) -> bool:
+    def _due(self, connection_id: ConnectionId, seconds: float, *where: ColumnElement[bool]) -> bool:
         due = update(connections).where(connections.c.id == connection_id, *where)
         return self._db.execute(due.values(leave_due_at=db_now(seconds))).rowcount == 1
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection as Database
 
 from domain.connections import Connection, ConnectionState, Mode, Sharing
 from domain.crm.locations import Location
+from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import Grant
 from infra.db.connections.connections import ConnectionRepository
 from infra.db.crm.organisations import locations_of
@@ -43,7 +44,7 @@ class LocationConnectionRepository(OrganisationConnectionRepository):
         self._location = location
         self._here = connections.c.location_id == location.id
 
-    def ids(self) -> tuple[int, ...]:
+    def ids(self) -> tuple[ConnectionId, ...]:
         return tuple(self._db.scalars(select(connections.c.id).where(self._here).order_by(connections.c.id)))
 
     def living(self, limit: int) -> tuple[Connection, ...]:
@@ -51,7 +52,7 @@ class LocationConnectionRepository(OrganisationConnectionRepository):
             self._here, connections.c.state != ConnectionState.OFF.value, locked=True, limit=limit
         )
 
-    def add(self, user_id: str, mailbox_id: int, grant: Grant, sharing: Sharing) -> int:
+    def add(self, user_id: str, mailbox_id: MailboxId, grant: Grant, sharing: Sharing) -> ConnectionId:
         added = self._db.scalars(
             insert(connections)
             .values(
@@ -67,4 +68,4 @@ class LocationConnectionRepository(OrganisationConnectionRepository):
             )
             .returning(connections.c.id)
         )
-        return int(added.one())
+        return ConnectionId(added.one())

@@ -152,7 +152,7 @@ def redrive(
     *where: ColumnElement[bool],
     name: Column[Any] | None = None,
     **more: Any,
-) -> tuple[int, ...]:
+) -> tuple[Any, ...]:
     """Up to `limit` rows whose `moment` is over, the longest first; each is due again in `again_after` seconds.
 
     Returns their ids, or the values of the column `name`, sorted and each once.

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, String, bindparam, cast, 
 from domain.channels import Channel, ChannelNotification, Parcel, at_once
 from domain.connections import ConnectionState
 from domain.crm.locations import called
+from domain.ids import ChannelId
 from domain.notifications import NotificationKind
 from infra.db.channels import ChannelRepository
 from infra.db.crm.merges import is_merge_of, person_of, whose
@@ -33,7 +34,9 @@ class DeliveryRepository(DueDeliveries):
         super().__init__(db, redrive_after)
         self._channels = channel_rows
 
-    def claim(self, channel_id: int, owner: str, lease: float, most: int) -> tuple[tuple[Parcel, ...], bool]:
+    def claim(
+        self, channel_id: ChannelId, owner: str, lease: float, most: int
+    ) -> tuple[tuple[Parcel, ...], bool]:
         """An event that may have been sent keeps its shape (I2). Late mails of one user are claimed together, when all
         that are there have waited for others (E91). The lock on the channel's row keeps other claims off."""
         channel = self._channels.ready(channel_id)

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from domain.channels import ChannelState, batch_of
+from domain.ids import ChannelId, ConnectionId
 from domain.notifications import LATE_AFTER, NotificationKind
 from infra.db.channels import is_awake
 from infra.db.features import announces
@@ -91,14 +92,14 @@ class DueDeliveries:
         ready = select(channels.c.id).where(channels.c.id.in_(concerned), active, is_awake())
         return tuple(self._db.scalars(ready.order_by(channels.c.id)))
 
-    def signed_in(self, connection_id: int) -> None:
+    def signed_in(self, connection_id: ConnectionId) -> None:
         """A locked delivery is skipped: it waits for _ASIDE_FOR seconds at most."""
         told = select(notifications.c.id).where(notifications.c.connection_id == connection_id)
         its = (deliveries.c.notification_id.in_(told), deliveries.c.trouble == _NOT_SIGNED_IN)
         free = in_key_order(self._db, deliveries, *its, DELIVERIES.waits, skip_locked=True)
         self._db.execute(DELIVERIES.hasten(free))
 
-    def _next(self, channel_id: int, most: int) -> tuple[list[Due], bool]:
+    def _next(self, channel_id: ChannelId, most: int) -> tuple[list[Due], bool]:
         """Returns the events that may be sent, the longest ready first, and whether there may be more: `most`
         notifications, or one event of more.
 
@@ -112,7 +113,7 @@ class DueDeliveries:
         found, more = self._events(channel_id, [row for row in rows if row.may_go], most)
         return found, more or len(rows) == look
 
-    def _events(self, channel_id: int, rows: Sequence[Row[Any]], most: int) -> tuple[list[Due], bool]:
+    def _events(self, channel_id: ChannelId, rows: Sequence[Row[Any]], most: int) -> tuple[list[Due], bool]:
         """A delivery whose owner did not come back is sent alone, as it may have ended that process (W3)."""
         found: dict[str, Due] = {}
         users: set[tuple[str, int]] = set()
@@ -135,7 +136,7 @@ class DueDeliveries:
             alone = bool(row.owner)
         return list(found.values()), False
 
-    def _summary(self, channel_id: int, user_id: str, location_id: int) -> Due | None:
+    def _summary(self, channel_id: ChannelId, user_id: str, location_id: int) -> Due | None:
         """The user's late mails in the location that are part of no event yet. None, and they are put off, while the
         last of them waits for others."""
         its = {"of_channel": channel_id, "of_user": user_id, "of_location": location_id}
@@ -146,7 +147,7 @@ class DueDeliveries:
         return Due(batch_of(channel_id, ids), ids) if ids else None
 
     def _step_aside(
-        self, channel_id: int, notification_ids: Sequence[int], until: Any, trouble: str | None = None
+        self, channel_id: ChannelId, notification_ids: Sequence[int], until: Any, trouble: str | None = None
     ) -> None:
         its = deliveries.c.channel_id == channel_id
         for chunk in chunks(notification_ids):

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select
 
+from domain.ids import ConnectionId, MailboxId
 from domain.outbox import DAY, DRAFT_GONE, DailyQuota, OutboxItem, SendState
 from infra.db.ledger.claims import OUTBOX, redrive
 from infra.db.sql import in_key_order, insert_returning
@@ -28,7 +29,7 @@ class OutboxRepository:
         self._db = db
         self._redrive_after = redrive_after
 
-    def daily_quota(self, mailbox_id: int) -> DailyQuota | None:
+    def daily_quota(self, mailbox_id: MailboxId) -> DailyQuota | None:
         paused_at = select(mailboxes.c.paused_at).where(mailboxes.c.id == mailbox_id).with_for_update()
         mailbox = self._db.execute(paused_at).one_or_none()
         if mailbox is None:
@@ -42,7 +43,13 @@ class OutboxRepository:
         return DailyQuota(used, oldest and oldest + DAY, paused=mailbox.paused_at is not None)
 
     def add(
-        self, mailbox_id: int, connection_id: int, contact_id: str | None, key: str, owner: str, lease: float
+        self,
+        mailbox_id: MailboxId,
+        connection_id: ConnectionId,
+        contact_id: str | None,
+        key: str,
+        owner: str,
+        lease: float,
     ) -> OutboxItem | None:
         row = {
             "mailbox_id": mailbox_id,
@@ -65,7 +72,7 @@ class OutboxRepository:
     def remove(self, item: OutboxItem) -> None:
         self._db.execute(delete(outbox).where(outbox.c.id == item.id))
 
-    def claim(self, mailbox_id: int, owner: str, lease: float) -> OutboxItem | None:
+    def claim(self, mailbox_id: MailboxId, owner: str, lease: float) -> OutboxItem | None:
         """Two statements, as the UPDATE cannot return the former state."""
         first = select(outbox).where(outbox.c.mailbox_id == mailbox_id, OUTBOX.ready, _AWAKE.exists())
         row = self._db.execute(
@@ -107,7 +114,7 @@ class OutboxRepository:
         moment, name = outbox.c.redrive_at, outbox.c.mailbox_id
         return redrive(self._db, moment, limit, self._redrive_after, OUTBOX.waits, name=name)
 
-    def delete(self, connection_id: int) -> None:
+    def delete(self, connection_id: ConnectionId) -> None:
         of_connection = outbox.c.connection_id == connection_id
         self._db.execute(delete(outbox).where(of_connection, in_key_order(self._db, outbox, of_connection)))
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from domain.connections import ConnectionState
+from domain.ids import MailboxId
 from domain.ledger import Step
 from infra.db.sql import key_order, set_each, there_is
 from infra.db.tables.mail import AWAKE, IS_WAITING, connections, mailboxes, steps
@@ -46,12 +47,12 @@ class RedriveRepository:
         self._db = db
         self._redrive_after = redrive_after
 
-    def redrive_within(self, mailbox_id: int, within: float, *, skip_locked: bool = False) -> None:
+    def redrive_within(self, mailbox_id: MailboxId, within: float, *, skip_locked: bool = False) -> None:
         """`skip_locked` skips a locked row, for work that waited before: it has a moment, which may then be later."""
         sooner = _sooner(self._db.dialect.name, skip_locked=skip_locked)
         self._db.execute(sooner, {"this": mailbox_id, "within": within})
 
-    def redrive(self, limit: int) -> Mapping[int, tuple[Step, ...]]:
+    def redrive(self, limit: int) -> Mapping[MailboxId, tuple[Step, ...]]:
         """Each mailbox is looked at again when its next lease or wait ends, after `redrive_after` seconds at most; not
         at all when nothing waits (W2).
 
@@ -64,19 +65,19 @@ class RedriveRepository:
         if not looked_at:
             return {}
         rows = self._db.execute(_waiting(looked_at, self._redrive_after)).all()
-        moments: dict[int, list[datetime]] = {mailbox_id: [] for mailbox_id in looked_at}
+        moments: dict[MailboxId, list[datetime]] = {mailbox_id: [] for mailbox_id in looked_at}
         for row in rows:
             if row.ready or row.next_at:
                 moments[row.id].append(min(row.again_at, row.next_at or row.again_at))
         set_each(self._db, mailboxes.c.redrive_at, {i: min(its, default=None) for i, its in moments.items()})
-        asked: dict[int, tuple[Step, ...]] = dict.fromkeys(looked_at, ())
+        asked: dict[MailboxId, tuple[Step, ...]] = dict.fromkeys(looked_at, ())
         for row in rows:
             if row.ready and row.signed_in:
                 asked[row.id] += (Step(row.step),)
         return asked
 
 
-def _waiting(mailbox_ids: Collection[int], again_after: float) -> Select[Any]:
+def _waiting(mailbox_ids: Collection[MailboxId], again_after: float) -> Select[Any]:
     """By mailbox and step: whether any is ready, and when the next one will be."""
     kinds = union_all(*(select(literal(step.value).label("step")) for step in Step)).subquery()
     waits = (steps.c.mailbox_id == mailboxes.c.id, steps.c.step == kinds.c.step, IS_WAITING)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Update, and_, bindparam, exists, or_, select, update
 
+from domain.ids import MailboxId
 from domain.ledger import ALONE_AFTER, Claim, State, Step
 from infra.db.ledger.claims import STEPS, unlocked
 from infra.db.sql import key_order
@@ -30,7 +31,9 @@ def by_connection(claims: Collection[Claim]) -> Mapping[int, list[str]]:
     }
 
 
-def these(mailbox_id: int, step: Step, claims: Collection[Claim], owner: str) -> Iterator[dict[str, Any]]:
+def these(
+    mailbox_id: MailboxId, step: Step, claims: Collection[Claim], owner: str
+) -> Iterator[dict[str, Any]]:
     """The parameters of _THESE, with the owner: once a connection."""
     for connection_id, mails in by_connection(claims).items():
         yield {
@@ -42,7 +45,7 @@ def these(mailbox_id: int, step: Step, claims: Collection[Claim], owner: str) ->
         }
 
 
-def among(mailbox_id: int, step: Step, claims: Collection[Claim]) -> dict[str, Any]:
+def among(mailbox_id: MailboxId, step: Step, claims: Collection[Claim]) -> dict[str, Any]:
     """The parameters of _AMONG: these steps; with several connections also others, as any mail is paired with any
     connection."""
     return {

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, or_, select, tuple_, union, update
 
+from domain.ids import NO_CONNECTION, ConnectionId, MailboxId
 from domain.ledger import FAILED, Ahead, Claim, Cost, Planned, State, Step, StepKey
 from domain.outcomes import Outcome
 from infra.db.ledger import statements
@@ -33,7 +34,7 @@ class LedgerRepository(RedriveRepository):
         super().__init__(db, redrive_after)
         self._decisions = DecisionRepository(db)
 
-    def plan(self, mailbox_id: int, planned: Sequence[tuple[str, int, Planned]]) -> None:
+    def plan(self, mailbox_id: MailboxId, planned: Sequence[tuple[str, int, Planned]]) -> None:
         insert_new(
             self._db,
             steps,
@@ -53,12 +54,12 @@ class LedgerRepository(RedriveRepository):
 
     def claim(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         step: Step,
         limit: int,
         owner: str,
         lease: float,
-        connection_ids: Collection[int] = (0,),
+        connection_ids: Collection[ConnectionId] = (NO_CONNECTION,),
     ) -> tuple[Claim, ...]:
         theirs = {
             "of_mailbox": mailbox_id,
@@ -74,18 +75,20 @@ class LedgerRepository(RedriveRepository):
                 return tuple(Claim(row.message_id, row.connection_id, row.attempts) for row in rows)
         return ()
 
-    def extend(self, mailbox_id: int, step: Step, owner: str, lease: float) -> None:
+    def extend(self, mailbox_id: MailboxId, step: Step, owner: str, lease: float) -> None:
         its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
         STEPS.extend(self._db, owner, lease, *its)
 
-    def held(self, mailbox_id: int, step: Step, claims: Iterable[Claim], owner: str) -> frozenset[StepKey]:
+    def held(
+        self, mailbox_id: MailboxId, step: Step, claims: Iterable[Claim], owner: str
+    ) -> frozenset[StepKey]:
         claims = tuple(claims)
         rows = self._db.execute(statements.HELD, statements.among(mailbox_id, step, claims) | {"me": owner})
         return frozenset(StepKey(row.message_id, row.connection_id) for row in rows) & {c.key for c in claims}
 
     def finish(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         step: Step,
         done: Mapping[Claim, Outcome | None],
         owner: str,
@@ -104,7 +107,7 @@ class LedgerRepository(RedriveRepository):
 
     def release(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         step: Step,
         claims: Collection[Claim],
         owner: str,
@@ -121,11 +124,11 @@ class LedgerRepository(RedriveRepository):
 
     def set_aside(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         step: Step,
         claims: Collection[Claim],
         owner: str,
-        connection_ids: Collection[int],
+        connection_ids: Collection[ConnectionId],
     ) -> None:
         ended: set[StepKey] = set()
         values = {"their_outcome": FAILED[step].value}
@@ -139,7 +142,7 @@ class LedgerRepository(RedriveRepository):
         else:
             self._decisions.conclude(outcomes, {})
 
-    def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[int, str], ...]:
+    def aside(self, mailbox: str | None, limit: int) -> tuple[tuple[MailboxId, str], ...]:
         named = () if mailbox is None else (mailboxes.c.address == mailbox,)
         theirs = and_(steps.c.mailbox_id.in_(select(mailboxes.c.id).where(*named)), kept.STEPS)
         mail = select(steps.c.mailbox_id, steps.c.message_id)
@@ -157,7 +160,7 @@ class LedgerRepository(RedriveRepository):
         )
         return tuple((row.mailbox_id, row.message_id) for row in self._db.execute(found.limit(limit)))
 
-    def retry(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def retry(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         self.redrive_within(mailbox_id, 0)
         its = steps.c.mailbox_id == mailbox_id
         failed = or_(steps.c.state == State.SET_ASIDE.value, _STOPPED)
@@ -175,13 +178,13 @@ class LedgerRepository(RedriveRepository):
         self._db.execute(update(decisions).where(*failures, *again).values(outcome=None))
         return frozenset(row.message_id for row in rows)
 
-    def unblock_sorting(self, mailbox_id: int, claims: Collection[Claim]) -> frozenset[StepKey]:
+    def unblock_sorting(self, mailbox_id: MailboxId, claims: Collection[Claim]) -> frozenset[StepKey]:
         rows = self._db.execute(
             statements.unblock(self._db.dialect.name), statements.among(mailbox_id, Step.SORT, claims)
         )
         return frozenset(StepKey(row.message_id, row.connection_id) for row in rows)
 
-    def ahead(self, mailbox_id: int) -> Ahead:
+    def ahead(self, mailbox_id: MailboxId) -> Ahead:
         """Each kind of step is answered by its first row, however many wait."""
         row = self._db.execute(statements.AHEAD, {"of_mailbox": mailbox_id}).one()
         coming, ready = row[: len(Step)], row[len(Step) :]

@@ -14,6 +14,7 @@ from sqlalchemy import (
 )
 
 from domain.crm.categories import ContactCategory
+from domain.ids import ConnectionId, MailboxId
 from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, State, Step, StepKey
 from domain.outcomes import Outcome, final
@@ -31,7 +32,9 @@ from infra.db.types import NOW
 class DecisionRepository(ReplacementRepository):
     """Decisions within one transaction."""
 
-    def skip(self, mailbox_id: int, skipped: Mapping[str, Outcome], connection_ids: Collection[int]) -> None:
+    def skip(
+        self, mailbox_id: MailboxId, skipped: Mapping[str, Outcome], connection_ids: Collection[ConnectionId]
+    ) -> None:
         self._add(
             ENDED,
             [
@@ -43,7 +46,7 @@ class DecisionRepository(ReplacementRepository):
 
     def link(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         linked: Sequence[tuple[str, int, Link, Outcome | None]],
         kept: Collection[Data],
     ) -> None:
@@ -97,12 +100,12 @@ class DecisionRepository(ReplacementRepository):
             for these in of_claims(claims):
                 self._db.execute(_CHANGED if change else _THESE, these | values)
 
-    def count_labelled(self, since: datetime) -> Mapping[int, int]:
+    def count_labelled(self, since: datetime) -> Mapping[MailboxId, int]:
         rows = select(decisions.c.mailbox_id, func.count()).where(*_labelled_since(since))
         return dict(self._db.execute(rows.group_by(decisions.c.mailbox_id)).all())
 
     def labelled_since(
-        self, mailbox_id: int, since: datetime, after: str, limit: int
+        self, mailbox_id: MailboxId, since: datetime, after: str, limit: int
     ) -> tuple[SortedMail, ...]:
         rows = self._db.execute(
             select(decisions.c.message_id, decisions.c.connection_id, decisions.c.changed)

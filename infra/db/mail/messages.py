@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from domain.crm.categories import Category, category_of
+from domain.ids import ConnectionId, MailboxId
 from domain.ledger import Planned, State, Step
 from domain.mailboxes import Found, Touch, is_ours
 from domain.outcomes import PROVISIONAL, Outcome
@@ -47,10 +48,10 @@ class MessageRepository:
 
     def record(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         found: Found,
         came_by: str,
-        connection_ids: Collection[int],
+        connection_ids: Collection[ConnectionId],
         labels: Mapping[Category, str],
     ) -> tuple[str, ...]:
         retaken = self._take_back(mailbox_id, found.reopened)
@@ -71,7 +72,7 @@ class MessageRepository:
         self._mark_touched(mailbox_id, found, labels)
         return (*waiting, *retaken)
 
-    def count_missing(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def count_missing(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         self._db.execute(
             self._changed(mailbox_id, message_ids).values(
                 missing=messages.c.missing + 1,
@@ -86,7 +87,7 @@ class MessageRepository:
         )
         return frozenset(self._db.scalars(gone))
 
-    def just_reopened(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def just_reopened(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         rows = select(messages.c.message_id).where(
             messages.c.mailbox_id == mailbox_id,
             messages.c.message_id.in_(message_ids),
@@ -94,27 +95,29 @@ class MessageRepository:
         )
         return frozenset(self._db.scalars(rows))
 
-    def touched(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def touched(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         rows = select(messages.c.message_id).where(
             messages.c.mailbox_id == mailbox_id, messages.c.message_id.in_(message_ids), messages.c.touched
         )
         return frozenset(self._db.scalars(rows))
 
-    def touch(self, mailbox_id: int, message_ids: Collection[str]) -> None:
+    def touch(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> None:
         self._db.execute(self._changed(mailbox_id, message_ids).values(touched=True))
 
-    def _decided(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:
+    def _decided(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> Sequence[str]:
         """Mail that was handled before. Of labelled mail the decision is kept longer than the message."""
         if not message_ids:
             return ()
         return self._db.scalars(_DECIDED, {"of_mailbox": mailbox_id, "these": list(message_ids)}).all()
 
-    def _add_messages(self, mailbox_id: int, message_ids: Iterable[str], came_by: str) -> frozenset[str]:
+    def _add_messages(
+        self, mailbox_id: MailboxId, message_ids: Iterable[str], came_by: str
+    ) -> frozenset[str]:
         rows = [{"mailbox_id": mailbox_id, "message_id": i, "came_by": came_by} for i in message_ids]
         fresh = insert_returning(self._db, messages, rows, messages.c.message_id, seen_at=NOW)
         return frozenset(row.message_id for row in fresh)
 
-    def _take_back(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:
+    def _take_back(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> Sequence[str]:
         """Undo the claims of mail that leaves Spam while it is matched: what was fetched before is not to be recorded
         (W9). This counts as no try: while a mailbox's history cannot be used, each list does it again."""
         if not message_ids:
@@ -124,7 +127,7 @@ class MessageRepository:
         taken = STEPS.take_back(steps.c.mailbox_id == mailbox_id, these)
         return self._db.scalars(taken.returning(steps.c.message_id)).all()
 
-    def _forget_provisional(self, mailbox_id: int, message_ids: Collection[str]) -> None:
+    def _forget_provisional(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> None:
         """Forget mail that was decided as lying in Spam, Trash or Drafts and has left there: it is handled as new (E36,
         E37, W9)."""
         if not message_ids:
@@ -139,23 +142,23 @@ class MessageRepository:
         self._db.execute(delete(decisions).where(*these))
         self._delete(messages, mailbox_id, forgotten)
 
-    def _reopen(self, mailbox_id: int, message_ids: Collection[str]) -> None:
+    def _reopen(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> None:
         if message_ids:
             self._db.execute(self._changed(mailbox_id, message_ids).values(reopened_at=db_now()))
 
-    def _delete(self, table: Table, mailbox_id: int, message_ids: Collection[str]) -> None:
+    def _delete(self, table: Table, mailbox_id: MailboxId, message_ids: Collection[str]) -> None:
         of_mailbox = table.c.mailbox_id == mailbox_id
         these = in_key_order(self._db, table, of_mailbox, table.c.message_id.in_(message_ids))
         self._db.execute(delete(table).where(of_mailbox, these))
 
-    def _end_deleted(self, mailbox_id: int, message_ids: Collection[str]) -> Sequence[str]:
+    def _end_deleted(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> Sequence[str]:
         if not message_ids:
             return ()
         these = in_key_order(self._db, steps, *_waiting(mailbox_id, message_ids))
         ended = STEPS.call_off(steps.c.mailbox_id == mailbox_id, these)
         return self._db.scalars(ended.returning(steps.c.message_id)).all()
 
-    def _mark_touched(self, mailbox_id: int, found: Found, labels: Mapping[Category, str]) -> None:
+    def _mark_touched(self, mailbox_id: MailboxId, found: Found, labels: Mapping[Category, str]) -> None:
         # Matching sees by itself what lies in Spam or Trash. Mail that it matched was put away after that, by the user.
         by_user = set(self._matched(mailbox_id, found.put_away)) if found.put_away else set[str]()
         if found.touched:
@@ -169,7 +172,7 @@ class MessageRepository:
             self.touch(mailbox_id, by_user)
 
     def _intents(
-        self, mailbox_id: int, touched: Collection[Touch], labels: Mapping[Category, str]
+        self, mailbox_id: MailboxId, touched: Collection[Touch], labels: Mapping[Category, str]
     ) -> tuple[Mapping[str, str | None], Mapping[Touch, Collection[str | None]]]:
         """Returns, by mail, the label that we intend it to have; and, by change, the labels that we had put on it
         before (E47).
@@ -210,12 +213,12 @@ class MessageRepository:
             if t.message_id not in told or t.position < told[t.message_id]
         }
 
-    def _matched(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def _matched(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         these = (decisions.c.mailbox_id == mailbox_id, decisions.c.message_id.in_(message_ids))
         found = select(decisions.c.message_id).where(*these, decisions.c.contact_id.is_not(None))
         return frozenset(self._db.scalars(found))
 
-    def _changed(self, mailbox_id: int, message_ids: Collection[str]) -> Update:
+    def _changed(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> Update:
         """An UPDATE of these messages, locked in key order."""
         of_mailbox = messages.c.mailbox_id == mailbox_id
         return update(messages).where(
@@ -223,7 +226,7 @@ class MessageRepository:
         )
 
 
-def _waiting(mailbox_id: int, message_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+def _waiting(mailbox_id: MailboxId, message_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
     """Condition: matching steps of these mails that wait or are being worked on."""
     return (
         steps.c.mailbox_id == mailbox_id,

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, insert, or_, select
 
 from domain.channels import ChannelState
 from domain.connections import Connection
+from domain.ids import ChannelId
 from domain.ledger import Claim, Link, State, StepKey
 from domain.notifications import NotificationKind, Told, is_late
 from domain.retention import Data
@@ -60,7 +61,7 @@ class NotificationRepository:
             self._send_out(connection, {row.id: row.late for row in told}),
         )
 
-    def tell(self, connection: Connection, kind: NotificationKind) -> frozenset[int]:
+    def tell(self, connection: Connection, kind: NotificationKind) -> frozenset[ChannelId]:
         [new] = self._db.scalars(
             insert(notifications)
             .values(kind=kind.value, created_at=db_now(), **_whose(connection))
@@ -68,7 +69,7 @@ class NotificationRepository:
         )
         return self._send_out(connection, {new: False})
 
-    def _send_out(self, connection: Connection, new: Mapping[int, bool]) -> frozenset[int]:
+    def _send_out(self, connection: Connection, new: Mapping[int, bool]) -> frozenset[ChannelId]:
         """Add a delivery to each active channel for each new notification, given by id with whether it is late. Returns
         the channels.
 

@@ -8,6 +8,7 @@ from domain.crm.categories import ByCategory, Category
 from domain.crm.contacts import ContactKind, MatchedBy
 from domain.crm.deals import Deal, DealCategory
 from domain.crm.locations import Location
+from domain.ids import MailboxId
 from domain.ledger import Step
 from domain.mail.addresses import loose
 from domain.message_records import ConnectionDecision, DecidingDeal, MessageRecord, Person, StepRecord
@@ -89,7 +90,9 @@ def _trail(
     )
 
 
-def _steps(db: Connection, location: Location, mailbox_id: int, message_id: str) -> tuple[StepRecord, ...]:
+def _steps(
+    db: Connection, location: Location, mailbox_id: MailboxId, message_id: str
+) -> tuple[StepRecord, ...]:
     rows = db.execute(
         select(steps).where(
             steps.c.mailbox_id == mailbox_id, steps.c.message_id == message_id, steps_of(location)
@@ -103,7 +106,7 @@ def _steps(db: Connection, location: Location, mailbox_id: int, message_id: str)
 
 
 def _decided(
-    db: Connection, location: Location, mailbox_id: int, message_id: str
+    db: Connection, location: Location, mailbox_id: MailboxId, message_id: str
 ) -> tuple[ConnectionDecision, ...]:
     rows = db.execute(
         select(

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, union, update
 
 from domain.comparisons import Compared, Missing
+from domain.ids import MailboxId
 from domain.mailboxes import Change, ChangeKind, Cursors, Touch, touches
 from domain.outcomes import PROVISIONAL
 from domain.watches import WalkEnd
@@ -32,7 +33,7 @@ class HistoryRepository:
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def begin(self, mailbox_id: int, cursor: str) -> None:
+    def begin(self, mailbox_id: MailboxId, cursor: str) -> None:
         """Set the cursor of a mailbox that has none (W8)."""
         new = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_(None))
         values = {
@@ -43,12 +44,12 @@ class HistoryRepository:
         }
         self._db.execute(update(mailboxes).where(*new).values(values))
 
-    def lock_at(self, mailbox_id: int, cursor: str | None) -> datetime | None:
+    def lock_at(self, mailbox_id: MailboxId, cursor: str | None) -> datetime | None:
         return self._db.execute(walk_statements.LOCK_AT, {"this": mailbox_id, "old": cursor}).scalar()
 
     def advance(
         self,
-        mailbox_id: int,
+        mailbox_id: MailboxId,
         cursors: Cursors,
         *,
         settled: int | None = None,
@@ -81,24 +82,24 @@ class HistoryRepository:
         if settled is not None and cursors.settled_at is not None:
             self._forget_judged(mailbox_id, str(settled), cursors.settled_at)
 
-    def stay(self, mailbox_id: int, cursor: str, began_at: datetime, due_after: float) -> bool:
+    def stay(self, mailbox_id: MailboxId, cursor: str, began_at: datetime, due_after: float) -> bool:
         these = {"this": mailbox_id, "old": cursor} | walk_statements.end(began_at, due_after)
         return self._db.execute(walk_statements.STAY, these).rowcount == 1
 
-    def forget(self, mailbox_id: int) -> None:
+    def forget(self, mailbox_id: MailboxId) -> None:
         """Delete the cursor and what was judged: the mailbox's last feature was switched off."""
         self._db.execute(delete(judged).where(judged.c.mailbox_id == mailbox_id))
         nothing = dict.fromkeys(_COLUMNS) | {"mails_compared": 0, "mails_late": 0}
         self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(nothing))
 
-    def known(self, mailbox_id: int, message_ids: Collection[str]) -> frozenset[str]:
+    def known(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         """Which of these mails the ledger has. Of labelled mail the decision is kept longer than the message."""
         if not message_ids:
             return frozenset()
         return frozenset(self._db.scalars(_KNOWN, {"this": mailbox_id, "mails": list(message_ids)}))
 
     def news(
-        self, mailbox_id: int, changes: Sequence[Change], crm_labels: frozenset[str]
+        self, mailbox_id: MailboxId, changes: Sequence[Change], crm_labels: frozenset[str]
     ) -> tuple[Change, ...]:
         arrived = {change.message_id for change in changes if change.kind is ChangeKind.ARRIVED}
         known = self.known(mailbox_id, arrived)
@@ -116,7 +117,7 @@ class HistoryRepository:
             news.append(change)
         return tuple(news)
 
-    def lock_awake(self, mailbox_id: int) -> bool:
+    def lock_awake(self, mailbox_id: MailboxId) -> bool:
         this = (
             mailboxes.c.id == mailbox_id,
             mailboxes.c.cursor.is_not(None),
@@ -124,7 +125,7 @@ class HistoryRepository:
         )
         return self._db.scalar(select(mailboxes.c.id).where(*this).with_for_update()) is not None
 
-    def missing(self, mailbox_id: int, message_ids: Collection[str], came_by: str) -> Missing:
+    def missing(self, mailbox_id: MailboxId, message_ids: Collection[str], came_by: str) -> Missing:
         known = self.known(mailbox_id, message_ids)
         shut = select(decisions.c.message_id).where(
             decisions.c.mailbox_id == mailbox_id,
@@ -140,25 +141,25 @@ class HistoryRepository:
         new = tuple(message_id for message_id in message_ids if message_id not in known)
         return Missing(new, rescued, self._db.scalar(late) or 0)
 
-    def is_compare_due(self, mailbox_id: int, within: float) -> bool:
+    def is_compare_due(self, mailbox_id: MailboxId, within: float) -> bool:
         due = (mailboxes.c.id == mailbox_id, mailboxes.c.compare_due_at <= db_now(within))
         return self._db.scalar(select(mailboxes.c.id).where(*due)) is not None
 
-    def redrive_comparisons(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_comparisons(self, limit: int, again_after: float) -> tuple[MailboxId, ...]:
         return redrive(self._db, mailboxes.c.compare_due_at, limit, again_after, AWAKE)
 
-    def hasten_comparison(self, mailbox_id: int, seconds: float) -> None:
+    def hasten_comparison(self, mailbox_id: MailboxId, seconds: float) -> None:
         later = (mailboxes.c.id == mailbox_id, mailboxes.c.compare_due_at > db_now(seconds))
         self._db.execute(update(mailboxes).where(*later).values(compare_due_at=db_now(seconds)))
 
-    def compared(self, mailbox_id: int, found: Compared | None, due_at: datetime) -> None:
+    def compared(self, mailbox_id: MailboxId, found: Compared | None, due_at: datetime) -> None:
         this = (mailboxes.c.id == mailbox_id, mailboxes.c.cursor.is_not(None))
         values: dict[str, Any] = {"compare_due_at": due_at}
         if found:
             values |= {"compared_at": db_now(), "mails_compared": found.mails, "mails_late": found.late}
         self._db.execute(update(mailboxes).where(*this).values(values))
 
-    def told(self, mailbox_id: int, touches: Mapping[str, str]) -> Mapping[str, int]:
+    def told(self, mailbox_id: MailboxId, touches: Mapping[str, str]) -> Mapping[str, int]:
         """By mail the last position at which history has told that this label was put on it, as far as that is kept."""
         rows = self._db.execute(_TOLD, {"this": mailbox_id, "mails": list(touches)})
         found: dict[str, int] = {}
@@ -167,7 +168,7 @@ class HistoryRepository:
                 found[row.message_id] = max(found.get(row.message_id, 0), int(row.record_id))
         return found
 
-    def _judge(self, mailbox_id: int, touched: Collection[Touch]) -> frozenset[Touch]:
+    def _judge(self, mailbox_id: MailboxId, touched: Collection[Touch]) -> frozenset[Touch]:
         """Note these changes as judged. Returns those that were judged before."""
         if not touched:
             return frozenset()
@@ -190,7 +191,7 @@ class HistoryRepository:
         insert_new(self._db, judged, rows, judged_at=NOW)
         return before
 
-    def _forget_judged(self, mailbox_id: int, settled: str, settled_at: datetime) -> None:
+    def _forget_judged(self, mailbox_id: MailboxId, settled: str, settled_at: datetime) -> None:
         """Delete judged changes up to the settled position, if they were judged more than TOLD_WITHIN before it
         settled: later ones still help to tell our own changes from the user's (W5). Positions are compared as numbers
         of any length."""

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Update, bindparam, case, delete, exists, f
 
 from domain.connections import MailboxState
 from domain.crm.categories import ByCategory, Category
+from domain.ids import MailboxId
 from domain.mail.addresses import loose
 from domain.mailboxes import AccountKey, Unwatched, Watch
 from domain.watches import Recall, WatchState
@@ -26,7 +27,7 @@ from infra.db.types import NOW, db_now
 class MailboxRepository(TroubleRepository):
     """Mailboxes within one transaction."""
 
-    def get(self, mailbox_id: int) -> MailboxState | None:
+    def get(self, mailbox_id: MailboxId) -> MailboxState | None:
         row = self._db.execute(_GET, {"this": mailbox_id}).one_or_none()
         if row is None:
             return None
@@ -47,18 +48,18 @@ class MailboxRepository(TroubleRepository):
             read_at=row.read_at,
         )
 
-    def id_of(self, account: AccountKey) -> int | None:
+    def id_of(self, account: AccountKey) -> MailboxId | None:
         its = (mailboxes.c.provider == account.provider, mailboxes.c.provider_key == account.key)
         return self._db.scalar(select(mailboxes.c.id).where(*its))
 
-    def ids(self, address: str | None = None) -> tuple[int, ...]:
+    def ids(self, address: str | None = None) -> tuple[MailboxId, ...]:
         named = () if address is None else (mailboxes.c.address == address,)
         return tuple(self._db.scalars(select(mailboxes.c.id).where(*named).order_by(mailboxes.c.id)))
 
-    def paused_at(self, mailbox_id: int) -> datetime | None:
+    def paused_at(self, mailbox_id: MailboxId) -> datetime | None:
         return self._db.scalar(select(mailboxes.c.paused_at).where(mailboxes.c.id == mailbox_id))
 
-    def add(self, account: AccountKey, address: str, paused_at: datetime | None = None) -> int:
+    def add(self, account: AccountKey, address: str, paused_at: datetime | None = None) -> MailboxId:
         new = {"provider": account.provider, "provider_key": account.key, "address": address, "labels": {}}
         insert_new(self._db, mailboxes, [{**new, "paused_at": paused_at}])
         mailbox_id = self.id_of(account)
@@ -69,10 +70,10 @@ class MailboxRepository(TroubleRepository):
     def reserve(self, account: AccountKey) -> None:
         take_turn(self._db, f"mailbox {account.provider} {account.key}")
 
-    def lock(self, mailbox_ids: Collection[int]) -> None:
+    def lock(self, mailbox_ids: Collection[MailboxId]) -> None:
         lock(self._db, mailboxes, mailboxes.c.id.in_(mailbox_ids))
 
-    def rename(self, mailbox_id: int, address: str) -> bool:
+    def rename(self, mailbox_id: MailboxId, address: str) -> bool:
         if set(self.ids(address)) - {mailbox_id}:
             return False
         former = select(mailboxes.c.address).where(mailboxes.c.id == mailbox_id)
@@ -83,33 +84,33 @@ class MailboxRepository(TroubleRepository):
         )
         return True
 
-    def own_addresses(self, mailbox_id: int) -> frozenset[str]:
+    def own_addresses(self, mailbox_id: MailboxId) -> frozenset[str]:
         return self.own_and_registered(mailbox_id)[0]
 
-    def own_and_registered(self, mailbox_id: int) -> tuple[frozenset[str], frozenset[str]]:
+    def own_and_registered(self, mailbox_id: MailboxId) -> tuple[frozenset[str], frozenset[str]]:
         rows = self._db.execute(_OWN, {"this": mailbox_id}).all()
         return frozenset(row[0] for row in rows), frozenset(row[0] for row in rows if row[1])
 
-    def keep_own_addresses(self, mailbox_id: int, addresses: Collection[str]) -> None:
+    def keep_own_addresses(self, mailbox_id: MailboxId, addresses: Collection[str]) -> None:
         rows = [{"mailbox_id": mailbox_id, "address": a, "loose": loose(a)} for a in addresses]
         insert_new(self._db, mailbox_addresses, rows)
         here = mailbox_addresses.c
         known = (here.mailbox_id == mailbox_id, here.address.in_(addresses), here.alias_of.is_not(None))
         self._db.execute(update(mailbox_addresses).where(*known).values(alias_of=None))
 
-    def keep_own_name(self, mailbox_id: int, name: str) -> None:
+    def keep_own_name(self, mailbox_id: MailboxId, name: str) -> None:
         self._set(mailbox_id, own_name=name or None)
 
-    def keep_labels(self, mailbox_id: int, labels: ByCategory, names: ByCategory) -> None:
+    def keep_labels(self, mailbox_id: MailboxId, labels: ByCategory, names: ByCategory) -> None:
         crm_labels.keep(self._db, mailbox_id, labels, names)
         self._set(mailbox_id, **NO_CONFLICT)
 
-    def pushed(self, account: AccountKey) -> int | None:
+    def pushed(self, account: AccountKey) -> MailboxId | None:
         its = {"of_provider": account.provider, "its_key": account.key}
         return self._db.scalar(_pushed(self._db.dialect.name), its) or self._db.scalar(_WATCHED, its)
 
     def start_watch(
-        self, mailbox_id: int, watch: Watch, due_after: float, *, restarted: bool = False
+        self, mailbox_id: MailboxId, watch: Watch, due_after: float, *, restarted: bool = False
     ) -> None:
         HistoryRepository(self._db).begin(mailbox_id, watch.cursor)
         self._set(
@@ -123,16 +124,16 @@ class MailboxRepository(TroubleRepository):
             **_BEGUN,
         )
 
-    def start_unwatched(self, mailbox_id: int, begun: Unwatched, retry_after: float) -> None:
+    def start_unwatched(self, mailbox_id: MailboxId, begun: Unwatched, retry_after: float) -> None:
         HistoryRepository(self._db).begin(mailbox_id, begun.cursor)
         self._set(mailbox_id, **_BEGUN)
         self.watch_failed(mailbox_id, begun.trouble, retry_after)
 
-    def keep_watch(self, mailbox_id: int, due_after: float) -> None:
+    def keep_watch(self, mailbox_id: MailboxId, due_after: float) -> None:
         self._set(mailbox_id, watch_due_at=db_now(due_after))
 
     def watch_failed(
-        self, mailbox_id: int, reason: str, retry_after: float, *, stopped: bool = False
+        self, mailbox_id: MailboxId, reason: str, retry_after: float, *, stopped: bool = False
     ) -> None:
         due_at = db_now(retry_after)
         self._set(
@@ -143,10 +144,10 @@ class MailboxRepository(TroubleRepository):
             **({"watch_until": None} if stopped else {}),
         )
 
-    def hasten_watch(self, mailbox_id: int) -> None:
+    def hasten_watch(self, mailbox_id: MailboxId) -> None:
         self._set(mailbox_id, watch_due_at=db_now())
 
-    def forget(self, mailbox_id: int) -> None:
+    def forget(self, mailbox_id: MailboxId) -> None:
         HistoryRepository(self._db).forget(mailbox_id)
         self._set(
             mailbox_id,
@@ -166,13 +167,13 @@ class MailboxRepository(TroubleRepository):
             **NO_CONFLICT,
         )
 
-    def stop_scheduling(self, mailbox_id: int) -> None:
+    def stop_scheduling(self, mailbox_id: MailboxId) -> None:
         self._db.execute(select(mailboxes.c.id).where(mailboxes.c.id == mailbox_id).with_for_update())
         working = exists().where(connections.c.mailbox_id == mailbox_id, works())
         idle = (mailboxes.c.id == mailbox_id, ~working)
         self._db.execute(update(mailboxes).where(*idle).values(sync_due_at=None, watch_due_at=None))
 
-    def schedule(self, mailbox_id: int) -> None:
+    def schedule(self, mailbox_id: MailboxId) -> None:
         self._set(
             mailbox_id,
             sync_due_at=db_now(),
@@ -180,10 +181,10 @@ class MailboxRepository(TroubleRepository):
             resting_until=None,
         )
 
-    def pause_by_operator(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
+    def pause_by_operator(self, address: str | None, after: int, limit: int) -> tuple[MailboxId, ...]:
         return self._change_paused(AWAKE, address, after, limit, paused_at=db_now())
 
-    def resume_by_operator(self, address: str | None, after: int, limit: int) -> tuple[int, ...]:
+    def resume_by_operator(self, address: str | None, after: int, limit: int) -> tuple[MailboxId, ...]:
         now = case((mailboxes.c.cursor.is_not(None), db_now()))
         due = {"sync_due_at": now, "watch_due_at": now, "watch_renewed_at": None}
         asked_for = case((mailboxes.c.redrive_at.is_not(None), db_now()))
@@ -191,7 +192,7 @@ class MailboxRepository(TroubleRepository):
 
     def _change_paused(
         self, which: ColumnElement[bool], address: str | None, after: int, limit: int, **values: Any
-    ) -> tuple[int, ...]:
+    ) -> tuple[MailboxId, ...]:
         """The rows are locked in order, then changed as a range of ids: looked up one by one, PostgreSQL would read the
         whole table for each thousand."""
         these = (which,) if address is None else (which, mailboxes.c.address == address)
@@ -203,18 +204,18 @@ class MailboxRepository(TroubleRepository):
         changed = update(mailboxes).where(mailboxes.c.id > after, mailboxes.c.id <= last, *these)
         return tuple(sorted(self._db.scalars(changed.values(values).returning(mailboxes.c.id)).all()))
 
-    def delete(self, mailbox_id: int) -> None:
+    def delete(self, mailbox_id: MailboxId) -> None:
         self._db.execute(delete(mailboxes).where(mailboxes.c.id == mailbox_id))
 
-    def is_watch_due(self, mailbox_id: int, within: float) -> bool:
+    def is_watch_due(self, mailbox_id: MailboxId, within: float) -> bool:
         due = (mailboxes.c.id == mailbox_id, mailboxes.c.watch_due_at <= db_now(within))
         return self._db.scalar(select(mailboxes.c.id).where(*due)) is not None
 
-    def redrive_syncs(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_syncs(self, limit: int, again_after: float) -> tuple[MailboxId, ...]:
         due_at = mailboxes.c.sync_due_at
         return redrive(self._db, due_at, limit, again_after, AWAKE, swept_at=NOW)
 
-    def redrive_watches(self, limit: int, again_after: float) -> tuple[int, ...]:
+    def redrive_watches(self, limit: int, again_after: float) -> tuple[MailboxId, ...]:
         return redrive(self._db, mailboxes.c.watch_due_at, limit, again_after, AWAKE)
 
 

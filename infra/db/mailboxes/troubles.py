@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, or_, update
 
+from domain.ids import MailboxId
 from infra.db.sql import there_is
 from infra.db.tables.mail import IS_WAITING, mailboxes, steps
 from infra.db.types import db_now
@@ -25,7 +26,13 @@ class TroubleRepository:
         self._db = db
 
     def rest(
-        self, mailbox_id: int, reason: str, seconds: float, *, unready: bool = False, counted: bool = True
+        self,
+        mailbox_id: MailboxId,
+        reason: str,
+        seconds: float,
+        *,
+        unready: bool = False,
+        counted: bool = True,
     ) -> None:
         until = db_now(seconds)
         longer = case((mailboxes.c.resting_until > until, mailboxes.c.resting_until), else_=until)
@@ -40,10 +47,10 @@ class TroubleRepository:
             trouble=reason,
         )
 
-    def succeeded(self, mailbox_id: int) -> None:
+    def succeeded(self, mailbox_id: MailboxId) -> None:
         self._set(mailbox_id, **_forgotten(_RESTS))
 
-    def labels_conflict(self, mailbox_id: int, waits: Sequence[timedelta]) -> timedelta | None:
+    def labels_conflict(self, mailbox_id: MailboxId, waits: Sequence[timedelta]) -> timedelta | None:
         counted = update(mailboxes).where(mailboxes.c.id == mailbox_id)
         counted = counted.values(label_conflicts=mailboxes.c.label_conflicts + 1)
         number = self._db.scalars(counted.returning(mailboxes.c.label_conflicts)).one_or_none()
@@ -54,7 +61,7 @@ class TroubleRepository:
         self._set(mailbox_id, sorting_due_at=db_now(wait.total_seconds()))
         return wait
 
-    def _set(self, mailbox_id: int, **values: Any) -> None:
+    def _set(self, mailbox_id: MailboxId, **values: Any) -> None:
         self._db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(**values))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, select
 
+from domain.ids import MailboxId
 from domain.quota import Purpose, Spending
 from domain.retention import Forgotten
 from infra.db.sql import add_to, in_key_order
@@ -22,7 +23,7 @@ class UnitRepository:
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def add(self, batch: str, owner: str, day: date, rows: Mapping[int, Mapping[Purpose, int]]) -> None:
+    def add(self, batch: str, owner: str, day: date, rows: Mapping[MailboxId, Mapping[Purpose, int]]) -> None:
         mine = (unit_sums.c.day == day, unit_sums.c.owner == owner)
         if self._db.scalar(select(unit_sums.c.batch).where(*mine).with_for_update()) == batch:
             return
@@ -38,7 +39,7 @@ class UnitRepository:
         sums = [func.coalesce(func.sum(unit_sums.c[name]), 0).label(name) for name in _NOTHING]
         return _spending(self._db.execute(select(*sums).where(unit_sums.c.day == day)).one())
 
-    def costliest(self, day: date, limit: int) -> Mapping[int, tuple[str | None, Spending]]:
+    def costliest(self, day: date, limit: int) -> Mapping[MailboxId, tuple[str | None, Spending]]:
         total = reduce(add, (units.c[name] for name in _NOTHING))
         order = (
             select(units).where(units.c.day == day).order_by(total.desc(), units.c.mailbox_id).limit(limit)
@@ -46,11 +47,11 @@ class UnitRepository:
         return self._of(order)
 
     def of_mailboxes(
-        self, day: date, mailbox_ids: Collection[int]
-    ) -> Mapping[int, tuple[str | None, Spending]]:
+        self, day: date, mailbox_ids: Collection[MailboxId]
+    ) -> Mapping[MailboxId, tuple[str | None, Spending]]:
         return self._of(select(units).where(units.c.day == day, units.c.mailbox_id.in_(mailbox_ids)))
 
-    def _of(self, which: Any) -> Mapping[int, tuple[str | None, Spending]]:
+    def _of(self, which: Any) -> Mapping[MailboxId, tuple[str | None, Spending]]:
         rows = self._db.execute(which).all()
         ids = [row.mailbox_id for row in rows]
         named = select(mailboxes.c.id, mailboxes.c.address).where(mailboxes.c.id.in_(ids))

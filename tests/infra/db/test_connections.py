@@ -11,6 +11,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from domain.connections import Connection, ConnectionState, Features, Mode, Sharing
+from domain.ids import ConnectionId
 from domain.ledger import Claim
 from domain.mailboxes import AccountKey
 from domain.outcomes import Outcome
@@ -21,7 +22,7 @@ from tests.providers import changed
 from tests.worlds import GRANT, HERE, KEPT, START, World, arrive, connect, connection_of, make_world, match
 
 
-def get(world: World, connection_id: int | None = None) -> Connection:
+def get(world: World, connection_id: ConnectionId | None = None) -> Connection:
     with world.store.begin("tests.get") as tx:
         found = tx.connections.get(connection_id or world.connection_id)
     assert found

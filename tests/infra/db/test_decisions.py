@@ -14,6 +14,7 @@ from sqlalchemy import Table, insert, make_url, select
 from domain.connections import Mode
 from domain.crm.categories import Category, ContactCategory
 from domain.crm.contacts import MatchedBy
+from domain.ids import ConnectionId
 from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, Planned, State, Step
 from domain.outcomes import Outcome
@@ -105,7 +106,7 @@ def test_a_link_comes_back_as_it_was(world: World) -> None:
 
     with world.store.begin("tests.links") as tx:
         assert tx.decisions.links([claim]) == {("18c2f00ba4", world.connection_id): known}
-        assert tx.decisions.links([Claim("18c2f00ba4", world.connection_id + 1, 1)]) == {}
+        assert tx.decisions.links([Claim("18c2f00ba4", ConnectionId(world.connection_id + 1), 1)]) == {}
 
 
 @pytest.mark.rule("D2", "D2-1", "D2-2", "D2-3", "I3")

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from domain.channels import ChannelKind, Parcel, Target
+from domain.ids import ChannelId
 from infra.db.tables.mail import connections, deliveries, notifications
 from tests.scale.frame import statements
 from tests.worlds import HERE, OF_HERE, World, connection_of, make_world
@@ -14,12 +15,12 @@ NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=2)
 
 
-def channel_of(world: World) -> int:
+def channel_of(world: World) -> ChannelId:
     with world.store.begin("tests.channel") as tx:
         return tx.of(HERE).channels.add(None, ChannelKind.WEBHOOK, Target("https://hooks.example.com/x"))
 
 
-def tell(world: World, channel_id: int, user_id: str, *numbers: int, late: bool = False) -> None:
+def tell(world: World, channel_id: ChannelId, user_id: str, *numbers: int, late: bool = False) -> None:
     """So many mails on the user's list and on their way to the channel."""
     mail = {"connection_id": world.connection_id, "user_id": user_id, "late": late}
     times = {"received_at": LONG_AGO if late else NOW, "created_at": NOW}
@@ -31,12 +32,12 @@ def tell(world: World, channel_id: int, user_id: str, *numbers: int, late: bool 
         tx.db.execute(insert(deliveries), [{"notification_id": n, **way, **due} for n in numbers])
 
 
-def claim(world: World, channel_id: int) -> Parcel | None:
+def claim(world: World, channel_id: ChannelId) -> Parcel | None:
     """The next event alone."""
     return next(iter(claim_many(world, channel_id, 1)), None)
 
 
-def claim_many(world: World, channel_id: int, most: int, owner: str = "me") -> tuple[Parcel, ...]:
+def claim_many(world: World, channel_id: ChannelId, most: int, owner: str = "me") -> tuple[Parcel, ...]:
     """As the notifier does: again while more may be due."""
     while True:
         with world.store.begin("tests.claim") as tx:

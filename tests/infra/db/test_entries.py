@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from domain.ids import MailboxId
 from domain.ledger import State, Step
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, LedgerEntry, LedgerQuery
@@ -130,7 +131,9 @@ def test_no_page_reads_the_whole_ledger(store: Store) -> None:
         if store.engine.dialect.name == "postgresql":
             tx.db.exec_driver_sql("ANALYZE")
     for query, after, index in BY_INDEX:
-        plan = explained(store, query, Bookmark(START + timedelta(days=3_650), 1, "m1") if after else None)
+        plan = explained(
+            store, query, Bookmark(START + timedelta(days=3_650), MailboxId(1), "m1") if after else None
+        )
         assert index in plan, plan
         assert "Seq Scan on messages" not in plan
         assert "SCAN messages\n" not in plan

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from domain.crm.categories import Category, ContactCategory
+from domain.ids import NO_CONNECTION
 from domain.ledger import BATCH_SIZE, TRIES, Claim, Cost, Planned, State, Step
 from domain.mailboxes import Cursors, Found, Touch
 from domain.outcomes import Outcome
@@ -36,7 +37,9 @@ def claim(
     world: World, owner: str = "me", *, step: Step = Step.MATCH, limit: int = BATCH_SIZE, lease: float = 60
 ) -> tuple[Claim, ...]:
     with world.store.begin("tests.claim") as tx:
-        return tx.ledger.claim(world.mailbox_id, step, limit, owner, lease, (0, world.connection_id))
+        return tx.ledger.claim(
+            world.mailbox_id, step, limit, owner, lease, (NO_CONNECTION, world.connection_id)
+        )
 
 
 def held(world: World, claims: tuple[Claim, ...], owner: str = "me", *, step: Step = Step.MATCH) -> set[str]:

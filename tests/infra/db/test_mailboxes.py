@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from domain.connections import MailboxState
 from domain.crm.categories import Category
+from domain.ids import MailboxId
 from domain.mailboxes import AccountKey, Cursors, Watch
 from domain.watches import Recall, WalkEnd
 from infra.db.store import Store, Transaction
@@ -110,7 +111,7 @@ def test_a_mailbox_is_made_once(store: Store) -> None:
         assert first == second == tx.mailboxes.id_of(AccountKey("gmail", "uwe@firm.example"))
         assert first != other
         assert tx.mailboxes.id_of(AccountKey("gmail", "nobody@firm.example")) is None
-        assert tx.mailboxes.get(elsewhere + 1) is None
+        assert tx.mailboxes.get(MailboxId(elsewhere + 1)) is None
 
 
 @pytest.mark.rule("E14", "E99")

@@ -15,6 +15,7 @@ from domain.crm.deals import DealCategory
 from domain.crm.merges import Merge
 from domain.crm.organisations import SharingPolicy
 from domain.crm.records import Change, ContactRecord, DealRecord, Record, RecordKind
+from domain.ids import ConnectionId
 from domain.ledger import Claim
 from domain.retention import After
 from domain.sorting import ConnectionContact, EarlierLabel
@@ -25,7 +26,7 @@ from tests.worlds import HERE, OF_HERE, World
 
 THEN = datetime(2024, 1, 2, tzinfo=UTC)
 MANY = 400
-LAST = Claim("m0", 1, 1)
+LAST = Claim("m0", ConnectionId(1), 1)
 """A mail of the survivor's that waits to be labelled; each of the others has a label."""
 
 OURS = "(contacts|contact_addresses|deal_contacts|deals|merges)"
@@ -45,7 +46,7 @@ SORTING: dict[str, Callable[[Transaction], object]] = {
     "what may be sorted": lambda tx: tx.of(HERE).sorting.sortable([LAST]),
     "what has a label": lambda tx: tx.of(HERE).sorting.labelled_before([LAST]),
     "another label": lambda tx: tx.of(HERE).sorting.replace(
-        ConnectionContact(1, "c0"),
+        ConnectionContact(ConnectionId(1), "c0"),
         Category.OPEN,
         ContactCategory(Category.CUSTOMER, None),
         ["m1", "m100"],
@@ -115,7 +116,7 @@ def test_however_much_mail_a_merged_contact_has_it_is_found_by_its_key_or_its_la
 
 @pytest.mark.rule("E47", "E71")
 def test_mail_of_all_merged_records_is_that_of_the_survivor(full: Store) -> None:
-    contact = ConnectionContact(1, "c0")
+    contact = ConnectionContact(ConnectionId(1), "c0")
     with full.begin("tests.look") as tx:
         earlier, halves = tx.of(HERE).sorting.labelled_before([LAST])
         assert halves == ()

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import String, text, update
 
+from domain.ids import MailboxId
 from domain.outbox import DRAFT_GONE, OutboxItem, SendState
 from infra.db.store import Store
 from infra.db.tables.mail import mailboxes, outbox
@@ -112,7 +113,7 @@ def test_against_the_limit_counts_what_has_gone_out_may_have_or_will(
         db.execute(update(outbox).values(state=state.value, reason=reason))
     with world.store.begin("tests.room") as tx:
         quota = tx.outbox.daily_quota(world.mailbox_id)
-        assert tx.outbox.daily_quota(99) is None
+        assert tx.outbox.daily_quota(MailboxId(99)) is None
     assert quota is not None
     assert (quota.used, quota.free_at is not None) == (int(counts), counts)
     let_pass(world.store, 86_401)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event, insert, select, update
 
 from domain.connections import Connection, ConnectionState
+from domain.ids import ConnectionId, MailboxId
 from domain.outcomes import Outcome
 from infra.db.store import Store, Transaction
 from infra.db.tables.mail import (
@@ -112,7 +113,7 @@ waits, and the operator."""
 
 def _off(tx: Transaction) -> Connection:
     """The first mailbox's connection, switched off."""
-    connection = tx.connections.get(1)
+    connection = tx.connections.get(ConnectionId(1))
     assert connection
     return replace(connection, state=ConnectionState.OFF)
 
@@ -146,7 +147,9 @@ def _age(world: World) -> None:
         tx.db.execute(update(deliveries).where(deliveries.c.notification_id < 99).values(state="set_aside"))
         tx.db.execute(insert(outbox), [its | old | {"key": f"key-{n}"} for n in range(MANY)])
         tx.db.execute(insert(crm_versions), [OF_HERE | gone | {"record_id": f"c{n}"} for n in range(MANY)])
-        tx.decisions.skip(1, {f"m{n}": Outcome.SKIP_NO_CONTACT for n in range(MANY)}, [world.connection_id])
+        tx.decisions.skip(
+            MailboxId(1), {f"m{n}": Outcome.SKIP_NO_CONTACT for n in range(MANY)}, [world.connection_id]
+        )
         if tx.db.dialect.name == "postgresql":
             tx.db.exec_driver_sql("ANALYZE")
 

@@ -5,13 +5,14 @@ import threading
 import pytest
 from sqlalchemy import select
 
+from domain.ids import MailboxId
 from domain.ledger import Step
 from infra.db.tables.mail import mailboxes, steps
 from tests.scale.frame import statements
 from tests.worlds import World, arrive, let_pass, make_world
 
 
-def ask(world: World) -> dict[int, tuple[Step, ...]]:
+def ask(world: World) -> dict[MailboxId, tuple[Step, ...]]:
     with world.store.begin("tests.redrive") as tx:
         return dict(tx.ledger.redrive(1_000))
 

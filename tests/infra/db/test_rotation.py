@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from domain.channels import ChannelKind, Target
 from domain.connections import Sharing, Wishes
+from domain.ids import ChannelId
 from domain.mailboxes import AccountKey
 from domain.permissions import needed
 from domain.sign_ins import SignIn
@@ -69,7 +70,7 @@ def test_all_is_read_with_the_new_key_alone(store: Store, rotating: Store, renew
     assert done == {"grants": Rotated(many), "channels": Rotated(1), "sign-ins": Rotated(1)}
     assert refresh_tokens(renewed, many) == [f"refresh-{number}" for number in range(many)]
     with renewed.begin("tests.look") as tx:
-        channel = tx.of(HERE).channels.get(1)
+        channel = tx.of(HERE).channels.get(ChannelId(1))
         assert channel is not None
         assert channel.target == TARGET
         assert tx.of(HERE).sign_ins.take("state", "uwe") == SIGN_IN

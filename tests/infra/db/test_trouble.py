@@ -11,6 +11,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from domain.errors import DatabaseAway
+from domain.ids import MailboxId
 from infra.db.store import LONG, Store
 from infra.db.tables.mail import mailboxes
 from infra.secrets import Cipher
@@ -39,7 +40,7 @@ def locked(world: World) -> Iterator[None]:
         db.rollback()
 
 
-def touch(store: Store, mailbox_id: int, name: str = "tests.touch") -> None:
+def touch(store: Store, mailbox_id: MailboxId, name: str = "tests.touch") -> None:
     with store.begin(name) as tx:
         tx.db.execute(update(mailboxes).where(mailboxes.c.id == mailbox_id).values(failures=1))
 

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select
 
+from domain.ids import MailboxId
 from domain.quota import Purpose
 from infra.db.mailboxes.units import UnitRepository
 from infra.db.store import Store
@@ -19,7 +20,7 @@ def add(
     store: Store, batch: str, rows: Mapping[int, Mapping[Purpose, int]], day: date = TODAY, owner: str = "one"
 ) -> None:
     with store.begin("units.write") as tx:
-        tx.units.add(batch, owner, day, rows)
+        tx.units.add(batch, owner, day, {MailboxId(one): its for one, its in rows.items()})
 
 
 def day(store: Store, of: date = TODAY) -> Mapping[Purpose, int]:
@@ -40,18 +41,18 @@ def test_units_of_several_processes_add_up_by_mailbox_and_purpose(store: Store) 
             (1, "uwe@firm.example", 11),
         ]
         assert list(tx.units.costliest(TODAY, 1)) == [2]
-        assert tx.units.of_mailboxes(TODAY, [1])[1][1].by_purpose[Purpose.USER] == 9
-        assert tx.units.of_mailboxes(TODAY - timedelta(days=1), [1]) == {}
+        assert tx.units.of_mailboxes(TODAY, [MailboxId(1)])[MailboxId(1)][1].by_purpose[Purpose.USER] == 9
+        assert tx.units.of_mailboxes(TODAY - timedelta(days=1), [MailboxId(1)]) == {}
 
 
 def test_a_batch_that_is_tried_again_counts_once_and_one_that_was_undone_counts_then(store: Store) -> None:
-    rows = {1: {Purpose.SWEEP: 1}}
+    rows = {MailboxId(1): {Purpose.SWEEP: 1}}
     with store.engine.connect() as db:
         UnitRepository(db).add("a", "one", TODAY, rows)
         db.rollback()
     assert day(store) == {}
     for _ in range(3):
-        add(store, "a", rows)
+        add(store, "a", {1: {Purpose.SWEEP: 1}})
     assert day(store) == {Purpose.SWEEP: 1}
     with store.engine.connect() as db:
         assert db.scalar(select(func.sum(units.c.sweep))) == 1
