@@ -1,4 +1,4 @@
-"""The daily comparison of a mailbox's own list with the ledger: what has history never shown (E108)?"""
+"""The daily comparison of a mailbox's list with the ledger finds mail that history has not shown (E108)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ _SLOTS = 1_440
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """How many mails the list has named, how many of them only a comparison has found, and when it was made."""
+    """A comparison: how many mails the list has, how many of them only a comparison has found, and its time."""
 
     mails: int = 0
     late: int = 0
@@ -28,8 +28,8 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What a page of the list has and the ledger has not: `new` mail, and mail that the ledger has in Spam or Trash and
-    that was `rescued` since. `late` counts the mails that an earlier comparison has found."""
+    """The mail of a page that the ledger lacks: `new` mail, and mail that the ledger has in Spam or Trash and that was
+    `rescued` since. `late` counts the mails that an earlier comparison has found."""
 
     new: tuple[str, ...]
     rescued: tuple[str, ...]
@@ -39,8 +39,11 @@ class Missing:
 def period(
     began: datetime, synced_at: datetime | None, now: datetime, settle_after: timedelta
 ) -> tuple[datetime, datetime] | None:
-    """From when until when mail was received that the ledger must have: after the features `began` (D3-7), and long
-    enough before the last look that history has told of it. None when there is no such time yet."""
+    """The time of receipt of the mail that the ledger must have: from its first to before its last moment.
+
+    It begins when the features `began` (D3-7), and ends `settle_after` before the last sync, so that history has told
+    of the mail. None when there is no such time yet.
+    """
     if synced_at is None:
         return None
     first, last = max(began, now - REACH), synced_at - settle_after

@@ -16,7 +16,7 @@ from domain.sorting import sortable
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What two-way sync makes of a mail (D7): whether it takes it in, and with which word, once that is known."""
+    """What two-way sync decides on a mail (D7): whether it takes the mail in, and the outcome once it is known."""
 
     admission: Admission
     outcome: Outcome | None = None
@@ -27,10 +27,10 @@ NOT_THIS_MODE = Synced(Admission.NOT_THIS_MODE)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one mail is to one connection, feature by feature.
+    """The decision on one mail for one connection, feature by feature.
 
-    `skip` is where it ends at once: at the gate, or because nothing that is on handles it. Else `hit` is the record it
-    belongs to, `magnet` and `sorting` are the steps that follow, and of the mail may be `kept` what D2 allows.
+    `skip` is the outcome of a mail that ends at once: at the gate, or because no active feature handles it. Else `hit`
+    is the record that the mail belongs to, `magnet` and `sorting` are the next steps, and D2 allows to keep `kept`.
     """
 
     skip: Outcome | None
@@ -67,7 +67,7 @@ def decide(
     features: Features,
     crm_labels: frozenset[str],
 ) -> Decision:
-    """Gate, direction, match, then each feature's part. One that had not begun when the mail came is off (Part J)."""
+    """Gate, direction, match, then each feature. A feature that began after the mail came is off (Part J)."""
     if features.since is None:
         return Decision(Outcome.SKIP_INACTIVE)
     way = direction(message, insiders)
@@ -100,15 +100,15 @@ def _sorting(label: Outcome | None, magnet: Planned) -> Planned:
 
 
 def _of_a_record(message: Message, hits: Sequence[Hit]) -> Message:
-    """What a postmaster writes is a person's mail where his very address is on a record (D16 order 2)."""
+    """A postmaster's mail counts as a person's when its exact address is on a record (D16 order 2)."""
     if message.unless_known and any(hit.matched_by is MatchedBy.EXACT for hit in hits):
         return replace(message, mail_class=MailClass.HUMAN)
     return message
 
 
 def _label_known_already(message: Message, hit: Hit, crm_labels: frozenset[str]) -> Outcome | None:
-    """Sorting that needs no look at deals: a lead (Z28), a class that stays put (D16), or a mail that the user or a
-    filter of his has put under a CRM label before us (D10, E60)."""
+    """The outcome of sorting where no deals are needed, else None: for a lead (Z28), for a class that is not sorted
+    (D16), and for mail that the user or a filter has put under a CRM label (D10, E60)."""
     if hit.contact.kind is ContactKind.LEAD or not sortable(message):
         return Outcome.LABEL_NONE
     return Outcome.LABEL_USER_CHOICE if message.label_ids & crm_labels else None

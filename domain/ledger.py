@@ -36,7 +36,7 @@ FAILED = {
     Step.ANNOUNCE: Outcome.LABEL_FAILED,
     Step.SORT: Outcome.LABEL_FAILED,
 }
-"""What a mail ends with that has used up the tries of a step (E88). What is not announced is not sorted (I5)."""
+"""The outcome of a mail that has used up the tries of a step (E88). Mail that is not announced is not sorted (I5)."""
 
 
 class State(StrEnum):
@@ -49,7 +49,7 @@ class State(StrEnum):
 
 
 class StepKey(NamedTuple):
-    """Which message, and for which connection a step is done; 0 for MATCH, which is done for all of them."""
+    """The message and the connection of a step. The connection is 0 for MATCH, which is done for all connections."""
 
     message_id: str
     connection_id: ConnectionId
@@ -57,7 +57,7 @@ class StepKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One step of one message, ours until its lease ends (W2). `connection_id` is as in its key."""
+    """One step of one message, ours until the lease ends (W2). `connection_id` is as in StepKey."""
 
     message_id: str
     connection_id: ConnectionId
@@ -79,10 +79,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What the ledger keeps of a mail whose author is somebody in the CRM (D2, LIVE with MailMagnet on).
+    """What the ledger keeps of a mail whose author is on a record of the CRM (D2, LIVE with MailMagnet on).
 
-    `in_inbox`: the mail was in the Inbox when it was matched. `via_list`: its author was found by E100. `labelled`:
-    what became of its label, where that was known when it was matched.
+    `in_inbox`: the mail was in the Inbox when it was matched. `via_list`: its author was found by E100. `labelled`: the
+    outcome of its label, if the matching knew it.
     """
 
     contact_id: str
@@ -97,8 +97,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Sortable:
-    """Linked mail that waits to be sorted. `intended` are the categories it was meant to have before, the last one
-    first (W5); `touched`: the user has put or removed a CRM label on it (I6)."""
+    """Linked mail that waits to be sorted. `intended`: the categories that earlier tries meant for it, the last one
+    first (W5). `touched`: the user has put a CRM label on it or removed one (I6)."""
 
     link: Link
     intended: tuple[Category, ...]
@@ -107,7 +107,7 @@ class Sortable:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A step as the matching decides it: waiting, blocked, or ended at once with an outcome."""
+    """A step as matching decides it: waiting, blocked, or done at once with an outcome."""
 
     step: Step
     state: State
@@ -116,8 +116,8 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What waits in a mailbox. A step is `coming` when it is being worked on or is ready for its first try, `ready`
-    when it could be claimed now."""
+    """The steps that wait in a mailbox. A step is `coming` when it is being worked on or is ready for its first try,
+    and `ready` when it could be claimed now."""
 
     coming: frozenset[Step]
     ready: frozenset[Step]

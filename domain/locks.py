@@ -1,4 +1,4 @@
-"""Being the only one at a mailbox's work of one kind (W1, W10)."""
+"""Locks: one process at a time does the work of one kind on a mailbox (W1, W10)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from domain.ids import ChannelId, MailboxId
 
 
 class LockKind(StrEnum):
-    """What one run at a time is for. Redis keeps the words, for processes of the release before too."""
+    """The kinds of work that have a lock. The values stay: they are in Redis' keys, also for the previous release."""
 
     SYNC = "sync"
     SORT = "sort"
@@ -15,14 +15,14 @@ class LockKind(StrEnum):
     WATCH = "watch"
     COMPARE = "compare"
     DELIVER = "deliver"
-    """Of a channel, where all before are of a mailbox."""
+    """The lock of a channel; the others before it are of a mailbox."""
     RESTART = "restart"
     """Of all mailboxes together: one watch is restarted at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxLock:
-    """`generation` is the mailbox's dirty mark as it was on entering."""
+    """A lock that its holder has taken. `generation` is the mailbox's dirty mark at that moment."""
 
     kind: LockKind
     of: MailboxId | ChannelId

@@ -1,4 +1,4 @@
-"""MailMagnet: which mail the user is told of (D11), and what else he is told (E67, E86)."""
+"""MailMagnet: which mail becomes a notification (D11), and the other notifications (E67, E86)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,11 +11,11 @@ from domain.mail.messages import Message
 from domain.outcomes import Outcome
 
 LATE_AFTER = timedelta(hours=24)
-"""Older notifications are delivered as one summary (E91)."""
+"""Notifications of older mail are delivered as one summary (E91)."""
 
 
 class NotificationKind(StrEnum):
-    """What a notification is about: a mail, or the connection itself, and then without a word of any mail."""
+    """What a notification is about: a mail, or the connection. One about the connection names no mail."""
 
     MAIL = "mail"
     SIGN_IN_NEEDED = "sign_in_needed"
@@ -25,7 +25,7 @@ class NotificationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The mails that are new on the user's list, and the channels to wake after the commit."""
+    """The mails with new notifications, and the channels to wake after the commit."""
 
     message_ids: tuple[str, ...]
     channels: frozenset[ChannelId]
@@ -35,10 +35,10 @@ _NEVER_ANNOUNCED = frozenset({MailClass.CALENDAR, MailClass.BOUNCE, MailClass.RE
 
 
 def verdict(message: Message, own: frozenset[str]) -> Outcome:
-    """For inbound mail of a known lead or contact that has passed the gate.
+    """The outcome for inbound mail of a known lead or contact that has passed the gate.
 
-    Part J gives invitations, bounces and receipts one outcome wherever they are addressed to. For all other
-    mail D11 asks first whether it was addressed to the user himself, then for its class (D16).
+    Invitations, bounces and receipts have one outcome, whoever they are addressed to (Part J). For other mail D11 asks
+    first whether it is addressed to the user, then for its class (D16).
     """
     if message.mail_class in _NEVER_ANNOUNCED:
         return Outcome.MAGNET_AUTOMATED
@@ -51,5 +51,5 @@ def verdict(message: Message, own: frozenset[str]) -> Outcome:
 
 
 def is_late(received_at: datetime, now: datetime) -> bool:
-    """Whether the mail is too old to be told of by itself (E91)."""
+    """Whether the mail is too old for a delivery of its own (E91)."""
     return now - received_at > LATE_AFTER

@@ -44,10 +44,10 @@ def final(
     syncs: bool = False,
     synced: Outcome | None = None,
 ) -> Outcome | None:
-    """The one word that a mail ends with (Part J, I9); None while a step is still to come.
+    """The outcome that a mail ends with (Part J, I9); None while a step is still to come.
 
-    Where it was stopped, that word. Where two-way sync is asked, that of D7, and the other steps are recorded beside
-    it. Else that of its label, once its announcement has ended too.
+    A stopped mail ends with `skip`. With two-way sync it ends with the outcome of D7, and the other steps are recorded
+    beside it. Else it ends with the outcome of its label, once its announcement has ended too.
     """
     if skip is not None:
         return skip

@@ -1,4 +1,4 @@
-"""A provider's units: what they go on, how many there are, and who goes first when they run short (FACTS §4)."""
+"""A provider's units: their purposes, their limits, and which purpose goes first when they run short (FACTS §4)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ PROJECT = MailboxId(0)
 """Stands for all mailboxes together where units are counted by mailbox."""
 
 SLOT = 10
-"""Seconds that are counted as one; a minute is the slot that runs and the six before it, so never less."""
+"""Seconds of a slot. A minute counts as the running slot and the six before it, so never as less than 60 s."""
 
 SLOTS = 7
 
 NEAR = 0.8
-"""The share of a minute or a day at which it is said in the log."""
+"""The share of the units of a minute or a day from which on a log line says so."""
 
 
 class Purpose(StrEnum):
@@ -35,7 +35,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a provider gives, in units, and what a mail costs to be read. Its day begins at midnight in `zone`."""
+    """A provider's limits in units, and the units that reading a mail costs. The day begins at midnight in `zone`."""
 
     mailbox_minute: int
     project_minute: int
@@ -60,25 +60,26 @@ SHARES: Mapping[Purpose, float] = MappingProxyType(
         Purpose.COMPARE: 0.6,
     }
 )
-"""Of a minute, how much may be gone when something begins: what has just come goes before the user's wish, that
-before a sweep, and a comparison comes last."""
+"""The share of a minute's units that may be spent when work of a purpose begins: new mail goes before users' wishes,
+they go before a sweep, and a comparison comes last."""
 
 SHARES_OF_DAY: Mapping[Purpose, float] = MappingProxyType({Purpose.SWEEP: 0.95, Purpose.COMPARE: 0.9})
-"""Of the project's day, where it has one. What is new and what a user wants goes on: beyond the day the provider
-charges or refuses."""
+"""The same share of the project's day, where the provider limits days. The other purposes go on: beyond the day the
+provider charges or refuses."""
 
 ALWAYS_ASKS = frozenset({Purpose.USER, Purpose.SEND, Purpose.WATCH, Purpose.COMPARE})
-"""Rare or dear: what other processes have spent is looked up each time."""
+"""Rare or expensive purposes: other processes' spending is looked up each time."""
 
 QUANTUM = 50
-"""What is more frequent tells others of what it has spent, and asks them, once in this part of a minute's units."""
+"""Other purposes exchange spending with other processes after each QUANTUM-th part of a mailbox's minute, and each time
+once half of a limit is spent."""
 
 
 def slots_to_wait(spent: Sequence[int], asked: int, most: float) -> int:
     """How many slots must end before `asked` units fit under `most`; 0 when they do now.
 
-    `spent` is the last minute's, `asked` not in it, slot by slot, the oldest first. When nothing else has been
-    spent they fit, however little there is.
+    `spent` has the last minute slot by slot, the oldest first, without `asked`. When nothing has been spent, `asked`
+    always fits.
     """
     total = sum(spent)
     for number, units in enumerate(spent):
@@ -90,7 +91,7 @@ def slots_to_wait(spent: Sequence[int], asked: int, most: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What was spent in a day, by purpose; `minute` is what went in the last minute, None where nobody knows."""
+    """Units spent in a day, by purpose. `minute`: those of the last minute, None when they are not known."""
 
     by_purpose: Mapping[Purpose, int]
     minute: int | None = None

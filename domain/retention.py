@@ -1,4 +1,4 @@
-"""What may be kept of a mail, for how long, and what a stretch of forgetting came to (D2)."""
+"""What may be kept of a mail and for how long, and the deletion of old rows in stretches (D2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from domain.connections import Mode
 
 
 class Data(StrEnum):
-    """What there is to keep, row by row of D2."""
+    """The rows of D2."""
 
     MESSAGE_ID = "D2-1"
     AUTHOR = "D2-2"
@@ -28,10 +28,10 @@ class Admission(StrEnum):
 
 
 NOTHING = frozenset({Data.CONNECTION})
-"""Nothing of any mail: what is kept of a connection as such."""
+"""Nothing of any mail, only the connection itself."""
 
 ENDED = NOTHING | {Data.MESSAGE_ID, Data.FACTS}
-"""Of mail that somebody's feature has looked at and left: its id, and what became of it."""
+"""Of mail that a feature has looked at and left: its id and its outcome."""
 
 _THREE_DETAILS = ENDED | {Data.AUTHOR, Data.RECEIVED_AT}
 
@@ -39,7 +39,7 @@ _THREE_DETAILS = ENDED | {Data.AUTHOR, Data.RECEIVED_AT}
 def kept(mode: Mode, admission: Admission, *, magnet: bool) -> frozenset[Data]:
     """D2's column: what may be kept of a mail for a connection of this mode, with MailMagnet on or off for it.
 
-    What D7 does not admit is as in the LIVE columns, but for its id and what became of it.
+    Mail that D7 does not admit is kept as in the LIVE columns, with its id and its outcome in any case.
     """
     if mode is not Mode.LIVE and admission is Admission.ADMITTED:
         return frozenset(Data)
@@ -49,17 +49,18 @@ def kept(mode: Mode, admission: Admission, *, magnet: bool) -> frozenset[Data]:
 
 
 After = tuple[int | str | datetime, ...]
-"""Where a stretch ended: the key of the last row that was looked at. Empty at the beginning."""
+"""The key of the last row that a stretch has looked at. Empty before the first stretch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """In days. `mail` is what the ledger knows of a mail that is done with, and of one that a user has sent; of
-    labelled mail id and category stay while sorting is on, so that it is never labelled again (E58).
-    `notifications`: what the CRM shows, unless it is on its way to a channel still. `deleted`: the version of a
-    deleted record, which voids older changes of it for as long as one may wait in the CRM's queue; longer where records
-    that were merged into it are known still. `deliveries`: what no receiver has taken; it stays on its user's list.
-    `merged`: that a record was merged into another, when nothing of all this can name it any more.
+    """How long rows are kept, in days.
+
+    `mail`: the ledger's rows of a finished mail and of a sent one. Of labelled mail, id and category stay while sorting
+    is on, so that it is never labelled again (E58). `notifications`: those on users' lists, except those that still
+    wait for a channel. `deleted`: the version of a deleted record, which voids older changes that may still wait in the
+    CRM's queue; it stays longer while a merge into the record is known. `deliveries`: those that no receiver has taken;
+    the notification stays on the user's list. `merged`: a merge, until no kept row can name its records.
     """
 
     mail: int = 35
@@ -80,15 +81,20 @@ LONG = 0.2
 
 
 def next_stretch(rows: int, seconds: float, most: int = MOST) -> int:
-    """How many rows the next stretch looks at, after one of so many took so long. Others wait for a stretch, and so
-    does the end of the process: on a slow or busy machine fewer rows are as long."""
+    """How many rows the next stretch looks at, after a stretch of `rows` rows took `seconds`.
+
+    Other transactions and the end of the process wait for a stretch, so that a slow machine gets fewer rows.
+    """
     as_long = int(rows * LONG / seconds) if seconds > 0 else most
     return max(FEWEST, min(as_long, 2 * rows, most))
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """So many rows, and where to go on; None where nothing else is old. `channels`: how many each of them has lost."""
+    """A stretch: the number of deleted rows, and the key after which the next one begins, None when it was the last.
+
+    `channels`: the number of deliveries that each channel has lost.
+    """
 
     rows: int
     after: After | None

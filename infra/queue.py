@@ -96,7 +96,7 @@ class RedisQueue:
         self._stalled = redis.register_script(_STALLED)
 
     def mark_dirty(self, kind: LockKind, of: MailboxId | ChannelId) -> bool:
-        """Raises the mailbox's generation, which is 1 when the mailbox was clean."""
+        """Raises the mailbox's generation: 1 means that the mailbox was clean."""
         with reached("queue.mark"):
             return bool(self._mark(keys=_marks(kind), args=[of]))
 
@@ -154,6 +154,7 @@ class RedisQueue:
             return False
 
     def emit(self, event: Event, copies: int = 1) -> None:
+        """Several copies go to the broker, so that they are worked on side by side. `takes` may keep a single one."""
         if copies == 1 and self._takes(event):
             return
         for _ in range(copies):

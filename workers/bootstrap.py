@@ -1,4 +1,4 @@
-"""Settings become a process that can work. Only this module knows all parts."""
+"""Makes the parts of a process from its settings. No other module knows all parts."""
 
 import os
 import socket
@@ -35,8 +35,7 @@ RETRY_EVERY = 2.0
 
 
 class App:
-    """The parts of one process, made from its settings and shared by its threads. `provider` is the one that is meant
-    where nobody names another."""
+    """The parts of one process, made from its settings and shared by its threads. `provider` is the default one."""
 
     def __init__(self, settings: Settings, process: str) -> None:
         self.settings = settings
@@ -92,7 +91,7 @@ class App:
         )
 
     def wait_until_ready(self) -> bool:
-        """Wait for what is away and say so (W13); False when the process is to stop before it is there.
+        """Wait for database and Redis, and log which one is away (W13). False when the process is to stop before.
 
         Raises WrongSchema for a database that is not ours (W16).
         """

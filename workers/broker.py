@@ -18,14 +18,14 @@ MAINTENANCE_CHANCE = 250_000
 killed worker's jobs come back in seconds, and `KEYS` stays rare."""
 
 DEAD_FOR = 60_000
-"""Milliseconds that Dramatiq keeps what it cannot deliver. It is read by nothing, and may hold content (I3)."""
+"""Milliseconds that Dramatiq keeps undeliverable messages. Nothing reads them, and they may hold content (I3)."""
 
 
 def make_broker(redis: Redis) -> RedisBroker:
     """The broker, without Dramatiq's retries and time limits.
 
-    The ledger alone retries (W4). Whatever a job waits for has a timeout of its own; Dramatiq would count a job that
-    it ends as done.
+    The ledger alone retries (W4). Every call in a job has a timeout of its own; a job that Dramatiq ends would count as
+    done.
     """
     logging.getLogger("dramatiq").setLevel(logging.ERROR)
     broker = Broker(

@@ -9,11 +9,11 @@ from workers.process import WORK_WITHIN
 
 PREFETCH = 64
 IDLE = 500
-"""Milliseconds after which an idle thread looks whether it is to end."""
+"""Milliseconds after which an idle thread checks whether it is to end."""
 
 
 class Jobs:
-    """Takes the jobs of these queues; at the end what was begun is finished or released.
+    """Takes the jobs of these queues. At the end, begun jobs are finished or released.
 
     `lodestone run` has two, so that a receiver outside holds no thread that mail needs (I5). Dramatiq advises one in a
     process because middleware may share state; ours shares none.
@@ -36,7 +36,7 @@ class Jobs:
         return True
 
     def is_lost(self) -> bool:
-        """Dramatiq does not replace a thread, and the jobs that it had taken would wait for ever."""
+        """Dramatiq does not replace a lost thread, and the jobs that it has taken would wait for ever."""
         return not all(one.is_alive() for one in (*self._worker.consumers.values(), *self._worker.workers))
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The actors for the CRM's changes. No ledger stands behind them: what cannot be done now goes back on the queue."""
+"""The actors for the CRM's changes. The ledger does not keep them: a change that fails now is queued again."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def _run(
         except Unfit as error:
             _refuse(kind, record_id, fields, str(error), app)
             say.warning("crm.refused", reason=str(error))
-        except Refused as error:  # nobody can tell whose record it is
+        except Refused as error:  # the location of the record is not known
             say.warning("crm.refused", reason=str(error))
     except Exception as error:
         tries = message.options[TRIES] + (not _is_away(error))

@@ -18,7 +18,7 @@ def customs_of(
     date_format: str | None = None,
     location: Where = None,
 ) -> Customs:
-    """By the settings at the moment when a record first needs them; `words` for categories count before these."""
+    """Customs that read the settings when a record first needs them. `words` for categories go before the settings."""
     found = cache(lambda: organisation(store, location))
     more = words or {}
     return Customs(

@@ -24,8 +24,8 @@ def main() -> None:
 
 
 def parts(app: App) -> Iterator[process.Part]:
-    """The thread that pulls. It is ready once the stream stands: only then it is known that Google accepts our
-    credentials and that the subscription exists."""
+    """The thread that pulls. It is ready once the stream stands: only then Google has accepted our credentials and the
+    subscription is known to exist."""
     stands = threading.Event()
     pulling = partial(pull, app, stands.set)
     yield process.OneThread(app, "pubsub", pulling, ends_within=process.WORK_WITHIN, ready=stands)

@@ -19,7 +19,7 @@ TRIES = "tries"
 """The option of a message that counts how often its job has failed."""
 
 WAIT = 1
-"""Seconds that Redis waits for a job. A consumer may take so long to end."""
+"""Seconds that Redis waits for a job. A consumer may take as long to end."""
 
 PAUSE = 20
 """Milliseconds between two looks: after a wait in which nothing came, and while there is no room for more."""
@@ -44,7 +44,7 @@ class Broker(RedisBroker):
         self._looked_at = dict.fromkeys(GUARDED, 0.0)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5_000) -> dramatiq.Consumer:
-        """A new consumer gets what was handed to one that an outage has ended."""
+        """A new consumer gets the messages that a consumer had when an outage ended it."""
         if queue_name in GUARDED:
             self._handed[queue_name].clear()
         return super().consume(queue_name, prefetch, PAUSE)
@@ -77,7 +77,7 @@ class Broker(RedisBroker):
 
     def _sound(self, queue_name: str) -> list[bytes]:
         """Messages that this process has fetched, and neither acknowledged nor handed out."""
-        handed = self._handed[queue_name].copy()  # first: what is acknowledged meanwhile is not new
+        handed = self._handed[queue_name].copy()  # first: a job that ends meanwhile is not new
         new = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}") - handed)
         there = self.client.hmget(f"{self.namespace}:{queue_name}.msgs", new) if new else []
         sound = []

@@ -38,7 +38,7 @@ class Onward:
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """The job of this name and those that follow, each with its ids. The caller runs one, then asks for the next.
 
-        Calls `hand_over` with what is left when the process is to stop, or after A_WHILE.
+        When the process is to stop, or after A_WHILE, `hand_over` gets the remaining events.
         """
         ends = time.monotonic() + A_WHILE
         way = self._mine.way = deque[Event]()

@@ -25,8 +25,8 @@ WORK_WITHIN = 20.0
 WRITTEN_WITHIN = 3.0
 
 SCHEMA_EVERY = 60.0
-"""Seconds between two checks of the database's schema; a lease, where that is shorter, so that a process that finds
-another release's tables has no claims left."""
+"""Seconds between two checks of the database's schema, or a lease, if that is shorter: a process that finds another
+release's tables has no claims left then."""
 
 
 class Part(Protocol):
@@ -37,12 +37,12 @@ class Part(Protocol):
     threads: int
     """How many of its threads take jobs."""
     error: Exception | None
-    """What has ended it; the process raises it."""
+    """The error that has ended it; the process raises it."""
 
     def start(self) -> None: ...
 
     def is_ready(self) -> bool:
-        """Whether it does its work by now."""
+        """Whether it has begun its work."""
 
     def is_lost(self) -> bool:
         """Whether one of its threads has ended without being asked to."""
@@ -54,8 +54,8 @@ class Part(Protocol):
 class OneThread:
     """A part that is one thread.
 
-    `run` has to return after `stop` was called and the process is to stop; it is waited for up to `ends_within`
-    seconds. `run` sets `ready`, where it has to be let in first.
+    `run` has to return once the process is to stop and `stop` was called; the process waits for it up to `ends_within`
+    seconds. With `ready`, the part is ready when `run` has set it, else at once.
     """
 
     threads = 0
@@ -102,8 +102,8 @@ class OneThread:
 def run(process: str, *makers: Callable[[App], Iterable[Part]]) -> None:
     """Run the process until SIGTERM or Ctrl-C, then finish or release what was begun.
 
-    Its parts are made once database and Redis are there. Raises what has ended one of them; WrongSchema when another
-    release has changed the tables.
+    Its parts are made once database and Redis are there. Raises the error that has ended a part, and WrongSchema when
+    another release has changed the tables.
     """
     app = start(process)
     vital.stop_on_signal(app.stopping)
@@ -170,7 +170,7 @@ def count(app: App) -> Iterator[Part]:
 
 
 def _watch_schema(app: App) -> None:
-    """Raise WrongSchema when another release has changed the tables. Others log that the database is away."""
+    """Raise WrongSchema when another release has changed the tables. Other parts log that the database is away."""
     while not app.stopping.wait(min(SCHEMA_EVERY, app.settings.lease)):
         try:
             check_schema(app.store.engine)

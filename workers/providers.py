@@ -1,4 +1,4 @@
-"""Whose mailboxes we enter: a line for each provider, and no other place knows them all."""
+"""The providers whose mailboxes Lodestone enters. No other module lists them."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -10,7 +10,7 @@ from infra.settings import Settings
 
 
 class Known(Protocol):
-    """What a provider's folder offers here."""
+    """What each provider's module offers to processes and commands."""
 
     NEEDS: tuple[str, ...]
     """The settings without which its mailboxes cannot be entered."""
@@ -19,17 +19,17 @@ class Known(Protocol):
         """The provider as it is set up. Raises WrongSetting."""
 
     def hasty(self, settings: Settings, seconds: float) -> Settings:
-        """The settings, with no more patience than this for one answer."""
+        """The settings with a patience of `seconds` at most for one answer."""
 
     def checks(self, settings: Settings) -> Mapping[str, Part]:
-        """What `lodestone doctor` looks at, by the first word of its findings."""
+        """The checks of `lodestone doctor`, by the first word of their findings."""
 
 
 KNOWN: tuple[Known, ...] = (gmail,)
-"""The first is meant where nobody names one."""
+"""The first is the default."""
 
 
 def of_settings(settings: Settings) -> Mapping[str, MailProvider]:
-    """By their names. Raises WrongSetting."""
+    """The providers by their names. Raises WrongSetting."""
     built = (one.of_settings(settings) for one in KNOWN)
     return {provider.about.name: provider for provider in built}

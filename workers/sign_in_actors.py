@@ -1,4 +1,4 @@
-"""The actors for a CRM's own sign-in page. A user waits for the answer, so that nothing is tried again."""
+"""The actors for a CRM's own sign-in page. A user waits for the answer, so nothing is tried again."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from workers.intake import SIGN_IN
 log = structlog.get_logger()
 
 ANSWERS = "lodestone:answer:"
-"""With the message's id behind it, the key of a list that gets the answer; a page waits there with BLPOP."""
+"""With the message's id behind it, this is the key of the list for the answer. The page waits with BLPOP."""
 
 KEPT_FOR = 120
 
@@ -75,7 +75,7 @@ def _register(app: App, name: str) -> None:
 
 
 def _answer(name: str, args: Sequence[Any], fields: Mapping[str, Any], app: App) -> Answer:
-    """The answer, also for an error: Dramatiq would print the arguments, which hold code and state (I10)."""
+    """The answer, also for an error. Dramatiq would print the arguments, which hold code and state (I10)."""
     try:
         return {"ok": True} | ACTORS[name]({"args": args, **fields} if args else fields, app)
     except (Refused, Unfit) as error:

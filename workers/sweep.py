@@ -27,11 +27,11 @@ from workers.jobs import JOBS
 log = structlog.get_logger()
 
 PURGE_LOOK_EVERY = 60
-"""Seconds between two looks whether a purge is due."""
+"""Seconds between two checks whether a purge is due."""
 
 STARTS_WITHIN = 2.0
 ENDS_WITHIN = 5.0
-"""Seconds that are waited for a duty to end. One that hangs on the database ends with the process."""
+"""Seconds that the sweep waits for a duty to end. A duty that hangs on the database ends with the process."""
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def _duties(app: App) -> Iterator[tuple[str, Callable[[], int], float]]:
 
 
 def _run(name: str, duty: Callable[[], int], app: App, token: str) -> None:
-    """Run a duty if this process leads. What is away is logged, and the next tick tries again."""
+    """Run a duty if this process leads. While Redis or the database is away, each tick logs that and tries again."""
     try:
         if app.queue.leads(token, seconds=10 * app.settings.sweep_tick):
             once_more(duty)

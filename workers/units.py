@@ -1,4 +1,4 @@
-"""What this process spends of the provider's units is told to the others, and written into the ledger."""
+"""Tells other processes which units this one spends at the provider, and writes them into the ledger."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def keep_count(app: App) -> None:
 
 
 def write(context: Context) -> None:
-    """Write down what was spent. If that fails, it is logged and written a minute later, or lost with the process."""
+    """Write down the units. If the database is away, it is logged and done a minute later, or lost with the process."""
     _unless_away(context, write_down)
 
 

@@ -43,13 +43,13 @@ def until_stopped(stopping: threading.Event, lost: Callable[[], str | None]) -> 
     """Wait for the end; returns None when it was asked for, else the name of the part that is lost."""
     while not stopping.wait(LOOK_EVERY):
         part = lost()
-        if part is not None and not stopping.is_set():  # what has ended because it was asked to is not lost
+        if part is not None and not stopping.is_set():  # a part that was stopped is not lost
             return part
     return None
 
 
 def end(part: str, tidy: Callable[[], object]) -> NoReturn:
-    """Log the lost part, release what can be released in time, and end, whatever other threads do."""
+    """Log the lost part, call `tidy` for up to TIDY_WITHIN seconds, and end, whatever other threads do."""
     log.error("part.lost", part=part)
     tidying = threading.Thread(target=tidy, daemon=True)
     tidying.start()

@@ -15,11 +15,11 @@ from workers.consumer import Jobs
 log = structlog.get_logger()
 
 AT_MOST = 20
-"""Organisations whose time zone is looked at, at most."""
+"""The most organisations whose time zone is checked."""
 
 
 def main() -> None:
-    """Run until SIGTERM or Ctrl-C, then finish or release what was begun within 25 s (W16)."""
+    """Run until SIGTERM or Ctrl-C, then finish or release the begun jobs within 25 s (W16)."""
     process.run("worker", parts, process.count)
 
 

@@ -20,7 +20,7 @@ class Category(StrEnum):
 
 
 ByCategory = Mapping[Category, str]
-"""Of each category that has a CRM label: the label's id, or its name."""
+"""The id or the name of the CRM label, by category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ _BEST_FIRST = tuple(Category)
 def contact_category(deals: Iterable[Deal], today: date) -> ContactCategory:
     """D9 over all of a contact's deals, whoever owns them and in whatever currency (E4, E10).
 
-    `today` is the organisation's date (`local_date`). Of several deals that decide alike the one that closes
+    `today` is the organisation's date (`local_date`). Of several deals of the best category, the one that closes
     first is named, so that the explanation is the same every time.
     """
     decided = [
@@ -73,16 +73,16 @@ def _category_of_deal(deal: Deal, today: date) -> Category:
 
 
 def highest(found: Iterable[ContactCategory]) -> ContactCategory:
-    """Several contacts share one address: the best of them counts, the first given where equal (D9, E11)."""
+    """The best category of several contacts with one address; the first of equal ones (D9, E11)."""
     nothing = ContactCategory(Category.NONE, None)
     return min(found, key=lambda one: _BEST_FIRST.index(one.category), default=nothing)
 
 
 def outcome_of(category: Category) -> Outcome:
-    """What mail ends with that is sorted by this category."""
+    """The outcome of mail that is sorted by this category."""
     return _OUTCOMES[category]
 
 
 def category_of(outcome: Outcome) -> Category | None:
-    """The category that a mail was first sorted by, None where it got no label."""
+    """The category of a label's outcome; None for an outcome without a label."""
     return _CATEGORIES.get(outcome)

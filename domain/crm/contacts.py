@@ -1,4 +1,4 @@
-"""Who an address belongs to (D5)."""
+"""Finds the records that an address belongs to (D5)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Hit:
 
 
 def hits(address: str, candidates: Iterable[ContactAddress]) -> tuple[Hit, ...]:
-    """Every record the address belongs to, the one that counts first (D5 steps 2-4).
+    """Every record that the address belongs to, the one that counts in first place (D5 steps 2-4).
 
     Addresses are compared loosely only when no record has the exact address, so that `ann+shop@example.com` can be a
     record of its own beside `ann@example.com`.
@@ -70,7 +70,7 @@ def hits(address: str, candidates: Iterable[ContactAddress]) -> tuple[Hit, ...]:
 
 
 def best(found: Iterable[Hit]) -> Hit | None:
-    """The record a notification names and a conversation belongs to (D5 step 4, E11, E15)."""
+    """The record that a notification names and a conversation belongs to (D5 step 4, E11, E15); None without a hit."""
     return min(found, key=_rank, default=None)
 
 

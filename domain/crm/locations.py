@@ -1,4 +1,4 @@
-"""Organisations and their locations: whose a contact, a deal or a connection is (T1)."""
+"""Organisations and their locations, which own contacts, deals and connections (T1)."""
 
 import re
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ class Location:
 class LocationSettings:
     """Settings of a location (T3, Part I).
 
-    They say whether two-way sync begins a conversation only where the contact is assigned to the mailbox's user (D7
-    rows 8 and 12). Two-way sync is not built yet, so that nothing reads them.
+    They say whether two-way sync begins a conversation only when the contact is assigned to the mailbox's user (D7
+    rows 8 and 12). Two-way sync is not built yet, so nothing reads them.
     """
 
     assigned_inbound: bool = True
@@ -40,7 +40,7 @@ LOCATION_SETTINGS = {"assignment-inbound": "assigned_inbound", "assignment-outbo
 
 @dataclass(frozen=True, slots=True)
 class NamedLocation:
-    """A location as people call it."""
+    """A location with its names."""
 
     location: Location
     organisation: str
@@ -56,12 +56,12 @@ class NamedLocation:
 
 
 def called(organisation: str, name: str) -> str:
-    """A location's whole name, as `parts` takes it."""
+    """A location's full name, which `parts` takes apart."""
     return f"{organisation}/{name}"
 
 
 def parts(named: str) -> tuple[str, str]:
-    """Organisation and location of a name as it is typed. Raises ValueError with what is wrong."""
+    """Organisation and location of a full name. Raises ValueError with a text for people."""
     organisation, slash, name = (part.strip() for part in named.partition("/"))
     if not slash or not all(_NAME.fullmatch(one) and len(one) <= _MOST for one in (organisation, name)):
         raise ValueError(
@@ -71,7 +71,10 @@ def parts(named: str) -> tuple[str, str]:
 
 
 def chosen(found: Sequence[NamedLocation], named: str | None) -> NamedLocation:
-    """The location that is meant: the named one, or the only one. Raises ValueError with what is wrong."""
+    """The only location in `found`; `named` is the name that was looked for, if any.
+
+    Raises ValueError with a text for people when there is none or several.
+    """
     if not found:
         raise ValueError(f"there is no location {named}: `lodestone locations list` shows them")
     if len(found) > 1:

@@ -1,7 +1,7 @@
-"""Records that the CRM has merged into others: who counts for whom (E71, E72).
+"""Records that the CRM has merged into others: which record counts for which (E71, E72).
 
-Each record is kept as the CRM has sent it, merged or not. For whom it counts follows from the newest merge that names
-it and the newest changes of these records. The order in which they came plays no part.
+Each record is kept as the CRM has sent it, merged or not. The record that it counts for follows from the newest merge
+that names it and the newest changes of these records, in whatever order they came.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -40,9 +40,9 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """For whom a record counts; None for itself.
+    """The record that a record counts for; None when it counts for itself.
 
-    `outlived`: the survivor was changed with or after the merge, so that its own data replaces what came from here.
+    `outlived`: the survivor was changed with or after the merge, so that its own data replaces this record's.
     """
 
     counts_for: str | None = None
@@ -64,7 +64,7 @@ def is_newer(merge: Merge, record_id: str, named: Named | None) -> bool:
 
 
 def standings(named: Mapping[str, Named], newest: Mapping[str, Newest]) -> dict[str, Standing]:
-    """By record for whom it counts: merges are followed to the last record that we have.
+    """The standing of each record: merges are followed to the last record that we have.
 
     While we have none of them, the merge waits and the record counts for itself. Merges from messages form no circle,
     because a newer merge ends an older one of its survivor. With files, which have no versions, they can: then each
@@ -105,10 +105,10 @@ def _one_further(
 
 
 def forgettable(ids: Collection[str], held: Iterable[str], into: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Of which of these records the merge may be forgotten.
+    """Those of the records `ids` whose merge may be deleted.
 
-    Not of those in `held`, nor of those that a record went into whose merge stays. `into` has, of all records that
-    went into one of these, their id and the survivor's.
+    A record in `held` keeps its merge, and so does the survivor of a merge that stays. `into` has the record's and the
+    survivor's id for each record that was merged into one of `ids`.
     """
     stay = set(held)
     while more := {one for record_id, one in into if record_id in stay or record_id not in ids} - stay:

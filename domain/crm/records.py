@@ -14,7 +14,7 @@ SEPARATORS = (" ::: ", ";", ",", "\r", "\n")
 
 _SEPARATOR = re.compile("[;,\r\n]| ::: ")
 _MOST_PARTS = 5
-"""Parts that the separators in one id may make of it."""
+"""The most parts that the separators within one id may make."""
 
 
 class RecordKind(StrEnum):
@@ -148,7 +148,7 @@ Row = Record | Refusal | Remark | Unread
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """A record of which a change was refused, and why: ours is older than the CRM's (E9)."""
+    """A record that is older here than in the CRM, because a change of it was refused, and why (E9)."""
 
     kind: RecordKind
     id: str
@@ -157,7 +157,7 @@ class Outdated:
 
 
 def category_word(text: str) -> str:
-    """The form in which words for categories are compared (E9)."""
+    """A word for a category in the form in which such words are compared (E9)."""
     return " ".join(text.split()).casefold()
 
 

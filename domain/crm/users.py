@@ -1,4 +1,4 @@
-"""Users of the CRM, as far as rules need them: who may connect a mailbox (Z6), who sees whose mail (D13)."""
+"""Users of the CRM, as far as rules need them: permission to connect a mailbox (Z6) and to see mail (D13)."""
 
 from dataclasses import dataclass
 
