@@ -32,8 +32,9 @@ from domain.notifications import NotificationKind
 from domain.providers import Provider
 from domain.quota import Purpose
 from domain.retention import Retention
+from handlers.ports.capabilities import Mailbox
 from handlers.ports.channels import Outside
-from handlers.ports.providers import Mailbox, MailProvider
+from handlers.ports.providers import MailProvider
 from handlers.ports.queue import Queue
 from handlers.ports.store import Store
 from handlers.timing import Timing

@@ -23,7 +23,8 @@ from domain.ids import MailboxId
 from domain.permissions import Permission
 from domain.providers import Provider
 from handlers.context import Context, with_mailbox
-from handlers.ports.providers import Mailbox, MailProvider
+from handlers.ports.capabilities import Mailbox
+from handlers.ports.providers import MailProvider
 
 STAGES = 20
 """Stages that are named."""

@@ -20,7 +20,7 @@ from handlers.connections.permissions import check_grant, check_permission
 from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where, located
 from handlers.mailboxes import watches
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import InLocation, Transaction
 
 log = structlog.get_logger()

@@ -24,7 +24,7 @@ from domain.sharing import shows
 from handlers.context import Context
 from handlers.live_view.sessions import MailboxSession
 from handlers.live_view.views import View, VisibleMailbox
-from handlers.ports.providers import Mailbox, MailSearch
+from handlers.ports.capabilities import Mailbox, MailSearch
 
 BATCH: Final = 25
 

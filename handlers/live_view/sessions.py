@@ -11,7 +11,7 @@ import structlog
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
 from handlers.context import Context, with_mailbox
 from handlers.live_view.views import PAUSED, SIGN_IN_NEEDED, VisibleMailbox
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 
 T = TypeVar("T")
 log = structlog.get_logger()

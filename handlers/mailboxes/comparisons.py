@@ -18,7 +18,7 @@ from domain.mailboxes import Found
 from domain.quota import Purpose
 from handlers.context import Context, Lease, back_off, exclusively, with_mailbox
 from handlers.mailboxes.history import SIDE_BY_SIDE
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from domain.quota import Purpose
 from domain.watches import WalkEnd
 from handlers.context import Context, Lease, back_off, exclusively, with_mailbox
 from handlers.mailboxes import watches
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import Transaction
 
 log = structlog.get_logger()

@@ -16,7 +16,7 @@ from domain.mailboxes import Unwatched, Watch
 from domain.quota import Purpose
 from domain.watches import Recall
 from handlers.context import Context, Lease, exclusively, with_mailbox
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import Transaction
 
 log = structlog.get_logger()

@@ -31,7 +31,7 @@ from domain.outbox import (
 from domain.quota import Purpose
 from handlers.context import REFUSED_WAIT, Context, Lease, exclusively, with_mailbox, written
 from handlers.crm.locations import Where, located
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import Transaction
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from domain.quota import Purpose
 from handlers.context import Context, with_mailbox
 from handlers.crm.locations import Where
 from handlers.outbox.preparing import WAYS_OUT, Prepared, prepare
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from domain.sorting import (
     relabelling,
 )
 from handlers.context import Context, with_mailbox
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 from handlers.sorting.plan import Plan
 from handlers.sorting.threads import EarlierMail, Replaced, begin_replacing, replace_labels
 

@@ -12,7 +12,7 @@ from domain.mail.folders import Folder
 from domain.sorting import AppliedReplacement, AppliedSorting, ConnectionContact, Replacement
 from handlers.batches import ClaimedBatch
 from handlers.context import Context
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from domain.locks import LockKind
 from domain.sorting import SortedMail
 from domain.undoing import NEAR, Restoring, Undone, of_whole_mailbox, undone
 from handlers.context import Context, Lease, with_mailbox
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 
 log = structlog.get_logger()
 

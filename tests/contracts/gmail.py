@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from domain.mail.folders import Folder
 from domain.mailboxes import Grant
 from domain.permissions import Permission
-from handlers.ports.providers import Mailbox
+from handlers.ports.capabilities import Mailbox
 from infra.gmail.delegation import ServiceAccount
 from infra.gmail.provider import Gmail
 from infra.gmail.scopes import scopes_for

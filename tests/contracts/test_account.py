@@ -13,7 +13,8 @@ import pytest
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, Refused, TryAgain
 from domain.mail.messages import Fetched
 from domain.permissions import Permission, needed
-from handlers.ports.providers import Account, Mailbox, MailProvider
+from handlers.ports.capabilities import Account, Mailbox
+from handlers.ports.providers import MailProvider
 from tests.contracts.world import World, mail, promised
 
 HASTY = 0.15

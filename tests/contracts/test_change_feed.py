@@ -9,7 +9,7 @@ from domain.errors import CursorExpired, GiveUp, TryAgain
 from domain.mail.folders import Folder
 from domain.mail.messages import Fetched
 from domain.mailboxes import Change, ChangeKind, HistoryPage
-from handlers.ports.providers import ChangeFeed, Mailbox
+from handlers.ports.capabilities import ChangeFeed, Mailbox
 from tests.contracts.world import World, mail, promised
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)

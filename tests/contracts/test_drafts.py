@@ -10,7 +10,7 @@ from domain.mail.composition import Attachment, OutgoingMail, Person, RepliedMai
 from domain.mail.content import MailContent
 from domain.mail.folders import Folder
 from domain.outbox import SENDING_LIMIT
-from handlers.ports.providers import Drafts, Mailbox
+from handlers.ports.capabilities import Drafts, Mailbox
 from infra.mime import encode
 from tests.contracts.world import ANN, World, mail, promised
 

@@ -12,7 +12,7 @@ from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, Try
 from domain.label_changes import LabelChange, LabelledMail
 from domain.label_names import LABEL_NAMES
 from domain.mail.folders import Folder
-from handlers.ports.providers import LabelEditor, Mailbox
+from handlers.ports.capabilities import LabelEditor, Mailbox
 from tests.contracts.world import ANN, World, mail, promised
 
 

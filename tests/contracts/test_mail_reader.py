@@ -11,7 +11,7 @@ from domain.errors import AccessRevoked, GiveUp, NotAsked, TryAgain
 from domain.mail.content import MailContent
 from domain.mail.folders import Folder
 from domain.mail.messages import Fetched
-from handlers.ports.providers import Mailbox, MailReader
+from handlers.ports.capabilities import Mailbox, MailReader
 from tests.contracts.world import ANN, World, mail, promised
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)

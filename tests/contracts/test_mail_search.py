@@ -7,7 +7,7 @@ import pytest
 from domain.errors import TryAgain
 from domain.mail.content import MailQuery
 from domain.mail.folders import Folder
-from handlers.ports.providers import MailSearch
+from handlers.ports.capabilities import MailSearch
 from tests.contracts.world import ANN, World, mail, promised
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import AccessRevoked, NoPush, TryAgain
-from handlers.ports.providers import Mailbox, PushSubscription
+from handlers.ports.capabilities import Mailbox, PushSubscription
 from tests.contracts.world import World, mail, promised
 
 A_WEEK = timedelta(days=7, seconds=1)

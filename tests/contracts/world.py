@@ -18,7 +18,8 @@ import pytest
 from domain.mail.folders import Folder
 from domain.mailboxes import Grant
 from domain.permissions import Permission
-from handlers.ports.providers import Mailbox, MailProvider, SignInPage
+from handlers.ports.capabilities import Mailbox
+from handlers.ports.providers import MailProvider, SignInPage
 
 ANN = "ann@example.org"
 """Who writes to the owner of the mailbox."""

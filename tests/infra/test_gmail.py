@@ -14,7 +14,8 @@ from domain.errors import CursorExpired, GiveUp, NoPush
 from domain.mail.folders import Folder
 from domain.mail.messages import Fetched, Part
 from domain.mailboxes import Change, ChangeKind, Grant
-from handlers.ports import providers
+from handlers.ports.capabilities import Mailbox
+from handlers.ports.providers import MailProvider
 from infra.gmail.api import api_at
 from infra.gmail.batch import Batch
 from infra.gmail.costs import NEW_COSTS, OLD_COSTS, REMOTE_CALLS
@@ -44,13 +45,13 @@ def assert_counted(mailbox: GmailMailbox, control: GmailControl, address: str) -
     assert mailbox.spent.requests == counters.http_requests + counters.token_requests
 
 
-def as_port(gmail: Gmail) -> providers.MailProvider:
+def as_port(gmail: Gmail) -> MailProvider:
     """mypy is the test."""
     return gmail
 
 
 def test_it_is_what_the_handlers_ask_for(gmail: Gmail, grant: Grant) -> None:
-    wanted = {name for part in providers.Mailbox.__mro__ for name in vars(part) if not name.startswith("_")}
+    wanted = {name for part in Mailbox.__mro__ for name in vars(part) if not name.startswith("_")}
     assert wanted <= set(dir(as_port(gmail).open(grant)))
 
 
