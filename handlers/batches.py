@@ -12,8 +12,10 @@ from domain.connections import Connection, MailboxState
 from domain.errors import DatabaseAway, GiveUp, NotAsked, TryAgain
 from domain.ids import MailboxId
 from domain.ledger import TRIES, Claim, Step, wait_alone, wait_before
-from handlers.context import Context, Lease, back_off, written
+from handlers.context import Context
 from handlers.ports.store import Transaction
+from handlers.sessions import Lease
+from handlers.troubles import back_off, written
 
 log = structlog.get_logger()
 

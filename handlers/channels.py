@@ -1,7 +1,7 @@
 """Channels send notifications elsewhere: each by itself, late ones together (Z25, E91, I5)."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -28,11 +28,13 @@ from domain.ids import ChannelId
 from domain.locks import LockKind
 from domain.notifications import NotificationKind
 from handlers.connections.permissions import check_known
-from handlers.context import Context, exclusively, written
+from handlers.context import Context
 from handlers.crm.locations import Where, located
+from handlers.locks import exclusively
 from handlers.ports.channels import Outside, Sender
 from handlers.ports.store import Transaction
 from handlers.posts import Posted, post
+from handlers.troubles import written
 
 log = structlog.get_logger()
 
@@ -49,6 +51,16 @@ def deliver(channel_id: ChannelId, context: Context) -> None:
         context,
         lambda keep: _deliver(channel_id, context, keep),
     )
+
+
+def wake_channels(channel_ids: Collection[ChannelId], context: Context) -> None:
+    """After the commit: what was put on a user's list leaves it by these channels too.
+
+    One job takes all that waits; a second is asked for only when none is on its way (W1).
+    """
+    for channel_id in sorted(channel_ids):
+        if context.queue.mark_dirty(LockKind.DELIVER, channel_id):
+            context.queue.emit(DeliveryDue(channel_id))
 
 
 def _deliver(channel_id: ChannelId, context: Context, keep: Callable[[], bool]) -> bool:

@@ -22,9 +22,10 @@ from domain.errors import CursorExpired, GiveUp, TryAgain
 from domain.ids import MailboxId
 from domain.permissions import Permission
 from domain.providers import Provider
-from handlers.context import Context, with_mailbox
+from handlers.context import Context
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.providers import MailProvider
+from handlers.sessions import with_mailbox
 
 STAGES = 20
 """Stages that are named."""

@@ -20,8 +20,10 @@ from domain.outcomes import Outcome
 from domain.quota import Purpose
 from domain.retention import Data
 from handlers.batches import ClaimedBatch, set_aside_exhausted
-from handlers.context import Context, once_more, with_mailbox
+from handlers.context import Context
 from handlers.ports.store import Transaction
+from handlers.sessions import with_mailbox
+from handlers.troubles import once_more
 
 log = structlog.get_logger()
 

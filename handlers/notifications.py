@@ -10,7 +10,8 @@ from domain.ids import ChannelId, MailboxId
 from domain.ledger import Claim, Link, Step, StepKey
 from domain.outcomes import Outcome
 from domain.retention import Admission, kept
-from handlers.context import Context, wake_channels
+from handlers.channels import wake_channels
+from handlers.context import Context
 from handlers.ports.store import Transaction
 
 log = structlog.get_logger()

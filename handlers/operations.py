@@ -9,9 +9,10 @@ from domain.errors import Refused
 from domain.explanations import standing
 from domain.ids import MailboxId
 from domain.message_records import MessageRecord
-from handlers.context import Context, once_more
+from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.ports.store import Transaction
+from handlers.troubles import once_more
 
 log = structlog.get_logger()
 

@@ -18,10 +18,11 @@ from domain.message_records import ConnectionDecision, MessageNow, MessageRecord
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Notification, Totals
 from handlers.connections.permissions import check_known
-from handlers.context import Context, with_mailbox
+from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.matching import look_up
 from handlers.ports.store import Transaction
+from handlers.sessions import with_mailbox
 
 PAGE = 500
 """Mails read at once."""

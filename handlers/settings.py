@@ -17,9 +17,10 @@ from domain.mail.public_mail import proposed_internal
 from domain.sharing import option
 from handlers.connections import connecting, disconnecting, sharing
 from handlers.connections.permissions import check_known, check_permission
-from handlers.context import Context, with_mailbox
+from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.ports.store import InOrganisation, Store, Transaction
+from handlers.sessions import with_mailbox
 
 log = structlog.get_logger()
 

@@ -10,8 +10,8 @@ import structlog
 from dramatiq.middleware import CurrentMessage
 
 from domain.errors import DatabaseAway
-from handlers.context import once_more
 from handlers.jobs import Job
+from handlers.troubles import once_more
 from infra.logs import place_of
 from workers.bootstrap import App
 from workers.jobs import BY_NAME, JOBS

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from domain.errors import DatabaseAway
 from handlers import retention, sweep
-from handlers.context import once_more
+from handlers.troubles import once_more
 from workers import process
 from workers.bootstrap import App
 from workers.jobs import JOBS

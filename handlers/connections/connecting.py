@@ -17,11 +17,12 @@ from domain.permissions import needed
 from domain.quota import Purpose
 from handlers.connections import disconnecting, sharing, takeovers
 from handlers.connections.permissions import check_grant, check_permission
-from handlers.context import Context, with_mailbox
+from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.mailboxes import watches
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import InLocation, Transaction
+from handlers.sessions import with_mailbox
 
 log = structlog.get_logger()
 

@@ -8,8 +8,9 @@ import structlog
 from domain.crm.locations import Location
 from domain.errors import Refused
 from handlers.connections import disconnecting
-from handlers.context import Context, once_more
+from handlers.context import Context
 from handlers.crm.locations import find
+from handlers.troubles import once_more
 
 log = structlog.get_logger()
 

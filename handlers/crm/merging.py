@@ -6,9 +6,9 @@ import structlog
 
 from domain.crm.merges import Merge
 from domain.crm.records import RecordKind
-from handlers.context import once_more
 from handlers.crm.locations import Where, located
 from handlers.ports.store import Store
+from handlers.troubles import once_more
 
 log = structlog.get_logger()
 

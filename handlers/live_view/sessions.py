@@ -9,9 +9,10 @@ from typing import TypeVar
 import structlog
 
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
-from handlers.context import Context, with_mailbox
+from handlers.context import Context
 from handlers.live_view.views import PAUSED, SIGN_IN_NEEDED, VisibleMailbox
 from handlers.ports.capabilities import Mailbox
+from handlers.sessions import with_mailbox
 
 T = TypeVar("T")
 log = structlog.get_logger()

@@ -16,9 +16,12 @@ from domain.ledger import BATCH_SIZE
 from domain.locks import LockKind
 from domain.mailboxes import Found
 from domain.quota import Purpose
-from handlers.context import Context, Lease, back_off, exclusively, with_mailbox
+from handlers.context import Context
+from handlers.locks import exclusively
 from handlers.mailboxes.history import SIDE_BY_SIDE
 from handlers.ports.capabilities import Mailbox
+from handlers.sessions import Lease, with_mailbox
+from handlers.troubles import back_off
 
 log = structlog.get_logger()
 

@@ -16,10 +16,13 @@ from domain.locks import LockKind
 from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
 from domain.quota import Purpose
 from domain.watches import WalkEnd
-from handlers.context import Context, Lease, back_off, exclusively, with_mailbox
+from handlers.context import Context
+from handlers.locks import exclusively
 from handlers.mailboxes import watches
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import Transaction
+from handlers.sessions import Lease, with_mailbox
+from handlers.troubles import back_off
 
 log = structlog.get_logger()
 

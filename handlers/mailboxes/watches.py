@@ -15,9 +15,11 @@ from domain.locks import LockKind
 from domain.mailboxes import Unwatched, Watch
 from domain.quota import Purpose
 from domain.watches import Recall
-from handlers.context import Context, Lease, exclusively, with_mailbox
+from handlers.context import Context
+from handlers.locks import exclusively
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import Transaction
+from handlers.sessions import Lease, with_mailbox
 
 log = structlog.get_logger()
 

@@ -29,10 +29,13 @@ from domain.outbox import (
     wait_before,
 )
 from domain.quota import Purpose
-from handlers.context import REFUSED_WAIT, Context, Lease, exclusively, with_mailbox, written
+from handlers.context import Context
 from handlers.crm.locations import Where, located
+from handlers.locks import exclusively
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import Transaction
+from handlers.sessions import Lease, with_mailbox
+from handlers.troubles import REFUSED_WAIT, written
 
 log = structlog.get_logger()
 

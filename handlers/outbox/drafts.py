@@ -11,10 +11,11 @@ from domain.locks import LockKind
 from domain.mail.composition import MailRequest, Unsendable
 from domain.outbox import SIGN_IN, DailyQuota, OutboxItem, SendState, hindrance, key_of
 from domain.quota import Purpose
-from handlers.context import Context, with_mailbox
+from handlers.context import Context
 from handlers.crm.locations import Where
 from handlers.outbox.preparing import WAYS_OUT, Prepared, prepare
 from handlers.ports.capabilities import Mailbox
+from handlers.sessions import with_mailbox
 
 log = structlog.get_logger()
 

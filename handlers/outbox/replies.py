@@ -13,10 +13,11 @@ from domain.mail.content import MailContent
 from domain.mail.folders import Folder
 from domain.mail.messages import Direction, MailClass, people
 from domain.mail.replies import quoted, reply_recipients
-from handlers.context import Context, with_mailbox
+from handlers.context import Context
 from handlers.live_view import live
 from handlers.live_view.mailbox_mail import VisibleMail
 from handlers.live_view.views import SIGN_IN_NEEDED
+from handlers.sessions import with_mailbox
 
 _PAGE = 10
 _MOST_PAGES = 5

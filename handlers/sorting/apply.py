@@ -17,8 +17,9 @@ from domain.sorting import (
     acknowledged,
     relabelling,
 )
-from handlers.context import Context, with_mailbox
+from handlers.context import Context
 from handlers.ports.capabilities import Mailbox
+from handlers.sessions import with_mailbox
 from handlers.sorting.plan import Plan
 from handlers.sorting.threads import EarlierMail, Replaced, begin_replacing, replace_labels
 

@@ -9,7 +9,8 @@ from domain.ids import ChannelId, ConnectionId, MailboxId
 from domain.ledger import Cost, Step
 from domain.notifications import NotificationKind
 from domain.sorting import AppliedReplacement, AppliedSorting
-from handlers.context import Context, wake_channels
+from handlers.channels import wake_channels
+from handlers.context import Context
 from handlers.ports.store import Transaction
 from handlers.sorting.apply import Applied, NoLabels
 from handlers.sorting.plan import Plan

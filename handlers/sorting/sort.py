@@ -9,10 +9,12 @@ from domain.ids import MailboxId
 from domain.ledger import LABEL_WAITS, Cost
 from domain.locks import LockKind
 from handlers.batches import ClaimedBatch
-from handlers.context import Context, exclusively, once_more
+from handlers.context import Context
+from handlers.locks import exclusively
 from handlers.sorting.apply import applied_as_planned, apply
 from handlers.sorting.plan import Plan, make_plan
 from handlers.sorting.record import record
+from handlers.troubles import once_more
 
 
 def sort(mailbox_id: MailboxId, context: Context) -> None:

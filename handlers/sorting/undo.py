@@ -16,8 +16,9 @@ from domain.ledger import wait_before
 from domain.locks import LockKind
 from domain.sorting import SortedMail
 from domain.undoing import NEAR, Restoring, Undone, of_whole_mailbox, undone
-from handlers.context import Context, Lease, with_mailbox
+from handlers.context import Context
 from handlers.ports.capabilities import Mailbox
+from handlers.sessions import Lease, with_mailbox
 
 log = structlog.get_logger()
 

@@ -16,9 +16,9 @@ from domain.ids import MailboxId
 from domain.ledger import TRIES
 from domain.mailboxes import Grant
 from handlers import matching, notifications
-from handlers.context import once_more
 from handlers.mailboxes import history as mailboxes_handler
 from handlers.sorting.sort import sort
+from handlers.troubles import once_more
 from infra.db.store import Store
 from infra.db.tables.mail import HEAD, connections, mailboxes, steps
 from infra.secrets import Cipher
