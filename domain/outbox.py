@@ -17,7 +17,12 @@ DAY = timedelta(hours=24)
 LOOKS = 5
 """Times that a mail is looked for once its draft is gone: lists lag behind by seconds (FACTS §2)."""
 
-INTERRUPTED, SIGN_IN, SWITCHED_OFF, NO_PERMISSION = "interrupted", "sign_in", "switched_off", "no_permission"
+INTERRUPTED, SIGN_IN, SWITCHED_OFF, MAY_NOT_CONNECT = (
+    "interrupted",
+    "sign_in",
+    "switched_off",
+    "no_permission",
+)
 DRAFT_GONE, TOO_LATE, LOOKED_FOR, SENDING_LIMIT = "draft_gone", "too_late", "looked_for", "sendingLimit"
 """Why a mail was not sent, or waits, beside the provider's own reason words. `draft_gone`: neither the draft nor the
 sent mail is there, so that somebody has deleted the draft, or changed and sent it by hand. `sendingLimit`: the
@@ -110,7 +115,7 @@ def hindrance(connection: Connection | None, user: User | None) -> str | None:
         return SWITCHED_OFF
     withdrawn = user is not None and not (user.may_connect and user.active)
     if withdrawn or connection.state is ConnectionState.PAUSED:
-        return NO_PERMISSION
+        return MAY_NOT_CONNECT
     if connection.state is ConnectionState.REAUTH_NEEDED or connection.grant is None:
         return SIGN_IN
     return None

@@ -16,7 +16,7 @@ from domain.label_names import check_taken
 from domain.mail.public_mail import proposed_internal
 from domain.sharing import option
 from handlers.connections import connecting, disconnecting, sharing
-from handlers.connections.permissions import check_known, check_permission
+from handlers.connections.permissions import check_known, check_may_connect
 from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.ports.store import InOrganisation, Store, Transaction
@@ -135,7 +135,7 @@ def change(
         return
     with context.store.begin("settings.save") as tx:
         here = located(location, tx)
-        check_permission(user_id, here, locked=True)
+        check_may_connect(user_id, here, locked=True)
         sharing.check(user_id, wishes, here)
         connection = the_one(user_id, here.connections.of_users([user_id]))
         watched = _switch_off(connection, wishes, tx)

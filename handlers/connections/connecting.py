@@ -16,7 +16,7 @@ from domain.mailboxes import AccountKey, Grant, Unwatched, Watch
 from domain.permissions import needed
 from domain.quota import Purpose
 from handlers.connections import disconnecting, sharing, takeovers
-from handlers.connections.permissions import check_grant, check_permission
+from handlers.connections.permissions import check_grant, check_may_connect
 from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.mailboxes import watches
@@ -63,7 +63,7 @@ def save(
     with context.store.begin("connections.look", reads_only=True) as tx:
         here = located(location, tx)
         location = here.location
-        check_permission(user_id, here)
+        check_may_connect(user_id, here)
     kept = None
     if grant is None:
         kept, grant = _kept(user_id, location, context)
@@ -91,7 +91,7 @@ def save(
         here = tx.of(location)
         here.users.reserve(user_id)
         tx.mailboxes.reserve(account)
-        check_permission(user_id, here, locked=True)
+        check_may_connect(user_id, here, locked=True)
         here.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
         _check(user_id, account, wanted, wishes, replace, here, tx)
         mailbox_id = tx.mailboxes.add(account, address, paused_at)

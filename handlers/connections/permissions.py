@@ -17,7 +17,7 @@ def check_known(user_id: str, here: InOrganisation) -> None:
         )
 
 
-def check_permission(user_id: str, here: InOrganisation, *, locked: bool = False) -> None:
+def check_may_connect(user_id: str, here: InOrganisation, *, locked: bool = False) -> None:
     """Raises Refused for a user whom the CRM has deactivated, or whose profile lacks the permission (Z6)."""
     user = here.users.get(user_id, locked=locked)
     if user and not user.active:

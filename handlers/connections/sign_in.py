@@ -11,7 +11,7 @@ from domain.mailboxes import AccountKey, Grant
 from domain.permissions import Permission, needed
 from domain.sign_ins import SignIn
 from handlers.connections.connecting import save
-from handlers.connections.permissions import check_grant, check_permission
+from handlers.connections.permissions import check_grant, check_may_connect
 from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.ports.providers import MailProvider, SignInPage
@@ -54,7 +54,7 @@ def begin(
     state = secrets.token_urlsafe(32)
     with context.store.begin("sign_ins.begin") as tx:
         here = located(location, tx)
-        check_permission(user_id, here)
+        check_may_connect(user_id, here)
         now = None if replace else _connection(user_id, here)
         _check(wishes, now)
         verifier = secrets.token_urlsafe(64)

@@ -12,7 +12,7 @@ from domain.errors import Refused
 from domain.ids import MailboxId
 from domain.mailboxes import AccountKey
 from handlers.connections import disconnecting
-from handlers.connections.permissions import check_permission
+from handlers.connections.permissions import check_may_connect
 from handlers.context import Context
 from handlers.ports.store import InLocation, Transaction
 
@@ -74,7 +74,7 @@ def take_over(
         tx.mailboxes.reserve(account)
         others = _of_others(mailbox_id, location, tx, locked=True)
         here = tx.of(location)
-        check_permission(user_id, here)
+        check_may_connect(user_id, here)
         check(here, tx)
         tx.mailboxes.lock([mailbox_id])
         paused_at = tx.mailboxes.paused_at(mailbox_id)

@@ -11,7 +11,7 @@ from domain.crm.users import User
 from domain.errors import Refused
 from domain.ids import ConnectionId, MailboxId
 from domain.sharing import Share, SharedMailbox, may_see
-from handlers.connections.permissions import check_known, check_permission
+from handlers.connections.permissions import check_known, check_may_connect
 from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.ports.store import InLocation, Transaction
@@ -80,7 +80,7 @@ def of_owner(viewer_id: str, context: Context, location: Where) -> View:
         policy = here.settings.get().sharing
         mailboxes = _visible(viewer, here.sharing.mailboxes(viewer_id, None, policy), policy, tx)
         if not mailboxes:
-            check_permission(viewer_id, here)
+            check_may_connect(viewer_id, here)
     if not mailboxes:
         raise Refused(f"user {viewer_id} has no mailbox connected: `lodestone connect --user {viewer_id}`")
     return View(viewer, None, (), mailboxes, policy, here.location)

@@ -16,7 +16,7 @@ from domain.mail.composition import (
     check,
     reply_subject,
 )
-from domain.outbox import NO_PERMISSION, SIGN_IN, hindrance, may_send
+from domain.outbox import MAY_NOT_CONNECT, SIGN_IN, hindrance, may_send
 from domain.providers import Provider
 from handlers.context import Context
 from handlers.crm.locations import Where, located
@@ -26,7 +26,7 @@ from handlers.ports.store import InLocation, Transaction
 
 WAYS_OUT = {
     SIGN_IN: "sign in again: `lodestone connect --user {user}` (rule D15)",
-    NO_PERMISSION: "user {user} has no permission for mail; the CRM's administrator gives it (rule Z6)",
+    MAY_NOT_CONNECT: "user {user} has no permission for mail; the CRM's administrator gives it (rule Z6)",
 }
 
 

@@ -10,7 +10,7 @@ from domain.crm.locations import Location
 from domain.crm.users import User
 from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import Grant
-from domain.outbox import NO_PERMISSION, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, wait_before
+from domain.outbox import MAY_NOT_CONNECT, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, wait_before
 from domain.permissions import Permission
 from tests.worlds import HERE
 
@@ -38,11 +38,11 @@ UWE = User("uwe")
         pytest.param(ACTIVE, UWE, None, id="he may"),
         pytest.param(None, UWE, SWITCHED_OFF, id="gone"),
         pytest.param(replace(ACTIVE, state=ConnectionState.OFF), UWE, SWITCHED_OFF, id="off"),
-        pytest.param(replace(ACTIVE, state=ConnectionState.PAUSED), UWE, NO_PERMISSION, id="withdrawn"),
+        pytest.param(replace(ACTIVE, state=ConnectionState.PAUSED), UWE, MAY_NOT_CONNECT, id="withdrawn"),
         pytest.param(replace(ACTIVE, state=ConnectionState.REAUTH_NEEDED), UWE, SIGN_IN, id="reauth_needed"),
         pytest.param(replace(ACTIVE, grant=None), UWE, SIGN_IN, id="no grant"),
-        pytest.param(ACTIVE, replace(UWE, may_connect=False), NO_PERMISSION, id="no permission"),
-        pytest.param(ACTIVE, replace(UWE, active=False), NO_PERMISSION, id="deactivated"),
+        pytest.param(ACTIVE, replace(UWE, may_connect=False), MAY_NOT_CONNECT, id="no permission"),
+        pytest.param(ACTIVE, replace(UWE, active=False), MAY_NOT_CONNECT, id="deactivated"),
     ],
 )
 def test_over_which_connection_something_may_be_sent(
