@@ -26,7 +26,7 @@ def exclusively(
     """
     lock = context.queue.acquire(kind, of, context.timing.lease)
     if lock is None:
-        log.debug("turn.refused", kind=kind.value, of=of)
+        log.debug("lock.refused", kind=kind.value, of=of)
         return
     done = False
     try:

@@ -75,7 +75,7 @@ def _user(connection: Connection | None, tx: Transaction) -> User | None:
 
 
 def _lease(item: OutboxItem, keep: Callable[[], bool], context: Context) -> Lease:
-    """The claim and the turn; the shorter of the two says how often."""
+    """The claim and the lock; the shorter of the two says how often."""
     owner, claim = context.me(), context.timing.long_lease
 
     def extend() -> None:
