@@ -126,7 +126,7 @@ def may_send(granted: frozenset[Permission] | None) -> bool:
     return granted is None or Permission.SEND in granted
 
 
-def wait_before(attempt: int, jitter: float) -> timedelta:
+def send_wait(attempt: int, jitter: float) -> timedelta:
     """2 s, doubling to 15 minutes, spread by `jitter` (0 to 1) over the upper half (E87)."""
     longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt - 1, 20))
     return longest * (0.5 + jitter / 2)

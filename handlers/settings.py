@@ -121,14 +121,14 @@ def change(
     user_id: str,
     wishes: Wishes,
     context: Context,
-    told: Callable[[int], object] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
     location: Where = None,
 ) -> None:
     """Change a connection's settings, which counts at once for jobs that wait (E92).
 
     Only what is switched on needs the provider; the rest is done also while it is away, or the user has to sign in
-    again. `told` is called with how many more mails are deleted of what was kept. Raises Refused, and what `Mailbox`
-    raises.
+    again. `progress` is called with how many more mails are deleted of what was kept. Raises Refused, and what
+    `Mailbox` raises.
     """
     if wishes.magnet or wishes.sorting or wishes.dry_run is False:
         connecting.save(user_id, None, wishes, context=context, location=location)
@@ -143,7 +143,7 @@ def change(
     log.info(
         "connection.changed", connection_id=connection.id, location_id=connection.location.id, user_id=user_id
     )
-    disconnecting.clear(connection.id, context, told)
+    disconnecting.clear(connection.id, context, progress)
     if not watched:
         context.store.scrub()
         _stop_watch(connection.id, context)

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from domain.errors import DatabaseAway
 from handlers.mailboxes import pushes
 from infra.gmail.grants import NAME
-from infra.gmail.pubsub import StreamLost, Subscription, Unready
+from infra.gmail.pubsub import PushNotTaken, StreamLost, Subscription
 from workers import process
 from workers.bootstrap import App
 
@@ -50,4 +50,4 @@ def _take(data: bytes, app: App) -> None:
         pushes.take(data, NAME, app.context)
     except (RedisError, DatabaseAway) as error:
         log.warning("push.returned", error=type(error).__name__)
-        raise Unready from None
+        raise PushNotTaken from None

@@ -45,7 +45,7 @@ def save(
     *,
     replace: bool = False,
     context: Context,
-    told: Callable[[int], object] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
     location: Where = None,
 ) -> tuple[ConnectionId, str]:
     """Make or change a LIVE connection; returns its id and the mailbox's address.
@@ -55,7 +55,7 @@ def save(
     `replace` another mailbox of the user's ends when this one is connected (Z15).
     Everything asked of the provider comes first and may be asked again; the database is changed last, all at once
     (Z13), but for what another organisation had kept of the mailbox, which is deleted just before that (T4).
-    Then what was kept for features that are off is deleted; `told` is called with how many more mails are.
+    Then what was kept for features that are off is deleted; `progress` is called with how many more mails are.
     Raises Refused, and what `Mailbox` raises.
     """
     if wishes.sorting and wishes.magnet is False:
@@ -84,9 +84,9 @@ def save(
     labels = _labels(mailbox, state, names, context) if wanted.sorting and not wanted.dry_run else None
     watch = watches.begin(mailbox, context) if wanted.magnet else None
     check = partial(_check, user_id, account, wanted, wishes, replace)
-    paused_at = takeovers.take_over(user_id, account, location, context, check, told)
+    paused_at = takeovers.take_over(user_id, account, location, context, check, progress)
     if wanted.magnet:
-        disconnecting.clear_left(account, context, told)
+        disconnecting.clear_left(account, context, progress)
     with context.store.begin("connections.record") as tx:
         here = tx.of(location)
         here.users.reserve(user_id)
@@ -112,7 +112,7 @@ def save(
         former = [one for one in _living(user_id, here) if one.mailbox_id != mailbox_id]
         for one in former:
             disconnecting.end(one, tx)
-    disconnecting.clear(connection.id, context, told)
+    disconnecting.clear(connection.id, context, progress)
     if state and state.cursor and not watched:
         context.store.scrub()
         try:

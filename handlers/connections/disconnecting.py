@@ -51,10 +51,10 @@ def forget(connection: Connection, tx: Transaction) -> bool:
 def disconnect(
     user_id: str,
     context: Context,
-    told: Callable[[int], object] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
     location: Where = None,
 ) -> int:
-    """End all connections of the user in the location; returns how many there were. `told` is called with how many
+    """End all connections of the user in the location; returns how many there were. `progress` is called with how many
     more mails are deleted.
 
     First nothing more is done or shown, then what was kept is deleted, then the provider is told, then the grant is
@@ -68,7 +68,7 @@ def disconnect(
             if connection.state is not ConnectionState.OFF:
                 end(connection, tx)
     for connection in connections:
-        leave_now(connection.id, context, told)
+        leave_now(connection.id, context, progress)
     return len(connections)
 
 
@@ -89,7 +89,7 @@ def leave(connection_id: ConnectionId, context: Context) -> None:
 
 
 def clear(
-    connection_id: ConnectionId, context: Context, told: Callable[[int], object] = lambda _: None
+    connection_id: ConnectionId, context: Context, progress: Callable[[int], object] = lambda _: None
 ) -> bool:
     """Delete what is left of mail for a connection whose MailMagnet or sorting is off, about as many mails a
     transaction as nobody waits for (D2, W11). False when the process is to end first: the sweep asks again.
@@ -112,7 +112,7 @@ def clear(
             if found.after is None:
                 tx.connections.cleared(connection_id)
         mails += found.rows
-        told(found.rows)
+        progress(found.rows)
         return found.after
 
     def say() -> None:
@@ -124,13 +124,13 @@ def clear(
     return done
 
 
-def clear_left(account: AccountKey, context: Context, told: Callable[[int], object]) -> None:
+def clear_left(account: AccountKey, context: Context, progress: Callable[[int], object]) -> None:
     """The same for whatever features of this mailbox are off, before one is switched on."""
     with context.store.begin("connections.look", reads_only=True) as tx:
         mailbox_id = tx.mailboxes.id_of(account)
         left = tx.connections.disconnecting_in(mailbox_id) if mailbox_id else ()
     for connection_id in left:
-        clear(connection_id, context, told)
+        clear(connection_id, context, progress)
 
 
 def is_cleared(mailbox_id: MailboxId, tx: Transaction) -> bool:
@@ -159,7 +159,7 @@ def _keeps(tx: Transaction, connection: Connection) -> bool:
 
 
 def leave_now(
-    connection_id: ConnectionId, context: Context, told: Callable[[int], object] = lambda _: None
+    connection_id: ConnectionId, context: Context, progress: Callable[[int], object] = lambda _: None
 ) -> None:
     """What was kept is deleted, the watch ends, then the grant, unless another connection needs them; then the row is
     deleted (D12).
@@ -167,7 +167,7 @@ def leave_now(
     While it is on, nobody may connect the mailbox anew: a new grant would be revoked with the old one.
     Whoever dies in between does it again. Raises TryAgain.
     """
-    if not clear(connection_id, context, told):
+    if not clear(connection_id, context, progress):
         raise TryAgain("stopping")
     context.store.scrub()
     with context.store.begin("connections.leave") as tx:

@@ -52,13 +52,13 @@ def take_over(
     location: Location,
     context: Context,
     check: Callable[[InLocation, Transaction], object],
-    told: Callable[[int], object],
+    progress: Callable[[int], object],
 ) -> datetime | None:
     """Directly before it is connected in this location, when the provider has said yes to all. Where another
     organisation had the mailbox and holds it no more, what it has there ends as if switched off, and all that was kept
     for it is deleted, the mailbox's own row too. So nothing of it is the newcomer's: no mail in the ledger, no alias,
     no name of a label (T2). Returns since when the operator has paused the mailbox: that is no organisation's, and
-    goes on in its new row. `told` is called with how many more mails are deleted.
+    goes on in its new row. `progress` is called with how many more mails are deleted.
 
     What the newcomer would be refused with in the end, by `check` too, he is refused with here: nothing ends for him
     then.
@@ -92,7 +92,7 @@ def take_over(
             mailbox_id=mailbox_id,
         )
     for one in others:
-        disconnecting.leave_now(one.id, context, told)
+        disconnecting.leave_now(one.id, context, progress)
     return paused_at
 
 

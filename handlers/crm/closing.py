@@ -22,12 +22,12 @@ ENDED_AT_ONCE = 20
 
 
 def delete(
-    named: str, context: Context, told: Callable[[int], object] = lambda _: None
+    named: str, context: Context, progress: Callable[[int], object] = lambda _: None
 ) -> tuple[Mapping[str, int], bool]:
     """Delete all rows of a location, and the location itself unless it is `main/main`.
 
     The organisation is deleted with its last location. Returns how many rows of each table were deleted, and whether
-    the location is gone. `told` is called with how many more rows are deleted. May be stopped and repeated. Raises
+    the location is gone. `progress` is called with how many more rows are deleted. May be stopped and repeated. Raises
     Refused, and TryAgain while the provider is away.
     """
     with context.store.begin("locations.look", reads_only=True) as tx:
@@ -37,7 +37,7 @@ def delete(
     counts["connections"] = _end_connections(location, context)
     while some := once_more(lambda: _delete_some(location, context)):
         counts.update(some)
-        told(sum(some.values()))
+        progress(sum(some.values()))
     context.store.scrub()
     gone = not found.is_main and _close(location, context)
     log.info("location.emptied", location_id=location.id, organisation_id=location.organisation_id, gone=gone)

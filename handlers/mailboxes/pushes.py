@@ -12,12 +12,12 @@ log = structlog.get_logger()
 
 def take(data: bytes, provider: str, context: Context) -> None:
     """Malformed, foreign and forged messages, and those for mailboxes we do not know, are logged and no more."""
-    key = context.providers[provider].pushed(data)
+    key = context.providers[provider].decode_push(data)
     if key is None:
         log.warning("push.rejected", reason="malformed", size=len(data))
         return
     with context.store.begin("pushes.look") as tx:
-        mailbox_id = tx.mailboxes.pushed(AccountKey(provider, key))
+        mailbox_id = tx.mailboxes.note_push(AccountKey(provider, key))
     if mailbox_id is None:
         log.warning("push.rejected", reason="unknown_mailbox", size=len(data))
         return

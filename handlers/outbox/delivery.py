@@ -26,7 +26,7 @@ from domain.outbox import (
     SendReport,
     SendState,
     hindrance,
-    wait_before,
+    send_wait,
 )
 from domain.quota import Purpose
 from handlers.context import Context
@@ -180,7 +180,7 @@ def _look_for(item: OutboxItem, mailbox: Mailbox, context: Context) -> _Result:
 
 
 def _retry(item: OutboxItem, state: SendState, error: TryAgain) -> _Result:
-    wait = wait_before(item.attempts, random.random())  # noqa: S311 - jitter, no secret
+    wait = send_wait(item.attempts, random.random())  # noqa: S311 - jitter, no secret
     after = wait if error.after is None else max(wait, error.after)
     return _Result(state, error.reason, after=after.total_seconds(), looks=item.looks)
 

@@ -82,7 +82,7 @@ class MailboxRepository(Protocol):
     def id_of(self, account: AccountKey) -> MailboxId | None:
         """The id of this account's mailbox, None when we do not know it."""
 
-    def pushed(self, account: AccountKey) -> MailboxId | None:
+    def note_push(self, account: AccountKey) -> MailboxId | None:
         """Note that the provider has just pushed for this account.
 
         Returns the mailbox's id; None when we do not know it or it has no cursor. A locked row is not waited for, as

@@ -64,7 +64,7 @@ class MailProvider(Protocol):
         account is renamed, where there is such a thing. Asks nobody. Gmail: the address. Graph: tenant and user id, of
         the grant."""
 
-    def pushed(self, data: bytes) -> str | None:
+    def decode_push(self, data: bytes) -> str | None:
         """The provider's key of the mailbox that a push names; None for anything that is no push of its. Asks nobody.
         Gmail: the address in a Pub/Sub message. Graph: the clientState of a notification, which we have chosen."""
 

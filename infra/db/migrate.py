@@ -38,14 +38,14 @@ class WrongSchema(LodestoneError):
 def migrate(
     engine: Engine,
     to: str = "head",
-    told: Callable[[str], object] = lambda _: None,
+    progress: Callable[[str], object] = lambda _: None,
     waits: Callable[[], object] = lambda: None,
     said_every: float = SAID_EVERY,
 ) -> None:
     """Migrate the database up to the migration `to`, in one transaction. May be repeated.
 
-    `told` is called with the table in work, repeatedly, and from another thread too. While another process migrates,
-    this one waits: `waits` is called at once, and then every `said_every` seconds.
+    `progress` is called with the table in work, repeatedly, and from another thread too. While another process
+    migrates, this one waits: `waits` is called at once, and then every `said_every` seconds.
 
     Raises WrongSchema for a database of a newer release, and for rows that refer to missing ones.
     """
@@ -61,7 +61,7 @@ def migrate(
         config.attributes["connection"] = db
         with (
             _keeping_children(db),
-            telling(engine, told) as tell,
+            telling(engine, progress) as tell,
             _in_turn(db, waits, said_every),
         ):  # begun before Alembic looks: on SQLite it would begin one for each migration
             try:
@@ -116,15 +116,15 @@ def _keeping_children(db: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def telling(engine: Engine, told: Callable[[str], object]) -> Iterator[Callable[[str], None]]:
-    """Call `told` with the table that each statement is about, and again every LOOK_EVERY seconds, as one statement may
-    take a minute. Yields a function that sets the text."""
+def telling(engine: Engine, progress: Callable[[str], object]) -> Iterator[Callable[[str], None]]:
+    """Call `progress` with the table that each statement is about, and again every LOOK_EVERY seconds, as one statement
+    may take a minute. Yields a function that sets the text."""
     at_work: list[str] = []
     over = Event()
 
     def tell(what: str) -> None:
         at_work[:] = [what]
-        told(what)
+        progress(what)
 
     def listen(_db: object, _cursor: object, statement: str, *_: object) -> None:
         if found := _TABLE.match(statement):
@@ -133,7 +133,7 @@ def telling(engine: Engine, told: Callable[[str], object]) -> Iterator[Callable[
     def remind() -> None:
         while not over.wait(LOOK_EVERY):
             for what in at_work:
-                told(what)
+                progress(what)
 
     reminder = Thread(target=remind, daemon=True)
     event.listen(engine, "before_cursor_execute", listen)

@@ -49,7 +49,7 @@ class Gmail:
     def key(self, grant: Grant, address: str) -> str:
         return address
 
-    def pushed(self, data: bytes) -> str | None:
+    def decode_push(self, data: bytes) -> str | None:
         return pushed_key(data)
 
     def permissions(self, grant: Grant) -> frozenset[Permission] | None:

@@ -44,7 +44,7 @@ ATTEMPTS = 100
 SETTINGS = ("ack_deadline_seconds", "expiration_policy", "retry_policy", "dead_letter_policy")
 
 
-class Unready(LodestoneError):
+class PushNotTaken(LodestoneError):
     """What the callback needs is away: the message goes back and the stream is closed until it is there (W13)."""
 
 
@@ -59,7 +59,7 @@ class OtherTopic(LodestoneError):
 class Subscription:
     """Pulls one subscription until `stopping` is set; what is being taken in is finished first.
 
-    `take` gets a message's data; when it returns the message is acked, when it raises Unready nothing more
+    `take` gets a message's data; when it returns the message is acked, when it raises PushNotTaken nothing more
     is pulled until `ready` returns, which must not wait on when `stopping` is set. `take` must not raise
     anything else. `stands` is called when Google has let a stream in, each time.
     """
@@ -179,7 +179,7 @@ class Subscription:
             return
         try:
             self._take(message.data)
-        except Unready:
+        except PushNotTaken:
             self._unready.set()
             message.nack()
             return

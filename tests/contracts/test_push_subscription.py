@@ -108,11 +108,11 @@ def test_a_push_names_the_mailbox_by_the_providers_key(world: World, push: PushS
     push.watch(world.target)
     world.deliver(mail())
     told, provider, before = world.pushed(), world.provider(), world.asked()
-    assert provider.pushed(told) == provider.key(world.grant, world.address)
+    assert provider.decode_push(told) == provider.key(world.grant, world.address)
     assert world.asked() == before
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"[]", b"{}", b"[" * 100_000], ids=len)
 def test_what_is_no_push_names_no_mailbox(world: World, push: PushSubscription, data: bytes) -> None:
     assert push is not None
-    assert world.provider().pushed(data) is None
+    assert world.provider().decode_push(data) is None

@@ -10,7 +10,7 @@ from domain.crm.locations import Location
 from domain.crm.users import User
 from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes import Grant
-from domain.outbox import MAY_NOT_CONNECT, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, wait_before
+from domain.outbox import MAY_NOT_CONNECT, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, send_wait
 from domain.permissions import Permission
 from tests.worlds import HERE
 
@@ -79,6 +79,6 @@ def test_a_key_is_the_same_for_the_same_user_and_name_only() -> None:
 
 @pytest.mark.rule("E87")
 def test_waits_grow_to_a_quarter_of_an_hour() -> None:
-    waits = [wait_before(attempt, 1.0) for attempt in (1, 2, 3, 10, 1_000)]
+    waits = [send_wait(attempt, 1.0) for attempt in (1, 2, 3, 10, 1_000)]
     assert waits == [timedelta(seconds=s) for s in (2, 4, 8, 900, 900)]
-    assert wait_before(3, 0.0) == timedelta(seconds=4)
+    assert send_wait(3, 0.0) == timedelta(seconds=4)

@@ -366,7 +366,7 @@ def test_nothing_of_the_first_is_left_for_the_organisation_that_takes_its_mailbo
             house.grant(UWE),
             Wishes(magnet=True, sorting=True, sharing=Sharing.PRIVATE),
             context=house.context,
-            told=told.append,
+            progress=told.append,
             location=ACME,
         )
         [state] = reports.status(None, None, house.context, ACME).mailboxes
@@ -500,7 +500,7 @@ def test_who_signs_in_once_more_while_the_takeover_clears_does_not_end_the_first
             with pytest.raises(Refused, match="just being disconnected"):
                 sign_in.complete("eva", state, grant_access(url)["code"], context=context, location=ACME)
 
-    connecting.save("eva", house.grant(UWE), wishes, context=context, told=once_more, location=ACME)
+    connecting.save("eva", house.grant(UWE), wishes, context=context, progress=once_more, location=ACME)
     assert tries
     house.gmail.expire_access_tokens(UWE)
     new = house.deliver("ann", 9)

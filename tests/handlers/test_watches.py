@@ -265,7 +265,7 @@ def test_a_renamed_mailbox_is_known_by_its_new_address_and_the_old_stays_its_own
     assert state(watched).address == new
     with watched.store.begin("tests.own") as tx:
         assert {UWE, new} <= tx.mailboxes.own_addresses(MailboxId(1))
-        assert tx.mailboxes.pushed(AccountKey("gmail", new)) == 1
+        assert tx.mailboxes.note_push(AccountKey("gmail", new)) == 1
     message_id = watched.deliver("ann", to=new)
     watched.catch_up()
     assert watched.outcomes()[message_id] == "label.open"

@@ -13,7 +13,7 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.types import PubsubMessage
 
-from infra.gmail.pubsub import Subscription, Unready, ensure_subscription
+from infra.gmail.pubsub import PushNotTaken, Subscription, ensure_subscription
 from infra.local.ports import wait_until
 from infra.local.pubsub import PubsubControl, PubSubServer, wire
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_taken_in_goes_back_once_and_waits_until_it_can(server: P
         calls += 1
         if calls == 1:
             away.set()
-            raise Unready
+            raise PushNotTaken
         got.put(data)
 
     back = threading.Event()

@@ -99,9 +99,9 @@ def connect(
         connection_id, address = by_browser(user, wishes, replace=replace, app=app, location=location)
     else:
         kept = app.provider.grant_in(token_file) if token_file else None
-        with deleting() as told:
+        with deleting() as progress:
             connection_id, address = save(
-                user, kept, wishes, replace=replace, context=app.context, told=told, location=location
+                user, kept, wishes, replace=replace, context=app.context, progress=progress, location=location
             )
     if as_json:
         show_json({"connection_id": connection_id, "mailbox": address, "user_id": user})
@@ -135,8 +135,8 @@ def disconnect(user: User, location: Location = None, as_json: Json = False) -> 
     Example: `lodestone disconnect --user uwe`
     """
     app = open_app()
-    with deleting() as told:
-        ended = end_connections(user, app.context, told, location)
+    with deleting() as progress:
+        ended = end_connections(user, app.context, progress, location)
     if not ended:
         raise Refused(f"user {user} has no connection")
     if as_json:

@@ -58,8 +58,8 @@ def delete(
         confirmed = typer.prompt(f"All that {name} has is deleted for good. Its name once more")
     if confirmed != name:
         raise Refused(f"nothing is deleted: --confirm {name} says that it is meant")
-    with deleting("rows") as told:
-        counts, gone = closing.delete(name, open_app().context, told)
+    with deleting("rows") as progress:
+        counts, gone = closing.delete(name, open_app().context, progress)
     if as_json:
         show_json({"location": name, "location_deleted": gone, "deleted_rows": counts})
         return

@@ -30,7 +30,7 @@ def migrate(as_json: Json = False) -> None:
     since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     bring_up(
         open_engine(settings.database_url.get_secret_value()),
-        told=now_and_then("migrating"),
+        progress=now_and_then("migrating"),
         waits=lambda: tell(
             f"waiting since {since}: somebody else is migrating this database, or writes to it"
         ),

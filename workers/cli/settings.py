@@ -46,8 +46,8 @@ def set_setting(
     if user:
         wishes = read_wishes(groups)
         app = open_app()
-        with deleting() as told:
-            settings.change(user, wishes, app.context, told, location)
+        with deleting() as progress:
+            settings.change(user, wishes, app.context, progress, location)
         _show_connection(user, settings.show(user, app.store, location), as_json=as_json)
         return
     values, users, roles = read_organisation(groups)

@@ -105,7 +105,7 @@ class MailboxRepository(TroubleRepository):
         crm_labels.keep(self._db, mailbox_id, labels, names)
         self._set(mailbox_id, **NO_CONFLICT)
 
-    def pushed(self, account: AccountKey) -> MailboxId | None:
+    def note_push(self, account: AccountKey) -> MailboxId | None:
         its = {"of_provider": account.provider, "its_key": account.key}
         return self._db.scalar(_pushed(self._db.dialect.name), its) or self._db.scalar(_WATCHED, its)
 

@@ -260,16 +260,16 @@ def test_a_paused_mailbox_is_never_due_and_its_cursor_stands_still(world: World)
 @pytest.mark.rule("Z2", "D2")
 def test_a_mailbox_without_a_feature_is_never_due_and_its_pushes_are_nobody_s(world: World) -> None:
     with world.store.begin("tests.push") as tx:
-        assert tx.mailboxes.pushed(AccountKey("gmail", "uwe@firm.example")) == world.mailbox_id
-        assert tx.mailboxes.pushed(AccountKey("gmail", "nobody@firm.example")) is None
-        assert tx.mailboxes.pushed(AccountKey("other", "uwe@firm.example")) is None
+        assert tx.mailboxes.note_push(AccountKey("gmail", "uwe@firm.example")) == world.mailbox_id
+        assert tx.mailboxes.note_push(AccountKey("gmail", "nobody@firm.example")) is None
+        assert tx.mailboxes.note_push(AccountKey("other", "uwe@firm.example")) is None
     with world.store.begin("tests.forget") as tx:
         tx.mailboxes.forget(world.mailbox_id)
     let_pass(world.store, 30 * 86_400)
 
     assert due(world.store) == watch_due(world.store) == ()
     with world.store.begin("tests.push") as tx:
-        assert tx.mailboxes.pushed(AccountKey("gmail", "uwe@firm.example")) is None
+        assert tx.mailboxes.note_push(AccountKey("gmail", "uwe@firm.example")) is None
         kept = tx.db.execute(select(mailboxes)).mappings().one()
     kept_of_it = {name for name, value in kept.items() if value is not None}
     counts = {

@@ -80,7 +80,7 @@ def test_a_migration_tells_which_table_is_at_work(bare_database_url: str) -> Non
     engine = open_engine(bare_database_url)
     migrate(engine, "0005")
     told: list[str] = []
-    migrate(engine, told=told.append)
+    migrate(engine, progress=told.append)
     engine.dispose()
 
     at_work = list(dict.fromkeys(one for one in told if one in ("contacts", "connections", "notifications")))
