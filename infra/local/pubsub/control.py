@@ -1,7 +1,6 @@
-"""The hand behind the scenes: it switches faults on and off and reads the meter.
+"""Commands that switch faults on and off and read the meter.
 
-A few methods beside Google's own on the same port, JSON in and out. `PubsubControl` in client.py is its
-other end.
+They are methods beside Google's own on the same port, with JSON in and out. `PubsubControl` in client.py calls them.
 """
 
 import json
@@ -21,32 +20,32 @@ class Control:
         self._broker = broker
 
     def answer(self, command: str, body: bytes) -> bytes:
-        """INVALID_ARGUMENT for a bad value."""
+        """Run a command; returns JSON. Raises INVALID_ARGUMENT for a bad value."""
         try:
             return json.dumps(COMMANDS[command](self, **json.loads(body))).encode()
         except (ValueError, TypeError) as error:
             raise checks.invalid(str(error)) from error
 
     def fault(self, kind: str, **options: Any) -> Json:
-        """Switch one on: the fields of Faults.add."""
+        """Switch a fault on, with the parameters of Faults.add."""
         self._broker.faults.add(kind, **options)
         return {}
 
     def faults(self) -> Json:
-        """Those switched on, and how often each struck."""
+        """The faults that are on, each with its number of strikes."""
         return {"faults": [fault.as_json() for fault in self._broker.faults.all()]}
 
     def clear_faults(self) -> Json:
-        """All off."""
+        """Switch all faults off."""
         self._broker.faults.clear()
         return {}
 
     def counters(self) -> Json:
-        """What the meter counted, and how many messages nobody has acknowledged."""
+        """The counts of the meter, and the number of unacknowledged messages."""
         return {**self._broker.faults.meter.snapshot(), "waiting": self._broker.backlog()}
 
     def reset_counters(self) -> Json:
-        """Back to zero."""
+        """Set all counts to zero."""
         self._broker.faults.meter.reset()
         return {}
 

@@ -1,4 +1,4 @@
-"""Google's own emulator, where the machine has it: the second witness of the contract suite."""
+"""Google's own emulator, if the machine has it. The contract suite runs on it too."""
 
 import os
 import shutil
@@ -19,8 +19,8 @@ USUAL_HOMES = (
 def find_emulator(environment: Mapping[str, str] = os.environ) -> list[str] | None:
     """The command that runs the jar of the gcloud component `pubsub-emulator`; None without it or Java.
 
-    The jar is PUBSUB_EMULATOR_JAR, or lies in CLOUDSDK_ROOT_DIR, beside the `gcloud` on PATH or in the usual
-    places; Java is JAVA_HOME's or on PATH.
+    The jar is PUBSUB_EMULATOR_JAR, or is found in CLOUDSDK_ROOT_DIR, beside the `gcloud` on PATH or in the usual
+    folders. Java is that of JAVA_HOME or on PATH.
     """
     path = environment.get("PATH")
     java_home = environment.get("JAVA_HOME")
@@ -42,9 +42,9 @@ def _jars(environment: Mapping[str, str], path: str | None) -> Iterator[Path]:
 
 @contextmanager
 def googles_emulator(folder: Path) -> Iterator[str]:
-    """The `host:port` of a running emulator with its log in `folder`; `LocalServerError` without one.
+    """The `host:port` of a running emulator with its log in `folder`. Raises LocalServerError without one.
 
-    It is run without `gcloud` (FACTS §11), whose wrapper would start a second process.
+    It runs without `gcloud` (FACTS §11), whose wrapper would start a second process.
     """
     command = find_emulator()
     if command is None:

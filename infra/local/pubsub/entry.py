@@ -1,4 +1,4 @@
-"""What a subscription holds: messages, who may take them, and deliveries in somebody's hand."""
+"""The values of a subscription: messages, pullers and leases."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from infra.local.pubsub.wire import Wire
 class Entry:
     """A message on its way through one subscription.
 
-    `attempts` are its deliveries under a dead-letter policy, `failures` the nacks and deadlines that passed.
-    `doubled` when it has been, or is itself, the second of two: once is enough.
+    `attempts` counts its deliveries under a dead-letter policy, `failures` the nacks and the missed deadlines.
+    `doubled`: a fault has doubled it, or it is the double, so that no fault doubles it again.
     """
 
     message: Wire
@@ -22,7 +22,7 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Puller:
-    """Who takes messages: one stream, or one pull call. A limit of 0 is none."""
+    """A receiver of messages: a stream or a pull call. A limit of 0 means no limit."""
 
     ack_seconds: int
     max_messages: int = 0
@@ -32,7 +32,7 @@ class Puller:
     gone: bool = False
 
     def has_room(self) -> bool:
-        """Google stops sending at the limit, whatever the size of the message that reached it."""
+        """Whether it is below its limits. As at Google, the last message may go beyond the limit."""
         return not (0 < self.max_messages <= self.held_messages or 0 < self.max_bytes <= self.held_bytes)
 
 

@@ -1,4 +1,4 @@
-"""What Pub/Sub may do to a message, on demand: by kind, by share, by seed. And the meter that counts it all."""
+"""Faults that Pub/Sub may have, on demand by kind, share and seed, and the meter that counts them."""
 
 import random
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# How many seconds each kind holds a message back when nothing else is said.
+# Default seconds for which each kind holds a message back.
 KINDS: Mapping[str, float] = {
     "double": 0.0,  # it goes out twice, the second time up to so much later, whatever became of the first
     "late": 5.0,  # it goes out so much later
@@ -29,24 +29,24 @@ class Meter:
         self._counts: Counter[str] = Counter()
 
     def note(self, name: str, times: int = 1) -> None:
-        """One of COUNTED has happened."""
+        """Count one of COUNTED."""
         with self._guard:
             self._counts[name] += times
 
     def snapshot(self) -> dict[str, int]:
-        """Every one of COUNTED."""
+        """The counts of all of COUNTED."""
         with self._guard:
             return {name: self._counts[name] for name in COUNTED}
 
     def reset(self) -> None:
-        """Back to zero."""
+        """Set all counts to zero."""
         with self._guard:
             self._counts.clear()
 
 
 @dataclass(slots=True)
 class Fault:
-    """One switched-on fault."""
+    """A fault that is on."""
 
     kind: str
     share: float
@@ -55,13 +55,13 @@ class Fault:
     struck: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """How control shows it."""
+        """Its form for control."""
         return {"kind": self.kind, "share": self.share, "seconds": self.seconds, "struck": self.struck}
 
 
 @dataclass
 class Faults:
-    """The faults switched on now. Safe for many threads; the same seed strikes the same messages in a row."""
+    """The faults that are on. Safe for many threads. The same seed strikes the same places in a row of messages."""
 
     meter: Meter = field(default_factory=Meter)
 
@@ -71,11 +71,11 @@ class Faults:
 
     @property
     def on(self) -> bool:
-        """Whether there is any: without one nobody needs to ask further."""
+        """Whether any fault is on."""
         return bool(self._faults)
 
     def add(self, kind: str, *, share: float = 1.0, seed: int = 0, seconds: float | None = None) -> None:
-        """Switch a fault on, beside those that are. ValueError for an unknown kind or an impossible share."""
+        """Switch one more fault on. Raises ValueError for an unknown kind or an impossible share."""
         if kind not in KINDS:
             raise ValueError(f"unknown fault {kind}; known: {', '.join(KINDS)}")
         held = KINDS[kind] if seconds is None else float(seconds)
@@ -86,16 +86,16 @@ class Faults:
             self._faults += (fault,)
 
     def clear(self) -> None:
-        """Switch all off; what they hold back still comes at its time."""
+        """Switch all faults off. Messages that are held back still come at their time."""
         with self._guard:
             self._faults = ()
 
     def all(self) -> tuple[Fault, ...]:
-        """Those switched on."""
+        """The faults that are on."""
         return self._faults
 
     def strike(self, *kinds: str) -> float | None:
-        """For how many seconds a fault of these kinds holds the next message back; None when none strikes it."""
+        """Seconds for which a fault of these kinds holds the next message back; None when no fault strikes it."""
         for fault in self._faults:
             if fault.kind in kinds and (held := self._strike(fault)) is not None:
                 self.meter.note(_COUNTED_AS[fault.kind])

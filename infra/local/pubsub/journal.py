@@ -1,7 +1,7 @@
-"""What survives a kill: every change, appended to one file as a protobuf message with a head before it.
+"""The journal keeps every change through a kill: each is appended to one file, as a head and a protobuf message.
 
-Each record is handed to the system at once and never synced: that holds when a process dies, not when the
-machine does. A record that the kill cut short is dropped; anything else that does not fit is refused.
+Each record is written at once and never synced, so it survives the end of the process but not of the machine. A record
+that the kill cut short is dropped; any other damage is refused.
 """
 
 import fcntl
@@ -37,14 +37,14 @@ _HEAD_SIZE = _HEAD.size + _HEAD_CHECK.size
 
 
 class JournalError(Exception):
-    """The journal cannot be used; the message, one line, says why and what to do."""
+    """The journal cannot be used. The message is one line that says why and what to do."""
 
 
 class Journal:
     """The open journal of one server; safe to use from any thread."""
 
     def __init__(self, folder: Path) -> None:
-        """Takes the folder for this server alone; nothing is read or written yet."""
+        """Lock the folder for this server. Nothing is read or written yet."""
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "journal"
         self._guard = threading.Lock()
@@ -58,7 +58,7 @@ class Journal:
             raise JournalError(f"{folder} is in use by another Pub/Sub: give this one its own.") from error
 
     def records(self) -> Iterator[Record]:
-        """What an earlier server wrote, oldest first. `JournalError` where the file is damaged."""
+        """The records of an earlier server, oldest first. Raises JournalError when the file is damaged."""
         if not self._file.exists():
             return
         with self._file.open("rb") as source:
@@ -71,14 +71,14 @@ class Journal:
                     raise self._damaged(at)
                 content = source.read(length)
                 if len(content) < length:
-                    return  # the kill came in the middle of it
+                    return  # the kill cut it short
                 if zlib.crc32(content) != checksum or kind not in MESSAGES:
                     raise self._damaged(at)
                 yield kind, MESSAGES[kind].FromString(content)
                 at += _HEAD_SIZE + length
 
     def begin(self, records: Iterable[Record]) -> None:
-        """From now on the file holds these records and what is written after them."""
+        """Replace the file by one with these records, to which write() appends."""
         fresh = self._file.with_suffix(".new")
         with fresh.open("wb") as output:
             output.write(MAGIC)
@@ -89,7 +89,7 @@ class Journal:
         self._output = self._file.open("ab", buffering=0)
 
     def write(self, kind: bytes, message: Wire) -> None:
-        """Returns when the record is the system's. UNAVAILABLE, and nothing written, when it takes none."""
+        """Append a record and hand it to the system. Raises UNAVAILABLE, with nothing written, when that fails."""
         record = _framed(kind, message)
         with self._guard:
             if self._output is None:
@@ -104,7 +104,7 @@ class Journal:
             self._size += written
 
     def close(self) -> None:
-        """Lets go of the folder."""
+        """Unlock the folder."""
         with self._guard:
             if self._output:
                 self._output.close()

@@ -1,4 +1,4 @@
-"""What a journal's records come to: the topics, the subscriptions, and what each still has to deliver."""
+"""The state after a journal's records: topics, subscriptions and the messages that each has to deliver."""
 
 from collections.abc import Iterable, Iterator
 from typing import Self
@@ -12,7 +12,7 @@ DELETED_TOPIC = "_deleted-topic_"
 
 
 class Kept:
-    """Records of a subscription that is gone, such as a late acknowledgement, mean nothing."""
+    """The state. Records of a deleted subscription, such as a late acknowledgement, are ignored."""
 
     def __init__(self) -> None:
         self.topics: dict[str, Wire] = {}
@@ -22,18 +22,18 @@ class Kept:
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Self:
-        """All of them, in their order."""
+        """The state after all these records, in their order."""
         kept = cls()
         for kind, message in records:
             kept._take(kind, message)
         return kept
 
     def waiting(self, subscription: str) -> Iterable[Entry]:
-        """What it has not had acknowledged, oldest first."""
+        """The unacknowledged messages of the subscription, oldest first."""
         return self._waiting[subscription].values()
 
     def records(self) -> Iterator[Record]:
-        """The shortest that come to the same."""
+        """The fewest records with the same state."""
         for topic in self.topics.values():
             yield journal.TOPIC, topic
         for name, settings in self.subscriptions.items():
@@ -84,7 +84,7 @@ class Kept:
 
 
 def attempts(subscription: str, message_ids: Iterable[str], count: int) -> Wire:
-    """The record that these messages have gone out that often."""
+    """A record that these messages have been delivered `count` times."""
     return wire.ModifyAckDeadlineRequest(
         subscription=subscription, ack_ids=message_ids, ack_deadline_seconds=count
     )

@@ -1,4 +1,4 @@
-"""The server itself: a gRPC endpoint on loopback with one broker behind it."""
+"""The server: a gRPC endpoint on loopback with one broker behind it."""
 
 import os
 import socket
@@ -28,9 +28,9 @@ _OPTIONS = (
 class PubSubServer:
     """Pub/Sub for the official client: set PUBSUB_EMULATOR_HOST to `.host`, or give it a plain channel.
 
-    Port 0 takes a free one; it stays the same over stop() and start(). Topics, subscriptions and messages
-    live as long as the object: stop() and start() keep them, as an outage of Pub/Sub does. With `data`, a
-    folder, they live there, whatever becomes of the process; who held a message then must take it again.
+    Port 0 takes a free port, which stays the same over stop() and start(). Topics, subscriptions and messages live as
+    long as the object: stop() and start() keep them, as an outage of Pub/Sub does. With a folder `data` they outlive
+    the process; unacknowledged messages are then delivered again.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, *, data: Path | None = None) -> None:
@@ -46,11 +46,11 @@ class PubSubServer:
 
     @property
     def host(self) -> str:
-        """`address:port`, as PUBSUB_EMULATOR_HOST wants it; the port is known from start() on."""
+        """`address:port`, the form of PUBSUB_EMULATOR_HOST. The port is known after start()."""
         return f"{self._address}:{self._port}"
 
     def start(self) -> Self:
-        """Returns when calls are answered. OSError when the port is taken, JournalError about the data."""
+        """Start; returns when calls are answered. Raises OSError when the port is taken, JournalError for bad data."""
         _check_free(self._address, self._port)
         if self._data:
             self._journal = Journal(self._data)
@@ -72,7 +72,7 @@ class PubSubServer:
         return self
 
     def stop(self) -> None:
-        """Streams end with UNAVAILABLE, on which clients reconnect. Twice is fine."""
+        """Stop. Streams end with UNAVAILABLE, so that clients reconnect. A second call does nothing."""
         if self._server is None or self._pool is None:
             return
         self._broker.close()
@@ -110,7 +110,7 @@ def _check_free(address: str, port: int) -> None:
 
 @contextmanager
 def pubsub_or_start() -> Iterator[str]:
-    """The `host:port` of PUBSUB_EMULATOR_HOST when it is set, else of a server of our own."""
+    """The `host:port` in PUBSUB_EMULATOR_HOST if it is set, else that of a new server."""
     if given := os.environ.get("PUBSUB_EMULATOR_HOST"):
         yield given
         return

@@ -1,7 +1,7 @@
-"""Publisher and Subscriber on the wire: which method takes what, and what it answers.
+"""The gRPC methods of Publisher and Subscriber.
 
-The methods: https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1. What is missing here is
-answered with UNIMPLEMENTED and its name.
+The methods: https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1. A missing method
+is answered with UNIMPLEMENTED and its name.
 """
 
 from collections.abc import Callable, Iterator

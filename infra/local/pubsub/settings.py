@@ -1,7 +1,7 @@
-"""A subscription's settings: what is known of them, Google's defaults, what is refused, and updates.
+"""A subscription's settings: the supported ones, Google's defaults, refusals and updates.
 
-Each check answers as Google's emulator does. Retention and the expiry of idle subscriptions are recorded and
-not acted on: no local run lasts days.
+Each check answers as Google's emulator does. Retention and the expiry of idle subscriptions are recorded, but
+have no effect, because no local run lasts days.
 """
 
 from collections.abc import Collection
@@ -23,7 +23,7 @@ MAX_BACKOFF_SECONDS = 600
 
 
 def settle(settings: Wire, topics: Collection[str]) -> None:
-    """Fill in what was not said and check the rest; `topics` are those that exist."""
+    """Fill in the defaults and check the settings; `topics` are the existing ones."""
     checks.check_fields(settings, FIELDS)
     settings.ack_deadline_seconds = settings.ack_deadline_seconds or checks.DEFAULT_ACK_SECONDS
     checks.check_ack_seconds(settings.ack_deadline_seconds)
@@ -37,8 +37,8 @@ def settle(settings: Wire, topics: Collection[str]) -> None:
 
 
 def updated(settings: Wire, request: Wire, topics: Collection[str]) -> Wire:
-    """The settings as an UpdateSubscriptionRequest wants them: the fields of its mask are taken over, and those
-    it leaves empty go back to their defaults."""
+    """The settings after an UpdateSubscriptionRequest: the fields in its mask are taken over, and the empty ones among
+    them go back to their defaults."""
     if not request.update_mask.paths:
         raise checks.invalid("The update_mask must be set, and must contain a non-empty paths list.")
     changed = wire.Subscription()
@@ -57,7 +57,7 @@ def updated(settings: Wire, request: Wire, topics: Collection[str]) -> Wire:
 
 
 def backoff_seconds(settings: Wire) -> tuple[float, float] | None:
-    """The least and the longest wait before a message comes back; None when it comes at once."""
+    """The shortest and the longest wait in seconds before a message comes back; None when it comes at once."""
     if not settings.HasField("retry_policy"):
         return None
     policy = settings.retry_policy

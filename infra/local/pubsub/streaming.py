@@ -18,7 +18,7 @@ FIRST_REQUEST_ONLY = ("subscription", "max_outstanding_messages", "max_outstandi
 
 
 def streaming_pull(broker: Broker, requests: Iterator[Wire], context: grpc.ServicerContext) -> Iterator[Wire]:
-    """StreamingPullResponses until the client leaves; `StatusError` is the status that ends the stream.
+    """Yields StreamingPullResponses until the client leaves. Raises StatusError with the status that ends the stream.
 
     Two threads serve a stream: grpc's own sends, and one of ours reads what the client sends.
     """

@@ -1,8 +1,8 @@
-"""One subscription: what waits, who holds what until when, and what comes back.
+"""One subscription: its waiting messages, their leases, and their return.
 
-Deadlines and leases: https://cloud.google.com/pubsub/docs/lease-management. A message leaves by
-acknowledgement or, once it has failed too often, for the dead-letter topic; the broker takes it there.
-`_hand_out` is the one place where messages go out and `_put_back` the one place where they return.
+Deadlines and leases: https://cloud.google.com/pubsub/docs/lease-management. A message leaves when
+it is acknowledged, or when it has failed too often: then the broker moves it to the dead-letter topic. Messages go out
+in `_hand_out` only and return in `_put_back` only.
 """
 
 import heapq
@@ -55,7 +55,7 @@ class Subscription:
         self.configure(settings)
 
     def configure(self, settings: Wire) -> None:
-        """New settings, for every delivery from now on. Who was to leave under the old ones gets another try."""
+        """Set the settings for every later delivery. Messages on their way to the dead letters get another try."""
         with self._changed:
             self.settings = settings
             self._max_attempts = settings.dead_letter_policy.max_delivery_attempts
@@ -65,12 +65,12 @@ class Subscription:
             self._changed.notify_all()
 
     def restore(self, entries: Iterable[Entry]) -> None:
-        """What an earlier server had not had acknowledged."""
+        """Add the messages that an earlier server had not had acknowledged."""
         with self._changed:
             self._ready.extend(entries)
 
     def put(self, messages: Iterable[Wire]) -> None:
-        """Newly published messages, in the order of publishing."""
+        """Add newly published messages, in the order of publishing."""
         with self._changed:
             entries = (Entry(message, message.ByteSize()) for message in messages)
             if self._faults.on:
@@ -81,38 +81,38 @@ class Subscription:
             self._changed.notify_all()
 
     def join(self, stream: Puller) -> None:
-        """From now on this stream gets its share."""
+        """Let the stream get its share of messages from now on."""
         with self._changed:
             self._streams.add(stream)
 
     def leave(self, puller: Puller) -> None:
-        """Nothing more goes to this puller. What it holds comes back at its deadlines, as at Google:
-        the official client acknowledges its last messages after it has closed the stream."""
+        """Send nothing more to this puller. Its messages come back at their deadlines, as at Google: the official client
+        acknowledges its last messages after it has closed the stream."""
         with self._changed:
             puller.gone = True
             self._streams.discard(puller)
             self._changed.notify_all()
 
     def open(self) -> None:
-        """After close(): calls wait again."""
+        """Open again after close(): calls wait again."""
         with self._changed:
             self.closed = False
 
     def close(self) -> None:
-        """Ends every waiting call: the subscription is deleted or the server stops."""
+        """End all waiting calls, because the subscription is deleted or the server stops."""
         with self._changed:
             self.closed = True
             self._changed.notify_all()
 
     def backlog(self) -> int:
-        """How many messages are not acknowledged, the second of a doubled one included."""
+        """The number of unacknowledged messages; a doubled one counts twice."""
         with self._changed:
             return len(self._ready) + len(self._held_back) + len(self._dead) + len(self._leases)
 
     def take(
         self, puller: Puller, *, at_most: int = BATCH_MESSAGES, wait_seconds: float = math.inf
     ) -> list[Wire]:
-        """ReceivedMessages, as soon as there are any for this puller.
+        """The ReceivedMessages for this puller, as soon as there are any.
 
         Empty when the time is over, the puller has left or the subscription is closed.
         """
@@ -129,7 +129,7 @@ class Subscription:
         return []
 
     def acknowledge(self, ack_ids: Iterable[str]) -> None:
-        """Done for good. Ids that are past or unknown are ignored."""
+        """Remove these messages for good. Past and unknown ids are ignored."""
         with self._changed:
             known = [ack_id for ack_id in ack_ids if ack_id in self._leases]
             self._record_end(self._leases[ack_id].entry for ack_id in known)
@@ -139,7 +139,7 @@ class Subscription:
                 self._changed.notify_all()
 
     def modify(self, ack_id: str, seconds: int) -> None:
-        """Hold the message that many seconds from now; 0 gives it back. Unknown ids are ignored."""
+        """Hold the message for `seconds` from now; 0 gives it back. Unknown ids are ignored."""
         with self._changed:
             if seconds == 0:
                 if lease := self._end_lease(ack_id):
@@ -153,7 +153,7 @@ class Subscription:
                     self._changed.notify_all()  # who waits, waits for the old deadline
 
     def take_dead(self) -> list[Entry]:
-        """Those that have failed as often as the dead-letter policy allows; they wait for nobody any more."""
+        """Take out the messages that have failed as often as the dead-letter policy allows."""
         with self._changed:
             if self._wake():
                 self._changed.notify_all()
@@ -161,13 +161,13 @@ class Subscription:
             return dead
 
     def give_back(self, dead: Iterable[Entry]) -> None:
-        """They could not be taken away: another try."""
+        """Give back messages that could not be moved to the dead letters; they get another try."""
         with self._changed:
             self._ready.extend(dead)
             self._changed.notify_all()
 
     def bury(self, dead: Iterable[Entry]) -> None:
-        """They have left for the dead-letter topic."""
+        """Record that these messages have moved to the dead-letter topic."""
         with self._changed:
             self._record_end(dead)
 
