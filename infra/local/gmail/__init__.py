@@ -1,4 +1,4 @@
-"""A Gmail on loopback: real clients, real sockets, Google's own manners."""
+"""A Gmail on loopback for real clients over real sockets. It answers as Google does."""
 
 from infra.local.gmail.control.client import (
     ControlError,

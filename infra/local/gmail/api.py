@@ -59,7 +59,7 @@ HANDLERS: Mapping[str, Handler] = {
 
 
 class Routes:
-    """The methods that are built, found by verb and path."""
+    """Finds the supported methods by verb and path."""
 
     def __init__(self) -> None:
         methods = discovery.load().methods
@@ -69,7 +69,7 @@ class Routes:
             self._by_shape.setdefault((method.verb, len(method.path)), []).append(method)
 
     def find(self, verb: str, path: str) -> tuple[Method, dict[str, str]]:
-        """The method and the values in its path; raises 501 when there is none."""
+        """The method and the values in its path. Raises 501 for an unsupported method."""
         segments = path.strip("/").split("/")
         for method in self._by_shape.get((verb, len(segments)), ()):
             values = _match(method.path, segments)
@@ -89,7 +89,7 @@ def _match(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | N
 
 
 class Api:
-    """Answers calls, alone or out of a batch."""
+    """Answers calls, single ones and those of a batch."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -97,7 +97,7 @@ class Api:
         self._uploads = uploads.Uploads()
 
     def answer(self, request: Request, *, part: bool = False) -> Answer:
-        """The call's answer, Google's error body when it is refused; `part` is one out of a batch."""
+        """The answer to a call, with Google's error body when it is refused. `part`: the call is one of a batch."""
         try:
             if uploads.is_upload(request) and not part:
                 answer = self._upload(request)
@@ -109,7 +109,7 @@ class Api:
         return answer
 
     def concerned(self, request: Request) -> tuple[str, list[str]]:
-        """The method's name and the messages it is about, for faults; nothing when there is no such method."""
+        """The method's name and the ids of its messages, for faults; empty when there is no such method."""
         request = _overridden(request)
         try:
             session = self._uploads.session(request)

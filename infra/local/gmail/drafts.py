@@ -1,4 +1,4 @@
-"""users.drafts: mails that are not sent yet. A draft keeps its id; every save makes it another message."""
+"""users.drafts: mails that are not sent yet. A draft keeps its id; every save gives it a new message."""
 
 import time
 
@@ -13,7 +13,7 @@ LABELS = ("DRAFT",)
 
 
 def create(call: Call) -> Json:
-    """A new draft; it may be without recipients."""
+    """Create a draft; it may have no recipients."""
     inner: Json = call.body.get("message", {})
     raw = sending.brought(call, inner)
     with call.mailbox.lock:
@@ -22,7 +22,7 @@ def create(call: Call) -> Json:
 
 
 def update(call: Call) -> Json:
-    """Other content under the same id; the thread stays unless another is asked for."""
+    """Replace the content under the same id. The thread stays unless the call names another."""
     inner: Json = call.body.get("message", {})
     raw = sending.brought(call, inner)
     with call.mailbox.lock:
@@ -34,7 +34,7 @@ def update(call: Call) -> Json:
 
 
 def get(call: Call) -> Json:
-    """The draft as it is; as it was before it was sent or thrown away, while reads lag."""
+    """The draft; while reads lag, also as it was before it was sent or deleted."""
     draft_id = call.path["id"]
     message = _lagging(call, draft_id) if call.world.faults else None
     if message is None:
@@ -43,7 +43,7 @@ def get(call: Call) -> Json:
 
 
 def list_drafts(call: Call) -> Json:
-    """Newest first."""
+    """The drafts, newest first."""
     with call.mailbox.lock:
         ids = {message_id: draft_id for draft_id, message_id in call.mailbox.drafts.items()}
         page, more = found(call, ids)
@@ -52,13 +52,13 @@ def list_drafts(call: Call) -> Json:
 
 
 def delete(call: Call) -> None:
-    """For good, past the trash."""
+    """Delete the draft for good, without the trash."""
     with call.mailbox.lock:
         call.mailbox.delete(_draft(call, call.path["id"])[1])
 
 
 def send(call: Call) -> Json:
-    """The draft goes and the sent message comes in one step; what is given beside the id is saved before."""
+    """Send the draft: it is removed and the sent message added in one step. Content in the call is saved before."""
     inner: Json = call.body.get("message", {})
     with call.mailbox.lock:
         _, draft = _draft(call, str(call.body.get("id", "")))

@@ -1,4 +1,4 @@
-"""What changed in a mailbox, as history.list tells it (FACTS §2)."""
+"""The changes of a mailbox, as history.list returns them (FACTS §2)."""
 
 import time
 from bisect import bisect_right
@@ -12,7 +12,7 @@ NONE: frozenset[str] = frozenset()
 
 
 class Record(NamedTuple):
-    """One change of one message; `labels` are those it had afterwards, `made` is by the monotonic clock."""
+    """One change of one message. `labels` are the labels after it, `made` is its monotonic time."""
 
     id: int
     message_id: str
@@ -24,13 +24,13 @@ class Record(NamedTuple):
     made: float = 0.0
 
     def types(self) -> set[str]:
-        """The historyTypes values this record answers to."""
+        """The values of historyTypes that include this record."""
         if self.kind != "labels":
             return {self.kind}
         return {name for name, delta in (("labelAdded", self.plus), ("labelRemoved", self.minus)) if delta}
 
     def as_json(self, *, label_ids: bool) -> Json:
-        """The History resource; without `label_ids` a messagesAdded omits them, as happens."""
+        """The History resource. Without `label_ids`, a messagesAdded omits them, as Gmail sometimes does."""
         bare = {"id": self.message_id, "threadId": self.thread_id}
         labelled: Json = {**bare, "labelIds": sorted(self.labels)} if self.labels else dict(bare)
         shown: Json = {"id": str(self.id), "messages": [bare]}
@@ -54,15 +54,15 @@ class History:
         self.floor = 0
 
     def append(self, record: Record) -> None:
-        """Records arrive with growing ids."""
+        """Append a record. Ids must grow."""
         self._records.append(record._replace(made=time.monotonic()))
 
     def lose(self, record: Record) -> None:
-        """It is never shown from now on."""
+        """Never show the record from now on."""
         self._lost.add(record.id)
 
     def expire(self, floor: int) -> None:
-        """Forget everything; start ids below `floor` are too old from now on."""
+        """Remove all records. Start ids below `floor` are too old from now on."""
         self._records.clear()
         self._lost.clear()
         self.floor = floor

@@ -25,7 +25,7 @@ SYSTEM: dict[str, dict[str, str]] = {
     "UNREAD": {},
 }
 FIXED = frozenset({"SENT", "DRAFT", "CHAT"})
-"""Labels Gmail sets itself; nobody can add or remove them."""
+"""Labels that Gmail sets itself; clients cannot add or remove them."""
 
 RESERVED = frozenset(name.lower() for name in SYSTEM) | {
     *("all mail", "archive", "bin", "chats", "drafts", "imap", "muted", "outbox", "scheduled", "sent mail"),
@@ -48,7 +48,7 @@ class Label:
 
     @property
     def system(self) -> bool:
-        """Whether Gmail owns it."""
+        """Whether it is a system label."""
         return self.id in SYSTEM
 
     def as_json(self) -> Json:
@@ -81,23 +81,23 @@ class Labels:
         return label_id in self._by_id
 
     def all(self) -> list[Label]:
-        """System labels first, then the user's in order of creation."""
+        """All labels: the system labels, then the user's in order of creation."""
         return list(self._by_id.values())
 
     def get(self, label_id: str) -> Label:
-        """Raises 404."""
+        """The label of this id. Raises 404."""
         label = self._by_id.get(label_id)
         if label is None:
             raise not_found()
         return label
 
     def named(self, name: str) -> Label | None:
-        """By name, case aside."""
+        """The label of this name, whatever its case; None without one."""
         label_id = self._by_name.get(name.strip().casefold())
         return self._by_id[label_id] if label_id else None
 
     def create(self, body: Json) -> Label:
-        """Raises 400 for a reserved or impossible name, 409 for one that exists."""
+        """Create a label. Raises 400 for a reserved or impossible name, 409 for a name that exists."""
         name = self._good_name(body.get("name", ""), own="")
         if len(self._by_id) >= self.most:
             raise invalid("Maximum number of labels reached")
@@ -123,7 +123,7 @@ class Labels:
         return label
 
     def delete(self, label_id: str) -> None:
-        """Raises 404, or 400 for a system label."""
+        """Delete a label. Raises 404, and 400 for a system label."""
         label = self.get(label_id)
         if label.system:
             raise invalid("Invalid delete request")

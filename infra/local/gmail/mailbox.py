@@ -1,4 +1,4 @@
-"""One person's Gmail: messages, threads, labels, history. Everything here happens under its lock."""
+"""A Gmail mailbox: messages, threads, labels and history. All of it happens under the mailbox's lock."""
 
 import math
 import random
@@ -19,7 +19,7 @@ from infra.local.gmail.quota import Sending
 REMEMBERED = 100
 DRAFT_IDS = 1 << 62
 HISTORY_STEP = 40
-"""History ids grow by up to this much: never contiguous, as real ones."""
+"""The largest step of history ids, which are not contiguous, as at Gmail."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A user's filter: mail from `sender` gets a label, or skips the inbox, or both."""
+    """A user's filter: mail from `sender` gets a label, skips the Inbox, or both."""
 
     sender: str
     label_id: str | None
@@ -51,7 +51,7 @@ class Rule:
 
 
 class Gone(NamedTuple):
-    """A draft's last message, and when it was sent, changed or thrown away."""
+    """A draft's last message, and when the draft was sent, changed or deleted."""
 
     message: Message
     when: float
@@ -59,7 +59,7 @@ class Gone(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """An active users.watch: where notifications go, until when (epoch ms), for which labels."""
+    """An active users.watch: the topic, its end (epoch ms) and its labels."""
 
     topic: str
     expiration: int
@@ -73,11 +73,11 @@ class Watch:
 
 @dataclass(slots=True)
 class Mailbox:
-    """`on_change` is told the labels concerned after every change, with the lock held.
+    """A mailbox. After every change it calls `on_change` with the labels concerned, with the lock held.
 
-    `aliases` are verified, `pending` are not yet, `former` addresses were its own before it was renamed;
-    `names` are the display names of those that have one, by address in lower case.
-    `drafts` leads from a draft's id to its present message, `gone` to the last one of a draft that ended.
+    `aliases` are verified and `pending` ones are not yet. `former` are its addresses before it was renamed. `names` has
+    display names by address in lower case. `drafts` has the present message of each draft, by the draft's id; `gone`
+    the last message of each draft that ended.
     """
 
     address: str
@@ -107,26 +107,26 @@ class Mailbox:
 
     @property
     def threads(self) -> int:
-        """How many threads have a message."""
+        """The number of threads with a message."""
         return len(self._threads)
 
     def get(self, message_id: str) -> Message:
-        """Raises 400 for what cannot be an id and 404 for a message that is not there."""
+        """The message of this id. Raises 400 for an impossible id, 404 for an unknown one."""
         message = self._messages.get(message_id)
         if message is None:
             raise not_found() if _is_hex(message_id) else invalid("Invalid id value")
         return message
 
     def find(self, message_id: str) -> Message | None:
-        """The message, or None when it is gone."""
+        """The message of this id; None when it is gone."""
         return self._messages.get(message_id)
 
     def messages(self) -> Iterator[Message]:
-        """All of them, oldest first."""
+        """All messages, oldest first."""
         return (self._messages[message_id] for _, message_id in self._order)
 
     def newest(self, before: tuple[int, str] | None = None) -> Iterator[Message]:
-        """Newest first, from below the given (internalDate, id): what messages.list pages through."""
+        """Messages below the given (internalDate, id), newest first, as messages.list pages them."""
         end = len(self._order) if before is None else bisect_left(self._order, before)
         return (self._messages[self._order[at][1]] for at in range(end - 1, -1, -1))
 
@@ -156,7 +156,7 @@ class Mailbox:
             return message
 
     def relabel(self, message: Message, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
-        """Labels on and off; no record when nothing changes, as in Gmail."""
+        """Add and remove labels. As in Gmail, no record is made when nothing changes."""
         with self.lock:
             before = message.labels
             after = (before | frozenset(add)) - frozenset(remove)
@@ -166,7 +166,7 @@ class Mailbox:
             self._record(message, plus=after - before, minus=before - after)
 
     def delete(self, message: Message) -> None:
-        """For good: a messageDeleted record, the id answers 404 from now on."""
+        """Delete the message for good, with a messageDeleted record. Its id answers 404 from now on."""
         with self.lock:
             if self._messages.pop(message.id, None) is None:
                 return
@@ -182,7 +182,7 @@ class Mailbox:
             self._record(message, kind="messageDeleted")
 
     def draft_of(self, message: Message) -> str:
-        """The id of the draft whose message this is; nothing when it is none's."""
+        """The id of the draft with this message; empty when there is none."""
         found = (draft_id for draft_id, inner in self.drafts.items() if inner == message.id)
         return next(found, "") if "DRAFT" in message.labels else ""
 
@@ -194,7 +194,7 @@ class Mailbox:
                 self.relabel(message, remove=(label_id,))
 
     def label_for(self, name_or_id: str) -> Label:
-        """For the user's own hand: by id, by name, or newly created under that name."""
+        """The label of this id or name, else a new label of this name."""
         with self.lock:
             if name_or_id in self.labels:
                 return self.labels.get(name_or_id)
@@ -220,9 +220,9 @@ class Mailbox:
             return self.history_id
 
     def thread_of(self, thread_id: str, facts: Facts) -> str | None:
-        """The thread asked for, if the mail fits into it: both reply headers, one of its mails, its subject.
+        """The thread, if the mail fits: it has both reply headers, a mail of the thread among them, and its subject.
 
-        None when it does not fit. Raises 400 for what cannot be an id and 404 for no such thread.
+        None when it does not fit. Raises 400 for an impossible id, 404 for an unknown one.
         """
         if thread_id not in self._threads:
             raise not_found() if _is_hex(thread_id) else invalid("Invalid thread_id value")

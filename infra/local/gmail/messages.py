@@ -20,14 +20,14 @@ ID_DIGITS = 20
 
 
 def list_messages(call: Call) -> Json:
-    """Newest first; a page token is the place of the page's last message, so arrivals shift nothing."""
+    """A page, newest first. The page token is the place of the last message, so that new mail shifts no page."""
     page, more = found(call)
     answer: Json = {"messages": [{"id": m.id, "threadId": m.thread_id} for m in page]} if page else {}
     return {**answer, **more}
 
 
 def found(call: Call, among: Collection[str] | None = None) -> tuple[list[Message], Json]:
-    """A page of the messages searched for, and what an answer says of its size and what follows it."""
+    """A page of the found messages, and the answer's fields for its size and the next page."""
     with call.mailbox.lock:
         size = call.page_size()
         page = list(islice(_found(call, among), size + 1))
@@ -71,7 +71,7 @@ def get(call: Call) -> Json:
 
 
 def shown(call: Call, message: Message, mask: Mask) -> Json:
-    """In the format asked for; what `fields` leaves out is not even read from the spool."""
+    """The message in the format of the call. Fields outside the mask are not read from the spool."""
     form = call.text("format", "full").lower()
     with call.mailbox.lock:
         answer = envelope(message, _labels_seen(call, message) if call.world.faults else message.labels)
@@ -97,7 +97,7 @@ def shown(call: Call, message: Message, mask: Mask) -> Json:
 
 
 def get_attachment(call: Call) -> Json:
-    """A part by the id that any get of its message gave."""
+    """A part by an attachment id of any get of its message."""
     content = payload.attachment(call.world.raw(call.mailbox.get(call.path["messageId"])), call.path["id"])
     if content is None:
         raise invalid("Invalid attachment token")
@@ -115,7 +115,7 @@ def _labels_seen(call: Call, message: Message) -> frozenset[str]:
 
 
 def modify(call: Call) -> Json:
-    """Labels on and off one message. 400 for an unknown label, too many, or a draft."""
+    """Add and remove labels of one message. Raises 400 for an unknown label, too many labels, or a draft."""
     with call.mailbox.lock:
         message = call.message()
         add, remove = _changes(call)
@@ -126,7 +126,7 @@ def modify(call: Call) -> Json:
 
 
 def batch_modify(call: Call) -> None:
-    """The same for up to 1,000 ids; ids of messages that are gone, and drafts, are passed over."""
+    """The same for up to 1,000 ids. Drafts and ids of missing messages are skipped."""
     ids = call.listed("ids", MAX_BATCH_IDS, f"Number of ids cannot exceed {MAX_BATCH_IDS}")
     if not ids:
         raise invalid("No message ids specified")
@@ -138,7 +138,7 @@ def batch_modify(call: Call) -> None:
 
 
 def trash(call: Call) -> Json:
-    """A label change: TRASH on, INBOX and SPAM off."""
+    """Add TRASH; remove INBOX and SPAM."""
     with call.mailbox.lock:
         message = call.message()
         call.mailbox.relabel(message, ("TRASH",), ("INBOX", "SPAM"))
@@ -146,7 +146,7 @@ def trash(call: Call) -> Json:
 
 
 def untrash(call: Call) -> Json:
-    """TRASH off; the message does not come back into INBOX by itself."""
+    """Remove TRASH. The message does not return to INBOX."""
     with call.mailbox.lock:
         message = call.message()
         call.mailbox.relabel(message, (), ("TRASH",))
@@ -154,13 +154,13 @@ def untrash(call: Call) -> Json:
 
 
 def delete(call: Call) -> None:
-    """For good, past the trash."""
+    """Delete the message for good, without the trash."""
     with call.mailbox.lock:
         call.mailbox.delete(call.message())
 
 
 def envelope(message: Message, labels: frozenset[str] | None = None) -> Json:
-    """Ids and labels: what a change of a message answers."""
+    """The ids and labels, with which a change of a message is answered."""
     answer: Json = {"id": message.id, "threadId": message.thread_id}
     labels = message.labels if labels is None else labels
     if labels:  # an empty list is left out of Google's JSON

@@ -1,7 +1,7 @@
 """Notifications to Pub/Sub, as users.watch causes them (FACTS §1): at most one a second and mailbox.
 
-Publishing happens on one thread of its own; no request ever waits for Pub/Sub, and what it does not take
-within seconds, or there is no more room for, is dropped, as Gmail does.
+One thread publishes, so no request waits for Pub/Sub. A notification that Pub/Sub does not take within seconds, or that
+finds the queue full, is dropped, as Gmail does.
 """
 
 import json
@@ -31,7 +31,7 @@ CHANNEL_OPTIONS = [
 ]
 
 Note = Callable[..., None]
-"""Counts what became of a notification: "pushes_published", "…_throttled", "…_lost", "…_failed"."""
+"""Counts how a notification ended: "pushes_published", "…_throttled", "…_lost", "…_failed"."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Item:
 
 
 class Push:
-    """`host` is the emulator's HOST:PORT, None for no Pub/Sub at all."""
+    """Publishes notifications. `host` is the emulator's HOST:PORT, None without Pub/Sub."""
 
     def __init__(self, host: str | None, note: Note, faults: Faults, interval: float = 1.0) -> None:
         self.interval = interval
@@ -67,7 +67,7 @@ class Push:
             self._thread.start()
 
     def refusal(self, topic: str) -> Callable[[str], ApiError] | None:
-        """What a watch on the topic is refused with. While Pub/Sub is away nobody can tell, and it is not."""
+        """Makes the error that refuses a watch on the topic. None when it is allowed, and while Pub/Sub is away."""
         if not self._host:
             return None
         import grpc
@@ -88,7 +88,7 @@ class Push:
         return None
 
     def stop(self) -> None:
-        """Publish what waits, within a few seconds, unless Pub/Sub is away, and end the thread."""
+        """Publish the queue within a few seconds, unless Pub/Sub is away, and end the thread."""
         if self._thread is not None:
             with self._news:
                 self._ending = True

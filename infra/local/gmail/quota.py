@@ -1,4 +1,4 @@
-"""Quota units: what each method costs, what was spent, and the limits when they are on (FACTS §4)."""
+"""Quota units: the cost of each method, the spending, and the limits, if they are on (FACTS §4)."""
 
 import threading
 import time
@@ -68,7 +68,7 @@ class Window:
         self._total = 0
 
     def add(self, now: float, cost: int) -> None:
-        """Spend it."""
+        """Spend units."""
         self._spent.append((now, cost))
         self._total += cost
 
@@ -88,13 +88,13 @@ class Window:
 
 @dataclass(slots=True)
 class Sending:
-    """How many mails may leave within a day; Workspace's 2,000 unless another limit is set (FACTS §3)."""
+    """The limit of mails sent within a day: Workspace's 2,000 unless another one is set (FACTS §3)."""
 
     most: int = 2_000
     _left: deque[float] = field(default_factory=deque)
 
     def note(self, now: float) -> None:
-        """One more; raises 429 with the time when there is room again."""
+        """Count a mail. Raises 429, with the time from which on the next may be sent."""
         while self._left and self._left[0] <= now - DAY:
             self._left.popleft()
         if len(self._left) >= self.most:
@@ -104,7 +104,7 @@ class Sending:
 
 
 class Meter:
-    """Counts always; refuses only when `enforced`. Safe for many threads.
+    """Counts every call; refuses calls only when `enforced`. Safe for many threads.
 
     All mailboxes here are of one project: their calls share `per_project` units a minute.
     """
@@ -131,7 +131,7 @@ class Meter:
         refusal: int | None = None,
         window: float | None = None,
     ) -> None:
-        """Change what is named. A table brings its own limits. Raises ValueError for what there is not."""
+        """Change the given settings. A cost table brings its own limits. Raises ValueError for an unknown value."""
         if (table or self.table) not in TABLES or (refusal or self.refusal) not in (403, 429):
             raise ValueError("table is new or old, refusal is 403 or 429")
         with self._guard:
@@ -144,7 +144,7 @@ class Meter:
             self.minute = self.minute if window is None else float(window)
 
     def reset(self) -> None:
-        """All counters to zero; the minutes of the limits are emptied too."""
+        """Set all counters to zero, and empty the minutes of the limits."""
         with self._guard:
             self._totals: Counter[str] = Counter()
             self._by_mailbox: dict[str, Counter[str]] = {}

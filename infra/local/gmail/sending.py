@@ -1,4 +1,4 @@
-"""Mails that clients bring: sent, kept as drafts for later, or put into the mailbox (FACTS §3)."""
+"""Mails from clients: to be sent, kept as drafts, or inserted into the mailbox (FACTS §3)."""
 
 import binascii
 import time
@@ -16,7 +16,7 @@ ARRIVING = ("INBOX", "UNREAD")
 
 
 def send(call: Call) -> Json:
-    """A mail goes out at once; 400 when it has nobody to go to."""
+    """Send a mail at once. Raises 400 when it has no recipient."""
     raw = brought(call, call.body)
     sent, copies = posted(call, raw, thread(call, raw, call.body))
     deliver(call, sent, copies)
@@ -24,7 +24,7 @@ def send(call: Call) -> Json:
 
 
 def brought(call: Call, message: Json) -> bytes:
-    """The raw mail of a call, uploaded or in its Message. Raises 400 without one, 413 for one too large."""
+    """The raw mail of a call, uploaded or in its Message. Raises 400 without a mail, 413 when it is too large."""
     raw = call.media
     if raw is None:
         raw = _decoded(str(message.get("raw", "")))
@@ -36,7 +36,7 @@ def brought(call: Call, message: Json) -> bytes:
 
 
 def thread(call: Call, raw: bytes, message: Json) -> str:
-    """The thread asked for when the mail fits into it, else "" for one of its own."""
+    """The thread that the call names, if the mail fits into it, else "" for a new one."""
     wanted = str(message.get("threadId", ""))
     return (wanted and call.mailbox.thread_of(wanted, headers.facts(raw))) or ""
 
@@ -44,7 +44,7 @@ def thread(call: Call, raw: bytes, message: Json) -> str:
 def posted(call: Call, raw: bytes, thread_id: str) -> tuple[Message, tuple[bytes, list[str]]]:
     """The copy in Sent, and what `deliver` needs. Raises 400 for impossible recipients, 429 over the day's limit.
 
-    Who writes to himself finds the same message in his Inbox.
+    A mail to the sender's own address is the same message in the Inbox.
     """
     mailbox = call.mailbox
     with mailbox.lock:
@@ -60,7 +60,7 @@ def posted(call: Call, raw: bytes, thread_id: str) -> tuple[Message, tuple[bytes
 
 
 def deliver(call: Call, sent: Message, copies: tuple[bytes, list[str]]) -> None:
-    """Into the mailboxes here that it was sent to, once each and without Bcc; never with a lock held."""
+    """Deliver the mail once to each local mailbox among its recipients, without Bcc. No lock may be held."""
     ready, recipients = copies
     receivers = {
         id(mailbox): mailbox for mailbox in map(call.world.receiver, recipients) if mailbox is not None
@@ -72,7 +72,7 @@ def deliver(call: Call, sent: Message, copies: tuple[bytes, list[str]]) -> None:
 
 
 def insert(call: Call) -> Json:
-    """messages.insert and messages.import: as it is, with the labels asked for; nothing is sent."""
+    """messages.insert and messages.import: store the mail unchanged, with the labels of the call. Nothing is sent."""
     raw, mailbox = brought(call, call.body), call.mailbox
     labels = [str(label) for label in call.body.get("labelIds", ())]
     by_header = call.text(

@@ -1,4 +1,4 @@
-"""The server itself: one port for OAuth, the Gmail API, its batch endpoint and control."""
+"""The server: one port for OAuth, the Gmail API, its batch endpoint and control."""
 
 import threading
 from collections.abc import Callable, Collection
@@ -25,9 +25,9 @@ API = ("/gmail/v1/", *PREFIXES)
 class GmailServer:
     """A Gmail on a loopback port; a context manager.
 
-    `port` 0 takes a free one. `pubsub_host` is HOST:PORT of a Pub/Sub emulator; without it watches
-    work and notifications go nowhere. `push_interval` is Gmail's one notification a second and
-    mailbox. `seed` makes ids and history steps repeatable. All state ends with `stop()`.
+    `port` 0 takes a free port. `pubsub_host` is HOST:PORT of a Pub/Sub emulator; without it watches work, but no
+    notification is sent. `push_interval` is the least number of seconds between two notifications of a mailbox. `seed`
+    makes ids and history steps repeatable. All state ends with `stop()`.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class GmailServer:
         return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
 
     def start(self) -> Self:
-        """Serve, on threads of its own."""
+        """Start to serve, on threads of its own."""
         self.world.push.start()
         self._thread.start()
         return self
@@ -85,7 +85,7 @@ class GmailServer:
             self._ended.set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Until somebody called stop(), in this process or through control."""
+        """Wait until stop() is called, in this process or through control; False after `timeout` seconds."""
         return self._ended.wait(timeout)
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class GmailServer:
     def create_mailbox(
         self, address: str, aliases: Collection[str] = (), scopes: Collection[str] = ()
     ) -> Json:
-        """A mailbox, or one more consent for it; returns the authorized-user credentials."""
+        """Create a mailbox, or one more consent for it; returns the authorized-user credentials."""
         mailbox = self.world.create_mailbox(address, aliases)
         return self._control.credentials(self.world.accounts.grant(mailbox.address, tuple(scopes)))
 

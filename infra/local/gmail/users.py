@@ -18,7 +18,7 @@ TOPIC = re.compile(r"projects/[^/\s]+/topics/[^/\s]+")
 
 
 def get_profile(call: Call) -> Json:
-    """The address and where history stands now."""
+    """The address and the newest history id."""
     mailbox = call.mailbox
     with mailbox.lock:
         return {
@@ -30,8 +30,11 @@ def get_profile(call: Call) -> Json:
 
 
 def watch(call: Call) -> Json:
-    """Seven days of notifications, the first at once. Refused where Pub/Sub has no such topic or Gmail may not publish
-    to it, and while another topic is watched. Where there is no Pub/Sub nobody looks."""
+    """Start notifications for seven days, the first one at once.
+
+    Refused when Pub/Sub has no such topic, when Gmail may not publish to it, and while another topic is watched.
+    Without Pub/Sub the topic is not checked.
+    """
     topic = str(call.body.get("topicName", ""))
     if not TOPIC.fullmatch(topic):
         raise other_project("*")
@@ -57,12 +60,12 @@ def watch(call: Call) -> Json:
 
 
 def stop(call: Call) -> None:
-    """No more notifications; no error when there were none."""
+    """End notifications; no error when there is no watch."""
     call.mailbox.watch = None
 
 
 def list_history(call: Call) -> Json:
-    """What happened after startHistoryId, oldest first. 404 when that is too old or from nowhere."""
+    """The changes after startHistoryId, oldest first. Raises 404 when it is too old or unknown."""
     mailbox = call.mailbox
     start = call.text("startHistoryId")
     if not start:
@@ -131,25 +134,25 @@ def get_label(call: Call) -> Json:
 
 
 def create_label(call: Call) -> Json:
-    """409 for a name that exists, 400 for one Gmail keeps to itself."""
+    """Create a label. Raises 409 for a name that exists, 400 for a reserved one."""
     with call.mailbox.lock:
         return call.mailbox.labels.create(call.body).as_json()
 
 
 def update_label(call: Call) -> Json:
-    """PUT: what is not sent goes back to its default."""
+    """PUT: fields that are not sent return to their defaults."""
     with call.mailbox.lock:
         return call.mailbox.labels.change(call.path["id"], call.body, replace=True).as_json()
 
 
 def patch_label(call: Call) -> Json:
-    """PATCH: what is not sent stays."""
+    """PATCH: fields that are not sent stay."""
     with call.mailbox.lock:
         return call.mailbox.labels.change(call.path["id"], call.body, replace=False).as_json()
 
 
 def delete_label(call: Call) -> None:
-    """The label leaves the mailbox and every message."""
+    """Remove the label from the mailbox and from every message."""
     call.mailbox.delete_label(call.path["id"])
 
 
@@ -159,7 +162,7 @@ def list_send_as(call: Call) -> Json:
 
 
 def get_send_as(call: Call) -> Json:
-    """One of them; raises 404."""
+    """One sendAs address. Raises 404."""
     wanted = call.path["sendAsEmail"].lower()
     for one in _send_as(call):
         if str(one["sendAsEmail"]).lower() == wanted:

@@ -1,4 +1,4 @@
-"""Everything the server holds: mailboxes, consents, spool, meter, faults, push. Lost at the end."""
+"""The state of the server: mailboxes, consents, spool, meter, faults and push. It is lost at the end."""
 
 import random
 import threading
@@ -46,12 +46,12 @@ class World:
         self._last_id = 0
 
     def close(self) -> None:
-        """Publish what is queued and remove the spool."""
+        """Publish the queued notifications and remove the spool."""
         self.push.stop()
         self.spool.close()
 
     def create_mailbox(self, address: str, aliases: Collection[str] = ()) -> Mailbox:
-        """The mailbox of that address, made if there is none; aliases are its other sendAs addresses."""
+        """The mailbox of this address, created if there is none. `aliases` are its other sendAs addresses."""
         with self._guard:
             mailbox = self._mailboxes.get(address.lower(), self._former.get(address.lower()))
             if mailbox is None:
@@ -64,14 +64,14 @@ class World:
             return mailbox
 
     def mailbox(self, address: str) -> Mailbox:
-        """By its address, or one it had before. Raises KeyError for an address without a mailbox."""
+        """The mailbox of a present or former address. Raises KeyError for an address without a mailbox."""
         found = self._mailboxes.get(address.lower(), self._former.get(address.lower()))
         if found is None:
             raise KeyError(address.lower())
         return found
 
     def receiver(self, address: str) -> Mailbox | None:
-        """Whose mailbox gets what is sent there: by address, alias, former address, or one with a +tag."""
+        """The mailbox that receives mail to an address: its own, an alias, a former one, or one with a +tag."""
         name, at, domain = address.lower().rpartition("@")
         for one in (f"{name}{at}{domain}", f"{name.partition('+')[0]}{at}{domain}"):
             for known in (self._mailboxes, self._former, self._aliases):
@@ -94,7 +94,7 @@ class World:
             mailbox.names = {address.lower(): name for address, name in (names or {}).items()}
 
     def rename(self, mailbox: Mailbox, address: str) -> None:
-        """By an administrator: the account, its consents and its mails stay, the old address is an alias."""
+        """Rename as an administrator: the account keeps consents and mails, and the old address becomes an alias."""
         with self._guard:
             old, new = mailbox.address, address
             for known in (self._mailboxes, self._former):
@@ -114,7 +114,7 @@ class World:
             mailbox.address = new
 
     def mailboxes(self) -> list[Mailbox]:
-        """All of them, in order of creation."""
+        """All mailboxes, in order of creation."""
         with self._guard:
             return list(self._mailboxes.values())
 
@@ -155,14 +155,14 @@ class World:
         return self.spool.read(message.place)
 
     def caller(self, authorization: str) -> str:
-        """The mailbox whose access token this is, in lower case; nothing for none that is good."""
+        """The address that an access token is for, in lower case; empty when no valid token is given."""
         try:
             return self.mailbox(self.accounts.holder(authorization).address).address.lower()
         except ApiError:
             return ""
 
     def kills(self, grant: Grant) -> bool:
-        """Whether a fault ends this consent now, with all its tokens; one given after it began lives."""
+        """End this consent with its tokens if a fault says so; returns whether. Later consents stay."""
         address = self.mailbox(grant.address).address
         if not self.faults.struck("token_death", address, thing=address, since=grant.made):
             return False
@@ -170,7 +170,7 @@ class World:
         return True
 
     def announce(self, mailbox: Mailbox, watch: Watch) -> None:
-        """The notification every successful watch sends at once."""
+        """Send the notification that follows every successful watch at once."""
         self._notify(mailbox, watch, at_once=True)
 
     def _changed(self, mailbox: Mailbox, labels: frozenset[str]) -> None:

@@ -19,8 +19,8 @@ class PubsubCounters:
     """Counts over all subscriptions since the start or the last reset.
 
     `published` counts messages. `delivered` counts deliveries, of which a message may have several; `acked`, `nacked`
-    and `expired` count how they ended. `doubled`, `late`, `lost` and `reordered` count strikes of faults. `waiting` is the
-    present number of unacknowledged messages.
+    and `expired` count how they ended. `doubled`, `late`, `lost` and `reordered` count strikes of faults. `waiting` is
+    the present number of unacknowledged messages.
     """
 
     published: int

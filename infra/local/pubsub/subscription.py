@@ -86,8 +86,8 @@ class Subscription:
             self._streams.add(stream)
 
     def leave(self, puller: Puller) -> None:
-        """Send nothing more to this puller. Its messages come back at their deadlines, as at Google: the official client
-        acknowledges its last messages after it has closed the stream."""
+        """Send nothing more to this puller. Its messages come back at their deadlines, as at Google: the official
+        client acknowledges its last messages after it has closed the stream."""
         with self._changed:
             puller.gone = True
             self._streams.discard(puller)

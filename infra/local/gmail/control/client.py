@@ -1,4 +1,4 @@
-"""The other end of /control, for tests, the demo and benchmarks. Standard library only."""
+"""The client of /control, for tests, the demo and benchmarks. It needs the standard library only."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -33,7 +33,7 @@ class ControlError(Exception):
 
 
 class GmailControl(SignInControl):
-    """`base_url` is the server's url. Every command is one short connection; safe for many threads."""
+    """Sends commands to the server at `base_url`, each on a connection of its own. Safe for many threads."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
@@ -42,7 +42,7 @@ class GmailControl(SignInControl):
     def create_mailbox(
         self, address: str, aliases: Collection[str] = (), scopes: Collection[str] = ()
     ) -> dict[str, Any]:
-        """A mailbox, or one more consent for it; returns an authorized user as google-auth reads it:
+        """Create a mailbox, or one more consent for it; returns an authorized user as google-auth reads it:
         {type, client_id, client_secret, refresh_token, token_uri, scopes}."""
         body = {"address": address, "aliases": list(aliases), "scopes": list(scopes)}
         return self._json("POST", "mailboxes", body)
@@ -59,7 +59,7 @@ class GmailControl(SignInControl):
         internal_date: int | None = None,
         thread_id: str | None = None,
     ) -> Delivered:
-        """Into INBOX and UNREAD, or with exactly these labels (ids or names); the date is epoch ms."""
+        """Deliver a mail into INBOX and UNREAD, or with exactly these labels (ids or names). The date is epoch ms."""
         query: list[tuple[str, str]] = []
         if labels is not None:
             query += [("labels", label) for label in labels or ("",)]
@@ -70,7 +70,7 @@ class GmailControl(SignInControl):
         return delivered(self._json("POST", f"{_mailbox(mailbox)}/deliver?{urlencode(query)}", raw))
 
     def deliver_many(self, mails: Iterable[Mail]) -> list[Delivered]:
-        """Many mails, to any mailboxes, in one request and in this order."""
+        """Deliver mails to any mailboxes in one request, in this order."""
         pieces: list[bytes] = []
         for mail in mails:
             head: Json = {"mailbox": mail.mailbox, "size": len(mail.raw), "internal_date": mail.internal_date}
@@ -106,7 +106,7 @@ class GmailControl(SignInControl):
         add: Collection[str] = (),
         remove: Collection[str] = (),
     ) -> None:
-        """As the user, by hand; labels by id or name, new names are created."""
+        """Add and remove labels as the user. Labels are ids or names; a new name makes a label."""
         self._by_hand(mailbox, "labels", message_ids, add=list(add), remove=list(remove))
 
     def archive(self, mailbox: str, message_ids: str | Collection[str]) -> None:
@@ -138,19 +138,19 @@ class GmailControl(SignInControl):
         self._by_hand(mailbox, "delete", message_ids)
 
     def rename_label(self, mailbox: str, label_id: str, name: str) -> None:
-        """As the user: its id stays, and so do its messages."""
+        """As the user: rename a label. It keeps its id and its messages."""
         self._json("POST", f"{_mailbox(mailbox)}/rename_label", {"id": label_id, "name": name})
 
     def delete_label(self, mailbox: str, label_id: str) -> None:
-        """As the user: the label is gone, from every message too."""
+        """As the user: delete a label, also from every message."""
         self._json("POST", f"{_mailbox(mailbox)}/delete_label", {"id": label_id})
 
     def limit_labels(self, mailbox: str, most: int | None = None) -> None:
-        """How many labels the mailbox takes, its 14 system labels among them; Gmail's 10,000 when left out."""
+        """Limit the labels of the mailbox, its 14 system labels included; 10,000 by default, as at Gmail."""
         self._json("POST", f"{_mailbox(mailbox)}/limit_labels", {} if most is None else {"most": most})
 
     def limit_sending(self, mailbox: str, most: int) -> None:
-        """How many mails may leave within a day, those of today counted; 2,000 from the beginning."""
+        """Limit the mails sent within a day, today's included. The limit is 2,000 at the start."""
         self._json("POST", f"{_mailbox(mailbox)}/limit_sending", {"most": most})
 
     def set_aliases(
@@ -160,33 +160,32 @@ class GmailControl(SignInControl):
         pending: Collection[str] = (),
         names: Mapping[str, str] | None = None,
     ) -> None:
-        """Its other sendAs addresses from now on, those that nobody has verified yet, and the display names of
-        any, the primary one among them."""
+        """Set the other sendAs addresses, the unverified ones, and display names, also of the primary address."""
         body: Json = {"aliases": list(aliases), "pending": list(pending), "names": dict(names or {})}
         self._json("POST", f"{_mailbox(mailbox)}/aliases", body)
 
     def rename_mailbox(self, mailbox: str, address: str) -> None:
-        """As an administrator: the account stays, with its consents and mails; the old address is an alias."""
+        """As an administrator: rename it. It keeps consents and mails; the old address becomes an alias."""
         self._json("POST", f"{_mailbox(mailbox)}/rename", {"address": address})
 
     def add_filter(
         self, mailbox: str, sender: str, label: str | None = None, archive: bool = False
     ) -> str | None:
-        """A user's rule for mail that arrives from now on; returns the label's id."""
+        """Add a user's filter for mail that arrives from now on; returns the label's id."""
         body = {"sender": sender, "label": label, "archive": archive}
         found: str | None = self._json("POST", f"{_mailbox(mailbox)}/filters", body)["label_id"]
         return found
 
     def expire_history(self, mailbox: str) -> int:
-        """Every history id so far answers 404 from now on; returns the first good one."""
+        """Make every history id so far answer 404; returns the first good one."""
         return int(self._json("POST", f"{_mailbox(mailbox)}/expire_history")["historyId"])
 
     def expire_access_tokens(self, mailbox: str) -> None:
-        """The next call answers 401; refreshing works."""
+        """Let the next call answer 401. Refreshing still works."""
         self._json("POST", f"{_mailbox(mailbox)}/expire_access")
 
     def revoke(self, mailbox: str | None = None, refresh_token: str | None = None) -> None:
-        """All consents of a mailbox, or the one with this refresh token."""
+        """Revoke all consents of a mailbox, or the one with this refresh token."""
         body = {"refresh_token": refresh_token} if refresh_token else {"mailbox": mailbox}
         self._json("POST", "revoke", body)
 
@@ -206,10 +205,10 @@ class GmailControl(SignInControl):
         after: bool | None = None,
         half: str | None = None,
     ) -> int:
-        """Switch trouble on (faults.KINDS and PASSIVE); returns its id. No methods means every one.
+        """Switch a fault on (faults.KINDS and PASSIVE); returns its id. Without methods it is for all methods.
 
-        It ends after `times` strikes or `seconds`. `delay` is how long what comes late is late; `after` says
-        whether a "cut" or "timeout" call had its effect; `half` is one of faults.HALVES, left out any of them.
+        It ends after `times` strikes or `seconds`. `delay` is the delay of late things, in seconds. `after`: a "cut" or
+        "timeout" call has its effect. `half` is one of faults.HALVES, any of them by default.
         """
         given: Json = {"times": times, "retry_after": retry_after, "seconds": seconds, "delay": delay}
         given |= {"after": after, "half": half}
@@ -223,11 +222,11 @@ class GmailControl(SignInControl):
         return self.fault("500", mailbox=mailbox, message_id=message_id)
 
     def faults(self) -> list[dict[str, Any]]:
-        """Those switched on, with how often each struck."""
+        """The faults that are on, each with its number of strikes."""
         return list(self._json("GET", "faults")["faults"])
 
     def clear_faults(self, fault_id: int | None = None) -> None:
-        """One by its id, or all."""
+        """Switch one fault off by its id, or all."""
         self._json("DELETE", "faults", {} if fault_id is None else {"id": fault_id})
 
     def quota(
@@ -240,8 +239,8 @@ class GmailControl(SignInControl):
         refusal: int | None = None,
         window: float | None = None,
     ) -> None:
-        """The limits on or off, units a minute of a mailbox and of all, "new" or "old" costs, 403 or 429, and
-        the seconds that a minute has. A table brings its own limits; those named go before them."""
+        """Set the limits: on or off, units a minute of a mailbox and of all mailboxes, "new" or "old" costs, 403 or
+        429, and the seconds of a minute. A cost table brings its own limits; given limits replace them."""
         body: Json = {
             "enforced": enforced,
             "per_minute": per_minute,
@@ -252,16 +251,16 @@ class GmailControl(SignInControl):
         self._json("PUT", "quota", {name: value for name, value in body.items() if value is not None})
 
     def push(self, *, interval: float | None = None, lost: bool | None = None) -> None:
-        """Seconds between two notifications of a mailbox; `lost` loses them all."""
+        """Set the seconds between two notifications of a mailbox; `lost` drops all notifications."""
         body = {"interval": interval, "lost": lost}
         self._json("PUT", "push", {name: value for name, value in body.items() if value is not None})
 
     def counters(self) -> Counters:
-        """What was called and what it cost."""
+        """The calls so far and their cost."""
         return Counters(**self._json("GET", "counters"))
 
     def reset_counters(self) -> None:
-        """Back to zero; empties the window of the limit too."""
+        """Set all counters to zero, and empty the minutes of the limits."""
         self._json("DELETE", "counters")
 
     def shutdown(self) -> None:

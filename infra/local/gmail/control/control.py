@@ -1,5 +1,5 @@
-"""/control: the hand behind the scenes. It makes mailboxes, delivers mail, acts as the user, causes
-trouble and reads the meters. `GmailControl` in client.py is its other end."""
+"""/control makes mailboxes, delivers mail, acts as the user, switches faults on and reads the meters. `GmailControl` in
+client.py calls it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Query = dict[str, list[str]]
 
 
 class Control:
-    """`stop` ends the whole server; `root` is its URL, for the credentials handed out."""
+    """Answers commands. `stop` ends the server; `root` returns its URL, for credentials."""
 
     def __init__(self, world: World, root: Callable[[], str], stop: Callable[[], None]) -> None:
         self._world = world

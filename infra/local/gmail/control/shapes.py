@@ -1,4 +1,4 @@
-"""What the other end of /control takes and gives: mails, dumps and counters. Standard library only."""
+"""The values of the client of /control: mails, dumps and counters. They need the standard library only."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The line between a client and us, when it is bad: answers that are slow, held, cut, halved or trickled."""
+"""A bad line between client and server: answers that are slow, held, cut, halved or trickled."""
 
 import socket
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from infra.local.gmail.control.faults import HALVES, Fault
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What becomes of one answer: held for `delay` seconds, then sent whole, in a `half`, or not at all.
+    """How one answer is sent: held for `delay` seconds, then whole, in a `half`, or not at all.
 
-    `cut` is the share of the body that its half has. One that `trickles` is sent byte by byte, each held so long.
+    `cut` is the share of the body in its half. An answer that `trickles` is sent byte by byte, `delay` before each.
     """
 
     delay: float = 0.0
@@ -21,7 +21,7 @@ class Trouble:
     trickles: bool = False
 
     def send(self, connection: socket.socket, head: Callable[[int], bytes], body: bytes) -> bool:
-        """Whether the connection can go on. `head` makes the answer's head for a Content-Length."""
+        """Send the answer; returns whether the connection can go on. `head` makes the head for a Content-Length."""
         if self.trickles:
             whole = head(len(body)) + body
             return all(_held(connection, self.delay) and _sent(connection, bytes([one])) for one in whole)
@@ -41,7 +41,7 @@ class Trouble:
 
 
 def trouble_of(fault: Fault, *, empty: bool) -> Trouble:
-    """What this fault does to an answer; of an `empty` one there is no half."""
+    """The trouble of an answer under this fault. An `empty` answer has no half."""
     if fault.kind == "half_answer":
         half = fault.half or fault.rng.choice(HALVES)
         return Trouble() if empty else Trouble(half=half, cut=fault.rng.random())

@@ -1,4 +1,4 @@
-"""/upload: mails that come as they are and not in JSON; alone, with JSON beside them, or piece by piece.
+"""/upload: mails in raw form instead of JSON; alone, with JSON beside them, or in pieces.
 
 Google's three ways (uploadType): media, multipart and resumable.
 """
@@ -23,7 +23,7 @@ INCOMPLETE = 308
 
 @dataclass(slots=True)
 class Session:
-    """A resumable upload: the request that began it, what has come of the mail, and the answer in the end."""
+    """A resumable upload: the request that began it, the pieces so far, and the final answer."""
 
     request: Request
     most: int
@@ -32,7 +32,7 @@ class Session:
     answer: Answer | None = None
 
     def take(self, request: Request) -> bool:
-        """One more piece; whether it is the last. Raises 400 for a piece that does not follow, 413 for too much."""
+        """Add a piece; returns whether it is the last. Raises 400 for a piece out of order, 413 for too many bytes."""
         found = RANGE.fullmatch(request.headers.get("content-range", ""))
         total = found[3] if found else str(len(request.body))
         start = int(found[1]) if found and found[1] else len(self.media) if found else 0
@@ -44,7 +44,7 @@ class Session:
         return total == str(len(self.media))
 
     def progress(self) -> Answer:
-        """308: go on after this."""
+        """308, with the bytes so far."""
         last = len(self.media) - 1
         return Answer(INCOMPLETE, headers=(("Range", f"bytes=0-{last}"),) if self.media else ())
 
@@ -57,7 +57,7 @@ class Uploads:
         self._sessions: dict[str, Session] = {}
 
     def begin(self, request: Request, method: Method) -> Answer:
-        """Where the pieces are to go; raises 413 when the mail will be too large."""
+        """Begin an upload; returns the URL for the pieces. Raises 413 when the mail will be too large."""
         declared = request.headers.get("x-upload-content-length", "0")
         if declared.isdecimal() and int(declared) > method.max_upload:
             raise too_large(method.max_upload)
@@ -72,7 +72,7 @@ class Uploads:
         return Answer(200, headers=(("Location", place), ("X-GUploader-UploadID", name)))
 
     def session(self, request: Request) -> Session | None:
-        """The one that a piece belongs to, None for a request that is none. Raises 404 for one that is over."""
+        """The upload of a piece, None for another request. Raises 404 when the upload is over."""
         names = parse_qs(request.query).get("upload_id")
         if not names or not is_upload(request):
             return None
@@ -84,12 +84,12 @@ class Uploads:
 
 
 def is_upload(request: Request) -> bool:
-    """Whether it goes to one of the paths for uploads."""
+    """Whether the path is one for uploads."""
     return request.path.startswith(PREFIXES)
 
 
 def meant(request: Request) -> Request:
-    """The same call without what only uploads have: the path of the plain method and its own parameters."""
+    """The call as a plain one: with the path of the plain method, without the parameters of uploads."""
     prefix = next((one for one in PREFIXES if request.path.startswith(one)), "/")
     query = [(name, value) for name, value in parse_qsl(request.query, True) if name not in OWN]
     return replace(request, path=f"/{request.path.removeprefix(prefix)}", query=urlencode(query))

@@ -1,4 +1,4 @@
-"""Header blocks read from raw bytes, whatever they hold: each step is linear and nothing raises."""
+"""Reads header blocks from any raw bytes. Each step takes linear time, and nothing raises."""
 
 import re
 import sys
@@ -30,7 +30,7 @@ NOBODY: People = ("", "", "", "")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What delivery and search need to know of a mail: who, which ids, which subject.
+    """The facts of a mail that delivery and search need: people, ids and subject.
 
     `people` are From, To, Cc and Bcc as text in small letters, names included; `references` are the ids of
     References and In-Reply-To, the nearest first, and `replying` says that the mail has both.

@@ -1,7 +1,7 @@
 """A mail's MIME tree, cut out of the raw bytes by offsets.
 
-The email package recurses without bound and parses what nobody asked for; here depth and the
-number of parts are capped and a leaf's bytes are decoded only when somebody wants them.
+The email package recurses without bound and parses everything. Here depth and number of parts are limited, and the
+bytes of a leaf are decoded only on demand.
 """
 
 import binascii
@@ -18,7 +18,7 @@ MAX_PARTS = 2_000
 MAX_VALUE = 5_000
 MAX_DELIMITER = 200
 MAX_LOOKS = 100_000
-"""How many lines may be looked at for being a delimiter; bounds what nested boundaries can cost."""
+"""The most lines that are compared with delimiters. It bounds the cost of nested boundaries."""
 
 TYPE = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+-]+)")
 PARAMETER = re.compile(r";\s*([^\s=;]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\s]*))")

@@ -1,4 +1,4 @@
-"""What Gmail makes of a mail that leaves: the sender is the account, the Message-ID is Google's (FACTS §3)."""
+"""Changes an outgoing mail as Gmail does: the sender is the account, the Message-ID is Google's (FACTS §3)."""
 
 import re
 import secrets
@@ -14,7 +14,7 @@ ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 def recipients(raw: bytes) -> list[str]:
-    """Everybody in To, Cc and Bcc once, in lower case. Raises 400 for nobody, too many, or no address."""
+    """The addresses in To, Cc and Bcc, each once, in lower case. Raises 400 for none, too many, or a bad one."""
     found: dict[str, None] = {}
     for name in RECIPIENTS:
         for value in _values(raw, name):

@@ -1,8 +1,8 @@
-"""The single terms of Gmail's search language: what each asks of a message.
+"""The terms of Gmail's search language, each as a condition on a message.
 
 Addresses and words are found by token: `from:ann@example.com` is the words ann, example and com next to
 each other, so it finds ann@example.com.au and a display name that says so, and not joann@example.com.
-Whoever needs exact addresses has to look at what is found.
+A caller that needs exact addresses has to check the found messages.
 """
 
 import re

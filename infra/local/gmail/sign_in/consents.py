@@ -1,4 +1,4 @@
-"""Google's sign-in page without the person: what they would do is said beforehand through control."""
+"""Google's sign-in page without a person: control says beforehand what the person does."""
 
 import hashlib
 import secrets
@@ -51,12 +51,12 @@ class Consents:
         self._guard = threading.Lock()
 
     def decide(self, hint: str, decision: Decision) -> None:
-        """From now on, for pages with this login_hint; "" is for every other."""
+        """Set the decision for pages with this login_hint; "" is for all other pages."""
         with self._guard:
             self._decisions[hint.lower()] = decision
 
     def page(self, asked: dict[str, str], addresses: Collection[str]) -> str:
-        """The address that the browser is sent on to. Raises OAuthError for what ends on a page of Google's."""
+        """The URL to which the browser is redirected. Raises OAuthError when it ends on a page of Google's."""
         client = self._accounts.client(asked.get("client_id", ""))
         redirect_uri = asked.get("redirect_uri", "")
         if not client.may_lead_to(redirect_uri):
@@ -94,7 +94,7 @@ class Consents:
         raise OAuthError(400, "invalid_request", "Couldn't find your Google Account")
 
     def exchange(self, form: dict[str, str]) -> Json:
-        """POST /token for a code: it is good for one time, and used again it takes back what it gave."""
+        """POST /token for a code. A code is good once; its second use revokes the consent of the first."""
         client = self._accounts.check_secret(form)
         with self._guard:
             code = self._codes.get(form.get("code", ""))
@@ -113,7 +113,7 @@ class Consents:
         return answer | ({"refresh_token": grant.refresh_token} if grant.refresh_token else {})
 
     def expire_codes(self) -> None:
-        """As if ten minutes had passed."""
+        """End all codes, as after ten minutes."""
         with self._guard:
             for code in self._codes.values():
                 code.until = 0.0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GOOGLE = "https://oauth2.googleapis.com/token"
-"""Whom google-auth means whatever the key file says."""
+"""The audience that google-auth names, whatever the key file says."""
 
 LONGEST = 3600
 SKEW = 300
