@@ -1,7 +1,7 @@
-"""Trouble on demand: Gmail's failures by kind, method, mailbox, share and seed, for some calls or some time.
+"""Faults on demand: Gmail's failures by kind, method, mailbox, share and seed, for some calls or some time.
 
-A kind in KINDS or LASTING makes a call fail: a function that raises what Gmail would answer. PASSIVE kinds do something
-else, or later; whoever is concerned asks `struck`, a wire fault through `line`.
+A kind in KINDS or LASTING makes a call fail: its function raises what Gmail would answer. The part of the server that
+a PASSIVE kind concerns asks `struck`; for a wire fault it asks `line`.
 """
 
 import math
@@ -18,13 +18,13 @@ from infra.local.gmail.http.errors import NO_TOKEN, Json
 _ALL = KINDS | LASTING
 
 HALVES = ("short", "long", "json")
-"""What half an answer looks like: the line ends before Content-Length is reached; the whole answer under half
-its Content-Length, the rest left on the line; half the JSON, with the length that this has."""
+"""The forms of half an answer. "short": the line ends before Content-Length is reached. "long": the whole answer with a
+Content-Length that is too small. "json": a part of the JSON with its right Content-Length."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """One switched-on fault. Empty selectors select everything; `left` None is without end."""
+    """A fault that is on. Empty selectors select everything; `left` None means no limit of strikes."""
 
     id: int
     kind: str
@@ -44,7 +44,7 @@ class Fault:
     struck: int = 0
 
     def as_json(self) -> Json:
-        """How control shows it."""
+        """Its form for control."""
         return {
             "id": self.id,
             "kind": self.kind,
@@ -94,7 +94,7 @@ share is one of records, and of mailboxes."""
 BATCHES = frozenset({"batch_part", "batch_no_ids", "batch_shuffled"})
 TOKENS = frozenset({"token_death", "token_limited"})
 SEARCHES = frozenset({"search_lag"})
-"""Lists and searches do not know yet what has come within the delay."""
+"""Lists and searches do not find mail that came within the delay."""
 
 PASSIVE = LINE | PUSHES | HISTORY | BATCHES | TOKENS | {"read_lag"}
 
@@ -108,14 +108,14 @@ DELAYS = {
     "timeout": 60.0,
     "trickle": 1.0,
 }
-"""Seconds, where no other delay is asked for."""
+"""Default delays in seconds."""
 OUTSIDE = frozenset({"token", "batch"})
 BY_METHOD = frozenset({*KINDS, *LASTING, *LINE, *BATCHES, *SEARCHES})
-"""The others are of one method, or of none."""
+"""The kinds that methods may be chosen for. The others are for one method, or for none."""
 
 
 class Faults:
-    """The faults switched on now. Safe for many threads; the same seed strikes the same calls."""
+    """The faults that are on. Safe for many threads. The same seed strikes the same calls."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -123,7 +123,7 @@ class Faults:
         self._number = 0
 
     def __bool__(self) -> bool:
-        """Whether there is any: all that an untroubled call asks."""
+        """Whether there is any fault."""
         return bool(self._faults)
 
     def add(
@@ -176,7 +176,7 @@ class Faults:
         return fault
 
     def remove(self, fault_id: int | None = None) -> None:
-        """Switch one fault off, or all."""
+        """Switch one fault off by its id, or all."""
         with self._guard:
             if fault_id is None:
                 self._faults.clear()
@@ -184,12 +184,12 @@ class Faults:
                 self._faults.pop(fault_id, None)
 
     def all(self) -> list[Fault]:
-        """Those switched on, used-up ones included."""
+        """All faults that are on, used-up ones included."""
         with self._guard:
             return list(self._faults.values())
 
     def check(self, method: str, mailbox: str = "", message_ids: Collection[str] = ()) -> None:
-        """Let the faults happen that make this call fail."""
+        """Raise the error of a fault that makes this call fail, if one strikes."""
         for fault in self.all() if self._faults else ():
             if fault.kind in _ALL and self._strikes(fault, (method,), mailbox, message_ids):
                 _ALL[fault.kind](fault)
@@ -197,7 +197,7 @@ class Faults:
     def check_one_of(
         self, kind: str, kinds: Collection[str], mailbox: str, methods: Collection[str] = ("*",)
     ) -> None:
-        """Let a fault of `kind` happen as one of `kinds`, by its seed."""
+        """If a fault of `kind` strikes, raise the error of one of `kinds`, by its seed."""
         fault = self.struck(kind, mailbox, methods)
         if fault:
             KINDS[fault.rng.choice(list(kinds))](fault)
@@ -213,15 +213,15 @@ class Faults:
         born: float = math.inf,
         age: float = -1.0,
     ) -> Fault | None:
-        """The fault of this kind that happens now, if it was switched on `since` then, before what is concerned was
-        `born`, and its delay is longer than `age`. For a named `thing` the share is one of things, not of calls."""
+        """The fault of this kind that strikes now, else None. It began between `since` and `born`, and its delay is
+        longer than `age`. For a named `thing` the share is one of things, not of calls."""
         if not self._faults:
             return None
         mine = (f for f in self.all() if f.kind == kind and since <= f.began <= born and f.delay > age)
         return next((f for f in mine if self._strikes(f, methods, mailbox, message_ids, thing)), None)
 
     def line(self, methods: Collection[str], mailbox: str, message_ids: Collection[str]) -> Fault | None:
-        """What happens to this request and its answer on their way."""
+        """The wire fault that strikes this request and its answer, else None."""
         mine = (fault for fault in self.all() if fault.kind in LINE)
         return next((f for f in mine if self._strikes(f, methods, mailbox, message_ids)), None)
 

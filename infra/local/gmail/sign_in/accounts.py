@@ -29,7 +29,7 @@ class Client:
     redirect_uris: tuple[str, ...] = ()
 
     def may_lead_to(self, redirect_uri: str) -> bool:
-        """An installed program may listen on any loopback port, a web page is named letter by letter."""
+        """Whether the URI is allowed: any loopback port for an installed program, an exact match for a web page."""
         if self.kind == "web":
             return redirect_uri in self.redirect_uris
         place = urlsplit(redirect_uri)
@@ -38,7 +38,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One consent: this client may use that mailbox within these scopes. Without a refresh token it ends with
+    """A consent: the client may use the mailbox at `address` within the scopes. Without a refresh token it ends with
     its access tokens."""
 
     address: str
@@ -63,7 +63,7 @@ class Accounts:
         self._guard = threading.Lock()
 
     def add_client(self, kind: str, redirect_uris: tuple[str, ...]) -> Client:
-        """One more client of the project."""
+        """Add a client to the project."""
         if kind not in ("installed", "web"):
             raise ValueError("a client is installed or web")
         client_id = f"{secrets.token_hex(6)}.apps.googleusercontent.com"
@@ -73,14 +73,14 @@ class Accounts:
         return client
 
     def client(self, client_id: str) -> Client:
-        """Raises OAuthError for an unknown one."""
+        """The client of this id. Raises OAuthError for an unknown id."""
         client = self._clients.get(client_id)
         if client is None:
             raise OAuthError(401, "invalid_client", "The OAuth client was not found.")
         return client
 
     def check_secret(self, form: dict[str, str]) -> Client:
-        """The client that asks. Raises OAuthError when it cannot prove who it is."""
+        """The client that calls. Raises OAuthError when its secret is wrong."""
         client = self.client(form.get("client_id", ""))
         if form.get("client_secret") != client.client_secret:
             raise OAuthError(401, "invalid_client", "Unauthorized")
@@ -89,7 +89,7 @@ class Accounts:
     def grant(
         self, address: str, scopes: tuple[str, ...] = (), client_id: str = CLIENT_ID, *, lasting: bool = True
     ) -> Grant:
-        """A new consent, with a refresh token of its own when it is lasting."""
+        """A new consent; a lasting one has a refresh token."""
         client = self.client(client_id)
         token = f"1//local-{secrets.token_urlsafe(24)}" if lasting else ""
         grant = Grant(address, client_id, client.client_secret, token, scopes or (FULL_SCOPE,))
@@ -99,11 +99,11 @@ class Accounts:
         return grant
 
     def grant_to_program(self, address: str, scopes: tuple[str, ...], email: str) -> Grant:
-        """What a service account may do in a mailbox; it lasts as long as its access tokens."""
+        """A service account's consent for a mailbox. It lasts as long as its access tokens."""
         return Grant(address, email, "", "", scopes, delegated=True)
 
     def count(self) -> Counter[str]:
-        """Lasting consents by mailbox."""
+        """The number of lasting consents by mailbox."""
         with self._guard:
             return Counter(grant.address for grant in self._grants.values())
 
@@ -113,7 +113,7 @@ class Accounts:
             return any((g.address, g.client_id) == (address, client_id) for g in self._grants.values())
 
     def granted(self, refresh_token: str) -> Grant | None:
-        """The consent behind a refresh token, None when there is none (any more)."""
+        """The consent of a refresh token; None when it is unknown or revoked."""
         return self._grants.get(refresh_token)
 
     def refresh(self, form: dict[str, str]) -> tuple[Grant, Json]:
@@ -143,7 +143,7 @@ class Accounts:
         }
 
     def holder(self, authorization: str) -> Grant:
-        """The grant behind an Authorization header; raises 401."""
+        """The grant of an Authorization header. Raises 401."""
         kind, _, token = authorization.partition(" ")
         grant, until = self._access.get(token.strip(), (None, 0.0))
         if grant is None or kind.lower() != "bearer" or until <= time.monotonic():
@@ -151,8 +151,8 @@ class Accounts:
         return grant
 
     def revoke(self, token: str) -> None:
-        """POST /revoke with either kind of token: the account's access by this client ends, whichever consent
-        of its the token belongs to (D12)."""
+        """POST /revoke with a token of either kind: all consents of the account for this client end, not only that of
+        the token (D12)."""
         with self._guard:
             held = self._access.get(token)
             grant = held[0] if held else self._grants.get(token)
@@ -162,19 +162,19 @@ class Accounts:
             self._drop(lambda have: (have.address, have.client_id) == whose)
 
     def revoke_one(self, refresh_token: str) -> None:
-        """One consent alone ends, as the oldest of too many does (FACTS §5)."""
+        """End one consent, as the oldest of too many ends (FACTS §5)."""
         grant = self.granted(refresh_token)
         if grant is None:
             raise OAuthError(400, "invalid_token", "Token expired or revoked")
         self.drop(grant)
 
     def drop(self, grant: Grant) -> None:
-        """This consent alone ends."""
+        """End this consent only."""
         with self._guard:
             self._drop(lambda have: have is grant)
 
     def revoke_all(self, address: str) -> None:
-        """As after a password change: no consent of this mailbox is good any more."""
+        """End all consents of the mailbox, as after a password change."""
         with self._guard:
             self._drop(lambda have: have.address == address)
 
