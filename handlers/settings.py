@@ -64,7 +64,7 @@ def change_organisation(
                 )
         for name, value in values.items():
             if name in LOCATION_SETTINGS:
-                here.own_settings.set(name, value)
+                here.location_settings.set(name, value)
             else:
                 here.settings.set(name, _with_earlier(value, here) if name == "category" else value)
     log.info("settings.changed", names=sorted(values), organisation_id=here.organisation_id)
@@ -96,7 +96,7 @@ def organisation(store: Store, location: Where = None) -> Organisation:
 def of_location(store: Store, location: Where = None) -> LocationSettings:
     """The location's settings as they are now."""
     with store.begin("settings.show", reads_only=True) as tx:
-        return located(location, tx).own_settings.get()
+        return located(location, tx).location_settings.get()
 
 
 def show(user_id: str, store: Store, location: Where = None) -> ConnectionSettings:

@@ -8,7 +8,7 @@ from domain.channels import Channel, ChannelKind, ChannelReport, ReceiverAnswer,
 from domain.ids import ChannelId
 
 
-class OwnChannelRepository(Protocol):
+class OrganisationChannelRepository(Protocol):
     def add(self, user_id: str | None, kind: ChannelKind, target: Target) -> ChannelId:
         """Add a channel for this user's notifications, or for all of the organisation's; returns its id.
 

@@ -47,7 +47,7 @@ class DisconnectingRepository(Protocol):
         """
 
 
-class UserConnectionRepository(Protocol):
+class OrganisationConnectionRepository(Protocol):
     def of_user(self, user_id: str) -> tuple[Connection, ...]:
         """All connections of the user, whatever their state."""
 
@@ -55,7 +55,7 @@ class UserConnectionRepository(Protocol):
         """All connections of these users, the oldest first, locked until the commit."""
 
 
-class OwnConnectionRepository(UserConnectionRepository, Protocol):
+class LocationConnectionRepository(OrganisationConnectionRepository, Protocol):
     def add(self, user_id: str, mailbox_id: MailboxId, grant: Grant, sharing: Sharing) -> ConnectionId:
         """A new LIVE connection with all features off (Z11)."""
 

@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.crm.locations import Location
-from handlers.ports.channels import ChannelRepository, OwnChannelRepository
+from handlers.ports.channels import ChannelRepository, OrganisationChannelRepository
 from handlers.ports.claims import DeliveryRepository, LedgerRepository, OutboxRepository
 from handlers.ports.connections import (
     AliasRepository,
     ConnectionRepository,
-    OwnConnectionRepository,
+    LocationConnectionRepository,
+    OrganisationConnectionRepository,
     SharingRepository,
     SignInRepository,
-    UserConnectionRepository,
 )
 from handlers.ports.crm import (
     BelongingRepository,
@@ -46,11 +46,11 @@ class InOrganisation(Protocol):
     @property
     def settings(self) -> SettingRepository: ...
     @property
-    def channels(self) -> OwnChannelRepository: ...
+    def channels(self) -> OrganisationChannelRepository: ...
     @property
     def notification_list(self) -> NotificationListRepository: ...
     @property
-    def connections(self) -> UserConnectionRepository: ...
+    def connections(self) -> OrganisationConnectionRepository: ...
 
 
 class InLocation(InOrganisation, Protocol):
@@ -63,13 +63,13 @@ class InLocation(InOrganisation, Protocol):
     @property
     def belongings(self) -> BelongingRepository: ...
     @property
-    def connections(self) -> OwnConnectionRepository: ...
+    def connections(self) -> LocationConnectionRepository: ...
     @property
     def contacts(self) -> ContactRepository: ...
     @property
     def crm(self) -> CrmRepository: ...
     @property
-    def own_settings(self) -> LocationSettingRepository: ...
+    def location_settings(self) -> LocationSettingRepository: ...
     @property
     def reports(self) -> MailReportRepository: ...
     @property

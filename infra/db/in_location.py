@@ -7,12 +7,12 @@ from sqlalchemy import Connection
 from domain.crm.locations import Location
 from infra.db.channels import OrganisationChannelRepository
 from infra.db.connections.aliases import AliasRepository
-from infra.db.connections.sharing import SharingRepository
-from infra.db.connections.sign_ins import SignInRepository
-from infra.db.connections.user_connections import (
+from infra.db.connections.in_location import (
     LocationConnectionRepository,
     OrganisationConnectionRepository,
 )
+from infra.db.connections.sharing import SharingRepository
+from infra.db.connections.sign_ins import SignInRepository
 from infra.db.crm.belongings import BelongingRepository
 from infra.db.crm.contacts import ContactRepository
 from infra.db.crm.records import CrmRepository
@@ -59,7 +59,7 @@ class InLocation(InOrganisation):
     )
     contacts = cached_property(lambda here: ContactRepository(here.db, here.location))
     crm = cached_property(lambda here: CrmRepository(here.db, here.location))
-    own_settings = cached_property(lambda here: LocationSettingRepository(here.db, here.location))
+    location_settings = cached_property(lambda here: LocationSettingRepository(here.db, here.location))
     reports = cached_property(lambda here: MailReportRepository(here.db, here.location))
     sharing = cached_property(lambda here: SharingRepository(here.db, here.location))
     sign_ins = cached_property(lambda here: SignInRepository(here.db, here.location, here.cipher))

@@ -170,7 +170,7 @@ class ConnectionRepository(DisconnectingRepository):
     def those(
         self, *where: ColumnElement[bool], locked: bool = False, limit: int | None = None
     ) -> tuple[Connection, ...]:
-        """The connections that meet these conditions, in the order of their ids. For user_connections.py."""
+        """The connections that meet these conditions, in the order of their ids. For in_location.py."""
         found = _EACH.where(*where).order_by(connections.c.id).limit(limit)
         rows = self._db.execute(found.with_for_update() if locked else found)
         return tuple(map(self._read, rows))

@@ -98,10 +98,10 @@ def test_each_location_says_by_itself_whether_assignment_is_needed(store: Store)
     with store.begin("tests.put") as tx:
         assert tx.organisations.add("main", "south")
         south = tx.organisations.named("main", "south")[0].location
-        tx.of(south).own_settings.set("assignment-inbound", False)
-        tx.of(south).own_settings.set("assignment-outbound", True)
-        assert tx.of(HERE).own_settings.get() == LocationSettings()
-        assert tx.of(south).own_settings.get() == LocationSettings(
+        tx.of(south).location_settings.set("assignment-inbound", False)
+        tx.of(south).location_settings.set("assignment-outbound", True)
+        assert tx.of(HERE).location_settings.get() == LocationSettings()
+        assert tx.of(south).location_settings.get() == LocationSettings(
             assigned_inbound=False, assigned_outbound=True
         )
 

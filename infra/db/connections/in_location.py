@@ -1,4 +1,4 @@
-"""The connections of users: a user's name is good in one organisation, so they are asked for within it."""
+"""The connections of one organisation, or of one location: where a user's are found, and where one is added."""
 
 from collections.abc import Collection
 
