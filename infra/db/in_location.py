@@ -19,8 +19,8 @@ from infra.db.crm.records import CrmRepository
 from infra.db.crm.settings import LocationSettingRepository, SettingRepository
 from infra.db.crm.users import UserRepository
 from infra.db.mail.notification_list import NotificationListRepository
-from infra.db.mail.replacements import SortingRepository
 from infra.db.mail.reports import MailReportRepository
+from infra.db.mail.sorting import SortingRepository
 from infra.secrets import Cipher
 
 

@@ -23,7 +23,7 @@ from domain.sorting import SortedMail
 from infra.db.mail import label_changes
 from infra.db.mail.details import only
 from infra.db.mail.kept import DECISIONS
-from infra.db.mail.replacements import OF, TOUCHED, ReplacementRepository, link, of_claims
+from infra.db.mail.sorting import OF, TOUCHED, ReplacementRepository, link, of_claims
 from infra.db.sql import insert_new
 from infra.db.tables.mail import decisions, steps
 from infra.db.types import NOW

@@ -1,5 +1,5 @@
-"""Replacing the label of a contact's earlier mail: which mail has which label, and what is being replaced (E47). Mail
-of a merged record belongs to the record that stays (E71)."""
+"""What sorting goes by: which mail has which label, and what label is being replaced on earlier mail (E47). Mail of a
+merged record belongs to the record that stays (E71)."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
