@@ -19,7 +19,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from domain.events import Event
 from infra.db.migrate import migrate
 from infra.db.store import Store, open_engine
-from infra.db.tables.mail import metadata
+from infra.db.tables.schema import metadata
 from infra.local.postgres import fresh_database, postgres_or_start
 from infra.local.redis import RedisServer
 from infra.queue import RedisQueue

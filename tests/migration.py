@@ -18,7 +18,7 @@ _HEAD = re.compile(r'^HEAD = "(\d{4})"$', re.MULTILINE)
 
 def begin(said: str, root: Path = ROOT) -> Path:
     """Writes the file and makes it the release's newest; returns where it is."""
-    folder, schema = root / "infra" / "db" / "migrations", root / "infra" / "db" / "tables" / "mail.py"
+    folder, schema = root / "infra" / "db" / "migrations", root / "infra" / "db" / "tables" / "schema.py"
     [newest] = _HEAD.findall(schema.read_text())
     number = f"{int(newest) + 1:04}"
     config = Config(cmd_opts=Namespace(quiet=True))
@@ -37,7 +37,7 @@ def main() -> int:
         return 2
     made = begin(said)
     sys.stdout.write(
-        f"{made.relative_to(ROOT)} is begun, and HEAD in infra/db/tables/mail.py names it.\n"
+        f"{made.relative_to(ROOT)} is begun, and HEAD in infra/db/tables/schema.py names it.\n"
         "Next: the tables in infra/db/tables, then its upgrade and downgrade (CONTRIBUTING.md);\n"
         "make one T=tests/infra/db/test_migrations.py says what is missing.\n"
     )

@@ -26,16 +26,11 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnElement, Grouping, Tuple
 from sqlalchemy.sql.selectable import SelectBase
 
-from infra.db.tables.mail import (
-    channels,
-    connections,
-    locations,
-    metadata,
-    notifications,
-    organisations,
-    shared_contacts,
-    sign_ins,
-)
+from infra.db.tables.channels import channels
+from infra.db.tables.connections import connections, shared_contacts, sign_ins
+from infra.db.tables.crm import locations, organisations
+from infra.db.tables.mail import notifications
+from infra.db.tables.schema import metadata
 
 SCOPE = ("location_id", "organisation_id")
 SCOPED = {

@@ -13,14 +13,14 @@ from domain.connections import Connection, ConnectionState, Features
 from domain.mailboxes import AccountKey
 from infra.db import features as on
 from infra.db.store import Store
-from infra.db.tables.mail import connections
+from infra.db.tables.connections import connections
 from tests.test_layers import modules, name_of
 from tests.worlds import OF_HERE, START
 
 STARTS = {
     "domain.connections": "what the words mean",
     "infra.db.features": "the same in SQL",
-    "infra.db.tables.mail": "the columns",
+    "infra.db.tables.connections": "the columns",
 }
 """Modules that name the moments at which features were switched on. May only shrink."""
 

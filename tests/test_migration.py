@@ -9,7 +9,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, inspect
 
-from infra.db.tables.mail import HEAD, mailboxes
+from infra.db.tables.mailboxes import mailboxes
+from infra.db.tables.schema import HEAD
 from tests.migration import ROOT, begin
 
 
@@ -21,7 +22,7 @@ def test_the_next_migration_is_begun_in_the_house_s_shape(tmp_path: Path) -> Non
 
     assert made.name == f"{number}_each_channel_has_a_name.py"
     assert made.read_text().startswith('"""Each channel has a name"""\n')
-    assert f'HEAD = "{number}"' in (tmp_path / "infra" / "db" / "tables" / "mail.py").read_text()
+    assert f'HEAD = "{number}"' in (tmp_path / "infra" / "db" / "tables" / "schema.py").read_text()
     for words in (("check",), ("format", "--check")):
         judged = [sys.executable, "-m", "ruff", *words, "--no-cache", str(made)]
         assert subprocess.run(judged, cwd=tmp_path, check=False).returncode == 0

@@ -12,7 +12,8 @@ from domain.ledger import State
 from infra.db.ledger.claims import DELIVERIES
 from infra.db.mail import kept
 from infra.db.sql import lock
-from infra.db.tables.mail import channels, deliveries, notifications
+from infra.db.tables.channels import channels, deliveries
+from infra.db.tables.mail import notifications
 from infra.db.types import db_now
 from infra.secrets import Cipher
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, false, or_
 
 from domain.connections import ConnectionState, Features
-from infra.db.tables.mail import connections
+from infra.db.tables.connections import connections
 
 _COLUMNS = ("sync_since", "magnet_since", "sorting_since")
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, RootTransaction, event
 from domain.errors import DatabaseAway, LodestoneError
 from infra.db.sql import try_turn
 from infra.db.store import PATIENT, WITHIN, version_of
-from infra.db.tables.mail import HEAD as HEAD
+from infra.db.tables.schema import HEAD as HEAD
 from infra.db.trouble import translated
 
 FOLDER = Path(__file__).parent / "migrations"

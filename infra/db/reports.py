@@ -10,7 +10,8 @@ from domain.ids import MailboxId
 from domain.reports import MailboxReport, Totals
 from infra.db.mail.kept import DECISIONS
 from infra.db.mailboxes import status
-from infra.db.tables.mail import deals, decisions, messages, organisations, outdated, settings
+from infra.db.tables.crm import deals, organisations, outdated, settings
+from infra.db.tables.mail import decisions, messages
 
 
 class ReportRepository:

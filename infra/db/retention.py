@@ -28,21 +28,11 @@ from infra.db.crm.records import CrmRepository
 from infra.db.features import keeps_labelled
 from infra.db.ledger.claims import DELIVERIES
 from infra.db.sql import among, change_these, in_key_order, insert_new, lock, there_is
-from infra.db.tables.mail import (
-    UNDONE,
-    connections,
-    crm_versions,
-    decisions,
-    deliveries,
-    duties,
-    locations,
-    merges,
-    messages,
-    notifications,
-    outbox,
-    sign_ins,
-    steps,
-)
+from infra.db.tables.channels import deliveries
+from infra.db.tables.connections import connections, sign_ins
+from infra.db.tables.crm import crm_versions, locations, merges
+from infra.db.tables.ledger import UNDONE, duties, outbox, steps
+from infra.db.tables.mail import decisions, messages, notifications
 from infra.db.types import db_now
 
 _DAY = 86_400

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Table, delete, select, update
 
 from infra.db.store import Store
-from infra.db.tables.mail import channels, connections, sign_ins
+from infra.db.tables.channels import channels
+from infra.db.tables.connections import connections, sign_ins
 from infra.db.types import db_now
 from infra.db.walls import OPERATOR
 from infra.secrets import Cipher, WrongKey

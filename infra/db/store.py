@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from domain.errors import DatabaseAway
 from infra.db import walls
-from infra.db.tables.mail import HEAD
+from infra.db.tables.schema import HEAD
 from infra.db.transaction import Transaction as Transaction
 from infra.db.trouble import translated
 from infra.db.walls import WALLED

@@ -8,7 +8,10 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from domain.crm.locations import Location
-from infra.db.tables.mail import connections, decisions, mailboxes, messages, notifications, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages, notifications
+from infra.db.tables.mailboxes import mailboxes
 from infra.local.gmail import Dump, GmailControl
 from tests.chaos.boxes import Seat
 from tests.chaos.oracle import Case

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, delete, insert
 
 from domain.crm.locations import Location
 from domain.mail.addresses import loose
-from infra.db.tables.mail import contact_addresses, contacts, deal_contacts, deals, user_addresses, users
+from infra.db.tables.crm import contact_addresses, contacts, deal_contacts, deals, user_addresses, users
 from tests.chaos.people import CRM, CTM, CUSTOMER, NONE, OPEN, Person, name_of
 from tests.chaos.places import Place, colleague_of, places_in
 

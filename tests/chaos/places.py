@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from domain.crm.categories import ByCategory
 from domain.crm.locations import Location
 from domain.label_names import SETS
-from infra.db.tables.mail import locations, organisations
+from infra.db.tables.crm import locations, organisations
 
 
 @dataclass(frozen=True, slots=True)

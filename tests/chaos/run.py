@@ -10,7 +10,7 @@ from pathlib import Path
 from redis import Redis
 from sqlalchemy import create_engine, text
 
-from infra.db.tables.mail import metadata
+from infra.db.tables.schema import metadata
 from infra.local.postgres import PostgresServer, own_postgres
 from tests.chaos import plan, shown
 from tests.chaos.books import Books, evidence

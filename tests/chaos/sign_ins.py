@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from domain.connections import ConnectionState
-from infra.db.tables.mail import connections
+from infra.db.tables.connections import connections
 from tests.chaos.boxes import Box, Seat
 from tests.chaos.oracle import Case
 from tests.chaos.places import Place, places_in

@@ -8,7 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from domain.crm.categories import Category
-from infra.db.tables.mail import decisions, mailboxes, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions
+from infra.db.tables.mailboxes import mailboxes
 from infra.local.gmail.control.client import ControlError, DumpedMessage, GmailControl
 from tests.chaos.boxes import Box
 from tests.chaos.letters import Letter

@@ -20,8 +20,11 @@ from handlers.mailboxes import pushes
 from handlers.timing import Timing
 from handlers.units import Tally
 from infra.db.store import Store
-from infra.db.tables.mail import channels, decisions, deliveries, mailboxes, notifications, steps
-from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.channels import channels, deliveries
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, notifications
+from infra.db.tables.mailboxes import mailboxes
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail

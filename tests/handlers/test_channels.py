@@ -26,8 +26,9 @@ from handlers.crm import locations, records
 from handlers.jobs import OUTSIDE
 from handlers.live_view import live, notification_mail
 from handlers.timing import Timing
-from infra.db.tables.mail import channels as channel_table
-from infra.db.tables.mail import deliveries, notifications
+from infra.db.tables.channels import channels as channel_table
+from infra.db.tables.channels import deliveries
+from infra.db.tables.mail import notifications
 from infra.local.ports import wait_until
 from infra.notifiers import Notifiers
 from infra.queue import BACKLOG

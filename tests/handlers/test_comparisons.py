@@ -13,7 +13,9 @@ from domain.ids import MailboxId
 from domain.mailboxes import Grant
 from handlers import reports
 from handlers.mailboxes import comparisons
-from infra.db.tables.mail import connections, mailboxes, messages
+from infra.db.tables.connections import connections
+from infra.db.tables.mail import messages
+from infra.db.tables.mailboxes import mailboxes
 from infra.local.gmail.control.client import Mail
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House

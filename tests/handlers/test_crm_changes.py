@@ -21,18 +21,18 @@ from handlers.crm.merging import merge
 from handlers.crm.records import Stages, change, take_in
 from infra.crm.json import read_change, read_message
 from infra.db.store import Store
-from infra.db.tables.mail import (
+from infra.db.tables.connections import shared_contacts
+from infra.db.tables.crm import (
     contact_addresses,
     contacts,
     crm_versions,
     deal_contacts,
     deals,
-    decisions,
     merges,
-    shared_contacts,
     user_addresses,
     users,
 )
+from infra.db.tables.mail import decisions
 from tests.handlers.conftest import House
 from tests.worlds import HERE
 

@@ -20,7 +20,10 @@ from handlers.mailboxes import history as mailboxes_handler
 from handlers.sorting.sort import sort
 from handlers.troubles import once_more
 from infra.db.store import Store
-from infra.db.tables.mail import HEAD, connections, mailboxes, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import steps
+from infra.db.tables.mailboxes import mailboxes
+from infra.db.tables.schema import HEAD
 from infra.secrets import Cipher
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House

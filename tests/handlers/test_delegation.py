@@ -18,8 +18,8 @@ from domain.notifications import NotificationKind
 from handlers import doctor, reports
 from handlers.connections import disconnecting, sign_in
 from handlers.live_view import live
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import mailboxes
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.mailboxes import mailboxes
 from infra.gmail.delegation import ServiceAccount
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail

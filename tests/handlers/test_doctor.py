@@ -10,7 +10,8 @@ from domain.connections import ConnectionState
 from domain.ids import MailboxId
 from handlers import doctor, operations
 from handlers.doctor import Examined
-from infra.db.tables.mail import connections, mailboxes
+from infra.db.tables.connections import connections
+from infra.db.tables.mailboxes import mailboxes
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail
 from infra.gmail.scopes import Scope

@@ -15,7 +15,8 @@ from domain.events import MailAnnounced, MailFound
 from domain.ids import MailboxId
 from handlers.connections import disconnecting
 from handlers.mailboxes import pushes
-from infra.db.tables.mail import decisions, mailbox_addresses, mailboxes, notifications
+from infra.db.tables.mail import decisions, notifications
+from infra.db.tables.mailboxes import mailbox_addresses, mailboxes
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.hostile.huge import HUGE

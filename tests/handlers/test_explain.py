@@ -13,7 +13,9 @@ from domain.outcomes import Outcome
 from handlers import matching, operations, reports
 from handlers.crm import records
 from handlers.sorting.sort import sort
-from infra.db.tables.mail import connections, deal_contacts, deals, decisions
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import deal_contacts, deals
+from infra.db.tables.mail import decisions
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
 from tests.worlds import HERE, ONE_DATABASE

@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from domain.events import MailboxChanged
 from domain.ids import MailboxId
 from domain.ledger import Step
-from infra.db.tables.mail import decisions, judged, mailboxes, messages
+from infra.db.tables.mail import decisions, messages
+from infra.db.tables.mailboxes import judged, mailboxes
 from infra.db.types import db_now
 from infra.local.gmail.control.client import Mail
 from infra.local.gmail.control.faults import Fault

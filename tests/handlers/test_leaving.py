@@ -32,8 +32,9 @@ from handlers.connections import connecting, disconnecting
 from handlers.connections.disconnecting import IS_LEFT
 from handlers.context import Context
 from infra.db.store import Store, Transaction
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import decisions, deliveries, messages, notifications
+from infra.db.tables.channels import deliveries
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.mail import decisions, messages, notifications
 from tests.handlers.conftest import House
 from tests.handlers.test_life_cycle import (
     ALL,

@@ -20,18 +20,11 @@ from handlers import reports, settings
 from handlers.connections import connecting, disconnecting
 from handlers.crm import records
 from handlers.live_view import live
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import (
-    decisions,
-    mailbox_addresses,
-    mailboxes,
-    messages,
-    notifications,
-    outbox,
-    shared_contacts,
-    sign_ins,
-    steps,
-)
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.connections import shared_contacts, sign_ins
+from infra.db.tables.ledger import outbox, steps
+from infra.db.tables.mail import decisions, messages, notifications
+from infra.db.tables.mailboxes import mailbox_addresses, mailboxes
 from infra.gmail.grants import NAME
 from tests import sweep
 from tests.handlers.conftest import House

@@ -18,7 +18,8 @@ from handlers.live_view import live
 from handlers.live_view.live import show, show_own
 from handlers.live_view.mailbox_mail import VisibleMail
 from handlers.live_view.pages import Page
-from infra.db.tables.mail import contact_addresses, contact_viewers, shared_contacts, users
+from infra.db.tables.connections import shared_contacts
+from infra.db.tables.crm import contact_addresses, contact_viewers, users
 from infra.local.gmail import Mail
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE

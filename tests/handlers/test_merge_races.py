@@ -16,7 +16,7 @@ from handlers import matching
 from handlers.crm.merging import merge
 from handlers.crm.records import Stages, change
 from infra.db.store import Store
-from infra.db.tables.mail import contacts, merges
+from infra.db.tables.crm import contacts, merges
 from tests.handlers.conftest import House
 from tests.handlers.test_crm_changes import THEN, tell_contact, tell_merge
 from tests.worlds import HERE

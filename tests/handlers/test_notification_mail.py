@@ -7,7 +7,7 @@ from domain.channels import ChannelKind, Target
 from domain.errors import Refused
 from handlers.live_view.notification_mail import open_notification, previews
 from handlers.reports import notifications
-from infra.db.tables.mail import deliveries
+from infra.db.tables.channels import deliveries
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE
 from tests.nowhere import dead_port

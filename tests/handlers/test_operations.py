@@ -14,8 +14,9 @@ from handlers import matching, notifications, operations, reports
 from handlers.connections import disconnecting
 from handlers.mailboxes import watches
 from handlers.sorting.sort import sort
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import mailboxes, steps
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.ledger import steps
+from infra.db.tables.mailboxes import mailboxes
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted

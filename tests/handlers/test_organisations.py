@@ -31,13 +31,14 @@ from handlers.crm import closing, locations
 from handlers.crm import records as crm
 from handlers.live_view import live, notification_mail
 from infra.db.store import Store
-from infra.db.tables.mail import channels as channel_table
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import contacts as contact_table
-from infra.db.tables.mail import mailboxes as mailbox_table
-from infra.db.tables.mail import messages, metadata
+from infra.db.tables.channels import channels as channel_table
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.crm import contacts as contact_table
+from infra.db.tables.crm import users as user_table
+from infra.db.tables.mail import messages
 from infra.db.tables.mail import notifications as notification_table
-from infra.db.tables.mail import users as user_table
+from infra.db.tables.mailboxes import mailboxes as mailbox_table
+from infra.db.tables.schema import metadata
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail
 from infra.gmail.sign_in import GoogleSignIn

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.ledger import TRIES
-from infra.db.tables.mail import mailboxes, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import db_now
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail

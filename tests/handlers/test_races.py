@@ -17,8 +17,10 @@ from handlers import matching
 from handlers.connections import connecting, disconnecting
 from handlers.mailboxes import watches
 from handlers.sorting.sort import sort
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import mailboxes, messages, steps
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import messages
+from infra.db.tables.mailboxes import mailboxes
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import OPEN, UWE

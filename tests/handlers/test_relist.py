@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.mailboxes import Grant
-from infra.db.tables.mail import mailboxes, messages
+from infra.db.tables.mail import messages
+from infra.db.tables.mailboxes import mailboxes
 from infra.local.gmail.control.client import Mail
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail

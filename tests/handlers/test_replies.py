@@ -15,7 +15,7 @@ from domain.mail.addresses import loose
 from domain.mail.composition import NEWEST, MailRequest, Person
 from handlers.outbox import drafts
 from handlers.outbox.preparing import Prepared, prepare
-from infra.db.tables.mail import contact_addresses
+from infra.db.tables.crm import contact_addresses
 from tests.handlers.conftest import House
 from tests.handlers.test_sending import in_label, nothing_left, read
 from tests.journeys.world import UWE

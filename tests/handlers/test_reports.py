@@ -18,7 +18,10 @@ from domain.reports import Notification
 from handlers import reports
 from handlers.crm import locations, records
 from handlers.reports import Explained
-from infra.db.tables.mail import connections, contacts, deals, metadata, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import contacts, deals
+from infra.db.tables.ledger import steps
+from infra.db.tables.schema import metadata
 from tests.handlers.conftest import House
 from tests.journeys.world import UWE, mail
 from tests.worlds import (

@@ -10,7 +10,9 @@ from sqlalchemy import func, insert, select
 
 from domain.retention import FEWEST, MOST
 from handlers import retention
-from infra.db.tables.mail import duties, merges, messages
+from infra.db.tables.crm import merges
+from infra.db.tables.ledger import duties
+from infra.db.tables.mail import messages
 from tests.handlers.conftest import House
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

@@ -25,9 +25,10 @@ from handlers.connections import disconnecting
 from handlers.context import Context
 from handlers.outbox import delivery, drafts
 from infra.db.store import Store
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import contact_addresses, contact_viewers, mailboxes, users
-from infra.db.tables.mail import outbox as outbox_table
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.crm import contact_addresses, contact_viewers, users
+from infra.db.tables.ledger import outbox as outbox_table
+from infra.db.tables.mailboxes import mailboxes
 from infra.gmail.about import MAX_MAIL_SIZE
 from infra.local.gmail.control.client import DumpedMessage
 from tests import sweep

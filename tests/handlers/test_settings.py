@@ -14,7 +14,7 @@ from domain.errors import Refused
 from domain.events import MailAnnounced
 from domain.ids import MailboxId
 from handlers import settings
-from infra.db.tables.mail import connections as connection_table
+from infra.db.tables.connections import connections as connection_table
 from tests.handlers.conftest import House
 from tests.journeys.world import OPEN, UWE
 from tests.worlds import HERE

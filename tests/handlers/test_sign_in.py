@@ -18,7 +18,9 @@ from handlers.connections import sign_in
 from handlers.connections.connecting import save
 from handlers.connections.disconnecting import disconnect
 from handlers.context import Context
-from infra.db.tables.mail import connections, mailboxes, sign_ins, users
+from infra.db.tables.connections import connections, sign_ins
+from infra.db.tables.crm import users
+from infra.db.tables.mailboxes import mailboxes
 from infra.gmail.delegation import ServiceAccount
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail

@@ -18,8 +18,10 @@ from handlers.outbox import delivery, drafts
 from handlers.sorting import undo as undoing
 from handlers.sorting.sort import sort
 from handlers.timing import Timing
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import deals, decisions, messages, notifications, steps
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.crm import deals
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages, notifications
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailServer

@@ -12,8 +12,10 @@ from domain.events import MailAnnounced, MailFound
 from domain.ids import MailboxId
 from handlers import reports, settings
 from handlers.sorting.sort import sort
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import decisions, mailboxes, notifications, steps
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, notifications
+from infra.db.tables.mailboxes import mailboxes
 from tests.handlers.conftest import House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail

@@ -28,7 +28,9 @@ from handlers.ports.store import Transaction
 from handlers.timing import Timing
 from handlers.units import Tally
 from infra.db.store import Store
-from infra.db.tables.mail import decisions, mailboxes, notifications, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, notifications
+from infra.db.tables.mailboxes import mailboxes
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail

@@ -14,16 +14,11 @@ from domain.ids import ConnectionId, MailboxId
 from domain.mail.addresses import loose
 from domain.mailboxes import Grant
 from handlers.sorting.sort import sort
-from infra.db.tables.mail import (
-    connections,
-    contact_addresses,
-    deal_contacts,
-    deals,
-    decisions,
-    messages,
-    metadata,
-    steps,
-)
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import contact_addresses, deal_contacts, deals
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages
+from infra.db.tables.schema import metadata
 from infra.local.gmail.control.client import Delivered
 from tests.handlers.conftest import House
 from tests.handlers.test_windows import interrupted

@@ -17,7 +17,8 @@ from domain.mailboxes import Grant
 from domain.undoing import Undone
 from handlers.context import Context
 from handlers.sorting.undo import AT_ONCE, LOCK_TRIES, Busy, Undoing, sorted_mailboxes
-from infra.db.tables.mail import connections, decisions, messages
+from infra.db.tables.connections import connections
+from infra.db.tables.mail import decisions, messages
 from tests.handlers.conftest import House
 from tests.handlers.test_threads import Breaking, Cut, answered
 from tests.journeys.world import CUSTOMERS, OPEN, UWE

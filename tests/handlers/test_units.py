@@ -14,7 +14,7 @@ from domain.ids import MailboxId
 from domain.quota import Purpose, Quota
 from handlers import spending
 from handlers.units import Tally
-from infra.db.tables.mail import connections
+from infra.db.tables.connections import connections
 from infra.gmail.costs import PACIFIC
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House

@@ -11,7 +11,8 @@ from domain.ids import MailboxId
 from domain.ledger import BATCH_SIZE, TRIES, Step
 from handlers import doctor, reports
 from handlers.sorting.sort import sort
-from infra.db.tables.mail import decisions, mailboxes
+from infra.db.tables.mail import decisions
+from infra.db.tables.mailboxes import mailboxes
 from tests.handlers.conftest import House
 from tests.journeys.world import CUSTOMERS, OPEN, UWE
 

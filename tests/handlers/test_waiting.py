@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import mailboxes, notifications, steps
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import notifications
+from infra.db.tables.mailboxes import mailboxes
 from tests import sweep
 from tests.handlers.conftest import House
 from tests.journeys.world import OPEN, UWE

@@ -16,7 +16,8 @@ from domain.mailboxes import AccountKey, Grant
 from domain.watches import Recall
 from handlers import reports, settings
 from handlers.mailboxes import watches
-from infra.db.tables.mail import mailboxes, messages
+from infra.db.tables.mail import messages
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import db_now
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House

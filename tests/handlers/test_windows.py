@@ -17,8 +17,10 @@ from domain.mailboxes import Grant
 from handlers import matching
 from handlers.connections import connecting, disconnecting
 from handlers.sorting.sort import sort
-from infra.db.tables.mail import connections as connection_table
-from infra.db.tables.mail import decisions, mailboxes, messages, steps
+from infra.db.tables.connections import connections as connection_table
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages
+from infra.db.tables.mailboxes import mailboxes
 from infra.queue import BACKLOG
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House

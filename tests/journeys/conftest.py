@@ -13,7 +13,9 @@ from sqlalchemy import select, update
 
 from domain.ledger import BATCH_SIZE
 from infra.db.sql import upsert
-from infra.db.tables.mail import connections, decisions, mailboxes
+from infra.db.tables.connections import connections
+from infra.db.tables.mail import decisions
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import db_now
 from infra.local.gmail.control.client import Mail
 from infra.local.postgres import fresh_database

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import select, text, update
 
-from infra.db.tables.mail import mailboxes
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import db_now
 from tests.journeys.conftest import ON_SQLITE, Scene
 from tests.journeys.world import SENDERS, Ending, closing_engine, deliver, missing, wait_for

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from infra.db.tables.mail import HEAD, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.schema import HEAD
 from tests.forks import fork_command
 from tests.journeys.conftest import Scene
 from tests.journeys.world import closing_engine, wait_for

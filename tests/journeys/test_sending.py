@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from infra.db.tables.mail import outbox
+from infra.db.tables.ledger import outbox
 from infra.gmail.costs import REMOTE_CALLS
 from infra.local.postgres import fresh_database
 from tests.forks import fork_asker

@@ -12,15 +12,9 @@ from sqlalchemy import Engine, insert, select
 
 from domain.mail.addresses import loose
 from infra.db.store import open_engine
-from infra.db.tables.mail import (
-    contact_addresses,
-    contacts,
-    deal_contacts,
-    deals,
-    decisions,
-    notifications,
-    steps,
-)
+from infra.db.tables.crm import contact_addresses, contacts, deal_contacts, deals
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, notifications
 from workers.demo.stage import Stage
 
 UWE = "uwe@firm.example"

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from domain.comparisons import next_at
-from infra.db.tables.mail import mailboxes
+from infra.db.tables.mailboxes import mailboxes
 from tests.scale.day_plan import DAY
 
 SWEEP, SETTLE, TICK, REDRIVE, LEASE = 540.0, 120.0, 2.0, 60.0, 60.0

@@ -15,7 +15,9 @@ from domain.quota import Purpose
 from handlers.connections.connecting import save
 from infra import logs
 from infra.db.store import open_engine
-from infra.db.tables.mail import decisions, mailboxes, messages, units
+from infra.db.tables.mail import decisions, messages
+from infra.db.tables.mailboxes import mailboxes
+from infra.db.tables.units import units
 from infra.local.gmail.control.client import Counters, Mail
 from infra.settings import PREFIX, Settings
 from tests.bench.meter import cpu_of, resident_mb

@@ -9,7 +9,8 @@ from sqlalchemy import func, select, text
 from domain.mailboxes import AccountKey
 from handlers.connections import disconnecting
 from infra.db.store import Store
-from infra.db.tables.mail import decisions, messages, notifications, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages, notifications
 from infra.secrets import Cipher
 from tests.scale.frame import Figure, Place
 from tests.scale.rows_mail import HERE, labelled

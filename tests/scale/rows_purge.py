@@ -13,7 +13,8 @@ import psutil
 from sqlalchemy import func, select, text
 
 from domain.mailboxes import AccountKey
-from infra.db.tables.mail import duties, messages
+from infra.db.tables.ledger import duties
+from infra.db.tables.mail import messages
 from infra.db.types import db_now
 from infra.local.redis import RedisServer
 from tests.scale.frame import Figure, Place

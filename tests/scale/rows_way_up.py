@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from infra.db.migrate import check_schema, migrate
 from infra.db.store import open_engine
-from infra.db.tables.mail import mailboxes
+from infra.db.tables.mailboxes import mailboxes
 from infra.local.postgres import fresh_database
 from tests.scale.frame import Figure, Place
 from tests.scale.load import load, of_mailboxes

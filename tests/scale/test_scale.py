@@ -12,7 +12,10 @@ from sqlalchemy import func, select, text
 from domain.mailboxes import AccountKey
 from infra.db.migrate import migrate
 from infra.db.store import open_engine
-from infra.db.tables.mail import contacts, mailboxes, messages, notifications, steps
+from infra.db.tables.crm import contacts
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import messages, notifications
+from infra.db.tables.mailboxes import mailboxes
 from tests.scale.frame import Figure, Place, buffers, statements
 from tests.scale.load import load, of_mailboxes
 from tests.scale.loaded import copied

@@ -12,7 +12,9 @@ from sqlalchemy import Table, select, text
 
 from domain.events import MailMatched
 from infra.db.store import LOCK_WAIT, Store
-from infra.db.tables.mail import connections, mailboxes, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import steps
+from infra.db.tables.mailboxes import mailboxes
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.redis import RedisServer
 from tests.forks import fork_process

@@ -24,7 +24,10 @@ from domain.crm.records import ContactRecord, RecordKind
 from domain.ids import MailboxId
 from domain.outcomes import Outcome
 from handlers.outbox import delivery
-from infra.db.tables.mail import connections, decisions, mailboxes, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions
+from infra.db.tables.mailboxes import mailboxes
 from infra.local.pubsub import PubSubServer
 from infra.local.redis import RedisServer
 from tests import json_page

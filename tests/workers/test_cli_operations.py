@@ -11,7 +11,8 @@ from sqlalchemy import update
 from domain.ledger import State, Step
 from domain.outcomes import Outcome
 from infra.db.store import Store
-from infra.db.tables.mail import decisions, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions
 from infra.secrets import Cipher
 from tests.nowhere import dead_port
 from tests.terminals import Terminal

@@ -18,7 +18,8 @@ from domain.notifications import NotificationKind
 from domain.outcomes import Outcome
 from domain.watches import Recall, WalkEnd
 from infra.db.store import Store
-from infra.db.tables.mail import decisions, notifications, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, notifications
 from infra.secrets import Cipher
 from tests.nowhere import dead_port
 from tests.terminals import Terminal

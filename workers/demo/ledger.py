@@ -9,16 +9,12 @@ from sqlalchemy import ColumnElement, Engine, Table, create_engine, false, func,
 
 from domain.ledger import Step
 from infra.db.sql import chunks
-from infra.db.tables.mail import (
-    connections,
-    decisions,
-    deliveries,
-    mailboxes,
-    messages,
-    metadata,
-    notifications,
-    steps,
-)
+from infra.db.tables.channels import deliveries
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages, notifications
+from infra.db.tables.mailboxes import mailboxes
+from infra.db.tables.schema import metadata
 
 CRM = frozenset(
     {

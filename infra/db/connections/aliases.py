@@ -12,14 +12,9 @@ from domain.crm.locations import Location
 from domain.mail.addresses import loose
 from infra.db.crm.organisations import locations_of
 from infra.db.sql import chunks, insert_returning, take_turn
-from infra.db.tables.mail import (
-    connections,
-    contact_addresses,
-    locations,
-    mailbox_addresses,
-    mailboxes,
-    user_addresses,
-)
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import contact_addresses, locations, user_addresses
+from infra.db.tables.mailboxes import mailbox_addresses, mailboxes
 
 T = TypeVar("T")
 REGISTERED = mailbox_addresses.c.alias_of.is_not(None)

@@ -24,7 +24,9 @@ from infra.db import features as on
 from infra.db.connections.disconnecting import DisconnectingRepository
 from infra.db.crm.merges import is_merge_of, same_as, whose
 from infra.db.sql import chunks, insert_new
-from infra.db.tables.mail import connections, mailboxes, merges, shared_contacts, sign_ins
+from infra.db.tables.connections import connections, shared_contacts, sign_ins
+from infra.db.tables.crm import merges
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import db_now
 from infra.secrets import Cipher
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select, update
 from domain.crm.categories import ByCategory, Category
 from domain.ids import MailboxId
 from domain.label_names import LABEL_NAMES
-from infra.db.tables.mail import mailboxes
+from infra.db.tables.mailboxes import mailboxes
 
 
 def keep(db: Connection, mailbox_id: MailboxId, labels: ByCategory, names: ByCategory) -> None:

@@ -27,7 +27,10 @@ from domain.retention import After, Forgotten
 from infra.db.ledger.claims import redrive
 from infra.db.mail.kept import FOR_SORTING
 from infra.db.sql import lock
-from infra.db.tables.mail import connections, decisions, deliveries, messages, notifications, steps
+from infra.db.tables.channels import deliveries
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages, notifications
 from infra.db.types import db_now
 
 _OFF = connections.c.state == ConnectionState.OFF.value

@@ -12,7 +12,7 @@ from domain.mailboxes import Grant
 from infra.db.connections.connections import ConnectionRepository
 from infra.db.crm.organisations import locations_of
 from infra.db.sql import chunks
-from infra.db.tables.mail import connections
+from infra.db.tables.connections import connections
 from infra.db.types import db_now
 from infra.secrets import Cipher
 

@@ -10,10 +10,12 @@ from domain.crm.organisations import SharingPolicy
 from domain.crm.users import User
 from domain.sharing import Share, SharedMailbox
 from infra.db.crm.merges import same_as
-from infra.db.tables.mail import connections, mailboxes, shared_contacts, users
+from infra.db.tables.connections import connections, shared_contacts
+from infra.db.tables.crm import users
+from infra.db.tables.mailboxes import mailboxes
 
 _PUBLIC = connections.c.sharing == literal_column("'public'")
-"""Written out for its index, see IS_WAITING in infra/db/tables/mail.py."""
+"""Written out for its index, see IS_WAITING in infra/db/tables/ledger.py."""
 
 _SHOWN = (ConnectionState.ACTIVE.value, ConnectionState.REAUTH_NEEDED.value)
 

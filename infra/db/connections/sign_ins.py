@@ -10,7 +10,7 @@ from domain.connections import Sharing, Wishes
 from domain.crm.locations import Location
 from domain.permissions import Permission
 from domain.sign_ins import SignIn
-from infra.db.tables.mail import sign_ins
+from infra.db.tables.connections import sign_ins
 from infra.db.types import db_now
 from infra.secrets import Cipher
 

@@ -9,17 +9,16 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, t
 
 from domain.crm.locations import Location
 from infra.db.sql import lock
-from infra.db.tables.mail import (
-    channels,
+from infra.db.tables.channels import channels, deliveries
+from infra.db.tables.connections import sign_ins
+from infra.db.tables.crm import (
     contacts,
     crm_versions,
     deals,
-    deliveries,
     location_settings,
     merges,
     outdated,
     settings,
-    sign_ins,
     users,
 )
 

@@ -24,17 +24,17 @@ from domain.mail.addresses import loose
 from infra.db.connections.aliases import counts
 from infra.db.crm.merges import is_merge_of, is_merged, same_as, whose
 from infra.db.sql import chunks
-from infra.db.tables.mail import (
-    connections,
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import (
     contact_addresses,
     contact_viewers,
     contacts,
     deal_contacts,
     deals,
-    mailbox_addresses,
     merges,
     user_addresses,
 )
+from infra.db.tables.mailboxes import mailbox_addresses
 
 
 class ContactRepository:

@@ -28,7 +28,8 @@ from domain.crm.merges import Merge, Named, Newest, Standing, forgettable, is_ne
 from domain.crm.records import RecordKind
 from infra.db.bulk import put
 from infra.db.sql import chunks, lock
-from infra.db.tables.mail import contacts, crm_versions, deal_contacts, merges, shared_contacts
+from infra.db.tables.connections import shared_contacts
+from infra.db.tables.crm import contacts, crm_versions, deal_contacts, merges
 from infra.db.types import db_now
 
 

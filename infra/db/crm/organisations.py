@@ -4,7 +4,7 @@ from sqlalchemy import Connection, Select, delete, exists, select
 
 from domain.crm.locations import Location, NamedLocation
 from infra.db.sql import insert_new, insert_returning, lock
-from infra.db.tables.mail import locations, organisations
+from infra.db.tables.crm import locations, organisations
 
 
 class OrganisationRepository:

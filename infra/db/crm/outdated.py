@@ -9,7 +9,7 @@ from domain.crm.locations import Location
 from domain.crm.records import Outdated, RecordKind
 from infra.db.crm.merges import same_as
 from infra.db.sql import chunks, upsert
-from infra.db.tables.mail import crm_versions, deal_contacts, outdated
+from infra.db.tables.crm import crm_versions, deal_contacts, outdated
 from infra.db.types import db_now
 
 _NO_LOCATION = 0

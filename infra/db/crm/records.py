@@ -13,7 +13,8 @@ from infra.db.bulk import add, put
 from infra.db.crm.merges import MergeRepository
 from infra.db.crm.outdated import OutdatedRepository, whose
 from infra.db.sql import chunks, in_key_order, insert_or_raise
-from infra.db.tables.mail import (
+from infra.db.tables.connections import sign_ins
+from infra.db.tables.crm import (
     contact_addresses,
     contact_viewers,
     contacts,
@@ -21,7 +22,6 @@ from infra.db.tables.mail import (
     deal_contacts,
     deals,
     locations,
-    sign_ins,
     user_addresses,
     users,
 )

@@ -8,7 +8,7 @@ from domain.crm.locations import LOCATION_SETTINGS, Location, LocationSettings
 from domain.crm.organisations import Organisation, SharingPolicy, exclusions
 from domain.label_names import LABEL_NAMES
 from infra.db.sql import upsert
-from infra.db.tables.mail import location_settings, settings
+from infra.db.tables.crm import location_settings, settings
 
 
 class SettingRepository:

@@ -5,7 +5,8 @@ from sqlalchemy import Connection, exists, select
 from domain.crm.users import User
 from infra.db.crm.organisations import locations_of
 from infra.db.sql import take_turn
-from infra.db.tables.mail import connections, users
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import users
 
 
 class UserRepository:

@@ -37,7 +37,8 @@ from sqlalchemy import (
 
 from domain.ledger import State
 from infra.db.sql import key_order, lock
-from infra.db.tables.mail import IS_WAITING, deliveries, outbox, steps
+from infra.db.tables.channels import deliveries
+from infra.db.tables.ledger import IS_WAITING, outbox, steps
 from infra.db.types import NOW, db_now, seconds
 
 _ME: BindParameter[str] = bindparam("me")

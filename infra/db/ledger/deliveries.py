@@ -16,15 +16,10 @@ from infra.db.crm.merges import is_merge_of, person_of, whose
 from infra.db.ledger.claims import DELIVERIES
 from infra.db.ledger.due_deliveries import WORKS, Due, DueDeliveries
 from infra.db.sql import chunks, key_order, lock
-from infra.db.tables.mail import (
-    connections,
-    contacts,
-    deliveries,
-    locations,
-    merges,
-    notifications,
-    organisations,
-)
+from infra.db.tables.channels import deliveries
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import contacts, locations, merges, organisations
+from infra.db.tables.mail import notifications
 
 
 class DeliveryRepository(DueDeliveries):

@@ -25,7 +25,9 @@ from infra.db.channels import is_awake
 from infra.db.features import announces
 from infra.db.ledger.claims import DELIVERIES
 from infra.db.sql import MANY, change_these, chunks, in_key_order
-from infra.db.tables.mail import channels, connections, deliveries, notifications
+from infra.db.tables.channels import channels, deliveries
+from infra.db.tables.connections import connections
+from infra.db.tables.mail import notifications
 from infra.db.types import NOW, db_now
 
 _OFF_FOR = 86_400.0

@@ -13,7 +13,8 @@ from domain.ids import ConnectionId, MailboxId
 from domain.outbox import DAY, DRAFT_GONE, DailyQuota, OutboxItem, SendState
 from infra.db.ledger.claims import OUTBOX, redrive
 from infra.db.sql import in_key_order, insert_returning
-from infra.db.tables.mail import mailboxes, outbox
+from infra.db.tables.ledger import outbox
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import db_now
 
 _THIS = outbox.c.id == bindparam("this")

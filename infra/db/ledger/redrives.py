@@ -23,7 +23,9 @@ from domain.connections import ConnectionState
 from domain.ids import MailboxId
 from domain.ledger import Step
 from infra.db.sql import key_order, set_each, there_is
-from infra.db.tables.mail import AWAKE, IS_WAITING, connections, mailboxes, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import IS_WAITING, steps
+from infra.db.tables.mailboxes import AWAKE, mailboxes
 from infra.db.types import db_now, seconds
 
 _WITHIN = db_now(seconds("within"))

@@ -14,7 +14,8 @@ from domain.ids import MailboxId
 from domain.ledger import ALONE_AFTER, Claim, State, Step
 from infra.db.ledger.claims import STEPS, unlocked
 from infra.db.sql import key_order
-from infra.db.tables.mail import IS_WAITING, decisions, steps
+from infra.db.tables.ledger import IS_WAITING, steps
+from infra.db.tables.mail import decisions
 from infra.db.types import NOW
 
 _KEY = (steps.c.message_id, steps.c.connection_id)

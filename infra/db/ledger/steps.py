@@ -15,7 +15,10 @@ from infra.db.ledger.redrives import RedriveRepository
 from infra.db.mail import kept
 from infra.db.mail.decisions import DecisionRepository
 from infra.db.sql import in_key_order, insert_new
-from infra.db.tables.mail import UNDONE, connections, decisions, mailboxes, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import UNDONE, steps
+from infra.db.tables.mail import decisions
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import NOW
 
 _STOPPED = and_(

@@ -25,7 +25,8 @@ from infra.db.mail.details import only
 from infra.db.mail.kept import DECISIONS
 from infra.db.mail.sorting import OF, TOUCHED, ReplacementRepository, link, of_claims
 from infra.db.sql import insert_new
-from infra.db.tables.mail import decisions, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions
 from infra.db.types import NOW
 
 

@@ -11,7 +11,10 @@ from domain.message_records import StepRecord
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, LedgerEntry, LedgerQuery
 from infra.db.mail.kept import DECISIONS, messages_of, steps_of
-from infra.db.tables.mail import UNDONE, connections, decisions, mailboxes, messages, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import UNDONE, steps
+from infra.db.tables.mail import decisions, messages
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import Instant
 
 _ORDER = (messages.c.seen_at, messages.c.mailbox_id, messages.c.message_id)

@@ -10,7 +10,10 @@ from sqlalchemy import ColumnElement, Exists, and_, exists, or_
 from domain.crm.locations import Location
 from domain.notifications import NotificationKind
 from infra.db.features import keeps_labelled, keeps_mail, keeps_notifications
-from infra.db.tables.mail import connections, decisions, deliveries, messages, notifications, steps
+from infra.db.tables.channels import deliveries
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages, notifications
 
 _keeping = connections.alias("keeping")
 

@@ -29,7 +29,9 @@ from infra.db.ledger.steps import LedgerRepository
 from infra.db.mail.decisions import DecisionRepository
 from infra.db.mailboxes.history import TOLD_WITHIN, HistoryRepository
 from infra.db.sql import in_key_order, insert_returning
-from infra.db.tables.mail import IS_WAITING, decisions, mailboxes, messages, steps
+from infra.db.tables.ledger import IS_WAITING, steps
+from infra.db.tables.mail import decisions, messages
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import NOW, db_now
 
 GONE_AFTER_TIMES = 3

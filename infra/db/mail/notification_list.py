@@ -10,7 +10,9 @@ from domain.notifications import NotificationKind
 from domain.reports import Notification
 from infra.db.crm.merges import is_merge_of, person_of, whose
 from infra.db.mail.kept import NOTIFICATIONS
-from infra.db.tables.mail import connections, contacts, merges, notifications
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import contacts, merges
+from infra.db.tables.mail import notifications
 
 
 class NotificationListRepository:

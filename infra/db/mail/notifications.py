@@ -14,7 +14,8 @@ from domain.notifications import NotificationKind, Told, is_late
 from domain.retention import Data
 from infra.db.mail.details import only
 from infra.db.sql import insert_new, insert_returning
-from infra.db.tables.mail import channels, deliveries, notifications
+from infra.db.tables.channels import channels, deliveries
+from infra.db.tables.mail import notifications
 from infra.db.types import NOW, db_now, seconds
 
 

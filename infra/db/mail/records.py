@@ -20,19 +20,11 @@ from infra.db.crm.settings import SettingRepository
 from infra.db.mail import label_changes
 from infra.db.mail.entries import step_taken
 from infra.db.mail.kept import DECISIONS, messages_of, steps_of
-from infra.db.tables.mail import (
-    connections,
-    contact_addresses,
-    contacts,
-    deal_contacts,
-    deals,
-    decisions,
-    mailboxes,
-    merges,
-    messages,
-    notifications,
-    steps,
-)
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import contact_addresses, contacts, deal_contacts, deals, merges
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages, notifications
+from infra.db.tables.mailboxes import mailboxes
 
 
 def trails(

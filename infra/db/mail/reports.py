@@ -16,7 +16,10 @@ from infra.db.ledger.outbox import read_item
 from infra.db.mail.entries import entries
 from infra.db.mail.records import trails
 from infra.db.mailboxes import status
-from infra.db.tables.mail import connections, mailboxes, merges, outbox
+from infra.db.tables.connections import connections
+from infra.db.tables.crm import merges
+from infra.db.tables.ledger import outbox
+from infra.db.tables.mailboxes import mailboxes
 
 
 class MailReportRepository:

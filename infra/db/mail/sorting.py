@@ -30,7 +30,8 @@ from domain.sorting import ConnectionContact, EarlierLabel, Replacement
 from infra.db.crm.merges import is_merge_of, same_as, whose
 from infra.db.ledger.statements import by_connection
 from infra.db.sql import there_is
-from infra.db.tables.mail import decisions, merges, messages
+from infra.db.tables.crm import merges
+from infra.db.tables.mail import decisions, messages
 from infra.db.types import NOW
 
 _ITS_MAIL = (

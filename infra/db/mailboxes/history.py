@@ -15,7 +15,8 @@ from domain.watches import WalkEnd
 from infra.db.ledger.claims import redrive
 from infra.db.mailboxes import walk_statements
 from infra.db.sql import insert_new
-from infra.db.tables.mail import AWAKE, decisions, judged, mailboxes, messages
+from infra.db.tables.mail import decisions, messages
+from infra.db.tables.mailboxes import AWAKE, judged, mailboxes
 from infra.db.types import NOW, db_now
 
 TOLD_WITHIN = timedelta(seconds=120)

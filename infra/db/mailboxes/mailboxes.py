@@ -20,7 +20,8 @@ from infra.db.ledger.claims import redrive
 from infra.db.mailboxes.history import HistoryRepository, cursors_of
 from infra.db.mailboxes.troubles import NO_CONFLICT, NO_TROUBLE, TroubleRepository
 from infra.db.sql import insert_new, key_order, lock, take_turn
-from infra.db.tables.mail import AWAKE, connections, mailbox_addresses, mailboxes
+from infra.db.tables.connections import connections
+from infra.db.tables.mailboxes import AWAKE, mailbox_addresses, mailboxes
 from infra.db.types import NOW, db_now
 
 

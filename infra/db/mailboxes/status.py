@@ -18,7 +18,10 @@ from domain.reports import MailboxReport, Totals
 from infra.db.features import works
 from infra.db.mail.kept import STEPS, steps_of
 from infra.db.mailboxes.mailboxes import watch_state
-from infra.db.tables.mail import UNDONE, connections, mailboxes, messages, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import UNDONE, steps
+from infra.db.tables.mail import messages
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import db_now
 
 _WAITS = steps.c.state.in_([State.WAITING.value, State.BLOCKED.value])

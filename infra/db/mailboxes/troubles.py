@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Connection, case, or_, update
 
 from domain.ids import MailboxId
 from infra.db.sql import there_is
-from infra.db.tables.mail import IS_WAITING, mailboxes, steps
+from infra.db.tables.ledger import IS_WAITING, steps
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.types import db_now
 
 NO_CONFLICT: dict[str, Any] = {"label_conflicts": 0, "sorting_due_at": None}

@@ -12,7 +12,8 @@ from domain.ids import MailboxId
 from domain.quota import Purpose, Spending
 from domain.retention import Forgotten
 from infra.db.sql import add_to, in_key_order
-from infra.db.tables.mail import mailboxes, unit_sums, units
+from infra.db.tables.mailboxes import mailboxes
+from infra.db.tables.units import unit_sums, units
 
 _NOTHING: Mapping[str, int] = dict.fromkeys(map(str, Purpose), 0)
 

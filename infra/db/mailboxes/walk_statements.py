@@ -12,7 +12,7 @@ from sqlalchemy import Update, and_, bindparam, case, select, update
 
 from infra.db.ledger.redrives import SOONER
 from infra.db.mailboxes.troubles import walked
-from infra.db.tables.mail import AWAKE, mailboxes
+from infra.db.tables.mailboxes import AWAKE, mailboxes
 from infra.db.types import NOW, Instant
 
 _ROW = mailboxes.c.id == bindparam("this")

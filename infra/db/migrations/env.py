@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from infra.db.tables.mail import metadata
+from infra.db.tables.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
 
-from infra.db.tables.crm import metadata
+from infra.db.tables.schema import metadata
 from infra.db.types import Instant
 
 _id = BigInteger().with_variant(Integer, "sqlite")

@@ -9,7 +9,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     UniqueConstraint,
@@ -17,9 +16,8 @@ from sqlalchemy import (
     true,
 )
 
+from infra.db.tables.schema import metadata
 from infra.db.types import Instant, Json
-
-metadata = MetaData()
 
 _id = BigInteger().with_variant(Integer, "sqlite")
 

@@ -12,7 +12,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from infra.db.tables.crm import metadata
+from infra.db.tables.schema import metadata
 from infra.db.types import Instant, Json
 
 _id = BigInteger().with_variant(Integer, "sqlite")

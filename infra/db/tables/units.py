@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Date, Integer, String, Table
 
 from domain.quota import Purpose
-from infra.db.tables.crm import metadata
+from infra.db.tables.schema import metadata
 
 _id = BigInteger().with_variant(Integer, "sqlite")
 

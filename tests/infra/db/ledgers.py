@@ -14,7 +14,10 @@ from domain.ledger import Claim, Planned, State, Step
 from domain.outbox import OutboxItem, SendState
 from infra.db.ledger.claims import DELIVERIES, OUTBOX, STEPS, Claims
 from infra.db.store import Store, Transaction
-from infra.db.tables.mail import decisions, deliveries, mailboxes, notifications, outbox, steps
+from infra.db.tables.channels import deliveries
+from infra.db.tables.ledger import outbox, steps
+from infra.db.tables.mail import decisions, notifications
+from infra.db.tables.mailboxes import mailboxes
 from tests.worlds import HERE, KEPT, World, connection_of, link
 
 

@@ -17,7 +17,9 @@ from domain.mailboxes import AccountKey
 from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
 from infra.db.store import Store
-from infra.db.tables.mail import connections, decisions, messages, notifications, steps
+from infra.db.tables.connections import connections
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages, notifications
 from tests.providers import changed
 from tests.worlds import GRANT, HERE, KEPT, START, World, arrive, connect, connection_of, make_world, match
 

@@ -11,7 +11,7 @@ from domain.crm.contacts import ContactKind
 from domain.crm.deals import Deal, DealCategory
 from domain.crm.records import Change, ContactRecord, DealRecord, Record, RecordKind, UserRecord
 from infra.db.store import Store
-from infra.db.tables.mail import (
+from infra.db.tables.crm import (
     contact_addresses,
     contacts,
     crm_versions,

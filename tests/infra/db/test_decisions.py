@@ -21,7 +21,10 @@ from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
 from infra.db.mail.details import COLUMNS
 from infra.db.store import Store
-from infra.db.tables.mail import decisions, judged, messages, metadata, notifications, outbox, steps
+from infra.db.tables.ledger import outbox, steps
+from infra.db.tables.mail import decisions, messages, notifications
+from infra.db.tables.mailboxes import judged
+from infra.db.tables.schema import metadata
 from infra.secrets import Cipher
 from tests.worlds import KEPT, START, World, arrive, connection_of, link, make_world, match
 

@@ -7,7 +7,9 @@ from sqlalchemy import func, insert, select, update
 
 from domain.channels import ChannelKind, Parcel, Target
 from domain.ids import ChannelId
-from infra.db.tables.mail import connections, deliveries, notifications
+from infra.db.tables.channels import deliveries
+from infra.db.tables.connections import connections
+from infra.db.tables.mail import notifications
 from tests.scale.frame import statements
 from tests.worlds import HERE, OF_HERE, World, connection_of, make_world
 

@@ -13,7 +13,7 @@ from domain.outcomes import Outcome
 from domain.reports import Bookmark, LedgerEntry, LedgerQuery
 from infra.db.mail.entries import page
 from infra.db.store import Store
-from infra.db.tables.mail import steps
+from infra.db.tables.ledger import steps
 from tests.worlds import HERE, START, World, arrive, connect, let_pass, make_world, match
 
 CARLA = "carla@firm.example"

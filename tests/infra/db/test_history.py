@@ -10,7 +10,7 @@ from domain.comparisons import Compared, Missing
 from domain.mail.folders import Folder
 from domain.mailboxes import Change, ChangeKind, Cursors, Touch
 from domain.outcomes import Outcome
-from infra.db.tables.mail import judged, mailboxes
+from infra.db.tables.mailboxes import judged, mailboxes
 from tests.worlds import LABELS, World, arrive, connection_of, found, make_world
 
 CRM = frozenset(LABELS.values())

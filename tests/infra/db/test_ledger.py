@@ -15,7 +15,8 @@ from domain.ledger import BATCH_SIZE, TRIES, Claim, Cost, Planned, State, Step
 from domain.mailboxes import Cursors, Found, Touch
 from domain.outcomes import Outcome
 from infra.db.store import Store
-from infra.db.tables.mail import decisions, messages, notifications, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.mail import decisions, messages, notifications
 from tests.worlds import (
     KEPT,
     LABELS,

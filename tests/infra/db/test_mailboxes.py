@@ -13,7 +13,7 @@ from domain.ids import MailboxId
 from domain.mailboxes import AccountKey, Cursors, Watch
 from domain.watches import Recall, WalkEnd
 from infra.db.store import Store, Transaction
-from infra.db.tables.mail import mailboxes
+from infra.db.tables.mailboxes import mailboxes
 from tests.worlds import HERE, LABELS, START, World, connection_of, let_pass, make_world
 
 

@@ -20,7 +20,8 @@ from domain.ledger import Claim
 from domain.retention import After
 from domain.sorting import ConnectionContact, EarlierLabel
 from infra.db.store import Store, Transaction
-from infra.db.tables.mail import contacts, crm_versions, decisions, merges, messages, notifications
+from infra.db.tables.crm import contacts, crm_versions, merges
+from infra.db.tables.mail import decisions, messages, notifications
 from tests.infra.db.test_plans import _plans, _read_whole
 from tests.worlds import HERE, OF_HERE, World
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from infra.db.migrate import FOLDER, HEAD, WrongSchema, check_schema, migrate, telling
 from infra.db.sql import take_turn
 from infra.db.store import open_engine, version_of
-from infra.db.tables.mail import metadata
+from infra.db.tables.schema import metadata
 from tests.forks import fork_command
 from tests.journeys.world import wait_for
 from tests.worlds import KEY

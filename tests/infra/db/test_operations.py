@@ -7,7 +7,7 @@ from sqlalchemy import select, text, update
 
 from domain.ledger import Step
 from infra.db.store import Store, Transaction
-from infra.db.tables.mail import mailboxes
+from infra.db.tables.mailboxes import mailboxes
 from tests.scale.frame import statements
 from tests.worlds import World, arrive, let_pass, make_world
 

@@ -6,7 +6,8 @@ from sqlalchemy import String, text, update
 from domain.ids import MailboxId
 from domain.outbox import DRAFT_GONE, OutboxItem, SendState
 from infra.db.store import Store
-from infra.db.tables.mail import mailboxes, outbox
+from infra.db.tables.ledger import outbox
+from infra.db.tables.mailboxes import mailboxes
 from tests.worlds import World
 
 DRAFT = "r1"

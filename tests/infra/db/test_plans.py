@@ -13,17 +13,12 @@ from domain.connections import Connection, ConnectionState
 from domain.ids import ConnectionId, MailboxId
 from domain.outcomes import Outcome
 from infra.db.store import Store, Transaction
-from infra.db.tables.mail import (
-    channels,
-    crm_versions,
-    deliveries,
-    mailboxes,
-    messages,
-    metadata,
-    notifications,
-    outbox,
-    steps,
-)
+from infra.db.tables.channels import channels, deliveries
+from infra.db.tables.crm import crm_versions
+from infra.db.tables.ledger import outbox, steps
+from infra.db.tables.mail import messages, notifications
+from infra.db.tables.mailboxes import mailboxes
+from infra.db.tables.schema import metadata
 from tests.scale.rows_mail import way_of_mail
 from tests.worlds import OF_HERE, ONE_DATABASE, START, World, arrive
 

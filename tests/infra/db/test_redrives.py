@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from domain.ids import MailboxId
 from domain.ledger import Step
-from infra.db.tables.mail import mailboxes, steps
+from infra.db.tables.ledger import steps
+from infra.db.tables.mailboxes import mailboxes
 from tests.scale.frame import statements
 from tests.worlds import World, arrive, let_pass, make_world
 

@@ -12,17 +12,11 @@ from domain.ledger import State
 from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
 from infra.db.store import Store, Transaction
-from infra.db.tables.mail import (
-    channels,
-    connections,
-    crm_versions,
-    deliveries,
-    duties,
-    messages,
-    notifications,
-    sign_ins,
-    steps,
-)
+from infra.db.tables.channels import channels, deliveries
+from infra.db.tables.connections import connections, sign_ins
+from infra.db.tables.crm import crm_versions
+from infra.db.tables.ledger import duties, steps
+from infra.db.tables.mail import messages, notifications
 from tests.worlds import HERE, OF_HERE, START, World, make_world
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

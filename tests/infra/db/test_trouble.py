@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from domain.errors import DatabaseAway
 from domain.ids import MailboxId
 from infra.db.store import LONG, Store
-from infra.db.tables.mail import mailboxes
+from infra.db.tables.mailboxes import mailboxes
 from infra.secrets import Cipher
 from tests.worlds import World, make_world
 

@@ -9,7 +9,7 @@ from domain.ids import MailboxId
 from domain.quota import Purpose
 from infra.db.mailboxes.units import UnitRepository
 from infra.db.store import Store
-from infra.db.tables.mail import unit_sums, units
+from infra.db.tables.units import unit_sums, units
 from infra.gmail.costs import PACIFIC
 from tests.worlds import make_world
 

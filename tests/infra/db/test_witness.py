@@ -9,19 +9,10 @@ from sqlalchemy import and_, delete, exists, literal_column, or_, select, update
 
 from infra.db.rotation import rotate
 from infra.db.store import Store, Transaction
-from infra.db.tables.mail import (
-    channels,
-    connections,
-    contact_addresses,
-    contacts,
-    crm_versions,
-    deals,
-    locations,
-    notifications,
-    shared_contacts,
-    sign_ins,
-    users,
-)
+from infra.db.tables.channels import channels
+from infra.db.tables.connections import connections, shared_contacts, sign_ins
+from infra.db.tables.crm import contact_addresses, contacts, crm_versions, deals, locations, users
+from infra.db.tables.mail import notifications
 from infra.secrets import Cipher
 from tests.scoping import SCOPED, unscoped
 from tests.witness import OVER_ALL, Unscoped, used

@@ -5,7 +5,9 @@ from sqlalchemy import insert, select
 
 from domain.ledger import Claim
 from infra.db.store import Store
-from infra.db.tables.mail import channels, deliveries, metadata, notifications
+from infra.db.tables.channels import channels, deliveries
+from infra.db.tables.mail import notifications
+from infra.db.tables.schema import metadata
 from tests.worlds import KEPT, START, World, arrive, connection_of, make_world, match
 from workers.demo.ledger import COUNTS, CRM, Ledger
 
