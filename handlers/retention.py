@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
-from domain.retention import After, Forgotten, Retention
+from domain.retention import After, Forgotten
 from handlers.context import Context
 from handlers.ports.store import Transaction
 from handlers.stretches import stretch_by_stretch
@@ -18,16 +19,20 @@ PURGE_EVERY = 3_600.0
 TURN = 60.0
 """Seconds after which another sweep takes up a purge that was cut off."""
 
-_KINDS: dict[str, Callable[[Transaction, Retention, int, After], Forgotten]] = {
-    "messages": lambda tx, kept, rows, after: tx.retention.mails(kept.mail, rows, after),
-    "sendings": lambda tx, kept, rows, after: tx.retention.sent(kept.mail, rows, after),
-    "deliveries": lambda tx, kept, rows, after: tx.retention.deliveries(kept.deliveries, rows, after),
-    "notifications": lambda tx, kept, rows, after: tx.retention.notifications(
-        kept.notifications, rows, after
+_KINDS: dict[str, Callable[[Transaction, Context, int, After], Forgotten]] = {
+    "messages": lambda tx, context, rows, after: tx.retention.mails(context.retention.mail, rows, after),
+    "sendings": lambda tx, context, rows, after: tx.retention.sent(context.retention.mail, rows, after),
+    "deliveries": lambda tx, context, rows, after: tx.retention.deliveries(
+        context.retention.deliveries, rows, after
     ),
-    "units": lambda tx, kept, rows, _: tx.units.forget(kept.mail, rows),
-    "merges": lambda tx, kept, rows, _: tx.retention.merges(kept.merged, rows),
-    "versions": lambda tx, kept, rows, after: tx.retention.versions(kept.deleted, rows, after),
+    "notifications": lambda tx, context, rows, after: tx.retention.notifications(
+        context.retention.notifications, rows, after
+    ),
+    "units": lambda tx, context, rows, _: tx.units.forget(_units_kept_since(context), rows),
+    "merges": lambda tx, context, rows, _: tx.retention.merges(context.retention.merged, rows),
+    "versions": lambda tx, context, rows, after: tx.retention.versions(
+        context.retention.deleted, rows, after
+    ),
 }
 
 
@@ -57,7 +62,7 @@ def _forget(kind: str, forgotten: Counter[str], context: Context) -> bool:
     def run(rows: int, after: After) -> After | None:
         with context.store.begin("sweep.purge") as tx:
             tx.retention.keep_turn("purge", TURN)
-            found = _KINDS[kind](tx, context.retention, rows, after)
+            found = _KINDS[kind](tx, context, rows, after)
         forgotten[kind] += found.rows
         for channel_id, number in found.channels.items():
             if number:
@@ -65,6 +70,11 @@ def _forget(kind: str, forgotten: Counter[str], context: Context) -> bool:
         return found.after
 
     return stretch_by_stretch(run, lambda: _say(forgotten), context)
+
+
+def _units_kept_since(context: Context) -> date:
+    """The first day that is kept: days of units are the provider's, not those of UTC."""
+    return context.tally.quota.day(datetime.now(UTC)) - timedelta(days=context.retention.mail)
 
 
 def _say(forgotten: Counter[str]) -> int:

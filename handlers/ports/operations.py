@@ -101,5 +101,5 @@ class UnitRepository(Protocol):
     ) -> Mapping[MailboxId, tuple[str | None, Spending]]:
         """The same for these mailboxes."""
 
-    def forget(self, days: int, limit: int) -> Forgotten:
-        """Forget what was spent more than `days` ago, at most `limit` rows of one table."""
+    def forget(self, before: date, limit: int) -> Forgotten:
+        """Forget what was spent on days before this one, at most `limit` rows of one table."""

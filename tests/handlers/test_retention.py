@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import structlog
 from sqlalchemy import func, insert, select
 
+from domain.ids import MailboxId
+from domain.quota import Purpose
 from domain.retention import FEWEST, MOST
 from handlers import retention
+from handlers.units import Tally
 from infra.db.tables.crm import merges
 from infra.db.tables.ledger import duties
 from infra.db.tables.mail import messages
@@ -60,6 +63,19 @@ def test_that_records_were_merged_is_forgotten_when_nobody_asks_for_it_any_more(
     with structlog.testing.capture_logs() as logs:
         assert retention.purge(house.context) == MOST + 1
     assert [line["merges"] for line in logs if line["event"] == "ledger.purged"] == [MOST + 1]
+
+
+def test_units_are_kept_for_35_of_the_providers_days(house: House) -> None:
+    far_west = timezone(timedelta(hours=-23, minutes=-59))  # almost always a day behind UTC
+    quota = replace(house.context.tally.quota, zone=far_west)
+    today = quota.day(datetime.now(UTC))
+    days = [today - timedelta(days=ago) for ago in (36, 35, 0)]
+    with house.store.begin("tests.old") as tx:
+        for day in days:
+            tx.units.add("a", day.isoformat(), day, {MailboxId(1): {Purpose.SWEEP: 1}})
+    retention.purge(replace(house.context, tally=Tally(quota)))
+    with house.store.begin("tests.left") as tx:
+        assert [tx.units.of_day(day).day for day in days] == [0, 1, 1]
 
 
 @pytest.mark.rule("W16")

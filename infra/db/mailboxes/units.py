@@ -1,7 +1,7 @@
 """Google's units by mailbox, purpose and day, added in bulk once a minute by each process (FACTS §4)."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from functools import reduce
 from operator import add
 from typing import Any
@@ -59,9 +59,9 @@ class UnitRepository:
         addresses = {row.id: row.address for row in self._db.execute(named)}
         return {row.mailbox_id: (addresses.get(row.mailbox_id), _spending(row)) for row in rows}
 
-    def forget(self, days: int, limit: int) -> Forgotten:
+    def forget(self, before: date, limit: int) -> Forgotten:
         oldest = self._db.scalar(select(func.min(unit_sums.c.day)))
-        if oldest is None or oldest >= datetime.now(UTC).date() - timedelta(days=days):
+        if oldest is None or oldest >= before:
             return Forgotten(0, None)
         rows = self._forget(units, oldest, limit)
         if rows < limit:

@@ -71,7 +71,7 @@ def test_what_is_older_than_its_days_is_forgotten_a_stretch_at_a_time(store: Sto
         add(store, moment.isoformat(), {i: {Purpose.SWEEP: 1} for i in range(1, 8)}, day=moment)
     forgotten = []
     with store.begin("tests.forget") as tx:
-        while (found := tx.units.forget(35, 5)).after is not None:
+        while (found := tx.units.forget(kept, 5)).after is not None:
             forgotten.append(found.rows)
     assert max(forgotten) <= 5
     assert sum(forgotten) == 2 * (7 + 1)
