@@ -24,8 +24,8 @@ class Provider:
 
     `not_signed_in` ends the sentence "user … is not signed in: ". `no_sign_in` and `no_delegation` say what the
     operator has to set up for these, `refused` what to do where it refuses for good. `remedies` are by the reason words
-    of its errors; `no_push` says by the reason words of NoPush what to do (E85). `label_names`: None where its
-    mailboxes have no labels.
+    of its errors; `no_push` says by the reason words of NoPush what to do (E85). `label_names` are
+    its rules for the names of labels, None where it has no rules, or no labels.
     """
 
     name: str

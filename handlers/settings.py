@@ -71,7 +71,7 @@ def change_organisation(
 
 
 def _check_label_names(names: object, context: Context) -> None:
-    """Each provider whose mailboxes have labels must take them."""
+    """Each provider that has rules for them must take them."""
     if not isinstance(names, list):
         return
     for provider in [one.about for one in context.providers.values()]:

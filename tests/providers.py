@@ -1,6 +1,6 @@
 """Grants as tests need them, and contexts whose mailboxes are opened by a test's own hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,18 @@ def changed(grant: Grant | None, **fields: Any) -> Grant:
 def entered_by(context: Context, opening: Any, **fields: Any) -> Context:
     """The context whose mailboxes are opened by `opening.open`; all else its provider does itself."""
     return replace(context, providers={NAME: _Entered(context.providers[NAME], opening)}, **fields)
+
+
+class Altered:
+    """The real mailbox, in which `part` may put something else in the place of each of its parts and those of its
+    labels: it is given the name and what is there."""
+
+    def __init__(self, real: Any, part: Callable[[str, Any], Any]) -> None:
+        self._real, self._part = real, part
+
+    def __getattr__(self, name: str) -> Any:
+        part = self._part(name, getattr(self._real, name))
+        return Altered(part, self._part) if part and name == "labels" else part
 
 
 class _Entered:

@@ -21,6 +21,7 @@ from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.mailboxes import watches
 from handlers.ports.capabilities import Mailbox
+from handlers.ports.providers import MailProvider
 from handlers.ports.store import InLocation, Transaction
 from handlers.sessions import with_mailbox
 
@@ -81,7 +82,7 @@ def save(
         _check(user_id, account, wanted, wishes, replace, here, tx)
         state = takeovers.known_of(account, location, tx)
         names = here.settings.get().label_names
-    labels = _labels(mailbox, state, names, context) if wanted.sorting and not wanted.dry_run else None
+    labels = _labels(mailbox, wanted, state, names, provider) if wanted.sorting else None
     watch = watches.begin(mailbox, context) if wanted.magnet else None
     check = partial(_check, user_id, account, wanted, wishes, replace)
     paused_at = takeovers.take_over(user_id, account, location, context, check, progress)
@@ -164,13 +165,18 @@ def _follow_rename(
 
 
 def _labels(
-    mailbox: Mailbox, state: MailboxState | None, names: ByCategory, context: Context
-) -> Mapping[Category, str]:
-    """The CRM labels; who has too many labels is told so before anything is switched on (E67)."""
+    mailbox: Mailbox, wanted: _Wanted, state: MailboxState | None, names: ByCategory, provider: MailProvider
+) -> Mapping[Category, str] | None:
+    """The CRM labels, None in a dry run. Raises Refused, before anything is switched on, where the mailbox has no
+    labels, or too many of them (E67)."""
+    title = provider.about.title
+    if mailbox.labels is None:
+        raise Refused(f"{title} has no labels: its mailboxes cannot be sorted")
+    if wanted.dry_run:
+        return None
     try:
-        return mailbox.ensure_labels(names, state.labels if state else {})
+        return mailbox.labels.ensure(names, state.labels if state else {})
     except LabelRefused:
-        title = context.about(mailbox.grant).title
         raise Refused(
             f"{title} makes no more labels in this mailbox: delete some there, then connect again (rule E67)"
         ) from None

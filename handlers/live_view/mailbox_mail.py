@@ -23,7 +23,7 @@ from domain.mail.messages import (
 from domain.sharing import shows
 from handlers.context import Context
 from handlers.live_view.sessions import MailboxSession
-from handlers.live_view.views import View, VisibleMailbox
+from handlers.live_view.views import NO_SEARCH, View, VisibleMailbox
 from handlers.ports.capabilities import Mailbox, MailSearch
 
 BATCH: Final = 25
@@ -194,6 +194,8 @@ class MailboxMail:
         return {i for i, moment in self.received.items() if int(moment.timestamp()) == second} - ready
 
     def _fetch(self, mailbox: Mailbox, size: int, newest: VisibleMail | None) -> list[MailContent]:
+        if mailbox.search is None:
+            raise GiveUp(NO_SEARCH)
         batch = self._take(mailbox.search, size, newest)
         self.requested += len(batch)
         answers = mailbox.previews(batch) if batch else {}

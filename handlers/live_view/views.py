@@ -18,6 +18,7 @@ from handlers.ports.store import InLocation, Transaction
 
 SIGN_IN_NEEDED: Final = "sign_in_needed"
 PAUSED: Final = "paused"
+NO_SEARCH: Final = "no_search"
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,14 +138,14 @@ class MailSearch(Protocol):
 class LabelEditor(Protocol):
     """The three CRM labels (Z14). Gmail alone has labels in this sense."""
 
-    def labelled(self, label_id: str, sender: str) -> Mapping[str, str]:
+    def under(self, label_id: str, sender: str) -> Mapping[str, str]:
         """Mail of this sender under the label, as thread ids by message id; put-away mail left out. Nothing where the
         mailbox has the label no more. 5 units a page of 500."""
 
-    def labels_of(self, message_ids: Sequence[str]) -> Mapping[str, LabelledMail | TryAgain | GiveUp | None]:
+    def look(self, message_ids: Sequence[str]) -> Mapping[str, LabelledMail | TryAgain | GiveUp | None]:
         """The messages as the mailbox shows them now, None where there is no such message. 20 units a message."""
 
-    def change_labels(
+    def change(
         self, changes: Mapping[str, LabelChange]
     ) -> Mapping[str, TryAgain | GiveUp | LookupError | None]:
         """Change many messages, at the lower price for each distinct change. A repetition does no harm.
@@ -160,9 +160,7 @@ class LabelEditor(Protocol):
     ) -> Mapping[str, str | TryAgain | GiveUp | LookupError]:
         """The same one by one, 5 units a message; the answer names the message's thread."""
 
-    def ensure_labels(
-        self, names: Mapping[Category, str], known: Mapping[Category, str]
-    ) -> Mapping[Category, str]:
+    def ensure(self, names: Mapping[Category, str], known: Mapping[Category, str]) -> Mapping[Category, str]:
         """Ids of the CRM labels: a known id that still exists is kept whatever its name is now (E54); else
         a label of the name, differing in case or not, is reused (E56); else it is created (Z14, W12).
         Raises LabelRefused when none of this name is made, or no more at all; LabelConflict when the provider says
@@ -217,12 +215,16 @@ class PushSubscription(Protocol):
         """End it; no error when there is none. Gmail: users.stop. Graph: DELETE of our subscription."""
 
 
-class Mailbox(Account, ChangeFeed, MailReader, LabelEditor, PushSubscription, Protocol):
+class Mailbox(Account, ChangeFeed, MailReader, PushSubscription, Protocol):
     """One account, entered with one connection's grant: all that its provider can do. For one thread at a time."""
 
     @property
-    def search(self) -> MailSearch:
-        """Searching its mail."""
+    def search(self) -> MailSearch | None:
+        """Searching its mail; None where the provider has no search."""
+
+    @property
+    def labels(self) -> LabelEditor | None:
+        """Its labels; None where the provider has none, so that its mailboxes cannot be sorted."""
 
     @property
     def drafts(self) -> Drafts:

@@ -18,8 +18,9 @@ from domain.sorting import (
     relabelling,
 )
 from handlers.context import Context
-from handlers.ports.capabilities import Mailbox
+from handlers.ports.capabilities import LabelEditor, Mailbox
 from handlers.sessions import with_mailbox
+from handlers.sorting.editor import label_editor
 from handlers.sorting.plan import Plan
 from handlers.sorting.threads import EarlierMail, Replaced, begin_replacing, replace_labels
 
@@ -78,10 +79,11 @@ def apply(plan: Plan, context: Context, extend: Callable[[], bool]) -> Applied |
         return begun
 
     def in_mailbox(mailbox: Mailbox) -> Applied:
-        new = _relabel(plan, mailbox, context)
+        editor = label_editor(mailbox)
+        new = _relabel(plan, editor, context)
         if new.refused:
             return Applied(_of_all(plan, new.mails), refused=new.refused)
-        replaced = replace_labels(half_replaced, new.mails, new.labels, mailbox, begin)
+        replaced = replace_labels(half_replaced, new.mails, new.labels, editor, begin)
         mails = _with_troubles(_of_all(plan, new.mails), replaced)
         return Applied(mails, replaced.mails, units=mailbox.spent.units)
 
@@ -104,42 +106,42 @@ def _with_troubles(mails: tuple[AppliedSorting, ...], replaced: Replaced) -> tup
     )
 
 
-def _relabel(plan: Plan, mailbox: Mailbox, context: Context) -> _Relabelled:
+def _relabel(plan: Plan, editor: LabelEditor, context: Context) -> _Relabelled:
     """The batch's own mails. A label that the user has deleted is made again, once (E55, W12)."""
-    shown = _look_again(plan, mailbox)
+    shown = _look_again(plan, editor)
     doubtful = [_acknowledge(one, shown.get(one.message_id), plan.labels) for one in plan.in_doubt]
     labels = plan.labels
     try:
         if not {one.category.category for one in plan.to_change} <= labels.keys():
-            labels = _ensure_labels(plan, labels, mailbox, context)
+            labels = _ensure_labels(plan, labels, editor, context)
         try:
-            changed = _change(plan, shown, labels, mailbox)
+            changed = _change(plan, shown, labels, editor)
         except LabelUnknown:
-            labels = _ensure_labels(plan, labels, mailbox, context)
-            changed = _change(plan, shown, labels, mailbox)
+            labels = _ensure_labels(plan, labels, editor, context)
+            changed = _change(plan, shown, labels, editor)
     except (LabelConflict, LabelRefused) as error:
         failed = [_failed(one, shown.get(one.message_id)) for one in plan.to_change]
         return _Relabelled([*doubtful, *failed], labels, error)
     return _Relabelled([*doubtful, *changed], labels)
 
 
-def _look_again(plan: Plan, mailbox: Mailbox) -> Mapping[str, Shown]:
+def _look_again(plan: Plan, editor: LabelEditor) -> Mapping[str, Shown]:
     """Where an intent stood before this one, first look at what became of it, and of the mail meanwhile (W5); at all
     of them where no history tells what the user does (E84)."""
     to_change = [one for one in plan.to_change if one.tried or plan.history_unusable]
     message_ids = [one.message_id for one in (*to_change, *plan.in_doubt)]
-    return mailbox.labels_of(message_ids) if message_ids else {}
+    return editor.look(message_ids) if message_ids else {}
 
 
-def _ensure_labels(plan: Plan, known: ByCategory, mailbox: Mailbox, context: Context) -> ByCategory:
-    labels = mailbox.ensure_labels(plan.label_names, known)
+def _ensure_labels(plan: Plan, known: ByCategory, editor: LabelEditor, context: Context) -> ByCategory:
+    labels = editor.ensure(plan.label_names, known)
     with context.store.begin("labels.keep") as tx:
         tx.mailboxes.keep_labels(plan.batch.mailbox.id, labels, plan.label_names)
     return labels
 
 
 def _change(
-    plan: Plan, shown: Mapping[str, Shown], labels: ByCategory, mailbox: Mailbox
+    plan: Plan, shown: Mapping[str, Shown], labels: ByCategory, editor: LabelEditor
 ) -> list[AppliedSorting]:
     """Those mails whose thread matters are changed one by one, because only then the provider names it (E47)."""
     decided = [_decide(one, shown.get(one.message_id), labels, plan) for one in plan.to_change]
@@ -147,8 +149,8 @@ def _change(
     in_threads = {one.planned.message_id: one.change for one in open_ if one.planned.earlier}
     alone = {i: one.change for one in open_ if (i := one.planned.message_id) not in in_threads}
     answers: dict[str, str | TryAgain | GiveUp | LookupError | None] = {}
-    answers |= mailbox.change_labels(alone) if alone else {}
-    answers |= mailbox.change_in_threads(in_threads) if in_threads else {}
+    answers |= editor.change(alone) if alone else {}
+    answers |= editor.change_in_threads(in_threads) if in_threads else {}
     return [
         _changed(one, answers.get(one.planned.message_id)) if isinstance(one, Relabelling) else one
         for one in decided

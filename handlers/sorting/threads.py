@@ -12,7 +12,7 @@ from domain.mail.folders import Folder
 from domain.sorting import AppliedReplacement, AppliedSorting, ConnectionContact, Replacement
 from handlers.batches import ClaimedBatch
 from handlers.context import Context
-from handlers.ports.capabilities import Mailbox
+from handlers.ports.capabilities import LabelEditor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def replace_labels(
     half_replaced: Sequence[Replacement],
     new_mails: Sequence[AppliedSorting],
     labels: ByCategory,
-    mailbox: Mailbox,
+    editor: LabelEditor,
     begin: Begin,
 ) -> Replaced:
     """First what another try has begun, then what `begin` commits for this one. Trouble keeps the new mail's step
@@ -50,7 +50,7 @@ def replace_labels(
     mails: list[AppliedReplacement] = []
     trouble: TryAgain | None = None
     try:
-        for one in _replace(half_replaced, in_threads, labels, mailbox, begin):
+        for one in _replace(half_replaced, in_threads, labels, editor, begin):
             mails.append(one)  # what is known by then counts also when a later call comes to nothing
     except TryAgain as error:
         trouble = error
@@ -69,31 +69,31 @@ def _replace(
     half_replaced: Sequence[Replacement],
     new_mails: Sequence[AppliedSorting],
     labels: ByCategory,
-    mailbox: Mailbox,
+    editor: LabelEditor,
     begin: Begin,
 ) -> Iterator[AppliedReplacement]:
     """Each earlier mail as soon as it is known what has become of it."""
     yield from (AppliedReplacement(one, None, by_user=True) for one in half_replaced if one.touched)
     changes: dict[Replacement, LabelChange] = {}
-    for one, found in _look_again([one for one in half_replaced if not one.touched], labels, mailbox):
+    for one, found in _look_again([one for one in half_replaced if not one.touched], labels, editor):
         if isinstance(found, LabelChange):
             changes[one] = found
         else:
             yield found
-    if found_in_threads := _find(new_mails, labels, mailbox):
+    if found_in_threads := _find(new_mails, labels, editor):
         for one in begin(new_mails, found_in_threads):
             if change := _change(one, Folder.OTHER, frozenset({labels[one.old]}), labels):
                 changes[one] = change
-    answers = mailbox.change_labels({one.message_id: c for one, c in changes.items()}) if changes else {}
+    answers = editor.change({one.message_id: c for one, c in changes.items()}) if changes else {}
     yield from (_changed(one, labels, answers[one.message_id]) for one in changes)
 
 
 def _look_again(
-    half_replaced: Sequence[Replacement], labels: ByCategory, mailbox: Mailbox
+    half_replaced: Sequence[Replacement], labels: ByCategory, editor: LabelEditor
 ) -> Iterator[tuple[Replacement, AppliedReplacement | LabelChange]]:
     """What was begun and not recorded may have been done, or undone by the user: look first (W5, I6)."""
     message_ids = sorted(one.message_id for one in half_replaced)
-    shown = mailbox.labels_of(message_ids) if message_ids else {}
+    shown = editor.look(message_ids) if message_ids else {}
     return ((one, _resumed(one, shown[one.message_id], labels)) for one in half_replaced)
 
 
@@ -110,10 +110,12 @@ def _resumed(
     return change or AppliedReplacement(one, None, by_user=shown.folder not in OUT_OF_REACH)
 
 
-def _find(new_mails: Sequence[AppliedSorting], labels: ByCategory, mailbox: Mailbox) -> Sequence[EarlierMail]:
+def _find(
+    new_mails: Sequence[AppliedSorting], labels: ByCategory, editor: LabelEditor
+) -> Sequence[EarlierMail]:
     """The provider names the mail of each sender under the other labels, and its threads."""
     asked = sorted({(e.category, e.author) for one in new_mails for e in one.planned.earlier})
-    listed = {(category, author): mailbox.labelled(labels[category], author) for category, author in asked}
+    listed = {(category, author): editor.under(labels[category], author) for category, author in asked}
     found: dict[tuple[ConnectionContact, Category, ContactCategory], set[str]] = {}
     for one in new_mails:
         for e in one.planned.earlier:

@@ -19,6 +19,7 @@ from domain.undoing import NEAR, Restoring, Undone, of_whole_mailbox, undone
 from handlers.context import Context
 from handlers.ports.capabilities import Mailbox
 from handlers.sessions import Lease, with_mailbox
+from handlers.sorting.editor import label_editor
 
 log = structlog.get_logger()
 
@@ -148,14 +149,15 @@ class Undoing:
     def _restore(self, mailbox: Mailbox, waiting: Sequence[SortedMail]) -> Mapping[SortedMail, Restoring]:
         """What the mails carry now decides; a label that goes between look and call is looked at again."""
         crm = frozenset(self.mailbox.labels.values())
-        shown = mailbox.labels_of([one.message_id for one in waiting])
+        editor = label_editor(mailbox)
+        shown = editor.look([one.message_id for one in waiting])
         wanted = {one: _restoring(one, shown[one.message_id], crm) for one in waiting}
         changes = {one.message_id: found for one, found in wanted.items() if isinstance(found, LabelChange)}
         if self.dry_run or not changes:
             return wanted
         answers: Mapping[str, TryAgain | GiveUp | LookupError | None]
         try:
-            answers = mailbox.change_labels(changes)
+            answers = editor.change(changes)
         except LabelUnknown as error:
             answers = dict.fromkeys(changes, TryAgain(str(error), whole_mailbox=False))
         return {one: _restored(found, answers.get(one.message_id)) for one, found in wanted.items()}

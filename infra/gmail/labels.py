@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from domain.crm.categories import Category
 from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, TryAgain
-from domain.label_changes import LabelChange
+from domain.label_changes import LabelChange, LabelledMail
 from infra.gmail.api import ME
 from infra.gmail.client import Answer, Calls, slices, whole_mailbox_trouble
 from infra.gmail.errors import ODD_ANSWER
-from infra.gmail.responses import sense, thread_id
+from infra.gmail.responses import each, labelled_mail, listed, sense, thread_id
 from infra.gmail.transport import Hung
 
 Changed = TryAgain | GiveUp | LookupError | None
@@ -18,7 +18,50 @@ BATCH_MODIFY = 1_000
 """Ids that one batchModify takes (FACTS §3)."""
 
 
-def change_labels(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, Changed]:
+class GmailLabels:
+    """The labels of one mailbox: the port `LabelEditor`."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def under(self, label_id: str, sender: str) -> dict[str, str]:
+        """By messages.list."""
+        found: dict[str, str] = {}
+        name = sender.replace('"', "")
+        try:
+            for messages in listed(self._calls, labelIds=[label_id], q=f'from:"{name}"'):
+                found |= messages
+        except LabelUnknown:
+            return {}
+        return found
+
+    def look(self, message_ids: Sequence[str]) -> dict[str, LabelledMail | TryAgain | GiveUp | None]:
+        """By messages.get."""
+        return each(self._calls, message_ids, self._calls.api.get_labels, labelled_mail)
+
+    def change(self, changes: Mapping[str, LabelChange]) -> dict[str, Changed]:
+        """By the cheaper of modify and batchModify."""
+        return _change(self._calls, changes)
+
+    def change_in_threads(self, changes: Mapping[str, LabelChange]) -> dict[str, ChangedInThread]:
+        """By modify alone: batchModify does not name the threads."""
+        answers = self._calls.many([self._calls.api.modify(i, change) for i, change in changes.items()])
+        return {i: _in_thread(i, answer) for i, answer in zip(changes, answers, strict=True)}
+
+    def ensure(self, names: Mapping[Category, str], known: Mapping[Category, str]) -> dict[Category, str]:
+        """By known id (E54), else by name (E56), else made (Z14). Listed once, unless somebody was faster."""
+        ids, by_name = _listed(self._calls)
+        found: dict[Category, str] = {}
+        for category, name in names.items():
+            if known.get(category) in ids:
+                found[category] = known[category]
+            else:
+                key = name.casefold()
+                found[category] = by_name[key] = by_name.get(key) or _create(self._calls, name)
+        return found
+
+
+def _change(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, Changed]:
     """batchModify where it costs no more than modify; the rest in batches, whatever group it is of."""
     answers: dict[str, Changed] = dict.fromkeys(changes)
     singly: list[str] = []
@@ -48,12 +91,6 @@ def _alike(changes: Mapping[str, LabelChange]) -> Iterator[tuple[LabelChange, Se
             yield change, some
 
 
-def change_in_threads(calls: Calls, changes: Mapping[str, LabelChange]) -> dict[str, ChangedInThread]:
-    """One modify each, in batches; its answer names the message's thread."""
-    answers = calls.many([calls.api.modify(message_id, change) for message_id, change in changes.items()])
-    return {i: _in_thread(i, answer) for i, answer in zip(changes, answers, strict=True)}
-
-
 def _in_thread(message_id: str, answer: Answer | Exception) -> ChangedInThread:
     if isinstance(answer, dict):
         return thread_id(message_id, answer)
@@ -80,21 +117,6 @@ def _changed(message_id: str, answer: Answer | Exception) -> Changed:
     if isinstance(answer, TryAgain | GiveUp | LookupError):
         return answer
     raise answer
-
-
-def ensure_labels(
-    calls: Calls, names: Mapping[Category, str], known: Mapping[Category, str]
-) -> dict[Category, str]:
-    """By known id (E54), else by name (E56), else made (Z14). Listed once, unless somebody was faster."""
-    ids, by_name = _listed(calls)
-    found: dict[Category, str] = {}
-    for category, name in names.items():
-        if known.get(category) in ids:
-            found[category] = known[category]
-        else:
-            key = name.casefold()
-            found[category] = by_name[key] = by_name.get(key) or _create(calls, name)
-    return found
 
 
 def _create(calls: Calls, name: str) -> str:

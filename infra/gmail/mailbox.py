@@ -4,17 +4,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from domain.crm.categories import Category
-from domain.errors import GiveUp, LabelUnknown, NoPush, TryAgain
-from domain.label_changes import LabelChange, LabelledMail
+from domain.errors import GiveUp, NoPush, TryAgain
 from domain.mail.addresses import canonical
 from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
 from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
-from infra.gmail import changes, content, labels, responses
+from infra.gmail import changes, content, responses
 from infra.gmail.api import GOOGLE, ME, Api
 from infra.gmail.client import Answer, Calls
 from infra.gmail.costs import REVOKE, Spent
@@ -22,13 +20,13 @@ from infra.gmail.delegation import ServiceAccount
 from infra.gmail.drafts import GmailDrafts
 from infra.gmail.errors import ODD_ANSWER, PUSH_TAKEN
 from infra.gmail.grants import GoogleGrant
+from infra.gmail.labels import GmailLabels
 from infra.gmail.pushes import NO_PUSH
-from infra.gmail.responses import from_epoch, refusing, sense
+from infra.gmail.responses import each, from_epoch, refusing, sense
 from infra.gmail.search import GmailSearch
 from infra.gmail.timer import Held
 from infra.gmail.transport import FORM, Access, Lines, Meter, remote
 
-T = TypeVar("T")
 _ID = re.compile(r"[0-9A-Fa-f]{1,32}")
 GOOGLE_REVOKE = "https://oauth2.googleapis.com/revoke"
 
@@ -52,6 +50,7 @@ class GmailMailbox:
         self._access = Access(self._read, self._meter, service_account)
         self._calls = Calls(api, self._meter, self._access, costs)
         self.search = GmailSearch(self._calls)
+        self.labels = GmailLabels(self._calls)
         self.drafts = GmailDrafts(self._calls)
 
     @property
@@ -111,72 +110,28 @@ class GmailMailbox:
         for messages in responses.listed(self._calls, q=f"{span} -in:drafts -in:chats"):
             yield tuple(messages)
 
-    def labelled(self, label_id: str, sender: str) -> dict[str, str]:
-        """Threads by message id, Spam and Trash left out; none where the label is gone."""
-        found: dict[str, str] = {}
-        name = sender.replace('"', "")
-        try:
-            for messages in responses.listed(self._calls, labelIds=[label_id], q=f'from:"{name}"'):
-                found |= messages
-        except LabelUnknown:
-            return {}
-        return found
-
     def headers(self, message_ids: Sequence[str]) -> dict[str, Fetched | TryAgain | GiveUp | None]:
-        """Headers and structure, at most 25 messages a request."""
-        return self._each(message_ids, self._api.get_full, responses.fetched)
+        """Headers and structure."""
+        return each(self._calls, message_ids, self._api.get_full, responses.fetched)
 
     def previews(self, message_ids: Sequence[str]) -> dict[str, MailContent | TryAgain | GiveUp | None]:
-        """Headers and snippet, at most 25 messages a request."""
-        return self._each(message_ids, lambda i: self._api.get_content(i, content.PREVIEW), content.content)
+        """Headers and snippet."""
+        return self._contents(message_ids, content.PREVIEW)
 
     def content(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
         """One mail with its texts. Gmail calls what is no id of its own an invalid argument, so it is not asked."""
         if not _ID.fullmatch(message_id):
             return None
-        found = self._each([message_id], lambda i: self._api.get_content(i, content.WHOLE), content.content)
-        return found[message_id]
+        return self._contents([message_id], content.WHOLE)[message_id]
+
+    def _contents(
+        self, message_ids: Sequence[str], fields: str
+    ) -> dict[str, MailContent | TryAgain | GiveUp | None]:
+        return each(self._calls, message_ids, lambda i: self._api.get_content(i, fields), content.content)
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes | None:
         """What the part holds."""
         return content.attachment(self._calls, message_id, attachment_id)
-
-    def labels_of(self, message_ids: Sequence[str]) -> dict[str, LabelledMail | TryAgain | GiveUp | None]:
-        """The messages as they are now."""
-        return self._each(message_ids, self._api.get_labels, responses.labelled_mail)
-
-    def _each(
-        self,
-        message_ids: Sequence[str],
-        request: Callable[[str], Any],
-        read: Callable[[str, Answer], T | TryAgain],
-    ) -> dict[str, T | TryAgain | GiveUp | None]:
-        ids = list(dict.fromkeys(message_ids))
-        found: dict[str, T | TryAgain | GiveUp | None] = {}
-        for message_id, answer in zip(ids, self._calls.many([request(i) for i in ids]), strict=True):
-            if isinstance(answer, LookupError):
-                found[message_id] = None
-            elif isinstance(answer, TryAgain | GiveUp):
-                found[message_id] = answer
-            elif isinstance(answer, Exception):
-                found[message_id] = GiveUp(str(answer))
-            else:
-                found[message_id] = read(message_id, answer)
-        return found
-
-    def change_labels(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.Changed]:
-        """By the cheaper of modify and batchModify; None means done."""
-        return labels.change_labels(self._calls, changes)
-
-    def change_in_threads(self, changes: Mapping[str, LabelChange]) -> dict[str, labels.ChangedInThread]:
-        """By modify alone: batchModify does not name the threads."""
-        return labels.change_in_threads(self._calls, changes)
-
-    def ensure_labels(
-        self, names: Mapping[Category, str], known: Mapping[Category, str]
-    ) -> dict[Category, str]:
-        """Ids of the CRM labels, made where they are missing."""
-        return labels.ensure_labels(self._calls, names, known)
 
     def own_addresses(self) -> dict[str, str]:
         """The primary address first, and every other that Google knows as verified, in their exact form (E14).

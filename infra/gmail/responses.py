@@ -1,9 +1,9 @@
 """Google's answers as domain values. What cannot be read is an odd answer, never a guess."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.errors import GiveUp, TryAgain
 from domain.label_changes import LabelledMail
@@ -13,6 +13,7 @@ from infra.gmail.client import Answer, Calls
 from infra.gmail.errors import ODD_ANSWER
 from infra.gmail.folders import SENT, folder_of
 
+T = TypeVar("T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 
@@ -125,3 +126,24 @@ def list_page(calls: Calls, token: str | None, size: int, **query: Any) -> tuple
         page = {str(one["id"]): str(one["threadId"]) for one in answer.get("messages", ())}
         following = answer.get("nextPageToken")
     return page, following if isinstance(following, str) else None
+
+
+def each(
+    calls: Calls,
+    message_ids: Sequence[str],
+    request: Callable[[str], Any],
+    read: Callable[[str, Answer], T | TryAgain],
+) -> dict[str, T | TryAgain | GiveUp | None]:
+    """What `read` makes of the answer for each message, None where there is none of the id. Each is asked for once."""
+    ids = list(dict.fromkeys(message_ids))
+    found: dict[str, T | TryAgain | GiveUp | None] = {}
+    for message_id, answer in zip(ids, calls.many([request(i) for i in ids]), strict=True):
+        if isinstance(answer, LookupError):
+            found[message_id] = None
+        elif isinstance(answer, TryAgain | GiveUp):
+            found[message_id] = answer
+        elif isinstance(answer, Exception):
+            found[message_id] = GiveUp(str(answer))
+        else:
+            found[message_id] = read(message_id, answer)
+    return found

@@ -44,7 +44,12 @@ def test_a_provider_has_a_name_for_rows_and_names_for_people(world: World) -> No
     assert about.title
     assert about.company
     assert world.grant.provider == about.name
-    assert (about.label_names is None) == ("LabelEditor" in world.lacks)
+
+
+def test_a_mailbox_lacks_what_its_provider_lacks(world: World) -> None:
+    mailbox = world.open()
+    assert (mailbox.labels is None) == ("LabelEditor" in world.lacks)
+    assert (mailbox.search is None) == ("MailSearch" in world.lacks)
 
 
 def test_to_open_a_mailbox_asks_nothing_and_costs_nothing(world: World, account: Account) -> None:

@@ -17,7 +17,9 @@ OF_ANN = MailQuery((ANN,))
 @pytest.fixture
 def search(world: World) -> MailSearch:
     world.must_have("MailSearch")
-    return world.open().search
+    search = world.open().search
+    assert search is not None
+    return search
 
 
 def found(search: MailSearch, query: MailQuery) -> list[str]:

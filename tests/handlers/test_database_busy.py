@@ -28,7 +28,7 @@ from infra.secrets import Cipher
 from tests import sweep
 from tests.handlers.conftest import LONG_AGO, House
 from tests.journeys.world import OPEN
-from tests.providers import entered_by
+from tests.providers import Altered, entered_by
 
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 SHORT = 0.2
@@ -66,31 +66,20 @@ class Locking:
         self.calls = 0
 
     def open(self, grant: Grant) -> Any:
-        return _LockingMailbox(self._gmail.open(grant), self)
+        return Altered(self._gmail.open(grant), self._part)
+
+    def _part(self, name: str, real: Any) -> Any:
+        def call(*args: Any) -> Any:
+            answer = real(*args)
+            self.answered()
+            return answer
+
+        return call if name in ("headers", "change") else real
 
     def answered(self) -> None:
         self.calls += 1
         if self.calls == 1:
             self._lock()
-
-
-class _LockingMailbox:
-    def __init__(self, mailbox: Any, gmail: Locking) -> None:
-        self._mailbox = mailbox
-        self._gmail = gmail
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._mailbox, name)
-
-    def headers(self, message_ids: Any) -> Any:
-        answer = self._mailbox.headers(message_ids)
-        self._gmail.answered()
-        return answer
-
-    def change_labels(self, changes: Any) -> Any:
-        answer = self._mailbox.change_labels(changes)
-        self._gmail.answered()
-        return answer
 
 
 def tries(house: House) -> set[int]:

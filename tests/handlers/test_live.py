@@ -359,7 +359,9 @@ def with_many_addresses(house: House) -> int:
         known = tx.of(HERE).contacts.addresses_of("ann")
     assert connection.grant is not None
     assert known is not None
-    return len(found(connection.grant).search.split(MailQuery(known)))
+    search = found(connection.grant).search
+    assert search is not None
+    return len(search.split(MailQuery(known)))
 
 
 @ONE_DATABASE

@@ -80,7 +80,7 @@ def test_a_half_replaced_label_is_finished_after_a_merge(house: House) -> None:
     first = known_twice(house)
     tell_deal(house, "x", 2, "WON", "old")
     second = writes(house, "eve", 2, first)
-    cut(house, "change_labels", "after")
+    cut(house, "change", "after")
     assert row(house, first.id).replaces == "OPEN"
     tell_merge(house, "new", 2, "old")
     house.let_time_pass()

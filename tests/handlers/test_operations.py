@@ -103,7 +103,7 @@ def test_a_label_call_under_way_ends_and_is_recorded_and_the_rest_waits(house: H
     house.connect()
     labelled = house.deliver("ann")
     untouched = house.deliver("bob")
-    paused(house, "change_labels").catch_up()
+    paused(house, "change").catch_up()
     assert house.outcomes() == {labelled: "label.open", untouched: None}
     assert house.labels(labelled) == {"UNREAD", OPEN}
     assert owners(house) == {None}

@@ -28,7 +28,7 @@ from infra.local.gmail import GmailServer
 from tests.handlers.conftest import LONG_AGO, House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import OPEN, UWE, mail
-from tests.providers import TOPIC, entered_by
+from tests.providers import TOPIC, Altered, entered_by
 from tests.worlds import ONE_DATABASE
 
 pytestmark = ONE_DATABASE
@@ -228,7 +228,7 @@ def test_sorting_is_not_stopped_by_whoever_has_lost_the_claim(house: House) -> N
     house.deliver("ann")
 
     def lose(name: str) -> None:
-        if name == "change_labels":
+        if name == "change":
             passes_on(house, "sort")
 
     interrupted(house, lose).catch_up()
@@ -238,7 +238,7 @@ def test_sorting_is_not_stopped_by_whoever_has_lost_the_claim(house: House) -> N
 
 
 @pytest.mark.rule("W2", "E47")
-@pytest.mark.parametrize("call", ["labelled", "change_labels"])
+@pytest.mark.parametrize("call", ["under", "change"])
 def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House, call: str) -> None:
     house.connect()
     first = house.gmail.deliver(UWE, mail("ann", 1))
@@ -251,29 +251,22 @@ def test_an_earlier_mail_is_relabelled_for_whoever_holds_the_claim(house: House,
         """The claim passes on while Gmail answers."""
 
         def open(self, grant: Any) -> Any:
-            mailbox = house.context.open(grant)
+            return Altered(house.context.open(grant), self._part)
 
-            class It:
-                def __getattr__(self, name: str) -> Any:
-                    real = getattr(mailbox, name)
-                    if name != call:
-                        return real
+        def _part(self, name: str, real: Any) -> Any:
+            def late(*args: Any) -> Any:
+                answer = real(*args)
+                calls.append(name)
+                passes_on(house, "sort")
+                return answer
 
-                    def late(*args: Any) -> Any:
-                        answer = real(*args)
-                        calls.append(name)
-                        passes_on(house, "sort")
-                        return answer
-
-                    return late
-
-            return It()
+            return late if name == call else real
 
     replace(house, context=entered_by(house.context, Slept())).catch_up()
     assert calls == [call]
     with house.store.engine.connect() as db:
         row = db.execute(select(decisions).where(decisions.c.message_id == first.id)).one()
-    begun = call == "change_labels"
+    begun = call == "change"
     assert (row.category, row.replaces) == (("CUSTOMER", "OPEN") if begun else ("OPEN", None))
     house.let_time_pass()
     sort(MailboxId(1), house.context)

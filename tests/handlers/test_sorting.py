@@ -19,7 +19,7 @@ from infra.db.tables.mailboxes import mailboxes
 from tests.handlers.conftest import House
 from tests.handlers.test_windows import interrupted
 from tests.journeys.world import CUSTOMERS, OPEN, UWE, mail
-from tests.providers import entered_by
+from tests.providers import Altered, entered_by
 from tests.worlds import ONE_DATABASE
 from workers.cli.explaining import in_words
 
@@ -106,7 +106,7 @@ def test_a_mail_deleted_before_it_is_sorted_ends_without_another_try(house: Hous
     message_id = house.deliver("ann")
 
     def delete(name: str) -> None:
-        if name == "change_labels":
+        if name == "change":
             house.gmail.delete(UWE, [message_id])
 
     interrupted(house, delete).catch_up()
@@ -148,7 +148,7 @@ def test_a_filed_mail_moved_into_the_inbox_before_our_call_stays_there(house: Ho
     message_id = house.deliver("ann", labels=["UNREAD", "Projects"])
 
     def move(name: str) -> None:
-        if name == "change_labels":
+        if name == "change":
             house.gmail.change_labels(UWE, [message_id], add=["INBOX"])
 
     interrupted(house, move).catch_up()
@@ -414,21 +414,17 @@ def test_settings_saved_while_gmail_refuses_are_not_stopped_by_it(house: House) 
         """The user makes room and saves the settings while our call is refused."""
 
         def open(self, grant: Any) -> Any:
-            mailbox = house.context.open(grant)
-            ensure = mailbox.ensure_labels
+            return Altered(house.context.open(grant), self._part)
 
-            class It:
-                def __getattr__(self, name: str) -> Any:
-                    return getattr(mailbox, name)
+        def _part(self, name: str, real: Any) -> Any:
+            def ensure(*args: Any) -> Any:
+                try:
+                    return real(*args)
+                finally:
+                    house.gmail.limit_labels(UWE)
+                    house.connect()
 
-                def ensure_labels(self, *args: Any) -> Any:
-                    try:
-                        return ensure(*args)
-                    finally:
-                        house.gmail.limit_labels(UWE)
-                        house.connect()
-
-            return It()
+            return ensure if name == "ensure" else real
 
     replace(house, context=entered_by(house.context, Freed())).catch_up()
     house.let_time_pass()

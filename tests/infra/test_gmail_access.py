@@ -90,7 +90,7 @@ from infra.gmail.grants import GoogleGrant
 from infra.gmail.provider import Gmail
 url, message_id, *grant = sys.argv[1:]
 mailbox = Gmail(url).open(GoogleGrant(*grant).written())
-mailbox.change_labels({message_id: LabelChange(frozenset({"STARRED"}), frozenset())})
+mailbox.labels.change({message_id: LabelChange(frozenset({"STARRED"}), frozenset())})
 """
 
 

@@ -53,8 +53,8 @@ READS: Mapping[str, Callable[[GmailMailbox, list[str], str], object]] = {
     "list": lambda mailbox, _, __: list(mailbox.listed_since(START)),
     "one message": lambda mailbox, ids, _: mailbox.headers(ids[:1]),
     "messages": lambda mailbox, ids, _: mailbox.headers(ids),
-    "one's labels": lambda mailbox, ids, _: mailbox.labels_of(ids[:1]),
-    "labels": lambda mailbox, ids, _: mailbox.labels_of(ids),
+    "one's labels": lambda mailbox, ids, _: mailbox.labels.look(ids[:1]),
+    "labels": lambda mailbox, ids, _: mailbox.labels.look(ids),
 }
 
 
@@ -114,13 +114,13 @@ def test_labels_that_are_said_to_be_on_are_on_and_a_repetition_does_no_harm(
         control.change_labels(address, ids, remove=["STARRED"])
         control.clear_faults()
         control.fault(**{"share": 0.6, **{**LINES, **BATCHES}[trouble]}, seed=seed, mailbox=address)
-        verdicts = mailbox.change_labels(changes)
+        verdicts = mailbox.labels.change(changes)
         assert list(verdicts) == list(changes)
         done = {message_id for message_id, verdict in verdicts.items() if verdict is None}
         assert all(isinstance(verdict, TryAgain) for verdict in verdicts.values() if verdict is not None)
         assert done <= starred(control, address) <= set(changes)
         control.clear_faults()
-        assert mailbox.change_labels(changes) == dict.fromkeys(changes)
+        assert mailbox.labels.change(changes) == dict.fromkeys(changes)
         assert starred(control, address) == set(changes)
 
 
@@ -133,10 +133,10 @@ def test_labels_and_watches_are_made_once_however_often_they_are_asked_for(
     for seed in SEEDS:
         control.clear_faults()
         control.fault(**LINES[trouble], share=0.6, seed=seed, mailbox=address)
-        made = told(lambda: mailbox.ensure_labels(LABEL_NAMES, {}))
+        made = told(lambda: mailbox.labels.ensure(LABEL_NAMES, {}))
         watched = told(lambda: mailbox.watch(TOPIC))
         control.clear_faults()
-        truth = mailbox.ensure_labels(LABEL_NAMES, {})
+        truth = mailbox.labels.ensure(LABEL_NAMES, {})
         assert agrees(made, truth)
         assert sorted(truth) == sorted(LABEL_NAMES)
         names = list(control.dump(address).labels.values())
@@ -177,8 +177,8 @@ def test_patience_ends(
     mailbox = gmail.open(grant)
     control.fault("timeout", mailbox=address, after=after)
     for change in (
-        mailbox.change_labels({ids[0]: STAR}),
-        mailbox.change_labels(dict.fromkeys(ids[:2], STAR)),
+        mailbox.labels.change({ids[0]: STAR}),
+        mailbox.labels.change(dict.fromkeys(ids[:2], STAR)),
     ):
         assert all(isinstance(v, TryAgain) and v.reason == "timeout" for v in change.values())
     assert wait_until(lambda: starred(control, address) == (set(ids[:2]) if after else set()))
@@ -215,9 +215,9 @@ def test_a_trickle_that_no_single_read_s_patience_ends_is_cut(
 EACH: Mapping[str, tuple[type, Callable[[GmailMailbox, list[str]], Mapping[str, object]]]] = {
     "headers": (Fetched, lambda mailbox, ids: mailbox.headers(ids)),
     "previews": (MailContent, lambda mailbox, ids: mailbox.previews(ids)),
-    "labels": (LabelledMail, lambda mailbox, ids: mailbox.labels_of(ids)),
-    "modify": (str, lambda mailbox, ids: mailbox.change_in_threads(dict.fromkeys(ids, STAR))),
-    "batchModify": (type(None), lambda mailbox, ids: mailbox.change_labels(dict.fromkeys(ids, STAR))),
+    "labels": (LabelledMail, lambda mailbox, ids: mailbox.labels.look(ids)),
+    "modify": (str, lambda mailbox, ids: mailbox.labels.change_in_threads(dict.fromkeys(ids, STAR))),
+    "batchModify": (type(None), lambda mailbox, ids: mailbox.labels.change(dict.fromkeys(ids, STAR))),
 }
 
 
@@ -252,7 +252,7 @@ def test_after_two_that_hang_no_more_are_asked_for_in_the_batches_that_follow_ei
     hasty.cursor_now()
     for bad in (ids[1], ids[3], ids[27]):
         control.fault("cut", mailbox=address, message_id=bad)
-    found = hasty.labels_of(ids)
+    found = hasty.labels.look(ids)
     assert [type(found[one]) for one in ids[:3:2]] == [LabelledMail, LabelledMail]
     assert {type(found[one]) for one in ids[4:]} == {NotAsked}
 
@@ -339,7 +339,7 @@ def test_everything_at_once_ends_well(
         pages = told(lambda: list(mailbox.changes_since(cursor)))
         if isinstance(pages, list):
             seen |= {change.message_id for page in pages for change in page.changes}
-        verdicts = mailbox.change_labels(dict.fromkeys(sorted(left), STAR))
+        verdicts = mailbox.labels.change(dict.fromkeys(sorted(left), STAR))
         left = {message_id for message_id, verdict in verdicts.items() if verdict is not None}
         if not left and seen == set(ids):
             break

@@ -57,7 +57,7 @@ def test_the_cheaper_way_is_taken(
     mailbox: GmailMailbox, control: GmailControl, address: str, messages: int, requests: int, units: int
 ) -> None:
     ids = deliver(control, address, messages)
-    assert mailbox.change_labels(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
+    assert mailbox.labels.change(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
     assert starred(control, address) == messages
     assert (mailbox.spent.requests, mailbox.spent.units) == (requests, units)
     counters = control.counters()
@@ -69,7 +69,7 @@ def test_small_groups_share_their_batches(mailbox: GmailMailbox, control: GmailC
     changes = dict.fromkeys(ids[:25], STAR) | dict.fromkeys(ids[25:33], ARCHIVE)
     changes |= {ids[n]: LabelChange(frozenset({"STARRED", "IMPORTANT"}), frozenset()) for n in range(33, 40)}
     changes[ids[40]] = LabelChange(frozenset(), frozenset())
-    assert mailbox.change_labels(changes) == dict.fromkeys(ids)
+    assert mailbox.labels.change(changes) == dict.fromkeys(ids)
     counters = control.counters()
     assert (counters.calls_of("messages.batchModify"), counters.calls_of("messages.modify")) == (1, 15)
     assert counters.http_requests == mailbox.spent.requests == 2
@@ -81,7 +81,7 @@ def test_small_groups_share_their_batches(mailbox: GmailMailbox, control: GmailC
 def test_the_prices_decide(gmail: Gmail, server: GmailServer, control: GmailControl, grant: Grant) -> None:
     cheap = Gmail(server.url, costs={"messages.batchModify": 10})
     mailbox = cheap.open(grant)
-    mailbox.change_labels(dict.fromkeys(["18a", "18b"], STAR))
+    mailbox.labels.change(dict.fromkeys(["18a", "18b"], STAR))
     assert mailbox.spent.units == 10
     cheap.close()
 
@@ -90,7 +90,7 @@ def test_batch_modify_takes_a_thousand_at_most(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
     ids = deliver(control, address, 1_002)
-    assert mailbox.change_labels(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
+    assert mailbox.labels.change(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
     assert starred(control, address) == 1_002
     assert mailbox.spent.units == control.counters().units == 50 + 2 * 5
 
@@ -99,7 +99,7 @@ def test_a_message_fails_by_itself(mailbox: GmailMailbox, control: GmailControl,
     good, poisoned = deliver(control, address, 2)
     draft = control.deliver(address, RAW, labels=["DRAFT"]).id
     control.poison(address, poisoned)
-    verdicts = mailbox.change_labels(dict.fromkeys([good, poisoned, draft, "18a"], STAR))
+    verdicts = mailbox.labels.change(dict.fromkeys([good, poisoned, draft, "18a"], STAR))
     assert verdicts[good] is None
     assert isinstance(verdicts["18a"], LookupError)
     later, never = verdicts[poisoned], verdicts[draft]
@@ -107,7 +107,7 @@ def test_a_message_fails_by_itself(mailbox: GmailMailbox, control: GmailControl,
     assert (later.reason, later.whole_mailbox) == ("backendError", False)
     assert isinstance(never, GiveUp)
     assert never.reason == "failedPrecondition"
-    assert isinstance(mailbox.change_labels({"18a": STAR})["18a"], LookupError)
+    assert isinstance(mailbox.labels.change({"18a": STAR})["18a"], LookupError)
     assert mailbox.spent.units == control.counters().units
 
 
@@ -116,10 +116,10 @@ def test_a_refusal_of_batch_modify_leaves_each_to_itself(
 ) -> None:
     ids = deliver(control, address, 10)
     control.fault("404", ["messages.batchModify"])
-    assert mailbox.change_labels(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
+    assert mailbox.labels.change(dict.fromkeys(ids, STAR)) == dict.fromkeys(ids)
     control.clear_faults()
     control.fault("503", ["messages.batchModify"])
-    verdicts = mailbox.change_labels(dict.fromkeys([*ids, "18a"], ARCHIVE))
+    verdicts = mailbox.labels.change(dict.fromkeys([*ids, "18a"], ARCHIVE))
     assert {str(verdict) for verdict in verdicts.values()} == {"backendError"}
 
 
@@ -138,7 +138,7 @@ def test_once_the_mailbox_is_limited_nothing_more_is_sent(
         assert trouble.after is not None
         assert 50 < trouble.after.total_seconds() <= 62
     groups = dict.fromkeys(ids[:12], STAR) | dict.fromkeys(ids[12:24], ARCHIVE) | {ids[30]: UNKNOWN}
-    verdicts = mailbox.change_labels(groups)
+    verdicts = mailbox.labels.change(groups)
     assert mailbox.spent.requests == 2
     assert {type(verdict) for verdict in verdicts.values()} == {TryAgain}
 
@@ -150,7 +150,7 @@ def test_a_change_in_threads_names_them(
 ) -> None:
     found = control.deliver_many(Mail(address, RAW) for _ in range(messages))
     threads = {one.id: one.thread_id for one in found}
-    assert mailbox.change_in_threads(dict.fromkeys(threads, STAR)) == threads
+    assert mailbox.labels.change_in_threads(dict.fromkeys(threads, STAR)) == threads
     assert starred(control, address) == messages
     assert mailbox.spent.units == control.counters().units == 5 * messages
 
@@ -164,30 +164,30 @@ def test_mail_under_a_label_is_listed_by_its_sender(
     control.deliver(address, RAW, labels=["Ours", "TRASH"])
     control.change_labels(address, ids[:501], add=["Ours"])
     label = next(i for i, name in control.dump(address).labels.items() if name == "Ours")
-    found = mailbox.labelled(label, "bob@example.com")
+    found = mailbox.labels.under(label, "bob@example.com")
     assert found == {message_id: message_id for message_id in ids[:501]}
     assert (mailbox.spent.requests, mailbox.spent.units) == (2, 10)
-    assert mailbox.labelled("Label_999", "bob@example.com") == {}
-    assert mailbox.labelled(label, 'odd"one @example.com') == {}
+    assert mailbox.labels.under("Label_999", "bob@example.com") == {}
+    assert mailbox.labels.under(label, 'odd"one @example.com') == {}
     control.fault("503", ["messages.list"], times=1)
     with pytest.raises(TryAgain):
-        mailbox.labelled(label, "bob@example.com")
+        mailbox.labels.under(label, "bob@example.com")
 
 
 @pytest.mark.rule("Z14")
 def test_labels_are_made_once_and_shown(mailbox: GmailMailbox, control: GmailControl, address: str) -> None:
-    made = mailbox.ensure_labels(LABEL_NAMES, {})
+    made = mailbox.labels.ensure(LABEL_NAMES, {})
     assert {category: control.dump(address).labels[i] for category, i in made.items()} == LABEL_NAMES
     assert mailbox.spent.units == control.counters().units == 1 + 3 * 5
-    assert mailbox.ensure_labels(LABEL_NAMES, {}) == mailbox.ensure_labels(LABEL_NAMES, made) == made
+    assert mailbox.labels.ensure(LABEL_NAMES, {}) == mailbox.labels.ensure(LABEL_NAMES, made) == made
     assert mailbox.spent.requests == 4 + 2
 
 
 def test_a_name_or_label_too_many_is_final(mailbox: GmailMailbox, server: GmailServer, address: str) -> None:
     with pytest.raises(LabelRefused, match=r"^invalidArgument$"):
-        mailbox.ensure_labels({Category.OPEN: "Inbox"}, {})
+        mailbox.labels.ensure({Category.OPEN: "Inbox"}, {})
     labels = server.world.mailbox(address).labels
     for number in range(MAX_LABELS - len(labels.all())):
         labels.create({"name": f"Number {number}"})
     with pytest.raises(LabelRefused, match=r"^invalidArgument$"):
-        mailbox.ensure_labels(LABEL_NAMES, {})
+        mailbox.labels.ensure(LABEL_NAMES, {})

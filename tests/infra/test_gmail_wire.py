@@ -188,8 +188,8 @@ def test_a_part_that_is_odd_is_one_message_s_trouble(google: Script, mailbox: Gm
     found = mailbox.headers(["a", "b", "c", "d", "e"])
     assert troubles(found) == dict.fromkeys("abcd", ("odd_answer", False))
     assert isinstance(found["e"], Fetched)
-    assert troubles(mailbox.labels_of(["a", "b"])) == {"b": ("odd_answer", False)}
-    assert troubles(mailbox.change_labels({"a": STAR, "b": STAR})) == dict.fromkeys(
+    assert troubles(mailbox.labels.look(["a", "b"])) == {"b": ("odd_answer", False)}
+    assert troubles(mailbox.labels.change({"a": STAR, "b": STAR})) == dict.fromkeys(
         "ab", ("odd_answer", False)
     )
 
@@ -217,7 +217,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again(
         mailbox.address,
         mailbox.own_addresses,
         lambda: list(mailbox.changes_since("1")),
-        lambda: mailbox.ensure_labels(LABEL_NAMES, {}),
+        lambda: mailbox.labels.ensure(LABEL_NAMES, {}),
         lambda: mailbox.watch("projects/p/topics/t"),
     ]
     for call in calls:
@@ -310,10 +310,10 @@ def test_a_label_that_another_made_first_is_used(google: Script, mailbox: GmailM
     listed = {"labels": [system, {"id": "Label_7", "name": "OPEN DEALS", "type": "user"}]}
     google.script = [http({"labels": [system]}), taken, http(listed)]
     names = {Category.OPEN: "Open Deals"}
-    assert mailbox.ensure_labels(names, {}) == {Category.OPEN: "Label_7"}
+    assert mailbox.labels.ensure(names, {}) == {Category.OPEN: "Label_7"}
     google.script = [http({"labels": [system]}), taken, http({"labels": [system]})]
     with pytest.raises(TryAgain, match=r"^label_conflict$"):
-        mailbox.ensure_labels(names, {})
+        mailbox.labels.ensure(names, {})
     assert b'"labelListVisibility": "labelShow", "messageListVisibility": "show"' in google.requests[1]
 
 
@@ -332,7 +332,7 @@ def test_a_conflict_over_a_mail_that_is_there_passes(google: Script, mailbox: Gm
     conflict = http({"error": {"code": 409, "message": "Conflict"}}, status=409)
     other = http({"historyId": "1"})
     change = LabelChange(frozenset({"Label_7"}), frozenset())
-    for one in (mailbox.change_labels, mailbox.change_in_threads):
+    for one in (mailbox.labels.change, mailbox.labels.change_in_threads):
         google.script = [conflict, other]
         assert isinstance(one({"a": change})["a"], TryAgain)
     google.script = [conflict] * 3

@@ -16,7 +16,7 @@ from handlers.live_view.live import OpenedMail, attached
 from handlers.live_view.mailbox_mail import VisibleMail
 from handlers.live_view.notification_mail import Previews
 from handlers.live_view.pages import AskedMailbox, Page
-from handlers.live_view.views import PAUSED, SIGN_IN_NEEDED
+from handlers.live_view.views import NO_SEARCH, PAUSED, SIGN_IN_NEEDED
 from workers.cli.terminal.safe import fitted, safe_line, safe_name, safe_text, save
 from workers.cli.terminal.times import timestamp
 
@@ -32,7 +32,11 @@ _WAYS = {
     Direction.SELF: "self",
     Direction.INTERNAL: "team",
 }
-_TROUBLES = {SIGN_IN_NEEDED: "its user has to sign in again", PAUSED: "an operator has paused it"}
+_TROUBLES = {
+    SIGN_IN_NEEDED: "its user has to sign in again",
+    PAUSED: "an operator has paused it",
+    NO_SEARCH: "its provider has no search",
+}
 _HEADERS = ("From", "To", "Cc", "Bcc", "Reply-To", "Date")
 
 
