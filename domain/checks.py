@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.aliases import Alias
-from domain.connections import UNKNOWN_ADDRESS, Connection, ConnectionState
-from domain.permissions import Permission, needed
+from domain.connections.aliases import Alias
+from domain.connections.connections import UNKNOWN_ADDRESS, Connection, ConnectionState
+from domain.connections.permissions import Permission, needed
+from domain.mailboxes.watches import RENEWED_WITHIN, WatchState
 from domain.providers import Provider
 from domain.reports import TOO_LONG
-from domain.watches import RENEWED_WITHIN, WatchState
 
 
 class Verdict(StrEnum):

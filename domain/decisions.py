@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from domain.connections import Features, Mode
+from domain.connections.connections import Features, Mode
 from domain.crm.contacts import ContactKind, Hit, MatchedBy, best
 from domain.ledger import Planned, State, Step
 from domain.mail.classes import MailClass
@@ -11,7 +11,7 @@ from domain.mail.messages import Exclusions, Insiders, Message, direction, gate,
 from domain.notifications import verdict
 from domain.outcomes import Outcome, final
 from domain.retention import NOTHING, Admission, Data, kept
-from domain.sorting import sortable
+from domain.sorting.plans import sortable
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,6 @@ from domain.crm.deals import DealCategory
 from domain.errors import LABEL_CONFLICT
 from domain.gates import GATES
 from domain.ids import NO_CONNECTION
-from domain.label_changes import LabelChange
-from domain.label_names import LABEL_NAMES
 from domain.ledger import FAILED, TRIES, State, Step
 from domain.mail.messages import Direction
 from domain.message_records import (
@@ -22,6 +20,8 @@ from domain.message_records import (
     StepRecord,
 )
 from domain.outcomes import Outcome
+from domain.sorting.label_changes import LabelChange
+from domain.sorting.label_names import LABEL_NAMES
 
 _CAME_BY = {
     "push": "the mailbox's history, after a push",

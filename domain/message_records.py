@@ -8,11 +8,11 @@ from domain.crm.contacts import ContactKind, Hit, MatchedBy
 from domain.crm.deals import Deal
 from domain.crm.records import Outdated
 from domain.ids import ConnectionId, MailboxId
-from domain.label_changes import LabelChange
-from domain.label_names import LABEL_NAMES
 from domain.ledger import State, Step
 from domain.mail.messages import Direction, Message
 from domain.outcomes import Outcome
+from domain.sorting.label_changes import LabelChange
+from domain.sorting.label_names import LABEL_NAMES
 
 
 @dataclass(frozen=True, slots=True)

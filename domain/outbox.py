@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4, uuid5
 
-from domain.connections import Connection, ConnectionState
+from domain.connections.connections import Connection, ConnectionState
+from domain.connections.permissions import Permission
 from domain.crm.locations import Location
 from domain.crm.users import User
 from domain.ids import ConnectionId, MailboxId
-from domain.permissions import Permission
 
 DAY = timedelta(hours=24)
 """What counts against the daily limit, and how long the provider may be away before a mail is sent no more."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain.label_names import LabelNameRules
 from domain.quota import Quota
+from domain.sorting.label_names import LabelNameRules
 
 
 @dataclass(frozen=True, slots=True)

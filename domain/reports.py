@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.comparisons import Compared
 from domain.crm.locations import Location
 from domain.ids import MailboxId
 from domain.ledger import State
+from domain.mailboxes.comparisons import Compared
+from domain.mailboxes.watches import WatchState
 from domain.message_records import StepRecord
 from domain.notifications import NotificationKind
 from domain.outcomes import Outcome
-from domain.watches import WatchState
 
 TOO_LONG = timedelta(minutes=10)
 """A mail is sorted at most so long after it arrived (Z33)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.connections import Mode
+from domain.connections.connections import Mode
 
 
 class Data(StrEnum):

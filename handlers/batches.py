@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import structlog
 
-from domain.connections import Connection, MailboxState
+from domain.connections.connections import Connection
 from domain.errors import DatabaseAway, GiveUp, NotAsked, TryAgain
 from domain.ids import MailboxId
 from domain.ledger import TRIES, Claim, Step, wait_alone, wait_before
+from domain.mailboxes.state import MailboxState
 from handlers.context import Context
 from handlers.ports.store import Transaction
 from handlers.sessions import Lease

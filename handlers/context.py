@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from domain.providers import Provider
 from domain.retention import Retention
 from handlers.ports.capabilities import Mailbox

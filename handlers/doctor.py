@@ -17,10 +17,11 @@ from domain.checks import (
     ok,
     warning,
 )
-from domain.connections import Connection, MailboxState
+from domain.connections.connections import Connection
+from domain.connections.permissions import Permission
 from domain.errors import CursorExpired, GiveUp, TryAgain
 from domain.ids import MailboxId
-from domain.permissions import Permission
+from domain.mailboxes.state import MailboxState
 from domain.providers import Provider
 from handlers.context import Context
 from handlers.ports.capabilities import Mailbox

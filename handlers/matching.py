@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from domain.connections import Connection, MailboxState
+from domain.connections.connections import Connection
 from domain.crm.contacts import Hit, hits
 from domain.crm.locations import Location
 from domain.decisions import Decision, decide
@@ -16,6 +16,7 @@ from domain.ids import ConnectionId, MailboxId
 from domain.ledger import BATCH_SIZE, Ahead, Cost, Link, Planned, Step
 from domain.mail.folders import PUT_AWAY, Folder
 from domain.mail.messages import Exclusions, Fetched, Insiders, Message, read
+from domain.mailboxes.state import MailboxState
 from domain.outcomes import Outcome
 from domain.quota import Purpose
 from domain.retention import Data

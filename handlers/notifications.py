@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from domain.connections import Connection
+from domain.connections.connections import Connection
 from domain.events import MailAnnounced
 from domain.ids import ChannelId, MailboxId
 from domain.ledger import Claim, Link, Step, StepKey

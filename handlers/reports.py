@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from domain.connections import Connection
+from domain.connections.connections import Connection
 from domain.crm.contacts import best
 from domain.crm.organisations import local_date
 from domain.crm.records import RecordKind

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from domain.connections import UNKNOWN_ADDRESS, Connection
+from domain.connections.connections import UNKNOWN_ADDRESS, Connection
 from domain.errors import (
     AccessRevoked,
     DatabaseAway,

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import structlog
 
-from domain.aliases import Alias
-from domain.connections import Connection, ConnectionState, Sharing, Wishes
+from domain.connections.aliases import Alias
+from domain.connections.connections import Connection, ConnectionState, Sharing, Wishes
+from domain.connections.sharing import option
 from domain.crm.locations import LOCATION_SETTINGS, LocationSettings
 from domain.crm.organisations import Organisation
 from domain.crm.users import User
 from domain.errors import GiveUp, Refused, TryAgain
 from domain.ids import ConnectionId
-from domain.label_names import check_taken
 from domain.mail.public_mail import proposed_internal
-from domain.sharing import option
+from domain.sorting.label_names import check_taken
 from handlers.connections import connecting, disconnecting, sharing
 from handlers.connections.permissions import check_known, check_may_connect
 from handlers.context import Context

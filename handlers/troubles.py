@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import structlog
 
-from domain.connections import MailboxState
 from domain.errors import (
     DatabaseAway,
     GiveUp,
@@ -17,6 +16,7 @@ from domain.errors import (
     Unready,
 )
 from domain.ledger import unready_wait, wait_before
+from domain.mailboxes.state import MailboxState
 from handlers.context import Context
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
 from infra.crm.fields import MAX_ID, Unfit
 from infra.urls import is_safe
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from handlers.context import Context
 from infra.gmail.grants import NAME, GoogleGrant
 

@@ -33,8 +33,8 @@ def test_every_file_module_and_test_that_a_document_names_is_there(document: Pat
 
 def test_the_search_finds_what_documents_name() -> None:
     assert len(_FILE.findall(CONTRIBUTING.read_text())) > 30
-    assert _is_there("domain.mailboxes", "Cursors")
-    assert not _is_there("domain.mailboxes", "Nothing")
+    assert _is_there("domain.mailboxes.history", "Cursors")
+    assert not _is_there("domain.mailboxes.history", "Nothing")
 
 
 def test_every_target_that_it_names_is_one() -> None:

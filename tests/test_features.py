@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from domain.connections import Connection, ConnectionState, Features
-from domain.mailboxes import AccountKey
+from domain.connections.connections import Connection, ConnectionState, Features
+from domain.mailboxes.accounts import AccountKey
 from infra.db import features as on
 from infra.db.store import Store
 from infra.db.tables.connections import connections
@@ -18,7 +18,7 @@ from tests.test_layers import modules, name_of
 from tests.worlds import OF_HERE, START
 
 STARTS = {
-    "domain.connections": "what the words mean",
+    "domain.connections.connections": "what the words mean",
     "infra.db.features": "the same in SQL",
     "infra.db.tables.connections": "the columns",
 }
@@ -56,7 +56,7 @@ def test_no_second_place_says_what_it_means_that_a_feature_is_on() -> None:
 def test_who_asks_for_one_feature_has_a_reason() -> None:
     found = {name_of(file) for file in shipped() if _asks(ast.parse(file.read_bytes()))}
 
-    assert found - {"domain.connections"} == ONE_FEATURE.keys()
+    assert found - {"domain.connections.connections"} == ONE_FEATURE.keys()
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ THE_PORTS = {"handlers/ports/capabilities.py", "handlers/ports/providers.py"}
 """Say of each call how each provider does it."""
 
 NAMING_A_PROVIDER = {
-    "domain/connections.py": 2,  # the modes SYNC_GMAIL and SYNC_OUTLOOK (D1)
+    "domain/connections/connections.py": 2,  # the modes SYNC_GMAIL and SYNC_OUTLOOK (D1)
     "domain/crm/contacts.py": 3,  # D5: the step that compares such addresses
     "domain/explanations.py": 1,  # D5: the words for that step
     "domain/mail/addresses.py": 2,  # D5: a public domain whose addresses are the same wherever dots stand
@@ -88,7 +88,7 @@ def test_the_walk_sees_the_whole_house() -> None:
     found = {name_of(file) for file in modules(*OURS)}
 
     assert {
-        "domain.sorting",
+        "domain.sorting.plans",
         "handlers.context",
         "infra.db.store",
         "workers.cli",

@@ -7,17 +7,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from domain.connections import Connection, Features, Mode, Sharing
+from domain.connections.connections import Connection, Features, Mode, Sharing
 from domain.crm.categories import Category
 from domain.crm.contacts import MatchedBy
 from domain.crm.locations import Location
 from domain.ids import ConnectionId, MailboxId
-from domain.label_names import LABEL_NAMES
 from domain.ledger import Link, Planned, State, Step
 from domain.mail.messages import Exclusions, Insiders, Message, direction, gate, left_alone
-from domain.mailboxes import AccountKey, Found, Watch
+from domain.mailboxes.accounts import AccountKey
+from domain.mailboxes.history import Found
+from domain.mailboxes.watches import Watch
 from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
+from domain.sorting.label_names import LABEL_NAMES
 from infra.db.store import Store, Transaction
 from infra.gmail.grants import GoogleGrant
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from domain.connections import Sharing
+from domain.connections.connections import Sharing
 from domain.crm.categories import ByCategory
 from domain.crm.deals import DealCategory
-from domain.label_names import LABEL_NAMES
 from domain.mail.messages import Exclusions
+from domain.sorting.label_names import LABEL_NAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import structlog
 
-from domain.aliases import Alias, why_not
+from domain.connections.aliases import Alias, why_not
 from domain.errors import Refused
 from handlers.connections.permissions import check_known
 from handlers.crm.locations import Where, located

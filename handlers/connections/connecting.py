@@ -6,14 +6,16 @@ from functools import partial
 
 import structlog
 
-from domain.connections import Connection, ConnectionState, MailboxState, Sharing, Wishes
+from domain.connections.connections import Connection, ConnectionState, Sharing, Wishes
+from domain.connections.permissions import needed
 from domain.crm.categories import ByCategory, Category
 from domain.crm.locations import Location
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
 from domain.errors import Refused as Refused
 from domain.ids import ConnectionId, MailboxId
-from domain.mailboxes import AccountKey, Grant, Unwatched, Watch
-from domain.permissions import needed
+from domain.mailboxes.accounts import AccountKey, Grant
+from domain.mailboxes.state import MailboxState
+from domain.mailboxes.watches import Unwatched, Watch
 from domain.quota import Purpose
 from handlers.connections import disconnecting, sharing, takeovers
 from handlers.connections.permissions import check_grant, check_may_connect

@@ -6,10 +6,10 @@ from functools import partial
 
 import structlog
 
-from domain.connections import Connection, ConnectionState
+from domain.connections.connections import Connection, ConnectionState
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, TryAgain
 from domain.ids import ConnectionId, MailboxId
-from domain.mailboxes import AccountKey
+from domain.mailboxes.accounts import AccountKey
 from domain.quota import Purpose
 from domain.retention import After, Forgotten
 from handlers.context import Context

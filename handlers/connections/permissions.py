@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
+from domain.connections.permissions import Permission
 from domain.errors import Refused
-from domain.mailboxes import Grant
-from domain.permissions import Permission
+from domain.mailboxes.accounts import Grant
 from handlers.ports.providers import MailProvider
 from handlers.ports.store import InOrganisation
 

@@ -1,6 +1,6 @@
 """Who besides the owner may see a mailbox's mail, as its owner wants it (D13)."""
 
-from domain.connections import Connection, Wishes
+from domain.connections.connections import Connection, Wishes
 from domain.errors import Refused
 from handlers.ports.store import InLocation, Transaction
 

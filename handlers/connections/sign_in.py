@@ -4,12 +4,12 @@ import secrets
 
 import structlog
 
-from domain.connections import Connection, ConnectionState, Wishes
+from domain.connections.connections import Connection, ConnectionState, Wishes
+from domain.connections.permissions import Permission, needed
+from domain.connections.sign_ins import SignIn
 from domain.errors import AccessRevoked, GiveUp, NotDelegated, Refused, TryAgain, UnknownAddress
 from domain.ids import ConnectionId
-from domain.mailboxes import AccountKey, Grant
-from domain.permissions import Permission, needed
-from domain.sign_ins import SignIn
+from domain.mailboxes.accounts import AccountKey, Grant
 from handlers.connections.connecting import save
 from handlers.connections.permissions import check_grant, check_may_connect
 from handlers.context import Context

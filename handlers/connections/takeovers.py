@@ -6,11 +6,12 @@ from datetime import datetime
 
 import structlog
 
-from domain.connections import Connection, ConnectionState, MailboxState
+from domain.connections.connections import Connection, ConnectionState
 from domain.crm.locations import Location
 from domain.errors import Refused
 from domain.ids import MailboxId
-from domain.mailboxes import AccountKey
+from domain.mailboxes.accounts import AccountKey
+from domain.mailboxes.state import MailboxState
 from handlers.connections import disconnecting
 from handlers.connections.permissions import check_may_connect
 from handlers.context import Context

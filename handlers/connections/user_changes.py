@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from domain.connections import Connection, ConnectionState
+from domain.connections.connections import Connection, ConnectionState
 from domain.crm.records import UserRecord
 from handlers.connections import disconnecting
 from handlers.ports.store import Transaction

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from domain.connections.sharing import shows
 from domain.crm.contacts import hits
 from domain.errors import GiveUp, TryAgain
 from domain.ids import MailboxId
@@ -20,7 +21,6 @@ from domain.mail.messages import (
     outsiders,
     people,
 )
-from domain.sharing import shows
 from handlers.context import Context
 from handlers.live_view.sessions import MailboxSession
 from handlers.live_view.views import NO_SEARCH, View, VisibleMailbox

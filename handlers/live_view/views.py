@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from domain.connections import Connection, ConnectionState
+from domain.connections.connections import Connection, ConnectionState
+from domain.connections.sharing import Share, SharedMailbox, may_see
 from domain.crm.locations import Location
 from domain.crm.organisations import SharingPolicy
 from domain.crm.users import User
 from domain.errors import Refused
 from domain.ids import ConnectionId, MailboxId
-from domain.sharing import Share, SharedMailbox, may_see
 from handlers.connections.permissions import check_known, check_may_connect
 from handlers.context import Context
 from handlers.crm.locations import Where, located

@@ -7,14 +7,15 @@ from math import ceil
 
 import structlog
 
-from domain.comparisons import Compared, Missing, next_at, period
-from domain.connections import Connection, MailboxState
+from domain.connections.connections import Connection
 from domain.errors import GiveUp, Slowed, TryAgain
 from domain.events import ComparisonDue, MailFound
 from domain.ids import MailboxId
 from domain.ledger import BATCH_SIZE
 from domain.locks import LockKind
-from domain.mailboxes import Found
+from domain.mailboxes.comparisons import Compared, Missing, next_at, period
+from domain.mailboxes.history import Found
+from domain.mailboxes.state import MailboxState
 from domain.quota import Purpose
 from handlers.context import Context
 from handlers.locks import exclusively

@@ -7,15 +7,16 @@ from math import ceil
 
 import structlog
 
-from domain.connections import Connection, MailboxState
+from domain.connections.connections import Connection
 from domain.errors import CursorExpired, GiveUp, LodestoneError, Slowed, TryAgain
 from domain.events import MailboxChanged, MailFound
 from domain.ids import MailboxId
 from domain.ledger import BATCH_SIZE
 from domain.locks import LockKind
-from domain.mailboxes import Cursors, Found, HistoryPage, digest, listed
+from domain.mailboxes.history import Cursors, Found, HistoryPage, digest, listed
+from domain.mailboxes.state import MailboxState
+from domain.mailboxes.watches import WalkEnd
 from domain.quota import Purpose
-from domain.watches import WalkEnd
 from handlers.context import Context
 from handlers.locks import exclusively
 from handlers.mailboxes import watches

@@ -4,7 +4,7 @@ import structlog
 
 from domain.events import MailboxChanged
 from domain.locks import LockKind
-from domain.mailboxes import AccountKey
+from domain.mailboxes.accounts import AccountKey
 from handlers.context import Context
 
 log = structlog.get_logger()

@@ -7,14 +7,13 @@ from functools import partial
 
 import structlog
 
-from domain.connections import MailboxState
 from domain.errors import GiveUp, NoPush, Slowed, TryAgain
 from domain.events import WatchDue
 from domain.ids import MailboxId
 from domain.locks import LockKind
-from domain.mailboxes import Unwatched, Watch
+from domain.mailboxes.state import MailboxState
+from domain.mailboxes.watches import Recall, Unwatched, Watch
 from domain.quota import Purpose
-from domain.watches import Recall
 from handlers.context import Context
 from handlers.locks import exclusively
 from handlers.ports.capabilities import Mailbox

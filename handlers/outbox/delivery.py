@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from domain.connections import Connection
+from domain.connections.connections import Connection
 from domain.crm.users import User
 from domain.errors import GiveUp, TryAgain, Unanswered
 from domain.events import OutboxDue

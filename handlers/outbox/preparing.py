@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from domain.connections import Connection, ConnectionState, MailboxState
+from domain.connections.connections import Connection, ConnectionState
 from domain.crm.users import User
 from domain.errors import AccessRevoked, Refused
 from domain.mail.addresses import canonical
@@ -16,6 +16,7 @@ from domain.mail.composition import (
     check,
     reply_subject,
 )
+from domain.mailboxes.state import MailboxState
 from domain.outbox import MAY_NOT_CONNECT, SIGN_IN, hindrance, may_send
 from domain.providers import Provider
 from handlers.context import Context

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC
 
-from domain.connections import Connection
+from domain.connections.connections import Connection
 from domain.crm.contacts import hits
 from domain.crm.organisations import zone
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain

@@ -16,12 +16,14 @@ from typing import Protocol
 
 from domain.crm.categories import Category
 from domain.errors import GiveUp, TryAgain
-from domain.label_changes import LabelChange, LabelledMail
 from domain.mail.composition import OutgoingMail
 from domain.mail.content import FoundPage, MailContent, MailQuery
 from domain.mail.messages import Fetched
-from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
+from domain.mailboxes.accounts import Grant
+from domain.mailboxes.history import HistoryPage
+from domain.mailboxes.watches import Unwatched, Watch
 from domain.outbox import Draft
+from domain.sorting.label_changes import LabelChange, LabelledMail
 
 
 class Spent(Protocol):

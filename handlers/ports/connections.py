@@ -3,14 +3,14 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from domain.aliases import Alias, Holders
-from domain.connections import Connection, Features, Sharing
+from domain.connections.aliases import Alias, Holders
+from domain.connections.connections import Connection, Features, Sharing
+from domain.connections.sharing import SharedMailbox
+from domain.connections.sign_ins import SignIn
 from domain.crm.organisations import SharingPolicy
 from domain.ids import ConnectionId, MailboxId
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from domain.retention import After, Forgotten
-from domain.sharing import SharedMailbox
-from domain.sign_ins import SignIn
 
 
 class DisconnectingRepository(Protocol):

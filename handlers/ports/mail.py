@@ -4,20 +4,20 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.connections import Connection
+from domain.connections.connections import Connection
 from domain.crm.categories import Category, ContactCategory
 from domain.crm.records import RecordKind
 from domain.ids import ChannelId, ConnectionId, MailboxId
-from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, Sortable, StepKey
-from domain.mailboxes import Found
+from domain.mailboxes.history import Found
 from domain.message_records import MessageRecord
 from domain.notifications import NotificationKind, Told
 from domain.outbox import SendReport, SendState
 from domain.outcomes import Outcome
 from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Notification, Totals
 from domain.retention import Data
-from domain.sorting import ConnectionContact, EarlierLabel, Replacement, SortedMail
+from domain.sorting.label_changes import LabelChange
+from domain.sorting.plans import ConnectionContact, EarlierLabel, Replacement, SortedMail
 
 
 class NotificationListRepository(Protocol):

@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from domain.comparisons import Compared, Missing
-from domain.connections import MailboxState
 from domain.crm.categories import ByCategory
 from domain.ids import MailboxId
-from domain.mailboxes import AccountKey, Change, Cursors, Unwatched, Watch
-from domain.watches import WalkEnd
+from domain.mailboxes.accounts import AccountKey
+from domain.mailboxes.comparisons import Compared, Missing
+from domain.mailboxes.history import Change, Cursors
+from domain.mailboxes.state import MailboxState
+from domain.mailboxes.watches import Unwatched, WalkEnd, Watch
 
 
 class MailboxRepository(Protocol):

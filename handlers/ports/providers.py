@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from domain.mailboxes import Grant
-from domain.permissions import Permission
+from domain.connections.permissions import Permission
+from domain.connections.sign_ins import SignIn
+from domain.mailboxes.accounts import Grant
 from domain.providers import Provider
-from domain.sign_ins import SignIn
 from handlers.ports.capabilities import Mailbox
 
 

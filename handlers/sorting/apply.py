@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from domain.crm.categories import ByCategory
 from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, TryAgain
-from domain.label_changes import LabelledMail
 from domain.outcomes import Outcome
 from domain.quota import Purpose
-from domain.sorting import (
+from domain.sorting.label_changes import LabelledMail
+from domain.sorting.plans import (
     AppliedReplacement,
     AppliedSorting,
     PlannedSorting,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from domain.connections import Connection
+from domain.connections.connections import Connection
 from domain.crm.categories import ByCategory, Category, ContactCategory, contact_category, highest, outcome_of
 from domain.crm.contacts import ContactKind, hits
 from domain.crm.locations import Location
@@ -12,7 +12,7 @@ from domain.crm.organisations import local_date
 from domain.ids import ConnectionId, MailboxId
 from domain.ledger import Claim, Sortable, Step
 from domain.outcomes import Outcome
-from domain.sorting import ConnectionContact, EarlierLabel, PlannedSorting, Replacement
+from domain.sorting.plans import ConnectionContact, EarlierLabel, PlannedSorting, Replacement
 from handlers.batches import ClaimedBatch, set_aside_exhausted
 from handlers.context import Context
 from handlers.ports.store import InLocation, Transaction

@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 
-from domain.connections import Connection
+from domain.connections.connections import Connection
 from domain.ids import ChannelId, ConnectionId, MailboxId
 from domain.ledger import Cost, Step
 from domain.notifications import NotificationKind
-from domain.sorting import AppliedReplacement, AppliedSorting
+from domain.sorting.plans import AppliedReplacement, AppliedSorting
 from handlers.channels import wake_channels
 from handlers.context import Context
 from handlers.ports.store import Transaction

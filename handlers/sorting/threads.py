@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from domain.crm.categories import ByCategory, Category, ContactCategory
 from domain.errors import GiveUp, LabelUnknown, TryAgain
-from domain.label_changes import OUT_OF_REACH, LabelChange, LabelledMail, replacing_change
 from domain.ledger import Step
 from domain.mail.folders import Folder
-from domain.sorting import AppliedReplacement, AppliedSorting, ConnectionContact, Replacement
+from domain.sorting.label_changes import OUT_OF_REACH, LabelChange, LabelledMail, replacing_change
+from domain.sorting.plans import AppliedReplacement, AppliedSorting, ConnectionContact, Replacement
 from handlers.batches import ClaimedBatch
 from handlers.context import Context
 from handlers.ports.capabilities import LabelEditor

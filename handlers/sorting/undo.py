@@ -8,14 +8,15 @@ from datetime import datetime
 
 import structlog
 
-from domain.connections import Connection, MailboxState
+from domain.connections.connections import Connection
 from domain.errors import GiveUp, LabelUnknown, LodestoneError, TryAgain
 from domain.events import MailAnnounced
-from domain.label_changes import LabelChange, LabelledMail, LeftBecause, restoring_change
 from domain.ledger import wait_before
 from domain.locks import LockKind
-from domain.sorting import SortedMail
-from domain.undoing import NEAR, Restoring, Undone, of_whole_mailbox, undone
+from domain.mailboxes.state import MailboxState
+from domain.sorting.label_changes import LabelChange, LabelledMail, LeftBecause, restoring_change
+from domain.sorting.plans import SortedMail
+from domain.sorting.undoing import NEAR, Restoring, Undone, of_whole_mailbox, undone
 from handlers.context import Context
 from handlers.ports.capabilities import Mailbox
 from handlers.sessions import Lease, with_mailbox

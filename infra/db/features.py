@@ -1,4 +1,5 @@
-"""What it means that a connection's features are on, as SQL conditions; the rules are those of `domain.connections`.
+"""What it means that a connection's features are on, as SQL conditions. The rules are those of
+`domain.connections.connections`.
 
 `of` is the table `connections` or an alias of it.
 """
@@ -7,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, false, or_
 
-from domain.connections import ConnectionState, Features
+from domain.connections.connections import ConnectionState, Features
 from infra.db.tables.connections import connections
 
 _COLUMNS = ("sync_since", "magnet_since", "sorting_since")

@@ -12,7 +12,7 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
 
-from domain.label_changes import LabelChange
+from domain.sorting.label_changes import LabelChange
 from infra.gmail.folders import INBOX
 
 GOOGLE = "https://gmail.googleapis.com/"

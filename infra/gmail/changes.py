@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.errors import CursorExpired
-from domain.mailboxes import Change, ChangeKind, HistoryPage
+from domain.mailboxes.history import Change, ChangeKind, HistoryPage
 from infra.gmail.client import Answer, Calls
 from infra.gmail.folders import FOLDERS, folder_of
 from infra.gmail.responses import sense, text, texts

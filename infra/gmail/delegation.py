@@ -10,9 +10,9 @@ from typing import Any
 
 from google.auth import crypt, jwt
 
+from domain.connections.permissions import Permission
 from domain.errors import LodestoneError
-from domain.mailboxes import Grant
-from domain.permissions import Permission
+from domain.mailboxes.accounts import Grant
 from infra.gmail.grants import GoogleGrant
 from infra.gmail.scopes import scopes_for
 

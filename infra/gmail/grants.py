@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 
 NAME = "gmail"
 

@@ -1,6 +1,6 @@
 """What Gmail takes for the name of a label (FACTS §3)."""
 
-from domain.label_names import LabelNameRules
+from domain.sorting.label_names import LabelNameRules
 
 _SYSTEM = (
     *(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from domain.crm.categories import Category
 from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, TryAgain
-from domain.label_changes import LabelChange, LabelledMail
+from domain.sorting.label_changes import LabelChange, LabelledMail
 from infra.gmail.api import ME
 from infra.gmail.client import Answer, Calls, slices, whole_mailbox_trouble
 from infra.gmail.errors import ODD_ANSWER

@@ -11,7 +11,9 @@ from domain.errors import GiveUp, NoPush, TryAgain
 from domain.mail.addresses import canonical
 from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
-from domain.mailboxes import Grant, HistoryPage, Unwatched, Watch
+from domain.mailboxes.accounts import Grant
+from domain.mailboxes.history import HistoryPage
+from domain.mailboxes.watches import Unwatched, Watch
 from infra.gmail import changes, content, responses
 from infra.gmail.api import GOOGLE, ME, Api
 from infra.gmail.client import Answer, Calls

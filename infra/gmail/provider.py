@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from domain.checks import Part
+from domain.connections.permissions import Permission
 from domain.errors import Refused
-from domain.mailboxes import Grant
-from domain.permissions import Permission
+from domain.mailboxes.accounts import Grant
 from domain.quota import Quota
 from infra.gmail.about import about
 from infra.gmail.api import GOOGLE, api_at

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from domain.errors import GiveUp, TryAgain
-from domain.label_changes import LabelledMail
 from domain.mail.messages import Fetched, Part
+from domain.sorting.label_changes import LabelledMail
 from infra.gmail.api import ME
 from infra.gmail.client import Answer, Calls
 from infra.gmail.errors import ODD_ANSWER

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from domain.permissions import Permission
+from domain.connections.permissions import Permission
 
 
 class Scope(StrEnum):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from domain.permissions import needed
+from domain.connections.permissions import needed
 from infra.gmail.pubsub import ACK_SECONDS, ATTEMPTS, LEAST_BACKOFF, MOST_BACKOFF, dead
 from infra.gmail.scopes import Scope, scopes_for
 

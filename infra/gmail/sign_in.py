@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from domain.connections.sign_ins import SignIn
 from domain.errors import AccessRevoked, GiveUp, LodestoneError, Refused, TryAgain
-from domain.mailboxes import Grant
-from domain.sign_ins import SignIn
+from domain.mailboxes.accounts import Grant
 from infra.faults import reached
 from infra.gmail.errors import ODD_ANSWER
 from infra.gmail.grants import GoogleGrant

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from domain.crm.categories import ByCategory
 from domain.crm.locations import Location
-from domain.label_names import SETS
+from domain.sorting.label_names import SETS
 from infra.db.tables.crm import locations, organisations
 
 

@@ -7,7 +7,7 @@ from math import inf
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from domain.connections import ConnectionState
+from domain.connections.connections import ConnectionState
 from infra.db.tables.connections import connections
 from tests.chaos.boxes import Box, Seat
 from tests.chaos.oracle import Case

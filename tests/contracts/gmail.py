@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.connections.permissions import Permission
 from domain.mail.folders import Folder
-from domain.mailboxes import Grant
-from domain.permissions import Permission
+from domain.mailboxes.accounts import Grant
 from handlers.ports.capabilities import Mailbox
 from infra.gmail.delegation import ServiceAccount
 from infra.gmail.provider import Gmail

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from domain.connections.permissions import Permission, needed
 from domain.errors import AccessRevoked, GiveUp, GrantRefused, Refused, TryAgain
 from domain.mail.messages import Fetched
-from domain.permissions import Permission, needed
 from handlers.ports.capabilities import Account, Mailbox
 from handlers.ports.providers import MailProvider
 from tests.contracts.world import World, mail, promised

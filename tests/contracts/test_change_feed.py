@@ -8,7 +8,7 @@ import pytest
 from domain.errors import CursorExpired, GiveUp, TryAgain
 from domain.mail.folders import Folder
 from domain.mail.messages import Fetched
-from domain.mailboxes import Change, ChangeKind, HistoryPage
+from domain.mailboxes.history import Change, ChangeKind, HistoryPage
 from handlers.ports.capabilities import ChangeFeed, Mailbox
 from tests.contracts.world import World, mail, promised
 

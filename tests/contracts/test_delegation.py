@@ -2,8 +2,8 @@
 
 import pytest
 
+from domain.connections.permissions import Permission
 from domain.errors import NotDelegated, UnknownAddress
-from domain.permissions import Permission
 from handlers.ports.providers import Delegation
 from tests.contracts.world import World, mail, promised
 

@@ -9,9 +9,9 @@ import pytest
 
 from domain.crm.categories import Category
 from domain.errors import GiveUp, LabelConflict, LabelRefused, LabelUnknown, TryAgain
-from domain.label_changes import LabelChange, LabelledMail
-from domain.label_names import LABEL_NAMES
 from domain.mail.folders import Folder
+from domain.sorting.label_changes import LabelChange, LabelledMail
+from domain.sorting.label_names import LABEL_NAMES
 from handlers.ports.capabilities import LabelEditor, Mailbox
 from tests.contracts.world import ANN, World, mail, promised
 

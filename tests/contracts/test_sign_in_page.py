@@ -5,10 +5,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from domain.connections import Wishes
+from domain.connections.connections import Wishes
+from domain.connections.permissions import Permission, needed
+from domain.connections.sign_ins import SignIn
 from domain.errors import AccessRevoked, GiveUp, TryAgain
-from domain.permissions import Permission, needed
-from domain.sign_ins import SignIn
 from handlers.ports.providers import SignInPage
 from tests.contracts.world import World, promised
 

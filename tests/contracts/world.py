@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from domain.connections.permissions import Permission
 from domain.mail.folders import Folder
-from domain.mailboxes import Grant
-from domain.permissions import Permission
+from domain.mailboxes.accounts import Grant
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.providers import MailProvider, SignInPage
 

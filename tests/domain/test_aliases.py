@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.aliases import Holders, held_by, why_not
+from domain.connections.aliases import Holders, held_by, why_not
 from domain.ids import MailboxId
 
 ONE = frozenset({1})

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.checks import Verdict, of_clocks, of_permissions, of_state, of_sync, of_watch
-from domain.connections import Connection, ConnectionState, Features, Mode
+from domain.connections.connections import Connection, ConnectionState, Features, Mode
 from domain.ids import ConnectionId, MailboxId
-from domain.watches import Recall, WatchState
+from domain.mailboxes.watches import Recall, WatchState
 from infra.gmail.about import about
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.scopes import EVERYTHING, Scope, asked_for, permissions_of

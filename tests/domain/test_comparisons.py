@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.comparisons import Compared, next_at, period
 from domain.ids import MailboxId
+from domain.mailboxes.comparisons import Compared, next_at, period
 
 NOON = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 SETTLE = timedelta(minutes=2)

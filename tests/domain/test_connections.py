@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from domain.connections import Connection, ConnectionState, Features, Mode
+from domain.connections.connections import Connection, ConnectionState, Features, Mode
 from domain.ids import ConnectionId, MailboxId
 from tests.worlds import HERE, START
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.connections import Features, Mode
+from domain.connections.connections import Features, Mode
 from domain.crm.contacts import Contact, ContactKind, Hit, MatchedBy
 from domain.decisions import Decision, decide
 from domain.ledger import Planned, State, Step

@@ -12,7 +12,6 @@ from domain.crm.contacts import Contact, ContactKind, Hit, MatchedBy
 from domain.crm.deals import Deal, DealCategory
 from domain.gates import GATES
 from domain.ids import NO_CONNECTION, ConnectionId, MailboxId
-from domain.label_changes import LabelChange
 from domain.ledger import State, Step
 from domain.mail.classes import MailClass
 from domain.mail.folders import Folder
@@ -27,6 +26,7 @@ from domain.message_records import (
 )
 from domain.outcomes import Outcome
 from domain.reports import MailboxReport, Totals
+from domain.sorting.label_changes import LabelChange
 
 NOW = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 15)

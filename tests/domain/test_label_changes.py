@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.label_changes import (
+from domain.mail.folders import Folder
+from domain.sorting.label_changes import (
     LabelChange,
     LabelledMail,
     LeftBecause,
@@ -12,7 +13,6 @@ from domain.label_changes import (
     restoring_change,
     sorting_change,
 )
-from domain.mail.folders import Folder
 
 CTM, OPENED, CUSTOMER = "Label_1", "Label_2", "Label_3"
 CRM = frozenset({CTM, OPENED, CUSTOMER})

@@ -4,7 +4,7 @@ import pytest
 
 from domain.crm.categories import Category
 from domain.errors import Refused
-from domain.label_names import LABEL_NAMES, SETS, check_taken, named
+from domain.sorting.label_names import LABEL_NAMES, SETS, check_taken, named
 from infra.gmail.label_names import LABEL_NAMES as GMAILS
 from infra.local.gmail.labels import Labels
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.mail.folders import Folder
-from domain.mailboxes import Change, ChangeKind, Cursors, Found, Touch, digest, is_ours, touches
+from domain.mailboxes.history import Change, ChangeKind, Cursors, Found, Touch, digest, is_ours, touches
 from domain.outcomes import Outcome
 
 CRM = frozenset({"Label_1", "Label_2", "Label_3"})

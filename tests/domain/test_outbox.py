@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from domain.connections import Connection, ConnectionState, Features, Mode
+from domain.connections.connections import Connection, ConnectionState, Features, Mode
+from domain.connections.permissions import Permission
 from domain.crm.locations import Location
 from domain.crm.users import User
 from domain.ids import ConnectionId, MailboxId
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from domain.outbox import MAY_NOT_CONNECT, SIGN_IN, SWITCHED_OFF, hindrance, key_of, may_send, send_wait
-from domain.permissions import Permission
 from tests.worlds import HERE
 
 GRANT = Grant("example", "secret")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.connections import Mode
+from domain.connections.connections import Mode
 from domain.retention import ENDED, FEWEST, LONG, MOST, NOTHING, Admission, Data, kept, next_stretch
 
 NO, YES, MAGNET = "no", "yes", "with MailMagnet"

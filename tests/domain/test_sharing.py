@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.connections import Sharing
+from domain.connections.connections import Sharing
+from domain.connections.sharing import Share, may_see, option, shows
 from domain.crm.organisations import SharingPolicy as Policy
 from domain.crm.users import User
-from domain.sharing import Share, may_see, option, shows
 
 OWNER = User("uwe", role="sales", roles_above=frozenset({"head", "board"}))
 COLLEAGUE = User("carla", role="support")

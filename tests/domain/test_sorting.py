@@ -8,12 +8,12 @@ import pytest
 from domain.crm.categories import ByCategory, Category, ContactCategory, outcome_of
 from domain.crm.contacts import MatchedBy
 from domain.ids import ConnectionId
-from domain.label_changes import LabelChange, LabelledMail
 from domain.ledger import Claim, Link
 from domain.mail.folders import Folder
 from domain.mail.messages import MailClass, Message
 from domain.outcomes import Outcome
-from domain.sorting import PlannedSorting, acknowledged, relabelling, sortable
+from domain.sorting.label_changes import LabelChange, LabelledMail
+from domain.sorting.plans import PlannedSorting, acknowledged, relabelling, sortable
 
 CTM, OPENED, CUSTOMER = "Label_1", "Label_2", "Label_3"
 LABELS: ByCategory = {Category.CTM: CTM, Category.OPEN: OPENED, Category.CUSTOMER: CUSTOMER}

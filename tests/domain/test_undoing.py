@@ -6,9 +6,9 @@ import pytest
 
 from domain.errors import GiveUp, TryAgain
 from domain.ids import ConnectionId
-from domain.label_changes import NO_CHANGE, LeftBecause
-from domain.sorting import SortedMail
-from domain.undoing import Restoring, Undone, of_whole_mailbox, undone
+from domain.sorting.label_changes import NO_CHANGE, LeftBecause
+from domain.sorting.plans import SortedMail
+from domain.sorting.undoing import Restoring, Undone, of_whole_mailbox, undone
 
 ONE, TWO, THREE = (SortedMail(message_id, ConnectionId(1), NO_CHANGE) for message_id in ("m1", "m2", "m3"))
 

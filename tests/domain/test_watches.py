@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.watches import Recall, WatchState
+from domain.mailboxes.watches import Recall, WatchState
 
 NOON = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 SWEEP = timedelta(minutes=9)

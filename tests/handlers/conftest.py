@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
 from domain.ids import ConnectionId, MailboxId
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from handlers.connections import connecting
 from handlers.context import Context
 from handlers.mailboxes import pushes

@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, text, update
 
 from domain.channels import LANES, TRIES, Channel, ChannelKind, ChannelState, Target
 from domain.cloud_events import event, line
-from domain.connections import Features
+from domain.connections.connections import Features
 from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord
 from domain.errors import Refused

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from domain.events import ComparisonDue, MailFound
 from domain.ids import MailboxId
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from handlers import reports
 from handlers.mailboxes import comparisons
 from infra.db.tables.connections import connections

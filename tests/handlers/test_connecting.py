@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
 from domain.errors import Refused
 from domain.ids import MailboxId
-from domain.mailboxes import AccountKey, Grant
+from domain.mailboxes.accounts import AccountKey, Grant
 from handlers.connections import aliases, connecting
 from infra.db.store import Store
 from tests.handlers.conftest import House

@@ -14,7 +14,7 @@ from domain.errors import DatabaseAway
 from domain.events import MailFound
 from domain.ids import MailboxId
 from domain.ledger import TRIES
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from handlers import matching, notifications
 from handlers.mailboxes import history as mailboxes_handler
 from handlers.sorting.sort import sort

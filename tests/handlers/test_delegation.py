@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import select, update
 
 from domain.checks import Verdict
-from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
+from domain.connections.connections import Connection, ConnectionState, Features, Sharing, Wishes
 from domain.errors import Refused
 from domain.ids import ConnectionId, MailboxId
 from domain.notifications import NotificationKind

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.checks import Verdict
-from domain.connections import ConnectionState
+from domain.connections.connections import ConnectionState
 from domain.ids import MailboxId
 from handlers import doctor, operations
 from handlers.doctor import Examined

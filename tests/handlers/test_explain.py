@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from domain.connections import Features, Sharing
+from domain.connections.connections import Features, Sharing
 from domain.crm.records import RecordKind, UserRecord
 from domain.ids import MailboxId
 from domain.outcomes import Outcome

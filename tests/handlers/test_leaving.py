@@ -17,12 +17,12 @@ import structlog
 from sqlalchemy import insert, select
 
 from domain.channels import ChannelKind, Target
-from domain.connections import ConnectionState, Features, Wishes
+from domain.connections.connections import ConnectionState, Features, Wishes
 from domain.crm.categories import Category
 from domain.errors import Refused, TryAgain
 from domain.ids import MailboxId
 from domain.ledger import Planned, State, Step
-from domain.mailboxes import Found
+from domain.mailboxes.history import Found
 from domain.notifications import NotificationKind
 from domain.outcomes import Outcome
 from domain.reports import LedgerQuery

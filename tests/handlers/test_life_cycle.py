@@ -9,13 +9,13 @@ import pytest
 import structlog
 from sqlalchemy import Table, func, insert, select
 
-from domain.connections import Connection, ConnectionState, Features, Sharing, Wishes
+from domain.connections.connections import Connection, ConnectionState, Features, Sharing, Wishes
+from domain.connections.sign_ins import SignIn
 from domain.crm.records import Change, RecordKind, UserRecord
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from domain.notifications import NotificationKind
 from domain.reports import LedgerQuery
-from domain.sign_ins import SignIn
 from handlers import reports, settings
 from handlers.connections import connecting, disconnecting
 from handlers.crm import records

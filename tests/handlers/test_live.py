@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, update
 
-from domain.connections import Sharing
+from domain.connections.connections import Sharing
 from domain.errors import AccessRevoked, Refused, TryAgain
 from domain.ids import ConnectionId
 from domain.mail.addresses import loose

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from domain.errors import Refused
 from domain.ids import MailboxId
 from domain.locks import LockKind
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from handlers import matching, notifications, operations, reports
 from handlers.connections import disconnecting
 from handlers.mailboxes import watches

@@ -13,17 +13,18 @@ from sqlalchemy import insert, select, text, update
 from structlog.testing import capture_logs
 
 from domain.channels import ChannelKind, Target
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
 from domain.crm.contacts import ContactKind
 from domain.crm.deals import DealCategory
 from domain.crm.locations import SEVERAL
 from domain.crm.records import ContactRecord, DealRecord, Record, RecordKind, UserRecord
 from domain.errors import Refused, TryAgain
 from domain.ids import ChannelId, ConnectionId, MailboxId
-from domain.label_names import LABEL_NAMES
-from domain.mailboxes import Grant, Watch
+from domain.mailboxes.accounts import Grant
+from domain.mailboxes.watches import Watch
 from domain.reports import LedgerQuery
 from domain.retention import FEWEST
+from domain.sorting.label_names import LABEL_NAMES
 from handlers import channels, operations, reports, settings
 from handlers.connections import aliases, connecting, sign_in
 from handlers.context import Context

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from domain.connections import Features, Wishes
+from domain.connections.connections import Features, Wishes
 from domain.errors import TryAgain
 from domain.ids import MailboxId
-from domain.label_changes import LabelChange
-from domain.mailboxes import Grant
-from domain.watches import WalkEnd
+from domain.mailboxes.accounts import Grant
+from domain.mailboxes.watches import WalkEnd
+from domain.sorting.label_changes import LabelChange
 from handlers import matching
 from handlers.connections import connecting, disconnecting
 from handlers.mailboxes import watches

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from infra.db.tables.mail import messages
 from infra.db.tables.mailboxes import mailboxes
 from infra.local.gmail.control.client import Mail

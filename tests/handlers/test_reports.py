@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from domain.connections import Features
+from domain.connections.connections import Features
 from domain.crm.contacts import MatchedBy
 from domain.crm.records import RecordKind
 from domain.errors import Refused

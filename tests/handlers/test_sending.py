@@ -14,7 +14,7 @@ from redis import Redis
 from sqlalchemy import delete, insert, select, update
 from structlog.testing import capture_logs
 
-from domain.connections import ConnectionState
+from domain.connections.connections import ConnectionState
 from domain.errors import GiveUp, Refused, TryAgain, Unanswered
 from domain.ids import MailboxId
 from domain.mail.addresses import loose

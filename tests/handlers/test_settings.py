@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from domain.connections import Connection, Features, Sharing, Wishes
+from domain.connections.connections import Connection, Features, Sharing, Wishes
 from domain.crm.contacts import ContactKind
 from domain.crm.organisations import SharingPolicy
 from domain.crm.records import ContactRecord, UserRecord

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import func, insert, select, text
 
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
 from domain.errors import Refused, TryAgain
 from domain.ids import ConnectionId
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from handlers.connections import sign_in
 from handlers.connections.connecting import save
 from handlers.connections.disconnecting import disconnect

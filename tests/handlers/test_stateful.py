@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from redis import Redis
 from sqlalchemy import delete, update
 
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
 from domain.events import Event, MailboxChanged
 from domain.ids import MailboxId
 from handlers.connections import connecting

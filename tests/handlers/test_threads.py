@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from domain.connections import Features, Sharing
+from domain.connections.connections import Features, Sharing
 from domain.errors import TryAgain
 from domain.ids import ConnectionId, MailboxId
 from domain.mail.addresses import loose
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from handlers.sorting.sort import sort
 from infra.db.tables.connections import connections
 from infra.db.tables.crm import contact_addresses, deal_contacts, deals

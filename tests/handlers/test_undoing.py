@@ -11,10 +11,10 @@ from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from domain.ids import ChannelId, MailboxId
-from domain.label_changes import LeftBecause
 from domain.locks import LockKind
-from domain.mailboxes import Grant
-from domain.undoing import Undone
+from domain.mailboxes.accounts import Grant
+from domain.sorting.label_changes import LeftBecause
+from domain.sorting.undoing import Undone
 from handlers.context import Context
 from handlers.sorting.undo import AT_ONCE, LOCK_TRIES, Busy, Undoing, sorted_mailboxes
 from infra.db.tables.connections import connections

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
-from domain.connections import MailboxState
 from domain.errors import GiveUp
 from domain.events import MailboxChanged
 from domain.ids import MailboxId
-from domain.mailboxes import AccountKey, Grant
-from domain.watches import Recall
+from domain.mailboxes.accounts import AccountKey, Grant
+from domain.mailboxes.state import MailboxState
+from domain.mailboxes.watches import Recall
 from handlers import reports, settings
 from handlers.mailboxes import watches
 from infra.db.tables.mail import messages

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from domain.connections import Features, Sharing, Wishes
+from domain.connections.connections import Features, Sharing, Wishes
 from domain.events import MailAnnounced, MailboxChanged, MailFound
 from domain.ids import ChannelId, MailboxId
 from domain.locks import LockKind
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from handlers import matching
 from handlers.connections import connecting, disconnecting
 from handlers.sorting.sort import sort

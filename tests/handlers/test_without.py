@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.errors import Refused
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from handlers.context import Context
 from handlers.live_view.live import show
 from tests.handlers.conftest import House

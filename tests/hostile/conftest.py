@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from domain.errors import TryAgain
 from domain.mail.messages import Fetched, read
-from domain.mailboxes import HistoryPage, digest
+from domain.mailboxes.history import HistoryPage, digest
 from infra.gmail import changes, responses
 from infra.gmail.client import Answer, Calls
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.connections import Features, Mode
+from domain.connections.connections import Features, Mode
 from domain.crm.contacts import Contact, ContactAddress, ContactKind, hits
 from domain.decisions import decide
 from domain.mail.address_lists import read_list, read_lists, read_one

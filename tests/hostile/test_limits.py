@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from infra.local.gmail import GmailControl, GmailServer
 from tests.hostile.huge import HUGE
 from tests.hostile.readings import UWE

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer

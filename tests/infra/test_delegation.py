@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from domain.connections.permissions import Permission
 from domain.errors import GrantRefused, NotDelegated, TryAgain, UnknownAddress
 from domain.mail.messages import Fetched
-from domain.mailboxes import Grant
-from domain.permissions import Permission
+from domain.mailboxes.accounts import Grant
 from infra.gmail.delegation import NoServiceAccount, ServiceAccount
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail

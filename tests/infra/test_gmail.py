@@ -13,7 +13,8 @@ from googleapiclient.http import BatchHttpRequest
 from domain.errors import CursorExpired, GiveUp, NoPush
 from domain.mail.folders import Folder
 from domain.mail.messages import Fetched, Part
-from domain.mailboxes import Change, ChangeKind, Grant
+from domain.mailboxes.accounts import Grant
+from domain.mailboxes.history import Change, ChangeKind
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.providers import MailProvider
 from infra.gmail.api import api_at

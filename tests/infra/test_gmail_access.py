@@ -12,7 +12,7 @@ import pytest
 import infra
 from domain.errors import TryAgain
 from domain.mail.messages import Fetched
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
@@ -85,7 +85,7 @@ def test_no_secret_shows(mailbox: GmailMailbox, grant: Grant) -> None:
 
 DYING = """
 import sys
-from domain.label_changes import LabelChange
+from domain.sorting.label_changes import LabelChange
 from infra.gmail.grants import GoogleGrant
 from infra.gmail.provider import Gmail
 url, message_id, *grant = sys.argv[1:]

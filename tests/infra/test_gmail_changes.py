@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from domain.mail.folders import Folder
-from domain.mailboxes import Change, ChangeKind
+from domain.mailboxes.history import Change, ChangeKind
 from infra.gmail import changes
 from infra.gmail.client import Answer, Calls
 from infra.gmail.folders import folder_of

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from domain.errors import CursorExpired, NotAsked, TryAgain
-from domain.label_changes import LabelChange, LabelledMail
-from domain.label_names import LABEL_NAMES
 from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
+from domain.sorting.label_changes import LabelChange, LabelledMail
+from domain.sorting.label_names import LABEL_NAMES
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer, Mail

@@ -4,9 +4,9 @@ import pytest
 
 from domain.crm.categories import Category
 from domain.errors import GiveUp, LabelRefused, TryAgain
-from domain.label_changes import LabelChange
-from domain.label_names import LABEL_NAMES
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
+from domain.sorting.label_changes import LabelChange
+from domain.sorting.label_names import LABEL_NAMES
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer

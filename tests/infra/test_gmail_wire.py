@@ -14,10 +14,10 @@ import pytest
 
 from domain.crm.categories import Category
 from domain.errors import TryAgain
-from domain.label_changes import LabelChange
-from domain.label_names import LABEL_NAMES
 from domain.mail.messages import Fetched
-from domain.mailboxes import ChangeKind
+from domain.mailboxes.history import ChangeKind
+from domain.sorting.label_changes import LabelChange
+from domain.sorting.label_names import LABEL_NAMES
 from infra.gmail.grants import GoogleGrant
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail

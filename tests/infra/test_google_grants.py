@@ -1,6 +1,6 @@
 """What is kept of a grant stays what it was: no row is written anew (I10)."""
 
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from infra.gmail.grants import GoogleGrant
 from tests.worlds import GRANT, START
 

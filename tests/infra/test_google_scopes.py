@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.permissions import Permission, needed
+from domain.connections.permissions import Permission, needed
 from infra.gmail.scopes import EVERYTHING, REASONS, Scope, asked_for, permissions_of, scopes_for
 
 READONLY, COMPOSE, MODIFY = Scope.READONLY, Scope.COMPOSE, Scope.MODIFY

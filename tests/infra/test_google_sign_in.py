@@ -10,10 +10,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from domain.connections import Wishes
+from domain.connections.connections import Wishes
+from domain.connections.permissions import needed
+from domain.connections.sign_ins import SignIn
 from domain.errors import AccessRevoked, GiveUp, TryAgain
-from domain.permissions import needed
-from domain.sign_ins import SignIn
 from infra.gmail.grants import NAME
 from infra.gmail.scopes import Scope
 from infra.gmail.sign_in import GoogleSignIn, NoClient

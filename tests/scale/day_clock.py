@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from domain.comparisons import next_at
+from domain.mailboxes.comparisons import next_at
 from infra.db.tables.mailboxes import mailboxes
 from tests.scale.day_plan import DAY
 

@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 from sqlalchemy import func, select, text
 
-from domain.mailboxes import AccountKey
+from domain.mailboxes.accounts import AccountKey
 from handlers.connections import disconnecting
 from infra.db.store import Store
 from infra.db.tables.ledger import steps

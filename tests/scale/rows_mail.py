@@ -14,10 +14,10 @@ from domain.crm.contacts import ContactKind, MatchedBy
 from domain.crm.merges import Merge
 from domain.crm.records import ContactRecord
 from domain.ids import ConnectionId, MailboxId
-from domain.label_changes import LabelChange
 from domain.ledger import Claim, Cost, Link, Planned, State, Step
-from domain.mailboxes import Found
+from domain.mailboxes.history import Found
 from domain.outcomes import Outcome
+from domain.sorting.label_changes import LabelChange
 from infra.db.migrate import migrate
 from infra.db.store import Store
 from infra.local.postgres import fresh_database

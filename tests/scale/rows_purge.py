@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import func, select, text
 
-from domain.mailboxes import AccountKey
+from domain.mailboxes.accounts import AccountKey
 from infra.db.tables.ledger import duties
 from infra.db.tables.mail import messages
 from infra.db.types import db_now

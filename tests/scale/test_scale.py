@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
-from domain.mailboxes import AccountKey
+from domain.mailboxes.accounts import AccountKey
 from infra.db.migrate import migrate
 from infra.db.store import open_engine
 from infra.db.tables.crm import contacts

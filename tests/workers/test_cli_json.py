@@ -18,7 +18,7 @@ import pytest
 import typer
 from sqlalchemy import update
 
-from domain.connections import Sharing
+from domain.connections.connections import Sharing
 from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord, RecordKind
 from domain.ids import MailboxId

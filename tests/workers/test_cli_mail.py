@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from domain.connections import Features, Sharing
+from domain.connections.connections import Features, Sharing
 from domain.ids import ConnectionId
-from domain.mailboxes import AccountKey
+from domain.mailboxes.accounts import AccountKey
 from domain.notifications import NotificationKind
 from infra.db.store import Store
 from infra.db.tables.mail import notifications

@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import update
 
 from domain.cloud_events import moment
-from domain.comparisons import Compared
 from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord
 from domain.ledger import Step
-from domain.mailboxes import Cursors, Watch
+from domain.mailboxes.comparisons import Compared
+from domain.mailboxes.history import Cursors
+from domain.mailboxes.watches import Recall, WalkEnd, Watch
 from domain.notifications import NotificationKind
 from domain.outcomes import Outcome
-from domain.watches import Recall, WalkEnd
 from infra.db.store import Store
 from infra.db.tables.ledger import steps
 from infra.db.tables.mail import decisions, notifications

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
 from domain.errors import Refused
 from domain.ids import ConnectionId
 from domain.mail.addresses import canonical

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.aliases import Alias
+from domain.connections.aliases import Alias
 from domain.errors import Refused
 from domain.mail.addresses import canonical
 from handlers.connections import aliases

@@ -6,9 +6,9 @@ from typing import Any
 from domain import explanations
 from domain.crm.categories import Category
 from domain.gates import GATES
-from domain.label_changes import LabelChange
 from domain.ledger import State, Step
 from domain.message_records import ConnectionDecision, MessageNow, MessageRecord, StepRecord
+from domain.sorting.label_changes import LabelChange
 from handlers.reports import Explained
 from workers.cli.terminal.times import timestamp
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import floor
 from typing import Any
 
-from domain.comparisons import Compared
+from domain.mailboxes.comparisons import Compared
+from domain.mailboxes.watches import Recall
 from domain.reports import MailboxReport, Totals
-from domain.watches import Recall
 from workers.cli.terminal.output import say
 
 

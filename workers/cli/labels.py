@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.connections import MailboxState
 from domain.errors import GiveUp, Refused, TryAgain
-from domain.label_changes import LeftBecause
+from domain.mailboxes.state import MailboxState
 from domain.providers import Provider
-from domain.undoing import Undone
+from domain.sorting.label_changes import LeftBecause
+from domain.sorting.undoing import Undone
 from handlers.operations import NO_MAILBOX
 from handlers.sorting.undo import Busy, Undoing, sorted_mailboxes
 from workers.cli.terminal.arguments import mailbox_address

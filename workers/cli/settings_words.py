@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
 from domain.crm.deals import DealCategory
 from domain.crm.locations import LOCATION_SETTINGS
 from domain.crm.records import category_word
 from domain.errors import Refused
-from domain.label_names import named
 from domain.mail.addresses import canonical
+from domain.sorting.label_names import named
 
 Words = list[str]
 EMPTY = ["-"]

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from domain.connections import Wishes
+from domain.connections.connections import Wishes
 from domain.errors import Refused
 from domain.ids import ConnectionId
 from handlers.connections import sign_in

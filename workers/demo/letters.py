@@ -7,7 +7,7 @@ from email.header import Header
 from itertools import count
 
 from domain.crm.categories import Category
-from domain.label_names import LABEL_NAMES
+from domain.sorting.label_names import LABEL_NAMES
 from workers.demo.canary import Canaries
 from workers.demo.people import BY_ID, UWE
 

@@ -6,8 +6,8 @@ from typing import TypeVar
 from sqlalchemy import Column, ColumnElement, and_, delete, exists, or_, select
 from sqlalchemy import Connection as Database
 
-from domain.aliases import Alias, Holders, held_by
-from domain.connections import Connection
+from domain.connections.aliases import Alias, Holders, held_by
+from domain.connections.connections import Connection
 from domain.crm.locations import Location
 from domain.mail.addresses import loose
 from infra.db.crm.organisations import locations_of
@@ -22,7 +22,7 @@ REGISTERED = mailbox_addresses.c.alias_of.is_not(None)
 
 def counts() -> ColumnElement[bool]:
     """Condition on a mailbox's address: the provider lists it, or it is registered and nobody else in its connection's
-    organisation has it (domain.aliases.held_by).
+    organisation has it (domain.connections.aliases.held_by).
 
     Each table is asked for one row by its index: for EXISTS PostgreSQL would read all contacts.
     """

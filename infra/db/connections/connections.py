@@ -16,10 +16,10 @@ from sqlalchemy import (
 )
 from sqlalchemy import Connection as Database
 
-from domain.connections import Connection, ConnectionState, Features, Mode, Sharing
+from domain.connections.connections import Connection, ConnectionState, Features, Mode, Sharing
 from domain.crm.locations import Location
 from domain.ids import ConnectionId, MailboxId
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from infra.db import features as on
 from infra.db.connections.disconnecting import DisconnectingRepository
 from infra.db.crm.merges import is_merge_of, same_as, whose

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select, update
 
 from domain.crm.categories import ByCategory, Category
 from domain.ids import MailboxId
-from domain.label_names import LABEL_NAMES
+from domain.sorting.label_names import LABEL_NAMES
 from infra.db.tables.mailboxes import mailboxes
 
 

@@ -20,8 +20,8 @@ from sqlalchemy import (
     update,
 )
 
-from domain.connections import Connection as Left
-from domain.connections import ConnectionState
+from domain.connections.connections import Connection as Left
+from domain.connections.connections import ConnectionState
 from domain.ids import ConnectionId, MailboxId
 from domain.retention import After, Forgotten
 from infra.db.ledger.claims import redrive

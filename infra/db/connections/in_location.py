@@ -5,10 +5,10 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy import Connection as Database
 
-from domain.connections import Connection, ConnectionState, Mode, Sharing
+from domain.connections.connections import Connection, ConnectionState, Mode, Sharing
 from domain.crm.locations import Location
 from domain.ids import ConnectionId, MailboxId
-from domain.mailboxes import Grant
+from domain.mailboxes.accounts import Grant
 from infra.db.connections.connections import ConnectionRepository
 from infra.db.crm.organisations import locations_of
 from infra.db.sql import chunks

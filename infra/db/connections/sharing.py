@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, false, func, literal_column, select, union
 
-from domain.connections import ConnectionState, Sharing
+from domain.connections.connections import ConnectionState, Sharing
+from domain.connections.sharing import Share, SharedMailbox
 from domain.crm.locations import Location
 from domain.crm.organisations import SharingPolicy
 from domain.crm.users import User
-from domain.sharing import Share, SharedMailbox
 from infra.db.crm.merges import same_as
 from infra.db.tables.connections import connections, shared_contacts
 from infra.db.tables.crm import users

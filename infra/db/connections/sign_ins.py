@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, delete, insert
 
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
+from domain.connections.permissions import Permission
+from domain.connections.sign_ins import SignIn
 from domain.crm.locations import Location
-from domain.permissions import Permission
-from domain.sign_ins import SignIn
 from infra.db.tables.connections import sign_ins
 from infra.db.types import db_now
 from infra.secrets import Cipher

@@ -2,11 +2,11 @@
 
 from sqlalchemy import Connection, bindparam, select
 
-from domain.connections import Sharing
+from domain.connections.connections import Sharing
 from domain.crm.deals import DealCategory
 from domain.crm.locations import LOCATION_SETTINGS, Location, LocationSettings
 from domain.crm.organisations import Organisation, SharingPolicy, exclusions
-from domain.label_names import LABEL_NAMES
+from domain.sorting.label_names import LABEL_NAMES
 from infra.db.sql import upsert
 from infra.db.tables.crm import location_settings, settings
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, String, bindparam, cast, or_, select
 
 from domain.channels import Channel, ChannelNotification, Parcel, at_once
-from domain.connections import ConnectionState
+from domain.connections.connections import ConnectionState
 from domain.crm.locations import called
 from domain.ids import ChannelId
 from domain.notifications import NotificationKind

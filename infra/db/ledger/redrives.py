@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from domain.connections import ConnectionState
+from domain.connections.connections import ConnectionState
 from domain.ids import MailboxId
 from domain.ledger import Step
 from infra.db.sql import key_order, set_each, there_is

@@ -15,11 +15,11 @@ from sqlalchemy import (
 
 from domain.crm.categories import ContactCategory
 from domain.ids import ConnectionId, MailboxId
-from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, State, Step, StepKey
 from domain.outcomes import Outcome, final
 from domain.retention import ENDED, Data
-from domain.sorting import SortedMail
+from domain.sorting.label_changes import LabelChange
+from domain.sorting.plans import SortedMail
 from infra.db.mail import label_changes
 from infra.db.mail.details import only
 from infra.db.mail.kept import DECISIONS

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from domain.label_changes import LabelChange
+from domain.sorting.label_changes import LabelChange
 
 _INBOX = "INBOX"
 

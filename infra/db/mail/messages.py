@@ -22,7 +22,7 @@ from sqlalchemy import (
 from domain.crm.categories import Category, category_of
 from domain.ids import ConnectionId, MailboxId
 from domain.ledger import Planned, State, Step
-from domain.mailboxes import Found, Touch, is_ours
+from domain.mailboxes.history import Found, Touch, is_ours
 from domain.outcomes import PROVISIONAL, Outcome
 from infra.db.ledger.claims import STEPS
 from infra.db.ledger.steps import LedgerRepository

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, select
 
-from domain.connections import ConnectionState
+from domain.connections.connections import ConnectionState
 from domain.crm.locations import Location
 from domain.notifications import NotificationKind
 from domain.reports import Notification

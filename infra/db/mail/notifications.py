@@ -7,7 +7,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import bindparam, insert, or_, select
 
 from domain.channels import ChannelState
-from domain.connections import Connection
+from domain.connections.connections import Connection
 from domain.ids import ChannelId
 from domain.ledger import Claim, Link, State, StepKey
 from domain.notifications import NotificationKind, Told, is_late

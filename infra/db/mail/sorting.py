@@ -23,10 +23,10 @@ from sqlalchemy import (
 
 from domain.crm.categories import Category, ContactCategory
 from domain.crm.locations import Location
-from domain.label_names import LABEL_NAMES
 from domain.ledger import Claim, Link, Sortable, StepKey
 from domain.outcomes import Outcome
-from domain.sorting import ConnectionContact, EarlierLabel, Replacement
+from domain.sorting.label_names import LABEL_NAMES
+from domain.sorting.plans import ConnectionContact, EarlierLabel, Replacement
 from infra.db.crm.merges import is_merge_of, same_as, whose
 from infra.db.ledger.statements import by_connection
 from infra.db.sql import there_is

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, union, update
 
-from domain.comparisons import Compared, Missing
 from domain.ids import MailboxId
-from domain.mailboxes import Change, ChangeKind, Cursors, Touch, touches
+from domain.mailboxes.comparisons import Compared, Missing
+from domain.mailboxes.history import Change, ChangeKind, Cursors, Touch, touches
+from domain.mailboxes.watches import WalkEnd
 from domain.outcomes import PROVISIONAL
-from domain.watches import WalkEnd
 from infra.db.ledger.claims import redrive
 from infra.db.mailboxes import walk_statements
 from infra.db.sql import insert_new

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Update, bindparam, case, delete, exists, func, select, update
 
-from domain.connections import MailboxState
 from domain.crm.categories import ByCategory, Category
 from domain.ids import MailboxId
 from domain.mail.addresses import loose
-from domain.mailboxes import AccountKey, Unwatched, Watch
-from domain.watches import Recall, WatchState
+from domain.mailboxes.accounts import AccountKey
+from domain.mailboxes.state import MailboxState
+from domain.mailboxes.watches import Recall, Unwatched, Watch, WatchState
 from infra.db.connections import crm_labels
 from infra.db.connections.aliases import REGISTERED, counts
 from infra.db.features import works

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, exists, func, select
 
-from domain.comparisons import Compared
-from domain.connections import ConnectionState
+from domain.connections.connections import ConnectionState
 from domain.crm.locations import Location
 from domain.ledger import State
+from domain.mailboxes.comparisons import Compared
 from domain.reports import MailboxReport, Totals
 from infra.db.features import works
 from infra.db.mail.kept import STEPS, steps_of

@@ -71,9 +71,9 @@ Index("mailboxes_compare_due", mailboxes.c.compare_due_at, sqlite_where=AWAKE, p
 Index("mailboxes_redrive", mailboxes.c.redrive_at, sqlite_where=_asked_for, postgresql_where=_asked_for)
 """`provider_key`: what the provider knows the mailbox by; the address, or an id that stays when it is renamed.
 `redrive_at`: when `redrive` next looks at the work that waits; empty where none waits (W2). `cursor`: where the next
-look goes on; between two walks it is `settled_cursor`, see domain.mailboxes.Cursors (W8, E108). `refused_at`: since
-when the provider takes no cursor (E84). `mails_compared`, and of them `mails_late`: the last comparison with the
-mailbox's own list (E108)."""
+look goes on; between two walks it is `settled_cursor`, see domain.mailboxes.history.Cursors (W8, E108).
+`refused_at`: since when the provider takes no cursor (E84). `mails_compared`, and of them `mails_late`: the last
+comparison with the mailbox's own list (E108)."""
 
 judged = Table(
     "judged",

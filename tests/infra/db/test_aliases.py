@@ -4,10 +4,10 @@ from collections.abc import Set
 
 import pytest
 
-from domain.aliases import Alias
+from domain.connections.aliases import Alias
 from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord, Record, RecordKind, UserRecord
-from domain.mailboxes import AccountKey
+from domain.mailboxes.accounts import AccountKey
 from infra.db.store import Transaction
 from tests.worlds import HERE, START, World, connect, connection_of
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from domain.connections import Connection, ConnectionState, Features, Mode, Sharing
+from domain.connections.connections import Connection, ConnectionState, Features, Mode, Sharing
 from domain.ids import ConnectionId
 from domain.ledger import Claim
-from domain.mailboxes import AccountKey
+from domain.mailboxes.accounts import AccountKey
 from domain.outcomes import Outcome
 from domain.retention import After, Forgotten
 from infra.db.store import Store

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, insert, make_url, select
 
-from domain.connections import Mode
+from domain.connections.connections import Mode
 from domain.crm.categories import Category, ContactCategory
 from domain.crm.contacts import MatchedBy
 from domain.ids import ConnectionId
-from domain.label_changes import LabelChange
 from domain.ledger import Claim, Link, Planned, State, Step
 from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
+from domain.sorting.label_changes import LabelChange
 from infra.db.mail.details import COLUMNS
 from infra.db.store import Store
 from infra.db.tables.ledger import outbox, steps

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from domain.comparisons import Compared, Missing
 from domain.mail.folders import Folder
-from domain.mailboxes import Change, ChangeKind, Cursors, Touch
+from domain.mailboxes.comparisons import Compared, Missing
+from domain.mailboxes.history import Change, ChangeKind, Cursors, Touch
 from domain.outcomes import Outcome
 from infra.db.tables.mailboxes import judged, mailboxes
 from tests.worlds import LABELS, World, arrive, connection_of, found, make_world

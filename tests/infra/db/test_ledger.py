@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from domain.crm.categories import Category, ContactCategory
 from domain.ids import NO_CONNECTION
 from domain.ledger import BATCH_SIZE, TRIES, Claim, Cost, Planned, State, Step
-from domain.mailboxes import Cursors, Found, Touch
+from domain.mailboxes.history import Cursors, Found, Touch
 from domain.outcomes import Outcome
 from infra.db.store import Store
 from infra.db.tables.ledger import steps

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from domain.connections import MailboxState
 from domain.crm.categories import Category
 from domain.ids import MailboxId
-from domain.mailboxes import AccountKey, Cursors, Watch
-from domain.watches import Recall, WalkEnd
+from domain.mailboxes.accounts import AccountKey
+from domain.mailboxes.history import Cursors
+from domain.mailboxes.state import MailboxState
+from domain.mailboxes.watches import Recall, WalkEnd, Watch
 from infra.db.store import Store, Transaction
 from infra.db.tables.mailboxes import mailboxes
 from tests.worlds import HERE, LABELS, START, World, connection_of, let_pass, make_world

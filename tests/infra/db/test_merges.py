@@ -18,7 +18,7 @@ from domain.crm.records import Change, ContactRecord, DealRecord, Record, Record
 from domain.ids import ConnectionId
 from domain.ledger import Claim
 from domain.retention import After
-from domain.sorting import ConnectionContact, EarlierLabel
+from domain.sorting.plans import ConnectionContact, EarlierLabel
 from infra.db.store import Store, Transaction
 from infra.db.tables.crm import contacts, crm_versions, merges
 from infra.db.tables.mail import decisions, messages, notifications

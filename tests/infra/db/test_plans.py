@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, select, update
 
-from domain.connections import Connection, ConnectionState
+from domain.connections.connections import Connection, ConnectionState
 from domain.ids import ConnectionId, MailboxId
 from domain.outcomes import Outcome
 from infra.db.store import Store, Transaction

@@ -8,11 +8,11 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from domain.channels import ChannelKind, Target
-from domain.connections import Sharing, Wishes
+from domain.connections.connections import Sharing, Wishes
+from domain.connections.permissions import needed
+from domain.connections.sign_ins import SignIn
 from domain.ids import ChannelId
-from domain.mailboxes import AccountKey
-from domain.permissions import needed
-from domain.sign_ins import SignIn
+from domain.mailboxes.accounts import AccountKey
 from infra.db.rotation import AT_ONCE, Rotated, rotate
 from infra.db.store import Store
 from infra.secrets import Cipher, WrongKey

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from domain.connections import ConnectionState, Sharing
+from domain.connections.connections import ConnectionState, Sharing
 from domain.crm.organisations import SharingPolicy
 from domain.crm.users import User
 from domain.ids import ConnectionId, MailboxId

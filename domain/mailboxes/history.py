@@ -1,7 +1,7 @@
-"""A mailbox: how we may enter it, what its history tells, and what that asks of the ledger (W5, W7–W9)."""
+"""The history of a mailbox: what it tells, and what that asks of the ledger (W5, W7–W9)."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -11,41 +11,6 @@ from domain.outcomes import Outcome
 
 Position = Callable[[str], int]
 """How far a cursor reaches, see `ChangeFeed.position`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Access to one account. What `text` holds only the provider's adapter reads. Sealed at rest, never shown (I10)."""
-
-    provider: str
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountKey:
-    """What a provider knows an account by: where it can, something that a change of the address leaves as it is."""
-
-    provider: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """A push registration. `answered_at` is the provider's clock, by the Date header (W14)."""
-
-    cursor: str
-    expires_at: datetime
-    answered_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Unwatched:
-    """Where a mailbox begins for which no push can be had, and why, in the provider's word: the sweep finds its mail
-    (E82)."""
-
-    cursor: str
-    answered_at: datetime
-    trouble: str
 
 
 class ChangeKind(StrEnum):

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from domain.connections import Wishes
-from domain.permissions import Permission
+from domain.connections.connections import Wishes
+from domain.connections.permissions import Permission
 
 
 @dataclass(frozen=True, slots=True)

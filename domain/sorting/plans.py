@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from domain.crm.categories import LABEL_OUTCOMES, ByCategory, Category, ContactCategory, outcome_of
 from domain.errors import GiveUp, TryAgain
 from domain.ids import ConnectionId
-from domain.label_changes import (
+from domain.ledger import Claim, Link
+from domain.mail.classes import MailClass
+from domain.mail.folders import Folder
+from domain.mail.messages import Message
+from domain.outcomes import Outcome
+from domain.sorting.label_changes import (
     NO_CHANGE,
     LabelChange,
     LabelledMail,
@@ -13,11 +18,6 @@ from domain.label_changes import (
     replacing_change,
     sorting_change,
 )
-from domain.ledger import Claim, Link
-from domain.mail.classes import MailClass
-from domain.mail.folders import Folder
-from domain.mail.messages import Message
-from domain.outcomes import Outcome
 
 _NEVER_SORTED = frozenset({MailClass.CALENDAR, MailClass.BOUNCE, MailClass.RECEIPT})
 

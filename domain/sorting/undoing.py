@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from domain.errors import GiveUp, TryAgain
-from domain.label_changes import LabelChange, LeftBecause
-from domain.sorting import SortedMail
+from domain.sorting.label_changes import LabelChange, LeftBecause
+from domain.sorting.plans import SortedMail
 
 NEAR = timedelta(minutes=1)
 """A limit whose end the provider names is waited for when it is so near: its quota is one of a minute (FACTS §4)."""

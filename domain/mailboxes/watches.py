@@ -20,6 +20,25 @@ PUSH_INTERVAL = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """A push registration. `answered_at` is the provider's clock, by the Date header (W14)."""
+
+    cursor: str
+    expires_at: datetime
+    answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatched:
+    """Where a mailbox begins for which no push can be had, and why, in the provider's word: the sweep finds its mail
+    (E82)."""
+
+    cursor: str
+    answered_at: datetime
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
     """Push recall: of the new mail since the watch was last restarted, how much push has brought, and how much only a
     sweep has found."""
