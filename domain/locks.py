@@ -16,7 +16,7 @@ class LockKind(StrEnum):
     COMPARE = "compare"
     DELIVER = "deliver"
     """The lock of a channel; the others before it are of a mailbox."""
-    RESTART = "restart"
+    RESTART = "anew"
     """Of all mailboxes together: one watch is restarted at a time."""
 
 

@@ -35,6 +35,14 @@ def test_only_the_first_of_many_marks_wakes_somebody(queue: RedisQueue) -> None:
     assert queue.mark_dirty(LockKind.SORT, HERE), "kinds of work have marks of their own"
 
 
+def test_a_lock_that_the_previous_release_holds_is_taken(redis: Redis, queue: RedisQueue) -> None:
+    kinds = {"sync", "sort", "send", "watch", "compare", "deliver", "anew"}
+    for kind in kinds:
+        redis.set(f"lodestone:turn:{kind}:{HERE}", "its token")
+    assert [kind for kind in LockKind if queue.acquire(kind, HERE, 60)] == []
+    assert set(LockKind) == kinds
+
+
 @pytest.mark.rule("W1")
 def test_a_run_that_saw_every_mark_leaves_the_mailbox_clean(queue: RedisQueue) -> None:
     queue.mark_dirty(LockKind.SYNC, HERE)
