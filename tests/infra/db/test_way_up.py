@@ -113,6 +113,28 @@ def test_the_way_back_keeps_every_row_while_there_is_one_location(bare_database_
     }.items()
 
 
+@pytest.mark.rule("W16")
+def test_every_row_of_the_last_release_is_kept_on_the_way_up_and_back(bare_database_url: str) -> None:
+    engine = open_engine(bare_database_url)
+    migrate(engine, "0005")
+    _filled(engine)
+    migrate(engine, "0006")
+    before = _rows(engine)
+    migrate(engine)
+    after = _rows(engine)
+    _back(engine, "0006")
+    found = _rows(engine)
+    engine.dispose()
+
+    assert after.keys() == before.keys()
+    for name, rows in before.items():
+        expected = [_of_now(row) for row in rows]
+        if name == "mailboxes":
+            expected = [row | {"provider": "gmail", "provider_key": row["address"]} for row in expected]
+        assert after[name] == expected, name
+    assert found == before
+
+
 @pytest.mark.rule("W16", "T1")
 def test_there_is_no_way_back_for_a_second_location(bare_database_url: str) -> None:
     engine = open_engine(bare_database_url)
