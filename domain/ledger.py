@@ -11,7 +11,7 @@ from domain.ids import ConnectionId
 from domain.outcomes import Outcome
 
 BATCH_SIZE = 25
-"""Messages that are matched together. More would meet the provider's limit on concurrent requests (FACTS §4)."""
+"""Messages that are matched together. How many of them share a request is the adapter's."""
 
 TRIES = 8
 """After this many tries a message is set aside, and its mailbox goes on (E88)."""

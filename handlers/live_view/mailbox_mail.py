@@ -27,6 +27,7 @@ from handlers.live_view.views import NO_SEARCH, View, VisibleMailbox
 from handlers.ports.capabilities import Mailbox, MailSearch
 
 BATCH: Final = 25
+"""Mails asked for at a time. How many share a request is the adapter's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Previews:
 
 
 def previews(user_id: str, notifications: Sequence[Notification], context: Context) -> Previews:
-    """Subject and preview of each notification's mail, 25 a request, in the mailbox that he has in its location
+    """Subject and preview of each notification's mail, 25 at a time, in the mailbox that he has in its location
     (Z25)."""
     ids_by_location: dict[Location | None, list[str]] = {}
     for one in notifications:
