@@ -10,8 +10,7 @@ from domain.connections.connections import Connection, ConnectionState, Sharing,
 from domain.connections.permissions import needed
 from domain.crm.categories import ByCategory, Category
 from domain.crm.locations import Location
-from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, TryAgain
-from domain.errors import Refused as Refused
+from domain.errors import AccessRevoked, GiveUp, GrantRefused, LabelRefused, Refused, TryAgain
 from domain.ids import ConnectionId, MailboxId
 from domain.mailboxes.accounts import AccountKey, Grant
 from domain.mailboxes.state import MailboxState

@@ -121,9 +121,8 @@ def _write(
         with context.store.begin("sending.not_drafted") as tx:
             tx.outbox.remove(item)
         raise Refused(str(error)) from None
-    except (
-        Unanswered
-    ):  # `delivery` looks for the draft once it can be seen, deletes it and calls the mail failed
+    except Unanswered:
+        # `delivery` looks for the draft once it can be seen, deletes it and calls the mail failed
         with context.store.begin("sending.abandon") as tx:
             tx.outbox.release(item, me, context.timing.redrive_after, SendState.DRAFTING, None, 0)
         raise
