@@ -101,13 +101,18 @@ def _git(root: Path, *words: str) -> str:
 
 
 def near(files: Collection[str]) -> list[str]:
-    """The test modules of these, the nearest first; of those as near as each other the changed layer's first."""
+    """The test modules of these, the nearest first; of those as near as each other the changed layer's first, and among
+    them those of the same name."""
     layers = {file.partition("/")[0] for file in files}
     found: dict[str, int] = {}
     for file in files:
         for test, steps in _tests_of(file):
             found[test] = min(steps, found.get(test, steps))
-    return sorted(found, key=lambda one: (found[one], one.split("/")[1] not in layers, one))
+    names = {Path(file).stem for file in files}
+    return sorted(
+        found,
+        key=lambda one: (found[one], one.split("/")[1] not in layers, _name_of_test(one) not in names, one),
+    )
 
 
 def _tests_of(file: str) -> Iterator[tuple[str, int]]:
@@ -126,7 +131,11 @@ def _tests_of(file: str) -> Iterator[tuple[str, int]]:
 
 
 def _shares_name(changed: Path, test: Path) -> bool:
-    return test.stem.removeprefix("test_").removeprefix("cli_") == changed.stem
+    return _name_of_test(test) == changed.stem
+
+
+def _name_of_test(test: str | Path) -> str:
+    return Path(test).stem.removeprefix("test_").removeprefix("cli_")
 
 
 def _names(changed: Path, test: Path) -> bool:
