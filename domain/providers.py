@@ -22,10 +22,11 @@ class Provider:
 
     `max_mail_size` are the bytes of a mail that it takes, encoded, `max_recipients` how many a mail may have (D14).
 
-    `not_signed_in` ends the sentence "user … is not signed in: ". `no_sign_in` and `no_delegation` say what the
-    operator has to set up for these, `refused` what to do where it refuses for good. `remedies` are by the reason words
-    of its errors; `no_push` says by the reason words of NoPush what to do (E85). `label_names` are
-    its rules for the names of labels, None where it has no rules, or no labels.
+    `not_signed_in` is half a sentence: those of all providers, joined by " or ", end "user … is not signed in: ".
+    `no_sign_in` and `no_delegation` say what the operator has to set up for these; where no provider has a page to sign
+    in on, the `no_sign_in` of all are joined by "; ". `refused` says what to do where it refuses for good. `remedies`
+    are by the reason words of its errors; `no_push` says by the reason words of NoPush what to do, also where it never
+    pushes (E85). `label_names` are its rules for the names of labels, None where it has no rules, or no labels.
     """
 
     name: str

@@ -1,15 +1,24 @@
-"""Grants as tests need them, and contexts whose mailboxes are opened by a test's own hand."""
+"""The providers of the registry, grants as tests need them, and contexts whose mailboxes a test opens itself."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from domain.mailboxes.accounts import Grant
+from domain.providers import Provider
 from handlers.context import Context
 from infra.gmail.grants import NAME, GoogleGrant
+from infra.settings import examine
+from workers.providers import of_settings
 
 TOPIC = "projects/p/topics/gmail"
 """What the local Gmail is told to push to."""
+
+
+def registered() -> list[Provider]:
+    """What is true of each provider of the registry; its name is its folder's in infra/ (`test_layers`)."""
+    settings, _ = examine()
+    return [provider.about for provider in of_settings(settings).values()]
 
 
 def granted(made: Mapping[str, Any], **more: Any) -> Grant:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.providers import registered
+
 ROOT = Path(__file__).parents[1]
 OURS = ("domain", "handlers", "infra", "workers", "tests")
 MAX_LINES = 300
@@ -25,9 +27,9 @@ HANDLERS_NEED = {"structlog"}
 """The one library below infra: handlers say what they did."""
 
 
-PROVIDERS_WORDS = re.compile(
-    r"(?<![a-z])gmail|google|pub/?sub|history.?id|microsoft|outlook|\bgraph\b", re.IGNORECASE
-)
+PROVIDERS_WORDS = r"(?<![a-z])gmail|google|pub/?sub|history.?id|microsoft|outlook|\bgraph\b"
+"""Of Gmail and Graph. The names, titles and companies of the registry's providers are found too."""
+
 THE_PORTS = {"handlers/ports/capabilities.py", "handlers/ports/providers.py"}
 """Say of each call how each provider does it."""
 
@@ -155,10 +157,11 @@ def test_no_command_imports_another_commands_module() -> None:
 
 
 def test_rules_and_handlers_name_no_provider() -> None:
+    names = {name for one in registered() for name in (one.name, one.title, one.company)}
+    known = "|".join(map(re.escape, names))
+    words = re.compile(f"{PROVIDERS_WORDS}|(?<![a-z])(?:{known})(?![a-z])", re.IGNORECASE)
     named = {
-        str(file.relative_to(ROOT)): sum(
-            1 for _ in filter(PROVIDERS_WORDS.search, file.read_text().splitlines())
-        )
+        str(file.relative_to(ROOT)): sum(1 for _ in filter(words.search, file.read_text().splitlines()))
         for file in modules("domain", "handlers")
     }
     more = {name: lines for name, lines in named.items() if lines > NAMING_A_PROVIDER.get(name, 0)}
@@ -174,6 +177,10 @@ def test_a_provider_is_known_to_its_own_folder_and_the_registry() -> None:
         if not f"{name_of(file)}.".startswith(folder) and any(m.startswith(folder) for m in imports(file))
     }
     assert knowing - {THE_REGISTRY} == set(KNOWS_A_PROVIDER)
+
+
+def test_a_providers_folder_has_its_name() -> None:
+    assert {f"infra.{one.name}." for one in registered()} == providers()
 
 
 def providers() -> set[str]:

@@ -66,7 +66,7 @@ class Account(Protocol):
 
     def refresh(self) -> None:
         """Have the provider renew the grant, however good it still is: `grant` then says what it lets us do now.
-        Gmail, Graph: /token."""
+        Of a grant that is never renewed nothing is asked. Gmail, Graph: /token."""
 
     def revoke(self) -> None:
         """End the grant at the provider, best effort when it is already gone (D12); a delegated one ends with its
@@ -206,7 +206,8 @@ class PushSubscription(Protocol):
 
     def watch(self, target: str) -> Watch:
         """Start or renew it; where another target is active it is stopped first. Raises NoPush where the provider
-        cannot push to the target: another one may be stopped by then or still be active. Gmail: users.watch, a week at
+        cannot push to the target: another one may be stopped by then or still be active. A provider that cannot push
+        at all always raises it. `Provider.no_push` has a text for each of its reasons. Gmail: users.watch, a week at
         most. Graph: a subscription, a week at most."""
 
     def unwatched(self, trouble: str) -> Unwatched:

@@ -47,7 +47,9 @@ def test_a_provider_has_a_name_for_rows_and_names_for_people(world: World) -> No
 
 
 def test_a_mailbox_lacks_what_its_provider_lacks(world: World) -> None:
-    mailbox = world.open()
+    provider, mailbox = world.provider(), world.open()
+    assert (provider.sign_in is None) == ("SignInPage" in world.lacks)
+    assert (provider.delegation is None) == ("Delegation" in world.lacks)
     assert (mailbox.labels is None) == ("LabelEditor" in world.lacks)
     assert (mailbox.search is None) == ("MailSearch" in world.lacks)
 
@@ -64,6 +66,7 @@ def test_the_grant_is_the_one_given_until_something_is_asked(world: World, accou
 @pytest.mark.rule("Z9")
 @pytest.mark.parametrize("labels", [False, True])
 def test_what_a_page_asks_for_is_named_with_the_reason_and_without_asking(world: World, labels: bool) -> None:
+    world.must_have("SignInPage")
     asked = world.provider().asks_for(needed(labels=labels))
     assert asked
     assert all(name and why.startswith("to ") for name, why in asked.items())
@@ -76,6 +79,7 @@ def test_a_grant_that_is_renewed_says_what_it_permits(world: World, account: Acc
     told = provider.permissions(account.grant)
     assert world.asked().requests == 0
     account.refresh()
+    world.must_have("refresh")
     now = provider.permissions(account.grant)
     assert now is not None
     assert told in (None, now)
@@ -110,6 +114,7 @@ def test_own_addresses_are_the_primary_one_and_then_all_that_are_verified_with_t
 
 
 def test_the_grant_as_it_is_now_spares_the_next_session_a_request(world: World, account: Account) -> None:
+    world.must_have("refresh")
     account.address()
     first = account.spent.requests
     kept = account.grant
@@ -120,6 +125,7 @@ def test_the_grant_as_it_is_now_spares_the_next_session_a_request(world: World, 
 
 
 def test_access_that_is_too_old_is_renewed_on_the_way(world: World, account: Account) -> None:
+    world.must_have("refresh")
     account.address()
     kept = account.grant
     world.expire_access()
@@ -274,6 +280,7 @@ def test_a_grant_can_be_revoked_twice_and_is_no_good_then(world: World, account:
 
 @pytest.mark.rule("E86", "W15")
 def test_a_slip_of_the_operators_is_not_taken_for_the_users_word(world: World, account: Account) -> None:
+    world.must_have("refresh")
     world.refuse_client()
     with pytest.raises(GrantRefused):
         account.address()

@@ -2,8 +2,8 @@
 
 A provider's own `World` stands in a module of its name beside this one; `conftest.PROVIDERS` has a line for it.
 The first three cases of each suite need of it only `provider`, `grant`, `asked`, `unknown_id`, `secrets`, `address`
-and, for what the provider does not have, `lacks`. A case that needs more ends with NotImplementedError until its world
-has that too.
+and, for what the provider does not have, `lacks`, which its `__init__` sets. A case that needs more ends with
+NotImplementedError until its world has that too.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 import pytest
 
@@ -23,6 +24,21 @@ from handlers.ports.providers import MailProvider, SignInPage
 
 ANN = "ann@example.org"
 """Who writes to the owner of the mailbox."""
+
+Lack = Literal[
+    "Delegation",
+    "LabelEditor",
+    "MailSearch",
+    "PushSubscription",
+    "SignInPage",
+    "grant_in",
+    "own_addresses",
+    "refresh",
+    "revoke",
+]
+"""What a provider may have nothing for: a port, or a method of one. `grant_in`: no tool writes its grants into files.
+`own_addresses`: a mailbox has one address only. `refresh`: there are no access tokens, and no grant is renewed.
+`revoke`: no call ends a grant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +52,8 @@ class Asked:
 class World:
     """A mailbox at a provider, new for each test. Trouble lasts until `calm`."""
 
-    lacks: ClassVar[Mapping[str, str]] = {}
-    """The ports, or methods of them, that the provider has nothing for, each with the reason."""
+    lacks: Mapping[Lack, str] = MappingProxyType({})
+    """What the provider has nothing for, each with the reason."""
 
     address: str
     """The mailbox's address in its exact form."""
@@ -54,14 +70,22 @@ class World:
     secrets: Sequence[str]
     """What stands in the grant and must not be shown."""
 
-    reserved_name: ClassVar[str]
-    """A name that no label of the owner's can have."""
+    @property
+    def reserved_name(self) -> str:
+        """A name that no label of the owner's can have."""
+        raise NotImplementedError
 
-    target: ClassVar[str]
-    other_target: ClassVar[str]
-    """Two places that the provider can push to."""
+    @property
+    def target(self) -> str:
+        """Where the provider can push to."""
+        raise NotImplementedError
 
-    def must_have(self, what: str) -> None:
+    @property
+    def other_target(self) -> str:
+        """Another such place."""
+        raise NotImplementedError
+
+    def must_have(self, what: Lack) -> None:
         """Skip the test, for the provider's reason, where it has nothing for this port or method."""
         if what in self.lacks:
             pytest.skip(f"{what}: {self.lacks[what]}")

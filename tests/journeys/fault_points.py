@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from tests.providers import registered
+
 WORKER, DISPATCHER, SWEEP, NOTIFIER = "worker", "dispatcher", "sweep", "notifier"
+PROVIDERS = tuple(one.name for one in registered())
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,9 @@ class FaultPoint:
 
     @property
     def is_every_mails_commit(self) -> bool:
-        remote = self.name.startswith(("gmail.", "queue.", "pubsub.", "deliveries.post"))
+        remote = self.name.startswith(
+            (*(f"{name}." for name in PROVIDERS), "queue.", "pubsub.", "deliveries.post")
+        )
         return self.brought_about_by == "mail" and not remote
 
 

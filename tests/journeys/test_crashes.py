@@ -9,7 +9,7 @@ from redis import Redis
 
 from infra.gmail.costs import REMOTE_CALLS
 from tests.journeys.conftest import Scene
-from tests.journeys.fault_points import FAULT_POINTS, FaultPoint
+from tests.journeys.fault_points import FAULT_POINTS, PROVIDERS, FaultPoint
 from tests.journeys.world import SENDERS, deliver
 from workers.jobs import JOBS
 
@@ -95,11 +95,9 @@ def test_the_table_names_every_commit_and_remote_call_of_the_pipeline() -> None:
     """By the source: what begins a transaction or is wrapped as reached stands in the table, and what is due too."""
     root = Path(__file__).parents[2]
     found = {f"gmail.{name}" for name in REMOTE_CALLS} | {job.due.name for job in JOBS if job.due}
-    for file in (
-        file
-        for place in ("handlers/**/*.py", "infra/*.py", "infra/notifiers/*.py", "infra/gmail/*.py")
-        for file in root.glob(place)
-    ):
+    providers = (f"infra/{name}/**/*.py" for name in PROVIDERS)
+    places = ("handlers/**/*.py", "infra/*.py", "infra/notifiers/*.py", *providers)
+    for file in (file for place in places for file in root.glob(place)):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 called = getattr(node.func, "attr", getattr(node.func, "id", ""))

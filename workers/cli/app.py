@@ -80,11 +80,11 @@ def _way_out(error: Exception) -> tuple[str, int]:
         case AccessRevoked():
             return "Google no longer accepts this grant: the user has to sign in again", 1
         case GrantRefused():
-            return f"Google gives us no access ({error.reason}): `lodestone doctor` says who can mend that", 1
+            return f"no access at the provider ({error.reason}): `lodestone doctor` says who can mend that", 1
         case TryAgain():
-            return f"Gmail cannot be reached or limits us ({error.reason}): try again in a minute", 1
+            return f"the provider cannot be reached or limits us ({error.reason}): try again in a minute", 1
         case GiveUp():
-            return f"Gmail refuses ({error.reason}); see the log and Google's admin console", 1
+            return f"the provider refuses ({error.reason}); see the log and the provider's admin console", 1
         case DatabaseAway():
             return _database_way_out(error.reason)
         case RedisError():

@@ -27,7 +27,7 @@ def in_words(one: Explained) -> Iterator[str]:
     seen = f", first seen {trail.seen_at:%Y-%m-%d %H:%M:%S} UTC" if trail.seen_at else ""
     yield f"  came by: {explanations.arrival(trail)}{seen}"
     if trail.missing:
-        yield f"  missing: Gmail answered {trail.missing} times that it does not have it (yet)"
+        yield f"  missing: the provider answered {trail.missing} times that it does not have it (yet)"
     if trail.touched:
         yield f"  {explanations.by_hand(trail)}; nothing is changed any more"
     yield from (f"  {_cost(step, trail)}" for step in trail.steps)
