@@ -25,6 +25,14 @@ CRM = frozenset(
 )
 """The CRM's own records: they do not end with a connection."""
 
+COPIES = frozenset(
+    {
+        *("conversations", "mails", "mail_sources", "mail_links", "participants", "files", "readings"),
+        *("objects", "organisation_keys"),
+    }
+)
+"""Mail that two-way sync keeps: it stays when its connection ends (H34)."""
+
 COUNTS = frozenset({"duties", "units", "unit_sums"})
 """Numbers of ours that say nothing of any mail, kept for 35 days: nor do they."""
 
@@ -104,12 +112,12 @@ class Ledger:
         return ConnectionNow(*row) if row else None
 
     def rows_about(self, **ids: int | str) -> dict[str, int]:
-        """How many rows of each table but the CRM's and our counts have one of `ids`, named as columns are."""
+        """How many rows of each table but the CRM's, copies and counts has one of `ids`, named as columns are."""
         with self._engine.connect() as db:
             return {
                 name: db.scalar(select(func.count()).select_from(table).where(_is_about(table, ids))) or 0
                 for name, table in metadata.tables.items()
-                if name not in CRM | COUNTS
+                if name not in CRM | COPIES | COUNTS
             }
 
     def came_by(self, mailbox_id: int, message_id: str) -> str | None:

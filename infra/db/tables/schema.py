@@ -2,7 +2,7 @@
 
 from sqlalchemy import MetaData
 
-HEAD = "0007"
+HEAD = "0008"
 """This release's migration, which makes these tables. A constant, as every process checks it and Alembic is slow to
 start."""
 

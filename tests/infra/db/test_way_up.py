@@ -126,11 +126,13 @@ def test_every_row_of_the_last_release_is_kept_on_the_way_up_and_back(bare_datab
     found = _rows(engine)
     engine.dispose()
 
-    assert after.keys() == before.keys()
+    assert not [row for name in after.keys() - before.keys() for row in after[name]]
     for name, rows in before.items():
         expected = [_of_now(row) for row in rows]
         if name == "mailboxes":
             expected = [row | {"provider": "gmail", "provider_key": row["address"]} for row in expected]
+        if name == "outbox":
+            expected = [row | {"mail_id": None} for row in expected]
         assert after[name] == expected, name
     assert found == before
 

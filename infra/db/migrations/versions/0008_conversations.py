@@ -1,0 +1,178 @@
+"""Conversations, the mail in them, and the objects that hold it"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from infra.db.types import Instant
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _objects()
+    _conversations()
+    _mails()
+    _of_mails()
+    op.add_column("outbox", sa.Column("mail_id", sa.String()))
+
+
+def downgrade() -> None:
+    if op.get_bind().scalar(sa.text("SELECT count(*) FROM conversations")):
+        raise ValueError(
+            "the release before knows no conversations: there is no way back while there are any"
+        )
+    with op.batch_alter_table("outbox") as outbox:
+        outbox.drop_column("mail_id")
+    for table in ("readings", "files", "participants", "mail_links", "mail_sources", "mails"):
+        op.drop_table(table)
+    for table in ("conversations", "objects", "organisation_keys"):
+        op.drop_table(table)
+
+
+def _objects() -> None:
+    op.create_table(
+        "organisation_keys",
+        _key("organisations"),
+        _text("recipient"),
+        sa.Column("identity", sa.LargeBinary(), nullable=False),
+        sa.Column("name_key", sa.LargeBinary(), nullable=False),
+        _moment("created_at"),
+    )
+    op.create_table(
+        "objects",
+        _key("organisations"),
+        sa.Column("name", sa.String(), primary_key=True),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        _moment("stored_at"),
+        _flag("used"),
+        sa.Column("removing_at", Instant()),
+    )
+    unused = sa.text("NOT used" if op.get_bind().dialect.name == "postgresql" else "used = 0")
+    _index("objects_unused", "objects", ["organisation_id", "stored_at"], unused)
+
+
+def _conversations() -> None:
+    op.create_table(
+        "conversations",
+        _key("locations"),
+        sa.Column("id", sa.String(), primary_key=True),
+        _text("contact_id"),
+        _text("state"),
+        sa.Column("root_id", sa.String()),
+        _flag("answered_here"),
+        _text("subject"),
+        sa.Column("mails", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("sequence", sa.BigInteger(), nullable=False, server_default="0"),
+        _moment("started_at"),
+        _moment("last_mail_at"),
+    )
+    op.create_index("conversations_contact", "conversations", ["location_id", "contact_id", "last_mail_at"])
+    op.create_index("conversations_last", "conversations", ["location_id", "last_mail_at"])
+
+
+def _mails() -> None:
+    op.create_table(
+        "mails",
+        _key("locations"),
+        sa.Column("id", sa.String(), primary_key=True),
+        *map(_text, ("conversation_id", "identity")),
+        *(sa.Column(name, sa.String()) for name in ("rfc_message_id", "author")),
+        _text("author_name"),
+        sa.Column("user_id", sa.String()),
+        sa.Column("sent_at", Instant()),
+        _moment("received_at"),
+        *map(_text, ("direction", "mail_class")),
+        *map(_flag, ("automatic", "via_list")),
+        *map(_text, ("subject", "preview")),
+        *(sa.Column(name, sa.String()) for name in ("object", "state", "reason")),
+        sa.Column("outbox_id", _id()),
+        sa.Column("taken_out_at", Instant()),
+        _moment("added_at"),
+        sa.UniqueConstraint("location_id", "identity"),
+    )
+    here = ["location_id", "conversation_id", "received_at", "id"]
+    op.create_index("mails_conversation", "mails", here)
+    op.create_index("mails_rfc_message_id", "mails", ["location_id", "rfc_message_id"])
+    ours = sa.text("outbox_id IS NOT NULL")
+    _index("mails_outbox", "mails", ["location_id", "outbox_id"], ours, unique=True)
+    _index("mails_object", "mails", ["object"], sa.text("object IS NOT NULL"))
+
+
+def _of_mails() -> None:
+    op.create_table(
+        "mail_sources",
+        _key("locations"),
+        sa.Column("mailbox_id", _id(), primary_key=True, autoincrement=False),
+        sa.Column("message_id", sa.String(), primary_key=True),
+        _text("mail_id"),
+        sa.Column("connection_id", _id(), nullable=False),
+        _text("thread_id"),
+        sa.Column("private_at", Instant()),
+        _moment("received_at"),
+    )
+    op.create_index("mail_sources_mail", "mail_sources", ["location_id", "mail_id"])
+    op.create_index("mail_sources_thread", "mail_sources", ["location_id", "mailbox_id", "thread_id"])
+    op.create_index("mail_sources_connection", "mail_sources", ["connection_id"])
+    op.create_table(
+        "mail_links",
+        _key("locations"),
+        *(sa.Column(name, sa.String(), primary_key=True) for name in ("mail_id", "rfc_message_id")),
+    )
+    op.create_index("mail_links_named", "mail_links", ["location_id", "rfc_message_id"])
+    op.create_table(
+        "participants",
+        _key("locations"),
+        *(sa.Column(name, sa.String(), primary_key=True) for name in ("mail_id", "role")),
+        sa.Column("position", sa.Integer(), primary_key=True, autoincrement=False),
+        *map(_text, ("address", "name")),
+        sa.Column("contact_id", sa.String()),
+    )
+    op.create_table(
+        "files",
+        _key("locations"),
+        *(sa.Column(name, sa.String(), primary_key=True) for name in ("mail_id", "part")),
+        *map(_text, ("name", "claimed_type")),
+        sa.Column("sniffed_type", sa.String()),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("content_id", sa.String()),
+        _flag("inline"),
+        _text("state"),
+        sa.Column("object", sa.String()),
+    )
+    _index("files_object", "files", ["object"], sa.text("object IS NOT NULL"))
+    op.create_table(
+        "readings",
+        _key("locations"),
+        *(sa.Column(name, sa.String(), primary_key=True) for name in ("mail_id", "user_id")),
+        _moment("read_at"),
+    )
+
+
+def _id() -> Any:
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _key(of: str) -> sa.Column[Any]:
+    """Whose a row is, first in its key."""
+    return sa.Column(f"{of[:-1]}_id", _id(), sa.ForeignKey(f"{of}.id"), primary_key=True)
+
+
+def _text(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.String(), nullable=False)
+
+
+def _moment(name: str) -> sa.Column[Any]:
+    return sa.Column(name, Instant(), nullable=False)
+
+
+def _flag(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false())
+
+
+def _index(name: str, table: str, columns: list[str], where: Any, *, unique: bool = False) -> None:
+    op.create_index(name, table, columns, unique=unique, sqlite_where=where, postgresql_where=where)
