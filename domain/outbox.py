@@ -91,6 +91,14 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A mail that has left. `thread_id`: where it lies in its mailbox, None where the provider does not say."""
+
+    message_id: str
+    thread_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class DailyQuota:
     """How much of a mailbox's daily limit is used, and when the oldest of those mails counts no more."""
 

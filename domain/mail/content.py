@@ -72,7 +72,10 @@ class MimePart:
 
 @dataclass(frozen=True, slots=True)
 class MailContent:
-    """A mail as it is shown: in a list, and then its parts have no content, or whole."""
+    """A mail as it is shown: in a list, and then its parts have no content, or whole.
+
+    `sent` and `label_ids` are as in Fetched. `key` is that of a mail which this mailbox has sent for us (Z16).
+    """
 
     message_id: str
     thread_id: str
@@ -81,13 +84,23 @@ class MailContent:
     snippet: str = field(repr=False)
     body: MimePart = field(repr=False)
     sent: bool = False
+    label_ids: frozenset[str] = frozenset()
+    key: str | None = None
+
+    def fetched(self) -> Fetched:
+        """Its header and structure alone."""
+        return Fetched(
+            self.message_id,
+            self.folder,
+            self.received_at,
+            self.body.structure(),
+            self.sent,
+            self.label_ids,
+        )
 
     def message(self, own: frozenset[str]) -> Message:
         """The same as the rules see it, in the mailbox whose addresses are `own`."""
-        return read(
-            Fetched(self.message_id, self.folder, self.received_at, self.body.structure(), self.sent),
-            own,
-        )
+        return read(self.fetched(), own)
 
     def fields(self) -> Fields:
         """Its header by name."""

@@ -149,7 +149,7 @@ def _send(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -
     if item.draft_id is None or late:
         return _Result(SendState.FAILED, TOO_LATE)
     try:
-        return _Result(SendState.SENT, sent_id=mailbox.drafts.send(item.draft_id))
+        return _Result(SendState.SENT, sent_id=mailbox.drafts.send(item.draft_id).message_id)
     except LookupError:  # somebody has sent or deleted it: from now on it is looked for
         return _Result(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=item.looks)
     except Unanswered as error:  # the provider may still be sending it

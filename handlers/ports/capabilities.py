@@ -22,7 +22,7 @@ from domain.mail.messages import Fetched
 from domain.mailboxes.accounts import Grant
 from domain.mailboxes.history import HistoryPage
 from domain.mailboxes.watches import Unwatched, Watch
-from domain.outbox import Draft
+from domain.outbox import Draft, Sent
 from domain.sorting.label_changes import LabelChange, LabelledMail
 
 
@@ -114,6 +114,11 @@ class MailReader(Protocol):
     def previews(self, message_ids: Sequence[str]) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
         """The same with the beginning of the text and the names of attachments, to be shown in a list (Z25)."""
 
+    def contents(self, message_ids: Sequence[str]) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
+        """Whole mails, as `headers` gives them and at the price of that: header, structure and the texts that are read
+        in their place; of files the name, the size and an id. Where the answer for several would not fit into memory
+        each is asked for by itself, which is paid again. Gmail: as `headers`. Graph: as `content`, 20 a request."""
+
     def content(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
         """One mail whole, None when there is no such message, or none can have this id. Trouble of this mail is
         returned, that of the whole mailbox raised or returned as for several. Gmail: messages.get, 20 units. Graph: GET
@@ -121,7 +126,13 @@ class MailReader(Protocol):
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes | None:
         """What an attachment holds, None when there is no such message. An id that is none of this message's
-        attachments gives None or GiveUp. Gmail: attachments.get. Graph: the attachment's /$value."""
+        attachments gives None or GiveUp; it may be another one each time that the mail is read. Gmail: attachments.get.
+        Graph: the attachment's /$value."""
+
+    def thread(self, thread_id: str) -> tuple[str, ...]:
+        """Ids of the mails that the provider has in one thread, in no stated order: neither put away, nor a draft, nor
+        a chat. None of them where there is no such thread, or none can have this id. Gmail: threads.get, 40 units,
+        for messages.list knows no threads. Graph: a list by conversationId."""
 
 
 class MailSearch(Protocol):
@@ -181,10 +192,11 @@ class Drafts(Protocol):
         createReply or a new message, the key as an extended property; then its files.
         """
 
-    def send(self, draft_id: str) -> str:
-        """Send a draft, once; returns the sent message's id. LookupError where there is no such draft; raises
-        Unanswered when it cannot be known whether it was sent, GiveUp with the reason SENDING_LIMIT beyond the
-        provider's own limit of mails (D15). Gmail: drafts.send. Graph: /send, done before the mail can be found."""
+    def send(self, draft_id: str) -> Sent:
+        """Send a draft, once; the sent mail has another id, and perhaps a Message-ID of the provider's own. LookupError
+        where there is no such draft; raises Unanswered when it cannot be known whether it was sent, GiveUp with the
+        reason SENDING_LIMIT beyond the provider's own limit of mails (D15). Gmail: drafts.send. Graph: /send, done
+        before the mail can be found."""
 
     def exists(self, draft_id: str) -> bool:
         """Whether the draft is still there, so that it was not sent."""

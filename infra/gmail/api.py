@@ -69,6 +69,7 @@ class Api:
         self.attachments = self.messages.attachments()
         self.drafts = self.users.drafts()
         self.labels = self.users.labels()
+        self.threads = self.users.threads()
         self.send_as = self.users.settings().sendAs()
         here = {"userId": ME, "id": _HERE, "prettyPrint": False}
         self._letters: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from domain.errors import AccessRevoked, GiveUp, GrantRefused, NotAsked, TryAgai
 from infra.gmail.api import ME, Api, call_name
 from infra.gmail.batch import Batch
 from infra.gmail.errors import BROKEN, TOKEN_TROUBLE, Kind, Refusal, read
-from infra.gmail.transport import UNREACHABLE, Access, Hung, Meter, remote
+from infra.gmail.transport import UNREACHABLE, Access, Hung, Meter, TooLarge, remote
 
 T = TypeVar("T")
 Answer = dict[str, Any]
@@ -103,8 +103,8 @@ class Calls:
         return [trouble] * len(requests) if _is_everybodys(trouble) else self._one_by_one(requests)
 
     def _one_by_one(self, requests: Sequence[Any]) -> list[Answer | Trouble]:
-        """When a batch hangs, is refused, or its answers cannot be told apart (FACTS §1): were it tried again in
-        the same way, one mail could hold the mailbox up for good."""
+        """When a batch hangs, is refused or too large, or its answers cannot be told apart (FACTS §1): were it tried
+        again in the same way, one mail could hold the mailbox up for good."""
         found: list[Answer | Trouble] = []
         for request in requests:
             found.append(_end_of(found) or self._judged(request))
@@ -140,6 +140,8 @@ class Calls:
             return self._refusal(name, error)
         except GrantRefused as error:
             ended, reason = type(error), error.reason
+        except TooLarge as error:  # of a batch each is asked for alone
+            return Refusal(Kind.ODD, error.reason)
         except TryAgain as error:
             return error.with_traceback(None)
         except AccessRevoked as error:

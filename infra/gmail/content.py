@@ -10,11 +10,13 @@ from typing import Any
 
 from domain.errors import GiveUp, TryAgain
 from domain.mail.content import MailContent, MimePart
+from domain.mail.headers import by_name
 from infra.gmail.api import DEPTH, ME
 from infra.gmail.client import Answer, Calls
 from infra.gmail.errors import ODD_ANSWER
 from infra.gmail.folders import SENT, folder_of
-from infra.gmail.responses import from_epoch, sense
+from infra.gmail.responses import from_epoch, sense, text, texts
+from infra.mime import KEY_HEADER
 
 _MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 
@@ -52,46 +54,48 @@ def content(message_id: str, answer: Answer) -> MailContent | TryAgain:
     """A mail as it was asked for; an answer of another id is an odd one."""
     try:
         if answer["id"] == message_id:
-            label_ids = frozenset(map(_text, answer.get("labelIds", ())))
+            label_ids = texts(answer.get("labelIds", ()))
+            body = _part(answer.get("payload", {}))
             return MailContent(
                 message_id,
-                _text(answer["threadId"]),
+                text(answer["threadId"]),
                 folder_of(label_ids),
                 from_epoch(answer["internalDate"]),
-                html.unescape(_text(answer.get("snippet", ""))),
-                _part(answer.get("payload", {})),
+                html.unescape(text(answer.get("snippet", ""))),
+                body,
                 SENT in label_ids,
+                label_ids,
+                _key(body) if SENT in label_ids else None,
             )
     except _MALFORMED:
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
     return TryAgain(ODD_ANSWER, whole_mailbox=False)
 
 
+def _key(body: MimePart) -> str | None:
+    """All who got the mail have read our key, so that it counts in sent mail alone."""
+    return next(iter(by_name(body.headers).get(KEY_HEADER.lower(), ())), None)
+
+
 def _part(node: dict[str, Any]) -> MimePart:
     body = node.get("body", {})
     data, attachment_id = body.get("data"), body.get("attachmentId")
     return MimePart(
-        mime_type=_text(node.get("mimeType", "")),
+        mime_type=text(node.get("mimeType", "")),
         headers=tuple(
-            (_text(header["name"]), _text(header.get("value", ""))) for header in node.get("headers", ())
+            (text(header["name"]), text(header.get("value", ""))) for header in node.get("headers", ())
         ),
-        filename=_text(node.get("filename", "")),
+        filename=text(node.get("filename", "")),
         size=int(body.get("size", 0)),
         content=None if data is None else _data(data),
-        attachment_id=None if attachment_id is None else _text(attachment_id),
+        attachment_id=None if attachment_id is None else text(attachment_id),
         parts=tuple(_part(part) for part in node.get("parts", ())),
     )
 
 
 def _data(value: object) -> bytes:
-    text = _text(value)
+    encoded = text(value)
     try:
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     except binascii.Error:
         raise ValueError from None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value

@@ -28,6 +28,7 @@ NEW_COSTS: Mapping[str, int] = MappingProxyType(
         "messages.modify": 5,
         "settings.sendAs.list": 1,
         "stop": 50,
+        "threads.get": 40,
         "watch": 100,
     }
 )
@@ -38,7 +39,7 @@ NEW_QUOTA = Quota(
 )
 
 OLD_COSTS: Mapping[str, int] = MappingProxyType(
-    {**NEW_COSTS, "drafts.get": 5, "messages.attachments.get": 5, "messages.get": 5}
+    {**NEW_COSTS, "drafts.get": 5, "messages.attachments.get": 5, "messages.get": 5, "threads.get": 10}
 )
 """Units per call for the projects that were active before."""
 

@@ -11,7 +11,7 @@ from googleapiclient.http import HttpRequest
 from domain.errors import TryAgain, Unanswered
 from domain.mail.composition import OutgoingMail, too_large
 from domain.mail.headers import by_name
-from domain.outbox import Draft
+from domain.outbox import Draft, Sent
 from infra.gmail.about import MAX_MAIL_SIZE, TITLE
 from infra.gmail.api import ME, answer_as_sent
 from infra.gmail.client import Answer, Calls, slices
@@ -96,11 +96,15 @@ class GmailDrafts:
         with refusing():
             return Draft(_id_of(self._calls.once(request)), len(raw))
 
-    def send(self, draft_id: str) -> str:
+    def send(self, draft_id: str) -> Sent:
         """By drafts.send."""
-        request = self._api.drafts.send(userId=ME, body={"id": draft_id}, fields="id", prettyPrint=False)
+        request = self._api.drafts.send(
+            userId=ME, body={"id": draft_id}, fields="id,threadId", prettyPrint=False
+        )
         try:
-            return _id_of(self._calls.once(request))
+            answer = self._calls.once(request)
+            thread_id = answer.get("threadId")
+            return Sent(_id_of(answer), thread_id if isinstance(thread_id, str) and thread_id else None)
         except FileExistsError as error:
             raise TryAgain(str(error)) from None
 

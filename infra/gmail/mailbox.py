@@ -120,6 +120,10 @@ class GmailMailbox:
         """Headers and snippet."""
         return self._contents(message_ids, content.PREVIEW)
 
+    def contents(self, message_ids: Sequence[str]) -> dict[str, MailContent | TryAgain | GiveUp | None]:
+        """Headers, structure and texts."""
+        return self._contents(message_ids, content.WHOLE)
+
     def content(self, message_id: str) -> MailContent | TryAgain | GiveUp | None:
         """One mail with its texts. Gmail calls what is no id of its own an invalid argument, so it is not asked."""
         if not _ID.fullmatch(message_id):
@@ -134,6 +138,10 @@ class GmailMailbox:
     def attachment(self, message_id: str, attachment_id: str) -> bytes | None:
         """What the part holds."""
         return content.attachment(self._calls, message_id, attachment_id)
+
+    def thread(self, thread_id: str) -> tuple[str, ...]:
+        """By threads.get, which tells the labels along: Spam, Trash and drafts are in it."""
+        return responses.thread(self._calls, thread_id) if _ID.fullmatch(thread_id) else ()
 
     def own_addresses(self) -> dict[str, str]:
         """The primary address first, and every other that Google knows as verified, in their exact form (E14).

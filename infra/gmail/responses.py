@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from domain.errors import GiveUp, TryAgain
-from domain.mail.messages import Fetched, Part
+from domain.mail.messages import Fetched, Part, gate_by_folder
 from domain.sorting.label_changes import LabelledMail
 from infra.gmail.api import ME
 from infra.gmail.client import Answer, Calls
@@ -96,6 +96,22 @@ def thread_id(message_id: str, answer: Answer) -> str | TryAgain:
     if answer.get("id") != message_id or not isinstance(thread, str):
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
     return thread
+
+
+def thread(calls: Calls, thread_id: str) -> tuple[str, ...]:
+    """Ids of a thread's mails but those put away."""
+    request = calls.api.threads.get(
+        userId=ME, id=thread_id, format="minimal", fields="messages(id,labelIds)", prettyPrint=False
+    )
+    try:
+        answer = calls.one(request)
+    except LookupError:
+        return ()
+    except FileExistsError as error:
+        raise GiveUp(str(error)) from None
+    with sense():
+        found = {text(one["id"]): texts(one.get("labelIds", ())) for one in answer.get("messages", ())}
+        return tuple(one for one, label_ids in found.items() if gate_by_folder(folder_of(label_ids)) is None)
 
 
 def listed(calls: Calls, **query: Any) -> Iterator[dict[str, str]]:

@@ -13,6 +13,8 @@ from types import TracebackType
 import httplib2
 import structlog
 
+from infra.gmail.bounds import Bounded
+
 log = structlog.get_logger()
 
 AGAIN = 1.0
@@ -118,9 +120,10 @@ class Timer:
 
 
 class _Cuttable:
-    """A connection that is not made any more once the timer has cut it. `wire`: http.client lets go of the socket of
-    an answer that ends with the connection, while it is read."""
+    """A connection that is not made any more once the timer has cut it, and whose answers have a limit. `wire`:
+    http.client lets go of the socket of an answer that ends with the connection, while it is read."""
 
+    response_class = Bounded
     is_cut = False
     wire: socket.socket | None = None
     sock: socket.socket | None

@@ -13,9 +13,11 @@ from urllib.parse import urlencode
 import httplib2
 from google.auth.exceptions import GoogleAuthError
 from google.oauth2.credentials import Credentials
+from httplib2.decode import DecodeLimitError, DecodeRatioError
 
 from domain.errors import GrantRefused, TryAgain
 from infra.faults import reach
+from infra.gmail.bounds import LIMITS, MOST, TooLargeError
 from infra.gmail.costs import TOKEN, Spent
 from infra.gmail.delegation import JWT_BEARER, ServiceAccount
 from infra.gmail.errors import ODD_ANSWER, http_date, of_token
@@ -42,7 +44,11 @@ class Hung(TryAgain):
     """No answer came in time, or the line broke before it was there: perhaps for the sake of one mail."""
 
 
-UNREACHABLE = "unreachable"
+class TooLarge(TryAgain):
+    """More came than may be taken in. It was paid."""
+
+
+UNREACHABLE, TOO_LARGE = "unreachable", "too_large"
 
 PATIENCE = 5
 """Times the usual timeout that Gmail may take for a mail of its full size."""
@@ -112,6 +118,7 @@ class Meter:
         self._date = ""
         kwargs["connection_type"] = (ONCE if line else ANY_TIMES)[uri.partition(":")[0]]
         line = line or self._lines.mine()
+        line.limit_kwargs = {"hard_limit": LIMITS.get(method, MOST)}
         try:
             with Out(self._lines.timer, line, self.held):
                 response, content = line.request(uri, method, **kwargs)
@@ -119,6 +126,8 @@ class Meter:
             trouble = UNREACHABLE
         except TimeoutError:
             trouble = "timeout"
+        except (TooLargeError, DecodeLimitError, DecodeRatioError):
+            trouble = TOO_LARGE
         except (OSError, httplib2.HttpLib2Error, http.client.HTTPException):
             trouble = "connection_broken"
         else:
@@ -130,7 +139,7 @@ class Meter:
         if trouble == UNREACHABLE:
             raise TryAgain(trouble)
         self._pay()
-        raise Hung(trouble)
+        raise TooLarge(trouble) if trouble == TOO_LARGE else Hung(trouble)
 
     def _pay(self) -> None:
         if self.due:

@@ -45,7 +45,11 @@ def write(drafts: Drafts, mail: OutgoingMail, key: str = "key-1") -> str:
     return drafts.create(mail, key, lambda sent, total: None).id
 
 
-WRITES: Mapping[str, Callable[[Drafts, World, str], str]] = {
+def write_and_send(drafts: Drafts, mail: OutgoingMail, key: str = "key-1") -> str:
+    return drafts.send(write(drafts, mail, key)).message_id
+
+
+WRITES: Mapping[str, Callable[[Drafts, World, str], object]] = {
     "to write": lambda drafts, world, _: write(drafts, outgoing(world)),
     "to send": lambda drafts, _, draft_id: drafts.send(draft_id),
 }
@@ -74,7 +78,7 @@ def test_a_draft_is_there_and_found_by_its_key_until_it_is_sent(world: World, dr
     assert drafts.find("key-2", SINCE) is None
     assert drafts.find_sent("key-1", SINCE) is None
 
-    sent_id = drafts.send(draft_id)
+    sent_id = drafts.send(draft_id).message_id
 
     assert world.folders() == {sent_id: Folder.SENT}
     assert not drafts.exists(draft_id)
@@ -92,7 +96,7 @@ def test_a_mail_is_sent_as_it_was_written(world: World, mailbox: Mailbox, drafts
         cc=(Person("eve@example.net", "Eve"),),
         files=(Attachment("a.pdf", FILE),),
     )
-    sent_id = drafts.send(write(drafts, written))
+    sent_id = write_and_send(drafts, written)
     sent = mailbox.content(sent_id)
     assert isinstance(sent, MailContent)
     assert (sent.header("subject"), sent.text().split()) == ("Für Ann", text.split())
@@ -111,9 +115,11 @@ def test_an_answer_joins_the_thread_of_what_it_answers(
     asked = mailbox.content(message_id)
     assert isinstance(asked, MailContent)
     answered = RepliedMail(message_id, asked.thread_id, "<one@example.org>", "", "Lunch")
-    sent = mailbox.content(drafts.send(write(drafts, outgoing(world, "Re: Lunch", replies_to=answered))))
+    told = drafts.send(write(drafts, outgoing(world, "Re: Lunch", replies_to=answered)))
+    sent = mailbox.content(told.message_id)
     assert isinstance(sent, MailContent)
     assert sent.thread_id == asked.thread_id
+    assert told.thread_id in (None, asked.thread_id)
     assert sent.header("in-reply-to") == "<one@example.org>"
 
 
@@ -188,7 +194,7 @@ def test_access_that_is_too_old_is_renewed_and_the_mail_written_whole_and_once(
     world.expire_access()
     draft_id = write(drafts, outgoing(world, files=(Attachment("a.pdf", FILE),)))
     world.expire_access()
-    sent_id = drafts.send(draft_id)
+    sent_id = drafts.send(draft_id).message_id
     assert world.folders() == {sent_id: Folder.SENT}
     sent = mailbox.content(sent_id)
     assert isinstance(sent, MailContent)
@@ -226,13 +232,13 @@ def test_only_what_was_written_or_sent_since_is_looked_through(world: World, dra
     draft_id = write(drafts, outgoing(world))
     assert drafts.find("key-1", now) == draft_id
     assert drafts.find("key-1", now + LATER) is None
-    sent_id = drafts.send(draft_id)
+    sent_id = drafts.send(draft_id).message_id
     assert drafts.find_sent("key-1", now) == sent_id
     assert drafts.find_sent("key-1", now + LATER) is None
 
 
 def test_a_sent_mail_is_found_among_many_wherever_its_owner_has_put_it(world: World, drafts: Drafts) -> None:
-    sent = [drafts.send(write(drafts, outgoing(world), f"key-{n}")) for n in range(30)]
+    sent = [write_and_send(drafts, outgoing(world), f"key-{n}") for n in range(30)]
     world.move(sent[3], Folder.TRASH)
     world.delete(sent[4])
     assert drafts.find_sent("key-3", SINCE) == sent[3]
@@ -245,7 +251,7 @@ def test_a_sent_mail_is_found_among_many_wherever_its_owner_has_put_it(world: Wo
 def test_a_mail_that_cannot_be_read_hides_no_other_with_our_key(
     world: World, drafts: Drafts, trouble: str
 ) -> None:
-    mine, other = (drafts.send(write(drafts, outgoing(world), key)) for key in ("key-1", "key-2"))
+    mine, other = (write_and_send(drafts, outgoing(world), key) for key in ("key-1", "key-2"))
     getattr(world, trouble)(other)
     assert drafts.find_sent("key-1", SINCE) == mine
     with pytest.raises(TryAgain):
@@ -258,3 +264,18 @@ def test_a_mail_that_came_with_our_key_is_not_taken_for_a_sent_one(world: World,
     world.deliver(encode(outgoing(world), "key-1"))
     assert drafts.find_sent("key-1", SINCE) is None
     assert drafts.find("key-1", SINCE) is None
+
+
+@pytest.mark.rule("D7-1a")
+def test_a_sent_mail_is_known_by_its_key_and_one_that_came_with_it_is_not(
+    world: World, mailbox: Mailbox, drafts: Drafts
+) -> None:
+    came = world.deliver(encode(outgoing(world), "key-1"))
+    by_hand = world.deliver(mail(), Folder.SENT)
+    sent = write_and_send(drafts, outgoing(world))
+    found = mailbox.contents([came, by_hand, sent])
+    assert {one: mail.key for one, mail in found.items() if isinstance(mail, MailContent)} == {
+        came: None,
+        by_hand: None,
+        sent: "key-1",
+    }

@@ -25,6 +25,8 @@ CALENDAR = (
     b"--inner--\r\n--outer--\r\n"
 )
 
+READS = {"headers": Fetched, "contents": MailContent}
+
 
 @pytest.fixture
 def reader(world: World) -> MailReader:
@@ -45,14 +47,18 @@ def test_it_has_all_that_the_port_names(reader: MailReader) -> None:
 def test_no_mail_is_no_request(world: World, reader: MailReader) -> None:
     assert reader.headers([]) == {}
     assert reader.previews([]) == {}
+    assert reader.contents([]) == {}
     assert world.asked().requests == 0
 
 
 def test_where_there_is_no_such_mail_there_is_none(world: World, reader: MailReader) -> None:
     assert reader.headers([world.unknown_id]) == {world.unknown_id: None}
+    assert reader.contents([world.unknown_id]) == {world.unknown_id: None}
     assert reader.content(world.unknown_id) is None
     assert reader.content("no id of a mail") is None
     assert reader.attachment(world.unknown_id, "any") is None
+    assert reader.thread(world.unknown_id) == ()
+    assert reader.thread("no id of a thread") == ()
 
 
 @pytest.mark.parametrize("folder", [Folder.INBOX, Folder.SENT, Folder.SPAM, Folder.TRASH, Folder.OTHER])
@@ -93,42 +99,49 @@ def test_mails_share_requests_and_each_is_asked_for_once(world: World, reader: M
     assert {type(one) for one in found.values()} == {Fetched}
 
 
+@pytest.mark.parametrize("read", READS)
 def test_of_25_one_that_is_missing_and_one_that_fails_spoil_nobody_elses(
-    world: World, reader: MailReader
+    world: World, reader: MailReader, read: str
 ) -> None:
     ids = world.deliver_many(25, mail())
     world.delete(ids[7])
     world.poison(ids[3])
-    found = dict(reader.headers(ids))
+    found = dict(getattr(reader, read)(ids))
     trouble = found.pop(ids[3])
     assert isinstance(trouble, TryAgain)
     assert not trouble.whole_mailbox
     assert found.pop(ids[7]) is None
-    assert {type(one) for one in found.values()} == {Fetched}
+    assert {type(one) for one in found.values()} == {READS[read]}
     world.calm()
-    assert isinstance(reader.headers([ids[3]])[ids[3]], Fetched)
+    assert isinstance(getattr(reader, read)([ids[3]])[ids[3]], READS[read])
 
 
 @pytest.mark.rule("E88", "W3")
-def test_a_mail_at_which_the_line_breaks_costs_itself_alone_a_try(world: World, reader: MailReader) -> None:
+@pytest.mark.parametrize("read", READS)
+def test_a_mail_at_which_the_line_breaks_costs_itself_alone_a_try(
+    world: World, reader: MailReader, read: str
+) -> None:
     ids = world.deliver_many(25, mail())
     reader.headers(ids[:1])
     world.hang_on(ids[11])
-    found = dict(reader.headers(ids))
+    found = dict(getattr(reader, read)(ids))
     trouble = found.pop(ids[11])
     assert isinstance(trouble, TryAgain)
     assert not isinstance(trouble, NotAsked)
     assert not trouble.whole_mailbox
-    assert {type(one) for one in found.values()} == {Fetched}
+    assert {type(one) for one in found.values()} == {READS[read]}
 
 
 @pytest.mark.rule("E87")
-def test_a_limit_is_the_whole_mailboxes_and_the_rest_is_not_asked_for(world: World, reader: Mailbox) -> None:
+@pytest.mark.parametrize("read", READS)
+def test_a_limit_is_the_whole_mailboxes_and_the_rest_is_not_asked_for(
+    world: World, reader: Mailbox, read: str
+) -> None:
     ids = world.deliver_many(60, mail())
     reader.address()
     world.throttle(40)
     found = dict[str, object]()
-    assert requests(world, lambda: found.update(reader.headers(ids))) == 1
+    assert requests(world, lambda: found.update(getattr(reader, read)(ids))) == 1
     assert list(found) == ids
     for limited in found.values():
         assert isinstance(limited, TryAgain)
@@ -145,7 +158,7 @@ def test_no_outage_is_taken_for_a_mail_that_is_gone(world: World, mails: int, tr
     kept = world.open()
     kept.address()
     getattr(world, trouble)()
-    for read in (kept.headers, kept.previews):
+    for read in (kept.headers, kept.previews, kept.contents):
         found = read(ids)
         assert list(found) == ids
         assert all(isinstance(one, TryAgain) and one.whole_mailbox for one in found.values())
@@ -163,7 +176,11 @@ def test_what_shuts_the_whole_mailbox_is_raised(world: World, mails: int) -> Non
         with pytest.raises(error):
             reader.headers(ids)
         with pytest.raises(error):
+            reader.contents(ids)
+        with pytest.raises(error):
             reader.content(ids[0])
+        with pytest.raises(error):
+            reader.thread(ids[0])
         world.calm()
 
 
@@ -179,6 +196,60 @@ def test_one_mail_whole_has_its_text_and_names_its_files(world: World, reader: M
     assert (file.filename, file.mime_type, file.content) == ("a.pdf", "application/pdf", None)
     assert file.attachment_id is not None
     assert reader.attachment(message_id, file.attachment_id) == FILE
+
+
+@pytest.mark.rule("D2", "I7")
+def test_many_whole_mails_cost_what_their_headers_do_and_say_the_same(world: World, reader: Mailbox) -> None:
+    ids = [*world.deliver_many(25, mail(text="Grüße, all of it.", file=FILE)), world.deliver(CALENDAR)]
+    reader.address()
+    before = world.asked()
+    headers = reader.headers(ids)
+    between = world.asked()
+    whole = reader.contents([*ids, ids[0]])
+    after = world.asked()
+    assert (after.requests - between.requests, after.units - between.units) == (
+        between.requests - before.requests,
+        between.units - before.units,
+    )
+    assert list(whole) == ids
+    assert {one: mail.fetched() for one, mail in whole.items() if isinstance(mail, MailContent)} == headers
+    first, calendar = whole[ids[0]], whole[ids[-1]]
+    assert isinstance(first, MailContent)
+    assert first.text().strip() == "Grüße, all of it."
+    [file] = first.attachments()
+    assert (file.filename, file.content) == ("a.pdf", None)
+    assert reader.attachment(ids[0], str(file.attachment_id)) == FILE
+    assert isinstance(calendar, MailContent)
+    assert calendar.text().strip() == "Canary."
+    assert "Canary" not in repr(whole)
+
+
+@pytest.mark.rule("E103")
+def test_a_thread_has_its_mails_but_those_put_away(world: World, reader: MailReader) -> None:
+    first = world.deliver(b"Message-ID: <one@example.org>\r\n" + mail("Lunch"))
+    answer = b"References: <one@example.org>\r\nIn-Reply-To: <one@example.org>\r\n" + mail("Re: Lunch")
+    inbox, trash, spam, sent, gone = (
+        world.deliver(answer, folder)
+        for folder in (Folder.INBOX, Folder.TRASH, Folder.SPAM, Folder.SENT, Folder.INBOX)
+    )
+    other = world.deliver(mail("Lunch"))
+    world.delete(gone)
+    found = reader.contents([first, inbox, trash, spam, sent, other])
+    threads = {one: mail.thread_id for one, mail in found.items() if isinstance(mail, MailContent)}
+    assert set(threads.values()) == {threads[first], threads[other]}
+    assert sorted(reader.thread(threads[first])) == sorted([first, inbox, sent])
+    assert reader.thread(threads[other]) == (other,)
+
+
+@pytest.mark.parametrize("trouble", ["be_away", "break_line"])
+def test_no_outage_is_taken_for_a_thread_that_is_gone(world: World, trouble: str) -> None:
+    found = world.open().content(world.deliver(mail()))
+    assert isinstance(found, MailContent)
+    kept = world.open()
+    kept.address()
+    getattr(world, trouble)()
+    with pytest.raises(TryAgain):
+        kept.thread(found.thread_id)
 
 
 @pytest.mark.parametrize("whose", ["another mail's", "nobody's"])

@@ -55,10 +55,11 @@ def test_a_draft_is_written_as_it_is_found_and_sent(
     assert mailbox.drafts.find("key-2", SINCE) is None
     assert mailbox.drafts.find_sent("key-1", SINCE) is None
 
-    sent_id = mailbox.drafts.send(draft)
+    sent = mailbox.drafts.send(draft)
 
     assert not mailbox.drafts.exists(draft)
-    assert mailbox.drafts.find_sent("key-1", SINCE) == sent_id
+    assert mailbox.drafts.find_sent("key-1", SINCE) == sent.message_id
+    assert sent.thread_id == control.dump(address).messages[-1].thread_id
     assert mailbox.drafts.find("key-1", SINCE) is None
     assert labels(control, address) == ["SENT"]
     with pytest.raises(LookupError):

@@ -1,5 +1,6 @@
 """What no Gmail should say, and some do: cut, late, mixed-up and senseless answers from a scripted server."""
 
+import gzip
 import json
 import re
 import socketserver
@@ -14,10 +15,12 @@ import pytest
 
 from domain.crm.categories import Category
 from domain.errors import TryAgain
+from domain.mail.content import MailContent
 from domain.mail.messages import Fetched
 from domain.mailboxes.history import ChangeKind
 from domain.sorting.label_changes import LabelChange
 from domain.sorting.label_names import LABEL_NAMES
+from infra.gmail.bounds import MOST, MOST_OF_A_BATCH
 from infra.gmail.grants import GoogleGrant
 from infra.gmail.mailbox import GmailMailbox
 from infra.gmail.provider import Gmail
@@ -177,6 +180,37 @@ def test_what_cannot_be_told_apart_is_asked_for_one_by_one(google: Script, mailb
         "e": ("rateLimitExceeded", True),
     }
     assert len(google.requests) == 6, "the last is not sent any more"
+
+
+def swollen(size: int) -> dict[str, bytes]:
+    """Answers of so many bytes, by how they say where they end."""
+    body = b"x" * size
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+    packed = gzip.compress(body, 1)
+    return {
+        "by its length": head + b"Content-Length: %d\r\n\r\n" % size,
+        "in chunks": head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (size, body),
+        "to the end of the line": head + b"Connection: close\r\n\r\n" + body,
+        "packed": head + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed,
+    }
+
+
+@pytest.mark.rule("E102")
+@pytest.mark.parametrize("form", swollen(0))
+def test_of_a_batch_that_would_not_fit_into_memory_each_mail_is_asked_for_alone(
+    google: Script, mailbox: GmailMailbox, form: str
+) -> None:
+    google.script = [swollen(MOST_OF_A_BATCH + 1)[form], http(message("a")), http(message("b"))]
+    found = mailbox.contents(["a", "b"])
+    assert [mail.message_id for mail in found.values() if isinstance(mail, MailContent)] == ["a", "b"]
+    assert (mailbox.spent.units, mailbox.spent.requests) == (80, 3), "the batch was paid too"
+
+
+@pytest.mark.rule("E102")
+def test_a_mail_that_would_not_fit_alone_is_its_own_trouble(google: Script, mailbox: GmailMailbox) -> None:
+    google.script = [swollen(MOST + 1)["by its length"], http(message("b"))]
+    assert troubles(mailbox.contents(["a"])) == {"a": ("too_large", False)}
+    assert isinstance(mailbox.contents(["b"])["b"], MailContent)
 
 
 def test_a_part_that_is_odd_is_one_message_s_trouble(google: Script, mailbox: GmailMailbox) -> None:

@@ -31,6 +31,7 @@ BESIDE_THE_PIPELINE = (
     "undoing.",
     "gmail.drafts.",
     "gmail.messages.attachments.get",
+    "gmail.threads.get",
     "gmail.stop",
     "gmail.oauth2.revoke",
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qs, unquote
 
-from infra.local.gmail import drafts, messages, sending, users
+from infra.local.gmail import drafts, messages, sending, threads, users
 from infra.local.gmail.control.kinds import PARTS
 from infra.local.gmail.http import discovery, fields, params, uploads
 from infra.local.gmail.http.call import Call
@@ -54,6 +54,7 @@ HANDLERS: Mapping[str, Handler] = {
     "settings.sendAs.get": users.get_send_as,
     "settings.sendAs.list": users.list_send_as,
     "stop": users.stop,
+    "threads.get": threads.get,
     "watch": users.watch,
 }
 

@@ -98,7 +98,7 @@ class Mailbox:
     sending: Sending = field(default_factory=Sending)
     _messages: dict[str, Message] = field(default_factory=dict)
     _order: list[tuple[int, str]] = field(default_factory=list)
-    _threads: dict[str, int] = field(default_factory=dict)
+    _threads: dict[str, set[str]] = field(default_factory=dict)
     _by_message_id: dict[int, str] = field(default_factory=dict)
     _label_sets: dict[frozenset[str], frozenset[str]] = field(default_factory=dict)
 
@@ -125,6 +125,13 @@ class Mailbox:
         """All messages, oldest first."""
         return (self._messages[message_id] for _, message_id in self._order)
 
+    def thread(self, thread_id: str) -> list[Message]:
+        """The messages of a thread, oldest first. Raises 400 for an impossible id, 404 for an unknown one."""
+        if thread_id not in self._threads:
+            raise not_found() if _is_hex(thread_id) else invalid("Invalid id value")
+        found = (self._messages[message_id] for message_id in self._threads[thread_id])
+        return sorted(found, key=lambda message: (message.internal_date, message.id))
+
     def newest(self, before: tuple[int, str] | None = None) -> Iterator[Message]:
         """Messages below the given (internalDate, id), newest first, as messages.list pages them."""
         end = len(self._order) if before is None else bisect_left(self._order, before)
@@ -146,7 +153,7 @@ class Mailbox:
             message = Message(message_id, thread, date, place, facts.people, facts.message_id, facts.subject)
             self._messages[message_id] = message
             insort(self._order, (date, message_id))
-            self._threads[thread] = self._threads.get(thread, 0) + 1
+            self._threads.setdefault(thread, set()).add(message_id)
             if facts.message_id:
                 self._by_message_id.setdefault(facts.message_id, message_id)
             message.labels = self._shared(self._filtered(facts.sender, frozenset(labels)))
@@ -171,7 +178,7 @@ class Mailbox:
             if self._messages.pop(message.id, None) is None:
                 return
             del self._order[bisect_left(self._order, (message.internal_date, message.id))]
-            self._threads[message.thread_id] -= 1
+            self._threads[message.thread_id].discard(message.id)
             if not self._threads[message.thread_id]:
                 del self._threads[message.thread_id]
             if self._by_message_id.get(message.key) == message.id:

@@ -37,6 +37,7 @@ OLD = {
     "settings.sendAs.get": 1,
     "settings.sendAs.list": 1,
     "stop": 50,
+    "threads.get": 10,
     "watch": 100,
 }
 NEW = {
@@ -47,6 +48,7 @@ NEW = {
     "messages.get": 20,
     "messages.trash": 20,
     "messages.untrash": 20,
+    "threads.get": 40,
 }
 """Since 2026-05-01. untrash and delete are not in our sources; taken to cost what trash does. Nor are drafts.list,
 drafts.update and drafts.delete; taken to cost what they did."""

@@ -31,6 +31,10 @@ class Mask:
         """Whether the field can be part of the answer at any depth."""
         return _mentions(self._tree, name)
 
+    def below(self, name: str) -> "Mask":
+        """What of a top-level field's own fields is asked for."""
+        return Mask(None if self._tree is None else self._tree.get(name, self._tree.get("*", {})))
+
     def apply(self, answer: Json) -> Json:
         """A copy with the chosen fields only."""
         if self._tree is None:

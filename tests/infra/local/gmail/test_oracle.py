@@ -141,6 +141,10 @@ SAMPLES: dict[str, list[tuple[str, Json | None]]] = {
     "settings.sendAs.get": [("", None)],
     "settings.sendAs.list": [("", None)],
     "stop": [("", None)],
+    "threads.get": [
+        *((f"format={form}", None) for form in ("minimal", "full")),
+        ("format=metadata&metadataHeaders=Subject", None),
+    ],
     "watch": [
         ("", {"topicName": "projects/p/topics/t", "labelIds": ["INBOX"], "labelFilterBehavior": "include"})
     ],
