@@ -25,6 +25,10 @@ _CHARSETS: Final = _STATEFUL | frozenset(
 MAX_TEXT: Final = 1_000_000
 """Characters of a mail's text that are shown."""
 
+MAX_PARTS: Final = 10_000
+MAX_DEPTH: Final = 100
+"""Parts of a mail that are looked at, and how far within each other. Real mail has some twenty parts, ten deep."""
+
 _FOLD = re.compile(r"\r?\n[ \t]+")
 
 
@@ -123,6 +127,24 @@ class MailContent:
             if sum(map(len, kept)) >= MAX_TEXT:
                 break
         return "\n\n".join(filter(None, kept))
+
+
+def numbered(body: MimePart) -> Iterator[tuple[str, MimePart]]:
+    """The parts of a mail in written order, each with its place: "0" is the mail itself, "1.2" the second part of its
+    first. At most MAX_PARTS of them, MAX_DEPTH deep."""
+    yield "0", body
+    levels = [("", iter(enumerate(body.parts, 1)))]
+    left = MAX_PARTS - 1
+    while levels and left:
+        above, inner = levels[-1]
+        number, part = next(inner, (0, None))
+        if part is None:
+            levels.pop()
+            continue
+        yield f"{above}{number}", part
+        left -= 1
+        if len(levels) < MAX_DEPTH:
+            levels.append((f"{above}{number}.", iter(enumerate(part.parts, 1))))
 
 
 def _attachments(part: MimePart) -> Iterator[MimePart]:
