@@ -6,12 +6,12 @@ from typing import Any
 from domain.errors import CursorExpired
 from domain.mailboxes.history import Change, ChangeKind, HistoryPage
 from infra.gmail.client import Answer, Calls
-from infra.gmail.folders import FOLDERS, folder_of
+from infra.gmail.folders import FOLDERS, SCHEDULED, folder_of
 from infra.gmail.responses import sense, text, texts
 
 _OF_LABELS = (
     ("labelsAdded", ChangeKind.PUT_AWAY, ("SPAM", "TRASH"), ChangeKind.LABELLED),
-    ("labelsRemoved", ChangeKind.CAME_BACK, ("SPAM", "TRASH", "DRAFT"), ChangeKind.UNLABELLED),
+    ("labelsRemoved", ChangeKind.CAME_BACK, ("SPAM", "TRASH", "DRAFT", SCHEDULED), ChangeKind.UNLABELLED),
 )
 """A record's list, what it says of these places, and of all other labels."""
 

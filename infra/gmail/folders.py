@@ -6,8 +6,12 @@ from domain.mail.folders import Folder
 
 SENT = "SENT"
 INBOX = "INBOX"
+SCHEDULED = "SCHEDULED"
+"""A mail that is to be sent later, should Gmail show it so (FACTS §3)."""
+
 FOLDERS = {
     "DRAFT": Folder.DRAFTS,
+    SCHEDULED: Folder.DRAFTS,
     "SPAM": Folder.SPAM,
     "TRASH": Folder.TRASH,
     "CHAT": Folder.CHAT,

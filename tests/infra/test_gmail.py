@@ -79,6 +79,16 @@ def test_where_history_stands_and_whose_it_is(
     assert (mailbox.spent.units, mailbox.spent.requests) == (3, 4)
 
 
+@pytest.mark.rule("E103")
+def test_a_thread_is_asked_for_once_at_its_price(
+    mailbox: GmailMailbox, control: GmailControl, address: str
+) -> None:
+    first = control.deliver(address, RAW)
+    assert mailbox.thread(first.thread_id) == (first.id,)
+    assert control.counters().by_method["threads.get"] == {"calls": 1, "units": 40}
+    assert_counted(mailbox, control, address)
+
+
 def test_history_tells_what_happened_in_order(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:

@@ -28,6 +28,12 @@ from infra.gmail.folders import folder_of
             ("INBOX", "CHAT", "TRASH"), Folder.TRASH, marks=pytest.mark.rule("D3-5"), id="then the trash"
         ),
         pytest.param(("SENT", "CHAT"), Folder.CHAT, marks=pytest.mark.rule("D3-6"), id="then chats"),
+        pytest.param(
+            ("SCHEDULED", "Label_1"),
+            Folder.DRAFTS,
+            marks=pytest.mark.rule("E35"),
+            id="to be sent later, no draft in name",
+        ),
         pytest.param(("UNREAD", "SENT", "INBOX"), Folder.INBOX, id="sent to himself"),
         pytest.param(("SENT", "Label_1"), Folder.SENT, id="sent"),
         pytest.param(("UNREAD", "Label_1"), Folder.OTHER, id="archived"),
@@ -88,12 +94,13 @@ def test_spam_and_trash_are_places_and_no_labels() -> None:
     }
 
 
-@pytest.mark.rule("E34", "W9")
-def test_a_draft_that_is_sent_comes_back_and_one_that_is_begun_goes_nowhere() -> None:
-    assert told(labelsRemoved=[entry("DRAFT")]) == [
+@pytest.mark.rule("E34", "E35", "W9")
+@pytest.mark.parametrize("label", ["DRAFT", "SCHEDULED"])
+def test_a_draft_that_is_sent_comes_back_and_one_that_is_begun_goes_nowhere(label: str) -> None:
+    assert told(labelsRemoved=[entry(label)]) == [
         Change(ChangeKind.CAME_BACK, "a", Folder.DRAFTS, position=7)
     ]
-    assert [change.kind for change in told(labelsAdded=[entry("DRAFT")])] == [ChangeKind.LABELLED]
+    assert [change.kind for change in told(labelsAdded=[entry(label)])] == [ChangeKind.LABELLED]
 
 
 @pytest.mark.rule("W9")

@@ -213,6 +213,18 @@ def test_a_mail_that_would_not_fit_alone_is_its_own_trouble(google: Script, mail
     assert isinstance(mailbox.contents(["b"])["b"], MailContent)
 
 
+@pytest.mark.parametrize(
+    "answer", [{"messages": [{}]}, {"messages": "a"}, {"messages": [{"id": "a", "labelIds": [1]}]}]
+)
+def test_a_thread_that_cannot_be_read_is_asked_for_again_and_an_empty_one_is_none(
+    google: Script, mailbox: GmailMailbox, answer: dict[str, Any]
+) -> None:
+    google.script = [http(answer), http({})]
+    with pytest.raises(TryAgain):
+        mailbox.thread("a")
+    assert mailbox.thread("a") == ()
+
+
 def test_a_part_that_is_odd_is_one_message_s_trouble(google: Script, mailbox: GmailMailbox) -> None:
     bodies = good("a", "b", "c", "d", "e")
     bodies["a"], bodies["b"] = bodies["b"], bodies["a"]

@@ -64,9 +64,9 @@ def send(call: Call) -> Json:
         _, draft = _draft(call, str(call.body.get("id", "")))
         given = call.media is not None or "raw" in inner
         raw = sending.brought(call, inner) if given else call.world.raw(draft)
-        sent, copies = sending.posted(call, raw, draft.thread_id)
+        sent, copies = sending.posted(call.world, call.mailbox, raw, draft.thread_id)
         call.mailbox.delete(draft)
-    sending.deliver(call, sent, copies)
+    sending.deliver(call.world, call.mailbox, sent, copies)
     return envelope(sent)
 
 

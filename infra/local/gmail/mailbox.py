@@ -17,6 +17,9 @@ from infra.local.gmail.mail.spool import Place
 from infra.local.gmail.quota import Sending
 
 REMEMBERED = 100
+LONGEST_THREAD = 100
+"""Mails of a thread: what would be the next one begins another (FACTS §3)."""
+
 DRAFT_IDS = 1 << 62
 HISTORY_STEP = 40
 """The largest step of history ids, which are not contiguous, as at Gmail."""
@@ -227,7 +230,8 @@ class Mailbox:
             return self.history_id
 
     def thread_of(self, thread_id: str, facts: Facts) -> str | None:
-        """The thread, if the mail fits: it has both reply headers, a mail of the thread among them, and its subject.
+        """The thread, if the mail fits: it has both reply headers, a mail of the thread among them, and its subject;
+        and if there is room.
 
         None when it does not fit. Raises 400 for an impossible id, 404 for an unknown one.
         """
@@ -235,7 +239,11 @@ class Mailbox:
             raise not_found() if _is_hex(thread_id) else invalid("Invalid thread_id value")
         known = (self._messages.get(self._by_message_id.get(one, "")) for one in facts.references)
         fits = any(m and (m.thread_id, m.subject) == (thread_id, facts.subject) for m in known)
-        return thread_id if facts.replying and fits else None
+        return thread_id if facts.replying and fits and self.has_room(thread_id) else None
+
+    def has_room(self, thread_id: str) -> bool:
+        """Whether one more mail may join the thread."""
+        return len(self._threads.get(thread_id, ())) < LONGEST_THREAD
 
     def _remember(self, draft_id: str, message: Message) -> None:
         self.gone[draft_id] = Gone(message, time.monotonic())
@@ -276,7 +284,7 @@ class Mailbox:
         """A reply joins when it refers to a known Message-ID and keeps the subject (FACTS §3)."""
         for reference in facts.references:
             known = self._messages.get(self._by_message_id.get(reference, ""))
-            if known is not None and known.subject == facts.subject:
+            if known and known.subject == facts.subject and self.has_room(known.thread_id):
                 return known.thread_id
         return None
 

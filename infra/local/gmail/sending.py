@@ -9,17 +9,20 @@ from infra.local.gmail.http.call import Call
 from infra.local.gmail.http.errors import Json, invalid, too_large
 from infra.local.gmail.labels import FIXED
 from infra.local.gmail.mail import headers, outgoing
-from infra.local.gmail.mailbox import Message
+from infra.local.gmail.mailbox import Mailbox, Message
 from infra.local.gmail.messages import envelope
+from infra.local.gmail.world import World
 
 ARRIVING = ("INBOX", "UNREAD")
+Copies = tuple[bytes, list[str]]
+"""A mail as it leaves, and for whom."""
 
 
 def send(call: Call) -> Json:
     """Send a mail at once. Raises 400 when it has no recipient."""
     raw = brought(call, call.body)
-    sent, copies = posted(call, raw, thread(call, raw, call.body))
-    deliver(call, sent, copies)
+    sent, copies = posted(call.world, call.mailbox, raw, thread(call, raw, call.body))
+    deliver(call.world, call.mailbox, sent, copies)
     return envelope(sent)
 
 
@@ -41,34 +44,29 @@ def thread(call: Call, raw: bytes, message: Json) -> str:
     return (wanted and call.mailbox.thread_of(wanted, headers.facts(raw))) or ""
 
 
-def posted(call: Call, raw: bytes, thread_id: str) -> tuple[Message, tuple[bytes, list[str]]]:
+def posted(world: World, mailbox: Mailbox, raw: bytes, thread_id: str) -> tuple[Message, Copies]:
     """The copy in Sent, and what `deliver` needs. Raises 400 for impossible recipients, 429 over the day's limit.
 
     A mail to the sender's own address is the same message in the Inbox.
     """
-    mailbox = call.mailbox
     with mailbox.lock:
         recipients = outgoing.recipients(raw)
         own = {address.lower() for address in (mailbox.address, *mailbox.aliases)}
         mailbox.sending.note(time.monotonic())
         ready = outgoing.made_ready(raw, mailbox.address, own)
-        to_himself = any(call.world.receiver(address) is mailbox for address in recipients)
-        sent = call.world.put(
-            mailbox, ready, ("SENT", *(ARRIVING if to_himself else ())), thread_id=thread_id
-        )
+        to_himself = any(world.receiver(address) is mailbox for address in recipients)
+        sent = world.put(mailbox, ready, ("SENT", *(ARRIVING if to_himself else ())), thread_id=thread_id)
     return sent, (ready, recipients)
 
 
-def deliver(call: Call, sent: Message, copies: tuple[bytes, list[str]]) -> None:
+def deliver(world: World, sender: Mailbox, sent: Message, copies: Copies) -> None:
     """Deliver the mail once to each local mailbox among its recipients, without Bcc. No lock may be held."""
     ready, recipients = copies
-    receivers = {
-        id(mailbox): mailbox for mailbox in map(call.world.receiver, recipients) if mailbox is not None
-    }
+    receivers = {id(mailbox): mailbox for mailbox in map(world.receiver, recipients) if mailbox is not None}
     raw = outgoing.without(ready, "Bcc")
     for mailbox in receivers.values():
-        if mailbox is not call.mailbox:
-            call.world.put(mailbox, raw, ARRIVING, sent.internal_date)
+        if mailbox is not sender:
+            world.put(mailbox, raw, ARRIVING, sent.internal_date)
 
 
 def insert(call: Call) -> Json:

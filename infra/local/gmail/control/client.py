@@ -7,6 +7,7 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from infra.local.gmail.control.client_writing import WritingControl
 from infra.local.gmail.control.shapes import (
     Counters,
     Delivered,
@@ -32,7 +33,7 @@ class ControlError(Exception):
         self.status = status
 
 
-class GmailControl(SignInControl):
+class GmailControl(SignInControl, WritingControl):
     """Sends commands to the server at `base_url`, each on a connection of its own. Safe for many threads."""
 
     def __init__(self, base_url: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from infra.local.gmail.control import hand
+from infra.local.gmail.control import hand, writing
 from infra.local.gmail.http.errors import ApiError, Json, OAuthError
 from infra.local.gmail.http.wire import Answer, Request
 from infra.local.gmail.mailbox import Mailbox, Message
@@ -70,13 +70,15 @@ class Control:
             return _json({})
         if request.verb == "POST" and tail == ["aliases"]:
             body = _body(request)
-            named = body.get("pending", ()), body.get("names")
-            self._world.set_aliases(mailbox, body["aliases"], *named)
+            self._world.set_aliases(mailbox, body["aliases"], body.get("pending", ()), body.get("names"))
             return _json({})
         if request.verb == "POST" and tail == ["rename"]:
             self._world.rename(mailbox, str(_body(request)["address"]))
             return _json({})
-        command = hand.COMMANDS.get(f"{request.verb} {'/'.join(tail)}")
+        named = f"{request.verb} {'/'.join(tail)}"
+        if pen := writing.COMMANDS.get(named):
+            return _json(_delivered(pen(self._world, mailbox, _body(request))))
+        command = hand.COMMANDS.get(named)
         if command is None:
             raise KeyError(request.path)
         return _json(command(mailbox, _body(request)))

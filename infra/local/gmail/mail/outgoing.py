@@ -17,8 +17,8 @@ def recipients(raw: bytes) -> list[str]:
     """The addresses in To, Cc and Bcc, each once, in lower case. Raises 400 for none, too many, or a bad one."""
     found: dict[str, None] = {}
     for name in RECIPIENTS:
-        for value in _values(raw, name):
-            addresses = [address for _, address in _pairs([value]) if address]
+        for value in values(raw, name):
+            addresses = [address for _, address in pairs([value]) if address]
             nobody = not addresses and value and not value.endswith(";")
             if nobody or not all(map(ADDRESS.fullmatch, addresses)):
                 raise invalid(f"Invalid {name} header")
@@ -37,13 +37,13 @@ def made_ready(raw: bytes, address: str, own: Collection[str]) -> bytes:
     """
     new = [f"Message-ID: <CA{secrets.token_urlsafe(30)}@mail.gmail.com>"]
     gone = ["Message-ID"]
-    written = _pairs(_values(raw, "From"))
+    written = pairs(values(raw, "From"))
     if len(written) != 1 or written[0][1].lower() not in own:
         name = written[0][0] if written else ""
         new.append(f"From: {formataddr((name, address))}")
-        new += [f"X-Google-Original-From: {value}" for value in _values(raw, "From")[:1]]
+        new += [f"X-Google-Original-From: {value}" for value in values(raw, "From")[:1]]
         gone.append("From")
-    if not _values(raw, "Date"):
+    if not values(raw, "Date"):
         new.append(f"Date: {formatdate()}")
     return "".join(f"{line}\r\n" for line in new).encode("utf-8", "replace") + without(raw, *gone)
 
@@ -58,7 +58,12 @@ def without(raw: bytes, *names: str) -> bytes:
     return kept + raw[head_end + len(line_end) : body] + raw[body:]
 
 
-def _pairs(values: list[str]) -> list[tuple[str, str]]:
+def written(person: tuple[str, str]) -> str:
+    """Name and address as a header has them."""
+    return formataddr(person)
+
+
+def pairs(values: list[str]) -> list[tuple[str, str]]:
     """(name, address) of what can be read as such; comments without end are more than the library takes."""
     try:
         return [pair for pair in getaddresses(values) if any(pair)]
@@ -66,6 +71,7 @@ def _pairs(values: list[str]) -> list[tuple[str, str]]:
         return []
 
 
-def _values(raw: bytes, name: str) -> list[str]:
+def values(raw: bytes, name: str) -> list[str]:
+    """What a header says, each time that it is there."""
     head_end, _ = headers.body_start(raw, 0, len(raw))
     return [value for have, value in headers.read(raw, 0, head_end) if have.lower() == name.lower()]

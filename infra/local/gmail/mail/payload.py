@@ -51,6 +51,13 @@ def snippet(raw: bytes, tree: Part) -> str:
     return ""
 
 
+def text(raw: bytes, tree: Part) -> str:
+    """What the first readable part says, all of it."""
+    leaves = [part for part in mime.walk(tree) if not part.parts and not part.filename]
+    found = sorted(filter(_readable, leaves), key=lambda part: part.mime_type != "text/plain")
+    return _text(found[0], raw, len(raw)) if found else ""
+
+
 def _words(part: Part, raw: bytes) -> str:
     found = " ".join(_text(part, raw, SNIPPET_SOURCE).split())
     if len(found) > SNIPPET_LENGTH:

@@ -1,5 +1,6 @@
 """Threads through the real client: what is in them, and how mail gets into them."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,36 @@ def test_a_thread_has_all_its_mails_oldest_first(users: Any, control: GmailContr
     assert (whole["id"], whole["historyId"]) == (first.thread_id, whole["messages"][-1]["historyId"])
     alone = users.messages().get(userId="me", id=first.id).execute()
     assert whole["messages"][0] == alone
+
+
+@pytest.mark.rule("E53")
+def test_a_thread_has_a_hundred_mails_and_the_next_one_begins_another(
+    users: Any, control: GmailControl, mail: Compose
+) -> None:
+    first = control.deliver(ANA, mail(Message_ID="<0@client.example>"))
+    answers = [
+        control.deliver(
+            ANA,
+            mail(
+                subject="Re: Offer",
+                Message_ID=f"<{n + 1}@client.example>",
+                References=f"<{n}@client.example>",
+            ),
+        )
+        for n in range(101)
+    ]
+    threads = [one.thread_id for one in answers]
+    assert threads[:99] == [first.thread_id] * 99
+    assert threads[99:] == [answers[99].id] * 2, "the second names a mail of the new thread"
+    late = control.deliver(ANA, answer_to("<0@client.example>", mail))
+    assert late.thread_id == late.id
+    raw = urlsafe_b64encode(answer_to("<0@client.example>", mail, To="bob@client.example")).decode()
+    body = {"message": {"raw": raw, "threadId": first.thread_id}}
+    draft = users.drafts().create(userId="me", body=body).execute()["message"]
+    assert draft["threadId"] == draft["id"]
+    control.delete(ANA, answers[5].id)
+    again = control.deliver(ANA, answer_to("<0@client.example>", mail))
+    assert again.thread_id == first.thread_id
 
 
 def test_threads_that_are_not_there(
