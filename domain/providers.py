@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domain.connections.connections import Mode
 from domain.quota import Quota
 from domain.sorting.label_names import LabelNameRules
 
@@ -20,7 +21,8 @@ class Provider:
     """`name` stands in rows and checks. People read `title`, what its mailboxes are called, and `company`, whose
     accounts, grants and pages they are. `push_target` is where it is to push what happens in a mailbox.
 
-    `max_mail_size` are the bytes of a mail that it takes, encoded, `max_recipients` how many a mail may have (D14).
+    `sync_mode` is the mode of its two-way sync, None where it has none. `max_mail_size` are the bytes of a mail that it
+    takes, encoded, `max_recipients` how many a mail may have (D14).
 
     `not_signed_in` is half a sentence: those of all providers, joined by " or ", end "user … is not signed in: ".
     `no_sign_in` and `no_delegation` say what the operator has to set up for these; where no provider has a page to sign
@@ -43,3 +45,4 @@ class Provider:
     remedies: Mapping[str, Remedy]
     no_push: Mapping[str, str]
     label_names: LabelNameRules | None = None
+    sync_mode: Mode | None = None

@@ -35,7 +35,18 @@ class Completion:
 
 def read_beginning(fields: Mapping[str, Any]) -> Beginning:
     """The checked fields. Raises Unfit."""
-    _only(fields, "user", "redirect_uri", "sharing", "replace", "magnet", "sorting", "dry_run", "location")
+    _only(
+        fields,
+        "user",
+        "redirect_uri",
+        "sharing",
+        "replace",
+        "magnet",
+        "sorting",
+        "dry_run",
+        "sync",
+        "location",
+    )
     redirect_uri = _text(fields, "redirect_uri")
     if not is_safe(redirect_uri):
         raise Unfit("redirect_uri is no https address")
@@ -50,6 +61,7 @@ def read_beginning(fields: Mapping[str, Any]) -> Beginning:
             sorting=_switch(fields, "sorting"),
             dry_run=_switch(fields, "dry_run"),
             sharing=Sharing(sharing) if sharing else None,
+            sync=_switch(fields, "sync"),
         ),
         _switch(fields, "replace") or False,
         _text_if_there(fields, "location"),

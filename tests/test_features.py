@@ -27,7 +27,7 @@ STARTS = {
 ONE_FEATURE = {
     "domain.checks": "which scopes sorting needs",
     "domain.decisions": "each feature's own part of a decision",
-    "handlers.connections.connecting": "settings as they are and are to be",
+    "handlers.connections.wanted": "settings as they are and are to be",
     "handlers.sorting.plan": "whether a mail came after sorting was switched on",
     "handlers.notifications": "whether a mail came after MailMagnet was switched on",
     "handlers.settings": "settings as they are and are to be",

@@ -83,11 +83,14 @@ class Features:
             return self
         return Features(begun(self.sync_since), begun(self.magnet_since), begun(self.sorting_since))
 
-    def switched(self, *, magnet: bool, sorting: bool, now: datetime | None = None) -> "Features":
+    def switched(
+        self, *, magnet: bool, sorting: bool, sync: bool = False, now: datetime | None = None
+    ) -> "Features":
         """With these on. Each keeps its start while it stays on; what was off starts `now`. Sorting goes off with
         MailMagnet (Z36)."""
         return replace(
             self,
+            sync_since=(self.sync_since or now) if sync else None,
             magnet_since=(self.magnet_since or now) if magnet else None,
             sorting_since=(self.sorting_since or now) if magnet and sorting else None,
         )
@@ -135,6 +138,11 @@ class Connection:
         return self.state is not ConnectionState.OFF and self.features.any
 
     @property
+    def keeps_copies(self) -> bool:
+        """The same of mail that two-way sync adds to conversations; what is there stays in any case (H34)."""
+        return self.state is not ConnectionState.OFF and self.features.sync
+
+    @property
     def keeps_notifications(self) -> bool:
         """The same of what its user is told of by MailMagnet."""
         return self.state is not ConnectionState.OFF and self.features.magnet
@@ -161,7 +169,8 @@ class Connection:
 class Wishes:
     """What a user changes of his connection's settings, all at once; None leaves one as it is (Z13).
 
-    `contacts` are the records whose "share e-mails" is switched on or off (D13).
+    `contacts` are the records whose "share e-mails" is switched on or off (D13). `sync` is the mode: two-way sync, or
+    mail that is read live; a new connection that is told nothing is live.
     """
 
     magnet: bool | None = None
@@ -170,3 +179,4 @@ class Wishes:
     sharing: Sharing | None = None
     excluded_domains: frozenset[str] | None = None
     contacts: Mapping[str, bool] = field(default_factory=dict)
+    sync: bool | None = None

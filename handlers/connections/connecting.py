@@ -1,12 +1,11 @@
 """Connecting a mailbox, and its settings (D12, Z6, Z10–Z15, Z36)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from domain.connections.connections import Connection, ConnectionState, Sharing, Wishes
+from domain.connections.connections import Connection, ConnectionState, Mode, Sharing, Wishes
 from domain.connections.permissions import needed
 from domain.crm.categories import ByCategory, Category
 from domain.crm.locations import Location
@@ -18,6 +17,7 @@ from domain.mailboxes.watches import Unwatched, Watch
 from domain.quota import Purpose
 from handlers.connections import disconnecting, sharing, takeovers
 from handlers.connections.permissions import check_grant, check_may_connect
+from handlers.connections.wanted import NEEDS_MAGNET, Wanted, check, living, wanted_of
 from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.mailboxes import watches
@@ -27,17 +27,6 @@ from handlers.ports.store import InLocation, Transaction
 from handlers.sessions import with_mailbox
 
 log = structlog.get_logger()
-
-NEEDS_MAGNET = "sorting needs MailMagnet: switch that on as well (rule Z12)"
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """The settings of a connection as they are to be."""
-
-    magnet: bool
-    sorting: bool
-    dry_run: bool
 
 
 def save(
@@ -50,11 +39,12 @@ def save(
     progress: Callable[[int], object] = lambda _: None,
     location: Where = None,
 ) -> tuple[ConnectionId, str]:
-    """Make or change a LIVE connection; returns its id and the mailbox's address.
+    """Make or change a connection; returns its id and the mailbox's address.
 
-    What is not wished for stays as it is: off for a new connection, which has to be given a sharing option (Z10), and
-    sorting goes off with MailMagnet (Z36). Without a grant it is the one that the user's connection has. With
-    `replace` another mailbox of the user's ends when this one is connected (Z15).
+    What is not wished for stays as it is: off for a new connection, which is of mode LIVE and has to be given a sharing
+    option (Z10), and sorting goes off with MailMagnet (Z36). Mail is synced from now on (H11). Without a grant it is
+    the one that the user's connection has. With `replace` another mailbox of the user's ends when this one is connected
+    (Z15).
     Everything asked of the provider comes first and may be asked again; the database is changed last, all at once
     (Z13), but for what another organisation had kept of the mailbox, which is deleted just before that (T4).
     Then what was kept for features that are off is deleted; `progress` is called with how many more mails are.
@@ -77,17 +67,17 @@ def save(
     _follow_rename(user_id, location, account, address, context)
     with context.store.begin("connections.look", reads_only=True) as tx:
         here = tx.of(location)
-        wanted = _wanted(user_id, account, wishes, here, tx)
+        wanted = wanted_of(user_id, account, wishes, provider, here, tx)
         permissions = needed(labels=wanted.sorting and not wanted.dry_run)
         check_grant(mailbox.grant, permissions, provider)
-        _check(user_id, account, wanted, wishes, replace, here, tx)
+        check(user_id, account, wanted, wishes, replace, here, tx)
         state = takeovers.known_of(account, location, tx)
         names = here.settings.get().label_names
     labels = _labels(mailbox, wanted, state, names, provider) if wanted.sorting else None
-    watch = watches.begin(mailbox, context) if wanted.magnet else None
-    check = partial(_check, user_id, account, wanted, wishes, replace)
-    paused_at = takeovers.take_over(user_id, account, location, context, check, progress)
-    if wanted.magnet:
+    watch = watches.begin(mailbox, context) if wanted.watched else None
+    may = partial(check, user_id, account, wanted, wishes, replace)
+    paused_at = takeovers.take_over(user_id, account, location, context, may, progress)
+    if wanted.watched:
         disconnecting.clear_left(account, context, progress)
     with context.store.begin("connections.record") as tx:
         here = tx.of(location)
@@ -95,15 +85,15 @@ def save(
         tx.mailboxes.reserve(account)
         check_may_connect(user_id, here, locked=True)
         here.connections.of_users([user_id])  # all are locked, in order and before any mailbox, as everywhere
-        _check(user_id, account, wanted, wishes, replace, here, tx)
+        check(user_id, account, wanted, wishes, replace, here, tx)
         mailbox_id = tx.mailboxes.add(account, address, paused_at)
-        tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in _living(user_id, here))])
-        if wanted.magnet and not disconnecting.is_cleared(mailbox_id, tx):
+        tx.mailboxes.lock([mailbox_id, *(one.mailbox_id for one in living(user_id, here))])
+        if wanted.watched and not disconnecting.is_cleared(mailbox_id, tx):
             raise Refused(disconnecting.IS_LEFT)
         connection = (
             _unchanged(kept, mailbox.grant, tx)
             if kept
-            else _signed_in(user_id, mailbox_id, mailbox.grant, wishes.sharing, here, tx)
+            else _signed_in(user_id, mailbox_id, mailbox.grant, wanted.mode, wishes.sharing, here, tx)
         )
         tx.mailboxes.keep_own_addresses(mailbox_id, {address, *own})
         tx.mailboxes.keep_own_name(mailbox_id, own.get(address, ""))
@@ -111,7 +101,7 @@ def save(
             tx.mailboxes.keep_labels(mailbox_id, labels, names)
         watched = _switch(connection, watch, wanted, tx, context)
         sharing.keep(connection, wishes, tx)
-        former = [one for one in _living(user_id, here) if one.mailbox_id != mailbox_id]
+        former = [one for one in living(user_id, here) if one.mailbox_id != mailbox_id]
         for one in former:
             disconnecting.end(one, tx)
     disconnecting.clear(connection.id, context, progress)
@@ -128,13 +118,14 @@ def save(
     return connection.id, address
 
 
-def _say_made(connection: Connection, wanted: _Wanted, watch: Watch | Unwatched | None) -> None:
+def _say_made(connection: Connection, wanted: Wanted, watch: Watch | Unwatched | None) -> None:
     log.info(
         "connection.made",
         connection_id=connection.id,
         location_id=connection.location.id,
         user_id=connection.user_id,
         mailbox_id=connection.mailbox_id,
+        mode=wanted.mode.value,
         magnet=wanted.magnet,
         sorting=wanted.sorting,
         dry_run=wanted.dry_run,
@@ -166,7 +157,7 @@ def _follow_rename(
 
 
 def _labels(
-    mailbox: Mailbox, wanted: _Wanted, state: MailboxState | None, names: ByCategory, provider: MailProvider
+    mailbox: Mailbox, wanted: Wanted, state: MailboxState | None, names: ByCategory, provider: MailProvider
 ) -> Mapping[Category, str] | None:
     """The CRM labels, None in a dry run. Raises Refused, before anything is switched on, where the mailbox has no
     labels, or too many of them (E67)."""
@@ -181,55 +172,6 @@ def _labels(
         raise Refused(
             f"{title} makes no more labels in this mailbox: delete some there, then connect again (rule E67)"
         ) from None
-
-
-def _living(user_id: str, here: InLocation) -> list[Connection]:
-    """The user's connections but those that are being ended."""
-    return [one for one in here.connections.of_user(user_id) if one.state is not ConnectionState.OFF]
-
-
-def _wanted(user_id: str, account: AccountKey, wishes: Wishes, here: InLocation, tx: Transaction) -> _Wanted:
-    """What was asked for, and for the rest what the user's connection has. One that is being ended has nothing."""
-    mailbox_id = tx.mailboxes.id_of(account)
-    now = next((one for one in _living(user_id, here) if one.mailbox_id == mailbox_id), None)
-    magnet, sorting, dry_run = wishes.magnet, wishes.sorting, wishes.dry_run
-    if magnet is None:
-        magnet = now is not None and now.features.magnet
-    if sorting and not magnet:
-        raise Refused(NEEDS_MAGNET)
-    if sorting is None:
-        sorting = magnet and now is not None and now.features.sorting
-    if dry_run is None:
-        dry_run = now is not None and now.dry_run
-    return _Wanted(magnet, sorting, dry_run)
-
-
-def _check(
-    user_id: str,
-    account: AccountKey,
-    wanted: _Wanted,
-    wishes: Wishes,
-    replace: bool,
-    here: InLocation,
-    tx: Transaction,
-) -> None:
-    mailbox_id = tx.mailboxes.id_of(account)
-    mine = _living(user_id, here)
-    if not replace and any(one.mailbox_id != mailbox_id for one in mine):
-        raise Refused(
-            f"user {user_id} has another mailbox connected: `lodestone connect … --replace` puts this one in its "
-            "place (rule Z15)"
-        )
-    if wishes.sharing is None and not any(one.mailbox_id == mailbox_id for one in mine):
-        raise Refused("a new connection needs a sharing option: private, custom or public (rule Z10)")
-    sharing.check(user_id, wishes, here)
-    if mailbox_id is None:
-        return
-    if tx.connections.is_ending(mailbox_id):
-        raise Refused(disconnecting.IS_LEFT)
-    takeovers.check_others(
-        user_id, mailbox_id, here.location, tx, magnet=wanted.magnet, sorting=wanted.sorting
-    )
 
 
 def _kept(user_id: str, location: Location, context: Context) -> tuple[Connection, Grant]:
@@ -255,6 +197,7 @@ def _signed_in(
     user_id: str,
     mailbox_id: MailboxId,
     grant: Grant,
+    mode: Mode,
     sharing: Sharing | None,
     here: InLocation,
     tx: Transaction,
@@ -263,8 +206,8 @@ def _signed_in(
     if known is not None:
         tx.connections.sign_in_again(known, grant)
         tx.deliveries.signed_in(known)
-    elif sharing is not None:
-        known = here.connections.add(user_id, mailbox_id, grant, sharing)
+    elif sharing is not None or mode is not Mode.LIVE:
+        known = here.connections.add(user_id, mailbox_id, grant, sharing or Sharing.PRIVATE, mode)
     connection = None if known is None else tx.connections.get(known)
     if connection is None:
         raise Refused("the connection was ended meanwhile: connect again")
@@ -274,14 +217,17 @@ def _signed_in(
 def _switch(
     connection: Connection,
     watch: Watch | Unwatched | None,
-    wanted: _Wanted,
+    wanted: Wanted,
     tx: Transaction,
     context: Context,
 ) -> bool:
     """Features start at the provider's time of switching on (W14). Returns whether the mailbox still needs its
     watch."""
     features = connection.features.switched(
-        magnet=watch is not None, sorting=wanted.sorting, now=watch.answered_at if watch else None
+        magnet=wanted.magnet,
+        sorting=wanted.sorting,
+        sync=wanted.sync,
+        now=watch.answered_at if watch else None,
     )
     tx.connections.change(connection.id, features, dry_run=wanted.dry_run)
     if watch:

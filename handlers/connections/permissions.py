@@ -6,7 +6,7 @@ from domain.connections.permissions import Permission
 from domain.errors import Refused
 from domain.mailboxes.accounts import Grant
 from handlers.ports.providers import MailProvider
-from handlers.ports.store import InOrganisation
+from handlers.ports.store import InLocation, InOrganisation
 
 
 def check_known(user_id: str, here: InOrganisation) -> None:
@@ -26,6 +26,12 @@ def check_may_connect(user_id: str, here: InOrganisation, *, locked: bool = Fals
         raise Refused(
             f"user {user_id} may not connect a mailbox: his profile in the CRM lacks the permission (rule Z6)"
         )
+
+
+def check_member(user_id: str, here: InLocation) -> None:
+    """Raises Refused for a user who is no member of the location: two-way sync is for members (D1, H2)."""
+    if here.crm.outsiders([user_id]):
+        raise Refused(f"user {user_id} is a member of other locations only (rule H2)")
 
 
 def check_grant(grant: Grant, wanted: Collection[Permission], provider: MailProvider) -> None:

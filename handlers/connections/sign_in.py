@@ -158,7 +158,7 @@ def _connection(user_id: str, here: InLocation) -> Connection | None:
 def _check(wishes: Wishes, now: Connection | None) -> None:
     if wishes.sorting and not (wishes.magnet or (wishes.magnet is None and now and now.features.magnet)):
         raise Refused("sorting needs MailMagnet (rule Z12)")
-    if wishes.sharing is None and now is None:
+    if wishes.sharing is None and now is None and not wishes.sync:
         raise Refused("a new connection needs a sharing option: private, custom or public (rule Z10)")
 
 

@@ -23,7 +23,14 @@ ELSEWHERE = "this mailbox is connected elsewhere: disconnect it there first (rul
 
 
 def check_others(
-    user_id: str, mailbox_id: MailboxId, location: Location, tx: Transaction, *, magnet: bool, sorting: bool
+    user_id: str,
+    mailbox_id: MailboxId,
+    location: Location,
+    tx: Transaction,
+    *,
+    magnet: bool,
+    sorting: bool,
+    sync: bool,
 ) -> None:
     """Raises Refused where another connection of the mailbox does not leave this to the user's."""
     for other in tx.connections.of_mailbox(mailbox_id):
@@ -34,6 +41,8 @@ def check_others(
             if sorting and other.keeps_labelled:
                 where = tx.organisations.name_of(other.location)
                 raise Refused(f"sorting is on for this mailbox in {where} (rule E65)")
+        elif sync and other.user_id != user_id and other.keeps_copies:
+            raise Refused(f"this mailbox is synced already, for user {other.user_id} (rule E76)")
         elif magnet and other.user_id != user_id and other.keeps_notifications:
             raise Refused(f"MailMagnet is on for this mailbox with user {other.user_id} (rule E76)")
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from domain.connections.aliases import Alias, Holders
-from domain.connections.connections import Connection, Features, Sharing
+from domain.connections.connections import Connection, Features, Mode, Sharing
 from domain.connections.sharing import SharedMailbox
 from domain.connections.sign_ins import SignIn
 from domain.crm.organisations import SharingPolicy
@@ -56,7 +56,14 @@ class OrganisationConnectionRepository(Protocol):
 
 
 class LocationConnectionRepository(OrganisationConnectionRepository, Protocol):
-    def add(self, user_id: str, mailbox_id: MailboxId, grant: Grant, sharing: Sharing) -> ConnectionId:
+    def add(
+        self,
+        user_id: str,
+        mailbox_id: MailboxId,
+        grant: Grant,
+        sharing: Sharing,
+        mode: Mode = Mode.LIVE,
+    ) -> ConnectionId:
         """A new LIVE connection with all features off (Z11)."""
 
     def ids(self) -> tuple[ConnectionId, ...]:

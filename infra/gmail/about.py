@@ -1,5 +1,6 @@
 """Gmail as people know it: its names, its limits, and what is to be done at Google's."""
 
+from domain.connections.connections import Mode
 from domain.providers import Provider, Remedy
 from domain.quota import Quota
 from infra.gmail.grants import NAME
@@ -65,4 +66,5 @@ def about(quota: Quota, topic: str) -> Provider:
         remedies=REMEDIES,
         no_push=NO_PUSH,
         label_names=LABEL_NAMES,
+        sync_mode=Mode.SYNC_GMAIL,
     )

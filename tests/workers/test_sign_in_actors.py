@@ -26,7 +26,9 @@ CANARY = "zephyrine"
 """Stands in every value that must not get out."""
 
 NO_SHARING = "a new connection needs a sharing option: private, custom or public (rule Z10)"
-BESIDES = "a field is there besides user, redirect_uri, sharing, replace, magnet, sorting, dry_run, location"
+BESIDES = (
+    "a field is there besides user, redirect_uri, sharing, replace, magnet, sorting, dry_run, sync, location"
+)
 
 pytestmark = ONE_DATABASE
 

@@ -49,6 +49,13 @@ def connect(
         Sharing | None,
         typer.Option(help="Who else may see the mail; a new connection needs it."),
     ] = None,
+    sync: Annotated[
+        bool | None,
+        typer.Option(
+            "--sync/--live",
+            help="Keep conversations on both sides, or read mail live; live for a new connection.",
+        ),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="In place of another mailbox of the user's, which ends.")
     ] = False,
@@ -73,12 +80,14 @@ def connect(
 
     Example: `lodestone connect --user uwe --sharing private --magnet --sorting`
 
+    Example: `lodestone connect --user uwe --sync`
+
     Example: `lodestone connect --user uwe --no-sorting`
     """
     if (token_file is not None) + (delegate is not None) + no_browser > 1:
         raise Refused("--token-file, --delegate and --no-browser are three ways of signing in: choose one")
     app = open_app()
-    wishes = Wishes(magnet, sorting, dry_run, sharing)
+    wishes = Wishes(magnet, sorting, dry_run, sharing, sync=sync)
     if delegate is not None:
         connection_id, address = sign_in.delegate(
             user,
@@ -122,9 +131,14 @@ def connect(
 def _features(connection_id: ConnectionId, app: "App") -> str:
     with app.store.begin("connections.look", reads_only=True) as tx:
         made = tx.connections.get(connection_id)
-    if made is None or not made.features.magnet:
+    if made is None or not made.features.any:
         return "nothing switched on"
-    return ("MailMagnet and sorting" if made.features.sorting else "MailMagnet") + (
+    on = {
+        "two-way sync": made.features.sync,
+        "MailMagnet": made.features.magnet,
+        "sorting": made.features.sorting,
+    }
+    return " and ".join(name for name, is_on in on.items() if is_on) + (
         f", changing nothing in {app.provider.about.title}" if made.dry_run else ""
     )
 

@@ -52,7 +52,14 @@ class LocationConnectionRepository(OrganisationConnectionRepository):
             self._here, connections.c.state != ConnectionState.OFF.value, locked=True, limit=limit
         )
 
-    def add(self, user_id: str, mailbox_id: MailboxId, grant: Grant, sharing: Sharing) -> ConnectionId:
+    def add(
+        self,
+        user_id: str,
+        mailbox_id: MailboxId,
+        grant: Grant,
+        sharing: Sharing,
+        mode: Mode = Mode.LIVE,
+    ) -> ConnectionId:
         added = self._db.scalars(
             insert(connections)
             .values(
@@ -60,7 +67,7 @@ class LocationConnectionRepository(OrganisationConnectionRepository):
                 location_id=self._location.id,
                 user_id=user_id,
                 mailbox_id=mailbox_id,
-                mode=Mode.LIVE.value,
+                mode=mode.value,
                 state=ConnectionState.ACTIVE.value,
                 sharing=sharing.value,
                 grant=self._cipher.seal(grant.text),
