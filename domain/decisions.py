@@ -4,25 +4,54 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain.connections.connections import Features, Mode
+from domain.conversations.correspondents import Hits, correspondents
+from domain.conversations.gate import Situation, Synced, sync_gate
 from domain.crm.contacts import ContactKind, Hit, MatchedBy, best
+from domain.crm.locations import LocationSettings
 from domain.ledger import Planned, State, Step
 from domain.mail.classes import MailClass
-from domain.mail.messages import Exclusions, Insiders, Message, direction, gate, left_alone
+from domain.mail.messages import (
+    Direction,
+    Exclusions,
+    Insiders,
+    Message,
+    direction,
+    gate,
+    left_alone,
+)
 from domain.notifications import verdict
 from domain.outcomes import Outcome, final
 from domain.retention import NOTHING, Admission, Data, kept
 from domain.sorting.plans import sortable
 
+NOT_THIS_MODE = Synced(Admission.NOT_THIS_MODE)
+
+NOT_YET = Synced(Admission.REFUSED, Outcome.SKIP_TOO_OLD)
+"""Of mail that came after MailMagnet was switched on and before its mailbox was synced (D3 row 7)."""
+
 
 @dataclass(frozen=True, slots=True)
-class Synced:
-    """What two-way sync decides on a mail (D7): whether it takes the mail in, and the outcome once it is known."""
+class Thread:
+    """What two-way sync decides a mail by: what is known of its thread in the location, the records of everybody on it,
+    the connection's user and the location's settings."""
 
-    admission: Admission
-    outcome: Outcome | None = None
+    situation: Situation
+    hits: Hits
+    user_id: str
+    settings: LocationSettings
 
-
-NOT_THIS_MODE = Synced(Admission.NOT_THIS_MODE)
+    def decided(self, message: Message, way: Direction, insiders: Insiders, exclusions: Exclusions) -> Synced:
+        """D7."""
+        contacts = correspondents(message, self.hits, insiders, exclusions)
+        return sync_gate(
+            message,
+            way,
+            self.situation,
+            contacts,
+            insiders=insiders,
+            user_id=self.user_id,
+            settings=self.settings,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +95,28 @@ def decide(
     mode: Mode,
     features: Features,
     crm_labels: frozenset[str],
+    thread: Thread | None = None,
 ) -> Decision:
-    """Gate, direction, match, then each feature. A feature that began after the mail came is off (Part J)."""
+    """Gate, direction, match, then each feature. A feature that began after the mail came is off (Part J).
+
+    `hits` are the author's. Without a `thread` the connection keeps no conversations.
+    """
     if features.since is None:
         return Decision(Outcome.SKIP_INACTIVE)
     way = direction(message, insiders)
     skip = gate(message, way, insiders, exclusions, features.since)
     if skip is not None:
         return Decision(skip)
-    sync = NOT_THIS_MODE  # the place of D7: no mode that syncs can be connected yet
+    on = features.at(message.received_at)
+    message = _of_a_record(message, hits)
+    sync = NOT_THIS_MODE
+    if thread is not None:
+        sync = thread.decided(message, way, insiders, exclusions) if on.sync else NOT_YET
     hit = best(hits)
     skip = left_alone(message, way) or (Outcome.SKIP_NO_CONTACT if hit is None else None)
     if skip is not None or hit is None:
-        return Decision(skip if sync is NOT_THIS_MODE else None, sync)
-    on = features.at(message.received_at)
-    message = _of_a_record(message, hits)
+        may_keep = kept(mode, sync.admission, magnet=False)
+        return Decision(skip if sync is NOT_THIS_MODE else None, sync, kept=may_keep)
     magnet = _magnet(verdict(message, insiders.own) if on.magnet else Outcome.MAGNET_OFF)
     label = _label_known_already(message, hit, crm_labels) if on.sorting else Outcome.LABEL_OFF
     may_keep = kept(mode, sync.admission, magnet=on.magnet)

@@ -28,4 +28,16 @@ GATES = {
     Outcome.SKIP_EXCLUDED: Gate("D3 row 10", "the people outside on it are on the exclusion list"),
     Outcome.SKIP_OUTBOUND: Gate("D4", "it was sent from this side: only incoming mail is handled"),
     Outcome.SKIP_NO_CONTACT: Gate("D5", "its author's address is on no record of the CRM"),
+    Outcome.SKIP_AUTOMATED: Gate(
+        "D7 rows 1 and 7",
+        "it is a report, a receipt, an automatic answer, an invitation or a newsletter, which starts no conversation",
+    ),
+    Outcome.SKIP_DETACHED: Gate("D7 row 3", "its conversation goes on in another location"),
+    Outcome.SKIP_TAKEN_OUT: Gate("D7 row 3", "a user has taken its conversation out of the CRM"),
+    Outcome.SKIP_OWNER_DELETED: Gate("D7 row 3", "the contact of its conversation has been deleted"),
+    Outcome.SKIP_OTHER_LOCATION: Gate("D7 row 4", "its thread is kept in another location"),
+    Outcome.SKIP_NOT_ASSIGNED: Gate(
+        "D7 row 10", "its author is a contact that is not assigned to the mailbox's user"
+    ),
+    Outcome.SKIP_COLLEAGUE: Gate("D7 row 14", "a colleague wrote it, whose own mailbox is to bring it"),
 }

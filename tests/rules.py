@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BEHAVIOUR = ROOT / "docs" / "BEHAVIOUR.md"
 
-_ID = r"[A-Z]\d+(?:-\d+|a)?"
+_ID = r"[A-Z]\d+(?:-\d+[a-z]?|a)?"
 _RANGE = re.compile(rf"({_ID})(?: to ({_ID}))?")
 _NAMED = re.compile(r"^- \*\*([A-Z]\d+a?)\*\*|^### (D\d+)\.", re.MULTILINE)
 

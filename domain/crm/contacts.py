@@ -26,11 +26,12 @@ class MatchedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A contact or lead of the CRM, as far as matching needs it."""
+    """A contact or lead of the CRM, as far as matching needs it. `assigned_to` is the id of its assigned user."""
 
     id: str
     kind: ContactKind
     created_at: datetime
+    assigned_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

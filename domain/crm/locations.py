@@ -26,15 +26,20 @@ class Location:
 class LocationSettings:
     """Settings of a location (T3, Part I).
 
-    They say whether two-way sync begins a conversation only when the contact is assigned to the mailbox's user (D7
-    rows 8 and 12). Two-way sync is not built yet, so nothing reads them.
+    The first two say whether two-way sync starts a conversation only when the contact is assigned to the mailbox's user
+    (D7 rows 8 and 12). `third_parties` lets in what goes on from a conversation to nobody who is in it (row 1c).
     """
 
     assigned_inbound: bool = True
     assigned_outbound: bool = False
+    third_parties: bool = False
 
 
-LOCATION_SETTINGS = {"assignment-inbound": "assigned_inbound", "assignment-outbound": "assigned_outbound"}
+LOCATION_SETTINGS = {
+    "assignment-inbound": "assigned_inbound",
+    "assignment-outbound": "assigned_outbound",
+    "third-parties": "third_parties",
+}
 """Fields of LocationSettings by the names of the settings."""
 
 

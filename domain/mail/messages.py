@@ -159,13 +159,13 @@ def direction(message: Message, insiders: Insiders) -> Direction:
         return Direction.SELF if _are_own(recipients, insiders) else Direction.OUTBOUND
     if message.sent:
         return Direction.OUTBOUND
-    if message.author is None or _is_outside(message.author, insiders):
+    if message.author is None or is_outside(message.author, insiders):
         return Direction.INBOUND
     if message.rewritten and _is_own_or_user(message.author, insiders):
         return Direction.INTERNAL
     if is_one_of(message.author, insiders.aliases):
         return Direction.INBOUND
-    is_mixed = any(_is_outside(address, insiders) for address in recipients)
+    is_mixed = any(is_outside(address, insiders) for address in recipients)
     return Direction.OUTBOUND if is_mixed else Direction.INTERNAL
 
 
@@ -209,7 +209,17 @@ def people(message: Message) -> tuple[str, ...]:
 
 def outsiders(message: Message, insiders: Insiders) -> tuple[str, ...]:
     """The addresses among them that are outside participants' (D3 row 9)."""
-    return tuple(address for address in people(message) if _is_outside(address, insiders))
+    return tuple(address for address in people(message) if is_outside(address, insiders))
+
+
+def is_excluded(address: str, exclusions: Exclusions) -> bool:
+    """Whether the organisation's list names the address or its domain (E19)."""
+    return is_one_of(address, exclusions.addresses) or is_under(address, exclusions.domains)
+
+
+def by_colleague(message: Message, insiders: Insiders) -> bool:
+    """Of an outbound mail: whether a colleague wrote it (D4 row 4), not this mailbox (D4 rows 2 and 3)."""
+    return not (message.sent or (message.sender and is_one_of(message.sender, insiders.listed)))
 
 
 def _are_own(addresses: Collection[str], insiders: Insiders) -> bool:
@@ -228,7 +238,8 @@ def _is_own_or_user(address: str, insiders: Insiders) -> bool:
     return is_one_of(address, insiders.own) or is_one_of(address, insiders.users)
 
 
-def _is_outside(address: str, insiders: Insiders) -> bool:
+def is_outside(address: str, insiders: Insiders) -> bool:
+    """Whether it is an outside participant's (D3 row 9)."""
     return not (_is_own_or_user(address, insiders) or is_under(address, insiders.domains))
 
 
@@ -236,7 +247,7 @@ def _has_outsider(message: Message, insiders: Insiders) -> bool:
     """D3 row 9. An author who cannot be read may be an outsider, so he counts as one."""
     if message.author is None:
         return True
-    return any(_is_outside(a, insiders) for a in (message.author, *message.to, *message.cc, *message.bcc))
+    return any(is_outside(a, insiders) for a in (message.author, *message.to, *message.cc, *message.bcc))
 
 
 def _is_excluded(message: Message, way: Direction, insiders: Insiders, exclusions: Exclusions) -> bool:
@@ -245,7 +256,5 @@ def _is_excluded(message: Message, way: Direction, insiders: Insiders, exclusion
         people = [message.author] if message.author else []
     else:
         recipients = message.to + message.cc + message.bcc
-        people = [address for address in recipients if _is_outside(address, insiders)]
-    return bool(people) and all(
-        is_one_of(a, exclusions.addresses) or is_under(a, exclusions.domains) for a in people
-    )
+        people = [address for address in recipients if is_outside(address, insiders)]
+    return bool(people) and all(is_excluded(address, exclusions) for address in people)

@@ -1,15 +1,17 @@
 """The whole decision about a mail: Part B's order, and every way in which a mail can end (Part J, LIVE)."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.connections.connections import Features, Mode
+from domain.conversations.gate import Situation
 from domain.crm.contacts import Contact, ContactKind, Hit, MatchedBy
-from domain.decisions import Decision, decide
+from domain.crm.locations import LocationSettings
+from domain.decisions import Decision, Thread, decide
 from domain.ledger import Planned, State, Step
 from domain.mail.classes import MailClass
 from domain.mail.folders import Folder
@@ -47,6 +49,7 @@ def decision(
     exclusions: Exclusions | None = None,
     mode: Mode = Mode.LIVE,
     features: Features | None = None,
+    thread: Thread | None = None,
 ) -> Decision:
     both = Features(magnet_since=START, sorting_since=START + sorting_since if sorting else None)
     return decide(
@@ -57,7 +60,18 @@ def decision(
         mode=mode,
         features=both if features is None else features,
         crm_labels=frozenset(LABELS.values()),
+        thread=thread,
     )
+
+
+def synced(
+    mail: Message, *hits: Hit, situation: Situation | None = None, magnet: bool = True, sync: datetime = START
+) -> Decision:
+    """With two-way sync; the mailbox is Uwe's, and `hits` are by Ann's address."""
+    thread = Thread(situation or Situation(), {ANN: hits}, "uwe", LocationSettings())
+    features = Features(sync_since=sync, magnet_since=START if magnet else None)
+    by_author = hits if mail.author == ANN else ()
+    return decision(mail, *by_author, mode=Mode.SYNC_GMAIL, features=features, thread=thread)
 
 
 def lying(folder: Folder) -> Message:
@@ -308,8 +322,11 @@ def test_mail_from_before_sorting_was_on_is_announced_and_left_where_it_is() -> 
 def test_each_feature_has_its_own_start() -> None:
     """The gate lets in what came after the first; the others count as off, and what D2 then forbids is not kept."""
     sync = Features(sync_since=BEFORE, magnet_since=START, sorting_since=START)
+    nobodys = Thread(Situation(), {}, "uwe", LocationSettings())
     older, old, new = (
-        decision(replace(MAIL, received_at=moment), CONTACT, mode=Mode.SYNC_GMAIL, features=sync)
+        decision(
+            replace(MAIL, received_at=moment), CONTACT, mode=Mode.SYNC_GMAIL, features=sync, thread=nobodys
+        )
         for moment in (BEFORE - timedelta(seconds=1), BEFORE, START)
     )
 
@@ -339,15 +356,59 @@ def test_a_contact_counts_before_a_lead_and_the_oldest_before_the_others() -> No
 
 @pytest.mark.rule("I9")
 def test_every_outcome_of_part_j_that_a_match_can_give_is_given_here() -> None:
-    """`skip.inactive` and `skip.gone` have no mail to decide on; the rest comes of announcing and sorting."""
+    """`skip.inactive` and `skip.gone` have no mail to decide on; the rest comes of announcing and sorting, or of D7
+    (tests/domain/conversations/test_gate.py)."""
     later = {Outcome.SKIP_INACTIVE, Outcome.SKIP_GONE, Outcome.MAGNET_OFF, Outcome.MAGNET_NOTIFIED}
     later |= {Outcome.LABEL_CTM, Outcome.LABEL_OPEN, Outcome.LABEL_CUSTOMER, Outcome.LABEL_FAILED}
-    later |= {Outcome.MATCH_FAILED}
+    later |= {Outcome.MATCH_FAILED, Outcome.SYNC_STARTED, Outcome.SYNC_APPENDED, Outcome.SYNC_FAILED}
+    later |= {Outcome.SKIP_NOT_ASSIGNED, Outcome.SKIP_COLLEAGUE, Outcome.SKIP_AUTOMATED}
+    later |= {Outcome.SKIP_DETACHED, Outcome.SKIP_TAKEN_OUT, Outcome.SKIP_OWNER_DELETED}
+    later |= {Outcome.SKIP_OTHER_LOCATION}
     steps = [step for case in FOLLOWS for step in case.values if isinstance(step, Planned)]
     here = {Outcome(str(case.values[-1])) for case in ENDS} | {step.outcome for step in steps if step.outcome}
 
     assert here | {Outcome.SKIP_EXCLUDED, Outcome.LABEL_OFF} == set(Outcome) - later
     assert here >= PROVISIONAL
+
+
+@pytest.mark.rule("I9", "D2")
+def test_with_two_way_sync_a_mail_ends_with_what_that_decides_and_is_announced_beside_it() -> None:
+    """A no of two-way sync stops neither MailMagnet nor sorting (Part B)."""
+    uwes = replace(CONTACT, contact=replace(CONTACT.contact, assigned_to="uwe"))
+
+    taken, left = synced(MAIL, uwes), synced(MAIL, CONTACT)
+
+    assert (taken.final, taken.skip, taken.kept) == (Outcome.SYNC_STARTED, None, frozenset(Data))
+    assert taken.steps == (NOTIFY, not_sorted(Outcome.LABEL_OFF))
+    assert (left.final, left.skip) == (Outcome.SKIP_NOT_ASSIGNED, None)
+    assert (left.steps, left.kept) == (taken.steps, ENDED | {Data.AUTHOR, Data.RECEIVED_AT})
+
+
+@pytest.mark.rule("I9", "D2")
+def test_what_nobody_is_notified_of_is_synced_all_the_same() -> None:
+    written = replace(MAIL, sender=ME, author=ME, to=(ANN,))
+
+    assert synced(written, CONTACT).final is Outcome.SYNC_STARTED
+    assert (synced(written, CONTACT).steps, synced(written, CONTACT).kept) == ((), frozenset(Data))
+    unread = synced(replace(MAIL, sender=None, author=None))
+    assert (unread.final, unread.kept) == (Outcome.SKIP_NO_CONTACT, ENDED)
+
+
+@pytest.mark.rule("D3-7", "H11")
+def test_mail_from_before_the_connection_is_not_synced() -> None:
+    later = synced(MAIL, CONTACT, sync=START + timedelta(hours=1))
+
+    assert (later.final, later.sync.outcome) == (Outcome.SKIP_TOO_OLD, Outcome.SKIP_TOO_OLD)
+    assert later.steps == (NOTIFY, not_sorted(Outcome.LABEL_OFF))
+
+
+@pytest.mark.rule("D16-5", "D16-1")
+def test_a_postmaster_who_is_a_contact_is_synced_as_a_person() -> None:
+    uwes = replace(CONTACT, contact=replace(CONTACT.contact, assigned_to="uwe"))
+    by_postmaster = replace(MAIL, mail_class=MailClass.BOUNCE, unless_known=True)
+
+    assert synced(by_postmaster, uwes).final is Outcome.SYNC_STARTED
+    assert synced(by_postmaster).final is Outcome.SKIP_AUTOMATED
 
 
 _MAILS = st.builds(

@@ -234,7 +234,7 @@ def _settings(reader: Reader) -> None:
     words = ["time-zone", "Europe/Berlin", "internal-domain", "firm.example", "exclude", "shop.example"]
     words += ["sharing-roles", "Sales=public", "sharing-users", "kim=private", "sharing-only", "user:kim"]
     words += ["sharing-exclude", "lawyer.example", "category", "Closed Lost", "LOST", "label-names", "german"]
-    words += ["assignment-inbound", "off", "assignment-outbound", "on"]
+    words += ["assignment-inbound", "off", "assignment-outbound", "on", "third-parties", "on"]
     reader.run("settings", "set", *words)
     reader.run("settings", "show")
 

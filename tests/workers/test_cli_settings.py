@@ -27,6 +27,7 @@ UNSAID: dict[str, Any] = {
     "label_names": ["Deals Closing This Month (CTM)", "Open Deals", "Customers"],
     "assignment_inbound": True,
     "assignment_outbound": False,
+    "third_parties": False,
 }
 
 

@@ -26,8 +26,8 @@ def set_setting(
     location: Location = None,
     as_json: Json = False,
 ) -> None:
-    """Change settings of the organisation, or of the location (assignment-inbound, assignment-outbound: for two-way
-    sync, which is not built yet), several at once if you like: all are saved, or none. Lists are replaced as a
+    """Change settings of the organisation, or of the location (assignment-inbound, assignment-outbound,
+    third-parties: for two-way sync), several at once if you like: all are saved, or none. Lists are replaced as a
     whole, `-` empties them; words for categories are added, and `-` instead of a category takes one back.
 
     Example: `lodestone settings set time-zone Europe/Berlin`
@@ -84,6 +84,7 @@ def show_settings(user: User = None, location: Location = None, as_json: Json = 
         "label-names": list(found.label_names.values()),
         "assignment-inbound": own.assigned_inbound,
         "assignment-outbound": own.assigned_outbound,
+        "third-parties": own.third_parties,
     }
     if as_json:
         show_json(_as_json(shown))

@@ -51,7 +51,9 @@ class ContactRepository:
             keys = list({loose(address) for address in chunk})
             rows = self._db.execute(_CANDIDATES, self._here | {"addresses": chunk, "keys": keys})
             found += [
-                ContactAddress(Contact(row.id, ContactKind(row.kind), row.created_at), row.address)
+                ContactAddress(
+                    Contact(row.id, ContactKind(row.kind), row.created_at, row.assigned_to), row.address
+                )
                 for row in rows
             ]
         return tuple(found)
@@ -105,7 +107,13 @@ class ContactRepository:
 _HERE = bindparam("here", type_=BigInteger())
 _ORGANISATION = bindparam("organisation", type_=BigInteger())
 _CANDIDATES = (
-    select(contact_addresses.c.address, contacts.c.id, contacts.c.kind, contacts.c.created_at)
+    select(
+        contact_addresses.c.address,
+        contacts.c.id,
+        contacts.c.kind,
+        contacts.c.created_at,
+        contacts.c.assigned_to,
+    )
     .select_from(contact_addresses)
     .outerjoin(merges, is_merge_of(contact_addresses.c.location_id, contact_addresses.c.contact_id))
     .join(
