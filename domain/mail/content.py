@@ -69,6 +69,25 @@ class MimePart:
         """Everything that is not read in its place: files, attached mails, texts too long to come along."""
         return bool(self.filename or self.attachment_id) or self.mime_type.lower() == "message/rfc822"
 
+    def fields(self) -> Fields:
+        """Its headers by name."""
+        return by_name(self.headers)
+
+    def header(self, name: str) -> str:
+        """A field as its reader sees it, the first where there are several; "" when it is absent (E42)."""
+        values = self.fields().get(name.lower(), ())
+        return _FOLD.sub(" ", decoded(values[0][:MAX_HEADER])).strip() if values else ""
+
+    def text(self) -> str:
+        """What a mail says, of which this is the whole: plain text where it has that, else its HTML as text. "" when
+        nothing is readable (E41)."""
+        kept: list[str] = []
+        for text in _texts(self):
+            kept.append(text.strip("\r\n")[:MAX_TEXT])
+            if sum(map(len, kept)) >= MAX_TEXT:
+                break
+        return "\n\n".join(filter(None, kept))
+
     def structure(self) -> Part:
         """The same without its content."""
         return Part(self.mime_type, self.headers, tuple(part.structure() for part in self.parts))
@@ -108,25 +127,19 @@ class MailContent:
 
     def fields(self) -> Fields:
         """Its header by name."""
-        return by_name(self.body.headers)
+        return self.body.fields()
 
     def header(self, name: str) -> str:
-        """A field as its reader sees it, the first where there are several; "" when it is absent (E42)."""
-        values = by_name(self.body.headers).get(name.lower(), ())
-        return _FOLD.sub(" ", decoded(values[0][:MAX_HEADER])).strip() if values else ""
+        """A field as its reader sees it (MimePart.header)."""
+        return self.body.header(name)
 
     def attachments(self) -> tuple[MimePart, ...]:
         """In written order."""
         return tuple(_attachments(self.body))
 
     def text(self) -> str:
-        """What it says: plain text where it has that, else its HTML as text. "" when nothing is readable (E41)."""
-        kept: list[str] = []
-        for text in _texts(self.body):
-            kept.append(text.strip("\r\n")[:MAX_TEXT])
-            if sum(map(len, kept)) >= MAX_TEXT:
-                break
-        return "\n\n".join(filter(None, kept))
+        """What it says (MimePart.text)."""
+        return self.body.text()
 
 
 def numbered(body: MimePart) -> Iterator[tuple[str, MimePart]]:
@@ -147,45 +160,50 @@ def numbered(body: MimePart) -> Iterator[tuple[str, MimePart]]:
             levels.append((f"{above}{number}.", iter(enumerate(part.parts, 1))))
 
 
-def _attachments(part: MimePart) -> Iterator[MimePart]:
+def _attachments(part: MimePart, depth: int = 0) -> Iterator[MimePart]:
     if part.is_attachment:
         yield part
         return
-    for inner in part.parts:
-        yield from _attachments(inner)
+    for inner in _within(part, depth):
+        yield from _attachments(inner, depth + 1)
 
 
-def _texts(part: MimePart) -> Iterator[str]:
+def _texts(part: MimePart, depth: int = 0) -> Iterator[str]:
     kind = part.mime_type.lower()
     if part.is_attachment:
         return
     if part.parts:
-        for inner in _chosen(part.parts) if kind == "multipart/alternative" else part.parts:
-            yield from _texts(inner)
+        inside = _within(part, depth)
+        for inner in _chosen(inside, depth) if kind == "multipart/alternative" else inside:
+            yield from _texts(inner, depth + 1)
     elif part.content and kind == "text/html":
-        yield html_text(_decoded(part))
+        yield html_text(decoded_text(part))
     elif part.content and (kind.startswith("text/") or not kind):
-        yield _decoded(part)
+        yield decoded_text(part)
 
 
-def _chosen(parts: tuple[MimePart, ...]) -> tuple[MimePart, ...]:
+def _within(part: MimePart, depth: int) -> tuple[MimePart, ...]:
+    return part.parts if depth < MAX_DEPTH else ()
+
+
+def _chosen(parts: tuple[MimePart, ...], depth: int) -> tuple[MimePart, ...]:
     """Of several forms of one text the plain one, else the last that says anything, which is the richest."""
     plain = [
         part for part in parts if part.mime_type.lower() == "text/plain" and (part.content or b"").strip()
     ]
-    return tuple(plain[:1]) or tuple([part for part in parts if _says_anything(part)][-1:])
+    return tuple(plain[:1]) or tuple([part for part in parts if _says_anything(part, depth + 1)][-1:])
 
 
-def _says_anything(part: MimePart) -> bool:
+def _says_anything(part: MimePart, depth: int) -> bool:
     if part.is_attachment:
         return False
     if part.parts:
-        return any(map(_says_anything, part.parts))
+        return any(_says_anything(inner, depth + 1) for inner in _within(part, depth))
     return part.mime_type.lower().startswith("text/") and bool((part.content or b"").strip())
 
 
-def _decoded(part: MimePart) -> str:
-    """Text that is UTF-8 is taken for it whatever its label says: the provider may have recoded it."""
+def decoded_text(part: MimePart) -> str:
+    """What a part of text says. UTF-8 is taken for it whatever its label says: the provider may have recoded it."""
     content = part.content or b""
     labels = by_name(part.headers).get("content-type", ("",))
     charset = parameter(labels[0], "charset")

@@ -9,10 +9,10 @@ from typing import Any
 
 from domain.crm.records import Record, RecordKind, Refusal, Remark, Row, Unread
 from domain.errors import Refused
+from domain.mail.safe_text import safe_line
 from handlers.crm.summary import Imported, LineNotes, Sample
 from infra.crm.csv import CrmFile
 from workers.cli.terminal.output import say
-from workers.cli.terminal.safe import safe_line
 from workers.cli.terminal.times import timestamp
 
 FIRST = 3

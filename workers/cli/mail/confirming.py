@@ -5,10 +5,10 @@ import sys
 import typer
 
 from domain.errors import Refused
+from domain.mail.safe_text import safe_line
 from handlers.outbox.preparing import Prepared
 from workers.cli.mail.rendering import show_json
 from workers.cli.terminal.output import say
-from workers.cli.terminal.safe import safe_line
 
 
 def agree(prepared: Prepared, *, can_ask: bool) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from domain.mail.content import MimePart
+from domain.mail.file_names import safe_name
 from domain.mail.folders import Folder
 from domain.mail.messages import Direction
+from domain.mail.safe_text import safe_line, safe_text
 from domain.notifications import NotificationKind
 from domain.reports import Notification
 from handlers.live_view.live import OpenedMail, attached
@@ -17,7 +19,7 @@ from handlers.live_view.mailbox_mail import VisibleMail
 from handlers.live_view.notification_mail import Previews
 from handlers.live_view.pages import AskedMailbox, Page
 from handlers.live_view.views import NO_SEARCH, PAUSED, SIGN_IN_NEEDED
-from workers.cli.terminal.safe import fitted, safe_line, safe_name, safe_text, save
+from workers.cli.terminal.safe import fitted, save
 from workers.cli.terminal.times import timestamp
 
 WORDS = {
@@ -120,7 +122,8 @@ def save_attachments(opened: OpenedMail, folder: Path) -> dict[int, Path | None]
     saved: dict[int, Path | None] = {}
     for number, part in enumerate(opened.mail.content.attachments(), 1):
         content = attached(opened, part)
-        saved[number] = None if content is None else save(folder, safe_name(part.filename, number), content)
+        name = safe_name(part.filename, number, part.mime_type)
+        saved[number] = None if content is None else save(folder, name, content)
     return saved
 
 
