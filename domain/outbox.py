@@ -47,6 +47,16 @@ class SendState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class NewItem:
+    """A mail that is asked for: over which connection it goes, to which contact, by which key."""
+
+    mailbox_id: MailboxId
+    connection_id: ConnectionId
+    contact_id: str | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxItem:
     """One mail on its way. By `key` its draft and the sent mail are found at the provider. `looks` counts how often it
     was looked for in vain since the draft is gone.

@@ -104,6 +104,14 @@ class OutgoingMail:
     replies_to: RepliedMail | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedMail:
+    """A mail in the form in which its provider takes it, with its key. Lives in memory only (D2)."""
+
+    content: bytes = field(repr=False)
+    replies_to: RepliedMail | None = None
+
+
 def check(mail: OutgoingMail, provider: Provider) -> None:
     """Whether this provider takes it, as far as that can be said without encoding it. In LIVE no limit of ours is lower
     (D14). Raises Unsendable."""

@@ -8,8 +8,8 @@ from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain, Unanswered
 from domain.events import OutboxDue
 from domain.ids import MailboxId
 from domain.locks import LockKind
-from domain.mail.composition import MailRequest, Unsendable
-from domain.outbox import SIGN_IN, DailyQuota, OutboxItem, SendState, hindrance, key_of
+from domain.mail.composition import EncodedMail, MailRequest, Unsendable
+from domain.outbox import SIGN_IN, DailyQuota, NewItem, OutboxItem, SendState, hindrance, key_of
 from domain.quota import Purpose
 from handlers.context import Context
 from handlers.crm.locations import Where
@@ -48,13 +48,23 @@ def hand_over(
     prepared: Prepared, context: Context, *, key: str | None = None, progress: Progress = _ignore
 ) -> OutboxItem:
     """Write it into the mailbox's drafts; from then on it will be sent."""
-    item, is_new = _reserve(prepared, key_of(prepared.connection.location, prepared.user_id, key), context)
+    key = key_of(prepared.connection.location, prepared.user_id, key)
+    encoded = _encoded(prepared, key, context)
+    item, is_new = _reserve(prepared, key, context)
     if is_new:
-        _draft(item, prepared, context, progress)
+        _draft(item, prepared, encoded, context, progress)
         item = _now(item, context)
     if item.state is SendState.WAITING:
         _wake(item.mailbox_id, context)
     return item
+
+
+def _encoded(prepared: Prepared, key: str, context: Context) -> EncodedMail:
+    """Before anything is written down: what the provider cannot take has not been asked for."""
+    try:
+        return context.providers[prepared.provider.name].encode(prepared.mail, key)
+    except Unsendable as error:
+        raise Refused(str(error)) from None
 
 
 def _reserve(prepared: Prepared, key: str, context: Context) -> tuple[OutboxItem, bool]:
@@ -70,20 +80,16 @@ def _reserve(prepared: Prepared, key: str, context: Context) -> tuple[OutboxItem
             raise Refused("this mail is being handed over, or was interrupted: ask again in a few minutes")
         if known and (known.state is not SendState.FAILED or known.draft_id is not None):
             return known, False
-        if known:
-            tx.outbox.remove(known)
         now = tx.connections.get(connection.id)
         if quota is None or now is None or hindrance(now, tx.of(now.location).users.get(prepared.user_id)):
             raise Refused("the connection was changed meanwhile: ask again")
         _check_quota(quota, context.daily_limit)
-        added = tx.outbox.add(
-            connection.mailbox_id,
-            connection.id,
-            prepared.contact_id,
-            key,
-            context.me(),
-            context.timing.hand_over,
-        )
+        asked = NewItem(connection.mailbox_id, connection.id, prepared.contact_id, key)
+        lease = context.timing.hand_over
+        if known:
+            added = tx.outbox.reopen(known.id, asked, context.me(), lease)
+        else:
+            added = tx.outbox.add(asked, context.me(), lease)
         if added is None:
             raise Refused("this key is in use: choose another")
     return added, True
@@ -100,11 +106,13 @@ def _check_quota(quota: DailyQuota, limit: int) -> None:
         )
 
 
-def _draft(item: OutboxItem, prepared: Prepared, context: Context, progress: Progress) -> None:
+def _draft(
+    item: OutboxItem, prepared: Prepared, encoded: EncodedMail, context: Context, progress: Progress
+) -> None:
     """The draft is written and its id recorded. Whatever goes wrong, nothing is sent after the caller was told so."""
 
     def write(mailbox: Mailbox) -> bool:
-        _write(item, prepared, mailbox, context, progress)
+        _write(item, prepared, encoded, mailbox, context, progress)
         return True
 
     if not with_mailbox((prepared.connection,), context, write, purpose=Purpose.SEND):
@@ -112,15 +120,16 @@ def _draft(item: OutboxItem, prepared: Prepared, context: Context, progress: Pro
 
 
 def _write(
-    item: OutboxItem, prepared: Prepared, mailbox: Mailbox, context: Context, progress: Progress
+    item: OutboxItem,
+    prepared: Prepared,
+    encoded: EncodedMail,
+    mailbox: Mailbox,
+    context: Context,
+    progress: Progress,
 ) -> None:
     me = context.me()
     try:
-        draft = mailbox.drafts.create(prepared.mail, item.key, progress)
-    except Unsendable as error:  # nothing has left: as if it had not been asked for
-        with context.store.begin("sending.not_drafted") as tx:
-            tx.outbox.remove(item)
-        raise Refused(str(error)) from None
+        draft = mailbox.drafts.create(encoded, progress)
     except Unanswered:
         # `delivery` looks for the draft once it can be seen, deletes it and calls the mail failed
         with context.store.begin("sending.abandon") as tx:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from domain.crm.categories import Category
 from domain.errors import GiveUp, TryAgain
-from domain.mail.composition import OutgoingMail
+from domain.mail.composition import EncodedMail
 from domain.mail.content import FoundPage, MailContent, MailQuery
 from domain.mail.messages import Fetched
 from domain.mailboxes.accounts import Grant
@@ -183,13 +183,12 @@ class LabelEditor(Protocol):
 class Drafts(Protocol):
     """Mail that is sent once, through a draft that can be looked at (Z16, I2). No call is repeated by itself."""
 
-    def create(self, mail: OutgoingMail, key: str, progress: Callable[[int, int], None]) -> Draft:
-        """Write a draft, once. An answer lies in the thread of the mail that it replies to. By `key` the draft and the
-        sent mail are found again. `progress` is told of bytes sent and bytes in all.
+    def create(self, mail: EncodedMail, progress: Callable[[int, int], None]) -> Draft:
+        """Write a draft, once, of what `MailProvider.encode` has made. An answer lies in the thread of the mail that it
+        replies to. `progress` is told of bytes sent and bytes in all.
 
-        Raises Unsendable, before anything has left, for a mail that is larger than the provider takes; Unanswered when
-        it cannot be known whether the draft is there now. Gmail: the mail as MIME, the key in a header of it. Graph:
-        createReply or a new message, the key as an extended property; then its files.
+        Raises Unanswered when it cannot be known whether the draft is there now. Gmail: an upload. Graph: createReply
+        or a new message; then its files.
         """
 
     def send(self, draft_id: str) -> Sent:

@@ -24,7 +24,7 @@ from typing import Protocol
 from domain.channels import Parcel
 from domain.ids import NO_CONNECTION, ChannelId, ConnectionId, MailboxId
 from domain.ledger import Ahead, Claim, Cost, Planned, Step, StepKey
-from domain.outbox import DailyQuota, OutboxItem, SendState
+from domain.outbox import DailyQuota, NewItem, OutboxItem, SendState
 from domain.outcomes import Outcome
 
 
@@ -173,15 +173,7 @@ class OutboxRepository(Protocol):
         A second transaction that asks waits for the first one's commit, so that two cannot both take the last place.
         """
 
-    def add(
-        self,
-        mailbox_id: MailboxId,
-        connection_id: ConnectionId,
-        contact_id: str | None,
-        key: str,
-        owner: str,
-        lease: float,
-    ) -> OutboxItem | None:
+    def add(self, asked: NewItem, owner: str, lease: float) -> OutboxItem | None:
         """A mail that this owner is about to write as a draft; None when the key is taken.
 
         It belongs to the owner for `lease` seconds. That counts as no try of sending it.
@@ -193,8 +185,8 @@ class OutboxRepository(Protocol):
     def by_key(self, key: str) -> OutboxItem | None:
         """The mail with this key, None when there is none."""
 
-    def remove(self, item: OutboxItem) -> None:
-        """Delete it as if it had never been asked for."""
+    def reopen(self, item_id: int, asked: NewItem, owner: str, lease: float) -> OutboxItem | None:
+        """The same with one that has failed and never was a draft: it is asked for anew, as if never tried."""
 
     def drafted(self, item: OutboxItem, owner: str, draft_id: str) -> bool:
         """The draft is written: released, to be sent at once."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from domain.connections.permissions import Permission
 from domain.connections.sign_ins import SignIn
+from domain.mail.composition import EncodedMail, OutgoingMail
 from domain.mailboxes.accounts import Grant
 from domain.providers import Provider
 from handlers.ports.capabilities import Mailbox
@@ -67,6 +68,11 @@ class MailProvider(Protocol):
     def decode_push(self, data: bytes) -> str | None:
         """The provider's key of the mailbox that a push names; None for anything that is no push of its. Asks nobody.
         Gmail: the address in a Pub/Sub message. Graph: the clientState of a notification, which we have chosen."""
+
+    def encode(self, mail: OutgoingMail, key: str) -> EncodedMail:
+        """The mail in the form in which its mailboxes take it. By `key` its draft and the sent mail are found. Asks
+        nobody. Raises Unsendable, also for a mail that is larger than the provider takes. Gmail: MIME, the key in a
+        header of it. Graph: the key as an extended property."""
 
     def permissions(self, grant: Grant) -> frozenset[Permission] | None:
         """What the grant lets us do, None where nobody has told us. Asks nobody."""

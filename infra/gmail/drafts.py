@@ -9,15 +9,14 @@ from typing import Any
 from googleapiclient.http import HttpRequest
 
 from domain.errors import TryAgain, Unanswered
-from domain.mail.composition import OutgoingMail, too_large
+from domain.mail.composition import EncodedMail
 from domain.mail.headers import by_name
 from domain.outbox import Draft, Sent
-from infra.gmail.about import MAX_MAIL_SIZE, TITLE
 from infra.gmail.api import ME, answer_as_sent
 from infra.gmail.client import Answer, Calls, slices
 from infra.gmail.folders import SENT
 from infra.gmail.responses import refusing, sense
-from infra.mime import KEY_HEADER, encode
+from infra.mime import KEY_HEADER
 
 Progress = Callable[[int, int], None]
 
@@ -74,12 +73,9 @@ class GmailDrafts:
         self._calls = calls
         self._api = calls.api
 
-    def create(self, mail: OutgoingMail, key: str, progress: Progress) -> Draft:
+    def create(self, mail: EncodedMail, progress: Progress) -> Draft:
         """By the upload endpoint; the library's own way there leads to https only (FACTS §8)."""
-        raw = encode(mail, key)
-        if len(raw) > MAX_MAIL_SIZE:
-            raise too_large(TITLE, MAX_MAIL_SIZE)
-        body = _Body(raw, mail.replies_to.thread_id if mail.replies_to else None, progress)
+        body = _Body(mail.content, mail.replies_to.thread_id if mail.replies_to else None, progress)
         request = HttpRequest(
             None,
             answer_as_sent,
@@ -94,7 +90,7 @@ class GmailDrafts:
             methodId="gmail.users.drafts.create",
         )
         with refusing():
-            return Draft(_id_of(self._calls.once(request)), len(raw))
+            return Draft(_id_of(self._calls.once(request)), len(mail.content))
 
     def send(self, draft_id: str) -> Sent:
         """By drafts.send."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from domain.checks import Part
 from domain.connections.permissions import Permission
 from domain.errors import Refused
+from domain.mail.composition import EncodedMail, OutgoingMail, too_large
 from domain.mailboxes.accounts import Grant
 from domain.quota import Quota
-from infra.gmail.about import about
+from infra.gmail.about import MAX_MAIL_SIZE, TITLE, about
 from infra.gmail.api import GOOGLE, api_at
 from infra.gmail.costs import NEW_COSTS, NEW_QUOTA, OLD_COSTS, OLD_QUOTA
 from infra.gmail.delegation import NoServiceAccount, ServiceAccount
@@ -19,6 +20,7 @@ from infra.gmail.pushes import pushed_key
 from infra.gmail.scopes import asked_for, permissions_of
 from infra.gmail.sign_in import GoogleSignIn, NoClient
 from infra.gmail.transport import Lines
+from infra.mime import encode
 from infra.settings import Settings, wrong
 
 
@@ -51,6 +53,12 @@ class Gmail:
 
     def decode_push(self, data: bytes) -> str | None:
         return pushed_key(data)
+
+    def encode(self, mail: OutgoingMail, key: str) -> EncodedMail:
+        raw = encode(mail, key)
+        if len(raw) > MAX_MAIL_SIZE:
+            raise too_large(TITLE, MAX_MAIL_SIZE)
+        return EncodedMail(raw, mail.replies_to)
 
     def permissions(self, grant: Grant) -> frozenset[Permission] | None:
         scopes = GoogleGrant.read(grant).scopes

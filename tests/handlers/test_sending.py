@@ -657,6 +657,22 @@ def test_a_key_whose_caller_was_interrupted_is_free_again_after_the_clearing(hou
     assert len(in_label(house, "SENT")) == 1
 
 
+@pytest.mark.rule("D14", "I2")
+def test_asked_again_too_large_the_row_of_the_first_time_stays_as_it_was(house: House, uwe: int) -> None:
+    house.gmail.fault("403.domainPolicy", ["drafts.create"], times=1)
+    with pytest.raises(GiveUp):
+        drafts.ask(TO_ANN, house.context, key="offer-17")
+    before = rows(house)
+    larger = replace(TO_ANN, attachments=(Attachment("a", b"0" * (MAX_MAIL_SIZE * 3 // 4)),))
+    with pytest.raises(Refused, match="larger than Gmail"):
+        drafts.ask(larger, house.context, key="offer-17")
+    assert rows(house) == before
+    asked = drafts.ask(TO_ANN, house.context, key="offer-17")
+    house.pump()
+    [row] = rows(house)
+    assert (row.id, row.state, row.reason) == (before[0].id, "sent", None) == (asked.id, "sent", None)
+
+
 def test_a_mail_that_gmail_refuses_for_good_is_told_at_once(house: House, uwe: int) -> None:
     house.gmail.fault("403.domainPolicy", ["drafts.create"], times=1)
     with pytest.raises(GiveUp):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import GiveUp, TryAgain, Unanswered
-from domain.mail.composition import OutgoingMail, Person, Unsendable
+from domain.mail.composition import EncodedMail, OutgoingMail, Person, Unsendable
 from domain.outbox import SENDING_LIMIT, Draft
 from infra.gmail.about import MAX_MAIL_SIZE
 from infra.gmail.mailbox import GmailMailbox
@@ -22,7 +22,7 @@ def mail(address: str, text: str = "A secret.") -> OutgoingMail:
 
 def create(mailbox: GmailMailbox, address: str, key: str = "key-1") -> str:
     """The id of a new draft."""
-    return mailbox.drafts.create(mail(address), key, silent).id
+    return mailbox.drafts.create(EncodedMail(encode(mail(address), key)), silent).id
 
 
 def silent(sent: int, total: int) -> None:
@@ -46,7 +46,7 @@ def test_a_draft_is_written_as_it_is_found_and_sent(
     mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
     raw = encode(mail(address), "key-1")
-    made = mailbox.drafts.create(mail(address), "key-1", silent)
+    made = mailbox.drafts.create(EncodedMail(raw), silent)
     draft = made.id
     assert made == Draft(draft, len(raw))
     assert drafted(control, address) == raw
@@ -81,7 +81,7 @@ def test_what_it_costs_is_what_the_server_counts(
 
 
 def test_a_mail_of_gmails_full_size_goes_up_and_says_how_far_it_is(
-    mailbox: GmailMailbox, control: GmailControl, address: str
+    gmail: Gmail, mailbox: GmailMailbox, control: GmailControl, address: str
 ) -> None:
     told: list[tuple[int, int]] = []
     room = MAX_MAIL_SIZE - len(encode(mail(address, ""), "key-1"))
@@ -90,7 +90,8 @@ def test_a_mail_of_gmails_full_size_goes_up_and_says_how_far_it_is(
     raw = encode(mail(address, text), "key-1")
     assert len(raw) == MAX_MAIL_SIZE
 
-    made = mailbox.drafts.create(mail(address, text), "key-1", lambda sent, total: told.append((sent, total)))
+    encoded = gmail.encode(mail(address, text), "key-1")
+    made = mailbox.drafts.create(encoded, lambda sent, total: told.append((sent, total)))
 
     assert made.size == MAX_MAIL_SIZE
     assert drafted(control, address) == raw
@@ -99,7 +100,7 @@ def test_a_mail_of_gmails_full_size_goes_up_and_says_how_far_it_is(
     assert [one for one, _ in told] == sorted({one for one, _ in told})
     control.reset_counters()
     with pytest.raises(Unsendable, match="larger than Gmail takes"):
-        mailbox.drafts.create(mail(address, text + "x"), "key-1", silent)
+        gmail.encode(mail(address, text + "x"), "key-1")
     assert control.counters().http_requests == 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select
 
 from domain.ids import ConnectionId, MailboxId
-from domain.outbox import DAY, DRAFT_GONE, DailyQuota, OutboxItem, SendState
+from domain.outbox import DAY, DRAFT_GONE, DailyQuota, NewItem, OutboxItem, SendState
 from infra.db.ledger.claims import OUTBOX, redrive
 from infra.db.sql import in_key_order, insert_returning
 from infra.db.tables.ledger import outbox
@@ -43,23 +43,8 @@ class OutboxRepository:
         used, oldest = self._db.execute(counted).one()
         return DailyQuota(used, oldest and oldest + DAY, paused=mailbox.paused_at is not None)
 
-    def add(
-        self,
-        mailbox_id: MailboxId,
-        connection_id: ConnectionId,
-        contact_id: str | None,
-        key: str,
-        owner: str,
-        lease: float,
-    ) -> OutboxItem | None:
-        row = {
-            "mailbox_id": mailbox_id,
-            "connection_id": connection_id,
-            "contact_id": contact_id,
-            "key": key,
-            "state": SendState.DRAFTING.value,
-            "owner": owner,
-        }
+    def add(self, asked: NewItem, owner: str, lease: float) -> OutboxItem | None:
+        row = {**_columns(asked), "key": asked.key, "state": SendState.DRAFTING.value, "owner": owner}
         due = {**OUTBOX.at(db_now(lease)), "created_at": db_now()}
         added = insert_returning(self._db, outbox, [row], outbox.c.id, **due)
         return self.get(added[0].id) if added else None
@@ -70,8 +55,17 @@ class OutboxRepository:
     def by_key(self, key: str) -> OutboxItem | None:
         return self._one(outbox.c.key == key)
 
-    def remove(self, item: OutboxItem) -> None:
-        self._db.execute(delete(outbox).where(outbox.c.id == item.id))
+    def reopen(self, item_id: int, asked: NewItem, owner: str, lease: float) -> OutboxItem | None:
+        anew = {
+            "state": SendState.DRAFTING.value,
+            "reason": None,
+            "attempts": 0,
+            "looks": 0,
+            "ended_at": None,
+        }
+        claimed = OUTBOX.claim(outbox.c.id == item_id, **_columns(asked), **anew, created_at=db_now())
+        self._db.execute(claimed, {"me": owner, "lease": lease})
+        return self.get(item_id)
 
     def claim(self, mailbox_id: MailboxId, owner: str, lease: float) -> OutboxItem | None:
         """Two statements, as the UPDATE cannot return the former state."""
@@ -122,6 +116,14 @@ class OutboxRepository:
     def _one(self, where: ColumnElement[bool]) -> OutboxItem | None:
         row = self._db.execute(select(outbox).where(where)).one_or_none()
         return read_item(row) if row else None
+
+
+def _columns(asked: NewItem) -> dict[str, Any]:
+    return {
+        "mailbox_id": asked.mailbox_id,
+        "connection_id": asked.connection_id,
+        "contact_id": asked.contact_id,
+    }
 
 
 def read_item(row: Any) -> OutboxItem:

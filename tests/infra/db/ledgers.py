@@ -11,7 +11,7 @@ from sqlalchemy import Column, Table, delete, select, text, update
 
 from domain.channels import ChannelKind, Parcel, Target
 from domain.ledger import Claim, Planned, State, Step
-from domain.outbox import OutboxItem, SendState
+from domain.outbox import NewItem, OutboxItem, SendState
 from infra.db.ledger.claims import DELIVERIES, OUTBOX, STEPS, Claims
 from infra.db.store import Store, Transaction
 from infra.db.tables.channels import deliveries
@@ -256,8 +256,8 @@ class Outbox(Ledger):
 
     def add(self, number: int) -> None:
         with self.begin() as tx:
-            its = (self.world.mailbox_id, self.world.connection_id, None, str(number))
-            sending = tx.outbox.add(*its, "asker", 60)
+            asked = NewItem(self.world.mailbox_id, self.world.connection_id, None, str(number))
+            sending = tx.outbox.add(asked, "asker", 60)
             assert sending
             assert tx.outbox.drafted(sending, "asker", "r1")
 

@@ -17,6 +17,7 @@ from domain.crm.organisations import SharingPolicy
 from domain.crm.records import Change, ContactRecord, DealRecord, Record, RecordKind
 from domain.ids import ConnectionId
 from domain.ledger import Claim
+from domain.outbox import NewItem
 from domain.retention import After
 from domain.sorting.plans import ConnectionContact, EarlierLabel
 from infra.db.store import Store, Transaction
@@ -197,7 +198,7 @@ def test_one_more_merge_at_the_end_of_a_thousand_asks_no_more_than_the_first(ful
 def test_a_mail_that_was_sent_to_a_merged_contact_is_the_survivors(world: World) -> None:
     with world.store.begin("tests.send") as tx:
         tx.of(HERE).crm.put([_contact("new"), _contact("old")])
-        tx.outbox.add(world.mailbox_id, world.connection_id, "old", "key", "me", 60)
+        tx.outbox.add(NewItem(world.mailbox_id, world.connection_id, "old", "key"), "me", 60)
         tx.of(HERE).crm.merge(Merge("new", ("old",), 5))
         [report] = tx.of(HERE).reports.sendings(None, None, None, 10)
     assert report.item.contact_id == "new"

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import String, text, update
 
 from domain.ids import MailboxId
-from domain.outbox import DRAFT_GONE, OutboxItem, SendState
+from domain.outbox import DRAFT_GONE, NewItem, OutboxItem, SendState
 from infra.db.store import Store
 from infra.db.tables.ledger import outbox
 from infra.db.tables.mailboxes import mailboxes
@@ -13,9 +13,13 @@ from tests.worlds import World
 DRAFT = "r1"
 
 
+def asked(world: World, key: str = "k1") -> NewItem:
+    return NewItem(world.mailbox_id, world.connection_id, "ann", key)
+
+
 def add(world: World, key: str = "k1", lease: float = 60) -> OutboxItem:
     with world.store.begin("tests.add") as tx:
-        added = tx.outbox.add(world.mailbox_id, world.connection_id, "ann", key, "caller", lease)
+        added = tx.outbox.add(asked(world, key), "caller", lease)
     assert added is not None
     return added
 
@@ -91,7 +95,7 @@ def test_what_was_taken_for_interrupted_is_not_drafted_any_more(world: World) ->
 def test_a_key_is_taken_once(world: World) -> None:
     add(world)
     with world.store.begin("tests.add") as tx:
-        assert tx.outbox.add(world.mailbox_id, world.connection_id, None, "k1", "caller", 60) is None
+        assert tx.outbox.add(asked(world), "caller", 60) is None
 
 
 @pytest.mark.rule("D15")
@@ -165,4 +169,4 @@ def test_what_is_released_waits_so_long_in_its_state(world: World) -> None:
 def test_no_column_of_the_outbox_can_hold_anything_of_a_mail() -> None:
     """Ids of Gmail's and ours, and words of our own: so its writers need not ask what may be kept."""
     texts = {column.name for column in outbox.c if isinstance(column.type, String)}
-    assert texts == {"contact_id", "key", "draft_id", "sent_id", "state", "reason", "owner"}
+    assert texts == {"contact_id", "key", "draft_id", "sent_id", "state", "reason", "owner", "mail_id"}
