@@ -1,11 +1,11 @@
 """Reading From, To and their like as real and hostile mail writes them (E23, E42, E102, E105)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.mail.canonical import MAX_ADDRESS, canonical
-from domain.mail.headers import MAX_HEADER, comment_end
+from domain.mail.headers import MAX_HEADER, comment_end, decoded
 
 _TOKEN = re.compile(
     r"""
@@ -25,6 +25,7 @@ _SPACE, _COMMENT = " ", "()"
 _AROUND_MARKS = re.compile(r" ?([@.]) ?")
 _AROUND_AT = re.compile(r" ?@ ?")
 _MAILTO = "mailto:"
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -47,11 +48,30 @@ def read_list(value: str) -> AddressList:
     word of it is another address; without brackets an address stands alone. After a defect what can be saved
     is still returned, since recipients need no certainty.
     """
+    return _scanned(value).finish()
+
+
+def read_names(values: Iterable[str]) -> Mapping[str, str]:
+    """The addresses of the fields in their exact form, in written order, each with the name that first stands beside
+    it, encoded words decoded, "" where there is none or it is the address again."""
+    found: dict[str, str] = {}
+    left = MAX_HEADER
+    for value in values:
+        scan = _scanned(_cut(value, left))
+        scan.finish()
+        for address, name in scan.addresses.items():
+            said = " ".join(decoded(name).split())
+            found[address] = found.get(address) or (said if canonical(said) != address else "")
+        left = max(0, left - len(value))
+    return found
+
+
+def _scanned(value: str) -> "_Scan":
     text = _cut(value, MAX_HEADER)
     scan = _Scan(certain=text is value and not _CONTROL.search(value, 0, MAX_HEADER))
     while text:
         text = scan.read(text)
-    return scan.finish()
+    return scan
 
 
 def read_fields(values: Sequence[str]) -> AddressList:
@@ -80,14 +100,17 @@ def read_lists(values: Iterable[str]) -> tuple[str, ...]:
 @dataclass(slots=True)
 class _Scan:
     """One entry is collected at a time: the words beside its `<>`, whether a quoted or encoded name stands there,
-    and what its `<>` hold. `loose` is what only brackets somewhere in the field excuse."""
+    and what its `<>` hold. `loose` is what only brackets somewhere in the field excuse. Of an address `addresses` has
+    the name that stands before it, as it is written, or the comment behind it."""
 
     certain: bool
-    addresses: dict[str, None] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
     bracketed: bool = False
     loose: bool = False
     in_group: bool = False
     words: list[str] = field(default_factory=list)
+    name: list[str] = field(default_factory=list)
+    comment: str = ""
     named: bool = False
     angle: list[str] | None = None
     angle_open: bool = False
@@ -108,6 +131,7 @@ class _Scan:
                 if end is None:
                     self.certain = False
                     return text[at:].replace("(", " ").replace(")", " ")
+                self.comment = text[at : end - 1]
                 at = end
                 self._space(_COMMENT)
             elif kind == "space":
@@ -126,6 +150,8 @@ class _Scan:
     def _space(self, space: str) -> None:
         where = self.angle if self.angle_open and self.angle is not None else self.words
         where.append(space)
+        if where is self.words:
+            self.name.append(_SPACE)
 
     def _text(self, kind: str | None, found: str) -> None:
         if self.angle_open and self.angle is not None:
@@ -138,6 +164,7 @@ class _Scan:
             self.words.append(_SPACE)
         else:
             self.words.append(found)
+        self.name.append(_ESCAPED.sub(r"\1", found[1:-1]) if kind == "quoted" else found)
 
     def _mark(self, mark: str) -> None:
         if self.angle_open and self.angle is not None:
@@ -185,7 +212,7 @@ class _Scan:
         self.bracketed = True
         self.certain = self.certain and not self._others(found)
         if found is not None:
-            self.addresses[found] = None
+            self.addresses.setdefault(found, "".join(self.name).strip() or self.comment)
 
     def _finish_bare(self, parts: list[str]) -> None:
         if not parts and not self.named:
@@ -195,7 +222,8 @@ class _Scan:
             self.loose = True
         if len(parts) > 1 and not found:
             found = _specifications(_AROUND_AT.sub("@", " ".join(parts)).split())
-        self.addresses.update(dict.fromkeys(found))
+        for one in found:
+            self.addresses.setdefault(one, self.comment)
 
     def _others(self, address: str | None) -> bool:
         """Whether a word of the decoration is another address."""
@@ -203,7 +231,7 @@ class _Scan:
         return any(one != address for one in _specifications(filter(_looks_like_address, words)))
 
     def _clear(self) -> None:
-        self.words, self.named = [], False
+        self.words, self.name, self.comment, self.named = [], [], "", False
         self.angle, self.angle_open = None, False
 
 

@@ -1,7 +1,7 @@
 """Mail as a person reads it: fetched at that moment and kept nowhere, so nothing of it stands in a repr (Z1, D2)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -158,6 +158,16 @@ def numbered(body: MimePart) -> Iterator[tuple[str, MimePart]]:
         left -= 1
         if len(levels) < MAX_DEPTH:
             levels.append((f"{above}{number}.", iter(enumerate(part.parts, 1))))
+
+
+def outside(body: MimePart, closed: Callable[[MimePart], bool]) -> Iterator[tuple[str, MimePart]]:
+    """The parts of a mail and their places, as `numbered` gives them, without those within a closed one."""
+    shut = ""
+    for place, part in numbered(body):
+        if shut and (shut == "0" or place.startswith(f"{shut}.")):
+            continue
+        shut = place if closed(part) else ""
+        yield place, part
 
 
 def _attachments(part: MimePart, depth: int = 0) -> Iterator[MimePart]:

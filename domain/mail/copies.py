@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from domain.errors import LodestoneError
-from domain.mail.content import MAX_DEPTH, MimePart, numbered
+from domain.mail.content import MAX_DEPTH, MimePart, outside
 
 MAX_COPY: Final = 100 * 1_048_576
 """Bytes of a copy before it is compressed. The largest mail that a provider takes fits."""
@@ -67,12 +67,7 @@ def _fitting(body: MimePart) -> Iterator[str]:
 
 def own_parts(body: MimePart) -> Iterator[tuple[str, MimePart]]:
     """Those of the mail, with their places; what is within a file is not."""
-    file = ""
-    for place, part in numbered(body):
-        if file and (file == "0" or place.startswith(f"{file}.")):
-            continue
-        file = place if is_file(part) else ""
-        yield place, part
+    return outside(body, is_file)
 
 
 def _as_json(place: str, part: MimePart) -> dict[str, Any]:
