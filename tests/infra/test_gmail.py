@@ -63,7 +63,7 @@ def test_prices_are_those_of_the_facts() -> None:
 
 
 def test_the_library_still_takes_the_steps_that_we_replaced() -> None:
-    for step in ("_serialize_request", "_deserialize_response"):
+    for step in ("_execute", "_serialize_request"):
         assert inspect.signature(getattr(Batch, step)).parameters.keys() == (
             inspect.signature(getattr(BatchHttpRequest, step)).parameters.keys()
         )

@@ -124,6 +124,12 @@ def parts(bodies: Mapping[str, bytes], content_id: str = "response-{}", end: str
     return answer
 
 
+def nameless() -> bytes:
+    """A batch answer whose one part does not say whose it is."""
+    part = b"--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{}\r\n--b--\r\n"
+    return http(part, Content_Type="multipart/mixed; boundary=b")
+
+
 def good(*message_ids: str) -> dict[str, bytes]:
     return {i: json.dumps(message(i)).encode() for i in message_ids}
 
@@ -149,6 +155,11 @@ def test_a_batch_is_sorted_by_its_ids_not_by_its_order(google: Script, mailbox: 
         pytest.param(parts({}, end="--b\r\n\r\n--b--\r\n"), id="a part without anything"),
         pytest.param(parts({}, end=""), id="nothing"),
         pytest.param(http({"not": "multipart"}), id="no parts at all"),
+        pytest.param(nameless(), id="parts without a name"),
+        pytest.param(
+            http(b"--b\r\n\r\nno HTTP", Content_Type="multipart/mixed; boundary=b"),
+            id="parts that are no answers",
+        ),
         pytest.param(http(b"\xff\xfe", Content_Type="multipart/mixed; boundary=b"), id="not a text"),
         pytest.param(http({}, status=302, Location="http://127.0.0.1:1/"), id="sent elsewhere"),
     ],
