@@ -60,13 +60,15 @@ def identity(
     sent_at: datetime | None,
     mailbox_id: MailboxId,
     message_id: str,
-) -> bytes:
-    """What makes two copies one mail (H47), 32 bytes: Message-ID, author and the moment in Date. Without a Message-ID
-    the mailbox and the provider's id do."""
+) -> str:
+    """What makes two copies one mail (H47), 64 hexadecimal digits: Message-ID, author and the moment in Date. Without a
+    Message-ID the mailbox and the provider's id do."""
     parts = ["copy", str(mailbox_id), message_id]
     if rfc_message_id is not None:
         parts = ["mail", rfc_message_id, author or "", sent_at.astimezone(UTC).isoformat() if sent_at else ""]
-    return hashlib.sha256("".join(f"{len(one)}:{one}" for one in parts).encode("utf-8", "replace")).digest()
+    return hashlib.sha256(
+        "".join(f"{len(one)}:{one}" for one in parts).encode("utf-8", "replace")
+    ).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

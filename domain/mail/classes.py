@@ -51,28 +51,30 @@ _RULES_AGENT = "mailbox rules agent"
 @dataclass(frozen=True, slots=True)
 class Marks:
     """What a mail shows of its class. `bulk` is true for `Precedence: bulk` or `junk`; `unless_known` of a bounce
-    that nothing but its From shows: a person's mail where that very address is on a record (D16 order 2)."""
+    that nothing but its From shows: a person's mail where that very address is on a record (D16 order 2); `automatic`
+    that it has a mark of an auto-reply, whichever class it is of (D16 order 4)."""
 
     mail_class: MailClass
     bulk: bool
     unless_known: bool = False
+    automatic: bool = False
 
 
 def classify(payload: Part, fields: Fields, writers: tuple[str, ...]) -> Marks:
     """The first row of D16 that fits, in its order. `writers` is the author, or all that From names."""
     bulk = not _precedences(fields).isdisjoint({"bulk", "junk"})
-    found = _shown(payload, fields)
+    automatic = _is_automatic(fields)
+    found = _shown(payload, fields, automatic=automatic)
     if found is MailClass.RECEIPT or not _is_from_daemon(fields, writers):
-        return Marks(found, bulk)
+        return Marks(found, bulk, automatic=automatic)
     alone = found is MailClass.HUMAN and not _is_return_path_empty(fields)
-    return Marks(MailClass.BOUNCE, bulk, unless_known=alone)
+    return Marks(MailClass.BOUNCE, bulk, unless_known=alone, automatic=automatic)
 
 
-def _shown(payload: Part, fields: Fields) -> MailClass:
+def _shown(payload: Part, fields: Fields, *, automatic: bool) -> MailClass:
     """By everything but who wrote it."""
     parts = tuple(islice(_own_parts(payload), MAX_OWN_PARTS))
     types = frozenset(_mime_type(part) for part in parts)
-    automatic = _is_automatic(fields)
     if not types.isdisjoint(_RECEIPTS):
         return MailClass.RECEIPT
     if _is_report(payload, fields, types, automatic=automatic):

@@ -55,7 +55,8 @@ class Message:
     `sender` is the one certain address of the raw From header, None by E105. `author` is the same,
     or the person behind a list's rewritten From (E100); `rewritten` says which. `sent` and `label_ids` are as fetched.
     `bulk` is true for `Precedence: bulk` or `junk`. `unless_known` says of a bounce that it is one only as long as
-    the very address of its sender is on no record (D16).
+    the very address of its sender is on no record (D16). `automatic`: a machine has answered, or an invitation says
+    that it did; conversations show such mail as automatic.
     """
 
     message_id: str
@@ -72,6 +73,7 @@ class Message:
     unless_known: bool = False
     sent: bool = False
     label_ids: frozenset[str] = frozenset()
+    automatic: bool = False
 
     @property
     def via_list(self) -> bool:
@@ -129,6 +131,7 @@ def read(fetched: Fetched, own: frozenset[str]) -> Message:
         unless_known=marks.unless_known,
         sent=fetched.sent,
         label_ids=fetched.label_ids,
+        automatic=marks.automatic,
     )
 
 

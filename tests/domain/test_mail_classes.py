@@ -356,3 +356,12 @@ def test_a_tree_of_any_depth_is_walked(depth: int) -> None:
 @pytest.mark.parametrize(("before", "expected"), [(MAX_OWN_PARTS - 3, CALENDAR), (MAX_OWN_PARTS, HUMAN)])
 def test_parts_are_counted_in_written_order(before: int, expected: MailClass) -> None:
     assert mail(payload=mixed(*[TEXT] * before, INVITATION, *[TEXT] * 20_000)).mail_class is expected
+
+
+@pytest.mark.rule("D16-4", "D16-2")
+def test_an_invitation_may_be_marked_as_automatic_too() -> None:
+    assert (mail(AUTO).mail_class, mail(AUTO).automatic) == (AUTO_REPLY, True)
+    by_machine = mail(AUTO, payload=mixed(INVITATION))
+    assert (by_machine.mail_class, by_machine.automatic) == (CALENDAR, True)
+    assert not mail(payload=mixed(INVITATION)).automatic
+    assert not mail(LIST_ID).automatic

@@ -149,7 +149,7 @@ def test_the_parts_of_an_identity_cannot_be_mixed_up() -> None:
     }
 
     assert len(split) == 3
-    assert len(identity("\udcff", "\udcff", None, MailboxId(1), "")) == 32
+    assert len(identity("\udcff", "\udcff", None, MailboxId(1), "")) == 64
 
 
 C1 = Conversation("c1", Standing.ACTIVE, "root1", at(9))
