@@ -5,15 +5,14 @@ from collections.abc import Iterator, Sequence
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
-from mimetypes import MimeTypes
 
 from domain.mail.composition import OutgoingMail, Person, check_words, for_header
+from domain.mail.file_types import by_name
 
 KEY_HEADER = "X-Lodestone-Key"
 
 _PLAIN = re.compile(r"[!-~]{1,60}(?: [!-~]{1,60})*")
 _POLICY = SMTP.clone(cte_type="7bit")
-_TYPES = MimeTypes()
 
 
 def encode(mail: OutgoingMail, key: str) -> bytes:
@@ -69,21 +68,11 @@ def _content(mail: OutgoingMail) -> EmailMessage:
     message = EmailMessage(policy=_POLICY)
     message.set_content(mail.text, charset="utf-8")
     for attachment in mail.attachments:
-        main, sub = _type_of(attachment.name)
+        main, _, sub = by_name(attachment.name).partition("/")
         message.add_attachment(
             attachment.content, maintype=main, subtype=sub, filename=_tidy(attachment.name)
         )
     return message
-
-
-def _type_of(name: str) -> tuple[str, str]:
-    """The type by the name of the file. A compressed file gets the general type, and so does a mail: files are encoded
-    as base64, which a part of type message may not be."""
-    kind, compression = _TYPES.guess_type(f"file:{name}")
-    main, _, sub = (kind or "").partition("/")
-    if compression or not sub or main in ("message", "multipart"):
-        return "application", "octet-stream"
-    return main, sub
 
 
 def _tidy(name: str) -> str:

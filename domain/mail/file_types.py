@@ -1,6 +1,7 @@
-"""What a file is by its first bytes, whatever its sender calls it."""
+"""What a file is: by its first bytes, whatever its sender calls it, and of one that we send by its name."""
 
 import re
+from mimetypes import MimeTypes
 from typing import Final
 
 HEAD: Final = 8_192
@@ -68,6 +69,16 @@ _OPEN_DOCUMENT: Final = re.compile(rb"mimetype(application/(?:vnd\.oasis\.opendo
 _MARKUP: Final = re.compile(rb"<(?:(svg)|!doctype html|html|head|body|script|iframe)[\s>]")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 UNKNOWN: Final = "application/octet-stream"
+_NAMED: Final = MimeTypes()
+
+
+def by_name(name: str) -> str:
+    """The type that a file we send is said to have. A compressed file gets the general type, and so does a mail: files
+    are encoded as base64, which a part of type message may not be."""
+    kind, compression = _NAMED.guess_type(f"file:{name}")
+    if compression or kind is None or kind.startswith(("message/", "multipart/")):
+        return UNKNOWN
+    return kind
 
 
 def sniffed(head: bytes) -> str:
