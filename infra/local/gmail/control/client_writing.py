@@ -48,6 +48,15 @@ class WritingControl(ABC):
         """A draft is sent, or the time of a scheduled mail has come: another message takes its place."""
         return self._written(mailbox, "send_saved", id=message_id)
 
+    def report(
+        self, mailbox: str, message_id: str, *recipients: str, status: str = "5.1.1", delayed: bool = False
+    ) -> Delivered:
+        """As Gmail: a sent mail was not delivered to these recipients, or to all, or is `delayed`."""
+        people = list(recipients)
+        return self._written(
+            mailbox, "report", id=message_id, recipients=people, status=status, delayed=delayed
+        )
+
     def _written(self, mailbox: str, how: str, **body: object) -> Delivered:
         return delivered(self._json("POST", f"mailboxes/{quote(mailbox, safe='@')}/{how}", dict(body)))
 

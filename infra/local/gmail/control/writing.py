@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.local.gmail import sending
+from infra.local.gmail.control import delivery_reports
 from infra.local.gmail.http.errors import Json
 from infra.local.gmail.mail import headers, mime, outgoing, payload
 from infra.local.gmail.mailbox import Mailbox, Message
@@ -98,6 +99,7 @@ COMMANDS: Mapping[str, Callable[[World, Mailbox, Json], Message]] = {
     "POST save": save,
     "POST schedule": schedule,
     "POST send_saved": send_saved,
+    "POST report": delivery_reports.report,
 }
 
 

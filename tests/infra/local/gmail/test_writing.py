@@ -177,3 +177,40 @@ def test_what_cannot_be_sent_by_hand_either(control: GmailControl, mail: Compose
         control.answer(ANA, "18c0000000000000", "Yes")
     assert caught.value.status == 404
     assert control.dump(ANA).messages == ()
+
+
+@pytest.mark.rule("D16-5")
+@pytest.mark.parametrize(
+    ("named", "how", "action", "status"),
+    [
+        ((), {}, "failed", "5.1.1"),
+        ((BOB,), {"status": "5.2.2"}, "failed", "5.2.2"),
+        ((BOB,), {"status": "4.4.1", "delayed": True}, "delayed", "4.4.1"),
+    ],
+)
+def test_gmail_reports_of_a_sent_mail_that_does_not_arrive(
+    named: tuple[str, ...],
+    how: dict[str, Any],
+    action: str,
+    status: str,
+    control: GmailControl,
+    mail: Compose,
+    read: Any,
+) -> None:
+    sent = control.write(ANA, mail(ANA, To=f"{BOB}, eve@client.example"))
+    told = control.report(ANA, sent.id, *named, **how)
+    assert told.thread_id == sent.thread_id
+    report = read(ANA, told.id)
+    mine = read(ANA, sent.id)["Message-ID"]
+    assert (report.get_content_type(), report["In-Reply-To"]) == ("multipart/report", mine)
+    assert (report["X-Failed-Recipients"] is None) == (action == "delayed")
+    _, fields, original = report.iter_parts()
+    of_mail, *of_people = fields.get_payload()
+    assert of_mail["X-Original-Message-ID"] == mine
+    people = list(named) or [BOB, "eve@client.example"]
+    assert [(one["Final-Recipient"], one["Action"], one["Status"]) for one in of_people] == [
+        (f"rfc822; {one}", action, status) for one in people
+    ]
+    assert original.get_content()["Message-ID"] == mine
+    with pytest.raises(ControlError):
+        control.report(ANA, told.id)
