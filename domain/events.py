@@ -50,6 +50,11 @@ class MailMatched(OfMailbox):
 
 
 @dataclass(frozen=True, slots=True)
+class MailJoined(OfMailbox):
+    """Mail of this mailbox has joined conversations: what it holds is to be kept, and the rest of a thread found."""
+
+
+@dataclass(frozen=True, slots=True)
 class MailAnnounced(OfMailbox):
     """Mail of this mailbox is announced, or need not be, and may be sorted (I5)."""
 

@@ -24,17 +24,22 @@ LONGEST_WAIT_ALONE = timedelta(hours=1)
 
 
 class Step(StrEnum):
-    """The steps of the pipeline. MATCH is done once for all connections of a mailbox (I7)."""
+    """The steps of the pipeline. MATCH is done once for all connections of a mailbox (I7). COPY keeps what a mail of a
+    conversation holds, GATHER looks for the rest of its thread (E103)."""
 
     MATCH = "match"
     ANNOUNCE = "announce"
     SORT = "sort"
+    COPY = "copy"
+    GATHER = "gather"
 
 
 FAILED = {
     Step.MATCH: Outcome.MATCH_FAILED,
     Step.ANNOUNCE: Outcome.LABEL_FAILED,
     Step.SORT: Outcome.LABEL_FAILED,
+    Step.COPY: Outcome.SYNC_FAILED,
+    Step.GATHER: Outcome.SYNC_FAILED,
 }
 """The outcome of a mail that has used up the tries of a step (E88). Mail that is not announced is not sorted (I5)."""
 

@@ -1,27 +1,29 @@
 """Matching: whose mail is it, and what follows from that? Only here are the headers of new mail read (I7)."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from domain.connections.connections import Connection
-from domain.crm.contacts import Hit, hits
-from domain.crm.locations import Location
 from domain.decisions import Decision, decide
 from domain.errors import GiveUp, TryAgain
-from domain.events import MailMatched
+from domain.events import MailJoined, MailMatched
 from domain.ids import ConnectionId, MailboxId
 from domain.ledger import BATCH_SIZE, Ahead, Cost, Link, Planned, Step
+from domain.mail.content import MailContent
 from domain.mail.folders import PUT_AWAY, Folder
-from domain.mail.messages import Exclusions, Fetched, Insiders, Message, read
+from domain.mail.messages import Fetched, Message, read
 from domain.mailboxes.state import MailboxState
 from domain.outcomes import Outcome
 from domain.quota import Purpose
 from domain.retention import Data
 from handlers.batches import ClaimedBatch, set_aside_exhausted
 from handlers.context import Context
+from handlers.conversations import arrivals
+from handlers.conversations.joining import Candidate
+from handlers.people import look_up
 from handlers.ports.store import Transaction
 from handlers.sessions import with_mailbox
 from handlers.troubles import once_more
@@ -70,10 +72,11 @@ def _match(
 ) -> tuple[bool, Ahead | None]:
     began = time.monotonic()
     ids = [claim.message_id for claim in batch.claims]
+    syncs = any(connection.features.sync for connection in connections)
     answer = with_mailbox(
         connections,
         context,
-        lambda mailbox: (mailbox.headers(ids), mailbox.spent),
+        lambda mailbox: (mailbox.contents(ids) if syncs else mailbox.headers(ids), mailbox.spent),
         batch.lease(),
         purpose=Purpose.MATCH,
         expected=context.tally.quota.read * len(ids),
@@ -83,23 +86,37 @@ def _match(
         return False, None
     fetched, spent = answer
     batch.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
-    messages = [read(message, own) for message in fetched.values() if isinstance(message, Fetched)]
+    messages = [
+        read(message.fetched() if isinstance(message, MailContent) else message, own)
+        for message in fetched.values()
+        if isinstance(message, Fetched | MailContent)
+    ]
     missing = [message_id for message_id, message in fetched.items() if message is None]
+    found = _Found(messages, missing, arrivals.candidates(fetched, messages, connections))
     cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
-    return once_more(lambda: _record(batch, messages, missing, cost, context))
+    return once_more(lambda: _record(batch, found, cost, context))
 
 
-def _record(
-    batch: ClaimedBatch, messages: Sequence[Message], missing: Collection[str], cost: Cost, context: Context
-) -> tuple[bool, Ahead | None]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the mailbox has of a batch. `candidates` are those of connections that sync."""
+
+    messages: Sequence[Message]
+    missing: Collection[str]
+    candidates: Sequence[Candidate]
+
+
+def _record(batch: ClaimedBatch, found: _Found, cost: Cost, context: Context) -> tuple[bool, Ahead | None]:
     """Read the settings and write the decisions in one transaction, so that no decision follows old settings (W6).
 
     What waits is not looked at after a full batch: there is likely to be more.
     """
-    mailbox_id = batch.mailbox.id
+    mailbox_id, messages, missing = batch.mailbox.id, found.messages, found.missing
     with context.store.begin("contacts.record") as tx:
+        arrivals.take_turns(found.candidates, tx)
         connections = tx.connections.working(mailbox_id, locked=True)
-        if not connections:  # the grant ended meanwhile: the mail waits for the sign-in
+        if not connections or arrivals.are_stale(found.candidates, messages, connections):
+            # the grant ended meanwhile, and the mail waits for the sign-in; or it is to be read anew
             tx.ledger.release(mailbox_id, Step.MATCH, batch.claims, context.me(), 0, counted=False)
             return False, None
         if messages or missing:
@@ -110,13 +127,17 @@ def _record(
         messages = [message for message in messages if message.message_id not in behind]
         missing = held.intersection(missing)
         gone = tx.messages.count_missing(mailbox_id, missing) if missing else frozenset[str]()
-        decided = _decide_all(tx, batch.mailbox, connections, messages) if messages else []
+        live = [connection for connection in connections if not connection.features.sync]
+        decided = _decide_all(tx, batch.mailbox, live, messages) if messages and live else []
+        joined = arrivals.join(batch.mailbox, connections, messages, found.candidates, tx)
+        decided += [_Decided(one.candidate.message, one.candidate.connection, one.decision) for one in joined]
         ended = {message.message_id for message in messages} | gone
         claims = [claim for claim in batch.claims if claim.message_id in ended]
         costs = dict.fromkeys(ended, cost)
         tx.ledger.finish(mailbox_id, Step.MATCH, dict.fromkeys(claims), context.me(), costs)
         tx.decisions.skip(mailbox_id, dict.fromkeys(gone, Outcome.SKIP_GONE), [c.id for c in connections])
         _write(tx, mailbox_id, decided)
+        tx.ledger.plan(mailbox_id, arrivals.steps_of(joined))
         ahead = tx.ledger.ahead(mailbox_id) if len(batch.claims) < BATCH_SIZE else None
     waiting = [claim for claim in batch.claims if claim.message_id in behind | (set(missing) - gone)]
     if waiting:
@@ -124,6 +145,9 @@ def _record(
     _say_gone(mailbox_id, gone)
     for one in decided:
         _say(one, batch, cost)
+    arrivals.say(mailbox_id, joined)
+    if any(one.mail_id for one in joined):
+        context.queue.emit(MailJoined(mailbox_id))
     return True, ahead
 
 
@@ -131,36 +155,6 @@ def _shown_as_before(mailbox_id: MailboxId, messages: Sequence[Message], tx: Tra
     """Mail that has just left Spam or Trash by its history, and is still shown there (W9)."""
     put_away = {m.message_id for m in messages if m.folder in PUT_AWAY}
     return tx.messages.just_reopened(mailbox_id, put_away) if put_away else frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """What the CRM knows of the people on some mails. `hits` are by the author's address."""
-
-    insiders: Insiders
-    exclusions: Exclusions
-    hits: Mapping[str | None, tuple[Hit, ...]]
-
-
-def look_up(
-    mailbox_id: MailboxId, location: Location, messages: Sequence[Message], tx: Transaction
-) -> People:
-    """Look up the people on all these mails at once, in what this location knows."""
-    people = {a for m in messages for a in (m.sender, m.author, *m.to, *m.cc, *m.bcc) if a is not None}
-    here = tx.of(location)
-    organisation = here.settings.get()
-    directory = here.contacts.candidates({message.author for message in messages if message.author})
-    own, aliases = tx.mailboxes.own_and_registered(mailbox_id)
-    return People(
-        Insiders(
-            own=own,
-            aliases=aliases,
-            users=here.contacts.users_among(people),
-            domains=organisation.internal_domains,
-        ),
-        organisation.exclusions,
-        {m.author: hits(m.author, directory) for m in messages if m.author},
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +180,7 @@ def _decide_all(
                 message,
                 insiders=people.insiders,
                 exclusions=people.exclusions,
-                hits=people.hits.get(message.author, ()),
+                hits=people.hits.get(message.author, ()) if message.author else (),
                 mode=connection.mode,
                 features=connection.features,
                 crm_labels=frozenset(mailbox.labels.values()),
@@ -205,9 +199,9 @@ def _write(tx: Transaction, mailbox_id: MailboxId, decided: Sequence[_Decided]) 
     planned: list[tuple[str, int, Planned]] = []
     for one in decided:
         message, connection_id, hit = one.message, one.connection.id, one.decision.hit
-        if one.decision.skip is not None:
-            skipped.setdefault(connection_id, {})[message.message_id] = one.decision.skip
         if hit is None or message.author is None:
+            if one.decision.final is not None:
+                skipped.setdefault(connection_id, {})[message.message_id] = one.decision.final
             continue
         in_inbox = message.folder is Folder.INBOX
         link = Link(

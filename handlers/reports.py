@@ -20,7 +20,7 @@ from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, No
 from handlers.connections.permissions import check_known
 from handlers.context import Context
 from handlers.crm.locations import Where, located
-from handlers.matching import look_up
+from handlers.people import look_up
 from handlers.ports.store import Transaction
 from handlers.sessions import with_mailbox
 
@@ -147,7 +147,7 @@ def _decided_now(message: Message, connection: Connection, tx: Transaction) -> M
     by_alias = message.author is not None and is_one_of(message.author, people.insiders.aliases)
     if not connection.works:
         return MessageNow(message=message, direction=way, outcome=Outcome.SKIP_INACTIVE, by_alias=by_alias)
-    found = people.hits.get(message.author, ())
+    found = people.hits.get(message.author, ()) if message.author else ()
     decision = decide(
         message,
         insiders=people.insiders,

@@ -15,6 +15,7 @@ from handlers.ports.connections import (
     SharingRepository,
     SignInRepository,
 )
+from handlers.ports.conversations import ConversationRepository
 from handlers.ports.crm import (
     BelongingRepository,
     ContactRepository,
@@ -66,6 +67,8 @@ class InLocation(InOrganisation, Protocol):
     def connections(self) -> LocationConnectionRepository: ...
     @property
     def contacts(self) -> ContactRepository: ...
+    @property
+    def conversations(self) -> ConversationRepository: ...
     @property
     def crm(self) -> CrmRepository: ...
     @property

@@ -13,6 +13,7 @@ from infra.db.connections.in_location import (
 )
 from infra.db.connections.sharing import SharingRepository
 from infra.db.connections.sign_ins import SignInRepository
+from infra.db.conversations.joining import ConversationRepository
 from infra.db.crm.belongings import BelongingRepository
 from infra.db.crm.contacts import ContactRepository
 from infra.db.crm.records import CrmRepository
@@ -57,6 +58,7 @@ class InLocation(InOrganisation):
     connections = cached_property(
         lambda here: LocationConnectionRepository(here.db, here.location, here.cipher)
     )
+    conversations = cached_property(lambda here: ConversationRepository(here.db, here.location))
     contacts = cached_property(lambda here: ContactRepository(here.db, here.location))
     crm = cached_property(lambda here: CrmRepository(here.db, here.location))
     location_settings = cached_property(lambda here: LocationSettingRepository(here.db, here.location))

@@ -93,13 +93,13 @@ class DecisionRepository(ReplacementRepository):
             alike.setdefault((outcome, changed.get(claim)), []).append(claim)
         for (outcome, change), claims in alike.items():
             ended = final(announced=True, labelled=outcome)
-            values: dict[str, Any] = {"outcome": ended and ended.value, "replaces": None}
+            values: dict[str, Any] = {"ended": ended and ended.value, "replaces": None}
             if outcome in (Outcome.LABEL_NONE, Outcome.LABEL_OFF):
                 values |= {"category": None, "deal_id": None}  # an intent that came to nothing
             if change:
                 values["changed"] = label_changes.to_json(change)
             for these in of_claims(claims):
-                self._db.execute(_CHANGED if change else _THESE, these | values)
+                self._db.execute(_CHANGED if change else _CONCLUDED, these | values)
 
     def count_labelled(self, since: datetime) -> Mapping[MailboxId, int]:
         rows = select(decisions.c.mailbox_id, func.count()).where(*_labelled_since(since))
@@ -151,7 +151,10 @@ _LABELLED = select(steps.c.outcome).where(
 )
 _LINKS = select(decisions, _LABELLED.scalar_subquery().label("labelled")).where(OF)
 _THESE = update(decisions).where(OF)
-_CHANGED = _THESE.values(changed_at=NOW)
+_CONCLUDED = _THESE.values(outcome=func.coalesce(decisions.c.outcome, bindparam("ended")))
+"""The outcome of two-way sync is there already and stays (Part J)."""
+
+_CHANGED = _CONCLUDED.values(changed_at=NOW)
 _INTENDED = _THESE.values(
     category=bindparam("wanted"),
     deal_id=bindparam("of_deal"),

@@ -1,0 +1,51 @@
+"""Conversations that two-way sync keeps in a location: how mail gets in."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from domain.conversations.mails import Around, Grown, JoiningMail, NewConversation, Sought, Source
+
+
+class ConversationRepository(Protocol):
+    """The writing side, within one transaction."""
+
+    def take_turns(self, mails: Collection[Sought]) -> None:
+        """Wait until no other transaction joins a mail that could touch one of these, and keep others waiting until the
+        commit (E103). To be called before anything else is locked."""
+
+    def around(self, mails: Sequence[Sought]) -> Mapping[str, Around]:
+        """By mail id what each mail touches; the conversations are locked. People of a thread are left out (`people`).
+        The number of statements is the same for any number of mails."""
+
+    def people(self, mailbox_id: int, thread_id: str, conversation_id: str) -> frozenset[str]:
+        """Everybody on the conversation's mails of a thread, as `addresses.loose` (D7's note b)."""
+
+    def participants(self, conversation_id: str) -> frozenset[str]:
+        """Everybody on the conversation's mails, as `addresses.loose` (D7 row 1c)."""
+
+    def names(self, conversation_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+        """By mail the mails of these conversations that it names (`membership.top`)."""
+
+    def owner_of(self, mail_id: str) -> str | None:
+        """The contact that the conversation would belong to which this mail starts, as it was told then (D6)."""
+
+    def start(self, conversations: Sequence[NewConversation]) -> None:
+        """Add new conversations."""
+
+    def add(self, mails: Sequence[JoiningMail]) -> None:
+        """Add mails to conversations, without content and files: these follow (`contents`)."""
+
+    def complete(self, sent: Mapping[str, JoiningMail]) -> None:
+        """By mail id what the sent copy of a mail says that was written in the CRM: from now on answers find it."""
+
+    def add_sources(self, sources: Mapping[Source, str]) -> None:
+        """Note that these mailboxes have the mails with these ids too (E52)."""
+
+    def merge(self, merged: Collection[str], into: str) -> None:
+        """Move the mails of conversations into another one, and end them (E103)."""
+
+    def grow(self, conversations: Sequence[Grown]) -> None:
+        """Note what was added to conversations."""
+
+    def keep_contents(self, objects: Mapping[str, str]) -> None:
+        """By mail id the object that holds its content, for mails that have none."""
