@@ -72,7 +72,7 @@ def _match(
 ) -> tuple[bool, Ahead | None]:
     began = time.monotonic()
     ids = [claim.message_id for claim in batch.claims]
-    syncs = any(connection.features.sync for connection in connections)
+    syncs = any(connection.keeps_copies for connection in connections)
     answer = with_mailbox(
         connections,
         context,
@@ -127,7 +127,7 @@ def _record(batch: ClaimedBatch, found: _Found, cost: Cost, context: Context) ->
         messages = [message for message in messages if message.message_id not in behind]
         missing = held.intersection(missing)
         gone = tx.messages.count_missing(mailbox_id, missing) if missing else frozenset[str]()
-        live = [connection for connection in connections if not connection.features.sync]
+        live = [connection for connection in connections if not connection.keeps_copies]
         decided = _decide_all(tx, batch.mailbox, live, messages) if messages and live else []
         joined = arrivals.join(batch.mailbox, connections, messages, found.candidates, tx)
         decided += [_Decided(one.candidate.message, one.candidate.connection, one.decision) for one in joined]

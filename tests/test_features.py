@@ -99,6 +99,7 @@ MEANINGS: dict[str, Callable[[Connection], bool]] = {
     "works": lambda one: one.works,
     "announces": lambda one: one.works and one.features.magnet,
     "keeps_mail": lambda one: one.keeps_mail,
+    "keeps_copies": lambda one: one.keeps_copies,
     "keeps_notifications": lambda one: one.keeps_notifications,
     "keeps_labelled": lambda one: one.keeps_labelled,
 }

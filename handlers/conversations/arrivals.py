@@ -23,7 +23,7 @@ def candidates(
     fetched: Mapping[str, object], messages: Sequence[Message], connections: Sequence[Connection]
 ) -> list[Candidate]:
     """Each mail that was read whole, for each connection that syncs."""
-    syncing = [connection for connection in connections if connection.features.sync]
+    syncing = [connection for connection in connections if connection.keeps_copies]
     return [
         candidate(content, message, connection)
         for message in messages
@@ -37,7 +37,7 @@ def are_stale(
 ) -> bool:
     """Whether a connection has begun to sync since the mailbox was asked, so that the mails are to be read anew."""
     asked_for = {one.connection.id for one in those}
-    return bool(messages) and any(c.features.sync and c.id not in asked_for for c in connections)
+    return bool(messages) and any(c.keeps_copies and c.id not in asked_for for c in connections)
 
 
 def take_turns(those: Sequence[Candidate], tx: Transaction) -> None:
@@ -54,7 +54,7 @@ def join(
     tx: Transaction,
 ) -> list[Joined]:
     """Decide on these mails by the settings of this moment."""
-    now = {connection.id: connection for connection in connections if connection.features.sync}
+    now = {connection.id: connection for connection in connections if connection.keeps_copies}
     wanted = {message.message_id for message in messages}
     held = [
         replace(one, connection=now[one.connection.id])

@@ -70,7 +70,7 @@ def candidate(content: MailContent, message: Message, connection: Connection) ->
     itself = identity(rfc_message_id, author, sent_at(fields), mailbox_id, message_id)
     source = Source(mailbox_id, message_id, connection.id, content.thread_id, content.received_at)
     sought = Sought(
-        sortable_id(content.received_at), itself.hex(), rfc_message_id, replies.named, source, content.key
+        sortable_id(content.received_at), itself, rfc_message_id, replies.named, source, content.key
     )
     return Candidate(content, message, connection, replies, sought)
 

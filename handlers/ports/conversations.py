@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from domain.conversations.mails import Around, Grown, JoiningMail, NewConversation, Sought, Source
+from domain.ids import MailboxId
 
 
 class ConversationRepository(Protocol):
@@ -28,6 +29,9 @@ class ConversationRepository(Protocol):
 
     def owner_of(self, mail_id: str) -> str | None:
         """The contact that the conversation would belong to which this mail starts, as it was told then (D6)."""
+
+    def thread_of(self, mailbox_id: MailboxId, message_id: str) -> str | None:
+        """The provider's id of the thread in which a mail of ours lies in this mailbox."""
 
     def start(self, conversations: Sequence[NewConversation]) -> None:
         """Add new conversations."""

@@ -182,6 +182,12 @@ class MessageRepository(Protocol):
         """Which of these messages have left Spam, Trash or Drafts, by a change seen less than a minute ago. A mailbox
         that still shows them there lags behind (W7, W9)."""
 
+    def reopen_refused(
+        self, mailbox_id: MailboxId, connection_id: ConnectionId, message_ids: Collection[str]
+    ) -> int:
+        """Have those of these mails matched again that two-way sync has refused as nobody's it knows (D7 rows 1c, 11
+        and 13); returns how many. The mailbox is locked already."""
+
     def touched(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         """Which of these messages the user has put a CRM label on, or removed one from (I6)."""
 

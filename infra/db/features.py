@@ -29,6 +29,11 @@ def keeps_mail(of: FromClause = connections) -> ColumnElement[bool]:
     return and_(_lives(of), _any(of))
 
 
+def keeps_copies(of: FromClause = connections) -> ColumnElement[bool]:
+    """Two-way sync adds the connection's mail to conversations."""
+    return and_(_lives(of), of.c.sync_since.is_not(None))
+
+
 def keeps_notifications(of: FromClause = connections) -> ColumnElement[bool]:
     """MailMagnet's notifications to the connection's user are kept."""
     return and_(_lives(of), of.c.magnet_since.is_not(None))

@@ -19,6 +19,8 @@ BESIDE_THE_PIPELINE = (
     "operations.",
     "channels.",
     "connections.",
+    "conversations.",
+    "copies.",
     "crm.",
     "doctor.",
     "live.",

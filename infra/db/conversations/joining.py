@@ -19,6 +19,7 @@ from domain.conversations.mails import Around, Grown, JoiningMail, NewConversati
 from domain.conversations.membership import Conversation, How, Known
 from domain.conversations.standings import Standing
 from domain.crm.locations import Location
+from domain.ids import MailboxId
 from domain.mail.addresses import loose
 from infra.db.conversations import rows, statements
 from infra.db.sql import insert_new
@@ -181,6 +182,11 @@ class ConversationRepository:
         inbound = [row for row in ranked if row.direction == "inbound" and row.role == "from"]
         recipients = [row for row in ranked if row.direction != "inbound" and row.role != "from"]
         return next((row.contact_id for row in inbound or recipients), None)
+
+    def thread_of(self, mailbox_id: MailboxId, message_id: str) -> str | None:
+        its = self._here | {"mailbox": mailbox_id, "message": message_id}
+        found: str | None = self._db.scalar(statements.THREAD_OF, its)
+        return found
 
     def start(self, conversations_: Sequence[NewConversation]) -> None:
         found = [

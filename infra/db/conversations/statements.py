@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, case, delete, exists, func, or_, select, update
 
-from domain.connections.connections import ConnectionState
 from infra.db.crm.merges import is_merge_of, person_of
+from infra.db.features import keeps_copies
 from infra.db.tables.connections import connections
 from infra.db.tables.conversations import conversations, mail_links, mail_sources, mails, participants
 from infra.db.tables.crm import contacts, merges
@@ -61,8 +61,7 @@ _GOES_ON = exists(
         mails.c.location_id == _HERE,
         mails.c.conversation_id == conversations.c.id,
         connections.c.location_id == _HERE,
-        connections.c.state != ConnectionState.OFF.value,
-        connections.c.sync_since.is_not(None),
+        keeps_copies(),
     )
 )
 """A connection that has brought a mail of it is on (Part A, "active"): one that was ended leaves no row."""
@@ -94,6 +93,11 @@ PEOPLE_OF_THREAD = (
     )
     .where(*_OF_THREADS, mails.c.conversation_id == bindparam("conversation"))
     .distinct()
+)
+THREAD_OF = select(mail_sources.c.thread_id).where(
+    mail_sources.c.location_id == _HERE,
+    mail_sources.c.mailbox_id == bindparam("mailbox"),
+    mail_sources.c.message_id == bindparam("message"),
 )
 PARTICIPANTS = (
     select(participants.c.address)

@@ -97,6 +97,24 @@ class MessageRepository:
         )
         return frozenset(self._db.scalars(rows))
 
+    def reopen_refused(
+        self, mailbox_id: MailboxId, connection_id: ConnectionId, message_ids: Collection[str]
+    ) -> int:
+        refused = (
+            decisions.c.connection_id == connection_id,
+            decisions.c.mailbox_id == mailbox_id,
+            decisions.c.outcome == Outcome.SKIP_NO_CONTACT.value,
+        )
+        these = decisions.c.message_id.in_(message_ids)
+        again = self._db.scalars(select(decisions.c.message_id).where(*refused, these)).all()
+        if again:
+            of_mailbox = steps.c.mailbox_id == mailbox_id
+            match = (of_mailbox, steps.c.step == Step.MATCH.value, steps.c.message_id.in_(again))
+            self._db.execute(STEPS.retry(of_mailbox, in_key_order(self._db, steps, *match), outcome=None))
+            self._db.execute(delete(decisions).where(*refused, decisions.c.message_id.in_(again)))
+            self._ledger.redrive_within(mailbox_id, 0)
+        return len(again)
+
     def touched(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         rows = select(messages.c.message_id).where(
             messages.c.mailbox_id == mailbox_id, messages.c.message_id.in_(message_ids), messages.c.touched

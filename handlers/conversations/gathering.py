@@ -1,0 +1,90 @@
+"""The rest of a thread whose conversation has begun: what was refused before is decided again (E103)."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from domain.connections.connections import Connection
+from domain.events import MailFound
+from domain.ids import ConnectionId, MailboxId
+from domain.ledger import BATCH_SIZE, Claim, Step
+from domain.quota import Purpose
+from handlers.batches import ClaimedBatch, set_aside_exhausted
+from handlers.context import Context
+from handlers.sessions import with_mailbox
+
+log = structlog.get_logger()
+
+
+def gather(mailbox_id: MailboxId, context: Context) -> None:
+    """For each mail that has begun a conversation its provider is asked once for the mails of its thread. Those that
+    nobody's conversation wanted before are matched again; nothing else of them is kept (D2)."""
+    while not context.stopping() and _gather(mailbox_id, context):
+        pass
+
+
+def _gather(mailbox_id: MailboxId, context: Context) -> bool:
+    with context.store.begin("conversations.gather") as tx:
+        mailbox = tx.mailboxes.get(mailbox_id)
+        connections = {c.id: c for c in tx.connections.working(mailbox_id) if c.keeps_copies}
+        if mailbox is None or not connections or mailbox.rests(mailbox.read_at):
+            return False
+        claims = tx.ledger.claim(
+            mailbox_id, Step.GATHER, BATCH_SIZE, context.me(), context.timing.lease, connections
+        )
+        claims = set_aside_exhausted(mailbox_id, Step.GATHER, claims, context.me(), connections.values(), tx)
+        if not claims:
+            return False
+        threads = {
+            claim: tx.of(connections[claim.connection_id].location).conversations.thread_of(
+                mailbox_id, claim.message_id
+            )
+            for claim in claims
+        }
+    batch = ClaimedBatch(mailbox, Step.GATHER, claims, context)
+    with batch.released_on_failure():
+        return _ask(batch, connections, threads, context)
+    return False
+
+
+def _ask(
+    batch: ClaimedBatch,
+    connections: Mapping[ConnectionId, Connection],
+    threads: Mapping[Claim, str | None],
+    context: Context,
+) -> bool:
+    wanted = sorted({thread for thread in threads.values() if thread is not None})
+    found = with_mailbox(
+        tuple(connections.values()),
+        context,
+        lambda mailbox: {thread: mailbox.thread(thread) for thread in wanted},
+        batch.lease(),
+        purpose=Purpose.MATCH,
+        expected=2 * context.tally.quota.read * len(wanted),
+    )
+    if found is None:
+        batch.release(batch.claims, 0, counted=False)
+        return False
+    return _record(batch, threads, found, context)
+
+
+def _record(
+    batch: ClaimedBatch,
+    threads: Mapping[Claim, str | None],
+    found: Mapping[str, tuple[str, ...]],
+    context: Context,
+) -> bool:
+    mailbox_id, again = batch.mailbox.id, 0
+    with context.store.begin("conversations.gathered") as tx:
+        tx.mailboxes.lock([mailbox_id])
+        batch.succeeded(tx)
+        mine = tx.ledger.held(mailbox_id, Step.GATHER, batch.claims, context.me())
+        for claim in batch.claims:
+            thread = threads[claim]
+            if thread is not None and claim.key in mine:
+                again += tx.messages.reopen_refused(mailbox_id, claim.connection_id, found[thread])
+        tx.ledger.finish(mailbox_id, Step.GATHER, dict.fromkeys(batch.claims), context.me(), {})
+    if again:
+        log.info("conversation.gathered", mailbox_id=mailbox_id, mails=again)
+        context.queue.emit(MailFound(mailbox_id))
+    return True
