@@ -21,6 +21,7 @@ from domain.mail.copies import is_file, own_parts
 from domain.mail.file_names import safe_name
 from domain.mail.headers import Fields, filled, unbroken
 from domain.mail.messages import Message
+from domain.mail.quotes import folded
 from domain.mail.subjects import MAX_SUBJECT
 
 NOT_AVAILABLE: Final = "content not available"
@@ -138,8 +139,10 @@ def is_unreadable(body: MimePart) -> bool:
 
 
 def preview(body: MimePart) -> str:
-    """How it begins, in one line; NOT_AVAILABLE where it cannot be read."""
-    return NOT_AVAILABLE if is_unreadable(body) else storable(body.text(), PREVIEW)
+    """How the author's own words begin, in one line; NOT_AVAILABLE where they cannot be read."""
+    if is_unreadable(body):
+        return NOT_AVAILABLE
+    return storable(folded(body.text(), body.header("subject")).above, PREVIEW)
 
 
 def files(body: MimePart) -> tuple[FilePart, ...]:

@@ -68,6 +68,12 @@ def is_same(subject: str, other: str) -> bool:
     return _bare(subject) == _bare(other)
 
 
+def is_forward(subject: str) -> bool:
+    """Whether the mail forwards another; an answer to such a mail does not."""
+    pieces, _ = _pieces(_seen(subject))
+    return any(piece["forward"] for piece in takewhile(lambda piece: not piece["reply"], pieces))
+
+
 def _bare(subject: str) -> str:
     pieces, rest = _pieces(_seen(subject))
     kept = (_written(piece) for piece in pieces if not piece["reply"])

@@ -78,6 +78,18 @@ def test_what_is_told_of_a_mail() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "preview"),
+    [
+        pytest.param("Yes.\n\n> Hello,\n> when?", "Yes.", id="the new text alone"),
+        pytest.param("> Hello", "> Hello", id="a quote where there is nothing else"),
+        pytest.param("x" * 1_000, "x" * PREVIEW, id="no longer than it may be"),
+    ],
+)
+def test_how_it_begins(said: str, preview: str) -> None:
+    assert kept(FROM_ANN, body=text(said)).preview == preview
+
+
 @pytest.mark.rule("D2")
 def test_bcc_is_told_by_the_authors_own_copy_alone() -> None:
     headers = (FROM_ANN, ("To", UWE), ("Bcc", "boss@example.com"))
