@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import date
 
+from domain.connections.connections import Mode
 from domain.crm.categories import ByCategory, Category, contact_category, outcome_of
 from domain.crm.contacts import ContactKind, MatchedBy
 from domain.crm.deals import DealCategory
 from domain.errors import LABEL_CONFLICT
-from domain.gates import GATES
+from domain.gates import GATES, NOBODYS
 from domain.ids import NO_CONNECTION
 from domain.ledger import FAILED, TRIES, State, Step
 from domain.mail.messages import Direction
@@ -50,7 +51,15 @@ _DECIDED_BY = {
 
 _LABELLED = {outcome_of(found): found for found in LABEL_NAMES}
 
-_TO_DO = {Step.MATCH: "matched", Step.ANNOUNCE: "announced", Step.SORT: "sorted"}
+_TO_DO = {
+    Step.MATCH: "matched",
+    Step.ANNOUNCE: "announced",
+    Step.SORT: "sorted",
+    Step.COPY: "copied",
+    Step.GATHER: "completed by the rest of its thread",
+}
+
+_SYNCED = {Outcome.SYNC_STARTED: "it began", Outcome.SYNC_APPENDED: "it belongs to"}
 
 _CAUSES = {
     Outcome.LABEL_CTM: "the contact still has an open deal, so a deal label took it",
@@ -107,12 +116,22 @@ def summary(trail: MessageRecord, one: ConnectionDecision, today: date) -> str:
     """The whole decision in a sentence."""
     if _is_open(one):
         return _open_end(trail, one)
+    if one.outcome in _SYNCED:
+        return _synced(_SYNCED[one.outcome], one)
     if one.outcome in GATES:
         gate = GATES[one.outcome]
+        if one.outcome is Outcome.SKIP_NO_CONTACT and one.mode is not Mode.LIVE:
+            gate = NOBODYS
         return f"left alone: {gate.words} ({gate.rule})"
     if one.outcome in _LABELLED:
         return _labelled(_LABELLED[one.outcome], one, trail.names, today)
     return f"not labelled: {_unlabelled(trail, one)}"
+
+
+def _synced(how: str, one: ConnectionDecision) -> str:
+    if one.conversation_id is None:
+        return f"kept: {how} a conversation that is not there any more (D7)"
+    return f"kept: {how} conversation {one.conversation_id}, under contact {one.owner_id} (D7)"
 
 
 def not_under_customers(trail: MessageRecord, one: ConnectionDecision) -> str | None:
@@ -237,7 +256,8 @@ def _open_end(trail: MessageRecord, one: ConnectionDecision) -> str:
     found = _first(steps, State.SET_ASIDE) or _first(steps, State.WAITING) or _first(steps, State.BLOCKED)
     if found is not None:
         return unfinished(found)
-    if steps[-1] is not None and steps[-1].outcome is Outcome.LABEL_FAILED:
+    sorted_ = trail.step(Step.SORT, one.connection_id)
+    if sorted_ is not None and sorted_.outcome is Outcome.LABEL_FAILED:
         return f"not sorted: {_stopped(one)} (E67)"
     return "set aside after too many failed tries (E88)" if one.outcome else "not decided"
 

@@ -20,7 +20,9 @@ GATES = {
     Outcome.SKIP_SPAM: Gate("D3 row 4", "it was in Spam"),
     Outcome.SKIP_TRASH: Gate("D3 row 5", "it was in Trash"),
     Outcome.SKIP_CHAT: Gate("D3 row 6", "it was a chat item"),
-    Outcome.SKIP_TOO_OLD: Gate("D3 row 7", "it was received before MailMagnet was switched on"),
+    Outcome.SKIP_TOO_OLD: Gate(
+        "D3 row 7", "it was received before MailMagnet, or two-way sync, was switched on"
+    ),
     Outcome.SKIP_SELF: Gate("D3 row 8", "everybody on it is an own address of the mailbox"),
     Outcome.SKIP_INTERNAL: Gate(
         "D3 row 9", "nobody from outside is on it: only own addresses and colleagues"
@@ -41,3 +43,8 @@ GATES = {
     ),
     Outcome.SKIP_COLLEAGUE: Gate("D7 row 14", "a colleague wrote it, whose own mailbox is to bring it"),
 }
+
+NOBODYS = Gate(
+    "D7 rows 1c, 11 and 13", "it came from nobody, or went to nobody, who is a contact or in the conversation"
+)
+"""What SKIP_NO_CONTACT says in two-way sync."""

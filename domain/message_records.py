@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from domain.connections.connections import Mode
 from domain.crm.categories import ByCategory, Category
 from domain.crm.contacts import ContactKind, Hit, MatchedBy
 from domain.crm.deals import Deal
@@ -53,7 +54,8 @@ class DecidingDeal:
 class ConnectionDecision:
     """What the ledger holds of one mail for one connection. `category` is that of the label it was given last;
     `sorting_trouble` is the connection's, while its sorting is stopped (E67); `outdated` are records it was decided
-    by, of which a change was refused (E9)."""
+    by, of which a change was refused (E9). `mode` is the connection's, `conversation_id` the conversation that the mail
+    is kept in, and `owner_id` the contact under whom that is shown."""
 
     connection_id: ConnectionId
     user_id: str
@@ -72,6 +74,9 @@ class ConnectionDecision:
     undone_at: datetime | None = None
     sorting_trouble: str | None = None
     outdated: tuple[Outdated, ...] = ()
+    mode: Mode = Mode.LIVE
+    conversation_id: str | None = None
+    owner_id: str | None = None
 
     @property
     def kept_nothing(self) -> bool:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from domain.connections.connections import Connection
+from domain.conversations.gate import Situation
 from domain.crm.contacts import best
 from domain.crm.organisations import local_date
 from domain.crm.records import RecordKind
-from domain.decisions import decide
+from domain.decisions import Thread, decide
 from domain.errors import GiveUp, TryAgain
 from domain.gates import GATES
 from domain.ids import ConnectionId
@@ -20,7 +21,7 @@ from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, No
 from handlers.connections.permissions import check_known
 from handlers.context import Context
 from handlers.crm.locations import Where, located
-from handlers.people import look_up
+from handlers.people import People, look_up
 from handlers.ports.store import Transaction
 from handlers.sessions import with_mailbox
 
@@ -142,7 +143,8 @@ def _read_again(trail: MessageRecord, context: Context) -> Message | MessageNow:
 
 def _decided_now(message: Message, connection: Connection, tx: Transaction) -> MessageNow:
     """Decide on the mail as if it came now, with the settings and records of this moment."""
-    people = look_up(connection.mailbox_id, connection.location, [message], tx)
+    syncs = connection.keeps_copies
+    people = look_up(connection.mailbox_id, connection.location, [message], tx, everybody=syncs)
     way = direction(message, people.insiders)
     by_alias = message.author is not None and is_one_of(message.author, people.insiders.aliases)
     if not connection.works:
@@ -156,7 +158,13 @@ def _decided_now(message: Message, connection: Connection, tx: Transaction) -> M
         mode=connection.mode,
         features=connection.features,
         crm_labels=frozenset(),
+        thread=_thread(connection, people, tx) if syncs else None,
     )
-    return MessageNow(
-        message=message, direction=way, outcome=decision.skip, hit=best(found), by_alias=by_alias
-    )
+    outcome = decision.final if syncs else decision.skip
+    return MessageNow(message=message, direction=way, outcome=outcome, hit=best(found), by_alias=by_alias)
+
+
+def _thread(connection: Connection, people: People, tx: Transaction) -> Thread:
+    """As if the mail were part of no conversation: one that is kept is not decided again."""
+    settings = tx.of(connection.location).location_settings.get()
+    return Thread(Situation(), people.hits, connection.user_id, settings)

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, select, union
 
+from domain.connections.connections import Mode
 from domain.crm.categories import ByCategory, Category
 from domain.crm.contacts import ContactKind, MatchedBy
 from domain.crm.deals import Deal, DealCategory
@@ -21,6 +22,7 @@ from infra.db.mail import label_changes
 from infra.db.mail.entries import step_taken
 from infra.db.mail.kept import DECISIONS, messages_of, steps_of
 from infra.db.tables.connections import connections
+from infra.db.tables.conversations import conversations, mail_sources, mails
 from infra.db.tables.crm import contact_addresses, contacts, deal_contacts, deals, merges
 from infra.db.tables.ledger import steps
 from infra.db.tables.mail import decisions, messages, notifications
@@ -110,6 +112,9 @@ def _decided(
             contacts.c.name,
             whose(decisions.c.contact_id).label("whose"),
             notifications.c.id.label("notification_id"),
+            connections.c.mode,
+            mails.c.conversation_id,
+            conversations.c.contact_id.label("owner_id"),
         )
         .join(connections, connections.c.id == decisions.c.connection_id)
         .outerjoin(merges, is_merge_of(connections.c.location_id, decisions.c.contact_id))
@@ -119,6 +124,21 @@ def _decided(
             (notifications.c.connection_id == decisions.c.connection_id)
             & (notifications.c.message_id == decisions.c.message_id),
             isouter=True,
+        )
+        .outerjoin(
+            mail_sources,
+            (mail_sources.c.location_id == connections.c.location_id)
+            & (mail_sources.c.mailbox_id == decisions.c.mailbox_id)
+            & (mail_sources.c.message_id == decisions.c.message_id),
+        )
+        .outerjoin(
+            mails,
+            (mails.c.location_id == mail_sources.c.location_id) & (mails.c.id == mail_sources.c.mail_id),
+        )
+        .outerjoin(
+            conversations,
+            (conversations.c.location_id == mails.c.location_id)
+            & (conversations.c.id == mails.c.conversation_id),
         )
         .where(connections.c.mailbox_id == mailbox_id, connections.c.location_id == location.id)
         .where(decisions.c.message_id == message_id, DECISIONS)
@@ -148,6 +168,9 @@ def _read(db: Connection, location: Location, row: Row[Any]) -> ConnectionDecisi
         undone_at=row.undone_at,
         sorting_trouble=row.sorting_trouble,
         outdated=OutdatedRepository(db, location).behind(row.whose, row.deal_id, row.user_id),
+        mode=Mode(row.mode),
+        conversation_id=row.conversation_id,
+        owner_id=row.owner_id,
     )
 
 
