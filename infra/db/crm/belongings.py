@@ -1,6 +1,6 @@
 """Delete what a location has, or its organisation too: up to a number of rows of each table in a transaction (T5).
 
-Its mail is deleted before, with the connections (infra/db/connections/disconnecting.py).
+What the ledger has of its mail is deleted before, with the connections (infra/db/connections/disconnecting.py).
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +11,15 @@ from domain.crm.locations import Location
 from infra.db.sql import lock
 from infra.db.tables.channels import channels, deliveries
 from infra.db.tables.connections import sign_ins
+from infra.db.tables.conversations import (
+    conversations,
+    files,
+    mail_links,
+    mail_sources,
+    mails,
+    participants,
+    readings,
+)
 from infra.db.tables.crm import (
     contacts,
     crm_versions,
@@ -21,6 +30,9 @@ from infra.db.tables.crm import (
     settings,
     users,
 )
+
+_KEPT_MAIL = (readings, files, participants, mail_links, mail_sources, mails, conversations)
+"""The copies of two-way sync go with their location (E77)."""
 
 
 class BelongingRepository:
@@ -46,7 +58,8 @@ class BelongingRepository:
     def _tables(self, *, organisation: bool) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         """Each table with the condition of its rows. Sign-ins come first: they could let a user in."""
         its = self._location
-        for table in (sign_ins, contacts, deals, merges, location_settings):
+        of_location = (sign_ins, *_KEPT_MAIL, contacts, deals, merges, location_settings)
+        for table in of_location:
             yield table, table.c.location_id == its.id
         for table in (outdated, crm_versions):
             of_organisation = table.c.organisation_id == its.organisation_id
