@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from domain.mail.messages import Fetched, read
+from domain.mail.content import MailContent
+from domain.mail.messages import Fetched, Message, read
 from infra.gmail.provider import Gmail
 from tests.hostile.huge import SHOWN
 from tests.hostile.readings import UWE
@@ -57,11 +58,21 @@ def _limit() -> None:
 
 
 def _read(message_id: str, asked: dict[str, Any]) -> dict[str, Any]:
-    gmail = Gmail(asked["url"], timeout_seconds=60)
-    found = gmail.open(granted(asked["grant"])).headers([message_id])[message_id]
+    """What its header says, by itself and with the texts, which is told only where it is not the same."""
+    mailbox = Gmail(asked["url"], timeout_seconds=60).open(granted(asked["grant"]))
+    found = mailbox.headers([message_id])[message_id]
     if not isinstance(found, Fetched):
         return {"refused": str(found)}
-    message = read(found, frozenset({UWE}))
+    reading = _shown(read(found, frozenset({UWE})))
+    del found
+    whole = mailbox.contents([message_id])[message_id]
+    if not isinstance(whole, MailContent):
+        return {"refused": str(whole)}
+    same = _shown(whole.message(frozenset({UWE}))) == reading
+    return reading if same else {"refused": "another reading"}
+
+
+def _shown(message: Message) -> dict[str, Any]:
     return {
         "author": message.author,
         "to": message.to[:SHOWN],

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import TryAgain
+from domain.mail.content import MailContent
 from domain.mail.messages import Fetched, read
 from domain.mailboxes.history import HistoryPage, digest
 from infra.gmail import changes, responses
 from infra.gmail.client import Answer, Calls
+from infra.gmail.content import content
 
 fuzz = settings(derandomize=True, max_examples=400)
 
@@ -33,6 +35,15 @@ MAIL: Answer = {
     "labelIds": ["INBOX", "Label_1"],
     "internalDate": "1773565200000",
     "payload": {**PART, "mimeType": "multipart/report", "parts": [PART, {**PART, "parts": [PART]}]},
+}
+TEXT: Answer = {**PART, "filename": "", "body": {"size": 2, "data": "aGk="}}
+FILE: Answer = {**PART, "filename": "a.pdf", "body": {"size": 9, "attachmentId": "ANGjdJ8"}}
+KEY = {"name": "X-Lodestone-Key", "value": "key-1"}
+WHOLE: Answer = {
+    **MAIL,
+    "labelIds": ["SENT"],
+    "snippet": "hi",
+    "payload": {"mimeType": "multipart/mixed", "headers": [KEY], "parts": [TEXT, FILE]},
 }
 
 JUNK = st.recursive(
@@ -78,6 +89,13 @@ class Answers:
     def api(self) -> "Answers":
         return self
 
+    @property
+    def threads(self) -> "Answers":
+        return self
+
+    def get(self, **asked: object) -> None:
+        """As for history."""
+
     def history_since(self, cursor: str, page_token: str | None) -> None:
         """Whatever is asked, `one` has the answer."""
 
@@ -111,6 +129,29 @@ def test_any_message_is_read_or_tried_again(answer: Answer) -> None:
         assert all(isinstance(label, str) for label in found.label_ids)
     else:
         assert not found.whole_mailbox
+
+
+@pytest.mark.rule("E102")
+@fuzz
+@given(damaged(WHOLE))
+def test_any_whole_mail_is_read_or_tried_again(answer: Answer) -> None:
+    found = content("18c0ffee", answer)
+    if isinstance(found, MailContent):
+        found.message(frozenset())
+        assert {type(one) for one in (found.thread_id, found.key)} <= {str, type(None)}
+        assert found.key is None or found.sent
+        assert {type(part.content) for part in (found.body, *found.attachments())} <= {bytes, type(None)}
+    else:
+        assert not found.whole_mailbox
+
+
+@pytest.mark.rule("E102", "E103")
+@fuzz
+@given(damaged({"messages": [{"id": "18c0ffee", "labelIds": ["INBOX"]}, {"id": "18c0ffef"}]}))
+def test_any_thread_is_read_as_ids_or_tried_again(answer: Answer) -> None:
+    with suppress(TryAgain):
+        found = responses.thread(cast(Calls, Answers(iter([answer]))), "18c0ffee")
+        assert all(isinstance(message_id, str) for message_id in found)
 
 
 @pytest.mark.rule("E102")
