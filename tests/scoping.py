@@ -29,6 +29,7 @@ from sqlalchemy.sql.selectable import SelectBase
 from infra.db.tables.channels import channels
 from infra.db.tables.connections import connections, shared_contacts, sign_ins
 from infra.db.tables.crm import locations, organisations
+from infra.db.tables.events import events
 from infra.db.tables.mail import notifications
 from infra.db.tables.schema import metadata
 
@@ -41,6 +42,7 @@ SCOPED = {
 KEYS: dict[Table, frozenset[str]] = {
     channels: frozenset({"id"}),
     connections: frozenset({"id", "mailbox_id"}),
+    events: frozenset({"id"}),
     notifications: frozenset({"id", "connection_id"}),
     shared_contacts: frozenset({"connection_id"}),
     sign_ins: frozenset({"state"}),

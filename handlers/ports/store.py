@@ -25,6 +25,7 @@ from handlers.ports.crm import (
     SettingRepository,
     UserRepository,
 )
+from handlers.ports.events import EventRepository
 from handlers.ports.mail import (
     DecisionRepository,
     MailReportRepository,
@@ -71,6 +72,8 @@ class InLocation(InOrganisation, Protocol):
     def conversations(self) -> ConversationRepository: ...
     @property
     def crm(self) -> CrmRepository: ...
+    @property
+    def events(self) -> EventRepository: ...
     @property
     def location_settings(self) -> LocationSettingRepository: ...
     @property

@@ -4,7 +4,18 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
 from domain.ids import ChannelId
@@ -147,6 +158,14 @@ class OrganisationChannelRepository(ChannelRepository):
 def is_awake() -> ColumnElement[bool]:
     """Condition on `channels`: the channel does not rest."""
     return channels.c.resting_until.is_(None) | (channels.c.resting_until <= db_now())
+
+
+def to_add_to(*which: ColumnElement[bool]) -> Select[Any]:
+    """Query by :organisation of the active channels that get new deliveries. They are locked against their removal
+    until the commit, and against nothing else."""
+    here = channels.c.organisation_id == bindparam("organisation")
+    active = channels.c.state == ChannelState.ACTIVE.value
+    return select(channels.c.id).where(here, active, *which).with_for_update(read=True, key_share=True)
 
 
 # Built once, see infra/db/ledger/statements.py.

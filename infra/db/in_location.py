@@ -13,6 +13,7 @@ from infra.db.connections.in_location import (
 )
 from infra.db.connections.sharing import SharingRepository
 from infra.db.connections.sign_ins import SignInRepository
+from infra.db.conversations.events import EventRepository
 from infra.db.conversations.joining import ConversationRepository
 from infra.db.crm.belongings import BelongingRepository
 from infra.db.crm.contacts import ContactRepository
@@ -49,9 +50,10 @@ class InOrganisation:
 class InLocation(InOrganisation):
     """The repositories of a location and of its organisation."""
 
-    def __init__(self, db: Connection, location: Location, cipher: Cipher) -> None:
+    def __init__(self, db: Connection, location: Location, cipher: Cipher, redrive_after: float) -> None:
         super().__init__(db, location.organisation_id, cipher)
         self.location = location
+        self.redrive_after = redrive_after
 
     aliases = cached_property(lambda here: AliasRepository(here.db, here.location))
     belongings = cached_property(lambda here: BelongingRepository(here.db, here.location))
@@ -61,6 +63,7 @@ class InLocation(InOrganisation):
     conversations = cached_property(lambda here: ConversationRepository(here.db, here.location))
     contacts = cached_property(lambda here: ContactRepository(here.db, here.location))
     crm = cached_property(lambda here: CrmRepository(here.db, here.location))
+    events = cached_property(lambda here: EventRepository(here.db, here.location, here.redrive_after))
     location_settings = cached_property(lambda here: LocationSettingRepository(here.db, here.location))
     reports = cached_property(lambda here: MailReportRepository(here.db, here.location))
     sharing = cached_property(lambda here: SharingRepository(here.db, here.location))

@@ -107,11 +107,12 @@ def insert_or_raise(db: Connection, table: Table, row: Mapping[str, Any], column
     return db.execute(raised.returning(column)).first() is not None
 
 
-def take_turn(db: Connection, name: str) -> None:
-    """Lock the name until the commit: another transaction that takes this turn waits (an advisory lock). SQLite has one
-    writer anyway."""
+def take_turn(db: Connection, name: str, *, shared: bool = False) -> None:
+    """Lock the name until the commit: another transaction that takes this turn waits, unless both share it (an advisory
+    lock). SQLite has one writer anyway."""
     if db.dialect.name == "postgresql":
-        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+        turn = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        db.execute(select(turn(func.hashtextextended(name, 0))))
 
 
 def try_turn(db: Connection, name: str) -> bool:

@@ -72,7 +72,7 @@ class Transaction:
     def of(self, location: Location) -> InLocation:
         """The repositories of the location and its organisation; rows of another organisation are out of reach (T2)."""
         self.scope.add(*walls.location(location))
-        return InLocation(self.db, location, self.cipher)
+        return InLocation(self.db, location, self.cipher, self.redrive_after)
 
     def of_organisation(self, organisation_id: int) -> InOrganisation:
         """The repositories of the organisation."""

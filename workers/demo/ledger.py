@@ -28,6 +28,7 @@ CRM = frozenset(
 COPIES = frozenset(
     {
         *("conversations", "mails", "mail_sources", "mail_links", "participants", "files", "readings"),
+        *("events", "event_deliveries"),
         *("objects", "organisation_keys"),
     }
 )

@@ -27,7 +27,7 @@ from domain.crm.locations import Location
 from domain.crm.merges import Merge, Named, Newest, Standing, forgettable, is_newer, standings
 from domain.crm.records import RecordKind
 from infra.db.bulk import put
-from infra.db.sql import chunks, lock
+from infra.db.sql import chunks, lock, take_turn
 from infra.db.tables.connections import shared_contacts
 from infra.db.tables.crm import contacts, crm_versions, deal_contacts, merges
 from infra.db.types import db_now
@@ -77,11 +77,9 @@ class MergeRepository:
         self._here = merges.c.location_id == location.id
 
     def take_turn(self, *, alone: bool) -> None:
-        """Merges (`alone`) and changes of contacts wait for each other, so that the later one sees both. This advisory
-        lock is taken before all other locks. SQLite has one writer anyway."""
-        if self._db.dialect.name == "postgresql":
-            turn = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
-            self._db.execute(select(turn(func.hashtextextended(f"merges {self._location.id}", 0))))
+        """Merges (`alone`) and changes of contacts wait for each other, so that the later one sees both. This turn
+        is taken before all other locks."""
+        take_turn(self._db, f"merges {self._location.id}", shared=not alone)
 
     def merge(self, merge: Merge) -> bool:
         """Keep the merge for each record that it names, unless a newer merge names it. False where it is new for

@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import Connection as Database
 from sqlalchemy import bindparam, insert, or_, select
 
-from domain.channels import ChannelState
 from domain.connections.connections import Connection
 from domain.ids import ChannelId
 from domain.ledger import Claim, Link, State, StepKey
 from domain.notifications import NotificationKind, Told, is_late
 from domain.retention import Data
+from infra.db.channels import to_add_to
 from infra.db.mail.details import only
 from infra.db.sql import insert_new, insert_returning
 from infra.db.tables.channels import channels, deliveries
@@ -72,10 +72,7 @@ class NotificationRepository:
 
     def _send_out(self, connection: Connection, new: Mapping[int, bool]) -> frozenset[ChannelId]:
         """Add a delivery to each active channel for each new notification, given by id with whether it is late. Returns
-        the channels.
-
-        The channels are locked against their removal until the commit, and against nothing else.
-        """
+        the channels."""
         if not new:
             return frozenset()
         found = self._db.scalars(_CHANNELS, _of(connection)).all()
@@ -98,15 +95,7 @@ class NotificationRepository:
 # Built once, see infra/db/ledger/statements.py.
 _NOW = select(NOW)
 _READY_AT, _REDRIVE_AT = db_now(seconds("ready_after")), db_now(seconds("redrive_after"))
-_CHANNELS = (
-    select(channels.c.id)
-    .where(
-        channels.c.organisation_id == bindparam("organisation"),
-        channels.c.state == ChannelState.ACTIVE.value,
-        or_(channels.c.user_id.is_(None), channels.c.user_id == bindparam("of_user")),
-    )
-    .with_for_update(read=True, key_share=True)
-)
+_CHANNELS = to_add_to(or_(channels.c.user_id.is_(None), channels.c.user_id == bindparam("of_user")))
 
 
 def _of(connection: Connection) -> dict[str, Any]:

@@ -210,5 +210,5 @@ def test_what_has_an_organisation_or_a_location_is_watched() -> None:
         *("deal_contacts", "deals", "notifications", "outdated", "settings", "shared_contacts", "sign_ins"),
         *("location_settings", "merges", "user_addresses", "users"),
         *("conversations", "mails", "mail_sources", "mail_links", "participants", "files", "readings"),
-        *("objects", "organisation_keys"),
+        *("events", "objects", "organisation_keys"),
     }

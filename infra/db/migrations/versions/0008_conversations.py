@@ -12,12 +12,16 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+_PLACES = ("organisation", "location")
+
 
 def upgrade() -> None:
     _objects()
     _conversations()
     _mails()
     _of_mails()
+    _events()
+    _event_deliveries()
     op.add_column("outbox", sa.Column("mail_id", sa.String()))
 
 
@@ -30,7 +34,7 @@ def downgrade() -> None:
         outbox.drop_column("mail_id")
     for table in ("readings", "files", "participants", "mail_links", "mail_sources", "mails"):
         op.drop_table(table)
-    for table in ("conversations", "objects", "organisation_keys"):
+    for table in ("event_deliveries", "events", "conversations", "objects", "organisation_keys"):
         op.drop_table(table)
 
 
@@ -151,6 +155,46 @@ def _of_mails() -> None:
         *(sa.Column(name, sa.String(), primary_key=True) for name in ("mail_id", "user_id")),
         _moment("read_at"),
     )
+
+
+def _events() -> None:
+    op.create_table(
+        "events",
+        sa.Column("id", _id(), primary_key=True, autoincrement=True),
+        *(sa.Column(f"{of}_id", _id(), sa.ForeignKey(f"{of}s.id"), nullable=False) for of in _PLACES),
+        _text("conversation_id"),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        *map(_text, ("kind", "contact_id")),
+        *(sa.Column(name, sa.String()) for name in ("mail_id", "direction", "user_id")),
+        sa.Column("sending_id", _id()),
+        sa.Column("reason", sa.String()),
+        _moment("created_at"),
+        sa.UniqueConstraint("location_id", "conversation_id", "sequence"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("events_location", "events", ["location_id", "id"])
+
+
+def _event_deliveries() -> None:
+    op.create_table(
+        "event_deliveries",
+        *(
+            sa.Column(f"{of}_id", _id(), sa.ForeignKey(f"{of}s.id", ondelete="CASCADE"), primary_key=True)
+            for of in ("channel", "event")
+        ),
+        *map(_text, ("conversation_id", "state")),
+        sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+        *(sa.Column(name, sa.String()) for name in ("owner", "trouble")),
+        *map(_moment, ("ready_at", "redrive_at")),
+    )
+    op.create_index("ix_event_deliveries_event_id", "event_deliveries", ["event_id"])
+    waiting = sa.text("state = 'waiting'")
+    for name, columns in {
+        "waiting": ["channel_id", "ready_at", "event_id"],
+        "conversation": ["channel_id", "conversation_id", "event_id"],
+        "redrive": ["redrive_at"],
+    }.items():
+        _index(f"event_deliveries_{name}", "event_deliveries", columns, waiting)
 
 
 def _id() -> Any:
