@@ -9,7 +9,7 @@ from domain.connections.connections import Mode
 
 
 class Data(StrEnum):
-    """The rows of D2."""
+    """The rows of D2. Those that have a table of their own in it are kept where the content is."""
 
     MESSAGE_ID = "D2-1"
     AUTHOR = "D2-2"

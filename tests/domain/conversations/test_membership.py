@@ -212,7 +212,7 @@ def test_what_a_mail_answers_is_the_nearest_it_names() -> None:
     [
         pytest.param([], None, marks=pytest.mark.rule("H15"), id="nothing: it starts one"),
         pytest.param(
-            [named(DETACHED)], None, marks=pytest.mark.rule("D8-5"), id="a detached one is not gone on with"
+            [named(DETACHED)], None, marks=pytest.mark.rule("D7-3"), id="a detached one is not gone on with"
         ),
         pytest.param([named(C1)], Placed("c1", (), "root1"), marks=pytest.mark.rule("H15"), id="an answer"),
         pytest.param(
