@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from domain.errors import LodestoneError
 from domain.mail.addresses import canonical
+from domain.mail.attachments import MAX_ATTACHMENTS, all_fit
 from domain.mail.headers import breaks, rfc_message_ids
 from domain.mail.subjects import MAX_SUBJECT, is_same, subject_of_reply
 from domain.providers import Provider
@@ -40,8 +41,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class RepliedMail:
-    """The mail that is answered, as its mailbox has it. `rfc_message_id` and `references` are what these headers hold.
-    Lives in memory only (D2)."""
+    """The mail that is answered, as the mailbox has it that sends the answer: `message_id` and `thread_id` are empty
+    where it does not lie there. `rfc_message_id` and `references` are what these headers hold. Lives in memory only
+    (D2)."""
 
     message_id: str
     thread_id: str
@@ -73,8 +75,9 @@ class MailRequest:
 
     To a record of the CRM, to addresses, or to those of a record's addresses that are named. `reply_to` is the
     message id of the mail that it answers, in the sender's own mailbox; NEWEST is the newest that a person of the
-    record has written. An answer needs no subject. Without a named recipient it goes to whom that mail says, with
-    `to_all` to everybody it names. It quotes that mail below, or not (H45).
+    record has written. With a `conversation_id` it is our id of a mail of that conversation, and NEWEST is the newest
+    that came in and a person has written. An answer needs no subject. Without a named recipient it goes to whom that
+    mail says, with `to_all` to everybody it names. It quotes that mail below, or not (H45).
     """
 
     user_id: str
@@ -85,6 +88,7 @@ class MailRequest:
     cc: tuple[Person, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     reply_to: str | None = None
+    conversation_id: str | None = None
     to_all: bool = False
     quote: bool = True
     kind: MailKind = MailKind.INDIVIDUAL
@@ -112,15 +116,21 @@ class EncodedMail:
     replies_to: RepliedMail | None = None
 
 
-def check(mail: OutgoingMail, provider: Provider) -> None:
-    """Whether this provider takes it, as far as that can be said without encoding it. In LIVE no limit of ours is lower
-    (D14). Raises Unsendable."""
+def check(mail: OutgoingMail, provider: Provider, *, kept: bool) -> None:
+    """Whether this provider takes it, as far as that can be said without encoding it, and, of a mail
+    that is kept, whether its files are within D14: else no limit of ours is lower. Raises Unsendable."""
     if not mail.to:
         raise Unsendable("a mail needs a recipient")
     if len(mail.to) + len(mail.cc) > provider.max_recipients:
         raise Unsendable(f"a mail may have {provider.max_recipients} recipients at most")
     check_words(mail)
-    if not may_fit((len(attachment.content) for attachment in mail.attachments), provider.max_mail_size):
+    sizes = [len(attachment.content) for attachment in mail.attachments]
+    if kept and not all_fit(sizes):
+        megabytes = MAX_ATTACHMENTS // 1_048_576
+        raise Unsendable(
+            f"the attachments are larger than {megabytes} MB together, which is the limit (rule D14)"
+        )
+    if not may_fit(sizes, provider.max_mail_size):
         raise too_large(provider.title, provider.max_mail_size)
 
 

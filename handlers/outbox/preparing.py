@@ -68,7 +68,7 @@ def prepare(request: MailRequest, context: Context, location: Where = None) -> P
     try:
         if reply is not None:
             mail = _as_reply(mail, reply, request.subject)
-        check(mail, way.provider)
+        check(mail, way.provider, kept=way.connection.keeps_copies)
     except Unsendable as error:
         raise Refused(str(error)) from None
     return Prepared(request.user_id, request.contact_id, way.connection, way.provider, mail)

@@ -22,6 +22,7 @@ from domain.quota import Quota
 ANN, UWE = Person("ann@example.com", "Ann Smith"), Person("uwe@firm.example", "Uwe Müller")
 MAIL = OutgoingMail(UWE, (ANN,), "Our offer", "Dear Ann,\nour offer.\n")
 MAX_SIZE = 1_000_000
+MB = 1_048_576
 PROVIDER = Provider(
     name="example",
     title="Example Mail",
@@ -64,7 +65,28 @@ ORIGINAL = RepliedMail("m1", "t1", "<3@example.com>", "<1@example.com> <2@exampl
 )
 def test_what_the_provider_would_not_take_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(Unsendable, match=said):
-        check(replace(MAIL, **change), PROVIDER)
+        check(replace(MAIL, **change), PROVIDER, kept=False)
+
+
+@pytest.mark.rule("D14", "H39")
+@pytest.mark.parametrize(
+    ("sizes", "fits"),
+    [
+        pytest.param((10 * MB, 15 * MB), True, id="D14-2g: together exactly at the limit"),
+        pytest.param((10 * MB, 15 * MB + 1), False, id="D14-3g: one byte above"),
+    ],
+)
+def test_D14_3g_what_is_sent_with_two_way_sync_has_files_of_25_mb(  # noqa: N802
+    sizes: tuple[int, ...], fits: bool
+) -> None:
+    large = replace(PROVIDER, max_mail_size=100 * MB)
+    mail = replace(MAIL, attachments=tuple(Attachment("a", bytes(size)) for size in sizes))
+    check(mail, large, kept=False)
+    if fits:
+        check(mail, large, kept=True)
+        return
+    with pytest.raises(Unsendable, match="25 MB together, which is the limit"):
+        check(mail, large, kept=True)
 
 
 @pytest.mark.rule("D14")
