@@ -1,4 +1,4 @@
-"""Why a mail is not handled (D3, D4, D5), in words for people (Z40)."""
+"""Why a mail is not handled (D3, D4, D5, D7), in words for people (Z40)."""
 
 from dataclasses import dataclass
 

@@ -158,7 +158,7 @@ def place(mail: Arriving, those: Sequence[Known]) -> Placed | None:
 
     The root is a mail that names no other of the conversation, and the earliest of several. So the mail takes the place
     of a root that names it, and of one that came later than itself and has nothing to do with it. When it stands
-    between the root and a mail above, that one's top is the root.
+    between the root and a mail above, that one's top is the root. A mail that is there already (E52) keeps its id.
     """
     open_ones = {
         one.conversation.id: one.conversation for one in those if one.conversation.standing in JOINABLE
@@ -166,16 +166,17 @@ def place(mail: Arriving, those: Sequence[Known]) -> Placed | None:
     if not open_ones:
         return None
     those = [one for one in those if one.conversation.id in open_ones]
+    mail_id = next((one.mail_id for one in those if one.how is How.ITSELF), mail.mail_id)
     above = [one for one in those if one.how is How.NAMES]
     roots_below = {one.mail_id for one in those if one.how is How.NAMED_BY}
     tops = [one for one in open_ones.values() if one.root_id not in roots_below]
     oldest = min(tops or open_ones.values(), key=_age)
-    if tops and (above or _age(oldest) <= (mail.received_at, mail.mail_id)):
+    if tops and (above or _age(oldest) <= (mail.received_at, mail_id)):
         root_id, climbs = oldest.root_id, False
     elif above:
         root_id, climbs = min(one.mail_id for one in above), True
     else:
-        root_id, climbs = mail.mail_id, False
+        root_id, climbs = mail_id, False
     stays = min((one for one in open_ones.values() if one.written), key=_age, default=oldest)
     anew = not stays.written and root_id != oldest.root_id
     return Placed(stays.id, tuple(sorted(open_ones.keys() - {stays.id})), root_id, climbs, anew)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from domain import explanations
+from domain.connections.connections import Mode
 from domain.crm.categories import Category
 from domain.crm.contacts import Contact, ContactKind, Hit, MatchedBy
 from domain.crm.deals import Deal, DealCategory
-from domain.gates import GATES
+from domain.gates import GATES, NOBODYS
 from domain.ids import NO_CONNECTION, ConnectionId, MailboxId
 from domain.ledger import State, Step
 from domain.mail.classes import MailClass
@@ -160,6 +161,38 @@ def test_what_is_kept_longest_is_explained_by_what_is_kept() -> None:
 def test_every_gate_has_its_rule_and_its_words(outcome: Outcome) -> None:
     gate = GATES[outcome]
     assert summary(skipped(outcome)) == f"left alone: {gate.words} ({gate.rule})"
+
+
+@pytest.mark.rule("D7-2", "D7-8", "D7-11", "D7-13")
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        pytest.param(
+            decided(Outcome.SYNC_STARTED, conversation_id="k1", owner_id="c12"),
+            "kept: it began conversation k1, under contact c12 (D7)",
+            id="it started one",
+        ),
+        pytest.param(
+            decided(Outcome.SYNC_APPENDED, conversation_id="k1", owner_id="c9"),
+            "kept: it belongs to conversation k1, under contact c9 (D7)",
+            id="it continued one",
+        ),
+        pytest.param(
+            decided(Outcome.SYNC_APPENDED),
+            "kept: it belongs to a conversation that is not there any more (D7)",
+            id="deleted since",
+        ),
+        pytest.param(
+            replace(skipped(Outcome.SKIP_NO_CONTACT), mode=Mode.SYNC_GMAIL),
+            f"left alone: {NOBODYS.words} ({NOBODYS.rule})",
+            id="recipients count too",
+        ),
+    ],
+)
+def test_two_way_sync_says_where_a_mail_went_or_why_it_went_nowhere(
+    one: ConnectionDecision, words: str
+) -> None:
+    assert summary(one) == words
 
 
 @pytest.mark.rule("Z40")

@@ -273,7 +273,7 @@ def test_what_a_mail_answers_is_the_nearest_it_names() -> None:
             id="of two the one that a user has written in stays, with its owner",
         ),
         pytest.param(
-            [Known(C2, How.ITSELF), thread(C1, "Offer")],
+            [Known(C2, How.ITSELF, "there"), thread(C1, "Offer")],
             Placed("c1", ("c2",), "root1"),
             marks=pytest.mark.rule("E52"),
             id="a second copy shows that two are one",
@@ -298,3 +298,14 @@ def test_the_top_is_where_reply_headers_lead() -> None:
     assert top("a", {}) == "a"
     assert top("a", {"a": ["b"], "b": ["c", "d"]}) == "c"
     assert top("a", {"a": ["b"], "b": ["a"]}) == "b", "headers may lead round in circles"
+
+
+@pytest.mark.rule("E52", "E103")
+def test_a_mail_that_is_there_already_keeps_its_id() -> None:
+    """Its second copy may have come earlier, and may show that it lies above another conversation."""
+    itself = Known(replace(C2, root_id="there"), How.ITSELF, "there")
+
+    assert place(replace(MAIL, received_at=at(8)), [itself]) == Placed("c2", (), "there")
+    assert place(replace(MAIL, received_at=at(8)), [itself, thread(C1, "Offer")]) == Placed(
+        "c1", ("c2",), "there", owner_anew=True
+    )
