@@ -59,7 +59,7 @@ def of_record(
     """Every mailbox where the viewer may see mail of the record (D13, Z45), or the named one. Raises Refused."""
     with context.store.begin("live.enter", reads_only=True) as tx:
         here = located(location, tx)
-        viewer = _viewer(viewer_id, here)
+        viewer = viewer_of(viewer_id, here)
         addresses = here.contacts.addresses_of(contact_id)
         if addresses is None or not here.contacts.may_open(contact_id, viewer_id):
             raise Refused(f"there is no contact {contact_id} that user {viewer_id} may open")
@@ -77,7 +77,7 @@ def of_owner(viewer_id: str, context: Context, location: Where) -> View:
     """The viewer's own mailbox. Raises Refused where he has none connected, or no permission (D12)."""
     with context.store.begin("live.enter", reads_only=True) as tx:
         here = located(location, tx)
-        viewer = _viewer(viewer_id, here)
+        viewer = viewer_of(viewer_id, here)
         policy = here.settings.get().sharing
         mailboxes = _visible(viewer, here.sharing.mailboxes(viewer_id, None, policy), policy, tx)
         if not mailboxes:
@@ -87,7 +87,8 @@ def of_owner(viewer_id: str, context: Context, location: Where) -> View:
     return View(viewer, None, (), mailboxes, policy, here.location)
 
 
-def _viewer(user_id: str, here: InLocation) -> User:
+def viewer_of(user_id: str, here: InLocation) -> User:
+    """The user who looks. Raises Refused for one who is not known, or whom the CRM has deactivated."""
     check_known(user_id, here)
     viewer = here.users.get(user_id) or User(user_id)
     if not viewer.active:

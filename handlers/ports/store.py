@@ -15,6 +15,7 @@ from handlers.ports.connections import (
     SharingRepository,
     SignInRepository,
 )
+from handlers.ports.conversation_reading import ConversationReadRepository
 from handlers.ports.conversations import ConversationRepository
 from handlers.ports.crm import (
     BelongingRepository,
@@ -70,6 +71,8 @@ class InLocation(InOrganisation, Protocol):
     def contacts(self) -> ContactRepository: ...
     @property
     def conversations(self) -> ConversationRepository: ...
+    @property
+    def conversation_reading(self) -> ConversationReadRepository: ...
     @property
     def crm(self) -> CrmRepository: ...
     @property

@@ -15,6 +15,7 @@ from infra.db.connections.sharing import SharingRepository
 from infra.db.connections.sign_ins import SignInRepository
 from infra.db.conversations.events import EventRepository
 from infra.db.conversations.joining import ConversationRepository
+from infra.db.conversations.reading import ConversationReadRepository
 from infra.db.crm.belongings import BelongingRepository
 from infra.db.crm.contacts import ContactRepository
 from infra.db.crm.records import CrmRepository
@@ -64,6 +65,7 @@ class InLocation(InOrganisation):
     contacts = cached_property(lambda here: ContactRepository(here.db, here.location))
     crm = cached_property(lambda here: CrmRepository(here.db, here.location))
     events = cached_property(lambda here: EventRepository(here.db, here.location, here.redrive_after))
+    conversation_reading = cached_property(lambda here: ConversationReadRepository(here.db, here.location))
     location_settings = cached_property(lambda here: LocationSettingRepository(here.db, here.location))
     reports = cached_property(lambda here: MailReportRepository(here.db, here.location))
     sharing = cached_property(lambda here: SharingRepository(here.db, here.location))

@@ -25,6 +25,7 @@ BESIDE_THE_PIPELINE = (
     "doctor.",
     "live.",
     "locations.",
+    "readings.",
     "reports.",
     "sending.",
     "settings.",

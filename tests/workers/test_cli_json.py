@@ -30,7 +30,7 @@ from infra.db.tables.mail import decisions
 from infra.db.tables.mailboxes import mailboxes
 from infra.local.pubsub import PubSubServer
 from infra.local.redis import RedisServer
-from tests import json_page
+from tests import conversations, json_page
 from tests.handlers.conftest import House
 from tests.handlers.conftest import gmail_server as gmail_server
 from tests.handlers.conftest import house as house
@@ -96,6 +96,7 @@ def test_every_command_prints_what_the_page_says(house: House, reader: Reader) -
     _install(reader)
     ids = _mailboxes(house, reader)
     _mail(house, reader, ids)
+    _conversations(house, reader)
     _crm(reader)
     _settings(reader)
     _channels(house, reader)
@@ -184,6 +185,13 @@ def _mail(house: House, reader: Reader, ids: dict[str, str]) -> None:
     reader.run("mail", "ann", "--as", "uwe", "--limit", "1")
     reader.run("mail", "ann", ids["offer"], *save)
     _outbox(house, reader, ids["offer"])
+
+
+def _conversations(house: House, reader: Reader) -> None:
+    conversations.conversation(house.store, "first", "ann")
+    conversations.mail(house.store, "first", "m1", minute=1, mailbox_id=1)
+    conversations.conversation(house.store, "second", "ann")
+    reader.run("conversations", "ann", "--as", "uwe", "--limit", "1")
 
 
 def _outbox(house: House, reader: Reader, answered: str) -> None:

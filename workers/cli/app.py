@@ -21,6 +21,7 @@ MODULES = {
     "explain": ("explain",),
     "notifications": ("notifications",),
     "mail.commands": ("mail", "open"),
+    "conversations": ("conversations",),
     "operations": ("pause", "resume", "retry"),
     "ledger": ("ledger",),
     "quota": ("quota",),

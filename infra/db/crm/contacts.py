@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     and_,
     bindparam,
@@ -35,6 +36,16 @@ from infra.db.tables.crm import (
     user_addresses,
 )
 from infra.db.tables.mailboxes import mailbox_addresses
+
+
+def may_be_opened_by(user_id: str) -> ColumnElement[bool]:
+    """Condition on `contacts`: the user may open the record (D13)."""
+    viewers = exists().where(
+        contact_viewers.c.location_id == contacts.c.location_id, contact_viewers.c.contact_id == contacts.c.id
+    )
+    return or_(
+        contacts.c.assigned_to == user_id, viewers.where(contact_viewers.c.user_id == user_id), ~viewers
+    )
 
 
 class ContactRepository:
@@ -74,15 +85,8 @@ class ContactRepository:
         return tuple(address for address in found if address is not None) if found else None
 
     def may_open(self, contact_id: str, user_id: str) -> bool:
-        viewers = exists().where(
-            contact_viewers.c.location_id == contacts.c.location_id,
-            contact_viewers.c.contact_id == contacts.c.id,
-        )
-        allowed = or_(
-            contacts.c.assigned_to == user_id, viewers.where(contact_viewers.c.user_id == user_id), ~viewers
-        )
         this = (contacts.c.location_id == self._location.id, contacts.c.id == contact_id, ~is_merged())
-        return self._db.scalar(select(contacts.c.id).where(*this, allowed)) is not None
+        return self._db.scalar(select(contacts.c.id).where(*this, may_be_opened_by(user_id))) is not None
 
     def users_among(self, addresses: Collection[str]) -> frozenset[str]:
         found: set[str] = set()

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    literal_column,
 )
 
 from infra.db.tables.schema import metadata
@@ -84,6 +85,16 @@ Index(
 )
 _copied = mails.c.object.is_not(None)
 Index("mails_object", mails.c.object, sqlite_where=_copied, postgresql_where=_copied)
+HAS_FAILED = mails.c.state.in_([literal_column("'failed'"), literal_column("'not_delivered'")])
+"""It was written in the CRM, and did not reach all it was sent to. Written out for its index, see IS_WAITING in
+infra/db/tables/ledger.py."""
+Index(
+    "mails_failed",
+    mails.c.location_id,
+    mails.c.conversation_id,
+    sqlite_where=HAS_FAILED,
+    postgresql_where=HAS_FAILED,
+)
 """One row a mail in a location. `identity`: what makes two mails one (H47). `object`: its content, in the object store;
 empty until it is there, and where a mail was taken out. `user_id`, `state`, `reason`, `outbox_id`: of a mail that was
 written in the CRM (H40, H41)."""

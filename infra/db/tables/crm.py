@@ -96,6 +96,7 @@ contacts = Table(
     Column("name", String, nullable=False),
     Column("assigned_to", String),
     Column("created_at", Instant, nullable=False),
+    Index("contacts_assigned", "location_id", "assigned_to"),
 )
 
 

@@ -23,7 +23,7 @@ from domain.sorting.plans import ConnectionContact, EarlierLabel
 from infra.db.store import Store, Transaction
 from infra.db.tables.crm import contacts, crm_versions, merges
 from infra.db.tables.mail import decisions, messages, notifications
-from tests.infra.db.test_plans import _plans, _read_whole
+from tests.plans import plans, read_whole
 from tests.worlds import HERE, OF_HERE, World
 
 THEN = datetime(2024, 1, 2, tzinfo=UTC)
@@ -96,24 +96,24 @@ def _message(message_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in ASKED.items()])
 def test_who_counts_for_whom_is_found_by_indexes(full: Store, ask: Callable[[Transaction], object]) -> None:
-    plans = _plans(full, ask)
-    assert plans
-    whole = [line for plan in plans for line in _read_whole(plan) if re.search(rf"\b{OURS}\b", line)]
-    assert not whole, plans
+    found = plans(full, ask)
+    assert found
+    whole = [line for plan in found for line in read_whole(plan) if re.search(rf"\b{OURS}\b", line)]
+    assert not whole, found
     of_location = r"\b(contacts|contact_addresses|deal_contacts|deals) USING .*\(location_id=\?\)"
-    assert not [line for plan in plans for line in plan if re.search(of_location, line)], plans
+    assert not [line for plan in found for line in plan if re.search(of_location, line)], found
 
 
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in SORTING.items()])
 def test_however_much_mail_a_merged_contact_has_it_is_found_by_its_key_or_its_label(
     full: Store, ask: Callable[[Transaction], object]
 ) -> None:
-    plans = _plans(full, ask)
-    assert len(plans) == 1, "no statement more than for a contact that was never merged"
-    assert not [line for line in _read_whole(plans[0]) if re.search(rf"\b({OURS}|decisions)\b", line)], plans
+    found = plans(full, ask)
+    assert len(found) == 1, "no statement more than for a contact that was never merged"
+    assert not [line for line in read_whole(found[0]) if re.search(rf"\b({OURS}|decisions)\b", line)], found
     part = r"\b(merges|decisions) USING .*\((location_id|connection_id)=\?( AND contact_id=\?)?\)"
     replacing = "decisions_replacing"  # of those there are few
-    assert not [line for line in plans[0] if re.search(part, line) and replacing not in line], plans
+    assert not [line for line in found[0] if re.search(part, line) and replacing not in line], found
 
 
 @pytest.mark.rule("E47", "E71")

@@ -1,7 +1,6 @@
 """What the sweep asks every few seconds is answered by the index of its moment, never by reading a table."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +17,10 @@ from infra.db.tables.crm import crm_versions
 from infra.db.tables.ledger import outbox, steps
 from infra.db.tables.mail import messages, notifications
 from infra.db.tables.mailboxes import mailboxes
-from infra.db.tables.schema import metadata
+from tests.plans import Ask, plans, read_whole
 from tests.scale.rows_mail import way_of_mail
 from tests.worlds import OF_HERE, ONE_DATABASE, START, World, arrive
 
-Ask = Callable[[Transaction], object]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 MANY = 300
 """Rows enough for the planner to see what an index is good for."""
@@ -118,15 +116,15 @@ def test_what_is_asked_from_time_to_time_reads_no_table_from_end_to_end(world: W
     arrive(world, *(f"m{n}" for n in range(MANY)))
     _announce(world)
     _age(world)
-    plans = _plans(world.store, ask)
-    assert plans
-    assert not [line for plan in plans for line in _read_whole(plan)], plans
+    found = plans(world.store, ask)
+    assert found
+    assert not [line for plan in found for line in read_whole(plan)], found
 
 
 def test_the_test_sees_a_table_that_is_read_from_end_to_end(world: World) -> None:
     arrive(world, *(f"m{n}" for n in range(MANY)))
-    [plan] = _plans(world.store, lambda tx: tx.db.execute(select(messages).where(messages.c.missing > 1)))
-    assert _read_whole(plan)
+    [plan] = plans(world.store, lambda tx: tx.db.execute(select(messages).where(messages.c.missing > 1)))
+    assert read_whole(plan)
 
 
 def _age(world: World) -> None:
@@ -149,48 +147,9 @@ def _age(world: World) -> None:
             tx.db.exec_driver_sql("ANALYZE")
 
 
-def _read_whole(plan: list[str]) -> list[str]:
-    """Lines of the plan that name a table of ours, of which every row or every entry of an index is read."""
-    found = []
-    for line, following in zip(plan, [*plan[1:], ""], strict=False):
-        read = re.match(r"(?:-> +)?(Seq Scan|Index (?:Only )?Scan using \w+) on (\w+)|SCAN (\w+)", line)
-        table = read and (read[2] or read[3])
-        if read and table in metadata.tables and not following.startswith("Index Cond"):
-            found.append(line)
-    return found
-
-
 def _plan(store: Store, ask: Ask) -> list[str]:
     """The plan of the first statement."""
-    return _plans(store, ask)[0]
-
-
-def _plans(store: Store, ask: Ask) -> list[list[str]]:
-    """The plans of all statements that are asked, each made before it is run: a table that it finds empty has another.
-    PostgreSQL would read tables of some hundred rows as a whole, and join them so."""
-    plans: list[list[str]] = []
-    looking = False
-
-    def explain(db: Any, _: object, statement: str, parameters: Any, __: object, many: bool) -> None:
-        nonlocal looking
-        if looking:
-            return
-        looking = True
-        how = "EXPLAIN" if db.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
-        rows = db.exec_driver_sql(f"{how} {statement}", parameters[0] if many else parameters).all()
-        plans.append([str(row[-1]).strip() for row in rows])
-        looking = False
-
-    with store.begin("tests.plan") as tx:
-        if tx.db.dialect.name == "postgresql":
-            for way in ("seqscan", "hashjoin", "mergejoin"):
-                tx.db.exec_driver_sql(f"SET LOCAL enable_{way} = off")
-        event.listen(store.engine, "before_cursor_execute", explain)
-        try:
-            ask(tx)
-        finally:
-            event.remove(store.engine, "before_cursor_execute", explain)
-    return plans
+    return plans(store, ask)[0]
 
 
 @ONE_DATABASE

@@ -19,7 +19,7 @@ from handlers.live_view.mailbox_mail import VisibleMail
 from handlers.live_view.notification_mail import Previews
 from handlers.live_view.pages import AskedMailbox, Page
 from handlers.live_view.views import NO_SEARCH, PAUSED, SIGN_IN_NEEDED
-from workers.cli.terminal.safe import fitted, save
+from workers.cli.terminal.safe import fitted, save, write_line
 from workers.cli.terminal.times import timestamp
 
 WORDS = {
@@ -55,21 +55,23 @@ def show_page(page: Page) -> None:
         where = f"{one.address}/{content.message_id}" if several else content.message_id
         files = "+" if content.attachments() else " "
         via = ", via a list" if one.via_list else ""
-        _write(
+        write_line(
             f"{_said(content.received_at)}  {_way(one):<5}  {fitted(_other(one), 30)}  "
             f"{fitted(content.header('Subject') or '(no subject)', 50)} {files} {where}{via}"
         )
         if preview := safe_line(content.snippet):
-            _write(f"    {fitted(preview, 110).rstrip()}")
+            write_line(f"    {fitted(preview, 110).rstrip()}")
     if not page.mails:
-        _write("no mail" if page.next_page is None else "nothing here that may be shown")
+        write_line("no mail" if page.next_page is None else "nothing here that may be shown")
     for mailbox in page.mailboxes:
         if mailbox.trouble:
-            _write(f"{mailbox.address} cannot be shown: {_TROUBLES.get(mailbox.trouble, mailbox.trouble)}")
+            write_line(
+                f"{mailbox.address} cannot be shown: {_TROUBLES.get(mailbox.trouble, mailbox.trouble)}"
+            )
         if mailbox.failed:
-            _write(f"{mailbox.address}: mails that Gmail did not give: {mailbox.failed}")
+            write_line(f"{mailbox.address}: mails that Gmail did not give: {mailbox.failed}")
     if page.next_page is not None:
-        _write(f"older mail: add --before {page.next_page.token()}")
+        write_line(f"older mail: add --before {page.next_page.token()}")
 
 
 def page_as_json(page: Page) -> dict[str, Any]:
@@ -87,20 +89,20 @@ def show_mail(opened: OpenedMail, saved: Mapping[int, Path | None]) -> None:
     mail = opened.mail
     content = mail.content
     via = ", via a list" if mail.via_list else ""
-    _write(f"Mailbox: {mail.address} ({_way(mail)}{via}, received {_said(content.received_at)})")
+    write_line(f"Mailbox: {mail.address} ({_way(mail)}{via}, received {_said(content.received_at)})")
     for name in _HEADERS:
         if value := safe_line(content.header(name)):
-            _write(f"{name}: {value}")
-    _write(f"Subject: {safe_line(content.header('Subject')) or '(none)'}")
-    _write("")
-    _write(safe_text(content.text()) or "(no readable text)")
+            write_line(f"{name}: {value}")
+    write_line(f"Subject: {safe_line(content.header('Subject')) or '(none)'}")
+    write_line("")
+    write_line(safe_text(content.text()) or "(no readable text)")
     parts = content.attachments()
     if parts:
-        _write("")
+        write_line("")
     for number, part in enumerate(parts, 1):
         kept = f", saved as {saved[number]}" if saved.get(number) else ""
         name = safe_line(part.filename) or "(no name)"
-        _write(f"Attachment {number}: {name} ({safe_line(part.mime_type)}, {part.size} bytes){kept}")
+        write_line(f"Attachment {number}: {name} ({safe_line(part.mime_type)}, {part.size} bytes){kept}")
 
 
 def mail_as_json(opened: OpenedMail, saved: Mapping[int, Path | None]) -> dict[str, Any]:
@@ -135,11 +137,13 @@ def show_previews(found: Sequence[Notification], previews: Previews, *, as_json:
     for one in found:
         subject, preview = _words(one, previews)
         who = (one.name or one.author or "") + (" via a list" if one.via_list else "")
-        _write(f"{one.id:<6}  {_said(one.received_at)}  {fitted(who, 30)}  {fitted(subject, 60)}".rstrip())
+        write_line(
+            f"{one.id:<6}  {_said(one.received_at)}  {fitted(who, 30)}  {fitted(subject, 60)}".rstrip()
+        )
         if preview:
-            _write(f"        {fitted(preview, 110).rstrip()}")
+            write_line(f"        {fitted(preview, 110).rstrip()}")
     if previews.trouble:
-        _write(f"the mailbox cannot be shown: {_TROUBLES.get(previews.trouble, previews.trouble)}")
+        write_line(f"the mailbox cannot be shown: {_TROUBLES.get(previews.trouble, previews.trouble)}")
 
 
 def _previews_as_json(found: Sequence[Notification], previews: Previews) -> list[dict[str, Any]]:
@@ -229,11 +233,3 @@ def _other(one: VisibleMail) -> str:
 
 def _said(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
-
-
-def _write(line: str) -> None:
-    """Past rich, which would read markup and emoji codes in it."""
-    sys.stdout.write(
-        line.encode(sys.stdout.encoding or "ascii", "replace").decode(sys.stdout.encoding or "ascii")
-    )
-    sys.stdout.write("\n")

@@ -1,6 +1,7 @@
 """Text from a mail as cells of a table, and its files as files of the user's own."""
 
 import os
+import sys
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -16,6 +17,12 @@ def fitted(text: str, width: int) -> str:
             line = line[: max(len(line) - max((cell_len(line) - width + 1) // 2, 1), 0)]
         line += "…"
     return line + " " * (width - cell_len(line))
+
+
+def write_line(line: str) -> None:
+    """A line on standard output, past rich, which would read markup and emoji codes in it."""
+    encoding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
 
 
 def save(folder: Path, name: str, content: bytes) -> Path:

@@ -1,7 +1,7 @@
 """Moments: as people type them, as tables show them and as --json has them."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from domain import cloud_events
 from domain.errors import Refused
@@ -25,6 +25,11 @@ def moment(text: str, now: datetime) -> datetime:
 def in_utc(at: datetime | None) -> str | None:
     """For people: `2026-11-22 08:00:00 UTC`."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else None
+
+
+def in_zone(at: datetime, zone: tzinfo) -> str:
+    """For people, in their organisation's zone: `2026-11-22 09:00 CET`."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def timestamp(at: datetime | None) -> str | None:

@@ -22,6 +22,8 @@ def upgrade() -> None:
     _of_mails()
     _events()
     _event_deliveries()
+
+    _for_readers()
     op.add_column("outbox", sa.Column("mail_id", sa.String()))
 
 
@@ -30,6 +32,7 @@ def downgrade() -> None:
         raise ValueError(
             "the release before knows no conversations: there is no way back while there are any"
         )
+    op.drop_index("contacts_assigned", "contacts")
     with op.batch_alter_table("outbox") as outbox:
         outbox.drop_column("mail_id")
     for table in ("readings", "files", "participants", "mail_links", "mail_sources", "mails"):
@@ -195,6 +198,13 @@ def _event_deliveries() -> None:
         "redrive": ["redrive_at"],
     }.items():
         _index(f"event_deliveries_{name}", "event_deliveries", columns, waiting)
+
+
+def _for_readers() -> None:
+    """A user's own conversations, and those with a mail that did not arrive, are found by what is his, or failed."""
+    op.create_index("contacts_assigned", "contacts", ["location_id", "assigned_to"])
+    failed = sa.text("state IN ('failed', 'not_delivered')")
+    _index("mails_failed", "mails", ["location_id", "conversation_id"], failed)
 
 
 def _id() -> Any:

@@ -1,0 +1,77 @@
+"""A conversation as its readers open it: its mails in order, with what their rows tell of each."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.mail.classes import MailClass
+from domain.mail.messages import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConversation:
+    """A conversation that its reader may open. `contact_id` is the record that owns it now, after merges."""
+
+    id: str
+    contact_id: str
+    contact_name: str
+    state: str
+    subject: str
+    mails: int
+    started_at: datetime
+    last_mail_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Somebody on a mail. `role`: from, to, cc or bcc."""
+
+    role: str
+    address: str = field(repr=False)
+    name: str = field(repr=False)
+    contact_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of a mail. `part` is its place in the mail, `size` in bytes as it was said or, once kept, is; `object` its
+    name in the object store, None where it is not there."""
+
+    part: str
+    name: str = field(repr=False)
+    claimed_type: str
+    sniffed_type: str | None
+    size: int
+    inline: bool
+    state: str
+    object: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMail:
+    """A mail of a conversation. `object` names its content in the object store, None where there is none. `user_id`,
+    `state` and `reason` are those of a mail that was sent from the CRM (H40, H41). `is_new`: for its reader (H52)."""
+
+    id: str
+    author: str | None = field(repr=False)
+    author_name: str = field(repr=False)
+    user_id: str | None
+    direction: Direction
+    mail_class: MailClass
+    automatic: bool
+    via_list: bool
+    subject: str = field(repr=False)
+    preview: str = field(repr=False)
+    rfc_message_id: str | None
+    object: str | None
+    state: str | None
+    reason: str | None
+    sent_at: datetime | None
+    received_at: datetime
+    is_new: bool
+    participants: tuple[Participant, ...] = ()
+    files: tuple[KeptFile, ...] = ()
+
+
+def in_written_order(part: str) -> tuple[int, ...]:
+    """To sort files by their places: "1.10" comes after "1.9"."""
+    return tuple(int(number) for number in part.split("."))
