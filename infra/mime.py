@@ -6,10 +6,8 @@ from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from domain.mail.composition import OutgoingMail, Person, check_words, for_header
+from domain.mail.composition import KEY_HEADER, OutgoingMail, Person, check_words, for_header
 from domain.mail.file_types import by_name
-
-KEY_HEADER = "X-Lodestone-Key"
 
 _PLAIN = re.compile(r"[!-~]{1,60}(?: [!-~]{1,60})*")
 _POLICY = SMTP.clone(cte_type="7bit")

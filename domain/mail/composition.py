@@ -15,6 +15,9 @@ from domain.providers import Provider
 MAX_NAME = 255
 NEWEST = "newest"
 
+KEY_HEADER = "X-Lodestone-Key"
+"""By which a mail that was sent for us is known again (Z16)."""
+
 _LONGEST_CHAIN = 50
 _ATOMS = re.compile(r"[^\s()<>\[\]:;@\\,\".]+(?:\.[^\s()<>\[\]:;@\\,\".]+)*")
 

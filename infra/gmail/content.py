@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode
 from typing import Any
 
 from domain.errors import GiveUp, TryAgain
+from domain.mail.composition import KEY_HEADER
 from domain.mail.content import MailContent, MimePart
 from domain.mail.headers import by_name
 from infra.gmail.api import DEPTH, ME
@@ -16,7 +17,6 @@ from infra.gmail.client import Answer, Calls
 from infra.gmail.errors import ODD_ANSWER
 from infra.gmail.folders import SENT, folder_of
 from infra.gmail.responses import from_epoch, sense, text, texts
-from infra.mime import KEY_HEADER
 
 _MALFORMED = (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 

@@ -9,14 +9,13 @@ from typing import Any
 from googleapiclient.http import HttpRequest
 
 from domain.errors import TryAgain, Unanswered
-from domain.mail.composition import EncodedMail
+from domain.mail.composition import KEY_HEADER, EncodedMail
 from domain.mail.headers import by_name
 from domain.outbox import Draft, Sent
 from infra.gmail.api import ME, answer_as_sent
 from infra.gmail.client import Answer, Calls, slices
 from infra.gmail.folders import SENT
 from infra.gmail.responses import refusing, sense
-from infra.mime import KEY_HEADER
 
 Progress = Callable[[int, int], None]
 

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.mail.composition import (
+    KEY_HEADER,
     Attachment,
     OutgoingMail,
     Person,
@@ -18,7 +19,7 @@ from domain.mail.composition import (
     for_header,
     reply_subject,
 )
-from infra.mime import KEY_HEADER, encode
+from infra.mime import encode
 
 ANN, UWE = Person("ann@example.com", "Ann Smith"), Person("uwe@firm.example", "Uwe Müller")
 MAIL = OutgoingMail(UWE, (ANN,), "Our offer", "Dear Ann,\nour offer.\n")
