@@ -52,6 +52,11 @@ class NotDelegated(GrantRefused):
         super().__init__(reason, after=timedelta(hours=1))
 
 
+class ObjectsAway(TryAgain):
+    """The object store takes or gives nothing: "objects_full", "objects_refused" where it does not let us in, or
+    "objects_away". No mail is to blame."""
+
+
 class Unanswered(TryAgain):
     """Nobody can tell whether the provider has done it: look before it is done again (I2)."""
 
@@ -92,6 +97,13 @@ class AccessRevoked(LodestoneError):
 
 class UnknownAddress(AccessRevoked):
     """Our service account is to enter a mailbox of an address that the provider does not know."""
+
+
+class UnreadableObject(LodestoneError):
+    """What the object store gave was not sealed with the organisation's key, or is damaged."""
+
+    def __init__(self) -> None:
+        super().__init__("a stored object cannot be read with its organisation's key")
 
 
 class LabelUnknown(LodestoneError):

@@ -10,6 +10,7 @@ from domain.providers import Provider
 from domain.retention import Retention
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.channels import Outside
+from handlers.ports.objects import ObjectStore
 from handlers.ports.providers import MailProvider
 from handlers.ports.queue import Queue
 from handlers.ports.store import Store
@@ -28,6 +29,7 @@ class Context:
     store: Store
     providers: Mapping[str, MailProvider]
     queue: Queue
+    objects: ObjectStore
     owner: str
     tally: Tally
     timing: Timing = field(default_factory=Timing)

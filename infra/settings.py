@@ -85,6 +85,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("LODESTONE_REDIS_URL", "REDIS_URL"),
         description="redis://HOST:PORT/DB of a Redis (6.2 or newer) of its own",
     )
+    objects: str | None = Field(
+        None,
+        min_length=1,
+        description="a folder, or s3://BUCKET/PATH, gs://BUCKET/PATH or az://ACCOUNT/CONTAINER/PATH with "
+        "lodestone[objects] installed",
+    )
     token_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         description="Fernet keys separated by commas, the first encrypts; make one with `lodestone keys new`"
     )
@@ -178,6 +184,15 @@ class Settings(BaseSettings):
     def topic(self) -> str:
         """The topic's full name, as Gmail and Pub/Sub want it."""
         return f"projects/{self.pubsub_project}/topics/{self.pubsub_topic}"
+
+    @property
+    def objects_place(self) -> str:
+        """Where content of mail is kept: unless it is said, in the folder `objects` beside SQLite's file."""
+        if self.objects:
+            return self.objects
+        url = make_url(self.database_url.get_secret_value())
+        beside = Path(url.database or "") if url.get_backend_name() == "sqlite" else Path()
+        return str(beside.with_name("objects") if beside.name else Path("objects"))
 
     @property
     def has_pubsub(self) -> bool:

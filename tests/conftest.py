@@ -22,6 +22,7 @@ from infra.db.store import Store, open_engine
 from infra.db.tables.schema import metadata
 from infra.local.postgres import fresh_database, postgres_or_start
 from infra.local.redis import RedisServer
+from infra.objects.folder import FolderStore
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
 from tests import witness
@@ -101,7 +102,8 @@ def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sqlite_url(sqlite_template: Path, sqlite_file: Path) -> str:
     """A migrated SQLite database. Whoever has the last test's open still writes where nobody looks."""
     for old in sqlite_file.parent.iterdir():
-        old.unlink(missing_ok=True)  # SQLite itself removes some at an end that comes late
+        if not old.is_dir():
+            old.unlink(missing_ok=True)  # SQLite itself removes some at an end that comes late
     shutil.copyfile(sqlite_template, sqlite_file)
     return f"sqlite:///{sqlite_file}"
 
@@ -199,6 +201,12 @@ def redis(redis_server: RedisServer) -> Iterator[Redis]:
     with Redis.from_url(redis_server.url) as client:
         client.flushall()
         yield client
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
+    """A folder for objects. Each test has keys of its own, and so names of its own."""
+    return FolderStore(tmp_path_factory.mktemp("kept") / "objects")
 
 
 @pytest.fixture

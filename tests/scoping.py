@@ -28,6 +28,7 @@ from sqlalchemy.sql.selectable import SelectBase
 
 from infra.db.tables.channels import channels
 from infra.db.tables.connections import connections, shared_contacts, sign_ins
+from infra.db.tables.conversations import files, mails
 from infra.db.tables.crm import locations, organisations
 from infra.db.tables.events import events
 from infra.db.tables.mail import notifications
@@ -43,6 +44,8 @@ KEYS: dict[Table, frozenset[str]] = {
     channels: frozenset({"id"}),
     connections: frozenset({"id", "mailbox_id"}),
     events: frozenset({"id"}),
+    files: frozenset({"object"}),
+    mails: frozenset({"object"}),
     notifications: frozenset({"id", "connection_id"}),
     shared_contacts: frozenset({"connection_id"}),
     sign_ins: frozenset({"state"}),

@@ -17,6 +17,7 @@ from tests.scoping import SCOPED, unscoped
 
 OVER_ALL = {
     "disconnecting.DisconnectingRepository.redrive_disconnecting": "the sweep: what is due, whosever it is",
+    "objects.UnusedObjectRepository.mark": "the purge: what is past its time, whosever it is",
     "reports.ReportRepository.count_outdated": "the operator's report",
     "reports.ReportRepository.mailboxes": "the operator's report",
     "reports.ReportRepository.totals": "the operator's report",

@@ -16,15 +16,17 @@ from redis.retry import Retry
 from domain.errors import DatabaseAway
 from domain.retention import Retention
 from handlers.context import Context
+from handlers.ports.objects import ObjectStore
 from handlers.timing import Timing
 from handlers.units import Tally
 from infra import logs
 from infra.db.migrate import WrongSchema, check_schema
 from infra.db.store import Store
 from infra.notifiers import Notifiers
+from infra.objects import open_store
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
-from infra.settings import Settings, load
+from infra.settings import Settings, load, wrong
 from workers import providers
 from workers.broker import make_broker, send
 from workers.onward import Onward
@@ -63,6 +65,7 @@ class App:
             store=self.store,
             providers=known,
             queue=self.queue,
+            objects=_objects(settings),
             owner=owner,
             tally=Tally(self.provider.about.quota, owner),
             timing=Timing(
@@ -105,6 +108,14 @@ def start(process: str) -> App:
     settings = load()
     logs.set_up(settings.command_log_level if process == "cli" else settings.log_level, process=process)
     return App(settings, process)
+
+
+def _objects(settings: Settings) -> ObjectStore:
+    """Raises WrongSetting for a place that cannot be used at all; what is away now may come."""
+    try:
+        return open_store(settings.objects_place)
+    except (ImportError, ValueError):
+        raise wrong("objects") from None
 
 
 def _wait_for(

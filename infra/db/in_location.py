@@ -24,6 +24,7 @@ from infra.db.crm.users import UserRepository
 from infra.db.mail.notification_list import NotificationListRepository
 from infra.db.mail.reports import MailReportRepository
 from infra.db.mail.sorting import SortingRepository
+from infra.db.objects import ObjectRepository
 from infra.secrets import Cipher
 
 
@@ -43,6 +44,7 @@ class InOrganisation:
     notification_list = cached_property(
         lambda here: NotificationListRepository(here.db, here.organisation_id)
     )
+    objects = cached_property(lambda here: ObjectRepository(here.db, here.organisation_id, here.cipher))
     connections = cached_property(
         lambda here: OrganisationConnectionRepository(here.db, here.organisation_id, here.cipher)
     )

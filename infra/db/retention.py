@@ -76,7 +76,7 @@ class RetentionRepository:
         self._db.execute(update(duties).where(duties.c.name == duty).values(due_at=db_now(seconds)))
 
     def mails(self, days: int, limit: int, after: After) -> Forgotten:
-        old = select(*_SEEN).where(messages.c.seen_at < db_now(-_DAY * days), *_behind(after))
+        old = select(*_SEEN).where(messages.c.seen_at < db_now(-_DAY * days), *behind(after))
         rows = self._db.execute(old.order_by(*_SEEN).limit(limit)).all()
         if not rows:
             return Forgotten(0, None)
@@ -84,7 +84,7 @@ class RetentionRepository:
         found = sorted((row.mailbox_id, row.message_id) for row in rows)
         # A locked step stays done. Waiting steps are not locked, so that work on them is not held up.
         self._lock(steps, found, steps.c.state.in_([State.DONE.value, State.SET_ASIDE.value]))
-        unfinished = select(*_MAIL).where(*_behind(after), *_up_to(last), _UNFINISHED)
+        unfinished = select(*_MAIL).where(*behind(after), *_up_to(last), _UNFINISHED)
         waiting = {(row.mailbox_id, row.message_id) for row in self._db.execute(unfinished)}
         done = [mail for mail in found if mail not in waiting]
         if done:
@@ -175,7 +175,7 @@ class RetentionRepository:
     def _oldest(self, moment: Column[Any], days: int, limit: int, after: After = ()) -> list[tuple[Any, ...]]:
         """Rows whose moment is more than `days` ago, by its index: the moment and the key of each."""
         order = (moment, *moment.table.primary_key)
-        page = select(*order).where(moment < db_now(-_DAY * days), *_behind(after, order))
+        page = select(*order).where(moment < db_now(-_DAY * days), *behind(after, order))
         return [tuple(row) for row in self._db.execute(page.order_by(*order).limit(limit))]
 
     def _old(
@@ -191,7 +191,7 @@ class RetentionRepository:
         return [row[0] for row in rows if row.old], (rows[-1][0],) if more else None
 
 
-def _behind(after: After, order: Sequence[Column[Any]] = _SEEN) -> tuple[ColumnElement[bool], ...]:
+def behind(after: After, order: Sequence[Column[Any]] = _SEEN) -> tuple[ColumnElement[bool], ...]:
     """Rows after that place. The first condition is for the index, which has the first column alone."""
     return (order[0] >= after[0], tuple_(*order) > _bound(after, order)) if after else ()
 

@@ -8,6 +8,7 @@ from sqlalchemy import Column, Table, delete, select, update
 from infra.db.store import Store
 from infra.db.tables.channels import channels
 from infra.db.tables.connections import connections, sign_ins
+from infra.db.tables.objects import organisation_keys
 from infra.db.types import db_now
 from infra.db.walls import OPERATOR
 from infra.secrets import Cipher, WrongKey
@@ -19,6 +20,7 @@ SEALED: dict[str, tuple[Table, Column[bytes]]] = {
     "grants": (connections, connections.c.grant),
     "channels": (channels, channels.c.target),
     "sign-ins": (sign_ins, sign_ins.c.sealed),
+    "organisation-keys": (organisation_keys, organisation_keys.c.sealed),
 }
 """What is encrypted, with its table and column."""
 

@@ -84,9 +84,9 @@ class Store:
 
     A transaction that locks rows of several tables locks them in this order, and rows of one table in key order:
     organisations, locations, users, connections, mailboxes, steps, decisions, messages, notifications, conversations,
-    channels, deliveries, event_deliveries, outbox, unit_sums, units. Advisory locks come before all of them, a user's
-    before a mailbox's; only that of a location's events, which its writers share, comes late. A claim skips locked
-    rows, so it may come out of turn: a statement that does not wait is in no deadlock.
+    channels, deliveries, event_deliveries, outbox, unit_sums, units, objects. Advisory locks come before all of them, a
+    user's before a mailbox's; only that of a location's events, which its writers share, comes late. A claim skips
+    locked rows, so it may come out of turn: a statement that does not wait is in no deadlock.
     """
 
     def __init__(

@@ -22,6 +22,7 @@ from infra.db.mail.notifications import NotificationRepository
 from infra.db.mailboxes.history import HistoryRepository
 from infra.db.mailboxes.mailboxes import MailboxRepository
 from infra.db.mailboxes.units import UnitRepository
+from infra.db.objects import UnusedObjectRepository
 from infra.db.reports import ReportRepository
 from infra.db.retention import RetentionRepository
 from infra.db.types import NOW
@@ -67,6 +68,7 @@ class Transaction:
     outbox = _opened(LEDGER, lambda tx: OutboxRepository(tx.db, tx.redrive_after))
     reports = _opened(OPERATOR, lambda tx: ReportRepository(tx.db))
     retention = _opened(OPERATOR, lambda tx: RetentionRepository(tx.db))
+    unused_objects = _opened(OPERATOR, lambda tx: UnusedObjectRepository(tx.db))
     units = _opened(LEDGER, lambda tx: UnitRepository(tx.db))
 
     def of(self, location: Location) -> InLocation:

@@ -31,6 +31,7 @@ from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.ports import free_port
 from infra.notifiers import Notifiers
+from infra.objects.folder import FolderStore
 from infra.queue import RedisQueue
 from tests.journeys.world import UWE, crm, mail
 from tests.providers import TOPIC, granted
@@ -153,7 +154,9 @@ def gmail_server() -> Iterator[GmailServer]:
 
 
 @pytest.fixture
-def house(gmail_server: GmailServer, store: Store, queue: RedisQueue, sent: list[Event]) -> Iterator[House]:
+def house(
+    gmail_server: GmailServer, store: Store, queue: RedisQueue, objects: FolderStore, sent: list[Event]
+) -> Iterator[House]:
     """An empty house with a CRM in it: Ann (open deal), Cid (won deal), Lea (lead)."""
     crm(store.engine)
     gmail = Gmail(endpoint=gmail_server.url, topic=TOPIC)
@@ -161,6 +164,7 @@ def house(gmail_server: GmailServer, store: Store, queue: RedisQueue, sent: list
         store,
         {NAME: gmail},
         queue,
+        objects,
         owner="test",
         tally=Tally(NEW_QUOTA),
         timing=Timing(),

@@ -756,6 +756,7 @@ def test_a_private_target_is_refused_when_it_is_added_and_at_each_send(
         house.store,
         house.context.providers,
         house.queue,
+        house.context.objects,
         owner="strict",
         tally=house.context.tally,
         timing=Timing(),

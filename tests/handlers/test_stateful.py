@@ -35,6 +35,7 @@ from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
+from infra.objects.folder import FolderStore
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
 from tests import sweep
@@ -111,6 +112,7 @@ class Parts:
     template: Path
     folder: Path
     cipher: Cipher
+    objects: FolderStore
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
 
@@ -136,6 +138,7 @@ class Life(RuleBasedStateMachine):
             self.store,
             {NAME: self.api},
             RedisQueue(self.parts.redis, self.events.append),
+            self.parts.objects,
             owner="test",
             tally=Tally(NEW_QUOTA),
             timing=Timing(redrive_after=0),
@@ -288,10 +291,15 @@ class Life(RuleBasedStateMachine):
 
 @pytest.fixture
 def life(
-    sqlite_template: Path, redis: Redis, gmail_server: GmailServer, tmp_path: Path, cipher: Cipher
+    sqlite_template: Path,
+    redis: Redis,
+    gmail_server: GmailServer,
+    tmp_path: Path,
+    cipher: Cipher,
+    objects: FolderStore,
 ) -> type[Life]:
     class Here(Life):
-        parts = Parts(gmail_server, redis, sqlite_template, tmp_path, cipher)
+        parts = Parts(gmail_server, redis, sqlite_template, tmp_path, cipher, objects)
 
     return Here
 

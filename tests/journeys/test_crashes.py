@@ -24,6 +24,7 @@ BESIDE_THE_PIPELINE = (
     "crm.",
     "doctor.",
     "live.",
+    "objects.",
     "locations.",
     "readings.",
     "reports.",
@@ -100,7 +101,7 @@ def test_the_table_names_every_commit_and_remote_call_of_the_pipeline() -> None:
     root = Path(__file__).parents[2]
     found = {f"gmail.{name}" for name in REMOTE_CALLS} | {job.due.name for job in JOBS if job.due}
     providers = (f"infra/{name}/**/*.py" for name in PROVIDERS)
-    places = ("handlers/**/*.py", "infra/*.py", "infra/notifiers/*.py", *providers)
+    places = ("handlers/**/*.py", "infra/*.py", "infra/notifiers/*.py", "infra/objects/*.py", *providers)
     for file in (file for place in places for file in root.glob(place)):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from redis import Redis
 from sqlalchemy import text
@@ -14,6 +15,7 @@ from handlers.units import Tally
 from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail
+from infra.objects.folder import FolderStore
 from infra.queue import RedisQueue
 from tests.scale.frame import ROUNDS, Figure, Place, statements
 from tests.worlds import HERE
@@ -39,6 +41,7 @@ def page(place: Place) -> Iterator[Figure]:
             other.store,
             {NAME: Gmail()},
             RedisQueue(Redis(), lambda _: None),
+            FolderStore(Path("nowhere")),
             owner="scale",
             tally=Tally(NEW_QUOTA),
         )

@@ -21,6 +21,7 @@ from infra.gmail.costs import NEW_QUOTA
 from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail
 from infra.local.redis import RedisServer
+from infra.objects.folder import FolderStore
 from infra.queue import RedisQueue
 from tests import sweep
 from tests.scale.frame import Figure, Place
@@ -101,6 +102,7 @@ def work_on(place: Place) -> Iterator[tuple[Context, list[Event]]]:
                 place.store,
                 {NAME: Gmail()},
                 RedisQueue(redis, sent.append),
+                FolderStore(Path("nowhere")),
                 owner="scale",
                 tally=Tally(NEW_QUOTA),
             ),

@@ -22,6 +22,7 @@ from infra.gmail.grants import NAME
 from infra.gmail.provider import Gmail
 from infra.local.gmail import GmailControl, GmailServer
 from infra.local.redis import RedisServer
+from infra.objects.folder import FolderStore
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
 from tests.journeys.world import UWE, crm
@@ -36,13 +37,18 @@ def control() -> Iterator[GmailControl]:
 
 
 @pytest.fixture
-def context(control: GmailControl, sqlite_url: str, redis: Redis) -> Iterator[Context]:
+def context(control: GmailControl, sqlite_url: str, redis: Redis, objects: FolderStore) -> Iterator[Context]:
     """The worker's."""
     store = Store(sqlite_url, Cipher((KEY,)))
     crm(store.engine)
     gmail = Gmail(control.base_url)
     yield Context(
-        store, {NAME: gmail}, RedisQueue(redis, lambda event: None), owner="worker", tally=Tally(NEW_QUOTA)
+        store,
+        {NAME: gmail},
+        RedisQueue(redis, lambda event: None),
+        objects,
+        owner="worker",
+        tally=Tally(NEW_QUOTA),
     )
     gmail.close()
     store.engine.dispose()

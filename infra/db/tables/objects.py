@@ -9,14 +9,11 @@ organisation_keys = Table(
     "organisation_keys",
     metadata,
     Column("organisation_id", ForeignKey("organisations.id"), primary_key=True),
-    Column("recipient", String, nullable=False),
-    Column("identity", LargeBinary, nullable=False),
-    Column("name_key", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
 )
-"""The key for which an organisation's objects are sealed, and the one by which they are named. `identity` opens what
-was sealed for `recipient`. It and `name_key` are sealed with the token keys: rotating those writes these rows and no
-object."""
+"""`sealed`: the key for which an organisation's objects are sealed and the one by which they are named, both sealed
+with the token keys. Rotating those writes these rows and no object."""
 
 objects = Table(
     "objects",
@@ -31,8 +28,9 @@ objects = Table(
 _unused = ~objects.c.used
 Index(
     "objects_unused",
-    objects.c.organisation_id,
     objects.c.stored_at,
+    objects.c.organisation_id,
+    objects.c.name,
     sqlite_where=_unused,
     postgresql_where=_unused,
 )

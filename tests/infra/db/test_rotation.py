@@ -52,6 +52,7 @@ def fill(store: Store, connections: int = 1) -> None:
             tx.of(HERE).connections.add(f"u{number}", mailbox_id, grant, Sharing.PRIVATE)
         tx.of(HERE).channels.add("uwe", ChannelKind.WEBHOOK, TARGET)
         tx.of(HERE).sign_ins.begin("state", SIGN_IN, 600)
+        tx.of(HERE).objects.make_keys()
 
 
 def refresh_tokens(store: Store, connections: int) -> list[str]:
@@ -66,16 +67,33 @@ def test_all_is_read_with_the_new_key_alone(store: Store, rotating: Store, renew
     fill(store, many)
     with pytest.raises(WrongKey):
         refresh_tokens(renewed, 1)
+    with store.begin("tests.keep") as tx:
+        keys = tx.of(HERE).objects.keys()
+    assert keys is not None
+    sealed = keys.seal(b"content")
     done = rotate(rotating, Cipher((NEW, KEY)))
-    assert done == {"grants": Rotated(many), "channels": Rotated(1), "sign-ins": Rotated(1)}
+    assert done == {
+        "grants": Rotated(many),
+        "channels": Rotated(1),
+        "sign-ins": Rotated(1),
+        "organisation-keys": Rotated(1),
+    }
     assert refresh_tokens(renewed, many) == [f"refresh-{number}" for number in range(many)]
     with renewed.begin("tests.look") as tx:
         channel = tx.of(HERE).channels.get(ChannelId(1))
         assert channel is not None
         assert channel.target == TARGET
         assert tx.of(HERE).sign_ins.take("state", "uwe") == SIGN_IN
+        now = tx.of(HERE).objects.keys()
+        assert now is not None
+        assert now.unseal(sealed) == b"content", "no object is written anew"
     again = rotate(rotating, Cipher((NEW, KEY)))
-    assert again == {"grants": Rotated(), "channels": Rotated(), "sign-ins": Rotated()}
+    assert again == {
+        "grants": Rotated(),
+        "channels": Rotated(),
+        "sign-ins": Rotated(),
+        "organisation-keys": Rotated(),
+    }
 
 
 def test_what_nobody_came_back_for_is_not_kept_for_its_key(store: Store, rotating: Store) -> None:

@@ -45,9 +45,7 @@ def _objects() -> None:
     op.create_table(
         "organisation_keys",
         _key("organisations"),
-        _text("recipient"),
-        sa.Column("identity", sa.LargeBinary(), nullable=False),
-        sa.Column("name_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
         _moment("created_at"),
     )
     op.create_table(
@@ -60,7 +58,7 @@ def _objects() -> None:
         sa.Column("removing_at", Instant()),
     )
     unused = sa.text("NOT used" if op.get_bind().dialect.name == "postgresql" else "used = 0")
-    _index("objects_unused", "objects", ["organisation_id", "stored_at"], unused)
+    _index("objects_unused", "objects", ["stored_at", "organisation_id", "name"], unused)
 
 
 def _conversations() -> None:

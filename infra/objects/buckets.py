@@ -1,0 +1,89 @@
+"""Objects in a bucket of Amazon S3, Google Cloud Storage, Azure, or what speaks like them, through obstore."""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from domain.errors import ObjectsAway
+from infra.faults import reached
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 8
+"""Requests of one call that are under way together."""
+
+_PATIENCE: "Final[ClientConfig]" = {"connect_timeout": "5s", "timeout": "60s"}
+_TRIES: "Final[RetryConfig]" = {"max_retries": 2}
+_BUCKET: Final = re.compile(r"(?!file:)[a-z][a-z0-9]+://")
+
+
+def is_bucket(place: str) -> bool:
+    """Whether it is the URL of a bucket; all else is a folder."""
+    return _BUCKET.match(place) is not None
+
+
+class BucketStore:
+    """Each object is one of a bucket's, under the URL's path. Credentials are found as the cloud's own tools find them.
+
+    A local folder's URL (file://) is not durable here: obstore does not sync.
+    """
+
+    def __init__(self, url: str) -> None:
+        from obstore.store import LocalStore, MemoryStore, from_url
+
+        kinds: dict[str, Callable[[], Any]] = {
+            "file": lambda: LocalStore.from_url(url, mkdir=True),
+            "memory": MemoryStore,
+        }
+        scheme = url.partition(":")[0]
+        make = kinds.get(scheme, lambda: from_url(url, client_options=_PATIENCE, retry_config=_TRIES))
+        self._store = make()
+
+    def put(self, objects: Mapping[str, bytes]) -> None:
+        def one(item: tuple[str, bytes]) -> None:
+            self._store.put(
+                item[0], item[1], use_multipart=False
+            )  # a multipart that is cut off leaves something
+
+        with reached("objects.put"):
+            self._each(one, objects.items())
+
+    def get(self, name: str) -> bytes | None:
+        with _translated():
+            try:
+                return bytes(self._store.get(name).bytes())
+            except FileNotFoundError:
+                return None
+
+    def delete(self, names: Collection[str]) -> None:
+        def one(name: str) -> None:
+            with suppress(FileNotFoundError):
+                self._store.delete(name)
+
+        with reached("objects.delete"):
+            self._each(one, names)
+
+    def tidy(self) -> None:
+        """A put leaves nothing."""
+
+    def _each(self, do: Callable[[T], None], items: Collection[T]) -> None:
+        with _translated(), ThreadPoolExecutor(AT_ONCE) as threads:
+            for _ in threads.map(do, items):
+                pass
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+    try:
+        yield
+    except (PermissionDeniedError, UnauthenticatedError):
+        raise ObjectsAway("objects_refused") from None
+    except (BaseError, OSError):
+        raise ObjectsAway("objects_away") from None
