@@ -43,7 +43,8 @@ class Situation:
 
     `standing` is that of the conversation which the mail is part of (`membership.standing`). `from_crm`: sent from the
     CRM in this location. `by_bcc`: it carries this connection's BCC address and its user sent it. `with_participant`:
-    somebody from outside who is on the mail (`correspondents.outside_people`) is a participant of that conversation.
+    somebody from outside who is on the mail (`correspondents.outside_people`) is a participant of that conversation; it
+    need not be known unless the decision `hinges_on_participants`.
     `answers_kept`: the very mail that it answers is there (`membership.answers_kept`). `filed`: the ids of contacts
     that the user has filed by his BCC address (H22).
     """
@@ -126,14 +127,18 @@ def _counts(found: tuple[Hit, ...], assigned_to: str | None) -> bool:
     return any(assigned_to is None or hit.contact.assigned_to == assigned_to for hit in found)
 
 
+def hinges_on_participants(way: Direction, situation: Situation, contacts: Correspondents) -> bool:
+    """Whether row 1c asks who is in the conversation: of an outbound mail to no contact, and of an outsider's mail that
+    answers nothing we have and goes to no contact either."""
+    if situation.standing not in JOINABLE or contacts.recipients:
+        return False
+    return way is not Direction.INBOUND or not (situation.answers_kept or contacts.author)
+
+
 def _leads_away(way: Direction, situation: Situation, contacts: Correspondents) -> bool:
     """Row 1c: a mail that goes on from a conversation to nobody who is in it and to no contact, and an answer from
     there. That an outsider's mail is such an answer shows in what it answers: a mail that we do not have."""
-    if situation.standing not in JOINABLE or situation.with_participant:
-        return False
-    if way is Direction.INBOUND:
-        return not (situation.answers_kept or contacts.author or contacts.recipients)
-    return not contacts.recipients
+    return hinges_on_participants(way, situation, contacts) and not situation.with_participant
 
 
 def _is_automated(message: Message, insiders: Insiders) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.conversations.correspondents import Correspondents, correspondents, outside_people
-from domain.conversations.gate import Situation, Synced, sync_gate
+from domain.conversations.gate import Situation, Synced, hinges_on_participants, sync_gate
 from domain.conversations.standings import JOINABLE, Standing, first
 from domain.crm.contacts import Contact, ContactKind, Hit, MatchedBy
 from domain.crm.locations import LocationSettings
@@ -492,6 +492,22 @@ def test_any_contact_may_start_where_assignment_is_not_asked_for() -> None:
 def test_only_assigned_contacts_count_where_that_is_asked_for() -> None:
     assert decided(written_by(ME, BOB), assigned_outbound=True).row == "13"
     assert decided(written_by(ME, BOB, ANN), assigned_outbound=True).row == "12"
+
+
+@pytest.mark.rule("D7-1c")
+@pytest.mark.parametrize("message", dict.fromkeys(row.values[0] for row in ROWS))
+@pytest.mark.parametrize("answers_kept", [True, False])
+@pytest.mark.parametrize("standing", Standing)
+def test_participants_are_asked_for_wherever_they_change_the_decision(
+    message: Message, standing: Standing, *, answers_kept: bool
+) -> None:
+    alone = within(standing, answers_kept=answers_kept)
+    together = within(standing, answers_kept=answers_kept, with_participant=True)
+    contacts = correspondents(message, HITS, INSIDERS, Exclusions())
+
+    asked = hinges_on_participants(direction(message, INSIDERS), alone, contacts)
+
+    assert asked or decided(message, alone) == decided(message, together)
 
 
 @pytest.mark.rule("D7-1c")
