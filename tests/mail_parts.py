@@ -11,17 +11,19 @@ def parsed(raw: bytes) -> MimePart:
 
 
 def _part(message: Message) -> MimePart:
-    """The email package takes a delivery-status apart, into one message for each of its blocks."""
+    """The email package looks into every part of a type message; providers do for attached mail alone."""
     held = message.get_payload()
-    inner = held if isinstance(held, list) else []
+    inner = [one for one in held if isinstance(one, Message)] if isinstance(held, list) else []
     kind = message.get_content_type()
-    headers = tuple((name, str(value)) for name, value in message.items())
-    if kind.endswith("delivery-status"):
-        content = b"\n".join(bytes(block) for block in inner if isinstance(block, Message))
-        return MimePart(kind, headers, message.get_filename() or "", len(content), content)
-    parts = tuple(_part(one) for one in inner if isinstance(one, Message))
-    decoded = None if parts else message.get_payload(decode=True)
-    content_or_none = decoded if isinstance(decoded, bytes) else None
-    return MimePart(
-        kind, headers, message.get_filename() or "", len(content_or_none or b""), content_or_none, None, parts
-    )
+    headers = tuple((name, _utf8(value)) for name, value in message.raw_items())
+    name = message.get_filename() or ""
+    if kind.startswith("message/") and kind != "message/rfc822":
+        content = b"\n\n".join(bytes(block).strip() for block in inner)
+        return MimePart(kind, headers, name, len(content), content)
+    decoded = None if inner else message.get_payload(decode=True)
+    whole = decoded if isinstance(decoded, bytes) else None
+    return MimePart(kind, headers, name, len(whole or b""), whole, None, tuple(map(_part, inner)))
+
+
+def _utf8(value: object) -> str:
+    return str(value).encode("ascii", "surrogateescape").decode("utf-8", "replace")
