@@ -20,8 +20,9 @@ from domain.outcomes import Outcome
 from domain.quota import Purpose
 from domain.retention import Data
 from handlers.batches import ClaimedBatch, set_aside_exhausted
+from handlers.channels import wake_channels
 from handlers.context import Context
-from handlers.conversations import arrivals
+from handlers.conversations import arrivals, copying
 from handlers.conversations.joining import Candidate
 from handlers.people import look_up
 from handlers.ports.store import Transaction
@@ -129,7 +130,7 @@ def _record(batch: ClaimedBatch, found: _Found, cost: Cost, context: Context) ->
         gone = tx.messages.count_missing(mailbox_id, missing) if missing else frozenset[str]()
         live = [connection for connection in connections if not connection.keeps_copies]
         decided = _decide_all(tx, batch.mailbox, live, messages) if messages and live else []
-        joined = arrivals.join(batch.mailbox, connections, messages, found.candidates, tx)
+        joined, channels = arrivals.join(batch.mailbox, connections, messages, found.candidates, tx)
         decided += [_Decided(one.candidate.message, one.candidate.connection, one.decision) for one in joined]
         ended = {message.message_id for message in messages} | gone
         claims = [claim for claim in batch.claims if claim.message_id in ended]
@@ -146,7 +147,9 @@ def _record(batch: ClaimedBatch, found: _Found, cost: Cost, context: Context) ->
     for one in decided:
         _say(one, batch, cost)
     arrivals.say(mailbox_id, joined)
-    if any(one.mail_id for one in joined):
+    wake_channels(channels, context)
+    kept = copying.keep_texts(mailbox_id, joined, context)
+    if not kept or any(one.decision.sync.starts for one in joined):
         context.queue.emit(MailJoined(mailbox_id))
     return True, ahead
 

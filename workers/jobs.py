@@ -23,7 +23,7 @@ from domain.locks import LockKind
 from domain.quota import Purpose
 from handlers import channels, matching, notifications
 from handlers.connections import disconnecting
-from handlers.conversations import gathering
+from handlers.conversations import copying, gathering
 from handlers.jobs import OUTSIDE, UPKEEP, Due, Job
 from handlers.mailboxes import comparisons, history, watches
 from handlers.outbox import delivery
@@ -46,6 +46,7 @@ JOBS = (
         marked=LockKind.SYNC,
     ),
     Job("contacts.match", matching.match, MailFound, goes_on=True, step=Step.MATCH),
+    Job("conversations.copy", copying.copy, MailJoined, goes_on=True, step=Step.COPY),
     Job("conversations.gather", gathering.gather, MailJoined, goes_on=True, step=Step.GATHER),
     Job("notifications.announce", notifications.announce, MailMatched, goes_on=True, step=Step.ANNOUNCE),
     Job("labels.sort", sort, MailAnnounced, goes_on=True, step=Step.SORT),

@@ -7,7 +7,7 @@ from datetime import datetime
 from domain.conversations.membership import Known
 from domain.ids import ConnectionId, MailboxId
 from domain.mail.classes import MailClass
-from domain.mail.copied import CopiedMail
+from domain.mail.copied import CopiedMail, FileState
 from domain.mail.messages import Direction
 
 
@@ -34,7 +34,7 @@ class Sought:
     source: Source
     key: str | None = None
 
-    def keys(self) -> frozenset[str]:
+    def turns(self) -> frozenset[str]:
         """Two mails that touch each other have one of these in common (`membership`)."""
         ids = {f"id {one}" for one in (self.rfc_message_id, *self.named) if one is not None}
         thread = f"thread {self.source.mailbox_id} {self.source.thread_id}"
@@ -85,3 +85,29 @@ class Grown:
     last_mail_at: datetime
     mails: int
     contact_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToCopy:
+    """What is still to be kept of a mail: its text, and the files at these places of its MIME tree. `taken`: bytes of
+    the files that are kept already (D14)."""
+
+    mail_id: str
+    has_text: bool
+    files: tuple[str, ...] = ()
+    taken: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        return self.has_text and not self.files
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """What became of a file. `sniffed_type` is what its first bytes say, `size` in bytes."""
+
+    place: str
+    state: FileState
+    object: str | None = None
+    sniffed_type: str | None = None
+    size: int | None = None

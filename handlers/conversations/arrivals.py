@@ -7,7 +7,7 @@ import structlog
 
 from domain.connections.connections import Connection
 from domain.crm.locations import Location
-from domain.ids import MailboxId
+from domain.ids import ChannelId, MailboxId
 from domain.ledger import Planned, State, Step
 from domain.mail.content import MailContent
 from domain.mail.messages import Message
@@ -52,8 +52,8 @@ def join(
     messages: Collection[Message],
     those: Sequence[Candidate],
     tx: Transaction,
-) -> list[Joined]:
-    """Decide on these mails by the settings of this moment."""
+) -> tuple[list[Joined], frozenset[ChannelId]]:
+    """Decide on these mails by the settings of this moment. Returns also the channels to wake after the commit."""
     now = {connection.id: connection for connection in connections if connection.keeps_copies}
     wanted = {message.message_id for message in messages}
     held = [
@@ -61,11 +61,13 @@ def join(
         for one in those
         if one.connection.id in now and one.message.message_id in wanted
     ]
-    joined: list[Joined] = []
+    joined, channels = list[Joined](), frozenset[ChannelId]()
     for location, its in _by_location(held).items():
         people = look_up(mailbox.id, location, [one.message for one in its], tx, everybody=True)
-        joined += join_all(its, people, frozenset(mailbox.labels.values()), tx.of(location))
-    return joined
+        more, woken = join_all(its, people, frozenset(mailbox.labels.values()), tx.of(location))
+        joined += more
+        channels |= woken
+    return joined, channels
 
 
 def _by_location(candidates: Sequence[Candidate]) -> Mapping[Location, list[Candidate]]:

@@ -1,14 +1,16 @@
 """Mail that two-way sync takes in joins its conversation, or starts one (D6, D7, E103)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain.connections.connections import Connection
 from domain.conversations.correspondents import Correspondents, correspondents, outside_people
+from domain.conversations.events import EventKind, NewEvent
 from domain.conversations.gate import Situation
-from domain.conversations.mails import Around, Grown, JoiningMail, NewConversation, Sought, Source
+from domain.conversations.mails import Grown, JoiningMail, NewConversation, Sought, Source
 from domain.conversations.membership import (
     Arriving,
+    Conversation,
     How,
     Known,
     Placed,
@@ -23,19 +25,19 @@ from domain.conversations.membership import (
     top,
 )
 from domain.conversations.owner import owner
-from domain.conversations.standings import JOINABLE
+from domain.conversations.standings import JOINABLE, Standing
 from domain.crm.contacts import best
 from domain.crm.locations import LocationSettings
 from domain.decisions import Decision, Thread, decide
-from domain.ids import sortable_id
+from domain.ids import ChannelId, sortable_id
 from domain.mail.classes import MailClass
 from domain.mail.content import MailContent
-from domain.mail.copied import copied, sent_at, storable
+from domain.mail.copied import FileState, copied, sent_at, storable
 from domain.mail.messages import Direction, Message, by_colleague, direction
 from domain.mail.subjects import MAX_SUBJECT, is_same
 from domain.retention import Admission
+from handlers.conversations.surroundings import Surroundings
 from handlers.people import People
-from handlers.ports.conversations import ConversationRepository
 from handlers.ports.store import InLocation
 
 
@@ -53,12 +55,13 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What became of a candidate. `mail_id`: the mail whose content is to be kept now; None where it was refused, or
-    has come by another mailbox before (E52)."""
+    has come by another mailbox before (E52). `files`: it has some that are to be copied."""
 
     candidate: Candidate
     decision: Decision
     conversation_id: str | None = None
     mail_id: str | None = None
+    files: bool = False
 
 
 def candidate(content: MailContent, message: Message, connection: Connection) -> Candidate:
@@ -77,64 +80,50 @@ def candidate(content: MailContent, message: Message, connection: Connection) ->
 
 def join_all(
     candidates: Sequence[Candidate], people: People, crm_labels: frozenset[str], here: InLocation
-) -> list[Joined]:
+) -> tuple[list[Joined], frozenset[ChannelId]]:
     """Decide on mails of one location by D7, and add those that are admitted, in the transaction at hand. The caller
     has taken the turns of all of them.
 
-    Mails that may touch the same conversation are added one after the other, all others together. All conversations
-    that are there before are locked by the first look.
+    The database is asked once what they touch, and locks that; one after the other, the oldest first, they are decided
+    by it and by what those before have done, and written together. Returns also the channels to wake after the commit.
     """
-    settings = here.location_settings.get()
-    joined: list[Joined] = []
-    rest = sorted(candidates, key=lambda one: (one.content.received_at, one.content.message_id))
-    while rest:
-        around = here.conversations.around([one.sought for one in rest])
-        these, rest = _apart(rest, around)
-        work = _Round(people, crm_labels, settings, here.conversations)
-        for one in these:
-            work.decide(one, around[one.sought.mail_id])
-        work.write()
-        joined += work.joined
-    return joined
+    around = Surroundings(here.conversations.around([one.sought for one in candidates]))
+    batch = _Batch(people, crm_labels, here.location_settings.get(), around, here)
+    in_order = sorted(candidates, key=lambda one: (one.content.received_at, one.content.message_id))
+    joined = [batch.decide(one) for one in in_order]
+    batch.write()
+    return joined, batch.channels
 
 
-def _apart(
-    candidates: Sequence[Candidate], around: Mapping[str, Around]
-) -> tuple[list[Candidate], list[Candidate]]:
-    """The first of the mails that touch each other, with all that touch nothing of theirs; and the others."""
-    taken: set[str] = set()
-    these: list[Candidate] = []
-    rest: list[Candidate] = []
-    for one in candidates:
-        touched = {known.conversation.id for known in around[one.sought.mail_id].known}
-        touched |= one.sought.keys()
-        (rest if touched & taken else these).append(one)
-        taken |= touched
-    return these, rest
-
-
-class _Round:
-    """Mails that touch nothing of each other: decided one by one, written together."""
+class _Batch:
+    """Mails that are decided one by one. What is to be written is written at the end, or before the database is asked
+    about the batch's own mails."""
 
     def __init__(
         self,
         people: People,
         crm_labels: frozenset[str],
         settings: LocationSettings,
-        conversations: ConversationRepository,
+        around: Surroundings,
+        here: InLocation,
     ) -> None:
         self._people = people
         self._crm_labels = crm_labels
         self._settings = settings
-        self._conversations = conversations
+        self._around = around
+        self._here = here
+        self._conversations = here.conversations
+        self._contacts = {
+            address: hit.contact.id for address, found in people.hits.items() if (hit := best(found))
+        }
         self._started: list[NewConversation] = []
         self._added: list[JoiningMail] = []
-        self._sources: dict[Source, str] = {}
         self._sent: dict[str, JoiningMail] = {}
-        self._grown: list[Grown] = []
-        self.joined: list[Joined] = []
+        self._sources: dict[Source, str] = {}
+        self._events: list[NewEvent] = []
+        self.channels = frozenset[ChannelId]()
 
-    def decide(self, one: Candidate, around: Around) -> None:
+    def decide(self, one: Candidate) -> Joined:
         """By what is known of the mail's thread at this moment."""
         message, people = one.message, self._people
         way = direction(message, people.insiders)
@@ -146,8 +135,8 @@ class _Round:
             outside_people(message, way, people.insiders),
             one.replies,
         )
-        known = linked(arriving, self._with_people(one, arriving, around.known))
-        situation = self._situation(arriving, known, contacts, around)
+        known = linked(arriving, self._with_people(one, arriving, self._around.of(one.sought)))
+        situation = self._situation(one, arriving, known, contacts)
         decision = decide(
             message,
             insiders=people.insiders,
@@ -158,17 +147,16 @@ class _Round:
             crm_labels=self._crm_labels,
             thread=Thread(situation, people.hits, one.connection.user_id, self._settings),
         )
-        if decision.sync.admission is Admission.ADMITTED:
-            self.joined.append(self._join(one, decision, way, contacts, arriving, known, around))
-        else:
-            self.joined.append(Joined(one, decision))
+        if decision.sync.admission is not Admission.ADMITTED:
+            return Joined(one, decision)
+        return self._join(one, decision, way, contacts, arriving, known)
 
     def _with_people(self, one: Candidate, arriving: Arriving, known: Sequence[Known]) -> list[Known]:
         """A thread's people are asked for only where nothing else says that the mail belongs there (D7's note b)."""
         sure = {k.conversation.id for k in known if k.how is not How.THREAD}
         found: list[Known] = []
         for k in known:
-            doubtful = k.how is How.THREAD and k.conversation.id not in sure
+            doubtful = k.how is How.THREAD and not k.people and k.conversation.id not in sure
             if doubtful and not any(is_same(arriving.subject, subject) for subject in k.subjects):
                 source = one.sought.source
                 people = self._conversations.people(source.mailbox_id, source.thread_id, k.conversation.id)
@@ -177,17 +165,18 @@ class _Round:
         return found
 
     def _situation(
-        self, arriving: Arriving, known: Sequence[Known], contacts: Correspondents, around: Around
+        self, one: Candidate, arriving: Arriving, known: Sequence[Known], contacts: Correspondents
     ) -> Situation:
         now = standing(known)
         kept = answers_kept(arriving, known)
         with_participant = bool(contacts.recipients) or kept or now not in JOINABLE
         if not with_participant:  # only then does it matter who is in the conversation (D7 row 1c)
+            self.write()
             there = (self._conversations.participants(k.conversation.id) for k in known)
             with_participant = any(not arriving.outside.isdisjoint(those) for those in there)
         return Situation(
             standing=now,
-            from_crm=around.sent_as is not None,
+            from_crm=self._around.sent_as(one.sought) is not None,
             with_participant=with_participant,
             answers_kept=kept,
         )
@@ -200,25 +189,30 @@ class _Round:
         contacts: Correspondents,
         arriving: Arriving,
         known: tuple[Known, ...],
-        around: Around,
     ) -> Joined:
+        sent_as = self._around.sent_as(one.sought)
         itself = next((k for k in known if k.how is How.ITSELF), None)
-        if itself is not None and around.sent_as in (None, itself.mail_id):
+        if itself is not None and sent_as is None:
             self._sources[one.sought.source] = itself.mail_id
             return Joined(one, decision, itself.conversation.id)
-        mail_id = around.sent_as or one.sought.mail_id
-        placed = place(arriving, [k for k in known if k.how is not How.ITSELF])
-        conversation_id = self._started_by(one, way, contacts) if placed is None else placed.conversation_id
-        if placed is not None:
-            self._place(one, placed, way, contacts, is_new=around.sent_as is None)
-        mail = self._mail(one, conversation_id, way)
-        if around.sent_as is None:
-            self._added.append(mail)
+        mail_id = sent_as or one.sought.mail_id
+        placed = place(arriving, known)
+        if placed is None:
+            conversation_id = self._start(one, way, contacts)
         else:
-            self._sent[around.sent_as] = mail
-        return Joined(one, decision, conversation_id, mail_id)
+            conversation_id = placed.conversation_id
+            self._place(one, placed, known, way, contacts, is_new=sent_as is None)
+        mail = self._mail(one, conversation_id, way)
+        if sent_as is None:
+            self._added.append(mail)
+            self._events.append(NewEvent(EventKind.MESSAGE_ADDED, conversation_id, mail_id, way))
+        else:
+            self._sent[sent_as] = mail
+        self._around.joined(mail, mail_id)
+        waits = any(file.state is FileState.WAITING for file in mail.copied.files)
+        return Joined(one, decision, conversation_id, mail_id, waits)
 
-    def _started_by(self, one: Candidate, way: Direction, contacts: Correspondents) -> str:
+    def _start(self, one: Candidate, way: Direction, contacts: Correspondents) -> str:
         found = owner(way, contacts)
         if found is None:
             raise ValueError("a mail that D7 admits has a contact")
@@ -226,14 +220,25 @@ class _Round:
         subject = storable(one.content.header("subject"), MAX_SUBJECT)
         started = NewConversation(sortable_id(at), found.contact.id, one.sought.mail_id, subject, at)
         self._started.append(started)
-        self._grown.append(Grown(started.id, started.root_id, at, 1))
+        self._events.append(NewEvent(EventKind.STARTED, started.id, one.sought.mail_id, way))
+        self._around.started(started)
+        self._around.grown(Grown(started.id, started.root_id, at, 1))
         return started.id
 
     def _place(
-        self, one: Candidate, placed: Placed, way: Direction, contacts: Correspondents, *, is_new: bool
+        self,
+        one: Candidate,
+        placed: Placed,
+        known: Sequence[Known],
+        way: Direction,
+        contacts: Correspondents,
+        *,
+        is_new: bool,
     ) -> None:
-        into = placed.conversation_id
-        root_id = placed.root_id
+        into, root_id, at = placed.conversation_id, placed.root_id, one.content.received_at
+        those = {k.conversation.id: k.conversation for k in known}
+        if placed.merged or placed.climbs or placed.owner_anew:
+            self.write()
         if placed.climbs:
             root_id = top(root_id, self._conversations.names([into, *placed.merged]))
         contact_id: str | None = None
@@ -243,13 +248,20 @@ class _Round:
         elif placed.owner_anew:
             contact_id = self._conversations.owner_of(root_id)
         if placed.merged:
+            gone = [NewEvent(EventKind.REMOVED, its, reason=into) for its in placed.merged]
+            self.channels |= self._here.events.add(*gone)
             self._conversations.merge(placed.merged, into)
-        self._grown.append(Grown(into, root_id, one.content.received_at, int(is_new), contact_id))
+            self._around.merged(placed.merged, into)
+        root_at = next((c.root_at for c in those.values() if c.root_id == root_id), at)
+        if placed.climbs:
+            root_at = self._conversations.received_at(root_id)
+        written = any(those[its].written for its in (into, *placed.merged))
+        self._around.roots(Conversation(into, Standing.ACTIVE, root_id, root_at, written))
+        self._around.grown(Grown(into, root_id, at, int(is_new), contact_id))
 
     def _mail(self, one: Candidate, conversation_id: str, way: Direction) -> JoiningMail:
-        message, people = one.message, self._people
-        hits = {address: best(found) for address, found in people.hits.items()}
-        is_own = way is Direction.OUTBOUND and not by_colleague(message, people.insiders)
+        message = one.message
+        is_own = way is Direction.OUTBOUND and not by_colleague(message, self._people.insiders)
         return JoiningMail(
             conversation_id,
             one.sought,
@@ -259,13 +271,17 @@ class _Round:
             message.mail_class,
             message.mail_class is MailClass.AUTO_REPLY,
             message.via_list,
-            {address: hit.contact.id for address, hit in hits.items() if address and hit},
+            self._contacts,
         )
 
     def write(self) -> None:
-        """All that was decided."""
-        self._conversations.start(self._started)
-        self._conversations.add(self._added)
-        self._conversations.complete(self._sent)
-        self._conversations.add_sources(self._sources)
-        self._conversations.grow(self._grown)
+        """All that was decided since this was called last."""
+        started, added, sent, sources = self._started, self._added, self._sent, self._sources
+        self._started, self._added, self._sent, self._sources = [], [], {}, {}
+        self._conversations.start(started)
+        self._conversations.add(added)
+        self._conversations.complete(sent)
+        self._conversations.add_sources(sources)
+        self._conversations.grow(self._around.taken())
+        told, self._events = self._events, []
+        self.channels |= self._here.events.add(*told)

@@ -107,6 +107,11 @@ class LedgerRepository(Protocol):
     def redrive_within(self, mailbox_id: MailboxId, within: float) -> None:
         """`redrive` names what waits in the mailbox in `within` seconds at the latest."""
 
+    def call_off(
+        self, mailbox_id: MailboxId, step: Step, steps: Collection[tuple[str, ConnectionId]]
+    ) -> None:
+        """Finish these steps, of a message and a connection each, whoever works on them: what they ask for is done."""
+
     def unblock_sorting(self, mailbox_id: MailboxId, claims: Collection[Claim]) -> frozenset[StepKey]:
         """These mails are announced and may be sorted (I5). Returns those that waited."""
 

@@ -1,9 +1,19 @@
 """Conversations that two-way sync keeps in a location: how mail gets in."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
-from domain.conversations.mails import Around, Grown, JoiningMail, NewConversation, Sought, Source
+from domain.conversations.mails import (
+    Around,
+    Grown,
+    JoiningMail,
+    KeptFile,
+    NewConversation,
+    Sought,
+    Source,
+    ToCopy,
+)
 from domain.ids import MailboxId
 
 
@@ -33,6 +43,9 @@ class ConversationRepository(Protocol):
     def thread_of(self, mailbox_id: MailboxId, message_id: str) -> str | None:
         """The provider's id of the thread in which a mail of ours lies in this mailbox."""
 
+    def received_at(self, mail_id: str) -> datetime:
+        """When the mail came."""
+
     def start(self, conversations: Sequence[NewConversation]) -> None:
         """Add new conversations."""
 
@@ -50,6 +63,15 @@ class ConversationRepository(Protocol):
 
     def grow(self, conversations: Sequence[Grown]) -> None:
         """Note what was added to conversations."""
+
+    def to_copy(self, mailbox_id: MailboxId, message_id: str) -> ToCopy | None:
+        """What is still to be kept of this mail, None where we have it no more."""
+
+    def keep_file(self, mail_id: str, file: KeptFile) -> None:
+        """Note what became of a file that waited."""
+
+    def files_gone(self, mail_id: str) -> None:
+        """The mail is not there any more, nor are its files that still waited."""
 
     def keep_contents(self, objects: Mapping[str, str]) -> None:
         """By mail id the object that holds its content, for mails that have none."""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zlib import crc32
 
@@ -15,13 +16,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain.conversations.mails import Around, Grown, JoiningMail, NewConversation, Sought, Source
+from domain.conversations.mails import (
+    Around,
+    Grown,
+    JoiningMail,
+    NewConversation,
+    Sought,
+    Source,
+)
 from domain.conversations.membership import Conversation, How, Known
 from domain.conversations.standings import Standing
 from domain.crm.locations import Location
 from domain.ids import MailboxId
 from domain.mail.addresses import loose
 from infra.db.conversations import rows, statements
+from infra.db.conversations.copies import CopyRepository
 from infra.db.sql import insert_new
 from infra.db.tables.conversations import (
     conversations,
@@ -54,18 +63,17 @@ class _Touched:
     subjects: frozenset[str] = frozenset()
 
 
-class ConversationRepository:
+class ConversationRepository(CopyRepository):
     """The conversations of one location within one transaction."""
 
     def __init__(self, db: Connection, location: Location) -> None:
-        self._db = db
-        self._here = {"here": location.id}
+        super().__init__(db, location)
         self._id = location.id
 
     def take_turns(self, mails: Collection[Sought]) -> None:
         if self._db.dialect.name == "sqlite":
             return
-        numbers = {crc32(key.encode()) % _TURNS for mail in mails for key in mail.keys()}  # noqa: SIM118 - no mapping
+        numbers = {crc32(key.encode()) % _TURNS for mail in mails for key in mail.turns()}
         names = [f"conversations {self._id} {number}" for number in sorted(numbers)]
         name = func.unnest(literal(names, ARRAY(Text))).column_valued("name")
         self._db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
@@ -188,6 +196,11 @@ class ConversationRepository:
         found: str | None = self._db.scalar(statements.THREAD_OF, its)
         return found
 
+    def received_at(self, mail_id: str) -> datetime:
+        its = (mails.c.location_id == self._id, mails.c.id == mail_id)
+        at: datetime = self._db.execute(select(mails.c.received_at).where(*its)).scalar_one()
+        return at
+
     def start(self, conversations_: Sequence[NewConversation]) -> None:
         found = [
             {
@@ -246,23 +259,18 @@ class ConversationRepository:
         self._db.execute(statements.END, these)
 
     def grow(self, grown: Sequence[Grown]) -> None:
-        for one in grown:
-            self._db.execute(
-                statements.GROW,
-                self._here
-                | {
-                    "its": one.id,
-                    "root": one.root_id,
-                    "at": one.last_mail_at,
-                    "more": one.mails,
-                    "owner": one.contact_id,
-                },
-            )
-
-    def keep_contents(self, objects: Mapping[str, str]) -> None:
-        named = [self._here | {"its": mail_id, "name": name} for mail_id, name in objects.items()]
-        if named:
-            self._db.execute(statements.CONTENT, named)
+        values: list[dict[str, Any]] = [
+            {
+                "its": one.id,
+                "root": one.root_id,
+                "at": one.last_mail_at,
+                "more": one.mails,
+                "owner": one.contact_id,
+            }
+            for one in grown
+        ]
+        if values:
+            self._db.execute(statements.GROW, [self._here | one for one in values])
 
 
 def _by(sought: Sequence[Sought], names: Callable[[Sought], Iterable[str]]) -> Mapping[str, list[Sought]]:

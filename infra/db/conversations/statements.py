@@ -7,7 +7,13 @@ from sqlalchemy import BigInteger, bindparam, case, delete, exists, func, or_, s
 from infra.db.crm.merges import is_merge_of, person_of
 from infra.db.features import keeps_copies
 from infra.db.tables.connections import connections
-from infra.db.tables.conversations import conversations, mail_links, mail_sources, mails, participants
+from infra.db.tables.conversations import (
+    conversations,
+    mail_links,
+    mail_sources,
+    mails,
+    participants,
+)
 from infra.db.tables.crm import contacts, merges
 from infra.db.tables.ledger import outbox
 
@@ -181,9 +187,4 @@ GROW = (
         last_mail_at=case((conversations.c.last_mail_at < _AT, _AT), else_=conversations.c.last_mail_at),
         contact_id=func.coalesce(bindparam("owner"), conversations.c.contact_id),
     )
-)
-CONTENT = (
-    update(mails)
-    .where(mails.c.location_id == _HERE, mails.c.id == bindparam("its"), mails.c.object.is_(None))
-    .values(object=bindparam("name"))
 )

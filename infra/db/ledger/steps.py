@@ -181,6 +181,15 @@ class LedgerRepository(RedriveRepository):
         self._db.execute(update(decisions).where(*failures, *again).values(outcome=None))
         return frozenset(row.message_id for row in rows)
 
+    def call_off(
+        self, mailbox_id: MailboxId, step: Step, steps_: Collection[tuple[str, ConnectionId]]
+    ) -> None:
+        its = (steps.c.mailbox_id == mailbox_id, steps.c.step == step.value)
+        for connection_id in sorted({connection_id for _, connection_id in steps_}):
+            messages = [message_id for message_id, of in steps_ if of == connection_id]
+            these = (*its, steps.c.connection_id == connection_id, steps.c.message_id.in_(messages), UNDONE)
+            self._db.execute(STEPS.call_off(*its, in_key_order(self._db, steps, *these)))
+
     def unblock_sorting(self, mailbox_id: MailboxId, claims: Collection[Claim]) -> frozenset[StepKey]:
         rows = self._db.execute(
             statements.unblock(self._db.dialect.name), statements.among(mailbox_id, Step.SORT, claims)
