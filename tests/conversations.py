@@ -6,8 +6,12 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
+from domain.mail.content import MimePart
+from domain.mail.copies import to_bytes
+from handlers import copies
+from handlers.context import Context
 from infra.db.store import Store
-from infra.db.tables.conversations import conversations, mail_sources, mails, readings
+from infra.db.tables.conversations import conversations, files, mail_sources, mails, participants, readings
 from infra.db.tables.crm import contact_viewers, contacts
 from tests.worlds import START
 
@@ -114,3 +118,31 @@ def mail(
             tx.db.execute(insert(readings), row)
         more = {"mails": conversations.c.mails + 1, "last_mail_at": at}
         tx.db.execute(update(conversations).where(*this).values(more))
+
+
+def text(words: str) -> MimePart:
+    """A mail of a text and nothing else."""
+    return MimePart("text/plain", (("Content-Type", "text/plain; charset=utf-8"),), content=words.encode())
+
+
+def keep(context: Context, body: MimePart | bytes) -> str:
+    """The name of an object that holds a mail, or a file, for organisation 1."""
+    content = body if isinstance(body, bytes) else to_bytes(body)
+    [kept] = copies.keep(1, [content], context)
+    return kept.name
+
+
+def file(store: Store, mail_id: str, part: str, **columns: Any) -> None:
+    """A file of the mail, kept as it stands."""
+    row = {"location_id": 1, "mail_id": mail_id, "part": part, "claimed_type": "application/pdf", "size": 4}
+    with store.begin("tests.file") as tx:
+        tx.db.execute(insert(files), row | {"name": "offer.pdf", "state": "kept"} | columns)
+
+
+def participant(
+    store: Store, mail_id: str, role: str, address: str, *, name: str = "", contact_id: str | None = None
+) -> None:
+    """Somebody on the mail."""
+    row = {"location_id": 1, "mail_id": mail_id, "role": role, "position": 0, "address": address}
+    with store.begin("tests.participant") as tx:
+        tx.db.execute(insert(participants), row | {"name": name, "contact_id": contact_id})

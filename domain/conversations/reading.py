@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from domain.conversations.states import MailState
 from domain.mail.classes import MailClass
+from domain.mail.copied import FileState, Role
 from domain.mail.messages import Direction
 
 
@@ -22,10 +24,10 @@ class OpenConversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Participant:
-    """Somebody on a mail. `role`: from, to, cc or bcc."""
+class KeptParticipant:
+    """Somebody on a mail, by the header that names him, and the record that has his address, after merges."""
 
-    role: str
+    role: Role
     address: str = field(repr=False)
     name: str = field(repr=False)
     contact_id: str | None
@@ -42,14 +44,17 @@ class KeptFile:
     sniffed_type: str | None
     size: int
     inline: bool
-    state: str
+    state: FileState
     object: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class KeptMail:
-    """A mail of a conversation. `object` names its content in the object store, None where there is none. `user_id`,
-    `state` and `reason` are those of a mail that was sent from the CRM (H40, H41). `is_new`: for its reader (H52)."""
+    """A mail of a conversation. `object` names its content in the object store, None where there is none.
+
+    `user_id`, `state` and `reason` are those of a mail that was written in the CRM (H40); `answered`: somebody from
+    outside has answered it (H41). `is_new`: for its reader (H52).
+    """
 
     id: str
     author: str | None = field(repr=False)
@@ -63,13 +68,21 @@ class KeptMail:
     preview: str = field(repr=False)
     rfc_message_id: str | None
     object: str | None
-    state: str | None
+    state: MailState | None
     reason: str | None
+    answered: bool
     sent_at: datetime | None
     received_at: datetime
     is_new: bool
-    participants: tuple[Participant, ...] = ()
+    participants: tuple[KeptParticipant, ...] = ()
     files: tuple[KeptFile, ...] = ()
+
+    @property
+    def shown_state(self) -> MailState | None:
+        """What is shown of it (H41). An answer does not hide that the mail did not reach somebody."""
+        if self.answered and self.state in (MailState.SENT, MailState.DELAYED):
+            return MailState.ANSWERED
+        return self.state
 
 
 def in_written_order(part: str) -> tuple[int, ...]:

@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from domain.outbox import SIGN_IN
+from handlers.context import Context
+from handlers.units import Tally
 from infra.db.store import Store
+from infra.gmail.costs import NEW_QUOTA
+from infra.objects.folder import FolderStore
+from infra.queue import RedisQueue
 from infra.secrets import Cipher
-from tests.conversations import contact, conversation, mail
+from tests.conversations import contact, conversation, file, keep, mail, participant, text
 from tests.terminals import Done, Terminal
 from tests.worlds import HERE, START, World, make_world
 
@@ -24,18 +30,21 @@ class Desk:
     terminal: Terminal
     store: Store
     world: World
+    context: Context
 
     def run(self, *words: str) -> Done:
         return self.terminal.run(*words)
 
 
 @pytest.fixture
-def desk(tmp_path: Path, database_url: str, cipher: Cipher) -> Iterator[Desk]:
+def desk(tmp_path: Path, database_url: str, cipher: Cipher, queue: RedisQueue) -> Iterator[Desk]:
     store = Store(database_url, cipher)
     world = make_world(store)
     with store.begin("tests.settings") as tx:
         tx.of(HERE).settings.set("time-zone", "Europe/Berlin")
-    yield Desk(Terminal(tmp_path, database_url, {}), store, world)
+    folder = tmp_path / "objects"
+    context = Context(store, {}, queue, FolderStore(folder), owner="test", tally=Tally(NEW_QUOTA))
+    yield Desk(Terminal(tmp_path, database_url, {"LODESTONE_OBJECTS": str(folder)}), store, world, context)
     store.engine.dispose()
 
 
@@ -94,3 +103,100 @@ def test_a_strangers_words_control_no_terminal_and_keep_to_their_columns(desk: D
     assert "\x07" not in done.out
     assert "[bold]" in done.out
     assert cell_len(done.out.splitlines()[1]) <= 80
+
+
+ANSWER = """Yes, please.
+
+On 15 Mar 2026 at 09:00 Uwe <uwe@firm.example> wrote:
+> Shall I?
+> Uwe
+"""
+SHOWN = """The offer
+Ann (ann), 3 mails, active
+
+2026-03-15 10:01 CET  Ann <ann@example.com>
+    in, new, automatic, via a list; m1
+    To: Uwe <uwe@firm.example>
+
+Yes, please.
+… 3 quoted lines: --all-text
+
+File 1: offer.pdf (application/pdf, 4 bytes)
+File 2: plan.dwg (image/vnd.dwg, 99 bytes, too large to be kept: it is in the
+  mailbox)
+
+2026-03-15 10:02 CET  Ann <ann@example.com>
+    out, not sent (the user has to sign in again); m2
+
+its content cannot be read now: it is on its way
+
+2026-03-15 10:03 CET  Ann <ann@example.com>
+    in; m3
+
+its content cannot be read now: the object store has it no more
+"""
+
+
+def _thread(desk: Desk) -> None:
+    contact(desk.store, "ann")
+    conversation(desk.store, "c1", "ann", subject="The offer")
+    answer = keep(desk.context, text(ANSWER))
+    its_mailbox = desk.world.mailbox_id
+    mail(
+        desk.store, "c1", "m1", minute=1, mailbox_id=its_mailbox, object=answer, automatic=True, via_list=True
+    )
+    participant(desk.store, "m1", "to", "uwe@firm.example", name="Uwe")
+    file(desk.store, "m1", "2", object=keep(desk.context, b"%PDF"))
+    file(desk.store, "m1", "3", name="plan.dwg", claimed_type="image/vnd.dwg", size=99, state="too_large")
+    file(desk.store, "m1", "4", name="logo.png", claimed_type="image/png", inline=True)
+    mail(desk.store, "c1", "m2", minute=2, direction="outbound", state="failed", reason=SIGN_IN, outbox_id=1)
+    lost = keep(desk.context, text("lost"))
+    desk.context.objects.delete([lost])
+    mail(desk.store, "c1", "m3", minute=3, object=lost)
+
+
+@pytest.mark.rule("H40", "H46", "H52")
+def test_a_thread_is_read_from_its_first_mail_and_what_was_shown_is_new_no_more(desk: Desk) -> None:
+    _thread(desk)
+    done = desk.run("conversation", "show", "c1", "--as", "uwe")
+    assert (done.code, done.out) == (0, SHOWN), done.err
+    again = desk.run("conversation", "show", "c1", "--as", "uwe", "--all-text").out
+    assert "    in, automatic, via a list; m1" in again
+    assert "> Shall I?" in again
+    assert "--all-text" not in again
+    shown = desk.run("conversation", "show", "c1", "--as", "uwe", "--json").json
+    assert [one["content_trouble"] for one in shown["mails"]] == [None, "not_yet", "lost"]
+    first = shown["mails"][0]
+    assert (first["own_text"], first["quoted_text"].splitlines()[-1]) == ("Yes, please.", "> Uwe")
+
+
+def test_files_are_saved_under_names_of_their_own(desk: Desk) -> None:
+    _thread(desk)
+    for expected in ("offer.pdf", "offer-2.pdf"):
+        done = desk.run("conversation", "show", "c1", "--as", "uwe", "--save", "files")
+        assert done.code == 0, done.err
+        assert (desk.terminal.folder / "files" / expected).read_bytes() == b"%PDF"
+    assert len(list((desk.terminal.folder / "files").iterdir())) == 2
+
+
+@pytest.mark.rule("D1")
+def test_a_wrong_conversation_and_one_that_may_not_be_seen_get_the_same_answer(desk: Desk) -> None:
+    contact(desk.store, "ann", viewers=["eva"])
+    conversation(desk.store, "c1", "ann")
+    for conversation_id in ("c1", "c2"):
+        done = desk.run("conversation", "show", conversation_id, "--as", "uwe")
+        assert (done.code, done.out) == (1, "")
+        assert done.err.splitlines()[-1] == (
+            f"lodestone: there is no conversation {conversation_id} that user uwe may open"
+        )
+
+
+def test_what_a_stranger_has_sealed_otherwise_hides_no_other_mail(desk: Desk) -> None:
+    contact(desk.store, "ann")
+    conversation(desk.store, "c1", "ann")
+    mail(desk.store, "c1", "m1", minute=1, object=keep(desk.context, b"no copy"))
+    mail(desk.store, "c1", "m2", minute=2, object=keep(desk.context, text(HOSTILE)))
+    done = desk.run("conversation", "show", "c1", "--as", "uwe")
+    assert "what the object store has of it cannot be opened" in done.out
+    assert "[bold]Hi[/bold]" in done.out
+    assert "\x1b" not in done.out

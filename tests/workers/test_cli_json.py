@@ -7,7 +7,7 @@ its journey.
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from importlib import import_module
@@ -30,6 +30,7 @@ from infra.db.tables.mail import decisions
 from infra.db.tables.mailboxes import mailboxes
 from infra.local.pubsub import PubSubServer
 from infra.local.redis import RedisServer
+from infra.objects.folder import FolderStore
 from tests import conversations, json_page
 from tests.handlers.conftest import House
 from tests.handlers.conftest import gmail_server as gmail_server
@@ -88,6 +89,7 @@ def reader(tmp_path: Path, house: House, database_url: str, redis_server: RedisS
             "LODESTONE_REDIS_URL": redis_server.url,
             "PUBSUB_EMULATOR_HOST": pubsub.host,
             "LODESTONE_CHANNELS_MAY_BE_PRIVATE": "true",
+            "LODESTONE_OBJECTS": str(tmp_path / "objects"),
         }
         yield Reader(Terminal(tmp_path, database_url, settings))
 
@@ -192,6 +194,15 @@ def _conversations(house: House, reader: Reader) -> None:
     conversations.mail(house.store, "first", "m1", minute=1, mailbox_id=1)
     conversations.conversation(house.store, "second", "ann")
     reader.run("conversations", "ann", "--as", "uwe", "--limit", "1")
+    context = replace(house.context, objects=FolderStore(reader.terminal.folder / "objects"))
+    kept = conversations.keep(context, conversations.text("Yes.\n\nOn 1 Dec 2026 Uwe wrote:\n> Well?"))
+    sent: dict[str, Any] = {"object": kept, "state": "failed", "reason": "too_late", "user_id": "uwe"}
+    sent |= {"outbox_id": 99, "sent_at": datetime.now(UTC), "rfc_message_id": "1@x.example"}
+    conversations.mail(house.store, "first", "m2", minute=2, **sent)
+    pdf = conversations.keep(context, b"%PDF")
+    conversations.file(house.store, "m2", "1", object=pdf, sniffed_type="application/pdf")
+    conversations.participant(house.store, "m2", "to", "ann@example.com", contact_id="ann")
+    reader.run("conversation", "show", "first", "--as", "uwe", "--save", "files")
 
 
 def _outbox(house: House, reader: Reader, answered: str) -> None:

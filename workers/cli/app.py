@@ -21,7 +21,7 @@ MODULES = {
     "explain": ("explain",),
     "notifications": ("notifications",),
     "mail.commands": ("mail", "open"),
-    "conversations": ("conversations",),
+    "conversations": ("conversations", "conversation"),
     "operations": ("pause", "resume", "retry"),
     "ledger": ("ledger",),
     "quota": ("quota",),

@@ -1,17 +1,22 @@
-"""`lodestone conversations`: the conversations that two-way sync keeps, as their readers find them."""
+"""`lodestone conversations` and `lodestone conversation show`: what two-way sync keeps, as its readers find it."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from domain.conversations.lists import Bookmark, Choice, ListedConversation, read_bookmark
 from domain.errors import Refused
+from domain.mail.copied import FileState
+from domain.mail.file_names import safe_name
+from handlers.context import Context
 from handlers.conversations import reading
-from handlers.conversations.reading import ConversationPage
+from handlers.conversations.reading import ConversationPage, OpenedConversation, ShownMail
+from workers.cli.mail import threads
 from workers.cli.mail.rendering import show_json
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail
-from workers.cli.terminal.safe import fitted, write_line
+from workers.cli.terminal.safe import fitted, save, write_line
 from workers.cli.terminal.times import in_zone, timestamp
 
 As = Annotated[str, typer.Option("--as", help="The CRM's id of the user who looks.")]
@@ -117,5 +122,66 @@ def _counts(one: ListedConversation) -> str:
     return ", ".join(counts)
 
 
+def show(
+    conversation_id: Annotated[str, typer.Argument(help="Its id in `lodestone conversations`.")],
+    viewer: As,
+    all_text: Annotated[
+        bool, typer.Option("--all-text", help="Show too what a mail repeats of those before it.")
+    ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--save", file_okay=False, help="Save the files into this folder, over no other file."),
+    ] = None,
+    location: Location = None,
+    as_json: Json = False,
+) -> None:
+    """Show a conversation, the oldest mail first. What came in and is shown is new no more for the user who looks.
+
+    Example: `lodestone conversation show 01kb7x2m4c --as uwe`
+
+    Example: `lodestone conversation show 01kb7x2m4c --as uwe --all-text --save files`
+    """
+    context = open_app().context
+    opened = reading.open_conversation(conversation_id, viewer, context, location)
+    if opened is None:
+        fail(f"there is no conversation {conversation_id} that user {viewer} may open", code=1)
+    told: list[dict[str, Any]] = []
+    missed = False
+    if not as_json:
+        threads.show_head(opened)
+    for one in reading.mails(opened, context):
+        saved = _save(one, opened, folder, context) if folder else {}
+        missed = missed or None in saved.values()
+        if as_json:
+            told.append(threads.mail_as_json(one, saved))
+        else:
+            threads.show_mail(one, opened.zone, saved, all_text=all_text)
+    if as_json:
+        show_json(threads.head_as_json(opened) | {"user_id": viewer, "mails": told})
+    if missed:
+        fail("not every file could be read: try again in a minute", code=1)
+
+
+def _save(one: ShownMail, opened: OpenedConversation, folder: Path, context: Context) -> threads.Saved:
+    """Each file that is kept, under a safe name of its own."""
+    saved: dict[str, Path | None] = {}
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number, file in enumerate(threads.listed(one.mail), 1):
+            if file.state is FileState.KEPT:
+                content = reading.file_content(file, opened, context)
+                name = safe_name(file.name, number, file.sniffed_type or file.claimed_type)
+                saved[file.part] = None if content is None else save(folder, name, content)
+    except OSError as error:
+        fail(f"nothing can be saved into {folder} ({error.strerror or type(error).__name__})", code=2)
+    return saved
+
+
 def add_to(app: typer.Typer) -> None:
     app.command()(conversations)
+    group = typer.Typer(
+        help="One conversation. Example: `lodestone conversation show 01kb7x2m4c --as uwe`",
+        no_args_is_help=True,
+    )
+    group.command("show")(show)
+    app.add_typer(group, name="conversation")

@@ -9,14 +9,17 @@ from domain.conversations.lists import Bookmark, Choice, ListedConversation
 from domain.conversations.reading import (
     KeptFile,
     KeptMail,
+    KeptParticipant,
     OpenConversation,
-    Participant,
     in_written_order,
 )
+from domain.conversations.states import MailState
 from domain.crm.locations import Location
 from domain.mail.classes import MailClass
+from domain.mail.copied import FileState, Role
 from domain.mail.messages import Direction
 from infra.db.conversations import lists
+from infra.db.conversations.answers import answered
 from infra.db.crm.merges import is_merge_of, person_of, whose
 from infra.db.sql import insert_new
 from infra.db.tables.conversations import conversations, files, mails, participants, readings
@@ -48,7 +51,9 @@ class ConversationReadRepository:
         here = self._location.id
         for_him = lists.concerns(here, viewer_id, contacts.c.assigned_to)
         found = (
-            select(mails, (lists.unread(viewer_id) & for_him).label("is_new"))
+            select(
+                mails, (lists.unread(viewer_id) & for_him).label("is_new"), answered(here).label("answered")
+            )
             .join(
                 conversations,
                 (conversations.c.location_id == here) & (conversations.c.id == mails.c.conversation_id),
@@ -71,9 +76,9 @@ class ConversationReadRepository:
         ]
         insert_new(self._db, readings, rows, read_at=db_now())
 
-    def _participants(self, mail_ids: Sequence[str]) -> dict[str, list[Participant]]:
+    def _participants(self, mail_ids: Sequence[str]) -> dict[str, list[KeptParticipant]]:
         """By mail, in the order of its headers."""
-        found: dict[str, list[Participant]] = {}
+        found: dict[str, list[KeptParticipant]] = {}
         its = (participants.c.location_id == self._location.id, participants.c.mail_id.in_(mail_ids))
         whose_it_is = whose(participants.c.contact_id)
         rows = self._db.execute(
@@ -83,7 +88,9 @@ class ConversationReadRepository:
             .order_by(participants.c.mail_id, participants.c.position)
         )
         for row in rows:
-            found.setdefault(row.mail_id, []).append(Participant(row.role, row.address, row.name, row.whose))
+            found.setdefault(row.mail_id, []).append(
+                KeptParticipant(Role(row.role), row.address, row.name, row.whose)
+            )
         return found
 
     def _files(self, mail_ids: Sequence[str]) -> dict[str, list[KeptFile]]:
@@ -100,7 +107,7 @@ class ConversationReadRepository:
                     sniffed_type=row.sniffed_type,
                     size=row.size,
                     inline=row.inline,
-                    state=row.state,
+                    state=FileState(row.state),
                     object=row.object,
                 )
             )
@@ -120,7 +127,7 @@ def _conversation(row: Any) -> OpenConversation:
     )
 
 
-def _mail(row: Any, people: Sequence[Participant], attached: Sequence[KeptFile]) -> KeptMail:
+def _mail(row: Any, people: Sequence[KeptParticipant], attached: Sequence[KeptFile]) -> KeptMail:
     return KeptMail(
         id=row.id,
         author=row.author,
@@ -134,8 +141,9 @@ def _mail(row: Any, people: Sequence[Participant], attached: Sequence[KeptFile])
         preview=row.preview,
         rfc_message_id=row.rfc_message_id,
         object=row.object,
-        state=row.state,
+        state=row.state and MailState(row.state),
         reason=row.reason,
+        answered=bool(row.answered),
         sent_at=row.sent_at,
         received_at=row.received_at,
         is_new=bool(row.is_new),

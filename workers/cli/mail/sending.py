@@ -10,23 +10,12 @@ import typer
 
 from domain.errors import Refused
 from domain.mail.composition import NEWEST, Attachment, MailRequest, Person, may_fit
-from domain.outbox import (
-    DRAFT_GONE,
-    INTERRUPTED,
-    LOOKED_FOR,
-    MAY_NOT_CONNECT,
-    SENDING_LIMIT,
-    SIGN_IN,
-    SWITCHED_OFF,
-    TOO_LATE,
-    OutboxItem,
-    SendReport,
-    SendState,
-)
+from domain.outbox import OutboxItem, SendReport, SendState
 from handlers.context import Context
 from handlers.outbox import delivery, drafts
 from handlers.outbox.preparing import prepare
 from workers.cli.mail.confirming import agree, show_prepared
+from workers.cli.mail.reasons import reason_in_words
 from workers.cli.terminal.arguments import is_message_id, mailbox_address
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail, say, show_json, tell
@@ -37,18 +26,6 @@ from workers.cli.terminal.times import timestamp
 PATIENCE = 60.0
 LOOK_EVERY = 0.2
 _NAMED = re.compile(r'\s*"?(?P<name>[^<>"]*?)"?\s*<(?P<address>[^<>]*)>\s*')
-
-_WORDS = {
-    INTERRUPTED: "whoever asked for it was cut off; nothing was sent",
-    SIGN_IN: "the user has to sign in again",
-    SWITCHED_OFF: "the mailbox was disconnected",
-    MAY_NOT_CONNECT: "the user has no permission for mail any more",
-    DRAFT_GONE: "its draft was deleted in Gmail, or changed and sent there by hand",
-    TOO_LATE: "Gmail could not be reached for a day; the draft is still there",
-    LOOKED_FOR: "being looked for in Gmail",
-    SENDING_LIMIT: "Gmail's own limit of mails a day is reached; the draft is still there",
-}
-"""What our reasons mean; any other is Google's word."""
 
 
 def send(
@@ -220,17 +197,13 @@ def _show(one: OutboxItem, *, as_json: bool) -> None:
     elif one.state is SendState.SENT:
         say(f"sent; Gmail's id is {one.sent_id}")
     elif one.state is SendState.FAILED:
-        fail(f"not sent: {_words(one.reason)}", code=1)
+        fail(f"not sent: {reason_in_words(one.reason)}", code=1)
     else:
         say(
             f"number {one.id} is in Gmail's drafts and will be sent; `lodestone outbox` shows what becomes of it"
         )
     if one.state is SendState.FAILED:
         raise typer.Exit(1)
-
-
-def _words(reason: str | None) -> str:
-    return _WORDS.get(reason or "", f"Gmail says {reason}")
 
 
 def _text(file: Path) -> str:
@@ -288,7 +261,7 @@ def _row(one: SendReport) -> dict[str, Any]:
         "asked": f"{one.item.created_at:%Y-%m-%d %H:%M:%S} UTC",
         "state": one.item.state.value,
         "message": one.item.sent_id,
-        "why": one.item.reason and _words(one.item.reason),
+        "why": one.item.reason and reason_in_words(one.item.reason),
     }
 
 

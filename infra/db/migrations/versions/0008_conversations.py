@@ -22,7 +22,6 @@ def upgrade() -> None:
     _of_mails()
     _events()
     _event_deliveries()
-
     _for_readers()
     op.add_column("outbox", sa.Column("mail_id", sa.String()))
 
