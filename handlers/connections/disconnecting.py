@@ -14,6 +14,7 @@ from domain.quota import Purpose
 from domain.retention import After, Forgotten
 from handlers.context import Context
 from handlers.crm.locations import Where, located
+from handlers.outbox import conversation
 from handlers.ports.store import Transaction
 from handlers.stretches import stretch_by_stretch
 
@@ -31,6 +32,7 @@ def end(connection: Connection, tx: Transaction) -> None:
     tx.connections.switch_off(connection.id)
     tx.of(connection.location).aliases.end(connection)
     forget(connection, tx)
+    conversation.give_up(connection.id, tx.of(connection.location))
     tx.outbox.delete(connection.id)
 
 

@@ -119,6 +119,7 @@ class _Batch:
         self._started: list[NewConversation] = []
         self._added: list[JoiningMail] = []
         self._sent: dict[str, JoiningMail] = {}
+        self._twins: dict[str, str] = {}
         self._sources: dict[Source, str] = {}
         self._events: list[NewEvent] = []
         self.channels = frozenset[ChannelId]()
@@ -126,6 +127,9 @@ class _Batch:
     def decide(self, one: Candidate) -> Joined:
         """By what is known of the mail's thread at this moment."""
         message, people = one.message, self._people
+        touched, sent_as = self._around.of(one.sought), self._around.sent_as(one.sought)
+        if sent_as is not None:
+            one = replace(one, sought=replace(one.sought, mail_id=sent_as))
         way = direction(message, people.insiders)
         contacts = correspondents(message, people.hits, people.insiders, people.exclusions)
         arriving = Arriving(
@@ -135,8 +139,8 @@ class _Batch:
             outside_people(message, way, people.insiders),
             one.replies,
         )
-        known = linked(arriving, self._with_people(one, arriving, self._around.of(one.sought)))
-        situation = self._situation(one, arriving, known, contacts)
+        known = linked(arriving, self._with_people(one, arriving, touched))
+        situation = self._situation(arriving, known, contacts, from_crm=sent_as is not None)
         decision = decide(
             message,
             insiders=people.insiders,
@@ -149,7 +153,7 @@ class _Batch:
         )
         if decision.sync.admission is not Admission.ADMITTED:
             return Joined(one, decision)
-        return self._join(one, decision, way, contacts, arriving, known)
+        return self._join(one, decision, way, contacts, arriving, known, sent_as)
 
     def _with_people(self, one: Candidate, arriving: Arriving, known: Sequence[Known]) -> list[Known]:
         """A thread's people are asked for only where nothing else says that the mail belongs there (D7's note b)."""
@@ -165,7 +169,7 @@ class _Batch:
         return found
 
     def _situation(
-        self, one: Candidate, arriving: Arriving, known: Sequence[Known], contacts: Correspondents
+        self, arriving: Arriving, known: Sequence[Known], contacts: Correspondents, *, from_crm: bool
     ) -> Situation:
         now = standing(known)
         kept = answers_kept(arriving, known)
@@ -176,7 +180,7 @@ class _Batch:
             with_participant = any(not arriving.outside.isdisjoint(those) for those in there)
         return Situation(
             standing=now,
-            from_crm=self._around.sent_as(one.sought) is not None,
+            from_crm=from_crm,
             with_participant=with_participant,
             answers_kept=kept,
         )
@@ -189,25 +193,29 @@ class _Batch:
         contacts: Correspondents,
         arriving: Arriving,
         known: tuple[Known, ...],
+        sent_as: str | None,
     ) -> Joined:
-        sent_as = self._around.sent_as(one.sought)
-        itself = next((k for k in known if k.how is How.ITSELF), None)
-        if itself is not None and sent_as is None:
-            self._sources[one.sought.source] = itself.mail_id
-            return Joined(one, decision, itself.conversation.id)
-        mail_id = sent_as or one.sought.mail_id
+        itself = {k.mail_id: k.conversation.id for k in known if k.how is How.ITSELF}
+        if itself and sent_as is None:
+            mail_id, conversation_id = next(iter(itself.items()))
+            self._sources[one.sought.source] = mail_id
+            return Joined(one, decision, conversation_id)
+        mail_id = one.sought.mail_id
         placed = place(arriving, known)
-        if placed is None:
-            conversation_id = self._start(one, way, contacts)
-        else:
+        if placed is not None:
             conversation_id = placed.conversation_id
             self._place(one, placed, known, way, contacts, is_new=sent_as is None)
+        elif sent_as is not None:
+            conversation_id = itself[sent_as]
+        else:
+            conversation_id = self._start(one, way, contacts)
         mail = self._mail(one, conversation_id, way)
         if sent_as is None:
             self._added.append(mail)
             self._events.append(NewEvent(EventKind.MESSAGE_ADDED, conversation_id, mail_id, way))
         else:
             self._sent[sent_as] = mail
+            self._twins |= {k: sent_as for k in itself if k != sent_as}
         self._around.joined(mail, mail_id)
         waits = any(file.state is FileState.WAITING for file in mail.copied.files)
         return Joined(one, decision, conversation_id, mail_id, waits)
@@ -253,6 +261,8 @@ class _Batch:
             self._conversations.merge(placed.merged, into)
             self._around.merged(placed.merged, into)
         root_at = next((c.root_at for c in those.values() if c.root_id == root_id), at)
+        if any(k.how is How.ITSELF and k.mail_id == root_id for k in known):
+            root_id = one.sought.mail_id  # also where another mailbox had brought it before
         if placed.climbs:
             root_at = self._conversations.received_at(root_id)
         written = any(those[its].written for its in (into, *placed.merged))
@@ -278,8 +288,11 @@ class _Batch:
         """All that was decided since this was called last."""
         started, added, sent, sources = self._started, self._added, self._sent, self._sources
         self._started, self._added, self._sent, self._sources = [], [], {}, {}
+        twins, self._twins = self._twins, {}
         self._conversations.start(started)
         self._conversations.add(added)
+        if twins:
+            self._here.objects.released(self._conversations.unite(twins))
         self._conversations.complete(sent)
         self._conversations.add_sources(sources)
         self._conversations.grow(self._around.taken())

@@ -12,7 +12,7 @@ from domain.connections.connections import Connection
 from domain.crm.users import User
 from domain.errors import GiveUp, TryAgain, Unanswered
 from domain.events import OutboxDue
-from domain.ids import MailboxId
+from domain.ids import ChannelId, MailboxId
 from domain.locks import LockKind
 from domain.outbox import (
     DRAFT_GONE,
@@ -25,13 +25,16 @@ from domain.outbox import (
     OutboxItem,
     SendReport,
     SendState,
+    Sent,
     hindrance,
     send_wait,
 )
 from domain.quota import Purpose
+from handlers.channels import wake_channels
 from handlers.context import Context
 from handlers.crm.locations import Where, located
 from handlers.locks import exclusively
+from handlers.outbox import conversation
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import Transaction
 from handlers.sessions import Lease, with_mailbox
@@ -92,7 +95,7 @@ class _Result:
 
     state: SendState
     reason: str | None = None
-    sent_id: str | None = None
+    sent: Sent | None = None
     after: float = 0.0
     looks: int = 0
 
@@ -149,7 +152,7 @@ def _send(item: OutboxItem, mailbox: Mailbox, context: Context, *, late: bool) -
     if item.draft_id is None or late:
         return _Result(SendState.FAILED, TOO_LATE)
     try:
-        return _Result(SendState.SENT, sent_id=mailbox.drafts.send(item.draft_id).message_id)
+        return _Result(SendState.SENT, sent=mailbox.drafts.send(item.draft_id))
     except LookupError:  # somebody has sent or deleted it: from now on it is looked for
         return _Result(SendState.SENDING, LOOKED_FOR, after=context.timing.redrive_after, looks=item.looks)
     except Unanswered as error:  # the provider may still be sending it
@@ -172,7 +175,7 @@ def _look_for(item: OutboxItem, mailbox: Mailbox, context: Context) -> _Result:
     """A draft that is gone proves nothing: its user may have deleted it. A mail that was sent is found by its key."""
     sent_id = mailbox.drafts.find_sent(item.key, item.created_at)
     if sent_id is not None:
-        return _Result(SendState.SENT, sent_id=sent_id)
+        return _Result(SendState.SENT, sent=Sent(sent_id, None))
     looks = item.looks + 1
     if looks >= LOOKS:
         return _Result(SendState.FAILED, DRAFT_GONE)
@@ -186,10 +189,12 @@ def _retry(item: OutboxItem, state: SendState, error: TryAgain) -> _Result:
 
 
 def _record(item: OutboxItem, connection: Connection | None, result: _Result, context: Context) -> None:
-    me = context.me()
+    me, channels = context.me(), frozenset[ChannelId]()
     with context.store.begin("sending.record") as tx:
         if result.state in (SendState.SENT, SendState.FAILED):
-            ours = tx.outbox.finish(item, me, result.state, sent_id=result.sent_id, reason=result.reason)
+            ours, channels = conversation.finish(
+                item, me, result.state, connection, tx, sent=result.sent, reason=result.reason
+            )
         else:
             ours = tx.outbox.release(item, me, result.after, result.state, result.reason, result.looks)
     say = log.bind(
@@ -201,8 +206,9 @@ def _record(item: OutboxItem, connection: Connection | None, result: _Result, co
     )
     if not ours:
         return
+    wake_channels(channels, context)
     if result.state is SendState.SENT:
-        say.info("sending.sent", message_id=result.sent_id)
+        say.info("sending.sent", message_id=result.sent and result.sent.message_id)
     elif result.state is SendState.FAILED:
         say.warning("sending.failed", reason=result.reason)
     else:

@@ -6,13 +6,15 @@ import structlog
 
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain, Unanswered
 from domain.events import OutboxDue
-from domain.ids import MailboxId
+from domain.ids import ChannelId, MailboxId
 from domain.locks import LockKind
 from domain.mail.composition import EncodedMail, MailRequest, Unsendable
 from domain.outbox import SIGN_IN, DailyQuota, NewItem, OutboxItem, SendState, hindrance, key_of
 from domain.quota import Purpose
+from handlers.channels import wake_channels
 from handlers.context import Context
 from handlers.crm.locations import Where
+from handlers.outbox import conversation
 from handlers.outbox.preparing import WAYS_OUT, Prepared, prepare
 from handlers.ports.capabilities import Mailbox
 from handlers.sessions import with_mailbox
@@ -72,7 +74,7 @@ def _reserve(prepared: Prepared, key: str, context: Context) -> tuple[OutboxItem
 
     A mail that never became a draft may be asked for again with its key.
     """
-    connection = prepared.connection
+    connection, channels = prepared.connection, frozenset[ChannelId]()
     with context.store.begin("sending.reserve") as tx:
         quota = tx.outbox.daily_quota(connection.mailbox_id)
         known = tx.outbox.by_key(key)
@@ -84,6 +86,7 @@ def _reserve(prepared: Prepared, key: str, context: Context) -> tuple[OutboxItem
         if quota is None or now is None or hindrance(now, tx.of(now.location).users.get(prepared.user_id)):
             raise Refused("the connection was changed meanwhile: ask again")
         _check_quota(quota, context.daily_limit)
+        place = conversation.find_place(prepared, now, tx.of(now.location)) if now.keeps_copies else None
         asked = NewItem(connection.mailbox_id, connection.id, prepared.contact_id, key)
         lease = context.timing.hand_over
         if known:
@@ -92,6 +95,9 @@ def _reserve(prepared: Prepared, key: str, context: Context) -> tuple[OutboxItem
             added = tx.outbox.add(asked, context.me(), lease)
         if added is None:
             raise Refused("this key is in use: choose another")
+        if place is not None:
+            channels = conversation.enter(prepared, added, now, place, tx)
+    wake_channels(channels, context)
     return added, True
 
 
@@ -138,7 +144,10 @@ def _write(
     except (TryAgain, GiveUp, AccessRevoked) as error:
         reason = SIGN_IN if isinstance(error, AccessRevoked) else error.reason
         with context.store.begin("sending.not_drafted") as tx:
-            tx.outbox.finish(item, me, SendState.FAILED, sent_id=None, reason=reason)
+            _, channels = conversation.finish(
+                item, me, SendState.FAILED, prepared.connection, tx, reason=reason
+            )
+        wake_channels(channels, context)
         raise
     with context.store.begin("sending.drafted") as tx:
         in_time = tx.outbox.drafted(item, me, draft.id)

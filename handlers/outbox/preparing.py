@@ -43,13 +43,15 @@ class _Way:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A mail as it would leave: nothing of it is anywhere yet."""
+    """A mail as it would leave: nothing of it is anywhere yet. `answers` is the mail of a conversation that it answers,
+    where the user has named one."""
 
     user_id: str
     contact_id: str | None
     connection: Connection
     provider: Provider
     mail: OutgoingMail
+    answers: str | None = None
 
 
 def prepare(request: MailRequest, context: Context, location: Where = None) -> Prepared:

@@ -55,6 +55,10 @@ class ConversationRepository(Protocol):
     def complete(self, sent: Mapping[str, JoiningMail]) -> None:
         """By mail id what the sent copy of a mail says that was written in the CRM: from now on answers find it."""
 
+    def unite(self, twins: Mapping[str, str]) -> frozenset[str]:
+        """Mails that another mailbox had brought before the sent copies were seen: each is the same as the mail from
+        the CRM that it stands for here, and is no mail of its own any more (E52). Returns the objects that they named."""
+
     def add_sources(self, sources: Mapping[Source, str]) -> None:
         """Note that these mailboxes have the mails with these ids too (E52)."""
 

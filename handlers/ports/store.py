@@ -38,6 +38,7 @@ from handlers.ports.mail import (
 from handlers.ports.mailboxes import HistoryRepository, MailboxRepository
 from handlers.ports.objects import ObjectRepository, UnusedObjectRepository
 from handlers.ports.operations import ReportRepository, RetentionRepository, UnitRepository
+from handlers.ports.sent_mails import SentMailRepository
 
 
 class InOrganisation(Protocol):
@@ -84,6 +85,8 @@ class InLocation(InOrganisation, Protocol):
     def location_settings(self) -> LocationSettingRepository: ...
     @property
     def reports(self) -> MailReportRepository: ...
+    @property
+    def sent_mails(self) -> SentMailRepository: ...
     @property
     def sharing(self) -> SharingRepository: ...
     @property

@@ -16,6 +16,7 @@ from infra.db.connections.sign_ins import SignInRepository
 from infra.db.conversations.events import EventRepository
 from infra.db.conversations.joining import ConversationRepository
 from infra.db.conversations.reading import ConversationReadRepository
+from infra.db.conversations.sent_mails import SentMailRepository
 from infra.db.crm.belongings import BelongingRepository
 from infra.db.crm.contacts import ContactRepository
 from infra.db.crm.records import CrmRepository
@@ -70,6 +71,7 @@ class InLocation(InOrganisation):
     conversation_reading = cached_property(lambda here: ConversationReadRepository(here.db, here.location))
     location_settings = cached_property(lambda here: LocationSettingRepository(here.db, here.location))
     reports = cached_property(lambda here: MailReportRepository(here.db, here.location))
+    sent_mails = cached_property(lambda here: SentMailRepository(here.db, here.location))
     sharing = cached_property(lambda here: SharingRepository(here.db, here.location))
     sign_ins = cached_property(lambda here: SignInRepository(here.db, here.location, here.cipher))
     sorting = cached_property(lambda here: SortingRepository(here.db, here.location))

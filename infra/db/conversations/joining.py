@@ -79,7 +79,7 @@ class ConversationRepository(CopyRepository):
         self._db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
     def around(self, mails: Sequence[Sought]) -> Mapping[str, Around]:
-        sent_as = self._sent_as(mails)
+        sent_as = {mail.mail_id: row.id for mail, row in self._sent_as(mails)}
         touched, known = self._touched(mails), dict[str, Conversation]()
         for _ in range(_LOOKS):
             ids = {one.conversation_id for those in touched.values() for one in those}
@@ -94,15 +94,16 @@ class ConversationRepository(CopyRepository):
                     for one in touched.get(mail.mail_id, ())
                     if one.conversation_id in known
                 ),
-                sent_as.get(mail.key) if mail.key else None,
+                sent_as.get(mail.mail_id),
             )
             for mail in mails
         }
 
-    def _sent_as(self, mails: Sequence[Sought]) -> Mapping[str, str]:
-        keys = [mail.key for mail in mails if mail.key]
-        found = self._db.execute(statements.SENT_AS, self._here | {"keys": keys}) if keys else ()
-        return {row.key: row.id for row in found}
+    def _sent_as(self, mails: Sequence[Sought]) -> list[tuple[Sought, Any]]:
+        """Those of them that are sent copies, each with the mail from the CRM that it is to complete."""
+        keys = {mail.key: mail for mail in mails if mail.key}
+        found = self._db.execute(statements.SENT_AS, self._here | {"keys": list(keys)}) if keys else ()
+        return [(keys[row.key], row) for row in found if row.identity != keys[row.key].identity]
 
     def _touched(self, sought: Sequence[Sought]) -> Mapping[str, list[_Touched]]:
         found = defaultdict[str, list[_Touched]](list)
@@ -113,13 +114,10 @@ class ConversationRepository(CopyRepository):
 
     def _same(self, sought: Sequence[Sought]) -> Iterator[tuple[str, _Touched]]:
         mail_ids = {one.identity: one.mail_id for one in sought}
-        sent = {one.key: one.mail_id for one in sought if one.key}
-        found = [*self._db.execute(statements.SAME, self._here | {"identities": list(mail_ids)})]
-        if sent:
-            found += self._db.execute(statements.SENT_AS, self._here | {"keys": list(sent)})
-        for row in found:
-            mail_id = mail_ids.get(row.identity) or sent[row.key]
-            yield mail_id, _Touched(row.conversation_id, How.ITSELF, row.id)
+        for row in self._db.execute(statements.SAME, self._here | {"identities": list(mail_ids)}):
+            yield mail_ids[row.identity], _Touched(row.conversation_id, How.ITSELF, row.id)
+        for mail, row in self._sent_as(sought):
+            yield mail.mail_id, _Touched(row.conversation_id, How.ITSELF, row.id)
 
     def _named(self, sought: Sequence[Sought]) -> Iterator[tuple[str, _Touched]]:
         naming = _by(sought, lambda one: one.named)
@@ -230,18 +228,7 @@ class ConversationRepository(CopyRepository):
         insert_new(self._db, mail_links, [row for those in links for row in those])
 
     def add_sources(self, sources: Mapping[Source, str]) -> None:
-        found = [
-            {
-                "location_id": self._id,
-                "mailbox_id": source.mailbox_id,
-                "message_id": source.message_id,
-                "mail_id": mail_id,
-                "connection_id": source.connection_id,
-                "thread_id": source.thread_id,
-                "received_at": source.received_at,
-            }
-            for source, mail_id in sources.items()
-        ]
+        found = [rows.of_source(self._id, source, mail_id) for source, mail_id in sources.items()]
         insert_new(self._db, mail_sources, found)
 
     def complete(self, sent: Mapping[str, JoiningMail]) -> None:
@@ -251,6 +238,15 @@ class ConversationRepository(CopyRepository):
             self._db.execute(statements.COMPLETE, self._here | values | {"its": mail_id})
         self.add_sources({one.sought.source: mail_id for mail_id, one in sent.items()})
         self._add_links(sent)
+
+    def unite(self, twins: Mapping[str, str]) -> frozenset[str]:
+        objects = set[str]()
+        for mail_id, into in twins.items():
+            objects.update(self._db.scalars(statements.OBJECTS_OF, self._here | {"its": mail_id}))
+            its = self._here | {"its": mail_id, "into": into}
+            for statement in statements.UNITE:
+                self._db.execute(statement, its)
+        return frozenset(objects)
 
     def merge(self, merged: Collection[str], into: str) -> None:
         these = self._here | {"ids": list(merged), "into": into}

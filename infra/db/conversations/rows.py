@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from domain.conversations.mails import JoiningMail, Sought
+from domain.conversations.mails import JoiningMail, Sought, Source
 
 
 def of_mail(location_id: int, one: JoiningMail) -> dict[str, Any]:
@@ -61,3 +61,16 @@ def of_links(location_id: int, mail_id: str, sought: Sought) -> Iterable[dict[st
     """The rows of `mail_links`."""
     for name in sought.named:
         yield {"location_id": location_id, "mail_id": mail_id, "rfc_message_id": name}
+
+
+def of_source(location_id: int, source: Source, mail_id: str) -> dict[str, Any]:
+    """A row of `mail_sources`."""
+    return {
+        "location_id": location_id,
+        "mailbox_id": source.mailbox_id,
+        "message_id": source.message_id,
+        "mail_id": mail_id,
+        "connection_id": source.connection_id,
+        "thread_id": source.thread_id,
+        "received_at": source.received_at,
+    }

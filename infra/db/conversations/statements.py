@@ -2,17 +2,20 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import BigInteger, bindparam, case, delete, exists, func, or_, select, union, update
 
+from domain.conversations.states import MailState
 from infra.db.crm.merges import is_merge_of, person_of
 from infra.db.features import keeps_copies
 from infra.db.tables.connections import connections
 from infra.db.tables.conversations import (
     conversations,
+    files,
     mail_links,
     mail_sources,
     mails,
     participants,
+    readings,
 )
 from infra.db.tables.crm import contacts, merges
 from infra.db.tables.ledger import outbox
@@ -135,12 +138,15 @@ CONTACTS_ON = (
         participants.c.contact_id.is_not(None),
     )
 )
+NOT_SENT = (MailState.SENDING.value, MailState.FAILED.value)
 OF_COPY = ("identity", "rfc_message_id", "sent_at", "received_at")
 COMPLETE = (
     update(mails)
     .where(mails.c.location_id == _HERE, mails.c.id == bindparam("its"))
     .values({name: bindparam(f"new_{name}", type_=mails.c[name].type) for name in OF_COPY})
+    .values(state=case((mails.c.state.in_(NOT_SENT), MailState.SENT.value), else_=mails.c.state), reason=None)
 )
+"""The sent copy is there, so it was sent, whatever was thought of it."""
 SENT_AS = (
     select(mails.c.identity, mails.c.id, mails.c.conversation_id, outbox.c.key)
     .select_from(outbox)
@@ -168,6 +174,39 @@ ABSORB = (
         started_at=case((conversations.c.started_at > _FIRST, _FIRST), else_=conversations.c.started_at),
         answered_here=or_(conversations.c.answered_here, exists().where(_OF_OTHERS, _OTHERS.c.answered_here)),
     )
+)
+_ONE_LESS = (
+    update(conversations)
+    .where(
+        conversations.c.location_id == _HERE,
+        conversations.c.id
+        == select(mails.c.conversation_id)
+        .where(mails.c.location_id == _HERE, mails.c.id == bindparam("its"))
+        .scalar_subquery(),
+    )
+    .values(mails=conversations.c.mails - 1)
+)
+_LIES_THERE = (
+    update(mail_sources)
+    .where(mail_sources.c.location_id == _HERE, mail_sources.c.mail_id == bindparam("its"))
+    .values(mail_id=bindparam("into"))
+)
+OBJECTS_OF = union(
+    *(
+        select(table.c.object).where(
+            table.c.location_id == _HERE, its == bindparam("its"), table.c.object.is_not(None)
+        )
+        for table, its in ((mails, mails.c.id), (files, files.c.mail_id))
+    )
+)
+UNITE = (
+    _ONE_LESS,
+    _LIES_THERE,
+    *(
+        delete(table).where(table.c.location_id == _HERE, table.c.mail_id == bindparam("its"))
+        for table in (mail_links, participants, files, readings)
+    ),
+    delete(mails).where(mails.c.location_id == _HERE, mails.c.id == bindparam("its")),
 )
 MOVE = (
     update(mails)

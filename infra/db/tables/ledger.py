@@ -75,7 +75,6 @@ outbox = Table(
     Column("redrive_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
-    Column("mail_id", String),
     Index("outbox_mailbox", "mailbox_id", "created_at"),
     Index("outbox_connection", "connection_id"),
     sqlite_autoincrement=True,
@@ -87,7 +86,7 @@ Index(
     postgresql_where=outbox.c.ended_at.is_(None),
 )
 """Mail that a user sends from the CRM: ids and state only, the text is in the draft at the provider (Z16, D2). The sent
-mail carries `key`, so that it can be found after a crash. `mail_id`: its place in a conversation, in SYNC."""
+mail carries `key`, so that it can be found after a crash."""
 
 duties = Table(
     "duties",

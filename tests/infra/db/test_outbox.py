@@ -169,4 +169,4 @@ def test_what_is_released_waits_so_long_in_its_state(world: World) -> None:
 def test_no_column_of_the_outbox_can_hold_anything_of_a_mail() -> None:
     """Ids of Gmail's and ours, and words of our own: so its writers need not ask what may be kept."""
     texts = {column.name for column in outbox.c if isinstance(column.type, String)}
-    assert texts == {"contact_id", "key", "draft_id", "sent_id", "state", "reason", "owner", "mail_id"}
+    assert texts == {"contact_id", "key", "draft_id", "sent_id", "state", "reason", "owner"}

@@ -23,7 +23,6 @@ def upgrade() -> None:
     _events()
     _event_deliveries()
     _for_readers()
-    op.add_column("outbox", sa.Column("mail_id", sa.String()))
 
 
 def downgrade() -> None:
@@ -32,8 +31,6 @@ def downgrade() -> None:
             "the release before knows no conversations: there is no way back while there are any"
         )
     op.drop_index("contacts_assigned", "contacts")
-    with op.batch_alter_table("outbox") as outbox:
-        outbox.drop_column("mail_id")
     for table in ("readings", "files", "participants", "mail_links", "mail_sources", "mails"):
         op.drop_table(table)
     for table in ("event_deliveries", "events", "conversations", "objects", "organisation_keys"):
