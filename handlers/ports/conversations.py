@@ -57,7 +57,8 @@ class ConversationRepository(Protocol):
 
     def unite(self, twins: Mapping[str, str]) -> frozenset[str]:
         """Mails that another mailbox had brought before the sent copies were seen: each is the same as the mail from
-        the CRM that it stands for here, and is no mail of its own any more (E52). Returns the objects that they named."""
+        the CRM that it stands for here, and is no mail of its own any more (E52). Returns the objects that they
+        named."""
 
     def add_sources(self, sources: Mapping[Source, str]) -> None:
         """Note that these mailboxes have the mails with these ids too (E52)."""
