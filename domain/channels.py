@@ -1,17 +1,14 @@
-"""Channels send notifications outside: what goes out as one event, what receivers answer, when it is sent again
-(Z25, E91, D2)."""
+"""Channels send notifications and events of conversations outside: where to, what receivers answer, when it is sent
+again (Z25, I10)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
-from uuid import UUID, uuid5
 
 from domain.errors import LodestoneError
-from domain.ids import ChannelId, ConnectionId
-from domain.notifications import NotificationKind
+from domain.ids import ChannelId
 
 TRIES = 8
 """Refusals after which a notification is set aside for its channel; the channel goes on."""
@@ -31,9 +28,6 @@ AT_FIRST = 50
 LANES = 4
 FEW = 8
 """Events are sent by at most LANES connections at a time, fewer than FEW by one."""
-
-_OURS = UUID("6d1f2c0e-7a53-5e0b-9d0a-0a7f4f1c1e5d")
-"""The namespace of event ids. If it changed, receivers would take repeats for new events."""
 
 
 class ChannelKind(StrEnum):
@@ -97,56 +91,6 @@ class ChannelReport:
     waiting: int
     waiting_since: datetime | None
     set_aside: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelNotification:
-    """A notification with what a channel may say of it: three details of the mail and the contact's name.
-
-    `location` is ORGANISATION/LOCATION. `due`: by the settings of this moment it may still be sent (E92). Only a
-    notification of mail has message_id, contact_id, name, author, received_at and via_list.
-    """
-
-    id: int
-    kind: NotificationKind
-    connection_id: ConnectionId
-    user_id: str
-    location: str
-    created_at: datetime
-    due: bool = True
-    message_id: str | None = None
-    contact_id: str | None = None
-    name: str | None = None
-    author: str | None = None
-    received_at: datetime | None = None
-    via_list: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What goes out as one event. `batch` is committed before it is sent, so that a repeat has the same id (I2).
-
-    `summary`: late mails of one user in one location, sent together (E91); else there is one item. `attempts` counts
-    this try too. `is_new`: it was never sent before, so that its items may go into another event if it is not sent
-    now.
-    """
-
-    channel: Channel
-    batch: str
-    summary: bool
-    items: tuple[ChannelNotification, ...]
-    attempts: int
-    is_new: bool = True
-
-    @property
-    def user_id(self) -> str:
-        """Whose list it is from."""
-        return self.items[0].user_id
-
-    @property
-    def is_due(self) -> bool:
-        """Whether it may still be sent, by the settings of the moment of the claim (E92)."""
-        return all(item.due for item in self.items)
 
 
 class ReceiverVerdict(StrEnum):
@@ -225,18 +169,3 @@ def next_at_once(sent: int, seconds: float) -> int:
 def lanes(events: int) -> int:
     """How many connections send this number of events."""
     return min(LANES, 1 + events // FEW)
-
-
-def batch_of(channel_id: ChannelId, notification_ids: Sequence[int]) -> str:
-    """The id of a summary: the same whenever it is put together of the same notifications."""
-    return str(uuid5(_OURS, f"summary/{channel_id}/{','.join(map(str, sorted(notification_ids)))}"))
-
-
-def event_id(parcel: Parcel) -> str:
-    """The event's id: the same in each repeat, so that a receiver can drop repeats (I2)."""
-    if parcel.summary:
-        return parcel.batch
-    [item] = parcel.items
-    if item.kind is NotificationKind.MAIL:
-        return str(uuid5(_OURS, f"mail/{item.connection_id}/{item.message_id}"))
-    return str(uuid5(_OURS, f"{item.kind.value}/{item.connection_id}/{item.created_at.isoformat()}"))

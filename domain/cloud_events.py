@@ -1,12 +1,13 @@
-"""The events that channels send: CloudEvents 1.0, with the three details of a mail that D2 allows, and a line for
-people."""
+"""The events that channels send: CloudEvents 1.0, with the three details of a mail that D2 allows or, of a
+conversation, with ids and facts of ours; and a line for people."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.channels import ChannelNotification, Parcel, event_id
+from domain.conversations.events import ConversationEvent
 from domain.notifications import NotificationKind
+from domain.parcels import AnyParcel, ChannelNotification, EventParcel, Parcel, event_id
 
 SOURCE = "urn:lodestone"
 SUMMARISED = "lodestone.mail.summarised"
@@ -27,8 +28,10 @@ _MEANINGFUL = str.maketrans("", "", "<>@*_`|[]")
 """Characters that chat services read as mentions, links or style. Names come from web forms."""
 
 
-def event(parcel: Parcel) -> Mapping[str, Any]:
+def event(parcel: AnyParcel) -> Mapping[str, Any]:
     """The event as a JSON object in CloudEvents' structured mode."""
+    if isinstance(parcel, EventParcel):
+        return _of_conversation(parcel)
     if parcel.summary:
         return _summary(parcel)
     [item] = parcel.items
@@ -73,8 +76,10 @@ def envelope(
     }
 
 
-def line(parcel: Parcel) -> str:
+def line(parcel: AnyParcel) -> str:
     """The event in one line for people."""
+    if isinstance(parcel, EventParcel):
+        return f"{parcel.event.kind.value} {parcel.event.conversation_id}"
     if parcel.summary:
         times = _times(parcel)
         many = len(parcel.items)
@@ -95,6 +100,29 @@ def line(parcel: Parcel) -> str:
 def moment(at: datetime) -> str:
     """RFC 3339, in UTC, to the millisecond."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def facts(its: ConversationEvent) -> dict[str, Any]:
+    """What an event of a conversation says, the same wherever it is told."""
+    return {
+        "event_id": its.id,
+        "conversation_id": its.conversation_id,
+        "sequence": its.sequence,
+        "contact_id": its.contact_id,
+        "mail_id": its.mail_id,
+        "direction": its.direction and its.direction.value,
+        "user_id": its.user_id,
+        "sending_id": its.sending_id,
+        "reason": its.reason,
+    }
+
+
+def _of_conversation(parcel: EventParcel) -> Mapping[str, Any]:
+    its = parcel.event
+    kind = f"lodestone.{its.kind.value}"
+    return envelope(
+        event_id(parcel), kind, its.location, its.created_at, facts(its), subject=its.conversation_id
+    )
 
 
 def _summary(parcel: Parcel) -> Mapping[str, Any]:

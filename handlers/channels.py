@@ -1,4 +1,5 @@
-"""Channels send notifications elsewhere: each by itself, late ones together (Z25, E91, I5)."""
+"""Channels send notifications and events of conversations elsewhere: each by itself, late mail together (Z25, E91,
+I5)."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -13,7 +14,6 @@ from domain.channels import (
     Channel,
     ChannelKind,
     ChannelReport,
-    Parcel,
     ReceiverAnswer,
     ReceiverVerdict,
     Target,
@@ -27,6 +27,7 @@ from domain.events import DeliveryDue
 from domain.ids import ChannelId
 from domain.locks import LockKind
 from domain.notifications import NotificationKind
+from domain.parcels import AnyParcel, Parcel
 from handlers.connections.permissions import check_known
 from handlers.context import Context
 from handlers.crm.locations import Where, located
@@ -82,7 +83,7 @@ def _deliver(channel_id: ChannelId, context: Context, keep: Callable[[], bool]) 
     return False
 
 
-def _claim(channel_id: ChannelId, most: int, context: Context) -> tuple[tuple[Parcel, ...], bool]:
+def _claim(channel_id: ChannelId, most: int, context: Context) -> tuple[tuple[AnyParcel, ...], bool]:
     """Claim what to send next, with the settings and names of this moment (E92), and say whether more is due.
 
     The tries are committed with the claim (W3).
@@ -92,7 +93,7 @@ def _claim(channel_id: ChannelId, most: int, context: Context) -> tuple[tuple[Pa
         return tx.deliveries.claim(channel_id, context.me(), lease, most)
 
 
-def _send(parcels: Sequence[Parcel], sender: Sender, context: Context) -> tuple[int, bool]:
+def _send(parcels: Sequence[AnyParcel], sender: Sender, context: Context) -> tuple[int, bool]:
     """Send what is due; returns how many notifications to claim next, and whether some were released unsent."""
     for parcel in parcels:
         if not parcel.is_due:
@@ -108,21 +109,26 @@ def _send(parcels: Sequence[Parcel], sender: Sender, context: Context) -> tuple[
         if one.parcel.batch in ours:
             _say(one, posted, context)
     _say_of_channel(due[0].channel, posted, context)
-    sent = sum(len(one.parcel.items) for one in posted)
+    sent = sum(one.parcel.size for one in posted)
     return next_at_once(sent, seconds), len(posted) < len(due)
 
 
-def _omit(parcel: Parcel, context: Context) -> None:
+def _omit(parcel: AnyParcel, context: Context) -> None:
     with context.store.begin("deliveries.omit") as tx:
         # A mail's notification waits for the sign-in, and is not claimed until then (D12).
-        if parcel.items[0].kind is NotificationKind.MAIL:
+        if isinstance(parcel, Parcel) and parcel.items[0].kind is NotificationKind.MAIL:
             tx.deliveries.release([parcel], context.me(), 0, "sign_in", counted=False, untouched=True)
         else:
             tx.deliveries.finish([parcel], context.me())
-    log.info("delivery.omitted", channel_id=parcel.channel.id, notification_id=parcel.items[0].id)
+    log.info(
+        "delivery.omitted",
+        channel_id=parcel.channel.id,
+        notification_id=parcel.items[0].id if isinstance(parcel, Parcel) else None,
+        conversation_id=parcel.conversation_id,
+    )
 
 
-def _record(parcels: Sequence[Parcel], posted: Sequence[Posted], context: Context) -> frozenset[str]:
+def _record(parcels: Sequence[AnyParcel], posted: Sequence[Posted], context: Context) -> frozenset[str]:
     """Record the answers; returns the batches that still belonged to us. The new owner records the others."""
     me, channel = context.me(), parcels[0].channel
     with context.store.begin("deliveries.record") as tx:
@@ -159,9 +165,9 @@ def _mark(channel: Channel, posted: Sequence[Posted], tx: Transaction, context: 
 
 def _kept(
     posted: Sequence[Posted], context: Context
-) -> list[tuple[ReceiverAnswer, float | None, list[Parcel]]]:
+) -> list[tuple[ReceiverAnswer, float | None, list[AnyParcel]]]:
     """What was not taken, grouped by answer and by the seconds until it is sent again; None for never."""
-    kept: dict[tuple[ReceiverAnswer, float | None], list[Parcel]] = {}
+    kept: dict[tuple[ReceiverAnswer, float | None], list[AnyParcel]] = {}
     for one in posted:
         if one.answer.verdict is not ReceiverVerdict.TAKEN:
             after = None if _is_spent(one) else _wait(one, posted, context)
@@ -204,12 +210,13 @@ def _say(one: Posted, posted: Sequence[Posted], context: Context) -> None:
     if answer.verdict is ReceiverVerdict.TAKEN:
         say.info(
             "delivery.sent",
-            message_id=None if parcel.summary else parcel.items[0].message_id,
-            notifications=len(parcel.items),
+            message_id=parcel.message_id,
+            conversation_id=parcel.conversation_id,
+            notifications=parcel.size,
             milliseconds=one.milliseconds,
         )
     elif _is_spent(one):
-        say.error("delivery.abandoned", reason=answer.reason, notifications=len(parcel.items))
+        say.error("delivery.abandoned", reason=answer.reason, notifications=parcel.size)
     elif answer.verdict is not ReceiverVerdict.GONE:
         say.info("delivery.postponed", reason=answer.reason, seconds=round(_wait(one, posted, context), 1))
 

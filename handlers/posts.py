@@ -1,4 +1,4 @@
-"""Events are sent side by side for several users, and in their order for each user."""
+"""Events are sent side by side for several users and conversations, and in their order for each."""
 
 import threading
 import time
@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from domain.channels import TRIES, Parcel, ReceiverAnswer, ReceiverVerdict, lanes
+from domain.channels import TRIES, ReceiverAnswer, ReceiverVerdict, lanes
 from domain.cloud_events import event, line
+from domain.parcels import AnyParcel
 from handlers.ports.channels import Sender
 
 
@@ -16,39 +17,43 @@ from handlers.ports.channels import Sender
 class Posted:
     """An event that was sent, the receiver's answer, and how long that took."""
 
-    parcel: Parcel
+    parcel: AnyParcel
     event_id: str
     answer: ReceiverAnswer
     milliseconds: int
 
 
 def post(
-    parcels: Sequence[Parcel], sender: Sender, within: float, stopping: Callable[[], bool]
+    parcels: Sequence[AnyParcel], sender: Sender, within: float, stopping: Callable[[], bool]
 ) -> tuple[Posted, ...]:
     """Send events for at most `within` seconds; returns those that were sent.
 
-    The rest was not sent, because the receiver is down or slow, or we have to stop.
+    The rest was not sent, because the receiver is down or slow, we have to stop, or an event of the same conversation
+    was refused.
     """
-    users = deque(_by_user(parcels))
+    waiting = deque(_in_lines(parcels))
     until = time.monotonic() + within
     over = threading.Event()
 
     def lane() -> list[Posted]:
         done: list[Posted] = []
-        while users:
+        while waiting:
             try:
-                its = users.popleft()
+                its = waiting.popleft()
             except IndexError:  # another lane was faster
                 break
             for parcel in its:
                 if over.is_set() or stopping() or time.monotonic() > until:
                     return done
                 done.append(_post(parcel, sender))
-                if done[-1].answer.verdict not in (ReceiverVerdict.TAKEN, ReceiverVerdict.REFUSED):
+                verdict = done[-1].answer.verdict
+                if verdict not in (ReceiverVerdict.TAKEN, ReceiverVerdict.REFUSED):
                     over.set()
+                if verdict is ReceiverVerdict.REFUSED and parcel.holds_up:
+                    break
         return done
 
-    count = min(lanes(len(parcels)), len(users))
+    count = min(lanes(len(parcels)), len(waiting))
     if count <= 1:
         return tuple(lane())
     with ThreadPoolExecutor(count, "lane") as pool:
@@ -56,14 +61,14 @@ def post(
         return tuple(posted for run in runs for posted in run.result())
 
 
-def _by_user(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
-    users: dict[str, list[Parcel]] = {}
+def _in_lines(parcels: Sequence[AnyParcel]) -> list[list[AnyParcel]]:
+    lines: dict[str, list[AnyParcel]] = {}
     for parcel in parcels:
-        users.setdefault(parcel.user_id, []).append(parcel)
-    return list(users.values())
+        lines.setdefault(parcel.line_of, []).append(parcel)
+    return list(lines.values())
 
 
-def _post(parcel: Parcel, sender: Sender) -> Posted:
+def _post(parcel: AnyParcel, sender: Sender) -> Posted:
     began, told = time.monotonic(), event(parcel)
     if parcel.attempts > TRIES:
         answer = ReceiverAnswer(ReceiverVerdict.REFUSED, "crash", counted=True)

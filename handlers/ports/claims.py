@@ -1,4 +1,5 @@
-"""Three ledgers with one contract: the steps of mail, the deliveries of channels, the outbox (W2, W3, W4).
+"""Four ledgers with one contract: the steps of mail, the deliveries of notifications and of events to channels, the
+outbox (W2, W3, W4).
 
 A row waits until its moment, by the database's clock. From then on a process may
 
@@ -21,11 +22,11 @@ comes back (W13).
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from domain.channels import Parcel
 from domain.ids import NO_CONNECTION, ChannelId, ConnectionId, MailboxId
 from domain.ledger import Ahead, Claim, Cost, Planned, Step, StepKey
 from domain.outbox import DailyQuota, NewItem, OutboxItem, SendState
 from domain.outcomes import Outcome
+from domain.parcels import AnyParcel
 
 
 class LedgerRepository(Protocol):
@@ -120,7 +121,7 @@ class LedgerRepository(Protocol):
 
 
 class DeliveryRepository(Protocol):
-    """Notifications on their way to channels.
+    """Notifications, and events of conversations, on their way to channels.
 
     A claim locks the channel until the commit. Its lease is long enough for what is claimed, so that nothing extends
     it. Methods that return batches return those that still belonged to the owner.
@@ -128,24 +129,25 @@ class DeliveryRepository(Protocol):
 
     def claim(
         self, channel_id: ChannelId, owner: str, lease: float, most: int
-    ) -> tuple[tuple[Parcel, ...], bool]:
+    ) -> tuple[tuple[AnyParcel, ...], bool]:
         """What to send next, in this order, and whether more may be due.
 
-        At most `most` notifications, or one event of more. Empty when nothing may be sent now.
+        At most `most` notifications, or one summary of more, and as many events of conversations. An event comes only
+        together with, or after, those of its conversation before it. Empty when nothing may be sent now.
         """
 
-    def lock(self, parcels: Sequence[Parcel]) -> None:
+    def lock(self, parcels: Sequence[AnyParcel]) -> None:
         """Lock the rows of all of them, before several statements change them."""
 
-    def finish(self, parcels: Sequence[Parcel], owner: str) -> frozenset[str]:
+    def finish(self, parcels: Sequence[AnyParcel], owner: str) -> frozenset[str]:
         """Delete them: they were sent, or are not to be sent any more."""
 
-    def set_aside(self, parcels: Sequence[Parcel], owner: str, trouble: str) -> frozenset[str]:
+    def set_aside(self, parcels: Sequence[AnyParcel], owner: str, trouble: str) -> frozenset[str]:
         """The channel goes on with the rest (W3); `channels.retry` tries these again."""
 
     def release(
         self,
-        parcels: Sequence[Parcel],
+        parcels: Sequence[AnyParcel],
         owner: str,
         after: float,
         trouble: str,
@@ -155,7 +157,7 @@ class DeliveryRepository(Protocol):
     ) -> frozenset[str]:
         """An event that the receiver has certainly not taken (`untouched`) may be put together anew next time."""
 
-    def release_unsent(self, parcels: Sequence[Parcel], owner: str, after: float) -> frozenset[str]:
+    def release_unsent(self, parcels: Sequence[AnyParcel], owner: str, after: float) -> frozenset[str]:
         """Undo their claim: each is back in its place, and is redriven after `after` seconds."""
 
     def redrive(self, limit: int) -> tuple[int, ...]:

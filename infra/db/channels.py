@@ -7,23 +7,27 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
+    Table,
     bindparam,
     case,
     delete,
     func,
     insert,
     select,
+    true,
     update,
 )
 
 from domain.channels import Channel, ChannelKind, ChannelReport, ChannelState, Target
 from domain.ids import ChannelId
 from domain.ledger import State
-from infra.db.ledger.claims import DELIVERIES
+from infra.db.ledger.claims import DELIVERIES, EVENT_DELIVERIES, Claims
 from infra.db.mail import kept
 from infra.db.sql import lock
-from infra.db.tables.channels import channels, deliveries
+from infra.db.tables.channels import channels
+from infra.db.tables.events import events
 from infra.db.tables.mail import notifications
 from infra.db.types import db_now
 from infra.secrets import Cipher
@@ -99,42 +103,26 @@ class OrganisationChannelRepository(ChannelRepository):
         awake = {"state": ChannelState.ACTIVE.value, "resting_until": None, "failures": 0, "trouble": None}
         if self._db.execute(update(channels).where(*self._its(channel_id)).values(awake)).rowcount != 1:
             return None
-        of_it = deliveries.c.channel_id == channel_id
-        lock(self._db, deliveries, of_it)
-        self._db.execute(DELIVERIES.hasten(of_it))
-        aside = (of_it, deliveries.c.state == State.SET_ASIDE.value, kept.DELIVERIES)
-        return self._db.execute(DELIVERIES.retry(*aside, trouble=None)).rowcount
+        again = 0
+        for claims, shown in _LEDGERS:
+            of_it = claims.table.c.channel_id == channel_id
+            lock(self._db, claims.table, of_it)
+            self._db.execute(claims.hasten(of_it))
+            aside = (of_it, claims.table.c.state == State.SET_ASIDE.value, shown)
+            again += self._db.execute(claims.retry(*aside, trouble=None)).rowcount
+        return again
 
     def remove(self, channel_id: ChannelId) -> bool:
         lock(self._db, channels, *self._its(channel_id))
         its = select(channels.c.id).where(*self._its(channel_id))
-        lock(self._db, deliveries, deliveries.c.channel_id.in_(its))  # the cascade deletes them
+        for claims, _ in _LEDGERS:  # the cascade deletes them
+            lock(self._db, claims.table, claims.table.c.channel_id.in_(its))
         return self._db.execute(delete(channels).where(*self._its(channel_id))).rowcount == 1
 
     def reports(self) -> tuple[ChannelReport, ...]:
-        waits = deliveries.c.state == State.WAITING.value
-        waiting = case((waits, 1))
-        set_aside = case((deliveries.c.state == State.SET_ASIDE.value, 1))
-        counted = (
-            select(
-                deliveries.c.channel_id,
-                func.count(waiting).label("waiting"),
-                func.count(set_aside).label("set_aside"),
-                func.min(case((waits, deliveries.c.notification_id))).label("oldest"),
-            )
-            .where(kept.DELIVERIES, deliveries.c.channel_id.in_(select(channels.c.id).where(self._here)))
-            .group_by(deliveries.c.channel_id)
-            .subquery()
-        )
-        rows = self._db.execute(
-            select(
-                channels, counted.c.waiting, counted.c.set_aside, notifications.c.created_at.label("since")
-            )
-            .join(counted, counted.c.channel_id == channels.c.id, isouter=True)
-            .join(notifications, notifications.c.id == counted.c.oldest, isouter=True)
-            .where(self._here)
-            .order_by(channels.c.id)
-        )
+        told = self._counted(DELIVERIES, notifications, kept.DELIVERIES)
+        of_conversations = self._counted(EVENT_DELIVERIES, events, true())
+        rows = self._db.execute(select(channels).where(self._here).order_by(channels.c.id))
         return tuple(
             ChannelReport(
                 id=row.id,
@@ -144,12 +132,32 @@ class OrganisationChannelRepository(ChannelRepository):
                 state=ChannelState(row.state),
                 resting_until=row.resting_until,
                 trouble=row.trouble,
-                waiting=row.waiting or 0,
-                waiting_since=row.since,
-                set_aside=row.set_aside or 0,
+                waiting=sum(one.waiting for one in its),
+                waiting_since=min((one.since for one in its if one.since), default=None),
+                set_aside=sum(one.set_aside for one in its),
             )
             for row in rows
+            for its in [[found[row.id] for found in (told, of_conversations) if row.id in found]]
         )
+
+    def _counted(self, claims: Claims, what: Table, shown: ColumnElement[bool]) -> dict[int, Row[Any]]:
+        """By channel: how many deliveries wait and are set aside, and since when the oldest waits."""
+        its = claims.table.c
+        _, of_what = claims.table.primary_key.columns
+        counted = (
+            select(
+                its.channel_id,
+                func.count(case((claims.waits, 1))).label("waiting"),
+                func.count(case((its.state == State.SET_ASIDE.value, 1))).label("set_aside"),
+                func.min(case((claims.waits, of_what))).label("oldest"),
+            )
+            .where(shown, its.channel_id.in_(select(channels.c.id).where(self._here)))
+            .group_by(its.channel_id)
+            .subquery()
+        )
+        rows = select(counted, what.c.created_at.label("since"))
+        found = self._db.execute(rows.outerjoin(what, what.c.id == counted.c.oldest))
+        return {row.channel_id: row for row in found}
 
     def _its(self, channel_id: ChannelId) -> tuple[ColumnElement[bool], ...]:
         return self._here, channels.c.id == channel_id
@@ -167,6 +175,9 @@ def to_add_to(*which: ColumnElement[bool]) -> Select[Any]:
     active = channels.c.state == ChannelState.ACTIVE.value
     return select(channels.c.id).where(here, active, *which).with_for_update(read=True, key_share=True)
 
+
+_LEDGERS = ((DELIVERIES, kept.DELIVERIES), (EVENT_DELIVERIES, true()))
+"""What waits for channels, with the condition of what is shown of it."""
 
 # Built once, see infra/db/ledger/statements.py.
 _ITS = channels.c.id == bindparam("of_channel")

@@ -10,14 +10,10 @@ from domain.channels import (
     LONGEST_WISH,
     Channel,
     ChannelKind,
-    ChannelNotification,
-    Parcel,
     ReceiverAnswer,
     ReceiverVerdict,
     Target,
     at_once,
-    batch_of,
-    event_id,
     judge,
     lanes,
     next_at_once,
@@ -27,6 +23,7 @@ from domain.channels import (
 from domain.cloud_events import event, line
 from domain.ids import ChannelId, ConnectionId
 from domain.notifications import NotificationKind, is_late
+from domain.parcels import ChannelNotification, Parcel, batch_of, event_id
 
 NOW = datetime(2026, 3, 15, 10, 2, 0, 7000, tzinfo=UTC)
 CHANNEL = Channel(

@@ -13,7 +13,7 @@ from domain.ledger import State
 from domain.mail.messages import Direction
 from infra.db.channels import to_add_to
 from infra.db.crm.merges import is_merge_of, whose
-from infra.db.sql import chunks, take_turn
+from infra.db.sql import insert_new, take_turn
 from infra.db.tables.channels import channels
 from infra.db.tables.conversations import conversations
 from infra.db.tables.crm import locations, merges, organisations
@@ -41,13 +41,13 @@ class EventRepository:
                 "channel_id": channel_id,
                 "event_id": event_id,
                 "conversation_id": row["conversation_id"],
+                "state": State.WAITING.value,
                 "redrive_after": self._redrive_after,
             }
             for channel_id in found
             for event_id, row in zip(ids, rows, strict=True)
         ]
-        for chunk in chunks(deliveries, 1_000):
-            self._db.execute(_DELIVERED, chunk)
+        insert_new(self._db, event_deliveries, deliveries, ready_at=NOW, redrive_at=_REDRIVE_AT)
         return frozenset(map(ChannelId, found))
 
     def after(self, event_id: int, limit: int) -> tuple[ConversationEvent, ...]:
@@ -138,6 +138,4 @@ _RAISED = (
 )
 _CHANNELS = to_add_to(channels.c.user_id.is_(None), channels.c.kind == ChannelKind.WEBHOOK.value)
 _ADDED = insert(events).values(created_at=NOW).returning(events.c.id, sort_by_parameter_order=True)
-_DELIVERED = insert(event_deliveries).values(
-    state=State.WAITING.value, ready_at=NOW, redrive_at=db_now(seconds("redrive_after"))
-)
+_REDRIVE_AT = db_now(seconds("redrive_after"))

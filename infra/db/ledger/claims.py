@@ -1,8 +1,8 @@
-"""Claims: one owner at a time works on a waiting row; the same for steps, deliveries and outbox (W2, W3).
+"""Claims: one owner at a time works on a waiting row; the same for steps, both kinds of deliveries and outbox (W2, W3).
 
 What each verb promises stands at the port (handlers/ports/claims.py). This is how a table keeps it:
 
-- `owner`, `attempts` and `ready_at` of the three tables are written in this module alone, and so is `redrive_at` where
+- `owner`, `attempts` and `ready_at` of the four tables are written in this module alone, and so is `redrive_at` where
   a row has one. All other columns, and the indexes, belong to the table.
 - Times are the database's, as several machines need one clock (W14). `ready_at` is the end of a lease or of a wait.
 - A claim is one UPDATE, so that owner, lease and try are committed together.
@@ -38,6 +38,7 @@ from sqlalchemy import (
 from domain.ledger import State
 from infra.db.sql import key_order, lock
 from infra.db.tables.channels import deliveries
+from infra.db.tables.events import event_deliveries
 from infra.db.tables.ledger import IS_WAITING, outbox, steps
 from infra.db.types import NOW, db_now, seconds
 
@@ -134,6 +135,10 @@ STEPS = Claims(steps, IS_WAITING, {"state": State.DONE.value}, moments=("ready_a
 """A step has no `redrive_at`: its mailbox has (infra/db/ledger/redrives.py)."""
 
 DELIVERIES = Claims(deliveries, deliveries.c.state == literal_column("'waiting'"), finished=None)
+
+EVENT_DELIVERIES = Claims(
+    event_deliveries, event_deliveries.c.state == literal_column("'waiting'"), finished=None
+)
 
 OUTBOX = Claims(outbox, outbox.c.ended_at.is_(None), {"ended_at": NOW})
 

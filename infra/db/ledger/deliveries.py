@@ -1,25 +1,30 @@
-"""The channels' ledger: which notification waits for which channel, and which process sends it (W2–W4, E91, E92)."""
+"""The channels' ledger: which notification or event waits for which channel, and which process sends it (W2–W4, E91,
+E92)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, String, bindparam, cast, or_, select
+from sqlalchemy import Connection, Row, String, bindparam, cast, or_, select
 
-from domain.channels import Channel, ChannelNotification, Parcel, at_once
+from domain.channels import Channel, at_once
 from domain.connections.connections import ConnectionState
 from domain.crm.locations import called
 from domain.ids import ChannelId
 from domain.notifications import NotificationKind
+from domain.parcels import AnyParcel, ChannelNotification, EventParcel, Parcel
 from infra.db.channels import ChannelRepository
 from infra.db.crm.merges import is_merge_of, person_of, whose
-from infra.db.ledger.claims import DELIVERIES
+from infra.db.ledger.claims import DELIVERIES, EVENT_DELIVERIES, Claims
+from infra.db.ledger.delivery_ends import end, finished, of, released, set_aside
 from infra.db.ledger.due_deliveries import WORKS, Due, DueDeliveries
+from infra.db.ledger.event_deliveries import EventDeliveries
 from infra.db.sql import chunks, key_order, lock
 from infra.db.tables.channels import deliveries
 from infra.db.tables.connections import connections
 from infra.db.tables.crm import contacts, locations, merges, organisations
 from infra.db.tables.mail import notifications
+from infra.db.types import NOW
 
 
 class DeliveryRepository(DueDeliveries):
@@ -28,42 +33,53 @@ class DeliveryRepository(DueDeliveries):
     def __init__(self, db: Connection, channel_rows: ChannelRepository, redrive_after: float) -> None:
         super().__init__(db, redrive_after)
         self._channels = channel_rows
+        self._of_conversations = EventDeliveries(db)
 
     def claim(
         self, channel_id: ChannelId, owner: str, lease: float, most: int
+    ) -> tuple[tuple[AnyParcel, ...], bool]:
+        """The lock on the channel's row keeps other claims off."""
+        channel = self._channels.ready(channel_id)
+        if channel is None:
+            return (), False
+        told, more = self._claim(channel, owner, lease, at_once(channel.kind, most))
+        events, more_events = self._of_conversations.claim(channel, owner, lease, most)
+        return (*told, *events), more or more_events
+
+    def _claim(
+        self, channel: Channel, owner: str, lease: float, most: int
     ) -> tuple[tuple[Parcel, ...], bool]:
         """An event that may have been sent keeps its shape (I2). Late mails of one user are claimed together, when all
-        that are there have waited for others (E91). The lock on the channel's row keeps other claims off."""
-        channel = self._channels.ready(channel_id)
-        due, more = self._next(channel_id, at_once(channel.kind, most)) if channel else ([], False)
-        if channel is None or not due:
+        that are there have waited for others (E91)."""
+        due, more = self._next(channel.id, most)
+        if not due:
             return (), more
         which = _ways(due)
         if len(which) > 1:
             ways = or_(*(_WAYS[way].in_(names) for way, names, _ in which))
-            lock(self._db, deliveries, deliveries.c.channel_id == channel_id, ways, DELIVERIES.waits)
+            lock(self._db, deliveries, deliveries.c.channel_id == channel.id, ways, DELIVERIES.waits)
         claimed: dict[int, Row[Any]] = {}
         for way, names, batch in which:
-            values = {"of_channel": channel_id, "its": names, "name": batch, "me": owner, "lease": lease}
+            values = {"of_channel": channel.id, "its": names, "name": batch, "me": owner, "lease": lease}
             rows = self._db.execute(_claiming(self._db.dialect.name, way), values)
             claimed |= {row.notification_id: row for row in rows}
         return self._parcels(channel, due, claimed), more
 
-    def lock(self, parcels: Sequence[Parcel]) -> None:
-        ids = [item.id for parcel in parcels for item in parcel.items]
-        its = deliveries.c.channel_id == parcels[0].channel.id
-        for chunk in chunks(sorted(ids)):
-            lock(self._db, deliveries, its, deliveries.c.notification_id.in_(chunk))
+    def lock(self, parcels: Sequence[AnyParcel]) -> None:
+        for claims, batches in _by_table(parcels):
+            its = claims.table.c.channel_id == parcels[0].channel.id
+            for chunk in chunks(sorted(batches)):
+                lock(self._db, claims.table, its, of(claims).in_(chunk))
 
-    def finish(self, parcels: Sequence[Parcel], owner: str) -> frozenset[str]:
-        return self._end(parcels, _finished(self._db.dialect.name), {"me": owner})
+    def finish(self, parcels: Sequence[AnyParcel], owner: str) -> frozenset[str]:
+        return self._end(parcels, finished, me=owner)
 
-    def set_aside(self, parcels: Sequence[Parcel], owner: str, trouble: str) -> frozenset[str]:
-        return self._end(parcels, _set_aside(self._db.dialect.name), {"me": owner, "why": trouble})
+    def set_aside(self, parcels: Sequence[AnyParcel], owner: str, trouble: str) -> frozenset[str]:
+        return self._end(parcels, set_aside, me=owner, why=trouble)
 
     def release(
         self,
-        parcels: Sequence[Parcel],
+        parcels: Sequence[AnyParcel],
         owner: str,
         after: float,
         trouble: str,
@@ -71,26 +87,28 @@ class DeliveryRepository(DueDeliveries):
         counted: bool,
         untouched: bool,
     ) -> frozenset[str]:
-        values = {"me": owner, "after": after, "why": trouble}
         ours: frozenset[str] = frozenset()
         for its, loose in _by_shape(parcels, untouched=untouched):
-            released = _released(self._db.dialect.name, counted=counted, loose=loose)
-            ours |= self._end(its, released, values)
+            change = partial(_released, counted=counted, loose=loose)
+            ours |= self._end(its, change, me=owner, after=after, why=trouble)
         return ours
 
-    def release_unsent(self, parcels: Sequence[Parcel], owner: str, after: float) -> frozenset[str]:
+    def release_unsent(self, parcels: Sequence[AnyParcel], owner: str, after: float) -> frozenset[str]:
         ours: frozenset[str] = frozenset()
         for its, loose in _by_shape(parcels, untouched=True):
-            unsent = _unsent(self._db.dialect.name, loose=loose)
-            ours |= self._end(its, unsent, {"me": owner, "after": after})
+            ours |= self._end(its, partial(_unsent, loose=loose), me=owner, after=after)
         return ours
 
-    def _end(self, parcels: Sequence[Parcel], change: Any, values: Mapping[str, Any]) -> frozenset[str]:
-        batches = {item.id: parcel.batch for parcel in parcels for item in parcel.items}
+    def _end(
+        self, parcels: Sequence[AnyParcel], change: Callable[[str, Claims], Any], **values: Any
+    ) -> frozenset[str]:
+        """Run the change on each of the two tables; returns the batches that were still the owner's."""
         ours: set[str] = set()
-        for chunk in chunks(sorted(batches)):
-            its = {"of_channel": parcels[0].channel.id, "its": chunk, **values}
-            ours |= {batches[n] for n in self._db.scalars(change, its)}
+        for claims, batches in _by_table(parcels):
+            of_channel = parcels[0].channel.id
+            statement = change(self._db.dialect.name, claims)
+            ended = end(self._db, claims, statement, of_channel, batches, **values)
+            ours |= {batches[n] for n in ended}
         return frozenset(ours)
 
     def _parcels(
@@ -127,7 +145,18 @@ _WAYS = {
 are part of an event already."""
 
 
-def _by_shape(parcels: Sequence[Parcel], *, untouched: bool) -> Iterator[tuple[list[Parcel], bool]]:
+def _by_table(parcels: Sequence[AnyParcel]) -> Iterator[tuple[Claims, dict[int, str]]]:
+    """For each of the two tables the rows of these parcels there, with their batches."""
+    told = {
+        item.id: parcel.batch for parcel in parcels if isinstance(parcel, Parcel) for item in parcel.items
+    }
+    if told:
+        yield DELIVERIES, told
+    if its := {parcel.event.id: parcel.batch for parcel in parcels if isinstance(parcel, EventParcel)}:
+        yield EVENT_DELIVERIES, its
+
+
+def _by_shape(parcels: Sequence[AnyParcel], *, untouched: bool) -> Iterator[tuple[list[AnyParcel], bool]]:
     """The parcels that may be put together anew, then those that may have been sent and keep their shape."""
     loose = [parcel for parcel in parcels if untouched and parcel.is_new]
     yield loose, True
@@ -182,40 +211,28 @@ def _claiming(dialect: str, way: str) -> Any:
     return claimed.returning(deliveries.c.notification_id, deliveries.c.batch, deliveries.c.attempts)
 
 
-def _these(dialect: str) -> tuple[ColumnElement[bool], ...]:
-    its = deliveries.c.notification_id.in_(bindparam("its"))
-    return _OF_CHANNEL, DELIVERIES.in_order(dialect, _OF_CHANNEL, its)
-
-
-_ID = deliveries.c.notification_id
-_PLACE = select(notifications.c.created_at).where(notifications.c.id == _ID).scalar_subquery()
-
-
-@cache
-def _finished(dialect: str) -> Any:
-    return DELIVERIES.finish(*_these(dialect)).returning(_ID)
+_PLACE = (
+    select(notifications.c.created_at)
+    .where(notifications.c.id == deliveries.c.notification_id)
+    .scalar_subquery()
+)
 
 
 @cache
-def _set_aside(dialect: str) -> Any:
-    return DELIVERIES.set_aside(*_these(dialect), trouble=bindparam("why")).returning(_ID)
+def _released(dialect: str, claims: Claims, *, counted: bool, loose: bool) -> Any:
+    return released(dialect, claims, counted=counted, trouble=bindparam("why"), **_shape(claims, loose=loose))
 
 
 @cache
-def _released(dialect: str, *, counted: bool, loose: bool) -> Any:
-    values = {"trouble": bindparam("why"), **_shape(loose=loose)}
-    return DELIVERIES.release(*_these(dialect), counted=counted, **values).returning(_ID)
+def _unsent(dialect: str, claims: Claims, *, loose: bool) -> Any:
+    """Undo the claim: `ready_at` of a notification is its time again, which is its place in the order. An event has
+    its place by its conversation."""
+    place = _PLACE if claims is DELIVERIES else NOW
+    return released(dialect, claims, counted=False, ready_at=place, **_shape(claims, loose=loose))
 
 
-@cache
-def _unsent(dialect: str, *, loose: bool) -> Any:
-    """Undo the claim: `ready_at` is the time of the notification again, which is its place in the order."""
-    values = {"ready_at": _PLACE, **_shape(loose=loose)}
-    return DELIVERIES.release(*_these(dialect), counted=False, **values).returning(_ID)
-
-
-def _shape(*, loose: bool) -> dict[str, Any]:
-    return {"batch": None} if loose else {}
+def _shape(claims: Claims, *, loose: bool) -> dict[str, Any]:
+    return {"batch": None} if loose and claims is DELIVERIES else {}
 
 
 def _item(row: Any) -> ChannelNotification:

@@ -11,32 +11,27 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    case,
     func,
     or_,
     select,
-    update,
 )
 
-from domain.channels import ChannelState, batch_of
 from domain.ids import ChannelId, ConnectionId
 from domain.notifications import LATE_AFTER, NotificationKind
-from infra.db.channels import is_awake
+from domain.parcels import batch_of
 from infra.db.features import announces
-from infra.db.ledger.claims import DELIVERIES
-from infra.db.sql import MANY, change_these, chunks, in_key_order
-from infra.db.tables.channels import channels, deliveries
+from infra.db.ledger.claims import DELIVERIES, EVENT_DELIVERIES
+from infra.db.ledger.delivery_ends import redriven
+from infra.db.sql import MANY, chunks, in_key_order
+from infra.db.tables.channels import deliveries
 from infra.db.tables.connections import connections
 from infra.db.tables.mail import notifications
 from infra.db.types import NOW, db_now
 
-_OFF_FOR = 86_400.0
-"""Seconds until a delivery to a channel that is off is looked at again."""
-
 _ASIDE_FOR = 600.0
 """Seconds for which a delivery that may not be sent is not looked at; a sign-in ends this."""
 
-_LOOK = 50
+LOOK = 50
 """Least number of deliveries that are looked at together, to find one that may be sent."""
 
 _SUMMARY = 10
@@ -44,7 +39,6 @@ _SUMMARY = 10
 
 _NOT_SIGNED_IN = "sign_in"
 
-_KEY = (deliveries.c.channel_id, deliveries.c.notification_id)
 OF_MAIL = notifications.c.kind == NotificationKind.MAIL.value
 WORKS = announces()
 MAY_GO = or_(~OF_MAIL, WORKS)
@@ -72,27 +66,9 @@ class DueDeliveries:
         self._redrive_after = redrive_after
 
     def redrive(self, limit: int) -> tuple[int, ...]:
-        """At most `limit` deliveries are read and written, however long the backlog. Those for a channel that rests or
-        is off are put off, so that the next call does not read them again. A locked delivery is being sent."""
-        oldest = joined(select(*_KEY, MAY_GO.label("may_go"))).where(
-            DELIVERIES.waits, deliveries.c.redrive_at <= db_now()
-        )
-        oldest = oldest.order_by(deliveries.c.redrive_at).limit(limit)
-        rows = self._db.execute(oldest.with_for_update(skip_locked=True, of=deliveries)).all()
-        if not rows:
-            return ()
-        active = channels.c.state == ChannelState.ACTIVE.value
-        of_it = channels.c.id == deliveries.c.channel_id
-        again = case(
-            (~active, db_now(_OFF_FOR)),
-            (~is_awake(), channels.c.resting_until),
-            else_=db_now(self._redrive_after),
-        )
-        later = update(deliveries).values(redrive_at=select(again).where(of_it).scalar_subquery())
-        change_these(self._db, later, _KEY, [(row.channel_id, row.notification_id) for row in rows])
-        concerned = {row.channel_id for row in rows if row.may_go}
-        ready = select(channels.c.id).where(channels.c.id.in_(concerned), active, is_awake())
-        return tuple(self._db.scalars(ready.order_by(channels.c.id)))
+        told = redriven(self._db, DELIVERIES, joined(select()), limit, self._redrive_after, MAY_GO)
+        events = redriven(self._db, EVENT_DELIVERIES, select(), limit, self._redrive_after)
+        return tuple(sorted(told | events))
 
     def signed_in(self, connection_id: ConnectionId) -> None:
         """A locked delivery is skipped: it waits for _ASIDE_FOR seconds at most."""
@@ -108,7 +84,7 @@ class DueDeliveries:
         A delivery that may not be sent is put off, so that a backlog is not read again for each event: until a user
         signs in to its mailbox, or until all late mails of its user have waited for others.
         """
-        look = max(most, _LOOK) + 1
+        look = max(most, LOOK) + 1
         rows = self._db.execute(_READY, {"of_channel": channel_id, "look": look}).all()
         signed_out = [row.notification_id for row in rows if not row.may_go]
         self._step_aside(channel_id, signed_out, db_now(_ASIDE_FOR), trouble=_NOT_SIGNED_IN)

@@ -1,4 +1,4 @@
-"""Steps, deliveries and outbox behind one face: rows are numbers, owners are names (W2, W3)."""
+"""Steps, both kinds of deliveries and outbox behind one face: rows are numbers, owners are names (W2, W3)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
@@ -9,16 +9,20 @@ from typing import Any
 
 from sqlalchemy import Column, Table, delete, select, text, update
 
-from domain.channels import ChannelKind, Parcel, Target
+from domain.channels import ChannelKind, Target
+from domain.conversations.events import EventKind, NewEvent
 from domain.ledger import Claim, Planned, State, Step
 from domain.outbox import NewItem, OutboxItem, SendState
-from infra.db.ledger.claims import DELIVERIES, OUTBOX, STEPS, Claims
+from domain.parcels import AnyParcel, EventParcel, Parcel
+from infra.db.ledger.claims import DELIVERIES, EVENT_DELIVERIES, OUTBOX, STEPS, Claims
 from infra.db.store import Store, Transaction
 from infra.db.tables.channels import deliveries
+from infra.db.tables.conversations import conversations
+from infra.db.tables.events import event_deliveries, events
 from infra.db.tables.ledger import outbox, steps
 from infra.db.tables.mail import decisions, notifications
 from infra.db.tables.mailboxes import mailboxes
-from tests.worlds import HERE, KEPT, World, connection_of, link
+from tests.worlds import HERE, KEPT, World, connection_of, converse, link
 
 
 class Died(Exception):
@@ -35,7 +39,7 @@ class Row:
 
 
 class Ledger(ABC):
-    """One of the three. What an owner was handed out he keeps, whoever has it by then."""
+    """One of the four. What an owner was handed out he keeps, whoever has it by then."""
 
     claims: Claims
     forgives = True
@@ -124,6 +128,7 @@ class Ledger(ABC):
         """Nothing is there any more."""
         with self.begin() as tx:
             tables: tuple[Table, ...] = (steps, decisions, deliveries, notifications, outbox)
+            tables += (event_deliveries, events, conversations)
             for table in tables:
                 tx.db.execute(delete(table))
             tx.db.execute(update(mailboxes).values(redrive_at=None))
@@ -210,15 +215,16 @@ class Deliveries(SetsAside):
             links = {claim.key: replace(link(), received_at=datetime.now(UTC))}
             tx.notifications.notify(connection_of(tx, self.world), [claim], links, KEPT)
 
-    def claim_in(self, tx: Transaction, owner: str, limit: int, lease: float) -> Mapping[int, Parcel]:
+    def claim_in(self, tx: Transaction, owner: str, limit: int, lease: float) -> Mapping[int, AnyParcel]:
         parcels, more = tx.deliveries.claim(self.channel_id, owner, lease, limit)
         while more and not parcels:
             parcels, more = tx.deliveries.claim(self.channel_id, owner, lease, limit)
-        return {int(item.message_id or 0): parcel for parcel in parcels for item in parcel.items}
+        told = [parcel for parcel in parcels if isinstance(parcel, Parcel)]
+        return {int(item.message_id or 0): parcel for parcel in told for item in parcel.items}
 
     def extend(self, owner: str, lease: float) -> None:
         with self.begin() as tx:
-            DELIVERIES.extend(tx.db, owner, lease, deliveries.c.channel_id == self.channel_id)
+            self.claims.extend(tx.db, owner, lease, self.claims.table.c.channel_id == self.channel_id)
 
     def release(
         self, owner: str, numbers: Collection[int], *, after: float = 0, counted: bool = True
@@ -246,6 +252,25 @@ class Deliveries(SetsAside):
     def _number(self) -> Any:
         mail = select(notifications.c.message_id).where(notifications.c.id == deliveries.c.notification_id)
         return mail.scalar_subquery()
+
+
+class EventDeliveries(Deliveries):
+    """Each number is a conversation of its own, so that none waits for another."""
+
+    claims = EVENT_DELIVERIES
+
+    def add(self, number: int) -> None:
+        converse(self.world.store, str(number))
+        with self.begin() as tx:
+            assert tx.of(HERE).events.add(NewEvent(EventKind.STARTED, str(number))) == {self.channel_id}
+
+    def claim_in(self, tx: Transaction, owner: str, limit: int, lease: float) -> Mapping[int, EventParcel]:
+        parcels, _ = tx.deliveries.claim(self.channel_id, owner, lease, limit)
+        its = [parcel for parcel in parcels if isinstance(parcel, EventParcel)]
+        return {int(parcel.event.conversation_id): parcel for parcel in its}
+
+    def _number(self) -> Any:
+        return event_deliveries.c.conversation_id
 
 
 class Outbox(Ledger):
@@ -291,8 +316,8 @@ class Outbox(Ledger):
         return outbox.c.key
 
 
-LEDGERS: tuple[type[Ledger], ...] = (Steps, Deliveries, Outbox)
+LEDGERS: tuple[type[Ledger], ...] = (Steps, Deliveries, EventDeliveries, Outbox)
 
 
-def _attempts(one: Claim | Parcel | OutboxItem) -> int:
+def _attempts(one: Claim | AnyParcel | OutboxItem) -> int:
     return one.attempts

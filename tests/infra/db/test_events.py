@@ -14,29 +14,11 @@ from domain.ids import ChannelId
 from domain.mail.messages import Direction
 from infra.db.store import Store, Transaction
 from infra.db.tables.channels import channels
-from infra.db.tables.conversations import conversations
 from infra.db.tables.crm import locations, organisations
 from infra.db.tables.events import event_deliveries
-from tests.worlds import HERE, START
+from tests.worlds import HERE, converse
 
 HOOK = Target("https://hooks.example.com/x", "whsec_c2VjcmV0")
-
-
-def converse(store: Store, *conversation_ids: str, location: Location = HERE) -> None:
-    """Conversations of Ann, without mail."""
-    with store.begin("tests.converse") as tx:
-        for one in conversation_ids:
-            tx.db.execute(
-                insert(conversations).values(
-                    location_id=location.id,
-                    id=one,
-                    contact_id="ann",
-                    state="active",
-                    subject="",
-                    started_at=START,
-                    last_mail_at=START,
-                )
-            )
 
 
 def started(conversation_id: str = "c1") -> NewEvent:

@@ -14,6 +14,7 @@ from domain.outcomes import Outcome
 from infra.db.store import Store, Transaction
 from infra.db.tables.channels import channels, deliveries
 from infra.db.tables.crm import crm_versions
+from infra.db.tables.events import event_deliveries, events
 from infra.db.tables.ledger import outbox, steps
 from infra.db.tables.mail import messages, notifications
 from infra.db.tables.mailboxes import mailboxes
@@ -32,6 +33,7 @@ DUE = {
     "leaving": (lambda tx: tx.connections.redrive_disconnecting(1_000, 60), "connections", "leave_due_at"),
     "steps": (lambda tx: tx.ledger.redrive(1_000), "mailboxes", "redrive_at"),
     "deliveries": (lambda tx: tx.deliveries.redrive(1_000), "deliveries", "redrive_at"),
+    "events": (lambda tx: tx.deliveries.redrive(1_000), "event_deliveries", "redrive_at"),
     "sending": (lambda tx: tx.outbox.redrive(1_000), "outbox", "redrive_at"),
 }
 """What is asked, of which table, and the column whose index has to answer it."""
@@ -76,6 +78,14 @@ def _announce(world: World) -> None:
         )
         tx.db.execute(
             insert(deliveries), [{**way, "notification_id": n, "user_id": "uwe"} for n in range(1, MANY)]
+        )
+        happened = {"conversation_id": "c1", "kind": "send.sent", "contact_id": "ann", "created_at": START}
+        tx.db.execute(
+            insert(events), [{**OF_HERE, **happened, "id": n, "sequence": n} for n in range(1, MANY)]
+        )
+        tx.db.execute(
+            insert(event_deliveries),
+            [{**way, "event_id": n, "conversation_id": f"c{n}"} for n in range(1, MANY)],
         )
         if tx.db.dialect.name == "postgresql":  # what it knew of the table is from another test
             tx.db.exec_driver_sql("ANALYZE")
