@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from domain.objects import Reserved
+from domain.retention import After
 from handlers.context import Context
 from handlers.ports.objects import OrganisationKeys
 
@@ -30,6 +31,19 @@ def read(organisation_id: int, name: str, context: Context) -> bytes | None:
     """A content, None where the store has none of that name. Raises ObjectsAway, and UnreadableObject."""
     sealed = context.objects.get(name)
     return None if sealed is None else _keys(organisation_id, context).unseal(sealed)
+
+
+def remove_some(rows: int, after: After, context: Context) -> tuple[int, After | None]:
+    """Remove objects that nothing names: marked in the database, then gone from the store, then from the database. So
+    whoever dies half-way leaves rows that say what is left. Looks at up to `rows` of them after the place `after`;
+    returns how many it removed, and where to go on. Raises ObjectsAway."""
+    with context.store.begin("sweep.mark_objects") as tx:
+        unused = tx.unused_objects.mark(rows, after)
+    if unused.objects:
+        context.objects.delete([name for _, name in unused.objects])
+        with context.store.begin("sweep.forget_objects") as tx:
+            tx.unused_objects.removed(unused.objects)
+    return len(unused.objects), unused.after
 
 
 def _keys(organisation_id: int, context: Context) -> OrganisationKeys:

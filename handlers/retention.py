@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
+from domain.errors import ObjectsAway
 from domain.retention import After, Forgotten
+from handlers import copies
 from handlers.context import Context
 from handlers.ports.store import Transaction
 from handlers.stretches import stretch_by_stretch
@@ -50,6 +52,8 @@ def purge(context: Context) -> int:
     for kind in _KINDS:
         if not _forget(kind, forgotten, context):
             return _say(forgotten)
+    if not _remove_objects(forgotten, context):
+        return _say(forgotten)
     context.store.scrub(within=1)  # a reader may prevent it; the process is to end within two seconds
     with context.store.begin("sweep.purged") as tx:
         tx.retention.keep_turn("purge", PURGE_EVERY)
@@ -72,6 +76,25 @@ def _forget(kind: str, forgotten: Counter[str], context: Context) -> bool:
     return stretch_by_stretch(run, lambda: _say(forgotten), context)
 
 
+def _remove_objects(forgotten: Counter[str], context: Context) -> bool:
+    """Remove what nothing names from the object store; False when the process has to end first. Where the store is away
+    the next purge does it."""
+
+    def run(rows: int, after: After) -> After | None:
+        with context.store.begin("sweep.purge") as tx:
+            tx.retention.keep_turn("purge", TURN)
+        removed, more = copies.remove_some(rows, after, context)
+        forgotten["objects"] += removed
+        return more
+
+    try:
+        context.objects.tidy()
+        return stretch_by_stretch(run, lambda: _say(forgotten), context)
+    except ObjectsAway as error:
+        log.warning("objects.postponed", reason=error.reason)
+        return True
+
+
 def _units_kept_since(context: Context) -> date:
     """The first day that is kept: days of units are the provider's, not those of UTC."""
     return context.tally.quota.day(datetime.now(UTC)) - timedelta(days=context.retention.mail)
@@ -88,5 +111,6 @@ def _say(forgotten: Counter[str]) -> int:
             units=forgotten["units"],
             merges=forgotten["merges"],
             versions=forgotten["versions"],
+            objects=forgotten["objects"],
         )
     return forgotten.total()

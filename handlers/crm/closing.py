@@ -7,6 +7,8 @@ import structlog
 
 from domain.crm.locations import Location
 from domain.errors import Refused
+from domain.retention import After
+from handlers import copies
 from handlers.connections import disconnecting
 from handlers.context import Context
 from handlers.crm.locations import find
@@ -28,7 +30,7 @@ def delete(
 
     The organisation is deleted with its last location. Returns how many rows of each table were deleted, and whether
     the location is gone. `progress` is called with how many more rows are deleted. May be stopped and repeated. Raises
-    Refused, and TryAgain while the provider is away.
+    Refused, and TryAgain while the provider or the object store is away.
     """
     with context.store.begin("locations.look", reads_only=True) as tx:
         found = find(named, tx)
@@ -38,6 +40,7 @@ def delete(
     while some := once_more(lambda: _delete_some(location, context)):
         counts.update(some)
         progress(sum(some.values()))
+    _remove_objects(location, context)
     context.store.scrub()
     gone = not found.is_main and _close(location, context)
     log.info("location.emptied", location_id=location.id, organisation_id=location.organisation_id, gone=gone)
@@ -67,12 +70,23 @@ def _delete_some(location: Location, context: Context) -> Mapping[str, int]:
         return tx.of(location).belongings.delete_some(AT_ONCE, organisation=last)
 
 
+def _remove_objects(location: Location, context: Context) -> None:
+    """Content of mail that nothing names any more goes from the object store; with the last location all of it."""
+    with context.store.begin("locations.empty") as tx:
+        if tx.organisations.is_last(location):
+            tx.of(location).objects.release_all()
+    after: After | None = ()
+    while after is not None:
+        _, after = copies.remove_some(AT_ONCE, after, context)
+
+
 def _close(location: Location, context: Context) -> bool:
     """Delete the location when nothing belongs to it. Raises Refused when something was added meanwhile."""
     with context.store.begin("locations.delete") as tx:
         last = tx.organisations.is_last(location)
         here = tx.of(location)
-        if here.connections.ids() or here.belongings.delete_some(AT_ONCE, organisation=last):
+        left = last and here.objects.release_all()
+        if left or here.connections.ids() or here.belongings.delete_some(AT_ONCE, organisation=last):
             raise Refused("somebody has added to it meanwhile: give the command again")
         tx.organisations.delete(location, organisation=last)
     return True

@@ -63,16 +63,20 @@ class ObjectRepository(Protocol):
         since it was reserved: its content is to be kept anew."""
 
     def released(self, names: Collection[str]) -> None:
-        """Something that named these objects does so no more. What nothing else names is removed after UNUSED_FOR.
-        Locks their rows until the commit."""
+        """Rows that named these objects are deleted. What no other row names is removed as soon as somebody looks
+        (`UnusedObjectRepository`). Locks the objects' rows until the commit."""
+
+    def release_all(self) -> bool:
+        """As `released`, for all that the organisation has, whatever names it. Whether there is anything."""
 
 
 class UnusedObjectRepository(Protocol):
     """Objects that nothing names, of all organisations: for the purge."""
 
     def mark(self, limit: int, after: After) -> Unused:
-        """Of up to `limit` objects that nothing has named for UNUSED_FOR mark those to be removed that nobody else is
-        removing. What is marked cannot be reserved or named. `after`: where the last stretch ended."""
+        """Of up to `limit` objects that were released, or that nothing has named for UNUSED_FOR, mark those to be
+        removed that nobody else is removing. What is marked cannot be reserved or named. `after`: where the last
+        stretch ended."""
 
     def removed(self, objects: Collection[tuple[int, str]]) -> None:
         """Delete the rows of these objects, which are gone from the store."""

@@ -60,7 +60,7 @@ class InLocation(InOrganisation):
         self.redrive_after = redrive_after
 
     aliases = cached_property(lambda here: AliasRepository(here.db, here.location))
-    belongings = cached_property(lambda here: BelongingRepository(here.db, here.location))
+    belongings = cached_property(lambda here: BelongingRepository(here.db, here.location, here.objects))
     connections = cached_property(
         lambda here: LocationConnectionRepository(here.db, here.location, here.cipher)
     )

@@ -1,6 +1,7 @@
 """What the database knows of stored objects, and the keys that seal and name them."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, or_, select, tuple_, update
@@ -22,6 +23,9 @@ _NAMED = or_(
     there_is(mails.c.object, mails.c.object == objects.c.name),
     there_is(files.c.object, files.c.object == objects.c.name),
 )
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""As if stored so long ago: what is released waits for nothing. Who reserved the object before is told by it too."""
+
 BEING_REMOVED = "object_being_removed"
 
 
@@ -67,7 +71,14 @@ class ObjectRepository:
         its = self._these(names)
         lock(self._db, objects, *its)
         loose = update(objects).where(*its, objects.c.used, ~_NAMED)
-        self._db.execute(loose.values(used=False, stored_at=db_now()))
+        self._db.execute(loose.values(used=False, stored_at=AT_ONCE))
+
+    def release_all(self) -> bool:
+        here = objects.c.organisation_id == self._organisation_id
+        lock(self._db, objects, here)
+        return (
+            self._db.execute(update(objects).where(here).values(used=False, stored_at=AT_ONCE)).rowcount > 0
+        )
 
     def _sealed(self) -> Select[tuple[bytes]]:
         here = organisation_keys.c.organisation_id == self._organisation_id

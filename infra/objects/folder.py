@@ -26,6 +26,7 @@ _NAME: Final = re.compile(r"[0-9a-f]{8,}")
 _REASONS: Final = {
     errno.ENOSPC: "objects_full",
     errno.EDQUOT: "objects_full",
+    errno.EFBIG: "objects_full",
     errno.EACCES: "objects_refused",
     errno.EPERM: "objects_refused",
     errno.EROFS: "objects_refused",

@@ -44,6 +44,8 @@ NO_MAIL_IN_HAND = (
     "mailboxes.need_sign_in",
     "mailboxes.stop_scheduling",
     "mailboxes.refuse",
+    "sweep.forget_objects",
+    "sweep.mark_objects",
     "sweep.purge",
     "units.",
     "sweep.purge_due",

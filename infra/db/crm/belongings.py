@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, tuple_
 
 from domain.crm.locations import Location
+from infra.db.objects import ObjectRepository
 from infra.db.sql import lock
 from infra.db.tables.channels import channels, deliveries
 from infra.db.tables.connections import sign_ins
@@ -30,20 +31,27 @@ from infra.db.tables.crm import (
     settings,
     users,
 )
+from infra.db.tables.objects import organisation_keys
 
 _KEPT_MAIL = (readings, files, participants, mail_links, mail_sources, mails, conversations)
 """The copies of two-way sync go with their location (E77)."""
 
 
+_NAMING = (files, mails)
+"""Their rows name objects, which go when nothing else in the organisation names them."""
+
+
 class BelongingRepository:
     """The belongings of one location within one transaction."""
 
-    def __init__(self, db: Connection, location: Location) -> None:
+    def __init__(self, db: Connection, location: Location, objects: ObjectRepository) -> None:
         self._db = db
         self._location = location
+        self._objects = objects
 
     def delete_some(self, limit: int, *, organisation: bool) -> Mapping[str, int]:
         found: dict[str, int] = {}
+        named: set[str] = set()
         for table, here in self._tables(organisation=organisation):
             key = tuple(table.primary_key)
             some = self._db.execute(select(*key).where(here).order_by(*key).limit(limit)).all()
@@ -52,7 +60,12 @@ class BelongingRepository:
                 lock(self._db, table, these)
                 if table is channels:  # the cascade deletes the deliveries
                     lock(self._db, deliveries, deliveries.c.channel_id.in_([row.id for row in some]))
+                if table in _NAMING:
+                    held = select(table.c.object).where(these, table.c.object.is_not(None))
+                    named.update(self._db.scalars(held))
                 found[table.name] = self._db.execute(delete(table).where(these)).rowcount
+        if named:
+            self._objects.released(named)
         return found
 
     def _tables(self, *, organisation: bool) -> Iterator[tuple[Table, ColumnElement[bool]]]:
@@ -67,5 +80,5 @@ class BelongingRepository:
                 table,
                 of_organisation if organisation else and_(of_organisation, table.c.location_id == its.id),
             )
-        for table in (users, channels, settings) if organisation else ():
+        for table in (users, channels, settings, organisation_keys) if organisation else ():
             yield table, table.c.organisation_id == its.organisation_id

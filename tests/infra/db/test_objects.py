@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from domain.errors import TryAgain, UnreadableObject
 from domain.objects import Reserved, Unused
 from infra.db.store import Store
+from infra.db.tables.conversations import files
 from infra.db.tables.objects import objects, organisation_keys
 from infra.secrets import WrongKey
 from tests.worlds import HERE
@@ -15,6 +16,15 @@ from tests.worlds import HERE
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 ONE, TWO = "0a" * 32, "0b" * 32
 OURS = HERE.organisation_id
+A_FILE = {
+    "location_id": HERE.id,
+    "mail_id": "m",
+    "part": "1",
+    "name": "offer.pdf",
+    "claimed_type": "application/pdf",
+    "size": 7,
+    "state": "kept",
+}
 
 
 def reserve(store: Store, *names: str) -> dict[str, Reserved]:
@@ -99,14 +109,24 @@ def test_what_is_used_is_never_marked(store: Store) -> None:
     assert mark(store) == Unused((), None)
 
 
-def test_what_is_named_no_more_stays_a_day_from_then(store: Store) -> None:
-    use(store, *reserve(store, ONE).values())
-    age(store, ONE)
+def test_what_is_named_no_more_goes_at_once_and_who_has_reserved_it_is_told(store: Store) -> None:
+    use(store, *reserve(store, ONE, TWO).values())
+    held = reserve(store, ONE, TWO)
     with store.begin("tests.release") as tx:
-        tx.of_organisation(OURS).objects.released([ONE])
-    assert mark(store) == Unused((), None)
+        tx.db.execute(insert(files).values(A_FILE | {"object": TWO}))
+        tx.of_organisation(OURS).objects.released([ONE, TWO])
+    with pytest.raises(TryAgain):
+        use(store, held[ONE])
+    assert mark(store).objects == ((OURS, ONE),), "the other one is named by somebody else"
+    use(store, held[TWO])
+
+
+def test_what_a_row_names_is_never_marked_whatever_is_noted_of_it(store: Store) -> None:
+    reserve(store, ONE)
     age(store, ONE)
-    assert mark(store).objects == ((OURS, ONE),)
+    with store.begin("tests.name") as tx:
+        tx.db.execute(insert(files).values(A_FILE | {"object": ONE}))
+    assert mark(store) == Unused((), None)
 
 
 @pytest.mark.rule("W11")
