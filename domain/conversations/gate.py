@@ -130,7 +130,7 @@ def _counts(found: tuple[Hit, ...], assigned_to: str | None) -> bool:
 def hinges_on_participants(way: Direction, situation: Situation, contacts: Correspondents) -> bool:
     """Whether row 1c asks who is in the conversation: of an outbound mail to no contact, and of an outsider's mail that
     answers nothing we have and goes to no contact either."""
-    if situation.standing not in JOINABLE or contacts.recipients:
+    if _on_purpose(situation) or situation.standing not in JOINABLE or contacts.recipients:
         return False
     return way is not Direction.INBOUND or not (situation.answers_kept or contacts.author)
 

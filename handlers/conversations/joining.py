@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from domain.connections.connections import Connection
 from domain.conversations.correspondents import Correspondents, correspondents, outside_people
 from domain.conversations.events import EventKind, NewEvent
-from domain.conversations.gate import Situation
+from domain.conversations.gate import Situation, hinges_on_participants
 from domain.conversations.mails import Grown, JoiningMail, NewConversation, Sought, Source
 from domain.conversations.membership import (
     Arriving,
@@ -25,12 +25,11 @@ from domain.conversations.membership import (
     top,
 )
 from domain.conversations.owner import owner
-from domain.conversations.standings import JOINABLE, Standing
+from domain.conversations.standings import Standing
 from domain.crm.contacts import best
 from domain.crm.locations import LocationSettings
 from domain.decisions import Decision, Thread, decide
 from domain.ids import ChannelId, sortable_id
-from domain.mail.classes import MailClass
 from domain.mail.content import MailContent
 from domain.mail.copied import FileState, copied, sent_at, storable
 from domain.mail.messages import Direction, Message, by_colleague, direction
@@ -140,7 +139,11 @@ class _Batch:
             one.replies,
         )
         known = linked(arriving, self._with_people(one, arriving, touched))
-        situation = self._situation(arriving, known, contacts, from_crm=sent_as is not None)
+        situation = Situation(
+            standing(known), from_crm=sent_as is not None, answers_kept=answers_kept(arriving, known)
+        )
+        if hinges_on_participants(way, situation, contacts):
+            situation = replace(situation, with_participant=self._takes_part(arriving, known))
         decision = decide(
             message,
             insiders=people.insiders,
@@ -168,22 +171,11 @@ class _Batch:
             found.append(k)
         return found
 
-    def _situation(
-        self, arriving: Arriving, known: Sequence[Known], contacts: Correspondents, *, from_crm: bool
-    ) -> Situation:
-        now = standing(known)
-        kept = answers_kept(arriving, known)
-        with_participant = bool(contacts.recipients) or kept or now not in JOINABLE
-        if not with_participant:  # only then does it matter who is in the conversation (D7 row 1c)
-            self.write()
-            there = (self._conversations.participants(k.conversation.id) for k in known)
-            with_participant = any(not arriving.outside.isdisjoint(those) for those in there)
-        return Situation(
-            standing=now,
-            from_crm=from_crm,
-            with_participant=with_participant,
-            answers_kept=kept,
-        )
+    def _takes_part(self, arriving: Arriving, known: Sequence[Known]) -> bool:
+        """Whether somebody from outside who is on the mail is in one of the conversations (D7 row 1c)."""
+        self.write()
+        there = (self._conversations.participants(k.conversation.id) for k in known)
+        return any(not arriving.outside.isdisjoint(those) for those in there)
 
     def _join(
         self,
@@ -196,12 +188,15 @@ class _Batch:
         sent_as: str | None,
     ) -> Joined:
         itself = {k.mail_id: k.conversation.id for k in known if k.how is How.ITSELF}
+        placed = place(arriving, known)
         if itself and sent_as is None:
             mail_id, conversation_id = next(iter(itself.items()))
             self._sources[one.sought.source] = mail_id
+            if placed is not None and placed.merged:  # the thread of its other copy is one with this
+                self._place(one, placed, known, way, contacts, is_new=False)
+                conversation_id = placed.conversation_id
             return Joined(one, decision, conversation_id)
         mail_id = one.sought.mail_id
-        placed = place(arriving, known)
         if placed is not None:
             conversation_id = placed.conversation_id
             self._place(one, placed, known, way, contacts, is_new=sent_as is None)
@@ -279,7 +274,7 @@ class _Batch:
             message.author or message.sender,
             way,
             message.mail_class,
-            message.mail_class is MailClass.AUTO_REPLY,
+            message.automatic,
             message.via_list,
             self._contacts,
         )

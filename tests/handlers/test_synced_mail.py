@@ -120,6 +120,36 @@ def test_an_answer_from_an_unknown_second_address_stays_in_the_conversation(sync
     assert owners(synced) == ["ann"]
 
 
+@pytest.mark.rule("D7-1c", "D2-4")
+def test_what_is_forwarded_to_a_third_party_stays_out_and_so_does_her_answer(synced: House) -> None:
+    """Zoe is a lawyer, whom Uwe asks about Ann's mail."""
+    arrive(synced, letter(ANN, UWE, FIRST))
+
+    synced.gmail.forward(UWE, newest(synced), ZOE, text="What do you think?")
+    assert ending(synced) == "skip.no_contact"
+    forward = last_message_id(synced)
+    her_answer = marked(letter(ZOE, UWE, SECOND, subject="Re: Fwd: The offer"), f"In-Reply-To: {forward}")
+    assert arrive(synced, marked(her_answer, f"References: {FIRST} {forward}")) == "skip.no_contact"
+
+    assert count(synced) == 1
+    assert arrive(synced, letter(ANN, UWE, THIRD, answers=FIRST)) == "sync.appended"
+
+
+@pytest.mark.rule("D7-1c")
+def test_an_answer_to_a_third_party_alone_stays_out_and_so_does_what_he_answers(synced: House) -> None:
+    """Uwe answers Ann's mail, and puts Zoe in Ann's place: the subject tells nothing of it."""
+    arrive(synced, letter(ANN, UWE, FIRST))
+
+    synced.gmail.answer(UWE, newest(synced), "What do you think?", to=[ZOE])
+    assert ending(synced) == "skip.no_contact"
+    answer = last_message_id(synced)
+    raw = letter(ZOE, UWE, SECOND, subject="Re: The offer")
+    chain = (f"In-Reply-To: {answer}", f"References: {FIRST} {answer}")
+    assert arrive(synced, marked(raw, *chain)) == "skip.no_contact"
+
+    assert count(synced) == 1
+
+
 @pytest.mark.rule("D7-1c", "T3")
 def test_a_location_may_let_third_parties_in(synced: House) -> None:
     arrive(synced, letter(ANN, UWE, FIRST))
@@ -303,6 +333,27 @@ def test_automated_mail_begins_nothing_and_may_go_on_with_what_there_is(
     assert count(synced) == before + (inside == "sync.appended")
 
 
+@pytest.mark.rule("D16-2", "D16-4", "E29", "E31")
+@pytest.mark.parametrize(
+    ("marks", "automatic"),
+    [
+        pytest.param(AWAY, True, id="out of office"),
+        pytest.param((*MEETING, *AWAY), True, id="a machine's answer to an invitation"),
+        pytest.param(MEETING, False, id="an invitation"),
+        pytest.param(("X-Mailer: hers",), False, id="an answer"),
+    ],
+)
+def test_what_a_machine_has_answered_is_marked_so(
+    synced: House, marks: tuple[str, ...], *, automatic: bool
+) -> None:
+    arrive(synced, letter(ANN, UWE, FIRST))
+    arrive(synced, marked(letter(ANN, UWE, SECOND, answers=FIRST), *marks))
+
+    with synced.store.engine.connect() as db:
+        marked_so = select(mails.c.automatic).where(mails.c.rfc_message_id == SECOND.strip("<>"))
+        assert db.scalars(marked_so).all() == [automatic]
+
+
 @pytest.mark.rule("D7-14", "D7-2", "D4-4")
 def test_a_colleagues_mail_is_for_his_own_mailbox_to_bring_unless_it_goes_on_with_what_is_here(
     synced: House,
@@ -394,3 +445,20 @@ def test_a_dormant_conversation_is_woken_by_mail_that_may_begin_one_and_by_no_ot
     assert [synced.outcomes()[one] for one in ids] == ["skip.not_assigned", "sync.appended"]
     with synced.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(conversations)) == 1
+
+
+@pytest.mark.rule("E52", "E103")
+def test_what_the_second_copy_of_a_mail_shows_to_be_one_becomes_one(synced: House) -> None:
+    """Carla's mailbox brings Cid's mail, then the copy of Ann's that lies in the same thread there."""
+    synced.connect("carla", CARLA, sync=True, magnet=False, sorting=False)
+    with synced.store.engine.begin() as db:
+        db.execute(update(contacts).where(contacts.c.id == "cid").values(assigned_to="carla"))
+    arrive(synced, letter(ANN, f"{UWE}, {CARLA}", FIRST))
+    hers = synced.gmail.deliver(CARLA, letter(CID, CARLA, SECOND, subject="Re: The offer"))
+    synced.catch_up(MailboxId(2))
+    assert owners(synced) == ["ann", "cid"]
+
+    synced.gmail.deliver(CARLA, letter(ANN, f"{UWE}, {CARLA}", FIRST), thread_id=hers.thread_id)
+    synced.catch_up(MailboxId(2))
+
+    assert [(one.contact_id, len(one.mails)) for one in held(synced)] == [("ann", 2)]
