@@ -1,22 +1,28 @@
 """A mail from the CRM has its place in a conversation as soon as it is asked for, and shows what became of it there
 (D6 row 2, D7 row 1a, H7, H40)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from domain.connections.connections import Connection
 from domain.conversations.correspondents import correspondents
 from domain.conversations.events import EventKind, NewEvent
-from domain.conversations.mails import JoiningMail, NewConversation, Sought, Source
+from domain.conversations.mails import JoiningMail, KeptFile, NewConversation, Sought, Source
 from domain.conversations.owner import owner
 from domain.conversations.sent_mails import WrittenMail, identity_of
 from domain.crm.contacts import ContactKind, best
 from domain.errors import Refused
 from domain.ids import ChannelId, ConnectionId, sortable_id
 from domain.mail.content import MailContent
-from domain.mail.copied import copied
+from domain.mail.copied import FileState, copied
+from domain.mail.copies import to_bytes
+from domain.mail.file_types import sniffed
 from domain.mail.messages import Direction, Message
 from domain.mail.outgoing import as_content
+from domain.objects import Reserved
 from domain.outbox import SWITCHED_OFF, OutboxItem, SendState, Sent
+from handlers import copies
+from handlers.context import Context
 from handlers.outbox.preparing import Prepared
 from handlers.people import People, look_up
 from handlers.ports.store import InLocation, Transaction
@@ -46,13 +52,32 @@ def find_place(prepared: Prepared, connection: Connection, here: InLocation) -> 
     return Place(answers, conversation_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The mail as it is kept, and the objects that hold its text and its files, in written order."""
+
+    content: MailContent
+    objects: tuple[Reserved, ...]
+
+
+def keep(prepared: Prepared, context: Context) -> Copy | None:
+    """Put what the mail holds into the object store, before any row names it; None where no copies are kept. Raises
+    ObjectsAway."""
+    if not prepared.connection.keeps_copies:
+        return None
+    content = as_content(prepared.mail, datetime.now(UTC))
+    those = (to_bytes(content.body), *(file.content for file in prepared.mail.attachments))
+    organisation_id = prepared.connection.location.organisation_id
+    return Copy(content, copies.keep(organisation_id, those, context))
+
+
 def enter(
-    prepared: Prepared, item: OutboxItem, connection: Connection, place: Place, tx: Transaction
+    prepared: Prepared, copy: Copy, item: OutboxItem, connection: Connection, place: Place, tx: Transaction
 ) -> frozenset[ChannelId]:
     """Add the mail to its conversation, or to a new one of the contact; to none where nobody on it is a contact. Asked
     for again it takes the place of the one that was not sent. Returns the channels that are to be woken."""
     here, now = tx.of(connection.location), tx.now()
-    content = as_content(prepared.mail, now)
+    content = replace(copy.content, received_at=now)
     message = content.message(tx.mailboxes.own_addresses(connection.mailbox_id))
     people = look_up(connection.mailbox_id, connection.location, [message], tx, everybody=True)
     if place.answers:
@@ -60,7 +85,8 @@ def enter(
     before = here.sent_mails.written(item.id)
     if before:
         mail = _joining(before.id, before.conversation_id, content, message, people, item, connection)
-        here.sent_mails.ask_again(mail, prepared.user_id)
+        here.objects.released(here.sent_mails.ask_again(mail, prepared.user_id))
+        _name(copy, mail, here)
         return _NOBODY
     contact_id = _owner(prepared, message, people)
     if place.conversation_id is None and contact_id is None:
@@ -74,6 +100,7 @@ def enter(
         )
         kinds.insert(0, EventKind.STARTED)
     here.sent_mails.add(mail, prepared.user_id, item.id)
+    _name(copy, mail, here)
     its = WrittenMail(mail.sought.mail_id, conversation_id, prepared.user_id, item.id)
     return here.events.add(*(_event(kind, its) for kind in kinds))
 
@@ -101,6 +128,19 @@ def _joining(
         via_list=False,
         contacts={address: hit.contact.id for address, found in people.hits.items() if (hit := best(found))},
     )
+
+
+def _name(copy: Copy, mail: JoiningMail, here: InLocation) -> None:
+    """From now on the mail names what the store has of it."""
+    here.objects.mark_used(copy.objects)
+    text, *files = copy.objects
+    mail_id = mail.sought.mail_id
+    here.conversations.keep_contents({mail_id: text.name})
+    for part, file, object_ in zip(copy.content.body.parts[1:], mail.copied.files, files, strict=False):
+        kept = KeptFile(
+            file.place, FileState.KEPT, object_.name, sniffed(part.content or b""), len(part.content or b"")
+        )
+        here.conversations.keep_file(mail_id, kept)
 
 
 def _owner(prepared: Prepared, message: Message, people: People) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
+from domain.connections.connections import Connection
 from domain.errors import AccessRevoked, GiveUp, Refused, TryAgain, Unanswered
 from domain.events import OutboxDue
 from domain.ids import ChannelId, MailboxId
@@ -15,8 +16,10 @@ from handlers.channels import wake_channels
 from handlers.context import Context
 from handlers.crm.locations import Where
 from handlers.outbox import conversation
+from handlers.outbox.conversation import Copy
 from handlers.outbox.preparing import WAYS_OUT, Prepared, prepare
 from handlers.ports.capabilities import Mailbox
+from handlers.ports.store import Transaction
 from handlers.sessions import with_mailbox
 
 log = structlog.get_logger()
@@ -52,7 +55,7 @@ def hand_over(
     """Write it into the mailbox's drafts; from then on it will be sent."""
     key = key_of(prepared.connection.location, prepared.user_id, key)
     encoded = _encoded(prepared, key, context)
-    item, is_new = _reserve(prepared, key, context)
+    item, is_new = _reserve(prepared, conversation.keep(prepared, context), key, context)
     if is_new:
         _draft(item, prepared, encoded, context, progress)
         item = _now(item, context)
@@ -69,7 +72,7 @@ def _encoded(prepared: Prepared, key: str, context: Context) -> EncodedMail:
         raise Refused(str(error)) from None
 
 
-def _reserve(prepared: Prepared, key: str, context: Context) -> tuple[OutboxItem, bool]:
+def _reserve(prepared: Prepared, copy: Copy | None, key: str, context: Context) -> tuple[OutboxItem, bool]:
     """A row of the outbox, and whether it is new; it counts against the daily limit from now on.
 
     A mail that never became a draft may be asked for again with its key.
@@ -83,10 +86,10 @@ def _reserve(prepared: Prepared, key: str, context: Context) -> tuple[OutboxItem
         if known and (known.state is not SendState.FAILED or known.draft_id is not None):
             return known, False
         now = tx.connections.get(connection.id)
-        if quota is None or now is None or hindrance(now, tx.of(now.location).users.get(prepared.user_id)):
+        if quota is None or now is None or _changed(now, prepared, copy, tx):
             raise Refused("the connection was changed meanwhile: ask again")
         _check_quota(quota, context.daily_limit)
-        place = conversation.find_place(prepared, now, tx.of(now.location)) if now.keeps_copies else None
+        place = conversation.find_place(prepared, now, tx.of(now.location)) if copy else None
         asked = NewItem(connection.mailbox_id, connection.id, prepared.contact_id, key)
         lease = context.timing.hand_over
         if known:
@@ -95,10 +98,16 @@ def _reserve(prepared: Prepared, key: str, context: Context) -> tuple[OutboxItem
             added = tx.outbox.add(asked, context.me(), lease)
         if added is None:
             raise Refused("this key is in use: choose another")
-        if place is not None:
-            channels = conversation.enter(prepared, added, now, place, tx)
+        if copy and place:
+            channels = conversation.enter(prepared, copy, added, now, place, tx)
     wake_channels(channels, context)
     return added, True
+
+
+def _changed(now: Connection, prepared: Prepared, copy: Copy | None, tx: Transaction) -> bool:
+    """Whether the mail may not be sent any more, or is to be kept now, or is not."""
+    why = hindrance(now, tx.of(now.location).users.get(prepared.user_id))
+    return why is not None or now.keeps_copies != (copy is not None)
 
 
 def _check_quota(quota: DailyQuota, limit: int) -> None:

@@ -55,14 +55,15 @@ class Prepared:
 
 
 def prepare(request: MailRequest, context: Context, location: Where = None) -> Prepared:
-    """The mail with its recipients. What it answers is read in the mailbox (H45). Raises as `drafts.ask` does."""
+    """The mail with its recipients. What it answers is read in the mailbox, or from the copy that is kept of it (H45).
+    Raises as `drafts.ask` does."""
     with context.store.begin("sending.look", reads_only=True) as tx:
         way = _way(request, located(location, tx), tx, context)
     mail = OutgoingMail(
         way.sender, way.to, request.subject or "", request.text, request.cc, request.attachments
     )
     reply = None
-    if request.reply_to is not None:
+    if request.reply_to is not None or request.conversation_id is not None:
         try:
             reply = replies.prepare(request, way.connection, way.sender.address, context)
         except AccessRevoked:
@@ -73,7 +74,15 @@ def prepare(request: MailRequest, context: Context, location: Where = None) -> P
         check(mail, way.provider, kept=way.connection.keeps_copies)
     except Unsendable as error:
         raise Refused(str(error)) from None
-    return Prepared(request.user_id, request.contact_id, way.connection, way.provider, mail)
+    kept = reply.kept if reply else None
+    return Prepared(
+        request.user_id,
+        kept.contact_id if kept else request.contact_id,
+        way.connection,
+        way.provider,
+        mail,
+        kept.id if kept else None,
+    )
 
 
 def _as_reply(mail: OutgoingMail, reply: Reply, subject: str | None) -> OutgoingMail:

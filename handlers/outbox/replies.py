@@ -17,6 +17,8 @@ from handlers.context import Context
 from handlers.live_view import live
 from handlers.live_view.mailbox_mail import VisibleMail
 from handlers.live_view.views import SIGN_IN_NEEDED
+from handlers.outbox import kept_mail
+from handlers.outbox.kept_mail import KeptMail
 from handlers.sessions import with_mailbox
 
 _PAGE = 10
@@ -25,12 +27,14 @@ _MOST_PAGES = 5
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Which mail is answered, who gets the answer, and what it says with that mail quoted below."""
+    """Which mail is answered, who gets the answer, and what it says with that mail quoted below. `kept` is that mail
+    where it is one of a conversation that the user has named."""
 
     original: RepliedMail
     to: tuple[Person, ...] = field(repr=False)
     cc: tuple[Person, ...] = field(repr=False)
     text: str = field(repr=False)
+    kept: KeptMail | None = None
 
 
 def prepare(request: MailRequest, connection: Connection, address: str, context: Context) -> Reply:
@@ -38,7 +42,11 @@ def prepare(request: MailRequest, connection: Connection, address: str, context:
     with context.store.begin("answers.look", reads_only=True) as tx:
         own = tx.mailboxes.own_addresses(connection.mailbox_id)
         organisation = tx.of(connection.location).settings.get()
-    if request.reply_to == NEWEST:
+    kept = None
+    if request.conversation_id is not None:
+        kept = kept_mail.read(request, request.conversation_id, connection, context)
+        mail = kept.content
+    elif request.reply_to == NEWEST:
         mail = _newest(request, connection, address, own, context)
     else:
         mail = _named(request, connection, own, context)
@@ -52,7 +60,7 @@ def prepare(request: MailRequest, connection: Connection, address: str, context:
     original = RepliedMail(
         mail.message_id, mail.thread_id, first["message-id"], first["references"], first["subject"]
     )
-    return Reply(original, tuple(map(Person, recipients.to)), tuple(map(Person, recipients.cc)), text)
+    return Reply(original, tuple(map(Person, recipients.to)), tuple(map(Person, recipients.cc)), text, kept)
 
 
 def _named(

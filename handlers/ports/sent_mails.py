@@ -10,9 +10,6 @@ from domain.ids import ConnectionId, MailboxId
 class SentMailRepository(Protocol):
     """What such mail answers, and what becomes of it."""
 
-    def owner(self, conversation_id: str) -> str | None:
-        """The record that owns the conversation now, after merges; None where there is no such conversation."""
-
     def answerable(
         self, conversation_id: str, mail_id: str | None, mailbox_id: MailboxId
     ) -> AnswerableMail | None:
@@ -32,8 +29,9 @@ class SentMailRepository(Protocol):
         """Add a mail that is about to be sent to its conversation, which is locked: from now on the conversation is
         answered from the CRM."""
 
-    def ask_again(self, mail: JoiningMail, user_id: str) -> None:
-        """In place of the mail with this id, which was not sent, another one is about to be."""
+    def ask_again(self, mail: JoiningMail, user_id: str) -> frozenset[str]:
+        """In place of the mail with this id, which was not sent, another one is about to be. Returns the objects that
+        the former one named."""
 
     def answered(self, mail_id: str, user_id: str) -> None:
         """The user has answered the mail, so that it is new for him no more (H52)."""

@@ -14,8 +14,7 @@ from domain.mail.classes import MailClass
 from domain.mail.copied import FileState
 from domain.mail.messages import Direction
 from infra.db.conversations import rows
-from infra.db.conversations.statements import NOT_SENT
-from infra.db.crm.merges import is_merge_of, whose
+from infra.db.conversations.statements import NOT_SENT, OBJECTS_OF
 from infra.db.sql import insert_new, lock
 from infra.db.tables.conversations import (
     conversations,
@@ -25,7 +24,6 @@ from infra.db.tables.conversations import (
     participants,
     readings,
 )
-from infra.db.tables.crm import merges
 from infra.db.tables.ledger import outbox
 from infra.db.types import NOW
 
@@ -39,15 +37,6 @@ class SentMailRepository:
     def __init__(self, db: Connection, location: Location) -> None:
         self._db = db
         self._id = location.id
-
-    def owner(self, conversation_id: str) -> str | None:
-        found: str | None = self._db.scalar(
-            select(whose(conversations.c.contact_id))
-            .select_from(conversations)
-            .outerjoin(merges, is_merge_of(self._id, conversations.c.contact_id))
-            .where(conversations.c.location_id == self._id, conversations.c.id == conversation_id)
-        )
-        return found
 
     def answerable(
         self, conversation_id: str, mail_id: str | None, mailbox_id: MailboxId
@@ -139,14 +128,16 @@ class SentMailRepository:
         )
         self._db.execute(grown.values(mails=conversations.c.mails + 1, last_mail_at=last, answered_here=True))
 
-    def ask_again(self, mail: JoiningMail, user_id: str) -> None:
+    def ask_again(self, mail: JoiningMail, user_id: str) -> frozenset[str]:
+        named = self._db.scalars(OBJECTS_OF, {"here": self._id, "its": mail.sought.mail_id}).all()
         for table in (participants, files):
             its = (table.c.location_id == self._id, table.c.mail_id == mail.sought.mail_id)
             self._db.execute(delete(table).where(*its))
-        row = _row(self._id, mail, user_id) | {"reason": None}
+        row = _row(self._id, mail, user_id) | {"reason": None, "object": None}
         this = (mails.c.location_id == self._id, mails.c.id == mail.sought.mail_id)
         self._db.execute(update(mails).where(*this).values(row))
         self._add_parts(mail)
+        return frozenset(named)
 
     def _add_parts(self, mail: JoiningMail) -> None:
         insert_new(self._db, participants, [*rows.of_people(self._id, mail)])

@@ -30,7 +30,8 @@ def show_prepared(prepared: Prepared, *, as_json: bool) -> None:
     if as_json:
         show_json(
             {
-                "reply_to_message_id": mail.replies_to and mail.replies_to.message_id,
+                "reply_to_message_id": (mail.replies_to and mail.replies_to.message_id) or None,
+                "reply_to_mail_id": prepared.answers,
                 "to": [one.address for one in mail.to],
                 "cc": [one.address for one in mail.cc],
                 "subject": mail.subject,
@@ -39,4 +40,4 @@ def show_prepared(prepared: Prepared, *, as_json: bool) -> None:
         return
     say(f"would go to {_recipients(prepared)}, as {safe_line(mail.subject)}")
     if mail.replies_to:
-        say(f"it answers mail {mail.replies_to.message_id}")
+        say(f"it answers mail {prepared.answers or mail.replies_to.message_id}")

@@ -55,12 +55,24 @@ def send(
     ] = None,
     reply_to: Annotated[
         str | None,
-        typer.Option("--reply-to", help="Gmail's id of the mail that this answers.", metavar="MESSAGE_ID"),
+        typer.Option(
+            "--reply-to",
+            help="Gmail's id of the mail that this answers; with --conversation that of `conversation show`.",
+            metavar="MESSAGE_ID",
+        ),
     ] = None,
     reply: Annotated[
         bool,
         typer.Option("--reply", help="Answer the newest mail that the contact of --to has written himself."),
     ] = False,
+    conversation: Annotated[
+        str | None,
+        typer.Option(
+            "--conversation",
+            help="Answer in this conversation: its newest mail that a person has written, or that of --reply-to.",
+            metavar="ID",
+        ),
+    ] = None,
     to_all: Annotated[
         bool, typer.Option("--all", help="The answer goes to all whom that mail names in To and Cc, too.")
     ] = False,
@@ -94,9 +106,11 @@ def send(
     Example: `lodestone send --as uwe --reply-to 18c2f0 --body-file - --key answer-4711 --yes`
 
     Example: `lodestone send --as uwe --to c17 --reply --all --body-file answer.txt`
+
+    Example: `lodestone send --as uwe --conversation 0193f2a1b4c05d6e7f80a1b2 --body-file answer.txt`
     """
     answers = NEWEST if reply else reply_to
-    _check(to, to_address, subject, reply_to, reply=reply, to_all=to_all)
+    _check(to, to_address, subject, reply_to, conversation, reply=reply, to_all=to_all)
     context = open_app().context
     request = MailRequest(
         user_id=user,
@@ -107,6 +121,7 @@ def send(
         cc=tuple(map(_person, cc or ())),
         attachments=_attachments(attach or [], context),
         reply_to=answers,
+        conversation_id=conversation,
         to_all=to_all,
         quote=quote,
     )
@@ -114,7 +129,7 @@ def send(
     if dry_run:
         show_prepared(prepared, as_json=as_json)
         return
-    if answers and not to_address and not yes:
+    if (answers or conversation) and not to_address and not yes:
         agree(prepared, can_ask=not as_json and str(body) != "-")
     with bar() as progress:
         task = progress.add_task("to Gmail", total=None)
@@ -154,18 +169,21 @@ def _check(
     to_address: list[str] | None,
     subject: str | None,
     reply_to: str | None,
+    conversation: str | None,
     *,
     reply: bool,
     to_all: bool,
 ) -> None:
     """What the words alone tell. Raises Refused."""
-    is_answer = reply or reply_to is not None
+    is_answer = reply or reply_to is not None or conversation is not None
+    if conversation is not None and (reply or to is not None):
+        raise Refused("--conversation says whom it answers: leave --reply and --to out")
     if reply and reply_to is not None:
         raise Refused("--reply finds the mail itself: leave --reply-to out")
     if reply and to is None:
         raise Refused("--reply answers a contact: name him with --to")
     if not is_answer and to_all:
-        raise Refused("--all goes with an answer: --reply-to MESSAGE_ID, or --reply")
+        raise Refused("--all goes with an answer: --reply-to MESSAGE_ID, --reply or --conversation")
     if to_all and to_address:
         raise Refused("--all finds the recipients itself: leave --to-address out, or add somebody with --cc")
     if not is_answer and to is None and not to_address:
