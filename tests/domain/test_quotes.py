@@ -1,6 +1,6 @@
 """Quoted text is told from what its author wrote, and what he wrote is never hidden."""
 
-from time import process_time
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -283,9 +283,9 @@ def test_four_times_the_text_takes_no_more_than_some_four_times_as_long(piece: s
         text = "Yes.\n\n" + piece * (length // len(piece))
         best = float("inf")
         for _ in range(3):
-            start = process_time()
+            start = perf_counter()
             folded(text)
-            best = min(best, process_time() - start)
+            best = min(best, perf_counter() - start)
         return best
 
-    assert seconds(400_000) < 10 * seconds(100_000) + 0.05
+    assert seconds(1_000_000) < 10 * seconds(250_000) + 0.05

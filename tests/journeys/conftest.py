@@ -20,6 +20,7 @@ from infra.db.types import db_now
 from infra.local.gmail.control.client import Mail
 from infra.local.postgres import fresh_database
 from tests.journeys.fleet import Fleet, ForkedStage
+from tests.journeys.talk import Talk, talking
 from tests.journeys.world import (
     EXPECTED,
     IMPATIENT,
@@ -223,3 +224,19 @@ def playing(stage: Stage, *names: str) -> Iterator[Scene]:
             yield scene
         finally:
             fleet.close()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+    """A world with two-way sync and healthy processes."""
+    folder = tmp_path_factory.mktemp("talk")
+    processes = ("dispatcher", "worker", "sweep")
+    if request.param == "sqlite":
+        with talking(ForkedStage(folder, **IMPATIENT), *processes) as talk:
+            yield talk
+        return
+    with (
+        fresh_database(request.getfixturevalue("postgres_server")) as url,
+        talking(ForkedStage(folder, database_url=url, **IMPATIENT), *processes) as talk,
+    ):
+        yield talk

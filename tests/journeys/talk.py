@@ -1,17 +1,19 @@
 """A world with two-way sync: mailboxes whose mail is kept in conversations, and the look at what is kept."""
 
+import base64
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, update
 
-from domain.ledger import Step
-from infra.db.tables.conversations import conversations, mail_sources, mails
+from infra.db.tables.conversations import conversations, files, mail_sources, mails
 from infra.db.tables.crm import contacts
 from infra.db.tables.ledger import steps
 from infra.db.tables.mail import decisions
+from infra.db.tables.objects import objects
 from tests.journeys.fleet import Fleet
 from tests.journeys.world import UWE, closing_engine, crm, wait_for
 from workers.demo.stage import Stage
@@ -47,6 +49,58 @@ class Talk:
             if mailbox in f"{to} {cc}":
                 self.stage.gmail.deliver(mailbox, raw)
         return name
+
+    def thread(self) -> list[set[str]]:
+        """Ann writes twice; as the other scenes: the Message-IDs of each conversation that results."""
+        first = self.write(ANN)
+        return [{first, self.write(ANN, answers=first)}]
+
+    def in_two_mailboxes(self) -> list[set[str]]:
+        """Ann writes to both."""
+        return [{self.write(ANN, f"{UWE}, {CARLA}")}]
+
+    def linking(self) -> list[set[str]]:
+        """The middle of a thread comes when its ends have conversations of their own."""
+        first = self.write(ANN)
+        middle = f"middle.of.{first}"
+        last = self.write(ANN, answers=middle, subject="Something else")
+        self.stage.gmail.deliver(UWE, letter(ANN, UWE, middle, answers=first))
+        return [{first, middle, last}]
+
+    def refused_before(self) -> list[set[str]]:
+        """A stranger's mail is nobody's, until Ann answers it."""
+        first = self.write(EVE, cc=ANN)
+        return [{first, self.write(ANN, answers=first, cc=EVE)}]
+
+    def with_file(self) -> list[set[str]]:
+        """Ann sends a file along."""
+        self.written += 1
+        name = f"{self.written}.{ANN}"
+        self.stage.gmail.deliver(UWE, letter_with_file(ANN, UWE, name, f"{self.written}".encode() * 50_000))
+        return [{name}]
+
+    def while_the_store_is_away(self) -> list[set[str]]:
+        """Ann writes, and what she says can be kept only later."""
+        folder, away = self.objects, self.objects.with_name("objects.away")
+        folder.mkdir(exist_ok=True)
+        folder.rename(away)
+        folder.touch()
+        before = self.postponed()
+        expected = self.thread()
+        assert wait_for(lambda: self.postponed() > before)
+        folder.unlink()
+        away.rename(folder)
+        return expected
+
+    @property
+    def objects(self) -> Path:
+        """Where the content of mail is kept."""
+        return self.stage.folder / "objects"
+
+    def postponed(self) -> int:
+        """How often a worker has found the store away."""
+        log = self.stage.logs / "worker.log"
+        return log.read_text().count("copy.postponed") if log.exists() else 0
 
     def newest(self, mailbox: str = UWE) -> str:
         """Gmail's id of the mail that came last."""
@@ -84,9 +138,11 @@ class Talk:
         with closing_engine(self.stage) as engine, engine.connect() as db:
             return list(db.execute(query))
 
-    def check(self) -> None:
-        """Every mail is kept once, lies in a conversation that is there, and each conversation knows how many it
-        has."""
+    def check(self, *expected: Collection[str]) -> None:
+        """These are conversations of Ann's. Every mail is kept once, lies in a conversation that is there, and each
+        conversation knows how many it has."""
+        held = {one.mails for one in self.held() if one.contact_id == "ann"}
+        assert {tuple(sorted(one)) for one in expected} <= held
         kept = self.rows(_MAILS)
         assert len({row.rfc_message_id for row in kept}) == len(kept)
         counted: dict[str, int] = {}
@@ -95,12 +151,22 @@ class Talk:
         assert {row.id: row.mails for row in self.rows(_CONVERSATIONS)} == counted
         sources = self.rows(select(mail_sources))
         assert {row.mail_id for row in sources} == {row.id for row in kept}
+        self._check_objects(kept)
+
+    def _check_objects(self, kept: Collection[Any]) -> None:
+        """Each mail and each file has its content; no object lies there that no row knows of."""
+        those = self.rows(select(files))
+        assert {row.state for row in those} <= {"kept"}
+        named = {row.object for row in (*kept, *those)}
+        assert None not in named
+        rows = self.rows(select(objects))
+        assert {row.name for row in rows if row.used} == named
+        stored = {file.name for file in self.objects.glob("??/*")}
+        assert named <= stored <= {row.name for row in rows}
 
 
 _ENDED = select(decisions.c.message_id).where(decisions.c.outcome.is_not(None))
-_WAITING = select(steps.c.message_id).where(
-    steps.c.state.in_(("waiting", "blocked")), steps.c.step != Step.COPY.value
-)
+_WAITING = select(steps.c.message_id).where(steps.c.state.in_(("waiting", "blocked")))
 _MAILS = select(mails)
 _CONVERSATIONS = select(conversations).order_by(conversations.c.started_at, conversations.c.id)
 
@@ -119,6 +185,29 @@ def letter(
         *([f"In-Reply-To: <{answers}>", f"References: <{answers}>"] if answers else []),
     ]
     return "\r\n".join([*lines, "", "How much is it?", ""]).encode()
+
+
+def letter_with_file(sender: str, to: str, message_id: str, content: bytes) -> bytes:
+    """A mail with a file."""
+    head = [
+        f"From: {sender}",
+        f"To: {to}",
+        "Subject: With a file",
+        "Date: Sun, 15 Mar 2026 10:00:00 +0100",
+        f"Message-ID: <{message_id}>",
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/mixed; boundary=b",
+    ]
+    text = ["--b", "Content-Type: text/plain", "", "Here it is."]
+    file = [
+        "--b",
+        "Content-Type: application/octet-stream; name=plan.bin",
+        "Content-Disposition: attachment; filename=plan.bin",
+        "Content-Transfer-Encoding: base64",
+        "",
+        base64.encodebytes(content).decode().replace("\n", "\r\n"),
+    ]
+    return "\r\n".join([*head, "", *text, *file, "--b--", ""]).encode()
 
 
 @contextmanager

@@ -1,28 +1,9 @@
 """Two-way sync, the whole way thin: real processes, both databases."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from infra.local.postgres import fresh_database
-from tests.journeys.fleet import ForkedStage
-from tests.journeys.talk import ANN, CARLA, CID, EVE, Held, Talk, talking
-from tests.journeys.world import IMPATIENT, UWE
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
-    folder = tmp_path_factory.mktemp("talk")
-    processes = ("dispatcher", "worker", "sweep")
-    if request.param == "sqlite":
-        with talking(ForkedStage(folder, **IMPATIENT), *processes) as talk:
-            yield talk
-        return
-    with (
-        fresh_database(request.getfixturevalue("postgres_server")) as url,
-        talking(ForkedStage(folder, database_url=url, **IMPATIENT), *processes) as talk,
-    ):
-        yield talk
+from tests.journeys.talk import ANN, CARLA, CID, EVE, Held, Talk
+from tests.journeys.world import UWE
 
 
 @pytest.mark.rule("D6-1", "D6-4", "D7-2", "D7-8", "D7-11", "H8", "H10", "H14", "E52")

@@ -59,6 +59,7 @@ class Stage:
             "LODESTONE_TOKEN_KEYS": self._key,
             "LODESTONE_PUBSUB_PROJECT": "lodestone",
             "LODESTONE_GMAIL_ENDPOINT": self.gmail.base_url + "/",
+            "LODESTONE_OBJECTS": str(self.folder / "objects"),
         }
         return own | {f"LODESTONE_{name.upper()}": value for name, value in self.settings.items()}
 
