@@ -11,6 +11,7 @@ MB = 1_048_576
 pytestmark = pytest.mark.rule("D14")
 
 
+@pytest.mark.rule("D14-1g")
 def test_D14_1g_the_limit_is_25_megabytes_of_decoded_files() -> None:  # noqa: N802
     assert MAX_ATTACHMENTS == 26_214_400
 
@@ -18,16 +19,40 @@ def test_D14_1g_the_limit_is_25_megabytes_of_decoded_files() -> None:  # noqa: N
 @pytest.mark.parametrize(
     ("sizes", "copied"),
     [
-        pytest.param((), (), id="D14-1g: no file"),
-        pytest.param((0, 0), (True, True), id="D14-1g: empty files"),
-        pytest.param((10 * MB, 15 * MB), (True, True), id="D14-2g: together exactly at the limit"),
-        pytest.param((25 * MB,), (True,), id="D14-2g: alone exactly at the limit"),
-        pytest.param((25 * MB + 1,), (False,), id="D14-4g: one byte above"),
-        pytest.param((10 * MB, 15 * MB + 1), (True, False), id="D14-4g: together one byte above"),
-        pytest.param((25 * MB, 1), (True, False), id="D14-4g: no room for one byte"),
-        pytest.param((25 * MB, 0), (True, True), id="D14-4g: an empty file always has room"),
-        pytest.param((30 * MB, 20 * MB, 5 * MB), (False, True, True), id="D14-4g: those that fit"),
-        pytest.param((20 * MB, 10 * MB, 5 * MB), (True, False, True), id="D14-4g: in written order"),
+        pytest.param((), (), marks=pytest.mark.rule("D14-1g"), id="no file"),
+        pytest.param((0, 0), (True, True), marks=pytest.mark.rule("D14-1g"), id="empty files"),
+        pytest.param(
+            (10 * MB, 15 * MB),
+            (True, True),
+            marks=pytest.mark.rule("D14-2g"),
+            id="together exactly at the limit",
+        ),
+        pytest.param((25 * MB,), (True,), marks=pytest.mark.rule("D14-2g"), id="alone exactly at the limit"),
+        pytest.param((25 * MB + 1,), (False,), marks=pytest.mark.rule("D14-4g"), id="one byte above"),
+        pytest.param(
+            (10 * MB, 15 * MB + 1),
+            (True, False),
+            marks=pytest.mark.rule("D14-4g"),
+            id="together one byte above",
+        ),
+        pytest.param(
+            (25 * MB, 1), (True, False), marks=pytest.mark.rule("D14-4g"), id="no room for one byte"
+        ),
+        pytest.param(
+            (25 * MB, 0), (True, True), marks=pytest.mark.rule("D14-4g"), id="an empty file always has room"
+        ),
+        pytest.param(
+            (30 * MB, 20 * MB, 5 * MB),
+            (False, True, True),
+            marks=pytest.mark.rule("D14-4g"),
+            id="those that fit",
+        ),
+        pytest.param(
+            (20 * MB, 10 * MB, 5 * MB),
+            (True, False, True),
+            marks=pytest.mark.rule("D14-4g"),
+            id="in written order",
+        ),
         pytest.param((-(10**12), 25 * MB, 1), (True, True, False), id="a size that lies makes no room"),
         pytest.param((10**30, 1), (False, True), id="a size without measure"),
     ],
@@ -39,15 +64,16 @@ def test_D14_which_files_of_a_mail_are_copied(sizes: tuple[int, ...], copied: tu
 @pytest.mark.parametrize(
     ("sizes", "allowed"),
     [
-        pytest.param((), True, id="D14-1g: no file"),
-        pytest.param((10 * MB, 15 * MB), True, id="D14-2g: exactly at the limit"),
-        pytest.param((10 * MB, 15 * MB, 1), False, id="D14-3g: one byte above"),
+        pytest.param((), True, marks=pytest.mark.rule("D14-1g"), id="no file"),
+        pytest.param((10 * MB, 15 * MB), True, marks=pytest.mark.rule("D14-2g"), id="exactly at the limit"),
+        pytest.param((10 * MB, 15 * MB, 1), False, marks=pytest.mark.rule("D14-3g"), id="one byte above"),
     ],
 )
 def test_D14_3g_what_may_be_sent(sizes: tuple[int, ...], allowed: bool) -> None:  # noqa: N802
     assert all_fit(sizes) is allowed
 
 
+@pytest.mark.rule("D14-4g")
 @given(st.lists(st.integers(0, 30 * MB), max_size=20))
 def test_D14_4g_what_is_copied_is_within_the_limit_and_what_is_not_had_no_room(sizes: list[int]) -> None:  # noqa: N802
     copied = which_fit(sizes)

@@ -25,6 +25,7 @@ def archive(*names: str, first: bytes = b"") -> bytes:
 ODT = b"application/vnd.oasis.opendocument.text"
 
 
+@pytest.mark.rule("D14-5g")
 @pytest.mark.rule("D14")
 @pytest.mark.parametrize(
     ("content", "expected"),

@@ -59,7 +59,7 @@ def answer_of_ann(house: House, subject: str = "Re: Our offer") -> str | None:
     return house.outcomes()[message_id]
 
 
-@pytest.mark.rule("H7", "H41", "D6-2", "D7-1a", "Z16")
+@pytest.mark.rule("H7", "H36", "H41", "D6-2", "D7-1a", "D15-1", "Z16")
 def test_a_mail_from_a_contacts_page_starts_a_conversation_and_is_shown_as_sent(synced: House) -> None:
     asked = drafts.ask(replace(TO_ANN, attachments=(Attachment("Preis.pdf", b"%PDF"),)), synced.context)
 
@@ -193,7 +193,7 @@ def test_a_mail_to_a_contacts_address_belongs_to_the_contact_and_one_to_a_strang
     assert [one.contact_id for one in rows(synced, conversations)] == ["ann"]
 
 
-@pytest.mark.rule("D14", "H39")
+@pytest.mark.rule("D14", "D14-3g", "H39")
 def test_files_above_25_mb_are_refused_and_nothing_is_kept(synced: House) -> None:
     large = replace(TO_ANN, attachments=(Attachment("a", bytes(25 * 1_048_576 + 1)),))
     with pytest.raises(Refused, match="25 MB together"):

@@ -74,6 +74,16 @@ def owners(house: House) -> list[str]:
     return [one.contact_id for one in held(house)]
 
 
+@pytest.mark.rule("H5", "D7-8")
+def test_new_mail_appears_without_anybodys_doing(synced: House) -> None:
+    """The other way is Gmail's own: what is sent from the CRM lies in its Sent."""
+    synced.gmail.deliver(UWE, letter(ANN, UWE, FIRST))
+    synced.push()
+    synced.pump()
+
+    assert owners(synced) == ["ann"]
+
+
 @pytest.mark.rule("H16", "H17", "D7-8", "D6-4")
 @pytest.mark.parametrize(
     "raw",
