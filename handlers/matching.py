@@ -149,7 +149,7 @@ def _record(batch: ClaimedBatch, found: _Found, cost: Cost, context: Context) ->
     arrivals.say(mailbox_id, joined)
     wake_channels(channels, context)
     kept = copying.keep_texts(mailbox_id, joined, context)
-    if not kept or any(one.decision.sync.starts for one in joined):
+    if not kept or any(one.is_to_gather for one in joined):
         context.queue.emit(MailJoined(mailbox_id))
     return True, ahead
 
@@ -242,6 +242,7 @@ def _say(one: _Decided, batch: ClaimedBatch, cost: Cost) -> None:
         milliseconds=round(cost.seconds * 1000),
     )
     if skip is not None or hit is None:
-        say.info("contact.unmatched", outcome=skip and skip.value)
+        outcome = one.decision.final
+        say.info("contact.unmatched", outcome=outcome and outcome.value)
     else:
         say.info("contact.matched", contact_id=hit.contact.id, matched_by=hit.matched_by.value)

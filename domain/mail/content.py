@@ -98,6 +98,7 @@ class MailContent:
     """A mail as it is shown: in a list, and then its parts have no content, or whole.
 
     `sent` and `label_ids` are as in Fetched. `key` is that of a mail which this mailbox has sent for us (Z16).
+    `first_of_thread`: its provider says that nothing of its thread came before it.
     """
 
     message_id: str
@@ -109,6 +110,7 @@ class MailContent:
     sent: bool = False
     label_ids: frozenset[str] = frozenset()
     key: str | None = None
+    first_of_thread: bool = False
 
     def fetched(self) -> Fetched:
         """Its header and structure alone."""

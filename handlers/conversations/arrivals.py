@@ -85,7 +85,7 @@ def steps_of(joined: Sequence[Joined]) -> list[tuple[str, int, Planned]]:
         if one.mail_id is not None:
             of = (one.candidate.content.message_id, one.candidate.connection.id)
             planned.append((*of, Planned(Step.COPY, State.WAITING)))
-            if one.decision.sync.starts:
+            if one.is_to_gather:
                 planned.append((*of, Planned(Step.GATHER, State.WAITING)))
     return planned
 

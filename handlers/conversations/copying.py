@@ -1,5 +1,6 @@
 """What a mail of a conversation holds is kept: its text at once, its files by a step of their own (D14, H46)."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from domain.conversations.mails import KeptFile, ToCopy
 from domain.crm.locations import Location
 from domain.errors import GiveUp, TryAgain
 from domain.ids import ConnectionId, MailboxId
-from domain.ledger import BATCH_SIZE, Claim, Step
+from domain.ledger import BATCH_SIZE, Claim, Cost, Step
 from domain.mail.attachments import fits
 from domain.mail.content import MailContent, MimePart, numbered
 from domain.mail.copied import FileState
@@ -106,16 +107,17 @@ def _copy(
     wanted = [claim for claim, to_copy in waiting.items() if to_copy is not None and not to_copy.is_done]
     ids = list(dict.fromkeys(claim.message_id for claim in wanted))
 
-    def work(mailbox: Mailbox) -> Mapping[str, MailContent | TryAgain | GiveUp | None]:
+    def work(mailbox: Mailbox) -> tuple[Mapping[str, MailContent | TryAgain | GiveUp | None], int]:
         found = mailbox.contents(ids) if ids else {}
         for claim in wanted:
             content, to_copy = found[claim.message_id], waiting[claim]
             if isinstance(content, MailContent) and to_copy is not None:
                 location = connections[claim.connection_id].location
                 _copy_one(_Copying(to_copy, location, content), mailbox, context)
-        return found
+        return found, mailbox.spent.units
 
-    found = with_mailbox(
+    began = time.monotonic()
+    answer = with_mailbox(
         tuple(connections.values()),
         context,
         work,
@@ -123,9 +125,10 @@ def _copy(
         purpose=Purpose.MATCH,
         expected=context.tally.quota.read * len(ids),
     )
-    if found is None:
+    if answer is None:
         batch.release(batch.claims, 0, counted=False)
         return False
+    found, units = answer
     failed = {i: e for i, e in found.items() if isinstance(e, TryAgain | GiveUp)}
     batch.failed(failed)
     done = [claim for claim in batch.claims if claim.message_id not in failed]
@@ -136,7 +139,9 @@ def _copy(
             if to_copy is not None and found.get(claim.message_id, to_copy) is None:
                 location = connections[claim.connection_id].location
                 tx.of(location).conversations.files_gone(to_copy.mail_id)
-        tx.ledger.finish(batch.mailbox.id, Step.COPY, dict.fromkeys(done), context.me(), {})
+        cost = Cost(units / max(1, len(ids)), time.monotonic() - began, max(1, len(ids)))
+        costs = {claim.message_id: cost for claim in done if claim.message_id in found}
+        tx.ledger.finish(batch.mailbox.id, Step.COPY, dict.fromkeys(done), context.me(), costs)
     return True
 
 

@@ -1,5 +1,6 @@
 """The rest of a thread whose conversation has begun: what was refused before is decided again (E103)."""
 
+import time
 from collections.abc import Mapping
 
 import structlog
@@ -7,7 +8,7 @@ import structlog
 from domain.connections.connections import Connection
 from domain.events import MailFound
 from domain.ids import ConnectionId, MailboxId
-from domain.ledger import BATCH_SIZE, Claim, Step
+from domain.ledger import BATCH_SIZE, Claim, Cost, Step
 from domain.quota import Purpose
 from handlers.batches import ClaimedBatch, set_aside_exhausted
 from handlers.context import Context
@@ -54,24 +55,28 @@ def _ask(
     context: Context,
 ) -> bool:
     wanted = sorted({thread for thread in threads.values() if thread is not None})
-    found = with_mailbox(
+    began = time.monotonic()
+    answer = with_mailbox(
         tuple(connections.values()),
         context,
-        lambda mailbox: {thread: mailbox.thread(thread) for thread in wanted},
+        lambda mailbox: ({thread: mailbox.thread(thread) for thread in wanted}, mailbox.spent),
         batch.lease(),
         purpose=Purpose.MATCH,
         expected=2 * context.tally.quota.read * len(wanted),
     )
-    if found is None:
+    if answer is None:
         batch.release(batch.claims, 0, counted=False)
         return False
-    return _record(batch, threads, found, context)
+    found, spent = answer
+    cost = Cost(spent.units / len(batch.claims), time.monotonic() - began, len(batch.claims))
+    return _record(batch, threads, found, cost, context)
 
 
 def _record(
     batch: ClaimedBatch,
     threads: Mapping[Claim, str | None],
     found: Mapping[str, tuple[str, ...]],
+    cost: Cost,
     context: Context,
 ) -> bool:
     mailbox_id, again = batch.mailbox.id, 0
@@ -83,7 +88,8 @@ def _record(
             thread = threads[claim]
             if thread is not None and claim.key in mine:
                 again += tx.messages.reopen_refused(mailbox_id, claim.connection_id, found[thread])
-        tx.ledger.finish(mailbox_id, Step.GATHER, dict.fromkeys(batch.claims), context.me(), {})
+        costs = dict.fromkeys((claim.message_id for claim in batch.claims), cost)
+        tx.ledger.finish(mailbox_id, Step.GATHER, dict.fromkeys(batch.claims), context.me(), costs)
     if again:
         log.info("conversation.gathered", mailbox_id=mailbox_id, mails=again)
         context.queue.emit(MailFound(mailbox_id))

@@ -62,6 +62,11 @@ class Joined:
     mail_id: str | None = None
     files: bool = False
 
+    @property
+    def is_to_gather(self) -> bool:
+        """It has begun a conversation, and its thread may have had mail before."""
+        return self.decision.sync.starts and not self.candidate.content.first_of_thread
+
 
 def candidate(content: MailContent, message: Message, connection: Connection) -> Candidate:
     """What a mail's place is looked for by (H47)."""

@@ -66,6 +66,7 @@ def content(message_id: str, answer: Answer) -> MailContent | TryAgain:
                 SENT in label_ids,
                 label_ids,
                 _key(body) if SENT in label_ids else None,
+                answer["threadId"] == message_id,
             )
     except _MALFORMED:
         return TryAgain(ODD_ANSWER, whole_mailbox=False)
