@@ -56,11 +56,12 @@ After = tuple[int | str | datetime, ...]
 class Retention:
     """How long rows are kept, in days.
 
-    `mail`: the ledger's rows of a finished mail and of a sent one. Of labelled mail, id and category stay while sorting
-    is on, so that it is never labelled again (E58). `notifications`: those on users' lists, except those that still
-    wait for a channel. `deleted`: the version of a deleted record, which voids older changes that may still wait in the
-    CRM's queue; it stays longer while a merge into the record is known. `deliveries`: those that no receiver has taken;
-    the notification stays on the user's list. `merged`: a merge, until no kept row can name its records.
+    `mail`: the ledger's rows of a finished mail and of a sent one, and events. Of labelled mail, id and category
+    stay while sorting is on, so that it is never labelled again (E58). `notifications`: those on users' lists,
+    except those that still wait for a channel. `deleted`: the version of a deleted record, which voids older
+    changes that may still wait in the CRM's queue; it stays longer while a merge into the record is known.
+    `deliveries`: those that no receiver has taken; the notification stays on the user's list. `merged`: a merge,
+    until no kept row can name its records.
     """
 
     mail: int = 35

@@ -27,6 +27,10 @@ _KINDS: dict[str, Callable[[Transaction, Context, int, After], Forgotten]] = {
     "deliveries": lambda tx, context, rows, after: tx.retention.deliveries(
         context.retention.deliveries, rows, after
     ),
+    "event_deliveries": lambda tx, context, rows, after: tx.retention.event_deliveries(
+        context.retention.deliveries, rows, after
+    ),
+    "events": lambda tx, context, rows, after: tx.retention.events(context.retention.mail, rows, after),
     "notifications": lambda tx, context, rows, after: tx.retention.notifications(
         context.retention.notifications, rows, after
     ),
@@ -70,7 +74,11 @@ def _forget(kind: str, forgotten: Counter[str], context: Context) -> bool:
         forgotten[kind] += found.rows
         for channel_id, number in found.channels.items():
             if number:
-                log.warning("channel.expired", channel_id=channel_id, notifications=number)
+                events = number if kind == "event_deliveries" else 0
+                notifications = number - events
+                log.warning(
+                    "channel.expired", channel_id=channel_id, notifications=notifications, events=events
+                )
         return found.after
 
     return stretch_by_stretch(run, lambda: _say(forgotten), context)
@@ -106,7 +114,8 @@ def _say(forgotten: Counter[str]) -> int:
             "ledger.purged",
             messages=forgotten["messages"],
             sendings=forgotten["sendings"],
-            deliveries=forgotten["deliveries"],
+            deliveries=forgotten["deliveries"] + forgotten["event_deliveries"],
+            events=forgotten["events"],
             notifications=forgotten["notifications"],
             units=forgotten["units"],
             merges=forgotten["merges"],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
 from domain.connections.connections import Connection, Features, Mode, Sharing
 from domain.crm.categories import Category
@@ -21,7 +21,6 @@ from domain.outcomes import Outcome
 from domain.retention import Admission, Data, kept
 from domain.sorting.label_names import LABEL_NAMES
 from infra.db.store import Store, Transaction
-from infra.db.tables.conversations import conversations
 from infra.gmail.grants import GoogleGrant
 
 KEY = "bG9kZXN0b25lIHRlc3RzIGtleSBvZiAzMiBieXRlcyE="
@@ -93,23 +92,6 @@ def connection_of(tx: Transaction, world: World) -> Connection:
     if connection is None:
         raise LookupError("the world has no connection")
     return connection
-
-
-def converse(store: Store, *conversation_ids: str, location: Location = HERE) -> None:
-    """Conversations of Ann, without mail."""
-    with store.begin("tests.converse") as tx:
-        for one in conversation_ids:
-            tx.db.execute(
-                insert(conversations).values(
-                    location_id=location.id,
-                    id=one,
-                    contact_id="ann",
-                    state="active",
-                    subject="",
-                    started_at=START,
-                    last_mail_at=START,
-                )
-            )
 
 
 def found(*message_ids: str) -> Found:

@@ -9,8 +9,8 @@ from domain.mail.messages import Direction
 
 class EventKind(StrEnum):
     """The kinds of events. A conversation that becomes part of another is removed, and `reason` is the other's id
-    (E103). A mail from the CRM is added to its conversation when it is asked for; later it is sent, or
-    has failed (H40), and may bounce (D16)."""
+    (E103). A mail from the CRM is added to its conversation when it is asked for; later it is sent, or has failed
+    (H40), and may bounce (D16)."""
 
     STARTED = "conversation.started"
     MESSAGE_ADDED = "conversation.message_added"

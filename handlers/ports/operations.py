@@ -33,6 +33,12 @@ class RetentionRepository(Protocol):
         """Forget deliveries of notifications older than `days`, waiting or set aside, unless they are being sent
         now."""
 
+    def event_deliveries(self, days: int, limit: int, after: After) -> Forgotten:
+        """The same of events older than `days`."""
+
+    def events(self, days: int, limit: int, after: After) -> Forgotten:
+        """Forget events older than `days`, and their deliveries. Ids grow with time."""
+
     def notifications(self, days: int, limit: int, after: After) -> Forgotten:
         """Forget notifications older than `days`, unless they wait for a channel. Ids grow with time."""
 

@@ -26,11 +26,12 @@ from domain.retention import After, Forgotten
 from infra.db.crm.merges import MergeRepository
 from infra.db.crm.records import CrmRepository
 from infra.db.features import keeps_labelled
-from infra.db.ledger.claims import DELIVERIES
+from infra.db.ledger.claims import DELIVERIES, EVENT_DELIVERIES, Claims
 from infra.db.sql import among, change_these, in_key_order, insert_new, lock, there_is
 from infra.db.tables.channels import deliveries
 from infra.db.tables.connections import connections, sign_ins
 from infra.db.tables.crm import crm_versions, locations, merges
+from infra.db.tables.events import event_deliveries, events
 from infra.db.tables.ledger import UNDONE, duties, outbox, steps
 from infra.db.tables.mail import decisions, messages, notifications
 from infra.db.types import db_now
@@ -114,25 +115,37 @@ class RetentionRepository:
         return Forgotten(self._db.execute(delete(notifications).where(these, ~_ON_ITS_WAY)).rowcount, more)
 
     def deliveries(self, days: int, limit: int, after: After) -> Forgotten:
-        key = (deliveries.c.notification_id, deliveries.c.channel_id)
-        page = select(*key, (notifications.c.created_at < db_now(-_DAY * days)).label("old"))
-        page = page.join(notifications, notifications.c.id == deliveries.c.notification_id)
-        behind = (deliveries.c.notification_id >= after[0], tuple_(*key) > tuple_(*after)) if after else ()
+        return self._given_up(DELIVERIES, notifications, days, limit, after)
+
+    def event_deliveries(self, days: int, limit: int, after: After) -> Forgotten:
+        return self._given_up(EVENT_DELIVERIES, events, days, limit, after)
+
+    def _given_up(self, claims: Claims, what: Table, days: int, limit: int, after: After) -> Forgotten:
+        """`what` is delivered; by its id and the channel's the rows are gone through."""
+        table = claims.table
+        of_what = list(table.primary_key.columns)[1]
+        key = (of_what, table.c.channel_id)
+        page = select(*key, (what.c.created_at < db_now(-_DAY * days)).label("old"))
+        page = page.join(what, what.c.id == of_what)
+        behind = (of_what >= after[0], tuple_(*key) > tuple_(*after)) if after else ()
         rows = self._db.execute(page.where(*behind).order_by(*key).limit(limit)).all()
-        old = [(row.channel_id, row.notification_id) for row in rows if row.old]
-        channel_ids = sorted({channel_id for channel_id, _ in old})
+        old = [(row[1], row[0]) for row in rows if row.old]
         lost: dict[int, int] = {}
-        for its in channel_ids:
-            these = (
-                deliveries.c.channel_id == its,
-                deliveries.c.notification_id.in_([n for c, n in old if c == its]),
-            )
-            free = in_key_order(self._db, deliveries, *these, DELIVERIES.idle)
-            lost[its] = self._db.execute(
-                delete(deliveries).where(deliveries.c.channel_id == its, free)
-            ).rowcount
+        for its in sorted({channel_id for channel_id, _ in old}):
+            these = (table.c.channel_id == its, of_what.in_([n for c, n in old if c == its]))
+            free = in_key_order(self._db, table, *these, claims.idle)
+            lost[its] = self._db.execute(delete(table).where(table.c.channel_id == its, free)).rowcount
         more = len(rows) == limit and rows[-1].old
         return Forgotten(sum(lost.values()), tuple(rows[-1])[:2] if more else None, lost)
+
+    def events(self, days: int, limit: int, after: After) -> Forgotten:
+        old, more = self._old(events.c.id, events.c.created_at, days, limit, after)
+        if not old:
+            return Forgotten(0, None)
+        these = events.c.id.in_(old)
+        lock(self._db, events, these)
+        lock(self._db, event_deliveries, event_deliveries.c.event_id.in_(old))  # the cascade deletes them
+        return Forgotten(self._db.execute(delete(events).where(these)).rowcount, more)
 
     def sent(self, days: int, limit: int, after: After) -> Forgotten:
         old, more = self._old(outbox.c.id, outbox.c.created_at, days, limit, after)

@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
+from structlog.testing import capture_logs
 
 from domain.channels import TRIES, Channel, ChannelKind, Target
 from domain.conversations.events import EventKind, NewEvent
 from domain.mail.messages import Direction
-from handlers import channels
-from infra.db.tables.conversations import mails
+from handlers import channels, retention
+from handlers.conversations.events import listed
 from infra.db.tables.events import event_deliveries
 from tests import sweep
+from tests.conversations import conversation, mail
 from tests.handlers.conftest import House
-from tests.worlds import HERE, ONE_DATABASE, START, converse
+from tests.worlds import HERE, ONE_DATABASE
 from workers.demo.receiver import Receiver
 
 pytestmark = ONE_DATABASE
@@ -65,7 +67,7 @@ def let_time_pass(house: House) -> None:
 @pytest.mark.rule("D2")
 def test_an_event_goes_out_with_ids_and_nothing_of_a_mail(house: House, receiver: Receiver) -> None:
     webhook(house, receiver)
-    converse(house.store, "c1")
+    conversation(house.store, "c1", "ann")
     happen(house, "c1", EventKind.STARTED)
     house.pump()
     [event] = receiver.taken
@@ -97,7 +99,7 @@ def test_an_event_goes_out_with_ids_and_nothing_of_a_mail(house: House, receiver
 def test_what_a_killed_process_had_committed_goes_out_by_the_sweep(house: House, receiver: Receiver) -> None:
     """It died between the commit and waking the channel."""
     webhook(house, receiver)
-    converse(house.store, "c1")
+    conversation(house.store, "c1", "ann")
     with house.store.begin("tests.happen") as tx:
         tx.of(HERE).events.add(NewEvent(EventKind.STARTED, "c1"), NewEvent(EventKind.MESSAGE_ADDED, "c1"))
     house.pump()
@@ -111,7 +113,8 @@ def test_events_of_one_who_died_hold_up_later_ones_and_come_again_under_their_id
     house: House, receiver: Receiver
 ) -> None:
     channel = webhook(house, receiver)
-    converse(house.store, "c1", "c2")
+    conversation(house.store, "c1", "ann")
+    conversation(house.store, "c2", "ann")
     happen(house, "c1", EventKind.STARTED, EventKind.MESSAGE_ADDED)
     with house.store.begin("tests.claim") as tx:
         claimed, _ = tx.deliveries.claim(channel.id, "dead", 600, 10)
@@ -131,7 +134,7 @@ def test_while_a_receiver_is_down_nothing_is_lost_and_the_order_stays(
     house: House, receiver: Receiver, answer: int
 ) -> None:
     webhook(house, receiver)
-    converse(house.store, "c1")
+    conversation(house.store, "c1", "ann")
     receiver.answers.append((answer, {}))
     happen(house, "c1", EventKind.STARTED, EventKind.MESSAGE_ADDED, EventKind.MESSAGE_ADDED)
     house.pump()
@@ -146,7 +149,8 @@ def test_a_refused_event_holds_up_its_conversation_alone_until_it_is_set_aside(
     house: House, receiver: Receiver
 ) -> None:
     channel = webhook(house, receiver)
-    converse(house.store, "c1", "c2")
+    conversation(house.store, "c1", "ann")
+    conversation(house.store, "c2", "ann")
     receiver.answers.append((400, {}))
     happen(house, "c1", EventKind.STARTED, EventKind.MESSAGE_ADDED)
     happen(house, "c2", EventKind.STARTED)
@@ -169,7 +173,8 @@ def test_a_refused_event_holds_up_its_conversation_alone_until_it_is_set_aside(
 def test_many_events_side_by_side_keep_each_conversations_order(house: House, receiver: Receiver) -> None:
     webhook(house, receiver)
     names = [f"c{n}" for n in range(12)]
-    converse(house.store, *names)
+    for name in names:
+        conversation(house.store, name, "ann")
     for _ in range(5):
         for name in names:
             happen(house, name, EventKind.MESSAGE_ADDED)
@@ -181,32 +186,13 @@ def test_many_events_side_by_side_keep_each_conversations_order(house: House, re
 @pytest.mark.rule("E92")
 def test_an_event_whose_mail_is_kept_no_longer_is_not_sent(house: House, receiver: Receiver) -> None:
     webhook(house, receiver)
-    converse(house.store, "c1")
-    keep_mail(house, "m1")
+    conversation(house.store, "c1", "ann")
+    mail(house.store, "c1", "m1")
     happen(house, "c1", EventKind.STARTED, mail_id="m1")
     happen(house, "c1", EventKind.MESSAGE_ADDED, mail_id="gone")
     house.pump()
     assert told(receiver) == [("c1", 1)]
     assert waits(house) == []
-
-
-def keep_mail(house: House, mail_id: str) -> None:
-    with house.store.begin("tests.mail") as tx:
-        tx.db.execute(
-            insert(mails).values(
-                location_id=1,
-                id=mail_id,
-                conversation_id="c1",
-                identity=mail_id,
-                author_name="",
-                received_at=START,
-                direction="inbound",
-                mail_class="human",
-                subject="",
-                preview="",
-                added_at=START,
-            )
-        )
 
 
 @pytest.mark.rule("I5")
@@ -215,7 +201,7 @@ def test_notifications_and_events_share_a_channel_and_neither_starves(
 ) -> None:
     house.connect()
     webhook(house, receiver)
-    converse(house.store, "c1")
+    conversation(house.store, "c1", "ann")
     message_id = house.deliver("ann")
     happen(house, "c1", EventKind.STARTED)
     house.catch_up()
@@ -224,7 +210,46 @@ def test_notifications_and_events_share_a_channel_and_neither_starves(
 
 def test_a_removed_channel_takes_its_events_along(house: House, receiver: Receiver) -> None:
     channel = webhook(house, receiver)
-    converse(house.store, "c1")
+    conversation(house.store, "c1", "ann")
     happen(house, "c1", EventKind.STARTED)
     channels.remove(channel.id, house.context)
+    assert waits(house) == []
+
+
+@pytest.mark.rule("D2", "E91")
+def test_what_no_webhook_takes_is_given_up_after_a_week_and_listed_for_35_days(
+    house: House, receiver: Receiver
+) -> None:
+    channel = webhook(house, receiver)
+    conversation(house.store, "c1", "ann")
+    happen(house, "c1", EventKind.STARTED, EventKind.MESSAGE_ADDED)
+    age(house, days=8)
+    happen(house, "c1", EventKind.MESSAGE_ADDED)
+    with capture_logs() as logs:
+        retention.purge(house.context)
+    assert [one.sequence for one in listed(0, 10, house.context)] == [1, 2, 3]
+    assert [event_id for event_id, *_ in waits(house)] == [3]
+    [expired] = [line for line in logs if line["event"] == "channel.expired"]
+    assert (expired["channel_id"], expired["events"], expired["notifications"]) == (channel.id, 2, 0)
+
+    age(house, days=28)
+    with house.store.engine.begin() as db:
+        db.execute(text("UPDATE duties SET due_at = 0"))
+    retention.purge(house.context)
+    assert [one.sequence for one in listed(0, 10, house.context)] == [3]
+
+
+def age(house: House, days: int) -> None:
+    with house.store.engine.begin() as db:
+        db.execute(text(f"UPDATE events SET created_at = created_at - {days * 86_400_000}"))  # noqa: S608 - a number
+
+
+@pytest.mark.rule("T5", "D2")
+def test_the_events_of_a_location_go_with_it(house: House, receiver: Receiver) -> None:
+    webhook(house, receiver)
+    conversation(house.store, "c1", "ann")
+    happen(house, "c1", EventKind.STARTED)
+    with house.store.begin("tests.empty") as tx:
+        assert tx.of(HERE).belongings.delete_some(10, organisation=False)["events"] == 1
+    assert listed(0, 10, house.context) == ()
     assert waits(house) == []

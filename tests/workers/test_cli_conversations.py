@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from domain.conversations.events import EventKind, NewEvent
+from domain.ids import sortable_id
 from domain.outbox import SIGN_IN
 from handlers.context import Context
 from handlers.units import Tally
@@ -103,6 +105,22 @@ def test_a_strangers_words_control_no_terminal_and_keep_to_their_columns(desk: D
     assert "\x07" not in done.out
     assert "[bold]" in done.out
     assert cell_len(done.out.splitlines()[1]) <= 80
+
+
+def test_events_are_listed_from_any_place_on_in_80_columns(desk: Desk) -> None:
+    names = [sortable_id(START), sortable_id(START)]
+    for one in names:
+        conversation(desk.store, one, "ann")
+    with desk.store.begin("tests.events") as tx:
+        tx.of(HERE).events.add(*(NewEvent(EventKind.MESSAGE_ADDED, one) for one in names * 2))
+    lines = desk.run("events").out.splitlines()
+    assert len(lines) == 5
+    assert max(map(cell_len, lines)) <= 80
+    assert [line.split()[-2:] for line in desk.run("events", "--after", "2").out.splitlines()[1:]] == [
+        [names[0], "2"],
+        [names[1], "2"],
+    ]
+    assert desk.run("events", "--after", "4").out == "no events after 4\n"
 
 
 ANSWER = """Yes, please.

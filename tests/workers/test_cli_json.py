@@ -19,9 +19,11 @@ import typer
 from sqlalchemy import update
 
 from domain.connections.connections import Sharing
+from domain.conversations.events import EventKind, NewEvent
 from domain.crm.contacts import ContactKind
 from domain.crm.records import ContactRecord, RecordKind
 from domain.ids import MailboxId
+from domain.mail.messages import Direction
 from domain.outcomes import Outcome
 from handlers.outbox import delivery
 from infra.db.tables.connections import connections
@@ -203,6 +205,13 @@ def _conversations(house: House, reader: Reader) -> None:
     conversations.file(house.store, "m2", "1", object=pdf, sniffed_type="application/pdf")
     conversations.participant(house.store, "m2", "to", "ann@example.com", contact_id="ann")
     reader.run("conversation", "show", "first", "--as", "uwe", "--save", "files")
+    with house.store.begin("tests.events") as tx:
+        tx.of(HERE).events.add(
+            NewEvent(EventKind.STARTED, "first", "m1", Direction.INBOUND),
+            NewEvent(EventKind.FAILED, "first", "m2", Direction.OUTBOUND, "uwe", 99, "too_late"),
+            NewEvent(EventKind.REMOVED, "second"),
+        )
+    reader.run("events", "--limit", "3")
 
 
 def _outbox(house: House, reader: Reader, answered: str) -> None:

@@ -22,6 +22,7 @@ MODULES = {
     "notifications": ("notifications",),
     "mail.commands": ("mail", "open"),
     "conversations": ("conversations", "conversation"),
+    "events": ("events",),
     "operations": ("pause", "resume", "retry"),
     "ledger": ("ledger",),
     "quota": ("quota",),

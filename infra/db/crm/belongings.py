@@ -31,11 +31,17 @@ from infra.db.tables.crm import (
     settings,
     users,
 )
+from infra.db.tables.events import event_deliveries, events
 from infra.db.tables.objects import organisation_keys
 
-_KEPT_MAIL = (readings, files, participants, mail_links, mail_sources, mails, conversations)
+_KEPT_MAIL = (readings, files, participants, mail_links, mail_sources, mails, conversations, events)
 """The copies of two-way sync go with their location (E77)."""
 
+_ON_THEIR_WAY = {
+    channels: ((deliveries, "channel_id"), (event_deliveries, "channel_id")),
+    events: ((event_deliveries, "event_id"),),
+}
+"""What waits for a channel goes with it, or with what it was to tell."""
 
 _NAMING = (files, mails)
 """Their rows name objects, which go when nothing else in the organisation names them."""
@@ -58,8 +64,8 @@ class BelongingRepository:
             if some:
                 these = and_(here, tuple_(*key).in_([tuple(row) for row in some]))
                 lock(self._db, table, these)
-                if table is channels:  # the cascade deletes the deliveries
-                    lock(self._db, deliveries, deliveries.c.channel_id.in_([row.id for row in some]))
+                for of, name in _ON_THEIR_WAY.get(table, ()):  # the cascade deletes them
+                    lock(self._db, of, of.c[name].in_([row.id for row in some]))
                 if table in _NAMING:
                     held = select(table.c.object).where(these, table.c.object.is_not(None))
                     named.update(self._db.scalars(held))

@@ -22,7 +22,8 @@ from infra.db.tables.events import event_deliveries, events
 from infra.db.tables.ledger import outbox, steps
 from infra.db.tables.mail import decisions, notifications
 from infra.db.tables.mailboxes import mailboxes
-from tests.worlds import HERE, KEPT, World, connection_of, converse, link
+from tests.conversations import conversation
+from tests.worlds import HERE, KEPT, World, connection_of, link
 
 
 class Died(Exception):
@@ -260,7 +261,7 @@ class EventDeliveries(Deliveries):
     claims = EVENT_DELIVERIES
 
     def add(self, number: int) -> None:
-        converse(self.world.store, str(number))
+        conversation(self.world.store, str(number), "ann")
         with self.begin() as tx:
             assert tx.of(HERE).events.add(NewEvent(EventKind.STARTED, str(number))) == {self.channel_id}
 

@@ -16,7 +16,8 @@ from infra.db.store import Store, Transaction
 from infra.db.tables.channels import channels
 from infra.db.tables.crm import locations, organisations
 from infra.db.tables.events import event_deliveries
-from tests.worlds import HERE, converse
+from tests.conversations import conversation
+from tests.worlds import HERE
 
 HOOK = Target("https://hooks.example.com/x", "whsec_c2VjcmV0")
 
@@ -45,7 +46,8 @@ def numbers(store: Store) -> list[tuple[str, int]]:
 
 @pytest.mark.rule("I2")
 def test_the_events_of_a_conversation_are_numbered_in_the_order_in_which_they_happen(store: Store) -> None:
-    converse(store, "c1", "c2")
+    conversation(store, "c1", "ann")
+    conversation(store, "c2", "ann")
     add(store, started(), more())
     add(store, more("c2"), started("c1"), more("c2"))
     assert numbers(store) == [("c1", 1), ("c1", 2), ("c2", 1), ("c1", 3), ("c2", 2)]
@@ -53,7 +55,7 @@ def test_the_events_of_a_conversation_are_numbered_in_the_order_in_which_they_ha
 
 @pytest.mark.rule("D2")
 def test_an_event_says_ids_and_facts_of_ours(store: Store) -> None:
-    converse(store, "c1")
+    conversation(store, "c1", "ann")
     add(store, NewEvent(EventKind.FAILED, "c1", "m1", Direction.OUTBOUND, "uwe", 7, "sendingLimit"))
     [one] = listed(store)
     assert one == ConversationEvent(
@@ -73,7 +75,7 @@ def test_an_event_says_ids_and_facts_of_ours(store: Store) -> None:
 
 
 def test_they_are_listed_from_any_place_on(store: Store) -> None:
-    converse(store, "c1")
+    conversation(store, "c1", "ann")
     add(store, *(more() for _ in range(5)))
     everything = listed(store)
     assert listed(store, everything[1].id, 2) == everything[2:4]
@@ -82,7 +84,7 @@ def test_they_are_listed_from_any_place_on(store: Store) -> None:
 
 @pytest.mark.rule("I2")
 def test_what_is_rolled_back_leaves_no_gap(store: Store) -> None:
-    converse(store, "c1")
+    conversation(store, "c1", "ann")
     add(store, started())
     with suppress(ZeroDivisionError), store.begin("tests.add") as tx:
         tx.of(HERE).events.add(more())
@@ -92,7 +94,7 @@ def test_what_is_rolled_back_leaves_no_gap(store: Store) -> None:
 
 
 def test_an_event_needs_its_conversation(store: Store) -> None:
-    converse(store, "c1", location=elsewhere(store))
+    conversation(store, "c1", "ann", location_id=elsewhere(store).id)
     with pytest.raises(LookupError):
         add(store, started())
 
@@ -102,7 +104,8 @@ def test_writers_at_once_number_without_gaps_and_in_the_order_of_their_ids(
     store: Store, second_store: Store
 ) -> None:
     """Each names its conversations in another order, and every third changes its mind."""
-    converse(store, "c1", "c2")
+    conversation(store, "c1", "ann")
+    conversation(store, "c2", "ann")
     together = threading.Barrier(6)
 
     def run(n: int) -> None:
@@ -125,7 +128,8 @@ def test_writers_at_once_number_without_gaps_and_in_the_order_of_their_ids(
 @pytest.mark.rule("I1")
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_no_event_appears_with_a_lower_id_than_one_that_was_listed(store: Store, second_store: Store) -> None:
-    converse(store, "c1", "c2")
+    conversation(store, "c1", "ann")
+    conversation(store, "c2", "ann")
     with ThreadPoolExecutor(1) as pool:
         with store.begin("tests.slow") as tx:
             tx.of(HERE).events.add(started("c1"))
@@ -146,8 +150,8 @@ def test_only_webhooks_of_the_whole_organisation_get_events(store: Store) -> Non
         off = tx.of(HERE).channels.add(None, ChannelKind.WEBHOOK, HOOK)
         tx.db.execute(update(channels).where(channels.c.id == off).values(state="off"))
         others = tx.of(there).channels.add(None, ChannelKind.WEBHOOK, HOOK)
-    converse(store, "c1")
-    converse(store, "c1", location=there)
+    conversation(store, "c1", "ann")
+    conversation(store, "c1", "ann", location_id=there.id)
     assert add(store, started(), more()) == {its}
     assert add(store, started(), location=there) == {others}
     with store.begin("tests.look") as tx:
@@ -156,7 +160,7 @@ def test_only_webhooks_of_the_whole_organisation_get_events(store: Store) -> Non
 
 @pytest.mark.rule("E92")
 def test_a_channel_gets_no_event_from_before_it_was_made(store: Store) -> None:
-    converse(store, "c1")
+    conversation(store, "c1", "ann")
     assert add(store, started()) == frozenset()
     with store.begin("tests.channels") as tx:
         its = tx.of(HERE).channels.add(None, ChannelKind.WEBHOOK, HOOK)
