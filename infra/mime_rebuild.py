@@ -90,21 +90,21 @@ def _head(part: MimePart, content_type: str, encoding: str) -> bytes:
         name = quote(part.filename.encode("utf-8", "replace"), safe="")
         fields.append(("Content-Disposition", f"attachment; filename*=utf-8''{name}"))
     fields += [("Content-Type", content_type), ("Content-Transfer-Encoding", encoding)]
-    lines = (f"{name}: {_value(value)}\r\n" for name, value in fields if _NAME.fullmatch(name))
-    return "".join((*lines, "\r\n")).encode("utf-8", "replace")
+    lines = (_line(name, value) for name, value in fields if _NAME.fullmatch(name))
+    return b"".join((*lines, b"\r\n"))
 
 
-def _value(value: str) -> str:
-    """A line that begins without a space would be another field."""
-    lines = (line.replace("\0", " ") for line in _LINE_END.split(value))
-    return "\r\n".join(_folded(lines))
+def _line(name: str, value: str) -> bytes:
+    """A field, over as many lines as it has. A line that begins without a space would be another field."""
+    lines = (line.replace("\0", " ").encode("utf-8", "replace") for line in _LINE_END.split(value))
+    return name.encode("ascii") + b": " + b"\r\n".join(_folded(lines)) + b"\r\n"
 
 
-def _folded(lines: Iterator[str]) -> Iterator[str]:
+def _folded(lines: Iterator[bytes]) -> Iterator[bytes]:
     yield next(lines)
     for line in lines:
         if line.strip():
-            yield line if line[0] in " \t" else f" {line}"
+            yield line if line.startswith((b" ", b"\t")) else b" " + line
 
 
 def _type(part: MimePart, *, charset: str | None = None, boundary: str | None = None) -> str:

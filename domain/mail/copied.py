@@ -117,7 +117,8 @@ def copied(content: MailContent, message: Message, *, is_own: bool) -> CopiedMai
 
 def storable(text: str, longest: int) -> str:
     """One line that a database takes, of at most `longest` characters."""
-    return " ".join(unbroken(text[: 10 * longest]).split())[:longest].rstrip()
+    line = " ".join(text[: 10 * longest].split())[:longest].rstrip()
+    return line if line.isprintable() else " ".join(unbroken(line).split())
 
 
 def sent_at(fields: Fields) -> datetime | None:
@@ -148,7 +149,7 @@ def preview(body: MimePart) -> str:
 def files(body: MimePart) -> tuple[FilePart, ...]:
     """The first MAX_FILES in written order. What has no room beside those before it is listed and not copied (D14)."""
     found = list(islice(((place, part) for place, part in own_parts(body) if part.is_attachment), MAX_FILES))
-    named = _images_named(body)
+    named = _images_named(body) if any(map(_is_image, (part for _, part in found))) else frozenset()
     room = which_fit(_size(part) for _, part in found)
     return tuple(
         _file(number, place, part, named, fits=fits)
@@ -165,7 +166,7 @@ def _file(number: int, place: str, part: MimePart, named: frozenset[str], *, fit
         claimed_type=storable(part.mime_type, _MAX_TYPE),
         size=_size(part),
         content_id=content_id,
-        inline=part.mime_type.lower().startswith("image/") and content_id in named,
+        inline=_is_image(part) and content_id in named,
         state=state if is_file(part) else FileState.WITHIN,
     )
 
@@ -173,6 +174,10 @@ def _file(number: int, place: str, part: MimePart, named: frozenset[str], *, fit
 def _size(part: MimePart) -> int:
     """A provider may say anything."""
     return min(max(part.size, len(part.content or b"")), _MAX_SIZE)
+
+
+def _is_image(part: MimePart) -> bool:
+    return part.mime_type.lower().startswith("image/")
 
 
 def _images_named(body: MimePart) -> frozenset[str]:

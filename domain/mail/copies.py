@@ -8,6 +8,7 @@ the mail lies in.
 import json
 import zlib
 from base64 import b64decode, b64encode
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ MAX_COPY: Final = 100 * 1_048_576
 """Bytes of a copy before it is compressed. The largest mail that a provider takes fits."""
 
 _VERSION = b"\1"
+_PIECE = 1_048_576
 _BROKEN = (LookupError, TypeError, ValueError, AttributeError, RecursionError, zlib.error)
 
 
@@ -31,7 +33,9 @@ def to_bytes(body: MimePart) -> bytes:
 
     The same mail gives the same bytes as long as zlib is the same: a copy that is made twice is mostly one object.
     """
-    return _VERSION + zlib.compress(f"[{','.join(_fitting(body))}]".encode("ascii"))
+    packer = zlib.compressobj()
+    parts = (packer.compress(piece) for piece in _json(body))
+    return b"".join((_VERSION, *parts, packer.flush()))
 
 
 def from_bytes(copy: bytes) -> MimePart:
@@ -40,13 +44,9 @@ def from_bytes(copy: bytes) -> MimePart:
     if copy[:1] != _VERSION:
         raise UnreadableCopy("a copy of a version that is not known here")
     try:
-        reader = zlib.decompressobj()
-        text = reader.decompress(copy[1:], MAX_COPY)
-        if reader.eof:
-            return _tree(json.loads(text))
+        return _tree(json.loads("".join(_unpacked(copy[1:]))))
     except _BROKEN:
-        pass
-    raise UnreadableCopy("a copy that is damaged")
+        raise UnreadableCopy("a copy that is damaged") from None
 
 
 def is_file(part: MimePart) -> bool:
@@ -55,14 +55,38 @@ def is_file(part: MimePart) -> bool:
     return part.attachment_id is not None or (part.is_attachment and part.content is not None)
 
 
-def _fitting(body: MimePart) -> Iterator[str]:
-    left = MAX_COPY - len("[]")
+def _json(body: MimePart) -> Iterator[bytes]:
+    """A mail that does not even have room for its header is kept as one of nothing."""
+    left, before = MAX_COPY, b"["
     for place, part in own_parts(body):
-        text = json.dumps(_as_json(place, part), separators=(",", ":"))
-        left -= len(text) + len(",")
-        if left < 0:
-            return
-        yield text
+        piece = before + _as_bytes(_as_json(place, part))
+        left -= len(piece)
+        if left < len("]"):
+            break
+        yield piece
+        before = b","
+    if before == b"[":
+        yield before + _as_bytes(_as_json("0", MimePart("")))
+    yield b"]"
+
+
+def _as_bytes(shown: dict[str, Any]) -> bytes:
+    """Half a letter becomes a question mark."""
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _unpacked(packed: bytes) -> Iterator[str]:
+    """Piece by piece: decoding takes several times the memory of what is decoded."""
+    reader, decoder = zlib.decompressobj(), getincrementaldecoder("utf-8")()
+    left = MAX_COPY
+    while not reader.eof:
+        piece = reader.decompress(packed, _PIECE)
+        packed = reader.unconsumed_tail
+        left -= len(piece)
+        if left < 0 or not (piece or packed):
+            raise ValueError
+        yield decoder.decode(piece)
+    yield decoder.decode(b"", final=True)
 
 
 def own_parts(body: MimePart) -> Iterator[tuple[str, MimePart]]:

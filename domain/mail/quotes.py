@@ -140,13 +140,15 @@ def _is_unmarked_quote(lines: Sequence[str], at: int, *, forwards: bool) -> bool
         return not forwards and _is_header(lines, below)
     if _LABEL.match(line):
         return not forwards and _is_header(lines, at)
-    if not (_OPENS.match(line) or _INTRODUCES.search(line)):
+    if not any(one.rstrip().endswith(":") for one in lines[at : at + _MOST_LINES]):
         return False
     return any(map(_introduces_unmarked, _openings(lines, at)))
 
 
 def _openings(lines: Sequence[str], at: int) -> Iterator[str]:
     """What may introduce a quote, over one line or several; nothing where marked lines follow."""
+    if not (_OPENS.match(lines[at]) or _INTRODUCES.search(lines[at])):
+        return
     for number in range(at, min(at + _MOST_LINES, len(lines))):
         if not lines[number].strip() or _MARKED.match(lines[number]):
             return

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.connections.connections import Connection
+from domain.connections.standing import Counted
 from domain.crm.categories import Category, ContactCategory
 from domain.crm.records import RecordKind
 from domain.ids import ChannelId, ConnectionId, MailboxId
@@ -54,6 +55,10 @@ class MailReportRepository(Protocol):
     def trails(self, message_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]:
         """What the ledger holds of the mail with this id, once for each of the location's mailboxes that has such a
         mail."""
+
+    def counted(self, connection: Connection) -> Mapping[Outcome | None, Counted]:
+        """How many mails the ledger has for a connection of the location, by outcome: as many as `entries` gives. None:
+        those that are not decided yet."""
 
     def sendings(
         self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int

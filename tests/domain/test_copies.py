@@ -81,8 +81,13 @@ def test_what_a_file_holds_is_kept_with_the_file_alone(file: MimePart, where: st
     assert where == "alone" or kept.parts[1] == last
 
 
-def test_a_lone_surrogate_is_no_trouble() -> None:
+def test_half_a_letter_is_no_trouble() -> None:
     body = MimePart("text/plain", (("Subject", "a\ud800b"),))
+    assert from_bytes(to_bytes(body)).header("subject") == "a?b"
+
+
+def test_letters_between_the_pieces_are_whole() -> None:
+    body = MimePart("text/plain", (("X", "x"), ("Subject", "\U0001f701" * 2_500_000)))
     assert from_bytes(to_bytes(body)) == body
 
 
@@ -112,6 +117,12 @@ def test_what_a_copy_has_no_room_for_is_left_out() -> None:
     small = MimePart("text/plain", content=b"first")
     kept = from_bytes(to_bytes(MimePart("multipart/mixed", parts=(small, large, large))))
     assert [part.content and len(part.content) for _, part in numbered(kept)] == [None, 5, MAX_COPY // 2]
+
+
+@pytest.mark.rule("E102")
+def test_a_header_that_a_copy_has_no_room_for_leaves_a_mail_of_nothing() -> None:
+    body = MimePart("multipart/mixed", (("X", "x" * MAX_COPY),), parts=(MimePart("text/plain"),))
+    assert from_bytes(to_bytes(body)) == MimePart("")
 
 
 @pytest.mark.rule("E102")

@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from domain.mail.content import MailContent
+from domain.mail.copied import copied
+from domain.mail.copies import from_bytes, to_bytes
+from domain.mail.delivery_reports import read_report
 from domain.mail.messages import Fetched, Message, read
+from domain.mail.quotes import folded
 from infra.gmail.provider import Gmail
+from infra.mime_rebuild import rebuild
 from tests.hostile.huge import SHOWN
 from tests.hostile.readings import UWE
 from tests.providers import granted
@@ -68,8 +73,19 @@ def _read(message_id: str, asked: dict[str, Any]) -> dict[str, Any]:
     whole = mailbox.contents([message_id])[message_id]
     if not isinstance(whole, MailContent):
         return {"refused": str(whole)}
-    same = _shown(whole.message(frozenset({UWE}))) == reading
-    return reading if same else {"refused": "another reading"}
+    message = whole.message(frozenset({UWE}))
+    if _shown(message) != reading:
+        return {"refused": "another reading"}
+    return reading if _is_kept(whole, message) else {"refused": "another copy"}
+
+
+def _is_kept(whole: MailContent, message: Message) -> bool:
+    """All that is done with a mail that two-way sync keeps."""
+    copied(whole, message, is_own=True)
+    kept = from_bytes(to_bytes(whole.body))
+    read_report(kept, {})
+    folded(kept.text(), kept.header("subject"))
+    return kept.text() == whole.text() and len(rebuild(kept, {})) > 0
 
 
 def _shown(message: Message) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`lodestone conversations` as a user runs it: as a process."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +12,7 @@ from rich.cells import cell_len
 from domain.conversations.events import EventKind, NewEvent
 from domain.ids import sortable_id
 from domain.outbox import SIGN_IN
+from domain.outcomes import Outcome
 from handlers.context import Context
 from handlers.units import Tally
 from infra.db.store import Store
@@ -20,7 +22,7 @@ from infra.queue import RedisQueue
 from infra.secrets import Cipher
 from tests.conversations import contact, conversation, file, keep, mail, participant, text
 from tests.terminals import Done, Terminal
-from tests.worlds import HERE, START, World, make_world
+from tests.worlds import HERE, START, World, arrive, make_world
 
 HOSTILE = "\x1b]0;mine\x07[bold]Hi[/bold] :smile: ‮gnp.exe⁩ 世界" + "世" * 60
 
@@ -218,3 +220,25 @@ def test_what_a_stranger_has_sealed_otherwise_hides_no_other_mail(desk: Desk) ->
     assert "what the object store has of it cannot be opened" in done.out
     assert "[bold]Hi[/bold]" in done.out
     assert "\x1b" not in done.out
+
+
+@pytest.mark.rule("H50")
+def test_a_user_reads_how_his_connection_stands(desk: Desk) -> None:
+    arrive(desk.world, "a", "b", "c")
+    with desk.store.begin("tests.decide") as tx:
+        skipped = {"a": Outcome.SKIP_SPAM, "b": Outcome.SKIP_SPAM}
+        tx.decisions.skip(desk.world.mailbox_id, skipped, [desk.world.connection_id])
+    done = desk.run("connection", "--user", "uwe")
+    assert done.code == 0, done.err
+    head, checked, *lines = done.out.splitlines()
+    assert head == "uwe@firm.example: connected"
+    assert re.fullmatch(r"  last check: [-0-9]+ [:0-9]+ UTC; last push: none yet", checked)
+    assert lines == [
+        "  mails seen since 2026-03-15 09:00:00 UTC, of the last 35 days: 3, kept: 0",
+        "  in 24 hours: 3, kept: 0",
+        "outcome    mails  in 24 hours  because",
+        "skip.spam  2      2            it was in Spam",
+        "under way  1      1            it waits for its turn",
+        "  next step: nothing: mail comes by itself",
+    ]
+    assert desk.run("connection", "--user", "nobody").code == 2

@@ -132,6 +132,7 @@ def _mailboxes(house: House, reader: Reader) -> dict[str, str]:
     _trouble(house)
     reader.run("pause", EVA)
     reader.run("status")
+    reader.run("connection", "--user", "uwe")
     reader.run("resume", EVA)
     _trouble(house, is_over=True)
     reader.run("doctor")

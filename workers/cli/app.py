@@ -11,6 +11,7 @@ MODULES = {
     "processes": ("migrate", "topic", "dispatcher", "worker", "sweep", "notifier", "run"),
     "keys": ("keys",),
     "accounts": ("connect", "disconnect"),
+    "connections": ("connection",),
     "aliases": ("alias",),
     "settings": ("settings",),
     "crm.commands": ("crm",),

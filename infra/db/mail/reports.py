@@ -5,14 +5,18 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
+from domain.connections.connections import Connection as Domain
+from domain.connections.standing import Counted
 from domain.crm.locations import Location
 from domain.crm.records import RecordKind
 from domain.message_records import MessageRecord
 from domain.outbox import SendReport, SendState
+from domain.outcomes import Outcome
 from domain.reports import Bookmark, LedgerEntry, LedgerQuery, MailboxReport, Totals
 from infra.db.crm.merges import is_merge_of, whose
 from infra.db.crm.outdated import OutdatedRepository
 from infra.db.ledger.outbox import read_item
+from infra.db.mail.counts import counted
 from infra.db.mail.entries import entries
 from infra.db.mail.records import trails
 from infra.db.mailboxes import status
@@ -46,6 +50,10 @@ class MailReportRepository:
 
     def trails(self, message_id: str, mailbox: str | None = None) -> tuple[MessageRecord, ...]:
         return trails(self._db, self._location, message_id, mailbox)
+
+    def counted(self, connection: Domain) -> Mapping[Outcome | None, Counted]:
+        rows = self._db.execute(counted(self._location, connection.id, connection.mailbox_id))
+        return {row.outcome and Outcome(row.outcome): Counted(row.mails, row.last_day) for row in rows}
 
     def sendings(
         self, user_id: str | None, mailbox: str | None, state: SendState | None, limit: int

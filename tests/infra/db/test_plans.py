@@ -20,7 +20,7 @@ from infra.db.tables.mail import messages, notifications
 from infra.db.tables.mailboxes import mailboxes
 from tests.plans import Ask, plans, read_whole
 from tests.scale.rows_mail import way_of_mail
-from tests.worlds import OF_HERE, ONE_DATABASE, START, World, arrive
+from tests.worlds import HERE, OF_HERE, ONE_DATABASE, START, World, arrive
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 MANY = 300
@@ -105,6 +105,7 @@ FORGET: dict[str, Ask] = {
     "kept turn": lambda tx: tx.retention.keep_turn("purge", 60),
     "asked again": lambda tx: tx.ledger.redrive(50),
     "pause": lambda tx: tx.mailboxes.pause_by_operator(None, 0, 50),
+    "a connection's counts": lambda tx: tx.of(HERE).reports.counted(_off(tx)),
     "resume": lambda tx: (
         tx.mailboxes.pause_by_operator(None, 0, 50),
         tx.mailboxes.resume_by_operator(None, 0, 50),
