@@ -9,7 +9,7 @@ from domain.connections.connections import Connection, ConnectionState
 from domain.outcomes import Outcome
 
 
-class Standing(StrEnum):
+class ConnectionStanding(StrEnum):
     """The states of H50 that a connection with a row can have."""
 
     CONNECTED = "connected"
@@ -25,36 +25,38 @@ KEPT = frozenset({Outcome.SYNC_STARTED, Outcome.SYNC_APPENDED})
 """Outcomes of mail that is kept in a conversation."""
 
 
-def standing(connection: Connection, paused_at: datetime | None, refused_at: datetime | None) -> Standing:
+def standing(
+    connection: Connection, paused_at: datetime | None, refused_at: datetime | None
+) -> ConnectionStanding:
     """The state that counts most for its user. `paused_at`, `refused_at`: since when the mailbox is paused, and its
     history refused (E84)."""
     if connection.state is ConnectionState.OFF:
-        return Standing.ENDING
+        return ConnectionStanding.ENDING
     if connection.state is ConnectionState.REAUTH_NEEDED:
-        return Standing.SIGN_IN_NEEDED
+        return ConnectionStanding.SIGN_IN_NEEDED
     if connection.state is ConnectionState.PAUSED:
-        return Standing.NOT_PERMITTED
+        return ConnectionStanding.NOT_PERMITTED
     if paused_at is not None:
-        return Standing.PAUSED
+        return ConnectionStanding.PAUSED
     if connection.features.sorting and connection.sorting_trouble is not None:
-        return Standing.SORTING_STOPPED
-    return Standing.CONNECTED if refused_at is None else Standing.HISTORY_UNUSABLE
+        return ConnectionStanding.SORTING_STOPPED
+    return ConnectionStanding.CONNECTED if refused_at is None else ConnectionStanding.HISTORY_UNUSABLE
 
 
-def next_step(found: Standing, connection: Connection) -> str:
+def next_step(found: ConnectionStanding, connection: Connection) -> str:
     """The one thing that its user does now."""
     again = f"sign in again: `lodestone connect --user {connection.user_id}`"
     return {
-        Standing.CONNECTED: "nothing: mail comes by itself"
+        ConnectionStanding.CONNECTED: "nothing: mail comes by itself"
         if connection.features.any
         else f"switch something on: `lodestone connect --user {connection.user_id} --magnet`",
-        Standing.SIGN_IN_NEEDED: again,
-        Standing.NOT_PERMITTED: "ask the CRM's administrator for the permission to connect a mailbox",
-        Standing.PAUSED: "wait: an operator has paused the mailbox, and ends that by `lodestone resume`",
-        Standing.SORTING_STOPPED: "delete some labels in the mailbox, then "
+        ConnectionStanding.SIGN_IN_NEEDED: again,
+        ConnectionStanding.NOT_PERMITTED: "ask the CRM's administrator for the permission to connect a mailbox",
+        ConnectionStanding.PAUSED: "wait: an operator has paused the mailbox, and ends that by `lodestone resume`",
+        ConnectionStanding.SORTING_STOPPED: "delete some labels in the mailbox, then "
         f"`lodestone connect --user {connection.user_id} --sorting`",
-        Standing.HISTORY_UNUSABLE: "nothing: the mailbox is looked through every ten minutes instead",
-        Standing.ENDING: "wait: what is left of it is being deleted",
+        ConnectionStanding.HISTORY_UNUSABLE: "nothing: the mailbox is looked through every ten minutes instead",
+        ConnectionStanding.ENDING: "wait: what is left of it is being deleted",
     }[found]
 
 
@@ -74,7 +76,7 @@ class ConnectionReport:
 
     connection: Connection
     mailbox: str
-    standing: Standing
+    standing: ConnectionStanding
     checked_at: datetime | None
     pushed_at: datetime | None
     mails: Mapping[Outcome | None, Counted] = field(default_factory=dict)

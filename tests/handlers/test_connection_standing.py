@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from domain.connections.standing import Standing
+from domain.connections.standing import ConnectionStanding
 from domain.errors import Refused
 from domain.outcomes import Outcome
 from domain.reports import LedgerQuery
@@ -46,7 +46,7 @@ def test_what_is_counted_is_what_the_ledger_lists(house: House) -> None:
     assert found.kept.all == listed[Outcome.SYNC_STARTED] + listed[Outcome.SYNC_APPENDED] >= 2
     assert found.mails[None].all == 1
     assert found.checked_at is not None
-    assert found.standing is Standing.CONNECTED
+    assert found.standing is ConnectionStanding.CONNECTED
 
 
 @pytest.mark.rule("H50")
@@ -54,6 +54,6 @@ def test_it_tells_of_its_mailbox_and_of_one_that_is_not_there(house: House) -> N
     house.connect()
     operations.pause(UWE, house.context)
     [found] = standing.show("uwe", house.store)
-    assert found.standing is Standing.PAUSED
+    assert found.standing is ConnectionStanding.PAUSED
     with pytest.raises(Refused, match="no user nobody"):
         standing.show("nobody", house.store)

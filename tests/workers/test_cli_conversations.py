@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from domain.connections.connections import Features
 from domain.conversations.events import EventKind, NewEvent
 from domain.ids import sortable_id
 from domain.outbox import SIGN_IN
@@ -46,6 +47,7 @@ def desk(tmp_path: Path, database_url: str, cipher: Cipher, queue: RedisQueue) -
     world = make_world(store)
     with store.begin("tests.settings") as tx:
         tx.of(HERE).settings.set("time-zone", "Europe/Berlin")
+        tx.connections.change(world.connection_id, Features(sync_since=START), dry_run=False)
     folder = tmp_path / "objects"
     context = Context(store, {}, queue, FolderStore(folder), owner="test", tally=Tally(NEW_QUOTA))
     yield Desk(Terminal(tmp_path, database_url, {"LODESTONE_OBJECTS": str(folder)}), store, world, context)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.connections.connections import Mode
-from domain.connections.standing import KEPT, ConnectionReport, Counted, Standing
+from domain.connections.standing import KEPT, ConnectionReport, ConnectionStanding, Counted
 from domain.gates import GATES, NOBODYS
 from domain.outcomes import Outcome
 from handlers.connections import standing
@@ -15,13 +15,13 @@ from workers.cli.terminal.tables import show_table
 from workers.cli.terminal.times import in_utc, timestamp
 
 _WORDS = {
-    Standing.CONNECTED: "connected",
-    Standing.SIGN_IN_NEEDED: "sign-in needed",
-    Standing.NOT_PERMITTED: "paused: the permission is withdrawn",
-    Standing.PAUSED: "paused by an operator",
-    Standing.SORTING_STOPPED: "sorting is stopped",
-    Standing.HISTORY_UNUSABLE: "connected, its history is unusable",
-    Standing.ENDING: "ending",
+    ConnectionStanding.CONNECTED: "connected",
+    ConnectionStanding.SIGN_IN_NEEDED: "sign-in needed",
+    ConnectionStanding.NOT_PERMITTED: "paused: the permission is withdrawn",
+    ConnectionStanding.PAUSED: "paused by an operator",
+    ConnectionStanding.SORTING_STOPPED: "sorting is stopped",
+    ConnectionStanding.HISTORY_UNUSABLE: "connected, its history is unusable",
+    ConnectionStanding.ENDING: "ending",
 }
 _KEPT = {
     Outcome.SYNC_STARTED: "it began a conversation",

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from domain.connections.connections import ConnectionState
 from domain.conversations.lists import Bookmark, Choice, ListedConversation
 from domain.mail.messages import Direction
+from infra.db.conversations.standing import shown_state
 from infra.db.crm.contacts import may_be_opened_by
 from infra.db.crm.merges import is_merge_of, is_merged, person_of, same_as
 from infra.db.sql import there_is
@@ -86,7 +87,7 @@ def read(row: Any) -> ListedConversation:
         id=row.id,
         contact_id=row.contact_id,
         contact_name=row.contact_name,
-        state=row.state,
+        state=row.shown_state,
         subject=row.subject,
         author=row.author_name or row.author or "",
         direction=row.direction or "",
@@ -177,6 +178,7 @@ def _described(these: Any, location_id: int, viewer_id: str) -> Select[Any]:
     return (
         select(
             these,
+            shown_state(location_id, these.c.id, these.c.state).label("shown_state"),
             last.c.author,
             last.c.author_name,
             last.c.direction,

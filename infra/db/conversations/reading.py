@@ -20,6 +20,7 @@ from domain.mail.copied import FileState, Role
 from domain.mail.messages import Direction
 from infra.db.conversations import lists
 from infra.db.conversations.answers import answered
+from infra.db.conversations.standing import shown_state
 from infra.db.crm.merges import is_merge_of, person_of, whose
 from infra.db.sql import insert_new
 from infra.db.tables.conversations import conversations, files, mails, participants, readings
@@ -41,7 +42,9 @@ class ConversationReadRepository:
         return tuple(map(lists.read, self._db.execute(these)))
 
     def get(self, conversation_id: str, viewer_id: str) -> OpenConversation | None:
-        this = lists.visible(self._location.id, viewer_id).where(conversations.c.id == conversation_id)
+        state = shown_state(self._location.id, conversations.c.id, conversations.c.state)
+        this = lists.visible(self._location.id, viewer_id).add_columns(state.label("shown_state"))
+        this = this.where(conversations.c.id == conversation_id)
         row = self._db.execute(this).one_or_none()
         return None if row is None else _conversation(row)
 
@@ -119,7 +122,7 @@ def _conversation(row: Any) -> OpenConversation:
         id=row.id,
         contact_id=row.contact_id,
         contact_name=row.contact_name,
-        state=row.state,
+        state=row.shown_state,
         subject=row.subject,
         mails=row.mails,
         started_at=row.started_at,

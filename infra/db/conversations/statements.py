@@ -5,9 +5,8 @@ from typing import Any
 from sqlalchemy import BigInteger, bindparam, case, delete, exists, func, or_, select, union, update
 
 from domain.conversations.states import MailState
+from infra.db.conversations.standing import goes_on
 from infra.db.crm.merges import is_merge_of, person_of
-from infra.db.features import keeps_copies
-from infra.db.tables.connections import connections
 from infra.db.tables.conversations import (
     conversations,
     files,
@@ -58,23 +57,6 @@ LOCK = (
     .order_by(conversations.c.id)
     .with_for_update()
 )
-_GOES_ON = exists(
-    select(mail_sources.c.mail_id)
-    .select_from(mails)
-    .join(
-        mail_sources,
-        (mail_sources.c.location_id == _HERE) & (mail_sources.c.mail_id == mails.c.id),
-    )
-    .join(connections, connections.c.id == mail_sources.c.connection_id)
-    .where(
-        mails.c.location_id == _HERE,
-        mails.c.conversation_id == conversations.c.id,
-        connections.c.location_id == _HERE,
-        keeps_copies(),
-    )
-)
-"""A connection that has brought a mail of it is on (Part A, "active"): one that was ended leaves no row."""
-
 _ROOT = mails.alias("root")
 CONVERSATIONS = (
     select(
@@ -84,7 +66,7 @@ CONVERSATIONS = (
         conversations.c.answered_here,
         func.coalesce(_ROOT.c.received_at, conversations.c.started_at).label("root_at"),
         contacts.c.id.is_not(None).label("has_owner"),
-        _GOES_ON.label("goes_on"),
+        goes_on(_HERE, conversations.c.id).label("goes_on"),
     )
     .select_from(conversations)
     .outerjoin(_ROOT, (_ROOT.c.location_id == _HERE) & (_ROOT.c.id == conversations.c.root_id))

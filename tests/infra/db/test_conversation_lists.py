@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
+from domain.connections.connections import Features
 from domain.conversations.lists import Bookmark, Choice, ListedConversation
 from domain.crm.locations import Location
 from infra.db.store import Store
@@ -136,6 +137,26 @@ def test_a_mailbox_that_is_switched_off_is_nobodys_reason(world: World, store: S
         tx.connections.switch_off(world.connection_id)
     assert _ids(_listed(store, "uwe", Choice.NEW)) == _ids(_listed(store, "uwe", Choice.MINE)) == []
     assert _ids(_listed(store, "uwe")) == ["one"]
+
+
+def test_a_conversation_is_dormant_when_no_connection_that_brought_it_is_on(
+    world: World, store: Store
+) -> None:
+    contact(store, "ann")
+    for name in ("kept", "unsent"):
+        conversation(store, name, "ann")
+    mail(store, "kept", "m1", mailbox_id=world.mailbox_id)
+    mail(store, "unsent", "m2", direction="outbound", state="sending", outbox_id=1)
+    with store.begin("tests.sync") as tx:
+        tx.connections.change(world.connection_id, Features(sync_since=START), dry_run=False)
+    assert {one.id: one.state for one in _listed(store)} == {"kept": "active", "unsent": "active"}
+    with store.begin("tests.off") as tx:
+        tx.connections.switch_off(world.connection_id)
+    assert {one.id: one.state for one in _listed(store)} == {"kept": "dormant", "unsent": "active"}
+    with store.begin("tests.get", reads_only=True) as tx:
+        found = tx.of(HERE).conversation_reading.get("kept", "uwe")
+    assert found
+    assert found.state == "dormant"
 
 
 @pytest.mark.rule("H40", "H41")
