@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from domain.connections.connections import Features
 from domain.conversations.events import EventKind, NewEvent
 from domain.ids import sortable_id
+from domain.mail.content import MimePart
 from domain.outbox import SIGN_IN
 from domain.outcomes import Outcome
 from handlers.context import Context
@@ -22,6 +23,7 @@ from infra.objects.folder import FolderStore
 from infra.queue import RedisQueue
 from infra.secrets import Cipher
 from tests.conversations import contact, conversation, file, keep, mail, participant, text
+from tests.mail_parts import parsed
 from tests.terminals import Done, Terminal
 from tests.worlds import HERE, START, World, arrive, make_world
 
@@ -127,6 +129,7 @@ def test_events_are_listed_from_any_place_on_in_80_columns(desk: Desk) -> None:
     assert desk.run("events", "--after", "4").out == "no events after 4\n"
 
 
+NOT_KEPT = "The file large.png (99 bytes) is not in this copy."
 ANSWER = """Yes, please.
 
 On 15 Mar 2026 at 09:00 Uwe <uwe@firm.example> wrote:
@@ -199,6 +202,34 @@ def test_files_are_saved_under_names_of_their_own(desk: Desk) -> None:
         assert done.code == 0, done.err
         assert (desk.terminal.folder / "files" / expected).read_bytes() == b"%PDF"
     assert len(list((desk.terminal.folder / "files").iterdir())) == 2
+
+
+def test_an_attached_mail_is_saved_with_the_files_that_it_has(desk: Desk) -> None:
+    contact(desk.store, "ann")
+    conversation(desk.store, "c1", "ann")
+    inner = MimePart(
+        "multipart/mixed",
+        (("Subject", "The bill"), ("From", "Bob <bob@example.net>")),
+        parts=(
+            text("As agreed."),
+            MimePart("application/pdf", filename="bill.pdf", size=4, attachment_id="x"),
+            MimePart("image/png", filename="large.png", size=99, attachment_id="y"),
+        ),
+    )
+    body = MimePart("multipart/mixed", parts=(text("See below."), MimePart("message/rfc822", parts=(inner,))))
+    mail(desk.store, "c1", "m1", minute=1, object=keep(desk.context, body))
+    file(desk.store, "m1", "2", name="mail.eml", claimed_type="message/rfc822", state="within")
+    file(desk.store, "m1", "2.1.2", name="bill.pdf", object=keep(desk.context, b"%PDF"))
+    file(desk.store, "m1", "2.1.3", name="large.png", state="too_large")
+    done = desk.run("conversation", "show", "c1", "--as", "uwe", "--save", "files")
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in (desk.terminal.folder / "files").iterdir()) == [
+        "bill.pdf",
+        "mail.eml",
+    ]
+    saved = parsed((desk.terminal.folder / "files" / "mail.eml").read_bytes())
+    assert (saved.header("subject"), saved.text()) == ("The bill", inner.parts[0].text() + "\n\n" + NOT_KEPT)
+    assert (saved.parts[1].filename, saved.parts[1].content) == ("bill.pdf", b"%PDF")
 
 
 @pytest.mark.rule("D1")

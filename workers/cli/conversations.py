@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.conversations.lists import Bookmark, Choice, ListedConversation, read_bookmark
+from domain.conversations.reading import KeptFile
 from domain.errors import Refused
 from domain.mail.copied import FileState
 from domain.mail.file_names import safe_name
@@ -13,6 +14,7 @@ from handlers.context import Context
 from handlers.conversations import reading
 from handlers.conversations.reading import ConversationPage, OpenedConversation, ShownMail
 from workers.cli.mail import threads
+from workers.cli.mail.attached import attached_mail
 from workers.cli.mail.rendering import show_json
 from workers.cli.terminal.opening import Location, open_app
 from workers.cli.terminal.output import Json, fail
@@ -163,18 +165,25 @@ def show(
 
 
 def _save(one: ShownMail, opened: OpenedConversation, folder: Path, context: Context) -> threads.Saved:
-    """Each file that is kept, under a safe name of its own."""
+    """Each file that is kept, and each mail that is attached, under a safe name of its own."""
     saved: dict[str, Path | None] = {}
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number, file in enumerate(threads.listed(one.mail), 1):
-            if file.state is FileState.KEPT:
-                content = reading.file_content(file, opened, context)
+            if file.state in (FileState.KEPT, FileState.WITHIN):
+                content = _content(one, file, opened, context)
                 name = safe_name(file.name, number, file.sniffed_type or file.claimed_type)
                 saved[file.part] = None if content is None else save(folder, name, content)
     except OSError as error:
         fail(f"nothing can be saved into {folder} ({error.strerror or type(error).__name__})", code=2)
     return saved
+
+
+def _content(one: ShownMail, file: KeptFile, opened: OpenedConversation, context: Context) -> bytes | None:
+    def kept(each: KeptFile) -> bytes | None:
+        return reading.file_content(each, opened, context)
+
+    return attached_mail(one, file, kept) if file.state is FileState.WITHIN else kept(file)
 
 
 def add_to(app: typer.Typer) -> None:
