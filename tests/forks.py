@@ -15,8 +15,12 @@ from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from sqlalchemy import insert
+
 from domain.mail.composition import Attachment, MailRequest
+from handlers import copies
 from handlers.outbox import drafts
+from infra.db.tables.conversations import files
 from workers.bootstrap import start
 from workers.cli.app import MODULES, main
 from workers.demo.stage import PROCESSES
@@ -55,6 +59,16 @@ def fork_asker(environment: Mapping[str, str], subject: str) -> ForkServerProces
     """A process that asks for one mail to Ann, with its subject as the key; ends with 1 when it is told of an
     error."""
     return _fork(_ask, environment, subject)
+
+
+def fork_keeper(environment: Mapping[str, str], content: bytes) -> ForkServerProcess:
+    """A process that keeps a content as a file of a mail."""
+    return _fork(_keep, environment, content)
+
+
+def fork_remover(environment: Mapping[str, str]) -> ForkServerProcess:
+    """A process that removes the objects that nothing names."""
+    return _fork(_remove, environment)
 
 
 def _fork(target: Callable[..., None], *args: object) -> ForkServerProcess:
@@ -100,6 +114,22 @@ def _ask(environment: Mapping[str, str], subject: str) -> None:
         drafts.ask(written, start("cli").context, key=subject)
     except Exception:
         sys.exit(1)
+
+
+def _keep(environment: Mapping[str, str], content: bytes) -> None:
+    _become(environment, Path(os.devnull), Path(os.devnull))
+    app = start("cli")
+    kept = copies.keep(1, [content], app.context)
+    with app.store.begin("tests.name") as tx:
+        tx.of_organisation(1).objects.mark_used(kept)
+        its = {"location_id": 1, "mail_id": "m", "part": kept[0].name, "object": kept[0].name}
+        about = {"name": "a", "claimed_type": "text/plain", "size": len(content), "state": "kept"}
+        tx.db.execute(insert(files).values(its | about))
+
+
+def _remove(environment: Mapping[str, str]) -> None:
+    _become(environment, Path(os.devnull), Path(os.devnull))
+    copies.remove_some(100, (), start("cli").context)
 
 
 def _become(environment: Mapping[str, str], out: Path, err: Path) -> None:

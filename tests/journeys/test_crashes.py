@@ -54,8 +54,8 @@ NO_MAIL_IN_HAND = (
     "watch.hasten",
     "deliveries.omit",
 )
-"""The first are commands that a person repeats when they die half-way; sending has a journey of its own. A service
-account that is let in again is written down where a refreshed token is, which the table tries."""
+"""The first are commands that a person repeats when they die half-way; sending and stored content have journeys of
+their own. A service account that is let in again is written down where a refreshed token is, which the table tries."""
 
 
 @pytest.mark.parametrize(
