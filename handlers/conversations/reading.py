@@ -23,8 +23,10 @@ AT_ONCE = 50
 NOT_YET = "not_yet"
 LOST = "lost"
 UNREADABLE = "unreadable"
-"""Why a mail's content cannot be shown: it is on its way, the store has it no more, or gives what nobody can open.
-Other words are the store's, while it is away."""
+"""Why a mail's content cannot be shown: it is on its way, the store has it no more, or gives what nobody can open."""
+
+AWAY = frozenset({"objects_full", "objects_refused", "objects_away"})
+"""Why the store gives nothing (`ObjectsAway`). It is not asked for the next mail: each time might take a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,12 @@ def mails(opened: OpenedConversation, context: Context) -> Iterator[ShownMail]:
     """Its mails, the oldest first. Those that came in and could be read are new no more for their reader (H52), once
     the next ones are asked for."""
     last: KeptMail | None = None
+    away: str | None = None
     while page := _page(opened, last, context):
         shown: list[ShownMail] = []
         for mail in page:
-            shown.append(one := _content(mail, opened, context))
+            shown.append(one := ShownMail(mail, None, away) if away else _content(mail, opened, context))
+            away = one.trouble if one.trouble in AWAY else None
             yield one
         _keep_read(opened, shown, context)
         last = page[-1]
