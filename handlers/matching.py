@@ -1,7 +1,7 @@
 """Matching: whose mail is it, and what follows from that? Only here are the headers of new mail read (I7)."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -13,6 +13,7 @@ from domain.events import MailJoined, MailMatched
 from domain.ids import ConnectionId, MailboxId
 from domain.ledger import BATCH_SIZE, Ahead, Cost, Link, Planned, Step
 from domain.mail.content import MailContent
+from domain.mail.delivery_reports import DeliveryReport
 from domain.mail.folders import PUT_AWAY, Folder
 from domain.mail.messages import Fetched, Message, read
 from domain.mailboxes.state import MailboxState
@@ -22,14 +23,21 @@ from domain.retention import Data
 from handlers.batches import ClaimedBatch, set_aside_exhausted
 from handlers.channels import wake_channels
 from handlers.context import Context
-from handlers.conversations import arrivals, copying
+from handlers.conversations import arrivals, bounces, copying
 from handlers.conversations.joining import Candidate
 from handlers.people import look_up
+from handlers.ports.capabilities import Mailbox, Spent
 from handlers.ports.store import Transaction
 from handlers.sessions import with_mailbox
 from handlers.troubles import once_more
 
 log = structlog.get_logger()
+
+_Read = tuple[
+    Mapping[str, Fetched | TryAgain | GiveUp | None] | Mapping[str, MailContent | TryAgain | GiveUp | None],
+    Mapping[str, DeliveryReport],
+    Spent,
+]
 
 MISSING_WAIT = 25.0
 """Seconds between two looks at a message that the mailbox lists and does not have yet, or shows as it was (W7)."""
@@ -77,7 +85,7 @@ def _match(
     answer = with_mailbox(
         connections,
         context,
-        lambda mailbox: (mailbox.contents(ids) if syncs else mailbox.headers(ids), mailbox.spent),
+        lambda mailbox: _read(ids, own, mailbox, whole=syncs),
         batch.lease(),
         purpose=Purpose.MATCH,
         expected=context.tally.quota.read * len(ids),
@@ -85,7 +93,7 @@ def _match(
     if answer is None:
         batch.release(batch.claims, 0, counted=False)
         return False, None
-    fetched, spent = answer
+    fetched, reports, spent = answer
     batch.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
     messages = [
         read(message.fetched() if isinstance(message, MailContent) else message, own)
@@ -93,7 +101,7 @@ def _match(
         if isinstance(message, Fetched | MailContent)
     ]
     missing = [message_id for message_id, message in fetched.items() if message is None]
-    found = _Found(messages, missing, arrivals.candidates(fetched, messages, connections))
+    found = _Found(messages, missing, arrivals.candidates(fetched, messages, connections), reports)
     cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
     return once_more(lambda: _record(batch, found, cost, context))
 
@@ -105,6 +113,15 @@ class _Found:
     messages: Sequence[Message]
     missing: Collection[str]
     candidates: Sequence[Candidate]
+    reports: Mapping[str, DeliveryReport]
+
+
+def _read(ids: Sequence[str], own: frozenset[str], mailbox: Mailbox, *, whole: bool) -> _Read:
+    """Headers, and for connections that sync also what the mails hold."""
+    if not whole:
+        return mailbox.headers(ids), {}, mailbox.spent
+    contents = mailbox.contents(ids)
+    return contents, bounces.read_reports(contents, own, mailbox), mailbox.spent
 
 
 def _record(batch: ClaimedBatch, found: _Found, cost: Cost, context: Context) -> tuple[bool, Ahead | None]:
@@ -131,6 +148,7 @@ def _record(batch: ClaimedBatch, found: _Found, cost: Cost, context: Context) ->
         live = [connection for connection in connections if not connection.keeps_copies]
         decided = _decide_all(tx, batch.mailbox, live, messages) if messages and live else []
         joined, channels = arrivals.join(batch.mailbox, connections, messages, found.candidates, tx)
+        channels |= bounces.mark(mailbox_id, found.reports, joined, tx)
         decided += [_Decided(one.candidate.message, one.candidate.connection, one.decision) for one in joined]
         ended = {message.message_id for message in messages} | gone
         claims = [claim for claim in batch.claims if claim.message_id in ended]

@@ -1,6 +1,6 @@
 """Mail that is written in the CRM, as a part of a conversation (H7, H40, H45)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.conversations.membership import identity
@@ -32,6 +32,17 @@ class WrittenMail:
     conversation_id: str
     user_id: str
     sending_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedMail:
+    """An outgoing mail that a report names. `user_id` and `sending_id` are those of a mail from the CRM."""
+
+    id: str
+    conversation_id: str
+    user_id: str | None
+    sending_id: int | None
+    recipients: tuple[str, ...] = field(repr=False)
 
 
 def identity_of(mailbox_id: MailboxId, key: str) -> str:

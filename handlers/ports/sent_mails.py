@@ -1,10 +1,13 @@
 """Mail that users write in the CRM, as a part of a location's conversations."""
 
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from domain.conversations.mails import JoiningMail, Source
-from domain.conversations.sent_mails import AnswerableMail, WrittenMail
+from domain.conversations.sent_mails import AnswerableMail, ReportedMail, WrittenMail
+from domain.conversations.states import MailState
 from domain.ids import ConnectionId, MailboxId
+from domain.mail.delivery_reports import Action
 
 
 class SentMailRepository(Protocol):
@@ -41,6 +44,16 @@ class SentMailRepository(Protocol):
 
     def failed(self, mail: WrittenMail, reason: str | None) -> bool:
         """It was not sent, for a reason of our own or the provider's word. False where its sent copy was seen."""
+
+    def reported(
+        self, mailbox_id: MailboxId, keys: Collection[str], rfc_message_ids: Collection[str]
+    ) -> tuple[ReportedMail, ...]:
+        """The outgoing mails that lie in this mailbox and have one of these keys of ours or Message-IDs, their
+        conversations locked until the commit."""
+
+    def mark(self, mail: ReportedMail, outcomes: Mapping[str, Action]) -> MailState | None:
+        """By recipient what a report says of it. One who has failed stays so. Returns the state that the mail has now,
+        None where nothing has changed."""
 
     def give_up(self, connection_id: ConnectionId, reason: str) -> tuple[WrittenMail, ...]:
         """Nothing more is sent over this connection: what was on its way has failed. Returns that, locked as by

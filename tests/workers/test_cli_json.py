@@ -213,6 +213,10 @@ def _conversations(house: House, reader: Reader) -> None:
             NewEvent(EventKind.REMOVED, "second"),
         )
     reader.run("events", "--limit", "3")
+    conversations.mail(house.store, "first", "m3", minute=3, object=kept)
+    (reader.terminal.folder / "yes.txt").write_text("Yes.\n")
+    answer = ("--conversation", "first", "--to-address", "ann@example.com", "--body-file", "yes.txt")
+    reader.run("send", "--as", "uwe", *answer, "--dry-run")
 
 
 def _outbox(house: House, reader: Reader, answered: str) -> None:

@@ -192,6 +192,7 @@ def test_an_answer_shows_whom_it_goes_to_before_it_leaves(terminal: Terminal, co
     looked = terminal.run(*ANSWER, "--to", "ann", "--reply", "--all", "--dry-run", "--json")
     assert looked.json == {
         "reply_to_message_id": message_id,
+        "reply_to_mail_id": None,
         "to": ["ann@example.com", "bob@example.com"],
         "cc": ["cy@example.net"],
         "subject": "AW: X",

@@ -1,17 +1,19 @@
 """Mail from the CRM in the conversations of a location (H7, H40, H45)."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, literal, select, update
 
 from domain.conversations.mails import JoiningMail, Source
-from domain.conversations.sent_mails import AnswerableMail, WrittenMail
+from domain.conversations.sent_mails import AnswerableMail, ReportedMail, WrittenMail
 from domain.conversations.standings import Standing
 from domain.conversations.states import MailState
 from domain.crm.locations import Location
 from domain.ids import ConnectionId, MailboxId
 from domain.mail.classes import MailClass
-from domain.mail.copied import FileState
+from domain.mail.copied import FileState, Role
+from domain.mail.delivery_reports import Action
 from domain.mail.messages import Direction
 from infra.db.conversations import rows
 from infra.db.conversations.statements import NOT_SENT, OBJECTS_OF
@@ -178,6 +180,60 @@ class SentMailRepository:
         lock(self._db, conversations, conversations.c.location_id == self._id, conversations.c.id.in_(ids))
         found = [_written(row) for row in self._db.execute(_WRITTEN.where(*its).order_by(mails.c.id))]
         return tuple(one for one in found if self.failed(one, reason))
+
+    def reported(
+        self, mailbox_id: MailboxId, keys: Collection[str], rfc_message_ids: Collection[str]
+    ) -> tuple[ReportedMail, ...]:
+        lies = select(mail_sources.c.mail_id).where(
+            mail_sources.c.location_id == self._id,
+            mail_sources.c.mail_id == mails.c.id,
+            mail_sources.c.mailbox_id == mailbox_id,
+        )
+        ours = select(outbox.c.id).where(outbox.c.key.in_(list(keys)), outbox.c.mailbox_id == mailbox_id)
+        named = (mails.c.rfc_message_id.in_(list(rfc_message_ids)), lies.exists())
+        here = (mails.c.location_id == self._id, mails.c.direction == Direction.OUTBOUND.value)
+        ids = select(mails.c.conversation_id).where(*here)
+        either = (ids.where(mails.c.outbox_id.in_(ours)), ids.where(*named))
+        wanted = {its for one in either for its in self._db.scalars(one)}
+        these = (conversations.c.location_id == self._id, conversations.c.id.in_(sorted(wanted)))
+        lock(self._db, conversations, *these)
+        found = {
+            row.id: row
+            for where in ((mails.c.outbox_id.in_(ours),), named)
+            for row in self._db.execute(_WRITTEN.where(*here, *where))
+        }
+        return tuple(self._reported(row) for _, row in sorted(found.items()))
+
+    def _reported(self, row: Any) -> ReportedMail:
+        recipients = self._db.scalars(
+            select(participants.c.address)
+            .where(participants.c.location_id == self._id, participants.c.mail_id == row.id)
+            .where(participants.c.role != Role.FROM.value)
+            .distinct()
+        )
+        its = (row.id, row.conversation_id, row.user_id, row.outbox_id)
+        return ReportedMail(*its, tuple(sorted(recipients)))
+
+    def mark(self, mail: ReportedMail, outcomes: Mapping[str, Action]) -> MailState | None:
+        its = (
+            participants.c.location_id == self._id,
+            participants.c.mail_id == mail.id,
+            participants.c.role != Role.FROM.value,
+        )
+        changed = 0
+        for address, action in sorted(outcomes.items()):
+            now = participants.c.delivery
+            worse = now.in_([Action.DELAYED.value] if action is Action.FAILED else [])
+            marked = update(participants).where(
+                *its, participants.c.address == address, now.is_(None) | worse
+            )
+            changed += self._db.execute(marked.values(delivery=action.value)).rowcount
+        if not changed:
+            return None
+        state = MailState.NOT_DELIVERED if Action.FAILED in outcomes.values() else MailState.DELAYED
+        other = mails.c.state.is_distinct_from(MailState.NOT_DELIVERED.value)
+        self._end(mails.c.id == mail.id, other, state=state.value)
+        return state
 
 
 _WRITTEN = select(mails.c.id, mails.c.conversation_id, mails.c.user_id, mails.c.outbox_id)

@@ -136,8 +136,10 @@ participants = Table(
     Column("address", String, nullable=False),
     Column("name", String, nullable=False),
     Column("contact_id", String),
+    Column("delivery", String),
 )
-"""Who is on a mail. Bcc only where its author's own copy names it."""
+"""Who is on a mail. Bcc only where its author's own copy names it. `delivery`: what a report says of a recipient of an
+outgoing mail, failed or delayed (D16-5)."""
 
 files = Table(
     "files",

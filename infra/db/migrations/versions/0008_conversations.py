@@ -132,6 +132,7 @@ def _of_mails() -> None:
         sa.Column("position", sa.Integer(), primary_key=True, autoincrement=False),
         *map(_text, ("address", "name")),
         sa.Column("contact_id", sa.String()),
+        sa.Column("delivery", sa.String()),
     )
     op.create_table(
         "files",
