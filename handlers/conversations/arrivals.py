@@ -79,14 +79,14 @@ def _by_location(candidates: Sequence[Candidate]) -> Mapping[Location, list[Cand
 
 def steps_of(joined: Sequence[Joined]) -> list[tuple[str, int, Planned]]:
     """What is to be done for the mails that were added: to keep what they hold, and to look for the rest of a thread
-    that one has started (E103)."""
+    that is new to its conversation (E103)."""
     planned: list[tuple[str, int, Planned]] = []
     for one in joined:
+        of = (one.candidate.content.message_id, one.candidate.connection.id)
         if one.mail_id is not None:
-            of = (one.candidate.content.message_id, one.candidate.connection.id)
             planned.append((*of, Planned(Step.COPY, State.WAITING)))
-            if one.is_to_gather:
-                planned.append((*of, Planned(Step.GATHER, State.WAITING)))
+        if one.is_to_gather:
+            planned.append((*of, Planned(Step.GATHER, State.WAITING)))
     return planned
 
 

@@ -54,18 +54,15 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What became of a candidate. `mail_id`: the mail whose content is to be kept now; None where it was refused, or
-    has come by another mailbox before (E52). `files`: it has some that are to be copied."""
+    another mailbox brought it before (E52). `files`: some are to be copied. `is_to_gather`: its thread
+    is new to the conversation, and may have had mail before (E103)."""
 
     candidate: Candidate
     decision: Decision
     conversation_id: str | None = None
     mail_id: str | None = None
     files: bool = False
-
-    @property
-    def is_to_gather(self) -> bool:
-        """It has begun a conversation, and its thread may have had mail before."""
-        return self.decision.sync.starts and not self.candidate.content.first_of_thread
+    is_to_gather: bool = False
 
 
 def candidate(content: MailContent, message: Message, connection: Connection) -> Candidate:
@@ -194,13 +191,15 @@ class _Batch:
     ) -> Joined:
         itself = {k.mail_id: k.conversation.id for k in known if k.how is How.ITSELF}
         placed = place(arriving, known)
+        is_new = not any(k.how is How.THREAD for k in known)
+        is_to_gather = is_new and not one.content.first_of_thread
         if itself and sent_as is None:
             mail_id, conversation_id = next(iter(itself.items()))
             self._sources[one.sought.source] = mail_id
             if placed is not None and placed.merged:  # the thread of its other copy is one with this
                 self._place(one, placed, known, way, contacts, is_new=False)
                 conversation_id = placed.conversation_id
-            return Joined(one, decision, conversation_id)
+            return Joined(one, decision, conversation_id, is_to_gather=is_to_gather)
         mail_id = one.sought.mail_id
         if placed is not None:
             conversation_id = placed.conversation_id
@@ -218,7 +217,7 @@ class _Batch:
             self._twins |= {k: sent_as for k in itself if k != sent_as}
         self._around.joined(mail, mail_id)
         waits = any(file.state is FileState.WAITING for file in mail.copied.files)
-        return Joined(one, decision, conversation_id, mail_id, waits)
+        return Joined(one, decision, conversation_id, mail_id, waits, is_to_gather)
 
     def _start(self, one: Candidate, way: Direction, contacts: Correspondents) -> str:
         found = owner(way, contacts)

@@ -131,6 +131,22 @@ def test_what_was_refused_before_its_conversation_began_is_decided_again(synced:
         assert db.scalars(waiting).all() == []
 
 
+@pytest.mark.rule("E103", "D7-11")
+def test_what_was_refused_is_decided_again_when_its_thread_comes_into_a_conversation_later(
+    synced: House,
+) -> None:
+    """Gmail has two threads for what is one conversation, which begins in the other."""
+    refused = synced.gmail.deliver(UWE, letter(EVE, UWE, NEXT, answers=ANSWER, cc=ANN))
+    synced.catch_up()
+    assert arrive(synced, letter(ANN, UWE, ANSWER, answers=FIRST, subject="Something else")) == "sync.started"
+    synced.gmail.deliver(UWE, letter(ANN, UWE, FIRST), thread_id=refused.thread_id)
+    synced.catch_up()
+
+    assert synced.outcomes()[refused.id] == "sync.appended"
+    [one] = held(synced)
+    assert set(one.mails) == {plain(FIRST), plain(ANSWER), plain(NEXT)}
+
+
 @pytest.mark.rule("E103", "D6-1")
 def test_a_late_mail_that_links_two_conversations_makes_them_one(synced: House) -> None:
     arrive(synced, letter(CID, UWE, NEXT, answers=ANSWER, subject="Something else"))
