@@ -127,7 +127,7 @@ class RetentionRepository:
         key = (of_what, table.c.channel_id)
         page = select(*key, (what.c.created_at < db_now(-_DAY * days)).label("old"))
         page = page.join(what, what.c.id == of_what)
-        behind = (of_what >= after[0], tuple_(*key) > tuple_(*after)) if after else ()
+        behind = (of_what >= after[0], what.c.id >= after[0], tuple_(*key) > tuple_(*after)) if after else ()
         rows = self._db.execute(page.where(*behind).order_by(*key).limit(limit)).all()
         old = [(row[1], row[0]) for row in rows if row.old]
         lost: dict[int, int] = {}

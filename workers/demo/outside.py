@@ -71,5 +71,6 @@ def _told(receiver: Receiver) -> dict[int, set[str]]:
     """Event ids by the notification they tell of."""
     found: dict[int, set[str]] = {}
     for event in receiver.taken:
-        found.setdefault(event["data"]["notification_id"], set()).add(event["id"])
+        if "notification_id" in event["data"]:
+            found.setdefault(event["data"]["notification_id"], set()).add(event["id"])
     return found

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, select, update
 
+from domain.channels import Channel, ChannelKind, Target
 from domain.connections.connections import Connection, ConnectionState
-from domain.ids import ConnectionId, MailboxId
+from domain.ids import ChannelId, ConnectionId, MailboxId
 from domain.outcomes import Outcome
+from infra.db.ledger.event_deliveries import EventDeliveries
 from infra.db.store import Store, Transaction
 from infra.db.tables.channels import channels, deliveries
 from infra.db.tables.crm import crm_versions
@@ -22,6 +24,7 @@ from tests.plans import Ask, plans, read_whole
 from tests.scale.rows_mail import way_of_mail
 from tests.worlds import HERE, OF_HERE, ONE_DATABASE, START, World, arrive
 
+WEBHOOK = Channel(ChannelId(1), ChannelKind.WEBHOOK, Target("https://hooks.example.com/x"))
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 MANY = 300
 """Rows enough for the planner to see what an index is good for."""
@@ -95,6 +98,10 @@ FORGET: dict[str, Ask] = {
     "mails": lambda tx: tx.retention.mails(35, 50, ()),
     "more mails": lambda tx: tx.retention.mails(35, 50, (LONG_AGO, 1, "m10")),
     "sent": lambda tx: tx.retention.sent(35, 50, ()),
+    "events": lambda tx: tx.retention.events(35, 50, ()),
+    "more events": lambda tx: tx.retention.events(35, 50, (10,)),
+    "what webhooks did not take": lambda tx: tx.retention.event_deliveries(7, 50, (10, 1)),
+    "what goes to a webhook": lambda tx: EventDeliveries(tx.db).claim(WEBHOOK, "me", 60, 50),
     "notifications": lambda tx: tx.retention.notifications(365, 50, ()),
     "versions": lambda tx: tx.retention.versions(90, 50, ()),
     "more versions": lambda tx: tx.retention.versions(90, 50, (LONG_AGO, 1, 1, "contacts", "c1")),
@@ -148,6 +155,10 @@ def _age(world: World) -> None:
         tx.db.execute(update(mailboxes).values(redrive_at=LONG_AGO))
         tx.db.execute(update(steps).where(steps.c.message_id < "m5").values(state="done"))
         tx.db.execute(update(notifications).values(created_at=LONG_AGO))
+        tx.db.execute(update(events).values(created_at=LONG_AGO))
+        tx.db.execute(
+            update(event_deliveries).where(event_deliveries.c.event_id < 99).values(ready_at=LONG_AGO)
+        )
         tx.db.execute(update(deliveries).where(deliveries.c.notification_id < 99).values(state="set_aside"))
         tx.db.execute(insert(outbox), [its | old | {"key": f"key-{n}"} for n in range(MANY)])
         tx.db.execute(insert(crm_versions), [OF_HERE | gone | {"record_id": f"c{n}"} for n in range(MANY)])
