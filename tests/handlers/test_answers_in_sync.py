@@ -1,5 +1,6 @@
 """Answering in a conversation: the mail answered is read from its copy, the answer lies in its thread (H45)."""
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -200,3 +201,41 @@ def test_what_was_written_is_kept_with_its_files_before_it_is_sent(synced: House
     [shown] = reading.mails(opened, synced.context)
     assert shown.body is not None
     assert shown.body.text() == "Dear Ann,\nour offer."
+
+
+@pytest.mark.rule("E103", "D7-1a", "H15", "I2")
+def test_while_the_contacts_mail_arrives_the_user_answers_and_all_is_one_conversation(synced: House) -> None:
+    put(synced)
+    its = conversation_id(synced)
+    for number in range(2, 6):
+        raw = "\r\n".join(
+            [
+                f"From: {ANN}",
+                f"To: {UWE}",
+                "Subject: Re: Question",
+                f"Message-ID: <{number}@example.com>",
+                "References: <1@example.com>",
+                "",
+                "And?",
+            ]
+        )
+        synced.gmail.deliver(UWE, raw.encode())
+        together = threading.Barrier(2)
+
+        def ask(together: threading.Barrier = together) -> None:
+            together.wait()
+            drafts.ask(answer(synced, kept(synced, "1@example.com")), synced.context)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        together.wait()
+        synced.catch_up()
+        asking.join()
+        synced.pump()
+    synced.catch_up()
+
+    [conversation] = rows(synced, conversations)
+    found = rows(synced, mails)
+    assert (conversation.id, conversation.mails) == (its, len(found))
+    assert sorted(str(one.state) for one in found) == ["None"] * 5 + ["sent"] * 4
+    assert all(one.rfc_message_id for one in found)
