@@ -10,7 +10,7 @@ from domain.mail.messages import Direction
 class EventKind(StrEnum):
     """The kinds of events. A conversation that becomes part of another is removed, and `reason` is the other's id
     (E103). A mail from the CRM is added to its conversation when it is asked for; later it is sent, or has failed
-    (H40), and may bounce (D16)."""
+    (H40), and reports may come of it (D16-5)."""
 
     STARTED = "conversation.started"
     MESSAGE_ADDED = "conversation.message_added"
@@ -23,7 +23,8 @@ class EventKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """Something that has just happened. `user_id`: who wrote the mail, of ours. `sending_id`: its row in the outbox.
-    `reason`: a word of ours or of the provider's error, never text of a mail."""
+    `reason`: a word of ours or of the provider's error, or the
+    other conversation's id; never text of a mail."""
 
     kind: EventKind
     conversation_id: str

@@ -200,5 +200,5 @@ def give_up(connection_id: ConnectionId, here: InLocation) -> None:
 
 
 def _event(kind: EventKind, mail: WrittenMail, reason: str | None = None) -> NewEvent:
-    way = None if kind is EventKind.STARTED else Direction.OUTBOUND
+    way = Direction.OUTBOUND
     return NewEvent(kind, mail.conversation_id, mail.id, way, mail.user_id, mail.sending_id, reason)

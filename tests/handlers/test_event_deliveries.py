@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from structlog.testing import capture_logs
 
 from domain.channels import TRIES, Channel, ChannelKind, Target
 from domain.conversations.events import EventKind, NewEvent
+from domain.mail.composition import MailRequest
 from domain.mail.messages import Direction
 from handlers import channels, retention
 from handlers.conversations.events import listed
+from handlers.outbox import drafts
+from infra.db.tables.crm import contacts
 from infra.db.tables.events import event_deliveries
 from tests import sweep
 from tests.conversations import conversation, mail
@@ -253,3 +256,31 @@ def test_the_events_of_a_location_go_with_it(house: House, receiver: Receiver) -
         assert tx.of(HERE).belongings.delete_some(10, organisation=False)["events"] == 1
     assert listed(0, 10, house.context) == ()
     assert waits(house) == []
+
+
+@pytest.mark.rule("D2", "H40")
+def test_a_webhook_follows_a_synced_conversation_without_a_word_of_its_mail(
+    house: House, receiver: Receiver
+) -> None:
+    webhook(house, receiver)
+    house.gmail.create_mailbox("ann@example.com")
+    house.connect(sync=True, magnet=False, sorting=False)
+    with house.store.engine.begin() as db:
+        db.execute(update(contacts).where(contacts.c.id == "ann").values(assigned_to="uwe"))
+    house.deliver("ann")
+    house.catch_up()
+    asked = drafts.ask(MailRequest("uwe", "Dear Ann", "Our offer", contact_id="ann"), house.context)
+    house.pump()
+
+    assert [event["type"].removeprefix("lodestone.") for event in receiver.taken] == [
+        *("conversation.started", "conversation.message_added"),
+        *("conversation.started", "conversation.message_added", "send.sent"),
+    ]
+    data = [event["data"] for event in receiver.taken]
+    assert [one["sequence"] for one in data] == [1, 2, 1, 2, 3]
+    assert [one["direction"] for one in data] == ["inbound"] * 2 + ["outbound"] * 3
+    assert [(one["user_id"], one["sending_id"]) for one in data[2:]] == [("uwe", asked.id)] * 3
+    assert {one["contact_id"] for one in data} == {"ann"}
+    for got in receiver.got:
+        assert b"@" not in got.body
+        assert b"offer" not in got.body
