@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     objects: str | None = Field(
         None,
         min_length=1,
-        description="a folder, or s3://BUCKET/PATH, gs://BUCKET/PATH or az://ACCOUNT/CONTAINER/PATH with "
+        description="a folder, or s3://BUCKET/PATH, gs://BUCKET/PATH or az://CONTAINER/PATH with "
         "lodestone[objects] installed",
     )
     token_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(

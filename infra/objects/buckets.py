@@ -1,6 +1,5 @@
 """Objects in a bucket of Amazon S3, Google Cloud Storage, Azure, or what speaks like them, through obstore."""
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,14 +16,10 @@ T = TypeVar("T")
 AT_ONCE: Final = 8
 """Requests of one call that are under way together."""
 
-_PATIENCE: "Final[ClientConfig]" = {"connect_timeout": "5s", "timeout": "60s"}
-_TRIES: "Final[RetryConfig]" = {"max_retries": 2}
-_BUCKET: Final = re.compile(r"(?!file:)[a-z][a-z0-9]+://")
+_PATIENCE: "Final[ClientConfig]" = {"connect_timeout": "5s", "timeout": "30s", "allow_http": True}
+"""An endpoint of one's own may be plain http: what is stored is sealed."""
 
-
-def is_bucket(place: str) -> bool:
-    """Whether it is the URL of a bucket; all else is a folder."""
-    return _BUCKET.match(place) is not None
+_TRIES: "Final[RetryConfig]" = {"max_retries": 1}
 
 
 class BucketStore:
@@ -34,15 +29,21 @@ class BucketStore:
     """
 
     def __init__(self, url: str) -> None:
+        """Raises ValueError where that is no URL of a bucket, or too little is known to ask for it."""
+        from obstore.exceptions import BaseError
         from obstore.store import LocalStore, MemoryStore, from_url
 
         kinds: dict[str, Callable[[], Any]] = {
             "file": lambda: LocalStore.from_url(url, mkdir=True),
             "memory": MemoryStore,
         }
-        scheme = url.partition(":")[0]
-        make = kinds.get(scheme, lambda: from_url(url, client_options=_PATIENCE, retry_config=_TRIES))
-        self._store = make()
+        make = kinds.get(
+            url.partition(":")[0], lambda: from_url(url, client_options=_PATIENCE, retry_config=_TRIES)
+        )
+        try:
+            self._store = make()
+        except BaseError:
+            raise ValueError("no bucket") from None
 
     def put(self, objects: Mapping[str, bytes]) -> None:
         def one(item: tuple[str, bytes]) -> None:

@@ -47,6 +47,24 @@ def test_settings_are_read_from_the_environment_first_then_from_a_file(
     assert settings.as_of == datetime(2026, 3, 15, 9, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("database", "given", "place"),
+    [
+        ("sqlite:///lodestone.db", None, "objects"),
+        ("sqlite:////srv/crm/lodestone.db", None, "/srv/crm/objects"),
+        ("postgresql+psycopg://db.example.com/crm", None, "objects"),
+        ("sqlite:////srv/crm/lodestone.db", "s3://bucket/path", "s3://bucket/path"),
+    ],
+)
+def test_content_of_mail_lies_beside_sqlites_file_unless_it_is_said(
+    environment: pytest.MonkeyPatch, database: str, given: str | None, place: str
+) -> None:
+    environment.setenv("LODESTONE_DATABASE_URL", database)
+    if given:
+        environment.setenv("LODESTONE_OBJECTS", given)
+    assert load().objects_place == place
+
+
 @pytest.mark.parametrize("name", ["LODESTONE_DATABASE_URL", "DATABASE_URL"])
 def test_the_usual_names_of_urls_are_understood(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.setenv(name, "postgresql+psycopg://me:secret@db.example.com/crm")
