@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import ItemsView
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests import json_page
+from tests.bench.archive import ME, archive, people
 from tests.journeys.mbox_cases import CASES, CONTACTS, DEALS, REFUSED_CONTACT, USERS
 from workers.cli.app import build
 
@@ -93,6 +95,33 @@ def test_a_file_of_mail_becomes_a_report_in_its_order(tmp_path: Path) -> None:
         assert line.pop("message_id")
         assert line.pop("thread_id")
         assert line == {"n": n, **expected}
+
+
+@pytest.mark.rule("D6-1", "D7-8", "E103", "E44")
+def test_with_two_way_sync_the_report_tells_each_mails_conversation(tmp_path: Path) -> None:
+    """Mails of known threads: lines of one thread have one conversation, and its owner wrote first."""
+    mails = archive(100, seed=4)
+    labels = {True: b"X-Gmail-Labels: Sent\n", False: b""}
+    content = b"".join(_entry(labels[one.is_sent] + one.raw.replace(b"\r\n", b"\n")) for one in mails)
+    known = "".join(f"{one.id},contact,Somebody,{one.address},,2024-01-01\n" for one in people(20))
+    words = ["--mode", "sync", "--mailbox", ME, "--mbox", _write(tmp_path, "mail.mbox", content)]
+    words += [
+        "--contacts",
+        _write(tmp_path, "contacts.csv", (CONTACTS.splitlines()[0] + "\n" + known).encode()),
+    ]
+    words += ["--deals", _write(tmp_path, "deals.csv", DEALS.splitlines()[0].encode())]
+    words += ["--report", str(tmp_path / "report.jsonl"), "--json"]
+    done = run(*words)
+    assert done.returncode == 0, done.stderr[-3000:]
+    json_page.check(("demo",), json.loads(done.stdout))
+    lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    found, true = defaultdict[str, set[int]](set), defaultdict[int | None, set[int]](set)
+    for one, line in zip(mails, lines, strict=True):
+        found[line["conversation_id"]].add(line["n"])
+        true[one.thread].add(line["n"])
+        assert (line["owner"] is None) == (one.thread is None)
+    assert sorted(found.values(), key=min) == sorted(true.values(), key=min)
+    assert {line["owner"] for line in lines if line["n"] in true[0]} == {lines[0]["contact_id"]}
 
 
 def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 WORTH_SAYING = 100 << 20
 """Bytes from which on a file is said to be read first, because it takes a while."""
+
+
+class Mode(StrEnum):
+    """What is done with a person's own mail."""
+
+    LIVE = "live"
+    SYNC = "sync"
 
 
 def _option(name: str, text: str) -> Any:
@@ -44,6 +52,9 @@ def demo(
         str | None, _option("--time-zone", "Where it is this month: Europe/Berlin; else UTC.")
     ] = None,
     quota: Annotated[bool, _option("--quota", "Gmail's limits are enforced, not only counted.")] = False,
+    mode: Annotated[
+        Mode, _option("--mode", "live: MailMagnet and sorting. sync: mail is kept in conversations.")
+    ] = Mode.LIVE,
     report: Annotated[Path | None, _option("--report", "Where to write one JSON line per mail.")] = None,
     keep: Annotated[
         Path | None, typer.Option("--keep", help="A new or empty folder for database, logs and Redis.")
@@ -55,14 +66,15 @@ def demo(
     Needs nothing: a local Google, Redis and the processes of the Procfile are started and ended again. Ends with
     0 when all went as the rules say and no word of any mail was found in anything that is kept, else 1.
     With --mbox: 0 when every mail has an outcome and nothing that may be a mail was left out, nor anything of the
-    CRM's files; 2 when a file cannot be used.
+    CRM's files; 2 when a file cannot be used. With --mode sync each line of the report also names the mail's
+    conversation and the contact who owns it, and contacts whom the file assigns to nobody are the user's.
 
     Example: `lodestone demo`
 
     Example: `lodestone demo --mbox mail.mbox --contacts contacts.csv --deals deals.csv --report report.jsonl`
     """
     if mbox is None:
-        if any((contacts, deals, users, mailbox, now, time_zone, quota, report)):
+        if any((contacts, deals, users, mailbox, now, time_zone, quota, report, mode is Mode.SYNC)):
             fail("--mbox is missing: the other options are about a person's own mail", code=2)
         good = _show(keep, as_json=as_json)
     else:
@@ -71,7 +83,16 @@ def demo(
         if contacts is None or deals is None or report is None:
             fail("--mbox needs --contacts, --deals and --report", code=2)
         wish = Wish(
-            mbox, contacts, deals, users, _address(mailbox), _moment(now), _zone(time_zone), quota, report
+            mbox,
+            contacts,
+            deals,
+            users,
+            _address(mailbox),
+            _moment(now),
+            _zone(time_zone),
+            quota,
+            report,
+            sync=mode is Mode.SYNC,
         )
         good = _replay(wish, keep, as_json=as_json)
     raise typer.Exit(0 if good else 1)

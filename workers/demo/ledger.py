@@ -11,6 +11,7 @@ from domain.ledger import Step
 from infra.db.sql import chunks
 from infra.db.tables.channels import deliveries
 from infra.db.tables.connections import connections
+from infra.db.tables.conversations import conversations, mail_sources, mails
 from infra.db.tables.ledger import steps
 from infra.db.tables.mail import decisions, messages, notifications
 from infra.db.tables.mailboxes import mailboxes
@@ -98,10 +99,34 @@ class Ledger:
                     words.setdefault(step.message_id, []).append((_ORDER[step.step], step.outcome))
                 for row in rows:
                     outcomes = [word for _, word in sorted(words.get(row.message_id, ()))]
-                    found[row.message_id] = MailEnding(
-                        tuple(outcomes) or (row.outcome,), row.contact_id, row.author
-                    )
+                    if row.outcome not in outcomes:  # two-way sync comes before the others
+                        outcomes.insert(0, row.outcome)
+                    found[row.message_id] = MailEnding(tuple(outcomes), row.contact_id, row.author)
         return found
+
+    def is_quiet(self, mailbox_id: int) -> bool:
+        """Whether nothing waits for a worker."""
+        waiting = (steps.c.mailbox_id == mailbox_id, steps.c.state.in_(("waiting", "blocked")))
+        with self._engine.connect() as db:
+            return db.scalar(select(steps.c.message_id).where(*waiting).limit(1)) is None
+
+    def conversations(self, mailbox_id: int) -> Mapping[str, tuple[str, str]]:
+        """Of each mail that two-way sync keeps its conversation, and the contact who owns that."""
+        its = (
+            select(mail_sources.c.message_id, conversations.c.id, conversations.c.contact_id)
+            .join(
+                mails,
+                (mails.c.location_id == mail_sources.c.location_id) & (mails.c.id == mail_sources.c.mail_id),
+            )
+            .join(
+                conversations,
+                (conversations.c.location_id == mails.c.location_id)
+                & (conversations.c.id == mails.c.conversation_id),
+            )
+            .where(mail_sources.c.mailbox_id == mailbox_id)
+        )
+        with self._engine.connect() as db:
+            return {row.message_id: (row.id, row.contact_id) for row in db.execute(its)}
 
     def link(self, user_id: str) -> ConnectionNow | None:
         """The user's connection, None without one."""

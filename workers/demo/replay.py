@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import func, update
+
 from domain.mail.folders import Folder
 from domain.mail.headers import Fields
 from domain.mail.messages import Fetched, Part, read
+from infra.db.store import open_engine
+from infra.db.tables.crm import contacts
 from infra.local.gmail import ControlError
 from infra.local.gmail import Mail as Delivery
 from workers.demo.ledger import Ledger, MailEnding
@@ -35,7 +39,7 @@ _NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True, slots=True)
 class Wish:
     """The options of `lodestone demo --mbox`. `mailbox` is in its exact form; `now` sets only D9's date, which is the
-    date in `time_zone`."""
+    date in `time_zone`. `sync`: the mailbox is connected for two-way sync."""
 
     mbox: Path
     contacts: Path
@@ -46,6 +50,7 @@ class Wish:
     time_zone: str | None
     quota: bool
     report: Path
+    sync: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,13 @@ def replay(wish: Wish, found: Survey, mailbox: str, folder: Path, screen: Screen
         if wish.time_zone:
             stage.run("settings", "set", "time-zone", wish.time_zone)
         _take_in_crm(stage, wish, result, screen)
-        screen.step("connecting the mailbox with MailMagnet and sorting on, starting Lodestone")
-        stage.connect(USER, mailbox, "--magnet", "--sorting")
+        if wish.sync:
+            _assign(stage)
+            screen.step("connecting the mailbox for two-way sync, starting Lodestone")
+            stage.connect(USER, mailbox, "--sync")
+        else:
+            screen.step("connecting the mailbox with MailMagnet and sorting on, starting Lodestone")
+            stage.connect(USER, mailbox, "--magnet", "--sorting")
         ledger = Ledger(stage.database_url)
         try:
             mailbox_id = ledger.mailbox_id(mailbox)
@@ -89,7 +99,7 @@ def replay(wish: Wish, found: Survey, mailbox: str, folder: Path, screen: Screen
             start_processes(stage, ledger, [mailbox_id], calm=False)
             stage.gmail.quota(enforced=wish.quota)
             began = time.monotonic()
-            report = Report(file, stage.gmail, mailbox)
+            report = Report(file, stage.gmail, mailbox, sync=wish.sync)
             feed = _Feed(stage, ledger, mailbox_id, report, result, quota=wish.quota)
             with Progress(screen, found.mails) as progress:
                 feed.run(_chunks(wish.mbox), progress)
@@ -111,6 +121,17 @@ def _take_in_crm(stage: Stage, wish: Wish, result: Result, screen: Screen) -> No
         answer.good()
     result.refused_rows = answer.code == 1
     screen.say(answer.out.rstrip())
+
+
+def _assign(stage: Stage) -> None:
+    """Contacts whom the file assigns to nobody are the mailbox's user's, so that they may begin conversations (D7 row
+    8)."""
+    engine = open_engine(stage.database_url)
+    with engine.begin() as db:
+        db.execute(
+            update(contacts).where(func.coalesce(contacts.c.assigned_to, "") == "").values(assigned_to=USER)
+        )
+    engine.dispose()
 
 
 def _chunks(mbox: Path) -> Iterator[list[Mail]]:
@@ -156,7 +177,27 @@ class _Feed:
                 self._pause()
             ended = self._look()
             progress.advance(ended)
+        if self._report.sync:
+            self._await_quiet()
+            self._look_again()
         self._report.finish()
+
+    def _await_quiet(self) -> None:
+        """Until what was refused before its conversation began is decided again, and all files are copied."""
+        end = time.monotonic() + self._patience
+        while not self._ledger.is_quiet(self._mailbox_id) and time.monotonic() < end:
+            self._pause()
+
+    def _look_again(self) -> None:
+        """How every mail ended once all had come."""
+        rows = {row.message_id: row for row in self._report.rows}
+        kept = self._ledger.conversations(self._mailbox_id)
+        self._result.outcomes.clear()
+        for message_id, entry in self._ledger.ended(self._mailbox_id, rows).items():
+            row = rows[message_id]
+            row.conversation_id, row.owner = kept.get(message_id, (None, None))
+            row.end(entry.outcomes, entry.contact_id, entry.author)
+            self._result.outcomes[_telling(entry.outcomes)] += 1
 
     def _deliver(self, chunk: list[Mail]) -> None:
         rows, deliveries = [], []
@@ -190,7 +231,7 @@ class _Feed:
     def _end(self, message_id: str, entry: MailEnding) -> None:
         row = self._undone.pop(message_id)
         row.end(entry.outcomes, entry.contact_id, entry.author)
-        self._result.outcomes[entry.outcomes[-1]] += 1
+        self._result.outcomes[_telling(entry.outcomes)] += 1
 
     def _give_up(self) -> int:
         """The mails that nothing became of are reported without outcome; the rest of the file goes on."""
@@ -213,6 +254,11 @@ class _Feed:
         if not self._stage.servers["supervisor"].is_running():
             raise Interrupted(f"a process of Lodestone has ended; see {self._stage.logs}")
         time.sleep(LOOK_EVERY)
+
+
+def _telling(outcomes: Sequence[str]) -> str:
+    """The word under which a mail is counted: what two-way sync has said first, else the last."""
+    return outcomes[0] if outcomes[0].startswith("sync.") else outcomes[-1]
 
 
 def _headers(fields: Fields) -> tuple[tuple[str, str], ...]:

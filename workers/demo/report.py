@@ -25,6 +25,8 @@ class Row:
     contact_id: str | None = None
     outcomes: tuple[str, ...] = ()
     ended: bool = False
+    conversation_id: str | None = None
+    owner: str | None = None
 
     def end(self, outcomes: tuple[str, ...], contact_id: str | None, author: str | None) -> None:
         """What the ledger says in the end; it knows the author of contacts' mail only."""
@@ -33,15 +35,25 @@ class Row:
 
 
 class Report:
-    """Rows are expected in the file's order and written in it, each when all before it have ended."""
+    """Rows are expected in the file's order and written in it, each when all before it have ended.
 
-    def __init__(self, file: TextIO, gmail: GmailControl, mailbox: str) -> None:
+    With `sync` all are written at the end, for a late mail may change the conversations of earlier ones (E103); then
+    `rows` are still to be told how that ended.
+    """
+
+    def __init__(self, file: TextIO, gmail: GmailControl, mailbox: str, *, sync: bool) -> None:
+        self.sync = sync
         self._file = file
         self._gmail = gmail
         self._mailbox = mailbox
         self._waiting: deque[Row] = deque()
         self._ended: list[Row] = []
         self._written = 0
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """Those that are not written yet."""
+        return [*self._ended, *self._waiting]
 
     def expect(self, row: Row) -> None:
         """The next mail of the file."""
@@ -51,7 +63,7 @@ class Report:
         """What has ended, as soon as that is enough."""
         while self._waiting and self._waiting[0].ended:
             self._ended.append(self._waiting.popleft())
-        if len(self._ended) >= max(AT_ONCE, self._written // 10):
+        if not self.sync and len(self._ended) >= max(AT_ONCE, self._written // 10):
             self._flush()
 
     def finish(self) -> None:
@@ -65,21 +77,21 @@ class Report:
         wanted = {row.message_id for row in self._ended}
         labels = {m.id: m.labels for m in self._gmail.dump(self._mailbox).messages if m.id in wanted}
         for row in self._ended:
-            self._file.write(json.dumps(_line(row, sorted(labels.get(row.message_id, ())))) + "\n")
+            self._file.write(json.dumps(self._line(row, sorted(labels.get(row.message_id, ())))) + "\n")
         self._file.flush()
         self._written += len(self._ended)
         self._ended = []
 
-
-def _line(row: Row, labels: Sequence[str]) -> dict[str, object]:
-    return {
-        "n": row.n,
-        "message_id": row.message_id,
-        "thread_id": row.thread_id,
-        "rfc_message_id": row.rfc_message_id,
-        "from": row.author,
-        "contact_id": row.contact_id,
-        "outcomes": row.outcomes,
-        "labels": labels,
-        "in_inbox": "INBOX" in labels,
-    }
+    def _line(self, row: Row, labels: Sequence[str]) -> dict[str, object]:
+        line: dict[str, object] = {
+            "n": row.n,
+            "message_id": row.message_id,
+            "thread_id": row.thread_id,
+            "rfc_message_id": row.rfc_message_id,
+            "from": row.author,
+            "contact_id": row.contact_id,
+            "outcomes": row.outcomes,
+            "labels": labels,
+            "in_inbox": "INBOX" in labels,
+        }
+        return line | {"conversation_id": row.conversation_id, "owner": row.owner} if self.sync else line
