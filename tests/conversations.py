@@ -140,9 +140,18 @@ def file(store: Store, mail_id: str, part: str, **columns: Any) -> None:
 
 
 def participant(
-    store: Store, mail_id: str, role: str, address: str, *, name: str = "", contact_id: str | None = None
+    store: Store,
+    mail_id: str,
+    role: str,
+    address: str,
+    *,
+    name: str = "",
+    contact_id: str | None = None,
+    delivery: str | None = None,
 ) -> None:
     """Somebody on the mail."""
     row = {"location_id": 1, "mail_id": mail_id, "role": role, "position": 0, "address": address}
     with store.begin("tests.participant") as tx:
-        tx.db.execute(insert(participants), row | {"name": name, "contact_id": contact_id})
+        tx.db.execute(
+            insert(participants), row | {"name": name, "contact_id": contact_id, "delivery": delivery}
+        )

@@ -6,6 +6,7 @@ from datetime import datetime
 from domain.conversations.states import MailState
 from domain.mail.classes import MailClass
 from domain.mail.copied import FileState, Role
+from domain.mail.delivery_reports import Action
 from domain.mail.messages import Direction
 
 
@@ -25,12 +26,14 @@ class OpenConversation:
 
 @dataclass(frozen=True, slots=True)
 class KeptParticipant:
-    """Somebody on a mail, by the header that names him, and the record that has his address, after merges."""
+    """Somebody on a mail, by the header that names him, and the record that has his address, after merges. `delivery`:
+    of an outgoing mail what a report said of him, failed or delayed (D16-5)."""
 
     role: Role
     address: str = field(repr=False)
     name: str = field(repr=False)
     contact_id: str | None
+    delivery: Action | None = None
 
 
 @dataclass(frozen=True, slots=True)

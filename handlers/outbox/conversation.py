@@ -81,7 +81,7 @@ def enter(
     message = content.message(tx.mailboxes.own_addresses(connection.mailbox_id))
     people = look_up(connection.mailbox_id, connection.location, [message], tx, everybody=True)
     if place.answers:
-        here.sent_mails.answered(place.answers, prepared.user_id)
+        here.conversation_reading.keep_read([place.answers], prepared.user_id)
     before = here.sent_mails.written(item.id)
     if before:
         mail = _joining(before.id, before.conversation_id, content, message, people, item, connection)

@@ -36,9 +36,6 @@ class SentMailRepository(Protocol):
         """In place of the mail with this id, which was not sent, another one is about to be. Returns the objects that
         the former one named."""
 
-    def answered(self, mail_id: str, user_id: str) -> None:
-        """The user has answered the mail, so that it is new for him no more (H52)."""
-
     def sent(self, mail: WrittenMail, source: Source | None) -> None:
         """It was sent, and lies there as far as that is known."""
 

@@ -204,7 +204,7 @@ def _conversations(house: House, reader: Reader) -> None:
     conversations.mail(house.store, "first", "m2", minute=2, **sent)
     pdf = conversations.keep(context, b"%PDF")
     conversations.file(house.store, "m2", "1", object=pdf, sniffed_type="application/pdf")
-    conversations.participant(house.store, "m2", "to", "ann@example.com", contact_id="ann")
+    conversations.participant(house.store, "m2", "to", "ann@example.com", contact_id="ann", delivery="failed")
     reader.run("conversation", "show", "first", "--as", "uwe", "--save", "files")
     with house.store.begin("tests.events") as tx:
         tx.of(HERE).events.add(

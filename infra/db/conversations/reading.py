@@ -17,6 +17,7 @@ from domain.conversations.states import MailState
 from domain.crm.locations import Location
 from domain.mail.classes import MailClass
 from domain.mail.copied import FileState, Role
+from domain.mail.delivery_reports import Action
 from domain.mail.messages import Direction
 from infra.db.conversations import lists
 from infra.db.conversations.answers import answered
@@ -92,7 +93,9 @@ class ConversationReadRepository:
         )
         for row in rows:
             found.setdefault(row.mail_id, []).append(
-                KeptParticipant(Role(row.role), row.address, row.name, row.whose)
+                KeptParticipant(
+                    Role(row.role), row.address, row.name, row.whose, row.delivery and Action(row.delivery)
+                )
             )
         return found
 

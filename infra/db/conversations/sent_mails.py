@@ -24,7 +24,6 @@ from infra.db.tables.conversations import (
     mail_sources,
     mails,
     participants,
-    readings,
 )
 from infra.db.tables.ledger import outbox
 from infra.db.types import NOW
@@ -144,10 +143,6 @@ class SentMailRepository:
     def _add_parts(self, mail: JoiningMail) -> None:
         insert_new(self._db, participants, [*rows.of_people(self._id, mail)])
         insert_new(self._db, files, [*rows.of_files(self._id, mail)])
-
-    def answered(self, mail_id: str, user_id: str) -> None:
-        read = {"location_id": self._id, "mail_id": mail_id, "user_id": user_id}
-        insert_new(self._db, readings, [read], read_at=NOW)
 
     def sent(self, mail: WrittenMail, source: Source | None) -> None:
         if source is not None:

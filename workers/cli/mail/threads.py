@@ -10,6 +10,7 @@ from domain.conversations.reading import KeptFile, KeptMail, KeptParticipant
 from domain.conversations.states import MailState
 from domain.mail.content import MimePart
 from domain.mail.copied import FileState, Role, is_unreadable
+from domain.mail.delivery_reports import Action
 from domain.mail.messages import Direction
 from domain.mail.quotes import folded
 from domain.mail.safe_text import safe_line, safe_text
@@ -47,6 +48,7 @@ _STATES = {
     MailState.DELAYED: "delayed",
     MailState.SENT: "sent",
 }
+_DELIVERIES = {Action.FAILED: "not delivered", Action.DELAYED: "delayed"}
 _FILES = {
     FileState.WAITING: "being fetched",
     FileState.TOO_LARGE: "too large to be kept: it is in the mailbox",
@@ -132,6 +134,7 @@ def mail_as_json(one: ShownMail, saved: Saved) -> dict[str, Any]:
                 "address": each.address,
                 "name": each.name,
                 "contact_id": each.contact_id,
+                "delivery": each.delivery and each.delivery.value,
             }
             for each in mail.participants
         ],
@@ -165,7 +168,8 @@ def _author(mail: KeptMail) -> str:
 
 
 def _person(one: KeptParticipant) -> str:
-    return f"{one.name} <{one.address}>" if one.name and one.name != one.address else one.address
+    who = f"{one.name} <{one.address}>" if one.name and one.name != one.address else one.address
+    return f"{who} ({_DELIVERIES[one.delivery]})" if one.delivery else who
 
 
 def _marks(mail: KeptMail) -> Iterator[str]:
