@@ -26,7 +26,7 @@ from domain.conversations.membership import (
 )
 from domain.conversations.owner import owner
 from domain.conversations.standings import Standing
-from domain.crm.contacts import best
+from domain.crm.contacts import Hit, best
 from domain.crm.locations import LocationSettings
 from domain.decisions import Decision, Thread, decide
 from domain.ids import ChannelId, sortable_id
@@ -196,14 +196,16 @@ class _Batch:
         if itself and sent_as is None:
             mail_id, conversation_id = next(iter(itself.items()))
             self._sources[one.sought.source] = mail_id
+            one = replace(one, sought=replace(one.sought, mail_id=mail_id))
             if placed is not None and placed.merged:  # the thread of its other copy is one with this
-                self._place(one, placed, known, way, contacts, is_new=False)
+                self._place(one, placed, known, owner(way, contacts), is_new=False)
                 conversation_id = placed.conversation_id
+            self._around.joined(self._mail(one, conversation_id, way), mail_id)
             return Joined(one, decision, conversation_id, is_to_gather=is_to_gather)
         mail_id = one.sought.mail_id
         if placed is not None:
             conversation_id = placed.conversation_id
-            self._place(one, placed, known, way, contacts, is_new=sent_as is None)
+            self._place(one, placed, known, owner(way, contacts), is_new=sent_as is None)
         elif sent_as is not None:
             conversation_id = itself[sent_as]
         else:
@@ -233,15 +235,9 @@ class _Batch:
         return started.id
 
     def _place(
-        self,
-        one: Candidate,
-        placed: Placed,
-        known: Sequence[Known],
-        way: Direction,
-        contacts: Correspondents,
-        *,
-        is_new: bool,
+        self, one: Candidate, placed: Placed, known: Sequence[Known], own: Hit | None, *, is_new: bool
     ) -> None:
+        """`own` is the owner that the mail itself would give it (D6)."""
         into, root_id, at = placed.conversation_id, placed.root_id, one.content.received_at
         those = {k.conversation.id: k.conversation for k in known}
         if placed.merged or placed.climbs or placed.owner_anew:
@@ -250,8 +246,7 @@ class _Batch:
             root_id = top(root_id, self._conversations.names([into, *placed.merged]))
         contact_id: str | None = None
         if placed.owner_anew and root_id == one.sought.mail_id:
-            found = owner(way, contacts)
-            contact_id = found.contact.id if found else None
+            contact_id = own.contact.id if own else None
         elif placed.owner_anew:
             contact_id = self._conversations.owner_of(root_id)
         if placed.merged:

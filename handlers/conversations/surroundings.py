@@ -42,14 +42,14 @@ class Surroundings:
             replace(one, conversation=self._latest(one.conversation))
             for one in self._around[mail.mail_id].known
         ]
-        added = {one.mail_id: one for key in mail.turns() for one in self._by_key[key]}
+        added = {(one.mail_id, one.sought.source): one for key in mail.turns() for one in self._by_key[key]}
         return known + [found for one in added.values() for found in self._touching(mail, one)]
 
     def _latest(self, conversation: Conversation) -> Conversation:
         its = conversation.id
         while its in self._merged:
             its = self._merged[its]
-        return self._now.get(its, conversation)
+        return self._now.setdefault(its, conversation)
 
     def _touching(self, mail: Sought, other: _Added) -> Iterator[Known]:
         conversation = self._latest(self._now[other.conversation_id])
@@ -93,7 +93,7 @@ class Surroundings:
         self._now[conversation.id] = conversation
 
     def joined(self, mail: JoiningMail, mail_id: str) -> None:
-        """The batch has added it."""
+        """The batch has added it, or another copy of it."""
         people = frozenset(loose(one.address) for one in mail.copied.participants)
         added = _Added(mail.sought, mail_id, mail.conversation_id, mail.copied.subject, people)
         for key in mail.sought.turns():

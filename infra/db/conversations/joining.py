@@ -113,9 +113,10 @@ class ConversationRepository(CopyRepository):
         return found
 
     def _same(self, sought: Sequence[Sought]) -> Iterator[tuple[str, _Touched]]:
-        mail_ids = {one.identity: one.mail_id for one in sought}
-        for row in self._db.execute(statements.SAME, self._here | {"identities": list(mail_ids)}):
-            yield mail_ids[row.identity], _Touched(row.conversation_id, How.ITSELF, row.id)
+        copies = _by(sought, lambda one: (one.identity,))
+        for row in self._db.execute(statements.SAME, self._here | {"identities": list(copies)}):
+            for mail in copies[row.identity]:
+                yield mail.mail_id, _Touched(row.conversation_id, How.ITSELF, row.id)
         for mail, row in self._sent_as(sought):
             yield mail.mail_id, _Touched(row.conversation_id, How.ITSELF, row.id)
 
