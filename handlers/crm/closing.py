@@ -72,12 +72,14 @@ def _delete_some(location: Location, context: Context) -> Mapping[str, int]:
 
 def _remove_objects(location: Location, context: Context) -> None:
     """Content of mail that nothing names any more goes from the object store; with the last location all of it."""
-    with context.store.begin("locations.empty") as tx:
-        if tx.organisations.is_last(location):
-            tx.of(location).objects.release_all()
-    after: After | None = ()
-    while after is not None:
-        _, after = copies.remove_some(AT_ONCE, after, context)
+    more = True
+    while more:
+        with context.store.begin("locations.empty") as tx:
+            last = tx.organisations.is_last(location)
+            more = last and tx.of(location).objects.release_some(AT_ONCE) > 0
+        after: After | None = ()
+        while after is not None:
+            _, after = copies.remove_some(AT_ONCE, after, context)
 
 
 def _close(location: Location, context: Context) -> bool:
@@ -85,7 +87,7 @@ def _close(location: Location, context: Context) -> bool:
     with context.store.begin("locations.delete") as tx:
         last = tx.organisations.is_last(location)
         here = tx.of(location)
-        left = last and here.objects.release_all()
+        left = last and here.objects.are_there()
         if left or here.connections.ids() or here.belongings.delete_some(AT_ONCE, organisation=last):
             raise Refused("somebody has added to it meanwhile: give the command again")
         tx.organisations.delete(location, organisation=last)

@@ -66,8 +66,11 @@ class ObjectRepository(Protocol):
         """Rows that named these objects are deleted. What no other row names is removed as soon as somebody looks
         (`UnusedObjectRepository`). Locks the objects' rows until the commit."""
 
-    def release_all(self) -> bool:
-        """As `released`, for all that the organisation has, whatever names it. Whether there is anything."""
+    def release_some(self, limit: int) -> int:
+        """As `released`, for up to `limit` of all that the organisation has, whatever names it. Returns how many."""
+
+    def are_there(self) -> bool:
+        """Whether the organisation has any."""
 
 
 class UnusedObjectRepository(Protocol):

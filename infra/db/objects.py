@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, or_, select, update
 
 from domain.errors import TryAgain
 from domain.objects import REMOVED_WITHIN, UNUSED_FOR, Reserved, Unused
@@ -36,6 +36,7 @@ class ObjectRepository:
         self._db = db
         self._organisation_id = organisation_id
         self._cipher = cipher
+        self._here = objects.c.organisation_id == organisation_id
 
     def keys(self) -> OrganisationKeys | None:
         sealed = self._db.scalar(self._sealed())
@@ -73,19 +74,22 @@ class ObjectRepository:
         loose = update(objects).where(*its, objects.c.used, ~_NAMED)
         self._db.execute(loose.values(used=False, stored_at=AT_ONCE))
 
-    def release_all(self) -> bool:
-        here = objects.c.organisation_id == self._organisation_id
-        lock(self._db, objects, here)
-        return (
-            self._db.execute(update(objects).where(here).values(used=False, stored_at=AT_ONCE)).rowcount > 0
-        )
+    def release_some(self, limit: int) -> int:
+        held = objects.c.used | (objects.c.stored_at > AT_ONCE)
+        some = select(objects.c.name).where(self._here, held).order_by(objects.c.name).limit(limit)
+        its = self._these(set(self._db.scalars(some)))
+        lock(self._db, objects, *its)
+        return self._db.execute(update(objects).where(*its).values(used=False, stored_at=AT_ONCE)).rowcount
+
+    def are_there(self) -> bool:
+        return self._db.scalar(select(objects.c.name).where(self._here).limit(1)) is not None
 
     def _sealed(self) -> Select[tuple[bytes]]:
         here = organisation_keys.c.organisation_id == self._organisation_id
         return select(organisation_keys.c.sealed).where(here)
 
     def _these(self, names: Collection[str]) -> tuple[Any, ...]:
-        return objects.c.organisation_id == self._organisation_id, objects.c.name.in_(sorted(names))
+        return self._here, objects.c.name.in_(sorted(names))
 
 
 class UnusedObjectRepository:
@@ -100,18 +104,25 @@ class UnusedObjectRepository:
         rows = [tuple(row) for row in self._db.execute(page)]
         if not rows:
             return Unused((), None)
-        these = tuple_(*_KEY).in_([row[1:] for row in rows])
-        loose = (*old, _removable(), ~_NAMED, these)
-        marked = update(objects).where(these, in_key_order(self._db, objects, *loose, skip_locked=True))
+        these = _these([row[1:] for row in rows])
+        loose = (*old, _removable(), ~_NAMED, *these)
+        marked = update(objects).where(*these, in_key_order(self._db, objects, *loose, skip_locked=True))
         found = self._db.execute(marked.values(removing_at=db_now()).returning(*_KEY))
         objects_found = sorted((row.organisation_id, row.name) for row in found)
         return Unused(tuple(objects_found), rows[-1] if len(rows) == limit else None)
 
     def removed(self, gone: Collection[tuple[int, str]]) -> None:
         if gone:
-            these = (tuple_(*_KEY).in_(sorted(gone)), objects.c.removing_at.is_not(None))
+            these = (*_these(gone), objects.c.removing_at.is_not(None))
             lock(self._db, objects, *these)
             self._db.execute(delete(objects).where(*these))
+
+
+def _these(found: Collection[tuple[int, str]]) -> tuple[ColumnElement[bool], ...]:
+    """Condition: these objects. No two organisations have objects of one name; of pairs SQLite would look for the first
+    alone."""
+    names = sorted({name for _, name in found})
+    return objects.c.organisation_id.in_(sorted({its for its, _ in found})), objects.c.name.in_(names)
 
 
 def _removable() -> ColumnElement[bool]:

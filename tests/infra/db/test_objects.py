@@ -1,5 +1,6 @@
 """Rows of objects, and the keys that seal and name them; what is removed and what never."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from infra.db.store import Store
 from infra.db.tables.conversations import files
 from infra.db.tables.objects import objects, organisation_keys
 from infra.secrets import WrongKey
+from tests.plans import Ask, plans, read_whole
 from tests.worlds import HERE
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -142,6 +144,38 @@ def test_stretches_go_on_where_the_last_one_ended(store: Store) -> None:
         after = some.after
         found += [name for _, name in some.objects]
     assert found == names
+
+
+ASKED: dict[str, Ask] = {
+    "reserve": lambda tx: tx.of_organisation(OURS).objects.reserve({many(3): 7, ONE: 7}),
+    "mark used": lambda tx: tx.of_organisation(OURS).objects.mark_used([Reserved(many(3), LONG_AGO, True)]),
+    "release": lambda tx: tx.of_organisation(OURS).objects.released([many(3), many(4)]),
+    "mark": lambda tx: tx.unused_objects.mark(50, ()),
+    "mark more": lambda tx: tx.unused_objects.mark(50, (LONG_AGO, OURS, many(3))),
+    "forget": lambda tx: tx.unused_objects.removed([(OURS, many(3)), (OURS, many(200))]),
+}
+
+
+def many(number: int) -> str:
+    return f"{number:064x}"
+
+
+@pytest.mark.rule("W11")
+@pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in ASKED.items()])
+def test_what_is_asked_of_objects_costs_the_same_however_many_there_are(store: Store, ask: Ask) -> None:
+    with store.begin("tests.many") as tx:
+        rows = [{"name": many(n), "used": n % 50 > 0} for n in range(1_000)]
+        its = {"organisation_id": OURS, "size": 7, "stored_at": LONG_AGO}
+        tx.db.execute(insert(objects), [its | row for row in rows])
+        kept = [A_FILE | {"part": f"{n}", "object": many(n)} for n in range(1_000) if n % 50]
+        tx.db.execute(insert(files), kept)
+        if tx.db.dialect.name == "postgresql":
+            tx.db.exec_driver_sql("ANALYZE objects, files")
+    found = plans(store, ask)
+    assert found
+    assert not [line for plan in found for line in read_whole(plan)], found
+    by_its_organisation = r"(PRIMARY KEY|autoindex_objects_1) \(organisation_id=\?\)"
+    assert not [line for plan in found for line in plan if re.search(by_its_organisation, line)], found
 
 
 @pytest.mark.rule("I10")
