@@ -216,6 +216,7 @@ class _Batch:
             self._events.append(NewEvent(EventKind.MESSAGE_ADDED, conversation_id, mail_id, way))
         else:
             self._sent[sent_as] = mail
+            self._sources[one.sought.source] = sent_as
             self._twins |= {k: sent_as for k in itself if k != sent_as}
         self._around.joined(mail, mail_id)
         waits = any(file.state is FileState.WAITING for file in mail.copied.files)

@@ -53,7 +53,8 @@ class ConversationRepository(Protocol):
         """Add mails to conversations, without content and files: these follow (`contents`)."""
 
     def complete(self, sent: Mapping[str, JoiningMail]) -> None:
-        """By mail id what the sent copy of a mail says that was written in the CRM: from now on answers find it."""
+        """By mail id what the sent copy of a mail says that was written in the CRM: from now on answers find it.
+        Where it lies is told by `add_sources`."""
 
     def unite(self, twins: Mapping[str, str]) -> frozenset[str]:
         """Mails that another mailbox had brought before the sent copies were seen: each is the same as the mail from

@@ -32,8 +32,8 @@ class EventRepository:
     def add(self, *new: NewEvent) -> frozenset[ChannelId]:
         if not new:
             return frozenset()
+        rows = self._numbered(new)  # whoever waits for a conversation does not hold up those who read events
         take_turn(self._db, self._turn, shared=True)
-        rows = self._numbered(new)
         found = self._db.scalars(_CHANNELS, {"organisation": self._location.organisation_id}).all()
         ids = self._db.scalars(_ADDED, rows).all()
         deliveries = [

@@ -101,9 +101,9 @@ class ConversationRepository(CopyRepository):
 
     def _sent_as(self, mails: Sequence[Sought]) -> list[tuple[Sought, Any]]:
         """Those of them that are sent copies, each with the mail from the CRM that it is to complete."""
-        keys = {mail.key: mail for mail in mails if mail.key}
+        keys = _by(mails, lambda one: (one.key,) if one.key else ())
         found = self._db.execute(statements.SENT_AS, self._here | {"keys": list(keys)}) if keys else ()
-        return [(keys[row.key], row) for row in found if row.identity != keys[row.key].identity]
+        return [(mail, row) for row in found for mail in keys[row.key] if row.identity != mail.identity]
 
     def _touched(self, sought: Sequence[Sought]) -> Mapping[str, list[_Touched]]:
         found = defaultdict[str, list[_Touched]](list)
@@ -237,7 +237,6 @@ class ConversationRepository(CopyRepository):
             row = rows.of_mail(self._id, one)
             values = {f"new_{name}": row[name] for name in statements.OF_COPY}
             self._db.execute(statements.COMPLETE, self._here | values | {"its": mail_id})
-        self.add_sources({one.sought.source: mail_id for mail_id, one in sent.items()})
         self._add_links(sent)
 
     def unite(self, twins: Mapping[str, str]) -> frozenset[str]:
