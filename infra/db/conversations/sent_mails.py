@@ -165,7 +165,8 @@ class SentMailRepository:
         return self._db.execute(update(mails).where(*this).values(values)).rowcount
 
     def give_up(self, connection_id: ConnectionId, reason: str) -> tuple[WrittenMail, ...]:
-        on_its_way = select(outbox.c.id).where(outbox.c.connection_id == connection_id)
+        asked_for = select(outbox.c.id).where(outbox.c.connection_id == connection_id)
+        on_its_way = self._db.scalars(asked_for.where(outbox.c.ended_at.is_(None))).all()
         its = (
             mails.c.location_id == self._id,
             mails.c.outbox_id.in_(on_its_way),
@@ -184,7 +185,8 @@ class SentMailRepository:
             mail_sources.c.mail_id == mails.c.id,
             mail_sources.c.mailbox_id == mailbox_id,
         )
-        ours = select(outbox.c.id).where(outbox.c.key.in_(list(keys)), outbox.c.mailbox_id == mailbox_id)
+        its = outbox.c.mailbox_id == mailbox_id
+        ours = self._db.scalars(select(outbox.c.id).where(outbox.c.key.in_(list(keys)), its)).all()
         named = (mails.c.rfc_message_id.in_(list(rfc_message_ids)), lies.exists())
         here = (mails.c.location_id == self._id, mails.c.direction == Direction.OUTBOUND.value)
         ids = select(mails.c.conversation_id).where(*here)

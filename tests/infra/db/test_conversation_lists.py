@@ -210,7 +210,7 @@ ASKED: dict[str, Ask] = {
 
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in ASKED.items()])
 def test_what_readers_ask_is_found_by_indexes(world: World, store: Store, ask: Ask) -> None:
-    _many(world, store)
+    many_conversations(world, store)
     found = plans(store, ask)
     assert found
     assert not [line for plan in found for line in read_whole(plan)], found
@@ -220,7 +220,7 @@ def test_what_readers_ask_is_found_by_indexes(world: World, store: Store, ask: A
     assert not [line for plan in found for line in plan if re.search(of_location, line)], found
 
 
-def _many(world: World, store: Store) -> None:
+def many_conversations(world: World, store: Store) -> None:
     """Three hundred contacts with a conversation of a mail each, as the planner needs them to see what an index is good
     for."""
     here = {"location_id": 1}

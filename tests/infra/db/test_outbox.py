@@ -170,3 +170,22 @@ def test_no_column_of_the_outbox_can_hold_anything_of_a_mail() -> None:
     """Ids of Gmail's and ours, and words of our own: so its writers need not ask what may be kept."""
     texts = {column.name for column in outbox.c if isinstance(column.type, String)}
     assert texts == {"contact_id", "key", "draft_id", "sent_id", "state", "reason", "owner"}
+
+
+@pytest.mark.rule("I2", "W2")
+def test_a_failed_mail_that_is_asked_for_again_begins_anew_in_its_row(world: World) -> None:
+    item = add(world)
+    with world.store.begin("tests.fail") as tx:
+        assert tx.outbox.finish(item, "caller", SendState.FAILED, sent_id=None, reason="domainPolicy")
+    let_pass(world.store, 7_200)
+    failed = now(world, item)
+    with world.store.begin("tests.again") as tx:
+        again = tx.outbox.reopen(item.id, asked(world), "another", 60)
+    assert again is not None
+    assert (again.id, again.state, again.reason, again.attempts) == (item.id, SendState.DRAFTING, None, 0)
+    assert again.ended_at is None
+    assert again.created_at > failed.created_at
+    assert claim(world) is None, "it is its asker's"
+    with world.store.begin("tests.late") as tx:
+        assert not tx.outbox.drafted(item, "caller", DRAFT)
+        assert tx.outbox.drafted(again, "another", DRAFT)
