@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
@@ -17,6 +18,9 @@ from handlers.people import look_up
 from handlers.ports.store import Transaction
 
 log = structlog.get_logger()
+
+CLOCKS = timedelta(seconds=1)
+"""How far the clock of the database may be behind that of the provider."""
 
 
 def candidates(
@@ -67,7 +71,15 @@ def join(
         more, woken = join_all(its, people, frozenset(mailbox.labels.values()), tx.of(location))
         joined += more
         channels |= woken
-    return joined, channels
+    return [_with_rest(mailbox.id, one, tx) for one in joined], channels
+
+
+def _with_rest(mailbox_id: MailboxId, one: Joined, tx: Transaction) -> Joined:
+    """The first mail of a thread has no rest, unless a mail that came later was decided before it (E103)."""
+    if not (one.is_to_gather and one.candidate.content.first_of_thread):
+        return one
+    came = one.candidate.content.received_at - CLOCKS
+    return replace(one, is_to_gather=tx.messages.refused_since(mailbox_id, one.candidate.connection.id, came))
 
 
 def _by_location(candidates: Sequence[Candidate]) -> Mapping[Location, list[Candidate]]:

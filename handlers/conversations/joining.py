@@ -191,8 +191,7 @@ class _Batch:
     ) -> Joined:
         itself = {k.mail_id: k.conversation.id for k in known if k.how is How.ITSELF}
         placed = place(arriving, known)
-        is_new = not any(k.how is How.THREAD for k in known)
-        is_to_gather = is_new and not one.content.first_of_thread
+        is_to_gather = not any(k.how is How.THREAD for k in known)
         if itself and sent_as is None:
             mail_id, conversation_id = next(iter(itself.items()))
             self._sources[one.sought.source] = mail_id

@@ -193,6 +193,9 @@ class MessageRepository(Protocol):
         """Have those of these mails matched again that two-way sync has refused as nobody's it knows (D7 rows 1c, 11
         and 13); returns how many. The mailbox is locked already."""
 
+    def refused_since(self, mailbox_id: MailboxId, connection_id: ConnectionId, moment: datetime) -> bool:
+        """Whether `reopen_refused` may find one among the mails that were found since then."""
+
     def touched(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         """Which of these messages the user has put a CRM label on, or removed one from (I6)."""
 

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 
 from domain.connections.connections import Mode
 from domain.ids import MailboxId
+from handlers import matching
 from infra.db.tables.connections import connections
 from infra.db.tables.conversations import conversations, mail_sources, mails, participants
 from infra.db.tables.crm import contacts
@@ -189,3 +190,21 @@ def test_a_mail_in_two_mailboxes_of_a_location_is_stored_once(synced: House) -> 
     assert held(synced) == [Held("ann", (plain(FIRST),))]
     with synced.store.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(mail_sources)) == 2
+
+
+@pytest.mark.rule("E103", "D7-11", "W10")
+def test_an_answer_that_was_decided_before_the_mail_it_answers_is_decided_again(synced: House) -> None:
+    """The first mail of the thread comes first, and its worker is slow."""
+    first = synced.gmail.deliver(UWE, letter(ANN, UWE, FIRST))
+    poison = synced.gmail.poison(UWE, first.id)
+    synced.catch_up()
+    assert arrive(synced, letter(EVE, UWE, NEXT, answers=FIRST)) == "skip.no_contact"
+
+    synced.gmail.clear_faults(poison)
+    synced.let_time_pass()
+    synced.catch_up()
+    matching.match(MailboxId(1), synced.context)
+    synced.pump()
+
+    [one] = held(synced)
+    assert set(one.mails) == {plain(FIRST), plain(NEXT)}

@@ -1,7 +1,7 @@
 """Mail that history or a list named: what is new, gone, moved out of Spam, or touched by the user (W5, W7, W9)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     BigInteger,
@@ -114,6 +114,18 @@ class MessageRepository:
             self._db.execute(delete(decisions).where(*refused, decisions.c.message_id.in_(again)))
             self._ledger.redrive_within(mailbox_id, 0)
         return len(again)
+
+    def refused_since(self, mailbox_id: MailboxId, connection_id: ConnectionId, moment: datetime) -> bool:
+        its = select(messages.c.message_id).join(
+            decisions,
+            (decisions.c.connection_id == connection_id) & (decisions.c.message_id == messages.c.message_id),
+        )
+        refused = its.where(
+            messages.c.mailbox_id == mailbox_id,
+            messages.c.seen_at >= moment,
+            decisions.c.outcome == Outcome.SKIP_NO_CONTACT.value,
+        )
+        return self._db.scalar(refused.limit(1)) is not None
 
     def touched(self, mailbox_id: MailboxId, message_ids: Collection[str]) -> frozenset[str]:
         rows = select(messages.c.message_id).where(
