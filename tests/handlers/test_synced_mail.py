@@ -3,14 +3,24 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Table, delete, func, insert, select, update
 
 from domain.crm.records import UserRecord
 from domain.ids import MailboxId
 from domain.mail.addresses import loose
 from handlers.connections import disconnecting
-from infra.db.tables.conversations import conversations, mail_sources, mails, participants
+from infra.db.tables.conversations import (
+    conversations,
+    files,
+    mail_links,
+    mail_sources,
+    mails,
+    participants,
+    readings,
+)
 from infra.db.tables.crm import contact_addresses, contacts
+from infra.db.tables.events import events
+from infra.db.tables.objects import objects
 from tests.handlers.conftest import House
 from tests.handlers.test_conversations import ANN, BOB, CID, EVE, Held, arrive, held, letter
 from tests.journeys.world import UWE
@@ -472,3 +482,41 @@ def test_what_the_second_copy_of_a_mail_shows_to_be_one_becomes_one(synced: Hous
     synced.catch_up(MailboxId(2))
 
     assert [(one.contact_id, len(one.mails)) for one in held(synced)] == [("ann", 2)]
+
+
+OF_CONVERSATIONS = [
+    pytest.param(participants, marks=pytest.mark.rule("D2-7"), id="participants"),
+    pytest.param(mail_sources, marks=pytest.mark.rule("D2-8"), id="sources"),
+    pytest.param(mail_links, marks=pytest.mark.rule("D2-9"), id="links"),
+    pytest.param(files, marks=pytest.mark.rule("D2-10"), id="files"),
+    pytest.param(objects, marks=pytest.mark.rule("D2-11"), id="objects"),
+    pytest.param(readings, marks=pytest.mark.rule("D2-12"), id="readings"),
+    pytest.param(events, marks=pytest.mark.rule("D2-13"), id="events"),
+]
+"""The tables that have a row in D2."""
+
+WITH_A_FILE = (
+    "MIME-Version: 1.0",
+    "Content-Type: application/pdf; name=offer.pdf",
+    "Content-Disposition: attachment; filename=offer.pdf",
+)
+
+
+@pytest.mark.rule("D2")
+@pytest.mark.parametrize("table", OF_CONVERSATIONS)
+def test_of_mail_that_is_not_admitted_no_table_of_conversations_knows(synced: House, table: Table) -> None:
+    """Carla's mailbox is read live. The same mails leave rows where they are admitted, whatever is read of them."""
+    synced.connect("carla", CARLA, sorting=False)
+    for raw in (letter(BOB, UWE, FIRST, answers=THIRD), letter(EVE, UWE, SECOND, answers=THIRD)):
+        assert (arrive(synced, marked(raw, *WITH_A_FILE)) or "").startswith("skip.")
+    synced.gmail.deliver(CARLA, marked(letter(ANN, CARLA, FIRST, answers=THIRD), *WITH_A_FILE))
+    synced.catch_up(MailboxId(2))
+    assert synced.notified()
+
+    def rows() -> int:
+        with synced.store.engine.connect() as db:
+            return db.scalar(select(func.count()).select_from(table)) or 0
+
+    assert rows() == 0
+    arrive(synced, marked(letter(ANN, UWE, "<4@example.com>", answers=THIRD), *WITH_A_FILE))
+    assert (rows() > 0) is (table is not readings)
