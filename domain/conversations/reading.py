@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from domain.conversations.states import MailState
+from domain.conversations.states import MailState, outcome_shown
 from domain.mail.classes import MailClass
 from domain.mail.copied import FileState, Role
 from domain.mail.delivery_reports import Action
@@ -55,8 +55,8 @@ class KeptFile:
 class KeptMail:
     """A mail of a conversation. `object` names its content in the object store, None where there is none.
 
-    `user_id`, `state` and `reason` are those of a mail that was written in the CRM (H40); `answered`: somebody from
-    outside has answered it (H41). `is_new`: for its reader (H52).
+    `user_id`, `state` and `reason` are those of a mail that was written in the CRM (H40), `answered_by` the
+    authors from outside who have answered it (H41). `is_new`: for its reader (H52).
     """
 
     id: str
@@ -73,7 +73,7 @@ class KeptMail:
     object: str | None
     state: MailState | None
     reason: str | None
-    answered: bool
+    answered_by: tuple[str | None, ...] = field(repr=False)
     sent_at: datetime | None
     received_at: datetime
     is_new: bool
@@ -82,10 +82,18 @@ class KeptMail:
 
     @property
     def shown_state(self) -> MailState | None:
-        """What is shown of it (H41). An answer does not hide that the mail did not reach somebody."""
-        if self.answered and self.state in (MailState.SENT, MailState.DELAYED):
-            return MailState.ANSWERED
-        return self.state
+        """What is shown of it (H41), by what is known of each recipient."""
+        if self.state is None:
+            return None
+        return outcome_shown(
+            self.state,
+            failed_for=self._reported(Action.FAILED),
+            delayed_for=self._reported(Action.DELAYED),
+            answered_by=self.answered_by,
+        )
+
+    def _reported(self, action: Action) -> list[str]:
+        return [one.address for one in self.participants if one.delivery is action]
 
 
 def in_written_order(part: str) -> tuple[int, ...]:

@@ -1,10 +1,12 @@
-"""Whether a mail from the CRM was answered, in SQL. The rule is that of `domain.conversations.states`."""
+"""Who has answered a mail from the CRM, in SQL. The rule is that of `domain.conversations.states`."""
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, or_, select
 
 from domain.mail.classes import MailClass
 from domain.mail.messages import Direction
-from infra.db.sql import there_is
 from infra.db.tables.conversations import mail_links, mail_sources, mails
 
 _answer = mails.alias("answer")
@@ -12,8 +14,9 @@ _named = mails.alias("named")
 _lies = mail_sources.alias("lies")
 
 
-def answered(location_id: int) -> ColumnElement[bool]:
-    """Condition on `mails`: it was written in the CRM, and somebody from outside has answered it by hand (H41)."""
+def answered_by(location_id: int, mail_ids: Sequence[str]) -> Select[Any]:
+    """Of those of these mails that were written in the CRM, who from outside has answered them by hand (H41): mail and
+    author."""
     names_it = (
         select(mail_links.c.mail_id)
         .join(
@@ -47,15 +50,17 @@ def answered(location_id: int) -> ColumnElement[bool]:
         .limit(1)
         .scalar_subquery()
     )
-    return and_(
-        mails.c.outbox_id.is_not(None),
-        there_is(
-            _answer.c.id,
-            _answer.c.location_id == location_id,
-            _answer.c.conversation_id == mails.c.conversation_id,
-            _answer.c.received_at > mails.c.received_at,
-            _answer.c.direction == Direction.INBOUND.value,
-            _answer.c.mail_class == MailClass.HUMAN.value,
-            or_(names_it.is_not(None), in_its_thread.is_not(None)),
-        ),
+    its_answers = and_(
+        _answer.c.location_id == location_id,
+        _answer.c.conversation_id == mails.c.conversation_id,
+        _answer.c.received_at > mails.c.received_at,
+        _answer.c.direction == Direction.INBOUND.value,
+        _answer.c.mail_class == MailClass.HUMAN.value,
+    )
+    return (
+        select(mails.c.id, _answer.c.author)
+        .join(_answer, its_answers)
+        .where(mails.c.location_id == location_id, mails.c.id.in_(mail_ids), mails.c.outbox_id.is_not(None))
+        .where(or_(names_it.is_not(None), in_its_thread.is_not(None)))
+        .distinct()
     )

@@ -20,7 +20,7 @@ from domain.mail.copied import FileState, Role
 from domain.mail.delivery_reports import Action
 from domain.mail.messages import Direction
 from infra.db.conversations import lists
-from infra.db.conversations.answers import answered
+from infra.db.conversations.answers import answered_by
 from infra.db.conversations.standing import shown_state
 from infra.db.crm.merges import is_merge_of, person_of, whose
 from infra.db.sql import insert_new
@@ -55,9 +55,7 @@ class ConversationReadRepository:
         here = self._location.id
         for_him = lists.concerns(here, viewer_id, contacts.c.assigned_to)
         found = (
-            select(
-                mails, (lists.unread(viewer_id) & for_him).label("is_new"), answered(here).label("answered")
-            )
+            select(mails, (lists.unread(viewer_id) & for_him).label("is_new"))
             .join(
                 conversations,
                 (conversations.c.location_id == here) & (conversations.c.id == mails.c.conversation_id),
@@ -71,8 +69,11 @@ class ConversationReadRepository:
             found = found.where(tuple_(mails.c.received_at, mails.c.id) > place)
         rows = self._db.execute(found.order_by(mails.c.received_at, mails.c.id).limit(limit)).all()
         ids = [row.id for row in rows]
-        people, attached = self._participants(ids), self._files(ids)
-        return tuple(_mail(row, people.get(row.id, ()), attached.get(row.id, ())) for row in rows)
+        people, attached, answers = self._participants(ids), self._files(ids), self._answered_by(ids)
+        return tuple(
+            _mail(row, people.get(row.id, ()), attached.get(row.id, ()), answers.get(row.id, ()))
+            for row in rows
+        )
 
     def keep_read(self, mail_ids: Collection[str], user_id: str) -> None:
         rows = [
@@ -97,6 +98,13 @@ class ConversationReadRepository:
                     Role(row.role), row.address, row.name, row.whose, row.delivery and Action(row.delivery)
                 )
             )
+        return found
+
+    def _answered_by(self, mail_ids: Sequence[str]) -> dict[str, list[str | None]]:
+        """By mail from the CRM the authors of its answers."""
+        found: dict[str, list[str | None]] = {}
+        for row in self._db.execute(answered_by(self._location.id, mail_ids)):
+            found.setdefault(row.id, []).append(row.author)
         return found
 
     def _files(self, mail_ids: Sequence[str]) -> dict[str, list[KeptFile]]:
@@ -133,7 +141,12 @@ def _conversation(row: Any) -> OpenConversation:
     )
 
 
-def _mail(row: Any, people: Sequence[KeptParticipant], attached: Sequence[KeptFile]) -> KeptMail:
+def _mail(
+    row: Any,
+    people: Sequence[KeptParticipant],
+    attached: Sequence[KeptFile],
+    answers: Sequence[str | None],
+) -> KeptMail:
     return KeptMail(
         id=row.id,
         author=row.author,
@@ -149,7 +162,7 @@ def _mail(row: Any, people: Sequence[KeptParticipant], attached: Sequence[KeptFi
         object=row.object,
         state=row.state and MailState(row.state),
         reason=row.reason,
-        answered=bool(row.answered),
+        answered_by=tuple(answers),
         sent_at=row.sent_at,
         received_at=row.received_at,
         is_new=bool(row.is_new),
