@@ -87,8 +87,9 @@ def _close(location: Location, context: Context) -> bool:
     with context.store.begin("locations.delete") as tx:
         last = tx.organisations.is_last(location)
         here = tx.of(location)
-        left = last and here.objects.are_there()
-        if left or here.connections.ids() or here.belongings.delete_some(AT_ONCE, organisation=last):
+        if last and here.objects.are_there():  # whoever is at it has died, or does it now
+            raise Refused("content of its mail is still being removed: give the command again in 15 minutes")
+        if here.connections.ids() or here.belongings.delete_some(AT_ONCE, organisation=last):
             raise Refused("somebody has added to it meanwhile: give the command again")
         tx.organisations.delete(location, organisation=last)
     return True

@@ -52,6 +52,29 @@ def test_from_the_second_location_on_it_has_to_be_named(terminal: Terminal) -> N
     )
 
 
+def test_where_the_object_store_is_away_the_command_says_so_and_can_be_repeated(
+    terminal: Terminal, sqlite_url: str, cipher: Cipher, tmp_path: Path
+) -> None:
+    assert terminal.run("locations", "add", ACME).code == 0
+    store = Store(sqlite_url, cipher)
+    with store.begin("tests.reserve") as tx:
+        [acme] = tx.organisations.named("acme", "berlin")
+        tx.of(acme.location).objects.reserve({"0a" * 32: 7})
+    store.engine.dispose()
+    (tmp_path / "full").write_bytes(b"")
+    away = Terminal(tmp_path, sqlite_url, {"LODESTONE_OBJECTS": str(tmp_path / "full")})
+    done = away.run("locations", "delete", ACME, "--confirm", ACME)
+    assert (done.code, done.err.splitlines()[-1]) == (
+        1,
+        "lodestone: the object store takes or gives nothing (objects_away): check LODESTONE_OBJECTS",
+    )
+    again = terminal.run("locations", "delete", ACME, "--confirm", ACME)
+    assert (again.code, again.err.partition(": ")[2]) == (
+        2,
+        "content of its mail is still being removed: give the command again in 15 minutes\n",
+    )
+
+
 @pytest.mark.rule("T2")
 def test_status_is_the_operators_or_a_locations(terminal: Terminal, sqlite_url: str, cipher: Cipher) -> None:
     store = Store(sqlite_url, cipher)

@@ -70,7 +70,15 @@ def _way_out(error: Exception) -> tuple[str, int]:
     """What to do about an error, and the exit code; raises it again when it is none of these."""
     from redis.exceptions import RedisError
 
-    from domain.errors import AccessRevoked, DatabaseAway, GiveUp, GrantRefused, Refused, TryAgain
+    from domain.errors import (
+        AccessRevoked,
+        DatabaseAway,
+        GiveUp,
+        GrantRefused,
+        ObjectsAway,
+        Refused,
+        TryAgain,
+    )
     from infra.db.migrate import WrongSchema
     from infra.secrets import WrongKey
     from infra.settings import WrongSetting
@@ -84,6 +92,8 @@ def _way_out(error: Exception) -> tuple[str, int]:
             return "Google no longer accepts this grant: the user has to sign in again", 1
         case GrantRefused():
             return f"no access at the provider ({error.reason}): `lodestone doctor` says who can mend that", 1
+        case ObjectsAway():
+            return f"the object store takes or gives nothing ({error.reason}): check LODESTONE_OBJECTS", 1
         case TryAgain():
             return f"the provider cannot be reached or limits us ({error.reason}): try again in a minute", 1
         case GiveUp():
