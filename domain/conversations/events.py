@@ -23,8 +23,7 @@ class EventKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """Something that has just happened. `user_id`: who wrote the mail, of ours. `sending_id`: its row in the outbox.
-    `reason`: a word of ours or of the provider's error, or the
-    other conversation's id; never text of a mail."""
+    `reason`: a word of ours or of the provider's error, or the other conversation's id; never text of a mail."""
 
     kind: EventKind
     conversation_id: str

@@ -153,7 +153,6 @@ def test_each_column_that_tells_of_a_mail_is_a_row_of_d2() -> None:
         outbox: {
             *("id", "mailbox_id", "connection_id", "contact_id", "key", "draft_id", "sent_id", "state"),
             *("reason", "attempts", "looks", "owner", "ready_at", "redrive_at", "created_at", "ended_at"),
-            "mail_id",
         },
     }
 
