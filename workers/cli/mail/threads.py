@@ -49,7 +49,6 @@ _STATES = {
     MailState.SENT: "sent",
 }
 _DELIVERIES = {Action.FAILED: "not delivered", Action.DELAYED: "delayed"}
-_DELIVERY = {Action.FAILED: "not delivered", Action.DELAYED: "delayed"}
 _FILES = {
     FileState.WAITING: "being fetched",
     FileState.TOO_LARGE: "too large to be kept: it is in the mailbox",
