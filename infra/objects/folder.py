@@ -66,12 +66,13 @@ class FolderStore:
 
     def delete(self, names: Collection[str]) -> None:
         with _translated(), reached("objects.delete"):
-            folders = set()
-            for place in map(self._place, names):
-                with suppress(FileNotFoundError):
-                    place.unlink()
-                    folders.add(place.parent)
-            _sync_all(folders)
+            places = [self._place(name) for name in names]
+            self._lay_out()
+            for place in places:
+                place.unlink(missing_ok=True)
+            _sync_all(
+                {place.parent for place in places}
+            )  # fails where the store is away, which holds them still
 
     def tidy(self) -> None:
         with _translated(), suppress(FileNotFoundError), os.scandir(self._incoming) as files:

@@ -48,6 +48,8 @@ def test_a_store_that_is_not_there_is_no_store_without_the_object(tmp_path: Path
     calls: tuple[Callable[[], object], ...] = (
         lambda: objects.get(NAME),
         lambda: objects.put({NAME: b"one"}),
+        lambda: objects.delete([NAME]),
+        lambda: FolderStore(tmp_path / "mounted" / "objects").delete([NAME]),
         lambda: FolderStore(tmp_path / "mounted" / "objects").put({NAME: b"one"}),
     )
     for call in calls:
