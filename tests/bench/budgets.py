@@ -12,7 +12,6 @@ Look = Callable[[Seen, Seen], Figure | None]
 
 SCALE = "`make scale`"
 DAY = "`python -m tests.scale.day`"
-NOT_BUILT = "not built yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,12 @@ def _against(ours: Sequence[Spent], textbook: Sequence[Spent]) -> Figure | None:
     """Round by round: both had their turn one after the other."""
     pairs = list(zip(ours, textbook, strict=False))
     return Figure(tuple(one.cpu_ms / other.cpu_ms for one, other in pairs)) if pairs else None
+
+
+def _against_live(seen: Seen) -> Figure | None:
+    """Round by round, as mails a second."""
+    pairs = list(zip(seen.synced, seen.bursts, strict=False))
+    return Figure(tuple(one.per_second / live.per_second for one, live in pairs)) if pairs else None
 
 
 def _beside(spent: Sequence[Spent], name: str) -> Figure | None:
@@ -113,8 +118,13 @@ ROWS = (
     Row("purge of 100,000 old mails, no writer waiting over 1 s, 100,000 mailboxes", "s", most=60, elsewhere=SCALE),
     Row("a contact's page, 100,000 connections", "ms", most=20, elsewhere=SCALE),
     Row("cost a mail, 10 k → 10 M rows and 100 → 100,000 labelled mails", "×", most=1.2, elsewhere=SCALE),
-    Row("units a kept SYNC mail without files", "", most=25, elsewhere=NOT_BUILT),
-    Row("SYNC throughput against LIVE, same run", "×", least=0.7, elsewhere=NOT_BUILT),
+    Row("units a kept SYNC mail without files", "",
+        lambda seen, _: _of(seen.synced, lambda one: one.units_a_mail), most=25),
+    Row("SYNC throughput against LIVE, same run", "×",
+        lambda seen, _: _against_live(seen), least=0.7),
+    Row("CPU a kept SYNC mail, in bursts", "ms", lambda seen, _: _of(seen.synced, lambda one: one.cpu_ms)),
+    Row("a kept SYNC mail on disk", "bytes",
+        lambda seen, _: Figure(tuple(seen.bytes_a_mail)) if seen.bytes_a_mail else None),
     Row("CPU a mail, one by one", "ms", lambda seen, _: _of(seen.arrivals, lambda one: one.cpu_ms)),
     Row("requests for tokens a mail, one by one", "",
         lambda seen, _: _of(seen.arrivals, lambda one: one.tokens_a_mail)),

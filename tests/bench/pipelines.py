@@ -13,6 +13,7 @@ from redis import Redis
 from sqlalchemy import func, select
 
 from infra.db.store import open_engine
+from infra.db.tables.conversations import mails
 from infra.db.tables.mail import decisions
 from infra.local.ports import ServerProcess, wait_until
 from infra.local.postgres import own_postgres
@@ -30,7 +31,8 @@ START_SECONDS = 120.0
 
 
 class Pipeline(ABC):
-    """A pipeline on its stage. `beside` are the servers that it uses and that are nobody's own."""
+    """A pipeline on its stage. `beside` are the servers that it uses and that are nobody's own; `synced` are mailboxes
+    with two-way sync."""
 
     processes: Sequence[str]
 
@@ -38,6 +40,7 @@ class Pipeline(ABC):
         self.name = name
         self.stage = stage
         self.boxes: list[str] = []
+        self.synced: list[str] = []
         self.sent = 0
         info = Redis.from_url(stage.redis.url).info("server")
         self.beside = {
@@ -95,6 +98,31 @@ class Ours(Pipeline):
                 words = self.stage.sign_in(box.partition("@")[0], box)
                 shell.run("connect", *words, "--magnet", "--sorting")
 
+    def connect_synced(self, boxes: Iterable[str]) -> None:
+        """New mailboxes with two-way sync: all that contacts write to them is kept."""
+        with self.stage.shell() as shell:
+            shell.run("settings", "set", "assignment-inbound", "off")
+            for box in boxes:
+                self.synced.append(box)
+                shell.run("connect", *self.stage.sign_in(box.partition("@")[0], box), "--sync")
+
+    def kept(self) -> int:
+        """How many mails are kept with what they say."""
+        with self._engine.connect() as db:
+            return int(db.scalar(select(func.count()).where(mails.c.object.is_not(None))) or 0)
+
+    def bytes_on_disk(self) -> int:
+        """What the database and the objects take."""
+        objects = self.stage.folder / "objects"
+        stored = sum(_blocks(file) for file in objects.rglob("*") if file.is_file())
+        if self._engine.dialect.name == "postgresql":
+            with self._engine.connect() as db:
+                return stored + int(db.scalar(select(func.pg_database_size(func.current_database()))) or 0)
+        file = Path(self._engine.url.database or "")
+        return stored + sum(
+            _blocks(one) for one in (file, file.with_name(f"{file.name}-wal")) if one.exists()
+        )
+
     def start(self) -> None:
         self.stage.start()
 
@@ -106,6 +134,11 @@ class Ours(Pipeline):
     def close(self) -> None:
         """Its look at the database."""
         self._engine.dispose()
+
+
+def _blocks(file: Path) -> int:
+    """What the file takes on the disk."""
+    return file.stat().st_blocks * 512
 
 
 class Textbook(Pipeline):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from tests.bench.latency import Waits, listening, one_at_a_time
 from tests.bench.meter import Spent, cpu_of, resident_mb, say
-from tests.bench.patterns import arrival, burst, warm_up
-from tests.bench.pipelines import TEXTBOOK, Pipeline, opened
+from tests.bench.patterns import arrival, burst, synced_burst, warm_up
+from tests.bench.pipelines import TEXTBOOK, Ours, Pipeline, opened
 
 IDLE_BOXES = 20
 """So many mailboxes are connected while the processes have nothing to do."""
@@ -39,6 +39,8 @@ class Seen:
 
     arrivals: list[Spent] = field(default_factory=list)
     bursts: list[Spent] = field(default_factory=list)
+    synced: list[Spent] = field(default_factory=list)
+    bytes_a_mail: list[float] = field(default_factory=list)
     waits: list[Waits] = field(default_factory=list)
     idle: dict[str, float] = field(default_factory=dict)
     memory: list[float] = field(default_factory=list)
@@ -71,6 +73,9 @@ def _prepare(pipeline: Pipeline, size: Size, seen: Seen) -> None:
     pipeline.connect(boxes[first:])
     say(f"{pipeline.name}: warming up")
     warm_up(pipeline, size.warm_per_second)
+    if isinstance(pipeline, Ours):
+        pipeline.connect_synced(f"synced{number}@firm.example" for number in range(size.burst_boxes))
+        synced_burst(pipeline, 2 * size.burst_boxes)
     seen.memory.append(resident_mb(pipeline.pids["worker"]))
 
 
@@ -87,6 +92,10 @@ def _round(pipeline: Pipeline, size: Size, seen: Seen) -> None:
     say(f"    one by one: {seen.arrivals[-1]}")
     seen.bursts.append(burst(pipeline, size.bursts, size.burst_boxes))
     say(f"    in bursts: {seen.bursts[-1]}")
-    if pipeline.name != TEXTBOOK:
+    if isinstance(pipeline, Ours):
+        spent, on_disk = synced_burst(pipeline, size.bursts)
+        seen.synced.append(spent)
+        seen.bytes_a_mail.append(on_disk)
+        say(f"    in bursts, two-way sync: {spent}, {on_disk:,.0f} bytes a mail")
         with listening(pipeline) as receiver:
             seen.waits.append(one_at_a_time(pipeline, receiver, size.lone))
