@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal
+from sqlalchemy import ColumnElement, and_, case, literal, select
 
 from domain.conversations.standings import Standing
 from infra.db.features import keeps_copies
@@ -38,7 +38,8 @@ def shown_state(
 def _lies(
     location_id: Any, conversation_id: ColumnElement[str], *where: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """A mail of it lies in a mailbox."""
+    """A mail of it lies in a mailbox. The newest are looked at first: of a long conversation that was woken, those of
+    the connections before are all older."""
     source = there_is(
         mail_sources.c.mail_id,
         mail_sources.c.location_id == location_id,
@@ -46,4 +47,5 @@ def _lies(
         *where,
     )
     its = (mails.c.location_id == location_id, mails.c.conversation_id == conversation_id)
-    return there_is(mails.c.id, *its, source)
+    newest = select(mails.c.id).where(*its, source).order_by(mails.c.received_at.desc(), mails.c.id.desc())
+    return newest.limit(1).scalar_subquery().is_not(None)
