@@ -53,6 +53,11 @@ def _keep_texts(
         here.objects.mark_used(kept)
         named = {one.mail_id: object_.name for one, object_ in zip(joined, kept, strict=True) if one.mail_id}
         here.conversations.keep_contents(named)
+        written_here = [
+            object_.name for one, object_ in zip(joined, kept, strict=True) if one.candidate.sought.key
+        ]
+        if written_here:  # what was kept of them when they were sent stays
+            here.objects.released(written_here)
         done = [
             (one.candidate.content.message_id, one.candidate.connection.id) for one in joined if not one.files
         ]

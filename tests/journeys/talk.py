@@ -1,6 +1,7 @@
 """A world with two-way sync: mailboxes whose mail is kept in conversations, and the look at what is kept."""
 
 import base64
+import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,6 +134,10 @@ class Talk:
             )
             for row in found
         ]
+
+    def ask(self, *words: str) -> Any:
+        """What a command answers, as JSON."""
+        return json.loads(self.stage.run(*words, "--json"))
 
     def rows(self, query: Any) -> list[Any]:
         with closing_engine(self.stage) as engine, engine.connect() as db:

@@ -30,6 +30,32 @@ def test_a_contact_writes_the_user_answers_in_gmail_and_her_next_mail_joins(talk
     talk.check()
 
 
+@pytest.mark.rule("D7-1a", "D7-2", "H8", "H14", "H16", "H41", "Z16")
+def test_an_answer_from_the_crm_lies_in_sent_and_in_the_conversation_and_what_answers_it_too(
+    talk: Talk,
+) -> None:
+    first = talk.write(ANN, subject="From the CRM")
+    talk.settle()
+    listing = talk.ask("conversations", "ann", "--as", "uwe")["conversations"]
+    [listed] = [one for one in listing if one["subject"] == "From the CRM"]
+    body = talk.stage.folder / "answer.txt"
+    body.write_text("Ten.\n")
+    words = ["--as", "uwe", "--conversation", listed["conversation_id"], "--body-file", str(body), "--yes"]
+    made = talk.ask("send", *words)
+    answer = talk.message_id(UWE, made["message_id"])
+    talk.settle()
+    again = talk.write(ANN, answers=answer, subject="Re: From the CRM")
+    talk.settle()
+
+    sent = talk.stage.gmail.dump(UWE).message(made["message_id"])
+    assert sent is not None
+    assert "SENT" in sent.labels
+    assert Held("ann", tuple(sorted((first, answer, again)))) in talk.held()
+    talk.check()
+    shown = talk.ask("conversation", "show", listed["conversation_id"], "--as", "uwe")
+    assert len(shown["mails"]) == 3
+
+
 @pytest.mark.rule("D2-4", "D2-6", "D7-10", "D7-11", "D7-13", "I3", "Z44")
 def test_beside_kept_mail_nothing_is_kept_of_live_mail_nor_of_what_is_refused(talk: Talk) -> None:
     """One database, one Redis, one folder of logs and objects: words that stand in such mails are nowhere in them. Of a
