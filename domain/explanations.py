@@ -84,9 +84,11 @@ def arrival(trail: MessageRecord) -> str:
 
 
 def match(one: ConnectionDecision) -> str | None:
-    """Which address matched which record, and how."""
+    """Which address matched which record, and how; no address of mail of which none is kept (D2)."""
     if one.person is None or one.matched_by is None:
         return None
+    if one.author is None:
+        return f"its author is {_named(one.person)}, {_MATCHED_BY[one.matched_by]}"
     via = ", via a list (E100)," if one.via_list else ""
     return f"{one.author}{via} is {one.address} of {_named(one.person)}, {_MATCHED_BY[one.matched_by]}"
 
@@ -149,7 +151,7 @@ def not_under_customers(trail: MessageRecord, one: ConnectionDecision) -> str | 
         return _CAUSES[Outcome.LABEL_USER_CHOICE] if trail.touched else None
     if outcome is Outcome.LABEL_NONE:
         return _none_because(trail, one)
-    return _CAUSES.get(outcome)
+    return None if outcome is Outcome.SKIP_NO_CONTACT and one.person else _CAUSES.get(outcome)
 
 
 def by_hand(trail: MessageRecord) -> str:

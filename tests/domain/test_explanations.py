@@ -330,6 +330,18 @@ def test_the_match_names_both_addresses_and_the_step(matched_by: MatchedBy, word
     assert explanations.match(skipped(Outcome.SKIP_NO_CONTACT)) is None
 
 
+@pytest.mark.rule("D2-2", "Z40")
+def test_of_a_records_mail_that_sync_left_record_and_step_are_named_and_no_address() -> None:
+    left = replace(
+        skipped(Outcome.SKIP_NO_CONTACT),
+        person=Person("c4", ContactKind.LEAD, "Eve"),
+        matched_by=MatchedBy.EXACT,
+        mode=Mode.SYNC_GMAIL,
+    )
+    assert explanations.match(left) == "its author is lead c4 (Eve), exactly (D5 step 2)"
+    assert explanations.not_under_customers(trail(), left) is None
+
+
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [

@@ -20,6 +20,7 @@ from infra.db.tables.conversations import (
 )
 from infra.db.tables.crm import contact_addresses, contacts
 from infra.db.tables.events import events
+from infra.db.tables.mail import decisions
 from infra.db.tables.objects import objects
 from tests.handlers.conftest import House
 from tests.handlers.test_conversations import ANN, BOB, CID, EVE, Held, arrive, held, letter
@@ -520,3 +521,20 @@ def test_of_mail_that_is_not_admitted_no_table_of_conversations_knows(synced: Ho
     assert rows() == 0
     arrive(synced, marked(letter(ANN, UWE, "<4@example.com>", answers=THIRD), *WITH_A_FILE))
     assert (rows() > 0) is (table is not readings)
+
+
+@pytest.mark.rule("D2-2", "D2-5")
+def test_of_a_records_mail_that_is_not_admitted_the_ledger_has_the_record_and_no_address(
+    synced: House,
+) -> None:
+    """Bob is nobody's contact, so his mail begins nothing (D7 row 10)."""
+    assert (arrive(synced, letter(BOB, UWE, FIRST)) or "").startswith("skip.")
+    assert arrive(synced, letter(ANN, UWE, SECOND)) == "sync.started"
+
+    with synced.store.engine.connect() as db:
+        rows = db.execute(
+            select(decisions.c.contact_id, decisions.c.author, decisions.c.contact_address).order_by(
+                decisions.c.contact_id
+            )
+        ).all()
+    assert [tuple(row) for row in rows] == [("ann", ANN, ANN), ("bob", None, None)]

@@ -8,11 +8,12 @@ from domain.retention import Data
 _MAIL = {
     "message_id": Data.MESSAGE_ID,
     "author": Data.AUTHOR,
+    "contact_address": Data.AUTHOR,
     "received_at": Data.RECEIVED_AT,
 }
 _FACTS = (
     *("id", "connection_id", "mailbox_id", "user_id", "kind", "outcome", "decided_at", "created_at", "late"),
-    *("contact_id", "contact_address", "matched_by", "via_list", "in_inbox"),
+    *("contact_id", "matched_by", "via_list", "in_inbox"),
     *("category", "deal_id", "replaces", "changed", "changed_at", "undone_at"),
     *("organisation_id", "location_id"),
 )

@@ -210,7 +210,7 @@ def _said(body: MimePart, subject: str, *, all_text: bool) -> Iterator[str]:
 
 
 def _file(number: int, file: KeptFile, saved: Saved) -> str:
-    told = [file.sniffed_type or file.claimed_type, f"{file.size} bytes"]
+    told = [file.sniffed_type or file.claimed_type, f"{file.size} {'byte' if file.size == 1 else 'bytes'}"]
     told += [_FILES[file.state]] if file.state in _FILES else []
     if file.part in saved:
         path = saved[file.part]
