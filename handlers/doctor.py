@@ -24,6 +24,7 @@ from domain.ids import MailboxId
 from domain.mailboxes.state import MailboxState
 from domain.providers import Provider
 from handlers.context import Context
+from handlers.conversations.reading import AWAY
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.providers import MailProvider
 from handlers.sessions import with_mailbox
@@ -151,6 +152,9 @@ def _resting(mailbox: MailboxState, about: Provider) -> Finding:
     rests = f"it rests until {mailbox.resting_until:%Y-%m-%d %H:%M} UTC"
     if remedy := about.remedies.get(mailbox.trouble or ""):
         return failed(about.name, f"{remedy.says}; {rests}", remedy.next_step)
+    if mailbox.trouble in AWAY:
+        says = f"the object store takes or gives nothing ({mailbox.trouble}); {rests}"
+        return failed("objects", says, "check LODESTONE_OBJECTS, and whether there is room")
     return warning(about.name, f"{about.title} limits or refuses it; {rests}", "see docs/RUNBOOK.md")
 
 

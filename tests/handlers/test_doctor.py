@@ -9,6 +9,7 @@ from domain.checks import Verdict
 from domain.connections.connections import ConnectionState
 from domain.ids import MailboxId
 from handlers import doctor, operations
+from handlers.conversations.reading import AWAY
 from handlers.doctor import Examined
 from infra.db.tables.connections import connections
 from infra.db.tables.mailboxes import mailboxes
@@ -122,6 +123,16 @@ def test_a_mailbox_that_is_paused_or_rests_is_left_alone(good: House) -> None:
     operations.pause(UWE, good.context)
     assert troubles(good) == {"paused": WARNING}
     assert good.gmail.counters().calls == 0
+
+
+@pytest.mark.parametrize("reason", sorted(AWAY))
+def test_of_an_object_store_that_takes_nothing_the_provider_is_not_blamed(good: House, reason: str) -> None:
+    with good.store.begin("tests.rest") as tx:
+        tx.mailboxes.rest(MailboxId(1), reason, 600)
+    [found] = [one for one in examine(good).findings if one.verdict is not OK]
+    assert (found.check, found.verdict) == ("objects", FAILED)
+    assert found.says.startswith(f"the object store takes or gives nothing ({reason}); it rests until ")
+    assert "LODESTONE_OBJECTS" in (found.next_step or "")
 
 
 def test_a_gmail_that_cannot_be_reached_is_no_trouble_of_the_mailboxs(good: House) -> None:
