@@ -110,3 +110,28 @@ def test_the_sent_copy_and_its_answer_may_be_one_batch_after_the_owner_was_delet
     [conversation] = held(two)
     assert len(conversation.mails) == 1
     assert_sound(two)
+
+
+HOSTILE = [
+    pytest.param(b"<a\0b@example.com>", id="nul"),
+    pytest.param(b"<a\xffb@example.com>", id="no UTF-8"),
+    pytest.param(
+        "".join(("<", *map(chr, range(0x20000, 0x20380)), "@example.com>")).encode(), id="3,600 bytes"
+    ),
+]
+
+
+@pytest.mark.rule("E102", "E104")
+@pytest.mark.parametrize("message_id", HOSTILE)
+def test_an_id_that_no_database_takes_is_none(two: House, message_id: bytes) -> None:
+    mail = letter(ANN, UWE, "<X>", answers="<Y>").replace(b"<X>", message_id)
+    assert come(two, UWE, mail.replace(b"<Y>", message_id), letter(ANN, UWE, NEXT)) == ["sync.started"] * 2
+    assert come(two, UWE, letter(ANN, UWE, NEXT)) == ["sync.appended"]
+    assert_sound(two)
+
+
+@pytest.mark.rule("E102")
+def test_people_that_no_database_takes_keep_no_mail_out(two: House) -> None:
+    to = f'"a\0b"@example.com, \0@example.com, "\x1b[0m" <c@example.com>, {UWE}'
+    assert come(two, UWE, letter(ANN, to, FIRST, cc=f"{'x' * 5000}@example.com")) == ["sync.started"]
+    assert_sound(two)
