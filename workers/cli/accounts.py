@@ -144,7 +144,9 @@ def _features(connection_id: ConnectionId, app: "App") -> str:
 
 
 def disconnect(user: User, location: Location = None, as_json: Json = False) -> None:
-    """Stop the watch, end the grant at Google and delete what was kept of the user's mail.
+    """Stop the watch, end the grant at Google and delete what the ledger has of the user's mail.
+
+    Conversations that two-way sync has kept stay, for those who may open their contacts.
 
     Example: `lodestone disconnect --user uwe`
     """
