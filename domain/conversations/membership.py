@@ -26,9 +26,6 @@ each (E102)."""
 
 _MOST_ANSWERED: Final = 5
 
-_LONGEST_ID: Final = 998
-"""Bytes: a line of a mail has no more (RFC 5322)."""
-
 
 @dataclass(frozen=True, slots=True)
 class ReplyIds:
@@ -207,6 +204,4 @@ def _belongs(mail: Arriving, known: Known) -> bool:
 
 
 def _ids(fields: Fields, name: str) -> list[str]:
-    """Those that a database takes, and its index: anybody may write anything there (E102)."""
-    found = (one for value in fields.get(name, ()) for one in rfc_message_ids(value))
-    return list(dict.fromkeys(one for one in found if one.isprintable() and len(one.encode()) <= _LONGEST_ID))
+    return list(dict.fromkeys(one for value in fields.get(name, ()) for one in rfc_message_ids(value)))

@@ -163,7 +163,9 @@ def _answered(fields: Fields) -> tuple[str, ...]:
 
 def _keys(names: Iterable[Fields]) -> tuple[str, ...]:
     values = (value.strip() for fields in names for value in fields.get(KEY_HEADER.lower(), ()))
-    return tuple(dict.fromkeys(value for value in values if 0 < len(value) <= _MAX_KEY))
+    return tuple(
+        dict.fromkeys(value for value in values if 0 < len(value) <= _MAX_KEY and value.isprintable())
+    )
 
 
 def _lines_that_name(body: MimePart) -> Fields:

@@ -27,6 +27,7 @@ _ID_TOKEN = re.compile(
 _ID = re.compile(r'(?:[^\s<>()@"]++|"[^\s<>"]++")@[^\s<>()@"]++')
 _FOLD = re.compile(r"\r?\n[ \t]++")
 _MAX_ID = 998
+"""Bytes: a line of a mail has no more (RFC 5322)."""
 _NOT_ASCII = frozenset(
     (
         *("utf-8", "utf-7", "utf-16", "utf-16le", "utf-16be", "utf-32", "iso-2022-jp", "iso-2022-kr"),
@@ -147,4 +148,9 @@ def rfc_message_ids(value: str) -> tuple[str, ...]:
             bracketed[found.strip()] = None
         elif found := token["bare"]:
             bare[found] = None
-    return tuple(i for i in bracketed or bare if len(i) <= _MAX_ID and _ID.fullmatch(i))
+    return tuple(i for i in bracketed or bare if _is_storable(i) and _ID.fullmatch(i))
+
+
+def _is_storable(rfc_message_id: str) -> bool:
+    """A database takes it, and its index: anybody may write anything there (E102)."""
+    return rfc_message_id.isprintable() and len(rfc_message_id.encode()) <= _MAX_ID

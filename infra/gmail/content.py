@@ -75,7 +75,8 @@ def content(message_id: str, answer: Answer) -> MailContent | TryAgain:
 
 def _key(body: MimePart) -> str | None:
     """All who got the mail have read our key, so that it counts in sent mail alone."""
-    return next(iter(by_name(body.headers).get(KEY_HEADER.lower(), ())), None)
+    keys = by_name(body.headers).get(KEY_HEADER.lower(), ())
+    return next((one for one in keys if one.isprintable()), None)
 
 
 def _part(node: dict[str, Any]) -> MimePart:

@@ -140,3 +140,9 @@ def test_parameters(value: str, expected: str) -> None:
 )
 def test_keywords(value: str, expected: str) -> None:
     assert first_word(value) == expected
+
+
+@pytest.mark.rule("E102", "E104")
+@pytest.mark.parametrize("odd", ["a\0b", "a\udc80b", "a\x1bb", "\U00020000" * 300])
+def test_an_id_that_no_database_takes_is_none(odd: str) -> None:
+    assert rfc_message_ids(f"<{odd}@example.com> <1@example.com>") == ("1@example.com",)
