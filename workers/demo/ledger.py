@@ -12,6 +12,7 @@ from infra.db.sql import chunks
 from infra.db.tables.channels import deliveries
 from infra.db.tables.connections import connections
 from infra.db.tables.conversations import conversations, mail_sources, mails
+from infra.db.tables.crm import contact_addresses
 from infra.db.tables.ledger import steps
 from infra.db.tables.mail import decisions, messages, notifications
 from infra.db.tables.mailboxes import mailboxes
@@ -127,6 +128,12 @@ class Ledger:
         )
         with self._engine.connect() as db:
             return {row.message_id: (row.id, row.contact_id) for row in db.execute(its)}
+
+    def is_contact(self, address: str) -> bool:
+        """Whether the CRM knows this address."""
+        found = select(contact_addresses.c.contact_id).where(contact_addresses.c.address == address).limit(1)
+        with self._engine.connect() as db:
+            return db.scalar(found) is not None
 
     def link(self, user_id: str) -> ConnectionNow | None:
         """The user's connection, None without one."""

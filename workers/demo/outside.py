@@ -39,7 +39,7 @@ class WebhookCheck:
     def __str__(self) -> str:
         said = f"webhook: {self.events} events, {self.ids} ids, "
         if self.good:
-            return f"{said}every signature held, and they are the notifications committed"
+            return f"{said}every signature held, and each notification committed is among them"
         return (
             f"{said}{self.unsigned} not signed, {self.lost} lost, {self.foreign} never committed,"
             f" {len(self.words)} words of mails"

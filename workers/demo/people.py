@@ -16,6 +16,9 @@ NOTHING = f"nora@{DOMAIN}"
 WANDA = f"wanda@{DOMAIN}"
 """She signs in on Google's page, and leaves in the end."""
 
+UTE, CLARA = f"ute@{DOMAIN}", f"clara@{DOMAIN}"
+"""They have two-way sync, and stand for Uwe and Carla of its worked examples."""
+
 TEAM = (UWE, *(f"{name}@{DOMAIN}" for name in ("emil", "frida", "gert", "hanna", "ida")))
 """Those with MailMagnet and sorting on; several, because Gmail announces a mailbox once a second at most."""
 
@@ -121,6 +124,7 @@ PEOPLE: Sequence[Person] = (
     Person("yara", "Yara", ("yara@example.com",), "only Wanda may open her record", visible_to="wanda"),
     Person("lost", "Nobody", (), "a contact without address"),
 )
+CONTACT_COLUMNS = "id,kind,name,emails,assigned_to,created_at,visible_to"
 BY_ID = {person.id: person for person in PEOPLE}
 
 
@@ -158,24 +162,32 @@ def deals(today: date) -> list[Deal]:
 
 def write_crm(folder: Path, today: date) -> tuple[Path, Path, Path]:
     """The three files of `lodestone crm import`: contacts, deals, users."""
-    contacts = [
-        (p.id, p.kind, p.name, ";".join(p.emails), p.visible_to or "uwe", p.created, p.visible_to)
-        for p in PEOPLE
-    ]
+    contacts = [_contact(person, person.visible_to or "uwe") for person in PEOPLE]
     sold = [
         (f"d{n}", ";".join(deal.contacts), deal.category.lower() or "idea", deal.category, deal.closing or "")
         for n, deal in enumerate(deals(today), 1)
     ]
     users = [
         (address.partition("@")[0], address.partition("@")[0].title(), address)
-        for address in (*TEAM, DRY, NOTHING, WANDA)
+        for address in (*TEAM, DRY, NOTHING, WANDA, UTE, CLARA)
     ]
     users.append(("carla", "Carla", f"{CARLA};{SECOND_LOGIN}"))
     return (
-        _write(folder / "contacts.csv", "id,kind,name,emails,assigned_to,created_at,visible_to", contacts),
+        _write(folder / "contacts.csv", CONTACT_COLUMNS, contacts),
         _write(folder / "deals.csv", "id,contact_ids,stage,category,closing_date", sold),
         _write(folder / "users.csv", "id,name,emails", users),
     )
+
+
+def write_assigned(folder: Path, user_id: str, *ids: str) -> Path:
+    """A file for `lodestone crm import --contacts` that gives these contacts to the user."""
+    rows = [_contact(BY_ID[contact], user_id) for contact in ids]
+    return _write(folder / f"contacts of {user_id}.csv", CONTACT_COLUMNS, rows)
+
+
+def _contact(person: Person, assigned_to: str) -> tuple[str, ...]:
+    emails = ";".join(person.emails)
+    return person.id, person.kind, person.name, emails, assigned_to, person.created, person.visible_to
 
 
 def _write(file: Path, header: str, rows: Iterable[Sequence[object]]) -> Path:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from redis import Redis
 
-from workers.demo import accounts, authors, browser, cases, endings, kinds, latency
+from workers.demo import accounts, authors, browser, cases, copies, endings, kinds, latency
 from workers.demo.canary import Canaries, Proof, Search, self_test
 from workers.demo.ledger import Ledger
 from workers.demo.letters import Letter, Pen
@@ -120,6 +120,7 @@ def _play(show: Show, receiver: Receiver) -> Summary:
     counters, handled = stage.gmail.counters(), len(show.sent)
     accounts.join(show, pen)
     endings.leave(show, pen, receiver)
+    copies.keep(show, pen, Pen(Canaries()))
     announced = show.judge_notifications()
     show.judge_unconnected(NOTHING)
     left = look_outside(show, receiver, Search(pen.canaries.words))

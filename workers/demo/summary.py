@@ -87,7 +87,7 @@ class Summary:
         screen.say(f"  {good} of {self.mails} mails ended as expected, {self.notifications} notifications")
         holding = len(self.claims) - len(self.broken)
         screen.say(
-            f"  {holding} of {len(self.claims)} claims hold about signing in, seeing, sending and leaving"
+            f"  {holding} of {len(self.claims)} claims hold about signing in, seeing, sending, leaving and keeping"
         )
         screen.say(f"  {self.left}", "" if self.left.good else "red")
         for text, found in (("one at a time", self.alone), ("in bursts", self.together)):
@@ -119,7 +119,8 @@ class Summary:
         if not proof.found:
             screen.say(
                 "  privacy: none of the words from subjects, bodies, attachment names and third parties' addresses"
-                f" in {where}: database with its -wal, Redis with its append-only file, logs"
+                f" of mail that must not be kept in {where}:"
+                " database with its -wal, Redis with its append-only file, logs"
             )
             screen.say("  privacy: no contact's address in the logs or in Redis either")
         for place, word in proof.found:
