@@ -26,6 +26,7 @@ STARTS = {
 
 ONE_FEATURE = {
     "domain.checks": "which scopes sorting needs",
+    "domain.connections.standing": "whether sorting has stopped while it is on",
     "domain.decisions": "each feature's own part of a decision",
     "handlers.connections.wanted": "settings as they are and are to be",
     "handlers.sorting.plan": "whether a mail came after sorting was switched on",

@@ -133,6 +133,9 @@ READERS: Mapping[str, Callable[[Transaction], object]] = {
             LedgerQuery(states=frozenset({State.SET_ASIDE})),
         )
     ],
+    "reports.counted": lambda tx: [
+        tx.of(HERE).reports.counted(one) for one in tx.of(HERE).connections.of_user("uwe")
+    ],
     "reports.trails": lambda tx: tx.of(HERE).reports.trails(IDS[1]),
     "reports.changed_by_hand": lambda tx: tx.reports.changed_by_hand(_long_ago(tx)),
     "decisions.count_labelled": lambda tx: tx.decisions.count_labelled(_long_ago(tx)),

@@ -317,9 +317,12 @@ class TestKeys:
         killed = with_settings(both, LODESTONE_DIE_AT="keys.rotate.before").run("keys", "rotate")
         assert killed.code == -SIGKILL
         done = both.run("keys", "rotate")
-        assert (done.code, done.out) == (0, "now under the first key: grants 1, channels 0, sign-ins 0\n")
+        assert (done.code, done.out) == (
+            0,
+            "now under the first key: grants 1, channels 0, sign-ins 0, organisation-keys 0\n",
+        )
         again: Any = both.run("keys", "rotate", "--json").json
-        assert again["renewed"] == {"grants": 0, "channels": 0, "sign-ins": 0}
+        assert again["renewed"] == {"grants": 0, "channels": 0, "sign-ins": 0, "organisation-keys": 0}
         late = connect(alone)
         assert (late.code, "lodestone: " in late.err) == (0, False)
 
