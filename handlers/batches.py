@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from domain.connections.connections import Connection
-from domain.errors import DatabaseAway, GiveUp, NotAsked, TryAgain
+from domain.errors import DatabaseAway, GiveUp, GrantRefused, NotAsked, ObjectsAway, TryAgain
 from domain.ids import MailboxId
 from domain.ledger import TRIES, Claim, Step, wait_alone, wait_before
 from domain.mailboxes.state import MailboxState
@@ -37,6 +37,20 @@ def set_aside_exhausted(
     for claim in spent:
         log.error("message.abandoned", mailbox_id=mailbox_id, message_id=claim.message_id, step=step.value)
     return tuple(claim for claim in claims if claim.attempts <= TRIES)
+
+
+@contextmanager
+def own_trouble(message_id: str, errors: dict[str, TryAgain | GiveUp]) -> Iterator[None]:
+    """What the provider refuses of a part of this mail is noted in `errors` as the mail's own: a part that can never be
+    had must not hold up its mailbox (E88). Troubles of a grant and of the object store are raised."""
+    try:
+        yield
+    except (GrantRefused, ObjectsAway):
+        raise
+    except TryAgain as error:
+        errors[message_id] = TryAgain(error.reason, after=error.after, whole_mailbox=False)
+    except GiveUp as error:
+        errors[message_id] = error
 
 
 @dataclass(frozen=True, slots=True)

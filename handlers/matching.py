@@ -26,18 +26,12 @@ from handlers.context import Context
 from handlers.conversations import arrivals, bounces, copying
 from handlers.conversations.joining import Candidate
 from handlers.people import look_up
-from handlers.ports.capabilities import Mailbox, Spent
+from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import Transaction
 from handlers.sessions import with_mailbox
 from handlers.troubles import once_more
 
 log = structlog.get_logger()
-
-_Read = tuple[
-    Mapping[str, Fetched | TryAgain | GiveUp | None] | Mapping[str, MailContent | TryAgain | GiveUp | None],
-    Mapping[str, DeliveryReport],
-    Spent,
-]
 
 MISSING_WAIT = 25.0
 """Seconds between two looks at a message that the mailbox lists and does not have yet, or shows as it was (W7)."""
@@ -93,17 +87,24 @@ def _match(
     if answer is None:
         batch.release(batch.claims, 0, counted=False)
         return False, None
-    fetched, reports, spent = answer
-    batch.failed({i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)})
-    messages = [
-        read(message.fetched() if isinstance(message, MailContent) else message, own)
-        for message in fetched.values()
-        if isinstance(message, Fetched | MailContent)
-    ]
-    missing = [message_id for message_id, message in fetched.items() if message is None]
-    found = _Found(messages, missing, arrivals.candidates(fetched, messages, connections), reports)
-    cost = Cost(spent.units / len(ids), time.monotonic() - began, len(ids))
+    batch.failed(answer.errors)
+    missing = [message_id for message_id, message in answer.fetched.items() if message is None]
+    candidates = arrivals.candidates(answer.fetched, answer.messages, connections)
+    found = _Found(answer.messages, missing, candidates, answer.reports)
+    cost = Cost(answer.units / len(ids), time.monotonic() - began, len(ids))
     return once_more(lambda: _record(batch, found, cost, context))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the mailbox has said of a batch, and the units that this took. `messages` are those of which nothing is
+    missing, as the rules see them."""
+
+    fetched: Mapping[str, Fetched | MailContent | TryAgain | GiveUp | None]
+    messages: Sequence[Message]
+    errors: Mapping[str, TryAgain | GiveUp]
+    reports: Mapping[str, DeliveryReport]
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,19 @@ class _Found:
     reports: Mapping[str, DeliveryReport]
 
 
-def _read(ids: Sequence[str], own: frozenset[str], mailbox: Mailbox, *, whole: bool) -> _Read:
+def _read(ids: Sequence[str], own: frozenset[str], mailbox: Mailbox, *, whole: bool) -> _Answer:
     """Headers, and for connections that sync also what the mails hold."""
-    if not whole:
-        return mailbox.headers(ids), {}, mailbox.spent
-    contents = mailbox.contents(ids)
-    return contents, bounces.read_reports(contents, own, mailbox), mailbox.spent
+    fetched: Mapping[str, Fetched | MailContent | TryAgain | GiveUp | None]
+    fetched = mailbox.contents(ids) if whole else mailbox.headers(ids)
+    messages = [
+        read(one.fetched() if isinstance(one, MailContent) else one, own)
+        for one in fetched.values()
+        if isinstance(one, Fetched | MailContent)
+    ]
+    reports, unread = bounces.read_reports(fetched, messages, mailbox) if whole else ({}, {})
+    errors = {i: e for i, e in fetched.items() if isinstance(e, TryAgain | GiveUp)} | dict(unread)
+    messages = [message for message in messages if message.message_id not in unread]
+    return _Answer(fetched, messages, errors, reports, mailbox.spent.units)
 
 
 def _record(batch: ClaimedBatch, found: _Found, cost: Cost, context: Context) -> tuple[bool, Ahead | None]:

@@ -4,25 +4,32 @@
 from collections.abc import Mapping, Sequence
 
 from domain.conversations.events import EventKind, NewEvent
-from domain.errors import GiveUp
+from domain.errors import GiveUp, TryAgain
 from domain.ids import ChannelId, MailboxId
 from domain.mail.classes import MailClass
 from domain.mail.content import MailContent
 from domain.mail.delivery_reports import DeliveryReport, outcomes, read_report, wanted
-from domain.mail.messages import Direction
+from domain.mail.messages import Direction, Message
 from domain.outcomes import Outcome
+from handlers.batches import own_trouble
 from handlers.conversations.joining import Joined
 from handlers.ports.capabilities import Mailbox
 from handlers.ports.store import Transaction
 
 
 def read_reports(
-    fetched: Mapping[str, object], own: frozenset[str], mailbox: Mailbox
-) -> Mapping[str, DeliveryReport]:
-    """By message id what the reports among these mails say. Parts that have not come along are asked for."""
-    mails = [one for one in fetched.values() if isinstance(one, MailContent)]
-    bounces = [one for one in mails if one.message(own).mail_class is MailClass.BOUNCE]
-    return {one.message_id: read_report(one.body, _parts(one, mailbox)) for one in bounces}
+    contents: Mapping[str, object], messages: Sequence[Message], mailbox: Mailbox
+) -> tuple[Mapping[str, DeliveryReport], Mapping[str, TryAgain | GiveUp]]:
+    """By message id what the reports among these mails say, and of which that cannot be told now. Parts that have not
+    come along are asked for."""
+    reports: dict[str, DeliveryReport] = {}
+    errors: dict[str, TryAgain | GiveUp] = {}
+    for message in messages:
+        mail = contents[message.message_id]
+        if message.mail_class is MailClass.BOUNCE and isinstance(mail, MailContent):
+            with own_trouble(message.message_id, errors):
+                reports[message.message_id] = read_report(mail.body, _parts(mail, mailbox))
+    return reports, errors
 
 
 def _parts(mail: MailContent, mailbox: Mailbox) -> Mapping[str, bytes]:

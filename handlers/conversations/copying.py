@@ -20,7 +20,7 @@ from domain.mail.file_types import sniffed
 from domain.objects import Reserved
 from domain.quota import Purpose
 from handlers import copies
-from handlers.batches import ClaimedBatch, set_aside_exhausted
+from handlers.batches import ClaimedBatch, own_trouble, set_aside_exhausted
 from handlers.context import Context
 from handlers.conversations.joining import Joined
 from handlers.ports.capabilities import Mailbox
@@ -112,13 +112,17 @@ def _copy(
     wanted = [claim for claim, to_copy in waiting.items() if to_copy is not None and not to_copy.is_done]
     ids = list(dict.fromkeys(claim.message_id for claim in wanted))
 
+    failed: dict[str, TryAgain | GiveUp] = {}
+
     def work(mailbox: Mailbox) -> tuple[Mapping[str, MailContent | TryAgain | GiveUp | None], int]:
         found = mailbox.contents(ids) if ids else {}
+        failed.update({i: e for i, e in found.items() if isinstance(e, TryAgain | GiveUp)})
         for claim in wanted:
             content, to_copy = found[claim.message_id], waiting[claim]
             if isinstance(content, MailContent) and to_copy is not None:
                 location = connections[claim.connection_id].location
-                _copy_one(_Copying(to_copy, location, content), mailbox, context)
+                with own_trouble(claim.message_id, failed):
+                    _copy_one(_Copying(to_copy, location, content), mailbox, context)
         return found, mailbox.spent.units
 
     began = time.monotonic()
@@ -134,7 +138,6 @@ def _copy(
         batch.release(batch.claims, 0, counted=False)
         return False
     found, units = answer
-    failed = {i: e for i, e in found.items() if isinstance(e, TryAgain | GiveUp)}
     batch.failed(failed)
     done = [claim for claim in batch.claims if claim.message_id not in failed]
     with context.store.begin("copies.record") as tx:

@@ -3,10 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
+from domain.ids import MailboxId
 from domain.mail.composition import Person
+from handlers import matching
 from handlers.outbox import drafts
 from infra.db.tables.conversations import conversations, mail_sources, mails, participants
+from infra.db.tables.mailboxes import mailboxes
 from tests.handlers.conftest import House
 from tests.handlers.test_sending import in_label
 from tests.handlers.test_sending_in_sync import ANN, BOB, TO_ANN, rows, told
@@ -94,3 +98,17 @@ def test_a_report_of_another_mail_or_in_spam_changes_nothing(synced: House) -> N
     synced.gmail.spam(UWE, spam)
     synced.catch_up()
     assert (states(synced), arrived(synced)) == (["sent"], {ANN: None, BOB: None})
+
+
+@pytest.mark.rule("E88", "E87", "D16-5")
+def test_a_report_whose_parts_can_never_be_had_is_set_aside_and_its_mailbox_goes_on(synced: House) -> None:
+    message_id = sent(synced)
+    synced.gmail.fault("500", ["messages.attachments.get"])
+    told_by = synced.gmail.report(UWE, message_id, BOB).id
+    synced.catch_up()
+    for _ in range(12):
+        synced.let_time_pass()
+        matching.match(MailboxId(1), synced.context)
+    assert synced.outcomes()[told_by] == "match.failed"
+    with synced.store.engine.connect() as db:
+        assert db.scalars(select(mailboxes.c.failures)).one() == 0

@@ -15,6 +15,7 @@ from handlers.conversations import copying
 from infra.db.tables.conversations import files, mails
 from infra.db.tables.crm import contacts
 from infra.db.tables.ledger import steps
+from infra.db.tables.mailboxes import mailboxes
 from infra.db.tables.objects import objects
 from infra.objects.folder import FolderStore
 from tests.handlers.conftest import House
@@ -129,3 +130,26 @@ def test_a_mail_that_is_gone_before_its_files_are_copied_keeps_its_text(synced: 
         assert db.scalars(select(files.c.state)).all() == ["gone"]
     assert "See the file." in from_bytes(read_object(synced, the_object(synced))).text()
     assert states(synced) == ["done"]
+
+
+@pytest.mark.rule("E88", "E87")
+@pytest.mark.parametrize("kind", ["500", "400.failedPrecondition"])
+def test_a_file_that_can_never_be_had_is_set_aside_and_its_mailbox_goes_on(synced: House, kind: str) -> None:
+    synced.gmail.fault(kind, ["messages.attachments.get"])
+    synced.gmail.deliver(UWE, with_file("offer.pdf", PDF))
+    synced.catch_up()
+    for number in range(12):
+        synced.let_time_pass()
+        copying.copy(MailboxId(1), synced.context)
+        assert resting(synced) == 0, number
+    assert states(synced) == ["set_aside"]
+    assert "See the file." in from_bytes(read_object(synced, the_object(synced))).text()
+    later = synced.gmail.deliver(UWE, letter(ANN, UWE, "<later@example.com>")).id
+    synced.catch_up()
+    assert synced.outcomes()[later] == "sync.started"
+
+
+def resting(house: House) -> int:
+    """How often in a row the mailbox has failed."""
+    with house.store.engine.connect() as db:
+        return int(db.scalars(select(mailboxes.c.failures)).one())
