@@ -32,10 +32,6 @@ class Synced:
     outcome: Outcome | None = None
     row: str = ""
 
-    @property
-    def starts(self) -> bool:
-        return self.outcome is Outcome.SYNC_STARTED
-
 
 @dataclass(frozen=True, slots=True)
 class Situation:

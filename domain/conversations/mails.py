@@ -103,7 +103,7 @@ class ToCopy:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptFile:
+class CopiedFile:
     """What became of a file. `sniffed_type` is what its first bytes say, `size` in bytes."""
 
     place: str

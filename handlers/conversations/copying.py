@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from domain.connections.connections import Connection
-from domain.conversations.mails import KeptFile, ToCopy
+from domain.conversations.mails import CopiedFile, ToCopy
 from domain.crm.locations import Location
 from domain.errors import GiveUp, TryAgain
-from domain.ids import ConnectionId, MailboxId
-from domain.ledger import BATCH_SIZE, Claim, Cost, Step
+from domain.ids import MailboxId
+from domain.ledger import Claim, Cost, Step
 from domain.mail.attachments import fits
 from domain.mail.content import MailContent, MimePart, numbered
 from domain.mail.copied import FileState
@@ -20,8 +19,9 @@ from domain.mail.file_types import sniffed
 from domain.objects import Reserved
 from domain.quota import Purpose
 from handlers import copies
-from handlers.batches import ClaimedBatch, own_trouble, set_aside_exhausted
+from handlers.batches import own_trouble
 from handlers.context import Context
+from handlers.conversations.claiming import Claimed, claim
 from handlers.conversations.joining import Joined
 from handlers.ports.capabilities import Mailbox
 from handlers.sessions import with_mailbox
@@ -53,11 +53,6 @@ def _keep_texts(
         here.objects.mark_used(kept)
         named = {one.mail_id: object_.name for one, object_ in zip(joined, kept, strict=True) if one.mail_id}
         here.conversations.keep_contents(named)
-        written_here = [
-            object_.name for one, object_ in zip(joined, kept, strict=True) if one.candidate.sought.key
-        ]
-        if written_here:  # what was kept of them when they were sent stays
-            here.objects.released(written_here)
         done = [
             (one.candidate.content.message_id, one.candidate.connection.id) for one in joined if not one.files
         ]
@@ -72,25 +67,15 @@ def copy(mailbox_id: MailboxId, context: Context) -> None:
 
 def _copy_some(mailbox_id: MailboxId, context: Context) -> bool:
     with context.store.begin("copies.claim") as tx:
-        mailbox = tx.mailboxes.get(mailbox_id)
-        connections = {c.id: c for c in tx.connections.working(mailbox_id) if c.keeps_copies}
-        if mailbox is None or not connections or mailbox.rests(mailbox.read_at):
-            return False
-        claims = tx.ledger.claim(
-            mailbox_id, Step.COPY, BATCH_SIZE, context.me(), context.timing.lease, connections
-        )
-        claims = set_aside_exhausted(mailbox_id, Step.COPY, claims, context.me(), connections.values(), tx)
-        if not claims:
+        claimed = claim(mailbox_id, Step.COPY, tx, context)
+        if claimed is None:
             return False
         waiting = {
-            claim: tx.of(connections[claim.connection_id].location).conversations.to_copy(
-                mailbox_id, claim.message_id
-            )
-            for claim in claims
+            one: claimed.here(one.connection_id, tx).conversations.to_copy(mailbox_id, one.message_id)
+            for one in claimed.batch.claims
         }
-    batch = ClaimedBatch(mailbox, Step.COPY, claims, context)
-    with batch.released_on_failure():
-        return _copy(batch, connections, waiting, context)
+    with claimed.batch.released_on_failure():
+        return _copy(claimed, waiting, context)
     return False
 
 
@@ -103,12 +88,8 @@ class _Copying:
     content: MailContent
 
 
-def _copy(
-    batch: ClaimedBatch,
-    connections: Mapping[ConnectionId, Connection],
-    waiting: Mapping[Claim, ToCopy | None],
-    context: Context,
-) -> bool:
+def _copy(claimed: Claimed, waiting: Mapping[Claim, ToCopy | None], context: Context) -> bool:
+    batch, connections = claimed.batch, claimed.connections
     wanted = [claim for claim, to_copy in waiting.items() if to_copy is not None and not to_copy.is_done]
     ids = list(dict.fromkeys(claim.message_id for claim in wanted))
 
@@ -117,11 +98,11 @@ def _copy(
     def work(mailbox: Mailbox) -> tuple[Mapping[str, MailContent | TryAgain | GiveUp | None], int]:
         found = mailbox.contents(ids) if ids else {}
         failed.update({i: e for i, e in found.items() if isinstance(e, TryAgain | GiveUp)})
-        for claim in wanted:
-            content, to_copy = found[claim.message_id], waiting[claim]
+        for one in wanted:
+            content, to_copy = found[one.message_id], waiting[one]
             if isinstance(content, MailContent) and to_copy is not None:
-                location = connections[claim.connection_id].location
-                with own_trouble(claim.message_id, failed):
+                location = connections[one.connection_id].location
+                with own_trouble(one.message_id, failed):
                     _copy_one(_Copying(to_copy, location, content), mailbox, context)
         return found, mailbox.spent.units
 
@@ -142,11 +123,10 @@ def _copy(
     done = [claim for claim in batch.claims if claim.message_id not in failed]
     with context.store.begin("copies.record") as tx:
         batch.succeeded(tx)
-        for claim in done:
-            to_copy = waiting[claim]
-            if to_copy is not None and found.get(claim.message_id, to_copy) is None:
-                location = connections[claim.connection_id].location
-                tx.of(location).conversations.files_gone(to_copy.mail_id)
+        for one in done:
+            to_copy = waiting[one]
+            if to_copy is not None and found.get(one.message_id, to_copy) is None:
+                claimed.here(one.connection_id, tx).conversations.files_gone(to_copy.mail_id)
         cost = Cost(units / max(1, len(ids)), time.monotonic() - began, max(1, len(ids)))
         costs = {claim.message_id: cost for claim in done if claim.message_id in found}
         tx.ledger.finish(batch.mailbox.id, Step.COPY, dict.fromkeys(done), context.me(), costs)
@@ -167,13 +147,13 @@ def _copy_one(one: _Copying, mailbox: Mailbox, context: Context) -> None:
         content = _content(one.content.message_id, parts.get(place), mailbox)
         kept: tuple[Reserved, ...] = ()
         if content is None:
-            file = KeptFile(place, FileState.GONE)
+            file = CopiedFile(place, FileState.GONE)
         elif not fits(len(content), taken):  # its size was a lie
-            file = KeptFile(place, FileState.TOO_LARGE, size=len(content))
+            file = CopiedFile(place, FileState.TOO_LARGE, size=len(content))
         else:
             taken += len(content)
             kept = copies.keep(organisation_id, [content], context)
-            file = KeptFile(place, FileState.KEPT, kept[0].name, sniffed(content), len(content))
+            file = CopiedFile(place, FileState.KEPT, kept[0].name, sniffed(content), len(content))
         with context.store.begin("copies.file") as tx:
             tx.of(one.location).objects.mark_used(kept)
             tx.of(one.location).conversations.keep_file(mail_id, file)

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import structlog
 
-from domain.connections.connections import Connection
 from domain.events import MailFound
-from domain.ids import ConnectionId, MailboxId
-from domain.ledger import BATCH_SIZE, Claim, Cost, Step
+from domain.ids import MailboxId
+from domain.ledger import Claim, Cost, Step
 from domain.quota import Purpose
-from handlers.batches import ClaimedBatch, set_aside_exhausted
+from handlers.batches import ClaimedBatch
 from handlers.context import Context
+from handlers.conversations.claiming import Claimed, claim
 from handlers.sessions import with_mailbox
 
 log = structlog.get_logger()
@@ -26,38 +26,24 @@ def gather(mailbox_id: MailboxId, context: Context) -> None:
 
 def _gather(mailbox_id: MailboxId, context: Context) -> bool:
     with context.store.begin("conversations.gather") as tx:
-        mailbox = tx.mailboxes.get(mailbox_id)
-        connections = {c.id: c for c in tx.connections.working(mailbox_id) if c.keeps_copies}
-        if mailbox is None or not connections or mailbox.rests(mailbox.read_at):
-            return False
-        claims = tx.ledger.claim(
-            mailbox_id, Step.GATHER, BATCH_SIZE, context.me(), context.timing.lease, connections
-        )
-        claims = set_aside_exhausted(mailbox_id, Step.GATHER, claims, context.me(), connections.values(), tx)
-        if not claims:
+        claimed = claim(mailbox_id, Step.GATHER, tx, context)
+        if claimed is None:
             return False
         threads = {
-            claim: tx.of(connections[claim.connection_id].location).conversations.thread_of(
-                mailbox_id, claim.message_id
-            )
-            for claim in claims
+            one: claimed.here(one.connection_id, tx).conversations.thread_of(mailbox_id, one.message_id)
+            for one in claimed.batch.claims
         }
-    batch = ClaimedBatch(mailbox, Step.GATHER, claims, context)
-    with batch.released_on_failure():
-        return _ask(batch, connections, threads, context)
+    with claimed.batch.released_on_failure():
+        return _ask(claimed, threads, context)
     return False
 
 
-def _ask(
-    batch: ClaimedBatch,
-    connections: Mapping[ConnectionId, Connection],
-    threads: Mapping[Claim, str | None],
-    context: Context,
-) -> bool:
+def _ask(claimed: Claimed, threads: Mapping[Claim, str | None], context: Context) -> bool:
+    batch = claimed.batch
     wanted = sorted({thread for thread in threads.values() if thread is not None})
     began = time.monotonic()
     answer = with_mailbox(
-        tuple(connections.values()),
+        tuple(claimed.connections.values()),
         context,
         lambda mailbox: ({thread: mailbox.thread(thread) for thread in wanted}, mailbox.spent),
         batch.lease(),

@@ -53,9 +53,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What became of a candidate. `mail_id`: the mail whose content is to be kept now; None where it was refused, or
-    another mailbox brought it before (E52). `files`: some are to be copied. `is_to_gather`: its thread
-    is new to the conversation, and may have had mail before (E103)."""
+    """What became of a candidate. `mail_id`: the mail whose content is to be kept now; None where it was refused, where
+    another mailbox brought it before (E52), and where it was written in the CRM. `files`: some are to be copied.
+    `is_to_gather`: its thread is new to the conversation, and may have had mail before (E103)."""
 
     candidate: Candidate
     decision: Decision
@@ -218,6 +218,8 @@ class _Batch:
             self._sources[one.sought.source] = sent_as
             self._twins |= {k: sent_as for k in itself if k != sent_as}
         self._around.joined(mail, mail_id)
+        if sent_as is not None:
+            return Joined(one, decision, conversation_id, is_to_gather=is_to_gather)
         waits = any(file.state is FileState.WAITING for file in mail.copied.files)
         return Joined(one, decision, conversation_id, mail_id, waits, is_to_gather)
 

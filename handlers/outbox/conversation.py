@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from domain.connections.connections import Connection
 from domain.conversations.correspondents import correspondents
 from domain.conversations.events import EventKind, NewEvent
-from domain.conversations.mails import JoiningMail, KeptFile, NewConversation, Sought, Source
+from domain.conversations.mails import CopiedFile, JoiningMail, NewConversation, Sought, Source
 from domain.conversations.owner import owner
 from domain.conversations.sent_mails import WrittenMail, identity_of
 from domain.crm.contacts import ContactKind, best
@@ -137,7 +137,7 @@ def _name(copy: Copy, mail: JoiningMail, here: InLocation) -> None:
     mail_id = mail.sought.mail_id
     here.conversations.keep_contents({mail_id: text.name})
     for part, file, object_ in zip(copy.content.body.parts[1:], mail.copied.files, files, strict=False):
-        kept = KeptFile(
+        kept = CopiedFile(
             file.place, FileState.KEPT, object_.name, sniffed(part.content or b""), len(part.content or b"")
         )
         here.conversations.keep_file(mail_id, kept)

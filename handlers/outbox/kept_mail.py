@@ -14,7 +14,7 @@ from handlers.context import Context
 
 
 @dataclass(frozen=True, slots=True)
-class KeptMail:
+class AnsweredMail:
     """The mail, whole, as the mailbox has it that answers; `id` is ours. `contact_id` owns its conversation."""
 
     content: MailContent
@@ -22,7 +22,9 @@ class KeptMail:
     contact_id: str
 
 
-def read(request: MailRequest, conversation_id: str, connection: Connection, context: Context) -> KeptMail:
+def read(
+    request: MailRequest, conversation_id: str, connection: Connection, context: Context
+) -> AnsweredMail:
     """The mail that the user has chosen, else the newest that came in and that a person has written. Raises Refused,
     also where its content cannot be read, and ObjectsAway."""
     chosen = None if request.reply_to in (None, NEWEST) else request.reply_to
@@ -40,7 +42,7 @@ def read(request: MailRequest, conversation_id: str, connection: Connection, con
         raise Refused(f"conversation {conversation_id} has no mail {chosen} that can be answered")
     body = _body(mail, connection, context)
     content = MailContent(mail.message_id, mail.thread_id, Folder.OTHER, mail.received_at, "", body)
-    return KeptMail(content, mail.id, conversation.contact_id)
+    return AnsweredMail(content, mail.id, conversation.contact_id)
 
 
 def _body(mail: AnswerableMail, connection: Connection, context: Context) -> MimePart:

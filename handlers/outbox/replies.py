@@ -18,7 +18,7 @@ from handlers.live_view import live
 from handlers.live_view.mailbox_mail import VisibleMail
 from handlers.live_view.views import SIGN_IN_NEEDED
 from handlers.outbox import kept_mail
-from handlers.outbox.kept_mail import KeptMail
+from handlers.outbox.kept_mail import AnsweredMail
 from handlers.sessions import with_mailbox
 
 _PAGE = 10
@@ -34,7 +34,7 @@ class Reply:
     to: tuple[Person, ...] = field(repr=False)
     cc: tuple[Person, ...] = field(repr=False)
     text: str = field(repr=False)
-    kept: KeptMail | None = None
+    kept: AnsweredMail | None = None
 
 
 def prepare(request: MailRequest, connection: Connection, address: str, context: Context) -> Reply:

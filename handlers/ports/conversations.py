@@ -6,9 +6,9 @@ from typing import Protocol
 
 from domain.conversations.mails import (
     Around,
+    CopiedFile,
     Grown,
     JoiningMail,
-    KeptFile,
     NewConversation,
     Sought,
     Source,
@@ -73,7 +73,7 @@ class ConversationRepository(Protocol):
     def to_copy(self, mailbox_id: MailboxId, message_id: str) -> ToCopy | None:
         """What is still to be kept of this mail, None where we have it no more."""
 
-    def keep_file(self, mail_id: str, file: KeptFile) -> None:
+    def keep_file(self, mail_id: str, file: CopiedFile) -> None:
         """Note what became of a file that waited."""
 
     def files_gone(self, mail_id: str) -> None:

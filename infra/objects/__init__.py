@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from infra.objects.buckets import BucketStore
+from infra.objects.buckets import BucketStore, bucket_at
 from infra.objects.folder import FolderStore
 
 BUCKETS: Final = ("s3", "gs", "az")
@@ -21,4 +21,4 @@ def open_store(place: str) -> FolderStore | BucketStore:
         return FolderStore(Path(unquote(url.path)))
     if url.scheme not in BUCKETS or not url.netloc:
         raise ValueError("no place for objects")
-    return BucketStore(place)
+    return bucket_at(place)

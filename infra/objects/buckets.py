@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from domain.errors import ObjectsAway
 from infra.faults import reached
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
+    from obstore.store import ObjectStore as ObStore
 
 T = TypeVar("T")
 
@@ -22,28 +23,23 @@ _PATIENCE: "Final[ClientConfig]" = {"connect_timeout": "5s", "timeout": "30s", "
 _TRIES: "Final[RetryConfig]" = {"max_retries": 1}
 
 
+def bucket_at(url: str) -> "BucketStore":
+    """The bucket of a URL. Credentials are found as the cloud's own tools find them. Raises ValueError where that is no
+    URL of a bucket, or too little is known to ask for it."""
+    from obstore.exceptions import BaseError
+    from obstore.store import from_url
+
+    try:
+        return BucketStore(from_url(url, client_options=_PATIENCE, retry_config=_TRIES))
+    except BaseError:
+        raise ValueError("no bucket") from None
+
+
 class BucketStore:
-    """Each object is one of a bucket's, under the URL's path. Credentials are found as the cloud's own tools find them.
+    """Each object is one of a store of obstore's."""
 
-    A local folder's URL (file://) is not durable here: obstore does not sync.
-    """
-
-    def __init__(self, url: str) -> None:
-        """Raises ValueError where that is no URL of a bucket, or too little is known to ask for it."""
-        from obstore.exceptions import BaseError
-        from obstore.store import LocalStore, MemoryStore, from_url
-
-        kinds: dict[str, Callable[[], Any]] = {
-            "file": lambda: LocalStore.from_url(url, mkdir=True),
-            "memory": MemoryStore,
-        }
-        make = kinds.get(
-            url.partition(":")[0], lambda: from_url(url, client_options=_PATIENCE, retry_config=_TRIES)
-        )
-        try:
-            self._store = make()
-        except BaseError:
-            raise ValueError("no bucket") from None
+    def __init__(self, store: "ObStore") -> None:
+        self._store = store
 
     def put(self, objects: Mapping[str, bytes]) -> None:
         def one(item: tuple[str, bytes]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from obstore.store import LocalStore, MemoryStore
 
 from handlers.ports.objects import ObjectStore
 from infra.objects import open_store
@@ -13,8 +14,8 @@ from infra.objects.buckets import BucketStore
 NAME, OTHER = "0a" * 32, "0b" * 32
 PLACES: dict[str, Callable[[Path], ObjectStore]] = {
     "folder": lambda place: open_store(str(place / "objects")),
-    "memory": lambda _: BucketStore("memory:///"),
-    "obstore's folder": lambda place: BucketStore(f"{place.as_uri()}/objects"),
+    "memory": lambda _: BucketStore(MemoryStore()),
+    "obstore's folder": lambda place: BucketStore(LocalStore(place / "objects", mkdir=True)),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import ObjectsAway
 from infra.objects import open_store
-from infra.objects.buckets import BucketStore
+from infra.objects.buckets import BucketStore, bucket_at
 from infra.objects.folder import FolderStore
 
 NAME = "0a" * 32
@@ -54,7 +54,7 @@ def bucket(server: Refusing, monkeypatch: pytest.MonkeyPatch) -> BucketStore:
         "ENDPOINT": f"http://127.0.0.1:{server.server_port}",
     }.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    return BucketStore("s3://bucket/path")
+    return bucket_at("s3://bucket/path")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import BigInteger, Connection, bindparam, func, select, update
 
-from domain.conversations.mails import KeptFile, ToCopy
+from domain.conversations.mails import CopiedFile, ToCopy
+from domain.conversations.reading import in_written_order
 from domain.crm.locations import Location
 from domain.ids import MailboxId
 from domain.mail.copied import FileState
@@ -24,14 +25,15 @@ class CopyRepository:
         if mail is None:
             return None
         found = self._db.execute(_FILES, self._here | {"its": mail.id}).all()
+        waiting = [row.part for row in found if row.state == FileState.WAITING.value]
         return ToCopy(
             mail.id,
             mail.has_text,
-            tuple(row.part for row in found if row.state == FileState.WAITING.value),
+            tuple(sorted(waiting, key=in_written_order)),
             sum(row.size for row in found if row.state == FileState.KEPT.value),
         )
 
-    def keep_file(self, mail_id: str, file: KeptFile) -> None:
+    def keep_file(self, mail_id: str, file: CopiedFile) -> None:
         its = {
             "its": mail_id,
             "place": file.place,
@@ -65,7 +67,7 @@ _OF_SOURCE = (
         mail_sources.c.message_id == bindparam("message"),
     )
 )
-_FILES = select(files.c.part, files.c.state, files.c.size).where(*_FILES_OF).order_by(files.c.part)
+_FILES = select(files.c.part, files.c.state, files.c.size).where(*_FILES_OF)
 _KEEP_FILE = (
     update(files)
     .where(*_FILES_OF, files.c.part == bindparam("place"), _WAITS)

@@ -29,6 +29,8 @@ from domain.conversations.standings import Standing
 from domain.crm.locations import Location
 from domain.ids import MailboxId
 from domain.mail.addresses import loose
+from domain.mail.copied import Role
+from domain.mail.messages import Direction
 from infra.db.conversations import rows, statements
 from infra.db.conversations.copies import CopyRepository
 from infra.db.sql import insert_new
@@ -49,7 +51,7 @@ _TURNS = 256
 """Advisory locks that a location's joins share: a transaction takes those of its mails' keys, and PostgreSQL has room
 for some thousands."""
 
-_ROLES = ("from", "to", "cc", "bcc")
+_ROLES = tuple(Role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +187,15 @@ class ConversationRepository(CopyRepository):
 
     def owner_of(self, mail_id: str) -> str | None:
         found = self._db.execute(statements.CONTACTS_ON, self._here | {"mail": mail_id}).all()
-        ranked = sorted(found, key=lambda row: (_ROLES.index(row.role), row.position))
-        inbound = [row for row in ranked if row.direction == "inbound" and row.role == "from"]
-        recipients = [row for row in ranked if row.direction != "inbound" and row.role != "from"]
-        return next((row.contact_id for row in inbound or recipients), None)
+        ranked = sorted(found, key=lambda row: (_ROLES.index(Role(row.role)), row.position))
+        return next(
+            (
+                row.contact_id
+                for row in ranked
+                if (row.direction == Direction.INBOUND) == (row.role == Role.FROM)
+            ),
+            None,
+        )
 
     def thread_of(self, mailbox_id: MailboxId, message_id: str) -> str | None:
         its = self._here | {"mailbox": mailbox_id, "message": message_id}
@@ -206,7 +213,7 @@ class ConversationRepository(CopyRepository):
                 "location_id": self._id,
                 "id": one.id,
                 "contact_id": one.contact_id,
-                "state": "active",
+                "state": Standing.ACTIVE.value,
                 "root_id": one.root_id,
                 "subject": one.subject,
                 "started_at": one.started_at,
@@ -281,6 +288,6 @@ def _standing(row: Any) -> Standing:
     """What D7 rows 2 to 4 see of a conversation."""
     if not row.has_owner:
         return Standing.OWNER_DELETED
-    if row.state != "active":
+    if row.state != Standing.ACTIVE:
         return Standing(row.state)
     return Standing.ACTIVE if row.goes_on else Standing.DORMANT

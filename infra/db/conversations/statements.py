@@ -27,7 +27,7 @@ _OF_THREADS = (
     mail_sources.c.mailbox_id == bindparam("mailbox"),
     mail_sources.c.thread_id.in_(bindparam("threads")),
 )
-SAME = select(mails.c.identity, mails.c.id, mails.c.conversation_id, mails.c.rfc_message_id).where(
+SAME = select(mails.c.identity, mails.c.id, mails.c.conversation_id).where(
     mails.c.location_id == _HERE, mails.c.identity.in_(bindparam("identities"))
 )
 NAMED = select(mails.c.id, mails.c.conversation_id, mails.c.rfc_message_id).where(
