@@ -31,6 +31,7 @@ class Purpose(StrEnum):
     COMPARE = "compare"
     USER = "user"
     SEND = "send"
+    COPY = "copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,18 @@ SHARES: Mapping[Purpose, float] = MappingProxyType(
         Purpose.SEND: 0.85,
         Purpose.SWEEP: 0.75,
         Purpose.WATCH: 0.75,
+        Purpose.COPY: 0.75,
         Purpose.COMPARE: 0.6,
     }
 )
 """The share of a minute's units that may be spent when work of a purpose begins: new mail goes before users' wishes,
-they go before a sweep, and a comparison comes last."""
+they go before a sweep and before files that are copied, and a comparison comes last."""
 
 SHARES_OF_DAY: Mapping[Purpose, float] = MappingProxyType({Purpose.SWEEP: 0.95, Purpose.COMPARE: 0.9})
 """The same share of the project's day, where the provider limits days. The other purposes go on: beyond the day the
 provider charges or refuses."""
 
-ALWAYS_ASKS = frozenset({Purpose.USER, Purpose.SEND, Purpose.WATCH, Purpose.COMPARE})
+ALWAYS_ASKS = frozenset({Purpose.USER, Purpose.SEND, Purpose.WATCH, Purpose.COPY, Purpose.COMPARE})
 """Rare or expensive purposes: other processes' spending is looked up each time."""
 
 QUANTUM = 50

@@ -8,7 +8,7 @@ import structlog
 
 from domain.conversations.mails import CopiedFile, ToCopy
 from domain.crm.locations import Location
-from domain.errors import GiveUp, TryAgain
+from domain.errors import GiveUp, Slowed, TryAgain
 from domain.ids import MailboxId
 from domain.ledger import Claim, Cost, Step
 from domain.mail.attachments import fits
@@ -106,15 +106,21 @@ def _copy(claimed: Claimed, waiting: Mapping[Claim, ToCopy | None], context: Con
                     _copy_one(_Copying(to_copy, location, content), mailbox, context)
         return found, mailbox.spent.units
 
+    calls = len(ids) + sum(len(to_copy.files) for to_copy in waiting.values() if to_copy is not None)
+    quota = context.tally.quota
     began = time.monotonic()
-    answer = with_mailbox(
-        tuple(connections.values()),
-        context,
-        work,
-        batch.lease(),
-        purpose=Purpose.MATCH,
-        expected=context.tally.quota.read * len(ids),
-    )
+    try:
+        answer = with_mailbox(
+            tuple(connections.values()),
+            context,
+            work,
+            batch.lease(),
+            purpose=Purpose.COPY,
+            expected=min(quota.read * calls, quota.mailbox_minute // 4),
+        )
+    except Slowed as error:  # new mail goes first, and the mailbox does not rest for this
+        batch.release(batch.claims, error.after.total_seconds() if error.after else 0, counted=False)
+        return False
     if answer is None:
         batch.release(batch.claims, 0, counted=False)
         return False

@@ -42,7 +42,7 @@ def test_after_the_wait_there_is_room_and_not_before(spent: list[int], asked: in
 def test_what_has_just_come_goes_before_the_user_before_the_sweep_before_the_comparison() -> None:
     new = {SHARES[one] for one in (Purpose.PUSH, Purpose.MATCH, Purpose.SORT)}
     user = {SHARES[one] for one in (Purpose.USER, Purpose.SEND)}
-    sweep = {SHARES[one] for one in (Purpose.SWEEP, Purpose.WATCH)}
+    sweep = {SHARES[one] for one in (Purpose.SWEEP, Purpose.WATCH, Purpose.COPY)}
     assert 1 > min(new) > max(user) >= min(user) > max(sweep) >= min(sweep) > SHARES[Purpose.COMPARE]
     assert SHARES.keys() == set(Purpose)
     for quota in (NEW_QUOTA, OLD_QUOTA):

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
+from structlog.testing import capture_logs
 
 from domain.events import MailJoined
 from domain.ids import MailboxId
 from domain.mail.copies import from_bytes
+from domain.quota import Purpose, Quota
 from handlers import copies
 from handlers.conversations import copying
+from handlers.units import Tally
 from infra.db.tables.conversations import files, mails
 from infra.db.tables.crm import contacts
 from infra.db.tables.ledger import steps
@@ -48,6 +51,12 @@ def states(house: House) -> list[str]:
     """Of the copying steps."""
     with house.store.engine.connect() as db:
         return list(db.scalars(select(steps.c.state).where(steps.c.step == "copy")))
+
+
+def tries(house: House) -> list[int]:
+    """Of the copying steps, those that counted."""
+    with house.store.engine.connect() as db:
+        return list(db.scalars(select(steps.c.attempts).where(steps.c.step == "copy")))
 
 
 def read_object(house: House, name: str | None) -> bytes:
@@ -147,6 +156,31 @@ def test_a_file_that_can_never_be_had_is_set_aside_and_its_mailbox_goes_on(synce
     later = synced.gmail.deliver(UWE, letter(ANN, UWE, "<later@example.com>")).id
     synced.catch_up()
     assert synced.outcomes()[later] == "sync.started"
+
+
+@pytest.mark.rule("E87")
+def test_files_wait_for_the_next_minute_and_new_mail_does_not(synced: House) -> None:
+    quota = Quota(mailbox_minute=1_000, project_minute=100_000, read=20)
+    house = replace(synced, context=replace(synced.context, tally=Tally(quota, "test")))
+    house.gmail.deliver(UWE, with_file("offer.pdf", PDF))
+    another = Tally(quota, "another")
+    another.add(MailboxId(1), Purpose.MATCH, 800)
+    another.tell(house.queue)
+    with capture_logs() as logs:
+        house.catch_up()
+    [slowed] = [entry for entry in logs if entry["event"] == "mailbox.slowed"]
+    assert (slowed["purpose"], slowed["reason"]) == ("copy", "quota_of_mailbox")
+    assert (states(house), tries(house), resting(house)) == (["waiting"], [0], 0)
+    later = house.gmail.deliver(UWE, letter(ANN, UWE, "<later@example.com>")).id
+    house.catch_up()
+    assert house.outcomes()[later] == "sync.started"
+
+    house.queue.redis.flushall()  # a minute has passed
+    house.let_time_pass()
+    copying.copy(MailboxId(1), house.context)
+    assert states(house) == ["done", "done"]
+    with house.store.engine.connect() as db:
+        assert db.scalars(select(files.c.state)).all() == ["kept"]
 
 
 def resting(house: House) -> int:

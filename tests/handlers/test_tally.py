@@ -18,8 +18,12 @@ SMALL = Quota(mailbox_minute=1_000, project_minute=100_000, read=20, project_day
 @pytest.mark.parametrize(
     ("used", "passed"),
     [
-        pytest.param(0.5, {"push", "match", "sort", "user", "send", "sweep", "watch", "compare"}, id="half"),
-        pytest.param(0.7, {"push", "match", "sort", "user", "send", "sweep", "watch"}, id="no comparison"),
+        pytest.param(
+            0.5, {"push", "match", "sort", "user", "send", "sweep", "watch", "copy", "compare"}, id="half"
+        ),
+        pytest.param(
+            0.7, {"push", "match", "sort", "user", "send", "sweep", "watch", "copy"}, id="no comparison"
+        ),
         pytest.param(0.8, {"push", "match", "sort", "user", "send"}, id="no sweep"),
         pytest.param(0.9, {"push", "match", "sort"}, id="no user"),
         pytest.param(0.97, set(), id="nothing"),

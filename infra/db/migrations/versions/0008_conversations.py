@@ -12,6 +12,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+_UNITS = ("units", "unit_sums")
 _PLACES = ("organisation", "location")
 
 
@@ -23,6 +24,8 @@ def upgrade() -> None:
     _events()
     _event_deliveries()
     _for_readers()
+    for table in _UNITS:
+        op.add_column(table, sa.Column("copy", sa.BigInteger(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
@@ -30,6 +33,8 @@ def downgrade() -> None:
         raise ValueError(
             "the release before knows no conversations: there is no way back while there are any"
         )
+    for table in _UNITS:
+        op.drop_column(table, "copy")
     op.drop_index("contacts_assigned", "contacts")
     for table in ("readings", "files", "participants", "mail_links", "mail_sources", "mails"):
         op.drop_table(table)
